@@ -1,0 +1,109 @@
+//! Attempts: one authorization request in one browser, until it ends. The state is changed by compare-and-set only.
+
+use sqlx::FromRow;
+
+use crate::{AttemptId, Result, Sql, Timestamp, TokenHash};
+
+/// An attempt's row. `request` and `state` are JSON that only `flows` reads.
+#[derive(Clone, Debug, FromRow)]
+pub struct Attempt {
+    /// Id; a name, not a secret.
+    pub id: AttemptId,
+    /// The browser that owns it.
+    pub browser: TokenHash,
+    /// The browser value under which it was completed.
+    pub previous_browser: Option<TokenHash>,
+    /// The client that sent the person over.
+    pub client_id: String,
+    /// The checked authorization request.
+    pub request: String,
+    /// The sign-in machine's state.
+    pub state: String,
+    /// Counts changes of the state.
+    pub version: i64,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When both steps were completed.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// Adds an attempt; false when the same post made it before.
+pub async fn insert(sql: &mut impl Sql, new: &Attempt) -> Result<bool> {
+    let rows = sql
+        .q("INSERT INTO attempts (id, browser, client_id, request, state, version, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING")
+        .bind(new.id)
+        .bind(&new.browser)
+        .bind(&new.client_id)
+        .bind(&new.request)
+        .bind(&new.state)
+        .bind(new.version)
+        .bind(new.created_at)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Looks an attempt up.
+pub async fn by_id(sql: &mut impl Sql, id: AttemptId) -> Result<Option<Attempt>> {
+    sql.q("SELECT * FROM attempts WHERE id = $1").bind(id).opt().await
+}
+
+/// Sets the next state if nobody did since `version` was read.
+pub async fn advance(
+    sql: &mut impl Sql,
+    id: AttemptId,
+    version: i64,
+    state: &str,
+) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE attempts SET state = $3, version = version + 1 WHERE id = $1 AND version = $2")
+        .bind(id)
+        .bind(version)
+        .bind(state)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// The two values that a browser has around a completed sign-in.
+#[derive(Clone, Copy, Debug)]
+pub struct BrowserChange<'a> {
+    /// Value that posted.
+    pub from: &'a TokenHash,
+    /// Value that it gets.
+    pub to: &'a TokenHash,
+}
+
+/// Completes an attempt and hands it to the browser's new value, if nobody changed it since `version` was read.
+pub async fn complete(
+    sql: &mut impl Sql,
+    attempt: &Attempt,
+    state: &str,
+    browser: BrowserChange<'_>,
+    now: Timestamp,
+) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE attempts SET state = $3, version = version + 1, completed_at = $4,
+                                previous_browser = $5, browser = $6
+            WHERE id = $1 AND version = $2")
+        .bind(attempt.id)
+        .bind(attempt.version)
+        .bind(state)
+        .bind(now)
+        .bind(browser.from)
+        .bind(browser.to)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Moves the open attempts of a browser to its new value.
+pub async fn move_browser(sql: &mut impl Sql, browser: BrowserChange<'_>) -> Result<()> {
+    sql.q("UPDATE attempts SET browser = $2 WHERE browser = $1")
+        .bind(browser.from)
+        .bind(browser.to)
+        .exec()
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! Mailed codes. The code is never here: it is derived from the row's id and nonce with a key that the database has not.
+
+use sqlx::FromRow;
+
+use crate::{ChallengeId, Result, Sql, Timestamp, TokenHash, UserId};
+
+/// One mailed code of one person in one browser.
+#[derive(Clone, Debug, FromRow)]
+pub struct EmailChallenge {
+    /// Id; an input of the code.
+    pub id: ChallengeId,
+    /// Whose code it is.
+    pub user_id: UserId,
+    /// The browser that it was asked in.
+    pub browser: TokenHash,
+    /// The person's epoch when it was made.
+    pub epoch: i64,
+    /// Where it is mailed to; an input of the code.
+    pub address: String,
+    /// The root key that the code is derived from.
+    pub key_id: String,
+    /// 128 random bits; an input of the code.
+    pub nonce: Vec<u8>,
+    /// Words on the page and in the mail by which they can be matched.
+    pub reference: String,
+    /// When the first mail was asked for; the cap counts from here.
+    pub first_issued_at: Timestamp,
+    /// When the last mail was asked for; the cool-down counts from here.
+    pub last_requested_at: Timestamp,
+    /// When the mail server last took one; the window counts from here.
+    pub last_accepted_at: Option<Timestamp>,
+    /// Mails asked for.
+    pub sends: i64,
+    /// Guesses judged and not refunded.
+    pub tries: i64,
+    /// Keyed tags of the judged guesses.
+    pub tried: String,
+    /// When it was used.
+    pub completed_at: Option<Timestamp>,
+    /// When a newer one took its place.
+    pub superseded_at: Option<Timestamp>,
+}
+
+impl EmailChallenge {
+    /// Whether it can still be answered.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.completed_at.is_none() && self.superseded_at.is_none()
+    }
+}
+
+/// Opens a challenge; false when this person has an open one in this browser, which is then the one to join.
+pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
+    let added = sql
+        .q("INSERT INTO email_challenges (id, user_id, browser, epoch, address, key_id, nonce, reference,
+                                          first_issued_at, last_requested_at, sends, tries, tried)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, 0, '')
+            ON CONFLICT (user_id, browser) WHERE completed_at IS NULL AND superseded_at IS NULL DO NOTHING")
+        .bind(new.id)
+        .bind(new.user_id)
+        .bind(&new.browser)
+        .bind(new.epoch)
+        .bind(&new.address)
+        .bind(&new.key_id)
+        .bind(&new.nonce)
+        .bind(&new.reference)
+        .bind(new.first_issued_at)
+        .bind(new.sends)
+        .exec()
+        .await?;
+    Ok(added == 1)
+}
+
+/// Looks a challenge up.
+pub async fn by_id(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<EmailChallenge>> {
+    sql.q("SELECT * FROM email_challenges WHERE id = $1").bind(id).opt().await
+}
+
+/// The challenge of a person in a browser that can still be answered.
+pub async fn open(
+    sql: &mut impl Sql,
+    user: UserId,
+    browser: &TokenHash,
+) -> Result<Option<EmailChallenge>> {
+    sql.q("SELECT * FROM email_challenges
+           WHERE user_id = $1 AND browser = $2 AND completed_at IS NULL AND superseded_at IS NULL")
+        .bind(user)
+        .bind(browser)
+        .opt()
+        .await
+}
+
+/// The newest challenges of a person in any browser since `since`: what a code is matched against to say *why* it fails.
+pub async fn recent(
+    sql: &mut impl Sql,
+    user: UserId,
+    since: Timestamp,
+) -> Result<Vec<EmailChallenge>> {
+    sql.q("SELECT * FROM email_challenges WHERE user_id = $1 AND first_issued_at >= $2
+           ORDER BY first_issued_at DESC, id DESC LIMIT 8")
+        .bind(user)
+        .bind(since)
+        .all()
+        .await
+}
+
+/// Charges a guess, before it is judged. `None`: all tries are spent, or this very guess was charged before.
+pub async fn charge(
+    sql: &mut impl Sql,
+    id: ChallengeId,
+    tag: &str,
+    max_tries: i64,
+) -> Result<Option<i64>> {
+    let tries: Option<(i64,)> = sql
+        .q("UPDATE email_challenges SET tries = tries + 1, tried = tried || $2 || ' '
+            WHERE id = $1 AND tries < $3 AND tried NOT LIKE '%' || $2 || '%'
+            RETURNING tries")
+        .bind(id)
+        .bind(tag)
+        .bind(max_tries)
+        .opt()
+        .await?;
+    Ok(tries.map(|(tries,)| tries))
+}
+
+/// Gives back the try of a right guess.
+pub async fn refund(sql: &mut impl Sql, id: ChallengeId) -> Result<()> {
+    sql.q("UPDATE email_challenges SET tries = tries - 1 WHERE id = $1 AND tries > 0")
+        .bind(id)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Uses a challenge up; only one caller ever gets true.
+pub async fn complete(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE email_challenges SET completed_at = $2
+            WHERE id = $1 AND completed_at IS NULL AND superseded_at IS NULL")
+        .bind(id)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Puts a challenge aside for a newer one.
+pub async fn supersede(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE email_challenges SET superseded_at = $2
+            WHERE id = $1 AND completed_at IS NULL AND superseded_at IS NULL")
+        .bind(id)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Counts one more mail of an open challenge, unless another request counted one since `seen` was read.
+pub async fn count_send(
+    sql: &mut impl Sql,
+    id: ChallengeId,
+    seen: i64,
+    now: Timestamp,
+) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE email_challenges SET sends = sends + 1, last_requested_at = $3
+            WHERE id = $1 AND sends = $2 AND completed_at IS NULL AND superseded_at IS NULL")
+        .bind(id)
+        .bind(seen)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Records that the mail server took a mail.
+pub async fn accepted(sql: &mut impl Sql, id: ChallengeId, at: Timestamp) -> Result<()> {
+    sql.q("UPDATE email_challenges SET last_accepted_at = $2
+           WHERE id = $1 AND (last_accepted_at IS NULL OR last_accepted_at < $2)")
+        .bind(id)
+        .bind(at)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Moves the open challenges of a browser to its new value.
+pub async fn move_browser(sql: &mut impl Sql, from: &TokenHash, to: &TokenHash) -> Result<()> {
+    sql.q("UPDATE email_challenges SET browser = $2
+           WHERE browser = $1 AND completed_at IS NULL AND superseded_at IS NULL")
+        .bind(from)
+        .bind(to)
+        .exec()
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! What may vanish: rate counters of networks. Redis in production, process memory in the embedded default.
+
+mod memory;
+mod redis;
+
+use std::{
+    sync::{Arc, atomic::{AtomicBool, Ordering}},
+    time::Duration,
+};
+
+use crate::{Result, Timestamp};
+
+/// Counters that may vanish.
+#[derive(Clone, Debug)]
+pub struct Ephemeral {
+    local: Arc<memory::Memory>,
+    shared: Option<redis::Redis>,
+    degraded: Arc<AtomicBool>,
+}
+
+/// What became of a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hit {
+    /// Within the limit.
+    Within,
+    /// Over the limit; the window ends after this time.
+    Over(Duration),
+}
+
+impl Ephemeral {
+    /// Counters of this process alone.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self { local: Arc::default(), shared: None, degraded: Arc::default() }
+    }
+
+    /// Counters shared by all replicas.
+    ///
+    /// # Errors
+    /// The address cannot be read. A server that is away is no error: counting falls back to this process.
+    pub async fn redis(url: &str) -> Result<Self> {
+        let shared = Some(redis::Redis::connect(url).await?);
+        Ok(Self { local: Arc::default(), shared, degraded: Arc::default() })
+    }
+
+    /// Counts one hit of `key` in the window that `now` lies in. When Redis is away this process counts alone, and
+    /// [`Ephemeral::is_degraded`] says so.
+    pub async fn hit(&self, key: &str, limit: u64, window: Duration, now: Timestamp) -> Hit {
+        let window_millis = i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1);
+        let slot = now.millis().div_euclid(window_millis);
+        let count = match &self.shared {
+            Some(shared) => match shared.count(key, slot, window).await {
+                Ok(count) => {
+                    self.degraded.store(false, Ordering::Relaxed);
+                    count
+                }
+                Err(error) => {
+                    if !self.degraded.swap(true, Ordering::Relaxed) {
+                        tracing::error!(%error, "alarm: Redis is away, limits are counted per process");
+                    }
+                    self.local.count(key, slot)
+                }
+            },
+            None => self.local.count(key, slot),
+        };
+        if count <= limit {
+            return Hit::Within;
+        }
+        let end = Timestamp::from_millis(slot.saturating_add(1).saturating_mul(window_millis));
+        Hit::Over(end.since(now))
+    }
+
+    /// Whether Redis is configured and was away at the last hit or probe.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.degraded.load(Ordering::Relaxed)
+    }
+
+    /// Asks Redis whether it is there.
+    pub async fn probe(&self) -> Result<()> {
+        match &self.shared {
+            Some(shared) => shared.ping().await,
+            None => Ok(()),
+        }
+    }
+}

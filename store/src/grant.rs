@@ -1,0 +1,104 @@
+//! Grants: one issue to one client from one sign-in.
+
+use sqlx::FromRow;
+
+use crate::{GrantId, Result, SessionId, SignInId, Sql, Timestamp, UserId, session::Limits};
+
+/// A grant's row.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Id.
+    pub id: GrantId,
+    /// Who.
+    pub user_id: UserId,
+    /// To whom.
+    pub client_id: String,
+    /// The session that it ends with.
+    pub session_id: SessionId,
+    /// The completed sign-in that it comes from.
+    pub sign_in_id: SignInId,
+    /// The person's epoch at the time.
+    pub epoch: i64,
+    /// Granted scopes.
+    pub scopes: String,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// Records a grant. Its one caller is `flows::token::issue`; `architecture.rs` holds that.
+pub async fn insert(sql: &mut impl Sql, grant: &Grant) -> Result<()> {
+    sql.q("INSERT INTO grants (id, user_id, client_id, session_id, sign_in_id, epoch, scopes, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+        .bind(grant.id)
+        .bind(grant.user_id)
+        .bind(&grant.client_id)
+        .bind(grant.session_id)
+        .bind(grant.sign_in_id)
+        .bind(grant.epoch)
+        .bind(&grant.scopes)
+        .bind(grant.created_at)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Ends a grant: every token of it is refused from now on.
+pub async fn end(sql: &mut impl Sql, id: GrantId, now: Timestamp) -> Result<()> {
+    sql.q("UPDATE grants SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
+        .bind(id)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Ends the grants of a completed attempt whose authorization codes were never redeemed, and voids those codes.
+pub async fn end_unredeemed(
+    sql: &mut impl Sql,
+    attempt: crate::AttemptId,
+    now: Timestamp,
+) -> Result<()> {
+    sql.q("UPDATE auth_codes SET voided_at = $2 WHERE attempt_id = $1 AND used_at IS NULL AND voided_at IS NULL")
+        .bind(attempt)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// The person behind an access token, if everything that the token rests on still lives.
+#[derive(Clone, Debug, FromRow)]
+pub struct GrantedUser {
+    /// `sub` for first-party clients.
+    pub subject: String,
+    /// Input of `sub` for all others.
+    pub pairwise_seed: String,
+    /// The person's address.
+    pub email: String,
+    /// Whether it is verified.
+    pub email_verified: bool,
+    /// Full name.
+    pub name: String,
+    /// Further standard claims.
+    pub claims: String,
+    /// Last change of the claims.
+    pub updated_at: Timestamp,
+}
+
+/// Reads the person of a live grant: not ended, session alive, epoch unchanged.
+pub async fn live_user(
+    sql: &mut impl Sql,
+    id: GrantId,
+    limits: Limits,
+) -> Result<Option<GrantedUser>> {
+    sql.q("SELECT subject, pairwise_seed, email, email_verified, name, claims, users.updated_at
+           FROM grants
+           JOIN users ON users.id = grants.user_id AND users.epoch = grants.epoch
+           JOIN sessions ON sessions.id = grants.session_id AND sessions.ended_at IS NULL
+                        AND sessions.created_at > $2
+           WHERE grants.id = $1 AND grants.ended_at IS NULL")
+        .bind(id)
+        .bind(limits.created_after)
+        .opt()
+        .await
+}

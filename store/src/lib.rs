@@ -1,0 +1,36 @@
+//! Rows, statements and transactions: the only crate that knows SQL or Redis.
+//!
+//! One rule: a noun's file owns its statements, takes something that is [`Sql`], and every statement runs unchanged on
+//! SQLite and PostgreSQL. Single use is one guarded statement, never read-then-write.
+
+pub mod attempt;
+pub mod audit;
+pub mod auth_code;
+pub mod client;
+pub mod consent;
+mod db;
+pub mod email_challenge;
+mod ephemeral;
+mod error;
+pub mod grant;
+mod id;
+pub mod job;
+pub mod password;
+pub mod revision;
+pub mod session;
+pub mod setting;
+pub mod sign_in;
+pub mod signing_key;
+pub mod throttle;
+mod time;
+mod token_hash;
+pub mod user;
+
+pub use db::{Conn, Db, DbConfig, Row, Sql, Statement, Tx, Value};
+pub use ephemeral::{Ephemeral, Hit};
+pub use error::{Error, Result};
+pub use id::{
+    AttemptId, AuditId, ChallengeId, GrantId, Id, IdRandom, JobId, SessionId, SignInId, UserId,
+};
+pub use time::Timestamp;
+pub use token_hash::TokenHash;

@@ -1,0 +1,156 @@
+//! Sessions: browsers that are signed in.
+
+use sqlx::FromRow;
+
+use crate::{Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId};
+
+/// A session's row.
+#[derive(Clone, Debug, FromRow)]
+pub struct Session {
+    /// Id; stays inside.
+    pub id: SessionId,
+    /// What clients see of it; stable over rotation and step-up.
+    pub sid: String,
+    /// SHA-256 of the cookie's value.
+    pub secret: TokenHash,
+    /// Who is signed in.
+    pub user_id: UserId,
+    /// The latest sign-in.
+    pub sign_in_id: SignInId,
+    /// The person's epoch when the session began.
+    pub epoch: i64,
+    /// When it began; the absolute limit counts from here.
+    pub created_at: Timestamp,
+    /// When it was last used, to the minute; the idle limit counts from here.
+    pub last_seen: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A live session with everything that an authorization request asks of it, read in one statement.
+#[derive(Clone, Debug, FromRow)]
+pub struct LiveSession {
+    /// Id of the session.
+    pub id: SessionId,
+    /// `sid` claim.
+    pub sid: String,
+    /// Who is signed in.
+    pub user_id: UserId,
+    /// Start of the absolute limit.
+    pub created_at: Timestamp,
+    /// Start of the idle limit.
+    pub last_seen: Timestamp,
+    /// The latest sign-in.
+    pub sign_in_id: SignInId,
+    /// Method of its first step.
+    pub first: String,
+    /// When its first step was proven.
+    pub first_at: Timestamp,
+    /// Method of its second step.
+    pub second: Option<String>,
+    /// When its second step was proven.
+    pub second_at: Option<Timestamp>,
+    /// Whether one mailbox stood for both steps.
+    pub mailbox_only: bool,
+    /// The person's and the session's common epoch.
+    pub epoch: i64,
+    /// Subject of the person for first-party clients.
+    pub subject: String,
+    /// Input of the subject for all others.
+    pub pairwise_seed: String,
+    /// The person's name.
+    pub name: String,
+    /// The person's address.
+    pub email: String,
+    /// Scopes that the person allowed the asking client.
+    pub consented: Option<String>,
+}
+
+/// Where the limits of a session lie now: a session is dead when its numbers are not above these.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `last_seen` must be later.
+    pub seen_after: Timestamp,
+    /// `created_at` must be later.
+    pub created_after: Timestamp,
+}
+
+/// The live session of a cookie, with the consent for `client`. A forced reset, an end or a limit makes it absent.
+pub async fn live(
+    sql: &mut impl Sql,
+    secret: &TokenHash,
+    client: &str,
+    limits: Limits,
+) -> Result<Option<LiveSession>> {
+    sql.q("SELECT sessions.id, sid, sessions.user_id, sessions.created_at, last_seen, sign_in_id,
+                  first, first_at, second, second_at, mailbox_only, users.epoch, subject, pairwise_seed, name, email,
+                  consents.scopes AS consented
+           FROM sessions
+           JOIN users ON users.id = sessions.user_id AND users.epoch = sessions.epoch
+           JOIN sign_ins ON sign_ins.id = sessions.sign_in_id AND sign_ins.epoch = users.epoch
+           LEFT JOIN consents ON consents.user_id = users.id AND consents.client_id = $2
+           WHERE secret = $1 AND ended_at IS NULL AND last_seen > $3 AND sessions.created_at > $4")
+        .bind(secret)
+        .bind(client)
+        .bind(limits.seen_after)
+        .bind(limits.created_after)
+        .opt()
+        .await
+}
+
+/// Adds a session.
+pub async fn insert(sql: &mut impl Sql, new: &Session) -> Result<()> {
+    sql.q("INSERT INTO sessions (id, sid, secret, user_id, sign_in_id, epoch, created_at, last_seen)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $7)")
+        .bind(new.id)
+        .bind(&new.sid)
+        .bind(&new.secret)
+        .bind(new.user_id)
+        .bind(new.sign_in_id)
+        .bind(new.epoch)
+        .bind(new.created_at)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Gives a session a new cookie value and points it to a newer sign-in; `sid` stays.
+pub async fn rotate(
+    sql: &mut impl Sql,
+    id: SessionId,
+    secret: &TokenHash,
+    sign_in: SignInId,
+    now: Timestamp,
+) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE sessions SET secret = $2, sign_in_id = $3, last_seen = $4
+            WHERE id = $1 AND ended_at IS NULL")
+        .bind(id)
+        .bind(secret)
+        .bind(sign_in)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Notes that a session is in use. The caller does so at most once a minute.
+pub async fn touch(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<()> {
+    sql.q("UPDATE sessions SET last_seen = $2 WHERE id = $1 AND last_seen < $2")
+        .bind(id)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Ends a session; its grants are dead with it. Only one caller gets true.
+pub async fn end(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
+        .bind(id)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}

@@ -1,0 +1,149 @@
+//! Counters of a person or of the site: they survive restarts, new challenges and other browsers.
+//!
+//! Two shapes share the table. A *delay* spends a try while no wait is running, and the caller then sets the next wait.
+//! A *quota* counts within a window that starts with its first hit.
+
+use sqlx::FromRow;
+
+use crate::{Result, Sql, Timestamp};
+
+/// What a counter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Wrong passwords of a person.
+    Password,
+    /// Wrong codes of a person.
+    Code,
+    /// Codes mailed to a person in an hour.
+    SendHour,
+    /// Codes mailed to a person in a day.
+    SendDay,
+    /// Wrong codes on the whole site in a day: the guess budget.
+    SiteCode,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Code => "code",
+            Self::SendHour => "send_hour",
+            Self::SendDay => "send_day",
+            Self::SiteCode => "site_code",
+        }
+    }
+}
+
+/// A counter's state.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub struct Throttle {
+    /// Tries spent.
+    pub spent: i64,
+    /// Start of the window of a quota.
+    pub since: Timestamp,
+    /// Nothing is spent before this.
+    pub next_at: Timestamp,
+}
+
+/// Reads a counter.
+pub async fn read(sql: &mut impl Sql, key: &[u8], kind: Kind) -> Result<Option<Throttle>> {
+    sql.q("SELECT spent, since, next_at FROM throttles WHERE key = $1 AND kind = $2")
+        .bind(key.to_vec())
+        .bind(kind.as_str())
+        .opt()
+        .await
+}
+
+/// Spends a try of a delay, unless a wait is running; returns how many are spent now.
+pub async fn spend(
+    sql: &mut impl Sql,
+    key: &[u8],
+    kind: Kind,
+    now: Timestamp,
+) -> Result<Option<i64>> {
+    let spent: Option<(i64,)> = sql
+        .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, 1, $3, 0)
+            ON CONFLICT (key, kind) DO UPDATE SET spent = throttles.spent + 1 WHERE throttles.next_at <= $3
+            RETURNING spent")
+        .bind(key.to_vec())
+        .bind(kind.as_str())
+        .bind(now)
+        .opt()
+        .await?;
+    Ok(spent.map(|(spent,)| spent))
+}
+
+/// Starts a wait.
+pub async fn wait_until(
+    sql: &mut impl Sql,
+    key: &[u8],
+    kind: Kind,
+    next_at: Timestamp,
+) -> Result<()> {
+    sql.q("UPDATE throttles SET next_at = $3 WHERE key = $1 AND kind = $2")
+        .bind(key.to_vec())
+        .bind(kind.as_str())
+        .bind(next_at)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Gives the last try back, and with it the wait that it started.
+pub async fn refund(sql: &mut impl Sql, key: &[u8], kind: Kind) -> Result<()> {
+    sql.q("UPDATE throttles SET spent = spent - 1, next_at = 0 WHERE key = $1 AND kind = $2 AND spent > 0")
+        .bind(key.to_vec())
+        .bind(kind.as_str())
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Forgets what a person failed at.
+pub async fn clear(sql: &mut impl Sql, key: &[u8]) -> Result<()> {
+    sql.q("DELETE FROM throttles WHERE key = $1 AND kind IN ('password', 'code')")
+        .bind(key.to_vec())
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// A quota: how many in which window.
+#[derive(Clone, Copy, Debug)]
+pub struct Quota {
+    /// What is counted.
+    pub kind: Kind,
+    /// How many fit into a window.
+    pub limit: i64,
+    /// Length of a window.
+    pub window: std::time::Duration,
+}
+
+/// Takes one from a quota; false when it is spent.
+pub async fn take(sql: &mut impl Sql, key: &[u8], quota: Quota, now: Timestamp) -> Result<bool> {
+    let taken: Option<(i64,)> = sql
+        .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, 1, $3, 0)
+            ON CONFLICT (key, kind) DO UPDATE SET
+                spent = CASE WHEN throttles.since <= $4 THEN 1 ELSE throttles.spent + 1 END,
+                since = CASE WHEN throttles.since <= $4 THEN $3 ELSE throttles.since END
+            WHERE throttles.spent < $5 OR throttles.since <= $4
+            RETURNING spent")
+        .bind(key.to_vec())
+        .bind(quota.kind.as_str())
+        .bind(now)
+        .bind(now.minus(quota.window))
+        .bind(quota.limit)
+        .opt()
+        .await?;
+    Ok(taken.is_some())
+}
+
+/// Gives one back to a quota that was taken in the same transaction.
+pub async fn give_back(sql: &mut impl Sql, key: &[u8], kind: Kind) -> Result<()> {
+    sql.q("UPDATE throttles SET spent = spent - 1 WHERE key = $1 AND kind = $2 AND spent > 0")
+        .bind(key.to_vec())
+        .bind(kind.as_str())
+        .exec()
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! People.
+
+use sqlx::FromRow;
+
+use crate::{Result, Sql, Timestamp, UserId};
+
+/// A person's row.
+#[derive(Clone, Debug, FromRow)]
+pub struct User {
+    /// Id; stays inside.
+    pub id: UserId,
+    /// `sub` for first-party clients.
+    pub subject: String,
+    /// Input of `sub` for all other clients.
+    pub pairwise_seed: String,
+    /// The address as its owner writes it: mail goes here.
+    pub email: String,
+    /// The address in canonical form: what is looked up.
+    pub email_canonical: String,
+    /// Whether the person has shown that the mailbox is theirs.
+    pub email_verified: bool,
+    /// Full name.
+    pub name: String,
+    /// JSON object of further standard claims (OpenID Connect Core 1.0, section 5.1).
+    pub claims: String,
+    /// Counts forced resets: what was made under another value is dead.
+    pub epoch: i64,
+    /// When the last forced reset was, for people to read.
+    pub tokens_invalid_before: Option<Timestamp>,
+    /// Set while the next sign-in must lead through a change of password.
+    pub password_change_required_since: Option<Timestamp>,
+    /// Last change of the row.
+    pub updated_at: Timestamp,
+    /// Creation of the row.
+    pub created_at: Timestamp,
+}
+
+/// A person as the password step needs them: in one statement, so that known and unknown people cost the same.
+#[derive(Clone, Debug, FromRow)]
+pub struct UserWithPassword {
+    /// The person.
+    #[sqlx(flatten)]
+    pub user: User,
+    /// Hash in PHC form, if a password was ever set.
+    pub phc: Option<String>,
+    /// Counts changes of the password.
+    pub password_version: Option<i64>,
+}
+
+/// Looks a person up by canonical address.
+pub async fn by_email(sql: &mut impl Sql, canonical: &str) -> Result<Option<User>> {
+    sql.q("SELECT * FROM users WHERE email_canonical = $1").bind(canonical).opt().await
+}
+
+/// Looks a person and the stored password up by canonical address.
+pub async fn with_password(
+    sql: &mut impl Sql,
+    canonical: &str,
+) -> Result<Option<UserWithPassword>> {
+    sql.q("SELECT users.*, passwords.phc, passwords.version AS password_version
+           FROM users LEFT JOIN passwords ON passwords.user_id = users.id
+           WHERE email_canonical = $1")
+        .bind(canonical)
+        .opt()
+        .await
+}
+
+/// Looks a person up by id.
+pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
+    sql.q("SELECT * FROM users WHERE id = $1").bind(id).opt().await
+}
+
+/// Adds a person; false when the canonical address is taken: a collision is refused, never merged.
+pub async fn insert(sql: &mut impl Sql, user: &User) -> Result<bool> {
+    let added = sql
+        .q("INSERT INTO users (id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims,
+                               epoch, created_at, updated_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT (email_canonical) DO NOTHING")
+        .bind(user.id)
+        .bind(&user.subject)
+        .bind(&user.pairwise_seed)
+        .bind(&user.email)
+        .bind(&user.email_canonical)
+        .bind(user.email_verified)
+        .bind(&user.name)
+        .bind(&user.claims)
+        .bind(user.epoch)
+        .bind(user.created_at)
+        .exec()
+        .await?;
+    Ok(added == 1)
+}
+
+/// Forces a reset: everything made before is dead at once, and the next sign-in changes the password.
+pub async fn force_reset(sql: &mut impl Sql, id: UserId, now: Timestamp) -> Result<Option<i64>> {
+    let epoch: Option<(i64,)> = sql
+        .q("UPDATE users SET epoch = epoch + 1, tokens_invalid_before = $2,
+                             password_change_required_since = $2, updated_at = $2
+            WHERE id = $1 RETURNING epoch")
+        .bind(id)
+        .bind(now)
+        .opt()
+        .await?;
+    Ok(epoch.map(|(epoch,)| epoch))
+}
+
+/// Notes that the demanded change of password has happened.
+pub async fn password_changed(sql: &mut impl Sql, id: UserId, now: Timestamp) -> Result<()> {
+    sql.q("UPDATE users SET password_change_required_since = NULL, updated_at = $2 WHERE id = $1")
+        .bind(id)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Notes activity, at most once a day; says whether the person is still of `epoch`, and locks the row until the
+/// transaction ends, so that a forced reset waits for it or is seen by it.
+pub async fn still_of_epoch(
+    sql: &mut impl Sql,
+    id: UserId,
+    epoch: i64,
+    now: Timestamp,
+) -> Result<bool> {
+    let day = now.millis() / 86_400_000;
+    let rows = sql
+        .q("UPDATE users SET last_active_day = $3 WHERE id = $1 AND epoch = $2")
+        .bind(id)
+        .bind(epoch)
+        .bind(day)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
