@@ -50,12 +50,7 @@ pub async fn by_id(sql: &mut impl Sql, id: AttemptId) -> Result<Option<Attempt>>
 }
 
 /// Sets the next state if nobody did since `version` was read.
-pub async fn advance(
-    sql: &mut impl Sql,
-    id: AttemptId,
-    version: i64,
-    state: &str,
-) -> Result<bool> {
+pub async fn advance(sql: &mut impl Sql, id: AttemptId, version: i64, state: &str) -> Result<bool> {
     let rows = sql
         .q("UPDATE attempts SET state = $3, version = version + 1 WHERE id = $1 AND version = $2")
         .bind(id)

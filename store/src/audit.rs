@@ -48,11 +48,6 @@ pub async fn insert(sql: &mut impl Sql, row: &AuditRow) -> Result<()> {
     Ok(())
 }
 
-/// Events with a reference, oldest first.
-pub async fn by_reference(sql: &mut impl Sql, reference: &str) -> Result<Vec<AuditRow>> {
-    sql.q("SELECT * FROM audit WHERE reference = $1 ORDER BY id").bind(reference).all().await
-}
-
 /// The newest events of a person.
 pub async fn of_user(sql: &mut impl Sql, user: UserId, limit: i64) -> Result<Vec<AuditRow>> {
     sql.q("SELECT * FROM audit WHERE user_id = $1 ORDER BY id DESC LIMIT $2")

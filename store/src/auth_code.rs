@@ -121,3 +121,13 @@ pub async fn claim(sql: &mut impl Sql, hash: &TokenHash, now: Timestamp) -> Resu
         .await?;
     Ok(rows == 1)
 }
+
+/// Voids the codes of a completed attempt that were never redeemed: a repeated completion sends another one.
+pub async fn void_unredeemed(sql: &mut impl Sql, attempt: AttemptId, now: Timestamp) -> Result<()> {
+    sql.q("UPDATE auth_codes SET voided_at = $2 WHERE attempt_id = $1 AND used_at IS NULL AND voided_at IS NULL")
+        .bind(attempt)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(())
+}

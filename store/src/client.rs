@@ -2,7 +2,10 @@
 
 use sqlx::FromRow;
 
-use crate::{Result, Sql, Timestamp, TokenHash, revision::{self, Topic}};
+use crate::{
+    Result, Sql, Timestamp, TokenHash,
+    revision::{self, Topic},
+};
 
 /// A client's row. Lists are JSON arrays of strings.
 #[derive(Clone, Debug, FromRow)]

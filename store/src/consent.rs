@@ -2,17 +2,6 @@
 
 use crate::{Result, Sql, Timestamp, UserId};
 
-/// Scopes that a person allowed a client.
-pub async fn scopes(sql: &mut impl Sql, user: UserId, client: &str) -> Result<Option<String>> {
-    let row: Option<(String,)> = sql
-        .q("SELECT scopes FROM consents WHERE user_id = $1 AND client_id = $2")
-        .bind(user)
-        .bind(client)
-        .opt()
-        .await?;
-    Ok(row.map(|(scopes,)| scopes))
-}
-
 /// Records what a person allows a client from now on.
 pub async fn put(
     sql: &mut impl Sql,

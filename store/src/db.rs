@@ -16,7 +16,7 @@ use sqlx::{
     },
 };
 
-use crate::{Error, Result};
+use crate::{Error, Result, Timestamp};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
@@ -73,10 +73,8 @@ pub enum Conn {
 
 /// A row that both engines can decode: what `#[derive(FromRow)]` or a tuple gives.
 pub trait Row: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
-impl<T> Row for T where
-    T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
-{
-}
+impl<T> Row for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
+{}
 
 /// A value that both engines can bind.
 pub trait Value<'t>:
@@ -211,6 +209,25 @@ impl Db {
         }
     }
 
+    /// The database's own clock, for comparing with ours: the one place where SQL is asked for the time.
+    pub async fn clock(&self) -> Result<Timestamp> {
+        let (millis,): (i64,) = match self {
+            Self::Sqlite { readers, .. } => {
+                sqlx::query_as("SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)")
+                    .fetch_one(readers)
+                    .await?
+            }
+            Self::Postgres(pool) => {
+                sqlx::query_as(
+                    "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+                )
+                .fetch_one(pool)
+                .await?
+            }
+        };
+        Ok(Timestamp::from_millis(millis))
+    }
+
     /// A connection for reads. It does not see rows of a transaction that is still open.
     pub async fn read(&self) -> Result<Conn> {
         Ok(match self {
@@ -281,7 +298,10 @@ async fn open_sqlite(file: &std::path::Path, full_sync: bool) -> Result<Db> {
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(if full_sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
-        .busy_timeout(ACQUIRE_TIMEOUT);
+        .busy_timeout(ACQUIRE_TIMEOUT)
+        // Pages are read where they lie, and written back from the log in larger pieces.
+        .pragma("mmap_size", "67108864")
+        .pragma("wal_autocheckpoint", "4000");
     let pool = || {
         SqlitePoolOptions::new()
             .acquire_timeout(ACQUIRE_TIMEOUT)

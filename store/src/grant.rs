@@ -52,20 +52,6 @@ pub async fn end(sql: &mut impl Sql, id: GrantId, now: Timestamp) -> Result<()> 
     Ok(())
 }
 
-/// Ends the grants of a completed attempt whose authorization codes were never redeemed, and voids those codes.
-pub async fn end_unredeemed(
-    sql: &mut impl Sql,
-    attempt: crate::AttemptId,
-    now: Timestamp,
-) -> Result<()> {
-    sql.q("UPDATE auth_codes SET voided_at = $2 WHERE attempt_id = $1 AND used_at IS NULL AND voided_at IS NULL")
-        .bind(attempt)
-        .bind(now)
-        .exec()
-        .await?;
-    Ok(())
-}
-
 /// The person behind an access token, if everything that the token rests on still lives.
 #[derive(Clone, Debug, FromRow)]
 pub struct GrantedUser {

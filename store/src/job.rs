@@ -76,10 +76,12 @@ pub async fn due(sql: &mut impl Sql, lane: Lane, now: Timestamp) -> Result<bool>
     Ok(row.is_some())
 }
 
-/// Claims up to twenty due jobs of a lane for `lease`; a job whose worker died comes back when the lease ends.
+/// Claims up to `most` due jobs of a lane for `lease`, the longest due first; a job whose worker died comes back when the
+/// lease ends.
 pub async fn claim(
     sql: &mut impl Sql,
     lane: Lane,
+    most: i64,
     now: Timestamp,
     lease: Duration,
 ) -> Result<Vec<Job>> {
@@ -87,53 +89,52 @@ pub async fn claim(
            WHERE id IN (SELECT id FROM jobs
                         WHERE lane = $1 AND run_at <= $2 AND done_at IS NULL AND failed_at IS NULL
                           AND (locked_until IS NULL OR locked_until <= $2)
-                        ORDER BY run_at LIMIT 20)
+                        ORDER BY run_at LIMIT $4)
              AND done_at IS NULL AND failed_at IS NULL AND (locked_until IS NULL OR locked_until <= $2)
            RETURNING id, kind, payload, tries, created_at")
         .bind(lane.as_str())
         .bind(now)
         .bind(now.plus(lease))
+        .bind(most)
         .all()
         .await
 }
 
-/// Marks a job done.
-pub async fn done(sql: &mut impl Sql, id: JobId, now: Timestamp) -> Result<()> {
-    sql.q("UPDATE jobs SET done_at = $2, locked_until = NULL WHERE id = $1")
+/// Marks a job done; false when it was done already. Done is a fact, whoever holds the lease by now.
+pub async fn done(sql: &mut impl Sql, id: JobId, now: Timestamp) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE jobs SET done_at = $2, locked_until = NULL WHERE id = $1 AND done_at IS NULL")
         .bind(id)
         .bind(now)
         .exec()
         .await?;
-    Ok(())
+    Ok(rows == 1)
 }
 
-/// Puts a job back for a later time.
-pub async fn retry(sql: &mut impl Sql, id: JobId, run_at: Timestamp, error: &str) -> Result<()> {
-    sql.q("UPDATE jobs SET run_at = $2, locked_until = NULL, last_error = $3 WHERE id = $1")
-        .bind(id)
+/// Puts a job back for a later time; false when this claim is no longer the last one, and so nobody's to put back.
+pub async fn retry(sql: &mut impl Sql, job: &Job, run_at: Timestamp, error: &str) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE jobs SET run_at = $3, locked_until = NULL, last_error = $4
+            WHERE id = $1 AND tries = $2 AND done_at IS NULL AND failed_at IS NULL")
+        .bind(job.id)
+        .bind(job.tries)
         .bind(run_at)
         .bind(error)
         .exec()
         .await?;
-    Ok(())
+    Ok(rows == 1)
 }
 
-/// Gives a job up.
-pub async fn fail(sql: &mut impl Sql, id: JobId, now: Timestamp, error: &str) -> Result<()> {
-    sql.q("UPDATE jobs SET failed_at = $2, locked_until = NULL, last_error = $3 WHERE id = $1")
-        .bind(id)
+/// Gives a job up; false when this claim is no longer the last one.
+pub async fn fail(sql: &mut impl Sql, job: &Job, now: Timestamp, error: &str) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE jobs SET failed_at = $3, locked_until = NULL, last_error = $4
+            WHERE id = $1 AND tries = $2 AND done_at IS NULL AND failed_at IS NULL")
+        .bind(job.id)
+        .bind(job.tries)
         .bind(now)
         .bind(error)
         .exec()
         .await?;
-    Ok(())
-}
-
-/// Open jobs of all lanes.
-pub async fn open(sql: &mut impl Sql) -> Result<i64> {
-    let (count,): (i64,) = sql
-        .q("SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL")
-        .one()
-        .await?;
-    Ok(count)
+    Ok(rows == 1)
 }

@@ -16,17 +16,6 @@ pub async fn set(sql: &mut impl Sql, user: UserId, phc: &str, now: Timestamp) ->
     Ok(version)
 }
 
-/// Replaces the hash of an unchanged password by one of today's parameters; does nothing if it was changed meanwhile.
-pub async fn rehash(sql: &mut impl Sql, user: UserId, version: i64, phc: &str) -> Result<()> {
-    sql.q("UPDATE passwords SET phc = $3 WHERE user_id = $1 AND version = $2")
-        .bind(user)
-        .bind(version)
-        .bind(phc)
-        .exec()
-        .await?;
-    Ok(())
-}
-
 /// Current hash and version.
 pub async fn current(sql: &mut impl Sql, user: UserId) -> Result<Option<(String, i64)>> {
     sql.q("SELECT phc, version FROM passwords WHERE user_id = $1").bind(user).opt().await

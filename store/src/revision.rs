@@ -5,8 +5,8 @@ use sqlx::FromRow;
 use crate::{Result, Sql};
 
 /// Something that replicas keep in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Topic {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Topic {
     /// Live settings.
     Settings,
     /// Clients.
@@ -37,7 +37,7 @@ pub struct Revisions {
 }
 
 /// Moves a number, in the transaction that makes the change.
-pub async fn bump(sql: &mut impl Sql, topic: Topic) -> Result<()> {
+pub(crate) async fn bump(sql: &mut impl Sql, topic: Topic) -> Result<()> {
     sql.q("UPDATE revisions SET version = version + 1 WHERE topic = $1")
         .bind(topic.as_str())
         .exec()

@@ -100,17 +100,19 @@ pub async fn live(
 
 /// Adds a session.
 pub async fn insert(sql: &mut impl Sql, new: &Session) -> Result<()> {
-    sql.q("INSERT INTO sessions (id, sid, secret, user_id, sign_in_id, epoch, created_at, last_seen)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $7)")
-        .bind(new.id)
-        .bind(&new.sid)
-        .bind(&new.secret)
-        .bind(new.user_id)
-        .bind(new.sign_in_id)
-        .bind(new.epoch)
-        .bind(new.created_at)
-        .exec()
-        .await?;
+    sql.q(
+        "INSERT INTO sessions (id, sid, secret, user_id, sign_in_id, epoch, created_at, last_seen)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
+    )
+    .bind(new.id)
+    .bind(&new.sid)
+    .bind(&new.secret)
+    .bind(new.user_id)
+    .bind(new.sign_in_id)
+    .bind(new.epoch)
+    .bind(new.created_at)
+    .exec()
+    .await?;
     Ok(())
 }
 
@@ -150,6 +152,17 @@ pub async fn end(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<bo
         .q("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
         .bind(id)
         .bind(now)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Gives a session a new cookie value and changes nothing else.
+pub async fn replace_secret(sql: &mut impl Sql, id: SessionId, secret: &TokenHash) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE sessions SET secret = $2 WHERE id = $1 AND ended_at IS NULL")
+        .bind(id)
+        .bind(secret)
         .exec()
         .await?;
     Ok(rows == 1)

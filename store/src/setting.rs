@@ -2,7 +2,10 @@
 
 use sqlx::FromRow;
 
-use crate::{Result, Sql, Timestamp, revision::{self, Topic}};
+use crate::{
+    Result, Sql, Timestamp,
+    revision::{self, Topic},
+};
 
 /// One version of a setting.
 #[derive(Clone, Debug, FromRow)]

@@ -2,7 +2,10 @@
 
 use sqlx::FromRow;
 
-use crate::{Result, Sql, Timestamp, revision::{self, Topic}};
+use crate::{
+    Result, Sql, Timestamp,
+    revision::{self, Topic},
+};
 
 /// A signing key's row.
 #[derive(Clone, Debug, FromRow)]

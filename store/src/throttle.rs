@@ -35,8 +35,9 @@ impl Kind {
 }
 
 /// A counter's state.
-#[derive(Clone, Copy, Debug, FromRow)]
+#[derive(Clone, Debug, FromRow)]
 pub struct Throttle {
+    kind: String,
     /// Tries spent.
     pub spent: i64,
     /// Start of the window of a quota.
@@ -45,29 +46,46 @@ pub struct Throttle {
     pub next_at: Timestamp,
 }
 
+impl Throttle {
+    /// Whether it counts this.
+    #[must_use]
+    pub fn is(&self, kind: Kind) -> bool {
+        self.kind == kind.as_str()
+    }
+}
+
+/// Reads every counter of a key.
+pub async fn all(sql: &mut impl Sql, key: &[u8]) -> Result<Vec<Throttle>> {
+    sql.q("SELECT kind, spent, since, next_at FROM throttles WHERE key = $1")
+        .bind(key.to_vec())
+        .all()
+        .await
+}
+
 /// Reads a counter.
 pub async fn read(sql: &mut impl Sql, key: &[u8], kind: Kind) -> Result<Option<Throttle>> {
-    sql.q("SELECT spent, since, next_at FROM throttles WHERE key = $1 AND kind = $2")
+    sql.q("SELECT kind, spent, since, next_at FROM throttles WHERE key = $1 AND kind = $2")
         .bind(key.to_vec())
         .bind(kind.as_str())
         .opt()
         .await
 }
 
-/// Spends a try of a delay, unless a wait is running; returns how many are spent now.
+/// Spends `cost` tries of a delay, unless a wait is running; returns how many are spent now.
 pub async fn spend(
     sql: &mut impl Sql,
     key: &[u8],
     kind: Kind,
-    now: Timestamp,
+    (cost, now): (i64, Timestamp),
 ) -> Result<Option<i64>> {
     let spent: Option<(i64,)> = sql
-        .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, 1, $3, 0)
-            ON CONFLICT (key, kind) DO UPDATE SET spent = throttles.spent + 1 WHERE throttles.next_at <= $3
+        .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, $4, $3, 0)
+            ON CONFLICT (key, kind) DO UPDATE SET spent = throttles.spent + $4 WHERE throttles.next_at <= $3
             RETURNING spent")
         .bind(key.to_vec())
         .bind(kind.as_str())
         .bind(now)
+        .bind(cost)
         .opt()
         .await?;
     Ok(spent.map(|(spent,)| spent))

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 /// An instant in Unix milliseconds.
 ///
 /// Stored as `BIGINT`, because text timestamps compare wrongly on one of the two engines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type,
+)]
 #[sqlx(transparent)]
 #[serde(transparent)]
 pub struct Timestamp(i64);

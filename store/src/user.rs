@@ -65,6 +65,18 @@ pub async fn with_password(
         .await
 }
 
+/// Looks a person and the stored password up by id.
+pub async fn by_id_with_password(
+    sql: &mut impl Sql,
+    id: UserId,
+) -> Result<Option<UserWithPassword>> {
+    sql.q("SELECT users.*, passwords.phc, passwords.version AS password_version
+           FROM users LEFT JOIN passwords ON passwords.user_id = users.id WHERE users.id = $1")
+        .bind(id)
+        .opt()
+        .await
+}
+
 /// Looks a person up by id.
 pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
     sql.q("SELECT * FROM users WHERE id = $1").bind(id).opt().await

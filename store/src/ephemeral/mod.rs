@@ -4,7 +4,10 @@ mod memory;
 mod redis;
 
 use std::{
-    sync::{Arc, atomic::{AtomicBool, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,8 +26,13 @@ pub struct Ephemeral {
 pub enum Hit {
     /// Within the limit.
     Within,
-    /// Over the limit; the window ends after this time.
-    Over(Duration),
+    /// Over the limit.
+    Over {
+        /// The window ends after this time.
+        after: Duration,
+        /// Whether nobody was over it before in this window: what is recorded once is recorded now.
+        first: bool,
+    },
 }
 
 impl Ephemeral {
@@ -38,8 +46,8 @@ impl Ephemeral {
     ///
     /// # Errors
     /// The address cannot be read. A server that is away is no error: counting falls back to this process.
-    pub async fn redis(url: &str) -> Result<Self> {
-        let shared = Some(redis::Redis::connect(url).await?);
+    pub fn redis(url: &str) -> Result<Self> {
+        let shared = Some(redis::Redis::connect(url)?);
         Ok(Self { local: Arc::default(), shared, degraded: Arc::default() })
     }
 
@@ -67,7 +75,7 @@ impl Ephemeral {
             return Hit::Within;
         }
         let end = Timestamp::from_millis(slot.saturating_add(1).saturating_mul(window_millis));
-        Hit::Over(end.since(now))
+        Hit::Over { after: end.since(now), first: count == limit.saturating_add(1) }
     }
 
     /// Whether Redis is configured and was away at the last hit or probe.

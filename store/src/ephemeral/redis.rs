@@ -17,7 +17,7 @@ impl fmt::Debug for Redis {
 }
 
 impl Redis {
-    pub(super) async fn connect(url: &str) -> Result<Self> {
+    pub(super) fn connect(url: &str) -> Result<Self> {
         let client = redis::Client::open(url)?;
         let config = ConnectionManagerConfig::new().set_number_of_retries(1);
         Ok(Self(ConnectionManager::new_lazy_with_config(client, config)?))
