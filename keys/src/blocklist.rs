@@ -1,0 +1,34 @@
+//! Passwords that are tried first, compiled in (`keys/data/README.md` says where they come from).
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
+/// Sorted first eight bytes of SHA-1(lower(NFKC(password))).
+static LIST: &[u8] = include_bytes!("../data/common-ge8.sha1-64.bin");
+
+/// Whether a password, in NFKC and lower case, is on the list.
+#[must_use]
+pub fn is_common(folded: &str) -> bool {
+    let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, folded.as_bytes());
+    let Some(wanted) = digest.as_ref().first_chunk::<8>() else { return true };
+    LIST.as_chunks::<8>().0.binary_search(wanted).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted_and_whole() {
+        let (entries, rest) = LIST.as_chunks::<8>();
+        assert_eq!((entries.len(), rest.len()), (475_802, 0));
+        assert!(entries.is_sorted());
+    }
+
+    #[test]
+    fn what_is_tried_first_is_found() {
+        for password in ["password", "12345678", "qwertyuiop", "1234567891234567"] {
+            assert!(is_common(password), "{password}");
+        }
+        assert!(!is_common("mere walks to the river"));
+    }
+}

@@ -1,0 +1,54 @@
+//! What can go wrong with a key. No variant carries a secret.
+
+use crate::{PasswordError, TokenRefused};
+
+/// A key operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// A value was made under a root key that is not configured (any more).
+    #[error("the root key {0} is not configured; add it to keys.root_file")]
+    UnknownRootKey(String),
+    /// A root key cannot be used.
+    #[error("the root key {id} {why}")]
+    BadRootKey {
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// No root key is configured.
+    #[error("no root key is configured")]
+    NoRootKey,
+    /// A sealed value was changed, moved to another row, or sealed under another key.
+    #[error("a sealed value cannot be opened")]
+    Sealed,
+    /// A signing key cannot be made, read or used.
+    #[error("the signing key {kid}: {why}")]
+    SigningKey {
+        /// `kid`.
+        kid: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// No key signs with this algorithm.
+    #[error("no key signs with {0}")]
+    NoSigningKey(String),
+    /// An algorithm that this build does not know.
+    #[error("the algorithm {0} is not known")]
+    UnknownAlgorithm(String),
+    /// A token is refused.
+    #[error(transparent)]
+    Token(#[from] TokenRefused),
+    /// Claims could not be written.
+    #[error("claims: {0}")]
+    Claims(#[from] serde_json::Error),
+    /// A password cannot be anybody's.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// A stored password hash cannot be read.
+    #[error("a stored password hash cannot be read: {0}")]
+    StoredHash(&'static str),
+    /// The hashing pool has ended.
+    #[error("the hashing pool has ended")]
+    PoolEnded,
+}

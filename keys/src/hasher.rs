@@ -1,0 +1,207 @@
+//! The hashing pool: bounded, with admission before anything else is done (decision 17).
+//!
+//! ```text
+//! admit: a place in the queue? ─ no ─▶ Busy at once
+//!            │ yes: wait for a slot ─ too long ─▶ Busy
+//!            ▼
+//!          Slot ─▶ verify or hash on a thread of the pool, one 19 MiB buffer each
+//! ```
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    time::timeout,
+};
+
+use crate::{
+    KeyError, Password, PasswordHash, Rng, RootKeys,
+    password::{self, Memory},
+};
+
+/// Size of the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HasherConfig {
+    /// Computations at once: as many as cores.
+    pub threads: usize,
+    /// How many may wait for a slot.
+    pub queue: usize,
+    /// How long each may wait.
+    pub wait: Duration,
+}
+
+/// The pool is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the hashing pool is full")]
+pub struct Busy {
+    /// When it is worth trying again.
+    pub retry_after: Duration,
+}
+
+/// The pool. Copies share it.
+#[derive(Clone)]
+pub struct Hasher(Arc<Pool>);
+
+struct Pool {
+    config: HasherConfig,
+    root: Arc<RootKeys>,
+    rng: Rng,
+    /// Who is in: waiting, looking up, computing.
+    queue: Arc<Semaphore>,
+    /// Who has been admitted: twice the threads, so that a thread computes while another slot looks its person up.
+    slots: Arc<Semaphore>,
+    work: mpsc::Sender<Work>,
+}
+
+/// A computation, in the memory of the thread that takes it.
+type Work = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// A place in the pool; given back when dropped.
+pub struct Slot {
+    pool: Arc<Pool>,
+    permits: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+impl Hasher {
+    /// A pool.
+    #[must_use]
+    pub fn new(config: HasherConfig, root: Arc<RootKeys>, rng: Rng) -> Self {
+        let threads = config.threads.max(1);
+        let (slots, (work, queue)) = (threads * 2, mpsc::channel());
+        let queue = Arc::new(Mutex::new(queue));
+        for nth in 0..threads {
+            start(nth, Arc::clone(&queue));
+        }
+        Self(Arc::new(Pool {
+            config,
+            root,
+            rng,
+            queue: Arc::new(Semaphore::new(slots + config.queue)),
+            slots: Arc::new(Semaphore::new(slots)),
+            work,
+        }))
+    }
+
+    /// Waits for a slot; a full queue or a long wait is [`Busy`].
+    pub async fn admit(&self) -> Result<Slot, Busy> {
+        let pool = &self.0;
+        let busy = Busy { retry_after: pool.config.wait };
+        let place = pool.queue.clone().try_acquire_owned().map_err(|_| busy)?;
+        match timeout(pool.config.wait, pool.slots.clone().acquire_owned()).await {
+            Ok(Ok(slot)) => Ok(Slot { pool: pool.clone(), permits: (place, slot) }),
+            Ok(Err(_)) | Err(_) => Err(busy),
+        }
+    }
+}
+
+impl Slot {
+    /// Whether `password` is the one of `stored`. Without a stored hash it takes as long and is not.
+    pub async fn verify(
+        self,
+        password: Password,
+        stored: Option<PasswordHash>,
+    ) -> Result<bool, KeyError> {
+        self.run(move |pool, memory| {
+            password::verify(&pool.root, &password, stored.as_ref(), memory)
+        })
+        .await
+    }
+
+    /// Hashes a new password.
+    pub async fn hash(self, password: Password) -> Result<PasswordHash, KeyError> {
+        self.run(move |pool, memory| password::hash(&pool.root, &pool.rng, &password, memory)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&Pool, &mut Memory) -> Result<T, KeyError> + Send + 'static,
+    ) -> Result<T, KeyError> {
+        let Self { pool, permits } = self;
+        let (tell, told) = oneshot::channel();
+        let parts = Arc::clone(&pool);
+        let work: Work = Box::new(move |memory| {
+            // Held until the computation ends, even if whoever asked has gone away meanwhile.
+            let _held = permits;
+            let _ = tell.send(work(&parts, memory));
+        });
+        pool.work.send(work).map_err(|_| KeyError::PoolEnded)?;
+        told.await.map_err(|_| KeyError::PoolEnded)?
+    }
+}
+
+/// A thread of the pool. Its name is what an operator sees it by; it ends with the pool.
+fn start(nth: usize, queue: Arc<Mutex<mpsc::Receiver<Work>>>) {
+    let run = move || {
+        let mut memory = Memory::default();
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(work) = next else { return };
+            work(&mut memory);
+        }
+    };
+    if let Err(error) = thread::Builder::new().name(format!("hashing-{nth}")).spawn(run) {
+        tracing::error!(%error, "alarm: a hashing thread does not start");
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hasher").field(&self.0.config).finish()
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Slot(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RootKey;
+
+    fn pool(threads: usize, queue: usize, wait: Duration) -> Hasher {
+        let root = RootKeys::new(&[RootKey::parse("a", &[1; 32]).unwrap()]).unwrap();
+        Hasher::new(HasherConfig { threads, queue, wait }, Arc::new(root), Rng::system())
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_says_so_at_once_and_a_free_slot_is_given_on() {
+        let pool = pool(1, 1, Duration::from_mins(1));
+        let held = (pool.admit().await.unwrap(), pool.admit().await.unwrap());
+        let waiting = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.admit().await.is_ok() }
+        });
+        while pool.0.queue.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(pool.admit().await.unwrap_err().retry_after, Duration::from_mins(1));
+        drop(held);
+        assert!(waiting.await.unwrap());
+        assert!(pool.admit().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_long_wait_ends() {
+        let pool = pool(1, 8, Duration::from_millis(5));
+        let _held = (pool.admit().await.unwrap(), pool.admit().await.unwrap());
+        assert!(pool.admit().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_hash_is_verified() {
+        let pool = pool(2, 8, Duration::from_mins(1));
+        let password = || Password::parse("four words are enough").unwrap();
+        let hash = pool.admit().await.unwrap().hash(password()).await.unwrap();
+        let right = pool.admit().await.unwrap().verify(password(), Some(hash)).await.unwrap();
+        assert!(right);
+        assert!(!pool.admit().await.unwrap().verify(password(), None).await.unwrap());
+    }
+}

@@ -1,0 +1,182 @@
+//! What our own tokens must say before anything they say is believed (RFC 7519; RFC 8725).
+//!
+//! The key is chosen by `kid` among our own, the algorithm by the key, and `typ` by the caller: an ID token is never
+//! taken for an access token.
+
+use aws_lc_rs::signature::ParsedPublicKey;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use store::Timestamp;
+
+use crate::{Algorithm, KeyError, SigningKey};
+
+/// Longer tokens are not ours.
+const MOST_TOKEN: usize = 16 * 1024;
+
+/// Kinds of tokens, told apart by `typ`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenType {
+    /// An ID token (OpenID Connect Core 1.0, section 2).
+    Id,
+    /// An access token (RFC 9068, section 2.1).
+    Access,
+}
+
+impl TokenType {
+    /// The header's `typ`.
+    #[must_use]
+    pub const fn typ(self) -> &'static str {
+        match self {
+            Self::Id => "JWT",
+            Self::Access => "at+jwt",
+        }
+    }
+}
+
+/// What a token must be for.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// `iss`.
+    pub issuer: &'a str,
+    /// One of `aud`, if the caller knows which.
+    pub audience: Option<&'a str>,
+    /// The time of the request.
+    pub now: Timestamp,
+    /// Whether an expired token will do, as for a hint.
+    pub expired_ok: bool,
+}
+
+/// Why a token is refused. For the log: the sender learns only that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefused {
+    /// No JWS in compact form, or too long.
+    #[error("the token is not a JWS")]
+    Malformed,
+    /// Another `typ`, or headers that change the meaning.
+    #[error("the token is of another type")]
+    Type,
+    /// A key that is not ours, or not for this algorithm.
+    #[error("the token is signed with an unknown key")]
+    Key,
+    /// A wrong signature.
+    #[error("the signature is wrong")]
+    Signature,
+    /// Another issuer.
+    #[error("the token is of another issuer")]
+    Issuer,
+    /// Another audience.
+    #[error("the token is for another audience")]
+    Audience,
+    /// Its time is over.
+    #[error("the token has expired")]
+    Expired,
+    /// Claims that cannot be read.
+    #[error("the claims cannot be read")]
+    Claims,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    typ: String,
+    kid: String,
+    /// Extensions that must be understood (RFC 7515, section 4.1.11): we understand none.
+    crit: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Registered {
+    iss: String,
+    aud: Audience,
+    exp: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Audience {
+    fn has(&self, wanted: &str) -> bool {
+        match self {
+            Self::One(one) => one == wanted,
+            Self::Many(many) => many.iter().any(|one| one == wanted),
+        }
+    }
+}
+
+/// A public key of ours.
+pub(crate) struct Verifier {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key: ParsedPublicKey,
+}
+
+/// Signs claims.
+pub(crate) fn sign(
+    key: &SigningKey,
+    kind: TokenType,
+    claims: &impl Serialize,
+) -> Result<String, KeyError> {
+    let header = serde_json::json!({
+        "alg": key.algorithm().as_str(), "typ": kind.typ(), "kid": key.kid(),
+    });
+    let mut token = BASE64_URL_SAFE_NO_PAD.encode(header.to_string());
+    token.push('.');
+    BASE64_URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims)?, &mut token);
+    let signature = key.sign(token.as_bytes())?;
+    token.push('.');
+    BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    Ok(token)
+}
+
+/// Reads the claims of a token that is ours, of this kind, for this audience and in its time.
+pub(crate) fn verify<'k, T: DeserializeOwned>(
+    token: &str,
+    kind: TokenType,
+    expected: &Expected<'_>,
+    key: impl Fn(&str) -> Option<&'k Verifier>,
+) -> Result<T, TokenRefused> {
+    if token.len() > MOST_TOKEN {
+        return Err(TokenRefused::Malformed);
+    }
+    let (message, signature) = token.rsplit_once('.').ok_or(TokenRefused::Malformed)?;
+    let (header, claims) = message.split_once('.').ok_or(TokenRefused::Malformed)?;
+    let header: Header =
+        serde_json::from_slice(&decoded(header)?).map_err(|_| TokenRefused::Malformed)?;
+    if header.typ != kind.typ() || header.crit.is_some() {
+        return Err(TokenRefused::Type);
+    }
+    let verifier = key(&header.kid).ok_or(TokenRefused::Key)?;
+    if header.alg != verifier.algorithm.as_str() {
+        return Err(TokenRefused::Key);
+    }
+    let signature = decoded(signature)?;
+    match verifier.key.verify_sig(message.as_bytes(), &signature) {
+        Ok(()) => check_claims(&decoded(claims)?, expected),
+        Err(_) => Err(TokenRefused::Signature),
+    }
+}
+
+fn check_claims<T: DeserializeOwned>(
+    claims: &[u8],
+    expected: &Expected<'_>,
+) -> Result<T, TokenRefused> {
+    let registered: Registered =
+        serde_json::from_slice(claims).map_err(|_| TokenRefused::Claims)?;
+    if registered.iss != expected.issuer {
+        return Err(TokenRefused::Issuer);
+    }
+    if expected.audience.is_some_and(|wanted| !registered.aud.has(wanted)) {
+        return Err(TokenRefused::Audience);
+    }
+    if !expected.expired_ok && registered.exp <= expected.now.seconds() {
+        return Err(TokenRefused::Expired);
+    }
+    serde_json::from_slice(claims).map_err(|_| TokenRefused::Claims)
+}
+
+fn decoded(part: &str) -> Result<Vec<u8>, TokenRefused> {
+    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenRefused::Malformed)
+}

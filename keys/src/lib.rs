@@ -1,0 +1,28 @@
+//! Whatever is a breach when it leaks: the root key and what is derived from it, signing keys, password hashes, opaque
+//! tokens, mailed codes.
+//!
+//! One rule: a secret has a type that prints nothing, and only its hash or its sealed form leaves for `store`.
+
+pub mod blocklist;
+mod email_code;
+mod error;
+mod hasher;
+mod jwt;
+mod password;
+mod ring;
+mod rng;
+mod root;
+mod seal;
+mod signing_key;
+mod token;
+
+pub use email_code::EmailCode;
+pub use error::KeyError;
+pub use hasher::{Busy, Hasher, HasherConfig, Slot};
+pub use jwt::{Expected, TokenRefused, TokenType};
+pub use password::{Password, PasswordError, PasswordHash};
+pub use ring::KeyRing;
+pub use rng::Rng;
+pub use root::{RootKey, RootKeys};
+pub use signing_key::{Algorithm, SigningKey};
+pub use token::{OpaqueToken, hash_text};

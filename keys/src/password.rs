@@ -1,0 +1,216 @@
+//! Passwords: normalised once, hashed with Argon2id and a pepper, compared in constant time.
+
+use std::fmt;
+
+use argon2::{
+    Algorithm, Argon2, Block, Params, ParamsBuilder, Version,
+    password_hash::phc::{self, Output, ParamsString, Salt},
+};
+use subtle::ConstantTimeEq;
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
+
+use crate::{KeyError, Rng, RootKeys, root::Pepper};
+
+/// Most code points of a password.
+const MOST: usize = 128;
+/// Length of a hash in bytes.
+const OUTPUT: usize = 32;
+
+/// A password as its owner typed it, in NFKC (NIST SP 800-63B-4, section 3.1.1.2).
+pub struct Password(Zeroizing<String>);
+
+/// Why a text is no password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// More than 128 code points.
+    #[error("a password has at most 128 characters")]
+    Long,
+}
+
+impl Password {
+    /// Reads what was typed.
+    pub fn parse(typed: &str) -> Result<Self, PasswordError> {
+        let normal = Zeroizing::new(typed.nfkc().take(MOST + 1).collect::<String>());
+        if normal.chars().count() > MOST { Err(PasswordError::Long) } else { Ok(Self(normal)) }
+    }
+
+    /// Its length in Unicode code points.
+    #[must_use]
+    pub fn code_points(&self) -> usize {
+        self.0.chars().count()
+    }
+
+    /// The text, for a check that must see it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// A stored password hash, in PHC form.
+#[derive(Clone)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Takes a stored text; whether it can be read is seen when it is compared.
+    #[must_use]
+    pub const fn from_stored(phc: String) -> Self {
+        Self(phc)
+    }
+
+    /// The text to store.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
+}
+
+/// The memory of one computation, kept for the next: 19 MiB that need not be asked of the system again.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Vec<Block>);
+
+/// Argon2id with 19 MiB, two passes, one lane (OWASP; RFC 9106), and which pepper went in.
+fn params(pepper: &Pepper) -> Result<Params, KeyError> {
+    let id = argon2::KeyId::new(&pepper.id).map_err(|_| KeyError::StoredHash("key id"))?;
+    ParamsBuilder::new()
+        .keyid(id)
+        .output_len(OUTPUT)
+        .build()
+        .map_err(|_| KeyError::StoredHash("parameters"))
+}
+
+/// Hashes a new password.
+pub(crate) fn hash(
+    root: &RootKeys,
+    rng: &Rng,
+    password: &Password,
+    memory: &mut Memory,
+) -> Result<PasswordHash, KeyError> {
+    let params = params(root.pepper())?;
+    let salt = rng.bytes::<16>();
+    let output = compute(root.pepper(), &params, password, &salt, memory)?;
+    let unwritable = |_| KeyError::StoredHash("it cannot be written");
+    let phc = phc::PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&params).map_err(unwritable)?,
+        salt: Some(Salt::new(&salt).map_err(|_| KeyError::StoredHash("salt"))?),
+        hash: Some(Output::new(&output).map_err(|_| KeyError::StoredHash("output"))?),
+    };
+    Ok(PasswordHash(phc.to_string()))
+}
+
+/// Compares a password with a stored hash; without one it takes the time of a comparison and fails.
+pub(crate) fn verify(
+    root: &RootKeys,
+    password: &Password,
+    stored: Option<&PasswordHash>,
+    memory: &mut Memory,
+) -> Result<bool, KeyError> {
+    let Some(stored) = stored else {
+        let params = params(root.pepper())?;
+        compute(root.pepper(), &params, password, &[0; 16], memory)?;
+        return Ok(false);
+    };
+    let phc =
+        phc::PasswordHash::new(&stored.0).map_err(|_| KeyError::StoredHash("not in PHC form"))?;
+    if phc.algorithm != Algorithm::Argon2id.ident() {
+        return Err(KeyError::StoredHash("not Argon2id"));
+    }
+    let params = Params::try_from(&phc).map_err(|_| KeyError::StoredHash("parameters"))?;
+    let (Some(salt), Some(expected)) = (phc.salt, phc.hash) else {
+        return Err(KeyError::StoredHash("without salt or hash"));
+    };
+    let pepper = root.pepper_of(params.keyid())?;
+    let output = compute(pepper, &params, password, salt.as_ref(), memory)?;
+    Ok(output.ct_eq(expected.as_bytes()).into())
+}
+
+fn compute(
+    pepper: &Pepper,
+    params: &Params,
+    password: &Password,
+    salt: &[u8],
+    memory: &mut Memory,
+) -> Result<[u8; OUTPUT], KeyError> {
+    let bad = |_| KeyError::StoredHash("Argon2 refuses its parameters");
+    let argon2 = Argon2::new_with_secret(
+        &*pepper.secret,
+        Algorithm::Argon2id,
+        Version::V0x13,
+        params.clone(),
+    )
+    .map_err(bad)?;
+    memory.0.resize(params.block_count().max(memory.0.len()), Block::default());
+    let mut output = [0; OUTPUT];
+    argon2
+        .hash_password_into_with_memory(password.0.as_bytes(), salt, &mut output, &mut memory.0)
+        .map_err(bad)?;
+    Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RootKey;
+
+    fn root(byte: u8) -> RootKeys {
+        RootKeys::new(&[RootKey::parse("a", &[byte; 32]).unwrap()]).unwrap()
+    }
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_hash_is_of_one_password_and_one_pepper() {
+        let mut memory = Memory::default();
+        let hash =
+            hash(&root(1), &Rng::system(), &password("ā rākau pounamu"), &mut memory).unwrap();
+        assert!(
+            hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1,keyid="),
+            "{}",
+            hash.as_str()
+        );
+        let mut check =
+            |root: &RootKeys, typed: &str| verify(root, &password(typed), Some(&hash), &mut memory);
+        assert!(check(&root(1), "ā rākau pounamu").unwrap());
+        // Typed with combining macrons: the same to its owner.
+        assert!(check(&root(1), "a\u{304} ra\u{304}kau pounamu").unwrap());
+        assert!(!check(&root(1), "ā rākau pounamu ").unwrap());
+        assert!(check(&root(2), "ā rākau pounamu").is_err());
+    }
+
+    #[test]
+    fn nobodys_hash_is_never_right_and_an_unreadable_one_is_an_error() {
+        let mut memory = Memory::default();
+        assert!(!verify(&root(1), &password(""), None, &mut memory).unwrap());
+        for phc in
+            ["", "x", "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA", "$argon2id$v=19$m=8,t=1,p=1"]
+        {
+            let stored = PasswordHash::from_stored(phc.to_owned());
+            assert!(verify(&root(1), &password("x"), Some(&stored), &mut memory).is_err(), "{phc}");
+        }
+    }
+
+    #[test]
+    fn length_is_counted_in_code_points() {
+        assert_eq!(password(&"ā".repeat(128)).code_points(), 128);
+        assert_eq!(Password::parse(&"a".repeat(129)).unwrap_err(), PasswordError::Long);
+        // One ligature that NFKC makes eighteen characters of.
+        assert_eq!(Password::parse(&"\u{FDFA}".repeat(10)).unwrap_err(), PasswordError::Long);
+    }
+}

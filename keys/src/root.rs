@@ -1,0 +1,306 @@
+//! The root key: 32 bytes outside the database, and what is derived from it by HKDF (RFC 5869), a label per purpose.
+//!
+//! The first of the list is current, the others open what was made under them. Whatever is stored and keyed names its
+//! key.
+
+use std::fmt;
+
+use aws_lc_rs::{hkdf, hmac};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
+use store::{ChallengeId, TokenHash};
+use zeroize::Zeroizing;
+
+use crate::{
+    EmailCode, KeyError, Rng, email_code,
+    seal::{SealKey, Sealed},
+};
+
+/// One root key, as configured.
+pub struct RootKey {
+    id: String,
+    secret: Zeroizing<[u8; 32]>,
+}
+
+impl RootKey {
+    /// Reads the content of a key file: 32 bytes, or their base64 (`openssl rand -base64 32`).
+    pub fn parse(id: &str, content: &[u8]) -> Result<Self, KeyError> {
+        let bad = |why| KeyError::BadRootKey { id: id.to_owned(), why };
+        let decoded = Zeroizing::new(match content.len() {
+            32 => content.to_vec(),
+            _ => BASE64_STANDARD.decode(content.trim_ascii()).map_err(|_| {
+                bad("is neither 32 bytes nor base64; make one with `openssl rand -base64 32`")
+            })?,
+        });
+        let secret = decoded.as_slice().try_into().map_err(|_| bad("is not 32 bytes long"))?;
+        if id.is_empty() || id.len() > 32 {
+            return Err(bad("needs an id of 1 to 32 characters"));
+        }
+        Ok(Self { id: id.to_owned(), secret: Zeroizing::new(secret) })
+    }
+
+    /// The content of a new key file.
+    #[must_use]
+    pub fn generate(rng: &Rng) -> Zeroizing<String> {
+        Zeroizing::new(format!("{}\n", BASE64_STANDARD.encode(Zeroizing::new(rng.bytes::<32>()))))
+    }
+}
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RootKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The root keys and what is derived from them.
+pub struct RootKeys {
+    current: Derived,
+    older: Vec<Derived>,
+}
+
+/// What one root key is used for.
+struct Derived {
+    id: String,
+    seal: SealKey,
+    email_code: hmac::Key,
+    lookup: hmac::Key,
+    form: hmac::Key,
+    pepper: Pepper,
+}
+
+/// Argon2's secret input, under a name that is stored with each hash.
+#[derive(Clone)]
+pub(crate) struct Pepper {
+    /// Eight bytes that say which root key it came from: what the `keyid` parameter of a PHC string has room for.
+    pub(crate) id: [u8; 8],
+    pub(crate) secret: Zeroizing<[u8; 32]>,
+}
+
+impl RootKeys {
+    /// Derives everything. The first key is current.
+    pub fn new(keys: &[RootKey]) -> Result<Self, KeyError> {
+        let mut derived =
+            keys.iter().map(Derived::from_root).collect::<Result<Vec<_>, _>>()?.into_iter();
+        let current = derived.next().ok_or(KeyError::NoRootKey)?;
+        Ok(Self { current, older: derived.collect() })
+    }
+
+    /// Id of the current key.
+    #[must_use]
+    pub fn current_id(&self) -> &str {
+        &self.current.id
+    }
+
+    /// Seals a value that is stored; `aad` is its table and row id.
+    pub fn seal(&self, rng: &Rng, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.current.seal.seal(rng, &self.current.id, aad, plain)
+    }
+
+    /// Opens what [`RootKeys::seal`] made for the same place.
+    pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let sealed = Sealed::parse(sealed).ok_or(KeyError::Sealed)?;
+        self.by_id(sealed.id)?.seal.open(aad, &sealed)
+    }
+
+    /// Seals a value that travels in a page or address.
+    pub fn seal_text(&self, rng: &Rng, aad: &[u8], plain: &[u8]) -> Result<String, KeyError> {
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(self.seal(rng, aad, plain)?))
+    }
+
+    /// Opens what [`RootKeys::seal_text`] made.
+    pub fn open_text(&self, aad: &[u8], sealed: &str) -> Result<Vec<u8>, KeyError> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(sealed).map_err(|_| KeyError::Sealed)?;
+        self.open(aad, &bytes)
+    }
+
+    /// The code of a challenge.
+    pub fn email_code(
+        &self,
+        key_id: &str,
+        challenge: ChallengeId,
+        nonce: &[u8],
+        address: &str,
+    ) -> Result<EmailCode, KeyError> {
+        let key = &self.by_id(key_id)?.email_code;
+        Ok(EmailCode::derive(key, challenge.uuid(), nonce, address))
+    }
+
+    /// By which a guess at a challenge is recognised when it comes again.
+    pub fn guess_tag(
+        &self,
+        key_id: &str,
+        challenge: ChallengeId,
+        guess: &str,
+    ) -> Result<String, KeyError> {
+        Ok(email_code::guess_tag(&self.by_id(key_id)?.email_code, challenge.uuid(), guess))
+    }
+
+    /// The key of a person's counters, from the canonical address, known or not.
+    #[must_use]
+    pub fn lookup(&self, canonical: &str) -> [u8; 32] {
+        let mut key = [0; 32];
+        key.copy_from_slice(hmac::sign(&self.current.lookup, canonical.as_bytes()).as_ref());
+        key
+    }
+
+    /// The token of a form: of this browser, this attempt and this step (decision 13).
+    #[must_use]
+    pub fn form_token(&self, browser: &TokenHash, attempt: &str, step: &str) -> String {
+        let tag = hmac::sign(&self.current.form, &form_message(browser, attempt, step));
+        BASE64_URL_SAFE_NO_PAD.encode(tag)
+    }
+
+    /// Whether a form's token is the one that was put into it, under any key.
+    #[must_use]
+    pub fn form_token_ok(
+        &self,
+        token: &str,
+        browser: &TokenHash,
+        attempt: &str,
+        step: &str,
+    ) -> bool {
+        let Ok(token) = BASE64_URL_SAFE_NO_PAD.decode(token) else { return false };
+        let message = form_message(browser, attempt, step);
+        self.all().any(|key| hmac::verify(&key.form, &message, &token).is_ok())
+    }
+
+    /// The pepper of new password hashes.
+    pub(crate) const fn pepper(&self) -> &Pepper {
+        &self.current.pepper
+    }
+
+    /// The pepper that a stored hash names.
+    pub(crate) fn pepper_of(&self, id: &[u8]) -> Result<&Pepper, KeyError> {
+        self.all()
+            .map(|key| &key.pepper)
+            .find(|pepper| pepper.id == id)
+            .ok_or(KeyError::StoredHash("its pepper is of a root key that is not configured"))
+    }
+
+    fn by_id(&self, id: &str) -> Result<&Derived, KeyError> {
+        self.all().find(|key| key.id == id).ok_or_else(|| KeyError::UnknownRootKey(id.to_owned()))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Derived> {
+        std::iter::once(&self.current).chain(&self.older)
+    }
+}
+
+impl fmt::Debug for RootKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all().map(|key| &key.id)).finish()
+    }
+}
+
+impl Derived {
+    fn from_root(root: &RootKey) -> Result<Self, KeyError> {
+        let derive =
+            Derivation(hkdf::Salt::new(hkdf::HKDF_SHA256, b"vestibule").extract(&*root.secret));
+        let mac = |label| {
+            Ok::<_, KeyError>(hmac::Key::new(hmac::HMAC_SHA256, &*derive.key::<32>(label)?))
+        };
+        Ok(Self {
+            id: root.id.clone(),
+            seal: SealKey::new(&*derive.key(b"seal/v1")?)?,
+            email_code: mac(b"email-code/v1")?,
+            lookup: mac(b"lookup/v1")?,
+            form: mac(b"form/v1")?,
+            pepper: Pepper {
+                id: *derive.key(b"password-pepper-id/v1")?,
+                secret: derive.key(b"password-pepper/v1")?,
+            },
+        })
+    }
+}
+
+struct Derivation(hkdf::Prk);
+
+impl Derivation {
+    fn key<const N: usize>(&self, label: &[u8]) -> Result<Zeroizing<[u8; N]>, KeyError> {
+        let mut key = Zeroizing::new([0; N]);
+        self.0
+            .expand(&[label], Length(N))
+            .and_then(|okm| okm.fill(&mut *key))
+            .map_err(|_| KeyError::NoRootKey)?;
+        Ok(key)
+    }
+}
+
+struct Length(usize);
+
+impl hkdf::KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+/// The attempt's length stands before it, so that no part can be taken for another's beginning.
+fn form_message(browser: &TokenHash, attempt: &str, step: &str) -> Vec<u8> {
+    let mut message = browser.as_bytes().to_vec();
+    message.extend_from_slice(&u64::try_from(attempt.len()).unwrap_or(u64::MAX).to_be_bytes());
+    message.extend_from_slice(attempt.as_bytes());
+    message.extend_from_slice(step.as_bytes());
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(ids: &[(&str, u8)]) -> RootKeys {
+        let keys: Vec<_> =
+            ids.iter().map(|(id, byte)| RootKey::parse(id, &[*byte; 32]).unwrap()).collect();
+        RootKeys::new(&keys).unwrap()
+    }
+
+    #[test]
+    fn a_sealed_value_opens_in_its_place_and_under_an_older_key() {
+        let rng = Rng::system();
+        let (old, both) = (keys(&[("a", 1)]), keys(&[("b", 2), ("a", 1)]));
+        let sealed = old.seal(&rng, b"signing_keys/1", b"secret").unwrap();
+        assert_eq!(both.open(b"signing_keys/1", &sealed).unwrap(), b"secret");
+        assert!(both.open(b"signing_keys/2", &sealed).is_err());
+        assert!(keys(&[("b", 2)]).open(b"signing_keys/1", &sealed).is_err());
+        assert!(keys(&[("a", 3)]).open(b"signing_keys/1", &sealed).is_err());
+        for cut in 0..sealed.len() {
+            assert!(old.open(b"signing_keys/1", &sealed[..cut]).is_err(), "{cut}");
+        }
+        assert_ne!(sealed, old.seal(&rng, b"signing_keys/1", b"secret").unwrap());
+    }
+
+    #[test]
+    fn a_form_token_is_of_one_browser_attempt_and_step() {
+        let keys = keys(&[("a", 1)]);
+        let (one, two) = (crate::hash_text("one"), crate::hash_text("two"));
+        let token = keys.form_token(&one, "x", "password");
+        assert!(keys.form_token_ok(&token, &one, "x", "password"));
+        for (browser, attempt, step) in [
+            (&two, "x", "password"),
+            (&one, "xp", "assword"),
+            (&one, "x", "code"),
+            (&one, "", "xpassword"),
+        ] {
+            assert!(!keys.form_token_ok(&token, browser, attempt, step));
+        }
+        assert!(!keys.form_token_ok("", &one, "x", "password"));
+    }
+
+    #[test]
+    fn key_files() {
+        let text = RootKey::generate(&Rng::system());
+        assert!(RootKey::parse("a", text.as_bytes()).is_ok());
+        for (content, why) in [
+            (
+                &b"short"[..],
+                "the root key a is neither 32 bytes nor base64; make one with `openssl rand -base64 32`",
+            ),
+            (b"c2hvcnQ=", "the root key a is not 32 bytes long"),
+        ] {
+            assert_eq!(RootKey::parse("a", content).unwrap_err().to_string(), why);
+        }
+        assert!(RootKeys::new(&[]).is_err());
+        assert_eq!(format!("{:?}", keys(&[("b", 2), ("a", 1)])), "[\"b\", \"a\"]");
+    }
+}
