@@ -1,1 +1,33 @@
-//! flows
+//! What may happen: every decision of the provider, with no HTTP, no SQL text, no clock and no source of chance.
+//!
+//! A flow takes a [`Cx`], reads, computes with nothing held, and applies its result in one write transaction. Refusals
+//! of people and clients are values; [`Error`] means that the machine failed.
+
+pub mod account;
+pub mod attempt;
+pub mod audit;
+pub mod authorize;
+pub mod claims;
+pub mod client;
+pub mod client_auth;
+pub mod consent;
+pub mod cx;
+pub mod discovery;
+pub mod email;
+mod error;
+pub mod interaction;
+pub mod login;
+pub mod logout;
+pub mod notify;
+pub mod request;
+mod session;
+pub mod settings;
+mod sign_in;
+pub mod signing_keys;
+pub mod staff;
+pub mod token;
+pub mod userinfo;
+
+pub use cx::{Cx, Trace};
+pub use error::{Error, Result};
+pub use sign_in::{Assurance, SignIn};

@@ -1,0 +1,68 @@
+//! Adding a person.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use store::{UserId, user::User};
+
+use super::password::{self as policy, BadPassword};
+use crate::{Cx, Result, audit, email::EmailAddress};
+
+/// Why a person cannot be added.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadUser {
+    /// The canonical address belongs to somebody: refused, never merged.
+    #[error("there is an account with this address already ({0})")]
+    Taken(String),
+    /// The password is not acceptable.
+    #[error("the password is not acceptable: {0}")]
+    Password(#[from] BadPassword),
+}
+
+/// A person to be added.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// Address; taken as verified by whoever adds it.
+    pub email: EmailAddress,
+    /// Full name.
+    pub name: String,
+    /// JSON object of further standard claims.
+    pub claims: String,
+    /// Password as typed.
+    pub password: String,
+}
+
+/// Adds a person.
+pub async fn create(cx: &Cx, new: NewUser) -> Result<Result<UserId, BadUser>> {
+    let context = policy::Context::of(cx, new.email.written(), &new.name);
+    let password = match policy::check(&new.password, &context) {
+        Ok(password) => password,
+        Err(bad) => return Ok(Err(bad.into())),
+    };
+    let hash = cx.hasher.admit().await?.hash(password).await?;
+    let random = || BASE64_URL_SAFE_NO_PAD.encode(cx.rng.bytes::<16>());
+    let user = User {
+        id: cx.id(),
+        subject: random(),
+        pairwise_seed: random(),
+        email: new.email.written().to_owned(),
+        email_canonical: new.email.canonical().to_owned(),
+        email_verified: true,
+        name: new.name,
+        claims: new.claims,
+        epoch: 0,
+        tokens_invalid_before: None,
+        password_change_required_since: None,
+        updated_at: cx.now,
+        created_at: cx.now,
+    };
+    cx.db
+        .write(async |tx| {
+            if !store::user::insert(tx, &user).await? {
+                return Ok(Err(BadUser::Taken(user.email_canonical.clone())));
+            }
+            store::password::set(tx, user.id, hash.as_str(), cx.now).await?;
+            let entry = audit::Entry::new(audit::Event::UserAdded).user(user.id);
+            audit::record(cx, tx, entry).await?;
+            Ok(Ok(user.id))
+        })
+        .await
+}

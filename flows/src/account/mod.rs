@@ -1,0 +1,4 @@
+//! People's accounts.
+
+pub mod create;
+pub mod password;

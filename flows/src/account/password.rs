@@ -1,0 +1,153 @@
+//! What a new password must be (decision 2): long enough, not a known one, not made of the person's own words.
+
+use keys::{Password, PasswordHash, blocklist};
+use store::{Tx, UserId};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{Cx, Result, audit, notify};
+
+/// Why a new password is not acceptable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPassword {
+    /// Fewer characters than the setting demands.
+    #[error("it needs at least {0} characters")]
+    Short(i64),
+    /// More than 128 characters.
+    #[error("it has more than 128 characters")]
+    Long,
+    /// On the list of passwords that are tried first.
+    #[error("it is one of the passwords that are tried first")]
+    Common,
+    /// Made of the person's name or address, or of the service's name.
+    #[error("it contains the name, the e-mail address or the name of this service")]
+    OwnWords,
+    /// One character or a short run, repeated.
+    #[error("it repeats the same few characters")]
+    Repetitive,
+    /// The present password.
+    #[error("it is the present password")]
+    Same,
+}
+
+/// What a new password is looked at beside.
+#[derive(Clone, Debug)]
+pub struct Context {
+    min_length: i64,
+    words: Vec<String>,
+}
+
+impl Context {
+    /// The context of a person.
+    #[must_use]
+    pub fn of(cx: &Cx, email: &str, name: &str) -> Self {
+        let host = cx.issuer.split("//").nth(1).unwrap_or_default();
+        let words = [email, name, host, "vestibule"]
+            .into_iter()
+            .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()))
+            .map(folded)
+            .filter(|word| word.chars().count() >= 4)
+            .collect();
+        Self { min_length: cx.settings.password_min_length, words }
+    }
+}
+
+fn folded(text: &str) -> String {
+    text.nfkc().collect::<String>().to_lowercase()
+}
+
+/// Reads a new password and checks it.
+pub fn check(typed: &str, context: &Context) -> Result<Password, BadPassword> {
+    let password = Password::parse(typed).map_err(|_| BadPassword::Long)?;
+    let length = i64::try_from(password.code_points()).unwrap_or(i64::MAX);
+    if length < context.min_length {
+        return Err(BadPassword::Short(context.min_length));
+    }
+    let text = folded(password.reveal());
+    if blocklist::is_common(&text) || padded_common(&text) {
+        return Err(BadPassword::Common);
+    }
+    if is_repetitive(&text) {
+        return Err(BadPassword::Repetitive);
+    }
+    // Own words may be in it, but they must not be most of it.
+    let mut rest = text;
+    for word in &context.words {
+        rest = rest.replace(word.as_str(), "");
+    }
+    if rest.chars().count() < 8 {
+        return Err(BadPassword::OwnWords);
+    }
+    Ok(password)
+}
+
+/// A listed password with digits or signs around it is tried as early as the bare one.
+fn padded_common(text: &str) -> bool {
+    let core = text.trim_matches(|c: char| !c.is_alphabetic());
+    core.chars().count() >= 8
+        && core.chars().count() + 8 >= text.chars().count()
+        && blocklist::is_common(core)
+}
+
+fn is_repetitive(text: &str) -> bool {
+    let chars: Vec<char> = text.chars().collect();
+    (1..=4).any(|period| {
+        chars.len() > period && chars.iter().zip(chars.iter().skip(period)).all(|(a, b)| a == b)
+    })
+}
+
+/// Hashes a new password unless it is the present one, with no transaction held.
+pub async fn hash_if_new(
+    cx: &Cx,
+    user: UserId,
+    password: Password,
+) -> Result<Result<PasswordHash, BadPassword>> {
+    let mut conn = cx.db.read().await?;
+    let present = store::password::current(&mut conn, user).await?;
+    drop(conn);
+    if let Some((phc, _)) = present {
+        let again = Password::parse(password.reveal()).map_err(keys::KeyError::from)?;
+        let slot = cx.hasher.admit().await?;
+        if slot.verify(again, Some(PasswordHash::from_stored(phc))).await? {
+            return Ok(Err(BadPassword::Same));
+        }
+    }
+    Ok(Ok(cx.hasher.admit().await?.hash(password).await?))
+}
+
+/// Stores a new password, tells the trail and the person.
+pub async fn store(cx: &Cx, tx: &mut Tx, user: UserId, hash: &PasswordHash) -> Result<()> {
+    let version = store::password::set(tx, user, hash.as_str(), cx.now).await?;
+    store::user::password_changed(tx, user, cx.now).await?;
+    let entry = audit::Entry::new(audit::Event::PasswordChanged)
+        .user(user)
+        .detail(serde_json::json!({ "version": version }));
+    audit::record(cx, tx, entry).await?;
+    notify::password_changed(cx, tx, user).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(typed: &str) -> Result<(), BadPassword> {
+        let words = ["mere", "kahui", "example"].map(str::to_owned).to_vec();
+        check(typed, &Context { min_length: 15, words }).map(|_| ())
+    }
+
+    #[test]
+    fn length_is_counted_in_code_points() {
+        assert_eq!(judged("ten letters"), Err(BadPassword::Short(15)));
+        assert_eq!(judged("ā rākau pounamu"), Ok(()));
+        assert_eq!(judged(&"long ".repeat(26)), Err(BadPassword::Long));
+    }
+
+    #[test]
+    fn what_is_tried_first_is_refused() {
+        assert_eq!(judged("1234567891234567"), Err(BadPassword::Common));
+        assert_eq!(judged("!!password123456"), Err(BadPassword::Common));
+        assert_eq!(judged("aaaaaaaaaaaaaaaaaa"), Err(BadPassword::Repetitive));
+        assert_eq!(judged("abcabcabcabcabcabc"), Err(BadPassword::Repetitive));
+        assert_eq!(judged("Mere Kahui Example"), Err(BadPassword::OwnWords));
+        assert_eq!(judged("Mere walks to the river"), Ok(()));
+    }
+}

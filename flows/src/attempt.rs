@@ -1,0 +1,206 @@
+//! Attempts: how a page names the authorization request that it belongs to.
+//!
+//! Before the first post there is no row: the page carries the checked request sealed, bound to the browser's cookie,
+//! for 60 minutes (decision 12). After it, the page carries the id of the row, which is a name and not a secret: the
+//! row is refused without the browser cookie that owns it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use store::{AttemptId, Sql, Timestamp, TokenHash};
+
+use crate::{Cx, Result, login::machine::State, request::AuthorizationRequest};
+
+/// How long a page without a row can be posted.
+const SEALED_FOR: Duration = Duration::from_hours(1);
+/// How long an attempt with a row can be continued.
+const ROW_FOR: Duration = Duration::from_hours(24);
+const SEALED_PREFIX: &str = "s.";
+const AAD: &[u8] = b"vestibule/attempt/v1";
+
+/// The browser and the session that a request comes with, as hashes of its cookies.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// The browser cookie's value; one is made for a browser that has none.
+    pub browser: TokenHash,
+    /// The session cookie's value.
+    pub session: Option<TokenHash>,
+}
+
+/// What a sealed page was made for: a page made to ask for consent cannot be posted as anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// Signing in.
+    SignIn,
+    /// Consent or confirmation by a session that the request was satisfied with.
+    Ask,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    id: AttemptId,
+    browser: TokenHash,
+    at: Timestamp,
+    purpose: Purpose,
+    request: AuthorizationRequest,
+}
+
+/// An attempt that a post or page names.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// No row yet.
+    Sealed {
+        /// The id that the row will have.
+        id: AttemptId,
+        /// When the page was made.
+        at: Timestamp,
+        /// What the page was made for.
+        purpose: Purpose,
+        /// The checked request.
+        request: Box<AuthorizationRequest>,
+    },
+    /// A row.
+    Row(Box<Loaded>),
+}
+
+/// An attempt's row, read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The row.
+    pub row: store::attempt::Attempt,
+    /// The checked request.
+    pub request: AuthorizationRequest,
+    /// The machine's state.
+    pub state: State,
+}
+
+/// What a name leads to.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// An attempt of this browser.
+    Own(Attempt),
+    /// A completed attempt of this browser, named with the cookie that it had before (a double click).
+    Previous(Box<Loaded>),
+    /// A genuine page of another cookie: two tabs opened at once. Nothing is proven in it, so it can be shown anew.
+    OtherCookie(AuthorizationRequest),
+    /// Nothing that can be continued: start again.
+    Nothing,
+}
+
+impl Attempt {
+    /// The checked request.
+    #[must_use]
+    pub fn request(&self) -> &AuthorizationRequest {
+        match self {
+            Self::Sealed { request, .. } => request,
+            Self::Row(loaded) => &loaded.request,
+        }
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn began(&self) -> Timestamp {
+        match self {
+            Self::Sealed { at, .. } => *at,
+            Self::Row(loaded) => loaded.row.created_at,
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> AttemptId {
+        match self {
+            Self::Sealed { id, .. } => *id,
+            Self::Row(loaded) => loaded.row.id,
+        }
+    }
+
+    /// The machine's state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self {
+            Self::Sealed { .. } => State::Password,
+            Self::Row(loaded) => loaded.state.clone(),
+        }
+    }
+}
+
+/// Seals a checked request for a page.
+pub fn seal(
+    cx: &Cx,
+    browser: &TokenHash,
+    purpose: Purpose,
+    request: &AuthorizationRequest,
+) -> Result<String> {
+    let sealed = Sealed {
+        id: cx.id(),
+        browser: browser.clone(),
+        at: cx.now,
+        purpose,
+        request: request.clone(),
+    };
+    let text = cx.root.seal_text(&cx.rng, AAD, &serde_json::to_vec(&sealed)?)?;
+    Ok(format!("{SEALED_PREFIX}{text}"))
+}
+
+/// Finds the attempt that a page names.
+pub async fn find(cx: &Cx, sql: &mut impl Sql, visit: &Visit, name: &str) -> Result<Found> {
+    if let Some(sealed) = name.strip_prefix(SEALED_PREFIX) {
+        return find_sealed(cx, sql, visit, sealed).await;
+    }
+    match name.parse() {
+        Ok(id) => Ok(find_row(cx, sql, visit, id).await?.unwrap_or(Found::Nothing)),
+        Err(_) => Ok(Found::Nothing),
+    }
+}
+
+async fn find_sealed(cx: &Cx, sql: &mut impl Sql, visit: &Visit, sealed: &str) -> Result<Found> {
+    let Some(sealed) = open(cx, sealed) else { return Ok(Found::Nothing) };
+    if cx.now.since(sealed.at) > SEALED_FOR || cx.clients.get(&sealed.request.client_id).is_none() {
+        return Ok(Found::Nothing);
+    }
+    // The same page posted twice: the first post has made the row.
+    if let Some(found) = find_row(cx, sql, visit, sealed.id).await? {
+        return Ok(found);
+    }
+    if sealed.browser != visit.browser {
+        return Ok(Found::OtherCookie(sealed.request));
+    }
+    let Sealed { id, at, purpose, request, .. } = sealed;
+    let request = Box::new(request);
+    Ok(Found::Own(Attempt::Sealed { id, at, purpose, request }))
+}
+
+fn open(cx: &Cx, sealed: &str) -> Option<Sealed> {
+    let plain = cx.root.open_text(AAD, sealed).ok()?;
+    serde_json::from_slice(&plain).ok()
+}
+
+async fn find_row(
+    cx: &Cx,
+    sql: &mut impl Sql,
+    visit: &Visit,
+    id: AttemptId,
+) -> Result<Option<Found>> {
+    let Some(row) = store::attempt::by_id(sql, id).await? else { return Ok(None) };
+    if cx.now.since(row.created_at) > ROW_FOR {
+        return Ok(Some(Found::Nothing));
+    }
+    let (own, previous) =
+        (row.browser == visit.browser, row.previous_browser.as_ref() == Some(&visit.browser));
+    // A state that this build cannot read means "start again", not an error page.
+    let (Ok(request), Ok(state)) =
+        (serde_json::from_str(&row.request), serde_json::from_str(&row.state))
+    else {
+        tracing::warn!(attempt = %id, "an attempt cannot be read by this build");
+        return Ok(Some(Found::Nothing));
+    };
+    let loaded = Box::new(Loaded { row, request, state });
+    Ok(Some(if own {
+        Found::Own(Attempt::Row(loaded))
+    } else if previous {
+        Found::Previous(loaded)
+    } else {
+        Found::Nothing
+    }))
+}

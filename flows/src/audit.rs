@@ -1,0 +1,143 @@
+//! THE audit vocabulary, and the one way to write a row: in the transaction that causes it.
+
+use serde_json::Value;
+use store::{Sql, UserId, audit::AuditRow};
+
+use crate::{Cx, Result};
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        /// Everything that is recorded.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Event { $($(#[$doc])* $name,)* }
+
+        impl Event {
+            /// Every event, for the documentation and its test.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Name in the trail.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+events! {
+    /// A password was judged.
+    PasswordChecked = "password.checked";
+    /// A mailed code was judged.
+    CodeChecked = "code.checked";
+    /// A code was asked for, first or again.
+    CodeRequested = "code.requested";
+    /// The mail server took a mail with a code.
+    CodeAccepted = "code.accepted";
+    /// A mail could not be sent.
+    MailFailed = "mail.failed";
+    /// Both steps were completed.
+    SignedIn = "sign_in.completed";
+    /// A person gave an attempt up.
+    AttemptCancelled = "attempt.cancelled";
+    /// A step was asked for out of turn.
+    SequenceFailed = "attempt.sequence_fail";
+    /// A person allowed a client something.
+    ConsentGiven = "consent.given";
+    /// A person refused a client.
+    ConsentRefused = "consent.refused";
+    /// A client got an authorization code.
+    CodeIssued = "grant.created";
+    /// A client redeemed an authorization code.
+    TokensIssued = "token.issued";
+    /// A client was refused at the token endpoint.
+    TokenRefused = "token.refused";
+    /// A used authorization code came again; what it issued was revoked.
+    CodeReused = "grant.code_reused";
+    /// A session ended at its owner's wish.
+    SignedOut = "session.signed_out";
+    /// A person was added.
+    UserAdded = "user.added";
+    /// A person must choose a new password; everything older is dead.
+    ResetForced = "user.reset_forced";
+    /// A password was set or changed.
+    PasswordChanged = "user.password_changed";
+    /// A client was added.
+    ClientAdded = "client.added";
+    /// A client got other addresses.
+    ClientChanged = "client.changed";
+    /// A setting was changed or a change undone.
+    SettingChanged = "setting.changed";
+    /// A signing key was made.
+    SigningKeyAdded = "key.added";
+    /// Too many posts came from one network; one row a minute.
+    NetworkLimited = "network.limited";
+}
+
+/// An event about to be recorded.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    event: Event,
+    outcome: &'a str,
+    user: Option<UserId>,
+    client: Option<&'a str>,
+    detail: Value,
+}
+
+impl<'a> Entry<'a> {
+    /// An event that went well.
+    #[must_use]
+    pub fn new(event: Event) -> Self {
+        Self { event, outcome: "ok", user: None, client: None, detail: Value::Null }
+    }
+
+    /// How it ended, where that is not simply well.
+    #[must_use]
+    pub fn outcome(mut self, outcome: &'a str) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
+    /// Whom it is about.
+    #[must_use]
+    pub fn user(mut self, user: impl Into<Option<UserId>>) -> Self {
+        self.user = user.into();
+        self
+    }
+
+    /// Through which client.
+    #[must_use]
+    pub fn client(mut self, client: &'a str) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// What else is known. Never a secret.
+    #[must_use]
+    pub fn detail(mut self, detail: Value) -> Self {
+        self.detail = detail;
+        self
+    }
+}
+
+/// Writes an event.
+pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()> {
+    let row = AuditRow {
+        id: cx.id(),
+        at: cx.now,
+        event: entry.event.as_str().to_owned(),
+        outcome: entry.outcome.to_owned(),
+        actor: cx.trace.actor.clone(),
+        user_id: entry.user,
+        client_id: entry.client.map(str::to_owned),
+        network: cx.trace.network.clone(),
+        reference: cx.trace.reference.clone(),
+        detail: if entry.detail.is_null() { "{}".to_owned() } else { entry.detail.to_string() },
+    };
+    Ok(store::audit::insert(sql, &row).await?)
+}
+
+/// Records that too many posts come from a network; a transaction of its own, because nothing else is written.
+pub async fn network_limited(cx: &Cx) -> Result<()> {
+    let entry = Entry::new(Event::NetworkLimited).outcome("refused");
+    cx.db.write(async |tx| record(cx, tx, entry).await).await
+}

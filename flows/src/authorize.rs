@@ -1,0 +1,237 @@
+//! The authorization endpoint (OpenID Connect Core 1.0, section 3.1.2).
+//!
+//! ```text
+//! parameters ─▶ checks ─▶ session? ─▶ need ─┬─ nothing ─▶ grant and code ─▶ client
+//!                  │                        ├─ sign in ─▶ password page, request sealed in it: no row
+//!                  │                        └─ consent, confirm ─▶ that page, request sealed in it
+//!                  └─ refused ─▶ our page, or the client by redirect
+//! ```
+//!
+//! For a stranger nothing is written (decision 12). With a session this GET acts, on top-level navigation only.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use store::{Timestamp, session::LiveSession};
+use url::Url;
+
+use crate::{
+    Cx, Result, attempt,
+    attempt::{Purpose, Visit},
+    client::Client,
+    interaction::{self, Need, Signed},
+    request::{self, AuthorizationRequest, OAuthError, Params, Refused, Rejected},
+    session,
+    sign_in::SignIn,
+    token::issue,
+};
+
+/// Where the browser goes: to the client, by redirect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientRedirect {
+    /// The whole address; checked, never built from anything but a registered redirect URI.
+    pub location: String,
+}
+
+/// What to answer an authorization request with.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A page of ours: the redirect URI is not trusted.
+    Page {
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// Back to the client, with a code or an error.
+    Client(ClientRedirect),
+    /// The sign-in page.
+    SignIn(Asked),
+    /// The consent page.
+    Consent(Asked, Box<LiveSession>),
+    /// "Continue to X as Y".
+    Confirm(Asked, Box<LiveSession>),
+}
+
+/// A page about a request that has no row yet.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The sealed request, for the page's `attempt` field.
+    pub attempt: String,
+    /// The checked request.
+    pub request: AuthorizationRequest,
+    /// The client.
+    pub client: Arc<Client>,
+}
+
+/// Answers an authorization request.
+pub async fn start(cx: &Cx, params: &Params, visit: &Visit) -> Result<Outcome> {
+    match request::check(cx, params) {
+        Ok(checked) => proceed(cx, checked, visit).await,
+        Err(rejected) => Ok(refused(cx, &rejected)),
+    }
+}
+
+fn refused(cx: &Cx, rejected: &Rejected) -> Outcome {
+    match &rejected.refused {
+        Refused::Page { why } => Outcome::Page { why },
+        Refused::Redirect(error) => Outcome::Client(error_redirect(cx, &rejected.request, error)),
+    }
+}
+
+/// A posted authorization request: it comes from another site, so the browser keeps its cookies back. The checked
+/// request is sealed for a GET that brings them (decision 13).
+pub fn post(cx: &Cx, params: &Params) -> Result<Result<String, Outcome>> {
+    match request::check(cx, params) {
+        Ok((request, _)) => {
+            let posted = Posted { at: cx.now, request };
+            Ok(Ok(cx.root.seal_text(&cx.rng, POSTED_AAD, &serde_json::to_vec(&posted)?)?))
+        }
+        Err(rejected) => Ok(Err(refused(cx, &rejected))),
+    }
+}
+
+/// The GET that [`post`] leads to.
+pub async fn resume(cx: &Cx, sealed: &str, visit: &Visit) -> Result<Outcome> {
+    let opened: Option<Posted> = cx
+        .root
+        .open_text(POSTED_AAD, sealed)
+        .ok()
+        .and_then(|plain| serde_json::from_slice(&plain).ok());
+    let Some(posted) = opened.filter(|posted| cx.now.since(posted.at) <= POSTED_FOR) else {
+        return Ok(Outcome::Page { why: "the posted request is not from here, or too old" });
+    };
+    let Some(client) = cx.clients.get(&posted.request.client_id).cloned() else {
+        return Ok(Outcome::Page { why: "client_id is not registered" });
+    };
+    proceed(cx, (posted.request, client), visit).await
+}
+
+const POSTED_AAD: &[u8] = b"vestibule/posted-request/v1";
+const POSTED_FOR: Duration = Duration::from_mins(5);
+
+#[derive(Serialize, Deserialize)]
+struct Posted {
+    at: Timestamp,
+    request: AuthorizationRequest,
+}
+
+async fn proceed(
+    cx: &Cx,
+    (request, client): (AuthorizationRequest, Arc<Client>),
+    visit: &Visit,
+) -> Result<Outcome> {
+    let session = match &visit.session {
+        Some(secret) => {
+            let mut conn = cx.db.read().await?;
+            session::live(cx, &mut conn, Some(secret), &client.id).await?
+        }
+        None => None,
+    };
+    let signed = session.as_ref().map(|session| Signed { session, fresh: false, confirmed: false });
+    let need = interaction::decide(&request, &client, signed, cx.now);
+    if request.prompt.none && need != Need::Nothing {
+        let error = interaction::silent_error(&need);
+        return Ok(Outcome::Client(error_redirect(cx, &request, &error)));
+    }
+    answer(cx, visit, (request, client), need, session).await
+}
+
+async fn answer(
+    cx: &Cx,
+    visit: &Visit,
+    (request, client): (AuthorizationRequest, Arc<Client>),
+    need: Need,
+    session: Option<LiveSession>,
+) -> Result<Outcome> {
+    let asked = |purpose| -> Result<Asked> {
+        let attempt = attempt::seal(cx, &visit.browser, purpose, &request)?;
+        Ok(Asked { attempt, request: request.clone(), client: client.clone() })
+    };
+    Ok(match (need, session) {
+        (Need::Nothing, Some(session)) => {
+            Outcome::Client(issue_silently(cx, &request, &session).await?)
+        }
+        (Need::Consent, Some(session)) => Outcome::Consent(asked(Purpose::Ask)?, Box::new(session)),
+        (Need::Confirm, Some(session)) => Outcome::Confirm(asked(Purpose::Ask)?, Box::new(session)),
+        (Need::Refuse(error), _) => Outcome::Client(error_redirect(cx, &request, &error)),
+        (Need::SignIn, _) | (_, None) => Outcome::SignIn(asked(Purpose::SignIn)?),
+    })
+}
+
+/// The sign-in page of a request once more, as when another cookie has taken the place of the one it was sealed for.
+pub fn sign_in_page(
+    cx: &Cx,
+    visit: &Visit,
+    request: AuthorizationRequest,
+) -> Result<Option<Asked>> {
+    let Some(client) = cx.clients.get(&request.client_id).cloned() else { return Ok(None) };
+    let attempt = attempt::seal(cx, &visit.browser, Purpose::SignIn, &request)?;
+    Ok(Some(Asked { attempt, request, client }))
+}
+
+async fn issue_silently(
+    cx: &Cx,
+    request: &AuthorizationRequest,
+    session: &LiveSession,
+) -> Result<ClientRedirect> {
+    let sign_in = SignIn::load(session);
+    let code = cx
+        .db
+        .write(async |tx| {
+            session::touch(cx, tx, session).await?;
+            issue::authorization_code(cx, tx, &sign_in, request, None).await
+        })
+        .await?;
+    Ok(code_redirect(cx, request, code.reveal()))
+}
+
+/// The address that carries a code to the client, with `state` and `iss` (RFC 9207).
+#[must_use]
+pub fn code_redirect(cx: &Cx, request: &AuthorizationRequest, code: &str) -> ClientRedirect {
+    client_redirect(cx, request, &[("code", code)])
+}
+
+/// The address that carries an error to the client.
+#[must_use]
+pub fn error_redirect(
+    cx: &Cx,
+    request: &AuthorizationRequest,
+    error: &OAuthError,
+) -> ClientRedirect {
+    client_redirect(
+        cx,
+        request,
+        &[("error", error.error), ("error_description", error.description)],
+    )
+}
+
+fn client_redirect(
+    cx: &Cx,
+    request: &AuthorizationRequest,
+    pairs: &[(&str, &str)],
+) -> ClientRedirect {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs);
+    if let Some(state) = &request.state {
+        query.append_pair("state", state);
+    }
+    query.append_pair("iss", &cx.issuer);
+    let base = &request.redirect_uri;
+    // Textually, so that what was registered comes back as it was registered.
+    let joint = match base.split_once('?') {
+        None => "?",
+        Some((_, "")) => "",
+        Some(_) => "&",
+    };
+    ClientRedirect { location: format!("{base}{joint}{}", query.finish()) }
+}
+
+/// What a page's `form-action` must allow besides `'self'`: browsers apply it to the redirect after the post
+/// (decision 18). An origin for web addresses, a scheme for private ones.
+#[must_use]
+pub fn form_action_source(redirect_uri: &str) -> Option<String> {
+    let url = Url::parse(redirect_uri).ok()?;
+    match url.scheme() {
+        "http" | "https" => Some(url.origin().ascii_serialization()),
+        scheme => Some(format!("{scheme}:")),
+    }
+}

@@ -1,0 +1,143 @@
+//! How a client shows who it is (RFC 6749, section 2.3): by the one method that it is registered for.
+
+use std::sync::Arc;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    Cx, Result, audit,
+    client::{AuthMethod, Client},
+    request::Params,
+    token::TokenError,
+};
+
+/// The `Authorization` header of a token request.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// No header.
+    None,
+    /// A header with id and secret.
+    Basic {
+        /// `client_id`.
+        id: String,
+        /// `client_secret`.
+        secret: Secret,
+    },
+    /// A header that cannot be read.
+    Unreadable,
+}
+
+/// A client secret on its way to be compared.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Credentials {
+    /// Reads an `Authorization` header: id and secret are form-encoded before base64 (RFC 6749, section 2.3.1).
+    #[must_use]
+    pub fn parse(header: Option<&str>) -> Self {
+        let Some(header) = header else { return Self::None };
+        Self::basic(header).unwrap_or(Self::Unreadable)
+    }
+
+    fn basic(header: &str) -> Option<Self> {
+        let (scheme, encoded) = header.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
+        let (id, secret) = decoded.split_once(':')?;
+        Some(Self::Basic { id: form_decoded(id)?, secret: Secret(form_decoded(secret)?) })
+    }
+}
+
+fn form_decoded(text: &str) -> Option<String> {
+    let pair = format!("v={}", text.replace('&', "%26"));
+    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
+}
+
+/// Finds the client of a request and checks that it is the one.
+pub(crate) async fn authenticate(
+    cx: &Cx,
+    credentials: Credentials,
+    params: &Params,
+) -> Result<Result<Arc<Client>, TokenError>> {
+    let outcome = check(cx, &credentials, params);
+    if let Err(error) = &outcome {
+        let claimed = match &credentials {
+            Credentials::Basic { id, .. } => Some(id.as_str()),
+            _ => params.get("client_id"),
+        };
+        // Only a registered name goes into the trail: anything else is a stranger's text.
+        let known = claimed.filter(|id| cx.clients.get(id).is_some());
+        cx.db
+            .write(async |tx| {
+                let mut entry = audit::Entry::new(audit::Event::TokenRefused).outcome(error.error);
+                if let Some(id) = known {
+                    entry = entry.client(id);
+                }
+                audit::record(cx, tx, entry).await
+            })
+            .await?;
+    }
+    Ok(outcome)
+}
+
+const UNKNOWN: TokenError = TokenError::client("the client is unknown or its secret is wrong");
+
+fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Client>, TokenError> {
+    let in_body = params.get("client_secret");
+    let (id, secret, method) = match credentials {
+        Credentials::Unreadable => {
+            return Err(TokenError::client("the Authorization header cannot be read"));
+        }
+        Credentials::Basic { .. } if in_body.is_some() => {
+            return Err(TokenError::request("two ways of client authentication at once"));
+        }
+        Credentials::Basic { id, secret } => {
+            if params.get("client_id").is_some_and(|other| other != id) {
+                return Err(TokenError::request("client_id is not the one of the header"));
+            }
+            (id.as_str(), Some(secret.0.as_str()), AuthMethod::Basic)
+        }
+        Credentials::None => {
+            let id = params
+                .get("client_id")
+                .ok_or(TokenError::client("client authentication is missing"))?;
+            (id, in_body, in_body.map_or(AuthMethod::None, |_| AuthMethod::Post))
+        }
+    };
+    let client = cx.clients.get(id).ok_or(UNKNOWN)?;
+    let right = match (&client.secret, secret) {
+        (Some(stored), Some(given)) => {
+            bool::from(stored.as_bytes().ct_eq(keys::hash_text(given).as_bytes()))
+        }
+        (None, None) => true,
+        _ => false,
+    };
+    if right && client.auth_method == method { Ok(client.clone()) } else { Err(UNKNOWN) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_credentials_are_form_encoded() {
+        // "portal" and "a b:c" (RFC 6749, section 2.3.1)
+        let header = format!("basic {}", BASE64_STANDARD.encode("portal:a+b%3Ac"));
+        let Credentials::Basic { id, secret } = Credentials::parse(Some(&header)) else {
+            unreachable!()
+        };
+        assert_eq!((id.as_str(), secret.0.as_str()), ("portal", "a b:c"));
+        assert!(matches!(Credentials::parse(Some("Bearer x")), Credentials::Unreadable));
+        assert!(matches!(Credentials::parse(Some("Basic !!")), Credentials::Unreadable));
+        assert!(matches!(Credentials::parse(None), Credentials::None));
+    }
+}

@@ -1,0 +1,67 @@
+//! The context of one request: everything that a flow may touch, handed in so that time and chance are parameters.
+
+use std::sync::Arc;
+
+use keys::{Hasher, KeyRing, Rng, RootKeys};
+use store::{Db, Ephemeral, Id, Timestamp};
+
+use crate::{client::Clients, settings::Settings};
+
+/// What one request works with. Snapshots are taken once, so that a request sees one set of settings throughout.
+#[derive(Clone, Debug)]
+pub struct Cx {
+    /// The database.
+    pub db: Db,
+    /// The time of the request, from the replica's clock.
+    pub now: Timestamp,
+    /// The source of randomness.
+    pub rng: Rng,
+    /// The root key and what is derived from it.
+    pub root: Arc<RootKeys>,
+    /// Signing keys.
+    pub ring: Arc<KeyRing>,
+    /// The password hashing pool.
+    pub hasher: Hasher,
+    /// Live settings.
+    pub settings: Arc<Settings>,
+    /// Registered clients.
+    pub clients: Arc<Clients>,
+    /// Counters that may vanish.
+    pub ephemeral: Ephemeral,
+    /// The issuer identifier: every absolute address starts with it, whatever a request claims (misuse case 50).
+    pub issuer: Arc<str>,
+    /// Who asks, for the audit trail.
+    pub trace: Trace,
+}
+
+/// Who asks, for the audit trail and the log.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// Six characters that a person can read out; in the log line and in every audit row of the request.
+    pub reference: String,
+    /// The client address of the request, if it is known.
+    pub network: Option<String>,
+    /// Who acts: `person` for a browser, `client` for a client's own call, `cli:NAME`, `system:PART`.
+    pub actor: String,
+}
+
+impl Cx {
+    /// A new id.
+    #[must_use]
+    pub fn id<T: Id>(&self) -> T {
+        T::new(self.now, self.rng.bytes())
+    }
+}
+
+/// Letters and digits that cannot be mistaken for each other when read out.
+const READABLE: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// A new six-character reference.
+#[must_use]
+pub fn reference(rng: &Rng) -> String {
+    rng.bytes::<6>()
+        .iter()
+        .filter_map(|byte| READABLE.get(usize::from(byte % 32)))
+        .map(|letter| char::from(*letter))
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! Provider metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414).
+
+use openidconnect::{
+    AdditionalProviderMetadata, AuthUrl, AuthenticationContextClass, EndSessionUrl, IssuerUrl,
+    JsonWebKeySetUrl, LogoutProviderMetadata, ProviderMetadata, ResponseTypes, Scope, TokenUrl,
+    UserInfoUrl,
+    core::{
+        CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreGrantType,
+        CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
+        CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Result, claims, sign_in::Assurance};
+
+/// Members of RFC 7636, RFC 9207 and Core that the library's type does not have.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the members of the document are called so")]
+struct More {
+    code_challenge_methods_supported: Vec<String>,
+    authorization_response_iss_parameter_supported: bool,
+    prompt_values_supported: Vec<String>,
+}
+
+impl AdditionalProviderMetadata for More {}
+
+type Metadata = ProviderMetadata<
+    LogoutProviderMetadata<More>,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+/// Paths of the protocol, as they stand in the metadata and in the route table.
+pub mod path {
+    /// Authorization endpoint.
+    pub const AUTHORIZE: &str = "/oauth2/authorize";
+    /// Token endpoint.
+    pub const TOKEN: &str = "/oauth2/token";
+    /// Userinfo endpoint.
+    pub const USERINFO: &str = "/oauth2/userinfo";
+    /// JWK Set.
+    pub const JWKS: &str = "/oauth2/jwks";
+    /// Logout.
+    pub const LOGOUT: &str = "/oauth2/logout";
+}
+
+/// The metadata document, as JSON.
+pub fn metadata(issuer: &str) -> Result<String> {
+    let at = |path: &str| format!("{issuer}{path}");
+    let more = More {
+        code_challenge_methods_supported: vec!["S256".to_owned()],
+        authorization_response_iss_parameter_supported: true,
+        prompt_values_supported: ["none", "login", "consent", "select_account"]
+            .map(str::to_owned)
+            .to_vec(),
+    };
+    let logout = LogoutProviderMetadata {
+        end_session_endpoint: EndSessionUrl::new(at(path::LOGOUT)).ok(),
+        additional_metadata: more,
+    };
+    let bad = |error: openidconnect::url::ParseError| {
+        <serde_json::Error as serde::ser::Error>::custom(format!("issuer {issuer}: {error}"))
+    };
+    let metadata: Metadata = ProviderMetadata::new(
+        IssuerUrl::new(issuer.to_owned()).map_err(bad)?,
+        AuthUrl::new(at(path::AUTHORIZE)).map_err(bad)?,
+        JsonWebKeySetUrl::new(at(path::JWKS)).map_err(bad)?,
+        vec![ResponseTypes::new(vec![CoreResponseType::Code])],
+        vec![CoreSubjectIdentifierType::Public, CoreSubjectIdentifierType::Pairwise],
+        vec![
+            CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+            CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+        ],
+        logout,
+    )
+    .set_token_endpoint(Some(TokenUrl::new(at(path::TOKEN)).map_err(bad)?))
+    .set_userinfo_endpoint(Some(UserInfoUrl::new(at(path::USERINFO)).map_err(bad)?));
+    Ok(serde_json::to_string(&optional(metadata))?)
+}
+
+fn optional(metadata: Metadata) -> Metadata {
+    let scopes = claims::SCOPES.map(|scope| Scope::new(scope.to_owned())).to_vec();
+    let acr =
+        Assurance::SUPPORTED.map(|acr| AuthenticationContextClass::new(acr.to_owned())).to_vec();
+    metadata
+        .set_scopes_supported(Some(scopes))
+        .set_response_modes_supported(Some(vec![CoreResponseMode::Query]))
+        .set_grant_types_supported(Some(vec![CoreGrantType::AuthorizationCode]))
+        .set_acr_values_supported(Some(acr))
+        .set_token_endpoint_auth_methods_supported(Some(vec![
+            CoreClientAuthMethod::ClientSecretBasic,
+            CoreClientAuthMethod::ClientSecretPost,
+            CoreClientAuthMethod::None,
+        ]))
+        .set_claims_supported(Some(claims::supported()))
+        .set_claims_parameter_supported(Some(false))
+        .set_request_parameter_supported(Some(false))
+        .set_request_uri_parameter_supported(Some(false))
+}

@@ -1,0 +1,165 @@
+//! E-mail addresses: one canonical form at every entry (decision 16).
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+
+/// An address in two spellings: as its owner writes it, where mail goes, and canonical, which is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmailAddress {
+    written: String,
+    canonical: String,
+}
+
+/// Why an address is refused, in words for the person who typed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadEmail {
+    /// Nothing was typed.
+    #[error("an e-mail address is needed")]
+    Empty,
+    /// No `@`, or nothing on one side of it.
+    #[error("an e-mail address looks like name@example.org")]
+    Shape,
+    /// Control or invisible characters.
+    #[error("the address has characters that cannot be seen")]
+    Invisible,
+    /// The local part is quoted or has a space.
+    #[error("addresses with spaces or quotation marks are not supported")]
+    Quoted,
+    /// The part after `@` is no domain name.
+    #[error("the part after @ is not a domain name")]
+    Domain,
+    /// Over 64 characters before `@`, or over 254 in all (RFC 5321, section 4.5.3.1).
+    #[error("the address is too long")]
+    Long,
+}
+
+impl EmailAddress {
+    /// Reads an address: trims, normalises to NFKC, refuses what cannot be seen, brings the domain to its A-label
+    /// without trailing dot and folds the case of the local part. Nothing specific to a provider: dots and tags stay.
+    pub fn parse(text: &str) -> Result<Self, BadEmail> {
+        let written: String = text.trim().nfkc().collect();
+        if written.is_empty() {
+            return Err(BadEmail::Empty);
+        }
+        if written.chars().any(is_invisible) {
+            return Err(BadEmail::Invisible);
+        }
+        let (local, domain) = written.rsplit_once('@').ok_or(BadEmail::Shape)?;
+        if local.is_empty() || domain.is_empty() {
+            return Err(BadEmail::Shape);
+        }
+        if local.contains(['"', '@', ' ', '<', '>', '(', ')', ',', ';', ':', '\\']) {
+            return Err(BadEmail::Quoted);
+        }
+        let domain = canonical_domain(domain)?;
+        if local.len() > 64 || local.len() + 1 + domain.len() > 254 {
+            return Err(BadEmail::Long);
+        }
+        let canonical = format!("{}@{domain}", local.to_lowercase());
+        Ok(Self { canonical: canonical.nfkc().collect(), written })
+    }
+
+    /// The address as written.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// The canonical form.
+    #[must_use]
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+}
+
+impl fmt::Display for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+            | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+fn canonical_domain(domain: &str) -> Result<String, BadEmail> {
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    let ascii = idna::domain_to_ascii_strict(domain).map_err(|_| BadEmail::Domain)?;
+    let plausible = ascii.contains('.') || ascii == "localhost";
+    if plausible && !ascii.starts_with('.') { Ok(ascii) } else { Err(BadEmail::Domain) }
+}
+
+/// The address with all but its first letter and its domain hidden, for a page that a stranger may see over a shoulder.
+#[must_use]
+pub fn masked(address: &str) -> String {
+    match address.rsplit_once('@') {
+        Some((local, domain)) => {
+            let first: String = local.chars().take(1).collect();
+            format!("{first}***@{domain}")
+        }
+        None => "***".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(text: &str) -> Result<String, BadEmail> {
+        EmailAddress::parse(text).map(|e| e.canonical)
+    }
+
+    #[test]
+    fn one_person_types_one_address_in_many_ways() {
+        for text in [
+            "mere@example.org",
+            " Mere@Example.ORG ",
+            "MERE@example.org.",
+            "\u{FF2D}ere@example.org",
+        ] {
+            assert_eq!(canonical(text).as_deref(), Ok("mere@example.org"), "{text}");
+        }
+        assert_eq!(canonical("kāhui@māori.nz").as_deref(), Ok("kāhui@xn--mori-qsa.nz"));
+        assert_eq!(
+            canonical("ka\u{0304}hui@xn--mori-qsa.nz").as_deref(),
+            Ok("kāhui@xn--mori-qsa.nz")
+        );
+    }
+
+    #[test]
+    fn nothing_of_a_provider_is_folded_and_look_alikes_stay_apart() {
+        assert_ne!(canonical("a.b@gmail.com"), canonical("ab@gmail.com"));
+        assert_ne!(canonical("ab+tag@gmail.com"), canonical("ab@gmail.com"));
+        assert_ne!(canonical("m\u{0435}re@example.org"), canonical("mere@example.org"));
+        assert_ne!(canonical("i@example.org"), canonical("\u{0131}@example.org"));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_refused() {
+        for text in [
+            "me\u{200B}re@example.org",
+            "mere\r\n@example.org",
+            "a\u{202E}b@example.org",
+            "a\0b@c.nz",
+        ] {
+            assert_eq!(canonical(text), Err(BadEmail::Invisible), "{text:?}");
+        }
+        assert_eq!(canonical("\"a b\"@example.org"), Err(BadEmail::Quoted));
+        assert_eq!(canonical("a@b@example.org"), Err(BadEmail::Quoted));
+        assert_eq!(canonical("@example.org"), Err(BadEmail::Shape));
+        assert_eq!(canonical("mere"), Err(BadEmail::Shape));
+        assert_eq!(canonical("mere@exa mple.org"), Err(BadEmail::Domain));
+        assert_eq!(canonical("mere@example"), Err(BadEmail::Domain));
+        assert_eq!(canonical(&format!("{}@example.org", "a".repeat(65))), Err(BadEmail::Long));
+    }
+
+    #[test]
+    fn masking_shows_the_first_letter() {
+        assert_eq!(masked("mere@example.org"), "m***@example.org");
+        assert_eq!(masked("ā@example.org"), "ā***@example.org");
+    }
+}

@@ -1,0 +1,35 @@
+//! What a flow fails with when the machine is at fault. Refusals of people and clients are values, not errors.
+
+use std::time::Duration;
+
+/// The machine failed, or is full.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A key operation failed.
+    #[error(transparent)]
+    Keys(#[from] keys::KeyError),
+    /// The hashing pool is full (decision 17): wait, then say so.
+    #[error("the hashing pool is full")]
+    Busy {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// Another request changed the same attempt first. The caller renders the new state; the input is not applied again.
+    #[error("another request was faster")]
+    Lost,
+    /// A value of ours could not be written as JSON.
+    #[error("encoding: {0}")]
+    Encode(#[from] serde_json::Error),
+}
+
+impl From<keys::Busy> for Error {
+    fn from(busy: keys::Busy) -> Self {
+        Self::Busy { retry_after: busy.retry_after }
+    }
+}
+
+/// Result of a flow.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,206 @@
+//! The end of an attempt: sign-in, session, new cookie values, and the answer to the client, in one transaction.
+
+use keys::OpaqueToken;
+use store::{
+    SessionId, Tx, UserId,
+    attempt::BrowserChange,
+    session::{LiveSession, Session},
+};
+
+use super::{
+    Answer, NewCookies, Onwards,
+    apply::Work,
+    machine::{Complete, State},
+};
+use crate::{
+    Cx, Error, Result, audit,
+    authorize::{code_redirect, error_redirect},
+    interaction::{self, Need, Signed},
+    session,
+    sign_in::SignIn,
+    token::issue,
+};
+
+/// The live session that this browser has for this person: signing in again steps it up and keeps its `sid`.
+pub(super) async fn own_session(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    user: UserId,
+) -> Result<Option<SessionId>> {
+    Ok(browser_session(work, tx).await?.filter(|s| s.user_id == user).map(|s| s.id))
+}
+
+async fn browser_session(work: &Work<'_>, tx: &mut Tx) -> Result<Option<LiveSession>> {
+    session::live(work.cx, tx, work.visit.session.as_ref(), &work.request.client_id).await
+}
+
+/// Signs in: `proof` comes from the machine alone.
+pub(super) async fn sign_in(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    proof: &Complete,
+    state: &State,
+) -> Result<Answer> {
+    let cx = work.cx;
+    let first = proof.first();
+    if !store::user::still_of_epoch(tx, first.user, first.epoch, cx.now).await? {
+        return Err(Error::Lost);
+    }
+    let present = browser_session(work, tx).await?;
+    let sign_in = SignIn::record(cx, tx, proof).await?;
+    let cookies = new_cookies(cx);
+    match present {
+        Some(old) if old.id == proof.session() => {
+            rotate(cx, tx, &sign_in, &cookies).await?;
+        }
+        old => {
+            if let Some(old) = old {
+                store::session::end(tx, old.id, cx.now).await?;
+            }
+            begin(cx, tx, &sign_in, &cookies).await?;
+        }
+    }
+    move_browser(work, tx, &cookies, state).await?;
+    store::throttle::clear(tx, &cx.root.lookup(&work.user()?.email_canonical)).await?;
+    let entry = audit::Entry::new(audit::Event::SignedIn)
+        .user(first.user)
+        .client(&work.request.client_id)
+        .detail(serde_json::json!({ "sign_in": sign_in.id(), "acr": sign_in.assurance().acr() }));
+    audit::record(cx, tx, entry).await?;
+    let to = onwards(work, tx, &cookies, true).await?;
+    Ok(Answer::SignedIn { cookies: Some(cookies), to })
+}
+
+/// Goes on by the session that another tab of this browser got.
+pub(super) async fn follow(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    session: SessionId,
+    state: &State,
+) -> Result<Answer> {
+    let cx = work.cx;
+    let Some(live) = browser_session(work, tx).await?.filter(|live| live.id == session) else {
+        return Err(Error::Lost);
+    };
+    let stays = BrowserChange { from: &work.visit.browser, to: &work.visit.browser };
+    complete_row(work, tx, stays, state).await?;
+    let fresh = SignIn::load(&live).auth_time() >= work.began;
+    let to = answer(work, tx, Some(&live), fresh).await?;
+    session::touch(cx, tx, &live).await?;
+    Ok(Answer::SignedIn { cookies: None, to })
+}
+
+/// The same end once more: new cookie values, a new authorization code, the unredeemed one void.
+pub(super) async fn reissue(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    session: SessionId,
+    state: &State,
+) -> Result<Answer> {
+    let cx = work.cx;
+    let cookies = new_cookies(cx);
+    let Some(row) = work.row else { return Err(Error::Lost) };
+    if !store::session::replace_secret(tx, session, &cookies.session.hash()).await? {
+        return Err(Error::Lost);
+    }
+    store::auth_code::void_unredeemed(tx, row.id, cx.now).await?;
+    // The browser may not have received the values of the first answer: what they owned moves along.
+    let current = BrowserChange { from: &row.browser, to: &cookies.browser.hash() };
+    store::attempt::move_browser(tx, current).await?;
+    store::email_challenge::move_browser(tx, current.from, current.to).await?;
+    let _ = state;
+    let to = onwards(work, tx, &cookies, true).await?;
+    Ok(Answer::SignedIn { cookies: Some(cookies), to })
+}
+
+fn new_cookies(cx: &Cx) -> NewCookies {
+    NewCookies { browser: OpaqueToken::generate(&cx.rng), session: OpaqueToken::generate(&cx.rng) }
+}
+
+async fn begin(cx: &Cx, tx: &mut Tx, sign_in: &SignIn, cookies: &NewCookies) -> Result<()> {
+    let new = Session {
+        id: sign_in.session(),
+        sid: OpaqueToken::generate(&cx.rng).reveal().chars().take(22).collect(),
+        secret: cookies.session.hash(),
+        user_id: sign_in.user(),
+        sign_in_id: sign_in.id(),
+        epoch: sign_in.epoch(),
+        created_at: cx.now,
+        last_seen: cx.now,
+        ended_at: None,
+    };
+    Ok(store::session::insert(tx, &new).await?)
+}
+
+async fn rotate(cx: &Cx, tx: &mut Tx, sign_in: &SignIn, cookies: &NewCookies) -> Result<()> {
+    let secret = cookies.session.hash();
+    if store::session::rotate(tx, sign_in.session(), &secret, sign_in.id(), cx.now).await? {
+        Ok(())
+    } else {
+        Err(Error::Lost)
+    }
+}
+
+/// Completes the row and moves everything that this browser has open to its new value (decision 13).
+async fn move_browser(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    cookies: &NewCookies,
+    state: &State,
+) -> Result<()> {
+    let to = cookies.browser.hash();
+    let change = BrowserChange { from: &work.visit.browser, to: &to };
+    complete_row(work, tx, change, state).await?;
+    store::attempt::move_browser(tx, change).await?;
+    store::email_challenge::move_browser(tx, change.from, change.to).await?;
+    Ok(())
+}
+
+async fn complete_row(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    change: BrowserChange<'_>,
+    state: &State,
+) -> Result<()> {
+    let Some(row) = work.row else { return Err(Error::Lost) };
+    let state = serde_json::to_string(state)?;
+    if store::attempt::complete(tx, row, &state, change, work.cx.now).await? {
+        Ok(())
+    } else {
+        Err(Error::Lost)
+    }
+}
+
+async fn onwards(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    cookies: &NewCookies,
+    fresh: bool,
+) -> Result<Onwards> {
+    let secret = cookies.session.hash();
+    let live = session::live(work.cx, tx, Some(&secret), &work.request.client_id).await?;
+    answer(work, tx, live.as_ref(), fresh).await
+}
+
+async fn answer(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    live: Option<&LiveSession>,
+    fresh: bool,
+) -> Result<Onwards> {
+    let cx = work.cx;
+    let (Some(live), Some(client)) = (live, cx.clients.get(&work.request.client_id)) else {
+        return Err(Error::Lost);
+    };
+    let signed = Signed { session: live, fresh, confirmed: false };
+    match interaction::decide(work.request, client, Some(signed), cx.now) {
+        Need::Nothing => {
+            let sign_in = SignIn::load(live);
+            let code =
+                issue::authorization_code(cx, tx, &sign_in, work.request, Some(work.id)).await?;
+            Ok(Onwards::Client(code_redirect(cx, work.request, code.reveal())))
+        }
+        Need::Refuse(error) => Ok(Onwards::Client(error_redirect(cx, work.request, &error))),
+        need => Ok(Onwards::Ask(work.id, need)),
+    }
+}

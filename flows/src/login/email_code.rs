@@ -1,0 +1,552 @@
+//! The second step by e-mail: six digits, derived and never stored (decision 3).
+//!
+//! ```text
+//! posted ─▶ charged to person and challenge (one commit) ─▶ derived and compared ─▶ applied (one commit)
+//! ```
+//!
+//! Nothing stores an expiry: a code is good until min(last acceptance by the mail server + window, first issue
+//! + 2 × window), computed with the live setting, so that a change applies to codes already sent.
+
+use std::time::Duration;
+
+use keys::Rng;
+use store::{
+    ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge, throttle, user::User,
+};
+use throttle::{Kind, Quota};
+
+use super::{
+    Answer, apply,
+    apply::{Work, awaited},
+    follow,
+    machine::{Input, Refusal, SecondChecked, State, Time},
+    or_show, out_of_turn, own, typed_code,
+};
+use crate::{
+    Cx, Result,
+    attempt::{self, Attempt, Found, Loaded, Visit},
+    audit,
+    settings::wait_after,
+};
+
+/// How long after completion the right code of the browser that completed still leads to the same end.
+const REPEAT: Duration = Duration::from_mins(1);
+/// How long past its cap a challenge is still looked at, to say why a code fails.
+const TOMBSTONE: Duration = Duration::from_hours(2);
+
+/// What was found out about a posted code. Only this file makes one.
+#[derive(Debug)]
+pub struct CodeChecked {
+    challenge: ChallengeId,
+    user: UserId,
+    epoch: i64,
+    verdict: CodeVerdict,
+}
+
+/// The verdict about a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeVerdict {
+    /// It is the code of the challenge.
+    Right(Time),
+    /// It is wrong, and the challenge is past its cap anyway.
+    Past,
+    /// It is the code that this browser completed this attempt with, a moment ago.
+    Repeated,
+    /// It leads nowhere.
+    Refused(Refusal),
+}
+
+impl CodeChecked {
+    /// The challenge that it was compared with.
+    #[must_use]
+    pub const fn challenge(&self) -> ChallengeId {
+        self.challenge
+    }
+
+    /// Whose challenge that is.
+    #[must_use]
+    pub const fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// The person's epoch when the challenge was made: a code that was mailed before a reset is dead after it.
+    #[must_use]
+    pub const fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// The verdict.
+    #[must_use]
+    pub const fn verdict(&self) -> CodeVerdict {
+        self.verdict
+    }
+
+    #[cfg(test)]
+    pub(super) const fn assume(
+        challenge: ChallengeId,
+        user: UserId,
+        epoch: i64,
+        verdict: CodeVerdict,
+    ) -> Self {
+        Self { challenge, user, epoch, verdict }
+    }
+}
+
+/// What was found out about "send it again". Only this file makes one.
+#[derive(Debug)]
+pub struct ResendChecked {
+    challenge: ChallengeId,
+    verdict: ResendVerdict,
+}
+
+/// The verdict about "send it again".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResendVerdict {
+    /// The same code again.
+    Same,
+    /// A new one: the old one is spent or past its cap.
+    New,
+    /// Not yet.
+    Later(Timestamp),
+}
+
+impl ResendChecked {
+    /// The challenge that it is about.
+    #[must_use]
+    pub const fn challenge(&self) -> ChallengeId {
+        self.challenge
+    }
+
+    /// The verdict.
+    #[must_use]
+    pub const fn verdict(&self) -> ResendVerdict {
+        self.verdict
+    }
+
+    #[cfg(test)]
+    pub(super) const fn assume(challenge: ChallengeId, verdict: ResendVerdict) -> Self {
+        Self { challenge, verdict }
+    }
+}
+
+/// Judges a posted code.
+pub async fn post(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Answer> {
+    let answer = judge_once(cx, visit, name, typed).await?;
+    // A double click, and the other click was faster: this one, seen as the later one, goes to the same end.
+    if matches!(answer, Answer::Show(_, None)) && was_completed(cx, visit, name).await? {
+        return judge_once(cx, visit, name, typed).await;
+    }
+    Ok(answer)
+}
+
+/// Whether this browser has just completed the attempt with a code.
+async fn was_completed(cx: &Cx, visit: &Visit, name: &str) -> Result<bool> {
+    let mut conn = cx.db.read().await?;
+    Ok(match attempt::find(cx, &mut conn, visit, name).await? {
+        Found::Own(Attempt::Row(loaded)) | Found::Previous(loaded) => {
+            matches!(&loaded.state, State::Complete(_)) && awaited(&loaded.state).is_some()
+        }
+        Found::Own(Attempt::Sealed { .. }) | Found::OtherCookie(_) | Found::Nothing => false,
+    })
+}
+
+/// The challenge that an attempt is answered with: the one that it waits for or, when another tab of this browser has put
+/// that aside, the one in its place, so that the newest code works in every tab.
+pub(super) async fn current(
+    sql: &mut impl store::Sql,
+    visit: &Visit,
+    state: &State,
+) -> Result<Option<EmailChallenge>> {
+    let Some(id) = awaited(state) else { return Ok(None) };
+    let Some(own) = store::email_challenge::by_id(sql, id).await? else { return Ok(None) };
+    if own.superseded_at.is_none() {
+        return Ok(Some(own));
+    }
+    let open = store::email_challenge::open(sql, own.user_id, &visit.browser).await?;
+    Ok(Some(open.filter(|open| open.epoch == own.epoch).unwrap_or(own)))
+}
+
+async fn judge_once(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Answer> {
+    let mut conn = cx.db.read().await?;
+    let loaded = match attempt::find(cx, &mut conn, visit, name).await? {
+        Found::Own(Attempt::Row(loaded)) | Found::Previous(loaded) => loaded,
+        Found::Own(sealed @ Attempt::Sealed { .. }) => return Ok(Answer::Show(sealed.id(), None)),
+        Found::OtherCookie(_) | Found::Nothing => return Ok(Answer::StartAgain),
+    };
+    let challenge = current(&mut conn, visit, &loaded.state).await?;
+    drop(conn);
+    let Some(challenge) = challenge else {
+        out_of_turn(cx, &loaded).await?;
+        return Ok(Answer::Show(loaded.row.id, None));
+    };
+    if !challenge.is_open() && matches!(loaded.state, State::Second(_)) {
+        // Another tab of this browser was faster.
+        return follow::post(cx, visit, &loaded).await;
+    }
+    let outcome = judge(cx, visit, &loaded, &challenge, typed).await;
+    or_show(loaded.row.id, outcome)
+}
+
+async fn judge(
+    cx: &Cx,
+    visit: &Visit,
+    loaded: &Loaded,
+    challenge: &EmailChallenge,
+    typed: &str,
+) -> Result<Answer> {
+    let read = match typed_code::read(typed) {
+        Err(refusal) if typed.trim().is_empty() => {
+            return Ok(Answer::Show(loaded.row.id, Some(refusal)));
+        }
+        read => read,
+    };
+    // Typed in vain, but typed: it counts (misuse case 6), the same one only once.
+    let guess = read.as_deref().unwrap_or(typed);
+    let verdict = match (charge(cx, challenge, guess).await?, &read) {
+        (Charged::Refused(refusal), _) => CodeVerdict::Refused(refusal),
+        (Charged::Judge(_), Err(refusal)) => CodeVerdict::Refused(*refusal),
+        (Charged::Judge(left), Ok(code)) => {
+            compare(cx, visit, loaded, challenge, (code, left)).await?
+        }
+    };
+    let checked = CodeChecked {
+        challenge: challenge.id,
+        user: challenge.user_id,
+        epoch: challenge.epoch,
+        verdict,
+    };
+    let mut work = Work::on_row(cx, visit, loaded);
+    work.sends = Some(challenge.sends);
+    let state = loaded.state.clone();
+    cx.db
+        .write(async |tx| {
+            record(cx, tx, challenge, &loaded.row.client_id, verdict).await?;
+            let input = Input::Second(SecondChecked::EmailCode(checked));
+            apply::run(&work, tx, state, input).await
+        })
+        .await
+}
+
+enum Charged {
+    /// May be compared; so many tries are left afterwards.
+    Judge(i64),
+    /// May not.
+    Refused(Refusal),
+}
+
+/// Spends the try, to the person and to the challenge, before anything is compared. No expiry is looked at.
+async fn charge(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<Charged> {
+    let settings = &cx.settings;
+    let tag = cx.root.guess_tag(&challenge.key_id, challenge.id, guess)?;
+    cx.db
+        .write(async |tx| {
+            let Some(user) = store::user::by_id(tx, challenge.user_id).await? else {
+                return Ok(Charged::Refused(Refusal::StartAgain));
+            };
+            let key = cx.root.lookup(&user.email_canonical);
+            let Some(spent) = throttle::spend(tx, &key, Kind::Code, (1, cx.now)).await? else {
+                let until = throttle::read(tx, &key, Kind::Code).await?;
+                let until = until.map_or(cx.now, |throttle| throttle.next_at);
+                return Ok(Charged::Refused(Refusal::CodePaused(until)));
+            };
+            let tries = settings.code_tries;
+            if let Some(used) =
+                store::email_challenge::charge(tx, challenge.id, &tag, tries).await?
+            {
+                let waits = (settings.code_wait, settings.code_wait_most);
+                if let Some(next_at) = wait_after(spent, settings.code_failures, waits, cx.now) {
+                    throttle::wait_until(tx, &key, Kind::Code, next_at).await?;
+                }
+                return Ok(Charged::Judge(tries - used));
+            }
+            // Nothing was spent on the challenge, so nothing is spent on the person.
+            throttle::give_back(tx, &key, Kind::Code).await?;
+            let now = store::email_challenge::by_id(tx, challenge.id).await?;
+            Ok(match now {
+                Some(row) if row.tried.contains(&tag) => Charged::Judge(tries - row.tries),
+                _ => Charged::Refused(Refusal::Exhausted),
+            })
+        })
+        .await
+}
+
+/// Compares, with nothing held.
+async fn compare(
+    cx: &Cx,
+    visit: &Visit,
+    loaded: &Loaded,
+    challenge: &EmailChallenge,
+    (guess, left): (&str, i64),
+) -> Result<CodeVerdict> {
+    let time = time(cx, challenge);
+    if is_code_of(cx, challenge, guess)? {
+        return Ok(match (&loaded.state, challenge.completed_at) {
+            (State::Complete(_), Some(at)) => repeated(cx, visit, loaded, at),
+            (_, Some(_)) => CodeVerdict::Refused(Refusal::Used),
+            (_, None) if challenge.superseded_at.is_some() => {
+                CodeVerdict::Refused(Refusal::Superseded)
+            }
+            (_, None) => CodeVerdict::Right(time),
+        });
+    }
+    if time == Time::Past {
+        return Ok(CodeVerdict::Past);
+    }
+    Ok(CodeVerdict::Refused(
+        why_wrong(cx, challenge, guess).await?.unwrap_or(Refusal::WrongCode(left)),
+    ))
+}
+
+fn repeated(cx: &Cx, visit: &Visit, loaded: &Loaded, at: Timestamp) -> CodeVerdict {
+    let same_browser = loaded.row.previous_browser.as_ref() == Some(&visit.browser)
+        || loaded.row.browser == visit.browser;
+    if same_browser && cx.now.since(at) <= REPEAT {
+        CodeVerdict::Repeated
+    } else {
+        CodeVerdict::Refused(Refusal::Used)
+    }
+}
+
+fn is_code_of(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<bool> {
+    let code = cx.root.email_code(
+        &challenge.key_id,
+        challenge.id,
+        &challenge.nonce,
+        &challenge.address,
+    )?;
+    Ok(code.matches(guess))
+}
+
+/// A wrong code may be a right one elsewhere: an older mail, another browser, an earlier sign-in. It is still wrong here,
+/// and it has been charged; it is told apart so that the person knows which mail to look at.
+async fn why_wrong(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<Option<Refusal>> {
+    let since = cx.now.minus(cx.settings.code_window * 2 + TOMBSTONE);
+    let mut conn = cx.db.read().await?;
+    for other in store::email_challenge::recent(&mut conn, challenge.user_id, since).await? {
+        if other.id != challenge.id && is_code_of(cx, &other, guess)? {
+            return Ok(Some(if other.completed_at.is_some() {
+                Refusal::Used
+            } else if other.superseded_at.is_some() {
+                Refusal::Superseded
+            } else {
+                Refusal::OtherBrowser
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// Where the clock stands for a challenge, with the live window.
+pub(crate) fn time(cx: &Cx, challenge: &EmailChallenge) -> Time {
+    if cx.now < good_until(cx, challenge) {
+        Time::Open
+    } else if cx.now < cap(cx, challenge) {
+        Time::Late
+    } else {
+        Time::Past
+    }
+}
+
+/// Until when a code is good. No acceptance recorded yet: until the cap.
+pub(crate) fn good_until(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
+    let cap = cap(cx, challenge);
+    challenge.last_accepted_at.map_or(cap, |at| at.plus(cx.settings.code_window).min(cap))
+}
+
+/// The time after which a challenge cannot be answered, however often it is sent.
+pub(crate) fn cap(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
+    challenge.first_issued_at.plus(cx.settings.code_window * 2)
+}
+
+/// Whether a new tab joins this challenge: tries left and not past its cap.
+pub(super) fn can_be_joined(cx: &Cx, challenge: &EmailChallenge) -> bool {
+    challenge.tries < cx.settings.code_tries && time(cx, challenge) == Time::Open
+}
+
+/// When the same person may ask for the next mail: the cool-down doubles with each, up to four times.
+pub(super) fn resend_at(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
+    let doublings = u32::try_from(challenge.sends.saturating_sub(1)).unwrap_or(0).min(2);
+    let wait = if challenge.sends == 0 {
+        Duration::ZERO
+    } else {
+        cx.settings.resend_wait * (1 << doublings)
+    };
+    challenge.last_requested_at.plus(wait)
+}
+
+/// Judges "send it again".
+pub async fn resend(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
+    let attempt = match own(cx, visit, name).await? {
+        Ok(attempt) => attempt,
+        Err(answer) => return Ok(answer),
+    };
+    let Attempt::Row(loaded) = attempt else { return Ok(Answer::Show(attempt.id(), None)) };
+    let State::Second(_) = loaded.state else {
+        out_of_turn(cx, &loaded).await?;
+        return Ok(Answer::Show(loaded.row.id, None));
+    };
+    let mut conn = cx.db.read().await?;
+    let Some(challenge) = current(&mut conn, visit, &loaded.state).await? else {
+        return Ok(Answer::StartAgain);
+    };
+    if !challenge.is_open() {
+        drop(conn);
+        return follow::post(cx, visit, &loaded).await;
+    }
+    let verdict = resend_verdict(cx, &mut conn, &challenge).await?;
+    drop(conn);
+    let checked = ResendChecked { challenge: challenge.id, verdict };
+    let mut work = Work::on_row(cx, visit, &loaded);
+    work.sends = Some(challenge.sends);
+    apply::on_row(work, &loaded, Input::Resend(checked)).await
+}
+
+async fn resend_verdict(
+    cx: &Cx,
+    sql: &mut impl store::Sql,
+    challenge: &EmailChallenge,
+) -> Result<ResendVerdict> {
+    let next = resend_at(cx, challenge);
+    let quota = quota_until(cx, sql, challenge.user_id).await?;
+    let later = quota.map_or(next, |quota| quota.max(next));
+    Ok(if later > cx.now {
+        ResendVerdict::Later(later)
+    } else if challenge.tries >= cx.settings.code_tries
+        || time(cx, challenge) == Time::Past
+        || !challenge.is_open()
+    {
+        ResendVerdict::New
+    } else {
+        ResendVerdict::Same
+    })
+}
+
+fn quotas(cx: &Cx) -> [Quota; 2] {
+    let hour = Duration::from_hours(1);
+    [
+        Quota { kind: Kind::SendHour, limit: cx.settings.sends_per_hour, window: hour },
+        Quota { kind: Kind::SendDay, limit: cx.settings.sends_per_day, window: hour * 24 },
+    ]
+}
+
+/// Until when this person's mails are used up, if they are.
+pub(super) async fn quota_until(
+    cx: &Cx,
+    sql: &mut impl store::Sql,
+    user: UserId,
+) -> Result<Option<Timestamp>> {
+    let Some(user) = store::user::by_id(sql, user).await? else { return Ok(None) };
+    let key = cx.root.lookup(&user.email_canonical);
+    let mut until = None;
+    let spent = throttle::all(sql, &key).await?;
+    for quota in quotas(cx) {
+        for spent in spent.iter().filter(|spent| spent.is(quota.kind)) {
+            let end = spent.since.plus(quota.window);
+            if spent.spent >= quota.limit && end > cx.now {
+                until = until.max(Some(end));
+            }
+        }
+    }
+    Ok(until)
+}
+
+/// Takes one mail from this person's quotas, or none.
+pub(super) async fn take_send(cx: &Cx, tx: &mut Tx, canonical: &str) -> Result<bool> {
+    let key = cx.root.lookup(canonical);
+    let [hour, day] = quotas(cx);
+    if !throttle::take(tx, &key, hour, cx.now).await? {
+        return Ok(false);
+    }
+    if !throttle::take(tx, &key, day, cx.now).await? {
+        throttle::give_back(tx, &key, hour.kind).await?;
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// Gives a right guess's try back to the person.
+pub(super) async fn refund_person(cx: &Cx, tx: &mut Tx, user: &User) -> Result<()> {
+    Ok(throttle::refund(tx, &cx.root.lookup(&user.email_canonical), Kind::Code).await?)
+}
+
+async fn record(
+    cx: &Cx,
+    tx: &mut Tx,
+    challenge: &EmailChallenge,
+    client: &str,
+    verdict: CodeVerdict,
+) -> Result<()> {
+    let outcome = outcome(verdict);
+    if outcome == "wrong" {
+        // The site's guess budget: counted here, acted upon by whoever watches it.
+        let day = Duration::from_hours(24);
+        let budget = Quota { kind: Kind::SiteCode, limit: i64::MAX, window: day };
+        throttle::take(tx, b"site", budget, cx.now).await?;
+    }
+    let entry = audit::Entry::new(audit::Event::CodeChecked)
+        .outcome(outcome)
+        .user(challenge.user_id)
+        .client(client)
+        .detail(serde_json::json!({ "challenge": challenge.id, "reference": challenge.reference }));
+    audit::record(cx, tx, entry).await
+}
+
+/// The outcomes that are told apart in the trail.
+fn outcome(verdict: CodeVerdict) -> &'static str {
+    match verdict {
+        CodeVerdict::Right(Time::Open) => "right",
+        CodeVerdict::Right(Time::Late) | CodeVerdict::Refused(Refusal::Late) => "late",
+        CodeVerdict::Right(Time::Past) | CodeVerdict::Past => "expired",
+        CodeVerdict::Repeated => "repeated",
+        CodeVerdict::Refused(Refusal::Superseded) => "superseded",
+        CodeVerdict::Refused(Refusal::Used) => "used",
+        CodeVerdict::Refused(Refusal::CodePaused(_)) => "paused",
+        CodeVerdict::Refused(Refusal::OtherBrowser) => "other_browser",
+        CodeVerdict::Refused(Refusal::Exhausted) => "exhausted",
+        CodeVerdict::Refused(Refusal::NotDigits | Refusal::NotSixDigits(_)) => "malformed",
+        CodeVerdict::Refused(_) => "wrong",
+    }
+}
+
+/// Words that a person can tell apart on a page and in a mail.
+const WORDS: [&str; 32] = [
+    "KOWHAI",
+    "RIMU",
+    "TOTARA",
+    "KAURI",
+    "MANUKA",
+    "HARAKEKE",
+    "PONGA",
+    "NIKAU",
+    "RATA",
+    "MATAI",
+    "KARAKA",
+    "PUKA",
+    "TITOKI",
+    "KAHIKATEA",
+    "PURIRI",
+    "REWAREWA",
+    "TUI",
+    "KEA",
+    "WEKA",
+    "KIWI",
+    "RURU",
+    "TAKAHE",
+    "KORORA",
+    "PUKEKO",
+    "HIHI",
+    "KOKAKO",
+    "WHIO",
+    "KARORO",
+    "TORO",
+    "MIRO",
+    "HINAU",
+    "TAWA",
+];
+
+/// A new reference: a word and two digits.
+pub(super) fn reference(rng: &Rng) -> String {
+    let [word, tens, ones, ..] = rng.bytes::<4>();
+    let word = WORDS.get(usize::from(word) % WORDS.len()).copied().unwrap_or("KOWHAI");
+    format!("{word}-{}{}", tens % 10, ones % 10)
+}

@@ -1,0 +1,328 @@
+//! One test per refusal of the machine, and one per way on. What never happens is `search`'s business.
+
+use store::{ChallengeId, SessionId, Timestamp, UserId};
+use uuid::Uuid;
+
+use super::{
+    email_code::{CodeChecked, CodeVerdict, ResendChecked, ResendVerdict},
+    follow::SessionChecked,
+    machine::{
+        Completed, Effect, Facts, First, Input, NewPassword, Person, Refusal, Second,
+        SecondChecked, SecondMethod, State, Step, Time, Waiting, step,
+    },
+    new_password::NewPasswordChecked,
+    password::{PasswordChecked, PasswordVerdict},
+};
+use crate::account::password::BadPassword;
+
+const AT: Timestamp = Timestamp::from_millis(1);
+
+fn user(number: u128) -> UserId {
+    UserId::from(Uuid::from_u128(number))
+}
+
+fn challenge(number: u128) -> ChallengeId {
+    ChallengeId::from(Uuid::from_u128(number))
+}
+
+fn session(number: u128) -> SessionId {
+    SessionId::from(Uuid::from_u128(number))
+}
+
+fn first() -> First {
+    First { user: user(1), epoch: 4, password_version: 2 }
+}
+
+fn person() -> Person {
+    Person { user: user(1), epoch: 4, password_version: 2, must_change: false }
+}
+
+/// The person as proven, the awaited challenge open, and new ids where some are needed.
+fn facts() -> Facts {
+    Facts {
+        person: Some(person()),
+        challenge: challenge(9),
+        current: Some(challenge(1)),
+        session: session(9),
+    }
+}
+
+fn with(person: Person) -> Facts {
+    Facts { person: Some(person), ..facts() }
+}
+
+fn second() -> State {
+    waiting_for(1)
+}
+
+fn waiting_for(number: u128) -> State {
+    State::Second(Second { first: first(), waiting: Waiting::EmailCode(challenge(number)) })
+}
+
+fn new_password() -> State {
+    State::NewPassword(NewPassword { first: first(), second: SecondMethod::EmailCode })
+}
+
+fn complete(by: Option<u128>) -> State {
+    let (user, session) = (user(1), session(5));
+    State::Complete(Completed { user, session, challenge: by.map(challenge) })
+}
+
+fn password(verdict: PasswordVerdict) -> Input {
+    Input::Password(PasswordChecked::assume(verdict))
+}
+
+fn code_of(number: u128, verdict: CodeVerdict) -> Input {
+    let checked = CodeChecked::assume(challenge(number), user(1), 4, verdict);
+    Input::Second(SecondChecked::EmailCode(checked))
+}
+
+fn code(verdict: CodeVerdict) -> Input {
+    code_of(1, verdict)
+}
+
+fn resend(verdict: ResendVerdict) -> Input {
+    Input::Resend(ResendChecked::assume(challenge(1), verdict))
+}
+
+fn follow(who: u128, epoch: i64) -> Input {
+    Input::Follow(SessionChecked::assume(session(5), user(who), epoch))
+}
+
+fn chosen(refused: Option<BadPassword>) -> Input {
+    Input::NewPassword(NewPasswordChecked::assume(user(1), refused))
+}
+
+/// The state did not change, nothing happens, and this is said.
+fn refused(state: State, input: Input, refusal: Refusal) {
+    let after = step(state.clone(), input, &facts());
+    assert_eq!((after.state, after.refusal), (state, Some(refusal)));
+    assert!(after.effects.is_empty(), "{:?}", after.effects);
+}
+
+/// Nothing proven is kept, nothing happens, and the person is told to start again.
+fn set_back(after: &Step) {
+    assert_eq!((&after.state, after.refusal), (&State::Password, Some(Refusal::StartAgain)));
+    assert!(after.effects.is_empty(), "{:?}", after.effects);
+}
+
+#[test]
+fn a_wrong_password() {
+    refused(State::Password, password(PasswordVerdict::Wrong), Refusal::WrongPassword);
+    refused(second(), password(PasswordVerdict::Wrong), Refusal::WrongPassword);
+}
+
+#[test]
+fn a_paused_password() {
+    refused(State::Password, password(PasswordVerdict::Paused(AT)), Refusal::PasswordPaused(AT));
+}
+
+#[test]
+fn a_right_password_opens_a_challenge_or_joins_it() {
+    let after = step(State::Password, password(PasswordVerdict::Right(first())), &facts());
+    assert_eq!((after.state, after.refusal), (waiting_for(9), None));
+    assert!(
+        matches!(after.effects[..], [Effect::OpenChallenge(f, c)] if f == first() && c == challenge(9))
+    );
+}
+
+#[test]
+fn a_password_from_before_a_reset_or_a_change() {
+    let right = || password(PasswordVerdict::Right(first()));
+    set_back(&step(State::Password, right(), &with(Person { epoch: 5, ..person() })));
+    set_back(&step(State::Password, right(), &with(Person { password_version: 3, ..person() })));
+    set_back(&step(State::Password, right(), &Facts { person: None, ..facts() }));
+}
+
+#[test]
+fn another_persons_password_starts_with_nothing_else_proven() {
+    let other = First { user: user(2), epoch: 0, password_version: 0 };
+    let facts = with(Person { user: user(2), epoch: 0, password_version: 0, must_change: false });
+    for state in [second(), new_password()] {
+        let after = step(state, password(PasswordVerdict::Right(other)), &facts);
+        let waiting = Waiting::EmailCode(challenge(9));
+        assert_eq!(after.state, State::Second(Second { first: other, waiting }));
+    }
+}
+
+#[test]
+fn what_a_verifier_says_of_a_code_is_passed_on() {
+    for refusal in [
+        Refusal::WrongCode(3),
+        Refusal::NotSixDigits(5),
+        Refusal::NotDigits,
+        Refusal::Superseded,
+        Refusal::Used,
+        Refusal::OtherBrowser,
+        Refusal::Exhausted,
+        Refusal::CodePaused(AT),
+    ] {
+        refused(second(), code(CodeVerdict::Refused(refusal)), refusal);
+    }
+}
+
+#[test]
+fn a_right_code_signs_in() {
+    let after = step(second(), code(CodeVerdict::Right(Time::Open)), &facts());
+    let end = Completed { user: user(1), session: session(9), challenge: Some(challenge(1)) };
+    assert_eq!((after.state, after.refusal), (State::Complete(end), None));
+    let [Effect::UseChallenge(used_by, used), Effect::SignIn(proof)] = &after.effects[..] else {
+        panic!("{:?}", after.effects)
+    };
+    assert_eq!((*used_by, *used), (first(), challenge(1)));
+    let second = SecondMethod::EmailCode;
+    assert_eq!((proof.first(), proof.second(), proof.session()), (first(), second, session(9)));
+}
+
+#[test]
+fn a_right_code_of_the_challenge_that_took_the_place() {
+    let facts = Facts { current: Some(challenge(2)), ..facts() };
+    let after = step(second(), code_of(2, CodeVerdict::Right(Time::Open)), &facts);
+    assert!(matches!(after.state, State::Complete(done) if done.challenge == Some(challenge(2))));
+}
+
+#[test]
+fn a_right_code_while_a_reset_demands_a_new_password() {
+    let after = step(
+        second(),
+        code(CodeVerdict::Right(Time::Open)),
+        &with(Person { must_change: true, ..person() }),
+    );
+    assert_eq!((after.state, after.refusal), (new_password(), None));
+    assert!(matches!(after.effects[..], [Effect::UseChallenge(..)]));
+}
+
+#[test]
+fn a_late_code_is_sent_again() {
+    let after = step(second(), code(CodeVerdict::Right(Time::Late)), &facts());
+    assert_eq!((after.state, after.refusal), (second(), Some(Refusal::Late)));
+    assert!(matches!(after.effects[..], [Effect::SendAgain(c)] if c == challenge(1)));
+}
+
+#[test]
+fn an_expired_code_is_replaced() {
+    for verdict in [CodeVerdict::Right(Time::Past), CodeVerdict::Past] {
+        let after = step(second(), code(verdict), &facts());
+        assert_eq!((after.state, after.refusal), (waiting_for(9), Some(Refusal::Expired)));
+        assert!(matches!(after.effects[..], [Effect::ReplaceChallenge { old, new, .. }]
+            if (old, new) == (challenge(1), challenge(9))));
+    }
+}
+
+#[test]
+fn a_code_of_something_else_is_out_of_turn() {
+    let right = CodeVerdict::Right(Time::Open);
+    refused(second(), code_of(3, right), Refusal::OutOfTurn);
+    let of = |who, epoch| {
+        let checked = CodeChecked::assume(challenge(1), user(who), epoch, right);
+        Input::Second(SecondChecked::EmailCode(checked))
+    };
+    refused(second(), of(2, 4), Refusal::OutOfTurn);
+    refused(second(), of(1, 3), Refusal::OutOfTurn);
+    refused(State::Password, code(right), Refusal::OutOfTurn);
+    refused(new_password(), code(right), Refusal::OutOfTurn);
+    refused(State::Cancelled, code(right), Refusal::OutOfTurn);
+}
+
+#[test]
+fn what_was_proven_before_a_reset_or_a_change() {
+    let right = || code(CodeVerdict::Right(Time::Open));
+    for facts in [
+        with(Person { epoch: 5, must_change: true, ..person() }),
+        with(Person { password_version: 3, ..person() }),
+        Facts { person: None, ..facts() },
+    ] {
+        set_back(&step(second(), right(), &facts));
+        set_back(&step(second(), resend(ResendVerdict::Same), &facts));
+        set_back(&step(new_password(), chosen(None), &facts));
+    }
+}
+
+#[test]
+fn sending_again() {
+    let after = step(second(), resend(ResendVerdict::Same), &facts());
+    assert_eq!((after.state, after.refusal), (second(), None));
+    assert!(matches!(after.effects[..], [Effect::SendAgain(c)] if c == challenge(1)));
+    let after = step(second(), resend(ResendVerdict::New), &facts());
+    assert_eq!((after.state, after.refusal), (waiting_for(9), None));
+    refused(second(), resend(ResendVerdict::Later(AT)), Refusal::SendLater(AT));
+    refused(State::Password, resend(ResendVerdict::Same), Refusal::OutOfTurn);
+    refused(
+        waiting_for(3),
+        Input::Resend(ResendChecked::assume(challenge(4), ResendVerdict::New)),
+        Refusal::OutOfTurn,
+    );
+}
+
+#[test]
+fn a_challenge_never_takes_its_own_place() {
+    let facts = Facts { challenge: challenge(1), ..facts() };
+    let after = step(second(), resend(ResendVerdict::New), &facts);
+    assert_eq!(after.state, second());
+    assert!(matches!(after.effects[..], [Effect::SendAgain(c)] if c == challenge(1)));
+}
+
+#[test]
+fn a_new_password() {
+    let after = step(new_password(), chosen(None), &with(Person { must_change: true, ..person() }));
+    let end = Completed { user: user(1), session: session(9), challenge: None };
+    assert_eq!((after.state, after.refusal), (State::Complete(end), None));
+    assert!(matches!(after.effects[..], [Effect::ChangePassword(_), Effect::SignIn(_)]));
+
+    let bad = Some(BadPassword::Common);
+    refused(new_password(), chosen(bad), Refusal::BadNewPassword(BadPassword::Common));
+    refused(second(), chosen(None), Refusal::OutOfTurn);
+    let other = Input::NewPassword(NewPasswordChecked::assume(user(2), None));
+    refused(new_password(), other, Refusal::OutOfTurn);
+}
+
+#[test]
+fn another_tab_completed() {
+    for state in [second(), new_password()] {
+        let after = step(state.clone(), follow(1, 4), &facts());
+        assert_eq!((after.state, after.refusal), (complete(None), None));
+        assert!(matches!(after.effects[..], [Effect::FollowSession(s)] if s == session(5)));
+        refused(state.clone(), follow(2, 4), Refusal::OutOfTurn);
+        refused(state, follow(1, 3), Refusal::OutOfTurn);
+    }
+    refused(State::Password, follow(1, 4), Refusal::OutOfTurn);
+}
+
+#[test]
+fn starting_again_and_giving_up() {
+    for state in [State::Password, second(), new_password()] {
+        let after = step(state.clone(), Input::Restart, &facts());
+        assert_eq!((after.state, after.refusal), (State::Password, None));
+        let after = step(state, Input::Cancel, &facts());
+        assert_eq!((after.state, after.refusal), (State::Cancelled, None));
+    }
+}
+
+#[test]
+fn the_same_code_once_more() {
+    let after = step(complete(Some(1)), code(CodeVerdict::Repeated), &facts());
+    assert_eq!((after.state, after.refusal), (complete(Some(1)), None));
+    assert!(matches!(after.effects[..], [Effect::Reissue(s)] if s == session(5)));
+    // By another browser or too late, of another challenge, or where no code completed it.
+    refused(complete(Some(1)), code(CodeVerdict::Refused(Refusal::Used)), Refusal::Used);
+    refused(complete(Some(1)), code_of(2, CodeVerdict::Repeated), Refusal::Used);
+    refused(complete(None), code(CodeVerdict::Repeated), Refusal::Used);
+    refused(second(), code(CodeVerdict::Repeated), Refusal::Used);
+}
+
+#[test]
+fn an_ended_attempt_has_ended() {
+    for state in [complete(Some(1)), State::Cancelled] {
+        for input in [
+            password(PasswordVerdict::Right(first())),
+            password(PasswordVerdict::Wrong),
+            resend(ResendVerdict::New),
+            follow(1, 4),
+            chosen(None),
+            Input::Restart,
+            Input::Cancel,
+        ] {
+            refused(state.clone(), input, Refusal::OutOfTurn);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Signing in: the machine, its verifiers, and the executor that applies what it decides.
+//!
+//! A post has three phases. *Read and charge*: load rows, spend the try before it is judged. *Compute with nothing
+//! held*: hash, derive. *One write* that reads again what may have changed, asks the machine and applies its effects.
+
+mod apply;
+mod complete;
+pub mod email_code;
+pub mod follow;
+pub mod machine;
+pub mod new_password;
+pub mod password;
+mod show;
+mod typed_code;
+
+#[cfg(test)]
+mod machine_tests;
+#[cfg(test)]
+mod search;
+
+pub use show::{CodeView, Resend, Shown, View, show};
+
+use std::time::Duration;
+
+use keys::OpaqueToken;
+use store::AttemptId;
+
+use crate::{
+    Cx, Error, Result, attempt,
+    attempt::{Attempt, Found, Loaded, Visit},
+    audit,
+    authorize::{Asked, ClientRedirect},
+    interaction::Need,
+};
+use machine::{Input, Refusal, State};
+
+/// New values of a browser's cookies, at a change of privilege.
+#[derive(Clone, Debug)]
+pub struct NewCookies {
+    /// The browser cookie.
+    pub browser: OpaqueToken,
+    /// The session cookie.
+    pub session: OpaqueToken,
+}
+
+/// What to answer a post of a sign-in page with.
+#[derive(Debug)]
+pub enum Answer {
+    /// Show the step that is due, with a word about why it is not the next one.
+    Show(AttemptId, Option<Refusal>),
+    /// On to the page of the step that is now due.
+    Next(AttemptId, Due),
+    /// Signed in: new cookies, and on to the client, or to a page that asks.
+    SignedIn {
+        /// New cookie values; none when the session was there already.
+        cookies: Option<NewCookies>,
+        /// Where to.
+        to: Onwards,
+    },
+    /// Back to the client without a sign-in.
+    Client(ClientRedirect),
+    /// The page was made for another cookie: the same page again.
+    Anew(Box<Asked>),
+    /// The hashing pool is full: the page again, with the address, never the password.
+    Busy {
+        /// The page.
+        attempt: String,
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// Nothing that can be continued.
+    StartAgain,
+}
+
+/// The page that a state is due on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Address and password.
+    Password,
+    /// The mailed code.
+    Code,
+    /// A new password.
+    NewPassword,
+    /// Consent or confirmation.
+    Complete,
+    /// None: it has ended.
+    Nothing,
+}
+
+impl Due {
+    /// The page of a state.
+    #[must_use]
+    pub const fn of(state: &State) -> Self {
+        match state {
+            State::Password => Self::Password,
+            State::Second(_) => Self::Code,
+            State::NewPassword(_) => Self::NewPassword,
+            State::Complete(_) => Self::Complete,
+            State::Cancelled => Self::Nothing,
+        }
+    }
+}
+
+/// Where a signed-in browser goes.
+#[derive(Debug)]
+pub enum Onwards {
+    /// To the client.
+    Client(ClientRedirect),
+    /// To a page of ours that asks for consent or confirmation.
+    Ask(AttemptId, Need),
+}
+
+/// Finds the attempt that a post names, or says what to answer instead.
+async fn own(cx: &Cx, visit: &Visit, name: &str) -> Result<Result<Attempt, Answer>> {
+    let mut conn = cx.db.read().await?;
+    Ok(match attempt::find(cx, &mut conn, visit, name).await? {
+        Found::Own(attempt) => Ok(attempt),
+        Found::OtherCookie(request) => {
+            Err(match crate::authorize::sign_in_page(cx, visit, request)? {
+                Some(asked) => Answer::Anew(Box::new(asked)),
+                None => Answer::StartAgain,
+            })
+        }
+        Found::Previous(_) | Found::Nothing => Err(Answer::StartAgain),
+    })
+}
+
+/// What a page whose form token is no longer right is answered with. Nothing is done.
+#[derive(Debug)]
+pub enum Reopened {
+    /// It was made for another cookie, when two tabs were opened at once: the same page again.
+    Anew(Box<Asked>),
+    /// It is of this browser, whose cookie has changed since: the page that is due.
+    Due(Due),
+    /// It is not of this browser.
+    Nothing,
+}
+
+/// Finds out what to show instead of acting on a form whose token is not right.
+pub async fn reopen(cx: &Cx, visit: &Visit, name: &str) -> Result<Reopened> {
+    let mut conn = cx.db.read().await?;
+    Ok(match attempt::find(cx, &mut conn, visit, name).await? {
+        Found::Own(Attempt::Row(loaded)) => Reopened::Due(Due::of(&loaded.state)),
+        Found::OtherCookie(request) => crate::authorize::sign_in_page(cx, visit, request)?
+            .map_or(Reopened::Nothing, |asked| Reopened::Anew(Box::new(asked))),
+        Found::Own(Attempt::Sealed { .. }) | Found::Previous(_) | Found::Nothing => {
+            Reopened::Nothing
+        }
+    })
+}
+
+/// "Start again": back to the password, nothing proven.
+pub async fn restart(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
+    let attempt = match own(cx, visit, name).await? {
+        Ok(attempt) => attempt,
+        Err(answer) => return Ok(answer),
+    };
+    match attempt {
+        Attempt::Row(loaded) => apply::input(cx, visit, &loaded, Input::Restart).await,
+        Attempt::Sealed { request, .. } => Ok(crate::authorize::sign_in_page(cx, visit, *request)?
+            .map_or(Answer::StartAgain, |asked| Answer::Anew(Box::new(asked)))),
+    }
+}
+
+/// "Cancel": back to the client with `access_denied`.
+pub async fn cancel(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
+    let attempt = match own(cx, visit, name).await? {
+        Ok(attempt) => attempt,
+        Err(answer) => return Ok(answer),
+    };
+    if let Attempt::Row(loaded) = &attempt {
+        let answer = apply::input(cx, visit, loaded, Input::Cancel).await?;
+        if matches!(answer, Answer::Show(..)) {
+            return Ok(answer);
+        }
+        cancelled(cx, loaded).await?;
+    }
+    let error = crate::request::OAuthError::new("access_denied", "the person cancelled");
+    Ok(Answer::Client(crate::authorize::error_redirect(cx, attempt.request(), &error)))
+}
+
+async fn cancelled(cx: &Cx, loaded: &Loaded) -> Result<()> {
+    cx.db
+        .write(async |tx| {
+            let entry = audit::Entry::new(audit::Event::AttemptCancelled)
+                .user(identified(&loaded.state))
+                .client(&loaded.row.client_id);
+            audit::record(cx, tx, entry).await
+        })
+        .await
+}
+
+/// Records that a step was posted out of turn (misuse case 1).
+async fn out_of_turn(cx: &Cx, loaded: &Loaded) -> Result<()> {
+    cx.db
+        .write(async |tx| {
+            let entry = audit::Entry::new(audit::Event::SequenceFailed)
+                .outcome("refused")
+                .client(&loaded.row.client_id);
+            audit::record(cx, tx, entry).await
+        })
+        .await
+}
+
+/// A lost compare-and-set is no error for the person: the new state is shown, the input is not applied again.
+fn or_show(id: AttemptId, outcome: Result<Answer>) -> Result<Answer> {
+    match outcome {
+        Err(Error::Lost) => Ok(Answer::Show(id, None)),
+        other => other,
+    }
+}
+
+/// Whom a state is about.
+fn identified(state: &State) -> Option<store::UserId> {
+    match state {
+        State::Second(second) => Some(second.first.user),
+        State::NewPassword(pending) => Some(pending.first.user),
+        State::Complete(completed) => Some(completed.user),
+        State::Password | State::Cancelled => None,
+    }
+}

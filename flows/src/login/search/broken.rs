@@ -1,0 +1,332 @@
+//! The search has teeth: machines that are broken on purpose, and an executor without one of its guards, are caught.
+//!
+//! Each machine here calls the real one and spoils one thing: what it is told, or what it answers.
+
+use super::{
+    super::{
+        email_code::{CodeChecked, CodeVerdict},
+        follow::SessionChecked,
+        machine::{
+            Effect, Facts, First, Input, NewPassword, Refusal, Second, SecondChecked, State, Step,
+            Time, Waiting, step,
+        },
+        password::PasswordVerdict,
+    },
+    Bounds, EVERYBODY, HOME, SOUND, VICTIM,
+    executor::{Guard, Rules, StepFn},
+    explore,
+};
+
+/// The rule that a search sees broken.
+fn broken_rule(bounds: &Bounds, rules: &Rules) -> Option<&'static str> {
+    explore(bounds, rules).err().map(|report| report.rule)
+}
+
+fn caught(step: StepFn, rule: &str) {
+    assert_eq!(broken_rule(&EVERYBODY, &Rules { step, ..SOUND }), Some(rule));
+}
+
+fn without(guard: Guard) -> Rules {
+    Rules { without: Some(guard), ..SOUND }
+}
+
+fn code(input: &Input) -> Option<&CodeChecked> {
+    match input {
+        Input::Second(SecondChecked::EmailCode(checked)) => Some(checked),
+        _ => None,
+    }
+}
+
+/// The same code with another verdict.
+fn judged(checked: &CodeChecked, verdict: CodeVerdict) -> Input {
+    let same = CodeChecked::assume(checked.challenge(), checked.user(), checked.epoch(), verdict);
+    Input::Second(SecondChecked::EmailCode(same))
+}
+
+const RIGHT: CodeVerdict = CodeVerdict::Right(Time::Open);
+
+/// Calls the real machine with one verdict taken for another.
+fn taking(wrong: CodeVerdict, state: State, input: Input, facts: &Facts) -> Step {
+    match code(&input) {
+        Some(checked) if checked.verdict() == wrong => {
+            let input = judged(checked, RIGHT);
+            step(state, input, facts)
+        }
+        _ => step(state, input, facts),
+    }
+}
+
+#[test]
+fn a_late_code_that_signs_in() {
+    caught(
+        |state, input, facts| taking(CodeVerdict::Right(Time::Late), state, input, facts),
+        "a code was used up that was not right",
+    );
+}
+
+#[test]
+fn an_expired_code_that_signs_in() {
+    caught(
+        |state, input, facts| taking(CodeVerdict::Right(Time::Past), state, input, facts),
+        "a code was used up that was not right",
+    );
+}
+
+#[test]
+fn a_superseded_code_that_signs_in() {
+    caught(
+        |state, input, facts| {
+            taking(CodeVerdict::Refused(Refusal::Superseded), state, input, facts)
+        },
+        "a code was used up that was not right",
+    );
+}
+
+#[test]
+fn a_code_of_another_browser_that_signs_in() {
+    caught(
+        |state, input, facts| {
+            taking(CodeVerdict::Refused(Refusal::OtherBrowser), state, input, facts)
+        },
+        "a code was used up that was not right",
+    );
+}
+
+#[test]
+fn anybodys_code_that_signs_in() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        let (State::Second(second), Some(checked)) = (&state, code(&input)) else {
+            return step(state, input, facts);
+        };
+        if facts.current == Some(checked.challenge()) {
+            return step(state, input, facts);
+        }
+        let Second { first, waiting: Waiting::EmailCode(own) } = *second;
+        let checked = CodeChecked::assume(own, first.user, first.epoch, checked.verdict());
+        step(state, Input::Second(SecondChecked::EmailCode(checked)), facts)
+    }
+    caught(machine, "signed in without a second step");
+}
+
+/// Looks at a person as if nothing had changed since the first step.
+fn unchanged(first: First, facts: &Facts) -> Facts {
+    let mut facts = *facts;
+    if let Some(person) = &mut facts.person {
+        (person.epoch, person.password_version) = (first.epoch, first.password_version);
+    }
+    facts
+}
+
+#[test]
+fn a_reset_that_is_not_seen() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        match &state {
+            State::Second(Second { first, .. }) | State::NewPassword(NewPassword { first, .. }) => {
+                let facts = unchanged(*first, facts);
+                step(state, input, &facts)
+            }
+            _ => step(state, input, facts),
+        }
+    }
+    caught(machine, "signed in for old");
+}
+
+#[test]
+fn a_reset_that_is_passed_over() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        let mut facts = *facts;
+        if let Some(person) = &mut facts.person {
+            person.must_change = false;
+        }
+        step(state, input, &facts)
+    }
+    caught(machine, "signed in without a second step");
+}
+
+#[test]
+fn another_persons_password_that_changes_nothing() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        let stays = match (&state, &input) {
+            (State::Second(second), Input::Password(checked)) => match checked.verdict() {
+                PasswordVerdict::Right(first) => first.user != second.first.user,
+                _ => false,
+            },
+            _ => false,
+        };
+        if stays {
+            return Step { state, effects: Vec::new(), refusal: None };
+        }
+        step(state, input, facts)
+    }
+    caught(machine, "waits for a second step without the first");
+}
+
+#[test]
+fn another_persons_password_that_keeps_the_code() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        if let (State::NewPassword(pending), Input::Password(checked)) = (&state, &input)
+            && let PasswordVerdict::Right(first) = checked.verdict()
+        {
+            let state = State::NewPassword(NewPassword { first, second: pending.second });
+            return Step { state, effects: Vec::new(), refusal: None };
+        }
+        step(state, input, facts)
+    }
+    caught(machine, "asks for a new password without the code");
+}
+
+#[test]
+fn starting_again_with_proof_in_hand() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        if matches!((&state, &input), (State::NewPassword(_), Input::Restart)) {
+            return Step { state, effects: Vec::new(), refusal: None };
+        }
+        step(state, input, facts)
+    }
+    caught(machine, "asks for a new password without the old one");
+}
+
+#[test]
+fn a_session_of_somebody_else() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        if let (State::Second(second), Input::Follow(checked)) = (&state, &input) {
+            let first = second.first;
+            let mine = SessionChecked::assume(checked.session(), first.user, first.epoch);
+            return step(state, Input::Follow(mine), facts);
+        }
+        step(state, input, facts)
+    }
+    caught(machine, "followed a session without the password");
+}
+
+#[test]
+fn any_code_that_issues_again() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        if let (State::Complete(_), Some(checked)) = (&state, code(&input)) {
+            let input = judged(checked, CodeVerdict::Repeated);
+            return step(state, input, facts);
+        }
+        step(state, input, facts)
+    }
+    caught(machine, "issued again to somebody who did not complete it");
+}
+
+#[test]
+fn a_code_that_is_not_used_up() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        let mut step = step(state, input, facts);
+        step.effects.retain(|effect| !matches!(effect, Effect::UseChallenge(..)));
+        step
+    }
+    caught(machine, "a code led on and can be used again");
+}
+
+#[test]
+fn a_cancelled_attempt_that_goes_on() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        let state = match (state, &input) {
+            (State::Cancelled, Input::Password(_)) => State::Password,
+            (state, _) => state,
+        };
+        step(state, input, facts)
+    }
+    caught(machine, "an ended attempt changed");
+}
+
+#[test]
+fn a_tab_that_does_not_see_the_newest_code() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        step(state, input, &Facts { current: None, ..*facts })
+    }
+    caught(machine, "the newest code does not work");
+}
+
+#[test]
+fn a_state_that_nothing_leads_out_of() {
+    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+        // Whoever has been mailed a code must answer it, even after starting again.
+        if facts.current.is_some() && matches!(input, Input::Password(_)) {
+            return Step { state, effects: Vec::new(), refusal: Some(Refusal::OutOfTurn) };
+        }
+        step(state, input, facts)
+    }
+    caught(machine, "a dead end: the password does not lead on");
+}
+
+#[test]
+fn an_executor_that_stores_over_a_newer_state() {
+    let bounds = Bounds { flights: 1, ..EVERYBODY };
+    assert_eq!(
+        broken_rule(&bounds, &without(Guard::Version)),
+        Some("a post acted on an attempt that was changed")
+    );
+}
+
+#[test]
+fn an_executor_that_uses_a_code_twice() {
+    let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
+    assert_eq!(
+        broken_rule(&bounds, &without(Guard::Once)),
+        Some("signed in without the code of this person and browser")
+    );
+}
+
+#[test]
+fn an_executor_that_does_not_look_again_under_the_lock() {
+    let bounds = Bounds { flights: 1, split: true, tabs: HOME, people: VICTIM, ..EVERYBODY };
+    assert_eq!(
+        broken_rule(&bounds, &without(Guard::Lock)),
+        Some("signed in after a reset or another password")
+    );
+}
+
+#[test]
+fn a_tab_that_is_not_led_to_the_newest_code() {
+    let bounds = Bounds { tabs: HOME, people: VICTIM, ..EVERYBODY };
+    assert_eq!(
+        broken_rule(&bounds, &without(Guard::Successor)),
+        Some("the newest code does not work in this tab")
+    );
+}
+
+/// Takes a code of any epoch for one of the present.
+fn any_epoch(state: State, input: Input, facts: &Facts) -> Step {
+    let (State::Second(second), Some(checked)) = (&state, code(&input)) else {
+        return step(state, input, facts);
+    };
+    let epoch = second.first.epoch;
+    let checked =
+        CodeChecked::assume(checked.challenge(), checked.user(), epoch, checked.verdict());
+    step(state, Input::Second(SecondChecked::EmailCode(checked)), facts)
+}
+
+/// A code that was mailed before a reset is dead twice over: its challenge is not joined, and the machine refuses it.
+#[test]
+fn a_code_from_before_a_reset() {
+    let bounds = Bounds { tabs: HOME, people: VICTIM, ..EVERYBODY };
+    let machine = Rules { step: any_epoch, ..SOUND };
+    assert_eq!(broken_rule(&bounds, &machine), None, "the executor alone holds");
+    assert_eq!(
+        broken_rule(&bounds, &without(Guard::Epoch)),
+        Some("a dead end: password and code do not lead on"),
+        "the machine alone holds, but nobody gets in"
+    );
+    let neither = Rules { step: any_epoch, ..without(Guard::Epoch) };
+    assert_eq!(
+        broken_rule(&bounds, &neither),
+        Some("signed in without the code of this person and browser")
+    );
+}
+
+/// What the machine does not hold: whoever shares the browser cookie can finish the new-password step for the victim who
+/// typed the code. The `__Host-` prefix holds it (decision 13). A cookie value of its own for that step would hold it too,
+/// and would make this test fail.
+#[test]
+fn a_planted_cookie_and_a_reset() {
+    let bounds = Bounds { tabs: &[0, 2], ..EVERYBODY };
+    let planted = Rules { planted: true, ..SOUND };
+    assert_eq!(
+        broken_rule(&bounds, &planted),
+        Some("the attacker's browser got the victim's session")
+    );
+}

@@ -1,0 +1,263 @@
+//! One world out of all those that differ in names alone.
+
+use super::{
+    super::machine::Time,
+    world::{
+        At, CHALLENGES, Challenge, Fate, Flight, GONE, HOME, Post, Proven, SESSIONS, Session, Tab,
+        VICTIM, World, awaited, number,
+    },
+};
+
+impl World {
+    /// Forgets what nobody can reach, gives numbers out anew in the order of use, and puts the two tabs of one browser in
+    /// order: they differ in nothing but their place.
+    pub(super) fn tidy(mut self) -> Self {
+        self.forget_dead_cookies();
+        self.forget_ended();
+        self.order_tabs();
+        self.rename_browsers();
+        self.rename_challenges();
+        self.rename_sessions();
+        self
+    }
+
+    fn forget_dead_cookies(&mut self) {
+        let before = *self;
+        for jar in &mut self.jars {
+            jar.session = before.live(jar.session).map(|(number, _)| number);
+        }
+        for flight in self.flights.iter_mut().flatten() {
+            flight.session = before.live(flight.session).map(|(number, _)| number);
+        }
+    }
+
+    /// An attempt that has ended is inert, unless the code that completed it can be repeated for a session that lives.
+    fn forget_ended(&mut self) {
+        let before = *self;
+        let presented = |value| {
+            before.jars.iter().any(|jar| jar.browser == value)
+                || before.flights.iter().flatten().any(|flight| flight.browser == value)
+        };
+        for tab in &mut self.tabs {
+            let At::Complete { session, challenge, .. } = tab.at else {
+                if tab.at == At::Cancelled {
+                    tab.proven = Proven::default();
+                }
+                continue;
+            };
+            tab.proven = Proven::default();
+            tab.previous = tab.previous.filter(|value| presented(*value));
+            let repeatable = challenge.is_some()
+                && before.live(Some(session)).is_some()
+                && (tab.previous.is_some() || presented(tab.browser));
+            if !repeatable {
+                tab.previous = None;
+                tab.at = At::Complete { user: VICTIM, session: GONE, challenge: None };
+            }
+        }
+    }
+
+    fn order_tabs(&mut self) {
+        if rank(&self.tabs[1]) < rank(&self.tabs[0]) {
+            self.tabs.swap(0, 1);
+            for flight in self.flights.iter_mut().flatten().filter(|flight| flight.tab < 2) {
+                flight.tab = 1 - flight.tab;
+            }
+        }
+        if let [Some(a), Some(b)] = self.flights
+            && order(&b) < order(&a)
+        {
+            self.flights.swap(0, 1);
+        }
+        if self.flights[0].is_none() {
+            self.flights.swap(0, 1);
+        }
+    }
+
+    fn rename_browsers(&mut self) {
+        let mut names = Names::new();
+        self.jars.iter().for_each(|jar| names.meet(jar.browser));
+        self.tabs.iter().for_each(|tab| names.meet(tab.browser));
+        self.flights.iter().flatten().for_each(|flight| {
+            names.meet(flight.browser);
+            names.meet(flight.row);
+        });
+        self.jars.iter_mut().for_each(|jar| jar.browser = names.of(jar.browser));
+        for tab in &mut self.tabs {
+            tab.browser = names.of(tab.browser);
+            tab.previous = tab.previous.map(|value| names.of(value));
+        }
+        for flight in self.flights.iter_mut().flatten() {
+            flight.browser = names.of(flight.browser);
+            flight.row = names.of(flight.row);
+        }
+        for challenge in self.challenges.iter_mut().flatten() {
+            if challenge.fate == Fate::Open {
+                challenge.browser = names.of(challenge.browser);
+            } else {
+                let row = *challenge;
+                *challenge = Challenge {
+                    browser: GONE,
+                    time: Time::Open,
+                    spent: false,
+                    asked_in: HOME,
+                    ..row
+                };
+            }
+        }
+    }
+
+    fn rename_challenges(&mut self) {
+        let mut names = Names::new();
+        for tab in &self.tabs {
+            if let Some(challenge) = awaited(tab.at) {
+                names.meet(challenge);
+            }
+        }
+        for flight in self.flights.iter().flatten() {
+            challenges_of(flight).into_iter().flatten().for_each(|c| names.meet(c));
+        }
+        let mut rest: Vec<(u8, u8, u8)> = Vec::new();
+        for (index, slot) in self.challenges.iter().enumerate() {
+            if let Some(c) = slot
+                && c.fate == Fate::Open
+                && c.browser != GONE
+            {
+                rest.push((c.browser, c.user, number(index)));
+            }
+        }
+        rest.sort_unstable();
+        for (_, _, challenge) in rest {
+            names.meet(challenge);
+        }
+        let mut rows: [Option<Challenge>; CHALLENGES] = [None; CHALLENGES];
+        for (index, slot) in self.challenges.iter().enumerate() {
+            let name = names.of(number(index));
+            if name != GONE {
+                rows[usize::from(name)] = *slot;
+            }
+        }
+        self.challenges = rows;
+        for tab in &mut self.tabs {
+            if let At::Second { challenge, .. } | At::Complete { challenge: Some(challenge), .. } =
+                &mut tab.at
+            {
+                *challenge = names.of(*challenge);
+            }
+        }
+        for flight in self.flights.iter_mut().flatten() {
+            if let Post::Code { challenge, .. } | Post::Resend { challenge, .. } = &mut flight.post
+            {
+                *challenge = names.of(*challenge);
+            }
+            if let Some(read) = &mut flight.read {
+                read.open = read.open.map(|c| names.of(c));
+                read.joined = read.joined.map(|c| names.of(c));
+                read.current = read.current.map(|c| names.of(c));
+            }
+        }
+    }
+
+    fn rename_sessions(&mut self) {
+        let mut names = Names::new();
+        let complete = |tab: &Tab| match tab.at {
+            At::Complete { session, .. } => Some(session),
+            _ => None,
+        };
+        self.jars.iter().filter_map(|jar| jar.session).for_each(|s| names.meet(s));
+        self.tabs.iter().filter_map(complete).for_each(|s| names.meet(s));
+        for flight in self.flights.iter().flatten() {
+            sessions_of(flight).into_iter().flatten().for_each(|s| names.meet(s));
+        }
+        let mut rows: [Option<Session>; SESSIONS] = [None; SESSIONS];
+        for (index, slot) in self.sessions.iter().enumerate() {
+            let name = names.of(number(index));
+            if name != GONE {
+                let live = self.live(Some(number(index))).is_some();
+                rows[usize::from(name)] = slot.map(|row| Session { ended: !live, ..row });
+            }
+        }
+        self.sessions = rows;
+        for jar in &mut self.jars {
+            jar.session = jar.session.map(|s| names.of(s));
+        }
+        for tab in &mut self.tabs {
+            if let At::Complete { session, .. } = &mut tab.at {
+                *session = names.of(*session);
+            }
+        }
+        for flight in self.flights.iter_mut().flatten() {
+            flight.session = flight.session.map(|s| names.of(s));
+            if let Post::Follow { session } = &mut flight.post {
+                *session = names.of(*session);
+            }
+            if let Some(read) = &mut flight.read {
+                read.session = read.session.map(|s| names.of(s));
+            }
+        }
+    }
+}
+
+/// New names by the order in which old ones are met.
+struct Names {
+    new: [u8; 16],
+    next: u8,
+}
+
+impl Names {
+    const fn new() -> Self {
+        Self { new: [GONE; 16], next: 0 }
+    }
+
+    fn meet(&mut self, old: u8) {
+        if old != GONE && self.new[usize::from(old)] == GONE {
+            self.new[usize::from(old)] = self.next;
+            self.next += 1;
+        }
+    }
+
+    fn of(&self, old: u8) -> u8 {
+        if old == GONE { GONE } else { self.new[usize::from(old)] }
+    }
+}
+
+fn challenges_of(flight: &Flight) -> [Option<u8>; 4] {
+    let named = match flight.post {
+        Post::Code { challenge, .. } | Post::Resend { challenge, .. } => Some(challenge),
+        _ => None,
+    };
+    let read = flight.read;
+    let read = read.map(|read| [read.open, read.joined, read.current]).unwrap_or_default();
+    [named, read[0], read[1], read[2]]
+}
+
+fn sessions_of(flight: &Flight) -> [Option<u8>; 3] {
+    let followed = match flight.post {
+        Post::Follow { session } => Some(session),
+        _ => None,
+    };
+    [flight.session, followed, flight.read.and_then(|read| read.session)]
+}
+
+/// Puts tabs in an order that does not look at names. Ties cost a state, never a fault.
+fn rank(tab: &Tab) -> (u8, u8, u8, u8) {
+    match tab.at {
+        At::Password => (0, 0, 0, 0),
+        At::Second { first, .. } => (1, first.user, first.epoch, first.version),
+        At::NewPassword { first } => (2, first.user, first.epoch, first.version),
+        At::Complete { user, challenge, .. } => (3, user, challenge.is_some().into(), 0),
+        At::Cancelled => (4, 0, 0, 0),
+    }
+}
+
+fn order(flight: &Flight) -> (u8, u8, u8) {
+    let kind = match flight.post {
+        Post::Password(first) => first.user,
+        Post::Code { .. } => 2,
+        Post::Resend { .. } => 3,
+        Post::Follow { .. } => 4,
+        Post::NewPassword { .. } => 5,
+        Post::WrongPassword | Post::Restart | Post::Cancel => 6,
+    };
+    (flight.tab, kind, flight.by)
+}

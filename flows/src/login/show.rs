@@ -1,0 +1,134 @@
+//! What a sign-in page shows: the step that is due, whatever was asked for.
+
+use store::Timestamp;
+
+use super::{
+    email_code, follow,
+    machine::{State, Time},
+};
+use crate::{
+    Cx, Result,
+    attempt::{self, Attempt, Found, Visit},
+    email,
+    request::AuthorizationRequest,
+};
+
+/// A sign-in page's content.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The attempt's name, for the page.
+    pub attempt: String,
+    /// Its request.
+    pub request: AuthorizationRequest,
+    /// The step that is due.
+    pub view: View,
+}
+
+/// The step that is due, with what its page says.
+#[derive(Clone, Debug)]
+pub enum View {
+    /// Address and password.
+    Password,
+    /// The mailed code.
+    Code(CodeView),
+    /// A new password.
+    NewPassword {
+        /// The person's address, for password managers.
+        email: String,
+    },
+    /// Signed in by another tab: one press goes on.
+    SignedIn {
+        /// Who.
+        person: String,
+    },
+    /// Completed: consent or confirmation may be due.
+    Complete,
+    /// Ended.
+    Cancelled,
+}
+
+/// What the code page says.
+#[derive(Clone, Debug)]
+pub struct CodeView {
+    /// Where the code went, masked.
+    pub masked: String,
+    /// The words by which page and mail can be matched.
+    pub reference: String,
+    /// When the mail server took the last mail; none while it has not.
+    pub accepted_at: Option<Timestamp>,
+    /// Until when the code works.
+    pub until: Timestamp,
+    /// Whether that time has passed.
+    pub time: Time,
+    /// When it can be sent again.
+    pub resend: Resend,
+    /// Whether a mail was asked for at all.
+    pub sent: bool,
+    /// Whether the mail that was asked for last is still on its way to the mail server.
+    pub pending: bool,
+    /// Whether all tries are spent.
+    pub exhausted: bool,
+}
+
+/// When a code can be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resend {
+    /// Now.
+    Now,
+    /// After a short wait.
+    At(Timestamp),
+}
+
+/// Finds out what to show.
+pub async fn show(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Shown>> {
+    let mut conn = cx.db.read().await?;
+    let loaded = match attempt::find(cx, &mut conn, visit, name).await? {
+        Found::Own(Attempt::Row(loaded)) => loaded,
+        Found::Own(Attempt::Sealed { request, .. }) => {
+            let attempt = name.to_owned();
+            return Ok(Some(Shown { attempt, request: *request, view: View::Password }));
+        }
+        Found::Previous(_) | Found::OtherCookie(_) | Found::Nothing => return Ok(None),
+    };
+    drop(conn);
+    let view = match &loaded.state {
+        State::Password => View::Password,
+        State::Complete(_) => View::Complete,
+        State::Cancelled => View::Cancelled,
+        State::Second(_) | State::NewPassword(_) => {
+            match follow::check(cx, visit, &loaded).await? {
+                Some((_, live)) => View::SignedIn { person: live.name },
+                None => due(cx, visit, &loaded.state).await?,
+            }
+        }
+    };
+    Ok(Some(Shown { attempt: loaded.row.id.to_string(), request: loaded.request, view }))
+}
+
+async fn due(cx: &Cx, visit: &Visit, state: &State) -> Result<View> {
+    let mut conn = cx.db.read().await?;
+    if let State::NewPassword(pending) = state {
+        let user = store::user::by_id(&mut conn, pending.first.user).await?;
+        return Ok(View::NewPassword { email: user.map(|user| user.email).unwrap_or_default() });
+    }
+    let challenge = email_code::current(&mut conn, visit, state).await?;
+    // A challenge that another tab used up or that is gone cannot be answered here.
+    let Some(challenge) = challenge.filter(store::email_challenge::EmailChallenge::is_open) else {
+        return Ok(View::Password);
+    };
+    let quota = email_code::quota_until(cx, &mut conn, challenge.user_id).await?;
+    let next = email_code::resend_at(cx, &challenge);
+    let next = quota.map_or(next, |quota| quota.max(next));
+    Ok(View::Code(CodeView {
+        masked: email::masked(&challenge.address),
+        reference: challenge.reference.clone(),
+        accepted_at: challenge.last_accepted_at,
+        until: email_code::good_until(cx, &challenge),
+        time: email_code::time(cx, &challenge),
+        resend: if next <= cx.now { Resend::Now } else { Resend::At(next) },
+        sent: challenge.sends > 0,
+        pending: challenge.sends > 0
+            && challenge.last_accepted_at.is_none_or(|at| at < challenge.last_requested_at),
+        exhausted: challenge.tries >= cx.settings.code_tries,
+    }))
+}

@@ -1,0 +1,55 @@
+//! What a person types or pastes into the field for the code.
+
+use super::machine::Refusal;
+
+/// Digits of a code.
+const DIGITS: usize = 6;
+
+/// Reads six digits out of what was typed or pasted: spaces and dashes go, full-width digits count.
+pub(super) fn read(typed: &str) -> Result<String, Refusal> {
+    let kept: Vec<char> = typed
+        .chars()
+        .filter(|c| {
+            !c.is_whitespace()
+                && !matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{200B}' | '\u{FEFF}')
+        })
+        .collect();
+    let digits: String = kept.iter().filter_map(|c| ascii_digit(*c)).collect();
+    if digits.len() != kept.len() {
+        return Err(Refusal::NotDigits);
+    }
+    if digits.len() == DIGITS { Ok(digits) } else { Err(Refusal::NotSixDigits(digits.len())) }
+}
+
+fn ascii_digit(c: char) -> Option<char> {
+    match c {
+        '0'..='9' => Some(c),
+        '\u{FF10}'..='\u{FF19}' => char::from_digit(u32::from(c).checked_sub(0xFF10)?, 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pasted_is_read() {
+        for typed in [
+            "123456",
+            " 123 456 ",
+            "123-456",
+            "123\u{00A0}456",
+            "\u{FF11}23456",
+            "123\u{2013}456\n",
+        ] {
+            assert_eq!(read(typed).as_deref(), Ok("123456"), "{typed:?}");
+        }
+        assert_eq!(read("12345"), Err(Refusal::NotSixDigits(5)));
+        assert_eq!(read("1234567"), Err(Refusal::NotSixDigits(7)));
+        assert_eq!(read("12345a"), Err(Refusal::NotDigits));
+        assert_eq!(read("true"), Err(Refusal::NotDigits));
+        assert_eq!(read("١٢٣٤٥٦"), Err(Refusal::NotDigits));
+        assert_eq!(read(""), Err(Refusal::NotSixDigits(0)));
+    }
+}

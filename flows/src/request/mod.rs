@@ -1,0 +1,138 @@
+//! The authorization request: THE ordered table of its checks, a small file each.
+//!
+//! The order is the security property: whatever fails before `redirect_uri` has been compared is shown on a page of
+//! ours, and only what fails after it is sent to the client.
+
+mod client;
+mod hints;
+mod params;
+mod pkce;
+mod prompt;
+mod redirect_uri;
+mod response;
+mod scope;
+mod sizes;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use params::Params;
+pub use prompt::Prompt;
+
+use crate::{Cx, client::Client};
+
+/// A checked authorization request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// `client_id`.
+    pub client_id: String,
+    /// The redirect URI, equal to a registered one.
+    pub redirect_uri: String,
+    /// `state`, handed back as it came.
+    pub state: Option<String>,
+    /// `nonce`, put into the ID token as it came.
+    pub nonce: Option<String>,
+    /// Scopes that will be granted, in order.
+    pub scopes: Vec<String>,
+    /// PKCE challenge, S256.
+    pub code_challenge: Option<String>,
+    /// `prompt`.
+    pub prompt: Prompt,
+    /// `max_age` in seconds.
+    pub max_age: Option<i64>,
+    /// `login_hint`: fills the address in, proves nothing.
+    pub login_hint: Option<String>,
+    /// `sub` of a verified `id_token_hint`.
+    pub hinted_subject: Option<String>,
+}
+
+/// Why a request is refused, and whether the client may be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The redirect URI is not trusted: a page of ours, never a redirect (misuse case 31).
+    Page {
+        /// What is wrong, for the log and for whoever builds the client.
+        why: &'static str,
+    },
+    /// The client is told by redirect.
+    Redirect(OAuthError),
+}
+
+/// An error for a client (RFC 6749, section 4.1.2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthError {
+    /// `error`.
+    pub error: &'static str,
+    /// `error_description`: printable ASCII without quotation mark and backslash.
+    pub description: &'static str,
+}
+
+impl OAuthError {
+    /// An error with its description.
+    #[must_use]
+    pub const fn new(error: &'static str, description: &'static str) -> Self {
+        Self { error, description }
+    }
+}
+
+fn page(why: &'static str) -> Refused {
+    Refused::Page { why }
+}
+
+fn redirect(error: &'static str, description: &'static str) -> Refused {
+    Refused::Redirect(OAuthError::new(error, description))
+}
+
+/// A request on its way through the checks.
+struct Draft<'a> {
+    cx: &'a Cx,
+    params: &'a Params,
+    client: Option<Arc<Client>>,
+    request: AuthorizationRequest,
+}
+
+type Check = fn(&mut Draft<'_>) -> Result<(), Refused>;
+
+/// The checks, in order.
+const CHECKS: &[Check] = &[
+    client::once,
+    client::known,
+    redirect_uri::registered,
+    // From here on the client may be told.
+    sizes::state,
+    client::parameters_once,
+    response::no_request_object,
+    response::response_type,
+    response::response_mode,
+    scope::openid,
+    sizes::nonce,
+    pkce::s256,
+    prompt::known,
+    prompt::max_age,
+    hints::login_hint,
+    hints::id_token_hint,
+];
+
+/// The outcome of checking: a request, or a refusal with what is needed to tell the client.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    /// Why.
+    pub refused: Refused,
+    /// What was checked so far: client, redirect URI and state.
+    pub request: Box<AuthorizationRequest>,
+}
+
+/// Runs every check.
+pub fn check(cx: &Cx, params: &Params) -> Result<(AuthorizationRequest, Arc<Client>), Rejected> {
+    let mut draft = Draft { cx, params, client: None, request: AuthorizationRequest::default() };
+    for check in CHECKS {
+        if let Err(refused) = check(&mut draft) {
+            return Err(Rejected { refused, request: Box::new(draft.request) });
+        }
+    }
+    match draft.client {
+        Some(client) => Ok((draft.request, client)),
+        None => Err(Rejected { refused: page("no client"), request: Box::new(draft.request) }),
+    }
+}

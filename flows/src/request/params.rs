@@ -1,0 +1,45 @@
+//! Parameters of an OAuth request: each at most once (RFC 6749, section 3.1).
+
+use std::collections::HashMap;
+
+/// Parameters by name. A parameter without a value counts as left out (RFC 6749, section 3.1).
+#[derive(Clone, Debug, Default)]
+pub struct Params {
+    values: HashMap<String, String>,
+    repeated: Option<String>,
+}
+
+impl Params {
+    /// Takes decoded pairs in.
+    #[must_use]
+    pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut params = Self::default();
+        for (name, value) in pairs {
+            if value.is_empty() {
+                continue;
+            }
+            if params.values.insert(name.clone(), value).is_some() {
+                params.repeated.get_or_insert(name);
+            }
+        }
+        params
+    }
+
+    /// Reads a query string or form body.
+    #[must_use]
+    pub fn parse(encoded: &[u8]) -> Self {
+        Self::new(url::form_urlencoded::parse(encoded).into_owned())
+    }
+
+    /// A parameter's value.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// The first parameter that came more than once.
+    #[must_use]
+    pub fn repeated(&self) -> Option<&str> {
+        self.repeated.as_deref()
+    }
+}

@@ -1,0 +1,33 @@
+//! How the answer is asked for: a code, in the query, with the request in plain parameters.
+
+use super::{Draft, Refused, redirect};
+
+/// OpenID Connect Core 1.0, section 6: request objects are not supported.
+pub(super) fn no_request_object(draft: &mut Draft<'_>) -> Result<(), Refused> {
+    if draft.params.get("request").is_some() {
+        return Err(redirect("request_not_supported", "request objects are not supported"));
+    }
+    if draft.params.get("request_uri").is_some() {
+        return Err(redirect("request_uri_not_supported", "request_uri is not supported"));
+    }
+    Ok(())
+}
+
+/// `code` and nothing else (RFC 9700, section 2.1.2).
+pub(super) fn response_type(draft: &mut Draft<'_>) -> Result<(), Refused> {
+    match draft.params.get("response_type") {
+        Some("code") => Ok(()),
+        Some(_) => {
+            Err(redirect("unsupported_response_type", "only response_type=code is supported"))
+        }
+        None => Err(redirect("invalid_request", "response_type is missing")),
+    }
+}
+
+/// `query`, which is also the default of the code flow.
+pub(super) fn response_mode(draft: &mut Draft<'_>) -> Result<(), Refused> {
+    match draft.params.get("response_mode") {
+        None | Some("query") => Ok(()),
+        Some(_) => Err(redirect("invalid_request", "only response_mode=query is supported")),
+    }
+}

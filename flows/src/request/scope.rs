@@ -1,0 +1,18 @@
+//! Scopes: `openid` must be asked; what this provider does not know is left out (RFC 6749, section 3.3).
+
+use super::{Draft, Refused, redirect};
+use crate::claims;
+
+pub(super) fn openid(draft: &mut Draft<'_>) -> Result<(), Refused> {
+    let asked = draft.params.get("scope").unwrap_or_default();
+    let asked: Vec<&str> = asked.split(' ').collect();
+    if !asked.contains(&"openid") {
+        return Err(redirect("invalid_scope", "scope must contain openid"));
+    }
+    draft.request.scopes = claims::SCOPES
+        .iter()
+        .filter(|scope| asked.contains(scope))
+        .map(|scope| (*scope).to_owned())
+        .collect();
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! Lengths: what is handed back unchanged has a limit (decision 12).
+
+use super::{Draft, Refused, page, redirect};
+
+const MOST_STATE: usize = 2048;
+const MOST_NONCE: usize = 512;
+
+/// `state` comes back in an address, and addresses have an end. Too long, it cannot be handed back, so nothing can.
+pub(super) fn state(draft: &mut Draft<'_>) -> Result<(), Refused> {
+    let state = draft.params.get("state");
+    if state.is_some_and(|state| state.chars().count() > MOST_STATE) {
+        return Err(page("state is longer than 2048 characters"));
+    }
+    draft.request.state = state.map(str::to_owned);
+    Ok(())
+}
+
+/// `nonce` travels in the ID token.
+pub(super) fn nonce(draft: &mut Draft<'_>) -> Result<(), Refused> {
+    let nonce = draft.params.get("nonce");
+    if nonce.is_some_and(|nonce| nonce.chars().count() > MOST_NONCE) {
+        return Err(redirect("invalid_request", "nonce is longer than 512 characters"));
+    }
+    draft.request.nonce = nonce.map(str::to_owned);
+    Ok(())
+}

@@ -1,0 +1,392 @@
+//! The list of live settings, their snapshot, and how they are changed and undone.
+//!
+//! A setting is a versioned row: who, when, why, before, after. Replicas poll one number each second and read the rows
+//! again when it has moved.
+
+use std::{fmt, time::Duration};
+
+use store::{Sql, Timestamp, setting::SettingRow};
+
+use crate::{Cx, Result, audit};
+
+/// What a setting's value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A length of time: `30s`, `15m`, `12h`, `7d`.
+    Duration,
+    /// A whole number.
+    Count,
+}
+
+/// One setting of the list.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Name, as in `idp setting set NAME VALUE`.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// Value when nobody has changed it.
+    pub default: &'static str,
+    /// Least value.
+    pub least: &'static str,
+    /// Greatest value.
+    pub most: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+macro_rules! settings {
+    ($($field:ident: $kind:ident = $name:literal, $default:literal in $least:literal ..= $most:literal, $about:literal;)*) => {
+        /// A snapshot of every live setting.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Settings {
+            $(#[doc = $about] pub $field: settings!(@type $kind),)*
+        }
+
+        /// THE list of settings.
+        pub const ALL: &[Setting] = &[
+            $(Setting { name: $name, kind: Kind::$kind, default: $default, least: $least, most: $most, about: $about },)*
+        ];
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($field: settings!(@value $kind, $default).unwrap_or_default(),)* }
+            }
+        }
+
+        impl Settings {
+            /// Puts a stored value into the snapshot; a name or value that this build does not know is left alone.
+            fn put(&mut self, name: &str, value: &str) {
+                match name {
+                    $($name => if let Some(value) = settings!(@value $kind, value) { self.$field = value; },)*
+                    _ => {}
+                }
+            }
+        }
+    };
+    (@type Duration) => { Duration };
+    (@type Count) => { i64 };
+    (@value Duration, $text:expr) => { parse_duration($text) };
+    (@value Count, $text:expr) => { $text.parse::<i64>().ok() };
+}
+
+settings! {
+    code_window: Duration = "sign_in.code_window", "15m" in "2m" ..= "60m",
+        "How long a mailed code works, counted from the moment the mail server takes the mail. Applies to codes already sent.";
+    code_tries: Count = "sign_in.code_tries", "5" in "3" ..= "10",
+        "Guesses at one mailed code.";
+    code_failures: Count = "sign_in.code_failures", "10" in "3" ..= "100000",
+        "Wrong codes of one person before a wait begins.";
+    code_wait: Duration = "sign_in.code_wait", "1h" in "1m" ..= "24h",
+        "First wait after too many wrong codes; it doubles with each further one.";
+    code_wait_most: Duration = "sign_in.code_wait_most", "24h" in "1h" ..= "24h",
+        "Longest wait after wrong codes.";
+    password_failures: Count = "sign_in.password_failures", "10" in "3" ..= "100000",
+        "Wrong passwords of one person before a wait begins.";
+    password_wait: Duration = "sign_in.password_wait", "1m" in "10s" ..= "1h",
+        "First wait after too many wrong passwords; it doubles with each further one.";
+    password_wait_most: Duration = "sign_in.password_wait_most", "1h" in "1m" ..= "24h",
+        "Longest wait after wrong passwords.";
+    sends_per_hour: Count = "sign_in.sends_per_hour", "6" in "2" ..= "100000",
+        "Codes mailed to one person in an hour.";
+    sends_per_day: Count = "sign_in.sends_per_day", "15" in "2" ..= "100000",
+        "Codes mailed to one person in a day.";
+    resend_wait: Duration = "sign_in.resend_wait", "30s" in "0s" ..= "10m",
+        "Wait before a code can be sent again; it doubles with each sending, up to four times as long.";
+    posts_per_minute: Count = "sign_in.posts_per_minute", "300" in "10" ..= "1000000",
+        "Sign-in posts from one network (an IPv4 address or an IPv6 /64) in a minute.";
+    session_idle: Duration = "session.idle", "30m" in "5m" ..= "24h",
+        "A session ends when it was not used for this long.";
+    session_absolute: Duration = "session.absolute", "12h" in "15m" ..= "30d",
+        "A session ends this long after it began.";
+    access_token: Duration = "token.access", "5m" in "1m" ..= "1h",
+        "Lifetime of an access token.";
+    password_min_length: Count = "password.min_length", "15" in "8" ..= "64",
+        "Least length of a new password, in characters (Unicode code points).";
+}
+
+/// Why a change of a setting is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSetting {
+    /// No such setting.
+    #[error("there is no setting called {0}; `idp setting get` lists them")]
+    Unknown(String),
+    /// The value cannot be read.
+    #[error("{name}: {value} is not {wanted}")]
+    Unreadable {
+        /// Which setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What it should look like.
+        wanted: &'static str,
+    },
+    /// The value is out of its range.
+    #[error("{name}: {value} is outside {least} to {most}")]
+    OutOfRange {
+        /// Which setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// Least value.
+        least: &'static str,
+        /// Greatest value.
+        most: &'static str,
+    },
+    /// There is nothing to undo.
+    #[error("{0} has never been changed, so there is nothing to undo")]
+    NothingToUndo(&'static str),
+    /// Somebody else changed it in the same moment.
+    #[error("{0} was changed by somebody else in this moment; look at its history and try again")]
+    Raced(&'static str),
+}
+
+impl Setting {
+    /// Finds a setting by name.
+    pub fn find(name: &str) -> Result<&'static Self, BadSetting> {
+        ALL.iter()
+            .find(|setting| setting.name == name)
+            .ok_or_else(|| BadSetting::Unknown(name.to_owned()))
+    }
+
+    fn check(&self, value: &str) -> Result<(), BadSetting> {
+        let (least, most) = (self.number(self.least), self.number(self.most));
+        let Some(number) = self.number(value) else {
+            let wanted = match self.kind {
+                Kind::Duration => "a duration such as 30s, 15m, 12h or 7d",
+                Kind::Count => "a whole number",
+            };
+            return Err(BadSetting::Unreadable {
+                name: self.name,
+                value: value.to_owned(),
+                wanted,
+            });
+        };
+        if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
+            return Err(BadSetting::OutOfRange {
+                name: self.name,
+                value: value.to_owned(),
+                least: self.least,
+                most: self.most,
+            });
+        }
+        Ok(())
+    }
+
+    fn number(&self, value: &str) -> Option<i64> {
+        match self.kind {
+            Kind::Duration => parse_duration(value).and_then(|d| i64::try_from(d.as_millis()).ok()),
+            Kind::Count => value.parse().ok(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the current values.
+    pub async fn load(sql: &mut impl Sql) -> Result<Self> {
+        let mut settings = Self::default();
+        for row in store::setting::current(sql).await? {
+            settings.put(&row.name, &row.value);
+        }
+        Ok(settings)
+    }
+}
+
+/// A setting and its present value.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Which.
+    pub setting: &'static Setting,
+    /// Value now.
+    pub value: String,
+}
+
+/// The present value of one setting, or of all.
+pub async fn states(cx: &Cx, name: Option<&str>) -> Result<Result<Vec<State>, BadSetting>> {
+    let asked = match name.map(Setting::find).transpose() {
+        Ok(asked) => asked,
+        Err(bad) => return Ok(Err(bad)),
+    };
+    let mut conn = cx.db.read().await?;
+    let rows = store::setting::current(&mut conn).await?;
+    let shown = ALL.iter().filter(|setting| asked.is_none_or(|asked| asked.name == setting.name));
+    Ok(Ok(shown
+        .map(|setting| {
+            let row = rows.iter().find(|row| row.name == setting.name);
+            let value = row.map_or(setting.default, |row| &row.value).to_owned();
+            State { setting, value }
+        })
+        .collect()))
+}
+
+/// Every change of a setting, newest first.
+pub async fn history(cx: &Cx, name: &str) -> Result<Result<Vec<SettingRow>, BadSetting>> {
+    let setting = match Setting::find(name) {
+        Ok(setting) => setting,
+        Err(bad) => return Ok(Err(bad)),
+    };
+    let mut conn = cx.db.read().await?;
+    Ok(Ok(store::setting::history(&mut conn, setting.name).await?))
+}
+
+/// A change that somebody asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// Name of the setting.
+    pub name: &'a str,
+    /// Value from now on.
+    pub value: &'a str,
+    /// Why.
+    pub reason: &'a str,
+}
+
+/// Changes a setting; takes effect on every replica within two seconds.
+pub async fn set(cx: &Cx, change: Change<'_>) -> Result<Result<SettingRow, BadSetting>> {
+    let setting = match Setting::find(change.name) {
+        Ok(setting) => setting,
+        Err(bad) => return Ok(Err(bad)),
+    };
+    let value = change.value.trim();
+    if let Err(bad) = setting.check(value) {
+        return Ok(Err(bad));
+    }
+    cx.db
+        .write(async |tx| {
+            let newest = store::setting::newest(tx, setting.name).await?;
+            let row = next_version(cx, setting, newest.as_ref(), value, change.reason, None);
+            put(cx, tx, setting, row).await
+        })
+        .await
+}
+
+/// Takes the newest change of a setting back, by a new version with the value before it.
+pub async fn undo(cx: &Cx, name: &str, reason: &str) -> Result<Result<SettingRow, BadSetting>> {
+    let setting = match Setting::find(name) {
+        Ok(setting) => setting,
+        Err(bad) => return Ok(Err(bad)),
+    };
+    cx.db
+        .write(async |tx| {
+            let Some(newest) = store::setting::newest(tx, setting.name).await? else {
+                return Ok(Err(BadSetting::NothingToUndo(setting.name)));
+            };
+            let value = newest.before.clone();
+            let row =
+                next_version(cx, setting, Some(&newest), &value, reason, Some(newest.version));
+            put(cx, tx, setting, row).await
+        })
+        .await
+}
+
+async fn put(
+    cx: &Cx,
+    tx: &mut store::Tx,
+    setting: &'static Setting,
+    row: SettingRow,
+) -> Result<Result<SettingRow, BadSetting>> {
+    if !store::setting::insert(tx, &row).await? {
+        return Ok(Err(BadSetting::Raced(setting.name)));
+    }
+    let detail = serde_json::json!({
+        "name": row.name, "version": row.version, "before": row.before, "after": row.value, "reason": row.reason,
+    });
+    audit::record(cx, tx, audit::Entry::new(audit::Event::SettingChanged).detail(detail)).await?;
+    Ok(Ok(row))
+}
+
+fn next_version(
+    cx: &Cx,
+    setting: &'static Setting,
+    newest: Option<&SettingRow>,
+    value: &str,
+    reason: &str,
+    undoes: Option<i64>,
+) -> SettingRow {
+    SettingRow {
+        name: setting.name.to_owned(),
+        version: newest.map_or(1, |row| row.version + 1),
+        value: value.to_owned(),
+        before: newest.map_or_else(|| setting.default.to_owned(), |row| row.value.clone()),
+        actor: cx.trace.actor.clone(),
+        reason: reason.to_owned(),
+        undoes,
+        at: cx.now,
+    }
+}
+
+/// Reads `30s`, `15m`, `12h`, `7d`.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
+}
+
+/// When the `spent`-th failure is over `free`, the wait until the next try: `first`, doubling, at most `most`.
+#[must_use]
+pub fn wait_after(
+    spent: i64,
+    free: i64,
+    (first, most): (Duration, Duration),
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let over = spent.checked_sub(free).filter(|over| *over >= 0)?;
+    let doublings = u32::try_from(over).unwrap_or(u32::MAX).min(20);
+    let wait = first.saturating_mul(1_u32 << doublings).min(most);
+    Some(now.plus(wait))
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Duration => "duration",
+            Self::Count => "count",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_readable_and_in_range() {
+        for setting in ALL {
+            assert_eq!(setting.check(setting.default), Ok(()), "{}", setting.name);
+            assert!(setting.check(setting.least).is_ok() && setting.check(setting.most).is_ok());
+        }
+        assert_eq!(Settings::default().code_window, Duration::from_mins(15));
+    }
+
+    #[test]
+    fn bad_values_say_what_to_do() {
+        let window = Setting::find("sign_in.code_window").unwrap();
+        assert_eq!(
+            window.check("soon").unwrap_err().to_string(),
+            "sign_in.code_window: soon is not a duration such as 30s, 15m, 12h or 7d"
+        );
+        assert_eq!(
+            window.check("3h").unwrap_err().to_string(),
+            "sign_in.code_window: 3h is outside 2m to 60m"
+        );
+        assert!(Setting::find("sign_in.window").is_err());
+    }
+
+    #[test]
+    fn waits_double_and_stop_growing() {
+        let now = Timestamp::from_millis(0);
+        let hour = Duration::from_hours(1);
+        let wait =
+            |spent| wait_after(spent, 10, (hour, hour * 24), now).map(|t| t.millis() / 3_600_000);
+        assert_eq!(
+            [9, 10, 11, 12, 13, 14, 15, 99].map(wait),
+            [None, Some(1), Some(2), Some(4), Some(8), Some(16), Some(24), Some(24)]
+        );
+    }
+}

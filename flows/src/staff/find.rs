@@ -1,0 +1,27 @@
+//! Finding a person, and what happened to them last.
+
+use store::{audit::AuditRow, user::User};
+
+use crate::{Cx, Result, email::EmailAddress};
+
+/// How many events are shown.
+const EVENTS: i64 = 20;
+
+/// A person and the newest events about them.
+#[derive(Debug)]
+pub struct Found {
+    /// The person.
+    pub user: User,
+    /// Newest first.
+    pub events: Vec<AuditRow>,
+}
+
+/// Finds a person by address.
+pub async fn person(cx: &Cx, email: &EmailAddress) -> Result<Option<Found>> {
+    let mut conn = cx.db.read().await?;
+    let Some(user) = store::user::by_email(&mut conn, email.canonical()).await? else {
+        return Ok(None);
+    };
+    let events = store::audit::of_user(&mut conn, user.id, EVENTS).await?;
+    Ok(Some(Found { user, events }))
+}

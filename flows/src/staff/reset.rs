@@ -1,0 +1,22 @@
+//! Forcing a reset (decision 6): everything older is dead at the next request, and the next sign-in leads through the
+//! change of password.
+
+use crate::{Cx, Result, audit, email::EmailAddress, notify};
+
+/// Forces a reset; returns the new epoch, or nothing when there is no such person.
+pub async fn force(cx: &Cx, email: &EmailAddress, reason: &str) -> Result<Option<i64>> {
+    cx.db
+        .write(async |tx| {
+            let Some(user) = store::user::by_email(tx, email.canonical()).await? else {
+                return Ok(None);
+            };
+            let epoch = store::user::force_reset(tx, user.id, cx.now).await?;
+            let entry = audit::Entry::new(audit::Event::ResetForced)
+                .user(user.id)
+                .detail(serde_json::json!({ "reason": reason, "epoch": epoch }));
+            audit::record(cx, tx, entry).await?;
+            notify::reset_forced(cx, tx, user.id).await?;
+            Ok(epoch)
+        })
+        .await
+}

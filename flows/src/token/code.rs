@@ -1,0 +1,173 @@
+//! Redeeming an authorization code (RFC 6749, section 4.1.3).
+//!
+//! ```text
+//! read the code ─▶ check client, address, PKCE, age ─▶ sign ─▶ claim in one guarded statement ─▶ answer
+//!                                                                  └─ lost: the tokens are thrown away
+//! used before ─▶ everything that it issued is revoked (RFC 6749, section 4.1.2)
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use store::{TokenHash, auth_code::AuthCode};
+use subtle::ConstantTimeEq;
+
+use super::{TokenError, issue};
+use crate::{Cx, Result, audit, client::Client, request::Params, sign_in::SignIn};
+
+/// Lifetime of an authorization code (decision 9).
+const LIFETIME: Duration = Duration::from_mins(1);
+
+const UNUSABLE: TokenError =
+    TokenError::grant("the authorization code is unknown, expired or was used");
+
+/// Redeems the code of a token request for an authenticated client.
+pub(super) async fn redeem(
+    cx: &Cx,
+    client: &Arc<Client>,
+    params: &Params,
+) -> Result<Result<issue::Tokens, TokenError>> {
+    let Some(text) = params.get("code") else {
+        return Ok(Err(TokenError::request("code is missing")));
+    };
+    let hash = keys::hash_text(text);
+    let mut conn = cx.db.read().await?;
+    let Some(code) = store::auth_code::by_hash(&mut conn, &hash).await? else {
+        return refuse(cx, client, None, UNUSABLE).await;
+    };
+    drop(conn);
+    if let Err(error) = check(cx, client, params, &code) {
+        if code.used_at.is_some() && code.client_id == client.id {
+            return revoke(cx, client, &code).await;
+        }
+        return refuse(cx, client, Some(&code), error).await;
+    }
+    let sign_in = SignIn::of_grant(&code);
+    let subject = client.subject(&code.subject, &code.pairwise_seed);
+    let minting = issue::Minting {
+        client,
+        subject: &subject,
+        sid: &code.sid,
+        nonce: code.nonce.as_deref(),
+        scopes: &code.scopes,
+        grant: code.grant_id,
+    };
+    let tokens = issue::tokens(cx, &sign_in, minting)?;
+    if claim(cx, client, &hash, &code).await? {
+        return Ok(Ok(tokens));
+    }
+    // Somebody else redeemed it between our read and our claim: the same as a code that comes again.
+    revoke(cx, client, &code).await
+}
+
+fn check(cx: &Cx, client: &Client, params: &Params, code: &AuthCode) -> Result<(), TokenError> {
+    if code.client_id != client.id || code.used_at.is_some() || code.voided_at.is_some() {
+        return Err(UNUSABLE);
+    }
+    if !code.alive || cx.now.since(code.created_at) >= LIFETIME {
+        return Err(UNUSABLE);
+    }
+    if params.get("redirect_uri") != Some(code.redirect_uri.as_str()) {
+        return Err(TokenError::grant("redirect_uri is not the one of the authorization request"));
+    }
+    check_pkce(params.get("code_verifier"), code.code_challenge.as_deref())
+}
+
+/// RFC 7636, section 4.6; a verifier without a challenge is a downgrade (RFC 9700, section 2.1.1).
+fn check_pkce(verifier: Option<&str>, challenge: Option<&str>) -> Result<(), TokenError> {
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+    match (verifier, challenge) {
+        (None, None) => Ok(()),
+        (Some(_), None) => Err(TokenError::grant("code_verifier without a code_challenge")),
+        (None, Some(_)) => Err(TokenError::grant("code_verifier is missing")),
+        (Some(verifier), Some(challenge)) => {
+            let digest = BASE64_URL_SAFE_NO_PAD.encode(keys::hash_text(verifier).as_bytes());
+            let right = bool::from(digest.as_bytes().ct_eq(challenge.as_bytes()));
+            if is_verifier(verifier) && right {
+                Ok(())
+            } else {
+                Err(TokenError::grant("code_verifier does not match the code_challenge"))
+            }
+        }
+    }
+}
+
+/// RFC 7636, section 4.1: 43 to 128 unreserved characters.
+fn is_verifier(text: &str) -> bool {
+    (43..=128).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+}
+
+async fn claim(cx: &Cx, client: &Client, hash: &TokenHash, code: &AuthCode) -> Result<bool> {
+    cx.db
+        .write(async |tx| {
+            if !store::auth_code::claim(tx, hash, cx.now).await? {
+                return Ok(false);
+            }
+            let entry = audit::Entry::new(audit::Event::TokensIssued)
+                .user(code.user_id)
+                .client(&client.id)
+                .detail(serde_json::json!({ "grant": code.grant_id }));
+            audit::record(cx, tx, entry).await?;
+            Ok(true)
+        })
+        .await
+}
+
+async fn revoke(
+    cx: &Cx,
+    client: &Client,
+    code: &AuthCode,
+) -> Result<Result<issue::Tokens, TokenError>> {
+    cx.db
+        .write(async |tx| {
+            store::grant::end(tx, code.grant_id, cx.now).await?;
+            let entry = audit::Entry::new(audit::Event::CodeReused)
+                .outcome("revoked")
+                .user(code.user_id)
+                .client(&client.id)
+                .detail(serde_json::json!({ "grant": code.grant_id }));
+            audit::record(cx, tx, entry).await
+        })
+        .await?;
+    Ok(Err(UNUSABLE))
+}
+
+async fn refuse(
+    cx: &Cx,
+    client: &Client,
+    code: Option<&AuthCode>,
+    error: TokenError,
+) -> Result<Result<issue::Tokens, TokenError>> {
+    cx.db
+        .write(async |tx| {
+            let entry = audit::Entry::new(audit::Event::TokenRefused)
+                .outcome(error.error)
+                .user(code.map(|code| code.user_id))
+                .client(&client.id)
+                .detail(serde_json::json!({ "why": error.description }));
+            audit::record(cx, tx, entry).await
+        })
+        .await?;
+    Ok(Err(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pkce_of_rfc_7636_appendix_b() {
+        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+        assert!(check_pkce(Some(verifier), Some(challenge)).is_ok());
+        assert!(check_pkce(None, None).is_ok());
+        for (verifier, challenge) in [
+            (Some(verifier), None),
+            (None, Some(challenge)),
+            (Some(challenge), Some(challenge)),
+            (Some("short"), Some(challenge)),
+        ] {
+            assert_eq!(check_pkce(verifier, challenge).unwrap_err().error, "invalid_grant");
+        }
+    }
+}
