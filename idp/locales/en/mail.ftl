@@ -1,0 +1,50 @@
+# Every text of every mail. A new language is a copy of this file in its own folder.
+#
+# A mail shows its title first, and mail programs show it in their lists. No text may hold an
+# address that could be opened: these mails have no links, so that a mail with a link is not ours.
+
+## The mail with a code. The code must be in its title, as { $code }, and must not be in its subject.
+
+mail-code-subject = Your { $brand } sign-in code (ref { $reference }, { $time })
+mail-code-title = { $code } is your sign-in code
+mail-code-reference = Reference: { $reference }. The sign-in page shows the same one.
+mail-code-until = It works until { $until }. Enter it in the browser where you started.
+mail-code-secret = We will never ask you for this code, and our staff never need it.
+mail-code-not-you = If you did not try to sign in, somebody may know your password. Give this code to nobody, go to { $brand } by typing its address yourself, and change your password.
+
+## The notice of a changed password.
+
+mail-password-changed-subject = Your { $brand } password was changed ({ $day }, { $time })
+mail-password-changed-title = Your password was changed
+mail-password-changed-when = It was changed on { $day } at { $time }.
+mail-password-changed-you = If it was you, there is nothing for you to do.
+mail-password-changed-not-you = If it was not you, go to { $brand } by typing its address yourself and choose a new password.
+
+## The notice of a forced reset.
+
+mail-reset-forced-subject = You will be asked for a new { $brand } password ({ $day }, { $time })
+mail-reset-forced-title = You will be asked for a new password at your next sign-in
+mail-reset-forced-when = This was decided on { $day } at { $time }, to keep your account safe.
+mail-reset-forced-ended = Your old sign-ins have been ended, on every device.
+mail-reset-forced-next = When you next sign in, enter your present password first. You will then be asked for a new one. Go to { $brand } by typing its address yourself.
+
+## In more than one mail.
+
+mail-secret = We will never ask you for your password or for a code by e-mail or by telephone.
+mail-support = If you need help: { $support }
+# The month arrives as its English name.
+mail-day = { $day } { $month ->
+    [January] January
+    [February] February
+    [March] March
+    [April] April
+    [May] May
+    [June] June
+    [July] July
+    [August] August
+    [September] September
+    [October] October
+    [November] November
+    [December] December
+   *[other] { $month }
+} { $year }

@@ -1,0 +1,153 @@
+//! The state that every request shares, and the context that one request gets.
+
+use std::{ops::Deref, sync::Arc};
+
+use flows::{Cx, Trace};
+use jiff::tz::TimeZone;
+use keys::{Hasher, HasherConfig, Rng, RootKeys};
+use store::{Db, Ephemeral};
+
+use crate::{
+    clock::Clock,
+    config::{BrandConfig, Issuer, ProxiesConfig},
+    http::cookies::CookieNames,
+    jobs::Wake,
+    live::Live,
+    mail::smtp::Mailer,
+};
+
+/// What a replica is made of.
+#[derive(Debug)]
+pub struct Build {
+    /// The issuer.
+    pub issuer: Issuer,
+    /// Name, support line and time zone.
+    pub brand: BrandConfig,
+    /// Whose word about client addresses is taken.
+    pub proxies: ProxiesConfig,
+    /// The database, migrated.
+    pub db: Db,
+    /// Counters that may vanish.
+    pub ephemeral: Ephemeral,
+    /// The clock.
+    pub clock: Clock,
+    /// The source of randomness.
+    pub rng: Rng,
+    /// The root keys.
+    pub root: RootKeys,
+    /// The hashing pool.
+    pub hashing: HasherConfig,
+    /// Where mail goes.
+    pub mailer: Mailer,
+}
+
+/// The shared state.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Parts>);
+
+/// What [`App`] holds.
+#[derive(Debug)]
+pub struct Parts {
+    /// The issuer.
+    pub issuer: Issuer,
+    issuer_text: Arc<str>,
+    /// Name, support line and time zone.
+    pub brand: BrandConfig,
+    /// Whose word about client addresses is taken.
+    pub proxies: ProxiesConfig,
+    /// The database.
+    pub db: Db,
+    /// Counters that may vanish.
+    pub ephemeral: Ephemeral,
+    /// The clock.
+    pub clock: Clock,
+    /// The source of randomness.
+    pub rng: Rng,
+    /// The root keys.
+    pub root: Arc<RootKeys>,
+    /// The hashing pool.
+    pub hasher: Hasher,
+    /// Settings, clients and keys in memory.
+    pub live: Live,
+    /// Where mail goes.
+    pub mailer: Mailer,
+    /// Wakes the workers when a request may have written a job.
+    pub jobs: Wake,
+    /// Names of the cookies.
+    pub cookies: CookieNames,
+    /// The discovery document.
+    pub metadata: String,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Makes signing keys if there are none, and reads what is kept in memory.
+    pub async fn start(build: Build) -> Result<Self, flows::Error> {
+        let root = Arc::new(build.root);
+        let hasher = Hasher::new(build.hashing, root.clone(), build.rng.clone());
+        let issuer_text: Arc<str> = build.issuer.as_str().into();
+        let live = Live::load(&build.db, &root).await?;
+        let app = Self(Arc::new(Parts {
+            metadata: flows::discovery::metadata(build.issuer.as_str())?,
+            cookies: CookieNames::for_issuer(&build.issuer),
+            issuer: build.issuer,
+            issuer_text,
+            brand: build.brand,
+            proxies: build.proxies,
+            db: build.db,
+            ephemeral: build.ephemeral,
+            clock: build.clock,
+            rng: build.rng,
+            root,
+            hasher,
+            live,
+            mailer: build.mailer,
+            jobs: Wake::default(),
+        }));
+        flows::signing_keys::ensure(&app.system_cx("start")).await?;
+        app.live.refresh(&app.db, &app.root).await?;
+        Ok(app)
+    }
+
+    /// The context of a request.
+    #[must_use]
+    pub fn cx(&self, trace: Trace) -> Cx {
+        let snapshot = self.live.snapshot();
+        Cx {
+            db: self.db.clone(),
+            now: self.clock.now(),
+            rng: self.rng.clone(),
+            root: self.root.clone(),
+            ring: snapshot.ring.clone(),
+            hasher: self.hasher.clone(),
+            settings: snapshot.settings.clone(),
+            clients: snapshot.clients.clone(),
+            ephemeral: self.ephemeral.clone(),
+            issuer: self.issuer_text.clone(),
+            trace,
+        }
+    }
+
+    /// A context for what no request asks for: a job, or the start.
+    #[must_use]
+    pub fn system_cx(&self, part: &str) -> Cx {
+        self.cx(Trace {
+            reference: flows::cx::reference(&self.rng),
+            network: None,
+            actor: format!("system:{part}"),
+        })
+    }
+
+    /// The zone in which people read clock times.
+    #[must_use]
+    pub fn zone(&self) -> &TimeZone {
+        &self.brand.time_zone
+    }
+}

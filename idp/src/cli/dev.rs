@@ -1,0 +1,78 @@
+//! `idp dev`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Done, Failed, print};
+use crate::dev::run::{self, Ready, Start};
+
+/// Run everything on this machine.
+#[derive(Args, Debug)]
+pub(super) struct Dev {
+    /// Folder for the data; made at the first start.
+    #[arg(long, value_name = "DIR", default_value = "dev-data")]
+    data_dir: PathBuf,
+    /// Address of the provider; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Address of health and readiness.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
+    ops_listen: SocketAddr,
+    /// Address of the demo portal.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    portal_listen: SocketAddr,
+    /// Print one line of JSON once everything answers.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Dev {
+    pub(super) async fn run(self) -> Done {
+        let start = Start {
+            data_dir: self.data_dir,
+            listen: self.listen,
+            ops_listen: self.ops_listen,
+            portal_listen: self.portal_listen,
+        };
+        let tell = if self.json { tell_programs } else { tell_people };
+        run::run(start, tell).await.map_err(Failed::new)
+    }
+}
+
+fn tell_programs(ready: &Ready) {
+    let people: Vec<_> = ready
+        .people
+        .iter()
+        .map(|person| json!({ "email": person.email, "password": person.password }))
+        .collect();
+    print::json(&json!({
+        "issuer": ready.issuer,
+        "portal": ready.portal,
+        "mailbox": ready.mailbox,
+        "ops": ready.ops,
+        "data_dir": ready.data_dir,
+        "people": people,
+        "clients": [{
+            "client_id": ready.client_id,
+            "client_secret": ready.client_secret,
+            "redirect_uri": ready.redirect_uri,
+        }],
+    }));
+}
+
+fn tell_people(ready: &Ready) {
+    print::line("");
+    print::line(&format!("  Demo portal   {}   <- open this and sign in", ready.portal));
+    print::line(&format!("  Mailbox       {}   <- codes arrive here", ready.mailbox));
+    print::line(&format!("  Issuer        {}", ready.issuer));
+    print::line(&format!("  Health        {}/readyz", ready.ops));
+    print::line(&format!("  Data          {}", ready.data_dir));
+    print::line("");
+    for person in &ready.people {
+        print::line(&format!("  {:<24} password {}", person.email, person.password));
+    }
+    print::line("");
+    print::line("  Ctrl-C stops it; what was made is there again at the next start.");
+}

@@ -1,0 +1,14 @@
+//! `idp migrate`.
+
+use super::{Done, place::Where, print};
+
+pub(super) async fn run(at: &Where) -> Done {
+    let place = at.open_any().await?;
+    if place.db.migrated().await? {
+        print::line("The database has the schema of this build already.");
+        return Ok(());
+    }
+    place.db.migrate().await?;
+    print::line("The database now has the schema of this build.");
+    Ok(())
+}

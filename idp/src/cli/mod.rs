@@ -1,0 +1,117 @@
+//! The command line. Exit codes: 0 done, 1 failed, 2 not understood.
+//!
+//! Data goes to standard output, everything else to standard error. Secrets are never arguments: they come on standard
+//! input and are printed once.
+
+mod client;
+mod dev;
+mod key;
+mod migrate;
+mod place;
+mod print;
+mod serve;
+mod setting;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use place::Where;
+pub(crate) use place::{open_database, root_keys};
+
+/// Vestibule: an OpenID Connect provider whose sign-in always takes two steps.
+#[derive(Debug, Parser)]
+#[command(name = "idp", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything on this machine, with a demo portal, demo people and a mailbox. Needs no configuration.
+    Dev(dev::Dev),
+    /// Run the provider.
+    Serve(serve::Serve),
+    /// Bring the database to the schema of this build.
+    Migrate {
+        #[command(flatten)]
+        at: Where,
+    },
+    /// Add, show and reset people.
+    #[command(subcommand)]
+    User(user::User),
+    /// Add, list and show clients (relying parties).
+    #[command(subcommand)]
+    Client(client::Client),
+    /// Read and change live settings. A change reaches every replica within two seconds.
+    #[command(subcommand)]
+    Setting(setting::Setting),
+    /// List signing keys.
+    #[command(subcommand)]
+    Key(key::Key),
+}
+
+/// Why a command failed: one or more lines for whoever typed it.
+#[derive(Debug)]
+pub(crate) struct Failed(String);
+
+impl<E: std::error::Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Failed {
+    pub(crate) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+type Done = Result<(), Failed>;
+
+/// Runs the program with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for; anything else was not understood.
+            let code = if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli.command)),
+        Err(error) => Err(error.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(why)) => {
+            print::error(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Done {
+    match command {
+        // Boxed: their futures are large, and are made once.
+        Command::Dev(dev) => Box::pin(dev.run()).await,
+        Command::Serve(serve) => Box::pin(serve.run()).await,
+        Command::Migrate { at } => migrate::run(&at).await,
+        Command::User(user) => user.run().await,
+        Command::Client(client) => client.run().await,
+        Command::Setting(setting) => setting.run().await,
+        Command::Key(key) => key.run().await,
+    }
+}

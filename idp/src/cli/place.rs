@@ -1,0 +1,159 @@
+//! Where a command finds its data: the folder of `dev`, or the configuration of `serve`.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+use flows::{Cx, Trace};
+use keys::{Hasher, HasherConfig, Rng, RootKey, RootKeys};
+use store::{Db, DbConfig, Ephemeral};
+
+use super::Failed;
+use crate::{
+    clock::Clock,
+    config::{self, Config, EphemeralUrl, HashingConfig, KeysConfig, RootKeyFile},
+    dev::folder::Folder,
+    live::Live,
+};
+
+/// Which data a command works on.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Where {
+    /// Configuration file (TOML) of `serve`; variables `IDP__SECTION__KEY` win over it.
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    config: Option<PathBuf>,
+    /// Data folder of `dev`.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// What a command works with.
+pub(super) struct Place {
+    pub(super) db: Db,
+    root: Arc<RootKeys>,
+    issuer: String,
+    hashing: HasherConfig,
+}
+
+impl Where {
+    /// Opens the database; its schema must be that of this build.
+    pub(super) async fn open(&self) -> Result<Place, Failed> {
+        let place = self.open_any().await?;
+        if place.db.migrated().await? {
+            Ok(place)
+        } else {
+            Err(Failed::new("the database has an older schema than this build: run `idp migrate`"))
+        }
+    }
+
+    /// Opens the database, whatever its schema.
+    pub(super) async fn open_any(&self) -> Result<Place, Failed> {
+        if let Some(dir) = &self.data_dir {
+            let folder = Folder::existing(dir).map_err(Failed::new)?;
+            Place::open(
+                &folder.database(),
+                &folder.keys(),
+                crate::dev::DEFAULT_ISSUER.to_owned(),
+                &HashingConfig::default(),
+            )
+            .await
+        } else {
+            let config = load(self.config.as_deref())?;
+            let issuer = config.issuer.as_str().to_owned();
+            Place::open(&config.database.store(), &config.keys, issuer, &config.hashing).await
+        }
+    }
+}
+
+impl Place {
+    async fn open(
+        database: &DbConfig,
+        keys: &KeysConfig,
+        issuer: String,
+        hashing: &HashingConfig,
+    ) -> Result<Self, Failed> {
+        let root = Arc::new(root_keys(keys)?);
+        let db = open_database(database).await?;
+        Ok(Self { db, root, issuer, hashing: hashing.pool() })
+    }
+
+    /// The context of one command. Who acts is the user of this machine's account.
+    pub(super) async fn cx(&self) -> Result<Cx, Failed> {
+        let rng = Rng::system();
+        let snapshot = Live::load(&self.db, &self.root).await?.snapshot();
+        Ok(Cx {
+            db: self.db.clone(),
+            now: Clock::system().now(),
+            root: self.root.clone(),
+            ring: snapshot.ring.clone(),
+            hasher: Hasher::new(self.hashing, self.root.clone(), rng.clone()),
+            settings: snapshot.settings.clone(),
+            clients: snapshot.clients.clone(),
+            ephemeral: Ephemeral::memory(),
+            issuer: self.issuer.as_str().into(),
+            trace: Trace {
+                reference: flows::cx::reference(&rng),
+                network: None,
+                actor: format!("cli:{}", account()),
+            },
+            rng,
+        })
+    }
+}
+
+/// Reads the configuration, or says everything that is wrong with it.
+pub(super) fn load(file: Option<&Path>) -> Result<Config, Failed> {
+    Config::load(file, config::environment()).map_err(|errors| {
+        let hint = if file.is_none() {
+            "\n(no --config FILE was given, so only IDP__ variables were read; `dev` data needs --data-dir DIR)"
+        } else {
+            ""
+        };
+        Failed::new(format!("{errors}{hint}"))
+    })
+}
+
+/// Reads the root keys.
+pub(crate) fn root_keys(config: &KeysConfig) -> Result<RootKeys, Failed> {
+    let keys: Result<Vec<_>, _> = config.root_file.iter().map(root_key).collect();
+    Ok(RootKeys::new(&keys?)?)
+}
+
+fn root_key(entry: &RootKeyFile) -> Result<RootKey, Failed> {
+    let content = std::fs::read(&entry.file).map_err(|error| {
+        let file = entry.file.display();
+        Failed::new(format!(
+            "keys.root_file: {file} of the key {} cannot be read: {error}",
+            entry.id
+        ))
+    })?;
+    let key = RootKey::parse(&entry.id, &content);
+    key.map_err(|error| Failed::new(format!("keys.root_file: {error}")))
+}
+
+/// Opens the database, or says by key name why not.
+pub(crate) async fn open_database(config: &DbConfig) -> Result<Db, Failed> {
+    Db::open(config)
+        .await
+        .map_err(|error| Failed::new(format!("database.url: cannot be opened: {error}")))
+}
+
+/// Opens the counters.
+pub(crate) fn open_ephemeral(url: &EphemeralUrl) -> Result<Ephemeral, Failed> {
+    match url {
+        EphemeralUrl::Memory => Ok(Ephemeral::memory()),
+        EphemeralUrl::Redis(url) => Ephemeral::redis(url.reveal())
+            .map_err(|error| Failed::new(format!("ephemeral.url: {error}"))),
+    }
+}
+
+/// The account that runs this command.
+fn account() -> String {
+    let mut names: Vec<_> = config::environment()
+        .filter(|(name, value)| matches!(name.as_str(), "USER" | "LOGNAME") && !value.is_empty())
+        .collect();
+    names.sort();
+    names.pop().map_or_else(|| "unknown".to_owned(), |(_, value)| value)
+}

@@ -1,0 +1,96 @@
+//! `idp serve`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use keys::Rng;
+use tokio::net::TcpListener;
+
+use super::{
+    Done, Failed,
+    place::{load, open_database, open_ephemeral, root_keys},
+};
+use crate::{
+    app::{App, Build},
+    clock::Clock,
+    config::{Config, DatabaseUrl},
+    dev::folder::Folder,
+    http::routes,
+    mail::smtp::Mailer,
+    serve::{self, Site},
+    telemetry,
+};
+
+/// Run the provider.
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    /// Configuration file (TOML); variables `IDP__SECTION__KEY` win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Done {
+        let config = load(self.config.as_deref())?;
+        let clock = Clock::system();
+        telemetry::init(&config.log, clock.clone())?;
+        refuse_dev_data(&config)?;
+        let app = Box::pin(start(&config, clock)).await?;
+        let bind = async |key: &str, address| {
+            TcpListener::bind(address)
+                .await
+                .map_err(|error| Failed::new(format!("{key}: {address} cannot be bound: {error}")))
+        };
+        let site = Site {
+            public: bind("listen.public", config.listen.public).await?,
+            ops: bind("listen.ops", config.listen.ops).await?,
+            router: routes::router(&app),
+        };
+        tracing::info!(
+            issuer = config.issuer.as_str(),
+            public = %config.listen.public,
+            ops = %config.listen.ops,
+            "serving"
+        );
+        serve::run(app, site, config.shutdown.grace, serve::signal()).await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn start(config: &Config, clock: Clock) -> Result<App, Failed> {
+    let root = root_keys(&config.keys)?;
+    let db = open_database(&config.database.store()).await?;
+    if !db.migrated().await? {
+        return Err(Failed::new(
+            "database.url: the schema is older than this build: run `idp migrate`",
+        ));
+    }
+    Ok(App::start(Build {
+        issuer: config.issuer.clone(),
+        brand: config.brand.clone(),
+        proxies: config.proxies.clone(),
+        db,
+        ephemeral: open_ephemeral(&config.ephemeral.url)?,
+        clock,
+        rng: Rng::system(),
+        root,
+        hashing: config.hashing.pool(),
+        mailer: Mailer::smtp(&config.smtp)?,
+    })
+    .await?)
+}
+
+/// Data of `dev` has demo people whose passwords lie in a file beside it.
+fn refuse_dev_data(config: &Config) -> Done {
+    if let DatabaseUrl::Sqlite(file) = &config.database.url
+        && let Some(dir) = file.parent()
+        && Folder::is_marked(dir)
+    {
+        let dir = dir.display();
+        return Err(Failed::new(format!(
+            "database.url: {dir} is a folder of `idp dev`; use another one"
+        )));
+    }
+    Ok(())
+}

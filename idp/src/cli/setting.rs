@@ -1,0 +1,140 @@
+//! `idp setting`.
+
+use clap::{Args, Subcommand};
+use flows::settings::{self, Change, State};
+use serde_json::{Value, json};
+use store::setting::SettingRow;
+
+use super::{Done, place::Where, print};
+use crate::clock::rfc3339;
+
+/// Read and change live settings.
+#[derive(Debug, Subcommand)]
+pub(super) enum Setting {
+    /// Show one setting, or all.
+    Get {
+        /// Name, such as `sign_in.code_window`; all if left out.
+        name: Option<String>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Change a setting.
+    Set {
+        /// Name, such as `sign_in.code_window`.
+        name: String,
+        /// Value from now on, such as `20m`.
+        value: String,
+        /// Why, for the record.
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Show every change of a setting, newest first.
+    History {
+        /// Name.
+        name: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Take the newest change of a setting back.
+    Undo {
+        /// Name.
+        name: String,
+        /// Why, for the record.
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct How {
+    #[command(flatten)]
+    at: Where,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Setting {
+    pub(super) async fn run(self) -> Done {
+        match self {
+            Self::Get { name, how } => get(name.as_deref(), &how).await,
+            Self::Set { name, value, reason, how } => {
+                let cx = how.at.open().await?.cx().await?;
+                let change = Change { name: &name, value: &value, reason: &reason };
+                changed(&settings::set(&cx, change).await??, &how);
+                Ok(())
+            }
+            Self::History { name, how } => history(&name, &how).await,
+            Self::Undo { name, reason, how } => {
+                let cx = how.at.open().await?.cx().await?;
+                changed(&settings::undo(&cx, &name, &reason).await??, &how);
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn get(name: Option<&str>, how: &How) -> Done {
+    let cx = how.at.open().await?.cx().await?;
+    let states = settings::states(&cx, name).await??;
+    if how.json {
+        print::json(&states.iter().map(state).collect::<Value>());
+        return Ok(());
+    }
+    for State { setting, value } in states {
+        let (name, least, most, about) = (setting.name, setting.least, setting.most, setting.about);
+        print::line(&format!("{name} = {value}  ({least} to {most}, default {})", setting.default));
+        print::line(&format!("    {about}"));
+    }
+    Ok(())
+}
+
+fn state(state: &State) -> Value {
+    let setting = state.setting;
+    json!({
+        "name": setting.name, "value": state.value, "default": setting.default, "least": setting.least,
+        "most": setting.most, "about": setting.about,
+    })
+}
+
+async fn history(name: &str, how: &How) -> Done {
+    let cx = how.at.open().await?.cx().await?;
+    let rows = settings::history(&cx, name).await??;
+    if how.json {
+        print::json(&rows.iter().map(version).collect::<Value>());
+    } else {
+        for row in &rows {
+            print::line(&told(row));
+        }
+    }
+    Ok(())
+}
+
+fn changed(row: &SettingRow, how: &How) {
+    if how.json {
+        print::json(&version(row));
+    } else {
+        print::line(&told(row));
+    }
+}
+
+fn told(row: &SettingRow) -> String {
+    let SettingRow { name, version, before, value, actor, reason, .. } = row;
+    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    let undo = row.undoes.map_or_else(String::new, |undone| format!(" (undoes version {undone})"));
+    format!(
+        "{}  {name} version {version}: {before} -> {value} by {actor}{undo}{why}",
+        rfc3339(row.at)
+    )
+}
+
+fn version(row: &SettingRow) -> Value {
+    json!({
+        "name": row.name, "version": row.version, "before": row.before, "value": row.value, "actor": row.actor,
+        "reason": row.reason, "undoes": row.undoes, "at": rfc3339(row.at),
+    })
+}

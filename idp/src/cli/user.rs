@@ -1,0 +1,153 @@
+//! `idp user`.
+
+use std::io::BufRead;
+
+use clap::Subcommand;
+use flows::{
+    account::create::{self, NewUser},
+    email::EmailAddress,
+    staff::{find, reset},
+};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::{Done, Failed, place::Where, print};
+use crate::clock::rfc3339;
+
+/// Add, show and reset people.
+#[derive(Debug, Subcommand)]
+pub(super) enum User {
+    /// Add a person; the password comes on standard input.
+    Add {
+        /// E-mail address, taken as verified.
+        email: String,
+        /// Full name.
+        #[arg(long, default_value = "")]
+        name: String,
+        /// Read the password from the first line of standard input.
+        #[arg(long, required = true)]
+        password_stdin: bool,
+        #[command(flatten)]
+        at: Where,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a person and what happened last.
+    Show {
+        /// E-mail address.
+        email: String,
+        #[command(flatten)]
+        at: Where,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Force a new password: everything signed in is signed out, and the next sign-in leads through the change.
+    Reset {
+        /// E-mail address.
+        email: String,
+        /// Why, for the record.
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        at: Where,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl User {
+    pub(super) async fn run(self) -> Done {
+        match self {
+            Self::Add { email, name, at, json, .. } => add(&email, name, &at, json).await,
+            Self::Show { email, at, json } => show(&email, &at, json).await,
+            Self::Reset { email, reason, at, json } => {
+                force_reset(&email, &reason, &at, json).await
+            }
+        }
+    }
+}
+
+fn address(text: &str) -> Result<EmailAddress, Failed> {
+    EmailAddress::parse(text).map_err(|bad| Failed::new(format!("{text}: {bad}")))
+}
+
+fn unknown(email: &EmailAddress) -> Failed {
+    Failed::new(format!("nobody has the address {email}"))
+}
+
+async fn add(email: &str, name: String, at: &Where, json: bool) -> Done {
+    let email = address(email)?;
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin().lock().read_line(&mut line)?;
+    let password = line.trim_end_matches(['\r', '\n']).to_owned();
+    let cx = at.open().await?.cx().await?;
+    let new = NewUser { email: email.clone(), name, claims: "{}".to_owned(), password };
+    let id = create::create(&cx, new).await??;
+    if json {
+        print::json(&json!({ "id": id, "email": email.written() }));
+    } else {
+        print::line(&format!("Added {email}."));
+    }
+    Ok(())
+}
+
+async fn show(email: &str, at: &Where, json: bool) -> Done {
+    let email = address(email)?;
+    let cx = at.open().await?.cx().await?;
+    let found = find::person(&cx, &email).await?.ok_or_else(|| unknown(&email))?;
+    let user = &found.user;
+    let events: Vec<_> = found
+        .events
+        .iter()
+        .map(|event| {
+            json!({
+                "at": rfc3339(event.at), "event": event.event, "outcome": event.outcome, "actor": event.actor,
+                "client": event.client_id, "network": event.network, "reference": event.reference,
+            })
+        })
+        .collect();
+    if json {
+        print::json(&json!({
+            "id": user.id, "subject": user.subject, "email": user.email, "email_verified": user.email_verified,
+            "name": user.name, "created_at": rfc3339(user.created_at),
+            "password_change_required_since": user.password_change_required_since.map(rfc3339),
+            "events": events,
+        }));
+        return Ok(());
+    }
+    print::line(&format!("{} <{}>", user.name, user.email));
+    print::line(&format!("added {}", rfc3339(user.created_at)));
+    if let Some(since) = user.password_change_required_since {
+        print::line(&format!("must choose a new password since {}", rfc3339(since)));
+    }
+    for event in &found.events {
+        let client = event.client_id.as_deref().unwrap_or("-");
+        print::line(&format!(
+            "{}  {:<22} {:<14} {:<20} {}  {}",
+            rfc3339(event.at),
+            event.event,
+            event.outcome,
+            event.actor,
+            event.reference,
+            client
+        ));
+    }
+    Ok(())
+}
+
+async fn force_reset(email: &str, reason: &str, at: &Where, json: bool) -> Done {
+    let email = address(email)?;
+    let cx = at.open().await?.cx().await?;
+    let epoch = reset::force(&cx, &email, reason).await?.ok_or_else(|| unknown(&email))?;
+    if json {
+        print::json(&json!({ "email": email.written(), "epoch": epoch }));
+    } else {
+        print::line(&format!(
+            "{email} is signed out everywhere and will be asked for a new password."
+        ));
+    }
+    Ok(())
+}

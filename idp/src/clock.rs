@@ -1,0 +1,159 @@
+//! The only clock.
+//!
+//! Flows are handed a [`Timestamp`]; whoever makes one asks here. Tests move the shifted clock
+//! instead of sleeping.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::tz::TimeZone;
+use store::Timestamp;
+
+/// Where "now" comes from. Copies share the same shift.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    shift_millis: Arc<AtomicI64>,
+}
+
+/// The hand that moves a shifted [`Clock`] and all its copies, for tests.
+#[derive(Clone, Debug)]
+pub struct ClockShift {
+    shift_millis: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// The clock of this machine.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { shift_millis: Arc::new(AtomicI64::new(0)) }
+    }
+
+    /// A clock that runs with this machine's but can be moved, and the hand that moves it.
+    #[must_use]
+    pub fn shifted() -> (Self, ClockShift) {
+        let shift_millis = Arc::new(AtomicI64::new(0));
+        (Self { shift_millis: Arc::clone(&shift_millis) }, ClockShift { shift_millis })
+    }
+
+    /// The present moment, to the millisecond.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let shift = self.shift_millis.load(Ordering::SeqCst);
+        Timestamp::from_millis(machine_millis().saturating_add(shift))
+    }
+}
+
+impl ClockShift {
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.shift_millis.fetch_add(by, Ordering::SeqCst);
+    }
+
+    /// Sets the clock to `to`, from where it runs on.
+    pub fn set(&self, to: Timestamp) {
+        self.shift_millis.store(to.millis().saturating_sub(machine_millis()), Ordering::SeqCst);
+    }
+}
+
+/// A clock time as people read it, floored to the minute: `9:41 am`.
+#[must_use]
+pub fn clock_time(at: Timestamp, zone: &TimeZone) -> String {
+    zoned(at, zone).strftime("%-I:%M %P").to_string()
+}
+
+/// Whether two moments are on the same day where the clock hangs.
+#[must_use]
+pub fn is_same_day(one: Timestamp, other: Timestamp, zone: &TimeZone) -> bool {
+    zoned(one, zone).date() == zoned(other, zone).date()
+}
+
+/// The moment in Coordinated Universal Time, for machines (RFC 3339): `2026-11-24T09:41:07.250Z`.
+#[must_use]
+pub fn rfc3339(at: Timestamp) -> String {
+    zoned(at, &TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// The same moment for APIs of the standard library.
+#[must_use]
+pub fn system_time(at: Timestamp) -> SystemTime {
+    let millis = Duration::from_millis(at.millis().unsigned_abs());
+    let moved = if at.millis() < 0 {
+        UNIX_EPOCH.checked_sub(millis)
+    } else {
+        UNIX_EPOCH.checked_add(millis)
+    };
+    moved.unwrap_or(UNIX_EPOCH)
+}
+
+/// A moment outside the calendar (beyond the year 9999) is shown as the calendar's nearest end.
+fn zoned(at: Timestamp, zone: &TimeZone) -> jiff::Zoned {
+    let end = if at.millis() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    jiff::Timestamp::from_millisecond(at.millis()).unwrap_or(end).to_zoned(zone.clone())
+}
+
+fn machine_millis() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
+    let now = SystemTime::now();
+    match now.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+    }
+
+    #[test]
+    fn a_shift_moves_every_copy_and_the_clock_runs_on() {
+        let (clock, shift) = Clock::shifted();
+        let copy = clock.clone();
+        let noon = at("2026-11-24T12:00:00Z");
+        shift.set(noon);
+        assert!(copy.now() >= noon);
+        shift.advance(Duration::from_mins(15));
+        let later = copy.now().since(noon);
+        assert!(later >= Duration::from_mins(15) && later < Duration::from_mins(16), "{later:?}");
+    }
+
+    #[test]
+    fn the_system_clock_is_the_machines() {
+        let before = machine_millis();
+        let now = Clock::system().now().millis();
+        assert!(before <= now && now <= machine_millis());
+    }
+
+    #[test]
+    fn a_clock_time_is_floored_and_in_the_zone() {
+        let zone = TimeZone::get("Pacific/Auckland").unwrap();
+        assert_eq!(clock_time(at("2026-11-23T20:41:59.999Z"), &zone), "9:41 am");
+        assert_eq!(clock_time(at("2026-11-24T11:05:00Z"), &zone), "12:05 am");
+        assert_eq!(clock_time(at("2026-06-24T00:00:00Z"), &zone), "12:00 pm");
+        assert_eq!(clock_time(at("2026-11-24T21:56:00Z"), &TimeZone::UTC), "9:56 pm");
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_in_the_zone() {
+        let zone = TimeZone::get("Pacific/Auckland").unwrap();
+        let (before, after) = (at("2026-11-24T10:59:59Z"), at("2026-11-24T11:00:00Z"));
+        assert!(!is_same_day(before, after, &zone));
+        assert!(is_same_day(before, after, &TimeZone::UTC));
+    }
+
+    #[test]
+    fn moments_for_machines() {
+        let moment = at("2026-11-24T09:41:07.25Z");
+        assert_eq!(rfc3339(moment), "2026-11-24T09:41:07.250Z");
+        assert_eq!(
+            system_time(moment).duration_since(UNIX_EPOCH).unwrap().as_millis(),
+            1_795_513_267_250
+        );
+        assert!(rfc3339(Timestamp::from_millis(i64::MAX)).starts_with("9999-"));
+    }
+}

@@ -1,0 +1,38 @@
+//! `[brand]`: what people see as the name of the service.
+
+use jiff::tz::TimeZone;
+
+use super::parse::line;
+use super::reader::Reader;
+
+/// Name, help and clock of the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrandConfig {
+    /// The name on pages and in mail. Default `Vestibule`.
+    pub name: String,
+    /// Where people find help, in words or a telephone number; pages leave the line out without it.
+    pub support: Option<String>,
+    /// The zone of the clock times on pages and in mail. Default `Pacific/Auckland`.
+    pub time_zone: TimeZone,
+}
+
+impl BrandConfig {
+    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
+        let name = reader.or("brand.name", "Vestibule".to_owned(), |text| line(text, 60));
+        let support = reader.optional("brand.support", |text| line(text, 200));
+        let time_zone = reader.optional("brand.time_zone", zone);
+        let time_zone = match time_zone? {
+            Some(zone) => Some(zone),
+            None => {
+                zone("Pacific/Auckland").map_err(|why| reader.problem("brand.time_zone", why)).ok()
+            }
+        };
+        Some(Self { name: name?, support: support?, time_zone: time_zone? })
+    }
+}
+
+fn zone(text: &str) -> Result<TimeZone, String> {
+    TimeZone::get(text).map_err(|_| {
+        format!("`{text}` is not a known time zone; use a name such as `Pacific/Auckland` or `UTC`")
+    })
+}

@@ -1,0 +1,85 @@
+//! `[database]`: where the truth is kept.
+
+use std::path::PathBuf;
+
+use store::DbConfig;
+use url::Url;
+
+use super::parse::number;
+use super::reader::{Reader, Reported};
+use super::secret::Secret;
+
+/// The database and how many connections it may have from this process.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// The most connections at once to PostgreSQL. Default 16.
+    pub max_connections: u32,
+}
+
+/// `sqlite:PATH` or `postgres://...`; both engines run the same statements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// The embedded default: a file.
+    Sqlite(PathBuf),
+    /// For more than one replica; the address may hold a password.
+    Postgres(Secret),
+}
+
+impl DatabaseConfig {
+    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
+        let url = match reader.secret("database.url", "database.url_file") {
+            Ok(Some(text)) => DatabaseUrl::parse(text.reveal())
+                .map_err(|why| reader.problem("database.url", why))
+                .ok(),
+            Ok(None) => {
+                let what = "`sqlite:PATH` or `postgres://...`, or name a file with it in database.url_file";
+                reader.problem("database.url", format!("is missing; set it to {what}"));
+                None
+            }
+            Err(Reported) => None,
+        };
+        let max_connections =
+            reader.or("database.max_connections", 16, |text| number(text, &(1..=1000)));
+        Some(Self { url: url?, max_connections: max_connections? })
+    }
+
+    /// The same for `store`; every commit to a file waits for the disk.
+    #[must_use]
+    pub fn store(&self) -> DbConfig {
+        match &self.url {
+            DatabaseUrl::Sqlite(file) => DbConfig::Sqlite { file: file.clone(), full_sync: true },
+            DatabaseUrl::Postgres(url) => DbConfig::Postgres {
+                url: url.reveal().to_owned(),
+                max_connections: self.max_connections,
+            },
+        }
+    }
+}
+
+impl DatabaseUrl {
+    /// Checks an address; `sqlite://PATH` is read as `sqlite:PATH`.
+    ///
+    /// # Errors
+    /// What to write instead, without the address itself.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(rest) = text.strip_prefix("sqlite:") {
+            let path = rest.strip_prefix("//").unwrap_or(rest);
+            if path.is_empty() || path.contains(['?', '#']) || path == ":memory:" {
+                return Err(
+                    "must name a file alone: `sqlite:/var/lib/vestibule/data.db`".to_owned()
+                );
+            }
+            return Ok(Self::Sqlite(PathBuf::from(path)));
+        }
+        let known =
+            Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"));
+        if known {
+            return Ok(Self::Postgres(Secret::new(text.to_owned())));
+        }
+        Err("must be `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`, with special characters \
+             of the password percent-encoded"
+            .to_owned())
+    }
+}

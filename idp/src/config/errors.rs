@@ -1,0 +1,55 @@
+//! What is wrong with a configuration.
+
+use std::fmt;
+
+/// One thing that is wrong, under the name of its key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The key as an operator writes it: `smtp.host`.
+    pub key: String,
+    /// What is wrong and what to do. Never holds the value of a secret.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.text)
+    }
+}
+
+/// All that is wrong with a configuration: one line per problem, sorted by key.
+#[derive(Clone, Debug)]
+pub struct ConfigErrors {
+    problems: Vec<Problem>,
+}
+
+impl ConfigErrors {
+    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+        problems.sort();
+        Self { problems }
+    }
+
+    pub(super) fn one(key: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::new(vec![Problem { key: key.into(), text: text.into() }])
+    }
+
+    /// The problems, sorted by key. Never empty.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, problem) in self.problems.iter().enumerate() {
+            if nth > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}

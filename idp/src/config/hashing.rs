@@ -1,0 +1,42 @@
+//! `[hashing]`: how much password hashing may run at once. Each thread keeps 19 MiB.
+
+use std::time::Duration;
+
+use super::parse::{duration, number};
+use super::reader::Reader;
+
+/// The bounded pool of password hashing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HashingConfig {
+    /// Threads of the pool. Default: the cores of this machine.
+    pub threads: usize,
+    /// Sign-ins that may wait for a thread; the next is answered "busy" at once. Default 128.
+    pub queue: usize,
+    /// The longest wait for a place. Default 5 s (decision 17).
+    pub wait: Duration,
+}
+
+impl Default for HashingConfig {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { threads: cores, queue: 128, wait: Duration::from_secs(5) }
+    }
+}
+
+impl HashingConfig {
+    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
+        let default = Self::default();
+        let threads =
+            reader.or("hashing.threads", default.threads, |text| number(text, &(1..=256)));
+        let queue = reader.or("hashing.queue", default.queue, |text| number(text, &(1..=10_000)));
+        let range = Duration::from_millis(100)..=Duration::from_mins(1);
+        let wait = reader.or("hashing.wait", default.wait, |text| duration(text, &range));
+        Some(Self { threads: threads?, queue: queue?, wait: wait? })
+    }
+
+    /// The same for `keys`.
+    #[must_use]
+    pub fn pool(&self) -> keys::HasherConfig {
+        keys::HasherConfig { threads: self.threads, queue: self.queue, wait: self.wait }
+    }
+}

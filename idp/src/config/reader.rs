@@ -1,0 +1,275 @@
+//! File and environment as one flat list of keys, from which each section takes its own.
+//!
+//! A key that nobody took is unknown. Problems are collected, never returned at once, so every
+//! section is read whatever the one before it said.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use ::config::{Environment, File, FileFormat, Source, Value, ValueKind};
+
+use super::errors::{ConfigErrors, Problem};
+use super::secret::Secret;
+
+/// The largest file that may hold a secret, in bytes: anything above is the wrong file.
+const SECRET_FILE_MAX: u64 = 16 * 1024;
+
+/// A value that could not be read; its problem is already on the list.
+#[derive(Debug)]
+pub(super) struct Reported;
+
+pub(super) struct Reader {
+    found: BTreeMap<String, Value>,
+    from_environment: BTreeSet<String>,
+    asked: BTreeSet<&'static str>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    /// Reads file and environment into one list of keys.
+    ///
+    /// # Errors
+    /// Only what makes the rest unreadable: a file that is missing or is not TOML.
+    pub(super) fn open(
+        path: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        let mut found = BTreeMap::new();
+        if let Some(path) = path {
+            for (key, value) in read_file(path)? {
+                flatten(&key, value, &mut found);
+            }
+        }
+        let environment = read_environment(env)?;
+        let from_environment = environment.keys().cloned().collect();
+        for (key, value) in environment {
+            found.remove(&other_spelling(&key));
+            found.insert(key, value);
+        }
+        let asked = BTreeSet::new();
+        Ok(Self { found, from_environment, asked, problems: Vec::new() })
+    }
+
+    /// Adds a problem under `key`; says which variable it came from, when it came from one.
+    pub(super) fn problem(&mut self, key: &str, text: impl Into<String>) {
+        let mut text = text.into();
+        if self.from_environment.contains(key) {
+            text = format!("{text} (set by {})", variable(key));
+        }
+        self.problems.push(Problem { key: key.to_owned(), text });
+    }
+
+    /// The value of `key`, once.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Value> {
+        self.asked.insert(key);
+        self.found.remove(key)
+    }
+
+    /// The text of `key`: `None` when it is absent.
+    fn text(&mut self, key: &'static str) -> Result<Option<String>, Reported> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        match value.into_string() {
+            Ok(text) if text.trim().is_empty() => {
+                self.problem(key, "is empty; give it a value or leave the key out");
+                Err(Reported)
+            }
+            Ok(text) => Ok(Some(text)),
+            Err(_) => {
+                self.problem(key, "must be one text, not a list or a table");
+                Err(Reported)
+            }
+        }
+    }
+
+    fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Reported> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        parse(text.trim()).map(Some).map_err(|why| {
+            self.problem(key, why);
+            Reported
+        })
+    }
+
+    /// A key that must be there; `what` says what to write when it is not.
+    pub(super) fn need<T>(
+        &mut self,
+        key: &'static str,
+        what: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        match self.parsed(key, parse) {
+            Ok(Some(value)) => Some(value),
+            Ok(None) => {
+                self.problem(key, format!("is missing; set it to {what}"));
+                None
+            }
+            Err(Reported) => None,
+        }
+    }
+
+    /// A key with a default.
+    pub(super) fn or<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.parsed(key, parse).ok().map(|value| value.unwrap_or(default))
+    }
+
+    /// A key that may be absent: the outer `None` is a reported problem, the inner one an absence.
+    #[expect(clippy::option_option, reason = "wrong and absent are different answers")]
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<Option<T>> {
+        self.parsed(key, parse).ok()
+    }
+
+    /// A secret: the text of `key`, or the content of the file that `file_key` names.
+    pub(super) fn secret(
+        &mut self,
+        key: &'static str,
+        file_key: &'static str,
+    ) -> Result<Option<Secret>, Reported> {
+        let text = self.text(key);
+        let file = self.text(file_key);
+        match (text?, file?) {
+            (Some(_), Some(_)) => {
+                self.problem(key, format!("is also given by {file_key}; keep one of the two"));
+                Err(Reported)
+            }
+            (Some(text), None) => Ok(Some(Secret::new(text))),
+            (None, Some(path)) => read_secret(Path::new(&path)).map(Some).map_err(|why| {
+                self.problem(file_key, why);
+                Reported
+            }),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// A list of texts: a TOML list, or texts with commas between them. Absent is empty.
+    pub(super) fn list(&mut self, key: &'static str) -> Option<Vec<String>> {
+        let Some(value) = self.take(key) else { return Some(Vec::new()) };
+        let texts = match value.kind {
+            ValueKind::Array(values) => {
+                values.into_iter().map(Value::into_string).collect::<Result<Vec<_>, _>>().ok()
+            }
+            ValueKind::String(text) => Some(text.split(',').map(str::to_owned).collect()),
+            _ => None,
+        };
+        let Some(texts) = texts else {
+            self.problem(key, "must be a list of texts");
+            return None;
+        };
+        let trimmed = texts.iter().map(|text| text.trim().to_owned());
+        Some(trimmed.filter(|text| !text.is_empty()).collect())
+    }
+
+    /// All problems, with one for each key that no section knows.
+    pub(super) fn finish(mut self) -> Vec<Problem> {
+        let unknown: Vec<String> = self.found.keys().cloned().collect();
+        for key in unknown {
+            let text = format!("is not a key of Vestibule; {}", self.neighbours(&key));
+            self.problem(&key, text);
+        }
+        self.problems
+    }
+
+    /// What could have been meant: the keys of the same section, or the sections.
+    fn neighbours(&self, key: &str) -> String {
+        let section = key.split('.').next().unwrap_or(key);
+        let inside: Vec<&str> = self
+            .asked
+            .iter()
+            .filter_map(|asked| asked.strip_prefix(section)?.strip_prefix('.'))
+            .collect();
+        if inside.is_empty() {
+            let sections: BTreeSet<&str> =
+                self.asked.iter().filter_map(|asked| asked.split('.').next()).collect();
+            return format!("there are {}", join(sections));
+        }
+        format!("[{section}] has {}", join(inside))
+    }
+}
+
+fn join<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// `smtp.host` as a variable: `IDP__SMTP__HOST`.
+fn variable(key: &str) -> String {
+    format!("IDP__{}", key.to_uppercase().replace('.', "__"))
+}
+
+/// A secret set by a variable replaces the file's, whichever of its two spellings either one uses.
+fn other_spelling(key: &str) -> String {
+    match key.strip_suffix("_file") {
+        Some(plain) => plain.to_owned(),
+        None => format!("{key}_file"),
+    }
+}
+
+fn read_file(path: &Path) -> Result<HashMap<String, Value>, ConfigErrors> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|why| ConfigErrors::one(&shown, format!("cannot be read: {why}")))?;
+    let source = File::from_str(&text, FileFormat::Toml);
+    let values = source
+        .collect()
+        .map_err(|why| ConfigErrors::one(&shown, without_excerpt(&why.to_string())))?;
+    Ok(values.into_iter().collect())
+}
+
+/// The parser quotes the line that it could not read, and that line may hold a password.
+fn without_excerpt(text: &str) -> String {
+    let kept =
+        text.lines().filter(|line| !line.trim_start_matches(char::is_numeric).contains(" |"));
+    kept.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(": ")
+}
+
+fn read_environment(
+    env: impl Iterator<Item = (String, String)>,
+) -> Result<BTreeMap<String, Value>, ConfigErrors> {
+    let ours = Environment::with_prefix("IDP").prefix_separator("__").separator("__");
+    let values = ours
+        .source(Some(env.collect()))
+        .collect()
+        .map_err(|why| ConfigErrors::one("environment", why.to_string()))?;
+    Ok(values.into_iter().collect())
+}
+
+/// Turns nested tables into dotted keys. Lists stay whole: each belongs to one key.
+fn flatten(key: &str, value: Value, into: &mut BTreeMap<String, Value>) {
+    match value.kind {
+        ValueKind::Table(table) => {
+            for (name, inner) in table {
+                flatten(&format!("{key}.{name}"), inner, into);
+            }
+        }
+        _ => {
+            into.insert(key.to_owned(), value);
+        }
+    }
+}
+
+fn read_secret(path: &Path) -> Result<Secret, String> {
+    let shown = path.display();
+    let size =
+        std::fs::metadata(path).map_err(|why| format!("{shown} cannot be read: {why}"))?.len();
+    if size > SECRET_FILE_MAX {
+        return Err(format!("{shown} is too large to be a secret ({size} bytes)"));
+    }
+    let text = std::fs::read_to_string(path)
+        .map(zeroize::Zeroizing::new)
+        .map_err(|why| format!("{shown} cannot be read: {why}"))?;
+    let text = text.trim_end_matches(['\n', '\r']);
+    if text.is_empty() {
+        return Err(format!("{shown} is empty; write the secret into it"));
+    }
+    Ok(Secret::new(text.to_owned()))
+}

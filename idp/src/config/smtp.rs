@@ -1,0 +1,134 @@
+//! `[smtp]`: how mail leaves.
+
+use std::time::Duration;
+
+use lettre::Address;
+
+use super::brand::BrandConfig;
+use super::parse::{duration, is_loopback, line, number};
+use super::reader::{Reader, Reported};
+use super::secret::Secret;
+
+/// The mail server and the sender.
+#[derive(Clone, Debug)]
+pub struct SmtpConfig {
+    /// Name of the server; its certificate must carry it.
+    pub host: String,
+    /// Default 587 with `starttls`, 465 with `tls`, 25 with `none`.
+    pub port: u16,
+    /// How the connection is protected. Default `starttls`, which is required, never optional.
+    pub tls: SmtpTls,
+    /// User name and password, when the server wants them.
+    pub credentials: Option<SmtpCredentials>,
+    /// The address in `From` and in the envelope.
+    pub from_address: Address,
+    /// The name in `From`. Default: `brand.name`.
+    pub from_name: String,
+    /// How long one attempt may take in all, connection included. Default 20 s.
+    pub timeout: Duration,
+}
+
+/// How the connection to the mail server is protected (RFC 8314).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmtpTls {
+    /// TLS after `STARTTLS`; a server that does not offer it gets no mail (RFC 3207).
+    StartTls,
+    /// TLS from the first byte.
+    Tls,
+    /// None: only for a server on this machine.
+    None,
+}
+
+/// What `AUTH` sends (RFC 4954).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmtpCredentials {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
+}
+
+impl SmtpConfig {
+    pub(super) fn read(reader: &mut Reader, brand: Option<&BrandConfig>) -> Option<Self> {
+        let host = reader.need("smtp.host", "the name of your mail server", host);
+        let tls = reader.or("smtp.tls", SmtpTls::StartTls, SmtpTls::parse);
+        let default_port = tls.map_or(0, SmtpTls::default_port);
+        let port = reader.or("smtp.port", default_port, |text| number(text, &(1..=u16::MAX)));
+        let credentials = SmtpCredentials::read(reader);
+        let what = "the address that sign-in codes come from";
+        let from_address = reader.need("smtp.from_address", what, address);
+        let from_name = reader.optional("smtp.from_name", |text| line(text, 100));
+        let range = Duration::from_secs(1)..=Duration::from_mins(5);
+        let timeout =
+            reader.or("smtp.timeout", Duration::from_secs(20), |text| duration(text, &range));
+        let smtp = Self {
+            host: host?,
+            port: port?,
+            tls: tls?,
+            credentials: credentials.ok()?,
+            from_address: from_address?,
+            from_name: from_name?.or_else(|| Some(brand?.name.clone()))?,
+            timeout: timeout?,
+        };
+        if smtp.tls == SmtpTls::None && !is_loopback(&smtp.host) {
+            let why = "`none` sends codes in the clear and is for a server on this machine alone; \
+                       use `starttls` or `tls`";
+            reader.problem("smtp.tls", why);
+            return None;
+        }
+        Some(smtp)
+    }
+}
+
+impl SmtpTls {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "starttls" => Ok(Self::StartTls),
+            "tls" => Ok(Self::Tls),
+            "none" => Ok(Self::None),
+            _ => Err(format!("`{text}` is not one of `starttls`, `tls`, `none`")),
+        }
+    }
+
+    /// The usual port (RFC 8314, section 7; RFC 5321 for the plain one).
+    fn default_port(self) -> u16 {
+        match self {
+            Self::StartTls => 587,
+            Self::Tls => 465,
+            Self::None => 25,
+        }
+    }
+}
+
+impl SmtpCredentials {
+    fn read(reader: &mut Reader) -> Result<Option<Self>, Reported> {
+        let username = reader.optional("smtp.username", |text| line(text, 320));
+        let password = reader.secret("smtp.password", "smtp.password_file");
+        match (username.ok_or(Reported)?, password?) {
+            (Some(username), Some(password)) => Ok(Some(Self { username, password })),
+            (None, None) => Ok(None),
+            (Some(_), None) => {
+                let why = "is missing while smtp.username is set; set it or smtp.password_file";
+                reader.problem("smtp.password", why);
+                Err(Reported)
+            }
+            (None, Some(_)) => {
+                reader.problem("smtp.username", "is missing while smtp.password is set; set it");
+                Err(Reported)
+            }
+        }
+    }
+}
+
+fn host(text: &str) -> Result<String, String> {
+    if text.contains(['/', '@', ' ']) {
+        return Err("must be the name of a server alone, such as `mail.example.org`".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|_| {
+        "is not an e-mail address; write it alone, such as `codes@login.example.org`".to_owned()
+    })
+}

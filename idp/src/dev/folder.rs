@@ -1,0 +1,137 @@
+//! The folder of `dev`: marked, so that `serve` never runs on it and `dev` never on another.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use keys::{Rng, RootKey};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use store::DbConfig;
+
+use crate::config::{KeysConfig, RootKeyFile};
+
+const MARK: &str = "idp-dev-folder";
+const MARK_TEXT: &str = "This folder belongs to `idp dev`. Its passwords are in demo.json: never serve real people from it.\n";
+const ROOT_KEY: &str = "root.key";
+const DEMO: &str = "demo.json";
+const DATABASE: &str = "vestibule.db";
+
+/// A marked folder.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+/// What `dev` must know again at its next start, in a file that only its owner reads.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Demo {
+    /// Secret of the demo portal.
+    pub client_secret: String,
+    /// Demo people.
+    pub people: Vec<DemoPerson>,
+}
+
+/// A demo person.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DemoPerson {
+    /// Address.
+    pub email: String,
+    /// Password, random per folder.
+    pub password: String,
+}
+
+impl Folder {
+    /// Whether a folder is one of `dev`.
+    #[must_use]
+    pub fn is_marked(dir: &Path) -> bool {
+        dir.join(MARK).exists()
+    }
+
+    /// A folder that `dev` has made.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn existing(dir: &Path) -> Result<Self, String> {
+        if Self::is_marked(dir) {
+            Ok(Self(dir.to_owned()))
+        } else {
+            let dir = dir.display();
+            Err(format!(
+                "{dir} is not a folder of `idp dev`; start `idp dev --data-dir {dir}` once"
+            ))
+        }
+    }
+
+    /// Makes the folder, its mark and its root key, or takes what is there.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn make(dir: &Path, rng: &Rng) -> Result<Self, String> {
+        let cannot = |error: io::Error| format!("{}: {error}", dir.display());
+        if !Self::is_marked(dir) {
+            fs::create_dir_all(dir).map_err(cannot)?;
+            if fs::read_dir(dir).map_err(cannot)?.next().is_some() {
+                let dir = dir.display();
+                return Err(format!(
+                    "{dir} has files that are not of `idp dev`; name an empty or new folder"
+                ));
+            }
+            fs::write(dir.join(MARK), MARK_TEXT).map_err(cannot)?;
+        }
+        let folder = Self(dir.to_owned());
+        if !folder.0.join(ROOT_KEY).exists() {
+            folder.write_private(ROOT_KEY, RootKey::generate(rng).as_bytes()).map_err(cannot)?;
+        }
+        Ok(folder)
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn database(&self) -> DbConfig {
+        DbConfig::Sqlite { file: self.0.join(DATABASE), full_sync: false }
+    }
+
+    /// The root key.
+    #[must_use]
+    pub fn keys(&self) -> KeysConfig {
+        let entry = RootKeyFile { id: "dev".to_owned(), file: self.0.join(ROOT_KEY) };
+        KeysConfig { root_file: vec![entry] }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What was kept.
+    #[must_use]
+    pub fn demo(&self) -> Option<Demo> {
+        self.read(DEMO)
+    }
+
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep(&self, demo: &Demo) -> io::Result<()> {
+        self.write_private(DEMO, &serde_json::to_vec_pretty(demo)?)
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_slice(&fs::read(self.0.join(name)).ok()?).ok()
+    }
+
+    /// Written beside and moved into place, so that a power cut leaves the old file or the new one.
+    fn write_private(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let beside = self.0.join(format!("{name}.new"));
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&beside)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(beside, self.0.join(name))
+    }
+}

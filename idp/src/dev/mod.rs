@@ -1,0 +1,13 @@
+//! What only `dev` has: the mailbox that stands in for mail, the demo portal that stands in for a client, and demo people.
+//! None of it is reachable from `serve`.
+
+mod demo;
+pub mod folder;
+mod guard;
+pub mod mailbox;
+mod page;
+pub mod portal;
+pub mod run;
+
+/// The issuer of a folder that is looked at while `dev` does not run.
+pub const DEFAULT_ISSUER: &str = "http://localhost:8080";

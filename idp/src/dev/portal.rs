@@ -1,0 +1,257 @@
+//! The demo portal: what a client of ours looks like, on a listener of its own.
+//!
+//! ```text
+//! /  --Sign in-->  /sign-in  --303-->  the provider  --303-->  /callback  --303-->  / (signed in)
+//! / (signed in)  --POST /sign-out, 303-->  the provider  --303-->  /signed-out
+//! ```
+
+mod pages;
+mod provider;
+#[cfg(test)]
+mod tests;
+mod visitors;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Form, Query, State};
+use axum::http::HeaderMap;
+use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use tokio::sync::RwLock;
+use url::Url;
+
+use super::page::{self, SECURITY};
+use crate::clock::Clock;
+use crate::config::Secret;
+use crate::fetch::{Fetch, FetchError};
+use pages::{FrontPage, Person, PersonPage, ProblemPage, SignedOutPage};
+use provider::{Pending, Provider, ProviderError};
+use visitors::Visitors;
+
+/// The demo portal and its registration at the provider.
+#[derive(Clone, Debug)]
+pub struct Portal {
+    /// The provider.
+    pub issuer: Url,
+    /// Our name there.
+    pub client_id: String,
+    /// Our secret there, sent by `client_secret_basic`.
+    pub client_secret: Secret,
+    /// Where browsers find this portal.
+    pub base: Url,
+    /// Judges the expiry of tokens.
+    pub clock: Clock,
+    /// The zone of the clock times shown.
+    pub time_zone: TimeZone,
+}
+
+impl Portal {
+    /// The redirect URI to register for this portal.
+    #[must_use]
+    pub fn redirect_uri(&self) -> String {
+        at(&self.base, "callback")
+    }
+
+    /// The post-logout redirect URI to register for this portal.
+    #[must_use]
+    pub fn post_logout_redirect_uri(&self) -> String {
+        at(&self.base, "signed-out")
+    }
+
+    /// The portal as a service. The provider need not run yet: it is discovered when it is first
+    /// needed, and again after a failure.
+    ///
+    /// # Errors
+    /// The HTTP client cannot start.
+    pub fn router(self) -> Result<Router, FetchError> {
+        let http = Fetch::loopback()?;
+        let desk =
+            Desk { portal: self, http, found: RwLock::default(), visitors: Visitors::default() };
+        Ok(Router::new()
+            .route("/", get(home))
+            .route("/sign-in", get(sign_in))
+            .route("/callback", get(callback))
+            .route("/sign-out", post(sign_out))
+            .route("/signed-out", get(signed_out))
+            .route("/portal.css", get(page::stylesheet))
+            .fallback(async || problem(&ProblemPage::not_found()))
+            .with_state(Arc::new(desk)))
+    }
+}
+
+fn at(base: &Url, page: &str) -> String {
+    format!("{}/{page}", base.as_str().trim_end_matches('/'))
+}
+
+/// What every handler needs.
+#[derive(Debug)]
+struct Desk {
+    portal: Portal,
+    http: Fetch,
+    found: RwLock<Option<Arc<Provider>>>,
+    visitors: Visitors,
+}
+
+impl Desk {
+    async fn provider(&self) -> Result<Arc<Provider>, ProviderError> {
+        if let Some(found) = self.found.read().await.clone() {
+            return Ok(found);
+        }
+        self.discover().await
+    }
+
+    async fn discover(&self) -> Result<Arc<Provider>, ProviderError> {
+        let fresh = Arc::new(Provider::discover(&self.portal, &self.http).await?);
+        *self.found.write().await = Some(Arc::clone(&fresh));
+        Ok(fresh)
+    }
+
+    /// From the code to a person: exchange, verify, ask userinfo. Keys may have been rotated since
+    /// discovery, so an unknown key is looked for once more.
+    async fn complete(&self, pending: Pending, code: String) -> Result<Person, ProviderError> {
+        let provider = self.provider().await?;
+        let answer = provider.exchange(&self.http, pending, code).await?;
+        let clock = &self.portal.clock;
+        let verified = match provider.verify(clock, &answer) {
+            Err(ProviderError::UnknownKey) => self.discover().await?.verify(clock, &answer)?,
+            other => other?,
+        };
+        let profile = provider.userinfo(&self.http, &verified).await?;
+        let profile = serde_json::to_value(&profile)
+            .map_err(|error| ProviderError::Untrusted(error.to_string()))?;
+        Ok(Person::new(&verified, &profile, clock.now(), &self.portal.time_zone))
+    }
+
+    fn cookie_name(&self) -> &'static str {
+        if self.portal.base.scheme() == "https" { "__Host-portal" } else { "portal" }
+    }
+
+    fn cookie<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        let all = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+        all.flat_map(|value| value.split(';'))
+            .find_map(|pair| pair.trim().strip_prefix(self.cookie_name())?.strip_prefix('='))
+    }
+
+    fn go(&self, cookie: &str, to: &str) -> Response {
+        let secure = if self.portal.base.scheme() == "https" { "; Secure" } else { "" };
+        let name = self.cookie_name();
+        let set = format!("{name}={cookie}; Path=/; HttpOnly; SameSite=Lax{secure}");
+        (SECURITY, [(SET_COOKIE, set)], Redirect::to(to)).into_response()
+    }
+
+    /// A page; its one form leads here and from here to the provider.
+    fn page(&self, page: &impl Template) -> Response {
+        page::html(page, &format!("'self' {}", self.portal.issuer.origin().ascii_serialization()))
+    }
+}
+
+fn problem(page: &ProblemPage) -> Response {
+    let status = page.status;
+    (status, page::html(page, "'self'")).into_response()
+}
+
+fn failed(error: &ProviderError) -> Response {
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(%error, source, "the demo portal could not finish a sign-in");
+    problem(&ProblemPage::from(error))
+}
+
+async fn home(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
+    let person = desk.cookie(&headers).and_then(|cookie| desk.visitors.person(cookie));
+    match person {
+        Some(person) => desk.page(&PersonPage { person: &person }),
+        None => desk.page(&FrontPage),
+    }
+}
+
+async fn sign_in(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
+    let provider = match desk.provider().await {
+        Ok(provider) => provider,
+        Err(error) => return failed(&error),
+    };
+    let (url, pending) = provider.authorize();
+    let cookie = desk.visitors.begin(desk.cookie(&headers), pending);
+    desk.go(&cookie, url.as_str())
+}
+
+/// What the provider sends to the callback (RFC 6749, 4.1.2; RFC 9207).
+#[derive(Debug, Deserialize)]
+struct Callback {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+    iss: Option<String>,
+}
+
+async fn callback(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    query: Result<Query<Callback>, QueryRejection>,
+) -> Response {
+    let cookie = desk.cookie(&headers).unwrap_or_default();
+    let Ok(Query(answer)) = query else { return problem(&ProblemPage::lost()) };
+    let state = answer.state.as_deref().unwrap_or_default();
+    let Some(pending) = desk.visitors.take(cookie, state) else {
+        // A double click, or "back": the sign-in is done and its code is spent.
+        let signed_in = desk.visitors.person(cookie).is_some();
+        return if signed_in { desk.go(cookie, "/") } else { problem(&ProblemPage::lost()) };
+    };
+    let provider = match desk.provider().await {
+        Ok(provider) => provider,
+        Err(error) => return failed(&error),
+    };
+    if answer.iss.as_deref().is_some_and(|iss| !provider.is(iss)) {
+        return failed(&ProviderError::Untrusted("iss is another provider's".to_owned()));
+    }
+    if let Some(error) = answer.error {
+        let description = answer.error_description.unwrap_or_default();
+        return problem(&ProblemPage::from_callback(&error, &description));
+    }
+    match desk.complete(pending, answer.code.unwrap_or_default()).await {
+        Ok(person) => desk.go(&desk.visitors.sign_in(cookie, person), "/"),
+        Err(error) => failed(&error),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct SignOut {
+    form: String,
+}
+
+async fn sign_out(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    Form(SignOut { form }): Form<SignOut>,
+) -> Response {
+    let cookie = desk.cookie(&headers).unwrap_or_default();
+    let Some(leaving) = desk.visitors.sign_out(cookie, &form) else {
+        return Redirect::to("/").into_response();
+    };
+    let provider = desk.provider().await.ok();
+    let away = provider.and_then(|provider| {
+        provider.logout(&leaving.person.id_token, &desk.portal, leaving.state)
+    });
+    desk.go(&leaving.cookie, away.as_ref().map_or("/signed-out", Url::as_str))
+}
+
+#[derive(Debug, Deserialize)]
+struct SignedOut {
+    state: Option<String>,
+}
+
+async fn signed_out(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    Query(SignedOut { state }): Query<SignedOut>,
+) -> Response {
+    let cookie = desk.cookie(&headers).unwrap_or_default();
+    let everywhere = desk.visitors.signed_out(cookie, state.as_deref().unwrap_or_default());
+    desk.page(&SignedOutPage { everywhere })
+}

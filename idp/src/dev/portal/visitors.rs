@@ -1,0 +1,120 @@
+//! Who is here: the portal's own sessions, in the memory of this process, under a random cookie.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use openidconnect::CsrfToken;
+
+use super::pages::Person;
+use super::provider::Pending;
+
+/// Visitors that are remembered; the one who came first is forgotten first.
+const VISITORS_MAX: usize = 1000;
+/// Sign-ins that one browser may have under way (tabs).
+const PENDING_MAX: usize = 8;
+
+/// All visitors.
+#[derive(Debug, Default)]
+pub(super) struct Visitors {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    by_cookie: HashMap<String, Visitor>,
+    order: VecDeque<String>,
+}
+
+#[derive(Debug, Default)]
+struct Visitor {
+    pending: VecDeque<Pending>,
+    person: Option<Arc<Person>>,
+    signing_out: Option<String>,
+}
+
+/// A visitor who just left: what the logout request needs.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    pub(super) person: Arc<Person>,
+    pub(super) cookie: String,
+    pub(super) state: CsrfToken,
+}
+
+impl Visitors {
+    /// Remembers a sign-in under way; the cookie to set, which is the present one if it is known.
+    pub(super) fn begin(&self, cookie: Option<&str>, pending: Pending) -> String {
+        let mut inner = self.lock();
+        let known = cookie.filter(|cookie| inner.by_cookie.contains_key(*cookie));
+        let cookie = known.map_or_else(|| inner.add(Visitor::default()), str::to_owned);
+        if let Some(visitor) = inner.by_cookie.get_mut(&cookie) {
+            if visitor.pending.len() >= PENDING_MAX {
+                visitor.pending.pop_front();
+            }
+            visitor.pending.push_back(pending);
+        }
+        cookie
+    }
+
+    /// The sign-in under way that `state` names, once, and only for the browser that began it.
+    pub(super) fn take(&self, cookie: &str, state: &str) -> Option<Pending> {
+        let mut inner = self.lock();
+        let visitor = inner.by_cookie.get_mut(cookie)?;
+        let nth = visitor.pending.iter().position(|pending| pending.state.secret() == state)?;
+        visitor.pending.remove(nth)
+    }
+
+    /// Signs a visitor in under a new cookie; the old one and all that hung on it are forgotten.
+    pub(super) fn sign_in(&self, cookie: &str, person: Person) -> String {
+        let mut inner = self.lock();
+        inner.remove(cookie);
+        inner.add(Visitor { person: Some(Arc::new(person)), ..Visitor::default() })
+    }
+
+    /// Who is signed in.
+    pub(super) fn person(&self, cookie: &str) -> Option<Arc<Person>> {
+        self.lock().by_cookie.get(cookie)?.person.clone()
+    }
+
+    /// Signs a visitor out when the form is one that this visitor was given.
+    pub(super) fn sign_out(&self, cookie: &str, form: &str) -> Option<Leaving> {
+        let mut inner = self.lock();
+        let person = inner.by_cookie.get(cookie)?.person.clone()?;
+        if person.form != form {
+            return None;
+        }
+        inner.remove(cookie);
+        let state = CsrfToken::new_random();
+        let signing_out = Some(state.secret().clone());
+        let cookie = inner.add(Visitor { signing_out, ..Visitor::default() });
+        Some(Leaving { person, cookie, state })
+    }
+
+    /// Whether this browser comes back from the logout that it began, once.
+    pub(super) fn signed_out(&self, cookie: &str, state: &str) -> bool {
+        let mut inner = self.lock();
+        let Some(visitor) = inner.by_cookie.get_mut(cookie) else { return false };
+        visitor.signing_out.take_if(|expected| expected == state).is_some()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn add(&mut self, visitor: Visitor) -> String {
+        while self.order.len() >= VISITORS_MAX {
+            let Some(first) = self.order.pop_front() else { break };
+            self.by_cookie.remove(&first);
+        }
+        let cookie = CsrfToken::new_random_len(32).secret().clone();
+        self.order.push_back(cookie.clone());
+        self.by_cookie.insert(cookie.clone(), visitor);
+        cookie
+    }
+
+    fn remove(&mut self, cookie: &str) {
+        self.by_cookie.remove(cookie);
+        self.order.retain(|kept| kept != cookie);
+    }
+}

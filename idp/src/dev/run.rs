@@ -1,0 +1,204 @@
+//! `idp dev`: provider, demo portal, demo people and mailbox in one process, on loopback alone.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use jiff::tz::TimeZone;
+use keys::Rng;
+use store::{Db, Ephemeral};
+use tokio::net::TcpListener;
+
+use super::{
+    demo,
+    folder::{Demo, DemoPerson, Folder},
+    guard,
+    mailbox::{self, Mailbox},
+    portal::Portal,
+};
+use crate::{
+    app::{App, Build},
+    cli::{open_database, root_keys},
+    clock::Clock,
+    config::{
+        BrandConfig, HashingConfig, Issuer, LogConfig, LogFormat, LogLevel, ProxiesConfig, Secret,
+    },
+    http::routes,
+    mail::smtp::Mailer,
+    serve::{self, Site},
+    telemetry,
+};
+
+/// How long requests in flight may take after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What `dev` is started with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Folder for the data.
+    pub data_dir: PathBuf,
+    /// Address of the provider.
+    pub listen: SocketAddr,
+    /// Address of health and readiness.
+    pub ops_listen: SocketAddr,
+    /// Address of the demo portal.
+    pub portal_listen: SocketAddr,
+}
+
+/// What answers now.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The issuer.
+    pub issuer: String,
+    /// The demo portal.
+    pub portal: String,
+    /// The mailbox page; with `.json` behind it, the same for programs.
+    pub mailbox: String,
+    /// Health and readiness.
+    pub ops: String,
+    /// Where the data lie.
+    pub data_dir: String,
+    /// Demo people with their passwords.
+    pub people: Vec<DemoPerson>,
+    /// Registration of the demo portal.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// Its redirect URI.
+    pub redirect_uri: String,
+}
+
+struct Listeners {
+    public: TcpListener,
+    ops: TcpListener,
+    portal: TcpListener,
+}
+
+/// Starts everything, tells what answers, and runs until it is asked to stop.
+///
+/// # Errors
+/// What stands in the way, in words.
+pub async fn run(start: Start, tell: impl Fn(&Ready)) -> Result<(), String> {
+    let clock = Clock::system();
+    let log = LogConfig { format: LogFormat::Text, level: LogLevel::Info };
+    telemetry::init(&log, clock.clone()).map_err(text)?;
+    let rng = Rng::system();
+    let listeners = Listeners {
+        public: bind("--listen", start.listen).await?,
+        ops: bind("--ops-listen", start.ops_listen).await?,
+        portal: bind("--portal-listen", start.portal_listen).await?,
+    };
+    let folder = Folder::make(&start.data_dir, &rng)?;
+    let demo = demo::kept_or_new(&folder, &rng).map_err(text)?;
+    let db = open_database(&folder.database()).await.map_err(|failed| failed.to_string())?;
+    db.migrate().await.map_err(text)?;
+    let issuer = Issuer::parse(&format!("http://localhost:{}", port(&listeners.public)?))?;
+    let mailbox = Arc::new(Mailbox::new(clock.clone()));
+    let app = app(&folder, (db, clock, rng), &issuer, &mailbox).await?;
+    let portal = portal(&app, &demo, &issuer, &listeners)?;
+    let cx = app.system_cx("dev");
+    demo::people(&cx, &demo).await?;
+    demo::portal(&cx, &portal).await?;
+    app.live.refresh(&app.db, &app.root).await.map_err(text)?;
+    let ready = ready(&folder, demo, &portal, &listeners)?;
+    serve_all(app, listeners, (portal, mailbox), || tell(&ready)).await
+}
+
+async fn app(
+    folder: &Folder,
+    (db, clock, rng): (Db, Clock, Rng),
+    issuer: &Issuer,
+    mailbox: &Arc<Mailbox>,
+) -> Result<App, String> {
+    let build = Build {
+        issuer: issuer.clone(),
+        brand: BrandConfig {
+            name: "Vestibule".to_owned(),
+            support: None,
+            time_zone: TimeZone::system(),
+        },
+        proxies: ProxiesConfig::default(),
+        db,
+        ephemeral: Ephemeral::memory(),
+        clock,
+        rng,
+        root: root_keys(&folder.keys()).map_err(|failed| failed.to_string())?,
+        hashing: HashingConfig::default().pool(),
+        mailer: Mailer::mailbox(mailbox.clone()),
+    };
+    App::start(build).await.map_err(text)
+}
+
+fn portal(
+    app: &App,
+    demo: &Demo,
+    issuer: &Issuer,
+    listeners: &Listeners,
+) -> Result<Portal, String> {
+    let base = format!("http://localhost:{}", port(&listeners.portal)?);
+    Ok(Portal {
+        issuer: issuer.url().clone(),
+        client_id: demo::CLIENT_ID.to_owned(),
+        client_secret: Secret::new(demo.client_secret.clone()),
+        base: base.parse().map_err(text)?,
+        clock: app.clock.clone(),
+        time_zone: app.zone().clone(),
+    })
+}
+
+fn ready(
+    folder: &Folder,
+    demo: Demo,
+    portal: &Portal,
+    listeners: &Listeners,
+) -> Result<Ready, String> {
+    let issuer = portal.issuer.origin().ascii_serialization();
+    Ok(Ready {
+        mailbox: format!("{issuer}/dev/mailbox"),
+        issuer,
+        portal: portal.base.origin().ascii_serialization(),
+        ops: format!("http://localhost:{}", port(&listeners.ops)?),
+        data_dir: folder.path().canonicalize().map_err(text)?.display().to_string(),
+        people: demo.people,
+        client_id: portal.client_id.clone(),
+        client_secret: demo.client_secret,
+        redirect_uri: portal.redirect_uri(),
+    })
+}
+
+async fn serve_all(
+    app: App,
+    listeners: Listeners,
+    (portal, mailbox): (Portal, Arc<Mailbox>),
+    tell: impl FnOnce(),
+) -> Result<(), String> {
+    let authority = portal.base.authority().to_owned();
+    let portal = guard::known_host(portal.router().map_err(text)?, &authority);
+    let mailbox = guard::known_host(mailbox::router(mailbox), app.issuer.authority());
+    let router = mailbox.fallback_service(routes::router(&app));
+    let Listeners { public, ops, portal: portal_listener } = listeners;
+    let site = Site { public, ops, router };
+    let serving = serve::run(app, site, GRACE, serve::signal());
+    let portal = axum::serve(portal_listener, portal).into_future();
+    // The listeners are bound, so whoever reads the lines is answered.
+    tell();
+    tokio::select! {
+        served = serving => served.map_err(text),
+        ended = portal => ended.map_err(text),
+    }
+}
+
+async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    if !address.ip().is_loopback() {
+        return Err(format!("{flag} {address}: `dev` serves this machine alone; use 127.0.0.1"));
+    }
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("{flag} {address}: {error}; port 0 picks a free one"))
+}
+
+fn port(listener: &TcpListener) -> Result<u16, String> {
+    listener.local_addr().map(|address| address.port()).map_err(text)
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,145 @@
+//! The only HTTP client.
+//!
+//! Today its one user is the demo portal of `dev`, which talks to its provider on the same machine.
+//! So it speaks to this machine alone: no proxy of the environment, no root certificates to load,
+//! no address that an answer could lead it to.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::http::{self, Response};
+use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
+
+use crate::config::is_loopback;
+
+/// The largest answer that is read, in bytes.
+const BODY_MAX: usize = 1 << 20;
+
+/// A client for servers on this machine. Follows no redirect: an answer of the token endpoint that
+/// leads elsewhere would take the client's secret with it.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    client: reqwest::Client,
+}
+
+/// A request that was not made, or an answer that was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The address is not on this machine.
+    #[error("{0} is not an address of this machine")]
+    NotLoopback(String),
+    /// The answer is longer than this client reads.
+    #[error("the answer is larger than {BODY_MAX} bytes")]
+    TooLarge,
+    /// No connection, or not in time.
+    #[error("the request failed")]
+    Failed(#[from] reqwest::Error),
+    /// The answer cannot be passed on.
+    #[error("the answer is malformed")]
+    Malformed(#[from] http::Error),
+}
+
+impl Fetch {
+    /// A client for this machine.
+    ///
+    /// # Errors
+    /// The HTTP library cannot start.
+    pub fn loopback() -> Result<Self, FetchError> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one client")]
+        let builder = reqwest::Client::builder();
+        let client = builder
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .tls_certs_only([])
+            .connect_timeout(Duration::from_secs(2))
+            .timeout(Duration::from_secs(10))
+            .build()?;
+        Ok(Self { client })
+    }
+
+    async fn request(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
+        let host = request.uri().host().unwrap_or_default();
+        if !is_loopback(host) {
+            return Err(FetchError::NotLoopback(host.to_owned()));
+        }
+        let request = reqwest::Request::try_from(request)?;
+        let mut answer = self.client.execute(request).await.map_err(reqwest::Error::without_url)?;
+        let mut builder = Response::builder().status(answer.status());
+        for (name, value) in answer.headers() {
+            builder = builder.header(name, value);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            if body.len() + chunk.len() > BODY_MAX {
+                return Err(FetchError::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(builder.body(body)?)
+    }
+}
+
+impl<'c> AsyncHttpClient<'c> for Fetch {
+    type Error = FetchError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, FetchError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.request(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::response::Redirect;
+    use axum::routing::{get, post};
+
+    use super::*;
+
+    async fn server() -> String {
+        let app = Router::new()
+            .route("/away", get(|| async { Redirect::to("http://192.0.2.1/") }))
+            .route("/large", get(|| async { vec![0_u8; BODY_MAX + 1] }))
+            .route("/echo", post(|body: String| async move { body }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        format!("http://{address}")
+    }
+
+    async fn call(method: &str, url: &str, body: &str) -> Result<HttpResponse, FetchError> {
+        let request = http::Request::builder().method(method).uri(url);
+        let request = request.body(body.as_bytes().to_vec()).unwrap();
+        Fetch::loopback().unwrap().call(request).await
+    }
+
+    #[tokio::test]
+    async fn a_request_and_its_answer_pass_whole() {
+        let base = server().await;
+        let answer = call("POST", &format!("{base}/echo"), "code=x").await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), answer.body().as_slice()),
+            (200, b"code=x".as_slice())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_is_not_followed() {
+        let base = server().await;
+        let answer = call("GET", &format!("{base}/away"), "").await.unwrap();
+        assert_eq!(answer.status(), 303);
+        assert_eq!(answer.headers()["location"], "http://192.0.2.1/");
+    }
+
+    #[tokio::test]
+    async fn other_machines_and_endless_answers_are_refused() {
+        let base = server().await;
+        let large = call("GET", &format!("{base}/large"), "").await;
+        assert!(matches!(large, Err(FetchError::TooLarge)));
+        for url in ["http://192.0.2.1/", "http://localhost.example/", "http://127.0.0.1.example/"] {
+            assert!(matches!(call("GET", url, "").await, Err(FetchError::NotLoopback(_))), "{url}");
+        }
+        let closed = call("GET", "http://127.0.0.1:1/", "").await;
+        assert!(matches!(closed, Err(FetchError::Failed(_))));
+    }
+}

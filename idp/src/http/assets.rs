@@ -1,0 +1,19 @@
+//! Style sheets, compiled in, under names that change with their content.
+
+use axum::{
+    extract::{Path, rejection::PathRejection},
+    http::header,
+    response::{IntoResponse, Response},
+};
+
+use super::error::Failure;
+use crate::view;
+
+const FOREVER: &str = "public, max-age=31536000, immutable";
+
+pub(super) async fn asset(name: Result<Path<String>, PathRejection>) -> Result<Response, Failure> {
+    let Path(name) = name.map_err(|_| Failure::NotFound)?;
+    let asset = view::asset(&format!("/assets/{name}")).ok_or(Failure::NotFound)?;
+    let headers = [(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, FOREVER)];
+    Ok((headers, asset.bytes).into_response())
+}

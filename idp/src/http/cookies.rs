@@ -1,0 +1,104 @@
+//! The two cookies, and the one function that decides what they are called (decision 13).
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use keys::OpaqueToken;
+
+use crate::config::Issuer;
+
+/// Names and flags of the cookies.
+#[derive(Clone, Debug)]
+pub struct CookieNames {
+    browser: &'static str,
+    session: &'static str,
+    flags: &'static str,
+}
+
+impl CookieNames {
+    /// `__Host-` and `Secure` on https. On `dev`'s http issuer neither, because browsers and cookie jars disagree about
+    /// http on loopback.
+    #[must_use]
+    pub fn for_issuer(issuer: &Issuer) -> Self {
+        if issuer.is_https() {
+            Self {
+                browser: "__Host-browser",
+                session: "__Host-session",
+                flags: "; Path=/; Secure; HttpOnly; SameSite=Lax",
+            }
+        } else {
+            Self {
+                browser: "browser",
+                session: "session",
+                flags: "; Path=/; HttpOnly; SameSite=Lax",
+            }
+        }
+    }
+
+    /// The browser cookie of a request.
+    #[must_use]
+    pub fn browser(&self, headers: &HeaderMap) -> Option<OpaqueToken> {
+        read(headers, self.browser)
+    }
+
+    /// The session cookie of a request.
+    #[must_use]
+    pub fn session(&self, headers: &HeaderMap) -> Option<OpaqueToken> {
+        read(headers, self.session)
+    }
+
+    /// Sets the browser cookie.
+    #[must_use]
+    pub fn set_browser(&self, value: &OpaqueToken) -> Option<HeaderValue> {
+        self.set(self.browser, value.reveal())
+    }
+
+    /// Sets the session cookie. It has no lifetime of its own: it goes with the browser, the session with its limits.
+    #[must_use]
+    pub fn set_session(&self, value: &OpaqueToken) -> Option<HeaderValue> {
+        self.set(self.session, value.reveal())
+    }
+
+    /// Takes the session cookie away.
+    #[must_use]
+    pub fn clear_session(&self) -> Option<HeaderValue> {
+        HeaderValue::try_from(format!("{}={}; Max-Age=0", self.session, self.flags)).ok()
+    }
+
+    fn set(&self, name: &str, value: &str) -> Option<HeaderValue> {
+        let mut header = HeaderValue::try_from(format!("{name}={value}{}", self.flags)).ok()?;
+        header.set_sensitive(true);
+        Some(header)
+    }
+}
+
+/// A cookie that comes twice was planted beside the real one, and counts as none.
+fn read(headers: &HeaderMap, name: &str) -> Option<OpaqueToken> {
+    let mut found = None;
+    for header in headers.get_all(header::COOKIE) {
+        for pair in header.to_str().ok()?.split(';') {
+            if let Some((key, value)) = pair.trim().split_once('=')
+                && key == name
+                && found.replace(value).is_some()
+            {
+                return None;
+            }
+        }
+    }
+    found.and_then(OpaqueToken::parse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_that_comes_twice_counts_as_none() {
+        let value = "A".repeat(43);
+        let names = CookieNames::for_issuer(&Issuer::parse("https://login.example.org").unwrap());
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, format!("a=b; __Host-browser={value}").parse().unwrap());
+        assert!(names.browser(&headers).is_some());
+        assert!(names.session(&headers).is_none());
+        headers.append(header::COOKIE, format!("__Host-browser={value}").parse().unwrap());
+        assert!(names.browser(&headers).is_none());
+    }
+}

@@ -1,0 +1,134 @@
+//! The one place that turns errors into responses.
+//!
+//! A [`Failure`] knows its status and what it is about; the outermost layer, which knows the class of the route, renders
+//! it as a page for people or as JSON for programs, with the request's reference on it. Two texts per failure: what the
+//! reader is told, and what the log is told.
+
+use std::time::Duration;
+
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+
+/// Why a request has no answer.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    /// An authorization request whose redirect URI is not trusted; for whoever builds the client.
+    Request(&'static str),
+    /// An attempt that is gone, too old or of another browser.
+    StartAgain,
+    /// No such address.
+    NotFound,
+    /// Another method than the route has.
+    Method,
+    /// A form from another site, or without its token.
+    Forbidden,
+    /// The body is no form.
+    NotAForm,
+    /// The body is too large.
+    TooLarge,
+    /// A Host that is not ours (misuse case 50).
+    Misdirected,
+    /// Too many posts from one network.
+    TooMany(Duration),
+    /// Nobody knows from where the request comes, and it must be known.
+    UnknownNetwork,
+    /// Full: wait and try again.
+    Busy(Duration),
+    /// The machine failed.
+    Internal(String),
+    /// The database did not say whether it did what was asked: trying again is safe.
+    Unknown(String),
+}
+
+impl Failure {
+    /// The status.
+    pub(super) const fn status(&self) -> StatusCode {
+        match self {
+            Self::Request(_) | Self::StartAgain => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Forbidden | Self::UnknownNetwork => StatusCode::FORBIDDEN,
+            Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy(_) | Self::Unknown(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// When it is worth trying again.
+    pub(super) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooMany(after) | Self::Busy(after) => Some(*after),
+            Self::Unknown(_) => Some(Duration::from_secs(2)),
+            _ => None,
+        }
+    }
+
+    /// What the log is told.
+    pub(super) fn detail(&self) -> &str {
+        match self {
+            Self::Request(why) => why,
+            Self::Internal(why) | Self::Unknown(why) => why,
+            Self::StartAgain => "the attempt is gone, too old or of another browser",
+            Self::NotFound => "no such path",
+            Self::Method => "no such method",
+            Self::Forbidden => "cross-site or without form token",
+            Self::NotAForm => "not a form",
+            Self::TooLarge => "body too large",
+            Self::Misdirected => "foreign Host",
+            Self::TooMany(_) => "too many posts from one network",
+            Self::UnknownNetwork => "a trusted proxy named no address",
+            Self::Busy(_) => "full",
+        }
+    }
+
+    /// Whether the machine is at fault.
+    pub(super) const fn is_ours(&self) -> bool {
+        matches!(self, Self::Internal(_) | Self::Unknown(_))
+    }
+
+    /// The error code for programs (RFC 6749, section 5.2, where it has one).
+    pub(super) const fn code(&self) -> &'static str {
+        match self {
+            Self::TooMany(_) | Self::Busy(_) | Self::Unknown(_) => "temporarily_unavailable",
+            Self::Internal(_) => "server_error",
+            _ => "invalid_request",
+        }
+    }
+}
+
+impl From<flows::Error> for Failure {
+    fn from(error: flows::Error) -> Self {
+        match error {
+            flows::Error::Busy { retry_after } => Self::Busy(retry_after),
+            flows::Error::Store(store::Error::CommitUnknown(_)) | flows::Error::Lost => {
+                Self::Unknown(error.to_string())
+            }
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        flows::Error::from(error).into()
+    }
+}
+
+impl From<askama::Error> for Failure {
+    fn from(error: askama::Error) -> Self {
+        Self::Internal(format!("page: {error}"))
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

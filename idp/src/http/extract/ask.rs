@@ -1,0 +1,56 @@
+//! The context, cookies and trace of a request.
+
+use std::convert::Infallible;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, request::Parts},
+};
+use flows::{Cx, Trace, attempt::Visit};
+use keys::OpaqueToken;
+
+use crate::app::App;
+
+/// The trace that the outermost layer gave the request.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct Traced(pub(in crate::http) Trace);
+
+/// A request from a browser.
+#[derive(Debug)]
+pub(in crate::http) struct Ask {
+    /// The context.
+    pub(in crate::http) cx: Cx,
+    /// Its cookies, hashed.
+    pub(in crate::http) visit: Visit,
+    /// A cookie for a browser that has none yet.
+    pub(in crate::http) new_browser: Option<HeaderValue>,
+    /// Whether it is a navigation of a whole window, not a frame or a picture, as far as the browser says.
+    pub(in crate::http) top_level: bool,
+}
+
+impl FromRequestParts<App> for Ask {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let trace = parts.extensions.get::<Traced>().cloned().map_or_else(
+            || Trace { reference: String::new(), network: None, actor: "person".to_owned() },
+            |traced| traced.0,
+        );
+        let cx = app.cx(trace);
+        let session = app.cookies.session(&parts.headers).map(|token| token.hash());
+        let (browser, new_browser) = if let Some(token) = app.cookies.browser(&parts.headers) {
+            (token.hash(), None)
+        } else {
+            let token = OpaqueToken::generate(&cx.rng);
+            (token.hash(), app.cookies.set_browser(&token))
+        };
+        let top_level = is_top_level(&parts.headers);
+        Ok(Self { cx, visit: Visit { browser, session }, new_browser, top_level })
+    }
+}
+
+/// Fetch metadata; a browser without it is judged by `SameSite=Lax` alone.
+fn is_top_level(headers: &HeaderMap) -> bool {
+    let says = |name: &str, wanted: &str| headers.get(name).is_none_or(|value| value == wanted);
+    says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
+}

@@ -1,0 +1,9 @@
+//! What handlers take: each part of a request read in one place.
+
+mod address;
+mod ask;
+mod form;
+
+pub(super) use address::client_address;
+pub(super) use ask::{Ask, Traced};
+pub(super) use form::{Form, Query};

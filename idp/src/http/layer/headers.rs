@@ -1,0 +1,52 @@
+//! Security headers.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::http::routes::Class;
+
+/// Nothing is loaded but our own style sheet and pictures; nobody frames us; forms go to us.
+pub(in crate::http) const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                                       base-uri 'none'; frame-ancestors 'none'";
+
+const COMMON: [(HeaderName, &str); 3] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+const FOR_PEOPLE: [(HeaderName, &str); 4] = [
+    (header::CONTENT_SECURITY_POLICY, CSP),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
+];
+
+/// Sets what the handler has not set itself.
+pub(super) fn secure(headers: &mut HeaderMap, class: Class, https: bool) {
+    for (name, value) in &COMMON {
+        set(headers, name, value);
+    }
+    if class.is_for_people() {
+        for (name, value) in &FOR_PEOPLE {
+            set(headers, name, value);
+        }
+    }
+    if class == Class::Document {
+        // Metadata and keys are read by programs of any origin (OpenID Connect Discovery 1.0, section 4).
+        set(headers, &header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    } else {
+        set(headers, &header::CACHE_CONTROL, "no-store");
+    }
+    if https {
+        set(headers, &header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: &HeaderName, value: &'static str) {
+    if !headers.contains_key(name) {
+        headers.insert(name.clone(), HeaderValue::from_static(value));
+    }
+}

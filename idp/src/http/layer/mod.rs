@@ -1,0 +1,8 @@
+//! What happens around every request, by the class of its route.
+
+mod around;
+mod headers;
+mod limit;
+
+pub(super) use around::{around, fallback};
+pub(super) use headers::CSP;

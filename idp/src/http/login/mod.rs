@@ -1,0 +1,222 @@
+//! The sign-in pages. A form names its attempt and carries a token; what a post leads to is decided in `flows`, and an
+//! answer becomes a response in one place, here.
+
+pub(super) mod code;
+pub(super) mod consent;
+pub(super) mod new_password;
+pub(super) mod password;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use axum::{
+    http::{StatusCode, header},
+    response::Response,
+};
+use flows::{
+    authorize::{Asked, form_action_source},
+    login::{self, Answer, Due, Onwards, Shown, View, machine::Refusal},
+};
+
+use store::job::Lane;
+
+use super::{
+    error::Failure,
+    extract::{Ask, Form},
+    page,
+};
+use crate::{app::App, view::Hidden};
+use words::Voice;
+
+/// The steps, as form tokens name them.
+mod step {
+    pub(super) const PASSWORD: &str = "password";
+    pub(super) const CODE: &str = "code";
+    pub(super) const NEW_PASSWORD: &str = "new-password";
+    pub(super) const CONSENT: &str = "consent";
+}
+
+/// What a person typed, as far as the next page needs it: never a password.
+#[derive(Clone, Copy, Debug, Default)]
+struct Typed<'a> {
+    email: &'a str,
+    code: &'a str,
+    /// Whether the new password was left empty.
+    nothing: bool,
+}
+
+/// A form token, with the attempt that it is for.
+struct Token<'a> {
+    attempt: &'a str,
+    token: String,
+}
+
+impl<'a> Token<'a> {
+    fn new(ask: &Ask, attempt: &'a str, step: &str) -> Self {
+        Self { token: ask.cx.root.form_token(&ask.visit.browser, attempt, step), attempt }
+    }
+
+    fn hidden(&self) -> Hidden<'_> {
+        Hidden { attempt: self.attempt, form: &self.token }
+    }
+}
+
+/// The attempt that a form names, if its token is right. If it is not, the form may be from before this browser's cookie
+/// changed: two tabs opened at once, or another tab that has signed in. Nothing is done then, and the page is shown anew.
+async fn attempt<'f>(
+    app: &App,
+    ask: &Ask,
+    form: &'f Form,
+    step: &str,
+) -> Result<Result<&'f str, Response>, Failure> {
+    let (attempt, token) = (form.text("attempt"), form.text("form"));
+    if token.is_empty() {
+        return Err(Failure::Forbidden);
+    }
+    // Of two values nobody can say which was meant.
+    if form.0.repeated().is_some() {
+        return Err(Failure::NotAForm);
+    }
+    if ask.cx.root.form_token_ok(token, &ask.visit.browser, attempt, step) {
+        return Ok(Ok(attempt));
+    }
+    match login::reopen(&ask.cx, &ask.visit, attempt).await? {
+        login::Reopened::Anew(asked) => Ok(Err(password::page(app, ask, &asked)?)),
+        login::Reopened::Due(due) => Ok(Err(page::see_other(&address(due, attempt)?))),
+        login::Reopened::Nothing => Err(Failure::Forbidden),
+    }
+}
+
+/// Turns an answer into a response.
+async fn respond(
+    app: &App,
+    ask: &Ask,
+    (name, typed): (&str, Typed<'_>),
+    answer: Answer,
+) -> Result<Response, Failure> {
+    if may_have_asked_for_a_code(&answer) {
+        app.jobs.wake(Lane::Code);
+    }
+    match answer {
+        Answer::Show(_, refusal) => shown(app, ask, (name, typed), refusal).await,
+        Answer::Next(id, due) => Ok(page::see_other(&address(due, &id.to_string())?)),
+        Answer::SignedIn { cookies, to } => {
+            let mut response = match to {
+                Onwards::Client(to) => page::see_other(&to.location),
+                Onwards::Ask(id, _) => page::see_other(&address(Due::Complete, &id.to_string())?),
+            };
+            if let Some(cookies) = cookies {
+                page::set_cookie(&mut response, app.cookies.set_browser(&cookies.browser));
+                page::set_cookie(&mut response, app.cookies.set_session(&cookies.session));
+            }
+            Ok(response)
+        }
+        Answer::Client(to) => Ok(page::see_other(&to.location)),
+        Answer::Anew(asked) => password::page(app, ask, &asked),
+        Answer::Busy { attempt, retry_after } => {
+            let shown = due(ask, &attempt).await?;
+            let problem = Some(Voice::of(app, ask).busy());
+            let mut response = password::render(app, ask, &shown, (typed.email, problem))?;
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            let seconds = retry_after.as_secs().max(1);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            Ok(response)
+        }
+        Answer::StartAgain => Err(Failure::StartAgain),
+    }
+}
+
+/// Somebody waits for such a mail; a notice is found by its worker within a second.
+const fn may_have_asked_for_a_code(answer: &Answer) -> bool {
+    matches!(
+        answer,
+        Answer::Next(_, Due::Code) | Answer::Show(_, Some(Refusal::Late | Refusal::Expired))
+    )
+}
+
+/// The step that is due for an attempt, or "start again".
+async fn due(ask: &Ask, name: &str) -> Result<Shown, Failure> {
+    login::show(&ask.cx, &ask.visit, name).await?.ok_or(Failure::StartAgain)
+}
+
+/// The page of the step that is due, with what was wrong.
+async fn shown(
+    app: &App,
+    ask: &Ask,
+    (name, typed): (&str, Typed<'_>),
+    refusal: Option<Refusal>,
+) -> Result<Response, Failure> {
+    let shown = due(ask, name).await?;
+    let voice = Voice::of(app, ask);
+    match &shown.view {
+        View::Password => {
+            let problem = refusal.map(|refusal| voice.password(refusal));
+            password::render(app, ask, &shown, (typed.email, problem))
+        }
+        View::Code(view) => code::render(app, ask, &shown, (view, typed.code, refusal)),
+        View::NewPassword { email } => {
+            let problem = refusal.map(|refusal| voice.new_password(refusal, typed.nothing));
+            new_password::render(app, ask, &shown, (email, problem))
+        }
+        View::SignedIn { person } => code::signed_in(app, ask, &shown, person),
+        View::Complete => Ok(page::see_other(&address(Due::Complete, &shown.attempt)?)),
+        View::Cancelled => Err(Failure::StartAgain),
+    }
+}
+
+/// A GET of a step: its page if it is due, else the one that is.
+async fn get(app: &App, ask: &Ask, name: &str, asked: Due) -> Result<Response, Failure> {
+    let shown = due(ask, name).await?;
+    let (due, here) = match &shown.view {
+        View::Password => (Due::Password, asked == Due::Password),
+        View::Code(_) => (Due::Code, asked == Due::Code),
+        View::NewPassword { .. } => (Due::NewPassword, asked == Due::NewPassword),
+        // Shown wherever the tab stands.
+        View::SignedIn { .. } => (Due::Code, true),
+        View::Complete => (Due::Complete, false),
+        View::Cancelled => return Err(Failure::StartAgain),
+    };
+    if here {
+        self::shown(app, ask, (name, Typed::default()), None).await
+    } else {
+        Ok(page::see_other(&address(due, &shown.attempt)?))
+    }
+}
+
+/// The page that is due, for a step that is not.
+async fn elsewhere(ask: &Ask, name: &str) -> Result<Response, Failure> {
+    match login::reopen(&ask.cx, &ask.visit, name).await? {
+        login::Reopened::Due(due) if due != Due::Complete => {
+            Ok(page::see_other(&address(due, name)?))
+        }
+        _ => Err(Failure::StartAgain),
+    }
+}
+
+/// The address of the page that is due.
+fn address(due: Due, attempt: &str) -> Result<String, Failure> {
+    let path = match due {
+        Due::Password => "/login/password",
+        Due::Code => "/login/code",
+        Due::NewPassword => "/login/new-password",
+        Due::Complete => "/login/consent",
+        Due::Nothing => return Err(Failure::StartAgain),
+    };
+    Ok(format!("{path}?attempt={attempt}"))
+}
+
+/// Where a page's form may lead besides to us.
+fn source(shown: &Shown) -> Option<String> {
+    form_action_source(&shown.request.redirect_uri)
+}
+
+/// The name of the client that people see.
+fn client_name<'a>(ask: &'a Ask, client_id: &'a str) -> &'a str {
+    ask.cx.clients.get(client_id).map_or(client_id, |client| &client.name)
+}
+
+/// The same for a page that has no row yet.
+fn asked_as_shown(asked: &Asked) -> Shown {
+    Shown { attempt: asked.attempt.clone(), request: asked.request.clone(), view: View::Password }
+}

@@ -1,0 +1,94 @@
+//! `/login/password`.
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use flows::{
+    authorize::Asked,
+    email::EmailAddress,
+    login::{self, Due, Shown},
+};
+use keys::Password;
+
+use super::{
+    Token, Typed, asked_as_shown, attempt, client_name, respond, source, step, words::Voice,
+};
+use crate::{
+    app::App,
+    http::{
+        error::Failure,
+        extract::{Ask, Form, Query},
+        page,
+    },
+    view::{PasswordPage, Problem},
+};
+
+pub(in crate::http) async fn get(
+    State(app): State<App>,
+    ask: Ask,
+    Query(params): Query,
+) -> Result<Response, Failure> {
+    super::get(&app, &ask, params.get("attempt").unwrap_or_default(), Due::Password).await
+}
+
+pub(in crate::http) async fn post(
+    State(app): State<App>,
+    ask: Ask,
+    form: Form,
+) -> Result<Response, Failure> {
+    let name = match attempt(&app, &ask, &form, step::PASSWORD).await? {
+        Ok(name) => name,
+        Err(response) => return Ok(response),
+    };
+    let typed = Typed { email: form.text("email"), ..Typed::default() };
+    let answer = match form.text("action") {
+        "cancel" => login::cancel(&ask.cx, &ask.visit, name).await?,
+        "restart" => login::restart(&ask.cx, &ask.visit, name).await?,
+        _ => match credentials(&Voice::of(&app, &ask), &form) {
+            Ok((email, password)) => {
+                login::password::post(&ask.cx, &ask.visit, name, &email, password).await?
+            }
+            Err(problem) => {
+                let shown = super::due(&ask, name).await?;
+                return render(&app, &ask, &shown, (typed.email, Some(problem)));
+            }
+        },
+    };
+    respond(&app, &ask, (name, typed), answer).await
+}
+
+/// What was typed. A password that is too long to be anybody's is none, and takes the time of one.
+fn credentials(
+    voice: &Voice<'_>,
+    form: &Form,
+) -> Result<(EmailAddress, Option<Password>), Problem> {
+    let email = EmailAddress::parse(form.text("email")).map_err(|bad| voice.email(bad))?;
+    if form.text("password").is_empty() {
+        return Err(voice.no_password());
+    }
+    Ok((email, Password::parse(form.text("password")).ok()))
+}
+
+/// The sign-in page of a request that has no row yet.
+pub(in crate::http) fn page(app: &App, ask: &Ask, asked: &Asked) -> Result<Response, Failure> {
+    render(app, ask, &asked_as_shown(asked), ("", None))
+}
+
+/// The page, with the address as it was typed or hinted.
+pub(super) fn render(
+    app: &App,
+    ask: &Ask,
+    shown: &Shown,
+    (email, problem): (&str, Option<Problem>),
+) -> Result<Response, Failure> {
+    let f = Voice::of(app, ask).f;
+    let token = Token::new(ask, &shown.attempt, step::PASSWORD);
+    let hint = shown.request.login_hint.as_deref().unwrap_or_default();
+    let client = client_name(ask, &shown.request.client_id);
+    let html = PasswordPage {
+        hidden: token.hidden(),
+        problem,
+        lede: f.l.tr("password-lede", &[("client", client.into())]),
+        email: if email.is_empty() { hint } else { email },
+        f,
+    };
+    page::form(&html, StatusCode::OK, source(shown).as_deref(), ask)
+}

@@ -1,0 +1,338 @@
+use std::time::Duration;
+
+use askama::Template;
+use flows::{
+    account::password::BadPassword,
+    email::BadEmail,
+    login::{CodeView, Resend, machine::Refusal, machine::Time},
+};
+use jiff::tz::TimeZone;
+use store::Timestamp;
+
+use super::{
+    code::page_of,
+    words::{Voice, takes_code},
+};
+use crate::view::{
+    Hidden,
+    sound::{FRAME, assert_sound, attribute, contents, tags},
+};
+
+const HIDDEN: Hidden<'static> = Hidden { attempt: "0197", form: "token" };
+static ZONE: TimeZone = TimeZone::UTC;
+
+/// 9:44 am on a day in November, in UTC.
+fn now() -> Timestamp {
+    at("2026-11-24T09:44:00Z")
+}
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+}
+
+fn voice() -> Voice<'static> {
+    Voice { f: FRAME, zone: &ZONE, now: now() }
+}
+
+/// The mail server has taken the mail nearly three minutes ago.
+fn view() -> CodeView {
+    CodeView {
+        masked: "m***@example.org".to_owned(),
+        reference: "KOWHAI-27".to_owned(),
+        accepted_at: Some(at("2026-11-24T09:41:10Z")),
+        until: at("2026-11-24T09:56:10Z"),
+        time: Time::Open,
+        resend: Resend::Now,
+        sent: true,
+        pending: false,
+        exhausted: false,
+    }
+}
+
+/// Every state that the code page can be in, possible or not.
+fn every_view() -> Vec<CodeView> {
+    let waits = [
+        Resend::Now,
+        Resend::At(at("2026-11-24T09:44:30Z")),
+        Resend::At(at("2026-11-25T09:41:00Z")),
+    ];
+    let mut views = Vec::new();
+    for time in [Time::Open, Time::Late, Time::Past] {
+        for resend in waits {
+            for bits in 0..16 {
+                let bit = |n: u32| bits >> n & 1 == 1;
+                views.push(CodeView {
+                    accepted_at: view().accepted_at.filter(|_| bit(0)),
+                    sent: bit(1),
+                    pending: bit(2),
+                    exhausted: bit(3),
+                    time,
+                    resend,
+                    ..view()
+                });
+            }
+        }
+    }
+    views
+}
+
+fn every_refusal() -> Vec<Refusal> {
+    let later = at("2026-11-24T10:30:00Z");
+    let all = vec![
+        Refusal::WrongPassword,
+        Refusal::PasswordPaused(later),
+        Refusal::WrongCode(3),
+        Refusal::NotSixDigits(0),
+        Refusal::NotSixDigits(5),
+        Refusal::NotDigits,
+        Refusal::Late,
+        Refusal::Expired,
+        Refusal::Superseded,
+        Refusal::Used,
+        Refusal::OtherBrowser,
+        Refusal::Exhausted,
+        Refusal::CodePaused(later),
+        Refusal::SendLater(later),
+        Refusal::BadNewPassword(BadPassword::Same),
+        Refusal::StartAgain,
+        Refusal::OutOfTurn,
+    ];
+    let kinds: std::collections::HashSet<_> = all.iter().map(std::mem::discriminant).collect();
+    assert_eq!(kinds.len(), 16, "each variant");
+    all
+}
+
+fn html(view: &CodeView, typed: &str, refusal: Option<Refusal>) -> String {
+    page_of(&voice(), HIDDEN, view, (typed, refusal)).render().unwrap()
+}
+
+fn says(view: &CodeView, refusal: Refusal) -> String {
+    voice().code(view, refusal).text
+}
+
+#[test]
+fn the_code_page_is_sound_in_every_state() {
+    for view in every_view() {
+        for refusal in every_refusal().into_iter().map(Some).chain([None]) {
+            let html = html(&view, "12 34", refusal);
+            assert_sound(&html);
+            let primary: Vec<_> = tags(&html, "button")
+                .filter(|tag| attribute(tag, "class") == Some("primary"))
+                .filter_map(|tag| attribute(tag, "value"))
+                .collect();
+            let expected: &[&str] = match (takes_code(&view), view.resend) {
+                (true, _) => &["continue"],
+                (false, Resend::Now) => &["resend"],
+                (false, Resend::At(_)) => &[],
+            };
+            assert_eq!(primary, expected, "one way stands out: {view:?}");
+            // There is always a way on, or the time at which there is one.
+            assert!(html.contains("id=\"resend\""), "{view:?}");
+            assert!(html.contains("value=\"restart\"") && html.contains("value=\"cancel\""));
+            assert!(
+                html.contains("our staff never need it") && html.contains("spam or junk folder")
+            );
+        }
+    }
+}
+
+#[test]
+fn the_field_takes_what_is_pasted_and_keeps_what_was_typed() {
+    let html = html(&view(), "12 34\"5", Some(Refusal::WrongCode(4)));
+    let field = tags(&html, "input").find(|tag| attribute(tag, "name") == Some("code")).unwrap();
+    for (name, value) in [
+        ("type", "text"),
+        ("inputmode", "numeric"),
+        ("autocomplete", "one-time-code"),
+        ("spellcheck", "false"),
+    ] {
+        assert_eq!(attribute(field, name), Some(value), "{field}");
+    }
+    assert_eq!(attribute(field, "value"), Some("12 34&#34;5"));
+    assert_eq!(attribute(field, "aria-describedby"), Some("code-error code-browser"));
+}
+
+#[test]
+fn the_page_says_where_the_code_went_how_long_ago_and_until_when_it_works() {
+    let page = html(&view(), "", None);
+    for text in [
+        "We sent a six-digit code to m***@example.org.",
+        "It was sent 2 minutes ago (9:41 am). It works until 9:56 am.",
+        "<strong>KOWHAI-27</strong>",
+        "Enter the code in this browser",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let pending = CodeView { accepted_at: None, pending: true, ..view() };
+    let page = html(&pending, "", None);
+    assert!(page.contains("We are sending a six-digit code to m***@example.org."), "{page}");
+    assert!(
+        page.contains("It works until 9:56 am at the latest.") && !page.contains("ago"),
+        "{page}"
+    );
+    let page = html(&CodeView { pending: true, ..view() }, "", None);
+    assert!(page.contains("We are sending the code to m***@example.org again."), "{page}");
+    assert!(page.contains("It still works until 9:56 am."), "{page}");
+}
+
+#[test]
+fn the_times_of_a_button_that_is_not_there_yet() {
+    let wait = |at| html(&CodeView { resend: Resend::At(at), ..view() }, "", None);
+    let soon = wait(now().plus(Duration::from_millis(28_001)));
+    assert!(soon.contains("You can ask for a code again in 29 seconds."), "{soon}");
+    assert!(
+        soon.contains("href=\"/login/code?attempt=0197\""),
+        "a link, so that nothing is posted again: {soon}"
+    );
+    assert!(!soon.contains("value=\"resend\""), "{soon}");
+    // Rounded up to the minute, and a day later it is another day.
+    assert!(wait(at("2026-11-24T10:41:01Z")).contains("again at 10:42 am."));
+    assert!(wait(at("2026-11-25T09:00:00Z")).contains("again tomorrow at 9:00 am."));
+}
+
+#[test]
+fn a_code_that_no_longer_works_has_no_field_and_the_way_on_stands_out() {
+    for (view, why, button) in [
+        (CodeView { exhausted: true, ..view() }, "All tries at the code", "Send a new code"),
+        (CodeView { time: Time::Late, ..view() }, "worked until 9:56 am.", "Send the code again"),
+        (CodeView { time: Time::Past, ..view() }, "worked until 9:56 am.", "Send a new code"),
+    ] {
+        let page = html(&view, "", None);
+        assert_eq!(contents(&page, "h1").next(), Some("Your code no longer works"));
+        assert!(!page.contains("name=\"code\"") && !page.contains("KOWHAI"), "{page}");
+        assert!(page.contains(why) && page.contains(button), "{page}");
+    }
+}
+
+/// The right code came late and is on its way again: the page asks for it and does not send the person on.
+#[test]
+fn a_late_code_is_entered_once_more() {
+    let late = CodeView { time: Time::Late, pending: true, ..view() };
+    let page = html(&late, "123456", Some(Refusal::Late));
+    assert!(page.contains("value=\"123456\""), "{page}");
+    assert!(page.contains("We are sending the code to m***@example.org again."), "{page}");
+    assert!(page.contains("It works as soon as the new e-mail is on its way."), "{page}");
+    assert!(!page.contains("worked until"), "{page}");
+    assert!(says(&late, Refusal::Late).contains("We have sent you the same code again"));
+    // Its mails are used up: nothing was sent, and nothing else is said.
+    let unsent =
+        CodeView { pending: false, resend: Resend::At(at("2026-11-24T10:30:00Z")), ..late };
+    assert!(!says(&unsent, Refusal::Late).contains("We have sent"));
+    let unsent = CodeView { sent: false, accepted_at: None, ..view() };
+    assert!(!says(&unsent, Refusal::Expired).contains("We have sent"));
+    assert!(html(&unsent, "", None).contains("We could not send a code to m***@example.org"));
+}
+
+#[test]
+fn each_refusal_of_a_code_has_its_words() {
+    let view = view();
+    for (refusal, text) in [
+        (Refusal::NotSixDigits(0), "Enter the 6 digit code"),
+        (Refusal::NotSixDigits(5), "The code has 6 digits. You entered 5"),
+        (Refusal::NotDigits, "The code is numbers only"),
+        (
+            Refusal::WrongCode(3),
+            "That code is not right. Check the newest e-mail with the reference KOWHAI-27. You have 3 tries left",
+        ),
+        (
+            Refusal::WrongCode(1),
+            "That code is not right. Check the newest e-mail with the reference KOWHAI-27. You have 1 try left",
+        ),
+        (
+            Refusal::WrongCode(0),
+            "That code is not right, and there are no tries left for it. Send a new code",
+        ),
+        (
+            Refusal::Expired,
+            "That code has expired. We have sent a new code with the reference KOWHAI-27",
+        ),
+        (
+            Refusal::Superseded,
+            "That code is from an older e-mail. Enter the code from the newest one, with the reference KOWHAI-27",
+        ),
+        (Refusal::Used, "That code has already been used. Send a new one, or start again"),
+        (
+            Refusal::OtherBrowser,
+            "That code was asked for in another browser. Enter the code with the reference KOWHAI-27",
+        ),
+        (
+            Refusal::CodePaused(at("2026-11-24T10:29:01Z")),
+            "There were too many wrong codes. You can try again at 10:30 am. \
+             Your account is not locked: you can close this page and sign in again then",
+        ),
+    ] {
+        assert_eq!(says(&view, refusal), text);
+    }
+    let codes = every_refusal().into_iter().filter(|refusal| {
+        !matches!(
+            refusal,
+            Refusal::WrongPassword
+                | Refusal::PasswordPaused(_)
+                | Refusal::BadNewPassword(_)
+                | Refusal::StartAgain
+        )
+    });
+    let texts: Vec<_> = codes.map(|refusal| says(&view, refusal)).collect();
+    let different: std::collections::BTreeSet<_> = texts.iter().collect();
+    assert_eq!(different.len(), texts.len(), "no two refusals have the same words");
+}
+
+#[test]
+fn a_problem_points_to_what_is_on_the_page() {
+    let field = |view: &CodeView, refusal| voice().code(view, refusal).field;
+    assert_eq!(field(&view(), Refusal::WrongCode(2)), "code");
+    assert_eq!(field(&view(), Refusal::SendLater(now())), "resend");
+    assert_eq!(field(&CodeView { exhausted: true, ..view() }, Refusal::WrongCode(0)), "resend");
+}
+
+#[test]
+fn each_problem_of_the_password_form_has_its_words_and_its_field() {
+    let voice = voice();
+    let mails = [
+        BadEmail::Empty,
+        BadEmail::Shape,
+        BadEmail::Invisible,
+        BadEmail::Quoted,
+        BadEmail::Domain,
+        BadEmail::Long,
+    ];
+    let texts: std::collections::BTreeSet<_> = mails.map(|bad| voice.email(bad).text).into();
+    assert_eq!(texts.len(), mails.len());
+    assert!(mails.iter().all(|bad| voice.email(*bad).field == "email"));
+    let paused = voice.password(Refusal::PasswordPaused(at("2026-11-24T09:45:30Z")));
+    assert_eq!(paused.text, "There were too many wrong passwords. You can try again at 9:46 am");
+    let wrong = voice.password(Refusal::WrongPassword);
+    assert!(wrong.text.contains("address or the password"), "which of them is nobody's business");
+    for problem in every_refusal().into_iter().map(|refusal| voice.password(refusal)) {
+        assert!(["email", "password"].contains(&problem.field) && !problem.text.is_empty());
+    }
+    for problem in [voice.busy(), voice.no_password()] {
+        assert_eq!((problem.field, problem.text.is_empty()), ("password", false));
+    }
+}
+
+#[test]
+fn each_problem_of_a_new_password_has_its_words() {
+    let all = [
+        BadPassword::Short(15),
+        BadPassword::Long,
+        BadPassword::Common,
+        BadPassword::OwnWords,
+        BadPassword::Repetitive,
+        BadPassword::Same,
+    ];
+    let text = |bad| voice().new_password(Refusal::BadNewPassword(bad), false).text;
+    let texts: std::collections::BTreeSet<_> = all.map(text).into();
+    assert_eq!(texts.len(), all.len());
+    assert!(text(BadPassword::Short(15)).contains("15 characters"));
+    let empty = voice().new_password(Refusal::BadNewPassword(BadPassword::Short(15)), true);
+    assert_eq!((empty.field, empty.text.as_str()), ("new_password", "Enter a new password"));
+}
+
+/// A scope without words would be given away unseen.
+#[test]
+fn each_scope_is_shown_in_words() {
+    for scope in flows::claims::SCOPES {
+        assert!(voice().scope(scope).is_some_and(|words| !words.is_empty()), "{scope}");
+    }
+}

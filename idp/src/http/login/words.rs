@@ -1,0 +1,166 @@
+//! What a page says about a refusal: what is wrong, and what to do.
+
+use std::time::Duration;
+
+use flows::{
+    account::password::BadPassword,
+    email::BadEmail,
+    login::{CodeView, machine::Refusal, machine::Time},
+};
+use jiff::tz::TimeZone;
+use store::Timestamp;
+
+use crate::{
+    app::App,
+    clock::{clock_time, is_same_day},
+    http::extract::Ask,
+    view::{Frame, Problem},
+};
+
+/// The language and the clock that a page speaks with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Voice<'a> {
+    /// The frame of the page.
+    pub(super) f: Frame<'a>,
+    /// The zone of its clock times.
+    pub(super) zone: &'a TimeZone,
+    /// When it is read.
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Voice<'a> {
+    /// The voice of the answer to a request.
+    pub(super) fn of(app: &'a App, ask: &Ask) -> Self {
+        Self { f: Frame::of(app), zone: app.zone(), now: ask.cx.now }
+    }
+
+    /// A clock time that has passed or must not be passed: floored to the minute.
+    pub(super) fn clock(&self, at: Timestamp) -> String {
+        clock_time(at, self.zone)
+    }
+
+    /// "at 9:41 am", "tomorrow at 9:41 am". Rounded up: what is asked for at the told moment is granted.
+    pub(super) fn from(&self, at: Timestamp) -> String {
+        let at = at.plus(Duration::from_millis(59_999));
+        let today = is_same_day(at, self.now, self.zone);
+        let key = if today { "clock-today" } else { "clock-tomorrow" };
+        self.f.l.tr(key, &[("time", self.clock(at).into())])
+    }
+
+    /// A problem of the password form.
+    pub(super) fn password(&self, refusal: Refusal) -> Problem {
+        let l = self.f.l;
+        match refusal {
+            Refusal::WrongPassword => Problem::new("password", l.t("password-error-wrong")),
+            Refusal::PasswordPaused(until) => {
+                let when = ("when", self.from(until).into());
+                Problem::new("password", l.tr("password-error-paused", &[when]))
+            }
+            _ => Problem::new("email", l.t("password-error-again")),
+        }
+    }
+
+    /// The hashing pool is full.
+    pub(super) fn busy(&self) -> Problem {
+        Problem::new("password", self.f.l.t("password-error-busy"))
+    }
+
+    /// An address that is none.
+    pub(super) fn email(&self, bad: BadEmail) -> Problem {
+        let key = match bad {
+            BadEmail::Empty => "password-error-email-empty",
+            BadEmail::Shape => "password-error-email-shape",
+            BadEmail::Invisible => "password-error-email-invisible",
+            BadEmail::Quoted => "password-error-email-quoted",
+            BadEmail::Domain => "password-error-email-domain",
+            BadEmail::Long => "password-error-email-long",
+        };
+        Problem::new("email", self.f.l.t(key))
+    }
+
+    /// No password was typed.
+    pub(super) fn no_password(&self) -> Problem {
+        Problem::new("password", self.f.l.t("password-error-empty"))
+    }
+
+    /// A problem of the code form.
+    pub(super) fn code(&self, view: &CodeView, refusal: Refusal) -> Problem {
+        let text = self.code_text(view, refusal);
+        let is_about_sending = matches!(refusal, Refusal::SendLater(_));
+        // Without its field on the page, the way on is the button that sends a code, or the line that says when.
+        let field = if is_about_sending || !takes_code(view) { "resend" } else { "code" };
+        Problem::new(field, text)
+    }
+
+    fn code_text(&self, view: &CodeView, refusal: Refusal) -> String {
+        let l = self.f.l;
+        let reference = ("reference", view.reference.as_str().into());
+        let when = |until| [("when", self.from(until).into())];
+        match refusal {
+            Refusal::NotSixDigits(0) => l.t("code-error-empty").to_owned(),
+            Refusal::NotSixDigits(count) => l.tr("code-error-length", &[("count", count.into())]),
+            Refusal::NotDigits => l.t("code-error-digits").to_owned(),
+            Refusal::WrongCode(left) => {
+                l.tr("code-error-wrong", &[reference, ("left", left.into())])
+            }
+            // What was decided and what could be sent are two things: a person's mails have a limit.
+            Refusal::Late if view.time != Time::Open && !view.pending => {
+                l.t("code-error-late-unsent").to_owned()
+            }
+            Refusal::Late => l.t("code-error-late").to_owned(),
+            Refusal::Expired if !view.sent => l.t("code-error-expired-unsent").to_owned(),
+            Refusal::Expired => l.tr("code-error-expired", &[reference]),
+            Refusal::Superseded => l.tr("code-error-superseded", &[reference]),
+            Refusal::Used => l.t("code-error-used").to_owned(),
+            Refusal::OtherBrowser => l.tr("code-error-browser", &[reference]),
+            Refusal::Exhausted => l.t("code-error-exhausted").to_owned(),
+            Refusal::CodePaused(until) => l.tr("code-error-paused", &when(until)),
+            Refusal::SendLater(until) => l.tr("code-error-send-later", &when(until)),
+            Refusal::WrongPassword
+            | Refusal::PasswordPaused(_)
+            | Refusal::BadNewPassword(_)
+            | Refusal::StartAgain
+            | Refusal::OutOfTurn => l.tr("code-error-moved", &[reference]),
+        }
+    }
+
+    /// A problem of the new password.
+    pub(super) fn new_password(&self, refusal: Refusal, empty: bool) -> Problem {
+        let l = self.f.l;
+        let text = match refusal {
+            Refusal::BadNewPassword(bad) if !empty => match bad {
+                BadPassword::Short(length) => l.tr("new-error-short", &[("length", length.into())]),
+                BadPassword::Long => l.t("new-error-long").to_owned(),
+                BadPassword::Common => l.t("new-error-common").to_owned(),
+                BadPassword::OwnWords => l.t("new-error-own").to_owned(),
+                BadPassword::Repetitive => l.t("new-error-repetitive").to_owned(),
+                BadPassword::Same => l.t("new-error-same").to_owned(),
+            },
+            _ => l.t("new-error-empty").to_owned(),
+        };
+        Problem::new("new_password", text)
+    }
+
+    /// What a scope opens, in plain words.
+    pub(super) fn scope(&self, scope: &str) -> Option<&'static str> {
+        let key = match scope {
+            "openid" => "consent-openid",
+            "profile" => "consent-profile",
+            "email" => "consent-email",
+            "address" => "consent-address",
+            "phone" => "consent-phone",
+            _ => return None,
+        };
+        Some(self.f.l.t(key))
+    }
+}
+
+/// Whether the code page has its field: not when no code that could be typed would lead further.
+pub(super) fn takes_code(view: &CodeView) -> bool {
+    let works = match view.time {
+        Time::Open => true,
+        Time::Late => view.pending,
+        Time::Past => false,
+    };
+    works && !view.exhausted
+}

@@ -1,0 +1,98 @@
+//! `/oauth2/logout`.
+
+use axum::{extract::State, response::Response};
+use flows::{
+    authorize::form_action_source,
+    discovery::path,
+    logout::{self, Outcome},
+    request::Params,
+};
+
+use crate::{
+    app::App,
+    http::{
+        error::Failure,
+        extract::{Ask, Form, Query},
+        page,
+    },
+    view::{Frame, LogoutPage, NoticePage},
+};
+
+/// The parameters of a logout request that are carried through the question.
+const CARRIED: [&str; 4] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"];
+const STEP: &str = "logout";
+
+/// Acts on top-level navigation only: a picture on another page signs nobody out.
+pub(in crate::http) async fn get(
+    State(app): State<App>,
+    ask: Ask,
+    Query(params): Query,
+) -> Result<Response, Failure> {
+    if !ask.top_level {
+        return Err(Failure::Forbidden);
+    }
+    run(&app, &ask, &params, false).await
+}
+
+/// Our own question, answered; or a client's post, which comes without cookies and is answered by a GET that brings them.
+pub(in crate::http) async fn post(
+    State(app): State<App>,
+    ask: Ask,
+    Form(params): Form,
+) -> Result<Response, Failure> {
+    let Some(token) = params.get("form") else {
+        return Ok(page::see_other(&format!("{}?{}", path::LOGOUT, query(&params))));
+    };
+    if !ask.cx.root.form_token_ok(token, &ask.visit.browser, "", STEP) {
+        return Err(Failure::Forbidden);
+    }
+    match params.get("action") {
+        Some("continue") => run(&app, &ask, &params, true).await,
+        _ => notice(&app, "still-title", "still-text"),
+    }
+}
+
+async fn run(app: &App, ask: &Ask, params: &Params, confirmed: bool) -> Result<Response, Failure> {
+    match logout::logout(&ask.cx, &ask.visit, params, confirmed).await? {
+        Outcome::Ask { person } => question(app, ask, params, &person),
+        Outcome::SignedOut { to } => {
+            let mut response = match to {
+                Some(to) => page::see_other(&to),
+                None => notice(app, "signed-out-title", "signed-out-text")?,
+            };
+            page::set_cookie(&mut response, app.cookies.clear_session());
+            Ok(response)
+        }
+    }
+}
+
+fn question(app: &App, ask: &Ask, params: &Params, person: &str) -> Result<Response, Failure> {
+    let carried: Vec<(&str, &str)> =
+        CARRIED.iter().filter_map(|name| params.get(name).map(|value| (*name, value))).collect();
+    let form = ask.cx.root.form_token(&ask.visit.browser, "", STEP);
+    let f = Frame::of(app);
+    let html = LogoutPage {
+        form: &form,
+        lede: f.l.tr("logout-lede", &[("person", person.into())]),
+        fields: &carried,
+        f,
+    };
+    // The post may end in a redirect to the client's page.
+    let source = params.get("post_logout_redirect_uri").and_then(form_action_source);
+    page::form(&html, axum::http::StatusCode::OK, source.as_deref(), ask)
+}
+
+fn notice(app: &App, title: &str, text: &str) -> Result<Response, Failure> {
+    let f = Frame::of(app);
+    page::plain(&NoticePage { title: f.l.t(title), text: f.l.t(text), f })
+}
+
+fn query(params: &Params) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for name in CARRIED {
+        if let Some(value) = params.get(name) {
+            query.append_pair(name, value);
+        }
+    }
+    query.finish()
+}

@@ -1,0 +1,92 @@
+//! THE list of routes, each with its class.
+
+use axum::{
+    Router, middleware,
+    routing::{MethodRouter, any, get, post},
+};
+use flows::discovery::path;
+
+use super::{assets, layer, login, oidc};
+use crate::app::App;
+
+/// What kind of route it is: who calls it, and so what surrounds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Public metadata, keys, style sheets: cacheable, any origin.
+    Document,
+    /// Pages and forms of a browser: form token, fetch metadata, limits, strict headers.
+    Page,
+    /// Where clients send browsers: GET and POST from any site.
+    Entry,
+    /// Called by clients, which show who they are.
+    Client,
+    /// Called with an access token.
+    Bearer,
+}
+
+impl Class {
+    /// Whether a person reads the answer.
+    #[must_use]
+    pub const fn is_for_people(self) -> bool {
+        matches!(self, Self::Page | Self::Entry)
+    }
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// Path.
+    pub path: &'static str,
+    /// Class.
+    pub class: Class,
+    /// Methods.
+    pub methods: &'static [&'static str],
+    handler: fn() -> MethodRouter<App>,
+}
+
+macro_rules! routes {
+    ($($path:expr, $class:ident, [$($method:literal),*], $handler:expr;)*) => {
+        /// Every route of the public listener.
+        pub const ROUTES: &[Route] = &[$(Route {
+            path: $path,
+            class: Class::$class,
+            methods: &[$($method),*],
+            handler: || $handler,
+        },)*];
+    };
+}
+
+routes! {
+    "/.well-known/openid-configuration",       Document, ["GET"],         get(oidc::discovery);
+    "/.well-known/oauth-authorization-server", Document, ["GET"],         get(oidc::discovery);
+    path::JWKS,                                Document, ["GET"],         get(oidc::jwks);
+    "/assets/{name}",                          Document, ["GET"],         get(assets::asset);
+
+    path::AUTHORIZE,                           Entry,    ["GET", "POST"], get(oidc::authorize::get).post(oidc::authorize::post);
+    path::LOGOUT,                              Entry,    ["GET", "POST"], get(oidc::logout::get).post(oidc::logout::post);
+    path::TOKEN,                               Client,   ["POST"],        post(oidc::token::post);
+    path::USERINFO,                            Bearer,   ["GET", "POST"], get(oidc::userinfo::get).post(oidc::userinfo::post);
+
+    "/login/password",                         Page,     ["GET", "POST"], get(login::password::get).post(login::password::post);
+    "/login/code",                             Page,     ["GET", "POST"], get(login::code::get).post(login::code::post);
+    "/login/new-password",                     Page,     ["GET", "POST"], get(login::new_password::get).post(login::new_password::post);
+    "/login/consent",                          Page,     ["GET", "POST"], get(login::consent::get).post(login::consent::post);
+}
+
+/// Bodies are forms of a few fields.
+const MOST_BODY: usize = 64 * 1024;
+
+/// The router of the public listener.
+pub fn router(app: &App) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let methods = (route.handler)()
+            .fallback(any(async || super::error::Failure::Method))
+            .layer(middleware::from_fn_with_state((app.clone(), route.class), layer::around));
+        router = router.route(route.path, methods);
+    }
+    router
+        .fallback(layer::fallback)
+        .layer(axum::extract::DefaultBodyLimit::max(MOST_BODY))
+        .with_state(app.clone())
+}

@@ -1,0 +1,409 @@
+//! The workers against an SQLite file and a small mail server.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use flows::notify::{KIND, Mail};
+use jiff::tz::TimeZone;
+use keys::{HasherConfig, Rng};
+use store::{
+    ChallengeId, Db, DbConfig, Ephemeral, JobId, Sql, Timestamp, TokenHash, UserId,
+    email_challenge::EmailChallenge, user::User,
+};
+use tokio::{
+    task::JoinHandle,
+    time::{interval, timeout},
+};
+
+use super::*;
+use crate::{
+    app::Build,
+    clock::{Clock, ClockShift},
+    config::{BrandConfig, Issuer, ProxiesConfig},
+    mail::{
+        smtp::{
+            Mailer,
+            fake::{Script, Seen, config, serve},
+        },
+        specimens,
+    },
+};
+
+/// One replica and what is around it.
+struct World {
+    app: App,
+    db: Db,
+    clock: Clock,
+    shift: ClockShift,
+    seen: Seen,
+    folder: PathBuf,
+    stop: watch::Sender<bool>,
+    worker: Option<JoinHandle<()>>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+impl World {
+    async fn new(script: Script) -> Self {
+        static NTH: AtomicU32 = AtomicU32::new(0);
+        let nth = NTH.fetch_add(1, Ordering::SeqCst);
+        let folder =
+            std::env::temp_dir().join(format!("vestibule-jobs-{}-{nth}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let db = DbConfig::Sqlite { file: folder.join("idp.db"), full_sync: false };
+        let db = Db::open(&db).await.unwrap();
+        db.migrate().await.unwrap();
+        let (clock, shift) = Clock::shifted();
+        let (port, seen) = serve(script).await;
+        let app = replica(&db, &clock, port).await;
+        let stop = watch::channel(false).0;
+        Self { app, db, clock, shift, seen, folder, stop, worker: None }
+    }
+
+    fn work(&mut self) {
+        self.worker = Some(tokio::spawn(run(self.app.clone(), self.stop.subscribe())));
+    }
+
+    async fn person(&self, address: &str) -> UserId {
+        let now = self.clock.now();
+        let random = Rng::system().bytes();
+        let user = User {
+            id: UserId::new(now, random),
+            subject: address.to_owned(),
+            pairwise_seed: address.to_owned(),
+            email: address.to_owned(),
+            email_canonical: address.to_owned(),
+            email_verified: true,
+            name: specimens::NAME.to_owned(),
+            claims: "{}".to_owned(),
+            epoch: 0,
+            tokens_invalid_before: None,
+            password_change_required_since: None,
+            updated_at: now,
+            created_at: now,
+        };
+        let add = async |tx: &mut store::Tx| store::user::insert(tx, &user).await;
+        assert!(self.db.write(add).await.unwrap());
+        user.id
+    }
+
+    async fn queue(&self, lane: Lane, mail: Mail) -> JobId {
+        self.queue_text(lane, &serde_json::to_string(&mail).unwrap()).await
+    }
+
+    async fn queue_text(&self, lane: Lane, payload: &str) -> JobId {
+        let now = self.clock.now();
+        let id = JobId::new(now, Rng::system().bytes());
+        let add =
+            async |tx: &mut store::Tx| store::job::insert(tx, id, lane, (KIND, payload), now).await;
+        self.db.write(add).await.unwrap();
+        self.app.jobs.wake(lane);
+        id
+    }
+
+    /// A code for a new person.
+    async fn code(&self, address: &str) -> (JobId, ChallengeId) {
+        let user = self.person(address).await;
+        let now = self.clock.now();
+        let challenge = EmailChallenge {
+            id: ChallengeId::new(now, Rng::system().bytes()),
+            browser: TokenHash::from_bytes([4; 32]),
+            ..specimens::challenge(user, address, now)
+        };
+        let add = async |tx: &mut store::Tx| store::email_challenge::insert(tx, &challenge).await;
+        assert!(self.db.write(add).await.unwrap());
+        (self.queue(Lane::Code, Mail::Code { challenge: challenge.id }).await, challenge.id)
+    }
+
+    async fn job(&self, id: JobId) -> Row {
+        let mut conn = self.db.read().await.unwrap();
+        let row = conn
+            .q("SELECT tries, run_at, locked_until, done_at, failed_at, last_error FROM jobs WHERE id = $1")
+            .bind(id);
+        let (tries, run_at, locked, done, failed, error): Columns = row.one().await.unwrap();
+        Row { tries, run_at, locked, done: done.is_some(), failed: failed.is_some(), error }
+    }
+
+    async fn until(&self, id: JobId, ready: impl Fn(&Row) -> bool) -> Row {
+        let mut ticks = interval(Duration::from_millis(10));
+        let found = timeout(Duration::from_secs(10), async {
+            loop {
+                ticks.tick().await;
+                let row = self.job(id).await;
+                if ready(&row) {
+                    return row;
+                }
+            }
+        });
+        found.await.expect("in time")
+    }
+
+    async fn accepted_at(&self, id: ChallengeId) -> Option<Timestamp> {
+        let mut conn = self.db.read().await.unwrap();
+        let challenge = store::email_challenge::by_id(&mut conn, id).await.unwrap().unwrap();
+        challenge.last_accepted_at
+    }
+
+    /// Event and outcome of every row of the trail about mail.
+    async fn trail(&self) -> Vec<(String, String)> {
+        let mut conn = self.db.read().await.unwrap();
+        let events =
+            conn.q("SELECT event, outcome FROM audit WHERE actor = 'system:mail' ORDER BY id");
+        events.all().await.unwrap()
+    }
+
+    fn mails(&self) -> usize {
+        self.seen.count("DATA")
+    }
+}
+
+type Columns =
+    (i64, Timestamp, Option<Timestamp>, Option<Timestamp>, Option<Timestamp>, Option<String>);
+
+#[derive(Debug)]
+struct Row {
+    tries: i64,
+    run_at: Timestamp,
+    locked: Option<Timestamp>,
+    done: bool,
+    failed: bool,
+    error: Option<String>,
+}
+
+async fn replica(db: &Db, clock: &Clock, port: u16) -> App {
+    let smtp = crate::config::SmtpConfig { timeout: Duration::from_millis(700), ..config(port) };
+    let build = Build {
+        issuer: Issuer::parse("https://login.example.org").unwrap(),
+        brand: BrandConfig {
+            name: "Example Portal".to_owned(),
+            support: None,
+            time_zone: TimeZone::UTC,
+        },
+        proxies: ProxiesConfig::default(),
+        db: db.clone(),
+        ephemeral: Ephemeral::memory(),
+        clock: clock.clone(),
+        rng: Rng::system(),
+        root: specimens::root(),
+        hashing: HasherConfig { threads: 1, queue: 1, wait: Duration::from_secs(1) },
+        mailer: Mailer::smtp(&smtp).unwrap(),
+    };
+    App::start(build).await.unwrap()
+}
+
+fn one(event: &str, outcome: &str) -> Vec<(String, String)> {
+    vec![(event.to_owned(), outcome.to_owned())]
+}
+
+#[tokio::test]
+async fn a_code_that_was_written_before_the_worker_came_is_sent_and_its_acceptance_recorded() {
+    let mut world = World::new(Script::default()).await;
+    let before = world.clock.now();
+    let (job, challenge) = world.code("mere@patient.example").await;
+    world.work();
+    let row = world.until(job, |row| row.done).await;
+    assert_eq!((row.tries, row.locked, row.error), (1, None, None));
+    let accepted = world.accepted_at(challenge).await.unwrap();
+    assert!(before <= accepted && accepted <= world.clock.now());
+    assert_eq!(world.trail().await, one("code.accepted", "ok"));
+    assert_eq!(world.mails(), 1);
+    assert_eq!(world.seen.count("@login.example.org #"), 1);
+}
+
+#[tokio::test]
+async fn a_call_wakes_a_worker_that_waits_and_one_that_is_not_there_yet() {
+    let wake = Wake::default();
+    for lane in Lane::ALL {
+        wake.wake(lane);
+        timeout(Duration::from_secs(5), wake.of(lane).notified()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn not_taken_now_is_tried_again_and_the_window_counts_from_the_acceptance() {
+    let script = Script { end: Some("451 4.3.0 later"), ..Script::default() };
+    let mut world = World::new(script).await;
+    let (job, challenge) = world.code("mere@patient.example").await;
+    world.work();
+    let row = world.until(job, |row| row.error.is_some()).await;
+    let wait = row.run_at.since(world.clock.now());
+    assert!(wait > Duration::from_secs(1) && wait < Duration::from_secs(3), "{wait:?}");
+    assert!(row.error.unwrap().contains("451") && !row.done && !row.failed);
+    assert_eq!(world.accepted_at(challenge).await, None);
+    world.shift.advance(Duration::from_secs(3));
+    world.app.jobs.wake(Lane::Code);
+    let row = world.until(job, |row| row.tries == 2 && row.locked.is_none()).await;
+    assert!(row.run_at.since(world.clock.now()) > Duration::from_secs(3));
+    world.seen.mended.store(true, Ordering::SeqCst);
+    world.shift.advance(Duration::from_mins(10));
+    let late = world.clock.now();
+    world.app.jobs.wake(Lane::Code);
+    assert_eq!(world.until(job, |row| row.done).await.tries, 3);
+    assert!(world.accepted_at(challenge).await.unwrap() >= late);
+    assert_eq!(world.trail().await, one("code.accepted", "ok"));
+}
+
+#[tokio::test]
+async fn refused_for_good_is_given_up() {
+    let script = Script { rcpt: Some("550 5.1.1 nobody here"), ..Script::default() };
+    let mut world = World::new(script).await;
+    let (job, challenge) = world.code("mere@patient.example").await;
+    world.work();
+    let row = world.until(job, |row| row.failed).await;
+    assert!(row.error.unwrap().contains("550") && row.locked.is_none());
+    assert_eq!(world.accepted_at(challenge).await, None);
+    assert_eq!(world.trail().await, one("mail.failed", "refused"));
+}
+
+#[tokio::test]
+async fn what_is_no_longer_worth_sending_is_not_sent() {
+    let mut world = World::new(Script::default()).await;
+    let (completed, challenge) = world.code("mere@patient.example").await;
+    let now = world.clock.now();
+    let complete =
+        async |tx: &mut store::Tx| store::email_challenge::complete(tx, challenge, now).await;
+    assert!(world.db.write(complete).await.unwrap());
+    // This person was reset and has chosen the new password since.
+    let user = world.person("hemi@patient.example").await;
+    let reset = world.queue(Lane::Notice, Mail::ResetForced { user }).await;
+    let (capped, _) = world.code("aroha@patient.example").await;
+    world.shift.advance(Duration::from_mins(31));
+    world.work();
+    for job in [completed, reset, capped] {
+        world.until(job, |row| row.done).await;
+    }
+    assert_eq!(world.mails(), 0);
+    let trail = world.trail().await;
+    assert_eq!(trail.len(), 3);
+    assert!(trail.iter().all(|row| *row == one("mail.failed", "superseded")[0]), "{trail:?}");
+}
+
+#[tokio::test]
+async fn a_broken_mail_never_leaves() {
+    let mut world = World::new(Script::default()).await;
+    // A reference that reads like a link stands for whatever a mail must not say.
+    let (job, challenge) = world.code("mere@patient.example").await;
+    let break_it = async |tx: &mut store::Tx| {
+        tx.q("UPDATE email_challenges SET reference = 'http' WHERE id = $1")
+            .bind(challenge)
+            .exec()
+            .await
+    };
+    assert_eq!(world.db.write(break_it).await.unwrap(), 1);
+    world.work();
+    let row = world.until(job, |row| row.failed).await;
+    assert_eq!(row.error.as_deref(), Some("the subject has `http` in it"));
+    assert_eq!(world.mails(), 0);
+    assert_eq!(world.trail().await, one("mail.failed", "malformed"));
+}
+
+#[tokio::test]
+async fn an_address_that_nobody_can_write_to_is_refused_without_an_alarm() {
+    let mut world = World::new(Script::default()).await;
+    let (job, _) = world.code("me re@patient.example").await;
+    world.work();
+    world.until(job, |row| row.failed).await;
+    assert_eq!(world.trail().await, one("mail.failed", "refused"));
+}
+
+#[tokio::test]
+async fn a_code_does_not_wait_behind_notices() {
+    let script = Script { silent_after: Some("RCPT TO:<slow"), ..Script::default() };
+    let mut world = World::new(script).await;
+    let mut notices = Vec::new();
+    for nth in 0..6 {
+        let user = world.person(&format!("slow{nth}@patient.example")).await;
+        notices.push(world.queue(Lane::Notice, Mail::PasswordChanged { user }).await);
+    }
+    world.work();
+    world.until(notices[0], |row| row.tries == 1).await;
+    let (job, _) = world.code("mere@patient.example").await;
+    world.until(job, |row| row.done).await;
+    let mut begun = 0;
+    for notice in &notices {
+        let row = world.job(*notice).await;
+        assert!(!row.done);
+        begun += row.tries;
+    }
+    assert!(begun <= 4, "no more than two at once: {begun}");
+}
+
+#[tokio::test]
+async fn a_code_does_not_wait_behind_slow_codes() {
+    let script = Script { silent_after: Some("RCPT TO:<slow"), ..Script::default() };
+    let mut world = World::new(script).await;
+    for nth in 0..7 {
+        world.code(&format!("slow{nth}@patient.example")).await;
+    }
+    world.work();
+    let (job, _) = world.code("mere@patient.example").await;
+    world.until(job, |row| row.done).await;
+}
+
+#[tokio::test]
+async fn a_mail_of_a_newer_build_is_left_to_it() {
+    let mut world = World::new(Script::default()).await;
+    let job = world.queue_text(Lane::Notice, r#"{"mail":"from_the_future"}"#).await;
+    world.work();
+    let row = world.until(job, |row| row.error.is_some()).await;
+    assert!(!row.done && !row.failed && row.run_at > world.clock.now(), "{row:?}");
+}
+
+#[tokio::test]
+async fn what_a_dead_worker_held_comes_back_with_the_end_of_its_lease() {
+    let mut world = World::new(Script::default()).await;
+    let (job, _) = world.code("mere@patient.example").await;
+    let now = world.clock.now();
+    let lease = Duration::from_mins(1);
+    let claim = async |tx: &mut store::Tx| store::job::claim(tx, Lane::Code, 20, now, lease).await;
+    assert_eq!(world.db.write(claim).await.unwrap().len(), 1);
+    world.work();
+    let (other, _) = world.code("hemi@patient.example").await;
+    world.until(other, |row| row.done).await;
+    assert!(!world.job(job).await.done);
+    world.shift.advance(lease);
+    world.app.jobs.wake(Lane::Code);
+    assert_eq!(world.until(job, |row| row.done).await.tries, 2);
+}
+
+#[tokio::test]
+async fn two_replicas_send_each_mail_once() {
+    let mut world = World::new(Script::default()).await;
+    let mut jobs = Vec::new();
+    for nth in 0..30 {
+        jobs.push(world.code(&format!("p{nth}@patient.example")).await.0);
+    }
+    let (port, seen) = serve(Script::default()).await;
+    let other = replica(&world.db, &world.clock, port).await;
+    let other = tokio::spawn(run(other, world.stop.subscribe()));
+    world.work();
+    for job in jobs {
+        assert_eq!(world.until(job, |row| row.done).await.tries, 1);
+    }
+    world.stop.send_replace(true);
+    timeout(Duration::from_secs(5), other).await.unwrap().unwrap();
+    assert_eq!(world.mails() + seen.count("DATA"), 30);
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_is_on_its_way_and_begins_nothing() {
+    let script = Script { silent_after: Some("RCPT TO:<slow"), ..Script::default() };
+    let mut world = World::new(script).await;
+    let (job, _) = world.code("slow@patient.example").await;
+    world.work();
+    world.until(job, |row| row.tries == 1).await;
+    world.stop.send_replace(true);
+    let (later, _) = world.code("mere@patient.example").await;
+    let worker = world.worker.take().unwrap();
+    timeout(Duration::from_secs(5), worker).await.unwrap().unwrap();
+    let row = world.job(job).await;
+    assert!(row.locked.is_none() && row.error.unwrap().contains("no answer"));
+    assert_eq!(world.job(later).await.tries, 0);
+}

@@ -1,0 +1,75 @@
+//! One lane's worker: claims no more than it can begin at once, and never waits for what it began.
+
+use std::time::Duration;
+
+use flows::notify::{self, Claimed};
+use store::job::Lane;
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
+
+use super::mail;
+use crate::app::App;
+
+/// How often a worker looks without being called: other replicas write jobs too, and waits end.
+const POLL: Duration = Duration::from_secs(1);
+/// What an attempt may take besides sending: reading, composing and writing down how it ended.
+const AROUND_SENDING: Duration = Duration::from_secs(10);
+
+/// Mails of a lane that are on their way at once.
+const fn places(lane: Lane) -> usize {
+    match lane {
+        Lane::Code => 8,
+        Lane::Notice => 2,
+    }
+}
+
+/// Works on a lane until `stop`, then finishes what it began.
+pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
+    let mut flying = JoinSet::new();
+    while !*stop.borrow() {
+        let room = places(lane).saturating_sub(flying.len());
+        for claimed in claim(&app, lane, room).await {
+            flying.spawn(mail::attempt(app.clone(), claimed));
+        }
+        let full = flying.len() >= places(lane);
+        tokio::select! {
+            _ = stop.wait_for(|stopped| *stopped) => break,
+            Some(landed) = flying.join_next() => {
+                report(landed);
+                while let Some(landed) = flying.try_join_next() {
+                    report(landed);
+                }
+            }
+            // Whatever was written since the look above has left a call, so nothing is missed between the two.
+            _ = timeout(POLL, app.jobs.of(lane).notified()), if !full => {}
+        }
+    }
+    while let Some(landed) = flying.join_next().await {
+        report(landed);
+    }
+}
+
+/// What is due and has room. A database that is away is asked again at the next look.
+async fn claim(app: &App, lane: Lane, room: usize) -> Vec<Claimed> {
+    if room == 0 {
+        return Vec::new();
+    }
+    let lease = app.mailer.limit() + AROUND_SENDING;
+    match notify::claim(&app.system_cx("mail"), lane, room, lease).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            tracing::error!(%error, lane = lane.as_str(), "jobs could not be claimed");
+            Vec::new()
+        }
+    }
+}
+
+/// A mail whose task died is tried again when its lease ends.
+fn report(landed: Result<(), JoinError>) {
+    if let Err(error) = landed {
+        tracing::error!(%error, "alarm: a mail's task died");
+    }
+}

@@ -1,0 +1,17 @@
+//! The program: routes, pages, mail, jobs, clock, configuration and the command line.
+//!
+//! One rule: it extracts, calls one flow, and renders. What may happen is decided in `flows`.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod dev;
+pub mod fetch;
+pub mod http;
+pub mod jobs;
+pub mod live;
+pub mod mail;
+pub mod serve;
+pub mod telemetry;
+mod view;

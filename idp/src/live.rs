@@ -1,0 +1,90 @@
+//! What this replica keeps in memory: settings, clients, signing keys. One row of numbers is polled each second, and what
+//! has moved is read again, so that a change is in force everywhere within two seconds, with Redis or without.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use flows::{Error, client::Clients, settings::Settings, signing_keys};
+use keys::{KeyRing, RootKeys};
+use store::{Db, revision::Revisions};
+use tokio::sync::watch;
+
+/// How often the numbers are read.
+const POLL: Duration = Duration::from_secs(1);
+
+/// One consistent set.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Live settings.
+    pub settings: Arc<Settings>,
+    /// Clients.
+    pub clients: Arc<Clients>,
+    /// Signing keys.
+    pub ring: Arc<KeyRing>,
+    revisions: Revisions,
+}
+
+/// The current set, replaced as a whole.
+#[derive(Clone, Debug)]
+pub struct Live {
+    current: Arc<RwLock<Arc<Snapshot>>>,
+}
+
+impl Live {
+    /// Reads everything for the first time.
+    pub async fn load(db: &Db, root: &RootKeys) -> Result<Self, Error> {
+        let mut conn = db.read().await?;
+        let revisions = store::revision::current(&mut conn).await?;
+        let snapshot = Snapshot {
+            settings: Arc::new(Settings::load(&mut conn).await?),
+            clients: Arc::new(Clients::load(&mut conn).await?),
+            ring: Arc::new(signing_keys::load(root, &mut conn).await?),
+            revisions,
+        };
+        Ok(Self { current: Arc::new(RwLock::new(Arc::new(snapshot))) })
+    }
+
+    /// The current set.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads again what has moved.
+    pub async fn refresh(&self, db: &Db, root: &RootKeys) -> Result<(), Error> {
+        let mut conn = db.read().await?;
+        let revisions = store::revision::current(&mut conn).await?;
+        let old = self.snapshot();
+        if old.revisions == revisions {
+            return Ok(());
+        }
+        let mut new = Snapshot { revisions, ..(*old).clone() };
+        if old.revisions.settings != revisions.settings {
+            new.settings = Arc::new(Settings::load(&mut conn).await?);
+        }
+        if old.revisions.clients != revisions.clients {
+            new.clients = Arc::new(Clients::load(&mut conn).await?);
+        }
+        if old.revisions.signing_keys != revisions.signing_keys {
+            new.ring = Arc::new(signing_keys::load(root, &mut conn).await?);
+        }
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        Ok(())
+    }
+
+    /// Refreshes until `stop`; a database that is away leaves the last set in force.
+    pub async fn follow(self, db: Db, root: Arc<RootKeys>, mut stop: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(POLL);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                _ = stop.wait_for(|stopped| *stopped) => return,
+            }
+            if let Err(error) = self.refresh(&db, &root).await {
+                tracing::warn!(%error, "settings, clients and keys could not be read; the last ones stay in force");
+            }
+        }
+    }
+}

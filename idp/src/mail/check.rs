@@ -1,0 +1,179 @@
+//! The last look at a mail before it leaves: its bytes are read back, by another library than the one that wrote them,
+//! and must say what they should. A mail that is blank, that lacks its code or that contradicts itself never leaves.
+
+use mail_parser::decoders::html::html_to_text;
+use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+
+use super::compose::{Composed, one_line};
+use super::words::Words;
+
+/// Gmail cuts a mail off far above this; a mail of ours has no reason to come near.
+const HTML_MAX: usize = 15 * 1024;
+/// Of the whole message.
+const MESSAGE_MAX: usize = 48 * 1024;
+/// RFC 5322, section 2.1.1, without the line break.
+const LINE_MAX: usize = 998;
+
+/// The headers of a mail: each of them once, and no other. What is not here (`List-Unsubscribe`, `Precedence`,
+/// `References`, `Bcc`, or one that a name smuggled in) does not leave.
+const HEADERS: [&str; 12] = [
+    "auto-submitted",
+    "content-language",
+    "content-type",
+    "date",
+    "feedback-id",
+    "from",
+    "message-id",
+    "mime-version",
+    "subject",
+    "to",
+    "x-auto-response-suppress",
+    "x-entity-ref-id",
+];
+
+/// What no part may have: links, what loads something, a placeholder that nothing was put into, and what would be copied
+/// along with a code without being seen.
+const FORBIDDEN: [&str; 8] = ["http", "href", "src=", "url(", "<img", "{$", "\u{FFFD}", "\u{2068}"];
+
+/// What is wrong with a mail, without its contents.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(String);
+
+impl Malformed {
+    pub(super) fn because(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+type Checked<T = ()> = Result<T, Malformed>;
+
+fn must(holds: bool, why: &str) -> Checked {
+    if holds { Ok(()) } else { Err(Malformed::because(why)) }
+}
+
+/// Reads a mail back and compares it with what it should say.
+pub(super) fn check(mail: &Composed, words: &Words) -> Checked {
+    lines(&mail.bytes)?;
+    let message = MessageParser::default().parse(&mail.bytes);
+    let message = message.ok_or_else(|| Malformed::because("is no message"))?;
+    let (text, html) = parts(&message)?;
+    headers(&message, mail, words)?;
+    let said = squash(text);
+    must(!said.is_empty(), "the text part is blank")?;
+    says(&said, words, "text")?;
+    if let Some(bound) = &words.bound {
+        must(text.lines().last() == Some(bound), "the text part does not end with the bound code")?;
+    }
+    must(html.len() <= HTML_MAX, "the HTML part is too large")?;
+    let said = squash(&html_to_text(&without_preheader(html)?));
+    must(!said.is_empty(), "the HTML part is blank")?;
+    says(&said, words, "HTML")
+}
+
+/// Lines end in CR LF, no CR or LF is alone (RFC 5321, section 2.3.8), and none is too long.
+fn lines(bytes: &[u8]) -> Checked {
+    must(bytes.len() <= MESSAGE_MAX, "the message is too large")?;
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        must(line.len() <= LINE_MAX, "a line is too long")?;
+        must(!line.contains(&b'\r'), "a carriage return stands alone")?;
+    }
+    let breaks = |pair: &&[u8]| matches!(pair, [before, b'\n'] if *before != b'\r');
+    must(!bytes.windows(2).any(|pair| breaks(&pair)), "a line feed stands alone")
+}
+
+/// One alternative of a plain part and an HTML part, in this order and with nothing beside them.
+fn parts<'m>(message: &'m Message<'_>) -> Checked<(&'m str, &'m str)> {
+    let [root, text, html] = message.parts.as_slice() else {
+        return Err(Malformed::because("does not have exactly two parts"));
+    };
+    let kind = root.content_type().and_then(|kind| kind.subtype());
+    must(kind == Some("alternative"), "is no alternative of two parts")?;
+    let whole = |part: &MessagePart<'_>| !part.is_encoding_problem;
+    must(whole(text) && whole(html), "a part cannot be decoded")?;
+    match (&text.body, &html.body) {
+        (PartType::Text(text), PartType::Html(html)) => Ok((text, html)),
+        _ => Err(Malformed::because("is not a plain part and then an HTML part")),
+    }
+}
+
+fn headers(message: &Message<'_>, mail: &Composed, words: &Words) -> Checked {
+    let mut names: Vec<String> =
+        message.headers().iter().map(|header| header.name().to_ascii_lowercase()).collect();
+    names.sort_unstable();
+    must(names == HEADERS, "has other headers than it should")?;
+    let [to] = mail.envelope.to() else {
+        return Err(Malformed::because("does not go to exactly one person"));
+    };
+    must(only(message.to()) == Some(to.as_ref()), "To is not the recipient")?;
+    let from = mail.envelope.from();
+    let sender = from.map(AsRef::as_ref);
+    must(sender.is_some() && only(message.from()) == sender, "From is not the sender")?;
+    must(message.date().is_some_and(mail_parser::DateTime::is_valid), "Date cannot be read")?;
+    let domain = message.message_id().and_then(|id| id.rsplit_once('@')).map(|(_, domain)| domain);
+    must(
+        domain.is_some() && domain == from.map(lettre::Address::domain),
+        "Message-ID is not ours",
+    )?;
+    subject(message.subject().unwrap_or_default(), words)
+}
+
+fn subject(subject: &str, words: &Words) -> Checked {
+    must(!subject.trim().is_empty(), "the subject is empty")?;
+    must(subject == one_line(&words.subject), "the subject is not what it should be")?;
+    permitted(subject, "the subject")?;
+    let told = |code: &str| subject.contains(code) || subject.contains(&code.replace(' ', ""));
+    must(!words.code.as_deref().is_some_and(told), "the code is in the subject")
+}
+
+/// The address, if there is exactly one.
+fn only<'m>(addresses: Option<&'m Address<'_>>) -> Option<&'m str> {
+    let mut all = addresses?.iter();
+    let first = all.next()?.address();
+    if all.next().is_some() { None } else { first }
+}
+
+/// A part says every sentence and every fact, and nothing that it must not.
+fn says(said: &str, words: &Words, part: &str) -> Checked {
+    let lacks = |what: &str| Malformed::because(format!("the {part} part lacks {what}"));
+    if !words.facts.iter().all(|fact| !fact.is_empty() && said.contains(fact.as_str())) {
+        return Err(lacks("a fact"));
+    }
+    let mut rest = said;
+    for sentence in words.sentences().map(squash) {
+        let (_, after) = rest
+            .split_once(&sentence)
+            .filter(|_| !sentence.is_empty())
+            .ok_or_else(|| lacks("a sentence"))?;
+        rest = after;
+    }
+    permitted(said, &format!("the {part} part"))
+}
+
+/// Whether a text may be in a mail.
+pub(super) fn permitted(text: &str, place: &str) -> Checked {
+    let text = text.to_lowercase();
+    match FORBIDDEN.iter().find(|forbidden| text.contains(**forbidden)) {
+        Some(forbidden) => Err(Malformed::because(format!("{place} has `{forbidden}` in it"))),
+        None => Ok(()),
+    }
+}
+
+/// The HTML without the sentence that only lists of mails show.
+fn without_preheader(html: &str) -> Checked<String> {
+    permitted(html, "the HTML part")?;
+    let hidden = html.split_once("<div style=\"display:none").and_then(|(before, rest)| {
+        let (_, after) = rest.split_once("</div>")?;
+        Some(format!("{before}{after}"))
+    });
+    hidden.ok_or_else(|| Malformed::because("the HTML part has no preheader"))
+}
+
+/// The same words with one space between them.
+fn squash(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

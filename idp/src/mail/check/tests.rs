@@ -1,0 +1,173 @@
+use super::*;
+use crate::mail::specimens::{ADDRESS, Home, NAME, code, notice};
+use flows::notify::Letter;
+
+/// A good mail, its words and its code.
+fn good() -> (Composed, Words, String) {
+    let home = Home::new();
+    let (letter, digits) = code(NAME, ADDRESS);
+    let words = Words::of(&home.house(), &letter, crate::mail::specimens::now());
+    (home.compose(&letter).unwrap(), words, digits)
+}
+
+/// What the check says when `from` is `to` wherever it is in the bytes.
+fn changed(from: &str, to: &str) -> String {
+    let (mail, words, _) = good();
+    let raw = String::from_utf8(mail.bytes.clone()).unwrap();
+    assert!(raw.contains(from), "{from:?} is not in {raw}");
+    let bytes = raw.replace(from, to).into_bytes();
+    why(check(&Composed { bytes, ..mail }, &words))
+}
+
+fn why(checked: Checked) -> String {
+    checked.unwrap_err().to_string()
+}
+
+#[test]
+fn whole_mails_pass() {
+    let (mail, words, _) = good();
+    assert_eq!(check(&mail, &words), Ok(()));
+    let home = Home::new();
+    assert!(home.compose(&Letter::PasswordChanged(notice())).is_ok());
+    assert!(home.compose(&Letter::ResetForced(notice())).is_ok());
+}
+
+#[test]
+fn blank_and_missing_parts() {
+    let (mail, words, _) = good();
+    let raw = String::from_utf8(mail.bytes.clone()).unwrap();
+    let with = |text: &str| {
+        let bytes = text.as_bytes().to_vec();
+        why(check(&Composed { bytes, ..mail.clone() }, &words))
+    };
+    let parts: Vec<&str> = raw.split("--=_0193a5b0111170008000000000000001.2").collect();
+    let [head, text, html, end] = parts.as_slice() else { panic!("{raw}") };
+    let joined = |parts: &[&str]| parts.join("--=_0193a5b0111170008000000000000001.2");
+    let blank = |part: &str| format!("{}\r\n\r\n", part.split_once("\r\n\r\n").unwrap().0);
+    assert_eq!(joined(&[head, text, html, end]), raw);
+    assert_eq!(with(""), "is no message");
+    assert_eq!(with(&joined(&[head, text, end])), "does not have exactly two parts");
+    assert_eq!(with(&joined(&[head, text, html, html, end])), "does not have exactly two parts");
+    let order = "is not a plain part and then an HTML part";
+    assert_eq!(with(&joined(&[head, html, text, end])), order);
+    assert_eq!(with(&joined(&[head, text, text, end])), order);
+    assert_eq!(with(&joined(&[head, &blank(text), html, end])), "the text part is blank");
+    let empty = format!("{}<html><body></body></html>\r\n", blank(html));
+    assert_eq!(with(&joined(&[head, text, &empty, end])), "the HTML part has no preheader");
+    let hidden = format!("{}<div style=3D\"display:none\">x</div><p> </p>\r\n", blank(html));
+    assert_eq!(with(&joined(&[head, text, &hidden, end])), "the HTML part is blank");
+}
+
+#[test]
+fn contradictions_and_gaps() {
+    let (_, _, digits) = good();
+    let (first, last) = digits.split_at(3);
+    let lacks = "the text part lacks a fact";
+    assert_eq!(changed(&format!("{first} {last}"), "000 000"), lacks);
+    assert_eq!(changed("9:56 am", "9:57 am"), lacks);
+    assert_eq!(changed("It works", "It may work"), "the text part lacks a sentence");
+    assert_eq!(
+        changed(&format!(">{first} {last}</strong>"), "></strong>"),
+        "the HTML part lacks a fact"
+    );
+    assert_eq!(
+        changed(&format!("#{digits}"), "#000000"),
+        "the text part does not end with the bound code"
+    );
+}
+
+#[test]
+fn one_part_that_says_something_else() {
+    let (mail, words, _) = good();
+    let raw = String::from_utf8(mail.bytes.clone()).unwrap();
+    let (before, html) = raw.rsplit_once("text/html").unwrap();
+    for (from, to, said) in [
+        ("9:56 am", "9:57 am", "the HTML part lacks a fact"),
+        ("KOWHAI-27", "KOWHAI-28", "the HTML part lacks a fact"),
+        ("It works", "It worked", "the HTML part lacks a sentence"),
+    ] {
+        let bytes = format!("{before}text/html{}", html.replace(from, to)).into_bytes();
+        assert_eq!(why(check(&Composed { bytes, ..mail.clone() }, &words)), said, "{from}");
+    }
+}
+
+#[test]
+fn links_and_what_loads() {
+    for (to, found) in [
+        ("<a href=3D\"x\">", "href"),
+        ("see https://x.example", "http"),
+        ("<img alt=3D\"\">", "<img"),
+        ("<p style=3D\"background:url(x)\">", "url("),
+        ("{$until}", "{$"),
+    ] {
+        let said = changed("</body>", &format!("{to}</body>"));
+        assert_eq!(said, format!("the HTML part has `{found}` in it"));
+    }
+    assert_eq!(
+        changed("If you need help", "https If you need help"),
+        "the text part has `http` in it"
+    );
+}
+
+#[test]
+fn headers_are_these_and_no_others() {
+    let others = "has other headers than it should";
+    for header in
+        ["List-Unsubscribe: <x>", "Precedence: bulk", "Bcc: x@y.example", "References: <a@b>"]
+    {
+        assert_eq!(changed("Auto-Submitted", &format!("{header}\r\nAuto-Submitted")), others);
+    }
+    for header in HEADERS.iter().filter(|name| **name != "content-type") {
+        let raw = String::from_utf8(good().0.bytes).unwrap();
+        let line = raw.lines().find(|l| l.to_ascii_lowercase().starts_with(&format!("{header}:")));
+        assert_eq!(changed(&format!("{}\r\n", line.unwrap()), ""), others, "{header}");
+    }
+}
+
+#[test]
+fn one_recipient_and_our_own_names() {
+    assert_eq!(changed("<Kahui@patient", "<hemi@patient"), "To is not the recipient");
+    let two = "<Kahui@patient.example>, hemi@patient.example";
+    assert_eq!(changed("<Kahui@patient.example>", two), "To is not the recipient");
+    assert_eq!(changed("<codes@login", "<codes@other"), "From is not the sender");
+    assert_eq!(changed(".2@login.example.org", ".2@other.example"), "Message-ID is not ours");
+    assert_eq!(changed("Date: Mon, 23 Nov", "Date: Mon, 99 Foo"), "Date cannot be read");
+}
+
+#[test]
+fn the_subject_is_not_empty_and_keeps_the_code_to_itself() {
+    let line = "Subject: Your Example Portal sign-in code (ref KOWHAI-27, 9:41 am)";
+    assert_eq!(changed(line, "Subject: "), "the subject is empty");
+    let (mail, words, digits) = good();
+    let raw = String::from_utf8(mail.bytes.clone()).unwrap();
+    for code in [digits.clone(), words.code.clone().unwrap()] {
+        let subject = format!("{code} is your code");
+        let bytes = raw.replace(line, &format!("Subject: {subject}")).into_bytes();
+        let words = Words { subject, ..words.clone() };
+        assert_eq!(
+            why(check(&Composed { bytes, ..mail.clone() }, &words)),
+            "the code is in the subject"
+        );
+    }
+}
+
+#[test]
+fn sizes_and_line_ends() {
+    let line = "x".repeat(LINE_MAX + 1);
+    assert_eq!(changed("</body>", &format!("</body>\r\n{line}")), "a line is too long");
+    assert_eq!(changed("</body>\r\n", "</body>\n"), "a line feed stands alone");
+    assert_eq!(changed("</body>\r\n", "</body>\r"), "a carriage return stands alone");
+    let much = "<p>much</p>\r\n".repeat(HTML_MAX / 10);
+    assert_eq!(changed("</body>", &format!("{much}</body>")), "the HTML part is too large");
+    let more = "<p>much</p>\r\n".repeat(MESSAGE_MAX / 10);
+    assert_eq!(changed("</body>", &format!("{more}</body>")), "the message is too large");
+}
+
+#[test]
+fn a_text_that_nothing_was_put_into_never_leaves() {
+    let (mail, words, _) = good();
+    let empty = Words { facts: vec![String::new()], ..words.clone() };
+    assert_eq!(why(check(&mail, &empty)), "the text part lacks a fact");
+    let empty = Words { title: String::new(), ..words };
+    assert_eq!(why(check(&mail, &empty)), "the text part lacks a sentence");
+}

@@ -1,0 +1,8 @@
+//! Mail: from what is to be said to a server that accepted it.
+
+mod check;
+pub mod compose;
+pub mod smtp;
+#[cfg(test)]
+pub(crate) mod specimens;
+mod words;

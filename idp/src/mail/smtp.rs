@@ -1,0 +1,284 @@
+//! The way out: one rendered message to one mail server, or to the mailbox of `dev`.
+//!
+//! The connections are lettre's, the pool is ours. lettre's own takes a connection back whenever
+//! its user goes away, also in the middle of a message, and waits for its answers without end;
+//! here a connection comes back only after a whole message was answered, and one time limit covers
+//! the whole attempt.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lettre::Address;
+use lettre::address::Envelope;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Response;
+use tokio::time::timeout;
+
+use crate::config::{SmtpConfig, SmtpTls};
+use crate::dev::mailbox::Mailbox;
+
+/// Connections kept open while no mail is on its way.
+const PARKED_MAX: usize = 8;
+/// Messages after which a connection is closed: servers limit them, and a new one finds new addresses.
+const MESSAGES_PER_CONNECTION: u32 = 100;
+/// How long a parked connection may take to prove that it is alive.
+const ALIVE_WITHIN: Duration = Duration::from_secs(2);
+
+/// A way out for mail. Copies share their connections.
+#[derive(Clone, Debug)]
+pub struct Mailer {
+    route: Route,
+    sender: Arc<Sender>,
+}
+
+/// Who every mail is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// The address in `From` and in the envelope.
+    pub address: Address,
+    /// The name in `From`, unless it is the brand's.
+    pub name: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Route {
+    Smtp(Arc<Server>),
+    Mailbox(Arc<Mailbox>),
+}
+
+/// The server took responsibility for the message (RFC 5321, section 4.2.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// What it said, mostly its queue id; without addresses.
+    pub reply: String,
+}
+
+/// The message was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct SendError {
+    /// The server refused this message or this address for good: sending it again is useless.
+    /// Never set for what is wrong with the server, our account on it or the way to it.
+    pub permanent: bool,
+    /// For the log: what the server or the network said, without addresses.
+    pub text: String,
+}
+
+/// The TLS of this machine cannot be used, for instance because it has no root certificates.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot prepare TLS for the mail server")]
+pub struct MailerError(#[from] lettre::transport::smtp::Error);
+
+impl Mailer {
+    /// A way out over a mail server. Does not connect yet.
+    ///
+    /// # Errors
+    /// When TLS is wanted and cannot be prepared.
+    pub fn smtp(config: &SmtpConfig) -> Result<Self, MailerError> {
+        let sender =
+            Sender { address: config.from_address.clone(), name: Some(config.from_name.clone()) };
+        Ok(Self { route: Route::Smtp(Arc::new(Server::new(config)?)), sender: Arc::new(sender) })
+    }
+
+    /// A way into the mailbox page of `dev`; nothing leaves this process.
+    #[must_use]
+    pub fn mailbox(mailbox: Arc<Mailbox>) -> Self {
+        let address = Address::new_dangerous("codes", "localhost");
+        let sender = Sender { address, name: None };
+        Self { route: Route::Mailbox(mailbox), sender: Arc::new(sender) }
+    }
+
+    /// Who its mails are from.
+    #[must_use]
+    pub fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// The longest that [`Mailer::send`] may take.
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        match &self.route {
+            Route::Smtp(server) => server.limit,
+            Route::Mailbox(_) => Duration::ZERO,
+        }
+    }
+
+    /// Sends one message as it stands; `bytes` is the whole of it with its headers.
+    ///
+    /// May be dropped at any point: the message was then accepted or not, and its connection is
+    /// closed.
+    ///
+    /// # Errors
+    /// The message was not accepted, or nobody knows: after a time-out it may have been.
+    pub async fn send(&self, envelope: &Envelope, bytes: &[u8]) -> Result<Accepted, SendError> {
+        match &self.route {
+            Route::Smtp(server) => server.within_limit(server.send(envelope, bytes)).await,
+            Route::Mailbox(mailbox) => {
+                mailbox.receive(envelope, bytes);
+                Ok(Accepted { reply: "kept in the mailbox of dev".to_owned() })
+            }
+        }
+    }
+
+    /// Connects, signs in to the server and sends nothing.
+    ///
+    /// # Errors
+    /// What stands in the way; never permanent.
+    pub async fn probe(&self) -> Result<(), SendError> {
+        let Route::Smtp(server) = &self.route else { return Ok(()) };
+        server
+            .within_limit(async {
+                let connection = server.connection().await?;
+                server.park(connection);
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// One mail server and the connections to it that rest.
+struct Server {
+    host: String,
+    port: u16,
+    tls: Option<(SmtpTls, TlsParameters)>,
+    hello: ClientId,
+    credentials: Option<Credentials>,
+    limit: Duration,
+    parked: Mutex<Vec<Connection>>,
+}
+
+struct Connection {
+    smtp: AsyncSmtpConnection,
+    messages: u32,
+}
+
+impl Server {
+    fn new(config: &SmtpConfig) -> Result<Self, MailerError> {
+        let tls = match config.tls {
+            SmtpTls::None => None,
+            kind => Some((kind, TlsParameters::new(config.host.clone())?)),
+        };
+        let credentials = config.credentials.as_ref().map(|given| {
+            Credentials::new(given.username.clone(), given.password.reveal().to_owned())
+        });
+        Ok(Self {
+            host: config.host.clone(),
+            port: config.port,
+            tls,
+            // A container's host name is no name in the DNS; the sender's domain is.
+            hello: ClientId::Domain(config.from_address.domain().to_owned()),
+            credentials,
+            limit: config.timeout,
+            parked: Mutex::new(Vec::new()),
+        })
+    }
+
+    async fn within_limit<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, SendError>>,
+    ) -> Result<T, SendError> {
+        timeout(self.limit, attempt).await.unwrap_or_else(|_| {
+            let text =
+                format!("no answer from {}:{} within {:?}", self.host, self.port, self.limit);
+            Err(SendError { permanent: false, text })
+        })
+    }
+
+    async fn send(&self, envelope: &Envelope, bytes: &[u8]) -> Result<Accepted, SendError> {
+        let mut connection = self.connection().await?;
+        let answer = connection.smtp.send(envelope, bytes).await;
+        let response = answer.map_err(|error| SendError::of_message(&error))?;
+        connection.messages += 1;
+        self.park(connection);
+        Ok(Accepted::from(&response))
+    }
+
+    /// A parked connection that still answers, or a new one.
+    async fn connection(&self) -> Result<Connection, SendError> {
+        loop {
+            let parked = self.lock().pop();
+            let Some(mut connection) = parked else { break };
+            let alive = timeout(ALIVE_WITHIN, connection.smtp.test_connected()).await;
+            if alive == Ok(true) {
+                return Ok(connection);
+            }
+        }
+        let smtp = self.connect().await.map_err(|error| SendError::of_session(&error))?;
+        Ok(Connection { smtp, messages: 0 })
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, lettre::transport::smtp::Error> {
+        let wrapper = match &self.tls {
+            Some((SmtpTls::Tls, parameters)) => Some(parameters.clone()),
+            _ => None,
+        };
+        let at = (self.host.as_str(), self.port);
+        let mut smtp =
+            AsyncSmtpConnection::connect_tokio1(at, Some(self.limit), &self.hello, wrapper, None)
+                .await?;
+        if let Some((SmtpTls::StartTls, parameters)) = &self.tls {
+            smtp.starttls(parameters.clone(), &self.hello).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            smtp.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(smtp)
+    }
+
+    fn park(&self, connection: Connection) {
+        let mut parked = self.lock();
+        if parked.len() < PARKED_MAX && connection.messages < MESSAGES_PER_CONNECTION {
+            parked.push(connection);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<&Response> for Accepted {
+    fn from(response: &Response) -> Self {
+        Self { reply: without_addresses(response.first_line().unwrap_or_default()) }
+    }
+}
+
+impl SendError {
+    /// What went wrong before the message was offered is never the fault of the message.
+    fn of_session(error: &lettre::transport::smtp::Error) -> Self {
+        Self { permanent: false, text: without_addresses(&error.to_string()) }
+    }
+
+    /// Of the 5xx replies to a message, those about the mailbox or the content are for good (RFC
+    /// 5321, section 4.2.3); the rest (commands, authentication, encryption) is between the server
+    /// and us, and will work when an operator has mended it.
+    fn of_message(error: &lettre::transport::smtp::Error) -> Self {
+        let code = error.status().map(u16::from);
+        let permanent = matches!(code, Some(550..=554 | 556)) || error.is_client();
+        Self { permanent, text: without_addresses(&error.to_string()) }
+    }
+}
+
+/// Servers repeat the address that they refuse, and logs are no place for it.
+fn without_addresses(text: &str) -> String {
+    let words =
+        text.split_whitespace().map(|word| if word.contains('@') { "<address>" } else { word });
+    words.collect::<Vec<_>>().join(" ").chars().take(300).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Against a small server.
+
+use std::sync::atomic::Ordering;
+
+use tokio::net::TcpListener;
+
+use super::fake::{Script, config, envelope, serve};
+use super::*;
+use crate::clock::Clock;
+use crate::config::{Secret, SmtpCredentials};
+
+const MESSAGE: &[u8] = b"Subject: a code\r\n\r\n123 456\r\n.a line with a dot\r\n";
+
+async fn refusal(script: Script) -> SendError {
+    let (port, _) = serve(script).await;
+    Mailer::smtp(&config(port)).unwrap().send(&envelope(), MESSAGE).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn accepted_with_the_queue_id_and_byte_for_byte() {
+    let (port, seen) = serve(Script::default()).await;
+    let mailer = Mailer::smtp(&config(port)).unwrap();
+    let accepted = mailer.send(&envelope(), MESSAGE).await.unwrap();
+    assert_eq!(accepted.reply, "2.0.0 Ok: queued as Q1");
+    assert_eq!(seen.count("EHLO login.example.org"), 1);
+    assert_eq!(seen.count("RCPT TO:<mere@patient.example>"), 1);
+    assert_eq!(seen.count("..a line with a dot"), 1);
+}
+
+#[tokio::test]
+async fn one_connection_carries_many_messages() {
+    let (port, seen) = serve(Script::default()).await;
+    let mailer = Mailer::smtp(&config(port)).unwrap();
+    mailer.probe().await.unwrap();
+    for _ in 0..5 {
+        mailer.clone().send(&envelope(), MESSAGE).await.unwrap();
+    }
+    assert_eq!((seen.connections.load(Ordering::SeqCst), seen.count("DATA")), (1, 5));
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_is_replaced() {
+    let (port, seen) = serve(Script { hang_up_after_message: true, ..Script::default() }).await;
+    let mailer = Mailer::smtp(&config(port)).unwrap();
+    for _ in 0..3 {
+        mailer.send(&envelope(), MESSAGE).await.unwrap();
+    }
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn refused_for_good_or_for_now() {
+    let cases = [
+        ("550 5.1.1 <mere@patient.example>: no such user", true),
+        ("552 5.2.2 mailbox full", true),
+        ("554 5.7.1 not wanted", true),
+        ("451 4.3.0 try again", false),
+        ("421 too many connections", false),
+        ("530 5.7.0 must issue STARTTLS first", false),
+        ("503 5.5.1 bad sequence", false),
+    ];
+    for (answer, permanent) in cases {
+        let at_rcpt = refusal(Script { rcpt: Some(answer), ..Script::default() }).await;
+        let at_end = refusal(Script { end: Some(answer), ..Script::default() }).await;
+        for error in [at_rcpt, at_end] {
+            assert_eq!(error.permanent, permanent, "{answer}: {error}");
+            assert!(error.text.contains(&answer[..3]) && !error.text.contains('@'), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_session_is_never_permanent() {
+    let greeting = refusal(Script { greeting: Some("554 no service"), ..Script::default() }).await;
+    assert!(!greeting.permanent, "{greeting}");
+
+    let script = Script {
+        capabilities: &["AUTH PLAIN LOGIN"],
+        auth: Some("535 5.7.8 wrong password"),
+        ..Script::default()
+    };
+    let (port, seen) = serve(script).await;
+    let password = Secret::new("smtp-canary".to_owned());
+    let credentials = Some(SmtpCredentials { username: "idp".to_owned(), password });
+    let mailer = Mailer::smtp(&SmtpConfig { credentials, ..config(port) }).unwrap();
+    let error = mailer.send(&envelope(), MESSAGE).await.unwrap_err();
+    assert!(!error.permanent && error.text.contains("535"), "{error}");
+    assert_eq!(seen.count("MAIL"), 0);
+    assert!(!format!("{mailer:?} {error:?}").contains("canary"));
+
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let nobody = Mailer::smtp(&config(closed)).unwrap();
+    assert!(!nobody.probe().await.unwrap_err().permanent);
+}
+
+#[tokio::test]
+async fn no_mail_and_no_password_without_the_tls_that_was_asked_for() {
+    let (port, seen) = serve(Script { capabilities: &["AUTH PLAIN"], ..Script::default() }).await;
+    let password = Secret::new("smtp-canary".to_owned());
+    let credentials = Some(SmtpCredentials { username: "idp".to_owned(), password });
+    let strict = SmtpConfig { tls: SmtpTls::StartTls, credentials, ..config(port) };
+    let error = Mailer::smtp(&strict).unwrap().send(&envelope(), MESSAGE).await.unwrap_err();
+    assert!(!error.permanent && error.text.contains("STARTTLS"), "{error}");
+    assert_eq!((seen.count("MAIL"), seen.count("AUTH")), (0, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_costs_one_time_limit_and_its_connection() {
+    for point in ["EHLO", "RCPT", "DATA", "."] {
+        let script = Script { silent_after: Some(point), ..Script::default() };
+        let (port, seen) = serve(script).await;
+        let limit = Duration::from_millis(200);
+        let mailer = Mailer::smtp(&SmtpConfig { timeout: limit, ..config(port) }).unwrap();
+        for _ in 0..2 {
+            let error = mailer.send(&envelope(), MESSAGE).await.unwrap_err();
+            assert!(!error.permanent && error.text.contains("no answer from 127.0.0.1"), "{error}");
+        }
+        assert_eq!(seen.connections.load(Ordering::SeqCst), 2, "{point}");
+    }
+}
+
+#[tokio::test]
+async fn the_mailbox_of_dev_takes_what_is_sent() {
+    let mailbox = Arc::new(Mailbox::new(Clock::system()));
+    let mailer = Mailer::mailbox(Arc::clone(&mailbox));
+    mailer.probe().await.unwrap();
+    mailer.send(&envelope(), MESSAGE).await.unwrap();
+    assert_eq!(mailbox.entries()[0].to, "mere@patient.example");
+}

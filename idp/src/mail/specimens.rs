@@ -1,0 +1,102 @@
+//! Letters to compose in tests: one person, one reference, 9:41 in the morning of 24 November 2026 in Auckland.
+
+use std::time::Duration;
+
+use flows::notify::{CodeToSend, Letter, Notice};
+use jiff::tz::TimeZone;
+use keys::{RootKey, RootKeys};
+use store::email_challenge::EmailChallenge;
+use store::{ChallengeId, Timestamp, TokenHash, UserId};
+
+use super::compose::{Attempt, ComposeError, Composed, House};
+use super::smtp::Sender;
+use crate::config::{BrandConfig, Issuer};
+
+pub(crate) const NAME: &str = "Te Kāhui O'Neill-Ngāta";
+pub(crate) const ADDRESS: &str = "Kahui@patient.example";
+
+/// What a [`House`] borrows.
+pub(crate) struct Home {
+    pub(crate) brand: BrandConfig,
+    pub(crate) issuer: Issuer,
+    pub(crate) sender: Sender,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self {
+            brand: BrandConfig {
+                name: "Example Portal".to_owned(),
+                support: Some("0800 111 222".to_owned()),
+                time_zone: TimeZone::get("Pacific/Auckland").unwrap(),
+            },
+            issuer: Issuer::parse("https://login.example.org").unwrap(),
+            sender: Sender { address: "codes@login.example.org".parse().unwrap(), name: None },
+        }
+    }
+
+    pub(crate) fn house(&self) -> House<'_> {
+        House { brand: &self.brand, issuer: &self.issuer, sender: &self.sender }
+    }
+
+    pub(crate) fn compose(&self, letter: &Letter) -> Result<Composed, ComposeError> {
+        self.house().compose(letter, attempt())
+    }
+}
+
+pub(crate) fn now() -> Timestamp {
+    let now: jiff::Timestamp = "2026-11-23T20:41:07.250Z".parse().unwrap();
+    Timestamp::from_millis(now.as_millisecond())
+}
+
+pub(crate) fn attempt() -> Attempt {
+    let job = "0193a5b0-1111-7000-8000-000000000001".parse().unwrap();
+    Attempt { job, tries: 2, now: now() }
+}
+
+pub(crate) fn root() -> RootKeys {
+    RootKeys::new(&[RootKey::parse("test", &[7; 32]).unwrap()]).unwrap()
+}
+
+/// An open challenge that was asked for now.
+pub(crate) fn challenge(user_id: UserId, address: &str, now: Timestamp) -> EmailChallenge {
+    EmailChallenge {
+        id: ChallengeId::new(now, [3; 10]),
+        user_id,
+        browser: TokenHash::from_bytes([4; 32]),
+        epoch: 0,
+        address: address.to_owned(),
+        key_id: "test".to_owned(),
+        nonce: vec![5; 16],
+        reference: "KOWHAI-27".to_owned(),
+        first_issued_at: now,
+        last_requested_at: now,
+        last_accepted_at: None,
+        sends: 1,
+        tries: 0,
+        tried: String::new(),
+        completed_at: None,
+        superseded_at: None,
+    }
+}
+
+/// The letter with a code, and its digits.
+pub(crate) fn code(name: &str, address: &str) -> (Letter, String) {
+    let challenge = challenge(UserId::new(now(), [2; 10]), address, now());
+    let code = root()
+        .email_code(&challenge.key_id, challenge.id, &challenge.nonce, &challenge.address)
+        .unwrap();
+    let digits = code.reveal().to_owned();
+    let until = now().plus(Duration::from_mins(15));
+    let letter = CodeToSend { challenge, code, until, name: name.to_owned() };
+    (Letter::Code(Box::new(letter)), digits)
+}
+
+pub(crate) fn notice() -> Notice {
+    Notice {
+        user: UserId::new(now(), [2; 10]),
+        address: ADDRESS.to_owned(),
+        name: NAME.to_owned(),
+        happened_at: now(),
+    }
+}

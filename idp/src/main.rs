@@ -1,0 +1,7 @@
+//! The `idp` program; see [`idp::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    idp::cli::main()
+}

@@ -1,0 +1,208 @@
+//! What pages show: one struct per page, and its template in `templates/`.
+
+mod asset;
+#[cfg(test)]
+pub(crate) mod sound;
+pub(crate) mod text;
+
+#[cfg(test)]
+mod tests;
+
+use askama::Template;
+
+pub(crate) use asset::asset;
+pub(crate) use text::Locale;
+
+use crate::app::App;
+
+/// What all pages have around them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame<'a> {
+    /// The language.
+    pub(crate) l: Locale,
+    /// Name of the service.
+    pub(crate) brand: &'a str,
+    /// Where people find help.
+    pub(crate) support: Option<&'a str>,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame of a replica's pages.
+    pub(crate) fn of(app: &'a App) -> Self {
+        Self { l: Locale::En, brand: &app.brand.name, support: app.brand.support.as_deref() }
+    }
+
+    #[expect(clippy::unused_self, reason = "templates reach it through the frame")]
+    fn stylesheet(&self) -> &'static str {
+        asset::stylesheet()
+    }
+
+    fn help(&self) -> Option<String> {
+        self.support.map(|support| self.l.tr("help-line", &[("support", support.into())]))
+    }
+}
+
+/// What is wrong with a form: shown above the heading and at its field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// Id of the field.
+    pub(crate) field: &'static str,
+    /// What is wrong and what to do.
+    pub(crate) text: String,
+}
+
+impl Problem {
+    /// A problem of a field.
+    pub(crate) fn new(field: &'static str, text: impl Into<String>) -> Self {
+        Self { field, text: text.into() }
+    }
+
+    /// What is wrong with one field.
+    fn at<'p>(problem: Option<&'p Self>, field: &str) -> Option<&'p str> {
+        problem.filter(|problem| problem.field == field).map(|problem| problem.text.as_str())
+    }
+}
+
+/// A hidden pair that every form of an attempt carries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hidden<'a> {
+    /// Name of the attempt.
+    pub(crate) attempt: &'a str,
+    /// Form token.
+    pub(crate) form: &'a str,
+}
+
+/// `/login/password`.
+#[derive(Debug, Template)]
+#[template(path = "password.html")]
+pub(crate) struct PasswordPage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) hidden: Hidden<'a>,
+    pub(crate) problem: Option<Problem>,
+    /// "to continue to ..".
+    pub(crate) lede: String,
+    /// Address as typed or hinted.
+    pub(crate) email: &'a str,
+}
+
+impl PasswordPage<'_> {
+    fn wrong(&self, field: &str) -> Option<&str> {
+        Problem::at(self.problem.as_ref(), field)
+    }
+}
+
+/// `/login/code`.
+#[derive(Debug, Template)]
+#[template(path = "code.html")]
+pub(crate) struct CodePage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) hidden: Hidden<'a>,
+    pub(crate) problem: Option<Problem>,
+    /// Heading.
+    pub(crate) title: &'static str,
+    /// Where the code went, or why it can no longer be entered.
+    pub(crate) sent: String,
+    /// How long ago, and until when it works.
+    pub(crate) status: Option<String>,
+    /// The words by which page and mail can be matched, while there is a mail to match.
+    pub(crate) reference: Option<&'a str>,
+    /// Code as typed.
+    pub(crate) code: &'a str,
+    /// Whether a code can be entered.
+    pub(crate) open: bool,
+    /// Text of the button that sends it again, or a new one; none before its time.
+    pub(crate) resend: Option<&'static str>,
+    /// When it can be sent again, where it cannot be now.
+    pub(crate) resend_later: Option<String>,
+}
+
+impl CodePage<'_> {
+    fn wrong(&self, field: &str) -> Option<&str> {
+        Problem::at(self.problem.as_ref(), field)
+    }
+}
+
+/// `/login/new-password`.
+#[derive(Debug, Template)]
+#[template(path = "new_password.html")]
+pub(crate) struct NewPasswordPage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) hidden: Hidden<'a>,
+    pub(crate) problem: Option<Problem>,
+    /// What it must be.
+    pub(crate) rule: String,
+    /// Whose, for the person and for password managers.
+    pub(crate) email: &'a str,
+}
+
+impl NewPasswordPage<'_> {
+    fn wrong(&self, field: &str) -> Option<&str> {
+        Problem::at(self.problem.as_ref(), field)
+    }
+}
+
+/// A tab whose browser was signed in by another one.
+#[derive(Debug, Template)]
+#[template(path = "signed_in.html")]
+pub(crate) struct SignedInPage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) hidden: Hidden<'a>,
+    pub(crate) lede: String,
+}
+
+/// `/login/consent`, when scopes are asked for.
+#[derive(Debug, Template)]
+#[template(path = "consent.html")]
+pub(crate) struct ConsentPage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) hidden: Hidden<'a>,
+    pub(crate) title: String,
+    pub(crate) lede: String,
+    /// What each scope opens, in plain words.
+    pub(crate) scopes: Vec<&'static str>,
+    pub(crate) account: String,
+}
+
+/// `/login/consent`, when the person confirms.
+#[derive(Debug, Template)]
+#[template(path = "confirm.html")]
+pub(crate) struct ConfirmPage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) hidden: Hidden<'a>,
+    pub(crate) title: String,
+    pub(crate) text: String,
+    pub(crate) account: String,
+}
+
+/// `/oauth2/logout`, when it asks.
+#[derive(Debug, Template)]
+#[template(path = "logout.html")]
+pub(crate) struct LogoutPage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) form: &'a str,
+    pub(crate) lede: String,
+    /// Parameters of the request, carried along.
+    pub(crate) fields: &'a [(&'a str, &'a str)],
+}
+
+/// A page that says one thing.
+#[derive(Debug, Template)]
+#[template(path = "notice.html")]
+pub(crate) struct NoticePage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) title: &'static str,
+    pub(crate) text: &'static str,
+}
+
+/// A request that has no answer.
+#[derive(Debug, Template)]
+#[template(path = "failure.html")]
+pub(crate) struct FailurePage<'a> {
+    pub(crate) f: Frame<'a>,
+    pub(crate) title: &'static str,
+    pub(crate) text: &'static str,
+    /// For whoever builds the client.
+    pub(crate) detail: Option<&'static str>,
+    /// The six characters that find the log line.
+    pub(crate) reference: &'a str,
+}

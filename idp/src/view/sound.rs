@@ -1,0 +1,144 @@
+//! What every page must be, whatever it says: readable by machines that read to people, and within the content security
+//! policy.
+
+use std::collections::BTreeSet;
+
+use super::{Frame, Locale, asset};
+
+/// A frame as a replica with a support line has it.
+pub(crate) const FRAME: Frame<'static> =
+    Frame { l: Locale::En, brand: "Health Portal", support: Some("0800 111 222") };
+
+/// Elements that a person reads, and that say nothing when they are empty.
+const SPOKEN: [&str; 9] = ["title", "h1", "h2", "p", "label", "button", "li", "summary", "a"];
+
+/// Holds a page against the rules of every page.
+pub(crate) fn assert_sound(html: &str) {
+    assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{html}");
+    assert_eq!(tags(html, "h1").count(), 1, "one heading of the first rank: {html}");
+    assert_eq!(tags(html, "title").count(), 1, "a title: {html}");
+    assert_eq!(tags(html, "main").count(), 1, "one main part: {html}");
+    for forbidden in
+        ["<script", "<style", " style=", " onclick=", " onsubmit=", "javascript:", "://"]
+    {
+        assert!(!html.contains(forbidden), "{forbidden}: {html}");
+    }
+    // What the text engine leaves behind when an argument is missing.
+    for left in ["{$", "{ $", "{ -"] {
+        assert!(!html.contains(left), "{left}: {html}");
+    }
+    for element in SPOKEN {
+        for content in contents(html, element) {
+            assert!(!spoken(content).is_empty(), "an empty {element}: {html}");
+        }
+    }
+    assert_named(html);
+    assert_told(html);
+}
+
+/// Every id is there once, what points to one points to one that is there, and every field that is seen has a label.
+fn assert_named(html: &str) {
+    let all: Vec<_> = all_tags(html).filter_map(|tag| attribute(tag, "id")).collect();
+    let ids: BTreeSet<_> = all.iter().copied().collect();
+    assert_eq!(ids.len(), all.len(), "an id comes twice: {html}");
+    for tag in all_tags(html) {
+        let link = attribute(tag, "href").and_then(|to| to.strip_prefix('#'));
+        let named = ["for", "aria-describedby", "aria-labelledby"].map(|name| attribute(tag, name));
+        for id in named.into_iter().chain([link]).flatten().flat_map(|ids| ids.split(' ')) {
+            assert!(ids.contains(id), "{tag} points to nothing: {html}");
+        }
+    }
+    let labels: BTreeSet<_> = tags(html, "label").filter_map(|tag| attribute(tag, "for")).collect();
+    for input in tags(html, "input").filter(|tag| attribute(tag, "type") != Some("hidden")) {
+        let id = attribute(input, "id");
+        assert!(id.is_some_and(|id| labels.contains(id)), "{input} has no label: {html}");
+        assert!(attribute(input, "autocomplete").is_some(), "{input}: {html}");
+        for unwanted in ["maxlength", "pattern", "size"] {
+            assert!(attribute(input, unwanted).is_none(), "{input}: {html}");
+        }
+    }
+}
+
+/// A problem is told three times: in the title, above the heading with a link, and where it is.
+fn assert_told(html: &str) {
+    let title = contents(html, "title").next().unwrap_or_default();
+    let Some((before, _)) = html.split_once("<h1") else { unreachable!() };
+    let summary = before.contains("role=\"alert\"");
+    assert_eq!(title.starts_with("Error: "), summary, "title and summary: {html}");
+    assert_eq!(html.matches("role=\"alert\"").count(), usize::from(summary), "{html}");
+    assert_eq!(
+        html.matches("class=\"error\"").count(),
+        usize::from(summary),
+        "at its place: {html}"
+    );
+    if let Some((_, rest)) = before.split_once("role=\"alert\"") {
+        assert!(rest.contains("There is a problem"), "{html}");
+        let told = contents(rest, "a").next().unwrap_or_default();
+        let there = format!(">{told}</p>");
+        assert!(
+            html.split_once("<h1").is_some_and(|(_, rest)| rest.contains(&there)),
+            "{told}: {html}"
+        );
+    }
+}
+
+/// The opening tags of a kind, without their brackets.
+pub(crate) fn tags<'h>(html: &'h str, element: &str) -> impl Iterator<Item = &'h str> {
+    all_tags(html).filter(move |tag| tag.split([' ', '\n']).next() == Some(element))
+}
+
+fn all_tags(html: &str) -> impl Iterator<Item = &str> {
+    html.split('<').skip(1).filter_map(|part| part.split_once('>').map(|(tag, _)| tag))
+}
+
+/// What stands between the tags of a kind.
+pub(crate) fn contents<'h>(html: &'h str, element: &str) -> impl Iterator<Item = &'h str> {
+    let (open, close) = (format!("<{element}"), format!("</{element}>"));
+    let mut rest = html;
+    std::iter::from_fn(move || {
+        loop {
+            let (_, after) = rest.split_once(open.as_str())?;
+            rest = after;
+            if !after.starts_with([' ', '>']) {
+                continue;
+            }
+            let (_, inside) = after.split_once('>')?;
+            return inside.split_once(close.as_str()).map(|(content, _)| content);
+        }
+    })
+}
+
+fn spoken(content: &str) -> String {
+    let mut text = String::new();
+    let mut is_tag = false;
+    for c in content.chars() {
+        match c {
+            '<' => is_tag = true,
+            '>' => is_tag = false,
+            c if !is_tag => text.push(c),
+            _ => {}
+        }
+    }
+    text.trim().to_owned()
+}
+
+/// The value of an attribute of a tag.
+pub(crate) fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    rest.split_once('"').map(|(value, _)| value)
+}
+
+#[test]
+fn the_style_sheet_is_ours_alone_and_named_by_its_content() {
+    let path = asset::stylesheet();
+    let name = path.strip_prefix("/assets/vestibule-").and_then(|name| name.strip_suffix(".css"));
+    assert!(name.is_some_and(|name| name.len() == 12), "{path}");
+    let css = std::str::from_utf8(asset::asset(path).unwrap().bytes).unwrap();
+    assert!(asset::asset("/assets/vestibule.css").is_none());
+    for foreign in ["url(", "@import", "@font-face", "http", "!important"] {
+        assert!(!css.contains(foreign), "{foreign}");
+    }
+    for needed in ["color-scheme: light dark", "prefers-color-scheme: dark", ":focus-visible"] {
+        assert!(css.contains(needed), "{needed}");
+    }
+}

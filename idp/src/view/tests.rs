@@ -1,0 +1,163 @@
+//! Every page that has no states of its own; those of the sign-in steps are in `http/login`.
+
+use askama::Template;
+
+use super::{
+    sound::{FRAME, assert_sound, attribute, contents, tags},
+    *,
+};
+
+const HIDDEN: Hidden<'static> = Hidden { attempt: "0197", form: "token" };
+/// A name that would end an attribute, a tag and a sentence.
+const HOSTILE: &str = "Bobby \"><script>alert(1)</script>&<b>'{ $x }";
+
+fn buttons(html: &str) -> Vec<(&str, &str)> {
+    let of = |tag| (attribute(tag, "class").unwrap_or(""), attribute(tag, "value").unwrap_or(""));
+    tags(html, "button").map(of).collect()
+}
+
+fn password(problem: Option<Problem>, email: &str) -> String {
+    let lede = FRAME.l.tr("password-lede", &[("client", "The lab".into())]);
+    PasswordPage { f: FRAME, hidden: HIDDEN, problem, lede, email }.render().unwrap()
+}
+
+#[test]
+fn the_password_page() {
+    let html = password(None, "mere@example.org");
+    assert_sound(&html);
+    assert!(html.contains("<p class=\"lede\">to continue to The lab</p>"), "{html}");
+    assert_eq!(buttons(&html), [("primary", "continue"), ("quiet", "cancel")]);
+    let fields: Vec<_> =
+        tags(&html, "input").map(|tag| (attribute(tag, "name"), attribute(tag, "value"))).collect();
+    assert_eq!(
+        fields,
+        [
+            (Some("attempt"), Some("0197")),
+            (Some("form"), Some("token")),
+            (Some("email"), Some("mere@example.org")),
+            (Some("password"), None),
+        ]
+    );
+    assert!(!html.contains("aria-invalid"), "{html}");
+}
+
+#[test]
+fn a_problem_is_told_at_its_field() {
+    for field in ["email", "password"] {
+        let html = password(Some(Problem::new(field, "It is <not> right")), "");
+        assert_sound(&html);
+        let wrong: Vec<_> =
+            tags(&html, "input").filter(|tag| tag.contains("aria-invalid")).collect();
+        assert_eq!(wrong.len(), 1, "{html}");
+        assert_eq!(attribute(wrong[0], "name"), Some(field));
+        assert_eq!(
+            attribute(wrong[0], "aria-describedby"),
+            Some(format!("{field}-error").as_str())
+        );
+    }
+}
+
+fn new_password(problem: Option<Problem>) -> String {
+    let rule = FRAME.l.tr("new-rule", &[("length", 15.into())]);
+    let page =
+        NewPasswordPage { f: FRAME, hidden: HIDDEN, problem, rule, email: "mere@example.org" };
+    page.render().unwrap()
+}
+
+#[test]
+fn the_page_of_a_new_password() {
+    for problem in [None, Some(Problem::new("new_password", "Too short"))] {
+        let html = new_password(problem);
+        assert_sound(&html);
+        assert!(html.contains("At least 15 characters"), "{html}");
+        assert_eq!(
+            buttons(&html),
+            [("primary", "continue"), ("quiet", "restart"), ("quiet", "cancel")]
+        );
+        let hints: Vec<_> =
+            tags(&html, "input").filter_map(|tag| attribute(tag, "autocomplete")).collect();
+        assert_eq!(hints, ["username", "new-password"], "password managers need both");
+    }
+}
+
+#[test]
+fn questions_have_one_way_that_stands_out() {
+    let account = FRAME
+        .l
+        .tr("account-lede", &[("person", "Mere".into()), ("address", "mere@example.org".into())]);
+    let lede =
+        FRAME.l.tr("signed-in-lede", &[("person", "Mere".into()), ("client", "The lab".into())]);
+    let signed_in = SignedInPage { f: FRAME, hidden: HIDDEN, lede }.render().unwrap();
+    assert_eq!(buttons(&signed_in), [("primary", "continue")]);
+    let consent = ConsentPage {
+        f: FRAME,
+        hidden: HIDDEN,
+        title: FRAME.l.tr("consent-title", &[("client", "The lab".into())]),
+        lede: FRAME.l.tr("consent-lede", &[("client", "The lab".into())]),
+        scopes: vec![FRAME.l.t("consent-openid"), FRAME.l.t("consent-email")],
+        account: account.clone(),
+    };
+    let consent = consent.render().unwrap();
+    assert_eq!(
+        buttons(&consent),
+        [("primary", "allow"), ("secondary", "deny"), ("quiet", "restart")]
+    );
+    let confirm = ConfirmPage {
+        f: FRAME,
+        hidden: HIDDEN,
+        title: FRAME.l.tr("confirm-title", &[("client", "The lab".into())]),
+        text: FRAME.l.tr("confirm-text", &[("client", "The lab".into())]),
+        account,
+    };
+    let confirm = confirm.render().unwrap();
+    assert_eq!(
+        buttons(&confirm),
+        [("primary", "continue"), ("secondary", "restart"), ("quiet", "cancel")]
+    );
+    let lede = FRAME.l.tr("logout-lede", &[("person", "Mere".into())]);
+    let logout =
+        LogoutPage { f: FRAME, form: "token", lede, fields: &[("state", "a b")] }.render().unwrap();
+    assert_eq!(buttons(&logout), [("primary", "continue"), ("secondary", "cancel")]);
+    assert!(logout.contains("name=\"state\" value=\"a b\""), "{logout}");
+    for html in [signed_in, consent, confirm, logout] {
+        assert_sound(&html);
+    }
+}
+
+#[test]
+fn notices_say_one_thing() {
+    for (title, text) in [("signed-out-title", "signed-out-text"), ("still-title", "still-text")] {
+        let html = NoticePage { f: FRAME, title: FRAME.l.t(title), text: FRAME.l.t(text) }
+            .render()
+            .unwrap();
+        assert_sound(&html);
+    }
+    assert_eq!(FRAME.l.t("signed-out-title"), "You are signed out");
+}
+
+#[test]
+fn the_frame_has_the_brand_and_help_where_there_is_help() {
+    let html = password(None, "");
+    assert!(html.contains("<title>Sign in - Health Portal</title>"), "{html}");
+    assert!(html.contains("<footer><p>Need help? 0800 111 222</p></footer>"), "{html}");
+    let alone = Frame { support: None, ..FRAME };
+    let html = NoticePage { f: alone, title: "A", text: "B" }.render().unwrap();
+    assert!(!html.contains("<footer"), "{html}");
+}
+
+#[test]
+fn what_others_wrote_stays_text() {
+    let f = Frame { brand: HOSTILE, support: Some(HOSTILE), ..FRAME };
+    let lede = f.l.tr("password-lede", &[("client", HOSTILE.into())]);
+    let problem = Some(Problem::new("email", HOSTILE));
+    let page = PasswordPage { f, hidden: HIDDEN, problem, lede, email: HOSTILE };
+    let fields = [("state", HOSTILE)];
+    let logout = LogoutPage { f, form: HOSTILE, lede: HOSTILE.to_owned(), fields: &fields };
+    for html in [page.render().unwrap(), logout.render().unwrap()] {
+        assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
+        assert_eq!(contents(&html, "h1").count(), 1);
+        let values: Vec<_> =
+            tags(&html, "input").filter_map(|tag| attribute(tag, "value")).collect();
+        assert!(values.iter().all(|value| !value.contains(['"', '<', '>', '\''])), "{values:?}");
+    }
+}
