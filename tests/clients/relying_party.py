@@ -1,0 +1,52 @@
+"""A relying party that shares no line with the provider: Authlib.
+
+Speaks with the test that runs it in lines: prints the authorization URL, reads the address that the browser came back
+to, prints what it verified as one line of JSON.
+"""
+
+import json
+import sys
+
+import requests
+from authlib.integrations.requests_client import OAuth2Session
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+issuer, client_id, client_secret, redirect_uri = sys.argv[1:5]
+
+metadata = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=10).json()
+assert metadata["issuer"] == issuer
+session = OAuth2Session(
+    client_id,
+    client_secret,
+    scope="openid profile email",
+    redirect_uri=redirect_uri,
+    code_challenge_method="S256",
+    token_endpoint_auth_method="client_secret_basic",
+)
+verifier = "v" * 64
+nonce = "a nonce of this test"
+url, state = session.create_authorization_url(
+    metadata["authorization_endpoint"], code_verifier=verifier, nonce=nonce
+)
+print(url, flush=True)
+
+came_back = sys.stdin.readline().strip()
+token = session.fetch_token(
+    metadata["token_endpoint"],
+    authorization_response=came_back,
+    state=state,
+    code_verifier=verifier,
+)
+keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=10).json())
+parsed = jwt.decode(token["id_token"], keys, algorithms=["RS256", "ES256"])
+jwt.JWTClaimsRegistry(
+    iss={"essential": True, "value": issuer},
+    aud={"essential": True, "value": client_id},
+    exp={"essential": True},
+    iat={"essential": True},
+    nonce={"essential": True, "value": nonce},
+).validate(parsed.claims)
+userinfo = session.get(metadata["userinfo_endpoint"]).json()
+assert userinfo["sub"] == parsed.claims["sub"]
+print(json.dumps({"alg": parsed.header["alg"], "claims": parsed.claims, "userinfo": userinfo}), flush=True)

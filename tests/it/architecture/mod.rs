@@ -1,0 +1,19 @@
+//! What no compiler holds: which crate names what, who calls what, and how large a thing may be. The sources are read as
+//! text; a test that fails says what to do.
+
+mod callers;
+mod crates;
+mod functions;
+mod one_of_each;
+mod paths;
+mod scan;
+mod sizes;
+mod source;
+mod sql;
+mod statements;
+mod words;
+
+/// Fails with one line per finding, under a heading that says what to do about them.
+fn assert_none(findings: &[String], what_to_do: &str) {
+    assert!(findings.is_empty(), "{what_to_do}\n  {}\n", findings.join("\n  "));
+}

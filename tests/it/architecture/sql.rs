@@ -1,0 +1,198 @@
+//! SQL: in `store` and `migrations` alone, and one text for both engines.
+
+use super::{
+    assert_none,
+    functions::{around, functions},
+    source::{Source, sources},
+};
+
+/// How a statement begins.
+const VERBS: [&str; 12] = [
+    "SELECT ",
+    "INSERT INTO",
+    "UPDATE ",
+    "DELETE FROM",
+    "CREATE TABLE",
+    "CREATE INDEX",
+    "ALTER TABLE",
+    "DROP TABLE",
+    "WITH ",
+    "BEGIN",
+    "PRAGMA",
+    "VACUUM",
+];
+
+/// What only one engine understands, or what is not ours to ask a database, and what to write instead.
+const NOT_PORTABLE: [(&str, &str); 18] = [
+    ("FOR UPDATE", "guard the write itself in its WHERE"),
+    ("FOR SHARE", "guard the write itself in its WHERE"),
+    ("SKIP LOCKED", "claim with a guarded UPDATE"),
+    ("NOW()", "bind the time of the request"),
+    ("CURRENT_TIMESTAMP", "bind the time of the request"),
+    ("DATETIME(", "bind the time of the request"),
+    ("UNIXEPOCH(", "bind the time of the request"),
+    ("INTERVAL ", "compute in Rust and bind"),
+    ("RANDOM()", "bind what `keys::Rng` gives"),
+    ("GEN_RANDOM_UUID", "bind an id of ours"),
+    ("ILIKE", "store a canonical column and compare equal"),
+    ("::", "write CAST(.. AS ..)"),
+    ("SERIAL", "ids come from Rust"),
+    ("AUTOINCREMENT", "ids come from Rust"),
+    ("DISTINCT ON", "write a guarded subquery"),
+    ("INSERT OR ", "write ON CONFLICT"),
+    ("TIMESTAMPTZ", "time is BIGINT Unix milliseconds"),
+    (" ANY(", "bind each value"),
+];
+
+/// Statement texts that do not go through `Sql::q`: the function, and how often. Two of them differ by engine, the clock
+/// and the beginning of a transaction. The list may become shorter, never longer.
+const BESIDE_THE_BUILDER: [(&str, &str, usize); 3] = [
+    ("store/src/db.rs", "begin", 1),
+    ("store/src/db.rs", "clock", 2),
+    ("store/src/db.rs", "migrated", 1),
+];
+
+fn is_sql(text: &str) -> bool {
+    let text = text.trim_start();
+    VERBS.iter().any(|verb| text.starts_with(verb))
+        || ["SELECT ", "INSERT INTO", "DELETE FROM"].iter().any(|verb| text.contains(verb))
+}
+
+/// Statements of the program, as upper-case text in one line, each with its place.
+fn statements(source: &Source) -> Vec<(usize, String)> {
+    let statements = source.production_literals().filter(|literal| is_sql(&literal.text));
+    statements
+        .map(|literal| {
+            let text = literal.text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
+            (literal.at, text)
+        })
+        .collect()
+}
+
+#[test]
+fn sql_is_written_in_store_alone() {
+    let mut findings = Vec::new();
+    for source in sources().iter().filter(|source| source.krate() != "store") {
+        findings.extend(
+            statements(source)
+                .into_iter()
+                .map(|(at, text)| format!("{}: {text}", source.place(at))),
+        );
+    }
+    assert_none(
+        &findings,
+        "a statement belongs to the file of its noun in store/src, as a function:",
+    );
+}
+
+#[test]
+fn statements_are_portable() {
+    let mut findings = Vec::new();
+    for source in sources().iter().filter(|source| source.krate() == "store") {
+        let all = functions(&source.production);
+        for (at, text) in statements(source) {
+            let beside = BESIDE_THE_BUILDER
+                .iter()
+                .any(|(file, function, _)| *file == source.path && *function == around(&all, at));
+            let bad = NOT_PORTABLE.iter().filter(|(sql, _)| !beside && text.contains(sql));
+            findings.extend(
+                bad.map(|(sql, instead)| format!("{}: {sql}: {instead}", source.place(at))),
+            );
+            if text.contains('?') {
+                findings
+                    .push(format!("{}: `?` is a bind of SQLite alone: write $1", source.place(at)));
+            }
+        }
+    }
+    assert_none(&findings, "one text serves both engines:");
+}
+
+#[test]
+fn migrations_are_portable() {
+    let folder = vestibule_tests::root().join("migrations");
+    let mut findings = Vec::new();
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|ext| ext != "sql") {
+            continue;
+        }
+        files += 1;
+        let text = std::fs::read_to_string(&path).expect("a migration");
+        for (number, line) in text.lines().enumerate() {
+            let statement = line.split("--").next().unwrap_or_default().to_uppercase();
+            let also =
+                [(" STRICT", "it is SQLite's alone"), ("[]", "arrays are PostgreSQL's alone")];
+            let bad = NOT_PORTABLE.iter().chain(&also).filter(|(sql, _)| statement.contains(sql));
+            let name = path.file_name().unwrap_or_default().display();
+            findings.extend(
+                bad.map(|(sql, instead)| format!("{name}:{}: {sql}: {instead}", number + 1)),
+            );
+        }
+    }
+    assert!(files > 0, "migrations/ has the schema");
+    assert_none(&findings, "one migration serves both engines:");
+}
+
+/// Every statement goes through the builder, so that one text serves both engines; the exceptions are counted.
+#[test]
+fn an_engine_rarely_gets_a_text_of_its_own() {
+    let mut found: Vec<(String, String, usize)> = Vec::new();
+    for source in sources().iter().filter(|source| source.krate() == "store") {
+        let all = functions(&source.production);
+        for (at, _) in statements(source) {
+            if source.production[..at].trim_end().ends_with(".q(") {
+                continue;
+            }
+            let function = around(&all, at);
+            match found.iter_mut().find(|(file, name, _)| *file == source.path && name == function)
+            {
+                Some((_, _, count)) => *count += 1,
+                None => found.push((source.path.clone(), function.to_owned(), 1)),
+            }
+        }
+    }
+    found.sort();
+    let wanted =
+        BESIDE_THE_BUILDER.map(|(file, name, count)| (file.to_owned(), name.to_owned(), count));
+    assert_eq!(
+        found, wanted,
+        "write the statement as `sql.q(\"..\")`, so that one text serves both engines; if an engine truly needs its own, \
+         decide it, then add it to BESIDE_THE_BUILDER"
+    );
+}
+
+#[test]
+fn nobody_asks_which_engine_it_is() {
+    let mut findings = Vec::new();
+    for source in sources().iter().filter(|source| source.path != "store/src/db.rs") {
+        for name in ["Tx", "Conn", "Db"] {
+            for engine in ["Sqlite", "Postgres"] {
+                let text = format!("{name}::{engine}");
+                findings.extend(
+                    super::source::places_of(&source.production, &text).map(|at| source.place(at)),
+                );
+            }
+        }
+    }
+    assert_none(
+        &findings,
+        "one text serves both engines: nothing outside store/src/db.rs asks which it is:",
+    );
+}
+
+#[test]
+fn sql_is_told_from_prose() {
+    for text in [
+        "SELECT 1",
+        "\n  INSERT INTO a",
+        "WITH a AS (SELECT 1)",
+        "BEGIN IMMEDIATE",
+        "UPDATE a SET b = 1",
+    ] {
+        assert!(is_sql(text), "{text}");
+    }
+    for text in ["Select one", "please UPDATE it", "begin", "we begin", "beginning"] {
+        assert!(!is_sql(text), "{text}");
+    }
+}

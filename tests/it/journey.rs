@@ -1,0 +1,261 @@
+//! The whole journey in a real Chromium, from the demo portal and back, as the first command gives it to everybody.
+//!
+//! Screenshots of every page are kept in `target/screenshots`.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use vestibule_tests::{
+    browser::{Browser, Tab},
+    proc::{Proc, idp},
+};
+
+/// `idp dev` on free ports.
+struct Dev {
+    ready: Value,
+    _process: Proc,
+    _folder: TempDir,
+}
+
+impl Dev {
+    async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut command = idp();
+        command.args(["dev", "--json", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
+        command
+            .args(["--portal-listen", "127.0.0.1:0", "--data-dir"])
+            .arg(folder.path().join("data"));
+        let mut process = Proc::spawn(command);
+        let ready = process.json().await;
+        Self { ready, _process: process, _folder: folder }
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.ready[name].as_str().unwrap()
+    }
+
+    /// Address and password of a demo person.
+    fn person(&self, nth: usize) -> (&str, &str) {
+        let person = &self.ready["people"][nth];
+        (person["email"].as_str().unwrap(), person["password"].as_str().unwrap())
+    }
+
+    /// The newest code, once there are `count`.
+    async fn code(&self, count: usize) -> String {
+        let list = format!("{}.json", self.text("mailbox"));
+        for _ in 0..400 {
+            let mails: Vec<Value> = reqwest::get(&list).await.unwrap().json().await.unwrap();
+            let codes: Vec<_> = mails.iter().filter_map(|mail| mail["code"].as_str()).collect();
+            if codes.len() >= count {
+                return codes[0].to_owned();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
+        panic!("no code arrived");
+    }
+}
+
+/// Where a reviewer finds the pictures.
+fn picture(device: &str, page: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| vestibule_tests::root().join("target"), PathBuf::from);
+    target.join("screenshots").join(device).join(format!("{page}.png"))
+}
+
+struct Walk<'a> {
+    dev: &'a Dev,
+    tab: &'a Tab,
+    device: &'a str,
+    width: u32,
+    codes: usize,
+}
+
+impl Walk<'_> {
+    async fn keep(&self, page: &str) {
+        let file = picture(self.device, page);
+        self.tab.screenshot(&file).await;
+        assert!(file.exists());
+        let width = self.tab.evaluate::<u32>("window.innerWidth").await;
+        assert_eq!(width, self.width, "{page} is not shown at the width of the device");
+        let fits = "document.documentElement.scrollWidth <= window.innerWidth";
+        assert!(self.tab.evaluate::<bool>(fits).await, "{page} is wider than the screen");
+        assert_eq!(self.tab.problems().await, Vec::<String>::new(), "{page}");
+    }
+
+    async fn to_sign_in(&self) {
+        self.tab.open(self.dev.text("portal")).await;
+        self.tab.submit("a.button").await;
+        assert!(self.tab.url().await.as_str().starts_with(self.dev.text("issuer")));
+    }
+
+    async fn password(&mut self, person: usize) -> String {
+        let (email, password) = self.dev.person(person);
+        self.tab.fill("#email", email).await;
+        self.tab.fill("#password", password).await;
+        self.tab.submit("button[value=continue]").await;
+        self.codes += 1;
+        self.dev.code(self.codes).await
+    }
+
+    async fn back_at_the_portal(&self) {
+        self.tab.wait_for_url(|url| url.as_str() == format!("{}/", self.dev.text("portal"))).await;
+    }
+}
+
+async fn walk(device: &str, (width, height, phone): (u32, u32, bool), scripts: bool) {
+    let dev = Dev::start().await;
+    let browser = Browser::start().await;
+    let tab = browser.tab().await;
+    tab.set_viewport(width, height, phone).await;
+    tab.set_javascript(scripts).await;
+    let mut walk = Walk { dev: &dev, tab: &tab, device, width, codes: 0 };
+    tab.open(dev.text("portal")).await;
+    walk.keep("01-portal").await;
+    walk.to_sign_in().await;
+    walk.keep("02-password").await;
+    // A wrong password: the address survives, the password does not.
+    let (email, _) = dev.person(0);
+    tab.fill("#email", email).await;
+    tab.fill("#password", "not the password").await;
+    tab.submit("button[value=continue]").await;
+    assert_eq!(
+        (tab.value("#email").await.as_str(), tab.value("#password").await.as_str()),
+        (email, "")
+    );
+    assert!(tab.text_of("[role=alert]").await.contains("is not right"));
+    walk.keep("03-password-wrong").await;
+    let code = walk.password(0).await;
+    walk.keep("04-code").await;
+    // A wrong code, then the right one as it is pasted from a mail: with a space.
+    let wrong = if code == "123456" { "654321" } else { "123456" };
+    tab.fill("#code", wrong).await;
+    tab.submit("button[value=continue]").await;
+    assert_eq!(tab.value("#code").await, wrong);
+    assert!(tab.text_of("[role=alert]").await.contains("4 tries left"));
+    walk.keep("05-code-wrong").await;
+    tab.fill("#code", &format!("{} {}", &code[..3], &code[3..])).await;
+    tab.press("#code", "Enter").await;
+    walk.back_at_the_portal().await;
+    let text = tab.text().await;
+    assert!(
+        text.contains("Kia ora, Mere Kahui") && text.contains("urn:vestibule:two-step"),
+        "{text}"
+    );
+    walk.keep("06-signed-in").await;
+    // A second time there is no page in between.
+    tab.open(format!("{}/sign-in", dev.text("portal"))).await;
+    walk.back_at_the_portal().await;
+    tab.submit("button[type=submit]").await;
+    assert!(tab.text().await.contains("You are signed out"));
+    walk.keep("07-signed-out").await;
+    // Signed out is signed out: the page asks for the password again.
+    walk.to_sign_in().await;
+    assert!(tab.has("#password").await);
+    cancel(&walk).await;
+    failures(&walk).await;
+}
+
+async fn cancel(walk: &Walk<'_>) {
+    walk.tab.submit("button[value=cancel]").await;
+    assert!(walk.tab.text().await.contains("You did not sign in"), "{}", walk.tab.text().await);
+    walk.keep("08-cancelled").await;
+}
+
+async fn failures(walk: &Walk<'_>) {
+    let issuer = walk.dev.text("issuer");
+    walk.tab.open(format!("{issuer}/oauth2/authorize?client_id=nobody")).await;
+    assert!(walk.tab.text().await.contains("This request cannot be completed"));
+    walk.keep("09-bad-request").await;
+    walk.tab.open(format!("{issuer}/login/code?attempt=x")).await;
+    assert!(walk.tab.text().await.contains("Please start again"));
+    walk.keep("10-start-again").await;
+    walk.tab.open(format!("{issuer}/oauth2/logout")).await;
+    assert!(walk.tab.text().await.contains("You are signed out"));
+    walk.tab.open(walk.dev.text("mailbox")).await;
+    walk.keep("11-mailbox").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_desktop() {
+    walk("desktop", (1280, 900, false), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_phone() {
+    walk("phone", (390, 844, true), true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_narrow_phone_without_scripts() {
+    walk("narrow-no-scripts", (320, 640, true), false).await;
+}
+
+/// The pages that the plain walk does not pass: a forced reset, another tab, spent tries.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rarer_pages() {
+    let dev = Dev::start().await;
+    let browser = Browser::start().await;
+    let (one, two) = (browser.tab().await, browser.tab().await);
+    for tab in [&one, &two] {
+        tab.set_viewport(390, 844, true).await;
+    }
+    let mut first = Walk { dev: &dev, tab: &one, device: "rare", width: 390, codes: 0 };
+    let second = Walk { dev: &dev, tab: &two, device: "rare", width: 390, codes: 0 };
+    first.to_sign_in().await;
+    let code = first.password(0).await;
+    second.to_sign_in().await;
+    two.fill("#email", dev.person(0).0).await;
+    two.fill("#password", dev.person(0).1).await;
+    two.submit("button[value=continue]").await;
+    // One mail for both tabs; the code signs the first in, and the second goes on by it.
+    one.fill("#code", &code).await;
+    one.submit("button[value=continue]").await;
+    first.back_at_the_portal().await;
+    two.fill("#code", &code).await;
+    two.submit("button[value=continue]").await;
+    second.keep("signed-in-by-another-tab").await;
+    two.submit("button[value=continue]").await;
+    second.back_at_the_portal().await;
+    // A forced reset: the next sign-in leads through the change of password.
+    let mut reset = idp();
+    reset.args([
+        "user",
+        "reset",
+        dev.person(0).0,
+        "--reason",
+        "test",
+        "--data-dir",
+        dev.text("data_dir"),
+    ]);
+    vestibule_tests::proc::run(reset, "").await;
+    one.open(format!("{}/sign-in", dev.text("portal"))).await;
+    let code = first.password(0).await;
+    one.fill("#code", &code).await;
+    one.submit("button[value=continue]").await;
+    first.keep("new-password").await;
+    one.fill("#new_password", "too short").await;
+    one.submit("button[value=continue]").await;
+    assert!(one.text_of("[role=alert]").await.contains("at least 15 characters"));
+    first.keep("new-password-refused").await;
+    one.fill("#new_password", "a walk along the river at noon").await;
+    one.submit("button[value=continue]").await;
+    first.back_at_the_portal().await;
+    spent_tries(&dev).await;
+}
+
+async fn spent_tries(dev: &Dev) {
+    let browser = Browser::start().await;
+    let tab = browser.tab().await;
+    tab.set_viewport(390, 844, true).await;
+    let mut walk = Walk { dev, tab: &tab, device: "rare", width: 390, codes: 2 };
+    walk.to_sign_in().await;
+    let code = walk.password(1).await;
+    for nth in 0..5_u32 {
+        let wrong = (code.parse::<u32>().unwrap() + 1 + nth) % 1_000_000;
+        tab.fill("#code", &format!("{wrong:06}")).await;
+        tab.submit("button[value=continue]").await;
+    }
+    assert!(!tab.has("#code").await, "no field: {}", tab.text().await);
+    walk.keep("code-spent").await;
+}

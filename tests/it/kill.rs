@@ -1,0 +1,147 @@
+//! A process killed with SIGKILL between any two steps, and started again.
+
+use store::{Db, Sql};
+use vestibule_tests::{
+    app::Patient,
+    client::{Client, Pending},
+    db::{Engine, TestDb},
+    http::HttpBrowser,
+    on_both_engines,
+    proc::Proc,
+    served::Served,
+};
+
+/// `serve` that can be killed at any moment.
+struct Victim {
+    served: Served,
+    serve: Option<Proc>,
+    db: Db,
+    browser: HttpBrowser,
+    client: Client,
+    patient: Patient,
+    _data: TestDb,
+}
+
+impl Victim {
+    async fn start(engine: Engine) -> Self {
+        let data = TestDb::create(engine).await;
+        let served = Served::prepare(engine, &data).await;
+        let patient = Patient {
+            email: "mere@patients.example".to_owned(),
+            password: "a walk along the river".to_owned(),
+            name: "Mere".to_owned(),
+        };
+        let add = ["user", "add", &patient.email, "--name", "Mere", "--password-stdin", "--json"];
+        vestibule_tests::proc::run(served.command(&add), "a walk along the river\n").await;
+        let redirect_uri = "https://portal.example/callback".to_owned();
+        let add = [
+            "client",
+            "add",
+            "portal",
+            "--profile",
+            "web",
+            "--redirect-uri",
+            &redirect_uri,
+            "--first-party",
+            "--json",
+        ];
+        let out = vestibule_tests::proc::run(served.command(&add), "").await;
+        let secret = serde_json::from_str::<serde_json::Value>(&out).unwrap()["client_secret"]
+            .as_str()
+            .map(str::to_owned);
+        let client = Client {
+            id: "portal".to_owned(),
+            secret,
+            redirect_uri,
+            auth_method: flows::client::AuthMethod::Basic,
+        };
+        let (db, browser) = (data.open().await, HttpBrowser::at(&served.issuer()));
+        let serve = Some(served.serve().await);
+        Self { served, serve, db, browser, client, patient, _data: data }
+    }
+
+    /// A power cut, and the power coming back.
+    async fn kill_and_start(&mut self) {
+        self.serve.take().expect("it runs").kill().await;
+        self.serve = Some(self.served.serve().await);
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
+        let mut conn = self.db.read().await.unwrap();
+        let (count,): (i64,) = conn.q(sql).one().await.unwrap();
+        count
+    }
+
+    async fn redeem(
+        &self,
+        landed: &vestibule_tests::client::Landed,
+    ) -> vestibule_tests::http::Answer {
+        self.client.redeem_with(&self.browser, landed).await
+    }
+}
+
+on_both_engines! {
+    async fn between_every_two_steps(engine) {
+        let mut victim = Victim::start(engine).await;
+        let (page, pending) = victim.browser.start(&victim.client).await;
+        victim.kill_and_start().await;
+        let page = victim.browser.password(&page, &victim.patient).await;
+        assert!(page.has_field("code"), "a page of before the cut is posted after it: {}", page.text());
+        victim.kill_and_start().await;
+        let code = victim.served.mail.code(&victim.patient.email, 1).await;
+        // The mail went out before the cut or goes out after it, and more than one has one code.
+        let mails = victim.served.mail.mails_to(&victim.patient.email);
+        assert!(mails.iter().all(|mail| mail.code.as_deref() == Some(code.as_str())));
+        victim.kill_and_start().await;
+        let landed = victim.browser.code(&page, &code).await.landed(pending);
+        victim.kill_and_start().await;
+        assert_eq!(victim.redeem(&landed).await.status, 200);
+        victim.kill_and_start().await;
+        assert_eq!(victim.redeem(&landed).await.json()["error"], "invalid_grant", "used before the cut");
+        let quiet = Pending::new(&victim.client);
+        let url = quiet.url(&victim.served.issuer(), &[("prompt", "none")]);
+        victim.browser.get(url).await.landed(quiet).code();
+        assert_eq!(victim.count("SELECT COUNT(*) FROM sign_ins").await, 1);
+    }
+
+    /// Killed at an unknown moment *inside* each step: the person posts again, and nothing is doubled or lost.
+    async fn in_the_middle_of_every_step(engine) {
+        let mut victim = Victim::start(engine).await;
+        let mut interrupted = 0;
+        for round in 0..6_u64 {
+            let prompt = [("prompt", "login")];
+            let pending = Pending::new(&victim.client);
+            let start = victim.browser.get(pending.url(&victim.served.issuer(), &prompt)).await;
+            let before = victim.served.mail.mails_to(&victim.patient.email).len();
+            let form = start.form().with("email", &victim.patient.email).with("password", &victim.patient.password);
+            let post = tokio::spawn({
+                let (browser, form) = (victim.browser.clone(), form.clone());
+                async move { browser.try_post(&form, "continue").await.is_some() }
+            });
+            tokio::time::sleep(std::time::Duration::from_millis(3 + 9 * round)).await;
+            victim.kill_and_start().await;
+            interrupted += i32::from(!post.await.unwrap());
+            // Posted again, as a person would: joined or made anew, there is one open challenge.
+            let page = victim.browser.follow(victim.browser.post(&form, "continue").await).await;
+            assert!(page.has_field("code"), "round {round}: {}", page.text());
+            let code = victim.served.mail.code(&victim.patient.email, before + 1).await;
+            let code_form = page.form().with("code", &code);
+            let post = tokio::spawn({
+                let (browser, form) = (victim.browser.clone(), code_form.clone());
+                async move { browser.try_post(&form, "continue").await }
+            });
+            tokio::time::sleep(std::time::Duration::from_millis(1 + round)).await;
+            victim.kill_and_start().await;
+            // Answered before the cut, or posted again by somebody who saw no answer.
+            let answer = if let Some(answer) = post.await.unwrap() { answer } else {
+                interrupted += 1;
+                victim.browser.follow(victim.browser.post(&code_form, "continue").await).await
+            };
+            let landed = answer.landed(pending);
+            assert_eq!(victim.redeem(&landed).await.status, 200, "round {round}");
+            let sign_ins = victim.count("SELECT COUNT(*) FROM sign_ins").await;
+            assert_eq!(sign_ins, i64::try_from(round).unwrap() + 1, "one each");
+        }
+        println!("{engine:?}: {interrupted} of 12 posts were cut off");
+    }
+}

@@ -1,0 +1,142 @@
+//! `/login/*`: what a person sees and what a stranger cannot find out.
+
+use std::time::Duration;
+
+use keys::HasherConfig;
+use vestibule_tests::{
+    app::{Options, Patient, TestApp},
+    db::Engine,
+    http::Answer,
+    on_both_engines,
+};
+
+/// A page without what differs from one page to the next of the same kind.
+fn masked(page: &Answer) -> String {
+    let form = page.form();
+    let mut body = page.body.clone();
+    for name in ["attempt", "form", "email"] {
+        body = body.replace(form.value(name), name);
+    }
+    body
+}
+
+on_both_engines! {
+    /// Part of misuse case 53: the same bytes and the same rows.
+    async fn known_and_unknown_people_are_answered_alike(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, known) = (app.client("portal").await, app.patient("Mere").await);
+        let unknown = Patient { email: "nobody@patients.example".to_owned(), ..known.clone() };
+        let mut pages = Vec::new();
+        for who in [&known, &unknown] {
+            let browser = app.browser();
+            let (start, _) = browser.start(&client).await;
+            let wrong = Patient { password: "not the password of anybody".to_owned(), ..who.clone() };
+            let page = browser.password(&start, &wrong).await;
+            let headers: Vec<_> = page.headers.keys().map(|name| name.as_str().to_owned()).collect();
+            pages.push((page.status, headers, masked(&page)));
+        }
+        assert_eq!(pages[0], pages[1]);
+        assert_eq!(app.outcomes("password.checked").await, ["wrong", "wrong"]);
+        for sql in ["SELECT COUNT(*) FROM throttles", "SELECT COUNT(*) FROM attempts"] {
+            assert_eq!(app.count(sql).await, 2, "counted and kept alike");
+        }
+        // Paused alike, too.
+        app.set("sign_in.password_failures", "3").await;
+        for who in [&known, &unknown] {
+            for _ in 0..3 {
+                let browser = app.browser();
+                let (start, _) = browser.start(&client).await;
+                let wrong = Patient { password: "not the password of anybody".to_owned(), ..who.clone() };
+                let page = browser.password(&start, &wrong).await;
+                pages.push((page.status, Vec::new(), masked(&page)));
+            }
+        }
+        assert_eq!(pages[4], pages[7]);
+        assert!(pages[4].2.contains("You can try again at"), "{}", pages[4].2);
+    }
+
+    async fn too_many_wrong_passwords_delay_and_do_not_lock(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        app.set("sign_in.password_failures", "3").await;
+        let wrong = Patient { password: "not the password of Mere".to_owned(), ..patient.clone() };
+        let browser = app.browser();
+        let (page, _) = browser.start(&client).await;
+        let mut page = page;
+        for _ in 0..3 {
+            page = browser.password(&page, &wrong).await;
+        }
+        let paused = browser.password(&page, &patient).await;
+        assert!(paused.says("You can try again at"), "right, but not judged: {}", paused.text());
+        app.clock.advance(Duration::from_mins(1));
+        let page = browser.password(&paused, &wrong).await;
+        app.clock.advance(Duration::from_mins(1));
+        let paused = browser.password(&page, &patient).await;
+        assert!(paused.says("You can try again at"), "the wait doubles");
+        app.clock.advance(Duration::from_mins(1));
+        let page = browser.password(&paused, &patient).await;
+        assert!(page.has_field("code"), "{}", page.text());
+    }
+
+    /// Misuse case 42: nothing of a sign-in can be put into another page.
+    async fn case_42_no_step_can_be_framed(engine) {
+        let app = TestApp::start(engine).await;
+        let patient = app.patient("Mere").await;
+        let other = app.client_with("lab", |new| new.first_party = false).await;
+        let browser = app.browser();
+        let (start, _) = browser.start(&other).await;
+        let (code_page, code, _) = browser.up_to_code(&app, &other, &patient).await;
+        let consent = browser.code(&code_page, &code).await;
+        for page in [&start, &code_page, &consent] {
+            assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
+            assert_eq!(page.header("x-frame-options"), "DENY");
+            assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
+            assert!(!page.body.contains("<script"));
+        }
+        // Where the form may lead is this attempt's client, and no other (decision 18).
+        assert!(start.header("content-security-policy").contains("form-action 'self' https://lab.example;"));
+    }
+}
+
+/// Decision 17: full means wait, then say so; the address is kept, the password never.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_pool_says_so() {
+    let hashing = HasherConfig { threads: 1, queue: 1, wait: Duration::from_millis(200) };
+    let app = TestApp::with(Engine::Sqlite, Options { hashing, ..Options::default() }).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let hasher = &app.app().hasher;
+    let held = (hasher.admit().await.unwrap(), hasher.admit().await.unwrap());
+    // The page itself never waits for the pool.
+    let browser = app.browser();
+    let (page, _) = browser.start(&client).await;
+    let form = page.form().with("email", &patient.email).with("password", &patient.password);
+    let full = browser.post(&form, "continue").await;
+    assert_eq!((full.status.as_u16(), full.header("retry-after")), (503, "1"));
+    assert!(full.says("Many people are signing in right now"), "{}", full.text());
+    assert_eq!(
+        (full.form().value("email"), full.form().value("password")),
+        (patient.email.as_str(), "")
+    );
+    // Nothing was looked up or charged, and the same page works when there is room again.
+    assert!(app.outcomes("password.checked").await.is_empty());
+    drop(held);
+    assert!(browser.password(&full, &patient).await.has_field("code"));
+}
+
+on_both_engines! {
+    /// Decision 12: for a stranger the page opens when the database does not answer.
+    async fn the_page_opens_when_the_database_is_away(engine) {
+        let app = TestApp::start(engine).await;
+        let client = app.client("portal").await;
+        app.sql().close().await;
+        let (page, _) = app.browser().start(&client).await;
+        assert!(page.status == 200 && page.has_field("password"));
+        let form = page.form().with("email", "mere@patients.example").with("password", "a password");
+        let answer = app.browser().post(&form, "continue").await;
+        assert!(answer.status.is_server_error() || answer.status == 403, "{}", answer.status);
+        let ready = reqwest::get(format!("http://{}/readyz", app.first().ops)).await.unwrap();
+        assert_eq!(ready.status(), 503);
+        let alive = reqwest::get(format!("http://{}/healthz", app.first().ops)).await.unwrap();
+        assert_eq!(alive.status(), 200);
+    }
+}

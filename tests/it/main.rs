@@ -1,0 +1,15 @@
+//! Every end-to-end test, in one binary.
+
+mod architecture;
+mod journey;
+mod kill;
+mod login;
+mod mail;
+mod misuse;
+mod oidc;
+mod program;
+mod race;
+mod relying_party;
+mod replicas;
+mod routes;
+mod tabs;

@@ -1,0 +1,119 @@
+//! Misuse cases 48 to 51: addresses, line breaks, hosts and networks.
+
+use reqwest::Method;
+use vestibule_tests::{
+    app::{Options, Patient, TestApp},
+    db::Engine,
+    on_both_engines,
+};
+
+on_both_engines! {
+    async fn case_48_one_account_under_every_spelling_and_mail_to_the_stored_one(engine) {
+        let app = TestApp::start(engine).await;
+        let client = app.client("portal").await;
+        let patient = app.patient("Mere").await;
+        for typed in [" Mere@PATIENTS.example ", "mere@patients.example.", "\u{FF4D}ere@patients.example"] {
+            let browser = app.browser();
+            let typed = Patient { email: typed.to_owned(), ..patient.clone() };
+            let mails = app.mail.codes_to(&patient.email).len();
+            let (page, pending) = browser.start(&client).await;
+            let page = browser.password(&page, &typed).await;
+            let code = app.mail.code(&patient.email, mails + 1).await;
+            browser.code(&page, &code).await.landed(pending).code();
+        }
+        assert!(app.mail.all().iter().all(|mail| mail.to == std::slice::from_ref(&patient.email)));
+        // Look-alikes are other people, and what cannot be seen is no address.
+        for typed in ["m\u{0435}re@patients.example", "me\u{200B}re@patients.example", "mere@patients.example\r\nBcc: x@y.z"] {
+            let browser = app.browser();
+            let typed = Patient { email: typed.to_owned(), ..patient.clone() };
+            let (page, _) = browser.start(&client).await;
+            assert!(browser.password(&page, &typed).await.has_field("password"), "{typed:?}");
+        }
+        let taken = flows::email::EmailAddress::parse("MERE@patients.example").unwrap();
+        let new = flows::account::create::NewUser {
+            email: taken,
+            name: "Another".to_owned(),
+            claims: "{}".to_owned(),
+            password: "a walk along the river".to_owned(),
+        };
+        let refused = flows::account::create::create(&app.cx(), new).await.unwrap();
+        assert!(matches!(refused, Err(flows::account::create::BadUser::Taken(_))), "{refused:?}");
+    }
+
+    async fn case_49_line_breaks_split_no_header_mail_or_log(engine) {
+        let app = TestApp::start(engine).await;
+        let client = app.client("portal").await;
+        let name = "Mere\r\nBcc: evil@example.org\r\n\r\nSubject: x";
+        let patient = app.person("mere@patients.example", name).await;
+        let mut browser = app.browser();
+        browser.extra.push(("user-agent", "a\tb".to_owned()));
+        browser.sign_in(&app, &client, &patient).await;
+        let mail = app.mail.mails_to(&patient.email).remove(0);
+        assert_eq!(mail.to, std::slice::from_ref(&patient.email));
+        let head = mail.raw.split("\r\n\r\n").next().unwrap().to_lowercase();
+        assert!(!head.contains("\r\nbcc:") && !mail.subject.contains(['\r', '\n']), "{head}");
+        let state = "a\r\nSet-Cookie: x=y";
+        let pending = vestibule_tests::client::Pending { state: state.to_owned(), ..vestibule_tests::client::Pending::new(&client) };
+        let answer = browser.get(pending.url(app.issuer(), &[])).await;
+        assert!(!answer.headers.get_all("set-cookie").iter().any(|v| v.to_str().unwrap().starts_with("x=")));
+        assert_eq!(answer.landed(pending).param("state").as_deref(), Some(state));
+    }
+}
+
+/// Every absolute address comes from the configuration; another Host is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_50_a_foreign_host_is_refused_and_named_nowhere() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let browser = app.browser();
+    for host in ["evil.example", "localhost", "127.0.0.1", "evil.example:80", "localhost:1"] {
+        let answer = browser
+            .send(Method::GET, "/.well-known/openid-configuration", &[("host", host)], None)
+            .await;
+        assert_eq!(answer.status, 421, "{host}");
+    }
+    let forwarded = [
+        ("x-forwarded-host", "evil.example"),
+        ("forwarded", "host=evil.example;proto=https"),
+        ("x-forwarded-proto", "https"),
+        ("x-original-url", "/evil.example"),
+    ];
+    let answer =
+        browser.send(Method::GET, "/.well-known/openid-configuration", &forwarded, None).await;
+    assert_eq!(answer.json()["issuer"], app.issuer());
+    assert!(!answer.body.contains("evil.example"));
+}
+
+/// The right-most hop that is not ours counts, and one that cannot be read denies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_51_networks_behind_proxies() {
+    let options = Options { proxies: vec!["127.0.0.0/8"], ..Options::default() };
+    let app = TestApp::with(Engine::Sqlite, options).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    app.set("sign_in.posts_per_minute", "10").await;
+    let post = async |forwarded: &str| {
+        let mut browser = app.browser();
+        browser.extra.push(("x-forwarded-for", forwarded.to_owned()));
+        let (page, _) = browser.start(&client).await;
+        let form = page.form().with("email", "nobody@patients.example").with("password", "x");
+        browser.post(&form, "continue").await.status.as_u16()
+    };
+    assert_eq!(post("a").await, 403, "unparsable: refused, not skipped");
+    assert_eq!(post("203.0.113.7, a").await, 403);
+    // One IPv6 household is one network, whatever it puts before its own address.
+    for nth in 0..10 {
+        assert_ne!(post(&format!("198.51.100.{nth}, 2001:db8:1:2::{nth:x}")).await, 429);
+    }
+    assert_eq!(post("198.51.100.77, 2001:db8:1:2:ffff::1").await, 429);
+    assert_ne!(post("2001:db8:1:3::1").await, 429);
+    let mut conn = app.sql().read().await.unwrap();
+    let networks: Vec<(String,)> = store::Sql::q(
+        &mut conn,
+        "SELECT DISTINCT network FROM audit WHERE event = 'password.checked'",
+    )
+    .all()
+    .await
+    .unwrap();
+    assert!(networks.iter().all(|(network,)| network.starts_with("2001:db8:1:")), "{networks:?}");
+    drop(patient);
+}

@@ -1,0 +1,8 @@
+//! The misuse cases: each a test that names its number.
+
+mod codes;
+mod input;
+mod oauth;
+mod second_step;
+mod secrets;
+mod sessions;

@@ -1,0 +1,177 @@
+//! Misuse cases 30 to 35 and 43: what is tried at the protocol's edge.
+
+use std::time::Duration;
+
+use serde_json::json;
+use vestibule_tests::{
+    app::TestApp,
+    client::{Client, Pending, userinfo},
+    db::Engine,
+    on_both_engines,
+};
+
+on_both_engines! {
+    /// A code that was caught on its way is worth nothing without the verifier.
+    async fn case_30_a_code_is_bound_to_its_challenge_client_and_address(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let other = app.client("records").await;
+        let browser = app.browser();
+        let landed = browser.sign_in(&app, &client, &patient).await;
+        let long = "v".repeat(129);
+        for changes in [
+            &[("code_verifier", "")][..],
+            &[("code_verifier", "short")],
+            &[("code_verifier", &long)],
+            &[("code_verifier", &landed.pending.challenge())],
+            &[("redirect_uri", "")],
+            &[("redirect_uri", "https://portal.example/callback/")],
+        ] {
+            let answer = client.token(&app, &landed, changes).await;
+            assert_eq!(answer.json()["error"], "invalid_grant", "{changes:?}");
+        }
+        let answer = other.redeem(&app, &landed).await;
+        assert_eq!(answer.json()["error"], "invalid_grant", "another client");
+        // None of it used the code up.
+        assert_eq!(client.redeem(&app, &landed).await.status, 200);
+    }
+
+    /// Exactly one success; what the first use issued is revoked by the second.
+    async fn case_32_a_code_is_used_once_and_its_reuse_revokes(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let landed = app.browser().sign_in(&app, &client, &patient).await;
+        let tokens = client.tokens(&app, &landed).await;
+        let token = tokens["access_token"].as_str().unwrap();
+        assert_eq!(userinfo(&app, token).await.status, 200);
+        let again = client.redeem(&app, &landed).await;
+        assert_eq!((again.status.as_u16(), &again.json()["error"]), (400, &json!("invalid_grant")));
+        assert_eq!(userinfo(&app, token).await.status, 401, "revoked");
+        assert_eq!(app.outcomes("grant.code_reused").await, ["revoked"]);
+    }
+
+    async fn case_32_a_code_lives_sixty_seconds(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let landed = app.browser().sign_in(&app, &client, &patient).await;
+        app.clock.advance(Duration::from_mins(1));
+        assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
+        // A late reuse of a redeemed one is found out too.
+        let landed = app.browser().sign_in(&app, &client, &patient).await;
+        let tokens = client.tokens(&app, &landed).await;
+        app.clock.advance(Duration::from_secs(90));
+        assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
+        assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 401);
+    }
+}
+
+/// A redirect URI that is not exactly a registered one is answered on our page, never by a redirect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_31_redirect_uris_are_compared_as_text() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let client = app.client("portal").await;
+    for uri in [
+        "https://portal.example/callback/",
+        "https://portal.example/callback?x=1",
+        "https://portal.example/callback#x",
+        "https://portal.example/x/../callback",
+        "https://portal.example/%63allback",
+        "https://portal.example%2fcallback",
+        "https://user@portal.example/callback",
+        "https://portal.example@evil.example/callback",
+        "https://PORTAL.example/callback",
+        "https://portal.example./callback",
+        "https://portal.example:443/callback",
+        "https://sub.portal.example/callback",
+        "https://p\u{043E}rtal.example/callback",
+        "http://portal.example/callback",
+        "javascript:alert(1)",
+        "com.evil:/callback",
+        "//portal.example/callback",
+        "/callback",
+        "",
+    ] {
+        let pending = Pending::new(&client);
+        let answer = app.browser().get(pending.url(app.issuer(), &[("redirect_uri", uri)])).await;
+        assert_eq!(answer.status, 400, "{uri}");
+        assert!(answer.location().is_none(), "{uri}");
+        assert!(answer.says("This request cannot be completed"), "{uri}: {}", answer.text());
+        assert!(!answer.body.contains("evil"), "{uri} is not shown");
+    }
+    for (parameter, value) in
+        [("client_id", "portal"), ("redirect_uri", "https://evil.example"), ("state", "2")]
+    {
+        let url = format!("{}&{parameter}={value}", Pending::new(&client).url(app.issuer(), &[]));
+        let answer = app.browser().get(url).await;
+        assert_eq!(answer.status, 400, "a second {parameter}");
+    }
+    let unknown = Client { id: "nobody".to_owned(), ..client };
+    let answer = app.browser().get(Pending::new(&unknown).url(app.issuer(), &[])).await;
+    assert!(answer.status == 400 && answer.says("This request cannot be completed"));
+}
+
+on_both_engines! {
+    /// What is echoed is echoed unchanged, encoded where it stands, and has a length.
+    async fn case_35_state_and_nonce_come_back_as_they_came(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let browser = app.browser();
+        browser.sign_in(&app, &client, &patient).await;
+        let html = "<script>alert('\"&#')</script> +%2B\u{0101}";
+        for (state, nonce) in [(html, html), (&"s".repeat(2048), &"n".repeat(512)), ("", "")] {
+            let pending = Pending {
+                state: state.to_owned(),
+                nonce: nonce.to_owned(),
+                ..Pending::new(&client)
+            };
+            let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
+            assert_eq!(landed.param("state").unwrap_or_default(), state);
+            let tokens = client.tokens(&app, &landed).await;
+            let id = vestibule_tests::client::claims(tokens["id_token"].as_str().unwrap());
+            assert_eq!(id["nonce"].as_str().unwrap_or_default(), nonce);
+        }
+        let long = "s".repeat(2049);
+        let answer = browser.get(Pending::new(&client).url(app.issuer(), &[("state", &long)])).await;
+        assert_eq!(answer.status, 400);
+        let hint = [("login_hint", html), ("prompt", "login"), ("ui_locales", html)];
+        let page = browser.get(Pending::new(&client).url(app.issuer(), &hint)).await;
+        assert!(!page.body.contains("<script"), "{}", page.body);
+    }
+}
+
+/// No parameter of ours leads the browser anywhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_43_nothing_in_an_address_redirects() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let client = app.client("portal").await;
+    let evil = "https://evil.example/";
+    for parameter in [
+        "return_to",
+        "continue",
+        "RelayState",
+        "next",
+        "url",
+        "redirect",
+        "target",
+        "post_logout_redirect_uri",
+    ] {
+        for path in [
+            "/login/password",
+            "/login/code",
+            "/login/new-password",
+            "/login/consent",
+            "/oauth2/logout",
+        ] {
+            let answer = app.browser().get(format!("{path}?{parameter}={evil}")).await;
+            assert!(
+                answer
+                    .location()
+                    .is_none_or(|to| to.origin().ascii_serialization() == app.issuer()),
+                "{path} {parameter}"
+            );
+            assert!(!answer.body.contains("evil.example"), "{path} {parameter}");
+        }
+        let url = format!("{}&{parameter}={evil}", Pending::new(&client).url(app.issuer(), &[]));
+        assert!(!app.browser().get(url).await.body.contains("evil.example"), "{parameter}");
+    }
+}

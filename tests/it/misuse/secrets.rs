@@ -1,0 +1,94 @@
+//! Misuse case 57: canaries. What is secret in a sign-in is looked for wherever it must not be.
+
+use vestibule_tests::{app::TestApp, client::Client, db::Engine, log::Log};
+
+/// One thread, so that everything that happens is logged here.
+#[tokio::test(flavor = "current_thread")]
+async fn case_57_no_secret_in_log_trail_url_or_error() {
+    let log = Log::start();
+    for engine in Engine::ALL {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let browser = app.browser();
+        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+        let first_cookie = browser.cookie("browser").unwrap();
+        let wrong = if code == "135790" { "135791" } else { "135790" };
+        let refused = browser.code(&page, wrong).await;
+        let landed = browser.code(&refused, &code).await.landed(pending.clone());
+        let tokens = client.tokens(&app, &landed).await;
+        let wrong_secret =
+            Client { secret: Some("client-secret-canary".to_owned()), ..client.clone() };
+        let error = wrong_secret.redeem(&app, &landed).await;
+        let secrets = [
+            patient.password.as_str(),
+            &code,
+            wrong,
+            &first_cookie,
+            &browser.cookie("browser").unwrap(),
+            &browser.cookie("session").unwrap(),
+            &landed.code(),
+            &landed.pending.verifier,
+            client.secret.as_deref().unwrap(),
+            "client-secret-canary",
+            tokens["id_token"].as_str().unwrap(),
+            tokens["access_token"].as_str().unwrap(),
+        ];
+        let trail = trail(&app).await;
+        let logged = log.text();
+        assert!(logged.contains("/login/code"), "something is logged: {logged}");
+        for secret in secrets {
+            assert!(!logged.contains(secret), "in the log on {engine:?}: {secret}");
+            assert!(!trail.contains(secret), "in the trail: {secret}");
+            assert!(!error.body.contains(secret), "in an error: {secret}");
+        }
+        assert!(!refused.url.as_str().contains(&code) && !page.url.as_str().contains(&code));
+        // The address of a person is in no log line either.
+        assert!(!logged.contains(&patient.email), "{engine:?}");
+    }
+}
+
+async fn trail(app: &TestApp) -> String {
+    let mut conn = app.sql().read().await.unwrap();
+    let rows: Vec<(String, String, String, String)> =
+        store::Sql::q(&mut conn, "SELECT event, outcome, actor, detail FROM audit")
+            .all()
+            .await
+            .unwrap();
+    format!("{rows:?}")
+}
+
+/// With only the database in hand, no code is computed and no secret opened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_alone_holds_no_code_password_cookie_or_token() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let wrong = if code == "135790" { "135791" } else { "135790" };
+    let page = browser.code(&page, wrong).await;
+    let landed = browser.code(&page, &code).await.landed(pending);
+    let tokens = client.tokens(&app, &landed).await;
+    let store::DbConfig::Sqlite { file, .. } = app.db.config() else { unreachable!() };
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes.extend(std::fs::read(file.with_extension("db-wal")).unwrap_or_default());
+    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds(&patient.email), "the file is the one in use");
+    let session = browser.cookie("session").unwrap();
+    for secret in [
+        patient.password.as_str(),
+        wrong,
+        &session,
+        &landed.code(),
+        client.secret.as_deref().unwrap(),
+        tokens["access_token"].as_str().unwrap(),
+        "-----BEGIN",
+    ] {
+        assert!(!holds(secret), "{secret}");
+    }
+    // Six digits may stand in any number; as text of its own the code stands nowhere.
+    assert!(!holds(&format!("\"{code}\"")) && !holds(&format!(" {code} ")));
+    // Another root key opens nothing of it.
+    let foreign = keys::RootKeys::new(&[keys::RootKey::parse("test", &[8; 32]).unwrap()]).unwrap();
+    let mut conn = app.sql().read().await.unwrap();
+    assert!(flows::signing_keys::load(&foreign, &mut conn).await.is_err());
+}

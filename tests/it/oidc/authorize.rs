@@ -1,0 +1,131 @@
+//! `/oauth2/authorize`: what a client is answered, and what a person sees.
+
+use reqwest::Method;
+use vestibule_tests::{app::TestApp, client::Pending, db::Engine, on_both_engines};
+
+on_both_engines! {
+    async fn a_sign_in_ends_at_the_client_with_code_state_and_issuer(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let landed = app.browser().sign_in(&app, &client, &patient).await;
+        assert_eq!(landed.param("state").as_deref(), Some(landed.pending.state.as_str()));
+        assert_eq!(landed.param("iss").as_deref(), Some(app.issuer()));
+        assert_eq!(landed.code().len(), 43);
+    }
+
+    /// A stranger costs the database nothing (decision 12).
+    async fn the_sign_in_page_writes_nothing(engine) {
+        let app = TestApp::start(engine).await;
+        let client = app.client("portal").await;
+        let before = app.count("SELECT COUNT(*) FROM audit").await;
+        for _ in 0..3 {
+            let (page, _) = app.browser().start(&client).await;
+            assert_eq!(page.status, 200);
+            assert!(page.has_field("email") && page.has_field("password"));
+        }
+        assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 0);
+        assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_does_wrong_comes_back_to_it() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let client = app.client("portal").await;
+    let long = "n".repeat(513);
+    for (changes, error) in [
+        (&[("response_type", "")][..], "invalid_request"),
+        (&[("response_type", "token")], "unsupported_response_type"),
+        (&[("response_type", "code id_token")], "unsupported_response_type"),
+        (&[("response_mode", "fragment")], "invalid_request"),
+        (&[("scope", "profile")], "invalid_scope"),
+        (&[("scope", "")], "invalid_scope"),
+        (&[("code_challenge", ""), ("code_challenge_method", "")], "invalid_request"),
+        (&[("code_challenge_method", "plain")], "invalid_request"),
+        (&[("code_challenge_method", "")], "invalid_request"),
+        (&[("code_challenge", "short")], "invalid_request"),
+        (&[("prompt", "none login")], "invalid_request"),
+        (&[("prompt", "dance")], "invalid_request"),
+        (&[("max_age", "soon")], "invalid_request"),
+        (&[("max_age", "-1")], "invalid_request"),
+        (&[("nonce", &long)], "invalid_request"),
+        (&[("request", "eyJ")], "request_not_supported"),
+        (&[("request_uri", "urn:x")], "request_uri_not_supported"),
+        (&[("id_token_hint", "x.y.z")], "invalid_request"),
+        (&[("prompt", "none")], "login_required"),
+    ] {
+        let pending = Pending::new(&client);
+        let landed = app.browser().get(pending.url(app.issuer(), changes)).await.landed(pending);
+        assert_eq!(landed.error(), error, "{changes:?}");
+        assert_eq!(landed.param("state").as_deref(), Some(landed.pending.state.as_str()));
+        assert_eq!(landed.param("iss").as_deref(), Some(app.issuer()), "RFC 9207, also for errors");
+        let description = landed.param("error_description").unwrap();
+        let plain = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
+        assert!(description.chars().all(plain), "RFC 6749, section 4.1.2.1: {description}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_unknown_or_a_hint_is_accepted() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let client = app.client("portal").await;
+    for changes in [
+        &[("display", "popup")][..],
+        &[("ui_locales", "mi en")],
+        &[("claims_locales", "mi")],
+        &[("acr_values", "urn:vestibule:two-step")],
+        &[("acr_values", "phr")],
+        &[("something", "else")],
+        &[("nonce", "")],
+        &[("state", "")],
+        &[("scope", "openid unknown")],
+        &[("response_mode", "query")],
+    ] {
+        let pending = Pending::new(&client);
+        let page = app.browser().get(pending.url(app.issuer(), changes)).await;
+        assert!(page.has_field("password"), "{changes:?}: {}", page.text());
+    }
+    let pending = Pending::new(&client);
+    let hinted = [("login_hint", "mere@patients.example")];
+    let page = app.browser().get(pending.url(app.issuer(), &hinted)).await;
+    assert_eq!(page.form().value("email"), "mere@patients.example");
+}
+
+on_both_engines! {
+    /// Decision 13: a post from another site has no cookies, so it is answered by a GET that brings them.
+    async fn a_posted_request_is_the_same_as_a_got_one(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let browser = app.browser();
+        let pending = Pending::new(&client);
+        let cross_site = [("sec-fetch-site", "cross-site"), ("origin", "https://portal.example")];
+        let params = pending.params(&[]);
+        let answer =
+            browser.send(Method::POST, "/oauth2/authorize", &cross_site, Some(&params)).await;
+        assert_eq!(answer.status, 303);
+        let page = browser.follow(answer).await;
+        let mails = app.mail.codes_to(&patient.email).len();
+        let page = browser.password(&page, &patient).await;
+        let code = app.mail.code(&patient.email, mails + 1).await;
+        browser.code(&page, &code).await.landed(pending).code();
+        // With the session that now is there, a posted request is answered silently too.
+        let again = Pending::new(&client);
+        let params = again.params(&[]);
+        let answer =
+            browser.send(Method::POST, "/oauth2/authorize", &cross_site, Some(&params)).await;
+        browser.follow(answer).await.landed(again).code();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_posted_request_goes_stale() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let client = app.client("portal").await;
+    let browser = app.browser();
+    let params = Pending::new(&client).params(&[]);
+    let answer = browser.send(Method::POST, "/oauth2/authorize", &[], Some(&params)).await;
+    app.clock.advance(std::time::Duration::from_secs(301));
+    let page = browser.follow(answer).await;
+    assert_eq!(page.status, 400);
+    assert!(page.says("This request cannot be completed"));
+}

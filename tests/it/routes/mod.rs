@@ -1,0 +1,122 @@
+//! Coverage over the route table: each test takes every route of a class, so that a new route is tested by being a route.
+
+mod pages;
+mod programs;
+mod refusals;
+
+use std::collections::BTreeSet;
+
+use idp::http::routes::{Class, ROUTES, Route};
+use reqwest::Method;
+use vestibule_tests::http::{Answer, HttpBrowser};
+
+/// Each route, the file of `tests/it` that shows what it does, and a text by which that file is known to be about it.
+const SHOWN_IN: [(&str, &str, &str); 12] = [
+    ("/.well-known/openid-configuration", "oidc/discovery.rs", "/.well-known/openid-configuration"),
+    (
+        "/.well-known/oauth-authorization-server",
+        "oidc/discovery.rs",
+        "/.well-known/oauth-authorization-server",
+    ),
+    ("/oauth2/jwks", "oidc/discovery.rs", "/oauth2/jwks"),
+    ("/assets/{name}", "routes/programs.rs", "/assets/"),
+    ("/oauth2/authorize", "oidc/authorize.rs", "/oauth2/authorize"),
+    ("/oauth2/logout", "oidc/logout.rs", "/oauth2/logout"),
+    ("/oauth2/token", "oidc/token.rs", ".tokens("),
+    ("/oauth2/userinfo", "oidc/userinfo.rs", "userinfo("),
+    ("/login/password", "misuse/second_step.rs", ".password("),
+    ("/login/code", "misuse/codes.rs", ".code("),
+    ("/login/new-password", "misuse/sessions.rs", "new_password"),
+    ("/login/consent", "oidc/silent.rs", "consent"),
+];
+
+/// Every method that a server is likely to meet, and one that nobody knows.
+const METHODS: [&str; 9] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"];
+
+/// What no route serves, although it looks like one.
+const NO_ROUTES: [&str; 12] = [
+    "/",
+    "/nothing",
+    "/login",
+    "/login/password/",
+    "/LOGIN/password",
+    "/login//password",
+    "/login/password%00",
+    "/oauth2",
+    "/assets/",
+    "/dev/mailbox",
+    "/healthz",
+    "/metrics",
+];
+
+/// Routes of some classes.
+fn routes_of(classes: &[Class]) -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(|route| classes.contains(&route.class))
+}
+
+/// An address of a route.
+fn address(route: &Route) -> String {
+    route.path.replace("{name}", "none.css")
+}
+
+/// Whether a route has a method. HEAD comes with GET (RFC 9110, section 9.3.2).
+fn has(route: &Route, method: &str) -> bool {
+    route.methods.contains(&method) || (method == "HEAD" && route.methods.contains(&"GET"))
+}
+
+/// Asks with any method.
+async fn ask(browser: &HttpBrowser, method: &str, to: &str, headers: &[(&str, &str)]) -> Answer {
+    let method = Method::from_bytes(method.as_bytes()).expect("a method");
+    browser.send(method, to, headers, None).await
+}
+
+/// Posts fields as the page of this origin does.
+async fn post(
+    browser: &HttpBrowser,
+    to: &str,
+    headers: &[(&str, &str)],
+    fields: &[(&str, &str)],
+) -> Answer {
+    let fields: Vec<(String, String)> =
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let mut all = headers.to_vec();
+    if !headers.iter().any(|(name, _)| ["sec-fetch-site", "origin"].contains(name)) {
+        all.push(("sec-fetch-site", "same-origin"));
+    }
+    browser.send(Method::POST, to, &all, Some(&fields)).await
+}
+
+#[test]
+fn every_route_is_shown_to_work() {
+    let routes: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
+    let shown: BTreeSet<&str> = SHOWN_IN.iter().map(|(path, ..)| *path).collect();
+    assert_eq!(routes.len(), ROUTES.len(), "a path stands in ROUTES once, with all its methods");
+    let missing: Vec<_> = routes.difference(&shown).collect();
+    assert!(
+        missing.is_empty(),
+        "write a test that shows what {missing:?} does, and name its file in SHOWN_IN"
+    );
+    let gone: Vec<_> = shown.difference(&routes).collect();
+    assert!(gone.is_empty(), "{gone:?} is no route any more: take it out of SHOWN_IN");
+    for (path, file, text) in SHOWN_IN {
+        let whole = vestibule_tests::root().join("tests/it").join(file);
+        let source =
+            std::fs::read_to_string(whole).unwrap_or_else(|e| panic!("{path}: {file}: {e}"));
+        let tests = source.contains("#[tokio::test") || source.contains("on_both_engines!");
+        assert!(
+            tests && source.contains(text),
+            "{file} shows nothing about {path}: correct SHOWN_IN"
+        );
+    }
+}
+
+/// DESIGN: no path of a sign-in step is a prefix of another.
+#[test]
+fn no_step_is_a_prefix_of_another() {
+    for one in routes_of(&[Class::Page]) {
+        for two in routes_of(&[Class::Page]).filter(|two| two.path != one.path) {
+            assert!(!two.path.starts_with(one.path), "{} begins with {}", two.path, one.path);
+        }
+    }
+}

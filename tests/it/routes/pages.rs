@@ -1,0 +1,279 @@
+//! Routes that people see: what surrounds every page, and forms that come from elsewhere.
+
+use std::collections::BTreeSet;
+
+use idp::http::routes::{Class, ROUTES};
+use reqwest::Method;
+use vestibule_tests::{
+    app::TestApp,
+    db::Engine,
+    http::{Answer, Form, HttpBrowser},
+    on_both_engines,
+};
+
+use super::{ask, has, routes_of};
+
+/// A page that a person has come to, with its form filled in rightly.
+struct Step {
+    browser: HttpBrowser,
+    page: Answer,
+    form: Form,
+    button: &'static str,
+}
+
+impl Step {
+    fn path(&self) -> &str {
+        &self.form.action
+    }
+
+    /// Posts the form, with some fields otherwise and some headers instead of those of a browser on our page.
+    async fn post(&self, browser: &HttpBrowser, headers: &[(&str, &str)], form: &Form) -> Answer {
+        let mut fields = form.fields.clone();
+        fields.push(("action".to_owned(), self.button.to_owned()));
+        browser.send(Method::POST, self.path(), headers, Some(&fields)).await
+    }
+
+    fn without(&self, name: &str) -> Form {
+        let mut form = self.form.clone();
+        form.fields.retain(|(field, _)| field != name);
+        form
+    }
+}
+
+/// Every step of a sign-in, each in a browser and of a person of its own.
+async fn steps(app: &TestApp) -> Vec<Step> {
+    let portal = app.client("portal").await;
+    let lab = app.client_with("lab", |new| new.first_party = false).await;
+    let mut steps = Vec::new();
+
+    let (browser, patient) = (app.browser(), app.patient("Mere").await);
+    let (page, _) = browser.start(&portal).await;
+    let form = page.form().with("email", &patient.email).with("password", &patient.password);
+    steps.push(Step { browser, page, form, button: "continue" });
+
+    let (browser, patient) = (app.browser(), app.patient("Hemi").await);
+    let (page, code, _) = browser.up_to_code(app, &portal, &patient).await;
+    let form = page.form().with("code", &code);
+    steps.push(Step { browser, page, form, button: "continue" });
+
+    let (browser, patient) = (app.browser(), app.patient("Aroha").await);
+    app.reset(&patient).await;
+    let (page, code, _) = browser.up_to_code(app, &portal, &patient).await;
+    let page = browser.code(&page, &code).await;
+    let form = page.form().with("new_password", "a walk along the river at noon");
+    steps.push(Step { browser, page, form, button: "continue" });
+
+    let (browser, patient) = (app.browser(), app.patient("Tama").await);
+    let (page, code, _) = browser.up_to_code(app, &lab, &patient).await;
+    let page = browser.code(&page, &code).await;
+    let form = page.form();
+    steps.push(Step { browser, page, form, button: "allow" });
+
+    let come_to: BTreeSet<&str> = steps.iter().map(Step::path).collect();
+    let pages: BTreeSet<&str> = routes_of(&[Class::Page]).map(|route| route.path).collect();
+    assert_eq!(come_to, pages, "a page is a step that `steps` comes to: add the new one");
+    steps
+}
+
+/// Holds an answer against what every answer to a person carries.
+fn assert_surrounded(what: &str, answer: &Answer) {
+    let policy = answer.header("content-security-policy");
+    for part in
+        ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"]
+    {
+        assert!(policy.contains(part), "{what}: {policy}");
+    }
+    assert!(!policy.contains("unsafe-") && !policy.contains('*'), "{what}: {policy}");
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cache-control", "no-store"),
+        // On http it would be ignored, and it is not sent.
+        ("strict-transport-security", ""),
+    ] {
+        assert_eq!(answer.header(name), value, "{what}: {name}");
+    }
+    for name in answer.headers.keys() {
+        assert!(!name.as_str().starts_with("access-control-"), "{what}: {name}");
+    }
+    for header in answer.headers.get_all("set-cookie") {
+        let cookie = header.to_str().expect("text");
+        assert!(
+            cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax"),
+            "{what}: {cookie}"
+        );
+        assert!(cookie.contains("; Path=/") && !cookie.contains("Domain="), "{what}: {cookie}");
+    }
+    // What the policy forbids is not on the page either.
+    for part in
+        ["<script", " style=\"", " onclick=", " onload=", "javascript:", "http://", "https://"]
+    {
+        assert!(!answer.body.contains(part), "{what}: {part} in {}", answer.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_surrounds_every_page() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    for step in steps(&app).await {
+        assert_eq!(step.page.status, 200, "{}", step.path());
+        assert_surrounded(step.path(), &step.page);
+        let attempt = step.form.value("attempt");
+        let again = step.browser.get(format!("{}?attempt={attempt}", step.path())).await;
+        assert_eq!(again.status, 200, "{} opened again", step.path());
+        assert_surrounded(step.path(), &again);
+        let onwards = step.browser.post(&step.form, step.button).await;
+        assert_eq!(onwards.status, 303, "{}", step.path());
+        assert_surrounded(step.path(), &onwards);
+    }
+    // Somebody who is signed in, at the doors.
+    let (client, patient) = (app.client("clinic").await, app.patient("Ana").await);
+    let browser = app.browser();
+    let (door, _) = browser.start(&client).await;
+    assert_surrounded("/oauth2/authorize", &door);
+    browser.sign_in(&app, &client, &patient).await;
+    let question = browser.get("/oauth2/logout").await;
+    assert!(question.has_field("form"), "{}", question.text());
+    assert_surrounded("/oauth2/logout", &question);
+    for button in ["cancel", "continue"] {
+        let answer = browser.post(&question.form(), button).await;
+        assert_eq!(answer.status, 200, "{button}");
+        assert_surrounded(button, &answer);
+    }
+    // And with nothing in hand, every method that there is.
+    for route in ROUTES.iter().filter(|route| route.class.is_for_people()) {
+        for method in route.methods {
+            let headers = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+            let answer = ask(&app.browser(), method, route.path, &headers).await;
+            assert_surrounded(&format!("{method} {}", route.path), &answer);
+        }
+    }
+}
+
+/// What a refused post must leave as it was.
+const STATE: [&str; 14] = [
+    "SELECT COUNT(*) FROM attempts",
+    "SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM attempts",
+    "SELECT COUNT(*) FROM email_challenges",
+    "SELECT CAST(COALESCE(SUM(tries), 0) AS BIGINT) FROM email_challenges",
+    "SELECT CAST(COALESCE(SUM(sends), 0) AS BIGINT) FROM email_challenges",
+    "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) FROM throttles",
+    "SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM passwords",
+    "SELECT COUNT(*) FROM sign_ins",
+    "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL",
+    "SELECT COUNT(*) FROM consents",
+    "SELECT COUNT(*) FROM grants WHERE ended_at IS NULL",
+    "SELECT COUNT(*) FROM auth_codes",
+    "SELECT COUNT(*) FROM jobs",
+    // The mail server takes mails meanwhile.
+    "SELECT COUNT(*) FROM audit WHERE event <> 'code.accepted'",
+];
+
+async fn state(app: &TestApp) -> Vec<i64> {
+    // The end of a mail is a row of its own, whenever the worker gets there.
+    app.settled().await;
+    let mut all = Vec::new();
+    for sql in STATE {
+        all.push(app.count(sql).await);
+    }
+    all
+}
+
+on_both_engines! {
+    /// A form of ours, posted from elsewhere or without the token that only our page has.
+    async fn case_40_a_form_from_elsewhere_changes_nothing(engine) {
+        let app = TestApp::start(engine).await;
+        let elsewhere: [&[(&str, &str)]; 7] = [
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site"), ("origin", app.issuer())],
+            &[("sec-fetch-site", "nonsense")],
+            &[("origin", "https://evil.example")],
+            &[("origin", "null")],
+            &[("origin", "http://localhost")],
+        ];
+        for step in steps(&app).await {
+            let before = state(&app).await;
+            for headers in elsewhere {
+                let answer = step.post(&step.browser, headers, &step.form).await;
+                assert_eq!(answer.status, 403, "{} {headers:?}", step.path());
+                assert_eq!(state(&app).await, before, "{} {headers:?}", step.path());
+            }
+            let ours = [("sec-fetch-site", "same-origin")];
+            for form in [step.without("form"), step.form.clone().with("form", "")] {
+                let answer = step.post(&step.browser, &ours, &form).await;
+                assert_eq!(answer.status, 403, "{} without a token", step.path());
+                assert_eq!(state(&app).await, before, "{} without a token", step.path());
+            }
+            for (what, browser, form) in strange_tokens(&app, &step) {
+                let answer = step.post(&browser, &ours, &form).await;
+                assert_not_taken(&format!("{} {what}", step.path()), &answer, &app);
+                assert_eq!(state(&app).await, before, "{} {what}", step.path());
+            }
+            // The same form from where it belongs: with fetch metadata, and (it is taken once) without any.
+            let answer = step.post(&step.browser, &ours, &step.form).await;
+            assert_eq!(answer.status, 303, "{}: {}", step.path(), answer.text());
+            assert_ne!(state(&app).await, before, "{}: it would have changed something", step.path());
+        }
+    }
+
+    /// Doors are open to posts from every site, so that a post alone does nothing behind them.
+    async fn case_40_a_post_at_a_door_does_nothing(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let browser = app.browser();
+        browser.sign_in(&app, &client, &patient).await;
+        let before = state(&app).await;
+        let question = browser.get("/oauth2/logout").await;
+        for route in routes_of(&[Class::Entry]).filter(|route| has(route, "POST")) {
+            let pending = vestibule_tests::client::Pending::new(&client);
+            let mut fields = pending.params(&[]);
+            fields.extend([("action", "continue"), ("form", "x")].map(|(n, v)| (n.to_owned(), v.to_owned())));
+            for fields in [&fields[..], &fields[..fields.len() - 1]] {
+                let headers = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+                let answer = browser.send(Method::POST, route.path, &headers, Some(fields)).await;
+                assert!([303, 403].contains(&answer.status.as_u16()), "{}: {}", route.path, answer.status);
+                let to = answer.location();
+                assert!(to.is_none_or(|to| to.as_str().starts_with(app.issuer())), "{}", route.path);
+                assert_eq!(state(&app).await, before, "{}", route.path);
+            }
+        }
+        // The question itself: only in the browser that was asked.
+        let stranger = app.browser();
+        assert_eq!(stranger.post(&question.form(), "continue").await.status, 403);
+        assert_eq!(state(&app).await, before);
+        assert!(browser.post(&question.form(), "continue").await.says("You are signed out"));
+    }
+}
+
+/// Tokens that are not this form's: altered, of another form, of another browser, and the form in another browser.
+fn strange_tokens(app: &TestApp, step: &Step) -> Vec<(&'static str, HttpBrowser, Form)> {
+    let token = step.form.value("form");
+    let altered = format!("{}{}", if token.starts_with('A') { 'B' } else { 'A' }, &token[1..]);
+    let with = |token: &str| step.form.clone().with("form", token);
+    vec![
+        ("with an altered token", step.browser.copied(), with(&altered)),
+        ("with half a token", step.browser.copied(), with(&token[..token.len() / 2])),
+        ("with the attempt as token", step.browser.copied(), with(step.form.value("attempt"))),
+        ("in another browser", app.browser(), step.form.clone()),
+        ("without an attempt", step.browser.copied(), step.without("attempt")),
+        ("with another attempt", step.browser.copied(), step.form.clone().with("attempt", "x")),
+    ]
+}
+
+/// Refused, or shown anew: a form may be from before its browser's cookie changed, by another tab that signed in.
+fn assert_not_taken(what: &str, answer: &Answer, app: &TestApp) {
+    match answer.status.as_u16() {
+        403 => {}
+        200 => assert!(answer.has_field("password"), "{what}: {}", answer.text()),
+        303 => {
+            let to = answer.location().expect("a redirect leads somewhere");
+            let ours = format!("{}/login/", app.issuer());
+            assert!(to.as_str().starts_with(&ours), "{what}: {to}");
+        }
+        other => panic!("{what}: {other}"),
+    }
+}

@@ -1,0 +1,130 @@
+//! Routes that programs call: documents, clients, bearers of a token.
+
+use idp::http::routes::Class;
+use vestibule_tests::{app::TestApp, db::Engine, http::Answer};
+
+use super::{address, ask, has, post, routes_of};
+
+const ELSEWHERE: [(&str, &str); 1] = [("origin", "https://elsewhere.example")];
+
+fn cors(answer: &Answer) -> Vec<&str> {
+    let names = answer.headers.keys().map(reqwest::header::HeaderName::as_str);
+    names.filter(|name| name.starts_with("access-control-")).collect()
+}
+
+/// OpenID Connect Discovery 1.0, section 4: any origin may read it, and nobody gets a cookie with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documents_are_cacheable_and_for_every_origin() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let client = app.client("portal").await;
+    let browser = app.browser();
+    let (page, _) = browser.start(&client).await;
+    let (_, rest) = page.body.split_once("href=\"/assets/").expect("a style sheet");
+    let style_sheet = format!("/assets/{}", rest.split('"').next().unwrap());
+    for route in routes_of(&[Class::Document]) {
+        let path =
+            if route.path == "/assets/{name}" { style_sheet.clone() } else { address(route) };
+        for (asking, method) in [(&browser, "GET"), (&app.browser(), "GET"), (&browser, "HEAD")] {
+            let answer = ask(asking, method, &path, &ELSEWHERE).await;
+            assert_eq!(answer.status, 200, "{path}");
+            assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
+            assert_eq!(cors(&answer), ["access-control-allow-origin"], "{path}: no credentials");
+            let keep = answer.header("cache-control");
+            assert!(keep.starts_with("public, max-age="), "{path}: {keep}");
+            assert_eq!(answer.header("set-cookie"), "", "{path}");
+            assert_eq!(answer.header("vary"), "", "{path}: the same for everybody");
+            assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+            assert_eq!(answer.body.is_empty(), method == "HEAD", "{path}");
+        }
+    }
+    let answer = browser.get(&style_sheet).await;
+    assert!(answer.header("content-type").starts_with("text/css"), "{style_sheet}");
+    assert!(
+        answer.header("cache-control").contains("immutable"),
+        "its name changes with its content"
+    );
+}
+
+/// Whoever is signed in here is not to be seen, or made to do anything, from another origin.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_else_is_for_other_origins() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let browser = app.browser();
+    let preflight = [
+        ELSEWHERE[0],
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "authorization"),
+    ];
+    for route in routes_of(&[Class::Entry, Class::Page, Class::Client]) {
+        for method in ["GET", "POST"] {
+            let answer = ask(&browser, method, route.path, &ELSEWHERE).await;
+            assert_eq!(cors(&answer), Vec::<&str>::new(), "{method} {}", route.path);
+        }
+        let answer = ask(&browser, "OPTIONS", route.path, &preflight).await;
+        assert_eq!(cors(&answer), Vec::<&str>::new(), "OPTIONS {}", route.path);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bearer_needs_a_token() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let browser = app.browser();
+    for route in routes_of(&[Class::Bearer]) {
+        for method in ["GET", "POST"].into_iter().filter(|method| has(route, method)) {
+            let what = format!("{method} {}", route.path);
+            let bare = ask(&browser, method, route.path, &[]).await;
+            assert_eq!(bare.status, 401, "{what}");
+            // RFC 6750, section 3.1: no error code for who has not tried.
+            assert!(bare.header("www-authenticate").starts_with("Bearer "), "{what}");
+            assert!(!bare.header("www-authenticate").contains("error"), "{what}");
+            for token in
+                ["Bearer", "Bearer ", "Bearer a.b.c", "bearer x", "Basic Og==", "DPoP a.b.c"]
+            {
+                let answer = ask(&browser, method, route.path, &[("authorization", token)]).await;
+                assert_eq!(answer.status, 401, "{what} {token}");
+                assert!(answer.header("www-authenticate").starts_with("Bearer "), "{what} {token}");
+                assert_eq!(answer.header("cache-control"), "no-store", "{what} {token}");
+                assert_eq!(answer.header("set-cookie"), "", "{what} {token}");
+            }
+            let wrong =
+                ask(&browser, method, route.path, &[("authorization", "Bearer a.b.c")]).await;
+            assert!(wrong.header("www-authenticate").contains("error=\"invalid_token\""), "{what}");
+        }
+        // A token in the query ends up in logs (RFC 9700, section 4.3.2): it is not looked for.
+        let query = format!("{}?access_token=a.b.c", route.path);
+        let answer = ask(&browser, "GET", &query, &[]).await;
+        assert!(!answer.header("www-authenticate").contains("error"), "{}", route.path);
+    }
+}
+
+/// RFC 6749, section 5.2.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_shows_who_it_is() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    app.client("portal").await;
+    let browser = app.browser();
+    for route in routes_of(&[Class::Client]) {
+        for (header, fields) in [
+            ("", &[][..]),
+            ("", &[("client_id", "portal")]),
+            ("", &[("client_id", "nobody")]),
+            ("", &[("client_id", "portal"), ("client_secret", "wrong")]),
+            ("Basic cG9ydGFsOndyb25n", &[]),
+            ("Basic bm9ib2R5Ong=", &[]),
+            ("Basic !", &[]),
+            ("Bearer a.b.c", &[]),
+        ] {
+            let what = format!("{} {header:?} {fields:?}", route.path);
+            let headers = [("authorization", header)];
+            let headers = if header.is_empty() { &headers[..0] } else { &headers[..] };
+            let fields = [&[("grant_type", "authorization_code"), ("code", "x")], fields].concat();
+            let answer = post(&browser, route.path, headers, &fields).await;
+            assert_eq!(answer.status, 401, "{what}: {}", answer.body);
+            assert_eq!(answer.json()["error"], "invalid_client", "{what}");
+            assert_eq!(answer.header("content-type"), "application/json", "{what}");
+            assert!(answer.header("www-authenticate").starts_with("Basic "), "{what}");
+            assert_eq!(answer.header("cache-control"), "no-store", "{what}");
+            assert_eq!(answer.header("set-cookie"), "", "{what}");
+        }
+    }
+}

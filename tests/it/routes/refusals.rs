@@ -1,0 +1,279 @@
+//! What is refused, with which words, and how it is found again in the log.
+
+use idp::http::routes::{Class, ROUTES};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use vestibule_tests::{
+    app::TestApp,
+    db::{Engine, TestDb},
+    http::Answer,
+    log::Log,
+    on_both_engines,
+};
+
+use super::{METHODS, NO_ROUTES, address, ask, has, post, routes_of};
+
+/// A provider, and what it logs.
+struct Ground {
+    app: TestApp,
+    log: Log,
+}
+
+impl Ground {
+    /// One thread, so that everything that happens is logged here.
+    async fn start() -> Self {
+        let log = Log::start();
+        Self { app: TestApp::start(Engine::Sqlite).await, log }
+    }
+
+    /// Holds a refusal against what its reader and the log are promised.
+    fn refused(&self, what: &str, answer: &Answer, class: Class, status: u16) {
+        assert_eq!(answer.status, status, "{what}: {}", answer.body);
+        assert_eq!(answer.header("cache-control"), "no-store", "{what}");
+        assert_eq!(answer.header("set-cookie"), "", "{what}");
+        let reference = reference(what, answer, class);
+        let lines = self.log.lines("reference", &reference);
+        assert_eq!(lines.len(), 1, "{what}: one line in the log has {reference}: {lines:?}");
+        assert_eq!(lines[0]["status"], status, "{what}");
+        assert_eq!(lines[0]["message"], "request refused", "{what}");
+        assert_eq!(lines[0]["network"], "127.0.0.1", "{what}");
+        assert!(lines[0]["why"].is_string(), "{what}: {lines:?}");
+    }
+}
+
+/// The six characters that a person reads out, from a page or from JSON.
+fn reference(what: &str, answer: &Answer, class: Class) -> String {
+    let text = if class.is_for_people() {
+        assert!(
+            answer.header("content-type").starts_with("text/html"),
+            "{what} is answered by a page"
+        );
+        let text = answer.text();
+        text.split_once("Reference ").map(|(_, rest)| rest.to_owned())
+    } else {
+        assert_eq!(answer.header("content-type"), "application/json", "{what}");
+        let json = answer.json();
+        assert!(json["error"].is_string(), "{what}: {json}");
+        let text = json["error_description"].as_str().map(str::to_owned);
+        text.and_then(|text| text.split_once("(reference ").map(|(_, rest)| rest.to_owned()))
+    };
+    let text = text.unwrap_or_else(|| panic!("{what} has no reference: {}", answer.body));
+    let reference: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
+    assert_eq!(reference.len(), 6, "{what}: {text}");
+    reference
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_method_that_a_route_does_not_have() {
+    let ground = Ground::start().await;
+    let browser = ground.app.browser();
+    for route in ROUTES {
+        for method in METHODS.into_iter().filter(|method| !has(route, method)) {
+            let what = format!("{method} {}", route.path);
+            let answer = ask(&browser, method, &address(route), &[]).await;
+            assert_eq!(answer.status, 405, "{what}");
+            if method == "HEAD" {
+                assert_eq!(answer.body, "", "{what}");
+            } else {
+                ground.refused(&what, &answer, route.class, 405);
+            }
+            // RFC 9110, section 15.5.6.
+            let allowed: Vec<&str> = answer.header("allow").split(',').collect();
+            for method in METHODS {
+                assert_eq!(
+                    allowed.contains(&method),
+                    has(route, method),
+                    "{what}: Allow: {allowed:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_path_that_is_no_route() {
+    let ground = Ground::start().await;
+    let browser = ground.app.browser();
+    for path in NO_ROUTES {
+        for method in ["GET", "POST", "PUT", "BREW"] {
+            let answer = ask(&browser, method, path, &[("origin", "https://evil.example")]).await;
+            let what = format!("{method} {path}");
+            let class = if path == "/assets/" { Class::Page } else { Class::Entry };
+            ground.refused(&what, &answer, class, 404);
+        }
+    }
+    // A style sheet that there is not, by names that cannot be anybody's.
+    for name in ["none.css", "..%2f..%2fCargo.toml", "%ff", "%00"] {
+        let answer = browser.get(format!("/assets/{name}")).await;
+        ground.refused(name, &answer, Class::Document, 404);
+    }
+}
+
+/// Misuse case 50: on every route, with every method, whatever a proxy might have said.
+#[tokio::test(flavor = "current_thread")]
+async fn case_50_a_foreign_host() {
+    let ground = Ground::start().await;
+    let browser = ground.app.browser();
+    let ours = ground.app.issuer().strip_prefix("http://").unwrap();
+    let forwarded = format!("host={ours}");
+    let foreign =
+        [("host", "evil.example"), ("x-forwarded-host", ours), ("forwarded", forwarded.as_str())];
+    let nowhere = NO_ROUTES.map(|path| (path.to_owned(), Class::Page));
+    let all = ROUTES.iter().map(|route| (address(route), route.class)).chain(nowhere);
+    for (path, class) in all {
+        for method in METHODS {
+            let what = format!("{method} {path}");
+            let answer = ask(&browser, method, &path, &foreign).await;
+            if method == "HEAD" {
+                assert_eq!(answer.status, 421, "{what}");
+            } else {
+                ground.refused(&what, &answer, class, 421);
+            }
+            assert!(!answer.body.contains("evil.example"), "{what}: {}", answer.body);
+            assert_eq!(answer.header("location"), "", "{what}");
+        }
+    }
+}
+
+/// The same in what no HTTP client would send.
+#[tokio::test(flavor = "current_thread")]
+async fn case_50_a_host_that_is_said_twice_or_otherwise() {
+    let ground = Ground::start().await;
+    let ours = ground.app.issuer().strip_prefix("http://").unwrap();
+    let path = "/.well-known/openid-configuration";
+    let right = raw(&ground.app, &format!("GET {path} HTTP/1.1\r\nHost: {ours}\r\n")).await;
+    assert!(right.starts_with("HTTP/1.1 200 "), "{right}");
+    for request in [
+        format!("GET {path} HTTP/1.1\r\nHost: {ours}\r\nHost: evil.example\r\n"),
+        format!("GET {path} HTTP/1.1\r\nHost: evil.example\r\nHost: {ours}\r\n"),
+        format!("GET http://evil.example{path} HTTP/1.1\r\nHost: {ours}\r\n"),
+        format!("GET {path} HTTP/1.1\r\nHost: \r\n"),
+        format!("GET {path} HTTP/1.1\r\nHost: user@{ours}\r\n"),
+        format!("GET {path} HTTP/1.1\r\nHost: {ours}, evil.example\r\n"),
+        format!("GET {path} HTTP/1.1\r\nX: 1\r\n"),
+        format!("GET {path} HTTP/1.0\r\nX: 1\r\n"),
+    ] {
+        let answer = raw(&ground.app, &request).await;
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        assert!(["400", "421"].contains(&status), "{request}{answer}");
+        assert!(!answer.contains("evil.example"), "{answer}");
+    }
+}
+
+async fn raw(app: &TestApp, head: &str) -> String {
+    let mut stream = TcpStream::connect(app.first().address).await.expect("it listens");
+    stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("answered");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Our Host, and a proxy that says another: nothing of it is believed.
+#[tokio::test(flavor = "current_thread")]
+async fn case_50_a_forwarded_host_is_ignored() {
+    let ground = Ground::start().await;
+    let browser = ground.app.browser();
+    let forwarded = [
+        ("x-forwarded-host", "evil.example"),
+        ("forwarded", "host=evil.example;proto=https"),
+        ("x-forwarded-proto", "https"),
+        ("x-host", "evil.example"),
+        ("x-original-url", "https://evil.example/"),
+    ];
+    for route in ROUTES {
+        for method in route.methods {
+            let what = format!("{method} {}", route.path);
+            let plain = ask(&browser.copied(), method, &address(route), &[]).await;
+            let answer = ask(&browser.copied(), method, &address(route), &forwarded).await;
+            assert_eq!(answer.status, plain.status, "{what}");
+            assert!(!answer.body.contains("evil.example"), "{what}: {}", answer.body);
+            assert!(
+                answer.headers.values().all(|value| !value.as_bytes().ends_with(b"evil.example")),
+                "{what}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_body_that_is_no_form_or_too_large() {
+    let ground = Ground::start().await;
+    let browser = ground.app.browser();
+    let large = "x".repeat(64 * 1024);
+    let with_body: Vec<_> = ROUTES.iter().filter(|route| has(route, "POST")).collect();
+    for route in &with_body {
+        let answer = post(&browser, route.path, &[], &[("form", &large)]).await;
+        ground.refused(&format!("a large POST {}", route.path), &answer, route.class, 413);
+    }
+    // A token in a body that is no form is none (RFC 6750, section 2.2): that of the header is looked at.
+    for route in with_body.iter().filter(|route| route.class != Class::Bearer) {
+        for kind in ["application/json", "text/plain", "multipart/form-data; boundary=x"] {
+            let what = format!("POST {} with {kind}", route.path);
+            let answer =
+                post(&browser, route.path, &[("content-type", kind)], &[("form", "x")]).await;
+            ground.refused(&what, &answer, route.class, 415);
+        }
+        let bare = ask(&browser, "POST", route.path, &[("sec-fetch-site", "same-origin")]).await;
+        ground.refused(&format!("POST {} without a body", route.path), &bare, route.class, 415);
+    }
+}
+
+on_both_engines! {
+    /// Decision 4: beyond the limit of a network nothing is looked at, whichever page is posted.
+    async fn posts_beyond_the_limit_of_a_network(engine) {
+        let app = TestApp::start(engine).await;
+        app.set("sign_in.posts_per_minute", "10").await;
+        for (minute, route) in routes_of(&[Class::Page]).filter(|route| has(route, "POST")).enumerate() {
+            // The beginning of a minute that nobody has posted in.
+            let now = app.app().clock.now().millis();
+            app.clock.set(store::Timestamp::from_millis((now / 60_000 + 2) * 60_000));
+            let browser = app.browser();
+            for _ in 0..10 {
+                assert_eq!(post(&browser, route.path, &[], &[]).await.status, 403, "{}", route.path);
+            }
+            for _ in 0..3 {
+                let answer = post(&browser, route.path, &[], &[]).await;
+                assert_eq!(answer.status, 429, "{}", route.path);
+                let wait: u64 = answer.header("retry-after").parse().expect("seconds");
+                assert!((1..=60).contains(&wait), "{wait}");
+                reference(route.path, &answer, route.class);
+                // RFC 9110, section 10.2.3: whoever waits so long is heard.
+                if wait == 60 {
+                    app.clock.advance(std::time::Duration::from_millis(1));
+                }
+            }
+            // One row for each minute.
+            let rows = app.outcomes("network.limited").await;
+            assert_eq!(rows, vec!["refused"; minute + 1], "{}", route.path);
+            // Nothing else is limited with it: pages open, clients are answered.
+            assert_eq!(browser.get(route.path).await.status, 400, "{}", route.path);
+            assert_eq!(post(&browser, "/oauth2/token", &[], &[]).await.status, 401);
+        }
+        app.clock.advance(std::time::Duration::from_mins(1));
+        assert_eq!(post(&app.browser(), "/login/password", &[], &[]).await.status, 403);
+    }
+
+    /// The counter is that of all replicas where they share Redis, and of one where there is one.
+    async fn the_limit_is_shared_by_replicas(engine) {
+        let app = TestApp::start(engine).await;
+        if TestDb::create(engine).await.engine() == Engine::Sqlite {
+            return;
+        }
+        let second = app.replica().await;
+        app.set("sign_in.posts_per_minute", "10").await;
+        second.app.live.refresh(&second.app.db, &second.app.root).await.expect("it reads");
+        let now = app.app().clock.now().millis();
+        app.clock.set(store::Timestamp::from_millis((now / 60_000 + 2) * 60_000));
+        for browser in [app.browser(), app.browser_at(&second)] {
+            for _ in 0..5 {
+                assert_eq!(post(&browser, "/login/code", &[], &[]).await.status, 403);
+            }
+        }
+        for browser in [app.browser(), app.browser_at(&second)] {
+            assert_eq!(post(&browser, "/login/code", &[], &[]).await.status, 429);
+        }
+        assert_eq!(app.outcomes("network.limited").await, ["refused"]);
+    }
+}

@@ -1,0 +1,378 @@
+//! Vestibule, running inside the test process: real listeners, real database, real mail over SMTP, and a clock that is
+//! moved instead of slept on.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use flows::{
+    account::create::{self, NewUser},
+    client::{self, AuthMethod, NewClient},
+    email::EmailAddress,
+    settings::{self, Change},
+    staff::reset,
+};
+use idp::{
+    app::{App, Build},
+    clock::{Clock, ClockShift},
+    config::{BrandConfig, Issuer, ProxiesConfig, SmtpConfig, SmtpTls},
+    http::routes,
+    mail::smtp::Mailer,
+    serve::{self, Site},
+};
+use jiff::tz::TimeZone;
+use keys::{Algorithm, HasherConfig, Rng, RootKey, RootKeys};
+use store::{Db, Ephemeral};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use crate::{
+    client::Client,
+    db::{Engine, TestDb},
+    http::HttpBrowser,
+    mailbox::Mailbox,
+};
+
+/// What a test may want otherwise.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Proxies whose `X-Forwarded-For` counts.
+    pub proxies: Vec<&'static str>,
+    /// The hashing pool.
+    pub hashing: HasherConfig,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let hashing = HasherConfig { threads: 2, queue: 1000, wait: Duration::from_secs(30) };
+        Self { proxies: Vec::new(), hashing }
+    }
+}
+
+/// A provider with its mail server and its database. Everything ends with the value.
+#[derive(Debug)]
+pub struct TestApp {
+    /// The mail server.
+    pub mail: Mailbox,
+    /// The hand that moves the clock of every replica.
+    pub clock: ClockShift,
+    /// The database.
+    pub db: TestDb,
+    issuer: Issuer,
+    options: Options,
+    time: Clock,
+    redis: Option<String>,
+    first: Replica,
+}
+
+/// One running replica.
+#[derive(Debug)]
+pub struct Replica {
+    /// Its state.
+    pub app: App,
+    /// Its public listener.
+    pub address: SocketAddr,
+    /// Its ops listener.
+    pub ops: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+/// A person with an account.
+#[derive(Clone, Debug)]
+pub struct Patient {
+    /// Address.
+    pub email: String,
+    /// Password.
+    pub password: String,
+    /// Full name.
+    pub name: String,
+}
+
+impl Replica {
+    /// Asks it to stop and waits until everything in flight is finished.
+    pub async fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        (&mut self.task).await.expect("no panic").expect("it stops well");
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl TestApp {
+    /// A provider on an engine.
+    pub async fn start(engine: Engine) -> Self {
+        Self::with(engine, Options::default()).await
+    }
+
+    /// A provider with something otherwise than usual.
+    pub async fn with(engine: Engine, options: Options) -> Self {
+        let db = TestDb::create(engine).await;
+        let mail = Mailbox::start().await;
+        let (time, clock) = Clock::shifted();
+        let public = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = public.local_addr().expect("bound").port();
+        let issuer = Issuer::parse(&format!("http://localhost:{port}")).expect("an issuer");
+        let redis = engine.redis_url();
+        let build = Parts {
+            options: &options,
+            issuer: &issuer,
+            time: &time,
+            mail: &mail,
+            redis: redis.as_deref(),
+        };
+        let first = build.replica(&db, public).await;
+        Self { mail, clock, db, issuer, options, time, redis, first }
+    }
+
+    /// Another replica of the same provider, on the same database.
+    pub async fn replica(&self) -> Replica {
+        let public = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let build = Parts {
+            options: &self.options,
+            issuer: &self.issuer,
+            time: &self.time,
+            mail: &self.mail,
+            redis: self.redis.as_deref(),
+        };
+        build.replica(&self.db, public).await
+    }
+
+    /// The issuer.
+    pub fn issuer(&self) -> &str {
+        self.issuer.as_str()
+    }
+
+    /// The state of the first replica.
+    pub fn app(&self) -> &App {
+        &self.first.app
+    }
+
+    /// The first replica.
+    pub fn first(&self) -> &Replica {
+        &self.first
+    }
+
+    /// The database, as the first replica has it open.
+    pub fn sql(&self) -> &Db {
+        &self.first.app.db
+    }
+
+    /// A browser without cookies, at the first replica.
+    pub fn browser(&self) -> HttpBrowser {
+        HttpBrowser::new(self.issuer.as_str(), self.first.address)
+    }
+
+    /// A browser without cookies, at another replica.
+    pub fn browser_at(&self, replica: &Replica) -> HttpBrowser {
+        HttpBrowser::new(self.issuer.as_str(), replica.address)
+    }
+
+    /// Adds a person called `name`, whose address is `name@patients.example`.
+    pub async fn patient(&self, name: &str) -> Patient {
+        let local: String = name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(".");
+        self.person(&format!("{local}@patients.example"), name).await
+    }
+
+    /// Adds a person.
+    pub async fn person(&self, email: &str, name: &str) -> Patient {
+        let patient = Patient {
+            email: email.to_owned(),
+            password: format!("the long password of {name} 4711"),
+            name: name.to_owned(),
+        };
+        let new = NewUser {
+            email: EmailAddress::parse(&patient.email).expect("an address"),
+            name: patient.name.clone(),
+            claims: r#"{"given_name":"Mere","phone_number":"+64 21 000 0000","address":{"country":"NZ"}}"#.to_owned(),
+            // Not checked against the name: tests like passwords that say whose they are.
+            password: patient.password.clone(),
+        };
+        create::create(&self.cx(), new).await.expect("no failure").expect("a new person");
+        patient
+    }
+
+    /// Registers a confidential first-party client with PKCE.
+    pub async fn client(&self, id: &str) -> Client {
+        self.client_with(id, |_| {}).await
+    }
+
+    /// Registers a client that differs from the usual one.
+    pub async fn client_with(&self, id: &str, change: impl FnOnce(&mut NewClient)) -> Client {
+        let mut new = NewClient {
+            id: id.to_owned(),
+            name: format!("The {id}"),
+            auth_method: AuthMethod::Basic,
+            redirect_uris: vec![format!("https://{id}.example/callback")],
+            post_logout_redirect_uris: vec![format!("https://{id}.example/signed-out")],
+            pkce_optional: false,
+            first_party: true,
+            native: false,
+            id_token_alg: Algorithm::RS256,
+            secret: None,
+        };
+        change(&mut new);
+        let (redirect_uri, auth_method) = (new.redirect_uris[0].clone(), new.auth_method);
+        let secret = client::add(&self.cx(), new).await.expect("no failure").expect("a new client");
+        self.refresh().await;
+        Client {
+            id: id.to_owned(),
+            secret: secret.map(|secret| secret.reveal().to_owned()),
+            redirect_uri,
+            auth_method,
+        }
+    }
+
+    /// Changes a setting and waits until the first replica has read it.
+    pub async fn set(&self, name: &str, value: &str) {
+        let change = Change { name, value, reason: "test" };
+        settings::set(&self.cx(), change).await.expect("no failure").expect("a good value");
+        self.refresh().await;
+    }
+
+    /// Forces a reset.
+    pub async fn reset(&self, patient: &Patient) {
+        let email = EmailAddress::parse(&patient.email).expect("an address");
+        reset::force(&self.cx(), &email, "test").await.expect("no failure").expect("a person");
+    }
+
+    /// Has the first replica read settings, clients and keys again.
+    pub async fn refresh(&self) {
+        let app = self.app();
+        app.live.refresh(&app.db, &app.root).await.expect("it reads");
+    }
+
+    /// A context as a command of an operator has it.
+    pub fn cx(&self) -> flows::Cx {
+        self.app().system_cx("test")
+    }
+
+    /// The outcomes of an event in the trail, oldest first.
+    pub async fn outcomes(&self, event: &str) -> Vec<String> {
+        let mut conn = self.sql().read().await.expect("a connection");
+        let rows: Vec<(String,)> =
+            store::Sql::q(&mut conn, "SELECT outcome FROM audit WHERE event = $1 ORDER BY id")
+                .bind(event)
+                .all()
+                .await
+                .expect("rows");
+        rows.into_iter().map(|(outcome,)| outcome).collect()
+    }
+
+    /// Waits until every job is done: what was mailed is also written down as accepted. For whoever then moves the clock.
+    pub async fn settled(&self) {
+        for _ in 0..500 {
+            let open = "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL";
+            if self.count(open).await == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("there are still open jobs");
+    }
+
+    /// A number that a statement finds.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        let mut conn = self.sql().read().await.expect("a connection");
+        let (count,): (i64,) = store::Sql::q(&mut conn, sql).one().await.expect("a row");
+        count
+    }
+}
+
+/// What replicas share.
+struct Parts<'a> {
+    options: &'a Options,
+    issuer: &'a Issuer,
+    time: &'a Clock,
+    mail: &'a Mailbox,
+    redis: Option<&'a str>,
+}
+
+impl Parts<'_> {
+    async fn replica(&self, db: &TestDb, public: TcpListener) -> Replica {
+        let ops_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = public.local_addr().expect("bound");
+        let ops = ops_listener.local_addr().expect("bound");
+        let app = App::start(self.build(db.open().await)).await.expect("it starts");
+        let router = routes::router(&app);
+        let site = Site { public, ops: ops_listener, router };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = serve::run(app.clone(), site, Duration::from_secs(20), async {
+            let _ = stopped.await;
+        });
+        Replica { app, address, ops, stop: Some(stop), task: tokio::spawn(serving) }
+    }
+
+    fn build(&self, db: Db) -> Build {
+        let ephemeral = match self.redis {
+            Some(url) => Ephemeral::redis(url).expect("an address"),
+            None => Ephemeral::memory(),
+        };
+        let trusted =
+            self.options.proxies.iter().map(|net| net.parse().expect("a network")).collect();
+        Build {
+            issuer: self.issuer.clone(),
+            brand: brand(),
+            proxies: ProxiesConfig { trusted },
+            db,
+            ephemeral,
+            clock: self.time.clone(),
+            rng: Rng::system(),
+            root: root_keys(),
+            hashing: self.options.hashing,
+            mailer: Mailer::smtp(&smtp(self.mail)).expect("a way out"),
+        }
+    }
+}
+
+fn brand() -> BrandConfig {
+    BrandConfig {
+        name: "Test Health".to_owned(),
+        support: Some("Call 0800 111 222".to_owned()),
+        time_zone: TimeZone::UTC,
+    }
+}
+
+fn smtp(mail: &Mailbox) -> SmtpConfig {
+    SmtpConfig {
+        host: mail.address().ip().to_string(),
+        port: mail.address().port(),
+        tls: SmtpTls::None,
+        credentials: None,
+        from_address: "codes@login.example.org".parse().expect("an address"),
+        from_name: "Test Health".to_owned(),
+        timeout: Duration::from_secs(5),
+    }
+}
+
+/// The root key of every test database.
+pub fn root_keys() -> RootKeys {
+    RootKeys::new(&[RootKey::parse("test", &[7; 32]).expect("32 bytes")]).expect("one key")
+}
+
+/// Makes signing keys in a template database, so that not every test waits for an RSA key.
+pub(crate) async fn prepare(db: &Db) {
+    let issuer = Issuer::parse("http://localhost").expect("an issuer");
+    let (time, _) = Clock::shifted();
+    let mail = Mailbox::start().await;
+    let options = Options::default();
+    let parts = Parts { options: &options, issuer: &issuer, time: &time, mail: &mail, redis: None };
+    App::start(parts.build(db.clone())).await.expect("it starts");
+}
+
+/// An address of a mail server that a configuration file can name.
+pub fn smtp_toml(mail: &Mailbox) -> String {
+    let address = mail.address();
+    format!(
+        "[smtp]\nhost = \"{}\"\nport = {}\ntls = \"none\"\nfrom_address = \"codes@login.example.org\"\n\
+         timeout = \"1s\"\n",
+        address.ip(),
+        address.port()
+    )
+}
+
+/// What a test shares between tasks.
+pub type Shared = Arc<TestApp>;

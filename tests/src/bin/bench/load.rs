@@ -1,0 +1,271 @@
+//! Load: whole sign-ins as a browser makes them, and single requests over eight connections.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use flows::client::AuthMethod;
+use reqwest::header;
+use serde_json::Value;
+use store::{Db, DbConfig, Sql};
+use vestibule_tests::{
+    app::Patient,
+    client::{Client, Pending},
+    http::HttpBrowser,
+    mailbox::Mailbox,
+    proc::run,
+};
+
+use crate::server::Server;
+
+const CONNECTIONS: u32 = 8;
+const REDIRECT: &str = "https://portal.example/callback";
+
+/// Somebody who can sign in, again and again.
+pub(crate) struct Load {
+    issuer: String,
+    client: Client,
+    people: Vec<Patient>,
+    db: Option<Db>,
+    mail: Option<Arc<Mailbox>>,
+    mailbox: String,
+    http: reqwest::Client,
+}
+
+impl Load {
+    /// People and a client of a `serve`, with limits that a benchmark does not meet.
+    pub(crate) async fn new(server: &Server, people: u32) -> Self {
+        let operator = server.served.as_ref().expect("a serve");
+        for (name, value) in [
+            ("sign_in.sends_per_hour", "100000"),
+            ("sign_in.sends_per_day", "100000"),
+            ("sign_in.posts_per_minute", "1000000"),
+        ] {
+            run(operator.command(&["setting", "set", name, value]), "").await;
+        }
+        let password = "a walk along the river";
+        let mut all = Vec::new();
+        for nth in 0..people {
+            let email = format!("patient{nth}@patients.example");
+            run(operator.command(&["user", "add", &email, "--password-stdin"]), password).await;
+            all.push(Patient { email, password: password.to_owned(), name: String::new() });
+        }
+        let add = [
+            "client",
+            "add",
+            "portal",
+            "--profile",
+            "web",
+            "--first-party",
+            "--redirect-uri",
+            REDIRECT,
+            "--json",
+        ];
+        let added: Value =
+            serde_json::from_str(&run(operator.command(&add), "").await).expect("JSON");
+        // What was added is read by the server within a second.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let config = operator.database();
+        let db = Db::open(&config).await.expect("it opens");
+        Self {
+            issuer: server.issuer.clone(),
+            client: client("portal", added["client_secret"].as_str(), REDIRECT),
+            people: all,
+            db: matches!(config, DbConfig::Postgres { .. }).then_some(db),
+            mail: Some(Arc::clone(&operator.mail)),
+            mailbox: String::new(),
+            http: http(),
+        }
+    }
+
+    /// The demo people and the demo client of a `dev`.
+    pub(crate) async fn dev(server: &Server) -> Self {
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        let ready = &server.ready;
+        let demo = &ready["clients"][0];
+        let data = text(&ready["data_dir"]);
+        let mut set = vestibule_tests::proc::idp();
+        set.args(["setting", "set", "sign_in.posts_per_minute", "1000000", "--data-dir", &data]);
+        run(set, "").await;
+        let person = &ready["people"][0];
+        let (email, password) = (text(&person["email"]), text(&person["password"]));
+        Self {
+            issuer: server.issuer.clone(),
+            client: client(
+                &text(&demo["client_id"]),
+                demo["client_secret"].as_str(),
+                &text(&demo["redirect_uri"]),
+            ),
+            people: vec![Patient { email, password, name: String::new() }],
+            db: None,
+            mail: None,
+            mailbox: format!("{}.json", text(&ready["mailbox"])),
+            http: http(),
+        }
+    }
+
+    /// An address of the server.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+
+    /// An authorization request.
+    pub(crate) fn authorize_url(&self) -> String {
+        Pending::new(&self.client).url(&self.issuer, &[])
+    }
+
+    /// Write transactions of the database so far: each takes a number, reads take none.
+    pub(crate) async fn commits(&self) -> u32 {
+        let Some(db) = &self.db else { return 0 };
+        let mut conn = db.read().await.expect("a connection");
+        let (id,): (i64,) = conn
+            .q("SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)")
+            .one()
+            .await
+            .expect("a number");
+        u32::try_from(id).expect("a young database")
+    }
+
+    /// Signs in `count` times, everybody at once, each time in a browser without cookies.
+    pub(crate) async fn sign_ins(&self, count: u32, exchange: bool) {
+        let left = AtomicU32::new(count);
+        let everybody = self.people.iter().map(|person| async {
+            while left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+                .is_ok()
+            {
+                self.sign_in(person, exchange).await;
+            }
+        });
+        futures_util::future::join_all(everybody).await;
+    }
+
+    async fn sign_in(&self, person: &Patient, exchange: bool) -> HttpBrowser {
+        let browser = HttpBrowser::at(&self.issuer);
+        let (page, pending) = browser.start(&self.client).await;
+        let before = self.codes(person).await.len();
+        let page = browser.password(&page, person).await;
+        let code = loop {
+            let codes = self.codes(person).await;
+            if codes.len() > before {
+                break codes.last().expect("one more").clone();
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        };
+        let landed = browser.code(&page, &code).await.landed(pending);
+        if exchange {
+            assert_eq!(self.client.redeem_with(&browser, &landed).await.status, 200);
+        }
+        browser
+    }
+
+    async fn codes(&self, person: &Patient) -> Vec<String> {
+        if let Some(mail) = &self.mail {
+            return mail.codes_to(&person.email);
+        }
+        let mails: Vec<Value> =
+            self.http.get(&self.mailbox).send().await.expect("mails").json().await.expect("JSON");
+        mails.iter().rev().filter_map(|mail| mail["code"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// The session cookie of somebody who has just signed in.
+    pub(crate) async fn session(&self) -> String {
+        let browser = self.sign_in(&self.people[0], true).await;
+        format!(
+            "session={}; browser={}",
+            browser.cookie("session").expect("one"),
+            browser.cookie("browser").expect("one")
+        )
+    }
+
+    /// CPU of the server per GET, over eight connections.
+    pub(crate) async fn get_cost(
+        &self,
+        server: &Server,
+        url: &str,
+        bearer: Option<&str>,
+        count: u32,
+    ) -> Duration {
+        let get = async || {
+            let mut request = self.http.get(url);
+            if let Some(bearer) = bearer {
+                request = request.header(header::AUTHORIZATION, bearer);
+            }
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(answer.status(), 200);
+            answer.bytes().await.expect("a body");
+        };
+        cost(server, count, get).await.0
+    }
+
+    /// CPU of the server per silent authorize and exchange, and how many a second.
+    pub(crate) async fn silent_cost(
+        &self,
+        server: &Server,
+        session: &str,
+        count: u32,
+    ) -> (Duration, f64) {
+        let once = async || {
+            silent(self, session).await;
+        };
+        let (cpu, wall) = cost(server, count, once).await;
+        (cpu, 1.0 / wall.as_secs_f64())
+    }
+}
+
+/// One silent authorize and code exchange; returns the access token.
+pub(crate) async fn silent(load: &Load, session: &str) -> String {
+    let pending = Pending::new(&load.client);
+    let answer =
+        load.http.get(pending.url(&load.issuer, &[])).header(header::COOKIE, session).send().await;
+    let answer = answer.expect("an answer");
+    let location = answer.headers()[header::LOCATION].to_str().expect("an address");
+    let location: url::Url = location.parse().expect("an address");
+    let code =
+        location.query_pairs().find(|(name, _)| name == "code").expect("a code").1.into_owned();
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", &code),
+        ("redirect_uri", &load.client.redirect_uri),
+        ("code_verifier", &pending.verifier),
+    ];
+    let request = load.http.post(load.url("/oauth2/token")).form(&form);
+    let request = request.basic_auth(&load.client.id, load.client.secret.as_deref());
+    let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+    answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// CPU and time per piece of work, over eight connections.
+async fn cost(server: &Server, count: u32, work: impl AsyncFn()) -> (Duration, Duration) {
+    for _ in 0..CONNECTIONS {
+        work().await;
+    }
+    let (cpu, wall) = (server.cpu(), Instant::now());
+    let left = AtomicU32::new(count);
+    let connections = (0..CONNECTIONS).map(|_| async {
+        while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
+        {
+            work().await;
+        }
+    });
+    futures_util::future::join_all(connections).await;
+    (server.cpu().saturating_sub(cpu) / count, wall.elapsed() / count)
+}
+
+fn http() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    client.build().expect("a client")
+}
+
+fn client(id: &str, secret: Option<&str>, redirect_uri: &str) -> Client {
+    Client {
+        id: id.to_owned(),
+        secret: secret.map(str::to_owned),
+        redirect_uri: redirect_uri.to_owned(),
+        auth_method: AuthMethod::Basic,
+    }
+}

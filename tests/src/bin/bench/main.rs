@@ -1,0 +1,155 @@
+//! Measures and prints ratios to the physical floor: Argon2, signatures and durable commits (`scripts/bench`).
+//!
+//! The server runs on core 0 and this program with mail catcher and PostgreSQL on core 1, so that what is counted as the
+//! server's is the server's. Times are CPU times of `/proc`, which hold on a busy machine too.
+
+mod floor;
+mod load;
+mod server;
+
+use std::time::{Duration, Instant};
+
+use vestibule_tests::db::{Engine, TestDb};
+
+use floor::Floor;
+use load::{Load, silent};
+use server::Server;
+
+/// A measured figure beside its bar.
+fn line(what: &str, value: f64, unit: &str, bar: Option<(&str, f64)>) {
+    let (bar, verdict) = match bar {
+        Some(("at most", most)) => (format!("bar: at most {most}"), value <= most),
+        Some((_, least)) => (format!("bar: at least {least}"), value >= least),
+        None => (String::new(), true),
+    };
+    let mark = if verdict { "  " } else { "! " };
+    println!("{mark}{what:<62} {value:>9.3} {unit:<8} {bar}");
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let floor = Floor::measure().await;
+    println!("Floors, CPU on this machine");
+    line("Argon2id, 19 MiB, t=2, p=1", millis(floor.argon2), "ms", None);
+    line("RS256 signature", millis(floor.rs256), "ms", None);
+    line("durable commit of one row, SQLite FULL", millis(floor.commit_full), "ms", None);
+    line("commit of one row, SQLite NORMAL", millis(floor.commit_normal), "ms", None);
+    for engine in [Engine::Postgres, Engine::Sqlite] {
+        sign_ins(engine, &floor).await;
+    }
+    requests(&floor).await;
+    cold_start().await;
+}
+
+async fn sign_ins(engine: Engine, floor: &Floor) {
+    let name = if engine == Engine::Postgres { "PostgreSQL and Redis" } else { "SQLite FULL" };
+    println!("\nSign-ins on {name}, 8 people at once");
+    let db = TestDb::create(engine).await;
+    let server = Server::serve(engine, &db).await;
+    let load = Load::new(&server, 8).await;
+    load.sign_ins(8, false).await;
+    let (cpu, hashing) = (server.cpu(), server.hashing_cpu());
+    let (commits, wall) = (load.commits().await, Instant::now());
+    let count = 104;
+    load.sign_ins(count, false).await;
+    let (cpu, hashing) =
+        (server.cpu().saturating_sub(cpu), server.hashing_cpu().saturating_sub(hashing));
+    let wall = wall.elapsed();
+    let each = |total: f64| total / f64::from(count);
+    let per_sign_in = each(millis(cpu));
+    line("CPU of our process per sign-in, both steps", per_sign_in, "ms", None);
+    line("of it Argon2, in its own threads", each(millis(hashing)), "ms", None);
+    line("share of it that is Argon2", millis(hashing) / millis(cpu), "", Some(("at least", 0.8)));
+    line("the same against the floor measured alone", millis(floor.argon2) / per_sign_in, "", None);
+    line(
+        "sign-ins per second (server on one core)",
+        f64::from(count) / wall.as_secs_f64(),
+        "1/s",
+        None,
+    );
+    line(
+        "of the Argon2 rate of that core",
+        f64::from(count) * floor.argon2.as_secs_f64() / wall.as_secs_f64(),
+        "",
+        None,
+    );
+    if engine == Engine::Postgres {
+        // Asking for the number takes one.
+        let before = commits;
+        let after = load.commits().await;
+        line(
+            "write transactions per sign-in, without the exchange",
+            each(f64::from(after - before - 1)),
+            "",
+            None,
+        );
+        let before = load.commits().await;
+        load.sign_ins(40, true).await;
+        let with_exchange = f64::from(load.commits().await - before - 1) / 40.0;
+        line(
+            "write transactions per sign-in, with the exchange",
+            with_exchange,
+            "",
+            Some(("at most", 6.0)),
+        );
+    }
+    let memory = server.memory_mib();
+    line("memory after 100 sign-ins", memory, "MiB", None);
+    line(
+        "memory without the hashing buffers",
+        memory - server.hashing_mib(),
+        "MiB",
+        Some(("at most", 48.0)),
+    );
+}
+
+async fn requests(floor: &Floor) {
+    println!("\nRequests at 8 connections, SQLite NORMAL in the process: CPU of both");
+    let server = Server::dev().await;
+    let load = Load::dev(&server).await;
+    let (page, jwks, discovery) = (
+        load.authorize_url(),
+        load.url("/oauth2/jwks"),
+        load.url("/.well-known/openid-configuration"),
+    );
+    for (what, url, bar) in [
+        ("sign-in page without a session", &page, 0.12),
+        ("discovery", &discovery, 0.023),
+        ("JWKS", &jwks, 0.023),
+    ] {
+        let cost = load.get_cost(&server, url, None, 8000).await;
+        line(what, millis(cost), "ms", Some(("at most", bar)));
+    }
+    let session = load.session().await;
+    let token = silent(&load, &session).await;
+    let bearer = format!("Bearer {token}");
+    let userinfo = load.get_cost(&server, &load.url("/oauth2/userinfo"), Some(&bearer), 6000).await;
+    line("userinfo", millis(userinfo), "ms", Some(("at most", 0.14)));
+    let (cost, rate) = load.silent_cost(&server, &session, 1600).await;
+    line(
+        "silent authorize + code exchange, two RS256",
+        millis(cost),
+        "ms",
+        Some(("at most", 0.94)),
+    );
+    line("the same per second (server on one core)", rate, "1/s", None);
+    let bottom = floor.rs256 * 2 + floor.commit_normal * 2;
+    line("its floor: two signatures and two commits", millis(bottom), "ms", None);
+    line("floor / cost", millis(bottom) / millis(cost), "", Some(("at least", 0.5)));
+}
+
+async fn cold_start() {
+    println!("\nCold start on an existing database, to the first answer");
+    for engine in Engine::ALL {
+        let db = TestDb::create(engine).await;
+        let mut best = Duration::MAX;
+        for _ in 0..5 {
+            best = best.min(Server::cold_start(engine, &db).await);
+        }
+        line(&format!("{engine:?}, best of 5"), millis(best), "ms", Some(("at most", 130.0)));
+    }
+}

@@ -1,0 +1,486 @@
+//! A real Chromium, driven as a person would: by the keyboard, the mouse and what can be read.
+//!
+//! One Chromium per test process; a [`Browser`] is a profile of its own in it (cookies, storage) and a [`Tab`] a page.
+//! Everything waits for what it needs, at most 15 s, and panics with what the page shows instead.
+
+use std::{
+    fmt::{self, Debug},
+    path::Path,
+    process::Command,
+    sync::{Mutex, OnceLock, mpsc},
+    thread,
+    time::Duration,
+};
+
+use chromiumoxide::{
+    Page,
+    cdp::{
+        browser_protocol::{
+            browser::BrowserContextId,
+            dom::ScrollIntoViewIfNeededParams,
+            emulation::{
+                SetDeviceMetricsOverrideParams, SetScriptExecutionDisabledParams,
+                SetTouchEmulationEnabledParams,
+            },
+            input::InsertTextParams,
+            log::{EventEntryAdded, LogEntrySource},
+            network::Cookie,
+            page::{
+                EventLoadEventFired, EventNavigatedWithinDocument, GetFrameTreeParams, Viewport,
+            },
+            storage::GetCookiesParams,
+            target::{CreateBrowserContextParams, CreateTargetParams},
+        },
+        js_protocol::runtime::EventExceptionThrown,
+    },
+    element::Element,
+    listeners::EventStream,
+    page::ScreenshotParams,
+};
+use futures_util::{FutureExt, StreamExt};
+use tokio::{runtime, time::timeout};
+use url::Url;
+
+use crate::proc::{End, start, temp_folder};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+const STEP: Duration = Duration::from_millis(20);
+
+/// Nothing that talks to the world, asks the person, or differs between machines.
+const FLAGS: [&str; 17] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--disable-extensions",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-breakpad",
+    "--disable-features=Translate,OptimizationHints,MediaRouter,HttpsUpgrades,PasswordLeakDetection",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--hide-scrollbars",
+    "--lang=en-NZ",
+    "--remote-debugging-port=0",
+];
+
+/// The Chromium of this test process and the thread that talks to it.
+#[derive(Debug)]
+struct Chromium {
+    driver: chromiumoxide::Browser,
+    runtime: runtime::Handle,
+}
+
+fn chromium() -> &'static Chromium {
+    static CHROMIUM: OnceLock<Chromium> = OnceLock::new();
+    CHROMIUM.get_or_init(|| {
+        let profile = temp_folder();
+        let program = ["chromium", "chromium-browser", "google-chrome"];
+        let program = program.into_iter().find(|name| on_path(name));
+        let mut command =
+            Command::new(program.expect("Chromium is not installed; scripts/test does"));
+        command.args(FLAGS).arg(format!("--user-data-dir={}", profile.display()));
+        let line = start(&mut command, End::Kill, "DevTools listening on ")
+            .unwrap_or_else(|said| panic!("Chromium does not come up; it said:\n{said}"));
+        let (_, address) = line.split_once("listening on ").expect("just found");
+        drive(address.trim().to_owned())
+    })
+}
+
+fn on_path(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
+/// A thread of its own: each test has a runtime that ends with it, and the connection must outlive that.
+fn drive(address: String) -> Chromium {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let connected = chromiumoxide::Browser::connect(address).await;
+            let (driver, mut events) = connected.expect("Chromium answers");
+            let chromium = Chromium { driver, runtime: runtime::Handle::current() };
+            sender.send(chromium).expect("somebody waits");
+            while events.next().await.is_some() {}
+        });
+    });
+    receiver.recv().expect("Chromium is connected")
+}
+
+/// One person's browser: a profile of its own.
+pub struct Browser {
+    context: BrowserContextId,
+}
+
+impl Debug for Browser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Browser").finish_non_exhaustive()
+    }
+}
+
+impl Browser {
+    /// A browser without cookies; it is gone with the value. The first call starts Chromium.
+    pub async fn start() -> Self {
+        let context =
+            chromium().driver.create_browser_context(CreateBrowserContextParams::default());
+        Self { context: context.await.expect("a new profile") }
+    }
+
+    /// Opens a tab of 1280 x 900.
+    pub async fn tab(&self) -> Tab {
+        let params = CreateTargetParams::builder()
+            .url("about:blank")
+            .browser_context_id(self.context.clone())
+            .build();
+        let page = chromium().driver.new_page(params.expect("it has an address")).await;
+        let page = page.expect("a new tab");
+        page.enable_log().await.expect("a log");
+        let complaints = page.event_listener::<EventEntryAdded>().await.expect("a log");
+        let exceptions = page.event_listener::<EventExceptionThrown>().await.expect("a log");
+        let tab = Tab { page, problems: Mutex::new(Problems { complaints, exceptions }) };
+        tab.set_viewport(1280, 900, false).await;
+        tab
+    }
+
+    /// Every cookie, of all sites.
+    pub async fn cookies(&self) -> Vec<Cookie> {
+        let params = GetCookiesParams::builder().browser_context_id(self.context.clone()).build();
+        chromium().driver.execute(params).await.expect("cookies").result.cookies
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let context = self.context.clone();
+        let chromium = chromium();
+        chromium.runtime.spawn(chromium.driver.dispose_browser_context(context));
+    }
+}
+
+/// A page in a [`Browser`].
+pub struct Tab {
+    page: Page,
+    problems: Mutex<Problems>,
+}
+
+struct Problems {
+    complaints: EventStream<EventEntryAdded>,
+    exceptions: EventStream<EventExceptionThrown>,
+}
+
+impl Debug for Tab {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tab").field("page", &self.page).finish_non_exhaustive()
+    }
+}
+
+impl Tab {
+    /// Goes to `url` and waits until the page it ends on has loaded.
+    pub async fn open(&self, url: impl AsRef<str>) {
+        let url = url.as_ref();
+        let mut loads = self.loads().await;
+        // A refused connection is an error here and a page there; what counts is where the browser is.
+        let _ = self.page.goto(url).await;
+        if !self.is_loaded().await {
+            self.within("the page does not load", loads.next()).await;
+        }
+    }
+
+    /// The address shown; of a page that could not be reached, the one asked for.
+    pub async fn url(&self) -> Url {
+        let tree = self.page.execute(GetFrameTreeParams::default()).await.expect("the tab is open");
+        let frame = tree.result.frame_tree.frame;
+        let shown = frame.unreachable_url.unwrap_or(frame.url);
+        Url::parse(&(shown + &frame.url_fragment.unwrap_or_default())).expect("an address")
+    }
+
+    /// Waits until the address is `wanted` and its page has loaded; returns it.
+    pub async fn wait_for_url(&self, wanted: impl Fn(&Url) -> bool) -> Url {
+        let mut loads = self.loads().await;
+        let within = self.page.event_listener::<EventNavigatedWithinDocument>().await;
+        let mut within = within.expect("the tab is open");
+        let arrival = async {
+            loop {
+                let url = self.url().await;
+                if wanted(&url) && self.is_loaded().await {
+                    return url;
+                }
+                tokio::select! {
+                    _ = loads.next() => {}
+                    _ = within.next() => {}
+                }
+            }
+        };
+        self.within("the address does not come", arrival).await
+    }
+
+    /// Types `text` into the field, in place of what it holds.
+    pub async fn fill(&self, selector: &str, text: &str) {
+        let field = self.find(selector).await;
+        self.show(&field).await;
+        let select = "function() { this.focus(); this.select(); }";
+        field.call_js_fn(select, false).await.expect("a field");
+        if text.is_empty() {
+            field.press_key("Delete").await.expect("it takes keys");
+        } else {
+            self.page.execute(InsertTextParams::new(text)).await.expect("it takes text");
+        }
+    }
+
+    /// Presses a key (`Enter`, `Tab`) in the field.
+    pub async fn press(&self, selector: &str, key: &str) {
+        let field = self.find(selector).await;
+        field.focus().await.expect("it can be focused");
+        field.press_key(key).await.expect("it takes keys");
+    }
+
+    /// Clicks with the mouse; waits for nothing.
+    pub async fn click(&self, selector: &str) {
+        let element = self.find(selector).await;
+        self.show(&element).await;
+        let clicked = match element.clickable_point().await {
+            Ok(point) => self.page.click(point).await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = clicked {
+            panic!("{selector} cannot be clicked: {error}\n{}", self.describe().await);
+        }
+    }
+
+    /// Scrolls to an element. The driver's own way needs scripts.
+    async fn show(&self, element: &Element) {
+        let node = ScrollIntoViewIfNeededParams::builder().backend_node_id(element.backend_node_id);
+        self.page.execute(node.build()).await.expect("it can be seen");
+    }
+
+    /// Clicks and waits until the next page has loaded, even when its address is the same.
+    pub async fn submit(&self, selector: &str) {
+        let mut loads = self.loads().await;
+        self.click(selector).await;
+        self.within("no page follows", loads.next()).await;
+    }
+
+    /// Whether an element is on the page now.
+    pub async fn has(&self, selector: &str) -> bool {
+        self.page.find_element(selector).await.is_ok()
+    }
+
+    /// What a person can read on the page.
+    pub async fn text(&self) -> String {
+        self.evaluate("document.body ? document.body.innerText : ''").await
+    }
+
+    /// What a person can read in an element.
+    pub async fn text_of(&self, selector: &str) -> String {
+        self.property(selector, "innerText").await
+    }
+
+    /// The content of a field.
+    pub async fn value(&self, selector: &str) -> String {
+        self.property(selector, "value").await
+    }
+
+    /// The result of an expression, computed by the developer tools: it works with scripts off too.
+    pub async fn evaluate<T: serde::de::DeserializeOwned>(&self, expression: &str) -> T {
+        let result = self.page.evaluate_expression(expression).await;
+        let result = result.unwrap_or_else(|error| panic!("{expression}: {error}"));
+        result.into_value().unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// Width and height in CSS pixels; a mobile page has touch and two dots per pixel.
+    pub async fn set_viewport(&self, width: u32, height: u32, mobile: bool) {
+        let scale = if mobile { 2.0 } else { 1.0 };
+        let metrics = SetDeviceMetricsOverrideParams::new(width, height, scale, mobile);
+        self.page.execute(metrics).await.expect("a size");
+        self.page.execute(SetTouchEmulationEnabledParams::new(mobile)).await.expect("touch");
+    }
+
+    /// Turns the scripts of pages on or off, from the next page on.
+    pub async fn set_javascript(&self, on: bool) {
+        let params = SetScriptExecutionDisabledParams::new(!on);
+        self.page.execute(params).await.expect("scripts on or off");
+    }
+
+    /// Writes a PNG of the whole page, making the folder where needed.
+    ///
+    /// By a clip: the driver's own `full_page` changes the viewport and leaves another one behind.
+    pub async fn screenshot(&self, file: impl AsRef<Path>) {
+        let file = file.as_ref();
+        std::fs::create_dir_all(file.parent().unwrap_or(Path::new("."))).expect("a folder");
+        let size = "[innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]";
+        let (width, height) = self.evaluate::<(f64, f64)>(size).await;
+        let page = Viewport { x: 0.0, y: 0.0, width, height, scale: 1.0 };
+        let whole = ScreenshotParams::builder().clip(page).capture_beyond_viewport(true).build();
+        self.page.save_screenshot(whole, file).await.expect("a picture");
+    }
+
+    /// What the page complained about since the last call: script errors and breaches of its content security policy.
+    pub async fn problems(&self) -> Vec<String> {
+        // What happened before this answer is in the streams after it.
+        self.url().await;
+        let mut problems = self.problems.lock().expect("no holder panicked");
+        let mut found = Vec::new();
+        while let Some(Some(event)) = problems.complaints.next().now_or_never() {
+            // An answer of 400 is news to the network log and the business of the test.
+            if event.entry.source != LogEntrySource::Network {
+                found.push(event.entry.text.clone());
+            }
+        }
+        while let Some(Some(event)) = problems.exceptions.next().now_or_never() {
+            found.push(event.exception_details.text.clone());
+        }
+        found
+    }
+
+    /// The driver's page, for what this type does not offer.
+    pub fn page(&self) -> &Page {
+        &self.page
+    }
+
+    /// Waits until the element is there.
+    async fn find(&self, selector: &str) -> Element {
+        let search = async {
+            loop {
+                if let Ok(element) = self.page.find_element(selector).await {
+                    return element;
+                }
+                // Scripts change a page without an event to wait for.
+                tokio::time::sleep(STEP).await;
+            }
+        };
+        self.within(&format!("there is no {selector}"), search).await
+    }
+
+    async fn property(&self, selector: &str, name: &str) -> String {
+        let property = self.find(selector).await.string_property(name).await;
+        property.expect("the element is there").unwrap_or_default()
+    }
+
+    async fn loads(&self) -> EventStream<EventLoadEventFired> {
+        self.page.event_listener().await.expect("the tab is open")
+    }
+
+    async fn is_loaded(&self) -> bool {
+        // Between two pages there is nothing to ask: not loaded.
+        let state = self.page.evaluate_expression("document.readyState").await;
+        state.is_ok_and(|state| state.into_value::<String>().is_ok_and(|s| s == "complete"))
+    }
+
+    async fn within<T>(&self, otherwise: &str, what: impl Future<Output = T>) -> T {
+        match timeout(PATIENCE, what).await {
+            Ok(value) => value,
+            Err(late) => panic!("{otherwise} ({late})\n{}", self.describe().await),
+        }
+    }
+
+    async fn describe(&self) -> String {
+        format!("at {}:\n{}", self.url().await, self.text().await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    const FORM: &str = "<!doctype html><title>t</title><meta name=viewport content='width=device-width'>\
+        <h1>Kia ora</h1><form action=/next><input name=a value=old><button>Go on</button></form>\
+        <p id=s>off</p><script>document.getElementById('s').textContent = 'on'</script>";
+
+    /// Answers each request with the form, or on `/next` with what was sent.
+    async fn site() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let read = stream.read(&mut request).await.unwrap_or(0);
+                let request = String::from_utf8_lossy(&request[..read]).into_owned();
+                let path = request.split(' ').nth(1).unwrap_or_default();
+                let body = if path.starts_with("/next") { path } else { FORM };
+                let policy = if path == "/strict" { "script-src 'none'" } else { "img-src *" };
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\
+                     Connection: close\r\nSet-Cookie: seen=1; HttpOnly\r\n\
+                     Content-Security-Policy: {policy}\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        format!("http://{address}")
+    }
+
+    #[tokio::test]
+    async fn a_form_is_filled_in_and_sent() {
+        let (site, browser) = (site().await, Browser::start().await);
+        let tab = browser.tab().await;
+        tab.open(&site).await;
+        assert!(tab.text().await.starts_with("Kia ora"));
+        assert_eq!(tab.text_of("#s").await, "on");
+        assert_eq!(tab.value("input").await, "old");
+        tab.fill("input", "12 34").await;
+        tab.submit("button").await;
+        assert_eq!(tab.text().await, "/next?a=12+34");
+        assert_eq!(tab.wait_for_url(|url| url.path() == "/next").await.query(), Some("a=12+34"));
+        assert!(!tab.has("button").await);
+        tab.open(&site).await;
+        tab.fill("input", "").await;
+        tab.press("input", "Enter").await;
+        tab.wait_for_url(|url| url.query() == Some("a=")).await;
+        assert_eq!(tab.problems().await, Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn each_browser_has_its_own_cookies_and_tabs_share_them() {
+        let (site, one, two) = (site().await, Browser::start().await, Browser::start().await);
+        one.tab().await.open(&site).await;
+        assert_eq!(one.cookies().await[0].name, "seen");
+        assert!(two.cookies().await.is_empty());
+        let second_tab = one.tab().await;
+        assert_eq!(second_tab.url().await.as_str(), "about:blank");
+    }
+
+    #[tokio::test]
+    async fn phones_scripts_off_and_complaints() {
+        let (site, browser) = (site().await, Browser::start().await);
+        let tab = browser.tab().await;
+        tab.set_viewport(390, 844, true).await;
+        tab.set_javascript(false).await;
+        tab.open(&site).await;
+        assert_eq!(tab.text_of("#s").await, "off");
+        assert_eq!(tab.evaluate::<u32>("innerWidth").await, 390);
+        tab.fill("input", "1").await;
+        tab.submit("button").await;
+        assert_eq!(tab.text().await, "/next?a=1");
+        tab.set_javascript(true).await;
+        tab.open(format!("{site}/strict")).await;
+        let problems = tab.problems().await;
+        assert!(problems.iter().any(|p| p.contains("script-src")), "{problems:?}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a/page.png");
+        tab.screenshot(&file).await;
+        assert_eq!(std::fs::read(file).unwrap()[1..4], *b"PNG");
+        assert_eq!(
+            tab.evaluate::<u32>("innerWidth").await,
+            390,
+            "a picture leaves the page as it is"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_address_without_a_server_is_still_an_address() {
+        let browser = Browser::start().await;
+        let tab = browser.tab().await;
+        tab.open("http://127.0.0.1:1/callback?code=x").await;
+        assert_eq!(tab.url().await.as_str(), "http://127.0.0.1:1/callback?code=x");
+    }
+}

@@ -1,0 +1,211 @@
+//! A fresh, migrated database for each test, on either engine.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use store::{Db, DbConfig, Sql};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use crate::{
+    proc::remove_with_us,
+    servers::{postgres, redis_url},
+};
+
+/// The pair of stores that a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// SQLite and process memory: the embedded default.
+    Sqlite,
+    /// PostgreSQL and Redis: production.
+    Postgres,
+}
+
+impl Engine {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+
+    /// Address of a Redis database for one test; none where counters live in memory.
+    pub fn redis_url(self) -> Option<String> {
+        (self == Self::Postgres).then(redis_url)
+    }
+}
+
+/// A database that is removed with this value.
+#[derive(Debug)]
+pub struct TestDb {
+    engine: Engine,
+    config: DbConfig,
+    kept: Kept,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Folder(TempDir),
+    Database(Database),
+}
+
+/// Name of a PostgreSQL database, dropped with this value.
+#[derive(Debug)]
+struct Database(String);
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        postgres().drop_database(&self.0);
+    }
+}
+
+impl TestDb {
+    /// A database with the schema of this build: a copy of one that is migrated once per test process.
+    pub async fn create(engine: Engine) -> Self {
+        static SQLITE: OnceCell<TestDb> = OnceCell::const_new();
+        static POSTGRES: OnceCell<TestDb> = OnceCell::const_new();
+        let template = match engine {
+            Engine::Sqlite => &SQLITE,
+            Engine::Postgres => &POSTGRES,
+        };
+        let template = template.get_or_init(|| Self::template(engine)).await;
+        match &template.kept {
+            Kept::Database(name) => create_database(Some(&name.0)).await,
+            Kept::Folder(_) => {
+                let new = create_file();
+                std::fs::copy(template.file(), new.file()).expect("a copy of the template");
+                new
+            }
+        }
+    }
+
+    /// A database without tables.
+    pub async fn empty(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => create_file(),
+            Engine::Postgres => create_database(None).await,
+        }
+    }
+
+    async fn template(engine: Engine) -> Self {
+        let empty = Self::empty(engine).await;
+        let db = empty.open().await;
+        db.migrate().await.expect("the migrations run");
+        crate::app::prepare(&db).await;
+        // Closed, SQLite writes its log into the file; PostgreSQL copies no database that is in use.
+        db.close().await;
+        if let Kept::Folder(folder) = &empty.kept {
+            // A template lives in a static, which nothing drops.
+            remove_with_us(folder.path());
+        }
+        empty
+    }
+
+    /// Engine.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// How to open it.
+    pub fn config(&self) -> &DbConfig {
+        &self.config
+    }
+
+    /// Its address, as a configuration names it.
+    pub fn url(&self) -> String {
+        match &self.config {
+            DbConfig::Sqlite { file, .. } => format!("sqlite:{}", file.display()),
+            DbConfig::Postgres { url, .. } => url.clone(),
+        }
+    }
+
+    /// Opens it.
+    pub async fn open(&self) -> Db {
+        Db::open(&self.config).await.expect("the database opens")
+    }
+
+    fn file(&self) -> &std::path::Path {
+        match &self.config {
+            DbConfig::Sqlite { file, .. } => file,
+            DbConfig::Postgres { .. } => unreachable!("asked of SQLite only"),
+        }
+    }
+}
+
+fn create_file() -> TestDb {
+    let folder = tempfile::Builder::new().prefix("vestibule-").tempdir().expect("a folder");
+    let config = DbConfig::Sqlite { file: folder.path().join("test.db"), full_sync: false };
+    TestDb { engine: Engine::Sqlite, config, kept: Kept::Folder(folder) }
+}
+
+async fn create_database(template: Option<&str>) -> TestDb {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let template = template.unwrap_or("template0");
+    // Statements are `&'static str`, so that nothing a person typed becomes SQL; a test may leak sixty bytes for its own.
+    let sql = format!("CREATE DATABASE {name} TEMPLATE {template}").leak();
+    let admin = DbConfig::Postgres { url: postgres().url("postgres"), max_connections: 1 };
+    let admin = Db::open(&admin).await.expect("the server answers");
+    let mut connection = admin.read().await.expect("a connection");
+    connection.q(sql).exec().await.expect("a new database");
+    drop(connection);
+    admin.close().await;
+    let config = DbConfig::Postgres { url: postgres().url(&name), max_connections: 8 };
+    TestDb { engine: Engine::Postgres, config, kept: Kept::Database(Database(name)) }
+}
+
+/// Writes one test for each engine from one body.
+///
+/// ```ignore
+/// on_both_engines! {
+///     /// Case 11: what must not happen.
+///     async fn a_code_is_used_once(engine) { .. }
+/// }
+/// ```
+#[macro_export]
+macro_rules! on_both_engines {
+    ($($(#[$meta:meta])* async fn $name:ident($engine:ident) $body:block)+) => {$(
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+
+            async fn check($engine: $crate::db::Engine) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                check($crate::db::Engine::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                check($crate::db::Engine::Postgres).await;
+            }
+        }
+    )+};
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    on_both_engines! {
+        async fn databases_are_migrated_and_apart(engine) {
+            let (one, two) = (TestDb::create(engine).await, TestDb::create(engine).await);
+            assert_eq!(one.engine(), engine);
+            let (one, two) = (one.open().await, two.open().await);
+            assert!(one.migrated().await.unwrap() && two.migrated().await.unwrap());
+            one.write(async |tx| tx.q("DELETE FROM _sqlx_migrations").exec().await).await.unwrap();
+            assert!(two.migrated().await.unwrap());
+            assert!(!one.migrated().await.unwrap());
+        }
+
+        async fn an_empty_database_has_no_tables(engine) {
+            let db = TestDb::empty(engine).await;
+            assert!(!db.open().await.migrated().await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn redis_databases_are_apart() {
+        let (one, two) =
+            (Engine::Postgres.redis_url().unwrap(), Engine::Postgres.redis_url().unwrap());
+        assert_ne!(one, two);
+        store::Ephemeral::redis(&one).unwrap().probe().await.unwrap();
+        assert_eq!(Engine::Sqlite.redis_url(), None);
+    }
+}

@@ -1,0 +1,337 @@
+//! A browser without a screen: cookies, redirects and forms, and nothing that a person could not do with them.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use reqwest::{Method, StatusCode, header::HeaderMap};
+use url::Url;
+
+use crate::{
+    app::{Patient, TestApp},
+    client::{Client, Landed, Pending},
+};
+
+/// A browser with its cookies. A clone shares them, as tabs do.
+#[derive(Clone, Debug)]
+pub struct HttpBrowser {
+    issuer: Url,
+    address: SocketAddr,
+    http: reqwest::Client,
+    cookies: Arc<Mutex<BTreeMap<String, String>>>,
+    /// Headers of every request.
+    pub extra: Vec<(&'static str, String)>,
+}
+
+/// What a server answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: String,
+    /// Where it was asked.
+    pub url: Url,
+}
+
+/// A form of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Where it is posted to.
+    pub action: String,
+    /// Names and present values of its fields, without buttons.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Form {
+    /// The same form with a field filled in.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.fields.retain(|(field, _)| field != name);
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A field's present value.
+    pub fn value(&self, name: &str) -> &str {
+        let field = self.fields.iter().find(|(field, _)| field == name);
+        field.map_or("", |(_, value)| value.as_str())
+    }
+}
+
+impl HttpBrowser {
+    pub(crate) fn new(issuer: &str, address: SocketAddr) -> Self {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .expect("a client");
+        let issuer = issuer.parse().expect("an address");
+        Self { issuer, address, http, cookies: Arc::default(), extra: Vec::new() }
+    }
+
+    /// A browser without cookies, at whoever listens where the issuer says.
+    pub fn at(issuer: &str) -> Self {
+        let port = issuer.parse::<Url>().expect("an address").port().expect("a port");
+        Self::new(issuer, SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// The same browser, with its cookies copied and no longer shared.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        let cookies = Arc::new(Mutex::new(self.jar().clone()));
+        Self { cookies, ..self.clone() }
+    }
+
+    /// A cookie's value.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.jar().get(name).cloned()
+    }
+
+    /// Puts a cookie in, as an attacker might.
+    pub fn set_cookie(&self, name: &str, value: &str) {
+        self.jar().insert(name.to_owned(), value.to_owned());
+    }
+
+    fn jar(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.cookies.lock().expect("no holder panicked")
+    }
+
+    /// Opens an address of the provider: a path or a whole address.
+    pub async fn get(&self, to: impl AsRef<str>) -> Answer {
+        let headers = [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];
+        self.send(Method::GET, to.as_ref(), &headers, None).await
+    }
+
+    /// Posts a form of a page of the provider.
+    pub async fn post(&self, form: &Form, button: &str) -> Answer {
+        self.try_post(form, button).await.expect("the provider answers")
+    }
+
+    /// Posts a form to a provider that may be gone.
+    pub async fn try_post(&self, form: &Form, button: &str) -> Option<Answer> {
+        let mut fields = form.fields.clone();
+        if !button.is_empty() {
+            fields.push(("action".to_owned(), button.to_owned()));
+        }
+        let origin = self.issuer.origin().ascii_serialization();
+        let headers = [("sec-fetch-site", "same-origin"), ("origin", origin.as_str())];
+        self.try_send(Method::POST, &form.action, &headers, Some(&fields)).await
+    }
+
+    /// Sends anything.
+    pub async fn send(
+        &self,
+        method: Method,
+        to: &str,
+        headers: &[(&str, &str)],
+        fields: Option<&[(String, String)]>,
+    ) -> Answer {
+        self.try_send(method, to, headers, fields).await.expect("the provider answers")
+    }
+
+    async fn try_send(
+        &self,
+        method: Method,
+        to: &str,
+        headers: &[(&str, &str)],
+        fields: Option<&[(String, String)]>,
+    ) -> Option<Answer> {
+        let url = self.issuer.join(to).expect("an address");
+        let mut direct = url.clone();
+        direct.set_host(Some(&self.address.ip().to_string())).expect("a host");
+        direct.set_port(Some(self.address.port())).expect("a port");
+        let mut request = self.http.request(method, direct);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", self.issuer.authority());
+        }
+        let cookies: Vec<_> = self.jar().iter().map(|(n, v)| format!("{n}={v}")).collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        for (name, value) in &self.extra {
+            request = request.header(*name, value);
+        }
+        if let Some(fields) = fields {
+            request = request.form(fields);
+        }
+        let response = request.send().await.ok()?;
+        self.keep_cookies(response.headers());
+        let (status, headers) = (response.status(), response.headers().clone());
+        Some(Answer { status, headers, body: response.text().await.ok()?, url })
+    }
+
+    fn keep_cookies(&self, headers: &HeaderMap) {
+        for header in headers.get_all("set-cookie") {
+            let text = header.to_str().expect("text");
+            let (pair, flags) = text.split_once(';').unwrap_or((text, ""));
+            let (name, value) = pair.split_once('=').expect("a pair");
+            if flags.contains("Max-Age=0") {
+                self.jar().remove(name);
+            } else {
+                self.jar().insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+
+    /// Follows redirects inside the provider; ends at a page, or at the first address outside.
+    pub async fn follow(&self, mut answer: Answer) -> Answer {
+        for _ in 0..8 {
+            let Some(to) = answer.location() else { return answer };
+            if to.origin() != self.issuer.origin() {
+                return answer;
+            }
+            answer = self.get(to.as_str()).await;
+        }
+        panic!("redirects without end, the last to {:?}", answer.location());
+    }
+
+    /// Opens the sign-in page by an authorization request of a client.
+    pub async fn start(&self, client: &Client) -> (Answer, Pending) {
+        let pending = Pending::new(client);
+        let page = self
+            .follow(self.get(pending.url(&self.issuer.origin().ascii_serialization(), &[])).await)
+            .await;
+        (page, pending)
+    }
+
+    /// Fills address and password in and goes on to the next page.
+    pub async fn password(&self, page: &Answer, patient: &Patient) -> Answer {
+        let form = page.form().with("email", &patient.email).with("password", &patient.password);
+        self.follow(self.post(&form, "continue").await).await
+    }
+
+    /// Fills a code in and goes on.
+    pub async fn code(&self, page: &Answer, code: &str) -> Answer {
+        self.follow(self.post(&page.form().with("code", code), "continue").await).await
+    }
+
+    /// Opens the page of the code: both the page and the code that was mailed for it.
+    pub async fn up_to_code(
+        &self,
+        app: &TestApp,
+        client: &Client,
+        patient: &Patient,
+    ) -> (Answer, String, Pending) {
+        let (page, pending) = self.start(client).await;
+        let mails = app.mail.codes_to(&patient.email).len();
+        let page = self.password(&page, patient).await;
+        assert!(page.has_field("code"), "no code page: {} {}", page.status, page.text());
+        let code = app.mail.code(&patient.email, mails + 1).await;
+        (page, code, pending)
+    }
+
+    /// Signs in with both steps; ends at the client.
+    pub async fn sign_in(&self, app: &TestApp, client: &Client, patient: &Patient) -> Landed {
+        let (page, code, pending) = self.up_to_code(app, client, patient).await;
+        self.code(&page, &code).await.landed(pending)
+    }
+}
+
+impl Answer {
+    /// Where it leads.
+    pub fn location(&self) -> Option<Url> {
+        let text = self.headers.get("location")?.to_str().ok()?;
+        Some(self.url.join(text).expect("an address"))
+    }
+
+    /// A header as text, empty if absent.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("not JSON ({e}): {}", self.body))
+    }
+
+    /// The client's callback with its answer.
+    pub fn landed(&self, pending: Pending) -> Landed {
+        let to = self.location();
+        let to = to.unwrap_or_else(|| panic!("no redirect: {} {}", self.status, self.text()));
+        assert!(to.as_str().starts_with(&pending.redirect_uri), "not at the client: {to}");
+        Landed { url: to, pending }
+    }
+
+    /// The first form of the page.
+    pub fn form(&self) -> Form {
+        self.forms()
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| panic!("no form: {} {}", self.status, self.body))
+    }
+
+    /// Every form of the page.
+    pub fn forms(&self) -> Vec<Form> {
+        let mut forms = Vec::new();
+        for part in self.body.split("<form").skip(1) {
+            let (head, rest) = part.split_once('>').expect("a whole tag");
+            let inside = rest.split("</form>").next().unwrap_or_default();
+            let fields = inside
+                .split("<input")
+                .skip(1)
+                .filter_map(|input| {
+                    let tag = input.split('>').next()?;
+                    let name = attribute(tag, "name")?;
+                    Some((name, attribute(tag, "value").unwrap_or_default()))
+                })
+                .collect();
+            forms.push(Form { action: attribute(head, "action").unwrap_or_default(), fields });
+        }
+        forms
+    }
+
+    /// Whether the page has a field of this name.
+    pub fn has_field(&self, name: &str) -> bool {
+        self.body.contains(&format!("name=\"{name}\""))
+    }
+
+    /// The page as it is read: no tags, white space folded.
+    pub fn text(&self) -> String {
+        let body = self.body.split_once("<body").map_or(self.body.as_str(), |(_, body)| body);
+        let mut text = String::new();
+        let mut inside = body.len() < self.body.len();
+        for c in body.chars() {
+            match c {
+                '<' => inside = true,
+                '>' => {
+                    inside = false;
+                    text.push(' ');
+                }
+                _ if !inside => text.push(c),
+                _ => {}
+            }
+        }
+        unescaped(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// Whether a person reads this on the page.
+    pub fn says(&self, wanted: &str) -> bool {
+        self.text().contains(wanted)
+    }
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    rest.split('"').next().map(unescaped)
+}
+
+/// What the template engine escapes.
+fn unescaped(text: &str) -> String {
+    text.replace("&#34;", "\"")
+        .replace("&#38;", "&")
+        .replace("&#39;", "'")
+        .replace("&#60;", "<")
+        .replace("&#62;", ">")
+        .replace("&quot;", "\"")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
+}

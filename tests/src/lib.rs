@@ -1,0 +1,19 @@
+//! The test ground: real servers, a real browser and a real mail catcher, and nothing left running afterwards.
+
+use std::path::Path;
+
+pub mod app;
+pub mod browser;
+pub mod client;
+pub mod db;
+pub mod http;
+pub mod log;
+pub mod mailbox;
+pub mod proc;
+pub mod served;
+pub mod servers;
+
+/// The folder of the workspace.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}

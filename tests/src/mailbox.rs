@@ -1,0 +1,416 @@
+//! A mail server for tests: takes every message over real SMTP (RFC 5321), keeps it, and fails when told to.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use mail_parser::MessageParser;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream, tcp::OwnedWriteHalf},
+    sync::Notify,
+    task::JoinHandle,
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A message that was received.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// Sender of the envelope.
+    pub from: String,
+    /// Recipients of the envelope.
+    pub to: Vec<String>,
+    /// Subject, decoded.
+    pub subject: String,
+    /// Text part, decoded.
+    pub text: String,
+    /// HTML part, decoded.
+    pub html: String,
+    /// The first group of six digits in the text, read without the space that may be in its middle.
+    pub code: Option<String>,
+    /// The message as it was sent, without dot-stuffing.
+    pub raw: String,
+}
+
+/// What goes wrong with one message.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// Its recipient is refused with this reply: 4xx for now, 5xx for good.
+    Refuse(u16),
+    /// It is taken, and that is said only after this time.
+    Delay(Duration),
+    /// It is taken, but the connection closes before that is said.
+    DropAfterAccept,
+    /// The connection closes in the middle of it, and it is lost.
+    CloseInData,
+}
+
+/// The mail server. It stops when the value is dropped.
+#[derive(Debug)]
+pub struct Mailbox {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    mails: Vec<Mail>,
+    faults: VecDeque<Fault>,
+    refused: usize,
+    connections: usize,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panicked")
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until `ready` finds what it looks for.
+    async fn wait<T>(&self, what: &str, ready: impl Fn(&State) -> Option<T>) -> T {
+        let found = timeout(PATIENCE, async {
+            loop {
+                // Made before the look: a change between look and wait is not missed.
+                let changed = self.changed.notified();
+                let found = ready(&self.state());
+                match found {
+                    Some(found) => return found,
+                    None => changed.await,
+                }
+            }
+        });
+        found.await.unwrap_or_else(|_| panic!("{what} within {PATIENCE:?}: {:#?}", self.state()))
+    }
+}
+
+impl Mailbox {
+    /// Starts on a free loopback port.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let shared = Arc::<Shared>::default();
+        let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
+        Self { address, shared, server }
+    }
+
+    /// Where it listens, without TLS or passwords.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Has the next `messages` messages go wrong, after those that were told earlier.
+    pub fn fault(&self, fault: Fault, messages: usize) {
+        self.shared.change(|state| state.faults.extend(std::iter::repeat_n(fault, messages)));
+    }
+
+    /// Everything received, oldest first.
+    pub fn all(&self) -> Vec<Mail> {
+        self.shared.state().mails.clone()
+    }
+
+    /// What `to` has received, oldest first.
+    pub fn mails_to(&self, to: &str) -> Vec<Mail> {
+        mails_to(&self.shared.state(), to)
+    }
+
+    /// How many recipients were refused so far.
+    pub fn refused(&self) -> usize {
+        self.shared.state().refused
+    }
+
+    /// How many connections were opened so far.
+    pub fn connections(&self) -> usize {
+        self.shared.state().connections
+    }
+
+    /// Waits until `to` has received `count` messages since the start, at most 15 s; returns all of them, oldest first.
+    pub async fn wait_for(&self, to: &str, count: usize) -> Vec<Mail> {
+        let what = format!("{to} does not have {count} messages");
+        let ready = |state: &State| Some(mails_to(state, to)).filter(|mails| mails.len() >= count);
+        self.shared.wait(&what, ready).await
+    }
+
+    /// The codes that `to` has received, oldest first.
+    pub fn codes_to(&self, to: &str) -> Vec<String> {
+        codes_to(&self.shared.state(), to)
+    }
+
+    /// Waits until `to` has received `count` codes since the start, at most 15 s; returns the newest.
+    pub async fn code(&self, to: &str, count: usize) -> String {
+        let what = format!("{to} does not have {count} codes");
+        let ready = |state: &State| Some(codes_to(state, to)).filter(|codes| codes.len() >= count);
+        self.shared.wait(&what, ready).await.pop().expect("waited for one")
+    }
+
+    /// Waits until `count` recipients were refused since the start, at most 15 s.
+    pub async fn wait_for_refusals(&self, count: usize) {
+        let ready = |state: &State| (state.refused >= count).then_some(());
+        self.shared.wait(&format!("not {count} refusals"), ready).await;
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn mails_to(state: &State, to: &str) -> Vec<Mail> {
+    state.mails.iter().filter(|mail| mail.to.iter().any(|t| t == to)).cloned().collect()
+}
+
+fn codes_to(state: &State, to: &str) -> Vec<String> {
+    mails_to(state, to).into_iter().filter_map(|mail| mail.code).collect()
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    // Aborted with the listener: a set of tasks ends what it holds.
+    let mut sessions = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        shared.change(|state| state.connections += 1);
+        let shared = Arc::clone(&shared);
+        sessions.spawn(async move {
+            // The client may go at any time; a session that breaks is what some tests are about.
+            let _ = Session::new(stream, shared).run().await;
+        });
+        while sessions.try_join_next().is_some() {}
+    }
+}
+
+/// One connection.
+struct Session {
+    reader: BufReader<tokio::net::tcp::OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+    shared: Arc<Shared>,
+    from: String,
+    to: Vec<String>,
+    fault: Option<Fault>,
+}
+
+enum Next {
+    Reply(&'static str),
+    Code(u16),
+    Close,
+}
+
+impl Session {
+    fn new(stream: TcpStream, shared: Arc<Shared>) -> Self {
+        let (reader, writer) = stream.into_split();
+        let reader = BufReader::new(reader);
+        Self { reader, writer, shared, from: String::new(), to: Vec::new(), fault: None }
+    }
+
+    async fn run(mut self) -> io::Result<()> {
+        self.say("220 localhost ESMTP").await?;
+        while let Some(line) = self.line().await? {
+            match self.command(&line).await? {
+                Next::Reply(reply) => self.say(reply).await?,
+                Next::Code(code) => self.say(&format!("{code} told to refuse")).await?,
+                Next::Close => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn command(&mut self, line: &str) -> io::Result<Next> {
+        let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+        Ok(match verb.as_str() {
+            "EHLO" => {
+                Next::Reply("250-localhost\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8")
+            }
+            "HELO" | "NOOP" => Next::Reply("250 OK"),
+            "MAIL" => {
+                self.reset();
+                self.from = address(line);
+                self.shared.change(|state| self.fault = state.faults.pop_front());
+                Next::Reply("250 OK")
+            }
+            "RCPT" => self.recipient(line),
+            "DATA" if self.to.is_empty() => Next::Reply("503 no recipient"),
+            "DATA" => self.data().await?,
+            "RSET" => {
+                self.reset();
+                Next::Reply("250 OK")
+            }
+            "QUIT" => {
+                self.say("221 bye").await?;
+                Next::Close
+            }
+            _ => Next::Reply("502 not implemented"),
+        })
+    }
+
+    fn reset(&mut self) {
+        self.from.clear();
+        self.to.clear();
+        self.fault = None;
+    }
+
+    fn recipient(&mut self, line: &str) -> Next {
+        if let Some(Fault::Refuse(code)) = self.fault {
+            self.shared.change(|state| state.refused += 1);
+            return Next::Code(code);
+        }
+        self.to.push(address(line));
+        Next::Reply("250 OK")
+    }
+
+    async fn data(&mut self) -> io::Result<Next> {
+        self.say("354 go on").await?;
+        let mut raw = String::new();
+        loop {
+            let Some(line) = self.line().await? else { return Ok(Next::Close) };
+            if matches!(self.fault, Some(Fault::CloseInData)) {
+                return Ok(Next::Close);
+            }
+            if line == "." {
+                break;
+            }
+            raw.push_str(line.strip_prefix('.').unwrap_or(&line));
+            raw.push_str("\r\n");
+        }
+        let mail = parse(std::mem::take(&mut self.from), std::mem::take(&mut self.to), raw);
+        self.shared.change(|state| state.mails.push(mail));
+        match self.fault.take() {
+            Some(Fault::DropAfterAccept) => return Ok(Next::Close),
+            Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
+            _ => {}
+        }
+        Ok(Next::Reply("250 accepted"))
+    }
+
+    async fn line(&mut self) -> io::Result<Option<String>> {
+        let mut line = Vec::new();
+        let read = self.reader.read_until(b'\n', &mut line).await?;
+        let line = String::from_utf8_lossy(&line);
+        Ok((read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
+    async fn say(&mut self, reply: &str) -> io::Result<()> {
+        self.writer.write_all(format!("{reply}\r\n").as_bytes()).await
+    }
+}
+
+/// What stands between the angle brackets.
+fn address(line: &str) -> String {
+    let inside = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
+    inside.map_or(line, |(address, _)| address).to_owned()
+}
+
+fn parse(from: String, to: Vec<String>, raw: String) -> Mail {
+    let message = MessageParser::default().parse(&raw).expect("a message");
+    let part = |text: Option<std::borrow::Cow<'_, str>>| text.unwrap_or_default().into_owned();
+    let text = part(message.body_text(0));
+    Mail {
+        from,
+        to,
+        subject: message.subject().unwrap_or_default().to_owned(),
+        html: part(message.body_html(0)),
+        code: first_code(&text),
+        text,
+        raw,
+    }
+}
+
+/// `123456` or `123 456`, not part of a longer number.
+fn first_code(text: &str) -> Option<String> {
+    let mut groups = text.split(|c: char| !c.is_ascii_digit() && c != ' ').map(str::trim);
+    groups.find_map(|group| {
+        let digits: String = group.split(' ').collect();
+        let plain = group.len() == 6 || (group.len() == 7 && group.as_bytes()[3] == b' ');
+        (plain && digits.len() == 6).then_some(digits)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TO: &str = "ana@example.nz";
+
+    /// Sends the lines in one go, as pipelining allows, and returns the replies up to the close.
+    async fn send(mailbox: &Mailbox, lines: &[&str]) -> String {
+        let mut stream = TcpStream::connect(mailbox.address()).await.unwrap();
+        stream.write_all((lines.join("\r\n") + "\r\n").as_bytes()).await.unwrap();
+        let mut replies = Vec::new();
+        // A connection that was cut ends with an error or without one; the replies count.
+        let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut replies).await;
+        String::from_utf8(replies).unwrap()
+    }
+
+    const MESSAGE: [&str; 12] = [
+        "EHLO me",
+        "MAIL FROM:<no-reply@id.example>",
+        "RCPT TO:<ana@example.nz>",
+        "DATA",
+        "Subject: =?utf-8?q?K=C5=8Drero?=",
+        "Content-Type: text/plain; charset=utf-8",
+        "",
+        "Until 10:15, 2026: your code is 123 456.",
+        "..dots",
+        ".",
+        "NOOP",
+        "QUIT",
+    ];
+
+    #[tokio::test]
+    async fn a_message_is_kept_and_read() {
+        let mailbox = Mailbox::start().await;
+        let (replies, mails) = tokio::join!(send(&mailbox, &MESSAGE), mailbox.wait_for(TO, 1));
+        assert!(
+            replies.ends_with("354 go on\r\n250 accepted\r\n250 OK\r\n221 bye\r\n"),
+            "{replies}"
+        );
+        let [mail] = &mails[..] else { panic!("{mails:?}") };
+        assert_eq!((mail.from.as_str(), mail.subject.as_str()), ("no-reply@id.example", "Kōrero"));
+        assert!(mail.text.ends_with("123 456.\r\n.dots\r\n"), "{:?}", mail.text);
+        assert_eq!(mailbox.code(TO, 1).await, "123456");
+        assert_eq!(mailbox.connections(), 1);
+    }
+
+    #[tokio::test]
+    async fn faults_come_in_order_and_then_it_works() {
+        let mailbox = Mailbox::start().await;
+        mailbox.fault(Fault::Refuse(451), 1);
+        mailbox.fault(Fault::CloseInData, 1);
+        mailbox.fault(Fault::DropAfterAccept, 1);
+        mailbox.fault(Fault::Delay(Duration::from_millis(20)), 1);
+        let refused = send(&mailbox, &MESSAGE).await;
+        assert!(refused.contains("451 ") && refused.contains("503 "), "{refused}");
+        mailbox.wait_for_refusals(1).await;
+        assert!(send(&mailbox, &MESSAGE).await.ends_with("354 go on\r\n"));
+        assert_eq!(mailbox.mails_to(TO).len(), 0);
+        assert!(send(&mailbox, &MESSAGE).await.ends_with("354 go on\r\n"));
+        assert_eq!(mailbox.mails_to(TO).len(), 1);
+        assert!(send(&mailbox, &MESSAGE).await.contains("250 accepted"));
+        assert!(send(&mailbox, &MESSAGE).await.contains("250 accepted"));
+        assert_eq!((mailbox.all().len(), mailbox.refused()), (3, 1));
+    }
+
+    #[test]
+    fn codes_are_found_and_other_numbers_are_not() {
+        for text in ["123456", "Code: 123456.", "at 9:41, code 123 456", "x 1234567 y 123456"] {
+            assert_eq!(first_code(text).as_deref(), Some("123456"), "{text}");
+        }
+        for text in ["", "1234567", "12 3456", "0800 123 456 789", "12345"] {
+            assert_eq!(first_code(text), None, "{text}");
+        }
+    }
+}

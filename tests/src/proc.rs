@@ -1,0 +1,315 @@
+//! Processes that end with the test process, however that ends: by return, panic, Ctrl-C or SIGKILL.
+//!
+//! One `sh` per test process, the watchdog, is told over a pipe what to end and which folders to remove. The pipe closes
+//! when the test process is gone, and then it acts. It ignores the signals of the terminal, so it outlives a Ctrl-C.
+
+use std::{
+    fmt,
+    io::{BufRead, Write},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    sync::mpsc,
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const WATCHDOG: &str = r#"
+trap '' INT HUP TERM
+pids=
+while read -r verb what; do
+    case $verb in
+    end) pids="$pids $what" ;;
+    forget)
+        kept=
+        for p in $pids; do [ "${p%:*}" = "$what" ] || kept="$kept $p"; done
+        pids=$kept
+        ;;
+    remove) set -- "$@" "$what" ;;
+    esac
+done
+# An orphan that nobody waits for stays a zombie: as good as gone.
+alive() { kill -0 "$1" && ! grep -qs ') Z' "/proc/$1/stat"; }
+for p in $pids; do kill -s "${p#*:}" "${p%:*}"; done
+tries=0
+for p in $pids; do
+    while alive "${p%:*}" && [ $tries -lt 50 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    kill -KILL "${p%:*}"
+done
+rm -rf -- "$@"
+"#;
+
+/// How the watchdog ends a process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    /// At once.
+    Kill,
+    /// PostgreSQL's immediate shutdown: it ends its children and gives its shared memory back.
+    Quit,
+}
+
+fn tell(line: &str) {
+    static SH: OnceLock<Mutex<std::process::Child>> = OnceLock::new();
+    let sh = SH.get_or_init(|| {
+        let child = std::process::Command::new("sh")
+            .args(["-c", WATCHDOG])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn();
+        Mutex::new(child.expect("sh starts"))
+    });
+    let mut sh = sh.lock().expect("no writer panicked");
+    let pipe = sh.stdin.as_mut().expect("piped");
+    writeln!(pipe, "{line}").expect("the watchdog listens");
+}
+
+/// Has the process `pid` ended when this one is gone.
+pub(crate) fn end_with_us(pid: u32, how: End) {
+    let signal = match how {
+        End::Kill => "KILL",
+        End::Quit => "QUIT",
+    };
+    tell(&format!("end {pid}:{signal}"));
+}
+
+/// The process `pid` has been waited for: its number may be another's soon.
+pub(crate) fn forget(pid: u32) {
+    tell(&format!("forget {pid}"));
+}
+
+/// Has `folder` removed when this process is gone.
+pub(crate) fn remove_with_us(folder: &Path) {
+    tell(&format!("remove {}", folder.display()));
+}
+
+/// A folder of the machine's temporary ones that is removed when this process is gone.
+pub(crate) fn temp_folder() -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("vestibule-").tempdir().expect("a folder").keep();
+    remove_with_us(&folder);
+    folder
+}
+
+/// Starts a server that runs until this process is gone, and returns its line that holds `ready`; or, when it ends before
+/// it says so, all that it said.
+pub(crate) fn start(
+    command: &mut std::process::Command,
+    end: End,
+    ready: &str,
+) -> Result<String, String> {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let error = writer.try_clone().expect("a pipe");
+    command.stdin(Stdio::null()).stdout(writer).stderr(error).process_group(0);
+    let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
+    // Our ends of the pipe: the log ends when the server does.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    end_with_us(child.id(), end);
+    let mut said = String::new();
+    let mut log = std::io::BufReader::new(reader).lines().map_while(Result::ok);
+    let found = log.find(|line| {
+        said.push_str(line);
+        said.push('\n');
+        line.contains(ready)
+    });
+    let id = child.id();
+    let wait = move || {
+        // Read on, or the server stops when the pipe is full.
+        log.for_each(drop);
+        child.wait().map(|_| forget(id))
+    };
+    if let Some(line) = found {
+        std::thread::spawn(wait);
+        Ok(line)
+    } else {
+        wait().expect("ours");
+        Err(said)
+    }
+}
+
+/// A running program whose output is kept.
+pub struct Proc {
+    child: Child,
+    pid: u32,
+    lines: mpsc::UnboundedReceiver<String>,
+    output: Arc<Mutex<String>>,
+}
+
+impl fmt::Debug for Proc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proc").field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+impl Proc {
+    /// Starts `command`; it is killed when the value is dropped or this process ends.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|e| panic!("{command:?} does not start: {e}"));
+        let pid = child.id().expect("it has not been waited for");
+        end_with_us(pid, End::Kill);
+        let output = Arc::new(Mutex::new(String::new()));
+        let (sender, lines) = mpsc::unbounded_channel();
+        keep(child.stdout.take().expect("piped"), Arc::clone(&output), Some(sender));
+        keep(child.stderr.take().expect("piped"), Arc::clone(&output), None);
+        Self { child, pid, lines, output }
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The next line of standard output, within 30 s.
+    pub async fn line(&mut self) -> String {
+        match timeout(PATIENCE, self.lines.recv()).await {
+            Ok(Some(line)) => line,
+            Ok(None) => panic!("it ended without a further line; it said:\n{}", self.output()),
+            Err(late) => panic!("no line: {late}; it said:\n{}", self.output()),
+        }
+    }
+
+    /// The next line of standard output, read as JSON.
+    pub async fn json(&mut self) -> serde_json::Value {
+        let line = self.line().await;
+        serde_json::from_str(&line).unwrap_or_else(|e| panic!("not JSON ({e}): {line}"))
+    }
+
+    /// Everything on standard output and standard error so far.
+    pub fn output(&self) -> String {
+        self.output.lock().expect("no writer panicked").clone()
+    }
+
+    /// Ends it as a power cut would, and waits until it is gone.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("ours to kill");
+    }
+
+    /// Asks it to end (SIGTERM) and waits, at most 30 s.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        let asked = Command::new("kill").arg(self.pid.to_string()).status().await;
+        assert!(asked.expect("kill starts").success(), "it is gone; it said:\n{}", self.output());
+        self.exit().await
+    }
+
+    /// Waits until it ends by itself, at most 30 s.
+    pub async fn exit(&mut self) -> ExitStatus {
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        ended
+            .unwrap_or_else(|_| panic!("still running; it said:\n{}", self.output()))
+            .expect("ours")
+    }
+}
+
+impl Drop for Proc {
+    fn drop(&mut self) {
+        // Dropping the child kills it.
+        forget(self.pid);
+    }
+}
+
+fn keep(
+    stream: impl AsyncRead + Unpin + Send + 'static,
+    output: Arc<Mutex<String>>,
+    sender: Option<mpsc::UnboundedSender<String>>,
+) {
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let mut output = output.lock().expect("no writer panicked");
+            output.push_str(&line);
+            output.push('\n');
+            if let Some(sender) = &sender {
+                // Nobody may be waiting for a line; the text is kept all the same.
+                let _ = sender.send(line);
+            }
+        }
+    });
+}
+
+/// Runs a command to its good end with `input` on its standard input; returns what it prints.
+pub async fn run(mut command: Command, input: &str) -> String {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    tokio::io::AsyncWriteExt::write_all(&mut stdin, input.as_bytes()).await.expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().await.expect("it ends");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed: {error}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// A command of the `idp` program of this build, with none of our `IDP__` variables.
+pub fn idp() -> Command {
+    let mut command = Command::new(idp_program());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IDP__")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Builds the program once per test process (nothing to do after `scripts/test`), in the profile of the tests.
+fn idp_program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let us = std::env::current_exe().expect("a test has a path");
+        // Beside us, or from target/debug/deps/it-0123 one floor up.
+        let floor = us.parent().expect("built by cargo");
+        let floor = if floor.ends_with("deps") { floor.parent().expect("a folder") } else { floor };
+        let name = floor.file_name().and_then(|n| n.to_str()).expect("built by cargo");
+        let profile = if name == "debug" { "dev" } else { name };
+        let built = std::process::Command::new(env!("CARGO"))
+            .current_dir(crate::root())
+            // All packages, as the tests are built: another choice would switch features and build everything again.
+            .args(["build", "--quiet", "--workspace", "--bins", "--profile", profile])
+            .status();
+        assert!(built.expect("cargo starts").success(), "the idp program does not build");
+        floor.join("idp")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_is_heard_and_ended() {
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            r#"trap 'exit 3' TERM; echo two >&2; echo '{"a": 1}'; while :; do sleep 0.05; done"#,
+        ]);
+        let mut proc = Proc::spawn(command);
+        assert_eq!(proc.json().await["a"], 1);
+        assert_eq!(proc.terminate().await.code(), Some(3));
+        assert!(proc.output().contains("{\"a\": 1}\n"));
+    }
+
+    #[tokio::test]
+    async fn kill_leaves_nothing() {
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        let mut proc = Proc::spawn(command);
+        proc.kill().await;
+        let alive = Command::new("kill").args(["-0", &proc.pid().to_string()]).output().await;
+        assert!(!alive.unwrap().status.success());
+    }
+}

@@ -1,0 +1,101 @@
+//! `idp serve` as a process, configured by a file, on either engine.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use store::DbConfig;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::{
+    db::{Engine, TestDb},
+    mailbox::Mailbox,
+    proc::{Proc, idp},
+};
+
+/// A configuration of `serve` with its mail server.
+#[derive(Debug)]
+pub struct Served {
+    /// The mail server.
+    pub mail: Arc<Mailbox>,
+    folder: TempDir,
+    port: u16,
+    database: DbConfig,
+}
+
+/// A whole configuration.
+pub fn config(
+    issuer: &str,
+    database: &str,
+    redis: Option<&str>,
+    mail: &Mailbox,
+    root: &Path,
+) -> String {
+    let ephemeral = redis.map_or_else(String::new, |url| format!("[ephemeral]\nurl = \"{url}\"\n"));
+    let port = issuer.rsplit(':').next().unwrap_or_default();
+    format!(
+        "issuer = \"{issuer}\"\n\
+         [listen]\npublic = \"127.0.0.1:{port}\"\nops = \"127.0.0.1:0\"\n\
+         [database]\nurl = \"{database}\"\n\
+         {ephemeral}{smtp}\
+         [[keys.root_file]]\nid = \"test\"\nfile = \"{root}\"\n",
+        smtp = crate::app::smtp_toml(mail),
+        root = root.display(),
+    )
+}
+
+impl Served {
+    /// Writes the configuration for a database.
+    pub async fn prepare(engine: Engine, db: &TestDb) -> Self {
+        let mail = Arc::new(Mailbox::start().await);
+        let folder = TempDir::new().expect("a folder");
+        let root = folder.path().join("root.key");
+        std::fs::write(&root, [7; 32]).expect("written");
+        let port = crate::servers::free_port();
+        let issuer = format!("http://localhost:{port}");
+        let text = config(&issuer, &db.url(), engine.redis_url().as_deref(), &mail, &root);
+        std::fs::write(folder.path().join("idp.toml"), text).expect("written");
+        Self { mail, folder, port, database: db.config().clone() }
+    }
+
+    /// The issuer.
+    pub fn issuer(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// The configuration file.
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("idp.toml")
+    }
+
+    /// A command on the same data.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = idp();
+        command.args(args).arg("--config").arg(self.file());
+        command
+    }
+
+    /// How to open its database.
+    pub fn database(&self) -> DbConfig {
+        self.database.clone()
+    }
+
+    /// Starts `serve` and waits until it answers.
+    pub async fn serve(&self) -> Proc {
+        self.serve_by(|command| command).await
+    }
+
+    /// The same by a command that is changed first.
+    pub async fn serve_by(&self, change: impl FnOnce(Command) -> Command) -> Proc {
+        let serve = Proc::spawn(change(self.command(&["serve"])));
+        for _ in 0..1500 {
+            if reqwest::get(format!("{}/oauth2/jwks", self.issuer())).await.is_ok() {
+                return serve;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("serve does not answer; it said:\n{}", serve.output());
+    }
+}

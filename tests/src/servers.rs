@@ -1,0 +1,190 @@
+//! A real PostgreSQL and a real Redis for this test process: started at first use on free loopback ports, in folders that
+//! are removed with them when the process ends ([`crate::proc`]).
+
+use std::{
+    net::TcpListener,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use crate::proc::{End, start, temp_folder};
+
+const USER: &str = "vestibule";
+const REDIS_DATABASES: u32 = 4096;
+
+/// Durable as in production, small otherwise.
+const SETTINGS: [&str; 7] = [
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    "max_connections=300",
+    "shared_buffers=64MB",
+    "autovacuum=off",
+    "jit=off",
+    "lc_messages=C",
+];
+
+/// The PostgreSQL of this test process.
+#[derive(Debug)]
+pub struct Postgres {
+    programs: PathBuf,
+    port: u16,
+}
+
+/// The PostgreSQL of this test process; the first call starts it (about two seconds).
+pub fn postgres() -> &'static Postgres {
+    static POSTGRES: OnceLock<Postgres> = OnceLock::new();
+    POSTGRES.get_or_init(Postgres::start)
+}
+
+/// The address of a Redis database that no other test uses; the first call starts the server.
+pub fn redis_url() -> String {
+    static PORT: OnceLock<u16> = OnceLock::new();
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let port = PORT.get_or_init(start_redis);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    assert!(number < REDIS_DATABASES, "more than {REDIS_DATABASES} Redis databases in one run");
+    format!("redis://127.0.0.1:{port}/{number}")
+}
+
+impl Postgres {
+    /// `postgres://` address of a database of this server.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Drops a database, ending whoever is still connected. Does not wait.
+    pub(crate) fn drop_database(&self, database: &str) {
+        let port = self.port.to_string();
+        let dropping = Command::new(self.programs.join("dropdb"))
+            .args(["--force", "--if-exists", "-h", "127.0.0.1", "-p", &port, "-U", USER, database])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        // Left over when it fails: the whole server is removed soon.
+        if let Ok(mut child) = dropping {
+            std::thread::spawn(move || child.wait());
+        }
+    }
+
+    fn start() -> Self {
+        let programs = postgres_programs();
+        let folder = temp_folder();
+        let account = Account::unless_ordinary(&folder);
+        if let Some(account) = &account {
+            account.give(&folder);
+        }
+        let program = |name: &str| {
+            let program = programs.join(name);
+            let mut command = match &account {
+                Some(account) => account.command(&program),
+                None => Command::new(program),
+            };
+            command.current_dir(&folder).arg("-D").arg(folder.join("data"));
+            command
+        };
+        let account_and_encoding = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C"];
+        run(program("initdb").args(account_and_encoding).arg("--no-sync"));
+        let port =
+            start_on_free_port("PostgreSQL", End::Quit, "ready to accept connections", |port| {
+                let mut command = program("postgres");
+                command.args(["-p", &port.to_string()]);
+                for setting in SETTINGS {
+                    command.args(["-c", setting]);
+                }
+                command
+            });
+        Self { programs, port }
+    }
+}
+
+fn start_redis() -> u16 {
+    let folder = temp_folder();
+    let databases = REDIS_DATABASES.to_string();
+    start_on_free_port("redis-server", End::Kill, "Ready to accept connections", |port| {
+        let mut command = Command::new("redis-server");
+        command.current_dir(&folder).args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
+        command.args(["--save", "", "--appendonly", "no", "--databases", &databases]);
+        command
+    })
+}
+
+/// A port that is free now may be taken by the time the server binds it: then it ends, and another port is tried.
+fn start_on_free_port(name: &str, end: End, ready: &str, command: impl Fn(u16) -> Command) -> u16 {
+    for _ in 0..4 {
+        let port = free_port();
+        if start(&mut command(port), end, ready).is_ok() {
+            return port;
+        }
+    }
+    let port = free_port();
+    match start(&mut command(port), end, ready) {
+        Ok(_) => port,
+        Err(said) => panic!("{name} does not come up (scripts/test installs it); it said:\n{said}"),
+    }
+}
+
+/// A port that is free now.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?} does not start: {e}"));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed: {error}");
+}
+
+/// Where `initdb`, `postgres` and `dropdb` are: on the path, or in Debian's folder of the newest version.
+fn postgres_programs() -> PathBuf {
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|versions| versions.flatten().map(|v| v.path().join("bin")).collect())
+        .unwrap_or_default();
+    debian.sort();
+    debian.reverse();
+    std::env::split_paths(&on_path)
+        .chain(debian)
+        .find(|folder| ["initdb", "postgres", "dropdb"].iter().all(|p| folder.join(p).exists()))
+        .expect("PostgreSQL is not installed; scripts/test installs it")
+}
+
+/// The account that PostgreSQL runs as when we are root, which it refuses to be.
+#[derive(Debug)]
+struct Account {
+    user: &'static str,
+    group: String,
+}
+
+impl Account {
+    /// None when we are not root: `folder` was made by us and tells.
+    fn unless_ordinary(folder: &Path) -> Option<Self> {
+        let owner = std::fs::metadata(folder).expect("just made").uid();
+        (owner == 0).then(|| {
+            ["postgres", "nobody"]
+                .into_iter()
+                .find_map(|user| {
+                    let id = Command::new("id").args(["-g", user]).output().expect("id starts");
+                    let group = String::from_utf8_lossy(&id.stdout).trim().to_owned();
+                    id.status.success().then_some(Self { user, group })
+                })
+                .expect("root needs an ordinary account to run PostgreSQL as")
+        })
+    }
+
+    fn give(&self, folder: &Path) {
+        run(Command::new("chown").arg(self.user).arg(folder));
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new("setpriv");
+        command.arg(format!("--reuid={}", self.user)).arg(format!("--regid={}", self.group));
+        command.args(["--clear-groups", "--"]).arg(program);
+        command
+    }
+}
