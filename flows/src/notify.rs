@@ -207,7 +207,7 @@ pub async fn open(cx: &Cx, claimed: &Claimed) -> Result<Option<Letter>> {
 /// Nothing when it is no longer worth sending: used, superseded, guessed at too often, past its cap, or of a person who
 /// was reset since.
 async fn code_to_send(cx: &Cx, id: ChallengeId) -> Result<Option<CodeToSend>> {
-    use crate::login::{email_code, machine::Time};
+    use crate::login::{code_window, email_code, machine::Time};
     let mut conn = cx.db.read().await?;
     let Some(challenge) = store::email_challenge::by_id(&mut conn, id).await? else {
         return Ok(None);
@@ -219,17 +219,12 @@ async fn code_to_send(cx: &Cx, id: ChallengeId) -> Result<Option<CodeToSend>> {
     let dead = !challenge.is_open()
         || challenge.epoch != user.epoch
         || challenge.tries >= cx.settings.code_tries
-        || email_code::time(cx, &challenge) == Time::Past;
+        || code_window::time(cx, &challenge) == Time::Past;
     if dead {
         return Ok(None);
     }
-    let code = cx.root.email_code(
-        &challenge.key_id,
-        challenge.id,
-        &challenge.nonce,
-        &challenge.address,
-    )?;
-    let until = cx.now.plus(cx.settings.code_window).min(email_code::cap(cx, &challenge));
+    let code = email_code::code_of(cx, &challenge)?;
+    let until = cx.now.plus(cx.settings.code_window).min(code_window::cap(cx, &challenge));
     Ok(Some(CodeToSend { challenge, code, until, name: user.name }))
 }
 

@@ -9,9 +9,9 @@ use store::{
 };
 
 use super::{
-    Answer, Due, complete, email_code, identified,
+    Answer, Due, code_window, complete, email_code, identified,
     machine::{self, Effect, Facts, First, Input, Person, State, Waiting},
-    or_show, out_of_turn,
+    or_show, out_of_turn, reference, send_quota,
 };
 use crate::{
     Cx, Error, Result,
@@ -145,7 +145,7 @@ async fn facts(work: &Work<'_>, tx: &mut Tx, state: &State) -> Result<Facts> {
         ),
         None => (None, None),
     };
-    let joined = open.as_ref().filter(|open| email_code::can_be_joined(work.cx, open));
+    let joined = open.as_ref().filter(|open| code_window::can_be_joined(work.cx, open));
     Ok(Facts {
         person,
         challenge: joined.map_or_else(|| work.cx.id::<ChallengeId>(), |joined| joined.id),
@@ -220,7 +220,7 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
         None => {}
     }
     let user = work.user()?;
-    let may_send = email_code::take_send(cx, tx, &user.email_canonical).await?;
+    let may_send = send_quota::take_send(cx, tx, &user.email_canonical).await?;
     let challenge = EmailChallenge {
         id,
         user_id: first.user,
@@ -229,7 +229,7 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
         address: user.email.clone(),
         key_id: cx.root.current_id().to_owned(),
         nonce: cx.rng.bytes::<16>().to_vec(),
-        reference: email_code::reference(&cx.rng),
+        reference: reference::reference(&cx.rng),
         first_issued_at: cx.now,
         last_requested_at: cx.now,
         last_accepted_at: None,
@@ -259,7 +259,7 @@ async fn send_again(work: &Work<'_>, tx: &mut Tx, id: ChallengeId) -> Result<()>
         // Pressed twice: both were judged before the first one's mail was counted, and that one is on its way.
         return requested(work, tx, &challenge, "on_its_way").await;
     }
-    if !email_code::take_send(cx, tx, &work.user()?.email_canonical).await? {
+    if !send_quota::take_send(cx, tx, &work.user()?.email_canonical).await? {
         return requested(work, tx, &challenge, "too_many").await;
     }
     if !store::email_challenge::count_send(tx, id, challenge.sends, cx.now).await? {

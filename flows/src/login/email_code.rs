@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use keys::Rng;
+use keys::EmailCode;
 use store::{
     ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge, throttle, user::User,
 };
@@ -18,9 +18,10 @@ use throttle::{Kind, Quota};
 use super::{
     Answer, apply,
     apply::{Work, awaited},
+    code_window::time,
     follow,
     machine::{Input, Refusal, SecondChecked, State, Time},
-    or_show, out_of_turn, own, typed_code,
+    or_show, out_of_turn, typed_code,
 };
 use crate::{
     Cx, Result,
@@ -89,43 +90,6 @@ impl CodeChecked {
         verdict: CodeVerdict,
     ) -> Self {
         Self { challenge, user, epoch, verdict }
-    }
-}
-
-/// What was found out about "send it again". Only this file makes one.
-#[derive(Debug)]
-pub struct ResendChecked {
-    challenge: ChallengeId,
-    verdict: ResendVerdict,
-}
-
-/// The verdict about "send it again".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResendVerdict {
-    /// The same code again.
-    Same,
-    /// A new one: the old one is spent or past its cap.
-    New,
-    /// Not yet.
-    Later(Timestamp),
-}
-
-impl ResendChecked {
-    /// The challenge that it is about.
-    #[must_use]
-    pub const fn challenge(&self) -> ChallengeId {
-        self.challenge
-    }
-
-    /// The verdict.
-    #[must_use]
-    pub const fn verdict(&self) -> ResendVerdict {
-        self.verdict
-    }
-
-    #[cfg(test)]
-    pub(super) const fn assume(challenge: ChallengeId, verdict: ResendVerdict) -> Self {
-        Self { challenge, verdict }
     }
 }
 
@@ -308,13 +272,13 @@ fn repeated(cx: &Cx, visit: &Visit, loaded: &Loaded, at: Timestamp) -> CodeVerdi
 }
 
 fn is_code_of(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<bool> {
-    let code = cx.root.email_code(
-        &challenge.key_id,
-        challenge.id,
-        &challenge.nonce,
-        &challenge.address,
-    )?;
-    Ok(code.matches(guess))
+    Ok(code_of(cx, challenge)?.matches(guess))
+}
+
+/// The code of a challenge, derived anew whenever it is mailed or compared.
+pub(crate) fn code_of(cx: &Cx, challenge: &EmailChallenge) -> Result<EmailCode> {
+    let EmailChallenge { key_id, id, nonce, address, .. } = challenge;
+    Ok(cx.root.email_code(key_id, *id, nonce, address)?)
 }
 
 /// A wrong code may be a right one elsewhere: an older mail, another browser, an earlier sign-in. It is still wrong here,
@@ -334,134 +298,6 @@ async fn why_wrong(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<O
         }
     }
     Ok(None)
-}
-
-/// Where the clock stands for a challenge, with the live window.
-pub(crate) fn time(cx: &Cx, challenge: &EmailChallenge) -> Time {
-    if cx.now < good_until(cx, challenge) {
-        Time::Open
-    } else if cx.now < cap(cx, challenge) {
-        Time::Late
-    } else {
-        Time::Past
-    }
-}
-
-/// Until when a code is good. No acceptance recorded yet: until the cap.
-pub(crate) fn good_until(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
-    let cap = cap(cx, challenge);
-    challenge.last_accepted_at.map_or(cap, |at| at.plus(cx.settings.code_window).min(cap))
-}
-
-/// The time after which a challenge cannot be answered, however often it is sent.
-pub(crate) fn cap(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
-    challenge.first_issued_at.plus(cx.settings.code_window * 2)
-}
-
-/// Whether a new tab joins this challenge: tries left and not past its cap.
-pub(super) fn can_be_joined(cx: &Cx, challenge: &EmailChallenge) -> bool {
-    challenge.tries < cx.settings.code_tries && time(cx, challenge) == Time::Open
-}
-
-/// When the same person may ask for the next mail: the cool-down doubles with each, up to four times.
-pub(super) fn resend_at(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
-    let doublings = u32::try_from(challenge.sends.saturating_sub(1)).unwrap_or(0).min(2);
-    let wait = if challenge.sends == 0 {
-        Duration::ZERO
-    } else {
-        cx.settings.resend_wait * (1 << doublings)
-    };
-    challenge.last_requested_at.plus(wait)
-}
-
-/// Judges "send it again".
-pub async fn resend(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
-    let attempt = match own(cx, visit, name).await? {
-        Ok(attempt) => attempt,
-        Err(answer) => return Ok(answer),
-    };
-    let Attempt::Row(loaded) = attempt else { return Ok(Answer::Show(attempt.id(), None)) };
-    let State::Second(_) = loaded.state else {
-        out_of_turn(cx, &loaded).await?;
-        return Ok(Answer::Show(loaded.row.id, None));
-    };
-    let mut conn = cx.db.read().await?;
-    let Some(challenge) = current(&mut conn, visit, &loaded.state).await? else {
-        return Ok(Answer::StartAgain);
-    };
-    if !challenge.is_open() {
-        drop(conn);
-        return follow::post(cx, visit, &loaded).await;
-    }
-    let verdict = resend_verdict(cx, &mut conn, &challenge).await?;
-    drop(conn);
-    let checked = ResendChecked { challenge: challenge.id, verdict };
-    let mut work = Work::on_row(cx, visit, &loaded);
-    work.sends = Some(challenge.sends);
-    apply::on_row(work, &loaded, Input::Resend(checked)).await
-}
-
-async fn resend_verdict(
-    cx: &Cx,
-    sql: &mut impl store::Sql,
-    challenge: &EmailChallenge,
-) -> Result<ResendVerdict> {
-    let next = resend_at(cx, challenge);
-    let quota = quota_until(cx, sql, challenge.user_id).await?;
-    let later = quota.map_or(next, |quota| quota.max(next));
-    Ok(if later > cx.now {
-        ResendVerdict::Later(later)
-    } else if challenge.tries >= cx.settings.code_tries
-        || time(cx, challenge) == Time::Past
-        || !challenge.is_open()
-    {
-        ResendVerdict::New
-    } else {
-        ResendVerdict::Same
-    })
-}
-
-fn quotas(cx: &Cx) -> [Quota; 2] {
-    let hour = Duration::from_hours(1);
-    [
-        Quota { kind: Kind::SendHour, limit: cx.settings.sends_per_hour, window: hour },
-        Quota { kind: Kind::SendDay, limit: cx.settings.sends_per_day, window: hour * 24 },
-    ]
-}
-
-/// Until when this person's mails are used up, if they are.
-pub(super) async fn quota_until(
-    cx: &Cx,
-    sql: &mut impl store::Sql,
-    user: UserId,
-) -> Result<Option<Timestamp>> {
-    let Some(user) = store::user::by_id(sql, user).await? else { return Ok(None) };
-    let key = cx.root.lookup(&user.email_canonical);
-    let mut until = None;
-    let spent = throttle::all(sql, &key).await?;
-    for quota in quotas(cx) {
-        for spent in spent.iter().filter(|spent| spent.is(quota.kind)) {
-            let end = spent.since.plus(quota.window);
-            if spent.spent >= quota.limit && end > cx.now {
-                until = until.max(Some(end));
-            }
-        }
-    }
-    Ok(until)
-}
-
-/// Takes one mail from this person's quotas, or none.
-pub(super) async fn take_send(cx: &Cx, tx: &mut Tx, canonical: &str) -> Result<bool> {
-    let key = cx.root.lookup(canonical);
-    let [hour, day] = quotas(cx);
-    if !throttle::take(tx, &key, hour, cx.now).await? {
-        return Ok(false);
-    }
-    if !throttle::take(tx, &key, day, cx.now).await? {
-        throttle::give_back(tx, &key, hour.kind).await?;
-        return Ok(false);
-    }
-    Ok(true)
 }
 
 /// Gives a right guess's try back to the person.
@@ -506,47 +342,4 @@ fn outcome(verdict: CodeVerdict) -> &'static str {
         CodeVerdict::Refused(Refusal::NotDigits | Refusal::NotSixDigits(_)) => "malformed",
         CodeVerdict::Refused(_) => "wrong",
     }
-}
-
-/// Words that a person can tell apart on a page and in a mail.
-const WORDS: [&str; 32] = [
-    "KOWHAI",
-    "RIMU",
-    "TOTARA",
-    "KAURI",
-    "MANUKA",
-    "HARAKEKE",
-    "PONGA",
-    "NIKAU",
-    "RATA",
-    "MATAI",
-    "KARAKA",
-    "PUKA",
-    "TITOKI",
-    "KAHIKATEA",
-    "PURIRI",
-    "REWAREWA",
-    "TUI",
-    "KEA",
-    "WEKA",
-    "KIWI",
-    "RURU",
-    "TAKAHE",
-    "KORORA",
-    "PUKEKO",
-    "HIHI",
-    "KOKAKO",
-    "WHIO",
-    "KARORO",
-    "TORO",
-    "MIRO",
-    "HINAU",
-    "TAWA",
-];
-
-/// A new reference: a word and two digits.
-pub(super) fn reference(rng: &Rng) -> String {
-    let [word, tens, ones, ..] = rng.bytes::<4>();
-    let word = WORDS.get(usize::from(word) % WORDS.len()).copied().unwrap_or("KOWHAI");
-    format!("{word}-{}{}", tens % 10, ones % 10)
 }

@@ -20,10 +20,11 @@ use serde::{Deserialize, Serialize};
 use store::{ChallengeId, SessionId, Timestamp, UserId};
 
 use super::{
-    email_code::{CodeChecked, CodeVerdict, ResendChecked, ResendVerdict},
+    email_code::{CodeChecked, CodeVerdict},
     follow::SessionChecked,
     new_password::NewPasswordChecked,
     password::{PasswordChecked, PasswordVerdict},
+    resend::{ResendChecked, ResendVerdict},
 };
 
 /// Where an attempt stands.

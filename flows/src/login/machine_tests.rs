@@ -4,7 +4,7 @@ use store::{ChallengeId, SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{
-    email_code::{CodeChecked, CodeVerdict, ResendChecked, ResendVerdict},
+    email_code::{CodeChecked, CodeVerdict},
     follow::SessionChecked,
     machine::{
         Completed, Effect, Facts, First, Input, NewPassword, Person, Refusal, Second,
@@ -12,6 +12,7 @@ use super::{
     },
     new_password::NewPasswordChecked,
     password::{PasswordChecked, PasswordVerdict},
+    resend::{ResendChecked, ResendVerdict},
 };
 use crate::account::password::BadPassword;
 

@@ -4,12 +4,16 @@
 //! held*: hash, derive. *One write* that reads again what may have changed, asks the machine and applies its effects.
 
 mod apply;
+pub(crate) mod code_window;
 mod complete;
 pub mod email_code;
 pub mod follow;
 pub mod machine;
 pub mod new_password;
 pub mod password;
+mod reference;
+pub mod resend;
+mod send_quota;
 mod show;
 mod typed_code;
 

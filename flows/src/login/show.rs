@@ -3,8 +3,9 @@
 use store::Timestamp;
 
 use super::{
-    email_code, follow,
+    code_window, email_code, follow,
     machine::{State, Time},
+    resend, send_quota,
 };
 use crate::{
     Cx, Result,
@@ -116,15 +117,15 @@ async fn due(cx: &Cx, visit: &Visit, state: &State) -> Result<View> {
     let Some(challenge) = challenge.filter(store::email_challenge::EmailChallenge::is_open) else {
         return Ok(View::Password);
     };
-    let quota = email_code::quota_until(cx, &mut conn, challenge.user_id).await?;
-    let next = email_code::resend_at(cx, &challenge);
+    let quota = send_quota::quota_until(cx, &mut conn, challenge.user_id).await?;
+    let next = resend::resend_at(cx, &challenge);
     let next = quota.map_or(next, |quota| quota.max(next));
     Ok(View::Code(CodeView {
         masked: email::masked(&challenge.address),
         reference: challenge.reference.clone(),
         accepted_at: challenge.last_accepted_at,
-        until: email_code::good_until(cx, &challenge),
-        time: email_code::time(cx, &challenge),
+        until: code_window::good_until(cx, &challenge),
+        time: code_window::time(cx, &challenge),
         resend: if next <= cx.now { Resend::Now } else { Resend::At(next) },
         sent: challenge.sends > 0,
         pending: challenge.sends > 0

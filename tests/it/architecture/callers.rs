@@ -24,7 +24,7 @@ const PROOFS: [(&str, &str); 7] = [
     ("Complete", "flows/src/login/machine.rs"),
     ("PasswordChecked", "flows/src/login/password.rs"),
     ("CodeChecked", "flows/src/login/email_code.rs"),
-    ("ResendChecked", "flows/src/login/email_code.rs"),
+    ("ResendChecked", "flows/src/login/resend.rs"),
     ("SessionChecked", "flows/src/login/follow.rs"),
     ("NewPasswordChecked", "flows/src/login/new_password.rs"),
 ];

@@ -440,7 +440,7 @@ fn misdirected(world: &World, by: u8, (user, own): (u8, u8), out: &mut Vec<Post>
     }
 }
 
-/// `email_code::resend`.
+/// `resend::resend`.
 fn resends(world: &World, by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
     let browser = world.jars[usize::from(by)].browser;
     let Some(challenge) = answered(world, at, browser, rules) else { return };

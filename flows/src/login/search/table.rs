@@ -3,7 +3,7 @@
 
 use super::{
     super::{
-        email_code::{CodeChecked, CodeVerdict, ResendChecked, ResendVerdict},
+        email_code::{CodeChecked, CodeVerdict},
         follow::SessionChecked,
         machine::{
             Completed, Effect, Facts, First, Input, NewPassword, Person, Refusal, Second,
@@ -11,6 +11,7 @@ use super::{
         },
         new_password::NewPasswordChecked,
         password::{PasswordChecked, PasswordVerdict},
+        resend::{ResendChecked, ResendVerdict},
     },
     executor::StepFn,
     world::{challenge_id, session_id, user_id},

@@ -8,7 +8,7 @@ use store::{ChallengeId, SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::super::{
-    email_code::{CodeChecked, CodeVerdict, ResendChecked, ResendVerdict},
+    email_code::{CodeChecked, CodeVerdict},
     follow::SessionChecked,
     machine::{
         self, Completed, Input, NewPassword, Refusal, Second, SecondChecked, SecondMethod, State,
@@ -16,6 +16,7 @@ use super::super::{
     },
     new_password::NewPasswordChecked,
     password::{PasswordChecked, PasswordVerdict},
+    resend::{ResendChecked, ResendVerdict},
 };
 
 /// The person whose account must be safe; the mail of it is read at home only.

@@ -2,12 +2,13 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{
-    self, CodeView, Due, Resend, Shown, email_code, follow,
+    CodeView, Due, Resend, Shown, email_code, follow,
     machine::{Refusal, Time},
+    resend,
 };
 
 use super::{
-    Token, Typed, attempt, client_name, respond, source, step,
+    Token, Typed, attempt, client_name, respond, source, step, way_out,
     words::{Voice, takes_code},
 };
 use crate::{
@@ -39,12 +40,11 @@ pub(in crate::http) async fn post(
     };
     let typed = Typed { code: form.text("code"), ..Typed::default() };
     let (cx, visit) = (&ask.cx, &ask.visit);
-    let answer = match form.text("action") {
-        "cancel" => login::cancel(cx, visit, name).await?,
-        "restart" => login::restart(cx, visit, name).await?,
-        "resend" => email_code::resend(cx, visit, name).await?,
-        _ if form.text("follow") == "session" => follow::go_on(cx, visit, name).await?,
-        _ => email_code::post(cx, visit, name, typed.code).await?,
+    let answer = match way_out(&ask, &form, name).await? {
+        Some(answer) => answer,
+        None if form.text("action") == "resend" => resend::resend(cx, visit, name).await?,
+        None if form.text("follow") == "session" => follow::go_on(cx, visit, name).await?,
+        None => email_code::post(cx, visit, name, typed.code).await?,
     };
     respond(&app, &ask, (name, typed), answer).await
 }

@@ -1,0 +1,33 @@
+//! The window of a code: until when it is good, computed with the live setting and stored nowhere.
+
+use store::{Timestamp, email_challenge::EmailChallenge};
+
+use super::machine::Time;
+use crate::Cx;
+
+/// Where the clock stands for a challenge, with the live window.
+pub(crate) fn time(cx: &Cx, challenge: &EmailChallenge) -> Time {
+    if cx.now < good_until(cx, challenge) {
+        Time::Open
+    } else if cx.now < cap(cx, challenge) {
+        Time::Late
+    } else {
+        Time::Past
+    }
+}
+
+/// Until when a code is good. No acceptance recorded yet: until the cap.
+pub(crate) fn good_until(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
+    let cap = cap(cx, challenge);
+    challenge.last_accepted_at.map_or(cap, |at| at.plus(cx.settings.code_window).min(cap))
+}
+
+/// The time after which a challenge cannot be answered, however often it is sent.
+pub(crate) fn cap(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
+    challenge.first_issued_at.plus(cx.settings.code_window * 2)
+}
+
+/// Whether a new tab joins this challenge: tries are left, and its code is still good.
+pub(super) fn can_be_joined(cx: &Cx, challenge: &EmailChallenge) -> bool {
+    challenge.tries < cx.settings.code_tries && time(cx, challenge) == Time::Open
+}
