@@ -33,28 +33,7 @@ impl Victim {
         };
         let add = ["user", "add", &patient.email, "--name", "Mere", "--password-stdin", "--json"];
         vestibule_tests::proc::run(served.command(&add), "a walk along the river\n").await;
-        let redirect_uri = "https://portal.example/callback".to_owned();
-        let add = [
-            "client",
-            "add",
-            "portal",
-            "--profile",
-            "web",
-            "--redirect-uri",
-            &redirect_uri,
-            "--first-party",
-            "--json",
-        ];
-        let out = vestibule_tests::proc::run(served.command(&add), "").await;
-        let secret = serde_json::from_str::<serde_json::Value>(&out).unwrap()["client_secret"]
-            .as_str()
-            .map(str::to_owned);
-        let client = Client {
-            id: "portal".to_owned(),
-            secret,
-            redirect_uri,
-            auth_method: flows::client::AuthMethod::Basic,
-        };
+        let client = served.add_portal("https://portal.example/callback").await;
         let (db, browser) = (data.open().await, HttpBrowser::at(&served.issuer()));
         let serve = Some(served.serve().await);
         Self { served, serve, db, browser, client, patient, _data: data }

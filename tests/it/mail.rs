@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use vestibule_tests::{app::TestApp, mailbox::Fault, on_both_engines};
+use vestibule_tests::{
+    app::{Patient, TestApp},
+    client::{Client, Pending},
+    http::{Answer, HttpBrowser},
+    mailbox::Fault,
+    on_both_engines,
+};
 
 on_both_engines! {
     async fn the_mail_says_what_the_page_says(engine) {
@@ -42,11 +48,8 @@ on_both_engines! {
     async fn a_refusal_for_now_is_tried_again(engine) {
         let app = TestApp::start(engine).await;
         let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.mail.fault(Fault::Refuse(451), 1);
         let browser = app.browser();
-        let (start, pending) = browser.start(&client).await;
-        let page = browser.password(&start, &patient).await;
-        app.mail.wait_for_refusals(1).await;
+        let (page, pending) = refused_once(&app, &browser, (&client, &patient)).await;
         app.clock.advance(Duration::from_secs(10));
         let code = app.mail.code(&patient.email, 1).await;
         browser.code(&page, &code).await.landed(pending).code();
@@ -69,11 +72,8 @@ on_both_engines! {
     async fn the_window_counts_from_acceptance(engine) {
         let app = TestApp::start(engine).await;
         let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.mail.fault(Fault::Refuse(451), 1);
         let browser = app.browser();
-        let (start, pending) = browser.start(&client).await;
-        let page = browser.password(&start, &patient).await;
-        app.mail.wait_for_refusals(1).await;
+        let (page, pending) = refused_once(&app, &browser, (&client, &patient)).await;
         app.clock.advance(Duration::from_mins(10));
         let code = app.mail.code(&patient.email, 1).await;
         settled(&browser, page.form().value("attempt")).await;
@@ -132,11 +132,21 @@ on_both_engines! {
     }
 }
 
+/// Up to the code page, with a mail that the server has refused for now.
+async fn refused_once(
+    app: &TestApp,
+    browser: &HttpBrowser,
+    (client, patient): (&Client, &Patient),
+) -> (Answer, Pending) {
+    app.mail.fault(Fault::Refuse(451), 1);
+    let (start, pending) = browser.start(client).await;
+    let page = browser.password(&start, patient).await;
+    app.mail.wait_for_refusals(1).await;
+    (page, pending)
+}
+
 /// The code page once the mail server has taken the mail: the page then names clock times.
-async fn settled(
-    browser: &vestibule_tests::http::HttpBrowser,
-    attempt: &str,
-) -> vestibule_tests::http::Answer {
+async fn settled(browser: &HttpBrowser, attempt: &str) -> Answer {
     for _ in 0..200 {
         let page = browser.get(format!("/login/code?attempt={attempt}")).await;
         if clock_times(&page.text()).len() >= 2 {

@@ -5,14 +5,16 @@ use std::{
     sync::Arc,
 };
 
+use flows::client::AuthMethod;
 use store::DbConfig;
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::{
+    client::Client,
     db::{Engine, TestDb},
     mailbox::Mailbox,
-    proc::{Proc, idp},
+    proc::{Proc, idp, run},
 };
 
 /// A configuration of `serve` with its mail server.
@@ -75,6 +77,20 @@ impl Served {
         let mut command = idp();
         command.args(args).arg("--config").arg(self.file());
         command
+    }
+
+    /// Registers a first-party client `portal` of the web profile, as an operator would.
+    pub async fn add_portal(&self, redirect_uri: &str) -> Client {
+        let add = ["client", "add", "portal", "--profile", "web", "--first-party", "--json"];
+        let mut command = self.command(&add);
+        command.args(["--redirect-uri", redirect_uri]);
+        let added: serde_json::Value = serde_json::from_str(&run(command, "").await).expect("JSON");
+        Client {
+            id: "portal".to_owned(),
+            secret: added["client_secret"].as_str().map(str::to_owned),
+            redirect_uri: redirect_uri.to_owned(),
+            auth_method: AuthMethod::Basic,
+        }
     }
 
     /// How to open its database.

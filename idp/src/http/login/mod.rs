@@ -88,6 +88,15 @@ async fn attempt<'f>(
     }
 }
 
+/// "Cancel" and "start again", which every step offers; `None` when the step itself was answered.
+async fn way_out(ask: &Ask, form: &Form, name: &str) -> Result<Option<Answer>, Failure> {
+    Ok(match form.text("action") {
+        "cancel" => Some(login::cancel(&ask.cx, &ask.visit, name).await?),
+        "restart" => Some(login::restart(&ask.cx, &ask.visit, name).await?),
+        _ => None,
+    })
+}
+
 /// Turns an answer into a response.
 async fn respond(
     app: &App,

@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{self, Due, Shown};
 
-use super::{Token, Typed, attempt, respond, source, step};
+use super::{Token, Typed, attempt, respond, source, step, way_out};
 use crate::{
     app::App,
     http::{
@@ -31,12 +31,11 @@ pub(in crate::http) async fn post(
         Ok(name) => name,
         Err(response) => return Ok(response),
     };
-    let (cx, visit) = (&ask.cx, &ask.visit);
-    let typed = Typed { nothing: form.text("new_password").trim().is_empty(), ..Typed::default() };
-    let answer = match form.text("action") {
-        "cancel" => login::cancel(cx, visit, name).await?,
-        "restart" => login::restart(cx, visit, name).await?,
-        _ => login::new_password::post(cx, visit, name, form.text("new_password")).await?,
+    let new = form.text("new_password");
+    let typed = Typed { nothing: new.trim().is_empty(), ..Typed::default() };
+    let answer = match way_out(&ask, &form, name).await? {
+        Some(answer) => answer,
+        None => login::new_password::post(&ask.cx, &ask.visit, name, new).await?,
     };
     respond(&app, &ask, (name, typed), answer).await
 }

@@ -9,7 +9,8 @@ use flows::{
 use keys::Password;
 
 use super::{
-    Token, Typed, asked_as_shown, attempt, client_name, respond, source, step, words::Voice,
+    Token, Typed, asked_as_shown, attempt, client_name, respond, source, step, way_out,
+    words::Voice,
 };
 use crate::{
     app::App,
@@ -39,10 +40,9 @@ pub(in crate::http) async fn post(
         Err(response) => return Ok(response),
     };
     let typed = Typed { email: form.text("email"), ..Typed::default() };
-    let answer = match form.text("action") {
-        "cancel" => login::cancel(&ask.cx, &ask.visit, name).await?,
-        "restart" => login::restart(&ask.cx, &ask.visit, name).await?,
-        _ => match credentials(&Voice::of(&app, &ask), &form) {
+    let answer = match way_out(&ask, &form, name).await? {
+        Some(answer) => answer,
+        None => match credentials(&Voice::of(&app, &ask), &form) {
             Ok((email, password)) => {
                 login::password::post(&ask.cx, &ask.visit, name, &email, password).await?
             }

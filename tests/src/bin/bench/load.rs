@@ -54,26 +54,14 @@ impl Load {
             run(operator.command(&["user", "add", &email, "--password-stdin"]), password).await;
             all.push(Patient { email, password: password.to_owned(), name: String::new() });
         }
-        let add = [
-            "client",
-            "add",
-            "portal",
-            "--profile",
-            "web",
-            "--first-party",
-            "--redirect-uri",
-            REDIRECT,
-            "--json",
-        ];
-        let added: Value =
-            serde_json::from_str(&run(operator.command(&add), "").await).expect("JSON");
+        let client = operator.add_portal(REDIRECT).await;
         // What was added is read by the server within a second.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         let config = operator.database();
         let db = Db::open(&config).await.expect("it opens");
         Self {
             issuer: server.issuer.clone(),
-            client: client("portal", added["client_secret"].as_str(), REDIRECT),
+            client,
             people: all,
             db: matches!(config, DbConfig::Postgres { .. }).then_some(db),
             mail: Some(Arc::clone(&operator.mail)),
