@@ -21,6 +21,16 @@ fn masked(page: &Answer) -> String {
 }
 
 on_both_engines! {
+    /// Our own posts name their origin, because the pages' referrer policy lets them (decision 22).
+    async fn a_browser_without_fetch_metadata_signs_in(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let mut browser = app.browser();
+        browser.fetch_metadata = false;
+        let landed = browser.sign_in(&app, &client, &patient).await;
+        client.tokens(&app, &landed).await;
+    }
+
     /// Part of misuse case 53: the same bytes and the same rows.
     async fn known_and_unknown_people_are_answered_alike(engine) {
         let app = TestApp::start(engine).await;

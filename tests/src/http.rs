@@ -23,6 +23,8 @@ pub struct HttpBrowser {
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
     /// Headers of every request.
     pub extra: Vec<(&'static str, String)>,
+    /// Whether it knows fetch metadata; Safari before 16.4 and many web views send `Origin` alone.
+    pub fetch_metadata: bool,
 }
 
 /// What a server answered.
@@ -71,7 +73,14 @@ impl HttpBrowser {
             .build()
             .expect("a client");
         let issuer = issuer.parse().expect("an address");
-        Self { issuer, address, http, cookies: Arc::default(), extra: Vec::new() }
+        Self {
+            issuer,
+            address,
+            http,
+            cookies: Arc::default(),
+            extra: Vec::new(),
+            fetch_metadata: true,
+        }
     }
 
     /// A browser without cookies, at whoever listens where the issuer says.
@@ -154,6 +163,9 @@ impl HttpBrowser {
             request = request.header("cookie", cookies.join("; "));
         }
         for (name, value) in headers {
+            if !self.fetch_metadata && name.starts_with("sec-fetch-") {
+                continue;
+            }
             request = request.header(*name, *value);
         }
         for (name, value) in &self.extra {

@@ -14,7 +14,10 @@ const COMMON: [(HeaderName, &str); 3] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-const FOR_PEOPLE: [(HeaderName, &str); 4] = [
+const FOR_PEOPLE: [(HeaderName, &str); 5] = [
+    // Not `no-referrer`: with it a browser posts our own forms with `Origin: null` (Fetch, "append a request Origin
+    // header"), and one that knows no fetch metadata could not sign in. No other origin gets a referrer (decision 22).
+    (header::REFERRER_POLICY, "same-origin"),
     (header::CONTENT_SECURITY_POLICY, CSP),
     (header::X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -26,13 +29,13 @@ const FOR_PEOPLE: [(HeaderName, &str); 4] = [
 
 /// Sets what the handler has not set itself.
 pub(super) fn secure(headers: &mut HeaderMap, class: Class, https: bool) {
-    for (name, value) in &COMMON {
-        set(headers, name, value);
-    }
     if class.is_for_people() {
         for (name, value) in &FOR_PEOPLE {
             set(headers, name, value);
         }
+    }
+    for (name, value) in &COMMON {
+        set(headers, name, value);
     }
     if class == Class::Document {
         // Metadata and keys are read by programs of any origin (OpenID Connect Discovery 1.0, section 4).
