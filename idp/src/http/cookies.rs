@@ -74,16 +74,18 @@ impl CookieNames {
 fn read(headers: &HeaderMap, name: &str) -> Option<OpaqueToken> {
     let mut found = None;
     for header in headers.get_all(header::COOKIE) {
-        for pair in header.to_str().ok()?.split(';') {
-            if let Some((key, value)) = pair.trim().split_once('=')
-                && key == name
+        // Bytes: a cookie of a neighbour on the same domain may hold anything, and is none of our business.
+        for pair in header.as_bytes().split(|byte| *byte == b';') {
+            let pair = pair.trim_ascii();
+            if let Some(value) =
+                pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
                 && found.replace(value).is_some()
             {
                 return None;
             }
         }
     }
-    found.and_then(OpaqueToken::parse)
+    OpaqueToken::parse(std::str::from_utf8(found?).ok()?)
 }
 
 #[cfg(test)]
@@ -98,6 +100,9 @@ mod tests {
         headers.insert(header::COOKIE, format!("a=b; __Host-browser={value}").parse().unwrap());
         assert!(names.browser(&headers).is_some());
         assert!(names.session(&headers).is_none());
+        let beside = [b"name=K\xc4\x81hui; __Host-browser=".as_slice(), value.as_bytes()].concat();
+        headers.insert(header::COOKIE, HeaderValue::from_bytes(&beside).unwrap());
+        assert!(names.browser(&headers).is_some(), "a neighbour's cookie is not text");
         headers.append(header::COOKIE, format!("__Host-browser={value}").parse().unwrap());
         assert!(names.browser(&headers).is_none());
     }
