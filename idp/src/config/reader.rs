@@ -166,8 +166,12 @@ impl Reader {
             self.problem(key, "must be a list of texts");
             return None;
         };
-        let trimmed = texts.iter().map(|text| text.trim().to_owned());
-        Some(trimmed.filter(|text| !text.is_empty()).collect())
+        // An empty variable would otherwise put "nobody" in the place of the file's list.
+        if texts.iter().any(|text| text.trim().is_empty()) {
+            self.problem(key, "has an empty entry; leave it out");
+            return None;
+        }
+        Some(texts.iter().map(|text| text.trim().to_owned()).collect())
     }
 
     /// All problems, with one for each key that no section knows.
