@@ -205,6 +205,8 @@ impl Server {
             if alive == Ok(true) {
                 return Ok(connection);
             }
+            // They rested side by side: what cut this one has cut the others, and each would take as long to find out.
+            self.lock().clear();
         }
         let smtp = self.connect().await.map_err(|error| SendError::of_session(&error))?;
         Ok(Connection { smtp, messages: 0 })
@@ -261,14 +263,31 @@ impl SendError {
         Self { permanent: false, text: without_addresses(&error.to_string()) }
     }
 
-    /// Of the 5xx replies to a message, those about the mailbox or the content are for good (RFC
-    /// 5321, section 4.2.3); the rest (commands, authentication, encryption) is between the server
-    /// and us, and will work when an operator has mended it.
+    /// Of the 5xx replies to a message, those about the recipient's mailbox are for good; the rest (policy, our sender,
+    /// our quota, commands, authentication, encryption) is between the server and us, and will work when an operator
+    /// has mended it. The enhanced status says which it is (RFC 3463, section 3); without one, the code (RFC 5321,
+    /// section 4.2.3).
     fn of_message(error: &lettre::transport::smtp::Error) -> Self {
-        let code = error.status().map(u16::from);
-        let permanent = matches!(code, Some(550..=554 | 556)) || error.is_client();
-        Self { permanent, text: without_addresses(&error.to_string()) }
+        let text = error.to_string();
+        let of_recipient = match (error.status().map(u16::from), enhanced(&text)) {
+            (Some(500..), Some((1, detail))) => !SENDERS_ADDRESS.contains(&detail),
+            (Some(500..), Some((subject, _))) => subject == 2,
+            (Some(550..=553 | 556), None) => true,
+            _ => false,
+        };
+        Self { permanent: of_recipient || error.is_client(), text: without_addresses(&text) }
     }
+}
+
+/// Details of the subject "addressing" that are about the sender (RFC 3463, section 3.2).
+const SENDERS_ADDRESS: [u16; 2] = [7, 8];
+
+/// Subject and detail of a permanent failure's enhanced status, `5.1.1`, if the reply has one.
+fn enhanced(reply: &str) -> Option<(u16, u16)> {
+    reply.split_whitespace().find_map(|word| {
+        let (subject, detail) = word.strip_prefix("5.")?.split_once('.')?;
+        Some((subject.parse().ok()?, detail.parse().ok()?))
+    })
 }
 
 /// Servers repeat the address that they refuse, and logs are no place for it.

@@ -53,7 +53,12 @@ async fn refused_for_good_or_for_now() {
     let cases = [
         ("550 5.1.1 <mere@patient.example>: no such user", true),
         ("552 5.2.2 mailbox full", true),
-        ("554 5.7.1 not wanted", true),
+        ("550 no such user", true),
+        ("550 5.1.8 sender rejected", false),
+        ("550 5.4.5 daily limit exceeded", false),
+        ("553 5.7.1 sender not owned", false),
+        ("554 5.7.1 not wanted", false),
+        ("554 transaction failed", false),
         ("451 4.3.0 try again", false),
         ("421 too many connections", false),
         ("530 5.7.0 must issue STARTTLS first", false),
