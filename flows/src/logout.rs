@@ -19,6 +19,8 @@ pub enum Outcome {
     Ask {
         /// The signed-in person's name.
         person: String,
+        /// The registered address that it leads to afterwards.
+        to: Option<String>,
     },
     /// Signed out: to this address of the client's, or to our own page.
     SignedOut {
@@ -43,7 +45,7 @@ pub async fn logout(cx: &Cx, visit: &Visit, params: &Params, confirmed: bool) ->
     let Some(live) = live else { return Ok(Outcome::SignedOut { to }) };
     let own = hint.is_some_and(|hint| hint.sid == live.sid);
     if !own && !confirmed {
-        return Ok(Outcome::Ask { person: live.name });
+        return Ok(Outcome::Ask { person: live.name, to });
     }
     end(cx, &live).await?;
     Ok(Outcome::SignedOut { to })

@@ -109,4 +109,20 @@ on_both_engines! {
             assert!(page.says("You are signed out"), "{address}");
         }
     }
+
+    /// The page that asks lets its form lead to the registered address and to no other (decision 18).
+    async fn the_question_leads_to_the_registered_address_alone(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, browser, _) = start(&app).await;
+        let (other, hemi) = (app.browser(), app.patient("Hemi").await);
+        let tokens = client.tokens(&app, &other.sign_in(&app, &client, &hemi).await).await;
+        let hint = tokens["id_token"].as_str().unwrap();
+        for (address, source) in [("https://evil.example/x", None), (BACK, Some("https://portal.example"))] {
+            let params = [("id_token_hint", hint), ("post_logout_redirect_uri", address)];
+            let page = browser.get(logout(&app, &params)).await;
+            let csp = page.headers["content-security-policy"].to_str().unwrap();
+            assert!(!csp.contains("evil"), "{csp}");
+            assert_eq!(csp.contains("form-action 'self' https://portal.example"), source.is_some(), "{csp}");
+        }
+    }
 }

@@ -54,7 +54,7 @@ pub(in crate::http) async fn post(
 
 async fn run(app: &App, ask: &Ask, params: &Params, confirmed: bool) -> Result<Response, Failure> {
     match logout::logout(&ask.cx, &ask.visit, params, confirmed).await? {
-        Outcome::Ask { person } => question(app, ask, params, &person),
+        Outcome::Ask { person, to } => question(app, ask, params, (&person, to.as_deref())),
         Outcome::SignedOut { to } => {
             let mut response = match to {
                 Some(to) => page::see_other(&to),
@@ -66,7 +66,12 @@ async fn run(app: &App, ask: &Ask, params: &Params, confirmed: bool) -> Result<R
     }
 }
 
-fn question(app: &App, ask: &Ask, params: &Params, person: &str) -> Result<Response, Failure> {
+fn question(
+    app: &App,
+    ask: &Ask,
+    params: &Params,
+    (person, to): (&str, Option<&str>),
+) -> Result<Response, Failure> {
     let carried: Vec<(&str, &str)> =
         CARRIED.iter().filter_map(|name| params.get(name).map(|value| (*name, value))).collect();
     let form = ask.cx.root.form_token(&ask.visit.browser, "", STEP);
@@ -77,8 +82,8 @@ fn question(app: &App, ask: &Ask, params: &Params, person: &str) -> Result<Respo
         fields: &carried,
         f,
     };
-    // The post may end in a redirect to the client's page.
-    let source = params.get("post_logout_redirect_uri").and_then(form_action_source);
+    // The post may end in a redirect to the client's registered page, and to no other (decision 18).
+    let source = to.and_then(form_action_source);
     page::form(&html, axum::http::StatusCode::OK, source.as_deref(), ask)
 }
 
