@@ -20,6 +20,7 @@ pub mod login;
 pub mod logout;
 pub mod notify;
 pub mod request;
+pub mod retention;
 mod session;
 pub mod settings;
 mod sign_in;

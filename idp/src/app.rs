@@ -73,6 +73,8 @@ pub struct Parts {
     pub mailer: Mailer,
     /// Wakes the workers when a request may have written a job.
     pub jobs: Wake,
+    /// A random name of this process, by which it holds leases.
+    pub process: String,
     /// Names of the cookies.
     pub cookies: CookieNames,
     /// The discovery document.
@@ -97,6 +99,7 @@ impl App {
         let app = Self(Arc::new(Parts {
             metadata: flows::discovery::metadata(build.issuer.as_str())?,
             cookies: CookieNames::for_issuer(&build.issuer),
+            process: [flows::cx::reference(&build.rng), flows::cx::reference(&build.rng)].concat(),
             issuer: build.issuer,
             issuer_text,
             brand: build.brand,

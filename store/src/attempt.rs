@@ -102,3 +102,13 @@ pub async fn move_browser(sql: &mut impl Sql, browser: BrowserChange<'_>) -> Res
         .await?;
     Ok(())
 }
+
+/// Deletes up to `most` attempts that began before `before`; returns how many.
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+    sql.q("DELETE FROM attempts WHERE id IN
+           (SELECT id FROM attempts WHERE created_at < $1 ORDER BY created_at LIMIT $2)")
+        .bind(before)
+        .bind(most)
+        .exec()
+        .await
+}

@@ -15,6 +15,7 @@ mod error;
 pub mod grant;
 mod id;
 pub mod job;
+pub mod lease;
 pub mod password;
 pub mod revision;
 pub mod session;

@@ -1,5 +1,6 @@
 //! Work that was decided in a transaction and happens after it: one worker per lane, so that no lane waits for another.
 
+mod leased;
 mod mail;
 mod worker;
 
@@ -43,6 +44,7 @@ pub async fn run(app: App, stop: watch::Receiver<bool>) {
     for lane in Lane::ALL {
         lanes.spawn(worker::run(app.clone(), lane, stop.clone()));
     }
+    lanes.spawn(leased::run(app, stop));
     while let Some(ended) = lanes.join_next().await {
         if let Err(error) = ended {
             tracing::error!(%error, "alarm: a worker ended");

@@ -1,0 +1,76 @@
+//! Work that comes round, done by one replica at a time: each has a lease of its own, which its holder renews, so that
+//! another replica takes over when the holder dies.
+
+use std::{pin::Pin, time::Duration};
+
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::app::App;
+
+/// How long a holder may be silent before another takes over, beside the interval itself. More than clocks differ.
+const SILENCE: Duration = Duration::from_secs(10);
+
+type Working = Pin<Box<dyn Future<Output = Result<(), flows::Error>> + Send>>;
+
+/// One kind of work.
+struct Task {
+    name: &'static str,
+    every: Duration,
+    work: fn(App) -> Working,
+}
+
+/// THE list of work that comes round.
+const TASKS: [Task; 1] = [Task {
+    name: "retention",
+    every: Duration::from_mins(10),
+    work: |app| {
+        Box::pin(async move {
+            let gone = flows::retention::sweep(&app.system_cx("retention")).await?;
+            if gone > 0 {
+                tracing::info!(rows = gone, "swept what has served its time");
+            }
+            Ok(())
+        })
+    },
+}];
+
+/// Does all of it until `stop`, then gives every lease back.
+pub(super) async fn run(app: App, stop: watch::Receiver<bool>) {
+    let mut tasks = JoinSet::new();
+    for task in &TASKS {
+        tasks.spawn(repeat(app.clone(), task, stop.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "alarm: work that comes round ended");
+        }
+    }
+    let released = app.db.write(async |tx| store::lease::release_all(tx, &app.process).await).await;
+    if let Err(error) = released {
+        tracing::warn!(%error, "leases could not be given back; they end by themselves");
+    }
+}
+
+async fn repeat(app: App, task: &'static Task, mut stop: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(task.every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.wait_for(|stopped| *stopped) => return,
+        }
+        if let Err(error) = once(&app, task).await {
+            tracing::error!(%error, task = task.name, "work that comes round failed; it is tried at the next turn");
+        }
+    }
+}
+
+async fn once(app: &App, task: &Task) -> Result<(), flows::Error> {
+    let now = app.clock.now();
+    let term = (now, now.plus(task.every + SILENCE));
+    let held = app
+        .db
+        .write(async |tx| store::lease::take(tx, task.name, &app.process, term).await)
+        .await?;
+    if held { (task.work)(app.clone()).await } else { Ok(()) }
+}

@@ -1,0 +1,33 @@
+//! Leases: what one process at a time does, and another takes over when it dies.
+//!
+//! A lease saves work; it proves nothing. Clocks differ and a holder may sleep past its end, so whatever is done under one
+//! is guarded by its own statements.
+
+use crate::{Result, Sql, Timestamp};
+
+/// Takes a lease, or holds it longer, until `until`; false while another holds it.
+pub async fn take(
+    sql: &mut impl Sql,
+    name: &str,
+    holder: &str,
+    (now, until): (Timestamp, Timestamp),
+) -> Result<bool> {
+    let taken: Option<(String,)> = sql
+        .q("INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
+            ON CONFLICT (name) DO UPDATE SET holder = $2, until = $3
+            WHERE leases.holder = $2 OR leases.until <= $4
+            RETURNING holder")
+        .bind(name)
+        .bind(holder)
+        .bind(until)
+        .bind(now)
+        .opt()
+        .await?;
+    Ok(taken.is_some())
+}
+
+/// Gives back every lease of a process that ends.
+pub async fn release_all(sql: &mut impl Sql, holder: &str) -> Result<()> {
+    sql.q("DELETE FROM leases WHERE holder = $1").bind(holder).exec().await?;
+    Ok(())
+}
