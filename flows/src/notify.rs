@@ -343,6 +343,9 @@ pub async fn failed(
             if !store::job::fail(tx, &claimed.job, cx.now, why).await? {
                 return Ok(());
             }
+            if let Letter::Code(code) = letter {
+                store::email_challenge::refused(tx, code.challenge.id, cx.now).await?;
+            }
             let entry = audit::Entry::new(audit::Event::MailFailed)
                 .outcome(outcome)
                 .user(letter.user())

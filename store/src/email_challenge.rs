@@ -39,6 +39,8 @@ pub struct EmailChallenge {
     pub completed_at: Option<Timestamp>,
     /// When a newer one took its place.
     pub superseded_at: Option<Timestamp>,
+    /// When the mail server last refused one for good.
+    pub refused_at: Option<Timestamp>,
 }
 
 impl EmailChallenge {
@@ -178,6 +180,16 @@ pub async fn count_send(
 pub async fn accepted(sql: &mut impl Sql, id: ChallengeId, at: Timestamp) -> Result<()> {
     sql.q("UPDATE email_challenges SET last_accepted_at = $2
            WHERE id = $1 AND (last_accepted_at IS NULL OR last_accepted_at < $2)")
+        .bind(id)
+        .bind(at)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Records that the mail server refused a mail for good.
+pub async fn refused(sql: &mut impl Sql, id: ChallengeId, at: Timestamp) -> Result<()> {
+    sql.q("UPDATE email_challenges SET refused_at = $2 WHERE id = $1")
         .bind(id)
         .bind(at)
         .exec()

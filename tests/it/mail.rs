@@ -55,6 +55,21 @@ on_both_engines! {
         browser.code(&page, &code).await.landed(pending).code();
     }
 
+    /// A mailbox that does not exist: the page says so instead of waiting for a code that nobody will have.
+    async fn a_refusal_for_good_is_told(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        app.mail.fault(Fault::Refuse(550), 1);
+        let browser = app.browser();
+        let (start, _) = browser.start(&client).await;
+        let page = browser.password(&start, &patient).await;
+        let attempt = page.form().value("attempt").to_owned();
+        app.settled().await;
+        let page = browser.get(format!("/login/code?attempt={attempt}")).await;
+        assert!(page.says("did not take our e-mail") && !page.has_field("code"), "{}", page.text());
+        assert_eq!(app.outcomes("mail.failed").await, ["refused"]);
+    }
+
     /// Taken, but the connection broke before that was said: the mail comes twice, with the same code.
     async fn a_mail_that_comes_twice_has_one_code(engine) {
         let app = TestApp::start(engine).await;
@@ -105,7 +120,7 @@ on_both_engines! {
         let seventh = app.browser();
         let (start, _) = seventh.start(&client).await;
         let page = seventh.password(&start, &patient).await;
-        assert!(page.has_field("code"), "{}", page.text());
+        assert!(page.says("We could not send your code") && !page.has_field("code"), "{}", page.text());
         assert_eq!(app.outcomes("code.requested").await.last().map(String::as_str), Some("too_many"));
         assert_eq!(app.mail.mails_to(&patient.email).len(), 6);
     }

@@ -238,6 +238,7 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
         tried: String::new(),
         completed_at: None,
         superseded_at: None,
+        refused_at: None,
     };
     if !store::email_challenge::insert(tx, &challenge).await? {
         // Another tab opened one in the same moment.

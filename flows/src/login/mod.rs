@@ -22,7 +22,7 @@ mod machine_tests;
 #[cfg(test)]
 mod search;
 
-pub use show::{CodeView, Resend, Shown, View, show};
+pub use show::{CodeView, Delivery, Resend, Shown, View, show};
 
 use std::time::Duration;
 

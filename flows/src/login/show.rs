@@ -1,6 +1,6 @@
 //! What a sign-in page shows: the step that is due, whatever was asked for.
 
-use store::Timestamp;
+use store::{Timestamp, email_challenge::EmailChallenge};
 
 use super::{
     code_window, email_code, follow,
@@ -63,12 +63,38 @@ pub struct CodeView {
     pub time: Time,
     /// When it can be sent again.
     pub resend: Resend,
-    /// Whether a mail was asked for at all.
-    pub sent: bool,
-    /// Whether the mail that was asked for last is still on its way to the mail server.
-    pub pending: bool,
+    /// What became of the mail that was asked for last.
+    pub delivery: Delivery,
     /// Whether all tries are spent.
     pub exhausted: bool,
+}
+
+/// How far the mail has come that was asked for last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// There is none: too many were asked for.
+    Unasked,
+    /// It is on its way to the mail server.
+    Pending,
+    /// The mail server took it.
+    Accepted,
+    /// The mail server refused it for good.
+    Refused,
+}
+
+impl Delivery {
+    fn of(challenge: &EmailChallenge) -> Self {
+        let since = |at: Option<Timestamp>| at.is_some_and(|at| at >= challenge.last_requested_at);
+        if challenge.sends == 0 {
+            Self::Unasked
+        } else if since(challenge.last_accepted_at) {
+            Self::Accepted
+        } else if since(challenge.refused_at) {
+            Self::Refused
+        } else {
+            Self::Pending
+        }
+    }
 }
 
 /// When a code can be sent again.
@@ -114,7 +140,7 @@ async fn due(cx: &Cx, visit: &Visit, state: &State) -> Result<View> {
     }
     let challenge = email_code::current(&mut conn, visit, state).await?;
     // A challenge that another tab used up or that is gone cannot be answered here.
-    let Some(challenge) = challenge.filter(store::email_challenge::EmailChallenge::is_open) else {
+    let Some(challenge) = challenge.filter(EmailChallenge::is_open) else {
         return Ok(View::Password);
     };
     let quota = send_quota::quota_until(cx, &mut conn, challenge.user_id).await?;
@@ -127,9 +153,7 @@ async fn due(cx: &Cx, visit: &Visit, state: &State) -> Result<View> {
         until: code_window::good_until(cx, &challenge),
         time: code_window::time(cx, &challenge),
         resend: if next <= cx.now { Resend::Now } else { Resend::At(next) },
-        sent: challenge.sends > 0,
-        pending: challenge.sends > 0
-            && challenge.last_accepted_at.is_none_or(|at| at < challenge.last_requested_at),
+        delivery: Delivery::of(&challenge),
         exhausted: challenge.tries >= cx.settings.code_tries,
     }))
 }

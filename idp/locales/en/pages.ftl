@@ -33,9 +33,11 @@ password-error-again = That sign-in could not be finished. Please sign in again
 
 code-title = Enter your code
 code-title-new = Your code no longer works
+code-title-unsent = We could not send your code
 code-sent = We sent a six-digit code to { $address }.
 code-sending = We are sending a six-digit code to { $address }.
 code-sending-again = We are sending the code to { $address } again.
+code-refused = The mail server did not take our e-mail to { $address }. If that is not your address, start again.
 code-not-sent = We could not send a code to { $address }: too many were asked for.
 code-ago = { $minutes ->
     [0] It was sent just now ({ $time }).

@@ -77,6 +77,7 @@ pub(crate) fn challenge(user_id: UserId, address: &str, now: Timestamp) -> Email
         tried: String::new(),
         completed_at: None,
         superseded_at: None,
+        refused_at: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{
-    CodeView, Due, Resend, Shown, email_code, follow,
+    CodeView, Delivery, Due, Resend, Shown, email_code, follow,
     machine::{Refusal, Time},
     resend,
 };
@@ -69,14 +69,18 @@ pub(super) fn page_of<'a>(
     (code, refusal): (&'a str, Option<Refusal>),
 ) -> CodePage<'a> {
     let open = takes_code(view);
-    let title = if open { "code-title" } else { "code-title-new" };
+    let title = match view.delivery {
+        _ if open => "code-title",
+        Delivery::Unasked | Delivery::Refused => "code-title-unsent",
+        Delivery::Pending | Delivery::Accepted => "code-title-new",
+    };
     CodePage {
         hidden,
         problem: refusal.map(|refusal| voice.code(view, refusal)),
         title: voice.f.l.t(title),
         sent: sent(voice, view),
         status: status(voice, view),
-        reference: (open && view.sent).then_some(view.reference.as_str()),
+        reference: open.then_some(view.reference.as_str()),
         code,
         open,
         resend: resend(voice, view),
@@ -89,13 +93,14 @@ pub(super) fn page_of<'a>(
 fn sent(voice: &Voice<'_>, view: &CodeView) -> String {
     let address = ("address", view.masked.as_str().into());
     let until = ("until", voice.clock(view.until).into());
-    let key = match (view.sent, view.pending, view.accepted_at) {
-        (false, ..) => "code-not-sent",
+    let key = match (view.delivery, view.accepted_at) {
+        (Delivery::Unasked, _) => "code-not-sent",
+        (Delivery::Refused, _) => "code-refused",
         _ if view.exhausted => "code-spent",
         _ if !takes_code(view) => "code-over",
-        (true, false, _) => "code-sent",
-        (true, true, None) => "code-sending",
-        (true, true, Some(_)) => "code-sending-again",
+        (Delivery::Accepted, _) => "code-sent",
+        (Delivery::Pending, None) => "code-sending",
+        (Delivery::Pending, Some(_)) => "code-sending-again",
     };
     voice.f.l.tr(key, &[address, until])
 }
@@ -103,13 +108,13 @@ fn sent(voice: &Voice<'_>, view: &CodeView) -> String {
 /// How long ago, and until when it works. The time in the mail is never later than the one here.
 fn status(voice: &Voice<'_>, view: &CodeView) -> Option<String> {
     let l = voice.f.l;
-    if !view.sent || !takes_code(view) {
+    if !takes_code(view) {
         return None;
     }
     let until = ("until", voice.clock(view.until).into());
     Some(match view.accepted_at {
         _ if view.time != Time::Open => l.t("code-soon").to_owned(),
-        Some(at) if !view.pending => {
+        Some(at) if view.delivery == Delivery::Accepted => {
             let minutes = voice.now.since(at).as_secs() / 60;
             l.tr(
                 "code-ago",
@@ -124,10 +129,10 @@ fn status(voice: &Voice<'_>, view: &CodeView) -> Option<String> {
 
 /// The button's text: the same code again while it can still work, else a new one.
 fn resend(voice: &Voice<'_>, view: &CodeView) -> Option<&'static str> {
-    let key = match (view.sent, view.exhausted || view.time == Time::Past) {
-        (_, true) => "code-new",
-        (false, false) => "code-send",
-        (true, false) => "code-resend",
+    let key = match view.delivery {
+        _ if view.exhausted || view.time == Time::Past => "code-new",
+        Delivery::Unasked => "code-send",
+        Delivery::Pending | Delivery::Accepted | Delivery::Refused => "code-resend",
     };
     (view.resend == Resend::Now).then(|| voice.f.l.t(key))
 }

@@ -108,7 +108,7 @@ async fn respond(
         app.jobs.wake(Lane::Code);
     }
     match answer {
-        Answer::Show(_, refusal) => shown(app, ask, (name, typed), refusal).await,
+        Answer::Show(_, refusal) => shown(app, ask, &due(ask, name).await?, (typed, refusal)),
         Answer::Next(id, due) => Ok(page::see_other(&address(due, &id.to_string())?)),
         Answer::SignedIn { cookies, to } => {
             let mut response = match to {
@@ -150,25 +150,24 @@ async fn due(ask: &Ask, name: &str) -> Result<Shown, Failure> {
 }
 
 /// The page of the step that is due, with what was wrong.
-async fn shown(
+fn shown(
     app: &App,
     ask: &Ask,
-    (name, typed): (&str, Typed<'_>),
-    refusal: Option<Refusal>,
+    shown: &Shown,
+    (typed, refusal): (Typed<'_>, Option<Refusal>),
 ) -> Result<Response, Failure> {
-    let shown = due(ask, name).await?;
     let voice = Voice::of(app, ask);
     match &shown.view {
         View::Password => {
             let problem = refusal.map(|refusal| voice.password(refusal));
-            password::render(app, ask, &shown, (typed.email, problem))
+            password::render(app, ask, shown, (typed.email, problem))
         }
-        View::Code(view) => code::render(app, ask, &shown, (view, typed.code, refusal)),
+        View::Code(view) => code::render(app, ask, shown, (view, typed.code, refusal)),
         View::NewPassword { email } => {
             let problem = refusal.map(|refusal| voice.new_password(refusal, typed.nothing));
-            new_password::render(app, ask, &shown, (email, problem))
+            new_password::render(app, ask, shown, (email, problem))
         }
-        View::SignedIn { person } => code::signed_in(app, ask, &shown, person),
+        View::SignedIn { person } => code::signed_in(app, ask, shown, person),
         View::Complete => Ok(page::see_other(&address(Due::Complete, &shown.attempt)?)),
         View::Cancelled => Err(Failure::StartAgain),
     }
@@ -187,7 +186,7 @@ async fn get(app: &App, ask: &Ask, name: &str, asked: Due) -> Result<Response, F
         View::Cancelled => return Err(Failure::StartAgain),
     };
     if here {
-        self::shown(app, ask, (name, Typed::default()), None).await
+        self::shown(app, ask, &shown, (Typed::default(), None))
     } else {
         Ok(page::see_other(&address(due, &shown.attempt)?))
     }

@@ -4,7 +4,7 @@ use askama::Template;
 use flows::{
     account::password::BadPassword,
     email::BadEmail,
-    login::{CodeView, Resend, machine::Refusal, machine::Time},
+    login::{CodeView, Delivery, Resend, machine::Refusal, machine::Time},
 };
 use jiff::tz::TimeZone;
 use store::Timestamp;
@@ -43,8 +43,7 @@ fn view() -> CodeView {
         until: at("2026-11-24T09:56:10Z"),
         time: Time::Open,
         resend: Resend::Now,
-        sent: true,
-        pending: false,
+        delivery: Delivery::Accepted,
         exhausted: false,
     }
 }
@@ -56,15 +55,15 @@ fn every_view() -> Vec<CodeView> {
         Resend::At(at("2026-11-24T09:44:30Z")),
         Resend::At(at("2026-11-25T09:41:00Z")),
     ];
+    let deliveries = [Delivery::Unasked, Delivery::Pending, Delivery::Accepted, Delivery::Refused];
     let mut views = Vec::new();
     for time in [Time::Open, Time::Late, Time::Past] {
         for resend in waits {
-            for bits in 0..16 {
-                let bit = |n: u32| bits >> n & 1 == 1;
+            for bits in 0..16_usize {
+                let bit = |n: usize| bits >> n & 1 == 1;
                 views.push(CodeView {
                     accepted_at: view().accepted_at.filter(|_| bit(0)),
-                    sent: bit(1),
-                    pending: bit(2),
+                    delivery: deliveries[bits >> 1 & 3],
                     exhausted: bit(3),
                     time,
                     resend,
@@ -163,14 +162,14 @@ fn the_page_says_where_the_code_went_how_long_ago_and_until_when_it_works() {
     ] {
         assert!(page.contains(text), "{text}: {page}");
     }
-    let pending = CodeView { accepted_at: None, pending: true, ..view() };
+    let pending = CodeView { accepted_at: None, delivery: Delivery::Pending, ..view() };
     let page = html(&pending, "", None);
     assert!(page.contains("We are sending a six-digit code to m***@example.org."), "{page}");
     assert!(
         page.contains("It works until 9:56 am at the latest.") && !page.contains("ago"),
         "{page}"
     );
-    let page = html(&CodeView { pending: true, ..view() }, "", None);
+    let page = html(&CodeView { delivery: Delivery::Pending, ..view() }, "", None);
     assert!(page.contains("We are sending the code to m***@example.org again."), "{page}");
     assert!(page.contains("It still works until 9:56 am."), "{page}");
 }
@@ -204,10 +203,36 @@ fn a_code_that_no_longer_works_has_no_field_and_the_way_on_stands_out() {
     }
 }
 
+#[test]
+fn a_code_that_nobody_has_is_not_asked_for() {
+    let nobody = CodeView { accepted_at: None, ..view() };
+    for (view, why, button) in [
+        (
+            CodeView { delivery: Delivery::Unasked, ..nobody.clone() },
+            "too many were asked for",
+            "Send a code",
+        ),
+        (
+            CodeView { delivery: Delivery::Refused, ..nobody },
+            "did not take our e-mail",
+            "Send the code again",
+        ),
+    ] {
+        let page = html(&view, "", None);
+        assert_eq!(contents(&page, "h1").next(), Some("We could not send your code"));
+        assert!(!page.contains("name=\"code\"") && !page.contains("KOWHAI"), "{page}");
+        assert!(page.contains(why) && page.contains(button), "{page}");
+    }
+    // The mail before it is there, and its code still works.
+    let page = html(&CodeView { delivery: Delivery::Refused, ..view() }, "", None);
+    assert!(page.contains("did not take our e-mail") && page.contains("name=\"code\""), "{page}");
+    assert!(page.contains("It still works until 9:56 am."), "{page}");
+}
+
 /// The right code came late and is on its way again: the page asks for it and does not send the person on.
 #[test]
 fn a_late_code_is_entered_once_more() {
-    let late = CodeView { time: Time::Late, pending: true, ..view() };
+    let late = CodeView { time: Time::Late, delivery: Delivery::Pending, ..view() };
     let page = html(&late, "123456", Some(Refusal::Late));
     assert!(page.contains("value=\"123456\""), "{page}");
     assert!(page.contains("We are sending the code to m***@example.org again."), "{page}");
@@ -215,10 +240,13 @@ fn a_late_code_is_entered_once_more() {
     assert!(!page.contains("worked until"), "{page}");
     assert!(says(&late, Refusal::Late).contains("We have sent you the same code again"));
     // Its mails are used up: nothing was sent, and nothing else is said.
-    let unsent =
-        CodeView { pending: false, resend: Resend::At(at("2026-11-24T10:30:00Z")), ..late };
+    let unsent = CodeView {
+        delivery: Delivery::Accepted,
+        resend: Resend::At(at("2026-11-24T10:30:00Z")),
+        ..late
+    };
     assert!(!says(&unsent, Refusal::Late).contains("We have sent"));
-    let unsent = CodeView { sent: false, accepted_at: None, ..view() };
+    let unsent = CodeView { delivery: Delivery::Unasked, accepted_at: None, ..view() };
     assert!(!says(&unsent, Refusal::Expired).contains("We have sent"));
     assert!(html(&unsent, "", None).contains("We could not send a code to m***@example.org"));
 }

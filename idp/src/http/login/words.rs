@@ -5,7 +5,7 @@ use std::time::Duration;
 use flows::{
     account::password::BadPassword,
     email::BadEmail,
-    login::{CodeView, machine::Refusal, machine::Time},
+    login::{CodeView, Delivery, machine::Refusal, machine::Time},
 };
 use jiff::tz::TimeZone;
 use store::Timestamp;
@@ -104,11 +104,13 @@ impl<'a> Voice<'a> {
                 l.tr("code-error-wrong", &[reference, ("left", left.into())])
             }
             // What was decided and what could be sent are two things: a person's mails have a limit.
-            Refusal::Late if view.time != Time::Open && !view.pending => {
+            Refusal::Late if view.time != Time::Open && view.delivery != Delivery::Pending => {
                 l.t("code-error-late-unsent").to_owned()
             }
             Refusal::Late => l.t("code-error-late").to_owned(),
-            Refusal::Expired if !view.sent => l.t("code-error-expired-unsent").to_owned(),
+            Refusal::Expired if view.delivery == Delivery::Unasked => {
+                l.t("code-error-expired-unsent").to_owned()
+            }
             Refusal::Expired => l.tr("code-error-expired", &[reference]),
             Refusal::Superseded => l.tr("code-error-superseded", &[reference]),
             Refusal::Used => l.t("code-error-used").to_owned(),
@@ -159,8 +161,14 @@ impl<'a> Voice<'a> {
 pub(super) fn takes_code(view: &CodeView) -> bool {
     let works = match view.time {
         Time::Open => true,
-        Time::Late => view.pending,
+        Time::Late => view.delivery == Delivery::Pending,
         Time::Past => false,
     };
-    works && !view.exhausted
+    let was_mailed = match view.delivery {
+        Delivery::Pending | Delivery::Accepted => true,
+        // An earlier mail of the same code may be there.
+        Delivery::Refused => view.accepted_at.is_some(),
+        Delivery::Unasked => false,
+    };
+    works && was_mailed && !view.exhausted
 }
