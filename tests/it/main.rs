@@ -1,6 +1,7 @@
 //! Every end-to-end test, in one binary.
 
 mod architecture;
+mod invariant;
 mod journey;
 mod kill;
 mod login;

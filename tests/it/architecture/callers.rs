@@ -197,6 +197,22 @@ fn a_sign_in_has_three_sources() {
     );
 }
 
+/// A row of `sign_ins` is a fact. It is added once and swept when nothing needs it any more.
+#[test]
+fn a_sign_in_is_never_updated() {
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|source| source.path.starts_with("store/")) {
+        let text = source.text.to_uppercase();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let updates =
+            words.windows(2).any(|pair| pair[0].ends_with("UPDATE") && pair[1] == "SIGN_INS");
+        if updates {
+            found.push(source.path.clone());
+        }
+    }
+    assert_none(&found, "a sign-in is a fact: add another one instead of changing it:");
+}
+
 /// `step` makes the one `Complete`, in two places: after the second step, and after the new password that follows it.
 #[test]
 fn the_machine_completes_in_two_places() {
