@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::parse::line;
 use super::reader::Reader;
+use crate::mail::check;
 
 /// Name, help and clock of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct BrandConfig {
 
 impl BrandConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
-        let name = reader.or("brand.name", "Vestibule".to_owned(), |text| line(text, 60));
+        let name = reader.or("brand.name", "Vestibule".to_owned(), name);
         let support = reader.optional("brand.support", |text| line(text, 200));
         let time_zone = reader.optional("brand.time_zone", zone);
         let time_zone = match time_zone? {
@@ -29,6 +30,16 @@ impl BrandConfig {
         };
         Some(Self { name: name?, support: support?, time_zone: time_zone? })
     }
+}
+
+/// The name stands in every mail, and no mail leaves with something like a link in it.
+fn name(text: &str) -> Result<String, String> {
+    check::permitted(text, "brand.name").map_err(|_| {
+        format!(
+            "`{text}` would make every mail look as if it had a link; write a name, not an address"
+        )
+    })?;
+    line(text, 60)
 }
 
 fn zone(text: &str) -> Result<TimeZone, String> {

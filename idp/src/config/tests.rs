@@ -285,6 +285,11 @@ fn each_wrong_value_names_its_key() {
         ("IDP__PROXIES__TRUSTED", "0.0.0.0/0", "proxies.trusted: `0.0.0.0/0` trusts everybody"),
         ("IDP__BRAND__TIME_ZONE", "NZ/Here", "brand.time_zone: `NZ/Here` is not a known time zone"),
         ("IDP__BRAND__NAME", "a\tb", "brand.name: has a line break"),
+        (
+            "IDP__BRAND__NAME",
+            "https://health.example",
+            "brand.name: `https://health.example` would make",
+        ),
         ("IDP__LOG__FORMAT", "xml", "log.format: `xml` is not one of"),
         ("IDP__SHUTDOWN__GRACE", "0s", "shutdown.grace: `0s` is out of range; use 1s to 10m"),
     ];

@@ -152,7 +152,7 @@ fn says(said: &str, words: &Words, part: &str) -> Checked {
 }
 
 /// Whether a text may be in a mail.
-pub(super) fn permitted(text: &str, place: &str) -> Checked {
+pub(crate) fn permitted(text: &str, place: &str) -> Checked {
     let text = text.to_lowercase();
     match FORBIDDEN.iter().find(|forbidden| text.contains(**forbidden)) {
         Some(forbidden) => Err(Malformed::because(format!("{place} has `{forbidden}` in it"))),

@@ -1,6 +1,6 @@
 //! Mail: from what is to be said to a server that accepted it.
 
-mod check;
+pub(crate) mod check;
 pub mod compose;
 pub mod smtp;
 #[cfg(test)]
