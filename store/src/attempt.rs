@@ -46,7 +46,11 @@ pub async fn insert(sql: &mut impl Sql, new: &Attempt) -> Result<bool> {
 
 /// Looks an attempt up.
 pub async fn by_id(sql: &mut impl Sql, id: AttemptId) -> Result<Option<Attempt>> {
-    sql.q("SELECT * FROM attempts WHERE id = $1").bind(id).opt().await
+    sql.q("SELECT id, browser, previous_browser, client_id, request, state, version, created_at, completed_at
+           FROM attempts WHERE id = $1")
+        .bind(id)
+        .opt()
+        .await
 }
 
 /// Sets the next state if nobody did since `version` was read.

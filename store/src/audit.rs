@@ -50,7 +50,8 @@ pub async fn insert(sql: &mut impl Sql, row: &AuditRow) -> Result<()> {
 
 /// The newest events of a person.
 pub async fn of_user(sql: &mut impl Sql, user: UserId, limit: i64) -> Result<Vec<AuditRow>> {
-    sql.q("SELECT * FROM audit WHERE user_id = $1 ORDER BY id DESC LIMIT $2")
+    sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail
+           FROM audit WHERE user_id = $1 ORDER BY id DESC LIMIT $2")
         .bind(user)
         .bind(limit)
         .all()

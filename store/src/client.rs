@@ -40,7 +40,11 @@ pub struct ClientRow {
 
 /// Every client.
 pub async fn all(sql: &mut impl Sql) -> Result<Vec<ClientRow>> {
-    sql.q("SELECT * FROM clients ORDER BY created_at, id").all().await
+    sql.q("SELECT id, name, secret, auth_method, redirect_uris, post_logout_redirect_uris, pkce_required,
+                  first_party, native, subject_type, sector, id_token_alg, created_at
+           FROM clients ORDER BY created_at, id")
+        .all()
+        .await
 }
 
 /// Adds a client; false when the id is taken.

@@ -3,11 +3,12 @@
 //! [`Db::write`] is the only way to a write transaction and [`Db::read`] the only way to read outside one. Both hand
 //! out something that is [`Sql`], on which entity files build statements: `sql.q("..").bind(..).one().await`.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::HashSet, path::PathBuf, str::FromStr, sync::LazyLock, time::Duration};
 
 use sqlx::{
-    Arguments, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type,
-    migrate::Migrator,
+    Arguments, Connection, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Type,
+    migrate::{MigrateError, Migrator},
     pool::PoolConnection,
     postgres::{PgArguments, PgConnectOptions, PgConnection, PgPoolOptions, PgRow},
     sqlite::{
@@ -18,7 +19,19 @@ use sqlx::{
 
 use crate::{Error, Result, Timestamp};
 
-static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
+/// Migrations that a newer build has applied are no error: while an upgrade rolls, and after it was taken back, this build
+/// runs on a schema that is newer than itself.
+static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("../migrations");
+    migrator.set_ignore_missing(true);
+    migrator
+});
+
+/// How long a migration waits for a lock, in milliseconds. Everybody else waits behind it so long. Less than the second
+/// after which PostgreSQL looks for deadlocks, so that it is the migration that gives way and not a sign-in.
+const LOCK_TIMEOUT: &str = "500";
+/// How often a migration asks for its locks: for a minute in all.
+const LOCK_TRIES: usize = 120;
 
 /// Where the database is and how it is opened.
 #[derive(Clone, Debug)]
@@ -186,24 +199,33 @@ impl Db {
         }
     }
 
-    /// Brings the schema to the version of this build.
+    /// Brings the schema to the version of this build; one that is newer is left as it is.
+    ///
+    /// It may run while replicas serve. On PostgreSQL it asks for each lock only briefly, then lets everybody pass who
+    /// waited behind it, and tries again.
+    ///
+    /// # Errors
+    /// A migration failed, the locks were not to be had for a minute, or a migration that was applied is not the one of
+    /// this build.
     pub async fn migrate(&self) -> Result<()> {
         match self {
-            Self::Sqlite { writer, .. } => MIGRATOR.run(writer).await?,
-            Self::Postgres(pool) => MIGRATOR.run(pool).await?,
+            Self::Sqlite { writer, .. } => Ok(MIGRATOR.run(writer).await?),
+            Self::Postgres(pool) => migrate_postgres(pool).await,
         }
-        Ok(())
     }
 
-    /// Whether every migration of this build has been applied.
+    /// Whether every migration of this build has been applied. There may be more, of a newer build.
     pub async fn migrated(&self) -> Result<bool> {
-        let sql = "SELECT COUNT(*) FROM _sqlx_migrations WHERE success";
-        let applied: std::result::Result<(i64,), sqlx::Error> = match self {
-            Self::Sqlite { readers, .. } => sqlx::query_as(sql).fetch_one(readers).await,
-            Self::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await,
+        let sql = "SELECT version FROM _sqlx_migrations WHERE success";
+        let applied: std::result::Result<Vec<(i64,)>, sqlx::Error> = match self {
+            Self::Sqlite { readers, .. } => sqlx::query_as(sql).fetch_all(readers).await,
+            Self::Postgres(pool) => sqlx::query_as(sql).fetch_all(pool).await,
         };
         match applied {
-            Ok((count,)) => Ok(usize::try_from(count).unwrap_or(0) >= MIGRATOR.iter().count()),
+            Ok(rows) => {
+                let versions: HashSet<i64> = rows.into_iter().map(|(version,)| version).collect();
+                Ok(MIGRATOR.iter().all(|migration| versions.contains(&migration.version)))
+            }
             Err(sqlx::Error::Database(_)) => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -323,4 +345,29 @@ async fn open_postgres(url: &str, max_connections: u32) -> Result<Db> {
         .connect_with(options)
         .await?;
     Ok(Db::Postgres(pool))
+}
+
+async fn migrate_postgres(pool: &PgPool) -> Result<()> {
+    // A migration may take long once it has its locks: no limit of requests is for it.
+    let limits = [("lock_timeout", LOCK_TIMEOUT), ("statement_timeout", "0")];
+    let options = pool.connect_options().as_ref().clone().options(limits);
+    let mut tries = LOCK_TRIES;
+    loop {
+        // A connection of its own each time: what a failed try has locked goes with it.
+        let mut connection = PgConnection::connect_with(&options).await?;
+        let done = MIGRATOR.run_direct(None, &mut connection, false).await;
+        connection.close().await?;
+        match done {
+            Err(error) if tries > 1 && is_lock_timeout(&error) => tries -= 1,
+            done => return Ok(done?),
+        }
+    }
+}
+
+/// PostgreSQL's `lock_not_available` (Appendix A, class 55).
+fn is_lock_timeout(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
 }

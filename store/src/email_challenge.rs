@@ -75,7 +75,12 @@ pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
 
 /// Looks a challenge up.
 pub async fn by_id(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<EmailChallenge>> {
-    sql.q("SELECT * FROM email_challenges WHERE id = $1").bind(id).opt().await
+    sql.q("SELECT id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
+                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at
+           FROM email_challenges WHERE id = $1")
+        .bind(id)
+        .opt()
+        .await
 }
 
 /// The challenge of a person in a browser that can still be answered.
@@ -84,7 +89,9 @@ pub async fn open(
     user: UserId,
     browser: &TokenHash,
 ) -> Result<Option<EmailChallenge>> {
-    sql.q("SELECT * FROM email_challenges
+    sql.q("SELECT id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
+                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at
+           FROM email_challenges
            WHERE user_id = $1 AND browser = $2 AND completed_at IS NULL AND superseded_at IS NULL")
         .bind(user)
         .bind(browser)
@@ -98,7 +105,9 @@ pub async fn recent(
     user: UserId,
     since: Timestamp,
 ) -> Result<Vec<EmailChallenge>> {
-    sql.q("SELECT * FROM email_challenges WHERE user_id = $1 AND first_issued_at >= $2
+    sql.q("SELECT id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
+                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at
+           FROM email_challenges WHERE user_id = $1 AND first_issued_at >= $2
            ORDER BY first_issued_at DESC, id DESC LIMIT 8")
         .bind(user)
         .bind(since)

@@ -30,7 +30,8 @@ pub struct SettingRow {
 
 /// The newest version of every setting that was ever changed.
 pub async fn current(sql: &mut impl Sql) -> Result<Vec<SettingRow>> {
-    sql.q("SELECT * FROM settings AS s
+    sql.q("SELECT name, version, value, before, actor, reason, undoes, at
+           FROM settings AS s
            WHERE version = (SELECT MAX(version) FROM settings WHERE name = s.name)")
         .all()
         .await
@@ -38,7 +39,8 @@ pub async fn current(sql: &mut impl Sql) -> Result<Vec<SettingRow>> {
 
 /// The newest version of one setting.
 pub async fn newest(sql: &mut impl Sql, name: &str) -> Result<Option<SettingRow>> {
-    sql.q("SELECT * FROM settings WHERE name = $1 ORDER BY version DESC LIMIT 1")
+    sql.q("SELECT name, version, value, before, actor, reason, undoes, at
+           FROM settings WHERE name = $1 ORDER BY version DESC LIMIT 1")
         .bind(name)
         .opt()
         .await
@@ -46,7 +48,11 @@ pub async fn newest(sql: &mut impl Sql, name: &str) -> Result<Option<SettingRow>
 
 /// Every version of one setting, newest first.
 pub async fn history(sql: &mut impl Sql, name: &str) -> Result<Vec<SettingRow>> {
-    sql.q("SELECT * FROM settings WHERE name = $1 ORDER BY version DESC").bind(name).all().await
+    sql.q("SELECT name, version, value, before, actor, reason, undoes, at
+           FROM settings WHERE name = $1 ORDER BY version DESC")
+        .bind(name)
+        .all()
+        .await
 }
 
 /// Adds a version; false when somebody else added the same one first.

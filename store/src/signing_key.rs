@@ -24,7 +24,9 @@ pub struct SigningKeyRow {
 
 /// Every key, oldest first.
 pub async fn all(sql: &mut impl Sql) -> Result<Vec<SigningKeyRow>> {
-    sql.q("SELECT * FROM signing_keys ORDER BY signs_from, id").all().await
+    sql.q("SELECT id, algorithm, sealed, created_at, signs_from FROM signing_keys ORDER BY signs_from, id")
+        .all()
+        .await
 }
 
 /// Adds a key.

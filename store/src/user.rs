@@ -49,7 +49,12 @@ pub struct UserWithPassword {
 
 /// Looks a person up by canonical address.
 pub async fn by_email(sql: &mut impl Sql, canonical: &str) -> Result<Option<User>> {
-    sql.q("SELECT * FROM users WHERE email_canonical = $1").bind(canonical).opt().await
+    sql.q("SELECT id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch,
+                  tokens_invalid_before, password_change_required_since, updated_at, created_at
+           FROM users WHERE email_canonical = $1")
+        .bind(canonical)
+        .opt()
+        .await
 }
 
 /// Looks a person and the stored password up by canonical address.
@@ -57,9 +62,12 @@ pub async fn with_password(
     sql: &mut impl Sql,
     canonical: &str,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.*, passwords.phc, passwords.version AS password_version
+    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.email, users.email_canonical,
+                  users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before,
+                  users.password_change_required_since, users.updated_at, users.created_at,
+                  passwords.phc, passwords.version AS password_version
            FROM users LEFT JOIN passwords ON passwords.user_id = users.id
-           WHERE email_canonical = $1")
+           WHERE users.email_canonical = $1")
         .bind(canonical)
         .opt()
         .await
@@ -70,7 +78,10 @@ pub async fn by_id_with_password(
     sql: &mut impl Sql,
     id: UserId,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.*, passwords.phc, passwords.version AS password_version
+    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.email, users.email_canonical,
+                  users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before,
+                  users.password_change_required_since, users.updated_at, users.created_at,
+                  passwords.phc, passwords.version AS password_version
            FROM users LEFT JOIN passwords ON passwords.user_id = users.id WHERE users.id = $1")
         .bind(id)
         .opt()
@@ -79,7 +90,12 @@ pub async fn by_id_with_password(
 
 /// Looks a person up by id.
 pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
-    sql.q("SELECT * FROM users WHERE id = $1").bind(id).opt().await
+    sql.q("SELECT id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch,
+                  tokens_invalid_before, password_change_required_since, updated_at, created_at
+           FROM users WHERE id = $1")
+        .bind(id)
+        .opt()
+        .await
 }
 
 /// Adds a person; false when the canonical address is taken: a collision is refused, never merged.

@@ -14,3 +14,4 @@ mod relying_party;
 mod replicas;
 mod routes;
 mod tabs;
+mod upgrade;

@@ -3,6 +3,7 @@
 
 mod callers;
 mod crates;
+mod expand;
 mod functions;
 mod one_of_each;
 mod paths;

@@ -1,0 +1,206 @@
+//! A migration only expands: the program of before it runs on, unnoticed, while an upgrade is rolled out.
+
+use super::{
+    assert_none,
+    source::{places_of, sources},
+    sql::statements,
+};
+
+/// Stands in the line before a statement that takes something away, with the reason why no program misses it any more.
+const CONTRACT: &str = "-- contract:";
+
+/// A statement of a migration, as upper-case text in one line.
+struct Step {
+    text: String,
+    line: usize,
+    /// Whether the line before it says why it may take something away.
+    contract: bool,
+}
+
+/// The statements of a migration.
+fn steps(sql: &str) -> Vec<Step> {
+    let mut found = Vec::new();
+    let (mut text, mut begin, mut contract) = (String::new(), 0, false);
+    for (number, line) in sql.lines().enumerate() {
+        if text.is_empty() {
+            begin = number + 1;
+            if let Some(reason) = line.trim().strip_prefix(CONTRACT) {
+                contract = reason.trim().len() >= 20;
+                continue;
+            }
+        }
+        let code = line.split("--").next().unwrap_or_default();
+        for piece in code.split_inclusive(';') {
+            text.push_str(&piece.trim().to_uppercase());
+            text.push(' ');
+            if piece.ends_with(';') {
+                let whole = text.trim_end_matches([' ', ';']).to_owned();
+                found.push(Step { text: whole, line: begin, contract });
+                (text, contract) = (String::new(), false);
+            }
+        }
+        if text.trim().is_empty() {
+            text.clear();
+        }
+    }
+    found
+}
+
+/// The word after a phrase.
+fn word_after<'a>(text: &'a str, phrase: &str) -> &'a str {
+    let rest = text.split_once(phrase).map_or("", |(_, rest)| rest);
+    rest.trim_start().split([' ', '(', ',']).next().unwrap_or_default()
+}
+
+/// Table and column of an `ADD COLUMN`.
+fn added(text: &str) -> Option<(&str, &str)> {
+    text.contains(" ADD COLUMN ")
+        .then(|| (word_after(text, "ALTER TABLE "), word_after(text, " ADD COLUMN ")))
+}
+
+/// The tables that a migration makes, and the columns that it adds: what no older program writes.
+fn new_names(steps: &[Step]) -> Vec<&str> {
+    let tables = steps.iter().filter(|s| s.text.starts_with("CREATE TABLE "));
+    let columns = steps.iter().filter_map(|step| added(&step.text)).map(|(_, column)| column);
+    tables.map(|step| word_after(&step.text, "CREATE TABLE ")).chain(columns).collect()
+}
+
+/// Why an older program would notice a statement.
+fn noticed(step: &Step, new: &[&str]) -> Option<&'static str> {
+    let text = step.text.as_str();
+    if step.contract || text.starts_with("CREATE TABLE ") || text.starts_with("CREATE INDEX ") {
+        return None;
+    }
+    if text.starts_with("INSERT INTO ") && !text.contains(" SELECT ") {
+        return None;
+    }
+    if let Some(index) = text.strip_prefix("CREATE UNIQUE INDEX ") {
+        let table = word_after(index, " ON ");
+        let columns = index.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+        let columns = columns.map_or("", |(columns, _)| columns);
+        let fresh = columns.split(',').all(|column| new.contains(&column.trim()));
+        return (!fresh && !new.contains(&table))
+            .then_some("it may write two alike: make only new tables and new columns unique");
+    }
+    if added(text).is_some() {
+        let required = text.contains("NOT NULL") && !text.contains(" DEFAULT ");
+        return required
+            .then_some("it does not write the new column: let it be NULL, or give it a default");
+    }
+    Some("it still needs what this changes: add beside it, and take away in a later release")
+}
+
+/// The migrations, by name; the first made the schema.
+fn migrations() -> Vec<(String, String)> {
+    let folder = vestibule_tests::root().join("migrations");
+    let mut found: Vec<_> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "sql"))
+        .map(|path| {
+            let name = path.file_name().unwrap_or_default().display().to_string();
+            (name, std::fs::read_to_string(&path).expect("a migration"))
+        })
+        .filter(|(name, _)| !name.starts_with("0001_"))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn migrations_only_expand() {
+    let mut findings = Vec::new();
+    for (name, text) in migrations() {
+        let steps = steps(&text);
+        assert!(
+            !steps.is_empty(),
+            "{name} has no statement; correct this test's way of finding them"
+        );
+        let new = new_names(&steps);
+        findings.extend(steps.iter().filter_map(|step| {
+            noticed(step, &new).map(|why| format!("{name}:{}: {}: {why}", step.line, step.text))
+        }));
+    }
+    assert_none(
+        &findings,
+        "the program of before an upgrade runs on the schema of after it (migrations/README.md):",
+    );
+}
+
+/// A name that stands alone in a joined statement gets a second meaning when another of its tables gains a column of that
+/// name, and an older program's statement fails.
+#[test]
+fn a_new_column_makes_no_joined_statement_ambiguous() {
+    let mut findings = Vec::new();
+    let joined: Vec<(String, String)> = sources()
+        .iter()
+        .filter(|source| source.krate() == "store")
+        .flat_map(|source| {
+            statements(source).into_iter().map(|(at, text)| (source.place(at), text))
+        })
+        .filter(|(_, text)| text.contains(" JOIN "))
+        .collect();
+    assert!(joined.len() > 4, "{} joined statements were found", joined.len());
+    for (name, text) in migrations() {
+        for step in steps(&text) {
+            let Some((table, column)) = added(&step.text) else { continue };
+            findings.extend(
+                joined
+                    .iter()
+                    .filter(|(_, sql)| {
+                        places_of(sql, table).next().is_some() && is_bare(sql, column)
+                    })
+                    .map(|(place, _)| format!("{name}:{}: {column}, in {place}", step.line)),
+            );
+        }
+    }
+    assert_none(
+        &findings,
+        "give the column another name, these statements say it without a table:",
+    );
+}
+
+/// Whether a statement says a column without its table.
+fn is_bare(sql: &str, column: &str) -> bool {
+    places_of(sql, column).any(|at| !sql[..at].ends_with('.') && !sql[..at].ends_with(" AS "))
+}
+
+#[test]
+fn what_an_older_program_notices() {
+    let found = |sql: &str| {
+        let steps = steps(sql);
+        let new = new_names(&steps);
+        steps.iter().filter(|step| noticed(step, &new).is_some()).count()
+    };
+    for sql in [
+        "-- Why.\n\nALTER TABLE a ADD COLUMN b BIGINT; -- may be NULL",
+        "ALTER TABLE a\n  ADD COLUMN b TEXT NOT NULL\n  DEFAULT 'x' CHECK (b <> '');",
+        "CREATE TABLE a (b TEXT NOT NULL UNIQUE);\nCREATE UNIQUE INDEX a_b ON a (b);",
+        "ALTER TABLE a ADD COLUMN b TEXT; CREATE UNIQUE INDEX a_b ON a (b) WHERE b IS NOT NULL;",
+        "CREATE INDEX a_b ON a (b) WHERE c IS NULL;",
+        "INSERT INTO revisions (topic, version) VALUES ('x', 0);",
+        "-- contract: no program before 0.3 reads it, and all are newer\nALTER TABLE a DROP COLUMN b;",
+    ] {
+        assert_eq!(found(sql), 0, "{sql}");
+    }
+    for sql in [
+        "ALTER TABLE a ADD COLUMN b TEXT NOT NULL;",
+        "ALTER TABLE a DROP COLUMN b;",
+        "ALTER TABLE a RENAME COLUMN b TO c;",
+        "ALTER TABLE a RENAME TO b;",
+        "ALTER TABLE a ADD CHECK (b > 0);",
+        "ALTER TABLE a ALTER COLUMN b SET NOT NULL;",
+        "DROP TABLE a;",
+        "DROP INDEX a_b;",
+        "CREATE UNIQUE INDEX a_b ON a (b);",
+        "CREATE TABLE a_new (b TEXT); INSERT INTO a_new SELECT b FROM a;",
+        "UPDATE a SET b = 1;",
+        "DELETE FROM a;",
+        "-- contract: short\nDROP TABLE a;",
+        "-- contract: no program before 0.3 reads it, and all are newer\nSELECT 1; DROP TABLE a;",
+    ] {
+        assert_eq!(found(sql), 1, "{sql}");
+    }
+    assert!(is_bare("SELECT SCOPES FROM A JOIN B", "SCOPES"));
+    assert!(!is_bare("SELECT A.SCOPES AS SCOPES FROM A JOIN B", "SCOPES"));
+}

@@ -1,0 +1,203 @@
+//! A rolling upgrade: the schema grows under a running replica, and an older program meets a newer schema.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use store::{Db, Sql};
+use tokio::{sync::Notify, task::JoinHandle};
+use vestibule_tests::{
+    app::{Patient, Shared, TestApp},
+    client::{Client, userinfo},
+    db::{Engine, TestDb},
+    on_both_engines,
+    proc::run as command,
+    served::Served,
+};
+
+/// What the next version's migrations may do: a column that may be empty on every table, a table, an index. Each is a
+/// transaction of its own.
+const NEXT: [&str; 16] = [
+    "ALTER TABLE users ADD COLUMN next_text TEXT",
+    "ALTER TABLE passwords ADD COLUMN next_text TEXT",
+    "ALTER TABLE clients ADD COLUMN next_text TEXT",
+    "ALTER TABLE attempts ADD COLUMN next_number BIGINT",
+    "ALTER TABLE email_challenges ADD COLUMN next_bytes BYTEA",
+    "ALTER TABLE sign_ins ADD COLUMN next_text TEXT",
+    "ALTER TABLE sessions ADD COLUMN next_flag BOOLEAN NOT NULL DEFAULT FALSE",
+    "ALTER TABLE consents ADD COLUMN next_text TEXT",
+    "ALTER TABLE grants ADD COLUMN next_number BIGINT NOT NULL DEFAULT 7",
+    "ALTER TABLE auth_codes ADD COLUMN next_text TEXT",
+    "ALTER TABLE throttles ADD COLUMN next_text TEXT",
+    "ALTER TABLE signing_keys ADD COLUMN next_text TEXT",
+    "ALTER TABLE settings ADD COLUMN next_text TEXT",
+    "ALTER TABLE audit ADD COLUMN next_text TEXT",
+    "CREATE TABLE next_table (id UUID PRIMARY KEY, user_id UUID REFERENCES users (id) ON DELETE CASCADE)",
+    "CREATE INDEX next_index ON audit (event, at)",
+];
+
+/// As the next version's `idp migrate` would write it down.
+const NEXT_APPLIED: &str =
+    "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+     VALUES (9999, 'next', TRUE, $1, 0)";
+
+async fn run(db: &Db, sql: &'static str) {
+    db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
+}
+
+async fn next_version(db: &Db) {
+    let checksum = vec![9_u8; 48];
+    db.write(async |tx| tx.q(NEXT_APPLIED).bind(&checksum).exec().await).await.expect("it runs");
+}
+
+/// Signs one person in again and again, all the way to userinfo; panics when anything is refused.
+async fn keep_signing_in(load: Arc<Load>, patient: Patient) {
+    while !load.stop.load(Ordering::Relaxed) {
+        let landed = load.app.browser().sign_in(&load.app, &load.client, &patient).await;
+        let tokens = load.client.tokens(&load.app, &landed).await;
+        let token = tokens["access_token"].as_str().expect("a token");
+        assert_eq!(userinfo(&load.app, token).await.status, 200);
+        load.done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct Load {
+    app: Shared,
+    client: Client,
+    done: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl Load {
+    /// Waits until so many more sign-ins were completed, for at most a minute.
+    async fn more(&self, people: &[JoinHandle<()>], more: usize) {
+        let wanted = self.done.load(Ordering::Relaxed) + more;
+        for _ in 0..6000 {
+            if self.done.load(Ordering::Relaxed) >= wanted {
+                return;
+            }
+            assert!(!people.iter().any(JoinHandle::is_finished), "somebody was refused: see above");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("nobody signs in any more");
+    }
+}
+
+on_both_engines! {
+    /// Every connection has its statements prepared when the schema grows: none of them may notice.
+    async fn a_schema_that_grows_under_load_refuses_nobody(engine) {
+        let app = Shared::new(TestApp::start(engine).await);
+        for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
+            app.set(name, "100000").await;
+        }
+        let client = app.client("portal").await;
+        let load = Arc::new(Load { app: app.clone(), client, done: AtomicUsize::new(0), stop: AtomicBool::new(false) });
+        let mut people = Vec::new();
+        for name in ["Mere", "Tui", "Aroha"] {
+            people.push(tokio::spawn(keep_signing_in(load.clone(), app.patient(name).await)));
+        }
+        load.more(&people, 3).await;
+        let next = app.db.open().await;
+        for pair in NEXT.chunks(2) {
+            for sql in pair {
+                run(&next, sql).await;
+            }
+            load.more(&people, 1).await;
+        }
+        next_version(&next).await;
+        load.more(&people, 3).await;
+        load.stop.store(true, Ordering::Relaxed);
+        for person in people {
+            person.await.expect("nobody was refused");
+        }
+        // Commands and a replica of this version go on, too.
+        let late = app.replica().await;
+        let ready = reqwest::get(format!("http://{}/readyz", late.ops)).await.unwrap();
+        assert_eq!(ready.status(), 200, "{}", ready.text().await.unwrap());
+        println!("{engine:?}: {} sign-ins while {} changes were made", load.done.load(Ordering::Relaxed), NEXT.len());
+    }
+
+    /// The program of before the upgrade on the schema of after it: it runs, starts anew, and changes nothing.
+    async fn an_older_program_runs_on_a_newer_schema(engine) {
+        let data = TestDb::create(engine).await;
+        let served = Served::prepare(engine, &data).await;
+        let db = data.open().await;
+        for sql in NEXT {
+            run(&db, sql).await;
+        }
+        next_version(&db).await;
+        let said = command(served.command(&["migrate"]), "").await;
+        assert_eq!(said, "The database has the schema of this build already, or a newer one.\n");
+        let add = ["user", "add", "mere@patients.example", "--password-stdin"];
+        command(served.command(&add), "a walk along the river\n").await;
+        assert!(served.serve().await.terminate().await.success());
+    }
+
+    /// A newer migration does not make up for one of ours that is missing: they are compared by number, not counted.
+    async fn a_missing_migration_is_missed_beside_a_newer_one(engine) {
+        let data = TestDb::create(engine).await;
+        let served = Served::prepare(engine, &data).await;
+        let db = data.open().await;
+        run(&db, "DROP TABLE leases").await;
+        run(&db, "DELETE FROM _sqlx_migrations WHERE version = 3").await;
+        next_version(&db).await;
+        let refused = served.command(&["serve"]).output().await.unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && said.contains("older than this build: run `idp migrate`"), "{said}");
+        let said = command(served.command(&["migrate"]), "").await;
+        assert_eq!(said, "The database now has the schema of this build.\n");
+        assert!(db.migrated().await.unwrap());
+        let mut conn = db.read().await.unwrap();
+        let newer: Vec<(i64,)> =
+            conn.q("SELECT version FROM _sqlx_migrations WHERE version = 9999").all().await.unwrap();
+        assert_eq!(newer, [(9999,)], "what a newer build applied stays");
+    }
+}
+
+/// A migration that must wait for a long transaction does not make everybody else wait behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_waits_for_a_lock_lets_others_pass() {
+    let data = TestDb::create(Engine::Postgres).await;
+    let db = data.open().await;
+    run(&db, "ALTER TABLE email_challenges DROP COLUMN refused_at").await;
+    run(&db, "DELETE FROM _sqlx_migrations WHERE version = 2").await;
+    let (reads, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let long = tokio::spawn({
+        let (db, reads, gate) = (db.clone(), reads.clone(), gate.clone());
+        async move {
+            db.write(async |tx| {
+                let rows: Vec<(i64,)> = tx.q("SELECT sends FROM email_challenges").all().await?;
+                reads.notify_one();
+                gate.notified().await;
+                Ok::<_, store::Error>(rows)
+            })
+            .await
+        }
+    });
+    reads.notified().await;
+    let migration = tokio::spawn({
+        let db = db.clone();
+        async move { db.migrate().await }
+    });
+    let mut conn = db.read().await.unwrap();
+    loop {
+        let waiting =
+            "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'";
+        let (count,): (i64,) = conn.q(waiting).one().await.unwrap();
+        if count > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // The long transaction still holds its lock and the migration waits: this reader came last and is not the last.
+    let rows: Vec<(i64,)> = conn.q("SELECT tries FROM email_challenges").all().await.unwrap();
+    assert!(rows.is_empty() && !migration.is_finished() && !long.is_finished());
+    gate.notify_one();
+    long.await.unwrap().unwrap();
+    migration.await.unwrap().expect("it has its turn in the end");
+    assert!(db.migrated().await.unwrap());
+}
