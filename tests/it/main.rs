@@ -2,6 +2,7 @@
 
 mod architecture;
 mod invariant;
+mod helm;
 mod journey;
 mod kill;
 mod login;
