@@ -20,7 +20,10 @@ pub enum KeyError {
     #[error("no root key is configured")]
     NoRootKey,
     /// A sealed value was changed, moved to another row, or sealed under another key.
-    #[error("a sealed value cannot be opened")]
+    #[error(
+        "a sealed value cannot be opened: it was changed or moved, or the file of its root key is not the one that it was \
+         sealed with; look at keys.root_file"
+    )]
     Sealed,
     /// A signing key cannot be made, read or used.
     #[error("the signing key {kid}: {why}")]

@@ -13,6 +13,7 @@ mod program;
 mod race;
 mod relying_party;
 mod replicas;
+mod restore;
 mod routes;
 mod tabs;
 mod upgrade;

@@ -57,10 +57,15 @@ impl Postgres {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// A program of this version of PostgreSQL, such as `pg_dump`.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
     /// Drops a database, ending whoever is still connected. Does not wait.
     pub(crate) fn drop_database(&self, database: &str) {
         let port = self.port.to_string();
-        let dropping = Command::new(self.programs.join("dropdb"))
+        let dropping = Command::new(self.program("dropdb"))
             .args(["--force", "--if-exists", "-h", "127.0.0.1", "-p", &port, "-U", USER, database])
             .stdout(Stdio::null())
             .stderr(Stdio::null())

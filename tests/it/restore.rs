@@ -1,0 +1,180 @@
+//! Backups: with the root key a restored database is the service again, and without it nothing.
+
+use store::Sql;
+use tempfile::TempDir;
+use tokio::process::Command;
+use vestibule_tests::{
+    app::Patient,
+    backup::{back_up, restore},
+    client::{Client, Landed, Pending},
+    db::{Engine, TestDb},
+    http::{Answer, HttpBrowser},
+    on_both_engines,
+    proc::{Proc, run},
+    served::Served,
+};
+
+/// `serve` on a database, with people and a client.
+struct House {
+    served: Served,
+    serve: Option<Proc>,
+    data: TestDb,
+    client: Client,
+}
+
+fn person(name: &str) -> Patient {
+    Patient {
+        email: format!("{}@patients.example", name.to_lowercase()),
+        password: "a walk along the river".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+impl House {
+    async fn start(engine: Engine, people: &[&Patient]) -> Self {
+        let data = TestDb::create(engine).await;
+        let served = Served::prepare(engine, &data).await;
+        for patient in people {
+            let add = ["user", "add", &patient.email, "--name", &patient.name, "--password-stdin"];
+            run(served.command(&add), &format!("{}\n", patient.password)).await;
+        }
+        let client = served.add_portal("https://portal.example/callback").await;
+        let serve = Some(served.serve().await);
+        Self { served, serve, data, client }
+    }
+
+    /// Another one, on a new database with what a backup holds. The root key is the same.
+    async fn restored(&self, engine: Engine, backup: &std::path::Path) -> Self {
+        let data = TestDb::empty(engine).await;
+        restore(backup, &data).await;
+        let served = Served::prepare(engine, &data).await;
+        Self { served, serve: None, data, client: self.client.clone() }
+    }
+
+    fn browser(&self) -> HttpBrowser {
+        HttpBrowser::at(&self.served.issuer())
+    }
+
+    /// Signs in up to the page of the code.
+    async fn up_to_code(&self, browser: &HttpBrowser, patient: &Patient) -> (Answer, Pending) {
+        let pending = Pending::new(&self.client);
+        let url = pending.url(&self.served.issuer(), &[("prompt", "login")]);
+        let page = browser.follow(browser.get(url).await).await;
+        (browser.password(&page, patient).await, pending)
+    }
+
+    async fn sign_in(&self, browser: &HttpBrowser, patient: &Patient) -> Landed {
+        let mails = self.served.mail.mails_to(&patient.email).len();
+        let (page, pending) = self.up_to_code(browser, patient).await;
+        let code = self.served.mail.code(&patient.email, mails + 1).await;
+        let landed = browser.code(&page, &code).await.landed(pending);
+        assert_eq!(self.client.redeem_with(browser, &landed).await.status, 200);
+        landed
+    }
+
+    /// Whether a browser is signed in.
+    async fn knows(&self, browser: &HttpBrowser) -> bool {
+        let quiet = Pending::new(&self.client);
+        let url = quiet.url(&self.served.issuer(), &[("prompt", "none")]);
+        browser.get(url).await.landed(quiet).param("code").is_some()
+    }
+
+    /// The same browser at this house.
+    fn with_cookies_of(&self, other: &HttpBrowser) -> HttpBrowser {
+        let browser = self.browser();
+        for name in ["browser", "session"] {
+            browser.set_cookie(name, &other.cookie(name).expect("signed in"));
+        }
+        browser
+    }
+}
+
+/// Has a command use another root key, under the same id or another.
+fn with_root(mut command: Command, id: &str, file: &std::path::Path) -> Command {
+    command.env("IDP__KEYS__ROOT_FILE", format!("{id}={}", file.display()));
+    command
+}
+
+async fn refusal(mut command: Command) -> String {
+    let output = command.output().await.expect("it starts");
+    assert_eq!(output.status.code(), Some(1), "{command:?}");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+async fn run_sql(data: &TestDb, sql: &'static str) {
+    let db = data.open().await;
+    db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
+    db.close().await;
+}
+
+on_both_engines! {
+    /// Backed up while people sign in, and lost by a power cut after that.
+    async fn a_restored_database_signs_people_in(engine) {
+        let (mere, tui) = (person("Mere"), person("Tui"));
+        let mut house = House::start(engine, &[&mere, &tui]).await;
+        let (hers, his) = (house.browser(), house.browser());
+        house.sign_in(&hers, &mere).await;
+        house.sign_in(&his, &tui).await;
+        let folder = TempDir::new().unwrap();
+        let backup = folder.path().join("backup");
+        let other = house.browser();
+        tokio::join!(house.sign_in(&other, &mere), back_up(&house.data, &backup));
+        // After the backup: a reset, which the backup does not know.
+        run(house.served.command(&["user", "reset", &tui.email]), "").await;
+        assert!(!house.knows(&his).await);
+        house.serve.take().unwrap().kill().await;
+
+        let mut restored = house.restored(engine, &backup).await;
+        restored.serve = Some(restored.served.serve().await);
+        restored.sign_in(&restored.browser(), &mere).await;
+        assert!(restored.knows(&restored.with_cookies_of(&hers)).await, "sessions of the backup go on");
+        // What happened after the backup has not happened: it must be done again, and then holds.
+        let his = restored.with_cookies_of(&his);
+        assert!(restored.knows(&his).await);
+        run(restored.served.command(&["user", "reset", &tui.email]), "").await;
+        assert!(!restored.knows(&his).await);
+        // For everybody at once: ten minutes later, with an idle time that is shorter.
+        restored.serve.take().unwrap().kill().await;
+        run_sql(&restored.data, "UPDATE sessions SET last_seen = last_seen - 600000").await;
+        let set = ["setting", "set", "session.idle", "5m", "--reason", "restored from a backup"];
+        run(restored.served.command(&set), "").await;
+        restored.serve = Some(restored.served.serve().await);
+        assert!(!restored.knows(&restored.with_cookies_of(&hers)).await);
+        restored.sign_in(&restored.browser(), &mere).await;
+    }
+
+    /// A thief of the backup, with a root key of their own.
+    async fn without_the_root_key_it_opens_nothing(engine) {
+        let mere = person("Mere");
+        let house = House::start(engine, &[&mere]).await;
+        // In the middle of a sign-in: its code is on the way, and the thief has the browser, too.
+        let browser = house.browser();
+        let (page, pending) = house.up_to_code(&browser, &mere).await;
+        let code = house.served.mail.code(&mere.email, 1).await;
+        let folder = TempDir::new().unwrap();
+        let (backup, root) = (folder.path().join("backup"), folder.path().join("root"));
+        back_up(&house.data, &backup).await;
+        std::fs::write(&root, [8; 32]).unwrap();
+
+        let mut stolen = house.restored(engine, &backup).await;
+        for (id, why) in [("test", "a sealed value cannot be opened"), ("2027a", "the root key test is not configured")] {
+            let said = refusal(with_root(stolen.served.command(&["serve"]), id, &root)).await;
+            assert!(said.contains(why) && said.contains("keys.root_file"), "{said}");
+            let show = stolen.served.command(&["user", "show", &mere.email]);
+            let said = refusal(with_root(show, id, &root)).await;
+            assert!(said.contains(why), "{said}");
+        }
+        // Without the signing keys that it cannot open, it starts, makes its own, and knows no password and no code.
+        run_sql(&stolen.data, "DELETE FROM signing_keys").await;
+        stolen.serve = Some(stolen.served.serve_by(|command| with_root(command, "test", &root)).await);
+        let (answer, _) = stolen.up_to_code(&stolen.browser(), &mere).await;
+        assert!(!answer.has_field("code") && answer.status == 500, "{} {}", answer.status, answer.text());
+        assert_eq!(stolen.served.mail.mails_to(&mere.email).len(), 0);
+        let theirs = stolen.browser();
+        theirs.set_cookie("browser", &browser.cookie("browser").unwrap());
+        let answer = theirs.code(&page, &code).await;
+        assert!(answer.location().is_none() && !answer.text().contains("code="), "{}", answer.text());
+        // The owner's house still takes it.
+        browser.code(&page, &code).await.landed(pending).code();
+    }
+}

@@ -1,0 +1,42 @@
+//! Backup and restore of a test's database, by the commands of docs/operating.md.
+
+use std::path::Path;
+
+use store::DbConfig;
+use tokio::process::Command;
+
+use crate::{db::TestDb, proc::run, servers::postgres};
+
+/// Copies a database into a file, while it is in use.
+pub async fn back_up(from: &TestDb, to: &Path) {
+    let command = match from.config() {
+        DbConfig::Sqlite { file, .. } => {
+            let mut command = Command::new("sqlite3");
+            command.arg(file).arg(format!("VACUUM INTO '{}'", to.display()));
+            command
+        }
+        DbConfig::Postgres { url, .. } => {
+            let mut command = Command::new(postgres().program("pg_dump"));
+            command.arg("--format=custom").arg("--file").arg(to).arg(url);
+            command
+        }
+    };
+    run(command, "").await;
+}
+
+/// Puts such a file into an empty database that nobody uses.
+pub async fn restore(from: &Path, to: &TestDb) {
+    let command = match to.config() {
+        DbConfig::Sqlite { file, .. } => {
+            let mut command = Command::new("cp");
+            command.arg(from).arg(file);
+            command
+        }
+        DbConfig::Postgres { url, .. } => {
+            let mut command = Command::new(postgres().program("pg_restore"));
+            command.args(["--exit-on-error", "--no-owner", "--dbname"]).arg(url).arg(from);
+            command
+        }
+    };
+    run(command, "").await;
+}
