@@ -9,6 +9,7 @@ mod login;
 mod mail;
 mod misuse;
 mod oidc;
+mod operating;
 mod program;
 mod race;
 mod relying_party;

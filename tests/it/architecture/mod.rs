@@ -3,6 +3,7 @@
 
 mod callers;
 mod crates;
+mod documents;
 mod expand;
 mod functions;
 mod one_of_each;

@@ -1,0 +1,76 @@
+//! docs/threat-model.md: what it names is there.
+
+use super::{assert_none, source::sources};
+
+/// What stands in backticks in a document.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// Whether a word is the name of a test, as the document writes them: words with underscores.
+fn is_test_name(word: &str) -> bool {
+    let plain = word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    plain && word.matches('_').count() > 1
+}
+
+/// Whether a test of this name is in the sources: by itself, or in both engines' macro.
+fn is_there(name: &str) -> bool {
+    let (plain, asynchronous) = (format!("fn {name}()"), format!("async fn {name}(engine)"));
+    sources().iter().any(|source| {
+        let found = source.code.contains(&plain) || source.code.contains(&asynchronous);
+        found && !source.tests.is_empty()
+    })
+}
+
+#[test]
+fn the_threat_model_names_tests_and_files_that_are_there() {
+    let root = vestibule_tests::root();
+    let text = std::fs::read_to_string(root.join("docs/threat-model.md")).expect("the document");
+    let (mut findings, mut tests) = (Vec::new(), 0);
+    for word in quoted(&text) {
+        if is_test_name(word) {
+            tests += 1;
+            if !is_there(word) {
+                findings.push(format!("no test is called {word}"));
+            }
+        } else if word.contains('/') && !word.starts_with('/') && !root.join(word).exists() {
+            findings.push(format!("there is no {word}"));
+        }
+    }
+    assert!(tests > 60, "{tests} tests were found; correct this test's way of finding them");
+    assert_none(&findings, "docs/threat-model.md is out of date:");
+}
+
+/// Each attacker has a part, and each row of it says what is left or has a proof.
+#[test]
+fn every_attack_has_a_proof_or_says_what_is_left() {
+    let path = vestibule_tests::root().join("docs/threat-model.md");
+    let text = std::fs::read_to_string(path).expect("the document");
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| attack "));
+    let mut findings = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        if cells.len() != 4 || (cells[2].is_empty() && cells[3].is_empty()) {
+            findings.push(row.to_owned());
+        }
+    }
+    assert_eq!(text.matches("\n## ").count(), 13, "twelve attackers, and what is not held");
+    assert_none(&findings, "a row has four cells, and the last two are not both empty:");
+}
+
+#[test]
+fn names_of_tests_are_told_from_other_words() {
+    assert!(is_test_name("case_1_after_the_password") && is_test_name("a_full_pool_says_so"));
+    for word in [
+        "issuers",
+        "sign_ins",
+        "SignIn",
+        "frame-ancestors 'none'",
+        "flows/src/login/machine.rs",
+        "prompt=none",
+    ] {
+        assert!(!is_test_name(word), "{word}");
+    }
+    assert_eq!(quoted("a `b` c `d`"), ["b", "d"]);
+    assert!(!is_there("a_test_that_nobody_wrote"));
+}

@@ -1,0 +1,75 @@
+//! docs/operating.md: its commands are commands of the program, and its arithmetic begins with the right numbers.
+
+use std::collections::BTreeMap;
+
+use tokio::process::Command;
+use vestibule_tests::{app::TestApp, on_both_engines, proc::idp};
+
+fn document() -> String {
+    let path = vestibule_tests::root().join("docs/operating.md");
+    std::fs::read_to_string(path).expect("the document")
+}
+
+/// The commands of the program in the code blocks of a document.
+fn commands(document: &str) -> Vec<&str> {
+    let blocks = document.split("```").skip(1).step_by(2);
+    blocks.flat_map(str::lines).map(str::trim).filter(|line| line.starts_with("idp ")).collect()
+}
+
+/// A command's help: it ends well when there is such a command.
+async fn help(words: &[&str]) -> Option<String> {
+    let mut command: Command = idp();
+    let output = command.args(words).arg("--help").output().await.expect("it starts");
+    output.status.success().then(|| String::from_utf8(output.stdout).expect("text"))
+}
+
+#[tokio::test]
+async fn every_command_of_the_document_is_one() {
+    let document = document();
+    let commands = commands(&document);
+    assert!(commands.len() >= 7, "{commands:?}");
+    for command in commands {
+        let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+        let deep =
+            usize::from(!matches!(words[0], "migrate" | "serve" | "doctor" | "check-config"));
+        let help =
+            help(&words[..=deep]).await.unwrap_or_else(|| panic!("no such command: {command}"));
+        for option in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option), "{command}: there is no {option}");
+        }
+    }
+}
+
+on_both_engines! {
+    /// The rows that one more sign-in writes, with the exchange of its code, are those of the table.
+    async fn a_sign_in_writes_the_rows_that_storage_is_computed_from(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let counts = async || {
+            let mut counts = BTreeMap::new();
+            for (table, sql) in [
+                ("attempts", "SELECT COUNT(*) FROM attempts"),
+                ("email_challenges", "SELECT COUNT(*) FROM email_challenges"),
+                ("jobs", "SELECT COUNT(*) FROM jobs"),
+                ("sessions", "SELECT COUNT(*) FROM sessions"),
+                ("grants", "SELECT COUNT(*) FROM grants"),
+                ("auth_codes", "SELECT COUNT(*) FROM auth_codes"),
+                ("sign_ins", "SELECT COUNT(*) FROM sign_ins"),
+                ("audit", "SELECT COUNT(*) FROM audit"),
+            ] {
+                counts.insert(table, app.count(sql).await);
+            }
+            counts
+        };
+        let before = counts().await;
+        let landed = app.browser().sign_in(&app, &client, &patient).await;
+        client.tokens(&app, &landed).await;
+        app.settled().await;
+        let document = document();
+        for (table, count) in counts().await {
+            let row = document.lines().find(|line| line.starts_with(&format!("| `{table}` | ")));
+            let rows = row.and_then(|row| row.split('|').nth(2)).map(str::trim);
+            assert_eq!(rows, Some((count - before[table]).to_string().as_str()), "{table}");
+        }
+    }
+}
