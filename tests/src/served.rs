@@ -67,6 +67,11 @@ impl Served {
         format!("http://localhost:{}", self.port)
     }
 
+    /// The port of the issuer.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The configuration file.
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("idp.toml")

@@ -134,7 +134,7 @@ fn start_on_free_port(name: &str, end: End, ready: &str, command: impl Fn(u16) -
 }
 
 /// A port that is free now.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("bound").port()
 }

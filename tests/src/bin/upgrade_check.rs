@@ -1,0 +1,176 @@
+//! An upgrade as it happens: the program of an earlier commit serves, this build migrates the database under it, and both
+//! serve as replicas of one provider (`scripts/upgrade-check`). Prints what people saw in each phase.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Instant,
+};
+
+use flows::client::AuthMethod;
+use reqwest::Method;
+use serde_json::Value;
+use vestibule_tests::{
+    app::Patient,
+    client::{Client, Pending},
+    db::{Engine, TestDb},
+    http::HttpBrowser,
+    proc::{Proc, idp, run},
+    served::Served,
+    servers::free_port,
+};
+
+/// Sign-ins of each phase, in turns of as many as there are people.
+const ROUNDS: usize = 5;
+const PEOPLE: usize = 4;
+
+/// Both programs on one database.
+struct Upgrade {
+    then: PathBuf,
+    served: Served,
+    ports: [u16; 2],
+    client: Client,
+    people: Vec<Patient>,
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let then = std::env::args().nth(1).expect("the program of then");
+    let data = TestDb::empty(Engine::Postgres).await;
+    let served = Served::prepare(Engine::Postgres, &data).await;
+    let upgrade = Arc::new(Upgrade::prepare(PathBuf::from(then), served).await);
+    let mut failed = 0;
+
+    let mut old = upgrade.start(0).await;
+    failed += upgrade.phase("the old program alone", [0, 0]).await;
+    let (migrated, refused) = tokio::join!(
+        upgrade.migrate(),
+        upgrade.phase("the same while the database is migrated", [0, 0])
+    );
+    println!("  {migrated}");
+    failed += refused;
+    let new = upgrade.start(1).await;
+    failed += upgrade.phase("old and new side by side, a step at each", [0, 1]).await;
+    old.kill().await;
+    old = upgrade.start(0).await;
+    failed += upgrade.phase("the old program started anew on the new schema", [0, 1]).await;
+    assert!(old.terminate().await.success(), "the old program stops well");
+    failed += upgrade.phase("the new program alone", [1, 1]).await;
+    drop(new);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+impl Upgrade {
+    /// People and a client, added by the old program.
+    async fn prepare(then: PathBuf, served: Served) -> Self {
+        let command = |args: &[&str]| {
+            let mut command = other(&then);
+            command.args(args).arg("--config").arg(served.file());
+            command
+        };
+        run(command(&["migrate"]), "").await;
+        for (name, value) in [
+            ("sign_in.sends_per_hour", "100000"),
+            ("sign_in.sends_per_day", "100000"),
+            ("sign_in.posts_per_minute", "1000000"),
+        ] {
+            run(command(&["setting", "set", name, value]), "").await;
+        }
+        let mut people = Vec::new();
+        for nth in 0..PEOPLE {
+            let email = format!("patient{nth}@patients.example");
+            let password = "a walk along the river".to_owned();
+            run(command(&["user", "add", &email, "--password-stdin"]), &password).await;
+            people.push(Patient { email, password, name: String::new() });
+        }
+        let redirect_uri = "https://portal.example/callback";
+        let add = ["client", "add", "portal", "--profile", "web", "--first-party", "--json"];
+        let mut add = command(&add);
+        add.args(["--redirect-uri", redirect_uri]);
+        let added: Value = serde_json::from_str(&run(add, "").await).expect("JSON");
+        let client = Client {
+            id: "portal".to_owned(),
+            secret: added["client_secret"].as_str().map(str::to_owned),
+            redirect_uri: redirect_uri.to_owned(),
+            auth_method: AuthMethod::Basic,
+        };
+        let ports = [served.port(), free_port()];
+        Self { then, served, ports, client, people }
+    }
+
+    /// Starts the old program (0) or the new one (1) and waits until it answers.
+    async fn start(&self, nth: usize) -> Proc {
+        let mut command = if nth == 0 { other(&self.then) } else { idp() };
+        command.args(["serve", "--config"]).arg(self.served.file());
+        command.env("IDP__LISTEN__PUBLIC", format!("127.0.0.1:{}", self.ports[nth]));
+        let serve = Proc::spawn(command);
+        let browser = self.browser().led_to(self.ports[nth]);
+        for _ in 0..1500 {
+            if browser.try_get("/oauth2/jwks").await.is_some() {
+                return serve;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("it does not answer; it said:\n{}", serve.output());
+    }
+
+    async fn migrate(&self) -> String {
+        run(self.served.command(&["migrate"]), "").await.trim().to_owned()
+    }
+
+    fn browser(&self) -> HttpBrowser {
+        HttpBrowser::at(&self.served.issuer())
+    }
+
+    /// Signs everybody in, in turns, with steps at two replicas; returns how many were refused.
+    async fn phase(self: &Arc<Self>, name: &str, at: [usize; 2]) -> usize {
+        let begun = Instant::now();
+        let mut refused = 0;
+        for round in 0..ROUNDS {
+            // Whose turn it is to begin changes.
+            let ports = [self.ports[at[round % 2]], self.ports[at[(round + 1) % 2]]];
+            let everybody: Vec<_> = (0..PEOPLE)
+                .map(|nth| {
+                    let upgrade = self.clone();
+                    tokio::spawn(async move { upgrade.sign_in(nth, ports).await })
+                })
+                .collect();
+            for person in everybody {
+                // What went wrong has been printed by the panic.
+                refused += usize::from(person.await.is_err());
+            }
+        }
+        let (all, seconds) = (ROUNDS * PEOPLE, begun.elapsed().as_secs_f64());
+        println!("{name}: {} of {all} signed in, {refused} refused, {seconds:.1} s", all - refused);
+        refused
+    }
+
+    /// Page, password, code, exchange and userinfo, at one replica and the other in turn.
+    async fn sign_in(&self, nth: usize, [here, there]: [u16; 2]) {
+        let (patient, browser) = (&self.people[nth], self.browser());
+        let (one, two) = (browser.led_to(here), browser.led_to(there));
+        let mails = self.served.mail.codes_to(&patient.email).len();
+        let pending = Pending::new(&self.client);
+        let page = one.follow(one.get(pending.url(&self.served.issuer(), &[])).await).await;
+        let page = two.password(&page, patient).await;
+        assert!(page.has_field("code"), "no code page: {} {}", page.status, page.text());
+        let code = self.served.mail.code(&patient.email, mails + 1).await;
+        let landed = one.code(&page, &code).await.landed(pending);
+        let answer = self.client.redeem_with(&two, &landed).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let bearer = format!("Bearer {}", answer.json()["access_token"].as_str().expect("a token"));
+        let headers = [("authorization", bearer.as_str())];
+        let claims = one.send(Method::GET, "/oauth2/userinfo", &headers, None).await;
+        assert_eq!(claims.json()["email"], patient.email.as_str(), "{}", claims.body);
+    }
+}
+
+/// A command of another program, with none of our `IDP__` variables.
+fn other(program: &Path) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(program);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IDP__")) {
+        command.env_remove(name);
+    }
+    command
+}
