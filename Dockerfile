@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The image: the program, the libraries that it links, the certificates of public authorities, and nothing else. There is
 # no shell, no package manager and no file that the program's user can write.
 #
