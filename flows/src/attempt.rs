@@ -154,6 +154,16 @@ pub async fn find(cx: &Cx, sql: &mut impl Sql, visit: &Visit, name: &str) -> Res
     }
 }
 
+/// The request of a page that has no row yet, without asking the database: what the page said can be shown again when
+/// the database is busy or away. Whether a row was made meanwhile the next post finds out.
+#[must_use]
+pub fn peek(cx: &Cx, visit: &Visit, name: &str) -> Option<AuthorizationRequest> {
+    let sealed = open(cx, name.strip_prefix(SEALED_PREFIX)?)?;
+    let fresh = cx.now.since(sealed.at) <= SEALED_FOR;
+    let own = sealed.browser == visit.browser && sealed.purpose == Purpose::SignIn;
+    (fresh && own).then_some(sealed.request)
+}
+
 async fn find_sealed(cx: &Cx, sql: &mut impl Sql, visit: &Visit, sealed: &str) -> Result<Found> {
     let Some(sealed) = open(cx, sealed) else { return Ok(Found::Nothing) };
     if cx.now.since(sealed.at) > SEALED_FOR || cx.clients.get(&sealed.request.client_id).is_none() {

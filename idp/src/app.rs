@@ -95,7 +95,7 @@ impl App {
         let root = Arc::new(build.root);
         let hasher = Hasher::new(build.hashing, root.clone(), build.rng.clone());
         let issuer_text: Arc<str> = build.issuer.as_str().into();
-        let live = Live::load(&build.db, &root).await?;
+        let live = Live::load(&build.db, &root).await?.by(build.clock.clone());
         let app = Self(Arc::new(Parts {
             metadata: flows::discovery::metadata(build.issuer.as_str())?,
             cookies: CookieNames::for_issuer(&build.issuer),

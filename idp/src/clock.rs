@@ -13,7 +13,10 @@ use store::Timestamp;
 /// Where "now" comes from. Copies share the same shift.
 #[derive(Clone, Debug)]
 pub struct Clock {
+    /// How far tests have moved time, for every replica and, if it could be, for the database.
     shift_millis: Arc<AtomicI64>,
+    /// How far this machine's clock is wrong.
+    step_millis: Arc<AtomicI64>,
 }
 
 /// The hand that moves a shifted [`Clock`] and all its copies, for tests.
@@ -26,21 +29,37 @@ impl Clock {
     /// The clock of this machine.
     #[must_use]
     pub fn system() -> Self {
-        Self { shift_millis: Arc::new(AtomicI64::new(0)) }
+        Self { shift_millis: Arc::default(), step_millis: Arc::default() }
     }
 
     /// A clock that runs with this machine's but can be moved, and the hand that moves it.
     #[must_use]
     pub fn shifted() -> (Self, ClockShift) {
-        let shift_millis = Arc::new(AtomicI64::new(0));
-        (Self { shift_millis: Arc::clone(&shift_millis) }, ClockShift { shift_millis })
+        let shift_millis = Arc::<AtomicI64>::default();
+        let clock = Self { shift_millis: Arc::clone(&shift_millis), step_millis: Arc::default() };
+        (clock, ClockShift { shift_millis })
+    }
+
+    /// The clock of another machine at the same time, and the hand that sets it wrong.
+    #[must_use]
+    pub fn stepped(&self) -> (Self, ClockShift) {
+        let step_millis = Arc::<AtomicI64>::default();
+        let hand = ClockShift { shift_millis: Arc::clone(&step_millis) };
+        (Self { shift_millis: Arc::clone(&self.shift_millis), step_millis }, hand)
     }
 
     /// The present moment, to the millisecond.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let shift = self.shift_millis.load(Ordering::SeqCst);
-        Timestamp::from_millis(machine_millis().saturating_add(shift))
+        Timestamp::from_millis(self.unmoved().millis().saturating_add(shift))
+    }
+
+    /// The present moment as this machine has it, for comparing with the database's, which no test can move.
+    #[must_use]
+    pub fn unmoved(&self) -> Timestamp {
+        let step = self.step_millis.load(Ordering::SeqCst);
+        Timestamp::from_millis(machine_millis().saturating_add(step))
     }
 }
 
@@ -49,6 +68,12 @@ impl ClockShift {
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.shift_millis.fetch_add(by, Ordering::SeqCst);
+    }
+
+    /// Moves the clock back.
+    pub fn set_back(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.shift_millis.fetch_sub(by, Ordering::SeqCst);
     }
 
     /// Sets the clock to `to`, from where it runs on.

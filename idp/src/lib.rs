@@ -13,5 +13,6 @@ pub mod jobs;
 pub mod live;
 pub mod mail;
 pub mod serve;
+pub mod skew;
 pub mod telemetry;
 mod view;

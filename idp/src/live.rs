@@ -11,6 +11,8 @@ use keys::{KeyRing, RootKeys};
 use store::{Db, revision::Revisions};
 use tokio::sync::watch;
 
+use crate::{clock::Clock, skew::ClockGate};
+
 /// How often the numbers are read.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -30,6 +32,8 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 pub struct Live {
     current: Arc<RwLock<Arc<Snapshot>>>,
+    gate: ClockGate,
+    clock: Clock,
 }
 
 impl Live {
@@ -43,13 +47,26 @@ impl Live {
             ring: Arc::new(signing_keys::load(root, &mut conn).await?),
             revisions,
         };
-        Ok(Self { current: Arc::new(RwLock::new(Arc::new(snapshot))) })
+        let current = Arc::new(RwLock::new(Arc::new(snapshot)));
+        Ok(Self { current, gate: ClockGate::default(), clock: Clock::system() })
+    }
+
+    /// The same with the clock that is compared with the database's.
+    #[must_use]
+    pub fn by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// The current set.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether this machine's clock was off at the last look: nothing that rests on time may be answered or done.
+    #[must_use]
+    pub fn clock_is_off(&self) -> bool {
+        self.gate.is_shut()
     }
 
     /// Reads again what has moved.
@@ -74,7 +91,8 @@ impl Live {
         Ok(())
     }
 
-    /// Refreshes until `stop`; a database that is away leaves the last set in force.
+    /// Refreshes until `stop`, and looks at the clock and at resting connections; a database that is away leaves the last
+    /// set in force.
     pub async fn follow(self, db: Db, root: Arc<RootKeys>, mut stop: watch::Receiver<bool>) {
         let mut ticks = tokio::time::interval(POLL);
         loop {
@@ -82,9 +100,11 @@ impl Live {
                 _ = ticks.tick() => {}
                 _ = stop.wait_for(|stopped| *stopped) => return,
             }
+            self.gate.look(&db, || self.clock.unmoved()).await;
             if let Err(error) = self.refresh(&db, &root).await {
                 tracing::warn!(%error, "settings, clients and keys could not be read; the last ones stay in force");
             }
+            db.tend().await;
         }
     }
 }

@@ -27,6 +27,7 @@ password-error-empty = Enter your password
 password-error-wrong = The e-mail address or the password is not right. Check both and try again
 password-error-paused = There were too many wrong passwords. You can try again { $when }
 password-error-busy = Many people are signing in right now. Wait a few seconds, enter your password again and press Continue
+password-error-away = Something on our side does not answer at this moment (reference { $reference }). Nothing is lost: wait a few seconds, enter your password again and press Continue
 password-error-again = That sign-in could not be finished. Please sign in again
 
 ## The code.
@@ -171,6 +172,8 @@ failure-network-title = We cannot see where this request comes from
 failure-network-text = The network between you and us hides your address in a way that we cannot read. Try again from another network.
 failure-busy-title = Many people are here right now
 failure-busy-text = Wait a few seconds and try again. Nothing is lost.
+failure-away-title = We cannot do that at this moment
+failure-away-text = Something on our side does not answer. Nothing is lost: wait a few seconds, then reload this page or go back and try again.
 failure-internal-title = Something went wrong on our side
 failure-internal-text = It is not your fault. Wait a minute and try again.
 failure-unknown-title = We do not know whether that worked

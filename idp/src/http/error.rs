@@ -11,6 +11,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+/// After which time it is worth trying again what failed because a part was away.
+const AWHILE: Duration = Duration::from_secs(2);
+
 /// Why a request has no answer.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
@@ -36,6 +39,9 @@ pub(super) enum Failure {
     UnknownNetwork,
     /// Full: wait and try again.
     Busy(Duration),
+    /// A part that we need is away or does not answer, or our clock cannot be trusted: nothing was done, and it is worth
+    /// trying again in a moment.
+    Away(String),
     /// The machine failed.
     Internal(String),
     /// The database did not say whether it did what was asked: trying again is safe.
@@ -54,7 +60,7 @@ impl Failure {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy(_) | Self::Unknown(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy(_) | Self::Away(_) | Self::Unknown(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -63,7 +69,7 @@ impl Failure {
     pub(super) const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooMany(after) | Self::Busy(after) => Some(*after),
-            Self::Unknown(_) => Some(Duration::from_secs(2)),
+            Self::Away(_) | Self::Unknown(_) => Some(AWHILE),
             _ => None,
         }
     }
@@ -72,7 +78,7 @@ impl Failure {
     pub(super) fn detail(&self) -> &str {
         match self {
             Self::Request(why) => why,
-            Self::Internal(why) | Self::Unknown(why) => why,
+            Self::Internal(why) | Self::Unknown(why) | Self::Away(why) => why,
             Self::StartAgain => "the attempt is gone, too old or of another browser",
             Self::NotFound => "no such path",
             Self::Method => "no such method",
@@ -88,13 +94,15 @@ impl Failure {
 
     /// Whether the machine is at fault.
     pub(super) const fn is_ours(&self) -> bool {
-        matches!(self, Self::Internal(_) | Self::Unknown(_))
+        matches!(self, Self::Internal(_) | Self::Unknown(_) | Self::Away(_))
     }
 
     /// The error code for programs (RFC 6749, section 5.2, where it has one).
     pub(super) const fn code(&self) -> &'static str {
         match self {
-            Self::TooMany(_) | Self::Busy(_) | Self::Unknown(_) => "temporarily_unavailable",
+            Self::TooMany(_) | Self::Busy(_) | Self::Away(_) | Self::Unknown(_) => {
+                "temporarily_unavailable"
+            }
             Self::Internal(_) => "server_error",
             _ => "invalid_request",
         }
@@ -108,6 +116,7 @@ impl From<flows::Error> for Failure {
             flows::Error::Store(store::Error::CommitUnknown(_)) | flows::Error::Lost => {
                 Self::Unknown(error.to_string())
             }
+            flows::Error::Store(store::Error::Away(_)) => Self::Away(error.to_string()),
             other => Self::Internal(other.to_string()),
         }
     }

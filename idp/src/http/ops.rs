@@ -1,14 +1,9 @@
 //! The ops listener: alive, and ready.
 
-use std::time::Duration;
-
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 
 use crate::app::App;
-
-/// Clocks of replicas and database may differ by this much.
-const MOST_SKEW: Duration = Duration::from_secs(2);
 
 /// The router of the ops listener.
 pub fn router(app: App) -> Router {
@@ -35,10 +30,8 @@ async fn database(app: &App) -> Result<(), String> {
     if !app.db.migrated().await.map_err(wrong)? {
         return Err("the schema is older than this build: run `idp migrate`".to_owned());
     }
-    let there = app.db.clock().await.map_err(wrong)?;
-    let here = app.clock.now();
-    let skew = here.since(there).max(there.since(here));
-    if skew > MOST_SKEW {
+    let skew = crate::skew::skew(&app.db, || app.clock.now()).await.map_err(wrong)?;
+    if let Some(skew) = skew {
         return Err(format!("the clock of the database differs by {} ms", skew.as_millis()));
     }
     Ok(())

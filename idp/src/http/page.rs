@@ -91,6 +91,7 @@ const fn words(failure: &Failure) -> (&'static str, &'static str) {
         Failure::TooMany(_) => ("failure-many-title", "failure-many-text"),
         Failure::UnknownNetwork => ("failure-network-title", "failure-network-text"),
         Failure::Busy(_) => ("failure-busy-title", "failure-busy-text"),
+        Failure::Away(_) => ("failure-away-title", "failure-away-text"),
         Failure::Internal(_) => ("failure-internal-title", "failure-internal-text"),
         Failure::Unknown(_) => ("failure-unknown-title", "failure-unknown-text"),
     }
@@ -117,11 +118,12 @@ mod tests {
             Failure::TooMany(soon),
             Failure::UnknownNetwork,
             Failure::Busy(soon),
+            Failure::Away("10.0.0.7 does not answer".to_owned()),
             Failure::Internal("the database at 10.0.0.7 is away".to_owned()),
             Failure::Unknown("connection reset by 10.0.0.7".to_owned()),
         ];
         let kinds: std::collections::HashSet<_> = all.iter().map(std::mem::discriminant).collect();
-        assert_eq!(kinds.len(), 13, "each variant once");
+        assert_eq!(kinds.len(), 14, "each variant once");
         all
     }
 
@@ -136,7 +138,7 @@ mod tests {
             assert!(!html.contains("10.0.0.7"), "{html}");
             titles.insert(words(&failure).0);
         }
-        assert_eq!(titles.len(), 13, "no two failures have the same words");
+        assert_eq!(titles.len(), 14, "no two failures have the same words");
     }
 
     #[test]

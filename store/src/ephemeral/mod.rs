@@ -1,15 +1,10 @@
 //! What may vanish: rate counters of networks. Redis in production, process memory in the embedded default.
 
+mod breaker;
 mod memory;
 mod redis;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{Result, Timestamp};
 
@@ -18,7 +13,7 @@ use crate::{Result, Timestamp};
 pub struct Ephemeral {
     local: Arc<memory::Memory>,
     shared: Option<redis::Redis>,
-    degraded: Arc<AtomicBool>,
+    breaker: Arc<breaker::Breaker>,
 }
 
 /// What became of a hit.
@@ -39,7 +34,7 @@ impl Ephemeral {
     /// Counters of this process alone.
     #[must_use]
     pub fn memory() -> Self {
-        Self { local: Arc::default(), shared: None, degraded: Arc::default() }
+        Self { local: Arc::default(), shared: None, breaker: Arc::default() }
     }
 
     /// Counters shared by all replicas.
@@ -48,7 +43,7 @@ impl Ephemeral {
     /// The address cannot be read. A server that is away is no error: counting falls back to this process.
     pub fn redis(url: &str) -> Result<Self> {
         let shared = Some(redis::Redis::connect(url)?);
-        Ok(Self { local: Arc::default(), shared, degraded: Arc::default() })
+        Ok(Self { local: Arc::default(), shared, breaker: Arc::default() })
     }
 
     /// Counts one hit of `key` in the window that `now` lies in. When Redis is away this process counts alone, and
@@ -56,19 +51,8 @@ impl Ephemeral {
     pub async fn hit(&self, key: &str, limit: u64, window: Duration, now: Timestamp) -> Hit {
         let window_millis = i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1);
         let slot = now.millis().div_euclid(window_millis);
-        let count = match &self.shared {
-            Some(shared) => match shared.count(key, slot, window).await {
-                Ok(count) => {
-                    self.degraded.store(false, Ordering::Relaxed);
-                    count
-                }
-                Err(error) => {
-                    if !self.degraded.swap(true, Ordering::Relaxed) {
-                        tracing::error!(%error, "alarm: Redis is away, limits are counted per process");
-                    }
-                    self.local.count(key, slot)
-                }
-            },
+        let count = match self.shared_count(key, (slot, window), now).await {
+            Some(count) => count,
             None => self.local.count(key, slot),
         };
         if count <= limit {
@@ -78,10 +62,37 @@ impl Ephemeral {
         Hit::Over { after: end.since(now), first: count == limit.saturating_add(1) }
     }
 
+    /// The count of all replicas; none without Redis, or while it is away.
+    async fn shared_count(
+        &self,
+        key: &str,
+        (slot, window): (i64, Duration),
+        now: Timestamp,
+    ) -> Option<u64> {
+        let shared = self.shared.as_ref()?;
+        if !self.breaker.may_ask(now) {
+            return None;
+        }
+        match shared.count(key, slot, window).await {
+            Ok(count) => {
+                if self.breaker.works() {
+                    tracing::info!("Redis is back, limits are counted for all replicas");
+                }
+                Some(count)
+            }
+            Err(error) => {
+                if self.breaker.failed(now) {
+                    tracing::error!(%error, "alarm: Redis is away, limits are counted per process");
+                }
+                None
+            }
+        }
+    }
+
     /// Whether Redis is configured and was away at the last hit or probe.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
-        self.degraded.load(Ordering::Relaxed)
+        self.breaker.is_open()
     }
 
     /// Asks Redis whether it is there.

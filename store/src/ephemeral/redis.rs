@@ -4,7 +4,12 @@ use std::{fmt, time::Duration};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
-use crate::Result;
+use tokio::time::timeout;
+
+use crate::{Error, Result};
+
+/// How long a counter is waited for. A person waits behind it.
+const ANSWER: Duration = Duration::from_millis(300);
 
 /// A connection that repairs itself.
 #[derive(Clone)]
@@ -19,24 +24,33 @@ impl fmt::Debug for Redis {
 impl Redis {
     pub(super) fn connect(url: &str) -> Result<Self> {
         let client = redis::Client::open(url)?;
-        let config = ConnectionManagerConfig::new().set_number_of_retries(1);
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(1)
+            .set_connection_timeout(Some(ANSWER))
+            .set_response_timeout(Some(ANSWER));
         Ok(Self(ConnectionManager::new_lazy_with_config(client, config)?))
     }
 
     pub(super) async fn count(&self, key: &str, slot: i64, window: Duration) -> Result<u64> {
         let key = format!("vestibule:hit:{key}:{slot}");
-        let (count,): (u64,) = redis::pipe()
-            .atomic()
-            .incr(&key, 1)
-            .pexpire(&key, i64::try_from(window.as_millis()).unwrap_or(i64::MAX))
-            .ignore()
-            .query_async(&mut self.0.clone())
-            .await?;
+        let mut connection = self.0.clone();
+        let mut pipe = redis::pipe();
+        let millis = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        pipe.atomic().incr(&key, 1).pexpire(&key, millis).ignore();
+        let (count,): (u64,) = in_time(pipe.query_async(&mut connection)).await?;
         Ok(count)
     }
 
     pub(super) async fn ping(&self) -> Result<()> {
-        redis::cmd("PING").query_async::<()>(&mut self.0.clone()).await?;
-        Ok(())
+        let mut connection = self.0.clone();
+        in_time(redis::cmd("PING").query_async::<()>(&mut connection)).await
+    }
+}
+
+/// Reconnecting and asking together take no longer than this, whatever the client does in between.
+async fn in_time<T>(asked: impl Future<Output = redis::RedisResult<T>>) -> Result<T> {
+    match timeout(ANSWER, asked).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::EphemeralSilent),
     }
 }

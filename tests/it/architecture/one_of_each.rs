@@ -54,7 +54,7 @@ fn one_place_begins_write_transactions() {
         );
     }
     let here = &source("store/src/db.rs").production;
-    let engines = [here.matches("writer.begin_with(").count(), here.matches("pool.begin(").count()];
+    let engines = [here.matches("writer.begin(").count(), here.matches("pool.begin(").count()];
     assert_eq!(engines, [1, 1], "store/src/db.rs: each engine begins in one place, `Db::begin`");
     assert!(
         !here.contains("pub async fn begin"),

@@ -98,6 +98,9 @@ fn check(app: &App, class: Class, request: &Request) -> Result<Counted, Failure>
     if !is_our_host(app, request) {
         return Err(Failure::Misdirected);
     }
+    if app.live.clock_is_off() {
+        return Err(Failure::Away("the clock of this replica is off".to_owned()));
+    }
     if class != Class::Page || request.method() != Method::POST {
         return Ok(Counted::No);
     }

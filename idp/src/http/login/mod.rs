@@ -3,6 +3,7 @@
 
 pub(super) mod code;
 pub(super) mod consent;
+mod later;
 pub(super) mod new_password;
 pub(super) mod password;
 mod words;
@@ -10,10 +11,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use axum::{
-    http::{StatusCode, header},
-    response::Response,
-};
+use axum::response::Response;
 use flows::{
     authorize::{Asked, form_action_source},
     login::{self, Answer, Due, Onwards, Shown, View, machine::Refusal},
@@ -124,13 +122,7 @@ async fn respond(
         Answer::Client(to) => Ok(page::see_other(&to.location)),
         Answer::Anew(asked) => password::page(app, ask, &asked),
         Answer::Busy { attempt, retry_after } => {
-            let shown = due(ask, &attempt).await?;
-            let problem = Some(Voice::of(app, ask).busy());
-            let mut response = password::render(app, ask, &shown, (typed.email, problem))?;
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            let seconds = retry_after.as_secs().max(1);
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            Ok(response)
+            later::busy(app, ask, (&attempt, typed.email), retry_after).await
         }
         Answer::StartAgain => Err(Failure::StartAgain),
     }

@@ -9,7 +9,7 @@ use flows::{
 use keys::Password;
 
 use super::{
-    Token, Typed, asked_as_shown, attempt, client_name, respond, source, step, way_out,
+    Token, Typed, asked_as_shown, attempt, client_name, later, respond, source, step, way_out,
     words::Voice,
 };
 use crate::{
@@ -44,7 +44,11 @@ pub(in crate::http) async fn post(
         Some(answer) => answer,
         None => match credentials(&Voice::of(&app, &ask), &form) {
             Ok((email, password)) => {
-                login::password::post(&ask.cx, &ask.visit, name, &email, password).await?
+                let judged = login::password::post(&ask.cx, &ask.visit, name, &email, password);
+                match judged.await {
+                    Err(error) => return later::failed(&app, &ask, (name, typed.email), error),
+                    Ok(answer) => answer,
+                }
             }
             Err(problem) => {
                 let shown = super::due(&ask, name).await?;

@@ -65,6 +65,12 @@ impl<'a> Voice<'a> {
         Problem::new("password", self.f.l.t("password-error-busy"))
     }
 
+    /// A part that we need is away. The reference finds the line in the log.
+    pub(super) fn away(&self, reference: &str) -> Problem {
+        let reference = ("reference", reference.into());
+        Problem::new("password", self.f.l.tr("password-error-away", &[reference]))
+    }
+
     /// An address that is none.
     pub(super) fn email(&self, bad: BadEmail) -> Problem {
         let key = match bad {

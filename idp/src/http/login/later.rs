@@ -1,0 +1,71 @@
+//! The password page of a post that could not be judged now: the address is kept, the password never, and the page says
+//! what to do. It asks the database for nothing where it can, because the database may be what is busy or away.
+
+use std::time::Duration;
+
+use axum::{
+    http::{StatusCode, header},
+    response::Response,
+};
+use flows::{
+    attempt::peek,
+    login::{Shown, View},
+};
+
+use super::{password, words::Voice};
+use crate::{
+    app::App,
+    http::{error::Failure, extract::Ask},
+    view::Problem,
+};
+
+/// The hashing pool was full.
+pub(super) async fn busy(
+    app: &App,
+    ask: &Ask,
+    (name, email): (&str, &str),
+    retry_after: Duration,
+) -> Result<Response, Failure> {
+    let shown = match from_the_page(ask, name) {
+        Some(shown) => shown,
+        None => super::due(ask, name).await?,
+    };
+    page(app, ask, &shown, (email, Voice::of(app, ask).busy()), retry_after)
+}
+
+/// A part was away. A page that only the database can show becomes the failure's own.
+pub(super) fn failed(
+    app: &App,
+    ask: &Ask,
+    (name, email): (&str, &str),
+    error: flows::Error,
+) -> Result<Response, Failure> {
+    let failure = Failure::from(error);
+    let shown = from_the_page(ask, name);
+    let (Some(retry_after), Some(shown)) = (failure.retry_after(), shown) else {
+        return Err(failure);
+    };
+    let reference = &ask.cx.trace.reference;
+    tracing::error!(reference, error = failure.detail(), "a password could not be judged");
+    page(app, ask, &shown, (email, Voice::of(app, ask).away(reference)), retry_after)
+}
+
+/// What the page itself says about its request, when it has no row yet.
+fn from_the_page(ask: &Ask, name: &str) -> Option<Shown> {
+    let request = peek(&ask.cx, &ask.visit, name)?;
+    Some(Shown { attempt: name.to_owned(), request, view: View::Password })
+}
+
+fn page(
+    app: &App,
+    ask: &Ask,
+    shown: &Shown,
+    (email, problem): (&str, Problem),
+    retry_after: Duration,
+) -> Result<Response, Failure> {
+    let mut response = password::render(app, ask, shown, (email, Some(problem)))?;
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let seconds = retry_after.as_secs().max(1);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    Ok(response)
+}
