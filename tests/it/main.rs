@@ -3,6 +3,7 @@
 mod architecture;
 mod invariant;
 mod helm;
+mod faults;
 mod journey;
 mod kill;
 mod login;
@@ -18,3 +19,4 @@ mod restore;
 mod routes;
 mod tabs;
 mod upgrade;
+mod two_replicas;

@@ -50,7 +50,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct TestApp {
     /// The mail server.
-    pub mail: Mailbox,
+    pub mail: Arc<Mailbox>,
     /// The hand that moves the clock of every replica.
     pub clock: ClockShift,
     /// The database.
@@ -110,13 +110,16 @@ impl TestApp {
 
     /// A provider with something otherwise than usual.
     pub async fn with(engine: Engine, options: Options) -> Self {
-        let db = TestDb::create(engine).await;
-        let mail = Mailbox::start().await;
+        Self::on(TestDb::create(engine).await, engine.redis_url(), options).await
+    }
+
+    /// A provider on servers of the test's own.
+    pub async fn on(db: TestDb, redis: Option<String>, options: Options) -> Self {
+        let mail = Arc::new(Mailbox::start().await);
         let (time, clock) = Clock::shifted();
         let public = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = public.local_addr().expect("bound").port();
         let issuer = Issuer::parse(&format!("http://localhost:{port}")).expect("an issuer");
-        let redis = engine.redis_url();
         let build = Parts {
             options: &options,
             issuer: &issuer,
@@ -130,11 +133,21 @@ impl TestApp {
 
     /// Another replica of the same provider, on the same database.
     pub async fn replica(&self) -> Replica {
+        self.replica_by(&self.time).await
+    }
+
+    /// Another replica on another machine, whose clock can be set wrong.
+    pub async fn stepped_replica(&self) -> (Replica, ClockShift) {
+        let (time, hand) = self.time.stepped();
+        (self.replica_by(&time).await, hand)
+    }
+
+    async fn replica_by(&self, time: &Clock) -> Replica {
         let public = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let build = Parts {
             options: &self.options,
             issuer: &self.issuer,
-            time: &self.time,
+            time,
             mail: &self.mail,
             redis: self.redis.as_deref(),
         };

@@ -137,13 +137,18 @@ impl Client {
 
     /// Redeems the code of an answer at whatever provider a browser is at.
     pub async fn redeem_with(&self, browser: &HttpBrowser, landed: &Landed) -> Answer {
+        self.try_redeem(browser, landed).await.expect("the provider answers")
+    }
+
+    /// Redeems a code at a provider that may be gone.
+    pub async fn try_redeem(&self, browser: &HttpBrowser, landed: &Landed) -> Option<Answer> {
         let params = [
             ("grant_type", "authorization_code"),
             ("code", &landed.code()),
             ("redirect_uri", &landed.pending.redirect_uri),
             ("code_verifier", &landed.pending.verifier),
         ];
-        self.call(browser, &params).await
+        self.try_call(browser, &params).await
     }
 
     /// Calls the token endpoint with its own authentication.
@@ -152,6 +157,10 @@ impl Client {
     }
 
     async fn call(&self, browser: &HttpBrowser, params: &[(&str, &str)]) -> Answer {
+        self.try_call(browser, params).await.expect("the provider answers")
+    }
+
+    async fn try_call(&self, browser: &HttpBrowser, params: &[(&str, &str)]) -> Option<Answer> {
         let mut params: Vec<(String, String)> =
             params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let secret = self.secret.as_deref().unwrap_or_default();
@@ -165,7 +174,7 @@ impl Client {
             }
             AuthMethod::None => params.push(("client_id".to_owned(), self.id.clone())),
         }
-        browser.send(Method::POST, "/oauth2/token", &headers, Some(&params)).await
+        browser.try_send(Method::POST, "/oauth2/token", &headers, Some(&params)).await
     }
 
     /// Redeems and returns the tokens.

@@ -42,6 +42,8 @@ pub struct TestDb {
 enum Kept {
     Folder(TempDir),
     Database(Database),
+    /// It ends with its server.
+    Elsewhere,
 }
 
 /// Name of a PostgreSQL database, dropped with this value.
@@ -66,12 +68,23 @@ impl TestDb {
         let template = template.get_or_init(|| Self::template(engine)).await;
         match &template.kept {
             Kept::Database(name) => create_database(Some(&name.0)).await,
-            Kept::Folder(_) => {
+            Kept::Folder(_) | Kept::Elsewhere => {
                 let new = create_file();
                 std::fs::copy(template.file(), new.file()).expect("a copy of the template");
                 new
             }
         }
+    }
+
+    /// The database at an address of a PostgreSQL of the test's own, with the schema of this build.
+    pub async fn at(url: String) -> Self {
+        let config = DbConfig::Postgres { url, max_connections: 8 };
+        let new = Self { engine: Engine::Postgres, config, kept: Kept::Elsewhere };
+        let db = new.open().await;
+        db.migrate().await.expect("the migrations run");
+        crate::app::prepare(&db).await;
+        db.close().await;
+        new
     }
 
     /// A database without tables.

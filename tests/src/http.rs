@@ -66,6 +66,11 @@ impl Form {
 }
 
 impl HttpBrowser {
+    /// A browser without cookies, at a replica.
+    pub fn new_at(issuer: &str, address: SocketAddr) -> Self {
+        Self::new(issuer, address)
+    }
+
     pub(crate) fn new(issuer: &str, address: SocketAddr) -> Self {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -100,6 +105,18 @@ impl HttpBrowser {
     pub fn copied(&self) -> Self {
         let cookies = Arc::new(Mutex::new(self.jar().clone()));
         Self { cookies, ..self.clone() }
+    }
+
+    /// The same browser with the same cookies, sent to another replica.
+    #[must_use]
+    pub fn sent_to(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
+    }
+
+    /// Opens an address of a provider that may be gone.
+    pub async fn try_get(&self, to: impl AsRef<str>) -> Option<Answer> {
+        let headers = [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];
+        self.try_send(Method::GET, to.as_ref(), &headers, None).await
     }
 
     /// A cookie's value.
@@ -154,7 +171,8 @@ impl HttpBrowser {
         self.try_send(method, to, headers, fields).await.expect("the provider answers")
     }
 
-    async fn try_send(
+    /// Sends anything to a provider that may be gone.
+    pub async fn try_send(
         &self,
         method: Method,
         to: &str,

@@ -6,11 +6,14 @@ pub mod app;
 pub mod backup;
 pub mod browser;
 pub mod client;
+pub mod crowd;
 pub mod db;
 pub mod http;
 pub mod log;
 pub mod mailbox;
+pub mod own;
 pub mod proc;
+pub mod proxy;
 pub mod served;
 pub mod servers;
 

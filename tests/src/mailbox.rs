@@ -1,11 +1,11 @@
 //! A mail server for tests: takes every message over real SMTP (RFC 5321), keeps it, and fails when told to.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mail_parser::MessageParser;
@@ -71,6 +71,16 @@ struct State {
     faults: VecDeque<Fault>,
     refused: usize,
     connections: usize,
+    /// How long a recipient is put off, and since when each has been known.
+    greylist: Option<(Duration, HashMap<String, Instant>)>,
+}
+
+impl State {
+    /// Whether a recipient is put off now.
+    fn puts_off(&mut self, to: &str) -> bool {
+        let Some((wait, known)) = &mut self.greylist else { return false };
+        known.entry(to.to_owned()).or_insert_with(Instant::now).elapsed() < *wait
+    }
 }
 
 impl Shared {
@@ -118,6 +128,11 @@ impl Mailbox {
     /// Has the next `messages` messages go wrong, after those that were told earlier.
     pub fn fault(&self, fault: Fault, messages: usize) {
         self.shared.change(|state| state.faults.extend(std::iter::repeat_n(fault, messages)));
+    }
+
+    /// Puts each recipient off from its first mail on for this time (greylisting, RFC 6647).
+    pub fn greylist(&self, wait: Duration) {
+        self.shared.change(|state| state.greylist = Some((wait, HashMap::new())));
     }
 
     /// Everything received, oldest first.
@@ -268,7 +283,16 @@ impl Session {
             self.shared.change(|state| state.refused += 1);
             return Next::Code(code);
         }
-        self.to.push(address(line));
+        let to = address(line);
+        let mut put_off = false;
+        self.shared.change(|state| {
+            put_off = state.puts_off(&to);
+            state.refused += usize::from(put_off);
+        });
+        if put_off {
+            return Next::Code(451);
+        }
+        self.to.push(to);
         Next::Reply("250 OK")
     }
 

@@ -1,6 +1,7 @@
 //! `idp serve` as a process, configured by a file, on either engine.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,6 +14,7 @@ use tokio::process::Command;
 use crate::{
     client::Client,
     db::{Engine, TestDb},
+    http::HttpBrowser,
     mailbox::Mailbox,
     proc::{Proc, idp, run},
 };
@@ -101,6 +103,32 @@ impl Served {
     /// How to open its database.
     pub fn database(&self) -> DbConfig {
         self.database.clone()
+    }
+
+    /// Where its first replica listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Starts another replica of the same provider on a port of its own, and waits until it answers.
+    pub async fn another(&self) -> (Proc, SocketAddr) {
+        let address = SocketAddr::from(([127, 0, 0, 1], crate::servers::free_port()));
+        (self.at(address).await, address)
+    }
+
+    /// The same on a given port.
+    pub async fn at(&self, address: SocketAddr) -> Proc {
+        let mut command = self.command(&["serve"]);
+        command.env("IDP__LISTEN__PUBLIC", address.to_string());
+        let serve = Proc::spawn(command);
+        let browser = HttpBrowser::new_at(&self.issuer(), address);
+        for _ in 0..1500 {
+            if browser.try_get("/oauth2/jwks").await.is_some() {
+                return serve;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("the replica does not answer; it said:\n{}", serve.output());
     }
 
     /// Starts `serve` and waits until it answers.

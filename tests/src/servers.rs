@@ -14,11 +14,11 @@ use std::{
 
 use crate::proc::{End, start, temp_folder};
 
-const USER: &str = "vestibule";
+pub(crate) const USER: &str = "vestibule";
 const REDIS_DATABASES: u32 = 4096;
 
 /// Durable as in production, small otherwise.
-const SETTINGS: [&str; 7] = [
+pub(crate) const SETTINGS: [&str; 7] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "max_connections=300",
@@ -139,14 +139,14 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("bound").port()
 }
 
-fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?} does not start: {e}"));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?} failed: {error}");
 }
 
 /// Where `initdb`, `postgres` and `dropdb` are: on the path, or in Debian's folder of the newest version.
-fn postgres_programs() -> PathBuf {
+pub(crate) fn postgres_programs() -> PathBuf {
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|versions| versions.flatten().map(|v| v.path().join("bin")).collect())
@@ -161,14 +161,14 @@ fn postgres_programs() -> PathBuf {
 
 /// The account that PostgreSQL runs as when we are root, which it refuses to be.
 #[derive(Debug)]
-struct Account {
+pub(crate) struct Account {
     user: &'static str,
     group: String,
 }
 
 impl Account {
     /// None when we are not root: `folder` was made by us and tells.
-    fn unless_ordinary(folder: &Path) -> Option<Self> {
+    pub(crate) fn unless_ordinary(folder: &Path) -> Option<Self> {
         let owner = std::fs::metadata(folder).expect("just made").uid();
         (owner == 0).then(|| {
             ["postgres", "nobody"]
@@ -182,11 +182,11 @@ impl Account {
         })
     }
 
-    fn give(&self, folder: &Path) {
+    pub(crate) fn give(&self, folder: &Path) {
         run(Command::new("chown").arg(self.user).arg(folder));
     }
 
-    fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("setpriv");
         command.arg(format!("--reuid={}", self.user)).arg(format!("--regid={}", self.group));
         command.args(["--clear-groups", "--"]).arg(program);

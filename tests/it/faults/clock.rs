@@ -1,0 +1,58 @@
+//! The clock of one of two replicas is set wrong by 90 seconds.
+
+use std::time::{Duration, Instant};
+
+use vestibule_tests::{
+    app::{Replica, TestApp},
+    client::Pending,
+    on_both_engines,
+};
+
+const STEP: Duration = Duration::from_secs(90);
+
+/// Waits until a replica knows about its clock, at most two of its looks and their time.
+async fn until_off(replica: &Replica, off: bool) -> Duration {
+    let begun = Instant::now();
+    while replica.app.live.clock_is_off() != off {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not look at its clock");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    begun.elapsed()
+}
+
+on_both_engines! {
+    async fn a_clock_is_set_wrong_on_one_of_two(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let (other, hand) = app.stepped_replica().await;
+        for ahead in [true, false] {
+            let right = app.browser();
+            let wrong = right.sent_to(other.address);
+            let (page, code, pending) = right.up_to_code(&app, &client, &patient).await;
+            if ahead { hand.advance(STEP) } else { hand.set_back(STEP) }
+            println!("{engine:?}: known after {:?}", until_off(&other, true).await);
+            // Nothing that rests on time is answered there, and everything is here.
+            let refused = wrong.post(&page.form().with("code", &code), "continue").await;
+            assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "2"), "{}", refused.text());
+            assert!(refused.says("try again"), "{}", refused.text());
+            assert_eq!(wrong.get(Pending::new(&client).url(app.issuer(), &[])).await.status, 503);
+            assert_eq!(wrong.get("/oauth2/jwks").await.status, 200, "keys do not rest on time");
+            let ready = reqwest::get(format!("http://{}/readyz", other.ops)).await.unwrap();
+            let why = ready.text().await.unwrap();
+            assert!(why.contains("clock"), "{why}");
+            let landed = right.code(&page, &code).await.landed(pending);
+            // A code that is past its end for the right clock is not taken by the one that is behind.
+            let late = client.try_redeem(&wrong, &landed).await.unwrap();
+            assert_eq!(late.status, 503, "{}", late.body);
+            client.tokens(&app, &landed).await;
+            if ahead { hand.set_back(STEP) } else { hand.advance(STEP) }
+            until_off(&other, false).await;
+            // Right again, it serves; and what was used stays used.
+            let again = client.try_redeem(&wrong, &landed).await.unwrap();
+            assert_eq!(again.json()["error"], "invalid_grant");
+            assert_eq!(wrong.get(Pending::new(&client).url(app.issuer(), &[])).await.status, 303);
+        }
+        assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 2);
+        other.stop().await;
+    }
+}

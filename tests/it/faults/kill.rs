@@ -1,0 +1,113 @@
+//! One of two replicas is killed in the middle of every step, and the other goes on.
+
+use std::{net::SocketAddr, time::Duration};
+
+use vestibule_tests::{client::Pending, db::Engine, http::HttpBrowser, proc::Proc};
+
+use super::{Program, assert_consistent, assert_sound, print, rounds};
+
+/// Two processes, of which the second dies again and again.
+struct Pair {
+    program: Program,
+    _first: Proc,
+    second: Proc,
+    here: SocketAddr,
+    there: SocketAddr,
+    interrupted: u32,
+}
+
+impl Pair {
+    async fn start(people: usize) -> Self {
+        let program = Program::prepare(Engine::Postgres, people).await;
+        let first = program.served.serve().await;
+        let (second, there) = program.served.another().await;
+        let here = program.served.address();
+        Self { program, _first: first, second, here, there, interrupted: 0 }
+    }
+
+    /// Kills the second replica in the middle of `step`, which goes there; asked again, it goes to the first.
+    async fn killed_in<T: Send + 'static>(
+        &mut self,
+        after: Duration,
+        step: impl AsyncFn(SocketAddr) -> Option<T>,
+    ) -> T {
+        let there = self.there;
+        let (answer, ()) = tokio::join!(step(there), async {
+            tokio::time::sleep(after).await;
+            self.second.kill().await;
+        });
+        (self.second, self.there) = self.program.served.another().await;
+        match answer {
+            Some(answer) => answer,
+            None => {
+                self.interrupted += 1;
+                step(self.here).await.expect("the other replica answers")
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_is_killed_in_the_middle_of_every_step() {
+    let mut pair = Pair::start(1).await;
+    let (client, patient) = (pair.program.client.clone(), pair.program.people[0].clone());
+    let issuer = pair.program.served.issuer();
+    let mail = pair.program.served.mail.clone();
+    let most = 5 * rounds();
+    for round in 0..most {
+        // From the arrival of a request to its last statement, a little later each time.
+        let after = |step: u64| Duration::from_micros(500 + u64::from(round) * step);
+        let browser = HttpBrowser::new_at(&issuer, pair.here);
+        let pending = Pending::new(&client);
+        let page = browser.get(pending.url(&issuer, &[])).await;
+        let form = page.form().with("email", &patient.email).with("password", &patient.password);
+        let before = mail.codes_to(&patient.email).len();
+        let posted = async |at| browser.sent_to(at).try_post(&form, "continue").await;
+        let answer = pair.killed_in(after(15_000), posted).await;
+        let page = browser.follow(answer).await;
+        assert!(page.has_field("code"), "round {round}: {}", page.text());
+        let code = mail.code(&patient.email, before + 1).await;
+        let form = page.form().with("code", &code);
+        let posted = async |at| browser.sent_to(at).try_post(&form, "continue").await;
+        let answer = pair.killed_in(after(2_000), posted).await;
+        let landed = browser.follow(answer).await.landed(pending);
+        let redeemed = async |at| client.try_redeem(&browser.sent_to(at), &landed).await;
+        let before = pair.interrupted;
+        let answer = pair.killed_in(after(1_000), redeemed).await;
+        // Used by the request that was cut off: its tokens reached nobody, and what they are worth is taken back.
+        let cut_off = pair.interrupted > before && answer.status == 400;
+        assert!(answer.status == 200 || cut_off, "round {round}: {}", answer.body);
+        let again = client.try_redeem(&browser, &landed).await.expect("an answer");
+        assert_eq!(again.json()["error"], "invalid_grant", "round {round}: used once");
+    }
+    println!(
+        "{} of {} steps were cut off by SIGKILL of one of two replicas",
+        pair.interrupted,
+        3 * most
+    );
+    assert!(pair.interrupted > 0, "no kill met a step");
+    let db = pair.program.data.open().await;
+    let tally = vestibule_tests::crowd::Tally { completed: most, ..Default::default() };
+    assert_consistent(&db, &tally).await;
+}
+
+/// The same with people who sign in all the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_is_killed_under_load() {
+    let mut pair = Pair::start(4).await;
+    let crowd = pair.program.crowd(vec![pair.here, pair.there]);
+    crowd.complete(2).await;
+    for round in 0..4 * rounds() {
+        tokio::time::sleep(Duration::from_millis(200 + u64::from(round % 4) * 37)).await;
+        pair.second.kill().await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        pair.second = pair.program.served.at(pair.there).await;
+    }
+    crowd.mended();
+    crowd.complete(6).await;
+    let tally = crowd.finish().await;
+    print("one of two replicas was killed again and again", &tally);
+    assert!(tally.repeated > 0, "no kill met a request");
+    assert_sound(&tally);
+    assert_consistent(&pair.program.data.open().await, &tally).await;
+}

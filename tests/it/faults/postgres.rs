@@ -1,0 +1,68 @@
+//! PostgreSQL stops, crashes, hangs, and is replaced by its standby.
+
+use std::{sync::Arc, time::Duration};
+
+use vestibule_tests::{
+    db::TestDb,
+    own::{OwnPostgres, Stop},
+    proxy::Proxy,
+};
+
+use super::{Site, rounds};
+
+/// Servers are waited for on a thread of their own, so that the people go on meanwhile.
+async fn apart<T: Send + 'static>(
+    server: &Arc<OwnPostgres>,
+    work: impl FnOnce(&OwnPostgres) -> T + Send + 'static,
+) -> T {
+    let server = Arc::clone(server);
+    tokio::task::spawn_blocking(move || work(&server)).await.expect("no panic")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_is_restarted_and_crashes() {
+    let server = Arc::new(tokio::task::spawn_blocking(OwnPostgres::start).await.unwrap());
+    let site = Site::start(TestDb::at(server.url(None)).await, None).await;
+    for _ in 0..rounds() {
+        for stop in [Stop::Fast, Stop::Immediate] {
+            apart(&server, move |server| server.down(stop)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            apart(&server, OwnPostgres::up).await;
+            site.crowd.complete(4).await;
+        }
+    }
+    let tally = site.mended("PostgreSQL restarted, then crashed").await;
+    assert!(tally.repeated > 0, "nobody met the fault");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_hangs() {
+    let server = Arc::new(tokio::task::spawn_blocking(OwnPostgres::start).await.unwrap());
+    let site = Site::start(TestDb::at(server.url(None)).await, None).await;
+    for _ in 0..rounds() {
+        server.freeze();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        server.thaw();
+        site.crowd.complete(4).await;
+    }
+    let tally = site.mended("PostgreSQL hung for 10 s").await;
+    assert!(tally.longest > Duration::from_secs(4), "nobody met the fault");
+    assert!(tally.longest < Duration::from_secs(25), "an answer took {:?}", tally.longest);
+}
+
+/// The virtual address moves, the old primary is gone, and the standby has every commit that was told to anybody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_is_promoted() {
+    let primary = Arc::new(tokio::task::spawn_blocking(OwnPostgres::start).await.unwrap());
+    let proxy = Proxy::start(primary.port()).await;
+    let db = TestDb::at(primary.url(Some(proxy.port()))).await;
+    let standby = Arc::new(apart(&primary, OwnPostgres::standby).await);
+    let site = Site::start(db, None).await;
+    apart(&primary, |primary| primary.down(Stop::Immediate)).await;
+    // The address moves too early: a server that only reads is not ours, and is not taken for the database.
+    proxy.move_to(standby.port());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    apart(&standby, OwnPostgres::promote).await;
+    let tally = site.mended("a standby was promoted").await;
+    assert!(tally.repeated > 0, "nobody met the fault");
+}

@@ -1,0 +1,43 @@
+//! The mail server refuses for now, is slow, breaks off after it took a mail, and puts new recipients off.
+
+use std::time::Duration;
+
+use vestibule_tests::{
+    db::{Engine, TestDb},
+    mailbox::Fault,
+};
+
+use super::Site;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_mail_server_fails_in_every_way() {
+    let site =
+        Site::start(TestDb::create(Engine::Postgres).await, Engine::Postgres.redis_url()).await;
+    let mail = site.app.mail.clone();
+    for (name, fault, messages) in [
+        ("refuses for now", Fault::Refuse(451), 6),
+        ("is slow", Fault::Delay(Duration::from_secs(2)), 6),
+        ("breaks off after it took a mail", Fault::DropAfterAccept, 4),
+        ("breaks off in the middle", Fault::CloseInData, 4),
+        ("is over its quota", Fault::Refuse(452), 4),
+    ] {
+        mail.fault(fault, messages);
+        site.crowd.complete(4).await;
+        println!("the mail server {name}: people are served");
+    }
+    let refused = mail.refused();
+    site.mended("the mail server failed in every way").await;
+    assert!(refused >= 10, "the faults were met: {refused}");
+}
+
+/// Greylisting: a server puts off each recipient that it has not seen, and takes the mail when it comes again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_recipients_are_put_off() {
+    let site =
+        Site::start(TestDb::create(Engine::Postgres).await, Engine::Postgres.redis_url()).await;
+    site.app.mail.greylist(Duration::from_secs(2));
+    site.crowd.complete(8).await;
+    let refused = site.app.mail.refused();
+    site.mended("new recipients were put off").await;
+    assert!(refused >= 4, "each of four was put off once: {refused}");
+}

@@ -1,0 +1,343 @@
+//! Honest people who sign in at a bounded rate while something fails: each step is repeated as a person would who reads the
+//! page, and what is lost, doubled or unhelpful is counted.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    app::{Patient, TestApp},
+    client::{Client, Landed, Pending},
+    http::{Answer, Form, HttpBrowser},
+    mailbox::Mailbox,
+};
+
+/// How long a person tries one step before giving up.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a person waits for a mail.
+const MAIL_PATIENCE: Duration = Duration::from_secs(50);
+
+/// What happened.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Sign-ins that ended in tokens.
+    pub completed: u32,
+    /// Of them, since the fault was over.
+    pub after: u32,
+    /// Requests without an answer, or with one that said "try again".
+    pub repeated: u32,
+    /// Codes of clients whose answer was lost, so that nobody knows who used them.
+    pub in_doubt: u32,
+    /// Times a person had to begin anew.
+    pub begun_anew: u32,
+    /// Mails that did not come.
+    pub lost_mails: Vec<String>,
+    /// Sign-ins that were given up.
+    pub lost: Vec<String>,
+    /// Codes that were accepted twice.
+    pub doubled: Vec<String>,
+    /// Answers that did not say what to do.
+    pub unhelpful: Vec<String>,
+    /// The longest time to an answer.
+    pub longest: Duration,
+    /// From the end of the fault to the first sign-in that ended after it.
+    pub back_after: Option<Duration>,
+}
+
+/// The people, and where they sign in.
+#[derive(Debug)]
+pub struct Crowd {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    people: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    issuer: String,
+    replicas: Vec<SocketAddr>,
+    client: Client,
+    mail: Arc<Mailbox>,
+    tally: Mutex<Tally>,
+    mended: Mutex<Option<Instant>>,
+    pause: Duration,
+}
+
+impl Crowd {
+    /// `count` people who sign in at these replicas, one sign-in after another with a pause between.
+    pub async fn start(app: &TestApp, replicas: Vec<SocketAddr>, count: usize) -> Self {
+        app.set("sign_in.sends_per_hour", "1000").await;
+        app.set("sign_in.sends_per_day", "1000").await;
+        app.set("sign_in.posts_per_minute", "100000").await;
+        let client = app.client("portal").await;
+        let mut patients = Vec::new();
+        for nth in 0..count {
+            patients.push(app.patient(&format!("Patient {nth}")).await);
+        }
+        // The other replicas have read it within two seconds.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let (issuer, mail) = (app.issuer().to_owned(), Arc::clone(&app.mail));
+        Self::of((issuer, mail), replicas, client, patients)
+    }
+
+    /// These people, at a provider in whatever process.
+    pub fn of(
+        (issuer, mail): (String, Arc<Mailbox>),
+        replicas: Vec<SocketAddr>,
+        client: Client,
+        patients: Vec<Patient>,
+    ) -> Self {
+        let pause = Duration::from_millis(150);
+        let (tally, mended) = (Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { issuer, replicas, client, mail, tally, mended, pause });
+        let (stop, stopped) = watch::channel(false);
+        let mut people = JoinSet::new();
+        for (nth, patient) in patients.into_iter().enumerate() {
+            people.spawn(live(Arc::clone(&shared), patient, nth, stopped.clone()));
+        }
+        Self { shared, stop, people }
+    }
+
+    /// Waits until `more` sign-ins have ended.
+    pub async fn complete(&self, more: u32) {
+        let from = self.shared.tally().completed;
+        let begun = Instant::now();
+        while self.shared.tally().completed < from + more {
+            assert!(begun.elapsed() < 2 * PATIENCE, "no sign-ins: {:#?}", self.shared.tally());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The fault is over from now on.
+    pub fn mended(&self) {
+        *self.shared.mended.lock().expect("no holder panicked") = Some(Instant::now());
+    }
+
+    /// Lets everybody finish, and tells what happened.
+    pub async fn finish(mut self) -> Tally {
+        self.stop.send_replace(true);
+        while let Some(ended) = self.people.join_next().await {
+            ended.expect("no person panicked");
+        }
+        self.shared.tally().clone()
+    }
+}
+
+impl Shared {
+    fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
+        self.tally.lock().expect("no holder panicked")
+    }
+
+    fn completed(&self) {
+        let mended = *self.mended.lock().expect("no holder panicked");
+        let mut tally = self.tally();
+        tally.completed += 1;
+        if let Some(mended) = mended {
+            tally.after += 1;
+            tally.back_after.get_or_insert(mended.elapsed());
+        }
+    }
+}
+
+async fn live(shared: Arc<Shared>, patient: Patient, nth: usize, stop: watch::Receiver<bool>) {
+    let mut round = nth;
+    while !*stop.borrow() {
+        let person = Person { shared: &shared, patient: &patient, round };
+        if let Err(why) = person.sign_in().await {
+            shared.tally().lost.push(format!("{}: {why}", patient.name));
+        }
+        round += 1;
+        tokio::time::sleep(shared.pause).await;
+    }
+}
+
+/// A request that is repeated until it is answered.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Get(&'a str),
+    Post(&'a Form),
+    Redeem(&'a Landed),
+}
+
+/// One sign-in of one person.
+struct Person<'a> {
+    shared: &'a Shared,
+    patient: &'a Patient,
+    round: usize,
+}
+
+impl Person<'_> {
+    /// The browser, sent to the replica whose turn it is: another at each step and each repetition.
+    fn sent(&self, browser: &HttpBrowser, turn: usize) -> HttpBrowser {
+        let replicas = &self.shared.replicas;
+        browser.sent_to(replicas[(self.round + turn) % replicas.len()])
+    }
+
+    async fn sign_in(&self) -> Result<(), String> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let browser = HttpBrowser::new_at(&self.shared.issuer, self.shared.replicas[0]);
+            if let Some(landed) = self.both_steps(&browser).await? {
+                return self.redeem(&browser, &landed).await;
+            }
+            self.shared.tally().begun_anew += 1;
+        }
+        Err("had to begin anew too often".to_owned())
+    }
+
+    /// `None`: the page said to start again.
+    async fn both_steps(&self, browser: &HttpBrowser) -> Result<Option<Landed>, String> {
+        let pending = Pending::new(&self.shared.client);
+        let url = pending.url(&self.shared.issuer, &[]);
+        let page = self.get(browser, 0, &url).await?;
+        let Patient { email, password, .. } = self.patient;
+        let form = page.form().with("email", email).with("password", password);
+        let page = self.post(browser, 1, &form).await?;
+        if !page.has_field("code") {
+            return Self::anew(&page);
+        }
+        let code = self.code(&page).await?;
+        let answer = self.post(browser, 2, &page.form().with("code", &code)).await?;
+        let at_client =
+            answer.location().is_some_and(|to| to.as_str().starts_with(&pending.redirect_uri));
+        if at_client { Ok(Some(answer.landed(pending))) } else { Self::anew(&answer) }
+    }
+
+    fn anew(page: &Answer) -> Result<Option<Landed>, String> {
+        if page.says("start again") || page.says("sign in again") || page.has_field("password") {
+            Ok(None)
+        } else {
+            Err(format!("{} {}", page.status, page.text()))
+        }
+    }
+
+    /// The code of the mail whose reference is on the page.
+    async fn code(&self, page: &Answer) -> Result<String, String> {
+        let reference = reference(page).ok_or_else(|| format!("no reference: {}", page.text()))?;
+        let begun = Instant::now();
+        while begun.elapsed() < MAIL_PATIENCE {
+            let mails = self.shared.mail.mails_to(&self.patient.email);
+            let mail = mails.into_iter().rev().find(|mail| mail.text.contains(&reference));
+            if let Some(code) = mail.and_then(|mail| mail.code) {
+                return Ok(code);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.shared.tally().lost_mails.push(format!("{} {reference}", self.patient.email));
+        Err("no mail".to_owned())
+    }
+
+    async fn redeem(&self, browser: &HttpBrowser, landed: &Landed) -> Result<(), String> {
+        let before = self.shared.tally().repeated;
+        let first = self.patiently(browser, 3, Step::Redeem(landed)).await?;
+        let second = self.patiently(browser, 4, Step::Redeem(landed)).await?;
+        if second.status == 200 {
+            self.shared.tally().doubled.push(landed.code());
+        }
+        if first.status == 200 {
+            self.shared.completed();
+            return Ok(());
+        }
+        if first.status == 400 && self.shared.tally().repeated > before {
+            // Used by a request of ours whose answer was lost, or too old by now.
+            self.shared.tally().in_doubt += 1;
+            return Ok(());
+        }
+        Err(format!("not redeemed: {} {}", first.status, first.body))
+    }
+
+    async fn get(&self, browser: &HttpBrowser, turn: usize, url: &str) -> Result<Answer, String> {
+        self.patiently(browser, turn, Step::Get(url)).await
+    }
+
+    async fn post(
+        &self,
+        browser: &HttpBrowser,
+        turn: usize,
+        form: &Form,
+    ) -> Result<Answer, String> {
+        let mut answer = self.patiently(browser, turn, Step::Post(form)).await?;
+        while let Some(to) = answer.location() {
+            if to.origin() != answer.url.origin() {
+                break;
+            }
+            answer = self.get(browser, turn, to.as_str()).await?;
+        }
+        Ok(answer)
+    }
+
+    /// Repeats a request until it has an answer that is not "try again".
+    async fn patiently(
+        &self,
+        browser: &HttpBrowser,
+        turn: usize,
+        step: Step<'_>,
+    ) -> Result<Answer, String> {
+        let begun = Instant::now();
+        for again in 0.. {
+            let (asked, browser) = (Instant::now(), self.sent(browser, turn + again));
+            let answer = match step {
+                Step::Get(url) => browser.try_get(url).await,
+                Step::Post(form) => browser.try_post(form, "continue").await,
+                Step::Redeem(landed) => self.shared.client.try_redeem(&browser, landed).await,
+            };
+            match self.heard(answer, asked.elapsed()) {
+                Ok(answer) => return Ok(answer),
+                Err(why) if begun.elapsed() > PATIENCE => return Err(why),
+                Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+            }
+        }
+        unreachable!("the turns do not end")
+    }
+
+    /// Counts an answer; an error when it has to be asked for again.
+    fn heard(&self, answer: Option<Answer>, after: Duration) -> Result<Answer, String> {
+        let mut tally = self.shared.tally();
+        tally.longest = tally.longest.max(after);
+        let why = match answer {
+            Some(answer) if !answer.status.is_server_error() => return Ok(answer),
+            Some(answer) => {
+                tally.unhelpful.extend(unhelpful(&answer, &self.patient.email));
+                format!("{} {}", answer.status, answer.text())
+            }
+            None => "no answer".to_owned(),
+        };
+        tally.repeated += 1;
+        Err(why)
+    }
+}
+
+/// The reference on a page, of the mail or of the failure.
+fn reference(page: &Answer) -> Option<String> {
+    let (_, rest) = page.body.split_once("class=\"reference\"")?;
+    let (_, rest) = rest.split_once("<strong>")?;
+    rest.split_once("</strong>").map(|(reference, _)| reference.to_owned())
+}
+
+/// Why a "try again" leaves a person or a program without help; `None` when it says all that is needed.
+fn unhelpful(answer: &Answer, email: &str) -> Option<String> {
+    let is_page = answer.header("content-type").starts_with("text/html");
+    let why = if answer.status != 503 {
+        "not 503"
+    } else if answer.header("retry-after").is_empty() {
+        "no Retry-After"
+    } else if !is_page {
+        let known = answer.body.contains("temporarily_unavailable");
+        if known { return None } else { "no error code" }
+    } else if answer.has_field("password") {
+        // The same page again: the address is kept, the password never.
+        let form = answer.form();
+        let kept = form.value("email") == email && form.value("password").is_empty();
+        if kept { return None } else { "the address is not kept" }
+    } else if reference(answer).is_none() {
+        "no reference"
+    } else {
+        let told = answer.says("try again");
+        if told { return None } else { "nothing to do" }
+    };
+    Some(format!("{} {}: {why}: {}", answer.status, answer.url.path(), answer.text()))
+}

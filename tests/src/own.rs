@@ -1,0 +1,254 @@
+//! Servers of one test, which it may stop, freeze and kill. They end with the value.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    proc::{End, start, temp_folder},
+    servers::{Account, SETTINGS, USER, free_port, postgres_programs, run},
+};
+
+/// How PostgreSQL is stopped.
+#[derive(Clone, Copy, Debug)]
+pub enum Stop {
+    /// Sessions are ended, transactions rolled back, everything is written.
+    Fast,
+    /// As a crash: at once, and recovered at the next start.
+    Immediate,
+}
+
+/// A PostgreSQL of one test.
+#[derive(Debug)]
+pub struct OwnPostgres {
+    folder: PathBuf,
+    port: u16,
+    standby: bool,
+}
+
+/// A Redis of one test.
+#[derive(Debug)]
+pub struct OwnRedis {
+    folder: PathBuf,
+    port: u16,
+    pid: Option<u32>,
+}
+
+impl OwnPostgres {
+    /// A new one, running.
+    pub fn start() -> Self {
+        let own = Self { folder: temp_folder(), port: free_port(), standby: false };
+        if let Some(account) = Account::unless_ordinary(&own.folder) {
+            account.give(&own.folder);
+        }
+        let mut init = own.program("initdb");
+        run(init
+            .args(["-D", "data", "-U", USER, "-A", "trust", "-E", "UTF8"])
+            .args(["--locale=C", "--no-sync"]));
+        own.up();
+        own
+    }
+
+    /// A streaming standby of it, to which every commit goes before it is told: without that, a failover forgets the last
+    /// commits, and a used code could be used again.
+    pub fn standby(&self) -> Self {
+        let other = Self { folder: temp_folder(), port: free_port(), standby: true };
+        if let Some(account) = Account::unless_ordinary(&other.folder) {
+            account.give(&other.folder);
+        }
+        let port = self.port.to_string();
+        let mut backup = other.program("pg_basebackup");
+        backup.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-U",
+            USER,
+            "-D",
+            "data",
+            "-R",
+            "-X",
+            "stream",
+        ]);
+        run(backup.args(["-c", "fast", "--no-sync"]));
+        other.up();
+        self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("SELECT pg_reload_conf()");
+        other
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        run(self.program("pg_ctl").args(["promote", "-D", "data", "-w"]));
+    }
+
+    /// `postgres://` address of its one database, on another port if something is in front.
+    pub fn url(&self, port: Option<u16>) -> String {
+        format!("postgres://{USER}@127.0.0.1:{}/postgres", port.unwrap_or(self.port))
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts it, on the same port and data.
+    pub fn up(&self) {
+        let mut command = self.program("postgres");
+        command.args(["-D", "data", "-p", &self.port.to_string()]);
+        for setting in SETTINGS {
+            command.args(["-c", setting]);
+        }
+        // A standby is to be promoted alone, and waits for nobody then.
+        command.args(["-c", "wal_level=replica"]);
+        if self.standby {
+            command.args(["-c", "synchronous_standby_names="]);
+        }
+        let ready =
+            if self.standby { "ready to accept read-only" } else { "ready to accept connections" };
+        start(&mut command, End::Quit, ready).expect("PostgreSQL starts");
+    }
+
+    /// Stops it and waits until it is gone.
+    pub fn down(&self, how: Stop) {
+        let signal = match how {
+            Stop::Fast => "INT",
+            Stop::Immediate => "QUIT",
+        };
+        let Some(pid) = self.pid() else { return };
+        signal_all(signal, &[pid]);
+        wait_until_gone(pid);
+    }
+
+    /// Stops every process of it from running, as a machine that hangs.
+    pub fn freeze(&self) {
+        signal_all("STOP", &self.processes());
+    }
+
+    /// Lets them run on.
+    pub fn thaw(&self) {
+        signal_all("CONT", &self.processes());
+    }
+
+    fn sql(&self, text: &str) {
+        let port = self.port.to_string();
+        let mut psql = self.program("psql");
+        run(psql.args(["-h", "127.0.0.1", "-p", &port, "-U", USER, "-d", "postgres", "-qc", text]));
+    }
+
+    fn pid(&self) -> Option<u32> {
+        let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;
+        file.lines().next()?.trim().parse().ok()
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        let Some(pid) = self.pid() else { return Vec::new() };
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        std::iter::once(pid)
+            .chain(children.split_whitespace().filter_map(|id| id.parse().ok()))
+            .collect()
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let program = postgres_programs().join(name);
+        let mut command = match Account::unless_ordinary(Path::new("/proc/self")) {
+            Some(account) => account.command(&program),
+            None => Command::new(program),
+        };
+        command.current_dir(&self.folder);
+        command
+    }
+}
+
+impl Drop for OwnPostgres {
+    fn drop(&mut self) {
+        self.thaw();
+        self.down(Stop::Immediate);
+        // Gone with the test process at the latest.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl OwnRedis {
+    /// A new one, running.
+    pub fn start() -> Self {
+        let mut own = Self { folder: temp_folder(), port: free_port(), pid: None };
+        own.up();
+        own
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it, on the same port.
+    pub fn up(&mut self) {
+        let port = self.port.to_string();
+        let file = self.folder.join("redis.pid");
+        let mut command = Command::new("redis-server");
+        command.current_dir(&self.folder).args(["--bind", "127.0.0.1", "--port", &port]);
+        command.args(["--save", "", "--appendonly", "no", "--pidfile"]).arg(&file);
+        start(&mut command, End::Kill, "Ready to accept connections").expect("Redis starts");
+        self.pid = Some(read_pid(&file));
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        if let Some(pid) = self.pid.take() {
+            signal_all("KILL", &[pid]);
+            wait_until_gone(pid);
+        }
+    }
+
+    /// Stops it from running.
+    pub fn freeze(&self) {
+        signal_all("STOP", &Vec::from_iter(self.pid));
+    }
+
+    /// Lets it run on.
+    pub fn thaw(&self) {
+        signal_all("CONT", &Vec::from_iter(self.pid));
+    }
+}
+
+impl Drop for OwnRedis {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn read_pid(file: &Path) -> u32 {
+    for _ in 0..500 {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        if let Ok(pid) = text.trim().parse() {
+            return pid;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("{} has no process id", file.display());
+}
+
+fn signal_all(signal: &str, pids: &[u32]) {
+    if pids.is_empty() {
+        return;
+    }
+    let pids = pids.iter().map(ToString::to_string);
+    // One that is gone meanwhile is as it should be.
+    let _ = Command::new("kill").args(["-s", signal]).args(pids).output().expect("kill starts");
+}
+
+fn wait_until_gone(pid: u32) {
+    for _ in 0..1500 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        if stat.is_err() || stat.is_ok_and(|stat| stat.contains(") Z")) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("process {pid} does not end");
+}
