@@ -220,8 +220,7 @@ impl Person<'_> {
         let reference = reference(page).ok_or_else(|| format!("no reference: {}", page.text()))?;
         let begun = Instant::now();
         while begun.elapsed() < MAIL_PATIENCE {
-            let mails = self.shared.mail.mails_to(&self.patient.email);
-            let mail = mails.into_iter().rev().find(|mail| mail.text.contains(&reference));
+            let mail = self.shared.mail.find(&self.patient.email, &reference);
             if let Some(code) = mail.and_then(|mail| mail.code) {
                 return Ok(code);
             }
@@ -312,7 +311,7 @@ impl Person<'_> {
 }
 
 /// The reference on a page, of the mail or of the failure.
-fn reference(page: &Answer) -> Option<String> {
+pub fn reference(page: &Answer) -> Option<String> {
     let (_, rest) = page.body.split_once("class=\"reference\"")?;
     let (_, rest) = rest.split_once("<strong>")?;
     rest.split_once("</strong>").map(|(reference, _)| reference.to_owned())

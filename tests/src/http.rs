@@ -107,6 +107,12 @@ impl HttpBrowser {
         Self { cookies, ..self.clone() }
     }
 
+    /// The same browser on the connections of a client, which follows no redirects.
+    #[must_use]
+    pub fn by(self, http: reqwest::Client) -> Self {
+        Self { http, ..self }
+    }
+
     /// The same browser with the same cookies, sent to another replica.
     #[must_use]
     pub fn sent_to(&self, address: SocketAddr) -> Self {

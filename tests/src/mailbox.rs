@@ -145,6 +145,13 @@ impl Mailbox {
         mails_to(&self.shared.state(), to)
     }
 
+    /// The newest message to `to` that says `text`.
+    pub fn find(&self, to: &str, text: &str) -> Option<Mail> {
+        let state = self.shared.state();
+        let mut mails = state.mails.iter().rev().filter(|mail| mail.to.iter().any(|t| t == to));
+        mails.find(|mail| mail.text.contains(text)).cloned()
+    }
+
     /// How many recipients were refused so far.
     pub fn refused(&self) -> usize {
         self.shared.state().refused

@@ -25,6 +25,7 @@ pub struct OwnPostgres {
     folder: PathBuf,
     port: u16,
     standby: bool,
+    kept: bool,
 }
 
 /// A Redis of one test.
@@ -38,22 +39,52 @@ pub struct OwnRedis {
 impl OwnPostgres {
     /// A new one, running.
     pub fn start() -> Self {
-        let own = Self { folder: temp_folder(), port: free_port(), standby: false };
-        if let Some(account) = Account::unless_ordinary(&own.folder) {
-            account.give(&own.folder);
-        }
-        let mut init = own.program("initdb");
-        run(init
-            .args(["-D", "data", "-U", USER, "-A", "trust", "-E", "UTF8"])
-            .args(["--locale=C", "--no-sync"]));
+        let own = Self { folder: temp_folder(), port: free_port(), standby: false, kept: false };
+        own.make();
         own.up();
         own
+    }
+
+    /// The one in `folder`, which stays there; made at the first time.
+    pub fn kept(folder: &Path) -> Self {
+        std::fs::create_dir_all(folder).expect("a folder");
+        let folder = folder.to_owned();
+        let own = Self { folder, port: free_port(), standby: false, kept: true };
+        if !own.folder.join("data/PG_VERSION").exists() {
+            own.make();
+        }
+        own.up();
+        own
+    }
+
+    /// `postgres://` address of a database of it, made at the first time.
+    pub fn database(&self, name: &str) -> String {
+        let known = format!("SELECT COUNT(*) FROM pg_database WHERE datname = '{name}'");
+        if self.ask("postgres", &known) == "0" {
+            self.ask("postgres", &format!("CREATE DATABASE {name}"));
+        }
+        format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// What `psql` says to statements, each in a transaction of its own.
+    pub fn ask(&self, database: &str, text: &str) -> String {
+        let port = self.port.to_string();
+        let mut psql = self.program("psql");
+        psql.args(["-h", "127.0.0.1", "-p", &port, "-U", USER, "-d", database, "-qAtX"]);
+        psql.args(["-v", "ON_ERROR_STOP=1"]);
+        for statement in text.split(';').map(str::trim).filter(|text| !text.is_empty()) {
+            psql.args(["-c", statement]);
+        }
+        let output = psql.output().expect("psql starts");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{error}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     /// A streaming standby of it, to which every commit goes before it is told: without that, a failover forgets the last
     /// commits, and a used code could be used again.
     pub fn standby(&self) -> Self {
-        let other = Self { folder: temp_folder(), port: free_port(), standby: true };
+        let other = Self { folder: temp_folder(), port: free_port(), standby: true, kept: false };
         if let Some(account) = Account::unless_ordinary(&other.folder) {
             account.give(&other.folder);
         }
@@ -74,8 +105,8 @@ impl OwnPostgres {
         ]);
         run(backup.args(["-c", "fast", "--no-sync"]));
         other.up();
-        self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'");
-        self.sql("SELECT pg_reload_conf()");
+        let alone = "ALTER SYSTEM SET synchronous_standby_names = '*'; SELECT pg_reload_conf()";
+        self.ask("postgres", alone);
         other
     }
 
@@ -132,10 +163,14 @@ impl OwnPostgres {
         signal_all("CONT", &self.processes());
     }
 
-    fn sql(&self, text: &str) {
-        let port = self.port.to_string();
-        let mut psql = self.program("psql");
-        run(psql.args(["-h", "127.0.0.1", "-p", &port, "-U", USER, "-d", "postgres", "-qc", text]));
+    /// Makes the folder a cluster.
+    fn make(&self) {
+        if let Some(account) = Account::unless_ordinary(&self.folder) {
+            account.give(&self.folder);
+        }
+        let mut init = self.program("initdb");
+        init.args(["-D", "data", "-U", USER, "-A", "trust", "-E", "UTF8"]);
+        run(init.args(["--locale=C", "--no-sync"]));
     }
 
     fn pid(&self) -> Option<u32> {
@@ -166,6 +201,10 @@ impl OwnPostgres {
 impl Drop for OwnPostgres {
     fn drop(&mut self) {
         self.thaw();
+        if self.kept {
+            self.down(Stop::Fast);
+            return;
+        }
         self.down(Stop::Immediate);
         // Gone with the test process at the latest.
         let _ = std::fs::remove_dir_all(&self.folder);

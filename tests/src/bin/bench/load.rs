@@ -15,7 +15,8 @@ use store::{Db, DbConfig, Sql};
 use vestibule_tests::{
     app::Patient,
     client::{Client, Pending},
-    http::HttpBrowser,
+    crowd::reference,
+    http::{Answer, HttpBrowser},
     mailbox::Mailbox,
     proc::run,
 };
@@ -93,6 +94,38 @@ impl Load {
             mail: None,
             mailbox: format!("{}.json", text(&ready["mailbox"])),
             http: http(),
+        }
+    }
+
+    /// The issuer.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// A browser without cookies, on the connections that all share: a proxy in front keeps them open.
+    pub(crate) fn browser(&self) -> HttpBrowser {
+        HttpBrowser::at(&self.issuer).by(self.http.clone())
+    }
+
+    /// An authorization request of the client.
+    pub(crate) fn pending(&self) -> Pending {
+        Pending::new(&self.client)
+    }
+
+    /// Whose turn it is.
+    pub(crate) fn person(&self, nth: u32) -> Patient {
+        self.people[nth as usize % self.people.len()].clone()
+    }
+
+    /// The code of the mail that a page waits for.
+    pub(crate) async fn code_for(&self, person: &Patient, page: &Answer) -> Option<String> {
+        let reference = reference(page)?;
+        loop {
+            let found = self.mail.as_ref()?.find(&person.email, &reference);
+            if let Some(code) = found.and_then(|mail| mail.code) {
+                return Some(code);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

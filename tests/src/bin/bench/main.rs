@@ -5,6 +5,8 @@
 
 mod floor;
 mod load;
+mod overload;
+mod people;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -32,6 +34,19 @@ fn millis(time: Duration) -> f64 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        None => figures().await,
+        Some("overload") => {
+            let seconds = arguments.next().and_then(|text| text.parse().ok());
+            overload::run(seconds.unwrap_or(60)).await;
+        }
+        Some("people") => people::run().await,
+        Some(other) => println!("no such figures: {other}; see scripts/bench"),
+    }
+}
+
+async fn figures() {
     let floor = Floor::measure().await;
     println!("Floors, CPU on this machine");
     line("Argon2id, 19 MiB, t=2, p=1", millis(floor.argon2), "ms", None);
