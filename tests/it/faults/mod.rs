@@ -2,6 +2,7 @@
 //! bounded rate, and a count of what was lost or doubled.
 
 mod clock;
+mod connections;
 mod disk;
 mod kill;
 mod postgres;

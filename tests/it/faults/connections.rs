@@ -1,0 +1,91 @@
+//! What becomes of connections that die while they rest, and of those whose user goes away in the middle.
+
+use std::time::Duration;
+
+use store::{Db, DbConfig, Error, Sql};
+use tokio::time::timeout;
+use vestibule_tests::{
+    db::{Engine, TestDb},
+    on_both_engines,
+};
+
+async fn version(db: &Db) -> i64 {
+    let mut conn = db.read().await.expect("a connection");
+    let sql = "SELECT version FROM revisions WHERE topic = 'settings'";
+    let (version,): (i64,) = conn.q(sql).one().await.expect("a row");
+    version
+}
+
+async fn bump(db: &Db) -> Result<u64, Error> {
+    let sql = "UPDATE revisions SET version = version + 1 WHERE topic = 'settings'";
+    db.write(async |tx| tx.q(sql).exec().await).await
+}
+
+/// The server ends every connection: nobody meets a dead one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_died_at_rest_are_not_handed_out() {
+    let data = TestDb::create(Engine::Postgres).await;
+    let (db, other) = (data.open().await, data.open().await);
+    for round in 0..3 {
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            held.push(db.read().await.expect("a connection"));
+        }
+        drop(held);
+        let end = "SELECT CAST(COUNT(pg_terminate_backend(pid)) AS BIGINT) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let mut conn = other.read().await.expect("a connection");
+        let (ended,): (i64,) = conn.q(end).one().await.expect("a row");
+        assert!(ended >= 8, "round {round}: {ended} were ended");
+        assert_eq!(version(&db).await, 2 * round, "a read goes on");
+        bump(&db).await.expect("a transaction begins");
+        bump(&db).await.expect("and another");
+    }
+}
+
+/// A row that another transaction holds is waited for a bounded time; that is "away", not a defect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_is_waited_for_a_bounded_time() {
+    let data = TestDb::create(Engine::Postgres).await;
+    let (db, other) = (data.open().await, data.open().await);
+    let holding = tokio::spawn(async move {
+        let sql = "UPDATE revisions SET version = version + 1 WHERE topic = 'settings'";
+        let held: Result<(), Error> = other
+            .write(async |tx| {
+                tx.q(sql).exec().await?;
+                std::future::pending().await
+            })
+            .await;
+        held
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let waited = bump(&db).await;
+    assert!(matches!(waited, Err(Error::Away(_))), "{waited:?}");
+    holding.abort();
+    let _ = holding.await;
+    // The holder has gone away without a word, and its row is free again.
+    bump(&db).await.expect("the row is free");
+    assert_eq!(version(&db).await, 1);
+}
+
+on_both_engines! {
+    /// A request that is dropped in the middle of a transaction leaves no trace, and takes no connection with it.
+    async fn a_transaction_whose_user_went_away(engine) {
+        let data = TestDb::create(engine).await;
+        let config = match data.config().clone() {
+            DbConfig::Postgres { url, .. } => DbConfig::Postgres { url, max_connections: 2 },
+            sqlite @ DbConfig::Sqlite { .. } => sqlite,
+        };
+        let db = Db::open(&config).await.expect("it opens");
+        for round in 0..20 {
+            let sql = "UPDATE revisions SET version = version + 100 WHERE topic = 'settings'";
+            let cut: Result<Result<(), Error>, _> = timeout(Duration::from_millis(round), db.write(async |tx| {
+                tx.q(sql).exec().await?;
+                std::future::pending().await
+            })).await;
+            assert!(cut.is_err(), "it was cut off");
+            bump(&db).await.expect("the next one gets its connection");
+        }
+        assert_eq!(version(&db).await, 20, "nothing of what was cut off was kept");
+    }
+}
