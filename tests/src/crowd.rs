@@ -319,24 +319,20 @@ pub fn reference(page: &Answer) -> Option<String> {
 
 /// Why a "try again" leaves a person or a program without help; `None` when it says all that is needed.
 fn unhelpful(answer: &Answer, email: &str) -> Option<String> {
+    let form = answer.has_field("password").then(|| answer.form());
     let is_page = answer.header("content-type").starts_with("text/html");
-    let why = if answer.status != 503 {
-        "not 503"
-    } else if answer.header("retry-after").is_empty() {
-        "no Retry-After"
-    } else if !is_page {
-        let known = answer.body.contains("temporarily_unavailable");
-        if known { return None } else { "no error code" }
-    } else if answer.has_field("password") {
+    let why = match form {
+        _ if answer.status != 503 => "not 503",
+        _ if answer.header("retry-after").is_empty() => "no Retry-After",
         // The same page again: the address is kept, the password never.
-        let form = answer.form();
-        let kept = form.value("email") == email && form.value("password").is_empty();
-        if kept { return None } else { "the address is not kept" }
-    } else if reference(answer).is_none() {
-        "no reference"
-    } else {
-        let told = answer.says("try again");
-        if told { return None } else { "nothing to do" }
+        Some(form) if form.value("email") != email => "the address is not kept",
+        Some(form) if !form.value("password").is_empty() => "the password is kept",
+        Some(_) => return None,
+        None if !is_page && answer.body.contains("temporarily_unavailable") => return None,
+        None if !is_page => "no error code",
+        None if reference(answer).is_none() => "no reference",
+        None if answer.says("try again") => return None,
+        None => "nothing to do",
     };
     Some(format!("{} {}: {why}: {}", answer.status, answer.url.path(), answer.text()))
 }

@@ -83,6 +83,7 @@ impl OwnPostgres {
 
     /// A streaming standby of it, to which every commit goes before it is told: without that, a failover forgets the last
     /// commits, and a used code could be used again.
+    #[must_use]
     pub fn standby(&self) -> Self {
         let other = Self { folder: temp_folder(), port: free_port(), standby: true, kept: false };
         if let Some(account) = Account::unless_ordinary(&other.folder) {

@@ -37,13 +37,11 @@ impl Pair {
             self.second.kill().await;
         });
         (self.second, self.there) = self.program.served.another().await;
-        match answer {
-            Some(answer) => answer,
-            None => {
-                self.interrupted += 1;
-                step(self.here).await.expect("the other replica answers")
-            }
+        if let Some(answer) = answer {
+            return answer;
         }
+        self.interrupted += 1;
+        step(self.here).await.expect("the other replica answers")
     }
 }
 
