@@ -1,6 +1,12 @@
 //! The state that every request shares, and the context that one request gets.
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use flows::{Cx, Trace};
 use jiff::tz::TimeZone;
@@ -75,6 +81,8 @@ pub struct Parts {
     pub jobs: Wake,
     /// A random name of this process, by which it holds leases.
     pub process: String,
+    /// Whether it was asked to stop: `/readyz` says so.
+    pub leaving: AtomicBool,
     /// Names of the cookies.
     pub cookies: CookieNames,
     /// The discovery document.
@@ -113,10 +121,16 @@ impl App {
             live,
             mailer: build.mailer,
             jobs: Wake::default(),
+            leaving: AtomicBool::new(false),
         }));
         flows::signing_keys::ensure(&app.system_cx("start")).await?;
         app.live.refresh(&app.db, &app.root).await?;
         Ok(app)
+    }
+
+    /// Says to whoever asks that nobody should be sent here any more.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
     }
 
     /// The context of a request.

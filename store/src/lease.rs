@@ -31,3 +31,18 @@ pub async fn release_all(sql: &mut impl Sql, holder: &str) -> Result<()> {
     sql.q("DELETE FROM leases WHERE holder = $1").bind(holder).exec().await?;
     Ok(())
 }
+
+/// Who holds a lease, and until when.
+pub async fn holder(sql: &mut impl Sql, name: &str) -> Result<Option<(String, Timestamp)>> {
+    sql.q("SELECT holder, until FROM leases WHERE name = $1").bind(name).opt().await
+}
+
+/// Gives one lease back.
+pub async fn release(sql: &mut impl Sql, name: &str, holder: &str) -> Result<()> {
+    sql.q("DELETE FROM leases WHERE name = $1 AND holder = $2")
+        .bind(name)
+        .bind(holder)
+        .exec()
+        .await?;
+    Ok(())
+}

@@ -13,8 +13,12 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 issuer, client_id, client_secret, redirect_uri = sys.argv[1:5]
+# The authority that signed the provider's certificate; nothing else is trusted.
+authority = sys.argv[5] if len(sys.argv) > 5 else True
 
-metadata = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=10).json()
+metadata = requests.get(
+    f"{issuer}/.well-known/openid-configuration", timeout=10, verify=authority
+).json()
 assert metadata["issuer"] == issuer
 session = OAuth2Session(
     client_id,
@@ -24,6 +28,7 @@ session = OAuth2Session(
     code_challenge_method="S256",
     token_endpoint_auth_method="client_secret_basic",
 )
+session.verify = authority
 verifier = "v" * 64
 nonce = "a nonce of this test"
 url, state = session.create_authorization_url(
@@ -38,7 +43,7 @@ token = session.fetch_token(
     state=state,
     code_verifier=verifier,
 )
-keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=10).json())
+keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=10, verify=authority).json())
 parsed = jwt.decode(token["id_token"], keys, algorithms=["RS256", "ES256"])
 jwt.JWTClaimsRegistry(
     iss={"essential": True, "value": issuer},

@@ -4,6 +4,7 @@ mod architecture;
 mod invariant;
 mod helm;
 mod faults;
+mod door;
 mod journey;
 mod kill;
 mod login;

@@ -49,26 +49,4 @@ on_both_engines! {
         let answer = here.code(&page, &code).await;
         client.tokens(&app, &answer.landed(pending)).await;
     }
-
-    /// A request in flight is finished when its replica is asked to stop.
-    async fn a_request_in_flight_is_finished(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let other = app.replica().await;
-        other.app.live.refresh(&other.app.db, &other.app.root).await.unwrap();
-        let browser = app.browser_at(&other);
-        let (page, _) = browser.start(&client).await;
-        let post = tokio::spawn({
-            let (browser, patient) = (browser.clone(), patient.clone());
-            async move {
-                let form = page.form().with("email", &patient.email).with("password", &patient.password);
-                browser.post(&form, "continue").await
-            }
-        });
-        // Stopped once the post holds a hashing slot: in the middle of its work.
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        other.stop().await;
-        let answer = post.await.unwrap();
-        assert_eq!(answer.status, 303, "{}", answer.text());
-    }
 }

@@ -13,21 +13,24 @@ use flows::{
 use idp::{
     app::{App, Build},
     clock::{Clock, ClockShift},
-    config::{BrandConfig, Issuer, ProxiesConfig, SmtpConfig, SmtpTls},
+    config::{
+        BrandConfig, Issuer, LimitsConfig, ProxiesConfig, ShutdownConfig, SmtpConfig, SmtpTls,
+    },
     http::routes,
     mail::smtp::Mailer,
-    serve::{self, Site},
+    serve::{self, Site, Stop, Tls},
 };
 use jiff::tz::TimeZone;
 use keys::{Algorithm, HasherConfig, Rng, RootKey, RootKeys};
 use store::{Db, Ephemeral};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 use crate::{
     client::Client,
     db::{Engine, TestDb},
     http::HttpBrowser,
     mailbox::Mailbox,
+    tls::Authority,
 };
 
 /// What a test may want otherwise.
@@ -37,12 +40,20 @@ pub struct Options {
     pub proxies: Vec<&'static str>,
     /// The hashing pool.
     pub hashing: HasherConfig,
+    /// Whether the public listener speaks TLS; its authority is [`TestApp::authority`].
+    pub tls: bool,
+    /// What one client may take.
+    pub limits: LimitsConfig,
+    /// How long a stop takes.
+    pub shutdown: ShutdownConfig,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let hashing = HasherConfig { threads: 2, queue: 1000, wait: Duration::from_secs(30) };
-        Self { proxies: Vec::new(), hashing }
+        let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: Duration::from_secs(20) };
+        let limits = LimitsConfig::default();
+        Self { proxies: Vec::new(), hashing, tls: false, limits, shutdown }
     }
 }
 
@@ -59,6 +70,7 @@ pub struct TestApp {
     options: Options,
     time: Clock,
     redis: Option<String>,
+    authority: Option<Authority>,
     first: Replica,
 }
 
@@ -71,7 +83,7 @@ pub struct Replica {
     pub address: SocketAddr,
     /// Its ops listener.
     pub ops: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    stop: mpsc::UnboundedSender<()>,
     task: JoinHandle<std::io::Result<()>>,
 }
 
@@ -87,11 +99,19 @@ pub struct Patient {
 }
 
 impl Replica {
+    /// Asks it to stop, as a signal does.
+    pub fn ask_to_stop(&self) {
+        self.stop.send(()).expect("it runs");
+    }
+
     /// Asks it to stop and waits until everything in flight is finished.
-    pub async fn stop(mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
+    pub async fn stop(self) {
+        self.ask_to_stop();
+        self.stopped().await;
+    }
+
+    /// Waits until it has stopped.
+    pub async fn stopped(mut self) {
         (&mut self.task).await.expect("no panic").expect("it stops well");
     }
 }
@@ -119,16 +139,19 @@ impl TestApp {
         let (time, clock) = Clock::shifted();
         let public = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = public.local_addr().expect("bound").port();
-        let issuer = Issuer::parse(&format!("http://localhost:{port}")).expect("an issuer");
+        let authority = options.tls.then(Authority::new);
+        let scheme = if options.tls { "https" } else { "http" };
+        let issuer = Issuer::parse(&format!("{scheme}://localhost:{port}")).expect("an issuer");
         let build = Parts {
             options: &options,
             issuer: &issuer,
             time: &time,
             mail: &mail,
             redis: redis.as_deref(),
+            authority: authority.as_ref(),
         };
         let first = build.replica(&db, public).await;
-        Self { mail, clock, db, issuer, options, time, redis, first }
+        Self { mail, clock, db, issuer, options, time, redis, authority, first }
     }
 
     /// Another replica of the same provider, on the same database.
@@ -150,6 +173,7 @@ impl TestApp {
             time,
             mail: &self.mail,
             redis: self.redis.as_deref(),
+            authority: self.authority.as_ref(),
         };
         build.replica(&self.db, public).await
     }
@@ -174,9 +198,17 @@ impl TestApp {
         &self.first.app.db
     }
 
+    /// Whom a client must trust, when the provider speaks TLS.
+    pub fn authority(&self) -> &Authority {
+        self.authority.as_ref().expect("options.tls")
+    }
+
     /// A browser without cookies, at the first replica.
     pub fn browser(&self) -> HttpBrowser {
-        HttpBrowser::new(self.issuer.as_str(), self.first.address)
+        match &self.authority {
+            Some(authority) => HttpBrowser::over_tls(self.issuer.as_str(), &authority.pem()),
+            None => HttpBrowser::new(self.issuer.as_str(), self.first.address),
+        }
     }
 
     /// A browser without cookies, at another replica.
@@ -302,6 +334,7 @@ struct Parts<'a> {
     time: &'a Clock,
     mail: &'a Mailbox,
     redis: Option<&'a str>,
+    authority: Option<&'a Authority>,
 }
 
 impl Parts<'_> {
@@ -311,12 +344,15 @@ impl Parts<'_> {
         let ops = ops_listener.local_addr().expect("bound");
         let app = App::start(self.build(db.open().await)).await.expect("it starts");
         let router = routes::router(&app);
-        let site = Site { public, ops: ops_listener, router };
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = serve::run(app.clone(), site, Duration::from_secs(20), async {
-            let _ = stopped.await;
+        let tls = self.authority.map(|authority| {
+            let files = authority.write(&authority.issue(&["localhost", "127.0.0.1"]));
+            Tls::load(&files, self.time.now()).expect("a good pair")
         });
-        Replica { app, address, ops, stop: Some(stop), task: tokio::spawn(serving) }
+        let limits = self.options.limits.clone();
+        let site = Site { public, tls, ops: ops_listener, router, limits, alone: None };
+        let (stop, stopped) = Stop::by_hand();
+        let serving = serve::run(app.clone(), site, self.options.shutdown.clone(), stopped);
+        Replica { app, address, ops, stop, task: tokio::spawn(serving) }
     }
 
     fn build(&self, db: Db) -> Build {
@@ -372,7 +408,14 @@ pub(crate) async fn prepare(db: &Db) {
     let (time, _) = Clock::shifted();
     let mail = Mailbox::start().await;
     let options = Options::default();
-    let parts = Parts { options: &options, issuer: &issuer, time: &time, mail: &mail, redis: None };
+    let parts = Parts {
+        options: &options,
+        issuer: &issuer,
+        time: &time,
+        mail: &mail,
+        redis: None,
+        authority: None,
+    };
     App::start(parts.build(db.clone())).await.expect("it starts");
 }
 

@@ -18,7 +18,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct HttpBrowser {
     issuer: Url,
-    address: SocketAddr,
+    /// Where it connects to; none follows the issuer's name, as TLS wants.
+    address: Option<SocketAddr>,
     http: reqwest::Client,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
     /// Headers of every request.
@@ -72,11 +73,18 @@ impl HttpBrowser {
     }
 
     pub(crate) fn new(issuer: &str, address: SocketAddr) -> Self {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .expect("a client");
+        Self::with(issuer, Some(address), reqwest::Client::builder())
+    }
+
+    /// A browser without cookies that trusts an authority, and speaks HTTP/2 when it is offered.
+    pub fn over_tls(issuer: &str, authority: &str) -> Self {
+        let root = reqwest::Certificate::from_pem(authority.as_bytes()).expect("a certificate");
+        Self::with(issuer, None, reqwest::Client::builder().tls_certs_only([root]))
+    }
+
+    fn with(issuer: &str, address: Option<SocketAddr>, builder: reqwest::ClientBuilder) -> Self {
+        let builder = builder.redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let http = builder.build().expect("a client");
         let issuer = issuer.parse().expect("an address");
         Self {
             issuer,
@@ -187,10 +195,12 @@ impl HttpBrowser {
     ) -> Option<Answer> {
         let url = self.issuer.join(to).expect("an address");
         let mut direct = url.clone();
-        direct.set_host(Some(&self.address.ip().to_string())).expect("a host");
-        direct.set_port(Some(self.address.port())).expect("a port");
+        if let Some(address) = self.address {
+            direct.set_host(Some(&address.ip().to_string())).expect("a host");
+            direct.set_port(Some(address.port())).expect("a port");
+        }
         let mut request = self.http.request(method, direct);
-        if !headers.iter().any(|(name, _)| *name == "host") {
+        if self.address.is_some() && !headers.iter().any(|(name, _)| *name == "host") {
             request = request.header("host", self.issuer.authority());
         }
         let cookies: Vec<_> = self.jar().iter().map(|(n, v)| format!("{n}={v}")).collect();

@@ -16,6 +16,7 @@ pub mod proc;
 pub mod proxy;
 pub mod served;
 pub mod servers;
+pub mod tls;
 
 /// The folder of the workspace.
 pub fn root() -> &'static Path {

@@ -56,7 +56,7 @@ impl Served {
         let mail = Arc::new(Mailbox::start().await);
         let folder = TempDir::new().expect("a folder");
         let root = folder.path().join("root.key");
-        std::fs::write(&root, [7; 32]).expect("written");
+        crate::tls::private(&root, &[7; 32]);
         let port = crate::servers::free_port();
         let issuer = format!("http://localhost:{port}");
         let text = config(&issuer, &db.url(), engine.redis_url().as_deref(), &mail, &root);

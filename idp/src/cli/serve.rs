@@ -13,11 +13,11 @@ use super::{
 use crate::{
     app::{App, Build},
     clock::Clock,
-    config::{Config, DatabaseUrl},
+    config::{Config, DatabaseUrl, EphemeralUrl},
     dev::folder::Folder,
     http::routes,
     mail::smtp::Mailer,
-    serve::{self, Site},
+    serve::{self, Alone, Site, Stop, Tls},
     telemetry,
 };
 
@@ -35,13 +35,27 @@ impl Serve {
         let clock = Clock::system();
         telemetry::init(&config.log, clock.clone())?;
         refuse_dev_data(&config)?;
+        let tls = match &config.tls {
+            Some(files) => {
+                Some(Tls::load(files, clock.now()).map_err(|p| Failed::new(p.to_string()))?)
+            }
+            None => None,
+        };
+        let stop = Stop::signals()?;
         let app = Box::pin(start(&config, clock)).await?;
+        let alone = match config.ephemeral.url {
+            EphemeralUrl::Memory => Some(Alone::take(&app).await?),
+            EphemeralUrl::Redis(_) => None,
+        };
         let bind = async |key: &str, address| {
             TcpListener::bind(address)
                 .await
                 .map_err(|error| Failed::new(format!("{key}: {address} cannot be bound: {error}")))
         };
         let site = Site {
+            tls,
+            limits: config.limits.clone(),
+            alone,
             public: bind("listen.public", config.listen.public).await?,
             ops: bind("listen.ops", config.listen.ops).await?,
             router: routes::router(&app),
@@ -52,7 +66,7 @@ impl Serve {
             ops = %config.listen.ops,
             "serving"
         );
-        serve::run(app, site, config.shutdown.grace, serve::signal()).await?;
+        serve::run(app, site, config.shutdown, stop).await?;
         tracing::info!("stopped");
         Ok(())
     }

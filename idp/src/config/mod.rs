@@ -14,6 +14,7 @@ mod errors;
 mod hashing;
 mod issuer;
 mod keys;
+mod limits;
 mod listen;
 mod log;
 mod parse;
@@ -24,6 +25,7 @@ mod shutdown;
 mod smtp;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::path::Path;
 
@@ -34,6 +36,7 @@ pub use errors::{ConfigErrors, Problem};
 pub use hashing::HashingConfig;
 pub use issuer::Issuer;
 pub use keys::{KeysConfig, RootKeyFile};
+pub use limits::LimitsConfig;
 pub use listen::ListenConfig;
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub(crate) use parse::is_loopback;
@@ -41,6 +44,7 @@ pub use proxies::ProxiesConfig;
 pub use secret::Secret;
 pub use shutdown::ShutdownConfig;
 pub use smtp::{SmtpConfig, SmtpCredentials, SmtpTls};
+pub use tls::TlsConfig;
 
 use reader::Reader;
 
@@ -51,6 +55,12 @@ pub struct Config {
     pub issuer: Issuer,
     /// The addresses that the two listeners bind.
     pub listen: ListenConfig,
+    /// The certificate of the public listener; none when a proxy in front ends TLS.
+    pub tls: Option<TlsConfig>,
+    /// What one client may take of a listener.
+    pub limits: LimitsConfig,
+    /// How many processes share the database, as far as the operator says. Default 1.
+    pub replicas: u32,
     /// Where the truth is kept.
     pub database: DatabaseConfig,
     /// Where what may vanish is kept.
@@ -94,6 +104,9 @@ impl Config {
     fn read(reader: &mut Reader) -> Option<Self> {
         let issuer = Issuer::read(reader);
         let listen = ListenConfig::read(reader);
+        let tls = TlsConfig::read(reader);
+        let limits = LimitsConfig::read(reader);
+        let replicas = reader.or("replicas", 1, |text| parse::number(text, &(1..=1000)));
         let database = DatabaseConfig::read(reader);
         let ephemeral = EphemeralConfig::read(reader);
         let brand = BrandConfig::read(reader);
@@ -106,6 +119,9 @@ impl Config {
         Some(Self {
             issuer: issuer?,
             listen: listen?,
+            tls: tls?,
+            limits: limits?,
+            replicas: replicas?,
             database: database?,
             ephemeral: ephemeral?,
             smtp: smtp?,

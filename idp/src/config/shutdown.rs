@@ -5,19 +5,25 @@ use std::time::Duration;
 use super::parse::duration;
 use super::reader::Reader;
 
-/// How long requests in flight may take after the signal to stop.
+/// How long the two parts of a stop take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShutdownConfig {
-    /// After it the process ends whatever is still running. Default 25 s, so that a platform that
-    /// kills after 30 s does not get there first.
+    /// How long requests are still accepted after the signal, while `/readyz` answers 503: as long as a load balancer
+    /// needs to notice. Default none.
+    pub delay: Duration,
+    /// How long requests in flight may take after that. Then the process ends whatever is still running. Default 25 s,
+    /// so that a platform that kills after 30 s does not get there first; with a delay, tell the platform of both.
     pub grace: Duration,
 }
 
 impl ShutdownConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
+        let delay = reader.or("shutdown.delay", Duration::ZERO, |text| {
+            duration(text, &(Duration::ZERO..=Duration::from_mins(5)))
+        });
         let range = Duration::from_secs(1)..=Duration::from_mins(10);
         let grace =
             reader.or("shutdown.grace", Duration::from_secs(25), |text| duration(text, &range));
-        Some(Self { grace: grace? })
+        Some(Self { delay: delay?, grace: grace? })
     }
 }

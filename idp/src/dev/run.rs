@@ -19,11 +19,12 @@ use crate::{
     cli::{open_database, root_keys},
     clock::Clock,
     config::{
-        BrandConfig, HashingConfig, Issuer, LogConfig, LogFormat, LogLevel, ProxiesConfig, Secret,
+        BrandConfig, HashingConfig, Issuer, LimitsConfig, LogConfig, LogFormat, LogLevel,
+        ProxiesConfig, Secret, ShutdownConfig,
     },
     http::routes,
     mail::smtp::Mailer,
-    serve::{self, Site},
+    serve::{self, Site, Stop},
     telemetry,
 };
 
@@ -175,8 +176,10 @@ async fn serve_all(
     let mailbox = guard::known_host(mailbox::router(mailbox), app.issuer.authority());
     let router = mailbox.fallback_service(routes::router(&app));
     let Listeners { public, ops, portal: portal_listener } = listeners;
-    let site = Site { public, ops, router };
-    let serving = serve::run(app, site, GRACE, serve::signal());
+    let site =
+        Site { public, tls: None, ops, router, limits: LimitsConfig::default(), alone: None };
+    let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: GRACE };
+    let serving = serve::run(app, site, shutdown, Stop::signals().map_err(text)?);
     let portal = axum::serve(portal_listener, portal).into_future();
     // The listeners are bound, so whoever reads the lines is answered.
     tell();

@@ -31,6 +31,8 @@ pub(super) enum Failure {
     NotAForm,
     /// The body is too large.
     TooLarge,
+    /// The body did not arrive in time.
+    TooSlow,
     /// A Host that is not ours (misuse case 50).
     Misdirected,
     /// Too many posts from one network.
@@ -57,6 +59,7 @@ impl Failure {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden | Self::UnknownNetwork => StatusCode::FORBIDDEN,
             Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -85,6 +88,7 @@ impl Failure {
             Self::Forbidden => "cross-site or without form token",
             Self::NotAForm => "not a form",
             Self::TooLarge => "body too large",
+            Self::TooSlow => "body too slow",
             Self::Misdirected => "foreign Host",
             Self::TooMany(_) => "too many posts from one network",
             Self::UnknownNetwork => "a trusted proxy named no address",

@@ -1,5 +1,7 @@
 //! The ops listener: alive, and ready.
 
+use std::sync::atomic::Ordering;
+
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use serde_json::{Value, json};
 
@@ -10,7 +12,8 @@ pub fn router(app: App) -> Router {
     Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready)).with_state(app)
 }
 
-/// Ready: the database answers, is migrated, and its clock is ours. Redis away is told, but limits fall back, so it is no
+/// Ready: it was not asked to stop, the database answers, is migrated, and its clock is ours. Redis away is told, but
+/// limits fall back, so it is no
 /// reason to send nobody here.
 async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
     let database = match database(&app).await {
@@ -21,8 +24,10 @@ async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
         Ok(()) => "ok".to_owned(),
         Err(error) => error.to_string(),
     };
-    let status = if database == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "database": database, "ephemeral": redis })))
+    let stopping = app.leaving.load(Ordering::Relaxed);
+    let good = database == "ok" && !stopping;
+    let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "database": database, "ephemeral": redis, "stopping": stopping })))
 }
 
 async fn database(app: &App) -> Result<(), String> {

@@ -8,7 +8,7 @@ use axum::{
 };
 use flows::request::Params;
 
-use crate::{app::App, http::error::Failure};
+use crate::{app::App, http::error::Failure, serve::TooSlow};
 
 /// Fields of a form body.
 #[derive(Debug)]
@@ -32,7 +32,9 @@ impl FromRequest<App> for Form {
         if !is_form(request.headers()) {
             return Err(Failure::NotAForm);
         }
-        let body = Bytes::from_request(request, app).await.map_err(|_| Failure::TooLarge)?;
+        let body = Bytes::from_request(request, app).await.map_err(|error| {
+            if TooSlow::is_behind(&error) { Failure::TooSlow } else { Failure::TooLarge }
+        })?;
         Ok(Self(Params::parse(&body)))
     }
 }

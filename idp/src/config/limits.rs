@@ -1,0 +1,81 @@
+//! `[limits]`: what one client may take of a listener, so that a slow or greedy one cannot keep others out.
+
+use std::time::Duration;
+
+use super::parse::{duration, number};
+use super::reader::Reader;
+
+/// Limits of connections. The size of a body is not here: every form of ours fits into 64 KiB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Connections of one listener at once. Each takes a file descriptor. Default 4096.
+    pub connections: usize,
+    /// Connections at once from one network: an IPv4 address or an IPv6 /64. Proxies that `proxies.trusted` names are not
+    /// counted. Default 256: whole hospitals sit behind one address.
+    pub connections_per_network: usize,
+    /// How long a TLS handshake may take. Default 10 s.
+    pub handshake_time: Duration,
+    /// How long the head of a request may take: from the start of the connection for the first, and from its first byte
+    /// for each further one. Default 10 s.
+    pub header_time: Duration,
+    /// How long the whole body of a request may take after its head. Default 15 s.
+    pub body_time: Duration,
+    /// How long a connection may rest between requests, or take to read an answer. Default 75 s: longer than the 60 s
+    /// after which common proxies close theirs, so that it is never ours that closes under a request.
+    pub idle_time: Duration,
+    /// Bytes of a request's head: request line and headers. Default 16 KiB.
+    pub header_size: u32,
+    /// Requests at once over one connection of HTTP/2. Default 64.
+    pub streams: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            connections_per_network: 256,
+            handshake_time: Duration::from_secs(10),
+            header_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(15),
+            idle_time: Duration::from_secs(75),
+            header_size: 16 * 1024,
+            streams: 64,
+        }
+    }
+}
+
+impl LimitsConfig {
+    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
+        let default = Self::default();
+        let mut time = |key, default| {
+            let range = Duration::from_secs(1)..=Duration::from_mins(10);
+            reader.or(key, default, |text| duration(text, &range))
+        };
+        let handshake_time = time("limits.handshake_time", default.handshake_time);
+        let header_time = time("limits.header_time", default.header_time);
+        let body_time = time("limits.body_time", default.body_time);
+        let idle_time = time("limits.idle_time", default.idle_time);
+        let many = 1..=1_000_000;
+        let connections =
+            reader.or("limits.connections", default.connections, |text| number(text, &many));
+        let per_network =
+            reader.or("limits.connections_per_network", default.connections_per_network, |text| {
+                number(text, &many)
+            });
+        let header_size = reader.or("limits.header_size", default.header_size, |text| {
+            number(text, &(8 * 1024..=256 * 1024))
+        });
+        let streams =
+            reader.or("limits.streams", default.streams, |text| number(text, &(1..=1000)));
+        Some(Self {
+            connections: connections?,
+            connections_per_network: per_network?,
+            handshake_time: handshake_time?,
+            header_time: header_time?,
+            body_time: body_time?,
+            idle_time: idle_time?,
+            header_size: header_size?,
+            streams: streams?,
+        })
+    }
+}

@@ -1,0 +1,94 @@
+//! Counters in memory are right in one process only. A lease row keeps a second one from serving beside it: each would
+//! count alone, and every limit would be doubled.
+
+use std::time::Duration;
+
+use store::Timestamp;
+use tokio::{sync::watch, time::timeout};
+
+use crate::app::App;
+
+const NAME: &str = "memory-counters";
+/// How often the lease is renewed.
+const RENEW: Duration = Duration::from_secs(1);
+/// How long it outlives its holder: what a start after a crash has to wait.
+const TERM: Duration = Duration::from_secs(3);
+/// How long a start waits for a lease that nobody renews: its term, and what clocks may differ.
+const MOST_WAIT: Duration = Duration::from_secs(6);
+/// How often a start looks whether it is free.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The lease, taken.
+#[derive(Debug)]
+pub struct Alone(());
+
+/// Why it was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAlone {
+    /// Another process holds it and lives.
+    #[error(
+        "ephemeral.url: another `idp serve` runs on this database and counts in its memory, and this one would count apart \
+         from it; stop that one, or give both the same Redis (`ephemeral.url = \"redis://..\"`)"
+    )]
+    Other,
+    /// The database failed.
+    #[error("database.url: {0}")]
+    Store(#[from] store::Error),
+}
+
+impl Alone {
+    /// Takes the lease. Waits for one whose holder has died, and gives up as soon as a living one renews it.
+    ///
+    /// # Errors
+    /// Another process serves, or the database failed.
+    pub async fn take(app: &App) -> Result<Self, NotAlone> {
+        let mut seen = None;
+        let mut looked = Duration::ZERO;
+        loop {
+            if take(app).await? {
+                return Ok(Self(()));
+            }
+            let mut conn = app.db.read().await?;
+            let until = store::lease::holder(&mut conn, NAME).await?.map(|(_, until)| until);
+            drop(conn);
+            let renewed = until.is_some() && seen.is_some() && until != seen;
+            if renewed || looked > MOST_WAIT {
+                return Err(NotAlone::Other);
+            }
+            seen = until.or(seen);
+            let _ = timeout(LOOK, std::future::pending::<()>()).await;
+            looked += LOOK;
+        }
+    }
+
+    /// Renews it until `stop`, then gives it back.
+    pub(super) async fn hold(self, app: App, mut stop: watch::Receiver<bool>) {
+        let mut lost = false;
+        while timeout(RENEW, stop.wait_for(|stopped| *stopped)).await.is_err() {
+            match take(&app).await {
+                Ok(held) => {
+                    if !held && !lost {
+                        tracing::error!(
+                            "alarm: another process counts in memory on this database; every limit is doubled"
+                        );
+                    }
+                    lost = !held;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the lease of the counters in memory is not renewed")
+                }
+            }
+        }
+        let released =
+            app.db.write(async |tx| store::lease::release(tx, NAME, &app.process).await).await;
+        if let Err(error) = released {
+            tracing::warn!(%error, "the lease of the counters in memory ends by itself");
+        }
+    }
+}
+
+async fn take(app: &App) -> Result<bool, store::Error> {
+    let now = app.clock.now();
+    let until: Timestamp = now.plus(TERM);
+    app.db.write(async |tx| store::lease::take(tx, NAME, &app.process, (now, until)).await).await
+}

@@ -1,0 +1,78 @@
+//! A body with one deadline for all of it: a limit per piece would let a slow client send a byte at a time for ever.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::BoxError;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use tokio::time::{Interval, interval};
+
+/// The body did not arrive in time.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the body did not arrive in time")]
+pub(crate) struct TooSlow;
+
+impl TooSlow {
+    /// Whether it is behind an error that a reader of the body had.
+    pub(crate) fn is_behind(error: &(dyn std::error::Error + 'static)) -> bool {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if error.is::<Self>() {
+                return true;
+            }
+            next = error.source();
+        }
+        false
+    }
+}
+
+/// The body of a request. Its time begins when it is first waited for, which is when its head was read.
+#[derive(Debug)]
+pub(super) struct Timed {
+    body: Incoming,
+    limit: Duration,
+    clock: Option<Interval>,
+}
+
+impl Timed {
+    pub(super) fn new(body: Incoming, limit: Duration) -> Self {
+        Self { body, limit, clock: None }
+    }
+
+    /// An interval's tick instead of a sleep: the second one comes after `limit`.
+    fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let limit = self.limit;
+        let clock = self.clock.get_or_insert_with(|| {
+            let mut clock = interval(limit);
+            clock.reset();
+            clock
+        });
+        clock.poll_tick(cx).map(|_| ())
+    }
+}
+
+impl Body for Timed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+            Poll::Pending => self.poll_limit(cx).map(|()| Some(Err(TooSlow.into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

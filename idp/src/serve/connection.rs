@@ -1,0 +1,178 @@
+//! One connection: handshake, requests, and the end of it.
+
+use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{HeaderValue, Version, header},
+};
+use hyper::{Request, Response, body::Incoming, service::Service};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+    time::timeout,
+};
+use tower::ServiceExt;
+
+use super::{
+    accept::Door,
+    body::Timed,
+    patience::{Doing, Heard, Watch},
+    stop::Stage,
+};
+use crate::config::LimitsConfig;
+
+/// How often a peer of HTTP/2 is asked whether it is still there.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// How long it may take to say so, and to let go of a connection that ends.
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// Streams that a client has opened and reset before we looked at them (CVE-2023-44487); beyond it the connection ends.
+const RESETS: usize = 16;
+/// What is kept of a body before somebody reads it: the largest form.
+const WINDOW: u32 = 64 * 1024;
+/// While we stop, a new connection must ask at once: it was made before the listener closed, and nothing else comes.
+const ASK_WITHIN: Duration = Duration::from_secs(2);
+
+/// Serves a connection to its end.
+pub(super) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    door: Arc<Door>,
+    stage: watch::Receiver<Stage>,
+) {
+    // Answers are small and complete: nothing is gained by waiting for more to send.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
+    let Some(tls) = &door.tls else { return requests(stream, peer, &door, stage).await };
+    match timeout(door.limits.handshake_time, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => requests(stream, peer, &door, stage).await,
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS"),
+        Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
+    }
+}
+
+async fn requests<S>(stream: S, peer: SocketAddr, door: &Door, mut stage: watch::Receiver<Stage>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let watch = Watch::new();
+    let io = TokioIo::new(Heard::new(stream, Arc::clone(&watch)));
+    let requests = Requests {
+        router: door.router.clone(),
+        peer,
+        body_time: door.limits.body_time,
+        watch: Arc::clone(&watch),
+        stage: stage.clone(),
+    };
+    let builder = builder(&door.limits);
+    let mut connection = std::pin::pin!(builder.serve_connection(io, requests));
+    let mut ending = false;
+    loop {
+        let closing = *stage.borrow_and_update() == Stage::Closing;
+        // What was begun is answered first; HTTP/2 is told to go, HTTP/1 is told with its next answer.
+        if closing && !ending && matches!(watch.doing(), Doing::Idle | Doing::Working(_)) {
+            connection.as_mut().graceful_shutdown();
+            ending = true;
+        }
+        let patience = patience(&watch, &door.limits, closing, ending);
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, %peer, "a connection broke");
+                }
+                return;
+            }
+            () = watch.moved() => {}
+            Ok(()) = stage.changed() => {}
+            () = elapsed(patience) => {
+                if ending || watch.doing() != Doing::Idle {
+                    tracing::debug!(%peer, doing = ?watch.doing(), "a connection took too long");
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+                ending = true;
+            }
+        }
+    }
+}
+
+fn patience(watch: &Watch, limits: &LimitsConfig, closing: bool, ending: bool) -> Option<Duration> {
+    let patience = watch.patience(limits)?;
+    Some(match watch.doing() {
+        Doing::Fresh if closing => patience.min(ASK_WITHIN),
+        Doing::Idle if ending => patience.min(PONG_WITHIN),
+        _ => patience,
+    })
+}
+
+async fn elapsed(time: Option<Duration>) {
+    let for_ever = std::future::pending::<()>();
+    match time {
+        Some(time) => drop(timeout(time, for_ever).await),
+        None => for_ever.await,
+    }
+}
+
+fn builder(limits: &LimitsConfig) -> Builder<TokioExecutor> {
+    let size = usize::try_from(limits.header_size).unwrap_or(usize::MAX);
+    let mut builder = Builder::new(TokioExecutor::new());
+    // The time of a head is `patience`'s: hyper's own runs while a connection rests, too.
+    builder.http1().header_read_timeout(None).max_buf_size(size).half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PONG_WITHIN)
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.header_size)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(4 * WINDOW)
+        .max_send_buf_size(256 * 1024);
+    builder
+}
+
+/// Answers the requests of one connection.
+#[derive(Clone, Debug)]
+struct Requests {
+    router: Router,
+    peer: SocketAddr,
+    body_time: Duration,
+    watch: Arc<Watch>,
+    stage: watch::Receiver<Stage>,
+}
+
+impl Service<Request<Incoming>> for Requests {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let http2 = request.version() >= Version::HTTP_2;
+        let work = self.watch.work(http2);
+        let mut request = request.map(|body| Timed::new(body, self.body_time));
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let (router, stage) = (self.router.clone(), self.stage.clone());
+        Box::pin(async move {
+            let mut response = router.oneshot(request).await?;
+            drop(work);
+            // Whoever keeps the connection would send its next request to a listener that is gone (RFC 9112, section 9.6).
+            if !http2 && *stage.borrow() != Stage::Open {
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response)
+        })
+    }
+}

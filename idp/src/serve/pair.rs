@@ -1,0 +1,158 @@
+//! A certificate with its key, as two files hold them: read, and checked before anybody relies on it.
+
+use std::{fs, path::Path, sync::Arc};
+
+use rustls::{
+    RootCertStore,
+    client::verify_server_name,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::ParsedCertificate,
+    sign::CertifiedKey,
+};
+use store::Timestamp;
+use x509_cert::{Certificate, der::Decode, time::Time};
+use zeroize::Zeroizing;
+
+use crate::config::{Problem, TlsConfig};
+
+/// The largest file of either kind, in bytes: anything above is the wrong file.
+const MOST_BYTES: u64 = 1024 * 1024;
+
+/// The two files as they are.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Files {
+    cert: Vec<u8>,
+    key: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Files(..)")
+    }
+}
+
+/// A certificate that is valid now, and its key.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    /// For rustls.
+    pub(super) certified: Arc<CertifiedKey>,
+    /// The first moment after which no client takes it.
+    pub(crate) expires: Timestamp,
+}
+
+/// The one crypto library.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+impl Files {
+    /// Reads both.
+    pub(super) fn read(config: &TlsConfig) -> Result<Self, Problem> {
+        let cert = read("tls.cert", &config.cert)?;
+        Ok(Self { cert, key: Zeroizing::new(read("tls.key", &config.key)?) })
+    }
+}
+
+impl Pair {
+    /// Reads and checks both files.
+    ///
+    /// # Errors
+    /// What is wrong, by the name of its key.
+    pub(crate) fn load(config: &TlsConfig, now: Timestamp) -> Result<Self, Problem> {
+        Self::parse(&Files::read(config)?, now)
+    }
+
+    /// Checks what the files hold.
+    pub(super) fn parse(files: &Files, now: Timestamp) -> Result<Self, Problem> {
+        let chain = chain(&files.cert)?;
+        let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|error| {
+            problem(
+                "tls.key",
+                format!("holds no private key in PEM that is not encrypted: {error}"),
+            )
+        })?;
+        let expires = valid(&chain, now)?;
+        let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                problem("tls.key", "is not the key of the first certificate in tls.cert; name the two that belong together")
+            }
+            other => problem("tls.key", format!("cannot be used: {other}")),
+        })?;
+        Ok(Self { certified: Arc::new(certified), expires })
+    }
+
+    /// Whether a client that asks for `host` takes it.
+    pub(crate) fn is_for(&self, host: &str) -> bool {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let (Ok(name), Ok(cert)) = (ServerName::try_from(bare), self.certified.end_entity_cert())
+        else {
+            return false;
+        };
+        ParsedCertificate::try_from(cert).is_ok_and(|cert| verify_server_name(&cert, &name).is_ok())
+    }
+}
+
+fn read(key: &str, path: &Path) -> Result<Vec<u8>, Problem> {
+    let shown = path.display();
+    let cannot = |error| problem(key, format!("{shown} cannot be read: {error}"));
+    let size = fs::metadata(path).map_err(cannot)?.len();
+    if size > MOST_BYTES {
+        return Err(problem(key, format!("{shown} is too large for it ({size} bytes)")));
+    }
+    fs::read(path).map_err(cannot)
+}
+
+fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let chain = chain.map_err(|error| problem("tls.cert", format!("is not PEM: {error}")))?;
+    if chain.is_empty() {
+        return Err(problem(
+            "tls.cert",
+            "holds no certificate; write it in PEM, before those above it",
+        ));
+    }
+    // What rustls cannot read as a certificate is told here, and not by the first client.
+    for cert in &chain {
+        RootCertStore::empty().add(cert.clone()).map_err(|error| {
+            problem("tls.cert", format!("holds a certificate that cannot be read: {error}"))
+        })?;
+    }
+    Ok(chain)
+}
+
+/// When the first certificate of the chain to end ends; refused when one has, or has not begun (RFC 5280, section 4.1.2.5).
+fn valid(chain: &[CertificateDer<'_>], now: Timestamp) -> Result<Timestamp, Problem> {
+    let mut first = Timestamp::from_millis(i64::MAX);
+    for der in chain {
+        let cert = Certificate::from_der(der).map_err(|error| {
+            problem("tls.cert", format!("holds a certificate that cannot be read: {error}"))
+        })?;
+        let validity = &cert.tbs_certificate.validity;
+        let (begins, ends) = (moment(&validity.not_before), moment(&validity.not_after));
+        let subject = &cert.tbs_certificate.subject;
+        let shown = |at| crate::clock::rfc3339(at);
+        if now < begins {
+            let why =
+                format!("`{subject}` is not valid before {}; is the clock right?", shown(begins));
+            return Err(problem("tls.cert", why));
+        }
+        if ends < now {
+            return Err(problem(
+                "tls.cert",
+                format!("`{subject}` expired at {}; renew it", shown(ends)),
+            ));
+        }
+        first = first.min(ends);
+    }
+    Ok(first)
+}
+
+fn moment(time: &Time) -> Timestamp {
+    let millis = time.to_unix_duration().as_millis();
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+fn problem(key: &str, text: impl Into<String>) -> Problem {
+    Problem { key: key.to_owned(), text: text.into() }
+}

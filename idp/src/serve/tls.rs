@@ -1,0 +1,156 @@
+//! TLS 1.2 and 1.3 on the public listener, with a certificate that is renewed while we serve.
+//!
+//! The files are read again every few seconds and compared by content: a mounted secret is a link that is changed, and its
+//! times say nothing. A new pair is for new connections; those that exist keep theirs. A pair that cannot be used is
+//! refused, and the old one stays.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs::Ticketer,
+    server::{ProducesTickets, ResolvesServerCert},
+    sign::SingleCertAndKey,
+};
+use store::Timestamp;
+use tokio::{sync::watch, time::timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::pair::{self, Files, Pair};
+use crate::{
+    clock::{Clock, rfc3339},
+    config::{Problem, TlsConfig},
+};
+
+/// How often the files are read.
+const POLL: Duration = Duration::from_secs(2);
+/// An operator is told of a certificate that ends before this time has passed.
+const SOON: Duration = Duration::from_hours(14 * 24);
+/// How often that is told again.
+const REMIND: Duration = Duration::from_hours(6);
+
+/// The certificate in use. Copies share it.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    files: TlsConfig,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    current: RwLock<Current>,
+    tickets: Arc<dyn ProducesTickets>,
+}
+
+#[derive(Debug)]
+struct Current {
+    seen: Files,
+    config: Arc<ServerConfig>,
+    expires: Timestamp,
+}
+
+impl Tls {
+    /// Reads the pair for the first time.
+    ///
+    /// # Errors
+    /// What is wrong with it, by the name of its key.
+    pub fn load(files: &TlsConfig, now: Timestamp) -> Result<Self, Problem> {
+        let broken = |error: rustls::Error| Problem {
+            key: "tls.cert".to_owned(),
+            text: format!("TLS cannot be used: {error}"),
+        };
+        let tickets = Ticketer::new().map_err(broken)?;
+        let seen = Files::read(files)?;
+        let pair = Pair::parse(&seen, now)?;
+        let config = config(&pair, &tickets).map_err(broken)?;
+        let current = RwLock::new(Current { seen, config, expires: pair.expires });
+        Ok(Self { files: files.clone(), shared: Arc::new(Shared { current, tickets }) })
+    }
+
+    /// What the next connection is greeted with.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        let current = self.shared.current.read().unwrap_or_else(PoisonError::into_inner);
+        TlsAcceptor::from(Arc::clone(&current.config))
+    }
+
+    /// Reads the files again and again until `stop`.
+    pub(super) async fn follow(self, clock: Clock, mut stop: watch::Receiver<bool>) {
+        let mut refused = None;
+        let mut reminded: Option<Timestamp> = None;
+        while timeout(POLL, stop.wait_for(|stopped| *stopped)).await.is_err() {
+            self.look(&clock, &mut refused).await;
+            let (now, expires) = (clock.now(), self.expires());
+            let told = reminded.is_some_and(|last| now.since(last) < REMIND);
+            if expires.since(now) < SOON && !told {
+                reminded = Some(now);
+                tracing::error!(
+                    expires = rfc3339(expires),
+                    "alarm: the certificate in tls.cert ends soon; renew it"
+                );
+            }
+        }
+    }
+
+    /// Takes a new pair when there is one. What was refused is told once.
+    async fn look(&self, clock: &Clock, refused: &mut Option<Result<Files, Problem>>) {
+        let files = self.files.clone();
+        let read = tokio::task::spawn_blocking(move || Files::read(&files)).await;
+        let Ok(read) = read else { return };
+        if read.as_ref().is_ok_and(|files| *files == self.current(|current| current.seen.clone())) {
+            *refused = None;
+            return;
+        }
+        if refused.as_ref() == Some(&read) {
+            return;
+        }
+        match read.clone().and_then(|files| self.take(files, clock.now())) {
+            Ok(expires) => {
+                *refused = None;
+                tracing::info!(expires = rfc3339(expires), "a new certificate is in use");
+            }
+            Err(problem) => {
+                tracing::error!(%problem, "alarm: the new certificate cannot be used; the old one stays");
+                *refused = Some(read);
+            }
+        }
+    }
+
+    fn take(&self, seen: Files, now: Timestamp) -> Result<Timestamp, Problem> {
+        let pair = Pair::parse(&seen, now)?;
+        let config = config(&pair, &self.shared.tickets)
+            .map_err(|error| Problem { key: "tls.cert".to_owned(), text: error.to_string() })?;
+        let expires = pair.expires;
+        *self.shared.current.write().unwrap_or_else(PoisonError::into_inner) =
+            Current { seen, config, expires };
+        Ok(expires)
+    }
+
+    fn expires(&self) -> Timestamp {
+        self.current(|current| current.expires)
+    }
+
+    fn current<T>(&self, read: impl FnOnce(&Current) -> T) -> T {
+        read(&self.shared.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// One certificate whatever name is asked for: the Host of each request is checked later.
+fn config(
+    pair: &Pair,
+    tickets: &Arc<dyn ProducesTickets>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let certificate: Arc<dyn ResolvesServerCert> =
+        Arc::new(SingleCertAndKey::from(Arc::clone(&pair.certified)));
+    let mut config = ServerConfig::builder_with_provider(pair::provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(certificate);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Tickets live with this process, so a session begun before a renewal can be taken up after it; nothing is kept for
+    // each client. Early data stays off: it can be sent again by whoever recorded it (RFC 8446, section 8).
+    config.ticketer = Arc::clone(tickets);
+    Ok(Arc::new(config))
+}

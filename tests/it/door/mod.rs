@@ -1,0 +1,7 @@
+//! The public listener itself: TLS, slow clients, greedy clients, and how it closes.
+
+mod places;
+mod raw;
+mod slow;
+mod stop;
+mod tls;

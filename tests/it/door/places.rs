@@ -1,0 +1,113 @@
+//! A client that takes many connections has only its own, and a full house says so.
+
+use std::time::Duration;
+
+use idp::config::LimitsConfig;
+use vestibule_tests::{
+    app::{Options, TestApp},
+    db::{Engine, TestDb},
+    served::Served,
+};
+
+use super::raw::{PATIENCE, Raw};
+
+async fn app(limits: LimitsConfig, proxies: Vec<&'static str>) -> TestApp {
+    TestApp::with(Engine::Sqlite, Options { limits, proxies, ..Options::default() }).await
+}
+
+fn request(app: &TestApp) -> String {
+    let host = app.issuer().split_once("//").expect("an address").1;
+    format!("GET /oauth2/jwks HTTP/1.1\r\nhost: {host}\r\n\r\n")
+}
+
+/// Connections that were answered once and rest.
+async fn resting(app: &TestApp, own: &str, many: usize) -> Vec<Raw> {
+    let mut all = Vec::new();
+    for _ in 0..many {
+        let mut one = Raw::from(own, app.first().address).await;
+        one.write(&request(app)).await;
+        assert!(one.answer().await.starts_with("HTTP/1.1 200"));
+        all.push(one);
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_network_cannot_keep_another_out() {
+    let limits = LimitsConfig { connections_per_network: 8, ..LimitsConfig::default() };
+    let app = app(limits, Vec::new()).await;
+    let mut held = resting(&app, "127.0.0.1", 8).await;
+    let mut more = Raw::from("127.0.0.1", app.first().address).await;
+    more.write(&request(&app)).await;
+    let (said, lived) = more.until_closed().await;
+    println!("the ninth connection of a network was told after {lived:?}: {said:?}");
+    assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("\r\nretry-after: 5\r\n"), "{said}");
+    assert!(said.ends_with("Please try again in a moment."));
+    // Another network is served, and those that are inside still are.
+    resting(&app, "127.0.0.2", 1).await;
+    held[0].write(&request(&app)).await;
+    assert!(held[0].answer().await.starts_with("HTTP/1.1 200"));
+    // A place that is given back is found.
+    held.truncate(4);
+    again(&app, "127.0.0.1").await;
+}
+
+/// Waits until a connection of a network is served: the server learns of a closed one in its own time.
+async fn again(app: &TestApp, own: &str) {
+    let served = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let mut one = Raw::from(own, app.first().address).await;
+            one.write(&request(app)).await;
+            if one.answer().await.starts_with("HTTP/1.1 200") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    served.await.expect("served again");
+}
+
+/// Everybody comes through the proxy: it has no share of its own, but the house can be full.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trusted_proxy_is_not_one_network() {
+    let limits =
+        LimitsConfig { connections: 6, connections_per_network: 2, ..LimitsConfig::default() };
+    let app = app(limits, vec!["127.0.0.9/32"]).await;
+    let proxy = resting(&app, "127.0.0.9", 6).await;
+    let mut more = Raw::from("127.0.0.1", app.first().address).await;
+    let (said, _) = more.until_closed().await;
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    drop(proxy);
+    again(&app, "127.0.0.1").await;
+}
+
+/// The limit of open files is below the limit of connections: the loop rests, says so, and goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_file_descriptor_is_left() {
+    let db = TestDb::create(Engine::Sqlite).await;
+    let served = Served::prepare(Engine::Sqlite, &db).await;
+    let mut serve = served
+        .serve_by(|command| {
+            let command = command.into_std();
+            let mut limited = tokio::process::Command::new("sh");
+            limited.args(["-c", "ulimit -n 100; exec \"$@\"", "sh"]);
+            limited.arg(command.get_program()).args(command.get_args());
+            limited
+        })
+        .await;
+    let address = served.issuer().replace("http://localhost", "127.0.0.1").parse().unwrap();
+    let mut many = Vec::new();
+    for _ in 0..140 {
+        many.push(Raw::connect(address).await);
+    }
+    let told = tokio::time::timeout(PATIENCE, async {
+        while !serve.output().contains("alarm: no connection can be accepted") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    told.await.unwrap_or_else(|_| panic!("no alarm: {}", serve.output()));
+    drop(many);
+    let jwks = format!("{}/oauth2/jwks", served.issuer());
+    assert_eq!(reqwest::get(jwks).await.unwrap().status(), 200, "it goes on");
+    assert!(serve.terminate().await.success());
+}

@@ -1,0 +1,90 @@
+//! A client that writes what it likes.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
+
+/// Far more than any limit of these tests, also on a busy machine.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One connection.
+pub(super) struct Raw {
+    stream: TcpStream,
+    begun: Instant,
+}
+
+impl Raw {
+    pub(super) async fn connect(to: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(to).await.expect("it listens"), begun: Instant::now() }
+    }
+
+    /// From another address of loopback, which is another network.
+    pub(super) async fn from(own: &str, to: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(format!("{own}:0").parse().expect("an address")).expect("loopback");
+        Self { stream: socket.connect(to).await.expect("it listens"), begun: Instant::now() }
+    }
+
+    /// Writes; false when the other side has closed.
+    pub(super) async fn write(&mut self, text: &str) -> bool {
+        self.stream.write_all(text.as_bytes()).await.is_ok()
+    }
+
+    /// Everything up to the end of a head, and the body of the length that it says.
+    pub(super) async fn answer(&mut self) -> String {
+        let read = timeout(PATIENCE, async {
+            let mut text = String::new();
+            while !is_whole(&text) {
+                let mut buffer = [0; 4096];
+                let many = self.stream.read(&mut buffer).await.expect("an answer");
+                assert!(many > 0, "closed in the middle of an answer: {text}");
+                text.push_str(&String::from_utf8_lossy(&buffer[..many]));
+            }
+            text
+        });
+        read.await.expect("an answer in time")
+    }
+
+    /// Whatever comes until the other side closes, and how long the connection has lived by then.
+    pub(super) async fn until_closed(&mut self) -> (String, Duration) {
+        let mut text = Vec::new();
+        // A reset is an end, too.
+        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut text)).await.expect("it is closed");
+        (String::from_utf8_lossy(&text).into_owned(), self.begun.elapsed())
+    }
+
+    /// Sends a byte every 30 ms until the other side closes; returns what it said.
+    pub(super) async fn drip(&mut self, byte: u8) -> (String, Duration) {
+        let (mut reader, mut writer) = self.stream.split();
+        let mut text = Vec::new();
+        let dripped = async {
+            while writer.write_all(&[byte]).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            _ = reader.read_to_end(&mut text) => {}
+            () = dripped => {}
+            () = tokio::time::sleep(PATIENCE) => panic!("still open after {PATIENCE:?}"),
+        }
+        (String::from_utf8_lossy(&text).into_owned(), self.begun.elapsed())
+    }
+}
+
+fn is_whole(text: &str) -> bool {
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let head = head.to_lowercase();
+    if head.starts_with("http/1.1 100") {
+        return true;
+    }
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+    body.len() >= length.map_or(0, |length| length.trim().parse().expect("a number"))
+}

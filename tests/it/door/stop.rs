@@ -1,0 +1,195 @@
+//! A replica stops, and nobody notices.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use idp::config::ShutdownConfig;
+use vestibule_tests::{
+    app::{Options, Replica, TestApp},
+    on_both_engines,
+};
+
+use super::raw::Raw;
+
+const DELAY: Duration = Duration::from_secs(2);
+
+async fn app(engine: vestibule_tests::db::Engine, delay: Duration, grace: Duration) -> TestApp {
+    let shutdown = ShutdownConfig { delay, grace };
+    TestApp::with(engine, Options { shutdown, ..Options::default() }).await
+}
+
+/// A post whose handler waits for its body: in flight, and known to be.
+async fn in_flight(app: &TestApp, replica: &Replica) -> Raw {
+    let host = app.issuer().split_once("//").unwrap().1;
+    let mut raw = Raw::connect(replica.address).await;
+    raw.write(&format!(
+        "POST /oauth2/token HTTP/1.1\r\nhost: {host}\r\nexpect: 100-continue\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: 18\r\n\r\n"
+    ))
+    .await;
+    assert!(raw.answer().await.starts_with("HTTP/1.1 100 "), "the handler asks for the body");
+    raw
+}
+
+/// Waits until nobody listens there any more.
+async fn until_refused(replica: &Replica) {
+    let begun = Instant::now();
+    while tokio::net::TcpStream::connect(replica.address).await.is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it still listens");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn ready(replica: &Replica) -> (u16, serde_json::Value) {
+    let answer = reqwest::get(format!("http://{}/readyz", replica.ops)).await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+on_both_engines! {
+    /// `/readyz` says so first, requests are still taken, and what is in flight when the listener closes is finished.
+    async fn first_not_ready_then_closed_then_gone(engine) {
+        let app = app(engine, DELAY, Duration::from_secs(20)).await;
+        let replica = app.replica().await;
+        let mut begun = in_flight(&app, &replica).await;
+        assert_eq!(ready(&replica).await.0, 200);
+        let asked = Instant::now();
+        replica.ask_to_stop();
+        while ready(&replica).await.0 == 200 {
+            assert!(asked.elapsed() < DELAY, "ready while it leaves");
+        }
+        assert_eq!(ready(&replica).await.1["stopping"], true);
+        // Still open, and says that it goes.
+        let page = app.browser_at(&replica).get("/oauth2/jwks").await;
+        assert_eq!((page.status.as_u16(), page.header("connection")), (200, "close"));
+        until_refused(&replica).await;
+        assert!(asked.elapsed() >= DELAY, "it listened for {:?}", asked.elapsed());
+        assert_eq!(ready(&replica).await.0, 503, "probes are answered to the end");
+        begun.write("grant_type=unknown").await;
+        let (said, _) = begun.until_closed().await;
+        assert!(said.starts_with("HTTP/1.1 40") && said.contains("connection: close"), "{said}");
+        assert!(said.contains("reference") || said.contains("error"), "{said}");
+        replica.stopped().await;
+    }
+
+    /// Whoever does not want to wait says it twice.
+    async fn a_second_signal_is_a_hard_stop(engine) {
+        let grace = Duration::from_secs(300);
+        let app = app(engine, Duration::ZERO, grace).await;
+        let replica = app.replica().await;
+        let mut begun = in_flight(&app, &replica).await;
+        replica.ask_to_stop();
+        until_refused(&replica).await;
+        let asked = Instant::now();
+        replica.ask_to_stop();
+        replica.stopped().await;
+        println!("{engine:?}: stopped {:?} after the second signal, of a grace of {grace:?}", asked.elapsed());
+        assert!(asked.elapsed() < grace / 2);
+        assert_eq!(begun.until_closed().await.0, "");
+    }
+
+    /// A request that never ends is cut after the grace.
+    async fn the_grace_ends(engine) {
+        let grace = Duration::from_millis(300);
+        let app = app(engine, Duration::ZERO, grace).await;
+        let replica = app.replica().await;
+        let mut begun = in_flight(&app, &replica).await;
+        replica.stop().await;
+        let (said, lived) = begun.until_closed().await;
+        println!("{engine:?}: a request in flight was cut after {lived:?}");
+        assert_eq!(said, "");
+    }
+
+    /// Under load over kept connections of HTTP/1.1 and over HTTP/2, one of two replicas stops. The client turns to the
+    /// other when a connection is refused, and repeats nothing else: every request that was taken is answered.
+    async fn no_request_that_was_taken_is_lost(engine) {
+        let app = Arc::new(app(engine, DELAY, Duration::from_secs(20)).await);
+        let portal = app.client("portal").await;
+        let other = app.replica().await;
+        other.app.live.refresh(&other.app.db, &other.app.root).await.unwrap();
+        let page = vestibule_tests::client::Pending::new(&portal).url(app.issuer(), &[]);
+    let path = page.strip_prefix(app.issuer()).unwrap().to_owned();
+        let load = Arc::new(Load { path, ..Load::default() });
+        let clients: Vec<_> = (0..12)
+            .map(|nth| {
+                let to = (app.issuer().to_owned(), other.address);
+                tokio::spawn(drive(Arc::clone(&load), nth % 2 == 0, to))
+            })
+            .collect();
+        load.reach(100).await;
+        app.first().ask_to_stop();
+        until_refused(app.first()).await;
+        let here = load.here.load(Ordering::SeqCst);
+        load.reach(here + load.there.load(Ordering::SeqCst) + 100).await;
+        load.stop.store(true, Ordering::SeqCst);
+        for client in clients {
+            client.await.unwrap();
+        }
+        let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
+        println!(
+            "{engine:?}: {} answered by the one that stopped, {} by the other, {} connections refused, {} lost",
+            count(&load.here), count(&load.there), count(&load.refused), count(&load.lost)
+        );
+        assert_eq!(count(&load.lost), 0);
+        assert!(count(&load.there) > 0 && count(&load.refused) > 0);
+        other.stop().await;
+    }
+}
+
+#[derive(Default)]
+struct Load {
+    path: String,
+    stop: AtomicBool,
+    here: AtomicUsize,
+    there: AtomicUsize,
+    refused: AtomicUsize,
+    lost: AtomicUsize,
+}
+
+impl Load {
+    /// Waits until so many requests were answered in all.
+    async fn reach(&self, many: usize) {
+        let begun = Instant::now();
+        while self.here.load(Ordering::SeqCst) + self.there.load(Ordering::SeqCst) < many {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the load stands still");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// One client: sign-in pages from the first replica, and from the second once the first refuses a connection.
+async fn drive(load: Arc<Load>, http2: bool, (issuer, second): (String, std::net::SocketAddr)) {
+    let builder = reqwest::Client::builder().no_proxy();
+    let builder = if http2 {
+        // It repeats what a GOAWAY says was never taken (RFC 9113, section 6.8), and nothing else.
+        builder.http2_prior_knowledge()
+    } else {
+        builder.http1_only().retry(reqwest::retry::never())
+    };
+    let first = builder.build().unwrap();
+    let fallback = reqwest::Client::builder().no_proxy().build().unwrap();
+    let host = issuer.split_once("//").unwrap().1;
+    while !load.stop.load(Ordering::SeqCst) {
+        let asked = first.get(format!("{issuer}{}", load.path)).send().await;
+        match asked {
+            Ok(answer) => {
+                let whole = answer.status() == 200 && answer.text().await.is_ok();
+                if whole { &load.here } else { &load.lost }.fetch_add(1, Ordering::SeqCst);
+                continue;
+            }
+            Err(error) if error.is_connect() => load.refused.fetch_add(1, Ordering::SeqCst),
+            Err(error) => {
+                println!("lost (http2: {http2}): {error:?}");
+                load.lost.fetch_add(1, Ordering::SeqCst)
+            }
+        };
+        let url = format!("http://{second}{}", load.path);
+        let answer = fallback.get(url).header("host", host).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        load.there.fetch_add(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,130 @@
+//! TLS by files: what it offers, and a certificate that is renewed while it serves.
+
+use std::{os::unix::fs::symlink, time::Duration};
+
+use reqwest::{ClientBuilder, Version, tls::TlsInfo};
+use vestibule_tests::{
+    app::{Options, TestApp},
+    db::Engine,
+    log::Log,
+    on_both_engines,
+    tls::private,
+};
+
+async fn app(engine: Engine) -> TestApp {
+    TestApp::with(engine, Options { tls: true, ..Options::default() }).await
+}
+
+/// A client that trusts the authority of the test and nobody else.
+fn client(app: &TestApp, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> reqwest::Client {
+    let root = reqwest::Certificate::from_pem(app.authority().pem().as_bytes()).unwrap();
+    let builder = reqwest::Client::builder().tls_certs_only([root]).no_proxy().tls_info(true);
+    change(builder).build().unwrap()
+}
+
+/// The certificate that a client is shown.
+async fn shown(app: &TestApp, client: &reqwest::Client) -> Vec<u8> {
+    let answer = client.get(format!("{}/oauth2/jwks", app.issuer())).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let info = answer.extensions().get::<TlsInfo>().expect("over TLS");
+    info.peer_certificate().expect("a certificate").to_vec()
+}
+
+on_both_engines! {
+    async fn a_person_signs_in_over_tls(engine) {
+        let app = app(engine).await;
+        let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let browser = app.browser();
+        let (page, _) = browser.start(&portal).await;
+        assert_eq!(page.header("strict-transport-security"), "max-age=63072000; includeSubDomains");
+        let cookie = page.header("set-cookie");
+        assert!(cookie.starts_with("__Host-browser=") && cookie.contains("; Secure"), "{cookie}");
+        let landed = browser.sign_in(&app, &portal, &patient).await;
+        assert!(browser.cookie("__Host-session").is_some());
+        assert_eq!(portal.redeem_with(&browser, &landed).await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http_2_and_http_1_over_tls_1_3_and_1_2() {
+    use reqwest::tls::Version as Tls;
+    let app = app(Engine::Sqlite).await;
+    let jwks = format!("{}/oauth2/jwks", app.issuer());
+    let version =
+        async |client: reqwest::Client| client.get(&jwks).send().await.map(|a| a.version());
+    for tls in [Tls::TLS_1_2, Tls::TLS_1_3] {
+        let only = |builder: ClientBuilder| builder.tls_version_min(tls).tls_version_max(tls);
+        assert_eq!(version(client(&app, only)).await.unwrap(), Version::HTTP_2, "{tls:?}");
+        let old = client(&app, |builder| only(builder).http1_only());
+        assert_eq!(version(old).await.unwrap(), Version::HTTP_11, "{tls:?}");
+    }
+    // Without its authority nobody believes it, and in the clear it says nothing.
+    assert!(version(reqwest::Client::new()).await.is_err());
+    let plain = jwks.replace("https://", "http://");
+    assert!(reqwest::get(plain).await.is_err());
+}
+
+/// Mounted secrets are links: the new pair is an old file that a link now leads to.
+#[tokio::test]
+async fn a_renewed_certificate_is_for_new_connections() {
+    let log = Log::start();
+    let app = app(Engine::Sqlite).await;
+    let old = client(&app, |builder| builder);
+    let first = shown(&app, &old).await;
+    let folder = app.authority().folder().to_owned();
+    let renewed = app.authority().issue(&["localhost"]);
+    std::fs::create_dir(folder.join("renewed")).unwrap();
+    std::fs::write(folder.join("renewed/server.pem"), &renewed.cert).unwrap();
+    private(&folder.join("renewed/server.key"), renewed.key.as_bytes());
+    for name in ["server.pem", "server.key"] {
+        symlink(folder.join("renewed").join(name), folder.join("link")).unwrap();
+        std::fs::rename(folder.join("link"), folder.join(name)).unwrap();
+    }
+    let second = until_shown(&app, |cert| cert != first).await;
+    assert_eq!(shown(&app, &old).await, first, "a connection keeps the one that it began with");
+
+    // A pair that does not belong together, an expired one and none at all: the second stays, and an alarm rings.
+    let (one, other) =
+        (app.authority().issue(&["localhost"]), app.authority().issue(&["localhost"]));
+    let expired = app.authority().issue_until(&["localhost"], 2001);
+    for (cert, key, why) in [
+        (&one.cert, &other.key, "tls.key: is not the key of the first certificate in tls.cert"),
+        (&expired.cert, &expired.key, "expired at 2001-01-01T00:00:00.000Z; renew it"),
+        (&String::new(), &one.key, "tls.cert: holds no certificate"),
+    ] {
+        std::fs::write(folder.join("renewed/server.pem"), cert).unwrap();
+        std::fs::write(folder.join("renewed/server.key"), key).unwrap();
+        until(|| {
+            let alarms = log
+                .lines("message", "alarm: the new certificate cannot be used; the old one stays");
+            alarms.iter().any(|line| line["problem"].as_str().unwrap().contains(why))
+        })
+        .await;
+        assert_eq!(shown(&app, &client(&app, |builder| builder)).await, second);
+    }
+    std::fs::write(folder.join("renewed/server.pem"), &one.cert).unwrap();
+    std::fs::write(folder.join("renewed/server.key"), &one.key).unwrap();
+    until_shown(&app, |cert| cert != second).await;
+    app.first().ask_to_stop();
+}
+
+async fn until_shown(app: &TestApp, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    for _ in 0..300 {
+        let cert = shown(app, &client(app, |builder| builder)).await;
+        if wanted(&cert) {
+            return cert;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the certificate does not change");
+}
+
+async fn until(found: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if found() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it does not come");
+}
