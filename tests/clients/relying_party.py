@@ -29,6 +29,8 @@ session = OAuth2Session(
     token_endpoint_auth_method="client_secret_basic",
 )
 session.verify = authority
+# Or an authority that the environment names would be trusted instead.
+session.trust_env = False
 verifier = "v" * 64
 nonce = "a nonce of this test"
 url, state = session.create_authorization_url(

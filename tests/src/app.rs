@@ -52,7 +52,8 @@ impl Default for Options {
     fn default() -> Self {
         let hashing = HasherConfig { threads: 2, queue: 1000, wait: Duration::from_secs(30) };
         let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: Duration::from_secs(20) };
-        let limits = LimitsConfig::default();
+        // Everybody in a test comes from one address.
+        let limits = LimitsConfig { connections_per_network: 4096, ..LimitsConfig::default() };
         Self { proxies: Vec::new(), hashing, tls: false, limits, shutdown }
     }
 }

@@ -42,6 +42,7 @@ pub fn config(
     format!(
         "issuer = \"{issuer}\"\n\
          [listen]\npublic = \"127.0.0.1:{port}\"\nops = \"127.0.0.1:0\"\n\
+         [limits]\nconnections_per_network = 4096\n\
          [database]\nurl = \"{database}\"\n\
          {ephemeral}{smtp}\
          [[keys.root_file]]\nid = \"test\"\nfile = \"{root}\"\n",

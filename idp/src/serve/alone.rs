@@ -75,7 +75,7 @@ impl Alone {
                     lost = !held;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the lease of the counters in memory is not renewed")
+                    tracing::warn!(%error, "the lease of the counters in memory is not renewed");
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use rustls::{
     RootCertStore,
     client::verify_server_name,
-    crypto::{CryptoProvider, aws_lc_rs},
+    crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     server::ParsedCertificate,
     sign::CertifiedKey,
@@ -37,13 +37,13 @@ impl std::fmt::Debug for Files {
 pub(crate) struct Pair {
     /// For rustls.
     pub(super) certified: Arc<CertifiedKey>,
-    /// The first moment after which no client takes it.
+    /// When it ends.
     pub(crate) expires: Timestamp,
 }
 
 /// The one crypto library.
 pub(super) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 impl Files {
@@ -121,31 +121,27 @@ fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Problem> {
     Ok(chain)
 }
 
-/// When the first certificate of the chain to end ends; refused when one has, or has not begun (RFC 5280, section 4.1.2.5).
+/// When the server's own certificate ends; refused when it has ended or not begun (RFC 5280, section 4.1.2.5). Those above
+/// it are not judged: a chain may carry an old root beside its new one, and clients know what to make of that.
 fn valid(chain: &[CertificateDer<'_>], now: Timestamp) -> Result<Timestamp, Problem> {
-    let mut first = Timestamp::from_millis(i64::MAX);
-    for der in chain {
-        let cert = Certificate::from_der(der).map_err(|error| {
-            problem("tls.cert", format!("holds a certificate that cannot be read: {error}"))
-        })?;
-        let validity = &cert.tbs_certificate.validity;
-        let (begins, ends) = (moment(&validity.not_before), moment(&validity.not_after));
-        let subject = &cert.tbs_certificate.subject;
-        let shown = |at| crate::clock::rfc3339(at);
-        if now < begins {
-            let why =
-                format!("`{subject}` is not valid before {}; is the clock right?", shown(begins));
-            return Err(problem("tls.cert", why));
-        }
-        if ends < now {
-            return Err(problem(
-                "tls.cert",
-                format!("`{subject}` expired at {}; renew it", shown(ends)),
-            ));
-        }
-        first = first.min(ends);
+    let unreadable = |why: String| {
+        problem("tls.cert", format!("holds a certificate that cannot be read: {why}"))
+    };
+    let own = chain.first().ok_or_else(|| unreadable("none".to_owned()))?;
+    let own = Certificate::from_der(own).map_err(|error| unreadable(error.to_string()))?;
+    let validity = &own.tbs_certificate.validity;
+    let (begins, ends) = (moment(&validity.not_before), moment(&validity.not_after));
+    let subject = &own.tbs_certificate.subject;
+    if now < begins {
+        let begins = crate::clock::rfc3339(begins);
+        let why = format!("`{subject}` is not valid before {begins}; is the clock right?");
+        return Err(problem("tls.cert", why));
     }
-    Ok(first)
+    if ends < now {
+        let ends = crate::clock::rfc3339(ends);
+        return Err(problem("tls.cert", format!("`{subject}` expired at {ends}; renew it")));
+    }
+    Ok(ends)
 }
 
 fn moment(time: &Time) -> Timestamp {

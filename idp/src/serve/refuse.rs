@@ -42,7 +42,8 @@ impl Refusals {
             Full::Network(network) => Some(network),
         };
         // How many networks there are is for strangers to choose, and no reason to fill memory or log.
-        if self.told.len() > MOST_TOLD || !self.told.insert(network) {
+        let many = network.is_some() && self.told.len() > MOST_TOLD;
+        if many || !self.told.insert(network) {
             return;
         }
         match network {
@@ -50,7 +51,7 @@ impl Refusals {
                 "alarm: as many connections as limits.connections allows; others are refused"
             ),
             Some(network) => {
-                tracing::warn!(%network, "as many connections as limits.connections_per_network allows; others of it are refused")
+                tracing::warn!(%network, "as many connections as limits.connections_per_network allows; others of it are refused");
             }
         }
     }

@@ -18,7 +18,7 @@ const LEFT_OF: [(&str, &[&str]); 5] = [
 ];
 
 /// A library and the places that may name it.
-const NAMED_BY: [(&str, &[&str]); 12] = [
+const NAMED_BY: [(&str, &[&str]); 18] = [
     ("sqlx", &["store"]),
     ("redis", &["store"]),
     ("argon2", &["keys"]),
@@ -32,6 +32,12 @@ const NAMED_BY: [(&str, &[&str]); 12] = [
     // Types of metadata and claims; a relying party, with its HTTP client, in the demo portal and in the tests.
     ("openidconnect", &["flows", "idp/src/dev", "idp/src/fetch.rs", "tests"]),
     ("chromiumoxide", &["tests"]),
+    ("hyper", &["idp/src/serve"]),
+    ("hyper-util", &["idp/src/serve"]),
+    ("rustls", &["idp/src/serve"]),
+    ("tokio-rustls", &["idp/src/serve"]),
+    ("x509-cert", &["idp/src/serve"]),
+    ("rcgen", &["tests"]),
 ];
 
 /// What a crate's Cargo.toml depends on, in any section.

@@ -22,14 +22,16 @@ pub(super) struct Raw {
 
 impl Raw {
     pub(super) async fn connect(to: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(to).await.expect("it listens"), begun: Instant::now() }
+        let begun = Instant::now();
+        Self { stream: TcpStream::connect(to).await.expect("it listens"), begun }
     }
 
     /// From another address of loopback, which is another network.
     pub(super) async fn from(own: &str, to: SocketAddr) -> Self {
+        let begun = Instant::now();
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind(format!("{own}:0").parse().expect("an address")).expect("loopback");
-        Self { stream: socket.connect(to).await.expect("it listens"), begun: Instant::now() }
+        Self { stream: socket.connect(to).await.expect("it listens"), begun }
     }
 
     /// Writes; false when the other side has closed.

@@ -78,7 +78,7 @@ on_both_engines! {
 
     /// Whoever does not want to wait says it twice.
     async fn a_second_signal_is_a_hard_stop(engine) {
-        let grace = Duration::from_secs(300);
+        let grace = Duration::from_mins(5);
         let app = app(engine, Duration::ZERO, grace).await;
         let replica = app.replica().await;
         let mut begun = in_flight(&app, &replica).await;
@@ -155,7 +155,7 @@ impl Load {
     async fn reach(&self, many: usize) {
         let begun = Instant::now();
         while self.here.load(Ordering::SeqCst) + self.there.load(Ordering::SeqCst) < many {
-            assert!(begun.elapsed() < Duration::from_secs(60), "the load stands still");
+            assert!(begun.elapsed() < Duration::from_mins(1), "the load stands still");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
