@@ -1,8 +1,8 @@
 //! The only HTTP client.
 //!
-//! Today its one user is the demo portal of `dev`, which talks to its provider on the same machine.
-//! So it speaks to this machine alone: no proxy of the environment, no root certificates to load,
-//! no address that an answer could lead it to.
+//! It has two users. The demo portal of `dev` talks to its provider on the same machine: so that client speaks to this
+//! machine alone, with no root certificates to load. `doctor` reads the discovery document of our own issuer, as clients
+//! do. Neither follows a redirect or a proxy of the environment, so no answer leads it anywhere.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -15,11 +15,21 @@ use crate::config::is_loopback;
 /// The largest answer that is read, in bytes.
 const BODY_MAX: usize = 1 << 20;
 
-/// A client for servers on this machine. Follows no redirect: an answer of the token endpoint that
-/// leads elsewhere would take the client's secret with it.
+/// A client. Follows no redirect: an answer of the token endpoint that leads elsewhere would take the client's secret with
+/// it.
 #[derive(Clone, Debug)]
 pub struct Fetch {
     client: reqwest::Client,
+    reach: Reach,
+}
+
+/// Where a client may connect to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// This machine.
+    Machine,
+    /// Wherever its caller says, which is never what a stranger says.
+    Anywhere,
 }
 
 /// A request that was not made, or an answer that was not read.
@@ -45,21 +55,29 @@ impl Fetch {
     /// # Errors
     /// The HTTP library cannot start.
     pub fn loopback() -> Result<Self, FetchError> {
-        #[expect(clippy::disallowed_methods, reason = "this is the one client")]
-        let builder = reqwest::Client::builder();
-        let client = builder
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .tls_certs_only([])
-            .connect_timeout(Duration::from_secs(2))
-            .timeout(Duration::from_secs(10))
-            .build()?;
-        Ok(Self { client })
+        let client = builder().tls_certs_only([]).build()?;
+        Ok(Self { client, reach: Reach::Machine })
+    }
+
+    /// A client for an address that an operator has configured. Trusts the root certificates of this machine.
+    ///
+    /// # Errors
+    /// The HTTP library cannot start.
+    pub fn anywhere() -> Result<Self, FetchError> {
+        Ok(Self { client: builder().build()?, reach: Reach::Anywhere })
+    }
+
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// No connection, not in time, or too large.
+    pub async fn get(&self, url: &str) -> Result<HttpResponse, FetchError> {
+        self.request(http::Request::get(url).body(Vec::new())?).await
     }
 
     async fn request(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
         let host = request.uri().host().unwrap_or_default();
-        if !is_loopback(host) {
+        if self.reach == Reach::Machine && !is_loopback(host) {
             return Err(FetchError::NotLoopback(host.to_owned()));
         }
         let request = reqwest::Request::try_from(request)?;
@@ -77,6 +95,16 @@ impl Fetch {
         }
         Ok(builder.body(body)?)
     }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    #[expect(clippy::disallowed_methods, reason = "this is the one client")]
+    let builder = reqwest::Client::builder();
+    builder
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(Duration::from_secs(10))
 }
 
 impl<'c> AsyncHttpClient<'c> for Fetch {

@@ -12,6 +12,7 @@ mod mail;
 mod misuse;
 mod oidc;
 mod operating;
+mod operate;
 mod program;
 mod race;
 mod relying_party;

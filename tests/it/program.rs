@@ -1,29 +1,17 @@
 //! The program itself, as a process: `dev`, `serve` and the commands.
 
-use std::{path::Path, process::Stdio};
+use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{io::AsyncWriteExt, process::Command};
+use tokio::process::Command;
 use vestibule_tests::{
     db::{Engine, TestDb},
     mailbox::Mailbox,
     on_both_engines,
-    proc::{Proc, idp},
+    proc::{Proc, idp, outcome as run},
     served::Served,
 };
-
-/// Runs a command to its end; returns its exit code, standard output and standard error.
-async fn run(mut command: Command, input: &str) -> (i32, String, String) {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("it starts");
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).await.unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().await.unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
 
 fn command(args: &[&str]) -> Command {
     let mut command = idp();

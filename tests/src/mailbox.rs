@@ -43,6 +43,8 @@ pub struct Mail {
 pub enum Fault {
     /// Its recipient is refused with this reply: 4xx for now, 5xx for good.
     Refuse(u16),
+    /// Its sender is refused with this reply.
+    RefuseSender(u16),
     /// It is taken, and that is said only after this time.
     Delay(Duration),
     /// It is taken, but the connection closes before that is said.
@@ -262,7 +264,10 @@ impl Session {
                 self.reset();
                 self.from = address(line);
                 self.shared.change(|state| self.fault = state.faults.pop_front());
-                Next::Reply("250 OK")
+                match self.fault {
+                    Some(Fault::RefuseSender(code)) => Next::Code(code),
+                    _ => Next::Reply("250 OK"),
+                }
             }
             "RCPT" => self.recipient(line),
             "DATA" if self.to.is_empty() => Next::Reply("503 no recipient"),

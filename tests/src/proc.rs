@@ -245,16 +245,25 @@ fn keep(
 }
 
 /// Runs a command to its good end with `input` on its standard input; returns what it prints.
-pub async fn run(mut command: Command, input: &str) -> String {
+pub async fn run(command: Command, input: &str) -> String {
+    let shown = format!("{command:?}");
+    let (code, out, error) = outcome(command, input).await;
+    assert_eq!(code, 0, "{shown} failed: {error}");
+    out
+}
+
+/// Runs a command to its end; returns its exit code, standard output and standard error.
+pub async fn outcome(mut command: Command, input: &str) -> (i32, String, String) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("piped");
-    tokio::io::AsyncWriteExt::write_all(&mut stdin, input.as_bytes()).await.expect("it reads");
+    // A command that refuses its configuration may end before it reads.
+    let _ = tokio::io::AsyncWriteExt::write_all(&mut stdin, input.as_bytes()).await;
     drop(stdin);
     let output = child.wait_with_output().await.expect("it ends");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?} failed: {error}");
-    String::from_utf8(output.stdout).expect("text")
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    let code = output.status.code().expect("it ends by itself");
+    (code, text(output.stdout), text(output.stderr))
 }
 
 /// A command of the `idp` program of this build, with none of our `IDP__` variables.

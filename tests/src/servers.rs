@@ -133,6 +133,11 @@ fn start_on_free_port(name: &str, end: End, ready: &str, command: impl Fn(u16) -
     }
 }
 
+/// A port that nobody listens on.
+pub fn closed_port() -> u16 {
+    free_port()
+}
+
 /// A port that is free now.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

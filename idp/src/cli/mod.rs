@@ -3,8 +3,10 @@
 //! Data goes to standard output, everything else to standard error. Secrets are never arguments: they come on standard
 //! input and are printed once.
 
+mod check_config;
 mod client;
 mod dev;
+mod doctor;
 mod key;
 mod migrate;
 mod place;
@@ -18,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use place::Where;
-pub(crate) use place::{open_database, root_keys};
+pub(crate) use place::{open_database, open_ephemeral, root_keys};
 
 /// Vestibule: an OpenID Connect provider whose sign-in always takes two steps.
 #[derive(Debug, Parser)]
@@ -34,6 +36,10 @@ enum Command {
     Dev(dev::Dev),
     /// Run the provider.
     Serve(serve::Serve),
+    /// Say what is wrong with the configuration. Talks to nobody.
+    CheckConfig(check_config::CheckConfig),
+    /// Ask the database, Redis, the mail server and the issuer whether they are well.
+    Doctor(doctor::Doctor),
     /// Bring the database to the schema of this build.
     Migrate {
         #[command(flatten)]
@@ -108,6 +114,8 @@ async fn run(command: Command) -> Done {
         // Boxed: their futures are large, and are made once.
         Command::Dev(dev) => Box::pin(dev.run()).await,
         Command::Serve(serve) => Box::pin(serve.run()).await,
+        Command::CheckConfig(check) => check.run(),
+        Command::Doctor(doctor) => Box::pin(doctor.run()).await,
         Command::Migrate { at } => migrate::run(&at).await,
         Command::User(user) => user.run().await,
         Command::Client(client) => client.run().await,

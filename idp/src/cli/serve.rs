@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     app::{App, Build},
+    check,
     clock::Clock,
-    config::{Config, DatabaseUrl, EphemeralUrl},
-    dev::folder::Folder,
+    config::{Config, EphemeralUrl},
     http::routes,
     mail::smtp::Mailer,
     serve::{self, Alone, Site, Stop, Tls},
@@ -34,13 +34,8 @@ impl Serve {
         let config = load(self.config.as_deref())?;
         let clock = Clock::system();
         telemetry::init(&config.log, clock.clone())?;
-        refuse_dev_data(&config)?;
-        let tls = match &config.tls {
-            Some(files) => {
-                Some(Tls::load(files, clock.now()).map_err(|p| Failed::new(p.to_string()))?)
-            }
-            None => None,
-        };
+        refuse(&config, &clock)?;
+        let tls = config.tls.as_ref().map(|files| Tls::load(files, clock.now())).transpose()?;
         let stop = Stop::signals()?;
         let app = Box::pin(start(&config, clock)).await?;
         let alone = match config.ephemeral.url {
@@ -95,16 +90,12 @@ async fn start(config: &Config, clock: Clock) -> Result<App, Failed> {
     .await?)
 }
 
-/// Data of `dev` has demo people whose passwords lie in a file beside it.
-fn refuse_dev_data(config: &Config) -> Done {
-    if let DatabaseUrl::Sqlite(file) = &config.database.url
-        && let Some(dir) = file.parent()
-        && Folder::is_marked(dir)
-    {
-        let dir = dir.display();
-        return Err(Failed::new(format!(
-            "database.url: {dir} is a folder of `idp dev`; use another one"
-        )));
+/// What `check-config` refuses.
+fn refuse(config: &Config, clock: &Clock) -> Done {
+    let problems = check::problems(config, clock.now());
+    if problems.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    Err(Failed::new(lines.join("\n")))
 }

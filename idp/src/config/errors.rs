@@ -17,6 +17,8 @@ impl fmt::Display for Problem {
     }
 }
 
+impl std::error::Error for Problem {}
+
 /// All that is wrong with a configuration: one line per problem, sorted by key.
 #[derive(Clone, Debug)]
 pub struct ConfigErrors {

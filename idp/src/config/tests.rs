@@ -9,6 +9,7 @@ use super::*;
 
 const WHOLE: &str = r#"
 issuer = "https://login.example.org"
+replicas = 3
 [listen]
 public = "[::]:443"
 ops = "127.0.0.1:9999"
@@ -46,7 +47,20 @@ time_zone = "Pacific/Chatham"
 format = "text"
 level = "debug"
 [shutdown]
+delay = "5s"
 grace = "1m 30s"
+[tls]
+cert = "/run/tls/tls.crt"
+key = "/run/tls/tls.key"
+[limits]
+connections = 9000
+connections_per_network = 100
+handshake_time = "5s"
+header_time = "6s"
+body_time = "7s"
+idle_time = "2m"
+header_size = 32768
+streams = 100
 "#;
 
 const LEAST: [(&str, &str); 5] = [
@@ -129,7 +143,23 @@ fn a_whole_file_is_read() {
     assert_eq!(config.brand.support.as_deref(), Some("0800 000 000"));
     assert_eq!(config.brand.time_zone.iana_name(), Some("Pacific/Chatham"));
     assert_eq!(config.log, LogConfig { format: LogFormat::Text, level: LogLevel::Debug });
-    assert_eq!(config.shutdown.grace, Duration::from_secs(90));
+    let seconds = Duration::from_secs;
+    assert_eq!(config.shutdown, ShutdownConfig { delay: seconds(5), grace: seconds(90) });
+    let tls = config.tls.unwrap();
+    assert_eq!(tls.cert, Path::new("/run/tls/tls.crt"));
+    assert_eq!(tls.key, Path::new("/run/tls/tls.key"));
+    assert_eq!(config.replicas, 3);
+    let limits = LimitsConfig {
+        connections: 9000,
+        connections_per_network: 100,
+        handshake_time: seconds(5),
+        header_time: seconds(6),
+        body_time: seconds(7),
+        idle_time: seconds(120),
+        header_size: 32 * 1024,
+        streams: 100,
+    };
+    assert_eq!(config.limits, limits);
 }
 
 #[test]
@@ -146,6 +176,9 @@ fn the_environment_alone_is_enough_and_the_rest_has_defaults() {
     assert!(config.hashing.threads >= 1);
     assert_eq!(config.hashing.wait, Duration::from_secs(5));
     assert_eq!(config.brand.time_zone.iana_name(), Some("Pacific/Auckland"));
+    assert_eq!((config.tls, config.replicas), (None, 1));
+    assert_eq!(config.limits, LimitsConfig::default());
+    assert_eq!(config.shutdown.delay, Duration::ZERO);
     assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: LogLevel::Info });
 }
 
@@ -271,6 +304,12 @@ fn each_wrong_value_names_its_key() {
         ("IDP__SMTP__HOST", " ", "smtp.host: is empty"),
         ("IDP__SMTP__TLS", "none", "smtp.tls: `none` sends codes in the clear"),
         ("IDP__SMTP__TLS", "maybe", "smtp.tls: `maybe` is not one of"),
+        ("IDP__TLS__CERT", "x.pem", "tls.key: is missing while tls.cert is set"),
+        ("IDP__TLS__KEY", "x.key", "tls.cert: is missing while tls.key is set"),
+        ("IDP__LIMITS__STREAMS", "0", "limits.streams: `0` is not a number from 1"),
+        ("IDP__LIMITS__HEADER_SIZE", "100", "limits.header_size: `100` is not a number from 8192"),
+        ("IDP__LIMITS__BODY_TIME", "0s", "limits.body_time: `0s` is out of range"),
+        ("IDP__REPLICAS", "0", "replicas: `0` is not a number from 1"),
         ("IDP__SMTP__USERNAME", "idp", "smtp.password: is missing while smtp.username is set"),
         ("IDP__SMTP__PASSWORD", "x", "smtp.username: is missing while smtp.password is set"),
         ("IDP__SMTP__FROM_ADDRESS", "Codes <a@b.c>", "smtp.from_address: is not an e-mail address"),

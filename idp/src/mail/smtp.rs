@@ -13,6 +13,7 @@ use lettre::Address;
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Mail, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use tokio::time::timeout;
@@ -133,6 +134,26 @@ impl Mailer {
             .within_limit(async {
                 let connection = server.connection().await?;
                 server.park(connection);
+                Ok(())
+            })
+            .await
+    }
+
+    /// Connects, signs in to the server, offers our sender and takes it back: no mail is sent (RFC 5321, section 4.1.1.5).
+    ///
+    /// # Errors
+    /// What stands in the way; never permanent.
+    pub async fn probe_sender(&self) -> Result<(), SendError> {
+        let Route::Smtp(server) = &self.route else { return Ok(()) };
+        let offer = Mail::new(Some(self.sender.address.clone()), Vec::new());
+        server
+            .within_limit(async {
+                let mut connection = server.connection().await?;
+                for command in [offer.to_string(), Rset.to_string()] {
+                    let answer = connection.smtp.command(command).await;
+                    answer.map_err(|error| SendError::of_session(&error))?;
+                }
+                connection.smtp.abort().await;
                 Ok(())
             })
             .await

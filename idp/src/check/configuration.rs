@@ -1,0 +1,153 @@
+//! What a configuration promises, held against the files that it names and against itself.
+
+use std::{fs, path::Path, time::Duration};
+
+use keys::RootKey;
+use store::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::{
+    clock::rfc3339,
+    config::{Config, DatabaseUrl, EphemeralUrl, Problem, RootKeyFile, TlsConfig},
+    dev::folder::Folder,
+    serve::Pair,
+};
+
+/// A certificate that ends sooner is worth a word.
+const SOON: Duration = Duration::from_hours(14 * 24);
+/// File descriptors besides those of connections: databases, mail servers, the log.
+const OTHER_FILES: usize = 100;
+
+/// Everything that `serve` refuses to start with, by key name.
+pub(crate) fn problems(config: &Config, now: Timestamp) -> Vec<Problem> {
+    let mut found: Vec<Problem> = config.keys.root_file.iter().filter_map(root_key).collect();
+    if let Some(tls) = &config.tls {
+        found.extend(pair(tls, now).err());
+        found.extend(open_to_all("tls.key", &tls.key));
+        if !config.issuer.is_https() {
+            let why = "must be https while tls.cert is set, or cookies travel without `Secure`";
+            found.push(problem("issuer", why));
+        }
+    }
+    found.extend(replicas(config));
+    found.extend(data_of_dev(config));
+    found.sort();
+    found
+}
+
+/// What can be served, and is probably not meant.
+pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<Problem> {
+    let mut found = Vec::new();
+    if let Some(tls) = &config.tls
+        && let Ok(pair) = pair(tls, now)
+    {
+        let host = config.issuer.url().host_str().unwrap_or_default();
+        if !pair.is_for(host) {
+            let why = format!(
+                "does not name {host}, the host of the issuer; only a proxy in front could take it"
+            );
+            found.push(problem("tls.cert", why));
+        }
+        if pair.expires.since(now) < SOON {
+            found.push(problem(
+                "tls.cert",
+                format!("expires at {}; renew it", rfc3339(pair.expires)),
+            ));
+        }
+    }
+    if config.tls.is_none() && config.issuer.is_https() && config.proxies.trusted.is_empty() {
+        let why = "is empty while a proxy must be in front (the issuer is https, and tls.cert is not set): everybody \
+                   would count as one network, the proxy's; name it";
+        found.push(problem("proxies.trusted", why));
+    }
+    if let Some(most) = open_files()
+        && config.limits.connections + OTHER_FILES > most
+    {
+        let why = format!(
+            "is {}, and this process may open {most} files; raise that limit (`ulimit -n`) or lower this one",
+            config.limits.connections
+        );
+        found.push(problem("limits.connections", why));
+    }
+    found
+}
+
+fn pair(tls: &TlsConfig, now: Timestamp) -> Result<Pair, Problem> {
+    Pair::load(tls, now)
+}
+
+fn root_key(entry: &RootKeyFile) -> Option<Problem> {
+    const KEY: &str = "keys.root_file";
+    let file = entry.file.display();
+    let content = match fs::read(&entry.file).map(Zeroizing::new) {
+        Ok(content) => content,
+        Err(error) => {
+            return Some(problem(
+                KEY,
+                format!("{file} of the key {} cannot be read: {error}", entry.id),
+            ));
+        }
+    };
+    match RootKey::parse(&entry.id, &content) {
+        Ok(_) => open_to_all(KEY, &entry.file),
+        Err(error) => Some(problem(KEY, format!("{file}: {error}"))),
+    }
+}
+
+/// A key that every account of the machine can read is no secret.
+#[cfg(unix)]
+fn open_to_all(key: &str, file: &Path) -> Option<Problem> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(file).ok()?.permissions().mode();
+    (mode & 0o007 != 0).then(|| {
+        let file = file.display();
+        problem(
+            key,
+            format!("{file} can be read by every account of this machine; `chmod o= {file}`"),
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_: &str, _: &Path) -> Option<Problem> {
+    None
+}
+
+/// More than one replica needs a database and counters that they share.
+fn replicas(config: &Config) -> Vec<Problem> {
+    let mut found = Vec::new();
+    if config.replicas > 1 {
+        let many = config.replicas;
+        if matches!(config.database.url, DatabaseUrl::Sqlite(_)) {
+            let why = format!(
+                "is a file, which one replica alone can serve, and `replicas` is {many}; use `postgres://..`"
+            );
+            found.push(problem("database.url", why));
+        }
+        if config.ephemeral.url == EphemeralUrl::Memory {
+            let why = format!(
+                "is `memory`, in which each replica would count alone, and `replicas` is {many}; use `redis://..`"
+            );
+            found.push(problem("ephemeral.url", why));
+        }
+    }
+    found
+}
+
+/// Data of `dev` has demo people whose passwords lie in a file beside it.
+fn data_of_dev(config: &Config) -> Option<Problem> {
+    let DatabaseUrl::Sqlite(file) = &config.database.url else { return None };
+    let dir = file.parent().filter(|dir| Folder::is_marked(dir))?.display();
+    Some(problem("database.url", format!("{dir} is a folder of `idp dev`; use another one")))
+}
+
+/// How many files this process may have open, where the system says so.
+fn open_files() -> Option<usize> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+fn problem(key: &str, text: impl Into<String>) -> Problem {
+    Problem { key: key.to_owned(), text: text.into() }
+}

@@ -1,0 +1,183 @@
+//! The examination: each part is asked, and each answer says what to do.
+
+use std::time::Duration;
+
+use flows::signing_keys;
+use store::{Db, DbConfig};
+use tokio::time::timeout;
+
+use super::{Finding, findings, mail, problems, warnings};
+use crate::{
+    cli::{open_database, open_ephemeral, root_keys},
+    clock::Clock,
+    config::{Config, EphemeralUrl, Issuer},
+    fetch::Fetch,
+};
+
+/// How long one part may take to answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Clocks of replicas and database may differ by this much, as `/readyz` has it.
+const MOST_SKEW: Duration = Duration::from_secs(2);
+
+/// Asks everything that `serve` needs. What depends on something that is away is left out.
+pub(crate) async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
+    let now = clock.now();
+    let mut found = findings(&problems(config, now), &warnings(config, now));
+    if found.is_empty() {
+        found.push(Finding::good("configuration", "can be served"));
+    }
+    found.extend(database(config, clock).await);
+    found.push(redis(config).await);
+    found.push(mail::server(&config.smtp).await);
+    found.push(mail::sender(config));
+    found.push(issuer(&config.issuer).await);
+    found
+}
+
+async fn database(config: &Config, clock: &Clock) -> Vec<Finding> {
+    const NAME: &str = "database";
+    let store = config.database.store();
+    if let DbConfig::Sqlite { file, .. } = &store
+        && !file.exists()
+    {
+        let file = file.display();
+        return vec![Finding::failed(NAME, format!("{file} is not there; `idp migrate` makes it"))];
+    }
+    let opened = timeout(PATIENCE, open_database(&store)).await;
+    let db = match opened {
+        Ok(Ok(db)) => db,
+        Ok(Err(why)) => return vec![Finding::failed(NAME, why.to_string())],
+        Err(_) => {
+            let why = format!(
+                "does not answer within {PATIENCE:?}; is database.url right, and is it reachable from here?"
+            );
+            return vec![Finding::failed(NAME, why)];
+        }
+    };
+    let mut found = vec![Finding::good(NAME, "answers"), clocks(&db, clock).await];
+    let migrated = schema(&db).await;
+    let is_migrated = migrated.verdict == super::Verdict::Good;
+    found.push(migrated);
+    if is_migrated {
+        found.push(root_key(config, &db).await);
+    }
+    db.close().await;
+    found
+}
+
+async fn clocks(db: &Db, clock: &Clock) -> Finding {
+    const NAME: &str = "clock";
+    match db.clock().await {
+        Ok(there) => {
+            let here = clock.now();
+            let skew = here.since(there).max(there.since(here));
+            let text = format!("differs from the database's by {} ms", skew.as_millis());
+            if skew > MOST_SKEW {
+                return Finding::failed(NAME, format!("{text}; synchronise both (NTP)"));
+            }
+            Finding::good(NAME, text)
+        }
+        Err(error) => {
+            Finding::failed(NAME, format!("the database does not tell the time: {error}"))
+        }
+    }
+}
+
+async fn schema(db: &Db) -> Finding {
+    const NAME: &str = "schema";
+    match db.migrated().await {
+        Ok(true) => Finding::good(NAME, "is that of this build"),
+        Ok(false) => Finding::failed(NAME, "is older than this build; run `idp migrate`"),
+        Err(error) => Finding::failed(NAME, format!("cannot be read: {error}")),
+    }
+}
+
+/// Opens every signing key: a root key that opens none is another's.
+async fn root_key(config: &Config, db: &Db) -> Finding {
+    const NAME: &str = "keys.root_file";
+    let root = match root_keys(&config.keys) {
+        Ok(root) => root,
+        Err(why) => return Finding::failed(NAME, why.to_string()),
+    };
+    let opened = async {
+        let mut conn = db.read().await?;
+        let sealed = store::signing_key::all(&mut conn).await?.len();
+        signing_keys::load(&root, &mut conn).await?;
+        Ok::<_, flows::Error>(sealed)
+    };
+    match opened.await {
+        Ok(0) => {
+            Finding::good(NAME, "is read; there is no signing key yet, the first start makes them")
+        }
+        Ok(many) => Finding::good(NAME, format!("opens the signing keys ({many})")),
+        Err(error) => Finding::failed(
+            NAME,
+            format!(
+                "does not open the signing keys of this database: {error}; name the root key that they were sealed with, too"
+            ),
+        ),
+    }
+}
+
+async fn redis(config: &Config) -> Finding {
+    const NAME: &str = "ephemeral.url";
+    if config.ephemeral.url == EphemeralUrl::Memory {
+        return Finding::good(NAME, "is the memory of one process");
+    }
+    let probe = async {
+        let ephemeral = open_ephemeral(&config.ephemeral.url).map_err(|why| why.to_string())?;
+        ephemeral.probe().await.map_err(|error| error.to_string())
+    };
+    match timeout(PATIENCE, probe).await {
+        Ok(Ok(())) => Finding::good(NAME, "answers"),
+        Ok(Err(why)) => Finding::failed(
+            NAME,
+            format!("does not answer: {why}; limits would be counted per process"),
+        ),
+        Err(_) => Finding::failed(
+            NAME,
+            format!("does not answer within {PATIENCE:?}; limits would be counted per process"),
+        ),
+    }
+}
+
+/// The discovery document as clients read it: by DNS, through whatever stands in front.
+async fn issuer(issuer: &Issuer) -> Finding {
+    const NAME: &str = "issuer";
+    let url = issuer.at("/.well-known/openid-configuration");
+    match document(&url).await {
+        Ok(named) if named == issuer.as_str() => Finding::good(NAME, "is reached from here"),
+        Ok(named) => Finding::failed(
+            NAME,
+            format!("{url} names the issuer `{named}`; another server answers there"),
+        ),
+        Err(why) => Finding::failed(
+            NAME,
+            format!(
+                "{url} cannot be read from here: {why}; is `serve` running, and do DNS, proxy and certificate lead to it?"
+            ),
+        ),
+    }
+}
+
+async fn document(url: &str) -> Result<String, String> {
+    let fetch = Fetch::anywhere().map_err(|error| told(&error))?;
+    let answer = fetch.get(url).await.map_err(|error| told(&error))?;
+    if answer.status() != 200 {
+        return Err(format!("status {}", answer.status()));
+    }
+    let document: serde_json::Value =
+        serde_json::from_slice(answer.body()).map_err(|error| error.to_string())?;
+    Ok(document.get("issuer").and_then(|issuer| issuer.as_str()).unwrap_or_default().to_owned())
+}
+
+/// An error with what is behind it: "the request failed" alone helps nobody.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text = format!("{text}: {error}");
+        next = error.source();
+    }
+    text
+}

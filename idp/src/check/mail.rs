@@ -1,0 +1,83 @@
+//! Whether the mail server takes our mail, and whether those who receive it are likely to.
+
+use super::Finding;
+use crate::{
+    config::{Config, SmtpConfig},
+    mail::smtp::Mailer,
+};
+
+/// Connects, signs in and offers our sender. No mail is sent.
+pub(super) async fn server(smtp: &SmtpConfig) -> Finding {
+    const NAME: &str = "smtp";
+    let probed = match Mailer::smtp(smtp) {
+        Ok(mailer) => mailer.probe_sender().await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match probed {
+        Ok(()) => Finding::good(NAME, "answers and takes our sender"),
+        Err(why) => Finding::failed(
+            NAME,
+            format!(
+                "{why}; look at smtp.host, smtp.port, smtp.tls, smtp.username and smtp.from_address"
+            ),
+        ),
+    }
+}
+
+/// A code that comes from another organisation's domain than the page that asks for it looks like what people are told to
+/// distrust, and mail that is sent for a domain by a server of another one ends in junk folders (RFC 7489).
+pub(super) fn sender(config: &Config) -> Finding {
+    const NAME: &str = "smtp.from_address";
+    let (from, host) = (
+        config.smtp.from_address.domain().to_lowercase(),
+        config.issuer.url().host_str().unwrap_or_default().to_lowercase(),
+    );
+    if aligned(&from, &host) {
+        return Finding::good(NAME, format!("{from} belongs with the issuer"));
+    }
+    Finding::warning(
+        NAME,
+        format!(
+            "{from} is not of the issuer's domain ({host}); send from it or from a part of it, with SPF, DKIM and DMARC"
+        ),
+    )
+}
+
+/// Whether two names share a domain that somebody can register, as far as names alone tell: two labels, or three where the
+/// second one is as short as in `govt.nz` or `co.uk`.
+fn aligned(one: &str, other: &str) -> bool {
+    let pairs = one.rsplit('.').zip(other.rsplit('.'));
+    let shared: Vec<&str> = pairs.take_while(|(a, b)| a == b).map(|(label, _)| label).collect();
+    let needed = match shared.as_slice() {
+        [top, second, ..] if top.len() == 2 && second.len() <= 4 => 3,
+        _ => 2,
+    };
+    one == other || shared.len() >= needed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_more_than_its_end() {
+        for (from, host) in [
+            ("login.example.org", "login.example.org"),
+            ("example.org", "login.example.org"),
+            ("mail.example.org", "login.example.org"),
+            ("health.govt.nz", "login.health.govt.nz"),
+            ("localhost", "localhost"),
+        ] {
+            assert!(aligned(from, host), "{from} {host}");
+        }
+        for (from, host) in [
+            ("example.com", "login.example.org"),
+            ("mail.org", "example.org"),
+            ("tax.govt.nz", "login.health.govt.nz"),
+            ("govt.nz", "login.health.govt.nz"),
+            ("login.example.org", "localhost"),
+        ] {
+            assert!(!aligned(from, host), "{from} {host}");
+        }
+    }
+}

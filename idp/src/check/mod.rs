@@ -1,0 +1,71 @@
+//! What an operator asks before anybody else does: can this be served, and does everything that it needs answer?
+//!
+//! `check-config` reads the configuration and the files that it names, and nothing else. `serve` refuses what it refuses.
+//! `doctor` talks to the database, to Redis, to the mail server and to the issuer.
+
+mod configuration;
+mod doctor;
+mod mail;
+
+pub(crate) use configuration::{problems, warnings};
+pub(crate) use doctor::examine;
+
+use crate::config::Problem;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// As it should be.
+    Good,
+    /// It works, and somebody should look at it.
+    Warning,
+    /// It does not work.
+    Failed,
+}
+
+impl Verdict {
+    /// As it is printed.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One thing that was checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    /// What was checked: the name of a key, or of a part.
+    pub(crate) name: String,
+    /// How it came out.
+    pub(crate) verdict: Verdict,
+    /// What was found and, unless it is good, what to do.
+    pub(crate) text: String,
+}
+
+impl Finding {
+    fn good(name: &str, text: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), verdict: Verdict::Good, text: text.into() }
+    }
+
+    fn warning(name: &str, text: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), verdict: Verdict::Warning, text: text.into() }
+    }
+
+    fn failed(name: &str, text: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), verdict: Verdict::Failed, text: text.into() }
+    }
+
+    /// A problem that nothing can be served with.
+    pub(crate) fn of(problem: &Problem) -> Self {
+        Self::failed(&problem.key, &problem.text)
+    }
+}
+
+/// What was found of a configuration that could be read.
+pub(crate) fn findings(problems: &[Problem], warnings: &[Problem]) -> Vec<Finding> {
+    let warnings = warnings.iter().map(|problem| Finding::warning(&problem.key, &problem.text));
+    problems.iter().map(Finding::of).chain(warnings).collect()
+}

@@ -1,0 +1,62 @@
+//! `idp check-config`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Done, Failed, print};
+use crate::{
+    check::{self, Finding, Verdict},
+    clock::Clock,
+    config::{self, Config},
+};
+
+/// Read the configuration and the files that it names, and say what is wrong with it. Talks to nobody.
+#[derive(Args, Debug)]
+pub(super) struct CheckConfig {
+    /// Configuration file (TOML); variables `IDP__SECTION__KEY` win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl CheckConfig {
+    pub(super) fn run(&self) -> Done {
+        let findings = match Config::load(self.config.as_deref(), config::environment()) {
+            Ok(config) => {
+                let now = Clock::system().now();
+                check::findings(&check::problems(&config, now), &check::warnings(&config, now))
+            }
+            Err(errors) => errors.problems().iter().map(Finding::of).collect(),
+        };
+        let good = show(&findings, self.json);
+        if !good {
+            return Err(Failed::new("`serve` would refuse this configuration"));
+        }
+        if !self.json {
+            print::line("The configuration can be served.");
+        }
+        Ok(())
+    }
+}
+
+/// Prints what was found; whether nothing has failed.
+pub(super) fn show(findings: &[Finding], json: bool) -> bool {
+    let good = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
+    if json {
+        let rows = findings.iter().map(|finding| {
+            serde_json::json!({
+                "name": finding.name, "verdict": finding.verdict.as_str(), "text": finding.text,
+            })
+        });
+        let rows: serde_json::Value = rows.collect();
+        print::json(&serde_json::json!({ "ok": good, "findings": rows }));
+    } else {
+        for Finding { name, verdict, text } in findings {
+            print::line(&format!("{:<8} {name}: {text}", verdict.as_str()));
+        }
+    }
+    good
+}

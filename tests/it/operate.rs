@@ -1,0 +1,220 @@
+//! What an operator asks before anybody signs in: `check-config`, `doctor`, and a start that refuses.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
+
+use serde_json::Value;
+use tokio::process::Command;
+use vestibule_tests::{
+    db::{Engine, TestDb},
+    mailbox::Fault,
+    on_both_engines,
+    proc::{Proc, outcome},
+    served::Served,
+    tls::{Authority, private},
+};
+
+/// Runs a command on the data of `served` with some variables; returns its exit code and what it says.
+async fn said(served: &Served, args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+    let mut command = served.command(args);
+    command.envs(env.iter().copied());
+    outcome(command, "").await
+}
+
+/// Verdict and text of each finding by its name; the worst, where a name has several.
+async fn findings(
+    served: &Served,
+    command: &str,
+    env: &[(&str, &str)],
+) -> (i32, BTreeMap<String, (String, String)>) {
+    let (code, out, error) = said(served, &[command, "--json"], env).await;
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"));
+    assert_eq!(report["ok"], code == 0);
+    let mut found = BTreeMap::new();
+    for finding in report["findings"].as_array().unwrap() {
+        let text = |member: &str| finding[member].as_str().unwrap().to_owned();
+        let failed =
+            found.get(&text("name")).is_some_and(|(v, _): &(String, String)| v == "failed");
+        if !failed {
+            found.insert(text("name"), (text("verdict"), text("text")));
+        }
+    }
+    (code, found)
+}
+
+fn assert_failed(found: &BTreeMap<String, (String, String)>, name: &str, why: &str) {
+    let (verdict, text) = found.get(name).unwrap_or_else(|| panic!("{name}: {found:?}"));
+    assert!(verdict == "failed" && text.contains(why), "{name}: {verdict} {text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_config_and_serve_refuse_the_same_by_key_name() {
+    let db = TestDb::create(Engine::Sqlite).await;
+    let served = Served::prepare(Engine::Sqlite, &db).await;
+    let (code, out, error) = said(&served, &["check-config"], &[]).await;
+    assert_eq!((code, out.as_str()), (0, "The configuration can be served.\n"), "{error}");
+    let folder = tempfile::TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    private(Path::new(&at("short.key")), b"short");
+    private(Path::new(&at("open.key")), &[8; 32]);
+    fs::set_permissions(at("open.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let authority = Authority::new();
+    let good = authority.write(&authority.issue(&["localhost"]));
+    let (cert, key) = (good.cert.display().to_string(), good.key.display().to_string());
+    let elsewhere = at("none.pem");
+    let short = format!("a={}", at("short.key"));
+    let open = format!("a={}", at("open.key"));
+    let away = format!("a={}", at("none.key"));
+    let https = ("IDP__ISSUER", "https://localhost:8443");
+    let cases: [(&[(&str, &str)], &str); 8] = [
+        (&[("IDP__KEYS__ROOT_FILE", &away)], "keys.root_file: "),
+        (&[("IDP__KEYS__ROOT_FILE", &short)], "keys.root_file: "),
+        (&[("IDP__KEYS__ROOT_FILE", &open)], "can be read by every account of this machine"),
+        (&[("IDP__REPLICAS", "2")], "database.url: is a file, which one replica alone can serve"),
+        (
+            &[("IDP__REPLICAS", "2")],
+            "ephemeral.url: is `memory`, in which each replica would count",
+        ),
+        (&[https, ("IDP__TLS__CERT", &elsewhere), ("IDP__TLS__KEY", &key)], "tls.cert: "),
+        (
+            &[https, ("IDP__TLS__CERT", &cert), ("IDP__TLS__KEY", &cert)],
+            "tls.key: holds no private key",
+        ),
+        (
+            &[("IDP__TLS__CERT", &cert), ("IDP__TLS__KEY", &key)],
+            "issuer: must be https while tls.cert is set",
+        ),
+    ];
+    for (env, why) in cases {
+        for command in ["check-config", "serve"] {
+            let (code, out, error) = said(&served, &[command], env).await;
+            assert!(code == 1 && (out + &error).contains(why), "{command}: {why}: {error}");
+        }
+    }
+    // What can be served and is probably not meant is told, and no refusal.
+    let env =
+        [("IDP__ISSUER", "https://login.example.org"), ("IDP__LIMITS__CONNECTIONS", "1000000")];
+    let (code, found) = findings(&served, "check-config", &env).await;
+    assert_eq!((code, found["proxies.trusted"].0.as_str()), (0, "warning"));
+    assert!(found["limits.connections"].1.contains("ulimit -n"), "{found:?}");
+    let env = [
+        ("IDP__ISSUER", "https://login.example.org"),
+        ("IDP__TLS__CERT", &cert),
+        ("IDP__TLS__KEY", &key),
+    ];
+    let (code, found) = findings(&served, "check-config", &env).await;
+    assert_eq!(code, 0);
+    assert!(found["tls.cert"].1.contains("does not name login.example.org"), "{found:?}");
+    // What cannot be read is told in the same form.
+    let (code, found) = findings(&served, "check-config", &[("IDP__SMTP__PORT", "many")]).await;
+    assert_eq!(code, 1);
+    assert_failed(&found, "smtp.port", "is not a number");
+}
+
+on_both_engines! {
+    async fn doctor_finds_what_is_wrong_and_says_what_to_do(engine) {
+        let empty = TestDb::empty(engine).await;
+        let served = Served::prepare(engine, &empty).await;
+        let (code, found) = findings(&served, "doctor", &[]).await;
+        assert_eq!(code, 1);
+        match engine {
+            Engine::Sqlite => assert_failed(&found, "database", "`idp migrate` makes it"),
+            Engine::Postgres => assert_failed(&found, "schema", "run `idp migrate`"),
+        }
+        let db = TestDb::create(engine).await;
+        let served = Served::prepare(engine, &db).await;
+        let (code, found) = findings(&served, "doctor", &[]).await;
+        assert_eq!(code, 1);
+        assert_failed(&found, "issuer", "is `serve` running");
+        let mut serve = served.serve().await;
+        let (code, out, error) = said(&served, &["doctor"], &[]).await;
+        println!("{engine:?}:\n{out}");
+        assert_eq!(code, 0, "{out}{error}");
+        let (_, found) = findings(&served, "doctor", &[]).await;
+        for name in ["configuration", "database", "clock", "schema", "keys.root_file", "ephemeral.url", "smtp", "issuer"] {
+            assert_eq!(found[name].0, "ok", "{name}: {}", found[name].1);
+        }
+        assert_eq!(found["smtp.from_address"].0, "warning", "codes@login.example.org for localhost");
+        assert!(served.mail.all().is_empty(), "no mail is sent");
+        // One thing after the other goes wrong, and the others are still told.
+        served.mail.fault(Fault::RefuseSender(550), 1);
+        let (code, found) = findings(&served, "doctor", &[]).await;
+        assert_eq!((code, found["issuer"].0.as_str()), (1, "ok"));
+        assert_failed(&found, "smtp", "550");
+        let folder = tempfile::TempDir::new().unwrap();
+        let other = folder.path().join("other.key");
+        private(&other, &[9; 32]);
+        let root = format!("test={}", other.display());
+        let (_, found) = findings(&served, "doctor", &[("IDP__KEYS__ROOT_FILE", &root)]).await;
+        assert_failed(&found, "keys.root_file", "does not open the signing keys of this database");
+        let closed = format!("127.0.0.1:{}", vestibule_tests::servers::closed_port());
+        let (redis, mail) = (format!("redis://{closed}"), closed.rsplit(':').next().unwrap());
+        let env = [("IDP__EPHEMERAL__URL", redis.as_str()), ("IDP__SMTP__PORT", mail)];
+        let (_, found) = findings(&served, "doctor", &env).await;
+        assert_failed(&found, "ephemeral.url", "limits would be counted per process");
+        assert_failed(&found, "smtp", "look at smtp.host");
+        assert!(serve.terminate().await.success());
+    }
+
+    /// Counters in memory are right in one process: a second one refuses to start beside it.
+    async fn counters_in_memory_are_one_process_alone(engine) {
+        let db = TestDb::create(engine).await;
+        let served = Served::prepare(engine, &db).await;
+        let memory = |mut command: Command| {
+            command.env("IDP__EPHEMERAL__URL", "memory");
+            command
+        };
+        let mut first = served.serve_by(memory).await;
+        let beside = || {
+            let mut second = memory(served.command(&["serve"]));
+            second.env("IDP__LISTEN__PUBLIC", "127.0.0.1:0");
+            second
+        };
+        let begun = std::time::Instant::now();
+        let (code, _, error) = outcome(beside(), "").await;
+        println!("{engine:?}: refused beside a living one after {:?}", begun.elapsed());
+        assert!(code == 1 && error.contains("ephemeral.url: another `idp serve` runs on this database"), "{error}");
+        // A holder that was killed holds for a moment; one that stopped well, not at all.
+        first.kill().await;
+        let begun = std::time::Instant::now();
+        let mut second = served.serve_by(memory).await;
+        println!("{engine:?}: serves {:?} after the other was killed", begun.elapsed());
+        assert!(second.terminate().await.success());
+        let leases = "SELECT COUNT(*) FROM leases WHERE name = 'memory-counters'";
+        let sql = db.open().await;
+        let (left,): (i64,) = store::Sql::q(&mut sql.read().await.unwrap(), leases).one().await.unwrap();
+        assert_eq!(left, 0, "given back at the stop");
+        let mut third = served.serve_by(memory).await;
+        assert!(third.terminate().await.success());
+    }
+
+    /// With Redis there may be as many as one likes; `serve` by its certificate, and `doctor` over it.
+    async fn serve_reads_its_certificate_by_key(engine) {
+        let db = TestDb::create(engine).await;
+        let served = Served::prepare(engine, &db).await;
+        let authority = Authority::new();
+        let files = authority.write(&authority.issue(&["localhost"]));
+        let issuer = served.issuer().replace("http://", "https://");
+        let over_tls = |mut command: Command| {
+            command.env("IDP__TLS__CERT", &files.cert).env("IDP__TLS__KEY", &files.key);
+            command.env("IDP__ISSUER", &issuer).env("SSL_CERT_FILE", authority.file());
+            command
+        };
+        let mut serve = Proc::spawn(over_tls(served.command(&["serve"])));
+        let root = reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+        let client = reqwest::Client::builder().tls_certs_only([root]).no_proxy().build().unwrap();
+        let jwks = format!("{issuer}/oauth2/jwks");
+        let mut answer = client.get(&jwks).send().await;
+        for _ in 0..1500 {
+            if answer.is_ok() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            answer = client.get(&jwks).send().await;
+        }
+        let answer = answer.unwrap_or_else(|e| panic!("{e:?}: {}", serve.output()));
+        assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
+        let (code, out, error) = outcome(over_tls(served.command(&["doctor"])), "").await;
+        assert!(code == 0 && out.contains("issuer: is reached from here"), "{out}{error}");
+        assert!(serve.terminate().await.success());
+    }
+}
