@@ -117,3 +117,24 @@ async fn case_51_networks_behind_proxies() {
     assert!(networks.iter().all(|(network,)| network.starts_with("2001:db8:1:")), "{networks:?}");
     drop(patient);
 }
+
+/// Whoever is no proxy of ours is counted as who they are, whatever they say about it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_51_a_stranger_cannot_choose_a_network() {
+    let options = Options { proxies: vec!["10.0.0.0/8"], ..Options::default() };
+    let app = TestApp::with(Engine::Sqlite, options).await;
+    let client = app.client("portal").await;
+    app.set("sign_in.posts_per_minute", "10").await;
+    for nth in 0..=10 {
+        let mut browser = app.browser();
+        let (page, _) = browser.start(&client).await;
+        for name in ["x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip"] {
+            let said = format!("203.0.113.{nth}");
+            let said = if name == "forwarded" { format!("for={said}") } else { said };
+            browser.extra.push((name, said));
+        }
+        let form = page.form().with("email", "nobody@patients.example").with("password", "x");
+        let status = browser.post(&form, "continue").await.status.as_u16();
+        assert_eq!(status == 429, nth == 10, "post {nth}: {status}");
+    }
+}
