@@ -16,7 +16,10 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-use crate::{Error, Result, Timestamp};
+use tracing::Instrument;
+
+use crate::{Error, Result, Timestamp, after_commit::Notes};
+pub use pool::PoolState;
 use pool::{ANSWER, Lease, Pool};
 
 /// Where the database is and how it is opened.
@@ -52,7 +55,7 @@ enum Pools {
 
 /// An open write transaction. Dropped without commit it rolls back.
 #[derive(Debug)]
-pub struct Tx(Leased);
+pub struct Tx(Leased, Notes);
 
 /// A connection for reads.
 #[derive(Debug)]
@@ -176,10 +179,16 @@ impl<'c> Statement<'c> {
 pub trait Sql: Send {
     /// Starts a statement. The text is shared by both engines (`migrations/README.md` has the portable rules).
     fn q(&mut self, sql: &'static str) -> Statement<'_>;
+
+    /// Has something done once the work is committed, and never when it is rolled back: what tells whoever counts. A
+    /// reader, which commits nothing, does it at once.
+    fn after_commit(&mut self, note: impl FnOnce() + Send + 'static) {
+        note();
+    }
 }
 
 macro_rules! sql {
-    ($name:ty) => {
+    ($name:ty { $($own:item)* }) => {
         impl Sql for $name {
             fn q(&mut self, sql: &'static str) -> Statement<'_> {
                 let side = match &mut self.0 {
@@ -188,11 +197,17 @@ macro_rules! sql {
                 };
                 Statement { sql, side, error: None }
             }
+
+            $($own)*
         }
     };
 }
-sql!(Tx);
-sql!(Conn);
+sql!(Tx {
+    fn after_commit(&mut self, note: impl FnOnce() + Send + 'static) {
+        self.1.keep(note);
+    }
+});
+sql!(Conn {});
 
 impl Db {
     /// Connects; does not migrate.
@@ -250,6 +265,15 @@ impl Db {
         }
     }
 
+    /// How much of each pool of connections is in use: one row for PostgreSQL, one for readers and writer of SQLite each.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolState> {
+        match &self.0 {
+            Pools::Sqlite { writer, readers } => vec![readers.state("read"), writer.state("write")],
+            Pools::Postgres(pool) => vec![pool.state("all")],
+        }
+    }
+
     /// A connection for reads. It does not see rows of a transaction that is still open.
     pub async fn read(&self) -> Result<Conn> {
         Ok(Conn(match &self.0 {
@@ -271,11 +295,20 @@ impl Db {
         E: From<Error>,
         F: AsyncFnOnce(&mut Tx) -> std::result::Result<T, E>,
     {
+        let span = tracing::info_span!(target: "spans", "database write");
+        self.transact(work).instrument(span).await
+    }
+
+    async fn transact<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    where
+        E: From<Error>,
+        F: AsyncFnOnce(&mut Tx) -> std::result::Result<T, E>,
+    {
         let mut tx = self.begin().await?;
         let outcome = work(&mut tx).await;
         match outcome {
             Ok(value) => {
-                tx.commit().await?;
+                tx.commit().await?.told();
                 Ok(value)
             }
             Err(error) => {
@@ -286,11 +319,12 @@ impl Db {
     }
 
     async fn begin(&self) -> Result<Tx> {
-        Ok(Tx(match &self.0 {
+        let leased = match &self.0 {
             // IMMEDIATE: an upgrade from read to write cannot fail half-way with "busy".
             Pools::Sqlite { writer, .. } => Leased::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
             Pools::Postgres(pool) => Leased::Postgres(pool.begin("BEGIN").await?),
-        }))
+        };
+        Ok(Tx(leased, Notes::default()))
     }
 
     /// Closes every connection, waiting for those in use.
@@ -306,12 +340,12 @@ impl Db {
 }
 
 impl Tx {
-    async fn commit(self) -> Result<()> {
+    async fn commit(self) -> Result<Notes> {
         let ended = match self.0 {
             Leased::Sqlite(lease) => lease.commit().await,
             Leased::Postgres(lease) => lease.commit().await,
         };
-        ended.map_err(|error| match error {
+        ended.map(|()| self.1).map_err(|error| match error {
             Error::Away(error) if crate::error::leaves_commit_open(&error) => {
                 Error::CommitUnknown(error)
             }

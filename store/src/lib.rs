@@ -3,6 +3,7 @@
 //! One rule: a noun's file owns its statements, takes something that is [`Sql`], and every statement runs unchanged on
 //! SQLite and PostgreSQL. Single use is one guarded statement, never read-then-write.
 
+mod after_commit;
 pub mod attempt;
 pub mod audit;
 pub mod auth_code;
@@ -27,7 +28,7 @@ mod time;
 mod token_hash;
 pub mod user;
 
-pub use db::{Conn, Db, DbConfig, Row, Sql, Statement, Tx, Value};
+pub use db::{Conn, Db, DbConfig, PoolState, Row, Sql, Statement, Tx, Value};
 pub use ephemeral::{Ephemeral, Hit};
 pub use error::{Error, Result};
 pub use id::{

@@ -40,6 +40,19 @@ const RECOVER: Duration = Duration::from_secs(2);
 /// How often a new connection is tried while the server is away.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// How much of a pool is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// What it is for: `all`, or `read` and `write` where they are apart.
+    pub name: &'static str,
+    /// Connections that do something.
+    pub used: u32,
+    /// Open connections that wait for something to do.
+    pub idle: u32,
+    /// The most that may be open.
+    pub most: u32,
+}
+
 /// A pool. Copies share it.
 pub(super) struct Pool<C: Link>(Arc<Shared<C>>);
 
@@ -142,6 +155,18 @@ impl<C: Link> Pool<C> {
         } else {
             tracing::warn!("a connection to the database had died; all are opened again");
             lease.broken();
+        }
+    }
+
+    /// How much of it is in use.
+    pub(super) fn state(&self, name: &'static str) -> PoolState {
+        let shared = &self.0;
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        PoolState {
+            name,
+            used: shared.most.saturating_sub(count(shared.places.available_permits())),
+            idle: count(shared.idle().len()),
+            most: shared.most,
         }
     }
 
