@@ -18,9 +18,11 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::timeout,
 };
+use tracing::Instrument;
 
 use crate::{
     KeyError, Password, PasswordHash, Rng, RootKeys,
+    hasher_load::{HasherLoad, Tally, Watch},
     password::{self, Memory},
 };
 
@@ -55,6 +57,8 @@ struct Pool {
     queue: Arc<Semaphore>,
     /// Who has been admitted: twice the threads, so that a thread computes while another slot looks its person up.
     slots: Arc<Semaphore>,
+    /// How it went so far.
+    tally: Tally,
     work: mpsc::Sender<Work>,
 }
 
@@ -83,6 +87,7 @@ impl Hasher {
             rng,
             queue: Arc::new(Semaphore::new(slots + config.queue)),
             slots: Arc::new(Semaphore::new(slots)),
+            tally: Tally::default(),
             work,
         }))
     }
@@ -91,10 +96,34 @@ impl Hasher {
     pub async fn admit(&self) -> Result<Slot, Busy> {
         let pool = &self.0;
         let busy = Busy { retry_after: pool.config.wait };
-        let place = pool.queue.clone().try_acquire_owned().map_err(|_| busy)?;
-        match timeout(pool.config.wait, pool.slots.clone().acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(Slot { pool: pool.clone(), permits: (place, slot) }),
-            Ok(Err(_)) | Err(_) => Err(busy),
+        let Ok(place) = pool.queue.clone().try_acquire_owned() else {
+            pool.tally.full();
+            return Err(busy);
+        };
+        let watch = Watch::start();
+        let span = tracing::info_span!(target: "spans", "hashing wait");
+        let slot = timeout(pool.config.wait, pool.slots.clone().acquire_owned());
+        let Ok(Ok(slot)) = slot.instrument(span).await else {
+            pool.tally.waited_in_vain();
+            return Err(busy);
+        };
+        pool.tally.admitted(watch.elapsed());
+        Ok(Slot { pool: pool.clone(), permits: (place, slot) })
+    }
+
+    /// How busy it is now, and how it went since the start.
+    #[must_use]
+    pub fn load(&self) -> HasherLoad {
+        let HasherConfig { threads, queue, .. } = self.0.config;
+        let slots = threads.max(1) * 2;
+        let used = slots.saturating_sub(self.0.slots.available_permits());
+        let inside = (slots + queue).saturating_sub(self.0.queue.available_permits());
+        HasherLoad {
+            slots,
+            used,
+            places: queue,
+            waiting: inside.saturating_sub(used),
+            history: self.0.tally.history(),
         }
     }
 }
@@ -130,7 +159,8 @@ impl Slot {
             let _ = tell.send(work(&parts, memory));
         });
         pool.work.send(work).map_err(|_| KeyError::PoolEnded)?;
-        told.await.map_err(|_| KeyError::PoolEnded)?
+        let span = tracing::info_span!(target: "spans", "hashing");
+        told.instrument(span).await.map_err(|_| KeyError::PoolEnded)?
     }
 }
 
