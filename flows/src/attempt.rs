@@ -166,7 +166,7 @@ pub fn peek(cx: &Cx, visit: &Visit, name: &str) -> Option<AuthorizationRequest> 
 
 async fn find_sealed(cx: &Cx, sql: &mut impl Sql, visit: &Visit, sealed: &str) -> Result<Found> {
     let Some(sealed) = open(cx, sealed) else { return Ok(Found::Nothing) };
-    if cx.now.since(sealed.at) > SEALED_FOR || cx.clients.get(&sealed.request.client_id).is_none() {
+    if cx.now.since(sealed.at) > SEALED_FOR || cx.client(&sealed.request.client_id).is_none() {
         return Ok(Found::Nothing);
     }
     // The same page posted twice: the first post has made the row.
@@ -198,6 +198,9 @@ async fn find_row(
     }
     let (own, previous) =
         (row.browser == visit.browser, row.previous_browser.as_ref() == Some(&visit.browser));
+    if own || previous {
+        cx.named.set(&row.client_id);
+    }
     // A state that this build cannot read means "start again", not an error page.
     let (Ok(request), Ok(state)) =
         (serde_json::from_str(&row.request), serde_json::from_str(&row.state))

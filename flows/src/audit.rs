@@ -1,9 +1,11 @@
 //! THE audit vocabulary, and the one way to write a row: in the transaction that causes it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use store::{Sql, UserId, audit::AuditRow};
 
-use crate::{Cx, Result};
+use crate::{Cx, Result, observe::Recorded};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -71,6 +73,8 @@ events! {
     SigningKeyAdded = "key.added";
     /// Too many posts came from one network; one row a minute.
     NetworkLimited = "network.limited";
+    /// Grants were found without a completed second step behind them.
+    UnprovenGrants = "grant.unproven";
 }
 
 /// An event about to be recorded.
@@ -81,13 +85,23 @@ pub struct Entry<'a> {
     user: Option<UserId>,
     client: Option<&'a str>,
     detail: Value,
+    after: Option<Duration>,
+    grant_type: Option<&'static str>,
 }
 
 impl<'a> Entry<'a> {
     /// An event that went well.
     #[must_use]
     pub fn new(event: Event) -> Self {
-        Self { event, outcome: "ok", user: None, client: None, detail: Value::Null }
+        Self {
+            event,
+            outcome: "ok",
+            user: None,
+            client: None,
+            detail: Value::Null,
+            after: None,
+            grant_type: None,
+        }
     }
 
     /// How it ended, where that is not simply well.
@@ -117,9 +131,33 @@ impl<'a> Entry<'a> {
         self.detail = detail;
         self
     }
+
+    /// How long it took to get there. For whoever counts; it is not in the row.
+    #[must_use]
+    pub fn after(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.after = after.into();
+        self
+    }
+
+    /// By which grant type tokens were issued (RFC 6749, section 4). For whoever counts; it is not in the row.
+    #[must_use]
+    pub fn grant_type(mut self, grant_type: &'static str) -> Self {
+        self.grant_type = Some(grant_type);
+        self
+    }
+
+    fn recorded(&self) -> Recorded {
+        Recorded {
+            event: self.event,
+            outcome: self.outcome.to_owned(),
+            client: self.client.map(str::to_owned),
+            after: self.after,
+            grant_type: self.grant_type,
+        }
+    }
 }
 
-/// Writes an event.
+/// Writes an event, and tells whoever counts once it is committed.
 pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()> {
     let row = AuditRow {
         id: cx.id(),
@@ -133,7 +171,10 @@ pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()>
         reference: cx.trace.reference.clone(),
         detail: if entry.detail.is_null() { "{}".to_owned() } else { entry.detail.to_string() },
     };
-    Ok(store::audit::insert(sql, &row).await?)
+    store::audit::insert(sql, &row).await?;
+    let (observer, recorded) = (cx.observer.clone(), entry.recorded());
+    sql.after_commit(move || observer.recorded(&recorded));
+    Ok(())
 }
 
 /// Records that too many posts come from a network; a transaction of its own, because nothing else is written.

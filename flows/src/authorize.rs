@@ -99,7 +99,7 @@ pub async fn resume(cx: &Cx, sealed: &str, visit: &Visit) -> Result<Outcome> {
     let Some(posted) = opened.filter(|posted| cx.now.since(posted.at) <= POSTED_FOR) else {
         return Ok(Outcome::Page { why: "the posted request is not from here, or too old" });
     };
-    let Some(client) = cx.clients.get(&posted.request.client_id).cloned() else {
+    let Some(client) = cx.client(&posted.request.client_id).cloned() else {
         return Ok(Outcome::Page { why: "client_id is not registered" });
     };
     proceed(cx, (posted.request, client), visit).await
@@ -163,7 +163,7 @@ pub fn sign_in_page(
     visit: &Visit,
     request: AuthorizationRequest,
 ) -> Result<Option<Asked>> {
-    let Some(client) = cx.clients.get(&request.client_id).cloned() else { return Ok(None) };
+    let Some(client) = cx.client(&request.client_id).cloned() else { return Ok(None) };
     let attempt = attempt::seal(cx, &visit.browser, Purpose::SignIn, &request)?;
     Ok(Some(Asked { attempt, request, client }))
 }

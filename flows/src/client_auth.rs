@@ -75,7 +75,7 @@ pub(crate) async fn authenticate(
             _ => params.get("client_id"),
         };
         // Only a registered name goes into the trail: anything else is a stranger's text.
-        let known = claimed.filter(|id| cx.clients.get(id).is_some());
+        let known = claimed.filter(|id| cx.client(id).is_some());
         cx.db
             .write(async |tx| {
                 let mut entry = audit::Entry::new(audit::Event::TokenRefused).outcome(error.error);
@@ -113,7 +113,7 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
             (id, in_body, in_body.map_or(AuthMethod::None, |_| AuthMethod::Post))
         }
     };
-    let client = cx.clients.get(id).ok_or(UNKNOWN)?;
+    let client = cx.client(id).ok_or(UNKNOWN)?;
     let right = match (&client.secret, secret) {
         (Some(stored), Some(given)) => {
             bool::from(stored.as_bytes().ct_eq(keys::hash_text(given).as_bytes()))

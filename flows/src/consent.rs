@@ -62,7 +62,7 @@ pub async fn question(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Quest
         return Ok(None);
     };
     let request = attempt.request().clone();
-    let Some(client) = cx.clients.get(&request.client_id).cloned() else { return Ok(None) };
+    let Some(client) = cx.client(&request.client_id).cloned() else { return Ok(None) };
     let secret = visit.session.as_ref();
     let Some(live) = session::live(cx, &mut conn, secret, &client.id).await? else {
         return Ok(None);

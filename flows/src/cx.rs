@@ -5,7 +5,11 @@ use std::sync::Arc;
 use keys::{Hasher, KeyRing, Rng, RootKeys};
 use store::{Db, Ephemeral, Id, Timestamp};
 
-use crate::{client::Clients, settings::Settings};
+use crate::{
+    client::{Client, Clients},
+    observe::{Named, Observer},
+    settings::Settings,
+};
 
 /// What one request works with. Snapshots are taken once, so that a request sees one set of settings throughout.
 #[derive(Clone, Debug)]
@@ -32,6 +36,10 @@ pub struct Cx {
     pub issuer: Arc<str>,
     /// Who asks, for the audit trail.
     pub trace: Trace,
+    /// Whoever counts what is recorded.
+    pub observer: Arc<dyn Observer>,
+    /// The client that the request turned out to be about.
+    pub named: Named,
 }
 
 /// Who asks, for the audit trail and the log.
@@ -46,6 +54,16 @@ pub struct Trace {
 }
 
 impl Cx {
+    /// A registered client, which is then the one that the log names.
+    #[must_use]
+    pub fn client(&self, id: &str) -> Option<&Arc<Client>> {
+        let client = self.clients.get(id);
+        if let Some(client) = client {
+            self.named.set(&client.id);
+        }
+        client
+    }
+
     /// A new id.
     #[must_use]
     pub fn id<T: Id>(&self) -> T {

@@ -86,6 +86,12 @@ impl Claimed {
         self.job.id
     }
 
+    /// Its lane.
+    #[must_use]
+    pub const fn lane(&self) -> Lane {
+        self.lane
+    }
+
     /// Which try this is, from 1.
     #[must_use]
     pub const fn tries(&self) -> i64 {
@@ -288,6 +294,7 @@ pub async fn sent(cx: &Cx, claimed: &Claimed, letter: &Letter, receipt: Receipt<
                 return Ok(());
             }
             let entry = audit::Entry::new(audit::Event::CodeAccepted)
+                .after(cx.now.since(claimed.job.created_at))
                 .user(code.challenge.user_id)
                 .detail(json!({
                     "challenge": code.challenge.id,

@@ -23,7 +23,7 @@ pub async fn userinfo(cx: &Cx, token: &str) -> Result<Option<Map<String, Value>>
     let Ok(token) = cx.ring.verify::<AccessToken>(token, TokenType::Access, &expected) else {
         return Ok(None);
     };
-    let Some(client) = cx.clients.get(&token.client_id) else { return Ok(None) };
+    let Some(client) = cx.client(&token.client_id) else { return Ok(None) };
     let mut conn = cx.db.read().await?;
     let Some(user) = store::grant::live_user(&mut conn, token.gid, session::limits(cx)).await?
     else {

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use flows::{Cx, Trace};
+use flows::{Cx, Trace, observe::Named};
 use jiff::tz::TimeZone;
 use keys::{Hasher, HasherConfig, Rng, RootKeys};
 use store::{Db, Ephemeral};
@@ -16,10 +16,12 @@ use store::{Db, Ephemeral};
 use crate::{
     clock::Clock,
     config::{BrandConfig, Issuer, ProxiesConfig},
+    health::Health,
     http::cookies::CookieNames,
     jobs::Wake,
     live::Live,
     mail::smtp::Mailer,
+    metrics::Metrics,
 };
 
 /// What a replica is made of.
@@ -77,6 +79,10 @@ pub struct Parts {
     pub live: Live,
     /// Where mail goes.
     pub mailer: Mailer,
+    /// What is counted and measured.
+    pub metrics: Arc<Metrics>,
+    /// Whether what it rests on is there.
+    pub health: Health,
     /// Wakes the workers when a request may have written a job.
     pub jobs: Wake,
     /// A random name of this process, by which it holds leases.
@@ -117,6 +123,8 @@ impl App {
             clock: build.clock,
             rng: build.rng,
             root,
+            metrics: Arc::new(Metrics::new(hasher.clone())),
+            health: Health::default(),
             hasher,
             live,
             mailer: build.mailer,
@@ -149,6 +157,8 @@ impl App {
             ephemeral: self.ephemeral.clone(),
             issuer: self.issuer_text.clone(),
             trace,
+            observer: self.metrics.clone(),
+            named: Named::default(),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
 use store::Timestamp;
@@ -60,6 +60,25 @@ impl Clock {
     pub fn unmoved(&self) -> Timestamp {
         let step = self.step_millis.load(Ordering::SeqCst);
         Timestamp::from_millis(machine_millis().saturating_add(step))
+    }
+
+    /// A stopwatch that starts now.
+    #[must_use]
+    pub fn stopwatch(&self) -> Stopwatch {
+        #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
+        Stopwatch(Instant::now())
+    }
+}
+
+/// Measures how long something took. No step of a clock changes it, and nothing is decided by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// The time since it was started.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 }
 

@@ -3,16 +3,19 @@
 //! One rule: it extracts, calls one flow, and renders. What may happen is decided in `flows`.
 
 pub mod app;
+mod cached;
 mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dev;
 pub mod fetch;
+mod health;
 pub mod http;
 pub mod jobs;
 pub mod live;
 pub mod mail;
+pub mod metrics;
 pub mod serve;
 pub mod skew;
 pub mod telemetry;

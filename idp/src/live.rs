@@ -11,7 +11,7 @@ use keys::{KeyRing, RootKeys};
 use store::{Db, revision::Revisions};
 use tokio::sync::watch;
 
-use crate::{clock::Clock, skew::ClockGate};
+use crate::{clock::Clock, metrics::Metrics, skew::ClockGate};
 
 /// How often the numbers are read.
 const POLL: Duration = Duration::from_secs(1);
@@ -93,7 +93,12 @@ impl Live {
 
     /// Refreshes until `stop`, and looks at the clock and at resting connections; a database that is away leaves the last
     /// set in force.
-    pub async fn follow(self, db: Db, root: Arc<RootKeys>, mut stop: watch::Receiver<bool>) {
+    pub async fn follow(
+        self,
+        (db, root): (Db, Arc<RootKeys>),
+        metrics: Arc<Metrics>,
+        mut stop: watch::Receiver<bool>,
+    ) {
         let mut ticks = tokio::time::interval(POLL);
         loop {
             tokio::select! {
@@ -102,6 +107,7 @@ impl Live {
             }
             self.gate.look(&db, || self.clock.unmoved()).await;
             if let Err(error) = self.refresh(&db, &root).await {
+                metrics.snapshot_failed();
                 tracing::warn!(%error, "settings, clients and keys could not be read; the last ones stay in force");
             }
             db.tend().await;

@@ -15,19 +15,26 @@ use std::{
 use store::{Db, Timestamp};
 
 /// Clocks of replicas and database may differ by this much.
-const MOST_SKEW: Duration = Duration::from_secs(2);
+pub(crate) const MOST_SKEW: Duration = Duration::from_secs(2);
 
-/// How far the clock given by `now` is from the database's, at the least: the answer was made at an unknown moment between
-/// question and receipt. `None` within the limit.
+/// By how many milliseconds the database's clock is ahead of the one given by `now`, at the least: the answer was made at an
+/// unknown moment between question and receipt.
+///
+/// # Errors
+/// The database did not answer.
+pub(crate) async fn ahead(db: &Db, now: impl Fn() -> Timestamp) -> Result<i64, store::Error> {
+    let before = now().millis();
+    let there = db.clock().await?.millis();
+    let after = now().millis();
+    Ok(there.saturating_sub(there.clamp(before, after.max(before))))
+}
+
+/// How far the two clocks are apart when that is over the limit.
 ///
 /// # Errors
 /// The database did not answer.
 pub async fn skew(db: &Db, now: impl Fn() -> Timestamp) -> Result<Option<Duration>, store::Error> {
-    let before = now();
-    let there = db.clock().await?;
-    let after = now();
-    // `since` is never negative.
-    let skew = before.since(there).max(there.since(after));
+    let skew = Duration::from_millis(ahead(db, now).await?.unsigned_abs());
     Ok((skew > MOST_SKEW).then_some(skew))
 }
 

@@ -88,3 +88,38 @@ pub async fn live_user(
         .opt()
         .await
 }
+
+/// A grant as the search for unproven ones sees it.
+#[derive(Clone, Debug, FromRow)]
+pub struct Looked {
+    /// Id.
+    pub id: GrantId,
+    /// Whether the steps of its sign-in are missing.
+    pub unproven: bool,
+}
+
+/// The next `most` grants after `after`, by id, each with whether it lacks what it must rest on: a sign-in of the same
+/// person with two completed steps, none of them more than `slack` milliseconds later than the grant itself.
+pub async fn look(
+    sql: &mut impl Sql,
+    after: Option<GrantId>,
+    most: i64,
+    slack: i64,
+) -> Result<Vec<Looked>> {
+    sql.q("SELECT g.id, CASE WHEN s.user_id = g.user_id AND s.epoch = g.epoch AND s.first_at <= g.created_at + $3
+                              AND (s.second_at IS NULL OR s.second_at <= g.created_at + $3)
+                              AND ((s.first = 'passkey_uv' AND s.second IS NULL AND s.remembered_from IS NULL)
+                                   OR (s.first = 'password' AND s.second_at IS NOT NULL AND s.remembered_from IS NULL
+                                       AND s.second IN ('email_code', 'totp', 'recovery_code', 'passkey'))
+                                   OR (s.first = 'password' AND s.second_at IS NOT NULL
+                                       AND s.remembered_from IS NOT NULL AND s.second = 'remembered'))
+                         THEN FALSE ELSE TRUE END AS unproven
+           FROM grants AS g LEFT JOIN sign_ins AS s ON s.id = g.sign_in_id
+           WHERE CAST($1 AS UUID) IS NULL OR g.id > $1
+           ORDER BY g.id LIMIT $2")
+        .bind(after)
+        .bind(most)
+        .bind(slack)
+        .all()
+        .await
+}

@@ -138,3 +138,27 @@ pub async fn fail(sql: &mut impl Sql, job: &Job, now: Timestamp, error: &str) ->
         .await?;
     Ok(rows == 1)
 }
+
+/// How much a lane has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
+pub struct Backlog {
+    /// Jobs that are neither done nor given up; no more than the most that were counted.
+    pub open: i64,
+    /// Jobs that wait for their time to be tried again, of those.
+    pub resting: i64,
+    /// When the oldest of them was written.
+    pub oldest: Option<Timestamp>,
+}
+
+/// How much a lane has to do. Counts at most `most` jobs, the longest due first, so that a long queue is not read whole.
+pub async fn backlog(sql: &mut impl Sql, lane: Lane, most: i64, now: Timestamp) -> Result<Backlog> {
+    sql.q("SELECT COUNT(*) AS open, CAST(COALESCE(SUM(CASE WHEN run_at > $3 THEN 1 ELSE 0 END), 0) AS BIGINT) AS resting,
+                  MIN(created_at) AS oldest
+           FROM (SELECT run_at, created_at FROM jobs
+                 WHERE lane = $1 AND done_at IS NULL AND failed_at IS NULL ORDER BY run_at LIMIT $2) AS open_jobs")
+        .bind(lane.as_str())
+        .bind(most)
+        .bind(now)
+        .one()
+        .await
+}

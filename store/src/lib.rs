@@ -7,6 +7,7 @@ mod after_commit;
 pub mod attempt;
 pub mod audit;
 pub mod auth_code;
+pub mod check;
 pub mod client;
 pub mod consent;
 mod db;

@@ -10,6 +10,7 @@ mod kill;
 mod login;
 mod mail;
 mod misuse;
+mod monitoring;
 mod oidc;
 mod operating;
 mod operate;

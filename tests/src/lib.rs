@@ -11,6 +11,7 @@ pub mod db;
 pub mod http;
 pub mod log;
 pub mod mailbox;
+pub mod metrics;
 pub mod own;
 pub mod proc;
 pub mod proxy;

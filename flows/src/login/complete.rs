@@ -189,7 +189,7 @@ async fn answer(
     fresh: bool,
 ) -> Result<Onwards> {
     let cx = work.cx;
-    let (Some(live), Some(client)) = (live, cx.clients.get(&work.request.client_id)) else {
+    let (Some(live), Some(client)) = (live, cx.client(&work.request.client_id)) else {
         return Err(Error::Lost);
     };
     let signed = Signed { session: live, fresh, confirmed: false };

@@ -321,10 +321,17 @@ async fn record(
     }
     let entry = audit::Entry::new(audit::Event::CodeChecked)
         .outcome(outcome)
+        .after(delay(cx, challenge, verdict))
         .user(challenge.user_id)
         .client(client)
         .detail(serde_json::json!({ "challenge": challenge.id, "reference": challenge.reference }));
     audit::record(cx, tx, entry).await
+}
+
+/// How long after its mail was taken a right code came back: what shows whether the window is right.
+fn delay(cx: &Cx, challenge: &EmailChallenge, verdict: CodeVerdict) -> Option<Duration> {
+    let CodeVerdict::Right(_) = verdict else { return None };
+    challenge.last_accepted_at.map(|at| cx.now.since(at))
 }
 
 /// The outcomes that are told apart in the trail.

@@ -57,7 +57,7 @@ pub(super) async fn check(
     let Some(live) = live.filter(|live| Some(live.user_id) == identified(&loaded.state)) else {
         return Ok(None);
     };
-    let Some(client) = cx.clients.get(client_id) else { return Ok(None) };
+    let Some(client) = cx.client(client_id) else { return Ok(None) };
     let fresh = SignIn::load(&live).auth_time() >= loaded.row.created_at;
     let signed = Signed { session: &live, fresh, confirmed: false };
     if interaction::decide(&loaded.request, client, Some(signed), cx.now) == Need::SignIn {

@@ -15,7 +15,7 @@ pub(super) fn once(draft: &mut Draft<'_>) -> Result<(), Refused> {
 /// The client is registered.
 pub(super) fn known(draft: &mut Draft<'_>) -> Result<(), Refused> {
     let id = draft.params.get("client_id").ok_or_else(|| page("client_id is missing"))?;
-    let client = draft.cx.clients.get(id).ok_or_else(|| page("client_id is not registered"))?;
+    let client = draft.cx.client(id).ok_or_else(|| page("client_id is not registered"))?;
     id.clone_into(&mut draft.request.client_id);
     draft.client = Some(client.clone());
     Ok(())

@@ -104,6 +104,7 @@ async fn claim(cx: &Cx, client: &Client, hash: &TokenHash, code: &AuthCode) -> R
                 return Ok(false);
             }
             let entry = audit::Entry::new(audit::Event::TokensIssued)
+                .grant_type("authorization_code")
                 .user(code.user_id)
                 .client(&client.id)
                 .detail(serde_json::json!({ "grant": code.grant_id }));

@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::Args;
-use flows::{Cx, Trace};
+use flows::{
+    Cx, Trace,
+    observe::{Named, Nobody},
+};
 use keys::{Hasher, HasherConfig, Rng, RootKey, RootKeys};
 use store::{Db, DbConfig, Ephemeral};
 
@@ -98,6 +101,8 @@ impl Place {
                 network: None,
                 actor: format!("cli:{}", account()),
             },
+            observer: Arc::new(Nobody),
+            named: Named::default(),
             rng,
         })
     }

@@ -96,6 +96,25 @@ impl Failure {
         }
     }
 
+    /// Name in metrics.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Request(_) => "untrusted_request",
+            Self::StartAgain => "start_again",
+            Self::NotFound => "not_found",
+            Self::Method => "method",
+            Self::Forbidden => "forbidden",
+            Self::NotAForm => "not_a_form",
+            Self::TooLarge => "too_large",
+            Self::Misdirected => "misdirected",
+            Self::TooMany(_) => "too_many_posts",
+            Self::UnknownNetwork => "unknown_network",
+            Self::Busy(_) => "busy",
+            Self::Internal(_) => "internal",
+            Self::Unknown(_) => "outcome_unknown",
+        }
+    }
+
     /// Whether the machine is at fault.
     pub(super) const fn is_ours(&self) -> bool {
         matches!(self, Self::Internal(_) | Self::Unknown(_) | Self::Away(_))

@@ -1,43 +1,51 @@
-//! The ops listener: alive, and ready.
+//! The ops listener: alive, ready, and in figures.
 
 use std::sync::atomic::Ordering;
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+    routing::get,
+};
 use serde_json::{Value, json};
 
+use super::error::Failure;
 use crate::app::App;
+
+/// OpenMetrics 1.0, section "Overall structure".
+const OPEN_METRICS: [(HeaderName, &str); 1] =
+    [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
 
 /// The router of the ops listener.
 pub fn router(app: App) -> Router {
-    Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready)).with_state(app)
+    Router::new()
+        .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(app)
 }
 
-/// Ready: it was not asked to stop, the database answers, is migrated, and its clock is ours. Redis away is told, but
-/// limits fall back, so it is no
-/// reason to send nobody here.
+/// Whether this replica wants requests, and what stands in the way: it was asked to stop, or what it rests on is away.
 async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
-    let database = match database(&app).await {
-        Ok(()) => "ok".to_owned(),
-        Err(why) => why,
-    };
-    let redis = match app.ephemeral.probe().await {
-        Ok(()) => "ok".to_owned(),
-        Err(error) => error.to_string(),
+    let report = app.health.report(&app).await;
+    let database = report.database().err().unwrap_or_else(|| "ok".to_owned());
+    let redis = match &report.redis {
+        Some(Err(why)) => why,
+        Some(Ok(_)) | None => "ok",
     };
     let stopping = app.leaving.load(Ordering::Relaxed);
-    let good = database == "ok" && !stopping;
-    let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let ready = report.is_ready() && !stopping;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "database": database, "ephemeral": redis, "stopping": stopping })))
 }
 
-async fn database(app: &App) -> Result<(), String> {
-    let wrong = |error: store::Error| error.to_string();
-    if !app.db.migrated().await.map_err(wrong)? {
-        return Err("the schema is older than this build: run `idp migrate`".to_owned());
+/// Every metric, for Prometheus.
+async fn metrics(
+    State(app): State<App>,
+) -> Result<([(HeaderName, &'static str); 1], String), Failure> {
+    match app.metrics.scrape(&app).await {
+        Ok(text) => Ok((OPEN_METRICS, text)),
+        Err(error) => Err(Failure::Internal(format!("metrics: {error}"))),
     }
-    let skew = crate::skew::skew(&app.db, || app.clock.now()).await.map_err(wrong)?;
-    if let Some(skew) = skew {
-        return Err(format!("the clock of the database differs by {} ms", skew.as_millis()));
-    }
-    Ok(())
 }

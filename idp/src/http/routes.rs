@@ -25,6 +25,18 @@ pub enum Class {
 }
 
 impl Class {
+    /// Name in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Document => "document",
+            Self::Page => "page",
+            Self::Entry => "entry",
+            Self::Client => "client",
+            Self::Bearer => "bearer",
+        }
+    }
+
     /// Whether a person reads the answer.
     #[must_use]
     pub const fn is_for_people(self) -> bool {
@@ -82,7 +94,7 @@ pub fn router(app: &App) -> Router {
     for route in ROUTES {
         let methods = (route.handler)()
             .fallback(any(async || super::error::Failure::Method))
-            .layer(middleware::from_fn_with_state((app.clone(), route.class), layer::around));
+            .layer(middleware::from_fn_with_state((app.clone(), route), layer::around));
         router = router.route(route.path, methods);
     }
     router

@@ -20,19 +20,46 @@ struct Task {
 }
 
 /// THE list of work that comes round.
-const TASKS: [Task; 1] = [Task {
-    name: "retention",
-    every: Duration::from_mins(10),
+const TASKS: [Task; 2] = [
+    PROOF,
+    Task {
+        name: "retention",
+        every: Duration::from_mins(10),
+        work: |app| {
+            Box::pin(async move {
+                let gone = flows::retention::sweep(&app.system_cx("retention")).await?;
+                if gone > 0 {
+                    tracing::info!(rows = gone, "swept what has served its time");
+                }
+                Ok(())
+            })
+        },
+    },
+];
+
+/// The invariant, looked for in the data. Asked for each hour, done once a day.
+const PROOF: Task = Task {
+    name: "proof",
+    every: Duration::from_hours(1),
     work: |app| {
         Box::pin(async move {
-            let gone = flows::retention::sweep(&app.system_cx("retention")).await?;
-            if gone > 0 {
-                tracing::info!(rows = gone, "swept what has served its time");
+            match flows::proof::daily(&app.system_cx("proof")).await? {
+                Some(found) if found.unproven > 0 => tracing::error!(
+                    grants = found.unproven,
+                    "alarm: grants without a completed second step; the audit trail names them"
+                ),
+                Some(found) => {
+                    tracing::info!(
+                        grants = found.looked_at,
+                        "every grant has a completed second step"
+                    );
+                }
+                None => {}
             }
             Ok(())
         })
     },
-}];
+};
 
 /// Does all of it until `stop`, then gives every lease back.
 pub(super) async fn run(app: App, stop: watch::Receiver<bool>) {
@@ -75,5 +102,10 @@ async fn once(app: &App, task: &Task) -> Result<(), flows::Error> {
         .db
         .write(async |tx| store::lease::take(tx, task.name, &app.process, term).await)
         .await?;
-    if held { (task.work)(app.clone()).await } else { Ok(()) }
+    if !held {
+        return Ok(());
+    }
+    let done = (task.work)(app.clone()).await;
+    app.metrics.task(task.name, done.is_ok());
+    done
 }

@@ -7,9 +7,12 @@ use flows::{
     notify::{self, Claimed, Failure, Letter, Next, Receipt},
 };
 
+use tracing::Instrument;
+
 use crate::{
     app::App,
     mail::compose::{Attempt, ComposeError, House},
+    metrics::MailEnd,
 };
 
 /// How often and after which rests the end of an attempt is written down while the database is away. Together they stay
@@ -26,15 +29,19 @@ pub(super) async fn attempt(app: App, claimed: Claimed) {
     let letter = match patiently(|| Box::pin(notify::open(&cx, &claimed))).await {
         Ok(Some(letter)) => letter,
         Ok(None) => {
+            app.metrics.mail(claimed.lane(), MailEnd::NotNeeded);
             tracing::info!(job = %claimed.id(), "a mail was not worth sending any more");
             return;
         }
         Err(error) => {
+            app.metrics.mail(claimed.lane(), MailEnd::Failed);
             tracing::error!(%error, job = %claimed.id(), "a mail could not be read; it waits for its lease");
             return;
         }
     };
-    if let Err(error) = deliver(&app, &cx, &claimed, &letter).await {
+    let end = deliver(&app, &cx, &claimed, &letter).await;
+    app.metrics.mail(claimed.lane(), *end.as_ref().unwrap_or(&MailEnd::Failed));
+    if let Err(error) = end {
         tracing::error!(%error, job = %claimed.id(), "the end of a mail could not be written down; it may leave again");
     }
 }
@@ -44,7 +51,7 @@ async fn deliver(
     cx: &Cx,
     claimed: &Claimed,
     letter: &Letter,
-) -> Result<(), flows::Error> {
+) -> Result<MailEnd, flows::Error> {
     let attempt = Attempt { job: claimed.id(), tries: claimed.tries(), now: cx.now };
     let mail = match House::of(app).compose(letter, attempt) {
         Ok(mail) => mail,
@@ -57,7 +64,8 @@ async fn deliver(
             return failed(cx, claimed, letter, Failure::Malformed(&why.to_string())).await;
         }
     };
-    let answer = app.mailer.send(&mail.envelope, &mail.bytes).await;
+    let span = tracing::info_span!(target: "spans", "smtp", otel.kind = "client");
+    let answer = app.mailer.send(&mail.envelope, &mail.bytes).instrument(span).await;
     // The time of the server's answer: a code's window counts from here.
     let cx = app.system_cx("mail");
     match answer {
@@ -68,7 +76,7 @@ async fn deliver(
                 job = %claimed.id(), message_id = mail.message_id, reply = accepted.reply,
                 "the mail server took a mail"
             );
-            Ok(())
+            Ok(MailEnd::Accepted)
         }
         Err(error) if error.permanent => {
             failed(&cx, claimed, letter, Failure::Refused(&error.text)).await
@@ -82,17 +90,20 @@ async fn failed(
     claimed: &Claimed,
     letter: &Letter,
     failure: Failure<'_>,
-) -> Result<(), flows::Error> {
+) -> Result<MailEnd, flows::Error> {
     let next = patiently(|| Box::pin(notify::failed(cx, claimed, letter, failure))).await?;
     let (job, tries) = (claimed.id(), claimed.tries());
     match next {
         Next::TryAgain(at) => {
             let wait = at.since(cx.now);
             tracing::warn!(%job, tries, ?failure, ?wait, "a mail was not taken and is tried again");
+            Ok(MailEnd::Again)
         }
-        Next::GivenUp => tracing::warn!(%job, tries, ?failure, "a mail was given up"),
+        Next::GivenUp => {
+            tracing::warn!(%job, tries, ?failure, "a mail was given up");
+            Ok(MailEnd::GivenUp)
+        }
     }
-    Ok(())
 }
 
 /// Repeats what a database that is away for a moment would not do. All of it is safe to repeat.

@@ -95,6 +95,12 @@ impl Ephemeral {
         self.breaker.is_open()
     }
 
+    /// Whether the counters are shared through Redis.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
     /// Asks Redis whether it is there.
     pub async fn probe(&self) -> Result<()> {
         match &self.shared {

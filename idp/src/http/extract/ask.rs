@@ -6,14 +6,14 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, request::Parts},
 };
-use flows::{Cx, Trace, attempt::Visit};
+use flows::{Cx, Trace, attempt::Visit, observe::Named};
 use keys::OpaqueToken;
 
 use crate::app::App;
 
-/// The trace that the outermost layer gave the request.
+/// The trace that the outermost layer gave the request, and where it wants to be told of which client the request is.
 #[derive(Clone, Debug)]
-pub(in crate::http) struct Traced(pub(in crate::http) Trace);
+pub(in crate::http) struct Traced(pub(in crate::http) Trace, pub(in crate::http) Named);
 
 /// A request from a browser.
 #[derive(Debug)]
@@ -32,11 +32,11 @@ impl FromRequestParts<App> for Ask {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let trace = parts.extensions.get::<Traced>().cloned().map_or_else(
-            || Trace { reference: String::new(), network: None, actor: "person".to_owned() },
-            |traced| traced.0,
-        );
-        let cx = app.cx(trace);
+        let Traced(trace, named) = parts.extensions.get::<Traced>().cloned().unwrap_or_else(|| {
+            let (reference, network, actor) = (String::new(), None, "person".to_owned());
+            Traced(Trace { reference, network, actor }, Named::default())
+        });
+        let cx = Cx { named, ..app.cx(trace) };
         let session = app.cookies.session(&parts.headers).map(|token| token.hash());
         let (browser, new_browser) = if let Some(token) = app.cookies.browser(&parts.headers) {
             (token.hash(), None)

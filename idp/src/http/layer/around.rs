@@ -9,8 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use flows::Trace;
-
+use flows::{Trace, observe::Named};
 use super::{headers, limit};
 use crate::{
     app::App,
@@ -18,36 +17,44 @@ use crate::{
         error::Failure,
         extract::{Traced, client_address},
         page,
-        routes::Class,
+        routes::{Class, Route},
     },
 };
 
 /// Runs around every request of a route.
 pub(in crate::http) async fn around(
-    State((app, class)): State<(App, Class)>,
+    State((app, route)): State<(App, &'static Route)>,
     request: Request,
     next: Next,
 ) -> Response {
-    let address = address(&app, &request);
-    let line = Line::of(&app, &request);
+    let (watch, method) = (app.clock.stopwatch(), request.method().clone());
+    let response = answer(&app, route, request, next).await;
+    app.metrics.answered(Some(route), &method, response.status(), watch.elapsed());
+    response
+}
+
+async fn answer(app: &App, route: &'static Route, request: Request, next: Next) -> Response {
+    let class = route.class;
+    let address = address(app, &request);
+    let line = Line::of(app, route.path, &request);
     if class == Class::Document {
-        return document(&app, request, next, address, line).await;
+        return document(app, request, next, address, line).await;
     }
-    let trace = trace(&app, address);
-    let admitted = match check(&app, class, &request) {
-        Ok(Counted::Yes) => limit::posts(&app, address, &trace).await,
+    let trace = trace(app, address);
+    let admitted = match check(app, class, &request) {
+        Ok(Counted::Yes) => limit::posts(app, address, &trace).await,
         Ok(Counted::No) => Ok(()),
         Err(failure) => Err(failure),
     };
     let response = match admitted {
         Ok(()) => {
             let mut request = request;
-            request.extensions_mut().insert(Traced(trace.clone()));
+            request.extensions_mut().insert(Traced(trace.clone(), line.client.clone()));
             next.run(request).await
         }
         Err(failure) => failure.into_response(),
     };
-    finish(&app, class, &trace, &line, response)
+    finish(app, class, &trace, &line, response)
 }
 
 /// Discovery, keys and style sheets: no trace and no line unless it is refused, as little work as can be.
@@ -72,12 +79,15 @@ async fn document(
 
 /// Answers what no route does.
 pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) -> Response {
+    let watch = app.clock.stopwatch();
     let trace = trace(&app, address(&app, &request));
     // A path that is none of ours is a stranger's text, and not for the log.
-    let line = Line { path: String::new(), ..Line::of(&app, &request) };
+    let line = Line::of(&app, "", &request);
     let ours = is_our_host(&app, &request);
     let failure = if ours { Failure::NotFound } else { Failure::Misdirected };
-    finish(&app, Class::Page, &trace, &line, failure.into_response())
+    let response = finish(&app, Class::Page, &trace, &line, failure.into_response());
+    app.metrics.answered(None, &line.method, response.status(), watch.elapsed());
+    response
 }
 
 fn trace(app: &App, address: Option<IpAddr>) -> Trace {
@@ -135,14 +145,17 @@ fn address(app: &App, request: &Request) -> Option<IpAddr> {
 /// What the log says about a request, besides how it ended.
 struct Line {
     method: Method,
-    path: String,
+    /// As it stands in the list of routes: what stands in its place is a stranger's text.
+    path: &'static str,
     started: store::Timestamp,
+    /// Told by the flow that finds out.
+    client: Named,
 }
 
 impl Line {
-    fn of(app: &App, request: &Request) -> Self {
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        Self { method, path, started: app.clock.now() }
+    fn of(app: &App, path: &'static str, request: &Request) -> Self {
+        let (method, client) = (request.method().clone(), Named::default());
+        Self { method, path, started: app.clock.now(), client }
     }
 }
 
@@ -154,18 +167,25 @@ fn finish(app: &App, class: Class, trace: &Trace, line: &Line, response: Respons
     };
     headers::secure(response.headers_mut(), class, app.issuer.is_https());
     let status = response.status().as_u16();
-    let millis = app.clock.now().since(line.started).as_millis();
+    let took = app.clock.now().since(line.started);
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let Line { method, path, .. } = line;
+    let client = line.client.get();
     let network = trace.network.as_deref().unwrap_or("unknown");
     let reference = &trace.reference;
+    if let Some(failure) = &failure {
+        app.metrics.refused(failure.reason());
+    }
     match &failure {
         Some(failure) if failure.is_ours() => tracing::error!(
-            %method, path, status, millis, reference, network, error = failure.detail(), "request failed"
+            %method, path, status, millis, reference, network, client, error = failure.detail(), "request failed"
         ),
         Some(failure) => tracing::info!(
-            %method, path, status, millis, reference, network, why = failure.detail(), "request refused"
+            %method, path, status, millis, reference, network, client, why = failure.detail(), "request refused"
         ),
-        None => tracing::info!(%method, path, status, millis, reference, network, "request"),
+        None => tracing::info!(
+            %method, path, status, millis, reference, network, client, "request"
+        ),
     }
     response
 }

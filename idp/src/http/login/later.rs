@@ -30,6 +30,7 @@ pub(super) async fn busy(
         Some(shown) => shown,
         None => super::due(ask, name).await?,
     };
+    app.metrics.refused("busy");
     page(app, ask, &shown, (email, Voice::of(app, ask).busy()), retry_after)
 }
 
@@ -45,6 +46,7 @@ pub(super) fn failed(
     let (Some(retry_after), Some(shown)) = (failure.retry_after(), shown) else {
         return Err(failure);
     };
+    app.metrics.refused(failure.reason());
     let reference = &ask.cx.trace.reference;
     tracing::error!(reference, error = failure.detail(), "a password could not be judged");
     page(app, ask, &shown, (email, Voice::of(app, ask).away(reference)), retry_after)

@@ -25,7 +25,7 @@ const UNCACHED: [(HeaderName, &str); 2] =
     [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
 
 pub(in crate::http) async fn post(
-    State(_): State<App>,
+    State(app): State<App>,
     headers: HeaderMap,
     mut ask: Ask,
     Form(params): Form,
@@ -44,7 +44,10 @@ pub(in crate::http) async fn post(
             });
             (UNCACHED, Json(body)).into_response()
         }
-        Err(error) => refused(&error),
+        Err(error) => {
+            app.metrics.refused(error.error);
+            refused(&error)
+        }
     })
 }
 

@@ -1,0 +1,61 @@
+//! Telling whoever counts: each event of the trail, once it is committed.
+//!
+//! ```text
+//! audit::record ─▶ row in the transaction ─▶ commit ─▶ Observer::recorded
+//!                                        └─▶ rollback ─▶ nothing
+//! ```
+//!
+//! So a counter says what the trail says, and this crate knows nothing of metrics.
+
+use std::{
+    fmt::Debug,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use crate::audit::Event;
+
+/// An event that is in the trail.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// What.
+    pub event: Event,
+    /// How it ended, in the words of the trail.
+    pub outcome: String,
+    /// Through which client; only a registered one.
+    pub client: Option<String>,
+    /// How long it took a person or a mail to get there, where that is known.
+    pub after: Option<Duration>,
+    /// By which grant type tokens were issued.
+    pub grant_type: Option<&'static str>,
+}
+
+/// Whoever counts.
+pub trait Observer: Debug + Send + Sync {
+    /// An event was committed. Called on the path of a request: it must not wait.
+    fn recorded(&self, recorded: &Recorded);
+}
+
+/// Counts nothing: for commands.
+#[derive(Clone, Copy, Debug)]
+pub struct Nobody;
+
+impl Observer for Nobody {
+    fn recorded(&self, _: &Recorded) {}
+}
+
+/// The client of a request, for its line in the log: known once a flow has looked it up, and then a registered one.
+#[derive(Clone, Debug, Default)]
+pub struct Named(Arc<OnceLock<String>>);
+
+impl Named {
+    pub(crate) fn set(&self, client: &str) {
+        self.0.get_or_init(|| client.to_owned());
+    }
+
+    /// The client, if a flow has found one.
+    #[must_use]
+    pub fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+}

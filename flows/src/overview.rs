@@ -1,0 +1,66 @@
+//! What an operator watches besides events: how much waits, how near the guess budget is, how old the keys are.
+
+use store::{
+    Timestamp,
+    check::Check,
+    job::{Backlog, Lane},
+    signing_key::SigningKeyRow,
+    throttle::Kind,
+};
+
+use crate::{Cx, Result};
+
+/// Jobs of a lane that are counted at most: a longer queue is shown as this long.
+const MOST_COUNTED: i64 = 100_000;
+
+/// Wrong codes on the whole site in 24 hours that are expected to let 0.01 strangers in (decision 4).
+const GUESSES: i64 = 10_000;
+
+/// Everything at one moment.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// When it was read.
+    pub at: Timestamp,
+    /// What waits, by lane.
+    pub backlogs: Vec<(Lane, Backlog)>,
+    /// The guess budget.
+    pub guesses: Guesses,
+    /// Signing keys, oldest first, without their sealed part.
+    pub keys: Vec<SigningKeyRow>,
+    /// What was found when the data was compared with what must always hold.
+    pub checks: Vec<Check>,
+}
+
+/// The site's guess budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guesses {
+    /// Wrong codes in its window.
+    pub spent: i64,
+    /// Wrong codes from which on it is exceeded.
+    pub limit: i64,
+}
+
+/// Reads it, in a handful of statements. For whoever keeps it for some seconds: never once for each request.
+pub async fn read(cx: &Cx) -> Result<Overview> {
+    let mut backlogs = Vec::new();
+    let mut conn = cx.db.read().await?;
+    for lane in Lane::ALL {
+        backlogs.push((lane, store::job::backlog(&mut conn, lane, MOST_COUNTED, cx.now).await?));
+    }
+    let checks = store::check::all(&mut conn).await?;
+    drop(conn);
+    let mut keys = crate::signing_keys::list(cx).await?;
+    for key in &mut keys {
+        key.sealed.clear();
+    }
+    Ok(Overview { at: cx.now, backlogs, guesses: guesses(cx).await?, keys, checks })
+}
+
+/// The guess budget: a quota of 24 hours that begins with its first wrong code.
+pub async fn guesses(cx: &Cx) -> Result<Guesses> {
+    let mut conn = cx.db.read().await?;
+    let day = std::time::Duration::from_hours(24);
+    let row = store::throttle::read(&mut conn, b"site", Kind::SiteCode).await?;
+    let spent = row.filter(|row| row.since > cx.now.minus(day)).map_or(0, |row| row.spent);
+    Ok(Guesses { spent, limit: GUESSES })
+}

@@ -1,0 +1,82 @@
+//! The invariant, looked for in the data: once a day every grant is compared with the sign-in behind it.
+//!
+//! ```text
+//! due? ─▶ batches of grants, by id ─▶ none unproven ─▶ the result is kept
+//!                                  └▶ some ─▶ the result is kept, and they are in the trail: somebody must come
+//! ```
+//!
+//! No token leaves without a completed second step: types, the schema and an exhaustive search hold that. This is what
+//! would tell that all three were got round, by a restored backup or by a hand in the database.
+
+use std::time::Duration;
+
+use store::{GrantId, check::Check};
+
+use crate::{Cx, Result, audit};
+
+/// Name of the result.
+pub const CHECK: &str = "unproven_grants";
+/// How often it is made.
+const EVERY: Duration = Duration::from_hours(24);
+/// Grants of one batch, which is one short read.
+const BATCH: i64 = 5_000;
+/// Clocks of two replicas may differ by this many milliseconds, so that a grant may look older than its sign-in.
+const SLACK: i64 = 5_000;
+/// Grants that are named in the trail; the number says how many there are.
+const NAMED: usize = 20;
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Grants that were looked at.
+    pub looked_at: u64,
+    /// How many are unproven.
+    pub unproven: i64,
+}
+
+/// Compares, unless that was done within a day; says what was found, if it did.
+pub async fn daily(cx: &Cx) -> Result<Option<Found>> {
+    let mut conn = cx.db.read().await?;
+    let last = store::check::all(&mut conn).await?.into_iter().find(|check| check.name == CHECK);
+    drop(conn);
+    if last.is_some_and(|last| cx.now.since(last.checked_at) < EVERY) {
+        return Ok(None);
+    }
+    now(cx).await.map(Some)
+}
+
+/// Compares every grant with its sign-in.
+pub async fn now(cx: &Cx) -> Result<Found> {
+    let (mut after, mut looked_at, mut unproven) = (None, 0, Vec::new());
+    loop {
+        let mut conn = cx.db.read().await?;
+        let batch = store::grant::look(&mut conn, after, BATCH, SLACK).await?;
+        drop(conn);
+        looked_at += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        after = batch.last().map(|grant| grant.id);
+        unproven.extend(batch.iter().filter(|grant| grant.unproven).map(|grant| grant.id));
+        if i64::try_from(batch.len()).unwrap_or(i64::MAX) < BATCH {
+            break;
+        }
+    }
+    let found = Found { looked_at, unproven: i64::try_from(unproven.len()).unwrap_or(i64::MAX) };
+    keep(cx, &found, &unproven).await?;
+    Ok(found)
+}
+
+async fn keep(cx: &Cx, found: &Found, grants: &[GrantId]) -> Result<()> {
+    let check = Check { name: CHECK.to_owned(), checked_at: cx.now, found: found.unproven };
+    cx.db
+        .write(async |tx| {
+            store::check::put(tx, &check).await?;
+            if grants.is_empty() {
+                return Ok(());
+            }
+            let named: Vec<_> = grants.iter().take(NAMED).collect();
+            let entry = audit::Entry::new(audit::Event::UnprovenGrants)
+                .outcome("found")
+                .detail(serde_json::json!({ "count": found.unproven, "grants": named }));
+            audit::record(cx, tx, entry).await
+        })
+        .await
+}

@@ -1,0 +1,65 @@
+//! A value that is found out once for everybody who asks within a while: probes and scrapes must not load the database.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::clock::{Clock, Stopwatch};
+
+/// A value, kept for a while. Whoever asks while it is being found out waits for the same one.
+#[derive(Debug)]
+pub(crate) struct Cached<T> {
+    keep: Duration,
+    kept: Mutex<Option<(Stopwatch, T)>>,
+}
+
+impl<T: Clone> Cached<T> {
+    pub(crate) fn new(keep: Duration) -> Self {
+        Self { keep, kept: Mutex::new(None) }
+    }
+
+    /// The kept value, or else what `find` finds.
+    pub(crate) async fn get(&self, clock: &Clock, find: impl Future<Output = T>) -> T {
+        let mut kept = self.kept.lock().await;
+        if let Some((since, value)) = kept.as_ref()
+            && since.elapsed() < self.keep
+        {
+            return value.clone();
+        }
+        let value = find.await;
+        *kept = Some((clock.stopwatch(), value.clone()));
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_cost_one_answer() {
+        let (cached, asked) = (Cached::new(Duration::from_mins(1)), AtomicU32::new(0));
+        let clock = Clock::system();
+        let ask = || {
+            cached.get(&clock, async {
+                tokio::task::yield_now().await;
+                asked.fetch_add(1, Ordering::Relaxed)
+            })
+        };
+        assert_eq!(join_all((0..50).map(|_| ask())).await, vec![0; 50]);
+        assert_eq!((ask().await, asked.load(Ordering::Relaxed)), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_for_no_time_is_asked_for_each_time() {
+        let (cached, clock) = (Cached::new(Duration::ZERO), Clock::system());
+        assert_eq!(
+            (cached.get(&clock, async { 1 }).await, cached.get(&clock, async { 2 }).await),
+            (1, 2)
+        );
+    }
+}

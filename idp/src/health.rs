@@ -1,0 +1,104 @@
+//! Whether what this replica rests on is there: asked once a second at most, however many probes and scrapes come.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::{
+    app::App,
+    cached::Cached,
+    skew::{self, MOST_SKEW},
+};
+
+/// How long an answer is kept.
+const KEPT: Duration = Duration::from_secs(1);
+/// How long a sign of life may take. A frozen server gives none, and a probe must not hang with it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    /// The database, or why it is not to be used.
+    pub(crate) database: Result<Database, String>,
+    /// How long Redis took, or why it is away; nothing when counters are kept in memory.
+    pub(crate) redis: Option<Result<Duration, String>>,
+}
+
+/// A database that answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// By how many milliseconds its clock is ahead of ours.
+    pub(crate) ahead_millis: i64,
+    /// Whether its schema is that of this build.
+    pub(crate) migrated: bool,
+}
+
+impl Report {
+    /// Ready: the database answers, is migrated, and its clock is ours. Redis away is told, but limits fall back, so it
+    /// is no reason to send nobody here.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.database().is_ok()
+    }
+
+    /// What stands in the way of using the database.
+    pub(crate) fn database(&self) -> Result<(), String> {
+        let database = self.database.as_ref().map_err(Clone::clone)?;
+        if !database.migrated {
+            return Err("the schema is older than this build: run `idp migrate`".to_owned());
+        }
+        let skew = Duration::from_millis(database.ahead_millis.unsigned_abs());
+        if skew > MOST_SKEW {
+            return Err(format!("the clock of the database differs by {} ms", skew.as_millis()));
+        }
+        Ok(())
+    }
+}
+
+/// Asks, and keeps the answer for a second.
+#[derive(Debug)]
+pub struct Health(Cached<Report>);
+
+impl Default for Health {
+    fn default() -> Self {
+        Self(Cached::new(KEPT))
+    }
+}
+
+impl Health {
+    /// What was found within the last second.
+    pub(crate) async fn report(&self, app: &App) -> Report {
+        let find = async {
+            let (database, redis) = tokio::join!(database(app), redis(app));
+            Report { database, redis }
+        };
+        self.0.get(&app.clock, find).await
+    }
+}
+
+async fn database(app: &App) -> Result<Database, String> {
+    let ask = async {
+        let migrated = app.db.migrated().await?;
+        let watch = app.clock.stopwatch();
+        let ahead_millis = skew::ahead(&app.db, || app.clock.now()).await?;
+        let took = watch.elapsed();
+        Ok(Database { took, ahead_millis, migrated })
+    };
+    match timeout(PATIENCE, ask).await {
+        Ok(answer) => answer.map_err(|error: store::Error| error.to_string()),
+        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+    }
+}
+
+async fn redis(app: &App) -> Option<Result<Duration, String>> {
+    if !app.ephemeral.is_shared() {
+        return None;
+    }
+    let watch = app.clock.stopwatch();
+    Some(match timeout(PATIENCE, app.ephemeral.probe()).await {
+        Ok(Ok(())) => Ok(watch.elapsed()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+    })
+}

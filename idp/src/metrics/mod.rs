@@ -1,0 +1,202 @@
+//! What is counted and measured, and how it is shown at `/metrics` (OpenMetrics text).
+//!
+//! ```text
+//! a request is answered ─────────▶ requests, refusals         (http/layer/around.rs)
+//! an event is committed ─────────▶ steps, codes, tokens       (flows::observe)
+//! a mail or a task has ended ────▶ attempts, tasks            (jobs)
+//! somebody scrapes ──────────────▶ what waits, what is up     (scrape.rs, kept for some seconds)
+//! ```
+
+pub mod list;
+mod pool;
+mod scrape;
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use axum::http::{Method, StatusCode};
+use flows::{
+    audit::Event,
+    observe::{Observer, Recorded},
+    overview::Overview,
+};
+use keys::Hasher;
+use prometheus_client::{metrics::info::Info, registry::Registry};
+use store::job::Lane;
+use tokio::sync::Mutex;
+
+use self::list::{Families, Label};
+use crate::{cached::Cached, http::routes::Route};
+
+/// What the build says of itself.
+const BUILD_HELP: &str = "The version that runs";
+/// How long what was read from the database for a scrape is kept.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// How a mail's attempt ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum MailEnd {
+    /// The mail server took it.
+    Accepted,
+    /// It is tried again.
+    Again,
+    /// It was given up.
+    GivenUp,
+    /// It was not worth sending any more.
+    NotNeeded,
+    /// It could not be read or written down; its lease brings it back.
+    Failed,
+}
+
+/// The metrics of a replica.
+pub struct Metrics {
+    registry: Registry,
+    families: Families,
+    hasher: Hasher,
+    overview: Cached<Option<Overview>>,
+    /// One scrape at a time: what is of the moment is put in before it is shown.
+    scraping: Mutex<()>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics(..)")
+    }
+}
+
+const fn label(name: &'static str, value: &'static str) -> Label {
+    (name, Cow::Borrowed(value))
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new(hasher: Hasher) -> Self {
+        let mut registry = Registry::with_prefix("vestibule");
+        let families = Families::register(&mut registry);
+        registry.register_collector(Box::new(pool::Waits(hasher.clone())));
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", BUILD_HELP, build);
+        let (overview, scraping) = (Cached::new(KEPT), Mutex::new(()));
+        Self { registry, families, hasher, overview, scraping }
+    }
+
+    /// A request was answered; no route is a path that none has.
+    pub(crate) fn answered(
+        &self,
+        route: Option<&Route>,
+        method: &Method,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        let path = route.map_or("none", |route| route.path);
+        let class = route.map_or("none", |route| route.class.as_str());
+        let requests = &self.families.requests;
+        requests
+            .get_or_create(&[
+                label("route", path),
+                label("class", class),
+                label("method", known_method(method)),
+                ("status", status_text(status)),
+            ])
+            .inc();
+        let times = self.families.request_seconds.get_or_create(&[label("route", path)]);
+        times.observe(took.as_secs_f64());
+    }
+
+    /// A request was refused or failed, for a reason of a list of ours.
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.families.refusals.get_or_create(&[label("reason", reason)]).inc();
+    }
+
+    /// An attempt at a mail has ended.
+    pub(crate) fn mail(&self, lane: Lane, end: MailEnd) {
+        let outcome = match end {
+            MailEnd::Accepted => "accepted",
+            MailEnd::Again => "again",
+            MailEnd::GivenUp => "given_up",
+            MailEnd::NotNeeded => "not_needed",
+            MailEnd::Failed => "failed",
+        };
+        let labels = [label("lane", lane.as_str()), label("outcome", outcome)];
+        self.families.mail_attempts.get_or_create(&labels).inc();
+    }
+
+    /// Work that comes round was done, or failed.
+    pub(crate) fn task(&self, task: &'static str, done: bool) {
+        let outcome = if done { "done" } else { "failed" };
+        let labels = [label("task", task), label("outcome", outcome)];
+        self.families.tasks.get_or_create(&labels).inc();
+    }
+
+    /// The live snapshot could not be read again.
+    pub(crate) fn snapshot_failed(&self) {
+        self.families.snapshot_failures.inc();
+    }
+
+    fn step(&self, step: &'static str, outcome: &str) {
+        let labels = [label("step", step), ("outcome", Cow::Owned(outcome.to_owned()))];
+        self.families.steps.get_or_create(&labels).inc();
+    }
+
+    fn tokens(&self, recorded: &Recorded) {
+        let client = recorded.client.clone().unwrap_or_default();
+        let grant_type = recorded.grant_type.unwrap_or("unknown");
+        let labels = [("client", Cow::Owned(client)), label("grant_type", grant_type)];
+        self.families.tokens.get_or_create(&labels).inc();
+    }
+}
+
+/// Methods that a stranger makes up are one.
+pub(crate) fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The frequent ones cost no memory.
+fn status_text(status: StatusCode) -> Cow<'static, str> {
+    match status.as_u16() {
+        200 => Cow::Borrowed("200"),
+        303 => Cow::Borrowed("303"),
+        400 => Cow::Borrowed("400"),
+        429 => Cow::Borrowed("429"),
+        503 => Cow::Borrowed("503"),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+impl Observer for Metrics {
+    fn recorded(&self, recorded: &Recorded) {
+        let Recorded { event, outcome, after, .. } = recorded;
+        let labels = [label("event", event.as_str()), ("outcome", Cow::Owned(outcome.to_owned()))];
+        self.families.events.get_or_create(&labels).inc();
+        match event {
+            Event::PasswordChecked => self.step("password", outcome),
+            Event::CodeRequested => self.step("code_request", outcome),
+            Event::CodeAccepted => self.step("code_mail", "accepted"),
+            Event::CodeChecked => self.step("code", outcome),
+            Event::ConsentGiven => self.step("consent", "given"),
+            Event::ConsentRefused => self.step("consent", "refused"),
+            Event::SignedIn => self.step("completed", outcome),
+            Event::AttemptCancelled => self.step("cancelled", outcome),
+            Event::SequenceFailed => self.step("out_of_turn", outcome),
+            Event::TokensIssued => self.tokens(recorded),
+            _ => {}
+        }
+        match (event, after) {
+            (Event::CodeChecked, Some(after)) => {
+                let labels = [("outcome", Cow::Owned(outcome.to_owned()))];
+                let delay = self.families.code_delay.get_or_create(&labels);
+                delay.observe(after.as_secs_f64());
+            }
+            (Event::CodeAccepted, Some(after)) => {
+                self.families.mail_seconds.get_or_create(&[]).observe(after.as_secs_f64());
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A scrape: what is of the moment is read (or kept from a moment ago), put in, and everything is written out.
+//!
+//! What cannot be read is left out, so that nobody looks at figures of yesterday.
+
+use std::{borrow::Cow, time::Duration};
+
+use flows::{overview::Overview, proof};
+use tokio::time::timeout;
+
+use super::{Metrics, label};
+use crate::{
+    app::App,
+    health::{Database, Report},
+};
+
+/// How long the database may take to tell what is shown.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Metrics {
+    /// Everything, as OpenMetrics text.
+    pub(crate) async fn scrape(&self, app: &App) -> Result<String, std::fmt::Error> {
+        let _one = self.scraping.lock().await;
+        let report = app.health.report(app).await;
+        self.show_health(&report);
+        self.show_pools(app);
+        let overview = self.overview.get(&app.clock, overview(app)).await;
+        self.show_overview(app, overview.as_ref());
+        let window = app.live.snapshot().settings.code_window;
+        self.families.code_window.set(window.as_secs_f64());
+        let mut text = String::with_capacity(16 * 1024);
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    fn show_health(&self, report: &Report) {
+        let families = &self.families;
+        families.ready.set(truth(report.is_ready()));
+        families.database_seconds.clear();
+        families.database_skew.clear();
+        families.redis_up.clear();
+        families.redis_seconds.clear();
+        families.database_up.set(truth(report.database.is_ok()));
+        if let Ok(Database { took, ahead_millis, .. }) = &report.database {
+            families.database_seconds.get_or_create(&[]).set(took.as_secs_f64());
+            families.database_skew.get_or_create(&[]).set(number(*ahead_millis) / 1_000.0);
+        }
+        if let Some(redis) = &report.redis {
+            families.redis_up.get_or_create(&[]).set(truth(redis.is_ok()));
+            if let Ok(took) = redis {
+                families.redis_seconds.get_or_create(&[]).set(took.as_secs_f64());
+            }
+        }
+    }
+
+    fn show_pools(&self, app: &App) {
+        let families = &self.families;
+        for pool in app.db.pools() {
+            for (state, count) in [("used", pool.used), ("idle", pool.idle), ("most", pool.most)] {
+                let labels = [label("pool", pool.name), label("state", state)];
+                families.database_connections.get_or_create(&labels).set(f64::from(count));
+            }
+        }
+        let load = self.hasher.load();
+        for (state, slots, queue) in
+            [("used", load.used, load.waiting), ("most", load.slots, load.places)]
+        {
+            let labels = [label("state", state)];
+            families.hashing_slots.get_or_create(&labels).set(count(slots));
+            families.hashing_queue.get_or_create(&labels).set(count(queue));
+        }
+        let history = load.history;
+        for (reason, so_far) in [("full", history.full), ("waited", history.waited_in_vain)] {
+            let refused = families.hashing_refused.get_or_create(&[label("reason", reason)]);
+            refused.inner().store(so_far, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    fn show_overview(&self, app: &App, overview: Option<&Overview>) {
+        let families = &self.families;
+        families.mail_jobs.clear();
+        families.mail_age.clear();
+        families.key_age.clear();
+        let Some(overview) = overview else { return };
+        for (lane, backlog) in &overview.backlogs {
+            let due = backlog.open - backlog.resting;
+            for (state, jobs) in [("due", due), ("resting", backlog.resting)] {
+                let labels = [label("lane", lane.as_str()), label("state", state)];
+                families.mail_jobs.get_or_create(&labels).set(number(jobs));
+            }
+            let age = backlog.oldest.map_or(Duration::ZERO, |oldest| overview.at.since(oldest));
+            families.mail_age.get_or_create(&[label("lane", lane.as_str())]).set(age.as_secs_f64());
+        }
+        families.guesses.set(number(overview.guesses.spent));
+        families.guesses_limit.set(number(overview.guesses.limit));
+        for key in &overview.keys {
+            let text = |text: &str| Cow::Owned(text.to_owned());
+            let labels = [("kid", text(&key.id)), ("algorithm", text(&key.algorithm))];
+            let age = app.clock.now().since(key.created_at);
+            families.key_age.get_or_create(&labels).set(age.as_secs_f64());
+        }
+        if let Some(check) = overview.checks.iter().find(|check| check.name == proof::CHECK) {
+            families.unproven.set(number(check.found));
+            families.unproven_at.set(number(check.checked_at.millis()) / 1_000.0);
+        }
+    }
+}
+
+async fn overview(app: &App) -> Option<Overview> {
+    match timeout(PATIENCE, flows::overview::read(&app.system_cx("metrics"))).await {
+        Ok(Ok(overview)) => Some(overview),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "what waits could not be read for the metrics");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("what waits could not be read for the metrics in time");
+            None
+        }
+    }
+}
+
+fn truth(truth: bool) -> f64 {
+    if truth { 1.0 } else { 0.0 }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown, not computed with")]
+fn number(number: i64) -> f64 {
+    number as f64
+}
+
+fn count(count: usize) -> f64 {
+    number(i64::try_from(count).unwrap_or(i64::MAX))
+}

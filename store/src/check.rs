@@ -1,0 +1,33 @@
+//! What was found when the data was last compared with what must always hold.
+
+use sqlx::FromRow;
+
+use crate::{Result, Sql, Timestamp};
+
+/// The last result of one comparison.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Check {
+    /// Which comparison.
+    pub name: String,
+    /// When it was made.
+    pub checked_at: Timestamp,
+    /// Rows that must not exist.
+    pub found: i64,
+}
+
+/// The last results of all comparisons.
+pub async fn all(sql: &mut impl Sql) -> Result<Vec<Check>> {
+    sql.q("SELECT name, checked_at, found FROM checks ORDER BY name").all().await
+}
+
+/// Keeps a result, in the place of an older one.
+pub async fn put(sql: &mut impl Sql, check: &Check) -> Result<()> {
+    sql.q("INSERT INTO checks (name, checked_at, found) VALUES ($1, $2, $3)
+           ON CONFLICT (name) DO UPDATE SET checked_at = $2, found = $3 WHERE checks.checked_at <= $2")
+        .bind(&check.name)
+        .bind(check.checked_at)
+        .bind(check.found)
+        .exec()
+        .await?;
+    Ok(())
+}

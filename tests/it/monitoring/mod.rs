@@ -1,0 +1,6 @@
+//! What operators see: figures, readiness, traces, the line of each request, and that the documents say what there is.
+
+mod figures;
+mod lines;
+mod proof;
+mod ready;

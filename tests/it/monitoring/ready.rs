@@ -1,0 +1,94 @@
+//! `/readyz`: no request goes where it cannot be served.
+
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use vestibule_tests::{
+    app::TestApp,
+    mailbox::Mailbox,
+    on_both_engines,
+    own::{OwnPostgres, Stop},
+    proc::{Proc, idp, run},
+    served,
+    tls::private,
+};
+
+async fn ready(ops: &str) -> (u16, Value) {
+    let answer = reqwest::get(format!("http://{ops}/readyz")).await.expect("it answers");
+    (answer.status().as_u16(), answer.json().await.expect("JSON"))
+}
+
+/// Waits until it is, or is no longer, ready; returns what it said and after how long.
+async fn until(ops: &str, wanted: u16) -> (Value, Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_mins(1) {
+        let (status, said) = ready(ops).await;
+        if status == wanted {
+            return (said, begun.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("not {wanted} within a minute");
+}
+
+on_both_engines! {
+    /// Codes, sessions and leases are compared with the clock: a replica whose clock is wrong gets no requests.
+    async fn a_clock_that_is_off_is_not_ready(engine) {
+        let app = TestApp::start(engine).await;
+        let ops = app.first().ops.to_string();
+        assert_eq!(ready(&ops).await.0, 200);
+        app.clock.advance(Duration::from_secs(3));
+        let (said, _) = until(&ops, 503).await;
+        assert!(said["database"].as_str().unwrap().contains("clock of the database differs by"), "{said}");
+        app.clock.set(idp::clock::Clock::system().now());
+        until(&ops, 200).await;
+    }
+}
+
+/// A free address of this machine.
+fn free() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_postgresql_is_not_ready_and_comes_back_by_itself() {
+    let (postgres, mail) = (OwnPostgres::start(), Mailbox::start().await);
+    let (folder, ops) = (TempDir::new().unwrap(), free());
+    let root = folder.path().join("root.key");
+    private(&root, [7; 32]);
+    let issuer = format!("http://localhost:{}", free().rsplit(':').next().unwrap());
+    let text = served::config(&issuer, &postgres.url(None), None, &mail, &root);
+    let file = folder.path().join("idp.toml");
+    std::fs::write(&file, text).unwrap();
+    let command = |name: &str| {
+        let mut command = idp();
+        command.args([name, "--config"]).arg(&file).env("IDP__LISTEN__OPS", &ops);
+        command
+    };
+    run(command("migrate"), "").await;
+    let mut serve = Proc::spawn(command("serve"));
+    while reqwest::get(format!("http://{ops}/healthz")).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(ready(&ops).await.0, 200, "{}", serve.output());
+    postgres.stop(Stop::Fast);
+    let (said, after) = until(&ops, 503).await;
+    println!("stopped: not ready after {} ms: {said}", after.as_millis());
+    // Alive all the same: nobody gains by a restart, and no figure is one of yesterday.
+    assert_eq!(reqwest::get(format!("http://{ops}/healthz")).await.unwrap().status(), 200);
+    let figures =
+        reqwest::get(format!("http://{ops}/metrics")).await.unwrap().text().await.unwrap();
+    for line in ["vestibule_ready 0.0", "vestibule_database_up 0.0"] {
+        assert!(figures.contains(line), "{figures}");
+    }
+    assert!(!figures.contains("vestibule_database_clock_skew_seconds "), "{figures}");
+    postgres.up();
+    let (_, after) = until(&ops, 200).await;
+    println!("started: ready after {} ms", after.as_millis());
+    assert!(serve.terminate().await.success());
+    postgres.stop(Stop::Fast);
+}
