@@ -1,8 +1,9 @@
 //! The only HTTP client.
 //!
-//! It has two users. The demo portal of `dev` talks to its provider on the same machine: so that client speaks to this
-//! machine alone, with no root certificates to load. `doctor` reads the discovery document of our own issuer, as clients
-//! do. Neither follows a redirect or a proxy of the environment, so no answer leads it anywhere.
+//! Three use it. The demo portal of `dev` talks to its provider on the same machine: so that client speaks to this machine
+//! alone, with no root certificates to load. `doctor` reads the discovery document of our own issuer, as clients do. Traces
+//! go to the collector that the operator names. None follows a redirect or a proxy of the environment, so no answer leads
+//! it anywhere.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -30,6 +31,21 @@ enum Reach {
     Machine,
     /// Wherever its caller says, which is never what a stranger says.
     Anywhere,
+}
+
+/// A client for the collector of traces: the one server elsewhere that an operator names.
+///
+/// # Errors
+/// The HTTP library cannot start.
+pub(crate) fn collector() -> Result<reqwest::Client, FetchError> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one client")]
+    let builder = reqwest::Client::builder();
+    Ok(builder
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(Duration::from_secs(5))
+        .build()?)
 }
 
 /// A request that was not made, or an answer that was not read.

@@ -4,16 +4,22 @@
 //! crates; libraries speak from `warn` up only, because at `debug` some of them write what passes
 //! through them: addresses, headers, mail.
 
+pub mod traces;
+
 use std::io;
 
 use tracing::Subscriber;
 use tracing::subscriber::SetGlobalDefaultError;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::time::FormatTime;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::clock::{Clock, rfc3339};
 use crate::config::{LogConfig, LogFormat, LogLevel};
+
+use self::traces::Traces;
 
 /// Our own crates, which follow the configured level.
 const OURS: [&str; 4] = ["store", "keys", "flows", "idp"];
@@ -25,6 +31,34 @@ const OURS: [&str; 4] = ["store", "keys", "flows", "idp"];
 pub fn init(log: &LogConfig, clock: Clock) -> Result<(), SetGlobalDefaultError> {
     let subscriber = subscriber(log, clock, io::stderr);
     tracing::subscriber::set_global_default(subscriber)
+}
+
+/// The same, and spans to a collector.
+///
+/// # Errors
+/// The log was started before.
+pub fn init_traced(
+    log: &LogConfig,
+    clock: Clock,
+    traces: Option<&Traces>,
+) -> Result<(), SetGlobalDefaultError> {
+    match traces {
+        None => init(log, clock),
+        Some(traces) => tracing::subscriber::set_global_default(traced(log, clock, traces)),
+    }
+}
+
+fn traced(log: &LogConfig, clock: Clock, traces: &Traces) -> Box<dyn Subscriber + Send + Sync> {
+    let spans = Targets::new().with_target(traces::TARGET, tracing::Level::INFO);
+    let registry = tracing_subscriber::registry().with(traces.layer().with_filter(spans));
+    let lines = fmt::layer().with_writer(io::stderr).with_timer(Stamp(clock)).with_ansi(false);
+    match log.format {
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_span_list(false);
+            Box::new(registry.with(lines.with_filter(filter(log.level))))
+        }
+        LogFormat::Text => Box::new(registry.with(lines.with_filter(filter(log.level)))),
+    }
 }
 
 /// The same log into any writer: what a test reads back.

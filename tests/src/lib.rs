@@ -6,6 +6,7 @@ pub mod app;
 pub mod backup;
 pub mod browser;
 pub mod client;
+pub mod collector;
 pub mod crowd;
 pub mod db;
 pub mod http;

@@ -18,7 +18,7 @@ use crate::{
     http::routes,
     mail::smtp::Mailer,
     serve::{self, Alone, Site, Stop, Tls},
-    telemetry,
+    telemetry::{self, traces::Traces},
 };
 
 /// Run the provider.
@@ -33,7 +33,8 @@ impl Serve {
     pub(super) async fn run(self) -> Done {
         let config = load(self.config.as_deref())?;
         let clock = Clock::system();
-        telemetry::init(&config.log, clock.clone())?;
+        let traces = Traces::start(&config.telemetry)?;
+        telemetry::init_traced(&config.log, clock.clone(), traces.as_ref())?;
         refuse(&config, &clock)?;
         let tls = config.tls.as_ref().map(|files| Tls::load(files, clock.now())).transpose()?;
         let stop = Stop::signals()?;
@@ -62,6 +63,9 @@ impl Serve {
             "serving"
         );
         serve::run(app, site, config.shutdown, stop).await?;
+        if let Some(traces) = traces {
+            traces.finish().await;
+        }
         tracing::info!("stopped");
         Ok(())
     }

@@ -23,6 +23,7 @@ mod reader;
 mod secret;
 mod shutdown;
 mod smtp;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -44,6 +45,7 @@ pub use proxies::ProxiesConfig;
 pub use secret::Secret;
 pub use shutdown::ShutdownConfig;
 pub use smtp::{SmtpConfig, SmtpCredentials, SmtpTls};
+pub use telemetry::TelemetryConfig;
 pub use tls::TlsConfig;
 
 use reader::Reader;
@@ -77,6 +79,8 @@ pub struct Config {
     pub brand: BrandConfig,
     /// How the program reports.
     pub log: LogConfig,
+    /// Where traces go.
+    pub telemetry: TelemetryConfig,
     /// How the program stops.
     pub shutdown: ShutdownConfig,
 }
@@ -115,6 +119,7 @@ impl Config {
         let hashing = HashingConfig::read(reader);
         let proxies = ProxiesConfig::read(reader);
         let log = LogConfig::read(reader);
+        let telemetry = TelemetryConfig::read(reader);
         let shutdown = ShutdownConfig::read(reader);
         Some(Self {
             issuer: issuer?,
@@ -130,6 +135,7 @@ impl Config {
             proxies: proxies?,
             brand: brand?,
             log: log?,
+            telemetry: telemetry?,
             shutdown: shutdown?,
         })
     }

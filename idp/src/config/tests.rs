@@ -46,6 +46,9 @@ time_zone = "Pacific/Chatham"
 [log]
 format = "text"
 level = "debug"
+[telemetry]
+otlp_endpoint = "http://collector.internal:4318"
+sample_ratio = 0.25
 [shutdown]
 delay = "5s"
 grace = "1m 30s"
@@ -160,6 +163,9 @@ fn a_whole_file_is_read() {
         streams: 100,
     };
     assert_eq!(config.limits, limits);
+    let endpoint = config.telemetry.otlp_endpoint.as_ref().map(url::Url::as_str);
+    assert_eq!(endpoint, Some("http://collector.internal:4318/"));
+    assert_eq!(config.telemetry.sample_ratio.to_string(), "0.25");
 }
 
 #[test]
@@ -328,6 +334,21 @@ fn each_wrong_value_names_its_key() {
             "IDP__BRAND__NAME",
             "https://health.example",
             "brand.name: `https://health.example` would make",
+        ),
+        (
+            "IDP__TELEMETRY__OTLP_ENDPOINT",
+            "collector:4318",
+            "telemetry.otlp_endpoint: is not the address of a collector",
+        ),
+        (
+            "IDP__TELEMETRY__OTLP_ENDPOINT",
+            "http://u:p@c:1",
+            "telemetry.otlp_endpoint: is not the address of a collector",
+        ),
+        (
+            "IDP__TELEMETRY__SAMPLE_RATIO",
+            "2",
+            "telemetry.sample_ratio: `2` is not a share from 0 to 1",
         ),
         ("IDP__LOG__FORMAT", "xml", "log.format: `xml` is not one of"),
         ("IDP__SHUTDOWN__GRACE", "0s", "shutdown.grace: `0s` is out of range; use 1s to 10m"),

@@ -10,6 +10,8 @@ use tokio::{
     time::timeout,
 };
 
+use tracing::Instrument;
+
 use super::mail;
 use crate::app::App;
 
@@ -32,7 +34,9 @@ pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         let room = places(lane).saturating_sub(flying.len());
         for claimed in claim(&app, lane, room).await {
-            flying.spawn(mail::attempt(app.clone(), claimed));
+            let lane = lane.as_str();
+            let span = tracing::info_span!(target: "spans", "mail", otel.kind = "consumer", vestibule.lane = lane);
+            flying.spawn(mail::attempt(app.clone(), claimed).instrument(span));
         }
         let full = flying.len() >= places(lane);
         tokio::select! {

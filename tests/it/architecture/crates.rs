@@ -31,6 +31,12 @@ const NAMED_BY: [(&str, &[&str]); 18] = [
     ("reqwest", &["idp", "tests"]),
     // Types of metadata and claims; a relying party, with its HTTP client, in the demo portal and in the tests.
     ("openidconnect", &["flows", "idp/src/dev", "idp/src/fetch.rs", "tests"]),
+    ("opentelemetry", &["idp"]),
+    ("opentelemetry-http", &["idp"]),
+    ("opentelemetry-otlp", &["idp"]),
+    ("opentelemetry_sdk", &["idp"]),
+    ("tracing-opentelemetry", &["idp"]),
+    ("prometheus-client", &["idp"]),
     ("chromiumoxide", &["tests"]),
     ("hyper", &["idp/src/serve"]),
     ("hyper-util", &["idp/src/serve"]),

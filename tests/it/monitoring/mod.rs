@@ -4,3 +4,4 @@ mod figures;
 mod lines;
 mod proof;
 mod ready;
+mod traces;

@@ -10,7 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use flows::{Trace, observe::Named};
-use super::{headers, limit};
+use tracing::Instrument;
+
+use super::{headers, limit, span};
 use crate::{
     app::App,
     http::{
@@ -28,7 +30,9 @@ pub(in crate::http) async fn around(
     next: Next,
 ) -> Response {
     let (watch, method) = (app.clock.stopwatch(), request.method().clone());
-    let response = answer(&app, route, request, next).await;
+    let span = span::of(&app, route, &request);
+    let response = answer(&app, route, request, next).instrument(span.clone()).await;
+    span::ended(&span, response.status().as_u16());
     app.metrics.answered(Some(route), &method, response.status(), watch.elapsed());
     response
 }
@@ -171,6 +175,7 @@ fn finish(app: &App, class: Class, trace: &Trace, line: &Line, response: Respons
     let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let Line { method, path, .. } = line;
     let client = line.client.get();
+    span::told(&trace.reference, client);
     let network = trace.network.as_deref().unwrap_or("unknown");
     let reference = &trace.reference;
     if let Some(failure) = &failure {

@@ -3,6 +3,7 @@
 mod around;
 mod headers;
 mod limit;
+mod span;
 
 pub(super) use around::{around, fallback};
 pub(super) use headers::CSP;
