@@ -1,0 +1,171 @@
+//! The documents of monitoring say what there is, and what there is stands in them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
+
+use idp::metrics::list::METRICS;
+use serde_json::Value;
+use vestibule_tests::{app::TestApp, db::Engine, metrics::Scrape};
+
+fn read(file: &str) -> String {
+    fs::read_to_string(vestibule_tests::root().join("docs").join(file)).expect("a document")
+}
+
+/// Every name of ours in a text, as it is written.
+fn names(text: &str) -> BTreeSet<String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split(|c| !is_name(c))
+        .filter(|word| word.starts_with("vestibule_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A histogram is asked for by its parts.
+fn whole(name: &str) -> &str {
+    let parts = ["_bucket", "_count", "_sum"];
+    parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name)
+}
+
+/// Rows of the tables of metrics: name and labels.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let text = read("monitoring.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `vestibule_"));
+    rows.map(|row| {
+        let mut cells = row.split('|');
+        let name =
+            format!("vestibule_{}", cells.next().expect("a name").trim().trim_end_matches('`'));
+        let labels =
+            cells.next().expect("labels").split(',').map(|label| label.trim().trim_matches('`'));
+        (name, labels.filter(|label| !label.is_empty()).map(str::to_owned).collect())
+    })
+    .collect()
+}
+
+/// A provider after a sign-in, a wrong code, a refusal, and its first round of work.
+async fn scraped() -> Scrape {
+    let app = TestApp::start(Engine::Postgres).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    // A delay counts from the acceptance, which is written down a moment after the mail is there.
+    app.settled().await;
+    let landed = browser.code(&page, &code).await.landed(pending);
+    client.tokens(&app, &landed).await;
+    browser.get("/nothing").await;
+    for _ in 0..500 {
+        let scrape = Scrape::of(app.first()).await;
+        if scrape.value("vestibule_tasks_total", &[]) == Some(2.0) {
+            return scrape;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the work that comes round does not come");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn list_scrape_and_documents_have_the_same_metrics() {
+    let scrape = scraped().await;
+    let listed: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
+    assert_eq!(listed.len(), METRICS.len(), "a name stands twice in the list");
+    assert_eq!(scrape.names(), listed, "what is listed is shown:\n{}", scrape.text);
+    let documented = documented();
+    let rows: BTreeSet<String> = documented.keys().cloned().collect();
+    assert_eq!(rows, listed, "docs/monitoring.md has a row for each metric");
+    for (name, labels) in documented {
+        assert_eq!(scrape.labels(&name), labels, "the labels of {name} in docs/monitoring.md");
+        let samples =
+            scrape.samples().into_iter().any(|sample| whole(&sample.name) == whole(&name));
+        assert!(samples, "{name} has a value after a sign-in");
+    }
+    for file in [
+        "monitoring.md",
+        "monitoring/alerts.yaml",
+        "monitoring/alerts_test.yaml",
+        "monitoring/dashboard.json",
+    ] {
+        let unknown: Vec<_> =
+            names(&read(file)).into_iter().filter(|name| !listed.contains(whole(name))).collect();
+        assert!(unknown.is_empty(), "docs/{file} names metrics that do not exist: {unknown:?}");
+    }
+}
+
+/// Prometheus' conventions: what is measured, in base units, with the unit in the name, and a sentence for each.
+#[test]
+fn names_and_helps_are_as_prometheus_wants_them() {
+    for metric in METRICS {
+        let name = metric.name;
+        assert!(name.starts_with("vestibule_") && name == name.to_lowercase(), "{name}");
+        assert!(metric.help.len() > 15 && !metric.help.ends_with('.'), "{name}: {}", metric.help);
+        for unit in ["millis", "_ms", "minutes", "percent"] {
+            assert!(!name.contains(unit), "{name}: seconds and ratios");
+        }
+    }
+}
+
+/// A panel for each metric, or nobody looks at it.
+#[test]
+fn the_dashboard_shows_every_metric() {
+    let dashboard: Value = serde_json::from_str(&read("monitoring/dashboard.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64()).collect();
+    assert_eq!(ids.len(), panels.len(), "each panel has an id of its own");
+    let mut shown = BTreeSet::new();
+    for panel in panels.iter().filter(|panel| panel["type"] != "row") {
+        assert!(panel["description"].as_str().is_some_and(|text| text.len() > 5), "{panel}");
+        for target in panel["targets"].as_array().expect("targets") {
+            let found = names(target["expr"].as_str().expect("an expression"));
+            assert!(!found.is_empty(), "{target}");
+            shown.extend(found.iter().map(|name| whole(name).to_owned()));
+        }
+    }
+    let missing: Vec<_> =
+        METRICS.iter().map(|metric| metric.name).filter(|name| !shown.contains(*name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// Somebody is woken: the rule says what it means and what to do first, and the page lists it with its severity.
+#[test]
+fn every_alert_says_what_to_do_and_is_listed() {
+    let (rules, page, test) = (
+        read("monitoring/alerts.yaml"),
+        read("monitoring.md"),
+        read("monitoring/alerts_test.yaml"),
+    );
+    let rules: Vec<&str> = rules.split("- alert: ").skip(1).collect();
+    assert_eq!(page.matches("| `Vestibule").count(), rules.len(), "the page lists each alert once");
+    for rule in rules {
+        let name = rule.lines().next().expect("a name");
+        let value = |key: &str| {
+            let line = rule.lines().find_map(|line| line.trim().strip_prefix(key));
+            line.unwrap_or_else(|| panic!("{name} has no {key}")).trim()
+        };
+        assert!(value("runbook:").len() > 80, "{name}: what to do");
+        assert!(value("summary:").len() > 20, "{name}: what happened");
+        let severity = value("labels: { severity:").trim_end_matches([' ', '}']);
+        assert!(["page", "ticket"].contains(&severity), "{name}: {severity}");
+        assert!(
+            page.contains(&format!("| `{name}` | {severity} |")),
+            "{name} {severity} in monitoring.md"
+        );
+        assert!(
+            test.contains(&format!("alertname=\"{name}\"")),
+            "{name} rings in alerts_test.yaml"
+        );
+    }
+}
+
+/// Prometheus' own tool reads the rules, and shows that they ring when they should and not when all is well.
+#[test]
+fn promtool_takes_the_rules_and_they_ring() {
+    let folder = vestibule_tests::root().join("docs/monitoring");
+    for arguments in [["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]] {
+        let output = Command::new("promtool").args(arguments).current_dir(&folder).output();
+        let output = output.expect("promtool is not installed; scripts/test installs it");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("SUCCESS"), "{arguments:?}:\n{said}");
+    }
+}
