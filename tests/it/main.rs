@@ -1,10 +1,10 @@
 //! Every end-to-end test, in one binary.
 
 mod architecture;
-mod invariant;
-mod helm;
-mod faults;
 mod door;
+mod faults;
+mod helm;
+mod invariant;
 mod journey;
 mod kill;
 mod login;
@@ -12,8 +12,8 @@ mod mail;
 mod misuse;
 mod monitoring;
 mod oidc;
-mod operating;
 mod operate;
+mod operating;
 mod program;
 mod race;
 mod relying_party;
@@ -21,5 +21,5 @@ mod replicas;
 mod restore;
 mod routes;
 mod tabs;
-mod upgrade;
 mod two_replicas;
+mod upgrade;

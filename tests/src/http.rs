@@ -102,12 +102,6 @@ impl HttpBrowser {
         Self::new(issuer, SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
-    /// The same browser, with the same cookies, that a balancer leads to another replica on this machine.
-    #[must_use]
-    pub fn led_to(&self, port: u16) -> Self {
-        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), ..self.clone() }
-    }
-
     /// The same browser, with its cookies copied and no longer shared.
     #[must_use]
     pub fn copied(&self) -> Self {
@@ -124,7 +118,7 @@ impl HttpBrowser {
     /// The same browser with the same cookies, sent to another replica.
     #[must_use]
     pub fn sent_to(&self, address: SocketAddr) -> Self {
-        Self { address, ..self.clone() }
+        Self { address: Some(address), ..self.clone() }
     }
 
     /// Opens an address of a provider that may be gone.
@@ -151,11 +145,6 @@ impl HttpBrowser {
     pub async fn get(&self, to: impl AsRef<str>) -> Answer {
         let headers = [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];
         self.send(Method::GET, to.as_ref(), &headers, None).await
-    }
-
-    /// Opens an address of a provider that may be gone.
-    pub async fn try_get(&self, to: &str) -> Option<Answer> {
-        self.try_send(Method::GET, to, &[], None).await
     }
 
     /// Posts a form of a page of the provider.

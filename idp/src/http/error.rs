@@ -106,10 +106,12 @@ impl Failure {
             Self::Forbidden => "forbidden",
             Self::NotAForm => "not_a_form",
             Self::TooLarge => "too_large",
+            Self::TooSlow => "too_slow",
             Self::Misdirected => "misdirected",
             Self::TooMany(_) => "too_many_posts",
             Self::UnknownNetwork => "unknown_network",
             Self::Busy(_) => "busy",
+            Self::Away(_) => "away",
             Self::Internal(_) => "internal",
             Self::Unknown(_) => "outcome_unknown",
         }

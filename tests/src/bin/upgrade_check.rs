@@ -2,6 +2,7 @@
 //! serve as replicas of one provider (`scripts/upgrade-check`). Prints what people saw in each phase.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -105,7 +106,7 @@ impl Upgrade {
         command.args(["serve", "--config"]).arg(self.served.file());
         command.env("IDP__LISTEN__PUBLIC", format!("127.0.0.1:{}", self.ports[nth]));
         let serve = Proc::spawn(command);
-        let browser = self.browser().led_to(self.ports[nth]);
+        let browser = self.browser().sent_to(local(self.ports[nth]));
         for _ in 0..1500 {
             if browser.try_get("/oauth2/jwks").await.is_some() {
                 return serve;
@@ -149,7 +150,7 @@ impl Upgrade {
     /// Page, password, code, exchange and userinfo, at one replica and the other in turn.
     async fn sign_in(&self, nth: usize, [here, there]: [u16; 2]) {
         let (patient, browser) = (&self.people[nth], self.browser());
-        let (one, two) = (browser.led_to(here), browser.led_to(there));
+        let (one, two) = (browser.sent_to(local(here)), browser.sent_to(local(there)));
         let mails = self.served.mail.codes_to(&patient.email).len();
         let pending = Pending::new(&self.client);
         let page = one.follow(one.get(pending.url(&self.served.issuer(), &[])).await).await;
@@ -173,4 +174,9 @@ fn other(program: &Path) -> tokio::process::Command {
         command.env_remove(name);
     }
     command
+}
+
+/// A port of this machine.
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
