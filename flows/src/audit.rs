@@ -177,8 +177,9 @@ pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()>
     Ok(())
 }
 
-/// Records that too many posts come from a network; a transaction of its own, because nothing else is written.
-pub async fn network_limited(cx: &Cx) -> Result<()> {
-    let entry = Entry::new(Event::NetworkLimited).outcome("refused");
+/// Records that too much of something comes from a network; a transaction of its own, because nothing else is written.
+pub async fn network_limited(cx: &Cx, limit: &str) -> Result<()> {
+    let detail = serde_json::json!({ "limit": limit });
+    let entry = Entry::new(Event::NetworkLimited).outcome("refused").detail(detail);
     cx.db.write(async |tx| record(cx, tx, entry).await).await
 }

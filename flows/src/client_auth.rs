@@ -6,10 +6,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    Cx, Result, audit,
+    Cx, Result,
     client::{AuthMethod, Client},
     request::Params,
-    token::TokenError,
+    token::{TokenError, refused},
 };
 
 /// The `Authorization` header of a token request.
@@ -75,16 +75,10 @@ pub(crate) async fn authenticate(
             _ => params.get("client_id"),
         };
         // Only a registered name goes into the trail: anything else is a stranger's text.
-        let known = claimed.filter(|id| cx.client(id).is_some());
-        cx.db
-            .write(async |tx| {
-                let mut entry = audit::Entry::new(audit::Event::TokenRefused).outcome(error.error);
-                if let Some(id) = known {
-                    entry = entry.client(id);
-                }
-                audit::record(cx, tx, entry).await
-            })
-            .await?;
+        match claimed.filter(|id| cx.client(id).is_some()) {
+            Some(id) => refused::record(cx, id, None, *error).await?,
+            None => refused::nobody(cx, *error),
+        }
     }
     Ok(outcome)
 }

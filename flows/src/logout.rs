@@ -43,11 +43,11 @@ pub async fn logout(cx: &Cx, visit: &Visit, params: &Params, confirmed: bool) ->
     let live = session::live(cx, &mut conn, visit.session.as_ref(), "").await?;
     drop(conn);
     let Some(live) = live else { return Ok(Outcome::SignedOut { to }) };
-    let own = hint.is_some_and(|hint| hint.sid == live.sid);
+    let own = hint.as_ref().is_some_and(|hint| hint.sid == live.sid);
     if !own && !confirmed {
         return Ok(Outcome::Ask { person: live.name, to });
     }
-    end(cx, &live).await?;
+    end(cx, &live, hint.as_ref().and_then(|hint| client(cx, hint))).await?;
     Ok(Outcome::SignedOut { to })
 }
 
@@ -84,11 +84,19 @@ fn registered_address(cx: &Cx, params: &Params, hint: &Hint) -> Option<String> {
     Some(format!("{asked}{joint}{query}"))
 }
 
-async fn end(cx: &Cx, live: &LiveSession) -> Result<()> {
+/// The client that a hint was made for.
+fn client<'a>(cx: &'a Cx, hint: &Hint) -> Option<&'a str> {
+    hint.aud.iter().find_map(|id| cx.clients.get(id)).map(|client| client.id.as_str())
+}
+
+async fn end(cx: &Cx, live: &LiveSession, client: Option<&str>) -> Result<()> {
     cx.db
         .write(async |tx| {
             if store::session::end(tx, live.id, cx.now).await? {
-                let entry = audit::Entry::new(audit::Event::SignedOut).user(live.user_id);
+                let mut entry = audit::Entry::new(audit::Event::SignedOut).user(live.user_id);
+                if let Some(client) = client {
+                    entry = entry.client(client);
+                }
                 audit::record(cx, tx, entry).await?;
             }
             Ok(())

@@ -95,6 +95,8 @@ settings! {
         "Wait before a code can be sent again; it doubles with each sending, up to four times as long.";
     posts_per_minute: Count = "sign_in.posts_per_minute", "300" in "10" ..= "1000000",
         "Sign-in posts from one network (an IPv4 address or an IPv6 /64) in a minute.";
+    refusals_per_minute: Count = "token.refusals_per_minute", "60" in "1" ..= "100000",
+        "Refusals at the token endpoint that are written into the audit trail, from one network in a minute. Nothing is refused by it.";
     session_idle: Duration = "session.idle", "30m" in "5m" ..= "24h",
         "A session ends when it was not used for this long.";
     session_absolute: Duration = "session.absolute", "12h" in "15m" ..= "30d",

@@ -42,14 +42,15 @@ pub async fn insert(sql: &mut impl Sql, grant: &Grant) -> Result<()> {
     Ok(())
 }
 
-/// Ends a grant: every token of it is refused from now on.
-pub async fn end(sql: &mut impl Sql, id: GrantId, now: Timestamp) -> Result<()> {
-    sql.q("UPDATE grants SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
+/// Ends a grant: every token of it is refused from now on. Only one caller gets true.
+pub async fn end(sql: &mut impl Sql, id: GrantId, now: Timestamp) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE grants SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
         .bind(id)
         .bind(now)
         .exec()
         .await?;
-    Ok(())
+    Ok(rows == 1)
 }
 
 /// The person behind an access token, if everything that the token rests on still lives.

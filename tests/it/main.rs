@@ -5,6 +5,7 @@ mod door;
 mod faults;
 mod helm;
 mod invariant;
+mod audit;
 mod journey;
 mod kill;
 mod login;

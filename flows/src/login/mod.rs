@@ -140,11 +140,20 @@ pub enum Reopened {
     Nothing,
 }
 
-/// Finds out what to show instead of acting on a form whose token is not right.
-pub async fn reopen(cx: &Cx, visit: &Visit, name: &str) -> Result<Reopened> {
+/// Finds out what to show instead of acting on a form whose token is not right. A form that was `posted` at a step that
+/// is not due goes into the trail: its token is of the step that is due, or of one before.
+pub async fn reopen(cx: &Cx, visit: &Visit, name: &str, posted: Option<Due>) -> Result<Reopened> {
     let mut conn = cx.db.read().await?;
-    Ok(match attempt::find(cx, &mut conn, visit, name).await? {
-        Found::Own(Attempt::Row(loaded)) => Reopened::Due(Due::of(&loaded.state)),
+    let found = attempt::find(cx, &mut conn, visit, name).await?;
+    drop(conn);
+    Ok(match found {
+        Found::Own(Attempt::Row(loaded)) => {
+            let due = Due::of(&loaded.state);
+            if posted.is_some_and(|posted| posted != due) {
+                out_of_turn(cx, &loaded).await?;
+            }
+            Reopened::Due(due)
+        }
         Found::OtherCookie(request) => crate::authorize::sign_in_page(cx, visit, request)?
             .map_or(Reopened::Nothing, |asked| Reopened::Anew(Box::new(asked))),
         Found::Own(Attempt::Sealed { .. }) | Found::Previous(_) | Found::Nothing => {
@@ -200,6 +209,7 @@ async fn out_of_turn(cx: &Cx, loaded: &Loaded) -> Result<()> {
         .write(async |tx| {
             let entry = audit::Entry::new(audit::Event::SequenceFailed)
                 .outcome("refused")
+                .user(identified(&loaded.state))
                 .client(&loaded.row.client_id);
             audit::record(cx, tx, entry).await
         })

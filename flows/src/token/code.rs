@@ -11,8 +11,8 @@ use std::{sync::Arc, time::Duration};
 use store::{TokenHash, auth_code::AuthCode};
 use subtle::ConstantTimeEq;
 
-use super::{TokenError, issue};
-use crate::{Cx, Result, audit, client::Client, request::Params, sign_in::SignIn};
+use super::{TokenError, issue, refused};
+use crate::{Cx, Error, Result, audit, client::Client, request::Params, sign_in::SignIn};
 
 /// Lifetime of an authorization code (decision 9).
 const LIFETIME: Duration = Duration::from_mins(1);
@@ -27,7 +27,7 @@ pub(super) async fn redeem(
     params: &Params,
 ) -> Result<Result<issue::Tokens, TokenError>> {
     let Some(text) = params.get("code") else {
-        return Ok(Err(TokenError::request("code is missing")));
+        return refuse(cx, client, None, TokenError::request("code is missing")).await;
     };
     let hash = keys::hash_text(text);
     let mut conn = cx.db.read().await?;
@@ -119,17 +119,27 @@ async fn revoke(
     client: &Client,
     code: &AuthCode,
 ) -> Result<Result<issue::Tokens, TokenError>> {
-    cx.db
+    let entry = || {
+        audit::Entry::new(audit::Event::CodeReused)
+            .outcome("revoked")
+            .user(code.user_id)
+            .client(&client.id)
+            .detail(serde_json::json!({ "grant": code.grant_id }))
+    };
+    let ended = cx
+        .db
         .write(async |tx| {
-            store::grant::end(tx, code.grant_id, cx.now).await?;
-            let entry = audit::Entry::new(audit::Event::CodeReused)
-                .outcome("revoked")
-                .user(code.user_id)
-                .client(&client.id)
-                .detail(serde_json::json!({ "grant": code.grant_id }));
-            audit::record(cx, tx, entry).await
+            let ended = store::grant::end(tx, code.grant_id, cx.now).await?;
+            if ended {
+                audit::record(cx, tx, entry()).await?;
+            }
+            Ok::<_, Error>(ended)
         })
         .await?;
+    // The first time is news, whoever is over a limit. A client that goes on repeating it is like any other refusal.
+    if !ended {
+        refused::limited(cx, entry()).await?;
+    }
     Ok(Err(UNUSABLE))
 }
 
@@ -139,16 +149,7 @@ async fn refuse(
     code: Option<&AuthCode>,
     error: TokenError,
 ) -> Result<Result<issue::Tokens, TokenError>> {
-    cx.db
-        .write(async |tx| {
-            let entry = audit::Entry::new(audit::Event::TokenRefused)
-                .outcome(error.error)
-                .user(code.map(|code| code.user_id))
-                .client(&client.id)
-                .detail(serde_json::json!({ "why": error.description }));
-            audit::record(cx, tx, entry).await
-        })
-        .await?;
+    refused::record(cx, &client.id, code.map(|code| code.user_id), error).await?;
     Ok(Err(error))
 }
 

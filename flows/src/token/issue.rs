@@ -39,7 +39,9 @@ pub(crate) async fn authorization_code(
     let entry = audit::Entry::new(audit::Event::CodeIssued)
         .user(sign_in.user())
         .client(&request.client_id)
-        .detail(serde_json::json!({ "scopes": grant.scopes, "acr": sign_in.assurance().acr() }));
+        .detail(serde_json::json!({
+            "grant": grant.id, "sign_in": grant.sign_in_id, "scopes": grant.scopes, "acr": sign_in.assurance().acr(),
+        }));
     audit::record(cx, tx, entry).await?;
     Ok(code)
 }

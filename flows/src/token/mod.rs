@@ -2,6 +2,7 @@
 
 mod code;
 pub(crate) mod issue;
+pub(crate) mod refused;
 
 pub use issue::Tokens;
 
@@ -44,18 +45,22 @@ pub async fn exchange(
     params: &Params,
 ) -> Result<Result<Tokens, TokenError>> {
     if params.repeated().is_some() {
-        return Ok(Err(TokenError::request("a parameter came more than once")));
+        let error = TokenError::request("a parameter came more than once");
+        refused::nobody(cx, error);
+        return Ok(Err(error));
     }
     let client = match client_auth::authenticate(cx, credentials, params).await? {
         Ok(client) => client,
         Err(error) => return Ok(Err(error)),
     };
-    match params.get("grant_type") {
-        Some("authorization_code") => code::redeem(cx, &client, params).await,
-        Some(_) => Ok(Err(TokenError {
+    let error = match params.get("grant_type") {
+        Some("authorization_code") => return code::redeem(cx, &client, params).await,
+        Some(_) => TokenError {
             error: "unsupported_grant_type",
             description: "only grant_type=authorization_code is supported",
-        })),
-        None => Ok(Err(TokenError::request("grant_type is missing"))),
-    }
+        },
+        None => TokenError::request("grant_type is missing"),
+    };
+    refused::record(cx, &client.id, None, error).await?;
+    Ok(Err(error))
 }

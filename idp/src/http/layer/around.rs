@@ -61,7 +61,7 @@ async fn answer(app: &App, route: &'static Route, request: Request, next: Next) 
     finish(app, class, &trace, &line, response)
 }
 
-/// Discovery, keys and style sheets: no trace and no line unless it is refused, as little work as can be.
+/// Discovery, keys and style sheets: no line unless it is refused, as little work as can be.
 async fn document(
     app: &App,
     request: Request,
@@ -74,9 +74,11 @@ async fn document(
     } else {
         Failure::Misdirected.into_response()
     };
+    let trace = trace(app, address);
     if response.extensions().get::<Failure>().is_some() {
-        return finish(app, Class::Document, &trace(app, address), &line, response);
+        return finish(app, Class::Document, &trace, &line, response);
     }
+    headers::identify(response.headers_mut(), &trace.reference);
     headers::secure(response.headers_mut(), Class::Document, app.issuer.is_https());
     response
 }
@@ -169,6 +171,7 @@ fn finish(app: &App, class: Class, trace: &Trace, line: &Line, response: Respons
         Some(failure) => rendered(app, class, trace, failure),
         None => response,
     };
+    headers::identify(response.headers_mut(), &trace.reference);
     headers::secure(response.headers_mut(), class, app.issuer.is_https());
     let status = response.status().as_u16();
     let took = app.clock.now().since(line.started);

@@ -27,6 +27,13 @@ const FOR_PEOPLE: [(HeaderName, &str); 5] = [
     ),
 ];
 
+/// By which whoever sees an answer, but not our page, can ask about it: what it says is in the log and in the trail.
+pub(super) fn identify(headers: &mut HeaderMap, reference: &str) {
+    if let Ok(value) = HeaderValue::try_from(reference) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+}
+
 /// Sets what the handler has not set itself.
 pub(super) fn secure(headers: &mut HeaderMap, class: Class, https: bool) {
     if class.is_for_people() {

@@ -31,7 +31,7 @@ pub(super) async fn posts(
 
 /// One row per network and minute. The refusal stands when it cannot be written.
 async fn record(app: &App, trace: &Trace) {
-    if let Err(error) = flows::audit::network_limited(&app.cx(trace.clone())).await {
+    if let Err(error) = flows::audit::network_limited(&app.cx(trace.clone()), "posts").await {
         tracing::error!(%error, "a limited network is not in the audit trail");
     }
 }

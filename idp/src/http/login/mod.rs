@@ -33,6 +33,17 @@ mod step {
     pub(super) const CODE: &str = "code";
     pub(super) const NEW_PASSWORD: &str = "new-password";
     pub(super) const CONSENT: &str = "consent";
+
+    /// The page that a step is on.
+    pub(super) fn due(step: &str) -> Option<super::Due> {
+        match step {
+            PASSWORD => Some(super::Due::Password),
+            CODE => Some(super::Due::Code),
+            NEW_PASSWORD => Some(super::Due::NewPassword),
+            CONSENT => Some(super::Due::Complete),
+            _ => None,
+        }
+    }
 }
 
 /// What a person typed, as far as the next page needs it: never a password.
@@ -79,7 +90,7 @@ async fn attempt<'f>(
     if ask.cx.root.form_token_ok(token, &ask.visit.browser, attempt, step) {
         return Ok(Ok(attempt));
     }
-    match login::reopen(&ask.cx, &ask.visit, attempt).await? {
+    match login::reopen(&ask.cx, &ask.visit, attempt, step::due(step)).await? {
         login::Reopened::Anew(asked) => Ok(Err(password::page(app, ask, &asked)?)),
         login::Reopened::Due(due) => Ok(Err(page::see_other(&address(due, attempt)?))),
         login::Reopened::Nothing => Err(Failure::Forbidden),
@@ -186,7 +197,7 @@ async fn get(app: &App, ask: &Ask, name: &str, asked: Due) -> Result<Response, F
 
 /// The page that is due, for a step that is not.
 async fn elsewhere(ask: &Ask, name: &str) -> Result<Response, Failure> {
-    match login::reopen(&ask.cx, &ask.visit, name).await? {
+    match login::reopen(&ask.cx, &ask.visit, name, None).await? {
         login::Reopened::Due(due) if due != Due::Complete => {
             Ok(page::see_other(&address(due, name)?))
         }
