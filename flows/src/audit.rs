@@ -1,11 +1,12 @@
-//! THE audit vocabulary, and the one way to write a row: in the transaction that causes it.
+//! THE audit vocabulary, and the one way to write a row: in the transaction that causes it. The row carries a tag that
+//! only this program can make (`trail`).
 
 use std::time::Duration;
 
 use serde_json::Value;
 use store::{Sql, UserId, audit::AuditRow};
 
-use crate::{Cx, Result, observe::Recorded};
+use crate::{Cx, Result, observe::Recorded, trail};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -159,7 +160,7 @@ impl<'a> Entry<'a> {
 
 /// Writes an event, and tells whoever counts once it is committed.
 pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()> {
-    let row = AuditRow {
+    let mut row = AuditRow {
         id: cx.id(),
         at: cx.now,
         event: entry.event.as_str().to_owned(),
@@ -170,7 +171,13 @@ pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()>
         network: cx.trace.network.clone(),
         reference: cx.trace.reference.clone(),
         detail: if entry.detail.is_null() { "{}".to_owned() } else { entry.detail.to_string() },
+        tag: None,
+        tag_key: None,
+        sealed_by: None,
     };
+    let key = cx.root.current_id();
+    row.tag = Some(trail::tag(&cx.root, key, &row)?.to_vec());
+    row.tag_key = Some(key.to_owned());
     store::audit::insert(sql, &row).await?;
     let (observer, recorded) = (cx.observer.clone(), entry.recorded());
     sql.after_commit(move || observer.recorded(&recorded));

@@ -30,6 +30,7 @@ mod sign_in;
 pub mod signing_keys;
 pub mod staff;
 pub mod token;
+pub mod trail;
 pub mod userinfo;
 
 pub use cx::{Cx, Trace};

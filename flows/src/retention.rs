@@ -1,25 +1,138 @@
 //! Nothing grows for ever: what has served its time is deleted, in batches that no sign-in feels.
+//!
+//! Nothing that somebody is signed in with is touched. A session lives at most `session.absolute` after it began, and a
+//! grant is made while its session lives; so what is older than that cannot be in use, and stays for
+//! [`ENDED`] beyond it, for questions.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
-use crate::{Cx, Result};
+use crate::{Cx, Error, Result, trail};
 
 /// Rows of one batch, which is one short transaction.
 const BATCH: i64 = 1_000;
-/// An attempt lives for an hour; a day leaves time to ask what became of it.
+/// An attempt lives for a day (`attempt::ROW_FOR`).
 const ATTEMPTS: Duration = Duration::from_hours(24);
+/// A challenge past its cap can be told "expired" for so long; afterwards its page is the first step again.
+const CHALLENGES: Duration = Duration::from_hours(2);
+const DONE_JOBS: Duration = Duration::from_hours(7 * 24);
+/// A job that failed is looked into by somebody.
+const FAILED_JOBS: Duration = Duration::from_hours(30 * 24);
+/// Sessions and grants that can no longer be used.
+const ENDED: Duration = Duration::from_hours(30 * 24);
+/// A counter that nobody has moved for so long forgets: ten free tries a month are fewer than one a day.
+const THROTTLES: Duration = Duration::from_hours(30 * 24);
+const LEASES: Duration = Duration::from_hours(24);
 
-/// Deletes what is over; returns how many rows went.
-pub async fn sweep(cx: &Cx) -> Result<u64> {
-    let mut gone = 0;
-    loop {
-        let batch = cx
-            .db
-            .write(async |tx| store::attempt::sweep(tx, cx.now.minus(ATTEMPTS), BATCH).await)
-            .await?;
-        gone += batch;
-        if batch < BATCH.unsigned_abs() {
-            return Ok(gone);
-        }
+/// THE list of what is swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Authorization requests of browsers.
+    Attempts,
+    /// Mailed codes.
+    Challenges,
+    /// Jobs that are done.
+    DoneJobs,
+    /// Jobs that failed.
+    FailedJobs,
+    /// Issues to clients, with their authorization codes.
+    Grants,
+    /// Browsers that were signed in.
+    Sessions,
+    /// Sign-ins that nothing refers to.
+    SignIns,
+    /// Counters of people.
+    Throttles,
+    /// Leases of processes that are gone.
+    Leases,
+    /// Rows of the trail, by whole seals.
+    Audit,
+}
+
+impl What {
+    /// All of it. Whatever refers to something else stands before it.
+    pub const ALL: [Self; 10] = [
+        Self::Attempts,
+        Self::Challenges,
+        Self::DoneJobs,
+        Self::FailedJobs,
+        Self::Grants,
+        Self::Sessions,
+        Self::SignIns,
+        Self::Throttles,
+        Self::Leases,
+        Self::Audit,
+    ];
+}
+
+/// A turn of sweeping: one batch of each kind after another, as long as there is any. It can be dropped at any time, and
+/// the next one goes on.
+#[derive(Debug)]
+pub struct Turn {
+    left: VecDeque<What>,
+    /// Up to which seal the trail was looked at.
+    seal: i64,
+    /// Rows that went.
+    pub gone: u64,
+    /// Seals that were changed by somebody, and so are kept.
+    pub unsound: u64,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self { left: What::ALL.into(), seal: i64::MIN, gone: 0, unsound: 0 }
     }
+}
+
+impl Turn {
+    /// Sweeps one batch of what comes next; false when nothing is left.
+    pub async fn next(&mut self, cx: &Cx) -> Result<bool> {
+        let Some(what) = self.left.pop_front() else { return Ok(false) };
+        if what == What::Audit {
+            let swept = trail::sweep::batch(cx, self.seal).await?;
+            self.gone += swept.rows;
+            self.unsound += swept.unsound;
+            if let Some(up_to) = swept.up_to {
+                self.seal = up_to;
+                self.left.push_back(what);
+            }
+        } else {
+            let gone = batch(cx, what).await?;
+            self.gone += gone;
+            if gone >= BATCH.unsigned_abs() {
+                self.left.push_back(what);
+            }
+        }
+        Ok(!self.left.is_empty())
+    }
+}
+
+/// Deletes one batch.
+async fn batch(cx: &Cx, what: What) -> Result<u64> {
+    let ago = |age: Duration| cx.now.minus(age);
+    let settings = &cx.settings;
+    let session = settings.session_absolute;
+    cx.db
+        .write(async |tx| {
+            Ok::<_, Error>(match what {
+                What::Attempts => store::attempt::sweep(tx, ago(ATTEMPTS), BATCH).await?,
+                What::Challenges => {
+                    let capped = ago(settings.code_window * 2 + CHALLENGES);
+                    store::email_challenge::sweep(tx, capped, BATCH).await?
+                }
+                What::DoneJobs => store::job::sweep_done(tx, ago(DONE_JOBS), BATCH).await?,
+                What::FailedJobs => store::job::sweep_failed(tx, ago(FAILED_JOBS), BATCH).await?,
+                What::Grants => store::grant::sweep(tx, ago(session + ENDED), BATCH).await?,
+                // Its last grant may have been made at its very end.
+                What::Sessions => {
+                    store::session::sweep(tx, ago(session * 2 + ENDED), BATCH).await?
+                }
+                What::SignIns => {
+                    store::sign_in::sweep(tx, ago(settings.audit_retention), BATCH).await?
+                }
+                What::Throttles => store::throttle::sweep(tx, ago(THROTTLES), BATCH).await?,
+                What::Leases => store::lease::sweep(tx, ago(LEASES)).await?,
+                What::Audit => 0,
+            })
+        })
+        .await
 }

@@ -103,6 +103,8 @@ settings! {
         "A session ends this long after it began.";
     access_token: Duration = "token.access", "5m" in "1m" ..= "1h",
         "Lifetime of an access token.";
+    audit_retention: Duration = "retention.audit", "396d" in "30d" ..= "3650d",
+        "How long rows of the audit trail are kept, and completed sign-ins that nothing refers to.";
     password_min_length: Count = "password.min_length", "15" in "8" ..= "64",
         "Least length of a new password, in characters (Unicode code points).";
 }

@@ -119,6 +119,16 @@ pub fn rfc3339(at: Timestamp) -> String {
     zoned(at, &TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
+/// A moment that somebody has typed: RFC 3339, or a date for its midnight in Coordinated Universal Time.
+pub fn moment(text: &str) -> Result<Timestamp, String> {
+    let date =
+        || text.parse::<jiff::civil::Date>()?.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
+    text.parse::<jiff::Timestamp>()
+        .or_else(|_| date())
+        .map(|at| Timestamp::from_millis(at.as_millisecond()))
+        .map_err(|_| "not a time such as 2026-11-24 or 2026-11-24T09:41:07Z".to_owned())
+}
+
 /// The same moment for APIs of the standard library.
 #[must_use]
 pub fn system_time(at: Timestamp) -> SystemTime {
@@ -199,5 +209,11 @@ mod tests {
             1_795_513_267_250
         );
         assert!(rfc3339(Timestamp::from_millis(i64::MAX)).starts_with("9999-"));
+        assert_eq!(super::moment("2026-11-24T09:41:07.25Z"), Ok(moment));
+        assert_eq!(super::moment("2026-11-24T22:41:07.25+13:00"), Ok(moment));
+        assert_eq!(super::moment("2026-11-24"), Ok(at("2026-11-24T00:00:00Z")));
+        for bad in ["", "yesterday", "2026-11-24T09:41", "2026-13-01"] {
+            assert!(super::moment(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -16,6 +16,7 @@ mod root;
 mod seal;
 mod signing_key;
 mod token;
+mod trail;
 
 pub use email_code::EmailCode;
 pub use error::KeyError;
@@ -28,3 +29,4 @@ pub use rng::Rng;
 pub use root::{RootKey, RootKeys};
 pub use signing_key::{Algorithm, SigningKey};
 pub use token::{OpaqueToken, hash_text};
+pub use trail::Trail;

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::{
     EmailCode, KeyError, Rng, email_code,
     seal::{SealKey, Sealed},
+    trail::{self, Trail},
 };
 
 /// One root key, as configured.
@@ -67,6 +68,7 @@ struct Derived {
     email_code: hmac::Key,
     lookup: hmac::Key,
     form: hmac::Key,
+    trail: hmac::Key,
     pepper: Pepper,
 }
 
@@ -166,6 +168,16 @@ impl RootKeys {
         self.all().any(|key| hmac::verify(&key.form, &message, &token).is_ok())
     }
 
+    /// Authenticates fields of the audit trail under the key of this id.
+    pub fn trail_mac(
+        &self,
+        key_id: &str,
+        kind: Trail,
+        fields: &[Option<&[u8]>],
+    ) -> Result<[u8; 32], KeyError> {
+        Ok(trail::mac(&self.by_id(key_id)?.trail, kind, fields))
+    }
+
     /// The pepper of new password hashes.
     pub(crate) const fn pepper(&self) -> &Pepper {
         &self.current.pepper
@@ -207,6 +219,7 @@ impl Derived {
             email_code: mac(b"email-code/v1")?,
             lookup: mac(b"lookup/v1")?,
             form: mac(b"form/v1")?,
+            trail: mac(b"audit-trail/v1")?,
             pepper: Pepper {
                 id: *derive.key(b"password-pepper-id/v1")?,
                 secret: derive.key(b"password-pepper/v1")?,

@@ -1,4 +1,4 @@
-//! The audit trail. Rows are written in the transaction that causes them.
+//! The audit trail. Rows are written in the transaction that causes them, and get their seal later.
 
 use sqlx::FromRow;
 
@@ -27,12 +27,19 @@ pub struct AuditRow {
     pub reference: String,
     /// JSON object with what else is known; never a secret.
     pub detail: String,
+    /// HMAC of the columns above, by the program that wrote the row; none in rows of older versions.
+    pub tag: Option<Vec<u8>>,
+    /// The root key of the tag.
+    pub tag_key: Option<String>,
+    /// Sequence of the seal that has this row.
+    pub sealed_by: Option<i64>,
 }
 
 /// Writes an event.
 pub async fn insert(sql: &mut impl Sql, row: &AuditRow) -> Result<()> {
-    sql.q("INSERT INTO audit (id, at, event, outcome, actor, user_id, client_id, network, reference, detail)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+    sql.q("INSERT INTO audit (id, at, event, outcome, actor, user_id, client_id, network, reference, detail,
+                              tag, tag_key)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
         .bind(row.id)
         .bind(row.at)
         .bind(&row.event)
@@ -43,6 +50,8 @@ pub async fn insert(sql: &mut impl Sql, row: &AuditRow) -> Result<()> {
         .bind(&row.network)
         .bind(&row.reference)
         .bind(&row.detail)
+        .bind(&row.tag)
+        .bind(&row.tag_key)
         .exec()
         .await?;
     Ok(())
@@ -55,5 +64,123 @@ pub async fn of_user(sql: &mut impl Sql, user: UserId, limit: i64) -> Result<Vec
         .bind(user)
         .bind(limit)
         .all()
+        .await
+}
+
+/// A piece of the trail: ids are made from the time, so that what lies between two of them lies between two times.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// Only what comes after this id.
+    pub after: AuditId,
+    /// Only what comes before this id.
+    pub before: AuditId,
+    /// At most so many rows.
+    pub most: i64,
+}
+
+/// Reads a piece of the trail, oldest first; of one event, if one is named.
+pub async fn piece(sql: &mut impl Sql, piece: Piece, event: Option<&str>) -> Result<Vec<AuditRow>> {
+    sql.q("SELECT * FROM audit
+           WHERE id > $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR event = $3)
+           ORDER BY id LIMIT $4")
+        .bind(piece.after)
+        .bind(piece.before)
+        .bind(event)
+        .bind(piece.most)
+        .all()
+        .await
+}
+
+/// The same of one person.
+pub async fn piece_of_user(
+    sql: &mut impl Sql,
+    user: UserId,
+    piece: Piece,
+    event: Option<&str>,
+) -> Result<Vec<AuditRow>> {
+    sql.q("SELECT * FROM audit
+           WHERE user_id = $5 AND id > $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR event = $3)
+           ORDER BY id LIMIT $4")
+        .bind(piece.after)
+        .bind(piece.before)
+        .bind(event)
+        .bind(piece.most)
+        .bind(user)
+        .all()
+        .await
+}
+
+/// Whether a row waits for its seal: a read, so that an idle sealer costs no write lock.
+pub async fn has_unsealed(sql: &mut impl Sql) -> Result<bool> {
+    let row: Option<(i64,)> =
+        sql.q("SELECT CAST(1 AS BIGINT) FROM audit WHERE sealed_by IS NULL LIMIT 1").opt().await?;
+    Ok(row.is_some())
+}
+
+/// Rows that wait for their seal, after an id.
+pub async fn unsealed(sql: &mut impl Sql, after: AuditId, most: i64) -> Result<Vec<AuditRow>> {
+    sql.q("SELECT * FROM audit WHERE sealed_by IS NULL AND id > $1 ORDER BY id LIMIT $2")
+        .bind(after)
+        .bind(most)
+        .all()
+        .await
+}
+
+/// Gives up to `most` of the oldest unsealed rows to a seal, and returns them in no order. A row is given once.
+pub async fn claim_for_seal(sql: &mut impl Sql, sequence: i64, most: i64) -> Result<Vec<AuditRow>> {
+    sql.q("UPDATE audit SET sealed_by = $1
+           WHERE sealed_by IS NULL
+             AND id IN (SELECT id FROM audit WHERE sealed_by IS NULL ORDER BY id LIMIT $2)
+           RETURNING *")
+        .bind(sequence)
+        .bind(most)
+        .all()
+        .await
+}
+
+/// The rows of a range of seals, in their order.
+pub async fn of_seals(
+    sql: &mut impl Sql,
+    (first, last): (i64, i64),
+    most: i64,
+) -> Result<Vec<AuditRow>> {
+    sql.q("SELECT * FROM audit WHERE sealed_by >= $1 AND sealed_by <= $2 ORDER BY sealed_by, id LIMIT $3")
+        .bind(first)
+        .bind(last)
+        .bind(most)
+        .all()
+        .await
+}
+
+/// Rows that name a seal in a range where there is none.
+pub async fn of_no_seal(
+    sql: &mut impl Sql,
+    (first, last): (i64, i64),
+    most: i64,
+) -> Result<Vec<AuditRow>> {
+    sql.q("SELECT * FROM audit
+           WHERE sealed_by >= $1 AND sealed_by <= $2
+             AND NOT EXISTS (SELECT 1 FROM audit_seals WHERE audit_seals.sequence = audit.sealed_by)
+           ORDER BY sealed_by, id LIMIT $3")
+        .bind(first)
+        .bind(last)
+        .bind(most)
+        .all()
+        .await
+}
+
+/// When the first row was written that has a tag.
+pub async fn tagged_since(sql: &mut impl Sql) -> Result<Option<Timestamp>> {
+    let row: Option<(Timestamp,)> =
+        sql.q("SELECT at FROM audit WHERE tag IS NOT NULL ORDER BY id LIMIT 1").opt().await?;
+    Ok(row.map(|(at,)| at))
+}
+
+/// Deletes the rows of a range of seals; returns how many.
+pub async fn sweep(sql: &mut impl Sql, (first, last): (i64, i64)) -> Result<u64> {
+    sql.q("DELETE FROM audit WHERE sealed_by >= $1 AND sealed_by <= $2")
+        .bind(first)
+        .bind(last)
+        .exec()
         .await
 }

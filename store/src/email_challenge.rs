@@ -216,3 +216,15 @@ pub async fn move_browser(sql: &mut impl Sql, from: &TokenHash, to: &TokenHash) 
         .await?;
     Ok(())
 }
+
+/// Deletes up to `most` challenges that were first asked for before `before`; returns how many. Their ids are as old as
+/// they are.
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+    sql.q("DELETE FROM email_challenges WHERE id IN
+           (SELECT id FROM email_challenges WHERE id < $1 AND first_issued_at < $2 ORDER BY id LIMIT $3)")
+        .bind(ChallengeId::new(before, [0; 10]))
+        .bind(before)
+        .bind(most)
+        .exec()
+        .await
+}

@@ -124,3 +124,14 @@ pub async fn look(
         .all()
         .await
 }
+
+/// Deletes up to `most` grants that were made before `before`, and their codes with them; returns how many.
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+    sql.q("DELETE FROM grants WHERE id IN
+           (SELECT id FROM grants WHERE id < $1 AND created_at < $2 ORDER BY id LIMIT $3)")
+        .bind(GrantId::new(before, [0; 10]))
+        .bind(before)
+        .bind(most)
+        .exec()
+        .await
+}

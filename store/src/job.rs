@@ -162,3 +162,24 @@ pub async fn backlog(sql: &mut impl Sql, lane: Lane, most: i64, now: Timestamp) 
         .one()
         .await
 }
+
+/// Deletes up to `most` jobs that were done before `before`; returns how many.
+pub async fn sweep_done(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+    sql.q("DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE done_at < $1 ORDER BY done_at LIMIT $2)")
+        .bind(before)
+        .bind(most)
+        .exec()
+        .await
+}
+
+/// Deletes up to `most` jobs that failed before `before`; returns how many. What is older than that and done is gone
+/// already, so that few rows are looked at.
+pub async fn sweep_failed(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+    sql.q("DELETE FROM jobs WHERE id IN
+           (SELECT id FROM jobs WHERE id < $1 AND failed_at < $2 ORDER BY id LIMIT $3)")
+        .bind(JobId::new(before, [0; 10]))
+        .bind(before)
+        .bind(most)
+        .exec()
+        .await
+}

@@ -46,3 +46,8 @@ pub async fn release(sql: &mut impl Sql, name: &str, holder: &str) -> Result<()>
         .await?;
     Ok(())
 }
+
+/// Deletes the leases that ended before `before`; returns how many.
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp) -> Result<u64> {
+    sql.q("DELETE FROM leases WHERE until < $1").bind(before).exec().await
+}

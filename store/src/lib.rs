@@ -6,6 +6,7 @@
 mod after_commit;
 pub mod attempt;
 pub mod audit;
+pub mod audit_seal;
 pub mod auth_code;
 pub mod check;
 pub mod client;

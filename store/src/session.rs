@@ -167,3 +167,17 @@ pub async fn replace_secret(sql: &mut impl Sql, id: SessionId, secret: &TokenHas
         .await?;
     Ok(rows == 1)
 }
+
+/// Deletes up to `most` sessions that began before `before` and have no grant; returns how many.
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+    sql.q("DELETE FROM sessions WHERE id IN
+           (SELECT id FROM sessions
+            WHERE id < $1 AND created_at < $2
+              AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.session_id = sessions.id)
+            ORDER BY id LIMIT $3)")
+        .bind(SessionId::new(before, [0; 10]))
+        .bind(before)
+        .bind(most)
+        .exec()
+        .await
+}

@@ -41,3 +41,19 @@ pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
         .await?;
     Ok(())
 }
+
+/// Deletes up to `most` sign-ins of before `before` that no session, grant or later sign-in refers to; returns how many.
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+    sql.q("DELETE FROM sign_ins WHERE id IN
+           (SELECT id FROM sign_ins
+            WHERE id < $1 AND first_at < $2
+              AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.sign_in_id = sign_ins.id)
+              AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.sign_in_id = sign_ins.id)
+              AND NOT EXISTS (SELECT 1 FROM sign_ins AS later WHERE later.remembered_from = sign_ins.id)
+            ORDER BY id LIMIT $3)")
+        .bind(SignInId::new(before, [0; 10]))
+        .bind(before)
+        .bind(most)
+        .exec()
+        .await
+}

@@ -165,3 +165,15 @@ pub async fn give_back(sql: &mut impl Sql, key: &[u8], kind: Kind) -> Result<()>
         .await?;
     Ok(())
 }
+
+/// Deletes up to `most` counters whose window and wait have been over since `before`; returns how many. One that moves in
+/// this moment stays.
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+    sql.q("DELETE FROM throttles
+           WHERE since < $1 AND next_at < $1 AND (key, kind) IN
+                 (SELECT key, kind FROM throttles WHERE since < $1 AND next_at < $1 ORDER BY since LIMIT $2)")
+        .bind(before)
+        .bind(most)
+        .exec()
+        .await
+}

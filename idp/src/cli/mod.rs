@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. Secrets are never arguments: they come on standard
 //! input and are printed once.
 
+mod audit;
 mod check_config;
 mod client;
 mod dev;
@@ -11,6 +12,7 @@ mod key;
 mod migrate;
 mod place;
 mod print;
+mod progress;
 mod serve;
 mod setting;
 mod user;
@@ -57,6 +59,9 @@ enum Command {
     /// List signing keys.
     #[command(subcommand)]
     Key(key::Key),
+    /// Verify and export the audit trail.
+    #[command(subcommand)]
+    Audit(audit::Audit),
 }
 
 /// Why a command failed: one or more lines for whoever typed it.
@@ -121,5 +126,6 @@ async fn run(command: Command) -> Done {
         Command::Client(client) => client.run().await,
         Command::Setting(setting) => setting.run().await,
         Command::Key(key) => key.run().await,
+        Command::Audit(audit) => Box::pin(audit.run()).await,
     }
 }

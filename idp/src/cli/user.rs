@@ -70,11 +70,11 @@ impl User {
     }
 }
 
-fn address(text: &str) -> Result<EmailAddress, Failed> {
+pub(super) fn address(text: &str) -> Result<EmailAddress, Failed> {
     EmailAddress::parse(text).map_err(|bad| Failed::new(format!("{text}: {bad}")))
 }
 
-fn unknown(email: &EmailAddress) -> Failed {
+pub(super) fn unknown(email: &EmailAddress) -> Failed {
     Failed::new(format!("nobody has the address {email}"))
 }
 

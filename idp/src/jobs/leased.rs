@@ -5,35 +5,38 @@ use std::{pin::Pin, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
+use super::{seal, sweep};
 use crate::app::App;
 
 /// How long a holder may be silent before another takes over, beside the interval itself. More than clocks differ.
 const SILENCE: Duration = Duration::from_secs(10);
 
-type Working = Pin<Box<dyn Future<Output = Result<(), flows::Error>> + Send>>;
+type Working<T> = Pin<Box<dyn Future<Output = Result<T, flows::Error>> + Send>>;
 
 /// One kind of work.
 struct Task {
     name: &'static str,
     every: Duration,
-    work: fn(App) -> Working,
+    /// Asks by a read whether there is anything to do, so that an idle program writes no lease; none when there always may
+    /// be.
+    due: Option<fn(App) -> Working<bool>>,
+    work: fn(App) -> Working<()>,
 }
 
 /// THE list of work that comes round.
-const TASKS: [Task; 2] = [
+const TASKS: [Task; 3] = [
     PROOF,
     Task {
         name: "retention",
         every: Duration::from_mins(10),
-        work: |app| {
-            Box::pin(async move {
-                let gone = flows::retention::sweep(&app.system_cx("retention")).await?;
-                if gone > 0 {
-                    tracing::info!(rows = gone, "swept what has served its time");
-                }
-                Ok(())
-            })
-        },
+        due: None,
+        work: |app| Box::pin(sweep::turn(app)),
+    },
+    Task {
+        name: "audit_seals",
+        every: Duration::from_secs(1),
+        due: Some(|app| Box::pin(seal::due(app))),
+        work: |app| Box::pin(seal::turn(app)),
     },
 ];
 
@@ -41,6 +44,7 @@ const TASKS: [Task; 2] = [
 const PROOF: Task = Task {
     name: "proof",
     every: Duration::from_hours(1),
+    due: None,
     work: |app| {
         Box::pin(async move {
             match flows::proof::daily(&app.system_cx("proof")).await? {
@@ -86,7 +90,12 @@ async fn repeat(app: App, task: &'static Task, mut stop: watch::Receiver<bool>) 
             _ = ticks.tick() => {}
             _ = stop.wait_for(|stopped| *stopped) => return,
         }
-        if let Err(error) = once(&app, task).await {
+        let done = tokio::select! {
+            done = once(&app, task) => done,
+            // All of it is made of short transactions, and goes on with the next holder.
+            _ = stop.wait_for(|stopped| *stopped) => return,
+        };
+        if let Err(error) = done {
             tracing::error!(%error, task = task.name, "work that comes round failed; it is tried at the next turn");
         }
     }
@@ -94,6 +103,11 @@ async fn repeat(app: App, task: &'static Task, mut stop: watch::Receiver<bool>) 
 
 async fn once(app: &App, task: &Task) -> Result<(), flows::Error> {
     if app.live.clock_is_off() {
+        return Ok(());
+    }
+    if let Some(due) = task.due
+        && !due(app.clone()).await?
+    {
         return Ok(());
     }
     let now = app.clock.now();

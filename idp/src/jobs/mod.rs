@@ -2,6 +2,8 @@
 
 mod leased;
 mod mail;
+mod seal;
+mod sweep;
 mod worker;
 
 use store::job::Lane;

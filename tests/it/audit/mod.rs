@@ -1,7 +1,9 @@
 //! The audit trail: whole rows, sealed, verified, exported and swept.
 
+mod chain;
 mod refusals;
 mod rows;
+mod tamper;
 
 use store::audit::AuditRow;
 use vestibule_tests::app::TestApp;

@@ -1,0 +1,60 @@
+//! Exporting: the trail by time, in pages, so that its length costs no memory.
+
+use store::{AuditId, Timestamp, UserId, audit::AuditRow, audit::Piece};
+
+use crate::{Cx, Result};
+
+const PAGE: i64 = 500;
+
+/// What is to be exported.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// Only from then on.
+    pub from: Option<Timestamp>,
+    /// Only before then.
+    pub to: Option<Timestamp>,
+    /// Only about this person.
+    pub user: Option<UserId>,
+    /// Only this event.
+    pub event: Option<&'a str>,
+}
+
+/// A walk through the trail.
+#[derive(Debug)]
+pub struct Export<'a> {
+    cx: &'a Cx,
+    asked: Asked<'a>,
+    after: AuditId,
+    before: AuditId,
+}
+
+impl<'a> Export<'a> {
+    /// Begins one.
+    #[must_use]
+    pub fn new(cx: &'a Cx, asked: Asked<'a>) -> Self {
+        let least = |at: Timestamp| AuditId::new(at, [0; 10]);
+        let after = asked.from.map_or(uuid::Uuid::nil(), |from| one_before(least(from)));
+        let before = asked.to.map_or(AuditId::from(uuid::Uuid::max()), least);
+        Self { cx, asked, after: after.into(), before }
+    }
+
+    /// The next rows, oldest first; none at the end.
+    pub async fn next(&mut self) -> Result<Vec<AuditRow>> {
+        let piece = Piece { after: self.after, before: self.before, most: PAGE };
+        let mut conn = self.cx.db.read().await?;
+        let rows = match self.asked.user {
+            Some(user) => {
+                store::audit::piece_of_user(&mut conn, user, piece, self.asked.event).await?
+            }
+            None => store::audit::piece(&mut conn, piece, self.asked.event).await?,
+        };
+        if let Some(last) = rows.last() {
+            self.after = last.id;
+        }
+        Ok(rows)
+    }
+}
+
+fn one_before(id: AuditId) -> uuid::Uuid {
+    uuid::Uuid::from_u128(id.uuid().as_u128().saturating_sub(1))
+}

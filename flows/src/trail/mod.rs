@@ -1,0 +1,188 @@
+//! The audit trail after its rows were written: sealed into a chain, verified, exported, swept.
+//!
+//! ```text
+//! row, with its tag ─▶ unsealed ─▶ in the manifest of a seal ─▶ swept: the seal alone stays, marked
+//!                                     each seal has the digest of the one before
+//! ```
+//!
+//! No transaction of a person waits for the chain: rows commit unsealed and in any order, and each second whatever is in
+//! sight gets the next seal. What comes into sight later gets a later one. Everything is authenticated with keys that are
+//! derived from the root key, so that the database alone cannot make it.
+
+mod check;
+pub mod export;
+pub mod seal;
+pub mod sweep;
+pub mod verify;
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use keys::{KeyError, RootKeys, Trail};
+use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
+
+/// A row that comes into sight this much later than it should have is not the work of a slow transaction: clocks of
+/// replicas differ by seconds, and none waits for minutes.
+pub const LATE: Duration = Duration::from_mins(5);
+/// Programs that write no tags may go on beside those that do for this long, while an upgrade is rolled out.
+pub const UPGRADE: Duration = Duration::from_hours(24);
+
+/// Where the chain stands: whoever keeps this outside the database sees when its end was cut off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Number of the newest seal.
+    pub sequence: i64,
+    /// Its digest, in hexadecimal.
+    pub digest: String,
+}
+
+/// A head that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a head is SEQUENCE:DIGEST, a number and 64 hexadecimal digits, as the log and `audit verify` print it"
+)]
+pub struct BadHead;
+
+impl Head {
+    pub(crate) fn of(seal: &Seal) -> Self {
+        let digest = seal.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { sequence: seal.sequence, digest }
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.sequence, self.digest)
+    }
+}
+
+impl FromStr for Head {
+    type Err = BadHead;
+
+    fn from_str(text: &str) -> Result<Self, BadHead> {
+        let (sequence, digest) = text.trim().split_once(':').ok_or(BadHead)?;
+        let sequence = sequence.parse().ok().filter(|number| *number > 0).ok_or(BadHead)?;
+        let hex = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if hex { Ok(Self { sequence, digest: digest.to_ascii_lowercase() }) } else { Err(BadHead) }
+    }
+}
+
+/// The tag of a row that is about to be written.
+pub(crate) fn tag(root: &RootKeys, key: &str, row: &AuditRow) -> Result<[u8; 32], KeyError> {
+    with_fields(row, |fields| root.trail_mac(key, Trail::Row, fields))
+}
+
+/// What a manifest says of a row: all of its columns, its tag too.
+fn sealed(root: &RootKeys, key: &str, row: &AuditRow) -> Result<[u8; 32], KeyError> {
+    let tag = [row.tag.as_deref(), row.tag_key.as_deref().map(str::as_bytes)];
+    with_fields(row, |fields| root.trail_mac(key, Trail::Sealed, &[fields, &tag].concat()))
+}
+
+fn with_fields<T>(row: &AuditRow, run: impl FnOnce(&[Option<&[u8]>]) -> T) -> T {
+    let (id, at) = (row.id.uuid(), row.at.millis().to_be_bytes());
+    let user = row.user_id.map(store::UserId::uuid);
+    run(&[
+        Some(id.as_bytes()),
+        Some(&at),
+        Some(row.event.as_bytes()),
+        Some(row.outcome.as_bytes()),
+        Some(row.actor.as_bytes()),
+        user.as_ref().map(|user| user.as_bytes().as_slice()),
+        row.client_id.as_deref().map(str::as_bytes),
+        row.network.as_deref().map(str::as_bytes),
+        Some(row.reference.as_bytes()),
+        Some(row.detail.as_bytes()),
+    ])
+}
+
+/// The digest of a seal: everything in it but its rows, which its manifest stands for.
+fn digest(root: &RootKeys, seal: &Seal) -> Result<[u8; 32], KeyError> {
+    let numbers =
+        [seal.sequence, seal.sealed_at.millis(), seal.complete_to.millis(), seal.row_count]
+            .map(i64::to_be_bytes);
+    let mut fields: Vec<Option<&[u8]>> = numbers.iter().map(|n| Some(n.as_slice())).collect();
+    fields.extend([
+        Some(seal.manifest_hash.as_slice()),
+        Some(&seal.previous),
+        Some(seal.key_id.as_bytes()),
+    ]);
+    root.trail_mac(&seal.key_id, Trail::Seal, &fields)
+}
+
+/// The mark of a seal up to which everything was swept.
+fn swept_mark(
+    root: &RootKeys,
+    key: &str,
+    seal: &Seal,
+    at: Timestamp,
+) -> Result<[u8; 32], KeyError> {
+    let (sequence, at) = (seal.sequence.to_be_bytes(), at.millis().to_be_bytes());
+    root.trail_mac(key, Trail::Swept, &[Some(&sequence), Some(&seal.digest), Some(&at)])
+}
+
+/// How much of a row's HMAC a manifest keeps: 128 bits, which nobody finds a second row for.
+const KEPT: usize = 16;
+
+/// A line of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Line {
+    id: AuditId,
+    mac: [u8; KEPT],
+}
+
+impl Line {
+    const LENGTH: usize = 16 + KEPT;
+
+    fn of(root: &RootKeys, key: &str, row: &AuditRow) -> Result<Self, KeyError> {
+        let mut mac = [0; KEPT];
+        mac.iter_mut().zip(sealed(root, key, row)?).for_each(|(to, from)| *to = from);
+        Ok(Self { id: row.id, mac })
+    }
+
+    fn write(&self, manifest: &mut Vec<u8>) {
+        manifest.extend_from_slice(self.id.uuid().as_bytes());
+        manifest.extend_from_slice(&self.mac);
+    }
+
+    /// The lines of a manifest; what is no whole line is left out, and the manifest's own HMAC tells.
+    fn all(manifest: &[u8]) -> impl Iterator<Item = Self> {
+        manifest.as_chunks::<{ Self::LENGTH }>().0.iter().map(|chunk| {
+            let mut line = ([0; 16], [0; KEPT]);
+            let (id, mac) = chunk.split_at(16);
+            line.0.copy_from_slice(id);
+            line.1.copy_from_slice(mac);
+            Self { id: AuditId::from(uuid::Uuid::from_bytes(line.0)), mac: line.1 }
+        })
+    }
+}
+
+/// When an id was made (RFC 9562, section 5.7): for a row that is no longer there to ask.
+fn made_at(id: AuditId) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(id.uuid().as_u128() >> 80).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_read_as_they_are_printed() {
+        let head = Head { sequence: 17, digest: "0a".repeat(32) };
+        assert_eq!(head.to_string().parse(), Ok(head.clone()));
+        assert_eq!(format!("17:{}\n", "0A".repeat(32)).parse(), Ok(head));
+        for bad in ["", "17", "17:", "x:00", "0:00", &format!("-1:{}", "00".repeat(32)), "1:zz"] {
+            assert_eq!(bad.parse::<Head>(), Err(BadHead), "{bad}");
+        }
+    }
+
+    #[test]
+    fn lines_of_a_manifest() {
+        let now = Timestamp::from_millis(1_795_513_267_250);
+        let lines = [3, 4].map(|n| Line { id: AuditId::new(now, [n; 10]), mac: [n; KEPT] });
+        let mut manifest = Vec::new();
+        lines.iter().for_each(|line| line.write(&mut manifest));
+        assert_eq!(Line::all(&manifest).collect::<Vec<_>>(), lines);
+        manifest.push(0);
+        assert_eq!(Line::all(&manifest).count(), 2);
+        assert_eq!(made_at(lines[0].id), now);
+    }
+}

@@ -1,0 +1,117 @@
+//! Sealing: whatever is in sight gets the next seal.
+
+use keys::{RootKeys, Trail};
+use store::{audit::AuditRow, audit_seal::Seal};
+
+use super::{Head, Line, digest, tag};
+use crate::{Cx, Error, Result};
+
+/// Rows of one seal: as many as one short transaction bears.
+const ROWS: i64 = 500;
+
+/// What a turn has sealed.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// Where the chain stands now.
+    pub head: Head,
+    /// Whether this is the first seal of its hour: the head is then told to whoever keeps logs.
+    pub first_of_hour: bool,
+    /// Whether there may be more to seal.
+    pub full: bool,
+    /// Rows whose tag does not fit them: they were changed, or not written by this program.
+    pub forged: usize,
+}
+
+/// Whether there is anything to seal.
+pub async fn is_due(cx: &Cx) -> Result<bool> {
+    let mut conn = cx.db.read().await?;
+    Ok(store::audit::has_unsealed(&mut conn).await?)
+}
+
+/// Makes the next seal, of the oldest unsealed rows; nothing when there are none.
+///
+/// # Errors
+/// [`Error::Lost`] when another replica made this seal first; its rows are in the next one.
+pub async fn next(cx: &Cx) -> Result<Option<Sealed>> {
+    cx.db
+        .write(async |tx| {
+            let previous = store::audit_seal::newest(tx).await?;
+            let sequence = previous.as_ref().map_or(1, |seal| seal.sequence.saturating_add(1));
+            // Claimed, not read and then marked: no row is in two seals, and none that commits meanwhile is in between.
+            let mut rows = store::audit::claim_for_seal(tx, sequence, ROWS).await?;
+            if rows.is_empty() {
+                return Ok(None);
+            }
+            rows.sort_unstable_by_key(|row| row.id);
+            let seal = make(cx, sequence, previous.as_ref(), &rows)?;
+            if !store::audit_seal::insert(tx, &seal).await? {
+                return Err(Error::Lost);
+            }
+            let hour = |seal: &Seal| seal.sealed_at.seconds().div_euclid(3600);
+            Ok(Some(Sealed {
+                head: Head::of(&seal),
+                first_of_hour: previous.as_ref().is_none_or(|old| hour(old) != hour(&seal)),
+                full: is_full(&rows),
+                forged: rows.iter().filter(|row| Tag::of(&cx.root, row) == Tag::Foreign).count(),
+            }))
+        })
+        .await
+}
+
+fn is_full(rows: &[AuditRow]) -> bool {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX) >= ROWS
+}
+
+fn make(cx: &Cx, sequence: i64, previous: Option<&Seal>, rows: &[AuditRow]) -> Result<Seal> {
+    let key_id = cx.root.current_id();
+    let mut manifest = Vec::with_capacity(rows.len() * Line::LENGTH);
+    for row in rows {
+        Line::of(&cx.root, key_id, row)?.write(&mut manifest);
+    }
+    let hash = cx.root.trail_mac(key_id, Trail::Manifest, &[Some(&manifest)])?;
+    // A full seal may have left newer rows for the next one.
+    let newest = rows.last().filter(|_| is_full(rows)).map_or(cx.now, |row| row.at);
+    let mut seal = Seal {
+        sequence,
+        sealed_at: cx.now,
+        complete_to: newest,
+        row_count: i64::try_from(rows.len()).unwrap_or(i64::MAX),
+        manifest: Some(manifest),
+        manifest_hash: hash.to_vec(),
+        previous: previous.map(|seal| seal.digest.clone()).unwrap_or_default(),
+        digest: Vec::new(),
+        key_id: key_id.to_owned(),
+        swept_at: None,
+        swept_key: None,
+        swept_mark: None,
+    };
+    seal.digest = digest(&cx.root, &seal)?.to_vec();
+    Ok(seal)
+}
+
+/// What a row's tag says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tag {
+    /// This program wrote the row as it is.
+    Own,
+    /// There is none: an older version wrote it, or somebody with the database alone.
+    None,
+    /// It is of another row, or of another program.
+    Foreign,
+    /// Its root key is not configured.
+    UnknownKey,
+}
+
+impl Tag {
+    pub(super) fn of(root: &RootKeys, row: &AuditRow) -> Self {
+        match (&row.tag, &row.tag_key) {
+            (None, None) => Self::None,
+            (Some(given), Some(key)) => match tag(root, key, row) {
+                Ok(own) if *given == own => Self::Own,
+                Ok(_) => Self::Foreign,
+                Err(_) => Self::UnknownKey,
+            },
+            _ => Self::Foreign,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Verifying: reads the whole chain, or a part of it, in pages, and tells what somebody did to it.
+
+use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
+
+pub use super::check::{Finding, What};
+use super::{
+    Head, check,
+    check::{Known, is_marked},
+};
+use crate::{Cx, Result};
+
+/// Seals that are read at once.
+const SEALS: i64 = 64;
+/// Rows that are read beyond those that are expected: so many can be told by name that somebody has added.
+const SPARE: i64 = 1_000;
+
+/// What is to be verified.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Only what was sealed then or later.
+    pub from: Option<Timestamp>,
+    /// Only what was written before then.
+    pub to: Option<Timestamp>,
+    /// A head that the chain once had.
+    pub expect: Option<Head>,
+}
+
+/// What was verified.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Seals that were checked.
+    pub seals: u64,
+    /// Of them, those whose rows were swept.
+    pub swept: u64,
+    /// Rows that were checked in their seals.
+    pub rows: u64,
+    /// Rows that wait for their seal.
+    pub unsealed: u64,
+    /// When the oldest of them was written.
+    pub oldest_unsealed: Option<Timestamp>,
+    /// How much is wrong.
+    pub findings: u64,
+    /// Where the chain ends.
+    pub head: Option<Head>,
+}
+
+/// Who is told while it runs.
+pub trait Watch {
+    /// So many seals of so many are checked.
+    fn progress(&mut self, done: i64, all: i64);
+    /// Something is wrong.
+    fn found(&mut self, finding: &Finding);
+}
+
+/// Verifies the trail.
+pub async fn verify(cx: &Cx, asked: &Asked, watch: &mut impl Watch) -> Result<Report> {
+    let mut conn = cx.db.read().await?;
+    let tagged_since = store::audit::tagged_since(&mut conn).await?;
+    let newest = store::audit_seal::newest(&mut conn).await?.map_or(0, |seal| seal.sequence);
+    let start = match asked.from {
+        None => None,
+        // The seal before is taken as it is: what is verified is linked to it.
+        Some(from) => {
+            Some(store::audit_seal::first_since(&mut conn, from).await?.unwrap_or(newest + 1) - 1)
+        }
+    };
+    drop(conn);
+    let known = Known { swept_to: 0, tagged_since, complete_to: None };
+    let mut run = Run { cx, watch, known, previous: None, report: Report::default(), newest };
+    run.start(start).await?;
+    let whole = run.chain(start, asked.to).await?;
+    if whole {
+        run.rest(start.is_none()).await?;
+    }
+    if let Some(expected) = &asked.expect {
+        run.expected(expected).await?;
+    }
+    Ok(run.report)
+}
+
+struct Run<'a, W> {
+    cx: &'a Cx,
+    watch: &'a mut W,
+    known: Known,
+    previous: Option<Seal>,
+    report: Report,
+    newest: i64,
+}
+
+impl<W: Watch> Run<'_, W> {
+    fn tell(&mut self, finding: &Finding) {
+        self.report.findings += 1;
+        self.watch.found(finding);
+    }
+
+    /// Reads how far was swept, and the seal that the first one follows.
+    async fn start(&mut self, start: Option<i64>) -> Result<()> {
+        self.known.swept_to = self.swept_to().await?;
+        if let Some(before) = start {
+            let mut conn = self.cx.db.read().await?;
+            self.previous = store::audit_seal::by_sequence(&mut conn, before).await?;
+            self.known.complete_to = self.previous.as_ref().map(|seal| seal.complete_to);
+        }
+        Ok(())
+    }
+
+    async fn swept_to(&self) -> Result<i64> {
+        let mut conn = self.cx.db.read().await?;
+        let marked = store::audit_seal::newest_marked(&mut conn).await?;
+        Ok(marked.filter(|seal| is_marked(&self.cx.root, seal)).map_or(0, |seal| seal.sequence))
+    }
+
+    /// Goes along the chain; false when it stopped before the end, because no more was asked for.
+    async fn chain(&mut self, start: Option<i64>, to: Option<Timestamp>) -> Result<bool> {
+        let mut last = start.unwrap_or(i64::MIN);
+        loop {
+            let mut conn = self.cx.db.read().await?;
+            let seals = store::audit_seal::after(&mut conn, last, SEALS).await?;
+            drop(conn);
+            let Some(end) = seals.last().map(|seal| seal.sequence) else { return Ok(true) };
+            last = end;
+            let rows = self.rows(&seals).await?;
+            for seal in seals {
+                let done = to.is_some_and(|to| seal.complete_to >= to);
+                self.seal(seal, &rows).await?;
+                if done {
+                    return Ok(false);
+                }
+            }
+            self.watch.progress(last, self.newest.max(last));
+        }
+    }
+
+    /// The rows of some seals, which follow each other.
+    async fn rows(&self, seals: &[Seal]) -> Result<Vec<AuditRow>> {
+        let (Some(first), Some(last)) = (seals.first(), seals.last()) else {
+            return Ok(Vec::new());
+        };
+        let mut conn = self.cx.db.read().await?;
+        let most = seals.iter().map(expected_rows).sum::<i64>() + SPARE;
+        Ok(store::audit::of_seals(&mut conn, (first.sequence, last.sequence), most).await?)
+    }
+
+    async fn seal(&mut self, seal: Seal, rows: &[AuditRow]) -> Result<()> {
+        self.link(&seal).await?;
+        let from = rows.partition_point(|row| row.sealed_by < Some(seal.sequence));
+        let to = rows.partition_point(|row| row.sealed_by <= Some(seal.sequence));
+        let own = rows.get(from..to).unwrap_or_default();
+        let mut found = check::seal(&self.cx.root, &seal, own, self.known)?;
+        if !found.is_empty() {
+            found = self.again(&seal).await?;
+        }
+        self.report.seals += 1;
+        self.report.swept += u64::from(seal.swept_at.is_some());
+        self.report.rows += u64::try_from(own.len()).unwrap_or(u64::MAX);
+        for finding in &found {
+            self.tell(finding);
+        }
+        self.known.complete_to = Some(seal.complete_to);
+        self.report.head = Some(Head::of(&seal));
+        self.previous = Some(seal);
+        Ok(())
+    }
+
+    /// Looks once more, at this seal alone: it may have been swept since it was read.
+    async fn again(&mut self, seal: &Seal) -> Result<Vec<Finding>> {
+        self.known.swept_to = self.swept_to().await?;
+        let mut conn = self.cx.db.read().await?;
+        let Some(now) = store::audit_seal::by_sequence(&mut conn, seal.sequence).await? else {
+            return Ok(vec![Finding::seal(What::SealMissing, seal.sequence, Some(seal.sealed_at))]);
+        };
+        let (range, most) = ((now.sequence, now.sequence), expected_rows(&now) + SPARE);
+        let rows = store::audit::of_seals(&mut conn, range, most).await?;
+        check::seal(&self.cx.root, &now, &rows, self.known)
+    }
+
+    /// Whether a seal follows on the one before.
+    async fn link(&mut self, seal: &Seal) -> Result<()> {
+        let before = self.previous.as_ref().map_or(0, |previous| previous.sequence);
+        if seal.sequence != before + 1 {
+            // Seals whose rows were swept long ago are gone themselves; the mark says up to which.
+            let trimmed = self.previous.is_none() && seal.sequence <= self.known.swept_to;
+            return if trimmed {
+                self.orphans(1, seal.sequence - 1).await
+            } else {
+                self.gap(before + 1, seal.sequence - 1).await
+            };
+        }
+        let digest = self.previous.as_ref().map(|previous| previous.digest.as_slice());
+        if seal.previous != digest.unwrap_or_default() {
+            let finding = Finding::seal(What::SealUnlinked, seal.sequence, Some(seal.sealed_at));
+            self.tell(&finding);
+        }
+        Ok(())
+    }
+
+    async fn gap(&mut self, first: i64, last: i64) -> Result<()> {
+        // Told one by one, as far as anybody would read.
+        for sequence in (first..=last).take(usize::try_from(SPARE).unwrap_or(usize::MAX)) {
+            self.tell(&Finding::seal(What::SealMissing, sequence, None));
+        }
+        self.orphans(first, last).await
+    }
+
+    async fn orphans(&mut self, first: i64, last: i64) -> Result<()> {
+        let mut conn = self.cx.db.read().await?;
+        let rows = store::audit::of_no_seal(&mut conn, (first, last), SPARE).await?;
+        drop(conn);
+        for row in &rows {
+            self.tell(&Finding::row(What::Added, row));
+        }
+        Ok(())
+    }
+
+    /// Rows that are in no seal: waiting for theirs, or naming one that is not there.
+    async fn rest(&mut self, from_the_beginning: bool) -> Result<()> {
+        let head = self.previous.as_ref().map_or(0, |seal| seal.sequence);
+        self.orphans(head + 1, i64::MAX).await?;
+        if from_the_beginning {
+            self.orphans(i64::MIN, 0).await?;
+        }
+        let mut after = AuditId::from(uuid::Uuid::nil());
+        loop {
+            let mut conn = self.cx.db.read().await?;
+            let rows = store::audit::unsealed(&mut conn, after, SPARE).await?;
+            drop(conn);
+            let Some(last) = rows.last().map(|row| row.id) else { return Ok(()) };
+            after = last;
+            self.report.unsealed += u64::try_from(rows.len()).unwrap_or(u64::MAX);
+            self.report.oldest_unsealed =
+                self.report.oldest_unsealed.or(rows.first().map(|r| r.at));
+            for row in &rows {
+                if let Some(what) = check::row(&self.cx.root, row, self.known) {
+                    self.tell(&Finding::row(what, row));
+                }
+            }
+        }
+    }
+
+    async fn expected(&mut self, expected: &Head) -> Result<()> {
+        let mut conn = self.cx.db.read().await?;
+        let seal = store::audit_seal::by_sequence(&mut conn, expected.sequence).await?;
+        drop(conn);
+        if seal.as_ref().map(Head::of).as_ref() != Some(expected) {
+            let at = seal.map(|seal| seal.sealed_at);
+            self.tell(&Finding::seal(What::HeadMissing, expected.sequence, at));
+        }
+        Ok(())
+    }
+}
+
+/// How many rows a seal should have.
+fn expected_rows(seal: &Seal) -> i64 {
+    let lines = seal.manifest.as_deref().unwrap_or_default().len() / super::Line::LENGTH;
+    i64::try_from(lines).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,216 @@
+//! `idp audit`.
+
+use std::io::{BufWriter, ErrorKind, Write, stdout};
+
+use clap::{Args, Subcommand};
+use flows::{
+    Cx,
+    audit::Event,
+    staff::find,
+    trail::{
+        Head,
+        export::{self, Export},
+        verify::{self, Finding, Report, Watch},
+    },
+};
+use serde_json::{Value, json};
+use store::{Timestamp, audit::AuditRow};
+
+use super::{Done, Failed, place::Where, print, progress::Progress, user};
+use crate::clock::{moment, rfc3339};
+
+/// Findings that a JSON answer has; all of them are counted.
+const TOLD: usize = 1_000;
+
+/// Verify and export the audit trail.
+#[derive(Debug, Subcommand)]
+pub(super) enum Audit {
+    /// Check that the trail is as it was written: no row changed, taken away, added or late, and every seal in its place.
+    Verify {
+        #[command(flatten)]
+        span: Span,
+        /// A head that the chain once had, as the log or this command printed it: shows when its end was cut off.
+        #[arg(long, value_name = "SEQUENCE:DIGEST")]
+        expect: Option<Head>,
+        #[command(flatten)]
+        at: Where,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the trail by time, one JSON object on each line.
+    Export {
+        #[command(flatten)]
+        span: Span,
+        /// Only what is about the person with this e-mail address.
+        #[arg(long, value_name = "EMAIL")]
+        user: Option<String>,
+        /// Only this event, such as `sign_in.completed`.
+        #[arg(long)]
+        event: Option<String>,
+        #[command(flatten)]
+        at: Where,
+    },
+}
+
+/// A span of time.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Span {
+    /// Only from then on: `2026-11-24` (midnight UTC) or `2026-11-24T09:41:07Z`.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<Timestamp>,
+    /// Only before then.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Option<Timestamp>,
+}
+
+impl Audit {
+    pub(super) async fn run(self) -> Done {
+        match self {
+            Self::Verify { span, expect, at, json } => {
+                let cx = at.open().await?.cx().await?;
+                verify(&cx, verify::Asked { from: span.from, to: span.to, expect }, json).await
+            }
+            Self::Export { span, user, event, at } => {
+                let cx = at.open().await?.cx().await?;
+                export(&cx, span, user.as_deref(), event.as_deref()).await
+            }
+        }
+    }
+}
+
+struct Watcher {
+    progress: Progress,
+    json: bool,
+    findings: Vec<Value>,
+}
+
+impl Watch for Watcher {
+    fn progress(&mut self, done: i64, all: i64) {
+        self.progress.at(done, all);
+    }
+
+    fn found(&mut self, finding: &Finding) {
+        if !self.json {
+            self.progress.clear();
+            print::line(&told(finding));
+        } else if self.findings.len() < TOLD {
+            self.findings.push(document(finding));
+        }
+    }
+}
+
+async fn verify(cx: &Cx, asked: verify::Asked, json: bool) -> Done {
+    let mut watcher = Watcher { progress: Progress::new(), json, findings: Vec::new() };
+    let report = verify::verify(cx, &asked, &mut watcher).await?;
+    let Watcher { progress, findings, .. } = watcher;
+    drop(progress);
+    if json {
+        print::json(&summary(&report, findings));
+    } else {
+        summarize(&report);
+    }
+    if report.findings == 0 {
+        return Ok(());
+    }
+    Err(Failed::new(format!(
+        "the audit trail is not as it was written: {} findings",
+        report.findings
+    )))
+}
+
+fn told(finding: &Finding) -> String {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    format!(
+        "{:<15} seal {:<8} {} {} {}",
+        finding.what.as_str(),
+        or_dash(finding.seal.map(|seal| seal.to_string())),
+        or_dash(finding.at.map(rfc3339)),
+        or_dash(finding.row.map(|row| row.to_string())),
+        finding.event.as_deref().unwrap_or("-"),
+    )
+}
+
+fn document(finding: &Finding) -> Value {
+    json!({
+        "what": finding.what.as_str(), "seal": finding.seal, "id": finding.row, "at": finding.at.map(rfc3339),
+        "event": finding.event,
+    })
+}
+
+fn summary(report: &Report, findings: Vec<Value>) -> Value {
+    let head = report
+        .head
+        .as_ref()
+        .map(|head| json!({ "sequence": head.sequence, "digest": head.digest }));
+    json!({
+        "sound": report.findings == 0, "seals": report.seals, "swept_seals": report.swept, "rows": report.rows,
+        "unsealed_rows": report.unsealed, "unsealed_since": report.oldest_unsealed.map(rfc3339), "head": head,
+        "findings": report.findings, "found": findings,
+    })
+}
+
+fn summarize(report: &Report) {
+    print::line(&format!(
+        "{} rows in {} seals are checked; the rows of {} seals were swept.",
+        report.rows, report.seals, report.swept
+    ));
+    if let Some(since) = report.oldest_unsealed {
+        let (rows, since) = (report.unsealed, rfc3339(since));
+        print::line(&format!("{rows} rows wait for their seal, the oldest since {since}."));
+    }
+    if let Some(head) = &report.head {
+        print::line(&format!("Head: {head}"));
+    }
+}
+
+async fn export(cx: &Cx, span: Span, email: Option<&str>, event: Option<&str>) -> Done {
+    if let Some(name) = event
+        && Event::ALL.iter().all(|known| known.as_str() != name)
+    {
+        return Err(Failed::new(format!(
+            "there is no event called {name}; docs/audit.md lists them"
+        )));
+    }
+    let about = match email {
+        None => None,
+        Some(text) => {
+            let email = user::address(text)?;
+            let found = find::person(cx, &email).await?;
+            Some(found.ok_or_else(|| user::unknown(&email))?.user.id)
+        }
+    };
+    let asked = export::Asked { from: span.from, to: span.to, user: about, event };
+    let (mut export, mut out) = (Export::new(cx, asked), BufWriter::new(stdout().lock()));
+    loop {
+        let rows = export.next().await?;
+        if rows.is_empty() {
+            return written(out.flush()).map(|_| ());
+        }
+        for row in &rows {
+            if !written(writeln!(out, "{}", line(row)))? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// False when the reader has gone away, which is no failure; a full disk is one.
+fn written(result: std::io::Result<()>) -> Result<bool, Failed> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failed::new(format!("the export could not be written: {error}"))),
+    }
+}
+
+fn line(row: &AuditRow) -> Value {
+    // What somebody has put there by hand may be no JSON; it is shown as it is.
+    let detail =
+        serde_json::from_str(&row.detail).unwrap_or_else(|_| Value::from(row.detail.as_str()));
+    json!({
+        "id": row.id, "at": rfc3339(row.at), "event": row.event, "outcome": row.outcome, "actor": row.actor,
+        "user": row.user_id, "client": row.client_id, "network": row.network, "reference": row.reference,
+        "detail": detail, "seal": row.sealed_by,
+    })
+}

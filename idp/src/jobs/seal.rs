@@ -1,0 +1,41 @@
+//! Sealing the audit trail, a second after its rows were written.
+
+use flows::trail::seal;
+
+use crate::app::App;
+
+/// Seals of one turn; the next one goes on.
+const MOST: usize = 50;
+
+/// Whether a row waits for its seal.
+pub(super) async fn due(app: App) -> Result<bool, flows::Error> {
+    seal::is_due(&app.system_cx("seal")).await
+}
+
+/// Seals what is in sight.
+pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
+    for _ in 0..MOST {
+        let sealed = match seal::next(&app.system_cx("seal")).await {
+            Ok(sealed) => sealed,
+            // Another replica took the lease meanwhile, and makes the seals.
+            Err(flows::Error::Lost) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let Some(sealed) = sealed else { return Ok(()) };
+        if sealed.first_of_hour {
+            // Kept outside the database, it shows when the end of the chain was cut off.
+            tracing::info!(head = %sealed.head, "the audit trail is sealed up to here");
+        }
+        if sealed.forged > 0 {
+            tracing::error!(
+                rows = sealed.forged,
+                seal = sealed.head.sequence,
+                "alarm: rows of the audit trail were not written by this program; run `idp audit verify`"
+            );
+        }
+        if !sealed.full {
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Sweeping what has served its time, at a pace that leaves room for people.
+
+use std::time::Duration;
+
+use flows::retention::Turn;
+
+use crate::app::App;
+
+/// A batch is followed by a rest as long as it took, within these bounds: at least half of the time is for others.
+const REST: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+/// A turn ends after this long; the next one goes on where it stopped.
+const TURN: Duration = Duration::from_mins(5);
+
+/// Sweeps until nothing is left or the turn is over.
+pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
+    let cx = app.system_cx("retention");
+    let mut turn = Turn::default();
+    loop {
+        let started = app.clock.now();
+        let more = turn.next(&cx).await?;
+        let now = app.clock.now();
+        if !more || now.since(cx.now) > TURN {
+            break;
+        }
+        tokio::time::sleep(now.since(started).clamp(REST.0, REST.1)).await;
+    }
+    if turn.gone > 0 {
+        tracing::info!(rows = turn.gone, "swept what has served its time");
+    }
+    if turn.unsound > 0 {
+        tracing::error!(
+            seals = turn.unsound,
+            "alarm: old rows of the audit trail were changed and are kept; run `idp audit verify`"
+        );
+    }
+    Ok(())
+}

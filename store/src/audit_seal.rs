@@ -1,0 +1,141 @@
+//! Seals of the audit trail: each has the digest of the one before.
+
+use sqlx::FromRow;
+
+use crate::{Result, Sql, Timestamp};
+
+/// A seal's row.
+#[derive(Clone, Debug, FromRow)]
+pub struct Seal {
+    /// 1, 2, 3 ..
+    pub sequence: i64,
+    /// When it was made.
+    pub sealed_at: Timestamp,
+    /// Every row that is older was in sight when it was made, and is in this seal or in one before.
+    pub complete_to: Timestamp,
+    /// How many rows it has.
+    pub row_count: i64,
+    /// Id and HMAC of each row, in the order of ids; none once the rows are swept.
+    pub manifest: Option<Vec<u8>>,
+    /// HMAC of the manifest.
+    pub manifest_hash: Vec<u8>,
+    /// Digest of the seal before; empty for the first.
+    pub previous: Vec<u8>,
+    /// HMAC of all of this.
+    pub digest: Vec<u8>,
+    /// The root key of the HMACs.
+    pub key_id: String,
+    /// When its rows were swept.
+    pub swept_at: Option<Timestamp>,
+    /// The root key of the mark.
+    pub swept_key: Option<String>,
+    /// HMAC that says that the program itself swept everything up to this seal.
+    pub swept_mark: Option<Vec<u8>>,
+}
+
+/// Adds a seal; false when somebody else has added one of this number.
+pub async fn insert(sql: &mut impl Sql, new: &Seal) -> Result<bool> {
+    let rows = sql
+        .q("INSERT INTO audit_seals (sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous,
+                                     digest, key_id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (sequence) DO NOTHING")
+        .bind(new.sequence)
+        .bind(new.sealed_at)
+        .bind(new.complete_to)
+        .bind(new.row_count)
+        .bind(&new.manifest)
+        .bind(&new.manifest_hash)
+        .bind(&new.previous)
+        .bind(&new.digest)
+        .bind(&new.key_id)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// The newest seal.
+pub async fn newest(sql: &mut impl Sql) -> Result<Option<Seal>> {
+    sql.q("SELECT * FROM audit_seals ORDER BY sequence DESC LIMIT 1").opt().await
+}
+
+/// The seal of a number.
+pub async fn by_sequence(sql: &mut impl Sql, sequence: i64) -> Result<Option<Seal>> {
+    sql.q("SELECT * FROM audit_seals WHERE sequence = $1").bind(sequence).opt().await
+}
+
+/// The seals after a number, in their order.
+pub async fn after(sql: &mut impl Sql, sequence: i64, most: i64) -> Result<Vec<Seal>> {
+    sql.q("SELECT * FROM audit_seals WHERE sequence > $1 ORDER BY sequence LIMIT $2")
+        .bind(sequence)
+        .bind(most)
+        .all()
+        .await
+}
+
+/// The number of the first seal that was made at `from` or later.
+pub async fn first_since(sql: &mut impl Sql, from: Timestamp) -> Result<Option<i64>> {
+    let row: Option<(i64,)> = sql
+        .q("SELECT sequence FROM audit_seals WHERE sealed_at >= $1 ORDER BY sealed_at, sequence LIMIT 1")
+        .bind(from)
+        .opt()
+        .await?;
+    Ok(row.map(|(sequence,)| sequence))
+}
+
+/// Seals after a number whose rows are still there, in their order.
+pub async fn whole_after(sql: &mut impl Sql, sequence: i64, most: i64) -> Result<Vec<Seal>> {
+    sql.q("SELECT * FROM audit_seals WHERE swept_at IS NULL AND sequence > $1 ORDER BY sequence LIMIT $2")
+        .bind(sequence)
+        .bind(most)
+        .all()
+        .await
+}
+
+/// Says that the rows of a range of seals are swept.
+pub async fn mark_swept(
+    sql: &mut impl Sql,
+    (first, last): (i64, i64),
+    now: Timestamp,
+) -> Result<u64> {
+    sql.q("UPDATE audit_seals SET swept_at = $3, manifest = NULL
+           WHERE sequence >= $1 AND sequence <= $2 AND swept_at IS NULL")
+        .bind(first)
+        .bind(last)
+        .bind(now)
+        .exec()
+        .await
+}
+
+/// Puts the mark on a seal that everything up to it was swept.
+pub async fn put_mark(
+    sql: &mut impl Sql,
+    sequence: i64,
+    (key, mark): (&str, &[u8]),
+) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE audit_seals SET swept_key = $2, swept_mark = $3 WHERE sequence = $1")
+        .bind(sequence)
+        .bind(key)
+        .bind(mark.to_vec())
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// The newest seal that has such a mark.
+pub async fn newest_marked(sql: &mut impl Sql) -> Result<Option<Seal>> {
+    sql.q("SELECT * FROM audit_seals WHERE swept_mark IS NOT NULL ORDER BY sequence DESC LIMIT 1")
+        .opt()
+        .await
+}
+
+/// Deletes up to `most` seals before a number that were swept before `before`; returns how many.
+pub async fn sweep(sql: &mut impl Sql, sequence: i64, before: Timestamp, most: i64) -> Result<u64> {
+    sql.q("DELETE FROM audit_seals WHERE sequence IN
+           (SELECT sequence FROM audit_seals WHERE sequence < $1 AND swept_at < $2 ORDER BY sequence LIMIT $3)")
+        .bind(sequence)
+        .bind(before)
+        .bind(most)
+        .exec()
+        .await
+}

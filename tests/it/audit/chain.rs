@@ -1,0 +1,102 @@
+//! What the tests of the chain share: sealing, verifying, and somebody who has the database in hand.
+
+use flows::trail::{
+    Head, seal,
+    verify::{self, Asked, Finding, Report, Watch, What},
+};
+use store::{AuditId, Sql};
+use vestibule_tests::app::TestApp;
+
+#[derive(Default)]
+struct Found(Vec<Finding>);
+
+impl Watch for Found {
+    fn progress(&mut self, done: i64, all: i64) {
+        assert!(done <= all);
+    }
+
+    fn found(&mut self, finding: &Finding) {
+        self.0.push(finding.clone());
+    }
+}
+
+/// Seals whatever is written, as the job does; the job of the running program may be faster.
+pub(super) async fn seal(app: &TestApp) {
+    while app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await > 0 {
+        match seal::next(&app.cx()).await {
+            Ok(_) | Err(flows::Error::Lost) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Verifies what is asked for.
+pub(super) async fn verify_asked(app: &TestApp, asked: Asked) -> (Report, Vec<Finding>) {
+    let mut found = Found::default();
+    let report = verify::verify(&app.cx(), &asked, &mut found).await.expect("it verifies");
+    assert_eq!(report.findings, u64::try_from(found.0.len()).unwrap());
+    (report, found.0)
+}
+
+/// Verifies all of it.
+pub(super) async fn verify(app: &TestApp) -> Vec<Finding> {
+    verify_asked(app, Asked::default()).await.1
+}
+
+/// Verifies all of it, and that nothing is wrong.
+pub(super) async fn sound(app: &TestApp) -> Report {
+    let (report, found) = verify_asked(app, Asked::default()).await;
+    assert_eq!(found, [], "{report:?}");
+    report
+}
+
+/// The findings as their words and seals.
+pub(super) fn words(found: &[Finding]) -> Vec<(What, Option<i64>)> {
+    found.iter().map(|finding| (finding.what, finding.seal)).collect()
+}
+
+/// Where the chain stands.
+pub(super) async fn head(app: &TestApp) -> Head {
+    sound(app).await.head.expect("something is sealed")
+}
+
+/// What somebody does who has the database and nothing else.
+pub(super) async fn tamper(app: &TestApp, statements: &[&'static str]) {
+    app.sql()
+        .write(async |tx| {
+            for statement in statements {
+                tx.q(statement).exec().await?;
+            }
+            Ok::<_, store::Error>(())
+        })
+        .await
+        .expect("the statements run");
+}
+
+/// The same to one row, `$1`.
+pub(super) async fn tamper_row(app: &TestApp, id: AuditId, statement: &'static str) {
+    let rows =
+        app.sql().write(async |tx| tx.q(statement).bind(id).exec().await).await.expect("it runs");
+    assert_eq!(rows, 1, "{statement}");
+}
+
+/// Keeps a copy of trail and seals.
+pub(super) async fn keep(app: &TestApp) {
+    let copy = [
+        "CREATE TABLE kept AS SELECT * FROM audit",
+        "CREATE TABLE kept_seals AS SELECT * FROM audit_seals",
+    ];
+    tamper(app, &copy).await;
+}
+
+/// Puts the copy back.
+pub(super) async fn restore(app: &TestApp) {
+    let back = [
+        "DELETE FROM audit",
+        "INSERT INTO audit SELECT * FROM kept",
+        "DELETE FROM audit_seals",
+        "INSERT INTO audit_seals SELECT * FROM kept_seals",
+    ];
+    tamper(app, &back).await;
+    sound(app).await;
+}
