@@ -49,7 +49,7 @@ pub enum What {
 }
 
 impl What {
-    /// All of it. Whatever refers to something else stands before it.
+    /// All of it, each after what refers to it.
     pub const ALL: [Self; 10] = [
         Self::Attempts,
         Self::Challenges,
@@ -62,6 +62,15 @@ impl What {
         Self::Leases,
         Self::Audit,
     ];
+
+    /// What refers to rows of this kind: as long as that is being swept, there may be more to come.
+    const fn waits_for(self) -> &'static [Self] {
+        match self {
+            Self::Sessions => &[Self::Grants],
+            Self::SignIns => &[Self::Grants, Self::Sessions],
+            _ => &[],
+        }
+    }
 }
 
 /// A turn of sweeping: one batch of each kind after another, as long as there is any. It can be dropped at any time, and
@@ -98,7 +107,8 @@ impl Turn {
         } else {
             let gone = batch(cx, what).await?;
             self.gone += gone;
-            if gone >= BATCH.unsigned_abs() {
+            let waits = what.waits_for().iter().any(|other| self.left.contains(other));
+            if gone >= BATCH.unsigned_abs() || waits {
                 self.left.push_back(what);
             }
         }

@@ -57,7 +57,8 @@ impl fmt::Debug for RootKey {
 
 /// The root keys and what is derived from them.
 pub struct RootKeys {
-    current: Derived,
+    /// Boxed: it is moved through the futures of a start, and its keys are large.
+    current: Box<Derived>,
     older: Vec<Derived>,
 }
 
@@ -86,7 +87,7 @@ impl RootKeys {
         let mut derived =
             keys.iter().map(Derived::from_root).collect::<Result<Vec<_>, _>>()?.into_iter();
         let current = derived.next().ok_or(KeyError::NoRootKey)?;
-        Ok(Self { current, older: derived.collect() })
+        Ok(Self { current: Box::new(current), older: derived.collect() })
     }
 
     /// Id of the current key.
@@ -179,7 +180,7 @@ impl RootKeys {
     }
 
     /// The pepper of new password hashes.
-    pub(crate) const fn pepper(&self) -> &Pepper {
+    pub(crate) fn pepper(&self) -> &Pepper {
         &self.current.pepper
     }
 
@@ -196,7 +197,7 @@ impl RootKeys {
     }
 
     fn all(&self) -> impl Iterator<Item = &Derived> {
-        std::iter::once(&self.current).chain(&self.older)
+        std::iter::once(&*self.current).chain(&self.older)
     }
 }
 

@@ -20,6 +20,7 @@ mod race;
 mod relying_party;
 mod replicas;
 mod restore;
+mod retention;
 mod routes;
 mod tabs;
 mod two_replicas;

@@ -13,6 +13,7 @@ pub mod http;
 pub mod log;
 pub mod mailbox;
 pub mod metrics;
+pub mod old_rows;
 pub mod own;
 pub mod proc;
 pub mod proxy;

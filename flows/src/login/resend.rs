@@ -80,7 +80,9 @@ pub async fn resend(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
     };
     let mut conn = cx.db.read().await?;
     let Some(challenge) = current(&mut conn, visit, &loaded.state).await? else {
-        return Ok(Answer::StartAgain);
+        // Swept since: the first step is due.
+        drop(conn);
+        return Ok(Answer::Show(loaded.row.id, None));
     };
     if !challenge.is_open() {
         drop(conn);

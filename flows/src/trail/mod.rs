@@ -44,7 +44,9 @@ pub struct BadHead;
 
 impl Head {
     pub(crate) fn of(seal: &Seal) -> Self {
-        let digest = seal.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+        let digest =
+            seal.digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
         Self { sequence: seal.sequence, digest }
     }
 }
@@ -179,7 +181,9 @@ mod tests {
         let now = Timestamp::from_millis(1_795_513_267_250);
         let lines = [3, 4].map(|n| Line { id: AuditId::new(now, [n; 10]), mac: [n; KEPT] });
         let mut manifest = Vec::new();
-        lines.iter().for_each(|line| line.write(&mut manifest));
+        for line in &lines {
+            line.write(&mut manifest);
+        }
         assert_eq!(Line::all(&manifest).collect::<Vec<_>>(), lines);
         manifest.push(0);
         assert_eq!(Line::all(&manifest).count(), 2);

@@ -106,7 +106,7 @@ async fn verify(cx: &Cx, asked: verify::Asked, json: bool) -> Done {
     let Watcher { progress, findings, .. } = watcher;
     drop(progress);
     if json {
-        print::json(&summary(&report, findings));
+        print::json(&summary(&report, &findings));
     } else {
         summarize(&report);
     }
@@ -138,7 +138,7 @@ fn document(finding: &Finding) -> Value {
     })
 }
 
-fn summary(report: &Report, findings: Vec<Value>) -> Value {
+fn summary(report: &Report, findings: &[Value]) -> Value {
     let head = report
         .head
         .as_ref()

@@ -15,17 +15,22 @@ const TURN: Duration = Duration::from_mins(5);
 pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
     let cx = app.system_cx("retention");
     let mut turn = Turn::default();
+    let (mut batches, mut longest) = (0_u32, Duration::ZERO);
     loop {
         let started = app.clock.now();
         let more = turn.next(&cx).await?;
         let now = app.clock.now();
+        batches = batches.saturating_add(1);
+        longest = longest.max(now.since(started));
         if !more || now.since(cx.now) > TURN {
             break;
         }
+        #[expect(clippy::disallowed_methods, reason = "a rest, so that people come first")]
         tokio::time::sleep(now.since(started).clamp(REST.0, REST.1)).await;
     }
     if turn.gone > 0 {
-        tracing::info!(rows = turn.gone, "swept what has served its time");
+        let (rows, longest_millis) = (turn.gone, longest.as_millis());
+        tracing::info!(rows, batches, longest_millis, "swept what has served its time");
     }
     if turn.unsound > 0 {
         tracing::error!(

@@ -1,8 +1,10 @@
 //! The audit trail: whole rows, sealed, verified, exported and swept.
 
 mod chain;
+mod commands;
 mod refusals;
 mod rows;
+mod sweep;
 mod tamper;
 
 use store::audit::AuditRow;

@@ -1,0 +1,122 @@
+//! A database that has been in use for years: rows of every kind that is swept, all of them past their time.
+
+use std::time::Duration;
+
+use store::{Db, Sql, Timestamp};
+
+use crate::db::Engine;
+
+/// Kinds of rows that [`fill`] makes, beside the trail.
+pub const KINDS: i64 = 8;
+
+/// What is counted when somebody asks how many are left.
+pub const LEFT_OF_KIND: [(&str, &str); 9] = [
+    ("attempts", "SELECT COUNT(*) FROM attempts WHERE client_id = 'old'"),
+    ("challenges", "SELECT COUNT(*) FROM email_challenges WHERE reference = 'old'"),
+    ("sign-ins", "SELECT COUNT(*) FROM sign_ins WHERE first_at < 1000000000000"),
+    ("sessions", "SELECT COUNT(*) FROM sessions WHERE sid LIKE 'old-%'"),
+    ("grants", "SELECT COUNT(*) FROM grants WHERE client_id = 'old'"),
+    ("codes", "SELECT COUNT(*) FROM auth_codes WHERE redirect_uri = 'old'"),
+    ("jobs", "SELECT COUNT(*) FROM jobs WHERE kind = 'old'"),
+    ("throttles", "SELECT COUNT(*) FROM throttles WHERE kind = 'old'"),
+    ("trail", "SELECT COUNT(*) FROM audit WHERE event = 'old'"),
+];
+
+/// How far back the newest of them lies: in the year 2001, as far as is counted.
+const NEWEST: Timestamp = Timestamp::from_millis(990_000_000_000);
+const SPAN: Duration = Duration::from_hours(50 * 24);
+
+/// How an engine says what the other says otherwise. Tests alone: the program has one text for both.
+struct Dialect {
+    series: String,
+    id: &'static str,
+    bytes: &'static str,
+    at: String,
+}
+
+impl Dialect {
+    fn of(engine: Engine, rows: i64) -> Self {
+        let step = i64::try_from(SPAN.as_millis()).expect("a number") / rows.max(1);
+        let at = format!("({} - (({rows} - n) * {step}))", NEWEST.millis());
+        match engine {
+            Engine::Sqlite => Self {
+                series: format!(
+                    "(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows}) SELECT n FROM s)"
+                ),
+                id: "unhex(printf('%012x70008%015x', AT, n))",
+                bytes: "unhex(printf('%064x', n))",
+                at,
+            },
+            Engine::Postgres => Self {
+                series: format!(
+                    "(SELECT CAST(g AS BIGINT) AS n FROM generate_series(1, {rows}) AS g) AS s"
+                ),
+                id: "CAST(lpad(to_hex(CAST(AT AS BIGINT)), 12, '0') || '70008' || lpad(to_hex(n), 15, '0') AS UUID)",
+                bytes: "decode(lpad(to_hex(n), 64, '0'), 'hex')",
+                at,
+            },
+        }
+    }
+
+    fn statement(&self, text: &str) -> &'static str {
+        let text = text
+            .replace("ID", self.id)
+            .replace("BYTES", self.bytes)
+            .replace("AT", &self.at)
+            .replace("SERIES", &self.series);
+        text.leak()
+    }
+}
+
+async fn run(db: &Db, statements: &[&'static str]) {
+    for statement in statements {
+        db.write(async |tx| tx.q(statement).exec().await).await.expect("rows");
+    }
+}
+
+/// Adds `rows` rows of each kind, of one person and one client of their own.
+pub async fn fill(db: &Db, engine: Engine, rows: i64) {
+    let dialect = Dialect::of(engine, rows);
+    let one = Dialect::of(engine, 1);
+    let owner = "(SELECT id FROM users WHERE email = 'old')";
+    let mut all = vec![
+        one.statement(
+            "INSERT INTO users (id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch,
+                                created_at, updated_at)
+             SELECT ID, 'old', 'old', 'old', 'old', TRUE, 'old', '{}', 1, 0, 0 FROM SERIES",
+        ),
+        "INSERT INTO clients (id, name, auth_method, redirect_uris, post_logout_redirect_uris, pkce_required, first_party,
+                              native, subject_type, sector, id_token_alg, created_at)
+         VALUES ('old', 'old', 'none', '[]', '[]', TRUE, FALSE, FALSE, 'public', 'old', 'RS256', 0)",
+    ];
+    for text in [
+        "INSERT INTO attempts (id, browser, client_id, request, state, version, created_at)
+         SELECT ID, BYTES, 'old', '{}', '{}', 1, AT FROM SERIES",
+        "INSERT INTO email_challenges (id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
+                                       last_requested_at, sends, tries, tried, completed_at)
+         SELECT ID, OWNER, BYTES, 1, 'old', 'old', BYTES, 'old', AT, AT, 1, 0, '', AT FROM SERIES",
+        "INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only)
+         SELECT ID, OWNER, 1, 'password', AT, 'email_code', AT, FALSE FROM SERIES",
+        "INSERT INTO sessions (id, sid, secret, user_id, sign_in_id, epoch, created_at, last_seen)
+         SELECT ID, 'old-' || n, BYTES, OWNER, ID, 1, AT, AT FROM SERIES",
+        "INSERT INTO grants (id, user_id, client_id, session_id, sign_in_id, epoch, scopes, created_at)
+         SELECT ID, OWNER, 'old', ID, ID, 1, 'openid', AT FROM SERIES",
+        "INSERT INTO auth_codes (hash, grant_id, redirect_uri, created_at, used_at)
+         SELECT BYTES, ID, 'old', AT, AT FROM SERIES",
+        "INSERT INTO jobs (id, lane, kind, payload, created_at, run_at, tries, done_at)
+         SELECT ID, 'code', 'old', '{}', AT, AT, 1, AT FROM SERIES",
+        "INSERT INTO throttles (key, kind, spent, since, next_at)
+         SELECT BYTES, 'old', 1, AT, 0 FROM SERIES",
+    ] {
+        all.push(dialect.statement(&text.replace("OWNER", owner)));
+    }
+    run(db, &all).await;
+}
+
+/// Adds `rows` rows of the trail, as a version wrote them that knew no seals.
+pub async fn fill_trail(db: &Db, engine: Engine, rows: i64) {
+    let text = "INSERT INTO audit (id, at, event, outcome, actor, network, reference, detail)
+                SELECT ID, AT, 'old', 'ok', 'person', '203.0.113.9', 'AAAAAA', '{\"what\":\"something of years ago\"}'
+                FROM SERIES";
+    run(db, &[Dialect::of(engine, rows).statement(text)]).await;
+}
