@@ -165,6 +165,21 @@ impl Load {
         futures_util::future::join_all(everybody).await;
     }
 
+    /// Signs everybody in again and again for a while; how long each time took.
+    pub(crate) async fn timed(&self, during: Duration) -> Vec<Duration> {
+        let begun = Instant::now();
+        let everybody = self.people.iter().map(|person| async {
+            let mut all = Vec::new();
+            while begun.elapsed() < during {
+                let one = Instant::now();
+                self.sign_in(person, false).await;
+                all.push(one.elapsed());
+            }
+            all
+        });
+        futures_util::future::join_all(everybody).await.concat()
+    }
+
     async fn sign_in(&self, person: &Patient, exchange: bool) -> HttpBrowser {
         let browser = HttpBrowser::at(&self.issuer);
         let (page, pending) = browser.start(&self.client).await;

@@ -7,6 +7,7 @@ mod floor;
 mod load;
 mod overload;
 mod people;
+mod retention;
 mod server;
 
 use std::time::{Duration, Instant};
@@ -42,6 +43,7 @@ async fn main() {
             overload::run(seconds.unwrap_or(60)).await;
         }
         Some("people") => people::run().await,
+        Some("retention") => retention::measure().await,
         Some(other) => println!("no such figures: {other}; see scripts/bench"),
     }
 }

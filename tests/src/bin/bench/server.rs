@@ -82,6 +82,18 @@ impl Server {
         taken
     }
 
+    /// Prints the line of its log that has a text, once it is there.
+    pub(crate) async fn told(&self, text: &str) {
+        for _ in 0..200 {
+            let output = self.process.output();
+            if let Some(line) = output.lines().find(|line| line.contains(text)) {
+                return println!("  its log: {line}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        println!("! its log does not say: {text}");
+    }
+
     /// CPU time of the process so far.
     pub(crate) fn cpu(&self) -> Duration {
         cpu(&format!("/proc/{}", self.process.pid()))
