@@ -53,10 +53,12 @@ pub async fn by_id(sql: &mut impl Sql, id: AttemptId) -> Result<Option<Attempt>>
         .await
 }
 
-/// Sets the next state if nobody did since `version` was read.
+/// Sets the next state if nobody did since `version` was read. A value that the browser had before is forgotten with the
+/// state that it led to.
 pub async fn advance(sql: &mut impl Sql, id: AttemptId, version: i64, state: &str) -> Result<bool> {
     let rows = sql
-        .q("UPDATE attempts SET state = $3, version = version + 1 WHERE id = $1 AND version = $2")
+        .q("UPDATE attempts SET state = $3, version = version + 1, previous_browser = NULL
+            WHERE id = $1 AND version = $2")
         .bind(id)
         .bind(version)
         .bind(state)
@@ -97,11 +99,52 @@ pub async fn complete(
     Ok(rows == 1)
 }
 
-/// Moves the open attempts of a browser to its new value.
-pub async fn move_browser(sql: &mut impl Sql, browser: BrowserChange<'_>) -> Result<()> {
-    sql.q("UPDATE attempts SET browser = $2 WHERE browser = $1")
+/// Hands an open attempt with its next state to the browser's new value, if nobody changed it since `version` was read.
+pub async fn hand_over(
+    sql: &mut impl Sql,
+    attempt: &Attempt,
+    state: &str,
+    browser: BrowserChange<'_>,
+) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE attempts SET state = $3, version = version + 1, previous_browser = $4, browser = $5
+            WHERE id = $1 AND version = $2")
+        .bind(attempt.id)
+        .bind(attempt.version)
+        .bind(state)
         .bind(browser.from)
         .bind(browser.to)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Which attempts of a browser move to its new value.
+#[derive(Clone, Copy, Debug)]
+pub enum Moves {
+    /// All: the old value was presented.
+    All,
+    /// This one, and those that no earlier value has led on. The old value was not presented: whoever knows only the one
+    /// before it does not get what was handed over since.
+    Along(AttemptId),
+}
+
+/// Moves attempts of a browser to its new value.
+pub async fn move_browser(
+    sql: &mut impl Sql,
+    browser: BrowserChange<'_>,
+    moves: Moves,
+) -> Result<()> {
+    let (all, own) = match moves {
+        Moves::All => (true, None),
+        Moves::Along(id) => (false, Some(id)),
+    };
+    sql.q("UPDATE attempts SET browser = $2
+           WHERE browser = $1 AND ($3 OR id = $4 OR previous_browser IS NULL)")
+        .bind(browser.from)
+        .bind(browser.to)
+        .bind(all)
+        .bind(own)
         .exec()
         .await?;
     Ok(())

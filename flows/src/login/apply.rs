@@ -121,12 +121,12 @@ pub(super) async fn run(
         None => Answer::Next(work.id, Due::of(&step.state)),
     };
     for effect in &step.effects {
-        if let Some(signed_in) = apply(work, tx, effect, &step.state).await? {
-            answer = signed_in;
+        if let Some(handed_over) = apply(work, tx, effect, &step.state).await? {
+            answer = handed_over;
         }
     }
-    let completed = matches!(answer, Answer::SignedIn { .. });
-    if !completed {
+    // Whoever hands the attempt to another value of the browser stores its state with it.
+    if !matches!(answer, Answer::SignedIn { .. } | Answer::Moved { .. }) {
         save(work, tx, &before, &step.state).await?;
     }
     Ok(answer)
@@ -196,6 +196,7 @@ async fn apply(
         Effect::SendAgain(id) => send_again(work, tx, *id).await?,
         Effect::UseChallenge(first, id) => use_challenge(work, tx, *first, *id).await?,
         Effect::ChangePassword(first) => change_password(work, tx, *first).await?,
+        Effect::ChangeBrowser => return complete::hand_over(work, tx, state).await.map(Some),
         Effect::SignIn(proof) => {
             return complete::sign_in(work, tx, proof, state).await.map(Some);
         }
@@ -348,14 +349,15 @@ async fn insert(work: &Work<'_>, tx: &mut Tx, state: String, unchanged: bool) ->
     if store::attempt::insert(tx, &row).await? || unchanged { Ok(()) } else { Err(Error::Lost) }
 }
 
-/// Whether a state waits for this challenge.
+/// The challenge that a state waits for, or that led to it.
 pub(super) fn awaited(state: &State) -> Option<ChallengeId> {
     match state {
         State::Second(second) => {
             let Waiting::EmailCode(id) = second.waiting;
             Some(id)
         }
+        State::NewPassword(pending) => pending.challenge,
         State::Complete(completed) => completed.challenge,
-        State::Password | State::NewPassword(_) | State::Cancelled => None,
+        State::Password | State::Cancelled => None,
     }
 }

@@ -2,13 +2,13 @@
 
 use keys::OpaqueToken;
 use store::{
-    SessionId, Tx, UserId,
-    attempt::BrowserChange,
+    AttemptId, SessionId, Tx, UserId,
+    attempt::{BrowserChange, Moves},
     session::{LiveSession, Session},
 };
 
 use super::{
-    Answer, NewCookies, Onwards,
+    Answer, Due, NewCookies, Onwards,
     apply::Work,
     machine::{Complete, State},
 };
@@ -104,13 +104,40 @@ pub(super) async fn reissue(
         return Err(Error::Lost);
     }
     store::auth_code::void_unredeemed(tx, row.id, cx.now).await?;
-    // The browser may not have received the values of the first answer: what they owned moves along.
-    let current = BrowserChange { from: &row.browser, to: &cookies.browser.hash() };
-    store::attempt::move_browser(tx, current).await?;
-    store::email_challenge::move_browser(tx, current.from, current.to).await?;
+    let to = cookies.browser.hash();
+    move_along(work, tx, BrowserChange { from: &row.browser, to: &to }, row.id).await?;
     let _ = state;
     let to = onwards(work, tx, &cookies, true).await?;
     Ok(Answer::SignedIn { cookies: Some(cookies), to })
+}
+
+/// Gives the browser a new value before the new password is chosen, and the attempt to that value alone.
+pub(super) async fn hand_over(work: &Work<'_>, tx: &mut Tx, state: &State) -> Result<Answer> {
+    let Some(row) = work.row else { return Err(Error::Lost) };
+    let browser = OpaqueToken::generate(&work.cx.rng);
+    let to = browser.hash();
+    let encoded = serde_json::to_string(state)?;
+    let posted = BrowserChange { from: &work.visit.browser, to: &to };
+    if !store::attempt::hand_over(tx, row, &encoded, posted).await? {
+        return Err(Error::Lost);
+    }
+    move_along(work, tx, BrowserChange { from: &row.browser, to: &to }, row.id).await?;
+    Ok(Answer::Moved { id: work.id, due: Due::of(state), browser })
+}
+
+/// Moves what the row's browser owns. When a code is posted once more, the browser may not have received that value: then
+/// only what it could have led on with the one before moves along.
+async fn move_along(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    change: BrowserChange<'_>,
+    own: AttemptId,
+) -> Result<()> {
+    let held = work.visit.browser == *change.from;
+    let moves = if held { Moves::All } else { Moves::Along(own) };
+    store::attempt::move_browser(tx, change, moves).await?;
+    store::email_challenge::move_browser(tx, change.from, change.to).await?;
+    Ok(())
 }
 
 fn new_cookies(cx: &Cx) -> NewCookies {
@@ -151,7 +178,7 @@ async fn move_browser(
     let to = cookies.browser.hash();
     let change = BrowserChange { from: &work.visit.browser, to: &to };
     complete_row(work, tx, change, state).await?;
-    store::attempt::move_browser(tx, change).await?;
+    store::attempt::move_browser(tx, change, Moves::All).await?;
     store::email_challenge::move_browser(tx, change.from, change.to).await?;
     Ok(())
 }

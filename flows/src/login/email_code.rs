@@ -51,7 +51,7 @@ pub enum CodeVerdict {
     Right(Time),
     /// It is wrong, and the challenge is past its cap anyway.
     Past,
-    /// It is the code that this browser completed this attempt with, a moment ago.
+    /// It is the code by which this browser was led on, a moment ago.
     Repeated,
     /// It leads nowhere.
     Refused(Refusal),
@@ -103,12 +103,17 @@ pub async fn post(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Ans
     Ok(answer)
 }
 
-/// Whether this browser has just completed the attempt with a code.
+/// Whether a code has led on from the second step.
+const fn led_on(state: &State) -> bool {
+    matches!(state, State::NewPassword(_) | State::Complete(_))
+}
+
+/// Whether this browser has just been led on by a code.
 async fn was_completed(cx: &Cx, visit: &Visit, name: &str) -> Result<bool> {
     let mut conn = cx.db.read().await?;
     Ok(match attempt::find(cx, &mut conn, visit, name).await? {
         Found::Own(Attempt::Row(loaded)) | Found::Previous(loaded) => {
-            matches!(&loaded.state, State::Complete(_)) && awaited(&loaded.state).is_some()
+            led_on(&loaded.state) && awaited(&loaded.state).is_some()
         }
         Found::Own(Attempt::Sealed { .. }) | Found::OtherCookie(_) | Found::Nothing => false,
     })
@@ -133,9 +138,12 @@ pub(super) async fn current(
 async fn judge_once(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Answer> {
     let mut conn = cx.db.read().await?;
     let loaded = match attempt::find(cx, &mut conn, visit, name).await? {
-        Found::Own(Attempt::Row(loaded)) | Found::Previous(loaded) => loaded,
+        Found::Own(Attempt::Row(loaded)) => loaded,
+        Found::Previous(loaded) if led_on(&loaded.state) => loaded,
         Found::Own(sealed @ Attempt::Sealed { .. }) => return Ok(Answer::Show(sealed.id(), None)),
-        Found::OtherCookie(_) | Found::Nothing => return Ok(Answer::StartAgain),
+        Found::Previous(_) | Found::OtherCookie(_) | Found::Nothing => {
+            return Ok(Answer::StartAgain);
+        }
     };
     let challenge = current(&mut conn, visit, &loaded.state).await?;
     drop(conn);
@@ -245,7 +253,7 @@ async fn compare(
     let time = time(cx, challenge);
     if is_code_of(cx, challenge, guess)? {
         return Ok(match (&loaded.state, challenge.completed_at) {
-            (State::Complete(_), Some(at)) => repeated(cx, visit, loaded, at),
+            (state, Some(at)) if led_on(state) => repeated(cx, visit, loaded, at),
             (_, Some(_)) => CodeVerdict::Refused(Refusal::Used),
             (_, None) if challenge.superseded_at.is_some() => {
                 CodeVerdict::Refused(Refusal::Superseded)

@@ -93,6 +93,9 @@ pub struct NewPassword {
     pub first: First,
     /// Method of the second step.
     pub second: SecondMethod,
+    /// The challenge whose code led here, if one did: the same code once more leads here again.
+    #[serde(default)]
+    pub challenge: Option<ChallengeId>,
 }
 
 /// An issued attempt.
@@ -216,6 +219,9 @@ pub enum Effect {
     SendAgain(ChallengeId),
     /// Use the challenge up, or lose.
     UseChallenge(First, ChallengeId),
+    /// Give the browser that proved the second step a new value, which alone owns the attempt from here on: whoever shared
+    /// the old one, because they had planted it, is left behind.
+    ChangeBrowser,
     /// Store the new password.
     ChangePassword(First),
     /// Sign in.
@@ -325,6 +331,9 @@ pub fn step(state: State, input: Input, facts: &Facts) -> Step {
         (State::NewPassword(pending), Input::NewPassword(checked)) => {
             new_password(pending, &checked, facts)
         }
+        (State::NewPassword(pending), Input::Second(SecondChecked::EmailCode(checked))) => {
+            led_on_again(pending, &checked)
+        }
         (state, Input::Second(_) | Input::Resend(_) | Input::NewPassword(_)) => {
             Step::stay(state, Refusal::OutOfTurn)
         }
@@ -390,7 +399,8 @@ fn second_proven(
     let mut effects = Vec::with_capacity(2);
     effects.extend(challenge.map(|id| Effect::UseChallenge(first, id)));
     if facts.person.is_none_or(|person| person.must_change) {
-        return Step::to(State::NewPassword(NewPassword { first, second }), effects);
+        effects.push(Effect::ChangeBrowser);
+        return Step::to(State::NewPassword(NewPassword { first, second, challenge }), effects);
     }
     let session = facts.session;
     effects.push(Effect::SignIn(Complete { first, second, session }));
@@ -398,7 +408,7 @@ fn second_proven(
 }
 
 fn new_password(pending: NewPassword, checked: &NewPasswordChecked, facts: &Facts) -> Step {
-    let NewPassword { first, second } = pending;
+    let NewPassword { first, second, .. } = pending;
     if checked.user() != first.user {
         return Step::stay(State::NewPassword(pending), Refusal::OutOfTurn);
     }
@@ -459,6 +469,18 @@ fn follow(state: State, checked: &SessionChecked, facts: &Facts) -> Step {
     let session = checked.session();
     let completed = Completed { user: first.user, session, challenge: None };
     Step::to(State::Complete(completed), vec![Effect::FollowSession(session)])
+}
+
+/// The right code once more, by the browser that it has just led to the new password: a lost answer or a double click.
+fn led_on_again(pending: NewPassword, checked: &CodeChecked) -> Step {
+    let own = pending.challenge == Some(checked.challenge())
+        && (checked.user(), checked.epoch()) == (pending.first.user, pending.first.epoch);
+    match checked.verdict() {
+        CodeVerdict::Repeated if own => {
+            Step::to(State::NewPassword(pending), vec![Effect::ChangeBrowser])
+        }
+        _ => Step::stay(State::NewPassword(pending), Refusal::OutOfTurn),
+    }
 }
 
 /// The right code once more, by the browser that completed, soon after: a lost answer or a double click.

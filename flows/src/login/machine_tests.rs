@@ -61,7 +61,11 @@ fn waiting_for(number: u128) -> State {
 }
 
 fn new_password() -> State {
-    State::NewPassword(NewPassword { first: first(), second: SecondMethod::EmailCode })
+    State::NewPassword(NewPassword {
+        first: first(),
+        second: SecondMethod::EmailCode,
+        challenge: Some(challenge(1)),
+    })
 }
 
 fn complete(by: Option<u128>) -> State {
@@ -190,7 +194,17 @@ fn a_right_code_while_a_reset_demands_a_new_password() {
         &with(Person { must_change: true, ..person() }),
     );
     assert_eq!((after.state, after.refusal), (new_password(), None));
-    assert!(matches!(after.effects[..], [Effect::UseChallenge(..)]));
+    assert!(matches!(after.effects[..], [Effect::UseChallenge(..), Effect::ChangeBrowser]));
+}
+
+#[test]
+fn the_code_that_led_to_the_new_password_leads_there_once_more() {
+    let after = step(new_password(), code(CodeVerdict::Repeated), &facts());
+    assert_eq!((after.state, after.refusal), (new_password(), None));
+    assert!(matches!(after.effects[..], [Effect::ChangeBrowser]));
+    let other = code_of(2, CodeVerdict::Repeated);
+    refused(new_password(), other, Refusal::OutOfTurn);
+    refused(new_password(), code(CodeVerdict::Right(Time::Open)), Refusal::OutOfTurn);
 }
 
 #[test]

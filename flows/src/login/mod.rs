@@ -54,6 +54,15 @@ pub enum Answer {
     Show(AttemptId, Option<Refusal>),
     /// On to the page of the step that is now due.
     Next(AttemptId, Due),
+    /// The same under a new value of the browser cookie.
+    Moved {
+        /// The attempt.
+        id: AttemptId,
+        /// The page that is due.
+        due: Due,
+        /// The new value.
+        browser: OpaqueToken,
+    },
     /// Signed in: new cookies, and on to the client, or to a page that asks.
     SignedIn {
         /// New cookie values; none when the session was there already.

@@ -5,7 +5,7 @@ use super::{
     invariants::{self, Violation},
     world::{
         Again, At, Challenge, Code, Fate, First, Flight, HOME, Jar, Post, Proven, Read, Session,
-        Why, World, at_of, challenge_id, challenge_number, first_of, identified, session_id,
+        Tab, Why, World, at_of, challenge_id, challenge_number, first_of, identified, session_id,
         session_number, state_of, user_id,
     },
 };
@@ -26,6 +26,10 @@ pub(super) enum Guard {
     Lock,
     /// A tab whose challenge was put aside goes on with the one in its place.
     Successor,
+    /// The browser gets a new value before the new password.
+    Browser,
+    /// A code that is posted once more moves along only what the value before could have led on.
+    Along,
 }
 
 /// What a search runs, and how.
@@ -55,8 +59,8 @@ impl Rules {
 pub(super) enum Ran {
     /// Rolled back: another one was faster.
     Lost,
-    /// Committed: the step that is due is shown.
-    Shown(World),
+    /// Committed: the step that is due is shown, under a new value of the browser cookie if there is one.
+    Shown(World, Option<u8>),
     /// Committed, and signed in: by new cookies, or by the session that was there.
     SignedIn(World, Option<Jar>),
 }
@@ -123,20 +127,22 @@ pub(super) fn run(
     let after = at_of(&step.state);
     let mut work = Work { before: world, world: *world, flight, read, loaded, after, stale, rules };
     let mut cookies = None;
+    let mut browser = None;
     let mut signed_in = false;
     for effect in &step.effects {
         match work.apply(effect) {
             Done::Lost => return Ok(Ran::Lost),
             Done::Applied => {}
+            Done::Moved(to) => browser = Some(to),
             Done::SignedIn(jar) => (signed_in, cookies) = (true, jar),
         }
     }
-    if !signed_in && !work.save() {
+    if !signed_in && browser.is_none() && !work.save() {
         return Ok(Ran::Lost);
     }
     work.prove()?;
     invariants::committed(&work, &step, cookies)?;
-    Ok(if signed_in { Ran::SignedIn(work.world, cookies) } else { Ran::Shown(work.world) })
+    Ok(if signed_in { Ran::SignedIn(work.world, cookies) } else { Ran::Shown(work.world, browser) })
 }
 
 /// What the machine may look at. New ids are the first free numbers.
@@ -159,6 +165,7 @@ fn facts(world: &World, read: Option<Read>) -> Facts {
 enum Done {
     Lost,
     Applied,
+    Moved(u8),
     SignedIn(Option<Jar>),
 }
 
@@ -197,6 +204,7 @@ impl Work<'_> {
             Effect::ChangePassword(first) => {
                 self.still_counts(first_of(*first)) && self.change_password(first_of(*first).user)
             }
+            Effect::ChangeBrowser => return self.hand_over(),
             Effect::SignIn(proof) => {
                 let first = first_of(proof.first());
                 return self.sign_in(first.user, first.epoch, session_number(proof.session()));
@@ -294,8 +302,22 @@ impl Work<'_> {
         if !self.complete_row(from, to) {
             return Done::Lost;
         }
-        self.move_browser(from, to);
+        self.move_browser(from, to, |_, _| true);
         Done::SignedIn(Some(Jar { browser: to, session: Some(session) }))
+    }
+
+    fn hand_over(&mut self) -> Done {
+        let to = self.world.free_browser();
+        if !self.complete_row(self.flight.browser, to) {
+            return Done::Lost;
+        }
+        if self.rules.has(Guard::Browser) {
+            self.move_along(to);
+            return Done::Moved(to);
+        }
+        let tab = &mut self.world.tabs[usize::from(self.flight.tab)];
+        tab.browser = self.flight.row;
+        Done::Moved(self.flight.browser)
     }
 
     fn follow(&mut self, session: u8) -> Done {
@@ -312,8 +334,8 @@ impl Work<'_> {
             return Done::Lost;
         }
         self.new_secret(session);
-        let (from, to) = (self.flight.row, self.world.free_browser());
-        self.move_browser(from, to);
+        let to = self.world.free_browser();
+        self.move_along(to);
         Done::SignedIn(Some(Jar { browser: to, session: Some(session) }))
     }
 
@@ -345,9 +367,18 @@ impl Work<'_> {
         true
     }
 
-    fn move_browser(&mut self, from: u8, to: u8) {
-        for tab in self.world.tabs.iter_mut().filter(|tab| tab.browser == from) {
-            tab.browser = to;
+    /// What the row's browser owns, or as much of it as whoever presents the value before may have.
+    fn move_along(&mut self, to: u8) {
+        let (from, own) = (self.flight.row, usize::from(self.flight.tab));
+        let all = self.flight.browser == from || !self.rules.has(Guard::Along);
+        self.move_browser(from, to, |index, tab| all || index == own || tab.previous.is_none());
+    }
+
+    fn move_browser(&mut self, from: u8, to: u8, moves: impl Fn(usize, &Tab) -> bool) {
+        for (index, tab) in self.world.tabs.iter_mut().enumerate() {
+            if tab.browser == from && moves(index, tab) {
+                tab.browser = to;
+            }
         }
         for challenge in self.world.challenges.iter_mut().flatten() {
             if challenge.fate == Fate::Open && challenge.browser == from {
@@ -363,7 +394,8 @@ impl Work<'_> {
         if self.stale && self.rules.has(Guard::Version) {
             return false;
         }
-        self.world.tabs[usize::from(self.flight.tab)].at = self.after;
+        let tab = &mut self.world.tabs[usize::from(self.flight.tab)];
+        (tab.at, tab.previous) = (self.after, None);
         true
     }
 

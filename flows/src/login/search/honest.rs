@@ -70,7 +70,7 @@ fn starting_again_works(world: &World, rules: &Rules) -> Result<(), Violation> {
 fn ends_well(world: &World, rules: &Rules) -> Result<(), Violation> {
     let ends = match world.tab(0).at {
         At::Complete { user: VICTIM, .. } => return Ok(()),
-        At::NewPassword { first } => {
+        At::NewPassword { first, .. } => {
             act(world, 0, Post::NewPassword { user: first.user, good: true }, rules)?
         }
         _ => return Err(Violation("a dead end: password and code do not lead on")),
@@ -90,7 +90,12 @@ fn act(world: &World, tab: u8, post: Post, rules: &Rules) -> Result<Vec<World>, 
     for read in executor::reads(world, &flight, at, rules) {
         match executor::run(world, &flight, read, (at, false), rules)? {
             Ran::Lost => return Err(Violation("lost without anybody else acting")),
-            Ran::Shown(after) => ends.push(after),
+            Ran::Shown(mut after, browser) => {
+                if let Some(browser) = browser {
+                    after.jars[usize::from(HOME)].browser = browser;
+                }
+                ends.push(after);
+            }
             Ran::SignedIn(mut after, cookies) => {
                 if let Some(cookies) = cookies {
                     after.jars[usize::from(HOME)] = cookies;

@@ -55,6 +55,10 @@ pub(super) fn proposed(
             Effect::ReplaceChallenge { old, new, .. } => {
                 must(old != new, "a challenge was replaced by itself")?;
             }
+            Effect::ChangeBrowser => must(
+                right_and_open(flight).is_some() || leads_on_again(flight, loaded),
+                "a browser changed its value without the code",
+            )?,
             Effect::OpenChallenge(..) | Effect::SendAgain(_) | Effect::ChangePassword(_) => {}
         }
     }
@@ -77,10 +81,20 @@ fn proves_second(world: &World, flight: &Flight, loaded: At, read: Option<Read>)
                 && (row.user, row.epoch) == (first.user, first.epoch)
                 && read.is_some_and(|read| !read.person.must_change)
         }),
-        At::NewPassword { first } => {
+        At::NewPassword { first, .. } => {
             flight.post == Post::NewPassword { user: first.user, good: true }
         }
         At::Password | At::Complete { .. } | At::Cancelled => false,
+    }
+}
+
+fn leads_on_again(flight: &Flight, loaded: At) -> bool {
+    match (loaded, flight.post) {
+        (
+            At::NewPassword { challenge: Some(used), .. },
+            Post::Code { challenge, code: Code::Repeated },
+        ) => used == challenge,
+        _ => false,
     }
 }
 
@@ -137,6 +151,7 @@ pub(super) fn committed(
             | Effect::ReplaceChallenge { .. }
             | Effect::UseChallenge(..)
             | Effect::SendAgain(_)
+            | Effect::ChangeBrowser
             | Effect::ChangePassword(_) => {}
         }
     }
@@ -168,10 +183,12 @@ pub(super) fn state(world: &World) -> Result<(), Violation> {
             At::Second { first, .. } => {
                 must(password == Some(first), "waits for a second step without the first")?;
             }
-            At::NewPassword { first } => {
+            At::NewPassword { first, .. } => {
                 must(password == Some(first), "asks for a new password without the old one")?;
                 let code_of = Some((first.user, first.epoch));
                 must(code == code_of, "asks for a new password without the code")?;
+                let away = world.jars[usize::from(AWAY)].browser == tab.browser;
+                must(first.user != VICTIM || !away, "the attacker can choose the new password")?;
             }
             At::Password | At::Complete { .. } | At::Cancelled => {}
         }

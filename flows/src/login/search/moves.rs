@@ -179,9 +179,14 @@ fn land(
         let ran = executor::run(world, flight, read, (at, false), rules);
         match ran.map_err(|violation| (by, violation))? {
             Ran::Lost => out.push(by, Seen::Lost, *world),
-            Ran::Shown(after) => {
-                let after = ground(world, after, rules).map_err(|violation| (by, violation))?;
+            Ran::Shown(after, browser) => {
+                let mut after = ground(world, after, rules).map_err(|violation| (by, violation))?;
                 out.push(by, Seen::Quiet, after);
+                if let Some(browser) = browser {
+                    // Above, the answer did not reach the browser.
+                    after.jars[usize::from(flight.by)].browser = browser;
+                    out.push(by, Seen::Quiet, after);
+                }
             }
             Ran::SignedIn(after, cookies) => {
                 let mut after = ground(world, after, rules).map_err(|violation| (by, violation))?;
@@ -220,8 +225,8 @@ fn ground(before: &World, mut after: World, rules: &Rules) -> Result<World, Viol
         for read in executor::reads(&after, &flight, loaded, rules) {
             match executor::run(&after, &flight, read, (loaded, true), rules)? {
                 Ran::Lost => {}
-                Ran::Shown(then) if but_for_mail(then) == but_for_mail(after) => {}
-                Ran::Shown(_) | Ran::SignedIn(..) => {
+                Ran::Shown(then, None) if but_for_mail(then) == but_for_mail(after) => {}
+                Ran::Shown(..) | Ran::SignedIn(..) => {
                     return Err(Violation("a post acted on an attempt that was changed"));
                 }
             }
@@ -333,7 +338,8 @@ fn judged(world: &World, by: u8, tab: u8, bounds: &Bounds, rules: &Rules, out: &
     let row = world.tab(tab);
     let browser = world.jars[usize::from(by)].browser;
     let own = row.browser == browser;
-    if own || row.previous == Some(browser) {
+    let led_on = matches!(row.at, At::NewPassword { .. } | At::Complete { .. });
+    if own || (led_on && row.previous == Some(browser)) {
         codes(world, by, row.at, rules, out);
     }
     if !own {
@@ -348,7 +354,7 @@ fn judged(world: &World, by: u8, tab: u8, bounds: &Bounds, rules: &Rules, out: &
             follows(world, by, row.at, out);
             misdirected(world, by, (first.user, challenge), out);
         }
-        At::NewPassword { first } => {
+        At::NewPassword { first, .. } => {
             follows(world, by, row.at, out);
             let user = first.user;
             out.extend([true, false].map(|good| Post::NewPassword { user, good }));
@@ -382,8 +388,8 @@ fn codes(world: &World, by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
     let browser = world.jars[usize::from(by)].browser;
     let Some(challenge) = answered(world, at, browser, rules) else { return };
     let row = world.challenge(challenge);
-    let ended = matches!(at, At::Complete { .. });
-    if !ended && row.fate != Fate::Open {
+    let led_on = matches!(at, At::NewPassword { .. } | At::Complete { .. });
+    if !led_on && row.fate != Fate::Open {
         // `follow::post`, or a restart: both are among the posts of this state anyway.
         return;
     }

@@ -35,7 +35,10 @@ fn states() -> Vec<State> {
             states.push(State::Second(Second { first, waiting }));
         }
         let second = SecondMethod::EmailCode;
-        states.push(State::NewPassword(NewPassword { first, second }));
+        for challenge in [None, Some(0), Some(1)] {
+            let challenge = challenge.map(challenge_id);
+            states.push(State::NewPassword(NewPassword { first, second, challenge }));
+        }
     }
     for user in [0, 1] {
         for challenge in [None, Some(0), Some(1)] {
@@ -197,6 +200,17 @@ fn may(effect: &Effect, state: &State, input: &Input, facts: &Facts) -> bool {
             open == Some(*first) && old != new && *new == facts.challenge
         }
         Effect::SendAgain(_) => open.is_some(),
+        Effect::ChangeBrowser => {
+            let again = match (state, input) {
+                (State::NewPassword(pending), Input::Second(SecondChecked::EmailCode(checked))) => {
+                    checked.verdict() == CodeVerdict::Repeated
+                        && pending.challenge == Some(checked.challenge())
+                        && pending.first.user == checked.user()
+                }
+                _ => false,
+            };
+            (code.is_some() && must_change) || (again && open.is_some())
+        }
     }
 }
 
@@ -224,6 +238,7 @@ fn leads(before: &State, input: &Input, facts: &Facts, step: &Step) -> bool {
             State::NewPassword(pending) => {
                 right_code(before, input, facts).is_some_and(|(first, _)| first == pending.first)
                     && effect(|e| matches!(e, Effect::UseChallenge(..)))
+                    && effect(|e| matches!(e, Effect::ChangeBrowser))
             }
             State::Complete(_) => {
                 let used = effect(|e| matches!(e, Effect::UseChallenge(..)));

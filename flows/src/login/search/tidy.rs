@@ -43,6 +43,8 @@ impl World {
                 if tab.at == At::Cancelled {
                     tab.proven = Proven::default();
                 }
+                // Whether there was one still says what moves along.
+                tab.previous = tab.previous.map(|value| if presented(value) { value } else { GONE });
                 continue;
             };
             tab.proven = Proven::default();
@@ -139,8 +141,9 @@ impl World {
         }
         self.challenges = rows;
         for tab in &mut self.tabs {
-            if let At::Second { challenge, .. } | At::Complete { challenge: Some(challenge), .. } =
-                &mut tab.at
+            if let At::Second { challenge, .. }
+            | At::NewPassword { challenge: Some(challenge), .. }
+            | At::Complete { challenge: Some(challenge), .. } = &mut tab.at
             {
                 *challenge = names.of(*challenge);
             }
@@ -244,7 +247,7 @@ fn rank(tab: &Tab) -> (u8, u8, u8, u8) {
     match tab.at {
         At::Password => (0, 0, 0, 0),
         At::Second { first, .. } => (1, first.user, first.epoch, first.version),
-        At::NewPassword { first } => (2, first.user, first.epoch, first.version),
+        At::NewPassword { first, .. } => (2, first.user, first.epoch, first.version),
         At::Complete { user, challenge, .. } => (3, user, challenge.is_some().into(), 0),
         At::Cancelled => (4, 0, 0, 0),
     }

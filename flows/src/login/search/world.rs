@@ -54,7 +54,7 @@ pub(super) struct First {
 pub(super) enum At {
     Password,
     Second { first: First, challenge: u8 },
-    NewPassword { first: First },
+    NewPassword { first: First, challenge: Option<u8> },
     Complete { user: u8, session: u8, challenge: Option<u8> },
     Cancelled,
 }
@@ -285,7 +285,7 @@ pub(super) fn number(index: usize) -> u8 {
 /// Whom a state is about, as `login::identified` says it.
 pub(super) const fn identified(at: At) -> Option<u8> {
     match at {
-        At::Second { first, .. } | At::NewPassword { first } => Some(first.user),
+        At::Second { first, .. } | At::NewPassword { first, .. } => Some(first.user),
         At::Complete { user, .. } => Some(user),
         At::Password | At::Cancelled => None,
     }
@@ -295,8 +295,8 @@ pub(super) const fn identified(at: At) -> Option<u8> {
 pub(super) const fn awaited(at: At) -> Option<u8> {
     match at {
         At::Second { challenge, .. } => Some(challenge),
-        At::Complete { challenge, .. } => challenge,
-        At::Password | At::NewPassword { .. } | At::Cancelled => None,
+        At::NewPassword { challenge, .. } | At::Complete { challenge, .. } => challenge,
+        At::Password | At::Cancelled => None,
     }
 }
 
@@ -354,9 +354,10 @@ pub(super) fn state_of(at: At) -> State {
             first: first_in(first),
             waiting: Waiting::EmailCode(challenge_id(challenge)),
         }),
-        At::NewPassword { first } => State::NewPassword(NewPassword {
+        At::NewPassword { first, challenge } => State::NewPassword(NewPassword {
             first: first_in(first),
             second: SecondMethod::EmailCode,
+            challenge: challenge.map(challenge_id),
         }),
         At::Complete { user, session, challenge } => State::Complete(Completed {
             user: user_id(user),
@@ -375,7 +376,10 @@ pub(super) fn at_of(state: &State) -> At {
             let Waiting::EmailCode(challenge) = second.waiting;
             At::Second { first: first_of(second.first), challenge: challenge_number(challenge) }
         }
-        State::NewPassword(pending) => At::NewPassword { first: first_of(pending.first) },
+        State::NewPassword(pending) => At::NewPassword {
+            first: first_of(pending.first),
+            challenge: pending.challenge.map(challenge_number),
+        },
         State::Complete(completed) => At::Complete {
             user: named(completed.user.uuid()),
             session: session_number(completed.session),

@@ -130,6 +130,11 @@ async fn respond(
             }
             Ok(response)
         }
+        Answer::Moved { id, due, browser } => {
+            let mut response = page::see_other(&address(due, &id.to_string())?);
+            page::set_cookie(&mut response, app.cookies.set_browser(&browser));
+            Ok(response)
+        }
         Answer::Client(to) => Ok(page::see_other(&to.location)),
         Answer::Anew(asked) => password::page(app, ask, &asked),
         Answer::Busy { attempt, retry_after } => {
