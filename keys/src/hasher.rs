@@ -1,7 +1,7 @@
 //! The hashing pool: bounded, with admission before anything else is done (decision 17).
 //!
 //! ```text
-//! admit: a place in the queue? ─ no ─▶ Busy at once
+//! admit: a seat in the lane? ─ no ─▶ Busy at once
 //!            │ yes: wait for a slot ─ too long ─▶ Busy
 //!            ▼
 //!          Slot ─▶ verify or hash on a thread of the pool, one 19 MiB buffer each
@@ -14,14 +14,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
-    time::timeout,
-};
+use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use crate::{
-    KeyError, Password, PasswordHash, Rng, RootKeys,
+    Guest, KeyError, Password, PasswordHash, Rng, RootKeys,
+    gate::{Admitted, Gate, Turned},
     hasher_load::{HasherLoad, Tally, Watch},
     password::{self, Memory},
 };
@@ -31,7 +29,7 @@ use crate::{
 pub struct HasherConfig {
     /// Computations at once: as many as cores.
     pub threads: usize,
-    /// How many may wait for a slot.
+    /// How many may wait for a slot: half of them known devices, half of them strangers.
     pub queue: usize,
     /// How long each may wait.
     pub wait: Duration,
@@ -53,10 +51,8 @@ struct Pool {
     config: HasherConfig,
     root: Arc<RootKeys>,
     rng: Rng,
-    /// Who is in: waiting, looking up, computing.
-    queue: Arc<Semaphore>,
-    /// Who has been admitted: twice the threads, so that a thread computes while another slot looks its person up.
-    slots: Arc<Semaphore>,
+    /// Who is admitted: twice the threads, so that a thread computes while another slot looks its person up.
+    gate: Gate,
     /// How it went so far.
     tally: Tally,
     work: mpsc::Sender<Work>,
@@ -68,7 +64,7 @@ type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 /// A place in the pool; given back when dropped.
 pub struct Slot {
     pool: Arc<Pool>,
-    permits: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    admitted: Admitted,
 }
 
 impl Hasher {
@@ -76,7 +72,7 @@ impl Hasher {
     #[must_use]
     pub fn new(config: HasherConfig, root: Arc<RootKeys>, rng: Rng) -> Self {
         let threads = config.threads.max(1);
-        let (slots, (work, queue)) = (threads * 2, mpsc::channel());
+        let (work, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
         for nth in 0..threads {
             start(nth, Arc::clone(&queue));
@@ -85,46 +81,51 @@ impl Hasher {
             config,
             root,
             rng,
-            queue: Arc::new(Semaphore::new(slots + config.queue)),
-            slots: Arc::new(Semaphore::new(slots)),
+            gate: Gate::new(threads * 2, config.queue, config.wait),
             tally: Tally::default(),
             work,
         }))
     }
 
-    /// Waits for a slot; a full queue or a long wait is [`Busy`].
-    pub async fn admit(&self) -> Result<Slot, Busy> {
+    /// Waits for a slot; a full lane or a long wait is [`Busy`].
+    pub async fn admit(&self, guest: Guest<'_>) -> Result<Slot, Busy> {
         let pool = &self.0;
         let busy = Busy { retry_after: pool.config.wait };
-        let Ok(place) = pool.queue.clone().try_acquire_owned() else {
-            pool.tally.full();
-            return Err(busy);
-        };
         let watch = Watch::start();
         let span = tracing::info_span!(target: "spans", "hashing wait");
-        let slot = timeout(pool.config.wait, pool.slots.clone().acquire_owned());
-        let Ok(Ok(slot)) = slot.instrument(span).await else {
-            pool.tally.waited_in_vain();
-            return Err(busy);
-        };
-        pool.tally.admitted(watch.elapsed());
-        Ok(Slot { pool: pool.clone(), permits: (place, slot) })
+        match pool.gate.enter(guest).instrument(span).await {
+            Ok(admitted) => {
+                pool.tally.admitted(watch.elapsed());
+                Ok(Slot { pool: pool.clone(), admitted })
+            }
+            Err(Turned::Full) => {
+                pool.tally.full();
+                Err(busy)
+            }
+            Err(Turned::Waited) => {
+                pool.tally.waited_in_vain();
+                Err(busy)
+            }
+        }
     }
 
     /// How busy it is now, and how it went since the start.
     #[must_use]
     pub fn load(&self) -> HasherLoad {
         let HasherConfig { threads, queue, .. } = self.0.config;
-        let slots = threads.max(1) * 2;
-        let used = slots.saturating_sub(self.0.slots.available_permits());
-        let inside = (slots + queue).saturating_sub(self.0.queue.available_permits());
         HasherLoad {
-            slots,
-            used,
+            slots: threads.max(1) * 2,
+            used: self.0.gate.used(),
             places: queue,
-            waiting: inside.saturating_sub(used),
+            waiting: self.waiting().iter().sum(),
             history: self.0.tally.history(),
         }
+    }
+
+    /// How many wait now: strangers, and known devices.
+    #[must_use]
+    pub fn waiting(&self) -> [usize; 2] {
+        self.0.gate.waiting()
     }
 }
 
@@ -150,12 +151,12 @@ impl Slot {
         self,
         work: impl FnOnce(&Pool, &mut Memory) -> Result<T, KeyError> + Send + 'static,
     ) -> Result<T, KeyError> {
-        let Self { pool, permits } = self;
+        let Self { pool, admitted } = self;
         let (tell, told) = oneshot::channel();
         let parts = Arc::clone(&pool);
         let work: Work = Box::new(move |memory| {
             // Held until the computation ends, even if whoever asked has gone away meanwhile.
-            let _held = permits;
+            let _held = admitted;
             let _ = tell.send(work(&parts, memory));
         });
         pool.work.send(work).map_err(|_| KeyError::PoolEnded)?;
@@ -204,34 +205,34 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_says_so_at_once_and_a_free_slot_is_given_on() {
         let pool = pool(1, 1, Duration::from_mins(1));
-        let held = (pool.admit().await.unwrap(), pool.admit().await.unwrap());
+        let held = (pool.admit(Guest::Stranger).await.unwrap(), pool.admit(Guest::Stranger).await.unwrap());
         let waiting = tokio::spawn({
             let pool = pool.clone();
-            async move { pool.admit().await.is_ok() }
+            async move { pool.admit(Guest::Stranger).await.is_ok() }
         });
-        while pool.0.queue.available_permits() > 0 {
+        while pool.waiting() != [1, 0] {
             tokio::task::yield_now().await;
         }
-        assert_eq!(pool.admit().await.unwrap_err().retry_after, Duration::from_mins(1));
+        assert_eq!(pool.admit(Guest::Stranger).await.unwrap_err().retry_after, Duration::from_mins(1));
         drop(held);
         assert!(waiting.await.unwrap());
-        assert!(pool.admit().await.is_ok());
+        assert!(pool.admit(Guest::Stranger).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_long_wait_ends() {
         let pool = pool(1, 8, Duration::from_millis(5));
-        let _held = (pool.admit().await.unwrap(), pool.admit().await.unwrap());
-        assert!(pool.admit().await.is_err());
+        let _held = (pool.admit(Guest::Stranger).await.unwrap(), pool.admit(Guest::Stranger).await.unwrap());
+        assert!(pool.admit(Guest::Stranger).await.is_err());
     }
 
     #[tokio::test]
     async fn a_hash_is_verified() {
         let pool = pool(2, 8, Duration::from_mins(1));
         let password = || Password::parse("four words are enough").unwrap();
-        let hash = pool.admit().await.unwrap().hash(password()).await.unwrap();
-        let right = pool.admit().await.unwrap().verify(password(), Some(hash)).await.unwrap();
+        let hash = pool.admit(Guest::Stranger).await.unwrap().hash(password()).await.unwrap();
+        let right = pool.admit(Guest::Stranger).await.unwrap().verify(password(), Some(hash)).await.unwrap();
         assert!(right);
-        assert!(!pool.admit().await.unwrap().verify(password(), None).await.unwrap());
+        assert!(!pool.admit(Guest::Stranger).await.unwrap().verify(password(), None).await.unwrap());
     }
 }

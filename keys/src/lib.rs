@@ -4,8 +4,10 @@
 //! One rule: a secret has a type that prints nothing, and only its hash or its sealed form leaves for `store`.
 
 pub mod blocklist;
+mod device;
 mod email_code;
 mod error;
+mod gate;
 mod hasher;
 mod hasher_load;
 mod jwt;
@@ -18,8 +20,10 @@ mod signing_key;
 mod token;
 mod trail;
 
+pub use device::DeviceToken;
 pub use email_code::EmailCode;
 pub use error::KeyError;
+pub use gate::Guest;
 pub use hasher::{Busy, Hasher, HasherConfig, Slot};
 pub use hasher_load::{HasherHistory, HasherLoad};
 pub use jwt::{Expected, TokenRefused, TokenType};

@@ -11,6 +11,7 @@ use base64::{
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
 use store::{ChallengeId, TokenHash};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -70,6 +71,7 @@ struct Derived {
     lookup: hmac::Key,
     form: hmac::Key,
     trail: hmac::Key,
+    device: hmac::Key,
     pepper: Pepper,
 }
 
@@ -179,6 +181,17 @@ impl RootKeys {
         Ok(trail::mac(&self.by_id(key_id)?.trail, kind, fields))
     }
 
+    /// The mark of a known device's value: of this value and this canonical address.
+    pub(crate) fn device_mark(&self, value: &TokenHash, canonical: &str) -> String {
+        device_mark(&self.current.device, value, canonical)
+    }
+
+    /// Whether a mark is the one that was made for this value and address, under any key.
+    pub(crate) fn device_mark_ok(&self, mark: &str, value: &TokenHash, canonical: &str) -> bool {
+        let is = |key: &Derived| device_mark(&key.device, value, canonical);
+        self.all().any(|key| is(key).as_bytes().ct_eq(mark.as_bytes()).into())
+    }
+
     /// The pepper of new password hashes.
     pub(crate) fn pepper(&self) -> &Pepper {
         &self.current.pepper
@@ -221,12 +234,20 @@ impl Derived {
             lookup: mac(b"lookup/v1")?,
             form: mac(b"form/v1")?,
             trail: mac(b"audit-trail/v1")?,
+            device: mac(b"device/v1")?,
             pepper: Pepper {
                 id: *derive.key(b"password-pepper-id/v1")?,
                 secret: derive.key(b"password-pepper/v1")?,
             },
         })
     }
+}
+
+/// 128 bits: whoever guessed one would gain a place in a queue.
+fn device_mark(key: &hmac::Key, value: &TokenHash, canonical: &str) -> String {
+    let message = [value.as_bytes(), canonical.as_bytes()].concat();
+    let tag = hmac::sign(key, &message);
+    BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref().get(..16).unwrap_or_default())
 }
 
 struct Derivation(hkdf::Prk);

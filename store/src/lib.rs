@@ -12,6 +12,7 @@ pub mod check;
 pub mod client;
 pub mod consent;
 mod db;
+pub mod device;
 pub mod email_challenge;
 mod ephemeral;
 mod error;
@@ -29,6 +30,7 @@ pub mod throttle;
 mod time;
 mod token_hash;
 pub mod user;
+pub mod wrong_code;
 
 pub use db::{Conn, Db, DbConfig, PoolState, Row, Sql, Statement, Tx, Value};
 pub use ephemeral::{Ephemeral, Hit};

@@ -1,4 +1,5 @@
-//! Counters of a person or of the site: they survive restarts, new challenges and other browsers.
+//! Counters of a person, of a network on a person, of a known device, or of the site: they survive restarts, new
+//! challenges and other browsers.
 //!
 //! Two shapes share the table. A *delay* spends a try while no wait is running, and the caller then sets the next wait.
 //! A *quota* counts within a window that starts with its first hit.
@@ -18,8 +19,12 @@ pub enum Kind {
     SendHour,
     /// Codes mailed to a person in a day.
     SendDay,
-    /// Wrong codes on the whole site in a day: the guess budget.
-    SiteCode,
+    /// Codes that strangers may guess at a person in a day while the site's guess budget is spent.
+    CodeDay,
+    /// Notices to a person that somebody tried.
+    Notice,
+    /// Alarms of the site's guess budget.
+    Alarm,
 }
 
 impl Kind {
@@ -29,7 +34,9 @@ impl Kind {
             Self::Code => "code",
             Self::SendHour => "send_hour",
             Self::SendDay => "send_day",
-            Self::SiteCode => "site_code",
+            Self::CodeDay => "code_day",
+            Self::Notice => "notice",
+            Self::Alarm => "alarm",
         }
     }
 }
@@ -40,7 +47,7 @@ pub struct Throttle {
     kind: String,
     /// Tries spent.
     pub spent: i64,
-    /// Start of the window of a quota.
+    /// Start of the window of a quota; last use of a delay.
     pub since: Timestamp,
     /// Nothing is spent before this.
     pub next_at: Timestamp,
@@ -71,21 +78,41 @@ pub async fn read(sql: &mut impl Sql, key: &[u8], kind: Kind) -> Result<Option<T
         .await
 }
 
-/// Spends `cost` tries of a delay, unless a wait is running; returns how many are spent now.
+/// What a use of a delay costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// Nothing: it only finds out whether a wait is running.
+    Nothing,
+    /// A try.
+    Try,
+    /// A try once this many are spent, nothing before.
+    TryFrom(i64),
+}
+
+/// Spends a try of a delay, unless a wait is running; returns how many are spent now.
 pub async fn spend(
     sql: &mut impl Sql,
     key: &[u8],
     kind: Kind,
-    (cost, now): (i64, Timestamp),
+    (cost, now): (Cost, Timestamp),
 ) -> Result<Option<i64>> {
+    let (cost, from) = match cost {
+        Cost::Nothing => (0, i64::MAX),
+        Cost::Try => (1, i64::MAX),
+        Cost::TryFrom(from) => (0, from),
+    };
     let spent: Option<(i64,)> = sql
         .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, $4, $3, 0)
-            ON CONFLICT (key, kind) DO UPDATE SET spent = throttles.spent + $4 WHERE throttles.next_at <= $3
+            ON CONFLICT (key, kind) DO UPDATE SET
+                spent = throttles.spent + CASE WHEN throttles.spent >= $5 THEN 1 ELSE $4 END,
+                since = $3
+            WHERE throttles.next_at <= $3
             RETURNING spent")
         .bind(key.to_vec())
         .bind(kind.as_str())
         .bind(now)
         .bind(cost)
+        .bind(from)
         .opt()
         .await?;
     Ok(spent.map(|(spent,)| spent))
@@ -156,7 +183,7 @@ pub async fn take(sql: &mut impl Sql, key: &[u8], quota: Quota, now: Timestamp) 
     Ok(taken.is_some())
 }
 
-/// Gives one back to a quota that was taken in the same transaction.
+/// Gives one back that was taken in the same transaction.
 pub async fn give_back(sql: &mut impl Sql, key: &[u8], kind: Kind) -> Result<()> {
     sql.q("UPDATE throttles SET spent = spent - 1 WHERE key = $1 AND kind = $2 AND spent > 0")
         .bind(key.to_vec())

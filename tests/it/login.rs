@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keys::HasherConfig;
+use keys::{Guest, HasherConfig};
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
     db::Engine,
@@ -115,7 +115,7 @@ async fn a_full_pool_says_so() {
     let app = TestApp::with(Engine::Sqlite, Options { hashing, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let hasher = &app.app().hasher;
-    let held = (hasher.admit().await.unwrap(), hasher.admit().await.unwrap());
+    let held = (hasher.admit(Guest::Stranger).await.unwrap(), hasher.admit(Guest::Stranger).await.unwrap());
     // The page itself never waits for the pool.
     let browser = app.browser();
     let (page, _) = browser.start(&client).await;

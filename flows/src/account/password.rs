@@ -1,6 +1,6 @@
 //! What a new password must be (decision 2): long enough, not a known one, not made of the person's own words.
 
-use keys::{Password, PasswordHash, blocklist};
+use keys::{Guest, Password, PasswordHash, blocklist};
 use store::{Tx, UserId};
 use unicode_normalization::UnicodeNormalization;
 
@@ -100,18 +100,19 @@ pub async fn hash_if_new(
     cx: &Cx,
     user: UserId,
     password: Password,
+    guest: Guest<'_>,
 ) -> Result<Result<PasswordHash, BadPassword>> {
     let mut conn = cx.db.read().await?;
     let present = store::password::current(&mut conn, user).await?;
     drop(conn);
     if let Some((phc, _)) = present {
         let again = Password::parse(password.reveal()).map_err(keys::KeyError::from)?;
-        let slot = cx.hasher.admit().await?;
+        let slot = cx.hasher.admit(guest).await?;
         if slot.verify(again, Some(PasswordHash::from_stored(phc))).await? {
             return Ok(Err(BadPassword::Same));
         }
     }
-    Ok(Ok(cx.hasher.admit().await?.hash(password).await?))
+    Ok(Ok(cx.hasher.admit(guest).await?.hash(password).await?))
 }
 
 /// Stores a new password, tells the trail and the person.

@@ -1,6 +1,6 @@
 //! The change of password that a forced reset demands (decision 6): after both steps, before anything is issued.
 
-use keys::Password;
+use keys::{Guest, Password};
 use store::UserId;
 
 use super::{
@@ -60,7 +60,7 @@ pub async fn post(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Ans
             return Ok(Answer::Show(loaded.row.id, Some(refusal)));
         }
     };
-    let (hash, refused) = match policy::hash_if_new(cx, user, password).await? {
+    let (hash, refused) = match policy::hash_if_new(cx, user, password, Guest::Known(&visit.browser)).await? {
         Ok(hash) => (Some(hash), None),
         Err(bad) => (None, Some(bad)),
     };

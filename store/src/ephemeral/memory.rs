@@ -7,10 +7,10 @@ const MOST_KEYS: usize = 100_000;
 
 /// Counters by key, of the newest time slot seen for each.
 #[derive(Debug, Default)]
-pub(super) struct Memory(Mutex<HashMap<String, (i64, u64)>>);
+pub(super) struct Memory(Mutex<HashMap<String, (i64, i64)>>);
 
 impl Memory {
-    pub(super) fn count(&self, key: &str, slot: i64) -> u64 {
+    pub(super) fn add(&self, key: &str, slot: i64, hits: i64) -> i64 {
         let mut counters = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if counters.len() >= MOST_KEYS {
             counters.retain(|_, (seen, _)| *seen == slot);
@@ -22,7 +22,7 @@ impl Memory {
         if entry.0 != slot {
             *entry = (slot, 0);
         }
-        entry.1 += 1;
+        entry.1 = entry.1.saturating_add(hits);
         entry.1
     }
 }
@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn a_new_slot_starts_at_one() {
         let memory = Memory::default();
-        assert_eq!((memory.count("a", 1), memory.count("a", 1)), (1, 2));
-        assert_eq!((memory.count("b", 1), memory.count("a", 2)), (1, 1));
+        assert_eq!((memory.add("a", 1, 1), memory.add("a", 1, 1)), (1, 2));
+        assert_eq!((memory.add("b", 1, 1), memory.add("a", 2, 1)), (1, 1));
     }
 }

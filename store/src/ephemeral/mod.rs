@@ -49,12 +49,12 @@ impl Ephemeral {
     /// Counts one hit of `key` in the window that `now` lies in. When Redis is away this process counts alone, and
     /// [`Ephemeral::is_degraded`] says so.
     pub async fn hit(&self, key: &str, limit: u64, window: Duration, now: Timestamp) -> Hit {
-        let window_millis = i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1);
-        let slot = now.millis().div_euclid(window_millis);
-        let count = match self.shared_count(key, (slot, window), now).await {
+        let (slot, window_millis) = slot(window, now);
+        let count = match self.shared_add(key, slot, (1, window), now).await {
             Some(count) => count,
-            None => self.local.count(key, slot),
+            None => self.local.add(key, slot, 1),
         };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         if count <= limit {
             return Hit::Within;
         }
@@ -62,18 +62,28 @@ impl Ephemeral {
         Hit::Over { after: end.since(now), first: count == limit.saturating_add(1) }
     }
 
+    /// Gives hits of `key` back to the window that `now` lies in. What cannot be given back is lost: the limit is then
+    /// stricter than it had to be, until its window ends.
+    pub async fn give_back(&self, key: &str, hits: i64, window: Duration, now: Timestamp) {
+        let (slot, _) = slot(window, now);
+        if self.shared_add(key, slot, (-hits, window), now).await.is_none() {
+            self.local.add(key, slot, -hits);
+        }
+    }
+
     /// The count of all replicas; none without Redis, or while it is away.
-    async fn shared_count(
+    async fn shared_add(
         &self,
         key: &str,
-        (slot, window): (i64, Duration),
+        slot: i64,
+        (hits, window): (i64, Duration),
         now: Timestamp,
-    ) -> Option<u64> {
+    ) -> Option<i64> {
         let shared = self.shared.as_ref()?;
         if !self.breaker.may_ask(now) {
             return None;
         }
-        match shared.count(key, slot, window).await {
+        match shared.add(key, slot, (hits, window)).await {
             Ok(count) => {
                 if self.breaker.works() {
                     tracing::info!("Redis is back, limits are counted for all replicas");
@@ -108,4 +118,10 @@ impl Ephemeral {
             None => Ok(()),
         }
     }
+}
+
+/// The window that a moment lies in, and the length of one in milliseconds.
+fn slot(window: Duration, now: Timestamp) -> (i64, i64) {
+    let millis = i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1);
+    (now.millis().div_euclid(millis), millis)
 }

@@ -31,13 +31,18 @@ impl Redis {
         Ok(Self(ConnectionManager::new_lazy_with_config(client, config)?))
     }
 
-    pub(super) async fn count(&self, key: &str, slot: i64, window: Duration) -> Result<u64> {
+    pub(super) async fn add(
+        &self,
+        key: &str,
+        slot: i64,
+        (hits, window): (i64, Duration),
+    ) -> Result<i64> {
         let key = format!("vestibule:hit:{key}:{slot}");
         let mut connection = self.0.clone();
         let mut pipe = redis::pipe();
         let millis = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
-        pipe.atomic().incr(&key, 1).pexpire(&key, millis).ignore();
-        let (count,): (u64,) = in_time(pipe.query_async(&mut connection)).await?;
+        pipe.atomic().incr(&key, hits).pexpire(&key, millis).ignore();
+        let (count,): (i64,) = in_time(pipe.query_async(&mut connection)).await?;
         Ok(count)
     }
 

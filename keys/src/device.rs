@@ -1,0 +1,91 @@
+//! What a browser has of a known device: a random value for one account, and a mark that says for which.
+//!
+//! The value is what counts, and the database has its SHA-256. The mark saves the look-up: whether a value claims to be of
+//! the address that was typed is known before anything is asked of the database. It proves nothing by itself.
+
+use std::fmt;
+
+use store::TokenHash;
+
+use crate::{OpaqueToken, Rng, RootKeys};
+
+/// Lengths of a value and of the mark behind it, as text: 32 and 16 bytes in base64url.
+const VALUE: usize = 43;
+const MARK: usize = 22;
+
+/// The value of a known device with its mark.
+#[derive(Clone)]
+pub struct DeviceToken {
+    value: OpaqueToken,
+    mark: String,
+}
+
+impl DeviceToken {
+    /// A new one for the account of a canonical address.
+    #[must_use]
+    pub fn generate(rng: &Rng, root: &RootKeys, canonical: &str) -> Self {
+        let value = OpaqueToken::generate(rng);
+        let mark = root.device_mark(&value.hash(), canonical);
+        Self { value, mark }
+    }
+
+    /// Reads what somebody sent; nothing when it cannot be one of ours.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (value, mark) = text.split_at_checked(VALUE)?;
+        let value = OpaqueToken::parse(value)?;
+        (mark.len() == MARK).then(|| Self { value, mark: mark.to_owned() })
+    }
+
+    /// The text, for the cookie.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        format!("{}{}", self.value.reveal(), self.mark)
+    }
+
+    /// What is stored of it.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        self.value.hash()
+    }
+
+    /// Whether it was made for this address, under any root key.
+    #[must_use]
+    pub fn is_for(&self, root: &RootKeys, canonical: &str) -> bool {
+        root.device_mark_ok(&self.mark, &self.hash(), canonical)
+    }
+}
+
+impl fmt::Debug for DeviceToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeviceToken(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RootKey;
+
+    fn root(byte: u8) -> RootKeys {
+        RootKeys::new(&[RootKey::parse("a", &[byte; 32]).unwrap()]).unwrap()
+    }
+
+    #[test]
+    fn a_mark_is_of_one_value_and_one_address() {
+        let (rng, root, other) = (Rng::system(), root(1), root(2));
+        let token = DeviceToken::generate(&rng, &root, "mere@example.org");
+        let text = token.reveal();
+        let read = DeviceToken::parse(&text).unwrap();
+        assert_eq!(read.hash(), token.hash());
+        assert!(read.is_for(&root, "mere@example.org"));
+        assert!(!read.is_for(&root, "hemi@example.org") && !read.is_for(&other, "mere@example.org"));
+        // The mark of one value under another.
+        let swapped = format!("{}{}", OpaqueToken::generate(&rng).reveal(), &text[VALUE..]);
+        assert!(!DeviceToken::parse(&swapped).unwrap().is_for(&root, "mere@example.org"));
+        for bad in ["", &text[1..], &text[..VALUE], &format!("{text}A")] {
+            assert!(DeviceToken::parse(bad).is_none(), "{bad}");
+        }
+        assert!(!format!("{token:?}").contains(&text[..8]));
+    }
+}

@@ -1,0 +1,300 @@
+//! Who may compute, and who waits: two lanes in front of the same places (decision 4).
+//!
+//! Each lane has half of the seats to wait on, and nobody sits down in the other's. Who waits in both is served in turn; a
+//! lane where nobody waits leaves its turns to the other. So strangers, however many, neither fill the half of known
+//! devices nor make one wait behind more than its own lane.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use store::TokenHash;
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::timeout,
+};
+
+/// Places and seats that one device has in the lane of known devices; what it asks for beyond is a stranger's.
+const EACH: u8 = 2;
+
+/// Who asks for a place.
+#[derive(Clone, Copy, Debug)]
+pub enum Guest<'a> {
+    /// Anybody.
+    Stranger,
+    /// A known device of the account, or somebody who has proven both steps.
+    Known(&'a TokenHash),
+}
+
+#[derive(Clone, Copy)]
+enum Lane {
+    Strangers = 0,
+    Known = 1,
+}
+
+impl Lane {
+    const fn other(self) -> Self {
+        match self {
+            Self::Strangers => Self::Known,
+            Self::Known => Self::Strangers,
+        }
+    }
+}
+
+/// Why a guest has no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turned {
+    /// No seat was free.
+    Full,
+    /// The wait was too long.
+    Waited,
+}
+
+/// The lanes. Copies share them.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Inner>);
+
+struct Inner {
+    places: usize,
+    wait: Duration,
+    seats: [Semaphore; 2],
+    line: Mutex<Line>,
+    devices: Mutex<HashMap<TokenHash, u8>>,
+}
+
+/// While a place is free nobody waits.
+struct Line {
+    free: usize,
+    waiting: [VecDeque<oneshot::Sender<Place>>; 2],
+    turn: Lane,
+}
+
+impl Line {
+    fn next(&mut self) -> Option<oneshot::Sender<Place>> {
+        let [strangers, known] = &mut self.waiting;
+        let (mine, other) = match self.turn {
+            Lane::Strangers => (strangers, known),
+            Lane::Known => (known, strangers),
+        };
+        if let Some(next) = mine.pop_front() {
+            self.turn = self.turn.other();
+            return Some(next);
+        }
+        other.pop_front()
+    }
+}
+
+/// A place among those who compute; given on when dropped.
+pub(crate) struct Place(Option<Arc<Inner>>);
+
+/// What a guest holds.
+pub(crate) struct Admitted {
+    _place: Place,
+    _device: Option<Device>,
+}
+
+/// One of the places of a device; given back when dropped.
+struct Device(Arc<Inner>, TokenHash);
+
+impl Gate {
+    /// `places` compute at once, `seats` wait, each for `wait` at most.
+    pub(crate) fn new(places: usize, seats: usize, wait: Duration) -> Self {
+        let known = (seats / 2).max(1);
+        let strangers = seats.saturating_sub(seats / 2).max(1);
+        let waiting = [VecDeque::new(), VecDeque::new()];
+        Self(Arc::new(Inner {
+            places,
+            wait,
+            seats: [Semaphore::new(strangers), Semaphore::new(known)],
+            line: Mutex::new(Line { free: places, waiting, turn: Lane::Known }),
+            devices: Mutex::default(),
+        }))
+    }
+
+    /// A place, now or after a wait.
+    pub(crate) async fn enter(&self, guest: Guest<'_>) -> Result<Admitted, Turned> {
+        let device = match guest {
+            Guest::Stranger => None,
+            Guest::Known(hash) => Device::of(&self.0, hash),
+        };
+        let lane = if device.is_some() { Lane::Known } else { Lane::Strangers };
+        let inner = &self.0;
+        let (_seat, waited_for) = {
+            let mut line = inner.line();
+            if line.free > 0 {
+                line.free -= 1;
+                let place = Place(Some(Arc::clone(inner)));
+                return Ok(Admitted { _place: place, _device: device });
+            }
+            let [strangers, known] = &inner.seats;
+            let [at_strangers, at_known] = &mut line.waiting;
+            let (seats, waiting) = match lane {
+                Lane::Strangers => (strangers, at_strangers),
+                Lane::Known => (known, at_known),
+            };
+            let seat = seats.try_acquire().map_err(|_| Turned::Full)?;
+            let (give, given) = oneshot::channel();
+            waiting.push_back(give);
+            (seat, given)
+        };
+        match timeout(inner.wait, waited_for).await {
+            Ok(Ok(place)) => Ok(Admitted { _place: place, _device: device }),
+            Ok(Err(_)) | Err(_) => Err(Turned::Waited),
+        }
+    }
+
+    /// How many compute.
+    pub(crate) fn used(&self) -> usize {
+        self.0.places.saturating_sub(self.0.line().free)
+    }
+
+    /// How many wait: strangers, and known devices.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> [usize; 2] {
+        let line = self.0.line();
+        let sitting = |lane: &VecDeque<oneshot::Sender<Place>>| {
+            lane.iter().filter(|seat| !seat.is_closed()).count()
+        };
+        let [strangers, known] = &line.waiting;
+        [sitting(strangers), sitting(known)]
+    }
+}
+
+impl Inner {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(inner) = self.0.take() else { return };
+        loop {
+            let next = {
+                let mut line = inner.line();
+                let next = line.next();
+                line.free += usize::from(next.is_none());
+                next
+            };
+            let Some(next) = next else { return };
+            match next.send(Self(Some(Arc::clone(&inner)))) {
+                Ok(()) => return,
+                // Whoever sat there has left.
+                Err(mut place) => place.0 = None,
+            }
+        }
+    }
+}
+
+impl Device {
+    fn of(inner: &Arc<Inner>, hash: &TokenHash) -> Option<Self> {
+        let mut devices = inner.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = devices.entry(hash.clone()).or_default();
+        if *held >= EACH {
+            return None;
+        }
+        *held += 1;
+        Some(Self(Arc::clone(inner), hash.clone()))
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let mut devices = self.0.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = devices.get_mut(&self.1) {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                devices.remove(&self.1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    fn device(byte: u8) -> TokenHash {
+        TokenHash::from_bytes([byte; 32])
+    }
+
+    async fn sits(gate: &Gate, strangers: usize, known: usize) {
+        while gate.waiting() != [strangers, known] {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn enter(gate: &Gate, known: Option<u8>) -> tokio::task::JoinHandle<Result<Admitted, Turned>> {
+        let gate = gate.clone();
+        tokio::spawn(async move {
+            let hash = known.map(device);
+            gate.enter(hash.as_ref().map_or(Guest::Stranger, Guest::Known)).await
+        })
+    }
+
+    #[tokio::test]
+    async fn strangers_never_take_the_seats_of_known_devices() {
+        let gate = Gate::new(1, 4, LONG);
+        let held = gate.enter(Guest::Stranger).await.unwrap();
+        let (one, two) = (enter(&gate, None), enter(&gate, None));
+        sits(&gate, 2, 0).await;
+        let full = gate.enter(Guest::Stranger).await.err();
+        assert_eq!(full, Some(Turned::Full), "their half is full");
+        let known = enter(&gate, Some(1));
+        sits(&gate, 2, 1).await;
+        // Last to come, first to be served: it is the turn of the known.
+        drop(held);
+        let known = known.await.unwrap().unwrap();
+        sits(&gate, 2, 0).await;
+        drop(known);
+        assert!(one.await.unwrap().is_ok());
+        assert!(two.await.unwrap().is_ok());
+        assert_eq!(gate.0.line().free, 1);
+    }
+
+    #[tokio::test]
+    async fn who_waits_in_both_lanes_is_served_in_turn_and_nobody_starves() {
+        let gate = Gate::new(1, 8, LONG);
+        let mut held = gate.enter(Guest::Stranger).await;
+        let mut strangers: VecDeque<_> = (0..3).map(|_| enter(&gate, None)).collect();
+        let mut known: VecDeque<_> = (0..3).map(|nth| enter(&gate, Some(nth))).collect();
+        sits(&gate, 3, 3).await;
+        for nth in 0..6 {
+            drop(held);
+            let lane = if nth % 2 == 0 { &mut known } else { &mut strangers };
+            held = lane.pop_front().unwrap().await.unwrap();
+            assert!(held.is_ok(), "{nth}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_device_does_not_fill_the_lane() {
+        let gate = Gate::new(1, 8, LONG);
+        let held = gate.enter(Guest::Known(&device(1))).await.unwrap();
+        let same: Vec<_> = (0..3).map(|_| enter(&gate, Some(1))).collect();
+        sits(&gate, 2, 1).await;
+        drop(held);
+        for one in same {
+            assert!(one.await.unwrap().is_ok());
+        }
+        assert!(gate.0.devices.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_place_for_somebody_who_has_left_is_given_on() {
+        let gate = Gate::new(1, 4, LONG);
+        let held = gate.enter(Guest::Stranger).await.unwrap();
+        let (gone, stays) = (enter(&gate, None), enter(&gate, None));
+        sits(&gate, 2, 0).await;
+        gone.abort();
+        assert!(gone.await.is_err());
+        drop(held);
+        assert!(stays.await.unwrap().is_ok());
+        assert_eq!(gate.0.line().free, 1);
+        assert_eq!(gate.0.seats[0].available_permits(), 2);
+    }
+}

@@ -1,0 +1,59 @@
+//! Known devices: browsers that completed a sign-in of an account. They prove nothing; they have tries of their own.
+
+use crate::{Result, Sql, Timestamp, TokenHash, UserId};
+
+/// Adds a device of a person, under the epoch that its sign-in was completed in.
+pub async fn insert(
+    sql: &mut impl Sql,
+    hash: &TokenHash,
+    (user, epoch): (UserId, i64),
+    now: Timestamp,
+) -> Result<()> {
+    sql.q("INSERT INTO devices (hash, user_id, epoch, made_at) VALUES ($1, $2, $3, $4)")
+        .bind(hash)
+        .bind(user)
+        .bind(epoch)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Whether a value is a device of this person: not of another, not from before a forced reset, not made before `after`.
+pub async fn is_live(
+    sql: &mut impl Sql,
+    hash: &TokenHash,
+    user: UserId,
+    after: Timestamp,
+) -> Result<bool> {
+    let found: Option<(i64,)> = sql
+        .q("SELECT devices.made_at FROM devices JOIN users ON users.id = devices.user_id
+            WHERE devices.hash = $1 AND devices.user_id = $2 AND devices.epoch = users.epoch AND devices.made_at > $3")
+        .bind(hash)
+        .bind(user)
+        .bind(after)
+        .opt()
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Forgets a value, when a newer one takes its place.
+pub async fn forget(sql: &mut impl Sql, hash: &TokenHash) -> Result<()> {
+    sql.q("DELETE FROM devices WHERE hash = $1").bind(hash).exec().await?;
+    Ok(())
+}
+
+/// Forgets every device of a person; returns how many there were.
+pub async fn forget_all(sql: &mut impl Sql, user: UserId) -> Result<u64> {
+    sql.q("DELETE FROM devices WHERE user_id = $1").bind(user).exec().await
+}
+
+/// Deletes up to `most` devices that were made before `before`; returns how many.
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+    sql.q("DELETE FROM devices WHERE hash IN
+           (SELECT hash FROM devices WHERE made_at < $1 ORDER BY made_at LIMIT $2)")
+        .bind(before)
+        .bind(most)
+        .exec()
+        .await
+}

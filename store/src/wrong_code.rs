@@ -1,0 +1,41 @@
+//! Wrong codes on the whole site, in slots of time: a gauge whose window slides.
+//!
+//! A slot has several rows, and a wrong code is counted in one of them by chance. So guesses at once rarely wait for the
+//! same row until the other's transaction has ended.
+
+use std::time::Duration;
+
+use crate::{Result, Sql, Timestamp};
+
+/// Length of a slot: by how much the window slides at once.
+pub const SLOT: Duration = Duration::from_mins(10);
+
+fn slot(at: Timestamp) -> i64 {
+    at.millis().div_euclid(i64::try_from(SLOT.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Counts one, in the row `shard` of the present slot.
+pub async fn count(sql: &mut impl Sql, shard: i64, now: Timestamp) -> Result<()> {
+    sql.q("INSERT INTO wrong_codes (slot, shard, wrong) VALUES ($1, $2, 1)
+           ON CONFLICT (slot, shard) DO UPDATE SET wrong = wrong_codes.wrong + 1")
+        .bind(slot(now))
+        .bind(shard)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// How many there were in the slots after the one of `after`.
+pub async fn since(sql: &mut impl Sql, after: Timestamp) -> Result<i64> {
+    let (wrong,): (i64,) = sql
+        .q("SELECT CAST(COALESCE(SUM(wrong), 0) AS BIGINT) FROM wrong_codes WHERE slot > $1")
+        .bind(slot(after))
+        .one()
+        .await?;
+    Ok(wrong)
+}
+
+/// Deletes the slots up to the one of `before`; returns how many rows went.
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp) -> Result<u64> {
+    sql.q("DELETE FROM wrong_codes WHERE slot <= $1").bind(slot(before)).exec().await
+}
