@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use keys::DeviceToken;
 use serde::{Deserialize, Serialize};
 use store::{AttemptId, Sql, Timestamp, TokenHash};
 
@@ -18,13 +19,15 @@ const ROW_FOR: Duration = Duration::from_hours(24);
 const SEALED_PREFIX: &str = "s.";
 const AAD: &[u8] = b"vestibule/attempt/v1";
 
-/// The browser and the session that a request comes with, as hashes of its cookies.
+/// What a request comes with: browser and session as hashes of their cookies, and the values of known devices.
 #[derive(Clone, Debug)]
 pub struct Visit {
     /// The browser cookie's value; one is made for a browser that has none.
     pub browser: TokenHash,
     /// The session cookie's value.
     pub session: Option<TokenHash>,
+    /// The values of known devices, of one account each.
+    pub devices: Vec<DeviceToken>,
 }
 
 /// What a sealed page was made for: a page made to ask for consent cannot be posted as anything else.

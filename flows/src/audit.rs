@@ -72,7 +72,11 @@ events! {
     SettingChanged = "setting.changed";
     /// A signing key was made.
     SigningKeyAdded = "key.added";
-    /// Too many posts came from one network; one row a minute.
+    /// Staff had every known device of a person forgotten.
+    DevicesForgotten = "user.devices_forgotten";
+    /// More codes were wrong on the whole site than its budget; one row an hour.
+    GuessBudgetExceeded = "guess_budget.exceeded";
+    /// Too many posts or failures came from one network; one row for each window.
     NetworkLimited = "network.limited";
     /// Grants were found without a completed second step behind them.
     UnprovenGrants = "grant.unproven";
@@ -182,11 +186,4 @@ pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()>
     let (observer, recorded) = (cx.observer.clone(), entry.recorded());
     sql.after_commit(move || observer.recorded(&recorded));
     Ok(())
-}
-
-/// Records that too much of something comes from a network; a transaction of its own, because nothing else is written.
-pub async fn network_limited(cx: &Cx, limit: &str) -> Result<()> {
-    let detail = serde_json::json!({ "limit": limit });
-    let entry = Entry::new(Event::NetworkLimited).outcome("refused").detail(detail);
-    cx.db.write(async |tx| record(cx, tx, entry).await).await
 }

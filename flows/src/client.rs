@@ -1,6 +1,9 @@
 //! Clients (relying parties): what is registered, and the snapshot that requests look them up in.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use keys::{Algorithm, OpaqueToken};
 use store::{Sql, TokenHash, client::ClientRow, user::User};
@@ -85,6 +88,19 @@ impl Client {
         self.subject(&user.subject, &user.pairwise_seed)
     }
 
+    /// Origins from which its pages may call the token endpoint and userinfo: those of its redirect URIs, if it is a public
+    /// client that runs in a browser and not on the machine.
+    fn browser_origins(&self) -> Vec<String> {
+        if self.secret.is_some() || self.native {
+            return Vec::new();
+        }
+        let origins = self.redirect_uris.iter().filter_map(|uri| Url::parse(uri).ok());
+        origins
+            .map(|url| url.origin().ascii_serialization())
+            .filter(|origin| origin != "null")
+            .collect()
+    }
+
     fn from_row(row: &ClientRow) -> Result<Self, store::Error> {
         let corrupt = |column: &'static str, why: String| store::Error::Corrupt {
             table: "clients",
@@ -121,28 +137,39 @@ impl Client {
 
 /// A snapshot of every client, so that the sign-in page opens when the database is busy.
 #[derive(Clone, Debug, Default)]
-pub struct Clients(HashMap<String, Arc<Client>>);
+pub struct Clients {
+    by_id: HashMap<String, Arc<Client>>,
+    /// Origins of public clients that run in a browser.
+    origins: HashSet<String>,
+}
 
 impl Clients {
     /// Reads every client.
     pub async fn load(sql: &mut impl Sql) -> Result<Self> {
         let rows = store::client::all(sql).await?;
-        let clients = rows
+        let by_id: HashMap<_, _> = rows
             .iter()
             .map(|row| Client::from_row(row).map(|client| (client.id.clone(), Arc::new(client))))
             .collect::<Result<_, _>>()?;
-        Ok(Self(clients))
+        let origins = by_id.values().flat_map(|client| client.browser_origins()).collect();
+        Ok(Self { by_id, origins })
+    }
+
+    /// Whether a page of this origin is a registered client that calls us from the browser.
+    #[must_use]
+    pub fn has_browser_origin(&self, origin: &str) -> bool {
+        self.origins.contains(origin)
     }
 
     /// Looks a client up.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Arc<Client>> {
-        self.0.get(id)
+        self.by_id.get(id)
     }
 
     /// Every client, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Client>> {
-        self.0.values()
+        self.by_id.values()
     }
 }
 

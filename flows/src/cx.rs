@@ -30,6 +30,8 @@ pub struct Cx {
     pub settings: Arc<Settings>,
     /// Registered clients.
     pub clients: Arc<Clients>,
+    /// Wrong codes on the whole site in the last 24 hours, as this replica has last seen it.
+    pub wrong_codes: i64,
     /// Counters that may vanish.
     pub ephemeral: Ephemeral,
     /// The issuer identifier: every absolute address starts with it, whatever a request claims (misuse case 50).

@@ -20,6 +20,7 @@ use store::{
     ChallengeId, Conn, JobId, Timestamp, Tx, UserId,
     email_challenge::EmailChallenge,
     job::{Job, Lane},
+    throttle::{self, Kind, Quota},
 };
 
 use crate::{Cx, Result, audit};
@@ -43,7 +44,27 @@ pub enum Mail {
         /// Of whom.
         user: UserId,
     },
+    /// "Somebody tried to sign in as you". Written for an address that is nobody's too, so that its row costs the same.
+    SomebodyTried {
+        /// At whom; nobody, where there is no such person.
+        user: Option<UserId>,
+        /// What was wrong so often.
+        tried: Tried,
+    },
 }
+
+/// What was wrong so often that strangers now wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tried {
+    /// Passwords.
+    Password,
+    /// Codes, by somebody who has given the password.
+    Code,
+}
+
+/// How often a person is told that somebody tries.
+const TRIED: Quota = Quota { kind: Kind::Notice, limit: 1, window: Duration::from_hours(24) };
 
 /// `kind` of mail jobs.
 pub const KIND: &str = "mail";
@@ -64,6 +85,19 @@ pub(crate) async fn password_changed(cx: &Cx, tx: &mut Tx, user: UserId) -> Resu
 /// Asks for the notice of a forced reset.
 pub(crate) async fn reset_forced(cx: &Cx, tx: &mut Tx, user: UserId) -> Result<()> {
     queue(cx, tx, Lane::Notice, &Mail::ResetForced { user }).await
+}
+
+/// Asks for the notice that somebody tries, unless the address had one in the last 24 hours.
+pub(crate) async fn somebody_tried(
+    cx: &Cx,
+    tx: &mut Tx,
+    (canonical, user): (&str, Option<UserId>),
+    tried: Tried,
+) -> Result<()> {
+    if throttle::take(tx, &cx.root.lookup(canonical), TRIED, cx.now).await? {
+        queue(cx, tx, Lane::Notice, &Mail::SomebodyTried { user, tried }).await?;
+    }
+    Ok(())
 }
 
 async fn queue(cx: &Cx, tx: &mut Tx, lane: Lane, mail: &Mail) -> Result<()> {
@@ -126,6 +160,8 @@ pub enum Letter {
     PasswordChanged(Notice),
     /// "You will be asked for a new password".
     ResetForced(Notice),
+    /// "Somebody tried to sign in as you".
+    SomebodyTried(Notice, Tried),
 }
 
 /// What the mail of a challenge needs.
@@ -160,7 +196,9 @@ impl Letter {
     pub const fn user(&self) -> UserId {
         match self {
             Self::Code(code) => code.challenge.user_id,
-            Self::PasswordChanged(notice) | Self::ResetForced(notice) => notice.user,
+            Self::PasswordChanged(notice)
+            | Self::ResetForced(notice)
+            | Self::SomebodyTried(notice, _) => notice.user,
         }
     }
 
@@ -169,7 +207,9 @@ impl Letter {
     pub fn address(&self) -> &str {
         match self {
             Self::Code(code) => &code.challenge.address,
-            Self::PasswordChanged(notice) | Self::ResetForced(notice) => &notice.address,
+            Self::PasswordChanged(notice)
+            | Self::ResetForced(notice)
+            | Self::SomebodyTried(notice, _) => &notice.address,
         }
     }
 
@@ -178,7 +218,9 @@ impl Letter {
     pub fn name(&self) -> &str {
         match self {
             Self::Code(code) => &code.name,
-            Self::PasswordChanged(notice) | Self::ResetForced(notice) => &notice.name,
+            Self::PasswordChanged(notice)
+            | Self::ResetForced(notice)
+            | Self::SomebodyTried(notice, _) => &notice.name,
         }
     }
 }
@@ -202,6 +244,14 @@ pub async fn open(cx: &Cx, claimed: &Claimed) -> Result<Option<Letter>> {
             notice(cx, claimed, user, |user| user.password_change_required_since.is_some())
                 .await?
                 .map(Letter::ResetForced)
+        }
+        Mail::SomebodyTried { user: Some(user), tried } => notice(cx, claimed, user, |_| true)
+            .await?
+            .map(|notice| Letter::SomebodyTried(notice, tried)),
+        // Nobody's address: there is nobody to tell, and nothing to record.
+        Mail::SomebodyTried { user: None, .. } => {
+            cx.db.write(async |tx| store::job::done(tx, claimed.id(), cx.now).await).await?;
+            return Ok(None);
         }
     };
     if letter.is_none() {
@@ -261,6 +311,7 @@ async fn superseded(cx: &Cx, claimed: &Claimed, mail: Mail) -> Result<()> {
                     store::email_challenge::by_id(tx, challenge).await?.map(|row| row.user_id)
                 }
                 Mail::PasswordChanged { user } | Mail::ResetForced { user } => Some(user),
+                Mail::SomebodyTried { user, .. } => user,
             };
             let entry = audit::Entry::new(audit::Event::MailFailed)
                 .outcome("superseded")

@@ -5,16 +5,12 @@ use store::{
     check::Check,
     job::{Backlog, Lane},
     signing_key::SigningKeyRow,
-    throttle::Kind,
 };
 
-use crate::{Cx, Result};
+use crate::{Cx, Result, guess_budget};
 
 /// Jobs of a lane that are counted at most: a longer queue is shown as this long.
 const MOST_COUNTED: i64 = 100_000;
-
-/// Wrong codes on the whole site in 24 hours that are expected to let 0.01 strangers in (decision 4).
-const GUESSES: i64 = 10_000;
 
 /// Everything at one moment.
 #[derive(Clone, Debug)]
@@ -56,11 +52,9 @@ pub async fn read(cx: &Cx) -> Result<Overview> {
     Ok(Overview { at: cx.now, backlogs, guesses: guesses(cx).await?, keys, checks })
 }
 
-/// The guess budget: a quota of 24 hours that begins with its first wrong code.
+/// The guess budget, as of now.
 pub async fn guesses(cx: &Cx) -> Result<Guesses> {
     let mut conn = cx.db.read().await?;
-    let day = std::time::Duration::from_hours(24);
-    let row = store::throttle::read(&mut conn, b"site", Kind::SiteCode).await?;
-    let spent = row.filter(|row| row.since > cx.now.minus(day)).map_or(0, |row| row.spent);
-    Ok(Guesses { spent, limit: GUESSES })
+    let spent = guess_budget::spent(&mut conn, cx.now).await?;
+    Ok(Guesses { spent, limit: cx.settings.guess_budget })
 }

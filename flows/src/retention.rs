@@ -21,6 +21,8 @@ const FAILED_JOBS: Duration = Duration::from_hours(30 * 24);
 const ENDED: Duration = Duration::from_hours(30 * 24);
 /// A counter that nobody has moved for so long forgets: ten free tries a month are fewer than one a day.
 const THROTTLES: Duration = Duration::from_hours(30 * 24);
+/// The guess budget looks back 24 hours.
+const WRONG_CODES: Duration = Duration::from_hours(48);
 const LEASES: Duration = Duration::from_hours(24);
 
 /// THE list of what is swept.
@@ -42,6 +44,10 @@ pub enum What {
     SignIns,
     /// Counters of people.
     Throttles,
+    /// Wrong codes of the whole site.
+    WrongCodes,
+    /// Browsers that are known to an account no longer.
+    Devices,
     /// Leases of processes that are gone.
     Leases,
     /// Rows of the trail, by whole seals.
@@ -50,7 +56,7 @@ pub enum What {
 
 impl What {
     /// All of it, each after what refers to it.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Attempts,
         Self::Challenges,
         Self::DoneJobs,
@@ -59,6 +65,8 @@ impl What {
         Self::Sessions,
         Self::SignIns,
         Self::Throttles,
+        Self::WrongCodes,
+        Self::Devices,
         Self::Leases,
         Self::Audit,
     ];
@@ -140,6 +148,10 @@ async fn batch(cx: &Cx, what: What) -> Result<u64> {
                     store::sign_in::sweep(tx, ago(settings.audit_retention), BATCH).await?
                 }
                 What::Throttles => store::throttle::sweep(tx, ago(THROTTLES), BATCH).await?,
+                What::WrongCodes => store::wrong_code::sweep(tx, ago(WRONG_CODES)).await?,
+                What::Devices => {
+                    store::device::sweep(tx, ago(settings.device_lifetime), BATCH).await?
+                }
                 What::Leases => store::lease::sweep(tx, ago(LEASES)).await?,
                 What::Audit => 0,
             })

@@ -94,7 +94,27 @@ settings! {
     resend_wait: Duration = "sign_in.resend_wait", "30s" in "0s" ..= "10m",
         "Wait before a code can be sent again; it doubles with each sending, up to four times as long.";
     posts_per_minute: Count = "sign_in.posts_per_minute", "300" in "10" ..= "1000000",
-        "Sign-in posts from one network (an IPv4 address or an IPv6 /64) in a minute.";
+        "Sign-in posts from one IPv4 address or one IPv6 /64 in a minute.";
+    posts_per_minute_ipv6_48: Count = "sign_in.posts_per_minute_ipv6_48", "1200" in "10" ..= "1000000",
+        "Sign-in posts from one IPv6 /48 in a minute.";
+    posts_per_minute_device: Count = "sign_in.posts_per_minute_device", "60" in "10" ..= "1000000",
+        "Sign-in posts of one known device in a minute, when its network has had too many.";
+    failures_ipv4: Count = "sign_in.network_failures_ipv4", "200" in "10" ..= "1000000",
+        "Wrong passwords and codes of strangers from one IPv4 address in five minutes.";
+    failures_ipv6_64: Count = "sign_in.network_failures_ipv6_64", "40" in "10" ..= "1000000",
+        "Wrong passwords and codes of strangers from one IPv6 /64 in five minutes.";
+    failures_ipv6_48: Count = "sign_in.network_failures_ipv6_48", "200" in "10" ..= "1000000",
+        "Wrong passwords and codes of strangers from one IPv6 /48 in five minutes.";
+    network_share: Count = "sign_in.network_share", "5" in "1" ..= "100000",
+        "Failures of one network at one person that count against what all strangers have at that person.";
+    device_lifetime: Duration = "sign_in.device_lifetime", "90d" in "1d" ..= "365d",
+        "How long a browser is known to an account after a completed sign-in.";
+    guess_budget: Count = "sign_in.guess_budget", "10000" in "1" ..= "1000000000",
+        "Wrong codes on the whole site in 24 hours, beyond which strangers get fewer tries.";
+    guess_budget_tries: Count = "sign_in.guess_budget_tries", "2" in "1" ..= "10",
+        "Guesses of a stranger at one mailed code beyond the guess budget.";
+    guess_budget_tries_per_day: Count = "sign_in.guess_budget_tries_per_day", "3" in "1" ..= "100000",
+        "Guesses of strangers at the codes of one person in a day beyond the guess budget.";
     refusals_per_minute: Count = "token.refusals_per_minute", "60" in "1" ..= "100000",
         "Refusals at the token endpoint that are written into the audit trail, from one network in a minute. Nothing is refused by it.";
     session_idle: Duration = "session.idle", "30m" in "5m" ..= "24h",

@@ -154,6 +154,7 @@ impl App {
             hasher: self.hasher.clone(),
             settings: snapshot.settings.clone(),
             clients: snapshot.clients.clone(),
+            wrong_codes: self.live.wrong_codes(),
             ephemeral: self.ephemeral.clone(),
             issuer: self.issuer_text.clone(),
             trace,

@@ -2,16 +2,19 @@
 //! has moved is read again, so that a change is in force everywhere within two seconds, with Redis or without.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
 use flows::{Error, client::Clients, settings::Settings, signing_keys};
 use keys::{KeyRing, RootKeys};
-use store::{Db, revision::Revisions};
+use store::{Db, Timestamp, revision::Revisions};
 use tokio::sync::watch;
 
-use crate::{clock::Clock, metrics::Metrics, skew::ClockGate};
+use crate::{app::App, clock::Clock, skew::ClockGate};
 
 /// How often the numbers are read.
 const POLL: Duration = Duration::from_secs(1);
@@ -34,6 +37,8 @@ pub struct Live {
     current: Arc<RwLock<Arc<Snapshot>>>,
     gate: ClockGate,
     clock: Clock,
+    /// Wrong codes on the whole site in the last 24 hours.
+    wrong_codes: Arc<AtomicI64>,
 }
 
 impl Live {
@@ -48,7 +53,8 @@ impl Live {
             revisions,
         };
         let current = Arc::new(RwLock::new(Arc::new(snapshot)));
-        Ok(Self { current, gate: ClockGate::default(), clock: Clock::system() })
+        let (gate, clock) = (ClockGate::default(), Clock::system());
+        Ok(Self { current, gate, clock, wrong_codes: Arc::default() })
     }
 
     /// The same with the clock that is compared with the database's.
@@ -67,6 +73,20 @@ impl Live {
     #[must_use]
     pub fn clock_is_off(&self) -> bool {
         self.gate.is_shut()
+    }
+
+    /// Wrong codes on the whole site in the last 24 hours, as of the last look.
+    #[must_use]
+    pub fn wrong_codes(&self) -> i64 {
+        self.wrong_codes.load(Ordering::Relaxed)
+    }
+
+    /// Looks at the gauge of the site's guess budget.
+    pub async fn gauge(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
+        let mut conn = db.read().await?;
+        let spent = flows::guess_budget::spent(&mut conn, now).await?;
+        self.wrong_codes.store(spent, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Reads again what has moved.
@@ -93,24 +113,23 @@ impl Live {
 
     /// Refreshes until `stop`, and looks at the clock and at resting connections; a database that is away leaves the last
     /// set in force.
-    pub async fn follow(
-        self,
-        (db, root): (Db, Arc<RootKeys>),
-        metrics: Arc<Metrics>,
-        mut stop: watch::Receiver<bool>,
-    ) {
+    pub async fn follow(self, app: App, mut stop: watch::Receiver<bool>) {
         let mut ticks = tokio::time::interval(POLL);
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 _ = stop.wait_for(|stopped| *stopped) => return,
             }
-            self.gate.look(&db, || self.clock.unmoved()).await;
-            if let Err(error) = self.refresh(&db, &root).await {
-                metrics.snapshot_failed();
+            self.gate.look(&app.db, || self.clock.unmoved()).await;
+            let looked = match self.refresh(&app.db, &app.root).await {
+                Ok(()) => self.gauge(&app.db, app.clock.now()).await,
+                failed => failed,
+            };
+            if let Err(error) = looked {
+                app.metrics.snapshot_failed();
                 tracing::warn!(%error, "settings, clients and keys could not be read; the last ones stay in force");
             }
-            db.tend().await;
+            app.db.tend().await;
         }
     }
 }

@@ -79,7 +79,9 @@ mod tests {
         let read = DeviceToken::parse(&text).unwrap();
         assert_eq!(read.hash(), token.hash());
         assert!(read.is_for(&root, "mere@example.org"));
-        assert!(!read.is_for(&root, "hemi@example.org") && !read.is_for(&other, "mere@example.org"));
+        assert!(
+            !read.is_for(&root, "hemi@example.org") && !read.is_for(&other, "mere@example.org")
+        );
         // The mark of one value under another.
         let swapped = format!("{}{}", OpaqueToken::generate(&rng).reveal(), &text[VALUE..]);
         assert!(!DeviceToken::parse(&swapped).unwrap().is_for(&root, "mere@example.org"));

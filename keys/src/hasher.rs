@@ -205,7 +205,10 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_says_so_at_once_and_a_free_slot_is_given_on() {
         let pool = pool(1, 1, Duration::from_mins(1));
-        let held = (pool.admit(Guest::Stranger).await.unwrap(), pool.admit(Guest::Stranger).await.unwrap());
+        let held = (
+            pool.admit(Guest::Stranger).await.unwrap(),
+            pool.admit(Guest::Stranger).await.unwrap(),
+        );
         let waiting = tokio::spawn({
             let pool = pool.clone();
             async move { pool.admit(Guest::Stranger).await.is_ok() }
@@ -213,7 +216,10 @@ mod tests {
         while pool.waiting() != [1, 0] {
             tokio::task::yield_now().await;
         }
-        assert_eq!(pool.admit(Guest::Stranger).await.unwrap_err().retry_after, Duration::from_mins(1));
+        assert_eq!(
+            pool.admit(Guest::Stranger).await.unwrap_err().retry_after,
+            Duration::from_mins(1)
+        );
         drop(held);
         assert!(waiting.await.unwrap());
         assert!(pool.admit(Guest::Stranger).await.is_ok());
@@ -222,7 +228,10 @@ mod tests {
     #[tokio::test]
     async fn a_long_wait_ends() {
         let pool = pool(1, 8, Duration::from_millis(5));
-        let _held = (pool.admit(Guest::Stranger).await.unwrap(), pool.admit(Guest::Stranger).await.unwrap());
+        let _held = (
+            pool.admit(Guest::Stranger).await.unwrap(),
+            pool.admit(Guest::Stranger).await.unwrap(),
+        );
         assert!(pool.admit(Guest::Stranger).await.is_err());
     }
 
@@ -231,8 +240,16 @@ mod tests {
         let pool = pool(2, 8, Duration::from_mins(1));
         let password = || Password::parse("four words are enough").unwrap();
         let hash = pool.admit(Guest::Stranger).await.unwrap().hash(password()).await.unwrap();
-        let right = pool.admit(Guest::Stranger).await.unwrap().verify(password(), Some(hash)).await.unwrap();
+        let right = pool
+            .admit(Guest::Stranger)
+            .await
+            .unwrap()
+            .verify(password(), Some(hash))
+            .await
+            .unwrap();
         assert!(right);
-        assert!(!pool.admit(Guest::Stranger).await.unwrap().verify(password(), None).await.unwrap());
+        assert!(
+            !pool.admit(Guest::Stranger).await.unwrap().verify(password(), None).await.unwrap()
+        );
     }
 }

@@ -47,8 +47,8 @@ on_both_engines! {
         }
         assert_eq!(pages[0], pages[1]);
         assert_eq!(app.outcomes("password.checked").await, ["wrong", "wrong"]);
-        for sql in ["SELECT COUNT(*) FROM throttles", "SELECT COUNT(*) FROM attempts"] {
-            assert_eq!(app.count(sql).await, 2, "counted and kept alike");
+        for (sql, rows) in [("SELECT COUNT(*) FROM throttles", 4), ("SELECT COUNT(*) FROM attempts", 2)] {
+            assert_eq!(app.count(sql).await, rows, "counted and kept alike");
         }
         // Paused alike, too.
         app.set("sign_in.password_failures", "3").await;
@@ -115,7 +115,10 @@ async fn a_full_pool_says_so() {
     let app = TestApp::with(Engine::Sqlite, Options { hashing, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let hasher = &app.app().hasher;
-    let held = (hasher.admit(Guest::Stranger).await.unwrap(), hasher.admit(Guest::Stranger).await.unwrap());
+    let held = (
+        hasher.admit(Guest::Stranger).await.unwrap(),
+        hasher.admit(Guest::Stranger).await.unwrap(),
+    );
     // The page itself never waits for the pool.
     let browser = app.browser();
     let (page, _) = browser.start(&client).await;

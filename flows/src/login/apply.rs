@@ -5,13 +5,14 @@ use std::sync::OnceLock;
 use keys::PasswordHash;
 use store::{
     AttemptId, ChallengeId, SessionId, Timestamp, Tx, UserId, email_challenge::EmailChallenge,
-    user::User,
+    throttle::Kind, user::User,
 };
 
 use super::{
-    Answer, Due, code_window, complete, email_code, identified,
+    Answer, Due, code_window, complete, identified,
     machine::{self, Effect, Facts, First, Input, Person, State, Waiting},
     or_show, out_of_turn, reference, send_quota,
+    tries::Guesser,
 };
 use crate::{
     Cx, Error, Result,
@@ -39,6 +40,8 @@ pub(super) struct Work<'a> {
     open: OnceLock<ChallengeId>,
     /// How often the challenge had been mailed when the input was judged.
     pub(super) sends: Option<i64>,
+    /// Failures of this network at the person, once the sign-in is complete.
+    pub(super) failures: OnceLock<i64>,
 }
 
 impl<'a> Work<'a> {
@@ -59,6 +62,7 @@ impl<'a> Work<'a> {
             user: OnceLock::new(),
             open: OnceLock::new(),
             sends: None,
+            failures: OnceLock::new(),
         }
     }
 
@@ -75,6 +79,7 @@ impl<'a> Work<'a> {
             user: OnceLock::new(),
             open: OnceLock::new(),
             sends: None,
+            failures: OnceLock::new(),
         }
     }
 }
@@ -145,13 +150,22 @@ async fn facts(work: &Work<'_>, tx: &mut Tx, state: &State) -> Result<Facts> {
         ),
         None => (None, None),
     };
-    let joined = open.as_ref().filter(|open| code_window::can_be_joined(work.cx, open));
+    let tries = match &open {
+        Some(_) => guesser(work, tx).await?.code_tries(work.cx),
+        None => 0,
+    };
+    let joined = open.as_ref().filter(|open| code_window::can_be_joined(work.cx, open, tries));
     Ok(Facts {
         person,
         challenge: joined.map_or_else(|| work.cx.id::<ChallengeId>(), |joined| joined.id),
         current: open.map(|open| open.id),
         session: session.unwrap_or_else(|| work.cx.id::<SessionId>()),
     })
+}
+
+/// Who this browser is to the person.
+async fn guesser(work: &Work<'_>, tx: &mut Tx) -> Result<Guesser> {
+    Guesser::of(work.cx, tx, work.visit, work.user()?).await
 }
 
 /// A person as the machine sees one.
@@ -221,7 +235,8 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
         None => {}
     }
     let user = work.user()?;
-    let may_send = send_quota::take_send(cx, tx, &user.email_canonical).await?;
+    let asks = guesser(work, tx).await?;
+    let may_send = send_quota::take_send(cx, tx, &asks).await?;
     let challenge = EmailChallenge {
         id,
         user_id: first.user,
@@ -261,7 +276,8 @@ async fn send_again(work: &Work<'_>, tx: &mut Tx, id: ChallengeId) -> Result<()>
         // Pressed twice: both were judged before the first one's mail was counted, and that one is on its way.
         return requested(work, tx, &challenge, "on_its_way").await;
     }
-    if !send_quota::take_send(cx, tx, &work.user()?.email_canonical).await? {
+    let asks = guesser(work, tx).await?;
+    if !send_quota::take_send(cx, tx, &asks).await? {
         return requested(work, tx, &challenge, "too_many").await;
     }
     if !store::email_challenge::count_send(tx, id, challenge.sends, cx.now).await? {
@@ -303,7 +319,7 @@ async fn use_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challenge
         return Err(Error::Lost);
     }
     store::email_challenge::refund(tx, id).await?;
-    email_code::refund_person(work.cx, tx, work.user()?).await
+    guesser(work, tx).await?.refund(work.cx, tx, Kind::Code).await
 }
 
 async fn change_password(work: &Work<'_>, tx: &mut Tx, first: First) -> Result<()> {

@@ -11,10 +11,12 @@ use super::{
     Answer, Due, NewCookies, Onwards,
     apply::Work,
     machine::{Complete, State},
+    tries::Guesser,
 };
 use crate::{
     Cx, Error, Result, audit,
     authorize::{code_redirect, error_redirect},
+    device,
     interaction::{self, Need, Signed},
     session,
     sign_in::SignIn,
@@ -48,7 +50,7 @@ pub(super) async fn sign_in(
     }
     let present = browser_session(work, tx).await?;
     let sign_in = SignIn::record(cx, tx, proof).await?;
-    let cookies = new_cookies(cx);
+    let cookies = new_cookies(work, tx).await?;
     match present {
         Some(old) if old.id == proof.session() => {
             rotate(cx, tx, &sign_in, &cookies).await?;
@@ -61,7 +63,8 @@ pub(super) async fn sign_in(
         }
     }
     move_browser(work, tx, &cookies, state).await?;
-    store::throttle::clear(tx, &cx.root.lookup(&work.user()?.email_canonical)).await?;
+    let failed = Guesser::clear(cx, tx, &work.user()?.email_canonical).await?;
+    work.failures.get_or_init(|| failed);
     let entry = audit::Entry::new(audit::Event::SignedIn)
         .user(first.user)
         .client(&work.request.client_id)
@@ -98,8 +101,8 @@ pub(super) async fn reissue(
     state: &State,
 ) -> Result<Answer> {
     let cx = work.cx;
-    let cookies = new_cookies(cx);
     let Some(row) = work.row else { return Err(Error::Lost) };
+    let cookies = new_cookies(work, tx).await?;
     if !store::session::replace_secret(tx, session, &cookies.session.hash()).await? {
         return Err(Error::Lost);
     }
@@ -140,8 +143,14 @@ async fn move_along(
     Ok(())
 }
 
-fn new_cookies(cx: &Cx) -> NewCookies {
-    NewCookies { browser: OpaqueToken::generate(&cx.rng), session: OpaqueToken::generate(&cx.rng) }
+/// New values of the cookies. The browser is known to the person from here on.
+async fn new_cookies(work: &Work<'_>, tx: &mut Tx) -> Result<NewCookies> {
+    let rng = &work.cx.rng;
+    Ok(NewCookies {
+        browser: OpaqueToken::generate(rng),
+        session: OpaqueToken::generate(rng),
+        devices: device::renew(work.cx, tx, work.visit, work.user()?).await?,
+    })
 }
 
 async fn begin(cx: &Cx, tx: &mut Tx, sign_in: &SignIn, cookies: &NewCookies) -> Result<()> {

@@ -10,10 +10,7 @@
 use std::time::Duration;
 
 use keys::EmailCode;
-use store::{
-    ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge, throttle, user::User,
-};
-use throttle::{Kind, Quota};
+use store::{ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge, throttle::Kind};
 
 use super::{
     Answer, apply,
@@ -21,13 +18,15 @@ use super::{
     code_window::time,
     follow,
     machine::{Input, Refusal, SecondChecked, State, Time},
-    or_show, out_of_turn, typed_code,
+    or_show, out_of_turn,
+    tries::{Guesser, Spent, Tally},
+    typed_code,
 };
 use crate::{
     Cx, Result,
     attempt::{self, Attempt, Found, Loaded, Visit},
-    audit,
-    settings::wait_after,
+    audit, device, guess_budget, network,
+    notify::{self, Tried},
 };
 
 /// How long after completion the right code of the browser that completed still leads to the same end.
@@ -172,12 +171,21 @@ async fn judge(
         }
         read => read,
     };
+    let is_counted = match admit(cx, visit, challenge).await? {
+        Ok(is_counted) => is_counted,
+        Err(crowded) => {
+            let refusal = Refusal::NetworkPaused(crowded);
+            return Ok(Answer::Show(loaded.row.id, Some(refusal)));
+        }
+    };
     // Typed in vain, but typed: it counts (misuse case 6), the same one only once.
     let guess = read.as_deref().unwrap_or(typed);
-    let verdict = match (charge(cx, challenge, guess).await?, &read) {
+    let charged = charge(cx, visit, challenge, guess).await?;
+    let pauses = matches!(charged, Charged::Judge { pauses: true, .. });
+    let verdict = match (charged, &read) {
         (Charged::Refused(refusal), _) => CodeVerdict::Refused(refusal),
-        (Charged::Judge(_), Err(refusal)) => CodeVerdict::Refused(*refusal),
-        (Charged::Judge(left), Ok(code)) => {
+        (Charged::Judge { .. }, Err(refusal)) => CodeVerdict::Refused(*refusal),
+        (Charged::Judge { left, .. }, Ok(code)) => {
             compare(cx, visit, loaded, challenge, (code, left)).await?
         }
     };
@@ -190,56 +198,112 @@ async fn judge(
     let mut work = Work::on_row(cx, visit, loaded);
     work.sends = Some(challenge.sends);
     let state = loaded.state.clone();
-    cx.db
+    let answer = cx
+        .db
         .write(async |tx| {
             record(cx, tx, challenge, &loaded.row.client_id, verdict).await?;
+            if pauses && !matches!(verdict, CodeVerdict::Right(_)) {
+                tell(cx, tx, challenge.user_id).await?;
+            }
             let input = Input::Second(SecondChecked::EmailCode(checked));
             apply::run(&work, tx, state, input).await
         })
-        .await
+        .await;
+    if is_counted && outcome(verdict) != "wrong" {
+        network::no_failure(cx).await;
+    }
+    if let Some(failures) = work.failures.get() {
+        network::completed(cx, *failures).await;
+    }
+    answer
+}
+
+/// Tells a person that strangers now wait.
+async fn tell(cx: &Cx, tx: &mut Tx, id: UserId) -> Result<()> {
+    let Some(user) = store::user::by_id(tx, id).await? else { return Ok(()) };
+    notify::somebody_tried(cx, tx, (&user.email_canonical, Some(id)), Tried::Code).await
+}
+
+/// Charges a stranger's network with a failure, until it is known that it was none; returns whether it did.
+async fn admit(
+    cx: &Cx,
+    visit: &Visit,
+    challenge: &EmailChallenge,
+) -> Result<Result<bool, network::Crowded>> {
+    if !visit.devices.is_empty() {
+        let mut conn = cx.db.read().await?;
+        if let Some(user) = store::user::by_id(&mut conn, challenge.user_id).await?
+            && device::known(cx, &mut conn, visit, &user).await?.is_some()
+        {
+            return Ok(Ok(false));
+        }
+    }
+    Ok(network::failure(cx).await?.map_or(Ok(true), Err))
 }
 
 enum Charged {
-    /// May be compared; so many tries are left afterwards.
-    Judge(i64),
+    /// May be compared.
+    Judge {
+        /// So many tries are left afterwards.
+        left: i64,
+        /// Whether strangers wait from now on, unless it is right.
+        pauses: bool,
+    },
     /// May not.
     Refused(Refusal),
 }
 
 /// Spends the try, to the person and to the challenge, before anything is compared. No expiry is looked at.
-async fn charge(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<Charged> {
-    let settings = &cx.settings;
+async fn charge(
+    cx: &Cx,
+    visit: &Visit,
+    challenge: &EmailChallenge,
+    guess: &str,
+) -> Result<Charged> {
     let tag = cx.root.guess_tag(&challenge.key_id, challenge.id, guess)?;
     cx.db
         .write(async |tx| {
             let Some(user) = store::user::by_id(tx, challenge.user_id).await? else {
                 return Ok(Charged::Refused(Refusal::StartAgain));
             };
-            let key = cx.root.lookup(&user.email_canonical);
-            let Some(spent) = throttle::spend(tx, &key, Kind::Code, (1, cx.now)).await? else {
-                let until = throttle::read(tx, &key, Kind::Code).await?;
-                let until = until.map_or(cx.now, |throttle| throttle.next_at);
-                return Ok(Charged::Refused(Refusal::CodePaused(until)));
+            let guesser = Guesser::of(cx, tx, visit, &user).await?;
+            let tally = match guesser.spend(cx, tx, Kind::Code, true).await? {
+                Spent::Try(tally) => tally,
+                Spent::Paused(until) => {
+                    return Ok(Charged::Refused(Refusal::CodePaused(until)));
+                }
             };
-            let tries = settings.code_tries;
+            let tries = guesser.code_tries(cx);
             if let Some(used) =
                 store::email_challenge::charge(tx, challenge.id, &tag, tries).await?
             {
-                let waits = (settings.code_wait, settings.code_wait_most);
-                if let Some(next_at) = wait_after(spent, settings.code_failures, waits, cx.now) {
-                    throttle::wait_until(tx, &key, Kind::Code, next_at).await?;
-                }
-                return Ok(Charged::Judge(tries - used));
+                return charged(cx, tx, (&guesser, tally), tries - used).await;
             }
             // Nothing was spent on the challenge, so nothing is spent on the person.
-            throttle::give_back(tx, &key, Kind::Code).await?;
+            guesser.give_back(cx, tx, Kind::Code, tally).await?;
             let now = store::email_challenge::by_id(tx, challenge.id).await?;
             Ok(match now {
-                Some(row) if row.tried.contains(&tag) => Charged::Judge(tries - row.tries),
+                Some(row) if row.tried.contains(&tag) => {
+                    Charged::Judge { left: tries - row.tries, pauses: false }
+                }
                 _ => Charged::Refused(Refusal::Exhausted),
             })
         })
         .await
+}
+
+/// A try at the challenge was spent, and with it those of whoever guesses.
+async fn charged(
+    cx: &Cx,
+    tx: &mut Tx,
+    (guesser, tally): (&Guesser, Tally),
+    left: i64,
+) -> Result<Charged> {
+    if let Some(until) = guesser.take_of_day(cx, tx).await? {
+        return Ok(Charged::Refused(Refusal::CodePaused(until)));
+    }
+    let pauses = guesser.was_wrong(cx, tx, Kind::Code, tally).await?;
+    Ok(Charged::Judge { left, pauses })
 }
 
 /// Compares, with nothing held.
@@ -308,11 +372,6 @@ async fn why_wrong(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<O
     Ok(None)
 }
 
-/// Gives a right guess's try back to the person.
-pub(super) async fn refund_person(cx: &Cx, tx: &mut Tx, user: &User) -> Result<()> {
-    Ok(throttle::refund(tx, &cx.root.lookup(&user.email_canonical), Kind::Code).await?)
-}
-
 async fn record(
     cx: &Cx,
     tx: &mut Tx,
@@ -322,10 +381,7 @@ async fn record(
 ) -> Result<()> {
     let outcome = outcome(verdict);
     if outcome == "wrong" {
-        // The site's guess budget: counted here, acted upon by whoever watches it.
-        let day = Duration::from_hours(24);
-        let budget = Quota { kind: Kind::SiteCode, limit: i64::MAX, window: day };
-        throttle::take(tx, b"site", budget, cx.now).await?;
+        guess_budget::count(cx, tx).await?;
     }
     let entry = audit::Entry::new(audit::Event::CodeChecked)
         .outcome(outcome)

@@ -259,6 +259,8 @@ pub enum Refusal {
     Exhausted,
     /// Too many wrong codes; again at this time.
     CodePaused(Timestamp),
+    /// Too many posts or failures from this network; again when its window ends.
+    NetworkPaused(crate::network::Crowded),
     /// Sent too often; again at this time.
     SendLater(Timestamp),
     /// The new password is not acceptable.

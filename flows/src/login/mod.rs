@@ -15,6 +15,7 @@ mod reference;
 pub mod resend;
 mod send_quota;
 mod show;
+pub(crate) mod tries;
 mod typed_code;
 
 #[cfg(test)]
@@ -26,7 +27,7 @@ pub use show::{CodeView, Delivery, Resend, Shown, View, show};
 
 use std::time::Duration;
 
-use keys::OpaqueToken;
+use keys::{DeviceToken, OpaqueToken};
 use store::AttemptId;
 
 use crate::{
@@ -34,7 +35,9 @@ use crate::{
     attempt::{Attempt, Found, Loaded, Visit},
     audit,
     authorize::{Asked, ClientRedirect},
+    device,
     interaction::Need,
+    network::Crowded,
 };
 use machine::{Input, Refusal, State};
 
@@ -45,6 +48,8 @@ pub struct NewCookies {
     pub browser: OpaqueToken,
     /// The session cookie.
     pub session: OpaqueToken,
+    /// The values of the device cookie, the newest first.
+    pub devices: Vec<DeviceToken>,
 }
 
 /// What to answer a post of a sign-in page with.
@@ -80,6 +85,13 @@ pub enum Answer {
         attempt: String,
         /// When it is worth trying again.
         retry_after: Duration,
+    },
+    /// Too many failures of strangers in this network: the page again, with the address, never the password.
+    Crowded {
+        /// The page.
+        attempt: String,
+        /// Which network, and until when.
+        crowded: Crowded,
     },
     /// Nothing that can be continued.
     StartAgain,
@@ -241,4 +253,22 @@ fn identified(state: &State) -> Option<store::UserId> {
         State::Complete(completed) => Some(completed.user),
         State::Password | State::Cancelled => None,
     }
+}
+
+/// The value of a known device that a browser presents for the person of an attempt.
+pub async fn claimed_device<'v>(
+    cx: &Cx,
+    visit: &'v Visit,
+    name: &str,
+) -> Result<Option<&'v DeviceToken>> {
+    if visit.devices.is_empty() {
+        return Ok(None);
+    }
+    let mut conn = cx.db.read().await?;
+    let Found::Own(Attempt::Row(loaded)) = attempt::find(cx, &mut conn, visit, name).await? else {
+        return Ok(None);
+    };
+    let Some(id) = identified(&loaded.state) else { return Ok(None) };
+    let user = store::user::by_id(&mut conn, id).await?;
+    Ok(user.and_then(|user| device::claimed(cx, visit, &user.email_canonical)))
 }

@@ -13,6 +13,7 @@ use crate::{
     Cx, Result,
     account::password::{self as policy, BadPassword},
     attempt::{Attempt, Visit},
+    network,
 };
 
 /// What was found out about a new password. Only this file makes one.
@@ -60,15 +61,19 @@ pub async fn post(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Ans
             return Ok(Answer::Show(loaded.row.id, Some(refusal)));
         }
     };
-    let (hash, refused) = match policy::hash_if_new(cx, user, password, Guest::Known(&visit.browser)).await? {
-        Ok(hash) => (Some(hash), None),
-        Err(bad) => (None, Some(bad)),
-    };
+    let (hash, refused) =
+        match policy::hash_if_new(cx, user, password, Guest::Known(&visit.browser)).await? {
+            Ok(hash) => (Some(hash), None),
+            Err(bad) => (None, Some(bad)),
+        };
     let mut work = Work::on_row(cx, visit, loaded);
     work.new_password = hash;
     let state = loaded.state.clone();
     let input = Input::NewPassword(NewPasswordChecked { user, refused });
     let outcome = cx.db.write(async |tx| apply::run(&work, tx, state, input).await).await;
+    if let Some(failures) = work.failures.get() {
+        network::completed(cx, *failures).await;
+    }
     or_show(loaded.row.id, outcome)
 }
 

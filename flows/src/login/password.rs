@@ -1,9 +1,10 @@
 //! The first step: an address and a password.
 //!
 //! Known and unknown people run the same statements and one commit, and get the same bytes: the hash of an unknown
-//! person is compared with a dummy, and counters are keyed by an HMAC of the address, not by a row.
+//! person is compared with a dummy, and counters are keyed by an HMAC of the address, not by a row. Only a browser that
+//! claims to be a known device of the typed address costs a statement more, and nobody but its owner has such a claim.
 
-use keys::{Password, PasswordHash};
+use keys::{Guest, Password, PasswordHash, Slot};
 use store::{Timestamp, Tx, throttle::Kind, user::UserWithPassword};
 
 use super::{
@@ -11,13 +12,15 @@ use super::{
     apply::Work,
     machine::{First, Input, Refusal},
     or_show,
+    tries::{Guesser, Spent},
 };
 use crate::{
     Cx, Error, Result,
     attempt::{self, Attempt, Found, Visit},
-    audit,
+    audit, device,
     email::EmailAddress,
-    settings::wait_after,
+    network,
+    notify::{self, Tried},
 };
 
 /// What was found out about an address and a password. Only this file makes one.
@@ -58,23 +61,56 @@ pub async fn post(
     email: &EmailAddress,
     password: Option<Password>,
 ) -> Result<Answer> {
-    // Admission comes before look-up: a full pool says so before it costs the database anything.
-    let slot = match cx.hasher.admit().await {
-        Ok(slot) => slot,
-        Err(busy) => {
-            let retry_after = busy.retry_after;
-            return Ok(Answer::Busy { attempt: name.to_owned(), retry_after });
-        }
+    let claim = device::claimed(cx, visit, email.canonical()).map(keys::DeviceToken::hash);
+    // Networks come before the pool, and admission to the pool before any look-up: a full pool says so before it costs
+    // the database anything.
+    let is_counted = claim.is_none();
+    if is_counted && let Some(crowded) = network::failure(cx).await? {
+        return Ok(Answer::Crowded { attempt: name.to_owned(), crowded });
+    }
+    let guest = claim.as_ref().map_or(Guest::Stranger, Guest::Known);
+    let outcome = match cx.hasher.admit(guest).await {
+        Ok(slot) => admitted(cx, visit, (name, email, password), slot).await,
+        Err(busy) => Ok(Judgement::none(Answer::Busy {
+            attempt: name.to_owned(),
+            retry_after: busy.retry_after,
+        })),
     };
+    if is_counted && !matches!(outcome, Ok(Judgement { was_wrong: true, .. })) {
+        network::no_failure(cx).await;
+    }
+    outcome.map(|judgement| judgement.answer)
+}
+
+/// What became of a post.
+struct Judgement {
+    answer: Answer,
+    /// Whether a password was compared in vain.
+    was_wrong: bool,
+}
+
+impl Judgement {
+    const fn none(answer: Answer) -> Self {
+        Self { answer, was_wrong: false }
+    }
+}
+
+async fn admitted(
+    cx: &Cx,
+    visit: &Visit,
+    (name, email, password): (&str, &EmailAddress, Option<Password>),
+    slot: Slot,
+) -> Result<Judgement> {
     let mut conn = cx.db.read().await?;
     let found = attempt::find(cx, &mut conn, visit, name).await?;
     let attempt = match found {
         Found::Own(attempt) => attempt,
         Found::OtherCookie(request) => {
             let again = crate::authorize::sign_in_page(cx, visit, request)?;
-            return Ok(again.map_or(Answer::StartAgain, |asked| Answer::Anew(Box::new(asked))));
+            let anew = again.map_or(Answer::StartAgain, |asked| Answer::Anew(Box::new(asked)));
+            return Ok(Judgement::none(anew));
         }
-        Found::Previous(_) | Found::Nothing => return Ok(Answer::StartAgain),
+        Found::Previous(_) | Found::Nothing => return Ok(Judgement::none(Answer::StartAgain)),
     };
     let known = store::user::with_password(&mut conn, email.canonical()).await?;
     drop(conn);
@@ -87,7 +123,9 @@ pub async fn post(
     let right = slot.verify(password, stored).await?;
     let judged = Judged { email, known: known.as_ref(), right };
     let outcome = judge(cx, visit, &attempt, judged).await;
-    or_show(attempt.id(), outcome)
+    let answer = or_show(attempt.id(), outcome)?;
+    let was_wrong = matches!(answer, Answer::Show(_, Some(Refusal::WrongPassword)));
+    Ok(Judgement { answer, was_wrong })
 }
 
 #[derive(Clone, Copy)]
@@ -99,10 +137,9 @@ struct Judged<'a> {
 
 async fn judge(cx: &Cx, visit: &Visit, attempt: &Attempt, judged: Judged<'_>) -> Result<Answer> {
     let mut work = Work::on(cx, visit, attempt);
-    let key = cx.root.lookup(judged.email.canonical());
     cx.db
         .write(async |tx| {
-            let verdict = charge(cx, tx, &key, judged).await?;
+            let verdict = charge(cx, tx, visit, judged).await?;
             if let PasswordVerdict::Right(first) = verdict {
                 work.about = Some(first.user);
             }
@@ -114,14 +151,22 @@ async fn judge(cx: &Cx, visit: &Visit, attempt: &Attempt, judged: Judged<'_>) ->
 }
 
 /// Spends the try. A verdict whose try cannot be spent is thrown away, so that guesses sent at once win nothing.
-async fn charge(cx: &Cx, tx: &mut Tx, key: &[u8], judged: Judged<'_>) -> Result<PasswordVerdict> {
-    let settings = &cx.settings;
+async fn charge(
+    cx: &Cx,
+    tx: &mut Tx,
+    visit: &Visit,
+    judged: Judged<'_>,
+) -> Result<PasswordVerdict> {
+    let user = judged.known.map(|known| &known.user);
+    let guesser = match user {
+        Some(user) => Guesser::of(cx, tx, visit, user).await?,
+        None => Guesser::stranger(cx, judged.email.canonical()),
+    };
     let right = judged.known.filter(|_| judged.right);
     // A right one is refunded, so it spends nothing: but it, too, finds no wait running.
-    let cost = i64::from(right.is_none());
-    let Some(spent) = store::throttle::spend(tx, key, Kind::Password, (cost, cx.now)).await? else {
-        let until = store::throttle::read(tx, key, Kind::Password).await?;
-        return Ok(PasswordVerdict::Paused(until.map_or(cx.now, |throttle| throttle.next_at)));
+    let tally = match guesser.spend(cx, tx, Kind::Password, right.is_none()).await? {
+        Spent::Try(tally) => tally,
+        Spent::Paused(until) => return Ok(PasswordVerdict::Paused(until)),
     };
     if let Some(known) = right {
         return Ok(PasswordVerdict::Right(First {
@@ -130,9 +175,10 @@ async fn charge(cx: &Cx, tx: &mut Tx, key: &[u8], judged: Judged<'_>) -> Result<
             password_version: known.password_version.unwrap_or_default(),
         }));
     }
-    let waits = (settings.password_wait, settings.password_wait_most);
-    if let Some(next_at) = wait_after(spent, settings.password_failures, waits, cx.now) {
-        store::throttle::wait_until(tx, key, Kind::Password, next_at).await?;
+    if guesser.was_wrong(cx, tx, Kind::Password, tally).await? {
+        let address = judged.email.canonical();
+        notify::somebody_tried(cx, tx, (address, user.map(|user| user.id)), Tried::Password)
+            .await?;
     }
     Ok(PasswordVerdict::Wrong)
 }

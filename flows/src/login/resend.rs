@@ -13,6 +13,7 @@ use super::{
     machine::{Input, State, Time},
     out_of_turn, own,
     send_quota::quota_until,
+    tries::Guesser,
 };
 use crate::{
     Cx, Result,
@@ -88,7 +89,7 @@ pub async fn resend(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
         drop(conn);
         return follow::post(cx, visit, &loaded).await;
     }
-    let verdict = resend_verdict(cx, &mut conn, &challenge).await?;
+    let verdict = resend_verdict(cx, &mut conn, visit, &challenge).await?;
     drop(conn);
     let checked = ResendChecked { challenge: challenge.id, verdict };
     let mut work = Work::on_row(cx, visit, &loaded);
@@ -99,14 +100,19 @@ pub async fn resend(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
 async fn resend_verdict(
     cx: &Cx,
     sql: &mut impl store::Sql,
+    visit: &Visit,
     challenge: &EmailChallenge,
 ) -> Result<ResendVerdict> {
     let next = resend_at(cx, challenge);
-    let quota = quota_until(cx, sql, challenge.user_id).await?;
+    let Some(user) = store::user::by_id(sql, challenge.user_id).await? else {
+        return Ok(ResendVerdict::Later(next));
+    };
+    let guesser = Guesser::of(cx, sql, visit, &user).await?;
+    let quota = quota_until(cx, sql, &guesser).await?;
     let later = quota.map_or(next, |quota| quota.max(next));
     Ok(if later > cx.now {
         ResendVerdict::Later(later)
-    } else if challenge.tries >= cx.settings.code_tries
+    } else if challenge.tries >= guesser.code_tries(cx)
         || time(cx, challenge) == Time::Past
         || !challenge.is_open()
     {

@@ -1,12 +1,13 @@
-//! How many mails a person gets in an hour and in a day.
+//! How many mails a person gets in an hour and in a day: for all strangers together, and for each known device.
 
 use std::time::Duration;
 
 use store::{
-    Timestamp, Tx, UserId,
+    Timestamp, Tx,
     throttle::{self, Kind, Quota},
 };
 
+use super::tries::Guesser;
 use crate::{Cx, Result};
 
 fn quotas(cx: &Cx) -> [Quota; 2] {
@@ -17,16 +18,14 @@ fn quotas(cx: &Cx) -> [Quota; 2] {
     ]
 }
 
-/// Until when this person's mails are used up, if they are.
+/// Until when the mails that this guesser may ask for are used up, if they are.
 pub(super) async fn quota_until(
     cx: &Cx,
     sql: &mut impl store::Sql,
-    user: UserId,
+    guesser: &Guesser,
 ) -> Result<Option<Timestamp>> {
-    let Some(user) = store::user::by_id(sql, user).await? else { return Ok(None) };
-    let key = cx.root.lookup(&user.email_canonical);
     let mut until = None;
-    let spent = throttle::all(sql, &key).await?;
+    let spent = throttle::all(sql, guesser.mails()).await?;
     for quota in quotas(cx) {
         for spent in spent.iter().filter(|spent| spent.is(quota.kind)) {
             let end = spent.since.plus(quota.window);
@@ -38,15 +37,15 @@ pub(super) async fn quota_until(
     Ok(until)
 }
 
-/// Takes one mail from this person's quotas, or none.
-pub(super) async fn take_send(cx: &Cx, tx: &mut Tx, canonical: &str) -> Result<bool> {
-    let key = cx.root.lookup(canonical);
+/// Takes one mail from the quotas, or none.
+pub(super) async fn take_send(cx: &Cx, tx: &mut Tx, guesser: &Guesser) -> Result<bool> {
+    let key = guesser.mails();
     let [hour, day] = quotas(cx);
-    if !throttle::take(tx, &key, hour, cx.now).await? {
+    if !throttle::take(tx, key, hour, cx.now).await? {
         return Ok(false);
     }
-    if !throttle::take(tx, &key, day, cx.now).await? {
-        throttle::give_back(tx, &key, hour.kind).await?;
+    if !throttle::take(tx, key, day, cx.now).await? {
+        throttle::give_back(tx, key, hour.kind).await?;
         return Ok(false);
     }
     Ok(true)

@@ -6,6 +6,7 @@ use super::{
     code_window, email_code, follow,
     machine::{State, Time},
     resend, send_quota,
+    tries::Guesser,
 };
 use crate::{
     Cx, Result,
@@ -143,7 +144,11 @@ async fn due(cx: &Cx, visit: &Visit, state: &State) -> Result<View> {
     let Some(challenge) = challenge.filter(EmailChallenge::is_open) else {
         return Ok(View::Password);
     };
-    let quota = send_quota::quota_until(cx, &mut conn, challenge.user_id).await?;
+    let Some(user) = store::user::by_id(&mut conn, challenge.user_id).await? else {
+        return Ok(View::Password);
+    };
+    let guesser = Guesser::of(cx, &mut conn, visit, &user).await?;
+    let quota = send_quota::quota_until(cx, &mut conn, &guesser).await?;
     let next = resend::resend_at(cx, &challenge);
     let next = quota.map_or(next, |quota| quota.max(next));
     Ok(View::Code(CodeView {
@@ -154,6 +159,6 @@ async fn due(cx: &Cx, visit: &Visit, state: &State) -> Result<View> {
         time: code_window::time(cx, &challenge),
         resend: if next <= cx.now { Resend::Now } else { Resend::At(next) },
         delivery: Delivery::of(&challenge),
-        exhausted: challenge.tries >= cx.settings.code_tries,
+        exhausted: challenge.tries >= guesser.code_tries(cx),
     }))
 }

@@ -28,6 +28,18 @@ mail-reset-forced-when = This was decided on { $day } at { $time }, to keep your
 mail-reset-forced-ended = Your old sign-ins have been ended, on every device.
 mail-reset-forced-next = When you next sign in, enter your present password first. You will then be asked for a new one. Go to { $brand } by typing its address yourself.
 
+## The notice that somebody tried. Wrong passwords, or wrong codes after the right password.
+
+mail-tried-password-subject = Somebody tried to sign in to { $brand } as you ({ $day }, { $time })
+mail-tried-password-title = Somebody tried to sign in as you and did not get in
+mail-tried-password-when = On { $day } at { $time } there had been too many wrong passwords for your account.
+mail-tried-code-subject = Somebody has your { $brand } password ({ $day }, { $time })
+mail-tried-code-title = Somebody entered your password and then too many wrong codes
+mail-tried-code-when = It was stopped on { $day } at { $time }. They did not get in.
+mail-tried-code-change = If it was not you, change your password. Go to { $brand } by typing its address yourself.
+mail-tried-own = A browser that you have signed in with before still works as always. New browsers have to wait a while between tries.
+mail-tried-you = If it was you, there is nothing for you to do.
+
 ## In more than one mail.
 
 mail-secret = We will never ask you for your password or for a code by e-mail or by telephone.

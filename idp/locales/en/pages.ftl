@@ -26,6 +26,7 @@ password-error-email-long = The e-mail address is too long. Check it
 password-error-empty = Enter your password
 password-error-wrong = The e-mail address or the password is not right. Check both and try again
 password-error-paused = There were too many wrong passwords. You can try again { $when }
+password-error-network = There were too many tries from your network ({ $network }). You can try again { $when }. Your account is not locked
 password-error-busy = Many people are signing in right now. Wait a few seconds, enter your password again and press Continue
 password-error-away = Something on our side does not answer at this moment (reference { $reference }). Nothing is lost: wait a few seconds, enter your password again and press Continue
 password-error-again = That sign-in could not be finished. Please sign in again
@@ -88,6 +89,7 @@ code-error-browser = That code was asked for in another browser. Enter the code 
 code-error-moved = This sign-in has moved on, perhaps in another tab. Enter the code with the reference { $reference }
 code-error-exhausted = Those were all tries at this code. Send a new one to go on
 code-error-paused = There were too many wrong codes. You can try again { $when }. Your account is not locked: you can close this page and sign in again then
+code-error-network = There were too many tries from your network ({ $network }). You can try again { $when }. Your account is not locked
 code-error-send-later = You can ask for a code again { $when }
 
 ## A new password.
@@ -169,7 +171,7 @@ failure-slow-text = The form did not arrive in time. Check your connection, then
 failure-misdirected-title = This is another site's address
 failure-misdirected-text = Type the address of the service that you want to use into your browser.
 failure-many-title = Too many requests from your network
-failure-many-text = Wait a minute and try again. Your account is not locked.
+failure-many-text = There were too many tries from your network ({ $network }). You can try again { $when }. Your account is not locked.
 failure-network-title = We cannot see where this request comes from
 failure-network-text = The network between you and us hides your address in a way that we cannot read. Try again from another network.
 failure-busy-title = Many people are here right now

@@ -94,6 +94,7 @@ impl Place {
             hasher: Hasher::new(self.hashing, self.root.clone(), rng.clone()),
             settings: snapshot.settings.clone(),
             clients: snapshot.clients.clone(),
+            wrong_codes: 0,
             ephemeral: Ephemeral::memory(),
             issuer: self.issuer.as_str().into(),
             trace: Trace {

@@ -1,15 +1,22 @@
-//! The two cookies, and the one function that decides what they are called (decision 13).
+//! The cookies, and the one function that decides what they are called (decision 13).
+
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use keys::OpaqueToken;
+use flows::device;
+use keys::{DeviceToken, OpaqueToken};
 
 use crate::config::Issuer;
+
+/// Between the values of the device cookie.
+const BETWEEN: char = '.';
 
 /// Names and flags of the cookies.
 #[derive(Clone, Debug)]
 pub struct CookieNames {
     browser: &'static str,
     session: &'static str,
+    device: &'static str,
     flags: &'static str,
 }
 
@@ -22,12 +29,14 @@ impl CookieNames {
             Self {
                 browser: "__Host-browser",
                 session: "__Host-session",
+                device: "__Host-device",
                 flags: "; Path=/; Secure; HttpOnly; SameSite=Lax",
             }
         } else {
             Self {
                 browser: "browser",
                 session: "session",
+                device: "device",
                 flags: "; Path=/; HttpOnly; SameSite=Lax",
             }
         }
@@ -36,13 +45,28 @@ impl CookieNames {
     /// The browser cookie of a request.
     #[must_use]
     pub fn browser(&self, headers: &HeaderMap) -> Option<OpaqueToken> {
-        read(headers, self.browser)
+        OpaqueToken::parse(read(headers, self.browser)?)
+    }
+
+    /// The values of known devices of a request, of one account each.
+    #[must_use]
+    pub fn devices(&self, headers: &HeaderMap) -> Vec<DeviceToken> {
+        let values = read(headers, self.device).unwrap_or_default();
+        values.split(BETWEEN).filter_map(DeviceToken::parse).take(device::MOST).collect()
+    }
+
+    /// Sets the values of known devices. They stay when the browser is closed; the server decides whether they count.
+    #[must_use]
+    pub fn set_devices(&self, values: &[DeviceToken], lifetime: Duration) -> Option<HeaderValue> {
+        let values: Vec<String> = values.iter().map(DeviceToken::reveal).collect();
+        let value = values.join(&BETWEEN.to_string());
+        self.set(self.device, &format!("{value}; Max-Age={}", lifetime.as_secs()))
     }
 
     /// The session cookie of a request.
     #[must_use]
     pub fn session(&self, headers: &HeaderMap) -> Option<OpaqueToken> {
-        read(headers, self.session)
+        OpaqueToken::parse(read(headers, self.session)?)
     }
 
     /// Sets the browser cookie.
@@ -71,7 +95,7 @@ impl CookieNames {
 }
 
 /// A cookie that comes twice was planted beside the real one, and counts as none.
-fn read(headers: &HeaderMap, name: &str) -> Option<OpaqueToken> {
+fn read<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut found = None;
     for header in headers.get_all(header::COOKIE) {
         // Bytes: a cookie of a neighbour on the same domain may hold anything, and is none of our business.
@@ -85,7 +109,7 @@ fn read(headers: &HeaderMap, name: &str) -> Option<OpaqueToken> {
             }
         }
     }
-    OpaqueToken::parse(std::str::from_utf8(found?).ok()?)
+    std::str::from_utf8(found?).ok()
 }
 
 #[cfg(test)]

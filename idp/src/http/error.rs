@@ -10,6 +10,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use flows::network::Crowded;
 
 /// After which time it is worth trying again what failed because a part was away.
 const AWHILE: Duration = Duration::from_secs(2);
@@ -35,8 +36,8 @@ pub(super) enum Failure {
     TooSlow,
     /// A Host that is not ours (misuse case 50).
     Misdirected,
-    /// Too many posts from one network.
-    TooMany(Duration),
+    /// Too many posts from one network; worth trying again after this time.
+    TooMany(Crowded, Duration),
     /// Nobody knows from where the request comes, and it must be known.
     UnknownNetwork,
     /// Full: wait and try again.
@@ -62,7 +63,7 @@ impl Failure {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany(..) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy(_) | Self::Away(_) | Self::Unknown(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -71,7 +72,7 @@ impl Failure {
     /// When it is worth trying again.
     pub(super) const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::TooMany(after) | Self::Busy(after) => Some(*after),
+            Self::TooMany(_, after) | Self::Busy(after) => Some(*after),
             Self::Away(_) | Self::Unknown(_) => Some(AWHILE),
             _ => None,
         }
@@ -90,7 +91,7 @@ impl Failure {
             Self::TooLarge => "body too large",
             Self::TooSlow => "body too slow",
             Self::Misdirected => "foreign Host",
-            Self::TooMany(_) => "too many posts from one network",
+            Self::TooMany(..) => "too many posts from one network",
             Self::UnknownNetwork => "a trusted proxy named no address",
             Self::Busy(_) => "full",
         }
@@ -108,7 +109,7 @@ impl Failure {
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
             Self::Misdirected => "misdirected",
-            Self::TooMany(_) => "too_many_posts",
+            Self::TooMany(..) => "too_many_posts",
             Self::UnknownNetwork => "unknown_network",
             Self::Busy(_) => "busy",
             Self::Away(_) => "away",
@@ -125,7 +126,7 @@ impl Failure {
     /// The error code for programs (RFC 6749, section 5.2, where it has one).
     pub(super) const fn code(&self) -> &'static str {
         match self {
-            Self::TooMany(_) | Self::Busy(_) | Self::Away(_) | Self::Unknown(_) => {
+            Self::TooMany(..) | Self::Busy(_) | Self::Away(_) | Self::Unknown(_) => {
                 "temporarily_unavailable"
             }
             Self::Internal(_) => "server_error",

@@ -6,8 +6,9 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use flows::Trace;
+use store::Timestamp;
 
-use super::{error::Failure, extract::Ask, layer::CSP};
+use super::{error::Failure, extract::Ask, layer::CSP, login::Voice};
 use crate::{
     app::App,
     view::{FailurePage, Frame},
@@ -55,7 +56,11 @@ pub(super) fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
 
 /// The page of a request that has no answer.
 pub(super) fn failure(app: &App, trace: &Trace, failure: &Failure) -> Response {
-    match failure_page(Frame::of(app), &trace.reference, failure).render() {
+    let when = match failure {
+        Failure::TooMany(crowded, _) => when(app, crowded.until),
+        _ => String::new(),
+    };
+    match failure_page(Frame::of(app), &trace.reference, (failure, &when)).render() {
         Ok(html) => (failure.status(), Html(html)).into_response(),
         Err(error) => {
             tracing::error!(%error, reference = trace.reference, "the page of a failure does not render");
@@ -64,11 +69,26 @@ pub(super) fn failure(app: &App, trace: &Trace, failure: &Failure) -> Response {
     }
 }
 
-fn failure_page<'a>(f: Frame<'a>, reference: &'a str, failure: &Failure) -> FailurePage<'a> {
+/// The clock time from which a limited network is heard again.
+fn when(app: &App, until: Timestamp) -> String {
+    Voice { f: Frame::of(app), zone: app.zone(), now: app.clock.now() }.from(until)
+}
+
+fn failure_page<'a>(
+    f: Frame<'a>,
+    reference: &'a str,
+    (failure, when): (&Failure, &str),
+) -> FailurePage<'a> {
     let (title, text) = words(failure);
     FailurePage {
         title: f.l.t(title),
-        text: f.l.t(text),
+        text: match failure {
+            Failure::TooMany(crowded, _) => {
+                let network = ("network", crowded.size.to_string().into());
+                f.l.tr(text, &[network, ("when", when.into())])
+            }
+            _ => f.l.t(text).to_owned(),
+        },
         detail: match failure {
             Failure::Request(why) => Some(why),
             _ => None,
@@ -89,7 +109,7 @@ const fn words(failure: &Failure) -> (&'static str, &'static str) {
         Failure::TooLarge => ("failure-large-title", "failure-large-text"),
         Failure::TooSlow => ("failure-slow-title", "failure-slow-text"),
         Failure::Misdirected => ("failure-misdirected-title", "failure-misdirected-text"),
-        Failure::TooMany(_) => ("failure-many-title", "failure-many-text"),
+        Failure::TooMany(..) => ("failure-many-title", "failure-many-text"),
         Failure::UnknownNetwork => ("failure-network-title", "failure-network-text"),
         Failure::Busy(_) => ("failure-busy-title", "failure-busy-text"),
         Failure::Away(_) => ("failure-away-title", "failure-away-text"),
@@ -102,11 +122,15 @@ const fn words(failure: &Failure) -> (&'static str, &'static str) {
 mod tests {
     use std::time::Duration;
 
+    use flows::network::{Crowded, Size};
+
     use super::*;
     use crate::view::sound::{FRAME, assert_sound};
 
     fn every_failure() -> Vec<Failure> {
         let soon = Duration::from_secs(1);
+        let until = Timestamp::from_millis(0);
+        let crowded = Crowded { size: Size::Ipv6Slash48, until };
         let all = vec![
             Failure::Request("redirect_uri is not registered for this client"),
             Failure::StartAgain,
@@ -117,7 +141,7 @@ mod tests {
             Failure::TooLarge,
             Failure::TooSlow,
             Failure::Misdirected,
-            Failure::TooMany(soon),
+            Failure::TooMany(crowded, soon),
             Failure::UnknownNetwork,
             Failure::Busy(soon),
             Failure::Away("10.0.0.7 does not answer".to_owned()),
@@ -133,7 +157,7 @@ mod tests {
     fn every_failure_says_what_happened_and_has_its_reference() {
         let mut titles = std::collections::BTreeSet::new();
         for failure in every_failure() {
-            let html = failure_page(FRAME, "K4M9TX", &failure).render().unwrap();
+            let html = failure_page(FRAME, "K4M9TX", (&failure, "at 9:41 am")).render().unwrap();
             assert_sound(&html);
             assert!(html.contains("<strong>K4M9TX</strong>"), "{html}");
             // What the log is told about our side is not for the page.
@@ -146,7 +170,7 @@ mod tests {
     #[test]
     fn a_request_that_is_not_trusted_has_its_phrase() {
         let failure = Failure::Request("redirect_uri is missing");
-        let html = failure_page(FRAME, "K4M9TX", &failure).render().unwrap();
+        let html = failure_page(FRAME, "K4M9TX", (&failure, "at 9:41 am")).render().unwrap();
         assert!(html.contains("<h1>This request cannot be completed</h1>"), "{html}");
         assert!(html.contains("redirect_uri is missing"), "{html}");
     }

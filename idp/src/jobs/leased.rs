@@ -24,8 +24,18 @@ struct Task {
 }
 
 /// THE list of work that comes round.
-const TASKS: [Task; 3] = [
+const TASKS: [Task; 4] = [
     PROOF,
+    Task {
+        name: "guess_budget",
+        every: Duration::from_secs(10),
+        due: None,
+        work: |app| {
+            Box::pin(async move {
+                flows::guess_budget::watch(&app.system_cx("guess_budget")).await.map(|_| ())
+            })
+        },
+    },
     Task {
         name: "retention",
         every: Duration::from_mins(10),

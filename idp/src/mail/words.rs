@@ -1,7 +1,7 @@
 //! What a mail says, before it has a form: one list of sentences from which both parts are rendered, so that they
 //! cannot contradict each other.
 
-use flows::notify::{CodeToSend, Letter, Notice};
+use flows::notify::{CodeToSend, Letter, Notice, Tried};
 use store::Timestamp;
 
 use super::check;
@@ -51,6 +51,23 @@ impl Words {
                 notice,
                 ("mail-reset-forced-subject", "mail-reset-forced-title"),
                 &["mail-reset-forced-when", "mail-reset-forced-ended", "mail-reset-forced-next"],
+            ),
+            Letter::SomebodyTried(notice, Tried::Password) => of_notice(
+                house,
+                notice,
+                ("mail-tried-password-subject", "mail-tried-password-title"),
+                &["mail-tried-password-when", "mail-tried-own", "mail-tried-you"],
+            ),
+            Letter::SomebodyTried(notice, Tried::Code) => of_notice(
+                house,
+                notice,
+                ("mail-tried-code-subject", "mail-tried-code-title"),
+                &[
+                    "mail-tried-code-when",
+                    "mail-tried-code-change",
+                    "mail-tried-own",
+                    "mail-tried-you",
+                ],
             ),
         }
     }

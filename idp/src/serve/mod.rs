@@ -99,8 +99,7 @@ pub async fn run(app: App, site: Site, shutdown: ShutdownConfig, mut stop: Stop)
 /// What runs beside the listeners.
 fn beside(app: &App, tls: Option<&Tls>, stopped: &watch::Receiver<bool>) -> Parts {
     let mut parts = JoinSet::new();
-    let place = (app.db.clone(), app.root.clone());
-    let follow = app.live.clone().follow(place, app.metrics.clone(), stopped.clone());
+    let follow = app.live.clone().follow(app.clone(), stopped.clone());
     parts.spawn(well(follow));
     parts.spawn(well(jobs::run(app.clone(), stopped.clone())));
     if let Some(tls) = tls {

@@ -200,7 +200,7 @@ pub(crate) struct NoticePage<'a> {
 pub(crate) struct FailurePage<'a> {
     pub(crate) f: Frame<'a>,
     pub(crate) title: &'static str,
-    pub(crate) text: &'static str,
+    pub(crate) text: String,
     /// For whoever builds the client.
     pub(crate) detail: Option<&'static str>,
     /// The six characters that find the log line.

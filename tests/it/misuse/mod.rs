@@ -2,6 +2,8 @@
 
 mod codes;
 mod input;
+mod jwt;
+mod limits;
 mod oauth;
 mod second_step;
 mod secrets;

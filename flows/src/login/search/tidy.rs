@@ -44,7 +44,8 @@ impl World {
                     tab.proven = Proven::default();
                 }
                 // Whether there was one still says what moves along.
-                tab.previous = tab.previous.map(|value| if presented(value) { value } else { GONE });
+                tab.previous =
+                    tab.previous.map(|value| if presented(value) { value } else { GONE });
                 continue;
             };
             tab.proven = Proven::default();

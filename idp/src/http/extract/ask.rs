@@ -6,7 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, request::Parts},
 };
-use flows::{Cx, Trace, attempt::Visit, observe::Named};
+use flows::{Cx, Trace, attempt::Visit, network::Crowded, observe::Named};
 use keys::OpaqueToken;
 
 use crate::app::App;
@@ -26,6 +26,8 @@ pub(in crate::http) struct Ask {
     pub(in crate::http) new_browser: Option<HeaderValue>,
     /// Whether it is a navigation of a whole window, not a frame or a picture, as far as the browser says.
     pub(in crate::http) top_level: bool,
+    /// Whether its network had too many posts: then it is heard as that of a known device, or not at all.
+    pub(in crate::http) crowded: Option<Crowded>,
 }
 
 impl FromRequestParts<App> for Ask {
@@ -45,7 +47,10 @@ impl FromRequestParts<App> for Ask {
             (token.hash(), app.cookies.set_browser(&token))
         };
         let top_level = is_top_level(&parts.headers);
-        Ok(Self { cx, visit: Visit { browser, session }, new_browser, top_level })
+        let devices = app.cookies.devices(&parts.headers);
+        let crowded = parts.extensions.get::<Crowded>().copied();
+        let visit = Visit { browser, session, devices };
+        Ok(Self { cx, visit, new_browser, top_level, crowded })
     }
 }
 

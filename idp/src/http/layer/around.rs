@@ -12,7 +12,7 @@ use axum::{
 use flows::{Trace, observe::Named};
 use tracing::Instrument;
 
-use super::{headers, limit, span};
+use super::{cors, headers, limit, span};
 use crate::{
     app::App,
     http::{
@@ -45,20 +45,27 @@ async fn answer(app: &App, route: &'static Route, request: Request, next: Next) 
         return document(app, request, next, address, line).await;
     }
     let trace = trace(app, address);
+    let origin = cors::origin(app, class, &request);
     let admitted = match check(app, class, &request) {
-        Ok(Counted::Yes) => limit::posts(app, address, &trace).await,
-        Ok(Counted::No) => Ok(()),
+        Ok(Counted::Yes) => limit::posts(app, &trace).await,
+        Ok(Counted::No) => Ok(None),
         Err(failure) => Err(failure),
     };
     let response = match admitted {
-        Ok(()) => {
+        Ok(_) if cors::is_preflight(&request, origin.as_ref()) => cors::preflight(),
+        Ok(crowded) => {
             let mut request = request;
             request.extensions_mut().insert(Traced(trace.clone(), line.client.clone()));
+            if let Some(crowded) = crowded {
+                request.extensions_mut().insert(crowded);
+            }
             next.run(request).await
         }
         Err(failure) => failure.into_response(),
     };
-    finish(app, class, &trace, &line, response)
+    let mut response = finish(app, class, &trace, &line, response);
+    cors::allow(response.headers_mut(), class, origin);
+    response
 }
 
 /// Discovery, keys and style sheets: no line unless it is refused, as little work as can be.

@@ -1,6 +1,7 @@
 //! What happens around every request, by the class of its route.
 
 mod around;
+mod cors;
 mod headers;
 mod limit;
 mod span;

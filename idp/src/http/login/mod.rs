@@ -11,13 +11,19 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use axum::response::Response;
+use std::time::Duration;
+
+use axum::{
+    http::{StatusCode, header},
+    response::Response,
+};
 use flows::{
     authorize::{Asked, form_action_source},
-    login::{self, Answer, Due, Onwards, Shown, View, machine::Refusal},
+    login::{self, Answer, CodeView, Due, Onwards, Resend, Shown, View, machine::Refusal},
+    network::{self, Crowded},
 };
-
-use store::job::Lane;
+use keys::DeviceToken;
+use store::{Timestamp, job::Lane};
 
 use super::{
     error::Failure,
@@ -25,7 +31,7 @@ use super::{
     page,
 };
 use crate::{app::App, view::Hidden};
-use words::Voice;
+pub(super) use words::Voice;
 
 /// The steps, as form tokens name them.
 mod step {
@@ -80,6 +86,13 @@ async fn attempt<'f>(
     step: &str,
 ) -> Result<Result<&'f str, Response>, Failure> {
     let (attempt, token) = (form.text("attempt"), form.text("form"));
+    if let Some(crowded) = ask.crowded {
+        // Only these two steps have something that a known device shows itself by.
+        let shows = [step::PASSWORD, step::CODE].contains(&step);
+        if !shows || !ask.cx.root.form_token_ok(token, &ask.visit.browser, attempt, step) {
+            return Err(Failure::TooMany(crowded, crowded.until.since(ask.cx.now)));
+        }
+    }
     if token.is_empty() {
         return Err(Failure::Forbidden);
     }
@@ -117,7 +130,11 @@ async fn respond(
         app.jobs.wake(Lane::Code);
     }
     match answer {
-        Answer::Show(_, refusal) => shown(app, ask, &due(ask, name).await?, (typed, refusal)),
+        Answer::Show(_, refusal) => {
+            let due = due(ask, name).await?;
+            let response = shown(app, ask, &due, (typed, refusal))?;
+            Ok(limited(response, wait(&due.view, refusal, ask.cx.now)))
+        }
         Answer::Next(id, due) => Ok(page::see_other(&address(due, &id.to_string())?)),
         Answer::SignedIn { cookies, to } => {
             let mut response = match to {
@@ -127,6 +144,10 @@ async fn respond(
             if let Some(cookies) = cookies {
                 page::set_cookie(&mut response, app.cookies.set_browser(&cookies.browser));
                 page::set_cookie(&mut response, app.cookies.set_session(&cookies.session));
+                page::set_cookie(
+                    &mut response,
+                    app.cookies.set_devices(&cookies.devices, ask.cx.settings.device_lifetime),
+                );
             }
             Ok(response)
         }
@@ -140,7 +161,52 @@ async fn respond(
         Answer::Busy { attempt, retry_after } => {
             later::busy(app, ask, (&attempt, typed.email), retry_after).await
         }
+        Answer::Crowded { attempt, crowded } => {
+            let refusal = Some(Refusal::NetworkPaused(crowded));
+            let due = due(ask, &attempt).await?;
+            let response = shown(app, ask, &due, (typed, refusal))?;
+            Ok(limited(response, wait(&due.view, refusal, ask.cx.now)))
+        }
         Answer::StartAgain => Err(Failure::StartAgain),
+    }
+}
+
+/// How long a refusal asks the person to wait, on the page that says so.
+fn wait(view: &View, refusal: Option<Refusal>, now: Timestamp) -> Option<Duration> {
+    let until = match (view, refusal?) {
+        (
+            View::Password | View::Code(_),
+            Refusal::PasswordPaused(until)
+            | Refusal::CodePaused(until)
+            | Refusal::SendLater(until)
+            | Refusal::NetworkPaused(Crowded { until, .. }),
+        ) => until,
+        // What leads on is a new code.
+        (View::Code(CodeView { resend: Resend::At(until), .. }), Refusal::Exhausted) => *until,
+        (View::Code(_), Refusal::Exhausted) => now,
+        _ => return None,
+    };
+    Some(until.since(now))
+}
+
+/// A page that tells a limit is no success (RFC 6585, section 4).
+fn limited(mut response: Response, wait: Option<Duration>) -> Response {
+    if let Some(wait) = wait {
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        // Rounded up: what is asked for then is granted.
+        let seconds = wait.as_millis().div_ceil(1000).max(1);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// Whether a post beyond the limit of its network is refused: not that of a known device, which has a number of its own.
+async fn crowded(ask: &Ask, claim: Option<&DeviceToken>) -> Option<Crowded> {
+    let crowded = ask.crowded?;
+    match claim {
+        Some(device) => network::post_of_device(&ask.cx, device).await,
+        None => Some(crowded),
     }
 }
 

@@ -3,8 +3,9 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::{
     authorize::Asked,
+    device,
     email::EmailAddress,
-    login::{self, Due, Shown},
+    login::{self, Answer, Due, Shown},
 };
 use keys::Password;
 
@@ -40,11 +41,18 @@ pub(in crate::http) async fn post(
         Err(response) => return Ok(response),
     };
     let typed = Typed { email: form.text("email"), ..Typed::default() };
+    let (cx, visit) = (&ask.cx, &ask.visit);
+    let address = EmailAddress::parse(typed.email).ok();
+    let claim = address.as_ref().and_then(|email| device::claimed(cx, visit, email.canonical()));
+    if let Some(crowded) = super::crowded(&ask, claim).await {
+        let answer = Answer::Crowded { attempt: name.to_owned(), crowded };
+        return respond(&app, &ask, (name, typed), answer).await;
+    }
     let answer = match way_out(&ask, &form, name).await? {
         Some(answer) => answer,
         None => match credentials(&Voice::of(&app, &ask), &form) {
             Ok((email, password)) => {
-                let judged = login::password::post(&ask.cx, &ask.visit, name, &email, password);
+                let judged = login::password::post(cx, visit, name, &email, password);
                 match judged.await {
                     Err(error) => return later::failed(&app, &ask, (name, typed.email), error),
                     Ok(answer) => answer,

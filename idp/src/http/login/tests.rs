@@ -5,6 +5,7 @@ use flows::{
     account::password::BadPassword,
     email::BadEmail,
     login::{CodeView, Delivery, Resend, machine::Refusal, machine::Time},
+    network::{Crowded, Size},
 };
 use jiff::tz::TimeZone;
 use store::Timestamp;
@@ -91,13 +92,14 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::OtherBrowser,
         Refusal::Exhausted,
         Refusal::CodePaused(later),
+        Refusal::NetworkPaused(Crowded { size: Size::Ipv4, until: later }),
         Refusal::SendLater(later),
         Refusal::BadNewPassword(BadPassword::Same),
         Refusal::StartAgain,
         Refusal::OutOfTurn,
     ];
     let kinds: std::collections::HashSet<_> = all.iter().map(std::mem::discriminant).collect();
-    assert_eq!(kinds.len(), 16, "each variant");
+    assert_eq!(kinds.len(), 17, "each variant");
     all
 }
 

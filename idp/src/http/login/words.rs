@@ -6,6 +6,7 @@ use flows::{
     account::password::BadPassword,
     email::BadEmail,
     login::{CodeView, Delivery, machine::Refusal, machine::Time},
+    network::Crowded,
 };
 use jiff::tz::TimeZone;
 use store::Timestamp;
@@ -19,13 +20,13 @@ use crate::{
 
 /// The language and the clock that a page speaks with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Voice<'a> {
+pub(in crate::http) struct Voice<'a> {
     /// The frame of the page.
-    pub(super) f: Frame<'a>,
+    pub(in crate::http) f: Frame<'a>,
     /// The zone of its clock times.
-    pub(super) zone: &'a TimeZone,
+    pub(in crate::http) zone: &'a TimeZone,
     /// When it is read.
-    pub(super) now: Timestamp,
+    pub(in crate::http) now: Timestamp,
 }
 
 impl<'a> Voice<'a> {
@@ -40,7 +41,7 @@ impl<'a> Voice<'a> {
     }
 
     /// "at 9:41 am", "tomorrow at 9:41 am". Rounded up: what is asked for at the told moment is granted.
-    pub(super) fn from(&self, at: Timestamp) -> String {
+    pub(in crate::http) fn from(&self, at: Timestamp) -> String {
         let at = at.plus(Duration::from_millis(59_999));
         let today = is_same_day(at, self.now, self.zone);
         let key = if today { "clock-today" } else { "clock-tomorrow" };
@@ -55,6 +56,9 @@ impl<'a> Voice<'a> {
             Refusal::PasswordPaused(until) => {
                 let when = ("when", self.from(until).into());
                 Problem::new("password", l.tr("password-error-paused", &[when]))
+            }
+            Refusal::NetworkPaused(crowded) => {
+                Problem::new("password", self.crowded("password-error-network", crowded))
             }
             _ => Problem::new("email", l.t("password-error-again")),
         }
@@ -87,6 +91,12 @@ impl<'a> Voice<'a> {
     /// No password was typed.
     pub(super) fn no_password(&self) -> Problem {
         Problem::new("password", self.f.l.t("password-error-empty"))
+    }
+
+    /// Which network had too many, and until when.
+    fn crowded(&self, key: &str, crowded: Crowded) -> String {
+        let network = ("network", crowded.size.to_string().into());
+        self.f.l.tr(key, &[network, ("when", self.from(crowded.until).into())])
     }
 
     /// A problem of the code form.
@@ -123,6 +133,7 @@ impl<'a> Voice<'a> {
             Refusal::OtherBrowser => l.tr("code-error-browser", &[reference]),
             Refusal::Exhausted => l.t("code-error-exhausted").to_owned(),
             Refusal::CodePaused(until) => l.tr("code-error-paused", &when(until)),
+            Refusal::NetworkPaused(crowded) => self.crowded("code-error-network", crowded),
             Refusal::SendLater(until) => l.tr("code-error-send-later", &when(until)),
             Refusal::WrongPassword
             | Refusal::PasswordPaused(_)

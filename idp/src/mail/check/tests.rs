@@ -1,6 +1,6 @@
 use super::*;
 use crate::mail::specimens::{ADDRESS, Home, NAME, code, notice};
-use flows::notify::Letter;
+use flows::notify::{Letter, Tried};
 
 /// A good mail, its words and its code.
 fn good() -> (Composed, Words, String) {
@@ -30,6 +30,9 @@ fn whole_mails_pass() {
     let home = Home::new();
     assert!(home.compose(&Letter::PasswordChanged(notice())).is_ok());
     assert!(home.compose(&Letter::ResetForced(notice())).is_ok());
+    for tried in [Tried::Password, Tried::Code] {
+        assert!(home.compose(&Letter::SomebodyTried(notice(), tried)).is_ok());
+    }
 }
 
 #[test]

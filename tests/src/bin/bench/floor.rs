@@ -36,7 +36,13 @@ async fn argon2() -> Duration {
     let hasher = Hasher::new(config, Arc::new(vestibule_tests::app::root_keys()), Rng::system());
     let once = async || {
         let password = Password::parse("a walk along the river").expect("short enough");
-        hasher.admit(keys::Guest::Stranger).await.expect("a slot").verify(password, None).await.expect("it hashes")
+        hasher
+            .admit(keys::Guest::Stranger)
+            .await
+            .expect("a slot")
+            .verify(password, None)
+            .await
+            .expect("it hashes")
     };
     once().await;
     let before = own_cpu();

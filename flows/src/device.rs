@@ -1,0 +1,77 @@
+//! Known devices (decision 4): a browser that completed a sign-in of an account has tries, mails and places of its own.
+//!
+//! ```text
+//! completed sign-in ─▶ value for this account in the cookie, SHA-256 of it in `devices`, with the epoch
+//!     next sign-in: marked for the address that was typed? ─▶ in `devices`, of this person and epoch? ─▶ known
+//!     completed again ─▶ a new value takes its place
+//! ```
+//!
+//! It never stands for a step and is never a session: whoever steals one gains tries, not an account.
+
+use keys::DeviceToken;
+use store::{Sql, TokenHash, Tx, user::User};
+
+use crate::{Cx, Result, attempt::Visit, audit};
+
+/// Accounts that one browser is known to: a family at one computer.
+pub const MOST: usize = 5;
+
+/// The value that a browser presents for this address. Only a claim: what it is worth says [`is_known`].
+#[must_use]
+pub fn claimed<'v>(cx: &Cx, visit: &'v Visit, canonical: &str) -> Option<&'v DeviceToken> {
+    visit.devices.iter().find(|device| device.is_for(&cx.root, canonical))
+}
+
+/// The known device that a browser is to this person. Without a claim nothing is looked up, so that a stranger costs the
+/// same for everybody's address.
+pub(crate) async fn known(
+    cx: &Cx,
+    sql: &mut impl Sql,
+    visit: &Visit,
+    user: &User,
+) -> Result<Option<TokenHash>> {
+    let Some(device) = claimed(cx, visit, &user.email_canonical) else { return Ok(None) };
+    let (hash, after) = (device.hash(), cx.now.minus(cx.settings.device_lifetime));
+    Ok(store::device::is_live(sql, &hash, user.id, after).await?.then_some(hash))
+}
+
+/// Makes the browser known to this person; returns everything that its cookie holds from now on, the newest first.
+pub(crate) async fn renew(
+    cx: &Cx,
+    tx: &mut Tx,
+    visit: &Visit,
+    user: &User,
+) -> Result<Vec<DeviceToken>> {
+    let canonical = &user.email_canonical;
+    let (old, others): (Vec<_>, Vec<_>) =
+        visit.devices.iter().cloned().partition(|device| device.is_for(&cx.root, canonical));
+    for device in old {
+        let hash = device.hash();
+        store::device::forget(tx, &hash).await?;
+        store::throttle::clear(tx, hash.as_bytes()).await?;
+    }
+    let new = DeviceToken::generate(&cx.rng, &cx.root, canonical);
+    store::device::insert(tx, &new.hash(), (user.id, user.epoch), cx.now).await?;
+    Ok(std::iter::once(new).chain(others).take(MOST).collect())
+}
+
+/// Forgets every device of a person, as staff may wish; returns how many there were.
+pub async fn forget_all(
+    cx: &Cx,
+    email: &crate::email::EmailAddress,
+    reason: &str,
+) -> Result<Option<u64>> {
+    cx.db
+        .write(async |tx| {
+            let Some(user) = store::user::by_email(tx, email.canonical()).await? else {
+                return Ok(None);
+            };
+            let gone = store::device::forget_all(tx, user.id).await?;
+            let entry = audit::Entry::new(audit::Event::DevicesForgotten)
+                .user(user.id)
+                .detail(serde_json::json!({ "reason": reason, "devices": gone }));
+            audit::record(cx, tx, entry).await?;
+            Ok(Some(gone))
+        })
+        .await
+}

@@ -1,0 +1,75 @@
+//! The site's guess budget (decision 4): how many wrong codes there may be in 24 hours before strangers get fewer tries.
+//!
+//! A million guesses at six digits are one takeover, so 10,000 a day are one in a hundred days that all are spent. Beyond
+//! it nothing is refused on the whole site and known devices feel nothing. It ends by itself, as wrong codes grow old.
+
+use std::time::Duration;
+
+use store::{
+    Sql, Tx,
+    throttle::{self, Kind, Quota},
+    wrong_code,
+};
+
+use crate::{Cx, Result, audit};
+
+/// The window of the gauge.
+const DAY: Duration = Duration::from_hours(24);
+/// Rows that a slot is spread over.
+const SHARDS: u8 = 16;
+/// The key of what is counted for the whole site.
+const SITE: &[u8] = b"site";
+
+/// Counts a wrong code.
+pub(crate) async fn count(cx: &Cx, tx: &mut Tx) -> Result<()> {
+    let [chance] = cx.rng.bytes::<1>();
+    Ok(wrong_code::count(tx, i64::from(chance % SHARDS), cx.now).await?)
+}
+
+/// Wrong codes of the last 24 hours.
+pub async fn spent(sql: &mut impl Sql, now: store::Timestamp) -> Result<i64> {
+    Ok(wrong_code::since(sql, now.minus(DAY)).await?)
+}
+
+/// Whether the budget is spent, as this replica has last seen it.
+pub(crate) fn is_spent(cx: &Cx) -> bool {
+    cx.wrong_codes >= cx.settings.guess_budget
+}
+
+/// What is left to strangers at one person while the budget is spent.
+pub(crate) fn stranger_quota(cx: &Cx) -> Quota {
+    Quota { kind: Kind::CodeDay, limit: cx.settings.guess_budget_tries_per_day, window: DAY }
+}
+
+/// Rings the alarm while the budget is spent, once an hour; returns whether it rang. Done by one replica at a time.
+pub async fn watch(cx: &Cx) -> Result<bool> {
+    let mut conn = cx.db.read().await?;
+    let spent = spent(&mut conn, cx.now).await?;
+    drop(conn);
+    let budget = cx.settings.guess_budget;
+    if spent < budget {
+        return Ok(false);
+    }
+    let hour = Quota { kind: Kind::Alarm, limit: 1, window: Duration::from_hours(1) };
+    let rang = cx
+        .db
+        .write(async |tx| {
+            if !throttle::take(tx, SITE, hour, cx.now).await? {
+                return Ok::<_, crate::Error>(false);
+            }
+            let entry = audit::Entry::new(audit::Event::GuessBudgetExceeded)
+                .outcome("exceeded")
+                .detail(serde_json::json!({ "wrong_codes": spent, "budget": budget }));
+            audit::record(cx, tx, entry).await?;
+            Ok(true)
+        })
+        .await?;
+    if rang {
+        tracing::error!(
+            wrong_codes = spent,
+            budget,
+            "alarm: the site's guess budget is spent; strangers get fewer tries at codes"
+        );
+    }
+    Ok(rang)
+}

@@ -1,0 +1,233 @@
+//! Whose tries a guess spends (decision 4).
+//!
+//! ```text
+//! known device ─▶ its own counter
+//! stranger ─▶ this network on this person ─▶ all strangers on this person
+//!                 waits by itself              gets the first few failures of each network, and all of them once it waits
+//! ```
+//!
+//! So one network, however long it tries, does not spend what all strangers have, and no stranger spends what the person's
+//! own browser has. The counters are keyed by HMACs of the address: known and unknown people cost the same statements.
+
+use std::time::Duration;
+
+use store::{
+    Sql, Timestamp, TokenHash, Tx,
+    throttle::{self, Cost, Kind},
+    user::User,
+};
+
+use crate::{Cx, Result, attempt::Visit, device, guess_budget, network, settings::wait_after};
+
+/// Who guesses at a person.
+#[derive(Clone, Debug)]
+pub(crate) enum Guesser {
+    /// A browser that this person has signed in with.
+    Known(TokenHash),
+    /// Anybody else.
+    Stranger {
+        /// The counter of all strangers.
+        all: [u8; 32],
+        /// The counter of this network.
+        here: [u8; 32],
+    },
+}
+
+/// What became of a try.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Spent {
+    /// It may be judged.
+    Try(Tally),
+    /// A wait is running until then.
+    Paused(Timestamp),
+}
+
+/// What is spent now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tally {
+    own: i64,
+    all: Option<i64>,
+}
+
+impl Guesser {
+    /// A stranger from the request's network.
+    pub(crate) fn stranger(cx: &Cx, canonical: &str) -> Self {
+        let here = format!("{canonical}\n{}", network::smallest(cx));
+        Self::Stranger { all: cx.root.lookup(canonical), here: cx.root.lookup(&here) }
+    }
+
+    /// Who this browser is to a person.
+    pub(crate) async fn of(
+        cx: &Cx,
+        sql: &mut impl Sql,
+        visit: &Visit,
+        user: &User,
+    ) -> Result<Self> {
+        Ok(match device::known(cx, sql, visit, user).await? {
+            Some(device) => Self::Known(device),
+            None => Self::stranger(cx, &user.email_canonical),
+        })
+    }
+
+    /// Whether it is a stranger.
+    pub(crate) const fn is_stranger(&self) -> bool {
+        matches!(self, Self::Stranger { .. })
+    }
+
+    /// The counter that mails are taken from: a known device has its own.
+    pub(crate) fn mails(&self) -> &[u8] {
+        match self {
+            Self::Known(device) => device.as_bytes(),
+            Self::Stranger { all, .. } => all,
+        }
+    }
+
+    fn own(&self) -> &[u8] {
+        match self {
+            Self::Known(device) => device.as_bytes(),
+            Self::Stranger { here, .. } => here,
+        }
+    }
+
+    /// Spends a try, or only finds out whether one may be spent.
+    pub(super) async fn spend(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx,
+        kind: Kind,
+        is_charged: bool,
+    ) -> Result<Spent> {
+        let cost = if is_charged { Cost::Try } else { Cost::Nothing };
+        let Some(own) = throttle::spend(tx, self.own(), kind, (cost, cx.now)).await? else {
+            return self.paused(cx, tx, kind).await;
+        };
+        let Self::Stranger { all, .. } = self else {
+            return Ok(Spent::Try(Tally { own, all: None }));
+        };
+        let cost = match is_charged {
+            false => Cost::Nothing,
+            true if own <= cx.settings.network_share => Cost::Try,
+            true => Cost::TryFrom(limits(cx, kind).0),
+        };
+        match throttle::spend(tx, all, kind, (cost, cx.now)).await? {
+            Some(all) => Ok(Spent::Try(Tally { own, all: Some(all) })),
+            None => {
+                if is_charged {
+                    throttle::give_back(tx, self.own(), kind).await?;
+                }
+                self.paused(cx, tx, kind).await
+            }
+        }
+    }
+
+    /// Takes a try back that was spent in this transaction, because nothing was judged.
+    pub(super) async fn give_back(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx,
+        kind: Kind,
+        was: Tally,
+    ) -> Result<()> {
+        throttle::give_back(tx, self.own(), kind).await?;
+        if let Self::Stranger { all, .. } = self
+            && self.counts_for_all(cx, kind, was)
+        {
+            throttle::give_back(tx, all, kind).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives a right guess's try back, and with it the wait that it started.
+    pub(super) async fn refund(&self, cx: &Cx, tx: &mut Tx, kind: Kind) -> Result<()> {
+        let own = throttle::read(tx, self.own(), kind).await?.map_or(0, |own| own.spent);
+        throttle::refund(tx, self.own(), kind).await?;
+        if let Self::Stranger { all, .. } = self {
+            let spent = throttle::read(tx, all, kind).await?.map_or(0, |all| all.spent);
+            if self.counts_for_all(cx, kind, Tally { own, all: Some(spent) }) {
+                throttle::refund(tx, all, kind).await?;
+            }
+            throttle::give_back(tx, all, guess_budget::stranger_quota(cx).kind).await?;
+        }
+        Ok(())
+    }
+
+    fn counts_for_all(&self, cx: &Cx, kind: Kind, was: Tally) -> bool {
+        was.own <= cx.settings.network_share || was.all.is_some_and(|all| all > limits(cx, kind).0)
+    }
+
+    /// Begins the waits that a wrong guess leads to; returns whether strangers now wait.
+    pub(super) async fn was_wrong(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx,
+        kind: Kind,
+        now: Tally,
+    ) -> Result<bool> {
+        let (free, waits) = limits(cx, kind);
+        let mut begun = false;
+        if let Some(next_at) = wait_after(now.own, free, waits, cx.now) {
+            throttle::wait_until(tx, self.own(), kind, next_at).await?;
+            begun = true;
+        }
+        if let (Self::Stranger { all, .. }, Some(spent)) = (self, now.all)
+            && self.counts_for_all(cx, kind, now)
+            && let Some(next_at) = wait_after(spent, free, waits, cx.now)
+        {
+            throttle::wait_until(tx, all, kind, next_at).await?;
+            begun = true;
+        }
+        Ok(begun && self.is_stranger())
+    }
+
+    async fn paused(&self, cx: &Cx, tx: &mut Tx, kind: Kind) -> Result<Spent> {
+        let mut until = cx.now;
+        for key in [self.own(), self.mails()] {
+            if let Some(counter) = throttle::read(tx, key, kind).await? {
+                until = until.max(counter.next_at);
+            }
+        }
+        Ok(Spent::Paused(until))
+    }
+
+    /// Forgets what was failed at, at a completed sign-in; returns how many failures this network had at this person.
+    pub(super) async fn clear(cx: &Cx, tx: &mut Tx, canonical: &str) -> Result<i64> {
+        let Self::Stranger { all, here } = Self::stranger(cx, canonical) else { return Ok(0) };
+        let failed = throttle::all(tx, &here).await?.iter().map(|counter| counter.spent).sum();
+        throttle::clear(tx, &all).await?;
+        throttle::clear(tx, &here).await?;
+        Ok(failed)
+    }
+}
+
+/// Free failures, and the waits after them.
+fn limits(cx: &Cx, kind: Kind) -> (i64, (Duration, Duration)) {
+    let settings = &cx.settings;
+    match kind {
+        Kind::Code => (settings.code_failures, (settings.code_wait, settings.code_wait_most)),
+        _ => (settings.password_failures, (settings.password_wait, settings.password_wait_most)),
+    }
+}
+
+impl Guesser {
+    /// Guesses that they have at one code: fewer for strangers while the site's guess budget is spent.
+    pub(crate) fn code_tries(&self, cx: &Cx) -> i64 {
+        let tries = cx.settings.code_tries;
+        if self.is_stranger() && guess_budget::is_spent(cx) {
+            tries.min(cx.settings.guess_budget_tries)
+        } else {
+            tries
+        }
+    }
+
+    /// Takes a guess from what strangers have in a day while the site's guess budget is spent; says until when there is
+    /// none.
+    pub(super) async fn take_of_day(&self, cx: &Cx, tx: &mut Tx) -> Result<Option<Timestamp>> {
+        let Self::Stranger { all, .. } = self else { return Ok(None) };
+        let quota = guess_budget::stranger_quota(cx);
+        if !guess_budget::is_spent(cx) || throttle::take(tx, all, quota, cx.now).await? {
+            return Ok(None);
+        }
+        let taken = throttle::read(tx, all, quota.kind).await?;
+        Ok(Some(taken.map_or(cx.now, |taken| taken.since.plus(quota.window))))
+    }
+}

@@ -1,0 +1,50 @@
+//! Clients that run in a browser call the token endpoint and userinfo from their own origin (Fetch, "CORS protocol"). Only
+//! the origins of registered ones may, and only there: whoever is signed in here is not to be seen from elsewhere.
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::{app::App, http::routes::Class};
+
+const fn is_for_clients(class: Class) -> bool {
+    matches!(class, Class::Client | Class::Bearer)
+}
+
+/// The origin that a request comes from, if it is that of a public client of the browser and the route is for clients.
+pub(super) fn origin(app: &App, class: Class, request: &Request) -> Option<HeaderValue> {
+    let origin = request.headers().get(header::ORIGIN).filter(|_| is_for_clients(class))?;
+    let known = app.live.snapshot().clients.has_browser_origin(origin.to_str().ok()?);
+    known.then(|| origin.clone())
+}
+
+/// Whether a browser asks beforehand whether it may ask.
+pub(super) fn is_preflight(request: &Request, origin: Option<&HeaderValue>) -> bool {
+    origin.is_some()
+        && request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The answer to that: what a client sends, and for how long the browser may remember it.
+pub(super) fn preflight() -> Response {
+    let allowed = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type"),
+        (header::ACCESS_CONTROL_MAX_AGE, "600"),
+    ];
+    (StatusCode::NO_CONTENT, allowed).into_response()
+}
+
+/// Lets the client's page read the answer. No credentials: a cookie is never looked at there.
+pub(super) fn allow(headers: &mut HeaderMap, class: Class, origin: Option<HeaderValue>) {
+    if is_for_clients(class) {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let readable = HeaderValue::from_static("WWW-Authenticate, Retry-After");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, readable);
+    }
+}
