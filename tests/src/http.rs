@@ -102,6 +102,13 @@ impl HttpBrowser {
         Self::new(issuer, SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
+    /// A browser without cookies whose requests come from an address, as a trusted proxy says. It shares connections.
+    #[must_use]
+    pub fn fresh(&self, address: &str) -> Self {
+        let extra = vec![("x-forwarded-for", address.to_owned())];
+        Self { cookies: Arc::default(), extra, ..self.clone() }
+    }
+
     /// The same browser, with its cookies copied and no longer shared.
     #[must_use]
     pub fn copied(&self) -> Self {

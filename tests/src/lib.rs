@@ -3,6 +3,7 @@
 use std::path::Path;
 
 pub mod app;
+pub mod attacks;
 pub mod backup;
 pub mod browser;
 pub mod client;

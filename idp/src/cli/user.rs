@@ -56,6 +56,19 @@ pub(super) enum User {
         #[arg(long)]
         json: bool,
     },
+    /// Forget every browser that is known to a person: all of them are strangers at their next sign-in.
+    ForgetDevices {
+        /// E-mail address.
+        email: String,
+        /// Why, for the record.
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        at: Where,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl User {
@@ -65,6 +78,9 @@ impl User {
             Self::Show { email, at, json } => show(&email, &at, json).await,
             Self::Reset { email, reason, at, json } => {
                 force_reset(&email, &reason, &at, json).await
+            }
+            Self::ForgetDevices { email, reason, at, json } => {
+                forget_devices(&email, &reason, &at, json).await
             }
         }
     }
@@ -148,6 +164,19 @@ async fn force_reset(email: &str, reason: &str, at: &Where, json: bool) -> Done 
         print::line(&format!(
             "{email} is signed out everywhere and will be asked for a new password."
         ));
+    }
+    Ok(())
+}
+
+async fn forget_devices(email: &str, reason: &str, at: &Where, json: bool) -> Done {
+    let email = address(email)?;
+    let cx = at.open().await?.cx().await?;
+    let forgotten = flows::device::forget_all(&cx, &email, reason).await?;
+    let devices = forgotten.ok_or_else(|| unknown(&email))?;
+    if json {
+        print::json(&json!({ "email": email.written(), "devices": devices }));
+    } else {
+        print::line(&format!("{devices} known browsers of {email} are forgotten."));
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The misuse cases: each a test that names its number.
 
+mod attacks;
+mod browsers;
 mod codes;
 mod input;
 mod jwt;

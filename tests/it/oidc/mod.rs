@@ -1,6 +1,7 @@
 //! `/oauth2/*` and discovery.
 
 mod authorize;
+mod cors;
 mod discovery;
 mod logout;
 mod silent;

@@ -3,12 +3,14 @@
 //! The server runs on core 0 and this program with mail catcher and PostgreSQL on core 1, so that what is counted as the
 //! server's is the server's. Times are CPU times of `/proc`, which hold on a busy machine too.
 
+mod attacks;
 mod floor;
 mod load;
 mod overload;
 mod people;
 mod retention;
 mod server;
+mod timing;
 
 use std::time::{Duration, Instant};
 
@@ -43,6 +45,8 @@ async fn main() {
             overload::run(seconds.unwrap_or(60)).await;
         }
         Some("people") => people::run().await,
+        Some("attacks") => attacks::run().await,
+        Some("timing") => timing::run().await,
         Some("retention") => retention::measure().await,
         Some(other) => println!("no such figures: {other}; see scripts/bench"),
     }

@@ -1,0 +1,21 @@
+//! `scripts/bench attacks [ADDRESSES [ACCOUNTS]]`: the simulated attacks, large, on PostgreSQL and Redis.
+
+use vestibule_tests::{
+    attacks::{self, Scale},
+    db::Engine,
+};
+
+fn number(nth: usize, default: usize) -> usize {
+    std::env::args().nth(nth).and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Runs each attack and prints what it cost and won. It panics when the honest person cannot sign in.
+pub(crate) async fn run() {
+    let scale = Scale { addresses: number(2, 10_000), accounts: number(3, 100_000), posts: 1_000 };
+    println!("{scale:?}");
+    println!("{}", attacks::stuffing(Engine::Postgres, scale).await);
+    println!("{}", attacks::lock_out(Engine::Postgres, scale).await);
+    println!("{}", attacks::full_pool(Engine::Postgres, scale).await);
+    println!("{}", attacks::inbox(Engine::Postgres, scale).await);
+    println!("{}", attacks::one_guess_each(Engine::Postgres, scale).await);
+}
