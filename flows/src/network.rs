@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use store::{Hit, Timestamp};
 
 use crate::{Cx, Result, audit, settings::Settings};
@@ -122,10 +123,10 @@ pub(crate) async fn failure(cx: &Cx) -> Result<Option<Crowded>> {
 
 /// Counts a post of a known device, which has a number of its own; says so when it had too many.
 pub async fn post_of_device(cx: &Cx, device: &keys::DeviceToken) -> Option<Crowded> {
-    let hash = device.hash();
-    let short: String = hash.as_bytes().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    // Of the hash: what lies in Redis is no cookie.
+    let name = BASE64_URL_SAFE_NO_PAD.encode(device.hash().as_bytes());
     let limit = u64::try_from(cx.settings.posts_per_minute_device).unwrap_or(u64::MAX);
-    match cx.ephemeral.hit(&format!("post:device:{short}"), limit, MINUTE, cx.now).await {
+    match cx.ephemeral.hit(&format!("post:device:{name}"), limit, MINUTE, cx.now).await {
         Hit::Within => None,
         Hit::Over { after, .. } => {
             let size = own(cx).first().map_or(Size::Ipv4, |(size, _)| *size);

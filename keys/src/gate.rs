@@ -122,14 +122,14 @@ impl Gate {
         let lane = if device.is_some() { Lane::Known } else { Lane::Strangers };
         let inner = &self.0;
         let (_seat, waited_for) = {
-            let mut line = inner.line();
-            if line.free > 0 {
-                line.free -= 1;
+            let mut door = inner.line();
+            if door.free > 0 {
+                door.free -= 1;
                 let place = Place(Some(Arc::clone(inner)));
                 return Ok(Admitted { _place: place, _device: device });
             }
             let [strangers, known] = &inner.seats;
-            let [at_strangers, at_known] = &mut line.waiting;
+            let [at_strangers, at_known] = &mut door.waiting;
             let (seats, waiting) = match lane {
                 Lane::Strangers => (strangers, at_strangers),
                 Lane::Known => (known, at_known),

@@ -83,11 +83,12 @@ fn address(nth: usize) -> String {
 
 impl Ground {
     async fn start(engine: Engine, hashing: HasherConfig) -> Self {
-        let app = TestApp::with(engine, Options { proxies: vec!["127.0.0.0/8"], hashing }).await;
+        let options = Options { proxies: vec!["127.0.0.0/8"], hashing };
+        let app = Box::pin(TestApp::with(engine, options)).await;
         let (client, victim) = (app.client("portal").await, app.patient("Mere").await);
         let plain = app.browser();
         let home = plain.fresh("198.51.100.1");
-        home.sign_in(&app, &client, &victim).await;
+        Box::pin(home.sign_in(&app, &client, &victim)).await;
         app.settled().await;
         Self { app, client, victim, home, plain, begun: Instant::now() }
     }

@@ -109,15 +109,13 @@ impl Guesser {
             true if own <= cx.settings.network_share => Cost::Try,
             true => Cost::TryFrom(limits(cx, kind).0),
         };
-        match throttle::spend(tx, all, kind, (cost, cx.now)).await? {
-            Some(all) => Ok(Spent::Try(Tally { own, all: Some(all) })),
-            None => {
-                if is_charged {
-                    throttle::give_back(tx, self.own(), kind).await?;
-                }
-                self.paused(cx, tx, kind).await
-            }
+        if let Some(all) = throttle::spend(tx, all, kind, (cost, cx.now)).await? {
+            return Ok(Spent::Try(Tally { own, all: Some(all) }));
         }
+        if is_charged {
+            throttle::give_back(tx, self.own(), kind).await?;
+        }
+        self.paused(cx, tx, kind).await
     }
 
     /// Takes a try back that was spent in this transaction, because nothing was judged.
@@ -130,7 +128,7 @@ impl Guesser {
     ) -> Result<()> {
         throttle::give_back(tx, self.own(), kind).await?;
         if let Self::Stranger { all, .. } = self
-            && self.counts_for_all(cx, kind, was)
+            && counts_for_all(cx, kind, was)
         {
             throttle::give_back(tx, all, kind).await?;
         }
@@ -143,16 +141,12 @@ impl Guesser {
         throttle::refund(tx, self.own(), kind).await?;
         if let Self::Stranger { all, .. } = self {
             let spent = throttle::read(tx, all, kind).await?.map_or(0, |all| all.spent);
-            if self.counts_for_all(cx, kind, Tally { own, all: Some(spent) }) {
+            if counts_for_all(cx, kind, Tally { own, all: Some(spent) }) {
                 throttle::refund(tx, all, kind).await?;
             }
             throttle::give_back(tx, all, guess_budget::stranger_quota(cx).kind).await?;
         }
         Ok(())
-    }
-
-    fn counts_for_all(&self, cx: &Cx, kind: Kind, was: Tally) -> bool {
-        was.own <= cx.settings.network_share || was.all.is_some_and(|all| all > limits(cx, kind).0)
     }
 
     /// Begins the waits that a wrong guess leads to; returns whether strangers now wait.
@@ -170,7 +164,7 @@ impl Guesser {
             begun = true;
         }
         if let (Self::Stranger { all, .. }, Some(spent)) = (self, now.all)
-            && self.counts_for_all(cx, kind, now)
+            && counts_for_all(cx, kind, now)
             && let Some(next_at) = wait_after(spent, free, waits, cx.now)
         {
             throttle::wait_until(tx, all, kind, next_at).await?;
@@ -197,6 +191,11 @@ impl Guesser {
         throttle::clear(tx, &here).await?;
         Ok(failed)
     }
+}
+
+/// Whether a network's try counted for all strangers too: its first few do, and each once strangers wait.
+fn counts_for_all(cx: &Cx, kind: Kind, was: Tally) -> bool {
+    was.own <= cx.settings.network_share || was.all.is_some_and(|all| all > limits(cx, kind).0)
 }
 
 /// Free failures, and the waits after them.

@@ -37,7 +37,7 @@ impl Dev {
             portal_listen: self.portal_listen,
         };
         let tell = if self.json { tell_programs } else { tell_people };
-        run::run(start, tell).await.map_err(Failed::new)
+        Box::pin(run::run(start, tell)).await.map_err(Failed::new)
     }
 }
 

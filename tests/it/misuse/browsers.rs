@@ -132,10 +132,6 @@ on_both_engines! {
         let code = app.mail.code(&patient.email, 1).await;
         assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
         let answer = browser.code(&page, &code).await;
-        if answer.location().is_none() {
-            // One in a million: the guess above was the code.
-            panic!("{}", answer.text());
-        }
         answer.landed(pending).code();
     }
 }

@@ -45,8 +45,8 @@ async fn main() {
             overload::run(seconds.unwrap_or(60)).await;
         }
         Some("people") => people::run().await,
-        Some("attacks") => attacks::run().await,
-        Some("timing") => timing::run().await,
+        Some("attacks") => Box::pin(attacks::run()).await,
+        Some("timing") => Box::pin(timing::run()).await,
         Some("retention") => retention::measure().await,
         Some(other) => println!("no such figures: {other}; see scripts/bench"),
     }
@@ -60,7 +60,7 @@ async fn figures() {
     line("durable commit of one row, SQLite FULL", millis(floor.commit_full), "ms", None);
     line("commit of one row, SQLite NORMAL", millis(floor.commit_normal), "ms", None);
     for engine in [Engine::Postgres, Engine::Sqlite] {
-        sign_ins(engine, &floor).await;
+        Box::pin(sign_ins(engine, &floor)).await;
     }
     requests(&floor).await;
     cold_start().await;
