@@ -72,6 +72,10 @@ events! {
     SettingChanged = "setting.changed";
     /// A signing key was made.
     SigningKeyAdded = "key.added";
+    /// A signing key was published in the place of another.
+    SigningKeyRotated = "key.rotated";
+    /// A signing key is no longer published.
+    SigningKeyEnded = "key.ended";
     /// Staff had every known device of a person forgotten.
     DevicesForgotten = "user.devices_forgotten";
     /// More codes were wrong on the whole site than its budget; one row an hour.

@@ -1,5 +1,6 @@
 //! Provider metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414).
 
+use keys::Algorithm;
 use openidconnect::{
     AdditionalProviderMetadata, AuthUrl, AuthenticationContextClass, EndSessionUrl, IssuerUrl,
     JsonWebKeySetUrl, LogoutProviderMetadata, ProviderMetadata, ResponseTypes, Scope, TokenUrl,
@@ -77,15 +78,20 @@ pub fn metadata(issuer: &str) -> Result<String> {
         JsonWebKeySetUrl::new(at(path::JWKS)).map_err(bad)?,
         vec![ResponseTypes::new(vec![CoreResponseType::Code])],
         vec![CoreSubjectIdentifierType::Public, CoreSubjectIdentifierType::Pairwise],
-        vec![
-            CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-            CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-        ],
+        Algorithm::ALL.map(jws).to_vec(),
         logout,
     )
     .set_token_endpoint(Some(TokenUrl::new(at(path::TOKEN)).map_err(bad)?))
     .set_userinfo_endpoint(Some(UserInfoUrl::new(at(path::USERINFO)).map_err(bad)?));
     Ok(serde_json::to_string(&optional(metadata))?)
+}
+
+const fn jws(algorithm: Algorithm) -> CoreJwsSigningAlgorithm {
+    match algorithm {
+        Algorithm::RS256 => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+        Algorithm::ES256 => CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+        Algorithm::EdDSA => CoreJwsSigningAlgorithm::EdDsa,
+    }
 }
 
 fn optional(metadata: Metadata) -> Metadata {

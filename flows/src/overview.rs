@@ -4,10 +4,12 @@ use store::{
     Timestamp,
     check::Check,
     job::{Backlog, Lane},
-    signing_key::SigningKeyRow,
 };
 
-use crate::{Cx, Result, guess_budget};
+use crate::{
+    Cx, Result, guess_budget,
+    signing_keys::{self, Listed},
+};
 
 /// Jobs of a lane that are counted at most: a longer queue is shown as this long.
 const MOST_COUNTED: i64 = 100_000;
@@ -21,8 +23,8 @@ pub struct Overview {
     pub backlogs: Vec<(Lane, Backlog)>,
     /// The guess budget.
     pub guesses: Guesses,
-    /// Signing keys, oldest first, without their sealed part.
-    pub keys: Vec<SigningKeyRow>,
+    /// Signing keys.
+    pub keys: Vec<Listed>,
     /// What was found when the data was compared with what must always hold.
     pub checks: Vec<Check>,
 }
@@ -45,10 +47,7 @@ pub async fn read(cx: &Cx) -> Result<Overview> {
     }
     let checks = store::check::all(&mut conn).await?;
     drop(conn);
-    let mut keys = crate::signing_keys::list(cx).await?;
-    for key in &mut keys {
-        key.sealed.clear();
-    }
+    let keys = signing_keys::list(cx).await?;
     Ok(Overview { at: cx.now, backlogs, guesses: guesses(cx).await?, keys, checks })
 }
 

@@ -14,6 +14,8 @@ use crate::{Cx, Result, audit};
 pub enum Kind {
     /// A length of time: `30s`, `15m`, `12h`, `7d`.
     Duration,
+    /// A length of time, or `off`.
+    DurationOrOff,
     /// A whole number.
     Count,
 }
@@ -34,6 +36,9 @@ pub struct Setting {
     /// What it does.
     pub about: &'static str,
 }
+
+/// The value of a length of time that never comes.
+const OFF: &str = "off";
 
 macro_rules! settings {
     ($($field:ident: $kind:ident = $name:literal, $default:literal in $least:literal ..= $most:literal, $about:literal;)*) => {
@@ -65,8 +70,12 @@ macro_rules! settings {
         }
     };
     (@type Duration) => { Duration };
+    (@type DurationOrOff) => { Option<Duration> };
     (@type Count) => { i64 };
     (@value Duration, $text:expr) => { parse_duration($text) };
+    (@value DurationOrOff, $text:expr) => {
+        if $text == OFF { Some(None) } else { parse_duration($text).map(Some) }
+    };
     (@value Count, $text:expr) => { $text.parse::<i64>().ok() };
 }
 
@@ -127,6 +136,8 @@ settings! {
         "How long rows of the audit trail are kept, and completed sign-ins that nothing refers to.";
     password_min_length: Count = "password.min_length", "15" in "8" ..= "64",
         "Least length of a new password, in characters (Unicode code points).";
+    rotate_keys_after: DurationOrOff = "keys.rotate_after", "90d" in "1d" ..= "3650d",
+        "Age at which a signing key is replaced by a new one; off leaves it to `idp key rotate`.";
 }
 
 /// Why a change of a setting is refused.
@@ -174,10 +185,14 @@ impl Setting {
     }
 
     fn check(&self, value: &str) -> Result<(), BadSetting> {
+        if self.kind == Kind::DurationOrOff && value == OFF {
+            return Ok(());
+        }
         let (least, most) = (self.number(self.least), self.number(self.most));
         let Some(number) = self.number(value) else {
             let wanted = match self.kind {
                 Kind::Duration => "a duration such as 30s, 15m, 12h or 7d",
+                Kind::DurationOrOff => "a duration such as 12h or 90d, or off",
                 Kind::Count => "a whole number",
             };
             return Err(BadSetting::Unreadable {
@@ -199,7 +214,9 @@ impl Setting {
 
     fn number(&self, value: &str) -> Option<i64> {
         match self.kind {
-            Kind::Duration => parse_duration(value).and_then(|d| i64::try_from(d.as_millis()).ok()),
+            Kind::Duration | Kind::DurationOrOff => {
+                parse_duration(value).and_then(|d| i64::try_from(d.as_millis()).ok())
+            }
             Kind::Count => value.parse().ok(),
         }
     }
@@ -370,6 +387,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Duration => "duration",
+            Self::DurationOrOff => "duration or off",
             Self::Count => "count",
         })
     }
@@ -400,6 +418,9 @@ mod tests {
             "sign_in.code_window: 3h is outside 2m to 60m"
         );
         assert!(Setting::find("sign_in.window").is_err());
+        let age = Setting::find("keys.rotate_after").unwrap();
+        assert_eq!(age.check("off"), Ok(()));
+        assert!(age.check("1h").is_err() && window.check("off").is_err());
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct Expected<'a> {
     pub audience: Option<&'a str>,
     /// The time of the request.
     pub now: Timestamp,
-    /// Whether an expired token will do, as for a hint.
+    /// Whether an expired token will do, as for a hint; one of a key that has ended will do then, too.
     pub expired_ok: bool,
 }
 

@@ -28,7 +28,7 @@ pub use hasher::{Busy, Hasher, HasherConfig, Slot};
 pub use hasher_load::{HasherHistory, HasherLoad};
 pub use jwt::{Expected, TokenRefused, TokenType};
 pub use password::{Password, PasswordError, PasswordHash};
-pub use ring::KeyRing;
+pub use ring::{EndedKey, Jwks, KeyRing, RingKey};
 pub use rng::Rng;
 pub use root::{RootKey, RootKeys};
 pub use signing_key::{Algorithm, SigningKey};

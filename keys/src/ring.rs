@@ -2,37 +2,75 @@
 
 use std::{collections::HashMap, fmt};
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
+use store::Timestamp;
 
 use crate::{
-    Algorithm, Expected, KeyError, SigningKey, TokenRefused, TokenType,
+    Algorithm, Expected, KeyError, SigningKey, TokenRefused, TokenType, hash_text,
     jwt::{self, Verifier},
 };
 
 /// Every key, parsed.
 pub struct KeyRing {
-    signing: Vec<SigningKey>,
+    /// In the order in which they begin to sign.
+    keys: Vec<RingKey>,
+    /// Of the keys above.
     verifiers: HashMap<String, Verifier>,
-    jwks: String,
+    /// Of keys that are no longer published: a hint may be signed with one.
+    ended: HashMap<String, Verifier>,
+    jwks: Jwks,
+}
+
+/// A key that is published.
+#[derive(Debug)]
+pub struct RingKey {
+    /// The key.
+    pub key: SigningKey,
+    /// From when it signs.
+    pub signs_from: Timestamp,
+}
+
+/// What is left of a key that is no longer published.
+#[derive(Clone, Debug)]
+pub struct EndedKey {
+    /// `kid`.
+    pub kid: String,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// What [`SigningKey::public_half`] wrote.
+    pub public: Vec<u8>,
+}
+
+/// The JWK Set (RFC 7517, section 5): public keys alone.
+#[derive(Clone, Debug)]
+pub struct Jwks {
+    /// The document.
+    pub text: String,
+    /// By which one who has it already knows that it is still the same: equal on every replica.
+    pub tag: String,
 }
 
 impl KeyRing {
-    /// A ring: of each algorithm one key signs, and `published` ones are still, or already, accepted.
-    pub fn new(signing: Vec<SigningKey>, published: &[SigningKey]) -> Result<Self, KeyError> {
+    /// A ring of the keys that are published, and of the ones that were.
+    pub fn new(mut keys: Vec<RingKey>, ended: &[EndedKey]) -> Result<Self, KeyError> {
+        keys.sort_by(|a, b| (a.signs_from, a.key.kid()).cmp(&(b.signs_from, b.key.kid())));
         let mut verifiers = HashMap::new();
-        let mut keys = Vec::new();
-        for key in signing.iter().chain(published) {
+        let mut set = Vec::new();
+        for RingKey { key, .. } in &keys {
             let verifier = Verifier { algorithm: key.algorithm(), key: key.public()? };
             verifiers.insert(key.kid().to_owned(), verifier);
-            keys.push(key.jwk()?);
+            set.push(key.jwk()?);
         }
-        let jwks = serde_json::json!({ "keys": keys }).to_string();
-        Ok(Self { signing, verifiers, jwks })
+        let text = serde_json::json!({ "keys": set }).to_string();
+        let tag = BASE64_URL_SAFE_NO_PAD.encode(hash_text(&text).as_bytes());
+        let ended = ended.iter().map(verifier_of).collect::<Result<_, _>>()?;
+        Ok(Self { keys, verifiers, ended, jwks: Jwks { text, tag } })
     }
 
-    /// The JWK Set (RFC 7517, section 5): public keys alone.
+    /// The JWK Set.
     #[must_use]
-    pub fn jwks(&self) -> &str {
+    pub const fn jwks(&self) -> &Jwks {
         &self.jwks
     }
 
@@ -42,24 +80,43 @@ impl KeyRing {
         kind: TokenType,
         algorithm: Algorithm,
         claims: &impl Serialize,
+        now: Timestamp,
     ) -> Result<String, KeyError> {
         let key = self
-            .signing
-            .iter()
-            .find(|key| key.algorithm() == algorithm)
+            .signing(algorithm, now)
             .ok_or_else(|| KeyError::NoSigningKey(algorithm.to_string()))?;
         jwt::sign(key, kind, claims)
     }
 
-    /// Reads the claims of a token of ours.
+    /// The key that signs: the last whose time has come. When no time has come, on a clock that is a little behind the one
+    /// that made the first key, it is the first.
+    fn signing(&self, algorithm: Algorithm, now: Timestamp) -> Option<&SigningKey> {
+        let mut of_algorithm = self.keys.iter().filter(|key| key.key.algorithm() == algorithm);
+        let first = of_algorithm.next()?;
+        let last = of_algorithm.take_while(|key| key.signs_from <= now).last();
+        Some(&last.unwrap_or(first).key)
+    }
+
+    /// Reads the claims of a token of ours. An expired one may be signed with a key that has ended.
     pub fn verify<T: DeserializeOwned>(
         &self,
         token: &str,
         kind: TokenType,
         expected: &Expected<'_>,
     ) -> Result<T, TokenRefused> {
-        jwt::verify(token, kind, expected, |kid| self.verifiers.get(kid))
+        jwt::verify(token, kind, expected, |kid| {
+            let ended = || self.ended.get(kid).filter(|_| expected.expired_ok);
+            self.verifiers.get(kid).or_else(ended)
+        })
     }
+}
+
+fn verifier_of(ended: &EndedKey) -> Result<(String, Verifier), KeyError> {
+    let EndedKey { kid, algorithm, public } = ended;
+    let key = algorithm
+        .parse_public(public)
+        .ok_or_else(|| KeyError::SigningKey { kid: kid.clone(), why: "cannot be read" })?;
+    Ok((kid.clone(), Verifier { algorithm: *algorithm, key }))
 }
 
 impl fmt::Debug for KeyRing {
@@ -70,19 +127,21 @@ impl fmt::Debug for KeyRing {
 
 #[cfg(test)]
 mod tests {
-    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+    use std::time::Duration;
+
     use serde_json::{Value, json};
-    use store::Timestamp;
 
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
+    fn key(kid: &str, algorithm: Algorithm, signs_from: Timestamp) -> RingKey {
+        RingKey { key: SigningKey::generate(kid.to_owned(), algorithm).unwrap(), signs_from }
+    }
+
     fn ring() -> KeyRing {
-        let key = |algorithm: Algorithm| {
-            SigningKey::generate(format!("k-{algorithm}"), algorithm).unwrap()
-        };
-        KeyRing::new(vec![key(Algorithm::RS256), key(Algorithm::ES256)], &[]).unwrap()
+        let key = |algorithm| key(&format!("k-{algorithm}"), algorithm, NOW);
+        KeyRing::new(Algorithm::ALL.map(key).into(), &[]).unwrap()
     }
 
     fn expected() -> Expected<'static> {
@@ -111,7 +170,7 @@ mod tests {
     fn a_token_is_signed_and_read_with_each_algorithm() {
         let ring = ring();
         for algorithm in Algorithm::ALL {
-            let token = ring.sign_user_token(TokenType::Id, algorithm, &claims()).unwrap();
+            let token = ring.sign_user_token(TokenType::Id, algorithm, &claims(), NOW).unwrap();
             assert_eq!(read(&ring, &token).unwrap(), claims());
             assert_eq!(
                 read(&self::ring(), &token),
@@ -124,7 +183,7 @@ mod tests {
     #[test]
     fn the_key_set_is_public() {
         let ring = ring();
-        let set: Value = serde_json::from_str(ring.jwks()).unwrap();
+        let set: Value = serde_json::from_str(&ring.jwks().text).unwrap();
         for key in set["keys"].as_array().unwrap() {
             let names: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
             assert!(
@@ -134,7 +193,37 @@ mod tests {
             );
             assert_eq!(key["use"], "sig");
         }
-        assert_eq!(set["keys"].as_array().unwrap().len(), 2);
+        assert_eq!(set["keys"].as_array().unwrap().len(), Algorithm::ALL.len());
+    }
+
+    #[test]
+    fn the_last_key_whose_time_has_come_signs() {
+        let later = NOW.plus(Duration::from_mins(10));
+        let both = || vec![key("new", Algorithm::EdDSA, later), key("old", Algorithm::EdDSA, NOW)];
+        let ring = KeyRing::new(both(), &[]).unwrap();
+        let kid = |at| ring.signing(Algorithm::EdDSA, at).unwrap().kid();
+        assert_eq!(kid(NOW), "old");
+        assert_eq!(kid(later.minus(Duration::from_millis(1))), "old");
+        assert_eq!(kid(later), "new");
+        // A clock that is behind the one that made the first key: something signs all the same.
+        assert_eq!(kid(NOW.minus(Duration::from_secs(2))), "old");
+        assert!(ring.signing(Algorithm::RS256, later).is_none());
+    }
+
+    #[test]
+    fn a_key_that_has_ended_knows_hints_alone() {
+        for algorithm in Algorithm::ALL {
+            let old = KeyRing::new(vec![key("old", algorithm, NOW)], &[]).unwrap();
+            let token = old.sign_user_token(TokenType::Id, algorithm, &claims(), NOW).unwrap();
+            let public = old.keys[0].key.public_half();
+            let ended = EndedKey { kid: "old".to_owned(), algorithm, public };
+            let ring = KeyRing::new(vec![key("new", algorithm, NOW)], &[ended]).unwrap();
+            assert_eq!(read(&ring, &token), Err(TokenRefused::Key));
+            let hint = Expected { expired_ok: true, ..expected() };
+            assert_eq!(ring.verify::<Value>(&token, TokenType::Id, &hint), Ok(claims()));
+            assert!(!ring.jwks().text.contains("old"));
+            assert_ne!(ring.jwks().tag, old.jwks().tag);
+        }
     }
 
     #[test]
@@ -152,7 +241,7 @@ mod tests {
     #[test]
     fn forged_and_confused_tokens_are_refused() {
         let ring = ring();
-        let token = ring.sign_user_token(TokenType::Id, Algorithm::ES256, &claims()).unwrap();
+        let token = ring.sign_user_token(TokenType::Id, Algorithm::ES256, &claims(), NOW).unwrap();
         let header =
             |alg: &str, typ: &str, kid: &str| json!({ "alg": alg, "typ": typ, "kid": kid });
         for (header, refused) in [
@@ -188,7 +277,8 @@ mod tests {
         let with = |name: &str, value: Value| {
             let mut claims = claims();
             claims[name] = value;
-            let token = ring.sign_user_token(TokenType::Id, Algorithm::ES256, &claims).unwrap();
+            let token =
+                ring.sign_user_token(TokenType::Id, Algorithm::ES256, &claims, NOW).unwrap();
             read(&ring, &token).map(|_| ())
         };
         assert_eq!(with("iss", json!("https://login.example.org/")), Err(TokenRefused::Issuer));

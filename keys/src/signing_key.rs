@@ -6,8 +6,9 @@ use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
     rsa::KeySize,
     signature::{
-        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
-        ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
+        Ed25519KeyPair, KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
+        RsaKeyPair,
     },
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -16,18 +17,20 @@ use zeroize::Zeroizing;
 
 use crate::{KeyError, rng};
 
-/// A JOSE signature algorithm that we sign with (RFC 7518, section 3.1).
+/// A JOSE signature algorithm that we sign with (RFC 7518, section 3.1; RFC 8037, section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256, 2,048 bits.
     RS256,
     /// ECDSA with P-256 and SHA-256.
     ES256,
+    /// Ed25519. The other curve of this name, Ed448, is not spoken.
+    EdDSA,
 }
 
 impl Algorithm {
     /// Every algorithm, RS256 first: it is the default, for interoperability.
-    pub const ALL: [Self; 2] = [Self::RS256, Self::ES256];
+    pub const ALL: [Self; 3] = [Self::RS256, Self::ES256, Self::EdDSA];
 
     /// Name in a JOSE header.
     #[must_use]
@@ -35,7 +38,18 @@ impl Algorithm {
         match self {
             Self::RS256 => "RS256",
             Self::ES256 => "ES256",
+            Self::EdDSA => "EdDSA",
         }
+    }
+
+    /// Parses the public half of a key, as [`SigningKey::public_half`] writes it.
+    pub(crate) fn parse_public(self, half: &[u8]) -> Option<ParsedPublicKey> {
+        match self {
+            Self::RS256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, half),
+            Self::ES256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, half),
+            Self::EdDSA => ParsedPublicKey::new(&ED25519, half),
+        }
+        .ok()
     }
 }
 
@@ -65,6 +79,7 @@ pub struct SigningKey {
 enum Pair {
     Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
 }
 
 impl SigningKey {
@@ -75,6 +90,7 @@ impl SigningKey {
             Algorithm::ES256 => {
                 EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map(Pair::Ecdsa)
             }
+            Algorithm::EdDSA => Ed25519KeyPair::generate().map(Pair::Ed25519),
         };
         match pair {
             Ok(pair) => Ok(Self { kid, pair }),
@@ -89,6 +105,7 @@ impl SigningKey {
             Algorithm::ES256 => {
                 EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map(Pair::Ecdsa)
             }
+            Algorithm::EdDSA => Ed25519KeyPair::from_pkcs8(pkcs8).map(Pair::Ed25519),
         };
         match pair {
             Ok(pair) => Ok(Self { kid, pair }),
@@ -103,6 +120,7 @@ impl SigningKey {
                 AsDer::<Pkcs8V1Der<'_>>::as_der(pair).map(|der| der.as_ref().to_vec())
             }
             Pair::Ecdsa(pair) => pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()),
+            Pair::Ed25519(pair) => pair.to_pkcs8().map(|der| der.as_ref().to_vec()),
         };
         der.map(Zeroizing::new).map_err(|_| self.error("cannot be written"))
     }
@@ -119,10 +137,11 @@ impl SigningKey {
         match self.pair {
             Pair::Rsa(_) => Algorithm::RS256,
             Pair::Ecdsa(_) => Algorithm::ES256,
+            Pair::Ed25519(_) => Algorithm::EdDSA,
         }
     }
 
-    /// Signs; the form of a JWS signature (RFC 7518, sections 3.3 and 3.4).
+    /// Signs; the form of a JWS signature (RFC 7518, sections 3.3 and 3.4; RFC 8037, section 3.1).
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let cannot = |_| self.error("cannot sign");
         let random = rng::for_signatures();
@@ -133,28 +152,36 @@ impl SigningKey {
                 Ok(signature)
             }
             Pair::Ecdsa(pair) => Ok(pair.sign(&random, message).map_err(cannot)?.as_ref().to_vec()),
+            Pair::Ed25519(pair) => Ok(pair.try_sign(message).map_err(cannot)?.as_ref().to_vec()),
+        }
+    }
+
+    /// The public half, by which a signature is still known when the private one is gone: PKCS #1, a point or the 32 bytes
+    /// of RFC 8032, by algorithm.
+    #[must_use]
+    pub fn public_half(&self) -> Vec<u8> {
+        match &self.pair {
+            Pair::Rsa(pair) => pair.public_key().as_ref().to_vec(),
+            Pair::Ecdsa(pair) => pair.public_key().as_ref().to_vec(),
+            Pair::Ed25519(pair) => pair.public_key().as_ref().to_vec(),
         }
     }
 
     /// The public key, parsed once as well.
     pub(crate) fn public(&self) -> Result<ParsedPublicKey, KeyError> {
-        let parsed = match &self.pair {
-            Pair::Rsa(pair) => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key()),
-            Pair::Ecdsa(pair) => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key()),
-        };
-        parsed.map_err(|_| self.error("has no public key"))
+        let parsed = self.algorithm().parse_public(&self.public_half());
+        parsed.ok_or_else(|| self.error("has no public key"))
     }
 
-    /// The public key as a JWK (RFC 7517).
+    /// The public key as a JWK (RFC 7517; RFC 8037, section 2).
     pub(crate) fn jwk(&self) -> Result<Value, KeyError> {
         let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-        let (alg, kid) = (self.algorithm().as_str(), &self.kid);
-        match &self.pair {
+        let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {
                 let key = pair.public_key();
                 let n = text(key.modulus().big_endian_without_leading_zero());
                 let e = text(key.exponent().big_endian_without_leading_zero());
-                Ok(json!({ "kty": "RSA", "use": "sig", "alg": alg, "kid": kid, "n": n, "e": e }))
+                json!({ "kty": "RSA", "n": n, "e": e })
             }
             Pair::Ecdsa(pair) => {
                 // An uncompressed point: 4, x, y (SEC 1, section 2.3.3).
@@ -164,11 +191,18 @@ impl SigningKey {
                     .strip_prefix(&[4])
                     .and_then(|xy| xy.split_at_checked(32));
                 let (x, y) = point.ok_or_else(|| self.error("has no point"))?;
-                Ok(
-                    json!({ "kty": "EC", "use": "sig", "alg": alg, "kid": kid, "crv": "P-256", "x": text(x), "y": text(y) }),
-                )
+                json!({ "kty": "EC", "crv": "P-256", "x": text(x), "y": text(y) })
             }
+            Pair::Ed25519(pair) => {
+                json!({ "kty": "OKP", "crv": "Ed25519", "x": text(pair.public_key().as_ref()) })
+            }
+        };
+        if let Some(members) = jwk.as_object_mut() {
+            members.insert("use".to_owned(), json!("sig"));
+            members.insert("alg".to_owned(), json!(self.algorithm().as_str()));
+            members.insert("kid".to_owned(), json!(self.kid));
         }
+        Ok(jwk)
     }
 
     fn error(&self, why: &'static str) -> KeyError {
@@ -179,5 +213,36 @@ impl SigningKey {
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key, the message and the signature of RFC 8037, appendix A.
+    #[test]
+    fn ed25519_of_rfc_8037() {
+        let decode = |text| BASE64_URL_SAFE_NO_PAD.decode(text).unwrap();
+        // PKCS #8 around the seed (RFC 8410, section 7).
+        let mut pkcs8 =
+            b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
+        pkcs8.extend(decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"));
+        let key = SigningKey::from_pkcs8("k".to_owned(), Algorithm::EdDSA, &pkcs8).unwrap();
+        let jwk = key.jwk().unwrap();
+        assert_eq!(
+            jwk,
+            json!({
+                "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+                "use": "sig", "alg": "EdDSA", "kid": "k",
+            })
+        );
+        let message = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+        let signature = key.sign(message.as_bytes()).unwrap();
+        assert_eq!(
+            BASE64_URL_SAFE_NO_PAD.encode(&signature),
+            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+        );
+        assert!(key.public().unwrap().verify_sig(message.as_bytes(), &signature).is_ok());
     }
 }

@@ -1,4 +1,7 @@
-//! Signing keys, sealed.
+//! Signing keys, sealed, and what is left of those that have ended.
+//!
+//! They have two homes. `signing_keys` holds the two algorithms that its `CHECK` names, because replicas of the version
+//! before look there; `token_keys` holds every other.
 
 use sqlx::FromRow;
 
@@ -16,22 +19,60 @@ pub struct SigningKeyRow {
     pub algorithm: String,
     /// PKCS #8, sealed with the root key under table name and id.
     pub sealed: Vec<u8>,
-    /// When it was made.
+    /// When it was made. It is published from then on.
     pub created_at: Timestamp,
-    /// From when it signs; it is published at once.
+    /// From when it signs.
     pub signs_from: Timestamp,
 }
 
-/// Every key, oldest first.
+/// A key that is no longer published.
+#[derive(Clone, Debug, FromRow)]
+pub struct EndedKeyRow {
+    /// `kid`.
+    pub id: String,
+    /// JOSE algorithm.
+    pub algorithm: String,
+    /// Its public half, as `keys` writes it.
+    pub public: Vec<u8>,
+    /// Since when it is not published.
+    pub ended_at: Timestamp,
+}
+
+/// Whether keys of an algorithm live in `signing_keys`.
+fn is_named_by_check(algorithm: &str) -> bool {
+    matches!(algorithm, "RS256" | "ES256")
+}
+
+/// Every key that is published, in the order in which they sign.
 pub async fn all(sql: &mut impl Sql) -> Result<Vec<SigningKeyRow>> {
-    sql.q("SELECT id, algorithm, sealed, created_at, signs_from FROM signing_keys ORDER BY signs_from, id")
+    sql.q("SELECT id, algorithm, sealed, created_at, signs_from FROM signing_keys
+           UNION ALL
+           SELECT id, algorithm, sealed, created_at, signs_from FROM token_keys
+           ORDER BY signs_from, id")
         .all()
         .await
 }
 
-/// Adds a key.
-pub async fn insert(sql: &mut impl Sql, key: &SigningKeyRow) -> Result<()> {
-    sql.q("INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from) VALUES ($1, $2, $3, $4, $5)")
+/// Adds the key that replaces `follows`, or the first of its algorithm when that is empty; false when another one has done
+/// so before.
+pub async fn insert(sql: &mut impl Sql, key: &SigningKeyRow, follows: &str) -> Result<bool> {
+    let succeeds = sql
+        .q("INSERT INTO key_successions (algorithm, follows, kid) VALUES ($1, $2, $3)
+            ON CONFLICT (algorithm, follows) DO NOTHING")
+        .bind(&key.algorithm)
+        .bind(follows)
+        .bind(&key.id)
+        .exec()
+        .await?;
+    if succeeds == 0 {
+        return Ok(false);
+    }
+    let statement = if is_named_by_check(&key.algorithm) {
+        sql.q("INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from) VALUES ($1, $2, $3, $4, $5)")
+    } else {
+        sql.q("INSERT INTO token_keys (id, algorithm, sealed, created_at, signs_from) VALUES ($1, $2, $3, $4, $5)")
+    };
+    statement
         .bind(&key.id)
         .bind(&key.algorithm)
         .bind(&key.sealed)
@@ -39,5 +80,42 @@ pub async fn insert(sql: &mut impl Sql, key: &SigningKeyRow) -> Result<()> {
         .bind(key.signs_from)
         .exec()
         .await?;
-    revision::bump(sql, Topic::SigningKeys).await
+    revision::bump(sql, Topic::SigningKeys).await?;
+    Ok(true)
+}
+
+/// Takes a key out of publication, with its private half; false when that was done before.
+pub async fn remove(sql: &mut impl Sql, id: &str) -> Result<bool> {
+    let here = sql.q("DELETE FROM signing_keys WHERE id = $1").bind(id).exec().await?;
+    let there = sql.q("DELETE FROM token_keys WHERE id = $1").bind(id).exec().await?;
+    revision::bump(sql, Topic::SigningKeys).await?;
+    Ok(here + there == 1)
+}
+
+/// Keeps the public half of a key that [`remove`] took away.
+pub async fn keep_public(sql: &mut impl Sql, key: &EndedKeyRow) -> Result<()> {
+    sql.q("INSERT INTO ended_keys (id, algorithm, public, ended_at) VALUES ($1, $2, $3, $4)")
+        .bind(&key.id)
+        .bind(&key.algorithm)
+        .bind(&key.public)
+        .bind(key.ended_at)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Every public half that is kept.
+pub async fn ended(sql: &mut impl Sql) -> Result<Vec<EndedKeyRow>> {
+    sql.q("SELECT id, algorithm, public, ended_at FROM ended_keys ORDER BY ended_at, id")
+        .all()
+        .await
+}
+
+/// Forgets the public halves of keys that ended before a time; returns how many.
+pub async fn forget(sql: &mut impl Sql, before: Timestamp) -> Result<u64> {
+    let rows = sql.q("DELETE FROM ended_keys WHERE ended_at <= $1").bind(before).exec().await?;
+    if rows > 0 {
+        revision::bump(sql, Topic::SigningKeys).await?;
+    }
+    Ok(rows)
 }

@@ -46,7 +46,7 @@ token = session.fetch_token(
     code_verifier=verifier,
 )
 keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=10, verify=authority).json())
-parsed = jwt.decode(token["id_token"], keys, algorithms=["RS256", "ES256"])
+parsed = jwt.decode(token["id_token"], keys, algorithms=["RS256", "ES256", "EdDSA"])
 jwt.JWTClaimsRegistry(
     iss={"essential": True, "value": issuer},
     aud={"essential": True, "value": client_id},

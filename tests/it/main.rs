@@ -7,6 +7,7 @@ mod helm;
 mod invariant;
 mod audit;
 mod journey;
+mod keys;
 mod kill;
 mod login;
 mod mail;

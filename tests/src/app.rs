@@ -75,6 +75,15 @@ pub struct TestApp {
     first: Replica,
 }
 
+/// What a further replica may have otherwise than the first.
+#[derive(Clone, Debug, Default)]
+pub struct Otherwise {
+    /// A clock of its own.
+    pub time: Option<Clock>,
+    /// Other root keys, the current one first.
+    pub root: Option<&'static [(&'static str, u8)]>,
+}
+
 /// One running replica.
 #[derive(Debug)]
 pub struct Replica {
@@ -150,6 +159,7 @@ impl TestApp {
             mail: &mail,
             redis: redis.as_deref(),
             authority: authority.as_ref(),
+            root: ROOT,
         };
         let first = build.replica(&db, public).await;
         Self { mail, clock, db, issuer, options, time, redis, authority, first }
@@ -157,26 +167,33 @@ impl TestApp {
 
     /// Another replica of the same provider, on the same database.
     pub async fn replica(&self) -> Replica {
-        self.replica_by(&self.time).await
+        self.replica_with(Otherwise::default()).await
     }
 
     /// Another replica on another machine, whose clock can be set wrong.
     pub async fn stepped_replica(&self) -> (Replica, ClockShift) {
         let (time, hand) = self.time.stepped();
-        (self.replica_by(&time).await, hand)
+        (self.replica_with(Otherwise { time: Some(time), ..Otherwise::default() }).await, hand)
     }
 
-    async fn replica_by(&self, time: &Clock) -> Replica {
+    /// Another replica that has something otherwise than the first.
+    pub async fn replica_with(&self, otherwise: Otherwise) -> Replica {
         let public = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let build = Parts {
             options: &self.options,
             issuer: &self.issuer,
-            time,
+            time: otherwise.time.as_ref().unwrap_or(&self.time),
             mail: &self.mail,
             redis: self.redis.as_deref(),
             authority: self.authority.as_ref(),
+            root: otherwise.root.unwrap_or(ROOT),
         };
         build.replica(&self.db, public).await
+    }
+
+    /// Puts another replica into the place of the first one, which is returned and still runs.
+    pub fn swap_first(&mut self, next: Replica) -> Replica {
+        std::mem::replace(&mut self.first, next)
     }
 
     /// The issuer.
@@ -336,6 +353,7 @@ struct Parts<'a> {
     mail: &'a Mailbox,
     redis: Option<&'a str>,
     authority: Option<&'a Authority>,
+    root: &'a [(&'a str, u8)],
 }
 
 impl Parts<'_> {
@@ -371,7 +389,7 @@ impl Parts<'_> {
             ephemeral,
             clock: self.time.clone(),
             rng: Rng::system(),
-            root: root_keys(),
+            root: root_keys_of(self.root),
             hashing: self.options.hashing,
             mailer: Mailer::smtp(&smtp(self.mail)).expect("a way out"),
         }
@@ -398,9 +416,19 @@ fn smtp(mail: &Mailbox) -> SmtpConfig {
     }
 }
 
+/// The root key of every test database: its id, and the byte that it consists of.
+pub const ROOT: &[(&str, u8)] = &[("test", 7)];
+
 /// The root key of every test database.
 pub fn root_keys() -> RootKeys {
-    RootKeys::new(&[RootKey::parse("test", &[7; 32]).expect("32 bytes")]).expect("one key")
+    root_keys_of(ROOT)
+}
+
+/// Root keys, the current one first.
+pub fn root_keys_of(keys: &[(&str, u8)]) -> RootKeys {
+    let keys: Vec<_> =
+        keys.iter().map(|(id, byte)| RootKey::parse(id, &[*byte; 32]).expect("32 bytes")).collect();
+    RootKeys::new(&keys).expect("one key or more")
 }
 
 /// Makes signing keys in a template database, so that not every test waits for an RSA key.
@@ -416,6 +444,7 @@ pub(crate) async fn prepare(db: &Db) {
         mail: &mail,
         redis: None,
         authority: None,
+        root: ROOT,
     };
     App::start(parts.build(db.clone())).await.expect("it starts");
 }

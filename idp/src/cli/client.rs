@@ -96,9 +96,20 @@ enum Pkce {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum IdTokenAlg {
+pub(super) enum IdTokenAlg {
     Rs256,
     Es256,
+    Eddsa,
+}
+
+impl From<IdTokenAlg> for Algorithm {
+    fn from(chosen: IdTokenAlg) -> Self {
+        match chosen {
+            IdTokenAlg::Rs256 => Self::RS256,
+            IdTokenAlg::Es256 => Self::ES256,
+            IdTokenAlg::Eddsa => Self::EdDSA,
+        }
+    }
 }
 
 impl Client {
@@ -147,10 +158,7 @@ impl Add {
             pkce_optional: self.pkce == Pkce::Optional,
             first_party: self.first_party,
             native: self.profile == Profile::Native,
-            id_token_alg: match self.id_token_alg {
-                IdTokenAlg::Rs256 => Algorithm::RS256,
-                IdTokenAlg::Es256 => Algorithm::ES256,
-            },
+            id_token_alg: self.id_token_alg.into(),
             secret: None,
         }
     }

@@ -1,16 +1,27 @@
-//! `idp key`.
+//! `idp key`: signing keys.
 
-use clap::Subcommand;
-use flows::signing_keys;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use flows::signing_keys::{self, Listed, Replaced, Rotation};
+use keys::Algorithm;
 use serde_json::{Value, json};
 
-use super::{Done, place::Where, print};
-use crate::clock::rfc3339;
+use super::{
+    Done, Failed,
+    client::IdTokenAlg,
+    place::{Place, Where},
+    print,
+};
+use crate::clock::{Clock, rfc3339};
 
-/// List signing keys.
+/// A key that is published by a clock that is further off than this could sign before every client knows it.
+const MOST_SKEW: Duration = Duration::from_secs(2);
+
+/// List and replace signing keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum Key {
-    /// List signing keys: the public side only.
+    /// List signing keys: what each is doing, from when and until when. The public side only.
     List {
         #[command(flatten)]
         at: Where,
@@ -18,30 +29,138 @@ pub(super) enum Key {
         #[arg(long)]
         json: bool,
     },
+    /// Publish new signing keys, which sign in ten minutes, when every client knows them.
+    Rotate(Rotate),
+}
+
+/// A rotation.
+#[derive(Args, Debug)]
+pub(super) struct Rotate {
+    /// Only the keys of this algorithm; all if left out.
+    #[arg(long, value_enum)]
+    alg: Option<IdTokenAlg>,
+    /// The old ones are in wrong hands: the new ones sign at once, and no token of the old ones is accepted any more.
+    #[arg(long)]
+    compromised: bool,
+    /// Why, for the record.
+    #[arg(long, default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    at: Where,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Key {
     pub(super) async fn run(self) -> Done {
-        let Self::List { at, json } = self;
-        let cx = at.open().await?.cx().await?;
-        let listed = signing_keys::list(&cx).await?;
-        if json {
-            let keys = listed.iter().map(|key| {
-                json!({
-                    "kid": key.id, "alg": key.algorithm, "created_at": rfc3339(key.created_at),
-                    "signs_from": rfc3339(key.signs_from),
-                })
-            });
-            print::json(&keys.collect::<Value>());
-            return Ok(());
+        match self {
+            Self::List { at, json } => list(&at, json).await,
+            Self::Rotate(rotate) => rotate.run().await,
         }
-        for key in listed {
-            let (made, signs) = (rfc3339(key.created_at), rfc3339(key.signs_from));
-            print::line(&format!(
-                "{:<16} {:<6} made {made}, signs from {signs}",
-                key.id, key.algorithm
-            ));
+    }
+}
+
+async fn list(at: &Where, json: bool) -> Done {
+    let cx = at.open().await?.cx().await?;
+    let listed = signing_keys::list(&cx).await?;
+    if json {
+        print::json(&listed.iter().map(document).collect::<Value>());
+        return Ok(());
+    }
+    for key in &listed {
+        print::line(&format!(
+            "{:<14} {:<6} {:<8}{}",
+            key.kid,
+            key.algorithm,
+            key.state.as_str(),
+            times(key)
+        ));
+    }
+    Ok(())
+}
+
+fn document(key: &Listed) -> Value {
+    json!({
+        "kid": key.kid, "alg": key.algorithm, "state": key.state.as_str(),
+        "created_at": key.published_from.map(rfc3339), "signs_from": key.signs_from.map(rfc3339),
+        "published_until": key.published_until.map(rfc3339),
+    })
+}
+
+fn times(key: &Listed) -> String {
+    let part = |words: &str, at: Option<store::Timestamp>| {
+        at.map_or_else(String::new, |at| format!(" {words} {}", rfc3339(at)))
+    };
+    [
+        part("published from", key.published_from),
+        part("signs from", key.signs_from),
+        part("published until", key.published_until),
+    ]
+    .concat()
+}
+
+impl Rotate {
+    async fn run(self) -> Done {
+        let place = self.at.open().await?;
+        refuse_wrong_clock(&place).await?;
+        let cx = place.cx().await?;
+        let algorithms =
+            self.alg.map_or(Algorithm::ALL.to_vec(), |chosen| vec![Algorithm::from(chosen)]);
+        let mut documents = Vec::new();
+        for algorithm in algorithms {
+            let (compromised, reason) = (self.compromised, self.reason.as_str());
+            let rotation = Rotation { algorithm, compromised, reason };
+            let replaced = signing_keys::rotate(&cx, rotation).await?;
+            if self.json {
+                documents.push(outcome(algorithm, &replaced));
+            } else {
+                print::line(&told(algorithm, &replaced));
+            }
+        }
+        if self.json {
+            print::json(&Value::Array(documents));
         }
         Ok(())
+    }
+}
+
+async fn refuse_wrong_clock(place: &Place) -> Done {
+    let (there, here) = (place.db.clock().await?, Clock::system().now());
+    let skew = here.since(there).max(there.since(here));
+    if skew > MOST_SKEW {
+        let millis = skew.as_millis();
+        return Err(Failed::new(format!(
+            "the clock of this machine differs from the database's by {millis} ms, and keys begin to sign by the clock: \
+             set it, or run this where a replica runs"
+        )));
+    }
+    Ok(())
+}
+
+fn outcome(algorithm: Algorithm, replaced: &Replaced) -> Value {
+    let (done, kid, signs_from, removed) = match replaced {
+        Replaced::By { kid, signs_from, removed } => (true, kid, signs_from, removed.as_slice()),
+        Replaced::Before { kid, signs_from } => (false, kid, signs_from, &[][..]),
+    };
+    json!({
+        "alg": algorithm.as_str(), "published": done, "kid": kid, "signs_from": rfc3339(*signs_from),
+        "removed": removed,
+    })
+}
+
+fn told(algorithm: Algorithm, replaced: &Replaced) -> String {
+    match replaced {
+        Replaced::By { kid, signs_from, removed } if removed.is_empty() => {
+            format!("{algorithm}: {kid} is published and signs from {}.", rfc3339(*signs_from))
+        }
+        Replaced::By { kid, removed, .. } => format!(
+            "{algorithm}: {kid} signs now. No token of {} is accepted any more.",
+            removed.join(", ")
+        ),
+        Replaced::Before { kid, signs_from } => format!(
+            "{algorithm}: {kid} is published already and signs from {}; nothing was changed.",
+            rfc3339(*signs_from)
+        ),
     }
 }

@@ -56,7 +56,7 @@ enum Command {
     /// Read and change live settings. A change reaches every replica within two seconds.
     #[command(subcommand)]
     Setting(setting::Setting),
-    /// List signing keys.
+    /// List and replace signing keys.
     #[command(subcommand)]
     Key(key::Key),
     /// Verify and export the audit trail.
@@ -122,10 +122,10 @@ async fn run(command: Command) -> Done {
         Command::CheckConfig(check) => check.run(),
         Command::Doctor(doctor) => Box::pin(doctor.run()).await,
         Command::Migrate { at } => migrate::run(&at).await,
-        Command::User(user) => user.run().await,
-        Command::Client(client) => client.run().await,
-        Command::Setting(setting) => setting.run().await,
-        Command::Key(key) => key.run().await,
+        Command::User(user) => Box::pin(user.run()).await,
+        Command::Client(client) => Box::pin(client.run()).await,
+        Command::Setting(setting) => Box::pin(setting.run()).await,
+        Command::Key(key) => Box::pin(key.run()).await,
         Command::Audit(audit) => Box::pin(audit.run()).await,
     }
 }

@@ -24,7 +24,7 @@ struct Task {
 }
 
 /// THE list of work that comes round.
-const TASKS: [Task; 4] = [
+const TASKS: [Task; 5] = [
     PROOF,
     Task {
         name: "guess_budget",
@@ -47,6 +47,12 @@ const TASKS: [Task; 4] = [
         every: Duration::from_secs(1),
         due: Some(|app| Box::pin(seal::due(app))),
         work: |app| Box::pin(seal::turn(app)),
+    },
+    Task {
+        name: "signing_keys",
+        every: Duration::from_mins(10),
+        due: None,
+        work: |app| Box::pin(super::key_care::tend(app)),
     },
 ];
 

@@ -1,5 +1,6 @@
 //! Work that was decided in a transaction and happens after it: one worker per lane, so that no lane waits for another.
 
+mod key_care;
 mod leased;
 mod mail;
 mod seal;

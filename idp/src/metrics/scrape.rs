@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use flows::{overview::Overview, proof};
+use flows::{overview::Overview, proof, signing_keys::State};
 use tokio::time::timeout;
 
 use super::{Metrics, label};
@@ -92,10 +92,11 @@ impl Metrics {
         }
         families.guesses.set(number(overview.guesses.spent));
         families.guesses_limit.set(number(overview.guesses.limit));
-        for key in &overview.keys {
+        for key in overview.keys.iter().filter(|key| key.state != State::Ended) {
+            let Some(published) = key.published_from else { continue };
             let text = |text: &str| Cow::Owned(text.to_owned());
-            let labels = [("kid", text(&key.id)), ("algorithm", text(&key.algorithm))];
-            let age = app.clock.now().since(key.created_at);
+            let labels = [("kid", text(&key.kid)), ("algorithm", text(&key.algorithm))];
+            let age = app.clock.now().since(published);
             families.key_age.get_or_create(&labels).set(age.as_secs_f64());
         }
         if let Some(check) = overview.checks.iter().find(|check| check.name == proof::CHECK) {

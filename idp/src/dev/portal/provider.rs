@@ -156,6 +156,7 @@ impl Provider {
         let asymmetric = [
             CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
             CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+            CoreJwsSigningAlgorithm::EdDsa,
         ];
         let verifier = self
             .client

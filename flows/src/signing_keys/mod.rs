@@ -1,0 +1,237 @@
+//! Signing keys: sealed in the database, read into a ring of parsed ones, and replaced without anybody noticing
+//! (decision 7).
+//!
+//! ```text
+//! made ─▶ waiting ────────────▶ signing ─▶ retired ────────────────────▶ ended ─────────────────▶ forgotten
+//!         published, so that    until the  published until the last      only its public half,
+//!         every cache has it    next one   token and cache are over      for hints
+//! compromised: the next one signs at once, and nothing is left of the others
+//! ```
+//!
+//! No state is stored: it follows from when a key signs and from when the next one does.
+
+mod rotate;
+mod tend;
+
+use std::time::Duration;
+
+use keys::{Algorithm, EndedKey, KeyRing, RingKey, RootKeys, SigningKey};
+use store::{
+    Sql, Timestamp,
+    signing_key::{EndedKeyRow, SigningKeyRow},
+};
+
+pub use rotate::{Replaced, Rotation, rotate};
+pub use tend::{Tended, tend};
+
+use crate::{Cx, Result, audit};
+
+/// How long clients may keep the key set: `max-age` of its answer.
+pub const MAX_AGE: Duration = Duration::from_mins(5);
+/// How long a key is published before it signs, and after its last token: until whoever keeps the key set has a new one, and
+/// as long again for replicas that have yet to read it, clocks that differ and caches that are slow.
+pub const IN_ADVANCE: Duration = Duration::from_mins(10);
+/// The most that `token.access` can be: tokens that were signed under another value of it still count.
+const LONGEST_TOKEN: Duration = Duration::from_hours(1);
+/// The most that `session.absolute` can be: so long an ID token may come back as a hint about a session that is still there.
+const LONGEST_SESSION: Duration = Duration::from_hours(30 * 24);
+
+/// What a key is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Published, and not signing yet.
+    Waiting,
+    /// Signing.
+    Signing,
+    /// Replaced, and still published.
+    Retired,
+    /// Not published any more.
+    Ended,
+}
+
+impl State {
+    /// For people and programs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Signing => "signing",
+            Self::Retired => "retired",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A key and what it is doing.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// `kid`.
+    pub kid: String,
+    /// Its algorithm.
+    pub algorithm: String,
+    /// What it is doing.
+    pub state: State,
+    /// From when it was published, where that is still known.
+    pub published_from: Option<Timestamp>,
+    /// From when it signs, where that is still known.
+    pub signs_from: Option<Timestamp>,
+    /// Until when it is published, once that is known.
+    pub published_until: Option<Timestamp>,
+}
+
+/// Makes the first key of each algorithm that has none.
+pub async fn ensure(cx: &Cx) -> Result<()> {
+    let present = rows(cx).await?;
+    for algorithm in Algorithm::ALL {
+        if present.iter().any(|row| row.algorithm == algorithm.as_str()) {
+            continue;
+        }
+        let row = make(cx, algorithm, cx.now)?;
+        cx.db
+            .write(async |tx| {
+                // Another replica that starts in the same moment may have been faster: then there is one.
+                if store::signing_key::insert(tx, &row, "").await? {
+                    added(cx, tx, &row).await?;
+                }
+                Ok::<_, crate::Error>(())
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+async fn rows(cx: &Cx) -> Result<Vec<SigningKeyRow>> {
+    let mut conn = cx.db.read().await?;
+    Ok(store::signing_key::all(&mut conn).await?)
+}
+
+/// Makes and seals a key; nothing is written.
+fn make(cx: &Cx, algorithm: Algorithm, signs_from: Timestamp) -> Result<SigningKeyRow> {
+    let kid = format!("{}-{}", algorithm.as_str().to_lowercase(), crate::cx::reference(&cx.rng));
+    let key = SigningKey::generate(kid.clone(), algorithm)?;
+    Ok(SigningKeyRow {
+        sealed: cx.root.seal(&cx.rng, &aad(&kid), &key.to_pkcs8()?)?,
+        id: kid,
+        algorithm: algorithm.to_string(),
+        created_at: cx.now,
+        signs_from,
+    })
+}
+
+async fn added(cx: &Cx, tx: &mut store::Tx, row: &SigningKeyRow) -> Result<()> {
+    let detail = serde_json::json!({ "kid": row.id, "algorithm": row.algorithm });
+    audit::record(cx, tx, audit::Entry::new(audit::Event::SigningKeyAdded).detail(detail)).await
+}
+
+/// Noun and row id: a sealed key opens only in its own place.
+fn aad(kid: &str) -> Vec<u8> {
+    format!("signing_keys/{kid}").into_bytes()
+}
+
+fn open(root: &RootKeys, row: &SigningKeyRow) -> Result<SigningKey> {
+    let pkcs8 = zeroize::Zeroizing::new(root.open(&aad(&row.id), &row.sealed)?);
+    Ok(SigningKey::from_pkcs8(row.id.clone(), row.algorithm.parse()?, &pkcs8)?)
+}
+
+/// Reads, opens and parses every key.
+pub async fn load(root: &RootKeys, sql: &mut impl Sql) -> Result<KeyRing> {
+    let mut keys = Vec::new();
+    for row in store::signing_key::all(sql).await? {
+        keys.push(RingKey { key: open(root, &row)?, signs_from: row.signs_from });
+    }
+    let mut ended = Vec::new();
+    for EndedKeyRow { id, algorithm, public, .. } in store::signing_key::ended(sql).await? {
+        ended.push(EndedKey { kid: id, algorithm: algorithm.parse()?, public });
+    }
+    Ok(KeyRing::new(keys, &ended)?)
+}
+
+/// Every key that is known, the published ones first, each algorithm in the order in which its keys sign.
+pub async fn list(cx: &Cx) -> Result<Vec<Listed>> {
+    let mut conn = cx.db.read().await?;
+    let published = store::signing_key::all(&mut conn).await?;
+    let ended = store::signing_key::ended(&mut conn).await?;
+    let mut listed: Vec<Listed> =
+        published.iter().map(|row| listed(row, &published, cx.now)).collect();
+    listed.sort_by(|a, b| (&a.algorithm, a.signs_from).cmp(&(&b.algorithm, b.signs_from)));
+    listed.extend(ended.into_iter().map(|row| Listed {
+        kid: row.id,
+        algorithm: row.algorithm,
+        state: State::Ended,
+        published_from: None,
+        signs_from: None,
+        published_until: Some(row.ended_at),
+    }));
+    Ok(listed)
+}
+
+fn listed(row: &SigningKeyRow, all: &[SigningKeyRow], now: Timestamp) -> Listed {
+    let next = next(row, all);
+    let is_first = !all.iter().any(|other| self::next(other, all).is_some_and(|n| n.id == row.id));
+    let state = match next {
+        Some(next) if next.signs_from <= now => State::Retired,
+        // The first signs whatever a clock says.
+        _ if row.signs_from <= now || is_first => State::Signing,
+        _ => State::Waiting,
+    };
+    Listed {
+        kid: row.id.clone(),
+        algorithm: row.algorithm.clone(),
+        state,
+        published_from: Some(row.created_at),
+        signs_from: Some(row.signs_from),
+        published_until: next.map(|next| end(next.signs_from)),
+    }
+}
+
+/// The key that signs after this one; `all` is in the order in which keys sign.
+fn next<'a>(row: &SigningKeyRow, all: &'a [SigningKeyRow]) -> Option<&'a SigningKeyRow> {
+    let later = |other: &&SigningKeyRow| {
+        other.algorithm == row.algorithm
+            && (other.signs_from, &other.id) > (row.signs_from, &row.id)
+    };
+    all.iter().find(later)
+}
+
+/// Until when a key is published whose successor signs from `replaced`: its last token expires, then caches do.
+fn end(replaced: Timestamp) -> Timestamp {
+    replaced.plus(LONGEST_TOKEN + IN_ADVANCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Setting, parse_duration};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
+
+    fn row(id: &str, signs_from: Timestamp) -> SigningKeyRow {
+        SigningKeyRow {
+            id: id.to_owned(),
+            algorithm: "ES256".to_owned(),
+            sealed: Vec::new(),
+            created_at: signs_from,
+            signs_from,
+        }
+    }
+
+    #[test]
+    fn the_longest_lives_are_those_of_the_settings() {
+        let most = |name| parse_duration(Setting::find(name).unwrap().most).unwrap();
+        assert_eq!(most("token.access"), LONGEST_TOKEN);
+        assert_eq!(most("session.absolute"), LONGEST_SESSION);
+    }
+
+    #[test]
+    fn a_state_follows_from_the_times() {
+        let all = [row("a", NOW), row("b", NOW.plus(IN_ADVANCE))];
+        let states = |at| all.each_ref().map(|row| listed(row, &all, at).state);
+        let late = NOW.minus(Duration::from_secs(2));
+        assert_eq!(states(late), [State::Signing, State::Waiting], "on a clock that is behind");
+        assert_eq!(states(NOW), [State::Signing, State::Waiting]);
+        assert_eq!(states(NOW.plus(IN_ADVANCE)), [State::Retired, State::Signing]);
+        let until = listed(&all[0], &all, NOW).published_until.unwrap();
+        assert_eq!(until.since(NOW), Duration::from_mins(10 + 60 + 10));
+        assert_eq!(listed(&all[1], &all, NOW).published_until, None);
+    }
+}

@@ -1,0 +1,85 @@
+//! What time does to signing keys: an old one is replaced, a replaced one ends, an ended one is forgotten. Every part is
+//! guarded by its own statement, so that two replicas that do it at once do it once.
+
+use keys::Algorithm;
+use serde_json::json;
+use store::signing_key::{EndedKeyRow, SigningKeyRow};
+
+use super::{LONGEST_SESSION, Replaced, Rotation, end, next, open, rotate, rows};
+use crate::{Cx, Result, audit};
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tended {
+    /// Keys that were published in the place of an old one.
+    pub published: Vec<String>,
+    /// Keys that are not published any more.
+    pub ended: Vec<String>,
+    /// Ended keys that no hint can name any more.
+    pub forgotten: u64,
+}
+
+/// Does what is due.
+pub async fn tend(cx: &Cx) -> Result<Tended> {
+    let mut tended = Tended::default();
+    let present = rows(cx).await?;
+    for algorithm in Algorithm::ALL {
+        if is_old(cx, algorithm, &present) {
+            let rotation = Rotation { algorithm, compromised: false, reason: "age" };
+            if let Replaced::By { kid, .. } = rotate(cx, rotation).await? {
+                tended.published.push(kid);
+            }
+        }
+    }
+    for row in &present {
+        let over = next(row, &present).is_some_and(|next| end(next.signs_from) <= cx.now);
+        if over && end_key(cx, row).await? {
+            tended.ended.push(row.id.clone());
+        }
+    }
+    tended.forgotten = forget(cx).await?;
+    Ok(tended)
+}
+
+/// Forgets keys that no hint can name any more. When there are none it costs a read and no write.
+async fn forget(cx: &Cx) -> Result<u64> {
+    let before = cx.now.minus(LONGEST_SESSION);
+    let mut conn = cx.db.read().await?;
+    let kept = store::signing_key::ended(&mut conn).await?;
+    drop(conn);
+    if kept.iter().all(|row| row.ended_at > before) {
+        return Ok(0);
+    }
+    Ok(cx.db.write(async |tx| store::signing_key::forget(tx, before).await).await?)
+}
+
+/// Whether the newest key of an algorithm is older than the setting wants.
+fn is_old(cx: &Cx, algorithm: Algorithm, present: &[SigningKeyRow]) -> bool {
+    let newest = present.iter().rfind(|row| row.algorithm == algorithm.as_str());
+    match (cx.settings.rotate_keys_after, newest) {
+        (Some(after), Some(newest)) => cx.now.since(newest.created_at) >= after,
+        _ => false,
+    }
+}
+
+/// Takes a key out of publication: its public half is kept for hints, its private one is gone.
+async fn end_key(cx: &Cx, row: &SigningKeyRow) -> Result<bool> {
+    let ended = EndedKeyRow {
+        public: open(&cx.root, row)?.public_half(),
+        id: row.id.clone(),
+        algorithm: row.algorithm.clone(),
+        ended_at: cx.now,
+    };
+    cx.db
+        .write(async |tx| {
+            if !store::signing_key::remove(tx, &row.id).await? {
+                return Ok(false);
+            }
+            store::signing_key::keep_public(tx, &ended).await?;
+            let detail = json!({ "kid": row.id, "algorithm": row.algorithm });
+            let entry = audit::Entry::new(audit::Event::SigningKeyEnded).detail(detail);
+            audit::record(cx, tx, entry).await?;
+            Ok(true)
+        })
+        .await
+}
