@@ -18,7 +18,7 @@ const LEFT_OF: [(&str, &[&str]); 5] = [
 ];
 
 /// A library and the places that may name it.
-const NAMED_BY: [(&str, &[&str]); 18] = [
+const NAMED_BY: [(&str, &[&str]); 25] = [
     ("sqlx", &["store"]),
     ("redis", &["store"]),
     ("argon2", &["keys"]),
@@ -44,6 +44,8 @@ const NAMED_BY: [(&str, &[&str]); 18] = [
     ("tokio-rustls", &["idp/src/serve"]),
     ("x509-cert", &["idp/src/serve"]),
     ("rcgen", &["tests"]),
+    // `keys` signs and verifies with keys that are parsed once (decision 20).
+    ("jsonwebtoken", &[]),
 ];
 
 /// What a crate's Cargo.toml depends on, in any section.
@@ -156,6 +158,23 @@ fn a_library_is_a_dependency_of_its_crate_alone() {
         "one crate names a library; do it there, behind a function of ours (NAMED_BY in tests/it/architecture/crates.rs \
          says where):",
     );
+}
+
+#[test]
+fn a_dependency_is_named_by_its_crate() {
+    let mut findings = Vec::new();
+    for krate in CRATES {
+        for name in dependencies(&manifest(krate)) {
+            let used = sources()
+                .iter()
+                .filter(|source| source.krate() == krate)
+                .any(|source| !names(source, &name).is_empty());
+            if !used {
+                findings.push(format!("{krate}/Cargo.toml depends on {name}"));
+            }
+        }
+    }
+    assert_none(&findings, "no source names these dependencies; remove them:");
 }
 
 #[test]
