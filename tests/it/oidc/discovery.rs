@@ -24,7 +24,7 @@ async fn the_document_names_what_there_is() {
         ("response_modes_supported", &["query"]),
         ("grant_types_supported", &["authorization_code"]),
         ("subject_types_supported", &["public", "pairwise"]),
-        ("id_token_signing_alg_values_supported", &["RS256", "ES256"]),
+        ("id_token_signing_alg_values_supported", &["RS256", "ES256", "EdDSA"]),
         ("code_challenge_methods_supported", &["S256"]),
         (
             "token_endpoint_auth_methods_supported",
@@ -58,14 +58,37 @@ async fn the_document_names_what_there_is() {
 async fn keys_are_public_distinct_and_cacheable() {
     let app = TestApp::start(Engine::Sqlite).await;
     let answer = app.browser().get("/oauth2/jwks").await;
-    assert_eq!(answer.header("cache-control"), "public, max-age=300");
+    let keep = format!("public, max-age={}", flows::signing_keys::MAX_AGE.as_secs());
+    assert_eq!(answer.header("cache-control"), keep);
     let set = answer.json();
-    let keys = set["keys"].as_array().unwrap();
-    let mut kids: Vec<_> = keys.iter().map(|key| key["kid"].as_str().unwrap()).collect();
+    let published = set["keys"].as_array().unwrap();
+    let mut kids: Vec<_> = published.iter().map(|key| key["kid"].as_str().unwrap()).collect();
     kids.sort_unstable();
     kids.dedup();
-    assert_eq!(kids.len(), 2);
-    for key in keys {
+    assert_eq!(kids.len(), keys::Algorithm::ALL.len());
+    for key in published {
         assert!(["d", "p", "q", "k"].iter().all(|private| key.get(private).is_none()));
+    }
+}
+
+/// A client that has the key set asks whether it is still the same, of any replica.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_key_set_that_a_client_has_is_not_sent_again() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let other = app.replica().await;
+    let first = app.browser().get("/oauth2/jwks").await;
+    let tag = first.header("etag").to_owned();
+    assert!(tag.starts_with('"') && tag.len() > 40, "{tag}");
+    for browser in [app.browser(), app.browser_at(&other)] {
+        let ask = async |tag: &str| {
+            let headers = [("if-none-match", tag)];
+            browser.send(reqwest::Method::GET, "/oauth2/jwks", &headers, None).await
+        };
+        let same = ask(&format!("\"x\", W/{tag}")).await;
+        assert_eq!((same.status.as_u16(), same.body.as_str()), (304, ""));
+        assert_eq!(same.header("etag"), tag);
+        assert_eq!(same.header("cache-control"), first.header("cache-control"));
+        let another = ask("\"x\"").await;
+        assert_eq!((another.status.as_u16(), &another.body), (200, &first.body));
     }
 }

@@ -5,27 +5,68 @@ pub(super) mod logout;
 pub(super) mod token;
 pub(super) mod userinfo;
 
+use std::sync::LazyLock;
+
 use axum::{
     extract::State,
-    http::header,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use flows::signing_keys::MAX_AGE;
 
 use crate::app::App;
 
-/// How long clients may keep metadata and keys (decision 7 counts on it).
-const KEEP: &str = "public, max-age=300";
-
 /// `/.well-known/openid-configuration`, made once at the start.
 pub(super) async fn discovery(State(app): State<App>) -> Response {
-    json(app.metadata.clone(), "application/json")
+    let kind = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep())], app.metadata.clone())
+        .into_response()
 }
 
-/// The JWK Set (RFC 7517, section 5).
-pub(super) async fn jwks(State(app): State<App>) -> Response {
-    json(app.live.snapshot().ring.jwks().to_owned(), "application/jwk-set+json")
+/// The JWK Set (RFC 7517, section 5), or that it is still the one that the client has (RFC 9110, section 13.1.2).
+pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
+    let ring = app.live.snapshot().ring.clone();
+    let tag = format!("\"{}\"", ring.jwks().tag);
+    let kept = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let mut response = if kept.is_some_and(|kept| names(kept, &tag)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let kind = [(header::CONTENT_TYPE, "application/jwk-set+json")];
+        (kind, ring.jwks().text.clone()).into_response()
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, keep());
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
 }
 
-fn json(body: String, kind: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, KEEP)], body).into_response()
+/// How long clients may keep metadata and keys: decision 7 counts on it.
+fn keep() -> HeaderValue {
+    static KEEP: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
+        HeaderValue::try_from(format!("public, max-age={}", MAX_AGE.as_secs())).ok()
+    });
+    KEEP.clone().unwrap_or(HeaderValue::from_static("no-cache"))
+}
+
+/// Whether `If-None-Match` names a tag, by the weak comparison that it asks for.
+fn names(kept: &str, tag: &str) -> bool {
+    kept.split(',')
+        .map(str::trim)
+        .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn tags_are_compared_weakly() {
+        for kept in ["\"a\"", "\"b\", W/\"a\"", "*", " \"a\" "] {
+            assert!(names(kept, "\"a\""), "{kept}");
+        }
+        for kept in ["", "a", "\"b\"", "\"aa\"", "W/a"] {
+            assert!(!names(kept, "\"a\""), "{kept}");
+        }
+    }
 }
