@@ -76,6 +76,10 @@ events! {
     SigningKeyRotated = "key.rotated";
     /// A signing key is no longer published.
     SigningKeyEnded = "key.ended";
+    /// A root key became the current one.
+    RootKeyCurrent = "root_key.current";
+    /// What was sealed with an older root key was sealed with the current one.
+    RootKeyResealed = "root_key.resealed";
     /// Staff had every known device of a person forgotten.
     DevicesForgotten = "user.devices_forgotten";
     /// More codes were wrong on the whole site than its budget; one row an hour.

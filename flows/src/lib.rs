@@ -27,6 +27,7 @@ pub mod overview;
 pub mod proof;
 pub mod request;
 pub mod retention;
+pub mod root_keys;
 mod session;
 pub mod settings;
 mod sign_in;

@@ -105,7 +105,8 @@ impl Deref for App {
 
 impl App {
     /// Makes signing keys if there are none, and reads what is kept in memory.
-    pub async fn start(build: Build) -> Result<Self, flows::Error> {
+    pub async fn start(mut build: Build) -> Result<Self, flows::Error> {
+        flows::root_keys::adopt(&mut build.root, &mut build.db.read().await?).await?;
         let root = Arc::new(build.root);
         let hasher = Hasher::new(build.hashing, root.clone(), build.rng.clone());
         let issuer_text: Arc<str> = build.issuer.as_str().into();
@@ -131,6 +132,7 @@ impl App {
             jobs: Wake::default(),
             leaving: AtomicBool::new(false),
         }));
+        flows::root_keys::ensure(&app.system_cx("start")).await?;
         flows::signing_keys::ensure(&app.system_cx("start")).await?;
         app.live.refresh(&app.db, &app.root).await?;
         Ok(app)

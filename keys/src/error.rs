@@ -6,8 +6,17 @@ use crate::{PasswordError, TokenRefused};
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// A value was made under a root key that is not configured (any more).
-    #[error("the root key {0} is not configured; add it to keys.root_file")]
+    #[error(
+        "the root key {0} is needed and not configured: put its id and file into keys.root_file, behind the current one, \
+         until `idp key root` says that it may go"
+    )]
     UnknownRootKey(String),
+    /// A configured root key is not the one that had its id before.
+    #[error(
+        "the file of the root key {0} in keys.root_file holds another key than the one that this database was made with: \
+         put the right file back, or give the new key an id of its own"
+    )]
+    AnotherRootKey(String),
     /// A root key cannot be used.
     #[error("the root key {id} {why}")]
     BadRootKey {

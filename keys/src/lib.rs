@@ -4,6 +4,7 @@
 //! One rule: a secret has a type that prints nothing, and only its hash or its sealed form leaves for `store`.
 
 pub mod blocklist;
+mod carried;
 mod device;
 mod email_code;
 mod error;
@@ -24,7 +25,7 @@ pub use device::DeviceToken;
 pub use email_code::EmailCode;
 pub use error::KeyError;
 pub use gate::Guest;
-pub use hasher::{Busy, Hasher, HasherConfig, Slot};
+pub use hasher::{Busy, Hasher, HasherConfig, Slot, Verified};
 pub use hasher_load::{HasherHistory, HasherLoad};
 pub use jwt::{Expected, TokenRefused, TokenType};
 pub use password::{Password, PasswordError, PasswordHash};

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use crate::{KeyError, Rng, RootKeys, root::Pepper};
+use crate::{KeyError, Rng, RootKeys, carried::Pepper};
 
 /// Most code points of a password.
 const MOST: usize = 128;
@@ -139,6 +139,14 @@ pub(crate) fn verify(
     Ok(output.ct_eq(expected.as_bytes()).into())
 }
 
+/// Whether a stored hash was made as one would be made now: under the current root key, at the present cost.
+pub(crate) fn is_current(root: &RootKeys, stored: &PasswordHash) -> Result<bool, KeyError> {
+    let phc =
+        phc::PasswordHash::new(&stored.0).map_err(|_| KeyError::StoredHash("not in PHC form"))?;
+    let params = Params::try_from(&phc).map_err(|_| KeyError::StoredHash("parameters"))?;
+    Ok(params == self::params(root.pepper())?)
+}
+
 fn compute(
     pepper: &Pepper,
     params: &Params,
@@ -192,6 +200,17 @@ mod tests {
         assert!(check(&root(1), "a\u{304} ra\u{304}kau pounamu").unwrap());
         assert!(!check(&root(1), "ā rākau pounamu ").unwrap());
         assert!(check(&root(2), "ā rākau pounamu").is_err());
+    }
+
+    #[test]
+    fn a_hash_under_an_older_root_key_is_right_and_not_current() {
+        let mut memory = Memory::default();
+        let old = hash(&root(1), &Rng::system(), &password("ā rākau"), &mut memory).unwrap();
+        let keys = [RootKey::parse("b", &[2; 32]).unwrap(), RootKey::parse("a", &[1; 32]).unwrap()];
+        let both = RootKeys::new(&keys).unwrap();
+        assert!(verify(&both, &password("ā rākau"), Some(&old), &mut memory).unwrap());
+        assert!(is_current(&root(1), &old).unwrap() && !is_current(&both, &old).unwrap());
+        assert!(old.as_str().contains(&both.hash_mark("a").unwrap()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The root key: 32 bytes outside the database, and what is derived from it by HKDF (RFC 5869), a label per purpose.
 //!
 //! The first of the list is current, the others open what was made under them. Whatever is stored and keyed names its
-//! key.
+//! key. What cannot be made anew under the next one is carried over in the database ([`crate::carried`]).
 
 use std::fmt;
 
@@ -15,7 +15,9 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::{
-    EmailCode, KeyError, Rng, email_code,
+    EmailCode, KeyError, Rng,
+    carried::{Carried, Pepper},
+    email_code,
     seal::{SealKey, Sealed},
     trail::{self, Trail},
 };
@@ -61,6 +63,8 @@ pub struct RootKeys {
     /// Boxed: it is moved through the futures of a start, and its keys are large.
     current: Box<Derived>,
     older: Vec<Derived>,
+    /// Of every root key that has been current, the first one first.
+    carried: Vec<(String, Carried)>,
 }
 
 /// What one root key is used for.
@@ -68,19 +72,9 @@ struct Derived {
     id: String,
     seal: SealKey,
     email_code: hmac::Key,
-    lookup: hmac::Key,
     form: hmac::Key,
-    trail: hmac::Key,
     device: hmac::Key,
-    pepper: Pepper,
-}
-
-/// Argon2's secret input, under a name that is stored with each hash.
-#[derive(Clone)]
-pub(crate) struct Pepper {
-    /// Eight bytes that say which root key it came from: what the `keyid` parameter of a PHC string has room for.
-    pub(crate) id: [u8; 8],
-    pub(crate) secret: Zeroizing<[u8; 32]>,
+    carried: Carried,
 }
 
 impl RootKeys {
@@ -89,7 +83,43 @@ impl RootKeys {
         let mut derived =
             keys.iter().map(Derived::from_root).collect::<Result<Vec<_>, _>>()?.into_iter();
         let current = derived.next().ok_or(KeyError::NoRootKey)?;
-        Ok(Self { current: Box::new(current), older: derived.collect() })
+        Ok(Self { current: Box::new(current), older: derived.collect(), carried: Vec::new() })
+    }
+
+    /// What is to be carried over of the current key, to be sealed.
+    #[must_use]
+    pub fn to_carry(&self) -> Zeroizing<Vec<u8>> {
+        self.current.carried.to_bytes()
+    }
+
+    /// Takes over what a root key was used for that has been current; in the order in which they were.
+    ///
+    /// # Errors
+    /// [`KeyError::AnotherRootKey`] when a configured key of this id is not that one.
+    pub fn carry(&mut self, id: &str, bytes: &[u8]) -> Result<(), KeyError> {
+        let carried = Carried::from_bytes(bytes).ok_or(KeyError::Sealed)?;
+        let configured = self.all().find(|key| key.id == id);
+        if configured.is_some_and(|key| key.carried.pepper.id != carried.pepper.id) {
+            return Err(KeyError::AnotherRootKey(id.to_owned()));
+        }
+        self.carried.push((id.to_owned(), carried));
+        Ok(())
+    }
+
+    /// Ids of the configured keys, the current one first.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.all().map(|key| key.id.as_str())
+    }
+
+    /// Ids of the keys that have been current, the first one first.
+    pub fn carried_ids(&self) -> impl Iterator<Item = &str> {
+        self.carried.iter().map(|(id, _)| id.as_str())
+    }
+
+    /// What stands in each password hash that was made under a key, if that key is known.
+    #[must_use]
+    pub fn hash_mark(&self, id: &str) -> Option<String> {
+        self.carried_of(id).map(|known| known.pepper.mark())
     }
 
     /// Id of the current key.
@@ -101,6 +131,19 @@ impl RootKeys {
     /// Seals a value that is stored; `aad` is its table and row id.
     pub fn seal(&self, rng: &Rng, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, KeyError> {
         self.current.seal.seal(rng, &self.current.id, aad, plain)
+    }
+
+    /// How everything that is sealed with a key begins.
+    #[must_use]
+    pub fn seal_mark(id: &str) -> Vec<u8> {
+        let length = u8::try_from(id.len()).unwrap_or(u8::MAX);
+        std::iter::once(length).chain(id.bytes()).collect()
+    }
+
+    /// Which key a value is sealed with.
+    #[must_use]
+    pub fn sealed_with(sealed: &[u8]) -> Option<&str> {
+        Sealed::parse(sealed).map(|sealed| sealed.id)
     }
 
     /// Opens what [`RootKeys::seal`] made for the same place.
@@ -142,12 +185,12 @@ impl RootKeys {
         Ok(email_code::guess_tag(&self.by_id(key_id)?.email_code, challenge.uuid(), guess))
     }
 
-    /// The key of a person's counters, from the canonical address, known or not.
+    /// The key of a person's counters, from the canonical address, known or not. It is that of the first root key, whatever
+    /// became of its file: counters go on, and replicas that have yet to get a new key count with those that have it.
     #[must_use]
     pub fn lookup(&self, canonical: &str) -> [u8; 32] {
-        let mut key = [0; 32];
-        key.copy_from_slice(hmac::sign(&self.current.lookup, canonical.as_bytes()).as_ref());
-        key
+        let first = self.carried.first().map_or(&self.current.carried, |(_, carried)| carried);
+        first.lookup(canonical)
     }
 
     /// The token of a form: of this browser, this attempt and this step (decision 13).
@@ -178,7 +221,9 @@ impl RootKeys {
         kind: Trail,
         fields: &[Option<&[u8]>],
     ) -> Result<[u8; 32], KeyError> {
-        Ok(trail::mac(&self.by_id(key_id)?.trail, kind, fields))
+        let carried = self.carried_of(key_id);
+        let known = carried.ok_or_else(|| KeyError::UnknownRootKey(key_id.to_owned()))?;
+        Ok(trail::mac(&known.trail_key(), kind, fields))
     }
 
     /// The mark of a known device's value: of this value and this canonical address.
@@ -193,16 +238,26 @@ impl RootKeys {
     }
 
     /// The pepper of new password hashes.
-    pub(crate) fn pepper(&self) -> &Pepper {
-        &self.current.pepper
+    pub(crate) const fn pepper(&self) -> &Pepper {
+        &self.current.carried.pepper
     }
 
     /// The pepper that a stored hash names.
     pub(crate) fn pepper_of(&self, id: &[u8]) -> Result<&Pepper, KeyError> {
-        self.all()
-            .map(|key| &key.pepper)
+        let configured = self.all().map(|key| &key.carried);
+        let carried = self.carried.iter().map(|(_, carried)| carried);
+        configured
+            .chain(carried)
+            .map(|known| &known.pepper)
             .find(|pepper| pepper.id == id)
             .ok_or(KeyError::StoredHash("its pepper is of a root key that is not configured"))
+    }
+
+    /// What is known of a key, whether it is still configured or not.
+    fn carried_of(&self, id: &str) -> Option<&Carried> {
+        let configured = self.all().find(|key| key.id == id).map(|key| &key.carried);
+        let carried = || self.carried.iter().find(|(name, _)| name == id).map(|(_, known)| known);
+        configured.or_else(carried)
     }
 
     fn by_id(&self, id: &str) -> Result<&Derived, KeyError> {
@@ -231,13 +286,15 @@ impl Derived {
             id: root.id.clone(),
             seal: SealKey::new(&*derive.key(b"seal/v1")?)?,
             email_code: mac(b"email-code/v1")?,
-            lookup: mac(b"lookup/v1")?,
             form: mac(b"form/v1")?,
-            trail: mac(b"audit-trail/v1")?,
             device: mac(b"device/v1")?,
-            pepper: Pepper {
-                id: *derive.key(b"password-pepper-id/v1")?,
-                secret: derive.key(b"password-pepper/v1")?,
+            carried: Carried {
+                pepper: Pepper {
+                    id: *derive.key(b"password-pepper-id/v1")?,
+                    secret: derive.key(b"password-pepper/v1")?,
+                },
+                lookup: derive.key(b"lookup/v1")?,
+                trail: derive.key(b"audit-trail/v1")?,
             },
         })
     }
@@ -320,6 +377,32 @@ mod tests {
             assert!(!keys.form_token_ok(&token, browser, attempt, step));
         }
         assert!(!keys.form_token_ok("", &one, "x", "password"));
+    }
+
+    /// In three rollouts, as an operator does it.
+    #[test]
+    fn what_is_carried_outlives_its_file() {
+        let old = keys(&[("a", 1)]);
+        let carried = old.to_carry();
+        for ids in [&[("a", 1), ("b", 2)][..], &[("b", 2), ("a", 1)], &[("b", 2)]] {
+            let mut next = keys(ids);
+            next.carry("a", &carried).unwrap();
+            assert_eq!(next.lookup("mere@example.org"), old.lookup("mere@example.org"));
+            assert!(next.pepper_of(&old.pepper().id).is_ok());
+            assert_eq!(next.hash_mark("a"), old.hash_mark("a"));
+        }
+        assert!(keys(&[("b", 2)]).pepper_of(&old.pepper().id).is_err());
+        let another = keys(&[("a", 3)]).carry("a", &carried).unwrap_err();
+        assert!(matches!(another, KeyError::AnotherRootKey(id) if id == "a"));
+        assert!(keys(&[("a", 1)]).carry("a", b"short").is_err());
+    }
+
+    #[test]
+    fn a_mark_tells_the_key_of_a_sealed_value() {
+        let sealed = keys(&[("2026a", 1)]).seal(&Rng::system(), b"x", b"secret").unwrap();
+        assert_eq!(RootKeys::sealed_with(&sealed), Some("2026a"));
+        assert!(sealed.starts_with(&RootKeys::seal_mark("2026a")));
+        assert!(!sealed.starts_with(&RootKeys::seal_mark("2026")));
     }
 
     #[test]

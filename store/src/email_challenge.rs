@@ -228,3 +228,14 @@ pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u
         .exec()
         .await
 }
+
+/// How many challenges since a time are of a root key. It reads every challenge: for a command, not for a request.
+pub async fn count_of_root(sql: &mut impl Sql, key_id: &str, since: Timestamp) -> Result<i64> {
+    let (count,): (i64,) = sql
+        .q("SELECT COUNT(*) FROM email_challenges WHERE key_id = $1 AND first_issued_at > $2")
+        .bind(key_id)
+        .bind(since)
+        .one()
+        .await?;
+    Ok(count)
+}

@@ -22,6 +22,8 @@ pub mod job;
 pub mod lease;
 pub mod password;
 pub mod revision;
+pub mod root_key;
+pub mod sealed;
 pub mod session;
 pub mod setting;
 pub mod sign_in;

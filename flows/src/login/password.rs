@@ -4,7 +4,7 @@
 //! person is compared with a dummy, and counters are keyed by an HMAC of the address, not by a row. Only a browser that
 //! claims to be a known device of the typed address costs a statement more, and nobody but its owner has such a claim.
 
-use keys::{Guest, Password, PasswordHash, Slot};
+use keys::{Guest, Password, PasswordHash, Slot, Verified};
 use store::{Timestamp, Tx, throttle::Kind, user::UserWithPassword};
 
 use super::{
@@ -120,8 +120,8 @@ async fn admitted(
         Some(password) => (password, stored),
         None => (Password::parse("").map_err(keys::KeyError::from)?, None),
     };
-    let right = slot.verify(password, stored).await?;
-    let judged = Judged { email, known: known.as_ref(), right };
+    let verified = slot.verify_and_renew(password, stored).await?;
+    let judged = Judged { email, known: known.as_ref(), verified: &verified };
     let outcome = judge(cx, visit, &attempt, judged).await;
     let answer = or_show(attempt.id(), outcome)?;
     let was_wrong = matches!(answer, Answer::Show(_, Some(Refusal::WrongPassword)));
@@ -132,7 +132,7 @@ async fn admitted(
 struct Judged<'a> {
     email: &'a EmailAddress,
     known: Option<&'a UserWithPassword>,
-    right: bool,
+    verified: &'a Verified,
 }
 
 async fn judge(cx: &Cx, visit: &Visit, attempt: &Attempt, judged: Judged<'_>) -> Result<Answer> {
@@ -142,12 +142,21 @@ async fn judge(cx: &Cx, visit: &Visit, attempt: &Attempt, judged: Judged<'_>) ->
             let verdict = charge(cx, tx, visit, judged).await?;
             if let PasswordVerdict::Right(first) = verdict {
                 work.about = Some(first.user);
+                renew(tx, first, judged.verified).await?;
             }
             record(cx, tx, judged, &work.request.client_id, verdict).await?;
             let input = Input::Password(PasswordChecked { verdict });
             apply::run(&work, tx, attempt.state(), input).await
         })
         .await
+}
+
+/// Keeps the new hash of a right password whose stored one is out of date.
+async fn renew(tx: &mut Tx, first: First, verified: &Verified) -> Result<()> {
+    if let Some(hash) = &verified.renewed {
+        store::password::renew(tx, first.user, hash.as_str(), first.password_version).await?;
+    }
+    Ok(())
 }
 
 /// Spends the try. A verdict whose try cannot be spent is thrown away, so that guesses sent at once win nothing.
@@ -162,7 +171,7 @@ async fn charge(
         Some(user) => Guesser::of(cx, tx, visit, user).await?,
         None => Guesser::stranger(cx, judged.email.canonical()),
     };
-    let right = judged.known.filter(|_| judged.right);
+    let right = judged.known.filter(|_| judged.verified.right);
     // A right one is refunded, so it spends nothing: but it, too, finds no wait running.
     let tally = match guesser.spend(cx, tx, Kind::Password, right.is_none()).await? {
         Spent::Try(tally) => tally,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{
     Done, Failed,
     client::IdTokenAlg,
+    key_root,
     place::{Place, Where},
     print,
 };
@@ -18,7 +19,7 @@ use crate::clock::{Clock, rfc3339};
 /// A key that is published by a clock that is further off than this could sign before every client knows it.
 const MOST_SKEW: Duration = Duration::from_secs(2);
 
-/// List and replace signing keys.
+/// List and replace signing keys, and the root key that seals them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Key {
     /// List signing keys: what each is doing, from when and until when. The public side only.
@@ -31,6 +32,22 @@ pub(super) enum Key {
     },
     /// Publish new signing keys, which sign in ten minutes, when every client knows them.
     Rotate(Rotate),
+    /// Show the root keys, and what still needs which.
+    Root {
+        #[command(flatten)]
+        at: Where,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Seal again with the current root key what an older one seals. It may be stopped and goes on where it was.
+    Reseal {
+        #[command(flatten)]
+        at: Where,
+        /// Print JSON: a line for each batch, then what still needs which.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// A rotation.
@@ -57,6 +74,8 @@ impl Key {
         match self {
             Self::List { at, json } => list(&at, json).await,
             Self::Rotate(rotate) => rotate.run().await,
+            Self::Root { at, json } => key_root::root(&at, json).await,
+            Self::Reseal { at, json } => key_root::reseal(&at, json).await,
         }
     }
 }

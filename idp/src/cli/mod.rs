@@ -9,6 +9,7 @@ mod client;
 mod dev;
 mod doctor;
 mod key;
+mod key_root;
 mod migrate;
 mod place;
 mod print;
@@ -56,7 +57,7 @@ enum Command {
     /// Read and change live settings. A change reaches every replica within two seconds.
     #[command(subcommand)]
     Setting(setting::Setting),
-    /// List and replace signing keys.
+    /// List and replace signing keys, and the root key that seals them.
     #[command(subcommand)]
     Key(key::Key),
     /// Verify and export the audit trail.

@@ -35,7 +35,7 @@ pub(super) struct Where {
 /// What a command works with.
 pub(super) struct Place {
     pub(super) db: Db,
-    root: Arc<RootKeys>,
+    root: RootKeys,
     issuer: String,
     hashing: HasherConfig,
 }
@@ -77,21 +77,23 @@ impl Place {
         issuer: String,
         hashing: &HashingConfig,
     ) -> Result<Self, Failed> {
-        let root = Arc::new(root_keys(keys)?);
+        let root = root_keys(keys)?;
         let db = open_database(database).await?;
         Ok(Self { db, root, issuer, hashing: hashing.pool() })
     }
 
     /// The context of one command. Who acts is the user of this machine's account.
-    pub(super) async fn cx(&self) -> Result<Cx, Failed> {
+    pub(super) async fn cx(mut self) -> Result<Cx, Failed> {
         let rng = Rng::system();
-        let snapshot = Live::load(&self.db, &self.root).await?.snapshot();
+        flows::root_keys::adopt(&mut self.root, &mut self.db.read().await?).await?;
+        let root = Arc::new(self.root);
+        let snapshot = Live::load(&self.db, &root).await?.snapshot();
         Ok(Cx {
             db: self.db.clone(),
             now: Clock::system().now(),
-            root: self.root.clone(),
+            root: root.clone(),
             ring: snapshot.ring.clone(),
-            hasher: Hasher::new(self.hashing, self.root.clone(), rng.clone()),
+            hasher: Hasher::new(self.hashing, root, rng.clone()),
             settings: snapshot.settings.clone(),
             clients: snapshot.clients.clone(),
             wrong_codes: 0,

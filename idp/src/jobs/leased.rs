@@ -24,7 +24,7 @@ struct Task {
 }
 
 /// THE list of work that comes round.
-const TASKS: [Task; 5] = [
+const TASKS: [Task; 6] = [
     PROOF,
     Task {
         name: "guess_budget",
@@ -53,6 +53,12 @@ const TASKS: [Task; 5] = [
         every: Duration::from_mins(10),
         due: None,
         work: |app| Box::pin(super::key_care::tend(app)),
+    },
+    Task {
+        name: "root_keys",
+        every: Duration::from_mins(10),
+        due: None,
+        work: |app| Box::pin(super::key_care::reseal(app)),
     },
 ];
 

@@ -3,7 +3,7 @@
 use super::{
     assert_none,
     functions::{around, functions},
-    source::{Source, sources},
+    source::{Source, source, sources},
 };
 
 /// How a statement begins.
@@ -121,6 +121,38 @@ fn columns_are_named() {
         }
     }
     assert_none(&findings, "name each column, so that a table may grow under a running replica:");
+}
+
+/// What is sealed and not on the list would keep an old root key for ever.
+#[test]
+fn every_sealed_column_is_sealed_again() {
+    let folder = vestibule_tests::root().join("migrations");
+    let list = &source("store/src/sealed.rs").literals;
+    let listed = |start: &str| list.iter().filter(|l| l.text.contains(start)).count();
+    let mut tables = 0;
+    let mut findings = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let text = std::fs::read_to_string(entry.expect("an entry").path()).expect("text");
+        for table in text.split("CREATE TABLE ").skip(1) {
+            let (name, rest) = table.split_once(" (").expect("a name");
+            let columns = rest.split(");").next().unwrap_or_default();
+            if !columns.lines().any(|line| line.trim_start().starts_with("sealed ")) {
+                continue;
+            }
+            tables += 1;
+            let places = [
+                format!("'{name}' AS home"),
+                format!("UPDATE {name} SET"),
+                format!("FROM {name} WHERE"),
+            ];
+            findings.extend(places.into_iter().filter(|place| listed(place) == 0));
+        }
+    }
+    assert!(tables >= 3, "{tables} tables were found; correct this test's way of finding them");
+    assert_none(
+        &findings,
+        "a table with a column `sealed` joins the statements of store/src/sealed.rs:",
+    );
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod algorithms;
 mod commands;
+mod lost;
+mod root;
 mod rotation;
 
 use openidconnect::{

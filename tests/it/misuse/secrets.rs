@@ -88,7 +88,9 @@ async fn the_database_alone_holds_no_code_password_cookie_or_token() {
     // Six digits may stand in any number; as text of its own the code stands nowhere.
     assert!(!holds(&format!("\"{code}\"")) && !holds(&format!(" {code} ")));
     // Another root key opens nothing of it.
-    let foreign = keys::RootKeys::new(&[keys::RootKey::parse("test", &[8; 32]).unwrap()]).unwrap();
+    let mut foreign =
+        keys::RootKeys::new(&[keys::RootKey::parse("test", &[8; 32]).unwrap()]).unwrap();
     let mut conn = app.sql().read().await.unwrap();
     assert!(flows::signing_keys::load(&foreign, &mut conn).await.is_err());
+    assert!(flows::root_keys::adopt(&mut foreign, &mut conn).await.is_err());
 }

@@ -1,0 +1,202 @@
+//! Root keys replace each other without anybody noticing.
+//!
+//! ```text
+//! [old] ─▶ [old, new] ─▶ [new, old] ─────────────────────────────▶ [new]
+//!          opens both    makes under new, opens both; seals again
+//!                        what is sealed with old, a batch at a time
+//! ```
+//!
+//! What is sealed is sealed again. What cannot be made anew is carried over: sealed in the database, it outlives the file of
+//! its root key. Codes and pages name their key and are over in a day.
+
+use std::time::Duration;
+
+use keys::{KeyError, RootKeys};
+use serde_json::json;
+use store::{Sql, Timestamp, root_key::RootKeyRow, sealed::SealedRow};
+
+use crate::{Cx, Result, audit};
+
+/// Values of one batch, which is one short transaction.
+pub const BATCH: i64 = 100;
+/// As long as a page can be posted.
+const PAGES: Duration = Duration::from_hours(24);
+/// As long as a code is compared with what is typed: twice the longest window, and two hours to say why it fails.
+const CODES: Duration = Duration::from_hours(4);
+
+/// Takes over what was carried. A root key that something needs and that is not there, or is another one, is an error: the
+/// start fails, before anybody is refused.
+pub async fn adopt(root: &mut RootKeys, sql: &mut impl Sql) -> Result<()> {
+    for row in store::root_key::all(sql).await? {
+        let opened =
+            root.open(&aad("root_keys", &row.id), &row.sealed).map_err(|error| {
+                match (error, RootKeys::sealed_with(&row.sealed)) {
+                    (KeyError::Sealed, Some(id)) => KeyError::AnotherRootKey(id.to_owned()),
+                    (error, _) => error,
+                }
+            })?;
+        root.carry(&row.id, &zeroize::Zeroizing::new(opened))?;
+    }
+    Ok(())
+}
+
+/// Notes that the first key of the list is current, and carries over what must outlive its file.
+pub async fn ensure(cx: &Cx) -> Result<()> {
+    let id = cx.root.current_id();
+    let mut conn = cx.db.read().await?;
+    let known = store::root_key::all(&mut conn).await?;
+    drop(conn);
+    if known.iter().any(|row| row.id == id) {
+        return Ok(());
+    }
+    let sealed = cx.root.seal(&cx.rng, &aad("root_keys", id), &cx.root.to_carry())?;
+    let row = RootKeyRow { id: id.to_owned(), since: cx.now, sealed };
+    cx.db
+        .write(async |tx| {
+            if store::root_key::insert(tx, &row).await? {
+                let detail = json!({ "root_key": row.id });
+                let entry = audit::Entry::new(audit::Event::RootKeyCurrent).detail(detail);
+                audit::record(cx, tx, entry).await?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// What a value is sealed for. A signing key is the same noun in both its tables.
+fn aad(home: &str, id: &str) -> Vec<u8> {
+    let noun = if home == "token_keys" { "signing_keys" } else { home };
+    format!("{noun}/{id}").into_bytes()
+}
+
+/// Why nothing is sealed again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the root key {current} was replaced by {newest}: put {newest} first in keys.root_file on every replica (to go back for \
+     good, make a third key)"
+)]
+pub struct Superseded {
+    /// The first key of this configuration.
+    pub current: String,
+    /// The key that became current last.
+    pub newest: String,
+}
+
+/// Seals again what is sealed with an older root key, and tells after each batch how many values it has done. It may be
+/// stopped at any moment and goes on where it was: what is done names the current key.
+pub async fn reseal(
+    cx: &Cx,
+    batch: i64,
+    mut told: impl FnMut(u64),
+) -> Result<Result<u64, Superseded>> {
+    if let Some(superseded) = superseded(cx).await? {
+        return Ok(Err(superseded));
+    }
+    let mark = RootKeys::seal_mark(cx.root.current_id());
+    let mut all = 0;
+    loop {
+        let mut conn = cx.db.read().await?;
+        let rows = store::sealed::outdated(&mut conn, &mark, batch).await?;
+        drop(conn);
+        if rows.is_empty() {
+            break;
+        }
+        all += reseal_batch(cx, &rows).await?;
+        told(all);
+    }
+    Ok(Ok(all))
+}
+
+async fn reseal_batch(cx: &Cx, rows: &[SealedRow]) -> Result<u64> {
+    let mut again = Vec::with_capacity(rows.len());
+    for row in rows {
+        let aad = aad(&row.home, &row.id);
+        let opened = zeroize::Zeroizing::new(cx.root.open(&aad, &row.sealed)?);
+        again.push((row, cx.root.seal(&cx.rng, &aad, &opened)?));
+    }
+    cx.db
+        .write(async |tx| {
+            let mut done = 0;
+            for (row, sealed) in &again {
+                done += u64::from(store::sealed::replace(tx, row, sealed).await?);
+            }
+            let detail = json!({ "root_key": cx.root.current_id(), "values": done });
+            let entry = audit::Entry::new(audit::Event::RootKeyResealed).detail(detail);
+            audit::record(cx, tx, entry).await?;
+            Ok(done)
+        })
+        .await
+}
+
+/// A replica that has yet to get the new key as its first one must not seal with the old one again.
+async fn superseded(cx: &Cx) -> Result<Option<Superseded>> {
+    let mut conn = cx.db.read().await?;
+    let newest = store::root_key::all(&mut conn).await?.pop();
+    let current = cx.root.current_id();
+    Ok(newest
+        .filter(|newest| newest.id != current)
+        .map(|newest| Superseded { current: current.to_owned(), newest: newest.id }))
+}
+
+/// A root key, and what needs it.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Its id.
+    pub id: String,
+    /// Whether it is the first of this configuration.
+    pub current: bool,
+    /// Whether it is configured at all.
+    pub configured: bool,
+    /// When it became current, if it ever did.
+    pub since: Option<Timestamp>,
+    /// Values that are sealed with it.
+    pub sealed: i64,
+    /// Mailed codes of the last hours that are made with it.
+    pub codes: i64,
+    /// Password hashes that are made with it. Each is made anew when its owner signs in.
+    pub passwords: i64,
+    /// Whether those hashes need its file: not, once its part in them is carried over.
+    pub passwords_need_it: bool,
+    /// From when its file may go; none while it is current, yet to become so, or needed.
+    pub removable_from: Option<Timestamp>,
+}
+
+/// Every root key that is configured or has been current. It reads whole tables: for a command.
+pub async fn report(cx: &Cx) -> Result<Vec<Status>> {
+    let mut conn = cx.db.read().await?;
+    let rows = store::root_key::all(&mut conn).await?;
+    let mut ids: Vec<&str> = cx.root.ids().collect();
+    ids.extend(
+        rows.iter().map(|row| row.id.as_str()).filter(|id| !cx.root.ids().any(|c| c == *id)),
+    );
+    let mut report = Vec::with_capacity(ids.len());
+    for id in ids {
+        report.push(status(cx, &mut conn, &rows, id).await?);
+    }
+    Ok(report)
+}
+
+async fn status(cx: &Cx, sql: &mut impl Sql, rows: &[RootKeyRow], id: &str) -> Result<Status> {
+    let since = |id: &str| rows.iter().find(|row| row.id == id).map(|row| row.since);
+    let passwords = match cx.root.hash_mark(id) {
+        Some(mark) => store::password::count_with(sql, &mark).await?,
+        None => 0,
+    };
+    let mut status = Status {
+        id: id.to_owned(),
+        current: id == cx.root.current_id(),
+        configured: cx.root.ids().any(|configured| configured == id),
+        since: since(id),
+        sealed: store::sealed::count(sql, &RootKeys::seal_mark(id)).await?,
+        codes: store::email_challenge::count_of_root(sql, id, cx.now.minus(CODES)).await?,
+        passwords,
+        passwords_need_it: passwords > 0 && since(id).is_none(),
+        removable_from: None,
+    };
+    let used = status.since.is_some() || status.sealed + status.codes + passwords > 0;
+    let needed = status.sealed + status.codes > 0 || status.passwords_need_it;
+    if status.configured && !status.current && used && !needed {
+        status.removable_from = since(cx.root.current_id()).map(|since| since.plus(PAGES));
+    }
+    Ok(status)
+}

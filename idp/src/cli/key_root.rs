@@ -1,0 +1,101 @@
+//! `idp key root` and `idp key reseal`: the root keys, and what needs which.
+
+use flows::{
+    Cx,
+    root_keys::{self, BATCH, Status},
+};
+use serde_json::{Value, json};
+
+use super::{Done, Failed, place::Where, print};
+use crate::clock::rfc3339;
+
+/// Shows every root key.
+pub(super) async fn root(at: &Where, json: bool) -> Done {
+    let cx = at.open().await?.cx().await?;
+    let report = root_keys::report(&cx).await?;
+    if json {
+        print::json(&report.iter().map(document).collect::<Value>());
+    } else {
+        told(&cx, &report);
+    }
+    Ok(())
+}
+
+/// Seals again what an older root key seals, and says what still needs which.
+pub(super) async fn reseal(at: &Where, json: bool) -> Done {
+    let cx = at.open().await?.cx().await?;
+    root_keys::ensure(&cx).await?;
+    let progress = |done: u64| {
+        if json {
+            print::json(&json!({ "resealed": done }));
+        } else {
+            print::line(&format!("{done} values are sealed again."));
+        }
+    };
+    let done = match root_keys::reseal(&cx, BATCH, progress).await? {
+        Ok(done) => done,
+        Err(superseded) => return Err(Failed::new(superseded.to_string())),
+    };
+    let report = root_keys::report(&cx).await?;
+    if json {
+        let roots: Vec<Value> = report.iter().map(document).collect();
+        print::json(&json!({ "resealed": done, "root_keys": roots }));
+    } else {
+        print::line(&format!("Done: {done} values were sealed again."));
+        told(&cx, &report);
+    }
+    Ok(())
+}
+
+fn document(status: &Status) -> Value {
+    json!({
+        "id": status.id, "current": status.current, "configured": status.configured,
+        "since": status.since.map(rfc3339), "sealed": status.sealed, "codes": status.codes,
+        "passwords": status.passwords, "passwords_need_it": status.passwords_need_it,
+        "removable_from": status.removable_from.map(rfc3339),
+    })
+}
+
+fn told(cx: &Cx, report: &[Status]) {
+    for status in report {
+        let Status { id, sealed, codes, passwords, .. } = status;
+        print::line(&format!(
+            "{id}: {}. {sealed} sealed values, {codes} codes, {passwords} password hashes.",
+            verdict(cx, status)
+        ));
+    }
+}
+
+fn verdict(cx: &Cx, status: &Status) -> String {
+    if status.current {
+        return "current".to_owned();
+    }
+    if !status.configured {
+        return "gone, and not needed".to_owned();
+    }
+    match status.removable_from {
+        Some(from) if from <= cx.now => "its file may go".to_owned(),
+        Some(from) => format!(
+            "its file may go from {}, when no page of before is open any more",
+            rfc3339(from)
+        ),
+        None if status.since.is_none() && status.sealed + status.codes + status.passwords == 0 => {
+            "not used yet".to_owned()
+        }
+        None => needed(status),
+    }
+}
+
+fn needed(status: &Status) -> String {
+    let mut by = Vec::new();
+    if status.sealed > 0 {
+        by.push("sealed values (run `idp key reseal`)");
+    }
+    if status.codes > 0 {
+        by.push("codes (over in a few hours)");
+    }
+    if status.passwords_need_it {
+        by.push("password hashes (each until its owner signs in)");
+    }
+    format!("still needed by {}", by.join(", "))
+}

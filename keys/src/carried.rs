@@ -1,0 +1,59 @@
+//! What must outlive the file of a root key, because it cannot be made anew under the next one: only its owner knows the
+//! password that a hash is of, a counter tells nobody's address, and a trail that was tagged anew would prove nothing. All are
+//! kept in the database, sealed with the current root key.
+
+use aws_lc_rs::hmac;
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use zeroize::Zeroizing;
+
+/// Argon2's secret input, under a name that is stored with each hash.
+#[derive(Clone)]
+pub(crate) struct Pepper {
+    /// Eight bytes that say which root key it came from: what the `keyid` parameter of a PHC string has room for.
+    pub(crate) id: [u8; 8],
+    pub(crate) secret: Zeroizing<[u8; 32]>,
+}
+
+impl Pepper {
+    /// How the PHC string of a hash names it.
+    pub(crate) fn mark(&self) -> String {
+        format!("keyid={}", BASE64_STANDARD_NO_PAD.encode(self.id))
+    }
+}
+
+/// What is carried over of one root key.
+pub(crate) struct Carried {
+    pub(crate) pepper: Pepper,
+    pub(crate) lookup: Zeroizing<[u8; 32]>,
+    pub(crate) trail: Zeroizing<[u8; 32]>,
+}
+
+impl Carried {
+    /// The key of a person's counters.
+    pub(crate) fn lookup(&self, canonical: &str) -> [u8; 32] {
+        let mut key = [0; 32];
+        let mac = hmac::Key::new(hmac::HMAC_SHA256, &*self.lookup);
+        key.copy_from_slice(hmac::sign(&mac, canonical.as_bytes()).as_ref());
+        key
+    }
+
+    /// The key of the audit trail.
+    pub(crate) fn trail_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &*self.trail)
+    }
+
+    /// Name of the pepper, pepper, key of counters, key of the trail.
+    pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let parts = [&self.pepper.id[..], &*self.pepper.secret, &*self.lookup, &*self.trail];
+        Zeroizing::new(parts.concat())
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (id, rest) = bytes.split_first_chunk::<8>()?;
+        let (secret, rest) = rest.split_first_chunk::<32>()?;
+        let (lookup, rest) = rest.split_first_chunk::<32>()?;
+        let trail: &[u8; 32] = rest.try_into().ok()?;
+        let pepper = Pepper { id: *id, secret: Zeroizing::new(*secret) };
+        Some(Self { pepper, lookup: Zeroizing::new(*lookup), trail: Zeroizing::new(*trail) })
+    }
+}

@@ -1,0 +1,33 @@
+//! Root keys that have been current, and what must outlive their files.
+
+use sqlx::FromRow;
+
+use crate::{Result, Sql, Timestamp};
+
+/// A root key's row.
+#[derive(Clone, Debug, FromRow)]
+pub struct RootKeyRow {
+    /// Its id in the configuration.
+    pub id: String,
+    /// When a replica first had it as the current one.
+    pub since: Timestamp,
+    /// What is carried over, sealed under table name and id.
+    pub sealed: Vec<u8>,
+}
+
+/// Every root key that has been current, the first one first.
+pub async fn all(sql: &mut impl Sql) -> Result<Vec<RootKeyRow>> {
+    sql.q("SELECT id, since, sealed FROM root_keys ORDER BY since, id").all().await
+}
+
+/// Notes that a root key is current; false when that was known.
+pub async fn insert(sql: &mut impl Sql, row: &RootKeyRow) -> Result<bool> {
+    let rows = sql
+        .q("INSERT INTO root_keys (id, since, sealed) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING")
+        .bind(&row.id)
+        .bind(row.since)
+        .bind(&row.sealed)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}

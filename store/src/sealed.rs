@@ -1,0 +1,75 @@
+//! Sealed values, wherever they are: what a new root key seals again.
+//!
+//! A value begins with the mark of its root key, so the rows themselves say how far it has come.
+
+use sqlx::FromRow;
+
+use crate::{Error, Result, Sql};
+
+/// A sealed value in its row.
+#[derive(Clone, Debug, FromRow)]
+pub struct SealedRow {
+    /// Its table.
+    pub home: String,
+    /// Its row.
+    pub id: String,
+    /// The value.
+    pub sealed: Vec<u8>,
+}
+
+/// Values of another mark than this, at most `limit`. THE list of tables with sealed values, together with [`replace`] and
+/// [`count`].
+pub async fn outdated(sql: &mut impl Sql, mark: &[u8], limit: i64) -> Result<Vec<SealedRow>> {
+    sql.q("SELECT 'root_keys' AS home, id, sealed FROM root_keys
+           WHERE substr(sealed, 1, CAST($2 AS INTEGER)) <> $1
+           UNION ALL
+           SELECT 'signing_keys' AS home, id, sealed FROM signing_keys
+           WHERE substr(sealed, 1, CAST($2 AS INTEGER)) <> $1
+           UNION ALL
+           SELECT 'token_keys' AS home, id, sealed FROM token_keys
+           WHERE substr(sealed, 1, CAST($2 AS INTEGER)) <> $1
+           LIMIT $3")
+        .bind(mark.to_vec())
+        .bind(length(mark))
+        .bind(limit)
+        .all()
+        .await
+}
+
+/// Puts a value that was sealed again into the place of the old one; false when that has gone or changed meanwhile.
+pub async fn replace(sql: &mut impl Sql, row: &SealedRow, again: &[u8]) -> Result<bool> {
+    let statement = match row.home.as_str() {
+        "root_keys" => sql.q("UPDATE root_keys SET sealed = $3 WHERE id = $1 AND sealed = $2"),
+        "signing_keys" => {
+            sql.q("UPDATE signing_keys SET sealed = $3 WHERE id = $1 AND sealed = $2")
+        }
+        "token_keys" => sql.q("UPDATE token_keys SET sealed = $3 WHERE id = $1 AND sealed = $2"),
+        _ => {
+            return Err(Error::Corrupt {
+                table: "sealed values",
+                column: "home",
+                id: row.id.clone(),
+                why: row.home.clone(),
+            });
+        }
+    };
+    let rows = statement.bind(&row.id).bind(&row.sealed).bind(again.to_vec()).exec().await?;
+    Ok(rows == 1)
+}
+
+/// How many values have a mark.
+pub async fn count(sql: &mut impl Sql, mark: &[u8]) -> Result<i64> {
+    let (count,): (i64,) = sql
+        .q("SELECT (SELECT COUNT(*) FROM root_keys WHERE substr(sealed, 1, CAST($2 AS INTEGER)) = $1)
+                 + (SELECT COUNT(*) FROM signing_keys WHERE substr(sealed, 1, CAST($2 AS INTEGER)) = $1)
+                 + (SELECT COUNT(*) FROM token_keys WHERE substr(sealed, 1, CAST($2 AS INTEGER)) = $1)")
+        .bind(mark.to_vec())
+        .bind(length(mark))
+        .one()
+        .await?;
+    Ok(count)
+}
+
+fn length(mark: &[u8]) -> i64 {
+    i64::try_from(mark.len()).unwrap_or(i64::MAX)
+}
