@@ -83,7 +83,7 @@ fn address(nth: usize) -> String {
 
 impl Ground {
     async fn start(engine: Engine, hashing: HasherConfig) -> Self {
-        let options = Options { proxies: vec!["127.0.0.0/8"], hashing };
+        let options = Options { proxies: vec!["127.0.0.0/8"], hashing, ..Options::default() };
         let app = Box::pin(TestApp::with(engine, options)).await;
         let (client, victim) = (app.client("portal").await, app.patient("Mere").await);
         let plain = app.browser();
