@@ -28,6 +28,17 @@ pub struct Visit {
     pub session: Option<TokenHash>,
     /// The values of known devices, of one account each.
     pub devices: Vec<DeviceToken>,
+    /// Who reads the answer, for the mails that it may cause.
+    pub reader: Reader,
+}
+
+/// Who reads a page, as far as a mail that the page asks for should know.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// The language of the page (BCP 47).
+    pub language: &'static str,
+    /// Browser and system, `Firefox/Windows`, if they are known ones; never a text that the browser sent.
+    pub asks_with: Option<String>,
 }
 
 /// What a sealed page was made for: a page made to ask for consent cannot be posted as anything else.

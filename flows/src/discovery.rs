@@ -3,8 +3,8 @@
 use keys::Algorithm;
 use openidconnect::{
     AdditionalProviderMetadata, AuthUrl, AuthenticationContextClass, EndSessionUrl, IssuerUrl,
-    JsonWebKeySetUrl, LogoutProviderMetadata, ProviderMetadata, ResponseTypes, Scope, TokenUrl,
-    UserInfoUrl,
+    JsonWebKeySetUrl, LanguageTag, LogoutProviderMetadata, ProviderMetadata, ResponseTypes, Scope,
+    TokenUrl, UserInfoUrl,
     core::{
         CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreGrantType,
         CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
@@ -56,7 +56,9 @@ pub mod path {
 }
 
 /// The metadata document, as JSON.
-pub fn metadata(issuer: &str) -> Result<String> {
+///
+/// `languages` are the tags (BCP 47) of the languages that pages speak.
+pub fn metadata(issuer: &str, languages: &[&str]) -> Result<String> {
     let at = |path: &str| format!("{issuer}{path}");
     let more = More {
         code_challenge_methods_supported: vec!["S256".to_owned()],
@@ -83,6 +85,8 @@ pub fn metadata(issuer: &str) -> Result<String> {
     )
     .set_token_endpoint(Some(TokenUrl::new(at(path::TOKEN)).map_err(bad)?))
     .set_userinfo_endpoint(Some(UserInfoUrl::new(at(path::USERINFO)).map_err(bad)?));
+    let languages = languages.iter().map(|tag| LanguageTag::new((*tag).to_owned())).collect();
+    let metadata = metadata.set_ui_locales_supported(Some(languages));
     Ok(serde_json::to_string(&optional(metadata))?)
 }
 

@@ -188,6 +188,8 @@ pub struct Notice {
     pub name: String,
     /// When it happened.
     pub happened_at: Timestamp,
+    /// The language in which the person last signed in (BCP 47).
+    pub language: Option<String>,
 }
 
 impl Letter {
@@ -210,6 +212,18 @@ impl Letter {
             Self::PasswordChanged(notice)
             | Self::ResetForced(notice)
             | Self::SomebodyTried(notice, _) => &notice.address,
+        }
+    }
+
+    /// The language that it is written in (BCP 47): a code's is that of the page that asked for it, so that mail and page
+    /// can be held against each other; a notice's is the one in which the person last signed in.
+    #[must_use]
+    pub fn language(&self) -> Option<&str> {
+        match self {
+            Self::Code(code) => code.challenge.language.as_deref(),
+            Self::PasswordChanged(notice)
+            | Self::ResetForced(notice)
+            | Self::SomebodyTried(notice, _) => notice.language.as_deref(),
         }
     }
 
@@ -297,6 +311,7 @@ async fn notice(
         address: user.email,
         name: user.name,
         happened_at: claimed.job.created_at,
+        language: user.language,
     }))
 }
 

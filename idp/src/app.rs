@@ -20,6 +20,7 @@ use crate::{
     http::cookies::CookieNames,
     jobs::Wake,
     live::Live,
+    locale::Locale,
     mail::smtp::Mailer,
     metrics::Metrics,
 };
@@ -112,7 +113,10 @@ impl App {
         let issuer_text: Arc<str> = build.issuer.as_str().into();
         let live = Live::load(&build.db, &root).await?.by(build.clock.clone());
         let app = Self(Arc::new(Parts {
-            metadata: flows::discovery::metadata(build.issuer.as_str())?,
+            metadata: flows::discovery::metadata(
+                build.issuer.as_str(),
+                &Locale::ALL.map(Locale::tag),
+            )?,
             cookies: CookieNames::for_issuer(&build.issuer),
             process: [flows::cx::reference(&build.rng), flows::cx::reference(&build.rng)].concat(),
             issuer: build.issuer,

@@ -101,10 +101,23 @@ impl ClockShift {
     }
 }
 
-/// A clock time as people read it, floored to the minute: `9:41 am`.
+/// A clock time as people read it in English, floored to the minute: `9:41 am`.
 #[must_use]
 pub fn clock_time(at: Timestamp, zone: &TimeZone) -> String {
     zoned(at, zone).strftime("%-I:%M %P").to_string()
+}
+
+/// The same for other languages: `9:41`, and the part of the day, `morning`, `afternoon` (from noon) or `evening` (from
+/// six).
+#[must_use]
+pub fn time_of_day(at: Timestamp, zone: &TimeZone) -> (String, &'static str) {
+    let at = zoned(at, zone);
+    let part = match at.hour() {
+        ..12 => "morning",
+        12..18 => "afternoon",
+        18.. => "evening",
+    };
+    (at.strftime("%-I:%M").to_string(), part)
 }
 
 /// Whether two moments are on the same day where the clock hangs.

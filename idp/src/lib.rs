@@ -14,6 +14,7 @@ mod health;
 pub mod http;
 pub mod jobs;
 pub mod live;
+pub mod locale;
 pub mod mail;
 pub mod metrics;
 pub mod serve;

@@ -41,6 +41,10 @@ pub struct EmailChallenge {
     pub superseded_at: Option<Timestamp>,
     /// When the mail server last refused one for good.
     pub refused_at: Option<Timestamp>,
+    /// The language of the page that asked for it last (BCP 47).
+    pub language: Option<String>,
+    /// Browser and system that asked for it, `Firefox/Windows`, if they are known ones.
+    pub asked_with: Option<String>,
 }
 
 impl EmailChallenge {
@@ -55,8 +59,8 @@ impl EmailChallenge {
 pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
     let added = sql
         .q("INSERT INTO email_challenges (id, user_id, browser, epoch, address, key_id, nonce, reference,
-                                          first_issued_at, last_requested_at, sends, tries, tried)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, 0, '')
+                                          first_issued_at, last_requested_at, sends, tries, tried, language, asked_with)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, 0, '', $11, $12)
             ON CONFLICT (user_id, browser) WHERE completed_at IS NULL AND superseded_at IS NULL DO NOTHING")
         .bind(new.id)
         .bind(new.user_id)
@@ -68,6 +72,8 @@ pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
         .bind(&new.reference)
         .bind(new.first_issued_at)
         .bind(new.sends)
+        .bind(new.language.as_deref())
+        .bind(new.asked_with.as_deref())
         .exec()
         .await?;
     Ok(added == 1)
@@ -167,19 +173,21 @@ pub async fn supersede(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> R
     Ok(rows == 1)
 }
 
-/// Counts one more mail of an open challenge, unless another request counted one since `seen` was read.
+/// Counts one more mail of an open challenge, in the language of the page that asks for it, unless another request
+/// counted one since `seen` was read.
 pub async fn count_send(
     sql: &mut impl Sql,
-    id: ChallengeId,
-    seen: i64,
+    seen: &EmailChallenge,
+    language: &str,
     now: Timestamp,
 ) -> Result<bool> {
     let rows = sql
-        .q("UPDATE email_challenges SET sends = sends + 1, last_requested_at = $3
+        .q("UPDATE email_challenges SET sends = sends + 1, last_requested_at = $3, language = $4
             WHERE id = $1 AND sends = $2 AND completed_at IS NULL AND superseded_at IS NULL")
-        .bind(id)
-        .bind(seen)
+        .bind(seen.id)
+        .bind(seen.sends)
         .bind(now)
+        .bind(language)
         .exec()
         .await?;
     Ok(rows == 1)

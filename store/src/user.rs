@@ -33,6 +33,8 @@ pub struct User {
     pub updated_at: Timestamp,
     /// Creation of the row.
     pub created_at: Timestamp,
+    /// The language in which the person last signed in (BCP 47).
+    pub language: Option<String>,
 }
 
 /// A person as the password step needs them: in one statement, so that known and unknown people cost the same.
@@ -137,6 +139,16 @@ pub async fn password_changed(sql: &mut impl Sql, id: UserId, now: Timestamp) ->
     sql.q("UPDATE users SET password_change_required_since = NULL, updated_at = $2 WHERE id = $1")
         .bind(id)
         .bind(now)
+        .exec()
+        .await?;
+    Ok(())
+}
+
+/// Notes the language in which a person signs in, when it is another one than before.
+pub async fn speaks(sql: &mut impl Sql, id: UserId, language: &str) -> Result<()> {
+    sql.q("UPDATE users SET language = $2 WHERE id = $1 AND (language IS NULL OR language <> $2)")
+        .bind(id)
+        .bind(language)
         .exec()
         .await?;
     Ok(())

@@ -9,6 +9,7 @@ mod audit;
 mod journey;
 mod keys;
 mod kill;
+mod languages;
 mod login;
 mod mail;
 mod misuse;

@@ -289,6 +289,21 @@ impl HttpBrowser {
 }
 
 impl Answer {
+    /// The language of the page: its own word and its header, which must be one.
+    pub fn language(&self) -> &str {
+        let (_, rest) = self.body.split_once("<html lang=\"").expect("a page");
+        let language = rest.split('"').next().expect("a whole tag");
+        assert_eq!(self.header("content-language"), language, "{}", self.url);
+        language
+    }
+
+    /// Where the link to another language leads.
+    pub fn switch(&self) -> String {
+        let (_, rest) = self.body.split_once("href=\"/language?").expect("a switch");
+        let query = rest.split('"').next().expect("a whole tag");
+        format!("/language?{}", unescaped(query))
+    }
+
     /// Where it leads.
     pub fn location(&self) -> Option<Url> {
         let text = self.headers.get("location")?.to_str().ok()?;

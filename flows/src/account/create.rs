@@ -53,6 +53,7 @@ pub async fn create(cx: &Cx, new: NewUser) -> Result<Result<UserId, BadUser>> {
         password_change_required_since: None,
         updated_at: cx.now,
         created_at: cx.now,
+        language: None,
     };
     cx.db
         .write(async |tx| {

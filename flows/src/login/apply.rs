@@ -255,6 +255,8 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
         completed_at: None,
         superseded_at: None,
         refused_at: None,
+        language: Some(work.visit.reader.language.to_owned()),
+        asked_with: work.visit.reader.asks_with.clone(),
     };
     if !store::email_challenge::insert(tx, &challenge).await? {
         // Another tab opened one in the same moment.
@@ -280,7 +282,8 @@ async fn send_again(work: &Work<'_>, tx: &mut Tx, id: ChallengeId) -> Result<()>
     if !send_quota::take_send(cx, tx, &asks).await? {
         return requested(work, tx, &challenge, "too_many").await;
     }
-    if !store::email_challenge::count_send(tx, id, challenge.sends, cx.now).await? {
+    let language = work.visit.reader.language;
+    if !store::email_challenge::count_send(tx, &challenge, language, cx.now).await? {
         return Err(Error::Lost);
     }
     notify::code(cx, tx, id).await?;

@@ -48,6 +48,7 @@ pub(super) async fn sign_in(
     if !store::user::still_of_epoch(tx, first.user, first.epoch, cx.now).await? {
         return Err(Error::Lost);
     }
+    store::user::speaks(tx, first.user, work.visit.reader.language).await?;
     let present = browser_session(work, tx).await?;
     let sign_in = SignIn::record(cx, tx, proof).await?;
     let cookies = new_cookies(work, tx).await?;

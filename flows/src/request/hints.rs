@@ -18,6 +18,19 @@ pub(super) fn login_hint(draft: &mut Draft<'_>) -> Result<(), Refused> {
     Ok(())
 }
 
+const MOST_LOCALES: usize = 200;
+
+/// `ui_locales` that are no list of language tags are worth nothing, but no error either (section 3.1.2.1).
+#[expect(clippy::unnecessary_wraps, reason = "every check of the table has one shape")]
+pub(super) fn ui_locales(draft: &mut Draft<'_>) -> Result<(), Refused> {
+    let is_tags = |text: &&str| {
+        let tag = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b' ');
+        text.len() <= MOST_LOCALES && text.bytes().all(tag)
+    };
+    draft.request.ui_locales = draft.params.get("ui_locales").filter(is_tags).map(str::to_owned);
+    Ok(())
+}
+
 #[derive(Deserialize)]
 struct Hint {
     sub: String,

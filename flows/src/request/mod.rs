@@ -45,6 +45,8 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
     /// `sub` of a verified `id_token_hint`.
     pub hinted_subject: Option<String>,
+    /// `ui_locales`: languages that the person reads, most wanted first; as it came.
+    pub ui_locales: Option<String>,
 }
 
 /// Why a request is refused, and whether the client may be told.
@@ -111,6 +113,7 @@ const CHECKS: &[Check] = &[
     prompt::known,
     prompt::max_age,
     hints::login_hint,
+    hints::ui_locales,
     hints::id_token_hint,
 ];
 

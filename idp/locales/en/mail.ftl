@@ -1,4 +1,4 @@
-# Every text of every mail. A new language is a copy of this file in its own folder.
+# Every text of every mail. docs/languages.md says how a language is added.
 #
 # A mail shows its title first, and mail programs show it in their lists. No text may hold an
 # address that could be opened: these mails have no links, so that a mail with a link is not ours.
@@ -9,6 +9,8 @@ mail-code-subject = Your { $brand } sign-in code (ref { $reference }, { $time })
 mail-code-title = { $code } is your sign-in code
 mail-code-reference = Reference: { $reference }. The sign-in page shows the same one.
 mail-code-until = It works until { $until }. Enter it in the browser where you started.
+mail-code-asked = It was asked for at { $time }, with { $browser } on { $system }.
+mail-code-asked-somewhere = It was asked for at { $time }.
 mail-code-secret = We will never ask you for this code, and our staff never need it.
 mail-code-not-you = If you did not try to sign in, somebody may know your password. Give this code to nobody, go to { $brand } by typing its address yourself, and change your password.
 

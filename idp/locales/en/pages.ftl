@@ -1,10 +1,15 @@
-# Every text of every page. A new language is a copy of this file in its own folder.
+# Every text of every page. docs/languages.md says how a language is added.
 
 ## On every page.
 
 help-line = Need help? { $support }
+languages-label = Language
 problem-title = There is a problem
 problem-prefix = Error:
+clock-time = { $time } { $part ->
+    [morning] am
+   *[afternoon] pm
+}
 clock-today = at { $time }
 clock-tomorrow = tomorrow at { $time }
 
@@ -67,6 +72,7 @@ code-trouble = The e-mail has not arrived?
 code-trouble-wait = It can take a few minutes. The code still works then.
 code-trouble-spam = Look in your spam or junk folder.
 code-trouble-address = If that is not your address, start again.
+code-trouble-mailbox = If you cannot get into your e-mail: { $support }
 code-browser = Enter the code in this browser, where you started.
 code-staff = We never ask you for this code, and our staff never need it.
 code-restart = Start again
@@ -171,7 +177,8 @@ failure-slow-text = The form did not arrive in time. Check your connection, then
 failure-misdirected-title = This is another site's address
 failure-misdirected-text = Type the address of the service that you want to use into your browser.
 failure-many-title = Too many requests from your network
-failure-many-text = There were too many tries from your network ({ $network }). You can try again { $when }. Your account is not locked.
+failure-many-text = There were too many tries from your network. Wait a few minutes and try again. Your account is not locked.
+failure-many-until-text = There were too many tries from your network ({ $network }). You can try again { $when }. Your account is not locked.
 failure-network-title = We cannot see where this request comes from
 failure-network-text = The network between you and us hides your address in a way that we cannot read. Try again from another network.
 failure-busy-title = Many people are here right now

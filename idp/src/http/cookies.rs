@@ -1,4 +1,5 @@
-//! The cookies, and the one function that decides what they are called (decision 13).
+//! The cookies, and the one function that decides what they are called (decision 13): three that prove something, and one
+//! that remembers a language.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use flows::device;
 use keys::{DeviceToken, OpaqueToken};
 
-use crate::config::Issuer;
+use crate::{config::Issuer, locale::Choice};
 
 /// Between the values of the device cookie.
 const BETWEEN: char = '.';
@@ -17,6 +18,7 @@ pub struct CookieNames {
     browser: &'static str,
     session: &'static str,
     device: &'static str,
+    locale: &'static str,
     flags: &'static str,
 }
 
@@ -30,6 +32,7 @@ impl CookieNames {
                 browser: "__Host-browser",
                 session: "__Host-session",
                 device: "__Host-device",
+                locale: "__Host-locale",
                 flags: "; Path=/; Secure; HttpOnly; SameSite=Lax",
             }
         } else {
@@ -37,6 +40,7 @@ impl CookieNames {
                 browser: "browser",
                 session: "session",
                 device: "device",
+                locale: "locale",
                 flags: "; Path=/; HttpOnly; SameSite=Lax",
             }
         }
@@ -45,7 +49,7 @@ impl CookieNames {
     /// The browser cookie of a request.
     #[must_use]
     pub fn browser(&self, headers: &HeaderMap) -> Option<OpaqueToken> {
-        OpaqueToken::parse(read(headers, self.browser)?)
+        secret(headers, self.browser)
     }
 
     /// The values of known devices of a request, of one account each.
@@ -66,7 +70,13 @@ impl CookieNames {
     /// The session cookie of a request.
     #[must_use]
     pub fn session(&self, headers: &HeaderMap) -> Option<OpaqueToken> {
-        OpaqueToken::parse(read(headers, self.session)?)
+        secret(headers, self.session)
+    }
+
+    /// The language that this browser remembers.
+    #[must_use]
+    pub fn choice(&self, headers: &HeaderMap) -> Choice {
+        Choice::parse(read(headers, self.locale).unwrap_or_default())
     }
 
     /// Sets the browser cookie.
@@ -87,11 +97,22 @@ impl CookieNames {
         HeaderValue::try_from(format!("{}={}; Max-Age=0", self.session, self.flags)).ok()
     }
 
+    /// Remembers a language for a year.
+    #[must_use]
+    pub fn set_choice(&self, choice: Choice) -> Option<HeaderValue> {
+        let (name, value, flags) = (self.locale, choice.cookie(), self.flags);
+        HeaderValue::try_from(format!("{name}={value}{flags}; Max-Age=31536000")).ok()
+    }
+
     fn set(&self, name: &str, value: &str) -> Option<HeaderValue> {
         let mut header = HeaderValue::try_from(format!("{name}={value}{}", self.flags)).ok()?;
         header.set_sensitive(true);
         Some(header)
     }
+}
+
+fn secret(headers: &HeaderMap, name: &str) -> Option<OpaqueToken> {
+    OpaqueToken::parse(read(headers, name)?)
 }
 
 /// A cookie that comes twice was planted beside the real one, and counts as none.

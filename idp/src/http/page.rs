@@ -11,7 +11,8 @@ use store::Timestamp;
 use super::{error::Failure, extract::Ask, layer::CSP, login::Voice};
 use crate::{
     app::App,
-    view::{FailurePage, Frame},
+    locale::Locale,
+    view::{FailurePage, Frame, NoticePage},
 };
 
 /// A redirect that is a GET, whatever it answers (RFC 9700, section 4.12).
@@ -24,9 +25,15 @@ pub(super) fn see_other(to: &str) -> Response {
     }
 }
 
-/// A page without a form.
-pub(super) fn plain(page: &impl Template) -> Result<Response, Failure> {
-    Ok(Html(page.render()?).into_response())
+/// A page that says one thing, by its name.
+pub(super) fn notice(app: &App, ask: &Ask, name: &str) -> Result<Response, Failure> {
+    let f = Frame::of(app, ask.locale);
+    let (page, title, text) = find(&NOTICES, name)?;
+    let html = NoticePage { page, title: f.l.t(title), text: f.l.t(text), f };
+    let mut response = Html(html.render()?).into_response();
+    speaks(&mut response, ask.locale);
+    set_cookie(&mut response, ask.new_choice.clone());
+    Ok(response)
 }
 
 /// A page with a form, whose post may end in a redirect to `source` (decision 18).
@@ -43,7 +50,9 @@ pub(super) fn form(
             .map_err(|_| Failure::Internal("a redirect URI cannot stand in a policy".to_owned()))?;
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
+    speaks(&mut response, ask.locale);
     set_cookie(&mut response, ask.new_browser.clone());
+    set_cookie(&mut response, ask.new_choice.clone());
     Ok(response)
 }
 
@@ -54,67 +63,132 @@ pub(super) fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
     }
 }
 
+/// Says in which language a page is (RFC 9110, section 8.5).
+fn speaks(response: &mut Response, locale: Locale) {
+    let language = HeaderValue::from_static(locale.tag());
+    response.headers_mut().insert(header::CONTENT_LANGUAGE, language);
+}
+
 /// The page of a request that has no answer.
-pub(super) fn failure(app: &App, trace: &Trace, failure: &Failure) -> Response {
-    let when = match failure {
-        Failure::TooMany(crowded, _) => when(app, crowded.until),
-        _ => String::new(),
-    };
-    match failure_page(Frame::of(app), &trace.reference, (failure, &when)).render() {
-        Ok(html) => (failure.status(), Html(html)).into_response(),
+pub(super) fn failure(app: &App, trace: &Trace, locale: Locale, failure: &Failure) -> Response {
+    let f = Frame::of(app, locale);
+    let said = Said::of(failure, |until| Voice { f, zone: app.zone(), now: app.clock.now() }.from(until));
+    let page = failure_page(f, &trace.reference, &said);
+    match page.and_then(|page| Ok(page.render()?)) {
+        Ok(html) => {
+            let mut response = (failure.status(), Html(html)).into_response();
+            speaks(&mut response, locale);
+            response
+        }
         Err(error) => {
-            tracing::error!(%error, reference = trace.reference, "the page of a failure does not render");
+            let (error, reference) = (error.detail(), &trace.reference);
+            tracing::error!(error, reference, "the page of a failure does not render");
             failure.status().into_response()
         }
     }
 }
 
-/// The clock time from which a limited network is heard again.
-fn when(app: &App, until: Timestamp) -> String {
-    Voice { f: Frame::of(app), zone: app.zone(), now: app.clock.now() }.from(until)
+/// What the page of a failure says.
+struct Said {
+    /// The name of the page.
+    name: &'static str,
+    /// For whoever builds the client.
+    detail: Option<&'static str>,
+    /// The network that has to wait, and until when.
+    crowded: Option<(String, String)>,
+}
+
+impl Said {
+    fn of(failure: &Failure, when: impl Fn(Timestamp) -> String) -> Self {
+        let detail = match failure {
+            Failure::Request(why) => Some(*why),
+            _ => None,
+        };
+        let crowded = match failure {
+            Failure::TooMany(crowded, _) => Some((crowded.size.to_string(), when(crowded.until))),
+            _ => None,
+        };
+        Self { name: name(failure), detail, crowded }
+    }
+}
+
+/// The page of a failure that was told before, in another language: nothing fails now, and nobody knows any more how long
+/// there was to wait.
+pub(super) fn failure_again(
+    app: &App,
+    ask: &Ask,
+    name: &str,
+    reference: &str,
+) -> Result<Response, Failure> {
+    let (name, ..) = find(&FAILURES, name)?;
+    let said = Said { name, detail: None, crowded: None };
+    let page = failure_page(Frame::of(app, ask.locale), reference, &said)?;
+    let mut response = Html(page.render()?).into_response();
+    speaks(&mut response, ask.locale);
+    Ok(response)
 }
 
 fn failure_page<'a>(
     f: Frame<'a>,
     reference: &'a str,
-    (failure, when): (&Failure, &str),
-) -> FailurePage<'a> {
-    let (title, text) = words(failure);
-    FailurePage {
-        title: f.l.t(title),
-        text: match failure {
-            Failure::TooMany(crowded, _) => {
-                let network = ("network", crowded.size.to_string().into());
-                f.l.tr(text, &[network, ("when", when.into())])
-            }
-            _ => f.l.t(text).to_owned(),
-        },
-        detail: match failure {
-            Failure::Request(why) => Some(why),
-            _ => None,
-        },
-        reference,
-        f,
-    }
+    said: &Said,
+) -> Result<FailurePage<'a>, Failure> {
+    let (page, title, text) = find(&FAILURES, said.name)?;
+    let text = match &said.crowded {
+        Some((network, when)) => {
+            let words = [("network", network.into()), ("when", when.into())];
+            f.l.tr("failure-many-until-text", &words)
+        }
+        None => f.l.t(text).to_owned(),
+    };
+    Ok(FailurePage { page, title: f.l.t(title), text, detail: said.detail, reference, f })
 }
 
-const fn words(failure: &Failure) -> (&'static str, &'static str) {
+/// The name of a page, and the keys of its title and its text.
+type Words = (&'static str, &'static str, &'static str);
+
+const NOTICES: [Words; 2] =
+    [("signed_out", "signed-out-title", "signed-out-text"), ("still", "still-title", "still-text")];
+
+const FAILURES: [Words; 15] = [
+    ("request", "failure-request-title", "failure-request-text"),
+    ("start", "failure-start-title", "failure-start-text"),
+    ("not_found", "failure-not-found-title", "failure-not-found-text"),
+    ("method", "failure-method-title", "failure-method-text"),
+    ("forbidden", "failure-forbidden-title", "failure-forbidden-text"),
+    ("form", "failure-form-title", "failure-form-text"),
+    ("large", "failure-large-title", "failure-large-text"),
+    ("slow", "failure-slow-title", "failure-slow-text"),
+    ("misdirected", "failure-misdirected-title", "failure-misdirected-text"),
+    ("many", "failure-many-title", "failure-many-text"),
+    ("network", "failure-network-title", "failure-network-text"),
+    ("busy", "failure-busy-title", "failure-busy-text"),
+    ("away", "failure-away-title", "failure-away-text"),
+    ("internal", "failure-internal-title", "failure-internal-text"),
+    ("unknown", "failure-unknown-title", "failure-unknown-text"),
+];
+
+fn find(words: &[Words], name: &str) -> Result<Words, Failure> {
+    words.iter().find(|(page, ..)| *page == name).copied().ok_or(Failure::NotFound)
+}
+
+const fn name(failure: &Failure) -> &'static str {
     match failure {
-        Failure::Request(_) => ("failure-request-title", "failure-request-text"),
-        Failure::StartAgain => ("failure-start-title", "failure-start-text"),
-        Failure::NotFound => ("failure-not-found-title", "failure-not-found-text"),
-        Failure::Method => ("failure-method-title", "failure-method-text"),
-        Failure::Forbidden => ("failure-forbidden-title", "failure-forbidden-text"),
-        Failure::NotAForm => ("failure-form-title", "failure-form-text"),
-        Failure::TooLarge => ("failure-large-title", "failure-large-text"),
-        Failure::TooSlow => ("failure-slow-title", "failure-slow-text"),
-        Failure::Misdirected => ("failure-misdirected-title", "failure-misdirected-text"),
-        Failure::TooMany(..) => ("failure-many-title", "failure-many-text"),
-        Failure::UnknownNetwork => ("failure-network-title", "failure-network-text"),
-        Failure::Busy(_) => ("failure-busy-title", "failure-busy-text"),
-        Failure::Away(_) => ("failure-away-title", "failure-away-text"),
-        Failure::Internal(_) => ("failure-internal-title", "failure-internal-text"),
-        Failure::Unknown(_) => ("failure-unknown-title", "failure-unknown-text"),
+        Failure::Request(_) => "request",
+        Failure::StartAgain => "start",
+        Failure::NotFound => "not_found",
+        Failure::Method => "method",
+        Failure::Forbidden => "forbidden",
+        Failure::NotAForm => "form",
+        Failure::TooLarge => "large",
+        Failure::TooSlow => "slow",
+        Failure::Misdirected => "misdirected",
+        Failure::TooMany(..) => "many",
+        Failure::UnknownNetwork => "network",
+        Failure::Busy(_) => "busy",
+        Failure::Away(_) => "away",
+        Failure::Internal(_) => "internal",
+        Failure::Unknown(_) => "unknown",
     }
 }
 
@@ -125,7 +199,7 @@ mod tests {
     use flows::network::{Crowded, Size};
 
     use super::*;
-    use crate::view::sound::{FRAME, assert_sound};
+    use crate::view::sound::{assert_sound, frames};
 
     fn every_failure() -> Vec<Failure> {
         let soon = Duration::from_secs(1);
@@ -153,25 +227,32 @@ mod tests {
         all
     }
 
+    fn html(f: Frame<'static>, failure: &Failure) -> String {
+        let said = Said::of(failure, |_| "9:41 am".to_owned());
+        failure_page(f, "K4M9TX", &said).unwrap().render().unwrap()
+    }
+
     #[test]
     fn every_failure_says_what_happened_and_has_its_reference() {
-        let mut titles = std::collections::BTreeSet::new();
-        for failure in every_failure() {
-            let html = failure_page(FRAME, "K4M9TX", (&failure, "at 9:41 am")).render().unwrap();
-            assert_sound(&html);
-            assert!(html.contains("<strong>K4M9TX</strong>"), "{html}");
-            // What the log is told about our side is not for the page.
-            assert!(!html.contains("10.0.0.7"), "{html}");
-            titles.insert(words(&failure).0);
+        for f in frames() {
+            let mut titles = std::collections::BTreeSet::new();
+            for failure in every_failure() {
+                let html = html(f, &failure);
+                assert_sound(&html, f.l);
+                assert!(html.contains("<strong>K4M9TX</strong>"), "{html}");
+                // What the log is told about our side is not for the page.
+                assert!(!html.contains("10.0.0.7"), "{html}");
+                titles.insert(find(&FAILURES, name(&failure)).unwrap().1);
+            }
+            assert_eq!(titles.len(), 15, "no two failures have the same words");
         }
-        assert_eq!(titles.len(), 14, "no two failures have the same words");
     }
 
     #[test]
     fn a_request_that_is_not_trusted_has_its_phrase() {
-        let failure = Failure::Request("redirect_uri is missing");
-        let html = failure_page(FRAME, "K4M9TX", (&failure, "at 9:41 am")).render().unwrap();
-        assert!(html.contains("<h1>This request cannot be completed</h1>"), "{html}");
-        assert!(html.contains("redirect_uri is missing"), "{html}");
+        let [english, maori] =
+            frames().map(|f| html(f, &Failure::Request("redirect_uri is missing")));
+        assert!(english.contains("<h1>This request cannot be completed</h1>"), "{english}");
+        assert!(maori.contains("<span lang=\"en\">redirect_uri is missing.</span>"), "{maori}");
     }
 }

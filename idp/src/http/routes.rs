@@ -6,7 +6,7 @@ use axum::{
 };
 use flows::discovery::path;
 
-use super::{assets, layer, login, oidc};
+use super::{assets, language, layer, login, oidc};
 use crate::app::App;
 
 /// What kind of route it is: who calls it, and so what surrounds it.
@@ -16,7 +16,7 @@ pub enum Class {
     Document,
     /// Pages and forms of a browser: form token, fetch metadata, limits, strict headers.
     Page,
-    /// Where clients send browsers: GET and POST from any site.
+    /// Where browsers come from any site: clients send them here, with GET and POST.
     Entry,
     /// Called by clients, which show who they are.
     Client,
@@ -76,6 +76,7 @@ routes! {
 
     path::AUTHORIZE,                           Entry,    ["GET", "POST"], get(oidc::authorize::get).post(oidc::authorize::post);
     path::LOGOUT,                              Entry,    ["GET", "POST"], get(oidc::logout::get).post(oidc::logout::post);
+    language::PATH,                            Entry,    ["GET"],         get(language::get);
     path::TOKEN,                               Client,   ["POST"],        post(oidc::token::post);
     path::USERINFO,                            Bearer,   ["GET", "POST"], get(oidc::userinfo::get).post(oidc::userinfo::post);
 

@@ -88,6 +88,7 @@ impl World {
             password_change_required_since: None,
             updated_at: now,
             created_at: now,
+            language: None,
         };
         let add = async |tx: &mut store::Tx| store::user::insert(tx, &user).await;
         assert!(self.db.write(add).await.unwrap());

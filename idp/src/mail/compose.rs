@@ -13,7 +13,7 @@ use url::Host;
 
 use super::check::{self, Malformed};
 use super::smtp::Sender;
-use super::words::{LANGUAGE, Words};
+use super::words::Words;
 use crate::app::App;
 use crate::clock::system_time;
 use crate::config::{BrandConfig, Issuer};
@@ -119,10 +119,10 @@ impl<'a> House<'a> {
             .from(Mailbox::new(display_name(from), self.sender.address.clone()))
             .to(Mailbox::new(display_name(name), to))
             .subject(one_line(&words.subject))
-            .raw_header(header("Content-Language", LANGUAGE.tag()))
+            .raw_header(header("Content-Language", words.language.tag()))
             .raw_header(header("Auto-Submitted", "auto-generated"))
             .raw_header(header("X-Auto-Response-Suppress", "All"))
-            .raw_header(header("Feedback-ID", &self.feedback_id(words.purpose)))
+            .raw_header(header("Feedback-ID", &self.feedback_id(words)))
             .raw_header(header("X-Entity-Ref-ID", &id))
             .multipart(Self::parts(words, &id)?)
             .map_err(|error| Malformed::because(format!("no message: {error}")))?;
@@ -136,7 +136,7 @@ impl<'a> House<'a> {
     /// The plain part first: a reader shows the last one that it understands (RFC 2046, section 5.1.4).
     fn parts(words: &Words, id: &str) -> Result<MultiPart, Malformed> {
         let text = render(&Text { words })?;
-        let html = render(&Html { words, language: LANGUAGE.tag() })?;
+        let html = render(&Html { words, language: words.language.tag() })?;
         Ok(MultiPart::alternative()
             .boundary(format!("=_{id}"))
             .singlepart(part(ContentType::TEXT_PLAIN, text))
@@ -144,9 +144,9 @@ impl<'a> House<'a> {
     }
 
     /// `purpose:language:host:brand`, by which Gmail reports complaints.
-    fn feedback_id(&self, purpose: &str) -> String {
+    fn feedback_id(&self, words: &Words) -> String {
         let brand: String = slug(&self.brand.name).chars().take(15).collect();
-        format!("{purpose}:{}:{}:{brand}", LANGUAGE.tag(), slug(self.host()))
+        format!("{}:{}:{}:{brand}", words.purpose, words.language.tag(), slug(self.host()))
     }
 
     /// The host that people see in the address bar.

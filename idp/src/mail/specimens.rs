@@ -78,6 +78,8 @@ pub(crate) fn challenge(user_id: UserId, address: &str, now: Timestamp) -> Email
         completed_at: None,
         superseded_at: None,
         refused_at: None,
+        language: None,
+        asked_with: None,
     }
 }
 
@@ -99,5 +101,6 @@ pub(crate) fn notice() -> Notice {
         address: ADDRESS.to_owned(),
         name: NAME.to_owned(),
         happened_at: now(),
+        language: None,
     }
 }

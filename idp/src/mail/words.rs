@@ -6,17 +6,15 @@ use store::Timestamp;
 
 use super::check;
 use super::compose::House;
-use crate::clock::clock_time;
-use crate::view::Locale;
-
-/// The language of every mail, so far.
-pub(super) const LANGUAGE: Locale = Locale::En;
+use crate::locale::Locale;
 
 /// A mail's sentences. Not `Debug`: they hold a code.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Words {
     /// What kind of mail it is, for statistics of mail providers.
     pub(super) purpose: &'static str,
+    /// In which language all of it is.
+    pub(super) language: Locale,
     /// The subject.
     pub(super) subject: String,
     /// The first sentence, and what lists of mails show beside the subject.
@@ -34,10 +32,13 @@ pub(super) struct Words {
 impl Words {
     /// The words of a letter that is sent at `now`.
     pub(super) fn of(house: &House<'_>, letter: &Letter, now: Timestamp) -> Self {
+        // A mail that nobody asked for in a language of ours is in English.
+        let language = letter.language().and_then(Locale::of).unwrap_or_default();
+        let said = Said { house, language };
         match letter {
-            Letter::Code(code) => of_code(house, code, now),
+            Letter::Code(code) => of_code(said, code, now),
             Letter::PasswordChanged(notice) => of_notice(
-                house,
+                said,
                 notice,
                 ("mail-password-changed-subject", "mail-password-changed-title"),
                 &[
@@ -47,19 +48,19 @@ impl Words {
                 ],
             ),
             Letter::ResetForced(notice) => of_notice(
-                house,
+                said,
                 notice,
                 ("mail-reset-forced-subject", "mail-reset-forced-title"),
                 &["mail-reset-forced-when", "mail-reset-forced-ended", "mail-reset-forced-next"],
             ),
             Letter::SomebodyTried(notice, Tried::Password) => of_notice(
-                house,
+                said,
                 notice,
                 ("mail-tried-password-subject", "mail-tried-password-title"),
                 &["mail-tried-password-when", "mail-tried-own", "mail-tried-you"],
             ),
             Letter::SomebodyTried(notice, Tried::Code) => of_notice(
-                house,
+                said,
                 notice,
                 ("mail-tried-code-subject", "mail-tried-code-title"),
                 &[
@@ -85,18 +86,25 @@ impl Words {
     }
 }
 
-impl House<'_> {
+/// A house and the language that it speaks in this mail.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    house: &'a House<'a>,
+    language: Locale,
+}
+
+impl Said<'_> {
     /// A text of the locale file; all of them may use the brand.
     fn say(&self, key: &str, with: &[(&str, &str)]) -> String {
-        let brand = [("brand", self.brand.name.as_str())];
+        let brand = [("brand", self.house.brand.name.as_str())];
         let arguments: Vec<_> =
             with.iter().chain(&brand).map(|(name, value)| (*name, (*value).into())).collect();
-        LANGUAGE.tr(key, &arguments)
+        self.language.tr(key, &arguments)
     }
 
     /// Where help is, unless that would put a link into the mail.
     fn support(&self) -> Option<String> {
-        let support = self.brand.support.as_ref()?;
+        let support = self.house.brand.support.as_ref()?;
         check::permitted(support, "brand.support").ok()?;
         Some(self.say("mail-support", &[("support", support)]))
     }
@@ -104,55 +112,76 @@ impl House<'_> {
     /// `24 November 2026`.
     fn day(&self, at: Timestamp) -> String {
         let date = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
-        let date = date.to_zoned(self.brand.time_zone.clone());
+        let date = date.to_zoned(self.house.brand.time_zone.clone());
         let (day, month) = (date.strftime("%-d").to_string(), date.strftime("%B").to_string());
         let year = date.strftime("%Y").to_string();
         self.say("mail-day", &[("day", &day), ("month", &month), ("year", &year)])
     }
+
+    fn clock(&self, at: Timestamp) -> String {
+        self.language.clock_time(at, &self.house.brand.time_zone)
+    }
+
+    /// When the code was asked for and, where that is known, with what: a person can tell that it was not them.
+    fn asked(&self, letter: &CodeToSend) -> String {
+        let time = self.clock(letter.challenge.last_requested_at);
+        let with = letter.challenge.asked_with.as_deref().and_then(|with| with.split_once('/'));
+        match with {
+            Some((browser, system)) => self.say(
+                "mail-code-asked",
+                &[("time", &time), ("browser", browser), ("system", system)],
+            ),
+            None => self.say("mail-code-asked-somewhere", &[("time", &time)]),
+        }
+    }
 }
 
-fn of_code(house: &House<'_>, letter: &CodeToSend, now: Timestamp) -> Words {
+fn of_code(said: Said<'_>, letter: &CodeToSend, now: Timestamp) -> Words {
     let digits = letter.code.reveal();
     let grouped = match digits.split_at_checked(3) {
         Some((first, last)) => format!("{first} {last}"),
         None => digits.to_owned(),
     };
     let reference = &letter.challenge.reference;
-    let until = clock_time(letter.until, &house.brand.time_zone);
-    let time = clock_time(now, &house.brand.time_zone);
+    let until = said.clock(letter.until);
+    let time = said.clock(now);
     let say = |key| {
-        house.say(
+        said.say(
             key,
             &[("code", &grouped), ("reference", reference), ("until", &until), ("time", &time)],
         )
     };
-    let lines = ["mail-code-reference", "mail-code-until", "mail-code-secret", "mail-code-not-you"];
+    let first = ["mail-code-reference", "mail-code-until"].map(say);
+    let last = ["mail-code-secret", "mail-code-not-you"].map(say);
+    let lines = first.into_iter().chain([said.asked(letter)]).chain(last);
     Words {
         purpose: "code",
+        language: said.language,
         subject: say("mail-code-subject"),
         title: say("mail-code-title"),
-        lines: lines.into_iter().map(say).chain(house.support()).collect(),
-        bound: Some(format!("@{} #{digits}", house.host())),
+        lines: lines.chain(said.support()).collect(),
+        bound: Some(format!("@{} #{digits}", said.house.host())),
         facts: vec![grouped.clone(), reference.clone(), until],
         code: Some(grouped),
     }
 }
 
 fn of_notice(
-    house: &House<'_>,
+    said: Said<'_>,
     notice: &Notice,
     (subject, title): (&str, &str),
     lines: &[&str],
 ) -> Words {
-    let time = clock_time(notice.happened_at, &house.brand.time_zone);
-    let day = house.day(notice.happened_at);
-    let say = |key: &str| house.say(key, &[("day", &day), ("time", &time)]);
+    let time = said.clock(notice.happened_at);
+    let day = said.day(notice.happened_at);
+    let say = |key: &str| said.say(key, &[("day", &day), ("time", &time)]);
     let sentences = lines.iter().copied().chain(["mail-secret"]);
     Words {
         purpose: "notice",
+        language: said.language,
         subject: say(subject),
         title: say(title),
-        lines: sentences.map(say).chain(house.support()).collect(),
+        lines: sentences.map(say).chain(said.support()).collect(),
         bound: None,
         facts: vec![day, time],
         code: None,

@@ -11,9 +11,8 @@ mod tests;
 use askama::Template;
 
 pub(crate) use asset::asset;
-pub(crate) use text::Locale;
 
-use crate::app::App;
+use crate::{app::App, locale::Locale};
 
 /// What all pages have around them.
 #[derive(Clone, Copy, Debug)]
@@ -28,13 +27,25 @@ pub(crate) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// The frame of a replica's pages.
-    pub(crate) fn of(app: &'a App) -> Self {
-        Self { l: Locale::En, brand: &app.brand.name, support: app.brand.support.as_deref() }
+    pub(crate) fn of(app: &'a App, l: Locale) -> Self {
+        Self { l, brand: &app.brand.name, support: app.brand.support.as_deref() }
     }
 
     #[expect(clippy::unused_self, reason = "templates reach it through the frame")]
     fn stylesheet(&self) -> &'static str {
         asset::stylesheet()
+    }
+
+    /// The languages that it could be read in instead.
+    fn others(&self) -> impl Iterator<Item = Locale> {
+        let l = self.l;
+        Locale::ALL.into_iter().filter(move |other| *other != l)
+    }
+
+    /// Where to turn without a mailbox.
+    fn without_mailbox(&self) -> Option<String> {
+        self.support
+            .map(|support| self.l.tr("code-trouble-mailbox", &[("support", support.into())]))
     }
 
     fn help(&self) -> Option<String> {
@@ -190,6 +201,8 @@ pub(crate) struct LogoutPage<'a> {
 #[template(path = "notice.html")]
 pub(crate) struct NoticePage<'a> {
     pub(crate) f: Frame<'a>,
+    /// Its name, by which it can be said again in another language.
+    pub(crate) page: &'static str,
     pub(crate) title: &'static str,
     pub(crate) text: &'static str,
 }
@@ -199,6 +212,8 @@ pub(crate) struct NoticePage<'a> {
 #[template(path = "failure.html")]
 pub(crate) struct FailurePage<'a> {
     pub(crate) f: Frame<'a>,
+    /// Its name, by which it can be said again in another language.
+    pub(crate) page: &'static str,
     pub(crate) title: &'static str,
     pub(crate) text: String,
     /// For whoever builds the client.

@@ -3,18 +3,25 @@
 
 use std::collections::BTreeSet;
 
-use super::{Frame, Locale, asset};
+use super::{Frame, asset};
+use crate::locale::Locale;
 
 /// A frame as a replica with a support line has it.
 pub(crate) const FRAME: Frame<'static> =
     Frame { l: Locale::En, brand: "Health Portal", support: Some("0800 111 222") };
 
+/// The same frame in every language.
+pub(crate) fn frames() -> [Frame<'static>; 2] {
+    Locale::ALL.map(|l| Frame { l, ..FRAME })
+}
+
 /// Elements that a person reads, and that say nothing when they are empty.
 const SPOKEN: [&str; 9] = ["title", "h1", "h2", "p", "label", "button", "li", "summary", "a"];
 
 /// Holds a page against the rules of every page.
-pub(crate) fn assert_sound(html: &str) {
-    assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{html}");
+pub(crate) fn assert_sound(html: &str, l: Locale) {
+    let opening = format!("<!doctype html>\n<html lang=\"{}\">", l.tag());
+    assert!(html.starts_with(&opening), "{html}");
     assert_eq!(tags(html, "h1").count(), 1, "one heading of the first rank: {html}");
     assert_eq!(tags(html, "title").count(), 1, "a title: {html}");
     assert_eq!(tags(html, "main").count(), 1, "one main part: {html}");
@@ -33,7 +40,8 @@ pub(crate) fn assert_sound(html: &str) {
         }
     }
     assert_named(html);
-    assert_told(html);
+    assert_told(html, l);
+    assert_switch(html, l);
 }
 
 /// Every id is there once, what points to one points to one that is there, and every field that is seen has a label.
@@ -59,12 +67,27 @@ fn assert_named(html: &str) {
     }
 }
 
+/// Each other language is one link away, by its own name; the link leads to the switch with what it needs to come back.
+fn assert_switch(html: &str, l: Locale) {
+    let links: Vec<_> = tags(html, "a").filter(|tag| tag.contains("/language?")).collect();
+    let others: Vec<_> = Locale::ALL.into_iter().filter(|other| *other != l).collect();
+    assert_eq!(links.len(), others.len(), "{html}");
+    for (link, other) in links.into_iter().zip(others) {
+        assert_eq!(attribute(link, "lang"), Some(other.tag()), "{link}");
+        let to = attribute(link, "href").unwrap_or_default();
+        let (start, rest) = to.split_once("&amp;").unwrap_or_else(|| panic!("leads nowhere: {to}"));
+        assert_eq!(start, format!("/language?to={}", other.tag()));
+        assert!(rest.starts_with("step=") || rest.starts_with("page="), "{to}");
+        assert!(html.contains(&format!(">{}</a>", other.name())), "{html}");
+    }
+}
+
 /// A problem is told three times: in the title, above the heading with a link, and where it is.
-fn assert_told(html: &str) {
+fn assert_told(html: &str, l: Locale) {
     let title = contents(html, "title").next().unwrap_or_default();
     let Some((before, _)) = html.split_once("<h1") else { unreachable!() };
     let summary = before.contains("role=\"alert\"");
-    assert_eq!(title.starts_with("Error: "), summary, "title and summary: {html}");
+    assert_eq!(title.starts_with(l.t("problem-prefix")), summary, "title and summary: {html}");
     assert_eq!(html.matches("role=\"alert\"").count(), usize::from(summary), "{html}");
     assert_eq!(
         html.matches("class=\"error\"").count(),
@@ -72,7 +95,7 @@ fn assert_told(html: &str) {
         "at its place: {html}"
     );
     if let Some((_, rest)) = before.split_once("role=\"alert\"") {
-        assert!(rest.contains("There is a problem"), "{html}");
+        assert!(rest.contains(l.t("problem-title")), "{html}");
         let told = contents(rest, "a").next().unwrap_or_default();
         let there = format!(">{told}</p>");
         assert!(

@@ -24,7 +24,7 @@ fn password(problem: Option<Problem>, email: &str) -> String {
 #[test]
 fn the_password_page() {
     let html = password(None, "mere@example.org");
-    assert_sound(&html);
+    assert_sound(&html, FRAME.l);
     assert!(html.contains("<p class=\"lede\">to continue to The lab</p>"), "{html}");
     assert_eq!(buttons(&html), [("primary", "continue"), ("quiet", "cancel")]);
     let fields: Vec<_> =
@@ -45,7 +45,7 @@ fn the_password_page() {
 fn a_problem_is_told_at_its_field() {
     for field in ["email", "password"] {
         let html = password(Some(Problem::new(field, "It is <not> right")), "");
-        assert_sound(&html);
+        assert_sound(&html, FRAME.l);
         let wrong: Vec<_> =
             tags(&html, "input").filter(|tag| tag.contains("aria-invalid")).collect();
         assert_eq!(wrong.len(), 1, "{html}");
@@ -68,7 +68,7 @@ fn new_password(problem: Option<Problem>) -> String {
 fn the_page_of_a_new_password() {
     for problem in [None, Some(Problem::new("new_password", "Too short"))] {
         let html = new_password(problem);
-        assert_sound(&html);
+        assert_sound(&html, FRAME.l);
         assert!(html.contains("At least 15 characters"), "{html}");
         assert_eq!(
             buttons(&html),
@@ -120,17 +120,18 @@ fn questions_have_one_way_that_stands_out() {
     assert_eq!(buttons(&logout), [("primary", "continue"), ("secondary", "cancel")]);
     assert!(logout.contains("name=\"state\" value=\"a b\""), "{logout}");
     for html in [signed_in, consent, confirm, logout] {
-        assert_sound(&html);
+        assert_sound(&html, FRAME.l);
     }
 }
 
 #[test]
 fn notices_say_one_thing() {
     for (title, text) in [("signed-out-title", "signed-out-text"), ("still-title", "still-text")] {
-        let html = NoticePage { f: FRAME, title: FRAME.l.t(title), text: FRAME.l.t(text) }
-            .render()
-            .unwrap();
-        assert_sound(&html);
+        let html =
+            NoticePage { f: FRAME, page: "still", title: FRAME.l.t(title), text: FRAME.l.t(text) }
+                .render()
+                .unwrap();
+        assert_sound(&html, FRAME.l);
     }
     assert_eq!(FRAME.l.t("signed-out-title"), "You are signed out");
 }
@@ -141,7 +142,7 @@ fn the_frame_has_the_brand_and_help_where_there_is_help() {
     assert!(html.contains("<title>Sign in - Health Portal</title>"), "{html}");
     assert!(html.contains("<footer><p>Need help? 0800 111 222</p></footer>"), "{html}");
     let alone = Frame { support: None, ..FRAME };
-    let html = NoticePage { f: alone, title: "A", text: "B" }.render().unwrap();
+    let html = NoticePage { f: alone, page: "still", title: "A", text: "B" }.render().unwrap();
     assert!(!html.contains("<footer"), "{html}");
 }
 

@@ -32,6 +32,7 @@ async fn the_document_names_what_there_is() {
         ),
         ("scopes_supported", &["openid", "profile", "email", "address", "phone"]),
         ("acr_values_supported", &["urn:vestibule:two-step"]),
+        ("ui_locales_supported", &["en", "mi"]),
     ] {
         let found: Vec<_> = document[member]
             .as_array()

@@ -11,7 +11,7 @@ use reqwest::Method;
 use vestibule_tests::http::{Answer, HttpBrowser};
 
 /// Each route, the file of `tests/it` that shows what it does, and a text by which that file is known to be about it.
-const SHOWN_IN: [(&str, &str, &str); 12] = [
+const SHOWN_IN: [(&str, &str, &str); 13] = [
     ("/.well-known/openid-configuration", "oidc/discovery.rs", "/.well-known/openid-configuration"),
     (
         "/.well-known/oauth-authorization-server",
@@ -22,6 +22,7 @@ const SHOWN_IN: [(&str, &str, &str); 12] = [
     ("/assets/{name}", "routes/programs.rs", "/assets/"),
     ("/oauth2/authorize", "oidc/authorize.rs", "/oauth2/authorize"),
     ("/oauth2/logout", "oidc/logout.rs", "/oauth2/logout"),
+    ("/language", "languages.rs", "/language"),
     ("/oauth2/token", "oidc/token.rs", ".tokens("),
     ("/oauth2/userinfo", "oidc/userinfo.rs", "userinfo("),
     ("/login/password", "misuse/second_step.rs", ".password("),

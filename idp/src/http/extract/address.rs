@@ -10,7 +10,8 @@ use crate::config::ProxiesConfig;
 /// and whoever decides by network must refuse rather than skip.
 ///
 /// `X-Forwarded-For` is looked at only when the peer itself is a trusted proxy, and then from the right.
-pub(in crate::http) fn client_address(
+#[must_use]
+pub fn client_address(
     peer: IpAddr,
     headers: &HeaderMap,
     proxies: &ProxiesConfig,

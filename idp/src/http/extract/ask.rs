@@ -4,12 +4,21 @@ use std::convert::Infallible;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, request::Parts},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
 };
-use flows::{Cx, Trace, attempt::Visit, network::Crowded, observe::Named};
+use flows::{
+    Cx, Trace,
+    attempt::{Reader, Visit},
+    network::Crowded,
+    observe::Named,
+};
 use keys::OpaqueToken;
 
-use crate::app::App;
+use crate::{
+    app::App,
+    http::user_agent,
+    locale::{Choice, Locale},
+};
 
 /// The trace that the outermost layer gave the request, and where it wants to be told of which client the request is.
 #[derive(Clone, Debug)]
@@ -24,6 +33,12 @@ pub(in crate::http) struct Ask {
     pub(in crate::http) visit: Visit,
     /// A cookie for a browser that has none yet.
     pub(in crate::http) new_browser: Option<HeaderValue>,
+    /// The language that it is answered in.
+    pub(in crate::http) locale: Locale,
+    /// What this browser remembers about languages.
+    choice: Choice,
+    /// A cookie for a browser that is to remember another language.
+    pub(in crate::http) new_choice: Option<HeaderValue>,
     /// Whether it is a navigation of a whole window, not a frame or a picture, as far as the browser says.
     pub(in crate::http) top_level: bool,
     /// Whether its network had too many posts: then it is heard as that of a known device, or not at all.
@@ -49,9 +64,45 @@ impl FromRequestParts<App> for Ask {
         let top_level = is_top_level(&parts.headers);
         let devices = app.cookies.devices(&parts.headers);
         let crowded = parts.extensions.get::<Crowded>().copied();
-        let visit = Visit { browser, session, devices };
-        Ok(Self { cx, visit, new_browser, top_level, crowded })
+        let choice = app.cookies.choice(&parts.headers);
+        let locale = locale(app, &parts.headers);
+        let reader = Reader {
+            language: locale.tag(),
+            asks_with: user_agent::browser_and_system(&parts.headers),
+        };
+        let visit = Visit { browser, session, devices, reader };
+        Ok(Self { cx, visit, new_browser, locale, choice, new_choice: None, top_level, crowded })
     }
+}
+
+impl Ask {
+    /// Answers in the language that an authorization request or a logout asks for, and remembers it for the steps that
+    /// follow, beside the person's own choice.
+    pub(in crate::http) fn hear(&mut self, app: &App, ui_locales: Option<&str>) {
+        let choice = self.choice.ask(ui_locales);
+        if choice != self.choice {
+            self.speak(app, choice);
+        }
+    }
+
+    /// Answers in the language of a choice, and remembers it.
+    pub(in crate::http) fn speak(&mut self, app: &App, choice: Choice) {
+        self.choice = choice;
+        self.locale = choice.locale().unwrap_or(self.locale);
+        self.visit.reader.language = self.locale.tag();
+        self.new_choice = app.cookies.set_choice(choice);
+    }
+}
+
+/// The language of a request: what its browser remembers, or what it says that it wants.
+pub(in crate::http) fn locale(app: &App, headers: &HeaderMap) -> Locale {
+    let wanted = || {
+        headers
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(Locale::wanted)
+    };
+    app.cookies.choice(headers).locale().or_else(wanted).unwrap_or_default()
 }
 
 /// Fetch metadata; a browser without it is judged by `SameSite=Lax` alone.

@@ -4,6 +4,6 @@ mod address;
 mod ask;
 mod form;
 
-pub(super) use address::client_address;
-pub(super) use ask::{Ask, Traced};
+pub use address::client_address;
+pub(super) use ask::{Ask, Traced, locale};
 pub(super) use form::{Form, Query};

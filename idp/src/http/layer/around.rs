@@ -17,10 +17,11 @@ use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{Traced, client_address},
+        extract::{Traced, client_address, locale},
         page,
         routes::{Class, Route},
     },
+    locale::Locale,
 };
 
 /// Runs around every request of a route.
@@ -163,19 +164,22 @@ struct Line {
     started: store::Timestamp,
     /// Told by the flow that finds out.
     client: Named,
+    /// The language of the page, if it ends in a failure.
+    locale: Locale,
 }
 
 impl Line {
     fn of(app: &App, path: &'static str, request: &Request) -> Self {
         let (method, client) = (request.method().clone(), Named::default());
-        Self { method, path, started: app.clock.now(), client }
+        let locale = locale(app, request.headers());
+        Self { method, path, started: app.clock.now(), client, locale }
     }
 }
 
 fn finish(app: &App, class: Class, trace: &Trace, line: &Line, response: Response) -> Response {
     let failure = response.extensions().get::<Failure>().cloned();
     let mut response = match &failure {
-        Some(failure) => rendered(app, class, trace, failure),
+        Some(failure) => rendered(app, class, (trace, line.locale), failure),
         None => response,
     };
     headers::identify(response.headers_mut(), &trace.reference);
@@ -205,9 +209,14 @@ fn finish(app: &App, class: Class, trace: &Trace, line: &Line, response: Respons
     response
 }
 
-fn rendered(app: &App, class: Class, trace: &Trace, failure: &Failure) -> Response {
+fn rendered(
+    app: &App,
+    class: Class,
+    (trace, locale): (&Trace, Locale),
+    failure: &Failure,
+) -> Response {
     let mut response = if class.is_for_people() {
-        page::failure(app, trace, failure)
+        page::failure(app, trace, locale, failure)
     } else {
         let body = serde_json::json!({
             "error": failure.code(),

@@ -47,7 +47,7 @@ pub(super) fn render(
     shown: &Shown,
     (email, problem): (&str, Option<Problem>),
 ) -> Result<Response, Failure> {
-    let f = Frame::of(app);
+    let f = Frame::of(app, ask.locale);
     let token = Token::new(ask, &shown.attempt, step::NEW_PASSWORD);
     let length = ask.cx.settings.password_min_length;
     let html = NewPasswordPage {

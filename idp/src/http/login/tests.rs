@@ -16,7 +16,7 @@ use super::{
 };
 use crate::view::{
     Hidden,
-    sound::{FRAME, assert_sound, attribute, contents, tags},
+    sound::{FRAME, assert_sound, attribute, contents, frames, tags},
 };
 
 const HIDDEN: Hidden<'static> = Hidden { attempt: "0197", form: "token" };
@@ -113,28 +113,35 @@ fn says(view: &CodeView, refusal: Refusal) -> String {
 
 #[test]
 fn the_code_page_is_sound_in_every_state() {
-    for view in every_view() {
-        for refusal in every_refusal().into_iter().map(Some).chain([None]) {
-            let html = html(&view, "12 34", refusal);
-            assert_sound(&html);
-            let primary: Vec<_> = tags(&html, "button")
-                .filter(|tag| attribute(tag, "class") == Some("primary"))
-                .filter_map(|tag| attribute(tag, "value"))
-                .collect();
-            let expected: &[&str] = match (takes_code(&view), view.resend) {
-                (true, _) => &["continue"],
-                (false, Resend::Now) => &["resend"],
-                (false, Resend::At(_)) => &[],
-            };
-            assert_eq!(primary, expected, "one way stands out: {view:?}");
-            // There is always a way on, or the time at which there is one.
-            assert!(html.contains("id=\"resend\""), "{view:?}");
-            assert!(html.contains("value=\"restart\"") && html.contains("value=\"cancel\""));
-            assert!(
-                html.contains("our staff never need it") && html.contains("spam or junk folder")
-            );
+    for f in frames() {
+        for view in every_view() {
+            for refusal in every_refusal().into_iter().map(Some).chain([None]) {
+                assert_whole(&Voice { f, ..voice() }, &view, refusal);
+            }
         }
     }
+}
+
+/// Sound, with one way that stands out, and always a way on.
+fn assert_whole(voice: &Voice<'_>, view: &CodeView, refusal: Option<Refusal>) {
+    let l = voice.f.l;
+    let html = page_of(voice, HIDDEN, view, ("12 34", refusal)).render().unwrap();
+    assert_sound(&html, l);
+    let primary: Vec<_> = tags(&html, "button")
+        .filter(|tag| attribute(tag, "class") == Some("primary"))
+        .filter_map(|tag| attribute(tag, "value"))
+        .collect();
+    let expected: &[&str] = match (takes_code(view), view.resend) {
+        (true, _) => &["continue"],
+        (false, Resend::Now) => &["resend"],
+        (false, Resend::At(_)) => &[],
+    };
+    assert_eq!(primary, expected, "one way stands out: {view:?}");
+    // There is always a way on, or the time at which there is one.
+    assert!(html.contains("id=\"resend\""), "{view:?}");
+    assert!(html.contains("value=\"restart\"") && html.contains("value=\"cancel\""));
+    assert!(html.contains(l.t("code-staff")) && html.contains(l.t("code-trouble-spam")));
+    assert!(html.contains(&l.tr("code-trouble-mailbox", &[("support", "0800 111 222".into())])));
 }
 
 #[test]

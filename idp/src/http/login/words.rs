@@ -13,7 +13,7 @@ use store::Timestamp;
 
 use crate::{
     app::App,
-    clock::{clock_time, is_same_day},
+    clock::is_same_day,
     http::extract::Ask,
     view::{Frame, Problem},
 };
@@ -32,12 +32,12 @@ pub(in crate::http) struct Voice<'a> {
 impl<'a> Voice<'a> {
     /// The voice of the answer to a request.
     pub(super) fn of(app: &'a App, ask: &Ask) -> Self {
-        Self { f: Frame::of(app), zone: app.zone(), now: ask.cx.now }
+        Self { f: Frame::of(app, ask.locale), zone: app.zone(), now: ask.cx.now }
     }
 
     /// A clock time that has passed or must not be passed: floored to the minute.
     pub(super) fn clock(&self, at: Timestamp) -> String {
-        clock_time(at, self.zone)
+        self.f.l.clock_time(at, self.zone)
     }
 
     /// "at 9:41 am", "tomorrow at 9:41 am". Rounded up: what is asked for at the told moment is granted.

@@ -28,24 +28,29 @@ pub(in crate::http) async fn get(
         Some(sealed) => authorize::resume(&ask.cx, sealed, &ask.visit).await?,
         None => authorize::start(&ask.cx, &params, &ask.visit).await?,
     };
-    answer(&app, &ask, outcome)
+    answer(&app, &mut ask, outcome)
 }
 
 /// A post from another site comes without cookies, so it is answered by a GET of the same request that brings them.
 pub(in crate::http) async fn post(
     State(app): State<App>,
-    ask: Ask,
+    mut ask: Ask,
     Form(params): Form,
 ) -> Result<Response, Failure> {
     match authorize::post(&ask.cx, &params)? {
         Ok(sealed) => {
             Ok(page::see_other(&format!("{}?{POSTED}={sealed}", flows::discovery::path::AUTHORIZE)))
         }
-        Err(outcome) => answer(&app, &ask, outcome),
+        Err(outcome) => answer(&app, &mut ask, outcome),
     }
 }
 
-fn answer(app: &App, ask: &Ask, outcome: Outcome) -> Result<Response, Failure> {
+fn answer(app: &App, ask: &mut Ask, outcome: Outcome) -> Result<Response, Failure> {
+    if let Outcome::SignIn(asked) | Outcome::Consent(asked, _) | Outcome::Confirm(asked, _) =
+        &outcome
+    {
+        ask.hear(app, asked.request.ui_locales.as_deref());
+    }
     match outcome {
         Outcome::Page { why } => Err(Failure::Request(why)),
         Outcome::Client(to) => Ok(page::see_other(&to.location)),

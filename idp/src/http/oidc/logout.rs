@@ -15,21 +15,25 @@ use crate::{
         extract::{Ask, Form, Query},
         page,
     },
-    view::{Frame, LogoutPage, NoticePage},
+    view::{Frame, LogoutPage},
 };
 
 /// The parameters of a logout request that are carried through the question.
-const CARRIED: [&str; 4] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"];
+const CARRIED: [&str; 5] =
+    ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"];
 const STEP: &str = "logout";
 
 /// Acts on top-level navigation only: a picture on another page signs nobody out.
 pub(in crate::http) async fn get(
     State(app): State<App>,
-    ask: Ask,
+    mut ask: Ask,
     Query(params): Query,
 ) -> Result<Response, Failure> {
     if !ask.top_level {
         return Err(Failure::Forbidden);
+    }
+    if let Some(locales) = params.get("ui_locales") {
+        ask.hear(&app, Some(locales));
     }
     run(&app, &ask, &params, false).await
 }
@@ -41,14 +45,14 @@ pub(in crate::http) async fn post(
     Form(params): Form,
 ) -> Result<Response, Failure> {
     let Some(token) = params.get("form") else {
-        return Ok(page::see_other(&format!("{}?{}", path::LOGOUT, query(&params))));
+        return Ok(page::see_other(&address(&params)));
     };
     if !ask.cx.root.form_token_ok(token, &ask.visit.browser, "", STEP) {
         return Err(Failure::Forbidden);
     }
     match params.get("action") {
         Some("continue") => run(&app, &ask, &params, true).await,
-        _ => notice(&app, "still-title", "still-text"),
+        _ => page::notice(&app, &ask, "still"),
     }
 }
 
@@ -58,7 +62,7 @@ async fn run(app: &App, ask: &Ask, params: &Params, confirmed: bool) -> Result<R
         Outcome::SignedOut { to } => {
             let mut response = match to {
                 Some(to) => page::see_other(&to),
-                None => notice(app, "signed-out-title", "signed-out-text")?,
+                None => page::notice(app, ask, "signed_out")?,
             };
             page::set_cookie(&mut response, app.cookies.clear_session());
             Ok(response)
@@ -75,7 +79,7 @@ fn question(
     let carried: Vec<(&str, &str)> =
         CARRIED.iter().filter_map(|name| params.get(name).map(|value| (*name, value))).collect();
     let form = ask.cx.root.form_token(&ask.visit.browser, "", STEP);
-    let f = Frame::of(app);
+    let f = Frame::of(app, ask.locale);
     let html = LogoutPage {
         form: &form,
         lede: f.l.tr("logout-lede", &[("person", person.into())]),
@@ -87,17 +91,13 @@ fn question(
     page::form(&html, axum::http::StatusCode::OK, source.as_deref(), ask)
 }
 
-fn notice(app: &App, title: &str, text: &str) -> Result<Response, Failure> {
-    let f = Frame::of(app);
-    page::plain(&NoticePage { title: f.l.t(title), text: f.l.t(text), f })
-}
-
-fn query(params: &Params) -> String {
+/// The same request as a GET.
+pub(in crate::http) fn address(params: &Params) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for name in CARRIED {
         if let Some(value) = params.get(name) {
             query.append_pair(name, value);
         }
     }
-    query.finish()
+    format!("{}?{}", path::LOGOUT, query.finish())
 }

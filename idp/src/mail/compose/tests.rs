@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use mail_parser::{HeaderName, MessageParser};
 
+use flows::notify::Notice;
+
 use super::*;
 use crate::clock::Clock;
 use crate::dev::mailbox;
@@ -14,6 +16,8 @@ const TEXT: &str = "\
 Reference: KOWHAI-27. The sign-in page shows the same one.
 
 It works until 9:56 am. Enter it in the browser where you started.
+
+It was asked for at 9:41 am.
 
 We will never ask you for this code, and our staff never need it.
 
@@ -85,6 +89,63 @@ fn the_mail_with_a_code() {
     assert!(html.contains("color-scheme:light dark") && !html.contains("<style"));
     assert!(mail.html.len() < 4096, "{}", mail.html.len());
     assert!(mail.raw.lines().all(|line| line.len() <= 78), "{}", mail.raw);
+}
+
+/// The same facts in te reo Māori, checked like any other mail, and with what it was asked.
+#[test]
+fn the_mail_with_a_code_in_te_reo() {
+    let (Letter::Code(mut letter), _) = code("Mere", ADDRESS) else { unreachable!() };
+    letter.challenge.language = Some("mi".to_owned());
+    letter.challenge.asked_with = Some("Firefox/Windows".to_owned());
+    let mail = read(&Home::new().compose(&Letter::Code(letter)).unwrap());
+    let text = masked(&mail.text);
+    assert!(text.starts_with("Ko 123 456 tō waehere takiuru\n\nTohutoro: KOWHAI-27."), "{text}");
+    assert!(text.contains("\n\nKa mahi tae noa ki te 9:56 i te ata."), "{text}");
+    assert!(
+        text.contains("I tonoa i te 9:41 i te ata, mā Firefox i runga i te Windows."),
+        "{text}"
+    );
+    assert!(text.ends_with("@login.example.org #123456"), "{text}");
+    assert_eq!(
+        mail.subject,
+        "Tō waehere takiuru mō Example Portal (tohutoro KOWHAI-27, 9:41 i te ata)"
+    );
+    assert!(mail.raw.contains("Content-Language: mi\r\n"), "{}", mail.raw);
+    assert!(mail.raw.contains("Feedback-ID: code:mi:login.example.org:example-portal\r\n"));
+    assert!(mail.html.contains("<html lang=\"mi\">"), "{}", mail.html);
+    assert!(masked(&mail.html).contains("Ko <strong"), "{}", mail.html);
+}
+
+#[test]
+fn the_notices_in_te_reo() {
+    let told = Notice { language: Some("mi".to_owned()), ..notice() };
+    for letter in [Letter::PasswordChanged(told.clone()), Letter::ResetForced(told)] {
+        let mail = read(&Home::new().compose(&letter).unwrap());
+        assert!(
+            mail.subject.contains("(24 Whiringa-ā-rangi 2026, 9:41 i te ata)"),
+            "{}",
+            mail.subject
+        );
+        assert!(
+            mail.text.contains("i te 24 Whiringa-ā-rangi 2026 i te 9:41 i te ata"),
+            "{}",
+            mail.text
+        );
+        assert!(
+            mail.text.ends_with("Mēnā kei te hiahia āwhina koe: 0800 111 222"),
+            "{}",
+            mail.text
+        );
+    }
+}
+
+/// What a row says that this build did not write is no reason to send nothing.
+#[test]
+fn a_language_that_is_not_spoken_is_answered_in_english() {
+    let (Letter::Code(mut letter), _) = code("Mere", ADDRESS) else { unreachable!() };
+    letter.challenge.language = Some("fr".to_owned());
+    let mail = read(&Home::new().compose(&Letter::Code(letter)).unwrap());
+    assert_eq!(masked(&mail.text), TEXT);
 }
 
 #[test]

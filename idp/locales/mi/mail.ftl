@@ -1,0 +1,66 @@
+# Every text of every mail, in te reo Māori.
+#
+# For review by a speaker: these texts were written with care but have not been checked by a fluent speaker yet.
+# docs/languages.md says how a review is done. Macrons are single characters (NFC).
+#
+# The rules of locales/en/mail.ftl hold here too: no text may hold an address that could be opened.
+
+## The mail with a code. The code must be in its title, as { $code }, and must not be in its subject.
+
+mail-code-subject = Tō waehere takiuru mō { $brand } (tohutoro { $reference }, { $time })
+mail-code-title = Ko { $code } tō waehere takiuru
+mail-code-reference = Tohutoro: { $reference }. Kei te whārangi takiuru te tohutoro ōrite.
+mail-code-until = Ka mahi tae noa ki te { $until }. Tāurutia i te pūtirotiro i tīmata ai koe.
+mail-code-asked = I tonoa i te { $time }, mā { $browser } i runga i te { $system }.
+mail-code-asked-somewhere = I tonoa i te { $time }.
+mail-code-secret = Kāore rawa mātou e tono mō tēnei waehere, ā, kāore ā mātou kaimahi e hiahia ana ki te waehere.
+mail-code-not-you = Mēnā ehara nāu te takiuru, tērā pea kei te mōhio tētahi atu ki tō kupuhipa. Kaua e hoatu tēnei waehere ki tētahi, haere ki { $brand } mā te pato i tōna wāhitau, ka panoni i tō kupuhipa.
+
+## The notice of a changed password.
+
+mail-password-changed-subject = Kua panonitia tō kupuhipa mō { $brand } ({ $day }, { $time })
+mail-password-changed-title = Kua panonitia tō kupuhipa
+mail-password-changed-when = I panonitia i te { $day } i te { $time }.
+mail-password-changed-you = Mēnā nāu i panoni, kāore he mahi māu.
+mail-password-changed-not-you = Mēnā ehara nāu, haere ki { $brand } mā te pato i tōna wāhitau, ka kōwhiri i tētahi kupuhipa hou.
+
+## The notice of a forced reset.
+
+mail-reset-forced-subject = Ka tonoa koe kia kōwhiri i tētahi kupuhipa hou mō { $brand } ({ $day }, { $time })
+mail-reset-forced-title = Ka tonoa koe kia kōwhiri i tētahi kupuhipa hou i tō takiurunga e whai ake nei
+mail-reset-forced-when = I whakatauria tēnei i te { $day } i te { $time }, kia haumaru ai tō pūkete.
+mail-reset-forced-ended = Kua whakamutua ō takiurunga o mua, i runga i ngā pūrere katoa.
+mail-reset-forced-next = I tō takiurunga e whai ake nei, tāurutia tuatahitia tō kupuhipa o nāianei. Kātahi koe ka tonoa kia kōwhiri i tētahi mea hou. Haere ki { $brand } mā te pato i tōna wāhitau.
+
+## The notice that somebody tried. Wrong passwords, or wrong codes after the right password.
+
+mail-tried-password-subject = I ngana tētahi ki te takiuru ki { $brand } i tō ingoa ({ $day }, { $time })
+mail-tried-password-title = I ngana tētahi ki te takiuru i tō ingoa, ā, kāore i uru
+mail-tried-password-when = I te { $day } i te { $time } kua maha rawa ngā kupuhipa hē mō tō pūkete.
+mail-tried-code-subject = Kei tētahi tō kupuhipa mō { $brand } ({ $day }, { $time })
+mail-tried-code-title = I tāuru tētahi i tō kupuhipa, kātahi i tāuru i ngā waehere hē maha rawa
+mail-tried-code-when = I whakamutua i te { $day } i te { $time }. Kāore rātou i uru.
+mail-tried-code-change = Mēnā ehara nāu, panonitia tō kupuhipa. Haere ki { $brand } mā te pato i tōna wāhitau.
+mail-tried-own = Ka mahi tonu te pūtirotiro i takiuru ai koe i mua. Me tatari ngā pūtirotiro hou i waenga i ngā whakamātau.
+mail-tried-you = Mēnā nāu, kāore he mahi māu.
+
+## In more than one mail.
+
+mail-secret = Kāore rawa mātou e tono mō tō kupuhipa, mō tētahi waehere rānei, mā te īmēra, mā te waea rānei.
+mail-support = Mēnā kei te hiahia āwhina koe: { $support }
+# The month arrives as its English name. The names are those of Te Taura Whiri i te Reo Māori.
+mail-day = { $day } { $month ->
+    [January] Kohitātea
+    [February] Huitanguru
+    [March] Poutūterangi
+    [April] Paengawhāwhā
+    [May] Haratua
+    [June] Pipiri
+    [July] Hōngongoi
+    [August] Hereturikōkā
+    [September] Mahuru
+    [October] Whiringa-ā-nuku
+    [November] Whiringa-ā-rangi
+    [December] Hakihea
+   *[other] { $month }
+} { $year }

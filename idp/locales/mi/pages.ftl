@@ -1,0 +1,195 @@
+# Every text of every page, in te reo Māori.
+#
+# For review by a speaker: these texts were written with care but have not been checked by a fluent speaker yet.
+# docs/languages.md says how a review is done. Macrons are single characters (NFC).
+
+## On every page.
+
+help-line = Kei te hiahia āwhina koe? { $support }
+languages-label = Reo
+problem-title = He raru kei konei
+problem-prefix = Hapa:
+clock-time = { $time } { $part ->
+    [morning] i te ata
+    [afternoon] i te ahiahi
+   *[evening] i te pō
+}
+clock-today = ā te { $time }
+clock-tomorrow = āpōpō, ā te { $time }
+
+## The password.
+
+password-title = Takiuru
+password-lede = kia haere tonu ki { $client }
+password-email = Wāhitau īmēra
+password-password = Kupuhipa
+password-next = Ā muri i tēnei, ka tukuna he waehere mati ono ki tō wāhitau īmēra.
+password-continue = Haere tonu
+password-cancel = Whakakore
+password-error-email-empty = Tāurutia tō wāhitau īmēra
+password-error-email-shape = Tāurutia he wāhitau īmēra pēnei i te ingoa@example.org
+password-error-email-invisible = Kei roto i te wāhitau īmēra ētahi pūāhua kāore e kitea. Me pato kē, kaua e whakapiri
+password-error-email-quoted = Kāore e tautokona ngā wāhitau īmēra he mokowā, he tohu kōrero rānei kei roto
+password-error-email-domain = Kāore i te tika te wāhanga o te wāhitau īmēra i muri i te @. Tirohia anō
+password-error-email-long = He roa rawa te wāhitau īmēra. Tirohia anō
+password-error-empty = Tāurutia tō kupuhipa
+password-error-wrong = Kāore i te tika te wāhitau īmēra, te kupuhipa rānei. Tirohia ngā mea e rua, ka whakamātau anō
+password-error-paused = He maha rawa ngā kupuhipa hē. Ka taea anō e koe te whakamātau { $when }
+password-error-network = He maha rawa ngā whakamātau mai i tō whatunga ({ $network }). Ka taea anō e koe te whakamātau { $when }. Kāore tō pūkete i te raka
+password-error-busy = He tokomaha ngā tāngata e takiuru ana ināianei. Taihoa mō ētahi hēkona, tāurutia anō tō kupuhipa, ka pēhi i te pātene Haere tonu
+password-error-away = Kāore tētahi wāhanga o tā mātou taha e whakautu ana ināianei (tohutoro { $reference }). Kāore he mea i ngaro: taihoa mō ētahi hēkona, tāurutia anō tō kupuhipa, ka pēhi i te pātene Haere tonu
+password-error-again = Kāore i taea te whakaoti i taua takiurunga. Tēnā koa, takiuru anō
+
+## The code.
+
+code-title = Tāurutia tō waehere
+code-title-new = Kāore tō waehere e mahi ināianei
+code-title-unsent = Kāore i taea te tuku i tō waehere
+code-sent = Kua tukuna he waehere mati ono ki { $address }.
+code-sending = Kei te tukuna he waehere mati ono ki { $address }.
+code-sending-again = Kei te tukuna anō te waehere ki { $address }.
+code-refused = Kāore te tūmau īmēra i whakaae ki tā mātou īmēra ki { $address }. Mēnā ehara tērā i tō wāhitau, tīmata anō.
+code-not-sent = Kāore i taea te tuku waehere ki { $address }: he maha rawa ngā tono.
+code-ago = { $minutes ->
+    [0] Kātahi anō ka tukuna ({ $time }).
+    [one] I tukuna kotahi meneti i mua ({ $time }).
+   *[other] I tukuna { $minutes } meneti i mua ({ $time }).
+} Ka mahi tae noa ki te { $until }.
+code-until = Ka mahi tae noa ki te { $until }, kaua i muri atu.
+code-still = Kei te mahi tonu, tae noa ki te { $until }.
+code-soon = Ka mahi ina tukuna te īmēra hou. Tāurutia ina tae mai te īmēra.
+code-over = I mahi te waehere i tukuna ki { $address } tae noa ki te { $until }.
+code-spent = Kua pau ngā whakamātau katoa mō te waehere i tukuna ki { $address }.
+code-reference = Tohutoro i roto i te īmēra:
+code-label = Waehere mati ono
+code-continue = Haere tonu
+code-send = Tukuna he waehere
+code-resend = Tukuna anō te waehere
+code-new = Tukuna he waehere hou
+code-resend-later = Ka taea e koe te tono waehere anō { $when }.
+code-resend-soon = { $seconds ->
+    [one] Ka taea e koe te tono waehere anō ā te 1 hēkona.
+   *[other] Ka taea e koe te tono waehere anō ā te { $seconds } hēkona.
+}
+code-reload = Huakina anō tēnei whārangi i taua wā.
+code-trouble = Kāore anō te īmēra kia tae mai?
+code-trouble-wait = Ka pau pea ētahi meneti. Ka mahi tonu te waehere i taua wā.
+code-trouble-spam = Tirohia tō kōpaki īmēra para.
+code-trouble-address = Mēnā ehara tērā i tō wāhitau, tīmata anō.
+code-trouble-mailbox = Mēnā kāore e taea e koe te uru ki tō īmēra: { $support }
+code-browser = Tāurutia te waehere i tēnei pūtirotiro, i te wāhi i tīmata ai koe.
+code-staff = Kāore rawa mātou e tono mō tēnei waehere, ā, kāore ā mātou kaimahi e hiahia ana ki te waehere.
+code-restart = Tīmata anō
+code-cancel = Whakakore
+code-error-empty = Tāurutia te waehere mati 6
+code-error-length = E 6 ngā mati o te waehere. E { $count } i tāurutia e koe
+code-error-digits = He tau anake te waehere
+code-error-wrong = { $left ->
+    [0] Kāore i te tika taua waehere, ā, kua pau ngā whakamātau. Tukuna he waehere hou
+    [one] Kāore i te tika taua waehere. Tirohia te īmēra hou rawa me te tohutoro { $reference }. Kotahi anake te whakamātau e toe ana
+   *[other] Kāore i te tika taua waehere. Tirohia te īmēra hou rawa me te tohutoro { $reference }. E { $left } ngā whakamātau e toe ana
+}
+code-error-late = Koirā te waehere tika, engari kua pau te wā. Kua tukuna anō e mātou taua waehere: tāurutia anō
+code-error-late-unsent = Koirā te waehere tika, engari kua pau te wā. He maha rawa ngā waehere kua tonoa, nō reira kāore e taea te tuku anō ināianei
+code-error-expired = Kua pau te wā o taua waehere. Kua tukuna he waehere hou me te tohutoro { $reference }
+code-error-expired-unsent = Kua pau te wā o taua waehere. He maha rawa ngā waehere kua tonoa, nō reira kāore e taea te tuku waehere hou ināianei
+code-error-superseded = Nō tētahi īmēra tawhito taua waehere. Tāurutia te waehere o te īmēra hou rawa, me te tohutoro { $reference }
+code-error-used = Kua whakamahia kētia taua waehere. Tukuna he waehere hou, tīmata anō rānei
+code-error-browser = I tonoa taua waehere i tētahi atu pūtirotiro. Tāurutia te waehere me te tohutoro { $reference }
+code-error-moved = Kua neke kē tēnei takiurunga, i tētahi atu ripa pea. Tāurutia te waehere me te tohutoro { $reference }
+code-error-exhausted = Kua pau ngā whakamātau katoa mō tēnei waehere. Tukuna he waehere hou kia haere tonu ai
+code-error-paused = He maha rawa ngā waehere hē. Ka taea anō e koe te whakamātau { $when }. Kāore tō pūkete i te raka: ka taea e koe te kati i tēnei whārangi, ka takiuru anō i taua wā
+code-error-network = He maha rawa ngā whakamātau mai i tō whatunga ({ $network }). Ka taea anō e koe te whakamātau { $when }. Kāore tō pūkete i te raka
+code-error-send-later = Ka taea e koe te tono waehere anō { $when }
+
+## A new password.
+
+new-title = Kōwhiria he kupuhipa hou
+new-lede = Kāore tō kupuhipa tawhito e mahi ināianei. Kōwhiria he mea hou, kātahi koe ka takiuru.
+new-account = Wāhitau īmēra
+new-label = Kupuhipa hou
+new-rule = Kia { $length } pūāhua, neke atu rānei. He kupuhipa pai ngā kupu e whā, e rima rānei, e hono ana ki a koe anake.
+new-free = Ka pai te mokowā, ngā pū o ngā reo katoa me ngā tohu. Ka taea te whakapiri mai i tō pūwhakahaere kupuhipa.
+new-continue = Tiakina, ka haere tonu
+new-restart = Tīmata anō
+new-cancel = Whakakore
+new-error-empty = Tāurutia he kupuhipa hou
+new-error-short = He poto rawa te kupuhipa. Kia { $length } pūāhua, neke atu rānei
+new-error-long = He roa rawa te kupuhipa. Kia kaua e neke atu i te 128 pūāhua
+new-error-common = Koirā tētahi o ngā kupuhipa ka whakamātauria tuatahitia. Kōwhiria tētahi atu
+new-error-own = Ko te nuinga o taua kupuhipa ko tō ingoa, ko tō wāhitau īmēra, ko te ingoa rānei o tēnei ratonga. Kōwhiria tētahi atu
+new-error-repetitive = He tukurua ngā pūāhua torutoru i taua kupuhipa. Kōwhiria tētahi atu
+new-error-same = Koirā tō kupuhipa o nāianei. Kōwhiria tētahi atu
+
+## Signed in by another tab.
+
+signed-in-title = Kua takiuru koe
+signed-in-lede = I takiuru koe hei { $person } i tētahi atu ripa. Haere tonu ki { $client }.
+signed-in-continue = Haere tonu
+
+## Consent.
+
+consent-title = Tuari ki { $client }?
+consent-lede = Kei te tono a { $client } kia mōhio ki:
+consent-openid = ko koe tonu tēnei, mā tētahi tau e mōhiotia ana e ia anake
+consent-profile = tō ingoa me ō taipitopito whaiaro
+consent-email = tō wāhitau īmēra
+consent-address = tō wāhitau poutāpeta
+consent-phone = tō tau waea
+consent-remember = Mēnā ka whakaae koe, ka maumahara mātou ki tō whakautu, ā, kāore e pātai anō mō aua mea.
+consent-allow = Whakaae
+consent-deny = Kaua e whakaae
+confirm-title = Haere tonu ki { $client }?
+confirm-text = Haere tonu mēnā nāu anō i whakatuwhera a { $client } ināia tonu nei.
+confirm-continue = Haere tonu
+confirm-other = Whakamahia tētahi atu pūkete
+confirm-cancel = Whakakore
+account-lede = Kua takiuru koe hei { $person } ({ $address }).
+
+## Signing out.
+
+logout-title = Takiputa?
+logout-lede = Kua takiuru koe hei { $person }.
+logout-continue = Takiputa
+logout-cancel = Noho takiuru tonu
+signed-out-title = Kua takiputa koe
+signed-out-text = Mēnā he pūrere tuari tēnei, katia hoki tēnei matapihi.
+still-title = Kei te takiuru tonu koe
+still-text = Kāore he mea i rerekē. Ka taea e koe te kati i tēnei whārangi.
+
+## Requests without an answer.
+
+failure-reference = Tohutoro
+failure-reference-help = Ki te tono āwhina koe, pānuitia tēnei tohutoro.
+failure-detail = Mā te kaihanga o te whārangi i tono mai i a koe:
+failure-request-title = Kāore e taea te whakaoti i tēnei tono
+failure-request-text = I tono te whārangi i tono mai i a koe i tētahi āhua kāore e taea e mātou te whakautu. Hoki atu, ka whakamātau anō. Ki te pērā anō, tēnā koa whakamōhiotia te hunga e whakahaere ana.
+failure-start-title = Tēnā koa, tīmata anō
+failure-start-text = He tawhito rawa tēnei takiurunga, kua oti kē, i tīmata rānei i tētahi atu pūtirotiro. Hoki atu ki te wāhi i hiahia ai koe ki te haere, ka takiuru mai i reira.
+failure-not-found-title = Kāore he whārangi pērā
+failure-not-found-text = Kua hē pea te patohanga o te wāhitau. Hoki atu ki te wāhi i ahu mai ai koe.
+failure-method-title = Kāore e taea te whakamahi i tēnei whārangi pērā
+failure-method-text = Hoki atu ki te wāhi i ahu mai ai koe, ka whakamātau anō.
+failure-forbidden-title = Kāore e taea te whakamahi anō i tēnei puka
+failure-forbidden-text = Nō tētahi atu pae, he tawhito rawa rānei. Hoki atu, utaina anō te whārangi, ka whakamātau anō.
+failure-form-title = Ehara tērā i tētahi o ā mātou puka
+failure-form-text = Hoki atu, utaina anō te whārangi, ka whakamātau anō.
+failure-large-title = He nui rawa tērā
+failure-large-text = He nui ake te puka i te mea ka taea. Hoki atu, ka whakamātau anō kia iti iho.
+failure-slow-title = He roa rawa tērā
+failure-slow-text = Kāore te puka i tae mai i te wā tika. Tirohia tō hononga, hoki atu, ka whakamātau anō.
+failure-misdirected-title = Nō tētahi atu pae tēnei wāhitau
+failure-misdirected-text = Patohia ki tō pūtirotiro te wāhitau o te ratonga e hiahia ana koe.
+failure-many-title = He maha rawa ngā tono mai i tō whatunga
+failure-many-text = He maha rawa ngā whakamātau mai i tō whatunga. Taihoa mō ētahi meneti, ka whakamātau anō. Kāore tō pūkete i te raka.
+failure-many-until-text = He maha rawa ngā whakamātau mai i tō whatunga ({ $network }). Ka taea anō e koe te whakamātau { $when }. Kāore tō pūkete i te raka.
+failure-network-title = Kāore e kitea e mātou i ahu mai tēnei tono i hea
+failure-network-text = Kei te huna te whatunga i waenga i a tāua i tō wāhitau, i tētahi āhua kāore e taea e mātou te pānui. Whakamātauria anō mā tētahi atu whatunga.
+failure-busy-title = He tokomaha ngā tāngata i konei ināianei
+failure-busy-text = Taihoa mō ētahi hēkona, ka whakamātau anō. Kāore he mea i ngaro.
+failure-away-title = Kāore e taea e mātou tēnā ināianei
+failure-away-text = Kāore tētahi wāhanga o tā mātou taha e whakautu ana. Kāore he mea i ngaro: taihoa mō ētahi hēkona, utaina anō tēnei whārangi, hoki atu rānei, ka whakamātau anō.
+failure-internal-title = I hē tētahi mea i tō mātou taha
+failure-internal-text = Ehara nāu te hē. Taihoa mō te meneti, ka whakamātau anō.
+failure-unknown-title = Kāore mātou i te mōhio mēnā i oti tērā
+failure-unknown-text = Hoki atu, ka whakamātau anō. Kāore he mea e taea te mahi kia rua ngā wā.

@@ -1,0 +1,202 @@
+//! The languages that pages and mails speak, and how one of them is chosen.
+//!
+//! ```text
+//! ui_locales of the request  ->  what was chosen in this browser  ->  Accept-Language  ->  English
+//! ```
+
+/// A language that pages and mails speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Locale {
+    /// English.
+    #[default]
+    En,
+    /// Te reo Māori.
+    Mi,
+}
+
+/// What a header may name before the rest of it is not read: browsers send a handful.
+const MOST_RANGES: usize = 32;
+
+impl Locale {
+    /// Every language, in the order in which they are offered.
+    pub const ALL: [Self; 2] = [Self::En, Self::Mi];
+
+    /// Its tag (BCP 47).
+    #[must_use]
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Mi => "mi",
+        }
+    }
+
+    /// Its name in itself: whoever looks for a language reads it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::En => "English",
+            Self::Mi => "Te reo Māori",
+        }
+    }
+
+    /// The language of a tag, whatever region or script follows: `mi`, `mi-NZ`, `MI-nz` (RFC 4647, section 3.4).
+    #[must_use]
+    pub fn of(tag: &str) -> Option<Self> {
+        let language = tag.split('-').next().unwrap_or_default();
+        Self::ALL.into_iter().find(|locale| language.eq_ignore_ascii_case(locale.tag()))
+    }
+
+    /// The first of a list of tags, most wanted first, that we speak: `ui_locales` (OpenID Connect Core 1.0, section
+    /// 3.1.2.1).
+    #[must_use]
+    pub fn first_of(tags: &str) -> Option<Self> {
+        tags.split(' ').take(MOST_RANGES).find_map(Self::of)
+    }
+
+    /// The one that an `Accept-Language` wants most (RFC 9110, section 12.5.4); of equals, the one that is named first.
+    /// `*` is no wish for one of ours, and a quality that cannot be read counts as none.
+    #[must_use]
+    pub fn wanted(accept_language: &str) -> Option<Self> {
+        let mut best: Option<(u16, Self)> = None;
+        for range in accept_language.split(',').take(MOST_RANGES) {
+            let (tag, parameters) = range.split_once(';').unwrap_or((range, "q=1"));
+            let quality = quality(parameters).unwrap_or(0);
+            let Some(locale) = Self::of(tag.trim()).filter(|_| quality > 0) else { continue };
+            if best.is_none_or(|(most, _)| quality > most) {
+                best = Some((quality, locale));
+            }
+        }
+        best.map(|(_, locale)| locale)
+    }
+}
+
+/// A quality value in thousandths: `q=0.8` (RFC 9110, section 12.4.2).
+fn quality(parameters: &str) -> Option<u16> {
+    let (name, value) = parameters.split_once('=')?;
+    if !name.trim().eq_ignore_ascii_case("q") {
+        return None;
+    }
+    let (whole, part) = value.trim().split_once('.').unwrap_or((value.trim(), ""));
+    if part.len() > 3 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let thousandths = format!("{part:0<3}").parse::<u16>().ok()?;
+    match whole {
+        "0" => Some(thousandths),
+        "1" if thousandths == 0 => Some(1000),
+        _ => None,
+    }
+}
+
+/// What a browser remembers: the language that the person chose, and the one that the present request asks for.
+///
+/// As a cookie it is `chosen:asked`, each a tag or empty. The request's language comes first while the request lasts; the
+/// person's own choice stays beside it, and is what the next request finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Chosen by the person, with the switch on a page.
+    chosen: Option<Locale>,
+    /// Asked for by the client, in `ui_locales`.
+    asked: Option<Locale>,
+}
+
+impl Choice {
+    /// Reads a cookie. What is not ours counts as absent.
+    #[must_use]
+    pub fn parse(cookie: &str) -> Self {
+        let (chosen, asked) = cookie.split_once(':').unwrap_or((cookie, ""));
+        let exact = |tag: &str| Locale::ALL.into_iter().find(|locale| locale.tag() == tag);
+        Self { chosen: exact(chosen), asked: exact(asked) }
+    }
+
+    /// The cookie's value.
+    #[must_use]
+    pub fn cookie(self) -> String {
+        let tag = |locale: Option<Locale>| locale.map_or("", Locale::tag);
+        format!("{}:{}", tag(self.chosen), tag(self.asked))
+    }
+
+    /// The language that is spoken because of it.
+    #[must_use]
+    pub const fn locale(self) -> Option<Locale> {
+        match self.asked {
+            Some(asked) => Some(asked),
+            None => self.chosen,
+        }
+    }
+
+    /// After the person's own choice, which is the last word about the present request too.
+    #[must_use]
+    pub const fn choose(locale: Locale) -> Self {
+        Self { chosen: Some(locale), asked: None }
+    }
+
+    /// At the beginning of a request with these `ui_locales`.
+    #[must_use]
+    pub fn ask(self, ui_locales: Option<&str>) -> Self {
+        Self { asked: ui_locales.and_then(Locale::first_of), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_says_what_is_wanted_most() {
+        for (header, wanted) in [
+            ("mi", Some(Locale::Mi)),
+            ("mi-NZ,mi;q=0.9,en;q=0.8", Some(Locale::Mi)),
+            ("en-NZ,en;q=0.9,mi;q=0.8", Some(Locale::En)),
+            ("en;q=0.5, MI-nz ; q=0.501", Some(Locale::Mi)),
+            ("fr, de;q=0.9, mi;q=0.1", Some(Locale::Mi)),
+            ("en;q=1.000,mi", Some(Locale::En)),
+            ("mi;q=0, en;q=0.001", Some(Locale::En)),
+            ("mi;q=1.001, en;q=0.1", Some(Locale::En)),
+            ("mi;q=0.1234, mi;x=1, mi;q, mi;q=", None),
+            ("*", None),
+            ("", None),
+            ("mis, enx, m, é;q=1", None),
+        ] {
+            assert_eq!(Locale::wanted(header), wanted, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_header_without_end_is_not_read_to_it() {
+        let long = format!("{}mi", "fr,".repeat(100_000));
+        assert_eq!(Locale::wanted(&long), None);
+        assert_eq!(Locale::first_of(&format!("{}mi", "fr ".repeat(100_000))), None);
+    }
+
+    #[test]
+    fn a_client_names_what_it_prefers() {
+        assert_eq!(Locale::first_of("fr-CA mi en"), Some(Locale::Mi));
+        assert_eq!(Locale::first_of("EN-GB mi"), Some(Locale::En));
+        assert_eq!(Locale::first_of("se"), None);
+    }
+
+    #[test]
+    fn the_requests_language_comes_first_and_the_persons_choice_stays() {
+        let chosen = Choice::choose(Locale::Mi);
+        assert_eq!(chosen.ask(Some("en")).locale(), Some(Locale::En));
+        assert_eq!(chosen.ask(Some("en")).ask(None).locale(), Some(Locale::Mi));
+        assert_eq!(chosen.ask(Some("fr")).locale(), Some(Locale::Mi));
+        assert_eq!(Choice::default().ask(Some("mi")).ask(None).locale(), None);
+    }
+
+    #[test]
+    fn a_cookie_is_what_we_wrote_or_nothing() {
+        for choice in [
+            Choice::default(),
+            Choice::choose(Locale::En),
+            Choice::choose(Locale::Mi).ask(Some("en")),
+            Choice::default().ask(Some("mi")),
+        ] {
+            assert_eq!(Choice::parse(&choice.cookie()), choice);
+        }
+        for strange in ["", "fr", "mi-NZ:", "MI", "::", ":mi:", "mi\r\n"] {
+            assert_eq!(Choice::parse(strange), Choice::default(), "{strange:?}");
+        }
+    }
+}
