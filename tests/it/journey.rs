@@ -8,6 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use vestibule_tests::{
     browser::{Browser, Tab},
+    look::violations,
     proc::{Proc, idp},
 };
 
@@ -80,6 +81,10 @@ impl Walk<'_> {
         assert_eq!(width, self.width, "{page} is not shown at the width of the device");
         let fits = "document.documentElement.scrollWidth <= window.innerWidth";
         assert!(self.tab.evaluate::<bool>(fits).await, "{page} is wider than the screen");
+        // The pages of `dev` are pages too. Once is enough; the provider's own are looked at in `screens`.
+        if self.device == "phone" {
+            assert_eq!(violations(self.tab, &[]).await, Vec::<String>::new(), "{page}");
+        }
         assert_eq!(self.tab.problems().await, Vec::<String>::new(), "{page}");
     }
 

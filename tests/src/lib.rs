@@ -12,6 +12,7 @@ pub mod crowd;
 pub mod db;
 pub mod http;
 pub mod log;
+pub mod look;
 pub mod mailbox;
 pub mod metrics;
 pub mod old_rows;

@@ -255,7 +255,7 @@ mod tests {
         assert!(!body.contains("<script") && !body.contains("<b>bold"));
         let policy = headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-        assert!(body.contains("http-equiv=\"refresh\""));
+        assert!(body.contains("<a href=\"/dev/mailbox\">Look again</a>"));
         assert!(get(filled(0), "/dev/mailbox").await.1.contains("No mail yet"));
     }
 }

@@ -161,6 +161,10 @@ fn the_style_sheet_is_ours_alone_and_named_by_its_content() {
     for foreign in ["url(", "@import", "@font-face", "http", "!important"] {
         assert!(!css.contains(foreign), "{foreign}");
     }
+    // Nothing moves, so that nobody has to ask for less motion.
+    for moving in ["animation", "transition", "@keyframes", "scroll-behavior"] {
+        assert!(!css.contains(moving), "{moving}");
+    }
     for needed in ["color-scheme: light dark", "prefers-color-scheme: dark", ":focus-visible"] {
         assert!(css.contains(needed), "{needed}");
     }

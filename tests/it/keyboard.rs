@@ -1,0 +1,175 @@
+//! The journey by keyboard alone, in a real Chromium: everything can be reached, in the order in which it is read, and what
+//! has the focus can be seen.
+
+use vestibule_tests::{
+    app::{Patient, TestApp},
+    browser::{Browser, Tab},
+    client::{Client, Pending},
+    db::Engine,
+    look::{begun, focus, in_front, key, shift, types},
+};
+
+/// Nobody listens there: the journey ends where the client begins.
+pub(crate) const CALLBACK: &str = "http://127.0.0.1:1/callback";
+
+/// A client whose address a real browser can be sent to.
+pub(crate) async fn client(app: &TestApp, id: &str, first_party: bool) -> Client {
+    let change = |new: &mut flows::client::NewClient| {
+        new.redirect_uris = vec![CALLBACK.to_owned()];
+        new.post_logout_redirect_uris = vec!["http://127.0.0.1:1/signed-out".to_owned()];
+        new.first_party = first_party;
+    };
+    app.client_with(id, change).await
+}
+
+/// Presses Tab until every stop of the page was seen; the focus then leaves the page.
+async fn stops(tab: &Tab) -> Vec<String> {
+    let mut stops = Vec::new();
+    for _ in 0..20 {
+        key(tab, "Tab").await;
+        let here = focus(tab).await;
+        if here == "nothing" || stops.first() == Some(&here) {
+            return stops;
+        }
+        stops.push(here);
+    }
+    panic!("no end of stops: {stops:?}");
+}
+
+/// Presses Tab until `wanted` has the focus.
+async fn to(tab: &Tab, wanted: &str) {
+    for _ in 0..20 {
+        key(tab, "Tab").await;
+        if focus(tab).await == wanted {
+            return;
+        }
+    }
+    panic!("{wanted} is not reached: {}", tab.text().await);
+}
+
+/// Presses Enter and waits for the page that it leads to.
+async fn enter(tab: &Tab, path: &str) {
+    let before = begun(tab).await.expect("a page");
+    key(tab, "Enter").await;
+    for _ in 0..500 {
+        if begun(tab).await.is_some_and(|now| now > before) && tab.url().await.path() == path {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("Enter did not lead to {path}, but to {}", tab.url().await);
+}
+
+async fn sign_in_page(tab: &Tab, app: &TestApp, client: &Client) {
+    tab.open(Pending::new(client).url(app.issuer(), &[])).await;
+}
+
+/// From the sign-in page to the page of the code, by keys.
+async fn password(tab: &Tab, patient: &Patient) {
+    to(tab, "email").await;
+    types(tab, &patient.email).await;
+    key(tab, "Tab").await;
+    assert_eq!(focus(tab).await, "password");
+    types(tab, &patient.password).await;
+    enter(tab, "/login/code").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_journey_by_keyboard_alone() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let (client, patient) = (client(&app, "portal", true).await, app.patient("Mere").await);
+    let browser = Browser::start().await;
+    let tab = browser.tab().await;
+    in_front(&tab).await;
+    sign_in_page(&tab, &app, &client).await;
+    let expected = ["Te reo Māori", "email", "password", "continue", "cancel"];
+    assert_eq!(stops(&tab).await, expected, "the order in which it is read");
+    shift_back(&tab, &expected).await;
+
+    // Enter in the first field is "continue", which finds the second one empty; the problem takes the focus.
+    sign_in_page(&tab, &app, &client).await;
+    to(&tab, "email").await;
+    types(&tab, &patient.email).await;
+    enter(&tab, "/login/password").await;
+    assert_eq!(focus(&tab).await, tab.text_of("[role=alert]").await, "the problem is read first");
+    key(&tab, "Tab").await;
+    assert_eq!(focus(&tab).await, "#password");
+    key(&tab, "Enter").await;
+    assert_eq!(focus(&tab).await, "password", "its link leads to the field");
+    types(&tab, &patient.password).await;
+    enter(&tab, "/login/code").await;
+    code(&tab, &app, &patient).await;
+}
+
+async fn shift_back(tab: &Tab, stops: &[&str]) {
+    for stop in stops.iter().rev() {
+        shift(tab, "Tab").await;
+        assert_eq!(focus(tab).await, *stop, "backwards");
+    }
+}
+
+/// The page of the code: what Enter and Space do on it.
+async fn code(tab: &Tab, app: &TestApp, patient: &Patient) {
+    let code = app.mail.code(&patient.email, 1).await;
+    app.settled().await;
+    let found = stops(tab).await;
+    // Before the cool-down is over the button is a link.
+    assert_eq!(found[..3], ["Te reo Māori", "code", "continue"], "{found:?}");
+    assert_eq!(found[4..], ["The e-mail has not arrived?", "restart", "cancel"], "{found:?}");
+    app.clock.advance(std::time::Duration::from_secs(31));
+    tab.open(tab.url().await).await;
+    to(tab, "code").await;
+    types(tab, if code == "123456" { "654321" } else { "123456" }).await;
+    // "Send the code again" stands on the page too, and Enter is not that.
+    enter(tab, "/login/code").await;
+    assert!(tab.has("button[value=resend]").await, "{}", tab.text().await);
+    assert_eq!(app.mail.mails_to(&patient.email).len(), 1, "nothing was sent again");
+    assert!(tab.text_of("[role=alert]").await.contains("4 tries left"));
+    assert_eq!(focus(tab).await, tab.text_of("[role=alert]").await);
+    key(tab, "Tab").await;
+    key(tab, "Enter").await;
+    assert_eq!(focus(tab).await, "code");
+    to(tab, "The e-mail has not arrived?").await;
+    key(tab, " ").await;
+    assert!(tab.text().await.contains("spam or junk folder"), "Space opens what is folded");
+    tab.fill("#code", "").await;
+    types(tab, &code).await;
+    key(tab, "Enter").await;
+    let end = tab.wait_for_url(|url| url.as_str().starts_with(CALLBACK)).await;
+    assert!(end.query().is_some_and(|query| query.contains("code=")), "{end}");
+}
+
+/// A new password and the questions, by keys: the way on comes first, and Space presses a button.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rarer_pages_by_keyboard_alone() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let (lab, patient) = (client(&app, "lab", false).await, app.patient("Hemi").await);
+    app.reset(&patient).await;
+    let browser = Browser::start().await;
+    let tab = browser.tab().await;
+    in_front(&tab).await;
+    sign_in_page(&tab, &app, &lab).await;
+    password(&tab, &patient).await;
+    let code = app.mail.code(&patient.email, 1).await;
+    to(&tab, "code").await;
+    types(&tab, &code).await;
+    enter(&tab, "/login/new-password").await;
+    let expected = ["Te reo Māori", "username", "new_password", "continue", "restart", "cancel"];
+    assert_eq!(stops(&tab).await, expected);
+    to(&tab, "new_password").await;
+    types(&tab, "a walk along the river at noon").await;
+    enter(&tab, "/login/consent").await;
+    assert_eq!(stops(&tab).await, ["Te reo Māori", "allow", "deny", "restart"]);
+    to(&tab, "allow").await;
+    key(&tab, " ").await;
+    tab.wait_for_url(|url| url.as_str().starts_with(CALLBACK)).await;
+    tab.open(format!("{}/oauth2/logout", app.issuer())).await;
+    assert_eq!(stops(&tab).await, ["Te reo Māori", "continue", "cancel"]);
+    // The switch is a link: Enter follows it, and the question is asked in the other language.
+    to(&tab, "Te reo Māori").await;
+    enter(&tab, "/oauth2/logout").await;
+    assert!(tab.text().await.contains("Takiputa?"), "{}", tab.text().await);
+    to(&tab, "continue").await;
+    enter(&tab, "/oauth2/logout").await;
+    assert!(tab.text().await.contains("Kua takiputa koe"), "{}", tab.text().await);
+}

@@ -1,0 +1,269 @@
+//! Every page, in a real Chromium, against the rules of accessibility: axe-core at both widths, in light and dark, larger
+//! text, forced colours. Pictures are kept in `target/screenshots`, one folder for each language.
+//!
+//! The engine under the pages does not matter, so that one is enough.
+
+use std::{path::PathBuf, time::Duration};
+
+use keys::HasherConfig;
+use vestibule_tests::{
+    app::{Options, Patient, TestApp},
+    browser::{Browser, Tab},
+    client::{Client, Pending},
+    db::Engine,
+    look::{layout, prefer, text_size, violations},
+};
+
+use crate::keyboard::{CALLBACK, client};
+
+const DARK: [(&str, &str); 1] = [("prefers-color-scheme", "dark")];
+const FORCED: [(&str, &str); 1] = [("forced-colors", "active")];
+
+/// The rules of axe-core that depend on the words of a page.
+const WORDS: [&str; 6] =
+    ["html-has-lang", "html-lang-valid", "valid-lang", "document-title", "link-name", "label"];
+
+/// A person's way through the pages, looked at on each.
+struct Walk<'a> {
+    app: &'a TestApp,
+    tab: &'a Tab,
+    language: &'a str,
+    seen: Vec<String>,
+}
+
+impl Walk<'_> {
+    /// Looks at the page in every way, and keeps pictures of it. The rules of axe-core that do not depend on the width or on
+    /// the words are asked once.
+    async fn look(&mut self, page: &str) {
+        let lang: String = self.tab.evaluate("document.documentElement.lang").await;
+        assert_eq!(lang, self.language, "{page}");
+        let tab = self.tab;
+        let mut wrong = Vec::new();
+        for (width, height, phone) in [(1280, 900, false), (390, 844, true)] {
+            tab.set_viewport(width, height, phone).await;
+            let rules: &[&str] = if self.language == "en" { &[] } else { &WORDS };
+            note(&mut wrong, &format!("{width}"), violations(tab, rules).await);
+            note(&mut wrong, &format!("{width}"), layout(tab).await);
+            text_size(tab, 200).await;
+            note(&mut wrong, &format!("{width}, text at 200 %"), layout(tab).await);
+            if phone {
+                self.keep_larger(page, (width, height)).await;
+            }
+            text_size(tab, 100).await;
+        }
+        self.keep(page).await;
+        if self.language == "en" {
+            prefer(tab, &DARK).await;
+            note(&mut wrong, "dark", violations(tab, &["color-contrast"]).await);
+            self.keep(&format!("{page}-dark")).await;
+            prefer(tab, &FORCED).await;
+            note(&mut wrong, "forced colours", layout(tab).await);
+            self.keep(&format!("{page}-forced")).await;
+            prefer(tab, &[]).await;
+        }
+        wrong.extend(tab.problems().await);
+        assert!(wrong.is_empty(), "{page} ({}):\n{}", self.language, wrong.join("\n"));
+        self.seen.push(page.to_owned());
+    }
+
+    async fn keep(&self, page: &str) {
+        self.tab.screenshot(picture(self.language, page)).await;
+    }
+
+    /// The whole page is made visible instead: a picture of more than that is taken with the usual size of text.
+    async fn keep_larger(&self, page: &str, (width, height): (u32, u32)) {
+        let whole: u32 = self.tab.evaluate("document.documentElement.scrollHeight").await;
+        self.tab.set_viewport(width, whole, true).await;
+        text_size(self.tab, 200).await;
+        let file = picture(self.language, &format!("{page}-200"));
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        let visible = chromiumoxide::page::ScreenshotParams::default();
+        self.tab.page().save_screenshot(visible, file).await.expect("a picture");
+        self.tab.set_viewport(width, height, true).await;
+    }
+
+    async fn start(&self, client: &Client, changes: &[(&str, &str)]) {
+        let mut all = vec![("ui_locales", self.language)];
+        all.extend(changes);
+        self.tab.open(Pending::new(client).url(self.app.issuer(), &all)).await;
+    }
+
+    async fn password(&self, patient: &Patient) -> String {
+        let mails = self.app.mail.codes_to(&patient.email).len();
+        self.tab.fill("#email", &patient.email).await;
+        self.tab.fill("#password", &patient.password).await;
+        self.press("continue").await;
+        self.app.mail.code(&patient.email, mails + 1).await
+    }
+
+    async fn code(&self, code: &str) {
+        self.tab.fill("#code", code).await;
+        self.press("continue").await;
+    }
+
+    async fn press(&self, button: &str) {
+        self.tab.submit(&format!("button[value={button}]")).await;
+    }
+
+    async fn again(&self) {
+        self.app.settled().await;
+        self.tab.open(self.tab.url().await).await;
+    }
+
+    async fn at_the_client(&self) {
+        self.tab.wait_for_url(|url| url.as_str().starts_with(CALLBACK)).await;
+    }
+}
+
+fn note(wrong: &mut Vec<String>, how: &str, found: Vec<String>) {
+    wrong.extend(found.into_iter().map(|found| format!("{how}: {found}")));
+}
+
+/// Where a reviewer finds the pictures.
+fn picture(language: &str, page: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| vestibule_tests::root().join("target"), PathBuf::from);
+    target.join("screenshots").join(language).join(format!("{page}.png"))
+}
+
+/// Guesses that are not the code.
+fn wrong(code: &str, nth: u32) -> String {
+    format!("{:06}", (code.parse::<u32>().expect("digits") + 1 + nth) % 1_000_000)
+}
+
+async fn passwords(walk: &mut Walk<'_>, portal: &Client) {
+    walk.start(portal, &[]).await;
+    walk.look("password").await;
+    walk.press("continue").await;
+    walk.look("password-empty").await;
+    walk.tab.fill("#email", "mere@patients.example").await;
+    walk.tab.fill("#password", "not the password").await;
+    walk.press("continue").await;
+    walk.look("password-wrong").await;
+    let mut held = Vec::new();
+    while held.len() < 4 {
+        held.push(walk.app.app().hasher.admit().await.expect("a slot"));
+    }
+    walk.tab.fill("#password", "not the password").await;
+    walk.press("continue").await;
+    walk.look("password-busy").await;
+}
+
+async fn codes(walk: &mut Walk<'_>, portal: &Client) {
+    let patient = walk.app.patient("Mere").await;
+    walk.start(portal, &[]).await;
+    let code = walk.password(&patient).await;
+    walk.again().await;
+    walk.tab.click("summary").await;
+    walk.look("code").await;
+    walk.code(&wrong(&code, 0)).await;
+    walk.look("code-wrong").await;
+    for nth in 1..5 {
+        walk.code(&wrong(&code, nth)).await;
+    }
+    walk.look("code-spent").await;
+    let hemi = walk.app.patient("Hemi").await;
+    walk.start(portal, &[]).await;
+    let code = walk.password(&hemi).await;
+    walk.app.settled().await;
+    walk.app.set("sign_in.code_failures", "3").await;
+    for nth in 0..4 {
+        walk.code(&wrong(&code, nth)).await;
+    }
+    walk.look("code-paused").await;
+    walk.app.set("sign_in.code_failures", "10").await;
+    walk.app.clock.advance(Duration::from_mins(20));
+    walk.again().await;
+    walk.look("code-late").await;
+    walk.app.clock.advance(Duration::from_mins(20));
+    walk.again().await;
+    walk.look("code-expired").await;
+}
+
+/// A forced reset, another tab, consent and confirmation.
+async fn signed_in(walk: &mut Walk<'_>, browser: &Browser, (portal, lab): (&Client, &Client)) {
+    let patient = walk.app.patient("Aroha").await;
+    walk.app.reset(&patient).await;
+    walk.start(portal, &[]).await;
+    let code = walk.password(&patient).await;
+    let other = browser.tab().await;
+    let second = Walk { tab: &other, seen: Vec::new(), ..*walk };
+    second.start(portal, &[]).await;
+    other.fill("#email", &patient.email).await;
+    other.fill("#password", &patient.password).await;
+    second.press("continue").await;
+    walk.code(&code).await;
+    walk.look("new-password").await;
+    walk.tab.fill("#new_password", "too short").await;
+    walk.press("continue").await;
+    walk.look("new-password-short").await;
+    walk.tab.fill("#new_password", "a walk along the river at noon").await;
+    walk.press("continue").await;
+    walk.at_the_client().await;
+    walk.start(lab, &[]).await;
+    walk.look("consent").await;
+    walk.start(portal, &[("prompt", "select_account")]).await;
+    walk.look("confirm").await;
+}
+
+async fn signed_in_elsewhere(walk: &mut Walk<'_>, browser: &Browser, portal: &Client) {
+    walk.start(portal, &[("prompt", "login")]).await;
+    let patient = walk.app.patient("Tama").await;
+    let code = walk.password(&patient).await;
+    let other = browser.tab().await;
+    let second = Walk { tab: &other, seen: Vec::new(), ..*walk };
+    second.start(portal, &[("prompt", "login")]).await;
+    other.fill("#email", &patient.email).await;
+    other.fill("#password", &patient.password).await;
+    second.press("continue").await;
+    second.code(&code).await;
+    second.at_the_client().await;
+    walk.again().await;
+    walk.look("signed-in-elsewhere").await;
+}
+
+async fn ends(walk: &mut Walk<'_>) {
+    let issuer = walk.app.issuer().to_owned();
+    walk.tab.open(format!("{issuer}/oauth2/logout?state=a")).await;
+    walk.look("logout").await;
+    walk.press("cancel").await;
+    walk.look("still").await;
+    walk.tab.open(format!("{issuer}/oauth2/logout")).await;
+    walk.press("continue").await;
+    walk.look("signed-out").await;
+    walk.tab.open(format!("{issuer}/oauth2/authorize?client_id=nobody")).await;
+    walk.look("failure-request").await;
+    walk.tab.open(format!("{issuer}/nothing")).await;
+    walk.look("failure-not-found").await;
+    walk.tab.open(format!("{issuer}/login/code?attempt=x")).await;
+    walk.look("failure-start").await;
+    let to = format!("{issuer}/language?to={}&page=busy&reference=K4M9TX", walk.language);
+    walk.tab.open(to).await;
+    walk.look("failure-busy").await;
+}
+
+async fn walk(language: &str) {
+    let hashing = HasherConfig { threads: 2, queue: 20, wait: Duration::from_millis(500) };
+    let app = TestApp::with(Engine::Sqlite, Options { hashing, ..Options::default() }).await;
+    let (portal, lab) = (client(&app, "portal", true).await, client(&app, "lab", false).await);
+    app.set("sign_in.sends_per_hour", "100").await;
+    let browser = Browser::start().await;
+    let tab = browser.tab().await;
+    let mut walk = Walk { app: &app, tab: &tab, language, seen: Vec::new() };
+    passwords(&mut walk, &portal).await;
+    codes(&mut walk, &portal).await;
+    signed_in(&mut walk, &browser, (&portal, &lab)).await;
+    signed_in_elsewhere(&mut walk, &browser, &portal).await;
+    ends(&mut walk).await;
+    assert_eq!(walk.seen.len(), 22, "{:?}", walk.seen);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_in_english() {
+    walk("en").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_in_te_reo() {
+    walk("mi").await;
+}
