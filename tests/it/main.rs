@@ -6,6 +6,7 @@ mod faults;
 mod helm;
 mod invariant;
 mod audit;
+mod fuzz;
 mod journey;
 mod keys;
 mod keyboard;

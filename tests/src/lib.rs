@@ -10,6 +10,7 @@ pub mod client;
 pub mod collector;
 pub mod crowd;
 pub mod db;
+pub mod fuzz;
 pub mod http;
 pub mod log;
 pub mod look;

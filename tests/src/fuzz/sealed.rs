@@ -1,0 +1,140 @@
+//! What we made and a browser or a client hands back: it opens as it was made, and in no other form.
+//!
+//! An input that begins with `~` is a list of edits of the genuine text, three bytes each: where, how, with what. Any other
+//! is the text itself.
+
+use flows::{
+    attempt::{self, Found, Purpose, Reader, Visit},
+    authorize::{self, Outcome},
+    request::{self, Params},
+};
+use keys::{Algorithm, Expected, TokenType};
+use serde_json::Value;
+
+use super::Ground;
+use crate::{app::TestApp, client::Client, client::Pending};
+
+pub(super) const JWT: &[&str] = &[
+    ".",
+    "{\"alg\":\"none\",\"typ\":\"JWT\",\"kid\":\"",
+    "\"alg\":\"HS256\"",
+    "\"crit\":[\"b64\"]",
+    "\"typ\":\"at+jwt\"",
+    "\"exp\":99999999999",
+    "eyJ",
+    "=",
+    "~",
+];
+
+/// Texts that were made by the provider.
+#[derive(Debug)]
+pub(super) struct Genuine {
+    attempt: String,
+    posted: String,
+    tokens: Vec<String>,
+}
+
+fn visit() -> Visit {
+    let reader = Reader { language: "en", asks_with: None };
+    Visit { browser: keys::hash_text("the browser that owns it"), session: None, reader }
+}
+
+impl Genuine {
+    /// A sealed page, a posted request, and an ID token of each algorithm from a sign-in.
+    pub(super) async fn make(app: &TestApp, portal: &Client) -> Self {
+        let cx = app.cx();
+        let params = Params::new(Pending::new(portal).params(&[]));
+        let (request, _) = request::check(&cx, &params).expect("a good request");
+        let attempt =
+            attempt::seal(&cx, &visit().browser, Purpose::SignIn, &request).expect("it is sealed");
+        let posted = authorize::post(&cx, &params).expect("no failure").expect("a good request");
+        let (patient, mut tokens) = (app.patient("Mere").await, Vec::new());
+        for algorithm in Algorithm::ALL {
+            let id = format!("client-{algorithm}").to_lowercase();
+            let client = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
+            let landed = app.browser().sign_in(app, &client, &patient).await;
+            let answer = client.tokens(app, &landed).await;
+            tokens.push(answer["id_token"].as_str().expect("an ID token").to_owned());
+        }
+        Self { attempt, posted, tokens }
+    }
+}
+
+/// The text that an input stands for.
+fn text(genuine: &str, input: &[u8]) -> String {
+    let Some(edits) = input.strip_prefix(b"~") else {
+        return String::from_utf8_lossy(input).into_owned();
+    };
+    let mut bytes = genuine.as_bytes().to_vec();
+    for edit in edits.chunks_exact(3).take(8) {
+        let at = usize::from(edit[0]) * bytes.len() / 256;
+        match edit[1] % 6 {
+            0 => bytes[at] ^= 1 << (edit[2] % 8),
+            1 => bytes[at] = edit[2],
+            2 => bytes.insert(at, edit[2]),
+            3 if bytes.len() > 1 => {
+                bytes.remove(at);
+            }
+            4 => bytes.truncate(at.max(1)),
+            _ => {
+                // The last characters, where an encoding has bits to spare.
+                let last = bytes.len() - 1;
+                bytes[last] = edit[2];
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A page that was changed is nobody's page.
+pub(super) fn attempt(ground: &Ground, input: &[u8]) {
+    let (cx, genuine) = (ground.app.cx(), &ground.sealed.attempt);
+    let name = text(genuine, input);
+    let found = |visit: &Visit| {
+        ground.wait(async {
+            let mut conn = cx.db.read().await.expect("a connection");
+            attempt::find(&cx, &mut conn, visit, &name).await.expect("no failure")
+        })
+    };
+    let elsewhere = Visit { browser: keys::hash_text("another browser"), ..visit() };
+    match (name == *genuine, found(&visit()), found(&elsewhere)) {
+        (true, Found::Own(_), Found::OtherCookie(_)) | (false, Found::Nothing, Found::Nothing) => {}
+        (_, own, other) => panic!("{name:?} is {own:?}, and elsewhere {other:?}"),
+    }
+}
+
+/// A posted request that was changed is none, and a sealed page is no posted request.
+pub(super) fn posted(ground: &Ground, input: &[u8]) {
+    let (cx, genuine) = (ground.app.cx(), &ground.sealed.posted);
+    let sealed = text(genuine, input);
+    let outcome = ground.wait(authorize::resume(&cx, &sealed, &visit())).expect("no failure");
+    let opened = matches!(outcome, Outcome::SignIn(_));
+    assert!(opened || matches!(outcome, Outcome::Page { .. }), "{outcome:?}");
+    assert_eq!(opened, sealed == *genuine, "{sealed:?}");
+    let page = ground.sealed.attempt.trim_start_matches("s.");
+    let outcome = ground.wait(authorize::resume(&cx, page, &visit())).expect("no failure");
+    assert!(matches!(outcome, Outcome::Page { .. }), "sealed for another place");
+}
+
+/// Only what was signed is believed, and only as what it was signed for.
+pub(super) fn jwt(ground: &Ground, input: &[u8]) {
+    let cx = ground.app.cx();
+    // Genuine ones may expire while the target runs.
+    let expected = Expected { issuer: &cx.issuer, audience: None, now: cx.now, expired_ok: true };
+    for genuine in &ground.sealed.tokens {
+        let mut candidates = vec![text(genuine, input)];
+        // A header or claims of the stranger's own before or between what is genuine.
+        if let (Ok(own), [header, claims, signature]) =
+            (std::str::from_utf8(input), genuine.split('.').collect::<Vec<_>>().as_slice())
+        {
+            let own = base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, own);
+            candidates.push(format!("{own}.{claims}.{signature}"));
+            candidates.push(format!("{header}.{own}.{signature}"));
+        }
+        for token in candidates {
+            let read = cx.ring.verify::<Value>(&token, TokenType::Id, &expected);
+            assert_eq!(read.is_ok(), ground.sealed.tokens.contains(&token), "{token}");
+            assert!(cx.ring.verify::<Value>(&token, TokenType::Access, &expected).is_err());
+        }
+    }
+}
