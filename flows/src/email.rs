@@ -53,11 +53,13 @@ impl EmailAddress {
             return Err(BadEmail::Quoted);
         }
         let domain = canonical_domain(domain)?;
-        if local.len() > 64 || local.len() + 1 + domain.len() > 254 {
+        let folded: String = local.to_lowercase().nfkc().collect();
+        // A letter may become longer when its case is folded, and the form that is looked up is an address too.
+        let longest = local.len().max(folded.len());
+        if longest > 64 || longest + 1 + domain.len() > 254 {
             return Err(BadEmail::Long);
         }
-        let canonical = format!("{}@{domain}", local.to_lowercase());
-        Ok(Self { canonical: canonical.nfkc().collect(), written })
+        Ok(Self { canonical: format!("{folded}@{domain}"), written })
     }
 
     /// The address as written.
@@ -80,7 +82,9 @@ impl fmt::Display for EmailAddress {
 }
 
 fn is_invisible(c: char) -> bool {
+    // A space can be seen to be there, and is told as one; U+2028 and its like end a line in some programs.
     c.is_control()
+        || c.is_whitespace() && c != ' '
         || matches!(c, '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
             | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
             | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}')
@@ -161,5 +165,26 @@ mod tests {
     fn masking_shows_the_first_letter() {
         assert_eq!(masked("mere@example.org"), "m***@example.org");
         assert_eq!(masked("ā@example.org"), "ā***@example.org");
+    }
+
+    #[test]
+    fn white_space_of_any_kind_is_no_part_of_an_address() {
+        for space in ['\u{2028}', '\u{2029}', '\u{1680}', '\t', '\n'] {
+            let typed = format!("mere{space}kahui@example.org");
+            assert_eq!(canonical(&typed), Err(BadEmail::Invisible), "{typed:?}");
+        }
+        // Compatibility forms of the space are spaces.
+        for space in [' ', '\u{A0}', '\u{2003}', '\u{3000}'] {
+            let typed = format!("mere{space}kahui@example.org");
+            assert_eq!(canonical(&typed), Err(BadEmail::Quoted), "{typed:?}");
+        }
+    }
+
+    /// The dotted capital of Turkish is two bytes, and three when its case is folded.
+    #[test]
+    fn an_address_that_grows_when_it_is_folded_is_measured_then() {
+        let typed = |count: usize| format!("{}@example.org", "\u{130}".repeat(count));
+        assert!(canonical(&typed(21)).is_ok_and(|canonical| canonical.len() == 75));
+        assert_eq!(canonical(&typed(22)), Err(BadEmail::Long));
     }
 }
