@@ -1,15 +1,15 @@
 //! Every end-to-end test, in one binary.
 
 mod architecture;
+mod audit;
 mod door;
 mod faults;
+mod fuzz;
 mod helm;
 mod invariant;
-mod audit;
-mod fuzz;
 mod journey;
-mod keys;
 mod keyboard;
+mod keys;
 mod kill;
 mod languages;
 mod login;

@@ -72,7 +72,8 @@ fn speaks(response: &mut Response, locale: Locale) {
 /// The page of a request that has no answer.
 pub(super) fn failure(app: &App, trace: &Trace, locale: Locale, failure: &Failure) -> Response {
     let f = Frame::of(app, locale);
-    let said = Said::of(failure, |until| Voice { f, zone: app.zone(), now: app.clock.now() }.from(until));
+    let said =
+        Said::of(failure, |until| Voice { f, zone: app.zone(), now: app.clock.now() }.from(until));
     let page = failure_page(f, &trace.reference, &said);
     match page.and_then(|page| Ok(page.render()?)) {
         Ok(html) => {

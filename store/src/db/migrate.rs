@@ -28,7 +28,7 @@ const LOCK_TRIES: usize = 120;
 /// Migrates a file.
 pub(super) async fn sqlite(pool: &Pool<SqliteConnection>) -> Result<()> {
     let mut apart = pool.apart().await?;
-    MIGRATOR.run(&mut apart).await?;
+    MIGRATOR.run_direct(None, &mut apart, false).await?;
     Ok(apart.close().await?)
 }
 

@@ -65,7 +65,7 @@ async fn signs_in(site: Shared, load: Arc<Load>, client: Client, patient: Patien
             *step += 1;
             // Held while it is asked, so that no replica goes away with the request in flight.
             let site = site.read().await;
-            ask.of(&browser.to(site.replica(*step)), site.app.issuer()).await
+            ask.of(&browser.sent_to(site.replica(*step).address), site.app.issuer()).await
         };
         let page = at(&mut step, Ask::Start(&pending)).await;
         let mails = site.read().await.app.mail.codes_to(&patient.email).len();
@@ -74,7 +74,8 @@ async fn signs_in(site: Shared, load: Arc<Load>, client: Client, patient: Patien
         let code = site.read().await.app.mail.code(&patient.email, mails + 1).await;
         let landed = at(&mut step, Ask::Code(&page, &code)).await.landed(pending);
         let guard = site.read().await;
-        let answer = client.redeem_with(&browser.to(guard.replica(step)), &landed).await;
+        let answer =
+            client.redeem_with(&browser.sent_to(guard.replica(step).address), &landed).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         load.rounds[nth].fetch_add(1, Ordering::SeqCst);
     }
@@ -181,9 +182,9 @@ on_both_engines! {
         assert!(mails > 0);
         {
             let site = site.read().await;
-            let page = browser.to(site.replica(1)).password(&page, &sleeper).await;
+            let page = browser.sent_to(site.replica(1).address).password(&page, &sleeper).await;
             let code = site.app.mail.code(&sleeper.email, 1).await;
-            browser.to(site.replica(0)).code(&page, &code).await.landed(pending).code();
+            browser.sent_to(site.replica(0).address).code(&page, &code).await.landed(pending).code();
         }
         let another = site.read().await.app.patient("Late sleeper").await;
         load.everybody_twice().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flows::audit::{self, Entry, Event};
-use keys::HasherConfig;
+use keys::{Guest, HasherConfig};
 use reqwest::Method;
 use vestibule_tests::{
     app::{Options, TestApp},
@@ -132,7 +132,7 @@ on_both_engines! {
         let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
         let browser = app.browser();
         let (page, _) = browser.start(&client).await;
-        let held = (app.app().hasher.admit().await.unwrap(), app.app().hasher.admit().await.unwrap());
+        let held = (app.app().hasher.admit(Guest::Stranger).await.unwrap(), app.app().hasher.admit(Guest::Stranger).await.unwrap());
         assert_eq!(browser.password(&page, &patient).await.status, 503);
         let scrape = Scrape::of(app.first()).await;
         for state in ["used", "most"] {

@@ -59,7 +59,7 @@ async fn a_stopped_postgresql_is_not_ready_and_comes_back_by_itself() {
     let (postgres, mail) = (OwnPostgres::start(), Mailbox::start().await);
     let (folder, ops) = (TempDir::new().unwrap(), free());
     let root = folder.path().join("root.key");
-    private(&root, [7; 32]);
+    private(&root, &[7; 32]);
     let issuer = format!("http://localhost:{}", free().rsplit(':').next().unwrap());
     let text = served::config(&issuer, &postgres.url(None), None, &mail, &root);
     let file = folder.path().join("idp.toml");
@@ -75,7 +75,7 @@ async fn a_stopped_postgresql_is_not_ready_and_comes_back_by_itself() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(ready(&ops).await.0, 200, "{}", serve.output());
-    postgres.stop(Stop::Fast);
+    postgres.down(Stop::Fast);
     let (said, after) = until(&ops, 503).await;
     println!("stopped: not ready after {} ms: {said}", after.as_millis());
     // Alive all the same: nobody gains by a restart, and no figure is one of yesterday.
@@ -90,5 +90,5 @@ async fn a_stopped_postgresql_is_not_ready_and_comes_back_by_itself() {
     let (_, after) = until(&ops, 200).await;
     println!("started: ready after {} ms", after.as_millis());
     assert!(serve.terminate().await.success());
-    postgres.stop(Stop::Fast);
+    postgres.down(Stop::Fast);
 }

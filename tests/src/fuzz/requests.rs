@@ -129,7 +129,7 @@ pub(super) fn params(_: &Ground, input: &[u8]) {
 
 fn stranger() -> Visit {
     let reader = Reader { language: "en", asks_with: None };
-    Visit { browser: keys::hash_text("a browser"), session: None, reader }
+    Visit { browser: keys::hash_text("a browser"), session: None, devices: Vec::new(), reader }
 }
 
 /// Whether an address is one that the client registered, but for the port of a native client.

@@ -36,7 +36,12 @@ pub(super) struct Genuine {
 
 fn visit() -> Visit {
     let reader = Reader { language: "en", asks_with: None };
-    Visit { browser: keys::hash_text("the browser that owns it"), session: None, reader }
+    Visit {
+        browser: keys::hash_text("the browser that owns it"),
+        session: None,
+        devices: Vec::new(),
+        reader,
+    }
 }
 
 impl Genuine {
