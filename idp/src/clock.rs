@@ -136,8 +136,9 @@ pub fn rfc3339(at: Timestamp) -> String {
 pub fn moment(text: &str) -> Result<Timestamp, String> {
     let date =
         || text.parse::<jiff::civil::Date>()?.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
-    text.parse::<jiff::Timestamp>()
-        .or_else(|_| date())
+    // A time of day without its zone could be read as a date too: it is neither.
+    let parsed = if text.len() == "2026-11-24".len() { date() } else { text.parse() };
+    parsed
         .map(|at| Timestamp::from_millis(at.as_millisecond()))
         .map_err(|_| "not a time such as 2026-11-24 or 2026-11-24T09:41:07Z".to_owned())
 }

@@ -29,7 +29,8 @@ pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
         tokio::time::sleep(now.since(started).clamp(REST.0, REST.1)).await;
     }
     if turn.gone > 0 {
-        let (rows, longest_millis) = (turn.gone, longest.as_millis());
+        let longest_millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+        let rows = turn.gone;
         tracing::info!(rows, batches, longest_millis, "swept what has served its time");
     }
     if turn.unsound > 0 {
