@@ -59,7 +59,7 @@ pub async fn insert(sql: &mut impl Sql, row: &AuditRow) -> Result<()> {
 
 /// The newest events of a person.
 pub async fn of_user(sql: &mut impl Sql, user: UserId, limit: i64) -> Result<Vec<AuditRow>> {
-    sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail
+    sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
            FROM audit WHERE user_id = $1 ORDER BY id DESC LIMIT $2")
         .bind(user)
         .bind(limit)
@@ -80,7 +80,8 @@ pub struct Piece {
 
 /// Reads a piece of the trail, oldest first; of one event, if one is named.
 pub async fn piece(sql: &mut impl Sql, piece: Piece, event: Option<&str>) -> Result<Vec<AuditRow>> {
-    sql.q("SELECT * FROM audit
+    sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
+           FROM audit
            WHERE id > $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR event = $3)
            ORDER BY id LIMIT $4")
         .bind(piece.after)
@@ -98,7 +99,8 @@ pub async fn piece_of_user(
     piece: Piece,
     event: Option<&str>,
 ) -> Result<Vec<AuditRow>> {
-    sql.q("SELECT * FROM audit
+    sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
+           FROM audit
            WHERE user_id = $5 AND id > $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR event = $3)
            ORDER BY id LIMIT $4")
         .bind(piece.after)
@@ -119,7 +121,8 @@ pub async fn has_unsealed(sql: &mut impl Sql) -> Result<bool> {
 
 /// Rows that wait for their seal, after an id.
 pub async fn unsealed(sql: &mut impl Sql, after: AuditId, most: i64) -> Result<Vec<AuditRow>> {
-    sql.q("SELECT * FROM audit WHERE sealed_by IS NULL AND id > $1 ORDER BY id LIMIT $2")
+    sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
+           FROM audit WHERE sealed_by IS NULL AND id > $1 ORDER BY id LIMIT $2")
         .bind(after)
         .bind(most)
         .all()
@@ -131,7 +134,7 @@ pub async fn claim_for_seal(sql: &mut impl Sql, sequence: i64, most: i64) -> Res
     sql.q("UPDATE audit SET sealed_by = $1
            WHERE sealed_by IS NULL
              AND id IN (SELECT id FROM audit WHERE sealed_by IS NULL ORDER BY id LIMIT $2)
-           RETURNING *")
+           RETURNING id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by")
         .bind(sequence)
         .bind(most)
         .all()
@@ -144,7 +147,8 @@ pub async fn of_seals(
     (first, last): (i64, i64),
     most: i64,
 ) -> Result<Vec<AuditRow>> {
-    sql.q("SELECT * FROM audit WHERE sealed_by >= $1 AND sealed_by <= $2 ORDER BY sealed_by, id LIMIT $3")
+    sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
+           FROM audit WHERE sealed_by >= $1 AND sealed_by <= $2 ORDER BY sealed_by, id LIMIT $3")
         .bind(first)
         .bind(last)
         .bind(most)
@@ -158,7 +162,8 @@ pub async fn of_no_seal(
     (first, last): (i64, i64),
     most: i64,
 ) -> Result<Vec<AuditRow>> {
-    sql.q("SELECT * FROM audit
+    sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
+           FROM audit
            WHERE sealed_by >= $1 AND sealed_by <= $2
              AND NOT EXISTS (SELECT 1 FROM audit_seals WHERE audit_seals.sequence = audit.sealed_by)
            ORDER BY sealed_by, id LIMIT $3")

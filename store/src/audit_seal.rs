@@ -55,17 +55,20 @@ pub async fn insert(sql: &mut impl Sql, new: &Seal) -> Result<bool> {
 
 /// The newest seal.
 pub async fn newest(sql: &mut impl Sql) -> Result<Option<Seal>> {
-    sql.q("SELECT * FROM audit_seals ORDER BY sequence DESC LIMIT 1").opt().await
+    sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
+           FROM audit_seals ORDER BY sequence DESC LIMIT 1").opt().await
 }
 
 /// The seal of a number.
 pub async fn by_sequence(sql: &mut impl Sql, sequence: i64) -> Result<Option<Seal>> {
-    sql.q("SELECT * FROM audit_seals WHERE sequence = $1").bind(sequence).opt().await
+    sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
+           FROM audit_seals WHERE sequence = $1").bind(sequence).opt().await
 }
 
 /// The seals after a number, in their order.
 pub async fn after(sql: &mut impl Sql, sequence: i64, most: i64) -> Result<Vec<Seal>> {
-    sql.q("SELECT * FROM audit_seals WHERE sequence > $1 ORDER BY sequence LIMIT $2")
+    sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
+           FROM audit_seals WHERE sequence > $1 ORDER BY sequence LIMIT $2")
         .bind(sequence)
         .bind(most)
         .all()
@@ -84,7 +87,8 @@ pub async fn first_since(sql: &mut impl Sql, from: Timestamp) -> Result<Option<i
 
 /// Seals after a number whose rows are still there, in their order.
 pub async fn whole_after(sql: &mut impl Sql, sequence: i64, most: i64) -> Result<Vec<Seal>> {
-    sql.q("SELECT * FROM audit_seals WHERE swept_at IS NULL AND sequence > $1 ORDER BY sequence LIMIT $2")
+    sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
+           FROM audit_seals WHERE swept_at IS NULL AND sequence > $1 ORDER BY sequence LIMIT $2")
         .bind(sequence)
         .bind(most)
         .all()
@@ -124,7 +128,8 @@ pub async fn put_mark(
 
 /// The newest seal that has such a mark.
 pub async fn newest_marked(sql: &mut impl Sql) -> Result<Option<Seal>> {
-    sql.q("SELECT * FROM audit_seals WHERE swept_mark IS NOT NULL ORDER BY sequence DESC LIMIT 1")
+    sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
+           FROM audit_seals WHERE swept_mark IS NOT NULL ORDER BY sequence DESC LIMIT 1")
         .opt()
         .await
 }

@@ -138,6 +138,10 @@ impl OwnPostgres {
         if self.standby {
             command.args(["-c", "synchronous_standby_names="]);
         }
+        if self.kept {
+            // As large as what a portal of that size would give it.
+            command.args(["-c", "shared_buffers=1GB", "-c", "max_wal_size=8GB"]);
+        }
         let ready =
             if self.standby { "ready to accept read-only" } else { "ready to accept connections" };
         start(&mut command, End::Quit, ready).expect("PostgreSQL starts");

@@ -89,12 +89,17 @@ impl Served {
 
     /// Registers a first-party client `portal` of the web profile, as an operator would.
     pub async fn add_portal(&self, redirect_uri: &str) -> Client {
-        let add = ["client", "add", "portal", "--profile", "web", "--first-party", "--json"];
+        self.add_client("portal", redirect_uri).await
+    }
+
+    /// The same under another name.
+    pub async fn add_client(&self, id: &str, redirect_uri: &str) -> Client {
+        let add = ["client", "add", id, "--profile", "web", "--first-party", "--json"];
         let mut command = self.command(&add);
         command.args(["--redirect-uri", redirect_uri]);
         let added: serde_json::Value = serde_json::from_str(&run(command, "").await).expect("JSON");
         Client {
-            id: "portal".to_owned(),
+            id: id.to_owned(),
             secret: added["client_secret"].as_str().map(str::to_owned),
             redirect_uri: redirect_uri.to_owned(),
             auth_method: AuthMethod::Basic,

@@ -49,13 +49,15 @@ impl Load {
             run(operator.command(&["setting", "set", name, value]), "").await;
         }
         let password = "a walk along the river";
+        // A database that is kept knows those of earlier runs.
+        let run_id = flows::cx::reference(&keys::Rng::system()).to_lowercase();
         let mut all = Vec::new();
         for nth in 0..people {
-            let email = format!("patient{nth}@patients.example");
+            let email = format!("patient{nth}.{run_id}@patients.example");
             run(operator.command(&["user", "add", &email, "--password-stdin"]), password).await;
             all.push(Patient { email, password: password.to_owned(), name: String::new() });
         }
-        let client = operator.add_portal(REDIRECT).await;
+        let client = operator.add_client(&format!("portal-{run_id}"), REDIRECT).await;
         // What was added is read by the server within a second.
         tokio::time::sleep(Duration::from_millis(1500)).await;
         let config = operator.database();

@@ -44,7 +44,7 @@ async fn main() {
             let seconds = arguments.next().and_then(|text| text.parse().ok());
             overload::run(seconds.unwrap_or(60)).await;
         }
-        Some("people") => people::run().await,
+        Some("people") => people::compare().await,
         Some("attacks") => Box::pin(attacks::run()).await,
         Some("timing") => Box::pin(timing::run()).await,
         Some("retention") => retention::measure().await,
