@@ -16,4 +16,3 @@ CREATE TABLE wrong_codes (
     PRIMARY KEY (slot, shard)
 );
 
-CREATE INDEX throttles_since ON throttles (since);

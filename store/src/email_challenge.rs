@@ -82,7 +82,8 @@ pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
 /// Looks a challenge up.
 pub async fn by_id(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<EmailChallenge>> {
     sql.q("SELECT id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
-                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at
+                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
+                  language, asked_with
            FROM email_challenges WHERE id = $1")
         .bind(id)
         .opt()
@@ -96,7 +97,8 @@ pub async fn open(
     browser: &TokenHash,
 ) -> Result<Option<EmailChallenge>> {
     sql.q("SELECT id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
-                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at
+                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
+                  language, asked_with
            FROM email_challenges
            WHERE user_id = $1 AND browser = $2 AND completed_at IS NULL AND superseded_at IS NULL")
         .bind(user)
@@ -112,7 +114,8 @@ pub async fn recent(
     since: Timestamp,
 ) -> Result<Vec<EmailChallenge>> {
     sql.q("SELECT id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
-                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at
+                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
+                  language, asked_with
            FROM email_challenges WHERE user_id = $1 AND first_issued_at >= $2
            ORDER BY first_issued_at DESC, id DESC LIMIT 8")
         .bind(user)

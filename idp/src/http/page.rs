@@ -224,7 +224,7 @@ mod tests {
             Failure::Unknown("connection reset by 10.0.0.7".to_owned()),
         ];
         let kinds: std::collections::HashSet<_> = all.iter().map(std::mem::discriminant).collect();
-        assert_eq!(kinds.len(), 14, "each variant once");
+        assert_eq!(kinds.len(), 15, "each variant once");
         all
     }
 
