@@ -116,10 +116,10 @@ impl HttpBrowser {
         Self { cookies, ..self.clone() }
     }
 
-    /// The same browser on the connections of a client, which follows no redirects.
+    /// Another browser, without cookies, on the same connections: making new ones costs more than what is measured.
     #[must_use]
-    pub fn by(self, http: reqwest::Client) -> Self {
-        Self { http, ..self }
+    pub fn another(&self) -> Self {
+        Self { cookies: Arc::default(), ..self.clone() }
     }
 
     /// The same browser with the same cookies, sent to another replica.

@@ -35,6 +35,7 @@ pub(crate) struct Load {
     mail: Option<Arc<Mailbox>>,
     mailbox: String,
     http: reqwest::Client,
+    browser: HttpBrowser,
 }
 
 impl Load {
@@ -70,6 +71,7 @@ impl Load {
             mail: Some(Arc::clone(&operator.mail)),
             mailbox: String::new(),
             http: http(),
+            browser: HttpBrowser::at(&server.issuer),
         }
     }
 
@@ -96,6 +98,7 @@ impl Load {
             mail: None,
             mailbox: format!("{}.json", text(&ready["mailbox"])),
             http: http(),
+            browser: HttpBrowser::at(&server.issuer),
         }
     }
 
@@ -106,7 +109,7 @@ impl Load {
 
     /// A browser without cookies, on the connections that all share: a proxy in front keeps them open.
     pub(crate) fn browser(&self) -> HttpBrowser {
-        HttpBrowser::at(&self.issuer).by(self.http.clone())
+        self.browser.another()
     }
 
     /// An authorization request of the client.
@@ -183,10 +186,12 @@ impl Load {
     }
 
     async fn sign_in(&self, person: &Patient, exchange: bool) -> HttpBrowser {
+        // Connections of its own, as a person's browser has.
         let browser = HttpBrowser::at(&self.issuer);
         let (page, pending) = browser.start(&self.client).await;
         let before = self.codes(person).await.len();
         let page = browser.password(&page, person).await;
+        assert!(page.has_field("code"), "{} {}", page.status, page.text());
         let code = loop {
             let codes = self.codes(person).await;
             if codes.len() > before {

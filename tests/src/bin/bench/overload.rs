@@ -17,7 +17,7 @@ use vestibule_tests::{
 
 use crate::{line, load::Load, millis, server::Server};
 
-const PEOPLE: u32 = 64;
+const PEOPLE: u32 = 16;
 const TIMES: f64 = 10.0;
 const PROBES_PER_SECOND: f64 = 50.0;
 
