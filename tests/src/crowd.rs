@@ -196,11 +196,12 @@ impl Person<'_> {
         let page = self.get(browser, 0, &url).await?;
         let Patient { email, password, .. } = self.patient;
         let form = page.form().with("email", email).with("password", password);
+        let before = self.shared.mail.count(email);
         let page = self.post(browser, 1, &form).await?;
         if !page.has_field("code") {
             return Self::anew(&page);
         }
-        let code = self.code(&page).await?;
+        let code = self.code(&page, before).await?;
         let answer = self.post(browser, 2, &page.form().with("code", &code)).await?;
         let at_client =
             answer.location().is_some_and(|to| to.as_str().starts_with(&pending.redirect_uri));
@@ -215,12 +216,12 @@ impl Person<'_> {
         }
     }
 
-    /// The code of the mail whose reference is on the page.
-    async fn code(&self, page: &Answer) -> Result<String, String> {
+    /// The code of the mail whose reference is on the page, of those since the sign-in began.
+    async fn code(&self, page: &Answer, before: usize) -> Result<String, String> {
         let reference = reference(page).ok_or_else(|| format!("no reference: {}", page.text()))?;
         let begun = Instant::now();
         while begun.elapsed() < MAIL_PATIENCE {
-            let mail = self.shared.mail.find(&self.patient.email, &reference);
+            let mail = self.shared.mail.find(&self.patient.email, &reference, before);
             if let Some(code) = mail.and_then(|mail| mail.code) {
                 return Ok(code);
             }

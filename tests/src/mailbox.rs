@@ -147,11 +147,15 @@ impl Mailbox {
         mails_to(&self.shared.state(), to)
     }
 
-    /// The newest message to `to` that says `text`.
-    pub fn find(&self, to: &str, text: &str) -> Option<Mail> {
+    /// How many messages `to` has received.
+    pub fn count(&self, to: &str) -> usize {
+        of(&self.shared.state(), to).count()
+    }
+
+    /// The newest message to `to` that says `text`, without the first `before` to it.
+    pub fn find(&self, to: &str, text: &str, before: usize) -> Option<Mail> {
         let state = self.shared.state();
-        let mut mails = state.mails.iter().rev().filter(|mail| mail.to.iter().any(|t| t == to));
-        mails.find(|mail| mail.text.contains(text)).cloned()
+        of(&state, to).skip(before).filter(|mail| mail.text.contains(text)).last().cloned()
     }
 
     /// How many recipients were refused so far.
@@ -196,8 +200,12 @@ impl Drop for Mailbox {
     }
 }
 
+fn of<'s>(state: &'s State, to: &str) -> impl Iterator<Item = &'s Mail> {
+    state.mails.iter().filter(move |mail| mail.to.iter().any(|t| t == to))
+}
+
 fn mails_to(state: &State, to: &str) -> Vec<Mail> {
-    state.mails.iter().filter(|mail| mail.to.iter().any(|t| t == to)).cloned().collect()
+    of(state, to).cloned().collect()
 }
 
 fn codes_to(state: &State, to: &str) -> Vec<String> {
