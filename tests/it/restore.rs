@@ -12,6 +12,7 @@ use vestibule_tests::{
     on_both_engines,
     proc::{Proc, run},
     served::Served,
+    tls::private,
 };
 
 /// `serve` on a database, with people and a client.
@@ -154,7 +155,7 @@ on_both_engines! {
         let folder = TempDir::new().unwrap();
         let (backup, root) = (folder.path().join("backup"), folder.path().join("root"));
         back_up(&house.data, &backup).await;
-        std::fs::write(&root, [8; 32]).unwrap();
+        private(&root, &[8; 32]);
 
         let mut stolen = house.restored(engine, &backup).await;
         for (id, why) in [("test", "a sealed value cannot be opened"), ("2027a", "the root key test is not configured")] {

@@ -8,6 +8,7 @@ use vestibule_tests::{
     on_both_engines,
     proc::{Proc, run},
     served::Served,
+    tls::private,
 };
 
 const ROWS: usize = 3000;
@@ -40,7 +41,7 @@ fn configure(served: &Served, roots: &[(&str, u8)]) {
     let mut text = head.to_owned();
     for (id, byte) in roots {
         let file = served.file().with_file_name(format!("{id}-{byte}.key"));
-        std::fs::write(&file, [*byte; 32]).unwrap();
+        private(&file, &[*byte; 32]);
         let entry = format!("[[keys.root_file]]\nid = \"{id}\"\nfile = \"{}\"\n", file.display());
         text.push_str(&entry);
     }
