@@ -158,7 +158,7 @@ on_both_engines! {
         private(&root, &[8; 32]);
 
         let mut stolen = house.restored(engine, &backup).await;
-        for (id, why) in [("test", "a sealed value cannot be opened"), ("2027a", "the root key test is not configured")] {
+        for (id, why) in [("test", "holds another key"), ("2027a", "the root key test is needed and not configured")] {
             let said = refusal(with_root(stolen.served.command(&["serve"]), id, &root)).await;
             assert!(said.contains(why) && said.contains("keys.root_file"), "{said}");
             let show = stolen.served.command(&["user", "show", &mere.email]);

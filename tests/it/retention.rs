@@ -105,7 +105,7 @@ on_both_engines! {
             (HOUR * 25, "SELECT COUNT(*) FROM attempts", 0),
             (DAY * 6, "SELECT COUNT(*) FROM jobs", 1),
             (DAY * 8, "SELECT COUNT(*) FROM jobs", 0),
-            (DAY * 29, "SELECT COUNT(*) FROM throttles WHERE kind = 'password'", 1),
+            (DAY * 29, "SELECT COUNT(*) FROM throttles WHERE kind = 'password'", 2),
             (DAY * 30, "SELECT COUNT(*) FROM grants", 1),
             (DAY * 30, "SELECT COUNT(*) FROM sessions", 1),
             (DAY * 31, "SELECT COUNT(*) FROM throttles", 0),

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use vestibule_tests::{
+    crowd::Tally,
     db::TestDb,
     own::{OwnPostgres, Stop},
     proxy::Proxy,
@@ -19,6 +20,11 @@ async fn apart<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&server)).await.expect("no panic")
 }
 
+/// Whether somebody had to repeat, or was held until the server was back.
+fn met(tally: &Tally) -> bool {
+    tally.repeated > 0 || tally.longest > Duration::from_millis(500)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_is_restarted_and_crashes() {
     let server = Arc::new(tokio::task::spawn_blocking(OwnPostgres::start).await.unwrap());
@@ -32,7 +38,7 @@ async fn postgres_is_restarted_and_crashes() {
         }
     }
     let tally = site.mended("PostgreSQL restarted, then crashed").await;
-    assert!(tally.repeated > 0, "nobody met the fault");
+    assert!(met(&tally), "nobody met the fault");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,5 +70,5 @@ async fn a_standby_is_promoted() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     apart(&standby, OwnPostgres::promote).await;
     let tally = site.mended("a standby was promoted").await;
-    assert!(tally.repeated > 0, "nobody met the fault");
+    assert!(met(&tally), "nobody met the fault");
 }

@@ -133,6 +133,12 @@ on_both_engines! {
         let browser = app.browser();
         let (page, _) = browser.start(&client).await;
         let held = (app.app().hasher.admit(Guest::Stranger).await.unwrap(), app.app().hasher.admit(Guest::Stranger).await.unwrap());
+        // One more sits on the one seat that strangers always have.
+        let hasher = app.app().hasher.clone();
+        let sitting = tokio::spawn(async move { hasher.admit(Guest::Stranger).await.is_ok() });
+        while app.app().hasher.waiting() != [1, 0] {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         assert_eq!(browser.password(&page, &patient).await.status, 503);
         let scrape = Scrape::of(app.first()).await;
         for state in ["used", "most"] {
@@ -141,6 +147,7 @@ on_both_engines! {
         assert_eq!(scrape.value("vestibule_hashing_refused_total", &[("reason", "full")]), Some(1.0));
         assert_eq!(scrape.value("vestibule_refusals_total", &[("reason", "busy")]), Some(1.0));
         drop(held);
+        assert!(sitting.await.unwrap());
     }
 
     /// Misuse case 57: whatever people and strangers send, it is no label.
