@@ -165,8 +165,15 @@ on_both_engines! {
             let said = refusal(with_root(show, id, &root)).await;
             assert!(said.contains(why), "{said}");
         }
-        // Without the signing keys that it cannot open, it starts, makes its own, and knows no password and no code.
-        run_sql(&stolen.data, "DELETE FROM signing_keys").await;
+        // Without everything that it cannot open, it starts, makes its own, and knows no password and no code.
+        for sql in [
+            "DELETE FROM signing_keys",
+            "DELETE FROM token_keys",
+            "DELETE FROM key_successions",
+            "DELETE FROM root_keys",
+        ] {
+            run_sql(&stolen.data, sql).await;
+        }
         stolen.serve = Some(stolen.served.serve_by(|command| with_root(command, "test", &root)).await);
         let (answer, _) = stolen.up_to_code(&stolen.browser(), &mere).await;
         assert!(!answer.has_field("code") && answer.status == 500, "{} {}", answer.status, answer.text());
