@@ -16,7 +16,7 @@ use crate::{Cx, Result, attempt::Visit, audit};
 /// Accounts that one browser is known to: a family at one computer.
 pub const MOST: usize = 5;
 
-/// The value that a browser presents for this address. Only a claim: what it is worth says [`is_known`].
+/// The value that a browser presents for this address. Only a claim: what it is worth says `store::device`.
 #[must_use]
 pub fn claimed<'v>(cx: &Cx, visit: &'v Visit, canonical: &str) -> Option<&'v DeviceToken> {
     visit.devices.iter().find(|device| device.is_for(&cx.root, canonical))

@@ -2,7 +2,7 @@
 //!
 //! Nothing that somebody is signed in with is touched. A session lives at most `session.absolute` after it began, and a
 //! grant is made while its session lives; so what is older than that cannot be in use, and stays for
-//! [`ENDED`] beyond it, for questions.
+//! 30 days beyond it, for questions.
 
 use std::{collections::VecDeque, time::Duration};
 
