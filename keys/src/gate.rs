@@ -145,6 +145,20 @@ impl Gate {
         }
     }
 
+    /// Whether a guest would be turned away now: it costs nothing to find out.
+    pub(crate) fn is_full(&self, guest: Guest<'_>) -> bool {
+        let inner = &self.0;
+        if inner.line().free > 0 {
+            return false;
+        }
+        let [strangers, known] = &inner.seats;
+        let seats = match guest {
+            Guest::Known(hash) if Device::has_room(inner, hash) => known,
+            Guest::Stranger | Guest::Known(_) => strangers,
+        };
+        seats.available_permits() == 0
+    }
+
     /// How many compute.
     pub(crate) fn used(&self) -> usize {
         self.0.places.saturating_sub(self.0.line().free)
@@ -189,6 +203,11 @@ impl Drop for Place {
 }
 
 impl Device {
+    fn has_room(inner: &Inner, hash: &TokenHash) -> bool {
+        let devices = inner.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        devices.get(hash).is_none_or(|held| *held < EACH)
+    }
+
     fn of(inner: &Arc<Inner>, hash: &TokenHash) -> Option<Self> {
         let mut devices = inner.devices.lock().unwrap_or_else(PoisonError::into_inner);
         let held = devices.entry(hash.clone()).or_default();

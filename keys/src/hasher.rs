@@ -118,6 +118,16 @@ impl Hasher {
         }
     }
 
+    /// [`Busy`] if there is no seat: what comes before [`Hasher::admit`] need not be done for somebody who will not be heard.
+    pub fn turn_away(&self, guest: Guest<'_>) -> Result<(), Busy> {
+        let pool = &self.0;
+        if !pool.gate.is_full(guest) {
+            return Ok(());
+        }
+        pool.tally.full();
+        Err(Busy { retry_after: pool.config.wait })
+    }
+
     /// How busy it is now, and how it went since the start.
     #[must_use]
     pub fn load(&self) -> HasherLoad {

@@ -4,7 +4,7 @@
 //! person is compared with a dummy, and counters are keyed by an HMAC of the address, not by a row. Only a browser that
 //! claims to be a known device of the typed address costs a statement more, and nobody but its owner has such a claim.
 
-use keys::{Guest, Password, PasswordHash, Slot, Verified};
+use keys::{Busy, Guest, Password, PasswordHash, Slot, Verified};
 use store::{Timestamp, Tx, throttle::Kind, user::UserWithPassword};
 
 use super::{
@@ -62,24 +62,29 @@ pub async fn post(
     password: Option<Password>,
 ) -> Result<Answer> {
     let claim = device::claimed(cx, visit, email.canonical()).map(keys::DeviceToken::hash);
+    let guest = claim.as_ref().map_or(Guest::Stranger, Guest::Known);
+    // Nothing is counted for somebody who is turned away: on a bad day that is nearly everybody, and each has to cost little.
+    if let Err(full) = cx.hasher.turn_away(guest) {
+        return Ok(busy(name, full));
+    }
     // Networks come before the pool, and admission to the pool before any look-up: a full pool says so before it costs
     // the database anything.
     let is_counted = claim.is_none();
     if is_counted && let Some(crowded) = network::failure(cx).await? {
         return Ok(Answer::Crowded { attempt: name.to_owned(), crowded });
     }
-    let guest = claim.as_ref().map_or(Guest::Stranger, Guest::Known);
     let outcome = match cx.hasher.admit(guest).await {
         Ok(slot) => admitted(cx, visit, (name, email, password), slot).await,
-        Err(busy) => Ok(Judgement::none(Answer::Busy {
-            attempt: name.to_owned(),
-            retry_after: busy.retry_after,
-        })),
+        Err(full) => Ok(Judgement::none(busy(name, full))),
     };
     if is_counted && !matches!(outcome, Ok(Judgement { was_wrong: true, .. })) {
         network::no_failure(cx).await;
     }
     outcome.map(|judgement| judgement.answer)
+}
+
+fn busy(name: &str, full: Busy) -> Answer {
+    Answer::Busy { attempt: name.to_owned(), retry_after: full.retry_after }
 }
 
 /// What became of a post.
