@@ -90,15 +90,18 @@ enum Side<'c> {
 
 /// Asks a connection, within the time limit; once more when a connection without a transaction turns out to be dead.
 macro_rules! asked {
-    ($lease:ident, $raw:ident, $ask:expr) => {
+    ($lease:ident, $raw:ident, $ask:expr) => {{
+        let mut again = true;
         loop {
             let $raw = $lease.running()?;
             let outcome = timeout(ANSWER, $ask).await;
-            if let Some(heard) = $lease.heard(outcome).await {
-                break heard?;
+            match $lease.heard(outcome, again).await {
+                Some(heard) => break heard?,
+                // Not a third time: it may be the statement that its connection dies of.
+                None => again = false,
             }
         }
-    };
+    }};
 }
 
 /// A statement being bound. Its text is `&'static str`: nothing that a person typed can become SQL.

@@ -69,7 +69,7 @@ mod sql {
     /// poolers between us and the server refuse those.
     pub(super) const GUARDS: &str = "SELECT pg_is_in_recovery()
         FROM (SELECT set_config('lock_timeout', '5s', false),
-                     set_config('statement_timeout', '60s', false),
+                     set_config('statement_timeout', '9s', false),
                      set_config('idle_in_transaction_session_timeout', '15s', false)) AS guards";
 }
 

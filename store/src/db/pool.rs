@@ -33,7 +33,8 @@ use crate::{Error, Result};
 
 /// How long a caller waits for a connection: in the queue and while one is opened.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
-/// How long a statement may take before its connection is given up. More than the server's own limit on waiting for a lock.
+/// How long a statement may take before its connection is given up. More than the server's own limits, on a statement and
+/// on waiting for a lock: what is given up here runs on there.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// How long a connection that was dropped in the middle may take to come back to its senses.
 const RECOVER: Duration = Duration::from_secs(2);
@@ -238,11 +239,12 @@ impl<C: Link> Lease<C> {
         }
     }
 
-    /// What became of a statement that had the time limit [`ANSWER`]. `None`: the connection had died, there is a new one,
-    /// and the statement, which was no part of a transaction, can be asked again.
+    /// What became of a statement that had the time limit [`ANSWER`]. `None`, only where it may be asked `again`: the
+    /// connection had died, there is a new one, and the statement was no part of a transaction.
     pub(super) async fn heard<T>(
         &mut self,
         outcome: Result<Result<T, sqlx::Error>, Elapsed>,
+        again: bool,
     ) -> Option<Result<T>> {
         let Ok(outcome) = outcome else {
             self.broken();
@@ -254,7 +256,7 @@ impl<C: Link> Lease<C> {
         match outcome {
             Ok(value) => Some(Ok(value)),
             Err(error) if !crate::error::breaks(&error) => Some(Err(error.into())),
-            Err(error) if self.doing == Doing::Transaction => {
+            Err(error) if self.doing == Doing::Transaction || !again => {
                 self.broken();
                 Some(Err(error.into()))
             }

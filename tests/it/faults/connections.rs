@@ -68,6 +68,36 @@ async fn a_lock_is_waited_for_a_bounded_time() {
     assert_eq!(version(&db).await, 1);
 }
 
+/// A statement that kills its connection is not sent again and again to the server that it kills.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_its_connection_dies_of_is_asked_twice_at_most() {
+    let data = TestDb::create(Engine::Postgres).await;
+    let db = data.open().await;
+    let mut conn = db.read().await.expect("a connection");
+    let died = conn
+        .q("SELECT CAST(pg_terminate_backend(pg_backend_pid()) AS TEXT)")
+        .one::<(String,)>()
+        .await;
+    assert!(matches!(died, Err(Error::Away(_))), "{died:?}");
+    drop(conn);
+    assert_eq!(version(&db).await, 0, "the next one gets a living connection");
+}
+
+/// What is given up here does not run on there, holding what others want.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
+    let data = TestDb::create(Engine::Postgres).await;
+    let db = data.open().await;
+    let mut conn = db.read().await.expect("a connection");
+    let slept = conn.q("SELECT CAST(pg_sleep(60) AS TEXT)").one::<(String,)>().await;
+    let ended = format!("{slept:?}");
+    assert!(matches!(slept, Err(Error::Away(_))) && ended.contains("statement timeout"), "{ended}");
+    // The connection has lived, and nothing else was opened again because of it.
+    let alive = "SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()";
+    let (running,): (i64,) = conn.q(alive).one().await.expect("it answers");
+    assert_eq!(running, 0);
+}
+
 on_both_engines! {
     /// A request that is dropped in the middle of a transaction leaves no trace, and takes no connection with it.
     async fn a_transaction_whose_user_went_away(engine) {
