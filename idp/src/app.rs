@@ -112,6 +112,8 @@ impl App {
         let hasher = Hasher::new(build.hashing, root.clone(), build.rng.clone());
         let issuer_text: Arc<str> = build.issuer.as_str().into();
         let live = Live::load(&build.db, &root).await?.by(build.clock.clone());
+        // Before anything is done by the time: what a wrong clock sweeps is gone, also when it was wrong for a second.
+        live.look(&build.db).await;
         let app = Self(Arc::new(Parts {
             metadata: flows::discovery::metadata(
                 build.issuer.as_str(),

@@ -69,6 +69,11 @@ impl Live {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Looks at this machine's clock.
+    pub async fn look(&self, db: &Db) {
+        self.gate.look(db, || self.clock.unmoved()).await;
+    }
+
     /// Whether this machine's clock was off at the last look: nothing that rests on time may be answered or done.
     #[must_use]
     pub fn clock_is_off(&self) -> bool {
@@ -120,7 +125,7 @@ impl Live {
                 _ = ticks.tick() => {}
                 _ = stop.wait_for(|stopped| *stopped) => return,
             }
-            self.gate.look(&app.db, || self.clock.unmoved()).await;
+            self.look(&app.db).await;
             let looked = match self.refresh(&app.db, &app.root).await {
                 Ok(()) => self.gauge(&app.db, app.clock.now()).await,
                 failed => failed,

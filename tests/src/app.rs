@@ -176,6 +176,13 @@ impl TestApp {
         (self.replica_with(Otherwise { time: Some(time), ..Otherwise::default() }).await, hand)
     }
 
+    /// Another replica on another machine, whose clock is ahead by so much when it starts, and the hand that sets it right.
+    pub async fn replica_ahead(&self, by: Duration) -> (Replica, ClockShift) {
+        let (time, hand) = self.time.stepped();
+        hand.advance(by);
+        (self.replica_with(Otherwise { time: Some(time), ..Otherwise::default() }).await, hand)
+    }
+
     /// Another replica that has something otherwise than the first.
     pub async fn replica_with(&self, otherwise: Otherwise) -> Replica {
         let public = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

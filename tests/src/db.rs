@@ -109,6 +109,14 @@ impl TestDb {
         empty
     }
 
+    /// The same, opened with so few connections to PostgreSQL. SQLite's are what they are.
+    pub fn with_connections(mut self, most: u32) -> Self {
+        if let DbConfig::Postgres { max_connections, .. } = &mut self.config {
+            *max_connections = most;
+        }
+        self
+    }
+
     /// Engine.
     pub fn engine(&self) -> Engine {
         self.engine

@@ -30,11 +30,11 @@ pub(super) async fn redeem(
         return refuse(cx, client, None, TokenError::request("code is missing")).await;
     };
     let hash = keys::hash_text(text);
-    let mut conn = cx.db.read().await?;
-    let Some(code) = store::auth_code::by_hash(&mut conn, &hash).await? else {
+    // The connection goes back before anything else is asked for: who holds one and waits for another can wait for ever.
+    let found = store::auth_code::by_hash(&mut cx.db.read().await?, &hash).await?;
+    let Some(code) = found else {
         return refuse(cx, client, None, UNUSABLE).await;
     };
-    drop(conn);
     if let Err(error) = check(cx, client, params, &code) {
         if code.used_at.is_some() && code.client_id == client.id {
             return revoke(cx, client, &code).await;

@@ -22,7 +22,7 @@ pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
         let now = app.clock.now();
         batches = batches.saturating_add(1);
         longest = longest.max(now.since(started));
-        if !more || now.since(cx.now) > TURN {
+        if !more || now.since(cx.now) > TURN || app.live.clock_is_off() {
             break;
         }
         #[expect(clippy::disallowed_methods, reason = "a rest, so that people come first")]

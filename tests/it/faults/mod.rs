@@ -5,9 +5,11 @@ mod clock;
 mod connections;
 mod disk;
 mod kill;
+mod one_connection;
 mod postgres;
 mod redis;
 mod smtp;
+mod wrong_start;
 
 use std::{
     net::SocketAddr,
