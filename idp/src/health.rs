@@ -36,10 +36,11 @@ pub(crate) struct Database {
 }
 
 impl Report {
-    /// Ready: the database answers, is migrated, and its clock is ours. Redis away is told, but limits fall back, so it
-    /// is no reason to send nobody here.
+    /// Ready: nothing is known against the schema and the clock. What all replicas share and is away is told, but is no
+    /// reason to send nobody here: then all would be left out at once, and instead of the sign-in page, which needs no
+    /// database, people would meet the bare error of whatever stands in front. Without Redis limits fall back.
     pub(crate) fn is_ready(&self) -> bool {
-        self.database().is_ok()
+        self.database.is_err() || self.database().is_ok()
     }
 
     /// What stands in the way of using the database.
