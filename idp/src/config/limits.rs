@@ -10,7 +10,7 @@ use super::reader::Reader;
 pub struct LimitsConfig {
     /// Connections of one listener at once. Each takes a file descriptor. Default 4096.
     pub connections: usize,
-    /// Connections at once from one network: an IPv4 address or an IPv6 /64. Proxies that `proxies.trusted` names are not
+    /// Connections at once from one network: an IPv4 address or an IPv6 /64; four times as many from an IPv6 /48. Proxies that `proxies.trusted` names are not
     /// counted. Default 256: whole hospitals sit behind one address.
     pub connections_per_network: usize,
     /// How long a TLS handshake may take. Default 10 s.

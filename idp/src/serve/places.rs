@@ -1,4 +1,6 @@
 //! Places for connections: so many in all, and so many for one network, so that nobody can take them all.
+//!
+//! An IPv6 customer may have a /48 with 65,536 networks of a household each, so the /48 is counted, too.
 
 use std::{
     collections::HashMap,
@@ -20,14 +22,21 @@ pub(super) struct Places {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
-    networks: HashMap<IpAddr, usize>,
+    networks: HashMap<Network, usize>,
 }
+
+/// An address and how many of its bits count.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+struct Network(IpAddr, u8);
+
+/// A /48 has the places of so many households.
+const HOUSEHOLDS: usize = 4;
 
 /// A place, given back when the value is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
-    network: Option<IpAddr>,
+    networks: Vec<Network>,
 }
 
 /// Why there is no place.
@@ -51,21 +60,23 @@ impl Places {
 
     /// Takes a place for a peer. A trusted proxy brings everybody's requests and is counted in the whole alone.
     pub(super) fn take(self: &Arc<Self>, peer: IpAddr) -> Result<Place, Full> {
-        let network = (!self.proxies.trusts(peer)).then(|| network(peer));
+        let networks = if self.proxies.trusts(peer) { Vec::new() } else { networks(peer) };
         let mut taken = self.taken();
         if taken.all >= self.most {
             return Err(Full::Listener);
         }
-        if let Some(network) = network {
-            let of_network = taken.networks.entry(network).or_default();
-            if *of_network >= self.most_per_network {
-                return Err(Full::Network(network));
+        for network in &networks {
+            let most = self.most_per_network.saturating_mul(network.households());
+            if taken.networks.get(network).is_some_and(|of_network| *of_network >= most) {
+                return Err(Full::Network(network.0));
             }
-            *of_network += 1;
+        }
+        for network in &networks {
+            *taken.networks.entry(*network).or_default() += 1;
         }
         taken.all += 1;
         drop(taken);
-        Ok(Place { places: Arc::clone(self), network })
+        Ok(Place { places: Arc::clone(self), networks })
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -76,7 +87,7 @@ impl Places {
 impl Place {
     /// The network that it is counted for; none for a trusted proxy.
     pub(super) fn network(&self) -> Option<IpAddr> {
-        self.network
+        self.networks.first().map(|network| network.0)
     }
 }
 
@@ -84,22 +95,35 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
         taken.all = taken.all.saturating_sub(1);
-        let Some(network) = self.network else { return };
-        let left = taken.networks.get_mut(&network).map(|of_network| {
-            *of_network = of_network.saturating_sub(1);
-            *of_network
-        });
-        if left == Some(0) {
-            taken.networks.remove(&network);
+        for network in &self.networks {
+            let left = taken.networks.get_mut(network).map(|of_network| {
+                *of_network = of_network.saturating_sub(1);
+                *of_network
+            });
+            if left == Some(0) {
+                taken.networks.remove(network);
+            }
         }
     }
 }
 
-/// An IPv4 address, or the first 64 bits of an IPv6 one, which one household has whole.
-fn network(peer: IpAddr) -> IpAddr {
+impl Network {
+    const fn households(self) -> usize {
+        if self.1 == 48 { HOUSEHOLDS } else { 1 }
+    }
+}
+
+/// An IPv4 address; of an IPv6 one the first 64 bits, which one household has whole, and the first 48.
+fn networks(peer: IpAddr) -> Vec<Network> {
     match peer.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 @ IpAddr::V4(_) => v4,
+        IpAddr::V6(v6) => {
+            let first = |bits: u8| {
+                let rest = u128::MAX.checked_shr(u32::from(bits)).unwrap_or(0);
+                Network(Ipv6Addr::from_bits(v6.to_bits() & !rest).into(), bits)
+            };
+            vec![first(64), first(48)]
+        }
+        v4 @ IpAddr::V4(_) => vec![Network(v4, 32)],
     }
 }
 
@@ -130,6 +154,17 @@ mod tests {
         assert_eq!(places.take(ip("203.0.113.9")).unwrap_err(), Full::Network(ip("203.0.113.9")));
         drop(one);
         let _again = places.take(ip("2001:db8:1:2::3")).unwrap();
+    }
+
+    #[test]
+    fn a_customer_with_many_networks_has_the_places_of_four_households() {
+        let places = places(100, 2);
+        let take = |network: u16| places.take(ip(&format!("2001:db8:1:{network:x}::1")));
+        let taken: Vec<_> = (0..8).map(|nth| take(nth).unwrap()).collect();
+        assert_eq!(take(9).unwrap_err(), Full::Network(ip("2001:db8:1::")));
+        let _next_door = places.take(ip("2001:db8:2::1")).unwrap();
+        drop(taken);
+        drop(take(9).unwrap());
     }
 
     #[test]
