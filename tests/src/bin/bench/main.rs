@@ -12,13 +12,20 @@ mod retention;
 mod server;
 mod timing;
 
-use std::time::{Duration, Instant};
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
 
 use vestibule_tests::db::{Engine, TestDb};
 
 use floor::Floor;
 use load::{Load, silent};
 use server::Server;
+
+/// Bars that were missed: the program fails then.
+static MISSED: AtomicU32 = AtomicU32::new(0);
 
 /// A measured figure beside its bar.
 fn line(what: &str, value: f64, unit: &str, bar: Option<(&str, f64)>) {
@@ -27,6 +34,7 @@ fn line(what: &str, value: f64, unit: &str, bar: Option<(&str, f64)>) {
         Some((_, least)) => (format!("bar: at least {least}"), value >= least),
         None => (String::new(), true),
     };
+    MISSED.fetch_add(u32::from(!verdict), Ordering::Relaxed);
     let mark = if verdict { "  " } else { "! " };
     println!("{mark}{what:<62} {value:>9.3} {unit:<8} {bar}");
 }
@@ -36,7 +44,7 @@ fn millis(time: Duration) -> f64 {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         None => figures().await,
@@ -48,8 +56,12 @@ async fn main() {
         Some("attacks") => Box::pin(attacks::run()).await,
         Some("timing") => Box::pin(timing::run()).await,
         Some("retention") => retention::measure().await,
-        Some(other) => println!("no such figures: {other}; see scripts/bench"),
+        Some(other) => {
+            println!("no such figures: {other}; see scripts/bench");
+            return ExitCode::FAILURE;
+        }
     }
+    if MISSED.load(Ordering::Relaxed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn figures() {

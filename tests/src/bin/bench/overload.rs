@@ -21,6 +21,9 @@ const PEOPLE: u32 = 200;
 const TIMES: f64 = 10.0;
 const PROBES_PER_SECOND: f64 = 50.0;
 
+/// How long somebody who came last may wait: longer than the queue for hashing and the mail together.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How long the queue takes to fill: what ends in this time is not counted.
 const FILLING: Duration = Duration::from_secs(8);
 
@@ -46,12 +49,13 @@ pub(crate) async fn run(seconds: u64) {
     line("sign-ins per second at the peak, both steps", peak, "1/s", None);
     line("CPU of our process for each", millis(each), "ms", None);
     let cpu = server.cpu();
-    let (filling, counts) = (Arc::new(Counts::default()), Arc::new(Counts::default()));
+    let [filling, counts, late] = std::array::from_fn(|_| Arc::new(Counts::default()));
     let time = Duration::from_secs(seconds);
-    let crowd = offer(&load, [&filling, &counts], peak * TIMES, time);
+    let crowd = offer(&load, [&filling, &counts, &late], peak * TIMES, time);
     let (mut pages, ()) = tokio::join!(probe(&load, FILLING + time), crowd);
+    counts.broken_too(&late);
     tell(&counts, peak, time);
-    tell_cpu([&filling, &counts], each, server.cpu().saturating_sub(cpu));
+    tell_cpu([&filling, &counts, &late], each, server.cpu().saturating_sub(cpu));
     let most = (millis(idle_p99) * 5.0).max(50.0);
     let p99 = millis(percentile(&mut pages, 0.99));
     line("sign-in page meanwhile, p50", millis(percentile(&mut pages, 0.5)), "ms", None);
@@ -88,7 +92,7 @@ fn tell(counts: &Counts, peak: f64, time: Duration) {
 
 /// On a machine that others use too, time says less than CPU time: what a refusal costs, and how much of the CPU that was
 /// spent went into sign-ins that were completed.
-fn tell_cpu(counts: [&Counts; 2], each: Duration, spent: Duration) {
+fn tell_cpu(counts: [&Counts; 3], each: Duration, spent: Duration) {
     let all = |of: fn(&Counts) -> &AtomicU32| -> f64 {
         counts.iter().map(|counts| f64::from(of(counts).load(Ordering::Relaxed))).sum()
     };
@@ -103,29 +107,44 @@ fn tell_cpu(counts: [&Counts; 2], each: Duration, spent: Duration) {
     );
 }
 
-/// Lets `rate` people a second arrive: while the queue fills, and then for `time`. What ends is counted for when it ends;
-/// those who are still at it then count for nothing.
-async fn offer(load: &Arc<Load>, counts: [&Arc<Counts>; 2], rate: f64, time: Duration) {
+/// Lets `rate` people a second arrive: while the queue fills, and then for `time`. What ends is counted for when it ends:
+/// meanwhile, within the time, or late.
+async fn offer(load: &Arc<Load>, counts: [&Arc<Counts>; 3], rate: f64, time: Duration) {
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     let (begun, mut people) = (Instant::now(), JoinSet::new());
     let mut arrived = 0_u32;
+    let phase = move || match begun.elapsed() {
+        early if early <= FILLING => 0,
+        within if within <= FILLING + time => 1,
+        _ => 2,
+    };
     while begun.elapsed() < FILLING + time {
         ticks.tick().await;
         while f64::from(arrived) < begun.elapsed().as_secs_f64() * rate {
             let (load, told) = (Arc::clone(load), counts.map(Arc::clone));
             people.spawn(async move {
                 let outcome = sign_in(&load, arrived).await;
-                told[usize::from(begun.elapsed() > FILLING)].count(outcome);
+                told[phase()].count(outcome);
             });
-            counts[usize::from(begun.elapsed() > FILLING)].arrived.fetch_add(1, Ordering::Relaxed);
+            counts[phase()].arrived.fetch_add(1, Ordering::Relaxed);
             arrived += 1;
         }
         while people.try_join_next().is_some() {}
     }
-    people.abort_all();
+    let last =
+        tokio::time::timeout(PATIENCE, async { while people.join_next().await.is_some() {} });
+    if last.await.is_err() {
+        let mut broken = counts[2].broken.lock().expect("no holder panicked");
+        broken.extend((0..people.len()).map(|_| "no answer at all".to_owned()));
+    }
 }
 
 impl Counts {
+    fn broken_too(&self, other: &Self) {
+        let mut broken = other.broken.lock().expect("no holder panicked");
+        self.broken.lock().expect("no holder panicked").append(&mut broken);
+    }
+
     fn count(&self, outcome: Result<bool, String>) {
         match outcome {
             Ok(true) => self.completed.fetch_add(1, Ordering::Relaxed),
