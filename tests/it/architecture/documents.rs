@@ -1,4 +1,4 @@
-//! docs/threat-model.md: what it names is there.
+//! docs/threat-model.md: what it names is there, and each misuse case that is tested stands in it.
 
 use super::{assert_none, source::sources};
 
@@ -41,6 +41,26 @@ fn the_threat_model_names_tests_and_files_that_are_there() {
     assert_none(&findings, "docs/threat-model.md is out of date:");
 }
 
+/// The misuse cases of a source: functions called `case_` and a number.
+fn cases(code: &str) -> Vec<&str> {
+    let names = code.split("fn case_").skip(1).filter_map(|rest| rest.split('(').next());
+    names.filter(|name| name.starts_with(|c: char| c.is_ascii_digit())).collect()
+}
+
+/// A case that is proven and not cited is a row that nobody finds.
+#[test]
+fn each_misuse_case_stands_in_the_threat_model() {
+    let path = vestibule_tests::root().join("docs/threat-model.md");
+    let text = std::fs::read_to_string(path).expect("the document");
+    let cited = quoted(&text);
+    let misuse = sources().iter().filter(|source| source.is_in("tests/it/misuse"));
+    let names: Vec<_> = misuse.flat_map(|source| cases(&source.code)).collect();
+    assert!(names.len() >= 35, "{names:?}; correct this test's way of finding them");
+    let missing = names.into_iter().map(|name| format!("case_{name}"));
+    let missing: Vec<_> = missing.filter(|name| !cited.contains(&name.as_str())).collect();
+    assert_none(&missing, "docs/threat-model.md does not cite:");
+}
+
 /// Each attacker has a part, and each row of it says what is left or has a proof.
 #[test]
 fn every_attack_has_a_proof_or_says_what_is_left() {
@@ -72,5 +92,6 @@ fn names_of_tests_are_told_from_other_words() {
         assert!(!is_test_name(word), "{word}");
     }
     assert_eq!(quoted("a `b` c `d`"), ["b", "d"]);
+    assert_eq!(cases("fn case_7_a(engine) fn case_by_case() async fn case_8_b()"), ["7_a", "8_b"]);
     assert!(!is_there("a_test_that_nobody_wrote"));
 }
