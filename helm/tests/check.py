@@ -6,6 +6,7 @@ Kubernetes, compares every security field with what it must be, and has bad valu
 
 import copy
 import sys
+import tomllib
 from pathlib import Path
 
 import helm_python as helm
@@ -149,7 +150,7 @@ def check_serving(name, values, objects):
     container = pod["containers"][0]
     for probe, path in (("startup", "/healthz"), ("liveness", "/healthz"), ("readiness", "/readyz")):
         same(name, probe, container[f"{probe}Probe"]["httpGet"], {"path": path, "port": "ops"})
-    shutdown = {"preStopSeconds": 5, "delaySeconds": 0, "graceSeconds": 25} | values.get("shutdown", {})
+    shutdown = {"preStopSeconds": 0, "delaySeconds": 5, "graceSeconds": 25} | values.get("shutdown", {})
     same(name, "grace", pod["terminationGracePeriodSeconds"], sum(shutdown.values()) + 5)
     sleep = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
     same(name, "preStop", sleep, shutdown["preStopSeconds"])
@@ -167,6 +168,37 @@ def check_serving(name, values, objects):
         same(name, "service", other["spec"]["selector"], selector)
     ports = [port["targetPort"] for port in of(objects, "Service")["spec"]["ports"]]
     same(name, "the ops port is not public", ports, ["public"])
+
+
+def check_scaling(name, values, objects):
+    """What scales it and what holds evictions back mean the pods of the Deployment."""
+    deployment = of(objects, "Deployment")
+    budget, scaler = of(objects, "PodDisruptionBudget"), of(objects, "HorizontalPodAutoscaler")
+    if budget:
+        same(name, "budget", budget["spec"]["selector"], deployment["spec"]["selector"])
+        wanted = values.get("disruptionBudget", {}).get("maxUnavailable", 1)
+        same(name, "budget", budget["spec"]["maxUnavailable"], wanted)
+    if scaler:
+        target = {key: deployment[key] for key in ("apiVersion", "kind")} | {"name": deployment["metadata"]["name"]}
+        same(name, "what is scaled", scaler["spec"]["scaleTargetRef"], target)
+        wanted = values["autoscaling"]
+        bounds = [scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]]
+        same(name, "bounds", bounds, [wanted["minReplicas"], wanted["maxReplicas"]])
+        cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": wanted["targetCPU"]}}
+        same(name, "scaled by CPU", scaler["spec"]["metrics"], [{"type": "Resource", "resource": cpu}])
+
+
+def check_config(name, values, objects):
+    """What the program is told: that there may be others, and values as they were given."""
+    config = tomllib.loads(of(objects, "ConfigMap")["data"]["idp.toml"])
+    redis = bool(values.get("redis", {}).get("secret", {}).get("name"))
+    same(name, "replicas of the program", config.get("replicas"), 2 if redis else None)
+    delay = values.get("shutdown", {}).get("delaySeconds", 5)
+    same(name, "delay", config["shutdown"].get("delay"), f"{delay}s" if delay else None)
+    for section, keys in values.get("extraConfig", {}).items():
+        for key, value in keys.items():
+            found = config[section].get(key)
+            same(name, f"{section}.{key}", (found, type(found)), (value, type(value)))
 
 
 def check_network(name, values, objects):
@@ -216,6 +248,8 @@ def check_set(name, folder):
     check_schemas(name, objects)
     check_pods(name, objects)
     check_serving(name, values, objects)
+    check_scaling(name, values, objects)
+    check_config(name, values, objects)
     check_network(name, values, objects)
     check_migration(name, objects)
     if folder:

@@ -3,8 +3,8 @@
 {{/* One value of TOML. A string of JSON is one of TOML, too. */}}
 {{- define "vestibule.toml" -}}
 {{- if kindIs "float64" . -}}
-{{- if ne . (floor .) }}{{ fail (printf "extraConfig: %v is no whole number; the program has no other" .) }}{{ end -}}
-{{- int64 . -}}
+{{- /* Values have no whole numbers of their own, and TOML tells them apart. */ -}}
+{{- if eq . (floor .) }}{{ int64 . }}{{ else }}{{ toJson . }}{{ end -}}
 {{- else if kindIs "slice" . -}}
 [{{ range $i, $one := . }}{{ if $i }}, {{ end }}{{ include "vestibule.toml" $one }}{{ end }}]
 {{- else -}}
@@ -45,6 +45,10 @@
 
 {{- define "vestibule.config" -}}
 issuer = {{ .Values.issuer | toJson }}
+{{- if .Values.redis.secret.name }}
+# There may be others. Not how many: a change of the number would start every pod anew.
+replicas = 2
+{{- end }}
 {{ range $section, $keys := include "vestibule.sections" . | fromJson }}
 [{{ $section }}]
 {{- range $key, $value := $keys }}
