@@ -12,7 +12,7 @@ mail-code-until = It works until { $until }. Enter it in the browser where you s
 mail-code-asked = It was asked for at { $time }, with { $browser } on { $system }.
 mail-code-asked-somewhere = It was asked for at { $time }.
 mail-code-secret = We will never ask you for this code, and our staff never need it.
-mail-code-not-you = If you did not try to sign in, somebody may know your password. Give this code to nobody, go to { $brand } by typing its address yourself, and change your password.
+mail-code-not-you = If you did not try to sign in, somebody may know your password. Give this code to nobody, and ask for help, so that you are asked for a new password.
 
 ## The notice of a changed password.
 
@@ -20,7 +20,7 @@ mail-password-changed-subject = Your { $brand } password was changed ({ $day }, 
 mail-password-changed-title = Your password was changed
 mail-password-changed-when = It was changed on { $day } at { $time }.
 mail-password-changed-you = If it was you, there is nothing for you to do.
-mail-password-changed-not-you = If it was not you, go to { $brand } by typing its address yourself and choose a new password.
+mail-password-changed-not-you = If it was not you, ask for help at once.
 
 ## The notice of a forced reset.
 
@@ -38,7 +38,7 @@ mail-tried-password-when = On { $day } at { $time } there had been too many wron
 mail-tried-code-subject = Somebody has your { $brand } password ({ $day }, { $time })
 mail-tried-code-title = Somebody entered your password and then too many wrong codes
 mail-tried-code-when = It was stopped on { $day } at { $time }. They did not get in.
-mail-tried-code-change = If it was not you, change your password. Go to { $brand } by typing its address yourself.
+mail-tried-code-change = If it was not you, your password is known. Ask for help, so that you are asked for a new one.
 mail-tried-own = A browser that you have signed in with before still works as always. New browsers have to wait a while between tries.
 mail-tried-you = If it was you, there is nothing for you to do.
 

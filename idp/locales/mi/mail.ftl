@@ -14,7 +14,7 @@ mail-code-until = Ka mahi tae noa ki te { $until }. Tāurutia i te pūtirotiro i
 mail-code-asked = I tonoa i te { $time }, mā { $browser } i runga i te { $system }.
 mail-code-asked-somewhere = I tonoa i te { $time }.
 mail-code-secret = Kāore rawa mātou e tono mō tēnei waehere, ā, kāore ā mātou kaimahi e hiahia ana ki te waehere.
-mail-code-not-you = Mēnā ehara nāu te takiuru, tērā pea kei te mōhio tētahi atu ki tō kupuhipa. Kaua e hoatu tēnei waehere ki tētahi, haere ki { $brand } mā te pato i tōna wāhitau, ka panoni i tō kupuhipa.
+mail-code-not-you = Mēnā ehara nāu te takiuru, tērā pea kei te mōhio tētahi atu ki tō kupuhipa. Kaua e hoatu tēnei waehere ki tētahi, ā, tonoa he āwhina, kia tonoa koe kia kōwhiri i tētahi kupuhipa hou.
 
 ## The notice of a changed password.
 
@@ -22,7 +22,7 @@ mail-password-changed-subject = Kua panonitia tō kupuhipa mō { $brand } ({ $da
 mail-password-changed-title = Kua panonitia tō kupuhipa
 mail-password-changed-when = I panonitia i te { $day } i te { $time }.
 mail-password-changed-you = Mēnā nāu i panoni, kāore he mahi māu.
-mail-password-changed-not-you = Mēnā ehara nāu, haere ki { $brand } mā te pato i tōna wāhitau, ka kōwhiri i tētahi kupuhipa hou.
+mail-password-changed-not-you = Mēnā ehara nāu, tonoa he āwhina ināianei tonu.
 
 ## The notice of a forced reset.
 
@@ -40,7 +40,7 @@ mail-tried-password-when = I te { $day } i te { $time } kua maha rawa ngā kupuh
 mail-tried-code-subject = Kei tētahi tō kupuhipa mō { $brand } ({ $day }, { $time })
 mail-tried-code-title = I tāuru tētahi i tō kupuhipa, kātahi i tāuru i ngā waehere hē maha rawa
 mail-tried-code-when = I whakamutua i te { $day } i te { $time }. Kāore rātou i uru.
-mail-tried-code-change = Mēnā ehara nāu, panonitia tō kupuhipa. Haere ki { $brand } mā te pato i tōna wāhitau.
+mail-tried-code-change = Mēnā ehara nāu, kei te mōhiotia tō kupuhipa. Tonoa he āwhina, kia tonoa koe kia kōwhiri i tētahi mea hou.
 mail-tried-own = Ka mahi tonu te pūtirotiro i takiuru ai koe i mua. Me tatari ngā pūtirotiro hou i waenga i ngā whakamātau.
 mail-tried-you = Mēnā nāu, kāore he mahi māu.
 

@@ -21,7 +21,7 @@ It was asked for at 9:41 am.
 
 We will never ask you for this code, and our staff never need it.
 
-If you did not try to sign in, somebody may know your password. Give this code to nobody, go to Example Portal by typing its address yourself, and change your password.
+If you did not try to sign in, somebody may know your password. Give this code to nobody, and ask for help, so that you are asked for a new password.
 
 If you need help: 0800 111 222
 
