@@ -5,4 +5,5 @@ mod figures;
 mod lines;
 mod proof;
 mod ready;
+mod selectors;
 mod traces;
