@@ -12,6 +12,7 @@ mod keyboard;
 mod keys;
 mod kill;
 mod languages;
+mod leased;
 mod login;
 mod mail;
 mod misuse;

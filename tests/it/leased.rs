@@ -1,0 +1,143 @@
+//! Work that comes round, as the running program does it: by one replica, and by the other one when that is gone.
+
+use store::{Db, Sql, Timestamp};
+use vestibule_tests::{
+    db::{Engine, TestDb},
+    on_both_engines,
+    proc::{Proc, run},
+    served::Served,
+    servers::redis_url,
+};
+
+/// Waits until `there` says so, as long as a start may take.
+async fn until(what: &str, serve: &Proc, mut there: impl AsyncFnMut() -> bool) {
+    for _ in 0..1500 {
+        if there().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("{what}: not yet; it said:\n{}", serve.output());
+}
+
+/// A provider whose replicas may be many on either engine: they count in Redis.
+async fn shared(engine: Engine, data: &TestDb) -> (Served, Db) {
+    let served = Served::prepare(engine, data).await;
+    if engine.redis_url().is_none() {
+        let text = std::fs::read_to_string(served.file()).unwrap();
+        let redis = format!("{text}[ephemeral]\nurl = \"{}\"\n", redis_url());
+        std::fs::write(served.file(), redis).unwrap();
+    }
+    (served, data.open().await)
+}
+
+async fn number(db: &Db, sql: &'static str) -> i64 {
+    let mut conn = db.read().await.unwrap();
+    let (number,): (i64,) = conn.q(sql).one().await.unwrap();
+    number
+}
+
+async fn all_sealed(db: &Db) -> bool {
+    number(db, "SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await == 0
+}
+
+/// Who seals, and until when nobody else does.
+async fn sealer(db: &Db) -> Option<(String, Timestamp)> {
+    store::lease::holder(&mut db.read().await.unwrap(), "audit_seals").await.unwrap()
+}
+
+/// Writes a row of the trail, as an operator would.
+async fn write_a_row(served: &Served, window: &str) {
+    run(served.command(&["setting", "set", "sign_in.code_window", window]), "").await;
+}
+
+async fn actors(db: &Db, event: &str) -> Vec<String> {
+    let mut conn = db.read().await.unwrap();
+    let sql = "SELECT actor FROM audit WHERE event = $1 ORDER BY id";
+    let rows: Vec<(String,)> = conn.q(sql).bind(event).all().await.unwrap();
+    rows.into_iter().map(|(actor,)| actor).collect()
+}
+
+/// The trail is sound, and no row is in two seals.
+async fn sealed_once(served: &Served, db: &Db) {
+    run(served.command(&["audit", "verify"]), "").await;
+    let seals = number(db, "SELECT COUNT(*) FROM audit_seals").await;
+    assert_eq!(
+        number(db, "SELECT MAX(sequence) FROM audit_seals").await,
+        seals,
+        "one after another"
+    );
+    let counted = "SELECT CAST(SUM(row_count) AS BIGINT) FROM audit_seals";
+    assert_eq!(number(db, counted).await, number(db, "SELECT COUNT(*) FROM audit").await);
+}
+
+on_both_engines! {
+    /// The holder is killed with rows that wait for their seal. The other one makes it when the lease is over, and not
+    /// before.
+    async fn the_other_one_seals_when_the_holder_is_killed(engine) {
+        let data = TestDb::create(engine).await;
+        let (served, db) = shared(engine, &data).await;
+        let mut first = served.serve().await;
+        write_a_row(&served, "16m").await;
+        until("the first one seals", &first, async || all_sealed(&db).await).await;
+        let (name_of_first, _) = sealer(&db).await.unwrap();
+        let (mut second, _) = served.another().await;
+        write_a_row(&served, "17m").await;
+        until("one of them seals", &first, async || all_sealed(&db).await).await;
+        let (holder, _) = sealer(&db).await.unwrap();
+        let (dies, lives) =
+            if holder == name_of_first { (&mut first, &mut second) } else { (&mut second, &mut first) };
+        dies.kill().await;
+        // Read again: it may have held it longer until it died.
+        let (_, over) = sealer(&db).await.unwrap();
+        for window in ["18m", "19m", "20m"] {
+            write_a_row(&served, window).await;
+        }
+        until("the other one seals", lives, async || all_sealed(&db).await).await;
+        let (heir, _) = sealer(&db).await.unwrap();
+        assert_ne!(heir, holder);
+        let sealed_at = number(&db, "SELECT MAX(sealed_at) FROM audit_seals").await;
+        assert!(sealed_at >= over.millis(), "while the dead one had the lease");
+        println!("{engine:?}: sealed {} ms after the lease of the dead one", sealed_at - over.millis());
+        sealed_once(&served, &db).await;
+        assert!(lives.terminate().await.success());
+        assert_eq!(sealer(&db).await, None, "given back at the stop");
+    }
+
+    /// A key that is too old is replaced by whichever of two replicas comes to it first, once.
+    async fn a_replica_replaces_an_old_key(engine) {
+        let data = TestDb::create(engine).await;
+        let (served, db) = shared(engine, &data).await;
+        let age = "UPDATE signing_keys SET created_at = 0 WHERE algorithm = 'ES256'";
+        assert_eq!(db.write(async |tx| tx.q(age).exec().await).await.unwrap(), 1);
+        let (mut first, (mut second, _)) = tokio::join!(served.serve(), served.another());
+        let rotated = async || actors(&db, "key.rotated").await;
+        until("the key is replaced", &first, async || !rotated().await.is_empty()).await;
+        // Both have had their turn when they are gone.
+        assert!(first.terminate().await.success() && second.terminate().await.success());
+        assert_eq!(rotated().await, ["system:signing_keys"]);
+        assert_eq!(number(&db, "SELECT COUNT(*) FROM signing_keys WHERE algorithm = 'ES256'").await, 2);
+        assert_eq!(number(&db, "SELECT COUNT(*) FROM signing_keys WHERE algorithm = 'RS256'").await, 1);
+    }
+
+    /// A replica that is given another root key first seals all with it by itself.
+    async fn a_replica_seals_again(engine) {
+        let data = TestDb::create(engine).await;
+        let (served, db) = shared(engine, &data).await;
+        let next = served.file().with_file_name("next.key");
+        vestibule_tests::tls::private(&next, &[8; 32]);
+        let text = std::fs::read_to_string(served.file()).unwrap();
+        let entry = format!("[[keys.root_file]]\nid = \"next\"\nfile = \"{}\"\n", next.display());
+        let both = text.replacen("[[keys.root_file]]\n", &format!("{entry}[[keys.root_file]]\n"), 1);
+        std::fs::write(served.file(), both).unwrap();
+        let roots = async || -> serde_json::Value {
+            serde_json::from_str(&run(served.command(&["key", "root", "--json"]), "").await).unwrap()
+        };
+        let before = roots().await;
+        assert_eq!((&before[1]["id"], before[1]["sealed"].as_i64() > Some(3)), (&"test".into(), true), "{before}");
+        let mut serve = served.serve().await;
+        until("it seals again", &serve, async || roots().await[1]["sealed"] == 0).await;
+        assert_eq!(actors(&db, "root_key.resealed").await, ["system:root_keys"]);
+        assert!(serve.terminate().await.success());
+    }
+}
