@@ -1,5 +1,6 @@
 //! Every end-to-end test, in one binary.
 
+mod alone;
 mod architecture;
 mod audit;
 mod door;

@@ -204,9 +204,23 @@ impl Proc {
 
     /// Asks it to end (SIGTERM) and waits, at most 30 s.
     pub async fn terminate(&mut self) -> ExitStatus {
-        let asked = Command::new("kill").arg(self.pid.to_string()).status().await;
-        assert!(asked.expect("kill starts").success(), "it is gone; it said:\n{}", self.output());
+        self.signal("TERM").await;
         self.exit().await
+    }
+
+    /// Freezes it (SIGSTOP): it is there, and does nothing.
+    pub async fn freeze(&self) {
+        self.signal("STOP").await;
+    }
+
+    /// Lets it go on where it was frozen (SIGCONT).
+    pub async fn thaw(&self) {
+        self.signal("CONT").await;
+    }
+
+    async fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.pid.to_string()]).status().await;
+        assert!(sent.expect("kill starts").success(), "it is gone; it said:\n{}", self.output());
     }
 
     /// Waits until it ends by itself, at most 30 s.

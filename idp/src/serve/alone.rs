@@ -1,7 +1,7 @@
 //! Counters in memory are right in one process only. A lease row keeps a second one from serving beside it: each would
 //! count alone, and every limit would be doubled.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use store::Timestamp;
 use tokio::{sync::watch, time::timeout};
@@ -21,6 +21,11 @@ const LOOK: Duration = Duration::from_millis(250);
 /// The lease, taken.
 #[derive(Debug)]
 pub struct Alone(());
+
+/// What a process says that has lost it.
+const LOST: &str = "ephemeral.url: another `idp serve` has taken over this database and counts in its memory, because this one did not renew \
+     its lease in time: it was frozen, or could not reach the database. This one stops, so that no limit is doubled. Run one \
+     of them, or give both the same Redis (`ephemeral.url = \"redis://..\"`)";
 
 /// Why it was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -62,17 +67,18 @@ impl Alone {
     }
 
     /// Renews it until `stop`, then gives it back.
-    pub(super) async fn hold(self, app: App, mut stop: watch::Receiver<bool>) {
-        let mut lost = false;
+    ///
+    /// # Errors
+    /// Another process has taken it over: this one must not count beside it.
+    pub(super) async fn hold(self, app: App, mut stop: watch::Receiver<bool>) -> io::Result<()> {
         while timeout(RENEW, stop.wait_for(|stopped| *stopped)).await.is_err() {
             match take(&app).await {
-                Ok(held) => {
-                    if !held && !lost {
-                        tracing::error!(
-                            "alarm: another process counts in memory on this database; every limit is doubled"
-                        );
-                    }
-                    lost = !held;
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::error!(
+                        "alarm: another process counts in memory on this database; this one stops"
+                    );
+                    return Err(io::Error::other(LOST));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the lease of the counters in memory is not renewed");
@@ -84,6 +90,7 @@ impl Alone {
         if let Err(error) = released {
             tracing::warn!(%error, "the lease of the counters in memory ends by itself");
         }
+        Ok(())
     }
 }
 

@@ -59,7 +59,7 @@ type Parts = JoinSet<io::Result<()>>;
 /// Serves until it is asked to stop, then finishes what is in flight.
 ///
 /// # Errors
-/// A listener failed.
+/// A listener failed, or another process took over the counters in memory.
 pub async fn run(app: App, site: Site, shutdown: ShutdownConfig, mut stop: Stop) -> io::Result<()> {
     let (stage, staged) = watch::channel(Stage::Open);
     let (stopping, stopped) = watch::channel(false);
@@ -70,7 +70,7 @@ pub async fn run(app: App, site: Site, shutdown: ShutdownConfig, mut stop: Stop)
     probed.spawn(listen(site.ops, door, always));
     let mut parts = beside(&app, site.tls.as_ref(), &stopped);
     if let Some(alone) = site.alone {
-        parts.spawn(well(alone.hold(app.clone(), stopped)));
+        parts.spawn(alone.hold(app.clone(), stopped));
     }
     let door = Door::new(site.router, site.tls, site.limits, app.proxies.clone());
     parts.spawn(listen(site.public, door, staged));
