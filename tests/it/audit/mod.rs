@@ -3,6 +3,7 @@
 mod chain;
 mod commands;
 mod refusals;
+mod root_keys;
 mod rows;
 mod sweep;
 mod tamper;
