@@ -1,4 +1,4 @@
-//! A rolling upgrade: the schema grows under a running replica, and an older program meets a newer schema.
+//! A rolling upgrade: the schema grows and shrinks under a running replica, and an older program meets a newer schema.
 
 use std::{
     sync::{
@@ -38,6 +38,26 @@ const NEXT: [&str; 16] = [
     "ALTER TABLE audit ADD COLUMN next_text TEXT",
     "CREATE TABLE next_table (id UUID PRIMARY KEY, user_id UUID REFERENCES users (id) ON DELETE CASCADE)",
     "CREATE INDEX next_index ON audit (event, at)",
+];
+
+/// What the version after that may do, when no program that runs names any of it any more: all of it goes again.
+const CONTRACT: [&str; 16] = [
+    "DROP INDEX next_index",
+    "DROP TABLE next_table",
+    "ALTER TABLE audit DROP COLUMN next_text",
+    "ALTER TABLE settings DROP COLUMN next_text",
+    "ALTER TABLE signing_keys DROP COLUMN next_text",
+    "ALTER TABLE throttles DROP COLUMN next_text",
+    "ALTER TABLE auth_codes DROP COLUMN next_text",
+    "ALTER TABLE grants DROP COLUMN next_number",
+    "ALTER TABLE consents DROP COLUMN next_text",
+    "ALTER TABLE sessions DROP COLUMN next_flag",
+    "ALTER TABLE sign_ins DROP COLUMN next_text",
+    "ALTER TABLE email_challenges DROP COLUMN next_bytes",
+    "ALTER TABLE attempts DROP COLUMN next_number",
+    "ALTER TABLE clients DROP COLUMN next_text",
+    "ALTER TABLE passwords DROP COLUMN next_text",
+    "ALTER TABLE users DROP COLUMN next_text",
 ];
 
 /// As the next version's `idp migrate` would write it down.
@@ -88,7 +108,7 @@ impl Load {
 }
 
 on_both_engines! {
-    /// Every connection has its statements prepared when the schema grows: none of them may notice.
+    /// Every connection has its statements prepared when the schema grows, and when it shrinks again: none of them may notice.
     async fn a_schema_that_grows_under_load_refuses_nobody(engine) {
         let app = Shared::new(TestApp::start(engine).await);
         for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
@@ -102,14 +122,19 @@ on_both_engines! {
         }
         load.more(&people, 3).await;
         let next = app.db.open().await;
-        for pair in NEXT.chunks(2) {
-            for sql in pair {
-                run(&next, sql).await;
+        for (changes, done) in [(NEXT, "expand"), (CONTRACT, "contract")] {
+            for pair in changes.chunks(2) {
+                for sql in pair {
+                    run(&next, sql).await;
+                }
+                load.more(&people, 1).await;
             }
-            load.more(&people, 1).await;
+            if done == "expand" {
+                next_version(&next).await;
+            }
+            load.more(&people, 3).await;
+            println!("{engine:?}: {} sign-ins by the end of {done}", load.done.load(Ordering::Relaxed));
         }
-        next_version(&next).await;
-        load.more(&people, 3).await;
         load.stop.store(true, Ordering::Relaxed);
         for person in people {
             person.await.expect("nobody was refused");
@@ -118,7 +143,6 @@ on_both_engines! {
         let late = app.replica().await;
         let ready = reqwest::get(format!("http://{}/readyz", late.ops)).await.unwrap();
         assert_eq!(ready.status(), 200, "{}", ready.text().await.unwrap());
-        println!("{engine:?}: {} sign-ins while {} changes were made", load.done.load(Ordering::Relaxed), NEXT.len());
     }
 
     /// The program of before the upgrade on the schema of after it: it runs, starts anew, and changes nothing.
