@@ -5,9 +5,12 @@ use std::time::Duration;
 use vestibule_tests::{
     app::{Patient, TestApp},
     client::{Client, Pending},
+    db::{Engine, TestDb},
     http::{Answer, HttpBrowser},
     mailbox::Fault,
     on_both_engines,
+    proc::run,
+    served::Served,
 };
 
 on_both_engines! {
@@ -193,4 +196,50 @@ fn clock_times(text: &str) -> Vec<String> {
         })
         .map(|pair| format!("{} {}", pair[0].trim_start_matches('('), &pair[1][..2]))
         .collect()
+}
+
+/// A replica has as many codes on their way as `smtp.connections` says, and not one more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_codes_are_on_their_way_as_configured() {
+    let data = TestDb::create(Engine::Sqlite).await;
+    let served = Served::prepare(Engine::Sqlite, &data).await;
+    let people: Vec<_> = (0..5).map(|nth| format!("p{nth}@patients.example")).collect();
+    for email in &people {
+        run(
+            served.command(&["user", "add", email, "--password-stdin"]),
+            "a walk along the river\n",
+        )
+        .await;
+    }
+    let client = served.add_portal("https://portal.example/callback").await;
+    let mut serve = served
+        .serve_by(|mut command| {
+            command.env("IDP__SMTP__CONNECTIONS", "3").env("IDP__SMTP__TIMEOUT", "1m");
+            command
+        })
+        .await;
+    served.mail.fault(Fault::Hold, people.len());
+    for email in &people {
+        let browser = HttpBrowser::at(&served.issuer());
+        let (page, _) = browser.start(&client).await;
+        let patient = Patient {
+            email: email.clone(),
+            password: "a walk along the river".to_owned(),
+            name: "Somebody".to_owned(),
+        };
+        let page = browser.password(&page, &patient).await;
+        assert!(page.has_field("code"), "{}", page.text());
+    }
+    served.mail.wait_for_held(3).await;
+    // The others wait: their jobs are due, and nobody has claimed them.
+    let db = data.open().await;
+    let mut conn = db.read().await.unwrap();
+    let due =
+        "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND locked_until IS NULL AND tries = 0";
+    let (waiting,): (i64,) = store::Sql::q(&mut conn, due).one().await.unwrap();
+    assert_eq!((waiting, served.mail.release()), (2, 3));
+    for email in &people {
+        served.mail.code(email, 1).await;
+    }
+    assert!(serve.terminate().await.success());
 }

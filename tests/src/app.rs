@@ -420,6 +420,7 @@ fn smtp(mail: &Mailbox) -> SmtpConfig {
         from_address: "codes@login.example.org".parse().expect("an address"),
         from_name: "Test Health".to_owned(),
         timeout: Duration::from_secs(5),
+        connections: 8,
     }
 }
 

@@ -47,6 +47,8 @@ pub enum Fault {
     RefuseSender(u16),
     /// It is taken, and that is said only after this time.
     Delay(Duration),
+    /// It is taken, and that is said when [`Mailbox::release`] was called.
+    Hold,
     /// It is taken, but the connection closes before that is said.
     DropAfterAccept,
     /// The connection closes in the middle of it, and it is lost.
@@ -73,6 +75,9 @@ struct State {
     faults: VecDeque<Fault>,
     refused: usize,
     connections: usize,
+    /// Messages that are held, and whether they are no longer.
+    held: usize,
+    released: bool,
     /// How long a recipient is put off, and since when each has been known.
     greylist: Option<(Duration, HashMap<String, Instant>)>,
 }
@@ -93,6 +98,16 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state());
         self.changed.notify_waiters();
+    }
+
+    async fn released(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.state().released {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Waits until `ready` finds what it looks for.
@@ -135,6 +150,18 @@ impl Mailbox {
     /// Puts each recipient off from its first mail on for this time (greylisting, RFC 6647).
     pub fn greylist(&self, wait: Duration) {
         self.shared.change(|state| state.greylist = Some((wait, HashMap::new())));
+    }
+
+    /// Waits until `count` messages are held at once, at most 15 s.
+    pub async fn wait_for_held(&self, count: usize) {
+        let ready = |state: &State| (state.held >= count).then_some(());
+        self.shared.wait(&format!("{count} are not held"), ready).await;
+    }
+
+    /// Answers what is held and holds nothing any more; how many messages were held until now.
+    pub fn release(&self) -> usize {
+        self.shared.change(|state| state.released = true);
+        self.shared.state().held
     }
 
     /// Everything received, oldest first.
@@ -335,6 +362,10 @@ impl Session {
         match self.fault.take() {
             Some(Fault::DropAfterAccept) => return Ok(Next::Close),
             Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
+            Some(Fault::Hold) => {
+                self.shared.change(|state| state.held += usize::from(!state.released));
+                self.shared.released().await;
+            }
             _ => {}
         }
         Ok(Next::Reply("250 accepted"))

@@ -26,6 +26,8 @@ pub struct SmtpConfig {
     pub from_name: String,
     /// How long one attempt may take in all, connection included. Default 20 s.
     pub timeout: Duration,
+    /// Codes that are on their way at once, each on a connection of its own. Default 8. Two notices have theirs beside them.
+    pub connections: u16,
 }
 
 /// How the connection to the mail server is protected (RFC 8314).
@@ -61,6 +63,7 @@ impl SmtpConfig {
         let range = Duration::from_secs(1)..=Duration::from_mins(5);
         let timeout =
             reader.or("smtp.timeout", Duration::from_secs(20), |text| duration(text, &range));
+        let connections = reader.or("smtp.connections", 8, |text| number(text, &(1..=256)));
         let smtp = Self {
             host: host?,
             port: port?,
@@ -69,6 +72,7 @@ impl SmtpConfig {
             from_address: from_address?,
             from_name: from_name?.or_else(|| Some(brand?.name.clone()))?,
             timeout: timeout?,
+            connections: connections?,
         };
         if smtp.tls == SmtpTls::None && !is_loopback(&smtp.host) {
             let why = "`none` sends codes in the clear and is for a server on this machine alone; \

@@ -27,6 +27,7 @@ password = "smtp-canary"
 from_address = "codes@login.example.org"
 from_name = "Example Health"
 timeout = "10s"
+connections = 24
 [[keys.root_file]]
 id = "2026b"
 file = "/run/secrets/root-b"
@@ -138,7 +139,7 @@ fn a_whole_file_is_read() {
     assert_eq!(config.ephemeral.url, redis);
     assert_eq!((config.smtp.port, config.smtp.tls), (2525, SmtpTls::Tls));
     assert_eq!(config.smtp.credentials.as_ref().unwrap().password.reveal(), "smtp-canary");
-    assert_eq!(config.smtp.timeout, Duration::from_secs(10));
+    assert_eq!((config.smtp.timeout, config.smtp.connections), (Duration::from_secs(10), 24));
     let ids: Vec<_> = config.keys.root_file.iter().map(|key| key.id.as_str()).collect();
     assert_eq!(ids, ["2026b", "2026a"]);
     assert_eq!((config.hashing.threads, config.hashing.queue), (3, 50));
@@ -178,6 +179,7 @@ fn the_environment_alone_is_enough_and_the_rest_has_defaults() {
     assert_eq!((config.smtp.port, config.smtp.tls), (587, SmtpTls::StartTls));
     assert_eq!(config.smtp.from_name, "Vestibule");
     assert!(config.smtp.credentials.is_none());
+    assert_eq!(config.smtp.connections, 8);
     assert_eq!(config.keys.root_file[0].file, Path::new("/run/root-a"));
     assert!(config.hashing.threads >= 1);
     assert_eq!(config.hashing.wait, Duration::from_secs(5));

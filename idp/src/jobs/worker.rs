@@ -20,25 +20,29 @@ const POLL: Duration = Duration::from_secs(1);
 /// What an attempt may take besides sending: reading, composing and writing down how it ended.
 const AROUND_SENDING: Duration = Duration::from_secs(10);
 
+/// Notices are few, and nobody waits for one in front of a page.
+const NOTICES: usize = 2;
+
 /// Mails of a lane that are on their way at once.
-const fn places(lane: Lane) -> usize {
+fn places(app: &App, lane: Lane) -> usize {
     match lane {
-        Lane::Code => 8,
-        Lane::Notice => 2,
+        Lane::Code => app.mailer.places(),
+        Lane::Notice => NOTICES,
     }
 }
 
 /// Works on a lane until `stop`, then finishes what it began.
 pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
     let mut flying = JoinSet::new();
+    let places = places(&app, lane);
     while !*stop.borrow() {
-        let room = places(lane).saturating_sub(flying.len());
+        let room = places.saturating_sub(flying.len());
         for claimed in claim(&app, lane, room).await {
             let lane = lane.as_str();
             let span = tracing::info_span!(target: "spans", "mail", otel.kind = "consumer", vestibule.lane = lane);
             flying.spawn(mail::attempt(app.clone(), claimed).instrument(span));
         }
-        let full = flying.len() >= places(lane);
+        let full = flying.len() >= places;
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => break,
             Some(landed) = flying.join_next() => {

@@ -21,8 +21,6 @@ use tokio::time::timeout;
 use crate::config::{SmtpConfig, SmtpTls};
 use crate::dev::mailbox::Mailbox;
 
-/// Connections kept open while no mail is on its way.
-const PARKED_MAX: usize = 8;
 /// Messages after which a connection is closed: servers limit them, and a new one finds new addresses.
 const MESSAGES_PER_CONNECTION: u32 = 100;
 /// How long a parked connection may take to prove that it is alive.
@@ -107,6 +105,15 @@ impl Mailer {
         }
     }
 
+    /// Codes that may be on their way at once (`smtp.connections`). The mailbox of `dev` takes each at once.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        match &self.route {
+            Route::Smtp(server) => server.places,
+            Route::Mailbox(_) => 1,
+        }
+    }
+
     /// Sends one message as it stands; `bytes` is the whole of it with its headers.
     ///
     /// May be dropped at any point: the message was then accepted or not, and its connection is
@@ -168,6 +175,8 @@ struct Server {
     hello: ClientId,
     credentials: Option<Credentials>,
     limit: Duration,
+    /// Codes on their way at once, and connections kept open while no mail is on its way.
+    places: usize,
     parked: Mutex<Vec<Connection>>,
 }
 
@@ -193,6 +202,7 @@ impl Server {
             hello: ClientId::Domain(config.from_address.domain().to_owned()),
             credentials,
             limit: config.timeout,
+            places: usize::from(config.connections),
             parked: Mutex::new(Vec::new()),
         })
     }
@@ -253,7 +263,7 @@ impl Server {
 
     fn park(&self, connection: Connection) {
         let mut parked = self.lock();
-        if parked.len() < PARKED_MAX && connection.messages < MESSAGES_PER_CONNECTION {
+        if parked.len() < self.places && connection.messages < MESSAGES_PER_CONNECTION {
             parked.push(connection);
         }
     }

@@ -113,6 +113,7 @@ pub(crate) fn config(port: u16) -> SmtpConfig {
         from_address: "codes@login.example.org".parse().unwrap(),
         from_name: "Example".to_owned(),
         timeout: Duration::from_secs(5),
+        connections: 8,
     }
 }
 
