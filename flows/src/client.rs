@@ -277,6 +277,25 @@ pub async fn set_redirects(
         .await
 }
 
+/// Gives a client another signature of its tokens (`id_token_signed_response_alg`); false when there is no such client. It is
+/// in force on every replica within two seconds.
+pub async fn set_algorithm(cx: &Cx, id: &str, algorithm: Algorithm) -> Result<bool> {
+    let before = cx.clients.get(id).map(|client| client.id_token_alg.as_str());
+    cx.db
+        .write(async |tx| {
+            if !store::client::set_algorithm(tx, id, algorithm.as_str()).await? {
+                return Ok(false);
+            }
+            let detail = serde_json::json!({
+                "id_token_signed_response_alg": algorithm.as_str(), "before": before,
+            });
+            let entry = audit::Entry::new(audit::Event::ClientChanged).client(id).detail(detail);
+            audit::record(cx, tx, entry).await?;
+            Ok(true)
+        })
+        .await
+}
+
 fn check(new: &NewClient) -> Result<String, BadClient> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if new.id.is_empty() || new.id.len() > 64 || !new.id.chars().all(plain) {

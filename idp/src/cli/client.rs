@@ -7,11 +7,24 @@ use serde_json::{Value, json};
 
 use super::{Done, Failed, place::Where, print};
 
-/// Add, list and show clients.
+/// Add, change, list and show clients.
 #[derive(Debug, Subcommand)]
 pub(super) enum Client {
     /// Add a client; its secret is printed once and stored hashed.
     Add(Box<Add>),
+    /// Change a client. It is in force on every replica within two seconds.
+    Set {
+        /// `client_id`.
+        client_id: String,
+        /// Signature of its tokens.
+        #[arg(long, value_enum)]
+        id_token_alg: IdTokenAlg,
+        #[command(flatten)]
+        at: Where,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// List clients.
     List {
         #[command(flatten)]
@@ -116,6 +129,9 @@ impl Client {
     pub(super) async fn run(self) -> Done {
         match self {
             Self::Add(add) => add.run().await,
+            Self::Set { client_id, id_token_alg, at, json } => {
+                set(&client_id, id_token_alg.into(), &at, json).await
+            }
             Self::List { at, json } => list(&at, json).await,
             Self::Show { client_id, at, json } => show(&client_id, &at, json).await,
         }
@@ -164,6 +180,25 @@ impl Add {
     }
 }
 
+async fn set(id: &str, algorithm: Algorithm, at: &Where, json: bool) -> Done {
+    let cx = at.open().await?.cx().await?;
+    if !client::set_algorithm(&cx, id, algorithm).await? {
+        return Err(unknown(id));
+    }
+    if json {
+        print::json(
+            &json!({ "client_id": id, "id_token_signed_response_alg": algorithm.as_str() }),
+        );
+    } else {
+        print::line(&format!("The tokens of {id} are signed with {algorithm} from now on."));
+    }
+    Ok(())
+}
+
+fn unknown(id: &str) -> Failed {
+    Failed::new(format!("there is no client called {id}"))
+}
+
 async fn list(at: &Where, json: bool) -> Done {
     let cx = at.open().await?.cx().await?;
     let mut clients: Vec<_> = cx.clients.iter().collect();
@@ -185,8 +220,7 @@ async fn list(at: &Where, json: bool) -> Done {
 
 async fn show(id: &str, at: &Where, json: bool) -> Done {
     let cx = at.open().await?.cx().await?;
-    let client =
-        cx.clients.get(id).ok_or_else(|| Failed::new(format!("there is no client called {id}")))?;
+    let client = cx.clients.get(id).ok_or_else(|| unknown(id))?;
     let document = document(client);
     if json {
         print::json(&document);

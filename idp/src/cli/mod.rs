@@ -51,7 +51,7 @@ enum Command {
     /// Add, show and reset people.
     #[command(subcommand)]
     User(user::User),
-    /// Add, list and show clients (relying parties).
+    /// Add, change, list and show clients (relying parties).
     #[command(subcommand)]
     Client(client::Client),
     /// Read and change live settings. A change reaches every replica within two seconds.
