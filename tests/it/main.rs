@@ -29,6 +29,7 @@ mod restore;
 mod retention;
 mod routes;
 mod screens;
+mod sweeping;
 mod tabs;
 mod two_replicas;
 mod upgrade;

@@ -21,7 +21,7 @@ async fn sweep(app: &TestApp) {
 }
 
 /// A provider on a database that has been in use for years, and its trail sealed. Somebody else has the lease for sweeping.
-async fn with_old_rows(engine: Engine, rows: i64) -> TestApp {
+pub(super) async fn with_old_rows(engine: Engine, rows: i64) -> TestApp {
     let db = TestDb::create(engine).await;
     let open = db.open().await;
     old_rows::fill(&open, engine, rows).await;

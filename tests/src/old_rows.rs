@@ -6,11 +6,14 @@ use store::{Db, Sql, Timestamp};
 
 use crate::db::Engine;
 
-/// Kinds of rows that [`fill`] makes, beside the trail.
-pub const KINDS: i64 = 8;
+/// Kinds of rows that [`fill`] makes many of, beside the trail. Of wrong codes and leases there are few in any database.
+pub const KINDS: i64 = 10;
+
+/// The most that there are of those.
+const FEW: i64 = 500;
 
 /// What is counted when somebody asks how many are left.
-pub const LEFT_OF_KIND: [(&str, &str); 9] = [
+pub const LEFT_OF_KIND: [(&str, &str); 13] = [
     ("attempts", "SELECT COUNT(*) FROM attempts WHERE client_id = 'old'"),
     ("challenges", "SELECT COUNT(*) FROM email_challenges WHERE reference = 'old'"),
     ("sign-ins", "SELECT COUNT(*) FROM sign_ins WHERE first_at < 1000000000000"),
@@ -19,6 +22,10 @@ pub const LEFT_OF_KIND: [(&str, &str); 9] = [
     ("codes", "SELECT COUNT(*) FROM auth_codes WHERE redirect_uri = 'old'"),
     ("jobs", "SELECT COUNT(*) FROM jobs WHERE kind = 'old'"),
     ("throttles", "SELECT COUNT(*) FROM throttles WHERE kind = 'old'"),
+    ("failed jobs", "SELECT COUNT(*) FROM jobs WHERE kind = 'old-failed'"),
+    ("devices", "SELECT COUNT(*) FROM devices WHERE made_at < 1000000000000"),
+    ("wrong codes", "SELECT COUNT(*) FROM wrong_codes WHERE slot < 1666666"),
+    ("leases", "SELECT COUNT(*) FROM leases WHERE holder = 'old'"),
     ("trail", "SELECT COUNT(*) FROM audit WHERE event = 'old'"),
 ];
 
@@ -61,6 +68,7 @@ impl Dialect {
     fn statement(&self, text: &str) -> &'static str {
         let text = text
             .replace("ID", self.id)
+            .replace("TWIN", &self.id.replace("70008", "70018"))
             .replace("BYTES", self.bytes)
             .replace("AT", &self.at)
             .replace("SERIES", &self.series);
@@ -107,8 +115,19 @@ pub async fn fill(db: &Db, engine: Engine, rows: i64) {
          SELECT ID, 'code', 'old', '{}', AT, AT, 1, AT FROM SERIES",
         "INSERT INTO throttles (key, kind, spent, since, next_at)
          SELECT BYTES, 'old', 1, AT, 0 FROM SERIES",
+        "INSERT INTO jobs (id, lane, kind, payload, created_at, run_at, tries, failed_at)
+         SELECT TWIN, 'code', 'old-failed', '{}', AT, AT, 9, AT FROM SERIES",
+        "INSERT INTO devices (hash, user_id, epoch, made_at)
+         SELECT BYTES, OWNER, 1, AT FROM SERIES",
     ] {
         all.push(dialect.statement(&text.replace("OWNER", owner)));
+    }
+    let few = Dialect::of(engine, rows.min(FEW));
+    for text in [
+        "INSERT INTO wrong_codes (slot, shard, wrong) SELECT AT / 600000, n, 1 FROM SERIES",
+        "INSERT INTO leases (name, holder, until) SELECT 'old-' || n, 'old', AT FROM SERIES",
+    ] {
+        all.push(few.statement(text));
     }
     run(db, &all).await;
 }

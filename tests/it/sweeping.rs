@@ -1,0 +1,183 @@
+//! What a batch of sweeping has locked, and who waits for it.
+
+use std::{sync::Arc, time::Duration};
+
+use flows::retention::{Turn, What};
+use store::{Sql, Timestamp};
+use tokio::{sync::Notify, task::JoinHandle};
+use vestibule_tests::{
+    app::{Patient, TestApp},
+    client::Client,
+    db::Engine,
+    mailbox::Fault,
+    on_both_engines,
+};
+
+use super::retention::with_old_rows;
+
+/// Rows of one batch, as the job has them.
+const BATCH: i64 = 1_000;
+/// Whatever is older than this is one of the old rows.
+const OLD: Timestamp = Timestamp::from_millis(1_000_000_000_000);
+
+/// The statements of a batch.
+async fn sweep(tx: &mut store::Tx, what: What) -> store::Result<u64> {
+    match what {
+        What::Attempts => store::attempt::sweep(tx, OLD, BATCH).await,
+        What::Challenges => store::email_challenge::sweep(tx, OLD, BATCH).await,
+        What::DoneJobs => store::job::sweep_done(tx, OLD, BATCH).await,
+        What::FailedJobs => store::job::sweep_failed(tx, OLD, BATCH).await,
+        What::Grants => store::grant::sweep(tx, OLD, BATCH).await,
+        What::Sessions => store::session::sweep(tx, OLD, BATCH).await,
+        What::SignIns => store::sign_in::sweep(tx, OLD, BATCH).await,
+        What::Throttles => store::throttle::sweep(tx, OLD, BATCH).await,
+        What::WrongCodes => store::wrong_code::sweep(tx, OLD).await,
+        What::Devices => store::device::sweep(tx, OLD, BATCH).await,
+        What::Leases => store::lease::sweep(tx, OLD).await,
+        What::Audit => {
+            let rows = store::audit::sweep(tx, (1, 1)).await?;
+            store::audit_seal::mark_swept(tx, (1, 1), OLD).await?;
+            Ok(rows)
+        }
+    }
+}
+
+/// A batch whose transaction is open, with all its locks, until it is told to commit.
+struct Held {
+    gate: Arc<Notify>,
+    batch: JoinHandle<store::Result<u64>>,
+}
+
+impl Held {
+    async fn open(app: &TestApp, what: What) -> Self {
+        let (swept, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (db, told, opens) = (app.sql().clone(), swept.clone(), gate.clone());
+        let batch = tokio::spawn(async move {
+            db.write(async |tx| {
+                let gone = sweep(tx, what).await?;
+                told.notify_one();
+                // The server ends a transaction that is silent for long.
+                while tokio::time::timeout(Duration::from_secs(1), opens.notified()).await.is_err()
+                {
+                    tx.q("SELECT 1 FROM leases WHERE name = ''").exec().await?;
+                }
+                Ok(gone)
+            })
+            .await
+        });
+        swept.notified().await;
+        Self { gate, batch }
+    }
+
+    /// Commits; how many rows are gone.
+    async fn commit(self) -> u64 {
+        assert!(!self.batch.is_finished(), "it was open all the time");
+        self.gate.notify_one();
+        self.batch.await.unwrap().unwrap()
+    }
+}
+
+/// A provider with old rows, all of them of the one who signs in and of her client: what she writes refers to what they do.
+async fn with_her_old_rows(engine: Engine) -> (TestApp, Client, Patient) {
+    let app = with_old_rows(engine, 500).await;
+    for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
+        app.set(name, "100000").await;
+    }
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    for (table, of_hers) in [
+        ("email_challenges", "user_id"),
+        ("sign_ins", "user_id"),
+        ("sessions", "user_id"),
+        ("grants", "user_id"),
+        ("devices", "user_id"),
+        ("attempts", "client_id = 'portal'"),
+        ("grants", "client_id = 'portal'"),
+    ] {
+        let set = match of_hers {
+            "user_id" => {
+                format!("user_id = (SELECT id FROM users WHERE email = '{}')", patient.email)
+            }
+            client => client.to_owned(),
+        };
+        let sql = format!("UPDATE {table} SET {set}").leak();
+        assert!(
+            app.sql().write(async |tx| tx.q(sql).exec().await).await.unwrap() >= 500,
+            "{table}"
+        );
+    }
+    (app, client, patient)
+}
+
+/// A whole sign-in, both steps and the tokens, while the batch of each kind is open: it ends before the batch does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_a_sign_in_waits_for_no_batch() {
+    let (app, client, patient) = with_her_old_rows(Engine::Postgres).await;
+    for what in What::ALL {
+        let held = Held::open(&app, what).await;
+        let landed = app.browser().sign_in(&app, &client, &patient).await;
+        client.tokens(&app, &landed).await;
+        let gone = held.commit().await;
+        assert!(gone >= 500, "{what:?}: {gone}");
+    }
+}
+
+/// SQLite has one writer. A page opens beside a batch; what is posted waits for its end, which is why batches are short.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_sqlite_a_page_opens_and_a_post_has_its_turn() {
+    let (app, client, patient) = with_her_old_rows(Engine::Sqlite).await;
+    for what in What::ALL {
+        let held = Held::open(&app, what).await;
+        let browser = app.browser();
+        let (page, pending) = browser.start(&client).await;
+        let mails = app.mail.codes_to(&patient.email).len();
+        let posted = tokio::spawn({
+            let (browser, patient) = (browser.clone(), patient.clone());
+            async move { browser.password(&page, &patient).await }
+        });
+        let gone = held.commit().await;
+        assert!(gone >= 500, "{what:?}: {gone}");
+        let page = posted.await.unwrap();
+        let code = app.mail.code(&patient.email, mails + 1).await;
+        client.tokens(&app, &browser.code(&page, &code).await.landed(pending)).await;
+    }
+}
+
+on_both_engines! {
+    /// What lies beside people: jobs that failed, wrong codes of the site, known devices, leases of processes that are gone.
+    async fn the_rest_goes_when_its_time_is_over(engine) {
+        let app = TestApp::start(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        app.mail.fault(Fault::Refuse(550), 1);
+        let refused = app.browser();
+        let (page, _) = refused.start(&client).await;
+        refused.password(&page, &patient).await;
+        app.settled().await;
+        let browser = app.browser();
+        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+        let other = if code == "000000" { "000001" } else { "000000" };
+        let page = browser.code(&page, other).await;
+        browser.code(&page, &code).await.landed(pending);
+        app.settled().await;
+        let now = app.cx().now;
+        let term = (now, now.plus(Duration::from_secs(10)));
+        let lease = async |tx: &mut store::Tx| store::lease::take(tx, "gone", "somebody", term).await;
+        assert!(app.sql().write(lease).await.unwrap());
+        let (failed, wrong, devices, gone) = (
+            "SELECT COUNT(*) FROM jobs WHERE failed_at IS NOT NULL",
+            "SELECT COUNT(*) FROM wrong_codes",
+            "SELECT COUNT(*) FROM devices",
+            "SELECT COUNT(*) FROM leases WHERE name = 'gone'",
+        );
+        let mut passed = 0;
+        for (hours, count, rows) in [
+            (23, gone, 1), (25, gone, 0), (47, wrong, 1), (49, wrong, 0), (24 * 29, failed, 1), (24 * 31, failed, 0),
+            (24 * 89, devices, 1), (24 * 91, devices, 0),
+        ] {
+            app.clock.advance(Duration::from_hours(hours - passed));
+            passed = hours;
+            let (cx, mut turn) = (app.cx(), Turn::default());
+            while turn.next(&cx).await.unwrap() {}
+            assert_eq!(app.count(count).await, rows, "{count} after {hours} hours");
+        }
+    }
+}
