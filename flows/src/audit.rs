@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use store::{Sql, UserId, audit::AuditRow};
 
-use crate::{Cx, Result, observe::Recorded, trail};
+use crate::{Cx, Result, notify::Cause, observe::Recorded, trail};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -97,6 +97,7 @@ pub struct Entry<'a> {
     outcome: &'a str,
     user: Option<UserId>,
     client: Option<&'a str>,
+    cause: Option<Cause>,
     detail: Value,
     after: Option<Duration>,
     grant_type: Option<&'static str>,
@@ -111,10 +112,18 @@ impl<'a> Entry<'a> {
             outcome: "ok",
             user: None,
             client: None,
+            cause: None,
             detail: Value::Null,
             after: None,
             grant_type: None,
         }
+    }
+
+    /// Another event of the same person and client in its place.
+    #[must_use]
+    pub fn instead(mut self, event: Event) -> Self {
+        self.event = event;
+        self
     }
 
     /// How it ended, where that is not simply well.
@@ -135,6 +144,13 @@ impl<'a> Entry<'a> {
     #[must_use]
     pub fn client(mut self, client: &'a str) -> Self {
         self.client = Some(client);
+        self
+    }
+
+    /// The request that asked for what happens only now: its client, network and reference are those of the row.
+    #[must_use]
+    pub(crate) fn cause(mut self, cause: Option<Cause>) -> Self {
+        self.cause = cause;
         self
     }
 
@@ -159,11 +175,17 @@ impl<'a> Entry<'a> {
         self
     }
 
+    /// Its own client, or that of the request behind it.
+    fn client_id(&self) -> Option<String> {
+        let behind = || self.cause.as_ref().and_then(|cause| cause.client.clone());
+        self.client.map(str::to_owned).or_else(behind)
+    }
+
     fn recorded(&self) -> Recorded {
         Recorded {
             event: self.event,
             outcome: self.outcome.to_owned(),
-            client: self.client.map(str::to_owned),
+            client: self.client_id(),
             after: self.after,
             grant_type: self.grant_type,
         }
@@ -172,6 +194,10 @@ impl<'a> Entry<'a> {
 
 /// Writes an event, and tells whoever counts once it is committed.
 pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()> {
+    let (reference, network) = match &entry.cause {
+        Some(cause) => (&cause.reference, &cause.network),
+        None => (&cx.trace.reference, &cx.trace.network),
+    };
     let mut row = AuditRow {
         id: cx.id(),
         at: cx.now,
@@ -179,9 +205,9 @@ pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()>
         outcome: entry.outcome.to_owned(),
         actor: cx.trace.actor.clone(),
         user_id: entry.user,
-        client_id: entry.client.map(str::to_owned),
-        network: cx.trace.network.clone(),
-        reference: cx.trace.reference.clone(),
+        client_id: entry.client_id(),
+        network: network.clone(),
+        reference: reference.clone(),
         detail: if entry.detail.is_null() { "{}".to_owned() } else { entry.detail.to_string() },
         tag: None,
         tag_key: None,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use store::{Hit, Timestamp};
+use store::{Hit, Timestamp, UserId};
 
 use crate::{Cx, Result, audit, settings::Settings};
 
@@ -50,6 +50,15 @@ pub struct Crowded {
     pub size: Size,
     /// Until when.
     pub until: Timestamp,
+}
+
+/// Whom a request is about, as far as it is known when its network is found to have had too many.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    /// The person.
+    pub(crate) user: Option<UserId>,
+    /// The client.
+    pub(crate) client: Option<String>,
 }
 
 /// What is counted.
@@ -110,15 +119,19 @@ pub(crate) fn smallest(cx: &Cx) -> String {
     own(cx).into_iter().next().map_or_else(|| "unknown".to_owned(), |(_, name)| name)
 }
 
-/// Counts a post; says so when one of the request's networks had too many.
+/// Counts a post; says so when one of the request's networks had too many. Its form is not read yet, so nobody knows whom
+/// it is about.
 pub async fn post(cx: &Cx) -> Result<Option<Crowded>> {
-    count(cx, What::Posts).await
+    count(cx, What::Posts, async || Ok(About::default())).await
 }
 
 /// Counts a failure before anything is judged; says so when one of the request's networks had too many, and then nothing
-/// is judged.
-pub(crate) async fn failure(cx: &Cx) -> Result<Option<Crowded>> {
-    count(cx, What::Failures).await
+/// is judged. `about` is asked only when that goes into the trail.
+pub(crate) async fn failure(
+    cx: &Cx,
+    about: impl AsyncFnOnce() -> Result<About>,
+) -> Result<Option<Crowded>> {
+    count(cx, What::Failures, about).await
 }
 
 /// Counts a post of a known device, which has a number of its own; says so when it had too many.
@@ -148,19 +161,26 @@ pub(crate) async fn completed(cx: &Cx, failures: i64) {
     }
 }
 
-async fn count(cx: &Cx, what: What) -> Result<Option<Crowded>> {
-    let mut crowded = None;
+async fn count(
+    cx: &Cx,
+    what: What,
+    about: impl AsyncFnOnce() -> Result<About>,
+) -> Result<Option<Crowded>> {
+    let (mut crowded, mut news) = (None, Vec::new());
     for (size, name) in own(cx) {
         let (key, limit) = (key(what, &name), what.limit(&cx.settings, size));
         let hit = cx.ephemeral.hit(&key, limit, what.window(), cx.now).await;
         let Hit::Over { after, first } = hit else { continue };
         if first {
-            record(cx, what, (size, &name)).await;
+            news.push((size, name));
         }
         let until = cx.now.plus(after);
         if crowded.is_none_or(|other: Crowded| other.until < until) {
             crowded = Some(Crowded { size, until });
         }
+    }
+    if !news.is_empty() {
+        record(cx, what, &news, about).await;
     }
     Ok(crowded)
 }
@@ -176,14 +196,37 @@ async fn give_back(cx: &Cx, what: What, hits: i64) {
 }
 
 /// One row for each network and window. The refusal stands when it cannot be written.
-async fn record(cx: &Cx, what: What, (size, name): (Size, &str)) {
-    let detail = serde_json::json!({
-        "limit": what.as_str(), "size": size.to_string(), "network": name,
-    });
-    let entry = audit::Entry::new(audit::Event::NetworkLimited).outcome("refused").detail(detail);
-    let written: Result<()> = cx.db.write(async |tx| audit::record(cx, tx, entry).await).await;
-    if let Err(error) = written {
+async fn record(
+    cx: &Cx,
+    what: What,
+    news: &[(Size, String)],
+    about: impl AsyncFnOnce() -> Result<About>,
+) {
+    let written = async {
+        let about = about().await?;
+        cx.db
+            .write(async |tx| {
+                for (size, name) in news {
+                    let detail = serde_json::json!({
+                        "limit": what.as_str(), "size": size.to_string(), "network": name,
+                    });
+                    audit::record(cx, tx, limited(&about).detail(detail)).await?;
+                }
+                Ok::<_, crate::Error>(())
+            })
+            .await
+    };
+    if let Err(error) = written.await {
         tracing::error!(%error, "a limited network is not in the audit trail");
+    }
+}
+
+/// A network had too many.
+fn limited(about: &About) -> audit::Entry<'_> {
+    let entry = audit::Entry::new(audit::Event::NetworkLimited).outcome("refused").user(about.user);
+    match &about.client {
+        Some(client) => entry.client(client),
+        None => entry,
     }
 }
 

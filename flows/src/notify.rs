@@ -10,6 +10,7 @@
 //! A mail may leave twice, after a time-out or a crash behind the server's answer. That is harmless: a mail says what is
 //! true when it is sent, and the code of a challenge is always the same.
 
+mod cause;
 mod wait;
 
 use std::time::Duration;
@@ -24,6 +25,8 @@ use store::{
 };
 
 use crate::{Cx, Result, audit};
+pub(crate) use cause::Cause;
+use cause::Payload;
 
 /// A mail to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,36 +75,48 @@ pub const KIND: &str = "mail";
 /// How old a notice may become. A code has its cap instead.
 const NOTICE_LASTS: Duration = Duration::from_hours(24);
 
-/// Asks for the mail of a challenge.
-pub(crate) async fn code(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
-    queue(cx, tx, Lane::Code, &Mail::Code { challenge }).await
+/// Asks for the mail of a challenge, in a sign-in at `client`.
+pub(crate) async fn code(cx: &Cx, tx: &mut Tx, challenge: ChallengeId, client: &str) -> Result<()> {
+    queue(cx, tx, (Lane::Code, Mail::Code { challenge }), Some(client)).await
 }
 
-/// Asks for the notice of a changed password.
-pub(crate) async fn password_changed(cx: &Cx, tx: &mut Tx, user: UserId) -> Result<()> {
-    queue(cx, tx, Lane::Notice, &Mail::PasswordChanged { user }).await
+/// Asks for the notice of a password that was changed in a sign-in at `client`.
+pub(crate) async fn password_changed(
+    cx: &Cx,
+    tx: &mut Tx,
+    user: UserId,
+    client: &str,
+) -> Result<()> {
+    queue(cx, tx, (Lane::Notice, Mail::PasswordChanged { user }), Some(client)).await
 }
 
 /// Asks for the notice of a forced reset.
 pub(crate) async fn reset_forced(cx: &Cx, tx: &mut Tx, user: UserId) -> Result<()> {
-    queue(cx, tx, Lane::Notice, &Mail::ResetForced { user }).await
+    queue(cx, tx, (Lane::Notice, Mail::ResetForced { user }), None).await
 }
 
-/// Asks for the notice that somebody tries, unless the address had one in the last 24 hours.
+/// Asks for the notice that somebody tries at `client`, unless the address had one in the last 24 hours.
 pub(crate) async fn somebody_tried(
     cx: &Cx,
     tx: &mut Tx,
     (canonical, user): (&str, Option<UserId>),
-    tried: Tried,
+    (tried, client): (Tried, &str),
 ) -> Result<()> {
     if throttle::take(tx, &cx.root.lookup(canonical), TRIED, cx.now).await? {
-        queue(cx, tx, Lane::Notice, &Mail::SomebodyTried { user, tried }).await?;
+        let mail = Mail::SomebodyTried { user, tried };
+        queue(cx, tx, (Lane::Notice, mail), Some(client)).await?;
     }
     Ok(())
 }
 
-async fn queue(cx: &Cx, tx: &mut Tx, lane: Lane, mail: &Mail) -> Result<()> {
-    let payload = serde_json::to_string(mail)?;
+async fn queue(
+    cx: &Cx,
+    tx: &mut Tx,
+    (lane, mail): (Lane, Mail),
+    client: Option<&str>,
+) -> Result<()> {
+    let cause = Some(Cause::of(cx, client));
+    let payload = serde_json::to_string(&Payload { mail, cause })?;
     store::job::insert(tx, cx.id(), lane, (KIND, &payload), cx.now).await?;
     Ok(())
 }
@@ -133,6 +148,15 @@ impl Claimed {
     }
 
     fn mail(&self) -> Option<Mail> {
+        self.payload().map(|payload| payload.mail)
+    }
+
+    /// The request that asked for it.
+    fn cause(&self) -> Option<Cause> {
+        self.payload().and_then(|payload| payload.cause)
+    }
+
+    fn payload(&self) -> Option<Payload> {
         serde_json::from_str(&self.job.payload).ok().filter(|_| self.job.kind == KIND)
     }
 }
@@ -331,6 +355,7 @@ async fn superseded(cx: &Cx, claimed: &Claimed, mail: Mail) -> Result<()> {
             let entry = audit::Entry::new(audit::Event::MailFailed)
                 .outcome("superseded")
                 .user(user)
+                .cause(claimed.cause())
                 .detail(json!({ "job": claimed.id(), "mail": mail }));
             audit::record(cx, tx, entry).await
         })
@@ -362,6 +387,7 @@ pub async fn sent(cx: &Cx, claimed: &Claimed, letter: &Letter, receipt: Receipt<
             let entry = audit::Entry::new(audit::Event::CodeAccepted)
                 .after(cx.now.since(claimed.job.created_at))
                 .user(code.challenge.user_id)
+                .cause(claimed.cause())
                 .detail(json!({
                     "challenge": code.challenge.id,
                     "reference": code.challenge.reference,
@@ -422,6 +448,7 @@ pub async fn failed(
             let entry = audit::Entry::new(audit::Event::MailFailed)
                 .outcome(outcome)
                 .user(letter.user())
+                .cause(claimed.cause())
                 .detail(json!({
                     "job": claimed.id(),
                     "mail": claimed.mail(),
@@ -438,17 +465,4 @@ async fn give_back(cx: &Cx, claimed: &Claimed, why: &str) -> Result<Timestamp> {
     let again = cx.now.plus(wait::after(claimed.lane, claimed.tries(), &cx.rng));
     cx.db.write(async |tx| store::job::retry(tx, &claimed.job, again, why).await).await?;
     Ok(again)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_payload_of_this_build_can_be_read_by_it() {
-        let user: UserId = "0193a5b0-0000-7000-8000-000000000001".parse().unwrap();
-        let text = serde_json::to_string(&Mail::ResetForced { user }).unwrap();
-        assert_eq!(text, format!(r#"{{"mail":"reset_forced","user":"{user}"}}"#));
-        assert_eq!(serde_json::from_str::<Mail>(&text).unwrap(), Mail::ResetForced { user });
-    }
 }

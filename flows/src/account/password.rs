@@ -115,15 +115,21 @@ pub async fn hash_if_new(
     Ok(Ok(cx.hasher.admit(guest).await?.hash(password).await?))
 }
 
-/// Stores a new password, tells the trail and the person.
-pub async fn store(cx: &Cx, tx: &mut Tx, user: UserId, hash: &PasswordHash) -> Result<()> {
+/// Stores a new password that was chosen in a sign-in at `client`; tells the trail and the person.
+pub async fn store(
+    cx: &Cx,
+    tx: &mut Tx,
+    (user, client): (UserId, &str),
+    hash: &PasswordHash,
+) -> Result<()> {
     let version = store::password::set(tx, user, hash.as_str(), cx.now).await?;
     store::user::password_changed(tx, user, cx.now).await?;
     let entry = audit::Entry::new(audit::Event::PasswordChanged)
         .user(user)
+        .client(client)
         .detail(serde_json::json!({ "version": version }));
     audit::record(cx, tx, entry).await?;
-    notify::password_changed(cx, tx, user).await
+    notify::password_changed(cx, tx, user, client).await
 }
 
 #[cfg(test)]

@@ -263,7 +263,7 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
         return Err(Error::Lost);
     }
     if may_send {
-        notify::code(cx, tx, id).await?;
+        notify::code(cx, tx, id, &work.request.client_id).await?;
     }
     let outcome = if may_send { "queued" } else { "too_many" };
     requested(work, tx, &challenge, outcome).await
@@ -286,7 +286,7 @@ async fn send_again(work: &Work<'_>, tx: &mut Tx, id: ChallengeId) -> Result<()>
     if !store::email_challenge::count_send(tx, &challenge, language, cx.now).await? {
         return Err(Error::Lost);
     }
-    notify::code(cx, tx, id).await?;
+    notify::code(cx, tx, id, &work.request.client_id).await?;
     requested(work, tx, &challenge, "queued_again").await
 }
 
@@ -330,7 +330,8 @@ async fn change_password(work: &Work<'_>, tx: &mut Tx, first: First) -> Result<(
     if !still_counts(work, tx, first).await? {
         return Err(Error::Lost);
     }
-    crate::account::password::store(work.cx, tx, first.user, hash).await
+    let at = (first.user, work.request.client_id.as_str());
+    crate::account::password::store(work.cx, tx, at, hash).await
 }
 
 /// Stores the next state by compare-and-set. An unchanged state of an existing row is not written, so that wrong

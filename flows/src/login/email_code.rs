@@ -25,7 +25,8 @@ use super::{
 use crate::{
     Cx, Result,
     attempt::{self, Attempt, Found, Loaded, Visit},
-    audit, device, guess_budget, network,
+    audit, device, guess_budget,
+    network::{self, About},
     notify::{self, Tried},
 };
 
@@ -171,7 +172,7 @@ async fn judge(
         }
         read => read,
     };
-    let is_counted = match admit(cx, visit, challenge).await? {
+    let is_counted = match admit(cx, visit, loaded, challenge).await? {
         Ok(is_counted) => is_counted,
         Err(crowded) => {
             let refusal = Refusal::NetworkPaused(crowded);
@@ -203,7 +204,7 @@ async fn judge(
         .write(async |tx| {
             record(cx, tx, challenge, &loaded.row.client_id, verdict).await?;
             if pauses && !matches!(verdict, CodeVerdict::Right(_)) {
-                tell(cx, tx, challenge.user_id).await?;
+                tell(cx, tx, challenge.user_id, &loaded.row.client_id).await?;
             }
             let input = Input::Second(SecondChecked::EmailCode(checked));
             apply::run(&work, tx, state, input).await
@@ -219,15 +220,17 @@ async fn judge(
 }
 
 /// Tells a person that strangers now wait.
-async fn tell(cx: &Cx, tx: &mut Tx, id: UserId) -> Result<()> {
+async fn tell(cx: &Cx, tx: &mut Tx, id: UserId, client: &str) -> Result<()> {
     let Some(user) = store::user::by_id(tx, id).await? else { return Ok(()) };
-    notify::somebody_tried(cx, tx, (&user.email_canonical, Some(id)), Tried::Code).await
+    let whom = (user.email_canonical.as_str(), Some(id));
+    notify::somebody_tried(cx, tx, whom, (Tried::Code, client)).await
 }
 
 /// Charges a stranger's network with a failure, until it is known that it was none; returns whether it did.
 async fn admit(
     cx: &Cx,
     visit: &Visit,
+    loaded: &Loaded,
     challenge: &EmailChallenge,
 ) -> Result<Result<bool, network::Crowded>> {
     if !visit.devices.is_empty() {
@@ -238,7 +241,11 @@ async fn admit(
             return Ok(Ok(false));
         }
     }
-    Ok(network::failure(cx).await?.map_or(Ok(true), Err))
+    let about = async || {
+        let client = Some(loaded.row.client_id.clone());
+        Ok(About { user: Some(challenge.user_id), client })
+    };
+    Ok(network::failure(cx, about).await?.map_or(Ok(true), Err))
 }
 
 enum Charged {

@@ -19,7 +19,7 @@ use crate::{
     attempt::{self, Attempt, Found, Visit},
     audit, device,
     email::EmailAddress,
-    network,
+    network::{self, About},
     notify::{self, Tried},
 };
 
@@ -70,7 +70,9 @@ pub async fn post(
     // Networks come before the pool, and admission to the pool before any look-up: a full pool says so before it costs
     // the database anything.
     let is_counted = claim.is_none();
-    if is_counted && let Some(crowded) = network::failure(cx).await? {
+    if is_counted
+        && let Some(crowded) = network::failure(cx, async || about(cx, visit, name).await).await?
+    {
         return Ok(Answer::Crowded { attempt: name.to_owned(), crowded });
     }
     let outcome = match cx.hasher.admit(guest).await {
@@ -81,6 +83,17 @@ pub async fn post(
         network::no_failure(cx).await;
     }
     outcome.map(|judgement| judgement.answer)
+}
+
+/// Through which client a post came that is not judged, for the trail.
+async fn about(cx: &Cx, visit: &Visit, name: &str) -> Result<About> {
+    let mut conn = cx.db.read().await?;
+    let client = match attempt::find(cx, &mut conn, visit, name).await? {
+        Found::Own(attempt) => Some(attempt.request().client_id.clone()),
+        Found::OtherCookie(request) => Some(request.client_id),
+        Found::Previous(_) | Found::Nothing => None,
+    };
+    Ok(About { user: None, client })
 }
 
 fn busy(name: &str, full: Busy) -> Answer {
@@ -144,7 +157,7 @@ async fn judge(cx: &Cx, visit: &Visit, attempt: &Attempt, judged: Judged<'_>) ->
     let mut work = Work::on(cx, visit, attempt);
     cx.db
         .write(async |tx| {
-            let verdict = charge(cx, tx, visit, judged).await?;
+            let verdict = charge(cx, tx, visit, (judged, &work.request.client_id)).await?;
             if let PasswordVerdict::Right(first) = verdict {
                 work.about = Some(first.user);
                 renew(tx, first, judged.verified).await?;
@@ -169,7 +182,7 @@ async fn charge(
     cx: &Cx,
     tx: &mut Tx,
     visit: &Visit,
-    judged: Judged<'_>,
+    (judged, client): (Judged<'_>, &str),
 ) -> Result<PasswordVerdict> {
     let user = judged.known.map(|known| &known.user);
     let guesser = match user {
@@ -191,8 +204,8 @@ async fn charge(
     }
     if guesser.was_wrong(cx, tx, Kind::Password, tally).await? {
         let address = judged.email.canonical();
-        notify::somebody_tried(cx, tx, (address, user.map(|user| user.id)), Tried::Password)
-            .await?;
+        let whom = (address, user.map(|user| user.id));
+        notify::somebody_tried(cx, tx, whom, (Tried::Password, client)).await?;
     }
     Ok(PasswordVerdict::Wrong)
 }

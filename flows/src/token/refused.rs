@@ -41,7 +41,8 @@ pub(super) async fn limited(cx: &Cx, entry: audit::Entry<'_>) -> Result<()> {
         Hit::Within => cx.db.write(async |tx| audit::record(cx, tx, entry).await).await,
         Hit::Over { first: true, .. } => {
             let detail = serde_json::json!({ "limit": "token", "network": name });
-            let entry = audit::Entry::new(audit::Event::NetworkLimited).outcome("refused");
+            // Whom and whose: of the refusal that is the first not to be written down.
+            let entry = entry.instead(audit::Event::NetworkLimited).outcome("refused");
             let entry = entry.detail(detail);
             cx.db.write(async |tx| audit::record(cx, tx, entry).await).await
         }

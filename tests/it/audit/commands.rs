@@ -108,8 +108,11 @@ async fn the_head_is_told_once_an_hour() {
         panic!("the job does not seal");
     };
     sealed().await;
+    // A seal is told after its commit.
+    while heads() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     let first = heads();
-    assert!(first >= 1, "{}", log.text());
     app.clock.advance(std::time::Duration::from_hours(1));
     app.client("portal").await;
     sealed().await;

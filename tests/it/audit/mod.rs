@@ -2,6 +2,8 @@
 
 mod chain;
 mod commands;
+mod drive;
+mod events;
 mod refusals;
 mod root_keys;
 mod rows;

@@ -1,0 +1,164 @@
+//! Which fields the rows of each event have: a table over the whole vocabulary, against rows that the program has written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flows::audit::Event;
+use store::audit::AuditRow;
+use vestibule_tests::on_both_engines;
+
+use super::{drive, trail};
+
+/// Whether a row has a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Has {
+    Always,
+    /// Where it is known; the rows of this test must show both.
+    Known,
+    Never,
+}
+
+use Has::{Always, Known, Never};
+
+impl Has {
+    /// As the document says it.
+    const fn word(self) -> &'static str {
+        match self {
+            Always => "always",
+            Known => "where known",
+            Never => "never",
+        }
+    }
+
+    fn is_kept_by(self, seen: &BTreeSet<bool>) -> bool {
+        match self {
+            Always => *seen == BTreeSet::from([true]),
+            Known => *seen == BTreeSet::from([false, true]),
+            Never => *seen == BTreeSet::from([false]),
+        }
+    }
+}
+
+/// Who may be its actor, and whether it has subject, client and network. Reference, outcome and detail every row has.
+const fn fields(event: Event) -> (&'static [&'static str], Has, Has, Has) {
+    match event {
+        Event::PasswordChecked | Event::SequenceFailed | Event::AttemptCancelled => {
+            (&["person"], Known, Always, Always)
+        }
+        Event::CodeChecked
+        | Event::CodeRequested
+        | Event::SignedIn
+        | Event::ConsentGiven
+        | Event::ConsentRefused
+        | Event::CodeIssued
+        | Event::PasswordChanged => (&["person"], Always, Always, Always),
+        Event::CodeAccepted => (&["system"], Always, Always, Always),
+        Event::MailFailed => (&["system"], Always, Known, Known),
+        Event::TokensIssued | Event::CodeReused => (&["client"], Always, Always, Always),
+        Event::TokenRefused => (&["client"], Known, Always, Always),
+        Event::NetworkLimited => (&["person", "client"], Known, Known, Always),
+        Event::SignedOut => (&["person"], Always, Known, Always),
+        Event::UserAdded | Event::ResetForced | Event::DevicesForgotten => {
+            (&["cli"], Always, Never, Never)
+        }
+        Event::ClientAdded => (&["cli"], Never, Always, Never),
+        Event::ClientChanged => (&["system"], Never, Always, Never),
+        Event::SettingChanged => (&["cli"], Never, Never, Never),
+        Event::SigningKeyAdded | Event::SigningKeyRotated | Event::SigningKeyEnded => {
+            (&["cli", "system"], Never, Never, Never)
+        }
+        Event::RootKeyCurrent
+        | Event::RootKeyResealed
+        | Event::GuessBudgetExceeded
+        | Event::UnprovenGrants => (&["system"], Never, Never, Never),
+    }
+}
+
+/// The kind of an actor: what stands before the name of a command's user, or of a part of the program.
+fn kind(row: &AuditRow) -> &str {
+    row.actor.split(':').next().unwrap_or_default()
+}
+
+fn assert_whole(event: Event, rows: &[&AuditRow]) {
+    assert!(!rows.is_empty(), "{event:?} was not written: have drive.rs do what writes it");
+    let (actors, user, client, network) = fields(event);
+    let seen: BTreeSet<&str> = rows.iter().map(|row| kind(row)).collect();
+    assert_eq!(seen, actors.iter().copied().collect(), "actors of {event:?}: {rows:#?}");
+    for (field, has, present) in [
+        ("user", user, (|row| row.user_id.is_some()) as fn(&AuditRow) -> bool),
+        ("client", client, |row| row.client_id.is_some()),
+        ("network", network, |row| row.network.is_some()),
+    ] {
+        let seen = rows.iter().map(|row| present(row)).collect();
+        assert!(has.is_kept_by(&seen), "{field} of {event:?} is {}: {rows:#?}", has.word());
+    }
+    for row in rows {
+        let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+        assert!(row.reference.len() == 6 && row.reference.chars().all(plain), "{row:?}");
+        assert!(!row.outcome.is_empty() && row.at.millis() > 0, "{row:?}");
+        let detail: serde_json::Value = serde_json::from_str(&row.detail).expect("JSON");
+        assert!(detail.is_object(), "{row:?}");
+        let named = row.actor.strip_prefix(kind(row)).expect("its beginning");
+        assert_eq!(["system", "cli"].contains(&kind(row)), named.len() > 1, "{row:?}");
+        assert!(row.network.as_deref().is_none_or(|network| network == "127.0.0.1"), "{row:?}");
+    }
+}
+
+/// What was mailed is found by the reference of the page that asked for it.
+fn assert_mails_name_their_request(trail: &[AuditRow]) {
+    let challenge = |row: &AuditRow| {
+        let detail: serde_json::Value = serde_json::from_str(&row.detail).expect("JSON");
+        let named = detail.get("challenge").or_else(|| detail.pointer("/mail/challenge"));
+        named.and_then(|id| id.as_str()).map(str::to_owned)
+    };
+    let of = |row: &AuditRow| (row.reference.clone(), row.network.clone(), row.client_id.clone());
+    let mut asked = BTreeMap::new();
+    for row in trail.iter().filter(|row| row.event == "code.requested") {
+        asked
+            .entry(challenge(row).expect("a challenge"))
+            .or_insert_with(BTreeSet::new)
+            .insert(of(row));
+    }
+    let mut mailed = 0;
+    for row in trail.iter().filter(|row| kind(row) == "system") {
+        if let Some(challenge) = challenge(row) {
+            assert!(asked[&challenge].contains(&of(row)), "{row:?}: asked for by {asked:?}");
+            mailed += 1;
+        }
+    }
+    assert!(mailed > 3, "{mailed} ends of mails with a code");
+}
+
+on_both_engines! {
+    async fn every_event_has_its_fields(engine) {
+        let app = drive::everything(engine).await;
+        let trail = trail(&app).await;
+        for event in Event::ALL {
+            let rows: Vec<_> = trail.iter().filter(|row| row.event == event.as_str()).collect();
+            assert_whole(*event, &rows);
+        }
+        let known: BTreeSet<_> = Event::ALL.iter().map(|event| event.as_str()).collect();
+        assert!(trail.iter().all(|row| known.contains(row.event.as_str())));
+        assert_mails_name_their_request(&trail);
+        println!("{engine:?}: {} rows of {} events", trail.len(), known.len());
+    }
+}
+
+/// The table of docs/audit.md says the same.
+#[test]
+fn the_document_has_the_fields_of_each_event() {
+    let file = vestibule_tests::root().join("docs/audit.md");
+    let text = std::fs::read_to_string(file).expect("the document");
+    for event in Event::ALL {
+        let (actors, user, client, network) = fields(*event);
+        let actors: Vec<_> = actors.iter().map(|actor| format!("`{actor}`")).collect();
+        let row = format!(
+            "| `{}` | {} | {} | {} | {} |",
+            event.as_str(),
+            actors.join(", "),
+            user.word(),
+            client.word(),
+            network.word(),
+        );
+        assert!(text.contains(&row), "docs/audit.md lacks\n{row}");
+    }
+}
