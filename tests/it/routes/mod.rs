@@ -1,5 +1,6 @@
 //! Coverage over the route table: each test takes every route of a class, so that a new route is tested by being a route.
 
+mod lines;
 mod pages;
 mod programs;
 mod refusals;
@@ -59,6 +60,12 @@ fn routes_of(classes: &[Class]) -> impl Iterator<Item = &'static Route> {
 /// An address of a route.
 fn address(route: &Route) -> String {
     route.path.replace("{name}", "none.css")
+}
+
+/// The address of the style sheet of a page.
+fn style_sheet(page: &Answer) -> String {
+    let (_, rest) = page.body.split_once("href=\"/assets/").expect("a style sheet");
+    format!("/assets/{}", rest.split('"').next().expect("a whole tag"))
 }
 
 /// Whether a route has a method. HEAD comes with GET (RFC 9110, section 9.3.2).

@@ -3,7 +3,7 @@
 use idp::http::routes::Class;
 use vestibule_tests::{app::TestApp, db::Engine, http::Answer};
 
-use super::{address, ask, has, post, routes_of};
+use super::{address, ask, has, post, routes_of, style_sheet};
 
 const ELSEWHERE: [(&str, &str); 1] = [("origin", "https://elsewhere.example")];
 
@@ -19,8 +19,7 @@ async fn documents_are_cacheable_and_for_every_origin() {
     let client = app.client("portal").await;
     let browser = app.browser();
     let (page, _) = browser.start(&client).await;
-    let (_, rest) = page.body.split_once("href=\"/assets/").expect("a style sheet");
-    let style_sheet = format!("/assets/{}", rest.split('"').next().unwrap());
+    let style_sheet = style_sheet(&page);
     for route in routes_of(&[Class::Document]) {
         let path =
             if route.path == "/assets/{name}" { style_sheet.clone() } else { address(route) };

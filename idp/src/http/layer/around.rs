@@ -69,7 +69,7 @@ async fn answer(app: &App, route: &'static Route, request: Request, next: Next) 
     response
 }
 
-/// Discovery, keys and style sheets: no line unless it is refused, as little work as can be.
+/// Discovery, keys and style sheets: nothing is looked up for them, and they are answered whatever this replica's clock.
 async fn document(
     app: &App,
     request: Request,
@@ -77,18 +77,12 @@ async fn document(
     address: Option<IpAddr>,
     line: Line,
 ) -> Response {
-    let mut response = if is_our_host(app, &request) {
+    let response = if is_our_host(app, &request) {
         next.run(request).await
     } else {
         Failure::Misdirected.into_response()
     };
-    let trace = trace(app, address);
-    if response.extensions().get::<Failure>().is_some() {
-        return finish(app, Class::Document, &trace, &line, response);
-    }
-    headers::identify(response.headers_mut(), &trace.reference);
-    headers::secure(response.headers_mut(), Class::Document, app.issuer.is_https());
-    response
+    finish(app, Class::Document, &trace(app, address), &line, response)
 }
 
 /// Answers what no route does.

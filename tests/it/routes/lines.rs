@@ -1,0 +1,68 @@
+//! One line in the log for each request, with the reference of its answer: on every route, with every method.
+
+use idp::http::routes::ROUTES;
+use serde_json::Value;
+use vestibule_tests::{
+    app::TestApp,
+    db::Engine,
+    http::{Answer, HttpBrowser},
+    log::Log,
+};
+
+use super::{METHODS, NO_ROUTES, address, ask, style_sheet};
+
+/// The messages of the line of a request.
+const MESSAGES: [&str; 3] = ["request", "request refused", "request failed"];
+
+/// The line of a request, which has one.
+fn line(log: &Log, answer: &Answer, what: &str) -> Value {
+    let reference = answer.header("x-request-id");
+    assert_eq!(reference.len(), 6, "{what}: {:?}", answer.headers);
+    let mut lines = log.lines("reference", reference);
+    lines.retain(|line| MESSAGES.iter().any(|message| line["message"] == *message));
+    assert_eq!(lines.len(), 1, "{what}: {lines:?}");
+    lines.remove(0)
+}
+
+async fn is_written(log: &Log, browser: &HttpBrowser, (method, to, path): (&str, &str, &str)) {
+    let what = format!("{method} {to}");
+    let answer = ask(browser, method, to, &[]).await;
+    let line = line(log, &answer, &what);
+    assert_eq!(line["method"], method, "{what}");
+    assert_eq!(line["path"], path, "{what}: the route, and nothing of a stranger's");
+    assert_eq!(line["status"], answer.status.as_u16(), "{what}");
+    assert_eq!(line["network"], "127.0.0.1", "{what}");
+    assert!(line["millis"].is_u64() && line["timestamp"].is_string(), "{what}: {line}");
+}
+
+/// One thread, so that everything that happens is logged here.
+#[tokio::test(flavor = "current_thread")]
+async fn every_request_has_one_line_with_its_reference() {
+    let log = Log::start();
+    let app = TestApp::start(Engine::Sqlite).await;
+    let client = app.client("portal").await;
+    let browser = app.browser();
+    for route in ROUTES {
+        for method in METHODS {
+            is_written(&log, &browser, (method, &address(route), route.path)).await;
+        }
+    }
+    for path in NO_ROUTES {
+        is_written(&log, &browser, ("GET", path, "")).await;
+    }
+    // One that is there.
+    let (page, _) = browser.start(&client).await;
+    line(&log, &page, "the sign-in page");
+    is_written(&log, &browser, ("GET", &style_sheet(&page), "/assets/{name}")).await;
+    // One that is there and still what the client has.
+    let keys = browser.get("/oauth2/jwks").await;
+    let kept = [("if-none-match", keys.header("etag"))];
+    let same = ask(&browser, "GET", "/oauth2/jwks", &kept).await;
+    assert_eq!(
+        (same.status.as_u16(), line(&log, &same, "keys")["status"].as_u64()),
+        (304, Some(304))
+    );
+    // One for another host.
+    let elsewhere = ask(&browser, "GET", "/oauth2/jwks", &[("host", "elsewhere.example")]).await;
+    assert_eq!(line(&log, &elsewhere, "another host")["message"], "request refused");
+}
