@@ -90,8 +90,13 @@ pub(super) fn sqlite(file: &Path, full_sync: bool) -> [SqliteConnectOptions; 2] 
     [options, reading]
 }
 
-/// How a PostgreSQL database is reached.
+const UNREADABLE: &str = "cannot be read as an address of PostgreSQL; percent-encode special characters of the password, \
+                          and name no parameter or value that PostgreSQL does not know";
+
+/// How a PostgreSQL database is reached. What the driver says about an address is not passed on: it quotes it, and what
+/// it cannot read may be a part of a password.
 pub(super) fn postgres(url: &str) -> Result<PgConnectOptions> {
-    let options = PgConnectOptions::from_str(url).map_err(|e| Error::Address(e.to_string()))?;
+    let options =
+        PgConnectOptions::from_str(url).map_err(|_| Error::Address(UNREADABLE.to_owned()))?;
     Ok(options.statement_cache_capacity(PREPARED))
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod browsers;
+mod canaries;
 mod codes;
 mod input;
 mod jwt;

@@ -1,0 +1,232 @@
+//! Misuse case 57 against the program itself: everything that is secret in its use is looked for in everything that `serve`
+//! says at its most talkative, on every path and with every part of it away, and in what the commands beside it print.
+
+mod secrets;
+mod site;
+
+use std::time::Duration;
+
+use reqwest::Method;
+use vestibule_tests::{
+    client::{Client, Pending},
+    db::Engine,
+    http::{Answer, HttpBrowser},
+    mailbox::Fault,
+    on_both_engines,
+};
+
+use site::{NEW_PASSWORD, PASSWORD, Site, TYPED_PASSWORD};
+
+impl Site {
+    /// Opens the sign-in page and posts the password of a person who is at `client`.
+    async fn up_to_code(&self, browser: &HttpBrowser, client: &Client) -> (Answer, Pending) {
+        let (page, pending) = browser.start(client).await;
+        self.saw(browser, &page);
+        self.secrets.add("PKCE verifier", &pending.verifier);
+        let form = page.form().with("email", &self.email).with("password", PASSWORD);
+        let page = browser.follow(browser.post(&form, "continue").await).await;
+        self.saw(browser, &page);
+        (page, pending)
+    }
+
+    /// The code that was mailed last, when there have been so many.
+    async fn code(&self, count: usize) -> String {
+        let code = self.served.mail.code(&self.email, count).await;
+        self.secrets.add("e-mail code", &code);
+        code
+    }
+
+    /// A journey with every mistake on its way, then one of a known device with consent.
+    async fn people_sign_in(&self) {
+        let browser = self.browser();
+        let (page, _) = browser.start(&self.portal).await;
+        let form = page.form().with("email", &self.email).with("password", TYPED_PASSWORD);
+        browser.post(&form, "continue").await;
+        let (page, pending) = self.up_to_code(&browser, &self.portal).await;
+        let code = self.code(1).await;
+        browser.post(&page.form().with("code", site::other(&code)), "continue").await;
+        let answer = browser.code(&page, &code).await;
+        self.saw(&browser, &answer);
+        let tokens = self.redeems(&browser, &self.portal, &answer.landed(pending)).await;
+        self.asks_wrongly(&browser, &page, &tokens).await;
+        let id_token = tokens["id_token"].as_str().expect("a token");
+        browser.get(format!("/oauth2/logout?id_token_hint={id_token}&state=x")).await;
+        let (page, pending) = self.up_to_code(&browser, &self.lab).await;
+        let code = self.code(2).await;
+        let page = browser.code(&page, &code).await;
+        self.saw(&browser, &page);
+        let answer = browser.post(&page.form(), "allow").await;
+        self.saw(&browser, &answer);
+        self.redeems(&browser, &self.lab, &answer.landed(pending)).await;
+    }
+
+    /// Redeems a code: with a wrong secret, rightly, and once more.
+    async fn redeems(
+        &self,
+        browser: &HttpBrowser,
+        client: &Client,
+        landed: &vestibule_tests::client::Landed,
+    ) -> serde_json::Value {
+        self.secrets.add("authorization code", &landed.code());
+        let typed = "client-secret-canary-of-a-thief";
+        self.secrets.add("typed client secret", typed);
+        let thief = Client { secret: Some(typed.to_owned()), ..client.clone() };
+        assert_eq!(thief.redeem_with(browser, landed).await.status, 401);
+        let tokens = client.redeem_with(browser, landed).await.json();
+        for name in ["id_token", "access_token"] {
+            self.secrets.add_token(name, tokens[name].as_str().expect("a token"));
+        }
+        let bearer = format!("Bearer {}", tokens["access_token"].as_str().expect("a token"));
+        let claims = [("authorization", bearer.as_str())];
+        let answer = browser.send(Method::GET, "/oauth2/userinfo", &claims, None).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(client.redeem_with(browser, landed).await.status, 400);
+        tokens
+    }
+
+    /// Secrets where none belongs: in paths, queries, headers and fields that nobody reads.
+    async fn asks_wrongly(&self, browser: &HttpBrowser, page: &Answer, tokens: &serde_json::Value) {
+        let access = tokens["access_token"].as_str().expect("a token");
+        let attempt = page.form().value("attempt").to_owned();
+        for to in [
+            format!("/oauth2/userinfo?access_token={access}"),
+            format!("/login/code?attempt={attempt}&code={access}"),
+            format!("/{access}"),
+            format!("/assets/{access}"),
+            format!("/oauth2/authorize?client_id=portal&request={access}"),
+        ] {
+            browser.get(to).await;
+        }
+        let basic = format!("Basic {access}");
+        let headers = [("authorization", basic.as_str())];
+        let fields = [("code", access), ("grant_type", access), ("client_assertion", access)];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        browser.send(Method::POST, "/oauth2/token", &headers, Some(&fields)).await;
+        browser.send(Method::POST, "/login/code", &headers, Some(&fields)).await;
+    }
+
+    /// A forced reset, a refused new password, and a good one.
+    async fn a_person_is_reset(&self) {
+        self.types(&["user", "reset", &self.email, "--reason", "somebody called"]).await;
+        let browser = self.browser();
+        let (page, pending) = self.up_to_code(&browser, &self.portal).await;
+        let code = self.code(3).await;
+        let page = browser.code(&page, &code).await;
+        for typed in [PASSWORD, NEW_PASSWORD] {
+            let form = page.form().with("new_password", typed);
+            let answer = browser.follow(browser.post(&form, "continue").await).await;
+            self.saw(&browser, &answer);
+            if typed == NEW_PASSWORD {
+                answer.landed(pending.clone()).code();
+            }
+        }
+    }
+
+    /// The mail server refuses for now, for good, and breaks off.
+    async fn mail_is_refused(&self) {
+        let mail = &self.served.mail;
+        for fault in [Fault::Refuse(451), Fault::CloseInData, Fault::Refuse(550)] {
+            let before = mail.refused();
+            mail.fault(fault, 1);
+            let browser = self.browser();
+            let (page, _) = browser.start(&self.portal).await;
+            let form = page.form().with("email", &self.other_email).with("password", PASSWORD);
+            browser.follow(browser.post(&form, "continue").await).await;
+            if let Fault::Refuse(_) = fault {
+                mail.wait_for_refusals(before + 1).await;
+            }
+        }
+        self.until_logged("a mail was given up").await;
+    }
+
+    /// What a page, a client and a bearer are told while database and Redis are away, and how the program starts then.
+    async fn parts_are_away(&self) {
+        let browser = self.browser();
+        let (page, _) = browser.start(&self.portal).await;
+        let form = page.form().with("email", &self.email).with("password", NEW_PASSWORD);
+        self.move_parts(false);
+        let refused = browser.post(&form, "continue").await;
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        let fields = [("grant_type", "authorization_code"), ("code", "an-unknown-code-canary")];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.secrets.add("unknown code", "an-unknown-code-canary");
+        let basic = self.portal_basic();
+        let headers = [("authorization", basic.as_str())];
+        browser.send(Method::POST, "/oauth2/token", &headers, Some(&fields)).await;
+        self.types_in_vain(&["doctor"]).await;
+        self.types_in_vain(&["serve"]).await;
+        self.types_in_vain(&["key", "list"]).await;
+        self.move_parts(true);
+        for _ in 0..300 {
+            let (page, _) = browser.start(&self.portal).await;
+            let form = page.form().with("email", &self.email).with("password", NEW_PASSWORD);
+            if browser.post(&form, "continue").await.status != 503 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the database is back, and people are not served");
+    }
+
+    /// Everything that an operator asks, when all is well.
+    async fn operators_look(&self) {
+        for args in [
+            &["check-config"][..],
+            &["doctor"],
+            &["doctor", "--json"],
+            &["key", "list"],
+            &["key", "list", "--json"],
+            &["key", "rotate", "--reason", "yearly"],
+            &["key", "rotate", "--compromised", "--json"],
+            &["key", "root"],
+            &["key", "reseal"],
+            &["user", "show", &self.email],
+            &["user", "show", &self.email, "--json"],
+            &["client", "list", "--json"],
+            &["client", "show", "portal"],
+            &["setting", "get"],
+            &["audit", "verify"],
+            &["audit", "export"],
+        ] {
+            self.types(args).await;
+        }
+    }
+
+    /// Configurations that cannot be read: the value of a key is no help to anybody but a thief.
+    async fn configurations_are_wrong(&self) {
+        for (name, value) in [
+            ("IDP__DATABASE__URL", "mysql://vestibule:canary-typo-4711@127.0.0.1/db"),
+            ("IDP__DATABASE__URL", "postgres://vestibule:canary-typo-4711@127.0.0.1:port/db"),
+            ("IDP__DATABASE__URL", "postgres://vestibule:canary-typo-4711 @127.0.0.1/db"),
+            (
+                "IDP__DATABASE__URL",
+                "postgres://v:canary-typo-4711@127.0.0.1/db?sslmode=canary-typo-4711",
+            ),
+            ("IDP__EPHEMERAL__URL", "http://default:canary-typo-4711@127.0.0.1"),
+            ("IDP__EPHEMERAL__URL", "redis://default:canary-typo-4711@127.0.0.1:port"),
+            ("IDP__EPHEMERAL__URL", "redis://default:canary-typo-4711@127.0.0.1/database"),
+            ("IDP__SMTP__PASWORD", "canary-typo-4711"),
+            ("IDP__SMTP__PASSWORD_FILE", "/nowhere/smtp-password"),
+            ("IDP__KEYS__ROOT_FILE", "canary=/nowhere/root.key"),
+        ] {
+            for command in ["check-config", "doctor", "serve"] {
+                self.types_wrongly(command, (name, value)).await;
+            }
+        }
+    }
+}
+
+on_both_engines! {
+    async fn case_57_no_secret_in_what_the_program_says(engine) {
+        let mut site = Site::start(engine).await;
+        site.people_sign_in().await;
+        site.a_person_is_reset().await;
+        site.mail_is_refused().await;
+        site.operators_look().await;
+        site.configurations_are_wrong().await;
+        if engine == Engine::Postgres {
+            site.parts_are_away().await;
+        }
+        site.ends().await;
+    }
+}
