@@ -150,7 +150,7 @@ on_both_engines! {
         let (redis, mail) = (format!("redis://{closed}"), closed.rsplit(':').next().unwrap());
         let env = [("IDP__EPHEMERAL__URL", redis.as_str()), ("IDP__SMTP__PORT", mail)];
         let (_, found) = findings(&served, "doctor", &env).await;
-        assert_failed(&found, "ephemeral.url", "limits would be counted per process");
+        assert_failed(&found, "ephemeral.url", "is ephemeral.url right (with its password), does Redis run");
         assert_failed(&found, "smtp", "look at smtp.host");
         assert!(serve.terminate().await.success());
     }
@@ -217,4 +217,123 @@ on_both_engines! {
         assert!(code == 0 && out.contains("issuer: is reached from here"), "{out}{error}");
         assert!(serve.terminate().await.success());
     }
+}
+
+/// Changes a database as no command does.
+async fn by_hand(db: &TestDb, statements: &'static [&'static str]) {
+    let open = db.open().await;
+    let done = open.write(async |tx| {
+        for statement in statements {
+            store::Sql::q(tx, statement).exec().await?;
+        }
+        Ok::<_, store::Error>(())
+    });
+    done.await.unwrap();
+    open.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_finds_a_postgresql_that_is_away_or_refuses() {
+    let db = TestDb::create(Engine::Postgres).await;
+    let served = Served::prepare(Engine::Postgres, &db).await;
+    let port = vestibule_tests::servers::closed_port();
+    let away = format!("postgres://vestibule:canary-4711@127.0.0.1:{port}/vestibule");
+    let stranger = db.url().replace("vestibule@", "nobody:canary-4711@");
+    assert_ne!(stranger, db.url());
+    for (url, why) in [(&away, "refused"), (&stranger, "role \"nobody\" does not exist")] {
+        let (code, found) = findings(&served, "doctor", &[("IDP__DATABASE__URL", url)]).await;
+        assert_eq!(code, 1);
+        assert_failed(&found, "database", why);
+        assert_failed(&found, "database", "does it run, is database.url right (with its account");
+        for left_out in ["clock", "schema", "keys.root_file"] {
+            assert!(!found.contains_key(left_out), "{left_out}: {found:?}");
+        }
+        assert_eq!(found["ephemeral.url"].0, "ok", "the others are still asked: {found:?}");
+        assert!(!format!("{found:?}").contains("canary"), "{found:?}");
+    }
+}
+
+/// For a connection that looks elsewhere first, the database's clock is another one, or it says neither the time nor which
+/// schema it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_finds_a_clock_that_is_off_and_what_cannot_be_read() {
+    let db = TestDb::create(Engine::Postgres).await;
+    let served = Served::prepare(Engine::Postgres, &db).await;
+    let statements = &[
+        "CREATE SCHEMA ahead",
+        "CREATE FUNCTION ahead.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+         AS 'SELECT pg_catalog.clock_timestamp() + interval ''60 seconds'''",
+        "CREATE SCHEMA mute",
+        "CREATE FUNCTION mute.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql
+         AS 'BEGIN RAISE EXCEPTION ''no time''; END'",
+        "CREATE FUNCTION mute.version() RETURNS bigint LANGUAGE plpgsql
+         AS 'BEGIN RAISE EXCEPTION ''no memory'' USING ERRCODE = ''53200''; END'",
+        "CREATE VIEW mute._sqlx_migrations AS SELECT mute.version() AS version, true AS success",
+    ];
+    by_hand(&db, statements).await;
+    let ask_again = "look at the database's own log, and run `idp doctor` again";
+    for (schema, wanted) in [
+        (
+            "ahead",
+            [("clock", "differs from the database's by "), ("clock", "synchronise both (NTP)")],
+        ),
+        ("mute", [("clock", ask_again), ("schema", ask_again)]),
+    ] {
+        let url = format!("{}?options=-c%20search_path%3D{schema},pg_catalog,public", db.url());
+        let (code, found) = findings(&served, "doctor", &[("IDP__DATABASE__URL", &url)]).await;
+        assert_eq!((code, found["database"].0.as_str()), (1, "ok"), "{found:?}");
+        for (name, why) in wanted {
+            assert_failed(&found, name, why);
+        }
+    }
+}
+
+/// A server that is none of ours and has one answer for everybody; returns its address.
+async fn another_server(answer: &'static str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let Ok(byte) = stream.read_u8().await else { break };
+                asked.push(byte);
+            }
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_finds_another_server_at_the_issuers_address() {
+    let db = TestDb::create(Engine::Sqlite).await;
+    let served = Served::prepare(Engine::Sqlite, &db).await;
+    let lead_to_it = "is `serve` running, and do DNS, proxy and certificate lead to it?";
+    for (answer, why, what_to_do) in [
+        (
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"issuer\":\"https://other.example\"}",
+            "names the issuer `https://other.example`, so another server answers there",
+            "correct `issuer`, or where DNS and proxy lead",
+        ),
+        ("HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n", "status 404", lead_to_it),
+        (
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<html>Hi",
+            "cannot be read from here",
+            lead_to_it,
+        ),
+    ] {
+        let issuer = another_server(answer).await;
+        let (code, found) = findings(&served, "doctor", &[("IDP__ISSUER", &issuer)]).await;
+        assert_eq!((code, found["database"].0.as_str()), (1, "ok"));
+        assert_failed(&found, "issuer", why);
+        assert_failed(&found, "issuer", what_to_do);
+    }
+    // Another provider, which does not answer for our name.
+    let mut serve = served.serve().await;
+    let issuer = format!("http://127.0.0.1:{}", served.port());
+    let (_, found) = findings(&served, "doctor", &[("IDP__ISSUER", &issuer)]).await;
+    assert_failed(&found, "issuer", "status 421");
+    assert!(serve.terminate().await.success());
 }

@@ -18,6 +18,13 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Clocks of replicas and database may differ by this much, as `/readyz` has it.
 const MOST_SKEW: Duration = Duration::from_secs(2);
+/// What to do about a database that is not reached.
+const REACH_IT: &str = "does it run, is database.url right (with its account and password), and is it reachable from here?";
+/// What to do about a database that was reached and then failed.
+const ASK_AGAIN: &str = "look at the database's own log, and run `idp doctor` again";
+/// What to do about counters that are not reached.
+const REACH_REDIS: &str = "is ephemeral.url right (with its password), does Redis run, and is it reachable from here? \
+                           Until then each process counts its limits alone";
 
 /// Asks everything that `serve` needs. What depends on something that is away is left out.
 pub(crate) async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
@@ -46,11 +53,9 @@ async fn database(config: &Config, clock: &Clock) -> Vec<Finding> {
     let opened = timeout(PATIENCE, open_database(&store)).await;
     let db = match opened {
         Ok(Ok(db)) => db,
-        Ok(Err(why)) => return vec![Finding::failed(NAME, why.to_string())],
+        Ok(Err(why)) => return vec![Finding::failed(NAME, format!("{why}; {REACH_IT}"))],
         Err(_) => {
-            let why = format!(
-                "does not answer within {PATIENCE:?}; is database.url right, and is it reachable from here?"
-            );
+            let why = format!("does not answer within {PATIENCE:?}; {REACH_IT}");
             return vec![Finding::failed(NAME, why)];
         }
     };
@@ -77,9 +82,10 @@ async fn clocks(db: &Db, clock: &Clock) -> Finding {
             }
             Finding::good(NAME, text)
         }
-        Err(error) => {
-            Finding::failed(NAME, format!("the database does not tell the time: {error}"))
-        }
+        Err(error) => Finding::failed(
+            NAME,
+            format!("the database does not tell the time: {error}; {ASK_AGAIN}"),
+        ),
     }
 }
 
@@ -88,7 +94,7 @@ async fn schema(db: &Db) -> Finding {
     match db.migrated().await {
         Ok(true) => Finding::good(NAME, "is that of this build"),
         Ok(false) => Finding::failed(NAME, "is older than this build; run `idp migrate`"),
-        Err(error) => Finding::failed(NAME, format!("cannot be read: {error}")),
+        Err(error) => Finding::failed(NAME, format!("cannot be read: {error}; {ASK_AGAIN}")),
     }
 }
 
@@ -97,7 +103,10 @@ async fn root_key(config: &Config, db: &Db) -> Finding {
     const NAME: &str = "keys.root_file";
     let root = match root_keys(&config.keys) {
         Ok(root) => root,
-        Err(why) => return Finding::failed(NAME, why.to_string()),
+        Err(why) => {
+            let why = format!("{why}; is the path right, and may this account read it?");
+            return Finding::failed(NAME, why);
+        }
     };
     let opened = async {
         let mut conn = db.read().await?;
@@ -130,14 +139,10 @@ async fn redis(config: &Config) -> Finding {
     };
     match timeout(PATIENCE, probe).await {
         Ok(Ok(())) => Finding::good(NAME, "answers"),
-        Ok(Err(why)) => Finding::failed(
-            NAME,
-            format!("does not answer: {why}; limits would be counted per process"),
-        ),
-        Err(_) => Finding::failed(
-            NAME,
-            format!("does not answer within {PATIENCE:?}; limits would be counted per process"),
-        ),
+        Ok(Err(why)) => Finding::failed(NAME, format!("does not answer: {why}; {REACH_REDIS}")),
+        Err(_) => {
+            Finding::failed(NAME, format!("does not answer within {PATIENCE:?}; {REACH_REDIS}"))
+        }
     }
 }
 
@@ -149,7 +154,9 @@ async fn issuer(issuer: &Issuer) -> Finding {
         Ok(named) if named == issuer.as_str() => Finding::good(NAME, "is reached from here"),
         Ok(named) => Finding::failed(
             NAME,
-            format!("{url} names the issuer `{named}`; another server answers there"),
+            format!(
+                "{url} names the issuer `{named}`, so another server answers there; correct `issuer`, or where DNS and proxy lead"
+            ),
         ),
         Err(why) => Finding::failed(
             NAME,
