@@ -1,6 +1,9 @@
 //! Simulated attacks on the limits of sign-in: each counts what it cost the attacker and what it won, and lets an honest
 //! person sign in from a known browser meanwhile. A provider behind a proxy, so that every attacker has an address.
 
+mod codes;
+mod people;
+
 use std::{
     fmt,
     time::{Duration, Instant},
@@ -16,6 +19,8 @@ use crate::{
     http::{Answer, HttpBrowser},
 };
 
+pub use codes::{Reaction, code_guesses};
+
 /// Posts of an attacker at once.
 const AT_ONCE: usize = 16;
 
@@ -26,6 +31,8 @@ pub struct Scale {
     pub addresses: usize,
     /// Accounts that get one guess each.
     pub accounts: usize,
+    /// Of so many accounts one has the password that is guessed.
+    pub one_in: usize,
     /// Posts at one person, at the hashing queue, and for one inbox.
     pub posts: usize,
 }
@@ -39,6 +46,8 @@ pub struct Outcome {
     pub posts: usize,
     /// Passwords and codes that were compared.
     pub judged: usize,
+    /// Passwords that were right.
+    pub right: usize,
     /// Pages that told the attacker to wait, and that all places were taken.
     pub refused: (usize, usize),
     /// Pages of the second step that the attacker came to.
@@ -47,6 +56,8 @@ pub struct Outcome {
     pub mailed: usize,
     /// Sign-ins of the attacker.
     pub sign_ins: i64,
+    /// Sessions of the attacker.
+    pub sessions: i64,
     /// How long it took.
     pub took: Duration,
     /// How long an honest sign-in from a known browser took meanwhile.
@@ -58,11 +69,13 @@ impl fmt::Display for Outcome {
         writeln!(f, "{} ({:.1} s)", self.name, self.took.as_secs_f64())?;
         writeln!(f, "    posts of the attacker         {:>8}", self.posts)?;
         writeln!(f, "    guesses that were judged      {:>8}", self.judged)?;
+        writeln!(f, "    passwords that were right     {:>8}", self.right)?;
         writeln!(f, "    told to wait (429)            {:>8}", self.refused.0)?;
         writeln!(f, "    told that all is full (503)   {:>8}", self.refused.1)?;
         writeln!(f, "    second steps that were shown  {:>8}", self.second_steps)?;
         writeln!(f, "    codes mailed to victims       {:>8}", self.mailed)?;
         writeln!(f, "    sign-ins of the attacker      {:>8}", self.sign_ins)?;
+        writeln!(f, "    sessions of the attacker      {:>8}", self.sessions)?;
         write!(f, "    an honest sign-in meanwhile   {:>8} ms", self.honest.as_millis())
     }
 }
@@ -124,16 +137,18 @@ impl Ground {
         let took = self.begun.elapsed();
         self.app.settled().await;
         let with = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
-        let mut judged = 0;
-        for event in ["password.checked", "code.checked"] {
-            let outcomes = self.app.outcomes(event).await;
-            judged += outcomes.iter().filter(|o| ["right", "wrong"].contains(&o.as_str())).count();
-        }
+        let [passwords, codes] =
+            [self.app.outcomes("password.checked").await, self.app.outcomes("code.checked").await];
+        let these = |of: &[String], which: &str| of.iter().filter(|o| *o == which).count();
+        let right = these(&passwords, "right");
+        let judged =
+            right + these(&passwords, "wrong") + these(&codes, "right") + these(&codes, "wrong");
         Outcome {
             name,
             posts: answers.len(),
             // Two sign-ins of the owner are among them.
             judged: judged.saturating_sub(4),
+            right: right.saturating_sub(2),
             refused: (with(429), with(503)),
             second_steps: answers.iter().filter(|answer| answer.has_field("code")).count(),
             mailed: self
@@ -145,6 +160,7 @@ impl Ground {
                 .count()
                 .saturating_sub(2),
             sign_ins: self.app.count("SELECT COUNT(*) FROM sign_ins").await - 2,
+            sessions: self.app.count("SELECT COUNT(*) FROM sessions").await - 2,
             took,
             honest,
         }
@@ -168,12 +184,13 @@ pub async fn stuffing(engine: Engine, scale: Scale) -> Outcome {
     ground.outcome("Credential stuffing, one pair from each address", &answers, honest).await
 }
 
-/// The same guess at account after account, 150 from each address. An address that is nobody's costs the same.
+/// The same guess at account after account, 150 from each address. Everybody has an account, and for some the guess is right.
 pub async fn one_guess_each(engine: Engine, scale: Scale) -> Outcome {
-    let ground = Ground::roomy(engine).await;
-    let guesses = (0..scale.accounts).map(|nth| {
-        (nth / 150, format!("person{nth}@patients.example"), "Summer holidays 2026!".to_owned())
-    });
+    let mut ground = Ground::roomy(engine).await;
+    people::add(&ground.app, scale.accounts, scale.one_in).await;
+    ground.begun = Instant::now();
+    let guesses =
+        (0..scale.accounts).map(|nth| (nth / 150, people::email(nth), people::COMMON.to_owned()));
     let (answers, honest) = tokio::join!(ground.guesses(guesses), ground.honest());
     ground.outcome("One guess at each account", &answers, honest).await
 }

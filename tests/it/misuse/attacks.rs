@@ -6,7 +6,7 @@ use vestibule_tests::{
     on_both_engines,
 };
 
-const SMALL: Scale = Scale { addresses: 60, accounts: 60, posts: 30 };
+const SMALL: Scale = Scale { addresses: 60, accounts: 60, one_in: 20, posts: 30 };
 
 on_both_engines! {
     async fn credentials_are_stuffed(engine) {
@@ -18,7 +18,21 @@ on_both_engines! {
     async fn every_account_gets_one_guess(engine) {
         let outcome = attacks::one_guess_each(engine, SMALL).await;
         println!("{outcome}");
-        assert_eq!((outcome.judged, outcome.second_steps, outcome.sign_ins), (60, 0, 0));
+        // The password of three is right. Each stands before the code, which went to somebody else.
+        assert_eq!((outcome.judged, outcome.right), (60, 3));
+        assert_eq!((outcome.second_steps, outcome.mailed), (3, 3));
+        assert_eq!((outcome.sign_ins, outcome.sessions), (0, 0));
+    }
+
+    async fn codes_are_guessed_until_the_site_reacts(engine) {
+        let (outcome, reaction) = attacks::code_guesses(engine, Scale { accounts: 240, ..SMALL }).await;
+        println!("{outcome}\n{reaction}");
+        assert_eq!(reaction.people, 12);
+        // Five guesses at a code, then two; the site is told of once.
+        assert_eq!((reaction.before, reaction.after), (30, 12));
+        assert_eq!((reaction.budget, reaction.wrong_codes, reaction.alarms), (30, 42, 1));
+        assert_eq!((outcome.right, outcome.second_steps > 0), (12, true));
+        assert_eq!((outcome.mailed, outcome.sign_ins, outcome.sessions), (12, 0, 0));
     }
 
     async fn one_person_is_to_be_locked_out(engine) {

@@ -11,11 +11,18 @@ fn number(nth: usize, default: usize) -> usize {
 
 /// Runs each attack and prints what it cost and won. It panics when the honest person cannot sign in.
 pub(crate) async fn run() {
-    let scale = Scale { addresses: number(2, 10_000), accounts: number(3, 100_000), posts: 1_000 };
+    let scale = Scale {
+        addresses: number(2, 10_000),
+        accounts: number(3, 100_000),
+        one_in: 100,
+        posts: 1_000,
+    };
     println!("{scale:?}");
     println!("{}", attacks::stuffing(Engine::Postgres, scale).await);
     println!("{}", attacks::lock_out(Engine::Postgres, scale).await);
     println!("{}", attacks::full_pool(Engine::Postgres, scale).await);
     println!("{}", attacks::inbox(Engine::Postgres, scale).await);
+    let (outcome, reaction) = attacks::code_guesses(Engine::Postgres, scale).await;
+    println!("{outcome}\n{reaction}");
     println!("{}", attacks::one_guess_each(Engine::Postgres, scale).await);
 }

@@ -1,0 +1,113 @@
+//! Guessing codes: an attacker who has the passwords of many people, and what the site does when its guess budget is spent.
+
+use std::fmt;
+
+use futures_util::{StreamExt, stream};
+
+use super::{AT_ONCE, Ground, Outcome, Scale, address, people};
+use crate::{
+    app::Patient,
+    db::Engine,
+    http::{Answer, HttpBrowser},
+};
+
+/// Guesses at one mailed code that the pages let anybody make.
+const TRIES: usize = 5;
+
+/// What the site's guess budget did.
+#[derive(Clone, Copy, Debug)]
+pub struct Reaction {
+    /// People whose password the attacker has.
+    pub people: usize,
+    /// `sign_in.guess_budget`: spent by the codes of the first half of them.
+    pub budget: i64,
+    /// Codes that were judged at the first half.
+    pub before: usize,
+    /// Codes that were judged at the second half.
+    pub after: usize,
+    /// Wrong codes that the site counts in the end.
+    pub wrong_codes: i64,
+    /// Times that the alarm rang.
+    pub alarms: usize,
+}
+
+impl fmt::Display for Reaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "    people whose password is known{:>8}", self.people)?;
+        writeln!(f, "    the site's guess budget       {:>8}", self.budget)?;
+        writeln!(f, "    codes judged, first half      {:>8}", self.before)?;
+        writeln!(f, "    codes judged, second half     {:>8}", self.after)?;
+        writeln!(f, "    wrong codes the site counts   {:>8}", self.wrong_codes)?;
+        write!(f, "    alarms                        {:>8}", self.alarms)
+    }
+}
+
+impl Ground {
+    /// Signs in with a person's password from an address, and guesses at the code as often as the page lets.
+    async fn guess_code(&self, nth: usize) -> Vec<Answer> {
+        let email = people::email(nth);
+        let browser = self.plain.fresh(&address(nth));
+        let (page, _) = browser.start(&self.client).await;
+        let patient = Patient {
+            email: email.clone(),
+            password: people::COMMON.to_owned(),
+            name: String::new(),
+        };
+        let page = browser.password(&page, &patient).await;
+        let code = self.app.mail.code(&email, 1).await;
+        let guesses = self.guess_at(&browser, &page, &code).await;
+        [vec![page], guesses].concat()
+    }
+
+    /// The one guess in a million that is right is left out: the figures are the same each time.
+    async fn guess_at(&self, browser: &HttpBrowser, page: &Answer, code: &str) -> Vec<Answer> {
+        let code: usize = code.parse().expect("digits");
+        let mut answers = Vec::new();
+        for nth in 1..=TRIES {
+            let guess = format!("{:06}", (code + nth) % 1_000_000);
+            answers.push(browser.code(page, &guess).await);
+        }
+        answers
+    }
+
+    /// The same at many, and how many codes were judged.
+    async fn guess_codes(&self, of: std::ops::Range<usize>) -> (Vec<Answer>, usize) {
+        let judged = async || {
+            let outcomes = self.app.outcomes("code.checked").await;
+            outcomes.iter().filter(|outcome| *outcome == "wrong").count()
+        };
+        let before = judged().await;
+        let guesses = of.map(|nth| self.guess_code(nth));
+        let answers: Vec<_> = stream::iter(guesses).buffer_unordered(AT_ONCE).collect().await;
+        (answers.concat(), judged().await - before)
+    }
+
+    /// Looks at the gauge, as each replica does every second, and at the alarm, as one of them does.
+    async fn looked_at(&self) -> i64 {
+        let (live, app) = (&self.app.app().live, self.app.app());
+        live.gauge(&app.db, app.clock.now()).await.expect("it reads");
+        flows::guess_budget::watch(&self.app.cx()).await.expect("it reads");
+        live.wrong_codes()
+    }
+}
+
+/// Five guesses at the code of each person whose password is known, each person from another address. The first half of
+/// them spends the site's budget; the honest person signs in after that.
+pub async fn code_guesses(engine: Engine, scale: Scale) -> (Outcome, Reaction) {
+    let mut ground = Ground::roomy(engine).await;
+    let people = scale.accounts / scale.one_in;
+    people::add(&ground.app, people, 1).await;
+    let budget = people / 2 * TRIES;
+    ground.app.set("sign_in.guess_budget", &budget.to_string()).await;
+    ground.begun = std::time::Instant::now();
+    let (mut answers, before) = ground.guess_codes(0..people / 2).await;
+    ground.looked_at().await;
+    let (more, after) = ground.guess_codes(people / 2..people).await;
+    answers.extend(more);
+    let wrong_codes = ground.looked_at().await;
+    let alarms = ground.app.outcomes("guess_budget.exceeded").await.len();
+    let honest = ground.honest().await;
+    let outcome = ground.outcome("Guessing codes, five at each person", &answers, honest).await;
+    let budget = i64::try_from(budget).expect("small");
+    (outcome, Reaction { people, budget, before, after, wrong_codes, alarms })
+}
