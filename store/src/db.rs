@@ -104,6 +104,11 @@ macro_rules! asked {
     }};
 }
 
+/// Notes a statement in the span that it belongs to. The text is ours: what people typed is bound, and not noted.
+fn traced(sql: &'static str) {
+    tracing::info!(target: "spans", { db.query.text = sql }, "statement");
+}
+
 /// A statement being bound. Its text is `&'static str`: nothing that a person typed can become SQL.
 #[must_use = "a statement does nothing until it is run"]
 #[derive(Debug)]
@@ -127,6 +132,7 @@ impl<'c> Statement<'c> {
     }
 
     fn ready(self) -> Result<(&'static str, Side<'c>)> {
+        traced(self.sql);
         match self.error {
             Some(error) => Err(error.into()),
             None => Ok((self.sql, self.side)),

@@ -26,6 +26,8 @@ pub struct Span {
     pub name: String,
     /// Attributes, numbers as text.
     pub attributes: BTreeMap<String, String>,
+    /// Statements that were run in it, in their order.
+    pub statements: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -187,7 +189,7 @@ fn spans(request: &[u8]) -> Vec<Span> {
     of_scopes.flat_map(|scope| inside(scope, 2)).map(span).collect()
 }
 
-/// `Span`: `trace_id` 1, `span_id` 2, `parent_span_id` 4, `name` 5, `attributes` 9.
+/// `Span`: `trace_id` 1, `span_id` 2, `parent_span_id` 4, `name` 5, `attributes` 9, `events` 11; `Event`: `attributes` 3.
 fn span(message: &[u8]) -> Span {
     let hex = |number| {
         let bytes = inside(message, number).next().unwrap_or_default();
@@ -201,6 +203,10 @@ fn span(message: &[u8]) -> Span {
         parent: hex(4),
         name: inside(message, 5).next().map(text).unwrap_or_default(),
         attributes: inside(message, 9).map(attribute).collect(),
+        statements: inside(message, 11)
+            .flat_map(|event| inside(event, 3).map(attribute))
+            .filter_map(|(key, value)| (key == "db.query.text").then_some(value))
+            .collect(),
     }
 }
 

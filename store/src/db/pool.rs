@@ -279,6 +279,7 @@ impl<C: Link> Lease<C> {
 
     /// One of the statements that frame a transaction.
     async fn frame(&mut self, sql: &'static str) -> Result<()> {
+        super::traced(sql);
         let outcome = timeout(ANSWER, C::run(self.running()?, sql)).await;
         let ended = match outcome {
             Ok(ended) => ended,

@@ -11,3 +11,4 @@ mod oauth;
 mod second_step;
 mod secrets;
 mod sessions;
+mod statements;
