@@ -1,5 +1,6 @@
 //! The public listener itself: TLS, slow clients, greedy clients, and how it closes.
 
+mod frames;
 mod places;
 mod raw;
 mod slow;

@@ -7,7 +7,10 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::{
+        TcpSocket, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     time::timeout,
 };
 
@@ -36,7 +39,17 @@ impl Raw {
 
     /// Writes; false when the other side has closed.
     pub(super) async fn write(&mut self, text: &str) -> bool {
-        self.stream.write_all(text.as_bytes()).await.is_ok()
+        self.send(text.as_bytes()).await
+    }
+
+    /// The same with what is no text.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+
+    /// Both directions, for whoever reads while it writes.
+    pub(super) fn split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        self.stream.into_split()
     }
 
     /// Everything up to the end of a head, and the body of the length that it says.
@@ -56,10 +69,16 @@ impl Raw {
 
     /// Whatever comes until the other side closes, and how long the connection has lived by then.
     pub(super) async fn until_closed(&mut self) -> (String, Duration) {
-        let mut text = Vec::new();
+        let (bytes, lived) = self.bytes_until_closed().await;
+        (String::from_utf8_lossy(&bytes).into_owned(), lived)
+    }
+
+    /// The same as it came.
+    pub(super) async fn bytes_until_closed(&mut self) -> (Vec<u8>, Duration) {
+        let mut bytes = Vec::new();
         // A reset is an end, too.
-        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut text)).await.expect("it is closed");
-        (String::from_utf8_lossy(&text).into_owned(), self.begun.elapsed())
+        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut bytes)).await.expect("it is closed");
+        (bytes, self.begun.elapsed())
     }
 
     /// Sends a byte every 30 ms until the other side closes; returns what it said.

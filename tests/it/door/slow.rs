@@ -10,10 +10,10 @@ use vestibule_tests::{
 
 use super::raw::Raw;
 
-const SHORT: Duration = Duration::from_millis(400);
+pub(super) const SHORT: Duration = Duration::from_millis(400);
 
 /// A provider whose limit of one kind is short, and the others long.
-async fn app(change: impl FnOnce(&mut LimitsConfig)) -> TestApp {
+pub(super) async fn app(change: impl FnOnce(&mut LimitsConfig)) -> TestApp {
     app_with(change, false).await
 }
 
