@@ -1,20 +1,23 @@
 """A relying party that shares no line with the provider: Authlib.
 
 Speaks with the test that runs it in lines: prints the authorization URL, reads the address that the browser came back
-to, prints what it verified as one line of JSON.
+to, prints what it verified as one line of JSON; prints the address for signing out, reads the address that the browser
+came back to, prints "signed out".
 """
 
 import json
 import sys
+from urllib.parse import parse_qs, urlsplit
 
 import requests
+from authlib.common.urls import add_params_to_uri
 from authlib.integrations.requests_client import OAuth2Session
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-issuer, client_id, client_secret, redirect_uri = sys.argv[1:5]
+issuer, client_id, client_secret, redirect_uri, signed_out_uri = sys.argv[1:6]
 # The authority that signed the provider's certificate; nothing else is trusted.
-authority = sys.argv[5] if len(sys.argv) > 5 else True
+authority = sys.argv[6] if len(sys.argv) > 6 else True
 
 metadata = requests.get(
     f"{issuer}/.well-known/openid-configuration", timeout=10, verify=authority
@@ -57,3 +60,25 @@ jwt.JWTClaimsRegistry(
 userinfo = session.get(metadata["userinfo_endpoint"]).json()
 assert userinfo["sub"] == parsed.claims["sub"]
 print(json.dumps({"alg": parsed.header["alg"], "claims": parsed.claims, "userinfo": userinfo}), flush=True)
+
+# There is nothing to refresh: a person who is still signed in is led through without a page instead.
+assert metadata["grant_types_supported"] == ["authorization_code"]
+assert "refresh_token" not in token
+
+print(
+    add_params_to_uri(
+        metadata["end_session_endpoint"],
+        [
+            ("id_token_hint", token["id_token"]),
+            ("post_logout_redirect_uri", signed_out_uri),
+            ("state", state),
+        ],
+    ),
+    flush=True,
+)
+came_back = sys.stdin.readline().strip()
+assert came_back.split("?")[0] == signed_out_uri
+assert parse_qs(urlsplit(came_back).query)["state"] == [state]
+# The access token ended with the session.
+assert session.get(metadata["userinfo_endpoint"]).status_code == 401
+print("signed out", flush=True)

@@ -1,21 +1,36 @@
-//! Client libraries that others wrote, one of them not in Rust, against the running provider: with each algorithm.
+//! Client libraries that others wrote, one of them not in Rust, against the running provider: with each algorithm, over TLS, and
+//! at the program itself.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, pin::Pin, process::Stdio, time::Duration};
 
 use idp::fetch::Fetch;
 use keys::Algorithm;
 use openidconnect::{
-    AuthorizationCode, ClientId, ClientSecret, CsrfToken, IssuerUrl, Nonce, OAuth2TokenResponse,
-    PkceCodeChallenge, ProviderMetadataWithLogout, RedirectUrl, Scope, TokenResponse,
+    AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest,
+    HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
+    ProviderMetadataWithLogout, RedirectUrl, Scope, TokenResponse,
     core::{CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreUserInfoClaims},
 };
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
 use url::Url;
 use vestibule_tests::{
     app::{Options, TestApp},
-    client::{Landed, Pending},
+    client::{Client, Landed, Pending},
+    db::{Engine, TestDb},
+    http::HttpBrowser,
+    mailbox::Mailbox,
     on_both_engines,
+    proc::{Proc, run},
+    served::Served,
+    tls::Authority,
 };
+
+const EMAIL: &str = "mere@patients.example";
+const PASSWORD: &str = "a walk along the river";
 
 /// The Python that `scripts/prepare` has put the library into.
 fn python() -> PathBuf {
@@ -24,95 +39,271 @@ fn python() -> PathBuf {
     python
 }
 
+async fn over_tls(engine: Engine) -> TestApp {
+    TestApp::with(engine, Options { tls: true, ..Options::default() }).await
+}
+
 on_both_engines! {
     async fn authlib_signs_a_person_in(engine) {
-        signs_a_person_in(&TestApp::start(engine).await).await;
+        authlib_with_each_algorithm(&TestApp::start(engine).await, None).await;
     }
 
     async fn authlib_signs_a_person_in_over_tls(engine) {
-        signs_a_person_in(&TestApp::with(engine, Options { tls: true, ..Options::default() }).await).await;
+        let app = over_tls(engine).await;
+        let authority = app.authority().file();
+        authlib_with_each_algorithm(&app, Some(authority)).await;
+    }
+
+    /// The program as an operator starts it, by its own certificate; people and clients added by its own commands.
+    async fn authlib_signs_a_person_in_at_the_program(engine) {
+        let db = TestDb::create(engine).await;
+        let program = Program::start(engine, &db).await;
+        for algorithm in Algorithm::ALL {
+            let client = program.client(algorithm).await;
+            authlib(&program.at(), &client, algorithm, PASSWORD).await;
+        }
     }
 
     async fn openidconnect_signs_a_person_in(engine) {
-        let app = TestApp::start(engine).await;
-        let patient = app.patient("Mere").await;
-        let http = Fetch::loopback().unwrap();
-        let issuer = IssuerUrl::new(app.issuer().to_owned()).unwrap();
-        for algorithm in Algorithm::ALL {
-            let id = format!("rust-{}", algorithm.as_str().to_lowercase());
-            let registered = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
-            let metadata = ProviderMetadataWithLogout::discover_async(issuer.clone(), &http).await.unwrap();
-            let wanted: CoreJwsSigningAlgorithm =
-                serde_json::from_value(algorithm.as_str().into()).unwrap();
-            assert!(metadata.id_token_signing_alg_values_supported().contains(&wanted));
-            let secret = ClientSecret::new(registered.secret.clone().unwrap());
-            let client = CoreClient::from_provider_metadata(metadata, ClientId::new(id), Some(secret))
-                .set_redirect_uri(RedirectUrl::new(registered.redirect_uri.clone()).unwrap());
-            let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-            let flow = CoreAuthenticationFlow::AuthorizationCode;
-            let (url, state, nonce) = client
-                .authorize_url(flow, CsrfToken::new_random, Nonce::new_random)
-                .add_scope(Scope::new("email".to_owned()))
-                .set_pkce_challenge(challenge)
-                .url();
-            let browser = app.browser();
-            let page = browser.follow(browser.get(url.as_str()).await).await;
-            let mails = app.mail.codes_to(&patient.email).len();
-            let page = browser.password(&page, &patient).await;
-            let code = app.mail.code(&patient.email, mails + 1).await;
-            let landed = browser.code(&page, &code).await.landed(Pending::new(&registered));
-            assert_eq!(landed.param("state").as_deref(), Some(state.secret().as_str()));
-            let tokens = client.exchange_code(AuthorizationCode::new(landed.code())).unwrap();
-            let tokens = tokens.set_pkce_verifier(verifier).request_async(&http).await.unwrap();
-            let verifier = client.id_token_verifier().set_allowed_algs([wanted.clone()]);
-            let id_token = tokens.id_token().expect("an ID token");
-            assert_eq!(id_token.signing_alg().unwrap(), &wanted);
-            let claims = id_token.claims(&verifier, &nonce).unwrap();
-            assert_eq!(claims.auth_context_ref().map(|acr| acr.as_str()), Some("urn:vestibule:two-step"));
-            assert!(id_token.claims(&verifier, &Nonce::new_random()).is_err(), "another's nonce");
-            let access = tokens.access_token().to_owned();
-            let info = client.user_info(access, Some(claims.subject().clone())).unwrap();
-            let info: CoreUserInfoClaims = info.request_async(&http).await.unwrap();
-            assert_eq!(info.email().map(|email| email.as_str()), Some(patient.email.as_str()));
+        openidconnect_with_each_algorithm(&TestApp::start(engine).await, &Fetch::loopback().unwrap()).await;
+    }
+
+    async fn openidconnect_signs_a_person_in_over_tls(engine) {
+        let app = over_tls(engine).await;
+        let root = reqwest::Certificate::from_pem(app.authority().pem().as_bytes()).unwrap();
+        let client = reqwest::Client::builder()
+            .tls_certs_only([root])
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        openidconnect_with_each_algorithm(&app, &Trusting(client.build().unwrap())).await;
+    }
+}
+
+/// A client's HTTP that trusts the authority of the test alone.
+struct Trusting(reqwest::Client);
+
+impl<'c> AsyncHttpClient<'c> for Trusting {
+    type Error = reqwest::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, reqwest::Error>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let answer = self.0.execute(request.try_into()?).await?;
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            let mut response = HttpResponse::new(answer.bytes().await?.to_vec());
+            (*response.status_mut(), *response.headers_mut()) = (status, headers);
+            Ok(response)
+        })
+    }
+}
+
+/// `idp serve` over TLS.
+struct Program {
+    served: Served,
+    authority: Authority,
+    issuer: String,
+    _serve: Proc,
+}
+
+impl Program {
+    async fn start(engine: Engine, db: &TestDb) -> Self {
+        let (served, authority) = (Served::prepare(engine, db).await, Authority::new());
+        let add = ["user", "add", EMAIL, "--name", "Mere", "--password-stdin"];
+        run(served.command(&add), PASSWORD).await;
+        let files = authority.write(&authority.issue(&["localhost"]));
+        let issuer = served.issuer().replace("http://", "https://");
+        let mut command = served.command(&["serve"]);
+        command.env("IDP__TLS__CERT", &files.cert).env("IDP__TLS__KEY", &files.key);
+        command.env("IDP__ISSUER", &issuer).env("SSL_CERT_FILE", authority.file());
+        let serve = Proc::spawn(command);
+        let browser = HttpBrowser::over_tls(&issuer, &authority.pem());
+        for _ in 0..1500 {
+            if browser.try_get("/oauth2/jwks").await.is_some() {
+                return Self { served, authority, issuer, _serve: serve };
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("serve does not answer; it said:\n{}", serve.output());
+    }
+
+    /// Registers a client that wants its ID tokens signed so.
+    async fn client(&self, algorithm: Algorithm) -> Client {
+        let id = format!("python-{}", algorithm.as_str().to_lowercase());
+        let redirect_uri = format!("https://{id}.example/callback");
+        let mut command = self.served.command(&["client", "add", &id, "--profile", "web"]);
+        command.args([
+            "--first-party",
+            "--json",
+            "--id-token-alg",
+            &algorithm.as_str().to_lowercase(),
+        ]);
+        command.args(["--redirect-uri", &redirect_uri]);
+        command.args(["--post-logout-redirect-uri", &signed_out(&id)]);
+        let added: Value = serde_json::from_str(&run(command, "").await).unwrap();
+        Client {
+            id,
+            secret: added["client_secret"].as_str().map(str::to_owned),
+            redirect_uri,
+            auth_method: flows::client::AuthMethod::Basic,
+        }
+    }
+
+    fn at(&self) -> At<'_> {
+        At {
+            issuer: &self.issuer,
+            authority: Some(self.authority.file()),
+            mail: &self.served.mail,
+            browser: HttpBrowser::over_tls(&self.issuer, &self.authority.pem()),
         }
     }
 }
 
-/// With every algorithm. Over TLS the library trusts the authority of the test alone.
-async fn signs_a_person_in(app: &TestApp) {
-    let patient = app.patient("Mere").await;
-    for algorithm in Algorithm::ALL {
-        let id = format!("python-{}", algorithm.as_str().to_lowercase());
-        let client = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
-        let mut process = tokio::process::Command::new(python())
+/// A provider, as a client and a person see it.
+struct At<'p> {
+    issuer: &'p str,
+    /// The root that a client must trust, where it speaks TLS.
+    authority: Option<PathBuf>,
+    mail: &'p Mailbox,
+    browser: HttpBrowser,
+}
+
+/// Where a client wants people back who have signed out.
+fn signed_out(id: &str) -> String {
+    format!("https://{id}.example/signed-out")
+}
+
+/// The Python client: a process with which lines are exchanged.
+struct Authlib {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    stdin: ChildStdin,
+}
+
+impl Authlib {
+    fn start(at: &At<'_>, client: &Client) -> Self {
+        let secret = client.secret.as_deref().unwrap();
+        let mut process = Command::new(python())
             .arg(vestibule_tests::root().join("tests/clients/relying_party.py"))
-            .args([
-                app.issuer(),
-                &client.id,
-                client.secret.as_deref().unwrap(),
-                &client.redirect_uri,
-            ])
-            .args(app.issuer().starts_with("https").then(|| app.authority().file()))
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
+            .args([at.issuer, &client.id, secret, &client.redirect_uri, &signed_out(&client.id)])
+            .args(at.authority.as_ref())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let url: Url = lines.next_line().await.unwrap().expect("an address").parse().unwrap();
-        let browser = app.browser();
-        let page = browser.follow(browser.get(url.as_str()).await).await;
-        let mails = app.mail.codes_to(&patient.email).len();
-        let page = browser.password(&page, &patient).await;
-        let code = app.mail.code(&patient.email, mails + 1).await;
-        let Landed { url, .. } = browser.code(&page, &code).await.landed(Pending::new(&client));
-        let mut stdin = process.stdin.take().unwrap();
-        stdin.write_all(format!("{url}\n").as_bytes()).await.unwrap();
-        let told = lines.next_line().await.unwrap().expect("what it verified");
-        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-        assert_eq!(told["alg"], algorithm.as_str());
-        assert_eq!(told["claims"]["acr"], "urn:vestibule:two-step");
-        assert_eq!(told["userinfo"]["email"], patient.email);
-        assert!(process.wait().await.unwrap().success());
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let stdin = process.stdin.take().unwrap();
+        Self { process, lines, stdin }
     }
+
+    async fn line(&mut self) -> String {
+        self.lines.next_line().await.unwrap().expect("a line")
+    }
+
+    async fn tell(&mut self, url: &Url) {
+        self.stdin.write_all(format!("{url}\n").as_bytes()).await.unwrap();
+    }
+}
+
+async fn authlib_with_each_algorithm(app: &TestApp, authority: Option<PathBuf>) {
+    let patient = app.person(EMAIL, "Mere").await;
+    for algorithm in Algorithm::ALL {
+        let id = format!("python-{}", algorithm.as_str().to_lowercase());
+        let client = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
+        let at = At {
+            issuer: app.issuer(),
+            authority: authority.clone(),
+            mail: &app.mail,
+            browser: app.browser(),
+        };
+        authlib(&at, &client, algorithm, &patient.password).await;
+    }
+}
+
+/// From the client's first address to its page for those who have signed out.
+async fn authlib(at: &At<'_>, client: &Client, algorithm: Algorithm, password: &str) {
+    let mut python = Authlib::start(at, client);
+    let url = python.line().await;
+    let browser = &at.browser;
+    let landed = lands(browser, at.mail, (&url, client), (EMAIL, password)).await;
+    python.tell(&landed.url).await;
+    let told: Value = serde_json::from_str(&python.line().await).unwrap();
+    assert_eq!(told["alg"], algorithm.as_str());
+    assert_eq!(told["claims"]["acr"], "urn:vestibule:two-step");
+    assert_eq!(told["userinfo"]["email"], EMAIL);
+    // Signed out at the client, by the address of the metadata and the ID token: not asked, and led back.
+    let back = browser.get(&python.line().await).await.location().expect("led back");
+    assert!(back.as_str().starts_with(&signed_out(&client.id)), "{back}");
+    python.tell(&back).await;
+    assert_eq!(python.line().await, "signed out");
+    assert!(python.process.wait().await.unwrap().success());
+}
+
+/// A person signs in where a client has sent the browser, and lands at the client.
+async fn lands(
+    browser: &HttpBrowser,
+    mail: &Mailbox,
+    (url, client): (&str, &Client),
+    (email, password): (&str, &str),
+) -> Landed {
+    let page = browser.follow(browser.get(url).await).await;
+    let mails = mail.codes_to(email).len();
+    let form = page.form().with("email", email).with("password", password);
+    let page = browser.follow(browser.post(&form, "continue").await).await;
+    let code = mail.code(email, mails + 1).await;
+    browser.code(&page, &code).await.landed(Pending::new(client))
+}
+
+/// The Rust library, with each algorithm.
+async fn openidconnect_with_each_algorithm<H>(app: &TestApp, http: &H)
+where
+    H: for<'c> AsyncHttpClient<'c>,
+{
+    let patient = app.person(EMAIL, "Mere").await;
+    for algorithm in Algorithm::ALL {
+        let id = format!("rust-{}", algorithm.as_str().to_lowercase());
+        let registered = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
+        openidconnect(app, http, &registered, (algorithm, &patient.password)).await;
+    }
+}
+
+async fn openidconnect<H>(
+    app: &TestApp,
+    http: &H,
+    registered: &Client,
+    (algorithm, password): (Algorithm, &str),
+) where
+    H: for<'c> AsyncHttpClient<'c>,
+{
+    let issuer = IssuerUrl::new(app.issuer().to_owned()).unwrap();
+    let metadata = ProviderMetadataWithLogout::discover_async(issuer, http).await.unwrap();
+    let wanted: CoreJwsSigningAlgorithm =
+        serde_json::from_value(algorithm.as_str().into()).unwrap();
+    assert!(metadata.id_token_signing_alg_values_supported().contains(&wanted));
+    let secret = ClientSecret::new(registered.secret.clone().unwrap());
+    let id = ClientId::new(registered.id.clone());
+    let client = CoreClient::from_provider_metadata(metadata, id, Some(secret))
+        .set_redirect_uri(RedirectUrl::new(registered.redirect_uri.clone()).unwrap());
+    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+    let flow = CoreAuthenticationFlow::AuthorizationCode;
+    let (url, state, nonce) = client
+        .authorize_url(flow, CsrfToken::new_random, Nonce::new_random)
+        .add_scope(Scope::new("email".to_owned()))
+        .set_pkce_challenge(challenge)
+        .url();
+    let to = (url.as_str(), registered);
+    let landed = lands(&app.browser(), &app.mail, to, (EMAIL, password)).await;
+    assert_eq!(landed.param("state").as_deref(), Some(state.secret().as_str()));
+    let tokens = client.exchange_code(AuthorizationCode::new(landed.code())).unwrap();
+    let tokens = tokens.set_pkce_verifier(verifier).request_async(http).await.unwrap();
+    let id_token = tokens.id_token().expect("an ID token");
+    assert_eq!(id_token.signing_alg().unwrap(), &wanted);
+    let verifier = client.id_token_verifier().set_allowed_algs([wanted]);
+    let claims = id_token.claims(&verifier, &nonce).unwrap();
+    assert_eq!(claims.auth_context_ref().map(|acr| acr.as_str()), Some("urn:vestibule:two-step"));
+    assert!(id_token.claims(&verifier, &Nonce::new_random()).is_err(), "another's nonce");
+    let access = tokens.access_token().to_owned();
+    let info = client.user_info(access, Some(claims.subject().clone())).unwrap();
+    let info: CoreUserInfoClaims = info.request_async(http).await.unwrap();
+    assert_eq!(info.email().map(|email| email.as_str()), Some(EMAIL));
 }
