@@ -95,21 +95,25 @@ on_both_engines! {
         let gets_in = async || {
             let browser = later(&home);
             let (page, _) = browser.start(&client).await;
-            browser.password(&page, &patient).await.has_field("code")
+            let answer = browser.password(&page, &patient).await;
+            (answer.has_field("code"), format!("{}: {}", answer.status, answer.text()))
         };
         lock().await;
-        assert!(gets_in().await);
+        let (inside, said) = gets_in().await;
+        assert!(inside, "known: {said}");
         let address = flows::email::EmailAddress::parse(&patient.email).unwrap();
         let gone = flows::device::forget_all(&app.cx(), &address, "lost laptop").await.unwrap();
         assert_eq!(gone, Some(1));
-        assert!(!gets_in().await, "forgotten: a stranger like others");
+        let (inside, said) = gets_in().await;
+        assert!(!inside, "forgotten, so a stranger like others: {said}");
         assert_eq!(app.outcomes("user.devices_forgotten").await, ["ok"]);
         // Known again, and dead by the epoch after a forced reset.
         app.clock.advance(Duration::from_hours(2));
         home.sign_in(&app, &client, &patient).await;
         app.reset(&patient).await;
         lock().await;
-        assert!(!gets_in().await, "from before the reset");
+        let (inside, said) = gets_in().await;
+        assert!(!inside, "from before the reset: {said}");
         // Known once more, for ninety days.
         app.clock.advance(Duration::from_hours(2));
         let (page, code, pending) = home.up_to_code(&app, &client, &patient).await;

@@ -7,6 +7,7 @@ mod codes;
 mod input;
 mod jwt;
 mod limits;
+mod networks;
 mod oauth;
 mod second_step;
 mod secrets;

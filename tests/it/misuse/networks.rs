@@ -1,0 +1,93 @@
+//! Misuse cases 7 and 54, of networks: who comes from one that had too many costs no hash, and a network spends its own tries
+//! at a person, not those of all strangers. An IPv6 /64 is one network, whatever address in it is used.
+
+use vestibule_tests::{
+    app::{Options, Patient, TestApp},
+    client::Client,
+    db::Engine,
+    http::HttpBrowser,
+    on_both_engines,
+};
+
+async fn behind_a_proxy(engine: Engine) -> TestApp {
+    let app =
+        TestApp::with(engine, Options { proxies: vec!["127.0.0.0/8"], ..Options::default() }).await;
+    // The beginning of a window, which is not over before the test is.
+    let now = app.app().clock.now().millis();
+    app.clock.set(store::Timestamp::from_millis((now / 300_000 + 1) * 300_000));
+    app
+}
+
+fn from(app: &TestApp, address: &str) -> HttpBrowser {
+    app.browser().fresh(address)
+}
+
+async fn guess(browser: &HttpBrowser, client: &Client, email: &str) -> u16 {
+    let (page, _) = browser.start(client).await;
+    let form = page.form().with("email", email).with("password", "not the password");
+    browser.post(&form, "continue").await.status.as_u16()
+}
+
+/// How many were let in to be hashed since the start.
+fn hashed(app: &TestApp) -> u64 {
+    app.app().hasher.load().history.waits.iter().map(|(_, many)| many).sum()
+}
+
+/// Spends five guesses at a new code.
+async fn guess_codes(app: &TestApp, client: &Client, patient: &Patient, address: &str) {
+    let thief = from(app, address);
+    let (page, code, _) = thief.up_to_code(app, client, patient).await;
+    let code: usize = code.parse().unwrap();
+    for nth in 1..=5 {
+        thief.code(&page, &format!("{:06}", (code + nth) % 1_000_000)).await;
+    }
+}
+
+on_both_engines! {
+    /// The limit stands before the hashing pool: what it refuses, no hash is computed for.
+    async fn a_network_that_had_too_many_costs_no_hash(engine) {
+        let app = behind_a_proxy(engine).await;
+        let client = app.client("portal").await;
+        app.set("sign_in.network_failures_ipv4", "10").await;
+        let attacker = from(&app, "203.0.113.1");
+        for nth in 0..10 {
+            assert_eq!(guess(&attacker, &client, &format!("{nth}@patients.example")).await, 200);
+        }
+        let before = hashed(&app);
+        assert_eq!(before, 10, "each guess was one");
+        for nth in 0..20 {
+            let email = format!("another{nth}@patients.example");
+            assert_eq!(guess(&attacker, &client, &email).await, 429, "{nth}");
+        }
+        assert_eq!(hashed(&app), before);
+        assert_eq!(guess(&from(&app, "203.0.113.2"), &client, "one@patients.example").await, 200);
+        assert_eq!(hashed(&app), before + 1, "a neighbour is heard");
+    }
+
+    async fn an_ipv6_64_is_one_network_at_a_person(engine) {
+        let app = behind_a_proxy(engine).await;
+        let client = app.client("portal").await;
+        let patient = app.patient("Mere").await;
+        for nth in 0..12 {
+            let host = from(&app, &format!("2001:db8:9:1::{nth:x}"));
+            let status = guess(&host, &client, &patient.email).await;
+            assert_eq!(status == 429, nth >= 10, "{nth}");
+        }
+        from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
+    }
+
+    /// The same at the second step, for somebody who has the password.
+    async fn one_network_does_not_pause_the_codes_of_others(engine) {
+        let app = behind_a_proxy(engine).await;
+        let client = app.client("portal").await;
+        let patient = app.patient("Mere").await;
+        app.set("sign_in.resend_wait", "0s").await;
+        for host in 1..=2 {
+            guess_codes(&app, &client, &patient, &format!("2001:db8:9:1::{host}")).await;
+        }
+        let neighbour = from(&app, "2001:db8:9:1::3");
+        let (page, code, _) = neighbour.up_to_code(&app, &client, &patient).await;
+        assert_eq!(neighbour.code(&page, &code).await.status, 429, "ten of this /64 were wrong");
+        from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
+    }
+}
