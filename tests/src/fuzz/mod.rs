@@ -3,6 +3,7 @@
 //! `scripts/fuzz` runs them for minutes on inputs that it makes from the corpus; `tests/it/fuzz.rs` replays the corpus with
 //! each test run. A target panics when its property does not hold, and the panic says what it was.
 
+mod answers;
 mod mutate;
 mod people;
 mod requests;
@@ -12,12 +13,13 @@ use std::path::PathBuf;
 
 pub use mutate::Mutator;
 
-use crate::{app::TestApp, client::Client, db::Engine};
+use crate::{app::TestApp, client::Client, db::Engine, http::HttpBrowser};
 
 /// What targets work on.
 #[derive(Debug)]
 pub struct Ground {
     app: TestApp,
+    browser: HttpBrowser,
     sealed: sealed::Genuine,
     runtime: tokio::runtime::Handle,
 }
@@ -34,8 +36,11 @@ impl Ground {
                 vec!["http://127.0.0.1/callback".to_owned(), "org.example.app:/back".to_owned()];
         })
         .await;
+        // Nobody is to be told to wait instead of being judged.
+        app.set("sign_in.posts_per_minute", "1000000").await;
         let sealed = sealed::Genuine::make(&app, &portal).await;
-        Self { app, sealed, runtime: tokio::runtime::Handle::current() }
+        let browser = app.browser();
+        Self { app, browser, sealed, runtime: tokio::runtime::Handle::current() }
     }
 
     /// Waits for a flow. Targets are plain functions, on a thread of their own.
@@ -56,7 +61,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 16] = [
     Target {
         name: "params",
         words: &["=", "&", "%", "%00", "+", "%C4%81", "a"],
@@ -71,6 +76,12 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "jwt", words: sealed::JWT, run: sealed::jwt },
     Target { name: "email", words: people::ADDRESSES, run: people::email },
     Target { name: "language", words: people::LANGUAGES, run: people::language },
+    Target { name: "devices", words: answers::DEVICES, run: answers::devices },
+    Target { name: "bearer", words: sealed::JWT, run: answers::bearer },
+    Target { name: "form-token", words: &["=", ".", "A", "%00"], run: answers::form_token },
+    Target { name: "logout", words: answers::QUERIES, run: answers::logout },
+    Target { name: "switch", words: answers::QUERIES, run: answers::switch },
+    Target { name: "if-none-match", words: answers::TAGS, run: answers::if_none_match },
 ];
 
 impl Target {

@@ -63,10 +63,20 @@ impl Genuine {
         }
         Self { attempt, posted, tokens }
     }
+
+    /// An ID token, which is no access token.
+    pub(super) fn id_token(&self) -> &str {
+        self.tokens.first().expect("one of each algorithm")
+    }
+
+    /// The sealed page of another browser.
+    pub(super) fn attempt(&self) -> &str {
+        &self.attempt
+    }
 }
 
 /// The text that an input stands for.
-fn text(genuine: &str, input: &[u8]) -> String {
+pub(super) fn text(genuine: &str, input: &[u8]) -> String {
     let Some(edits) = input.strip_prefix(b"~") else {
         return String::from_utf8_lossy(input).into_owned();
     };
