@@ -175,14 +175,14 @@ impl Site {
         self.set("sign_in.network_failures_ipv4", "10").await;
         self.set("token.refusals_per_minute", "10").await;
         self.set("sign_in.guess_budget", "1").await;
-        self.to_a_new_window().await;
+        self.to_a_new_window();
         let browser = app.browser();
         let (page, code, _) = browser.up_to_code(app, portal, &tui).await;
         for nth in 0..11 {
             wrong_password(&app.browser(), portal, &format!("nobody{nth}@patients.example")).await;
         }
         self.limited(1, "a password").await;
-        self.to_a_new_window().await;
+        self.to_a_new_window();
         browser.code(&page, wrong(&code)).await;
         for nth in 0..9 {
             wrong_password(&app.browser(), portal, &format!("nobody{nth}@patients.example")).await;
@@ -195,7 +195,7 @@ impl Site {
         }
         self.limited(3, "a token request").await;
         self.set("sign_in.posts_per_minute", "10").await;
-        self.to_a_new_window().await;
+        self.to_a_new_window();
         for _ in 0..11 {
             browser.post(&page.form(), "continue").await;
         }
@@ -207,7 +207,7 @@ impl Site {
     }
 
     /// To the beginning of five minutes, so that they do not end in between.
-    async fn to_a_new_window(&self) {
+    fn to_a_new_window(&self) {
         let now = self.app.app().clock.now().millis();
         self.app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
     }
