@@ -146,8 +146,8 @@ pub(super) fn if_none_match(ground: &Ground, input: &[u8]) {
     let whole = get(&[]);
     let tag = whole.header("etag");
     let kept = printable(input).replace("\"\"", tag);
-    let names = ["*".to_owned(), tag.to_owned(), format!("W/{tag}")];
-    let named = kept.split(',').any(|one| names.iter().any(|name| name == one.trim()));
+    let those = ["*".to_owned(), tag.to_owned(), format!("W/{tag}")];
+    let named = kept.split(',').any(|one| those.iter().any(|that| that == one.trim()));
     let answer = get(&[("if-none-match", &kept)]);
     assert_eq!(answer.status == 304, named, "{kept:?}");
     assert_eq!(answer.body, if named { "" } else { &whole.body }, "{kept:?}");
