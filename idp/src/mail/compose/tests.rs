@@ -235,7 +235,7 @@ fn a_brand_may_be_called_anything() {
         let mut home = Home::new();
         home.brand.name = brand.to_owned();
         match home.compose(&code(NAME, ADDRESS).0) {
-            Ok(mail) => assert!(read(&mail).text.contains(&format!("go to {brand} by"))),
+            Ok(mail) => assert!(read(&mail).subject.contains(&format!("Your {brand} sign-in"))),
             // It looks like a text that nothing was put into.
             Err(_) => assert!(brand.contains("{$"), "{brand}"),
         }
@@ -247,7 +247,7 @@ fn help_that_is_a_link_is_left_out() {
     let mut home = Home::new();
     home.brand.support = Some("https://help.example.org".to_owned());
     let mail = read(&home.compose(&code(NAME, ADDRESS).0).unwrap());
-    assert!(!mail.text.contains("help"), "{}", mail.text);
+    assert!(!mail.text.contains("need help"), "{}", mail.text);
     home.brand.support = None;
     assert_eq!(read(&home.compose(&code(NAME, ADDRESS).0).unwrap()).text, mail.text);
 }
