@@ -12,6 +12,7 @@ use flows::{Cx, Trace, observe::Named};
 use jiff::tz::TimeZone;
 use keys::{Hasher, HasherConfig, Rng, RootKeys};
 use store::{Db, Ephemeral};
+use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
@@ -90,6 +91,7 @@ pub struct Parts {
     pub process: String,
     /// Whether it was asked to stop: `/readyz` says so.
     pub leaving: AtomicBool,
+    halted: watch::Sender<bool>,
     /// Names of the cookies.
     pub cookies: CookieNames,
     /// The discovery document.
@@ -137,6 +139,7 @@ impl App {
             mailer: build.mailer,
             jobs: Wake::default(),
             leaving: AtomicBool::new(false),
+            halted: watch::Sender::new(false),
         }));
         flows::root_keys::ensure(&app.system_cx("start")).await?;
         flows::signing_keys::ensure(&app.system_cx("start")).await?;
@@ -147,6 +150,17 @@ impl App {
     /// Says to whoever asks that nobody should be sent here any more.
     pub fn leave(&self) {
         self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Has every request that is in flight given up and answered at once.
+    pub(crate) fn halt(&self) {
+        self.halted.send_replace(true);
+    }
+
+    /// Waits until that is said.
+    pub(crate) async fn halted(&self) {
+        // The sender lives as long as we do.
+        let _ = self.halted.subscribe().wait_for(|halted| *halted).await;
     }
 
     /// The context of a request.

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use tracing::Instrument;
 
-use crate::{Error, Result, Timestamp, after_commit::Notes};
+use crate::{Error, Result, Timestamp, after_commit::Notes, commits::Commits};
 pub use pool::PoolState;
 use pool::{ANSWER, Lease, Pool};
 
@@ -350,6 +350,7 @@ impl Db {
 
 impl Tx {
     async fn commit(self) -> Result<Notes> {
+        Commits::begin();
         let ended = match self.0 {
             Leased::Sqlite(lease) => lease.commit().await,
             Leased::Postgres(lease) => lease.commit().await,

@@ -10,6 +10,7 @@ pub mod audit_seal;
 pub mod auth_code;
 pub mod check;
 pub mod client;
+mod commits;
 pub mod consent;
 mod db;
 pub mod device;
@@ -34,6 +35,7 @@ mod token_hash;
 pub mod user;
 pub mod wrong_code;
 
+pub use commits::Commits;
 pub use db::{Conn, Db, DbConfig, PoolState, Row, Sql, Statement, Tx, Value};
 pub use ephemeral::{Ephemeral, Hit};
 pub use error::{Error, Result};

@@ -11,6 +11,7 @@ pub mod collector;
 pub mod crowd;
 pub mod db;
 pub mod fuzz;
+pub mod held;
 pub mod http;
 pub mod log;
 pub mod look;

@@ -46,7 +46,7 @@ impl Door {
     }
 }
 
-/// Takes connections in until the stage is `Closing`, then ends with the last of them.
+/// Takes connections in until the stage is `Closing` or later, then ends with the last of them.
 pub(super) async fn listen(
     listener: TcpListener,
     door: Arc<Door>,
@@ -79,7 +79,7 @@ pub(super) async fn listen(
 }
 
 async fn closing(mut stage: watch::Receiver<Stage>) {
-    let _ = stage.wait_for(|stage| *stage == Stage::Closing).await;
+    let _ = stage.wait_for(|stage| *stage >= Stage::Closing).await;
 }
 
 /// Whether it is about a connection that is gone, and the next may be well.

@@ -39,6 +39,8 @@ const RESETS: usize = 16;
 const WINDOW: u32 = 64 * 1024;
 /// While we stop, a new connection must ask at once: it was made before the listener closed, and nothing else comes.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
+/// At the hard stop, what has already been sent to us is read and answered, and nothing else is waited for.
+const READ_WITHIN: Duration = Duration::from_millis(200);
 
 /// Serves a connection to its end.
 pub(super) async fn serve(
@@ -52,7 +54,11 @@ pub(super) async fn serve(
         tracing::debug!(%error, "TCP_NODELAY");
     }
     let Some(tls) = &door.tls else { return requests(stream, peer, &door, stage).await };
-    match timeout(door.limits.handshake_time, tls.acceptor().accept(stream)).await {
+    let greeted = tokio::select! {
+        greeted = timeout(door.limits.handshake_time, tls.acceptor().accept(stream)) => greeted,
+        () = halting(stage.clone()) => return,
+    };
+    match greeted {
         Ok(Ok(stream)) => requests(stream, peer, &door, stage).await,
         Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS"),
         Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
@@ -76,13 +82,16 @@ where
     let mut connection = std::pin::pin!(builder.serve_connection(io, requests));
     let mut ending = false;
     loop {
-        let closing = *stage.borrow_and_update() == Stage::Closing;
+        let now = *stage.borrow_and_update();
         // What was begun is answered first; HTTP/2 is told to go, HTTP/1 is told with its next answer.
-        if closing && !ending && matches!(watch.doing(), Doing::Idle | Doing::Working(_)) {
+        if now >= Stage::Closing
+            && !ending
+            && matches!(watch.doing(), Doing::Idle | Doing::Working(_))
+        {
             connection.as_mut().graceful_shutdown();
             ending = true;
         }
-        let patience = patience(&watch, &door.limits, closing, ending);
+        let patience = patience(&watch, &door.limits, now, ending);
         tokio::select! {
             biased;
             ended = connection.as_mut() => {
@@ -105,10 +114,15 @@ where
     }
 }
 
-fn patience(watch: &Watch, limits: &LimitsConfig, closing: bool, ending: bool) -> Option<Duration> {
+async fn halting(mut stage: watch::Receiver<Stage>) {
+    let _ = stage.wait_for(|stage| *stage == Stage::Halting).await;
+}
+
+fn patience(watch: &Watch, limits: &LimitsConfig, stage: Stage, ending: bool) -> Option<Duration> {
     let patience = watch.patience(limits)?;
     Some(match watch.doing() {
-        Doing::Fresh if closing => patience.min(ASK_WITHIN),
+        Doing::Fresh | Doing::Head if stage == Stage::Halting => patience.min(READ_WITHIN),
+        Doing::Fresh if stage == Stage::Closing => patience.min(ASK_WITHIN),
         Doing::Idle if ending => patience.min(PONG_WITHIN),
         _ => patience,
     })

@@ -1,9 +1,9 @@
-//! Two listeners, the jobs beside them, and how all of it stops: no request in flight is dropped.
+//! Two listeners, the jobs beside them, and how all of it stops: no request in flight is without an answer.
 //!
 //! ```text
 //! signal ─▶ leaving: `/readyz` says 503, whoever comes is served and asked to come elsewhere next time
 //!              └─ after `shutdown.delay` ─▶ closing: nobody is taken in, what is inside is finished, jobs end their piece
-//!                    └─ after `shutdown.grace`, or at a second signal ─▶ hard stop
+//!                    └─ after `shutdown.grace`, or at a second signal ─▶ hard stop: what is inside is answered as it is
 //! ```
 
 mod accept;
@@ -54,6 +54,9 @@ pub struct Site {
     pub alone: Option<Alone>,
 }
 
+/// How long a hard stop takes at most: enough to write an answer to whoever reads it.
+const HALT_WITHIN: Duration = Duration::from_millis(1500);
+
 type Parts = JoinSet<io::Result<()>>;
 
 /// Serves until it is asked to stop, then finishes what is in flight.
@@ -89,7 +92,7 @@ pub async fn run(app: App, site: Site, shutdown: ShutdownConfig, mut stop: Stop)
     stopping.send_replace(true);
     let ended = if waited { finish(&mut parts, shutdown.grace, &mut stop).await } else { None };
     let Some(ended) = ended else {
-        tracing::warn!("requests were still in flight; they are cut");
+        halt(&app, &stage, &mut parts).await;
         return failed;
     };
     app.db.close().await;
@@ -124,6 +127,17 @@ async fn finish(parts: &mut Parts, grace: Duration, stop: &mut Stop) -> Option<i
     tokio::select! {
         ended = all => ended.ok(),
         () = stop.asked() => None,
+    }
+}
+
+/// The hard stop: requests in flight are given up and answered, and what is not done then is cut.
+async fn halt(app: &App, stage: &watch::Sender<Stage>, parts: &mut Parts) {
+    tracing::warn!("hard stop: what is in flight is given up");
+    app.halt();
+    stage.send_replace(Stage::Halting);
+    let all = timeout(HALT_WITHIN, async { while parts.join_next().await.is_some() {} });
+    if all.await.is_err() {
+        tracing::warn!("not everything has ended; the rest is cut");
     }
 }
 

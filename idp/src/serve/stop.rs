@@ -5,7 +5,7 @@ use std::io;
 use tokio::sync::mpsc;
 
 /// What a listener does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     /// It serves.
     Open,
@@ -13,6 +13,8 @@ pub(super) enum Stage {
     Leaving,
     /// It takes nobody in and finishes what is inside.
     Closing,
+    /// It waits for nothing more: what is inside is answered as it is.
+    Halting,
 }
 
 /// Who asks this process to stop: once to finish what is in flight, twice to end at once.

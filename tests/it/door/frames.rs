@@ -1,176 +1,122 @@
-//! A hostile client of HTTP/2, frame by frame (RFC 9113): it says nothing, never ends a head, never reads an answer, resets
-//! what it asks. Each is cut off, and others are served meanwhile.
+//! A client of HTTP/2 that sees the frames (RFC 9113), for what a library hides.
+
+use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     time::timeout,
 };
-use vestibule_tests::app::TestApp;
 
-use super::{
-    raw::{PATIENCE, Raw},
-    slow::{SHORT, app},
-};
+use super::raw::PATIENCE;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// Types of frames (RFC 9113, section 6).
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
 const GOAWAY: u8 = 7;
-const CONTINUATION: u8 = 9;
-
-const END_STREAM: u8 = 1;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// `PROTOCOL_ERROR` would be ours; this says that the client asks too much (RFC 9113, section 7).
-const ENHANCE_YOUR_CALM: u32 = 0xb;
+/// `:status: 503` and `retry-after: 2` as the first answer of a connection has them (RFC 7541, section 6.2.1: names by their
+/// index, values by the code of Huffman).
+pub(super) const STATUS_503: &[u8] = &[0x48, 0x83, 0x6c, 0x0c, 0xff];
+pub(super) const RETRY_AFTER_2: &[u8] = &[0x75, 0x81, 0x17];
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
-    let mut frame = vec![length[1], length[2], length[3], kind, flags];
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) kind: u8,
+    pub(super) flags: u8,
+    pub(super) stream: u32,
+    pub(super) payload: Vec<u8>,
 }
 
-/// `GET /oauth2/jwks`, in HPACK (RFC 7541): names from the static table, values written out.
-fn head(app: &TestApp) -> Vec<u8> {
-    let host = app.issuer().split_once("//").expect("an address").1;
-    let mut block = vec![0x82, 0x86];
-    for (name, value) in [(0x04, "/oauth2/jwks"), (0x01, host)] {
-        block.extend([name, u8::try_from(value.len()).expect("short")]);
-        block.extend(value.as_bytes());
+/// One connection.
+pub(super) struct Frames {
+    stream: TcpStream,
+    seen: Vec<Frame>,
+}
+
+impl Frames {
+    pub(super) async fn connect(to: SocketAddr) -> Self {
+        let stream = TcpStream::connect(to).await.expect("it listens");
+        let mut new = Self { stream, seen: Vec::new() };
+        new.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("written");
+        new.send(SETTINGS, 0, 0, &[]).await;
+        new
     }
-    block
-}
 
-/// A connection that has greeted, with these settings: identifier and value.
-async fn greeted(app: &TestApp, settings: &[(u16, u32)]) -> Raw {
-    let mut raw = Raw::connect(app.first().address).await;
-    let payload: Vec<u8> = settings
-        .iter()
-        .flat_map(|(id, value)| [id.to_be_bytes().to_vec(), value.to_be_bytes().to_vec()].concat())
-        .collect();
-    assert!(raw.send(&[PREFACE, &frame(SETTINGS, 0, 0, &payload)].concat()).await);
-    raw
-}
-
-/// The frames of what was read: type and payload.
-fn frames(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
-    let mut found = Vec::new();
-    while bytes.len() >= 9 {
-        let length =
-            usize::from(bytes[0]) << 16 | usize::from(bytes[1]) << 8 | usize::from(bytes[2]);
-        let end = (9 + length).min(bytes.len());
-        found.push((bytes[3], &bytes[9..end]));
-        bytes = &bytes[end..];
+    /// Begins a post whose body does not come, and waits until the other side has read so far.
+    pub(super) async fn begin_post(&mut self, host: &str, path: &str) {
+        // Indexed: POST, http. Literals: path, authority, and a name of our own.
+        let mut block = vec![0x83, 0x86];
+        for (name, value) in [(&[0x04][..], path), (&[0x01], host)] {
+            block.extend_from_slice(name);
+            text(&mut block, value);
+        }
+        block.push(0);
+        text(&mut block, "content-type");
+        text(&mut block, "application/x-www-form-urlencoded");
+        self.send(HEADERS, END_HEADERS, 1, &block).await;
+        self.send(PING, 0, 0, b"are you?").await;
+        loop {
+            let frame = self.next().await.expect("an answer");
+            if (frame.kind, frame.flags) == (PING, ACK) && frame.payload == b"are you?" {
+                return;
+            }
+        }
     }
-    found
-}
 
-/// The reasons that the server gave for closing.
-fn reasons(bytes: &[u8]) -> Vec<u32> {
-    let farewells = frames(bytes).into_iter().filter(|(kind, _)| *kind == GOAWAY);
-    farewells.map(|(_, p)| u32::from_be_bytes(p[4..8].try_into().expect("a code"))).collect()
-}
-
-/// Others are served, while this happens and after it.
-async fn others_are_served<T>(app: &TestApp, meanwhile: impl Future<Output = T>) -> T {
-    let browser = app.browser();
-    let (happened, other) = tokio::join!(meanwhile, browser.get("/oauth2/jwks"));
-    assert_eq!(other.status, 200, "others are served meanwhile");
-    assert_eq!(app.browser().get("/oauth2/jwks").await.status, 200, "and afterwards");
-    happened
-}
-
-/// Sends a piece again and again until the connection is closed; returns how many went out and what was said.
-async fn flood(raw: Raw, mut piece: impl FnMut() -> Vec<u8>) -> (usize, Vec<u8>) {
-    let (mut reader, mut writer) = raw.split();
-    let mut said = Vec::new();
-    let write = async {
-        let mut sent = 0;
-        while writer.write_all(&piece()).await.is_ok() {
-            sent += 1;
+    /// Waits until the other side says that it goes, that nothing was wrong, and that it answers the first stream (RFC
+    /// 9113, section 6.8).
+    pub(super) async fn until_told_to_go(&mut self) {
+        loop {
+            let frame = self.next().await.expect("told before it ends");
+            if frame.kind == GOAWAY && frame.payload[..8] == [0, 0, 0, 1, 0, 0, 0, 0] {
+                return;
+            }
         }
-        sent
-    };
-    // Both end when the other side has closed: by an end, or by a reset.
-    let both = async { tokio::join!(write, reader.read_to_end(&mut said)).0 };
-    let sent = timeout(PATIENCE, both).await.expect("it is closed");
-    (sent, said)
-}
+    }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_greeting_and_then_nothing() {
-    let app = app(|limits| limits.header_time = SHORT).await;
-    let mut silent = greeted(&app, &[]).await;
-    let (_, lived) = others_are_served(&app, silent.bytes_until_closed()).await;
-    println!("a greeting and then nothing lived {lived:?} (limit {SHORT:?})");
-    assert!(lived >= SHORT);
-}
+    /// Everything until the other side closes, and what came before.
+    pub(super) async fn until_closed(mut self) -> Vec<Frame> {
+        while self.next().await.is_some() {}
+        self.seen
+    }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_is_never_ended() {
-    let app = app(|limits| limits.header_time = SHORT).await;
-    let mut slow = greeted(&app, &[]).await;
-    slow.send(&frame(HEADERS, END_STREAM, 1, &head(&app))).await;
-    slow.send(&frame(CONTINUATION, 0, 1, &[])).await;
-    let (said, lived) = others_are_served(&app, slow.bytes_until_closed()).await;
-    println!("a head without END_HEADERS lived {lived:?} (limit {SHORT:?})");
-    assert!(lived >= SHORT);
-    assert!(frames(&said).iter().all(|(kind, _)| *kind != HEADERS), "it was not answered");
-}
+    async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
+        let mut frame = length[1..].to_vec();
+        frame.extend_from_slice(&[kind, flags]);
+        frame.extend_from_slice(&stream.to_be_bytes());
+        frame.extend_from_slice(payload);
+        // Closed meanwhile: the next read says so.
+        let _ = self.stream.write_all(&frame).await;
+    }
 
-/// Frame after frame of one head (CVE-2024-27983): neither kept without end nor read without end.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_goes_on_and_on() {
-    let app = app(|_| {}).await;
-    let mut endless = greeted(&app, &[]).await;
-    endless.send(&frame(HEADERS, END_STREAM, 1, &head(&app))).await;
-    // `x: y` as a literal that is not indexed.
-    let more = frame(CONTINUATION, 0, 1, &[0, 1, b'x', 1, b'y']);
-    let (sent, said) = others_are_served(&app, flood(endless, || more.clone())).await;
-    println!("CONTINUATION without end: closed, {sent} frames went out, {:?}", reasons(&said));
-    assert!(frames(&said).iter().all(|(kind, _)| *kind != DATA), "it was not answered");
-}
-
-/// The answer waits for a window that is never opened.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_is_never_let_in() {
-    const INITIAL_WINDOW_SIZE: u16 = 4;
-    let app = app(|limits| limits.idle_time = SHORT).await;
-    let mut shut = greeted(&app, &[(INITIAL_WINDOW_SIZE, 0)]).await;
-    shut.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &head(&app))).await;
-    let (said, lived) = others_are_served(&app, shut.bytes_until_closed()).await;
-    println!("a window that stays shut lived {lived:?} (limit {SHORT:?}, and 10 s to say goodbye)");
-    let frames = frames(&said);
-    assert!(frames.iter().any(|(kind, _)| *kind == HEADERS), "it was answered");
-    assert!(frames.iter().all(|(kind, body)| *kind != DATA || body.is_empty()), "and not let in");
-    assert!(lived >= SHORT);
-}
-
-/// Streams that are opened and reset at once (CVE-2023-44487).
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_that_are_reset_at_once() {
-    const AT_ONCE: u32 = 1000;
-    const CANCEL: [u8; 4] = [0, 0, 0, 8];
-    let app = app(|_| {}).await;
-    let rapid = greeted(&app, &[]).await;
-    let (block, mut next) = (head(&app), 1);
-    let burst = || {
-        let mut all = Vec::new();
-        for _ in 0..AT_ONCE {
-            all.extend(frame(HEADERS, END_STREAM | END_HEADERS, next, &block));
-            all.extend(frame(RST_STREAM, 0, next, &CANCEL));
-            next += 2;
+    /// The next frame; pings are answered.
+    async fn next(&mut self) -> Option<Frame> {
+        let read = timeout(PATIENCE, async {
+            let mut head = [0; 9];
+            self.stream.read_exact(&mut head).await.ok()?;
+            let [l0, l1, l2, kind, flags, stream @ ..] = head;
+            let length = u32::from_be_bytes([0, l0, l1, l2]);
+            let mut payload = vec![0; usize::try_from(length).expect("small")];
+            self.stream.read_exact(&mut payload).await.ok()?;
+            Some(Frame { kind, flags, stream: u32::from_be_bytes(stream), payload })
+        });
+        let frame = read.await.expect("a frame or an end in time")?;
+        if (frame.kind, frame.flags) == (PING, 0) {
+            self.send(PING, ACK, 0, &frame.payload).await;
         }
-        all
-    };
-    let (sent, said) = others_are_served(&app, flood(rapid, burst)).await;
-    println!("rapid reset: closed, {sent} bursts of {AT_ONCE} went out, {:?}", reasons(&said));
-    let goodbye = reasons(&said);
-    assert!(goodbye.is_empty() || goodbye.contains(&ENHANCE_YOUR_CALM), "{goodbye:?}");
+        self.seen.push(frame.clone());
+        Some(frame)
+    }
+}
+
+/// A text of less than 127 bytes, as it is (RFC 7541, section 5.2).
+fn text(block: &mut Vec<u8>, text: &str) {
+    block.push(u8::try_from(text.len()).expect("a short text"));
+    block.extend_from_slice(text.as_bytes());
 }

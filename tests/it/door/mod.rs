@@ -1,6 +1,8 @@
 //! The public listener itself: TLS, slow clients, greedy clients, and how it closes.
 
 mod frames;
+mod hard_stop;
+mod hostile;
 mod places;
 mod raw;
 mod slow;

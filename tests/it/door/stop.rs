@@ -18,13 +18,17 @@ use super::raw::Raw;
 
 const DELAY: Duration = Duration::from_secs(2);
 
-async fn app(engine: vestibule_tests::db::Engine, delay: Duration, grace: Duration) -> TestApp {
+pub(super) async fn app(
+    engine: vestibule_tests::db::Engine,
+    delay: Duration,
+    grace: Duration,
+) -> TestApp {
     let shutdown = ShutdownConfig { delay, grace };
     TestApp::with(engine, Options { shutdown, ..Options::default() }).await
 }
 
 /// A post whose handler waits for its body: in flight, and known to be.
-async fn in_flight(app: &TestApp, replica: &Replica) -> Raw {
+pub(super) async fn in_flight(app: &TestApp, replica: &Replica) -> Raw {
     let host = app.issuer().split_once("//").unwrap().1;
     let mut raw = Raw::connect(replica.address).await;
     raw.write(&format!(
@@ -37,7 +41,7 @@ async fn in_flight(app: &TestApp, replica: &Replica) -> Raw {
 }
 
 /// Waits until nobody listens there any more.
-async fn until_refused(replica: &Replica) {
+pub(super) async fn until_refused(replica: &Replica) {
     let begun = Instant::now();
     while tokio::net::TcpStream::connect(replica.address).await.is_ok() {
         assert!(begun.elapsed() < Duration::from_secs(30), "it still listens");
@@ -74,34 +78,6 @@ on_both_engines! {
         assert!(said.starts_with("HTTP/1.1 40") && said.contains("connection: close"), "{said}");
         assert!(said.contains("reference") || said.contains("error"), "{said}");
         replica.stopped().await;
-    }
-
-    /// Whoever does not want to wait says it twice.
-    async fn a_second_signal_is_a_hard_stop(engine) {
-        let grace = Duration::from_mins(5);
-        let app = app(engine, Duration::ZERO, grace).await;
-        let replica = app.replica().await;
-        let mut begun = in_flight(&app, &replica).await;
-        replica.ask_to_stop();
-        until_refused(&replica).await;
-        let asked = Instant::now();
-        replica.ask_to_stop();
-        replica.stopped().await;
-        println!("{engine:?}: stopped {:?} after the second signal, of a grace of {grace:?}", asked.elapsed());
-        assert!(asked.elapsed() < grace / 2);
-        assert_eq!(begun.until_closed().await.0, "");
-    }
-
-    /// A request that never ends is cut after the grace.
-    async fn the_grace_ends(engine) {
-        let grace = Duration::from_millis(300);
-        let app = app(engine, Duration::ZERO, grace).await;
-        let replica = app.replica().await;
-        let mut begun = in_flight(&app, &replica).await;
-        replica.stop().await;
-        let (said, lived) = begun.until_closed().await;
-        println!("{engine:?}: a request in flight was cut after {lived:?}");
-        assert_eq!(said, "");
     }
 
     /// Under load over kept connections of HTTP/1.1 and over HTTP/2, one of two replicas stops. The client turns to the

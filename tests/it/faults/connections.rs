@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::{Db, DbConfig, Error, Sql};
+use store::{Commits, Db, DbConfig, Error, Sql};
 use tokio::time::timeout;
 use vestibule_tests::{
     db::{Engine, TestDb},
@@ -99,6 +99,24 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
 }
 
 on_both_engines! {
+    /// Who gives a piece of work up knows whether it has come to a commit.
+    async fn a_commit_is_known_from_its_beginning(engine) {
+        let data = TestDb::create(engine).await;
+        let db = data.open().await;
+        let commits = Commits::default();
+        commits.of(version(&db)).await;
+        let failed = db.write(async |tx| {
+            tx.q("UPDATE revisions SET version = 7 WHERE topic = 'settings'").exec().await?;
+            Err::<(), _>(Error::Address("it fails".to_owned()))
+        });
+        assert!(commits.of(failed).await.is_err());
+        bump(&db).await.expect("of somebody else");
+        assert!(!commits.begun(), "read, and rolled back");
+        commits.of(bump(&db)).await.expect("a commit");
+        assert!(commits.begun());
+        assert_eq!(version(&db).await, 2);
+    }
+
     /// A request that is dropped in the middle of a transaction leaves no trace, and takes no connection with it.
     async fn a_transaction_whose_user_went_away(engine) {
         let data = TestDb::create(engine).await;

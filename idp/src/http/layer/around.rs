@@ -12,7 +12,7 @@ use axum::{
 use flows::{Trace, observe::Named};
 use tracing::Instrument;
 
-use super::{cors, headers, limit, span};
+use super::{cors, given_up, headers, limit, span};
 use crate::{
     app::App,
     http::{
@@ -60,7 +60,7 @@ async fn answer(app: &App, route: &'static Route, request: Request, next: Next) 
             if let Some(crowded) = crowded {
                 request.extensions_mut().insert(crowded);
             }
-            next.run(request).await
+            given_up::unless_done(app, next.run(request)).await
         }
         Err(failure) => failure.into_response(),
     };

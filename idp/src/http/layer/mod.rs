@@ -2,6 +2,7 @@
 
 mod around;
 mod cors;
+mod given_up;
 mod headers;
 mod limit;
 mod span;

@@ -1,0 +1,25 @@
+//! A request that is in flight at the hard stop: its work is given up, and it is answered all the same.
+
+use axum::response::{IntoResponse, Response};
+use store::Commits;
+
+use crate::{app::App, http::error::Failure};
+
+/// The answer of `work`; or, when the replica must end first, what can truly be said of work that was dropped: that
+/// nothing was done, unless it had come to a commit.
+pub(super) async fn unless_done(app: &App, work: impl Future<Output = Response>) -> Response {
+    let commits = Commits::default();
+    tokio::select! {
+        // Whoever has an answer gives it.
+        biased;
+        response = commits.of(work) => return response,
+        () = app.halted() => {}
+    }
+    let why = "given up: this replica stops at once";
+    let failure = if commits.begun() {
+        Failure::Unknown(format!("{why}, after a commit was begun"))
+    } else {
+        Failure::Away(why.to_owned())
+    };
+    failure.into_response()
+}

@@ -1,0 +1,178 @@
+//! A replica stops at once, and still everybody who waits for it is answered.
+
+use std::time::{Duration, Instant};
+
+use store::Sql;
+use vestibule_tests::{
+    app::{Replica, TestApp},
+    db::Engine,
+    held::Held,
+    http::{Form, HttpBrowser},
+    on_both_engines,
+};
+
+use super::{
+    frames::{DATA, Frames, HEADERS, RETRY_AFTER_2, STATUS_503},
+    raw::Raw,
+    stop::{app, in_flight, until_refused},
+};
+
+/// A grace that no test waits for.
+const LONG: Duration = Duration::from_mins(5);
+
+fn host(app: &TestApp) -> &str {
+    app.issuer().split_once("//").expect("an address").1
+}
+
+/// Says the second word to a replica that has heard the first.
+async fn halt(replica: Replica) -> Duration {
+    let asked = Instant::now();
+    replica.ask_to_stop();
+    replica.stopped().await;
+    asked.elapsed()
+}
+
+/// Of HTTP/1.1: come back, on another connection.
+fn assert_come_back(said: &str) {
+    let head = said.split("\r\n\r\n").next().unwrap_or_default();
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    assert!(
+        head.contains("\r\nconnection: close") && head.contains("\r\nretry-after: 2"),
+        "{head}"
+    );
+}
+
+/// Posts a form of a page and returns the connection once its body is asked for and sent.
+async fn posted(app: &TestApp, replica: &Replica, browser: &HttpBrowser, form: &Form) -> Raw {
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    let body = body.extend_pairs(&form.fields).append_pair("action", "continue").finish();
+    let cookie = browser.cookie("browser").expect("a cookie");
+    let mut raw = Raw::connect(replica.address).await;
+    raw.write(&format!(
+        "POST {} HTTP/1.1\r\nhost: {}\r\nexpect: 100-continue\r\ncookie: browser={cookie}\r\n\
+         sec-fetch-site: same-origin\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n",
+        form.action,
+        host(app),
+        body.len()
+    ))
+    .await;
+    assert!(raw.answer().await.starts_with("HTTP/1.1 100 "), "the handler asks for the body");
+    assert!(raw.write(&body).await);
+    raw
+}
+
+on_both_engines! {
+    /// Whoever does not want to wait says it twice. Whoever is inside is answered, and half a request is not waited for.
+    async fn a_second_signal_is_a_hard_stop(engine) {
+        let app = app(engine, Duration::ZERO, LONG).await;
+        let replica = app.replica().await;
+        let mut begun = in_flight(&app, &replica).await;
+        let mut half = Raw::connect(replica.address).await;
+        half.write("GET /oauth2/jwks HTTP/1.1\r\nhost:").await;
+        let mut multiplexed = Frames::connect(replica.address).await;
+        multiplexed.begin_post(host(&app), "/oauth2/token").await;
+        replica.ask_to_stop();
+        until_refused(&replica).await;
+        multiplexed.until_told_to_go().await;
+        let took = halt(replica).await;
+        println!("{engine:?}: stopped {took:?} after the second signal, of a grace of {LONG:?}");
+        assert!(took < LONG / 2);
+        let (said, _) = begun.until_closed().await;
+        assert_come_back(&said);
+        assert!(said.contains("temporarily_unavailable") && said.contains("reference"), "{said}");
+        assert_eq!(half.until_closed().await.0, "");
+        let frames = multiplexed.until_closed().await;
+        let of = |kind, stream| frames.iter().rposition(|f| (f.kind, f.stream) == (kind, stream));
+        let at = of(HEADERS, 1).unwrap_or_else(|| panic!("no answer: {frames:?}"));
+        let holds = |part: &[u8]| frames[at].payload.windows(part.len()).any(|bytes| bytes == part);
+        assert!(holds(STATUS_503) && holds(RETRY_AFTER_2), "{:?}", frames[at]);
+        let body = of(DATA, 1).unwrap_or_else(|| panic!("no body: {frames:?}"));
+        assert!(String::from_utf8_lossy(&frames[body].payload).contains("temporarily_unavailable"));
+    }
+
+    /// A request that never ends is answered after the grace.
+    async fn the_grace_ends(engine) {
+        let grace = Duration::from_millis(300);
+        let app = app(engine, Duration::ZERO, grace).await;
+        let replica = app.replica().await;
+        let mut begun = in_flight(&app, &replica).await;
+        replica.stop().await;
+        let (said, lived) = begun.until_closed().await;
+        println!("{engine:?}: a request in flight was given up after {lived:?}");
+        assert_come_back(&said);
+    }
+
+    /// A post that waits for the database is given up: the page says that nothing is lost, nothing was written, and the
+    /// same form is good at another replica.
+    async fn what_was_not_committed_is_told_as_not_done(engine) {
+        let app = app(engine, Duration::ZERO, LONG).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let replica = app.replica().await;
+        let browser = app.browser();
+        let (page, _) = browser.start(&client).await;
+        let form = page.form().with("email", &patient.email).with("password", &patient.password);
+        let held = Held::by(app.db.open().await, match engine {
+            // The one writer.
+            Engine::Sqlite => "UPDATE revisions SET version = version WHERE topic = 'settings'",
+            Engine::Postgres => "LOCK TABLE email_challenges IN ACCESS EXCLUSIVE MODE",
+        }).await;
+        let mut waiting = posted(&app, &replica, &browser, &form).await;
+        replica.ask_to_stop();
+        until_refused(&replica).await;
+        let took = halt(replica).await;
+        let (said, _) = waiting.until_closed().await;
+        println!("{engine:?}: given up and answered within {took:?}");
+        assert_come_back(&said);
+        assert!(said.contains("Nothing is lost") && said.contains("class=\"reference\""), "{said}");
+        held.let_go().await;
+        assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 0);
+        let page = browser.follow(browser.post(&form, "continue").await).await;
+        assert!(page.has_field("code"), "{}", page.text());
+    }
+}
+
+/// Has the commit of whatever makes a challenge wait for the lock 77, as a slow disk would.
+const SLOW_COMMIT: [&str; 2] = [
+    "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NULL; END'",
+    "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON email_challenges DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION slow()",
+];
+
+/// A commit that is under way may well come to be: nobody is told that nothing happened, and posting again is safe.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_under_way_is_told_as_unknown() {
+    let app = app(Engine::Postgres, Duration::ZERO, LONG).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let replica = app.replica().await;
+    let browser = app.browser();
+    let (page, pending) = browser.start(&client).await;
+    let form = page.form().with("email", &patient.email).with("password", &patient.password);
+    let db = app.db.open().await;
+    for sql in SLOW_COMMIT {
+        db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
+    }
+    let held = Held::by(db.clone(), "SELECT pg_advisory_xact_lock(77)").await;
+    let mut waiting = posted(&app, &replica, &browser, &form).await;
+    let commits = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let begun = Instant::now();
+    while app.count(commits).await == 0 {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it does not commit");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    replica.ask_to_stop();
+    until_refused(&replica).await;
+    println!("given up in its commit and answered within {:?}", halt(replica).await);
+    let (said, _) = waiting.until_closed().await;
+    assert_come_back(&said);
+    assert!(said.contains("We do not know whether that worked"), "{said}");
+    held.let_go().await;
+    let page = browser.follow(browser.post(&form, "continue").await).await;
+    assert!(page.has_field("code"), "{}", page.text());
+    let code = app.mail.code(&patient.email, 1).await;
+    let landed = browser.code(&page, &code).await.landed(pending);
+    client.tokens(&app, &landed).await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
+}
