@@ -71,13 +71,14 @@ impl Live {
 
     /// Looks at this machine's clock.
     pub async fn look(&self, db: &Db) {
-        self.gate.look(db, || self.clock.unmoved()).await;
+        self.gate.look(db, &self.clock).await;
     }
 
-    /// Whether this machine's clock was off at the last look: nothing that rests on time may be answered or done.
+    /// Whether this machine's clock was off at the last look, or was set since then: nothing that rests on time may be
+    /// answered or done.
     #[must_use]
     pub fn clock_is_off(&self) -> bool {
-        self.gate.is_shut()
+        self.gate.is_shut(&self.clock)
     }
 
     /// Wrong codes on the whole site in the last 24 hours, as of the last look.

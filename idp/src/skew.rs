@@ -1,18 +1,21 @@
 //! How far this machine's clock is from the database's, which is the one that all replicas share.
 //!
 //! A replica whose clock is wrong would accept codes past their end, or refuse them before it. So it looks each second, and
-//! while it is off it answers 503 to everything that rests on time. `/readyz` says so too, but whoever sends requests may
+//! while it is off it answers 503 to everything that rests on time. A clock that is set meanwhile is noticed at once, by a
+//! stopwatch that no setting moves. `/readyz` says so too, but whoever sends requests may
 //! take half a minute to hear it.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use store::{Db, Timestamp};
+
+use crate::clock::{Clock, Stopwatch};
 
 /// Clocks of replicas and database may differ by this much.
 pub(crate) const MOST_SKEW: Duration = Duration::from_secs(2);
@@ -38,32 +41,74 @@ pub async fn skew(db: &Db, now: impl Fn() -> Timestamp) -> Result<Option<Duratio
     Ok((skew > MOST_SKEW).then_some(skew))
 }
 
-/// Whether this machine's clock was off when it was looked at last. Copies share it.
+/// Whether this machine's clock can be believed. Copies share it.
 #[derive(Clone, Debug, Default)]
-pub struct ClockGate(Arc<AtomicBool>);
+pub struct ClockGate(Arc<Gate>);
+
+#[derive(Debug, Default)]
+struct Gate {
+    /// Off at the last look.
+    off: AtomicBool,
+    /// When it was last found right, by itself and by a stopwatch, which runs on when a clock is set.
+    right: Mutex<Option<(Timestamp, Stopwatch)>>,
+}
 
 impl ClockGate {
-    /// Whether nothing that rests on time may be answered.
+    /// Whether nothing that rests on time may be answered: the clock was off at the last look, or was set since then.
     #[must_use]
-    pub fn is_shut(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    pub fn is_shut(&self, clock: &Clock) -> bool {
+        self.0.off.load(Ordering::Relaxed) || self.was_set(clock)
+    }
+
+    fn was_set(&self, clock: &Clock) -> bool {
+        let right = *self.0.right.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((then, watch)) = right else { return false };
+        let apart = then.plus(watch.elapsed()).millis().abs_diff(clock.unmoved().millis());
+        Duration::from_millis(apart) > MOST_SKEW
     }
 
     /// Looks again. A database that does not answer says nothing about our clock.
-    pub async fn look(&self, db: &Db, now: impl Fn() -> Timestamp) {
-        match skew(db, now).await {
+    pub async fn look(&self, db: &Db, clock: &Clock) {
+        let asked = (clock.unmoved(), clock.stopwatch());
+        match skew(db, || clock.unmoved()).await {
             Ok(Some(skew)) => {
-                if !self.0.swap(true, Ordering::Relaxed) {
+                if !self.0.off.swap(true, Ordering::Relaxed) {
                     let millis = skew.as_millis();
                     tracing::error!(millis, "alarm: the clock is off, nothing is answered");
                 }
             }
             Ok(None) => {
-                if self.0.swap(false, Ordering::Relaxed) {
+                self.found_right(asked);
+                if self.0.off.swap(false, Ordering::Relaxed) {
                     tracing::info!("the clock is right again");
                 }
             }
             Err(error) => tracing::debug!(%error, "the database did not tell its time"),
         }
+    }
+
+    fn found_right(&self, when: (Timestamp, Stopwatch)) {
+        *self.0.right.lock().unwrap_or_else(PoisonError::into_inner) = Some(when);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_before_the_next_look() {
+        let (clock, hand) = Clock::system().stepped();
+        let gate = ClockGate::default();
+        hand.advance(Duration::from_secs(90));
+        assert!(!gate.is_shut(&clock), "nothing is known yet");
+        gate.found_right((clock.unmoved(), clock.stopwatch()));
+        assert!(!gate.is_shut(&clock));
+        hand.advance(Duration::from_secs(90));
+        assert!(gate.is_shut(&clock));
+        hand.set_back(Duration::from_secs(180));
+        assert!(gate.is_shut(&clock));
+        hand.advance(Duration::from_secs(90));
+        assert!(!gate.is_shut(&clock), "set right again");
     }
 }
