@@ -7,6 +7,7 @@ mod door;
 mod faults;
 mod fuzz;
 mod helm;
+mod in_force;
 mod invariant;
 mod journey;
 mod keyboard;

@@ -1,0 +1,183 @@
+//! What is changed or taken back at one replica is in force at the other, while people sign in at both.
+//!
+//! What a replica keeps in memory (settings, clients, keys) is read again within two seconds. Everything else is asked of
+//! the database and holds from the next request on.
+
+use std::time::{Duration, Instant};
+
+use flows::{
+    settings::{self, Change},
+    signing_keys::{self, Rotation},
+};
+use keys::Algorithm;
+use reqwest::Method;
+use serde_json::Value;
+use vestibule_tests::{
+    app::{Patient, Replica, TestApp},
+    client::{Client, Landed, Pending},
+    crowd::Crowd,
+    http::HttpBrowser,
+    on_both_engines,
+};
+
+const PROMISED: Duration = Duration::from_secs(2);
+/// A machine that is busy with other tests may be late, but not each time.
+const TIMES: usize = 4;
+
+/// Two replicas, and somebody who signs in at both.
+struct Both {
+    app: TestApp,
+    other: Replica,
+    client: Client,
+    patient: Patient,
+}
+
+/// A person who signed in at the first replica, seen from the other one.
+struct SignedIn {
+    here: HttpBrowser,
+    there: HttpBrowser,
+    landed: Landed,
+    tokens: Value,
+}
+
+impl Both {
+    async fn sign_in(&self) -> SignedIn {
+        let here = self.app.browser();
+        let landed = here.sign_in(&self.app, &self.client, &self.patient).await;
+        let tokens = self.client.tokens(&self.app, &landed).await;
+        let there = here.sent_to(self.other.address);
+        let new = SignedIn { here, there, landed, tokens };
+        assert!(self.has_session(&new).await && new.userinfo().await == 200, "good at the other");
+        new
+    }
+
+    /// Whether the session is good at the other replica.
+    async fn has_session(&self, who: &SignedIn) -> bool {
+        let pending = Pending::new(&self.client);
+        let url = pending.url(self.app.issuer(), &[("prompt", "none")]);
+        who.there.copied().get(url).await.landed(pending).param("code").is_some()
+    }
+
+    /// How long it takes until the other replica says so: the shortest of a few times.
+    async fn in_force(
+        &self,
+        what: &str,
+        mut change: impl AsyncFnMut(usize) -> String,
+        there: impl AsyncFn(&str) -> bool,
+    ) {
+        let mut took = Vec::new();
+        for nth in 0..TIMES {
+            let changed = change(nth).await;
+            let begun = Instant::now();
+            while !there(&changed).await {
+                assert!(begun.elapsed() < Duration::from_mins(1), "{what}: never in force");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            took.push(begun.elapsed());
+        }
+        println!("{what}: in force at the other replica after {took:?}");
+        assert!(took.iter().min() < Some(&PROMISED), "{what}: {took:?}");
+    }
+}
+
+impl SignedIn {
+    /// What the other replica says to the access token.
+    async fn userinfo(&self) -> u16 {
+        let bearer = format!("Bearer {}", self.tokens["access_token"].as_str().expect("a token"));
+        let headers = [("authorization", bearer.as_str())];
+        self.there.send(Method::GET, "/oauth2/userinfo", &headers, None).await.status.as_u16()
+    }
+}
+
+async fn changes_are_read(both: &Both) {
+    let Both { app, other, .. } = both;
+    let set = async |nth: usize| {
+        let value = format!("{}m", 20 + nth);
+        let change =
+            Change { name: "sign_in.code_window", value: &value, reason: "patients asked for it" };
+        settings::set(&app.cx(), change).await.expect("no failure").expect("a good value");
+        (20 + nth).to_string()
+    };
+    let read = async |minutes: &str| {
+        let window = other.app.live.snapshot().settings.code_window;
+        (window.as_secs() / 60).to_string() == minutes
+    };
+    both.in_force("setting", set, read).await;
+    let add = async |nth: usize| {
+        let client = app.client(&format!("late{nth}")).await;
+        Pending::new(&client).url(app.issuer(), &[])
+    };
+    let known = async |url: &str| app.browser_at(other).get(url).await.has_field("password");
+    both.in_force("client", add, known).await;
+}
+
+/// Keys in wrong hands, and every token that they signed.
+async fn keys_are_taken_back(both: &Both) {
+    let Both { app, other, .. } = both;
+    let signed = std::cell::RefCell::new(both.sign_in().await);
+    let rotate = async |_| {
+        let new = both.sign_in().await;
+        let kid = kid(&new.tokens["id_token"]);
+        signed.replace(new);
+        let stolen = Rotation { algorithm: Algorithm::ES256, compromised: true, reason: "test" };
+        signing_keys::rotate(&app.cx(), stolen).await.expect("no failure");
+        app.refresh().await;
+        kid
+    };
+    let gone = async |kid: &str| {
+        let keys = app.browser_at(other).get("/oauth2/jwks").await;
+        !keys.body.contains(kid) && signed.borrow().userinfo().await == 401
+    };
+    both.in_force("key rotate --compromised", rotate, gone).await;
+}
+
+fn kid(token: &Value) -> String {
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+    let head = token.as_str().expect("text").split('.').next().expect("three parts");
+    let head = BASE64_URL_SAFE_NO_PAD.decode(head).expect("base64");
+    let head: Value = serde_json::from_slice(&head).expect("JSON");
+    head["kid"].as_str().expect("a name").to_owned()
+}
+
+/// Whatever ends a session or a token at the first replica: the other one is asked once, and refuses.
+async fn ends_hold_at_the_next_request(both: &Both) {
+    let Both { app, client, patient, .. } = both;
+    let who = both.sign_in().await;
+    let hint = who.tokens["id_token"].as_str().expect("a token");
+    let page = who.here.copied().get(format!("/oauth2/logout?id_token_hint={hint}")).await;
+    assert!(page.says("You are signed out"), "{}", page.text());
+    assert!(!both.has_session(&who).await, "signed out");
+    assert_eq!(who.userinfo().await, 401, "signed out");
+
+    // A code that is used twice takes back what it was given for (RFC 6749, section 4.1.2).
+    let who = both.sign_in().await;
+    let again = client.redeem(app, &who.landed).await;
+    assert_eq!(again.json()["error"], "invalid_grant");
+    assert_eq!(who.userinfo().await, 401, "its code was used twice");
+    assert!(both.has_session(&who).await, "the person did nothing wrong");
+
+    let who = both.sign_in().await;
+    app.reset(patient).await;
+    assert!(!both.has_session(&who).await, "reset");
+    assert_eq!(who.userinfo().await, 401, "reset");
+}
+
+on_both_engines! {
+    async fn a_change_at_one_is_in_force_at_the_other(engine) {
+        let app = TestApp::start(engine).await;
+        let other = app.replica().await;
+        let crowd = Crowd::start(&app, vec![app.first().address, other.address], 2).await;
+        let client = app.client_with("clinic", |new| new.id_token_alg = Algorithm::ES256).await;
+        other.app.live.refresh(&other.app.db, &other.app.root).await.unwrap();
+        let patient = app.patient("Mere").await;
+        let both = Both { app, other, client, patient };
+        crowd.complete(1).await;
+        changes_are_read(&both).await;
+        keys_are_taken_back(&both).await;
+        ends_hold_at_the_next_request(&both).await;
+        let tally = crowd.finish().await;
+        println!("{engine:?}: {} sign-ins meanwhile, {} repeated", tally.completed, tally.repeated);
+        assert_eq!((tally.lost, tally.doubled), (Vec::new(), Vec::new()));
+        both.other.stop().await;
+    }
+}
