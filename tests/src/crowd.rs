@@ -30,6 +30,10 @@ pub struct Tally {
     pub after: u32,
     /// Requests without an answer, or with one that said "try again".
     pub repeated: u32,
+    /// Connections that were refused before anything was asked.
+    pub refused: u32,
+    /// Mails that came more than once.
+    pub doubled_mails: u32,
     /// Codes of clients whose answer was lost, so that nobody knows who used them.
     pub in_doubt: u32,
     /// Times a person had to begin anew.
@@ -58,7 +62,7 @@ pub struct Crowd {
 
 #[derive(Debug)]
 struct Shared {
-    issuer: String,
+    browser: HttpBrowser,
     replicas: Vec<SocketAddr>,
     client: Client,
     mail: Arc<Mailbox>,
@@ -80,20 +84,20 @@ impl Crowd {
         }
         // The other replicas have read it within two seconds.
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let (issuer, mail) = (app.issuer().to_owned(), Arc::clone(&app.mail));
-        Self::of((issuer, mail), replicas, client, patients)
+        let browser = HttpBrowser::new_at(app.issuer(), replicas[0]);
+        Self::of((browser, Arc::clone(&app.mail)), replicas, client, patients)
     }
 
-    /// These people, at a provider in whatever process.
+    /// These people with browsers like this one, at a provider in whatever process.
     pub fn of(
-        (issuer, mail): (String, Arc<Mailbox>),
+        (browser, mail): (HttpBrowser, Arc<Mailbox>),
         replicas: Vec<SocketAddr>,
         client: Client,
         patients: Vec<Patient>,
     ) -> Self {
         let pause = Duration::from_millis(150);
         let (tally, mended) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { issuer, replicas, client, mail, tally, mended, pause });
+        let shared = Arc::new(Shared { browser, replicas, client, mail, tally, mended, pause });
         let (stop, stopped) = watch::channel(false);
         let mut people = JoinSet::new();
         for (nth, patient) in patients.into_iter().enumerate() {
@@ -112,6 +116,20 @@ impl Crowd {
         }
     }
 
+    /// What has happened so far.
+    pub fn tally(&self) -> Tally {
+        self.shared.tally().clone()
+    }
+
+    /// Waits until somebody has met what goes on, as `tally` tells.
+    pub async fn until(&self, what: &str, met: impl Fn(&Tally) -> bool) {
+        let begun = Instant::now();
+        while !met(&self.tally()) {
+            assert!(begun.elapsed() < 2 * PATIENCE, "nobody met it: {what}: {:#?}", self.tally());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The fault is over from now on.
     pub fn mended(&self) {
         *self.shared.mended.lock().expect("no holder panicked") = Some(Instant::now());
@@ -123,11 +141,21 @@ impl Crowd {
         while let Some(ended) = self.people.join_next().await {
             ended.expect("no person panicked");
         }
-        self.shared.tally().clone()
+        let mut tally = self.tally();
+        tally.doubled_mails = self.shared.doubled_mails();
+        tally
     }
 }
 
 impl Shared {
+    /// Mails that say a code which has come before: each sign-in has one of its own and asks once.
+    fn doubled_mails(&self) -> u32 {
+        let mut seen = std::collections::HashSet::new();
+        let mails = self.mail.all().into_iter().filter(|mail| mail.code.is_some());
+        let doubled = mails.filter(|mail| !seen.insert((mail.to.clone(), mail.code.clone())));
+        u32::try_from(doubled.count()).expect("not that many")
+    }
+
     fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
         self.tally.lock().expect("no holder panicked")
     }
@@ -180,7 +208,7 @@ impl Person<'_> {
     async fn sign_in(&self) -> Result<(), String> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
-            let browser = HttpBrowser::new_at(&self.shared.issuer, self.shared.replicas[0]);
+            let browser = self.shared.browser.anew();
             if let Some(landed) = self.both_steps(&browser).await? {
                 return self.redeem(&browser, &landed).await;
             }
@@ -192,7 +220,7 @@ impl Person<'_> {
     /// `None`: the page said to start again.
     async fn both_steps(&self, browser: &HttpBrowser) -> Result<Option<Landed>, String> {
         let pending = Pending::new(&self.shared.client);
-        let url = pending.url(&self.shared.issuer, &[]);
+        let url = pending.url(&browser.issuer(), &[]);
         let page = self.get(browser, 0, &url).await?;
         let Patient { email, password, .. } = self.patient;
         let form = page.form().with("email", email).with("password", password);
@@ -280,12 +308,14 @@ impl Person<'_> {
         let begun = Instant::now();
         for again in 0.. {
             let (asked, browser) = (Instant::now(), self.sent(browser, turn + again));
+            let refused = browser.refused();
             let answer = match step {
                 Step::Get(url) => browser.try_get(url).await,
                 Step::Post(form) => browser.try_post(form, "continue").await,
                 Step::Redeem(landed) => self.shared.client.try_redeem(&browser, landed).await,
             };
-            match self.heard(answer, asked.elapsed()) {
+            let refused = browser.refused() > refused;
+            match self.heard(answer, asked.elapsed(), refused) {
                 Ok(answer) => return Ok(answer),
                 Err(why) if begun.elapsed() > PATIENCE => return Err(why),
                 Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
@@ -295,7 +325,12 @@ impl Person<'_> {
     }
 
     /// Counts an answer; an error when it has to be asked for again.
-    fn heard(&self, answer: Option<Answer>, after: Duration) -> Result<Answer, String> {
+    fn heard(
+        &self,
+        answer: Option<Answer>,
+        after: Duration,
+        refused: bool,
+    ) -> Result<Answer, String> {
         let mut tally = self.shared.tally();
         tally.longest = tally.longest.max(after);
         let why = match answer {
@@ -303,6 +338,10 @@ impl Person<'_> {
             Some(answer) => {
                 tally.unhelpful.extend(unhelpful(&answer, &self.patient.email));
                 format!("{} {}", answer.status, answer.text())
+            }
+            None if refused => {
+                tally.refused += 1;
+                return Err("connection refused".to_owned());
             }
             None => "no answer".to_owned(),
         };

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -12,6 +15,7 @@ use url::Url;
 use crate::{
     app::{Patient, TestApp},
     client::{Client, Landed, Pending},
+    doors::{Doors, trusting},
 };
 
 /// A browser with its cookies. A clone shares them, as tabs do.
@@ -21,6 +25,9 @@ pub struct HttpBrowser {
     /// Where it connects to; none follows the issuer's name, as TLS wants.
     address: Option<SocketAddr>,
     http: reqwest::Client,
+    /// How it reaches an address over TLS, where that is what it speaks.
+    doors: Option<Arc<Doors>>,
+    refused: Arc<AtomicUsize>,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
     /// Headers of every request.
     pub extra: Vec<(&'static str, String)>,
@@ -78,8 +85,34 @@ impl HttpBrowser {
 
     /// A browser without cookies that trusts an authority, and speaks HTTP/2 when it is offered.
     pub fn over_tls(issuer: &str, authority: &str) -> Self {
-        let root = reqwest::Certificate::from_pem(authority.as_bytes()).expect("a certificate");
-        Self::with(issuer, None, reqwest::Client::builder().tls_certs_only([root]))
+        Self::with(issuer, None, trusting(authority))
+    }
+
+    /// The same at a replica, which listens on the issuer's port at an address of its own.
+    pub fn over_tls_at(issuer: &str, authority: &str, address: SocketAddr) -> Self {
+        let mut new = Self::over_tls(issuer, authority);
+        let name = new.issuer.host_str().expect("a name").to_owned();
+        (new.address, new.doors) = (Some(address), Some(Arc::new(Doors::new(authority, &name))));
+        new
+    }
+
+    /// A new browser at the same replica that speaks as this one does: no cookies, no connections.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let (issuer, address) = (self.issuer(), self.address.expect("at a replica"));
+        let new = Self::new(&issuer, address);
+        let doors = self.doors.as_ref().map(|doors| Arc::new(doors.anew()));
+        Self { doors, ..new }
+    }
+
+    /// The issuer.
+    pub fn issuer(&self) -> String {
+        self.issuer.origin().ascii_serialization()
+    }
+
+    /// How many connections were refused so far: nothing was asked on them.
+    pub fn refused(&self) -> usize {
+        self.refused.load(Ordering::SeqCst)
     }
 
     fn with(issuer: &str, address: Option<SocketAddr>, builder: reqwest::ClientBuilder) -> Self {
@@ -90,6 +123,8 @@ impl HttpBrowser {
             issuer,
             address,
             http,
+            doors: None,
+            refused: Arc::default(),
             cookies: Arc::default(),
             extra: Vec::new(),
             fetch_metadata: true,
@@ -190,13 +225,9 @@ impl HttpBrowser {
         fields: Option<&[(String, String)]>,
     ) -> Option<Answer> {
         let url = self.issuer.join(to).expect("an address");
-        let mut direct = url.clone();
-        if let Some(address) = self.address {
-            direct.set_host(Some(&address.ip().to_string())).expect("a host");
-            direct.set_port(Some(address.port())).expect("a port");
-        }
-        let mut request = self.http.request(method, direct);
-        if self.address.is_some() && !headers.iter().any(|(name, _)| *name == "host") {
+        let mut request = self.request(method, &url);
+        let by_address = self.address.is_some() && self.doors.is_none();
+        if by_address && !headers.iter().any(|(name, _)| *name == "host") {
             request = request.header("host", self.issuer.authority());
         }
         let cookies: Vec<_> = self.jar().iter().map(|(n, v)| format!("{n}={v}")).collect();
@@ -215,10 +246,28 @@ impl HttpBrowser {
         if let Some(fields) = fields {
             request = request.form(fields);
         }
-        let response = request.send().await.ok()?;
+        let sent = request.send().await;
+        if sent.as_ref().is_err_and(reqwest::Error::is_connect) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+        }
+        let response = sent.ok()?;
         self.keep_cookies(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
         Some(Answer { status, headers, body: response.text().await.ok()?, url })
+    }
+
+    /// A request to where this browser is.
+    fn request(&self, method: Method, url: &Url) -> reqwest::RequestBuilder {
+        let mut direct = url.clone();
+        match (self.address, &self.doors) {
+            (Some(address), Some(doors)) => return doors.to(address).request(method, direct),
+            (Some(address), None) => {
+                direct.set_host(Some(&address.ip().to_string())).expect("a host");
+                direct.set_port(Some(address.port())).expect("a port");
+            }
+            (None, _) => {}
+        }
+        self.http.request(method, direct)
     }
 
     fn keep_cookies(&self, headers: &HeaderMap) {

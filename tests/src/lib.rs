@@ -10,6 +10,7 @@ pub mod client;
 pub mod collector;
 pub mod crowd;
 pub mod db;
+mod doors;
 pub mod fuzz;
 pub mod held;
 pub mod http;

@@ -17,6 +17,7 @@ use crate::{
     http::HttpBrowser,
     mailbox::Mailbox,
     proc::{Proc, idp, run},
+    tls::Authority,
 };
 
 /// A configuration of `serve` with its mail server.
@@ -27,6 +28,7 @@ pub struct Served {
     folder: TempDir,
     port: u16,
     database: DbConfig,
+    authority: Option<Authority>,
 }
 
 /// A whole configuration.
@@ -54,20 +56,44 @@ pub fn config(
 impl Served {
     /// Writes the configuration for a database.
     pub async fn prepare(engine: Engine, db: &TestDb) -> Self {
+        Self::with(engine, db, None).await
+    }
+
+    /// The same over TLS, by a certificate for the issuer's name.
+    pub async fn over_tls(engine: Engine, db: &TestDb) -> Self {
+        Self::with(engine, db, Some(Authority::new())).await
+    }
+
+    async fn with(engine: Engine, db: &TestDb, authority: Option<Authority>) -> Self {
         let mail = Arc::new(Mailbox::start().await);
         let folder = TempDir::new().expect("a folder");
         let root = folder.path().join("root.key");
         crate::tls::private(&root, &[7; 32]);
         let port = crate::servers::free_port();
-        let issuer = format!("http://localhost:{port}");
-        let text = config(&issuer, &db.url(), engine.redis_url().as_deref(), &mail, &root);
-        std::fs::write(folder.path().join("idp.toml"), text).expect("written");
-        Self { mail, folder, port, database: db.config().clone() }
+        let new = Self { mail, folder, port, database: db.config().clone(), authority };
+        let redis = engine.redis_url();
+        let mut text = config(&new.issuer(), &db.url(), redis.as_deref(), &new.mail, &root);
+        if let Some(authority) = &new.authority {
+            let files = authority.write(&authority.issue(&["localhost"]));
+            let (cert, key) = (files.cert.display(), files.key.display());
+            text = format!("{text}[tls]\ncert = \"{cert}\"\nkey = \"{key}\"\n");
+        }
+        std::fs::write(new.file(), text).expect("written");
+        new
     }
 
     /// The issuer.
     pub fn issuer(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://localhost:{}", self.port)
+    }
+
+    /// A browser without cookies, at a replica.
+    pub fn browser_at(&self, address: SocketAddr) -> HttpBrowser {
+        match &self.authority {
+            Some(authority) => HttpBrowser::over_tls_at(&self.issuer(), &authority.pem(), address),
+            None => HttpBrowser::new_at(&self.issuer(), address),
+        }
     }
 
     /// The port of the issuer.
@@ -126,8 +152,10 @@ impl Served {
     pub async fn at(&self, address: SocketAddr) -> Proc {
         let mut command = self.command(&["serve"]);
         command.env("IDP__LISTEN__PUBLIC", address.to_string());
+        // A mail that a busy machine is slow to take would be sent again.
+        command.env("IDP__SMTP__TIMEOUT", "20s");
         let serve = Proc::spawn(command);
-        let browser = HttpBrowser::new_at(&self.issuer(), address);
+        let browser = self.browser_at(address);
         for _ in 0..1500 {
             if browser.try_get("/oauth2/jwks").await.is_some() {
                 return serve;

@@ -2,13 +2,25 @@
 
 use std::time::{Duration, Instant};
 
+use idp::clock::ClockShift;
 use vestibule_tests::{
     app::{Replica, TestApp},
     client::Pending,
+    crowd::Crowd,
     on_both_engines,
 };
 
+use super::{assert_consistent, assert_sound, print, rounds};
+
 const STEP: Duration = Duration::from_secs(90);
+
+fn step(hand: &ClockShift, ahead: bool) {
+    if ahead {
+        hand.advance(STEP);
+    } else {
+        hand.set_back(STEP);
+    }
+}
 
 /// Waits until a replica knows about its clock, at most two of its looks and their time.
 async fn until_off(replica: &Replica, off: bool) -> Duration {
@@ -21,6 +33,31 @@ async fn until_off(replica: &Replica, off: bool) -> Duration {
 }
 
 on_both_engines! {
+    /// People sign in at both all the time, also in the second before the replica knows.
+    async fn a_clock_is_set_wrong_under_load(engine) {
+        let app = TestApp::start(engine).await;
+        let (other, hand) = app.stepped_replica().await;
+        let crowd = Crowd::start(&app, vec![app.first().address, other.address], 4).await;
+        crowd.complete(2).await;
+        for ahead in [true, false].repeat(rounds() as usize) {
+            let before = crowd.tally().repeated;
+            step(&hand, ahead);
+            let known = until_off(&other, true).await;
+            println!("{engine:?}: {} by {STEP:?}, known after {known:?}", if ahead { "ahead" } else { "behind" });
+            crowd.until("the clock is off", |tally| tally.repeated > before).await;
+            step(&hand, !ahead);
+            until_off(&other, false).await;
+            crowd.complete(2).await;
+        }
+        crowd.mended();
+        crowd.complete(6).await;
+        let tally = crowd.finish().await;
+        print(&format!("{engine:?}: the clock of one of two was set by {STEP:?}, ahead and behind"), &tally);
+        assert_sound(&tally);
+        assert_consistent(app.sql(), &tally).await;
+        other.stop().await;
+    }
+
     async fn a_clock_is_set_wrong_on_one_of_two(engine) {
         let app = TestApp::start(engine).await;
         let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
@@ -29,7 +66,7 @@ on_both_engines! {
             let right = app.browser();
             let wrong = right.sent_to(other.address);
             let (page, code, pending) = right.up_to_code(&app, &client, &patient).await;
-            if ahead { hand.advance(STEP) } else { hand.set_back(STEP) }
+            step(&hand, ahead);
             println!("{engine:?}: known after {:?}", until_off(&other, true).await);
             // Nothing that rests on time is answered there, and everything is here.
             let refused = wrong.post(&page.form().with("code", &code), "continue").await;
@@ -45,7 +82,7 @@ on_both_engines! {
             let late = client.try_redeem(&wrong, &landed).await.unwrap();
             assert_eq!(late.status, 503, "{}", late.body);
             client.tokens(&app, &landed).await;
-            if ahead { hand.set_back(STEP) } else { hand.advance(STEP) }
+            step(&hand, !ahead);
             until_off(&other, false).await;
             // Right again, it serves; and what was used stays used.
             let again = client.try_redeem(&wrong, &landed).await.unwrap();

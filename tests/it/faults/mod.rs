@@ -103,16 +103,18 @@ async fn assert_consistent(db: &Db, tally: &Tally) {
 
 fn print(name: &str, tally: &Tally) {
     println!(
-        "{name}: {} sign-ins, {} of them after it, the first {:?} after; {} requests repeated, the longest answer {:?}; \
-         lost {} mails and {} sign-ins, doubled {}; in doubt {}, begun anew {}",
+        "{name}: {} sign-ins, {} of them after it, the first {:?} after; {} requests repeated and {} connections refused, the longest answer {:?}; \
+         lost {} mails and {} sign-ins, doubled {} codes and {} mails; in doubt {}, begun anew {}",
         tally.completed,
         tally.after,
         tally.back_after.unwrap_or_default(),
         tally.repeated,
+        tally.refused,
         tally.longest,
         tally.lost_mails.len(),
         tally.lost.len(),
         tally.doubled.len(),
+        tally.doubled_mails,
         tally.in_doubt,
         tally.begun_anew,
     );
@@ -130,6 +132,16 @@ impl Program {
     async fn prepare(engine: Engine, people: usize) -> Self {
         let data = TestDb::create(engine).await;
         let served = Served::prepare(engine, &data).await;
+        Self::of(data, served, people).await
+    }
+
+    async fn over_tls(engine: Engine, people: usize) -> Self {
+        let data = TestDb::create(engine).await;
+        let served = Served::over_tls(engine, &data).await;
+        Self::of(data, served, people).await
+    }
+
+    async fn of(data: TestDb, served: Served, people: usize) -> Self {
         for (name, value) in [
             ("sign_in.sends_per_hour", "1000"),
             ("sign_in.sends_per_day", "1000"),
@@ -149,7 +161,8 @@ impl Program {
     }
 
     fn crowd(&self, replicas: Vec<SocketAddr>) -> Crowd {
-        let site = (self.served.issuer(), self.served.mail.clone());
+        let browser = self.served.browser_at(replicas[0]);
+        let site = (browser, self.served.mail.clone());
         Crowd::of(site, replicas, self.client.clone(), self.people.clone())
     }
 }

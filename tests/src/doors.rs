@@ -1,0 +1,47 @@
+//! How a browser that speaks TLS reaches one of many replicas: by the issuer's name, which it finds at that replica's
+//! address. All of them listen on one port, each at an address of its own, as behind one name of the DNS.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+};
+
+use reqwest::{Certificate, Client, ClientBuilder};
+
+/// Connections of one browser, by replica.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    authority: String,
+    name: String,
+    clients: Mutex<HashMap<SocketAddr, Client>>,
+}
+
+impl Doors {
+    pub(crate) fn new(authority: &str, name: &str) -> Self {
+        let (authority, name) = (authority.to_owned(), name.to_owned());
+        Self { authority, name, clients: Mutex::default() }
+    }
+
+    /// The same without any connection.
+    pub(crate) fn anew(&self) -> Self {
+        Self::new(&self.authority, &self.name)
+    }
+
+    /// What speaks to the replica at an address.
+    pub(crate) fn to(&self, address: SocketAddr) -> Client {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = clients.entry(address).or_insert_with(|| {
+            let builder = trusting(&self.authority).resolve(&self.name, address);
+            let builder = builder.redirect(reqwest::redirect::Policy::none()).no_proxy();
+            builder.build().expect("a client")
+        });
+        client.clone()
+    }
+}
+
+/// What trusts one authority alone.
+pub(crate) fn trusting(authority: &str) -> ClientBuilder {
+    let root = Certificate::from_pem(authority.as_bytes()).expect("a certificate");
+    Client::builder().tls_certs_only([root])
+}
