@@ -8,6 +8,7 @@ mod kill;
 mod one_connection;
 mod postgres;
 mod redis;
+mod restart;
 mod smtp;
 mod wrong_start;
 
