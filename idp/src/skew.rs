@@ -106,7 +106,7 @@ mod tests {
         assert!(!gate.is_shut(&clock));
         hand.advance(Duration::from_secs(90));
         assert!(gate.is_shut(&clock));
-        hand.set_back(Duration::from_secs(180));
+        hand.set_back(Duration::from_mins(3));
         assert!(gate.is_shut(&clock));
         hand.advance(Duration::from_secs(90));
         assert!(!gate.is_shut(&clock), "set right again");
