@@ -16,9 +16,9 @@ use crate::{Cx, Result, attempt::Visit, audit};
 /// Accounts that one browser is known to: a family at one computer.
 pub const MOST: usize = 5;
 
-/// The value that a browser presents for this address. Only a claim: what it is worth says `store::device`.
-#[must_use]
-pub fn claimed<'v>(cx: &Cx, visit: &'v Visit, canonical: &str) -> Option<&'v DeviceToken> {
+/// The value that a browser presents for this address. Only a claim, which outlives the device: what it is worth says
+/// `store::device`.
+fn claimed<'v>(cx: &Cx, visit: &'v Visit, canonical: &str) -> Option<&'v DeviceToken> {
     visit.devices.iter().find(|device| device.is_for(&cx.root, canonical))
 }
 
@@ -28,11 +28,22 @@ pub(crate) async fn known(
     cx: &Cx,
     sql: &mut impl Sql,
     visit: &Visit,
-    user: &User,
+    canonical: &str,
 ) -> Result<Option<TokenHash>> {
-    let Some(device) = claimed(cx, visit, &user.email_canonical) else { return Ok(None) };
+    let Some(device) = claimed(cx, visit, canonical) else { return Ok(None) };
     let (hash, after) = (device.hash(), cx.now.minus(cx.settings.device_lifetime));
-    Ok(store::device::is_live(sql, &hash, user.id, after).await?.then_some(hash))
+    Ok(store::device::is_live(sql, &hash, canonical, after).await?.then_some(hash))
+}
+
+/// The account of this address, if the browser is a known device of it: what places and posts of known devices are
+/// counted by. However many values somebody has collected for an account, they are one guest.
+pub async fn account(cx: &Cx, visit: &Visit, canonical: &str) -> Result<Option<[u8; 32]>> {
+    if claimed(cx, visit, canonical).is_none() {
+        return Ok(None);
+    }
+    let mut conn = cx.db.read().await?;
+    let known = known(cx, &mut conn, visit, canonical).await?;
+    Ok(known.map(|_| cx.root.lookup(canonical)))
 }
 
 /// Makes the browser known to this person; returns everything that its cookie holds from now on, the newest first.

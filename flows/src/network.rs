@@ -134,10 +134,11 @@ pub(crate) async fn failure(
     count(cx, What::Failures, about).await
 }
 
-/// Counts a post of a known device, which has a number of its own; says so when it had too many.
-pub async fn post_of_device(cx: &Cx, device: &keys::DeviceToken) -> Option<Crowded> {
-    // Of the hash: what lies in Redis is no cookie.
-    let name = BASE64_URL_SAFE_NO_PAD.encode(device.hash().as_bytes());
+/// Counts a post of a known device of an account, or of somebody who has proven both steps. They have a number of their
+/// own; says so when there were too many.
+pub async fn post_of_account(cx: &Cx, account: &keys::Account) -> Option<Crowded> {
+    // An HMAC: what lies in Redis tells nobody's address.
+    let name = BASE64_URL_SAFE_NO_PAD.encode(account);
     let limit = u64::try_from(cx.settings.posts_per_minute_device).unwrap_or(u64::MAX);
     match cx.ephemeral.hit(&format!("post:device:{name}"), limit, MINUTE, cx.now).await {
         Hit::Within => None,

@@ -10,22 +10,24 @@ use std::{
     time::Duration,
 };
 
-use store::TokenHash;
 use tokio::{
     sync::{Semaphore, oneshot},
     time::timeout,
 };
 
-/// Places and seats that one device has in the lane of known devices; what it asks for beyond is a stranger's.
+/// Places and seats that one account has in the lane of known devices; what is asked for it beyond is a stranger's.
 const EACH: u8 = 2;
+
+/// An account, by the key of its counters ([`crate::RootKeys::lookup`]).
+pub type Account = [u8; 32];
 
 /// Who asks for a place.
 #[derive(Clone, Copy, Debug)]
-pub enum Guest<'a> {
+pub enum Guest {
     /// Anybody.
     Stranger,
-    /// A known device of the account, or somebody who has proven both steps.
-    Known(&'a TokenHash),
+    /// A known device of this account, or somebody who has proven both steps.
+    Known(Account),
 }
 
 #[derive(Clone, Copy)]
@@ -61,7 +63,7 @@ struct Inner {
     wait: Duration,
     seats: [Semaphore; 2],
     line: Mutex<Line>,
-    devices: Mutex<HashMap<TokenHash, u8>>,
+    accounts: Mutex<HashMap<Account, u8>>,
 }
 
 /// While a place is free nobody waits.
@@ -92,11 +94,11 @@ pub(crate) struct Place(Option<Arc<Inner>>);
 /// What a guest holds.
 pub(crate) struct Admitted {
     _place: Place,
-    _device: Option<Device>,
+    _held: Option<Held>,
 }
 
-/// One of the places of a device; given back when dropped.
-struct Device(Arc<Inner>, TokenHash);
+/// One of the places of an account; given back when dropped.
+struct Held(Arc<Inner>, Account);
 
 impl Gate {
     /// `places` compute at once, `seats` wait, each for `wait` at most.
@@ -109,24 +111,24 @@ impl Gate {
             wait,
             seats: [Semaphore::new(strangers), Semaphore::new(known)],
             line: Mutex::new(Line { free: places, waiting, turn: Lane::Known }),
-            devices: Mutex::default(),
+            accounts: Mutex::default(),
         }))
     }
 
     /// A place, now or after a wait.
-    pub(crate) async fn enter(&self, guest: Guest<'_>) -> Result<Admitted, Turned> {
-        let device = match guest {
+    pub(crate) async fn enter(&self, guest: Guest) -> Result<Admitted, Turned> {
+        let held = match guest {
             Guest::Stranger => None,
-            Guest::Known(hash) => Device::of(&self.0, hash),
+            Guest::Known(account) => Held::of(&self.0, account),
         };
-        let lane = if device.is_some() { Lane::Known } else { Lane::Strangers };
+        let lane = if held.is_some() { Lane::Known } else { Lane::Strangers };
         let inner = &self.0;
         let (_seat, waited_for) = {
             let mut door = inner.line();
             if door.free > 0 {
                 door.free -= 1;
                 let place = Place(Some(Arc::clone(inner)));
-                return Ok(Admitted { _place: place, _device: device });
+                return Ok(Admitted { _place: place, _held: held });
             }
             let [strangers, known] = &inner.seats;
             let [at_strangers, at_known] = &mut door.waiting;
@@ -140,20 +142,20 @@ impl Gate {
             (seat, given)
         };
         match timeout(inner.wait, waited_for).await {
-            Ok(Ok(place)) => Ok(Admitted { _place: place, _device: device }),
+            Ok(Ok(place)) => Ok(Admitted { _place: place, _held: held }),
             Ok(Err(_)) | Err(_) => Err(Turned::Waited),
         }
     }
 
     /// Whether a guest would be turned away now: it costs nothing to find out.
-    pub(crate) fn is_full(&self, guest: Guest<'_>) -> bool {
+    pub(crate) fn is_full(&self, guest: Guest) -> bool {
         let inner = &self.0;
         if inner.line().free > 0 {
             return false;
         }
         let [strangers, known] = &inner.seats;
         let seats = match guest {
-            Guest::Known(hash) if Device::has_room(inner, hash) => known,
+            Guest::Known(account) if Held::has_room(inner, account) => known,
             Guest::Stranger | Guest::Known(_) => strangers,
         };
         seats.available_permits() == 0
@@ -202,30 +204,30 @@ impl Drop for Place {
     }
 }
 
-impl Device {
-    fn has_room(inner: &Inner, hash: &TokenHash) -> bool {
-        let devices = inner.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        devices.get(hash).is_none_or(|held| *held < EACH)
+impl Held {
+    fn has_room(inner: &Inner, account: Account) -> bool {
+        let accounts = inner.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.get(&account).is_none_or(|held| *held < EACH)
     }
 
-    fn of(inner: &Arc<Inner>, hash: &TokenHash) -> Option<Self> {
-        let mut devices = inner.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = devices.entry(hash.clone()).or_default();
+    fn of(inner: &Arc<Inner>, account: Account) -> Option<Self> {
+        let mut accounts = inner.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = accounts.entry(account).or_default();
         if *held >= EACH {
             return None;
         }
         *held += 1;
-        Some(Self(Arc::clone(inner), hash.clone()))
+        Some(Self(Arc::clone(inner), account))
     }
 }
 
-impl Drop for Device {
+impl Drop for Held {
     fn drop(&mut self) {
-        let mut devices = self.0.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = devices.get_mut(&self.1) {
+        let mut accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = accounts.get_mut(&self.1) {
             *held = held.saturating_sub(1);
             if *held == 0 {
-                devices.remove(&self.1);
+                accounts.remove(&self.1);
             }
         }
     }
@@ -237,8 +239,8 @@ mod tests {
 
     const LONG: Duration = Duration::from_mins(1);
 
-    fn device(byte: u8) -> TokenHash {
-        TokenHash::from_bytes([byte; 32])
+    const fn account(byte: u8) -> Guest {
+        Guest::Known([byte; 32])
     }
 
     async fn sits(gate: &Gate, strangers: usize, known: usize) {
@@ -249,10 +251,7 @@ mod tests {
 
     fn enter(gate: &Gate, known: Option<u8>) -> tokio::task::JoinHandle<Result<Admitted, Turned>> {
         let gate = gate.clone();
-        tokio::spawn(async move {
-            let hash = known.map(device);
-            gate.enter(hash.as_ref().map_or(Guest::Stranger, Guest::Known)).await
-        })
+        tokio::spawn(async move { gate.enter(known.map_or(Guest::Stranger, account)).await })
     }
 
     #[tokio::test]
@@ -291,16 +290,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_device_does_not_fill_the_lane() {
+    async fn one_account_does_not_fill_the_lane() {
         let gate = Gate::new(1, 8, LONG);
-        let held = gate.enter(Guest::Known(&device(1))).await.unwrap();
+        let held = gate.enter(account(1)).await.unwrap();
         let same: Vec<_> = (0..3).map(|_| enter(&gate, Some(1))).collect();
         sits(&gate, 2, 1).await;
         drop(held);
         for one in same {
             assert!(one.await.unwrap().is_ok());
         }
-        assert!(gate.0.devices.lock().unwrap().is_empty());
+        assert!(gate.0.accounts.lock().unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -97,7 +97,7 @@ impl Hasher {
     }
 
     /// Waits for a slot; a full lane or a long wait is [`Busy`].
-    pub async fn admit(&self, guest: Guest<'_>) -> Result<Slot, Busy> {
+    pub async fn admit(&self, guest: Guest) -> Result<Slot, Busy> {
         let pool = &self.0;
         let busy = Busy { retry_after: pool.config.wait };
         let watch = Watch::start();
@@ -119,7 +119,7 @@ impl Hasher {
     }
 
     /// [`Busy`] if there is no seat: what comes before [`Hasher::admit`] need not be done for somebody who will not be heard.
-    pub fn turn_away(&self, guest: Guest<'_>) -> Result<(), Busy> {
+    pub fn turn_away(&self, guest: Guest) -> Result<(), Busy> {
         let pool = &self.0;
         if !pool.gate.is_full(guest) {
             return Ok(());

@@ -24,7 +24,7 @@ mod trail;
 pub use device::DeviceToken;
 pub use email_code::EmailCode;
 pub use error::KeyError;
-pub use gate::Guest;
+pub use gate::{Account, Guest};
 pub use hasher::{Busy, Hasher, HasherConfig, Slot, Verified};
 pub use hasher_load::{HasherHistory, HasherLoad};
 pub use jwt::{Expected, TokenRefused, TokenType};

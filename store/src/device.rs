@@ -19,18 +19,20 @@ pub async fn insert(
     Ok(())
 }
 
-/// Whether a value is a device of this person: not of another, not from before a forced reset, not made before `after`.
+/// Whether a value is a device of the person of a canonical address: not of another, not from before a forced reset, not
+/// made before `after`.
 pub async fn is_live(
     sql: &mut impl Sql,
     hash: &TokenHash,
-    user: UserId,
+    canonical: &str,
     after: Timestamp,
 ) -> Result<bool> {
     let found: Option<(i64,)> = sql
         .q("SELECT devices.made_at FROM devices JOIN users ON users.id = devices.user_id
-            WHERE devices.hash = $1 AND devices.user_id = $2 AND devices.epoch = users.epoch AND devices.made_at > $3")
+            WHERE devices.hash = $1 AND users.email_canonical = $2 AND devices.epoch = users.epoch
+                  AND devices.made_at > $3")
         .bind(hash)
-        .bind(user)
+        .bind(canonical)
         .bind(after)
         .opt()
         .await?;

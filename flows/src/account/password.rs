@@ -100,7 +100,7 @@ pub async fn hash_if_new(
     cx: &Cx,
     user: UserId,
     password: Password,
-    guest: Guest<'_>,
+    guest: Guest,
 ) -> Result<Result<PasswordHash, BadPassword>> {
     let mut conn = cx.db.read().await?;
     let present = store::password::current(&mut conn, user).await?;

@@ -236,7 +236,7 @@ async fn admit(
     if !visit.devices.is_empty() {
         let mut conn = cx.db.read().await?;
         if let Some(user) = store::user::by_id(&mut conn, challenge.user_id).await?
-            && device::known(cx, &mut conn, visit, &user).await?.is_some()
+            && device::known(cx, &mut conn, visit, &user.email_canonical).await?.is_some()
         {
             return Ok(Ok(false));
         }

@@ -8,6 +8,7 @@ pub(crate) mod code_window;
 mod complete;
 pub mod email_code;
 pub mod follow;
+pub mod heard;
 pub mod machine;
 pub mod new_password;
 pub mod password;
@@ -35,7 +36,6 @@ use crate::{
     attempt::{Attempt, Found, Loaded, Visit},
     audit,
     authorize::{Asked, ClientRedirect},
-    device,
     interaction::Need,
     network::Crowded,
 };
@@ -253,22 +253,4 @@ fn identified(state: &State) -> Option<store::UserId> {
         State::Complete(completed) => Some(completed.user),
         State::Password | State::Cancelled => None,
     }
-}
-
-/// The value of a known device that a browser presents for the person of an attempt.
-pub async fn claimed_device<'v>(
-    cx: &Cx,
-    visit: &'v Visit,
-    name: &str,
-) -> Result<Option<&'v DeviceToken>> {
-    if visit.devices.is_empty() {
-        return Ok(None);
-    }
-    let mut conn = cx.db.read().await?;
-    let Found::Own(Attempt::Row(loaded)) = attempt::find(cx, &mut conn, visit, name).await? else {
-        return Ok(None);
-    };
-    let Some(id) = identified(&loaded.state) else { return Ok(None) };
-    let user = store::user::by_id(&mut conn, id).await?;
-    Ok(user.and_then(|user| device::claimed(cx, visit, &user.email_canonical)))
 }

@@ -54,18 +54,17 @@ pub async fn post(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Ans
         return Ok(Answer::Show(loaded.row.id, None));
     };
     let user = pending.first.user;
-    let password = match acceptable(cx, user, typed).await? {
-        Ok(password) => password,
+    let (password, guest) = match acceptable(cx, user, typed).await? {
+        Ok(acceptable) => acceptable,
         Err(bad) => {
             let refusal = Refusal::BadNewPassword(bad);
             return Ok(Answer::Show(loaded.row.id, Some(refusal)));
         }
     };
-    let (hash, refused) =
-        match policy::hash_if_new(cx, user, password, Guest::Known(&visit.browser)).await? {
-            Ok(hash) => (Some(hash), None),
-            Err(bad) => (None, Some(bad)),
-        };
+    let (hash, refused) = match policy::hash_if_new(cx, user, password, guest).await? {
+        Ok(hash) => (Some(hash), None),
+        Err(bad) => (None, Some(bad)),
+    };
     let mut work = Work::on_row(cx, visit, loaded);
     work.new_password = hash;
     let state = loaded.state.clone();
@@ -77,10 +76,17 @@ pub async fn post(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Ans
     or_show(loaded.row.id, outcome)
 }
 
-async fn acceptable(cx: &Cx, user: UserId, typed: &str) -> Result<Result<Password, BadPassword>> {
+/// The password, and as whom it is hashed: both steps are proven.
+async fn acceptable(
+    cx: &Cx,
+    user: UserId,
+    typed: &str,
+) -> Result<Result<(Password, Guest), BadPassword>> {
     let mut conn = cx.db.read().await?;
     let Some(user) = store::user::by_id(&mut conn, user).await? else {
         return Ok(Err(BadPassword::Same));
     };
-    Ok(policy::check(typed, &policy::Context::of(cx, &user.email, &user.name)))
+    let guest = Guest::Known(cx.root.lookup(&user.email_canonical));
+    let checked = policy::check(typed, &policy::Context::of(cx, &user.email, &user.name));
+    Ok(checked.map(|password| (password, guest)))
 }

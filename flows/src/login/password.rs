@@ -61,15 +61,16 @@ pub async fn post(
     email: &EmailAddress,
     password: Option<Password>,
 ) -> Result<Answer> {
-    let claim = device::claimed(cx, visit, email.canonical()).map(keys::DeviceToken::hash);
-    let guest = claim.as_ref().map_or(Guest::Stranger, Guest::Known);
+    // A claim is worth nothing until the database has been asked; a stranger has none, and asks nothing.
+    let account = device::account(cx, visit, email.canonical()).await?;
+    let guest = account.map_or(Guest::Stranger, Guest::Known);
     // Nothing is counted for somebody who is turned away: on a bad day that is nearly everybody, and each has to cost little.
     if let Err(full) = cx.hasher.turn_away(guest) {
         return Ok(busy(name, full));
     }
     // Networks come before the pool, and admission to the pool before any look-up: a full pool says so before it costs
     // the database anything.
-    let is_counted = claim.is_none();
+    let is_counted = account.is_none();
     if is_counted
         && let Some(crowded) = network::failure(cx, async || about(cx, visit, name).await).await?
     {

@@ -63,7 +63,7 @@ impl Guesser {
         visit: &Visit,
         user: &User,
     ) -> Result<Self> {
-        Ok(match device::known(cx, sql, visit, user).await? {
+        Ok(match device::known(cx, sql, visit, &user.email_canonical).await? {
             Some(device) => Self::Known(device),
             None => Self::stranger(cx, &user.email_canonical),
         })

@@ -10,34 +10,34 @@ use vestibule_tests::{
 };
 
 /// A provider behind a proxy that says where people come from.
-async fn behind_a_proxy(engine: vestibule_tests::db::Engine) -> TestApp {
+pub(super) async fn behind_a_proxy(engine: vestibule_tests::db::Engine) -> TestApp {
     TestApp::with(engine, Options { proxies: vec!["127.0.0.0/8"], ..Options::default() }).await
 }
 
 /// A browser in a network of its own.
-fn from(app: &TestApp, address: &str) -> HttpBrowser {
+pub(super) fn from(app: &TestApp, address: &str) -> HttpBrowser {
     let mut browser = app.browser();
     browser.extra.push(("x-forwarded-for", address.to_owned()));
     browser
 }
 
 /// The same browser on another day: its device is known, and it is not signed in.
-fn later(browser: &HttpBrowser) -> HttpBrowser {
+pub(super) fn later(browser: &HttpBrowser) -> HttpBrowser {
     let later = browser.copied();
     later.set_cookie("session", "");
     later
 }
 
-fn mistaken(patient: &Patient) -> Patient {
+pub(super) fn mistaken(patient: &Patient) -> Patient {
     Patient { password: "not the password of anybody".to_owned(), ..patient.clone() }
 }
 
-async fn guess(browser: &HttpBrowser, client: &Client, patient: &Patient) -> Answer {
+pub(super) async fn guess(browser: &HttpBrowser, client: &Client, patient: &Patient) -> Answer {
     let (page, _) = browser.start(client).await;
     browser.password(&page, &mistaken(patient)).await
 }
 
-fn wrong(code: &str, nth: usize) -> String {
+pub(super) fn wrong(code: &str, nth: usize) -> String {
     let number: usize = code.parse().unwrap();
     format!("{:06}", (number + 1 + nth) % 1_000_000)
 }

@@ -4,6 +4,7 @@ mod attacks;
 mod browsers;
 mod canaries;
 mod codes;
+mod devices;
 mod input;
 mod jwt;
 mod limits;

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{
-    self, Answer, CodeView, Delivery, Due, Resend, Shown, email_code, follow,
+    Answer, CodeView, Delivery, Due, Resend, Shown, email_code, follow,
     machine::{Refusal, Time},
     resend,
 };
@@ -40,12 +40,9 @@ pub(in crate::http) async fn post(
     };
     let typed = Typed { code: form.text("code"), ..Typed::default() };
     let (cx, visit) = (&ask.cx, &ask.visit);
-    if ask.crowded.is_some() {
-        let claim = login::claimed_device(cx, visit, name).await?;
-        if let Some(crowded) = super::crowded(&ask, claim).await {
-            let answer = Answer::Crowded { attempt: name.to_owned(), crowded };
-            return respond(&app, &ask, (name, typed), answer).await;
-        }
+    if let Some(crowded) = super::crowded(&ask, name, Due::Code).await? {
+        let answer = Answer::Crowded { attempt: name.to_owned(), crowded };
+        return respond(&app, &ask, (name, typed), answer).await;
     }
     let answer = match way_out(&ask, &form, name).await? {
         Some(answer) => answer,

@@ -5,6 +5,7 @@ use flows::{
     authorize::{Asked, form_action_source},
     consent::{self, Decided, Decision},
     interaction::Need,
+    login::Due,
     request::AuthorizationRequest,
 };
 use store::session::LiveSession;
@@ -48,6 +49,7 @@ pub(in crate::http) async fn post(
         Ok(name) => name,
         Err(response) => return Ok(response),
     };
+    super::heard_at(&ask, name, Due::Complete).await?;
     let decision = match form.text("action") {
         "allow" | "continue" => Decision::Allow,
         "restart" => Decision::OtherAccount,

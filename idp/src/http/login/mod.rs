@@ -19,10 +19,10 @@ use axum::{
 };
 use flows::{
     authorize::{Asked, form_action_source},
-    login::{self, Answer, CodeView, Due, Onwards, Resend, Shown, View, machine::Refusal},
+    login::{self, Answer, CodeView, Due, Onwards, Resend, Shown, View, heard, machine::Refusal},
     network::{self, Crowded},
 };
-use keys::DeviceToken;
+use keys::Account;
 use store::{Timestamp, job::Lane};
 
 use super::{
@@ -87,9 +87,8 @@ async fn attempt<'f>(
 ) -> Result<Result<&'f str, Response>, Failure> {
     let (attempt, token) = (form.text("attempt"), form.text("form"));
     if let Some(crowded) = ask.crowded {
-        // Only these two steps have something that a known device shows itself by.
-        let shows = [step::PASSWORD, step::CODE].contains(&step);
-        if !shows || !ask.cx.root.form_token_ok(token, &ask.visit.browser, attempt, step) {
+        // What the step can show, it is asked for next: see [`crowded`].
+        if !ask.cx.root.form_token_ok(token, &ask.visit.browser, attempt, step) {
             return Err(Failure::TooMany(crowded, crowded.until.since(ask.cx.now)));
         }
     }
@@ -201,12 +200,26 @@ fn limited(mut response: Response, wait: Option<Duration>) -> Response {
     response
 }
 
-/// Whether a post beyond the limit of its network is refused: not that of a known device, which has a number of its own.
-async fn crowded(ask: &Ask, claim: Option<&DeviceToken>) -> Option<Crowded> {
-    let crowded = ask.crowded?;
-    match claim {
-        Some(device) => network::post_of_device(&ask.cx, device).await,
+/// Whether a post beyond the limit of its network is refused: not that of a known device, or of somebody who has proven
+/// both steps. Their account has a number of its own.
+async fn crowded(ask: &Ask, name: &str, due: Due) -> Result<Option<Crowded>, Failure> {
+    let Some(crowded) = ask.crowded else { return Ok(None) };
+    let account = heard::account(&ask.cx, &ask.visit, name, due).await?;
+    Ok(beyond(ask, crowded, account).await)
+}
+
+async fn beyond(ask: &Ask, crowded: Crowded, account: Option<Account>) -> Option<Crowded> {
+    match account {
+        Some(account) => network::post_of_account(&ask.cx, &account).await,
         None => Some(crowded),
+    }
+}
+
+/// The same on a page that has nothing typed to keep.
+async fn heard_at(ask: &Ask, name: &str, due: Due) -> Result<(), Failure> {
+    match crowded(ask, name, due).await? {
+        Some(crowded) => Err(Failure::TooMany(crowded, crowded.until.since(ask.cx.now))),
+        None => Ok(()),
     }
 }
 

@@ -31,6 +31,7 @@ pub(in crate::http) async fn post(
         Ok(name) => name,
         Err(response) => return Ok(response),
     };
+    super::heard_at(&ask, name, Due::NewPassword).await?;
     let new = form.text("new_password");
     let typed = Typed { nothing: new.trim().is_empty(), ..Typed::default() };
     let answer = match way_out(&ask, &form, name).await? {

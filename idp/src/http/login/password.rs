@@ -6,6 +6,7 @@ use flows::{
     device,
     email::EmailAddress,
     login::{self, Answer, Due, Shown},
+    network::Crowded,
 };
 use keys::Password;
 
@@ -42,11 +43,13 @@ pub(in crate::http) async fn post(
     };
     let typed = Typed { email: form.text("email"), ..Typed::default() };
     let (cx, visit) = (&ask.cx, &ask.visit);
-    let address = EmailAddress::parse(typed.email).ok();
-    let claim = address.as_ref().and_then(|email| device::claimed(cx, visit, email.canonical()));
-    if let Some(crowded) = super::crowded(&ask, claim).await {
-        let answer = Answer::Crowded { attempt: name.to_owned(), crowded };
-        return respond(&app, &ask, (name, typed), answer).await;
+    match crowded(&ask, typed.email).await {
+        Ok(None) => {}
+        Ok(Some(crowded)) => {
+            let answer = Answer::Crowded { attempt: name.to_owned(), crowded };
+            return respond(&app, &ask, (name, typed), answer).await;
+        }
+        Err(error) => return later::failed(&app, &ask, (name, typed.email), error),
     }
     let answer = match way_out(&ask, &form, name).await? {
         Some(answer) => answer,
@@ -65,6 +68,16 @@ pub(in crate::http) async fn post(
         },
     };
     respond(&app, &ask, (name, typed), answer).await
+}
+
+/// Whether a post beyond the limit of its network is refused. Here the address that was typed says whose device it may be.
+async fn crowded(ask: &Ask, email: &str) -> flows::Result<Option<Crowded>> {
+    let Some(crowded) = ask.crowded else { return Ok(None) };
+    let account = match EmailAddress::parse(email) {
+        Ok(email) => device::account(&ask.cx, &ask.visit, email.canonical()).await?,
+        Err(_) => None,
+    };
+    Ok(super::beyond(ask, crowded, account).await)
 }
 
 /// What was typed. A password that is too long to be anybody's is none, and takes the time of one.
