@@ -58,15 +58,6 @@ struct Pool {
     work: mpsc::Sender<Work>,
 }
 
-/// What a comparison found.
-#[derive(Clone, Debug)]
-pub struct Verified {
-    /// Whether it is the password.
-    pub right: bool,
-    /// The hash to keep from now on, when the stored one is out of date.
-    pub renewed: Option<PasswordHash>,
-}
-
 /// A computation, in the memory of the thread that takes it.
 type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 
@@ -128,6 +119,12 @@ impl Hasher {
         Err(Busy { retry_after: pool.config.wait })
     }
 
+    /// Whether a stored hash is as new ones are: under the current root key, and at today's cost. What cannot be read is not.
+    #[must_use]
+    pub fn is_current(&self, stored: &PasswordHash) -> bool {
+        password::is_current(&self.0.root, stored).unwrap_or(false)
+    }
+
     /// How busy it is now, and how it went since the start.
     #[must_use]
     pub fn load(&self) -> HasherLoad {
@@ -157,26 +154,6 @@ impl Slot {
     ) -> Result<bool, KeyError> {
         self.run(move |pool, memory| {
             password::verify(&pool.root, &password, stored.as_ref(), memory)
-        })
-        .await
-    }
-
-    /// The same; and a right password whose hash was made under an older root key, or at another cost, is hashed anew in the
-    /// same slot.
-    pub async fn verify_and_renew(
-        self,
-        password: Password,
-        stored: Option<PasswordHash>,
-    ) -> Result<Verified, KeyError> {
-        self.run(move |pool, memory| {
-            let right = password::verify(&pool.root, &password, stored.as_ref(), memory)?;
-            let renewed = match &stored {
-                Some(stored) if right && !password::is_current(&pool.root, stored)? => {
-                    Some(password::hash(&pool.root, &pool.rng, &password, memory)?)
-                }
-                _ => None,
-            };
-            Ok(Verified { right, renewed })
         })
         .await
     }
@@ -291,8 +268,8 @@ mod tests {
             !pool.admit(Guest::Stranger).await.unwrap().verify(password(), None).await.unwrap()
         );
         let hash = pool.admit(Guest::Stranger).await.unwrap().hash(password()).await.unwrap();
-        let slot = pool.admit(Guest::Stranger).await.unwrap();
-        let verified = slot.verify_and_renew(password(), Some(hash)).await.unwrap();
-        assert!(verified.right && verified.renewed.is_none());
+        assert!(
+            pool.is_current(&hash) && !pool.is_current(&PasswordHash::from_stored("x".to_owned()))
+        );
     }
 }

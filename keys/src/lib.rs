@@ -25,7 +25,7 @@ pub use device::DeviceToken;
 pub use email_code::EmailCode;
 pub use error::KeyError;
 pub use gate::{Account, Guest};
-pub use hasher::{Busy, Hasher, HasherConfig, Slot, Verified};
+pub use hasher::{Busy, Hasher, HasherConfig, Slot};
 pub use hasher_load::{HasherHistory, HasherLoad};
 pub use jwt::{Expected, TokenRefused, TokenType};
 pub use password::{Password, PasswordError, PasswordHash};

@@ -4,8 +4,8 @@
 //! person is compared with a dummy, and counters are keyed by an HMAC of the address, not by a row. Only a browser that
 //! claims to be a known device of the typed address costs a statement more, and nobody but its owner has such a claim.
 
-use keys::{Busy, Guest, Password, PasswordHash, Slot, Verified};
-use store::{Timestamp, Tx, throttle::Kind, user::UserWithPassword};
+use keys::{Busy, Guest, Password, PasswordHash, Slot};
+use store::{Sql, Timestamp, Tx, throttle::Kind, user::UserWithPassword};
 
 use super::{
     Answer, apply,
@@ -80,7 +80,7 @@ pub async fn post(
         Ok(slot) => admitted(cx, visit, (name, email, password), slot).await,
         Err(full) => Ok(Judgement::none(busy(name, full))),
     };
-    if is_counted && !matches!(outcome, Ok(Judgement { was_wrong: true, .. })) {
+    if is_counted && !matches!(outcome, Ok(Judgement { failed: true, .. })) {
         network::no_failure(cx).await;
     }
     outcome.map(|judgement| judgement.answer)
@@ -104,13 +104,13 @@ fn busy(name: &str, full: Busy) -> Answer {
 /// What became of a post.
 struct Judgement {
     answer: Answer,
-    /// Whether a password was compared in vain.
-    was_wrong: bool,
+    /// Whether the network's failure stays: a password was compared in vain, or would have been.
+    failed: bool,
 }
 
 impl Judgement {
     const fn none(answer: Answer) -> Self {
-        Self { answer, was_wrong: false }
+        Self { answer, failed: false }
     }
 }
 
@@ -132,50 +132,118 @@ async fn admitted(
         Found::Previous(_) | Found::Nothing => return Ok(Judgement::none(Answer::StartAgain)),
     };
     let known = store::user::with_password(&mut conn, email.canonical()).await?;
+    let person = Person { email, known: known.as_ref() };
+    let wait = person.wait(cx, &mut conn, visit).await?;
     drop(conn);
-    let stored = known.as_ref().and_then(|known| known.phc.clone()).map(PasswordHash::from_stored);
-    // A password too long to be anybody's still takes the time of one.
-    let (password, stored) = match password {
-        Some(password) => (password, stored),
-        None => (Password::parse("").map_err(keys::KeyError::from)?, None),
+    let (compared, renewal) = match wait {
+        Some(until) => {
+            drop(slot);
+            (Compared::Not(until), None)
+        }
+        None => compare(cx, slot, password, person).await?,
     };
-    let verified = slot.verify_and_renew(password, stored).await?;
-    let judged = Judged { email, known: known.as_ref(), verified: &verified };
-    let outcome = judge(cx, visit, &attempt, judged).await;
-    let answer = or_show(attempt.id(), outcome)?;
-    let was_wrong = matches!(answer, Answer::Show(_, Some(Refusal::WrongPassword)));
-    Ok(Judgement { answer, was_wrong })
+    let (verdict, outcome) = judge(cx, visit, &attempt, (person, compared)).await;
+    if let (Some(PasswordVerdict::Right(first)), Ok(_), Some(password)) =
+        (verdict, &outcome, renewal)
+        && let Err(error) = renew(cx, person, first, password).await
+    {
+        tracing::error!(%error, "the hash of a right password was not made anew");
+    }
+    let failed = matches!(verdict, Some(PasswordVerdict::Wrong | PasswordVerdict::Paused(_)));
+    Ok(Judgement { answer: or_show(attempt.id(), outcome)?, failed })
 }
 
+/// Whose address was typed, if it is anybody's.
 #[derive(Clone, Copy)]
-struct Judged<'a> {
+struct Person<'a> {
     email: &'a EmailAddress,
     known: Option<&'a UserWithPassword>,
-    verified: &'a Verified,
 }
 
-async fn judge(cx: &Cx, visit: &Visit, attempt: &Attempt, judged: Judged<'_>) -> Result<Answer> {
+/// What comparing found.
+#[derive(Clone, Copy)]
+enum Compared {
+    Right,
+    Wrong,
+    /// Nothing: a wait is running, and a guess that is not judged costs no hash and tells nothing by its time.
+    Not(Timestamp),
+}
+
+impl Person<'_> {
+    async fn guesser(self, cx: &Cx, sql: &mut impl Sql, visit: &Visit) -> Result<Guesser> {
+        match self.known {
+            Some(known) => Guesser::of(cx, sql, visit, &known.user).await,
+            None => Ok(Guesser::stranger(cx, self.email.canonical())),
+        }
+    }
+
+    /// Until when nothing is judged, if a wait is running. Read by HMACs of the address: the same for everybody.
+    async fn wait(self, cx: &Cx, sql: &mut impl Sql, visit: &Visit) -> Result<Option<Timestamp>> {
+        self.guesser(cx, sql, visit).await?.wait(cx, sql, Kind::Password).await
+    }
+
+    fn stored(self) -> Option<PasswordHash> {
+        self.known.and_then(|known| known.phc.clone()).map(PasswordHash::from_stored)
+    }
+}
+
+/// Compares, in the same time whatever there is to compare with; returns the password again, if it is right and its stored
+/// hash is out of date.
+async fn compare(
+    cx: &Cx,
+    slot: Slot,
+    password: Option<Password>,
+    person: Person<'_>,
+) -> Result<(Compared, Option<Password>)> {
+    // A password too long to be anybody's still takes the time of one.
+    let (password, stored) = match password {
+        Some(password) => (password, person.stored()),
+        None => (Password::parse("").map_err(keys::KeyError::from)?, None),
+    };
+    let again = Password::parse(password.reveal()).map_err(keys::KeyError::from)?;
+    if !slot.verify(password, stored).await? {
+        return Ok((Compared::Wrong, None));
+    }
+    let is_outdated = person.stored().is_some_and(|stored| !cx.hasher.is_current(&stored));
+    Ok((Compared::Right, is_outdated.then_some(again)))
+}
+
+/// The verdict and what it leads to. The verdict is known also where another post was faster and nothing is written.
+async fn judge(
+    cx: &Cx,
+    visit: &Visit,
+    attempt: &Attempt,
+    (person, compared): (Person<'_>, Compared),
+) -> (Option<PasswordVerdict>, Result<Answer>) {
     let mut work = Work::on(cx, visit, attempt);
-    cx.db
+    let mut judged = None;
+    let outcome = cx
+        .db
         .write(async |tx| {
-            let verdict = charge(cx, tx, visit, (judged, &work.request.client_id)).await?;
+            let client = &work.request.client_id;
+            let verdict = charge(cx, tx, visit, (person, compared, client)).await?;
+            judged = Some(verdict);
             if let PasswordVerdict::Right(first) = verdict {
                 work.about = Some(first.user);
-                renew(tx, first, judged.verified).await?;
             }
-            record(cx, tx, judged, &work.request.client_id, verdict).await?;
+            record(cx, tx, person, &work.request.client_id, verdict).await?;
             let input = Input::Password(PasswordChecked { verdict });
             apply::run(&work, tx, attempt.state(), input).await
         })
-        .await
+        .await;
+    (judged, outcome)
 }
 
-/// Keeps the new hash of a right password whose stored one is out of date.
-async fn renew(tx: &mut Tx, first: First, verified: &Verified) -> Result<()> {
-    if let Some(hash) = &verified.renewed {
-        store::password::renew(tx, first.user, hash.as_str(), first.password_version).await?;
-    }
-    Ok(())
+/// Hashes a right password anew. Only now: before the verdict, the time of a second hash would tell who is right, also
+/// while guesses are paused. At a full pool the next sign-in does it.
+async fn renew(cx: &Cx, person: Person<'_>, first: First, password: Password) -> Result<()> {
+    let guest = Guest::Known(cx.root.lookup(person.email.canonical()));
+    let Ok(slot) = cx.hasher.admit(guest).await else { return Ok(()) };
+    let hash = slot.hash(password).await?;
+    let (user, version) = (first.user, first.password_version);
+    cx.db
+        .write(async |tx| Ok(store::password::renew(tx, user, hash.as_str(), version).await?))
+        .await
 }
 
 /// Spends the try. A verdict whose try cannot be spent is thrown away, so that guesses sent at once win nothing.
@@ -183,14 +251,14 @@ async fn charge(
     cx: &Cx,
     tx: &mut Tx,
     visit: &Visit,
-    (judged, client): (Judged<'_>, &str),
+    (person, compared, client): (Person<'_>, Compared, &str),
 ) -> Result<PasswordVerdict> {
-    let user = judged.known.map(|known| &known.user);
-    let guesser = match user {
-        Some(user) => Guesser::of(cx, tx, visit, user).await?,
-        None => Guesser::stranger(cx, judged.email.canonical()),
+    let right = match compared {
+        Compared::Not(until) => return Ok(PasswordVerdict::Paused(until)),
+        Compared::Right => person.known,
+        Compared::Wrong => None,
     };
-    let right = judged.known.filter(|_| judged.verified.right);
+    let guesser = person.guesser(cx, tx, visit).await?;
     // A right one is refunded, so it spends nothing: but it, too, finds no wait running.
     let tally = match guesser.spend(cx, tx, Kind::Password, right.is_none()).await? {
         Spent::Try(tally) => tally,
@@ -204,8 +272,8 @@ async fn charge(
         }));
     }
     if guesser.was_wrong(cx, tx, Kind::Password, tally).await? {
-        let address = judged.email.canonical();
-        let whom = (address, user.map(|user| user.id));
+        let user = person.known.map(|known| known.user.id);
+        let whom = (person.email.canonical(), user);
         notify::somebody_tried(cx, tx, whom, (Tried::Password, client)).await?;
     }
     Ok(PasswordVerdict::Wrong)
@@ -214,7 +282,7 @@ async fn charge(
 async fn record(
     cx: &Cx,
     tx: &mut Tx,
-    judged: Judged<'_>,
+    person: Person<'_>,
     client: &str,
     verdict: PasswordVerdict,
 ) -> Result<(), Error> {
@@ -225,7 +293,7 @@ async fn record(
     };
     let entry = audit::Entry::new(audit::Event::PasswordChecked)
         .outcome(outcome)
-        .user(judged.known.map(|known| known.user.id))
+        .user(person.known.map(|known| known.user.id))
         .client(client);
     audit::record(cx, tx, entry).await
 }

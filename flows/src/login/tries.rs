@@ -99,7 +99,7 @@ impl Guesser {
     ) -> Result<Spent> {
         let cost = if is_charged { Cost::Try } else { Cost::Nothing };
         let Some(own) = throttle::spend(tx, self.own(), kind, (cost, cx.now)).await? else {
-            return self.paused(cx, tx, kind).await;
+            return Ok(Spent::Paused(self.waits_until(cx, tx, kind).await?));
         };
         let Self::Stranger { all, .. } = self else {
             return Ok(Spent::Try(Tally { own, all: None }));
@@ -115,7 +115,7 @@ impl Guesser {
         if is_charged {
             throttle::give_back(tx, self.own(), kind).await?;
         }
-        self.paused(cx, tx, kind).await
+        Ok(Spent::Paused(self.waits_until(cx, tx, kind).await?))
     }
 
     /// Takes a try back that was spent in this transaction, because nothing was judged.
@@ -173,14 +173,25 @@ impl Guesser {
         Ok(begun && self.is_stranger())
     }
 
-    async fn paused(&self, cx: &Cx, tx: &mut Tx, kind: Kind) -> Result<Spent> {
+    /// Until when nothing is judged, if a wait is running. Only a look: what counts is [`Guesser::spend`].
+    pub(super) async fn wait(
+        &self,
+        cx: &Cx,
+        sql: &mut impl Sql,
+        kind: Kind,
+    ) -> Result<Option<Timestamp>> {
+        let until = self.waits_until(cx, sql, kind).await?;
+        Ok((until > cx.now).then_some(until))
+    }
+
+    async fn waits_until(&self, cx: &Cx, sql: &mut impl Sql, kind: Kind) -> Result<Timestamp> {
         let mut until = cx.now;
         for key in [self.own(), self.mails()] {
-            if let Some(counter) = throttle::read(tx, key, kind).await? {
+            if let Some(counter) = throttle::read(sql, key, kind).await? {
                 until = until.max(counter.next_at);
             }
         }
-        Ok(Spent::Paused(until))
+        Ok(until)
     }
 
     /// Forgets what was failed at, at a completed sign-in; returns how many failures this network had at this person.

@@ -14,3 +14,4 @@ mod second_step;
 mod secrets;
 mod sessions;
 mod statements;
+mod waits;

@@ -1,0 +1,69 @@
+//! What a wait is worth: it is not judged, it costs no hash, and what was wrong is counted wherever it was typed.
+
+use std::time::Duration;
+
+use vestibule_tests::on_both_engines;
+
+use super::limits::{behind_a_proxy, from, guess, mistaken};
+
+const EXIT: &str = "203.0.113.1";
+
+on_both_engines! {
+    /// A hash that cannot be read fails whenever it is compared with: so it shows whether it was.
+    async fn a_paused_guess_is_not_compared(engine) {
+        let app = behind_a_proxy(engine).await;
+        let (client, known) = (app.client("portal").await, app.patient("Mere").await);
+        app.set("sign_in.password_failures", "3").await;
+        for _ in 0..3 {
+            guess(&from(&app, EXIT), &client, &known).await;
+        }
+        app.sql().write(async |tx| {
+            store::Sql::q(tx, "UPDATE passwords SET phc = 'unreadable'").exec().await
+        }).await.unwrap();
+        let browser = from(&app, EXIT);
+        for patient in [known.clone(), mistaken(&known)] {
+            let (page, _) = browser.start(&client).await;
+            let paused = browser.password(&page, &patient).await;
+            assert_eq!(paused.status, 429, "{}", paused.text());
+        }
+        assert_eq!(app.outcomes("password.checked").await[3..], ["paused", "paused"]);
+        app.clock.advance(Duration::from_mins(2));
+        let (page, _) = browser.start(&client).await;
+        assert_eq!(browser.password(&page, &known).await.status, 500, "compared again");
+    }
+
+    /// Otherwise whoever waits could ask for as many hashes as posts.
+    async fn a_paused_guess_stays_a_failure_of_its_network(engine) {
+        let app = behind_a_proxy(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        app.set("sign_in.password_failures", "3").await;
+        app.set("sign_in.network_failures_ipv4", "10").await;
+        let now = app.app().clock.now().millis();
+        app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
+        for nth in 0..10 {
+            assert_eq!(guess(&from(&app, EXIT), &client, &patient).await.status == 429, nth >= 3, "{nth}");
+        }
+        let shut = guess(&from(&app, EXIT), &client, &patient).await;
+        assert!(shut.says("too many tries from your network"), "{}", shut.text());
+    }
+
+    /// An attempt that has ended is no place to guess for nothing.
+    async fn a_wrong_password_is_a_failure_wherever_it_is_typed(engine) {
+        let app = behind_a_proxy(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        app.set("sign_in.password_failures", "100000").await;
+        app.set("sign_in.network_failures_ipv4", "10").await;
+        let now = app.app().clock.now().millis();
+        app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
+        let browser = from(&app, EXIT);
+        let (page, _) = browser.start(&client).await;
+        let page = browser.password(&page, &mistaken(&patient)).await;
+        browser.post(&page.form(), "cancel").await;
+        let form = page.form().with("email", &patient.email).with("password", "wrong in an ended attempt");
+        for _ in 0..9 {
+            browser.post(&form, "continue").await;
+        }
+        let shut = guess(&from(&app, EXIT), &client, &patient).await;
+        assert!(shut.status == 429 && shut.says("too many tries from your network"), "{}", shut.text());
+    }
+}
