@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use store::{
-    Sql, Tx,
+    ChallengeId, Sql, Tx,
     throttle::{self, Kind, Quota},
     wrong_code,
 };
@@ -20,10 +20,31 @@ const SHARDS: u8 = 16;
 /// The key of what is counted for the whole site.
 const SITE: &[u8] = b"site";
 
-/// Counts a wrong code.
-pub(crate) async fn count(cx: &Cx, tx: &mut Tx) -> Result<()> {
+/// What was counted of one challenge: there is no end to it, and no challenge is a day old.
+const OF_CHALLENGE: Quota = Quota { kind: Kind::Guessed, limit: i64::MAX, window: DAY };
+
+/// Counts a wrong code, and notes it for its challenge.
+pub(crate) async fn count(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
+    wrong_code::add(tx, shard(cx), 1, cx.now).await?;
+    throttle::take(tx, challenge.uuid().as_bytes(), OF_CHALLENGE, cx.now).await?;
+    Ok(())
+}
+
+/// Takes the wrong codes of a challenge back, when it was answered: they were its owner's, and guessed at nobody. Called
+/// once for each challenge.
+pub(crate) async fn take_back(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
+    let counted = throttle::read(tx, challenge.uuid().as_bytes(), Kind::Guessed).await?;
+    if let Some(counted) = counted {
+        // Where they began to be counted: while they grow old the gauge never shows too few.
+        wrong_code::add(tx, shard(cx), -counted.spent, counted.since).await?;
+    }
+    Ok(())
+}
+
+/// One of the rows of a slot, by chance.
+fn shard(cx: &Cx) -> i64 {
     let [chance] = cx.rng.bytes::<1>();
-    Ok(wrong_code::count(tx, i64::from(chance % SHARDS), cx.now).await?)
+    i64::from(chance % SHARDS)
 }
 
 /// Wrong codes of the last 24 hours.

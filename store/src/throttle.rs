@@ -21,8 +21,12 @@ pub enum Kind {
     SendDay,
     /// Codes that strangers may guess at a person in a day while the site's guess budget is spent.
     CodeDay,
-    /// Notices to a person that somebody tried.
+    /// Wrong codes of one challenge that the site's guess budget has counted.
+    Guessed,
+    /// Notices to a person that somebody tried passwords.
     Notice,
+    /// Notices to a person that somebody has the password and tried codes.
+    CodeNotice,
     /// Alarms of the site's guess budget.
     Alarm,
 }
@@ -35,7 +39,9 @@ impl Kind {
             Self::SendHour => "send_hour",
             Self::SendDay => "send_day",
             Self::CodeDay => "code_day",
+            Self::Guessed => "guessed",
             Self::Notice => "notice",
+            Self::CodeNotice => "code_notice",
             Self::Alarm => "alarm",
         }
     }

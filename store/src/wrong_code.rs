@@ -14,12 +14,14 @@ fn slot(at: Timestamp) -> i64 {
     at.millis().div_euclid(i64::try_from(SLOT.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Counts one, in the row `shard` of the present slot.
-pub async fn count(sql: &mut impl Sql, shard: i64, now: Timestamp) -> Result<()> {
-    sql.q("INSERT INTO wrong_codes (slot, shard, wrong) VALUES ($1, $2, 1)
-           ON CONFLICT (slot, shard) DO UPDATE SET wrong = wrong_codes.wrong + 1")
-        .bind(slot(now))
+/// Counts so many, or takes them back when negative, in the row `shard` of the slot of `at`. A row may be below zero; the
+/// sum of a slot tells.
+pub async fn add(sql: &mut impl Sql, shard: i64, wrong: i64, at: Timestamp) -> Result<()> {
+    sql.q("INSERT INTO wrong_codes (slot, shard, wrong) VALUES ($1, $2, $3)
+           ON CONFLICT (slot, shard) DO UPDATE SET wrong = wrong_codes.wrong + $3")
+        .bind(slot(at))
         .bind(shard)
+        .bind(wrong)
         .exec()
         .await?;
     Ok(())

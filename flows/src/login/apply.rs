@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Cx, Error, Result,
     attempt::{Attempt, Loaded, Visit},
-    audit, notify,
+    audit, guess_budget, notify,
     request::AuthorizationRequest,
 };
 
@@ -322,6 +322,7 @@ async fn use_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challenge
         return Err(Error::Lost);
     }
     store::email_challenge::refund(tx, id).await?;
+    guess_budget::take_back(work.cx, tx, id).await?;
     guesser(work, tx).await?.refund(work.cx, tx, Kind::Code).await
 }
 

@@ -10,17 +10,16 @@
 use std::time::Duration;
 
 use keys::EmailCode;
-use store::{ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge, throttle::Kind};
+use store::{ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge};
 
 use super::{
     Answer, apply,
     apply::{Work, awaited},
+    charge::{self, Charge},
     code_window::time,
     follow,
     machine::{Input, Refusal, SecondChecked, State, Time},
-    or_show, out_of_turn,
-    tries::{Guesser, Spent, Tally},
-    typed_code,
+    or_show, out_of_turn, typed_code,
 };
 use crate::{
     Cx, Result,
@@ -181,15 +180,14 @@ async fn judge(
     };
     // Typed in vain, but typed: it counts (misuse case 6), the same one only once.
     let guess = read.as_deref().unwrap_or(typed);
-    let charged = charge(cx, visit, challenge, guess).await?;
-    let pauses = matches!(charged, Charged::Judge { pauses: true, .. });
-    let verdict = match (charged, &read) {
-        (Charged::Refused(refusal), _) => CodeVerdict::Refused(refusal),
-        (Charged::Judge { .. }, Err(refusal)) => CodeVerdict::Refused(*refusal),
-        (Charged::Judge { left, .. }, Ok(code)) => {
-            compare(cx, visit, loaded, challenge, (code, left)).await?
+    let charged = charge::guess(cx, visit, challenge, guess).await?;
+    let verdict = match (&charged, &read) {
+        (Err(refusal), _) | (Ok(_), Err(refusal)) => CodeVerdict::Refused(*refusal),
+        (Ok(charge), Ok(code)) => {
+            compare(cx, visit, loaded, challenge, (code, charge.left)).await?
         }
     };
+    let charge = charged.ok();
     let checked = CodeChecked {
         challenge: challenge.id,
         user: challenge.user_id,
@@ -203,20 +201,45 @@ async fn judge(
         .db
         .write(async |tx| {
             record(cx, tx, challenge, &loaded.row.client_id, verdict).await?;
-            if pauses && !matches!(verdict, CodeVerdict::Right(_)) {
-                tell(cx, tx, challenge.user_id, &loaded.row.client_id).await?;
+            if let Some(charge) = charge {
+                let client = &loaded.row.client_id;
+                count(cx, tx, (challenge, client), (charge, verdict)).await?;
             }
             let input = Input::Second(SecondChecked::EmailCode(checked));
             apply::run(&work, tx, state, input).await
         })
         .await;
-    if is_counted && outcome(verdict) != "wrong" {
+    // What is given back at a completed sign-in is what the person's counters have: so it is charged here alike.
+    let failed = charge.is_some_and(|charge| charge.is_spent) && !is_refunded(verdict);
+    if is_counted && !failed {
         network::no_failure(cx).await;
     }
     if let Some(failures) = work.failures.get() {
         network::completed(cx, *failures).await;
     }
     answer
+}
+
+/// Whether the try is given back, because the code led on.
+const fn is_refunded(verdict: CodeVerdict) -> bool {
+    matches!(verdict, CodeVerdict::Right(Time::Open))
+}
+
+/// What a guess moves besides its own counters: the site's guess budget, and a notice where strangers now wait.
+async fn count(
+    cx: &Cx,
+    tx: &mut Tx,
+    (challenge, client): (&EmailChallenge, &str),
+    (charge, verdict): (Charge, CodeVerdict),
+) -> Result<()> {
+    // Known devices feel nothing of the budget, so they spend nothing of it; nor does the same guess once more.
+    if outcome(verdict) == "wrong" && charge.is_spent && !charge.is_known {
+        guess_budget::count(cx, tx, challenge.id).await?;
+    }
+    if charge.pauses && !matches!(verdict, CodeVerdict::Right(_)) {
+        tell(cx, tx, challenge.user_id, client).await?;
+    }
+    Ok(())
 }
 
 /// Tells a person that strangers now wait.
@@ -246,71 +269,6 @@ async fn admit(
         Ok(About { user: Some(challenge.user_id), client })
     };
     Ok(network::failure(cx, about).await?.map_or(Ok(true), Err))
-}
-
-enum Charged {
-    /// May be compared.
-    Judge {
-        /// So many tries are left afterwards.
-        left: i64,
-        /// Whether strangers wait from now on, unless it is right.
-        pauses: bool,
-    },
-    /// May not.
-    Refused(Refusal),
-}
-
-/// Spends the try, to the person and to the challenge, before anything is compared. No expiry is looked at.
-async fn charge(
-    cx: &Cx,
-    visit: &Visit,
-    challenge: &EmailChallenge,
-    guess: &str,
-) -> Result<Charged> {
-    let tag = cx.root.guess_tag(&challenge.key_id, challenge.id, guess)?;
-    cx.db
-        .write(async |tx| {
-            let Some(user) = store::user::by_id(tx, challenge.user_id).await? else {
-                return Ok(Charged::Refused(Refusal::StartAgain));
-            };
-            let guesser = Guesser::of(cx, tx, visit, &user).await?;
-            let tally = match guesser.spend(cx, tx, Kind::Code, true).await? {
-                Spent::Try(tally) => tally,
-                Spent::Paused(until) => {
-                    return Ok(Charged::Refused(Refusal::CodePaused(until)));
-                }
-            };
-            let tries = guesser.code_tries(cx);
-            if let Some(used) =
-                store::email_challenge::charge(tx, challenge.id, &tag, tries).await?
-            {
-                return charged(cx, tx, (&guesser, tally), tries - used).await;
-            }
-            // Nothing was spent on the challenge, so nothing is spent on the person.
-            guesser.give_back(cx, tx, Kind::Code, tally).await?;
-            let now = store::email_challenge::by_id(tx, challenge.id).await?;
-            Ok(match now {
-                Some(row) if row.tried.contains(&tag) => {
-                    Charged::Judge { left: tries - row.tries, pauses: false }
-                }
-                _ => Charged::Refused(Refusal::Exhausted),
-            })
-        })
-        .await
-}
-
-/// A try at the challenge was spent, and with it those of whoever guesses.
-async fn charged(
-    cx: &Cx,
-    tx: &mut Tx,
-    (guesser, tally): (&Guesser, Tally),
-    left: i64,
-) -> Result<Charged> {
-    if let Some(until) = guesser.take_of_day(cx, tx).await? {
-        return Ok(Charged::Refused(Refusal::CodePaused(until)));
-    }
-    let pauses = guesser.was_wrong(cx, tx, Kind::Code, tally).await?;
-    Ok(Charged::Judge { left, pauses })
 }
 
 /// Compares, with nothing held.
@@ -388,12 +346,8 @@ async fn record(
     client: &str,
     verdict: CodeVerdict,
 ) -> Result<()> {
-    let outcome = outcome(verdict);
-    if outcome == "wrong" {
-        guess_budget::count(cx, tx).await?;
-    }
     let entry = audit::Entry::new(audit::Event::CodeChecked)
-        .outcome(outcome)
+        .outcome(outcome(verdict))
         .after(delay(cx, challenge, verdict))
         .user(challenge.user_id)
         .client(client)

@@ -4,6 +4,7 @@
 //! held*: hash, derive. *One write* that reads again what may have changed, asks the machine and applies its effects.
 
 mod apply;
+mod charge;
 pub(crate) mod code_window;
 mod complete;
 pub mod email_code;

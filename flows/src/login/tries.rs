@@ -240,4 +240,14 @@ impl Guesser {
         let taken = throttle::read(tx, all, quota.kind).await?;
         Ok(Some(taken.map_or(cx.now, |taken| taken.since.plus(quota.window))))
     }
+
+    /// Gives back what [`Guesser::take_of_day`] took in this transaction.
+    pub(super) async fn give_back_of_day(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
+        if let Self::Stranger { all, .. } = self
+            && guess_budget::is_spent(cx)
+        {
+            throttle::give_back(tx, all, guess_budget::stranger_quota(cx).kind).await?;
+        }
+        Ok(())
+    }
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod browsers;
+mod budget;
 mod canaries;
 mod codes;
 mod devices;

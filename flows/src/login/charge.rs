@@ -1,0 +1,74 @@
+//! What a guess at a code costs, before it is compared: a try of the person's and one of the challenge's, and while the
+//! site's guess budget is spent one of those that strangers have in a day. All of them or none.
+
+use store::{ChallengeId, Tx, email_challenge::EmailChallenge, throttle::Kind};
+
+use super::{
+    machine::Refusal,
+    tries::{Guesser, Spent},
+};
+use crate::{Cx, Result, attempt::Visit};
+
+/// A guess that may be compared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Charge {
+    /// So many tries at the challenge are left afterwards.
+    pub(super) left: i64,
+    /// Whether strangers wait from now on, unless it is right.
+    pub(super) pauses: bool,
+    /// Whether a try was spent: not where this very guess was judged before.
+    pub(super) is_spent: bool,
+    /// Whether it is a known device's.
+    pub(super) is_known: bool,
+}
+
+/// Charges a guess, or says why it is not judged. No expiry is looked at.
+pub(super) async fn guess(
+    cx: &Cx,
+    visit: &Visit,
+    challenge: &EmailChallenge,
+    guess: &str,
+) -> Result<Result<Charge, Refusal>> {
+    let tag = cx.root.guess_tag(&challenge.key_id, challenge.id, guess)?;
+    cx.db
+        .write(async |tx| {
+            let Some(user) = store::user::by_id(tx, challenge.user_id).await? else {
+                return Ok(Err(Refusal::StartAgain));
+            };
+            let guesser = Guesser::of(cx, tx, visit, &user).await?;
+            spend(cx, tx, &guesser, (challenge.id, &tag)).await
+        })
+        .await
+}
+
+async fn spend(
+    cx: &Cx,
+    tx: &mut Tx,
+    guesser: &Guesser,
+    (id, tag): (ChallengeId, &str),
+) -> Result<Result<Charge, Refusal>> {
+    let tally = match guesser.spend(cx, tx, Kind::Code, true).await? {
+        Spent::Try(tally) => tally,
+        Spent::Paused(until) => return Ok(Err(Refusal::CodePaused(until))),
+    };
+    let (tries, is_known) = (guesser.code_tries(cx), !guesser.is_stranger());
+    let refusal = if let Some(until) = guesser.take_of_day(cx, tx).await? {
+        Refusal::CodePaused(until)
+    } else {
+        if let Some(used) = store::email_challenge::charge(tx, id, tag, tries).await? {
+            let pauses = guesser.was_wrong(cx, tx, Kind::Code, tally).await?;
+            return Ok(Ok(Charge { left: tries - used, pauses, is_spent: true, is_known }));
+        }
+        guesser.give_back_of_day(cx, tx).await?;
+        Refusal::Exhausted
+    };
+    // Nothing was spent on the challenge, so nothing is spent on the person.
+    guesser.give_back(cx, tx, Kind::Code, tally).await?;
+    let row = store::email_challenge::by_id(tx, id).await?;
+    Ok(match row.filter(|row| row.tried.contains(tag)) {
+        Some(row) => {
+            Ok(Charge { left: tries - row.tries, pauses: false, is_spent: false, is_known })
+        }
+        None => Err(refusal),
+    })
+}
