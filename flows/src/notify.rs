@@ -66,8 +66,15 @@ pub enum Tried {
     Code,
 }
 
-/// How often a person is told that somebody tries.
-const TRIED: Quota = Quota { kind: Kind::Notice, limit: 1, window: Duration::from_hours(24) };
+/// How often a person is told that somebody tries. Each kind apart: that passwords were tried, as anybody can, must not
+/// silence that somebody has the right one.
+const fn told(tried: Tried) -> Quota {
+    let kind = match tried {
+        Tried::Password => Kind::Notice,
+        Tried::Code => Kind::CodeNotice,
+    };
+    Quota { kind, limit: 1, window: Duration::from_hours(24) }
+}
 
 /// `kind` of mail jobs.
 pub const KIND: &str = "mail";
@@ -95,14 +102,14 @@ pub(crate) async fn reset_forced(cx: &Cx, tx: &mut Tx, user: UserId) -> Result<(
     queue(cx, tx, (Lane::Notice, Mail::ResetForced { user }), None).await
 }
 
-/// Asks for the notice that somebody tries at `client`, unless the address had one in the last 24 hours.
+/// Asks for the notice that somebody tries at `client`, unless the address had such a one in the last 24 hours.
 pub(crate) async fn somebody_tried(
     cx: &Cx,
     tx: &mut Tx,
     (canonical, user): (&str, Option<UserId>),
     (tried, client): (Tried, &str),
 ) -> Result<()> {
-    if throttle::take(tx, &cx.root.lookup(canonical), TRIED, cx.now).await? {
+    if throttle::take(tx, &cx.root.lookup(canonical), told(tried), cx.now).await? {
         let mail = Mail::SomebodyTried { user, tried };
         queue(cx, tx, (Lane::Notice, mail), Some(client)).await?;
     }

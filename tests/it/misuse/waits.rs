@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vestibule_tests::on_both_engines;
 
-use super::limits::{behind_a_proxy, from, guess, mistaken};
+use super::limits::{behind_a_proxy, from, guess, mistaken, wrong};
 
 const EXIT: &str = "203.0.113.1";
 
@@ -65,5 +65,27 @@ on_both_engines! {
         }
         let shut = guess(&from(&app, EXIT), &client, &patient).await;
         assert!(shut.status == 429 && shut.says("too many tries from your network"), "{}", shut.text());
+    }
+
+    /// That passwords were guessed at says nothing of whoever has the right one.
+    async fn each_kind_of_warning_is_told(engine) {
+        let app = behind_a_proxy(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        for nth in 0..10 {
+            guess(&from(&app, &format!("198.51.100.{nth}")), &client, &patient).await;
+        }
+        app.clock.advance(Duration::from_mins(2));
+        for network in 1..=2 {
+            let thief = from(&app, &format!("203.0.113.{network}"));
+            let (page, code, _) = thief.up_to_code(&app, &client, &patient).await;
+            for nth in 0..5 {
+                thief.code(&page, &wrong(&code, nth)).await;
+            }
+        }
+        app.settled().await;
+        let subjects: Vec<String> = app.mail.mails_to(&patient.email).into_iter().map(|mail| mail.subject).collect();
+        for wanted in ["Somebody tried", "has your"] {
+            assert_eq!(subjects.iter().filter(|subject| subject.contains(wanted)).count(), 1, "{wanted}: {subjects:?}");
+        }
     }
 }
