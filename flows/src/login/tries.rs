@@ -23,12 +23,17 @@ use crate::{Cx, Result, attempt::Visit, device, guess_budget, network, settings:
 #[derive(Clone, Debug)]
 pub(crate) enum Guesser {
     /// A browser that this person has signed in with.
-    Known(TokenHash),
+    Known {
+        /// The counter of this browser.
+        device: TokenHash,
+        /// The counter of mails of all such browsers: it outlives the value, which each sign-in replaces.
+        mails: [u8; 32],
+    },
     /// Anybody else.
     Stranger {
         /// The counter of all strangers.
         all: [u8; 32],
-        /// The counter of this network.
+        /// The counter of this network at this person.
         here: [u8; 32],
     },
 }
@@ -64,7 +69,10 @@ impl Guesser {
         user: &User,
     ) -> Result<Self> {
         Ok(match device::known(cx, sql, visit, &user.email_canonical).await? {
-            Some(device) => Self::Known(device),
+            Some(device) => {
+                let mails = format!("{}\nknown devices", user.email_canonical);
+                Self::Known { device, mails: cx.root.lookup(&mails) }
+            }
             None => Self::stranger(cx, &user.email_canonical),
         })
     }
@@ -74,17 +82,17 @@ impl Guesser {
         matches!(self, Self::Stranger { .. })
     }
 
-    /// The counter that mails are taken from: a known device has its own.
-    pub(crate) fn mails(&self) -> &[u8] {
+    /// The counter that mails are taken from: known devices have their own.
+    pub(crate) const fn mails(&self) -> &[u8] {
         match self {
-            Self::Known(device) => device.as_bytes(),
+            Self::Known { mails, .. } => mails,
             Self::Stranger { all, .. } => all,
         }
     }
 
     fn own(&self) -> &[u8] {
         match self {
-            Self::Known(device) => device.as_bytes(),
+            Self::Known { device, .. } => device.as_bytes(),
             Self::Stranger { here, .. } => here,
         }
     }
@@ -185,13 +193,13 @@ impl Guesser {
     }
 
     async fn waits_until(&self, cx: &Cx, sql: &mut impl Sql, kind: Kind) -> Result<Timestamp> {
-        let mut until = cx.now;
-        for key in [self.own(), self.mails()] {
-            if let Some(counter) = throttle::read(sql, key, kind).await? {
-                until = until.max(counter.next_at);
-            }
-        }
-        Ok(until)
+        let own = throttle::read(sql, self.own(), kind).await?;
+        let all = match self {
+            Self::Stranger { all, .. } => throttle::read(sql, all, kind).await?,
+            Self::Known { .. } => None,
+        };
+        let waits = own.into_iter().chain(all).map(|counter| counter.next_at);
+        Ok(waits.fold(cx.now, Timestamp::max))
     }
 
     /// Forgets what was failed at, at a completed sign-in; returns how many failures this network had at this person.

@@ -184,4 +184,38 @@ on_both_engines! {
         let stranger = from(&app, EXIT);
         assert_eq!(stranger.post(&confirm.form(), "continue").await.status, 429);
     }
+
+    /// A sign-in gives a device a new value, and no new mails.
+    async fn mails_of_a_device_outlive_its_value(engine) {
+        let app = behind_a_proxy(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        let home = from(&app, "198.51.100.1");
+        home.sign_in(&app, &client, &patient).await;
+        app.set("sign_in.sends_per_hour", "3").await;
+        app.set("sign_in.sends_per_day", "4").await;
+        let again = async || {
+            home.set_cookie("session", "");
+            home.sign_in(&app, &client, &patient).await;
+        };
+        let is_refused = async || {
+            app.settled().await;
+            let mails = app.mail.codes_to(&patient.email).len();
+            let browser = later(&home);
+            let (page, _) = browser.start(&client).await;
+            let page = browser.password(&page, &patient).await;
+            app.settled().await;
+            assert_eq!(app.mail.codes_to(&patient.email).len(), mails);
+            page.says("You can ask for a code again")
+        };
+        for _ in 0..3 {
+            again().await;
+        }
+        assert!(is_refused().await, "three an hour");
+        app.clock.advance(Duration::from_hours(1));
+        again().await;
+        app.clock.advance(Duration::from_hours(1));
+        assert!(is_refused().await, "four a day");
+        app.clock.advance(Duration::from_hours(24));
+        again().await;
+    }
 }
