@@ -114,9 +114,15 @@ fn own(cx: &Cx) -> Vec<(Size, String)> {
     address.map(networks).unwrap_or_default()
 }
 
-/// By what a person's counters tell one network from another.
+/// The smallest network of a request.
 pub(crate) fn smallest(cx: &Cx) -> String {
     own(cx).into_iter().next().map_or_else(|| "unknown".to_owned(), |(_, name)| name)
+}
+
+/// By what a person's counters tell one network from another: in IPv6 by the /48, because a household may have 256 of the
+/// /64, and with two of them would spend what all strangers have.
+pub(crate) fn at_a_person(cx: &Cx) -> String {
+    own(cx).into_iter().next_back().map_or_else(|| "unknown".to_owned(), |(_, name)| name)
 }
 
 /// Counts a post; says so when one of the request's networks had too many. Its form is not read yet, so nobody knows whom

@@ -57,7 +57,7 @@ pub(super) struct Tally {
 impl Guesser {
     /// A stranger from the request's network.
     pub(crate) fn stranger(cx: &Cx, canonical: &str) -> Self {
-        let here = format!("{canonical}\n{}", network::smallest(cx));
+        let here = format!("{canonical}\n{}", network::at_a_person(cx));
         Self::Stranger { all: cx.root.lookup(canonical), here: cx.root.lookup(&here) }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vestibule_tests::on_both_engines;
+use vestibule_tests::{app::Patient, on_both_engines};
 
 use super::limits::{behind_a_proxy, from, guess, mistaken, wrong};
 
@@ -87,5 +87,19 @@ on_both_engines! {
         for wanted in ["Somebody tried", "has your"] {
             assert_eq!(subjects.iter().filter(|subject| subject.contains(wanted)).count(), 1, "{wanted}: {subjects:?}");
         }
+    }
+
+    /// A household has many an IPv6 /64, and is one network at a person.
+    async fn an_ipv6_household_is_one_network_at_a_person(engine) {
+        let app = behind_a_proxy(engine).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        for nth in 0..12 {
+            let answer = guess(&from(&app, &format!("2001:db8:1:{nth}::1")), &client, &patient).await;
+            assert_eq!(answer.status == 429, nth >= 10, "{nth}");
+        }
+        let phone = from(&app, "2001:db8:2::1");
+        let nobody = Patient { email: "nobody@patients.example".to_owned(), ..patient.clone() };
+        assert_ne!(guess(&phone, &client, &nobody).await.status, 429);
+        phone.sign_in(&app, &client, &patient).await;
     }
 }
