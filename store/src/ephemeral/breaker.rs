@@ -2,42 +2,55 @@
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
-
-use crate::Timestamp;
 
 /// How long nobody asks after a failure.
 const REST: Duration = Duration::from_secs(1);
 const CLOSED: i64 = i64::MIN;
 
 /// Whether Redis is asked, and since when not.
+///
+/// It has a watch of its own: the time of a request is that of its beginning, and whoever has waited for a place to hash
+/// comes with one that is seconds old.
 #[derive(Debug)]
 pub(super) struct Breaker {
-    /// When it was asked in vain, Unix milliseconds; [`CLOSED`] while it answers.
+    begun: Instant,
+    /// When it was asked in vain, in milliseconds since the beginning; [`CLOSED`] while it answers.
     failed_at: AtomicI64,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { failed_at: AtomicI64::new(CLOSED) }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "how long Redis is left alone is no time of anything that is stored or told"
+        )]
+        let begun = Instant::now();
+        Self { begun, failed_at: AtomicI64::new(CLOSED) }
     }
 }
 
 impl Breaker {
+    fn elapsed(&self) -> i64 {
+        i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// Whether a request asks now. While it is open, one does in each [`REST`], and moves the time on for the others.
-    pub(super) fn may_ask(&self, now: Timestamp) -> bool {
+    pub(super) fn may_ask(&self) -> bool {
+        self.may_ask_at(self.elapsed())
+    }
+
+    fn may_ask_at(&self, now: i64) -> bool {
         let failed_at = self.failed_at.load(Ordering::Relaxed);
         if failed_at == CLOSED {
             return true;
         }
         let rest = i64::try_from(REST.as_millis()).unwrap_or(i64::MAX);
-        // A clock that was set back must not hold it open for ever.
-        let resting = (0..rest).contains(&now.millis().saturating_sub(failed_at));
-        !resting
+        now.saturating_sub(failed_at) >= rest
             && self
                 .failed_at
-                .compare_exchange(failed_at, now.millis(), Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(failed_at, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
     }
 
@@ -47,8 +60,12 @@ impl Breaker {
     }
 
     /// Redis did not answer; true when it had until now.
-    pub(super) fn failed(&self, now: Timestamp) -> bool {
-        self.failed_at.swap(now.millis(), Ordering::Relaxed) == CLOSED
+    pub(super) fn failed(&self) -> bool {
+        self.failed_at_time(self.elapsed())
+    }
+
+    fn failed_at_time(&self, now: i64) -> bool {
+        self.failed_at.swap(now, Ordering::Relaxed) == CLOSED
     }
 
     /// Whether Redis was away when it was asked last.
@@ -63,20 +80,21 @@ mod tests {
 
     #[test]
     fn one_asks_in_each_second_while_it_is_open() {
-        let at = Timestamp::from_millis;
         let breaker = Breaker::default();
-        assert!(breaker.may_ask(at(0)) && !breaker.is_open());
-        assert!(breaker.failed(at(0)) && !breaker.failed(at(1)), "told once");
-        assert!(!breaker.may_ask(at(500)));
-        assert!(breaker.may_ask(at(1001)) && !breaker.may_ask(at(1002)), "one asks");
+        assert!(breaker.may_ask_at(0) && !breaker.is_open());
+        assert!(breaker.failed_at_time(0) && !breaker.failed_at_time(1), "told once");
+        assert!(!breaker.may_ask_at(500));
+        assert!(breaker.may_ask_at(1001) && !breaker.may_ask_at(1002), "one asks");
         assert!(breaker.works() && !breaker.works(), "told once");
-        assert!(breaker.may_ask(at(1003)));
+        assert!(breaker.may_ask_at(1003));
     }
 
     #[test]
-    fn a_clock_that_is_set_back_does_not_hold_it_open() {
+    fn it_has_a_watch_of_its_own() {
         let breaker = Breaker::default();
-        breaker.failed(Timestamp::from_millis(90_000));
-        assert!(breaker.may_ask(Timestamp::from_millis(10)));
+        let before = breaker.elapsed();
+        assert!(before >= 0 && breaker.elapsed() >= before);
+        breaker.failed();
+        assert!(breaker.is_open() && breaker.may_ask_at(breaker.elapsed() + 1001));
     }
 }

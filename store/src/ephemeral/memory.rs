@@ -2,27 +2,40 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-/// Keys that are remembered at most; beyond it the whole slot is forgotten, which only makes a limit gentler.
+use crate::Timestamp;
+
+/// Keys that are remembered at most; beyond it those whose window has ended are forgotten, and if there are none all are,
+/// which only makes a limit gentler.
 const MOST_KEYS: usize = 100_000;
 
-/// Counters by key, of the newest time slot seen for each.
+/// A stretch of time in which a key is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    /// Its number among those of the same length.
+    pub(super) slot: i64,
+    /// When it ends. Keys have windows of different lengths, so slots of two keys cannot be compared.
+    pub(super) end: Timestamp,
+}
+
+/// Counters by key, of the newest window seen for each.
 #[derive(Debug, Default)]
-pub(super) struct Memory(Mutex<HashMap<String, (i64, i64)>>);
+pub(super) struct Memory(Mutex<HashMap<String, (Window, i64)>>);
 
 impl Memory {
-    pub(super) fn add(&self, key: &str, slot: i64, hits: i64) -> i64 {
+    /// Adds hits, or takes them back when negative, never below zero; returns the count.
+    pub(super) fn add(&self, key: &str, window: Window, hits: i64, now: Timestamp) -> i64 {
         let mut counters = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if counters.len() >= MOST_KEYS {
-            counters.retain(|_, (seen, _)| *seen == slot);
+            counters.retain(|_, (window, _)| window.end > now);
             if counters.len() >= MOST_KEYS {
                 counters.clear();
             }
         }
-        let entry = counters.entry(key.to_owned()).or_insert((slot, 0));
-        if entry.0 != slot {
-            *entry = (slot, 0);
+        let entry = counters.entry(key.to_owned()).or_insert((window, 0));
+        if entry.0 != window {
+            *entry = (window, 0);
         }
-        entry.1 = entry.1.saturating_add(hits);
+        entry.1 = entry.1.saturating_add(hits).max(0);
         entry.1
     }
 }
@@ -31,10 +44,38 @@ impl Memory {
 mod tests {
     use super::*;
 
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn window(length: i64, slot: i64) -> Window {
+        Window { slot, end: at((slot + 1) * length) }
+    }
+
     #[test]
     fn a_new_slot_starts_at_one() {
         let memory = Memory::default();
-        assert_eq!((memory.add("a", 1, 1), memory.add("a", 1, 1)), (1, 2));
-        assert_eq!((memory.add("b", 1, 1), memory.add("a", 2, 1)), (1, 1));
+        let add = |key, slot| memory.add(key, window(60, slot), 1, at(slot * 60));
+        assert_eq!((add("a", 1), add("a", 1)), (1, 2));
+        assert_eq!((add("b", 1), add("a", 2)), (1, 1));
+    }
+
+    #[test]
+    fn nothing_is_below_zero() {
+        let memory = Memory::default();
+        let add = |hits| memory.add("a", window(60, 1), hits, at(60));
+        assert_eq!((add(-3), add(2), add(-1), add(-5), add(1)), (0, 2, 1, 0, 1));
+    }
+
+    #[test]
+    fn a_longer_window_is_kept_when_shorter_ones_have_ended() {
+        let memory = Memory::default();
+        memory.add("long", window(300, 0), 7, at(0));
+        for nth in 1..MOST_KEYS {
+            memory.add(&nth.to_string(), window(60, 0), 1, at(0));
+        }
+        assert_eq!(memory.add("new", window(60, 1), 1, at(60)), 1);
+        assert_eq!(memory.add("long", window(300, 0), 1, at(61)), 8);
+        assert_eq!(memory.0.lock().unwrap().len(), 2);
     }
 }

@@ -49,26 +49,34 @@ impl Ephemeral {
     /// Counts one hit of `key` in the window that `now` lies in. When Redis is away this process counts alone, and
     /// [`Ephemeral::is_degraded`] says so.
     pub async fn hit(&self, key: &str, limit: u64, window: Duration, now: Timestamp) -> Hit {
-        let (slot, window_millis) = slot(window, now);
-        let count = match self.shared_add(key, slot, (1, window), now).await {
-            Some(count) => count,
-            None => self.local.add(key, slot, 1),
-        };
+        let (count, end) = self.add(key, 1, window, now).await;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         if count <= limit {
             return Hit::Within;
         }
-        let end = Timestamp::from_millis(slot.saturating_add(1).saturating_mul(window_millis));
         Hit::Over { after: end.since(now), first: count == limit.saturating_add(1) }
     }
 
     /// Gives hits of `key` back to the window that `now` lies in. What cannot be given back is lost: the limit is then
-    /// stricter than it had to be, until its window ends.
+    /// stricter than it had to be, until its window ends. A count never falls below zero.
     pub async fn give_back(&self, key: &str, hits: i64, window: Duration, now: Timestamp) {
-        let (slot, _) = slot(window, now);
-        if self.shared_add(key, slot, (-hits, window), now).await.is_none() {
-            self.local.add(key, slot, -hits);
-        }
+        self.add(key, -hits, window, now).await;
+    }
+
+    /// Adds hits, or takes them back when negative; returns the count, and when its window ends.
+    async fn add(
+        &self,
+        key: &str,
+        hits: i64,
+        window: Duration,
+        now: Timestamp,
+    ) -> (i64, Timestamp) {
+        let of = window_of(window, now);
+        let count = match self.shared_add(key, of.slot, (hits, window)).await {
+            Some(count) => count,
+            None => self.local.add(key, of, hits, now),
+        };
+        (count, of.end)
     }
 
     /// The count of all replicas; none without Redis, or while it is away.
@@ -77,10 +85,9 @@ impl Ephemeral {
         key: &str,
         slot: i64,
         (hits, window): (i64, Duration),
-        now: Timestamp,
     ) -> Option<i64> {
         let shared = self.shared.as_ref()?;
-        if !self.breaker.may_ask(now) {
+        if !self.breaker.may_ask() {
             return None;
         }
         match shared.add(key, slot, (hits, window)).await {
@@ -91,7 +98,7 @@ impl Ephemeral {
                 Some(count)
             }
             Err(error) => {
-                if self.breaker.failed(now) {
+                if self.breaker.failed() {
                     tracing::error!(%error, "alarm: Redis is away, limits are counted per process");
                 }
                 None
@@ -120,8 +127,10 @@ impl Ephemeral {
     }
 }
 
-/// The window that a moment lies in, and the length of one in milliseconds.
-fn slot(window: Duration, now: Timestamp) -> (i64, i64) {
-    let millis = i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1);
-    (now.millis().div_euclid(millis), millis)
+/// The window that a moment lies in.
+fn window_of(length: Duration, now: Timestamp) -> memory::Window {
+    let millis = i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1);
+    let slot = now.millis().div_euclid(millis);
+    let end = Timestamp::from_millis(slot.saturating_add(1).saturating_mul(millis));
+    memory::Window { slot, end }
 }

@@ -11,6 +11,13 @@ use crate::{Error, Result};
 /// How long a counter is waited for. A person waits behind it.
 const ANSWER: Duration = Duration::from_millis(300);
 
+/// Takes hits off a counter, as many as it has: read and written at once, so that two of these do not take the same ones.
+const GIVE_BACK: &str = "
+    local count = tonumber(redis.call('GET', KEYS[1]) or '0')
+    local hits = math.min(count, tonumber(ARGV[1]))
+    if hits > 0 then return redis.call('DECRBY', KEYS[1], hits) end
+    return count";
+
 /// A connection that repairs itself.
 #[derive(Clone)]
 pub(super) struct Redis(ConnectionManager);
@@ -31,6 +38,7 @@ impl Redis {
         Ok(Self(ConnectionManager::new_lazy_with_config(client, config)?))
     }
 
+    /// Adds hits, or takes them back when negative, never below zero; returns the count.
     pub(super) async fn add(
         &self,
         key: &str,
@@ -39,6 +47,11 @@ impl Redis {
     ) -> Result<i64> {
         let key = format!("vestibule:hit:{key}:{slot}");
         let mut connection = self.0.clone();
+        if hits < 0 {
+            let mut script = redis::cmd("EVAL");
+            script.arg(GIVE_BACK).arg(1).arg(&key).arg(hits.saturating_neg());
+            return in_time(script.query_async(&mut connection)).await;
+        }
         let mut pipe = redis::pipe();
         let millis = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
         pipe.atomic().incr(&key, hits).pexpire(&key, millis).ignore();

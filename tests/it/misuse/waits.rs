@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use store::Hit;
 use vestibule_tests::{app::Patient, on_both_engines};
 
 use super::limits::{behind_a_proxy, from, guess, mistaken, wrong};
@@ -101,5 +102,20 @@ on_both_engines! {
         let nobody = Patient { email: "nobody@patients.example".to_owned(), ..patient.clone() };
         assert_ne!(guess(&phone, &client, &nobody).await.status, 429);
         phone.sign_in(&app, &client, &patient).await;
+    }
+
+    /// What was never counted cannot be given back.
+    async fn a_counter_of_a_network_is_never_below_zero(engine) {
+        let app = behind_a_proxy(engine).await;
+        let (counters, now) = (&app.app().ephemeral, app.app().clock.now());
+        let window = Duration::from_hours(1);
+        let key = format!("probe:{}", app.issuer());
+        counters.give_back(&key, 5, window, now).await;
+        assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
+        assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
+        assert!(matches!(counters.hit(&key, 2, window, now).await, Hit::Over { first: true, .. }));
+        counters.give_back(&key, 2, window, now).await;
+        assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
+        assert!(matches!(counters.hit(&key, 1, window, now).await, Hit::Over { .. }));
     }
 }
