@@ -37,6 +37,12 @@ impl Carried {
         key
     }
 
+    /// The key of the marks of known devices. Made from the one above, so that it is carried wherever that is; no address is
+    /// such a text.
+    pub(crate) fn device_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &self.lookup("device-mark/v2"))
+    }
+
     /// The key of the audit trail.
     pub(crate) fn trail_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, &*self.trail)

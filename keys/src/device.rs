@@ -49,7 +49,7 @@ impl DeviceToken {
         self.value.hash()
     }
 
-    /// Whether it was made for this address, under any root key.
+    /// Whether it was made for this address.
     #[must_use]
     pub fn is_for(&self, root: &RootKeys, canonical: &str) -> bool {
         root.device_mark_ok(&self.mark, &self.hash(), canonical)

@@ -189,8 +189,12 @@ impl RootKeys {
     /// became of its file: counters go on, and replicas that have yet to get a new key count with those that have it.
     #[must_use]
     pub fn lookup(&self, canonical: &str) -> [u8; 32] {
-        let first = self.carried.first().map_or(&self.current.carried, |(_, carried)| carried);
-        first.lookup(canonical)
+        self.first().lookup(canonical)
+    }
+
+    /// What was carried of the first root key; until it is, that of the current one, which is the first.
+    fn first(&self) -> &Carried {
+        self.carried.first().map_or(&self.current.carried, |(_, carried)| carried)
     }
 
     /// The token of a form: of this browser, this attempt and this step (decision 13).
@@ -226,15 +230,19 @@ impl RootKeys {
         Ok(trail::mac(&known.trail_key(), kind, fields))
     }
 
-    /// The mark of a known device's value: of this value and this canonical address.
+    /// The mark of a known device's value: of this value and this canonical address. Its key is that of the first root key,
+    /// whatever became of its file: a browser that is known stays known.
     pub(crate) fn device_mark(&self, value: &TokenHash, canonical: &str) -> String {
-        device_mark(&self.current.device, value, canonical)
+        device_mark(&self.first().device_key(), value, canonical)
     }
 
-    /// Whether a mark is the one that was made for this value and address, under any key.
+    /// Whether a mark is the one that was made for this value and address.
     pub(crate) fn device_mark_ok(&self, mark: &str, value: &TokenHash, canonical: &str) -> bool {
-        let is = |key: &Derived| device_mark(&key.device, value, canonical);
-        self.all().any(|key| is(key).as_bytes().ct_eq(mark.as_bytes()).into())
+        let is = |key: &hmac::Key| -> bool {
+            device_mark(key, value, canonical).as_bytes().ct_eq(mark.as_bytes()).into()
+        };
+        // The first version made marks under the root key that was current.
+        is(&self.first().device_key()) || self.all().any(|key| is(&key.device))
     }
 
     /// The pepper of new password hashes.
@@ -390,7 +398,22 @@ mod tests {
             assert_eq!(next.lookup("mere@example.org"), old.lookup("mere@example.org"));
             assert!(next.pepper_of(&old.pepper().id).is_ok());
             assert_eq!(next.hash_mark("a"), old.hash_mark("a"));
+            let (value, owner) = (crate::hash_text("value"), "mere@example.org");
+            assert!(next.device_mark_ok(&old.device_mark(&value, owner), &value, owner));
+            assert!(old.device_mark_ok(&next.device_mark(&value, owner), &value, owner));
+            assert!(!next.device_mark_ok(
+                &old.device_mark(&value, owner),
+                &value,
+                "hemi@example.org"
+            ));
         }
+        let value = crate::hash_text("value");
+        let first_version = device_mark(&old.current.device, &value, "mere@example.org");
+        assert!(keys(&[("b", 2), ("a", 1)]).device_mark_ok(
+            &first_version,
+            &value,
+            "mere@example.org"
+        ));
         assert!(keys(&[("b", 2)]).pepper_of(&old.pepper().id).is_err());
         let another = keys(&[("a", 3)]).carry("a", &carried).unwrap_err();
         assert!(matches!(another, KeyError::AnotherRootKey(id) if id == "a"));

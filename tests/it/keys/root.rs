@@ -124,6 +124,25 @@ async fn wrong_password(site: &Shared, client: &Client, patient: &Patient) -> An
     browser.follow(browser.post(&form, "continue").await).await
 }
 
+/// A browser that is a known device of somebody.
+async fn known_browser(site: &Shared, client: &Client) -> (HttpBrowser, Patient) {
+    let site = site.read().await;
+    let (home, known) = (site.app.browser(), site.app.patient("Known").await);
+    home.sign_in(&site.app, client, &known).await;
+    (home, known)
+}
+
+/// Strangers wait at that person, and the browser does not.
+async fn is_known_still(site: &Shared, client: &Client, (home, known): (&HttpBrowser, &Patient)) {
+    for _ in 0..10 {
+        wrong_password(site, client, known).await;
+    }
+    assert_eq!(wrong_password(site, client, known).await.status, 429);
+    let site = site.read().await;
+    home.set_cookie("session", "");
+    home.sent_to(site.replica(0).address).sign_in(&site.app, client, known).await;
+}
+
 async fn start(engine: Engine) -> (Shared, Client) {
     let app = TestApp::start(engine).await;
     for (name, value) in [
@@ -153,6 +172,7 @@ on_both_engines! {
         for _ in 0..5 {
             wrong_password(&site, &client, &guessed).await;
         }
+        let (home, known) = known_browser(&site, &client).await;
         load.everybody_twice().await;
         roll_out(&site, &[("test", 7), ("next", 8)]).await;
         load.everybody_twice().await;
@@ -206,6 +226,8 @@ on_both_engines! {
         let guard = site.read().await;
         assert_eq!(guard.app.outcomes("password.checked").await.last().unwrap(), "paused", "{}", paused.text());
         guard.app.browser().sign_in(&guard.app, &client, &another).await;
+        drop(guard);
+        is_known_still(&site, &client, (&home, &known)).await;
     }
 
     /// Whoever has not signed in since still can when the file is gone; who does gets a hash under the new key.
