@@ -3,9 +3,16 @@
 //! A lease saves work; it proves nothing. Clocks differ and a holder may sleep past its end, so whatever is done under one
 //! is guarded by its own statements.
 
+use std::time::Duration;
+
 use crate::{Result, Sql, Timestamp};
 
-/// Takes a lease, or holds it longer, until `until`; false while another holds it.
+/// By how much a holder's clock may be ahead of ours. A replica whose clock is off by more than seconds does no work.
+const SLACK: Duration = Duration::from_mins(1);
+
+/// Takes a lease, or holds it longer, until `until`; false while another holds it. Every holder takes a lease of one name
+/// for the same time: one that ends much later than ours would was written by a clock that ran wrong, or by hand, and holds
+/// nobody up.
 pub async fn take(
     sql: &mut impl Sql,
     name: &str,
@@ -15,12 +22,13 @@ pub async fn take(
     let taken: Option<(String,)> = sql
         .q("INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
             ON CONFLICT (name) DO UPDATE SET holder = $2, until = $3
-            WHERE leases.holder = $2 OR leases.until <= $4
+            WHERE leases.holder = $2 OR leases.until <= $4 OR leases.until > $5
             RETURNING holder")
         .bind(name)
         .bind(holder)
         .bind(until)
         .bind(now)
+        .bind(until.plus(SLACK))
         .opt()
         .await?;
     Ok(taken.is_some())

@@ -27,9 +27,9 @@ pub(super) async fn with_old_rows(engine: Engine, rows: i64) -> TestApp {
     old_rows::fill(&open, engine, rows).await;
     // Whole seals of it: one that has a newer row too is not old.
     old_rows::fill_trail(&open, engine, rows / 500 * 500).await;
-    let lease =
-        "INSERT INTO leases (name, holder, until) VALUES ('retention', 'somebody', 4000000000000)";
-    open.write(async |tx| tx.q(lease).exec().await).await.unwrap();
+    let until = open.clock().await.unwrap().plus(Duration::from_mins(10));
+    let lease = "INSERT INTO leases (name, holder, until) VALUES ('retention', 'somebody', $1)";
+    open.write(async |tx| tx.q(lease).bind(until).exec().await).await.unwrap();
     open.close().await;
     let app = TestApp::on(db, engine.redis_url(), Options::default()).await;
     while app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await > 0 {

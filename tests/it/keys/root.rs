@@ -180,10 +180,11 @@ on_both_engines! {
         let browser = site.read().await.app.browser();
         let (page, pending) = browser.start(&client).await;
         // Somebody else has the lease, so that the job does not do at its first turn what is to be cut off here.
-        let lease = "INSERT INTO leases (name, holder, until) VALUES ('root_keys', 'somebody', 4000000000000)
-                     ON CONFLICT (name) DO UPDATE SET holder = 'somebody', until = 4000000000000";
-        let db = site.read().await.app.sql().clone();
-        db.write(async |tx| store::Sql::q(tx, lease).exec().await).await.unwrap();
+        let lease = "INSERT INTO leases (name, holder, until) VALUES ('root_keys', 'somebody', $1)
+                     ON CONFLICT (name) DO UPDATE SET holder = 'somebody', until = $1";
+        let (db, now) = { let site = site.read().await; (site.app.sql().clone(), site.app.cx().now) };
+        let until = now.plus(Duration::from_mins(10));
+        db.write(async |tx| store::Sql::q(tx, lease).bind(until).exec().await).await.unwrap();
         roll_out(&site, &[("next", 8), ("test", 7)]).await;
         let cx = site.read().await.app.cx();
         // Re-sealing that dies after its first value, and is begun again.
