@@ -111,6 +111,34 @@ pub async fn ended(sql: &mut impl Sql) -> Result<Vec<EndedKeyRow>> {
         .await
 }
 
+/// Forgets the public halves of an algorithm; returns of which keys.
+pub async fn forget_all(sql: &mut impl Sql, algorithm: &str) -> Result<Vec<String>> {
+    let gone: Vec<(String,)> = sql
+        .q("DELETE FROM ended_keys WHERE algorithm = $1 RETURNING id")
+        .bind(algorithm)
+        .all()
+        .await?;
+    if !gone.is_empty() {
+        revision::bump(sql, Topic::SigningKeys).await?;
+    }
+    Ok(gone.into_iter().map(|(id,)| id).collect())
+}
+
+/// Lets go of who followed a key, or was the first, where the one that did is gone and nothing came after it; returns of
+/// which algorithms. No statement here leaves that behind, but a hand can: nothing could follow that key again.
+pub async fn heal(sql: &mut impl Sql) -> Result<Vec<String>> {
+    let healed: Vec<(String,)> = sql
+        .q("DELETE FROM key_successions
+            WHERE kid NOT IN (SELECT id FROM signing_keys UNION ALL SELECT id FROM token_keys)
+              AND (follows IN (SELECT id FROM signing_keys UNION ALL SELECT id FROM token_keys)
+                   OR (follows = '' AND algorithm NOT IN
+                       (SELECT algorithm FROM signing_keys UNION ALL SELECT algorithm FROM token_keys)))
+            RETURNING algorithm")
+        .all()
+        .await?;
+    Ok(healed.into_iter().map(|(algorithm,)| algorithm).collect())
+}
+
 /// Forgets the public halves of keys that ended before a time; returns how many.
 pub async fn forget(sql: &mut impl Sql, before: Timestamp) -> Result<u64> {
     let rows = sql.q("DELETE FROM ended_keys WHERE ended_at <= $1").bind(before).exec().await?;

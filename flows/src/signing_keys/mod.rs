@@ -79,8 +79,15 @@ pub struct Listed {
     pub published_until: Option<Timestamp>,
 }
 
-/// Makes the first key of each algorithm that has none.
+/// Makes the first key of each algorithm that has none. Keys that somebody deleted by hand have left word of who followed
+/// whom: that is let go of, so that a key can follow.
 pub async fn ensure(cx: &Cx) -> Result<()> {
+    for algorithm in cx.db.write(async |tx| store::signing_key::heal(tx).await).await? {
+        tracing::error!(
+            algorithm,
+            "alarm: a signing key was deleted by hand; another can take its place"
+        );
+    }
     let present = rows(cx).await?;
     for algorithm in Algorithm::ALL {
         if present.iter().any(|row| row.algorithm == algorithm.as_str()) {

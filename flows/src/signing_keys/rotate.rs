@@ -12,7 +12,8 @@ use crate::{Cx, Result, audit};
 pub struct Rotation<'a> {
     /// Keys of this algorithm.
     pub algorithm: Algorithm,
-    /// Whether they are in wrong hands: the new one signs at once, and the others are not accepted any more.
+    /// Whether they are in wrong hands: the new one signs at once, and the others are not accepted any more, not even as
+    /// hints, whether they were still published or not.
     pub compromised: bool,
     /// Why, for the record.
     pub reason: &'a str,
@@ -90,6 +91,9 @@ async fn replace(
             remove(cx, tx, &other).await?;
             removed.push(other.id);
         }
+        // One that ended before may be the one that was stolen, and so may be one that ended in this moment: last, so that
+        // what its end has left is seen.
+        removed.extend(store::signing_key::forget_all(tx, &key.algorithm).await?);
     }
     let detail = json!({
         "algorithm": key.algorithm, "kid": key.id, "follows": follows, "signs_from": key.signs_from,

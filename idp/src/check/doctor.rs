@@ -101,7 +101,7 @@ async fn schema(db: &Db) -> Finding {
 /// Opens every signing key: a root key that opens none is another's.
 async fn root_key(config: &Config, db: &Db) -> Finding {
     const NAME: &str = "keys.root_file";
-    let root = match root_keys(&config.keys) {
+    let mut root = match root_keys(&config.keys) {
         Ok(root) => root,
         Err(why) => {
             let why = format!("{why}; is the path right, and may this account read it?");
@@ -111,6 +111,8 @@ async fn root_key(config: &Config, db: &Db) -> Finding {
     let opened = async {
         let mut conn = db.read().await?;
         let sealed = store::signing_key::all(&mut conn).await?.len();
+        // As a start does: what an older root key left behind must be openable too.
+        flows::root_keys::adopt(&mut root, &mut conn).await?;
         signing_keys::load(&root, &mut conn).await?;
         Ok::<_, flows::Error>(sealed)
     };

@@ -86,6 +86,35 @@ on_both_engines! {
         assert!(text.contains("test: gone, and not needed"), "{text}");
     }
 
+    /// Somebody deletes keys by hand. What is left of who followed whom does not keep others from taking their place.
+    async fn deleted_signing_keys_are_made_anew(engine) {
+        let db = TestDb::create(engine).await;
+        let served = Served::prepare(engine, &db).await;
+        let delete = async |statements: &[&'static str]| {
+            let open = db.open().await;
+            for statement in statements {
+                open.write(async |tx| tx.q(statement).exec().await).await.unwrap();
+            }
+            open.close().await;
+        };
+        let kids = async || -> Vec<String> {
+            let mut serve = served.serve().await;
+            assert!(serve.terminate().await.success());
+            let listed: Value = serde_json::from_str(&run(served.command(&["key", "list", "--json"]), "").await).unwrap();
+            listed.as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+        };
+        let old = kids().await;
+        delete(&["DELETE FROM signing_keys", "DELETE FROM token_keys"]).await;
+        let new = kids().await;
+        assert!(new.len() == 3 && new.iter().all(|kid| !old.contains(kid)), "{old:?} {new:?}");
+        // The successor alone: its key can be replaced again.
+        run(served.command(&["key", "rotate", "--alg", "es256"]), "").await;
+        delete(&["DELETE FROM signing_keys WHERE id IN (SELECT kid FROM key_successions WHERE algorithm = 'ES256' AND follows <> '')"]).await;
+        assert_eq!(kids().await, new);
+        let again = run(served.command(&["key", "rotate", "--alg", "es256"]), "").await;
+        assert_eq!(kids().await.len(), 4, "{again}");
+    }
+
     async fn a_lost_root_key_is_told_at_the_start(engine) {
         let db = TestDb::create(engine).await;
         let served = Served::prepare(engine, &db).await;
@@ -99,6 +128,9 @@ on_both_engines! {
         configure(&served, &[("next", 8), ("test", 7)]);
         run(served.command(&["key", "reseal"]), "").await;
         configure(&served, &[("next", 8), ("test", 9)]);
+        let said = served.command(&["doctor"]).output().await.unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert!(said.contains("holds another key"), "what keeps it from starting is found before: {said}");
         let why = refused(&served, &["key", "list"]).await;
         assert!(why.contains("give the new key an id of its own"), "{why}");
         configure(&served, &[("test", 7), ("next", 8)]);

@@ -215,6 +215,29 @@ on_both_engines! {
         assert_eq!(pair.app.outcomes("key.ended").await, ["compromised", "compromised"]);
     }
 
+    /// It may be the one before that was stolen: what ended already is not a hint either.
+    async fn what_ended_before_is_refused_with_the_compromised(engine) {
+        let pair = Pair::start(engine, false).await;
+        pair.app.set("session.idle", "12h").await;
+        pair.read_again().await;
+        let (old, _) = pair.tokens(0).await;
+        signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
+        signing_keys::rotate(&pair.app.cx(), Rotation { algorithm: Algorithm::EdDSA, ..PLANNED }).await.unwrap();
+        pair.advance(Duration::from_hours(3));
+        assert_eq!(pair.tend().await, 2);
+        let made = signing_keys::rotate(&pair.app.cx(), COMPROMISED).await.unwrap();
+        let Replaced::By { removed, .. } = made else { panic!("{made:?}") };
+        assert!(removed.contains(&header(&old["id_token"])["kid"].as_str().unwrap().to_owned()), "{removed:?}");
+        assert_eq!(pair.app.count("SELECT COUNT(*) FROM ended_keys WHERE algorithm = 'ES256'").await, 0);
+        assert_eq!(pair.app.count("SELECT COUNT(*) FROM ended_keys").await, 1, "of another algorithm");
+        pair.read_again().await;
+        let url = format!("/oauth2/logout?id_token_hint={}", old["id_token"].as_str().unwrap());
+        for browser in &pair.browsers {
+            let asked = browser.get(&url).await;
+            assert!(asked.body.contains("<form"), "it is asked, not done: {}", asked.text());
+        }
+    }
+
     /// RP-Initiated Logout 1.0, section 2: an ID token counts as a hint while its session is there, whatever became of its
     /// key meanwhile.
     async fn a_hint_outlives_its_key(engine) {
