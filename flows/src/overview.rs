@@ -1,7 +1,8 @@
-//! What an operator watches besides events: how much waits, how near the guess budget is, how old the keys are.
+//! What an operator watches besides events: how much waits, how near the guess budget is, how old the keys are, and whether
+//! the audit trail is being sealed.
 
 use store::{
-    Timestamp,
+    AuditId, Timestamp,
     check::Check,
     job::{Backlog, Lane},
 };
@@ -23,6 +24,8 @@ pub struct Overview {
     pub backlogs: Vec<(Lane, Backlog)>,
     /// The guess budget.
     pub guesses: Guesses,
+    /// When the oldest row of the audit trail was written that waits for its seal.
+    pub unsealed_since: Option<Timestamp>,
     /// Signing keys.
     pub keys: Vec<Listed>,
     /// What was found when the data was compared with what must always hold.
@@ -46,9 +49,12 @@ pub async fn read(cx: &Cx) -> Result<Overview> {
         backlogs.push((lane, store::job::backlog(&mut conn, lane, MOST_COUNTED, cx.now).await?));
     }
     let checks = store::check::all(&mut conn).await?;
+    let first = AuditId::from(uuid::Uuid::nil());
+    let unsealed_since =
+        store::audit::unsealed(&mut conn, first, 1).await?.first().map(|row| row.at);
     drop(conn);
-    let keys = signing_keys::list(cx).await?;
-    Ok(Overview { at: cx.now, backlogs, guesses: guesses(cx).await?, keys, checks })
+    let (keys, guesses) = (signing_keys::list(cx).await?, guesses(cx).await?);
+    Ok(Overview { at: cx.now, backlogs, guesses, unsealed_since, keys, checks })
 }
 
 /// The guess budget, as of now.

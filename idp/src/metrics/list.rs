@@ -143,6 +143,8 @@ metrics! {
         "Age of each signing key, by key id and algorithm";
     tasks: Counters<2> = Counters::default(), "tasks", "vestibule_tasks_total",
         "Work that comes round, done by this replica, by task and outcome";
+    unsealed_age: Number = Number::default(), "audit_unsealed_age_seconds", "vestibule_audit_unsealed_age_seconds",
+        "Age of the oldest row of the audit trail that waits for its seal; 0 when there is none";
     snapshot_failures: Counter = Counter::default(), "snapshot_failures", "vestibule_snapshot_failures_total",
         "Times that settings, clients and keys could not be read again; the last ones stay in force";
 }

@@ -90,6 +90,8 @@ impl Metrics {
             let age = backlog.oldest.map_or(Duration::ZERO, |oldest| overview.at.since(oldest));
             families.mail_age.get_or_create(&[label("lane", lane.as_str())]).set(age.as_secs_f64());
         }
+        let unsealed = overview.unsealed_since.map_or(Duration::ZERO, |at| overview.at.since(at));
+        families.unsealed_age.set(unsealed.as_secs_f64());
         families.guesses.set(number(overview.guesses.spent));
         families.guesses_limit.set(number(overview.guesses.limit));
         for key in overview.keys.iter().filter(|key| key.state != State::Ended) {
