@@ -101,7 +101,16 @@ impl Default for Turn {
 }
 
 impl Turn {
+    /// Whether there is anything left to look at.
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        !self.left.is_empty()
+    }
+
     /// Sweeps one batch of what comes next; false when nothing is left.
+    ///
+    /// # Errors
+    /// Of the kind that was next. It is left out of this turn, which may go on with the others.
     pub async fn next(&mut self, cx: &Cx) -> Result<bool> {
         let Some(what) = self.left.pop_front() else { return Ok(false) };
         if what == What::Audit {
@@ -120,7 +129,7 @@ impl Turn {
                 self.left.push_back(what);
             }
         }
-        Ok(!self.left.is_empty())
+        Ok(self.is_left())
     }
 }
 

@@ -60,7 +60,7 @@ macro_rules! settings {
         }
 
         impl Settings {
-            /// Puts a stored value into the snapshot; a name or value that this build does not know is left alone.
+            /// Puts a checked value into the snapshot; a name that this build does not know is left alone.
             fn put(&mut self, name: &str, value: &str) {
                 match name {
                     $($name => if let Some(value) = settings!(@value $kind, value) { self.$field = value; },)*
@@ -223,11 +223,19 @@ impl Setting {
 }
 
 impl Settings {
-    /// Reads the current values.
+    /// Reads the current values. One that `setting set` would have refused was written by hand, or by another build: it is
+    /// not followed, whatever it would do, and the log has an alarm each time that it is read.
     pub async fn load(sql: &mut impl Sql) -> Result<Self> {
         let mut settings = Self::default();
         for row in store::setting::current(sql).await? {
-            settings.put(&row.name, &row.value);
+            match Setting::find(&row.name).map(|setting| setting.check(&row.value)) {
+                Ok(Ok(())) => settings.put(&row.name, &row.value),
+                Ok(Err(bad)) => tracing::error!(
+                    %bad,
+                    "alarm: a setting in the database has a value that it cannot have; its default is in force"
+                ),
+                Err(_) => {}
+            }
         }
         Ok(settings)
     }
@@ -242,7 +250,7 @@ pub struct State {
     pub value: String,
 }
 
-/// The present value of one setting, or of all.
+/// The present value of one setting, or of all: the one that is in force.
 pub async fn states(cx: &Cx, name: Option<&str>) -> Result<Result<Vec<State>, BadSetting>> {
     let asked = match name.map(Setting::find).transpose() {
         Ok(asked) => asked,
@@ -254,7 +262,8 @@ pub async fn states(cx: &Cx, name: Option<&str>) -> Result<Result<Vec<State>, Ba
     Ok(Ok(shown
         .map(|setting| {
             let row = rows.iter().find(|row| row.name == setting.name);
-            let value = row.map_or(setting.default, |row| &row.value).to_owned();
+            let good = row.filter(|row| setting.check(&row.value).is_ok());
+            let value = good.map_or(setting.default, |row| &row.value).to_owned();
             State { setting, value }
         })
         .collect()))
@@ -312,6 +321,9 @@ pub async fn undo(cx: &Cx, name: &str, reason: &str) -> Result<Result<SettingRow
                 return Ok(Err(BadSetting::NothingToUndo(setting.name)));
             };
             let value = newest.before.clone();
+            if let Err(bad) = setting.check(&value) {
+                return Ok(Err(bad));
+            }
             let row =
                 next_version(cx, setting, Some(&newest), &value, reason, Some(newest.version));
             put(cx, tx, setting, row).await
@@ -404,6 +416,8 @@ mod tests {
             assert!(setting.check(setting.least).is_ok() && setting.check(setting.most).is_ok());
         }
         assert_eq!(Settings::default().code_window, Duration::from_mins(15));
+        let least = Setting::find("retention.audit").unwrap().least;
+        assert_eq!(parse_duration(least), Some(crate::trail::LEAST_KEPT), "the floor of the sweep");
     }
 
     #[test]

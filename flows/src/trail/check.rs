@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use keys::{KeyError, RootKeys, Trail};
 use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 
-use super::{LATE, Line, UPGRADE, digest, made_at, seal::Tag, swept_mark};
+use super::{
+    LATE, LEAST_KEPT, Line, UPGRADE, digest, made_at, seal::Tag, succession::Succession, swept_mark,
+};
 use crate::Result;
 
 /// What somebody did to the trail.
@@ -29,7 +31,13 @@ pub enum What {
     SealMissing,
     /// A seal says that its rows were swept, and the program did not do it.
     SealNotSwept,
-    /// A seal or row cannot be checked: its root key is not configured.
+    /// The program swept the rows of a seal before anything may be swept.
+    SweptEarly,
+    /// A row waits for its seal for minutes: no replica seals.
+    Waiting,
+    /// A seal or row is under a root key that had been replaced a day before.
+    KeyReplaced,
+    /// A seal or row cannot be checked: its root key is not known.
     UnknownKey,
     /// The chain does not have the head that is known from elsewhere.
     HeadMissing,
@@ -49,6 +57,9 @@ impl What {
             Self::SealUnlinked => "seal_unlinked",
             Self::SealMissing => "seal_missing",
             Self::SealNotSwept => "seal_not_swept",
+            Self::SweptEarly => "seal_swept_early",
+            Self::Waiting => "row_waiting",
+            Self::KeyReplaced => "key_replaced",
             Self::UnknownKey => "unknown_key",
             Self::HeadMissing => "head_missing",
         }
@@ -86,28 +97,59 @@ impl Finding {
     }
 }
 
-/// What a check knows besides the seal and its rows.
+/// How far rows were swept, in the program's own hand.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    /// Everything up to this seal may be swept: the program's own mark says so.
-    pub(super) swept_to: i64,
-    /// When the first row was written that has a tag.
-    pub(super) tagged_since: Option<Timestamp>,
-    /// Up to when the seal before was complete.
-    pub(super) complete_to: Option<Timestamp>,
+pub(super) struct Mark {
+    /// Everything up to this seal.
+    pub(super) to: i64,
+    /// When that was.
+    at: Timestamp,
 }
 
-/// Whether the mark on a seal is the program's own.
-pub(super) fn is_marked(root: &RootKeys, seal: &Seal) -> bool {
-    let (Some(at), Some(key), Some(mark)) = (seal.swept_at, &seal.swept_key, &seal.swept_mark)
-    else {
-        return false;
-    };
-    swept_mark(root, key, seal, at).is_ok_and(|own| *mark == own)
+impl Mark {
+    /// Reads the mark on a seal; nothing when it is not the program's own.
+    pub(super) fn of(root: &RootKeys, keys: &Succession, seal: &Seal) -> Option<Self> {
+        let (at, key, mark) = (seal.swept_at?, seal.swept_key.as_ref()?, seal.swept_mark.as_ref()?);
+        let own = swept_mark(root, key, seal, at).is_ok_and(|own| *mark == own);
+        (own && !keys.is_over(key, at)).then_some(Self { to: seal.sequence, at })
+    }
+}
+
+/// What a check knows besides the seal and its rows.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// How far rows may be swept.
+    pub(super) swept: Option<Mark>,
+    /// When the first row was written that has a tag.
+    pub(super) tagged_since: Option<Timestamp>,
+    /// Up to when the seals before were complete.
+    pub(super) complete_to: Option<Timestamp>,
+    /// When the newest of the seals before was made.
+    pub(super) reached: Option<Timestamp>,
+    /// Which root key may be used when.
+    pub(super) keys: Succession,
+}
+
+impl Known {
+    /// Nothing but when keys are over.
+    pub(super) const fn new(keys: Succession) -> Self {
+        Self { swept: None, tagged_since: None, complete_to: None, reached: None, keys }
+    }
+
+    /// Takes note of a seal whose times are as it was made.
+    pub(super) fn pass(&mut self, seal: &Seal) {
+        self.complete_to = self.complete_to.max(Some(seal.complete_to));
+        self.reached = self.reached.max(Some(seal.sealed_at));
+    }
+}
+
+/// Whether a seal's numbers and times are as it was made: until then none of them may be believed.
+pub(super) fn is_as_made(root: &RootKeys, seal: &Seal) -> bool {
+    digest(root, seal).is_ok_and(|own| seal.digest == own)
 }
 
 /// Checks a seal by itself.
-fn seal_alone(root: &RootKeys, seal: &Seal, known: Known) -> Result<Option<What>> {
+pub(super) fn seal_alone(root: &RootKeys, seal: &Seal, known: &Known) -> Result<Option<What>> {
     let own = match digest(root, seal) {
         Ok(own) => own,
         Err(KeyError::UnknownRootKey(_)) => return Ok(Some(What::UnknownKey)),
@@ -116,9 +158,16 @@ fn seal_alone(root: &RootKeys, seal: &Seal, known: Known) -> Result<Option<What>
     if seal.digest != own {
         return Ok(Some(What::SealChanged));
     }
+    // A seal is no older than the one before, whatever it says itself.
+    let made = known.reached.map_or(seal.sealed_at, |reached| reached.max(seal.sealed_at));
+    if known.keys.is_over(&seal.key_id, made) {
+        return Ok(Some(What::KeyReplaced));
+    }
     if seal.swept_at.is_some() {
-        let swept = seal.sequence <= known.swept_to && seal.manifest.is_none();
-        return Ok((!swept).then_some(What::SealNotSwept));
+        let swept = known.swept.filter(|mark| seal.sequence <= mark.to && seal.manifest.is_none());
+        let Some(mark) = swept else { return Ok(Some(What::SealNotSwept)) };
+        let early = seal.complete_to >= mark.at.minus(LEAST_KEPT);
+        return Ok(early.then_some(What::SweptEarly));
     }
     let Some(manifest) = &seal.manifest else { return Ok(Some(What::SealChanged)) };
     let hash = root.trail_mac(&seal.key_id, Trail::Manifest, &[Some(manifest)])?;
@@ -130,7 +179,7 @@ pub(super) fn seal(
     root: &RootKeys,
     seal: &Seal,
     rows: &[AuditRow],
-    known: Known,
+    known: &Known,
 ) -> Result<Vec<Finding>> {
     let mut found = Vec::new();
     if let Some(what) = seal_alone(root, seal, known)? {
@@ -156,7 +205,7 @@ pub(super) fn seal(
 }
 
 /// Checks a row by itself, and against the time up to which everything was in sight.
-pub(super) fn row(root: &RootKeys, row: &AuditRow, known: Known) -> Option<What> {
+pub(super) fn row(root: &RootKeys, row: &AuditRow, known: &Known) -> Option<What> {
     // Whoever has the database alone can write a row without a tag: after an upgrade nobody else does.
     let upgraded = known.tagged_since.is_some_and(|since| row.at > since.plus(UPGRADE));
     match Tag::of(root, row) {
@@ -165,6 +214,50 @@ pub(super) fn row(root: &RootKeys, row: &AuditRow, known: Known) -> Option<What>
         Tag::UnknownKey => return Some(What::UnknownKey),
         Tag::Own | Tag::None => {}
     }
+    if row.tag_key.as_ref().is_some_and(|key| known.keys.is_over(key, row.at)) {
+        return Some(What::KeyReplaced);
+    }
     let late = known.complete_to.is_some_and(|complete| row.at.plus(LATE) < complete);
     late.then_some(What::Late)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use keys::RootKey;
+
+    use super::*;
+
+    /// A program without a floor swept by a setting of a second, and marked it in its own hand.
+    #[test]
+    fn rows_that_were_swept_before_their_time() {
+        let root = RootKeys::new(&[RootKey::parse("a", &[1; 32]).unwrap()]).unwrap();
+        let made = Timestamp::from_millis(1_795_513_267_250);
+        let judge = |swept_at: Timestamp| {
+            let mut seal = Seal {
+                sequence: 1,
+                sealed_at: made,
+                complete_to: made,
+                row_count: 1,
+                manifest: None,
+                manifest_hash: vec![0; 32],
+                previous: Vec::new(),
+                digest: Vec::new(),
+                key_id: "a".to_owned(),
+                swept_at: Some(swept_at),
+                swept_key: Some("a".to_owned()),
+                swept_mark: None,
+            };
+            seal.digest = digest(&root, &seal).unwrap().to_vec();
+            seal.swept_mark = Some(swept_mark(&root, "a", &seal, swept_at).unwrap().to_vec());
+            let keys = Succession::of("a", &[]);
+            let swept = Mark::of(&root, &keys, &seal);
+            assert!(swept.is_some(), "it is the program's own");
+            seal_alone(&root, &seal, &Known { swept, ..Known::new(keys) }).unwrap()
+        };
+        assert_eq!(judge(made.plus(Duration::from_hours(1))), Some(What::SweptEarly));
+        assert_eq!(judge(made.plus(LEAST_KEPT)), Some(What::SweptEarly));
+        assert_eq!(judge(made.plus(LEAST_KEPT + Duration::from_millis(1))), None);
+    }
 }

@@ -12,6 +12,7 @@
 mod check;
 pub mod export;
 pub mod seal;
+mod succession;
 pub mod sweep;
 pub mod verify;
 
@@ -25,6 +26,8 @@ use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 pub const LATE: Duration = Duration::from_mins(5);
 /// Programs that write no tags may go on beside those that do for this long, while an upgrade is rolled out.
 pub const UPGRADE: Duration = Duration::from_hours(24);
+/// No row is swept before this, whatever the database says the setting is: it is the least that `retention.audit` can be.
+pub const LEAST_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// Where the chain stands: whoever keeps this outside the database sees when its end was cut off.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use keys::{RootKeys, Trail};
 use store::{audit::AuditRow, audit_seal::Seal};
 
-use super::{Head, Line, digest, tag};
+use super::{Head, Line, check, digest, tag};
 use crate::{Cx, Error, Result};
 
 /// Rows of one seal: as many as one short transaction bears.
@@ -28,10 +28,17 @@ pub async fn is_due(cx: &Cx) -> Result<bool> {
     Ok(store::audit::has_unsealed(&mut conn).await?)
 }
 
+/// The number of the newest seal; 0 when there is none.
+pub async fn newest(cx: &Cx) -> Result<i64> {
+    let mut conn = cx.db.read().await?;
+    Ok(store::audit_seal::newest(&mut conn).await?.map_or(0, |seal| seal.sequence))
+}
+
 /// Makes the next seal, of the oldest unsealed rows; nothing when there are none.
 ///
 /// # Errors
-/// [`Error::Lost`] when another replica made this seal first; its rows are in the next one.
+/// [`Error::Lost`] when another replica made this seal first; its rows are in the next one. [`newest`] then tells of it: if
+/// it does not, something keeps seals out of the table.
 pub async fn next(cx: &Cx) -> Result<Option<Sealed>> {
     cx.db
         .write(async |tx| {
@@ -69,8 +76,11 @@ fn make(cx: &Cx, sequence: i64, previous: Option<&Seal>, rows: &[AuditRow]) -> R
         Line::of(&cx.root, key_id, row)?.write(&mut manifest);
     }
     let hash = cx.root.trail_mac(key_id, Trail::Manifest, &[Some(&manifest)])?;
-    // A full seal may have left newer rows for the next one.
+    // A full seal may have left newer rows for the next one. What was complete stays so, however late a row comes: as far as
+    // the seal before says so in the program's own hand.
     let newest = rows.last().filter(|_| is_full(rows)).map_or(cx.now, |row| row.at);
+    let before = previous.filter(|seal| check::is_as_made(&cx.root, seal));
+    let newest = before.map_or(newest, |before| newest.max(before.complete_to));
     let mut seal = Seal {
         sequence,
         sealed_at: cx.now,

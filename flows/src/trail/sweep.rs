@@ -1,10 +1,12 @@
 //! Sweeping the trail: whole seals, oldest first, and only those that are as they were made. What somebody has changed
 //! stays, so that time does not wash it away.
 
-use store::audit_seal::Seal;
+use store::{Timestamp, audit_seal::Seal};
 
 use super::{
-    check::{self, Known, What},
+    LEAST_KEPT,
+    check::{self, Known, Mark},
+    succession::Succession,
     swept_mark,
 };
 use crate::{Cx, Error, Result};
@@ -24,38 +26,54 @@ pub struct Swept {
     pub unsound: u64,
 }
 
-/// Sweeps one batch of seals after `after` that are older than the setting says.
+/// Sweeps one batch of seals after `after` that are older than the setting says. What a seal says of itself is believed only
+/// once its digest is right: whoever has the database could otherwise have the program sweep anything.
 pub async fn batch(cx: &Cx, after: i64) -> Result<Swept> {
-    let old = cx.now.minus(cx.settings.audit_retention);
     let mut conn = cx.db.read().await?;
     let mut seals = store::audit_seal::whole_after(&mut conn, after, SEALS).await?;
     drop(conn);
-    seals.truncate(seals.iter().take_while(|seal| seal.complete_to < old).count());
+    if let Some(swept) = changed(cx, &seals) {
+        return Ok(swept);
+    }
+    let old = old(cx);
+    let is_due = |seal: &&Seal| check::is_as_made(&cx.root, seal) && seal.complete_to < old;
+    seals.truncate(seals.iter().take_while(is_due).count());
     cut(&mut seals);
-    let (Some(first), Some(last)) = (seals.first(), seals.last()) else {
+    let Some(first) = seals.first() else {
         return Ok(Swept { rows: trim(cx).await?, ..Swept::default() });
     };
-    let up_to = Some(last.sequence);
     let sound = sound(cx, &seals).await?;
-    let unsound = u64::try_from(seals.len() - sound).unwrap_or(u64::MAX);
-    if sound == 0 {
+    let Some(end) = sound.checked_sub(1).and_then(|last| seals.get(last)) else {
         return Ok(Swept { rows: 0, up_to: Some(first.sequence), unsound: 1 });
-    }
-    let Some(end) = seals.get(sound - 1) else { return Ok(Swept::default()) };
-    let rows = delete(cx, (first.sequence, end)).await?;
+    };
     // The first that is not sound is looked at by the next batch, and left where it is.
-    let up_to = if unsound > 0 { Some(end.sequence) } else { up_to };
-    Ok(Swept { rows, up_to, unsound: 0 })
+    Ok(Swept {
+        rows: delete(cx, (first.sequence, end)).await?,
+        up_to: Some(end.sequence),
+        unsound: 0,
+    })
+}
+
+/// What was swept before has served its time.
+fn old(cx: &Cx) -> Timestamp {
+    cx.now.minus(cx.settings.audit_retention.max(LEAST_KEPT))
+}
+
+/// Passes by the seals that are not as they were made, if the first is one: they stay, and nothing in them is believed.
+fn changed(cx: &Cx, seals: &[Seal]) -> Option<Swept> {
+    let changed = seals.iter().take_while(|seal| !check::is_as_made(&cx.root, seal));
+    let (unsound, last) = changed.fold((0, None), |(count, _), seal| (count + 1, Some(seal)));
+    last.map(|seal| Swept { rows: 0, up_to: Some(seal.sequence), unsound })
 }
 
 /// As many seals as have a batch of rows together; at least one.
 fn cut(seals: &mut Vec<Seal>) {
-    let (mut rows, mut kept) = (0, 0);
+    let (mut rows, mut kept) = (0_i64, 0);
     for (nth, seal) in seals.iter().enumerate() {
         // One after another without a gap: a range is deleted.
         let follows =
             nth == 0 || seals.get(nth - 1).is_some_and(|s| s.sequence + 1 == seal.sequence);
-        rows += seal.row_count;
+        rows = rows.saturating_add(seal.row_count);
         if !follows || (nth > 0 && rows > ROWS) {
             break;
         }
@@ -64,19 +82,23 @@ fn cut(seals: &mut Vec<Seal>) {
     seals.truncate(kept);
 }
 
-/// How many of them, from the first, are as they were made.
+/// How many of them, from the first, are as they were made. A seal whose key is not known can be neither proven nor
+/// disproven: it stays.
 async fn sound(cx: &Cx, seals: &[Seal]) -> Result<usize> {
+    let mut conn = cx.db.read().await?;
+    let known = Known::new(Succession::read(&cx.root, &mut conn).await?);
+    drop(conn);
     let mut sound = 0;
     for seal in seals {
         let mut conn = cx.db.read().await?;
         let range = (seal.sequence, seal.sequence);
-        let rows =
-            store::audit::of_seals(&mut conn, range, seal.row_count.saturating_add(1)).await?;
+        let most = seal.row_count.saturating_add(1);
+        let rows = store::audit::of_seals(&mut conn, range, most).await?;
+        let next = store::audit_seal::by_sequence(&mut conn, seal.sequence + 1).await?;
         drop(conn);
-        let known = Known { swept_to: 0, tagged_since: None, complete_to: None };
-        // A seal whose key is gone can be neither proven nor disproven, and must not stay for ever.
-        let found = check::seal(&cx.root, seal, &rows, known)?;
-        if !found.iter().all(|finding| finding.what == What::UnknownKey) {
+        // Another one in its place would not be what the next one follows on.
+        let linked = next.is_none_or(|next| next.previous == seal.digest);
+        if !linked || !check::seal(&cx.root, seal, &rows, &known)?.is_empty() {
             break;
         }
         sound += 1;
@@ -104,11 +126,12 @@ async fn delete(cx: &Cx, (first, end): (i64, &Seal)) -> Result<u64> {
 async fn trim(cx: &Cx) -> Result<u64> {
     let mut conn = cx.db.read().await?;
     let Some(marked) = store::audit_seal::newest_marked(&mut conn).await? else { return Ok(0) };
+    let keys = Succession::read(&cx.root, &mut conn).await?;
     drop(conn);
-    if !check::is_marked(&cx.root, &marked) {
+    if Mark::of(&cx.root, &keys, &marked).is_none() {
         return Ok(0);
     }
-    let old = cx.now.minus(cx.settings.audit_retention);
+    let old = old(cx);
     cx.db
         .write(async |tx| Ok(store::audit_seal::sweep(tx, marked.sequence, old, ROWS).await?))
         .await

@@ -4,8 +4,9 @@ use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 
 pub use super::check::{Finding, What};
 use super::{
-    Head, check,
-    check::{Known, is_marked},
+    Head, LATE, check,
+    check::{Known, Mark},
+    succession::Succession,
 };
 use crate::{Cx, Result};
 
@@ -34,6 +35,8 @@ pub struct Report {
     pub swept: u64,
     /// Rows that were checked in their seals.
     pub rows: u64,
+    /// Of them, those that had waited for their seal for minutes: nobody sealed, or no replica ran.
+    pub waited: u64,
     /// Rows that wait for their seal.
     pub unsealed: u64,
     /// When the oldest of them was written.
@@ -59,16 +62,18 @@ pub async fn verify(cx: &Cx, asked: &Asked, watch: &mut impl Watch) -> Result<Re
     let newest = store::audit_seal::newest(&mut conn).await?.map_or(0, |seal| seal.sequence);
     let start = match asked.from {
         None => None,
-        // The seal before is taken as it is: what is verified is linked to it.
+        // The seal before is taken without its rows: what is verified is linked to it.
         Some(from) => {
             Some(store::audit_seal::first_since(&mut conn, from).await?.unwrap_or(newest + 1) - 1)
         }
     };
+    let keys = Succession::read(&cx.root, &mut conn).await?;
     drop(conn);
-    let known = Known { swept_to: 0, tagged_since, complete_to: None };
+    let known = Known { tagged_since, ..Known::new(keys) };
     let mut run = Run { cx, watch, known, previous: None, report: Report::default(), newest };
     run.start(start).await?;
     let whole = run.chain(start, asked.to).await?;
+    run.mark().await?;
     if whole {
         run.rest(start.is_none()).await?;
     }
@@ -93,21 +98,41 @@ impl<W: Watch> Run<'_, W> {
         self.watch.found(finding);
     }
 
-    /// Reads how far was swept, and the seal that the first one follows.
+    /// Reads how far was swept, and the seal that the first one follows. Where to begin was found by a time that anybody
+    /// can write: so that nobody is led past a seal, that one must be as it was made.
     async fn start(&mut self, start: Option<i64>) -> Result<()> {
-        self.known.swept_to = self.swept_to().await?;
-        if let Some(before) = start {
-            let mut conn = self.cx.db.read().await?;
-            self.previous = store::audit_seal::by_sequence(&mut conn, before).await?;
-            self.known.complete_to = self.previous.as_ref().map(|seal| seal.complete_to);
+        self.known.swept = self.swept().await?;
+        let Some(before) = start else { return Ok(()) };
+        let mut conn = self.cx.db.read().await?;
+        let Some(seal) = store::audit_seal::by_sequence(&mut conn, before).await? else {
+            return Ok(());
+        };
+        drop(conn);
+        if let Some(what) = check::seal_alone(&self.cx.root, &seal, &self.known)? {
+            self.tell(&Finding::seal(what, seal.sequence, Some(seal.sealed_at)));
         }
+        if check::is_as_made(&self.cx.root, &seal) {
+            self.known.keys.saw(&seal.key_id, seal.sealed_at);
+            self.known.pass(&seal);
+        }
+        self.previous = Some(seal);
         Ok(())
     }
 
-    async fn swept_to(&self) -> Result<i64> {
+    async fn swept(&self) -> Result<Option<Mark>> {
         let mut conn = self.cx.db.read().await?;
         let marked = store::audit_seal::newest_marked(&mut conn).await?;
-        Ok(marked.filter(|seal| is_marked(&self.cx.root, seal)).map_or(0, |seal| seal.sequence))
+        Ok(marked.and_then(|seal| Mark::of(&self.cx.root, &self.known.keys, &seal)))
+    }
+
+    /// Whether the mark that was believed is still to be, now that the chain has told when each root key was used.
+    async fn mark(&mut self) -> Result<()> {
+        if let Some(believed) = self.known.swept
+            && self.swept().await?.is_none()
+        {
+            self.tell(&Finding::seal(What::KeyReplaced, believed.to, None));
+        }
+        Ok(())
     }
 
     /// Goes along the chain; false when it stopped before the end, because no more was asked for.
@@ -143,20 +168,28 @@ impl<W: Watch> Run<'_, W> {
 
     async fn seal(&mut self, seal: Seal, rows: &[AuditRow]) -> Result<()> {
         self.link(&seal).await?;
+        let as_made = check::is_as_made(&self.cx.root, &seal);
+        if as_made {
+            self.known.keys.saw(&seal.key_id, seal.sealed_at);
+        }
         let from = rows.partition_point(|row| row.sealed_by < Some(seal.sequence));
         let to = rows.partition_point(|row| row.sealed_by <= Some(seal.sequence));
         let own = rows.get(from..to).unwrap_or_default();
-        let mut found = check::seal(&self.cx.root, &seal, own, self.known)?;
+        let mut found = check::seal(&self.cx.root, &seal, own, &self.known)?;
         if !found.is_empty() {
             found = self.again(&seal).await?;
         }
         self.report.seals += 1;
         self.report.swept += u64::from(seal.swept_at.is_some());
-        self.report.rows += u64::try_from(own.len()).unwrap_or(u64::MAX);
+        self.report.rows += count(own.len());
+        let waited = |row: &&AuditRow| row.tag.is_some() && row.at.plus(LATE) < seal.sealed_at;
+        self.report.waited += count(own.iter().filter(waited).count());
         for finding in &found {
             self.tell(finding);
         }
-        self.known.complete_to = Some(seal.complete_to);
+        if as_made {
+            self.known.pass(&seal);
+        }
         self.report.head = Some(Head::of(&seal));
         self.previous = Some(seal);
         Ok(())
@@ -164,24 +197,25 @@ impl<W: Watch> Run<'_, W> {
 
     /// Looks once more, at this seal alone: it may have been swept since it was read.
     async fn again(&mut self, seal: &Seal) -> Result<Vec<Finding>> {
-        self.known.swept_to = self.swept_to().await?;
+        self.known.swept = self.swept().await?;
         let mut conn = self.cx.db.read().await?;
         let Some(now) = store::audit_seal::by_sequence(&mut conn, seal.sequence).await? else {
             return Ok(vec![Finding::seal(What::SealMissing, seal.sequence, Some(seal.sealed_at))]);
         };
         let (range, most) = ((now.sequence, now.sequence), expected_rows(&now) + SPARE);
         let rows = store::audit::of_seals(&mut conn, range, most).await?;
-        check::seal(&self.cx.root, &now, &rows, self.known)
+        check::seal(&self.cx.root, &now, &rows, &self.known)
     }
 
     /// Whether a seal follows on the one before.
     async fn link(&mut self, seal: &Seal) -> Result<()> {
         let before = self.previous.as_ref().map_or(0, |previous| previous.sequence);
         if seal.sequence != before + 1 {
-            // Seals whose rows were swept long ago are gone themselves; the mark says up to which.
-            let trimmed = self.previous.is_none() && seal.sequence <= self.known.swept_to;
+            // Seals whose rows were swept long ago are gone themselves, and so may be one between them that was not as it was
+            // made and was looked into; the mark says up to which.
+            let trimmed = self.known.swept.is_some_and(|mark| seal.sequence <= mark.to);
             return if trimmed {
-                self.orphans(1, seal.sequence - 1).await
+                self.orphans(before + 1, seal.sequence - 1).await
             } else {
                 self.gap(before + 1, seal.sequence - 1).await
             };
@@ -226,11 +260,12 @@ impl<W: Watch> Run<'_, W> {
             drop(conn);
             let Some(last) = rows.last().map(|row| row.id) else { return Ok(()) };
             after = last;
-            self.report.unsealed += u64::try_from(rows.len()).unwrap_or(u64::MAX);
+            self.report.unsealed += count(rows.len());
             self.report.oldest_unsealed =
                 self.report.oldest_unsealed.or(rows.first().map(|r| r.at));
             for row in &rows {
-                if let Some(what) = check::row(&self.cx.root, row, self.known) {
+                let waiting = (row.at.plus(LATE) < self.cx.now).then_some(What::Waiting);
+                if let Some(what) = check::row(&self.cx.root, row, &self.known).or(waiting) {
                     self.tell(&Finding::row(what, row));
                 }
             }
@@ -247,6 +282,10 @@ impl<W: Watch> Run<'_, W> {
         }
         Ok(())
     }
+}
+
+fn count(many: usize) -> u64 {
+    u64::try_from(many).unwrap_or(u64::MAX)
 }
 
 /// How many rows a seal should have.

@@ -122,7 +122,7 @@ async fn verify(cx: &Cx, asked: verify::Asked, json: bool) -> Done {
 fn told(finding: &Finding) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     format!(
-        "{:<15} seal {:<8} {} {} {}",
+        "{:<16} seal {:<8} {} {} {}",
         finding.what.as_str(),
         or_dash(finding.seal.map(|seal| seal.to_string())),
         or_dash(finding.at.map(rfc3339)),
@@ -145,7 +145,7 @@ fn summary(report: &Report, findings: &[Value]) -> Value {
         .map(|head| json!({ "sequence": head.sequence, "digest": head.digest }));
     json!({
         "sound": report.findings == 0, "seals": report.seals, "swept_seals": report.swept, "rows": report.rows,
-        "unsealed_rows": report.unsealed, "unsealed_since": report.oldest_unsealed.map(rfc3339), "head": head,
+        "waited_rows": report.waited, "unsealed_rows": report.unsealed, "unsealed_since": report.oldest_unsealed.map(rfc3339), "head": head,
         "findings": report.findings, "found": findings,
     })
 }
@@ -155,6 +155,12 @@ fn summarize(report: &Report) {
         "{} rows in {} seals are checked; the rows of {} seals were swept.",
         report.rows, report.seals, report.swept
     ));
+    if report.waited > 0 {
+        let rows = report.waited;
+        print::line(&format!(
+            "{rows} of them had waited for minutes: until their seal, nobody would have seen one of them taken away."
+        ));
+    }
     if let Some(since) = report.oldest_unsealed {
         let (rows, since) = (report.unsealed, rfc3339(since));
         print::line(&format!("{rows} rows wait for their seal, the oldest since {since}."));

@@ -15,10 +15,12 @@ pub(super) async fn due(app: App) -> Result<bool, flows::Error> {
 /// Seals what is in sight.
 pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
     for _ in 0..MOST {
-        let sealed = match seal::next(&app.system_cx("seal")).await {
+        let cx = app.system_cx("seal");
+        let before = seal::newest(&cx).await?;
+        let sealed = match seal::next(&cx).await {
             Ok(sealed) => sealed,
-            // Another replica took the lease meanwhile, and makes the seals.
-            Err(flows::Error::Lost) => return Ok(()),
+            // Another replica took the lease meanwhile, and makes the seals: then there is a newer one.
+            Err(flows::Error::Lost) if seal::newest(&cx).await? > before => return Ok(()),
             Err(error) => return Err(error),
         };
         let Some(sealed) = sealed else { return Ok(()) };

@@ -16,9 +16,15 @@ pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
     let cx = app.system_cx("retention");
     let mut turn = Turn::default();
     let (mut batches, mut longest) = (0_u32, Duration::ZERO);
+    let mut failed = None;
     loop {
         let started = app.clock.now();
-        let more = turn.next(&cx).await?;
+        // What fails is left to the next turn, and holds nothing else up.
+        let more = turn.next(&cx).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a part of what has served its time could not be swept");
+            failed = Some(error);
+            turn.is_left()
+        });
         let now = app.clock.now();
         batches = batches.saturating_add(1);
         longest = longest.max(now.since(started));
@@ -28,6 +34,11 @@ pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
         #[expect(clippy::disallowed_methods, reason = "a rest, so that people come first")]
         tokio::time::sleep(now.since(started).clamp(REST.0, REST.1)).await;
     }
+    report(&turn, batches, longest);
+    failed.map_or(Ok(()), Err)
+}
+
+fn report(turn: &Turn, batches: u32, longest: Duration) {
     if turn.gone > 0 {
         let longest_millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
         let rows = turn.gone;
@@ -39,5 +50,4 @@ pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
             "alarm: old rows of the audit trail were changed and are kept; run `idp audit verify`"
         );
     }
-    Ok(())
 }

@@ -38,6 +38,13 @@ pub(super) async fn verify_asked(app: &TestApp, asked: Asked) -> (Report, Vec<Fi
     (report, found.0)
 }
 
+/// Verifies all of it, as somebody with this context does.
+pub(super) async fn verify_by(cx: &flows::Cx) -> Vec<Finding> {
+    let mut found = Found::default();
+    verify::verify(cx, &Asked::default(), &mut found).await.expect("it verifies");
+    found.0
+}
+
 /// Verifies all of it.
 pub(super) async fn verify(app: &TestApp) -> Vec<Finding> {
     verify_asked(app, Asked::default()).await.1

@@ -31,7 +31,7 @@ on_both_engines! {
         assert_eq!(format!("{}:{}", report["head"]["sequence"], report["head"]["digest"].as_str().unwrap()), told);
         let wrong = format!("{}:{}", 99, "00".repeat(32));
         let (code, out, error) = run(served.command(&["audit", "verify", "--expect", &wrong])).await;
-        assert!(code == 1 && out.contains("head_missing    seal 99") && error.contains("1 findings"), "{out} {error}");
+        assert!(code == 1 && out.contains("head_missing     seal 99") && error.contains("1 findings"), "{out} {error}");
         let (code, _, error) = run(served.command(&["audit", "verify", "--expect", "99"])).await;
         assert!(code == 2 && error.contains("a head is SEQUENCE:DIGEST"), "{error}");
         let row = trail(&app).await.into_iter().find(|row| row.event == "client.added").unwrap();

@@ -1,9 +1,11 @@
 //! The audit trail: whole rows, sealed, verified, exported and swept.
 
+mod believed;
 mod chain;
 mod commands;
 mod drive;
 mod events;
+mod late;
 mod refusals;
 mod root_keys;
 mod rows;

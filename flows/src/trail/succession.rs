@@ -1,0 +1,112 @@
+//! Which root key the trail may be under, and until when: whoever stole one before it was replaced can make every HMAC of
+//! it for ever, so that a HMAC alone does not say when it was made.
+
+use std::time::Duration;
+
+use keys::RootKeys;
+use store::{Sql, Timestamp};
+
+use crate::Result;
+
+/// Replicas that have yet to get the new root key may go on with the old one for this long.
+pub(super) const ROLLOUT: Duration = Duration::from_hours(24);
+
+/// Root keys, and when each became current.
+#[derive(Clone, Debug)]
+pub(super) struct Succession {
+    /// The first of the configuration: nobody with the database alone can make it an old one.
+    current: String,
+    since: Vec<(String, Timestamp)>,
+}
+
+impl Succession {
+    /// As the database tells it.
+    pub(super) async fn read(root: &RootKeys, sql: &mut impl Sql) -> Result<Self> {
+        let rows = store::root_key::all(sql).await?;
+        let since = rows.into_iter().map(|row| (row.id, row.since)).collect();
+        Ok(Self { current: root.current_id().to_owned(), since })
+    }
+
+    /// Takes note of a seal under a key. The database's word for when the key became current is not authenticated, and may
+    /// have been moved; a seal under it cannot be older than that.
+    pub(super) fn saw(&mut self, key: &str, at: Timestamp) {
+        match self.since.iter_mut().find(|(id, _)| id == key) {
+            Some((_, since)) => *since = at.min(*since),
+            None => self.since.push((key.to_owned(), at)),
+        }
+    }
+
+    /// Whether a key had been replaced for longer than a rollout takes, at a time.
+    pub(super) fn is_over(&self, key: &str, at: Timestamp) -> bool {
+        self.end(key).is_some_and(|end| at > end)
+    }
+
+    fn end(&self, key: &str) -> Option<Timestamp> {
+        if key == self.current {
+            return None;
+        }
+        let own = self.since.iter().find(|(id, _)| id == key).map(|(_, since)| *since);
+        let replaces = |(id, since): &&(String, Timestamp)| {
+            id != key && (*id == self.current || own.is_some_and(|own| *since > own))
+        };
+        // Where somebody went back to an older key, the one that is left had its time from when it came.
+        let ends = self.since.iter().filter(replaces).map(|(_, since)| own.max(Some(*since)));
+        ends.min().flatten().map(|replaced| replaced.plus(ROLLOUT))
+    }
+}
+
+#[cfg(test)]
+impl Succession {
+    /// One that no database tells.
+    pub(super) fn of(current: &str, since: &[(&str, Timestamp)]) -> Self {
+        let since = since.iter().map(|(id, at)| ((*id).to_owned(), *at)).collect();
+        Self { current: current.to_owned(), since }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn day(number: u32) -> Timestamp {
+        Timestamp::from_millis(0).plus(DAY * number)
+    }
+
+    fn keys(current: &str, since: &[(&str, u32)]) -> Succession {
+        let since: Vec<_> = since.iter().map(|(id, at)| (*id, day(*at))).collect();
+        Succession::of(current, &since)
+    }
+
+    #[test]
+    fn a_key_ends_a_day_after_the_next_one_began() {
+        let keys = keys("c", &[("a", 0), ("b", 10), ("c", 20)]);
+        assert_eq!(
+            [keys.end("a"), keys.end("b"), keys.end("c")],
+            [Some(day(11)), Some(day(21)), None]
+        );
+        assert!(!keys.is_over("a", day(11)) && keys.is_over("a", day(12)));
+    }
+
+    #[test]
+    fn what_the_database_says_is_not_all_that_counts() {
+        // The stolen key is made to look as if it came last.
+        let mut moved = keys("c", &[("a", 99), ("c", 20)]);
+        moved.saw("a", day(0));
+        assert_eq!(moved.end("a"), Some(day(21)));
+        // The current one is made to look as if it came later than it did.
+        let mut moved = keys("c", &[("a", 0), ("c", 99)]);
+        moved.saw("c", day(20));
+        assert_eq!(moved.end("a"), Some(day(21)));
+        // The row of the stolen one is taken away.
+        assert_eq!(keys("c", &[("c", 20)]).end("a"), Some(day(21)));
+        assert_eq!(keys("c", &[("a", 0)]).end("a"), None, "nothing is under the new one yet");
+    }
+
+    #[test]
+    fn going_back_to_an_older_key_accuses_nobody() {
+        let keys = keys("a", &[("a", 0), ("b", 10)]);
+        assert_eq!([keys.end("a"), keys.end("b")], [None, Some(day(11))]);
+    }
+}
