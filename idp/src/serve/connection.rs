@@ -26,6 +26,7 @@ use super::{
     body::Timed,
     patience::{Doing, Heard, Watch},
     stop::Stage,
+    unread::Unread,
 };
 use crate::config::LimitsConfig;
 
@@ -76,8 +77,11 @@ where
         peer,
         body_time: door.limits.body_time,
         watch: Arc::clone(&watch),
+        unread: Unread::default(),
         stage: stage.clone(),
     };
+    let unread = requests.unread.clone();
+    let mut unread = std::pin::pin!(unread.too_long(door.limits.idle_time));
     let builder = builder(&door.limits);
     let mut connection = std::pin::pin!(builder.serve_connection(io, requests));
     let mut ending = false;
@@ -98,6 +102,10 @@ where
                 if let Err(error) = ended {
                     tracing::debug!(%error, %peer, "a connection broke");
                 }
+                return;
+            }
+            () = &mut unread => {
+                tracing::debug!(%peer, "answers were not read");
                 return;
             }
             () = watch.moved() => {}
@@ -163,6 +171,7 @@ struct Requests {
     peer: SocketAddr,
     body_time: Duration,
     watch: Arc<Watch>,
+    unread: Unread,
     stage: watch::Receiver<Stage>,
 }
 
@@ -177,6 +186,7 @@ impl Service<Request<Incoming>> for Requests {
         let mut request = request.map(|body| Timed::new(body, self.body_time));
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let (router, stage) = (self.router.clone(), self.stage.clone());
+        let unread = self.unread.clone();
         Box::pin(async move {
             let mut response = router.oneshot(request).await?;
             drop(work);
@@ -186,7 +196,7 @@ impl Service<Request<Incoming>> for Requests {
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok(response)
+            Ok(if http2 { response.map(|body| unread.answer(body)) } else { response })
         })
     }
 }

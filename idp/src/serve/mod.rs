@@ -16,6 +16,7 @@ mod places;
 mod refuse;
 mod stop;
 mod tls;
+mod unread;
 
 use std::{future::pending, io, time::Duration};
 

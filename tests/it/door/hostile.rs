@@ -38,9 +38,18 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// `GET /oauth2/jwks`, in HPACK (RFC 7541): names from the static table, values written out.
 fn head(app: &TestApp) -> Vec<u8> {
+    head_of(app, "/oauth2/jwks")
+}
+
+/// The same of a page of several KiB.
+fn page_head(app: &TestApp) -> Vec<u8> {
+    head_of(app, "/nothing/is/here")
+}
+
+fn head_of(app: &TestApp, path: &str) -> Vec<u8> {
     let host = app.issuer().split_once("//").expect("an address").1;
     let mut block = vec![0x82, 0x86];
-    for (name, value) in [(0x04, "/oauth2/jwks"), (0x01, host)] {
+    for (name, value) in [(0x04, path), (0x01, host)] {
         block.extend([name, u8::try_from(value.len()).expect("short")]);
         block.extend(value.as_bytes());
     }
@@ -150,6 +159,38 @@ async fn an_answer_that_is_never_let_in() {
     assert!(frames.iter().any(|(kind, _)| *kind == HEADERS), "it was answered");
     assert!(frames.iter().all(|(kind, body)| *kind != DATA || body.is_empty()), "and not let in");
     assert!(lived >= SHORT);
+}
+
+/// Answers that are left lying while the client goes on asking: without a limit of their own the connection would live, and
+/// each of them be kept, for as long as it asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_are_left_while_others_are_asked_for() {
+    const INITIAL_WINDOW_SIZE: u16 = 4;
+    let app = app(|limits| limits.idle_time = SHORT).await;
+    // Room for a byte: enough for a server that looks at the first piece only.
+    let shut = greeted(&app, &[(INITIAL_WINDOW_SIZE, 1)]).await;
+    let (block, mut next) = (page_head(&app), 1);
+    let (mut reader, mut writer) = shut.split();
+    let begun = std::time::Instant::now();
+    let asking = async {
+        loop {
+            next += 2;
+            if writer
+                .write_all(&frame(HEADERS, END_STREAM | END_HEADERS, next, &block))
+                .await
+                .is_err()
+            {
+                return;
+            }
+            tokio::time::sleep(SHORT / 8).await;
+        }
+    };
+    let mut said = Vec::new();
+    let both = async { tokio::join!(asking, reader.read_to_end(&mut said)).1 };
+    let ended = others_are_served(&app, timeout(PATIENCE, both)).await;
+    println!("answers that are left: closed after {:?} (limit {SHORT:?})", begun.elapsed());
+    assert!(ended.is_ok(), "it lives for as long as it asks");
+    assert!(begun.elapsed() >= SHORT);
 }
 
 /// Streams that are opened and reset at once (CVE-2023-44487).
