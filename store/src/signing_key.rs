@@ -86,9 +86,10 @@ pub async fn insert(sql: &mut impl Sql, key: &SigningKeyRow, follows: &str) -> R
 
 /// Takes a key out of publication, with its private half; false when that was done before.
 pub async fn remove(sql: &mut impl Sql, id: &str) -> Result<bool> {
+    // First of all, as where one is added: who takes two rows in another order than others waits for them, and they for him.
+    revision::bump(sql, Topic::SigningKeys).await?;
     let here = sql.q("DELETE FROM signing_keys WHERE id = $1").bind(id).exec().await?;
     let there = sql.q("DELETE FROM token_keys WHERE id = $1").bind(id).exec().await?;
-    revision::bump(sql, Topic::SigningKeys).await?;
     Ok(here + there == 1)
 }
 
@@ -141,9 +142,6 @@ pub async fn heal(sql: &mut impl Sql) -> Result<Vec<String>> {
 
 /// Forgets the public halves of keys that ended before a time; returns how many.
 pub async fn forget(sql: &mut impl Sql, before: Timestamp) -> Result<u64> {
-    let rows = sql.q("DELETE FROM ended_keys WHERE ended_at <= $1").bind(before).exec().await?;
-    if rows > 0 {
-        revision::bump(sql, Topic::SigningKeys).await?;
-    }
-    Ok(rows)
+    revision::bump(sql, Topic::SigningKeys).await?;
+    sql.q("DELETE FROM ended_keys WHERE ended_at <= $1").bind(before).exec().await
 }
