@@ -5,6 +5,7 @@ mod clock;
 mod connections;
 mod disk;
 mod kill;
+mod kill_steps;
 mod one_connection;
 mod postgres;
 mod redis;
