@@ -62,6 +62,8 @@ pub struct Outcome {
     pub took: Duration,
     /// How long an honest sign-in from a known browser took meanwhile.
     pub honest: Duration,
+    /// What the person meets in a browser that is used for the first time, where that was looked at.
+    pub newcomer: Option<String>,
 }
 
 impl fmt::Display for Outcome {
@@ -76,7 +78,11 @@ impl fmt::Display for Outcome {
         writeln!(f, "    codes mailed to victims       {:>8}", self.mailed)?;
         writeln!(f, "    sign-ins of the attacker      {:>8}", self.sign_ins)?;
         writeln!(f, "    sessions of the attacker      {:>8}", self.sessions)?;
-        write!(f, "    an honest sign-in meanwhile   {:>8} ms", self.honest.as_millis())
+        write!(f, "    an honest sign-in meanwhile   {:>8} ms", self.honest.as_millis())?;
+        match &self.newcomer {
+            Some(met) => write!(f, "\n    the same from a new browser   {met}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -163,6 +169,18 @@ impl Ground {
             sessions: self.app.count("SELECT COUNT(*) FROM sessions").await - 2,
             took,
             honest,
+            newcomer: None,
+        }
+    }
+
+    /// The owner, with the right password, in a browser and a network that nobody has seen.
+    async fn newcomer(&self) -> String {
+        let browser = self.plain.fresh("192.0.2.77");
+        let (page, _) = browser.start(&self.client).await;
+        let answer = browser.password(&page, &self.victim).await;
+        match answer.header("retry-after") {
+            "" => "goes on to the code".to_owned(),
+            seconds => format!("is told to wait for {seconds} s"),
         }
     }
 }
@@ -201,8 +219,11 @@ pub async fn lock_out(engine: Engine, scale: Scale) -> Outcome {
     let email = ground.victim.email.clone();
     let guesses = (0..scale.posts).map(|nth| (nth, email.clone(), format!("wrong password {nth}")));
     let answers = ground.guesses(guesses).await;
+    // Before the owner signs in at home, which ends the wait of strangers.
+    let newcomer = Some(ground.newcomer().await);
     let honest = ground.honest().await;
-    ground.outcome("Locking one person out", &answers, honest).await
+    let outcome = ground.outcome("Locking one person out", &answers, honest).await;
+    Outcome { newcomer, ..outcome }
 }
 
 /// More posts at once than the hashing queue has seats.
