@@ -102,7 +102,7 @@ struct Program {
     served: Served,
     authority: Authority,
     issuer: String,
-    _serve: Proc,
+    serve: Proc,
 }
 
 impl Program {
@@ -119,7 +119,7 @@ impl Program {
         let browser = HttpBrowser::over_tls(&issuer, &authority.pem());
         for _ in 0..1500 {
             if browser.try_get("/oauth2/jwks").await.is_some() {
-                return Self { served, authority, issuer, _serve: serve };
+                return Self { served, authority, issuer, serve };
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -140,12 +140,26 @@ impl Program {
         command.args(["--redirect-uri", &redirect_uri]);
         command.args(["--post-logout-redirect-uri", &signed_out(&id)]);
         let added: Value = serde_json::from_str(&run(command, "").await).unwrap();
-        Client {
+        let client = Client {
             id,
             secret: added["client_secret"].as_str().map(str::to_owned),
             redirect_uri,
             auth_method: flows::client::AuthMethod::Basic,
+        };
+        self.knows(&client).await;
+        client
+    }
+
+    /// A replica that runs hears of it within two seconds.
+    async fn knows(&self, client: &Client) {
+        let browser = self.at().browser;
+        for _ in 0..1500 {
+            if browser.get(Pending::new(client).url(&self.issuer, &[])).await.status == 200 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        panic!("serve does not hear of {}; it said:\n{}", client.id, self.serve.output());
     }
 
     fn at(&self) -> At<'_> {
