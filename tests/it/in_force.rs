@@ -114,11 +114,11 @@ async fn changes_are_read(both: &Both) {
 /// Keys in wrong hands, and every token that they signed.
 async fn keys_are_taken_back(both: &Both) {
     let Both { app, other, .. } = both;
-    let signed = std::cell::RefCell::new(both.sign_in().await);
+    let signed = std::cell::RefCell::new(std::rc::Rc::new(both.sign_in().await));
     let rotate = async |_| {
         let new = both.sign_in().await;
         let kid = kid(&new.tokens["id_token"]);
-        signed.replace(new);
+        signed.replace(std::rc::Rc::new(new));
         let stolen = Rotation { algorithm: Algorithm::ES256, compromised: true, reason: "test" };
         signing_keys::rotate(&app.cx(), stolen).await.expect("no failure");
         app.refresh().await;
@@ -126,7 +126,8 @@ async fn keys_are_taken_back(both: &Both) {
     };
     let gone = async |kid: &str| {
         let keys = app.browser_at(other).get("/oauth2/jwks").await;
-        !keys.body.contains(kid) && signed.borrow().userinfo().await == 401
+        let signed = std::rc::Rc::clone(&signed.borrow());
+        !keys.body.contains(kid) && signed.userinfo().await == 401
     };
     both.in_force("key rotate --compromised", rotate, gone).await;
 }

@@ -110,6 +110,7 @@ impl TestDb {
     }
 
     /// The same, opened with so few connections to PostgreSQL. SQLite's are what they are.
+    #[must_use]
     pub fn with_connections(mut self, most: u32) -> Self {
         if let DbConfig::Postgres { max_connections, .. } = &mut self.config {
             *max_connections = most;

@@ -126,6 +126,8 @@ impl hyper::body::Body for Pieces {
 
 #[cfg(test)]
 mod tests {
+    use hyper::body::Body as _;
+
     use super::*;
 
     #[test]

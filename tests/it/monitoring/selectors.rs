@@ -1,7 +1,7 @@
 //! Queries of the rules, the dashboard and the page: Prometheus can read them, and they ask for labels and values that the
 //! program has. A misspelt value is no error anywhere else: the rule never rings, and the panel stays empty.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fmt::Write, fs, process::Command};
 
 use idp::http::routes::ROUTES;
 use serde_json::Value;
@@ -158,7 +158,7 @@ fn promtool_takes_every_query() {
     for (nth, (_, query)) in queries.iter().enumerate() {
         // A string of JSON is one of YAML, too.
         let query = Value::from(query.as_str());
-        rules += &format!("      - {{ record: \"query:{nth}\", expr: {query} }}\n");
+        writeln!(rules, "      - {{ record: \"query:{nth}\", expr: {query} }}").expect("a string");
     }
     fs::write(&file, &rules).expect("it is written");
     let output = Command::new("promtool").args(["check", "rules"]).arg(&file).output();

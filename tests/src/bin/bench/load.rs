@@ -165,6 +165,15 @@ impl Load {
         u32::try_from(id).expect("a young database")
     }
 
+    /// Transactions that sealed rows of the trail, each with its lease: they come by the second, not by the sign-in.
+    pub(crate) async fn seals(&self) -> u32 {
+        let Some(db) = &self.db else { return 0 };
+        let mut conn = db.read().await.expect("a connection");
+        let (seals,): (i64,) =
+            conn.q("SELECT COUNT(*) FROM audit_seals").one().await.expect("a number");
+        2 * u32::try_from(seals).expect("a young database")
+    }
+
     /// Signs in `count` times, at most 16 people at once, each time in a browser without cookies.
     pub(crate) async fn sign_ins(&self, count: u32, exchange: bool) {
         let left = AtomicU32::new(count);

@@ -120,9 +120,10 @@ async fn sign_ins(engine: Engine, floor: &Floor) {
             "",
             None,
         );
-        let before = load.commits().await;
+        let (before, seals) = (load.commits().await, load.seals().await);
         load.sign_ins(40, true).await;
-        let with_exchange = f64::from(load.commits().await - before - 1) / 40.0;
+        let sealing = load.seals().await - seals;
+        let with_exchange = f64::from(load.commits().await - before - 1 - sealing) / 40.0;
         line(
             "write transactions per sign-in, with the exchange",
             with_exchange,
