@@ -44,7 +44,8 @@ pub async fn batch(cx: &Cx, after: i64) -> Result<Swept> {
     };
     let sound = sound(cx, &seals).await?;
     let Some(end) = sound.checked_sub(1).and_then(|last| seals.get(last)) else {
-        return Ok(Swept { rows: 0, up_to: Some(first.sequence), unsound: 1 });
+        let unsound = u64::from(is_unswept(cx, first).await?);
+        return Ok(Swept { rows: 0, up_to: Some(first.sequence), unsound });
     };
     // The first that is not sound is looked at by the next batch, and left where it is.
     Ok(Swept {
@@ -104,6 +105,12 @@ async fn sound(cx: &Cx, seals: &[Seal]) -> Result<usize> {
         sound += 1;
     }
     Ok(sound)
+}
+
+/// Whether nobody else has swept a seal since it was read: without its rows it only looked changed.
+async fn is_unswept(cx: &Cx, seal: &Seal) -> Result<bool> {
+    let now = store::audit_seal::by_sequence(&mut cx.db.read().await?, seal.sequence).await?;
+    Ok(now.is_some_and(|now| now.swept_at.is_none()))
 }
 
 async fn delete(cx: &Cx, (first, end): (i64, &Seal)) -> Result<u64> {
