@@ -260,9 +260,8 @@ impl Person<'_> {
     }
 
     async fn redeem(&self, browser: &HttpBrowser, landed: &Landed) -> Result<(), String> {
-        let before = self.shared.tally().repeated;
-        let first = self.patiently(browser, 3, Step::Redeem(landed)).await?;
-        let second = self.patiently(browser, 4, Step::Redeem(landed)).await?;
+        let (first, repeats) = self.patiently(browser, 3, Step::Redeem(landed)).await?;
+        let (second, _) = self.patiently(browser, 4, Step::Redeem(landed)).await?;
         if second.status == 200 {
             self.shared.tally().doubled.push(landed.code());
         }
@@ -270,8 +269,8 @@ impl Person<'_> {
             self.shared.completed();
             return Ok(());
         }
-        if first.status == 400 && self.shared.tally().repeated > before {
-            // Used by a request of ours whose answer was lost, or too old by now.
+        if first.status == 400 && repeats > 0 {
+            // Used by a request of this person whose answer was lost, or too old by now.
             self.shared.tally().in_doubt += 1;
             return Ok(());
         }
@@ -279,7 +278,7 @@ impl Person<'_> {
     }
 
     async fn get(&self, browser: &HttpBrowser, turn: usize, url: &str) -> Result<Answer, String> {
-        self.patiently(browser, turn, Step::Get(url)).await
+        Ok(self.patiently(browser, turn, Step::Get(url)).await?.0)
     }
 
     async fn post(
@@ -288,7 +287,7 @@ impl Person<'_> {
         turn: usize,
         form: &Form,
     ) -> Result<Answer, String> {
-        let mut answer = self.patiently(browser, turn, Step::Post(form)).await?;
+        let (mut answer, _) = self.patiently(browser, turn, Step::Post(form)).await?;
         while let Some(to) = answer.location() {
             if to.origin() != answer.url.origin() {
                 break;
@@ -298,13 +297,13 @@ impl Person<'_> {
         Ok(answer)
     }
 
-    /// Repeats a request until it has an answer that is not "try again".
+    /// Repeats a request until it has an answer that is not "try again"; says how often.
     async fn patiently(
         &self,
         browser: &HttpBrowser,
         turn: usize,
         step: Step<'_>,
-    ) -> Result<Answer, String> {
+    ) -> Result<(Answer, usize), String> {
         let begun = Instant::now();
         for again in 0.. {
             let (asked, browser) = (Instant::now(), self.sent(browser, turn + again));
@@ -316,7 +315,7 @@ impl Person<'_> {
             };
             let refused = browser.refused() > refused;
             match self.heard(answer, asked.elapsed(), refused) {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok((answer, again)),
                 Err(why) if begun.elapsed() > PATIENCE => return Err(why),
                 Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
             }

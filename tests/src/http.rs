@@ -405,6 +405,15 @@ impl Answer {
         forms
     }
 
+    /// The page without what differs from person to person and from minute to minute.
+    pub fn masked(&self) -> String {
+        let (form, mut body) = (self.form(), without_times(&self.body));
+        for name in ["attempt", "form", "email"] {
+            body = body.replace(form.value(name), name);
+        }
+        body
+    }
+
     /// Whether the page has a field of this name.
     pub fn has_field(&self, name: &str) -> bool {
         self.body.contains(&format!("name=\"{name}\""))
@@ -433,6 +442,23 @@ impl Answer {
     pub fn says(&self, wanted: &str) -> bool {
         self.text().contains(wanted)
     }
+}
+
+/// A text whose times of day, such as "12:53 am", are all the same.
+fn without_times(text: &str) -> String {
+    let (mut masked, mut rest) = (String::new(), text);
+    while let Some(colon) = rest.find(':') {
+        let hour = rest[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
+        let (minute, half) = (rest.get(colon + 1..colon + 3), rest.get(colon + 3..colon + 6));
+        let is_time = hour > 0
+            && minute.is_some_and(|minute| minute.bytes().all(|digit| digit.is_ascii_digit()))
+            && matches!(half, Some(" am" | " pm"));
+        let (kept, next) = if is_time { (colon - hour, colon + 6) } else { (colon + 1, colon + 1) };
+        masked += &rest[..kept];
+        masked += if is_time { "time" } else { "" };
+        rest = &rest[next..];
+    }
+    masked + rest
 }
 
 fn attribute(tag: &str, name: &str) -> Option<String> {

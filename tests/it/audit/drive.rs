@@ -242,7 +242,8 @@ impl Site {
         let ahead = app.replica_with(Otherwise { root, time: None }).await;
         let cx = ahead.app.system_cx("root_keys");
         let sealed = flows::root_keys::reseal(&cx, 100, |_| {}).await.expect("it seals");
-        assert!(sealed.expect("it is ahead") > 0);
+        // Its own job may have been faster.
+        sealed.expect("it is ahead");
         ahead.stop().await;
     }
 }
