@@ -11,20 +11,13 @@ use flows::{
 use store::setting::SettingRow;
 use vestibule_tests::{app::TestApp, db::Engine, log::Log, on_both_engines};
 
-use super::chain::{seal, sound, tamper, verify, verify_asked, words};
+use super::{
+    chain::{seal, sound, tamper, verify, verify_asked, words},
+    sweep::{rows, sweep},
+};
 
 const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(400 * 24);
-
-async fn sweep(app: &TestApp) -> Turn {
-    let (cx, mut turn) = (app.cx(), Turn::default());
-    while turn.next(&cx).await.unwrap() {}
-    turn
-}
-
-async fn rows(app: &TestApp) -> i64 {
-    app.count("SELECT COUNT(*) FROM audit").await
-}
 
 /// A provider with four seals, and a copy of them in `kept`.
 async fn with_seals(engine: Engine) -> TestApp {

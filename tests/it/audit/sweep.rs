@@ -13,13 +13,13 @@ use super::chain::{seal, sound, tamper, verify, words};
 
 const YEAR: Duration = Duration::from_hours(400 * 24);
 
-async fn sweep(app: &TestApp) -> Turn {
+pub(super) async fn sweep(app: &TestApp) -> Turn {
     let (cx, mut turn) = (app.cx(), Turn::default());
     while turn.next(&cx).await.unwrap() {}
     turn
 }
 
-async fn rows(app: &TestApp) -> i64 {
+pub(super) async fn rows(app: &TestApp) -> i64 {
     app.count("SELECT COUNT(*) FROM audit").await
 }
 
