@@ -128,8 +128,7 @@ async fn sign_ins(engine: Engine, floor: &Floor) {
             "write transactions per sign-in, with the exchange",
             with_exchange,
             "",
-            // And a lease of the work that comes round, now and then.
-            Some(("at most", 6.1)),
+            Some(("at most", 6.0)),
         );
     }
     let memory = server.memory_mib();
