@@ -62,15 +62,21 @@ pub(crate) fn stranger_quota(cx: &Cx) -> Quota {
     Quota { kind: Kind::CodeDay, limit: cx.settings.guess_budget_tries_per_day, window: DAY }
 }
 
+/// The wrong codes of the last 24 hours, if they are as many as the budget, or more.
+async fn overspent(cx: &Cx) -> Result<Option<i64>> {
+    let spent = spent(&mut cx.db.read().await?, cx.now).await?;
+    Ok((spent >= cx.settings.guess_budget).then_some(spent))
+}
+
+/// Whether there is anything to alarm about, as the database has it.
+pub async fn is_overspent(cx: &Cx) -> Result<bool> {
+    Ok(overspent(cx).await?.is_some())
+}
+
 /// Rings the alarm while the budget is spent, once an hour; returns whether it rang. Done by one replica at a time.
 pub async fn watch(cx: &Cx) -> Result<bool> {
-    let mut conn = cx.db.read().await?;
-    let spent = spent(&mut conn, cx.now).await?;
-    drop(conn);
+    let Some(spent) = overspent(cx).await? else { return Ok(false) };
     let budget = cx.settings.guess_budget;
-    if spent < budget {
-        return Ok(false);
-    }
     let hour = Quota { kind: Kind::Alarm, limit: 1, window: Duration::from_hours(1) };
     let rang = cx
         .db
