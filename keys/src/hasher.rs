@@ -109,14 +109,19 @@ impl Hasher {
         }
     }
 
+    /// Whether there is no seat for somebody: [`Hasher::turn_away`] would say so.
+    #[must_use]
+    pub fn is_full(&self, guest: Guest) -> bool {
+        self.0.gate.is_full(guest)
+    }
+
     /// [`Busy`] if there is no seat: what comes before [`Hasher::admit`] need not be done for somebody who will not be heard.
     pub fn turn_away(&self, guest: Guest) -> Result<(), Busy> {
-        let pool = &self.0;
-        if !pool.gate.is_full(guest) {
+        if !self.is_full(guest) {
             return Ok(());
         }
-        pool.tally.full();
-        Err(Busy { retry_after: pool.config.wait })
+        self.0.tally.full();
+        Err(Busy { retry_after: self.0.config.wait })
     }
 
     /// Whether a stored hash is as new ones are: under the current root key, and at today's cost. What cannot be read is not.

@@ -14,6 +14,7 @@ use flows::request::Params;
 use super::{
     error::Failure,
     extract::{Ask, Query},
+    login::password,
     oidc::logout,
     page,
 };
@@ -50,7 +51,7 @@ pub(super) async fn get(
 /// The same step again.
 fn address(step: &str, params: &Params) -> Option<String> {
     let path = match step {
-        "password" => "/login/password",
+        "password" => password::PATH,
         "code" => "/login/code",
         "new_password" => "/login/new-password",
         "consent" => "/login/consent",

@@ -80,7 +80,7 @@ routes! {
     path::TOKEN,                               Client,   ["POST"],        post(oidc::token::post);
     path::USERINFO,                            Bearer,   ["GET", "POST"], get(oidc::userinfo::get).post(oidc::userinfo::post);
 
-    "/login/password",                         Page,     ["GET", "POST"], get(login::password::get).post(login::password::post);
+    login::password::PATH,                     Page,     ["GET", "POST"], get(login::password::get).post(login::password::post);
     "/login/code",                             Page,     ["GET", "POST"], get(login::code::get).post(login::code::post);
     "/login/new-password",                     Page,     ["GET", "POST"], get(login::new_password::get).post(login::new_password::post);
     "/login/consent",                          Page,     ["GET", "POST"], get(login::consent::get).post(login::consent::post);

@@ -1,6 +1,9 @@
 //! Misuse cases 7 and 54, of networks: who comes from one that had too many costs no hash, and a network spends its own tries
 //! at a person, not those of all strangers. An IPv6 /64 is one network, whatever address in it is used.
 
+use std::time::Duration;
+
+use keys::{Guest, HasherConfig};
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
     client::Client,
@@ -12,10 +15,14 @@ use vestibule_tests::{
 async fn behind_a_proxy(engine: Engine) -> TestApp {
     let app =
         TestApp::with(engine, Options { proxies: vec!["127.0.0.0/8"], ..Options::default() }).await;
-    // The beginning of a window, which is not over before the test is.
+    next_window(&app);
+    app
+}
+
+/// The beginning of a window, which is not over before the test is.
+fn next_window(app: &TestApp) {
     let now = app.app().clock.now().millis();
     app.clock.set(store::Timestamp::from_millis((now / 300_000 + 1) * 300_000));
-    app
 }
 
 fn from(app: &TestApp, address: &str) -> HttpBrowser {
@@ -89,5 +96,38 @@ on_both_engines! {
         let (page, code, _) = neighbour.up_to_code(&app, &client, &patient).await;
         assert_eq!(neighbour.code(&page, &code).await.status, 429, "ten of this /64 were wrong");
         from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
+    }
+
+    /// Who is turned away by a full pool is not counted, whoever they share an address with: on a bad day that is nearly
+    /// everybody. What is heard is counted.
+    async fn a_post_that_finds_no_seat_is_not_counted(engine) {
+        let hashing = HasherConfig { threads: 1, queue: 2, wait: Duration::from_mins(5) };
+        let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
+        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+        app.set("sign_in.posts_per_minute", "10").await;
+        next_window(&app);
+        let hasher = app.app().hasher.clone();
+        let held = (hasher.admit(Guest::Stranger).await.unwrap(), hasher.admit(Guest::Stranger).await.unwrap());
+        let waiting = tokio::spawn({
+            let hasher = hasher.clone();
+            async move { hasher.admit(Guest::Stranger).await.is_ok() }
+        });
+        while hasher.waiting() != [1, 0] {
+            tokio::task::yield_now().await;
+        }
+        let browser = app.browser();
+        let (mut page, _) = browser.start(&client).await;
+        for _ in 0..15 {
+            page = browser.password(&page, &patient).await;
+            assert_eq!(page.status, 503, "{}", page.text());
+        }
+        drop(held);
+        assert!(waiting.await.unwrap());
+        assert!(browser.password(&page, &patient).await.has_field("code"), "heard, after fifteen");
+        let mut last = 0;
+        for _ in 0..12 {
+            last = guess(&app.browser(), &client, &patient.email).await;
+        }
+        assert_eq!(last, 429);
     }
 }

@@ -48,7 +48,7 @@ async fn answer(app: &App, route: &'static Route, request: Request, next: Next) 
     let trace = trace(app, address);
     let origin = cors::origin(app, class, &request);
     let admitted = match check(app, class, &request) {
-        Ok(Counted::Yes) => limit::posts(app, &trace).await,
+        Ok(Counted::Yes) => limit::posts(app, route, &trace).await,
         Ok(Counted::No) => Ok(None),
         Err(failure) => Err(failure),
     };

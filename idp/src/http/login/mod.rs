@@ -292,7 +292,7 @@ async fn elsewhere(ask: &Ask, name: &str) -> Result<Response, Failure> {
 /// The address of the page that is due.
 fn address(due: Due, attempt: &str) -> Result<String, Failure> {
     let path = match due {
-        Due::Password => "/login/password",
+        Due::Password => password::PATH,
         Due::Code => "/login/code",
         Due::NewPassword => "/login/new-password",
         Due::Complete => "/login/consent",

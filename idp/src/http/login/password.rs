@@ -24,6 +24,9 @@ use crate::{
     view::{PasswordPage, Problem},
 };
 
+/// Where it is.
+pub(in crate::http) const PATH: &str = "/login/password";
+
 pub(in crate::http) async fn get(
     State(app): State<App>,
     ask: Ask,
