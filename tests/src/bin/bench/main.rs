@@ -5,6 +5,7 @@
 
 mod attacks;
 mod floor;
+mod knock;
 mod load;
 mod overload;
 mod people;
@@ -48,10 +49,7 @@ async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         None => figures().await,
-        Some("overload") => {
-            let seconds = arguments.next().and_then(|text| text.parse().ok());
-            overload::run(seconds.unwrap_or(60)).await;
-        }
+        Some("overload") => overload::run(overload::Crowd::of(arguments)).await,
         Some("people") => people::compare().await,
         Some("attacks") => Box::pin(attacks::run()).await,
         Some("timing") => Box::pin(timing::run()).await,

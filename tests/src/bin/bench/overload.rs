@@ -1,7 +1,9 @@
-//! Ten times more people than the server can sign in (`scripts/bench overload`). They arrive in an open loop: nobody waits for
-//! the one before. Who is told "full" goes away; who is admitted signs in with both steps.
+//! Ten times more sign-in posts than the server can hear (`scripts/bench overload`), in an open loop: nobody waits for the one
+//! before. Who is told "full" tries again after the time that the answer names, on the page that it shows, and goes away
+//! after a few times; then somebody new opens the sign-in page. Who is admitted signs in with both steps.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
@@ -12,10 +14,16 @@ use std::{
 use tokio::task::JoinSet;
 use vestibule_tests::{
     db::{Engine, TestDb},
-    http::{Answer, HttpBrowser},
+    http::HttpBrowser,
 };
 
-use crate::{line, load::Load, millis, server::Server};
+use crate::{
+    knock::{Knocking, Outcome},
+    line,
+    load::Load,
+    millis,
+    server::Server,
+};
 
 const PEOPLE: u32 = 200;
 const TIMES: f64 = 10.0;
@@ -27,16 +35,41 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the queue takes to fill: what ends in this time is not counted.
 const FILLING: Duration = Duration::from_secs(8);
 
+/// How often somebody tries unless told otherwise: once is the hardest, because every post needs a page.
+const TRIES: u32 = 1;
+
+/// How a crowd behaves.
+#[derive(Clone, Copy)]
+pub(crate) struct Crowd {
+    /// For how long it comes.
+    seconds: u64,
+    /// How often each tries; once: then every post is that of somebody who has just opened the page.
+    tries: u32,
+}
+
+impl Crowd {
+    /// From the command line.
+    pub(crate) fn of(mut arguments: impl Iterator<Item = String>) -> Self {
+        let mut number =
+            |default| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
+        Self { seconds: number(60).into(), tries: number(TRIES) }
+    }
+}
+
+/// Those who wait before they try again, in the order in which they may.
+type Waiting = Mutex<VecDeque<(Instant, Box<Knocking>)>>;
+
 #[derive(Default)]
 struct Counts {
-    arrived: AtomicU32,
+    posts: AtomicU32,
+    opened: AtomicU32,
     completed: AtomicU32,
     refused: AtomicU32,
     broken: Mutex<Vec<String>>,
 }
 
-/// Measures the capacity, then offers ten times as much for `seconds`.
-pub(crate) async fn run(seconds: u64) {
+/// Measures the capacity, then offers ten times as much.
+pub(crate) async fn run(crowd: Crowd) {
     let db = TestDb::create(Engine::Postgres).await;
     let server = Server::serve(Engine::Postgres, &db).await;
     let load = Arc::new(Load::new(&server, PEOPLE).await);
@@ -50,9 +83,9 @@ pub(crate) async fn run(seconds: u64) {
     line("CPU of our process for each", millis(each), "ms", None);
     let (cpu, hashing) = (server.cpu(), server.hashing_cpu());
     let [filling, counts, late] = std::array::from_fn(|_| Arc::new(Counts::default()));
-    let time = Duration::from_secs(seconds);
-    let crowd = offer(&load, [&filling, &counts, &late], peak * TIMES, time);
-    let (mut pages, ()) = tokio::join!(probe(&load, FILLING + time), crowd);
+    let time = Duration::from_secs(crowd.seconds);
+    let offered = offer(&load, [&filling, &counts, &late], peak * TIMES, crowd);
+    let (mut pages, ()) = tokio::join!(probe(&load, FILLING + time), offered);
     counts.broken_too(&late);
     tell(&counts, peak, time);
     let all = [&*filling, &*counts, &*late];
@@ -100,7 +133,8 @@ fn completed(counts: [&Counts; 3]) -> f64 {
 fn tell(counts: &Counts, peak: f64, time: Duration) {
     let of = |count: &AtomicU32| f64::from(count.load(Ordering::Relaxed));
     let rate = |count: &AtomicU32| of(count) / time.as_secs_f64();
-    line("people who arrived per second", rate(&counts.arrived), "1/s", None);
+    line("posts of a password per second", rate(&counts.posts), "1/s", None);
+    line("of them by people who had just opened the page", rate(&counts.opened), "1/s", None);
     line("refused with 503, Retry-After and the address kept", rate(&counts.refused), "1/s", None);
     let broken = counts.broken.lock().expect("no holder panicked");
     let number = u32::try_from(broken.len()).unwrap_or(u32::MAX);
@@ -121,7 +155,7 @@ fn tell_cpu(counts: [&Counts; 3], each: Duration, spent: Duration) {
     };
     let useful = all(|counts| &counts.completed) * millis(each);
     let refusal = (millis(spent) - useful) / all(|counts| &counts.refused);
-    line("CPU of our process for each who was refused, page and post", refusal, "ms", None);
+    line("CPU of our process for each refusal, with the pages opened", refusal, "ms", None);
     line(
         "CPU that went into completed sign-ins",
         useful / millis(spent),
@@ -130,12 +164,14 @@ fn tell_cpu(counts: [&Counts; 3], each: Duration, spent: Duration) {
     );
 }
 
-/// Lets `rate` people a second arrive: while the queue fills, and then for `time`. What ends is counted for when it ends:
-/// meanwhile, within the time, or late.
-async fn offer(load: &Arc<Load>, counts: [&Arc<Counts>; 3], rate: f64, time: Duration) {
+/// Has `rate` passwords a second posted: while the queue fills, and then for the crowd's time. What ends is counted for when
+/// it ends: meanwhile, within the time, or late.
+async fn offer(load: &Arc<Load>, counts: [&Arc<Counts>; 3], rate: f64, crowd: Crowd) {
+    let time = Duration::from_secs(crowd.seconds);
     let mut ticks = tokio::time::interval(Duration::from_millis(10));
     let (begun, mut people) = (Instant::now(), JoinSet::new());
-    let mut arrived = 0_u32;
+    let waiting = Arc::new(Waiting::default());
+    let mut posts = 0_u32;
     let phase = move || match begun.elapsed() {
         early if early <= FILLING => 0,
         within if within <= FILLING + time => 1,
@@ -143,14 +179,22 @@ async fn offer(load: &Arc<Load>, counts: [&Arc<Counts>; 3], rate: f64, time: Dur
     };
     while begun.elapsed() < FILLING + time {
         ticks.tick().await;
-        while f64::from(arrived) < begun.elapsed().as_secs_f64() * rate {
+        while f64::from(posts) < begun.elapsed().as_secs_f64() * rate {
+            let again = next(&waiting);
+            counts[phase()].posts.fetch_add(1, Ordering::Relaxed);
+            counts[phase()].opened.fetch_add(u32::from(again.is_none()), Ordering::Relaxed);
             let (load, told) = (Arc::clone(load), counts.map(Arc::clone));
+            let waiting = Arc::clone(&waiting);
             people.spawn(async move {
-                let outcome = sign_in(&load, arrived).await;
-                told[phase()].count(outcome);
+                let outcome = one_post(&load, again, posts).await;
+                told[phase()].count(&outcome);
+                if let Outcome::Refused(who, at) = outcome
+                    && who.tries < crowd.tries
+                {
+                    waiting.lock().expect("no holder panicked").push_back((at, who));
+                }
             });
-            counts[phase()].arrived.fetch_add(1, Ordering::Relaxed);
-            arrived += 1;
+            posts += 1;
         }
         while people.try_join_next().is_some() {}
     }
@@ -162,49 +206,43 @@ async fn offer(load: &Arc<Load>, counts: [&Arc<Counts>; 3], rate: f64, time: Dur
     }
 }
 
+/// Who has waited long enough.
+fn next(waiting: &Waiting) -> Option<Box<Knocking>> {
+    let mut waiting = waiting.lock().expect("no holder panicked");
+    let due = waiting.front().is_some_and(|(at, _)| *at <= Instant::now());
+    if due { waiting.pop_front().map(|(_, who)| who) } else { None }
+}
+
+async fn one_post(load: &Load, again: Option<Box<Knocking>>, nth: u32) -> Outcome {
+    let who = match again {
+        Some(who) => *who,
+        None => match Knocking::open(load, nth).await {
+            Ok(who) => who,
+            Err(why) => return Outcome::Broken(why),
+        },
+    };
+    who.knock(load).await
+}
+
 impl Counts {
     fn broken_too(&self, other: &Self) {
         let mut broken = other.broken.lock().expect("no holder panicked");
         self.broken.lock().expect("no holder panicked").append(&mut broken);
     }
 
-    fn count(&self, outcome: Result<bool, String>) {
+    fn count(&self, outcome: &Outcome) {
         match outcome {
-            Ok(true) => self.completed.fetch_add(1, Ordering::Relaxed),
-            Ok(false) => self.refused.fetch_add(1, Ordering::Relaxed),
-            Err(why) => {
-                self.broken.lock().expect("no holder panicked").push(why);
-                0
+            Outcome::In => {
+                self.completed.fetch_add(1, Ordering::Relaxed);
             }
-        };
+            Outcome::Refused(..) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            Outcome::Broken(why) => {
+                self.broken.lock().expect("no holder panicked").push(why.clone());
+            }
+        }
     }
-}
-
-/// Both steps; false when it was refused honestly.
-async fn sign_in(load: &Load, nth: u32) -> Result<bool, String> {
-    let (browser, person) = (load.browser(), load.person(nth));
-    let pending = load.pending();
-    let page = browser.try_get(pending.url(load.issuer(), &[])).await.ok_or("no sign-in page")?;
-    let form = page.form().with("email", &person.email).with("password", &person.password);
-    let before = load.mails(&person);
-    let answer = browser.try_post(&form, "continue").await.ok_or("no answer to a password")?;
-    if answer.status == 503 {
-        let kept = answer.has_field("email") && answer.form().value("email") == person.email;
-        let honest = kept && !answer.header("retry-after").is_empty();
-        return if honest { Ok(false) } else { Err(told(&answer)) };
-    }
-    let to = answer.location().ok_or_else(|| told(&answer))?;
-    let page = browser.try_get(to.as_str()).await.ok_or("no code page")?;
-    let code = load.code_for((&person, before), &page).await.ok_or_else(|| told(&page))?;
-    let form = page.form().with("code", &code);
-    let done = browser.try_post(&form, "continue").await.ok_or("no answer to a code")?;
-    let at_client =
-        done.location().is_some_and(|to| to.as_str().starts_with(&pending.redirect_uri));
-    if at_client { Ok(true) } else { Err(told(&done)) }
-}
-
-fn told(answer: &Answer) -> String {
-    format!("{} {}: {}", answer.status, answer.url.path(), answer.text())
 }
 
 /// Opens the sign-in page again and again, in an open loop; how long each took.
