@@ -62,13 +62,12 @@ async fn sixty(hit: impl AsyncFn() -> Hit) -> Met {
     for _ in 0..60 {
         let (begun, lost) = (Instant::now(), beat.lost());
         let mut hit = pin!(hit());
-        let counted = match hit.as_mut().now_or_never() {
-            Some(counted) => counted,
-            None => {
-                let counted = hit.await;
-                met.waits.push(begun.elapsed().saturating_sub(beat.lost().saturating_sub(lost)));
-                counted
-            }
+        let counted = if let Some(counted) = hit.as_mut().now_or_never() {
+            counted
+        } else {
+            let counted = hit.await;
+            met.waits.push(begun.elapsed().saturating_sub(beat.lost().saturating_sub(lost)));
+            counted
         };
         met.within += u32::from(counted == Hit::Within);
     }
