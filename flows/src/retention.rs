@@ -114,7 +114,7 @@ impl Turn {
     pub async fn next(&mut self, cx: &Cx) -> Result<bool> {
         let Some(what) = self.left.pop_front() else { return Ok(false) };
         if what == What::Audit {
-            let swept = trail::sweep::batch(cx, self.seal).await?;
+            let swept = trail::sweep::Batch::after(cx, self.seal).await?.sweep(cx).await?;
             self.gone += swept.rows;
             self.unsound += swept.unsound;
             if let Some(up_to) = swept.up_to {

@@ -1,7 +1,7 @@
 //! The list of live settings, their snapshot, and how they are changed and undone.
 //!
-//! A setting is a versioned row: who, when, why, before, after. Replicas poll one number each second and read the rows
-//! again when it has moved.
+//! A setting is a versioned row: who, when, why, before, after. Replicas poll one number twice a second and read the
+//! rows again when it has moved.
 
 use std::{fmt, time::Duration};
 

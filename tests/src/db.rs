@@ -141,6 +141,22 @@ impl TestDb {
         Db::open(&self.config).await.expect("the database opens")
     }
 
+    /// How many connections to this database wait for a lock. SQLite has one writer and no such list: 0.
+    pub async fn waiting(&self) -> i64 {
+        if self.engine == Engine::Sqlite {
+            return 0;
+        }
+        let sql = "SELECT COUNT(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let db = self.open().await;
+        let (count,): (i64,) = {
+            let mut conn = db.read().await.expect("a connection");
+            conn.q(sql).one().await.expect("a row")
+        };
+        db.close().await;
+        count
+    }
+
     fn file(&self) -> &std::path::Path {
         match &self.config {
             DbConfig::Sqlite { file, .. } => file,

@@ -5,6 +5,7 @@ use std::path::Path;
 pub mod app;
 pub mod attacks;
 pub mod backup;
+pub mod beat;
 pub mod browser;
 pub mod client;
 pub mod collector;

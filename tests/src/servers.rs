@@ -2,15 +2,17 @@
 //! are removed with them when the process ends ([`crate::proc`]).
 
 use std::{
-    net::TcpListener,
+    net::SocketAddr,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
-        OnceLock,
+        Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
 };
+
+use tokio::net::TcpSocket;
 
 use crate::proc::{End, start, temp_folder};
 
@@ -118,14 +120,7 @@ fn start_redis() -> u16 {
     })
 }
 
-/// A port that is free now may be taken by the time the server binds it: then it ends, and another port is tried.
 fn start_on_free_port(name: &str, end: End, ready: &str, command: impl Fn(u16) -> Command) -> u16 {
-    for _ in 0..4 {
-        let port = free_port();
-        if start(&mut command(port), end, ready).is_ok() {
-            return port;
-        }
-    }
     let port = free_port();
     match start(&mut command(port), end, ready) {
         Ok(_) => port,
@@ -138,10 +133,18 @@ pub fn closed_port() -> u16 {
     free_port()
 }
 
-/// A port that is free now.
+/// A port of ours: nobody else gets it as long as this process lives, also while the server that it is for is down.
+///
+/// It is held by a socket that is bound to it and does not listen. A server that says `SO_REUSEADDR`, as all of ours do, binds
+/// it beside that one; whoever asks for any free port gets another.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound").port()
+    static HELD: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("an option");
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+    let port = socket.local_addr().expect("bound").port();
+    HELD.lock().expect("no holder panicked").push(socket);
+    port
 }
 
 pub(crate) fn run(command: &mut Command) {
@@ -196,5 +199,30 @@ impl Account {
         command.arg(format!("--reuid={}", self.user)).arg(format!("--regid={}", self.group));
         command.args(["--clear-groups", "--"]).arg(program);
         command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::ErrorKind, net::TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_is_ours_while_nobody_listens_on_it() {
+        let port = free_port();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let refused = TcpStream::connect(address).expect_err("nobody listens");
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        let stranger = TcpSocket::new_v4().expect("a socket");
+        let taken = stranger.bind(address).expect_err("it is ours");
+        assert_eq!(taken.kind(), ErrorKind::AddrInUse);
+        for _ in 0..2 {
+            // A server comes, goes, and comes back.
+            let server = std::net::TcpListener::bind(address).expect("a server binds it");
+            TcpStream::connect(address).expect("it listens");
+            drop(server);
+        }
+        assert_ne!(free_port(), port);
     }
 }

@@ -26,12 +26,25 @@ pub struct Swept {
     pub unsound: u64,
 }
 
-/// Sweeps one batch of seals after `after` that are older than the setting says. What a seal says of itself is believed only
-/// once its digest is right: whoever has the database could otherwise have the program sweep anything.
-pub async fn batch(cx: &Cx, after: i64) -> Result<Swept> {
-    let mut conn = cx.db.read().await?;
-    let mut seals = store::audit_seal::whole_after(&mut conn, after, SEALS).await?;
-    drop(conn);
+/// Seals whose rows were still there when they were read. Another replica may sweep them meanwhile.
+#[derive(Debug)]
+pub struct Batch(Vec<Seal>);
+
+impl Batch {
+    /// Reads the next ones after a number.
+    pub async fn after(cx: &Cx, sequence: i64) -> Result<Self> {
+        let mut conn = cx.db.read().await?;
+        Ok(Self(store::audit_seal::whole_after(&mut conn, sequence, SEALS).await?))
+    }
+
+    /// Sweeps those of them that are older than the setting says. What a seal says of itself is believed only once its
+    /// digest is right: whoever has the database could otherwise have the program sweep anything.
+    pub async fn sweep(self, cx: &Cx) -> Result<Swept> {
+        sweep(cx, self.0).await
+    }
+}
+
+async fn sweep(cx: &Cx, mut seals: Vec<Seal>) -> Result<Swept> {
     if let Some(swept) = changed(cx, &seals) {
         return Ok(swept);
     }

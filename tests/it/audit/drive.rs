@@ -239,13 +239,21 @@ impl Site {
         flows::proof::now(&app.app().system_cx("proof")).await.expect("it looks");
         // A rollout with another root key. From here on commands would need it too.
         let root = Some([("next", 8), ("test", 7)].as_slice());
+        assert!(sealed_with_first(&app.cx()).await > 0, "there is something to seal again");
         let ahead = app.replica_with(Otherwise { root, time: None }).await;
         let cx = ahead.app.system_cx("root_keys");
         let sealed = flows::root_keys::reseal(&cx, 100, |_| {}).await.expect("it seals");
-        // Its own job may have been faster.
         sealed.expect("it is ahead");
+        // By this call or by its own job, whichever was faster.
+        assert_eq!(sealed_with_first(&app.cx()).await, 0, "all of it is sealed again");
         ahead.stop().await;
     }
+}
+
+/// Values that are sealed with the root key that the provider began with.
+async fn sealed_with_first(cx: &flows::Cx) -> i64 {
+    let report = flows::root_keys::report(cx).await.expect("it reads");
+    report.iter().find(|key| key.id == "test").expect("it is configured").sealed
 }
 
 /// A form of a page, posted to another step.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use flows::{retention::Turn, trail::verify::What};
+use flows::{
+    retention::Turn,
+    trail::{sweep::Batch, verify::What},
+};
 use vestibule_tests::{
     app::{Options, TestApp},
     db::TestDb,
@@ -88,6 +91,42 @@ on_both_engines! {
         assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, 1, "all the others went");
         let found = verify(&app).await;
         assert_eq!((found.len(), found[0].what), (1, What::Changed), "{found:?}");
+    }
+
+    /// Two sweeps at once: what the other one has swept since it was read only looks changed, and rings no alarm. The batch is
+    /// read before the clock moves, so that the job of the running program leaves it alone until then.
+    async fn what_another_sweep_was_faster_with_is_not_changed(engine) {
+        let app = TestApp::start(engine).await;
+        app.client("portal").await;
+        seal(&app).await;
+        app.patient("Mere").await;
+        seal(&app).await;
+        let late = Batch::after(&app.cx(), i64::MIN).await.unwrap();
+        app.clock.advance(YEAR);
+        assert_eq!((sweep(&app).await.unsound, rows(&app).await), (0, 0), "the other one is through");
+        let swept = late.sweep(&app.cx()).await.unwrap();
+        assert!(swept.up_to.is_some(), "there were seals in it");
+        assert_eq!((swept.unsound, swept.rows), (0, 0));
+        assert!(sound(&app).await.swept >= 2);
+    }
+
+    /// The same with one that somebody has changed since: it is counted, and stays.
+    async fn what_was_changed_since_it_was_read_is_counted(engine) {
+        let app = TestApp::start(engine).await;
+        app.client("portal").await;
+        seal(&app).await;
+        app.patient("Mere").await;
+        seal(&app).await;
+        let late = Batch::after(&app.cx(), i64::MIN).await.unwrap();
+        tamper(&app, &[
+            "UPDATE audit SET reference = 'other' WHERE sealed_by = (SELECT MIN(sequence) FROM audit_seals)",
+        ]).await;
+        app.clock.advance(YEAR);
+        let swept = late.sweep(&app.cx()).await.unwrap();
+        assert_eq!((swept.unsound, swept.rows), (1, 0));
+        assert_eq!(sweep(&app).await.unsound, 1);
+        assert!(app.count("SELECT COUNT(*) FROM audit WHERE reference = 'other'").await >= 1, "it stays");
+        assert!(words(&verify(&app).await).iter().all(|(what, _)| *what == What::Changed));
     }
 
     /// Seals whose rows went long ago go themselves; the chain then begins later, and is still one.

@@ -6,6 +6,7 @@ use store::{Commits, Db, DbConfig, Error, Sql};
 use tokio::time::timeout;
 use vestibule_tests::{
     db::{Engine, TestDb},
+    held::Held,
     on_both_engines,
 };
 
@@ -48,21 +49,19 @@ async fn connections_that_died_at_rest_are_not_handed_out() {
 async fn a_lock_is_waited_for_a_bounded_time() {
     let data = TestDb::create(Engine::Postgres).await;
     let (db, other) = (data.open().await, data.open().await);
-    let holding = tokio::spawn(async move {
-        let sql = "UPDATE revisions SET version = version + 1 WHERE topic = 'settings'";
-        let held: Result<(), Error> = other
-            .write(async |tx| {
-                tx.q(sql).exec().await?;
-                std::future::pending().await
-            })
-            .await;
-        held
+    let sql = "UPDATE revisions SET version = version + 1 WHERE topic = 'settings'";
+    let held = Held::by(other, sql).await;
+    let waiting = tokio::spawn({
+        let db = db.clone();
+        async move { bump(&db).await }
     });
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let waited = bump(&db).await;
+    while data.waiting().await == 0 {
+        assert!(!waiting.is_finished(), "it waits for nothing: {:?}", waiting.await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let waited = waiting.await.expect("no panic");
     assert!(matches!(waited, Err(Error::Away(_))), "{waited:?}");
-    holding.abort();
-    let _ = holding.await;
+    drop(held);
     // The holder has gone away without a word, and its row is free again.
     bump(&db).await.expect("the row is free");
     assert_eq!(version(&db).await, 1);

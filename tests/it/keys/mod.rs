@@ -3,6 +3,7 @@
 mod algorithms;
 mod commands;
 mod lost;
+mod order;
 mod root;
 mod rotation;
 

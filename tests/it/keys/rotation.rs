@@ -64,7 +64,7 @@ impl Pair {
         self.app.cx().now
     }
 
-    /// A replica reads again what has moved, as it does each second.
+    /// A replica reads again what has moved, as it does twice a second.
     async fn read_again(&self) {
         self.app.refresh().await;
         self.second.app.live.refresh(&self.second.app.db, &self.second.app.root).await.unwrap();
