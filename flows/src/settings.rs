@@ -85,21 +85,21 @@ settings! {
     code_tries: Count = "sign_in.code_tries", "5" in "3" ..= "10",
         "Guesses at one mailed code.";
     code_failures: Count = "sign_in.code_failures", "10" in "3" ..= "100000",
-        "Wrong codes of one person before a wait begins.";
+        "Wrong codes of a known device, of one network at a person, or of all strangers at a person, before a wait begins.";
     code_wait: Duration = "sign_in.code_wait", "1h" in "1m" ..= "24h",
         "First wait after too many wrong codes; it doubles with each further one.";
     code_wait_most: Duration = "sign_in.code_wait_most", "24h" in "1h" ..= "24h",
         "Longest wait after wrong codes.";
     password_failures: Count = "sign_in.password_failures", "10" in "3" ..= "100000",
-        "Wrong passwords of one person before a wait begins.";
+        "Wrong passwords of a known device, of one network at a person, or of all strangers at a person, before a wait begins.";
     password_wait: Duration = "sign_in.password_wait", "1m" in "10s" ..= "1h",
         "First wait after too many wrong passwords; it doubles with each further one.";
     password_wait_most: Duration = "sign_in.password_wait_most", "1h" in "1m" ..= "24h",
         "Longest wait after wrong passwords.";
     sends_per_hour: Count = "sign_in.sends_per_hour", "6" in "2" ..= "100000",
-        "Codes mailed to one person in an hour.";
+        "Codes mailed to one person in an hour: so many for all strangers together, and so many for all known devices together.";
     sends_per_day: Count = "sign_in.sends_per_day", "15" in "2" ..= "100000",
-        "Codes mailed to one person in a day.";
+        "Codes mailed to one person in a day: so many for all strangers together, and so many for all known devices together.";
     resend_wait: Duration = "sign_in.resend_wait", "30s" in "0s" ..= "10m",
         "Wait before a code can be sent again; it doubles with each sending, up to four times as long.";
     posts_per_minute: Count = "sign_in.posts_per_minute", "300" in "10" ..= "1000000",
@@ -107,7 +107,7 @@ settings! {
     posts_per_minute_ipv6_48: Count = "sign_in.posts_per_minute_ipv6_48", "1200" in "10" ..= "1000000",
         "Sign-in posts from one IPv6 /48 in a minute.";
     posts_per_minute_device: Count = "sign_in.posts_per_minute_device", "60" in "10" ..= "1000000",
-        "Sign-in posts of one known device in a minute, when its network has had too many.";
+        "Sign-in posts in a minute for one account, of all its known devices and of whoever has proven both steps for it, when their network has had too many.";
     failures_ipv4: Count = "sign_in.network_failures_ipv4", "200" in "10" ..= "1000000",
         "Wrong passwords and codes of strangers from one IPv4 address in five minutes.";
     failures_ipv6_64: Count = "sign_in.network_failures_ipv6_64", "40" in "10" ..= "1000000",

@@ -15,6 +15,7 @@ use store::{Db, Ephemeral};
 use tokio::sync::watch;
 
 use crate::{
+    busy::WhileBusy,
     clock::Clock,
     config::{BrandConfig, Issuer, ProxiesConfig},
     health::Health,
@@ -141,8 +142,9 @@ impl App {
             leaving: AtomicBool::new(false),
             halted: watch::Sender::new(false),
         }));
-        flows::root_keys::ensure(&app.system_cx("start")).await?;
-        flows::signing_keys::ensure(&app.system_cx("start")).await?;
+        let patience = WhileBusy::begin(&app.clock);
+        patience.run(async || flows::root_keys::ensure(&app.system_cx("start")).await).await?;
+        patience.run(async || flows::signing_keys::ensure(&app.system_cx("start")).await).await?;
         app.live.refresh(&app.db, &app.root).await?;
         Ok(app)
     }

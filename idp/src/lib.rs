@@ -3,6 +3,7 @@
 //! One rule: it extracts, calls one flow, and renders. What may happen is decided in `flows`.
 
 pub mod app;
+mod busy;
 mod cached;
 mod check;
 pub mod cli;

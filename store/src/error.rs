@@ -46,6 +46,12 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
+    /// Whether the same may well succeed in a moment, if it is fit to be done twice.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::CommitUnknown(_))
+    }
+
     /// A statement had no answer within its time.
     pub(crate) fn silent() -> Self {
         let late = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time");

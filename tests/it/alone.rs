@@ -1,8 +1,12 @@
-//! Counters in memory are one process's alone: what becomes of a holder that was frozen longer than its lease.
+//! Counters in memory are one process's alone: what becomes of a holder that was frozen longer than its lease, and of a
+//! start that finds the database busy.
+
+use std::time::{Duration, Instant};
 
 use store::{Db, Sql};
 use vestibule_tests::{
-    db::TestDb,
+    db::{Engine, TestDb},
+    held::Held,
     http::HttpBrowser,
     on_both_engines,
     proc::{Proc, idp},
@@ -18,6 +22,22 @@ async fn freeze(serve: &Proc, db: &Db) {
             return;
         }
         serve.thaw().await;
+    }
+}
+
+/// Holds the lease's row, and on SQLite thereby the writer. PostgreSQL ends what rests in a transaction; not this one, so
+/// that the test may take its time.
+fn held(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => {
+            "INSERT INTO leases (name, holder, until) VALUES ('memory-counters', 'nobody', 0)
+             ON CONFLICT (name) DO UPDATE SET until = 0"
+        }
+        Engine::Postgres => {
+            "INSERT INTO leases (name, holder, until) SELECT 'memory-counters', 'nobody', 0
+             FROM (SELECT set_config('idle_in_transaction_session_timeout', '0', true)) AS guard (off)
+             WHERE off = '0' ON CONFLICT (name) DO UPDATE SET until = 0"
+        }
     }
 }
 
@@ -53,5 +73,30 @@ on_both_engines! {
         // The lease is still the other's, which serves.
         assert_eq!(browser.get("/oauth2/jwks").await.status, 200);
         assert!(second.terminate().await.success());
+    }
+
+    /// A start waits for somebody who holds what it has to write, longer than the store itself waits for a lock: on SQLite
+    /// whatever writes, on PostgreSQL the row of the lease.
+    async fn a_start_waits_for_a_busy_database(engine) {
+        let db = TestDb::create(engine).await;
+        let served = Served::prepare(engine, &db).await;
+        let sql = db.open().await;
+        let held = Held::by(sql.clone(), held(engine)).await;
+        let mut command = served.command(&["serve"]);
+        command.env("IDP__EPHEMERAL__URL", "memory");
+        let mut serve = Proc::spawn(command);
+        // It has met the lock once; had it not asked again, it would have ended.
+        let begun = Instant::now();
+        while !serve.output().contains("the start waits for the database") {
+            assert!(begun.elapsed().as_secs() < 60, "it meets no lock:\n{}", serve.output());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        held.let_go().await;
+        let browser = HttpBrowser::new_at(&served.issuer(), served.address());
+        while browser.try_get("/oauth2/jwks").await.is_none() {
+            assert!(begun.elapsed().as_secs() < 60, "it does not serve:\n{}", serve.output());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(serve.terminate().await.success());
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use store::{Db, Sql};
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{process::Command, sync::Notify, task::JoinHandle};
 use vestibule_tests::{
     app::{Patient, Shared, TestApp},
     client::{Client, userinfo},
@@ -180,6 +180,44 @@ on_both_engines! {
             conn.q("SELECT version FROM _sqlx_migrations WHERE version = 9999").all().await.unwrap();
         assert_eq!(newer, [(9999,)], "what a newer build applied stays");
     }
+
+    /// No tables at all is an older schema. A table of migrations that is not as it should be is not: that is told.
+    async fn a_table_of_migrations_that_is_damaged_is_no_older_schema(engine) {
+        let empty = TestDb::empty(engine).await;
+        assert!(!empty.open().await.migrated().await.unwrap());
+        let data = TestDb::create(engine).await;
+        let served = Served::prepare(engine, &data).await;
+        run(&data.open().await, "ALTER TABLE _sqlx_migrations RENAME COLUMN success TO went_well").await;
+        for asked in ["serve", "migrate", "doctor"] {
+            is_told(served.command(&[asked]), "success").await;
+        }
+    }
+}
+
+/// A command that cannot find out what the schema is says why, and sends nobody to `idp migrate`.
+async fn is_told(mut command: Command, why: &str) {
+    let refused = command.output().await.unwrap();
+    let said = [refused.stdout, refused.stderr].map(|text| String::from_utf8(text).unwrap());
+    let said = said.concat();
+    assert!(!refused.status.success() && said.contains(why), "{said}");
+    assert!(!said.contains("idp migrate"), "{said}");
+}
+
+/// An account that may not read the table of migrations is told so, not that the schema is older than it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_of_migrations_that_may_not_be_read_is_no_older_schema() {
+    let data = TestDb::create(Engine::Postgres).await;
+    let served = Served::prepare(Engine::Postgres, &data).await;
+    let db = data.open().await;
+    run(&db, "CREATE ROLE may_read_nothing LOGIN").await;
+    let url = data.url();
+    let (_, place) = url.split_once('@').expect("an account");
+    for asked in ["serve", "migrate", "doctor"] {
+        let mut command = served.command(&[asked]);
+        command.env("IDP__DATABASE__URL", format!("postgres://may_read_nothing@{place}"));
+        is_told(command, "permission denied for table _sqlx_migrations").await;
+    }
+    run(&db, "DROP ROLE may_read_nothing").await;
 }
 
 /// A migration that must wait for a long transaction does not make everybody else wait behind it.

@@ -1,4 +1,4 @@
-//! How many mails a person gets in an hour and in a day: for all strangers together, and for each known device.
+//! How many mails a person gets in an hour and in a day: for all strangers together, and for all known devices.
 
 use std::time::Duration;
 

@@ -21,8 +21,11 @@ pub enum What {
     Added,
     /// A row was not written by this program: its tag is missing or not its own.
     Forged,
-    /// A row came into sight long after it should have.
+    /// A row came into sight long after it should have: others had been sealed past its time.
     Late,
+    /// A row got its seal long after it was written, and nothing was sealed in between. No finding: see
+    /// [`super::verify::Watch::noted`].
+    Waited,
     /// A seal is not as it was made.
     SealChanged,
     /// A seal does not follow on the one before: another stood there, or another stands here.
@@ -53,6 +56,7 @@ impl What {
             Self::Added => "row_added",
             Self::Forged => "row_forged",
             Self::Late => "row_late",
+            Self::Waited => "row_waited",
             Self::SealChanged => "seal_changed",
             Self::SealUnlinked => "seal_unlinked",
             Self::SealMissing => "seal_missing",
@@ -79,21 +83,35 @@ pub struct Finding {
     pub at: Option<Timestamp>,
     /// What the row says that happened; unknown of a row that is gone.
     pub event: Option<String>,
+    /// When the row was sealed, as far as its seal may be believed.
+    pub sealed_at: Option<Timestamp>,
 }
 
 impl Finding {
     pub(super) fn row(what: What, row: &AuditRow) -> Self {
         let (at, event) = (Some(row.at), Some(row.event.clone()));
-        Self { what, seal: row.sealed_by, row: Some(row.id), at, event }
+        Self { what, seal: row.sealed_by, row: Some(row.id), at, event, sealed_at: None }
     }
 
     pub(super) const fn seal(what: What, sequence: i64, at: Option<Timestamp>) -> Self {
-        Self { what, seal: Some(sequence), row: None, at, event: None }
+        Self { what, seal: Some(sequence), row: None, at, event: None, sealed_at: None }
+    }
+
+    /// A row of a seal that is as it was made.
+    pub(super) fn sealed(what: What, row: &AuditRow, seal: &Seal) -> Self {
+        Self { sealed_at: Some(seal.sealed_at), ..Self::row(what, row) }
     }
 
     const fn gone(seal: &Seal, id: AuditId, at: Timestamp) -> Self {
         let (row, at) = (Some(id), Some(at));
-        Self { what: What::Missing, seal: Some(seal.sequence), row, at, event: None }
+        Self {
+            what: What::Missing,
+            seal: Some(seal.sequence),
+            row,
+            at,
+            event: None,
+            sealed_at: None,
+        }
     }
 }
 

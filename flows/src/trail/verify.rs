@@ -1,5 +1,7 @@
 //! Verifying: reads the whole chain, or a part of it, in pages, and tells what somebody did to it.
 
+use std::collections::BTreeSet;
+
 use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 
 pub use super::check::{Finding, What};
@@ -35,7 +37,8 @@ pub struct Report {
     pub swept: u64,
     /// Rows that were checked in their seals.
     pub rows: u64,
-    /// Of them, those that had waited for their seal for minutes: nobody sealed, or no replica ran.
+    /// Of them, those that had waited for their seal for minutes, and nothing was sealed meanwhile: no replica ran, or none
+    /// could seal. Each is noted.
     pub waited: u64,
     /// Rows that wait for their seal.
     pub unsealed: u64,
@@ -53,6 +56,8 @@ pub trait Watch {
     fn progress(&mut self, done: i64, all: i64);
     /// Something is wrong.
     fn found(&mut self, finding: &Finding);
+    /// Something that is as it may be, and that somebody should be able to explain: [`What::Waited`].
+    fn noted(&mut self, note: &Finding);
 }
 
 /// Verifies the trail.
@@ -182,17 +187,29 @@ impl<W: Watch> Run<'_, W> {
         self.report.seals += 1;
         self.report.swept += u64::from(seal.swept_at.is_some());
         self.report.rows += count(own.len());
-        let waited = |row: &&AuditRow| row.tag.is_some() && row.at.plus(LATE) < seal.sealed_at;
-        self.report.waited += count(own.iter().filter(waited).count());
-        for finding in &found {
-            self.tell(finding);
+        for mut finding in found.iter().cloned() {
+            finding.sealed_at = finding.row.filter(|_| as_made).map(|_| seal.sealed_at);
+            self.tell(&finding);
         }
         if as_made {
+            self.waited(&seal, own, &found);
             self.known.pass(&seal);
         }
         self.report.head = Some(Head::of(&seal));
         self.previous = Some(seal);
         Ok(())
+    }
+
+    /// Notes the rows that nothing is wrong with but how long they waited. Those without a tag are of before an upgrade, and
+    /// got their first seal with it.
+    fn waited(&mut self, seal: &Seal, rows: &[AuditRow], found: &[Finding]) {
+        let told: BTreeSet<_> = found.iter().filter_map(|finding| finding.row).collect();
+        for row in rows.iter().filter(|row| row.tag.is_some() && !told.contains(&row.id)) {
+            if row.at.plus(LATE) < seal.sealed_at {
+                self.report.waited += 1;
+                self.watch.noted(&Finding::sealed(What::Waited, row, seal));
+            }
+        }
     }
 
     /// Looks once more, at this seal alone: it may have been swept since it was read.

@@ -19,7 +19,7 @@ use store::{Timestamp, audit::AuditRow};
 use super::{Done, Failed, place::Where, print, progress::Progress, user};
 use crate::clock::{moment, rfc3339};
 
-/// Findings that a JSON answer has; all of them are counted.
+/// Findings that a JSON answer has, and rows that waited that any answer has; all of them are counted.
 const TOLD: usize = 1_000;
 
 /// Verify and export the audit trail.
@@ -83,6 +83,8 @@ struct Watcher {
     progress: Progress,
     json: bool,
     findings: Vec<Value>,
+    waited: Vec<Value>,
+    noted: usize,
 }
 
 impl Watch for Watcher {
@@ -98,15 +100,34 @@ impl Watch for Watcher {
             self.findings.push(document(finding));
         }
     }
+
+    fn noted(&mut self, note: &Finding) {
+        self.noted += 1;
+        if self.noted > TOLD {
+            return;
+        }
+        if self.json {
+            self.waited.push(document(note));
+        } else {
+            self.progress.clear();
+            print::line(&told(note));
+        }
+    }
 }
 
 async fn verify(cx: &Cx, asked: verify::Asked, json: bool) -> Done {
-    let mut watcher = Watcher { progress: Progress::new(), json, findings: Vec::new() };
+    let mut watcher = Watcher {
+        progress: Progress::new(),
+        json,
+        findings: Vec::new(),
+        waited: Vec::new(),
+        noted: 0,
+    };
     let report = verify::verify(cx, &asked, &mut watcher).await?;
-    let Watcher { progress, findings, .. } = watcher;
+    let Watcher { progress, findings, waited, .. } = watcher;
     drop(progress);
     if json {
-        print::json(&summary(&report, &findings));
+        print::json(&summary(&report, &findings, &waited));
     } else {
         summarize(&report);
     }
@@ -128,17 +149,17 @@ fn told(finding: &Finding) -> String {
         or_dash(finding.at.map(rfc3339)),
         or_dash(finding.row.map(|row| row.to_string())),
         finding.event.as_deref().unwrap_or("-"),
-    )
+    ) + &finding.sealed_at.map(|at| format!(" sealed {}", rfc3339(at))).unwrap_or_default()
 }
 
 fn document(finding: &Finding) -> Value {
     json!({
         "what": finding.what.as_str(), "seal": finding.seal, "id": finding.row, "at": finding.at.map(rfc3339),
-        "event": finding.event,
+        "event": finding.event, "sealed_at": finding.sealed_at.map(rfc3339),
     })
 }
 
-fn summary(report: &Report, findings: &[Value]) -> Value {
+fn summary(report: &Report, findings: &[Value], waited: &[Value]) -> Value {
     let head = report
         .head
         .as_ref()
@@ -146,7 +167,7 @@ fn summary(report: &Report, findings: &[Value]) -> Value {
     json!({
         "sound": report.findings == 0, "seals": report.seals, "swept_seals": report.swept, "rows": report.rows,
         "waited_rows": report.waited, "unsealed_rows": report.unsealed, "unsealed_since": report.oldest_unsealed.map(rfc3339), "head": head,
-        "findings": report.findings, "found": findings,
+        "findings": report.findings, "found": findings, "waited": waited,
     })
 }
 
@@ -158,7 +179,8 @@ fn summarize(report: &Report) {
     if report.waited > 0 {
         let rows = report.waited;
         print::line(&format!(
-            "{rows} of them had waited for minutes: until their seal, nobody would have seen one of them taken away."
+            "{rows} of them had waited for minutes, with nothing sealed meanwhile: did no replica run then? Until their seal, \
+             nobody would have seen one of them taken away."
         ));
     }
     if let Some(since) = report.oldest_unsealed {

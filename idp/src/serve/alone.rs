@@ -6,7 +6,7 @@ use std::{io, time::Duration};
 use store::Timestamp;
 use tokio::{sync::watch, time::timeout};
 
-use crate::app::App;
+use crate::{app::App, busy::WhileBusy};
 
 const NAME: &str = "memory-counters";
 /// How often the lease is renewed.
@@ -38,24 +38,24 @@ pub enum NotAlone {
     Other,
     /// The database failed.
     #[error("database.url: {0}")]
-    Store(#[from] store::Error),
+    Database(#[from] flows::Error),
 }
 
 impl Alone {
-    /// Takes the lease. Waits for one whose holder has died, and gives up as soon as a living one renews it.
+    /// Takes the lease. Waits for one whose holder has died, and gives up as soon as a living one renews it. A database
+    /// that is only busy is asked again.
     ///
     /// # Errors
     /// Another process serves, or the database failed.
     pub async fn take(app: &App) -> Result<Self, NotAlone> {
         let mut seen = None;
         let mut looked = Duration::ZERO;
+        let patience = WhileBusy::begin(&app.clock);
         loop {
-            if take(app).await? {
+            if patience.run(async || Ok(take(app).await?)).await? {
                 return Ok(Self(()));
             }
-            let mut conn = app.db.read().await?;
-            let until = store::lease::holder(&mut conn, NAME).await?.map(|(_, until)| until);
-            drop(conn);
+            let until = patience.run(async || Ok(ends(app).await?)).await?;
             let renewed = until.is_some() && seen.is_some() && until != seen;
             if renewed || looked > MOST_WAIT {
                 return Err(NotAlone::Other);
@@ -98,4 +98,10 @@ async fn take(app: &App) -> Result<bool, store::Error> {
     let now = app.clock.now();
     let until: Timestamp = now.plus(TERM);
     app.db.write(async |tx| store::lease::take(tx, NAME, &app.process, (now, until)).await).await
+}
+
+/// When the lease ends that somebody holds.
+async fn ends(app: &App) -> Result<Option<Timestamp>, store::Error> {
+    let held = store::lease::holder(&mut app.db.read().await?, NAME).await?;
+    Ok(held.map(|(_, until)| until))
 }

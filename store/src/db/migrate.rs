@@ -56,8 +56,8 @@ pub(super) async fn is_applied(conn: &mut Conn) -> Result<bool> {
             let versions: HashSet<i64> = rows.into_iter().map(|(version,)| version).collect();
             Ok(MIGRATOR.iter().all(|migration| versions.contains(&migration.version)))
         }
-        // No such table.
-        Err(Error::Database(_)) => Ok(false),
+        Err(Error::Database(error)) if is_without_table(&error) => Ok(false),
+        // No right to read it, a damaged file: no migration mends that, so it is told.
         Err(error) => Err(error),
     }
 }
@@ -71,4 +71,15 @@ fn is_lock_timeout(error: &MigrateError) -> bool {
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|code| code == "55P03")
+}
+
+/// Whether no migration has ever run. PostgreSQL's `undefined_table` (Appendix A, class 42); SQLite has one code for
+/// whatever is wrong with a statement (`SQLITE_ERROR`) and tells a missing table in words alone.
+fn is_without_table(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    match error.code().as_deref() {
+        Some("42P01") => true,
+        Some("1") => error.message() == "no such table: _sqlx_migrations",
+        _ => false,
+    }
 }

@@ -8,7 +8,7 @@ use store::{AuditId, Sql};
 use vestibule_tests::app::TestApp;
 
 #[derive(Default)]
-struct Found(Vec<Finding>);
+struct Found(Vec<Finding>, Vec<Finding>);
 
 impl Watch for Found {
     fn progress(&mut self, done: i64, all: i64) {
@@ -17,6 +17,10 @@ impl Watch for Found {
 
     fn found(&mut self, finding: &Finding) {
         self.0.push(finding.clone());
+    }
+
+    fn noted(&mut self, note: &Finding) {
+        self.1.push(note.clone());
     }
 }
 
@@ -35,7 +39,16 @@ pub(super) async fn verify_asked(app: &TestApp, asked: Asked) -> (Report, Vec<Fi
     let mut found = Found::default();
     let report = verify::verify(&app.cx(), &asked, &mut found).await.expect("it verifies");
     assert_eq!(report.findings, u64::try_from(found.0.len()).unwrap());
+    assert_eq!(report.waited, u64::try_from(found.1.len()).unwrap());
     (report, found.0)
+}
+
+/// What is noted when all of it is verified, although nothing is wrong with it.
+pub(super) async fn noted(app: &TestApp) -> Vec<Finding> {
+    let mut found = Found::default();
+    let report = verify::verify(&app.cx(), &Asked::default(), &mut found).await;
+    assert_eq!((report.expect("it verifies").findings, &found.0), (0, &vec![]));
+    found.1
 }
 
 /// Verifies all of it, as somebody with this context does.

@@ -9,7 +9,8 @@ use super::{
     trail,
 };
 
-async fn run(mut command: Command) -> (i32, String, String) {
+/// A command: its exit code, what it printed, and what it said on standard error.
+pub(super) async fn run(mut command: Command) -> (i32, String, String) {
     let output = command.output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))

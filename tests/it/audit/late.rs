@@ -38,7 +38,7 @@ async fn until_age(app: &TestApp, is: impl Fn(f64) -> bool) {
 }
 
 /// Something in the database that lets no seal in and says nothing.
-async fn keep_seals_out(app: &TestApp, engine: Engine) {
+pub(super) async fn keep_seals_out(app: &TestApp, engine: Engine) {
     let statements: &[&'static str] = match engine {
         Engine::Sqlite => &[
             "CREATE TRIGGER no_seals BEFORE INSERT ON audit_seals BEGIN SELECT RAISE(IGNORE); END",
@@ -51,7 +51,7 @@ async fn keep_seals_out(app: &TestApp, engine: Engine) {
     tamper(app, statements).await;
 }
 
-async fn let_seals_in(app: &TestApp, engine: Engine) {
+pub(super) async fn let_seals_in(app: &TestApp, engine: Engine) {
     let statement = match engine {
         Engine::Sqlite => "DROP TRIGGER no_seals",
         Engine::Postgres => "DROP TRIGGER no_seals ON audit_seals",

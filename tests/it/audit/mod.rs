@@ -3,6 +3,7 @@
 mod believed;
 mod chain;
 mod commands;
+mod dated;
 mod drive;
 mod events;
 mod late;

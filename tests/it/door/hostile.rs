@@ -133,6 +133,50 @@ async fn a_head_that_is_never_ended() {
     assert!(frames(&said).iter().all(|(kind, _)| *kind != HEADERS), "it was not answered");
 }
 
+/// A further head that is never ended has no time of its own: the connection counts as at rest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_further_head_that_is_never_ended() {
+    let app = app(|limits| limits.idle_time = SHORT).await;
+    let mut slow = greeted(&app, &[]).await;
+    let answered = frame(HEADERS, END_STREAM | END_HEADERS, 1, &head(&app));
+    let begun = [frame(HEADERS, END_STREAM, 3, &head(&app)), frame(CONTINUATION, 0, 3, &[])];
+    slow.send(&[answered, begun.concat()].concat()).await;
+    let (said, lived) = others_are_served(&app, slow.bytes_until_closed()).await;
+    println!("a further head lived {lived:?} (limit {SHORT:?}, and 10 s to say goodbye)");
+    assert!(lived >= SHORT);
+    let answers = frames(&said).into_iter().filter(|(kind, _)| *kind == HEADERS);
+    assert_eq!(answers.count(), 1, "the first alone was answered");
+    assert_eq!(reasons(&said).first(), Some(&0), "it was told to go");
+}
+
+/// The size of a head is that of all its frames.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_is_too_large_in_frames_that_are_not() {
+    // `:status: 431`, as the first answer of a connection has it (RFC 7541, section 6.2.1).
+    const STATUS_431: &[u8] = &[0x48, 0x83, 0x69, 0x90, 0xff];
+    let app = app(|_| {}).await;
+    let mut large = greeted(&app, &[]).await;
+    // `x: ` and 6000 bytes, a literal that is not indexed; the length in three bytes (RFC 7541, section 5.1).
+    let field = [&[0, 1, b'x', 0x7f, 0xf1, 0x2d][..], &[b'y'; 6000]].concat();
+    let whole = [
+        frame(HEADERS, END_STREAM, 1, &[head(&app), field.clone()].concat()),
+        frame(CONTINUATION, 0, 1, &field),
+        frame(CONTINUATION, END_HEADERS, 1, &field),
+    ];
+    large.send(&whole.concat()).await;
+    let (mut reader, _writer) = large.split();
+    let mut said = Vec::new();
+    let answered = timeout(PATIENCE, async {
+        while frames(&said).iter().all(|(kind, answer)| *kind != HEADERS || answer.len() < 5) {
+            assert!(reader.read_buf(&mut said).await.unwrap() > 0, "closed: {:?}", reasons(&said));
+        }
+    });
+    others_are_served(&app, answered).await.expect("an answer in time");
+    let frames = frames(&said);
+    let (_, answer) = frames.iter().find(|(kind, _)| *kind == HEADERS).expect("an answer");
+    assert!(answer.starts_with(STATUS_431), "{answer:x?}");
+}
+
 /// Frame after frame of one head (CVE-2024-27983): neither kept without end nor read without end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_that_goes_on_and_on() {

@@ -22,6 +22,7 @@ use crate::{
         routes::{Class, Route},
     },
     locale::Locale,
+    metrics::known_method,
 };
 
 /// Runs around every request of a route.
@@ -87,14 +88,14 @@ async fn document(
 
 /// Answers what no route does.
 pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) -> Response {
-    let watch = app.clock.stopwatch();
+    let (watch, method) = (app.clock.stopwatch(), request.method().clone());
     let trace = trace(&app, address(&app, &request));
     // A path that is none of ours is a stranger's text, and not for the log.
     let line = Line::of(&app, "", &request);
     let ours = is_our_host(&app, &request);
     let failure = if ours { Failure::NotFound } else { Failure::Misdirected };
     let response = finish(&app, Class::Page, &trace, &line, failure.into_response());
-    app.metrics.answered(None, &line.method, response.status(), watch.elapsed());
+    app.metrics.answered(None, &method, response.status(), watch.elapsed());
     response
 }
 
@@ -152,7 +153,8 @@ fn address(app: &App, request: &Request) -> Option<IpAddr> {
 
 /// What the log says about a request, besides how it ended.
 struct Line {
-    method: Method,
+    /// One that we know, or `other`: what a stranger makes up is a stranger's text.
+    method: &'static str,
     /// As it stands in the list of routes: what stands in its place is a stranger's text.
     path: &'static str,
     started: store::Timestamp,
@@ -164,7 +166,7 @@ struct Line {
 
 impl Line {
     fn of(app: &App, path: &'static str, request: &Request) -> Self {
-        let (method, client) = (request.method().clone(), Named::default());
+        let (method, client) = (known_method(request.method()), Named::default());
         let locale = locale(app, request.headers());
         Self { method, path, started: app.clock.now(), client, locale }
     }
@@ -191,14 +193,28 @@ fn finish(app: &App, class: Class, trace: &Trace, line: &Line, response: Respons
     }
     match &failure {
         Some(failure) if failure.is_ours() => tracing::error!(
-            %method, path, status, millis, reference, network, client, error = failure.detail(), "request failed"
+            method,
+            path,
+            status,
+            millis,
+            reference,
+            network,
+            client,
+            error = failure.detail(),
+            "request failed"
         ),
         Some(failure) => tracing::info!(
-            %method, path, status, millis, reference, network, client, why = failure.detail(), "request refused"
+            method,
+            path,
+            status,
+            millis,
+            reference,
+            network,
+            client,
+            why = failure.detail(),
+            "request refused"
         ),
-        None => tracing::info!(
-            %method, path, status, millis, reference, network, client, "request"
-        ),
+        None => tracing::info!(method, path, status, millis, reference, network, client, "request"),
     }
     response
 }
