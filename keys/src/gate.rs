@@ -61,6 +61,8 @@ pub(crate) struct Gate(Arc<Inner>);
 struct Inner {
     places: usize,
     wait: Duration,
+    /// No lane has more seats.
+    most: usize,
     seats: [Semaphore; 2],
     line: Mutex<Line>,
     accounts: Mutex<HashMap<Account, u8>>,
@@ -80,12 +82,18 @@ impl Line {
             Lane::Strangers => (strangers, known),
             Lane::Known => (known, strangers),
         };
-        if let Some(next) = mine.pop_front() {
+        if let Some(next) = first_of(mine) {
             self.turn = self.turn.other();
             return Some(next);
         }
-        other.pop_front()
+        first_of(other)
     }
+}
+
+/// Who has waited longest and is still there. Who has left costs the lane no turn: otherwise somebody who comes and goes all
+/// the time would keep those behind them waiting.
+fn first_of(lane: &mut VecDeque<oneshot::Sender<Place>>) -> Option<oneshot::Sender<Place>> {
+    std::iter::from_fn(|| lane.pop_front()).find(|seat| !seat.is_closed())
 }
 
 /// A place among those who compute; given on when dropped.
@@ -109,6 +117,7 @@ impl Gate {
         Self(Arc::new(Inner {
             places,
             wait,
+            most: strangers.max(known),
             seats: [Semaphore::new(strangers), Semaphore::new(known)],
             line: Mutex::new(Line { free: places, waiting, turn: Lane::Known }),
             accounts: Mutex::default(),
@@ -137,6 +146,10 @@ impl Gate {
                 Lane::Known => (known, at_known),
             };
             let seat = seats.try_acquire().map_err(|_| Turned::Full)?;
+            // More than there are seats: some of them have left.
+            if waiting.len() >= inner.most {
+                waiting.retain(|seat| !seat.is_closed());
+            }
             let (give, given) = oneshot::channel();
             waiting.push_back(give);
             (seat, given)
@@ -300,6 +313,29 @@ mod tests {
             assert!(one.await.unwrap().is_ok());
         }
         assert!(gate.0.accounts.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_comes_and_goes_takes_no_turn_and_no_memory() {
+        let gate = Gate::new(1, 8, LONG);
+        let held = gate.enter(Guest::Stranger).await.unwrap();
+        let strangers = [enter(&gate, None), enter(&gate, None)];
+        sits(&gate, 2, 0).await;
+        for _ in 0..100 {
+            let fleeting = enter(&gate, Some(1));
+            sits(&gate, 2, 1).await;
+            fleeting.abort();
+            assert!(fleeting.await.is_err());
+        }
+        assert!(gate.0.line().waiting[1].len() <= 4, "no more than there are seats");
+        let owner = enter(&gate, Some(2));
+        sits(&gate, 2, 1).await;
+        // It is the turn of the known, and of nobody who has left.
+        drop(held);
+        assert!(owner.await.unwrap().is_ok());
+        for stranger in strangers {
+            assert!(stranger.await.unwrap().is_ok());
+        }
     }
 
     #[tokio::test]
