@@ -22,7 +22,8 @@ pub(super) struct Window {
 pub(super) struct Memory(Mutex<HashMap<String, (Window, i64)>>);
 
 impl Memory {
-    /// Adds hits, or takes them back when negative, never below zero; returns the count.
+    /// Adds hits, or takes them back when negative, never below zero; returns the count. Whoever comes late from the window
+    /// before, because they have waited, counts in the present one, and takes nothing back from it.
     pub(super) fn add(&self, key: &str, window: Window, hits: i64, now: Timestamp) -> i64 {
         let mut counters = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if counters.len() >= MOST_KEYS {
@@ -32,7 +33,11 @@ impl Memory {
             }
         }
         let entry = counters.entry(key.to_owned()).or_insert((window, 0));
-        if entry.0 != window {
+        let late = entry.0.slot == window.slot.saturating_add(1);
+        if late && hits < 0 {
+            return entry.1;
+        }
+        if entry.0 != window && !late {
             *entry = (window, 0);
         }
         entry.1 = entry.1.saturating_add(hits).max(0);
@@ -58,6 +63,16 @@ mod tests {
         let add = |key, slot| memory.add(key, window(60, slot), 1, at(slot * 60));
         assert_eq!((add("a", 1), add("a", 1)), (1, 2));
         assert_eq!((add("b", 1), add("a", 2)), (1, 1));
+    }
+
+    #[test]
+    fn who_comes_late_wipes_nothing_out() {
+        let memory = Memory::default();
+        let add = |slot, hits| memory.add("a", window(60, slot), hits, at(121));
+        assert_eq!((add(1, 1), add(2, 5)), (1, 5));
+        assert_eq!((add(1, -1), add(1, 1), add(2, 1)), (5, 6, 7));
+        // A clock that was set back by more begins anew.
+        assert_eq!(add(0, 1), 1);
     }
 
     #[test]
