@@ -206,8 +206,9 @@ impl Guesser {
     pub(super) async fn clear(cx: &Cx, tx: &mut Tx, canonical: &str) -> Result<i64> {
         let Self::Stranger { all, here } = Self::stranger(cx, canonical) else { return Ok(0) };
         let failed = throttle::all(tx, &here).await?.iter().map(|counter| counter.spent).sum();
-        throttle::clear(tx, &all).await?;
+        // In the order in which a try is spent, so that the two do not wait for each other.
         throttle::clear(tx, &here).await?;
+        throttle::clear(tx, &all).await?;
         Ok(failed)
     }
 }
