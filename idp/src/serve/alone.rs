@@ -36,6 +36,11 @@ pub enum NotAlone {
          from it; stop that one, or give both the same Redis (`ephemeral.url = \"redis://..\"`)"
     )]
     Other,
+    /// The lease would be taken by a time that is wrong, from somebody who is alive.
+    #[error(
+        "clock: this machine's clock differs from the database's by more than two seconds; set it, and start again"
+    )]
+    Clock,
     /// The database failed.
     #[error("database.url: {0}")]
     Database(#[from] flows::Error),
@@ -46,12 +51,15 @@ impl Alone {
     /// that is only busy is asked again.
     ///
     /// # Errors
-    /// Another process serves, or the database failed.
+    /// Another process serves, this machine's clock is wrong, or the database failed.
     pub async fn take(app: &App) -> Result<Self, NotAlone> {
         let mut seen = None;
         let mut looked = Duration::ZERO;
         let patience = WhileBusy::begin(&app.clock);
         loop {
+            if app.live.clock_is_off() {
+                return Err(NotAlone::Clock);
+            }
             if patience.run(async || Ok(take(app).await?)).await? {
                 return Ok(Self(()));
             }
@@ -72,6 +80,10 @@ impl Alone {
     /// Another process has taken it over: this one must not count beside it.
     pub(super) async fn hold(self, app: App, mut stop: watch::Receiver<bool>) -> io::Result<()> {
         while timeout(RENEW, stop.wait_for(|stopped| *stopped)).await.is_err() {
+            // Nobody is served meanwhile, and nobody else is kept from serving.
+            if app.live.clock_is_off() {
+                continue;
+            }
             match take(&app).await {
                 Ok(true) => {}
                 Ok(false) => {

@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use idp::clock::ClockShift;
+use idp::{
+    clock::ClockShift,
+    serve::{Alone, NotAlone},
+};
+use store::Sql;
 use vestibule_tests::{
     app::{Replica, TestApp},
     client::Pending,
@@ -55,6 +59,22 @@ on_both_engines! {
         print(&format!("{engine:?}: the clock of one of two was set by {STEP:?}, ahead and behind"), &tally);
         assert_sound(&tally);
         assert_consistent(app.sql(), &tally).await;
+        other.stop().await;
+    }
+
+    /// A start with a wrong clock would find every lease over: it takes none from somebody who is alive, and says why.
+    async fn a_wrong_clock_takes_no_lease_from_the_living(engine) {
+        let app = TestApp::start(engine).await;
+        let (other, hand) = app.stepped_replica().await;
+        Alone::take(app.app()).await.unwrap();
+        step(&hand, true);
+        until_off(&other, true).await;
+        assert!(matches!(Alone::take(&other.app).await, Err(NotAlone::Clock)));
+        let held = "SELECT COUNT(*) FROM leases WHERE name = 'memory-counters'";
+        assert_eq!(app.count(held).await, 1);
+        let (holder,): (String,) = app.sql().read().await.unwrap()
+            .q("SELECT holder FROM leases WHERE name = 'memory-counters'").one().await.unwrap();
+        assert_eq!(holder, app.app().process);
         other.stop().await;
     }
 
