@@ -125,7 +125,7 @@ impl Hall {
         self.hindered = false;
         match self.door.places.take(peer.ip()) {
             Ok(place) => {
-                self.refusals.none(place.network());
+                self.refusals.none(place.networks());
                 self.inside.spawn(held(
                     place,
                     stream,

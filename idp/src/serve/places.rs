@@ -85,9 +85,9 @@ impl Places {
 }
 
 impl Place {
-    /// The network that it is counted for; none for a trusted proxy.
-    pub(super) fn network(&self) -> Option<IpAddr> {
-        self.networks.first().map(|network| network.0)
+    /// The networks that it is counted for; none for a trusted proxy.
+    pub(super) fn networks(&self) -> impl Iterator<Item = IpAddr> {
+        self.networks.iter().map(|network| network.0)
     }
 }
 

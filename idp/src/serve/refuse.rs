@@ -56,11 +56,13 @@ impl Refusals {
         }
     }
 
-    /// A client has found a place: the next refusal of its network, or of the listener, is news again.
-    pub(super) fn none(&mut self, network: Option<IpAddr>) {
+    /// A client has found a place: the next refusal of its networks, or of the listener, is news again.
+    pub(super) fn none(&mut self, networks: impl Iterator<Item = IpAddr>) {
         if !self.told.is_empty() {
             self.told.remove(&None);
-            self.told.remove(&network);
+            for network in networks {
+                self.told.remove(&Some(network));
+            }
         }
     }
 
