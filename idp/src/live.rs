@@ -146,8 +146,8 @@ impl Live {
         while turns.next().await {
             self.look(&app.db).await;
             if let Err(error) = self.gauge(&app.db, app.clock.now()).await {
-                // A database that is away is told by what is read beside it.
-                tracing::debug!(%error, "the guess budget could not be read; the last sum stays in force");
+                app.metrics.snapshot_failed();
+                tracing::warn!(%error, "the guess budget could not be read; the last sum stays in force");
             }
             app.db.tend().await;
         }
