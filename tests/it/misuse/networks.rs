@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use keys::{Guest, HasherConfig};
+use keys::{Guest, HasherConfig, Slot};
+use tokio::task::JoinHandle;
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
     client::Client,
@@ -101,33 +102,79 @@ on_both_engines! {
     /// Who is turned away by a full pool is not counted, whoever they share an address with: on a bad day that is nearly
     /// everybody. What is heard is counted.
     async fn a_post_that_finds_no_seat_is_not_counted(engine) {
-        let hashing = HasherConfig { threads: 1, queue: 2, wait: Duration::from_mins(5) };
-        let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
+        let (app, full) = with_a_full_pool(engine).await;
         let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.set("sign_in.posts_per_minute", "10").await;
-        next_window(&app);
-        let hasher = app.app().hasher.clone();
-        let held = (hasher.admit(Guest::Stranger).await.unwrap(), hasher.admit(Guest::Stranger).await.unwrap());
-        let waiting = tokio::spawn({
-            let hasher = hasher.clone();
-            async move { hasher.admit(Guest::Stranger).await.is_ok() }
-        });
-        while hasher.waiting() != [1, 0] {
-            tokio::task::yield_now().await;
-        }
         let browser = app.browser();
         let (mut page, _) = browser.start(&client).await;
         for _ in 0..15 {
             page = browser.password(&page, &patient).await;
             assert_eq!(page.status, 503, "{}", page.text());
         }
-        drop(held);
-        assert!(waiting.await.unwrap());
+        full.empty().await;
         assert!(browser.password(&page, &patient).await.has_field("code"), "heard, after fifteen");
-        let mut last = 0;
-        for _ in 0..12 {
-            last = guess(&app.browser(), &client, &patient.email).await;
-        }
-        assert_eq!(last, 429);
+        assert_eq!(last_of(12, &app, &client).await, 429);
     }
+
+    /// A full pool is no cover for posts that do anything else than ask for a seat.
+    async fn a_post_that_does_more_than_find_no_seat_is_counted(engine) {
+        let (app, full) = with_a_full_pool(engine).await;
+        let client = app.client("portal").await;
+        for nth in 0..12 {
+            let browser = app.browser();
+            let (page, _) = browser.start(&client).await;
+            let form = page.form().with("email", "nobody@patients.example").with("password", "a guess");
+            match nth % 3 {
+                0 => drop(browser.post(&form, "cancel").await),
+                1 => drop(browser.post(&form.with("form", "made-up"), "continue").await),
+                _ => {
+                    browser.set_cookie("device", "made-up.made-up");
+                    drop(browser.post(&form, "continue").await);
+                }
+            }
+        }
+        full.empty().await;
+        assert_eq!(last_of(1, &app, &client).await, 429);
+    }
+}
+
+/// Somebody computes, and somebody sits on the one seat of strangers.
+struct Full {
+    held: Vec<Slot>,
+    waiting: JoinHandle<bool>,
+}
+
+impl Full {
+    async fn empty(self) {
+        drop(self.held);
+        assert!(self.waiting.await.unwrap());
+    }
+}
+
+/// Ten posts a minute are heard of each network, when there is a seat, which there is not.
+async fn with_a_full_pool(engine: Engine) -> (TestApp, Full) {
+    let hashing = HasherConfig { threads: 1, queue: 2, wait: Duration::from_mins(5) };
+    let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
+    app.set("sign_in.posts_per_minute", "10").await;
+    next_window(&app);
+    let hasher = app.app().hasher.clone();
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        held.push(hasher.admit(Guest::Stranger).await.unwrap());
+    }
+    let waiting = tokio::spawn({
+        let hasher = hasher.clone();
+        async move { hasher.admit(Guest::Stranger).await.is_ok() }
+    });
+    while hasher.waiting() != [1, 0] {
+        tokio::task::yield_now().await;
+    }
+    (app, Full { held, waiting })
+}
+
+async fn last_of(guesses: usize, app: &TestApp, client: &Client) -> u16 {
+    let mut last = 0;
+    for _ in 0..guesses {
+        last = guess(&app.browser(), client, "nobody@patients.example").await;
+    }
+    last
 }

@@ -16,7 +16,7 @@ use keys::OpaqueToken;
 
 use crate::{
     app::App,
-    http::user_agent,
+    http::{layer::Counted, user_agent},
     locale::{Choice, Locale},
 };
 
@@ -43,6 +43,8 @@ pub(in crate::http) struct Ask {
     pub(in crate::http) top_level: bool,
     /// Whether its network had too many posts: then it is heard as that of a known device, or not at all.
     pub(in crate::http) crowded: Option<Crowded>,
+    /// Whether it is a post that its network has still to answer for: see [`Counted::NotYet`].
+    pub(in crate::http) uncounted: bool,
 }
 
 impl FromRequestParts<App> for Ask {
@@ -63,7 +65,11 @@ impl FromRequestParts<App> for Ask {
         };
         let top_level = is_top_level(&parts.headers);
         let devices = app.cookies.devices(&parts.headers);
-        let crowded = parts.extensions.get::<Crowded>().copied();
+        let (crowded, uncounted) = match parts.extensions.get::<Counted>() {
+            Some(Counted::Over(crowded)) => (Some(*crowded), false),
+            Some(Counted::NotYet) => (None, true),
+            Some(Counted::Within) | None => (None, false),
+        };
         let choice = app.cookies.choice(&parts.headers);
         let locale = locale(app, &parts.headers);
         let reader = Reader {
@@ -71,7 +77,18 @@ impl FromRequestParts<App> for Ask {
             asks_with: user_agent::browser_and_system(&parts.headers),
         };
         let visit = Visit { browser, session, devices, reader };
-        Ok(Self { cx, visit, new_browser, locale, choice, new_choice: None, top_level, crowded })
+        let new_choice = None;
+        Ok(Self {
+            cx,
+            visit,
+            new_browser,
+            locale,
+            choice,
+            new_choice,
+            top_level,
+            crowded,
+            uncounted,
+        })
     }
 }
 

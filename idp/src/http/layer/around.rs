@@ -49,17 +49,17 @@ async fn answer(app: &App, route: &'static Route, request: Request, next: Next) 
     let trace = trace(app, address);
     let origin = cors::origin(app, class, &request);
     let admitted = match check(app, class, &request) {
-        Ok(Counted::Yes) => limit::posts(app, route, &trace).await,
-        Ok(Counted::No) => Ok(None),
+        Ok(Counts::Yes) => limit::posts(app, route, &trace).await.map(Some),
+        Ok(Counts::No) => Ok(None),
         Err(failure) => Err(failure),
     };
     let response = match admitted {
         Ok(_) if cors::is_preflight(&request, origin.as_ref()) => cors::preflight(),
-        Ok(crowded) => {
+        Ok(counted) => {
             let mut request = request;
             request.extensions_mut().insert(Traced(trace.clone(), line.client.clone()));
-            if let Some(crowded) = crowded {
-                request.extensions_mut().insert(crowded);
+            if let Some(counted) = counted {
+                request.extensions_mut().insert(counted);
             }
             given_up::unless_done(app, next.run(request)).await
         }
@@ -108,12 +108,12 @@ fn trace(app: &App, address: Option<IpAddr>) -> Trace {
 }
 
 /// Whether a request counts against its network.
-enum Counted {
+enum Counts {
     Yes,
     No,
 }
 
-fn check(app: &App, class: Class, request: &Request) -> Result<Counted, Failure> {
+fn check(app: &App, class: Class, request: &Request) -> Result<Counts, Failure> {
     if !is_our_host(app, request) {
         return Err(Failure::Misdirected);
     }
@@ -121,9 +121,9 @@ fn check(app: &App, class: Class, request: &Request) -> Result<Counted, Failure>
         return Err(Failure::Away("the clock of this replica is off".to_owned()));
     }
     if class != Class::Page || request.method() != Method::POST {
-        return Ok(Counted::No);
+        return Ok(Counts::No);
     }
-    if is_cross_site(app, request) { Err(Failure::Forbidden) } else { Ok(Counted::Yes) }
+    if is_cross_site(app, request) { Err(Failure::Forbidden) } else { Ok(Counts::Yes) }
 }
 
 /// Absolute addresses come from configuration alone, and a request for another Host is refused (misuse case 50), as is one

@@ -11,22 +11,27 @@ use crate::{
     http::{error::Failure, login::password, routes::Route},
 };
 
-/// Counts a post. Nobody may post without a network: unknown means refuse, not skip (misuse case 51). Too many are not
-/// refused here, because a known device is heard all the same, and what it is the form says.
-///
-/// A password is not counted while strangers have no seat in the hashing pool: whoever sends it is turned away, and has to
-/// cost little (decision 17). One that is heard all the same, because a seat came free in that moment, counts as a failure
-/// of its network until it is none.
-pub(super) async fn posts(
-    app: &App,
-    route: &Route,
-    trace: &Trace,
-) -> Result<Option<Crowded>, Failure> {
+/// What became of a post.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) enum Counted {
+    /// It is counted, and within the limit.
+    Within,
+    /// It is counted, and its network had too many. It is not refused here, because a known device is heard all the same,
+    /// and what it is the form says.
+    Over(Crowded),
+    /// It is a password, and just now nobody new would be heard. Whoever is turned away has to cost little (decision 17), so
+    /// the form is read first, and counted unless that is all that happens.
+    NotYet,
+}
+
+/// Counts a post. Nobody may post without a network: unknown means refuse, not skip (misuse case 51).
+pub(super) async fn posts(app: &App, route: &Route, trace: &Trace) -> Result<Counted, Failure> {
     if trace.network.is_none() {
         return Err(Failure::UnknownNetwork);
     }
     if route.path == password::PATH && app.hasher.is_full(Guest::Stranger) {
-        return Ok(None);
+        return Ok(Counted::NotYet);
     }
-    Ok(network::post(&app.cx(trace.clone())).await?)
+    let crowded = network::post(&app.cx(trace.clone())).await?;
+    Ok(crowded.map_or(Counted::Within, Counted::Over))
 }

@@ -9,3 +9,4 @@ mod span;
 
 pub(super) use around::{around, fallback};
 pub(super) use headers::CSP;
+pub(super) use limit::Counted;

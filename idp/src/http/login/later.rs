@@ -12,12 +12,29 @@ use flows::{
     login::{Shown, View},
 };
 
-use super::{password, words::Voice};
+use keys::Guest;
+
+use super::{password, step, words::Voice};
 use crate::{
     app::App,
-    http::{error::Failure, extract::Ask},
+    http::{
+        error::Failure,
+        extract::{Ask, Form},
+    },
     view::Problem,
 };
+
+/// The answer to a password of a stranger for which the hashing pool has no seat, if that is all there is to do: it asks
+/// nobody, and leads nowhere. A post that could do more than be turned away is `None`, and goes the way of all others.
+pub(super) fn turned_away(app: &App, ask: &Ask, form: &Form) -> Option<Result<Response, Failure>> {
+    let name = super::own_attempt(ask, form, step::PASSWORD)?;
+    let shown = from_the_page(ask, name)?;
+    if !ask.visit.devices.is_empty() || matches!(form.text("action"), "cancel" | "restart") {
+        return None;
+    }
+    let full = app.hasher.turn_away(Guest::Stranger).err()?;
+    Some(full_page(app, ask, &shown, (form.text("email"), full.retry_after)))
+}
 
 /// The hashing pool was full.
 pub(super) async fn busy(
@@ -30,8 +47,17 @@ pub(super) async fn busy(
         Some(shown) => shown,
         None => super::due(ask, name).await?,
     };
+    full_page(app, ask, &shown, (email, retry_after))
+}
+
+fn full_page(
+    app: &App,
+    ask: &Ask,
+    shown: &Shown,
+    (email, retry_after): (&str, Duration),
+) -> Result<Response, Failure> {
     app.metrics.refused("busy");
-    page(app, ask, &shown, (email, Voice::of(app, ask).busy()), retry_after)
+    page(app, ask, shown, (email, Voice::of(app, ask).busy()), retry_after)
 }
 
 /// A part was away. A page that only the database can show becomes the failure's own.

@@ -99,7 +99,7 @@ async fn attempt<'f>(
     if form.0.repeated().is_some() {
         return Err(Failure::NotAForm);
     }
-    if ask.cx.root.form_token_ok(token, &ask.visit.browser, attempt, step) {
+    if let Some(attempt) = own_attempt(ask, form, step) {
         return Ok(Ok(attempt));
     }
     match login::reopen(&ask.cx, &ask.visit, attempt, step::due(step)).await? {
@@ -107,6 +107,13 @@ async fn attempt<'f>(
         login::Reopened::Due(due) => Ok(Err(page::see_other(&address(due, attempt)?))),
         login::Reopened::Nothing => Err(Failure::Forbidden),
     }
+}
+
+/// The attempt that a form names, if nothing is wrong with its token and no field comes twice.
+fn own_attempt<'f>(ask: &Ask, form: &'f Form, step: &str) -> Option<&'f str> {
+    let (attempt, token) = (form.text("attempt"), form.text("form"));
+    let own = ask.cx.root.form_token_ok(token, &ask.visit.browser, attempt, step);
+    (own && form.0.repeated().is_none()).then_some(attempt)
 }
 
 /// "Cancel" and "start again", which every step offers; `None` when the step itself was answered.

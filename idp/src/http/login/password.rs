@@ -6,7 +6,7 @@ use flows::{
     device,
     email::EmailAddress,
     login::{self, Answer, Due, Shown},
-    network::Crowded,
+    network::{self, Crowded},
 };
 use keys::Password;
 
@@ -37,9 +37,15 @@ pub(in crate::http) async fn get(
 
 pub(in crate::http) async fn post(
     State(app): State<App>,
-    ask: Ask,
+    mut ask: Ask,
     form: Form,
 ) -> Result<Response, Failure> {
+    if ask.uncounted {
+        if let Some(turned_away) = later::turned_away(&app, &ask, &form) {
+            return turned_away;
+        }
+        ask.crowded = network::post(&ask.cx).await?;
+    }
     let name = match attempt(&app, &ask, &form, step::PASSWORD).await? {
         Ok(name) => name,
         Err(response) => return Ok(response),
