@@ -16,27 +16,34 @@ use vestibule_tests::{
 use crate::{line, load::Load, millis, server::Server};
 
 const FULL: &str = "people";
+const FEW: &str = "few";
 const PEOPLE: u32 = 1_800_000;
 const SIGN_INS: u32 = 104;
 
 /// People with a password, the sign-in and the session that each had last, and what the trail says about it. Everybody has
-/// the password of one; identifiers are random.
+/// the password of one; identifiers are random. All of it is a day old, so that no part of it has served its time.
 const FILL: &str = "
+CREATE TABLE yesterday AS SELECT CAST(extract(epoch FROM now()) * 1000 AS BIGINT) - 86400000 AS at;
 INSERT INTO users (id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch, created_at, updated_at)
 SELECT gen_random_uuid(), md5(random()::text || n), md5(n || random()::text), 'person' || n || '@people.example',
-       'person' || n || '@people.example', true, 'Person ' || n, '{}', 0, 0, 0
-FROM generate_series(1, 1800000) AS n;
+       'person' || n || '@people.example', true, 'Person ' || n, '{}', 0, at, at
+FROM yesterday, generate_series(1, 1800000) AS n;
 INSERT INTO passwords (user_id, phc, version, set_at)
-SELECT users.id, (SELECT phc FROM passwords LIMIT 1), 1, 0 FROM users WHERE email LIKE '%@people.example';
+SELECT users.id, (SELECT phc FROM passwords LIMIT 1), 1, at FROM users, yesterday WHERE email LIKE '%@people.example';
 INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only)
-SELECT gen_random_uuid(), id, 0, 'password', 0, 'email_code', 0, false FROM users WHERE email LIKE '%@people.example';
+SELECT gen_random_uuid(), id, 0, 'password', at, 'email_code', at, false FROM users, yesterday WHERE email LIKE '%@people.example';
 INSERT INTO sessions (id, sid, secret, user_id, sign_in_id, epoch, created_at, last_seen, ended_at)
-SELECT gen_random_uuid(), md5(random()::text || id), sha256(id::text::bytea), user_id, id, 0, 0, 0, 0 FROM sign_ins
-WHERE first_at = 0;
+SELECT gen_random_uuid(), md5(random()::text || id), sha256(id::text::bytea), user_id, id, 0, at, at, at FROM sign_ins, yesterday;
 INSERT INTO audit (id, at, event, outcome, actor, user_id, reference, detail)
-SELECT gen_random_uuid(), 0, 'sign_in.completed', 'password+email_code', 'person', user_id, 'BENCH0', '{}' FROM sign_ins
-WHERE first_at = 0;
+SELECT gen_random_uuid(), at, 'sign_in.completed', 'password+email_code', 'person', user_id, 'BENCH0', '{}' FROM sign_ins, yesterday;
+DROP TABLE yesterday;
 VACUUM ANALYZE;";
+
+/// Nobody seals or sweeps meanwhile: it would be two million rows in the one and a few in the other.
+const HOLD: &str = "
+INSERT INTO leases (name, holder, until)
+VALUES ('audit_seals', 'bench', 4000000000000), ('retention', 'bench', 4000000000000)
+ON CONFLICT (name) DO UPDATE SET holder = 'bench', until = 4000000000000";
 
 /// Where the full database is kept.
 fn folder() -> PathBuf {
@@ -55,7 +62,10 @@ pub(crate) async fn compare() {
     let folder = folder();
     let server = OwnPostgres::kept(&folder);
     let full = filled(&server).await;
-    let few = database(&server, "few").await;
+    let few = database(&server, FEW).await;
+    for name in [FULL, FEW] {
+        server.ask(name, HOLD);
+    }
     // What the filling left to be written must not be written meanwhile, nor count as read.
     server.ask(FULL, "CHECKPOINT; SELECT pg_stat_reset()");
     println!("Sign-ins on PostgreSQL, 8 people at once, kept in {}", folder.display());

@@ -10,6 +10,8 @@ use vestibule_tests::{
     db::Engine,
 };
 
+use crate::line;
+
 /// Runs the study on PostgreSQL and prints its p-value, which is to be above 0.01.
 pub(crate) async fn run() {
     let samples = std::env::args().nth(2).and_then(|text| text.parse().ok()).unwrap_or(10_000);
@@ -46,12 +48,10 @@ pub(crate) async fn run() {
         all.sort_by(f64::total_cmp);
         all[all.len() / 2]
     };
-    println!("known and unknown people, {samples} wrong passwords each");
-    println!("    medians {:.3} ms and {:.3} ms", median(&times[0]), median(&times[1]));
-    println!(
-        "    p = {:.4} (Mann and Whitney, two-sided; above 0.01 is no difference seen)",
-        p_value(&times)
-    );
+    println!("Known and unknown people, {samples} wrong passwords each");
+    line("median for a known address", median(&times[0]), "ms", None);
+    line("median for an unknown one", median(&times[1]), "ms", None);
+    line("p of Mann and Whitney, two-sided", p_value(&times), "", Some(("at least", 0.01)));
 }
 
 /// Normal approximation; ties are too rare among times to matter.
