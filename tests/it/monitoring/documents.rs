@@ -8,7 +8,11 @@ use std::{
 
 use idp::metrics::list::METRICS;
 use serde_json::Value;
-use vestibule_tests::{app::TestApp, db::Engine, metrics::Scrape};
+use vestibule_tests::{
+    app::{Options, TestApp},
+    db::Engine,
+    metrics::Scrape,
+};
 
 fn read(file: &str) -> String {
     fs::read_to_string(vestibule_tests::root().join("docs").join(file)).expect("a document")
@@ -50,7 +54,7 @@ const TASKS: [&str; 6] =
     ["proof", "guess_budget", "retention", "audit_seals", "signing_keys", "root_keys"];
 
 async fn scraped() -> Scrape {
-    let app = TestApp::start(Engine::Postgres).await;
+    let app = TestApp::with(Engine::Postgres, Options { tls: true, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
     let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
