@@ -135,6 +135,22 @@ fn the_dashboard_shows_every_metric() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// Whoever operates it is told how to read each row of the dashboard.
+#[test]
+fn the_operators_page_reads_every_row_of_the_dashboard() {
+    let dashboard: Value = serde_json::from_str(&read("monitoring/dashboard.json")).expect("JSON");
+    let page = read("operating.md");
+    let panels = dashboard["panels"].as_array().expect("panels").iter();
+    let rows: Vec<_> = panels.filter(|panel| panel["type"] == "row").collect();
+    assert!(rows.len() > 3, "{rows:?}");
+    for row in rows {
+        let title = row["title"].as_str().expect("a title");
+        let told = page.lines().find(|line| line.starts_with(&format!("| {title} | ")));
+        let cells = told.map(|line| line.split(" | ").filter(|cell| cell.len() > 20).count());
+        assert_eq!(cells, Some(3), "docs/operating.md on {title}: good, bad, and where to look");
+    }
+}
+
 /// Somebody is woken: the rule says what it means and what to do first, and the page lists it with its severity.
 #[test]
 fn every_alert_says_what_to_do_and_is_listed() {
