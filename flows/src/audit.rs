@@ -66,7 +66,7 @@ events! {
     PasswordChanged = "user.password_changed";
     /// A client was added.
     ClientAdded = "client.added";
-    /// A client got other addresses, or another signature of its tokens.
+    /// A client got other addresses, another signature of its tokens, or another secret.
     ClientChanged = "client.changed";
     /// A setting was changed or a change undone.
     SettingChanged = "setting.changed";

@@ -296,6 +296,39 @@ pub async fn set_algorithm(cx: &Cx, id: &str, algorithm: Algorithm) -> Result<bo
         .await
 }
 
+/// Why a client's secret cannot be replaced.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSecret {
+    /// Nobody has that id.
+    #[error("there is no client called {0}")]
+    Unknown(String),
+    /// A public client (RFC 6749, section 2.1).
+    #[error("{0} is a public client: it has no secret to replace")]
+    Public(String),
+}
+
+/// Replaces a client's secret; returns the new one, which is shown once and stored hashed. The old one is refused on every
+/// replica within two seconds. Sessions, codes and tokens of people stay as they are.
+pub async fn rotate_secret(cx: &Cx, id: &str) -> Result<Result<OpaqueToken, NoSecret>> {
+    match cx.clients.get(id) {
+        None => return Ok(Err(NoSecret::Unknown(id.to_owned()))),
+        Some(client) if client.secret.is_none() => return Ok(Err(NoSecret::Public(id.to_owned()))),
+        Some(_) => {}
+    }
+    let secret = OpaqueToken::generate(&cx.rng);
+    cx.db
+        .write(async |tx| {
+            if !store::client::set_secret(tx, id, &secret.hash()).await? {
+                return Ok(Err(NoSecret::Unknown(id.to_owned())));
+            }
+            let detail = serde_json::json!({ "client_secret": "replaced" });
+            let entry = audit::Entry::new(audit::Event::ClientChanged).client(id).detail(detail);
+            audit::record(cx, tx, entry).await?;
+            Ok(Ok(secret))
+        })
+        .await
+}
+
 fn check(new: &NewClient) -> Result<String, BadClient> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if new.id.is_empty() || new.id.len() > 64 || !new.id.chars().all(plain) {

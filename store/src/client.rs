@@ -119,6 +119,18 @@ pub async fn set_algorithm(sql: &mut impl Sql, id: &str, algorithm: &str) -> Res
     Ok(rows == 1)
 }
 
+/// Replaces the secret of a client that has one; false when there is no such client.
+pub async fn set_secret(sql: &mut impl Sql, id: &str, secret: &TokenHash) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE clients SET secret = $2 WHERE id = $1 AND secret IS NOT NULL")
+        .bind(id)
+        .bind(secret)
+        .exec()
+        .await?;
+    revision::bump(sql, Topic::Clients).await?;
+    Ok(rows == 1)
+}
+
 /// Replaces the addresses of a client that is already there, as `dev` does when its portal gets another port.
 pub async fn set_redirects(
     sql: &mut impl Sql,

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use flows::{
+    client,
     settings::{self, Change},
     signing_keys::{self, Rotation},
 };
@@ -116,6 +117,23 @@ async fn changes_are_read(both: &Both) {
     both.in_force("client", add, known).await;
 }
 
+/// A secret in wrong hands.
+async fn secrets_are_replaced(both: &Both) {
+    let Both { app, other, .. } = both;
+    let rotate = async |_| {
+        let secret = client::rotate_secret(&app.cx(), "late0").await.expect("no failure");
+        secret.expect("it has one").reveal().to_owned()
+    };
+    let right = async |secret: &str| {
+        let redirect_uri = "https://late0.example/callback".to_owned();
+        let secret = Some(secret.to_owned());
+        let client = Client { id: "late0".to_owned(), secret, redirect_uri, ..both.client.clone() };
+        let answer = client.call(&app.browser_at(other), &[("grant_type", "none")]).await;
+        answer.json()["error"] != "invalid_client"
+    };
+    both.in_force("client rotate-secret", rotate, right).await;
+}
+
 /// Keys in wrong hands, and every token that they signed.
 async fn keys_are_taken_back(both: &Both) {
     let Both { app, other, .. } = both;
@@ -180,6 +198,7 @@ on_both_engines! {
         let both = Both { app, other, client, patient };
         crowd.complete(1).await;
         changes_are_read(&both).await;
+        secrets_are_replaced(&both).await;
         keys_are_taken_back(&both).await;
         ends_hold_at_the_next_request(&both).await;
         let tally = crowd.finish().await;

@@ -156,7 +156,8 @@ impl Client {
         self.call(&app.browser(), params).await
     }
 
-    async fn call(&self, browser: &HttpBrowser, params: &[(&str, &str)]) -> Answer {
+    /// The same at whatever provider a browser is at.
+    pub async fn call(&self, browser: &HttpBrowser, params: &[(&str, &str)]) -> Answer {
         self.try_call(browser, params).await.expect("the provider answers")
     }
 

@@ -25,6 +25,16 @@ pub(super) enum Client {
         #[arg(long)]
         json: bool,
     },
+    /// Give a client a new secret, printed once; the old one is refused on every replica within two seconds.
+    RotateSecret {
+        /// `client_id`.
+        client_id: String,
+        #[command(flatten)]
+        at: Where,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// List clients.
     List {
         #[command(flatten)]
@@ -132,6 +142,9 @@ impl Client {
             Self::Set { client_id, id_token_alg, at, json } => {
                 set(&client_id, id_token_alg.into(), &at, json).await
             }
+            Self::RotateSecret { client_id, at, json } => {
+                rotate_secret(&client_id, &at, json).await
+            }
             Self::List { at, json } => list(&at, json).await,
             Self::Show { client_id, at, json } => show(&client_id, &at, json).await,
         }
@@ -192,6 +205,18 @@ async fn set(id: &str, algorithm: Algorithm, at: &Where, json: bool) -> Done {
     } else {
         print::line(&format!("The tokens of {id} are signed with {algorithm} from now on."));
     }
+    Ok(())
+}
+
+async fn rotate_secret(id: &str, at: &Where, json: bool) -> Done {
+    let cx = at.open().await?.cx().await?;
+    let secret = client::rotate_secret(&cx, id).await??;
+    if json {
+        print::json(&json!({ "client_id": id, "client_secret": secret.reveal() }));
+        return Ok(());
+    }
+    print::line(&format!("The secret of {id} was replaced."));
+    print::line(&format!("Its new secret, shown this once: {}", secret.reveal()));
     Ok(())
 }
 

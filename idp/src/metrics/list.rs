@@ -141,6 +141,8 @@ metrics! {
 
     key_age: Gauges<2> = Gauges::default(), "signing_key_age_seconds", "vestibule_signing_key_age_seconds",
         "Age of each signing key, by key id and algorithm";
+    certificate_expiry: Gauges<0> = Gauges::default(), "certificate_expiry_timestamp_seconds", "vestibule_certificate_expiry_timestamp_seconds",
+        "When the certificate of the public listener ends, in Unix seconds; absent when a proxy in front ends TLS";
     tasks: Counters<2> = Counters::default(), "tasks", "vestibule_tasks_total",
         "Work that comes round, done by this replica, by task and outcome";
     unsealed_age: Number = Number::default(), "audit_unsealed_age_seconds", "vestibule_audit_unsealed_age_seconds",

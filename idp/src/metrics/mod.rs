@@ -21,7 +21,7 @@ use flows::{
 };
 use keys::Hasher;
 use prometheus_client::{metrics::info::Info, registry::Registry};
-use store::job::Lane;
+use store::{Timestamp, job::Lane};
 use tokio::sync::Mutex;
 
 use self::list::{Families, Label};
@@ -126,6 +126,12 @@ impl Metrics {
         let outcome = if done { "done" } else { "failed" };
         let labels = [label("task", task), label("outcome", outcome)];
         self.families.tasks.get_or_create(&labels).inc();
+    }
+
+    /// The certificate of the public listener is in use until then.
+    pub(crate) fn certificate(&self, expires: Timestamp) {
+        let expiry = self.families.certificate_expiry.get_or_create(&[]);
+        expiry.set(scrape::number(expires.seconds()));
     }
 
     /// The live snapshot could not be read again.

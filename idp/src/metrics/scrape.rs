@@ -127,7 +127,7 @@ fn truth(truth: bool) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown, not computed with")]
-fn number(number: i64) -> f64 {
+pub(super) fn number(number: i64) -> f64 {
     number as f64
 }
 

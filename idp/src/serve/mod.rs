@@ -107,7 +107,7 @@ fn beside(app: &App, tls: Option<&Tls>, stopped: &watch::Receiver<bool>) -> Part
     parts.spawn(well(follow));
     parts.spawn(well(jobs::run(app.clone(), stopped.clone())));
     if let Some(tls) = tls {
-        parts.spawn(well(tls.clone().follow(app.clock.clone(), stopped.clone())));
+        parts.spawn(well(tls.clone().follow(app.clone(), stopped.clone())));
     }
     parts
 }

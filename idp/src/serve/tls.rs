@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::pair::{self, Files, Pair};
 use crate::{
+    app::App,
     clock::{Clock, rfc3339},
     config::{Problem, TlsConfig},
 };
@@ -77,12 +78,14 @@ impl Tls {
     }
 
     /// Reads the files again and again until `stop`.
-    pub(super) async fn follow(self, clock: Clock, mut stop: watch::Receiver<bool>) {
-        let mut refused = None;
+    pub(super) async fn follow(self, app: App, mut stop: watch::Receiver<bool>) {
+        let (clock, mut refused) = (&app.clock, None);
         let mut reminded: Option<Timestamp> = None;
+        app.metrics.certificate(self.expires());
         while timeout(POLL, stop.wait_for(|stopped| *stopped)).await.is_err() {
-            self.look(&clock, &mut refused).await;
+            self.look(clock, &mut refused).await;
             let (now, expires) = (clock.now(), self.expires());
+            app.metrics.certificate(expires);
             let told = reminded.is_some_and(|last| now.since(last) < REMIND);
             if expires.since(now) < SOON && !told {
                 reminded = Some(now);

@@ -112,6 +112,7 @@ impl Site {
         let redirect_uri = "https://lab.example/callback";
         let add = ["client", "add", "lab", "--profile", "web", "--redirect-uri", redirect_uri];
         self.types(&add).await;
+        self.types(&["client", "set", "lab", "--id-token-alg", "es256"]).await;
         self.app.refresh().await;
         let (id, redirect_uri) = ("lab".to_owned(), redirect_uri.to_owned());
         let lab = Client { id, secret: None, redirect_uri, ..self.portal.clone() };

@@ -61,7 +61,7 @@ const fn fields(event: Event) -> (&'static [&'static str], Has, Has, Has) {
             (&["cli"], Always, Never, Never)
         }
         Event::ClientAdded => (&["cli"], Never, Always, Never),
-        Event::ClientChanged => (&["system"], Never, Always, Never),
+        Event::ClientChanged => (&["cli", "system"], Never, Always, Never),
         Event::SettingChanged => (&["cli"], Never, Never, Never),
         Event::SigningKeyAdded | Event::SigningKeyRotated | Event::SigningKeyEnded => {
             (&["cli", "system"], Never, Never, Never)

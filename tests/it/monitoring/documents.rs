@@ -8,7 +8,11 @@ use std::{
 
 use idp::metrics::list::METRICS;
 use serde_json::Value;
-use vestibule_tests::{app::TestApp, db::Engine, metrics::Scrape};
+use vestibule_tests::{
+    app::{Options, TestApp},
+    db::Engine,
+    metrics::Scrape,
+};
 
 fn read(file: &str) -> String {
     fs::read_to_string(vestibule_tests::root().join("docs").join(file)).expect("a document")
@@ -50,7 +54,7 @@ const TASKS: [&str; 6] =
     ["proof", "guess_budget", "retention", "audit_seals", "signing_keys", "root_keys"];
 
 async fn scraped() -> Scrape {
-    let app = TestApp::start(Engine::Postgres).await;
+    let app = TestApp::with(Engine::Postgres, Options { tls: true, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
     let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
@@ -129,6 +133,22 @@ fn the_dashboard_shows_every_metric() {
     let missing: Vec<_> =
         METRICS.iter().map(|metric| metric.name).filter(|name| !shown.contains(*name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// Whoever operates it is told how to read each row of the dashboard.
+#[test]
+fn the_operators_page_reads_every_row_of_the_dashboard() {
+    let dashboard: Value = serde_json::from_str(&read("monitoring/dashboard.json")).expect("JSON");
+    let page = read("operating.md");
+    let panels = dashboard["panels"].as_array().expect("panels").iter();
+    let rows: Vec<_> = panels.filter(|panel| panel["type"] == "row").collect();
+    assert!(rows.len() > 3, "{rows:?}");
+    for row in rows {
+        let title = row["title"].as_str().expect("a title");
+        let told = page.lines().find(|line| line.starts_with(&format!("| {title} | ")));
+        let cells = told.map(|line| line.split(" | ").filter(|cell| cell.len() > 20).count());
+        assert_eq!(cells, Some(3), "docs/operating.md on {title}: good, bad, and where to look");
+    }
 }
 
 /// Somebody is woken: the rule says what it means and what to do first, and the page lists it with its severity.

@@ -1,7 +1,7 @@
 //! `scripts/bench timing [SAMPLES]`: whether the time of an answer says if an address is known (misuse case 53).
 //!
 //! Wrong passwords of a known and of an unknown person in turn, one after the other, and the rank test of Mann and Whitney
-//! over both. The same browser and attempt, so that nothing else differs.
+//! over both. Each has a new browser and a new attempt, so that nothing else differs.
 
 use std::time::Instant;
 

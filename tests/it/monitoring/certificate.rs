@@ -1,0 +1,78 @@
+//! The end of the certificate: the metric follows the one in use, and an alarm rings before it comes.
+
+use std::time::Duration;
+
+use store::Timestamp;
+use vestibule_tests::{
+    app::{Options, TestApp},
+    db::Engine,
+    log::Log,
+    metrics::Scrape,
+};
+
+const EXPIRY: &str = "vestibule_certificate_expiry_timestamp_seconds";
+const ENDS_SOON: &str = "alarm: the certificate in tls.cert ends soon; renew it";
+
+/// The first moment of a year.
+fn beginning_of(year: i32) -> Timestamp {
+    let text = format!("{year}-01-01T00:00:00Z");
+    let moment: jiff::Timestamp = text.parse().expect("a time");
+    Timestamp::from_millis(moment.as_millisecond())
+}
+
+async fn until(what: &str, mut found: impl AsyncFnMut() -> bool) {
+    for _ in 0..600 {
+        if found().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{what} does not come");
+}
+
+/// Puts a certificate that is valid until the beginning of a year in the place of the one in use, and waits until the metric
+/// has its end.
+async fn renew(app: &TestApp, year: i32) {
+    let authority = app.authority();
+    authority.write(&authority.issue_until(&["localhost"], year));
+    until_shown(app, year).await;
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds of some thousand years are exact")]
+async fn until_shown(app: &TestApp, year: i32) {
+    let ends = beginning_of(year).seconds() as f64;
+    let shown = async || Scrape::of(app.first()).await.value(EXPIRY, &[]) == Some(ends);
+    until(&format!("the end of {year}"), shown).await;
+}
+
+#[tokio::test]
+async fn an_alarm_rings_until_a_certificate_that_ends_soon_is_renewed() {
+    let log = Log::start();
+    let app = TestApp::with(Engine::Sqlite, Options { tls: true, ..Options::default() }).await;
+    let alarms = || log.lines("message", ENDS_SOON);
+    let rung = async |times: usize| until("the alarm", async || alarms().len() == times).await;
+    until_shown(&app, 4000).await;
+    // Fifteen days before its end it is not soon.
+    let ends = beginning_of(3000);
+    app.clock.set(ends.minus(Duration::from_hours(15 * 24)));
+    renew(&app, 3000).await;
+    assert_eq!(alarms().len(), 0);
+    app.clock.advance(Duration::from_hours(2 * 24));
+    rung(1).await;
+    assert_eq!(alarms()[0]["expires"], "3000-01-01T00:00:00.000Z");
+    assert_eq!(alarms()[0]["level"], "ERROR");
+    app.clock.advance(Duration::from_hours(6));
+    rung(2).await;
+    // A renewed one ends it, however late it gets. The second is read in a later turn than the time was changed.
+    renew(&app, 4000).await;
+    app.clock.advance(Duration::from_hours(24));
+    renew(&app, 4001).await;
+    assert_eq!(alarms().len(), 2);
+}
+
+/// Where a proxy in front ends TLS there is no end to tell.
+#[tokio::test]
+async fn without_tls_there_is_no_end() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    assert_eq!(Scrape::of(app.first()).await.value(EXPIRY, &[]), None);
+}
