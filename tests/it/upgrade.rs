@@ -8,11 +8,12 @@ use std::{
     time::Duration,
 };
 
+use reqwest::Method;
 use store::{Db, Sql};
 use tokio::{process::Command, sync::Notify, task::JoinHandle};
 use vestibule_tests::{
-    app::{Patient, Shared, TestApp},
-    client::{Client, userinfo},
+    app::{Patient, Replica, Shared, TestApp},
+    client::Client,
     db::{Engine, TestDb},
     on_both_engines,
     proc::run as command,
@@ -74,19 +75,34 @@ async fn next_version(db: &Db) {
     db.write(async |tx| tx.q(NEXT_APPLIED).bind(&checksum).exec().await).await.expect("it runs");
 }
 
-/// Signs one person in again and again, all the way to userinfo; panics when anything is refused.
+/// Signs one person in again and again, all the way to userinfo, a step at each replica in turn; panics when anything is refused.
 async fn keep_signing_in(load: Arc<Load>, patient: Patient) {
+    let mut first = true;
     while !load.stop.load(Ordering::Relaxed) {
-        let landed = load.app.browser().sign_in(&load.app, &load.client, &patient).await;
-        let tokens = load.client.tokens(&load.app, &landed).await;
-        let token = tokens["access_token"].as_str().expect("a token");
-        assert_eq!(userinfo(&load.app, token).await.status, 200);
+        let here = load.app.browser();
+        let there = here.sent_to(load.other.address);
+        // Whose turn it is to begin changes.
+        let (one, two) = if first { (here, there) } else { (there, here) };
+        first = !first;
+        let mails = load.app.mail.codes_to(&patient.email).len();
+        let (page, pending) = one.start(&load.client).await;
+        let page = two.password(&page, &patient).await;
+        assert!(page.has_field("code"), "no code page: {} {}", page.status, page.text());
+        let code = load.app.mail.code(&patient.email, mails + 1).await;
+        let landed = one.code(&page, &code).await.landed(pending);
+        let answer = load.client.redeem_with(&two, &landed).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let bearer = format!("Bearer {}", answer.json()["access_token"].as_str().expect("a token"));
+        let headers = [("authorization", bearer.as_str())];
+        let claims = one.send(Method::GET, "/oauth2/userinfo", &headers, None).await;
+        assert_eq!(claims.status, 200, "{}", claims.body);
         load.done.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 struct Load {
     app: Shared,
+    other: Replica,
     client: Client,
     done: AtomicUsize,
     stop: AtomicBool,
@@ -108,14 +124,16 @@ impl Load {
 }
 
 on_both_engines! {
-    /// Every connection has its statements prepared when the schema grows, and when it shrinks again: none of them may notice.
+    /// Every connection of two replicas has its statements prepared when the schema grows, and when it shrinks again: none of
+    /// them may notice.
     async fn a_schema_that_grows_under_load_refuses_nobody(engine) {
         let app = Shared::new(TestApp::start(engine).await);
         for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
             app.set(name, "100000").await;
         }
         let client = app.client("portal").await;
-        let load = Arc::new(Load { app: app.clone(), client, done: AtomicUsize::new(0), stop: AtomicBool::new(false) });
+        let (other, done, stop) = (app.replica().await, AtomicUsize::new(0), AtomicBool::new(false));
+        let load = Arc::new(Load { app: app.clone(), other, client, done, stop });
         let mut people = Vec::new();
         for name in ["Mere", "Tui", "Aroha"] {
             people.push(tokio::spawn(keep_signing_in(load.clone(), app.patient(name).await)));

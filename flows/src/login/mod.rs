@@ -18,7 +18,7 @@ pub mod resend;
 mod send_quota;
 mod show;
 pub(crate) mod tries;
-mod typed_code;
+pub mod typed_code;
 
 #[cfg(test)]
 mod machine_tests;

@@ -6,7 +6,11 @@ use super::machine::Refusal;
 const DIGITS: usize = 6;
 
 /// Reads six digits out of what was typed or pasted: spaces and dashes go, full-width digits count.
-pub(super) fn read(typed: &str) -> Result<String, Refusal> {
+///
+/// # Errors
+///
+/// [`Refusal::NotDigits`] when anything else was typed, and else [`Refusal::NotSixDigits`].
+pub fn read(typed: &str) -> Result<String, Refusal> {
     let kept: Vec<char> = typed
         .chars()
         .filter(|c| {

@@ -37,6 +37,32 @@ impl Raw {
         Self { stream: socket.connect(to).await.expect("it listens"), begun }
     }
 
+    /// Over which the other side can send little that is not read: the smallest window that the system gives.
+    pub(super) async fn narrow(to: SocketAddr) -> Self {
+        let begun = Instant::now();
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(1).expect("a size");
+        Self { stream: socket.connect(to).await.expect("it listens"), begun }
+    }
+
+    /// Writes the same again and again and reads nothing, until the other side has closed; how many bytes were taken, and how
+    /// long the connection has lived by then.
+    pub(super) async fn pour(&mut self, text: &str) -> (usize, Duration) {
+        let mut taken = 0;
+        let poured = async {
+            let mut rest = text.as_bytes();
+            while let Ok(many) = self.stream.write(rest).await {
+                taken += many;
+                rest = &rest[many..];
+                if rest.is_empty() {
+                    rest = text.as_bytes();
+                }
+            }
+        };
+        timeout(PATIENCE, poured).await.expect("it is closed");
+        (taken, self.begun.elapsed())
+    }
+
     /// Writes; false when the other side has closed.
     pub(super) async fn write(&mut self, text: &str) -> bool {
         self.send(text.as_bytes()).await

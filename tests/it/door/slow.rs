@@ -6,6 +6,7 @@ use idp::config::LimitsConfig;
 use vestibule_tests::{
     app::{Options, TestApp},
     db::Engine,
+    log::Log,
 };
 
 use super::raw::Raw;
@@ -84,6 +85,26 @@ async fn a_connection_that_rests() {
     let (said, lived) = idle.until_closed().await;
     println!("a connection that rests after an answer lived {lived:?} (limit {SHORT:?})");
     assert!(said.is_empty() && lived >= SHORT);
+}
+
+/// It asks and asks and reads no answer: once nothing more can be sent to it, nothing more is taken from it, and it
+/// counts as one that rests.
+#[tokio::test]
+async fn answers_that_are_not_read() {
+    let log = Log::start();
+    let app = app(|limits| limits.idle_time = SHORT).await;
+    let mut deaf = Raw::narrow(app.first().address).await;
+    let page = head(&app, "GET /nothing/is/here") + "\r\n";
+    let browser = app.browser();
+    let ((taken, lived), other) = tokio::join!(deaf.pour(&page), browser.get("/oauth2/jwks"));
+    assert_eq!(other.status, 200, "others are served meanwhile");
+    println!(
+        "a client that reads no answer lived {lived:?} (limit {SHORT:?}); {taken} bytes of its requests were taken"
+    );
+    assert!(lived >= SHORT && taken > page.len());
+    // It was asked to end first, and could not, for want of somebody who reads.
+    let cut = log.lines("message", "a connection took too long");
+    assert!(cut.len() == 1 && cut[0]["doing"] == "Idle", "{}", log.text());
 }
 
 /// A total, not a limit per piece: each byte comes well within it.

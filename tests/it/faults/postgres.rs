@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use vestibule_tests::{
     crowd::Tally,
-    db::TestDb,
+    db::{Engine, TestDb},
     own::{OwnPostgres, Stop},
     proxy::Proxy,
 };
@@ -28,7 +28,7 @@ fn met(tally: &Tally) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_is_restarted_and_crashes() {
     let server = Arc::new(tokio::task::spawn_blocking(OwnPostgres::start).await.unwrap());
-    let site = Site::start(TestDb::at(server.url(None)).await, None).await;
+    let site = Site::start(TestDb::at(server.url(None)).await, Engine::Postgres.redis_url()).await;
     for _ in 0..rounds() {
         for stop in [Stop::Fast, Stop::Immediate] {
             apart(&server, move |server| server.down(stop)).await;
@@ -44,7 +44,7 @@ async fn postgres_is_restarted_and_crashes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_hangs() {
     let server = Arc::new(tokio::task::spawn_blocking(OwnPostgres::start).await.unwrap());
-    let site = Site::start(TestDb::at(server.url(None)).await, None).await;
+    let site = Site::start(TestDb::at(server.url(None)).await, Engine::Postgres.redis_url()).await;
     for _ in 0..rounds() {
         server.freeze();
         tokio::time::sleep(Duration::from_secs(10)).await;
@@ -63,7 +63,7 @@ async fn a_standby_is_promoted() {
     let proxy = Proxy::start(primary.port()).await;
     let db = TestDb::at(primary.url(Some(proxy.port()))).await;
     let standby = Arc::new(apart(&primary, OwnPostgres::standby).await);
-    let site = Site::start(db, None).await;
+    let site = Site::start(db, Engine::Postgres.redis_url()).await;
     apart(&primary, |primary| primary.down(Stop::Immediate)).await;
     // The address moves too early: a server that only reads is not ours, and is not taken for the database.
     proxy.move_to(standby.port());

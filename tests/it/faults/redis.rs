@@ -11,6 +11,7 @@ use vestibule_tests::{
     beat::Beat,
     db::{Engine, TestDb},
     log::Log,
+    metrics::Scrape,
     own::OwnRedis,
 };
 
@@ -25,9 +26,11 @@ async fn redis_is_killed_and_hangs() {
     redis.kill();
     site.crowd.complete(6).await;
     assert!(counters.is_degraded(), "counted alone, and that is told");
+    assert_eq!(scraped(&site).await, Some(0.0));
     redis.up();
     site.crowd.complete(6).await;
     back(&counters).await;
+    assert_eq!(scraped(&site).await, Some(1.0));
     redis.freeze();
     site.crowd.complete(6).await;
     assert!(counters.is_degraded());
@@ -35,6 +38,11 @@ async fn redis_is_killed_and_hangs() {
     let tally = site.mended("Redis killed, then hung").await;
     assert_eq!(tally.repeated, 0, "nobody has to try again for want of a counter");
     back(&counters).await;
+}
+
+/// What monitoring is told about Redis by the replica whose counters are looked at.
+async fn scraped(site: &Site) -> Option<f64> {
+    Scrape::of(site.app.first()).await.value("vestibule_redis_up", &[])
 }
 
 /// It comes back by itself.

@@ -8,6 +8,7 @@ mod mutate;
 mod people;
 mod requests;
 mod sealed;
+mod typed;
 
 use std::path::PathBuf;
 
@@ -61,7 +62,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 18] = [
     Target {
         name: "params",
         words: &["=", "&", "%", "%00", "+", "%C4%81", "a"],
@@ -82,6 +83,8 @@ pub const TARGETS: [Target; 16] = [
     Target { name: "logout", words: answers::QUERIES, run: answers::logout },
     Target { name: "switch", words: answers::QUERIES, run: answers::switch },
     Target { name: "if-none-match", words: answers::TAGS, run: answers::if_none_match },
+    Target { name: "typed-code", words: typed::CODES, run: typed::code },
+    Target { name: "password", words: typed::PASSWORDS, run: typed::password },
 ];
 
 impl Target {
