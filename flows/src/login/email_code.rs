@@ -232,8 +232,10 @@ async fn count(
     (challenge, client): (&EmailChallenge, &str),
     (charge, verdict): (Charge, CodeVerdict),
 ) -> Result<()> {
-    // Known devices feel nothing of the budget, so they spend nothing of it; nor does the same guess once more.
-    if outcome(verdict) == "wrong" && charge.is_spent && !charge.is_known {
+    // Known devices feel nothing of the budget, so they spend nothing of it; nor does the same guess once more, nor one at a
+    // code that was answered before, which leads nowhere and could not be taken back.
+    let answered = challenge.completed_at.is_some();
+    if outcome(verdict) == "wrong" && charge.is_spent && !charge.is_known && !answered {
         guess_budget::count(cx, tx, challenge.id).await?;
     }
     if charge.pauses && !matches!(verdict, CodeVerdict::Right(_)) {
