@@ -8,7 +8,7 @@ use flows::{
 };
 use vestibule_tests::{
     app::{Options, TestApp},
-    db::TestDb,
+    db::{Engine, TestDb},
     old_rows, on_both_engines,
 };
 
@@ -24,6 +24,17 @@ pub(super) async fn sweep(app: &TestApp) -> Turn {
 
 pub(super) async fn rows(app: &TestApp) -> i64 {
     app.count("SELECT COUNT(*) FROM audit").await
+}
+
+/// Two seals, and a sweep that has read them.
+async fn with_a_batch_that_was_read(engine: Engine) -> (TestApp, Batch) {
+    let app = TestApp::start(engine).await;
+    app.client("portal").await;
+    seal(&app).await;
+    app.patient("Mere").await;
+    seal(&app).await;
+    let late = Batch::after(&app.cx(), i64::MIN).await.unwrap();
+    (app, late)
 }
 
 on_both_engines! {
@@ -96,12 +107,7 @@ on_both_engines! {
     /// Two sweeps at once: what the other one has swept since it was read only looks changed, and rings no alarm. The batch is
     /// read before the clock moves, so that the job of the running program leaves it alone until then.
     async fn what_another_sweep_was_faster_with_is_not_changed(engine) {
-        let app = TestApp::start(engine).await;
-        app.client("portal").await;
-        seal(&app).await;
-        app.patient("Mere").await;
-        seal(&app).await;
-        let late = Batch::after(&app.cx(), i64::MIN).await.unwrap();
+        let (app, late) = with_a_batch_that_was_read(engine).await;
         app.clock.advance(YEAR);
         assert_eq!((sweep(&app).await.unsound, rows(&app).await), (0, 0), "the other one is through");
         let swept = late.sweep(&app.cx()).await.unwrap();
@@ -112,12 +118,7 @@ on_both_engines! {
 
     /// The same with one that somebody has changed since: it is counted, and stays.
     async fn what_was_changed_since_it_was_read_is_counted(engine) {
-        let app = TestApp::start(engine).await;
-        app.client("portal").await;
-        seal(&app).await;
-        app.patient("Mere").await;
-        seal(&app).await;
-        let late = Batch::after(&app.cx(), i64::MIN).await.unwrap();
+        let (app, late) = with_a_batch_that_was_read(engine).await;
         tamper(&app, &[
             "UPDATE audit SET reference = 'other' WHERE sealed_by = (SELECT MIN(sequence) FROM audit_seals)",
         ]).await;

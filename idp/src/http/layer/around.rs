@@ -180,43 +180,52 @@ fn finish(app: &App, class: Class, trace: &Trace, line: &Line, response: Respons
     };
     headers::identify(response.headers_mut(), &trace.reference);
     headers::secure(response.headers_mut(), class, app.issuer.is_https());
-    let status = response.status().as_u16();
-    let took = app.clock.now().since(line.started);
-    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let Line { method, path, .. } = line;
-    let client = line.client.get();
-    span::told(&trace.reference, client);
-    let network = trace.network.as_deref().unwrap_or("unknown");
-    let reference = &trace.reference;
     if let Some(failure) = &failure {
         app.metrics.refused(failure.reason());
     }
-    match &failure {
-        Some(failure) if failure.is_ours() => tracing::error!(
-            method,
-            path,
-            status,
-            millis,
-            reference,
-            network,
-            client,
-            error = failure.detail(),
-            "request failed"
-        ),
-        Some(failure) => tracing::info!(
-            method,
-            path,
-            status,
-            millis,
-            reference,
-            network,
-            client,
-            why = failure.detail(),
-            "request refused"
-        ),
+    told(app, trace, line, (response.status().as_u16(), failure.as_ref()));
+    response
+}
+
+/// The one line of a request.
+fn told(app: &App, trace: &Trace, line: &Line, (status, failure): (u16, Option<&Failure>)) {
+    let took = app.clock.now().since(line.started);
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let Line { method, path, .. } = line;
+    let (reference, client) = (&trace.reference, line.client.get());
+    span::told(reference, client);
+    let network = trace.network.as_deref().unwrap_or("unknown");
+    match failure {
+        Some(failure) if failure.is_ours() => {
+            let error = failure.detail();
+            tracing::error!(
+                method,
+                path,
+                status,
+                millis,
+                reference,
+                network,
+                client,
+                error,
+                "request failed"
+            );
+        }
+        Some(failure) => {
+            let why = failure.detail();
+            tracing::info!(
+                method,
+                path,
+                status,
+                millis,
+                reference,
+                network,
+                client,
+                why,
+                "request refused"
+            );
+        }
         None => tracing::info!(method, path, status, millis, reference, network, client, "request"),
     }
-    response
 }
 
 fn rendered(
