@@ -33,12 +33,27 @@ pub struct Seal {
     pub swept_mark: Option<Vec<u8>>,
 }
 
-/// Adds a seal; false when somebody else has added one of this number.
-pub async fn insert(sql: &mut impl Sql, new: &Seal) -> Result<bool> {
+/// Takes the number of the next seal, whose row is empty until [`complete`]; false when another has it. Who wants the same
+/// number waits here, before it has touched a row of the trail: two that claim rows would otherwise each hold some that the
+/// other wants.
+pub async fn reserve(sql: &mut impl Sql, sequence: i64, now: Timestamp) -> Result<bool> {
     let rows = sql
-        .q("INSERT INTO audit_seals (sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous,
-                                     digest, key_id)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (sequence) DO NOTHING")
+        .q("INSERT INTO audit_seals (sequence, sealed_at, complete_to, row_count, manifest_hash, previous, digest, key_id)
+            VALUES ($1, $2, $2, 0, $3, $3, $3, '') ON CONFLICT (sequence) DO NOTHING")
+        .bind(sequence)
+        .bind(now)
+        .bind(Vec::new())
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Completes a seal whose number was taken in the same transaction.
+pub async fn complete(sql: &mut impl Sql, new: &Seal) -> Result<()> {
+    sql.q("UPDATE audit_seals
+           SET sealed_at = $2, complete_to = $3, row_count = $4, manifest = $5, manifest_hash = $6, previous = $7,
+               digest = $8, key_id = $9
+           WHERE sequence = $1")
         .bind(new.sequence)
         .bind(new.sealed_at)
         .bind(new.complete_to)
@@ -50,7 +65,7 @@ pub async fn insert(sql: &mut impl Sql, new: &Seal) -> Result<bool> {
         .bind(&new.key_id)
         .exec()
         .await?;
-    Ok(rows == 1)
+    Ok(())
 }
 
 /// The newest seal.

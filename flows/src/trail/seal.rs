@@ -42,18 +42,23 @@ pub async fn newest(cx: &Cx) -> Result<i64> {
 pub async fn next(cx: &Cx) -> Result<Option<Sealed>> {
     cx.db
         .write(async |tx| {
+            if !store::audit::has_unsealed(tx).await? {
+                return Ok(None);
+            }
             let previous = store::audit_seal::newest(tx).await?;
             let sequence = previous.as_ref().map_or(1, |seal| seal.sequence.saturating_add(1));
+            if !store::audit_seal::reserve(tx, sequence, cx.now).await? {
+                return Err(Error::Lost);
+            }
             // Claimed, not read and then marked: no row is in two seals, and none that commits meanwhile is in between.
             let mut rows = store::audit::claim_for_seal(tx, sequence, ROWS).await?;
+            // They were taken by a seal that came between the first two of these statements.
             if rows.is_empty() {
-                return Ok(None);
+                return Err(Error::Lost);
             }
             rows.sort_unstable_by_key(|row| row.id);
             let seal = make(cx, sequence, previous.as_ref(), &rows)?;
-            if !store::audit_seal::insert(tx, &seal).await? {
-                return Err(Error::Lost);
-            }
+            store::audit_seal::complete(tx, &seal).await?;
             let hour = |seal: &Seal| seal.sealed_at.seconds().div_euclid(3600);
             Ok(Some(Sealed {
                 head: Head::of(&seal),

@@ -10,6 +10,7 @@ mod late;
 mod refusals;
 mod root_keys;
 mod rows;
+mod sealers;
 mod sweep;
 mod tamper;
 
