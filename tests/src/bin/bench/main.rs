@@ -8,6 +8,7 @@ mod floor;
 mod knock;
 mod load;
 mod overload;
+mod pace;
 mod people;
 mod retention;
 mod server;

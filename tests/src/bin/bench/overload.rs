@@ -22,6 +22,7 @@ use crate::{
     line,
     load::Load,
     millis,
+    pace::Pace,
     server::Server,
 };
 
@@ -66,9 +67,11 @@ struct Counts {
     completed: AtomicU32,
     refused: AtomicU32,
     broken: Mutex<Vec<String>>,
+    /// How long the sign-in page took, for each who opened it.
+    pages: Mutex<Vec<Duration>>,
 }
 
-/// Measures the capacity, then offers ten times as much.
+/// Measures the capacity, offers ten times as much, and measures the capacity again.
 pub(crate) async fn run(crowd: Crowd) {
     let db = TestDb::create(Engine::Postgres).await;
     let server = Server::serve(Engine::Postgres, &db).await;
@@ -76,58 +79,29 @@ pub(crate) async fn run(crowd: Crowd) {
     load.sign_ins(PEOPLE, false).await;
     let mut idle = probe(&load, Duration::from_secs(5)).await;
     let idle_p99 = percentile(&mut idle, 0.99);
-    let Peak { rate: peak, each, argon2 } = capacity(&load, &server).await;
-    println!("Overload on PostgreSQL and Redis, server on one core");
-    line("sign-in page when idle, p99", millis(idle_p99), "ms", None);
-    line("sign-ins per second at the peak, both steps", peak, "1/s", None);
-    line("CPU of our process for each", millis(each), "ms", None);
+    let time = Duration::from_secs(crowd.seconds);
+    let before = Pace::of(&load, &server, time / 2).await;
     let (cpu, hashing) = (server.cpu(), server.hashing_cpu());
     let [filling, counts, late] = std::array::from_fn(|_| Arc::new(Counts::default()));
-    let time = Duration::from_secs(crowd.seconds);
-    let offered = offer(&load, [&filling, &counts, &late], peak * TIMES, crowd);
-    let (mut pages, ()) = tokio::join!(probe(&load, FILLING + time), offered);
+    offer(&load, [&filling, &counts, &late], before.rate() * TIMES, crowd).await;
+    let (cpu, hashing) =
+        (server.cpu().saturating_sub(cpu), server.hashing_cpu().saturating_sub(hashing));
+    let after = Pace::of(&load, &server, time / 2).await;
     counts.broken_too(&late);
-    tell(&counts, peak, time);
-    let all = [&*filling, &*counts, &*late];
-    tell_cpu(all, each, server.cpu().saturating_sub(cpu));
-    let hashing = server.hashing_cpu().saturating_sub(hashing);
-    line(
-        "Argon2 of a sign-in, at the peak over meanwhile: others slow it",
-        millis(argon2) * completed(all) / millis(hashing),
-        "",
-        None,
-    );
+    println!("Overload on PostgreSQL and Redis, server on one core");
+    line("sign-ins per second without a crowd, before", before.rate(), "1/s", None);
+    line("sign-ins per second without a crowd, after", after.rate(), "1/s", None);
+    let peak = before.and(&after);
+    line("the peak: both together", peak.rate(), "1/s", None);
+    line("CPU of our process for each sign-in at the peak", peak.each(peak.cpu), "ms", None);
+    tell(&counts, peak.rate(), time);
+    tell_cpu([&*filling, &*counts, &*late], &peak, (cpu, hashing));
     let most = (millis(idle_p99) * 5.0).max(50.0);
+    let mut pages = counts.pages.lock().expect("no holder panicked");
     let p99 = millis(percentile(&mut pages, 0.99));
-    line("sign-in page meanwhile, p50", millis(percentile(&mut pages, 0.5)), "ms", None);
-    line("sign-in page meanwhile, p99", p99, "ms", Some(("at most", most)));
-}
-
-/// The best of three rounds without anybody who is refused.
-struct Peak {
-    /// Sign-ins a second.
-    rate: f64,
-    /// CPU of our process for each.
-    each: Duration,
-    /// CPU of the hashing threads for each.
-    argon2: Duration,
-}
-
-async fn capacity(load: &Load, server: &Server) -> Peak {
-    let (mut best, count) = (Peak { rate: 0.0, each: Duration::MAX, argon2: Duration::MAX }, 240);
-    for _ in 0..3 {
-        let (cpu, hashing, begun) = (server.cpu(), server.hashing_cpu(), Instant::now());
-        load.sign_ins(count, false).await;
-        best.rate = best.rate.max(f64::from(count) / begun.elapsed().as_secs_f64());
-        best.each = best.each.min(server.cpu().saturating_sub(cpu) / count);
-        best.argon2 = best.argon2.min(server.hashing_cpu().saturating_sub(hashing) / count);
-    }
-    best
-}
-
-/// Sign-ins of all phases.
-fn completed(counts: [&Counts; 3]) -> f64 {
-    counts.iter().map(|counts| f64::from(counts.completed.load(Ordering::Relaxed))).sum()
+    line("sign-in page when idle, p99", millis(idle_p99), "ms", None);
+    line("sign-in page of the crowd, p50", millis(percentile(&mut pages, 0.5)), "ms", None);
+    line("sign-in page of the crowd, p99", p99, "ms", Some(("at most", most)));
 }
 
 fn tell(counts: &Counts, peak: f64, time: Duration) {
@@ -148,20 +122,21 @@ fn tell(counts: &Counts, peak: f64, time: Duration) {
 }
 
 /// On a machine that others use too, time says less than CPU time: what a refusal costs, and how much of the CPU that was
-/// spent went into sign-ins that were completed.
-fn tell_cpu(counts: [&Counts; 3], each: Duration, spent: Duration) {
+/// spent went into sign-ins. Nobody who is refused is hashed for, so hashing is left out of the one and counted in the other
+/// as it was: others slow it, and not evenly.
+fn tell_cpu(counts: [&Counts; 3], peak: &Pace, (cpu, hashing): (Duration, Duration)) {
     let all = |of: fn(&Counts) -> &AtomicU32| -> f64 {
         counts.iter().map(|counts| f64::from(of(counts).load(Ordering::Relaxed))).sum()
     };
-    let useful = all(|counts| &counts.completed) * millis(each);
-    let refusal = (millis(spent) - useful) / all(|counts| &counts.refused);
-    line("CPU of our process for each refusal, with the pages opened", refusal, "ms", None);
-    line(
-        "CPU that went into completed sign-ins",
-        useful / millis(spent),
-        "",
-        Some(("at least", 0.9)),
-    );
+    let completed = all(|counts| &counts.completed);
+    let around = completed * (peak.each(peak.cpu) - peak.each(peak.hashing));
+    let refusals = millis(cpu) - millis(hashing) - around;
+    let each = refusals / all(|counts| &counts.refused);
+    line("CPU of our process for each refusal, with the pages opened", each, "ms", None);
+    let share = 1.0 - refusals / millis(cpu);
+    line("CPU that went into completed sign-ins", share, "", Some(("at least", 0.9)));
+    let speed = peak.each(peak.hashing) * completed / millis(hashing);
+    line("Argon2 of a sign-in, at the peak over meanwhile: others slow it", speed, "", None);
 }
 
 /// Has `rate` passwords a second posted: while the queue fills, and then for the crowd's time. What ends is counted for when
@@ -182,11 +157,17 @@ async fn offer(load: &Arc<Load>, counts: [&Arc<Counts>; 3], rate: f64, crowd: Cr
         while f64::from(posts) < begun.elapsed().as_secs_f64() * rate {
             let again = next(&waiting);
             counts[phase()].posts.fetch_add(1, Ordering::Relaxed);
-            counts[phase()].opened.fetch_add(u32::from(again.is_none()), Ordering::Relaxed);
             let (load, told) = (Arc::clone(load), counts.map(Arc::clone));
             let waiting = Arc::clone(&waiting);
             people.spawn(async move {
-                let outcome = one_post(&load, again, posts).await;
+                let who = match again {
+                    Some(who) => Ok(*who),
+                    None => told[phase()].opens(&load, posts).await,
+                };
+                let outcome = match who {
+                    Ok(who) => who.knock(&load).await,
+                    Err(why) => Outcome::Broken(why),
+                };
                 told[phase()].count(&outcome);
                 if let Outcome::Refused(who, at) = outcome
                     && who.tries < crowd.tries
@@ -213,18 +194,16 @@ fn next(waiting: &Waiting) -> Option<Box<Knocking>> {
     if due { waiting.pop_front().map(|(_, who)| who) } else { None }
 }
 
-async fn one_post(load: &Load, again: Option<Box<Knocking>>, nth: u32) -> Outcome {
-    let who = match again {
-        Some(who) => *who,
-        None => match Knocking::open(load, nth).await {
-            Ok(who) => who,
-            Err(why) => return Outcome::Broken(why),
-        },
-    };
-    who.knock(load).await
-}
-
 impl Counts {
+    /// Somebody new opens the sign-in page.
+    async fn opens(&self, load: &Load, nth: u32) -> Result<Knocking, String> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        let asked = Instant::now();
+        let who = Knocking::open(load, nth).await?;
+        self.pages.lock().expect("no holder panicked").push(asked.elapsed());
+        Ok(who)
+    }
+
     fn broken_too(&self, other: &Self) {
         let mut broken = other.broken.lock().expect("no holder panicked");
         self.broken.lock().expect("no holder panicked").append(&mut broken);
