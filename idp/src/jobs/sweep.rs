@@ -6,7 +6,9 @@ use flows::retention::Turn;
 
 use crate::app::App;
 
-/// A batch is followed by a rest as long as it took, within these bounds: at least half of the time is for others.
+/// A batch is followed by a rest of this many times what it took: three quarters of the time are for others.
+const RESTS: u32 = 3;
+/// The bounds of a rest.
 const REST: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// A turn ends after this long; the next one goes on where it stopped.
 const TURN: Duration = Duration::from_mins(5);
@@ -32,7 +34,7 @@ pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
             break;
         }
         #[expect(clippy::disallowed_methods, reason = "a rest, so that people come first")]
-        tokio::time::sleep(now.since(started).clamp(REST.0, REST.1)).await;
+        tokio::time::sleep((now.since(started) * RESTS).clamp(REST.0, REST.1)).await;
     }
     report(&turn, batches, longest);
     failed.map_or(Ok(()), Err)

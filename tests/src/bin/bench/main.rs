@@ -5,6 +5,7 @@
 
 mod attacks;
 mod floor;
+mod hold;
 mod knock;
 mod load;
 mod overload;

@@ -9,7 +9,7 @@ use vestibule_tests::{
     old_rows,
 };
 
-use crate::{line, load::Load, millis, server::Server};
+use crate::{hold::Hold, line, load::Load, millis, server::Server};
 
 /// Rows of each kind and of the trail; eleven times as many in all.
 const EACH: i64 = 91_500;
@@ -44,10 +44,6 @@ async fn wait_until_sealed(db: &Db) {
     }
 }
 
-async fn lease(db: &Db, sql: &'static str) {
-    db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
-}
-
 async fn sweep(engine: Engine) {
     let name = if engine == Engine::Postgres { "PostgreSQL" } else { "SQLite FULL" };
     println!("\nRetention on {name}, 4 people at once");
@@ -55,11 +51,7 @@ async fn sweep(engine: Engine) {
     let db = test.open().await;
     old_rows::fill_trail(&db, engine, EACH).await;
     // Nobody sweeps yet.
-    lease(
-        &db,
-        "INSERT INTO leases (name, holder, until) VALUES ('retention', 'bench', 4000000000000)",
-    )
-    .await;
+    let held = Hold::of(test.open().await, &["retention"]).await;
     let server = Server::serve(engine, &test).await;
     let begun = Instant::now();
     wait_until_sealed(&db).await;
@@ -72,10 +64,16 @@ async fn sweep(engine: Engine) {
     let rows = left(&db).await;
     load.sign_ins(8, false).await;
     let without = latencies(&load, Duration::from_secs(20)).await;
-    // Another server takes the lease at its start; the first goes on serving.
-    lease(&db, "DELETE FROM leases WHERE name = 'retention'").await;
-    let broom = Server::serve(engine, &test).await;
+    // A server sweeps as soon as it starts, and serves meanwhile.
+    server.stop().await;
+    drop(held);
+    db.write(async |tx| tx.q("DELETE FROM leases WHERE holder = 'bench'").exec().await)
+        .await
+        .expect("it runs");
+    let server = Server::serve(engine, &test).await;
     let begun = Instant::now();
+    let load = Load::new(&server, 4).await;
+    load.sign_ins(8, false).await;
     let swept = async {
         while left(&db).await > 0 {
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -94,7 +92,7 @@ async fn sweep(engine: Engine) {
     }
     let ratio = median(&during).as_secs_f64() / median(&without).as_secs_f64();
     line("median beside sweeping, to that without", ratio, "", Some(("at most", 1.25)));
-    broom.told("swept what has served its time").await;
+    server.told("swept what has served its time").await;
 }
 
 /// The one in the middle; they are in order.

@@ -94,6 +94,11 @@ impl Server {
         println!("! its log does not say: {text}");
     }
 
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        self.process.terminate().await;
+    }
+
     /// CPU time of the process so far.
     pub(crate) fn cpu(&self) -> Duration {
         cpu(&format!("/proc/{}", self.process.pid()))
