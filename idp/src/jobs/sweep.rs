@@ -6,9 +6,10 @@ use flows::retention::Turn;
 
 use crate::app::App;
 
-/// A batch is followed by a rest of this many times what it took: three quarters of the time are for others.
+/// A batch is followed by a rest of this many times what it took, within the bounds below: three quarters of the time are
+/// for others, while a batch takes less than two thirds of a second.
 const RESTS: u32 = 3;
-/// The bounds of a rest.
+/// The shortest rest and the longest.
 const REST: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// A turn ends after this long; the next one goes on where it stopped.
 const TURN: Duration = Duration::from_mins(5);
