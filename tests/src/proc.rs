@@ -17,10 +17,13 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
     sync::mpsc,
+    task::JoinHandle,
     time::timeout,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long what an ended process has written may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 const WATCHDOG: &str = r#"
 trap '' INT HUP TERM
@@ -144,6 +147,7 @@ pub struct Proc {
     pid: u32,
     lines: mpsc::UnboundedReceiver<String>,
     output: Arc<Mutex<String>>,
+    keepers: [JoinHandle<()>; 2],
 }
 
 impl fmt::Debug for Proc {
@@ -167,9 +171,11 @@ impl Proc {
         end_with_us(pid, End::Kill);
         let output = Arc::new(Mutex::new(String::new()));
         let (sender, lines) = mpsc::unbounded_channel();
-        keep(child.stdout.take().expect("piped"), Arc::clone(&output), Some(sender));
-        keep(child.stderr.take().expect("piped"), Arc::clone(&output), None);
-        Self { child, pid, lines, output }
+        let keepers = [
+            keep(child.stdout.take().expect("piped"), Arc::clone(&output), Some(sender)),
+            keep(child.stderr.take().expect("piped"), Arc::clone(&output), None),
+        ];
+        Self { child, pid, lines, output, keepers }
     }
 
     /// Process id.
@@ -197,9 +203,10 @@ impl Proc {
         self.output.lock().expect("no writer panicked").clone()
     }
 
-    /// Ends it as a power cut would, and waits until it is gone.
+    /// Ends it as a power cut would, and waits until it is gone and its output is read.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("ours to kill");
+        self.heard().await;
     }
 
     /// Asks it to end (SIGTERM) and waits, at most 30 s.
@@ -223,12 +230,21 @@ impl Proc {
         assert!(sent.expect("kill starts").success(), "it is gone; it said:\n{}", self.output());
     }
 
-    /// Waits until it ends by itself, at most 30 s.
+    /// Waits until it ends by itself, at most 30 s, and until its last word is in [`Self::output`].
     pub async fn exit(&mut self) -> ExitStatus {
         let ended = timeout(PATIENCE, self.child.wait()).await;
-        ended
+        let status = ended
             .unwrap_or_else(|_| panic!("still running; it said:\n{}", self.output()))
-            .expect("ours")
+            .expect("ours");
+        self.heard().await;
+        status
+    }
+
+    /// Waits until all that it said is read. A child of its own may have the pipe open still: not for ever.
+    async fn heard(&mut self) {
+        for keeper in self.keepers.iter_mut().filter(|keeper| !keeper.is_finished()) {
+            let _ = timeout(LAST_WORDS, keeper).await;
+        }
     }
 }
 
@@ -243,7 +259,7 @@ fn keep(
     stream: impl AsyncRead + Unpin + Send + 'static,
     output: Arc<Mutex<String>>,
     sender: Option<mpsc::UnboundedSender<String>>,
-) {
+) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut lines = BufReader::new(stream).lines();
         while let Ok(Some(line)) = lines.next_line().await {
@@ -255,7 +271,7 @@ fn keep(
                 let _ = sender.send(line);
             }
         }
-    });
+    })
 }
 
 /// Runs a command to its good end with `input` on its standard input; returns what it prints.
@@ -324,6 +340,19 @@ mod tests {
         assert_eq!(proc.json().await["a"], 1);
         assert_eq!(proc.terminate().await.code(), Some(3));
         assert!(proc.output().contains("{\"a\": 1}\n"));
+    }
+
+    /// What it says last is kept when it has ended, however long that takes to read.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_last_word_is_heard() {
+        for _ in 0..20 {
+            let mut command = Command::new("sh");
+            // Less than a pipe holds: it ends before all is read.
+            command.args(["-c", "exec seq 1 10000 >&2"]);
+            let mut proc = Proc::spawn(command);
+            assert!(proc.exit().await.success());
+            assert!(proc.output().ends_with("\n10000\n"), "{} bytes", proc.output().len());
+        }
     }
 
     #[tokio::test]
