@@ -6,11 +6,11 @@ use flows::retention::Turn;
 
 use crate::app::App;
 
-/// A batch is followed by a rest of this many times what it took, within the bounds below: three quarters of the time are
-/// for others, while a batch takes less than two thirds of a second.
-const RESTS: u32 = 3;
+/// A batch is followed by a rest of this many times what it took, within the bounds below: seven eighths of the time are
+/// for others, while a batch takes less than 0.7 s.
+const RESTS: u32 = 7;
 /// The shortest rest and the longest.
-const REST: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+const REST: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
 /// A turn ends after this long; the next one goes on where it stopped.
 const TURN: Duration = Duration::from_mins(5);
 

@@ -1,5 +1,5 @@
 //! `scripts/bench retention`: a database with a million rows past their time is swept by the running server while people
-//! sign in, and the same people sign in without it.
+//! sign in, and as many sign in before and after it.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,8 @@ use crate::{hold::Hold, line, load::Load, millis, server::Server};
 
 /// Rows of each kind and of the trail; eleven times as many in all.
 const EACH: i64 = 91_500;
+/// How long people sign in each time.
+const DURING: Duration = Duration::from_secs(20);
 
 /// Measures on both engines.
 pub(crate) async fn measure() {
@@ -55,51 +57,74 @@ async fn sweep(engine: Engine) {
     let server = Server::serve(engine, &test).await;
     let begun = Instant::now();
     wait_until_sealed(&db).await;
-    let rate = |rows: i64, taken: Duration| {
-        f64::from(i32::try_from(rows).expect("few")) / taken.as_secs_f64()
-    };
-    line("old rows of the trail sealed", rate(EACH, begun.elapsed()), "1/s", None);
+    line("old rows of the trail sealed", per_second(EACH, begun.elapsed()), "1/s", None);
     old_rows::fill(&db, engine, EACH).await;
-    let load = Load::new(&server, 4).await;
     let rows = left(&db).await;
-    load.sign_ins(8, false).await;
-    let without = latencies(&load, Duration::from_secs(20)).await;
+    line("rows past their time", per_second(rows, Duration::from_secs(1)), "", None);
+    let mut without = Pace::of(&server).await;
     // A server sweeps as soon as it starts, and serves meanwhile.
     server.stop().await;
     held.end().await;
     let server = Server::serve(engine, &test).await;
     let begun = Instant::now();
-    let load = Load::new(&server, 4).await;
-    load.sign_ins(8, false).await;
     let swept = async {
         while left(&db).await > 0 {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         begun.elapsed()
     };
-    let (taken, during) = tokio::join!(swept, latencies(&load, Duration::from_secs(20)));
-    line("rows past their time", rate(rows, Duration::from_secs(1)), "", None);
-    line("swept, with its rests and beside sign-ins", rate(rows, taken), "1/s", None);
-    for (what, latencies) in [("without sweeping", &without), ("beside sweeping", &during)] {
-        for (name, part) in [("median", 50), ("p95", 95), ("slowest", 100)] {
-            let nth = (latencies.len() * part).div_ceil(100).saturating_sub(1);
-            let value = millis(latencies[nth]);
-            line(&format!("a sign-in {what}, {name} of {}", latencies.len()), value, "ms", None);
-        }
-    }
-    let ratio = median(&during).as_secs_f64() / median(&without).as_secs_f64();
-    line("median beside sweeping, to that without", ratio, "", Some(("at most", 1.25)));
+    let (taken, beside) = tokio::join!(swept, Pace::of(&server));
+    line("swept, with its rests and beside sign-ins", per_second(rows, taken), "1/s", None);
     server.told("swept what has served its time").await;
+    // The machine may have become faster or slower meanwhile: so much before, and so much after.
+    without.and(Pace::of(&server).await);
+    without.print("without sweeping");
+    beside.print("beside sweeping");
+    let ratio = millis(beside.nth(50)) / millis(without.nth(50));
+    line("median beside sweeping, to that without", ratio, "", Some(("at most", 1.25)));
 }
 
-/// The one in the middle; they are in order.
-fn median(latencies: &[Duration]) -> Duration {
-    latencies[latencies.len().div_ceil(2).saturating_sub(1)]
+fn per_second(rows: i64, taken: Duration) -> f64 {
+    f64::from(i32::try_from(rows).expect("few")) / taken.as_secs_f64()
 }
 
-/// How long sign-ins take, shortest first.
-async fn latencies(load: &Load, during: Duration) -> Vec<Duration> {
-    let mut all = load.timed(during).await;
-    all.sort_unstable();
-    all
+/// How long sign-ins take, shortest first, and what Argon2 took of each.
+struct Pace {
+    latencies: Vec<Duration>,
+    hashing: Duration,
+}
+
+impl Pace {
+    /// Of four people for a while.
+    async fn of(server: &Server) -> Self {
+        let load = Load::new(server, 4).await;
+        load.sign_ins(8, false).await;
+        let before = server.hashing_cpu();
+        let mut latencies = load.timed(DURING).await;
+        let hashing = server.hashing_cpu().saturating_sub(before);
+        latencies.sort_unstable();
+        Self { latencies, hashing }
+    }
+
+    /// With those of another time.
+    fn and(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        self.latencies.sort_unstable();
+        self.hashing += other.hashing;
+    }
+
+    /// What so many of a hundred took, or less.
+    fn nth(&self, percent: usize) -> Duration {
+        self.latencies[(self.latencies.len() * percent).div_ceil(100).saturating_sub(1)]
+    }
+
+    fn print(&self, what: &str) {
+        let count = self.latencies.len();
+        for (name, percent) in [("median", 50), ("p95", 95), ("slowest", 100)] {
+            let value = millis(self.nth(percent));
+            line(&format!("a sign-in {what}, {name} of {count}"), value, "ms", None);
+        }
+        let each = self.hashing / u32::try_from(count).expect("few");
+        line(&format!("Argon2 of a sign-in {what}"), millis(each), "ms", None);
+    }
 }
