@@ -185,6 +185,13 @@ impl Mailbox {
         of(&state, to).skip(before).filter(|mail| mail.text.contains(text)).last().cloned()
     }
 
+    /// The codes of the messages to `to` that say `text`, oldest first, without the first `before` messages to it.
+    pub fn codes_with(&self, to: &str, text: &str, before: usize) -> Vec<String> {
+        let state = self.shared.state();
+        let said = of(&state, to).skip(before).filter(|mail| mail.text.contains(text));
+        said.filter_map(|mail| mail.code.clone()).collect()
+    }
+
     /// How many recipients were refused so far.
     pub fn refused(&self) -> usize {
         self.shared.state().refused

@@ -127,16 +127,18 @@ impl Load {
         self.mail.as_ref().map_or(0, |mail| mail.count(&person.email))
     }
 
-    /// The code of the mail that a page waits for: of those after the first `before`, because references come again.
+    /// A code that a page may wait for, which was not tried there: of the mails after the first `before`, because references
+    /// come again.
     pub(crate) async fn code_for(
         &self,
         (person, before): (&Patient, usize),
         page: &Answer,
+        tried: &[String],
     ) -> Option<String> {
         let reference = reference(page)?;
         loop {
-            let found = self.mail.as_ref()?.find(&person.email, &reference, before);
-            if let Some(code) = found.and_then(|mail| mail.code) {
+            let codes = self.mail.as_ref()?.codes_with(&person.email, &reference, before);
+            if let Some(code) = codes.into_iter().rfind(|code| !tried.contains(code)) {
                 return Some(code);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
