@@ -21,7 +21,7 @@ async fn said(served: &Served, args: &[&str], env: &[(&str, &str)]) -> (i32, Str
 }
 
 /// Verdict and text of each finding by its name; the worst, where a name has several.
-async fn findings(
+pub(crate) async fn findings(
     served: &Served,
     command: &str,
     env: &[(&str, &str)],
@@ -41,7 +41,7 @@ async fn findings(
     (code, found)
 }
 
-fn assert_failed(found: &BTreeMap<String, (String, String)>, name: &str, why: &str) {
+pub(crate) fn assert_failed(found: &BTreeMap<String, (String, String)>, name: &str, why: &str) {
     let (verdict, text) = found.get(name).unwrap_or_else(|| panic!("{name}: {found:?}"));
     assert!(verdict == "failed" && text.contains(why), "{name}: {verdict} {text}");
 }

@@ -1,9 +1,19 @@
 //! docs/operating.md: its commands are commands of the program, and its arithmetic begins with the right numbers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use store::{Ephemeral, Hit};
 use tokio::process::Command;
-use vestibule_tests::{app::TestApp, on_both_engines, proc::idp};
+use vestibule_tests::{
+    app::TestApp,
+    db::{Engine, TestDb},
+    on_both_engines,
+    own::OwnRedis,
+    proc::idp,
+    served::Served,
+};
+
+use crate::operate::{assert_failed, findings};
 
 fn document() -> String {
     let path = vestibule_tests::root().join("docs/operating.md");
@@ -38,6 +48,38 @@ async fn every_command_of_the_document_is_one() {
             assert!(help.contains(option), "{command}: there is no {option}");
         }
     }
+}
+
+/// The rights of the user of Redis are enough, and `doctor` finds each that is not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rights_of_redis_are_all_that_is_needed() {
+    let document = document();
+    let line = document.lines().find_map(|line| line.strip_prefix("ACL SETUSER vestibule "));
+    let rules: Vec<&str> = line.expect("the user of Redis").split(' ').collect();
+    let rights: Vec<&str> = rules.iter().copied().filter(|rule| rule.starts_with('+')).collect();
+    assert!(rights.len() >= 7, "{rules:?}");
+    let redis = OwnRedis::start();
+    let url = redis.url().replace("redis://", "redis://vestibule:PASSWORD@");
+    let db = TestDb::create(Engine::Postgres).await;
+    let served = Served::prepare(Engine::Postgres, &db).await;
+    let doctor = async || findings(&served, "doctor", &[("IDP__EPHEMERAL__URL", &url)]).await.1;
+    redis.ask(&[&["ACL", "SETUSER", "vestibule"], rules.as_slice()].concat());
+    assert_eq!(doctor().await["ephemeral.url"].0, "ok");
+    let counters = Ephemeral::redis(&url).expect("an address");
+    let (now, window) = (idp::clock::Clock::system().now(), Duration::from_mins(5));
+    for _ in 0..3 {
+        assert_eq!(counters.hit("somebody", 1, window, now).await, Hit::Within);
+        counters.give_back("somebody", 1, window, now).await;
+    }
+    assert!(!counters.is_degraded());
+    for right in rights {
+        redis.ask(&["ACL", "SETUSER", "vestibule", &right.replace('+', "-")]);
+        let found = doctor().await;
+        println!("without {right}: {}", found["ephemeral.url"].1);
+        assert_failed(&found, "ephemeral.url", "has its user the rights that docs/operating.md");
+        redis.ask(&["ACL", "SETUSER", "vestibule", right]);
+    }
+    assert_eq!(doctor().await["ephemeral.url"].0, "ok");
 }
 
 on_both_engines! {

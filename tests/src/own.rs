@@ -229,6 +229,15 @@ impl OwnRedis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Asks it something, as an operator would.
+    pub fn ask(&self, words: &[&str]) {
+        let port = self.port.to_string();
+        let mut command = Command::new("redis-cli");
+        let output = command.args(["-e", "-p", &port]).args(words).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{words:?}: {said}");
+    }
+
     /// Starts it, on the same port.
     pub fn up(&mut self) {
         let port = self.port.to_string();

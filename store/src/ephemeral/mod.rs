@@ -118,7 +118,7 @@ impl Ephemeral {
         self.shared.is_some()
     }
 
-    /// Asks Redis whether it is there.
+    /// Asks Redis whether it is there, and lets us count.
     pub async fn probe(&self) -> Result<()> {
         match &self.shared {
             Some(shared) => shared.ping().await,
