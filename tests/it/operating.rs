@@ -1,4 +1,5 @@
-//! docs/operating.md: its commands are commands of the program, and its arithmetic begins with the right numbers.
+//! docs/operating.md: its commands are commands of the program, the rights that it names are those that are needed, and its
+//! arithmetic begins with the right numbers.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -181,15 +181,13 @@ impl Mailbox {
 
     /// The newest message to `to` that says `text`, without the first `before` to it.
     pub fn find(&self, to: &str, text: &str, before: usize) -> Option<Mail> {
-        let state = self.shared.state();
-        of(&state, to).skip(before).filter(|mail| mail.text.contains(text)).last().cloned()
+        that_say(&self.shared.state(), (to, text), before).last().cloned()
     }
 
-    /// The codes of the messages to `to` that say `text`, oldest first, without the first `before` messages to it.
+    /// The codes of all of those, oldest first.
     pub fn codes_with(&self, to: &str, text: &str, before: usize) -> Vec<String> {
         let state = self.shared.state();
-        let said = of(&state, to).skip(before).filter(|mail| mail.text.contains(text));
-        said.filter_map(|mail| mail.code.clone()).collect()
+        that_say(&state, (to, text), before).filter_map(|mail| mail.code.clone()).collect()
     }
 
     /// How many recipients were refused so far.
@@ -240,6 +238,14 @@ fn of<'s>(state: &'s State, to: &str) -> impl Iterator<Item = &'s Mail> {
 
 fn mails_to(state: &State, to: &str) -> Vec<Mail> {
     of(state, to).cloned().collect()
+}
+
+fn that_say<'s>(
+    state: &'s State,
+    (to, text): (&'s str, &'s str),
+    before: usize,
+) -> impl Iterator<Item = &'s Mail> {
+    of(state, to).skip(before).filter(move |mail| mail.text.contains(text))
 }
 
 fn codes_to(state: &State, to: &str) -> Vec<String> {

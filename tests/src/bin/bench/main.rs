@@ -46,6 +46,12 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
+/// The time that so many of a hundred took, or less.
+fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort_unstable();
+    times[(times.len() * percent).div_ceil(100).saturating_sub(1)]
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     // It is built before anything is measured or held.

@@ -23,6 +23,7 @@ use crate::{
     load::Load,
     millis,
     pace::Pace,
+    percentile,
     server::Server,
 };
 
@@ -78,7 +79,7 @@ pub(crate) async fn run(crowd: Crowd) {
     let load = Arc::new(Load::new(&server, PEOPLE).await);
     load.sign_ins(PEOPLE, false).await;
     let mut idle = probe(&load, Duration::from_secs(5)).await;
-    let idle_p99 = percentile(&mut idle, 0.99);
+    let idle_p99 = percentile(&mut idle, 99);
     let time = Duration::from_secs(crowd.seconds);
     let before = Pace::of(&load, &server, time / 2).await;
     let (cpu, hashing) = (server.cpu(), server.hashing_cpu());
@@ -98,9 +99,9 @@ pub(crate) async fn run(crowd: Crowd) {
     tell_cpu([&*filling, &*counts, &*late], &peak, (cpu, hashing));
     let most = (millis(idle_p99) * 5.0).max(50.0);
     let mut pages = counts.pages.lock().expect("no holder panicked");
-    let p99 = millis(percentile(&mut pages, 0.99));
+    let p99 = millis(percentile(&mut pages, 99));
     line("sign-in page when idle, p99", millis(idle_p99), "ms", None);
-    line("sign-in page of the crowd, p50", millis(percentile(&mut pages, 0.5)), "ms", None);
+    line("sign-in page of the crowd, p50", millis(percentile(&mut pages, 50)), "ms", None);
     line("sign-in page of the crowd, p99", p99, "ms", Some(("at most", most)));
 }
 
@@ -239,16 +240,4 @@ async fn probe(load: &Arc<Load>, time: Duration) -> Vec<Duration> {
         });
     }
     probes.join_all().await
-}
-
-fn percentile(times: &mut [Duration], share: f64) -> Duration {
-    times.sort_unstable();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a place in a short list"
-    )]
-    let at = ((times.len() as f64 * share) as usize).min(times.len() - 1);
-    times[at]
 }

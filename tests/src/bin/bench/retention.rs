@@ -9,7 +9,7 @@ use vestibule_tests::{
     old_rows,
 };
 
-use crate::{hold::Hold, line, load::Load, millis, server::Server};
+use crate::{hold::Hold, line, load::Load, millis, percentile, server::Server};
 
 /// Rows of each kind and of the trail; eleven times as many in all.
 const EACH: i64 = 91_500;
@@ -61,7 +61,7 @@ async fn sweep(engine: Engine) {
     old_rows::fill(&db, engine, EACH).await;
     let rows = left(&db).await;
     line("rows past their time", per_second(rows, Duration::from_secs(1)), "", None);
-    let mut without = Pace::of(&server).await;
+    let mut without = Felt::by(&server).await;
     // A server sweeps as soon as it starts, and serves meanwhile.
     server.stop().await;
     held.end().await;
@@ -73,14 +73,13 @@ async fn sweep(engine: Engine) {
         }
         begun.elapsed()
     };
-    let (taken, beside) = tokio::join!(swept, Pace::of(&server));
+    let (taken, mut beside) = tokio::join!(swept, Felt::by(&server));
     line("swept, with its rests and beside sign-ins", per_second(rows, taken), "1/s", None);
     server.told("swept what has served its time").await;
     // The machine may have become faster or slower meanwhile: so much before, and so much after.
-    without.and(Pace::of(&server).await);
-    without.print("without sweeping");
-    beside.print("beside sweeping");
-    let ratio = millis(beside.nth(50)) / millis(without.nth(50));
+    without.and(Felt::by(&server).await);
+    let without = without.tell("without sweeping");
+    let ratio = beside.tell("beside sweeping") / without;
     line("median beside sweeping, to that without", ratio, "", Some(("at most", 1.25)));
 }
 
@@ -88,43 +87,38 @@ fn per_second(rows: i64, taken: Duration) -> f64 {
     f64::from(i32::try_from(rows).expect("few")) / taken.as_secs_f64()
 }
 
-/// How long sign-ins take, shortest first, and what Argon2 took of each.
-struct Pace {
+/// How long sign-ins took, and what Argon2 took of all.
+struct Felt {
     latencies: Vec<Duration>,
     hashing: Duration,
 }
 
-impl Pace {
-    /// Of four people for a while.
-    async fn of(server: &Server) -> Self {
+impl Felt {
+    /// By four people for a while.
+    async fn by(server: &Server) -> Self {
         let load = Load::new(server, 4).await;
         load.sign_ins(8, false).await;
         let before = server.hashing_cpu();
-        let mut latencies = load.timed(DURING).await;
-        let hashing = server.hashing_cpu().saturating_sub(before);
-        latencies.sort_unstable();
-        Self { latencies, hashing }
+        let latencies = load.timed(DURING).await;
+        Self { latencies, hashing: server.hashing_cpu().saturating_sub(before) }
     }
 
     /// With those of another time.
     fn and(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
-        self.latencies.sort_unstable();
         self.hashing += other.hashing;
     }
 
-    /// What so many of a hundred took, or less.
-    fn nth(&self, percent: usize) -> Duration {
-        self.latencies[(self.latencies.len() * percent).div_ceil(100).saturating_sub(1)]
-    }
-
-    fn print(&self, what: &str) {
+    /// Prints it, and returns the median.
+    fn tell(&mut self, what: &str) -> f64 {
         let count = self.latencies.len();
-        for (name, percent) in [("median", 50), ("p95", 95), ("slowest", 100)] {
-            let value = millis(self.nth(percent));
+        let [median, p95, slowest] =
+            [50, 95, 100].map(|percent| millis(percentile(&mut self.latencies, percent)));
+        for (name, value) in [("median", median), ("p95", p95), ("slowest", slowest)] {
             line(&format!("a sign-in {what}, {name} of {count}"), value, "ms", None);
         }
         let each = self.hashing / u32::try_from(count).expect("few");
         line(&format!("Argon2 of a sign-in {what}"), millis(each), "ms", None);
+        median
     }
 }
