@@ -40,7 +40,9 @@ pub struct TestDb {
 
 #[derive(Debug)]
 enum Kept {
-    Folder(TempDir),
+    Folder {
+        _folder: TempDir,
+    },
     Database(Database),
     /// It ends with its server.
     Elsewhere,
@@ -68,7 +70,7 @@ impl TestDb {
         let template = template.get_or_init(|| Self::template(engine)).await;
         match &template.kept {
             Kept::Database(name) => create_database(Some(&name.0)).await,
-            Kept::Folder(_) | Kept::Elsewhere => {
+            Kept::Folder { .. } | Kept::Elsewhere => {
                 let new = create_file();
                 std::fs::copy(template.file(), new.file()).expect("a copy of the template");
                 new
@@ -102,10 +104,6 @@ impl TestDb {
         crate::app::prepare(&db).await;
         // Closed, SQLite writes its log into the file; PostgreSQL copies no database that is in use.
         db.close().await;
-        if let Kept::Folder(folder) = &empty.kept {
-            // A template lives in a static, which nothing drops.
-            remove_with_us(folder.path());
-        }
         empty
     }
 
@@ -167,8 +165,10 @@ impl TestDb {
 
 fn create_file() -> TestDb {
     let folder = tempfile::Builder::new().prefix("vestibule-").tempdir().expect("a folder");
+    // Nothing drops what lives in a static, as a template does, nor what a killed process had.
+    remove_with_us(folder.path());
     let config = DbConfig::Sqlite { file: folder.path().join("test.db"), full_sync: false };
-    TestDb { engine: Engine::Sqlite, config, kept: Kept::Folder(folder) }
+    TestDb { engine: Engine::Sqlite, config, kept: Kept::Folder { _folder: folder } }
 }
 
 async fn create_database(template: Option<&str>) -> TestDb {
