@@ -8,10 +8,11 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     held::Held,
     http::HttpBrowser,
-    on_both_engines,
     proc::{Proc, idp},
     served::Served,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// Freezes a process in a moment in which it holds no lock that another one would wait for.
 async fn freeze(serve: &Proc, db: &Db) {
@@ -41,62 +42,63 @@ fn held(engine: Engine) -> &'static str {
     }
 }
 
-on_both_engines! {
-    /// Frozen while another one took over: back again, it ends by itself, and the other goes on.
-    async fn a_frozen_holder_ends_when_it_finds_another(engine) {
-        let db = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &db).await;
-        let sql = db.open().await;
-        let in_memory = |mut command: tokio::process::Command| {
-            command.env("IDP__EPHEMERAL__URL", "memory");
-            command
-        };
-        let mut first = served.serve_by(in_memory).await;
-        freeze(&first, &sql).await;
-        let address = std::net::SocketAddr::from(([127, 0, 0, 1], vestibule_tests::servers::free_port()));
-        let mut command = in_memory(idp());
-        command.args(["serve", "--config"]).arg(served.file());
-        command.env("IDP__LISTEN__PUBLIC", address.to_string());
-        let mut second = Proc::spawn(command);
-        let browser = HttpBrowser::new_at(&served.issuer(), address);
-        let begun = std::time::Instant::now();
-        while browser.try_get("/oauth2/jwks").await.is_none() {
-            assert!(begun.elapsed().as_secs() < 30, "it does not take over:\n{}", second.output());
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        first.thaw().await;
-        let ended = first.exit().await;
-        let said = first.output();
-        assert_eq!(ended.code(), Some(1), "{said}");
-        assert!(said.contains("another `idp serve` has taken over this database"), "{said}");
-        assert!(said.contains("alarm: another process counts in memory"), "{said}");
-        // The lease is still the other's, which serves.
-        assert_eq!(browser.get("/oauth2/jwks").await.status, 200);
-        assert!(second.terminate().await.success());
-    }
-
-    /// A start waits for somebody who holds what it has to write, longer than the store itself waits for a lock: on SQLite
-    /// whatever writes, on PostgreSQL the row of the lease.
-    async fn a_start_waits_for_a_busy_database(engine) {
-        let db = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &db).await;
-        let sql = db.open().await;
-        let held = Held::by(sql.clone(), held(engine)).await;
-        let mut command = served.command(&["serve"]);
+/// Frozen while another one took over: back again, it ends by itself, and the other goes on.
+#[apply(both_engines)]
+async fn a_frozen_holder_ends_when_it_finds_another(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let sql = db.open().await;
+    let in_memory = |mut command: tokio::process::Command| {
         command.env("IDP__EPHEMERAL__URL", "memory");
-        let mut serve = Proc::spawn(command);
-        // It has met the lock once; had it not asked again, it would have ended.
-        let begun = Instant::now();
-        while !serve.output().contains("the start waits for the database") {
-            assert!(begun.elapsed().as_secs() < 60, "it meets no lock:\n{}", serve.output());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        held.let_go().await;
-        let browser = HttpBrowser::new_at(&served.issuer(), served.address());
-        while browser.try_get("/oauth2/jwks").await.is_none() {
-            assert!(begun.elapsed().as_secs() < 60, "it does not serve:\n{}", serve.output());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        assert!(serve.terminate().await.success());
+        command
+    };
+    let mut first = served.serve_by(in_memory).await;
+    freeze(&first, &sql).await;
+    let address =
+        std::net::SocketAddr::from(([127, 0, 0, 1], vestibule_tests::servers::free_port()));
+    let mut command = in_memory(idp());
+    command.args(["serve", "--config"]).arg(served.file());
+    command.env("IDP__LISTEN__PUBLIC", address.to_string());
+    let mut second = Proc::spawn(command);
+    let browser = HttpBrowser::new_at(&served.issuer(), address);
+    let begun = std::time::Instant::now();
+    while browser.try_get("/oauth2/jwks").await.is_none() {
+        assert!(begun.elapsed().as_secs() < 30, "it does not take over:\n{}", second.output());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+    first.thaw().await;
+    let ended = first.exit().await;
+    let said = first.output();
+    assert_eq!(ended.code(), Some(1), "{said}");
+    assert!(said.contains("another `idp serve` has taken over this database"), "{said}");
+    assert!(said.contains("alarm: another process counts in memory"), "{said}");
+    // The lease is still the other's, which serves.
+    assert_eq!(browser.get("/oauth2/jwks").await.status, 200);
+    assert!(second.terminate().await.success());
+}
+
+/// A start waits for somebody who holds what it has to write, longer than the store itself waits for a lock: on SQLite
+/// whatever writes, on PostgreSQL the row of the lease.
+#[apply(both_engines)]
+async fn a_start_waits_for_a_busy_database(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let sql = db.open().await;
+    let held = Held::by(sql.clone(), held(engine)).await;
+    let mut command = served.command(&["serve"]);
+    command.env("IDP__EPHEMERAL__URL", "memory");
+    let mut serve = Proc::spawn(command);
+    // It has met the lock once; had it not asked again, it would have ended.
+    let begun = Instant::now();
+    while !serve.output().contains("the start waits for the database") {
+        assert!(begun.elapsed().as_secs() < 60, "it meets no lock:\n{}", serve.output());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    held.let_go().await;
+    let browser = HttpBrowser::new_at(&served.issuer(), served.address());
+    while browser.try_get("/oauth2/jwks").await.is_none() {
+        assert!(begun.elapsed().as_secs() < 60, "it does not serve:\n{}", serve.output());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(serve.terminate().await.success());
 }

@@ -6,11 +6,13 @@ use serde_json::Value;
 use vestibule_tests::{
     app::TestApp,
     client::{Client, Pending, userinfo},
+    db::Engine,
     http::HttpBrowser,
-    on_both_engines,
     proc::{outcome, run},
     served::Served,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// What the token endpoint of a replica says to a code that is none: 400 to whoever shows the right secret, else 401.
 async fn greeted(client: &Client, browser: &HttpBrowser) -> u16 {
@@ -39,63 +41,67 @@ fn with_secret(client: &Client, secret: &str) -> Client {
     Client { secret: Some(secret.to_owned()), ..client.clone() }
 }
 
-on_both_engines! {
-    /// Two replicas serve while the command runs beside them.
-    async fn the_old_secret_ends_everywhere_and_the_new_one_works(engine) {
-        let app = TestApp::start(engine).await;
-        let (old, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let (served, other) = (Served::prepare(engine, &app.db).await, app.replica().await);
-        let browsers = [app.browser(), app.browser_at(&other)];
-        for browser in &browsers {
-            until(&old, browser, 400).await;
-        }
-        let browser = app.browser();
-        let tokens = old.tokens(&app, &browser.sign_in(&app, &old, &patient).await).await;
-        let pending = Pending::new(&old);
-        let on_its_way = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
-        let rotate = ["client", "rotate-secret", "portal"];
-        let said = run(served.command(&rotate), "").await;
-        let secret = said.trim_end().rsplit(' ').next().unwrap();
-        assert!(said.contains("Its new secret, shown this once: ") && secret.len() >= 43, "{said}");
-        let new = with_secret(&old, secret);
-        for browser in &browsers {
-            until(&old, browser, 401).await;
-            assert_eq!(greeted(&new, browser).await, 400, "the new one is right");
-        }
-        // Nobody is signed out, and who is on the way arrives: the code waits for the client that it is of.
-        let refused = old.redeem(&app, &on_its_way).await;
-        assert_eq!((refused.status.as_u16(), refused.json()["error"].as_str()), (401, Some("invalid_client")));
-        new.tokens(&app, &on_its_way).await;
-        assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 200);
-        let again = ["client", "rotate-secret", "portal", "--json"];
-        let said: Value = serde_json::from_str(&run(served.command(&again), "").await).unwrap();
-        assert_eq!(said["client_id"], "portal");
-        let newest = with_secret(&old, said["client_secret"].as_str().unwrap());
-        for browser in &browsers {
-            until(&newest, browser, 400).await;
-            assert_eq!(greeted(&new, browser).await, 401, "the one between is over");
-            assert_eq!(greeted(&old, browser).await, 401, "the first does not come back");
-        }
-        let rows = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND client_id = 'portal'
+/// Two replicas serve while the command runs beside them.
+#[apply(both_engines)]
+async fn the_old_secret_ends_everywhere_and_the_new_one_works(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (old, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let (served, other) = (Served::prepare(engine, &app.db).await, app.replica().await);
+    let browsers = [app.browser(), app.browser_at(&other)];
+    for browser in &browsers {
+        until(&old, browser, 400).await;
+    }
+    let browser = app.browser();
+    let tokens = old.tokens(&app, &browser.sign_in(&app, &old, &patient).await).await;
+    let pending = Pending::new(&old);
+    let on_its_way = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
+    let rotate = ["client", "rotate-secret", "portal"];
+    let said = run(served.command(&rotate), "").await;
+    let secret = said.trim_end().rsplit(' ').next().unwrap();
+    assert!(said.contains("Its new secret, shown this once: ") && secret.len() >= 43, "{said}");
+    let new = with_secret(&old, secret);
+    for browser in &browsers {
+        until(&old, browser, 401).await;
+        assert_eq!(greeted(&new, browser).await, 400, "the new one is right");
+    }
+    // Nobody is signed out, and who is on the way arrives: the code waits for the client that it is of.
+    let refused = old.redeem(&app, &on_its_way).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["error"].as_str()),
+        (401, Some("invalid_client"))
+    );
+    new.tokens(&app, &on_its_way).await;
+    assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 200);
+    let again = ["client", "rotate-secret", "portal", "--json"];
+    let said: Value = serde_json::from_str(&run(served.command(&again), "").await).unwrap();
+    assert_eq!(said["client_id"], "portal");
+    let newest = with_secret(&old, said["client_secret"].as_str().unwrap());
+    for browser in &browsers {
+        until(&newest, browser, 400).await;
+        assert_eq!(greeted(&new, browser).await, 401, "the one between is over");
+        assert_eq!(greeted(&old, browser).await, 401, "the first does not come back");
+    }
+    let rows = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND client_id = 'portal'
                     AND actor LIKE 'cli:%' AND detail = '{\"client_secret\":\"replaced\"}'";
-        assert_eq!(app.count(rows).await, 2);
-        other.stop().await;
-    }
+    assert_eq!(app.count(rows).await, 2);
+    other.stop().await;
+}
 
-    async fn who_has_no_secret_gets_none(engine) {
-        let app = TestApp::start(engine).await;
-        let served = Served::prepare(engine, &app.db).await;
-        let redirect = "http://127.0.0.1/callback";
-        let add = ["client", "add", "phone", "--profile", "native", "--redirect-uri", redirect];
-        run(served.command(&add), "").await;
-        for (id, why) in [
-            ("phone", "phone is a public client: it has no secret to replace"),
-            ("nobody", "there is no client called nobody"),
-        ] {
-            let (code, out, error) = outcome(served.command(&["client", "rotate-secret", id]), "").await;
-            assert!(code == 1 && out.is_empty() && error.contains(why), "{code} {out} {error}");
-        }
-        assert_eq!(app.count("SELECT COUNT(*) FROM clients WHERE secret IS NOT NULL").await, 0);
-        assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 0);
+#[apply(both_engines)]
+async fn who_has_no_secret_gets_none(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let served = Served::prepare(engine, &app.db).await;
+    let redirect = "http://127.0.0.1/callback";
+    let add = ["client", "add", "phone", "--profile", "native", "--redirect-uri", redirect];
+    run(served.command(&add), "").await;
+    for (id, why) in [
+        ("phone", "phone is a public client: it has no secret to replace"),
+        ("nobody", "there is no client called nobody"),
+    ] {
+        let (code, out, error) =
+            outcome(served.command(&["client", "rotate-secret", id]), "").await;
+        assert!(code == 1 && out.is_empty() && error.contains(why), "{code} {out} {error}");
     }
+    assert_eq!(app.count("SELECT COUNT(*) FROM clients WHERE secret IS NOT NULL").await, 0);
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 0);
 }

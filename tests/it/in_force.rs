@@ -18,9 +18,11 @@ use vestibule_tests::{
     beat::Beat,
     client::{Client, Landed, Pending},
     crowd::Crowd,
+    db::Engine,
     http::HttpBrowser,
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 const PROMISED: Duration = Duration::from_secs(2);
 /// Each time it is kept.
@@ -187,23 +189,22 @@ async fn ends_hold_at_the_next_request(both: &Both) {
     assert_eq!(who.userinfo().await, 401, "reset");
 }
 
-on_both_engines! {
-    async fn a_change_at_one_is_in_force_at_the_other(engine) {
-        let app = TestApp::start(engine).await;
-        let other = app.replica().await;
-        let crowd = Crowd::start(&app, vec![app.first().address, other.address], 2).await;
-        let client = app.client_with("clinic", |new| new.id_token_alg = Algorithm::ES256).await;
-        other.app.live.refresh(&other.app.db, &other.app.root).await.unwrap();
-        let patient = app.patient("Mere").await;
-        let both = Both { app, other, client, patient };
-        crowd.complete(1).await;
-        changes_are_read(&both).await;
-        secrets_are_replaced(&both).await;
-        keys_are_taken_back(&both).await;
-        ends_hold_at_the_next_request(&both).await;
-        let tally = crowd.finish().await;
-        println!("{engine:?}: {} sign-ins meanwhile, {} repeated", tally.completed, tally.repeated);
-        assert_eq!((tally.lost, tally.doubled), (Vec::new(), Vec::new()));
-        both.other.stop().await;
-    }
+#[apply(both_engines)]
+async fn a_change_at_one_is_in_force_at_the_other(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let other = app.replica().await;
+    let crowd = Crowd::start(&app, vec![app.first().address, other.address], 2).await;
+    let client = app.client_with("clinic", |new| new.id_token_alg = Algorithm::ES256).await;
+    other.app.live.refresh(&other.app.db, &other.app.root).await.unwrap();
+    let patient = app.patient("Mere").await;
+    let both = Both { app, other, client, patient };
+    crowd.complete(1).await;
+    changes_are_read(&both).await;
+    secrets_are_replaced(&both).await;
+    keys_are_taken_back(&both).await;
+    ends_hold_at_the_next_request(&both).await;
+    let tally = crowd.finish().await;
+    println!("{engine:?}: {} sign-ins meanwhile, {} repeated", tally.completed, tally.repeated);
+    assert_eq!((tally.lost, tally.doubled), (Vec::new(), Vec::new()));
+    both.other.stop().await;
 }

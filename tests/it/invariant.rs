@@ -6,7 +6,9 @@ use std::time::Duration;
 use reqwest::Method;
 use store::{Sql, Timestamp, UserId};
 use uuid::Uuid;
-use vestibule_tests::{app::TestApp, client::Pending, on_both_engines};
+use vestibule_tests::{app::TestApp, client::Pending, db::Engine};
+
+use crate::engines::{apply, both_engines};
 
 /// What a row of `sign_ins` says was done.
 type Steps<'a> = (&'a str, Option<&'a str>, bool, bool);
@@ -42,50 +44,51 @@ async fn only_user(app: &TestApp) -> UserId {
     user
 }
 
-on_both_engines! {
-    /// Held by the database: half a sign-in has no row, and so no grant and no token.
-    async fn the_schema_takes_no_half_of_a_sign_in(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.browser().sign_in(&app, &client, &patient).await;
-        let user = only_user(&app).await;
-        for whole in [
-            ("passkey_uv", None, false, false),
-            ("password", Some("email_code"), true, false),
-            ("password", Some("totp"), true, false),
-            ("password", Some("recovery_code"), true, false),
-            ("password", Some("passkey"), true, false),
-            ("password", Some("remembered"), true, true),
-        ] {
-            assert!(taken(&app, user, whole).await, "{whole:?}");
-        }
-        for half in [
-            ("password", None, false, false),
-            ("password", None, true, false),
-            ("password", Some("email_code"), false, false),
-            ("password", Some("password"), true, false),
-            ("password", Some(""), true, false),
-            ("password", Some("remembered"), true, false),
-            ("password", Some("email_code"), true, true),
-            ("password", None, false, true),
-            ("email_code", None, false, false),
-            ("email_code", Some("email_code"), true, false),
-            ("email_code", Some("password"), true, false),
-            ("passkey_uv", Some("email_code"), true, false),
-            ("passkey", None, false, false),
-            ("", None, false, false),
-        ] {
-            assert!(!taken(&app, user, half).await, "{half:?}");
-        }
+/// Held by the database: half a sign-in has no row, and so no grant and no token.
+#[apply(both_engines)]
+async fn the_schema_takes_no_half_of_a_sign_in(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.browser().sign_in(&app, &client, &patient).await;
+    let user = only_user(&app).await;
+    for whole in [
+        ("passkey_uv", None, false, false),
+        ("password", Some("email_code"), true, false),
+        ("password", Some("totp"), true, false),
+        ("password", Some("recovery_code"), true, false),
+        ("password", Some("passkey"), true, false),
+        ("password", Some("remembered"), true, true),
+    ] {
+        assert!(taken(&app, user, whole).await, "{whole:?}");
     }
+    for half in [
+        ("password", None, false, false),
+        ("password", None, true, false),
+        ("password", Some("email_code"), false, false),
+        ("password", Some("password"), true, false),
+        ("password", Some(""), true, false),
+        ("password", Some("remembered"), true, false),
+        ("password", Some("email_code"), true, true),
+        ("password", None, false, true),
+        ("email_code", None, false, false),
+        ("email_code", Some("email_code"), true, false),
+        ("email_code", Some("password"), true, false),
+        ("passkey_uv", Some("email_code"), true, false),
+        ("passkey", None, false, false),
+        ("", None, false, false),
+    ] {
+        assert!(!taken(&app, user, half).await, "{half:?}");
+    }
+}
 
-    /// No grant without a sign-in, whoever writes it.
-    async fn the_schema_takes_no_grant_without_a_sign_in(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.browser().sign_in(&app, &client, &patient).await;
-        for sign_in in [None, Some(Uuid::new_v4())] {
-            let written: Result<(), store::Error> = app
+/// No grant without a sign-in, whoever writes it.
+#[apply(both_engines)]
+async fn the_schema_takes_no_grant_without_a_sign_in(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.browser().sign_in(&app, &client, &patient).await;
+    for sign_in in [None, Some(Uuid::new_v4())] {
+        let written: Result<(), store::Error> = app
                 .sql()
                 .write(async |tx| {
                     let (user, session): (Uuid, Uuid) =
@@ -101,107 +104,116 @@ on_both_engines! {
                     Ok(())
                 })
                 .await;
-            assert!(written.is_err(), "{sign_in:?}");
-        }
-        assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, 1);
+        assert!(written.is_err(), "{sign_in:?}");
     }
+    assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, 1);
+}
 
-    /// A state of another build means "start again", and no page that blames the machine.
-    async fn a_state_that_cannot_be_read_starts_again(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
-        let rewritten: Result<u64, store::Error> = app
-            .sql()
-            .write(async |tx| tx.q("UPDATE attempts SET state = '{\"Passkey\":{}}'").exec().await)
-            .await;
-        assert_eq!(rewritten.unwrap(), 1);
-        let attempt = page.form().value("attempt").to_owned();
-        let shown = browser.get(format!("/login/code?attempt={attempt}")).await;
-        let posted = browser.code(&page, &code).await;
-        for answer in [shown, posted] {
-            assert_eq!(answer.status, 400, "{}", answer.text());
-            assert!(answer.says("Please start again"), "{}", answer.text());
-        }
-        assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
-        // The person is not stuck: the way from the client works.
-        app.browser().sign_in(&app, &client, &patient).await;
-    }
-
-    /// The sealed request of a page that has no row yet is good for 60 minutes (decision 12).
-    async fn a_sign_in_page_of_more_than_an_hour_starts_again(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, _) = browser.start(&client).await;
-        app.clock.advance(Duration::from_mins(59));
-        assert!(browser.password(&page, &patient).await.has_field("code"));
-        let late = app.browser();
-        let (page, _) = late.start(&client).await;
-        app.clock.advance(Duration::from_mins(61));
-        let answer = late.password(&page, &patient).await;
+/// A state of another build means "start again", and no page that blames the machine.
+#[apply(both_engines)]
+async fn a_state_that_cannot_be_read_starts_again(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let rewritten: Result<u64, store::Error> = app
+        .sql()
+        .write(async |tx| tx.q("UPDATE attempts SET state = '{\"Passkey\":{}}'").exec().await)
+        .await;
+    assert_eq!(rewritten.unwrap(), 1);
+    let attempt = page.form().value("attempt").to_owned();
+    let shown = browser.get(format!("/login/code?attempt={attempt}")).await;
+    let posted = browser.code(&page, &code).await;
+    for answer in [shown, posted] {
         assert_eq!(answer.status, 400, "{}", answer.text());
-        assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 1);
+        assert!(answer.says("Please start again"), "{}", answer.text());
     }
+    assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
+    // The person is not stuck: the way from the client works.
+    app.browser().sign_in(&app, &client, &patient).await;
+}
 
-    /// A session acts on navigation of a whole window alone: no frame, picture or script finds out or uses it.
-    async fn authorize_acts_on_top_level_navigation_only(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        browser.sign_in(&app, &client, &patient).await;
-        let grants = app.count("SELECT COUNT(*) FROM grants").await;
-        for headers in [
-            [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
-            [("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
-            [("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
-        ] {
-            let pending = Pending::new(&client);
-            let url = pending.url(app.issuer(), &[("prompt", "none")]);
-            let landed = browser.send(Method::GET, &url, &headers, None).await.landed(pending);
-            assert_eq!(landed.error(), "login_required", "{headers:?}");
-            let page = browser.send(Method::GET, &Pending::new(&client).url(app.issuer(), &[]), &headers, None).await;
-            assert!(page.has_field("password"), "{headers:?}");
-        }
-        assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, grants);
+/// The sealed request of a page that has no row yet is good for 60 minutes (decision 12).
+#[apply(both_engines)]
+async fn a_sign_in_page_of_more_than_an_hour_starts_again(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, _) = browser.start(&client).await;
+    app.clock.advance(Duration::from_mins(59));
+    assert!(browser.password(&page, &patient).await.has_field("code"));
+    let late = app.browser();
+    let (page, _) = late.start(&client).await;
+    app.clock.advance(Duration::from_mins(61));
+    let answer = late.password(&page, &patient).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 1);
+}
+
+/// A session acts on navigation of a whole window alone: no frame, picture or script finds out or uses it.
+#[apply(both_engines)]
+async fn authorize_acts_on_top_level_navigation_only(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    browser.sign_in(&app, &client, &patient).await;
+    let grants = app.count("SELECT COUNT(*) FROM grants").await;
+    for headers in [
+        [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
+        [("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+        [("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
+    ] {
         let pending = Pending::new(&client);
-        let whole = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
         let url = pending.url(app.issuer(), &[("prompt", "none")]);
-        browser.send(Method::GET, &url, &whole, None).await.landed(pending).code();
+        let landed = browser.send(Method::GET, &url, &headers, None).await.landed(pending);
+        assert_eq!(landed.error(), "login_required", "{headers:?}");
+        let page = browser
+            .send(Method::GET, &Pending::new(&client).url(app.issuer(), &[]), &headers, None)
+            .await;
+        assert!(page.has_field("password"), "{headers:?}");
     }
+    assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, grants);
+    let pending = Pending::new(&client);
+    let whole = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+    let url = pending.url(app.issuer(), &[("prompt", "none")]);
+    browser.send(Method::GET, &url, &whole, None).await.landed(pending).code();
+}
 
-    /// What has served its time goes; an attempt that can still be continued stays.
-    async fn attempts_are_swept_after_a_day(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.browser().up_to_code(&app, &client, &patient).await;
-        app.clock.advance(Duration::from_hours(23));
-        app.browser().up_to_code(&app, &client, &patient).await;
-        app.clock.advance(Duration::from_hours(2));
-        let mut turn = flows::retention::Turn::default();
-        while turn.next(&app.cx()).await.unwrap() {}
-        assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 1);
-    }
+/// What has served its time goes; an attempt that can still be continued stays.
+#[apply(both_engines)]
+async fn attempts_are_swept_after_a_day(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.browser().up_to_code(&app, &client, &patient).await;
+    app.clock.advance(Duration::from_hours(23));
+    app.browser().up_to_code(&app, &client, &patient).await;
+    app.clock.advance(Duration::from_hours(2));
+    let mut turn = flows::retention::Turn::default();
+    while turn.next(&app.cx()).await.unwrap() {}
+    assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 1);
+}
 
-    /// One holder at a time; another takes over when it is silent, or when it has given the lease back.
-    async fn a_lease_has_one_holder(engine) {
-        let app = TestApp::start(engine).await;
-        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
-        let take = async |holder: &str, from: i64, until: i64| {
-            let term = (at(from), at(until));
-            app.sql().write(async |tx| store::lease::take(tx, "a job", holder, term).await).await.unwrap()
-        };
-        assert!(take("one", 0, 10).await);
-        assert!(!take("two", 5, 15).await, "held");
-        assert!(take("one", 9, 19).await, "renewed");
-        assert!(!take("two", 12, 22).await, "held for longer");
-        assert!(take("two", 19, 29).await, "the first was silent");
-        assert!(!take("one", 20, 30).await);
-        app.sql().write(async |tx| store::lease::release_all(tx, "two").await).await.unwrap();
-        assert!(take("one", 20, 30).await, "given back");
-        // A clock that ran years ahead, or a hand, keeps nobody out.
-        assert!(take("one", 20, 4_000_000_000).await);
-        assert!(take("two", 21, 31).await, "nobody takes it for so long");
-    }
+/// One holder at a time; another takes over when it is silent, or when it has given the lease back.
+#[apply(both_engines)]
+async fn a_lease_has_one_holder(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+    let take = async |holder: &str, from: i64, until: i64| {
+        let term = (at(from), at(until));
+        app.sql()
+            .write(async |tx| store::lease::take(tx, "a job", holder, term).await)
+            .await
+            .unwrap()
+    };
+    assert!(take("one", 0, 10).await);
+    assert!(!take("two", 5, 15).await, "held");
+    assert!(take("one", 9, 19).await, "renewed");
+    assert!(!take("two", 12, 22).await, "held for longer");
+    assert!(take("two", 19, 29).await, "the first was silent");
+    assert!(!take("one", 20, 30).await);
+    app.sql().write(async |tx| store::lease::release_all(tx, "two").await).await.unwrap();
+    assert!(take("one", 20, 30).await, "given back");
+    // A clock that ran years ahead, or a hand, keeps nobody out.
+    assert!(take("one", 20, 4_000_000_000).await);
+    assert!(take("two", 21, 31).await, "nobody takes it for so long");
 }

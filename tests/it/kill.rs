@@ -6,10 +6,11 @@ use vestibule_tests::{
     client::{Client, Pending},
     db::{Engine, TestDb},
     http::HttpBrowser,
-    on_both_engines,
     proc::Proc,
     served::Served,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// `serve` that can be killed at any moment.
 struct Victim {
@@ -59,75 +60,85 @@ impl Victim {
     }
 }
 
-on_both_engines! {
-    async fn between_every_two_steps(engine) {
-        let mut victim = Victim::start(engine).await;
-        let (page, pending) = victim.browser.start(&victim.client).await;
-        victim.kill_and_start().await;
-        let page = victim.browser.password(&page, &victim.patient).await;
-        assert!(page.has_field("code"), "a page of before the cut is posted after it: {}", page.text());
-        victim.kill_and_start().await;
-        let code = victim.served.mail.code(&victim.patient.email, 1).await;
-        // The mail went out before the cut or goes out after it, and more than one has one code.
-        let mails = victim.served.mail.mails_to(&victim.patient.email);
-        assert!(mails.iter().all(|mail| mail.code.as_deref() == Some(code.as_str())));
-        victim.kill_and_start().await;
-        let landed = victim.browser.code(&page, &code).await.landed(pending);
-        victim.kill_and_start().await;
-        assert_eq!(victim.redeem(&landed).await.status, 200);
-        victim.kill_and_start().await;
-        assert_eq!(victim.redeem(&landed).await.json()["error"], "invalid_grant", "used before the cut");
-        let quiet = Pending::new(&victim.client);
-        let url = quiet.url(&victim.served.issuer(), &[("prompt", "none")]);
-        victim.browser.get(url).await.landed(quiet).code();
-        assert_eq!(victim.count("SELECT COUNT(*) FROM sign_ins").await, 1);
-    }
+#[apply(both_engines)]
+async fn between_every_two_steps(engine: Engine) {
+    let mut victim = Victim::start(engine).await;
+    let (page, pending) = victim.browser.start(&victim.client).await;
+    victim.kill_and_start().await;
+    let page = victim.browser.password(&page, &victim.patient).await;
+    assert!(page.has_field("code"), "a page of before the cut is posted after it: {}", page.text());
+    victim.kill_and_start().await;
+    let code = victim.served.mail.code(&victim.patient.email, 1).await;
+    // The mail went out before the cut or goes out after it, and more than one has one code.
+    let mails = victim.served.mail.mails_to(&victim.patient.email);
+    assert!(mails.iter().all(|mail| mail.code.as_deref() == Some(code.as_str())));
+    victim.kill_and_start().await;
+    let landed = victim.browser.code(&page, &code).await.landed(pending);
+    victim.kill_and_start().await;
+    assert_eq!(victim.redeem(&landed).await.status, 200);
+    victim.kill_and_start().await;
+    assert_eq!(
+        victim.redeem(&landed).await.json()["error"],
+        "invalid_grant",
+        "used before the cut"
+    );
+    let quiet = Pending::new(&victim.client);
+    let url = quiet.url(&victim.served.issuer(), &[("prompt", "none")]);
+    victim.browser.get(url).await.landed(quiet).code();
+    assert_eq!(victim.count("SELECT COUNT(*) FROM sign_ins").await, 1);
+}
 
-    /// Killed at an unknown moment *inside* each step: the person posts again, and nothing is doubled or lost.
-    async fn in_the_middle_of_every_step(engine) {
-        let mut victim = Victim::start(engine).await;
-        let mut interrupted = 0;
-        let mut round = 0_u64;
-        for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day"] {
-            vestibule_tests::proc::run(victim.served.command(&["setting", "set", name, "1000"]), "").await;
-        }
-        // So many rounds, and on until somebody's post was cut off.
-        while round < 6 || interrupted == 0 {
-            assert!(round < 60, "no kill met a post");
-            let prompt = [("prompt", "login")];
-            let pending = Pending::new(&victim.client);
-            let start = victim.browser.get(pending.url(&victim.served.issuer(), &prompt)).await;
-            let before = victim.served.mail.mails_to(&victim.patient.email).len();
-            let form = start.form().with("email", &victim.patient.email).with("password", &victim.patient.password);
-            let post = tokio::spawn({
-                let (browser, form) = (victim.browser.clone(), form.clone());
-                async move { browser.try_post(&form, "continue").await.is_some() }
-            });
-            tokio::time::sleep(std::time::Duration::from_millis(3 + 9 * (round % 6))).await;
-            victim.kill_and_start().await;
-            interrupted += i32::from(!post.await.unwrap());
-            // Posted again, as a person would: joined or made anew, there is one open challenge.
-            let page = victim.browser.follow(victim.browser.post(&form, "continue").await).await;
-            assert!(page.has_field("code"), "round {round}: {}", page.text());
-            let code = victim.served.mail.code(&victim.patient.email, before + 1).await;
-            let code_form = page.form().with("code", &code);
-            let post = tokio::spawn({
-                let (browser, form) = (victim.browser.clone(), code_form.clone());
-                async move { browser.try_post(&form, "continue").await }
-            });
-            tokio::time::sleep(std::time::Duration::from_millis(1 + round % 6)).await;
-            victim.kill_and_start().await;
-            // Answered before the cut, or posted again by somebody who saw no answer.
-            let answer = if let Some(answer) = post.await.unwrap() { answer } else {
-                interrupted += 1;
-                victim.browser.follow(victim.browser.post(&code_form, "continue").await).await
-            };
-            let landed = answer.landed(pending);
-            assert_eq!(victim.redeem(&landed).await.status, 200, "round {round}");
-            let sign_ins = victim.count("SELECT COUNT(*) FROM sign_ins").await;
-            round += 1;
-            assert_eq!(sign_ins, i64::try_from(round).unwrap(), "one each");
-        }
-        println!("{engine:?}: {interrupted} of {} posts were cut off", 2 * round);
+/// Killed at an unknown moment *inside* each step: the person posts again, and nothing is doubled or lost.
+#[apply(both_engines)]
+async fn in_the_middle_of_every_step(engine: Engine) {
+    let mut victim = Victim::start(engine).await;
+    let mut interrupted = 0;
+    let mut round = 0_u64;
+    for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day"] {
+        vestibule_tests::proc::run(victim.served.command(&["setting", "set", name, "1000"]), "")
+            .await;
     }
+    // So many rounds, and on until somebody's post was cut off.
+    while round < 6 || interrupted == 0 {
+        assert!(round < 60, "no kill met a post");
+        let prompt = [("prompt", "login")];
+        let pending = Pending::new(&victim.client);
+        let start = victim.browser.get(pending.url(&victim.served.issuer(), &prompt)).await;
+        let before = victim.served.mail.mails_to(&victim.patient.email).len();
+        let form = start
+            .form()
+            .with("email", &victim.patient.email)
+            .with("password", &victim.patient.password);
+        let post = tokio::spawn({
+            let (browser, form) = (victim.browser.clone(), form.clone());
+            async move { browser.try_post(&form, "continue").await.is_some() }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(3 + 9 * (round % 6))).await;
+        victim.kill_and_start().await;
+        interrupted += i32::from(!post.await.unwrap());
+        // Posted again, as a person would: joined or made anew, there is one open challenge.
+        let page = victim.browser.follow(victim.browser.post(&form, "continue").await).await;
+        assert!(page.has_field("code"), "round {round}: {}", page.text());
+        let code = victim.served.mail.code(&victim.patient.email, before + 1).await;
+        let code_form = page.form().with("code", &code);
+        let post = tokio::spawn({
+            let (browser, form) = (victim.browser.clone(), code_form.clone());
+            async move { browser.try_post(&form, "continue").await }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(1 + round % 6)).await;
+        victim.kill_and_start().await;
+        // Answered before the cut, or posted again by somebody who saw no answer.
+        let answer = if let Some(answer) = post.await.unwrap() {
+            answer
+        } else {
+            interrupted += 1;
+            victim.browser.follow(victim.browser.post(&code_form, "continue").await).await
+        };
+        let landed = answer.landed(pending);
+        assert_eq!(victim.redeem(&landed).await.status, 200, "round {round}");
+        let sign_ins = victim.count("SELECT COUNT(*) FROM sign_ins").await;
+        round += 1;
+        assert_eq!(sign_ins, i64::try_from(round).unwrap(), "one each");
+    }
+    println!("{engine:?}: {interrupted} of {} posts were cut off", 2 * round);
 }

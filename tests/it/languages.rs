@@ -8,8 +8,9 @@ use vestibule_tests::{
     client::{Client, Pending},
     db::Engine,
     http::{Answer, HttpBrowser},
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// A browser whose owner reads te reo Māori first.
 fn reader(app: &TestApp) -> HttpBrowser {
@@ -33,121 +34,128 @@ async fn switch(browser: &HttpBrowser, page: &Answer) -> Answer {
     browser.follow(browser.send(Method::GET, &page.switch(), &headers, None).await).await
 }
 
-on_both_engines! {
-    async fn a_person_signs_in_in_te_reo_and_is_written_to_in_it(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let mut browser = reader(&app);
-        let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
-        browser.extra.push(("user-agent", agent.to_owned()));
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        assert_eq!(page.language(), "mi");
-        assert!(page.says("Tāurutia tō waehere"), "{}", page.text());
-        assert!(page.says("Mēnā kāore e taea e koe te uru ki tō īmēra: Call 0800 111 222"), "{}", page.text());
-        let mail = app.mail.mails_to(&patient.email).remove(0);
-        assert!(mail.text.contains("tō waehere takiuru"), "{}", mail.text);
-        assert!(mail.text.contains("mā Firefox i runga i te Linux"), "{}", mail.text);
-        browser.code(&page, &code).await.landed(pending).code();
-        // A notice that nobody is at a page for: in the language of the last sign-in.
-        app.reset(&patient).await;
-        let mails = app.mail.wait_for(&patient.email, 2).await;
-        let subjects: Vec<_> = mails.iter().map(|mail| mail.subject.as_str()).collect();
-        assert!(subjects.iter().any(|subject| subject.starts_with("Ka tonoa koe")), "{subjects:?}");
-    }
+#[apply(both_engines)]
+async fn a_person_signs_in_in_te_reo_and_is_written_to_in_it(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let mut browser = reader(&app);
+    let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    browser.extra.push(("user-agent", agent.to_owned()));
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    assert_eq!(page.language(), "mi");
+    assert!(page.says("Tāurutia tō waehere"), "{}", page.text());
+    assert!(
+        page.says("Mēnā kāore e taea e koe te uru ki tō īmēra: Call 0800 111 222"),
+        "{}",
+        page.text()
+    );
+    let mail = app.mail.mails_to(&patient.email).remove(0);
+    assert!(mail.text.contains("tō waehere takiuru"), "{}", mail.text);
+    assert!(mail.text.contains("mā Firefox i runga i te Linux"), "{}", mail.text);
+    browser.code(&page, &code).await.landed(pending).code();
+    // A notice that nobody is at a page for: in the language of the last sign-in.
+    app.reset(&patient).await;
+    let mails = app.mail.wait_for(&patient.email, 2).await;
+    let subjects: Vec<_> = mails.iter().map(|mail| mail.subject.as_str()).collect();
+    assert!(subjects.iter().any(|subject| subject.starts_with("Ka tonoa koe")), "{subjects:?}");
+}
 
-    /// A resend is written in the language of the page that asks for it; the code is the same.
-    async fn mail_and_page_speak_one_language(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        assert!(app.mail.mails_to(&patient.email)[0].text.contains("is your sign-in code"));
-        let page = switch(&browser, &page).await;
-        assert_eq!((page.language(), page.form().action.as_str()), ("mi", "/login/code"));
-        app.clock.advance(Duration::from_secs(31));
-        browser.follow(browser.post(&page.form(), "resend").await).await;
-        assert_eq!(app.mail.code(&patient.email, 2).await, code);
-        let mails = app.mail.mails_to(&patient.email);
-        assert!(mails.iter().any(|mail| mail.text.contains("tō waehere takiuru")));
-        browser.code(&page, &code).await.landed(pending).code();
-    }
+/// A resend is written in the language of the page that asks for it; the code is the same.
+#[apply(both_engines)]
+async fn mail_and_page_speak_one_language(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    assert!(app.mail.mails_to(&patient.email)[0].text.contains("is your sign-in code"));
+    let page = switch(&browser, &page).await;
+    assert_eq!((page.language(), page.form().action.as_str()), ("mi", "/login/code"));
+    app.clock.advance(Duration::from_secs(31));
+    browser.follow(browser.post(&page.form(), "resend").await).await;
+    assert_eq!(app.mail.code(&patient.email, 2).await, code);
+    let mails = app.mail.mails_to(&patient.email);
+    assert!(mails.iter().any(|mail| mail.text.contains("tō waehere takiuru")));
+    browser.code(&page, &code).await.landed(pending).code();
+}
 
-    /// Misuse case 4: a switch on each step leads to that step, with what it demands, and to no other.
-    async fn case_4_a_switch_drops_no_step(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.reset(&patient).await;
-        let browser = app.browser();
-        let page = switch(&browser, &open(&browser, &app, &client, &[]).await).await;
-        assert_eq!((page.language(), page.form().action.as_str()), ("mi", "/login/password"));
-        let page = switch(&browser, &browser.password(&page, &patient).await).await;
-        assert_eq!((page.language(), page.form().action.as_str()), ("en", "/login/code"));
-        let attempt = page.form().value("attempt").to_owned();
-        for step in ["password", "new_password", "consent", "code"] {
-            let to = format!("/language?to=mi&step={step}&attempt={attempt}");
-            let page = browser.follow(browser.get(to).await).await;
-            assert_eq!(page.form().action, "/login/code", "{step}: {}", page.text());
-        }
-        assert_eq!(browser.cookie("session"), None);
-        let code = app.mail.code(&patient.email, 1).await;
-        let page = switch(&browser, &browser.code(&page, &code).await).await;
-        assert_eq!((page.language(), page.form().action.as_str()), ("en", "/login/new-password"));
-        let end = browser.get(format!("/language?to=mi&step=consent&attempt={attempt}")).await;
-        let end = browser.follow(end).await;
-        assert_eq!(end.form().action, "/login/new-password", "{}", end.text());
-        assert_eq!(browser.cookie("session"), None);
-        assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
+/// Misuse case 4: a switch on each step leads to that step, with what it demands, and to no other.
+#[apply(both_engines)]
+async fn case_4_a_switch_drops_no_step(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.reset(&patient).await;
+    let browser = app.browser();
+    let page = switch(&browser, &open(&browser, &app, &client, &[]).await).await;
+    assert_eq!((page.language(), page.form().action.as_str()), ("mi", "/login/password"));
+    let page = switch(&browser, &browser.password(&page, &patient).await).await;
+    assert_eq!((page.language(), page.form().action.as_str()), ("en", "/login/code"));
+    let attempt = page.form().value("attempt").to_owned();
+    for step in ["password", "new_password", "consent", "code"] {
+        let to = format!("/language?to=mi&step={step}&attempt={attempt}");
+        let page = browser.follow(browser.get(to).await).await;
+        assert_eq!(page.form().action, "/login/code", "{step}: {}", page.text());
     }
+    assert_eq!(browser.cookie("session"), None);
+    let code = app.mail.code(&patient.email, 1).await;
+    let page = switch(&browser, &browser.code(&page, &code).await).await;
+    assert_eq!((page.language(), page.form().action.as_str()), ("en", "/login/new-password"));
+    let end = browser.get(format!("/language?to=mi&step=consent&attempt={attempt}")).await;
+    let end = browser.follow(end).await;
+    assert_eq!(end.form().action, "/login/new-password", "{}", end.text());
+    assert_eq!(browser.cookie("session"), None);
+    assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
+}
 
-    /// The same with somebody who is signed in: a question stays a question.
-    async fn case_4_a_switch_answers_no_question(engine) {
-        let app = TestApp::start(engine).await;
-        let lab = app.client_with("lab", |new| new.first_party = false).await;
-        let patient = app.patient("Mere").await;
-        let browser = app.browser();
-        let (page, code, _) = browser.up_to_code(&app, &lab, &patient).await;
-        let page = switch(&browser, &browser.code(&page, &code).await).await;
-        assert_eq!((page.language(), page.form().action.as_str()), ("mi", "/login/consent"));
-        assert!(page.says("Tuari ki The lab?"), "{}", page.text());
-        // Asked without a row: the request is sealed in the page.
-        let page = switch(&browser, &open(&browser, &app, &lab, &[]).await).await;
-        assert_eq!((page.language(), page.form().action.as_str()), ("en", "/login/consent"));
-        let fresh = switch(&browser, &open(&browser, &app, &lab, &[("prompt", "login")]).await).await;
-        assert_eq!((fresh.language(), fresh.has_field("password")), ("mi", true));
-        let page = switch(&browser, &browser.get("/oauth2/logout?state=a%26b").await).await;
-        assert_eq!((page.language(), page.form().value("state")), ("en", "a&b"));
-        assert_eq!(app.count("SELECT COUNT(*) FROM auth_codes").await, 0);
-        assert_eq!(app.count("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await, 1);
-    }
+/// The same with somebody who is signed in: a question stays a question.
+#[apply(both_engines)]
+async fn case_4_a_switch_answers_no_question(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let lab = app.client_with("lab", |new| new.first_party = false).await;
+    let patient = app.patient("Mere").await;
+    let browser = app.browser();
+    let (page, code, _) = browser.up_to_code(&app, &lab, &patient).await;
+    let page = switch(&browser, &browser.code(&page, &code).await).await;
+    assert_eq!((page.language(), page.form().action.as_str()), ("mi", "/login/consent"));
+    assert!(page.says("Tuari ki The lab?"), "{}", page.text());
+    // Asked without a row: the request is sealed in the page.
+    let page = switch(&browser, &open(&browser, &app, &lab, &[]).await).await;
+    assert_eq!((page.language(), page.form().action.as_str()), ("en", "/login/consent"));
+    let fresh = switch(&browser, &open(&browser, &app, &lab, &[("prompt", "login")]).await).await;
+    assert_eq!((fresh.language(), fresh.has_field("password")), ("mi", true));
+    let page = switch(&browser, &browser.get("/oauth2/logout?state=a%26b").await).await;
+    assert_eq!((page.language(), page.form().value("state")), ("en", "a&b"));
+    assert_eq!(app.count("SELECT COUNT(*) FROM auth_codes").await, 0);
+    assert_eq!(app.count("SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await, 1);
+}
 
-    async fn the_order_in_which_a_language_is_chosen(engine) {
-        let app = TestApp::start(engine).await;
-        let client = app.client("portal").await;
-        let browser = reader(&app);
-        assert_eq!(open(&browser, &app, &client, &[]).await.language(), "mi");
-        // The client's word, for this request.
-        let page = open(&browser, &app, &client, &[("ui_locales", "fr en-NZ mi")]).await;
-        assert_eq!(page.language(), "en");
-        assert_eq!(browser.get("/login/code?attempt=x").await.language(), "en", "its failures too");
-        // The person's word is the last about that request, and outlives it.
-        let page = switch(&browser, &switch(&browser, &page).await).await;
-        assert_eq!(page.language(), "en");
-        assert_eq!(open(&browser, &app, &client, &[]).await.language(), "en", "before the header");
-        let page = open(&browser, &app, &client, &[("ui_locales", "mi")]).await;
-        assert_eq!(page.language(), "mi");
-        assert_eq!(open(&browser, &app, &client, &[]).await.language(), "en", "remembered");
-        for strange in ["fr", "\"><script>", "mi\r\nSet-Cookie: a=b", &"x".repeat(4000)] {
-            let page = open(&browser, &app, &client, &[("ui_locales", strange)]).await;
-            assert_eq!((page.status.as_u16(), page.language()), (200, "en"), "{strange}");
-            assert!(!page.body.contains("<script"), "{}", page.body);
-        }
-        // A posted request comes without cookies and goes on by a GET.
-        let mut fields = Pending::new(&client).params(&[]);
-        fields.push(("ui_locales".to_owned(), "mi".to_owned()));
-        let posted = app.browser();
-        let answer = posted.send(Method::POST, "/oauth2/authorize", &[], Some(&fields)).await;
-        assert_eq!(posted.follow(answer).await.language(), "mi");
+#[apply(both_engines)]
+async fn the_order_in_which_a_language_is_chosen(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let browser = reader(&app);
+    assert_eq!(open(&browser, &app, &client, &[]).await.language(), "mi");
+    // The client's word, for this request.
+    let page = open(&browser, &app, &client, &[("ui_locales", "fr en-NZ mi")]).await;
+    assert_eq!(page.language(), "en");
+    assert_eq!(browser.get("/login/code?attempt=x").await.language(), "en", "its failures too");
+    // The person's word is the last about that request, and outlives it.
+    let page = switch(&browser, &switch(&browser, &page).await).await;
+    assert_eq!(page.language(), "en");
+    assert_eq!(open(&browser, &app, &client, &[]).await.language(), "en", "before the header");
+    let page = open(&browser, &app, &client, &[("ui_locales", "mi")]).await;
+    assert_eq!(page.language(), "mi");
+    assert_eq!(open(&browser, &app, &client, &[]).await.language(), "en", "remembered");
+    for strange in ["fr", "\"><script>", "mi\r\nSet-Cookie: a=b", &"x".repeat(4000)] {
+        let page = open(&browser, &app, &client, &[("ui_locales", strange)]).await;
+        assert_eq!((page.status.as_u16(), page.language()), (200, "en"), "{strange}");
+        assert!(!page.body.contains("<script"), "{}", page.body);
     }
+    // A posted request comes without cookies and goes on by a GET.
+    let mut fields = Pending::new(&client).params(&[]);
+    fields.push(("ui_locales".to_owned(), "mi".to_owned()));
+    let posted = app.browser();
+    let answer = posted.send(Method::POST, "/oauth2/authorize", &[], Some(&fields)).await;
+    assert_eq!(posted.follow(answer).await.language(), "mi");
 }
 
 /// Misuse case 43: whatever the link says, it leads to a page of ours.

@@ -3,11 +3,12 @@
 use store::{Db, Sql, Timestamp};
 use vestibule_tests::{
     db::{Engine, TestDb},
-    on_both_engines,
     proc::{Proc, run},
     served::Served,
     servers::redis_url,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// Waits until `there` says so, as long as a start may take.
 async fn until(what: &str, serve: &Proc, mut there: impl AsyncFnMut() -> bool) {
@@ -71,73 +72,78 @@ async fn sealed_once(served: &Served, db: &Db) {
     assert_eq!(number(db, counted).await, number(db, "SELECT COUNT(*) FROM audit").await);
 }
 
-on_both_engines! {
-    /// The holder is killed with rows that wait for their seal. The other one makes it when the lease is over, and not
-    /// before.
-    async fn the_other_one_seals_when_the_holder_is_killed(engine) {
-        let data = TestDb::create(engine).await;
-        let (served, db) = shared(engine, &data).await;
-        let mut first = served.serve().await;
-        write_a_row(&served, "16m").await;
-        until("the first one seals", &first, async || all_sealed(&db).await).await;
-        let (name_of_first, _) = sealer(&db).await.unwrap();
-        let (mut second, _) = served.another().await;
-        write_a_row(&served, "17m").await;
-        until("one of them seals", &first, async || all_sealed(&db).await).await;
-        let (holder, _) = sealer(&db).await.unwrap();
-        let (dies, lives) =
-            if holder == name_of_first { (&mut first, &mut second) } else { (&mut second, &mut first) };
-        dies.kill().await;
-        // Read again: it may have held it longer until it died.
-        let (_, over) = sealer(&db).await.unwrap();
-        for window in ["18m", "19m", "20m"] {
-            write_a_row(&served, window).await;
-        }
-        until("the other one seals", lives, async || all_sealed(&db).await).await;
-        let (heir, _) = sealer(&db).await.unwrap();
-        assert_ne!(heir, holder);
-        let sealed_at = number(&db, "SELECT MAX(sealed_at) FROM audit_seals").await;
-        assert!(sealed_at >= over.millis(), "while the dead one had the lease");
-        println!("{engine:?}: sealed {} ms after the lease of the dead one", sealed_at - over.millis());
-        sealed_once(&served, &db).await;
-        assert!(lives.terminate().await.success());
-        assert_eq!(sealer(&db).await, None, "given back at the stop");
+/// The holder is killed with rows that wait for their seal. The other one makes it when the lease is over, and not
+/// before.
+#[apply(both_engines)]
+async fn the_other_one_seals_when_the_holder_is_killed(engine: Engine) {
+    let data = TestDb::create(engine).await;
+    let (served, db) = shared(engine, &data).await;
+    let mut first = served.serve().await;
+    write_a_row(&served, "16m").await;
+    until("the first one seals", &first, async || all_sealed(&db).await).await;
+    let (name_of_first, _) = sealer(&db).await.unwrap();
+    let (mut second, _) = served.another().await;
+    write_a_row(&served, "17m").await;
+    until("one of them seals", &first, async || all_sealed(&db).await).await;
+    let (holder, _) = sealer(&db).await.unwrap();
+    let (dies, lives) =
+        if holder == name_of_first { (&mut first, &mut second) } else { (&mut second, &mut first) };
+    dies.kill().await;
+    // Read again: it may have held it longer until it died.
+    let (_, over) = sealer(&db).await.unwrap();
+    for window in ["18m", "19m", "20m"] {
+        write_a_row(&served, window).await;
     }
+    until("the other one seals", lives, async || all_sealed(&db).await).await;
+    let (heir, _) = sealer(&db).await.unwrap();
+    assert_ne!(heir, holder);
+    let sealed_at = number(&db, "SELECT MAX(sealed_at) FROM audit_seals").await;
+    assert!(sealed_at >= over.millis(), "while the dead one had the lease");
+    println!("{engine:?}: sealed {} ms after the lease of the dead one", sealed_at - over.millis());
+    sealed_once(&served, &db).await;
+    assert!(lives.terminate().await.success());
+    assert_eq!(sealer(&db).await, None, "given back at the stop");
+}
 
-    /// A key that is too old is replaced by whichever of two replicas comes to it first, once.
-    async fn a_replica_replaces_an_old_key(engine) {
-        let data = TestDb::create(engine).await;
-        let (served, db) = shared(engine, &data).await;
-        let age = "UPDATE signing_keys SET created_at = 0 WHERE algorithm = 'ES256'";
-        assert_eq!(db.write(async |tx| tx.q(age).exec().await).await.unwrap(), 1);
-        let (mut first, (mut second, _)) = tokio::join!(served.serve(), served.another());
-        let rotated = async || actors(&db, "key.rotated").await;
-        until("the key is replaced", &first, async || !rotated().await.is_empty()).await;
-        // Both have had their turn when they are gone.
-        assert!(first.terminate().await.success() && second.terminate().await.success());
-        assert_eq!(rotated().await, ["system:signing_keys"]);
-        assert_eq!(number(&db, "SELECT COUNT(*) FROM signing_keys WHERE algorithm = 'ES256'").await, 2);
-        assert_eq!(number(&db, "SELECT COUNT(*) FROM signing_keys WHERE algorithm = 'RS256'").await, 1);
-    }
+/// A key that is too old is replaced by whichever of two replicas comes to it first, once.
+#[apply(both_engines)]
+async fn a_replica_replaces_an_old_key(engine: Engine) {
+    let data = TestDb::create(engine).await;
+    let (served, db) = shared(engine, &data).await;
+    let age = "UPDATE signing_keys SET created_at = 0 WHERE algorithm = 'ES256'";
+    assert_eq!(db.write(async |tx| tx.q(age).exec().await).await.unwrap(), 1);
+    let (mut first, (mut second, _)) = tokio::join!(served.serve(), served.another());
+    let rotated = async || actors(&db, "key.rotated").await;
+    until("the key is replaced", &first, async || !rotated().await.is_empty()).await;
+    // Both have had their turn when they are gone.
+    assert!(first.terminate().await.success() && second.terminate().await.success());
+    assert_eq!(rotated().await, ["system:signing_keys"]);
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM signing_keys WHERE algorithm = 'ES256'").await, 2);
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM signing_keys WHERE algorithm = 'RS256'").await, 1);
+}
 
-    /// A replica that is given another root key first seals all with it by itself.
-    async fn a_replica_seals_again(engine) {
-        let data = TestDb::create(engine).await;
-        let (served, db) = shared(engine, &data).await;
-        let next = served.file().with_file_name("next.key");
-        vestibule_tests::tls::private(&next, &[8; 32]);
-        let text = std::fs::read_to_string(served.file()).unwrap();
-        let entry = format!("[[keys.root_file]]\nid = \"next\"\nfile = \"{}\"\n", next.display());
-        let both = text.replacen("[[keys.root_file]]\n", &format!("{entry}[[keys.root_file]]\n"), 1);
-        std::fs::write(served.file(), both).unwrap();
-        let roots = async || -> serde_json::Value {
-            serde_json::from_str(&run(served.command(&["key", "root", "--json"]), "").await).unwrap()
-        };
-        let before = roots().await;
-        assert_eq!((&before[1]["id"], before[1]["sealed"].as_i64() > Some(3)), (&"test".into(), true), "{before}");
-        let mut serve = served.serve().await;
-        until("it seals again", &serve, async || roots().await[1]["sealed"] == 0).await;
-        assert_eq!(actors(&db, "root_key.resealed").await, ["system:root_keys"]);
-        assert!(serve.terminate().await.success());
-    }
+/// A replica that is given another root key first seals all with it by itself.
+#[apply(both_engines)]
+async fn a_replica_seals_again(engine: Engine) {
+    let data = TestDb::create(engine).await;
+    let (served, db) = shared(engine, &data).await;
+    let next = served.file().with_file_name("next.key");
+    vestibule_tests::tls::private(&next, &[8; 32]);
+    let text = std::fs::read_to_string(served.file()).unwrap();
+    let entry = format!("[[keys.root_file]]\nid = \"next\"\nfile = \"{}\"\n", next.display());
+    let both = text.replacen("[[keys.root_file]]\n", &format!("{entry}[[keys.root_file]]\n"), 1);
+    std::fs::write(served.file(), both).unwrap();
+    let roots = async || -> serde_json::Value {
+        serde_json::from_str(&run(served.command(&["key", "root", "--json"]), "").await).unwrap()
+    };
+    let before = roots().await;
+    assert_eq!(
+        (&before[1]["id"], before[1]["sealed"].as_i64() > Some(3)),
+        (&"test".into(), true),
+        "{before}"
+    );
+    let mut serve = served.serve().await;
+    until("it seals again", &serve, async || roots().await[1]["sealed"] == 0).await;
+    assert_eq!(actors(&db, "root_key.resealed").await, ["system:root_keys"]);
+    assert!(serve.terminate().await.success());
 }

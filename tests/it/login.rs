@@ -6,95 +6,102 @@ use keys::{Guest, HasherConfig};
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
     db::Engine,
-    on_both_engines,
 };
 
-on_both_engines! {
-    /// Our own posts name their origin, because the pages' referrer policy lets them (decision 22).
-    async fn a_browser_without_fetch_metadata_signs_in(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let mut browser = app.browser();
-        browser.fetch_metadata = false;
-        let landed = browser.sign_in(&app, &client, &patient).await;
-        client.tokens(&app, &landed).await;
-    }
+use crate::engines::{apply, both_engines};
 
-    /// Part of misuse case 53: the same bytes and the same rows.
-    async fn known_and_unknown_people_are_answered_alike(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, known) = (app.client("portal").await, app.patient("Mere").await);
-        let unknown = Patient { email: "nobody@patients.example".to_owned(), ..known.clone() };
-        let mut pages = Vec::new();
-        for who in [&known, &unknown] {
+/// Our own posts name their origin, because the pages' referrer policy lets them (decision 22).
+#[apply(both_engines)]
+async fn a_browser_without_fetch_metadata_signs_in(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let mut browser = app.browser();
+    browser.fetch_metadata = false;
+    let landed = browser.sign_in(&app, &client, &patient).await;
+    client.tokens(&app, &landed).await;
+}
+
+/// Part of misuse case 53: the same bytes and the same rows.
+#[apply(both_engines)]
+async fn known_and_unknown_people_are_answered_alike(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, known) = (app.client("portal").await, app.patient("Mere").await);
+    let unknown = Patient { email: "nobody@patients.example".to_owned(), ..known.clone() };
+    let mut pages = Vec::new();
+    for who in [&known, &unknown] {
+        let browser = app.browser();
+        let (start, _) = browser.start(&client).await;
+        let wrong = Patient { password: "not the password of anybody".to_owned(), ..who.clone() };
+        let page = browser.password(&start, &wrong).await;
+        let headers: Vec<_> = page.headers.keys().map(|name| name.as_str().to_owned()).collect();
+        pages.push((page.status, headers, page.masked()));
+    }
+    assert_eq!(pages[0], pages[1]);
+    assert_eq!(app.outcomes("password.checked").await, ["wrong", "wrong"]);
+    for (sql, rows) in [("SELECT COUNT(*) FROM throttles", 4), ("SELECT COUNT(*) FROM attempts", 2)]
+    {
+        assert_eq!(app.count(sql).await, rows, "counted and kept alike");
+    }
+    // Paused alike, too.
+    app.set("sign_in.password_failures", "3").await;
+    for who in [&known, &unknown] {
+        for _ in 0..3 {
             let browser = app.browser();
             let (start, _) = browser.start(&client).await;
-            let wrong = Patient { password: "not the password of anybody".to_owned(), ..who.clone() };
+            let wrong =
+                Patient { password: "not the password of anybody".to_owned(), ..who.clone() };
             let page = browser.password(&start, &wrong).await;
-            let headers: Vec<_> = page.headers.keys().map(|name| name.as_str().to_owned()).collect();
-            pages.push((page.status, headers, page.masked()));
+            pages.push((page.status, Vec::new(), page.masked()));
         }
-        assert_eq!(pages[0], pages[1]);
-        assert_eq!(app.outcomes("password.checked").await, ["wrong", "wrong"]);
-        for (sql, rows) in [("SELECT COUNT(*) FROM throttles", 4), ("SELECT COUNT(*) FROM attempts", 2)] {
-            assert_eq!(app.count(sql).await, rows, "counted and kept alike");
-        }
-        // Paused alike, too.
-        app.set("sign_in.password_failures", "3").await;
-        for who in [&known, &unknown] {
-            for _ in 0..3 {
-                let browser = app.browser();
-                let (start, _) = browser.start(&client).await;
-                let wrong = Patient { password: "not the password of anybody".to_owned(), ..who.clone() };
-                let page = browser.password(&start, &wrong).await;
-                pages.push((page.status, Vec::new(), page.masked()));
-            }
-        }
-        assert_eq!(pages[4], pages[7]);
-        assert!(pages[4].2.contains("You can try again"), "{}", pages[4].2);
     }
+    assert_eq!(pages[4], pages[7]);
+    assert!(pages[4].2.contains("You can try again"), "{}", pages[4].2);
+}
 
-    async fn too_many_wrong_passwords_delay_and_do_not_lock(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.set("sign_in.password_failures", "3").await;
-        let wrong = Patient { password: "not the password of Mere".to_owned(), ..patient.clone() };
-        let browser = app.browser();
-        let (page, _) = browser.start(&client).await;
-        let mut page = page;
-        for _ in 0..3 {
-            page = browser.password(&page, &wrong).await;
-        }
-        let paused = browser.password(&page, &patient).await;
-        assert!(paused.says("You can try again"), "right, but not judged: {}", paused.text());
-        app.clock.advance(Duration::from_mins(1));
-        let page = browser.password(&paused, &wrong).await;
-        app.clock.advance(Duration::from_mins(1));
-        let paused = browser.password(&page, &patient).await;
-        assert!(paused.says("You can try again"), "the wait doubles");
-        app.clock.advance(Duration::from_mins(1));
-        let page = browser.password(&paused, &patient).await;
-        assert!(page.has_field("code"), "{}", page.text());
+#[apply(both_engines)]
+async fn too_many_wrong_passwords_delay_and_do_not_lock(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set("sign_in.password_failures", "3").await;
+    let wrong = Patient { password: "not the password of Mere".to_owned(), ..patient.clone() };
+    let browser = app.browser();
+    let (page, _) = browser.start(&client).await;
+    let mut page = page;
+    for _ in 0..3 {
+        page = browser.password(&page, &wrong).await;
     }
+    let paused = browser.password(&page, &patient).await;
+    assert!(paused.says("You can try again"), "right, but not judged: {}", paused.text());
+    app.clock.advance(Duration::from_mins(1));
+    let page = browser.password(&paused, &wrong).await;
+    app.clock.advance(Duration::from_mins(1));
+    let paused = browser.password(&page, &patient).await;
+    assert!(paused.says("You can try again"), "the wait doubles");
+    app.clock.advance(Duration::from_mins(1));
+    let page = browser.password(&paused, &patient).await;
+    assert!(page.has_field("code"), "{}", page.text());
+}
 
-    /// Misuse case 42: nothing of a sign-in can be put into another page.
-    async fn case_42_no_step_can_be_framed(engine) {
-        let app = TestApp::start(engine).await;
-        let patient = app.patient("Mere").await;
-        let other = app.client_with("lab", |new| new.first_party = false).await;
-        let browser = app.browser();
-        let (start, _) = browser.start(&other).await;
-        let (code_page, code, _) = browser.up_to_code(&app, &other, &patient).await;
-        let consent = browser.code(&code_page, &code).await;
-        for page in [&start, &code_page, &consent] {
-            assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
-            assert_eq!(page.header("x-frame-options"), "DENY");
-            assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
-            assert!(!page.body.contains("<script"));
-        }
-        // Where the form may lead is this attempt's client, and no other (decision 18).
-        assert!(start.header("content-security-policy").contains("form-action 'self' https://lab.example;"));
+/// Misuse case 42: nothing of a sign-in can be put into another page.
+#[apply(both_engines)]
+async fn case_42_no_step_can_be_framed(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let patient = app.patient("Mere").await;
+    let other = app.client_with("lab", |new| new.first_party = false).await;
+    let browser = app.browser();
+    let (start, _) = browser.start(&other).await;
+    let (code_page, code, _) = browser.up_to_code(&app, &other, &patient).await;
+    let consent = browser.code(&code_page, &code).await;
+    for page in [&start, &code_page, &consent] {
+        assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
+        assert_eq!(page.header("x-frame-options"), "DENY");
+        assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
+        assert!(!page.body.contains("<script"));
     }
+    // Where the form may lead is this attempt's client, and no other (decision 18).
+    assert!(
+        start.header("content-security-policy").contains("form-action 'self' https://lab.example;")
+    );
 }
 
 /// Decision 17: full means wait, then say so; the address is kept, the password never.
@@ -125,22 +132,21 @@ async fn a_full_pool_says_so() {
     assert!(browser.password(&full, &patient).await.has_field("code"));
 }
 
-on_both_engines! {
-    /// Decision 12: for a stranger the page opens when the database does not answer.
-    async fn the_page_opens_when_the_database_is_away(engine) {
-        let app = TestApp::start(engine).await;
-        let client = app.client("portal").await;
-        app.sql().close().await;
-        let (page, _) = app.browser().start(&client).await;
-        assert!(page.status == 200 && page.has_field("password"));
-        let form = page.form().with("email", "mere@patients.example").with("password", "a password");
-        let answer = app.browser().post(&form, "continue").await;
-        assert!(answer.status.is_server_error() || answer.status == 403, "{}", answer.status);
-        // People are still sent here: no other replica has the database either, and the page is better than none.
-        let ready = reqwest::get(format!("http://{}/readyz", app.first().ops)).await.unwrap();
-        assert_eq!(ready.status(), 200);
-        assert_ne!(ready.json::<serde_json::Value>().await.unwrap()["database"], "ok");
-        let alive = reqwest::get(format!("http://{}/healthz", app.first().ops)).await.unwrap();
-        assert_eq!(alive.status(), 200);
-    }
+/// Decision 12: for a stranger the page opens when the database does not answer.
+#[apply(both_engines)]
+async fn the_page_opens_when_the_database_is_away(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    app.sql().close().await;
+    let (page, _) = app.browser().start(&client).await;
+    assert!(page.status == 200 && page.has_field("password"));
+    let form = page.form().with("email", "mere@patients.example").with("password", "a password");
+    let answer = app.browser().post(&form, "continue").await;
+    assert!(answer.status.is_server_error() || answer.status == 403, "{}", answer.status);
+    // People are still sent here: no other replica has the database either, and the page is better than none.
+    let ready = reqwest::get(format!("http://{}/readyz", app.first().ops)).await.unwrap();
+    assert_eq!(ready.status(), 200);
+    assert_ne!(ready.json::<serde_json::Value>().await.unwrap()["database"], "ok");
+    let alive = reqwest::get(format!("http://{}/healthz", app.first().ops)).await.unwrap();
+    assert_eq!(alive.status(), 200);
 }

@@ -8,146 +8,165 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     http::{Answer, HttpBrowser},
     mailbox::Fault,
-    on_both_engines,
     proc::run,
     served::Served,
 };
 
-on_both_engines! {
-    async fn the_mail_says_what_the_page_says(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Te K\u{0101}hui O'Neill-Ng\u{0101}ta").await);
-        let browser = app.browser();
-        let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
-        let mail = app.mail.mails_to(&patient.email).remove(0);
-        // Asked again, once the mail server has taken it.
-        let attempt = page.form().value("attempt").to_owned();
-        let page = settled(&browser, &attempt).await;
-        let grouped = format!("{} {}", &code[..3], &code[3..]);
-        for part in [&mail.text, &mail.html] {
-            assert!(part.contains(&grouped), "{part}");
-            assert!(!part.contains("http"), "no links: {part}");
-        }
-        assert!(!mail.subject.contains(&code) && !mail.subject.contains(&grouped));
-        let reference = reference(&mail.subject);
-        assert!(page.says(&reference), "{reference}: {}", page.text());
-        assert!(mail.text.contains(&reference) && mail.html.contains(&reference));
-        let until = clock_times(&page.text()).pop().expect("until when it works");
-        assert!(mail.text.contains(&until) && mail.html.contains(&until), "{until}: {}", mail.text);
-        assert!(mail.raw.len() < 15 * 1024);
-        let head = mail.raw.split("\r\n\r\n").next().unwrap();
-        for header in [
-            "Date:", "Message-ID:", "From:", "To:", "Subject:", "MIME-Version:", "Content-Language: en",
-            "Auto-Submitted: auto-generated", "X-Auto-Response-Suppress: All", "Feedback-ID:", "X-Entity-Ref-ID:",
-        ] {
-            assert!(head.to_lowercase().contains(&header.to_lowercase()), "{header} in {head}");
-        }
-        for absent in ["list-unsubscribe", "precedence", "in-reply-to", "references"] {
-            assert!(!head.to_lowercase().contains(&format!("\n{absent}:")), "{absent}");
-        }
-        assert!(mail.raw.lines().all(|line| line.len() <= 998));
-    }
+use crate::engines::{apply, both_engines};
 
-    async fn a_refusal_for_now_is_tried_again(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, pending) = refused_once(&app, &browser, (&client, &patient)).await;
-        app.clock.advance(Duration::from_secs(10));
-        let code = app.mail.code(&patient.email, 1).await;
-        browser.code(&page, &code).await.landed(pending).code();
+#[apply(both_engines)]
+async fn the_mail_says_what_the_page_says(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) =
+        (app.client("portal").await, app.patient("Te K\u{0101}hui O'Neill-Ng\u{0101}ta").await);
+    let browser = app.browser();
+    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let mail = app.mail.mails_to(&patient.email).remove(0);
+    // Asked again, once the mail server has taken it.
+    let attempt = page.form().value("attempt").to_owned();
+    let page = settled(&browser, &attempt).await;
+    let grouped = format!("{} {}", &code[..3], &code[3..]);
+    for part in [&mail.text, &mail.html] {
+        assert!(part.contains(&grouped), "{part}");
+        assert!(!part.contains("http"), "no links: {part}");
     }
-
-    /// A mailbox that does not exist: the page says so instead of waiting for a code that nobody will have.
-    async fn a_refusal_for_good_is_told(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.mail.fault(Fault::Refuse(550), 1);
-        let browser = app.browser();
-        let (start, _) = browser.start(&client).await;
-        let page = browser.password(&start, &patient).await;
-        let attempt = page.form().value("attempt").to_owned();
-        app.settled().await;
-        let page = browser.get(format!("/login/code?attempt={attempt}")).await;
-        assert!(page.says("did not take our e-mail") && !page.has_field("code"), "{}", page.text());
-        assert_eq!(app.outcomes("mail.failed").await, ["refused"]);
+    assert!(!mail.subject.contains(&code) && !mail.subject.contains(&grouped));
+    let reference = reference(&mail.subject);
+    assert!(page.says(&reference), "{reference}: {}", page.text());
+    assert!(mail.text.contains(&reference) && mail.html.contains(&reference));
+    let until = clock_times(&page.text()).pop().expect("until when it works");
+    assert!(mail.text.contains(&until) && mail.html.contains(&until), "{until}: {}", mail.text);
+    assert!(mail.raw.len() < 15 * 1024);
+    let head = mail.raw.split("\r\n\r\n").next().unwrap();
+    for header in [
+        "Date:",
+        "Message-ID:",
+        "From:",
+        "To:",
+        "Subject:",
+        "MIME-Version:",
+        "Content-Language: en",
+        "Auto-Submitted: auto-generated",
+        "X-Auto-Response-Suppress: All",
+        "Feedback-ID:",
+        "X-Entity-Ref-ID:",
+    ] {
+        assert!(head.to_lowercase().contains(&header.to_lowercase()), "{header} in {head}");
     }
-
-    /// Taken, but the connection broke before that was said: the mail comes twice, with the same code.
-    async fn a_mail_that_comes_twice_has_one_code(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.mail.fault(Fault::DropAfterAccept, 1);
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        app.clock.advance(Duration::from_secs(10));
-        let mails = app.mail.wait_for(&patient.email, 2).await;
-        assert!(mails.iter().all(|mail| mail.code.as_deref() == Some(code.as_str())));
-        browser.code(&page, &code).await.landed(pending).code();
+    for absent in ["list-unsubscribe", "precedence", "in-reply-to", "references"] {
+        assert!(!head.to_lowercase().contains(&format!("\n{absent}:")), "{absent}");
     }
+    assert!(mail.raw.lines().all(|line| line.len() <= 998));
+}
 
-    /// The window counts from the moment in which the server took the mail, not from when it was asked for.
-    async fn the_window_counts_from_acceptance(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, pending) = refused_once(&app, &browser, (&client, &patient)).await;
-        app.clock.advance(Duration::from_mins(10));
-        let code = app.mail.code(&patient.email, 1).await;
-        settled(&browser, page.form().value("attempt")).await;
-        // 24 minutes after it was asked for, 14 after it was taken.
-        app.clock.advance(Duration::from_mins(14));
-        browser.code(&page, &code).await.landed(pending).code();
-    }
+#[apply(both_engines)]
+async fn a_refusal_for_now_is_tried_again(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, pending) = refused_once(&app, &browser, (&client, &patient)).await;
+    app.clock.advance(Duration::from_secs(10));
+    let code = app.mail.code(&patient.email, 1).await;
+    browser.code(&page, &code).await.landed(pending).code();
+}
 
-    async fn a_resend_sends_the_same_code_and_has_a_cool_down(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        let early = browser.follow(browser.post(&page.form(), "resend").await).await;
-        assert!(early.has_field("code"));
-        assert_eq!(app.mail.mails_to(&patient.email).len(), 1, "not before the cool-down");
-        app.clock.advance(Duration::from_secs(31));
-        browser.post(&page.form(), "resend").await;
-        assert_eq!(app.mail.code(&patient.email, 2).await, code);
-        app.clock.advance(Duration::from_secs(31));
-        browser.post(&page.form(), "resend").await;
-        assert_eq!(app.mail.mails_to(&patient.email).len(), 2, "the cool-down doubles");
-        browser.code(&page, &code).await.landed(pending).code();
-        // Quotas of a person: six an hour by default, whatever the browser.
-        for nth in 3..=6 {
-            app.browser().up_to_code(&app, &client, &patient).await;
-            assert_eq!(app.mail.mails_to(&patient.email).len(), nth);
-        }
-        let seventh = app.browser();
-        let (start, _) = seventh.start(&client).await;
-        let page = seventh.password(&start, &patient).await;
-        assert!(page.says("We could not send your code") && !page.has_field("code"), "{}", page.text());
-        assert_eq!(app.outcomes("code.requested").await.last().map(String::as_str), Some("too_many"));
-        assert_eq!(app.mail.mails_to(&patient.email).len(), 6);
-    }
+/// A mailbox that does not exist: the page says so instead of waiting for a code that nobody will have.
+#[apply(both_engines)]
+async fn a_refusal_for_good_is_told(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.mail.fault(Fault::Refuse(550), 1);
+    let browser = app.browser();
+    let (start, _) = browser.start(&client).await;
+    let page = browser.password(&start, &patient).await;
+    let attempt = page.form().value("attempt").to_owned();
+    app.settled().await;
+    let page = browser.get(format!("/login/code?attempt={attempt}")).await;
+    assert!(page.says("did not take our e-mail") && !page.has_field("code"), "{}", page.text());
+    assert_eq!(app.outcomes("mail.failed").await, ["refused"]);
+}
 
-    /// Somebody is waiting for a code: a pile of notices before it does not make them wait.
-    async fn a_code_does_not_wait_behind_notices(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.mail.fault(Fault::Delay(Duration::from_secs(2)), 4);
-        let mut others = Vec::new();
-        for nth in 0..8 {
-            others.push(app.patient(&format!("Hemi {nth}")).await);
-        }
-        for other in &others {
-            app.reset(other).await;
-        }
-        while app.mail.connections() == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        let started = std::time::Instant::now();
+/// Taken, but the connection broke before that was said: the mail comes twice, with the same code.
+#[apply(both_engines)]
+async fn a_mail_that_comes_twice_has_one_code(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.mail.fault(Fault::DropAfterAccept, 1);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    app.clock.advance(Duration::from_secs(10));
+    let mails = app.mail.wait_for(&patient.email, 2).await;
+    assert!(mails.iter().all(|mail| mail.code.as_deref() == Some(code.as_str())));
+    browser.code(&page, &code).await.landed(pending).code();
+}
+
+/// The window counts from the moment in which the server took the mail, not from when it was asked for.
+#[apply(both_engines)]
+async fn the_window_counts_from_acceptance(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, pending) = refused_once(&app, &browser, (&client, &patient)).await;
+    app.clock.advance(Duration::from_mins(10));
+    let code = app.mail.code(&patient.email, 1).await;
+    settled(&browser, page.form().value("attempt")).await;
+    // 24 minutes after it was asked for, 14 after it was taken.
+    app.clock.advance(Duration::from_mins(14));
+    browser.code(&page, &code).await.landed(pending).code();
+}
+
+#[apply(both_engines)]
+async fn a_resend_sends_the_same_code_and_has_a_cool_down(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let early = browser.follow(browser.post(&page.form(), "resend").await).await;
+    assert!(early.has_field("code"));
+    assert_eq!(app.mail.mails_to(&patient.email).len(), 1, "not before the cool-down");
+    app.clock.advance(Duration::from_secs(31));
+    browser.post(&page.form(), "resend").await;
+    assert_eq!(app.mail.code(&patient.email, 2).await, code);
+    app.clock.advance(Duration::from_secs(31));
+    browser.post(&page.form(), "resend").await;
+    assert_eq!(app.mail.mails_to(&patient.email).len(), 2, "the cool-down doubles");
+    browser.code(&page, &code).await.landed(pending).code();
+    // Quotas of a person: six an hour by default, whatever the browser.
+    for nth in 3..=6 {
         app.browser().up_to_code(&app, &client, &patient).await;
-        println!("{engine:?}: a code behind 8 slow notices took {} ms", started.elapsed().as_millis());
-        assert!(others.iter().any(|other| app.mail.mails_to(&other.email).is_empty()), "notices were still waiting");
+        assert_eq!(app.mail.mails_to(&patient.email).len(), nth);
     }
+    let seventh = app.browser();
+    let (start, _) = seventh.start(&client).await;
+    let page = seventh.password(&start, &patient).await;
+    assert!(page.says("We could not send your code") && !page.has_field("code"), "{}", page.text());
+    assert_eq!(app.outcomes("code.requested").await.last().map(String::as_str), Some("too_many"));
+    assert_eq!(app.mail.mails_to(&patient.email).len(), 6);
+}
+
+/// Somebody is waiting for a code: a pile of notices before it does not make them wait.
+#[apply(both_engines)]
+async fn a_code_does_not_wait_behind_notices(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.mail.fault(Fault::Delay(Duration::from_secs(2)), 4);
+    let mut others = Vec::new();
+    for nth in 0..8 {
+        others.push(app.patient(&format!("Hemi {nth}")).await);
+    }
+    for other in &others {
+        app.reset(other).await;
+    }
+    while app.mail.connections() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let started = std::time::Instant::now();
+    app.browser().up_to_code(&app, &client, &patient).await;
+    println!("{engine:?}: a code behind 8 slow notices took {} ms", started.elapsed().as_millis());
+    assert!(
+        others.iter().any(|other| app.mail.mails_to(&other.email).is_empty()),
+        "notices were still waiting"
+    );
 }
 
 /// Up to the code page, with a mail that the server has refused for now.

@@ -1,17 +1,16 @@
-//! Every end-to-end test, in one binary.
+//! Every end-to-end test but those in a browser, in one binary.
 
 mod alone;
 mod architecture;
 mod audit;
 mod client_secret;
 mod door;
+mod engines;
 mod faults;
 mod fuzz;
 mod helm;
 mod in_force;
 mod invariant;
-mod journey;
-mod keyboard;
 mod keys;
 mod kill;
 mod languages;
@@ -30,7 +29,6 @@ mod replicas;
 mod restore;
 mod retention;
 mod routes;
-mod screens;
 mod sweeping;
 mod tabs;
 mod two_replicas;

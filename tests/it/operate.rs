@@ -7,11 +7,12 @@ use tokio::process::Command;
 use vestibule_tests::{
     db::{Engine, TestDb},
     mailbox::Fault,
-    on_both_engines,
     proc::{Proc, outcome},
     served::Served,
     tls::{Authority, private},
 };
+
+use crate::engines::{apply, both_engines};
 
 /// Runs a command on the data of `served` with some variables; returns its exit code and what it says.
 async fn said(served: &Served, args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
@@ -110,113 +111,131 @@ async fn check_config_and_serve_refuse_the_same_by_key_name() {
     assert_failed(&found, "smtp.port", "is not a number");
 }
 
-on_both_engines! {
-    async fn doctor_finds_what_is_wrong_and_says_what_to_do(engine) {
-        let empty = TestDb::empty(engine).await;
-        let served = Served::prepare(engine, &empty).await;
-        let (code, found) = findings(&served, "doctor", &[]).await;
-        assert_eq!(code, 1);
-        match engine {
-            Engine::Sqlite => assert_failed(&found, "database", "`idp migrate` makes it"),
-            Engine::Postgres => assert_failed(&found, "schema", "run `idp migrate`"),
-        }
-        let db = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &db).await;
-        let (code, found) = findings(&served, "doctor", &[]).await;
-        assert_eq!(code, 1);
-        assert_failed(&found, "issuer", "is `serve` running");
-        let mut serve = served.serve().await;
-        let (code, out, error) = said(&served, &["doctor"], &[]).await;
-        println!("{engine:?}:\n{out}");
-        assert_eq!(code, 0, "{out}{error}");
-        let (_, found) = findings(&served, "doctor", &[]).await;
-        for name in ["configuration", "database", "clock", "schema", "keys.root_file", "ephemeral.url", "smtp", "issuer"] {
-            assert_eq!(found[name].0, "ok", "{name}: {}", found[name].1);
-        }
-        assert_eq!(found["smtp.from_address"].0, "warning", "codes@login.example.org for localhost");
-        assert!(served.mail.all().is_empty(), "no mail is sent");
-        // One thing after the other goes wrong, and the others are still told.
-        served.mail.fault(Fault::RefuseSender(550), 1);
-        let (code, found) = findings(&served, "doctor", &[]).await;
-        assert_eq!((code, found["issuer"].0.as_str()), (1, "ok"));
-        assert_failed(&found, "smtp", "550");
-        let folder = tempfile::TempDir::new().unwrap();
-        let other = folder.path().join("other.key");
-        private(&other, &[9; 32]);
-        let root = format!("test={}", other.display());
-        let (_, found) = findings(&served, "doctor", &[("IDP__KEYS__ROOT_FILE", &root)]).await;
-        assert_failed(&found, "keys.root_file", "does not open the signing keys of this database");
-        let closed = format!("127.0.0.1:{}", vestibule_tests::servers::closed_port());
-        let (redis, mail) = (format!("redis://{closed}"), closed.rsplit(':').next().unwrap());
-        let env = [("IDP__EPHEMERAL__URL", redis.as_str()), ("IDP__SMTP__PORT", mail)];
-        let (_, found) = findings(&served, "doctor", &env).await;
-        assert_failed(&found, "ephemeral.url", "is ephemeral.url right (with its password), does Redis run");
-        assert_failed(&found, "smtp", "look at smtp.host");
-        assert!(serve.terminate().await.success());
+#[apply(both_engines)]
+async fn doctor_finds_what_is_wrong_and_says_what_to_do(engine: Engine) {
+    let empty = TestDb::empty(engine).await;
+    let served = Served::prepare(engine, &empty).await;
+    let (code, found) = findings(&served, "doctor", &[]).await;
+    assert_eq!(code, 1);
+    match engine {
+        Engine::Sqlite => assert_failed(&found, "database", "`idp migrate` makes it"),
+        Engine::Postgres => assert_failed(&found, "schema", "run `idp migrate`"),
     }
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let (code, found) = findings(&served, "doctor", &[]).await;
+    assert_eq!(code, 1);
+    assert_failed(&found, "issuer", "is `serve` running");
+    let mut serve = served.serve().await;
+    let (code, out, error) = said(&served, &["doctor"], &[]).await;
+    println!("{engine:?}:\n{out}");
+    assert_eq!(code, 0, "{out}{error}");
+    let (_, found) = findings(&served, "doctor", &[]).await;
+    for name in [
+        "configuration",
+        "database",
+        "clock",
+        "schema",
+        "keys.root_file",
+        "ephemeral.url",
+        "smtp",
+        "issuer",
+    ] {
+        assert_eq!(found[name].0, "ok", "{name}: {}", found[name].1);
+    }
+    assert_eq!(found["smtp.from_address"].0, "warning", "codes@login.example.org for localhost");
+    assert!(served.mail.all().is_empty(), "no mail is sent");
+    // One thing after the other goes wrong, and the others are still told.
+    served.mail.fault(Fault::RefuseSender(550), 1);
+    let (code, found) = findings(&served, "doctor", &[]).await;
+    assert_eq!((code, found["issuer"].0.as_str()), (1, "ok"));
+    assert_failed(&found, "smtp", "550");
+    let folder = tempfile::TempDir::new().unwrap();
+    let other = folder.path().join("other.key");
+    private(&other, &[9; 32]);
+    let root = format!("test={}", other.display());
+    let (_, found) = findings(&served, "doctor", &[("IDP__KEYS__ROOT_FILE", &root)]).await;
+    assert_failed(&found, "keys.root_file", "does not open the signing keys of this database");
+    let closed = format!("127.0.0.1:{}", vestibule_tests::servers::closed_port());
+    let (redis, mail) = (format!("redis://{closed}"), closed.rsplit(':').next().unwrap());
+    let env = [("IDP__EPHEMERAL__URL", redis.as_str()), ("IDP__SMTP__PORT", mail)];
+    let (_, found) = findings(&served, "doctor", &env).await;
+    assert_failed(
+        &found,
+        "ephemeral.url",
+        "is ephemeral.url right (with its password), does Redis run",
+    );
+    assert_failed(&found, "smtp", "look at smtp.host");
+    assert!(serve.terminate().await.success());
+}
 
-    /// Counters in memory are right in one process: a second one refuses to start beside it.
-    async fn counters_in_memory_are_one_process_alone(engine) {
-        let db = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &db).await;
-        let memory = |mut command: Command| {
-            command.env("IDP__EPHEMERAL__URL", "memory");
-            command
-        };
-        let mut first = served.serve_by(memory).await;
-        let beside = || {
-            let mut second = memory(served.command(&["serve"]));
-            second.env("IDP__LISTEN__PUBLIC", "127.0.0.1:0");
-            second
-        };
-        let begun = std::time::Instant::now();
-        let (code, _, error) = outcome(beside(), "").await;
-        println!("{engine:?}: refused beside a living one after {:?}", begun.elapsed());
-        assert!(code == 1 && error.contains("ephemeral.url: another `idp serve` runs on this database"), "{error}");
-        // A holder that was killed holds for a moment; one that stopped well, not at all.
-        first.kill().await;
-        let begun = std::time::Instant::now();
-        let mut second = served.serve_by(memory).await;
-        println!("{engine:?}: serves {:?} after the other was killed", begun.elapsed());
-        assert!(second.terminate().await.success());
-        let leases = "SELECT COUNT(*) FROM leases WHERE name = 'memory-counters'";
-        let sql = db.open().await;
-        let (left,): (i64,) = store::Sql::q(&mut sql.read().await.unwrap(), leases).one().await.unwrap();
-        assert_eq!(left, 0, "given back at the stop");
-        let mut third = served.serve_by(memory).await;
-        assert!(third.terminate().await.success());
-    }
+/// Counters in memory are right in one process: a second one refuses to start beside it.
+#[apply(both_engines)]
+async fn counters_in_memory_are_one_process_alone(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let memory = |mut command: Command| {
+        command.env("IDP__EPHEMERAL__URL", "memory");
+        command
+    };
+    let mut first = served.serve_by(memory).await;
+    let beside = || {
+        let mut second = memory(served.command(&["serve"]));
+        second.env("IDP__LISTEN__PUBLIC", "127.0.0.1:0");
+        second
+    };
+    let begun = std::time::Instant::now();
+    let (code, _, error) = outcome(beside(), "").await;
+    println!("{engine:?}: refused beside a living one after {:?}", begun.elapsed());
+    assert!(
+        code == 1 && error.contains("ephemeral.url: another `idp serve` runs on this database"),
+        "{error}"
+    );
+    // A holder that was killed holds for a moment; one that stopped well, not at all.
+    first.kill().await;
+    let begun = std::time::Instant::now();
+    let mut second = served.serve_by(memory).await;
+    println!("{engine:?}: serves {:?} after the other was killed", begun.elapsed());
+    assert!(second.terminate().await.success());
+    let leases = "SELECT COUNT(*) FROM leases WHERE name = 'memory-counters'";
+    let sql = db.open().await;
+    let (left,): (i64,) =
+        store::Sql::q(&mut sql.read().await.unwrap(), leases).one().await.unwrap();
+    assert_eq!(left, 0, "given back at the stop");
+    let mut third = served.serve_by(memory).await;
+    assert!(third.terminate().await.success());
+}
 
-    /// With Redis there may be as many as one likes; `serve` by its certificate, and `doctor` over it.
-    async fn serve_reads_its_certificate_by_key(engine) {
-        let db = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &db).await;
-        let authority = Authority::new();
-        let files = authority.write(&authority.issue(&["localhost"]));
-        let issuer = served.issuer().replace("http://", "https://");
-        let over_tls = |mut command: Command| {
-            command.env("IDP__TLS__CERT", &files.cert).env("IDP__TLS__KEY", &files.key);
-            command.env("IDP__ISSUER", &issuer).env("SSL_CERT_FILE", authority.file());
-            command
-        };
-        let mut serve = Proc::spawn(over_tls(served.command(&["serve"])));
-        let root = reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
-        let client = reqwest::Client::builder().tls_certs_only([root]).no_proxy().build().unwrap();
-        let jwks = format!("{issuer}/oauth2/jwks");
-        let mut answer = client.get(&jwks).send().await;
-        for _ in 0..1500 {
-            if answer.is_ok() {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            answer = client.get(&jwks).send().await;
+/// With Redis there may be as many as one likes; `serve` by its certificate, and `doctor` over it.
+#[apply(both_engines)]
+async fn serve_reads_its_certificate_by_key(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let authority = Authority::new();
+    let files = authority.write(&authority.issue(&["localhost"]));
+    let issuer = served.issuer().replace("http://", "https://");
+    let over_tls = |mut command: Command| {
+        command.env("IDP__TLS__CERT", &files.cert).env("IDP__TLS__KEY", &files.key);
+        command.env("IDP__ISSUER", &issuer).env("SSL_CERT_FILE", authority.file());
+        command
+    };
+    let mut serve = Proc::spawn(over_tls(served.command(&["serve"])));
+    let root = reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder().tls_certs_only([root]).no_proxy().build().unwrap();
+    let jwks = format!("{issuer}/oauth2/jwks");
+    let mut answer = client.get(&jwks).send().await;
+    for _ in 0..1500 {
+        if answer.is_ok() {
+            break;
         }
-        let answer = answer.unwrap_or_else(|e| panic!("{e:?}: {}", serve.output()));
-        assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
-        let (code, out, error) = outcome(over_tls(served.command(&["doctor"])), "").await;
-        assert!(code == 0 && out.contains("issuer: is reached from here"), "{out}{error}");
-        assert!(serve.terminate().await.success());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        answer = client.get(&jwks).send().await;
     }
+    let answer = answer.unwrap_or_else(|e| panic!("{e:?}: {}", serve.output()));
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
+    let (code, out, error) = outcome(over_tls(served.command(&["doctor"])), "").await;
+    assert!(code == 0 && out.contains("issuer: is reached from here"), "{out}{error}");
+    assert!(serve.terminate().await.success());
 }
 
 /// Changes a database as no command does.

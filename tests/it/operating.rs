@@ -8,12 +8,12 @@ use tokio::process::Command;
 use vestibule_tests::{
     app::TestApp,
     db::{Engine, TestDb},
-    on_both_engines,
     own::OwnRedis,
     proc::idp,
     served::Served,
 };
 
+use crate::engines::{apply, both_engines};
 use crate::operate::{assert_failed, findings};
 
 fn document() -> String {
@@ -83,36 +83,35 @@ async fn the_rights_of_redis_are_all_that_is_needed() {
     assert_eq!(doctor().await["ephemeral.url"].0, "ok");
 }
 
-on_both_engines! {
-    /// The rows that one more sign-in writes, with the exchange of its code, are those of the table.
-    async fn a_sign_in_writes_the_rows_that_storage_is_computed_from(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let counts = async || {
-            let mut counts = BTreeMap::new();
-            for (table, sql) in [
-                ("attempts", "SELECT COUNT(*) FROM attempts"),
-                ("email_challenges", "SELECT COUNT(*) FROM email_challenges"),
-                ("jobs", "SELECT COUNT(*) FROM jobs"),
-                ("sessions", "SELECT COUNT(*) FROM sessions"),
-                ("grants", "SELECT COUNT(*) FROM grants"),
-                ("auth_codes", "SELECT COUNT(*) FROM auth_codes"),
-                ("sign_ins", "SELECT COUNT(*) FROM sign_ins"),
-                ("audit", "SELECT COUNT(*) FROM audit"),
-            ] {
-                counts.insert(table, app.count(sql).await);
-            }
-            counts
-        };
-        let before = counts().await;
-        let landed = app.browser().sign_in(&app, &client, &patient).await;
-        client.tokens(&app, &landed).await;
-        app.settled().await;
-        let document = document();
-        for (table, count) in counts().await {
-            let row = document.lines().find(|line| line.starts_with(&format!("| `{table}` | ")));
-            let rows = row.and_then(|row| row.split('|').nth(2)).map(str::trim);
-            assert_eq!(rows, Some((count - before[table]).to_string().as_str()), "{table}");
+/// The rows that one more sign-in writes, with the exchange of its code, are those of the table.
+#[apply(both_engines)]
+async fn a_sign_in_writes_the_rows_that_storage_is_computed_from(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let counts = async || {
+        let mut counts = BTreeMap::new();
+        for (table, sql) in [
+            ("attempts", "SELECT COUNT(*) FROM attempts"),
+            ("email_challenges", "SELECT COUNT(*) FROM email_challenges"),
+            ("jobs", "SELECT COUNT(*) FROM jobs"),
+            ("sessions", "SELECT COUNT(*) FROM sessions"),
+            ("grants", "SELECT COUNT(*) FROM grants"),
+            ("auth_codes", "SELECT COUNT(*) FROM auth_codes"),
+            ("sign_ins", "SELECT COUNT(*) FROM sign_ins"),
+            ("audit", "SELECT COUNT(*) FROM audit"),
+        ] {
+            counts.insert(table, app.count(sql).await);
         }
+        counts
+    };
+    let before = counts().await;
+    let landed = app.browser().sign_in(&app, &client, &patient).await;
+    client.tokens(&app, &landed).await;
+    app.settled().await;
+    let document = document();
+    for (table, count) in counts().await {
+        let row = document.lines().find(|line| line.starts_with(&format!("| `{table}` | ")));
+        let rows = row.and_then(|row| row.split('|').nth(2)).map(str::trim);
+        assert_eq!(rows, Some((count - before[table]).to_string().as_str()), "{table}");
     }
 }

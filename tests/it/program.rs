@@ -8,10 +8,11 @@ use tokio::process::Command;
 use vestibule_tests::{
     db::{Engine, TestDb},
     mailbox::Mailbox,
-    on_both_engines,
     proc::{Proc, idp, outcome as run},
     served::Served,
 };
+
+use crate::engines::{apply, both_engines};
 
 fn command(args: &[&str]) -> Command {
     let mut command = idp();
@@ -138,67 +139,106 @@ async fn serve_refuses_a_folder_of_dev() {
     assert!(code == 1 && error.contains("is a folder of `idp dev`"), "{error}");
 }
 
-on_both_engines! {
-    async fn an_operator_migrates_adds_and_serves(engine) {
-        let db = TestDb::empty(engine).await;
-        let served = Served::prepare(engine, &db).await;
-        let (code, _, error) = run(served.command(&["serve"]), "").await;
-        assert!(code == 1 && error.contains("run `idp migrate`"), "{error}");
-        let (code, out, _) = run(served.command(&["migrate"]), "").await;
-        assert_eq!((code, out.as_str()), (0, "The database now has the schema of this build.\n"));
-        let add = &["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin", "--json"];
-        let (code, out, error) = run(served.command(add), "short\n").await;
-        assert!(code == 1 && out.is_empty() && error.contains("at least 15 characters"), "{error}");
-        let (code, out, _) = run(served.command(add), "a walk along the river\n").await;
-        assert_eq!(code, 0);
-        assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["email"], "mere@patients.example");
-        let (code, _, error) = run(served.command(add), "a walk along the river\n").await;
-        assert!(code == 1 && error.contains("already"), "{error}");
-        let client = &["client", "add", "portal", "--profile", "web", "--redirect-uri", "https://portal.example/callback", "--first-party", "--json"];
-        let (code, out, error) = run(served.command(client), "").await;
-        assert_eq!(code, 0, "{error}");
-        let client: Value = serde_json::from_str(&out).unwrap();
-        assert_eq!(client["client_secret"].as_str().unwrap().len(), 43);
-        let bad = &["client", "add", "other", "--profile", "web", "--redirect-uri", "http://portal.example/x"];
-        let (code, _, error) = run(served.command(bad), "").await;
-        assert!(code == 1 && error.contains("http is only for loopback"), "{error}");
-        let (_, out, _) = run(served.command(&["client", "list", "--json"]), "").await;
-        assert_eq!(serde_json::from_str::<Value>(&out).unwrap()[0]["client_id"], "portal");
-        let (_, out, _) = run(served.command(&["client", "show", "portal", "--json"]), "").await;
-        assert!(!out.contains(client["client_secret"].as_str().unwrap()), "shown once");
-        let mut serve = served.serve().await;
-        assert_eq!(reqwest::get(format!("{}/oauth2/jwks", served.issuer())).await.unwrap().status(), 200);
-        let (_, out, _) = run(served.command(&["key", "list", "--json"]), "").await;
-        let algorithms: Vec<_> = serde_json::from_str::<Value>(&out).unwrap().as_array().unwrap()
-            .iter().map(|key| key["alg"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(algorithms, ["ES256", "EdDSA", "RS256"], "{out}");
-        assert!(serve.terminate().await.success());
-    }
+#[apply(both_engines)]
+async fn an_operator_migrates_adds_and_serves(engine: Engine) {
+    let db = TestDb::empty(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let (code, _, error) = run(served.command(&["serve"]), "").await;
+    assert!(code == 1 && error.contains("run `idp migrate`"), "{error}");
+    let (code, out, _) = run(served.command(&["migrate"]), "").await;
+    assert_eq!((code, out.as_str()), (0, "The database now has the schema of this build.\n"));
+    let add =
+        &["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin", "--json"];
+    let (code, out, error) = run(served.command(add), "short\n").await;
+    assert!(code == 1 && out.is_empty() && error.contains("at least 15 characters"), "{error}");
+    let (code, out, _) = run(served.command(add), "a walk along the river\n").await;
+    assert_eq!(code, 0);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["email"], "mere@patients.example");
+    let (code, _, error) = run(served.command(add), "a walk along the river\n").await;
+    assert!(code == 1 && error.contains("already"), "{error}");
+    let client = &[
+        "client",
+        "add",
+        "portal",
+        "--profile",
+        "web",
+        "--redirect-uri",
+        "https://portal.example/callback",
+        "--first-party",
+        "--json",
+    ];
+    let (code, out, error) = run(served.command(client), "").await;
+    assert_eq!(code, 0, "{error}");
+    let client: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(client["client_secret"].as_str().unwrap().len(), 43);
+    let bad = &[
+        "client",
+        "add",
+        "other",
+        "--profile",
+        "web",
+        "--redirect-uri",
+        "http://portal.example/x",
+    ];
+    let (code, _, error) = run(served.command(bad), "").await;
+    assert!(code == 1 && error.contains("http is only for loopback"), "{error}");
+    let (_, out, _) = run(served.command(&["client", "list", "--json"]), "").await;
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()[0]["client_id"], "portal");
+    let (_, out, _) = run(served.command(&["client", "show", "portal", "--json"]), "").await;
+    assert!(!out.contains(client["client_secret"].as_str().unwrap()), "shown once");
+    let mut serve = served.serve().await;
+    assert_eq!(
+        reqwest::get(format!("{}/oauth2/jwks", served.issuer())).await.unwrap().status(),
+        200
+    );
+    let (_, out, _) = run(served.command(&["key", "list", "--json"]), "").await;
+    let algorithms: Vec<_> = serde_json::from_str::<Value>(&out)
+        .unwrap()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key["alg"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(algorithms, ["ES256", "EdDSA", "RS256"], "{out}");
+    assert!(serve.terminate().await.success());
+}
 
-    async fn settings_on_the_command_line(engine) {
-        let db = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &db).await;
-        let json = async |args: &[&str]| {
-            let (code, out, error) = run(served.command(args), "").await;
-            assert_eq!(code, 0, "{error}");
-            serde_json::from_str::<Value>(&out).unwrap()
-        };
-        assert_eq!(json(&["setting", "get", "sign_in.code_window", "--json"]).await[0]["value"], "15m");
-        let set = json(&["setting", "set", "sign_in.code_window", "20m", "--reason", "slow mail", "--json"]).await;
-        assert_eq!((&set["before"], &set["value"], &set["version"]), (&"15m".into(), &"20m".into(), &1.into()));
-        assert!(set["actor"].as_str().unwrap().starts_with("cli:"));
-        let undone = json(&["setting", "undo", "sign_in.code_window", "--json"]).await;
-        assert_eq!((&undone["value"], &undone["undoes"]), (&"15m".into(), &1.into()));
-        assert_eq!(json(&["setting", "history", "sign_in.code_window", "--json"]).await.as_array().unwrap().len(), 2);
-        for (args, why) in [
-            (&["setting", "set", "sign_in.code_window", "soon"][..], "is not a duration"),
-            (&["setting", "set", "sign_in.code_window", "9h"], "is outside 2m to 60m"),
-            (&["setting", "set", "sign_in.window", "9m"], "there is no setting called"),
-            (&["setting", "undo", "session.idle"], "has never been changed"),
-        ] {
-            let (code, _, error) = run(served.command(args), "").await;
-            assert!(code == 1 && error.contains(why), "{why}: {error}");
-        }
+#[apply(both_engines)]
+async fn settings_on_the_command_line(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let json = async |args: &[&str]| {
+        let (code, out, error) = run(served.command(args), "").await;
+        assert_eq!(code, 0, "{error}");
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    assert_eq!(json(&["setting", "get", "sign_in.code_window", "--json"]).await[0]["value"], "15m");
+    let set =
+        json(&["setting", "set", "sign_in.code_window", "20m", "--reason", "slow mail", "--json"])
+            .await;
+    assert_eq!(
+        (&set["before"], &set["value"], &set["version"]),
+        (&"15m".into(), &"20m".into(), &1.into())
+    );
+    assert!(set["actor"].as_str().unwrap().starts_with("cli:"));
+    let undone = json(&["setting", "undo", "sign_in.code_window", "--json"]).await;
+    assert_eq!((&undone["value"], &undone["undoes"]), (&"15m".into(), &1.into()));
+    assert_eq!(
+        json(&["setting", "history", "sign_in.code_window", "--json"])
+            .await
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    for (args, why) in [
+        (&["setting", "set", "sign_in.code_window", "soon"][..], "is not a duration"),
+        (&["setting", "set", "sign_in.code_window", "9h"], "is outside 2m to 60m"),
+        (&["setting", "set", "sign_in.window", "9m"], "there is no setting called"),
+        (&["setting", "undo", "session.idle"], "has never been changed"),
+    ] {
+        let (code, _, error) = run(served.command(args), "").await;
+        assert!(code == 1 && error.contains(why), "{why}: {error}");
     }
 }
 

@@ -3,89 +3,97 @@
 use vestibule_tests::{
     app::{Shared, TestApp},
     client::{Pending, userinfo},
-    on_both_engines,
+    db::Engine,
 };
 
-on_both_engines! {
-    async fn one_authorization_code_redeemed_by_fifty(engine) {
-        let app = Shared::new(TestApp::start(engine).await);
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let landed = app.browser().sign_in(&app, &client, &patient).await;
-        let redeems: Vec<_> = (0..50)
-            .map(|_| {
-                let (app, client, landed) = (app.clone(), client.clone(), landed.clone());
-                tokio::spawn(async move { client.redeem(&app, &landed).await })
-            })
-            .collect();
-        let mut tokens = Vec::new();
-        for redeem in redeems {
-            let answer = redeem.await.unwrap();
-            match answer.status.as_u16() {
-                200 => tokens.push(answer.json()),
-                400 => assert_eq!(answer.json()["error"], "invalid_grant"),
-                other => panic!("{other}: {}", answer.body),
-            }
-        }
-        assert_eq!(tokens.len(), 1);
-        assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'token.issued'").await, 1);
-        // Forty-nine came too late, and a code that comes again revokes what it issued.
-        assert_eq!(userinfo(&app, tokens[0]["access_token"].as_str().unwrap()).await.status, 401);
-    }
+use crate::engines::{apply, both_engines};
 
-    /// A reset at any moment: whatever comes out, nothing of before the reset is alive after it.
-    async fn a_reset_during_each_step(engine) {
-        let app = Shared::new(TestApp::start(engine).await);
-        let client = app.client("portal").await;
-        for round in 0..6 {
-            let patient = app.patient(&format!("Mere {round}")).await;
-            let browser = app.browser();
-            // The step that the reset races with.
-            let posted = if round % 3 == 0 {
-                let (page, pending) = browser.start(&client).await;
-                let (racing, mine, who) = (browser.clone(), page.clone(), patient.clone());
-                let post = tokio::spawn(async move { racing.password(&mine, &who).await });
-                app.reset(&patient).await;
-                (post.await.unwrap(), pending)
-            } else {
-                let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-                let racing = browser.clone();
-                let post = tokio::spawn(async move { racing.code(&page, &code).await });
-                app.reset(&patient).await;
-                (post.await.unwrap(), pending)
-            };
-            let (answer, pending) = posted;
-            if answer.location().is_some() {
-                // The step was first: its code came out under the old epoch, and is dead.
-                let landed = answer.landed(pending);
-                assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant", "round {round}");
-            }
-            let quiet = Pending::new(&client);
-            let landed = browser.get(quiet.url(app.issuer(), &[("prompt", "none")])).await.landed(quiet);
-            assert_eq!(landed.error(), "login_required", "round {round}");
+#[apply(both_engines)]
+async fn one_authorization_code_redeemed_by_fifty(engine: Engine) {
+    let app = Shared::new(TestApp::start(engine).await);
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let landed = app.browser().sign_in(&app, &client, &patient).await;
+    let redeems: Vec<_> = (0..50)
+        .map(|_| {
+            let (app, client, landed) = (app.clone(), client.clone(), landed.clone());
+            tokio::spawn(async move { client.redeem(&app, &landed).await })
+        })
+        .collect();
+    let mut tokens = Vec::new();
+    for redeem in redeems {
+        let answer = redeem.await.unwrap();
+        match answer.status.as_u16() {
+            200 => tokens.push(answer.json()),
+            400 => assert_eq!(answer.json()["error"], "invalid_grant"),
+            other => panic!("{other}: {}", answer.body),
         }
-        assert_eq!(
+    }
+    assert_eq!(tokens.len(), 1);
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'token.issued'").await, 1);
+    // Forty-nine came too late, and a code that comes again revokes what it issued.
+    assert_eq!(userinfo(&app, tokens[0]["access_token"].as_str().unwrap()).await.status, 401);
+}
+
+/// A reset at any moment: whatever comes out, nothing of before the reset is alive after it.
+#[apply(both_engines)]
+async fn a_reset_during_each_step(engine: Engine) {
+    let app = Shared::new(TestApp::start(engine).await);
+    let client = app.client("portal").await;
+    for round in 0..6 {
+        let patient = app.patient(&format!("Mere {round}")).await;
+        let browser = app.browser();
+        // The step that the reset races with.
+        let posted = if round % 3 == 0 {
+            let (page, pending) = browser.start(&client).await;
+            let (racing, mine, who) = (browser.clone(), page.clone(), patient.clone());
+            let post = tokio::spawn(async move { racing.password(&mine, &who).await });
+            app.reset(&patient).await;
+            (post.await.unwrap(), pending)
+        } else {
+            let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+            let racing = browser.clone();
+            let post = tokio::spawn(async move { racing.code(&page, &code).await });
+            app.reset(&patient).await;
+            (post.await.unwrap(), pending)
+        };
+        let (answer, pending) = posted;
+        if answer.location().is_some() {
+            // The step was first: its code came out under the old epoch, and is dead.
+            let landed = answer.landed(pending);
+            assert_eq!(
+                client.redeem(&app, &landed).await.json()["error"],
+                "invalid_grant",
+                "round {round}"
+            );
+        }
+        let quiet = Pending::new(&client);
+        let landed =
+            browser.get(quiet.url(app.issuer(), &[("prompt", "none")])).await.landed(quiet);
+        assert_eq!(landed.error(), "login_required", "round {round}");
+    }
+    assert_eq!(
             app.count("SELECT COUNT(*) FROM grants JOIN users ON users.id = grants.user_id WHERE grants.epoch = users.epoch").await,
             0
         );
-    }
+}
 
-    async fn a_reset_while_a_code_is_redeemed(engine) {
-        let app = Shared::new(TestApp::start(engine).await);
-        let client = app.client("portal").await;
-        for round in 0..4 {
-            let patient = app.patient(&format!("Mere {round}")).await;
-            let landed = app.browser().sign_in(&app, &client, &patient).await;
-            let redeem = {
-                let (app, client, landed) = (app.clone(), client.clone(), landed.clone());
-                tokio::spawn(async move { client.redeem(&app, &landed).await })
-            };
-            app.reset(&patient).await;
-            let answer = redeem.await.unwrap();
-            if answer.status == 200 {
-                let tokens = answer.json();
-                let token = tokens["access_token"].as_str().unwrap();
-                assert_eq!(userinfo(&app, token).await.status, 401, "round {round}");
-            }
+#[apply(both_engines)]
+async fn a_reset_while_a_code_is_redeemed(engine: Engine) {
+    let app = Shared::new(TestApp::start(engine).await);
+    let client = app.client("portal").await;
+    for round in 0..4 {
+        let patient = app.patient(&format!("Mere {round}")).await;
+        let landed = app.browser().sign_in(&app, &client, &patient).await;
+        let redeem = {
+            let (app, client, landed) = (app.clone(), client.clone(), landed.clone());
+            tokio::spawn(async move { client.redeem(&app, &landed).await })
+        };
+        app.reset(&patient).await;
+        let answer = redeem.await.unwrap();
+        if answer.status == 200 {
+            let tokens = answer.json();
+            let token = tokens["access_token"].as_str().unwrap();
+            assert_eq!(userinfo(&app, token).await.status, 401, "round {round}");
         }
     }
 }

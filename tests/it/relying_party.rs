@@ -23,11 +23,12 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     http::HttpBrowser,
     mailbox::Mailbox,
-    on_both_engines,
     proc::{Proc, run},
     served::Served,
     tls::Authority,
 };
+
+use crate::engines::{apply, both_engines};
 
 const EMAIL: &str = "mere@patients.example";
 const PASSWORD: &str = "a walk along the river";
@@ -43,40 +44,44 @@ async fn over_tls(engine: Engine) -> TestApp {
     TestApp::with(engine, Options { tls: true, ..Options::default() }).await
 }
 
-on_both_engines! {
-    async fn authlib_signs_a_person_in(engine) {
-        authlib_with_each_algorithm(&TestApp::start(engine).await, None).await;
-    }
+#[apply(both_engines)]
+async fn authlib_signs_a_person_in(engine: Engine) {
+    authlib_with_each_algorithm(&TestApp::start(engine).await, None).await;
+}
 
-    async fn authlib_signs_a_person_in_over_tls(engine) {
-        let app = over_tls(engine).await;
-        let authority = app.authority().file();
-        authlib_with_each_algorithm(&app, Some(authority)).await;
-    }
+#[apply(both_engines)]
+async fn authlib_signs_a_person_in_over_tls(engine: Engine) {
+    let app = over_tls(engine).await;
+    let authority = app.authority().file();
+    authlib_with_each_algorithm(&app, Some(authority)).await;
+}
 
-    /// The program as an operator starts it, by its own certificate; people and clients added by its own commands.
-    async fn authlib_signs_a_person_in_at_the_program(engine) {
-        let db = TestDb::create(engine).await;
-        let program = Program::start(engine, &db).await;
-        for algorithm in Algorithm::ALL {
-            let client = program.client(algorithm).await;
-            authlib(&program.at(), &client, algorithm, PASSWORD).await;
-        }
+/// The program as an operator starts it, by its own certificate; people and clients added by its own commands.
+#[apply(both_engines)]
+async fn authlib_signs_a_person_in_at_the_program(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let program = Program::start(engine, &db).await;
+    for algorithm in Algorithm::ALL {
+        let client = program.client(algorithm).await;
+        authlib(&program.at(), &client, algorithm, PASSWORD).await;
     }
+}
 
-    async fn openidconnect_signs_a_person_in(engine) {
-        openidconnect_with_each_algorithm(&TestApp::start(engine).await, &Fetch::loopback().unwrap()).await;
-    }
+#[apply(both_engines)]
+async fn openidconnect_signs_a_person_in(engine: Engine) {
+    openidconnect_with_each_algorithm(&TestApp::start(engine).await, &Fetch::loopback().unwrap())
+        .await;
+}
 
-    async fn openidconnect_signs_a_person_in_over_tls(engine) {
-        let app = over_tls(engine).await;
-        let root = reqwest::Certificate::from_pem(app.authority().pem().as_bytes()).unwrap();
-        let client = reqwest::Client::builder()
-            .tls_certs_only([root])
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        openidconnect_with_each_algorithm(&app, &Trusting(client.build().unwrap())).await;
-    }
+#[apply(both_engines)]
+async fn openidconnect_signs_a_person_in_over_tls(engine: Engine) {
+    let app = over_tls(engine).await;
+    let root = reqwest::Certificate::from_pem(app.authority().pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([root])
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    openidconnect_with_each_algorithm(&app, &Trusting(client.build().unwrap())).await;
 }
 
 /// A client's HTTP that trusts the authority of the test alone.

@@ -9,11 +9,12 @@ use vestibule_tests::{
     client::{Client, Landed, Pending},
     db::{Engine, TestDb},
     http::{Answer, HttpBrowser},
-    on_both_engines,
     proc::{Proc, run},
     served::Served,
     tls::private,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// `serve` on a database, with people and a client.
 struct House {
@@ -116,89 +117,98 @@ async fn run_sql(data: &TestDb, sql: &'static str) {
     db.close().await;
 }
 
-on_both_engines! {
-    /// Backed up while people sign in, and lost by a power cut after that.
-    async fn a_restored_database_signs_people_in(engine) {
-        let (mere, tui) = (person("Mere"), person("Tui"));
-        let mut house = House::start(engine, &[&mere, &tui]).await;
-        let (hers, his) = (house.browser(), house.browser());
-        house.sign_in(&hers, &mere).await;
-        house.sign_in(&his, &tui).await;
-        let folder = TempDir::new().unwrap();
-        let backup = folder.path().join("backup");
-        let other = house.browser();
-        tokio::join!(house.sign_in(&other, &mere), back_up(&house.data, &backup));
-        // After the backup: a reset, which the backup does not know.
-        run(house.served.command(&["user", "reset", &tui.email]), "").await;
-        assert!(!house.knows(&his).await);
-        house.serve.take().unwrap().kill().await;
+/// Backed up while people sign in, and lost by a power cut after that.
+#[apply(both_engines)]
+async fn a_restored_database_signs_people_in(engine: Engine) {
+    let (mere, tui) = (person("Mere"), person("Tui"));
+    let mut house = House::start(engine, &[&mere, &tui]).await;
+    let (hers, his) = (house.browser(), house.browser());
+    house.sign_in(&hers, &mere).await;
+    house.sign_in(&his, &tui).await;
+    let folder = TempDir::new().unwrap();
+    let backup = folder.path().join("backup");
+    let other = house.browser();
+    tokio::join!(house.sign_in(&other, &mere), back_up(&house.data, &backup));
+    // After the backup: a reset, which the backup does not know.
+    run(house.served.command(&["user", "reset", &tui.email]), "").await;
+    assert!(!house.knows(&his).await);
+    house.serve.take().unwrap().kill().await;
 
-        let mut restored = house.restored(engine, &backup).await;
-        // Keys that were replaced as stolen after the backup are in it again: they are taken away before anything is served.
-        let stolen = restored.kids().await;
-        let rotate = ["key", "rotate", "--compromised", "--reason", "restored from a backup"];
-        run(restored.served.command(&rotate), "").await;
-        let kids = restored.kids().await;
-        assert!(kids.len() == stolen.len() && kids.iter().all(|kid| !stolen.contains(kid)), "{stolen:?} {kids:?}");
-        restored.serve = Some(restored.served.serve().await);
-        let published = restored.browser().get("/oauth2/jwks").await.body;
-        assert!(kids.iter().all(|kid| published.contains(kid)) && stolen.iter().all(|kid| !published.contains(kid)));
-        restored.sign_in(&restored.browser(), &mere).await;
-        assert!(restored.knows(&restored.with_cookies_of(&hers)).await, "sessions of the backup go on");
-        // What happened after the backup has not happened: it must be done again, and then holds.
-        let his = restored.with_cookies_of(&his);
-        assert!(restored.knows(&his).await);
-        run(restored.served.command(&["user", "reset", &tui.email]), "").await;
-        assert!(!restored.knows(&his).await);
-        // For everybody at once: ten minutes later, with an idle time that is shorter.
-        restored.serve.take().unwrap().kill().await;
-        run_sql(&restored.data, "UPDATE sessions SET last_seen = last_seen - 600000").await;
-        let set = ["setting", "set", "session.idle", "5m", "--reason", "restored from a backup"];
-        run(restored.served.command(&set), "").await;
-        restored.serve = Some(restored.served.serve().await);
-        assert!(!restored.knows(&restored.with_cookies_of(&hers)).await);
-        restored.sign_in(&restored.browser(), &mere).await;
+    let mut restored = house.restored(engine, &backup).await;
+    // Keys that were replaced as stolen after the backup are in it again: they are taken away before anything is served.
+    let stolen = restored.kids().await;
+    let rotate = ["key", "rotate", "--compromised", "--reason", "restored from a backup"];
+    run(restored.served.command(&rotate), "").await;
+    let kids = restored.kids().await;
+    assert!(
+        kids.len() == stolen.len() && kids.iter().all(|kid| !stolen.contains(kid)),
+        "{stolen:?} {kids:?}"
+    );
+    restored.serve = Some(restored.served.serve().await);
+    let published = restored.browser().get("/oauth2/jwks").await.body;
+    assert!(
+        kids.iter().all(|kid| published.contains(kid))
+            && stolen.iter().all(|kid| !published.contains(kid))
+    );
+    restored.sign_in(&restored.browser(), &mere).await;
+    assert!(restored.knows(&restored.with_cookies_of(&hers)).await, "sessions of the backup go on");
+    // What happened after the backup has not happened: it must be done again, and then holds.
+    let his = restored.with_cookies_of(&his);
+    assert!(restored.knows(&his).await);
+    run(restored.served.command(&["user", "reset", &tui.email]), "").await;
+    assert!(!restored.knows(&his).await);
+    // For everybody at once: ten minutes later, with an idle time that is shorter.
+    restored.serve.take().unwrap().kill().await;
+    run_sql(&restored.data, "UPDATE sessions SET last_seen = last_seen - 600000").await;
+    let set = ["setting", "set", "session.idle", "5m", "--reason", "restored from a backup"];
+    run(restored.served.command(&set), "").await;
+    restored.serve = Some(restored.served.serve().await);
+    assert!(!restored.knows(&restored.with_cookies_of(&hers)).await);
+    restored.sign_in(&restored.browser(), &mere).await;
+}
+
+/// A thief of the backup, with a root key of their own.
+#[apply(both_engines)]
+async fn without_the_root_key_it_opens_nothing(engine: Engine) {
+    let mere = person("Mere");
+    let house = House::start(engine, &[&mere]).await;
+    // In the middle of a sign-in: its code is on the way, and the thief has the browser, too.
+    let browser = house.browser();
+    let (page, pending) = house.up_to_code(&browser, &mere).await;
+    let code = house.served.mail.code(&mere.email, 1).await;
+    let folder = TempDir::new().unwrap();
+    let (backup, root) = (folder.path().join("backup"), folder.path().join("root"));
+    back_up(&house.data, &backup).await;
+    private(&root, &[8; 32]);
+
+    let mut stolen = house.restored(engine, &backup).await;
+    for (id, why) in
+        [("test", "holds another key"), ("2027a", "the root key test is needed and not configured")]
+    {
+        let said = refusal(with_root(stolen.served.command(&["serve"]), id, &root)).await;
+        assert!(said.contains(why) && said.contains("keys.root_file"), "{said}");
+        let show = stolen.served.command(&["user", "show", &mere.email]);
+        let said = refusal(with_root(show, id, &root)).await;
+        assert!(said.contains(why), "{said}");
     }
-
-    /// A thief of the backup, with a root key of their own.
-    async fn without_the_root_key_it_opens_nothing(engine) {
-        let mere = person("Mere");
-        let house = House::start(engine, &[&mere]).await;
-        // In the middle of a sign-in: its code is on the way, and the thief has the browser, too.
-        let browser = house.browser();
-        let (page, pending) = house.up_to_code(&browser, &mere).await;
-        let code = house.served.mail.code(&mere.email, 1).await;
-        let folder = TempDir::new().unwrap();
-        let (backup, root) = (folder.path().join("backup"), folder.path().join("root"));
-        back_up(&house.data, &backup).await;
-        private(&root, &[8; 32]);
-
-        let mut stolen = house.restored(engine, &backup).await;
-        for (id, why) in [("test", "holds another key"), ("2027a", "the root key test is needed and not configured")] {
-            let said = refusal(with_root(stolen.served.command(&["serve"]), id, &root)).await;
-            assert!(said.contains(why) && said.contains("keys.root_file"), "{said}");
-            let show = stolen.served.command(&["user", "show", &mere.email]);
-            let said = refusal(with_root(show, id, &root)).await;
-            assert!(said.contains(why), "{said}");
-        }
-        // Without everything that it cannot open, it starts, makes its own, and knows no password and no code.
-        for sql in [
-            "DELETE FROM signing_keys",
-            "DELETE FROM token_keys",
-            "DELETE FROM root_keys",
-        ] {
-            run_sql(&stolen.data, sql).await;
-        }
-        stolen.serve = Some(stolen.served.serve_by(|command| with_root(command, "test", &root)).await);
-        let (answer, _) = stolen.up_to_code(&stolen.browser(), &mere).await;
-        assert!(!answer.has_field("code") && answer.has_field("password"), "{} {}", answer.status, answer.text());
-        assert!(answer.status.is_client_error() || answer.status.is_success(), "{}", answer.status);
-        assert_eq!(stolen.served.mail.mails_to(&mere.email).len(), 0);
-        let theirs = stolen.browser();
-        theirs.set_cookie("browser", &browser.cookie("browser").unwrap());
-        let answer = theirs.code(&page, &code).await;
-        assert!(answer.location().is_none() && !answer.text().contains("code="), "{}", answer.text());
-        // The owner's house still takes it.
-        browser.code(&page, &code).await.landed(pending).code();
+    // Without everything that it cannot open, it starts, makes its own, and knows no password and no code.
+    for sql in ["DELETE FROM signing_keys", "DELETE FROM token_keys", "DELETE FROM root_keys"] {
+        run_sql(&stolen.data, sql).await;
     }
+    stolen.serve = Some(stolen.served.serve_by(|command| with_root(command, "test", &root)).await);
+    let (answer, _) = stolen.up_to_code(&stolen.browser(), &mere).await;
+    assert!(
+        !answer.has_field("code") && answer.has_field("password"),
+        "{} {}",
+        answer.status,
+        answer.text()
+    );
+    assert!(answer.status.is_client_error() || answer.status.is_success(), "{}", answer.status);
+    assert_eq!(stolen.served.mail.mails_to(&mere.email).len(), 0);
+    let theirs = stolen.browser();
+    theirs.set_cookie("browser", &browser.cookie("browser").unwrap());
+    let answer = theirs.code(&page, &code).await;
+    assert!(answer.location().is_none() && !answer.text().contains("code="), "{}", answer.text());
+    // The owner's house still takes it.
+    browser.code(&page, &code).await.landed(pending).code();
 }

@@ -9,8 +9,10 @@ use vestibule_tests::{
     client::{Client, Pending, userinfo},
     db::{Engine, TestDb},
     http::HttpBrowser,
-    old_rows, on_both_engines,
+    old_rows,
 };
+
+use crate::engines::{apply, both_engines};
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -59,148 +61,172 @@ async fn silent(app: &TestApp, browser: &HttpBrowser, client: &Client) -> String
     tokens["access_token"].as_str().unwrap().to_owned()
 }
 
-on_both_engines! {
-    /// The longest session that there can be, and everything that it rests on.
-    async fn what_somebody_is_signed_in_with_survives(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        for (name, value) in [("session.absolute", "30d"), ("session.idle", "24h"), ("retention.audit", "30d"), ("token.access", "1h")] {
-            app.set(name, value).await;
-        }
-        let browser = app.browser();
-        let landed = browser.sign_in(&app, &client, &patient).await;
-        client.tokens(&app, &landed).await;
-        app.settled().await;
-        for day in 0..30 {
-            app.clock.advance(DAY.checked_sub(HOUR).unwrap());
-            sweep(&app).await;
-            let token = silent(&app, &browser, &client).await;
-            assert_eq!(userinfo(&app, &token).await.status, 200, "day {day}");
-        }
-        assert_eq!(app.count("SELECT COUNT(*) FROM sessions").await, 1);
-        assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
-        assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, 31, "the first of them too");
-        assert_eq!(app.count("SELECT COUNT(*) FROM auth_codes").await, 31, "so that one that comes again is known");
-        assert_eq!(app.count("SELECT COUNT(*) FROM consents").await, 0);
-        assert_eq!(app.count("SELECT COUNT(*) FROM users").await, 1);
-        for gone in ["SELECT COUNT(*) FROM attempts", "SELECT COUNT(*) FROM email_challenges", "SELECT COUNT(*) FROM jobs"] {
-            assert_eq!(app.count(gone).await, 0, "{gone}");
-        }
-        // An old code that comes again is still known as one, and its grant ends.
-        assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
-        assert_eq!(app.outcomes("grant.code_reused").await, ["revoked"]);
+/// The longest session that there can be, and everything that it rests on.
+#[apply(both_engines)]
+async fn what_somebody_is_signed_in_with_survives(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    for (name, value) in [
+        ("session.absolute", "30d"),
+        ("session.idle", "24h"),
+        ("retention.audit", "30d"),
+        ("token.access", "1h"),
+    ] {
+        app.set(name, value).await;
     }
-
-    /// Each kind stays as long as it is good for something, and not longer.
-    async fn each_goes_when_its_time_is_over(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        client.tokens(&app, &browser.sign_in(&app, &client, &patient).await).await;
-        let other = app.browser();
-        let (page, _) = other.start(&client).await;
-        other.password(&page, &Patient { password: "not hers at all".to_owned(), ..patient.clone() }).await;
-        app.settled().await;
-        let mut passed = Duration::ZERO;
-        for (age, table, rows) in [
-            (HOUR * 2, "SELECT COUNT(*) FROM email_challenges", 1),
-            (HOUR * 3, "SELECT COUNT(*) FROM email_challenges", 0),
-            (HOUR * 23, "SELECT COUNT(*) FROM attempts", 2),
-            (HOUR * 25, "SELECT COUNT(*) FROM attempts", 0),
-            (DAY * 6, "SELECT COUNT(*) FROM jobs", 1),
-            (DAY * 8, "SELECT COUNT(*) FROM jobs", 0),
-            (DAY * 29, "SELECT COUNT(*) FROM throttles WHERE kind = 'password'", 2),
-            (DAY * 30, "SELECT COUNT(*) FROM grants", 1),
-            (DAY * 30, "SELECT COUNT(*) FROM sessions", 1),
-            (DAY * 31, "SELECT COUNT(*) FROM throttles", 0),
-            (DAY * 31, "SELECT COUNT(*) FROM grants", 0),
-            (DAY * 31, "SELECT COUNT(*) FROM auth_codes", 0),
-            (DAY * 32, "SELECT COUNT(*) FROM sessions", 0),
-            (DAY * 395, "SELECT COUNT(*) FROM sign_ins", 1),
-            (DAY * 397, "SELECT COUNT(*) FROM sign_ins", 0),
-        ] {
-            app.clock.advance(age.saturating_sub(passed));
-            passed = age;
-            sweep(&app).await;
-            assert_eq!(app.count(table).await, rows, "{table} after {age:?}");
-        }
-        // The same person signs in as ever.
-        app.browser().sign_in(&app, &client, &patient).await;
-    }
-
-    /// A page that is left open longer than its code is kept leads back to the first step, not into an error.
-    async fn an_open_page_outlives_its_challenge(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        app.settled().await;
-        app.clock.advance(HOUR * 3);
+    let browser = app.browser();
+    let landed = browser.sign_in(&app, &client, &patient).await;
+    client.tokens(&app, &landed).await;
+    app.settled().await;
+    for day in 0..30 {
+        app.clock.advance(DAY.checked_sub(HOUR).unwrap());
         sweep(&app).await;
-        assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 0);
-        for button in ["continue", "resend"] {
-            let answer = browser.follow(browser.post(&page.form().with("code", &code), button).await).await;
-            assert!(answer.status.is_success() && answer.has_field("password"), "{}: {}", answer.status, answer.text());
-        }
-        let again = browser.follow(browser.get(page.url.as_str()).await).await;
-        let page = browser.password(&again, &patient).await;
-        let code = app.mail.code(&patient.email, 2).await;
-        browser.code(&page, &code).await.landed(pending).code();
+        let token = silent(&app, &browser, &client).await;
+        assert_eq!(userinfo(&app, &token).await.status, 200, "day {day}");
     }
-
-    /// What refers to something goes first, and all of it goes in one turn, at most a thousand rows of a kind in one
-    /// transaction: that bounds what a sign-in may wait for.
-    async fn one_turn_sweeps_every_kind(engine) {
-        let app = with_old_rows(engine, 1_500).await;
-        let (cx, mut turn, mut before) = (app.cx(), Turn::default(), left(&app).await);
-        while turn.next(&cx).await.unwrap() {
-            let now = left(&app).await;
-            for ((kind, had), (_, has)) in before.iter().zip(&now) {
-                assert!(had - has <= 1_000, "{} {kind} at once", had - has);
-            }
-            before = now;
-        }
-        for (kind, count) in old_rows::LEFT_OF_KIND {
-            assert_eq!(app.count(count).await, 0, "{kind}");
-        }
+    assert_eq!(app.count("SELECT COUNT(*) FROM sessions").await, 1);
+    assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
+    assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, 31, "the first of them too");
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM auth_codes").await,
+        31,
+        "so that one that comes again is known"
+    );
+    assert_eq!(app.count("SELECT COUNT(*) FROM consents").await, 0);
+    assert_eq!(app.count("SELECT COUNT(*) FROM users").await, 1);
+    for gone in [
+        "SELECT COUNT(*) FROM attempts",
+        "SELECT COUNT(*) FROM email_challenges",
+        "SELECT COUNT(*) FROM jobs",
+    ] {
+        assert_eq!(app.count(gone).await, 0, "{gone}");
     }
+    // An old code that comes again is still known as one, and its grant ends.
+    assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
+    assert_eq!(app.outcomes("grant.code_reused").await, ["revoked"]);
+}
 
-    /// The job of a replica sweeps while people sign in, who get their turn between two batches: sign-ins end long before the
-    /// sweep does. How long one may take is not asserted: it writes several times, each may wait for a batch, and what
-    /// a batch takes is the machine's. `scripts/bench retention` measures it with a million rows.
-    async fn people_sign_in_while_it_sweeps(engine) {
-        let old = 20_000 / (old_rows::KINDS + 1);
-        let app = with_old_rows(engine, old).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
-            app.set(name, "100000").await;
-        }
-        let release = "DELETE FROM leases WHERE name = 'retention'";
-        app.sql().write(async |tx| tx.q(release).exec().await).await.unwrap();
-        let (rows, replica) = (rows_left(&app).await, app.replica().await);
-        let (begun, mut slowest, mut beside) = (Instant::now(), Duration::ZERO, 0);
-        while rows_left(&app).await == rows {
-            assert!(begun.elapsed() < Duration::from_mins(5), "nothing is swept");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        loop {
-            let one = Instant::now();
-            app.browser().sign_in(&app, &client, &patient).await;
-            slowest = slowest.max(one.elapsed());
-            if rows_left(&app).await == 0 {
-                break;
-            }
-            beside += 1;
-            assert!(begun.elapsed() < Duration::from_mins(5), "{:?} are left", left(&app).await);
-        }
-        let taken = begun.elapsed().as_secs_f64();
-        println!(
-            "{engine:?}: {rows} rows in {taken:.1} s; {beside} sign-ins ended beside it, the slowest took {} ms",
-            slowest.as_millis()
+/// Each kind stays as long as it is good for something, and not longer.
+#[apply(both_engines)]
+async fn each_goes_when_its_time_is_over(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    client.tokens(&app, &browser.sign_in(&app, &client, &patient).await).await;
+    let other = app.browser();
+    let (page, _) = other.start(&client).await;
+    other
+        .password(&page, &Patient { password: "not hers at all".to_owned(), ..patient.clone() })
+        .await;
+    app.settled().await;
+    let mut passed = Duration::ZERO;
+    for (age, table, rows) in [
+        (HOUR * 2, "SELECT COUNT(*) FROM email_challenges", 1),
+        (HOUR * 3, "SELECT COUNT(*) FROM email_challenges", 0),
+        (HOUR * 23, "SELECT COUNT(*) FROM attempts", 2),
+        (HOUR * 25, "SELECT COUNT(*) FROM attempts", 0),
+        (DAY * 6, "SELECT COUNT(*) FROM jobs", 1),
+        (DAY * 8, "SELECT COUNT(*) FROM jobs", 0),
+        (DAY * 29, "SELECT COUNT(*) FROM throttles WHERE kind = 'password'", 2),
+        (DAY * 30, "SELECT COUNT(*) FROM grants", 1),
+        (DAY * 30, "SELECT COUNT(*) FROM sessions", 1),
+        (DAY * 31, "SELECT COUNT(*) FROM throttles", 0),
+        (DAY * 31, "SELECT COUNT(*) FROM grants", 0),
+        (DAY * 31, "SELECT COUNT(*) FROM auth_codes", 0),
+        (DAY * 32, "SELECT COUNT(*) FROM sessions", 0),
+        (DAY * 395, "SELECT COUNT(*) FROM sign_ins", 1),
+        (DAY * 397, "SELECT COUNT(*) FROM sign_ins", 0),
+    ] {
+        app.clock.advance(age.saturating_sub(passed));
+        passed = age;
+        sweep(&app).await;
+        assert_eq!(app.count(table).await, rows, "{table} after {age:?}");
+    }
+    // The same person signs in as ever.
+    app.browser().sign_in(&app, &client, &patient).await;
+}
+
+/// A page that is left open longer than its code is kept leads back to the first step, not into an error.
+#[apply(both_engines)]
+async fn an_open_page_outlives_its_challenge(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    app.settled().await;
+    app.clock.advance(HOUR * 3);
+    sweep(&app).await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 0);
+    for button in ["continue", "resend"] {
+        let answer =
+            browser.follow(browser.post(&page.form().with("code", &code), button).await).await;
+        assert!(
+            answer.status.is_success() && answer.has_field("password"),
+            "{}: {}",
+            answer.status,
+            answer.text()
         );
-        assert!(beside > 0, "people waited until all of it was swept");
-        replica.stop().await;
     }
+    let again = browser.follow(browser.get(page.url.as_str()).await).await;
+    let page = browser.password(&again, &patient).await;
+    let code = app.mail.code(&patient.email, 2).await;
+    browser.code(&page, &code).await.landed(pending).code();
+}
+
+/// What refers to something goes first, and all of it goes in one turn, at most a thousand rows of a kind in one
+/// transaction: that bounds what a sign-in may wait for.
+#[apply(both_engines)]
+async fn one_turn_sweeps_every_kind(engine: Engine) {
+    let app = with_old_rows(engine, 1_500).await;
+    let (cx, mut turn, mut before) = (app.cx(), Turn::default(), left(&app).await);
+    while turn.next(&cx).await.unwrap() {
+        let now = left(&app).await;
+        for ((kind, had), (_, has)) in before.iter().zip(&now) {
+            assert!(had - has <= 1_000, "{} {kind} at once", had - has);
+        }
+        before = now;
+    }
+    for (kind, count) in old_rows::LEFT_OF_KIND {
+        assert_eq!(app.count(count).await, 0, "{kind}");
+    }
+}
+
+/// The job of a replica sweeps while people sign in, who get their turn between two batches: sign-ins end long before the
+/// sweep does. How long one may take is not asserted: it writes several times, each may wait for a batch, and what
+/// a batch takes is the machine's. `scripts/bench retention` measures it with a million rows.
+#[apply(both_engines)]
+async fn people_sign_in_while_it_sweeps(engine: Engine) {
+    let old = 20_000 / (old_rows::KINDS + 1);
+    let app = with_old_rows(engine, old).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
+        app.set(name, "100000").await;
+    }
+    let release = "DELETE FROM leases WHERE name = 'retention'";
+    app.sql().write(async |tx| tx.q(release).exec().await).await.unwrap();
+    let (rows, replica) = (rows_left(&app).await, app.replica().await);
+    let (begun, mut slowest, mut beside) = (Instant::now(), Duration::ZERO, 0);
+    while rows_left(&app).await == rows {
+        assert!(begun.elapsed() < Duration::from_mins(5), "nothing is swept");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    loop {
+        let one = Instant::now();
+        app.browser().sign_in(&app, &client, &patient).await;
+        slowest = slowest.max(one.elapsed());
+        if rows_left(&app).await == 0 {
+            break;
+        }
+        beside += 1;
+        assert!(begun.elapsed() < Duration::from_mins(5), "{:?} are left", left(&app).await);
+    }
+    let taken = begun.elapsed().as_secs_f64();
+    println!(
+        "{engine:?}: {rows} rows in {taken:.1} s; {beside} sign-ins ended beside it, the slowest took {} ms",
+        slowest.as_millis()
+    );
+    assert!(beside > 0, "people waited until all of it was swept");
+    replica.stop().await;
 }
 
 /// A sweep that is stopped goes on where it was.

@@ -10,10 +10,10 @@ use vestibule_tests::{
     client::Client,
     db::Engine,
     mailbox::Fault,
-    on_both_engines,
 };
 
 use super::retention::with_old_rows;
+use crate::engines::{apply, both_engines};
 
 /// Rows of one batch, as the job has them.
 const BATCH: i64 = 1_000;
@@ -142,42 +142,47 @@ async fn on_sqlite_a_page_opens_and_a_post_has_its_turn() {
     }
 }
 
-on_both_engines! {
-    /// What lies beside people: jobs that failed, wrong codes of the site, known devices, leases of processes that are gone.
-    async fn the_rest_goes_when_its_time_is_over(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.mail.fault(Fault::Refuse(550), 1);
-        let refused = app.browser();
-        let (page, _) = refused.start(&client).await;
-        refused.password(&page, &patient).await;
-        app.settled().await;
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        let other = if code == "000000" { "000001" } else { "000000" };
-        let page = browser.code(&page, other).await;
-        browser.code(&page, &code).await.landed(pending);
-        app.settled().await;
-        let now = app.cx().now;
-        let term = (now, now.plus(Duration::from_secs(10)));
-        let lease = async |tx: &mut store::Tx| store::lease::take(tx, "gone", "somebody", term).await;
-        assert!(app.sql().write(lease).await.unwrap());
-        let (failed, wrong, devices, gone) = (
-            "SELECT COUNT(*) FROM jobs WHERE failed_at IS NOT NULL",
-            "SELECT COUNT(*) FROM (SELECT slot FROM wrong_codes LIMIT 1) AS one",
-            "SELECT COUNT(*) FROM devices",
-            "SELECT COUNT(*) FROM leases WHERE name = 'gone'",
-        );
-        let mut passed = 0;
-        for (hours, count, rows) in [
-            (23, gone, 1), (25, gone, 0), (47, wrong, 1), (49, wrong, 0), (24 * 29, failed, 1), (24 * 31, failed, 0),
-            (24 * 89, devices, 1), (24 * 91, devices, 0),
-        ] {
-            app.clock.advance(Duration::from_hours(hours - passed));
-            passed = hours;
-            let (cx, mut turn) = (app.cx(), Turn::default());
-            while turn.next(&cx).await.unwrap() {}
-            assert_eq!(app.count(count).await, rows, "{count} after {hours} hours");
-        }
+/// What lies beside people: jobs that failed, wrong codes of the site, known devices, leases of processes that are gone.
+#[apply(both_engines)]
+async fn the_rest_goes_when_its_time_is_over(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.mail.fault(Fault::Refuse(550), 1);
+    let refused = app.browser();
+    let (page, _) = refused.start(&client).await;
+    refused.password(&page, &patient).await;
+    app.settled().await;
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let other = if code == "000000" { "000001" } else { "000000" };
+    let page = browser.code(&page, other).await;
+    browser.code(&page, &code).await.landed(pending);
+    app.settled().await;
+    let now = app.cx().now;
+    let term = (now, now.plus(Duration::from_secs(10)));
+    let lease = async |tx: &mut store::Tx| store::lease::take(tx, "gone", "somebody", term).await;
+    assert!(app.sql().write(lease).await.unwrap());
+    let (failed, wrong, devices, gone) = (
+        "SELECT COUNT(*) FROM jobs WHERE failed_at IS NOT NULL",
+        "SELECT COUNT(*) FROM (SELECT slot FROM wrong_codes LIMIT 1) AS one",
+        "SELECT COUNT(*) FROM devices",
+        "SELECT COUNT(*) FROM leases WHERE name = 'gone'",
+    );
+    let mut passed = 0;
+    for (hours, count, rows) in [
+        (23, gone, 1),
+        (25, gone, 0),
+        (47, wrong, 1),
+        (49, wrong, 0),
+        (24 * 29, failed, 1),
+        (24 * 31, failed, 0),
+        (24 * 89, devices, 1),
+        (24 * 91, devices, 0),
+    ] {
+        app.clock.advance(Duration::from_hours(hours - passed));
+        passed = hours;
+        let (cx, mut turn) = (app.cx(), Turn::default());
+        while turn.next(&cx).await.unwrap() {}
+        assert_eq!(app.count(count).await, rows, "{count} after {hours} hours");
     }
 }

@@ -15,10 +15,11 @@ use vestibule_tests::{
     app::{Patient, Replica, Shared, TestApp},
     client::Client,
     db::{Engine, TestDb},
-    on_both_engines,
     proc::run as command,
     served::Served,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// What the next version's migrations may do: a column that may be empty on every table, a table, an index. Each is a
 /// transaction of its own.
@@ -123,92 +124,98 @@ impl Load {
     }
 }
 
-on_both_engines! {
-    /// Every connection of two replicas has its statements prepared when the schema grows, and when it shrinks again: none of
-    /// them may notice.
-    async fn a_schema_that_grows_under_load_refuses_nobody(engine) {
-        let app = Shared::new(TestApp::start(engine).await);
-        for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
-            app.set(name, "100000").await;
+/// Every connection of two replicas has its statements prepared when the schema grows, and when it shrinks again: none of
+/// them may notice.
+#[apply(both_engines)]
+async fn a_schema_that_grows_under_load_refuses_nobody(engine: Engine) {
+    let app = Shared::new(TestApp::start(engine).await);
+    for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
+        app.set(name, "100000").await;
+    }
+    let client = app.client("portal").await;
+    let (other, done, stop) = (app.replica().await, AtomicUsize::new(0), AtomicBool::new(false));
+    let load = Arc::new(Load { app: app.clone(), other, client, done, stop });
+    let mut people = Vec::new();
+    for name in ["Mere", "Tui", "Aroha"] {
+        people.push(tokio::spawn(keep_signing_in(load.clone(), app.patient(name).await)));
+    }
+    load.more(&people, 3).await;
+    let next = app.db.open().await;
+    for (changes, done) in [(NEXT, "expand"), (CONTRACT, "contract")] {
+        for pair in changes.chunks(2) {
+            for sql in pair {
+                run(&next, sql).await;
+            }
+            load.more(&people, 1).await;
         }
-        let client = app.client("portal").await;
-        let (other, done, stop) = (app.replica().await, AtomicUsize::new(0), AtomicBool::new(false));
-        let load = Arc::new(Load { app: app.clone(), other, client, done, stop });
-        let mut people = Vec::new();
-        for name in ["Mere", "Tui", "Aroha"] {
-            people.push(tokio::spawn(keep_signing_in(load.clone(), app.patient(name).await)));
+        if done == "expand" {
+            next_version(&next).await;
         }
         load.more(&people, 3).await;
-        let next = app.db.open().await;
-        for (changes, done) in [(NEXT, "expand"), (CONTRACT, "contract")] {
-            for pair in changes.chunks(2) {
-                for sql in pair {
-                    run(&next, sql).await;
-                }
-                load.more(&people, 1).await;
-            }
-            if done == "expand" {
-                next_version(&next).await;
-            }
-            load.more(&people, 3).await;
-            println!("{engine:?}: {} sign-ins by the end of {done}", load.done.load(Ordering::Relaxed));
-        }
-        load.stop.store(true, Ordering::Relaxed);
-        for person in people {
-            person.await.expect("nobody was refused");
-        }
-        // Commands and a replica of this version go on, too.
-        let late = app.replica().await;
-        let ready = reqwest::get(format!("http://{}/readyz", late.ops)).await.unwrap();
-        assert_eq!(ready.status(), 200, "{}", ready.text().await.unwrap());
+        println!("{engine:?}: {} sign-ins by the end of {done}", load.done.load(Ordering::Relaxed));
     }
-
-    /// The program of before the upgrade on the schema of after it: it runs, starts anew, and changes nothing.
-    async fn an_older_program_runs_on_a_newer_schema(engine) {
-        let data = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &data).await;
-        let db = data.open().await;
-        for sql in NEXT {
-            run(&db, sql).await;
-        }
-        next_version(&db).await;
-        let said = command(served.command(&["migrate"]), "").await;
-        assert_eq!(said, "The database has the schema of this build already, or a newer one.\n");
-        let add = ["user", "add", "mere@patients.example", "--password-stdin"];
-        command(served.command(&add), "a walk along the river\n").await;
-        assert!(served.serve().await.terminate().await.success());
+    load.stop.store(true, Ordering::Relaxed);
+    for person in people {
+        person.await.expect("nobody was refused");
     }
+    // Commands and a replica of this version go on, too.
+    let late = app.replica().await;
+    let ready = reqwest::get(format!("http://{}/readyz", late.ops)).await.unwrap();
+    assert_eq!(ready.status(), 200, "{}", ready.text().await.unwrap());
+}
 
-    /// A newer migration does not make up for one of ours that is missing: they are compared by number, not counted.
-    async fn a_missing_migration_is_missed_beside_a_newer_one(engine) {
-        let data = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &data).await;
-        let db = data.open().await;
-        run(&db, "DROP TABLE leases").await;
-        run(&db, "DELETE FROM _sqlx_migrations WHERE version = 3").await;
-        next_version(&db).await;
-        let refused = served.command(&["serve"]).output().await.unwrap();
-        let said = String::from_utf8(refused.stderr).unwrap();
-        assert!(!refused.status.success() && said.contains("older than this build: run `idp migrate`"), "{said}");
-        let said = command(served.command(&["migrate"]), "").await;
-        assert_eq!(said, "The database now has the schema of this build.\n");
-        assert!(db.migrated().await.unwrap());
-        let mut conn = db.read().await.unwrap();
-        let newer: Vec<(i64,)> =
-            conn.q("SELECT version FROM _sqlx_migrations WHERE version = 9999").all().await.unwrap();
-        assert_eq!(newer, [(9999,)], "what a newer build applied stays");
+/// The program of before the upgrade on the schema of after it: it runs, starts anew, and changes nothing.
+#[apply(both_engines)]
+async fn an_older_program_runs_on_a_newer_schema(engine: Engine) {
+    let data = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &data).await;
+    let db = data.open().await;
+    for sql in NEXT {
+        run(&db, sql).await;
     }
+    next_version(&db).await;
+    let said = command(served.command(&["migrate"]), "").await;
+    assert_eq!(said, "The database has the schema of this build already, or a newer one.\n");
+    let add = ["user", "add", "mere@patients.example", "--password-stdin"];
+    command(served.command(&add), "a walk along the river\n").await;
+    assert!(served.serve().await.terminate().await.success());
+}
 
-    /// No tables at all is an older schema. A table of migrations that is not as it should be is not: that is told.
-    async fn a_table_of_migrations_that_is_damaged_is_no_older_schema(engine) {
-        let empty = TestDb::empty(engine).await;
-        assert!(!empty.open().await.migrated().await.unwrap());
-        let data = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &data).await;
-        run(&data.open().await, "ALTER TABLE _sqlx_migrations RENAME COLUMN success TO went_well").await;
-        for asked in ["serve", "migrate", "doctor"] {
-            is_told(served.command(&[asked]), "success").await;
-        }
+/// A newer migration does not make up for one of ours that is missing: they are compared by number, not counted.
+#[apply(both_engines)]
+async fn a_missing_migration_is_missed_beside_a_newer_one(engine: Engine) {
+    let data = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &data).await;
+    let db = data.open().await;
+    run(&db, "DROP TABLE leases").await;
+    run(&db, "DELETE FROM _sqlx_migrations WHERE version = 3").await;
+    next_version(&db).await;
+    let refused = served.command(&["serve"]).output().await.unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && said.contains("older than this build: run `idp migrate`"),
+        "{said}"
+    );
+    let said = command(served.command(&["migrate"]), "").await;
+    assert_eq!(said, "The database now has the schema of this build.\n");
+    assert!(db.migrated().await.unwrap());
+    let mut conn = db.read().await.unwrap();
+    let newer: Vec<(i64,)> =
+        conn.q("SELECT version FROM _sqlx_migrations WHERE version = 9999").all().await.unwrap();
+    assert_eq!(newer, [(9999,)], "what a newer build applied stays");
+}
+
+/// No tables at all is an older schema. A table of migrations that is not as it should be is not: that is told.
+#[apply(both_engines)]
+async fn a_table_of_migrations_that_is_damaged_is_no_older_schema(engine: Engine) {
+    let empty = TestDb::empty(engine).await;
+    assert!(!empty.open().await.migrated().await.unwrap());
+    let data = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &data).await;
+    run(&data.open().await, "ALTER TABLE _sqlx_migrations RENAME COLUMN success TO went_well")
+        .await;
+    for asked in ["serve", "migrate", "doctor"] {
+        is_told(served.command(&[asked]), "success").await;
     }
 }
 

@@ -187,55 +187,33 @@ async fn create_database(template: Option<&str>) -> TestDb {
     TestDb { engine: Engine::Postgres, config, kept: Kept::Database(Database(name)) }
 }
 
-/// Writes one test for each engine from one body.
-///
-/// ```ignore
-/// on_both_engines! {
-///     /// Case 11: what must not happen.
-///     async fn a_code_is_used_once(engine) { .. }
-/// }
-/// ```
-#[macro_export]
-macro_rules! on_both_engines {
-    ($($(#[$meta:meta])* async fn $name:ident($engine:ident) $body:block)+) => {$(
-        $(#[$meta])*
-        mod $name {
-            use super::*;
-
-            async fn check($engine: $crate::db::Engine) $body
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn sqlite() {
-                check($crate::db::Engine::Sqlite).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn postgres() {
-                check($crate::db::Engine::Postgres).await;
-            }
-        }
-    )+};
-}
-
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
-    on_both_engines! {
-        async fn databases_are_migrated_and_apart(engine) {
-            let (one, two) = (TestDb::create(engine).await, TestDb::create(engine).await);
-            assert_eq!(one.engine(), engine);
-            let (one, two) = (one.open().await, two.open().await);
-            assert!(one.migrated().await.unwrap() && two.migrated().await.unwrap());
-            one.write(async |tx| tx.q("DELETE FROM _sqlx_migrations").exec().await).await.unwrap();
-            assert!(two.migrated().await.unwrap());
-            assert!(!one.migrated().await.unwrap());
-        }
+    #[rstest]
+    #[case::sqlite(Engine::Sqlite)]
+    #[case::postgres(Engine::Postgres)]
+    #[tokio::test]
+    async fn new_databases_are_migrated_and_apart(#[case] engine: Engine) {
+        let (one, two) = (TestDb::create(engine).await, TestDb::create(engine).await);
+        assert_eq!(one.engine(), engine);
+        let (one, two) = (one.open().await, two.open().await);
+        assert!(one.migrated().await.unwrap() && two.migrated().await.unwrap());
+        one.write(async |tx| tx.q("DELETE FROM _sqlx_migrations").exec().await).await.unwrap();
+        assert!(two.migrated().await.unwrap());
+        assert!(!one.migrated().await.unwrap());
+    }
 
-        async fn an_empty_database_has_no_tables(engine) {
-            let db = TestDb::empty(engine).await;
-            assert!(!db.open().await.migrated().await.unwrap());
-        }
+    #[rstest]
+    #[case::sqlite(Engine::Sqlite)]
+    #[case::postgres(Engine::Postgres)]
+    #[tokio::test]
+    async fn empty_database_has_no_tables(#[case] engine: Engine) {
+        let db = TestDb::empty(engine).await;
+        assert!(!db.open().await.migrated().await.unwrap());
     }
 
     #[tokio::test]

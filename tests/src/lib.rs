@@ -1,4 +1,4 @@
-//! The test ground: real servers, a real browser and a real mail catcher, and nothing left running afterwards.
+//! The harness of the end-to-end tests: real servers and a real mail catcher, and nothing left running afterwards.
 
 use std::path::Path;
 
@@ -6,7 +6,6 @@ pub mod app;
 pub mod attacks;
 pub mod backup;
 pub mod beat;
-pub mod browser;
 pub mod client;
 pub mod collector;
 pub mod crowd;
@@ -16,7 +15,6 @@ pub mod fuzz;
 pub mod held;
 pub mod http;
 pub mod log;
-pub mod look;
 pub mod mailbox;
 pub mod metrics;
 pub mod old_rows;

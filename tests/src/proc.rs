@@ -55,7 +55,7 @@ rm -rf -- "$@"
 
 /// How the watchdog ends a process.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum End {
+pub enum End {
     /// At once.
     Kill,
     /// PostgreSQL's immediate shutdown: it ends its children and gives its shared memory back.
@@ -99,7 +99,7 @@ pub(crate) fn remove_with_us(folder: &Path) {
 }
 
 /// A folder of the machine's temporary ones that is removed when this process is gone.
-pub(crate) fn temp_folder() -> PathBuf {
+pub fn temp_folder() -> PathBuf {
     let folder = tempfile::Builder::new().prefix("vestibule-").tempdir().expect("a folder").keep();
     remove_with_us(&folder);
     folder
@@ -107,11 +107,7 @@ pub(crate) fn temp_folder() -> PathBuf {
 
 /// Starts a server that runs until this process is gone, and returns its line that holds `ready`; or, when it ends before
 /// it says so, all that it said.
-pub(crate) fn start(
-    command: &mut std::process::Command,
-    end: End,
-    ready: &str,
-) -> Result<String, String> {
+pub fn start(command: &mut std::process::Command, end: End, ready: &str) -> Result<String, String> {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let error = writer.try_clone().expect("a pipe");
     command.stdin(Stdio::null()).stdout(writer).stderr(error).process_group(0);
@@ -317,8 +313,8 @@ fn idp_program() -> &'static Path {
         let profile = if name == "debug" { "dev" } else { name };
         let built = std::process::Command::new(env!("CARGO"))
             .current_dir(crate::root())
-            // All packages, as the tests are built: another choice would switch features and build everything again.
-            .args(["build", "--quiet", "--workspace", "--bins", "--profile", profile])
+            // Of all packages, as the tests are built: another choice would switch features and build everything again.
+            .args(["build", "--quiet", "--workspace", "--bin", "idp", "--profile", profile])
             .status();
         assert!(built.expect("cargo starts").success(), "the idp program does not build");
         floor.join("idp")

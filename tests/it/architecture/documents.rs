@@ -15,7 +15,7 @@ fn is_test_name(word: &str) -> bool {
 
 /// Whether a test of this name is in the sources: by itself, or in both engines' macro.
 fn is_there(name: &str) -> bool {
-    let (plain, asynchronous) = (format!("fn {name}()"), format!("async fn {name}(engine)"));
+    let (plain, asynchronous) = (format!("fn {name}()"), format!("async fn {name}(engine: "));
     sources().iter().any(|source| {
         let found = source.code.contains(&plain) || source.code.contains(&asynchronous);
         found && !source.tests.is_empty()

@@ -9,12 +9,13 @@ use flows::{
     trail::verify::{Asked, What},
 };
 use store::setting::SettingRow;
-use vestibule_tests::{app::TestApp, db::Engine, log::Log, on_both_engines};
+use vestibule_tests::{app::TestApp, db::Engine, log::Log};
 
 use super::{
     chain::{seal, sound, tamper, verify, verify_asked, words},
     sweep::{rows, sweep},
 };
+use crate::engines::{apply, both_engines};
 
 const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(400 * 24);
@@ -52,123 +53,140 @@ async fn write_setting(app: &TestApp, value: &str) {
     app.refresh().await;
 }
 
-on_both_engines! {
-    async fn an_old_time_that_has_no_proof_sweeps_nothing(engine) {
-        let app = with_seals(engine).await;
-        let (before, seals) = (rows(&app).await, sound(&app).await.seals);
-        for statement in [
-            "UPDATE audit_seals SET key_id = 'x', complete_to = 0",
-            "UPDATE audit_seals SET complete_to = 0",
-            "UPDATE audit_seals SET complete_to = 0, row_count = 9223372036854775807",
-            "UPDATE audit_seals SET complete_to = 0, row_count = -5",
-        ] {
-            tamper(&app, &[statement]).await;
-            let turn = sweep(&app).await;
-            assert_eq!((turn.unsound, rows(&app).await), (seals, before), "{statement}");
-            assert!(!verify(&app).await.is_empty(), "{statement}");
-            put_seals_back(&app).await;
-            sound(&app).await;
-        }
-    }
-
-    /// A key that nobody knows proves nothing: its time may have come, and what it has stays.
-    async fn an_old_seal_of_an_unknown_key_stays(engine) {
-        let app = with_seals(engine).await;
-        tamper(&app, &["UPDATE audit_seals SET key_id = 'x' WHERE sequence = 2"]).await;
-        app.clock.advance(YEAR);
-        assert_eq!(sweep(&app).await.unsound, 1);
-        assert!(app.count("SELECT COUNT(*) FROM audit WHERE sealed_by = 2").await > 0);
-        assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IN (1, 3)").await, 0, "all others went");
-        assert!(words(&verify(&app).await).contains(&(What::UnknownKey, Some(2))));
-    }
-
-    /// One seal that says it is of tomorrow, or has fewer rows than none, holds nothing up.
-    async fn one_changed_seal_does_not_keep_the_others(engine) {
-        let app = with_seals(engine).await;
-        app.clock.advance(YEAR);
-        for statement in [
-            "UPDATE audit_seals SET complete_to = 9000000000000000 WHERE sequence = 1",
-            "UPDATE audit_seals SET row_count = -5 WHERE sequence = 1",
-            "UPDATE audit_seals SET row_count = 9223372036854775807 WHERE sequence <= 2",
-        ] {
-            tamper(&app, &[statement]).await;
-            assert!((1..=2).contains(&sweep(&app).await.unsound), "{statement}");
-            let others = "SELECT COUNT(*) FROM audit WHERE sealed_by > 2 AND event = 'user.added'";
-            assert_eq!(app.count(others).await, 0, "{statement}");
-            assert!(app.count("SELECT COUNT(*) FROM audit WHERE sealed_by = 1").await > 0, "{statement}");
-        }
-    }
-
-    /// What was looked into and deleted by hand is not told for ever, before and after the seals beside it are gone.
-    async fn a_trail_can_be_clean_again(engine) {
-        let app = with_seals(engine).await;
-        tamper(&app, &["UPDATE audit SET outcome = 'x' WHERE sealed_by = 2"]).await;
-        app.clock.advance(YEAR);
-        sweep(&app).await;
-        app.patient("Tui").await;
-        seal(&app).await;
-        let of_the_changed = |found: &[(What, Option<i64>)]| found.iter().all(|(_, seal)| *seal == Some(2));
-        let found = words(&verify(&app).await);
-        assert!(!found.is_empty() && of_the_changed(&found), "{found:?}");
-        app.clock.advance(YEAR);
-        sweep(&app).await;
-        sweep(&app).await;
-        assert_eq!(app.count("SELECT COUNT(*) FROM audit_seals WHERE sequence = 1").await, 0);
-        let found = words(&verify(&app).await);
-        assert!(!found.is_empty() && of_the_changed(&found), "{found:?}");
-        tamper(&app, &["DELETE FROM audit WHERE sealed_by = 2", "DELETE FROM audit_seals WHERE sequence = 2"]).await;
+#[apply(both_engines)]
+async fn an_old_time_that_has_no_proof_sweeps_nothing(engine: Engine) {
+    let app = with_seals(engine).await;
+    let (before, seals) = (rows(&app).await, sound(&app).await.seals);
+    for statement in [
+        "UPDATE audit_seals SET key_id = 'x', complete_to = 0",
+        "UPDATE audit_seals SET complete_to = 0",
+        "UPDATE audit_seals SET complete_to = 0, row_count = 9223372036854775807",
+        "UPDATE audit_seals SET complete_to = 0, row_count = -5",
+    ] {
+        tamper(&app, &[statement]).await;
+        let turn = sweep(&app).await;
+        assert_eq!((turn.unsound, rows(&app).await), (seals, before), "{statement}");
+        assert!(!verify(&app).await.is_empty(), "{statement}");
+        put_seals_back(&app).await;
         sound(&app).await;
     }
+}
 
-    async fn a_setting_that_nobody_can_set_is_not_followed(engine) {
-        let app = with_seals(engine).await;
-        let before = rows(&app).await;
-        write_setting(&app, "1s").await;
-        assert_eq!(*app.cx().settings, Settings::default());
-        let shown = settings::states(&app.cx(), Some("retention.audit")).await.unwrap().unwrap();
-        assert_eq!(shown[0].value, "396d", "what is in force is shown");
-        app.clock.advance(DAY);
-        sweep(&app).await;
-        assert_eq!(rows(&app).await, before);
-        // It is taken back like any other change.
-        settings::undo(&app.cx(), "retention.audit", "written by hand").await.unwrap().unwrap();
-        app.refresh().await;
-        assert_eq!(app.cx().settings.audit_retention, Settings::default().audit_retention);
-    }
+/// A key that nobody knows proves nothing: its time may have come, and what it has stays.
+#[apply(both_engines)]
+async fn an_old_seal_of_an_unknown_key_stays(engine: Engine) {
+    let app = with_seals(engine).await;
+    tamper(&app, &["UPDATE audit_seals SET key_id = 'x' WHERE sequence = 2"]).await;
+    app.clock.advance(YEAR);
+    assert_eq!(sweep(&app).await.unsound, 1);
+    assert!(app.count("SELECT COUNT(*) FROM audit WHERE sealed_by = 2").await > 0);
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IN (1, 3)").await,
+        0,
+        "all others went"
+    );
+    assert!(words(&verify(&app).await).contains(&(What::UnknownKey, Some(2))));
+}
 
-    /// Not even a program that has such a value sweeps what is younger than the least that it can be.
-    async fn nothing_is_swept_in_its_first_month(engine) {
-        let app = with_seals(engine).await;
-        let whole = "SELECT COUNT(*) FROM audit WHERE sealed_by <= 4";
-        let before = app.count(whole).await;
-        let short = Settings { audit_retention: Duration::from_secs(1), ..Settings::default() };
-        let sweep = async || {
-            let (mut cx, mut turn) = (app.cx(), Turn::default());
-            cx.settings = Arc::new(short.clone());
-            while turn.next(&cx).await.unwrap() {}
-        };
-        app.clock.advance(29 * DAY);
-        sweep().await;
-        assert_eq!(app.count(whole).await, before);
-        app.clock.advance(2 * DAY);
-        sweep().await;
-        assert_eq!(app.count(whole).await, 0);
-        sound(&app).await;
+/// One seal that says it is of tomorrow, or has fewer rows than none, holds nothing up.
+#[apply(both_engines)]
+async fn one_changed_seal_does_not_keep_the_others(engine: Engine) {
+    let app = with_seals(engine).await;
+    app.clock.advance(YEAR);
+    for statement in [
+        "UPDATE audit_seals SET complete_to = 9000000000000000 WHERE sequence = 1",
+        "UPDATE audit_seals SET row_count = -5 WHERE sequence = 1",
+        "UPDATE audit_seals SET row_count = 9223372036854775807 WHERE sequence <= 2",
+    ] {
+        tamper(&app, &[statement]).await;
+        assert!((1..=2).contains(&sweep(&app).await.unsound), "{statement}");
+        let others = "SELECT COUNT(*) FROM audit WHERE sealed_by > 2 AND event = 'user.added'";
+        assert_eq!(app.count(others).await, 0, "{statement}");
+        assert!(
+            app.count("SELECT COUNT(*) FROM audit WHERE sealed_by = 1").await > 0,
+            "{statement}"
+        );
     }
+}
 
-    /// A span begins where the times of seals say, which anybody can write.
-    async fn a_span_is_not_led_past_a_changed_seal(engine) {
-        let app = with_seals(engine).await;
-        let from = app.cx().now.minus(Duration::from_hours(1));
-        let span = || Asked { from: Some(from), ..Asked::default() };
-        assert_eq!(verify_asked(&app, span()).await.1, []);
-        let first = "UPDATE audit_seals SET sealed_at = 0 WHERE sequence <= 2";
-        tamper(&app, &["UPDATE audit SET outcome = 'x' WHERE sealed_by <= 2", first]).await;
-        let found = words(&verify_asked(&app, span()).await.1);
-        assert!(found.contains(&(What::SealChanged, Some(2))), "{found:?}");
-        tamper(&app, &["UPDATE audit_seals SET sealed_at = 0"]).await;
-        assert_eq!(words(&verify_asked(&app, span()).await.1)[0].0, What::SealChanged);
-    }
+/// What was looked into and deleted by hand is not told for ever, before and after the seals beside it are gone.
+#[apply(both_engines)]
+async fn a_trail_can_be_clean_again(engine: Engine) {
+    let app = with_seals(engine).await;
+    tamper(&app, &["UPDATE audit SET outcome = 'x' WHERE sealed_by = 2"]).await;
+    app.clock.advance(YEAR);
+    sweep(&app).await;
+    app.patient("Tui").await;
+    seal(&app).await;
+    let of_the_changed =
+        |found: &[(What, Option<i64>)]| found.iter().all(|(_, seal)| *seal == Some(2));
+    let found = words(&verify(&app).await);
+    assert!(!found.is_empty() && of_the_changed(&found), "{found:?}");
+    app.clock.advance(YEAR);
+    sweep(&app).await;
+    sweep(&app).await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit_seals WHERE sequence = 1").await, 0);
+    let found = words(&verify(&app).await);
+    assert!(!found.is_empty() && of_the_changed(&found), "{found:?}");
+    tamper(
+        &app,
+        &["DELETE FROM audit WHERE sealed_by = 2", "DELETE FROM audit_seals WHERE sequence = 2"],
+    )
+    .await;
+    sound(&app).await;
+}
+
+#[apply(both_engines)]
+async fn a_setting_that_nobody_can_set_is_not_followed(engine: Engine) {
+    let app = with_seals(engine).await;
+    let before = rows(&app).await;
+    write_setting(&app, "1s").await;
+    assert_eq!(*app.cx().settings, Settings::default());
+    let shown = settings::states(&app.cx(), Some("retention.audit")).await.unwrap().unwrap();
+    assert_eq!(shown[0].value, "396d", "what is in force is shown");
+    app.clock.advance(DAY);
+    sweep(&app).await;
+    assert_eq!(rows(&app).await, before);
+    // It is taken back like any other change.
+    settings::undo(&app.cx(), "retention.audit", "written by hand").await.unwrap().unwrap();
+    app.refresh().await;
+    assert_eq!(app.cx().settings.audit_retention, Settings::default().audit_retention);
+}
+
+/// Not even a program that has such a value sweeps what is younger than the least that it can be.
+#[apply(both_engines)]
+async fn nothing_is_swept_in_its_first_month(engine: Engine) {
+    let app = with_seals(engine).await;
+    let whole = "SELECT COUNT(*) FROM audit WHERE sealed_by <= 4";
+    let before = app.count(whole).await;
+    let short = Settings { audit_retention: Duration::from_secs(1), ..Settings::default() };
+    let sweep = async || {
+        let (mut cx, mut turn) = (app.cx(), Turn::default());
+        cx.settings = Arc::new(short.clone());
+        while turn.next(&cx).await.unwrap() {}
+    };
+    app.clock.advance(29 * DAY);
+    sweep().await;
+    assert_eq!(app.count(whole).await, before);
+    app.clock.advance(2 * DAY);
+    sweep().await;
+    assert_eq!(app.count(whole).await, 0);
+    sound(&app).await;
+}
+
+/// A span begins where the times of seals say, which anybody can write.
+#[apply(both_engines)]
+async fn a_span_is_not_led_past_a_changed_seal(engine: Engine) {
+    let app = with_seals(engine).await;
+    let from = app.cx().now.minus(Duration::from_hours(1));
+    let span = || Asked { from: Some(from), ..Asked::default() };
+    assert_eq!(verify_asked(&app, span()).await.1, []);
+    let first = "UPDATE audit_seals SET sealed_at = 0 WHERE sequence <= 2";
+    tamper(&app, &["UPDATE audit SET outcome = 'x' WHERE sealed_by <= 2", first]).await;
+    let found = words(&verify_asked(&app, span()).await.1);
+    assert!(found.contains(&(What::SealChanged, Some(2))), "{found:?}");
+    tamper(&app, &["UPDATE audit_seals SET sealed_at = 0"]).await;
+    assert_eq!(words(&verify_asked(&app, span()).await.1)[0].0, What::SealChanged);
 }
 
 /// One thread, so that everything that happens is logged here.

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 use tokio::process::Command;
-use vestibule_tests::{app::TestApp, log::Log, on_both_engines, served::Served};
+use vestibule_tests::{app::TestApp, db::Engine, log::Log, served::Served};
 
 use super::{
     chain::{head, seal, tamper},
     trail,
 };
+use crate::engines::{apply, both_engines};
 
 /// A command: its exit code, what it printed, and what it said on standard error.
 pub(super) async fn run(mut command: Command) -> (i32, String, String) {
@@ -16,81 +17,116 @@ pub(super) async fn run(mut command: Command) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-on_both_engines! {
-    async fn verify_says_what_is_wrong_and_fails(engine) {
-        let app = TestApp::start(engine).await;
-        app.client("portal").await;
-        seal(&app).await;
-        let served = Served::prepare(engine, &app.db).await;
-        let (code, out, error) = run(served.command(&["audit", "verify"])).await;
-        assert!(code == 0 && error.is_empty(), "{error}");
-        let told = out.lines().last().unwrap().strip_prefix("Head: ").unwrap().to_owned();
-        assert_eq!(told, head(&app).await.to_string());
-        let (code, out, error) = run(served.command(&["audit", "verify", "--json", "--expect", &told])).await;
-        let report: Value = serde_json::from_str(&out).unwrap();
-        assert_eq!((code, report["sound"].as_bool(), report["findings"].as_u64()), (0, Some(true), Some(0)), "{error}");
-        assert_eq!(format!("{}:{}", report["head"]["sequence"], report["head"]["digest"].as_str().unwrap()), told);
-        let wrong = format!("{}:{}", 99, "00".repeat(32));
-        let (code, out, error) = run(served.command(&["audit", "verify", "--expect", &wrong])).await;
-        assert!(code == 1 && out.contains("head_missing     seal 99") && error.contains("1 findings"), "{out} {error}");
-        let (code, _, error) = run(served.command(&["audit", "verify", "--expect", "99"])).await;
-        assert!(code == 2 && error.contains("a head is SEQUENCE:DIGEST"), "{error}");
-        let row = trail(&app).await.into_iter().find(|row| row.event == "client.added").unwrap();
-        tamper(&app, &["UPDATE audit SET client_id = 'other' WHERE event = 'client.added'"]).await;
-        let (code, out, error) = run(served.command(&["audit", "verify"])).await;
-        assert!(code == 1 && error.contains("not as it was written"), "{error}");
-        let line = out.lines().next().unwrap();
-        for part in ["row_changed", &row.id.to_string(), "client.added", &format!("seal {}", row.sealed_by.unwrap())] {
-            assert!(line.contains(part), "{part}: {line}");
-        }
-        let (code, out, _) = run(served.command(&["audit", "verify", "--json"])).await;
-        let report: Value = serde_json::from_str(&out).unwrap();
-        assert_eq!((code, &report["found"][0]["what"]), (1, &"row_changed".into()));
-        assert_eq!(report["found"][0]["id"], row.id.to_string());
+#[apply(both_engines)]
+async fn verify_says_what_is_wrong_and_fails(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    app.client("portal").await;
+    seal(&app).await;
+    let served = Served::prepare(engine, &app.db).await;
+    let (code, out, error) = run(served.command(&["audit", "verify"])).await;
+    assert!(code == 0 && error.is_empty(), "{error}");
+    let told = out.lines().last().unwrap().strip_prefix("Head: ").unwrap().to_owned();
+    assert_eq!(told, head(&app).await.to_string());
+    let (code, out, error) =
+        run(served.command(&["audit", "verify", "--json", "--expect", &told])).await;
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, report["sound"].as_bool(), report["findings"].as_u64()),
+        (0, Some(true), Some(0)),
+        "{error}"
+    );
+    assert_eq!(
+        format!("{}:{}", report["head"]["sequence"], report["head"]["digest"].as_str().unwrap()),
+        told
+    );
+    let wrong = format!("{}:{}", 99, "00".repeat(32));
+    let (code, out, error) = run(served.command(&["audit", "verify", "--expect", &wrong])).await;
+    assert!(
+        code == 1 && out.contains("head_missing     seal 99") && error.contains("1 findings"),
+        "{out} {error}"
+    );
+    let (code, _, error) = run(served.command(&["audit", "verify", "--expect", "99"])).await;
+    assert!(code == 2 && error.contains("a head is SEQUENCE:DIGEST"), "{error}");
+    let row = trail(&app).await.into_iter().find(|row| row.event == "client.added").unwrap();
+    tamper(&app, &["UPDATE audit SET client_id = 'other' WHERE event = 'client.added'"]).await;
+    let (code, out, error) = run(served.command(&["audit", "verify"])).await;
+    assert!(code == 1 && error.contains("not as it was written"), "{error}");
+    let line = out.lines().next().unwrap();
+    for part in [
+        "row_changed",
+        &row.id.to_string(),
+        "client.added",
+        &format!("seal {}", row.sealed_by.unwrap()),
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
     }
+    let (code, out, _) = run(served.command(&["audit", "verify", "--json"])).await;
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &report["found"][0]["what"]), (1, &"row_changed".into()));
+    assert_eq!(report["found"][0]["id"], row.id.to_string());
+}
 
-    async fn export_streams_the_trail_by_time(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        vestibule_tests::old_rows::fill_trail(app.sql(), engine, 1_200).await;
-        let landed = app.browser().sign_in(&app, &client, &patient).await;
-        client.tokens(&app, &landed).await;
-        app.settled().await;
-        seal(&app).await;
-        let served = Served::prepare(engine, &app.db).await;
-        let export = async |args: &[&str]| {
-            let (code, out, error) = run(served.command(&[&["audit", "export"], args].concat())).await;
-            assert_eq!(code, 0, "{error}");
-            out.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
-        };
-        let all = export(&[]).await;
-        let ids: Vec<_> = trail(&app).await.iter().map(|row| row.id.to_string()).collect();
-        assert_eq!(all.iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), ids, "more than two pages");
-        let times: Vec<_> = all.iter().map(|row| row["at"].as_str().unwrap()).collect();
-        assert!(times.is_sorted());
-        assert!(all.iter().all(|row| row["seal"].is_number() && row["detail"].is_object()));
-        let names: Vec<_> = all[0].as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(names, ["actor", "at", "client", "detail", "event", "id", "network", "outcome", "reference", "seal", "user"]);
-        let of_mere = export(&["--user", &patient.email]).await;
-        assert!(of_mere.len() >= 6 && of_mere.iter().all(|row| row["user"] == of_mere[0]["user"]));
-        let one = export(&["--user", &patient.email, "--event", "token.issued"]).await;
-        assert_eq!((one.len(), &one[0]["event"]), (1, &"token.issued".into()));
-        assert_eq!(export(&["--event", "password.checked"]).await.len(), 1);
-        let new = export(&["--from", "2020-01-01"]).await;
-        assert_eq!(new.len(), all.len() - 1_200);
-        let at = new[0]["at"].as_str().unwrap();
-        assert_eq!(export(&["--to", at]).await.len(), 1_200, "the end is not in it");
-        assert_eq!(export(&["--from", at]).await.len(), new.len(), "the beginning is");
-        for (args, why) in [
-            (&["audit", "export", "--event", "sign_in"][..], "there is no event called sign_in"),
-            (&["audit", "export", "--user", "nobody@patients.example"], "nobody has the address"),
-        ] {
-            let (code, out, error) = run(served.command(args)).await;
-            assert!(code == 1 && out.is_empty() && error.contains(why), "{error}");
-        }
-        let (code, _, error) = run(served.command(&["audit", "export", "--from", "yesterday"])).await;
-        assert!(code == 2 && error.contains("not a time such as"), "{error}");
+#[apply(both_engines)]
+async fn export_streams_the_trail_by_time(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    vestibule_tests::old_rows::fill_trail(app.sql(), engine, 1_200).await;
+    let landed = app.browser().sign_in(&app, &client, &patient).await;
+    client.tokens(&app, &landed).await;
+    app.settled().await;
+    seal(&app).await;
+    let served = Served::prepare(engine, &app.db).await;
+    let export = async |args: &[&str]| {
+        let (code, out, error) = run(served.command(&[&["audit", "export"], args].concat())).await;
+        assert_eq!(code, 0, "{error}");
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let all = export(&[]).await;
+    let ids: Vec<_> = trail(&app).await.iter().map(|row| row.id.to_string()).collect();
+    assert_eq!(
+        all.iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(),
+        ids,
+        "more than two pages"
+    );
+    let times: Vec<_> = all.iter().map(|row| row["at"].as_str().unwrap()).collect();
+    assert!(times.is_sorted());
+    assert!(all.iter().all(|row| row["seal"].is_number() && row["detail"].is_object()));
+    let names: Vec<_> = all[0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "actor",
+            "at",
+            "client",
+            "detail",
+            "event",
+            "id",
+            "network",
+            "outcome",
+            "reference",
+            "seal",
+            "user"
+        ]
+    );
+    let of_mere = export(&["--user", &patient.email]).await;
+    assert!(of_mere.len() >= 6 && of_mere.iter().all(|row| row["user"] == of_mere[0]["user"]));
+    let one = export(&["--user", &patient.email, "--event", "token.issued"]).await;
+    assert_eq!((one.len(), &one[0]["event"]), (1, &"token.issued".into()));
+    assert_eq!(export(&["--event", "password.checked"]).await.len(), 1);
+    let new = export(&["--from", "2020-01-01"]).await;
+    assert_eq!(new.len(), all.len() - 1_200);
+    let at = new[0]["at"].as_str().unwrap();
+    assert_eq!(export(&["--to", at]).await.len(), 1_200, "the end is not in it");
+    assert_eq!(export(&["--from", at]).await.len(), new.len(), "the beginning is");
+    for (args, why) in [
+        (&["audit", "export", "--event", "sign_in"][..], "there is no event called sign_in"),
+        (&["audit", "export", "--user", "nobody@patients.example"], "nobody has the address"),
+    ] {
+        let (code, out, error) = run(served.command(args)).await;
+        assert!(code == 1 && out.is_empty() && error.contains(why), "{error}");
     }
+    let (code, _, error) = run(served.command(&["audit", "export", "--from", "yesterday"])).await;
+    assert!(code == 2 && error.contains("not a time such as"), "{error}");
 }
 
 /// One thread, so that everything that happens is logged here.

@@ -6,13 +6,14 @@ use std::time::Duration;
 use flows::{audit, trail::verify::What};
 use serde_json::Value;
 use store::{AuditId, audit::AuditRow};
-use vestibule_tests::{app::TestApp, db::Engine, on_both_engines, served::Served};
+use vestibule_tests::{app::TestApp, db::Engine, served::Served};
 
 use super::{
     chain::{noted, seal, tamper_row, verify},
     commands::run,
     trail,
 };
+use crate::engines::{apply, both_engines};
 
 /// A moment as commands print it.
 fn printed(at: store::Timestamp) -> String {
@@ -55,70 +56,76 @@ async fn when_sealed(app: &TestApp, row: &AuditRow) -> store::Timestamp {
     seal.expect("its seal").sealed_at
 }
 
-on_both_engines! {
-    /// By somebody with the database alone, whatever they do about the tag.
-    async fn a_row_that_is_dated_back_is_told_by_its_id(engine) {
-        for (copy, what) in COPIES.into_iter().zip(["row_late", "row_forged", "unknown_key"]) {
-            let app = TestApp::start(engine).await;
-            app.patient("Mere").await;
-            seal(&app).await;
-            let served = Served::prepare(engine, &app.db).await;
-            let known = trail(&app).await;
-            tamper_row(&app, known[0].id, copy).await;
-            seal(&app).await;
-            let row = added(&app, &known).await;
-            let (code, lines) = lines_about(&served, row.id).await;
-            assert_eq!((code, lines.len()), (1, 1), "{lines:?}");
-            let sealed = format!("sealed {}", printed(when_sealed(&app, &row).await));
-            for part in [what, &printed(row.at), "client.added", &sealed] {
-                assert!(lines[0].contains(part), "{part}: {}", lines[0]);
-            }
-        }
-    }
-
-    /// The program's own row, kept away while others were sealed, and put back.
-    async fn a_row_that_was_kept_away_is_told_by_its_id(engine) {
+/// By somebody with the database alone, whatever they do about the tag.
+#[apply(both_engines)]
+async fn a_row_that_is_dated_back_is_told_by_its_id(engine: Engine) {
+    for (copy, what) in COPIES.into_iter().zip(["row_late", "row_forged", "unknown_key"]) {
         let app = TestApp::start(engine).await;
         app.patient("Mere").await;
-        let (known, mut cx) = (trail(&app).await, app.cx());
-        cx.now = cx.now.minus(Duration::from_hours(1));
         seal(&app).await;
-        let entry = audit::Entry::new(audit::Event::NetworkLimited).outcome("refused");
-        cx.db.write(async |tx| audit::record(&cx, tx, entry).await).await.unwrap();
+        let served = Served::prepare(engine, &app.db).await;
+        let known = trail(&app).await;
+        tamper_row(&app, known[0].id, copy).await;
         seal(&app).await;
         let row = added(&app, &known).await;
-        let found = verify(&app).await;
-        assert_eq!((found.len(), found[0].what, found[0].row), (1, What::Late, Some(row.id)));
-        assert_eq!(found[0].at, Some(row.at));
-        assert_eq!(found[0].sealed_at, Some(when_sealed(&app, &row).await));
-    }
-
-    /// Nothing was sealed meanwhile, as when no replica ran: each row is named with both times, and nothing is wrong.
-    async fn a_row_that_waited_is_named_and_is_no_finding(engine) {
-        let app = asleep(engine).await;
-        app.patient("Mere").await;
-        let row = trail(&app).await.pop().unwrap();
-        app.clock.advance(Duration::from_hours(2));
-        wake(&app, engine).await;
-        let row = trail(&app).await.into_iter().find(|now| now.id == row.id).unwrap();
-        let sealed = when_sealed(&app, &row).await;
-        assert!(noted(&app).await.iter().any(|note| {
-            (note.what, note.row, note.at, note.sealed_at) == (What::Waited, Some(row.id), Some(row.at), Some(sealed))
-        }));
-        let served = Served::prepare(engine, &app.db).await;
         let (code, lines) = lines_about(&served, row.id).await;
-        assert_eq!((code, lines.len()), (0, 1), "{lines:?}");
-        for part in ["row_waited", &printed(row.at), &format!("sealed {}", printed(sealed)), &row.event] {
+        assert_eq!((code, lines.len()), (1, 1), "{lines:?}");
+        let sealed = format!("sealed {}", printed(when_sealed(&app, &row).await));
+        for part in [what, &printed(row.at), "client.added", &sealed] {
             assert!(lines[0].contains(part), "{part}: {}", lines[0]);
         }
-        let (code, out, _) = run(served.command(&["audit", "verify", "--json"])).await;
-        let report: Value = serde_json::from_str(&out).unwrap();
-        assert_eq!((code, &report["sound"], &report["findings"]), (0, &true.into(), &0.into()));
-        let waited = report["waited"].as_array().unwrap();
-        assert_eq!(report["waited_rows"], waited.len());
-        let named = waited.iter().find(|one| one["id"] == row.id.to_string()).unwrap();
-        assert_eq!((&named["what"], &named["sealed_at"]), (&"row_waited".into(), &printed(sealed).into()));
     }
+}
+
+/// The program's own row, kept away while others were sealed, and put back.
+#[apply(both_engines)]
+async fn a_row_that_was_kept_away_is_told_by_its_id(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    app.patient("Mere").await;
+    let (known, mut cx) = (trail(&app).await, app.cx());
+    cx.now = cx.now.minus(Duration::from_hours(1));
+    seal(&app).await;
+    let entry = audit::Entry::new(audit::Event::NetworkLimited).outcome("refused");
+    cx.db.write(async |tx| audit::record(&cx, tx, entry).await).await.unwrap();
+    seal(&app).await;
+    let row = added(&app, &known).await;
+    let found = verify(&app).await;
+    assert_eq!((found.len(), found[0].what, found[0].row), (1, What::Late, Some(row.id)));
+    assert_eq!(found[0].at, Some(row.at));
+    assert_eq!(found[0].sealed_at, Some(when_sealed(&app, &row).await));
+}
+
+/// Nothing was sealed meanwhile, as when no replica ran: each row is named with both times, and nothing is wrong.
+#[apply(both_engines)]
+async fn a_row_that_waited_is_named_and_is_no_finding(engine: Engine) {
+    let app = asleep(engine).await;
+    app.patient("Mere").await;
+    let row = trail(&app).await.pop().unwrap();
+    app.clock.advance(Duration::from_hours(2));
+    wake(&app, engine).await;
+    let row = trail(&app).await.into_iter().find(|now| now.id == row.id).unwrap();
+    let sealed = when_sealed(&app, &row).await;
+    assert!(noted(&app).await.iter().any(|note| {
+        (note.what, note.row, note.at, note.sealed_at)
+            == (What::Waited, Some(row.id), Some(row.at), Some(sealed))
+    }));
+    let served = Served::prepare(engine, &app.db).await;
+    let (code, lines) = lines_about(&served, row.id).await;
+    assert_eq!((code, lines.len()), (0, 1), "{lines:?}");
+    for part in ["row_waited", &printed(row.at), &format!("sealed {}", printed(sealed)), &row.event]
+    {
+        assert!(lines[0].contains(part), "{part}: {}", lines[0]);
+    }
+    let (code, out, _) = run(served.command(&["audit", "verify", "--json"])).await;
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &report["sound"], &report["findings"]), (0, &true.into(), &0.into()));
+    let waited = report["waited"].as_array().unwrap();
+    assert_eq!(report["waited_rows"], waited.len());
+    let named = waited.iter().find(|one| one["id"] == row.id.to_string()).unwrap();
+    assert_eq!(
+        (&named["what"], &named["sealed_at"]),
+        (&"row_waited".into(), &printed(sealed).into())
+    );
 }
 
 /// A provider whose seals do not get into the database.

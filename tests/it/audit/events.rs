@@ -1,12 +1,13 @@
 //! Which fields the rows of each event have: a table over the whole vocabulary, against rows that the program has written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use vestibule_tests::db::Engine;
 
 use flows::audit::Event;
 use store::audit::AuditRow;
-use vestibule_tests::on_both_engines;
 
 use super::{drive, trail};
+use crate::engines::{apply, both_engines};
 
 /// Whether a row has a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,19 +129,18 @@ fn assert_mails_name_their_request(trail: &[AuditRow]) {
     assert!(mailed > 3, "{mailed} ends of mails with a code");
 }
 
-on_both_engines! {
-    async fn every_event_has_its_fields(engine) {
-        let app = drive::everything(engine).await;
-        let trail = trail(&app).await;
-        for event in Event::ALL {
-            let rows: Vec<_> = trail.iter().filter(|row| row.event == event.as_str()).collect();
-            assert_whole(*event, &rows);
-        }
-        let known: BTreeSet<_> = Event::ALL.iter().map(|event| event.as_str()).collect();
-        assert!(trail.iter().all(|row| known.contains(row.event.as_str())));
-        assert_mails_name_their_request(&trail);
-        println!("{engine:?}: {} rows of {} events", trail.len(), known.len());
+#[apply(both_engines)]
+async fn every_event_has_its_fields(engine: Engine) {
+    let app = drive::everything(engine).await;
+    let trail = trail(&app).await;
+    for event in Event::ALL {
+        let rows: Vec<_> = trail.iter().filter(|row| row.event == event.as_str()).collect();
+        assert_whole(*event, &rows);
     }
+    let known: BTreeSet<_> = Event::ALL.iter().map(|event| event.as_str()).collect();
+    assert!(trail.iter().all(|row| known.contains(row.event.as_str())));
+    assert_mails_name_their_request(&trail);
+    println!("{engine:?}: {} rows of {} events", trail.len(), known.len());
 }
 
 /// The table of docs/audit.md says the same.

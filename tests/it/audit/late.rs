@@ -8,10 +8,10 @@ use vestibule_tests::{
     app::{Otherwise, TestApp},
     db::Engine,
     metrics::Scrape,
-    on_both_engines,
 };
 
 use super::chain::{seal, sound, tamper, verify, verify_by};
+use crate::engines::{apply, both_engines};
 
 /// Rows of the trail, as any flow writes them, in one transaction.
 async fn write_rows(cx: &flows::Cx, count: usize) {
@@ -59,86 +59,102 @@ pub(super) async fn let_seals_in(app: &TestApp, engine: Engine) {
     tamper(app, &[statement]).await;
 }
 
-on_both_engines! {
-    /// More than two seals of them: a full seal of old rows does not make the next ones look in time.
-    async fn each_of_many_late_rows_is_found(engine) {
-        let app = TestApp::start(engine).await;
-        app.patient("Mere").await;
-        seal(&app).await;
-        let mut cx = app.cx();
-        cx.now = cx.now.minus(Duration::from_hours(1));
-        write_rows(&cx, 1_200).await;
-        seal(&app).await;
-        let found = verify(&app).await;
-        let late = found.iter().filter(|finding| finding.what == What::Late).count();
-        assert_eq!((late, found.len()), (1_200, 1_200), "{:?}", found.first());
-        let back = app.count(
+/// More than two seals of them: a full seal of old rows does not make the next ones look in time.
+#[apply(both_engines)]
+async fn each_of_many_late_rows_is_found(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    app.patient("Mere").await;
+    seal(&app).await;
+    let mut cx = app.cx();
+    cx.now = cx.now.minus(Duration::from_hours(1));
+    write_rows(&cx, 1_200).await;
+    seal(&app).await;
+    let found = verify(&app).await;
+    let late = found.iter().filter(|finding| finding.what == What::Late).count();
+    assert_eq!((late, found.len()), (1_200, 1_200), "{:?}", found.first());
+    let back = app
+        .count(
             "SELECT COUNT(*) FROM audit_seals AS s WHERE complete_to <
-             (SELECT complete_to FROM audit_seals WHERE sequence = s.sequence - 1)").await;
-        assert_eq!(back, 0, "what was complete stays so");
-    }
+             (SELECT complete_to FROM audit_seals WHERE sequence = s.sequence - 1)",
+        )
+        .await;
+    assert_eq!(back, 0, "what was complete stays so");
+}
 
-    /// Nothing fails where the seal is kept out: it does not appear, and that is what is told.
-    async fn a_seal_that_does_not_appear_is_a_failure(engine) {
-        let app = TestApp::start(engine).await;
-        seal(&app).await;
-        keep_seals_out(&app, engine).await;
-        app.patient("Mere").await;
-        let failed = [("task", "audit_seals"), ("outcome", "failed")];
-        while Scrape::of(app.first()).await.value("vestibule_tasks_total", &failed).is_none() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+/// Nothing fails where the seal is kept out: it does not appear, and that is what is told.
+#[apply(both_engines)]
+async fn a_seal_that_does_not_appear_is_a_failure(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    seal(&app).await;
+    keep_seals_out(&app, engine).await;
+    app.patient("Mere").await;
+    let failed = [("task", "audit_seals"), ("outcome", "failed")];
+    while Scrape::of(app.first()).await.value("vestibule_tasks_total", &failed).is_none() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(verify(&app).await, [], "it is early to say so");
+    app.clock.advance(Duration::from_mins(10));
+    until_age(&app, |age| age >= 600.0).await;
+    let found = verify(&app).await;
+    assert!(
+        !found.is_empty() && found.iter().all(|finding| finding.what == What::Waiting),
+        "{found:?}"
+    );
+    let_seals_in(&app, engine).await;
+    seal(&app).await;
+    let report = sound(&app).await;
+    assert!(report.waited >= 1 && report.unsealed == 0, "{report:?}");
+    until_age(&app, |age| age < 600.0).await;
+}
+
+/// A root key was replaced because somebody had stolen it. For a day it may still be that of a replica.
+#[apply(both_engines)]
+async fn a_replaced_root_key_makes_nothing_later(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    app.patient("Mere").await;
+    seal(&app).await;
+    let next =
+        app.replica_with(Otherwise { root: Some(&[("next", 8), ("test", 7)]), time: None }).await;
+    let (thief, owner) = (app.cx(), || next.app.system_cx("test"));
+    while app.count("SELECT COUNT(*) FROM audit_seals WHERE key_id = 'next'").await == 0 {
+        write_rows(&owner(), 1).await;
+        match flows::trail::seal::next(&owner()).await {
+            Ok(_) | Err(flows::Error::Lost) => {}
+            Err(error) => panic!("{error}"),
         }
-        assert_eq!(verify(&app).await, [], "it is early to say so");
-        app.clock.advance(Duration::from_mins(10));
-        until_age(&app, |age| age >= 600.0).await;
-        let found = verify(&app).await;
-        assert!(!found.is_empty() && found.iter().all(|finding| finding.what == What::Waiting), "{found:?}");
-        let_seals_in(&app, engine).await;
-        seal(&app).await;
-        let report = sound(&app).await;
-        assert!(report.waited >= 1 && report.unsealed == 0, "{report:?}");
-        until_age(&app, |age| age < 600.0).await;
     }
+    write_rows(&thief, 1).await;
+    seal(&app).await;
+    assert_eq!(verify_by(&owner()).await, [], "both go on while it is rolled out");
+    assert!(app.count("SELECT COUNT(*) FROM audit WHERE tag_key = 'next'").await > 0);
+    app.clock.advance(Duration::from_hours(25));
+    write_rows(&app.cx(), 1).await;
+    // The thief moves the time at which the other key began.
+    tamper(&app, &["UPDATE root_keys SET since = 9000000000000 WHERE id = 'next'"]).await;
+    seal(&app).await;
+    let found = verify_by(&owner()).await;
+    assert!(
+        !found.is_empty() && found.iter().all(|finding| finding.what == What::KeyReplaced),
+        "{found:?}"
+    );
+    assert!(
+        found.iter().any(|finding| finding.event.as_deref() == Some("network.limited")),
+        "{found:?}"
+    );
+}
 
-    /// A root key was replaced because somebody had stolen it. For a day it may still be that of a replica.
-    async fn a_replaced_root_key_makes_nothing_later(engine) {
-        let app = TestApp::start(engine).await;
-        app.patient("Mere").await;
-        seal(&app).await;
-        let next = app.replica_with(Otherwise { root: Some(&[("next", 8), ("test", 7)]), time: None }).await;
-        let (thief, owner) = (app.cx(), || next.app.system_cx("test"));
-        while app.count("SELECT COUNT(*) FROM audit_seals WHERE key_id = 'next'").await == 0 {
-            write_rows(&owner(), 1).await;
-            match flows::trail::seal::next(&owner()).await {
-                Ok(_) | Err(flows::Error::Lost) => {}
-                Err(error) => panic!("{error}"),
-            }
-        }
-        write_rows(&thief, 1).await;
-        seal(&app).await;
-        assert_eq!(verify_by(&owner()).await, [], "both go on while it is rolled out");
-        assert!(app.count("SELECT COUNT(*) FROM audit WHERE tag_key = 'next'").await > 0);
-        app.clock.advance(Duration::from_hours(25));
-        write_rows(&app.cx(), 1).await;
-        // The thief moves the time at which the other key began.
-        tamper(&app, &["UPDATE root_keys SET since = 9000000000000 WHERE id = 'next'"]).await;
-        seal(&app).await;
-        let found = verify_by(&owner()).await;
-        assert!(!found.is_empty() && found.iter().all(|finding| finding.what == What::KeyReplaced), "{found:?}");
-        assert!(found.iter().any(|finding| finding.event.as_deref() == Some("network.limited")), "{found:?}");
-    }
-
-    /// The lease of a holder whose clock ran years ahead, or of a hand, keeps nobody from sealing.
-    async fn a_lease_of_the_far_future_is_taken(engine) {
-        let app = TestApp::start(engine).await;
-        seal(&app).await;
-        let lease = "INSERT INTO leases (name, holder, until) VALUES ('audit_seals', 'somebody', 4000000000000)
+/// The lease of a holder whose clock ran years ahead, or of a hand, keeps nobody from sealing.
+#[apply(both_engines)]
+async fn a_lease_of_the_far_future_is_taken(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    seal(&app).await;
+    let lease =
+        "INSERT INTO leases (name, holder, until) VALUES ('audit_seals', 'somebody', 4000000000000)
                      ON CONFLICT (name) DO UPDATE SET holder = 'somebody', until = 4000000000000";
-        app.sql().write(async |tx| tx.q(lease).exec().await).await.unwrap();
-        app.patient("Mere").await;
-        while app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        sound(&app).await;
+    app.sql().write(async |tx| tx.q(lease).exec().await).await.unwrap();
+    app.patient("Mere").await;
+    while app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    sound(&app).await;
 }

@@ -1,67 +1,75 @@
 //! Refusals of the token endpoint: a stranger writes no rows, and nobody writes more than the limit.
 
-use vestibule_tests::{app::TestApp, client::Client, on_both_engines};
+use vestibule_tests::{app::TestApp, client::Client, db::Engine};
 
 use super::of_request;
+use crate::engines::{apply, both_engines};
 
-on_both_engines! {
-    /// A name that is nobody's is a stranger's text: the log has the refusal, the trail has nothing.
-    async fn nobody_writes_no_row(engine) {
-        let app = TestApp::start(engine).await;
-        let client = app.client("portal").await;
-        let before = app.count("SELECT COUNT(*) FROM audit").await;
-        let stranger = Client { id: "nobody".to_owned(), ..client.clone() };
-        for params in [&[("grant_type", "authorization_code")][..], &[("a", "1"), ("a", "2")]] {
-            assert_ne!(stranger.call_token(&app, params).await.status, 200);
-        }
-        app.browser().send(reqwest::Method::POST, "/oauth2/token", &[], Some(&[])).await;
-        assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, before);
+/// A name that is nobody's is a stranger's text: the log has the refusal, the trail has nothing.
+#[apply(both_engines)]
+async fn nobody_writes_no_row(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let before = app.count("SELECT COUNT(*) FROM audit").await;
+    let stranger = Client { id: "nobody".to_owned(), ..client.clone() };
+    for params in [&[("grant_type", "authorization_code")][..], &[("a", "1"), ("a", "2")]] {
+        assert_ne!(stranger.call_token(&app, params).await.status, 200);
     }
+    app.browser().send(reqwest::Method::POST, "/oauth2/token", &[], Some(&[])).await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, before);
+}
 
-    async fn each_refusal_of_a_client_says_why(engine) {
-        let app = TestApp::start(engine).await;
-        let client = app.client("portal").await;
-        let wrong = Client { secret: Some("wrong".to_owned()), ..client.clone() };
-        let code = ("grant_type", "authorization_code");
-        for (client, params, outcome, why) in [
-            (&wrong, &[code][..], "invalid_client", "its secret is wrong"),
-            (&client, &[], "invalid_request", "grant_type is missing"),
-            (&client, &[("grant_type", "password")], "unsupported_grant_type", "only grant_type"),
-            (&client, &[code], "invalid_request", "code is missing"),
-            (&client, &[code, ("code", "x")], "invalid_grant", "unknown, expired or was used"),
-        ] {
-            let rows = of_request(&app, &client.call_token(&app, params).await).await;
-            assert_eq!(rows.len(), 1, "{params:?}");
-            assert_eq!((rows[0].event.as_str(), rows[0].outcome.as_str()), ("token.refused", outcome));
-            assert_eq!((rows[0].client_id.as_deref(), rows[0].actor.as_str()), (Some("portal"), "client"));
-            assert!(rows[0].detail.contains(why), "{why}: {}", rows[0].detail);
-        }
+#[apply(both_engines)]
+async fn each_refusal_of_a_client_says_why(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let wrong = Client { secret: Some("wrong".to_owned()), ..client.clone() };
+    let code = ("grant_type", "authorization_code");
+    for (client, params, outcome, why) in [
+        (&wrong, &[code][..], "invalid_client", "its secret is wrong"),
+        (&client, &[], "invalid_request", "grant_type is missing"),
+        (&client, &[("grant_type", "password")], "unsupported_grant_type", "only grant_type"),
+        (&client, &[code], "invalid_request", "code is missing"),
+        (&client, &[code, ("code", "x")], "invalid_grant", "unknown, expired or was used"),
+    ] {
+        let rows = of_request(&app, &client.call_token(&app, params).await).await;
+        assert_eq!(rows.len(), 1, "{params:?}");
+        assert_eq!((rows[0].event.as_str(), rows[0].outcome.as_str()), ("token.refused", outcome));
+        assert_eq!(
+            (rows[0].client_id.as_deref(), rows[0].actor.as_str()),
+            (Some("portal"), "client")
+        );
+        assert!(rows[0].detail.contains(why), "{why}: {}", rows[0].detail);
     }
+}
 
-    /// Whoever names a registered client fills no table; successes are never counted.
-    async fn a_network_writes_so_many_and_one_that_says_so(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.set("token.refusals_per_minute", "3").await;
-        // To the beginning of a minute, so that it does not end in between.
-        app.clock.set(store::Timestamp::from_millis((app.cx().now.millis() / 60_000 + 1) * 60_000));
-        let landed = app.browser().sign_in(&app, &client, &patient).await;
-        let wrong = Client { secret: Some("wrong".to_owned()), ..client.clone() };
-        for _ in 0..8 {
-            assert_eq!(wrong.call_token(&app, &[("grant_type", "authorization_code")]).await.status, 401);
-        }
-        assert_eq!(app.outcomes("token.refused").await.len(), 3);
-        assert_eq!(app.outcomes("network.limited").await, ["refused"]);
-        // Over the limit of what is written down, the right client is served, and its success is recorded.
-        client.tokens(&app, &landed).await;
-        assert_eq!(app.outcomes("token.issued").await, ["ok"]);
-        // A used code that comes again is news, whoever is over a limit; that it goes on coming is not.
-        for _ in 0..4 {
-            assert_eq!(client.redeem(&app, &landed).await.status, 400);
-        }
-        assert_eq!(app.outcomes("grant.code_reused").await, ["revoked"]);
-        app.clock.advance(std::time::Duration::from_mins(1));
-        wrong.call_token(&app, &[("grant_type", "authorization_code")]).await;
-        assert_eq!(app.outcomes("token.refused").await.len(), 4, "a new minute");
+/// Whoever names a registered client fills no table; successes are never counted.
+#[apply(both_engines)]
+async fn a_network_writes_so_many_and_one_that_says_so(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set("token.refusals_per_minute", "3").await;
+    // To the beginning of a minute, so that it does not end in between.
+    app.clock.set(store::Timestamp::from_millis((app.cx().now.millis() / 60_000 + 1) * 60_000));
+    let landed = app.browser().sign_in(&app, &client, &patient).await;
+    let wrong = Client { secret: Some("wrong".to_owned()), ..client.clone() };
+    for _ in 0..8 {
+        assert_eq!(
+            wrong.call_token(&app, &[("grant_type", "authorization_code")]).await.status,
+            401
+        );
     }
+    assert_eq!(app.outcomes("token.refused").await.len(), 3);
+    assert_eq!(app.outcomes("network.limited").await, ["refused"]);
+    // Over the limit of what is written down, the right client is served, and its success is recorded.
+    client.tokens(&app, &landed).await;
+    assert_eq!(app.outcomes("token.issued").await, ["ok"]);
+    // A used code that comes again is news, whoever is over a limit; that it goes on coming is not.
+    for _ in 0..4 {
+        assert_eq!(client.redeem(&app, &landed).await.status, 400);
+    }
+    assert_eq!(app.outcomes("grant.code_reused").await, ["revoked"]);
+    app.clock.advance(std::time::Duration::from_mins(1));
+    wrong.call_token(&app, &[("grant_type", "authorization_code")]).await;
+    assert_eq!(app.outcomes("token.refused").await.len(), 4, "a new minute");
 }

@@ -3,12 +3,13 @@
 use flows::root_keys;
 use vestibule_tests::{
     app::{Otherwise, TestApp},
-    on_both_engines,
+    db::Engine,
     proc::{outcome, run},
     served::Served,
 };
 
 use super::chain::{seal, sound, tamper, verify, words};
+use crate::engines::{apply, both_engines};
 
 /// Replaces the replica by one with other root keys, the first of them current.
 async fn roll_out(app: &mut TestApp, root: &'static [(&'static str, u8)]) {
@@ -33,46 +34,49 @@ async fn served(app: &TestApp) -> Served {
     served
 }
 
-on_both_engines! {
-    /// Sealed under one root key, verified when its file is gone: what is sound stays sound, and what somebody changes is found.
-    async fn old_seals_are_verified_without_their_root_key(engine) {
-        let mut app = TestApp::start(engine).await;
-        app.client("early").await;
-        seal(&app).await;
-        roll_out(&mut app, &[("test", 7), ("next", 8)]).await;
-        roll_out(&mut app, &[("next", 8), ("test", 7)]).await;
-        root_keys::reseal(&app.cx(), root_keys::BATCH, |_| {}).await.unwrap().unwrap();
-        app.client("between").await;
-        seal(&app).await;
-        roll_out(&mut app, &[("next", 8)]).await;
-        app.client("late").await;
-        seal(&app).await;
-        assert!(app.cx().root.ids().eq(["next"]));
-        let (old, new) = (seals_of(&app, "test").await, seals_of(&app, "next").await);
-        assert!(old > 0 && new > 1, "{old} {new}");
-        let report = sound(&app).await;
-        assert_eq!(i64::try_from(report.seals).unwrap(), old + new);
-        let served = served(&app).await;
-        run(served.command(&["audit", "verify"]), "").await;
-        for (client, root) in [("early", "test"), ("late", "next")] {
-            let of_client = format!("event = 'client.added' AND client_id = '{client}'");
-            let sealed = format!(
-                "SELECT COUNT(*) FROM audit JOIN audit_seals ON sequence = sealed_by
+/// Sealed under one root key, verified when its file is gone: what is sound stays sound, and what somebody changes is found.
+#[apply(both_engines)]
+async fn old_seals_are_verified_without_their_root_key(engine: Engine) {
+    let mut app = TestApp::start(engine).await;
+    app.client("early").await;
+    seal(&app).await;
+    roll_out(&mut app, &[("test", 7), ("next", 8)]).await;
+    roll_out(&mut app, &[("next", 8), ("test", 7)]).await;
+    root_keys::reseal(&app.cx(), root_keys::BATCH, |_| {}).await.unwrap().unwrap();
+    app.client("between").await;
+    seal(&app).await;
+    roll_out(&mut app, &[("next", 8)]).await;
+    app.client("late").await;
+    seal(&app).await;
+    assert!(app.cx().root.ids().eq(["next"]));
+    let (old, new) = (seals_of(&app, "test").await, seals_of(&app, "next").await);
+    assert!(old > 0 && new > 1, "{old} {new}");
+    let report = sound(&app).await;
+    assert_eq!(i64::try_from(report.seals).unwrap(), old + new);
+    let served = served(&app).await;
+    run(served.command(&["audit", "verify"]), "").await;
+    for (client, root) in [("early", "test"), ("late", "next")] {
+        let of_client = format!("event = 'client.added' AND client_id = '{client}'");
+        let sealed = format!(
+            "SELECT COUNT(*) FROM audit JOIN audit_seals ON sequence = sealed_by
                  WHERE key_id = '{root}' AND {of_client}"
-            );
-            assert_eq!(app.count(sealed.leak()).await, 1, "{client} is sealed with {root}");
-            tamper(&app, &[format!("UPDATE audit SET outcome = 'x' WHERE {of_client}").leak()]).await;
-            let found = verify(&app).await;
-            assert_eq!(found.len(), 1, "{:?}", words(&found));
-            assert_eq!(found[0].what.as_str(), "row_changed");
-            let (code, out, _) = outcome(served.command(&["audit", "verify"]), "").await;
-            assert!(code == 1 && out.contains("row_changed"), "{out}");
-            tamper(&app, &[format!("UPDATE audit SET outcome = 'ok' WHERE {of_client}").leak()]).await;
-        }
-        sound(&app).await;
-        // A seal of before, too, is tied to a key that nobody has who has the database alone.
-        let count = "UPDATE audit_seals SET row_count = row_count - 1 WHERE sequence = 1";
-        tamper(&app, &[count]).await;
-        assert!(words(&verify(&app).await).iter().any(|(what, seal)| (what.as_str(), *seal) == ("seal_changed", Some(1))));
+        );
+        assert_eq!(app.count(sealed.leak()).await, 1, "{client} is sealed with {root}");
+        tamper(&app, &[format!("UPDATE audit SET outcome = 'x' WHERE {of_client}").leak()]).await;
+        let found = verify(&app).await;
+        assert_eq!(found.len(), 1, "{:?}", words(&found));
+        assert_eq!(found[0].what.as_str(), "row_changed");
+        let (code, out, _) = outcome(served.command(&["audit", "verify"]), "").await;
+        assert!(code == 1 && out.contains("row_changed"), "{out}");
+        tamper(&app, &[format!("UPDATE audit SET outcome = 'ok' WHERE {of_client}").leak()]).await;
     }
+    sound(&app).await;
+    // A seal of before, too, is tied to a key that nobody has who has the database alone.
+    let count = "UPDATE audit_seals SET row_count = row_count - 1 WHERE sequence = 1";
+    tamper(&app, &[count]).await;
+    assert!(
+        words(&verify(&app).await)
+            .iter()
+            .any(|(what, seal)| (what.as_str(), *seal) == ("seal_changed", Some(1)))
+    );
 }

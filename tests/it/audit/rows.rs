@@ -1,75 +1,90 @@
 //! Each row says who, about whom, through which client, from where, and by which reference.
 
-use vestibule_tests::{app::TestApp, client::Pending, db::Engine, on_both_engines};
+use vestibule_tests::{app::TestApp, client::Pending, db::Engine};
 
 use super::{of_request, trail};
+use crate::engines::{apply, both_engines};
 
 /// What no request of a person or client causes.
 const OF_THE_PROGRAM: [&str; 2] = ["system:", "cli:"];
 
-on_both_engines! {
-    async fn a_journey_leaves_whole_rows(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        browser.code(&page, "000000").await;
-        let landed = browser.code(&page, &code).await.landed(pending);
-        let tokens = client.tokens(&app, &landed).await;
-        client.redeem(&app, &landed).await;
-        let hint = tokens["id_token"].as_str().unwrap();
-        browser.get(format!("/oauth2/logout?id_token_hint={hint}")).await;
-        app.settled().await;
-        let mut seen = std::collections::BTreeSet::new();
-        for row in trail(&app).await {
-            assert_eq!(row.reference.len(), 6, "{row:?}");
-            assert!(serde_json::from_str::<serde_json::Value>(&row.detail).unwrap().is_object(), "{row:?}");
-            assert!(!row.actor.is_empty() && !row.outcome.is_empty(), "{row:?}");
-            if OF_THE_PROGRAM.iter().any(|part| row.actor.starts_with(part)) {
-                continue;
-            }
-            assert!(["person", "client"].contains(&row.actor.as_str()), "{row:?}");
-            assert_eq!(row.network.as_deref(), Some("127.0.0.1"), "{row:?}");
-            assert_eq!(row.client_id.as_deref(), Some("portal"), "{row:?}");
-            assert!(row.user_id.is_some(), "{row:?}");
-            seen.insert(row.event);
+#[apply(both_engines)]
+async fn a_journey_leaves_whole_rows(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    browser.code(&page, "000000").await;
+    let landed = browser.code(&page, &code).await.landed(pending);
+    let tokens = client.tokens(&app, &landed).await;
+    client.redeem(&app, &landed).await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    browser.get(format!("/oauth2/logout?id_token_hint={hint}")).await;
+    app.settled().await;
+    let mut seen = std::collections::BTreeSet::new();
+    for row in trail(&app).await {
+        assert_eq!(row.reference.len(), 6, "{row:?}");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&row.detail).unwrap().is_object(),
+            "{row:?}"
+        );
+        assert!(!row.actor.is_empty() && !row.outcome.is_empty(), "{row:?}");
+        if OF_THE_PROGRAM.iter().any(|part| row.actor.starts_with(part)) {
+            continue;
         }
-        let wanted = [
-            "code.checked", "code.requested", "grant.code_reused", "grant.created", "password.checked",
-            "session.signed_out", "sign_in.completed", "token.issued",
-        ];
-        assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
+        assert!(["person", "client"].contains(&row.actor.as_str()), "{row:?}");
+        assert_eq!(row.network.as_deref(), Some("127.0.0.1"), "{row:?}");
+        assert_eq!(row.client_id.as_deref(), Some("portal"), "{row:?}");
+        assert!(row.user_id.is_some(), "{row:?}");
+        seen.insert(row.event);
     }
+    let wanted = [
+        "code.checked",
+        "code.requested",
+        "grant.code_reused",
+        "grant.created",
+        "password.checked",
+        "session.signed_out",
+        "sign_in.completed",
+        "token.issued",
+    ];
+    assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
+}
 
-    /// Misuse case 1: whichever way a step is posted that is not due, it is in the trail, with who it was about.
-    async fn a_step_out_of_turn_is_recorded(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
-        let post = async |action: &str| {
-            let mut form = page.form().with("new_password", "another long password 4711");
-            form.action = action.to_owned();
-            browser.post(&form, "continue").await
-        };
-        // The token of this page is of the step that is due: nothing out of turn.
-        browser.post(&page.form().with("code", "1"), "continue").await;
-        assert_eq!(app.outcomes("attempt.sequence_fail").await.len(), 0);
-        for (nth, path) in ["/login/consent", "/login/new-password", "/login/password"].into_iter().enumerate() {
-            let rows = of_request(&app, &post(path).await).await;
-            assert_eq!(rows.len(), 1, "{path}");
-            assert_eq!((rows[0].event.as_str(), rows[0].outcome.as_str()), ("attempt.sequence_fail", "refused"));
-            assert_eq!(rows[0].client_id.as_deref(), Some("portal"));
-            assert!(rows[0].user_id.is_some() && rows[0].network.is_some(), "{path}");
-            assert_eq!(app.outcomes("attempt.sequence_fail").await.len(), nth + 1, "{path}");
-        }
-        // A page that was left open while the code was entered in another tab.
-        browser.code(&page, &code).await;
-        let before = app.outcomes("attempt.sequence_fail").await.len();
-        let stale = browser.post(&page.form().with("code", "123456"), "continue").await;
-        assert_eq!(of_request(&app, &stale).await[0].event, "attempt.sequence_fail");
-        assert_eq!(app.outcomes("attempt.sequence_fail").await.len(), before + 1);
+/// Misuse case 1: whichever way a step is posted that is not due, it is in the trail, with who it was about.
+#[apply(both_engines)]
+async fn a_step_out_of_turn_is_recorded(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let post = async |action: &str| {
+        let mut form = page.form().with("new_password", "another long password 4711");
+        form.action = action.to_owned();
+        browser.post(&form, "continue").await
+    };
+    // The token of this page is of the step that is due: nothing out of turn.
+    browser.post(&page.form().with("code", "1"), "continue").await;
+    assert_eq!(app.outcomes("attempt.sequence_fail").await.len(), 0);
+    for (nth, path) in
+        ["/login/consent", "/login/new-password", "/login/password"].into_iter().enumerate()
+    {
+        let rows = of_request(&app, &post(path).await).await;
+        assert_eq!(rows.len(), 1, "{path}");
+        assert_eq!(
+            (rows[0].event.as_str(), rows[0].outcome.as_str()),
+            ("attempt.sequence_fail", "refused")
+        );
+        assert_eq!(rows[0].client_id.as_deref(), Some("portal"));
+        assert!(rows[0].user_id.is_some() && rows[0].network.is_some(), "{path}");
+        assert_eq!(app.outcomes("attempt.sequence_fail").await.len(), nth + 1, "{path}");
     }
+    // A page that was left open while the code was entered in another tab.
+    browser.code(&page, &code).await;
+    let before = app.outcomes("attempt.sequence_fail").await.len();
+    let stale = browser.post(&page.form().with("code", "123456"), "continue").await;
+    assert_eq!(of_request(&app, &stale).await[0].event, "attempt.sequence_fail");
+    assert_eq!(app.outcomes("attempt.sequence_fail").await.len(), before + 1);
 }
 
 /// What is read out from an error page finds the rows and the log line; a program finds the same in a header.

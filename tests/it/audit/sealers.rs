@@ -9,10 +9,11 @@ use tokio::task::JoinSet;
 use vestibule_tests::{
     app::{Options, TestApp},
     db::{Engine, TestDb},
-    old_rows, on_both_engines,
+    old_rows,
 };
 
 use super::chain::sound;
+use crate::engines::{apply, both_engines};
 
 const ROWS: i64 = 12_000;
 const SEALERS: usize = 8;
@@ -44,19 +45,18 @@ async fn unsealed(engine: Engine) -> TestApp {
     TestApp::on(data, engine.redis_url(), Options::default()).await
 }
 
-on_both_engines! {
-    async fn sealers_beside_each_other_lose_and_never_fail(engine) {
-        let app = unsealed(engine).await;
-        let mut sealers = JoinSet::new();
-        for _ in 0..SEALERS {
-            sealers.spawn(seal_all(app.cx()));
-        }
-        let mut made = 0;
-        for sealed in sealers.join_all().await {
-            made += sealed.expect("a sealer loses, or seals");
-        }
-        let report = sound(&app).await;
-        assert!(report.unsealed == 0 && made >= 24, "{made}: {report:?}");
-        assert_eq!(report.seals, u64::try_from(made).unwrap(), "no seal is made twice");
+#[apply(both_engines)]
+async fn sealers_beside_each_other_lose_and_never_fail(engine: Engine) {
+    let app = unsealed(engine).await;
+    let mut sealers = JoinSet::new();
+    for _ in 0..SEALERS {
+        sealers.spawn(seal_all(app.cx()));
     }
+    let mut made = 0;
+    for sealed in sealers.join_all().await {
+        made += sealed.expect("a sealer loses, or seals");
+    }
+    let report = sound(&app).await;
+    assert!(report.unsealed == 0 && made >= 24, "{made}: {report:?}");
+    assert_eq!(report.seals, u64::try_from(made).unwrap(), "no seal is made twice");
 }

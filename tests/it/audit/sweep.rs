@@ -9,10 +9,11 @@ use flows::{
 use vestibule_tests::{
     app::{Options, TestApp},
     db::{Engine, TestDb},
-    old_rows, on_both_engines,
+    old_rows,
 };
 
 use super::chain::{seal, sound, tamper, verify, words};
+use crate::engines::{apply, both_engines};
 
 const YEAR: Duration = Duration::from_hours(400 * 24);
 
@@ -37,135 +38,147 @@ async fn with_a_batch_that_was_read(engine: Engine) -> (TestApp, Batch) {
     (app, late)
 }
 
-on_both_engines! {
-    async fn what_is_left_stays_sound(engine) {
-        let app = TestApp::start(engine).await;
-        app.client("portal").await;
-        seal(&app).await;
-        app.patient("Mere").await;
-        seal(&app).await;
-        app.clock.advance(Duration::from_hours(300 * 24));
-        let before = rows(&app).await;
-        sweep(&app).await;
-        assert_eq!(rows(&app).await, before, "not yet");
-        app.patient("Ana").await;
-        seal(&app).await;
-        app.clock.advance(Duration::from_hours(100 * 24));
-        assert!(before >= 4);
-        let turn = sweep(&app).await;
-        assert_eq!((turn.unsound, rows(&app).await), (0, 1), "Ana is of 100 days ago");
-        assert!(turn.gone >= before.unsigned_abs(), "{turn:?}");
-        let report = sound(&app).await;
-        assert!(report.swept >= 2 && report.rows == 1, "{report:?}");
-        // The setting decides, and applies to what is there.
-        app.set("retention.audit", "30d").await;
-        seal(&app).await;
-        sweep(&app).await;
-        assert_eq!(app.outcomes("user.added").await.len(), 0);
-        assert_eq!(app.outcomes("setting.changed").await.len(), 1);
-        sound(&app).await;
-    }
+#[apply(both_engines)]
+async fn what_is_left_stays_sound(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    app.client("portal").await;
+    seal(&app).await;
+    app.patient("Mere").await;
+    seal(&app).await;
+    app.clock.advance(Duration::from_hours(300 * 24));
+    let before = rows(&app).await;
+    sweep(&app).await;
+    assert_eq!(rows(&app).await, before, "not yet");
+    app.patient("Ana").await;
+    seal(&app).await;
+    app.clock.advance(Duration::from_hours(100 * 24));
+    assert!(before >= 4);
+    let turn = sweep(&app).await;
+    assert_eq!((turn.unsound, rows(&app).await), (0, 1), "Ana is of 100 days ago");
+    assert!(turn.gone >= before.unsigned_abs(), "{turn:?}");
+    let report = sound(&app).await;
+    assert!(report.swept >= 2 && report.rows == 1, "{report:?}");
+    // The setting decides, and applies to what is there.
+    app.set("retention.audit", "30d").await;
+    seal(&app).await;
+    sweep(&app).await;
+    assert_eq!(app.outcomes("user.added").await.len(), 0);
+    assert_eq!(app.outcomes("setting.changed").await.len(), 1);
+    sound(&app).await;
+}
 
-    /// Whoever deletes rows and says that they were swept has no mark for it.
-    async fn a_sweep_cannot_be_pretended(engine) {
-        let app = TestApp::start(engine).await;
-        seal(&app).await;
-        app.client("portal").await;
-        seal(&app).await;
-        app.clock.advance(YEAR);
-        sweep(&app).await;
-        app.patient("Mere").await;
-        seal(&app).await;
-        let newest = sound(&app).await.head.unwrap().sequence;
-        tamper(&app, &[
+/// Whoever deletes rows and says that they were swept has no mark for it.
+#[apply(both_engines)]
+async fn a_sweep_cannot_be_pretended(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    seal(&app).await;
+    app.client("portal").await;
+    seal(&app).await;
+    app.clock.advance(YEAR);
+    sweep(&app).await;
+    app.patient("Mere").await;
+    seal(&app).await;
+    let newest = sound(&app).await.head.unwrap().sequence;
+    tamper(
+        &app,
+        &[
             "DELETE FROM audit WHERE sealed_by = (SELECT MAX(sequence) FROM audit_seals)",
             "UPDATE audit_seals SET manifest = NULL, swept_at = sealed_at, swept_key = key_id,
                     swept_mark = (SELECT swept_mark FROM audit_seals WHERE swept_mark IS NOT NULL)
              WHERE sequence = (SELECT MAX(sequence) FROM audit_seals)",
-        ]).await;
-        assert!(words(&verify(&app).await).contains(&(What::SealNotSwept, Some(newest))));
-    }
+        ],
+    )
+    .await;
+    assert!(words(&verify(&app).await).contains(&(What::SealNotSwept, Some(newest))));
+}
 
-    /// What was changed is kept: time alone would otherwise destroy the evidence.
-    async fn a_changed_row_is_not_swept(engine) {
-        let app = TestApp::start(engine).await;
-        seal(&app).await;
-        app.client("portal").await;
-        seal(&app).await;
-        app.patient("Mere").await;
-        seal(&app).await;
-        tamper(&app, &["UPDATE audit SET outcome = 'refused' WHERE event = 'client.added'"]).await;
-        app.clock.advance(YEAR);
-        let turn = sweep(&app).await;
-        assert_eq!(turn.unsound, 1);
-        assert_eq!(app.outcomes("client.added").await, ["refused"]);
-        assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, 1, "all the others went");
-        let found = verify(&app).await;
-        assert_eq!((found.len(), found[0].what), (1, What::Changed), "{found:?}");
-    }
+/// What was changed is kept: time alone would otherwise destroy the evidence.
+#[apply(both_engines)]
+async fn a_changed_row_is_not_swept(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    seal(&app).await;
+    app.client("portal").await;
+    seal(&app).await;
+    app.patient("Mere").await;
+    seal(&app).await;
+    tamper(&app, &["UPDATE audit SET outcome = 'refused' WHERE event = 'client.added'"]).await;
+    app.clock.advance(YEAR);
+    let turn = sweep(&app).await;
+    assert_eq!(turn.unsound, 1);
+    assert_eq!(app.outcomes("client.added").await, ["refused"]);
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, 1, "all the others went");
+    let found = verify(&app).await;
+    assert_eq!((found.len(), found[0].what), (1, What::Changed), "{found:?}");
+}
 
-    /// Two sweeps at once: what the other one has swept since it was read only looks changed, and rings no alarm. The batch is
-    /// read before the clock moves, so that the job of the running program leaves it alone until then.
-    async fn what_another_sweep_was_faster_with_is_not_changed(engine) {
-        let (app, late) = with_a_batch_that_was_read(engine).await;
-        app.clock.advance(YEAR);
-        assert_eq!((sweep(&app).await.unsound, rows(&app).await), (0, 0), "the other one is through");
-        let swept = late.sweep(&app.cx()).await.unwrap();
-        assert!(swept.up_to.is_some(), "there were seals in it");
-        assert_eq!((swept.unsound, swept.rows), (0, 0));
-        assert!(sound(&app).await.swept >= 2);
-    }
+/// Two sweeps at once: what the other one has swept since it was read only looks changed, and rings no alarm. The batch is
+/// read before the clock moves, so that the job of the running program leaves it alone until then.
+#[apply(both_engines)]
+async fn what_another_sweep_was_faster_with_is_not_changed(engine: Engine) {
+    let (app, late) = with_a_batch_that_was_read(engine).await;
+    app.clock.advance(YEAR);
+    assert_eq!((sweep(&app).await.unsound, rows(&app).await), (0, 0), "the other one is through");
+    let swept = late.sweep(&app.cx()).await.unwrap();
+    assert!(swept.up_to.is_some(), "there were seals in it");
+    assert_eq!((swept.unsound, swept.rows), (0, 0));
+    assert!(sound(&app).await.swept >= 2);
+}
 
-    /// The same with one that somebody has changed since: it is counted, and stays.
-    async fn what_was_changed_since_it_was_read_is_counted(engine) {
-        let (app, late) = with_a_batch_that_was_read(engine).await;
-        tamper(&app, &[
+/// The same with one that somebody has changed since: it is counted, and stays.
+#[apply(both_engines)]
+async fn what_was_changed_since_it_was_read_is_counted(engine: Engine) {
+    let (app, late) = with_a_batch_that_was_read(engine).await;
+    tamper(&app, &[
             "UPDATE audit SET reference = 'other' WHERE sealed_by = (SELECT MIN(sequence) FROM audit_seals)",
         ]).await;
-        app.clock.advance(YEAR);
-        let swept = late.sweep(&app.cx()).await.unwrap();
-        assert_eq!((swept.unsound, swept.rows), (1, 0));
-        assert_eq!(sweep(&app).await.unsound, 1);
-        assert!(app.count("SELECT COUNT(*) FROM audit WHERE reference = 'other'").await >= 1, "it stays");
-        assert!(words(&verify(&app).await).iter().all(|(what, _)| *what == What::Changed));
-    }
+    app.clock.advance(YEAR);
+    let swept = late.sweep(&app.cx()).await.unwrap();
+    assert_eq!((swept.unsound, swept.rows), (1, 0));
+    assert_eq!(sweep(&app).await.unsound, 1);
+    assert!(
+        app.count("SELECT COUNT(*) FROM audit WHERE reference = 'other'").await >= 1,
+        "it stays"
+    );
+    assert!(words(&verify(&app).await).iter().all(|(what, _)| *what == What::Changed));
+}
 
-    /// Seals whose rows went long ago go themselves; the chain then begins later, and is still one.
-    async fn seals_do_not_grow_for_ever(engine) {
-        let app = TestApp::start(engine).await;
-        for name in ["Mere", "Ana", "Hana"] {
-            app.patient(name).await;
-            seal(&app).await;
-        }
-        app.clock.advance(YEAR);
-        sweep(&app).await;
-        app.patient("Tui").await;
+/// Seals whose rows went long ago go themselves; the chain then begins later, and is still one.
+#[apply(both_engines)]
+async fn seals_do_not_grow_for_ever(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    for name in ["Mere", "Ana", "Hana"] {
+        app.patient(name).await;
         seal(&app).await;
-        assert!(sound(&app).await.swept >= 3);
-        app.clock.advance(YEAR);
-        sweep(&app).await;
-        // Looked at when there is no row left to sweep.
-        sweep(&app).await;
-        let report = sound(&app).await;
-        assert_eq!((report.seals, report.swept, report.rows), (1, 1, 0), "the marked one stays");
-        app.patient("Rangi").await;
-        seal(&app).await;
-        assert_eq!(sound(&app).await.rows, 1);
-        // Whoever takes that one away takes the beginning of the chain.
-        tamper(&app, &["DELETE FROM audit_seals WHERE swept_at IS NOT NULL"]).await;
-        assert!(words(&verify(&app).await).iter().any(|(what, _)| *what == What::SealMissing));
     }
+    app.clock.advance(YEAR);
+    sweep(&app).await;
+    app.patient("Tui").await;
+    seal(&app).await;
+    assert!(sound(&app).await.swept >= 3);
+    app.clock.advance(YEAR);
+    sweep(&app).await;
+    // Looked at when there is no row left to sweep.
+    sweep(&app).await;
+    let report = sound(&app).await;
+    assert_eq!((report.seals, report.swept, report.rows), (1, 1, 0), "the marked one stays");
+    app.patient("Rangi").await;
+    seal(&app).await;
+    assert_eq!(sound(&app).await.rows, 1);
+    // Whoever takes that one away takes the beginning of the chain.
+    tamper(&app, &["DELETE FROM audit_seals WHERE swept_at IS NOT NULL"]).await;
+    assert!(words(&verify(&app).await).iter().any(|(what, _)| *what == What::SealMissing));
+}
 
-    /// The trail of a version that knew no seals is sealed at the first start, and swept like any other.
-    async fn an_older_trail_is_sealed_and_swept(engine) {
-        let db = TestDb::create(engine).await;
-        old_rows::fill_trail(&db.open().await, engine, 3_000).await;
-        let app = TestApp::on(db, engine.redis_url(), Options::default()).await;
-        seal(&app).await;
-        let report = sound(&app).await;
-        assert!(report.seals >= 6, "{report:?}");
-        assert_eq!(sweep(&app).await.unsound, 0);
-        assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'old'").await, 0);
-        sound(&app).await;
-    }
+/// The trail of a version that knew no seals is sealed at the first start, and swept like any other.
+#[apply(both_engines)]
+async fn an_older_trail_is_sealed_and_swept(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    old_rows::fill_trail(&db.open().await, engine, 3_000).await;
+    let app = TestApp::on(db, engine.redis_url(), Options::default()).await;
+    seal(&app).await;
+    let report = sound(&app).await;
+    assert!(report.seals >= 6, "{report:?}");
+    assert_eq!(sweep(&app).await.unsound, 0);
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'old'").await, 0);
+    sound(&app).await;
 }

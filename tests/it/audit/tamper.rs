@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use flows::{audit, trail::verify::Asked, trail::verify::What};
 use keys::{RootKey, RootKeys};
-use vestibule_tests::{app::TestApp, on_both_engines};
+use vestibule_tests::{app::TestApp, db::Engine};
 
 use super::{
     chain::{head, keep, restore, seal, sound, tamper, tamper_row, verify, verify_asked, words},
     trail,
 };
+use crate::engines::{apply, both_engines};
 
 /// A provider with a trail of at least five seals, the third of which has two rows or more.
 async fn with_chain(engine: vestibule_tests::db::Engine) -> TestApp {
@@ -65,155 +66,185 @@ async fn write_row(cx: &flows::Cx) {
     written.unwrap();
 }
 
-on_both_engines! {
-    async fn a_changed_column_is_found_in_its_row(engine) {
-        let app = with_chain(engine).await;
-        let row = trail(&app).await.into_iter().find(|row| row.client_id.as_deref() == Some("portal-2")).unwrap();
-        for statement in COLUMNS {
-            tamper_row(&app, row.id, statement).await;
-            let found = verify(&app).await;
-            assert_eq!(words(&found), [(What::Changed, row.sealed_by)], "{statement}");
-            assert_eq!(found[0].row, Some(row.id), "{statement}");
-            assert!(found[0].event.is_some() && found[0].at.is_some(), "{statement}");
-            restore(&app).await;
-        }
-    }
-
-    async fn a_missing_added_or_moved_row_is_found(engine) {
-        let app = with_chain(engine).await;
-        let rows = trail(&app).await;
-        let one = rows.iter().find(|row| row.client_id.as_deref() == Some("portal-2")).unwrap();
-        let two = rows.iter().find(|row| row.client_id.as_deref() == Some("portal-3")).unwrap();
-        assert_eq!(one.sealed_by, two.sealed_by);
-        let seals = (one.sealed_by, Some(one.sealed_by.unwrap() + 1));
-
-        tamper_row(&app, one.id, "DELETE FROM audit WHERE id = $1").await;
+#[apply(both_engines)]
+async fn a_changed_column_is_found_in_its_row(engine: Engine) {
+    let app = with_chain(engine).await;
+    let row = trail(&app)
+        .await
+        .into_iter()
+        .find(|row| row.client_id.as_deref() == Some("portal-2"))
+        .unwrap();
+    for statement in COLUMNS {
+        tamper_row(&app, row.id, statement).await;
         let found = verify(&app).await;
-        assert_eq!(words(&found), [(What::Missing, seals.0)]);
-        assert_eq!((found[0].row, found[0].at), (Some(one.id), Some(one.at)), "its id says when it was written");
+        assert_eq!(words(&found), [(What::Changed, row.sealed_by)], "{statement}");
+        assert_eq!(found[0].row, Some(row.id), "{statement}");
+        assert!(found[0].event.is_some() && found[0].at.is_some(), "{statement}");
         restore(&app).await;
+    }
+}
 
-        // Two rows change places: by their contents, and by their seals.
-        tamper(&app, &[
+#[apply(both_engines)]
+async fn a_missing_added_or_moved_row_is_found(engine: Engine) {
+    let app = with_chain(engine).await;
+    let rows = trail(&app).await;
+    let one = rows.iter().find(|row| row.client_id.as_deref() == Some("portal-2")).unwrap();
+    let two = rows.iter().find(|row| row.client_id.as_deref() == Some("portal-3")).unwrap();
+    assert_eq!(one.sealed_by, two.sealed_by);
+    let seals = (one.sealed_by, Some(one.sealed_by.unwrap() + 1));
+
+    tamper_row(&app, one.id, "DELETE FROM audit WHERE id = $1").await;
+    let found = verify(&app).await;
+    assert_eq!(words(&found), [(What::Missing, seals.0)]);
+    assert_eq!(
+        (found[0].row, found[0].at),
+        (Some(one.id), Some(one.at)),
+        "its id says when it was written"
+    );
+    restore(&app).await;
+
+    // Two rows change places: by their contents, and by their seals.
+    tamper(&app, &[
             "UPDATE audit SET client_id = CASE client_id WHEN 'portal-2' THEN 'portal-3' ELSE 'portal-2' END
              WHERE client_id IN ('portal-2', 'portal-3')",
         ]).await;
-        assert_eq!(words(&verify(&app).await), [(What::Changed, seals.0), (What::Changed, seals.0)]);
-        restore(&app).await;
-        tamper_row(&app, one.id, "UPDATE audit SET sealed_by = sealed_by + 1 WHERE id = $1").await;
-        assert_eq!(words(&verify(&app).await), [(What::Missing, seals.0), (What::Added, seals.1)]);
-        restore(&app).await;
+    assert_eq!(words(&verify(&app).await), [(What::Changed, seals.0), (What::Changed, seals.0)]);
+    restore(&app).await;
+    tamper_row(&app, one.id, "UPDATE audit SET sealed_by = sealed_by + 1 WHERE id = $1").await;
+    assert_eq!(words(&verify(&app).await), [(What::Missing, seals.0), (What::Added, seals.1)]);
+    restore(&app).await;
 
-        // A copy of a row, under another id, put into the same seal.
-        tamper_row(&app, one.id,
+    // A copy of a row, under another id, put into the same seal.
+    tamper_row(&app, one.id,
             "INSERT INTO audit (id, at, event, outcome, actor, client_id, reference, detail, tag, tag_key, sealed_by)
              SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at, event, outcome, actor, client_id, reference, detail,
                     tag, tag_key, sealed_by FROM audit WHERE id = $1").await;
-        assert_eq!(words(&verify(&app).await), [(What::Added, seals.0)]);
-        restore(&app).await;
+    assert_eq!(words(&verify(&app).await), [(What::Added, seals.0)]);
+    restore(&app).await;
 
-        // Taken out of its seal: the job gives it a new one, and it is missing in the old.
-        tamper_row(&app, one.id, "UPDATE audit SET sealed_by = NULL WHERE id = $1").await;
-        assert_eq!(words(&verify(&app).await)[0], (What::Missing, seals.0));
-        seal(&app).await;
-        assert_eq!(words(&verify(&app).await), [(What::Missing, seals.0)]);
-        restore(&app).await;
-    }
+    // Taken out of its seal: the job gives it a new one, and it is missing in the old.
+    tamper_row(&app, one.id, "UPDATE audit SET sealed_by = NULL WHERE id = $1").await;
+    assert_eq!(words(&verify(&app).await)[0], (What::Missing, seals.0));
+    seal(&app).await;
+    assert_eq!(words(&verify(&app).await), [(What::Missing, seals.0)]);
+    restore(&app).await;
+}
 
-    /// The job seals whatever it finds; a row that the program did not write has no tag that fits.
-    async fn a_row_that_somebody_wrote_is_found_although_it_is_sealed(engine) {
-        let app = with_chain(engine).await;
-        let row = trail(&app).await.into_iter().next().unwrap();
-        let copied =
+/// The job seals whatever it finds; a row that the program did not write has no tag that fits.
+#[apply(both_engines)]
+async fn a_row_that_somebody_wrote_is_found_although_it_is_sealed(engine: Engine) {
+    let app = with_chain(engine).await;
+    let row = trail(&app).await.into_iter().next().unwrap();
+    let copied =
             "INSERT INTO audit (id, at, event, outcome, actor, reference, detail, tag, tag_key)
              SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at, 'client.added', outcome, actor, reference, detail,
                     tag, tag_key FROM audit WHERE id = $1";
-        tamper_row(&app, row.id, copied).await;
-        assert_eq!(verify(&app).await[0].what, What::Forged, "before it is sealed");
-        seal(&app).await;
-        assert_eq!(verify(&app).await[0].what, What::Forged, "and after");
-        restore(&app).await;
-        // Without a tag, as an older version writes it: that is believed for the day of the upgrade.
-        let bare =
+    tamper_row(&app, row.id, copied).await;
+    assert_eq!(verify(&app).await[0].what, What::Forged, "before it is sealed");
+    seal(&app).await;
+    assert_eq!(verify(&app).await[0].what, What::Forged, "and after");
+    restore(&app).await;
+    // Without a tag, as an older version writes it: that is believed for the day of the upgrade.
+    let bare =
             "INSERT INTO audit (id, at, event, outcome, actor, reference, detail)
              SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at + 1000, event, outcome, actor, reference, detail
              FROM audit WHERE id = $1";
-        tamper_row(&app, row.id, bare).await;
-        seal(&app).await;
-        assert_eq!(verify(&app).await, []);
-        restore(&app).await;
-        let later =
+    tamper_row(&app, row.id, bare).await;
+    seal(&app).await;
+    assert_eq!(verify(&app).await, []);
+    restore(&app).await;
+    let later =
             "INSERT INTO audit (id, at, event, outcome, actor, reference, detail)
              SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at + 90000000, event, outcome, actor, reference, detail
              FROM audit WHERE id = $1";
-        tamper_row(&app, row.id, later).await;
-        app.clock.advance(Duration::from_hours(26));
-        seal(&app).await;
-        assert_eq!(verify(&app).await[0].what, What::Forged);
+    tamper_row(&app, row.id, later).await;
+    app.clock.advance(Duration::from_hours(26));
+    seal(&app).await;
+    assert_eq!(verify(&app).await[0].what, What::Forged);
+    restore(&app).await;
+    // Another program with another root key of the same name.
+    let mut foreign = app.cx();
+    foreign.root = Arc::new(RootKeys::new(&[RootKey::parse("test", &[8; 32]).unwrap()]).unwrap());
+    write_row(&foreign).await;
+    seal(&app).await;
+    let found = verify(&app).await;
+    assert_eq!((found.len(), found[0].what), (1, What::Forged));
+}
+
+/// The program's own row, which comes into sight ten minutes after its time.
+#[apply(both_engines)]
+async fn a_late_row_is_found(engine: Engine) {
+    let app = with_chain(engine).await;
+    let mut cx = app.cx();
+    cx.now = cx.now.minus(Duration::from_mins(1));
+    write_row(&cx).await;
+    seal(&app).await;
+    assert_eq!(verify(&app).await, [], "a slow transaction is none");
+    cx.now = cx.now.minus(Duration::from_mins(10));
+    write_row(&cx).await;
+    let found = verify(&app).await;
+    assert_eq!(
+        (found.len(), found[0].what),
+        (1, What::Late),
+        "before it is sealed, and after: {found:?}"
+    );
+    seal(&app).await;
+    let found = verify(&app).await;
+    assert_eq!(
+        (found.len(), found[0].what, found[0].event.as_deref()),
+        (1, What::Late, Some("network.limited"))
+    );
+}
+
+#[apply(both_engines)]
+async fn a_missing_or_changed_seal_is_found(engine: Engine) {
+    let app = with_chain(engine).await;
+    for (statement, what) in [
+        ("UPDATE audit_seals SET sealed_at = sealed_at + 1 WHERE sequence = 3", What::SealChanged),
+        (
+            "UPDATE audit_seals SET complete_to = complete_to - 1 WHERE sequence = 3",
+            What::SealChanged,
+        ),
+        ("UPDATE audit_seals SET row_count = row_count + 1 WHERE sequence = 3", What::SealChanged),
+        ("UPDATE audit_seals SET manifest = NULL WHERE sequence = 3", What::SealChanged),
+        (
+            "UPDATE audit_seals SET manifest = (SELECT manifest FROM kept_seals WHERE sequence = 4) WHERE sequence = 3",
+            What::SealChanged,
+        ),
+        ("UPDATE audit_seals SET manifest_hash = previous WHERE sequence = 3", What::SealChanged),
+        ("UPDATE audit_seals SET previous = digest WHERE sequence = 3", What::SealUnlinked),
+        ("UPDATE audit_seals SET digest = previous WHERE sequence = 3", What::SealChanged),
+        ("UPDATE audit_seals SET key_id = 'other' WHERE sequence = 3", What::UnknownKey),
+        ("UPDATE audit_seals SET swept_at = sealed_at WHERE sequence = 3", What::SealNotSwept),
+        (
+            "UPDATE audit_seals SET swept_at = sealed_at, manifest = NULL, swept_key = key_id, swept_mark = digest WHERE sequence = 3",
+            What::SealNotSwept,
+        ),
+        ("DELETE FROM audit_seals WHERE sequence = 3", What::SealMissing),
+        ("DELETE FROM audit_seals WHERE sequence = 1", What::SealMissing),
+    ] {
+        tamper(&app, &[statement]).await;
+        let found = verify(&app).await;
+        let first = (found[0].what, found[0].seal);
+        let wanted = Some(if statement.ends_with("= 1") { 1 } else { 3 });
+        assert_eq!(first, (what, wanted), "{statement}: {found:?}");
         restore(&app).await;
-        // Another program with another root key of the same name.
-        let mut foreign = app.cx();
-        foreign.root = Arc::new(RootKeys::new(&[RootKey::parse("test", &[8; 32]).unwrap()]).unwrap());
-        write_row(&foreign).await;
-        seal(&app).await;
-        let found = verify(&app).await;
-        assert_eq!((found.len(), found[0].what), (1, What::Forged));
     }
-
-    /// The program's own row, which comes into sight ten minutes after its time.
-    async fn a_late_row_is_found(engine) {
-        let app = with_chain(engine).await;
-        let mut cx = app.cx();
-        cx.now = cx.now.minus(Duration::from_mins(1));
-        write_row(&cx).await;
-        seal(&app).await;
-        assert_eq!(verify(&app).await, [], "a slow transaction is none");
-        cx.now = cx.now.minus(Duration::from_mins(10));
-        write_row(&cx).await;
-        let found = verify(&app).await;
-        assert_eq!((found.len(), found[0].what), (1, What::Late), "before it is sealed, and after: {found:?}");
-        seal(&app).await;
-        let found = verify(&app).await;
-        assert_eq!((found.len(), found[0].what, found[0].event.as_deref()), (1, What::Late, Some("network.limited")));
-    }
-
-    async fn a_missing_or_changed_seal_is_found(engine) {
-        let app = with_chain(engine).await;
-        for (statement, what) in [
-            ("UPDATE audit_seals SET sealed_at = sealed_at + 1 WHERE sequence = 3", What::SealChanged),
-            ("UPDATE audit_seals SET complete_to = complete_to - 1 WHERE sequence = 3", What::SealChanged),
-            ("UPDATE audit_seals SET row_count = row_count + 1 WHERE sequence = 3", What::SealChanged),
-            ("UPDATE audit_seals SET manifest = NULL WHERE sequence = 3", What::SealChanged),
-            ("UPDATE audit_seals SET manifest = (SELECT manifest FROM kept_seals WHERE sequence = 4) WHERE sequence = 3", What::SealChanged),
-            ("UPDATE audit_seals SET manifest_hash = previous WHERE sequence = 3", What::SealChanged),
-            ("UPDATE audit_seals SET previous = digest WHERE sequence = 3", What::SealUnlinked),
-            ("UPDATE audit_seals SET digest = previous WHERE sequence = 3", What::SealChanged),
-            ("UPDATE audit_seals SET key_id = 'other' WHERE sequence = 3", What::UnknownKey),
-            ("UPDATE audit_seals SET swept_at = sealed_at WHERE sequence = 3", What::SealNotSwept),
-            ("UPDATE audit_seals SET swept_at = sealed_at, manifest = NULL, swept_key = key_id, swept_mark = digest WHERE sequence = 3", What::SealNotSwept),
-            ("DELETE FROM audit_seals WHERE sequence = 3", What::SealMissing),
-            ("DELETE FROM audit_seals WHERE sequence = 1", What::SealMissing),
-        ] {
-            tamper(&app, &[statement]).await;
-            let found = verify(&app).await;
-            let first = (found[0].what, found[0].seal);
-            let wanted = Some(if statement.ends_with("= 1") { 1 } else { 3 });
-            assert_eq!(first, (what, wanted), "{statement}: {found:?}");
-            restore(&app).await;
-        }
-        // Two seals change places, with their rows.
-        tamper(&app, &[
+    // Two seals change places, with their rows.
+    tamper(&app, &[
             "UPDATE audit_seals SET sequence = CASE sequence WHEN 3 THEN -4 ELSE -3 END WHERE sequence IN (3, 4)",
             "UPDATE audit_seals SET sequence = -sequence WHERE sequence < 0",
             "UPDATE audit SET sealed_by = CASE sealed_by WHEN 3 THEN 4 ELSE 3 END WHERE sealed_by IN (3, 4)",
         ]).await;
-        let found = words(&verify(&app).await);
-        for wanted in [(What::SealChanged, Some(3)), (What::SealUnlinked, Some(3)), (What::SealChanged, Some(4))] {
-            assert!(found.contains(&wanted), "{found:?}");
-        }
-        restore(&app).await;
-        // A seal and its rows, and the rest made to follow: whoever has no key cannot.
-        tamper(&app, &[
+    let found = words(&verify(&app).await);
+    for wanted in
+        [(What::SealChanged, Some(3)), (What::SealUnlinked, Some(3)), (What::SealChanged, Some(4))]
+    {
+        assert!(found.contains(&wanted), "{found:?}");
+    }
+    restore(&app).await;
+    // A seal and its rows, and the rest made to follow: whoever has no key cannot.
+    tamper(&app, &[
             "DELETE FROM audit WHERE sealed_by = 3",
             "DELETE FROM audit_seals WHERE sequence = 3",
             "UPDATE audit SET sealed_by = sealed_by - 1 WHERE sealed_by > 3",
@@ -221,57 +252,71 @@ on_both_engines! {
             "UPDATE audit_seals SET sequence = -sequence - 1 WHERE sequence < 0",
             "UPDATE audit_seals SET previous = (SELECT digest FROM kept_seals WHERE sequence = 2) WHERE sequence = 3",
         ]).await;
-        assert_eq!(words(&verify(&app).await)[0], (What::SealChanged, Some(3)));
-        restore(&app).await;
-    }
+    assert_eq!(words(&verify(&app).await)[0], (What::SealChanged, Some(3)));
+    restore(&app).await;
+}
 
-    /// The end of the chain says nothing about what came after it: only who knows a head can tell.
-    async fn an_older_database_is_found_by_a_head_from_elsewhere(engine) {
-        let app = with_chain(engine).await;
-        let head = head(&app).await;
-        let expecting = || Asked { expect: Some(head.clone()), ..Asked::default() };
-        assert_eq!(verify_asked(&app, expecting()).await.1, []);
-        tamper(&app, &[
+/// The end of the chain says nothing about what came after it: only who knows a head can tell.
+#[apply(both_engines)]
+async fn an_older_database_is_found_by_a_head_from_elsewhere(engine: Engine) {
+    let app = with_chain(engine).await;
+    let head = head(&app).await;
+    let expecting = || Asked { expect: Some(head.clone()), ..Asked::default() };
+    assert_eq!(verify_asked(&app, expecting()).await.1, []);
+    tamper(
+        &app,
+        &[
             "DELETE FROM audit WHERE sealed_by >= (SELECT MAX(sequence) FROM audit_seals)",
             "DELETE FROM audit_seals WHERE sequence IN (SELECT MAX(sequence) FROM audit_seals)",
-        ]).await;
-        assert_eq!(verify(&app).await, [], "an older copy is sound by itself");
-        let found = verify_asked(&app, expecting()).await.1;
-        assert_eq!(words(&found), [(What::HeadMissing, Some(head.sequence))]);
-        // It goes on from there, and the same number has another digest.
-        app.patient("Hana").await;
-        seal(&app).await;
-        assert_eq!(verify_asked(&app, expecting()).await.1[0].what, What::HeadMissing);
-        restore(&app).await;
-        // Cut off, with rows left behind: they name a seal that is not there.
-        tamper(&app, &["DELETE FROM audit_seals WHERE sequence IN (SELECT MAX(sequence) FROM audit_seals)"]).await;
-        assert_eq!(verify(&app).await[0].what, What::Added);
-    }
+        ],
+    )
+    .await;
+    assert_eq!(verify(&app).await, [], "an older copy is sound by itself");
+    let found = verify_asked(&app, expecting()).await.1;
+    assert_eq!(words(&found), [(What::HeadMissing, Some(head.sequence))]);
+    // It goes on from there, and the same number has another digest.
+    app.patient("Hana").await;
+    seal(&app).await;
+    assert_eq!(verify_asked(&app, expecting()).await.1[0].what, What::HeadMissing);
+    restore(&app).await;
+    // Cut off, with rows left behind: they name a seal that is not there.
+    tamper(
+        &app,
+        &["DELETE FROM audit_seals WHERE sequence IN (SELECT MAX(sequence) FROM audit_seals)"],
+    )
+    .await;
+    assert_eq!(verify(&app).await[0].what, What::Added);
+}
 
-    /// A span takes the seal before it as it is, and what is outside is not looked at.
-    async fn a_span_is_verified_by_itself(engine) {
-        let app = TestApp::start(engine).await;
-        seal(&app).await;
-        // By the seals' own times: the running program may seal by a time that it read before the clock was moved.
-        let newest = async || {
-            let mut conn = app.sql().read().await.unwrap();
-            store::audit_seal::newest(&mut conn).await.unwrap().unwrap().sealed_at
-        };
-        app.clock.advance(Duration::from_hours(1));
-        app.client("portal").await;
-        seal(&app).await;
-        let from = newest().await;
-        app.clock.advance(Duration::from_hours(1));
-        app.patient("Mere").await;
-        seal(&app).await;
-        let to = newest().await;
-        let span = |from, to| Asked { from, to, expect: None };
-        for (asked, seals) in [(span(None, None), 3), (span(Some(from), None), 2), (span(Some(to), None), 1), (span(Some(from), Some(from)), 1)] {
-            let (report, found) = verify_asked(&app, asked).await;
-            assert_eq!((report.seals, found), (seals, vec![]));
-        }
-        tamper(&app, &["UPDATE audit SET outcome = 'x' WHERE sealed_by = 1"]).await;
-        assert_eq!(verify_asked(&app, span(Some(from), None)).await.1, []);
-        assert!(!verify_asked(&app, span(None, None)).await.1.is_empty());
+/// A span takes the seal before it as it is, and what is outside is not looked at.
+#[apply(both_engines)]
+async fn a_span_is_verified_by_itself(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    seal(&app).await;
+    // By the seals' own times: the running program may seal by a time that it read before the clock was moved.
+    let newest = async || {
+        let mut conn = app.sql().read().await.unwrap();
+        store::audit_seal::newest(&mut conn).await.unwrap().unwrap().sealed_at
+    };
+    app.clock.advance(Duration::from_hours(1));
+    app.client("portal").await;
+    seal(&app).await;
+    let from = newest().await;
+    app.clock.advance(Duration::from_hours(1));
+    app.patient("Mere").await;
+    seal(&app).await;
+    let to = newest().await;
+    let span = |from, to| Asked { from, to, expect: None };
+    for (asked, seals) in [
+        (span(None, None), 3),
+        (span(Some(from), None), 2),
+        (span(Some(to), None), 1),
+        (span(Some(from), Some(from)), 1),
+    ] {
+        let (report, found) = verify_asked(&app, asked).await;
+        assert_eq!((report.seals, found), (seals, vec![]));
     }
+    tamper(&app, &["UPDATE audit SET outcome = 'x' WHERE sealed_by = 1"]).await;
+    assert_eq!(verify_asked(&app, span(Some(from), None)).await.1, []);
+    assert!(!verify_asked(&app, span(None, None)).await.1.is_empty());
 }

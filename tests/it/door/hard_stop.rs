@@ -8,7 +8,6 @@ use vestibule_tests::{
     db::Engine,
     held::Held,
     http::{Form, HttpBrowser},
-    on_both_engines,
 };
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
     raw::Raw,
     stop::{app, in_flight, until_refused},
 };
+use crate::engines::{apply, both_engines};
 
 /// A grace that no test waits for.
 const LONG: Duration = Duration::from_mins(5);
@@ -62,74 +62,79 @@ async fn posted(app: &TestApp, replica: &Replica, browser: &HttpBrowser, form: &
     raw
 }
 
-on_both_engines! {
-    /// Whoever does not want to wait says it twice. Whoever is inside is answered, and half a request is not waited for.
-    async fn a_second_signal_is_a_hard_stop(engine) {
-        let app = app(engine, Duration::ZERO, LONG).await;
-        let replica = app.replica().await;
-        let mut begun = in_flight(&app, &replica).await;
-        let mut half = Raw::connect(replica.address).await;
-        half.write("GET /oauth2/jwks HTTP/1.1\r\nhost:").await;
-        let mut multiplexed = Frames::connect(replica.address).await;
-        multiplexed.begin_post(host(&app), "/oauth2/token").await;
-        replica.ask_to_stop();
-        until_refused(&replica).await;
-        multiplexed.until_told_to_go().await;
-        let took = halt(replica).await;
-        println!("{engine:?}: stopped {took:?} after the second signal, of a grace of {LONG:?}");
-        assert!(took < LONG / 2);
-        let (said, _) = begun.until_closed().await;
-        assert_come_back(&said);
-        assert!(said.contains("temporarily_unavailable") && said.contains("reference"), "{said}");
-        assert_eq!(half.until_closed().await.0, "");
-        let frames = multiplexed.until_closed().await;
-        let of = |kind, stream| frames.iter().rposition(|f| (f.kind, f.stream) == (kind, stream));
-        let at = of(HEADERS, 1).unwrap_or_else(|| panic!("no answer: {frames:?}"));
-        let holds = |part: &[u8]| frames[at].payload.windows(part.len()).any(|bytes| bytes == part);
-        assert!(holds(STATUS_503) && holds(RETRY_AFTER_2), "{:?}", frames[at]);
-        let body = of(DATA, 1).unwrap_or_else(|| panic!("no body: {frames:?}"));
-        assert!(String::from_utf8_lossy(&frames[body].payload).contains("temporarily_unavailable"));
-    }
+/// Whoever does not want to wait says it twice. Whoever is inside is answered, and half a request is not waited for.
+#[apply(both_engines)]
+async fn a_second_signal_is_a_hard_stop(engine: Engine) {
+    let app = app(engine, Duration::ZERO, LONG).await;
+    let replica = app.replica().await;
+    let mut begun = in_flight(&app, &replica).await;
+    let mut half = Raw::connect(replica.address).await;
+    half.write("GET /oauth2/jwks HTTP/1.1\r\nhost:").await;
+    let mut multiplexed = Frames::connect(replica.address).await;
+    multiplexed.begin_post(host(&app), "/oauth2/token").await;
+    replica.ask_to_stop();
+    until_refused(&replica).await;
+    multiplexed.until_told_to_go().await;
+    let took = halt(replica).await;
+    println!("{engine:?}: stopped {took:?} after the second signal, of a grace of {LONG:?}");
+    assert!(took < LONG / 2);
+    let (said, _) = begun.until_closed().await;
+    assert_come_back(&said);
+    assert!(said.contains("temporarily_unavailable") && said.contains("reference"), "{said}");
+    assert_eq!(half.until_closed().await.0, "");
+    let frames = multiplexed.until_closed().await;
+    let of = |kind, stream| frames.iter().rposition(|f| (f.kind, f.stream) == (kind, stream));
+    let at = of(HEADERS, 1).unwrap_or_else(|| panic!("no answer: {frames:?}"));
+    let holds = |part: &[u8]| frames[at].payload.windows(part.len()).any(|bytes| bytes == part);
+    assert!(holds(STATUS_503) && holds(RETRY_AFTER_2), "{:?}", frames[at]);
+    let body = of(DATA, 1).unwrap_or_else(|| panic!("no body: {frames:?}"));
+    assert!(String::from_utf8_lossy(&frames[body].payload).contains("temporarily_unavailable"));
+}
 
-    /// A request that never ends is answered after the grace.
-    async fn the_grace_ends(engine) {
-        let grace = Duration::from_millis(300);
-        let app = app(engine, Duration::ZERO, grace).await;
-        let replica = app.replica().await;
-        let mut begun = in_flight(&app, &replica).await;
-        replica.stop().await;
-        let (said, lived) = begun.until_closed().await;
-        println!("{engine:?}: a request in flight was given up after {lived:?}");
-        assert_come_back(&said);
-    }
+/// A request that never ends is answered after the grace.
+#[apply(both_engines)]
+async fn the_grace_ends(engine: Engine) {
+    let grace = Duration::from_millis(300);
+    let app = app(engine, Duration::ZERO, grace).await;
+    let replica = app.replica().await;
+    let mut begun = in_flight(&app, &replica).await;
+    replica.stop().await;
+    let (said, lived) = begun.until_closed().await;
+    println!("{engine:?}: a request in flight was given up after {lived:?}");
+    assert_come_back(&said);
+}
 
-    /// A post that waits for the database is given up: the page says that nothing is lost, nothing was written, and the
-    /// same form is good at another replica.
-    async fn what_was_not_committed_is_told_as_not_done(engine) {
-        let app = app(engine, Duration::ZERO, LONG).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let replica = app.replica().await;
-        let browser = app.browser();
-        let (page, _) = browser.start(&client).await;
-        let form = page.form().with("email", &patient.email).with("password", &patient.password);
-        let held = Held::by(app.db.open().await, match engine {
+/// A post that waits for the database is given up: the page says that nothing is lost, nothing was written, and the
+/// same form is good at another replica.
+#[apply(both_engines)]
+async fn what_was_not_committed_is_told_as_not_done(engine: Engine) {
+    let app = app(engine, Duration::ZERO, LONG).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let replica = app.replica().await;
+    let browser = app.browser();
+    let (page, _) = browser.start(&client).await;
+    let form = page.form().with("email", &patient.email).with("password", &patient.password);
+    let held = Held::by(
+        app.db.open().await,
+        match engine {
             // The one writer.
             Engine::Sqlite => "UPDATE revisions SET version = version WHERE topic = 'settings'",
             Engine::Postgres => "LOCK TABLE email_challenges IN ACCESS EXCLUSIVE MODE",
-        }).await;
-        let mut waiting = posted(&app, &replica, &browser, &form).await;
-        replica.ask_to_stop();
-        until_refused(&replica).await;
-        let took = halt(replica).await;
-        let (said, _) = waiting.until_closed().await;
-        println!("{engine:?}: given up and answered within {took:?}");
-        assert_come_back(&said);
-        assert!(said.contains("Nothing is lost") && said.contains("class=\"reference\""), "{said}");
-        held.let_go().await;
-        assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 0);
-        let page = browser.follow(browser.post(&form, "continue").await).await;
-        assert!(page.has_field("code"), "{}", page.text());
-    }
+        },
+    )
+    .await;
+    let mut waiting = posted(&app, &replica, &browser, &form).await;
+    replica.ask_to_stop();
+    until_refused(&replica).await;
+    let took = halt(replica).await;
+    let (said, _) = waiting.until_closed().await;
+    println!("{engine:?}: given up and answered within {took:?}");
+    assert_come_back(&said);
+    assert!(said.contains("Nothing is lost") && said.contains("class=\"reference\""), "{said}");
+    held.let_go().await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 0);
+    let page = browser.follow(browser.post(&form, "continue").await).await;
+    assert!(page.has_field("code"), "{}", page.text());
 }
 
 /// Has the commit of whatever makes a challenge wait for the lock 77, as a slow disk would.

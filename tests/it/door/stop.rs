@@ -11,10 +11,11 @@ use std::{
 use idp::config::ShutdownConfig;
 use vestibule_tests::{
     app::{Options, Replica, TestApp},
-    on_both_engines,
+    db::Engine,
 };
 
 use super::raw::Raw;
+use crate::engines::{apply, both_engines};
 
 const DELAY: Duration = Duration::from_secs(2);
 
@@ -54,66 +55,69 @@ async fn ready(replica: &Replica) -> (u16, serde_json::Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
-on_both_engines! {
-    /// `/readyz` says so first, requests are still taken, and what is in flight when the listener closes is finished.
-    async fn first_not_ready_then_closed_then_gone(engine) {
-        let app = app(engine, DELAY, Duration::from_secs(20)).await;
-        let replica = app.replica().await;
-        let mut begun = in_flight(&app, &replica).await;
-        assert_eq!(ready(&replica).await.0, 200);
-        let asked = Instant::now();
-        replica.ask_to_stop();
-        while ready(&replica).await.0 == 200 {
-            assert!(asked.elapsed() < DELAY, "ready while it leaves");
-        }
-        assert_eq!(ready(&replica).await.1["stopping"], true);
-        // Still open, and says that it goes.
-        let page = app.browser_at(&replica).get("/oauth2/jwks").await;
-        assert_eq!((page.status.as_u16(), page.header("connection")), (200, "close"));
-        until_refused(&replica).await;
-        assert!(asked.elapsed() >= DELAY, "it listened for {:?}", asked.elapsed());
-        assert_eq!(ready(&replica).await.0, 503, "probes are answered to the end");
-        begun.write("grant_type=unknown").await;
-        let (said, _) = begun.until_closed().await;
-        assert!(said.starts_with("HTTP/1.1 40") && said.contains("connection: close"), "{said}");
-        assert!(said.contains("reference") || said.contains("error"), "{said}");
-        replica.stopped().await;
+/// `/readyz` says so first, requests are still taken, and what is in flight when the listener closes is finished.
+#[apply(both_engines)]
+async fn first_not_ready_then_closed_then_gone(engine: Engine) {
+    let app = app(engine, DELAY, Duration::from_secs(20)).await;
+    let replica = app.replica().await;
+    let mut begun = in_flight(&app, &replica).await;
+    assert_eq!(ready(&replica).await.0, 200);
+    let asked = Instant::now();
+    replica.ask_to_stop();
+    while ready(&replica).await.0 == 200 {
+        assert!(asked.elapsed() < DELAY, "ready while it leaves");
     }
+    assert_eq!(ready(&replica).await.1["stopping"], true);
+    // Still open, and says that it goes.
+    let page = app.browser_at(&replica).get("/oauth2/jwks").await;
+    assert_eq!((page.status.as_u16(), page.header("connection")), (200, "close"));
+    until_refused(&replica).await;
+    assert!(asked.elapsed() >= DELAY, "it listened for {:?}", asked.elapsed());
+    assert_eq!(ready(&replica).await.0, 503, "probes are answered to the end");
+    begun.write("grant_type=unknown").await;
+    let (said, _) = begun.until_closed().await;
+    assert!(said.starts_with("HTTP/1.1 40") && said.contains("connection: close"), "{said}");
+    assert!(said.contains("reference") || said.contains("error"), "{said}");
+    replica.stopped().await;
+}
 
-    /// Under load over kept connections of HTTP/1.1 and over HTTP/2, one of two replicas stops. The client turns to the
-    /// other when a connection is refused, and repeats nothing else: every request that was taken is answered.
-    async fn no_request_that_was_taken_is_lost(engine) {
-        let app = Arc::new(app(engine, DELAY, Duration::from_secs(20)).await);
-        let portal = app.client("portal").await;
-        let other = app.replica().await;
-        other.app.live.refresh(&other.app.db, &other.app.root).await.unwrap();
-        let page = vestibule_tests::client::Pending::new(&portal).url(app.issuer(), &[]);
+/// Under load over kept connections of HTTP/1.1 and over HTTP/2, one of two replicas stops. The client turns to the
+/// other when a connection is refused, and repeats nothing else: every request that was taken is answered.
+#[apply(both_engines)]
+async fn no_request_that_was_taken_is_lost(engine: Engine) {
+    let app = Arc::new(app(engine, DELAY, Duration::from_secs(20)).await);
+    let portal = app.client("portal").await;
+    let other = app.replica().await;
+    other.app.live.refresh(&other.app.db, &other.app.root).await.unwrap();
+    let page = vestibule_tests::client::Pending::new(&portal).url(app.issuer(), &[]);
     let path = page.strip_prefix(app.issuer()).unwrap().to_owned();
-        let load = Arc::new(Load { path, ..Load::default() });
-        let clients: Vec<_> = (0..12)
-            .map(|nth| {
-                let to = (app.issuer().to_owned(), other.address);
-                tokio::spawn(drive(Arc::clone(&load), nth % 2 == 0, to))
-            })
-            .collect();
-        load.reach(100).await;
-        app.first().ask_to_stop();
-        until_refused(app.first()).await;
-        let here = load.here.load(Ordering::SeqCst);
-        load.reach(here + load.there.load(Ordering::SeqCst) + 100).await;
-        load.stop.store(true, Ordering::SeqCst);
-        for client in clients {
-            client.await.unwrap();
-        }
-        let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
-        println!(
-            "{engine:?}: {} answered by the one that stopped, {} by the other, {} connections refused, {} lost",
-            count(&load.here), count(&load.there), count(&load.refused), count(&load.lost)
-        );
-        assert_eq!(count(&load.lost), 0);
-        assert!(count(&load.there) > 0 && count(&load.refused) > 0);
-        other.stop().await;
+    let load = Arc::new(Load { path, ..Load::default() });
+    let clients: Vec<_> = (0..12)
+        .map(|nth| {
+            let to = (app.issuer().to_owned(), other.address);
+            tokio::spawn(drive(Arc::clone(&load), nth % 2 == 0, to))
+        })
+        .collect();
+    load.reach(100).await;
+    app.first().ask_to_stop();
+    until_refused(app.first()).await;
+    let here = load.here.load(Ordering::SeqCst);
+    load.reach(here + load.there.load(Ordering::SeqCst) + 100).await;
+    load.stop.store(true, Ordering::SeqCst);
+    for client in clients {
+        client.await.unwrap();
     }
+    let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
+    println!(
+        "{engine:?}: {} answered by the one that stopped, {} by the other, {} connections refused, {} lost",
+        count(&load.here),
+        count(&load.there),
+        count(&load.refused),
+        count(&load.lost)
+    );
+    assert_eq!(count(&load.lost), 0);
+    assert!(count(&load.there) > 0 && count(&load.refused) > 0);
+    other.stop().await;
 }
 
 #[derive(Default)]

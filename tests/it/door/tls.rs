@@ -7,9 +7,10 @@ use vestibule_tests::{
     app::{Options, TestApp},
     db::Engine,
     log::Log,
-    on_both_engines,
     tls::private,
 };
+
+use crate::engines::{apply, both_engines};
 
 async fn app(engine: Engine) -> TestApp {
     TestApp::with(engine, Options { tls: true, ..Options::default() }).await
@@ -30,19 +31,18 @@ async fn shown(app: &TestApp, client: &reqwest::Client) -> Vec<u8> {
     info.peer_certificate().expect("a certificate").to_vec()
 }
 
-on_both_engines! {
-    async fn a_person_signs_in_over_tls(engine) {
-        let app = app(engine).await;
-        let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, _) = browser.start(&portal).await;
-        assert_eq!(page.header("strict-transport-security"), "max-age=63072000; includeSubDomains");
-        let cookie = page.header("set-cookie");
-        assert!(cookie.starts_with("__Host-browser=") && cookie.contains("; Secure"), "{cookie}");
-        let landed = browser.sign_in(&app, &portal, &patient).await;
-        assert!(browser.cookie("__Host-session").is_some());
-        assert_eq!(portal.redeem_with(&browser, &landed).await.status, 200);
-    }
+#[apply(both_engines)]
+async fn a_person_signs_in_over_tls(engine: Engine) {
+    let app = app(engine).await;
+    let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, _) = browser.start(&portal).await;
+    assert_eq!(page.header("strict-transport-security"), "max-age=63072000; includeSubDomains");
+    let cookie = page.header("set-cookie");
+    assert!(cookie.starts_with("__Host-browser=") && cookie.contains("; Secure"), "{cookie}");
+    let landed = browser.sign_in(&app, &portal, &patient).await;
+    assert!(browser.cookie("__Host-session").is_some());
+    assert_eq!(portal.redeem_with(&browser, &landed).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

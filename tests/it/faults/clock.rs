@@ -11,10 +11,11 @@ use vestibule_tests::{
     app::{Replica, TestApp},
     client::Pending,
     crowd::Crowd,
-    on_both_engines,
+    db::Engine,
 };
 
 use super::{assert_consistent, assert_sound, print, rounds};
+use crate::engines::{apply, both_engines};
 
 const STEP: Duration = Duration::from_secs(90);
 
@@ -36,80 +37,99 @@ async fn until_off(replica: &Replica, off: bool) -> Duration {
     begun.elapsed()
 }
 
-on_both_engines! {
-    /// People sign in at both all the time, also in the second before the replica knows.
-    async fn a_clock_is_set_wrong_under_load(engine) {
-        let app = TestApp::start(engine).await;
-        let (other, hand) = app.stepped_replica().await;
-        let crowd = Crowd::start(&app, vec![app.first().address, other.address], 4).await;
+/// People sign in at both all the time, also in the second before the replica knows.
+#[apply(both_engines)]
+async fn a_clock_is_set_wrong_under_load(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (other, hand) = app.stepped_replica().await;
+    let crowd = Crowd::start(&app, vec![app.first().address, other.address], 4).await;
+    crowd.complete(2).await;
+    for ahead in [true, false].repeat(rounds() as usize) {
+        let before = crowd.tally().repeated;
+        step(&hand, ahead);
+        let known = until_off(&other, true).await;
+        println!(
+            "{engine:?}: {} by {STEP:?}, known after {known:?}",
+            if ahead { "ahead" } else { "behind" }
+        );
+        crowd.until("the clock is off", |tally| tally.repeated > before).await;
+        step(&hand, !ahead);
+        until_off(&other, false).await;
         crowd.complete(2).await;
-        for ahead in [true, false].repeat(rounds() as usize) {
-            let before = crowd.tally().repeated;
-            step(&hand, ahead);
-            let known = until_off(&other, true).await;
-            println!("{engine:?}: {} by {STEP:?}, known after {known:?}", if ahead { "ahead" } else { "behind" });
-            crowd.until("the clock is off", |tally| tally.repeated > before).await;
-            step(&hand, !ahead);
-            until_off(&other, false).await;
-            crowd.complete(2).await;
-        }
-        crowd.mended();
-        crowd.complete(6).await;
-        let tally = crowd.finish().await;
-        print(&format!("{engine:?}: the clock of one of two was set by {STEP:?}, ahead and behind"), &tally);
-        assert_sound(&tally);
-        assert_consistent(app.sql(), &tally).await;
-        other.stop().await;
     }
+    crowd.mended();
+    crowd.complete(6).await;
+    let tally = crowd.finish().await;
+    print(
+        &format!("{engine:?}: the clock of one of two was set by {STEP:?}, ahead and behind"),
+        &tally,
+    );
+    assert_sound(&tally);
+    assert_consistent(app.sql(), &tally).await;
+    other.stop().await;
+}
 
-    /// A start with a wrong clock would find every lease over: it takes none from somebody who is alive, and says why.
-    async fn a_wrong_clock_takes_no_lease_from_the_living(engine) {
-        let app = TestApp::start(engine).await;
-        let (other, hand) = app.stepped_replica().await;
-        Alone::take(app.app()).await.unwrap();
-        step(&hand, true);
-        until_off(&other, true).await;
-        assert!(matches!(Alone::take(&other.app).await, Err(NotAlone::Clock)));
-        let held = "SELECT COUNT(*) FROM leases WHERE name = 'memory-counters'";
-        assert_eq!(app.count(held).await, 1);
-        let (holder,): (String,) = app.sql().read().await.unwrap()
-            .q("SELECT holder FROM leases WHERE name = 'memory-counters'").one().await.unwrap();
-        assert_eq!(holder, app.app().process);
-        other.stop().await;
-    }
+/// A start with a wrong clock would find every lease over: it takes none from somebody who is alive, and says why.
+#[apply(both_engines)]
+async fn a_wrong_clock_takes_no_lease_from_the_living(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (other, hand) = app.stepped_replica().await;
+    Alone::take(app.app()).await.unwrap();
+    step(&hand, true);
+    until_off(&other, true).await;
+    assert!(matches!(Alone::take(&other.app).await, Err(NotAlone::Clock)));
+    let held = "SELECT COUNT(*) FROM leases WHERE name = 'memory-counters'";
+    assert_eq!(app.count(held).await, 1);
+    let (holder,): (String,) = app
+        .sql()
+        .read()
+        .await
+        .unwrap()
+        .q("SELECT holder FROM leases WHERE name = 'memory-counters'")
+        .one()
+        .await
+        .unwrap();
+    assert_eq!(holder, app.app().process);
+    other.stop().await;
+}
 
-    async fn a_clock_is_set_wrong_on_one_of_two(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let (other, hand) = app.stepped_replica().await;
-        for ahead in [true, false] {
-            let right = app.browser();
-            let wrong = right.sent_to(other.address);
-            let (page, code, pending) = right.up_to_code(&app, &client, &patient).await;
-            step(&hand, ahead);
-            println!("{engine:?}: known after {:?}", until_off(&other, true).await);
-            // Nothing that rests on time is answered there, and everything is here.
-            let refused = wrong.post(&page.form().with("code", &code), "continue").await;
-            assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "2"), "{}", refused.text());
-            assert!(refused.says("try again"), "{}", refused.text());
-            assert_eq!(wrong.get(Pending::new(&client).url(app.issuer(), &[])).await.status, 503);
-            assert_eq!(wrong.get("/oauth2/jwks").await.status, 200, "keys do not rest on time");
-            let ready = reqwest::get(format!("http://{}/readyz", other.ops)).await.unwrap();
-            let why = ready.text().await.unwrap();
-            assert!(why.contains("clock"), "{why}");
-            let landed = right.code(&page, &code).await.landed(pending);
-            // A code that is past its end for the right clock is not taken by the one that is behind.
-            let late = client.try_redeem(&wrong, &landed).await.unwrap();
-            assert_eq!(late.status, 503, "{}", late.body);
-            client.tokens(&app, &landed).await;
-            step(&hand, !ahead);
-            until_off(&other, false).await;
-            // Right again, it serves; and what was used stays used.
-            let again = client.try_redeem(&wrong, &landed).await.unwrap();
-            assert_eq!(again.json()["error"], "invalid_grant");
-            assert_eq!(wrong.get(Pending::new(&client).url(app.issuer(), &[])).await.status, 303);
-        }
-        assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 2);
-        other.stop().await;
+#[apply(both_engines)]
+async fn a_clock_is_set_wrong_on_one_of_two(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let (other, hand) = app.stepped_replica().await;
+    for ahead in [true, false] {
+        let right = app.browser();
+        let wrong = right.sent_to(other.address);
+        let (page, code, pending) = right.up_to_code(&app, &client, &patient).await;
+        step(&hand, ahead);
+        println!("{engine:?}: known after {:?}", until_off(&other, true).await);
+        // Nothing that rests on time is answered there, and everything is here.
+        let refused = wrong.post(&page.form().with("code", &code), "continue").await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.header("retry-after")),
+            (503, "2"),
+            "{}",
+            refused.text()
+        );
+        assert!(refused.says("try again"), "{}", refused.text());
+        assert_eq!(wrong.get(Pending::new(&client).url(app.issuer(), &[])).await.status, 503);
+        assert_eq!(wrong.get("/oauth2/jwks").await.status, 200, "keys do not rest on time");
+        let ready = reqwest::get(format!("http://{}/readyz", other.ops)).await.unwrap();
+        let why = ready.text().await.unwrap();
+        assert!(why.contains("clock"), "{why}");
+        let landed = right.code(&page, &code).await.landed(pending);
+        // A code that is past its end for the right clock is not taken by the one that is behind.
+        let late = client.try_redeem(&wrong, &landed).await.unwrap();
+        assert_eq!(late.status, 503, "{}", late.body);
+        client.tokens(&app, &landed).await;
+        step(&hand, !ahead);
+        until_off(&other, false).await;
+        // Right again, it serves; and what was used stays used.
+        let again = client.try_redeem(&wrong, &landed).await.unwrap();
+        assert_eq!(again.json()["error"], "invalid_grant");
+        assert_eq!(wrong.get(Pending::new(&client).url(app.issuer(), &[])).await.status, 303);
     }
+    assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 2);
+    other.stop().await;
 }

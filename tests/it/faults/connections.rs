@@ -7,8 +7,9 @@ use tokio::time::timeout;
 use vestibule_tests::{
     db::{Engine, TestDb},
     held::Held,
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 async fn version(db: &Db) -> i64 {
     let mut conn = db.read().await.expect("a connection");
@@ -97,42 +98,46 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
     assert_eq!(running, 0);
 }
 
-on_both_engines! {
-    /// Who gives a piece of work up knows whether it has come to a commit.
-    async fn a_commit_is_known_from_its_beginning(engine) {
-        let data = TestDb::create(engine).await;
-        let db = data.open().await;
-        let commits = Commits::default();
-        commits.of(version(&db)).await;
-        let failed = db.write(async |tx| {
-            tx.q("UPDATE revisions SET version = 7 WHERE topic = 'settings'").exec().await?;
-            Err::<(), _>(Error::Address("it fails".to_owned()))
-        });
-        assert!(commits.of(failed).await.is_err());
-        bump(&db).await.expect("of somebody else");
-        assert!(!commits.begun(), "read, and rolled back");
-        commits.of(bump(&db)).await.expect("a commit");
-        assert!(commits.begun());
-        assert_eq!(version(&db).await, 2);
-    }
+/// Who gives a piece of work up knows whether it has come to a commit.
+#[apply(both_engines)]
+async fn a_commit_is_known_from_its_beginning(engine: Engine) {
+    let data = TestDb::create(engine).await;
+    let db = data.open().await;
+    let commits = Commits::default();
+    commits.of(version(&db)).await;
+    let failed = db.write(async |tx| {
+        tx.q("UPDATE revisions SET version = 7 WHERE topic = 'settings'").exec().await?;
+        Err::<(), _>(Error::Address("it fails".to_owned()))
+    });
+    assert!(commits.of(failed).await.is_err());
+    bump(&db).await.expect("of somebody else");
+    assert!(!commits.begun(), "read, and rolled back");
+    commits.of(bump(&db)).await.expect("a commit");
+    assert!(commits.begun());
+    assert_eq!(version(&db).await, 2);
+}
 
-    /// A request that is dropped in the middle of a transaction leaves no trace, and takes no connection with it.
-    async fn a_transaction_whose_user_went_away(engine) {
-        let data = TestDb::create(engine).await;
-        let config = match data.config().clone() {
-            DbConfig::Postgres { url, .. } => DbConfig::Postgres { url, max_connections: 2 },
-            sqlite @ DbConfig::Sqlite { .. } => sqlite,
-        };
-        let db = Db::open(&config).await.expect("it opens");
-        for round in 0..20 {
-            let sql = "UPDATE revisions SET version = version + 100 WHERE topic = 'settings'";
-            let cut: Result<Result<(), Error>, _> = timeout(Duration::from_millis(round), db.write(async |tx| {
+/// A request that is dropped in the middle of a transaction leaves no trace, and takes no connection with it.
+#[apply(both_engines)]
+async fn a_transaction_whose_user_went_away(engine: Engine) {
+    let data = TestDb::create(engine).await;
+    let config = match data.config().clone() {
+        DbConfig::Postgres { url, .. } => DbConfig::Postgres { url, max_connections: 2 },
+        sqlite @ DbConfig::Sqlite { .. } => sqlite,
+    };
+    let db = Db::open(&config).await.expect("it opens");
+    for round in 0..20 {
+        let sql = "UPDATE revisions SET version = version + 100 WHERE topic = 'settings'";
+        let cut: Result<Result<(), Error>, _> = timeout(
+            Duration::from_millis(round),
+            db.write(async |tx| {
                 tx.q(sql).exec().await?;
                 std::future::pending().await
-            })).await;
-            assert!(cut.is_err(), "it was cut off");
-            bump(&db).await.expect("the next one gets its connection");
-        }
-        assert_eq!(version(&db).await, 20, "nothing of what was cut off was kept");
+            }),
+        )
+        .await;
+        assert!(cut.is_err(), "it was cut off");
+        bump(&db).await.expect("the next one gets its connection");
     }
+    assert_eq!(version(&db).await, 20, "nothing of what was cut off was kept");
 }

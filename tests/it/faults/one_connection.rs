@@ -4,10 +4,11 @@
 use vestibule_tests::{
     app::{Options, TestApp},
     client::{Client, userinfo},
-    db::TestDb,
+    db::{Engine, TestDb},
     http::{Form, HttpBrowser},
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// Redeems a code that nobody issued.
 async fn refused(app: &TestApp, client: &Client) {
@@ -22,33 +23,32 @@ async fn new_password(page: Form, browser: &HttpBrowser) {
     assert!(done.location().is_some(), "{}", done.text());
 }
 
-on_both_engines! {
-    async fn one_connection_is_enough_for_every_step(engine) {
-        let db = TestDb::create(engine).await.with_connections(1);
-        let app = TestApp::on(db, engine.redis_url(), Options::default()).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        // A wrong password, a wrong code, another code, the right one.
-        let (page, pending) = browser.start(&client).await;
-        let wrong = page.form().with("email", &patient.email).with("password", "not this one");
-        let page = browser.post(&wrong, "continue").await;
-        let page = browser.password(&page, &patient).await;
-        let first = app.mail.code(&patient.email, 1).await;
-        let wrong = if first == "111111" { "222222" } else { "111111" };
-        let page = browser.code(&page, wrong).await;
-        assert!(page.has_field("code"), "{}", page.text());
-        let landed = browser.code(&page, &first).await.landed(pending);
-        let tokens = client.tokens(&app, &landed).await;
-        let token = tokens["access_token"].as_str().unwrap();
-        assert_eq!(userinfo(&app, token).await.status, 200);
-        refused(&app, &client).await;
-        // Used twice: everything that it issued ends.
-        let again = client.redeem(&app, &landed).await;
-        assert_eq!(again.json()["error"], "invalid_grant", "{}", again.body);
-        assert_eq!(userinfo(&app, token).await.status, 401);
-        app.reset(&patient).await;
-        let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
-        let page = browser.code(&page, &code).await;
-        new_password(page.form(), &browser).await;
-    }
+#[apply(both_engines)]
+async fn one_connection_is_enough_for_every_step(engine: Engine) {
+    let db = TestDb::create(engine).await.with_connections(1);
+    let app = TestApp::on(db, engine.redis_url(), Options::default()).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    // A wrong password, a wrong code, another code, the right one.
+    let (page, pending) = browser.start(&client).await;
+    let wrong = page.form().with("email", &patient.email).with("password", "not this one");
+    let page = browser.post(&wrong, "continue").await;
+    let page = browser.password(&page, &patient).await;
+    let first = app.mail.code(&patient.email, 1).await;
+    let wrong = if first == "111111" { "222222" } else { "111111" };
+    let page = browser.code(&page, wrong).await;
+    assert!(page.has_field("code"), "{}", page.text());
+    let landed = browser.code(&page, &first).await.landed(pending);
+    let tokens = client.tokens(&app, &landed).await;
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(userinfo(&app, token).await.status, 200);
+    refused(&app, &client).await;
+    // Used twice: everything that it issued ends.
+    let again = client.redeem(&app, &landed).await;
+    assert_eq!(again.json()["error"], "invalid_grant", "{}", again.body);
+    assert_eq!(userinfo(&app, token).await.status, 401);
+    app.reset(&patient).await;
+    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let page = browser.code(&page, &code).await;
+    new_password(page.form(), &browser).await;
 }

@@ -5,79 +5,97 @@ use openidconnect::core::CoreJwsSigningAlgorithm;
 use vestibule_tests::{
     app::TestApp,
     client::userinfo,
-    on_both_engines,
+    db::Engine,
     proc::{outcome, run},
     served::Served,
 };
 
 use super::{header, key_set, silent, verify};
+use crate::engines::{apply, both_engines};
 
-on_both_engines! {
-    async fn the_openidconnect_crate_verifies_each(engine) {
-        let app = TestApp::start(engine).await;
-        let patient = app.patient("Mere").await;
-        let browser = app.browser();
-        let portal = app.client("portal").await;
-        browser.sign_in(&app, &portal, &patient).await;
-        let keys = key_set(&browser).await;
-        for (algorithm, jws) in [
-            (Algorithm::RS256, CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256),
-            (Algorithm::ES256, CoreJwsSigningAlgorithm::EcdsaP256Sha256),
-            (Algorithm::EdDSA, CoreJwsSigningAlgorithm::EdDsa),
-        ] {
-            let id = format!("client-{}", algorithm.as_str().to_lowercase());
-            let client = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
-            let landed = silent(&browser, app.issuer(), &client).await;
-            let tokens = client.tokens(&app, &landed).await;
-            let token = (&tokens["id_token"], landed.pending.nonce.as_str());
-            assert_eq!(verify(&keys, app.issuer(), &client, token), Ok(jws));
-            assert!(verify(&keys, app.issuer(), &client, (token.0, "another")).is_err());
-            // RFC 9068, section 4, leaves the choice to us: both tokens are signed alike.
-            assert_eq!(header(&tokens["access_token"])["alg"], algorithm.as_str());
-            assert_eq!(header(&tokens["id_token"])["alg"], algorithm.as_str());
-            let answer = userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
-            assert_eq!(answer.status, 200, "our own token is verified too: {algorithm}");
-        }
-        // The choice that the older CHECK does not name goes with its client.
-        assert_eq!(app.count("SELECT COUNT(*) FROM client_algorithms").await, 1);
-        assert_eq!(app.count("SELECT COUNT(*) FROM clients WHERE id = 'client-eddsa' AND id_token_alg = 'RS256'").await, 1);
+#[apply(both_engines)]
+async fn the_openidconnect_crate_verifies_each(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let patient = app.patient("Mere").await;
+    let browser = app.browser();
+    let portal = app.client("portal").await;
+    browser.sign_in(&app, &portal, &patient).await;
+    let keys = key_set(&browser).await;
+    for (algorithm, jws) in [
+        (Algorithm::RS256, CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256),
+        (Algorithm::ES256, CoreJwsSigningAlgorithm::EcdsaP256Sha256),
+        (Algorithm::EdDSA, CoreJwsSigningAlgorithm::EdDsa),
+    ] {
+        let id = format!("client-{}", algorithm.as_str().to_lowercase());
+        let client = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
+        let landed = silent(&browser, app.issuer(), &client).await;
+        let tokens = client.tokens(&app, &landed).await;
+        let token = (&tokens["id_token"], landed.pending.nonce.as_str());
+        assert_eq!(verify(&keys, app.issuer(), &client, token), Ok(jws));
+        assert!(verify(&keys, app.issuer(), &client, (token.0, "another")).is_err());
+        // RFC 9068, section 4, leaves the choice to us: both tokens are signed alike.
+        assert_eq!(header(&tokens["access_token"])["alg"], algorithm.as_str());
+        assert_eq!(header(&tokens["id_token"])["alg"], algorithm.as_str());
+        let answer = userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
+        assert_eq!(answer.status, 200, "our own token is verified too: {algorithm}");
     }
+    // The choice that the older CHECK does not name goes with its client.
+    assert_eq!(app.count("SELECT COUNT(*) FROM client_algorithms").await, 1);
+    assert_eq!(
+        app.count(
+            "SELECT COUNT(*) FROM clients WHERE id = 'client-eddsa' AND id_token_alg = 'RS256'"
+        )
+        .await,
+        1
+    );
+}
 
-    /// An operator gives a client another algorithm: its next tokens have it, and the client that has the key set verifies
-    /// them with what it has.
-    async fn a_client_gets_another_algorithm(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let served = Served::prepare(engine, &app.db).await;
-        let browser = app.browser();
-        browser.sign_in(&app, &client, &patient).await;
-        let keys = key_set(&browser).await;
-        let tokens = async || {
-            app.refresh().await;
-            let landed = silent(&browser, app.issuer(), &client).await;
-            let tokens = client.tokens(&app, &landed).await;
-            let token = (&tokens["id_token"], landed.pending.nonce.as_str());
-            assert!(verify(&keys, app.issuer(), &client, token).is_ok());
-            let access = tokens["access_token"].as_str().unwrap();
-            assert_eq!(userinfo(&app, access).await.status, 200);
-            [header(&tokens["id_token"])["alg"].clone(), header(&tokens["access_token"])["alg"].clone()]
-        };
-        // Whoever does not choose has RS256 (OpenID Connect Dynamic Client Registration 1.0, section 2).
-        assert_eq!(tokens().await, ["RS256", "RS256"]);
-        for (chosen, name) in [("es256", "ES256"), ("eddsa", "EdDSA"), ("eddsa", "EdDSA"), ("rs256", "RS256"), ("es256", "ES256")] {
-            let set = ["client", "set", "portal", "--id-token-alg", chosen, "--json"];
-            let said: serde_json::Value = serde_json::from_str(&run(served.command(&set), "").await).unwrap();
-            assert_eq!(said["id_token_signed_response_alg"], name);
-            assert_eq!(tokens().await, [name, name]);
-        }
-        assert_eq!(app.count("SELECT COUNT(*) FROM client_algorithms").await, 0, "nothing is left of the choice before");
-        let changed = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND client_id = 'portal' AND actor LIKE 'cli:%'";
-        assert_eq!(app.count(changed).await, 5);
-        let detail = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND detail LIKE '%\"before\":\"EdDSA\"%'";
-        assert_eq!(app.count(detail).await, 2);
-        let set = ["client", "set", "nobody", "--id-token-alg", "es256"];
-        let (code, _, error) = outcome(served.command(&set), "").await;
-        assert!(code == 1 && error.contains("there is no client called nobody"), "{error}");
-        assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE client_id = 'nobody'").await, 0);
+/// An operator gives a client another algorithm: its next tokens have it, and the client that has the key set verifies
+/// them with what it has.
+#[apply(both_engines)]
+async fn a_client_gets_another_algorithm(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let served = Served::prepare(engine, &app.db).await;
+    let browser = app.browser();
+    browser.sign_in(&app, &client, &patient).await;
+    let keys = key_set(&browser).await;
+    let tokens = async || {
+        app.refresh().await;
+        let landed = silent(&browser, app.issuer(), &client).await;
+        let tokens = client.tokens(&app, &landed).await;
+        let token = (&tokens["id_token"], landed.pending.nonce.as_str());
+        assert!(verify(&keys, app.issuer(), &client, token).is_ok());
+        let access = tokens["access_token"].as_str().unwrap();
+        assert_eq!(userinfo(&app, access).await.status, 200);
+        [header(&tokens["id_token"])["alg"].clone(), header(&tokens["access_token"])["alg"].clone()]
+    };
+    // Whoever does not choose has RS256 (OpenID Connect Dynamic Client Registration 1.0, section 2).
+    assert_eq!(tokens().await, ["RS256", "RS256"]);
+    for (chosen, name) in [
+        ("es256", "ES256"),
+        ("eddsa", "EdDSA"),
+        ("eddsa", "EdDSA"),
+        ("rs256", "RS256"),
+        ("es256", "ES256"),
+    ] {
+        let set = ["client", "set", "portal", "--id-token-alg", chosen, "--json"];
+        let said: serde_json::Value =
+            serde_json::from_str(&run(served.command(&set), "").await).unwrap();
+        assert_eq!(said["id_token_signed_response_alg"], name);
+        assert_eq!(tokens().await, [name, name]);
     }
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM client_algorithms").await,
+        0,
+        "nothing is left of the choice before"
+    );
+    let changed = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND client_id = 'portal' AND actor LIKE 'cli:%'";
+    assert_eq!(app.count(changed).await, 5);
+    let detail = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND detail LIKE '%\"before\":\"EdDSA\"%'";
+    assert_eq!(app.count(detail).await, 2);
+    let set = ["client", "set", "nobody", "--id-token-alg", "es256"];
+    let (code, _, error) = outcome(served.command(&set), "").await;
+    assert!(code == 1 && error.contains("there is no client called nobody"), "{error}");
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE client_id = 'nobody'").await, 0);
 }

@@ -4,12 +4,13 @@ use serde_json::Value;
 use store::Sql;
 use vestibule_tests::{
     app::root_keys,
-    db::TestDb,
-    on_both_engines,
+    db::{Engine, TestDb},
     proc::{Proc, run},
     served::Served,
     tls::private,
 };
+
+use crate::engines::{apply, both_engines};
 
 const ROWS: usize = 3000;
 
@@ -58,83 +59,107 @@ async fn roots(served: &Served) -> Value {
     serde_json::from_str(&run(served.command(&["key", "root", "--json"]), "").await).unwrap()
 }
 
-on_both_engines! {
-    async fn killed_in_the_middle_and_begun_again(engine) {
-        let db = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &db).await;
-        many_keys(&db.open().await).await;
-        configure(&served, &[("next", 8), ("test", 7)]);
-        let mut reseal = Proc::spawn(served.command(&["key", "reseal", "--json"]));
-        assert_eq!(reseal.json().await["resealed"], 100);
-        reseal.kill().await;
-        let found = roots(&served).await;
-        let sealed = |found: &Value, nth: usize| found[nth]["sealed"].as_u64().unwrap();
-        println!("{engine:?}: killed with {} of {} values done", sealed(&found, 0), sealed(&found, 0) + sealed(&found, 1));
-        assert!(sealed(&found, 1) > 0 && sealed(&found, 0) >= 100, "{found}");
-        let text = run(served.command(&["key", "root"]), "").await;
-        assert!(text.contains("test: still needed by sealed values (run `idp key reseal`)"), "{text}");
-        let lines = run(served.command(&["key", "reseal", "--json"]), "").await;
-        let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
-        assert_eq!(last["resealed"].as_u64().unwrap(), sealed(&found, 1), "it goes on where it was");
-        assert!(sealed(&last["root_keys"], 1) == 0 && last["root_keys"][1]["removable_from"].is_string(), "{last}");
-        let text = run(served.command(&["key", "reseal"]), "").await;
-        assert!(text.contains("0 values were sealed again") && text.contains("test: its file may go from"), "{text}");
-        configure(&served, &[("next", 8)]);
+#[apply(both_engines)]
+async fn killed_in_the_middle_and_begun_again(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    many_keys(&db.open().await).await;
+    configure(&served, &[("next", 8), ("test", 7)]);
+    let mut reseal = Proc::spawn(served.command(&["key", "reseal", "--json"]));
+    assert_eq!(reseal.json().await["resealed"], 100);
+    reseal.kill().await;
+    let found = roots(&served).await;
+    let sealed = |found: &Value, nth: usize| found[nth]["sealed"].as_u64().unwrap();
+    println!(
+        "{engine:?}: killed with {} of {} values done",
+        sealed(&found, 0),
+        sealed(&found, 0) + sealed(&found, 1)
+    );
+    assert!(sealed(&found, 1) > 0 && sealed(&found, 0) >= 100, "{found}");
+    let text = run(served.command(&["key", "root"]), "").await;
+    assert!(text.contains("test: still needed by sealed values (run `idp key reseal`)"), "{text}");
+    let lines = run(served.command(&["key", "reseal", "--json"]), "").await;
+    let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    assert_eq!(last["resealed"].as_u64().unwrap(), sealed(&found, 1), "it goes on where it was");
+    assert!(
+        sealed(&last["root_keys"], 1) == 0 && last["root_keys"][1]["removable_from"].is_string(),
+        "{last}"
+    );
+    let text = run(served.command(&["key", "reseal"]), "").await;
+    assert!(
+        text.contains("0 values were sealed again") && text.contains("test: its file may go from"),
+        "{text}"
+    );
+    configure(&served, &[("next", 8)]);
+    let mut serve = served.serve().await;
+    assert!(serve.terminate().await.success());
+    let text = run(served.command(&["key", "root"]), "").await;
+    assert!(text.contains("test: gone, and not needed"), "{text}");
+}
+
+/// Somebody deletes keys by hand. What is left of who followed whom does not keep others from taking their place.
+#[apply(both_engines)]
+async fn deleted_signing_keys_are_made_anew(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let delete = async |statements: &[&'static str]| {
+        let open = db.open().await;
+        for statement in statements {
+            open.write(async |tx| tx.q(statement).exec().await).await.unwrap();
+        }
+        open.close().await;
+    };
+    let kids = async || -> Vec<String> {
         let mut serve = served.serve().await;
         assert!(serve.terminate().await.success());
-        let text = run(served.command(&["key", "root"]), "").await;
-        assert!(text.contains("test: gone, and not needed"), "{text}");
-    }
+        let listed: Value =
+            serde_json::from_str(&run(served.command(&["key", "list", "--json"]), "").await)
+                .unwrap();
+        listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let old = kids().await;
+    delete(&["DELETE FROM signing_keys", "DELETE FROM token_keys"]).await;
+    let new = kids().await;
+    assert!(new.len() == 3 && new.iter().all(|kid| !old.contains(kid)), "{old:?} {new:?}");
+    // The successor alone: its key can be replaced again.
+    run(served.command(&["key", "rotate", "--alg", "es256"]), "").await;
+    delete(&["DELETE FROM signing_keys WHERE id IN (SELECT kid FROM key_successions WHERE algorithm = 'ES256' AND follows <> '')"]).await;
+    assert_eq!(kids().await, new);
+    let again = run(served.command(&["key", "rotate", "--alg", "es256"]), "").await;
+    assert_eq!(kids().await.len(), 4, "{again}");
+}
 
-    /// Somebody deletes keys by hand. What is left of who followed whom does not keep others from taking their place.
-    async fn deleted_signing_keys_are_made_anew(engine) {
-        let db = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &db).await;
-        let delete = async |statements: &[&'static str]| {
-            let open = db.open().await;
-            for statement in statements {
-                open.write(async |tx| tx.q(statement).exec().await).await.unwrap();
-            }
-            open.close().await;
-        };
-        let kids = async || -> Vec<String> {
-            let mut serve = served.serve().await;
-            assert!(serve.terminate().await.success());
-            let listed: Value = serde_json::from_str(&run(served.command(&["key", "list", "--json"]), "").await).unwrap();
-            listed.as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
-        };
-        let old = kids().await;
-        delete(&["DELETE FROM signing_keys", "DELETE FROM token_keys"]).await;
-        let new = kids().await;
-        assert!(new.len() == 3 && new.iter().all(|kid| !old.contains(kid)), "{old:?} {new:?}");
-        // The successor alone: its key can be replaced again.
-        run(served.command(&["key", "rotate", "--alg", "es256"]), "").await;
-        delete(&["DELETE FROM signing_keys WHERE id IN (SELECT kid FROM key_successions WHERE algorithm = 'ES256' AND follows <> '')"]).await;
-        assert_eq!(kids().await, new);
-        let again = run(served.command(&["key", "rotate", "--alg", "es256"]), "").await;
-        assert_eq!(kids().await.len(), 4, "{again}");
-    }
-
-    async fn a_lost_root_key_is_told_at_the_start(engine) {
-        let db = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &db).await;
-        configure(&served, &[("next", 8)]);
-        let why = refused(&served, &["serve"]).await;
-        assert!(why.contains("the root key test is needed and not configured"), "{why}");
-        configure(&served, &[("test", 9)]);
-        let why = refused(&served, &["serve"]).await;
-        assert!(why.contains("the file of the root key test in keys.root_file holds another key"), "{why}");
-        // Sealed again, the old id is still known: another key cannot take it unnoticed.
-        configure(&served, &[("next", 8), ("test", 7)]);
-        run(served.command(&["key", "reseal"]), "").await;
-        configure(&served, &[("next", 8), ("test", 9)]);
-        let said = served.command(&["doctor"]).output().await.unwrap();
-        let said = String::from_utf8(said.stdout).unwrap();
-        assert!(said.contains("holds another key"), "what keeps it from starting is found before: {said}");
-        let why = refused(&served, &["key", "list"]).await;
-        assert!(why.contains("give the new key an id of its own"), "{why}");
-        configure(&served, &[("test", 7), ("next", 8)]);
-        let why = refused(&served, &["key", "reseal"]).await;
-        assert!(why.contains("the root key test was replaced by next: put next first"), "{why}");
-    }
+#[apply(both_engines)]
+async fn a_lost_root_key_is_told_at_the_start(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    configure(&served, &[("next", 8)]);
+    let why = refused(&served, &["serve"]).await;
+    assert!(why.contains("the root key test is needed and not configured"), "{why}");
+    configure(&served, &[("test", 9)]);
+    let why = refused(&served, &["serve"]).await;
+    assert!(
+        why.contains("the file of the root key test in keys.root_file holds another key"),
+        "{why}"
+    );
+    // Sealed again, the old id is still known: another key cannot take it unnoticed.
+    configure(&served, &[("next", 8), ("test", 7)]);
+    run(served.command(&["key", "reseal"]), "").await;
+    configure(&served, &[("next", 8), ("test", 9)]);
+    let said = served.command(&["doctor"]).output().await.unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(
+        said.contains("holds another key"),
+        "what keeps it from starting is found before: {said}"
+    );
+    let why = refused(&served, &["key", "list"]).await;
+    assert!(why.contains("give the new key an id of its own"), "{why}");
+    configure(&served, &[("test", 7), ("next", 8)]);
+    let why = refused(&served, &["key", "reseal"]).await;
+    assert!(why.contains("the root key test was replaced by next: put next first"), "{why}");
 }

@@ -11,8 +11,9 @@ use tokio::task::JoinHandle;
 use vestibule_tests::{
     db::{Engine, TestDb},
     held::Held,
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 const ALGORITHM: &str = "ES256";
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -117,51 +118,55 @@ impl Many<'_> {
     }
 }
 
-on_both_engines! {
-    /// The one that replaces comes first and the others are there before it goes on: who held a key already would hold it up
-    /// while waiting for it.
-    async fn a_rotation_waits_for_no_end_that_waits_for_it(engine) {
-        let data = TestDb::create(engine).await.with_connections(24);
-        let db = data.open().await;
-        let mut newest = kept(&db).await.0.pop().unwrap_or_default();
-        for round in 0..3 {
-            newest = fill(&db, round, newest).await;
-            let held = Held::by(db.clone(), REVISION).await;
-            let mut many = Many { data: &data, writes: Vec::new() };
-            many.begin(replace(db.clone(), round, newest));
-            many.all_wait().await;
-            for nth in 0..KEYS {
-                many.begin(end(db.clone(), format!("r{round}k{nth}")));
-                many.begin(forget(db.clone()));
-            }
-            many.all_wait().await;
-            held.let_go().await;
-            many.end().await;
-            newest = format!("r{round}new");
-            assert_eq!(kept(&db).await, (vec![newest.clone()], Vec::new()), "round {round}");
+/// The one that replaces comes first and the others are there before it goes on: who held a key already would hold it up
+/// while waiting for it.
+#[apply(both_engines)]
+async fn a_rotation_waits_for_no_end_that_waits_for_it(engine: Engine) {
+    let data = TestDb::create(engine).await.with_connections(24);
+    let db = data.open().await;
+    let mut newest = kept(&db).await.0.pop().unwrap_or_default();
+    for round in 0..3 {
+        newest = fill(&db, round, newest).await;
+        let held = Held::by(db.clone(), REVISION).await;
+        let mut many = Many { data: &data, writes: Vec::new() };
+        many.begin(replace(db.clone(), round, newest));
+        many.all_wait().await;
+        for nth in 0..KEYS {
+            many.begin(end(db.clone(), format!("r{round}k{nth}")));
+            many.begin(forget(db.clone()));
         }
+        many.all_wait().await;
+        held.let_go().await;
+        many.end().await;
+        newest = format!("r{round}new");
+        assert_eq!(kept(&db).await, (vec![newest.clone()], Vec::new()), "round {round}");
     }
+}
 
-    /// All at once, in whatever order they come.
-    async fn many_at_once_end_without_an_error(engine) {
-        let data = TestDb::create(engine).await.with_connections(24);
-        let db = data.open().await;
-        let mut newest = kept(&db).await.0.pop().unwrap_or_default();
-        for round in 0..10 {
-            newest = fill(&db, round, newest).await;
-            let mut many = Many { data: &data, writes: Vec::new() };
-            for nth in 0..KEYS {
-                if nth == round % KEYS {
-                    many.begin(replace(db.clone(), round, newest.clone()));
-                }
-                many.begin(forget(db.clone()));
-                many.begin(end(db.clone(), format!("r{round}k{}", KEYS - 1 - nth)));
+/// All at once, in whatever order they come.
+#[apply(both_engines)]
+async fn many_at_once_end_without_an_error(engine: Engine) {
+    let data = TestDb::create(engine).await.with_connections(24);
+    let db = data.open().await;
+    let mut newest = kept(&db).await.0.pop().unwrap_or_default();
+    for round in 0..10 {
+        newest = fill(&db, round, newest).await;
+        let mut many = Many { data: &data, writes: Vec::new() };
+        for nth in 0..KEYS {
+            if nth == round % KEYS {
+                many.begin(replace(db.clone(), round, newest.clone()));
             }
-            many.end().await;
-            newest = format!("r{round}new");
-            let (published, ended) = kept(&db).await;
-            assert_eq!(published, [newest.as_str()], "round {round}");
-            assert_eq!(ended, Vec::<String>::new(), "round {round}: whatever ended, ended before or with it");
+            many.begin(forget(db.clone()));
+            many.begin(end(db.clone(), format!("r{round}k{}", KEYS - 1 - nth)));
         }
+        many.end().await;
+        newest = format!("r{round}new");
+        let (published, ended) = kept(&db).await;
+        assert_eq!(published, [newest.as_str()], "round {round}");
+        assert_eq!(
+            ended,
+            Vec::<String>::new(),
+            "round {round}: whatever ended, ended before or with it"
+        );
     }
 }

@@ -15,8 +15,9 @@ use vestibule_tests::{
     client::{Client, Pending},
     db::Engine,
     http::{Answer, HttpBrowser},
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 const PEOPLE: usize = 3;
 
@@ -157,127 +158,137 @@ async fn start(engine: Engine) -> (Shared, Client) {
     (Arc::new(RwLock::new(Site { app, second })), client)
 }
 
-on_both_engines! {
-    async fn three_rollouts_under_load(engine) {
-        let (site, client) = start(engine).await;
-        let load = Arc::new(Load::default());
-        let mut tasks = tokio::task::JoinSet::new();
-        for nth in 0..PEOPLE {
-            let patient = site.read().await.app.patient(&format!("Mere {nth}")).await;
-            tasks.spawn(signs_in(site.clone(), load.clone(), client.clone(), patient, nth));
-        }
-        // One who comes back only when it is all over, and one whose password somebody guesses meanwhile.
-        let sleeper = site.read().await.app.patient("Sleeper").await;
-        let guessed = site.read().await.app.patient("Guessed").await;
-        for _ in 0..5 {
-            wrong_password(&site, &client, &guessed).await;
-        }
-        let (home, known) = known_browser(&site, &client).await;
-        load.everybody_twice().await;
-        roll_out(&site, &[("test", 7), ("next", 8)]).await;
-        load.everybody_twice().await;
-        // A page of before the switch, posted after it.
-        let browser = site.read().await.app.browser();
-        let (page, pending) = browser.start(&client).await;
-        // Somebody else has the lease, so that the job does not do at its first turn what is to be cut off here.
-        let lease = "INSERT INTO leases (name, holder, until) VALUES ('root_keys', 'somebody', $1)
-                     ON CONFLICT (name) DO UPDATE SET holder = 'somebody', until = $1";
-        let (db, now) = { let site = site.read().await; (site.app.sql().clone(), site.app.cx().now) };
-        let until = now.plus(Duration::from_mins(10));
-        db.write(async |tx| store::Sql::q(tx, lease).bind(until).exec().await).await.unwrap();
-        roll_out(&site, &[("next", 8), ("test", 7)]).await;
-        let cx = site.read().await.app.cx();
-        // Re-sealing that dies after its first value, and is begun again.
-        let (died, dies) = tokio::sync::oneshot::channel();
-        let mut died = Some(died);
-        tokio::select! {
-            biased;
-            _ = dies => {}
-            all = root_keys::reseal(&cx, 1, |_| { died.take().map(|died| died.send(())); }) => panic!("{all:?}"),
-        }
-        let left = root_keys::report(&cx).await.unwrap();
-        let old = left.iter().find(|root| root.id == "test").unwrap();
-        println!("{engine:?}: {} values were left when it died", old.sealed);
-        assert!(old.sealed > 0 && old.removable_from.is_none());
-        let done = root_keys::reseal(&cx, 1, |_| {}).await.unwrap().unwrap();
-        assert_eq!(i64::try_from(done).unwrap(), old.sealed, "it goes on where it was");
-        for _ in 0..4 {
-            wrong_password(&site, &client, &guessed).await;
-        }
-        let mails = site.read().await.app.mail.codes_to("mere.0@patients.example").len();
-        assert!(mails > 0);
-        {
-            let site = site.read().await;
-            let page = browser.sent_to(site.replica(1).address).password(&page, &sleeper).await;
-            let code = site.app.mail.code(&sleeper.email, 1).await;
-            browser.sent_to(site.replica(0).address).code(&page, &code).await.landed(pending).code();
-        }
-        let another = site.read().await.app.patient("Late sleeper").await;
-        load.everybody_twice().await;
-        roll_out(&site, &[("next", 8)]).await;
-        load.everybody_twice().await;
-        load.stop.store(true, Ordering::SeqCst);
-        while let Some(ended) = tasks.join_next().await {
-            ended.unwrap();
-        }
-        println!("{engine:?}: {:?} sign-ins, none refused", load.rounds());
-        // Counters went on through it all: this is the tenth wrong password.
+#[apply(both_engines)]
+async fn three_rollouts_under_load(engine: Engine) {
+    let (site, client) = start(engine).await;
+    let load = Arc::new(Load::default());
+    let mut tasks = tokio::task::JoinSet::new();
+    for nth in 0..PEOPLE {
+        let patient = site.read().await.app.patient(&format!("Mere {nth}")).await;
+        tasks.spawn(signs_in(site.clone(), load.clone(), client.clone(), patient, nth));
+    }
+    // One who comes back only when it is all over, and one whose password somebody guesses meanwhile.
+    let sleeper = site.read().await.app.patient("Sleeper").await;
+    let guessed = site.read().await.app.patient("Guessed").await;
+    for _ in 0..5 {
         wrong_password(&site, &client, &guessed).await;
-        let paused = wrong_password(&site, &client, &guessed).await;
-        let guard = site.read().await;
-        assert_eq!(guard.app.outcomes("password.checked").await.last().unwrap(), "paused", "{}", paused.text());
-        guard.app.browser().sign_in(&guard.app, &client, &another).await;
-        drop(guard);
-        is_known_still(&site, &client, (&home, &known)).await;
     }
+    let (home, known) = known_browser(&site, &client).await;
+    load.everybody_twice().await;
+    roll_out(&site, &[("test", 7), ("next", 8)]).await;
+    load.everybody_twice().await;
+    // A page of before the switch, posted after it.
+    let browser = site.read().await.app.browser();
+    let (page, pending) = browser.start(&client).await;
+    // Somebody else has the lease, so that the job does not do at its first turn what is to be cut off here.
+    let lease = "INSERT INTO leases (name, holder, until) VALUES ('root_keys', 'somebody', $1)
+                     ON CONFLICT (name) DO UPDATE SET holder = 'somebody', until = $1";
+    let (db, now) = {
+        let site = site.read().await;
+        (site.app.sql().clone(), site.app.cx().now)
+    };
+    let until = now.plus(Duration::from_mins(10));
+    db.write(async |tx| store::Sql::q(tx, lease).bind(until).exec().await).await.unwrap();
+    roll_out(&site, &[("next", 8), ("test", 7)]).await;
+    let cx = site.read().await.app.cx();
+    // Re-sealing that dies after its first value, and is begun again.
+    let (died, dies) = tokio::sync::oneshot::channel();
+    let mut died = Some(died);
+    tokio::select! {
+        biased;
+        _ = dies => {}
+        all = root_keys::reseal(&cx, 1, |_| { died.take().map(|died| died.send(())); }) => panic!("{all:?}"),
+    }
+    let left = root_keys::report(&cx).await.unwrap();
+    let old = left.iter().find(|root| root.id == "test").unwrap();
+    println!("{engine:?}: {} values were left when it died", old.sealed);
+    assert!(old.sealed > 0 && old.removable_from.is_none());
+    let done = root_keys::reseal(&cx, 1, |_| {}).await.unwrap().unwrap();
+    assert_eq!(i64::try_from(done).unwrap(), old.sealed, "it goes on where it was");
+    for _ in 0..4 {
+        wrong_password(&site, &client, &guessed).await;
+    }
+    let mails = site.read().await.app.mail.codes_to("mere.0@patients.example").len();
+    assert!(mails > 0);
+    {
+        let site = site.read().await;
+        let page = browser.sent_to(site.replica(1).address).password(&page, &sleeper).await;
+        let code = site.app.mail.code(&sleeper.email, 1).await;
+        browser.sent_to(site.replica(0).address).code(&page, &code).await.landed(pending).code();
+    }
+    let another = site.read().await.app.patient("Late sleeper").await;
+    load.everybody_twice().await;
+    roll_out(&site, &[("next", 8)]).await;
+    load.everybody_twice().await;
+    load.stop.store(true, Ordering::SeqCst);
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    println!("{engine:?}: {:?} sign-ins, none refused", load.rounds());
+    // Counters went on through it all: this is the tenth wrong password.
+    wrong_password(&site, &client, &guessed).await;
+    let paused = wrong_password(&site, &client, &guessed).await;
+    let guard = site.read().await;
+    assert_eq!(
+        guard.app.outcomes("password.checked").await.last().unwrap(),
+        "paused",
+        "{}",
+        paused.text()
+    );
+    guard.app.browser().sign_in(&guard.app, &client, &another).await;
+    drop(guard);
+    is_known_still(&site, &client, (&home, &known)).await;
+}
 
-    /// Whoever has not signed in since still can when the file is gone; who does gets a hash under the new key.
-    async fn password_hashes_outlive_the_file_and_are_renewed(engine) {
-        let (site, client) = start(engine).await;
-        let (early, late) = {
-            let site = site.read().await;
-            (site.app.patient("Early").await, site.app.patient("Late").await)
-        };
-        let passwords = async |id: &str| {
-            let cx = site.read().await.app.cx();
-            let report = root_keys::report(&cx).await.unwrap();
-            report.into_iter().find(|root| root.id == id).map(|root| root.passwords)
-        };
-        assert_eq!(passwords("test").await, Some(2));
-        roll_out(&site, &[("next", 8), ("test", 7)]).await;
-        {
-            let site = site.read().await;
-            site.app.browser().sign_in(&site.app, &client, &early).await;
-        }
-        assert_eq!((passwords("test").await, passwords("next").await), (Some(1), Some(1)));
+/// Whoever has not signed in since still can when the file is gone; who does gets a hash under the new key.
+#[apply(both_engines)]
+async fn password_hashes_outlive_the_file_and_are_renewed(engine: Engine) {
+    let (site, client) = start(engine).await;
+    let (early, late) = {
+        let site = site.read().await;
+        (site.app.patient("Early").await, site.app.patient("Late").await)
+    };
+    let passwords = async |id: &str| {
         let cx = site.read().await.app.cx();
-        root_keys::reseal(&cx, 100, |_| {}).await.unwrap().unwrap();
         let report = root_keys::report(&cx).await.unwrap();
-        let old = report.iter().find(|root| root.id == "test").unwrap();
-        assert_eq!((old.sealed, old.passwords_need_it), (0, false));
-        roll_out(&site, &[("next", 8)]).await;
-        let guard = site.read().await;
-        for patient in [&early, &late] {
-            guard.app.browser().sign_in(&guard.app, &client, patient).await;
-        }
-        drop(guard);
-        assert_eq!((passwords("test").await, passwords("next").await), (Some(0), Some(2)));
+        report.into_iter().find(|root| root.id == id).map(|root| root.passwords)
+    };
+    assert_eq!(passwords("test").await, Some(2));
+    roll_out(&site, &[("next", 8), ("test", 7)]).await;
+    {
+        let site = site.read().await;
+        site.app.browser().sign_in(&site.app, &client, &early).await;
     }
+    assert_eq!((passwords("test").await, passwords("next").await), (Some(1), Some(1)));
+    let cx = site.read().await.app.cx();
+    root_keys::reseal(&cx, 100, |_| {}).await.unwrap().unwrap();
+    let report = root_keys::report(&cx).await.unwrap();
+    let old = report.iter().find(|root| root.id == "test").unwrap();
+    assert_eq!((old.sealed, old.passwords_need_it), (0, false));
+    roll_out(&site, &[("next", 8)]).await;
+    let guard = site.read().await;
+    for patient in [&early, &late] {
+        guard.app.browser().sign_in(&guard.app, &client, patient).await;
+    }
+    drop(guard);
+    assert_eq!((passwords("test").await, passwords("next").await), (Some(0), Some(2)));
+}
 
-    /// A replica that has yet to get the new key first does not seal with the old one again.
-    async fn a_replica_that_lags_seals_nothing(engine) {
-        let app = TestApp::start(engine).await;
-        let both: &[(&str, u8)] = &[("test", 7), ("next", 8)];
-        let lags = app.replica_with(Otherwise { root: Some(both), time: None }).await;
-        let ahead = app.replica_with(Otherwise { root: Some(&[("next", 8), ("test", 7)]), time: None }).await;
-        let done = root_keys::reseal(&ahead.app.system_cx("test"), 100, |_| {}).await.unwrap().unwrap();
-        assert!(done >= 4, "{done}");
-        let refused = root_keys::reseal(&lags.app.system_cx("test"), 100, |_| {}).await.unwrap();
-        assert_eq!(refused.unwrap_err().newest, "next");
-        // It opens what the other one has sealed, and both find a person's counters in one place.
-        lags.app.live.refresh(&lags.app.db, &lags.app.root).await.unwrap();
-        assert_eq!(lags.app.root.lookup("mere@example.org"), ahead.app.root.lookup("mere@example.org"));
-        assert_eq!(app.outcomes("root_key.current").await.len(), 2);
-        assert_eq!(app.outcomes("root_key.resealed").await.len(), 1);
-    }
+/// A replica that has yet to get the new key first does not seal with the old one again.
+#[apply(both_engines)]
+async fn a_replica_that_lags_seals_nothing(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let both: &[(&str, u8)] = &[("test", 7), ("next", 8)];
+    let lags = app.replica_with(Otherwise { root: Some(both), time: None }).await;
+    let ahead =
+        app.replica_with(Otherwise { root: Some(&[("next", 8), ("test", 7)]), time: None }).await;
+    let done = root_keys::reseal(&ahead.app.system_cx("test"), 100, |_| {}).await.unwrap().unwrap();
+    assert!(done >= 4, "{done}");
+    let refused = root_keys::reseal(&lags.app.system_cx("test"), 100, |_| {}).await.unwrap();
+    assert_eq!(refused.unwrap_err().newest, "next");
+    // It opens what the other one has sealed, and both find a person's counters in one place.
+    lags.app.live.refresh(&lags.app.db, &lags.app.root).await.unwrap();
+    assert_eq!(lags.app.root.lookup("mere@example.org"), ahead.app.root.lookup("mere@example.org"));
+    assert_eq!(app.outcomes("root_key.current").await.len(), 2);
+    assert_eq!(app.outcomes("root_key.resealed").await.len(), 1);
 }

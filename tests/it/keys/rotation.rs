@@ -14,10 +14,10 @@ use vestibule_tests::{
     client::{Client, Landed},
     db::Engine,
     http::HttpBrowser,
-    on_both_engines,
 };
 
 use super::{header, key_set, silent, verify};
+use crate::engines::{apply, both_engines};
 
 const PLANNED: Rotation<'static> =
     Rotation { algorithm: Algorithm::ES256, compromised: false, reason: "test" };
@@ -122,199 +122,217 @@ impl Cached {
     }
 }
 
-on_both_engines! {
-    /// Across a rotation, no client that keeps the key set for its `max-age` sees a token of a key that it does not know.
-    async fn a_client_that_caches_never_sees_an_unknown_key(engine) {
-        for behind in [false, true] {
-            let pair = Pair::start(engine, behind).await;
-            let old = pair.kids(0).await;
-            let mut caches = vec![Cached::new(&pair, 0).await];
-            pair.advance(Duration::from_secs(100));
-            caches.push(Cached::new(&pair, 1).await);
-            let made = signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
-            let Replaced::By { kid: new, signs_from, removed } = made else { panic!("{made:?}") };
-            assert!(removed.is_empty());
-            // The worst that can happen: the set is fetched of a replica that is about to read it again.
-            pair.advance(Duration::from_secs(2));
-            caches.push(Cached::new(&pair, 1).await);
-            pair.read_again().await;
-            assert_eq!(pair.kids(0).await, [old[0].clone(), new.clone()], "published at once");
-            let (mut steps, mut signed_by_old, mut signed_by_new) = (0, 0, 0);
-            while !(pair.kids(0).await == [new.clone()] && pair.kids(1).await == [new.clone()]) {
-                for replica in [0, 1] {
-                    let (tokens, landed) = pair.tokens(replica).await;
-                    let signer = header(&tokens["id_token"])["kid"].clone();
-                    *(if signer == new.as_str() { &mut signed_by_new } else { &mut signed_by_old }) += 1;
-                    for cached in &mut caches {
-                        cached.keep(&pair, replica).await;
-                        let token = (&tokens["id_token"], landed.pending.nonce.as_str());
-                        let verified = verify(&cached.keys, pair.app.issuer(), &pair.client, token);
-                        assert!(verified.is_ok(), "step {steps}, replica {replica}: {verified:?}");
-                    }
-                    assert_eq!(pair.userinfo(1 - replica, &tokens).await, 200, "at the other replica");
+/// Across a rotation, no client that keeps the key set for its `max-age` sees a token of a key that it does not know.
+#[apply(both_engines)]
+async fn a_client_that_caches_never_sees_an_unknown_key(engine: Engine) {
+    for behind in [false, true] {
+        let pair = Pair::start(engine, behind).await;
+        let old = pair.kids(0).await;
+        let mut caches = vec![Cached::new(&pair, 0).await];
+        pair.advance(Duration::from_secs(100));
+        caches.push(Cached::new(&pair, 1).await);
+        let made = signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
+        let Replaced::By { kid: new, signs_from, removed } = made else { panic!("{made:?}") };
+        assert!(removed.is_empty());
+        // The worst that can happen: the set is fetched of a replica that is about to read it again.
+        pair.advance(Duration::from_secs(2));
+        caches.push(Cached::new(&pair, 1).await);
+        pair.read_again().await;
+        assert_eq!(pair.kids(0).await, [old[0].clone(), new.clone()], "published at once");
+        let (mut steps, mut signed_by_old, mut signed_by_new) = (0, 0, 0);
+        while !(pair.kids(0).await == [new.clone()] && pair.kids(1).await == [new.clone()]) {
+            for replica in [0, 1] {
+                let (tokens, landed) = pair.tokens(replica).await;
+                let signer = header(&tokens["id_token"])["kid"].clone();
+                *(if signer == new.as_str() { &mut signed_by_new } else { &mut signed_by_old }) +=
+                    1;
+                for cached in &mut caches {
+                    cached.keep(&pair, replica).await;
+                    let token = (&tokens["id_token"], landed.pending.nonce.as_str());
+                    let verified = verify(&cached.keys, pair.app.issuer(), &pair.client, token);
+                    assert!(verified.is_ok(), "step {steps}, replica {replica}: {verified:?}");
                 }
-                steps += 1;
-                assert!(steps < 100, "the old key stays for ever");
-                let soon = signs_from.since(pair.now()) < Duration::from_mins(1) && pair.now() < signs_from.plus(IN_ADVANCE);
-                pair.advance(Duration::from_secs(if soon { 30 } else { 130 }));
-                pair.tend().await;
+                assert_eq!(pair.userinfo(1 - replica, &tokens).await, 200, "at the other replica");
             }
-            println!("{engine:?}: {steps} steps, {signed_by_old} tokens of the old key, {signed_by_new} of the new one");
-            assert!(signed_by_old > 8 && signed_by_new > 8);
-            assert_eq!(pair.app.outcomes("key.ended").await, ["ok"], "two replicas ended it once");
+            steps += 1;
+            assert!(steps < 100, "the old key stays for ever");
+            let soon = signs_from.since(pair.now()) < Duration::from_mins(1)
+                && pair.now() < signs_from.plus(IN_ADVANCE);
+            pair.advance(Duration::from_secs(if soon { 30 } else { 130 }));
+            pair.tend().await;
         }
+        println!(
+            "{engine:?}: {steps} steps, {signed_by_old} tokens of the old key, {signed_by_new} of the new one"
+        );
+        assert!(signed_by_old > 8 && signed_by_new > 8);
+        assert_eq!(pair.app.outcomes("key.ended").await, ["ok"], "two replicas ended it once");
     }
+}
 
-    /// The last token of an old key is good to its end, on each replica.
-    async fn the_last_token_of_an_old_key_lives_to_its_end(engine) {
-        let pair = Pair::start(engine, true).await;
-        pair.app.set("token.access", "1h").await;
-        pair.read_again().await;
-        signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
-        pair.read_again().await;
-        pair.advance(IN_ADVANCE);
-        let (new, _) = pair.tokens(0).await;
-        // The second one's clock is two seconds behind, and it signs with the old key still.
-        let (last, landed) = pair.tokens(1).await;
-        assert_ne!(header(&new["id_token"]), header(&last["id_token"]));
-        pair.advance(Duration::from_secs(3590));
-        assert_eq!(pair.tend().await, 0);
-        assert_eq!([pair.userinfo(0, &last).await, pair.userinfo(1, &last).await], [200, 200]);
-        let token = (&last["id_token"], landed.pending.nonce.as_str());
-        let verified = verify(&key_set(&pair.browsers[0]).await, pair.app.issuer(), &pair.client, token);
-        assert!(verified.is_ok(), "{verified:?}");
-        // When it has expired, caches are given their time, and then the key is gone.
-        pair.advance(IN_ADVANCE + Duration::from_secs(10));
-        assert_eq!(pair.tend().await, 1);
-        assert_eq!(pair.kids(0).await.len(), 1);
+/// The last token of an old key is good to its end, on each replica.
+#[apply(both_engines)]
+async fn the_last_token_of_an_old_key_lives_to_its_end(engine: Engine) {
+    let pair = Pair::start(engine, true).await;
+    pair.app.set("token.access", "1h").await;
+    pair.read_again().await;
+    signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
+    pair.read_again().await;
+    pair.advance(IN_ADVANCE);
+    let (new, _) = pair.tokens(0).await;
+    // The second one's clock is two seconds behind, and it signs with the old key still.
+    let (last, landed) = pair.tokens(1).await;
+    assert_ne!(header(&new["id_token"]), header(&last["id_token"]));
+    pair.advance(Duration::from_secs(3590));
+    assert_eq!(pair.tend().await, 0);
+    assert_eq!([pair.userinfo(0, &last).await, pair.userinfo(1, &last).await], [200, 200]);
+    let token = (&last["id_token"], landed.pending.nonce.as_str());
+    let verified =
+        verify(&key_set(&pair.browsers[0]).await, pair.app.issuer(), &pair.client, token);
+    assert!(verified.is_ok(), "{verified:?}");
+    // When it has expired, caches are given their time, and then the key is gone.
+    pair.advance(IN_ADVANCE + Duration::from_secs(10));
+    assert_eq!(pair.tend().await, 1);
+    assert_eq!(pair.kids(0).await.len(), 1);
+}
+
+#[apply(both_engines)]
+async fn a_compromised_key_is_refused_at_once(engine: Engine) {
+    let pair = Pair::start(engine, false).await;
+    let (stolen, _) = pair.tokens(0).await;
+    assert_eq!(pair.userinfo(1, &stolen).await, 200);
+    // One is waiting besides: it lies where the stolen one lay.
+    signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
+    let made = signing_keys::rotate(&pair.app.cx(), COMPROMISED).await.unwrap();
+    let Replaced::By { kid: new, removed, .. } = made else { panic!("{made:?}") };
+    assert_eq!(removed.len(), 2);
+    pair.read_again().await;
+    for replica in [0, 1] {
+        assert_eq!(pair.userinfo(replica, &stolen).await, 401);
+        assert_eq!(pair.kids(replica).await, std::slice::from_ref(&new));
+        let (tokens, _) = pair.tokens(replica).await;
+        assert_eq!(header(&tokens["id_token"])["kid"], new.as_str());
+        assert_eq!(pair.userinfo(1 - replica, &tokens).await, 200);
     }
+    // What it signed is not even a hint: whoever has the key can write any.
+    let hint = stolen["id_token"].as_str().unwrap();
+    let url = format!("/oauth2/logout?id_token_hint={hint}");
+    let asked = pair.browsers[0].get(&url).await;
+    assert!(asked.body.contains("<form"), "it is asked, not done: {}", asked.text());
+    assert_eq!(pair.app.outcomes("key.rotated").await, ["ok", "compromised"]);
+    assert_eq!(pair.app.outcomes("key.ended").await, ["compromised", "compromised"]);
+}
 
-    async fn a_compromised_key_is_refused_at_once(engine) {
-        let pair = Pair::start(engine, false).await;
-        let (stolen, _) = pair.tokens(0).await;
-        assert_eq!(pair.userinfo(1, &stolen).await, 200);
-        // One is waiting besides: it lies where the stolen one lay.
-        signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
-        let made = signing_keys::rotate(&pair.app.cx(), COMPROMISED).await.unwrap();
-        let Replaced::By { kid: new, removed, .. } = made else { panic!("{made:?}") };
-        assert_eq!(removed.len(), 2);
-        pair.read_again().await;
-        for replica in [0, 1] {
-            assert_eq!(pair.userinfo(replica, &stolen).await, 401);
-            assert_eq!(pair.kids(replica).await, std::slice::from_ref(&new));
-            let (tokens, _) = pair.tokens(replica).await;
-            assert_eq!(header(&tokens["id_token"])["kid"], new.as_str());
-            assert_eq!(pair.userinfo(1 - replica, &tokens).await, 200);
-        }
-        // What it signed is not even a hint: whoever has the key can write any.
-        let hint = stolen["id_token"].as_str().unwrap();
-        let url = format!("/oauth2/logout?id_token_hint={hint}");
-        let asked = pair.browsers[0].get(&url).await;
+/// It may be the one before that was stolen: what ended already is not a hint either.
+#[apply(both_engines)]
+async fn what_ended_before_is_refused_with_the_compromised(engine: Engine) {
+    let pair = Pair::start(engine, false).await;
+    pair.app.set("session.idle", "12h").await;
+    pair.read_again().await;
+    let (old, _) = pair.tokens(0).await;
+    signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
+    signing_keys::rotate(&pair.app.cx(), Rotation { algorithm: Algorithm::EdDSA, ..PLANNED })
+        .await
+        .unwrap();
+    pair.advance(Duration::from_hours(3));
+    assert_eq!(pair.tend().await, 2);
+    let made = signing_keys::rotate(&pair.app.cx(), COMPROMISED).await.unwrap();
+    let Replaced::By { removed, .. } = made else { panic!("{made:?}") };
+    assert!(
+        removed.contains(&header(&old["id_token"])["kid"].as_str().unwrap().to_owned()),
+        "{removed:?}"
+    );
+    assert_eq!(
+        pair.app.count("SELECT COUNT(*) FROM ended_keys WHERE algorithm = 'ES256'").await,
+        0
+    );
+    assert_eq!(pair.app.count("SELECT COUNT(*) FROM ended_keys").await, 1, "of another algorithm");
+    pair.read_again().await;
+    let url = format!("/oauth2/logout?id_token_hint={}", old["id_token"].as_str().unwrap());
+    for browser in &pair.browsers {
+        let asked = browser.get(&url).await;
         assert!(asked.body.contains("<form"), "it is asked, not done: {}", asked.text());
-        assert_eq!(pair.app.outcomes("key.rotated").await, ["ok", "compromised"]);
-        assert_eq!(pair.app.outcomes("key.ended").await, ["compromised", "compromised"]);
     }
+}
 
-    /// It may be the one before that was stolen: what ended already is not a hint either.
-    async fn what_ended_before_is_refused_with_the_compromised(engine) {
-        let pair = Pair::start(engine, false).await;
-        pair.app.set("session.idle", "12h").await;
-        pair.read_again().await;
-        let (old, _) = pair.tokens(0).await;
-        signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
-        signing_keys::rotate(&pair.app.cx(), Rotation { algorithm: Algorithm::EdDSA, ..PLANNED }).await.unwrap();
-        pair.advance(Duration::from_hours(3));
-        assert_eq!(pair.tend().await, 2);
-        let made = signing_keys::rotate(&pair.app.cx(), COMPROMISED).await.unwrap();
-        let Replaced::By { removed, .. } = made else { panic!("{made:?}") };
-        assert!(removed.contains(&header(&old["id_token"])["kid"].as_str().unwrap().to_owned()), "{removed:?}");
-        assert_eq!(pair.app.count("SELECT COUNT(*) FROM ended_keys WHERE algorithm = 'ES256'").await, 0);
-        assert_eq!(pair.app.count("SELECT COUNT(*) FROM ended_keys").await, 1, "of another algorithm");
-        pair.read_again().await;
-        let url = format!("/oauth2/logout?id_token_hint={}", old["id_token"].as_str().unwrap());
-        for browser in &pair.browsers {
-            let asked = browser.get(&url).await;
-            assert!(asked.body.contains("<form"), "it is asked, not done: {}", asked.text());
-        }
-    }
+/// RP-Initiated Logout 1.0, section 2: an ID token counts as a hint while its session is there, whatever became of its
+/// key meanwhile.
+#[apply(both_engines)]
+async fn a_hint_outlives_its_key(engine: Engine) {
+    let pair = Pair::start(engine, false).await;
+    pair.app.set("session.idle", "12h").await;
+    pair.read_again().await;
+    let (old, _) = pair.tokens(0).await;
+    signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
+    pair.advance(Duration::from_hours(3));
+    assert_eq!(pair.tend().await, 1);
+    assert_eq!(pair.userinfo(0, &old).await, 401);
+    let hint = old["id_token"].as_str().unwrap();
+    let silent = format!("&prompt=none&id_token_hint={hint}");
+    let pending = vestibule_tests::client::Pending::new(&pair.client);
+    let url = pending.url(pair.app.issuer(), &[]) + &silent;
+    pair.browsers[1].get(url).await.landed(pending).code();
+    let back = "https://portal.example/signed-out";
+    let url = format!("/oauth2/logout?id_token_hint={hint}&post_logout_redirect_uri={back}");
+    assert_eq!(pair.browsers[0].get(&url).await.location().unwrap().as_str(), back);
+    // A month later no session can be of that time.
+    pair.advance(Duration::from_hours(30 * 24));
+    pair.tend().await;
+    assert_eq!(pair.app.count("SELECT COUNT(*) FROM ended_keys").await, 0);
+}
 
-    /// RP-Initiated Logout 1.0, section 2: an ID token counts as a hint while its session is there, whatever became of its
-    /// key meanwhile.
-    async fn a_hint_outlives_its_key(engine) {
-        let pair = Pair::start(engine, false).await;
-        pair.app.set("session.idle", "12h").await;
-        pair.read_again().await;
-        let (old, _) = pair.tokens(0).await;
-        signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
-        pair.advance(Duration::from_hours(3));
-        assert_eq!(pair.tend().await, 1);
-        assert_eq!(pair.userinfo(0, &old).await, 401);
-        let hint = old["id_token"].as_str().unwrap();
-        let silent = format!("&prompt=none&id_token_hint={hint}");
-        let pending = vestibule_tests::client::Pending::new(&pair.client);
-        let url = pending.url(pair.app.issuer(), &[]) + &silent;
-        pair.browsers[1].get(url).await.landed(pending).code();
-        let back = "https://portal.example/signed-out";
-        let url = format!("/oauth2/logout?id_token_hint={hint}&post_logout_redirect_uri={back}");
-        assert_eq!(pair.browsers[0].get(&url).await.location().unwrap().as_str(), back);
-        // A month later no session can be of that time.
-        pair.advance(Duration::from_hours(30 * 24));
-        pair.tend().await;
-        assert_eq!(pair.app.count("SELECT COUNT(*) FROM ended_keys").await, 0);
-    }
+/// By age, once, whoever looks first; and not at all when that is switched off.
+#[apply(both_engines)]
+async fn keys_are_replaced_by_age(engine: Engine) {
+    let pair = Pair::start(engine, false).await;
+    pair.app.set("keys.rotate_after", "off").await;
+    pair.read_again().await;
+    pair.advance(Duration::from_hours(90 * 24));
+    assert_eq!(pair.tend().await, 0);
+    pair.app.set("keys.rotate_after", "90d").await;
+    pair.read_again().await;
+    assert_eq!(pair.tend().await, Algorithm::ALL.len(), "each once, on two replicas at once");
+    assert_eq!(pair.tend().await, 0);
+    let keys = pair.app.count("SELECT COUNT(*) FROM key_successions WHERE follows <> ''").await;
+    assert_eq!(keys, 3);
+    let listed = signing_keys::list(&pair.app.cx()).await.unwrap();
+    let states: Vec<_> = listed.iter().map(|key| key.state.as_str()).collect();
+    assert_eq!(states, ["signing", "waiting", "signing", "waiting", "signing", "waiting"]);
+}
 
-    /// By age, once, whoever looks first; and not at all when that is switched off.
-    async fn keys_are_replaced_by_age(engine) {
-        let pair = Pair::start(engine, false).await;
-        pair.app.set("keys.rotate_after", "off").await;
-        pair.read_again().await;
-        pair.advance(Duration::from_hours(90 * 24));
-        assert_eq!(pair.tend().await, 0);
-        pair.app.set("keys.rotate_after", "90d").await;
-        pair.read_again().await;
-        assert_eq!(pair.tend().await, Algorithm::ALL.len(), "each once, on two replicas at once");
-        assert_eq!(pair.tend().await, 0);
-        let keys = pair.app.count("SELECT COUNT(*) FROM key_successions WHERE follows <> ''").await;
-        assert_eq!(keys, 3);
-        let listed = signing_keys::list(&pair.app.cx()).await.unwrap();
-        let states: Vec<_> = listed.iter().map(|key| key.state.as_str()).collect();
-        assert_eq!(states, ["signing", "waiting", "signing", "waiting", "signing", "waiting"]);
-    }
-
-    /// Asked for twenty times at once, a key is replaced once; and one in wrong hands is replaced whoever plans what.
-    async fn twenty_at_once(engine) {
-        let app = std::sync::Arc::new(TestApp::start(engine).await);
-        let ask = |rotation: Rotation<'static>| {
-            let app = app.clone();
-            tokio::spawn(async move { signing_keys::rotate(&app.cx(), rotation).await.unwrap() })
-        };
-        let asked: Vec<_> = (0..20).map(|_| ask(PLANNED)).collect();
-        let mut kids = Vec::new();
-        let mut made = 0;
-        for one in asked {
-            match one.await.unwrap() {
-                Replaced::By { kid, .. } => {
-                    made += 1;
-                    kids.push(kid);
-                }
-                Replaced::Before { kid, .. } => kids.push(kid),
+/// Asked for twenty times at once, a key is replaced once; and one in wrong hands is replaced whoever plans what.
+#[apply(both_engines)]
+async fn twenty_at_once(engine: Engine) {
+    let app = std::sync::Arc::new(TestApp::start(engine).await);
+    let ask = |rotation: Rotation<'static>| {
+        let app = app.clone();
+        tokio::spawn(async move { signing_keys::rotate(&app.cx(), rotation).await.unwrap() })
+    };
+    let asked: Vec<_> = (0..20).map(|_| ask(PLANNED)).collect();
+    let mut kids = Vec::new();
+    let mut made = 0;
+    for one in asked {
+        match one.await.unwrap() {
+            Replaced::By { kid, .. } => {
+                made += 1;
+                kids.push(kid);
             }
+            Replaced::Before { kid, .. } => kids.push(kid),
         }
-        kids.dedup();
-        assert_eq!((made, kids.len()), (1, 1), "{kids:?}");
-        let stolen = app.count("SELECT COUNT(*) FROM signing_keys WHERE algorithm = 'ES256'").await;
-        assert_eq!(stolen, 2);
-        let asked = [ask(COMPROMISED), ask(PLANNED), ask(COMPROMISED), ask(PLANNED)];
-        let mut signs_at_once = None;
-        for one in asked {
-            if let Replaced::By { kid, removed, .. } = one.await.unwrap()
-                && !removed.is_empty()
-            {
-                signs_at_once = Some(kid);
-            }
-        }
-        assert!(signs_at_once.is_some());
-        let listed = signing_keys::list(&app.cx()).await.unwrap();
-        assert!(listed.iter().all(|key| !kids.contains(&key.kid)), "the stolen ones are gone");
     }
+    kids.dedup();
+    assert_eq!((made, kids.len()), (1, 1), "{kids:?}");
+    let stolen = app.count("SELECT COUNT(*) FROM signing_keys WHERE algorithm = 'ES256'").await;
+    assert_eq!(stolen, 2);
+    let asked = [ask(COMPROMISED), ask(PLANNED), ask(COMPROMISED), ask(PLANNED)];
+    let mut signs_at_once = None;
+    for one in asked {
+        if let Replaced::By { kid, removed, .. } = one.await.unwrap()
+            && !removed.is_empty()
+        {
+            signs_at_once = Some(kid);
+        }
+    }
+    assert!(signs_at_once.is_some());
+    let listed = signing_keys::list(&app.cx()).await.unwrap();
+    assert!(listed.iter().all(|key| !kids.contains(&key.kid)), "the stolen ones are gone");
 }

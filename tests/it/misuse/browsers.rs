@@ -6,132 +6,144 @@ use reqwest::Method;
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
     client::claims,
+    db::Engine,
     mailbox::Fault,
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 const NEW: &str = "a walk along the river at noon";
 
-on_both_engines! {
-    /// The mailbox counts once: a code is no password, a used code is no second time, and what is claimed is what was done.
-    async fn case_8_one_code_stands_for_one_step(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        // In the place of the password, in another tab and in another browser.
-        for other in [browser.clone(), app.browser()] {
-            let (start, _) = other.start(&client).await;
-            let by_code = Patient { password: code.clone(), ..patient.clone() };
-            assert!(other.password(&start, &by_code).await.has_field("password"));
-        }
-        let tokens = client.tokens(&app, &browser.code(&page, &code).await.landed(pending)).await;
-        let id = claims(tokens["id_token"].as_str().unwrap());
-        assert_eq!((&id["acr"], &id["amr"]), (&"urn:vestibule:two-step".into(), &serde_json::json!(["pwd", "mca"])));
-        // Where a mailbox stood for both, as a later recovery may write it, less is claimed.
-        let pending = vestibule_tests::client::Pending::new(&client);
-        app.sql()
-            .write(async |tx| store::Sql::q(tx, "UPDATE sign_ins SET mailbox_only = $1").bind(true).exec().await)
-            .await
-            .unwrap();
-        let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
-        let tokens = client.tokens(&app, &landed).await;
-        let id = claims(tokens["id_token"].as_str().unwrap());
-        assert_eq!((&id["acr"], &id["amr"]), (&"urn:vestibule:restricted".into(), &serde_json::json!(["pwd"])));
+/// The mailbox counts once: a code is no password, a used code is no second time, and what is claimed is what was done.
+#[apply(both_engines)]
+async fn case_8_one_code_stands_for_one_step(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    // In the place of the password, in another tab and in another browser.
+    for other in [browser.clone(), app.browser()] {
+        let (start, _) = other.start(&client).await;
+        let by_code = Patient { password: code.clone(), ..patient.clone() };
+        assert!(other.password(&start, &by_code).await.has_field("password"));
     }
+    let tokens = client.tokens(&app, &browser.code(&page, &code).await.landed(pending)).await;
+    let id = claims(tokens["id_token"].as_str().unwrap());
+    assert_eq!(
+        (&id["acr"], &id["amr"]),
+        (&"urn:vestibule:two-step".into(), &serde_json::json!(["pwd", "mca"]))
+    );
+    // Where a mailbox stood for both, as a later recovery may write it, less is claimed.
+    let pending = vestibule_tests::client::Pending::new(&client);
+    app.sql()
+        .write(async |tx| {
+            store::Sql::q(tx, "UPDATE sign_ins SET mailbox_only = $1").bind(true).exec().await
+        })
+        .await
+        .unwrap();
+    let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
+    let tokens = client.tokens(&app, &landed).await;
+    let id = claims(tokens["id_token"].as_str().unwrap());
+    assert_eq!(
+        (&id["acr"], &id["amr"]),
+        (&"urn:vestibule:restricted".into(), &serde_json::json!(["pwd"]))
+    );
+}
 
-    /// A scanner opens and posts whatever it finds in a mail: there is nothing, and what a page has changes by no GET.
-    async fn case_19_a_scanner_of_mail_uses_nothing_up(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        app.settled().await;
-        let mail = app.mail.mails_to(&patient.email).pop().unwrap();
-        for part in [&mail.text, &mail.html] {
-            assert!(!part.contains("http") && !part.contains("href"), "{part}");
-        }
-        let attempt = page.form().value("attempt").to_owned();
-        let before = app.count("SELECT CAST(SUM(version) AS BIGINT) FROM attempts").await;
-        let rows = app.count("SELECT COUNT(*) FROM audit").await;
-        for method in [Method::GET, Method::HEAD] {
-            for path in ["/login/code", "/login/password", "/login/new-password", "/login/consent"] {
-                let to = format!("{path}?attempt={attempt}&code={code}&action=continue");
-                for asking in [browser.clone(), app.browser()] {
-                    asking.send(method.clone(), &to, &[], None).await;
-                }
+/// A scanner opens and posts whatever it finds in a mail: there is nothing, and what a page has changes by no GET.
+#[apply(both_engines)]
+async fn case_19_a_scanner_of_mail_uses_nothing_up(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    app.settled().await;
+    let mail = app.mail.mails_to(&patient.email).pop().unwrap();
+    for part in [&mail.text, &mail.html] {
+        assert!(!part.contains("http") && !part.contains("href"), "{part}");
+    }
+    let attempt = page.form().value("attempt").to_owned();
+    let before = app.count("SELECT CAST(SUM(version) AS BIGINT) FROM attempts").await;
+    let rows = app.count("SELECT COUNT(*) FROM audit").await;
+    for method in [Method::GET, Method::HEAD] {
+        for path in ["/login/code", "/login/password", "/login/new-password", "/login/consent"] {
+            let to = format!("{path}?attempt={attempt}&code={code}&action=continue");
+            for asking in [browser.clone(), app.browser()] {
+                asking.send(method.clone(), &to, &[], None).await;
             }
         }
-        // A scanner's post comes without the browser and without a page of ours.
-        let fields = [("attempt", attempt.as_str()), ("code", &code), ("action", "continue")];
-        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let posted = app.browser().send(Method::POST, "/login/code", &[], Some(&fields)).await;
-        assert_eq!(posted.status, 403);
-        assert_eq!(app.count("SELECT CAST(SUM(version) AS BIGINT) FROM attempts").await, before);
-        assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, rows);
-        assert_eq!(app.count("SELECT CAST(SUM(tries) AS BIGINT) FROM email_challenges").await, 0);
-        browser.code(&page, &code).await.landed(pending).code();
     }
+    // A scanner's post comes without the browser and without a page of ours.
+    let fields = [("attempt", attempt.as_str()), ("code", &code), ("action", "continue")];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let posted = app.browser().send(Method::POST, "/login/code", &[], Some(&fields)).await;
+    assert_eq!(posted.status, 403);
+    assert_eq!(app.count("SELECT CAST(SUM(version) AS BIGINT) FROM attempts").await, before);
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, rows);
+    assert_eq!(app.count("SELECT CAST(SUM(tries) AS BIGINT) FROM email_challenges").await, 0);
+    browser.code(&page, &code).await.landed(pending).code();
+}
 
-    /// Whoever shares the browser cookie, because they have planted it, does not choose the new password.
-    async fn case_24_a_planted_cookie_does_not_choose_the_new_password(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.reset(&patient).await;
-        let victim = app.browser();
-        let (page, code, pending) = victim.up_to_code(&app, &client, &patient).await;
-        let attacker = victim.copied();
-        let twin = victim.copied();
-        let chosen = victim.code(&page, &code).await;
-        assert!(chosen.has_field("new_password"), "{}", chosen.text());
-        assert_ne!(victim.cookie("browser"), attacker.cookie("browser"));
-        let attempt = page.form().value("attempt").to_owned();
-        let looked = attacker.get(format!("/login/new-password?attempt={attempt}")).await;
-        assert!(!looked.has_field("new_password"), "{}", looked.text());
-        let form = chosen.form().with("new_password", "the choice of somebody else");
-        let posted = attacker.post(&form, "continue").await;
-        assert!(posted.location().is_none(), "{:?}", posted.location());
-        assert_eq!(app.outcomes("user.password_changed").await.len(), 0);
-        // A double click is not lost: the same code from the value before leads there under one more value.
-        let again = twin.code(&page, &code).await;
-        assert!(again.has_field("new_password"), "{}", again.text());
-        let form = again.form().with("new_password", NEW);
-        twin.follow(twin.post(&form, "continue").await).await.landed(pending).code();
-        // And not after a minute.
-        app.clock.advance(Duration::from_secs(61));
-        assert!(attacker.code(&page, &code).await.location().is_none());
-        assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
-    }
+/// Whoever shares the browser cookie, because they have planted it, does not choose the new password.
+#[apply(both_engines)]
+async fn case_24_a_planted_cookie_does_not_choose_the_new_password(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.reset(&patient).await;
+    let victim = app.browser();
+    let (page, code, pending) = victim.up_to_code(&app, &client, &patient).await;
+    let attacker = victim.copied();
+    let twin = victim.copied();
+    let chosen = victim.code(&page, &code).await;
+    assert!(chosen.has_field("new_password"), "{}", chosen.text());
+    assert_ne!(victim.cookie("browser"), attacker.cookie("browser"));
+    let attempt = page.form().value("attempt").to_owned();
+    let looked = attacker.get(format!("/login/new-password?attempt={attempt}")).await;
+    assert!(!looked.has_field("new_password"), "{}", looked.text());
+    let form = chosen.form().with("new_password", "the choice of somebody else");
+    let posted = attacker.post(&form, "continue").await;
+    assert!(posted.location().is_none(), "{:?}", posted.location());
+    assert_eq!(app.outcomes("user.password_changed").await.len(), 0);
+    // A double click is not lost: the same code from the value before leads there under one more value.
+    let again = twin.code(&page, &code).await;
+    assert!(again.has_field("new_password"), "{}", again.text());
+    let form = again.form().with("new_password", NEW);
+    twin.follow(twin.post(&form, "continue").await).await.landed(pending).code();
+    // And not after a minute.
+    app.clock.advance(Duration::from_secs(61));
+    assert!(attacker.code(&page, &code).await.location().is_none());
+    assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
+}
 
-    /// The mail server refuses, the queue is full, and this replica's clock is 90 seconds ahead: pages open, say what is
-    /// so, and nobody gets in without both steps.
-    async fn case_56_on_a_bad_day_pages_open_and_nothing_fails_open(engine) {
-        let hashing = keys::HasherConfig { threads: 1, queue: 1, wait: Duration::from_millis(100) };
-        let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        app.mail.fault(Fault::Refuse(451), 2);
-        let (start, pending) = browser.start(&client).await;
-        let page = browser.password(&start, &patient).await;
-        assert!(page.has_field("code") && page.says("We are sending"), "{}", page.text());
-        app.mail.wait_for_refusals(1).await;
-        let held = (
-            app.app().hasher.admit(keys::Guest::Stranger).await.unwrap(),
-            app.app().hasher.admit(keys::Guest::Stranger).await.unwrap(),
-        );
-        let (other, _) = app.browser().start(&client).await;
-        assert!(other.status == 200 && other.has_field("password"));
-        let newcomer = app.browser();
-        let (start, _) = newcomer.start(&client).await;
-        let form = start.form().with("email", &patient.email).with("password", &patient.password);
-        let full = newcomer.post(&form, "continue").await;
-        assert_eq!((full.status.as_u16(), full.form().value("email")), (503, patient.email.as_str()));
-        drop(held);
-        assert!(browser.code(&page, "000000").await.location().is_none());
-        app.clock.advance(Duration::from_secs(90));
-        let code = app.mail.code(&patient.email, 1).await;
-        assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
-        let answer = browser.code(&page, &code).await;
-        answer.landed(pending).code();
-    }
+/// The mail server refuses, the queue is full, and this replica's clock is 90 seconds ahead: pages open, say what is
+/// so, and nobody gets in without both steps.
+#[apply(both_engines)]
+async fn case_56_on_a_bad_day_pages_open_and_nothing_fails_open(engine: Engine) {
+    let hashing = keys::HasherConfig { threads: 1, queue: 1, wait: Duration::from_millis(100) };
+    let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    app.mail.fault(Fault::Refuse(451), 2);
+    let (start, pending) = browser.start(&client).await;
+    let page = browser.password(&start, &patient).await;
+    assert!(page.has_field("code") && page.says("We are sending"), "{}", page.text());
+    app.mail.wait_for_refusals(1).await;
+    let held = (
+        app.app().hasher.admit(keys::Guest::Stranger).await.unwrap(),
+        app.app().hasher.admit(keys::Guest::Stranger).await.unwrap(),
+    );
+    let (other, _) = app.browser().start(&client).await;
+    assert!(other.status == 200 && other.has_field("password"));
+    let newcomer = app.browser();
+    let (start, _) = newcomer.start(&client).await;
+    let form = start.form().with("email", &patient.email).with("password", &patient.password);
+    let full = newcomer.post(&form, "continue").await;
+    assert_eq!((full.status.as_u16(), full.form().value("email")), (503, patient.email.as_str()));
+    drop(held);
+    assert!(browser.code(&page, "000000").await.location().is_none());
+    app.clock.advance(Duration::from_secs(90));
+    let code = app.mail.code(&patient.email, 1).await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
+    let answer = browser.code(&page, &code).await;
+    answer.landed(pending).code();
 }

@@ -4,60 +4,72 @@ use reqwest::Method;
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
     db::Engine,
-    on_both_engines,
 };
 
-on_both_engines! {
-    async fn case_48_one_account_under_every_spelling_and_mail_to_the_stored_one(engine) {
-        let app = TestApp::start(engine).await;
-        let client = app.client("portal").await;
-        let patient = app.patient("Mere").await;
-        for typed in [" Mere@PATIENTS.example ", "mere@patients.example.", "\u{FF4D}ere@patients.example"] {
-            let browser = app.browser();
-            let typed = Patient { email: typed.to_owned(), ..patient.clone() };
-            let mails = app.mail.codes_to(&patient.email).len();
-            let (page, pending) = browser.start(&client).await;
-            let page = browser.password(&page, &typed).await;
-            let code = app.mail.code(&patient.email, mails + 1).await;
-            browser.code(&page, &code).await.landed(pending).code();
-        }
-        assert!(app.mail.all().iter().all(|mail| mail.to == std::slice::from_ref(&patient.email)));
-        // Look-alikes are other people, and what cannot be seen is no address.
-        for typed in ["m\u{0435}re@patients.example", "me\u{200B}re@patients.example", "mere@patients.example\r\nBcc: x@y.z"] {
-            let browser = app.browser();
-            let typed = Patient { email: typed.to_owned(), ..patient.clone() };
-            let (page, _) = browser.start(&client).await;
-            assert!(browser.password(&page, &typed).await.has_field("password"), "{typed:?}");
-        }
-        let taken = flows::email::EmailAddress::parse("MERE@patients.example").unwrap();
-        let new = flows::account::create::NewUser {
-            email: taken,
-            name: "Another".to_owned(),
-            claims: "{}".to_owned(),
-            password: "a walk along the river".to_owned(),
-        };
-        let refused = flows::account::create::create(&app.cx(), new).await.unwrap();
-        assert!(matches!(refused, Err(flows::account::create::BadUser::Taken(_))), "{refused:?}");
-    }
+use crate::engines::{apply, both_engines};
 
-    async fn case_49_line_breaks_split_no_header_mail_or_log(engine) {
-        let app = TestApp::start(engine).await;
-        let client = app.client("portal").await;
-        let name = "Mere\r\nBcc: evil@example.org\r\n\r\nSubject: x";
-        let patient = app.person("mere@patients.example", name).await;
-        let mut browser = app.browser();
-        browser.extra.push(("user-agent", "a\tb".to_owned()));
-        browser.sign_in(&app, &client, &patient).await;
-        let mail = app.mail.mails_to(&patient.email).remove(0);
-        assert_eq!(mail.to, std::slice::from_ref(&patient.email));
-        let head = mail.raw.split("\r\n\r\n").next().unwrap().to_lowercase();
-        assert!(!head.contains("\r\nbcc:") && !mail.subject.contains(['\r', '\n']), "{head}");
-        let state = "a\r\nSet-Cookie: x=y";
-        let pending = vestibule_tests::client::Pending { state: state.to_owned(), ..vestibule_tests::client::Pending::new(&client) };
-        let answer = browser.get(pending.url(app.issuer(), &[])).await;
-        assert!(!answer.headers.get_all("set-cookie").iter().any(|v| v.to_str().unwrap().starts_with("x=")));
-        assert_eq!(answer.landed(pending).param("state").as_deref(), Some(state));
+#[apply(both_engines)]
+async fn case_48_one_account_under_every_spelling_and_mail_to_the_stored_one(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    for typed in
+        [" Mere@PATIENTS.example ", "mere@patients.example.", "\u{FF4D}ere@patients.example"]
+    {
+        let browser = app.browser();
+        let typed = Patient { email: typed.to_owned(), ..patient.clone() };
+        let mails = app.mail.codes_to(&patient.email).len();
+        let (page, pending) = browser.start(&client).await;
+        let page = browser.password(&page, &typed).await;
+        let code = app.mail.code(&patient.email, mails + 1).await;
+        browser.code(&page, &code).await.landed(pending).code();
     }
+    assert!(app.mail.all().iter().all(|mail| mail.to == std::slice::from_ref(&patient.email)));
+    // Look-alikes are other people, and what cannot be seen is no address.
+    for typed in [
+        "m\u{0435}re@patients.example",
+        "me\u{200B}re@patients.example",
+        "mere@patients.example\r\nBcc: x@y.z",
+    ] {
+        let browser = app.browser();
+        let typed = Patient { email: typed.to_owned(), ..patient.clone() };
+        let (page, _) = browser.start(&client).await;
+        assert!(browser.password(&page, &typed).await.has_field("password"), "{typed:?}");
+    }
+    let taken = flows::email::EmailAddress::parse("MERE@patients.example").unwrap();
+    let new = flows::account::create::NewUser {
+        email: taken,
+        name: "Another".to_owned(),
+        claims: "{}".to_owned(),
+        password: "a walk along the river".to_owned(),
+    };
+    let refused = flows::account::create::create(&app.cx(), new).await.unwrap();
+    assert!(matches!(refused, Err(flows::account::create::BadUser::Taken(_))), "{refused:?}");
+}
+
+#[apply(both_engines)]
+async fn case_49_line_breaks_split_no_header_mail_or_log(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let name = "Mere\r\nBcc: evil@example.org\r\n\r\nSubject: x";
+    let patient = app.person("mere@patients.example", name).await;
+    let mut browser = app.browser();
+    browser.extra.push(("user-agent", "a\tb".to_owned()));
+    browser.sign_in(&app, &client, &patient).await;
+    let mail = app.mail.mails_to(&patient.email).remove(0);
+    assert_eq!(mail.to, std::slice::from_ref(&patient.email));
+    let head = mail.raw.split("\r\n\r\n").next().unwrap().to_lowercase();
+    assert!(!head.contains("\r\nbcc:") && !mail.subject.contains(['\r', '\n']), "{head}");
+    let state = "a\r\nSet-Cookie: x=y";
+    let pending = vestibule_tests::client::Pending {
+        state: state.to_owned(),
+        ..vestibule_tests::client::Pending::new(&client)
+    };
+    let answer = browser.get(pending.url(app.issuer(), &[])).await;
+    assert!(
+        !answer.headers.get_all("set-cookie").iter().any(|v| v.to_str().unwrap().starts_with("x="))
+    );
+    assert_eq!(answer.landed(pending).param("state").as_deref(), Some(state));
 }
 
 /// Every absolute address comes from the configuration; another Host is refused.

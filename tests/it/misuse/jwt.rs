@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 use vestibule_tests::{
     app::TestApp,
     client::{Client, Pending, userinfo},
+    db,
     http::HttpBrowser,
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 fn encoded(value: &Value) -> String {
     B64.encode(value.to_string())
@@ -107,28 +109,28 @@ async fn signs_out(browser: &HttpBrowser, token: &str) -> bool {
     answer.says("You are signed out")
 }
 
-on_both_engines! {
-    async fn case_36_a_token_that_is_not_ours_is_nothing_anywhere(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let landed = browser.sign_in(&app, &client, &patient).await;
-        let tokens = client.tokens(&app, &landed).await;
-        let (access, id) = (tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap());
-        let jwks = browser.get("/oauth2/jwks").await.json();
-        assert_eq!(userinfo(&app, access).await.status, 200);
-        assert_eq!(userinfo(&app, id).await.status, 401, "an ID token is no access token");
-        for (what, token) in forgeries(access, &jwks).into_iter().chain(forgeries(id, &jwks)) {
-            let status = userinfo(&app, &token).await.status;
-            assert!(status.is_client_error(), "userinfo: {what}: {status}");
-        }
-        assert!(is_hint(&app, &client, &browser, id).await);
-        assert!(!is_hint(&app, &client, &browser, access).await, "an access token is no hint");
-        for (what, token) in forgeries(id, &jwks).into_iter().chain(forgeries(access, &jwks)) {
-            assert!(!is_hint(&app, &client, &browser, &token).await, "authorize: {what}");
-            assert!(!signs_out(&browser, &token).await, "logout: {what}");
-        }
-        assert!(!signs_out(&browser, access).await, "an access token signs nobody out");
-        assert!(signs_out(&browser, id).await);
+#[apply(both_engines)]
+async fn case_36_a_token_that_is_not_ours_is_nothing_anywhere(engine: db::Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let landed = browser.sign_in(&app, &client, &patient).await;
+    let tokens = client.tokens(&app, &landed).await;
+    let (access, id) =
+        (tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap());
+    let jwks = browser.get("/oauth2/jwks").await.json();
+    assert_eq!(userinfo(&app, access).await.status, 200);
+    assert_eq!(userinfo(&app, id).await.status, 401, "an ID token is no access token");
+    for (what, token) in forgeries(access, &jwks).into_iter().chain(forgeries(id, &jwks)) {
+        let status = userinfo(&app, &token).await.status;
+        assert!(status.is_client_error(), "userinfo: {what}: {status}");
     }
+    assert!(is_hint(&app, &client, &browser, id).await);
+    assert!(!is_hint(&app, &client, &browser, access).await, "an access token is no hint");
+    for (what, token) in forgeries(id, &jwks).into_iter().chain(forgeries(access, &jwks)) {
+        assert!(!is_hint(&app, &client, &browser, &token).await, "authorize: {what}");
+        assert!(!signs_out(&browser, &token).await, "logout: {what}");
+    }
+    assert!(!signs_out(&browser, access).await, "an access token signs nobody out");
+    assert!(signs_out(&browser, id).await);
 }

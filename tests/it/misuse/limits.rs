@@ -5,9 +5,11 @@ use std::time::Duration;
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
     client::Client,
+    db::Engine,
     http::{Answer, HttpBrowser},
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// A provider behind a proxy that says where people come from.
 pub(super) async fn behind_a_proxy(engine: vestibule_tests::db::Engine) -> TestApp {
@@ -42,412 +44,438 @@ pub(super) fn wrong(code: &str, nth: usize) -> String {
     format!("{:06}", (number + 1 + nth) % 1_000_000)
 }
 
-on_both_engines! {
-    /// A known device is a value of one account and one browser; it stands for no step and for no session.
-    async fn case_7_a_known_device_proves_nothing_and_is_of_one_account(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
-        app.set("sign_in.password_failures", "3").await;
-        let home = from(&app, "198.51.100.1");
-        home.sign_in(&app, &client, &mere).await;
-        let device = home.cookie("device").expect("a completed sign-in sets it");
-        // Alone it is neither a session nor a step.
-        let thief = from(&app, "198.51.100.9");
-        thief.set_cookie("device", &device);
-        let (page, _) = thief.start(&client).await;
-        assert!(page.has_field("password"));
-        assert!(thief.password(&page, &mistaken(&mere)).await.has_field("password"));
-        // Strangers have spent what they have at both people.
-        for who in [&mere, &hemi] {
-            for nth in 0..3 {
-                guess(&from(&app, &format!("203.0.113.{nth}")), &client, who).await;
-            }
-            assert_eq!(guess(&from(&app, "203.0.113.77"), &client, who).await.status, 429);
+/// A known device is a value of one account and one browser; it stands for no step and for no session.
+#[apply(both_engines)]
+async fn case_7_a_known_device_proves_nothing_and_is_of_one_account(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
+    app.set("sign_in.password_failures", "3").await;
+    let home = from(&app, "198.51.100.1");
+    home.sign_in(&app, &client, &mere).await;
+    let device = home.cookie("device").expect("a completed sign-in sets it");
+    // Alone it is neither a session nor a step.
+    let thief = from(&app, "198.51.100.9");
+    thief.set_cookie("device", &device);
+    let (page, _) = thief.start(&client).await;
+    assert!(page.has_field("password"));
+    assert!(thief.password(&page, &mistaken(&mere)).await.has_field("password"));
+    // Strangers have spent what they have at both people.
+    for who in [&mere, &hemi] {
+        for nth in 0..3 {
+            guess(&from(&app, &format!("203.0.113.{nth}")), &client, who).await;
         }
-        // Mere's device opens nothing at Hemi, nor does a forged one, nor half of one.
-        let forged = format!("{}{}", "A".repeat(43), &device[43..]);
-        for value in [device.as_str(), &forged, &device[..60], "x", &format!("{device}.{device}")] {
-            let browser = from(&app, "198.51.100.10");
-            browser.set_cookie("device", value);
-            let (page, _) = browser.start(&client).await;
-            assert_eq!(browser.password(&page, &hemi).await.status, 429, "{value}");
-        }
-        let (page, _) = later(&home).start(&client).await;
-        assert!(later(&home).password(&page, &mere).await.has_field("code"), "hers works");
-        // Only its hash is stored.
-        let stored = app.count("SELECT COUNT(*) FROM devices").await;
-        assert_eq!(stored, 1);
+        assert_eq!(guess(&from(&app, "203.0.113.77"), &client, who).await.status, 429);
     }
+    // Mere's device opens nothing at Hemi, nor does a forged one, nor half of one.
+    let forged = format!("{}{}", "A".repeat(43), &device[43..]);
+    for value in [device.as_str(), &forged, &device[..60], "x", &format!("{device}.{device}")] {
+        let browser = from(&app, "198.51.100.10");
+        browser.set_cookie("device", value);
+        let (page, _) = browser.start(&client).await;
+        assert_eq!(browser.password(&page, &hemi).await.status, 429, "{value}");
+    }
+    let (page, _) = later(&home).start(&client).await;
+    assert!(later(&home).password(&page, &mere).await.has_field("code"), "hers works");
+    // Only its hash is stored.
+    let stored = app.count("SELECT COUNT(*) FROM devices").await;
+    assert_eq!(stored, 1);
+}
 
-    async fn case_7_a_device_ends_with_a_reset_with_time_and_when_staff_say_so(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let patient = app.patient("Mere").await;
-        app.set("sign_in.password_failures", "3").await;
-        let home = from(&app, "198.51.100.1");
-        home.sign_in(&app, &client, &patient).await;
-        let lock = async || {
-            for nth in 0..3 {
-                guess(&from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
-            }
-        };
-        let gets_in = async || {
-            let browser = later(&home);
-            let (page, _) = browser.start(&client).await;
-            let answer = browser.password(&page, &patient).await;
-            // Its mail is there before anybody waits for the next.
-            app.settled().await;
-            (answer.has_field("code"), format!("{}: {}", answer.status, answer.text()))
-        };
-        lock().await;
-        let (inside, said) = gets_in().await;
-        assert!(inside, "known: {said}");
-        let address = flows::email::EmailAddress::parse(&patient.email).unwrap();
-        let gone = flows::device::forget_all(&app.cx(), &address, "lost laptop").await.unwrap();
-        assert_eq!(gone, Some(1));
-        let (inside, said) = gets_in().await;
-        assert!(!inside, "forgotten, so a stranger like others: {said}");
-        assert_eq!(app.outcomes("user.devices_forgotten").await, ["ok"]);
-        // Known again, and dead by the epoch after a forced reset.
-        app.clock.advance(Duration::from_hours(2));
-        home.sign_in(&app, &client, &patient).await;
-        app.reset(&patient).await;
-        lock().await;
-        let (inside, said) = gets_in().await;
-        assert!(!inside, "from before the reset: {said}");
-        // Known once more, for ninety days.
-        app.clock.advance(Duration::from_hours(2));
-        let (page, code, pending) = home.up_to_code(&app, &client, &patient).await;
-        let page = home.code(&page, &code).await;
-        let form = page.form().with("new_password", "a walk along the river at noon");
-        home.follow(home.post(&form, "continue").await).await.landed(pending).code();
-        let patient = Patient { password: "a walk along the river at noon".to_owned(), ..patient.clone() };
-        app.clock.advance(Duration::from_hours(24 * 91));
+#[apply(both_engines)]
+async fn case_7_a_device_ends_with_a_reset_with_time_and_when_staff_say_so(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    app.set("sign_in.password_failures", "3").await;
+    let home = from(&app, "198.51.100.1");
+    home.sign_in(&app, &client, &patient).await;
+    let lock = async || {
         for nth in 0..3 {
             guess(&from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
         }
+    };
+    let gets_in = async || {
         let browser = later(&home);
         let (page, _) = browser.start(&client).await;
-        assert_eq!(browser.password(&page, &patient).await.status, 429, "too old");
-    }
-
-    /// A family at one computer: five accounts, and each is known.
-    async fn several_accounts_are_known_to_one_browser(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let browser = from(&app, "198.51.100.1");
-        let mut family = Vec::new();
-        for name in ["Mere", "Hemi", "Aroha", "Tama", "Kiri"] {
-            family.push(app.patient(name).await);
-        }
-        for person in &family {
-            later_sign_in(&app, &browser, &client, person).await;
-        }
-        // Once more: a new value takes the place of the old one.
-        later_sign_in(&app, &browser, &client, &family[0]).await;
-        assert_eq!(app.count("SELECT COUNT(*) FROM devices").await, 5);
-        assert_eq!(browser.cookie("device").unwrap().split('.').count(), 5);
-        app.set("sign_in.password_failures", "3").await;
-        for person in &family {
-            for nth in 0..3 {
-                guess(&from(&app, &format!("203.0.113.{nth}")), &client, person).await;
-            }
-            let (page, _) = later(&browser).start(&client).await;
-            assert!(later(&browser).password(&page, person).await.has_field("code"), "{}", person.name);
-        }
-    }
-
-    /// A stranger fails all day. The person signs in as always, is told once, and a stranger is told when to come again.
-    async fn case_54_a_stranger_locks_nobody_out(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let patient = app.patient("Mere").await;
-        let home = from(&app, "198.51.100.1");
-        home.sign_in(&app, &client, &patient).await;
-        for nth in 0..30 {
-            let answer = guess(&from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
-            if nth >= 10 {
-                assert_eq!(answer.status, 429, "{nth}");
-                assert!(answer.says("You can try again at"), "{}", answer.text());
-                assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 60);
-                assert_eq!(answer.form().value("email"), patient.email, "the address is kept");
-            }
-        }
-        let outcomes = app.outcomes("password.checked").await;
-        assert_eq!(outcomes.iter().filter(|outcome| *outcome == "wrong").count(), 10);
-        let owner = later(&home);
-        owner.sign_in(&app, &client, &patient).await;
+        let answer = browser.password(&page, &patient).await;
+        // Its mail is there before anybody waits for the next.
         app.settled().await;
-        let told = || {
-            let mails = app.mail.mails_to(&patient.email);
-            mails.into_iter().filter(|mail| mail.subject.contains("Somebody tried")).count()
-        };
-        assert_eq!(told(), 1, "told once");
-        for nth in 0..30 {
-            guess(&from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
-        }
-        app.settled().await;
-        assert_eq!(told(), 1, "and not again on that day");
-        // Her own mistakes are her own: they wait too, and pass.
-        app.set("sign_in.password_failures", "3").await;
-        for _ in 0..3 {
-            guess(&later(&owner), &client, &patient).await;
-        }
-        assert_eq!(guess(&later(&owner), &client, &patient).await.status, 429);
-        app.clock.advance(Duration::from_mins(1));
-        later(&owner).sign_in(&app, &client, &patient).await;
+        (answer.has_field("code"), format!("{}: {}", answer.status, answer.text()))
+    };
+    lock().await;
+    let (inside, said) = gets_in().await;
+    assert!(inside, "known: {said}");
+    let address = flows::email::EmailAddress::parse(&patient.email).unwrap();
+    let gone = flows::device::forget_all(&app.cx(), &address, "lost laptop").await.unwrap();
+    assert_eq!(gone, Some(1));
+    let (inside, said) = gets_in().await;
+    assert!(!inside, "forgotten, so a stranger like others: {said}");
+    assert_eq!(app.outcomes("user.devices_forgotten").await, ["ok"]);
+    // Known again, and dead by the epoch after a forced reset.
+    app.clock.advance(Duration::from_hours(2));
+    home.sign_in(&app, &client, &patient).await;
+    app.reset(&patient).await;
+    lock().await;
+    let (inside, said) = gets_in().await;
+    assert!(!inside, "from before the reset: {said}");
+    // Known once more, for ninety days.
+    app.clock.advance(Duration::from_hours(2));
+    let (page, code, pending) = home.up_to_code(&app, &client, &patient).await;
+    let page = home.code(&page, &code).await;
+    let form = page.form().with("new_password", "a walk along the river at noon");
+    home.follow(home.post(&form, "continue").await).await.landed(pending).code();
+    let patient =
+        Patient { password: "a walk along the river at noon".to_owned(), ..patient.clone() };
+    app.clock.advance(Duration::from_hours(24 * 91));
+    for nth in 0..3 {
+        guess(&from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
     }
+    let browser = later(&home);
+    let (page, _) = browser.start(&client).await;
+    assert_eq!(browser.password(&page, &patient).await.status, 429, "too old");
+}
 
-    /// One network, however long it tries, leaves something to strangers elsewhere: her new telephone.
-    async fn one_network_does_not_spend_what_all_strangers_have(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let patient = app.patient("Mere").await;
-        let attacker = from(&app, "203.0.113.1");
-        for nth in 0..12 {
-            let answer = guess(&attacker, &client, &patient).await;
-            assert_eq!(answer.status == 429, nth >= 10, "{nth}");
-        }
-        let phone = from(&app, "198.51.100.2");
-        phone.sign_in(&app, &client, &patient).await;
-        // What strangers had spent is forgotten with it; the network that failed waits on.
-        assert_eq!(guess(&attacker, &client, &patient).await.status, 429);
-        assert!(guess(&from(&app, "203.0.113.2"), &client, &patient).await.status != 429);
+/// A family at one computer: five accounts, and each is known.
+#[apply(both_engines)]
+async fn several_accounts_are_known_to_one_browser(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let browser = from(&app, "198.51.100.1");
+    let mut family = Vec::new();
+    for name in ["Mere", "Hemi", "Aroha", "Tama", "Kiri"] {
+        family.push(app.patient(name).await);
     }
-
-    /// The code step: whoever has the password and guesses at codes does not stop the owner's codes.
-    async fn case_54_wrong_codes_of_a_stranger_do_not_pause_the_owner(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let patient = app.patient("Mere").await;
-        app.set("sign_in.resend_wait", "0s").await;
-        let home = from(&app, "198.51.100.1");
-        home.sign_in(&app, &client, &patient).await;
-        for network in 1..=2 {
-            let thief = from(&app, &format!("203.0.113.{network}"));
-            let (page, code, _) = thief.up_to_code(&app, &client, &patient).await;
-            for nth in 0..5 {
-                thief.code(&page, &wrong(&code, nth)).await;
-            }
+    for person in &family {
+        later_sign_in(&app, &browser, &client, person).await;
+    }
+    // Once more: a new value takes the place of the old one.
+    later_sign_in(&app, &browser, &client, &family[0]).await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM devices").await, 5);
+    assert_eq!(browser.cookie("device").unwrap().split('.').count(), 5);
+    app.set("sign_in.password_failures", "3").await;
+    for person in &family {
+        for nth in 0..3 {
+            guess(&from(&app, &format!("203.0.113.{nth}")), &client, person).await;
         }
-        // Ten wrong ones by strangers: strangers wait, also with a right one.
-        let stranger = from(&app, "203.0.113.3");
-        let (page, code, _) = stranger.up_to_code(&app, &client, &patient).await;
-        let paused = stranger.code(&page, &code).await;
-        assert_eq!(paused.status, 429, "{}", paused.text());
-        assert!(paused.header("retry-after").parse::<u64>().unwrap() > 3000);
-        later(&home).sign_in(&app, &client, &patient).await;
-        app.settled().await;
+        let (page, _) = later(&browser).start(&client).await;
+        assert!(later(&browser).password(&page, person).await.has_field("code"), "{}", person.name);
+    }
+}
+
+/// A stranger fails all day. The person signs in as always, is told once, and a stranger is told when to come again.
+#[apply(both_engines)]
+async fn case_54_a_stranger_locks_nobody_out(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    let home = from(&app, "198.51.100.1");
+    home.sign_in(&app, &client, &patient).await;
+    for nth in 0..30 {
+        let answer = guess(&from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
+        if nth >= 10 {
+            assert_eq!(answer.status, 429, "{nth}");
+            assert!(answer.says("You can try again at"), "{}", answer.text());
+            assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 60);
+            assert_eq!(answer.form().value("email"), patient.email, "the address is kept");
+        }
+    }
+    let outcomes = app.outcomes("password.checked").await;
+    assert_eq!(outcomes.iter().filter(|outcome| *outcome == "wrong").count(), 10);
+    let owner = later(&home);
+    owner.sign_in(&app, &client, &patient).await;
+    app.settled().await;
+    let told = || {
         let mails = app.mail.mails_to(&patient.email);
-        assert!(mails.iter().any(|mail| mail.subject.contains("has your")), "told that the password is known");
+        mails.into_iter().filter(|mail| mail.subject.contains("Somebody tried")).count()
+    };
+    assert_eq!(told(), 1, "told once");
+    for nth in 0..30 {
+        guess(&from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
     }
+    app.settled().await;
+    assert_eq!(told(), 1, "and not again on that day");
+    // Her own mistakes are her own: they wait too, and pass.
+    app.set("sign_in.password_failures", "3").await;
+    for _ in 0..3 {
+        guess(&later(&owner), &client, &patient).await;
+    }
+    assert_eq!(guess(&later(&owner), &client, &patient).await.status, 429);
+    app.clock.advance(Duration::from_mins(1));
+    later(&owner).sign_in(&app, &client, &patient).await;
+}
 
-    /// Resend flooding by somebody with the password: six an hour, the page says when, and her own codes still come.
-    async fn case_18_a_flooded_inbox_has_an_end_and_the_owner_gets_codes(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let patient = app.patient("Mere").await;
-        let home = from(&app, "198.51.100.1");
-        home.sign_in(&app, &client, &patient).await;
-        let thief = from(&app, "203.0.113.1");
-        let (mut page, _, _) = thief.up_to_code(&app, &client, &patient).await;
-        assert_eq!(thief.post(&page.form(), "resend").await.status, 429, "not so soon");
-        for _ in 0..12 {
-            // A mail under way would be taken for lost, and sent once more.
-            app.settled().await;
-            app.clock.advance(Duration::from_mins(3));
-            page = thief.follow(thief.post(&page.form(), "resend").await).await;
+/// One network, however long it tries, leaves something to strangers elsewhere: her new telephone.
+#[apply(both_engines)]
+async fn one_network_does_not_spend_what_all_strangers_have(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    let attacker = from(&app, "203.0.113.1");
+    for nth in 0..12 {
+        let answer = guess(&attacker, &client, &patient).await;
+        assert_eq!(answer.status == 429, nth >= 10, "{nth}");
+    }
+    let phone = from(&app, "198.51.100.2");
+    phone.sign_in(&app, &client, &patient).await;
+    // What strangers had spent is forgotten with it; the network that failed waits on.
+    assert_eq!(guess(&attacker, &client, &patient).await.status, 429);
+    assert!(guess(&from(&app, "203.0.113.2"), &client, &patient).await.status != 429);
+}
+
+/// The code step: whoever has the password and guesses at codes does not stop the owner's codes.
+#[apply(both_engines)]
+async fn case_54_wrong_codes_of_a_stranger_do_not_pause_the_owner(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    app.set("sign_in.resend_wait", "0s").await;
+    let home = from(&app, "198.51.100.1");
+    home.sign_in(&app, &client, &patient).await;
+    for network in 1..=2 {
+        let thief = from(&app, &format!("203.0.113.{network}"));
+        let (page, code, _) = thief.up_to_code(&app, &client, &patient).await;
+        for nth in 0..5 {
+            thief.code(&page, &wrong(&code, nth)).await;
+        }
+    }
+    // Ten wrong ones by strangers: strangers wait, also with a right one.
+    let stranger = from(&app, "203.0.113.3");
+    let (page, code, _) = stranger.up_to_code(&app, &client, &patient).await;
+    let paused = stranger.code(&page, &code).await;
+    assert_eq!(paused.status, 429, "{}", paused.text());
+    assert!(paused.header("retry-after").parse::<u64>().unwrap() > 3000);
+    later(&home).sign_in(&app, &client, &patient).await;
+    app.settled().await;
+    let mails = app.mail.mails_to(&patient.email);
+    assert!(
+        mails.iter().any(|mail| mail.subject.contains("has your")),
+        "told that the password is known"
+    );
+}
+
+/// Resend flooding by somebody with the password: six an hour, the page says when, and her own codes still come.
+#[apply(both_engines)]
+async fn case_18_a_flooded_inbox_has_an_end_and_the_owner_gets_codes(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    let home = from(&app, "198.51.100.1");
+    home.sign_in(&app, &client, &patient).await;
+    let thief = from(&app, "203.0.113.1");
+    let (mut page, _, _) = thief.up_to_code(&app, &client, &patient).await;
+    assert_eq!(thief.post(&page.form(), "resend").await.status, 429, "not so soon");
+    for _ in 0..12 {
+        // A mail under way would be taken for lost, and sent once more.
+        app.settled().await;
+        app.clock.advance(Duration::from_mins(3));
+        page = thief.follow(thief.post(&page.form(), "resend").await).await;
+    }
+    app.settled().await;
+    // The owner's first one was a stranger's too: her browser was not known yet.
+    assert_eq!(app.mail.codes_to(&patient.email).len(), 6, "six an hour for all strangers");
+    assert!(page.says("You can ask for a code again"), "{}", page.text());
+    later(&home).sign_in(&app, &client, &patient).await;
+    assert_eq!(app.mail.codes_to(&patient.email).len(), 7);
+}
+
+/// One guess each at many people: no counter of a person moves far, the site's gauge does.
+#[apply(both_engines)]
+async fn case_14_the_site_has_a_guess_budget(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    app.set("sign_in.guess_budget", "8").await;
+    let known = app.patient("Mere").await;
+    let home = from(&app, "198.51.100.1");
+    home.sign_in(&app, &client, &known).await;
+    for nth in 0..8 {
+        let patient = app.patient(&format!("Hemi {nth}")).await;
+        let thief = from(&app, &format!("203.0.113.{nth}"));
+        let (page, code, _) = thief.up_to_code(&app, &client, &patient).await;
+        thief.code(&page, &wrong(&code, 0)).await;
+    }
+    let live = &app.app().live;
+    live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
+    assert_eq!(live.wrong_codes(), 8);
+    // The alarm rings once an hour.
+    flows::guess_budget::watch(&app.cx()).await.unwrap();
+    assert!(!flows::guess_budget::watch(&app.cx()).await.unwrap());
+    assert_eq!(app.outcomes("guess_budget.exceeded").await, ["exceeded"]);
+    // Strangers have two guesses at a code and three a day at a person; the right one still signs in.
+    let victim = app.patient("Aroha").await;
+    let thief = from(&app, "203.0.113.50");
+    let (page, code, pending) = thief.up_to_code(&app, &client, &victim).await;
+    thief.code(&page, &wrong(&code, 0)).await;
+    thief.code(&page, &wrong(&code, 1)).await;
+    assert_eq!(thief.code(&page, &wrong(&code, 2)).await.status, 429);
+    assert!(thief.code(&page, &code).await.location().is_none());
+    drop(pending);
+    let other = from(&app, "203.0.113.51");
+    let (page, code, _) = other.up_to_code(&app, &client, &victim).await;
+    other.code(&page, &wrong(&code, 0)).await;
+    assert_eq!(other.code(&page, &code).await.status, 429, "the fourth of the day");
+    let newcomer = app.patient("Kiri").await;
+    from(&app, "198.51.100.7").sign_in(&app, &client, &newcomer).await;
+    // A known device feels nothing: five guesses as always.
+    let mine = later(&home);
+    let (page, code, pending) = mine.up_to_code(&app, &client, &known).await;
+    for nth in 0..4 {
+        assert!(mine.code(&page, &wrong(&code, nth)).await.has_field("code"), "{nth}");
+    }
+    mine.code(&page, &code).await.landed(pending).code();
+    // It ends by itself.
+    app.clock.advance(Duration::from_hours(25));
+    live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
+    assert_eq!(live.wrong_codes(), 0);
+    assert!(!flows::guess_budget::watch(&app.cx()).await.unwrap());
+}
+
+/// Failures of networks count apart from posts, a completed sign-in gives them back, and known devices do not ask.
+#[apply(both_engines)]
+async fn networks_have_limits_that_their_neighbours_survive(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    for (name, value) in [("ipv4", "10"), ("ipv6_64", "10"), ("ipv6_48", "12")] {
+        app.set(&format!("sign_in.network_failures_{name}"), value).await;
+    }
+    app.set("sign_in.password_failures", "100000").await;
+    let now = app.app().clock.now().millis();
+    app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
+    let exit = from(&app, "203.0.113.1");
+    exit.sign_in(&app, &client, &patient).await;
+    // Nine mistakes and a sign-in, again and again: given back.
+    for _ in 0..3 {
+        let hospital = from(&app, "203.0.113.1");
+        for _ in 0..9 {
+            assert_ne!(guess(&hospital, &client, &patient).await.status, 429);
+        }
+        hospital.sign_in(&app, &client, &patient).await;
+        app.clock.advance(Duration::from_secs(1));
+        app.set("sign_in.sends_per_hour", "100").await;
+    }
+    let nobody = Patient { email: "nobody@patients.example".to_owned(), ..patient.clone() };
+    let attacker = from(&app, "203.0.113.1");
+    for _ in 0..10 {
+        guess(&attacker, &client, &nobody).await;
+    }
+    let shut = guess(&attacker, &client, &nobody).await;
+    assert_eq!(shut.status, 429);
+    assert!(shut.says("IPv4 address") && shut.says("You can try again at"), "{}", shut.text());
+    assert_eq!(shut.form().value("email"), nobody.email);
+    assert!(shut.header("retry-after").parse::<u64>().unwrap() <= 300);
+    later(&exit).sign_in(&app, &client, &patient).await;
+    // A household, and the customer around it.
+    for nth in 0..12 {
+        let neighbour = from(&app, &format!("2001:db8:1:{nth}::1"));
+        assert_ne!(guess(&neighbour, &client, &nobody).await.status, 429, "{nth}");
+    }
+    let shut = guess(&from(&app, "2001:db8:1:ffff::1"), &client, &nobody).await;
+    assert!(shut.status == 429 && shut.says("IPv6 /48"), "{}", shut.text());
+    assert_ne!(guess(&from(&app, "2001:db8:2::1"), &client, &nobody).await.status, 429);
+    let mut conn = app.sql().read().await.unwrap();
+    let rows: Vec<(String,)> = store::Sql::q(
+        &mut conn,
+        "SELECT detail FROM audit WHERE event = 'network.limited' ORDER BY id",
+    )
+    .all()
+    .await
+    .unwrap();
+    assert!(
+        rows[0].0.contains("IPv4 address") && rows[1].0.contains("2001:db8:1::/48"),
+        "{rows:?}"
+    );
+    app.clock.advance(Duration::from_mins(5));
+    assert_ne!(guess(&attacker, &client, &nobody).await.status, 429);
+}
+
+/// Beyond the posts of a network a known device is still heard, and others are told when, with their address kept.
+#[apply(both_engines)]
+async fn posts_beyond_the_limit_keep_the_address_and_hear_known_devices(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    let home = from(&app, "203.0.113.1");
+    home.sign_in(&app, &client, &patient).await;
+    app.set("sign_in.posts_per_minute", "10").await;
+    let now = app.app().clock.now().millis();
+    app.clock.set(store::Timestamp::from_millis((now / 60_000 + 2) * 60_000));
+    let attacker = from(&app, "203.0.113.1");
+    let mut last = guess(&attacker, &client, &patient).await;
+    for _ in 0..12 {
+        last = guess(&attacker, &client, &patient).await;
+    }
+    assert_eq!(last.status, 429);
+    assert_eq!(last.form().value("email"), patient.email);
+    assert!(last.says("IPv4 address"), "{}", last.text());
+    later(&home).sign_in(&app, &client, &patient).await;
+}
+
+/// Success forgets failures: of the person, of this network, of this device.
+#[apply(both_engines)]
+async fn a_completed_sign_in_clears_the_counters(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    let spent = "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) FROM throttles WHERE kind IN ('password', 'code')";
+    let home = from(&app, "198.51.100.1");
+    for round in 0..2 {
+        let browser = later(&home);
+        for _ in 0..3 {
+            guess(&browser, &client, &patient).await;
+        }
+        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+        browser.code(&page, &wrong(&code, 0)).await;
+        assert!(app.count(spent).await >= 4, "{round}");
+        browser.code(&page, &code).await.landed(pending).code();
+        assert_eq!(app.count(spent).await, 0, "{round}");
+        home.set_cookie("device", &browser.cookie("device").unwrap());
+    }
+}
+
+/// The same statements for known and unknown people, wrong and paused: the same rows, the same bytes, one commit.
+#[apply(both_engines)]
+async fn case_53_known_and_unknown_people_cost_the_same(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, known) = (app.client("portal").await, app.patient("Mere").await);
+    let unknown = Patient { email: "nobo@patients.example".to_owned(), ..known.clone() };
+    app.set("sign_in.password_failures", "3").await;
+    let tables = [
+        "SELECT COUNT(*) FROM throttles",
+        "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) FROM throttles",
+        "SELECT COUNT(*) FROM attempts",
+        "SELECT COUNT(*) FROM audit",
+        "SELECT COUNT(*) FROM jobs",
+        "SELECT COUNT(*) FROM devices",
+    ];
+    let mut seen = Vec::new();
+    for who in [&known, &unknown] {
+        let mut answers = Vec::new();
+        for nth in 0..6 {
+            let browser = from(&app, &format!("203.0.113.{nth}"));
+            let mut before = Vec::new();
+            for sql in tables {
+                before.push(app.count(sql).await);
+            }
+            let page = guess(&browser, &client, who).await;
+            let mut grown = Vec::new();
+            for (sql, before) in tables.into_iter().zip(before) {
+                grown.push(app.count(sql).await - before);
+            }
+            let names: Vec<_> = page.headers.keys().map(|name| name.as_str().to_owned()).collect();
+            answers.push((page.status, names, page.masked(), grown));
         }
         app.settled().await;
-        // The owner's first one was a stranger's too: her browser was not known yet.
-        assert_eq!(app.mail.codes_to(&patient.email).len(), 6, "six an hour for all strangers");
-        assert!(page.says("You can ask for a code again"), "{}", page.text());
-        later(&home).sign_in(&app, &client, &patient).await;
-        assert_eq!(app.mail.codes_to(&patient.email).len(), 7);
+        seen.push(answers);
     }
-
-    /// One guess each at many people: no counter of a person moves far, the site's gauge does.
-    async fn case_14_the_site_has_a_guess_budget(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        app.set("sign_in.guess_budget", "8").await;
-        let known = app.patient("Mere").await;
-        let home = from(&app, "198.51.100.1");
-        home.sign_in(&app, &client, &known).await;
-        for nth in 0..8 {
-            let patient = app.patient(&format!("Hemi {nth}")).await;
-            let thief = from(&app, &format!("203.0.113.{nth}"));
-            let (page, code, _) = thief.up_to_code(&app, &client, &patient).await;
-            thief.code(&page, &wrong(&code, 0)).await;
-        }
-        let live = &app.app().live;
-        live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
-        assert_eq!(live.wrong_codes(), 8);
-        // The alarm rings once an hour.
-        flows::guess_budget::watch(&app.cx()).await.unwrap();
-        assert!(!flows::guess_budget::watch(&app.cx()).await.unwrap());
-        assert_eq!(app.outcomes("guess_budget.exceeded").await, ["exceeded"]);
-        // Strangers have two guesses at a code and three a day at a person; the right one still signs in.
-        let victim = app.patient("Aroha").await;
-        let thief = from(&app, "203.0.113.50");
-        let (page, code, pending) = thief.up_to_code(&app, &client, &victim).await;
-        thief.code(&page, &wrong(&code, 0)).await;
-        thief.code(&page, &wrong(&code, 1)).await;
-        assert_eq!(thief.code(&page, &wrong(&code, 2)).await.status, 429);
-        assert!(thief.code(&page, &code).await.location().is_none());
-        drop(pending);
-        let other = from(&app, "203.0.113.51");
-        let (page, code, _) = other.up_to_code(&app, &client, &victim).await;
-        other.code(&page, &wrong(&code, 0)).await;
-        assert_eq!(other.code(&page, &code).await.status, 429, "the fourth of the day");
-        let newcomer = app.patient("Kiri").await;
-        from(&app, "198.51.100.7").sign_in(&app, &client, &newcomer).await;
-        // A known device feels nothing: five guesses as always.
-        let mine = later(&home);
-        let (page, code, pending) = mine.up_to_code(&app, &client, &known).await;
-        for nth in 0..4 {
-            assert!(mine.code(&page, &wrong(&code, nth)).await.has_field("code"), "{nth}");
-        }
-        mine.code(&page, &code).await.landed(pending).code();
-        // It ends by itself.
-        app.clock.advance(Duration::from_hours(25));
-        live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
-        assert_eq!(live.wrong_codes(), 0);
-        assert!(!flows::guess_budget::watch(&app.cx()).await.unwrap());
-    }
-
-    /// Failures of networks count apart from posts, a completed sign-in gives them back, and known devices do not ask.
-    async fn networks_have_limits_that_their_neighbours_survive(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let patient = app.patient("Mere").await;
-        for (name, value) in [("ipv4", "10"), ("ipv6_64", "10"), ("ipv6_48", "12")] {
-            app.set(&format!("sign_in.network_failures_{name}"), value).await;
-        }
-        app.set("sign_in.password_failures", "100000").await;
-        let now = app.app().clock.now().millis();
-        app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
-        let exit = from(&app, "203.0.113.1");
-        exit.sign_in(&app, &client, &patient).await;
-        // Nine mistakes and a sign-in, again and again: given back.
-        for _ in 0..3 {
-            let hospital = from(&app, "203.0.113.1");
-            for _ in 0..9 {
-                assert_ne!(guess(&hospital, &client, &patient).await.status, 429);
-            }
-            hospital.sign_in(&app, &client, &patient).await;
-            app.clock.advance(Duration::from_secs(1));
-            app.set("sign_in.sends_per_hour", "100").await;
-        }
-        let nobody = Patient { email: "nobody@patients.example".to_owned(), ..patient.clone() };
-        let attacker = from(&app, "203.0.113.1");
-        for _ in 0..10 {
-            guess(&attacker, &client, &nobody).await;
-        }
-        let shut = guess(&attacker, &client, &nobody).await;
-        assert_eq!(shut.status, 429);
-        assert!(shut.says("IPv4 address") && shut.says("You can try again at"), "{}", shut.text());
-        assert_eq!(shut.form().value("email"), nobody.email);
-        assert!(shut.header("retry-after").parse::<u64>().unwrap() <= 300);
-        later(&exit).sign_in(&app, &client, &patient).await;
-        // A household, and the customer around it.
-        for nth in 0..12 {
-            let neighbour = from(&app, &format!("2001:db8:1:{nth}::1"));
-            assert_ne!(guess(&neighbour, &client, &nobody).await.status, 429, "{nth}");
-        }
-        let shut = guess(&from(&app, "2001:db8:1:ffff::1"), &client, &nobody).await;
-        assert!(shut.status == 429 && shut.says("IPv6 /48"), "{}", shut.text());
-        assert_ne!(guess(&from(&app, "2001:db8:2::1"), &client, &nobody).await.status, 429);
-        let mut conn = app.sql().read().await.unwrap();
-        let rows: Vec<(String,)> =
-            store::Sql::q(&mut conn, "SELECT detail FROM audit WHERE event = 'network.limited' ORDER BY id").all().await.unwrap();
-        assert!(rows[0].0.contains("IPv4 address") && rows[1].0.contains("2001:db8:1::/48"), "{rows:?}");
-        app.clock.advance(Duration::from_mins(5));
-        assert_ne!(guess(&attacker, &client, &nobody).await.status, 429);
-    }
-
-    /// Beyond the posts of a network a known device is still heard, and others are told when, with their address kept.
-    async fn posts_beyond_the_limit_keep_the_address_and_hear_known_devices(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let patient = app.patient("Mere").await;
-        let home = from(&app, "203.0.113.1");
-        home.sign_in(&app, &client, &patient).await;
-        app.set("sign_in.posts_per_minute", "10").await;
-        let now = app.app().clock.now().millis();
-        app.clock.set(store::Timestamp::from_millis((now / 60_000 + 2) * 60_000));
-        let attacker = from(&app, "203.0.113.1");
-        let mut last = guess(&attacker, &client, &patient).await;
-        for _ in 0..12 {
-            last = guess(&attacker, &client, &patient).await;
-        }
-        assert_eq!(last.status, 429);
-        assert_eq!(last.form().value("email"), patient.email);
-        assert!(last.says("IPv4 address"), "{}", last.text());
-        later(&home).sign_in(&app, &client, &patient).await;
-    }
-
-    /// Success forgets failures: of the person, of this network, of this device.
-    async fn a_completed_sign_in_clears_the_counters(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let patient = app.patient("Mere").await;
-        let spent = "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) FROM throttles WHERE kind IN ('password', 'code')";
-        let home = from(&app, "198.51.100.1");
-        for round in 0..2 {
-            let browser = later(&home);
-            for _ in 0..3 {
-                guess(&browser, &client, &patient).await;
-            }
-            let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-            browser.code(&page, &wrong(&code, 0)).await;
-            assert!(app.count(spent).await >= 4, "{round}");
-            browser.code(&page, &code).await.landed(pending).code();
-            assert_eq!(app.count(spent).await, 0, "{round}");
-            home.set_cookie("device", &browser.cookie("device").unwrap());
-        }
-    }
-
-    /// The same statements for known and unknown people, wrong and paused: the same rows, the same bytes, one commit.
-    async fn case_53_known_and_unknown_people_cost_the_same(engine) {
-        let app = behind_a_proxy(engine).await;
-        let (client, known) = (app.client("portal").await, app.patient("Mere").await);
-        let unknown = Patient { email: "nobo@patients.example".to_owned(), ..known.clone() };
-        app.set("sign_in.password_failures", "3").await;
-        let tables = [
-            "SELECT COUNT(*) FROM throttles",
-            "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) FROM throttles",
-            "SELECT COUNT(*) FROM attempts",
-            "SELECT COUNT(*) FROM audit",
-            "SELECT COUNT(*) FROM jobs",
-            "SELECT COUNT(*) FROM devices",
-        ];
-        let mut seen = Vec::new();
-        for who in [&known, &unknown] {
-            let mut answers = Vec::new();
-            for nth in 0..6 {
-                let browser = from(&app, &format!("203.0.113.{nth}"));
-                let mut before = Vec::new();
-                for sql in tables {
-                    before.push(app.count(sql).await);
-                }
-                let page = guess(&browser, &client, who).await;
-                let mut grown = Vec::new();
-                for (sql, before) in tables.into_iter().zip(before) {
-                    grown.push(app.count(sql).await - before);
-                }
-                let names: Vec<_> = page.headers.keys().map(|name| name.as_str().to_owned()).collect();
-                answers.push((page.status, names, page.masked(), grown));
-            }
-            app.settled().await;
-            seen.push(answers);
-        }
-        assert_eq!(seen[0], seen[1]);
-        assert!(seen[0].iter().any(|answer| answer.3[4] == 1), "a notice was written: {:?}", seen[0].last().unwrap().3);
-        assert_eq!(app.mail.mails_to(&known.email).len(), 1);
-        assert!(app.mail.mails_to(&unknown.email).is_empty());
-    }
+    assert_eq!(seen[0], seen[1]);
+    assert!(
+        seen[0].iter().any(|answer| answer.3[4] == 1),
+        "a notice was written: {:?}",
+        seen[0].last().unwrap().3
+    );
+    assert_eq!(app.mail.mails_to(&known.email).len(), 1);
+    assert!(app.mail.mails_to(&unknown.email).is_empty());
 }
 
 async fn later_sign_in(app: &TestApp, browser: &HttpBrowser, client: &Client, person: &Patient) {

@@ -10,8 +10,9 @@ use vestibule_tests::{
     client::Client,
     db::Engine,
     http::HttpBrowser,
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 async fn behind_a_proxy(engine: Engine) -> TestApp {
     let app =
@@ -51,88 +52,91 @@ async fn guess_codes(app: &TestApp, client: &Client, patient: &Patient, address:
     }
 }
 
-on_both_engines! {
-    /// The limit stands before the hashing pool: what it refuses, no hash is computed for.
-    async fn a_network_that_had_too_many_costs_no_hash(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        app.set("sign_in.network_failures_ipv4", "10").await;
-        let attacker = from(&app, "203.0.113.1");
-        for nth in 0..10 {
-            assert_eq!(guess(&attacker, &client, &format!("{nth}@patients.example")).await, 200);
-        }
-        let before = hashed(&app);
-        assert_eq!(before, 10, "each guess was one");
-        for nth in 0..20 {
-            let email = format!("another{nth}@patients.example");
-            assert_eq!(guess(&attacker, &client, &email).await, 429, "{nth}");
-        }
-        assert_eq!(hashed(&app), before);
-        assert_eq!(guess(&from(&app, "203.0.113.2"), &client, "one@patients.example").await, 200);
-        assert_eq!(hashed(&app), before + 1, "a neighbour is heard");
+/// The limit stands before the hashing pool: what it refuses, no hash is computed for.
+#[apply(both_engines)]
+async fn a_network_that_had_too_many_costs_no_hash(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    app.set("sign_in.network_failures_ipv4", "10").await;
+    let attacker = from(&app, "203.0.113.1");
+    for nth in 0..10 {
+        assert_eq!(guess(&attacker, &client, &format!("{nth}@patients.example")).await, 200);
     }
-
-    async fn an_ipv6_64_is_one_network_at_a_person(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let patient = app.patient("Mere").await;
-        for nth in 0..12 {
-            let host = from(&app, &format!("2001:db8:9:1::{nth:x}"));
-            let status = guess(&host, &client, &patient.email).await;
-            assert_eq!(status == 429, nth >= 10, "{nth}");
-        }
-        from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
+    let before = hashed(&app);
+    assert_eq!(before, 10, "each guess was one");
+    for nth in 0..20 {
+        let email = format!("another{nth}@patients.example");
+        assert_eq!(guess(&attacker, &client, &email).await, 429, "{nth}");
     }
+    assert_eq!(hashed(&app), before);
+    assert_eq!(guess(&from(&app, "203.0.113.2"), &client, "one@patients.example").await, 200);
+    assert_eq!(hashed(&app), before + 1, "a neighbour is heard");
+}
 
-    /// The same at the second step, for somebody who has the password.
-    async fn one_network_does_not_pause_the_codes_of_others(engine) {
-        let app = behind_a_proxy(engine).await;
-        let client = app.client("portal").await;
-        let patient = app.patient("Mere").await;
-        app.set("sign_in.resend_wait", "0s").await;
-        for host in 1..=2 {
-            guess_codes(&app, &client, &patient, &format!("2001:db8:9:1::{host}")).await;
-        }
-        let neighbour = from(&app, "2001:db8:9:1::3");
-        let (page, code, _) = neighbour.up_to_code(&app, &client, &patient).await;
-        assert_eq!(neighbour.code(&page, &code).await.status, 429, "ten of this /64 were wrong");
-        from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
+#[apply(both_engines)]
+async fn an_ipv6_64_is_one_network_at_a_person(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    for nth in 0..12 {
+        let host = from(&app, &format!("2001:db8:9:1::{nth:x}"));
+        let status = guess(&host, &client, &patient.email).await;
+        assert_eq!(status == 429, nth >= 10, "{nth}");
     }
+    from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
+}
 
-    /// Who is turned away by a full pool is not counted, whoever they share an address with: on a bad day that is nearly
-    /// everybody. What is heard is counted.
-    async fn a_post_that_finds_no_seat_is_not_counted(engine) {
-        let (app, client, patient) = with_two_seats(engine).await;
-        let full = Full::of(&app).await;
+/// The same at the second step, for somebody who has the password.
+#[apply(both_engines)]
+async fn one_network_does_not_pause_the_codes_of_others(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let client = app.client("portal").await;
+    let patient = app.patient("Mere").await;
+    app.set("sign_in.resend_wait", "0s").await;
+    for host in 1..=2 {
+        guess_codes(&app, &client, &patient, &format!("2001:db8:9:1::{host}")).await;
+    }
+    let neighbour = from(&app, "2001:db8:9:1::3");
+    let (page, code, _) = neighbour.up_to_code(&app, &client, &patient).await;
+    assert_eq!(neighbour.code(&page, &code).await.status, 429, "ten of this /64 were wrong");
+    from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
+}
+
+/// Who is turned away by a full pool is not counted, whoever they share an address with: on a bad day that is nearly
+/// everybody. What is heard is counted.
+#[apply(both_engines)]
+async fn a_post_that_finds_no_seat_is_not_counted(engine: Engine) {
+    let (app, client, patient) = with_two_seats(engine).await;
+    let full = Full::of(&app).await;
+    let browser = app.browser();
+    let (mut page, _) = browser.start(&client).await;
+    for _ in 0..15 {
+        page = browser.password(&page, &patient).await;
+        assert_eq!(page.status, 503, "{}", page.text());
+    }
+    full.empty().await;
+    assert!(browser.password(&page, &patient).await.has_field("code"), "heard, after fifteen");
+    assert_eq!(last_of(12, &app, &client).await, 429);
+}
+
+/// A full pool is no cover for posts that do anything else than ask for a seat.
+#[apply(both_engines)]
+async fn a_post_that_does_more_than_find_no_seat_is_counted(engine: Engine) {
+    let (app, client, _) = with_two_seats(engine).await;
+    let full = Full::of(&app).await;
+    for nth in 0..12 {
         let browser = app.browser();
-        let (mut page, _) = browser.start(&client).await;
-        for _ in 0..15 {
-            page = browser.password(&page, &patient).await;
-            assert_eq!(page.status, 503, "{}", page.text());
-        }
-        full.empty().await;
-        assert!(browser.password(&page, &patient).await.has_field("code"), "heard, after fifteen");
-        assert_eq!(last_of(12, &app, &client).await, 429);
+        let (page, _) = browser.start(&client).await;
+        let form = page.form().with("email", "nobody@patients.example").with("password", "a guess");
+        let answer = if nth % 2 == 0 {
+            browser.post(&form, "cancel").await
+        } else {
+            browser.post(&form.with("form", "made-up"), "continue").await
+        };
+        assert_ne!(answer.status, 503, "{}", answer.text());
     }
-
-    /// A full pool is no cover for posts that do anything else than ask for a seat.
-    async fn a_post_that_does_more_than_find_no_seat_is_counted(engine) {
-        let (app, client, _) = with_two_seats(engine).await;
-        let full = Full::of(&app).await;
-        for nth in 0..12 {
-            let browser = app.browser();
-            let (page, _) = browser.start(&client).await;
-            let form = page.form().with("email", "nobody@patients.example").with("password", "a guess");
-            let answer = if nth % 2 == 0 {
-                browser.post(&form, "cancel").await
-            } else {
-                browser.post(&form.with("form", "made-up"), "continue").await
-            };
-            assert_ne!(answer.status, 503, "{}", answer.text());
-        }
-        full.empty().await;
-        assert_eq!(last_of(1, &app, &client).await, 429);
-    }
+    full.empty().await;
+    assert_eq!(last_of(1, &app, &client).await, 429);
 }
 
 /// Somebody computes, and somebody sits on the one seat of strangers.

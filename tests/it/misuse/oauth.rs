@@ -7,62 +7,64 @@ use vestibule_tests::{
     app::TestApp,
     client::{Client, Pending, userinfo},
     db::Engine,
-    on_both_engines,
 };
 
-on_both_engines! {
-    /// A code that was caught on its way is worth nothing without the verifier.
-    async fn case_30_a_code_is_bound_to_its_challenge_client_and_address(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let other = app.client("records").await;
-        let browser = app.browser();
-        let landed = browser.sign_in(&app, &client, &patient).await;
-        let long = "v".repeat(129);
-        for changes in [
-            &[("code_verifier", "")][..],
-            &[("code_verifier", "short")],
-            &[("code_verifier", &long)],
-            &[("code_verifier", &landed.pending.challenge())],
-            &[("redirect_uri", "")],
-            &[("redirect_uri", "https://portal.example/callback/")],
-        ] {
-            let answer = client.token(&app, &landed, changes).await;
-            assert_eq!(answer.json()["error"], "invalid_grant", "{changes:?}");
-        }
-        let answer = other.redeem(&app, &landed).await;
-        assert_eq!(answer.json()["error"], "invalid_grant", "another client");
-        // None of it used the code up.
-        assert_eq!(client.redeem(&app, &landed).await.status, 200);
-    }
+use crate::engines::{apply, both_engines};
 
-    /// Exactly one success; what the first use issued is revoked by the second.
-    async fn case_32_a_code_is_used_once_and_its_reuse_revokes(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let landed = app.browser().sign_in(&app, &client, &patient).await;
-        let tokens = client.tokens(&app, &landed).await;
-        let token = tokens["access_token"].as_str().unwrap();
-        assert_eq!(userinfo(&app, token).await.status, 200);
-        let again = client.redeem(&app, &landed).await;
-        assert_eq!((again.status.as_u16(), &again.json()["error"]), (400, &json!("invalid_grant")));
-        assert_eq!(userinfo(&app, token).await.status, 401, "revoked");
-        assert_eq!(app.outcomes("grant.code_reused").await, ["revoked"]);
+/// A code that was caught on its way is worth nothing without the verifier.
+#[apply(both_engines)]
+async fn case_30_a_code_is_bound_to_its_challenge_client_and_address(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let other = app.client("records").await;
+    let browser = app.browser();
+    let landed = browser.sign_in(&app, &client, &patient).await;
+    let long = "v".repeat(129);
+    for changes in [
+        &[("code_verifier", "")][..],
+        &[("code_verifier", "short")],
+        &[("code_verifier", &long)],
+        &[("code_verifier", &landed.pending.challenge())],
+        &[("redirect_uri", "")],
+        &[("redirect_uri", "https://portal.example/callback/")],
+    ] {
+        let answer = client.token(&app, &landed, changes).await;
+        assert_eq!(answer.json()["error"], "invalid_grant", "{changes:?}");
     }
+    let answer = other.redeem(&app, &landed).await;
+    assert_eq!(answer.json()["error"], "invalid_grant", "another client");
+    // None of it used the code up.
+    assert_eq!(client.redeem(&app, &landed).await.status, 200);
+}
 
-    async fn case_32_a_code_lives_sixty_seconds(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let landed = app.browser().sign_in(&app, &client, &patient).await;
-        app.clock.advance(Duration::from_mins(1));
-        assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
-        // A late reuse of a redeemed one is found out too.
-        let landed = app.browser().sign_in(&app, &client, &patient).await;
-        let tokens = client.tokens(&app, &landed).await;
-        app.clock.advance(Duration::from_secs(90));
-        assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
-        assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 401);
-    }
+/// Exactly one success; what the first use issued is revoked by the second.
+#[apply(both_engines)]
+async fn case_32_a_code_is_used_once_and_its_reuse_revokes(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let landed = app.browser().sign_in(&app, &client, &patient).await;
+    let tokens = client.tokens(&app, &landed).await;
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(userinfo(&app, token).await.status, 200);
+    let again = client.redeem(&app, &landed).await;
+    assert_eq!((again.status.as_u16(), &again.json()["error"]), (400, &json!("invalid_grant")));
+    assert_eq!(userinfo(&app, token).await.status, 401, "revoked");
+    assert_eq!(app.outcomes("grant.code_reused").await, ["revoked"]);
+}
+
+#[apply(both_engines)]
+async fn case_32_a_code_lives_sixty_seconds(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let landed = app.browser().sign_in(&app, &client, &patient).await;
+    app.clock.advance(Duration::from_mins(1));
+    assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
+    // A late reuse of a redeemed one is found out too.
+    let landed = app.browser().sign_in(&app, &client, &patient).await;
+    let tokens = client.tokens(&app, &landed).await;
+    app.clock.advance(Duration::from_secs(90));
+    assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
+    assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 401);
 }
 
 /// A redirect URI that is not exactly a registered one is answered on our page, never by a redirect.
@@ -110,33 +112,29 @@ async fn case_31_redirect_uris_are_compared_as_text() {
     assert!(answer.status == 400 && answer.says("This request cannot be completed"));
 }
 
-on_both_engines! {
-    /// What is echoed is echoed unchanged, encoded where it stands, and has a length.
-    async fn case_35_state_and_nonce_come_back_as_they_came(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        browser.sign_in(&app, &client, &patient).await;
-        let html = "<script>alert('\"&#')</script> +%2B\u{0101}";
-        for (state, nonce) in [(html, html), (&"s".repeat(2048), &"n".repeat(512)), ("", "")] {
-            let pending = Pending {
-                state: state.to_owned(),
-                nonce: nonce.to_owned(),
-                ..Pending::new(&client)
-            };
-            let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
-            assert_eq!(landed.param("state").unwrap_or_default(), state);
-            let tokens = client.tokens(&app, &landed).await;
-            let id = vestibule_tests::client::claims(tokens["id_token"].as_str().unwrap());
-            assert_eq!(id["nonce"].as_str().unwrap_or_default(), nonce);
-        }
-        let long = "s".repeat(2049);
-        let answer = browser.get(Pending::new(&client).url(app.issuer(), &[("state", &long)])).await;
-        assert_eq!(answer.status, 400);
-        let hint = [("login_hint", html), ("prompt", "login"), ("ui_locales", html)];
-        let page = browser.get(Pending::new(&client).url(app.issuer(), &hint)).await;
-        assert!(!page.body.contains("<script"), "{}", page.body);
+/// What is echoed is echoed unchanged, encoded where it stands, and has a length.
+#[apply(both_engines)]
+async fn case_35_state_and_nonce_come_back_as_they_came(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    browser.sign_in(&app, &client, &patient).await;
+    let html = "<script>alert('\"&#')</script> +%2B\u{0101}";
+    for (state, nonce) in [(html, html), (&"s".repeat(2048), &"n".repeat(512)), ("", "")] {
+        let pending =
+            Pending { state: state.to_owned(), nonce: nonce.to_owned(), ..Pending::new(&client) };
+        let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
+        assert_eq!(landed.param("state").unwrap_or_default(), state);
+        let tokens = client.tokens(&app, &landed).await;
+        let id = vestibule_tests::client::claims(tokens["id_token"].as_str().unwrap());
+        assert_eq!(id["nonce"].as_str().unwrap_or_default(), nonce);
     }
+    let long = "s".repeat(2049);
+    let answer = browser.get(Pending::new(&client).url(app.issuer(), &[("state", &long)])).await;
+    assert_eq!(answer.status, 400);
+    let hint = [("login_hint", html), ("prompt", "login"), ("ui_locales", html)];
+    let page = browser.get(Pending::new(&client).url(app.issuer(), &hint)).await;
+    assert!(!page.body.contains("<script"), "{}", page.body);
 }
 
 /// No parameter of ours leads the browser anywhere.

@@ -4,9 +4,11 @@ use reqwest::Method;
 use vestibule_tests::{
     app::TestApp,
     client::{Pending, userinfo},
+    db::Engine,
     http::{Answer, HttpBrowser},
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// Whether this browser has anything that a client would take for a sign-in.
 async fn is_signed_in(app: &TestApp, browser: &HttpBrowser) -> bool {
@@ -31,140 +33,152 @@ fn attempt(page: &Answer) -> String {
     page.form().value("attempt").to_owned()
 }
 
-on_both_engines! {
-    async fn case_1_after_the_password_nothing_but_the_code_leads_on(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        let attempt = attempt(&page);
-        for path in ["/login/consent", "/login/new-password", "/login/password"] {
-            let answer = browser.follow(browser.get(format!("{path}?attempt={attempt}")).await).await;
-            assert!(answer.has_field("code"), "{path} leads back to the due step: {}", answer.text());
-        }
-        // Each step's form, posted out of turn with the token of the step that is due.
-        for (path, button) in [
-            ("/login/consent", "allow"),
-            ("/login/consent", "continue"),
-            ("/login/new-password", "continue"),
-        ] {
-            let mut form = page.form().with("new_password", "another long password 4711");
-            form.action = path.to_owned();
-            let answer = browser.follow(browser.post(&form, button).await).await;
-            assert!(answer.location().is_none(), "{path}: {:?}", answer.location());
-        }
-        let again = Pending::new(&client);
-        let start = browser.follow(browser.get(again.url(app.issuer(), &[])).await).await;
-        assert!(start.has_field("password"), "authorize again starts again");
-        assert!(!is_signed_in(&app, &browser).await);
-        assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, 0);
-        assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
-        // All of it has cost the honest person nothing.
-        browser.code(&page, &code).await.landed(pending).code();
+#[apply(both_engines)]
+async fn case_1_after_the_password_nothing_but_the_code_leads_on(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let attempt = attempt(&page);
+    for path in ["/login/consent", "/login/new-password", "/login/password"] {
+        let answer = browser.follow(browser.get(format!("{path}?attempt={attempt}")).await).await;
+        assert!(answer.has_field("code"), "{path} leads back to the due step: {}", answer.text());
     }
+    // Each step's form, posted out of turn with the token of the step that is due.
+    for (path, button) in [
+        ("/login/consent", "allow"),
+        ("/login/consent", "continue"),
+        ("/login/new-password", "continue"),
+    ] {
+        let mut form = page.form().with("new_password", "another long password 4711");
+        form.action = path.to_owned();
+        let answer = browser.follow(browser.post(&form, button).await).await;
+        assert!(answer.location().is_none(), "{path}: {:?}", answer.location());
+    }
+    let again = Pending::new(&client);
+    let start = browser.follow(browser.get(again.url(app.issuer(), &[])).await).await;
+    assert!(start.has_field("password"), "authorize again starts again");
+    assert!(!is_signed_in(&app, &browser).await);
+    assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, 0);
+    assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
+    // All of it has cost the honest person nothing.
+    browser.code(&page, &code).await.landed(pending).code();
+}
 
-    async fn case_2_the_cookie_of_the_first_step_is_no_session(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        browser.up_to_code(&app, &client, &patient).await;
-        assert_eq!(browser.cookie("session"), None);
-        let first = browser.cookie("browser").unwrap();
-        browser.set_cookie("session", &first);
-        assert!(!is_signed_in(&app, &browser).await);
-        assert_eq!(userinfo(&app, &first).await.status, 401);
-    }
+#[apply(both_engines)]
+async fn case_2_the_cookie_of_the_first_step_is_no_session(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    browser.up_to_code(&app, &client, &patient).await;
+    assert_eq!(browser.cookie("session"), None);
+    let first = browser.cookie("browser").unwrap();
+    browser.set_cookie("session", &first);
+    assert!(!is_signed_in(&app, &browser).await);
+    assert_eq!(userinfo(&app, &first).await.status, 401);
+}
 
-    /// With one method, the switch is "start again" and "back": the result of a step counts for that step alone.
-    async fn case_3_start_again_and_back_prove_nothing(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
-        let restarted = browser.follow(browser.post(&page.form(), "restart").await).await;
-        assert!(restarted.has_field("password"), "{}", restarted.text());
-        // The code page of before, from the history, with the right code.
-        let answer = browser.code(&page, &code).await;
-        assert!(answer.location().is_none(), "the code alone signs nobody in");
-        assert!(!is_signed_in(&app, &browser).await);
-        assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
-    }
+/// With one method, the switch is "start again" and "back": the result of a step counts for that step alone.
+#[apply(both_engines)]
+async fn case_3_start_again_and_back_prove_nothing(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let restarted = browser.follow(browser.post(&page.form(), "restart").await).await;
+    assert!(restarted.has_field("password"), "{}", restarted.text());
+    // The code page of before, from the history, with the right code.
+    let answer = browser.code(&page, &code).await;
+    assert!(answer.location().is_none(), "the code alone signs nobody in");
+    assert!(!is_signed_in(&app, &browser).await);
+    assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
+}
 
-    /// A forced reset demands a new password whatever is restarted on the way.
-    async fn case_4_restarting_drops_no_requirement(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.reset(&patient).await;
-        let browser = app.browser();
-        let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
-        let page = browser.code(&page, &code).await;
-        assert!(page.has_field("new_password"), "{}", page.text());
-        let restarted = browser.follow(browser.post(&page.form(), "restart").await).await;
-        assert!(restarted.has_field("password"));
-        let mails = app.mail.codes_to(&patient.email).len();
-        let page = browser.password(&restarted, &patient).await;
-        let code = app.mail.code(&patient.email, mails + 1).await;
-        let page = browser.code(&page, &code).await;
-        assert!(page.has_field("new_password"), "still: {}", page.text());
-        assert!(!is_signed_in(&app, &browser).await);
-        // `prompt=login` of the client survives a restart as well.
-        let pending = Pending::new(&client);
-        let page = browser.follow(browser.get(pending.url(app.issuer(), &[("prompt", "login")])).await).await;
-        assert!(page.has_field("password"));
-    }
+/// A forced reset demands a new password whatever is restarted on the way.
+#[apply(both_engines)]
+async fn case_4_restarting_drops_no_requirement(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.reset(&patient).await;
+    let browser = app.browser();
+    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let page = browser.code(&page, &code).await;
+    assert!(page.has_field("new_password"), "{}", page.text());
+    let restarted = browser.follow(browser.post(&page.form(), "restart").await).await;
+    assert!(restarted.has_field("password"));
+    let mails = app.mail.codes_to(&patient.email).len();
+    let page = browser.password(&restarted, &patient).await;
+    let code = app.mail.code(&patient.email, mails + 1).await;
+    let page = browser.code(&page, &code).await;
+    assert!(page.has_field("new_password"), "still: {}", page.text());
+    assert!(!is_signed_in(&app, &browser).await);
+    // `prompt=login` of the client survives a restart as well.
+    let pending = Pending::new(&client);
+    let page =
+        browser.follow(browser.get(pending.url(app.issuer(), &[("prompt", "login")])).await).await;
+    assert!(page.has_field("password"));
+}
 
-    async fn case_5_another_person_starts_with_nothing_proven(engine) {
-        let app = TestApp::start(engine).await;
-        let client = app.client("portal").await;
-        let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
-        let browser = app.browser();
-        let (page, code, _) = browser.up_to_code(&app, &client, &mere).await;
-        // Another address beside the right code changes nothing about whose attempt it is ...
-        let mails = app.mail.codes_to(&hemi.email).len();
-        let form = page.form().with("code", "000000").with("email", &hemi.email);
-        browser.post(&form, "continue").await;
-        // ... and the other's password leads to the other's own second step.
-        let (start, pending) = browser.start(&client).await;
-        let page = browser.password(&start, &hemi).await;
-        assert!(page.has_field("code"));
-        let answer = browser.code(&page, &code).await;
-        assert!(answer.location().is_none(), "Mere's code is not Hemi's");
-        let his = app.mail.code(&hemi.email, mails + 1).await;
-        let landed = browser.code(&page, &his).await.landed(pending);
-        let tokens = client.tokens(&app, &landed).await;
-        let token = tokens["access_token"].as_str().unwrap();
-        assert_eq!(userinfo(&app, token).await.json()["email"], hemi.email);
-    }
+#[apply(both_engines)]
+async fn case_5_another_person_starts_with_nothing_proven(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
+    let browser = app.browser();
+    let (page, code, _) = browser.up_to_code(&app, &client, &mere).await;
+    // Another address beside the right code changes nothing about whose attempt it is ...
+    let mails = app.mail.codes_to(&hemi.email).len();
+    let form = page.form().with("code", "000000").with("email", &hemi.email);
+    browser.post(&form, "continue").await;
+    // ... and the other's password leads to the other's own second step.
+    let (start, pending) = browser.start(&client).await;
+    let page = browser.password(&start, &hemi).await;
+    assert!(page.has_field("code"));
+    let answer = browser.code(&page, &code).await;
+    assert!(answer.location().is_none(), "Mere's code is not Hemi's");
+    let his = app.mail.code(&hemi.email, mails + 1).await;
+    let landed = browser.code(&page, &his).await.landed(pending);
+    let tokens = client.tokens(&app, &landed).await;
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(userinfo(&app, token).await.json()["email"], hemi.email);
+}
 
-    async fn case_6_what_is_no_code_is_refused_and_charged_when_typed(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.set("sign_in.code_tries", "10").await;
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        let tries = async || app.count("SELECT CAST(SUM(tries) AS BIGINT) FROM email_challenges").await;
-        for (typed, charged) in
-            [("", 0), ("   ", 0), ("null", 1), ("true", 2), ("[]", 3), ("1234567", 4), ("12345", 5), ("12345", 5)]
-        {
-            let answer = browser.code(&page, typed).await;
-            assert!(answer.has_field("code"), "{typed:?}: {}", answer.text());
-            assert_eq!(tries().await, charged, "{typed:?}");
-            assert_eq!(answer.form().value("code"), typed, "what was typed survives");
-        }
-        // Missing, and twice.
-        let mut form = page.form();
-        form.fields.retain(|(name, _)| name != "code");
-        assert!(browser.follow(browser.post(&form, "continue").await).await.location().is_none());
-        for second in ["000000", code.as_str()] {
-            let mut twice = page.form().with("code", &code);
-            twice.fields.push(("code".to_owned(), second.to_owned()));
-            assert!(browser.follow(browser.post(&twice, "continue").await).await.location().is_none());
-        }
-        let json = browser
-            .send(Method::POST, "/login/code", &[("content-type", "application/json")], None)
-            .await;
-        assert_eq!(json.status, 415);
-        let spaced = format!(" {} {} ", &code[..3], &code[3..]);
-        browser.code(&page, &spaced).await.landed(pending).code();
+#[apply(both_engines)]
+async fn case_6_what_is_no_code_is_refused_and_charged_when_typed(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set("sign_in.code_tries", "10").await;
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let tries = async || app.count("SELECT CAST(SUM(tries) AS BIGINT) FROM email_challenges").await;
+    for (typed, charged) in [
+        ("", 0),
+        ("   ", 0),
+        ("null", 1),
+        ("true", 2),
+        ("[]", 3),
+        ("1234567", 4),
+        ("12345", 5),
+        ("12345", 5),
+    ] {
+        let answer = browser.code(&page, typed).await;
+        assert!(answer.has_field("code"), "{typed:?}: {}", answer.text());
+        assert_eq!(tries().await, charged, "{typed:?}");
+        assert_eq!(answer.form().value("code"), typed, "what was typed survives");
     }
+    // Missing, and twice.
+    let mut form = page.form();
+    form.fields.retain(|(name, _)| name != "code");
+    assert!(browser.follow(browser.post(&form, "continue").await).await.location().is_none());
+    for second in ["000000", code.as_str()] {
+        let mut twice = page.form().with("code", &code);
+        twice.fields.push(("code".to_owned(), second.to_owned()));
+        assert!(browser.follow(browser.post(&twice, "continue").await).await.location().is_none());
+    }
+    let json = browser
+        .send(Method::POST, "/login/code", &[("content-type", "application/json")], None)
+        .await;
+    assert_eq!(json.status, 415);
+    let spaced = format!(" {} {} ", &code[..3], &code[3..]);
+    browser.code(&page, &spaced).await.landed(pending).code();
 }

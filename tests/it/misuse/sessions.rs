@@ -5,9 +5,11 @@ use std::time::Duration;
 use vestibule_tests::{
     app::TestApp,
     client::{Client, Pending},
+    db::Engine,
     http::HttpBrowser,
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 async fn silent(app: &TestApp, browser: &HttpBrowser, client: &Client) -> bool {
     let pending = Pending::new(client);
@@ -16,106 +18,118 @@ async fn silent(app: &TestApp, browser: &HttpBrowser, client: &Client) -> bool {
     landed.param("code").is_some()
 }
 
-on_both_engines! {
-    /// A cookie that an attacker has planted is worth nothing after the victim has signed in with it.
-    async fn case_24_a_planted_cookie_is_not_a_session(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let attacker = app.browser();
-        attacker.start(&client).await;
-        let planted = attacker.cookie("browser").unwrap();
-        let victim = app.browser();
-        victim.set_cookie("browser", &planted);
-        victim.set_cookie("session", &planted);
-        let landed = victim.sign_in(&app, &client, &patient).await;
-        client.tokens(&app, &landed).await;
-        assert_ne!(victim.cookie("browser").unwrap(), planted);
-        assert_ne!(victim.cookie("session").unwrap(), planted);
-        assert_ne!(victim.cookie("browser"), victim.cookie("session"));
-        attacker.set_cookie("session", &planted);
-        assert!(!silent(&app, &attacker, &client).await);
-        assert!(silent(&app, &victim, &client).await);
-    }
+/// A cookie that an attacker has planted is worth nothing after the victim has signed in with it.
+#[apply(both_engines)]
+async fn case_24_a_planted_cookie_is_not_a_session(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let attacker = app.browser();
+    attacker.start(&client).await;
+    let planted = attacker.cookie("browser").unwrap();
+    let victim = app.browser();
+    victim.set_cookie("browser", &planted);
+    victim.set_cookie("session", &planted);
+    let landed = victim.sign_in(&app, &client, &patient).await;
+    client.tokens(&app, &landed).await;
+    assert_ne!(victim.cookie("browser").unwrap(), planted);
+    assert_ne!(victim.cookie("session").unwrap(), planted);
+    assert_ne!(victim.cookie("browser"), victim.cookie("session"));
+    attacker.set_cookie("session", &planted);
+    assert!(!silent(&app, &attacker, &client).await);
+    assert!(silent(&app, &victim, &client).await);
+}
 
-    async fn a_session_ends_when_idle_and_when_old(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        browser.sign_in(&app, &client, &patient).await;
+#[apply(both_engines)]
+async fn a_session_ends_when_idle_and_when_old(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    browser.sign_in(&app, &client, &patient).await;
+    app.clock.advance(Duration::from_mins(29));
+    assert!(silent(&app, &browser, &client).await, "used within half an hour");
+    app.clock.advance(Duration::from_mins(29));
+    assert!(silent(&app, &browser, &client).await, "use keeps it alive");
+    app.clock.advance(Duration::from_mins(31));
+    assert!(!silent(&app, &browser, &client).await, "idle for more");
+    browser.sign_in(&app, &client, &patient).await;
+    for _ in 0..24 {
         app.clock.advance(Duration::from_mins(29));
-        assert!(silent(&app, &browser, &client).await, "used within half an hour");
-        app.clock.advance(Duration::from_mins(29));
-        assert!(silent(&app, &browser, &client).await, "use keeps it alive");
-        app.clock.advance(Duration::from_mins(31));
-        assert!(!silent(&app, &browser, &client).await, "idle for more");
-        browser.sign_in(&app, &client, &patient).await;
-        for _ in 0..24 {
-            app.clock.advance(Duration::from_mins(29));
-            silent(&app, &browser, &client).await;
-        }
-        assert!(silent(&app, &browser, &client).await, "eleven and a half hours, always in use");
-        app.clock.advance(Duration::from_mins(25));
-        assert!(!silent(&app, &browser, &client).await, "twelve hours, in use or not");
-        // The limits are live settings.
-        browser.sign_in(&app, &client, &patient).await;
-        app.set("session.idle", "5m").await;
-        app.clock.advance(Duration::from_mins(6));
-        assert!(!silent(&app, &browser, &client).await);
+        silent(&app, &browser, &client).await;
     }
+    assert!(silent(&app, &browser, &client).await, "eleven and a half hours, always in use");
+    app.clock.advance(Duration::from_mins(25));
+    assert!(!silent(&app, &browser, &client).await, "twelve hours, in use or not");
+    // The limits are live settings.
+    browser.sign_in(&app, &client, &patient).await;
+    app.set("session.idle", "5m").await;
+    app.clock.advance(Duration::from_mins(6));
+    assert!(!silent(&app, &browser, &client).await);
+}
 
-    async fn signing_in_as_somebody_else_ends_the_session_before(engine) {
-        let app = TestApp::start(engine).await;
-        let client = app.client("portal").await;
-        let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
-        let browser = app.browser();
-        browser.sign_in(&app, &client, &mere).await;
-        let hers = browser.copied();
-        let pending = Pending::new(&client);
-        let page = browser.follow(browser.get(pending.url(app.issuer(), &[("prompt", "login")])).await).await;
-        let page = browser.password(&page, &hemi).await;
-        let code = app.mail.code(&hemi.email, 1).await;
-        browser.code(&page, &code).await.landed(pending).code();
-        assert!(!silent(&app, &hers, &client).await);
-        assert!(silent(&app, &browser, &client).await);
-    }
+#[apply(both_engines)]
+async fn signing_in_as_somebody_else_ends_the_session_before(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
+    let browser = app.browser();
+    browser.sign_in(&app, &client, &mere).await;
+    let hers = browser.copied();
+    let pending = Pending::new(&client);
+    let page =
+        browser.follow(browser.get(pending.url(app.issuer(), &[("prompt", "login")])).await).await;
+    let page = browser.password(&page, &hemi).await;
+    let code = app.mail.code(&hemi.email, 1).await;
+    browser.code(&page, &code).await.landed(pending).code();
+    assert!(!silent(&app, &hers, &client).await);
+    assert!(silent(&app, &browser, &client).await);
+}
 
-    /// Decision 6: everything older is dead at the next request, and the next sign-in changes the password.
-    async fn a_forced_reset_ends_everything_older(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let (signed_in, waiting) = (app.browser(), app.browser());
-        let landed = signed_in.sign_in(&app, &client, &patient).await;
-        let (page, code, _) = waiting.up_to_code(&app, &client, &patient).await;
-        app.reset(&patient).await;
-        // The notice is worth a mail only while the reset is open: let it leave before the change closes it.
-        app.settled().await;
-        assert!(!silent(&app, &signed_in, &client).await);
-        assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
-        assert!(waiting.code(&page, &code).await.location().is_none());
-        // The next sign-in: both steps, then the change, then the client.
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        let page = browser.code(&page, &code).await;
-        assert!(page.has_field("new_password"), "{}", page.text());
-        assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1, "nothing is issued before the change");
-        for bad in ["short", &patient.password, "passwordpassword", "aaaaaaaaaaaaaaaaaaaa", ""] {
-            let form = page.form().with("new_password", bad);
-            let answer = browser.follow(browser.post(&form, "continue").await).await;
-            assert!(answer.has_field("new_password"), "{bad}: {}", answer.text());
-        }
-        let new = "a walk along the river at noon";
-        let form = page.form().with("new_password", new);
+/// Decision 6: everything older is dead at the next request, and the next sign-in changes the password.
+#[apply(both_engines)]
+async fn a_forced_reset_ends_everything_older(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let (signed_in, waiting) = (app.browser(), app.browser());
+    let landed = signed_in.sign_in(&app, &client, &patient).await;
+    let (page, code, _) = waiting.up_to_code(&app, &client, &patient).await;
+    app.reset(&patient).await;
+    // The notice is worth a mail only while the reset is open: let it leave before the change closes it.
+    app.settled().await;
+    assert!(!silent(&app, &signed_in, &client).await);
+    assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
+    assert!(waiting.code(&page, &code).await.location().is_none());
+    // The next sign-in: both steps, then the change, then the client.
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let page = browser.code(&page, &code).await;
+    assert!(page.has_field("new_password"), "{}", page.text());
+    assert_eq!(
+        app.count("SELECT COUNT(*) FROM sign_ins").await,
+        1,
+        "nothing is issued before the change"
+    );
+    for bad in ["short", &patient.password, "passwordpassword", "aaaaaaaaaaaaaaaaaaaa", ""] {
+        let form = page.form().with("new_password", bad);
         let answer = browser.follow(browser.post(&form, "continue").await).await;
-        client.tokens(&app, &answer.landed(pending)).await;
-        // The old password is nobody's now, the new one is, and its owner was told.
-        let other = app.browser();
-        let (page, _) = other.start(&client).await;
-        assert!(other.password(&page, &patient).await.has_field("password"));
-        let changed = vestibule_tests::app::Patient { password: new.to_owned(), ..patient.clone() };
-        other.sign_in(&app, &client, &changed).await;
-        app.settled().await;
-        let subjects: Vec<_> =
-            app.mail.mails_to(&patient.email).into_iter().filter(|m| m.code.is_none()).map(|m| m.subject).collect();
-        assert_eq!(subjects.len(), 2, "forced, and changed: {subjects:?}");
+        assert!(answer.has_field("new_password"), "{bad}: {}", answer.text());
     }
+    let new = "a walk along the river at noon";
+    let form = page.form().with("new_password", new);
+    let answer = browser.follow(browser.post(&form, "continue").await).await;
+    client.tokens(&app, &answer.landed(pending)).await;
+    // The old password is nobody's now, the new one is, and its owner was told.
+    let other = app.browser();
+    let (page, _) = other.start(&client).await;
+    assert!(other.password(&page, &patient).await.has_field("password"));
+    let changed = vestibule_tests::app::Patient { password: new.to_owned(), ..patient.clone() };
+    other.sign_in(&app, &client, &changed).await;
+    app.settled().await;
+    let subjects: Vec<_> = app
+        .mail
+        .mails_to(&patient.email)
+        .into_iter()
+        .filter(|m| m.code.is_none())
+        .map(|m| m.subject)
+        .collect();
+    assert_eq!(subjects.len(), 2, "forced, and changed: {subjects:?}");
 }

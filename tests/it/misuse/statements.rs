@@ -6,10 +6,11 @@ use vestibule_tests::{
     collector::{Collector, Span},
     db::{Engine, TestDb},
     http::HttpBrowser,
-    on_both_engines,
     proc::run,
     served::Served,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// Posts at each address: wrong ones, then paused ones.
 const POSTS: usize = 6;
@@ -62,34 +63,33 @@ fn commits(post: &[(&str, &[String])]) -> usize {
     post.iter().flat_map(|(_, all)| all.iter()).filter(|sql| *sql == "COMMIT").count()
 }
 
-on_both_engines! {
-    /// The very texts in their very order, wrong and paused.
-    async fn case_53_known_and_unknown_people_cost_the_same_statements(engine) {
-        let db = TestDb::create(engine).await;
-        let traced = Traced::prepare(engine, &db).await;
-        let mut serve = traced
-            .served
-            .serve_by(|mut command| {
-                command.env("IDP__TELEMETRY__OTLP_ENDPOINT", traced.collector.endpoint());
-                command.env("IDP__TELEMETRY__SAMPLE_RATIO", "1");
-                command.env("IDP__PROXIES__TRUSTED", "127.0.0.1");
-                command
-            })
-            .await;
-        let known = traced.guesses("mere@patients.example").await;
-        let unknown = traced.guesses("nobody@patients.example").await;
-        assert_eq!(known, unknown);
-        assert!(known.starts_with(&[200, 200, 200]) && known.ends_with(&[429, 429]), "{known:?}");
-        assert!(serve.terminate().await.success(), "{}", serve.output());
-        let spans = traced.collector.spans();
-        let posts = statements(&spans);
-        assert_eq!(posts.len(), 2 * POSTS);
-        for (nth, (known, unknown)) in posts.iter().zip(&posts[POSTS..]).enumerate() {
-            assert_eq!(known, unknown, "guess {nth}");
-            assert_eq!(commits(known), 1, "guess {nth}: {known:#?}");
-            let count: usize = known.iter().map(|(_, all)| all.len()).sum();
-            println!("guess {nth}: {count} statements, one commit, known or not");
-            assert!(count > 5, "they are there to be compared: {known:#?}");
-        }
+/// The very texts in their very order, wrong and paused.
+#[apply(both_engines)]
+async fn case_53_known_and_unknown_people_cost_the_same_statements(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let traced = Traced::prepare(engine, &db).await;
+    let mut serve = traced
+        .served
+        .serve_by(|mut command| {
+            command.env("IDP__TELEMETRY__OTLP_ENDPOINT", traced.collector.endpoint());
+            command.env("IDP__TELEMETRY__SAMPLE_RATIO", "1");
+            command.env("IDP__PROXIES__TRUSTED", "127.0.0.1");
+            command
+        })
+        .await;
+    let known = traced.guesses("mere@patients.example").await;
+    let unknown = traced.guesses("nobody@patients.example").await;
+    assert_eq!(known, unknown);
+    assert!(known.starts_with(&[200, 200, 200]) && known.ends_with(&[429, 429]), "{known:?}");
+    assert!(serve.terminate().await.success(), "{}", serve.output());
+    let spans = traced.collector.spans();
+    let posts = statements(&spans);
+    assert_eq!(posts.len(), 2 * POSTS);
+    for (nth, (known, unknown)) in posts.iter().zip(&posts[POSTS..]).enumerate() {
+        assert_eq!(known, unknown, "guess {nth}");
+        assert_eq!(commits(known), 1, "guess {nth}: {known:#?}");
+        let count: usize = known.iter().map(|(_, all)| all.len()).sum();
+        println!("guess {nth}: {count} statements, one commit, known or not");
+        assert!(count > 5, "they are there to be compared: {known:#?}");
     }
 }

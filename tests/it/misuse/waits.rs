@@ -3,119 +3,135 @@
 use std::time::Duration;
 
 use store::Hit;
-use vestibule_tests::{app::Patient, on_both_engines};
+use vestibule_tests::{app::Patient, db::Engine};
 
 use super::limits::{behind_a_proxy, from, guess, mistaken, wrong};
+use crate::engines::{apply, both_engines};
 
 const EXIT: &str = "203.0.113.1";
 
-on_both_engines! {
-    /// A hash that cannot be read fails whenever it is compared with: so it shows whether it was.
-    async fn a_paused_guess_is_not_compared(engine) {
-        let app = behind_a_proxy(engine).await;
-        let (client, known) = (app.client("portal").await, app.patient("Mere").await);
-        app.set("sign_in.password_failures", "3").await;
-        for _ in 0..3 {
-            guess(&from(&app, EXIT), &client, &known).await;
-        }
-        app.sql().write(async |tx| {
-            store::Sql::q(tx, "UPDATE passwords SET phc = 'unreadable'").exec().await
-        }).await.unwrap();
-        let browser = from(&app, EXIT);
-        for patient in [known.clone(), mistaken(&known)] {
-            let (page, _) = browser.start(&client).await;
-            let paused = browser.password(&page, &patient).await;
-            assert_eq!(paused.status, 429, "{}", paused.text());
-        }
-        assert_eq!(app.outcomes("password.checked").await[3..], ["paused", "paused"]);
-        app.clock.advance(Duration::from_mins(2));
+/// A hash that cannot be read fails whenever it is compared with: so it shows whether it was.
+#[apply(both_engines)]
+async fn a_paused_guess_is_not_compared(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, known) = (app.client("portal").await, app.patient("Mere").await);
+    app.set("sign_in.password_failures", "3").await;
+    for _ in 0..3 {
+        guess(&from(&app, EXIT), &client, &known).await;
+    }
+    app.sql()
+        .write(async |tx| store::Sql::q(tx, "UPDATE passwords SET phc = 'unreadable'").exec().await)
+        .await
+        .unwrap();
+    let browser = from(&app, EXIT);
+    for patient in [known.clone(), mistaken(&known)] {
         let (page, _) = browser.start(&client).await;
-        assert_eq!(browser.password(&page, &known).await.status, 500, "compared again");
+        let paused = browser.password(&page, &patient).await;
+        assert_eq!(paused.status, 429, "{}", paused.text());
     }
+    assert_eq!(app.outcomes("password.checked").await[3..], ["paused", "paused"]);
+    app.clock.advance(Duration::from_mins(2));
+    let (page, _) = browser.start(&client).await;
+    assert_eq!(browser.password(&page, &known).await.status, 500, "compared again");
+}
 
-    /// Otherwise whoever waits could ask for as many hashes as posts.
-    async fn a_paused_guess_stays_a_failure_of_its_network(engine) {
-        let app = behind_a_proxy(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.set("sign_in.password_failures", "3").await;
-        app.set("sign_in.network_failures_ipv4", "10").await;
-        let now = app.app().clock.now().millis();
-        app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
-        for nth in 0..10 {
-            assert_eq!(guess(&from(&app, EXIT), &client, &patient).await.status == 429, nth >= 3, "{nth}");
-        }
-        let shut = guess(&from(&app, EXIT), &client, &patient).await;
-        assert!(shut.says("too many tries from your network"), "{}", shut.text());
+/// Otherwise whoever waits could ask for as many hashes as posts.
+#[apply(both_engines)]
+async fn a_paused_guess_stays_a_failure_of_its_network(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set("sign_in.password_failures", "3").await;
+    app.set("sign_in.network_failures_ipv4", "10").await;
+    let now = app.app().clock.now().millis();
+    app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
+    for nth in 0..10 {
+        assert_eq!(
+            guess(&from(&app, EXIT), &client, &patient).await.status == 429,
+            nth >= 3,
+            "{nth}"
+        );
     }
+    let shut = guess(&from(&app, EXIT), &client, &patient).await;
+    assert!(shut.says("too many tries from your network"), "{}", shut.text());
+}
 
-    /// An attempt that has ended is no place to guess for nothing.
-    async fn a_wrong_password_is_a_failure_wherever_it_is_typed(engine) {
-        let app = behind_a_proxy(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.set("sign_in.password_failures", "100000").await;
-        app.set("sign_in.network_failures_ipv4", "10").await;
-        let now = app.app().clock.now().millis();
-        app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
-        let browser = from(&app, EXIT);
-        let (page, _) = browser.start(&client).await;
-        let page = browser.password(&page, &mistaken(&patient)).await;
-        browser.post(&page.form(), "cancel").await;
-        let form = page.form().with("email", &patient.email).with("password", "wrong in an ended attempt");
-        for _ in 0..9 {
-            browser.post(&form, "continue").await;
-        }
-        let shut = guess(&from(&app, EXIT), &client, &patient).await;
-        assert!(shut.status == 429 && shut.says("too many tries from your network"), "{}", shut.text());
+/// An attempt that has ended is no place to guess for nothing.
+#[apply(both_engines)]
+async fn a_wrong_password_is_a_failure_wherever_it_is_typed(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.set("sign_in.password_failures", "100000").await;
+    app.set("sign_in.network_failures_ipv4", "10").await;
+    let now = app.app().clock.now().millis();
+    app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
+    let browser = from(&app, EXIT);
+    let (page, _) = browser.start(&client).await;
+    let page = browser.password(&page, &mistaken(&patient)).await;
+    browser.post(&page.form(), "cancel").await;
+    let form =
+        page.form().with("email", &patient.email).with("password", "wrong in an ended attempt");
+    for _ in 0..9 {
+        browser.post(&form, "continue").await;
     }
+    let shut = guess(&from(&app, EXIT), &client, &patient).await;
+    assert!(shut.status == 429 && shut.says("too many tries from your network"), "{}", shut.text());
+}
 
-    /// That passwords were guessed at says nothing of whoever has the right one.
-    async fn each_kind_of_warning_is_told(engine) {
-        let app = behind_a_proxy(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        for nth in 0..10 {
-            guess(&from(&app, &format!("198.51.100.{nth}")), &client, &patient).await;
-        }
-        app.clock.advance(Duration::from_mins(2));
-        for network in 1..=2 {
-            let thief = from(&app, &format!("203.0.113.{network}"));
-            let (page, code, _) = thief.up_to_code(&app, &client, &patient).await;
-            for nth in 0..5 {
-                thief.code(&page, &wrong(&code, nth)).await;
-            }
-        }
-        app.settled().await;
-        let subjects: Vec<String> = app.mail.mails_to(&patient.email).into_iter().map(|mail| mail.subject).collect();
-        for wanted in ["Somebody tried", "has your"] {
-            assert_eq!(subjects.iter().filter(|subject| subject.contains(wanted)).count(), 1, "{wanted}: {subjects:?}");
+/// That passwords were guessed at says nothing of whoever has the right one.
+#[apply(both_engines)]
+async fn each_kind_of_warning_is_told(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    for nth in 0..10 {
+        guess(&from(&app, &format!("198.51.100.{nth}")), &client, &patient).await;
+    }
+    app.clock.advance(Duration::from_mins(2));
+    for network in 1..=2 {
+        let thief = from(&app, &format!("203.0.113.{network}"));
+        let (page, code, _) = thief.up_to_code(&app, &client, &patient).await;
+        for nth in 0..5 {
+            thief.code(&page, &wrong(&code, nth)).await;
         }
     }
+    app.settled().await;
+    let subjects: Vec<String> =
+        app.mail.mails_to(&patient.email).into_iter().map(|mail| mail.subject).collect();
+    for wanted in ["Somebody tried", "has your"] {
+        assert_eq!(
+            subjects.iter().filter(|subject| subject.contains(wanted)).count(),
+            1,
+            "{wanted}: {subjects:?}"
+        );
+    }
+}
 
-    /// A household has many an IPv6 /64, and is one network at a person.
-    async fn an_ipv6_household_is_one_network_at_a_person(engine) {
-        let app = behind_a_proxy(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        for nth in 0..12 {
-            let answer = guess(&from(&app, &format!("2001:db8:1:{nth}::1")), &client, &patient).await;
-            assert_eq!(answer.status == 429, nth >= 10, "{nth}");
-        }
-        let phone = from(&app, "2001:db8:2::1");
-        let nobody = Patient { email: "nobody@patients.example".to_owned(), ..patient.clone() };
-        assert_ne!(guess(&phone, &client, &nobody).await.status, 429);
-        phone.sign_in(&app, &client, &patient).await;
+/// A household has many an IPv6 /64, and is one network at a person.
+#[apply(both_engines)]
+async fn an_ipv6_household_is_one_network_at_a_person(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    for nth in 0..12 {
+        let answer = guess(&from(&app, &format!("2001:db8:1:{nth}::1")), &client, &patient).await;
+        assert_eq!(answer.status == 429, nth >= 10, "{nth}");
     }
+    let phone = from(&app, "2001:db8:2::1");
+    let nobody = Patient { email: "nobody@patients.example".to_owned(), ..patient.clone() };
+    assert_ne!(guess(&phone, &client, &nobody).await.status, 429);
+    phone.sign_in(&app, &client, &patient).await;
+}
 
-    /// What was never counted cannot be given back.
-    async fn a_counter_of_a_network_is_never_below_zero(engine) {
-        let app = behind_a_proxy(engine).await;
-        let (counters, now) = (&app.app().ephemeral, app.app().clock.now());
-        let window = Duration::from_hours(1);
-        let key = format!("probe:{}", app.issuer());
-        counters.give_back(&key, 5, window, now).await;
-        assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
-        assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
-        assert!(matches!(counters.hit(&key, 2, window, now).await, Hit::Over { first: true, .. }));
-        counters.give_back(&key, 2, window, now).await;
-        assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
-        assert!(matches!(counters.hit(&key, 1, window, now).await, Hit::Over { .. }));
-    }
+/// What was never counted cannot be given back.
+#[apply(both_engines)]
+async fn a_counter_of_a_network_is_never_below_zero(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (counters, now) = (&app.app().ephemeral, app.app().clock.now());
+    let window = Duration::from_hours(1);
+    let key = format!("probe:{}", app.issuer());
+    counters.give_back(&key, 5, window, now).await;
+    assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
+    assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
+    assert!(matches!(counters.hit(&key, 2, window, now).await, Hit::Over { first: true, .. }));
+    counters.give_back(&key, 2, window, now).await;
+    assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
+    assert!(matches!(counters.hit(&key, 1, window, now).await, Hit::Over { .. }));
 }

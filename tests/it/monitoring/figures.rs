@@ -10,8 +10,9 @@ use vestibule_tests::{
     db::Engine,
     mailbox::Fault,
     metrics::Scrape,
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 const STEPS: &str = "vestibule_sign_in_steps_total";
 
@@ -19,166 +20,204 @@ fn step<'a>(step: &'a str, outcome: &'a str) -> [(&'a str, &'a str); 2] {
     [("step", step), ("outcome", outcome)]
 }
 
-on_both_engines! {
-    async fn a_sign_in_is_counted_step_by_step(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        app.settled().await;
-        app.clock.advance(Duration::from_secs(70));
-        let wrong = if code == "135790" { "135791" } else { "135790" };
-        let page = browser.code(&page, wrong).await;
-        let landed = browser.code(&page, &code).await.landed(pending);
-        client.tokens(&app, &landed).await;
-        let scrape = Scrape::of(app.first()).await;
-        let is = |name: &str, labels: &[(&str, &str)], value: f64| {
-            assert_eq!(scrape.value(name, labels), Some(value), "{name} {labels:?}\n{}", scrape.text);
+#[apply(both_engines)]
+async fn a_sign_in_is_counted_step_by_step(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    app.settled().await;
+    app.clock.advance(Duration::from_secs(70));
+    let wrong = if code == "135790" { "135791" } else { "135790" };
+    let page = browser.code(&page, wrong).await;
+    let landed = browser.code(&page, &code).await.landed(pending);
+    client.tokens(&app, &landed).await;
+    let scrape = Scrape::of(app.first()).await;
+    let is = |name: &str, labels: &[(&str, &str)], value: f64| {
+        assert_eq!(scrape.value(name, labels), Some(value), "{name} {labels:?}\n{}", scrape.text);
+    };
+    is(STEPS, &step("password", "right"), 1.0);
+    is(STEPS, &step("code_request", "queued"), 1.0);
+    is(STEPS, &step("code_mail", "accepted"), 1.0);
+    is(STEPS, &step("code", "wrong"), 1.0);
+    is(STEPS, &step("code", "right"), 1.0);
+    is(STEPS, &step("completed", "ok"), 1.0);
+    let right = [("outcome", "right")];
+    is("vestibule_code_delay_seconds_count", &right, 1.0);
+    let within = |le| [("outcome", "right"), ("le", le)];
+    is("vestibule_code_delay_seconds_bucket", &within("60.0"), 0.0);
+    is("vestibule_code_delay_seconds_bucket", &within("120.0"), 1.0);
+    is("vestibule_code_window_seconds", &[], 900.0);
+    is("vestibule_code_mail_seconds_count", &[], 1.0);
+    is("vestibule_mail_attempts_total", &[("lane", "code"), ("outcome", "accepted")], 1.0);
+    is(
+        "vestibule_tokens_issued_total",
+        &[("client", "portal"), ("grant_type", "authorization_code")],
+        1.0,
+    );
+    // Taken back: whoever completed was no stranger who guesses.
+    is("vestibule_guess_budget_spent", &[], 0.0);
+    is("vestibule_hashing_wait_seconds_count", &[], 2.0);
+    let post = [("route", "/login/code"), ("class", "page"), ("method", "POST")];
+    is("vestibule_requests_total", &post, 2.0);
+    is("vestibule_request_duration_seconds_count", &[("route", "/oauth2/token")], 1.0);
+    is("vestibule_database_up", &[], 1.0);
+    // The moved clock is what readiness is there for.
+    is("vestibule_ready", &[], 0.0);
+    let skew = scrape.value("vestibule_database_clock_skew_seconds", &[]);
+    assert!(skew.is_some_and(|skew| (-80.0..-68.0).contains(&skew)), "{skew:?}");
+    let redis = scrape.value("vestibule_redis_up", &[]);
+    assert_eq!(redis, (engine == Engine::Postgres).then_some(1.0));
+    let ages = scrape.value("vestibule_signing_key_age_seconds", &[("algorithm", "RS256")]);
+    assert!(ages.is_some_and(|age| age >= 70.0), "{ages:?}");
+}
+
+/// A code that comes after its window shows that the window is too short for somebody.
+#[apply(both_engines)]
+async fn a_late_code_is_seen(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    app.settled().await;
+    app.clock.advance(Duration::from_mins(16));
+    browser.code(&page, &code).await;
+    let scrape = Scrape::of(app.first()).await;
+    assert_eq!(scrape.value(STEPS, &step("code", "late")), Some(1.0));
+    let beyond = |le| {
+        scrape.value("vestibule_code_delay_seconds_bucket", &[("outcome", "late"), ("le", le)])
+    };
+    assert_eq!((beyond("900.0"), beyond("1200.0")), (Some(0.0), Some(1.0)), "{}", scrape.text);
+}
+
+/// What was rolled back is not in the trail, and so it is not counted.
+#[apply(both_engines)]
+async fn what_is_rolled_back_is_not_counted(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let cx = app.cx();
+    let record = async |fails: bool| {
+        cx.db
+            .write(async |tx| {
+                audit::record(&cx, tx, Entry::new(Event::SettingChanged)).await?;
+                if fails { Err(flows::Error::Lost) } else { Ok(()) }
+            })
+            .await
+    };
+    assert!(record(true).await.is_err());
+    record(false).await.unwrap();
+    let events = [("event", "setting.changed"), ("outcome", "ok")];
+    let scrape = Scrape::of(app.first()).await;
+    assert_eq!(scrape.value("vestibule_audit_events_total", &events), Some(1.0));
+    assert_eq!(app.outcomes("setting.changed").await.len(), 1);
+}
+
+/// A mail server that takes nothing: the queue is there to see, and how old it is.
+#[apply(both_engines)]
+async fn a_queue_is_seen(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.mail.fault(Fault::Refuse(451), 1000);
+    let browser = app.browser();
+    let (page, _) = browser.start(&client).await;
+    browser.password(&page, &patient).await;
+    app.mail.wait_for_refusals(1).await;
+    app.clock.advance(Duration::from_mins(4));
+    let again = [("lane", "code"), ("outcome", "again")];
+    while Scrape::of(app.first()).await.value("vestibule_mail_attempts_total", &again).is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Another replica sees the same queue, because it is in the database.
+    let other = app.replica().await;
+    let scrape = Scrape::of(&other).await;
+    let lane = [("lane", "code")];
+    assert_eq!(scrape.value("vestibule_mail_queue_jobs", &lane), Some(1.0), "{}", scrape.text);
+    let age = scrape.value("vestibule_mail_queue_age_seconds", &lane);
+    assert!(age.is_some_and(|age| age >= 240.0), "{age:?}");
+    assert_eq!(scrape.value("vestibule_mail_queue_age_seconds", &[("lane", "notice")]), Some(0.0));
+    other.stop().await;
+}
+
+#[apply(both_engines)]
+async fn a_full_hashing_pool_is_seen(engine: Engine) {
+    let hashing = HasherConfig { threads: 1, queue: 0, wait: Duration::from_secs(30) };
+    let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, _) = browser.start(&client).await;
+    let held = (
+        app.app().hasher.admit(Guest::Stranger).await.unwrap(),
+        app.app().hasher.admit(Guest::Stranger).await.unwrap(),
+    );
+    // One more sits on the one seat that strangers always have.
+    let hasher = app.app().hasher.clone();
+    let sitting = tokio::spawn(async move { hasher.admit(Guest::Stranger).await.is_ok() });
+    while app.app().hasher.waiting() != [1, 0] {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(browser.password(&page, &patient).await.status, 503);
+    let scrape = Scrape::of(app.first()).await;
+    for state in ["used", "most"] {
+        assert_eq!(scrape.value("vestibule_hashing_slots", &[("state", state)]), Some(2.0));
+    }
+    assert_eq!(scrape.value("vestibule_hashing_refused_total", &[("reason", "full")]), Some(1.0));
+    assert_eq!(scrape.value("vestibule_refusals_total", &[("reason", "busy")]), Some(1.0));
+    drop(held);
+    assert!(sitting.await.unwrap());
+}
+
+/// Misuse case 57: whatever people and strangers send, it is no label.
+#[apply(both_engines)]
+async fn case_57_no_secret_person_or_strangers_text_in_a_metric(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let landed = browser.code(&page, &code).await.landed(pending);
+    let tokens = client.tokens(&app, &landed).await;
+    let canary = "canary-4711@strangers.example";
+    for to in [
+        &format!("/{canary}"),
+        &format!("/assets/{canary}"),
+        &format!("/login/code?attempt={canary}"),
+    ] {
+        browser.send(Method::GET, to, &[], None).await;
+        browser.send(Method::from_bytes(b"CANARY").unwrap(), to, &[], None).await;
+        browser.send(Method::GET, to, &[("host", "canary.example")], None).await;
+    }
+    let unknown =
+        [("grant_type".to_owned(), canary.to_owned()), ("client_id".to_owned(), canary.to_owned())];
+    assert_eq!(browser.send(Method::POST, "/oauth2/token", &[], Some(&unknown)).await.status, 401);
+    let scrape = Scrape::of(app.first()).await;
+    assert_eq!(
+        scrape.value("vestibule_refusals_total", &[("reason", "invalid_client")]),
+        Some(1.0)
+    );
+    assert!(
+        scrape
+            .value("vestibule_requests_total", &[("route", "none")])
+            .is_some_and(|count| count >= 2.0)
+    );
+    let text = scrape.text.to_lowercase();
+    for secret in [
+        "canary",
+        "strangers.example",
+        "127.0.0.1",
+        &patient.email,
+        "mere",
+        &patient.password,
+        &code,
+        &landed.code(),
+        &browser.cookie("session").unwrap(),
+        tokens["access_token"].as_str().unwrap(),
+        client.secret.as_deref().unwrap(),
+    ] {
+        // Six digits may stand in any number: as a label they would be quoted.
+        let secret = secret.to_lowercase();
+        let found = if secret == code {
+            text.contains(&format!("\"{secret}\""))
+        } else {
+            text.contains(&secret)
         };
-        is(STEPS, &step("password", "right"), 1.0);
-        is(STEPS, &step("code_request", "queued"), 1.0);
-        is(STEPS, &step("code_mail", "accepted"), 1.0);
-        is(STEPS, &step("code", "wrong"), 1.0);
-        is(STEPS, &step("code", "right"), 1.0);
-        is(STEPS, &step("completed", "ok"), 1.0);
-        let right = [("outcome", "right")];
-        is("vestibule_code_delay_seconds_count", &right, 1.0);
-        let within = |le| [("outcome", "right"), ("le", le)];
-        is("vestibule_code_delay_seconds_bucket", &within("60.0"), 0.0);
-        is("vestibule_code_delay_seconds_bucket", &within("120.0"), 1.0);
-        is("vestibule_code_window_seconds", &[], 900.0);
-        is("vestibule_code_mail_seconds_count", &[], 1.0);
-        is("vestibule_mail_attempts_total", &[("lane", "code"), ("outcome", "accepted")], 1.0);
-        is("vestibule_tokens_issued_total", &[("client", "portal"), ("grant_type", "authorization_code")], 1.0);
-        // Taken back: whoever completed was no stranger who guesses.
-        is("vestibule_guess_budget_spent", &[], 0.0);
-        is("vestibule_hashing_wait_seconds_count", &[], 2.0);
-        let post = [("route", "/login/code"), ("class", "page"), ("method", "POST")];
-        is("vestibule_requests_total", &post, 2.0);
-        is("vestibule_request_duration_seconds_count", &[("route", "/oauth2/token")], 1.0);
-        is("vestibule_database_up", &[], 1.0);
-        // The moved clock is what readiness is there for.
-        is("vestibule_ready", &[], 0.0);
-        let skew = scrape.value("vestibule_database_clock_skew_seconds", &[]);
-        assert!(skew.is_some_and(|skew| (-80.0..-68.0).contains(&skew)), "{skew:?}");
-        let redis = scrape.value("vestibule_redis_up", &[]);
-        assert_eq!(redis, (engine == Engine::Postgres).then_some(1.0));
-        let ages = scrape.value("vestibule_signing_key_age_seconds", &[("algorithm", "RS256")]);
-        assert!(ages.is_some_and(|age| age >= 70.0), "{ages:?}");
-    }
-
-    /// A code that comes after its window shows that the window is too short for somebody.
-    async fn a_late_code_is_seen(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
-        app.settled().await;
-        app.clock.advance(Duration::from_mins(16));
-        browser.code(&page, &code).await;
-        let scrape = Scrape::of(app.first()).await;
-        assert_eq!(scrape.value(STEPS, &step("code", "late")), Some(1.0));
-        let beyond = |le| scrape.value("vestibule_code_delay_seconds_bucket", &[("outcome", "late"), ("le", le)]);
-        assert_eq!((beyond("900.0"), beyond("1200.0")), (Some(0.0), Some(1.0)), "{}", scrape.text);
-    }
-
-    /// What was rolled back is not in the trail, and so it is not counted.
-    async fn what_is_rolled_back_is_not_counted(engine) {
-        let app = TestApp::start(engine).await;
-        let cx = app.cx();
-        let record = async |fails: bool| {
-            cx.db
-                .write(async |tx| {
-                    audit::record(&cx, tx, Entry::new(Event::SettingChanged)).await?;
-                    if fails { Err(flows::Error::Lost) } else { Ok(()) }
-                })
-                .await
-        };
-        assert!(record(true).await.is_err());
-        record(false).await.unwrap();
-        let events = [("event", "setting.changed"), ("outcome", "ok")];
-        let scrape = Scrape::of(app.first()).await;
-        assert_eq!(scrape.value("vestibule_audit_events_total", &events), Some(1.0));
-        assert_eq!(app.outcomes("setting.changed").await.len(), 1);
-    }
-
-    /// A mail server that takes nothing: the queue is there to see, and how old it is.
-    async fn a_queue_is_seen(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.mail.fault(Fault::Refuse(451), 1000);
-        let browser = app.browser();
-        let (page, _) = browser.start(&client).await;
-        browser.password(&page, &patient).await;
-        app.mail.wait_for_refusals(1).await;
-        app.clock.advance(Duration::from_mins(4));
-        let again = [("lane", "code"), ("outcome", "again")];
-        while Scrape::of(app.first()).await.value("vestibule_mail_attempts_total", &again).is_none() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        // Another replica sees the same queue, because it is in the database.
-        let other = app.replica().await;
-        let scrape = Scrape::of(&other).await;
-        let lane = [("lane", "code")];
-        assert_eq!(scrape.value("vestibule_mail_queue_jobs", &lane), Some(1.0), "{}", scrape.text);
-        let age = scrape.value("vestibule_mail_queue_age_seconds", &lane);
-        assert!(age.is_some_and(|age| age >= 240.0), "{age:?}");
-        assert_eq!(scrape.value("vestibule_mail_queue_age_seconds", &[("lane", "notice")]), Some(0.0));
-        other.stop().await;
-    }
-
-    async fn a_full_hashing_pool_is_seen(engine) {
-        let hashing = HasherConfig { threads: 1, queue: 0, wait: Duration::from_secs(30) };
-        let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, _) = browser.start(&client).await;
-        let held = (app.app().hasher.admit(Guest::Stranger).await.unwrap(), app.app().hasher.admit(Guest::Stranger).await.unwrap());
-        // One more sits on the one seat that strangers always have.
-        let hasher = app.app().hasher.clone();
-        let sitting = tokio::spawn(async move { hasher.admit(Guest::Stranger).await.is_ok() });
-        while app.app().hasher.waiting() != [1, 0] {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        assert_eq!(browser.password(&page, &patient).await.status, 503);
-        let scrape = Scrape::of(app.first()).await;
-        for state in ["used", "most"] {
-            assert_eq!(scrape.value("vestibule_hashing_slots", &[("state", state)]), Some(2.0));
-        }
-        assert_eq!(scrape.value("vestibule_hashing_refused_total", &[("reason", "full")]), Some(1.0));
-        assert_eq!(scrape.value("vestibule_refusals_total", &[("reason", "busy")]), Some(1.0));
-        drop(held);
-        assert!(sitting.await.unwrap());
-    }
-
-    /// Misuse case 57: whatever people and strangers send, it is no label.
-    async fn case_57_no_secret_person_or_strangers_text_in_a_metric(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        let landed = browser.code(&page, &code).await.landed(pending);
-        let tokens = client.tokens(&app, &landed).await;
-        let canary = "canary-4711@strangers.example";
-        for to in [&format!("/{canary}"), &format!("/assets/{canary}"), &format!("/login/code?attempt={canary}")] {
-            browser.send(Method::GET, to, &[], None).await;
-            browser.send(Method::from_bytes(b"CANARY").unwrap(), to, &[], None).await;
-            browser.send(Method::GET, to, &[("host", "canary.example")], None).await;
-        }
-        let unknown = [("grant_type".to_owned(), canary.to_owned()), ("client_id".to_owned(), canary.to_owned())];
-        assert_eq!(browser.send(Method::POST, "/oauth2/token", &[], Some(&unknown)).await.status, 401);
-        let scrape = Scrape::of(app.first()).await;
-        assert_eq!(scrape.value("vestibule_refusals_total", &[("reason", "invalid_client")]), Some(1.0));
-        assert!(scrape.value("vestibule_requests_total", &[("route", "none")]).is_some_and(|count| count >= 2.0));
-        let text = scrape.text.to_lowercase();
-        for secret in [
-            "canary", "strangers.example", "127.0.0.1", &patient.email, "mere", &patient.password, &code, &landed.code(),
-            &browser.cookie("session").unwrap(), tokens["access_token"].as_str().unwrap(), client.secret.as_deref().unwrap(),
-        ] {
-            // Six digits may stand in any number: as a label they would be quoted.
-            let secret = secret.to_lowercase();
-            let found = if secret == code { text.contains(&format!("\"{secret}\"")) } else { text.contains(&secret) };
-            assert!(!found, "{secret} in\n{text}");
-        }
+        assert!(!found, "{secret} in\n{text}");
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use flows::proof::{self, Found};
 use store::Sql;
-use vestibule_tests::{app::TestApp, db::Engine, metrics::Scrape, on_both_engines};
+use vestibule_tests::{app::TestApp, db::Engine, metrics::Scrape};
+
+use crate::engines::{apply, both_engines};
 
 /// Makes one sign-in and its grant unlike what the program writes.
 async fn tamper(app: &TestApp, statements: &'static [&'static str]) {
@@ -17,49 +19,64 @@ async fn tamper(app: &TestApp, statements: &'static [&'static str]) {
     tampered.await.expect("a hand in the database");
 }
 
-on_both_engines! {
-    async fn a_grant_without_its_second_step_is_found_and_alarmed(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, mere) = (app.client("portal").await, app.patient("Mere").await);
-        app.patient("Hemi").await;
-        app.browser().sign_in(&app, &client, &mere).await;
-        app.browser().sign_in(&app, &client, &mere).await;
-        let fine = Found { looked_at: 2, unproven: 0 };
-        assert_eq!(proof::now(&app.cx()).await.unwrap(), fine);
-        assert_eq!(proof::daily(&app.cx()).await.unwrap(), None, "once a day is enough");
-        tamper(&app, &["UPDATE grants SET user_id = (SELECT id FROM users WHERE email LIKE 'hemi%')
-                        WHERE id = (SELECT id FROM grants ORDER BY id LIMIT 1)"]).await;
-        app.clock.advance(Duration::from_hours(25));
-        assert_eq!(proof::daily(&app.cx()).await.unwrap(), Some(Found { looked_at: 2, unproven: 1 }));
-        assert_eq!(app.outcomes("grant.unproven").await, ["found"]);
-        let scrape = Scrape::of(app.first()).await;
-        assert_eq!(scrape.value("vestibule_unproven_grants", &[]), Some(1.0), "{}", scrape.text);
-        // Every replica shows it, and after a restart too: it is in the database.
-        let other = app.replica().await;
-        assert_eq!(Scrape::of(&other).await.value("vestibule_unproven_grants", &[]), Some(1.0));
-        other.stop().await;
-    }
+#[apply(both_engines)]
+async fn a_grant_without_its_second_step_is_found_and_alarmed(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, mere) = (app.client("portal").await, app.patient("Mere").await);
+    app.patient("Hemi").await;
+    app.browser().sign_in(&app, &client, &mere).await;
+    app.browser().sign_in(&app, &client, &mere).await;
+    let fine = Found { looked_at: 2, unproven: 0 };
+    assert_eq!(proof::now(&app.cx()).await.unwrap(), fine);
+    assert_eq!(proof::daily(&app.cx()).await.unwrap(), None, "once a day is enough");
+    tamper(
+        &app,
+        &["UPDATE grants SET user_id = (SELECT id FROM users WHERE email LIKE 'hemi%')
+                        WHERE id = (SELECT id FROM grants ORDER BY id LIMIT 1)"],
+    )
+    .await;
+    app.clock.advance(Duration::from_hours(25));
+    assert_eq!(proof::daily(&app.cx()).await.unwrap(), Some(Found { looked_at: 2, unproven: 1 }));
+    assert_eq!(app.outcomes("grant.unproven").await, ["found"]);
+    let scrape = Scrape::of(app.first()).await;
+    assert_eq!(scrape.value("vestibule_unproven_grants", &[]), Some(1.0), "{}", scrape.text);
+    // Every replica shows it, and after a restart too: it is in the database.
+    let other = app.replica().await;
+    assert_eq!(Scrape::of(&other).await.value("vestibule_unproven_grants", &[]), Some(1.0));
+    other.stop().await;
+}
 
-    /// The schema refuses such a row, so the hand takes the schema's check away first.
-    async fn a_sign_in_that_lost_its_second_step_is_found(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.browser().sign_in(&app, &client, &patient).await;
-        tamper(&app, match engine {
-            Engine::Sqlite => &["PRAGMA ignore_check_constraints = ON", "UPDATE sign_ins SET second = NULL, second_at = NULL"],
-            Engine::Postgres => &["ALTER TABLE sign_ins DROP CONSTRAINT two_steps", "UPDATE sign_ins SET second = NULL, second_at = NULL"],
-        }).await;
-        assert_eq!(proof::now(&app.cx()).await.unwrap().unproven, 1);
-    }
+/// The schema refuses such a row, so the hand takes the schema's check away first.
+#[apply(both_engines)]
+async fn a_sign_in_that_lost_its_second_step_is_found(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.browser().sign_in(&app, &client, &patient).await;
+    tamper(
+        &app,
+        match engine {
+            Engine::Sqlite => &[
+                "PRAGMA ignore_check_constraints = ON",
+                "UPDATE sign_ins SET second = NULL, second_at = NULL",
+            ],
+            Engine::Postgres => &[
+                "ALTER TABLE sign_ins DROP CONSTRAINT two_steps",
+                "UPDATE sign_ins SET second = NULL, second_at = NULL",
+            ],
+        },
+    )
+    .await;
+    assert_eq!(proof::now(&app.cx()).await.unwrap().unproven, 1);
+}
 
-    async fn a_grant_that_is_older_than_its_steps_is_found(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        app.browser().sign_in(&app, &client, &patient).await;
-        // As much as clocks of replicas may differ is no finding.
-        tamper(&app, &["UPDATE grants SET created_at = created_at - 4000"]).await;
-        assert_eq!(proof::now(&app.cx()).await.unwrap().unproven, 0);
-        tamper(&app, &["UPDATE grants SET created_at = created_at - 60000"]).await;
-        assert_eq!(proof::now(&app.cx()).await.unwrap().unproven, 1);
-    }
+#[apply(both_engines)]
+async fn a_grant_that_is_older_than_its_steps_is_found(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    app.browser().sign_in(&app, &client, &patient).await;
+    // As much as clocks of replicas may differ is no finding.
+    tamper(&app, &["UPDATE grants SET created_at = created_at - 4000"]).await;
+    assert_eq!(proof::now(&app.cx()).await.unwrap().unproven, 0);
+    tamper(&app, &["UPDATE grants SET created_at = created_at - 60000"]).await;
+    assert_eq!(proof::now(&app.cx()).await.unwrap().unproven, 1);
 }

@@ -9,13 +9,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 use vestibule_tests::{
     app::TestApp,
+    db::Engine,
     mailbox::Mailbox,
-    on_both_engines,
     own::{OwnPostgres, Stop},
     proc::{Proc, idp, run},
     served,
     tls::private,
 };
+
+use crate::engines::{apply, both_engines};
 
 async fn ready(ops: &str) -> (u16, Value) {
     let answer = reqwest::get(format!("http://{ops}/readyz")).await.expect("it answers");
@@ -35,18 +37,20 @@ async fn until(ops: &str, wanted: impl Fn(u16, &Value) -> bool) -> (Value, Durat
     }
 }
 
-on_both_engines! {
-    /// Codes, sessions and leases are compared with the clock: a replica whose clock is wrong gets no requests.
-    async fn a_clock_that_is_off_is_not_ready(engine) {
-        let app = TestApp::start(engine).await;
-        let ops = app.first().ops.to_string();
-        assert_eq!(ready(&ops).await.0, 200);
-        app.clock.advance(Duration::from_secs(3));
-        let (said, _) = until(&ops, |status, _| status == 503).await;
-        assert!(said["database"].as_str().unwrap().contains("clock of the database differs by"), "{said}");
-        app.clock.set(idp::clock::Clock::system().now());
-        until(&ops, |status, _| status == 200).await;
-    }
+/// Codes, sessions and leases are compared with the clock: a replica whose clock is wrong gets no requests.
+#[apply(both_engines)]
+async fn a_clock_that_is_off_is_not_ready(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let ops = app.first().ops.to_string();
+    assert_eq!(ready(&ops).await.0, 200);
+    app.clock.advance(Duration::from_secs(3));
+    let (said, _) = until(&ops, |status, _| status == 503).await;
+    assert!(
+        said["database"].as_str().unwrap().contains("clock of the database differs by"),
+        "{said}"
+    );
+    app.clock.set(idp::clock::Clock::system().now());
+    until(&ops, |status, _| status == 200).await;
 }
 
 /// A free address of this machine.

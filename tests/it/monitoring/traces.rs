@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use vestibule_tests::{
     collector::{Collector, Span},
-    db::TestDb,
+    db::{Engine, TestDb},
     http::HttpBrowser,
-    on_both_engines,
     served::Served,
 };
+
+use crate::engines::{apply, both_engines};
 
 /// A caller's trace (W3C Trace Context, section 3.2), sampled.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -18,49 +19,63 @@ fn named<'s>(spans: &'s [Span], name: &str) -> Vec<&'s Span> {
     spans.iter().filter(|span| span.name == name).collect()
 }
 
-on_both_engines! {
-    async fn a_sign_in_is_traced_without_a_word_about_the_person(engine) {
-        let (db, collector) = (TestDb::create(engine).await, Collector::start().await);
-        let served = Served::prepare(engine, &db).await;
-        let client = served.add_portal("https://portal.example/callback").await;
-        let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
-        let password = "a walk along the river";
-        vestibule_tests::proc::run(served.command(&add), password).await;
-        let mut serve = served
-            .serve_by(|mut command| {
-                command.env("IDP__TELEMETRY__OTLP_ENDPOINT", collector.endpoint());
-                command.env("IDP__TELEMETRY__SAMPLE_RATIO", "1");
-                command
-            })
-            .await;
-        let browser = HttpBrowser::at(&served.issuer());
-        let (page, pending) = browser.start(&client).await;
-        let form = page.form().with("email", "mere@patients.example").with("password", password);
-        let page = browser.follow(browser.post(&form, "continue").await).await;
-        let code = served.mail.code("mere@patients.example", 1).await;
-        let landed = browser.code(&page, &code).await.landed(pending);
-        assert_eq!(client.redeem_with(&browser, &landed).await.status, 200);
-        assert!(serve.terminate().await.success(), "{}", serve.output());
-        // Everything has left when the program has ended.
-        let spans = collector.spans();
-        let post = spans.iter().find(|span| {
-            span.name == "/login/password" && span.attributes["http.request.method"] == "POST"
-        });
-        let post = post.expect("the post of the password");
-        assert_eq!(post.attributes["http.response.status_code"], "303");
-        assert_eq!((post.attributes["vestibule.client"].as_str(), post.parent.as_str()), ("portal", ""));
-        let children: BTreeSet<_> =
-            spans.iter().filter(|span| span.parent == post.id).map(|span| span.name.as_str()).collect();
-        assert_eq!(children, ["database write", "hashing", "hashing wait"].into());
-        let smtp = named(&spans, "smtp");
-        let mail = named(&spans, "mail");
-        assert_eq!((smtp.len(), mail.len()), (1, 1));
-        assert_eq!((&smtp[0].parent, mail[0].attributes["vestibule.lane"].as_str()), (&mail[0].id, "code"));
-        // By its reference a trace leads to the line in the log.
-        assert!(serve.output().contains(&post.attributes["vestibule.reference"]));
-        for secret in ["mere", "Mere", "patients.example", "127.0.0.1", password, &code, &landed.code(), "attempt="] {
-            assert!(!collector.has(secret), "{secret} is in a span");
-        }
+#[apply(both_engines)]
+async fn a_sign_in_is_traced_without_a_word_about_the_person(engine: Engine) {
+    let (db, collector) = (TestDb::create(engine).await, Collector::start().await);
+    let served = Served::prepare(engine, &db).await;
+    let client = served.add_portal("https://portal.example/callback").await;
+    let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
+    let password = "a walk along the river";
+    vestibule_tests::proc::run(served.command(&add), password).await;
+    let mut serve = served
+        .serve_by(|mut command| {
+            command.env("IDP__TELEMETRY__OTLP_ENDPOINT", collector.endpoint());
+            command.env("IDP__TELEMETRY__SAMPLE_RATIO", "1");
+            command
+        })
+        .await;
+    let browser = HttpBrowser::at(&served.issuer());
+    let (page, pending) = browser.start(&client).await;
+    let form = page.form().with("email", "mere@patients.example").with("password", password);
+    let page = browser.follow(browser.post(&form, "continue").await).await;
+    let code = served.mail.code("mere@patients.example", 1).await;
+    let landed = browser.code(&page, &code).await.landed(pending);
+    assert_eq!(client.redeem_with(&browser, &landed).await.status, 200);
+    assert!(serve.terminate().await.success(), "{}", serve.output());
+    // Everything has left when the program has ended.
+    let spans = collector.spans();
+    let post = spans.iter().find(|span| {
+        span.name == "/login/password" && span.attributes["http.request.method"] == "POST"
+    });
+    let post = post.expect("the post of the password");
+    assert_eq!(post.attributes["http.response.status_code"], "303");
+    assert_eq!(
+        (post.attributes["vestibule.client"].as_str(), post.parent.as_str()),
+        ("portal", "")
+    );
+    let children: BTreeSet<_> =
+        spans.iter().filter(|span| span.parent == post.id).map(|span| span.name.as_str()).collect();
+    assert_eq!(children, ["database write", "hashing", "hashing wait"].into());
+    let smtp = named(&spans, "smtp");
+    let mail = named(&spans, "mail");
+    assert_eq!((smtp.len(), mail.len()), (1, 1));
+    assert_eq!(
+        (&smtp[0].parent, mail[0].attributes["vestibule.lane"].as_str()),
+        (&mail[0].id, "code")
+    );
+    // By its reference a trace leads to the line in the log.
+    assert!(serve.output().contains(&post.attributes["vestibule.reference"]));
+    for secret in [
+        "mere",
+        "Mere",
+        "patients.example",
+        "127.0.0.1",
+        password,
+        &code,
+        &landed.code(),
+        "attempt=",
+    ] {
+        assert!(!collector.has(secret), "{secret} is in a span");
     }
 }
 

@@ -1,31 +1,33 @@
 //! `/oauth2/authorize`: what a client is answered, and what a person sees.
 
 use reqwest::Method;
-use vestibule_tests::{app::TestApp, client::Pending, db::Engine, on_both_engines};
+use vestibule_tests::{app::TestApp, client::Pending, db::Engine};
 
-on_both_engines! {
-    async fn a_sign_in_ends_at_the_client_with_code_state_and_issuer(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let landed = app.browser().sign_in(&app, &client, &patient).await;
-        assert_eq!(landed.param("state").as_deref(), Some(landed.pending.state.as_str()));
-        assert_eq!(landed.param("iss").as_deref(), Some(app.issuer()));
-        assert_eq!(landed.code().len(), 43);
-    }
+use crate::engines::{apply, both_engines};
 
-    /// A stranger costs the database nothing (decision 12).
-    async fn the_sign_in_page_writes_nothing(engine) {
-        let app = TestApp::start(engine).await;
-        let client = app.client("portal").await;
-        let before = app.count("SELECT COUNT(*) FROM audit").await;
-        for _ in 0..3 {
-            let (page, _) = app.browser().start(&client).await;
-            assert_eq!(page.status, 200);
-            assert!(page.has_field("email") && page.has_field("password"));
-        }
-        assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 0);
-        assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, before);
+#[apply(both_engines)]
+async fn a_sign_in_ends_at_the_client_with_code_state_and_issuer(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let landed = app.browser().sign_in(&app, &client, &patient).await;
+    assert_eq!(landed.param("state").as_deref(), Some(landed.pending.state.as_str()));
+    assert_eq!(landed.param("iss").as_deref(), Some(app.issuer()));
+    assert_eq!(landed.code().len(), 43);
+}
+
+/// A stranger costs the database nothing (decision 12).
+#[apply(both_engines)]
+async fn the_sign_in_page_writes_nothing(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let before = app.count("SELECT COUNT(*) FROM audit").await;
+    for _ in 0..3 {
+        let (page, _) = app.browser().start(&client).await;
+        assert_eq!(page.status, 200);
+        assert!(page.has_field("email") && page.has_field("password"));
     }
+    assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 0);
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,30 +93,27 @@ async fn what_is_unknown_or_a_hint_is_accepted() {
     assert_eq!(page.form().value("email"), "mere@patients.example");
 }
 
-on_both_engines! {
-    /// Decision 13: a post from another site has no cookies, so it is answered by a GET that brings them.
-    async fn a_posted_request_is_the_same_as_a_got_one(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let pending = Pending::new(&client);
-        let cross_site = [("sec-fetch-site", "cross-site"), ("origin", "https://portal.example")];
-        let params = pending.params(&[]);
-        let answer =
-            browser.send(Method::POST, "/oauth2/authorize", &cross_site, Some(&params)).await;
-        assert_eq!(answer.status, 303);
-        let page = browser.follow(answer).await;
-        let mails = app.mail.codes_to(&patient.email).len();
-        let page = browser.password(&page, &patient).await;
-        let code = app.mail.code(&patient.email, mails + 1).await;
-        browser.code(&page, &code).await.landed(pending).code();
-        // With the session that now is there, a posted request is answered silently too.
-        let again = Pending::new(&client);
-        let params = again.params(&[]);
-        let answer =
-            browser.send(Method::POST, "/oauth2/authorize", &cross_site, Some(&params)).await;
-        browser.follow(answer).await.landed(again).code();
-    }
+/// Decision 13: a post from another site has no cookies, so it is answered by a GET that brings them.
+#[apply(both_engines)]
+async fn a_posted_request_is_the_same_as_a_got_one(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let pending = Pending::new(&client);
+    let cross_site = [("sec-fetch-site", "cross-site"), ("origin", "https://portal.example")];
+    let params = pending.params(&[]);
+    let answer = browser.send(Method::POST, "/oauth2/authorize", &cross_site, Some(&params)).await;
+    assert_eq!(answer.status, 303);
+    let page = browser.follow(answer).await;
+    let mails = app.mail.codes_to(&patient.email).len();
+    let page = browser.password(&page, &patient).await;
+    let code = app.mail.code(&patient.email, mails + 1).await;
+    browser.code(&page, &code).await.landed(pending).code();
+    // With the session that now is there, a posted request is answered silently too.
+    let again = Pending::new(&client);
+    let params = again.params(&[]);
+    let answer = browser.send(Method::POST, "/oauth2/authorize", &cross_site, Some(&params)).await;
+    browser.follow(answer).await.landed(again).code();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

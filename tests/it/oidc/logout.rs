@@ -5,9 +5,11 @@ use url::Url;
 use vestibule_tests::{
     app::TestApp,
     client::{Client, Pending, userinfo},
+    db::Engine,
     http::HttpBrowser,
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 fn logout(app: &TestApp, params: &[(&str, &str)]) -> String {
     let mut url = Url::parse(&format!("{}/oauth2/logout", app.issuer())).unwrap();
@@ -32,97 +34,112 @@ async fn start(app: &TestApp) -> (Client, HttpBrowser, Value) {
 
 const BACK: &str = "https://portal.example/signed-out";
 
-on_both_engines! {
-    async fn the_session_of_the_hint_ends_and_its_tokens_with_it(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, browser, tokens) = start(&app).await;
-        let hint = tokens["id_token"].as_str().unwrap();
-        let url = logout(&app, &[
+#[apply(both_engines)]
+async fn the_session_of_the_hint_ends_and_its_tokens_with_it(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, browser, tokens) = start(&app).await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    let url = logout(
+        &app,
+        &[
             ("id_token_hint", hint),
             ("client_id", "portal"),
             ("post_logout_redirect_uri", BACK),
             ("state", "a b&c"),
-        ]);
-        let answer = browser.get(url).await;
-        assert_eq!(answer.location().unwrap().as_str(), format!("{BACK}?state=a+b%26c"));
-        assert_eq!(browser.cookie("session"), None);
-        assert!(!signed_in(&app, &browser, &client).await);
-        assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 401);
-        assert_eq!(app.outcomes("session.signed_out").await, ["ok"]);
-    }
+        ],
+    );
+    let answer = browser.get(url).await;
+    assert_eq!(answer.location().unwrap().as_str(), format!("{BACK}?state=a+b%26c"));
+    assert_eq!(browser.cookie("session"), None);
+    assert!(!signed_in(&app, &browser, &client).await);
+    assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 401);
+    assert_eq!(app.outcomes("session.signed_out").await, ["ok"]);
+}
 
-    async fn an_expired_hint_will_do(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, browser, tokens) = start(&app).await;
-        app.clock.advance(std::time::Duration::from_mins(15));
-        let hint = tokens["id_token"].as_str().unwrap();
-        let page = browser.get(logout(&app, &[("id_token_hint", hint)])).await;
-        assert!(page.says("You are signed out"), "{}", page.text());
-        assert!(!signed_in(&app, &browser, &client).await);
-    }
+#[apply(both_engines)]
+async fn an_expired_hint_will_do(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, browser, tokens) = start(&app).await;
+    app.clock.advance(std::time::Duration::from_mins(15));
+    let hint = tokens["id_token"].as_str().unwrap();
+    let page = browser.get(logout(&app, &[("id_token_hint", hint)])).await;
+    assert!(page.says("You are signed out"), "{}", page.text());
+    assert!(!signed_in(&app, &browser, &client).await);
+}
 
-    /// Misuse case 41: an image on another site ends nobody's session.
-    async fn case_41_without_the_right_hint_a_person_is_asked(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, browser, tokens) = start(&app).await;
-        let (other, hemi) = (app.browser(), app.patient("Hemi").await);
-        let foreign = client.tokens(&app, &other.sign_in(&app, &client, &hemi).await).await;
-        let hint = tokens["id_token"].as_str().unwrap();
-        let broken = format!("{}x", &hint[..hint.len() - 1]);
-        for params in [
-            &[][..],
-            &[("post_logout_redirect_uri", BACK)],
-            &[("state", "x")],
-            &[("id_token_hint", foreign["id_token"].as_str().unwrap()), ("post_logout_redirect_uri", BACK)],
-            &[("id_token_hint", &broken), ("post_logout_redirect_uri", BACK)],
-            &[("id_token_hint", hint), ("client_id", "another")],
-        ] {
-            let page = browser.get(logout(&app, params)).await;
-            assert_eq!(page.status, 200, "{params:?}: never a redirect");
-            assert!(!page.says("You are signed out"), "{params:?}");
-            assert!(signed_in(&app, &browser, &client).await, "{params:?}");
-        }
-        let page = browser.get(logout(&app, &[])).await;
-        let stayed = browser.post(&page.form(), "cancel").await;
-        assert_eq!(stayed.status, 200);
-        assert!(signed_in(&app, &browser, &client).await);
-        let ended = browser.post(&page.form(), "continue").await;
-        assert!(ended.says("You are signed out"), "{}", ended.text());
-        assert!(!signed_in(&app, &browser, &client).await);
+/// Misuse case 41: an image on another site ends nobody's session.
+#[apply(both_engines)]
+async fn case_41_without_the_right_hint_a_person_is_asked(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, browser, tokens) = start(&app).await;
+    let (other, hemi) = (app.browser(), app.patient("Hemi").await);
+    let foreign = client.tokens(&app, &other.sign_in(&app, &client, &hemi).await).await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    let broken = format!("{}x", &hint[..hint.len() - 1]);
+    for params in [
+        &[][..],
+        &[("post_logout_redirect_uri", BACK)],
+        &[("state", "x")],
+        &[
+            ("id_token_hint", foreign["id_token"].as_str().unwrap()),
+            ("post_logout_redirect_uri", BACK),
+        ],
+        &[("id_token_hint", &broken), ("post_logout_redirect_uri", BACK)],
+        &[("id_token_hint", hint), ("client_id", "another")],
+    ] {
+        let page = browser.get(logout(&app, params)).await;
+        assert_eq!(page.status, 200, "{params:?}: never a redirect");
+        assert!(!page.says("You are signed out"), "{params:?}");
+        assert!(signed_in(&app, &browser, &client).await, "{params:?}");
     }
+    let page = browser.get(logout(&app, &[])).await;
+    let stayed = browser.post(&page.form(), "cancel").await;
+    assert_eq!(stayed.status, 200);
+    assert!(signed_in(&app, &browser, &client).await);
+    let ended = browser.post(&page.form(), "continue").await;
+    assert!(ended.says("You are signed out"), "{}", ended.text());
+    assert!(!signed_in(&app, &browser, &client).await);
+}
 
-    async fn only_the_registered_address_is_gone_to(engine) {
-        let app = TestApp::start(engine).await;
-        let (_, browser, tokens) = start(&app).await;
-        let hint = tokens["id_token"].as_str().unwrap();
-        for address in [
-            "https://evil.example/signed-out",
-            "//evil.example",
-            "https://portal.example/signed-out?x=1",
-            "https://portal.example/signed-out/",
-            "https://portal.example/Signed-out",
-            "javascript:alert(1)",
-        ] {
-            let params = [("id_token_hint", hint), ("post_logout_redirect_uri", address)];
-            let page = browser.get(logout(&app, &params)).await;
-            assert_eq!(page.status, 200, "{address}");
-            assert!(page.says("You are signed out"), "{address}");
-        }
+#[apply(both_engines)]
+async fn only_the_registered_address_is_gone_to(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (_, browser, tokens) = start(&app).await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    for address in [
+        "https://evil.example/signed-out",
+        "//evil.example",
+        "https://portal.example/signed-out?x=1",
+        "https://portal.example/signed-out/",
+        "https://portal.example/Signed-out",
+        "javascript:alert(1)",
+    ] {
+        let params = [("id_token_hint", hint), ("post_logout_redirect_uri", address)];
+        let page = browser.get(logout(&app, &params)).await;
+        assert_eq!(page.status, 200, "{address}");
+        assert!(page.says("You are signed out"), "{address}");
     }
+}
 
-    /// The page that asks lets its form lead to the registered address and to no other (decision 18).
-    async fn the_question_leads_to_the_registered_address_alone(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, browser, _) = start(&app).await;
-        let (other, hemi) = (app.browser(), app.patient("Hemi").await);
-        let tokens = client.tokens(&app, &other.sign_in(&app, &client, &hemi).await).await;
-        let hint = tokens["id_token"].as_str().unwrap();
-        for (address, source) in [("https://evil.example/x", None), (BACK, Some("https://portal.example"))] {
-            let params = [("id_token_hint", hint), ("post_logout_redirect_uri", address)];
-            let page = browser.get(logout(&app, &params)).await;
-            let csp = page.headers["content-security-policy"].to_str().unwrap();
-            assert!(!csp.contains("evil"), "{csp}");
-            assert_eq!(csp.contains("form-action 'self' https://portal.example"), source.is_some(), "{csp}");
-        }
+/// The page that asks lets its form lead to the registered address and to no other (decision 18).
+#[apply(both_engines)]
+async fn the_question_leads_to_the_registered_address_alone(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, browser, _) = start(&app).await;
+    let (other, hemi) = (app.browser(), app.patient("Hemi").await);
+    let tokens = client.tokens(&app, &other.sign_in(&app, &client, &hemi).await).await;
+    let hint = tokens["id_token"].as_str().unwrap();
+    for (address, source) in
+        [("https://evil.example/x", None), (BACK, Some("https://portal.example"))]
+    {
+        let params = [("id_token_hint", hint), ("post_logout_redirect_uri", address)];
+        let page = browser.get(logout(&app, &params)).await;
+        let csp = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(!csp.contains("evil"), "{csp}");
+        assert_eq!(
+            csp.contains("form-action 'self' https://portal.example"),
+            source.is_some(),
+            "{csp}"
+        );
     }
 }

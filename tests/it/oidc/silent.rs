@@ -5,9 +5,11 @@ use std::time::Duration;
 use vestibule_tests::{
     app::TestApp,
     client::{Pending, claims},
+    db::Engine,
     http::{Answer, HttpBrowser},
-    on_both_engines,
 };
+
+use crate::engines::{apply, both_engines};
 
 async fn ask(
     app: &TestApp,
@@ -18,129 +20,135 @@ async fn ask(
     browser.follow(browser.get(pending.url(app.issuer(), changes)).await).await
 }
 
-on_both_engines! {
-    async fn a_second_first_party_client_signs_in_silently(engine) {
-        let app = TestApp::start(engine).await;
-        let (portal, records) = (app.client("portal").await, app.client("records").await);
-        let patient = app.patient("Mere").await;
-        let browser = app.browser();
-        let first = portal.tokens(&app, &browser.sign_in(&app, &portal, &patient).await).await;
-        let pending = Pending::new(&records);
-        let landed = ask(&app, &browser, &pending, &[("prompt", "none")]).await.landed(pending);
-        let second = records.tokens(&app, &landed).await;
-        let claims = |tokens: &serde_json::Value| claims(tokens["id_token"].as_str().unwrap());
-        let (first, second) = (claims(&first), claims(&second));
-        for same in ["sub", "sid", "auth_time", "acr"] {
-            assert_eq!(first[same], second[same], "{same}");
-        }
-        assert_eq!(second["nonce"], landed.pending.nonce);
-        assert_eq!(second["aud"], serde_json::json!(["records"]));
+#[apply(both_engines)]
+async fn a_second_first_party_client_signs_in_silently(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (portal, records) = (app.client("portal").await, app.client("records").await);
+    let patient = app.patient("Mere").await;
+    let browser = app.browser();
+    let first = portal.tokens(&app, &browser.sign_in(&app, &portal, &patient).await).await;
+    let pending = Pending::new(&records);
+    let landed = ask(&app, &browser, &pending, &[("prompt", "none")]).await.landed(pending);
+    let second = records.tokens(&app, &landed).await;
+    let claims = |tokens: &serde_json::Value| claims(tokens["id_token"].as_str().unwrap());
+    let (first, second) = (claims(&first), claims(&second));
+    for same in ["sub", "sid", "auth_time", "acr"] {
+        assert_eq!(first[same], second[same], "{same}");
     }
+    assert_eq!(second["nonce"], landed.pending.nonce);
+    assert_eq!(second["aud"], serde_json::json!(["records"]));
+}
 
-    async fn a_third_party_asks_once_and_for_more_again(engine) {
-        let app = TestApp::start(engine).await;
-        let patient = app.patient("Mere").await;
-        let other = app.client_with("lab", |new| new.first_party = false).await;
-        let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &other, &patient).await;
-        let page = browser.code(&page, &code).await;
-        assert!(page.says("The lab"), "consent is asked: {}", page.text());
-        let landed = browser.post(&page.form(), "allow").await.landed(pending);
-        let tokens = other.tokens(&app, &landed).await;
-        // Remembered per person and client.
-        let again = Pending::new(&other);
-        let landed = ask(&app, &browser, &again, &[("prompt", "none")]).await.landed(again);
-        let silent = other.tokens(&app, &landed).await;
-        let sub = |tokens: &serde_json::Value| claims(tokens["id_token"].as_str().unwrap())["sub"].clone();
-        assert_eq!(sub(&tokens), sub(&silent));
-        // More than was allowed is asked for (misuse case 44).
-        let wider = Pending::new(&other);
-        let changes = [("prompt", "none"), ("scope", "openid phone")];
-        let landed = ask(&app, &browser, &wider, &changes).await.landed(wider);
-        assert_eq!(landed.error(), "consent_required");
-        let wider = Pending::new(&other);
-        let page = ask(&app, &browser, &wider, &[("scope", "openid phone")]).await;
-        let landed = browser.post(&page.form(), "deny").await.landed(wider);
-        assert_eq!(landed.error(), "access_denied");
-        // Another client sees another subject of the same person.
-        let portal = app.client("portal").await;
-        let pending = Pending::new(&portal);
-        let landed = ask(&app, &browser, &pending, &[]).await.landed(pending);
-        assert_ne!(sub(&portal.tokens(&app, &landed).await), sub(&tokens));
-    }
+#[apply(both_engines)]
+async fn a_third_party_asks_once_and_for_more_again(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let patient = app.patient("Mere").await;
+    let other = app.client_with("lab", |new| new.first_party = false).await;
+    let browser = app.browser();
+    let (page, code, pending) = browser.up_to_code(&app, &other, &patient).await;
+    let page = browser.code(&page, &code).await;
+    assert!(page.says("The lab"), "consent is asked: {}", page.text());
+    let landed = browser.post(&page.form(), "allow").await.landed(pending);
+    let tokens = other.tokens(&app, &landed).await;
+    // Remembered per person and client.
+    let again = Pending::new(&other);
+    let landed = ask(&app, &browser, &again, &[("prompt", "none")]).await.landed(again);
+    let silent = other.tokens(&app, &landed).await;
+    let sub =
+        |tokens: &serde_json::Value| claims(tokens["id_token"].as_str().unwrap())["sub"].clone();
+    assert_eq!(sub(&tokens), sub(&silent));
+    // More than was allowed is asked for (misuse case 44).
+    let wider = Pending::new(&other);
+    let changes = [("prompt", "none"), ("scope", "openid phone")];
+    let landed = ask(&app, &browser, &wider, &changes).await.landed(wider);
+    assert_eq!(landed.error(), "consent_required");
+    let wider = Pending::new(&other);
+    let page = ask(&app, &browser, &wider, &[("scope", "openid phone")]).await;
+    let landed = browser.post(&page.form(), "deny").await.landed(wider);
+    assert_eq!(landed.error(), "access_denied");
+    // Another client sees another subject of the same person.
+    let portal = app.client("portal").await;
+    let pending = Pending::new(&portal);
+    let landed = ask(&app, &browser, &pending, &[]).await.landed(pending);
+    assert_ne!(sub(&portal.tokens(&app, &landed).await), sub(&tokens));
+}
 
-    async fn a_native_client_is_always_confirmed(engine) {
-        let app = TestApp::start(engine).await;
-        let patient = app.patient("Mere").await;
-        let native = app.client_with("phone", |new| {
+#[apply(both_engines)]
+async fn a_native_client_is_always_confirmed(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let patient = app.patient("Mere").await;
+    let native = app
+        .client_with("phone", |new| {
             new.native = true;
             new.auth_method = flows::client::AuthMethod::None;
             new.redirect_uris = vec!["http://127.0.0.1/callback".to_owned()];
-        }).await;
-        let browser = app.browser();
-        let portal = app.client("portal").await;
-        browser.sign_in(&app, &portal, &patient).await;
-        let pending = Pending::new(&native);
-        let port = [("redirect_uri", "http://127.0.0.1:51004/callback")];
-        let landed = |answer: Answer, mut pending: Pending| {
-            port[0].1.clone_into(&mut pending.redirect_uri);
-            answer.landed(pending)
-        };
-        let quiet = [port[0], ("prompt", "none")];
-        let answer = ask(&app, &browser, &pending, &quiet).await;
-        assert_eq!(landed(answer, pending.clone()).error(), "interaction_required");
-        let page = ask(&app, &browser, &pending, &port).await;
-        assert!(page.says("The phone") && page.says("Mere"), "{}", page.text());
-        let answer = browser.post(&page.form(), "continue").await;
-        let tokens = native.tokens(&app, &landed(answer, pending)).await;
-        assert!(tokens["id_token"].is_string());
-    }
+        })
+        .await;
+    let browser = app.browser();
+    let portal = app.client("portal").await;
+    browser.sign_in(&app, &portal, &patient).await;
+    let pending = Pending::new(&native);
+    let port = [("redirect_uri", "http://127.0.0.1:51004/callback")];
+    let landed = |answer: Answer, mut pending: Pending| {
+        port[0].1.clone_into(&mut pending.redirect_uri);
+        answer.landed(pending)
+    };
+    let quiet = [port[0], ("prompt", "none")];
+    let answer = ask(&app, &browser, &pending, &quiet).await;
+    assert_eq!(landed(answer, pending.clone()).error(), "interaction_required");
+    let page = ask(&app, &browser, &pending, &port).await;
+    assert!(page.says("The phone") && page.says("Mere"), "{}", page.text());
+    let answer = browser.post(&page.form(), "continue").await;
+    let tokens = native.tokens(&app, &landed(answer, pending)).await;
+    assert!(tokens["id_token"].is_string());
+}
 
-    async fn max_age_and_prompt_are_honoured(engine) {
-        let app = TestApp::start(engine).await;
-        let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        let first = portal.tokens(&app, &browser.sign_in(&app, &portal, &patient).await).await;
-        app.clock.advance(Duration::from_mins(2));
-        for (changes, silent) in [
-            (&[("max_age", "100")][..], false),
-            (&[("max_age", "1000")], true),
-            (&[("max_age", "0")], false),
-            (&[("prompt", "login")], false),
-            (&[("prompt", "")], true),
-        ] {
-            let answer = ask(&app, &browser, &Pending::new(&portal), changes).await;
-            assert_eq!(answer.has_field("password"), !silent, "{changes:?}");
-        }
-        // The sign-in that max_age demanded satisfies it, steps the session up and keeps its sid.
-        let pending = Pending::new(&portal);
-        let page = ask(&app, &browser, &pending, &[("max_age", "100")]).await;
-        let session = browser.cookie("session");
-        let mails = app.mail.codes_to(&patient.email).len();
-        let page = browser.password(&page, &patient).await;
-        let code = app.mail.code(&patient.email, mails + 1).await;
-        let landed = browser.code(&page, &code).await.landed(pending);
-        assert_ne!(browser.cookie("session"), session);
-        let second = portal.tokens(&app, &landed).await;
-        let claims = |tokens: &serde_json::Value| claims(tokens["id_token"].as_str().unwrap());
-        let (first, second) = (claims(&first), claims(&second));
-        assert_eq!(first["sid"], second["sid"]);
-        assert!(second["auth_time"].as_i64() >= first["auth_time"].as_i64().map(|t| t + 120));
+#[apply(both_engines)]
+async fn max_age_and_prompt_are_honoured(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let first = portal.tokens(&app, &browser.sign_in(&app, &portal, &patient).await).await;
+    app.clock.advance(Duration::from_mins(2));
+    for (changes, silent) in [
+        (&[("max_age", "100")][..], false),
+        (&[("max_age", "1000")], true),
+        (&[("max_age", "0")], false),
+        (&[("prompt", "login")], false),
+        (&[("prompt", "")], true),
+    ] {
+        let answer = ask(&app, &browser, &Pending::new(&portal), changes).await;
+        assert_eq!(answer.has_field("password"), !silent, "{changes:?}");
     }
+    // The sign-in that max_age demanded satisfies it, steps the session up and keeps its sid.
+    let pending = Pending::new(&portal);
+    let page = ask(&app, &browser, &pending, &[("max_age", "100")]).await;
+    let session = browser.cookie("session");
+    let mails = app.mail.codes_to(&patient.email).len();
+    let page = browser.password(&page, &patient).await;
+    let code = app.mail.code(&patient.email, mails + 1).await;
+    let landed = browser.code(&page, &code).await.landed(pending);
+    assert_ne!(browser.cookie("session"), session);
+    let second = portal.tokens(&app, &landed).await;
+    let claims = |tokens: &serde_json::Value| claims(tokens["id_token"].as_str().unwrap());
+    let (first, second) = (claims(&first), claims(&second));
+    assert_eq!(first["sid"], second["sid"]);
+    assert!(second["auth_time"].as_i64() >= first["auth_time"].as_i64().map(|t| t + 120));
+}
 
-    async fn a_hint_for_somebody_else_is_no_silent_success(engine) {
-        let app = TestApp::start(engine).await;
-        let portal = app.client("portal").await;
-        let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
-        let (hers, his) = (app.browser(), app.browser());
-        let hint = portal.tokens(&app, &hers.sign_in(&app, &portal, &mere).await).await;
-        his.sign_in(&app, &portal, &hemi).await;
-        let hint = hint["id_token"].as_str().unwrap();
-        let pending = Pending::new(&portal);
-        let quiet = [("id_token_hint", hint), ("prompt", "none")];
-        let landed = ask(&app, &his, &pending, &quiet).await.landed(pending);
-        assert_eq!(landed.error(), "login_required");
-        let pending = Pending::new(&portal);
-        ask(&app, &hers, &pending, &quiet).await.landed(pending).code();
-    }
+#[apply(both_engines)]
+async fn a_hint_for_somebody_else_is_no_silent_success(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let portal = app.client("portal").await;
+    let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
+    let (hers, his) = (app.browser(), app.browser());
+    let hint = portal.tokens(&app, &hers.sign_in(&app, &portal, &mere).await).await;
+    his.sign_in(&app, &portal, &hemi).await;
+    let hint = hint["id_token"].as_str().unwrap();
+    let pending = Pending::new(&portal);
+    let quiet = [("id_token_hint", hint), ("prompt", "none")];
+    let landed = ask(&app, &his, &pending, &quiet).await.landed(pending);
+    assert_eq!(landed.error(), "login_required");
+    let pending = Pending::new(&portal);
+    ask(&app, &hers, &pending, &quiet).await.landed(pending).code();
 }

@@ -7,55 +7,69 @@ use vestibule_tests::{
     app::TestApp,
     client::{Client, Pending, claims},
     db::Engine,
-    on_both_engines,
 };
 
-on_both_engines! {
-    async fn tokens_say_what_was_proven(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let landed = app.browser().sign_in(&app, &client, &patient).await;
-        let answer = client.redeem(&app, &landed).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        assert_eq!(answer.header("cache-control"), "no-store");
-        let tokens = answer.json();
-        assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(300)));
-        let id = claims(tokens["id_token"].as_str().unwrap());
-        let access = claims(tokens["access_token"].as_str().unwrap());
-        for token in [&id, &access] {
-            assert_eq!(token["iss"], app.issuer());
-            assert_eq!(token["acr"], "urn:vestibule:two-step");
-            assert_eq!(token["amr"], json!(["pwd", "mca"]), "a mailed code is no second factor (decision 1)");
-            assert_eq!(token["exp"].as_i64().unwrap() - token["iat"].as_i64().unwrap(), 300);
-        }
-        assert_eq!(id["aud"], json!(["portal"]));
-        assert_eq!(id["nonce"], landed.pending.nonce);
-        assert!(id["sid"].as_str().unwrap().len() >= 22 && id["sub"].as_str().unwrap().len() >= 22);
-        assert_eq!((&access["client_id"], &access["scope"]), (&json!("portal"), &json!("openid profile email")));
-        assert!(id.get("email").is_none() && id.get("name").is_none(), "claims come from userinfo");
-        let header = tokens["access_token"].as_str().unwrap().split('.').next().unwrap();
-        let header = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, header).unwrap();
-        assert!(String::from_utf8(header).unwrap().contains("at+jwt"), "RFC 9068, section 2.1");
-    }
+use crate::engines::{apply, both_engines};
 
-    async fn every_way_of_client_authentication_works_as_registered(engine) {
-        let app = TestApp::start(engine).await;
-        let patient = app.patient("Mere").await;
-        for (id, method) in
-            [("basic", AuthMethod::Basic), ("post", AuthMethod::Post), ("public", AuthMethod::None)]
-        {
-            let client = app.client_with(id, |new| {
+#[apply(both_engines)]
+async fn tokens_say_what_was_proven(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let landed = app.browser().sign_in(&app, &client, &patient).await;
+    let answer = client.redeem(&app, &landed).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let tokens = answer.json();
+    assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(300)));
+    let id = claims(tokens["id_token"].as_str().unwrap());
+    let access = claims(tokens["access_token"].as_str().unwrap());
+    for token in [&id, &access] {
+        assert_eq!(token["iss"], app.issuer());
+        assert_eq!(token["acr"], "urn:vestibule:two-step");
+        assert_eq!(
+            token["amr"],
+            json!(["pwd", "mca"]),
+            "a mailed code is no second factor (decision 1)"
+        );
+        assert_eq!(token["exp"].as_i64().unwrap() - token["iat"].as_i64().unwrap(), 300);
+    }
+    assert_eq!(id["aud"], json!(["portal"]));
+    assert_eq!(id["nonce"], landed.pending.nonce);
+    assert!(id["sid"].as_str().unwrap().len() >= 22 && id["sub"].as_str().unwrap().len() >= 22);
+    assert_eq!(
+        (&access["client_id"], &access["scope"]),
+        (&json!("portal"), &json!("openid profile email"))
+    );
+    assert!(id.get("email").is_none() && id.get("name").is_none(), "claims come from userinfo");
+    let header = tokens["access_token"].as_str().unwrap().split('.').next().unwrap();
+    let header = base64::Engine::decode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, header).unwrap();
+    assert!(String::from_utf8(header).unwrap().contains("at+jwt"), "RFC 9068, section 2.1");
+}
+
+#[apply(both_engines)]
+async fn every_way_of_client_authentication_works_as_registered(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let patient = app.patient("Mere").await;
+    for (id, method) in
+        [("basic", AuthMethod::Basic), ("post", AuthMethod::Post), ("public", AuthMethod::None)]
+    {
+        let client = app
+            .client_with(id, |new| {
                 new.auth_method = method;
                 new.id_token_alg = Algorithm::ES256;
-            }).await;
-            let landed = app.browser().sign_in(&app, &client, &patient).await;
-            // As another method than the registered one: refused, and the code is still good.
-            let other = if method == AuthMethod::Basic { AuthMethod::Post } else { AuthMethod::Basic };
-            let wrong = Client { auth_method: other, ..client.clone() };
-            let answer = wrong.redeem(&app, &landed).await;
-            assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (401, &json!("invalid_client")), "{id}");
-            assert!(client.tokens(&app, &landed).await["id_token"].is_string(), "{id}");
-        }
+            })
+            .await;
+        let landed = app.browser().sign_in(&app, &client, &patient).await;
+        // As another method than the registered one: refused, and the code is still good.
+        let other = if method == AuthMethod::Basic { AuthMethod::Post } else { AuthMethod::Basic };
+        let wrong = Client { auth_method: other, ..client.clone() };
+        let answer = wrong.redeem(&app, &landed).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["error"]),
+            (401, &json!("invalid_client")),
+            "{id}"
+        );
+        assert!(client.tokens(&app, &landed).await["id_token"].is_string(), "{id}");
     }
 }
 
@@ -85,18 +99,21 @@ async fn bad_requests_are_answered_in_json() {
     }
 }
 
-on_both_engines! {
-    async fn a_client_without_pkce_is_served_only_where_that_is_configured(engine) {
-        let app = TestApp::start(engine).await;
-        let patient = app.patient("Mere").await;
-        let old = app.client_with("old", |new| new.pkce_optional = true).await;
-        let browser = app.browser();
-        browser.sign_in(&app, &old, &patient).await;
-        let pending = Pending::new(&old);
-        let without = [("code_challenge", ""), ("code_challenge_method", "")];
-        let answer = browser.get(pending.url(app.issuer(), &without)).await;
-        let landed = answer.landed(pending);
-        assert_eq!(old.token(&app, &landed, &[]).await.json()["error"], "invalid_grant", "a verifier without a challenge");
-        assert_eq!(old.token(&app, &landed, &[("code_verifier", "")]).await.status, 200);
-    }
+#[apply(both_engines)]
+async fn a_client_without_pkce_is_served_only_where_that_is_configured(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let patient = app.patient("Mere").await;
+    let old = app.client_with("old", |new| new.pkce_optional = true).await;
+    let browser = app.browser();
+    browser.sign_in(&app, &old, &patient).await;
+    let pending = Pending::new(&old);
+    let without = [("code_challenge", ""), ("code_challenge_method", "")];
+    let answer = browser.get(pending.url(app.issuer(), &without)).await;
+    let landed = answer.landed(pending);
+    assert_eq!(
+        old.token(&app, &landed, &[]).await.json()["error"],
+        "invalid_grant",
+        "a verifier without a challenge"
+    );
+    assert_eq!(old.token(&app, &landed, &[("code_verifier", "")]).await.status, 200);
 }

@@ -8,49 +8,53 @@ use vestibule_tests::{
     app::TestApp,
     client::{Pending, userinfo},
     db::Engine,
-    on_both_engines,
 };
 
-on_both_engines! {
-    async fn scopes_open_their_claims_and_no_others(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        browser.sign_in(&app, &client, &patient).await;
-        for (scope, names) in [
-            ("openid", &["sub"][..]),
-            ("openid email", &["email", "email_verified", "sub"]),
-            ("openid phone", &["phone_number", "sub"]),
-            ("openid address", &["address", "sub"]),
-            ("openid profile", &["given_name", "name", "sub", "updated_at"]),
-        ] {
-            let pending = Pending { scope: scope.to_owned(), ..Pending::new(&client) };
-            let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
-            let tokens = client.tokens(&app, &landed).await;
-            let answer = userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
-            let claims = answer.json();
-            let found: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
-            assert_eq!(found, names, "{scope}");
-        }
-    }
+use crate::engines::{apply, both_engines};
 
-    async fn a_token_dies_with_what_it_rests_on(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let token = async || {
-            let landed = app.browser().sign_in(&app, &client, &patient).await;
-            client.tokens(&app, &landed).await["access_token"].as_str().unwrap().to_owned()
-        };
-        let first = token().await;
-        assert_eq!(userinfo(&app, &first).await.status, 200);
-        app.clock.advance(Duration::from_mins(5));
-        let expired = userinfo(&app, &first).await;
-        assert_eq!(expired.status, 401);
-        assert_eq!(expired.header("www-authenticate"), "Bearer realm=\"userinfo\", error=\"invalid_token\"");
-        let second = token().await;
-        app.reset(&patient).await;
-        assert_eq!(userinfo(&app, &second).await.status, 401, "a forced reset is in force at once");
+#[apply(both_engines)]
+async fn scopes_open_their_claims_and_no_others(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    browser.sign_in(&app, &client, &patient).await;
+    for (scope, names) in [
+        ("openid", &["sub"][..]),
+        ("openid email", &["email", "email_verified", "sub"]),
+        ("openid phone", &["phone_number", "sub"]),
+        ("openid address", &["address", "sub"]),
+        ("openid profile", &["given_name", "name", "sub", "updated_at"]),
+    ] {
+        let pending = Pending { scope: scope.to_owned(), ..Pending::new(&client) };
+        let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
+        let tokens = client.tokens(&app, &landed).await;
+        let answer = userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
+        let claims = answer.json();
+        let found: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(found, names, "{scope}");
     }
+}
+
+#[apply(both_engines)]
+async fn a_token_dies_with_what_it_rests_on(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let token = async || {
+        let landed = app.browser().sign_in(&app, &client, &patient).await;
+        client.tokens(&app, &landed).await["access_token"].as_str().unwrap().to_owned()
+    };
+    let first = token().await;
+    assert_eq!(userinfo(&app, &first).await.status, 200);
+    app.clock.advance(Duration::from_mins(5));
+    let expired = userinfo(&app, &first).await;
+    assert_eq!(expired.status, 401);
+    assert_eq!(
+        expired.header("www-authenticate"),
+        "Bearer realm=\"userinfo\", error=\"invalid_token\""
+    );
+    let second = token().await;
+    app.reset(&patient).await;
+    assert_eq!(userinfo(&app, &second).await.status, 401, "a forced reset is in force at once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

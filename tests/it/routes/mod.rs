@@ -111,7 +111,7 @@ fn every_route_is_shown_to_work() {
         let whole = vestibule_tests::root().join("tests/it").join(file);
         let source =
             std::fs::read_to_string(whole).unwrap_or_else(|e| panic!("{path}: {file}: {e}"));
-        let tests = source.contains("#[tokio::test") || source.contains("on_both_engines!");
+        let tests = source.contains("#[tokio::test") || source.contains("#[apply(both_engines)]");
         assert!(
             tests && source.contains(text),
             "{file} shows nothing about {path}: correct SHOWN_IN"

@@ -8,10 +8,10 @@ use vestibule_tests::{
     app::TestApp,
     db::Engine,
     http::{Answer, Form, HttpBrowser},
-    on_both_engines,
 };
 
 use super::{ask, has, routes_of};
+use crate::engines::{apply, both_engines};
 
 /// A page that a person has come to, with its form filled in rightly.
 struct Step {
@@ -182,71 +182,78 @@ async fn state(app: &TestApp) -> Vec<i64> {
     all
 }
 
-on_both_engines! {
-    /// A form of ours, posted from elsewhere or without the token that only our page has.
-    async fn case_40_a_form_from_elsewhere_changes_nothing(engine) {
-        let app = TestApp::start(engine).await;
-        let elsewhere: [&[(&str, &str)]; 7] = [
-            &[("sec-fetch-site", "cross-site")],
-            &[("sec-fetch-site", "same-site")],
-            &[("sec-fetch-site", "cross-site"), ("origin", app.issuer())],
-            &[("sec-fetch-site", "nonsense")],
-            &[("origin", "https://evil.example")],
-            &[("origin", "null")],
-            &[("origin", "http://localhost")],
-        ];
-        for step in steps(&app).await {
-            let before = state(&app).await;
-            for headers in elsewhere {
-                let answer = step.post(&step.browser, headers, &step.form).await;
-                assert_eq!(answer.status, 403, "{} {headers:?}", step.path());
-                assert_eq!(state(&app).await, before, "{} {headers:?}", step.path());
-            }
-            let ours = [("sec-fetch-site", "same-origin")];
-            for form in [step.without("form"), step.form.clone().with("form", "")] {
-                let answer = step.post(&step.browser, &ours, &form).await;
-                assert_eq!(answer.status, 403, "{} without a token", step.path());
-                assert_eq!(state(&app).await, before, "{} without a token", step.path());
-            }
-            for (what, browser, form) in strange_tokens(&app, &step) {
-                let answer = step.post(&browser, &ours, &form).await;
-                assert_not_taken(&format!("{} {what}", step.path()), &answer, &app);
-                assert_eq!(state(&app).await, before, "{} {what}", step.path());
-            }
-            // The same form from where it belongs: with fetch metadata, and (it is taken once) without any.
-            let answer = step.post(&step.browser, &ours, &step.form).await;
-            assert_eq!(answer.status, 303, "{}: {}", step.path(), answer.text());
-            assert_ne!(state(&app).await, before, "{}: it would have changed something", step.path());
-        }
-    }
-
-    /// Doors are open to posts from every site, so that a post alone does nothing behind them.
-    async fn case_40_a_post_at_a_door_does_nothing(engine) {
-        let app = TestApp::start(engine).await;
-        let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-        let browser = app.browser();
-        browser.sign_in(&app, &client, &patient).await;
+/// A form of ours, posted from elsewhere or without the token that only our page has.
+#[apply(both_engines)]
+async fn case_40_a_form_from_elsewhere_changes_nothing(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let elsewhere: [&[(&str, &str)]; 7] = [
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site")],
+        &[("sec-fetch-site", "cross-site"), ("origin", app.issuer())],
+        &[("sec-fetch-site", "nonsense")],
+        &[("origin", "https://evil.example")],
+        &[("origin", "null")],
+        &[("origin", "http://localhost")],
+    ];
+    for step in steps(&app).await {
         let before = state(&app).await;
-        let question = browser.get("/oauth2/logout").await;
-        for route in routes_of(&[Class::Entry]).filter(|route| has(route, "POST")) {
-            let pending = vestibule_tests::client::Pending::new(&client);
-            let mut fields = pending.params(&[]);
-            fields.extend([("action", "continue"), ("form", "x")].map(|(n, v)| (n.to_owned(), v.to_owned())));
-            for fields in [&fields[..], &fields[..fields.len() - 1]] {
-                let headers = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
-                let answer = browser.send(Method::POST, route.path, &headers, Some(fields)).await;
-                assert!([303, 403].contains(&answer.status.as_u16()), "{}: {}", route.path, answer.status);
-                let to = answer.location();
-                assert!(to.is_none_or(|to| to.as_str().starts_with(app.issuer())), "{}", route.path);
-                assert_eq!(state(&app).await, before, "{}", route.path);
-            }
+        for headers in elsewhere {
+            let answer = step.post(&step.browser, headers, &step.form).await;
+            assert_eq!(answer.status, 403, "{} {headers:?}", step.path());
+            assert_eq!(state(&app).await, before, "{} {headers:?}", step.path());
         }
-        // The question itself: only in the browser that was asked.
-        let stranger = app.browser();
-        assert_eq!(stranger.post(&question.form(), "continue").await.status, 403);
-        assert_eq!(state(&app).await, before);
-        assert!(browser.post(&question.form(), "continue").await.says("You are signed out"));
+        let ours = [("sec-fetch-site", "same-origin")];
+        for form in [step.without("form"), step.form.clone().with("form", "")] {
+            let answer = step.post(&step.browser, &ours, &form).await;
+            assert_eq!(answer.status, 403, "{} without a token", step.path());
+            assert_eq!(state(&app).await, before, "{} without a token", step.path());
+        }
+        for (what, browser, form) in strange_tokens(&app, &step) {
+            let answer = step.post(&browser, &ours, &form).await;
+            assert_not_taken(&format!("{} {what}", step.path()), &answer, &app);
+            assert_eq!(state(&app).await, before, "{} {what}", step.path());
+        }
+        // The same form from where it belongs: with fetch metadata, and (it is taken once) without any.
+        let answer = step.post(&step.browser, &ours, &step.form).await;
+        assert_eq!(answer.status, 303, "{}: {}", step.path(), answer.text());
+        assert_ne!(state(&app).await, before, "{}: it would have changed something", step.path());
     }
+}
+
+/// Doors are open to posts from every site, so that a post alone does nothing behind them.
+#[apply(both_engines)]
+async fn case_40_a_post_at_a_door_does_nothing(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    browser.sign_in(&app, &client, &patient).await;
+    let before = state(&app).await;
+    let question = browser.get("/oauth2/logout").await;
+    for route in routes_of(&[Class::Entry]).filter(|route| has(route, "POST")) {
+        let pending = vestibule_tests::client::Pending::new(&client);
+        let mut fields = pending.params(&[]);
+        fields.extend(
+            [("action", "continue"), ("form", "x")].map(|(n, v)| (n.to_owned(), v.to_owned())),
+        );
+        for fields in [&fields[..], &fields[..fields.len() - 1]] {
+            let headers = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+            let answer = browser.send(Method::POST, route.path, &headers, Some(fields)).await;
+            assert!(
+                [303, 403].contains(&answer.status.as_u16()),
+                "{}: {}",
+                route.path,
+                answer.status
+            );
+            let to = answer.location();
+            assert!(to.is_none_or(|to| to.as_str().starts_with(app.issuer())), "{}", route.path);
+            assert_eq!(state(&app).await, before, "{}", route.path);
+        }
+    }
+    // The question itself: only in the browser that was asked.
+    let stranger = app.browser();
+    assert_eq!(stranger.post(&question.form(), "continue").await.status, 403);
+    assert_eq!(state(&app).await, before);
+    assert!(browser.post(&question.form(), "continue").await.says("You are signed out"));
 }
 
 /// Tokens that are not this form's: altered, of another form, of another browser, and the form in another browser.

@@ -10,10 +10,10 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     http::Answer,
     log::Log,
-    on_both_engines,
 };
 
 use super::{METHODS, NO_ROUTES, address, ask, has, post, routes_of};
+use crate::engines::{apply, both_engines};
 
 /// A provider, and what it logs.
 struct Ground {
@@ -220,60 +220,61 @@ async fn a_body_that_is_no_form_or_too_large() {
     }
 }
 
-on_both_engines! {
-    /// Decision 4: beyond the limit of a network nothing is looked at, whichever page is posted.
-    async fn posts_beyond_the_limit_of_a_network(engine) {
-        let app = TestApp::start(engine).await;
-        app.set("sign_in.posts_per_minute", "10").await;
-        for (minute, route) in routes_of(&[Class::Page]).filter(|route| has(route, "POST")).enumerate() {
-            // The beginning of a minute that nobody has posted in.
-            let now = app.app().clock.now().millis();
-            app.clock.set(store::Timestamp::from_millis((now / 60_000 + 2) * 60_000));
-            let browser = app.browser();
-            for _ in 0..10 {
-                assert_eq!(post(&browser, route.path, &[], &[]).await.status, 403, "{}", route.path);
-            }
-            for _ in 0..3 {
-                let answer = post(&browser, route.path, &[], &[]).await;
-                assert_eq!(answer.status, 429, "{}", route.path);
-                let wait: u64 = answer.header("retry-after").parse().expect("seconds");
-                assert!((1..=60).contains(&wait), "{wait}");
-                reference(route.path, &answer, route.class);
-                // RFC 9110, section 10.2.3: whoever waits so long is heard.
-                if wait == 60 {
-                    app.clock.advance(std::time::Duration::from_millis(1));
-                }
-            }
-            // One row for each minute.
-            let rows = app.outcomes("network.limited").await;
-            assert_eq!(rows, vec!["refused"; minute + 1], "{}", route.path);
-            // Nothing else is limited with it: pages open, clients are answered.
-            assert_eq!(browser.get(route.path).await.status, 400, "{}", route.path);
-            assert_eq!(post(&browser, "/oauth2/token", &[], &[]).await.status, 401);
-        }
-        app.clock.advance(std::time::Duration::from_mins(1));
-        assert_eq!(post(&app.browser(), "/login/password", &[], &[]).await.status, 403);
-    }
-
-    /// The counter is that of all replicas where they share Redis, and of one where there is one.
-    async fn the_limit_is_shared_by_replicas(engine) {
-        let app = TestApp::start(engine).await;
-        if TestDb::create(engine).await.engine() == Engine::Sqlite {
-            return;
-        }
-        let second = app.replica().await;
-        app.set("sign_in.posts_per_minute", "10").await;
-        second.app.live.refresh(&second.app.db, &second.app.root).await.expect("it reads");
+/// Decision 4: beyond the limit of a network nothing is looked at, whichever page is posted.
+#[apply(both_engines)]
+async fn posts_beyond_the_limit_of_a_network(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    app.set("sign_in.posts_per_minute", "10").await;
+    for (minute, route) in routes_of(&[Class::Page]).filter(|route| has(route, "POST")).enumerate()
+    {
+        // The beginning of a minute that nobody has posted in.
         let now = app.app().clock.now().millis();
         app.clock.set(store::Timestamp::from_millis((now / 60_000 + 2) * 60_000));
-        for browser in [app.browser(), app.browser_at(&second)] {
-            for _ in 0..5 {
-                assert_eq!(post(&browser, "/login/code", &[], &[]).await.status, 403);
+        let browser = app.browser();
+        for _ in 0..10 {
+            assert_eq!(post(&browser, route.path, &[], &[]).await.status, 403, "{}", route.path);
+        }
+        for _ in 0..3 {
+            let answer = post(&browser, route.path, &[], &[]).await;
+            assert_eq!(answer.status, 429, "{}", route.path);
+            let wait: u64 = answer.header("retry-after").parse().expect("seconds");
+            assert!((1..=60).contains(&wait), "{wait}");
+            reference(route.path, &answer, route.class);
+            // RFC 9110, section 10.2.3: whoever waits so long is heard.
+            if wait == 60 {
+                app.clock.advance(std::time::Duration::from_millis(1));
             }
         }
-        for browser in [app.browser(), app.browser_at(&second)] {
-            assert_eq!(post(&browser, "/login/code", &[], &[]).await.status, 429);
-        }
-        assert_eq!(app.outcomes("network.limited").await, ["refused"]);
+        // One row for each minute.
+        let rows = app.outcomes("network.limited").await;
+        assert_eq!(rows, vec!["refused"; minute + 1], "{}", route.path);
+        // Nothing else is limited with it: pages open, clients are answered.
+        assert_eq!(browser.get(route.path).await.status, 400, "{}", route.path);
+        assert_eq!(post(&browser, "/oauth2/token", &[], &[]).await.status, 401);
     }
+    app.clock.advance(std::time::Duration::from_mins(1));
+    assert_eq!(post(&app.browser(), "/login/password", &[], &[]).await.status, 403);
+}
+
+/// The counter is that of all replicas where they share Redis, and of one where there is one.
+#[apply(both_engines)]
+async fn the_limit_is_shared_by_replicas(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    if TestDb::create(engine).await.engine() == Engine::Sqlite {
+        return;
+    }
+    let second = app.replica().await;
+    app.set("sign_in.posts_per_minute", "10").await;
+    second.app.live.refresh(&second.app.db, &second.app.root).await.expect("it reads");
+    let now = app.app().clock.now().millis();
+    app.clock.set(store::Timestamp::from_millis((now / 60_000 + 2) * 60_000));
+    for browser in [app.browser(), app.browser_at(&second)] {
+        for _ in 0..5 {
+            assert_eq!(post(&browser, "/login/code", &[], &[]).await.status, 403);
+        }
+    }
+    for browser in [app.browser(), app.browser_at(&second)] {
+        assert_eq!(post(&browser, "/login/code", &[], &[]).await.status, 429);
+    }
+    assert_eq!(app.outcomes("network.limited").await, ["refused"]);
 }

@@ -12,10 +12,11 @@ use vestibule_tests::{
     db::Engine,
     http::{Answer, HttpBrowser},
     mailbox::Fault,
-    on_both_engines,
 };
 
 use site::{NEW_PASSWORD, PASSWORD, Site, TYPED_PASSWORD};
+
+use crate::engines::{apply, both_engines};
 
 impl Site {
     /// Opens the sign-in page and posts the password of a person who is at `client`.
@@ -216,17 +217,16 @@ impl Site {
     }
 }
 
-on_both_engines! {
-    async fn case_57_no_secret_in_what_the_program_says(engine) {
-        let mut site = Site::start(engine).await;
-        site.people_sign_in().await;
-        site.a_person_is_reset().await;
-        site.mail_is_refused().await;
-        site.operators_look().await;
-        site.configurations_are_wrong().await;
-        if engine == Engine::Postgres {
-            site.parts_are_away().await;
-        }
-        site.ends().await;
+#[apply(both_engines)]
+async fn case_57_no_secret_in_what_the_program_says(engine: Engine) {
+    let mut site = Site::start(engine).await;
+    site.people_sign_in().await;
+    site.a_person_is_reset().await;
+    site.mail_is_refused().await;
+    site.operators_look().await;
+    site.configurations_are_wrong().await;
+    if engine == Engine::Postgres {
+        site.parts_are_away().await;
     }
+    site.ends().await;
 }

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use vestibule_tests::{
+use vestibule_browser_tests::{
     browser::{Browser, Tab},
     look::violations,
-    proc::{Proc, idp},
 };
+use vestibule_tests::proc::{Proc, idp};
 
 /// `idp dev` on free ports.
 struct Dev {

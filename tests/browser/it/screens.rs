@@ -10,12 +10,14 @@ use std::{path::PathBuf, time::Duration};
 
 use keys::{Guest, HasherConfig};
 use url::Url;
+use vestibule_browser_tests::{
+    browser::{Browser, Tab},
+    look::{layout, prefer, text_size, violations},
+};
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
-    browser::{Browser, Tab},
     client::{Client, Pending},
     db::Engine,
-    look::{layout, prefer, text_size, violations},
 };
 
 use crate::keyboard::{CALLBACK, client};

@@ -1,12 +1,14 @@
 //! The journey by keyboard alone, in a real Chromium: everything can be reached, in the order in which it is read, and what
 //! has the focus can be seen.
 
+use vestibule_browser_tests::{
+    browser::{Browser, Tab},
+    look::{begun, focus, in_front, key, shift, types},
+};
 use vestibule_tests::{
     app::{Patient, TestApp},
-    browser::{Browser, Tab},
     client::{Client, Pending},
     db::Engine,
-    look::{begun, focus, in_front, key, shift, types},
 };
 
 /// Nobody listens there: the journey ends where the client begins.

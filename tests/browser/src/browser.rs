@@ -41,7 +41,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::{runtime, time::timeout};
 use url::Url;
 
-use crate::proc::{End, start, temp_folder};
+use vestibule_tests::proc::{End, start, temp_folder};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const STEP: Duration = Duration::from_millis(20);

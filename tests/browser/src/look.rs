@@ -22,7 +22,8 @@ const FOCUS: &str = include_str!("look/focus.js");
 fn axe() -> &'static str {
     static AXE: OnceLock<String> = OnceLock::new();
     AXE.get_or_init(|| {
-        let file = crate::root().join("target/tools/axe/node_modules/axe-core/axe.min.js");
+        let file =
+            vestibule_tests::root().join("target/tools/axe/node_modules/axe-core/axe.min.js");
         std::fs::read_to_string(file).expect("scripts/prepare installs axe-core")
     })
 }

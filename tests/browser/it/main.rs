@@ -1,0 +1,5 @@
+//! Every test that drives a real Chromium, in one binary.
+
+mod journey;
+mod keyboard;
+mod screens;
