@@ -24,6 +24,7 @@ pub mod proxy;
 pub mod served;
 pub mod servers;
 pub mod tls;
+pub mod wait;
 
 /// The folder of the workspace.
 pub fn root() -> &'static Path {

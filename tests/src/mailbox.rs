@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::wait::LIMIT;
 
 /// A message that was received.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ impl Shared {
 
     /// Waits until `ready` finds what it looks for.
     async fn wait<T>(&self, what: &str, ready: impl Fn(&State) -> Option<T>) -> T {
-        let found = timeout(PATIENCE, async {
+        let found = timeout(LIMIT, async {
             loop {
                 // Made before the look: a change between look and wait is not missed.
                 let changed = self.changed.notified();
@@ -123,7 +123,7 @@ impl Shared {
                 }
             }
         });
-        found.await.unwrap_or_else(|_| panic!("{what} within {PATIENCE:?}: {:#?}", self.state()))
+        found.await.unwrap_or_else(|_| panic!("{what} within {LIMIT:?}: {:#?}", self.state()))
     }
 }
 
@@ -152,7 +152,7 @@ impl Mailbox {
         self.shared.change(|state| state.greylist = Some((wait, HashMap::new())));
     }
 
-    /// Waits until `count` messages are held at once, at most 15 s.
+    /// Waits until `count` messages are held at once.
     pub async fn wait_for_held(&self, count: usize) {
         let ready = |state: &State| (state.held >= count).then_some(());
         self.shared.wait(&format!("{count} are not held"), ready).await;
@@ -200,7 +200,7 @@ impl Mailbox {
         self.shared.state().connections
     }
 
-    /// Waits until `to` has received `count` messages since the start, at most 15 s; returns all of them, oldest first.
+    /// Waits until `to` has received `count` messages since the start; returns all of them, oldest first.
     pub async fn wait_for(&self, to: &str, count: usize) -> Vec<Mail> {
         let what = format!("{to} does not have {count} messages");
         let ready = |state: &State| Some(mails_to(state, to)).filter(|mails| mails.len() >= count);
@@ -212,14 +212,22 @@ impl Mailbox {
         codes_to(&self.shared.state(), to)
     }
 
-    /// Waits until `to` has received `count` codes since the start, at most 15 s; returns the newest.
+    /// Waits until `to` has received `count` codes since the start; returns the newest.
     pub async fn code(&self, to: &str, count: usize) -> String {
         let what = format!("{to} does not have {count} codes");
         let ready = |state: &State| Some(codes_to(state, to)).filter(|codes| codes.len() >= count);
         self.shared.wait(&what, ready).await.pop().expect("waited for one")
     }
 
-    /// Waits until `count` recipients were refused since the start, at most 15 s.
+    /// Waits for a mail to `to` that says `text`, such as a reference, and has a code, without the first `before` to it;
+    /// returns the code.
+    pub async fn code_with(&self, to: &str, text: &str, before: usize) -> String {
+        let what = format!("{to} does not have a code with {text}");
+        let ready = |state: &State| that_say(state, (to, text), before).last()?.code.clone();
+        self.shared.wait(&what, ready).await
+    }
+
+    /// Waits until `count` recipients were refused since the start.
     pub async fn wait_for_refusals(&self, count: usize) {
         let ready = |state: &State| (state.refused >= count).then_some(());
         self.shared.wait(&format!("not {count} refusals"), ready).await;

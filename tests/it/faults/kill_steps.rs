@@ -3,11 +3,7 @@
 //!
 //! Where a step is, is not left to chance: a trigger has it wait there for a lock that the test holds.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use store::{Db, Sql};
 use vestibule_tests::{
@@ -18,6 +14,7 @@ use vestibule_tests::{
     held::Held,
     http::{Answer, HttpBrowser},
     proc::run,
+    wait,
 };
 
 use super::{Program, assert_consistent, kill::Pair};
@@ -75,16 +72,12 @@ const WAITS: [&str; 16] = waits! {
 
 /// Waits until a count is as wanted.
 async fn until(db: &Db, sql: &'static str, wanted: impl Fn(i64) -> bool) {
-    let begun = Instant::now();
-    loop {
+    let probe = async || {
         let mut conn = db.read().await.expect("a connection");
         let (count,): (i64,) = conn.q(sql).one().await.expect("a row");
-        if wanted(count) {
-            return;
-        }
-        assert!(begun.elapsed() < Duration::from_mins(1), "{count}: {sql}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        if wanted(count) { Ok(()) } else { Err(count) }
+    };
+    wait::until(sql, probe).await;
 }
 
 /// Two replicas, one of which is killed in each step.
@@ -173,15 +166,7 @@ impl Steps {
     /// The mailed code of a page: no mail is lost.
     async fn code(&self, page: &Answer, who: &Patient) -> String {
         let reference = reference(page).unwrap_or_else(|| panic!("no reference: {}", page.text()));
-        let begun = Instant::now();
-        loop {
-            let mail = self.pair.program.served.mail.find(&who.email, &reference, 0);
-            if let Some(code) = mail.and_then(|mail| mail.code) {
-                return code;
-            }
-            assert!(begun.elapsed() < Duration::from_mins(1), "no mail for {reference}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.pair.program.served.mail.code_with(&who.email, &reference, 0).await
     }
 
     async fn after_code(&self, (browser, page): (&HttpBrowser, &Answer), who: &Patient) -> Answer {
