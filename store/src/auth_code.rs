@@ -52,7 +52,7 @@ pub struct AuthCode {
     pub pairwise_seed: String,
     /// The session.
     pub session_id: SessionId,
-    /// `sid`.
+    /// `sid` of the session, as the grant keeps it.
     pub sid: String,
     /// The sign-in.
     pub sign_in_id: SignInId,
@@ -92,7 +92,7 @@ pub async fn insert(sql: &mut impl Sql, new: &NewAuthCode) -> Result<()> {
 pub async fn by_hash(sql: &mut impl Sql, hash: &TokenHash) -> Result<Option<AuthCode>> {
     sql.q("SELECT auth_codes.grant_id, redirect_uri, code_challenge, nonce, auth_codes.created_at, used_at, voided_at,
                   grants.client_id, grants.scopes, users.id AS user_id, subject, pairwise_seed,
-                  sessions.id AS session_id, sid, sign_ins.id AS sign_in_id, first, first_at, second, second_at,
+                  sessions.id AS session_id, grants.sid, sign_ins.id AS sign_in_id, first, first_at, second, second_at,
                   mailbox_only, grants.epoch,
                   (grants.ended_at IS NULL AND sessions.ended_at IS NULL AND users.epoch = grants.epoch) AS alive
            FROM auth_codes

@@ -7,9 +7,6 @@ use crate::{
     revision::{self, Topic},
 };
 
-/// What `id_token_signed_response_alg` is when nobody chooses (OpenID Connect Dynamic Client Registration 1.0, section 2).
-const DEFAULT_ALG: &str = "RS256";
-
 /// A client's row. Lists are JSON arrays of strings.
 #[derive(Clone, Debug, FromRow)]
 pub struct ClientRow {
@@ -43,18 +40,15 @@ pub struct ClientRow {
 
 /// Every client.
 pub async fn all(sql: &mut impl Sql) -> Result<Vec<ClientRow>> {
-    sql.q("SELECT clients.id, name, secret, auth_method, redirect_uris, post_logout_redirect_uris, pkce_required,
-                  first_party, native, subject_type, sector, created_at,
-                  COALESCE(id_token_signed_response_alg, id_token_alg) AS id_token_alg
-           FROM clients LEFT JOIN client_algorithms ON client_algorithms.client_id = clients.id
-           ORDER BY created_at, clients.id")
+    sql.q("SELECT id, name, secret, auth_method, redirect_uris, post_logout_redirect_uris, pkce_required,
+                  first_party, native, subject_type, sector, id_token_alg, created_at
+           FROM clients ORDER BY created_at, id")
         .all()
         .await
 }
 
 /// Adds a client; false when the id is taken.
 pub async fn insert(sql: &mut impl Sql, new: &ClientRow) -> Result<bool> {
-    let named = is_named(&new.id_token_alg);
     let rows = sql
         .q("INSERT INTO clients (id, name, secret, auth_method, redirect_uris, post_logout_redirect_uris,
                                  pkce_required, first_party, native, subject_type, sector, id_token_alg, created_at)
@@ -70,37 +64,12 @@ pub async fn insert(sql: &mut impl Sql, new: &ClientRow) -> Result<bool> {
         .bind(new.native)
         .bind(&new.subject_type)
         .bind(&new.sector)
-        .bind(in_clients(&new.id_token_alg))
+        .bind(&new.id_token_alg)
         .bind(new.created_at)
         .exec()
         .await?;
-    if rows == 1 && !named {
-        choose_algorithm(sql, &new.id, &new.id_token_alg).await?;
-    }
     revision::bump(sql, Topic::Clients).await?;
     Ok(rows == 1)
-}
-
-/// Writes down a choice that the `CHECK` of `clients` does not name. A replica of the version before goes by the default.
-async fn choose_algorithm(sql: &mut impl Sql, id: &str, algorithm: &str) -> Result<()> {
-    sql.q(
-        "INSERT INTO client_algorithms (client_id, id_token_signed_response_alg) VALUES ($1, $2)",
-    )
-    .bind(id)
-    .bind(algorithm)
-    .exec()
-    .await?;
-    Ok(())
-}
-
-/// Whether the `CHECK` of `clients` names an algorithm.
-fn is_named(algorithm: &str) -> bool {
-    matches!(algorithm, DEFAULT_ALG | "ES256")
-}
-
-/// What stands in `clients` for an algorithm.
-fn in_clients(algorithm: &str) -> &str {
-    if is_named(algorithm) { algorithm } else { DEFAULT_ALG }
 }
 
 /// Replaces `id_token_signed_response_alg` of a client; false when there is no such client.
@@ -108,13 +77,9 @@ pub async fn set_algorithm(sql: &mut impl Sql, id: &str, algorithm: &str) -> Res
     let rows = sql
         .q("UPDATE clients SET id_token_alg = $2 WHERE id = $1")
         .bind(id)
-        .bind(in_clients(algorithm))
+        .bind(algorithm)
         .exec()
         .await?;
-    sql.q("DELETE FROM client_algorithms WHERE client_id = $1").bind(id).exec().await?;
-    if rows == 1 && !is_named(algorithm) {
-        choose_algorithm(sql, id, algorithm).await?;
-    }
     revision::bump(sql, Topic::Clients).await?;
     Ok(rows == 1)
 }

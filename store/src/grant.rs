@@ -25,10 +25,10 @@ pub struct Grant {
     pub created_at: Timestamp,
 }
 
-/// Records a grant. Its one caller is `flows::token::issue`; `architecture.rs` holds that.
+/// Records a grant that ends with its session, whose `sid` it keeps. Its one caller is `flows::token::issue`; `architecture.rs` holds that.
 pub async fn insert(sql: &mut impl Sql, grant: &Grant) -> Result<()> {
-    sql.q("INSERT INTO grants (id, user_id, client_id, session_id, sign_in_id, epoch, scopes, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+    sql.q("INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at)
+           VALUES ($1, $2, $3, $4, (SELECT sessions.sid FROM sessions WHERE sessions.id = $4), $5, $6, $7, FALSE, $8)")
         .bind(grant.id)
         .bind(grant.user_id)
         .bind(&grant.client_id)

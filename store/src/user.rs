@@ -1,6 +1,7 @@
 //! People.
 
 use sqlx::FromRow;
+use uuid::Uuid;
 
 use crate::{Result, Sql, Timestamp, UserId};
 
@@ -13,6 +14,8 @@ pub struct User {
     pub subject: String,
     /// Input of `sub` for all other clients.
     pub pairwise_seed: String,
+    /// User handle of passkeys: a random UUID (version 4) that says nothing else (WebAuthn, section 5.4.3).
+    pub user_handle: Uuid,
     /// The address as its owner writes it: mail goes here.
     pub email: String,
     /// The address in canonical form: what is looked up.
@@ -51,7 +54,7 @@ pub struct UserWithPassword {
 
 /// Looks a person up by canonical address.
 pub async fn by_email(sql: &mut impl Sql, canonical: &str) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch,
+    sql.q("SELECT id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name, claims, epoch,
                   tokens_invalid_before, password_change_required_since, updated_at, created_at, language
            FROM users WHERE email_canonical = $1")
         .bind(canonical)
@@ -64,7 +67,7 @@ pub async fn with_password(
     sql: &mut impl Sql,
     canonical: &str,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.email, users.email_canonical,
+    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.email, users.email_canonical,
                   users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before,
                   users.password_change_required_since, users.updated_at, users.created_at, users.language,
                   passwords.phc, passwords.version AS password_version
@@ -80,7 +83,7 @@ pub async fn by_id_with_password(
     sql: &mut impl Sql,
     id: UserId,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.email, users.email_canonical,
+    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.email, users.email_canonical,
                   users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before,
                   users.password_change_required_since, users.updated_at, users.created_at, users.language,
                   passwords.phc, passwords.version AS password_version
@@ -92,7 +95,7 @@ pub async fn by_id_with_password(
 
 /// Looks a person up by id.
 pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch,
+    sql.q("SELECT id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name, claims, epoch,
                   tokens_invalid_before, password_change_required_since, updated_at, created_at, language
            FROM users WHERE id = $1")
         .bind(id)
@@ -103,12 +106,13 @@ pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
 /// Adds a person; false when the canonical address is taken: a collision is refused, never merged.
 pub async fn insert(sql: &mut impl Sql, user: &User) -> Result<bool> {
     let added = sql
-        .q("INSERT INTO users (id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims,
-                               epoch, created_at, updated_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT (email_canonical) DO NOTHING")
+        .q("INSERT INTO users (id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name,
+                               claims, epoch, created_at, updated_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT (email_canonical) DO NOTHING")
         .bind(user.id)
         .bind(&user.subject)
         .bind(&user.pairwise_seed)
+        .bind(user.user_handle)
         .bind(&user.email)
         .bind(&user.email_canonical)
         .bind(user.email_verified)

@@ -287,7 +287,7 @@ async fn doctor_finds_a_clock_that_is_off_and_what_cannot_be_read() {
          AS 'BEGIN RAISE EXCEPTION ''no time''; END'",
         "CREATE FUNCTION mute.version() RETURNS bigint LANGUAGE plpgsql
          AS 'BEGIN RAISE EXCEPTION ''no memory'' USING ERRCODE = ''53200''; END'",
-        "CREATE VIEW mute._sqlx_migrations AS SELECT mute.version() AS version, true AS success",
+        "CREATE VIEW mute._sqlx_migrations AS SELECT mute.version() AS version, true AS success, ''::bytea AS checksum",
     ];
     by_hand(&db, statements).await;
     let ask_again = "look at the database's own log, and run `idp doctor` again";

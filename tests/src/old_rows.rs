@@ -89,26 +89,26 @@ pub async fn fill(db: &Db, engine: Engine, rows: i64) {
     let owner = "(SELECT id FROM users WHERE email = 'old')";
     let mut all = vec![
         one.statement(
-            "INSERT INTO users (id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch,
+            "INSERT INTO users (id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name, claims, epoch,
                                 created_at, updated_at)
-             SELECT ID, 'old', 'old', 'old', 'old', TRUE, 'old', '{}', 1, 0, 0 FROM SERIES",
+             SELECT ID, 'old', 'old', ID, 'old', 'old', TRUE, 'old', '{}', 1, 0, 0 FROM SERIES",
         ),
         "INSERT INTO clients (id, name, auth_method, redirect_uris, post_logout_redirect_uris, pkce_required, first_party,
                               native, subject_type, sector, id_token_alg, created_at)
          VALUES ('old', 'old', 'none', '[]', '[]', TRUE, FALSE, FALSE, 'public', 'old', 'RS256', 0)",
     ];
     for text in [
-        "INSERT INTO attempts (id, browser, client_id, request, state, version, created_at)
-         SELECT ID, BYTES, 'old', '{}', '{}', 1, AT FROM SERIES",
-        "INSERT INTO email_challenges (id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
+        "INSERT INTO attempts (id, browser, goal, client_id, request, state, version, created_at)
+         SELECT ID, BYTES, 'client', 'old', '{}', '{}', 1, AT FROM SERIES",
+        "INSERT INTO email_challenges (id, user_id, browser, purpose, epoch, address, key_id, nonce, reference, first_issued_at,
                                        last_requested_at, sends, tries, tried, completed_at)
-         SELECT ID, OWNER, BYTES, 1, 'old', 'old', BYTES, 'old', AT, AT, 1, 0, '', AT FROM SERIES",
+         SELECT ID, OWNER, BYTES, 'sign_in', 1, 'old', 'old', BYTES, 'old', AT, AT, 1, 0, '', AT FROM SERIES",
         "INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only)
          SELECT ID, OWNER, 1, 'password', AT, 'email_code', AT, FALSE FROM SERIES",
         "INSERT INTO sessions (id, sid, secret, user_id, sign_in_id, epoch, created_at, last_seen)
          SELECT ID, 'old-' || n, BYTES, OWNER, ID, 1, AT, AT FROM SERIES",
-        "INSERT INTO grants (id, user_id, client_id, session_id, sign_in_id, epoch, scopes, created_at)
-         SELECT ID, OWNER, 'old', ID, ID, 1, 'openid', AT FROM SERIES",
+        "INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at)
+         SELECT ID, OWNER, 'old', ID, 'old-' || n, ID, 1, 'openid', FALSE, AT FROM SERIES",
         "INSERT INTO auth_codes (hash, grant_id, redirect_uri, created_at, used_at)
          SELECT BYTES, ID, 'old', AT, AT FROM SERIES",
         "INSERT INTO jobs (id, lane, kind, payload, created_at, run_at, tries, done_at)

@@ -43,6 +43,7 @@ pub async fn create(cx: &Cx, new: NewUser) -> Result<Result<UserId, BadUser>> {
         id: cx.id(),
         subject: random(),
         pairwise_seed: random(),
+        user_handle: uuid::Builder::from_random_bytes(cx.rng.bytes()).into_uuid(),
         email: new.email.written().to_owned(),
         email_canonical: new.email.canonical().to_owned(),
         email_verified: true,

@@ -4,8 +4,10 @@ use std::sync::OnceLock;
 
 use keys::PasswordHash;
 use store::{
-    AttemptId, ChallengeId, SessionId, Timestamp, Tx, UserId, email_challenge::EmailChallenge,
-    throttle::Kind, user::User,
+    AttemptId, ChallengeId, SessionId, Timestamp, Tx, UserId,
+    email_challenge::{EmailChallenge, Purpose},
+    throttle::Kind,
+    user::User,
 };
 
 use super::{
@@ -188,7 +190,8 @@ async fn open_challenge_of(
     tx: &mut Tx,
     person: Person,
 ) -> Result<Option<EmailChallenge>> {
-    let open = store::email_challenge::open(tx, person.user, &work.visit.browser).await?;
+    let open =
+        store::email_challenge::open(tx, person.user, &work.visit.browser, Purpose::SignIn).await?;
     if let Some(open) = &open {
         work.open.get_or_init(|| open.id);
     }
@@ -241,6 +244,7 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
         id,
         user_id: first.user,
         browser: work.visit.browser.clone(),
+        purpose: Purpose::SignIn.as_str().to_owned(),
         epoch: first.epoch,
         address: user.email.clone(),
         key_id: cx.root.current_id().to_owned(),
@@ -360,7 +364,8 @@ async fn insert(work: &Work<'_>, tx: &mut Tx, state: String, unchanged: bool) ->
         id: work.id,
         browser: work.visit.browser.clone(),
         previous_browser: None,
-        client_id: work.request.client_id.clone(),
+        goal: store::attempt::AT_CLIENT.to_owned(),
+        client_id: Some(work.request.client_id.clone()),
         request: serde_json::to_string(work.request)?,
         state,
         version: 0,

@@ -10,7 +10,10 @@
 use std::time::Duration;
 
 use keys::EmailCode;
-use store::{ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge};
+use store::{
+    ChallengeId, Timestamp, Tx, UserId,
+    email_challenge::{EmailChallenge, Purpose},
+};
 
 use super::{
     Answer, apply,
@@ -126,11 +129,15 @@ pub(super) async fn current(
     state: &State,
 ) -> Result<Option<EmailChallenge>> {
     let Some(id) = awaited(state) else { return Ok(None) };
-    let Some(own) = store::email_challenge::by_id(sql, id).await? else { return Ok(None) };
+    let own = store::email_challenge::by_id(sql, id).await?;
+    let Some(own) = own.filter(|own| own.purpose == Purpose::SignIn.as_str()) else {
+        return Ok(None);
+    };
     if own.superseded_at.is_none() {
         return Ok(Some(own));
     }
-    let open = store::email_challenge::open(sql, own.user_id, &visit.browser).await?;
+    let open =
+        store::email_challenge::open(sql, own.user_id, &visit.browser, Purpose::SignIn).await?;
     Ok(Some(open.filter(|open| open.epoch == own.epoch).unwrap_or(own)))
 }
 
@@ -200,9 +207,9 @@ async fn judge(
     let answer = cx
         .db
         .write(async |tx| {
-            record(cx, tx, challenge, &loaded.row.client_id, verdict).await?;
+            record(cx, tx, challenge, &loaded.request.client_id, verdict).await?;
             if let Some(charge) = charge {
-                let client = &loaded.row.client_id;
+                let client = &loaded.request.client_id;
                 count(cx, tx, (challenge, client), (charge, verdict)).await?;
             }
             let input = Input::Second(SecondChecked::EmailCode(checked));
@@ -267,7 +274,7 @@ async fn admit(
         }
     }
     let about = async || {
-        let client = Some(loaded.row.client_id.clone());
+        let client = Some(loaded.request.client_id.clone());
         Ok(About { user: Some(challenge.user_id), client })
     };
     Ok(network::failure(cx, about).await?.map_or(Ok(true), Err))
@@ -325,7 +332,9 @@ pub(crate) fn code_of(cx: &Cx, challenge: &EmailChallenge) -> Result<EmailCode> 
 async fn why_wrong(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<Option<Refusal>> {
     let since = cx.now.minus(cx.settings.code_window * 2 + TOMBSTONE);
     let mut conn = cx.db.read().await?;
-    for other in store::email_challenge::recent(&mut conn, challenge.user_id, since).await? {
+    for other in
+        store::email_challenge::recent(&mut conn, challenge.user_id, Purpose::SignIn, since).await?
+    {
         // Of a root key whose file has gone: nobody can tell any more.
         let known = cx.root.ids().any(|id| id == other.key_id);
         if known && other.id != challenge.id && is_code_of(cx, &other, guess)? {

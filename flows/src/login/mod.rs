@@ -219,7 +219,7 @@ async fn cancelled(cx: &Cx, loaded: &Loaded) -> Result<()> {
         .write(async |tx| {
             let entry = audit::Entry::new(audit::Event::AttemptCancelled)
                 .user(identified(&loaded.state))
-                .client(&loaded.row.client_id);
+                .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await
         })
         .await
@@ -232,7 +232,7 @@ async fn out_of_turn(cx: &Cx, loaded: &Loaded) -> Result<()> {
             let entry = audit::Entry::new(audit::Event::SequenceFailed)
                 .outcome("refused")
                 .user(identified(&loaded.state))
-                .client(&loaded.row.client_id);
+                .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await
         })
         .await

@@ -94,6 +94,7 @@ async fn schema(db: &Db) -> Finding {
     match db.migrated().await {
         Ok(true) => Finding::good(NAME, "is that of this build"),
         Ok(false) => Finding::failed(NAME, "is older than this build; run `idp migrate`"),
+        Err(error @ store::Error::OtherSequence) => Finding::failed(NAME, error.to_string()),
         Err(error) => Finding::failed(NAME, format!("cannot be read: {error}; {ASK_AGAIN}")),
     }
 }

@@ -74,10 +74,12 @@ impl World {
     async fn person(&self, address: &str) -> UserId {
         let now = self.clock.now();
         let random = Rng::system().bytes();
+        let id = UserId::new(now, random);
         let user = User {
-            id: UserId::new(now, random),
+            id,
             subject: address.to_owned(),
             pairwise_seed: address.to_owned(),
+            user_handle: id.uuid(),
             email: address.to_owned(),
             email_canonical: address.to_owned(),
             email_verified: true,

@@ -23,7 +23,7 @@ async fn many_keys(db: &store::Db) {
         for nth in 0..ROWS {
             let id = format!("k{nth}");
             let sealed = root.seal(&rng, format!("signing_keys/{id}").as_bytes(), &pkcs8).unwrap();
-            tx.q("INSERT INTO token_keys (id, algorithm, sealed, created_at, signs_from) VALUES ($1, 'EdDSA', $2, 0, 0)")
+            tx.q("INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from) VALUES ($1, 'EdDSA', $2, 0, 0)")
                 .bind(id)
                 .bind(sealed)
                 .exec()
@@ -123,7 +123,7 @@ async fn deleted_signing_keys_are_made_anew(engine: Engine) {
             .collect()
     };
     let old = kids().await;
-    delete(&["DELETE FROM signing_keys", "DELETE FROM token_keys"]).await;
+    delete(&["DELETE FROM signing_keys"]).await;
     let new = kids().await;
     assert!(new.len() == 3 && new.iter().all(|kid| !old.contains(kid)), "{old:?} {new:?}");
     // The successor alone: its key can be replaced again.

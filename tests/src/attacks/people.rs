@@ -51,6 +51,7 @@ fn user(app: &TestApp, nth: usize) -> User {
         id,
         subject: format!("subject {nth}"),
         pairwise_seed: format!("seed {nth}"),
+        user_handle: uuid::Uuid::new_v4(),
         email: email(nth),
         email_canonical: email(nth),
         email_verified: true,

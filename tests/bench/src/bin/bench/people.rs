@@ -24,8 +24,8 @@ const SIGN_INS: u32 = 104;
 /// the password of one; identifiers are random. All of it is a day old, so that no part of it has served its time.
 const FILL: &str = "
 CREATE TABLE yesterday AS SELECT CAST(extract(epoch FROM now()) * 1000 AS BIGINT) - 86400000 AS at;
-INSERT INTO users (id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch, created_at, updated_at)
-SELECT gen_random_uuid(), md5(random()::text || n), md5(n || random()::text), 'person' || n || '@people.example',
+INSERT INTO users (id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name, claims, epoch, created_at, updated_at)
+SELECT gen_random_uuid(), md5(random()::text || n), md5(n || random()::text), gen_random_uuid(), 'person' || n || '@people.example',
        'person' || n || '@people.example', true, 'Person ' || n, '{}', 0, at, at
 FROM yesterday, generate_series(1, 1800000) AS n;
 INSERT INTO passwords (user_id, phc, version, set_at)
