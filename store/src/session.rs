@@ -75,7 +75,8 @@ pub struct Limits {
     pub created_after: Timestamp,
 }
 
-/// The live session of a cookie, with the consent for `client`. A forced reset, an end or a limit makes it absent.
+/// The live session of a cookie, with the consent for `client`. A forced reset, a person who is not active,
+/// an end or a limit makes it absent.
 pub async fn live(
     sql: &mut impl Sql,
     secret: &TokenHash,
@@ -86,7 +87,7 @@ pub async fn live(
                   first, first_at, second, second_at, mailbox_only, users.epoch, subject, pairwise_seed, name, email,
                   consents.scopes AS consented
            FROM sessions
-           JOIN users ON users.id = sessions.user_id AND users.epoch = sessions.epoch
+           JOIN users ON users.id = sessions.user_id AND users.epoch = sessions.epoch AND users.status = 'active'
            JOIN sign_ins ON sign_ins.id = sessions.sign_in_id AND sign_ins.epoch = users.epoch
            LEFT JOIN consents ON consents.user_id = users.id AND consents.client_id = $2
            WHERE secret = $1 AND ended_at IS NULL AND last_seen > $3 AND sessions.created_at > $4")

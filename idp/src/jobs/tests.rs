@@ -91,6 +91,7 @@ impl World {
             subject: address.to_owned(),
             pairwise_seed: address.to_owned(),
             user_handle: id.uuid(),
+            status: store::user::ACTIVE.to_owned(),
             email: address.to_owned(),
             email_canonical: address.to_owned(),
             email_verified: true,

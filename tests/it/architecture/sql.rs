@@ -108,6 +108,30 @@ fn statements_are_portable() {
     assert_none(&findings, "one text serves both engines:");
 }
 
+/// Statements that compare an epoch with none of a person: the daily comparison of a grant with its own sign-in.
+const NO_GUARD: [(&str, &str); 1] = [("store/src/grant.rs", "look")];
+
+/// Whoever asks whether somebody was reset asks whether the account may be used at all.
+#[test]
+fn epoch_is_compared_with_status() {
+    let (mut findings, mut guards) = (Vec::new(), 0);
+    for source in sources().iter().filter(|source| source.krate() == "store") {
+        let all = functions(&source.production);
+        for (at, text) in statements(source) {
+            let compares = text.replace("SET EPOCH = EPOCH + 1", "").contains("EPOCH = ");
+            if !compares || NO_GUARD.contains(&(source.path.as_str(), around(&all, at))) {
+                continue;
+            }
+            guards += 1;
+            if !text.contains("STATUS = 'ACTIVE'") {
+                findings.push(format!("{}: {text}", source.place(at)));
+            }
+        }
+    }
+    assert!(guards >= 6, "{guards} guards were found; correct this test's way of finding them");
+    assert_none(&findings, "a guard that compares users.epoch asks users.status = 'active', too:");
+}
+
 /// PostgreSQL refuses a prepared statement whose result has another shape than before: `SELECT *` of a running replica fails
 /// on every connection as soon as a migration adds a column.
 #[test]
