@@ -2,7 +2,10 @@
 
 use sqlx::FromRow;
 
-use crate::{AttemptId, GrantId, Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId};
+use crate::{
+    AttemptId, GrantId, Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId,
+    sign_in::Steps,
+};
 
 /// A new authorization code.
 #[derive(Clone, Debug)]
@@ -56,16 +59,9 @@ pub struct AuthCode {
     pub sid: String,
     /// The sign-in.
     pub sign_in_id: SignInId,
-    /// Method of its first step.
-    pub first: String,
-    /// When the first step was proven.
-    pub first_at: Timestamp,
-    /// Method of its second step.
-    pub second: Option<String>,
-    /// When the second step was proven.
-    pub second_at: Option<Timestamp>,
-    /// Whether one mailbox stood for both steps.
-    pub mailbox_only: bool,
+    /// What it proved.
+    #[sqlx(flatten)]
+    pub steps: Steps,
     /// Epoch of grant, session and sign-in.
     pub epoch: i64,
     /// Whether grant, session and epoch are all still alive, and the person active.

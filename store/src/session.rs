@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use crate::{Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId};
+use crate::{Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId, sign_in::Steps};
 
 /// A session's row.
 #[derive(Clone, Debug, FromRow)]
@@ -42,16 +42,9 @@ pub struct LiveSession {
     pub last_seen: Timestamp,
     /// The latest sign-in.
     pub sign_in_id: SignInId,
-    /// Method of its first step.
-    pub first: String,
-    /// When its first step was proven.
-    pub first_at: Timestamp,
-    /// Method of its second step.
-    pub second: Option<String>,
-    /// When its second step was proven.
-    pub second_at: Option<Timestamp>,
-    /// Whether one mailbox stood for both steps.
-    pub mailbox_only: bool,
+    /// What it proved.
+    #[sqlx(flatten)]
+    pub steps: Steps,
     /// The person's and the session's common epoch.
     pub epoch: i64,
     /// Subject of the person for first-party clients.
