@@ -4,8 +4,8 @@
 use flows::notify::{CodeToSend, Letter, Notice, Tried};
 use store::Timestamp;
 
-use super::check;
 use super::compose::House;
+use super::forbidden::first_forbidden;
 use crate::locale::Locale;
 
 /// A mail's sentences. Not `Debug`: they hold a code.
@@ -105,8 +105,9 @@ impl Said<'_> {
     /// Where help is, unless that would put a link into the mail.
     fn support(&self) -> Option<String> {
         let support = self.house.brand.support.as_ref()?;
-        check::permitted(support, "brand.support").ok()?;
-        Some(self.say("mail-support", &[("support", support)]))
+        first_forbidden(support)
+            .is_none()
+            .then(|| self.say("mail-support", &[("support", support)]))
     }
 
     /// `24 November 2026`.
