@@ -35,7 +35,7 @@ const HEADERS: [&str; 12] = [
 /// What is wrong with a mail, without its contents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Malformed(String);
+pub(crate) struct Malformed(String);
 
 impl Malformed {
     pub(super) fn because(why: impl Into<String>) -> Self {
