@@ -64,7 +64,6 @@ const CIRCLES: [&[&str]; 4] = [
     ],
     &[
         "idp/src/app.rs",
-        "idp/src/health.rs",
         "idp/src/http/extract/ask.rs",
         "idp/src/http/extract/form.rs",
         "idp/src/http/language.rs",
