@@ -86,7 +86,6 @@ const CIRCLES: [&[&str]; 4] = [
         "idp/src/http/oidc/userinfo.rs",
         "idp/src/http/page.rs",
         "idp/src/http/routes.rs",
-        "idp/src/jobs/mod.rs",
         "idp/src/live.rs",
         "idp/src/metrics/mod.rs",
         "idp/src/view/mod.rs",
