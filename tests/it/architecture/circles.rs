@@ -63,13 +63,10 @@ const CIRCLES: [&[&str]; 4] = [
         "flows/src/settings.rs",
     ],
     &[
-        "idp/src/app.rs",
         "idp/src/http/extract/ask.rs",
-        "idp/src/http/extract/form.rs",
         "idp/src/http/language.rs",
         "idp/src/http/layer/around.rs",
         "idp/src/http/layer/cors.rs",
-        "idp/src/http/layer/given_up.rs",
         "idp/src/http/layer/headers.rs",
         "idp/src/http/layer/limit.rs",
         "idp/src/http/layer/span.rs",
@@ -81,14 +78,10 @@ const CIRCLES: [&[&str]; 4] = [
         "idp/src/http/login/words.rs",
         "idp/src/http/oidc/authorize.rs",
         "idp/src/http/oidc/logout.rs",
-        "idp/src/http/oidc/mod.rs",
         "idp/src/http/oidc/token.rs",
         "idp/src/http/oidc/userinfo.rs",
         "idp/src/http/page.rs",
         "idp/src/http/routes.rs",
-        "idp/src/live.rs",
-        "idp/src/metrics/mod.rs",
-        "idp/src/view/mod.rs",
     ],
 ];
 
