@@ -27,7 +27,7 @@ pub(super) fn see_other(to: &str) -> Response {
 
 /// A page that says one thing, by its name.
 pub(super) fn notice(app: &App, ask: &Ask, name: &str) -> Result<Response, Failure> {
-    let f = Frame::of(app, ask.locale);
+    let f = Frame::of(&app.brand, ask.locale);
     let (page, title, text) = find(&NOTICES, name)?;
     let html = NoticePage { page, title: f.l.t(title), text: f.l.t(text), f };
     let mut response = Html(html.render()?).into_response();
@@ -71,7 +71,7 @@ fn speaks(response: &mut Response, locale: Locale) {
 
 /// The page of a request that has no answer.
 pub(super) fn failure(app: &App, trace: &Trace, locale: Locale, failure: &Failure) -> Response {
-    let f = Frame::of(app, locale);
+    let f = Frame::of(&app.brand, locale);
     let said =
         Said::of(failure, |until| Voice { f, zone: app.zone(), now: app.clock.now() }.from(until));
     let page = failure_page(f, &trace.reference, &said);
@@ -123,7 +123,7 @@ pub(super) fn failure_again(
 ) -> Result<Response, Failure> {
     let (name, ..) = find(&FAILURES, name)?;
     let said = Said { name, detail: None, crowded: None };
-    let page = failure_page(Frame::of(app, ask.locale), reference, &said)?;
+    let page = failure_page(Frame::of(&app.brand, ask.locale), reference, &said)?;
     let mut response = Html(page.render()?).into_response();
     speaks(&mut response, ask.locale);
     Ok(response)
