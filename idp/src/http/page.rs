@@ -8,7 +8,7 @@ use axum::{
 use flows::Trace;
 use store::Timestamp;
 
-use super::{error::Failure, extract::Ask, layer::CSP, login::Voice};
+use super::{error::Failure, extract::Ask, login::Voice, policy};
 use crate::{
     app::App,
     locale::Locale,
@@ -45,8 +45,7 @@ pub(super) fn form(
 ) -> Result<Response, Failure> {
     let mut response = (status, Html(page.render()?)).into_response();
     if let Some(source) = source {
-        let policy = CSP.replace("form-action 'self'", &format!("form-action 'self' {source}"));
-        let policy = HeaderValue::try_from(policy)
+        let policy = HeaderValue::try_from(policy::with_form_action(source))
             .map_err(|_| Failure::Internal("a redirect URI cannot stand in a policy".to_owned()))?;
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
