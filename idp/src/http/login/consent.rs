@@ -121,7 +121,7 @@ fn consent_page(app: &App, ask: &Ask, about: &About<'_>) -> Result<Response, Fai
 }
 
 fn confirm_page(app: &App, ask: &Ask, about: &About<'_>) -> Result<Response, Failure> {
-    let f = Frame::of(app, ask.locale);
+    let f = Frame::of(&app.brand, ask.locale);
     let token = Token::new(ask, about.attempt, step::CONSENT);
     let client = client_name(ask, &about.request.client_id);
     let html = ConfirmPage {

@@ -32,7 +32,7 @@ pub(in crate::http) struct Voice<'a> {
 impl<'a> Voice<'a> {
     /// The voice of the answer to a request.
     pub(super) fn of(app: &'a App, ask: &Ask) -> Self {
-        Self { f: Frame::of(app, ask.locale), zone: app.zone(), now: ask.cx.now }
+        Self { f: Frame::of(&app.brand, ask.locale), zone: app.zone(), now: ask.cx.now }
     }
 
     /// A clock time that has passed or must not be passed: floored to the minute.
