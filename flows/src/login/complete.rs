@@ -64,7 +64,7 @@ pub(super) async fn sign_in(
         }
     }
     move_browser(work, tx, &cookies, state).await?;
-    let failed = Guesser::clear(cx, tx, &work.user()?.email_canonical).await?;
+    let failed = Guesser::clear(cx, tx, &work.user()?.counted_as()).await?;
     work.failures.get_or_init(|| failed);
     let entry = audit::Entry::new(audit::Event::SignedIn)
         .user(first.user)
