@@ -63,8 +63,14 @@ impl Assurance {
 }
 
 impl SignIn {
-    /// Records the completed steps. `complete` is proof: only the machine makes one.
-    pub async fn record(cx: &Cx, tx: &mut Tx, complete: &Complete) -> Result<Self> {
+    /// Records the completed steps, and from where and with what the last of them was posted. `complete` is proof: only the
+    /// machine makes one.
+    pub async fn record(
+        cx: &Cx,
+        tx: &mut Tx,
+        complete: &Complete,
+        browser_and_system: Option<String>,
+    ) -> Result<Self> {
         let first = complete.first();
         let row = SignInRow {
             id: cx.id(),
@@ -76,6 +82,8 @@ impl SignIn {
             second: Some(complete.second().as_str().to_owned()),
             second_at: Some(cx.now),
             mailbox_only: false,
+            network: cx.trace.network.clone(),
+            browser_and_system,
         };
         store::sign_in::insert(tx, &row).await?;
         Ok(Self {

@@ -23,12 +23,17 @@ pub struct SignInRow {
     pub second_at: Option<Timestamp>,
     /// Whether one mailbox stood for both steps (decision 5).
     pub mailbox_only: bool,
+    /// The network that it was completed from, as the audit trail has it.
+    pub network: Option<String>,
+    /// The browser and system that it was completed with, `Firefox/Windows`, if they are known ones.
+    pub browser_and_system: Option<String>,
 }
 
 /// Records a completed sign-in. Its one caller is `flows::sign_in`; `architecture.rs` holds that.
 pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
-    sql.q("INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+    sql.q("INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only, network,
+                                 browser_and_system)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
         .bind(row.id)
         .bind(row.user_id)
         .bind(row.epoch)
@@ -37,6 +42,8 @@ pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
         .bind(&row.second)
         .bind(row.second_at)
         .bind(row.mailbox_only)
+        .bind(&row.network)
+        .bind(&row.browser_and_system)
         .exec()
         .await?;
     Ok(())
