@@ -170,10 +170,12 @@ async fn guesser(work: &Work<'_>, tx: &mut Tx) -> Result<Guesser> {
     Guesser::of(work.cx, tx, work.visit, work.user()?).await
 }
 
-/// A person as the machine sees one. One whose account may not be used is as good as gone: nothing proven counts.
+/// A person as the machine sees one. One whose account may not be used is as good as gone: nothing proven counts. So is one
+/// without address, who gets no code.
 async fn person(work: &Work<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Person>> {
     let found = store::user::by_id_with_password(tx, id).await?;
-    let Some(found) = found.filter(|found| found.user.is_active()) else { return Ok(None) };
+    let usable = |user: &User| user.is_active() && user.email.is_some();
+    let Some(found) = found.filter(|found| usable(&found.user)) else { return Ok(None) };
     let Some(password_version) = found.password_version else { return Ok(None) };
     let user = work.user.get_or_init(|| found.user);
     Ok(Some(Person {
@@ -238,7 +240,7 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
         }
         None => {}
     }
-    let user = work.user()?;
+    let Some(address) = work.user()?.email.clone() else { return Err(Error::Lost) };
     let asks = guesser(work, tx).await?;
     let may_send = send_quota::take_send(cx, tx, &asks).await?;
     let challenge = EmailChallenge {
@@ -247,7 +249,7 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
         browser: work.visit.browser.clone(),
         purpose: Purpose::SignIn.as_str().to_owned(),
         epoch: first.epoch,
-        address: user.email.clone(),
+        address,
         key_id: cx.root.current_id().to_owned(),
         nonce: cx.rng.bytes::<16>().to_vec(),
         reference: reference::reference(&cx.rng),

@@ -254,7 +254,8 @@ async fn count(
 /// Tells a person that strangers now wait.
 async fn tell(cx: &Cx, tx: &mut Tx, id: UserId, client: &str) -> Result<()> {
     let Some(user) = store::user::by_id(tx, id).await? else { return Ok(()) };
-    let whom = (user.email_canonical.as_str(), Some(id));
+    let canonical = user.counted_as();
+    let whom = (&*canonical, Some(id));
     notify::somebody_tried(cx, tx, whom, (Tried::Code, client)).await
 }
 
@@ -268,7 +269,7 @@ async fn admit(
     if !visit.devices.is_empty() {
         let mut conn = cx.db.read().await?;
         if let Some(user) = store::user::by_id(&mut conn, challenge.user_id).await?
-            && device::known(cx, &mut conn, visit, &user.email_canonical).await?.is_some()
+            && device::known(cx, &mut conn, visit, &user.counted_as()).await?.is_some()
         {
             return Ok(Ok(false));
         }

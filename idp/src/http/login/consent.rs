@@ -76,10 +76,11 @@ impl<'a> About<'a> {
 
     fn account(&self, f: Frame<'_>) -> String {
         let LiveSession { name, email, .. } = self.session;
-        f.l.tr(
-            "account-lede",
-            &[("person", name.as_str().into()), ("address", email.as_str().into())],
-        )
+        let person = ("person", name.as_str().into());
+        match email {
+            Some(email) => f.l.tr("account-lede", &[person, ("address", email.as_str().into())]),
+            None => f.l.tr("account-lede-without-address", &[person]),
+        }
     }
 }
 
