@@ -8,4 +8,3 @@ mod limit;
 mod span;
 
 pub(super) use around::{around, fallback};
-pub(super) use limit::Counted;
