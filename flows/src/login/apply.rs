@@ -13,7 +13,9 @@ use store::{
 use super::{
     Answer, Due, code_window, complete, identified,
     machine::{self, Effect, Facts, First, Input, Person, State, Waiting},
-    or_show, out_of_turn, reference, send_quota,
+    or_show, out_of_turn, reference,
+    refusal::Refusal,
+    send_quota,
     tries::Guesser,
 };
 use crate::{
@@ -104,7 +106,7 @@ pub(super) async fn on_row(work: Work<'_>, loaded: &Loaded, input: Input) -> Res
     let state = loaded.state.clone();
     let outcome = cx.db.write(async |tx| run(&work, tx, state, input).await).await;
     let answer = or_show(loaded.row.id, outcome)?;
-    if let Answer::Show(_, Some(machine::Refusal::OutOfTurn)) = answer {
+    if let Answer::Show(_, Some(Refusal::OutOfTurn)) = answer {
         out_of_turn(cx, loaded).await?;
     }
     Ok(answer)

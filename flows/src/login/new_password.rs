@@ -6,7 +6,7 @@ use store::UserId;
 use super::{
     Answer, apply,
     apply::Work,
-    machine::{Input, Refusal, State},
+    machine::{Input, State},
     or_show, out_of_turn, own,
 };
 use crate::{
@@ -57,8 +57,7 @@ pub async fn post(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Ans
     let (password, guest) = match acceptable(cx, user, typed).await? {
         Ok(acceptable) => acceptable,
         Err(bad) => {
-            let refusal = Refusal::BadNewPassword(bad);
-            return Ok(Answer::Show(loaded.row.id, Some(refusal)));
+            return Ok(Answer::Show(loaded.row.id, Some(bad.into())));
         }
     };
     let (hash, refused) = match policy::hash_if_new(cx, user, password, guest).await? {
