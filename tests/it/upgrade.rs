@@ -1,11 +1,8 @@
 //! A rolling upgrade: the schema grows and shrinks under a running replica, and an older program meets a newer schema.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use reqwest::Method;
@@ -17,6 +14,7 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     proc::run as command,
     served::Served,
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
@@ -110,17 +108,14 @@ struct Load {
 }
 
 impl Load {
-    /// Waits until so many more sign-ins were completed, for at most a minute.
+    /// Waits until so many more sign-ins were completed.
     async fn more(&self, people: &[JoinHandle<()>], more: usize) {
         let wanted = self.done.load(Ordering::Relaxed) + more;
-        for _ in 0..6000 {
-            if self.done.load(Ordering::Relaxed) >= wanted {
-                return;
-            }
+        let done = async || {
             assert!(!people.iter().any(JoinHandle::is_finished), "somebody was refused: see above");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("nobody signs in any more");
+            self.done.load(Ordering::Relaxed) >= wanted
+        };
+        wait::until("sign-ins", done).await;
     }
 }
 
@@ -271,15 +266,14 @@ async fn a_migration_that_waits_for_a_lock_lets_others_pass() {
         async move { db.migrate().await }
     });
     let mut conn = db.read().await.unwrap();
-    loop {
+    let waits = async || {
         let waiting =
-            "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'";
+            "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         let (count,): (i64,) = conn.q(waiting).one().await.unwrap();
-        if count > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        count > 0
+    };
+    wait::until("the migration waits", waits).await;
     // The long transaction still holds its lock and the migration waits: this reader came last and is not the last.
     let rows: Vec<(i64,)> = conn.q("SELECT tries FROM email_challenges").all().await.unwrap();
     assert!(rows.is_empty() && !migration.is_finished() && !long.is_finished());
