@@ -3,8 +3,8 @@
 
 use store::{Db, Sql};
 use vestibule_tests::{
+    blocking_tx::BlockingTx,
     db::{Engine, TestDb},
-    held::Held,
     http::HttpBrowser,
     proc::{Proc, idp},
     served::Served,
@@ -81,13 +81,13 @@ async fn a_start_waits_for_a_busy_database(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let sql = db.open().await;
-    let held = Held::by(sql.clone(), held(engine)).await;
+    let held = BlockingTx::open(sql.clone(), held(engine)).await;
     let mut command = served.command(&["serve"]);
     command.env("IDP__EPHEMERAL__URL", "memory");
     let mut serve = Proc::spawn(command);
     // It has met the lock once; had it not asked again, it would have ended.
     serve.until_says("the start waits for the database").await;
-    held.let_go().await;
+    held.commit().await;
     serve.until_answers(&served.browser_at(served.address())).await;
     assert!(serve.terminate().await.success());
 }

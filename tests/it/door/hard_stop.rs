@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use store::Sql;
 use vestibule_tests::{
     app::{Replica, TestApp},
+    blocking_tx::{BlockingTx, MOST_OF_LOCK_WAIT},
     db::Engine,
-    held::{Held, MOST_OF_LOCK_WAIT},
     http::{Form, HttpBrowser},
     starvation_probe::StarvationProbe,
     wait,
@@ -159,7 +159,7 @@ async fn not_done(engine: Engine) -> Option<()> {
     let browser = app.browser();
     let (page, _) = browser.start(&client).await;
     let form = page.form().with("email", &patient.email).with("password", &patient.password);
-    let held = Held::by(
+    let held = BlockingTx::open(
         app.db.open().await,
         match engine {
             // The one writer.
@@ -180,7 +180,7 @@ async fn not_done(engine: Engine) -> Option<()> {
     println!("{engine:?}: given up and answered within {:?}", halted.took);
     assert_come_back(&said);
     assert!(said.contains("Nothing is lost") && said.contains("class=\"reference\""), "{said}");
-    held.let_go().await;
+    held.commit().await;
     assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 0);
     let page = browser.follow(browser.post(&form, "continue").await).await;
     assert!(page.has_field("code"), "{}", page.text());
@@ -212,7 +212,7 @@ async fn under_way() -> Option<()> {
     for sql in SLOW_COMMIT {
         db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
     }
-    let held = Held::by(db.clone(), "SELECT pg_advisory_xact_lock(77)").await;
+    let held = BlockingTx::open(db.clone(), "SELECT pg_advisory_xact_lock(77)").await;
     let mut waiting = posted(&app, &replica, &browser, &form).await;
     let commits = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
@@ -228,7 +228,7 @@ async fn under_way() -> Option<()> {
     let (said, _) = waiting.until_closed().await;
     assert_come_back(&said);
     assert!(said.contains("We do not know whether that worked"), "{said}");
-    held.let_go().await;
+    held.commit().await;
     let page = browser.follow(browser.post(&form, "continue").await).await;
     assert!(page.has_field("code"), "{}", page.text());
     let code = app.mail.code(&patient.email, 1).await;

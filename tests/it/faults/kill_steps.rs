@@ -8,10 +8,10 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use store::{Db, Sql};
 use vestibule_tests::{
     app::Patient,
+    blocking_tx::BlockingTx,
     client::{Client, Landed, Pending},
     crowd::{Tally, reference},
     db::Engine,
-    held::Held,
     http::{Answer, HttpBrowser},
     proc::run,
     wait,
@@ -129,13 +129,13 @@ impl Steps {
             // Nothing else writes.
             let db = self.db.clone();
             until(&db, OPEN_JOBS, |open| open == 0).await;
-            let held = Held::by(db.clone(), moment.hold()).await;
+            let held = BlockingTx::open(db.clone(), moment.hold()).await;
             let (there, second) = (self.pair.there, &mut self.pair.second);
             let (answer, ()) = tokio::join!(step(there), async {
                 until(&db, WAITING, |waiting| waiting > 0).await;
                 second.kill().await;
             });
-            held.let_go().await;
+            held.commit().await;
             until(&db, WAITING, |waiting| waiting == 0).await;
             self.pair.second = self.pair.program.served.at(there).await;
             // On a machine that is very busy it may have given up before it was killed.

@@ -1,4 +1,4 @@
-//! A transaction that holds others up for as long as a test wants.
+//! An open transaction whose locks others wait for, as long as a test wants.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,16 +9,16 @@ use tokio::{sync::Notify, task::JoinHandle};
 /// to be over by then.
 pub const MOST_OF_LOCK_WAIT: Duration = Duration::from_secs(4);
 
-/// An open transaction. Dropped, it lets go as well.
+/// An open transaction. Dropped, it rolls back.
 #[derive(Debug)]
-pub struct Held {
+pub struct BlockingTx {
     gate: Arc<Notify>,
     task: JoinHandle<Result<(), Error>>,
 }
 
-impl Held {
+impl BlockingTx {
     /// One that has run a statement and holds the locks of it.
-    pub async fn by(db: Db, sql: &'static str) -> Self {
+    pub async fn open(db: Db, sql: &'static str) -> Self {
         let (gate, holds) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let task = tokio::spawn({
             let (gate, holds) = (gate.clone(), holds.clone());
@@ -36,14 +36,14 @@ impl Held {
         Self { gate, task }
     }
 
-    /// Ends it.
-    pub async fn let_go(mut self) {
+    /// Commits it, and thereby frees its locks.
+    pub async fn commit(mut self) {
         self.gate.notify_one();
         (&mut self.task).await.expect("no panic").expect("it commits");
     }
 }
 
-impl Drop for Held {
+impl Drop for BlockingTx {
     fn drop(&mut self) {
         self.task.abort();
     }
