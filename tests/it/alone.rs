@@ -27,21 +27,10 @@ async fn freeze(serve: &Proc, db: &Db) {
     wait::until("a frozen process that holds no lock", holds_nothing).await;
 }
 
-/// Holds the lease's row, and on SQLite thereby the writer. PostgreSQL ends what rests in a transaction; not this one, so
-/// that the test may take its time.
-fn held(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => {
-            "INSERT INTO leases (name, holder, until) VALUES ('memory-counters', 'nobody', 0)
-             ON CONFLICT (name) DO UPDATE SET until = 0"
-        }
-        Engine::Postgres => {
-            "INSERT INTO leases (name, holder, until) SELECT 'memory-counters', 'nobody', 0
-             FROM (SELECT set_config('idle_in_transaction_session_timeout', '0', true)) AS guard (off)
-             WHERE off = '0' ON CONFLICT (name) DO UPDATE SET until = 0"
-        }
-    }
-}
+/// Holds the lease's row, and on SQLite thereby the writer.
+const HOLD: &str =
+    "INSERT INTO leases (name, holder, until) VALUES ('memory-counters', 'nobody', 0)
+     ON CONFLICT (name) DO UPDATE SET until = 0";
 
 /// Frozen while another one took over: back again, it ends by itself, and the other goes on.
 #[apply(both_engines)]
@@ -81,7 +70,7 @@ async fn a_start_waits_for_a_busy_database(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let sql = db.open().await;
-    let held = BlockingTx::open(sql.clone(), held(engine)).await;
+    let held = BlockingTx::open(sql.clone(), HOLD).await;
     let mut command = served.command(&["serve"]);
     command.env("IDP__EPHEMERAL__URL", "memory");
     let mut serve = Proc::spawn(command);

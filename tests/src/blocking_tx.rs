@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use store::{Db, Error, Sql};
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 
 /// Most of the time for which the database waits for a lock (5 s): a scenario in which others wait for this transaction has
 /// to be over by then.
 pub const MOST_OF_LOCK_WAIT: Duration = Duration::from_secs(4);
+
+const SPEAKS_EACH: Duration = Duration::from_secs(1);
 
 /// An open transaction. Dropped, it rolls back.
 #[derive(Debug)]
@@ -26,7 +28,10 @@ impl BlockingTx {
                 db.write(async |tx| {
                     tx.q(sql).exec().await?;
                     holds.notify_one();
-                    gate.notified().await;
+                    // The server ends a transaction that is silent for long.
+                    while timeout(SPEAKS_EACH, gate.notified()).await.is_err() {
+                        tx.q("SELECT 1 FROM leases WHERE name = ''").exec().await?;
+                    }
                     Ok(())
                 })
                 .await
