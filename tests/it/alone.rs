@@ -3,8 +3,8 @@
 
 use store::{Db, Sql};
 use vestibule_tests::{
+    blocking_tx::BlockingTx,
     db::{Engine, TestDb},
-    held::Held,
     http::HttpBrowser,
     proc::{Proc, idp},
     served::Served,
@@ -27,21 +27,10 @@ async fn freeze(serve: &Proc, db: &Db) {
     wait::until("a frozen process that holds no lock", holds_nothing).await;
 }
 
-/// Holds the lease's row, and on SQLite thereby the writer. PostgreSQL ends what rests in a transaction; not this one, so
-/// that the test may take its time.
-fn held(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => {
-            "INSERT INTO leases (name, holder, until) VALUES ('memory-counters', 'nobody', 0)
-             ON CONFLICT (name) DO UPDATE SET until = 0"
-        }
-        Engine::Postgres => {
-            "INSERT INTO leases (name, holder, until) SELECT 'memory-counters', 'nobody', 0
-             FROM (SELECT set_config('idle_in_transaction_session_timeout', '0', true)) AS guard (off)
-             WHERE off = '0' ON CONFLICT (name) DO UPDATE SET until = 0"
-        }
-    }
-}
+/// Holds the lease's row, and on SQLite thereby the writer.
+const HOLD: &str =
+    "INSERT INTO leases (name, holder, until) VALUES ('memory-counters', 'nobody', 0)
+     ON CONFLICT (name) DO UPDATE SET until = 0";
 
 /// Frozen while another one took over: back again, it ends by itself, and the other goes on.
 #[apply(both_engines)]
@@ -81,13 +70,13 @@ async fn a_start_waits_for_a_busy_database(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let sql = db.open().await;
-    let held = Held::by(sql.clone(), held(engine)).await;
+    let held = BlockingTx::open(sql.clone(), HOLD).await;
     let mut command = served.command(&["serve"]);
     command.env("IDP__EPHEMERAL__URL", "memory");
     let mut serve = Proc::spawn(command);
     // It has met the lock once; had it not asked again, it would have ended.
     serve.until_says("the start waits for the database").await;
-    held.let_go().await;
+    held.commit().await;
     serve.until_answers(&served.browser_at(served.address())).await;
     assert!(serve.terminate().await.success());
 }

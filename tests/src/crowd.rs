@@ -140,7 +140,7 @@ impl Crowd {
         wait::until(what, look).await;
     }
 
-    /// Waits until somebody has had no answer for this time, and has none yet.
+    /// Waits until a request has had no answer for this time, and has none yet.
     pub async fn until_held(&self, time: Duration) {
         let longest = async || {
             let waited = self.shared.longest_open();

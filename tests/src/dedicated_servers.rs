@@ -297,7 +297,7 @@ fn wait_until_gone(pid: u32) {
     wait::until_blocking(&format!("the end of process {pid}"), || {
         match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
             Ok(stat) if !stat.contains(") Z") => Err(stat),
-            // Gone, or an orphan that nobody waits for: as good as gone.
+            // Gone, or an orphan that no parent waits for: as good as gone.
             _ => Ok(()),
         }
     });

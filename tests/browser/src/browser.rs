@@ -388,10 +388,10 @@ impl Tab {
 
     /// Asks until it is so; panics with what the page shows instead.
     async fn until<L: Look>(&self, otherwise: &str, probe: impl AsyncFnMut() -> L) -> L::Found {
-        match wait::found(probe).await {
-            Ok(found) => found,
-            Err(_) => panic!("{otherwise} within {LIMIT:?}\n{}", self.describe().await),
-        }
+        let Ok(found) = wait::found(probe).await else {
+            panic!("{otherwise} within {LIMIT:?}\n{}", self.describe().await)
+        };
+        found
     }
 
     async fn describe(&self) -> String {

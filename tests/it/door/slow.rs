@@ -32,7 +32,7 @@ async fn app_with(change: impl FnOnce(&mut LimitsConfig), tls: bool) -> TestApp 
     TestApp::with(Engine::Sqlite, Options { limits, tls, ..Options::default() }).await
 }
 
-/// Somebody else is served. A connection whose head the machine did not let through within [`SHORT`] is cut like any other
+/// Another client is served. A connection whose head the machine did not let through within [`SHORT`] is cut like any other
 /// that is slow, and is made again; what is answered is good.
 pub(super) async fn served(app: &TestApp) {
     let answered = async || app.browser().try_get("/oauth2/jwks").await;

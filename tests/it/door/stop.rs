@@ -12,7 +12,7 @@ use idp::config::ShutdownConfig;
 use vestibule_tests::{
     app::{Options, Replica, TestApp},
     db::Engine,
-    wait::{in_one_try, until, until_equal},
+    wait::{LIMIT, in_one_try, until, until_equal},
 };
 
 use super::raw::Raw;
@@ -46,12 +46,15 @@ pub(super) async fn in_flight(app: &TestApp, replica: &Replica) -> Raw {
 /// Waits until nobody listens there any more.
 pub(super) async fn until_refused(replica: &Replica) {
     let refused = async || tokio::net::TcpStream::connect(replica.address).await.is_err();
-    until("nobody listens any more", refused).await;
+    until("the listener is closed", refused).await;
 }
 
 async fn ready(replica: &Replica) -> (u16, serde_json::Value) {
-    let answer = reqwest::get(format!("http://{}/readyz", replica.ops)).await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap())
+    let asked = async || {
+        let answer = reqwest::get(format!("http://{}/readyz", replica.ops)).await?;
+        Ok::<_, reqwest::Error>((answer.status().as_u16(), answer.json().await?))
+    };
+    until("an answer to a probe", asked).await
 }
 
 /// `/readyz` says so first, requests are still taken, and what is in flight when the listener closes is finished.
@@ -67,7 +70,8 @@ async fn first_not_ready_then_closed_then_gone(engine: Engine) {
 }
 
 async fn stops_after(engine: Engine, delay: Duration) -> Option<()> {
-    let app = app(engine, delay, Duration::from_secs(20)).await;
+    // What is in flight ends when the test ends it.
+    let app = app(engine, delay, LIMIT).await;
     let replica = app.replica().await;
     let mut begun = in_flight(&app, &replica).await;
     assert_eq!(ready(&replica).await.0, 200);

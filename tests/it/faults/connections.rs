@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use store::{Commits, Db, DbConfig, Error, Sql};
 use tokio::time::timeout;
 use vestibule_tests::{
+    blocking_tx::BlockingTx,
     db::{Engine, TestDb},
-    held::Held,
     wait,
 };
 
@@ -55,7 +55,7 @@ async fn a_lock_is_waited_for_a_bounded_time() {
     let data = TestDb::create(Engine::Postgres).await;
     let (db, other) = (data.open().await, data.open().await);
     let sql = "UPDATE revisions SET version = version + 1 WHERE topic = 'settings'";
-    let held = Held::by(other, sql).await;
+    let held = BlockingTx::open(other, sql).await;
     let waiting = tokio::spawn({
         let db = db.clone();
         async move { bump(&db).await }

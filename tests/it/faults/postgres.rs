@@ -54,14 +54,15 @@ async fn postgres_hangs() {
     let site = Site::start(TestDb::at(server.url(None)).await, Engine::Postgres.redis_url()).await;
     for _ in 0..rounds() {
         server.freeze();
-        // Time itself is what is tested: a statement is given up, and so is whoever waits for its connection.
+        // Time itself is what is tested: a statement is given up, and so is a request that waits
+        // for its connection.
         tokio::time::sleep(STATEMENT).await;
         site.crowd.until("the server hangs", |tally| tally.longest > HUNG).await;
         server.thaw();
         site.crowd.complete(4).await;
     }
     let tally = site.mended("PostgreSQL hung for 10 s").await;
-    assert!(tally.longest > HUNG, "nobody met the fault");
+    assert!(tally.longest > HUNG, "no request met the fault");
     assert!(tally.longest < Duration::from_secs(25), "an answer took {:?}", tally.longest);
 }
 

@@ -25,7 +25,7 @@ async fn the_mail_server_fails_in_every_way() {
         site.crowd.complete(4).await;
         println!("the mail server {name}: people are served");
     }
-    // Whoever has signed in now may have met none of them.
+    // The sign-ins that have ended by now may have met fewer of them.
     mail.wait_for_refusals(10).await;
     site.mended("the mail server failed in every way").await;
 }

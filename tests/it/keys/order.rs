@@ -9,8 +9,8 @@ use store::{
 };
 use tokio::task::JoinHandle;
 use vestibule_tests::{
+    blocking_tx::{BlockingTx, MOST_OF_LOCK_WAIT},
     db::{Engine, TestDb},
-    held::{Held, MOST_OF_LOCK_WAIT},
     wait,
 };
 
@@ -146,7 +146,7 @@ async fn rotates_while_keys_end(engine: Engine) -> Option<()> {
     let mut newest = kept(&db).await.0.pop().unwrap_or_default();
     for round in 0..3 {
         newest = fill(&db, round, newest).await;
-        let held = Held::by(db.clone(), REVISION).await;
+        let held = BlockingTx::open(db.clone(), REVISION).await;
         let mut many = Many::none(&data);
         many.begin(replace(db.clone(), round, newest));
         many.all_wait().await?;
@@ -155,7 +155,7 @@ async fn rotates_while_keys_end(engine: Engine) -> Option<()> {
             many.begin(forget(db.clone()));
         }
         many.all_wait().await?;
-        held.let_go().await;
+        held.commit().await;
         many.end().await;
         newest = format!("r{round}new");
         assert_eq!(kept(&db).await, (vec![newest.clone()], Vec::new()), "round {round}");

@@ -48,15 +48,15 @@ impl Load {
         self.rounds.iter().map(|rounds| rounds.load(Ordering::SeqCst)).collect()
     }
 
-    /// Waits until everybody has signed in twice from now: what is open then was begun after now.
-    async fn everybody_twice(&self) {
+    /// Waits until each person has signed in twice from now: what is open then was begun after now.
+    async fn each_person_twice(&self) {
         let before = self.rounds();
         let twice = async || {
             let now = self.rounds();
             let all = now.iter().zip(&before).all(|(now, before)| *now >= before + 2);
             if all { Ok(()) } else { Err(now) }
         };
-        wait::until("everybody has signed in twice", twice).await;
+        wait::until("each person has signed in twice", twice).await;
     }
 }
 
@@ -178,9 +178,9 @@ async fn three_rollouts_under_load(engine: Engine) {
         wrong_password(&site, &client, &guessed).await;
     }
     let (home, known) = known_browser(&site, &client).await;
-    load.everybody_twice().await;
+    load.each_person_twice().await;
     roll_out(&site, &[("test", 7), ("next", 8)]).await;
-    load.everybody_twice().await;
+    load.each_person_twice().await;
     // A page of before the switch, posted after it.
     let browser = site.read().await.app.browser();
     let (page, pending) = browser.start(&client).await;
@@ -221,9 +221,9 @@ async fn three_rollouts_under_load(engine: Engine) {
         browser.sent_to(site.replica(0).address).code(&page, &code).await.landed(pending).code();
     }
     let another = site.read().await.app.patient("Late sleeper").await;
-    load.everybody_twice().await;
+    load.each_person_twice().await;
     roll_out(&site, &[("next", 8)]).await;
-    load.everybody_twice().await;
+    load.each_person_twice().await;
     load.stop.store(true, Ordering::SeqCst);
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();

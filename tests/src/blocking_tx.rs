@@ -1,24 +1,26 @@
-//! A transaction that holds others up for as long as a test wants.
+//! An open transaction whose locks others wait for, as long as a test wants.
 
 use std::{sync::Arc, time::Duration};
 
 use store::{Db, Error, Sql};
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 
 /// Most of the time for which the database waits for a lock (5 s): a scenario in which others wait for this transaction has
 /// to be over by then.
 pub const MOST_OF_LOCK_WAIT: Duration = Duration::from_secs(4);
 
-/// An open transaction. Dropped, it lets go as well.
+const SPEAKS_EACH: Duration = Duration::from_secs(1);
+
+/// An open transaction. Dropped, it rolls back.
 #[derive(Debug)]
-pub struct Held {
+pub struct BlockingTx {
     gate: Arc<Notify>,
     task: JoinHandle<Result<(), Error>>,
 }
 
-impl Held {
+impl BlockingTx {
     /// One that has run a statement and holds the locks of it.
-    pub async fn by(db: Db, sql: &'static str) -> Self {
+    pub async fn open(db: Db, sql: &'static str) -> Self {
         let (gate, holds) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let task = tokio::spawn({
             let (gate, holds) = (gate.clone(), holds.clone());
@@ -26,7 +28,10 @@ impl Held {
                 db.write(async |tx| {
                     tx.q(sql).exec().await?;
                     holds.notify_one();
-                    gate.notified().await;
+                    // The server ends a transaction that is silent for long.
+                    while timeout(SPEAKS_EACH, gate.notified()).await.is_err() {
+                        tx.q("SELECT 1 FROM leases WHERE name = ''").exec().await?;
+                    }
                     Ok(())
                 })
                 .await
@@ -36,14 +41,14 @@ impl Held {
         Self { gate, task }
     }
 
-    /// Ends it.
-    pub async fn let_go(mut self) {
+    /// Commits it, and thereby frees its locks.
+    pub async fn commit(mut self) {
         self.gate.notify_one();
         (&mut self.task).await.expect("no panic").expect("it commits");
     }
 }
 
-impl Drop for Held {
+impl Drop for BlockingTx {
     fn drop(&mut self) {
         self.task.abort();
     }
