@@ -2,6 +2,7 @@
 //! text; a test that fails says what to do.
 
 mod callers;
+mod checks;
 mod crates;
 mod documents;
 mod expand;
