@@ -111,7 +111,7 @@ fn statements_are_portable() {
 /// Statements that compare an epoch with none of a person: the daily comparison of a grant with its own sign-in.
 const NO_GUARD: [(&str, &str); 1] = [("store/src/grant.rs", "look")];
 
-/// Whoever asks whether somebody was reset asks whether the account may be used at all.
+/// A guard against a forced reset is one against an account that may not be used.
 #[test]
 fn epoch_is_compared_with_status() {
     let (mut findings, mut guards) = (Vec::new(), 0);
