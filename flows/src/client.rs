@@ -101,6 +101,10 @@ impl Client {
             .collect()
     }
 
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// A value that this build does not know, or values that contradict each other: the client is refused.
     fn from_row(row: &ClientRow) -> Result<Self, store::Error> {
         let corrupt = |column: &'static str, why: String| store::Error::Corrupt {
             table: "clients",
@@ -111,9 +115,20 @@ impl Client {
         let list = |column, json: &str| {
             serde_json::from_str(json).map_err(|error| corrupt(column, error.to_string()))
         };
+        let auth_method = AuthMethod::parse(&row.auth_method)
+            .ok_or_else(|| corrupt("auth_method", "unknown".to_owned()))?;
+        let is_public = auth_method == AuthMethod::None;
+        if is_public != row.secret.is_none() {
+            return Err(corrupt("secret", "does not go with auth_method".to_owned()));
+        }
+        if is_public && !row.pkce_required {
+            return Err(corrupt(
+                "pkce_required",
+                "a client without a secret must use PKCE".to_owned(),
+            ));
+        }
         Ok(Self {
-            auth_method: AuthMethod::parse(&row.auth_method)
-                .ok_or_else(|| corrupt("auth_method", "unknown".to_owned()))?,
+            auth_method,
             redirect_uris: list("redirect_uris", &row.redirect_uris)?,
             post_logout_redirect_uris: list(
                 "post_logout_redirect_uris",
@@ -123,7 +138,11 @@ impl Client {
                 .id_token_alg
                 .parse()
                 .map_err(|_| corrupt("id_token_alg", "unknown".to_owned()))?,
-            public_subject: row.subject_type == "public",
+            public_subject: match row.subject_type.as_str() {
+                "public" => true,
+                "pairwise" => false,
+                _ => return Err(corrupt("subject_type", "unknown".to_owned())),
+            },
             id: row.id.clone(),
             name: row.name.clone(),
             secret: row.secret.clone(),
@@ -141,18 +160,33 @@ pub struct Clients {
     by_id: HashMap<String, Arc<Client>>,
     /// Origins of public clients that run in a browser.
     origins: HashSet<String>,
+    unusable: usize,
 }
 
 impl Clients {
-    /// Reads every client.
+    /// Reads every client. One that this build cannot read, as a newer one may have written it, is refused like one that is
+    /// not registered; the others are not touched by it.
     pub async fn load(sql: &mut impl Sql) -> Result<Self> {
-        let rows = store::client::all(sql).await?;
-        let by_id: HashMap<_, _> = rows
-            .iter()
-            .map(|row| Client::from_row(row).map(|client| (client.id.clone(), Arc::new(client))))
-            .collect::<Result<_, _>>()?;
-        let origins = by_id.values().flat_map(|client| client.browser_origins()).collect();
-        Ok(Self { by_id, origins })
+        let mut clients = Self::default();
+        for row in store::client::all(sql).await? {
+            match Client::from_row(&row) {
+                Ok(client) => {
+                    clients.origins.extend(client.browser_origins());
+                    clients.by_id.insert(row.id, Arc::new(client));
+                }
+                Err(error) => {
+                    clients.unusable += 1;
+                    tracing::error!(%error, "alarm: this build cannot use a client, and refuses it");
+                }
+            }
+        }
+        Ok(clients)
+    }
+
+    /// How many clients this build cannot use.
+    #[must_use]
+    pub const fn unusable(&self) -> usize {
+        self.unusable
     }
 
     /// Whether a page of this origin is a registered client that calls us from the browser.

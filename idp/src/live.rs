@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub clients: Arc<Clients>,
     /// Signing keys.
     pub ring: Arc<KeyRing>,
+    /// Rows that this build cannot use.
+    pub unusable: Unusable,
     revisions: Revisions,
 }
 
@@ -42,6 +44,21 @@ pub(crate) struct Source {
     pub(crate) db: Db,
     pub(crate) root: Arc<RootKeys>,
     pub(crate) metrics: Arc<Metrics>,
+}
+
+/// How many rows this build cannot use, by what it does without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unusable {
+    /// Signing keys.
+    pub signing_keys: usize,
+    /// Public halves of ended ones.
+    pub ended_keys: usize,
+}
+
+impl Unusable {
+    fn of(loaded: &signing_keys::Loaded) -> Self {
+        Self { signing_keys: loaded.unusable, ended_keys: loaded.unusable_ended }
+    }
 }
 
 /// The current set, replaced as a whole.
@@ -61,10 +78,12 @@ impl Live {
     pub async fn load(db: &Db, root: &RootKeys) -> Result<Self, Error> {
         let mut conn = db.read().await?;
         let revisions = store::revision::current(&mut conn).await?;
+        let keys = signing_keys::load(root, &mut conn).await?;
         let snapshot = Snapshot {
             settings: Arc::new(Settings::load(&mut conn).await?),
             clients: Arc::new(Clients::load(&mut conn).await?),
-            ring: Arc::new(signing_keys::load(root, &mut conn).await?),
+            unusable: Unusable::of(&keys),
+            ring: Arc::new(keys.ring),
             revisions,
         };
         let current = Arc::new(RwLock::new(Arc::new(snapshot)));
@@ -127,7 +146,8 @@ impl Live {
             new.clients = Arc::new(Clients::load(&mut conn).await?);
         }
         if old.revisions.signing_keys != revisions.signing_keys {
-            new.ring = Arc::new(signing_keys::load(root, &mut conn).await?);
+            let keys = signing_keys::load(root, &mut conn).await?;
+            (new.unusable, new.ring) = (Unusable::of(&keys), Arc::new(keys.ring));
         }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         Ok(())

@@ -80,8 +80,8 @@ pub struct UserWithPassword {
 
 /// Looks a person up by canonical address.
 pub async fn by_email(sql: &mut impl Sql, canonical: &str) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims, epoch,
-                  tokens_invalid_before, password_change_required_since, updated_at, created_at, language
+    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims,
+                  epoch, tokens_invalid_before, password_change_required_since, updated_at, created_at, language
            FROM users WHERE email_canonical = $1")
         .bind(canonical)
         .opt()
@@ -93,10 +93,10 @@ pub async fn with_password(
     sql: &mut impl Sql,
     canonical: &str,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email, users.email_canonical,
-                  users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before,
-                  users.password_change_required_since, users.updated_at, users.created_at, users.language,
-                  passwords.phc, passwords.version AS password_version
+    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email,
+                  users.email_canonical, users.email_verified, users.name, users.claims, users.epoch,
+                  users.tokens_invalid_before, users.password_change_required_since, users.updated_at,
+                  users.created_at, users.language, passwords.phc, passwords.version AS password_version
            FROM users LEFT JOIN passwords ON passwords.user_id = users.id
            WHERE users.email_canonical = $1")
         .bind(canonical)
@@ -109,10 +109,10 @@ pub async fn by_id_with_password(
     sql: &mut impl Sql,
     id: UserId,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email, users.email_canonical,
-                  users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before,
-                  users.password_change_required_since, users.updated_at, users.created_at, users.language,
-                  passwords.phc, passwords.version AS password_version
+    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email,
+                  users.email_canonical, users.email_verified, users.name, users.claims, users.epoch,
+                  users.tokens_invalid_before, users.password_change_required_since, users.updated_at,
+                  users.created_at, users.language, passwords.phc, passwords.version AS password_version
            FROM users LEFT JOIN passwords ON passwords.user_id = users.id WHERE users.id = $1")
         .bind(id)
         .opt()
@@ -121,8 +121,8 @@ pub async fn by_id_with_password(
 
 /// Looks a person up by id.
 pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims, epoch,
-                  tokens_invalid_before, password_change_required_since, updated_at, created_at, language
+    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims,
+                  epoch, tokens_invalid_before, password_change_required_since, updated_at, created_at, language
            FROM users WHERE id = $1")
         .bind(id)
         .opt()

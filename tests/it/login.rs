@@ -152,6 +152,9 @@ async fn the_page_opens_when_the_database_is_away(engine: Engine) {
     assert_eq!(alive.status(), 200);
 }
 
+/// Of a row of `sign_ins`: network, browser and system, country, autonomous system, data version.
+type Origin = (String, Option<String>, Option<String>, Option<i64>, Option<String>);
+
 /// What the program knows at the end of a sign-in stays with it: the network as the trail has it, and browser and system by
 /// names of ours, never a text that the browser sent.
 #[apply(both_engines)]
@@ -165,7 +168,6 @@ async fn sign_in_keeps_network_and_browser(engine: Engine) {
         browser.extra.push(("user-agent", agent.to_owned()));
         browser.sign_in(&app, &client, &patient).await;
     }
-    type Origin = (String, Option<String>, Option<String>, Option<i64>, Option<String>);
     let mut conn = app.sql().read().await.unwrap();
     let kept: Vec<Origin> = conn
         .q("SELECT network, browser_and_system, country, asn, data_version FROM sign_ins ORDER BY id")

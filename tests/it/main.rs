@@ -19,6 +19,7 @@ mod login;
 mod mail;
 mod misuse;
 mod monitoring;
+mod newer_rows;
 mod oidc;
 mod operate;
 mod operating;

@@ -9,14 +9,14 @@ use std::{
 };
 
 use reqwest::Method;
-use store::{Db, Schema, Sql};
+use store::{Db, DbConfig, Schema, Sql};
 use tempfile::TempDir;
 use tokio::{process::Command, sync::Notify, task::JoinHandle};
 use vestibule_tests::{
     app::{Patient, Replica, Shared, TestApp},
     client::Client,
     db::{Engine, TestDb},
-    proc::{outcome, run as command},
+    proc::{Proc, idp, outcome, run as command},
     root,
     served::Served,
     wait,
@@ -284,4 +284,31 @@ async fn another_sequence_is_refused_in_words(engine: Engine) {
     let mut conn = db.read().await.unwrap();
     let versions: Vec<(i64,)> = conn.q("SELECT version FROM _sqlx_migrations").all().await.unwrap();
     assert_eq!(versions, [(1,)]);
+}
+
+/// The same of a folder of `dev`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn folder_of_another_sequence_is_refused_in_words() {
+    let folder = TempDir::new().unwrap();
+    let dir = folder.path().join("data");
+    let dev = || {
+        let mut command = idp();
+        command.args(["dev", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--json"]);
+        command.args(["--portal-listen", "127.0.0.1:0", "--data-dir"]).arg(&dir);
+        command
+    };
+    let mut first = Proc::spawn(dev());
+    first.json().await;
+    assert!(first.terminate().await.success());
+    let file = DbConfig::Sqlite { file: dir.join("vestibule.db"), full_sync: false };
+    let db = Db::open(&file).await.unwrap();
+    run(&db, "UPDATE _sqlx_migrations SET checksum = CAST('another' AS BLOB)").await;
+    db.close().await;
+    let mut list = idp();
+    list.args(["client", "list", "--data-dir"]).arg(&dir);
+    for command in [dev(), list] {
+        let ended = tokio::time::timeout(Duration::from_mins(2), outcome(command, "")).await;
+        let (code, said, error) = ended.expect("it does not start");
+        assert!(code == 1 && error.contains(OTHER_SEQUENCE), "{said}{error}");
+    }
 }

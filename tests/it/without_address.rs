@@ -1,4 +1,4 @@
-//! People without an e-mail address: nothing is mailed to them, they are not looked up by one, and they are in nobody's way.
+//! People without an e-mail address: nothing is mailed to them, they are not looked up by one, and other people notice nothing.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ async fn commands_run_beside_a_person_without_address(engine: Engine) {
     }
 }
 
-/// Somebody who is signed in and has no address any more: what rests on the session goes on, without an address in it.
+/// A person who is signed in and has no address any more: what rests on the session goes on, without an address in it.
 #[apply(both_engines)]
 async fn session_without_address_says_none(engine: Engine) {
     let app = TestApp::start(engine).await;

@@ -114,8 +114,8 @@ async fn root_key(config: &Config, db: &Db) -> Finding {
         let sealed = store::signing_key::all(&mut conn).await?.len();
         // As a start does: what an older root key left behind must be openable too.
         flows::root_keys::adopt(&mut root, &mut conn).await?;
-        signing_keys::load(&root, &mut conn).await?;
-        Ok::<_, flows::Error>(sealed)
+        let loaded = signing_keys::load(&root, &mut conn).await?;
+        Ok::<_, flows::Error>(sealed.saturating_sub(loaded.unusable))
     };
     match opened.await {
         Ok(0) => {

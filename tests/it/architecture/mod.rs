@@ -2,6 +2,7 @@
 //! `syn`; a test that fails says what to do.
 
 mod callers;
+mod checks;
 mod circles;
 mod crates;
 mod documents;

@@ -104,7 +104,7 @@ fn statement_runs_on_both_engines() {
 /// Statements that compare an epoch with none of a person: the daily comparison of a grant with its own sign-in.
 const NO_GUARD: [(&str, &str); 1] = [("store/src/grant.rs", "look")];
 
-/// A statement that asks whether a person was reset asks whether the account may be used at all.
+/// A guard against a forced reset is one against an account that may not be used.
 #[test]
 fn epoch_is_compared_with_status() {
     let (mut findings, mut guards) = (Vec::new(), 0);

@@ -13,7 +13,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// One that is planned, one of a later build, and one that looks like `active` to whoever is careless.
+/// A planned one, one of a later build, and two that a careless comparison takes for `active`.
 const INACTIVE: [&str; 4] = ["suspended", "status of a later build", "Active", ""];
 
 /// Sets a person's status, as SQL does.
