@@ -23,11 +23,11 @@ use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 
 /// A row that comes into sight this much later than it should have is not the work of a slow transaction: clocks of
 /// replicas differ by seconds, and none waits for minutes.
-pub const LATE: Duration = Duration::from_mins(5);
+pub(crate) const LATE: Duration = Duration::from_mins(5);
 /// Programs that write no tags may go on beside those that do for this long, while an upgrade is rolled out.
-pub const UPGRADE: Duration = Duration::from_hours(24);
+pub(crate) const UPGRADE: Duration = Duration::from_hours(24);
 /// No row is swept before this, whatever the database says the setting is: it is the least that `retention.audit` can be.
-pub const LEAST_KEPT: Duration = Duration::from_hours(30 * 24);
+pub(crate) const LEAST_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// Where the chain stands: whoever keeps this outside the database sees when its end was cut off.
 #[derive(Clone, Debug, PartialEq, Eq)]
