@@ -138,7 +138,9 @@ fn circles<'a>(edges: &Edges<'a>) -> BTreeSet<Circle<'a>> {
 fn closing_edges(edges: &Edges<'_>, circle: &Circle<'_>) -> Vec<String> {
     let mut inside = edges.clone();
     inside.retain(|file, _| circle.contains(file));
-    inside.values_mut().for_each(|to| to.retain(|file, _| circle.contains(file)));
+    for to in inside.values_mut() {
+        to.retain(|file, _| circle.contains(file));
+    }
     let mut found = Vec::new();
     for (from, to) in &inside {
         for (file, reasons) in to {
