@@ -186,13 +186,13 @@ async fn issue_silently(
 
 /// The address that carries a code to the client, with `state` and `iss` (RFC 9207).
 #[must_use]
-pub fn code_redirect(cx: &Cx, request: &AuthorizationRequest, code: &str) -> ClientRedirect {
+pub(crate) fn code_redirect(cx: &Cx, request: &AuthorizationRequest, code: &str) -> ClientRedirect {
     client_redirect(cx, request, &[("code", code)])
 }
 
 /// The address that carries an error to the client.
 #[must_use]
-pub fn error_redirect(
+pub(crate) fn error_redirect(
     cx: &Cx,
     request: &AuthorizationRequest,
     error: &OAuthError,

@@ -24,7 +24,7 @@ const PROFILE: [&str; 12] = [
 
 /// `claims_supported`.
 #[must_use]
-pub fn supported() -> Vec<CoreClaimName> {
+pub(crate) fn supported() -> Vec<CoreClaimName> {
     let own =
         ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "name"];
     let others = [

@@ -70,7 +70,7 @@ pub fn decide(
 
 /// The error of `prompt=none` for a need (OpenID Connect Core 1.0, section 3.1.2.6).
 #[must_use]
-pub fn silent_error(need: &Need) -> OAuthError {
+pub(crate) fn silent_error(need: &Need) -> OAuthError {
     match need {
         Need::Nothing | Need::SignIn => {
             OAuthError::new("login_required", "the person is not signed in")

@@ -39,4 +39,4 @@ pub mod userinfo;
 
 pub use cx::{Cx, Trace};
 pub use error::{Error, Result};
-pub use sign_in::{Assurance, SignIn};
+pub use sign_in::SignIn;

@@ -25,7 +25,7 @@ pub struct SignIn {
 
 /// What a sign-in proves, truthfully (decision 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Assurance {
+pub(crate) enum Assurance {
     /// Password and mailed code: two steps, not two factors in the sense of NIST SP 800-63B.
     TwoStep,
     /// A mailbox that counted twice.
@@ -34,11 +34,11 @@ pub enum Assurance {
 
 impl Assurance {
     /// Every value of `acr_values_supported`.
-    pub const SUPPORTED: [&'static str; 1] = ["urn:vestibule:two-step"];
+    pub(crate) const SUPPORTED: [&'static str; 1] = ["urn:vestibule:two-step"];
 
     /// `acr` (OpenID Connect Core 1.0, section 2).
     #[must_use]
-    pub const fn acr(self) -> &'static str {
+    pub(crate) const fn acr(self) -> &'static str {
         match self {
             Self::TwoStep => "urn:vestibule:two-step",
             Self::Restricted => "urn:vestibule:restricted",
@@ -47,7 +47,7 @@ impl Assurance {
 
     /// `amr` (RFC 8176).
     #[must_use]
-    pub const fn amr(self) -> &'static [&'static str] {
+    pub(crate) const fn amr(self) -> &'static [&'static str] {
         match self {
             Self::TwoStep => &["pwd", "mca"],
             Self::Restricted => &["pwd"],
@@ -127,7 +127,7 @@ impl SignIn {
 
     /// The sign-in that a grant rests on.
     #[must_use]
-    pub fn of_grant(code: &AuthCode) -> Self {
+    pub(crate) fn of_grant(code: &AuthCode) -> Self {
         Self {
             id: code.sign_in_id,
             user: code.user_id,
@@ -164,13 +164,13 @@ impl SignIn {
 
     /// What it proves.
     #[must_use]
-    pub const fn assurance(&self) -> Assurance {
+    pub(crate) const fn assurance(&self) -> Assurance {
         self.assurance
     }
 
     /// `auth_time`: when the attempt that proved the older step was completed.
     #[must_use]
-    pub const fn auth_time(&self) -> Timestamp {
+    pub(crate) const fn auth_time(&self) -> Timestamp {
         self.auth_time
     }
 }

@@ -7,6 +7,7 @@ mod circles;
 mod crates;
 mod documents;
 mod expand;
+mod exports;
 mod facts;
 mod names;
 mod one_of_each;
