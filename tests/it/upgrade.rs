@@ -307,7 +307,7 @@ async fn folder_of_another_sequence_is_refused_in_words() {
     let mut list = idp();
     list.args(["client", "list", "--data-dir"]).arg(&dir);
     for command in [dev(), list] {
-        let ended = tokio::time::timeout(Duration::from_mins(2), outcome(command, "")).await;
+        let ended = tokio::time::timeout(wait::LIMIT, outcome(command, "")).await;
         let (code, said, error) = ended.expect("it does not start");
         assert!(code == 1 && error.contains(OTHER_SEQUENCE), "{said}{error}");
     }

@@ -38,6 +38,7 @@ const CIRCLES: [&[&str]; 3] = [
         "flows/src/login/machine.rs",
         "flows/src/login/new_password.rs",
         "flows/src/login/password.rs",
+        "flows/src/login/refusal.rs",
         "flows/src/login/resend.rs",
         "flows/src/login/send_quota.rs",
         "flows/src/login/tries.rs",

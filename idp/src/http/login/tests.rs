@@ -321,8 +321,7 @@ fn each_refusal_of_a_code_has_its_words() {
     let codes = every_refusal().into_iter().filter(|refusal| {
         !matches!(
             refusal,
-            Refusal::Password(PasswordRefusal::Wrong)
-                | Refusal::Password(PasswordRefusal::Paused(_))
+            Refusal::Password(PasswordRefusal::Wrong | PasswordRefusal::Paused(_))
                 | Refusal::NewPassword(_)
                 | Refusal::StartAgain
         )
