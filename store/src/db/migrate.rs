@@ -17,7 +17,7 @@ pub struct Schema(Migrator);
 impl Schema {
     /// The sequence that this build is made for.
     #[must_use]
-    pub fn of_this_build() -> &'static Self {
+    pub(crate) fn of_this_build() -> &'static Self {
         static SCHEMA: LazyLock<Schema> =
             LazyLock::new(|| Schema::new(sqlx::migrate!("../migrations")));
         &SCHEMA

@@ -51,16 +51,16 @@ struct Exports<'a> {
 
 /// The names in a part of a signature.
 #[derive(Default)]
-struct Names(HashSet<String>);
+struct Idents(HashSet<String>);
 
-impl<'ast> Visit<'ast> for Names {
+impl<'ast> Visit<'ast> for Idents {
     fn visit_ident(&mut self, name: &'ast Ident) {
         self.0.insert(name.to_string());
     }
 }
 
 impl Exports<'_> {
-    fn add(&mut self, vis: &Visibility, name: &Ident, owner: Option<&str>, names: Names) {
+    fn add(&mut self, vis: &Visibility, name: &Ident, owner: Option<&str>, names: Idents) {
         let at = name.span().byte_range();
         if matches!(vis, Visibility::Public(_)) && !self.source.is_test(&at) {
             let shown = owner.map_or(name.to_string(), |owner| format!("{owner}::{name}"));
@@ -97,7 +97,7 @@ impl<'ast> Visit<'ast> for Exports<'_> {
             Item::Fn(f) => self.add(&f.vis, &f.sig.ident, None, signature(&f.sig)),
             Item::Struct(s) => self.add(&s.vis, &s.ident, None, public_fields(&s.fields)),
             Item::Enum(e) => {
-                let mut all = Names::default();
+                let mut all = Idents::default();
                 e.variants.iter().for_each(|variant| all.visit_fields(&variant.fields));
                 self.add(&e.vis, &e.ident, None, all);
             }
@@ -105,7 +105,7 @@ impl<'ast> Visit<'ast> for Exports<'_> {
             Item::Static(s) => self.add(&s.vis, &s.ident, None, names(&s.ty)),
             Item::Type(t) => self.add(&t.vis, &t.ident, None, names(&t.ty)),
             Item::Trait(t) => {
-                let mut all = Names::default();
+                let mut all = Idents::default();
                 all.visit_item_trait(t);
                 self.add(&t.vis, &t.ident, None, all);
             }
@@ -117,20 +117,20 @@ impl<'ast> Visit<'ast> for Exports<'_> {
     }
 }
 
-fn names(of: &Type) -> Names {
-    let mut names = Names::default();
+fn names(of: &Type) -> Idents {
+    let mut names = Idents::default();
     names.visit_type(of);
     names
 }
 
-fn signature(of: &Signature) -> Names {
-    let mut names = Names::default();
+fn signature(of: &Signature) -> Idents {
+    let mut names = Idents::default();
     names.visit_signature(of);
     names
 }
 
-fn public_fields(fields: &Fields) -> Names {
-    let mut names = Names::default();
+fn public_fields(fields: &Fields) -> Idents {
+    let mut names = Idents::default();
     let public = fields.iter().filter(|field| matches!(field.vis, Visibility::Public(_)));
     public.for_each(|field| names.visit_type(&field.ty));
     names

@@ -117,12 +117,14 @@ impl Facts {
 
     /// Adds a path, unless it is the keyword of `pub(crate)` and the like.
     pub(super) fn add_path(&mut self, kind: Kind, segments: &[String], at: Span) {
-        if !matches!(segments, [only] if ["crate", "self", "super"].contains(&only.as_str())) {
-            let name = segments.join("::");
-            let own = name.strip_prefix("Self").filter(|_| !self.self_type.is_empty());
-            let name = own.map_or(name.clone(), |rest| format!("{}{rest}", self.self_type));
-            self.add(kind, name, at);
+        if matches!(segments, [only] if ["crate", "self", "super"].contains(&only.as_str())) {
+            return;
         }
+        let mut segments = segments.to_vec();
+        if segments[0] == "Self" && !self.self_type.is_empty() {
+            segments[0].clone_from(&self.self_type);
+        }
+        self.add(kind, segments.join("::"), at);
     }
 
     fn in_function(
