@@ -7,7 +7,8 @@ use url::Url;
 
 use crate::{
     client::{Client, is_loopback},
-    request::{AuthorizationRequest, OAuthError},
+    oauth_error::OAuthError,
+    request::AuthorizationRequest,
     sign_in::SignIn,
 };
 

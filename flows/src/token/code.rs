@@ -11,8 +11,11 @@ use std::{sync::Arc, time::Duration};
 use store::{TokenHash, auth_code::AuthCode};
 use subtle::ConstantTimeEq;
 
-use super::{TokenError, issue, refused};
-use crate::{Cx, Error, Result, audit, client::Client, request::Params, sign_in::SignIn};
+use super::issue;
+use crate::{
+    Cx, Error, Result, audit, client::Client, oauth_error::TokenError, refusal, request::Params,
+    sign_in::SignIn,
+};
 
 /// Lifetime of an authorization code (decision 9).
 const LIFETIME: Duration = Duration::from_mins(1);
@@ -138,7 +141,7 @@ async fn revoke(
         .await?;
     // The first time is news, whoever is over a limit. A client that goes on repeating it is like any other refusal.
     if !ended {
-        refused::limited(cx, entry()).await?;
+        refusal::limited(cx, entry()).await?;
     }
     Ok(Err(UNUSABLE))
 }
@@ -149,7 +152,7 @@ async fn refuse(
     code: Option<&AuthCode>,
     error: TokenError,
 ) -> Result<Result<issue::Tokens, TokenError>> {
-    refused::record(cx, &client.id, code.map(|code| code.user_id), error).await?;
+    refusal::record(cx, &client.id, code.map(|code| code.user_id), &error).await?;
     Ok(Err(error))
 }
 

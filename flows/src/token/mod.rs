@@ -2,38 +2,16 @@
 
 mod code;
 pub(crate) mod issue;
-pub(crate) mod refused;
 
 pub use issue::Tokens;
 
 use crate::{
     Cx, Result,
     client_auth::{self, Credentials},
+    oauth_error::TokenError,
+    refusal,
     request::Params,
 };
-
-/// A refusal of the token endpoint (RFC 6749, section 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenError {
-    /// `error`.
-    pub error: &'static str,
-    /// `error_description`.
-    pub description: &'static str,
-}
-
-impl TokenError {
-    pub(crate) const fn grant(description: &'static str) -> Self {
-        Self { error: "invalid_grant", description }
-    }
-
-    pub(crate) const fn request(description: &'static str) -> Self {
-        Self { error: "invalid_request", description }
-    }
-
-    pub(crate) const fn client(description: &'static str) -> Self {
-        Self { error: "invalid_client", description }
-    }
-}
 
 /// `grant_types_supported`.
 pub const GRANT_TYPES: [&str; 1] = ["authorization_code"];
@@ -46,7 +24,7 @@ pub async fn exchange(
 ) -> Result<Result<Tokens, TokenError>> {
     if params.repeated().is_some() {
         let error = TokenError::request("a parameter came more than once");
-        refused::nobody(cx, error);
+        refusal::log_alone(cx, &error);
         return Ok(Err(error));
     }
     let client = match client_auth::authenticate(cx, credentials, params).await? {
@@ -55,12 +33,12 @@ pub async fn exchange(
     };
     let error = match params.get("grant_type") {
         Some("authorization_code") => return code::redeem(cx, &client, params).await,
-        Some(_) => TokenError {
-            error: "unsupported_grant_type",
-            description: "only grant_type=authorization_code is supported",
-        },
+        Some(_) => TokenError::new(
+            "unsupported_grant_type",
+            "only grant_type=authorization_code is supported".into(),
+        ),
         None => TokenError::request("grant_type is missing"),
     };
-    refused::record(cx, &client.id, None, error).await?;
+    refusal::record(cx, &client.id, None, &error).await?;
     Ok(Err(error))
 }

@@ -3,13 +3,10 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flows::{
-    client_auth::Credentials,
-    token::{self, TokenError},
-};
+use flows::{client_auth::Credentials, oauth_error::TokenError, token};
 use serde_json::json;
 
 use crate::{
@@ -51,13 +48,18 @@ pub(in crate::http) async fn post(
     })
 }
 
-/// RFC 6749, section 5.2: 400, or 401 with a challenge when the client is not who it says.
+/// RFC 6749, section 5.2: 400, or 401 when the client is not who it says.
 fn refused(error: &TokenError) -> Response {
+    let status = match error.error {
+        "invalid_client" => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::BAD_REQUEST,
+    };
     let body = Json(json!({ "error": error.error, "error_description": error.description }));
-    if error.error == "invalid_client" {
-        let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"token\"")];
-        (StatusCode::UNAUTHORIZED, UNCACHED, challenge, body).into_response()
-    } else {
-        (StatusCode::BAD_REQUEST, UNCACHED, body).into_response()
+    let mut response = (status, UNCACHED, body).into_response();
+    for (name, value) in &error.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(*name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
     }
+    response
 }
