@@ -26,8 +26,8 @@ pub(crate) async fn record(
 
 /// Tells the log alone about a request that names no registered client: the trail would say no more than the log.
 pub(crate) fn log_alone(cx: &Cx, error: &TokenError) {
-    let (reference, network) = (&cx.trace.reference, cx.trace.network.as_deref());
-    let network = network.unwrap_or("unknown");
+    let reference = &cx.trace.reference;
+    let network = cx.trace.network_text();
     tracing::info!(reference, network, why = %error.description, "a token request was refused");
 }
 
