@@ -8,8 +8,8 @@ use subtle::ConstantTimeEq;
 use crate::{
     Cx, Result,
     client::{AuthMethod, Client},
+    client_refusal,
     oauth_error::TokenError,
-    refusal,
     request::Params,
 };
 
@@ -77,8 +77,8 @@ pub(crate) async fn authenticate(
         };
         // Only a registered name goes into the trail: anything else is a stranger's text.
         match claimed.filter(|id| cx.client(id).is_some()) {
-            Some(id) => refusal::record(cx, id, None, error).await?,
-            None => refusal::log_alone(cx, error),
+            Some(id) => client_refusal::record(cx, id, None, error).await?,
+            None => client_refusal::log_alone(cx, error),
         }
     }
     Ok(outcome)

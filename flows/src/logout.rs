@@ -40,7 +40,7 @@ pub async fn logout(cx: &Cx, visit: &Visit, params: &Params, confirmed: bool) ->
     let hint = hint(cx, params);
     let to = hint.as_ref().and_then(|hint| registered_address(cx, params, hint));
     let mut conn = cx.db.read().await?;
-    let live = session::live(cx, &mut conn, visit.session.as_ref(), "").await?;
+    let live = session::live(cx, &mut conn, visit.session.as_ref()).await?;
     drop(conn);
     let Some(live) = live else { return Ok(Outcome::SignedOut { to }) };
     let own = hint.as_ref().is_some_and(|hint| hint.sid == live.sid);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use store::{
     Sql, TokenHash, Tx,
-    session::{Limits, LiveSession},
+    session::{Limits, LiveSession, WithConsent},
 };
 
 use crate::{Cx, Result};
@@ -16,20 +16,35 @@ const SEEN_EVERY: Duration = Duration::from_mins(1);
 #[must_use]
 pub(crate) fn limits(cx: &Cx) -> Limits {
     Limits {
+        now: cx.now,
         seen_after: cx.now.minus(cx.settings.session_idle),
         created_after: cx.now.minus(cx.settings.session_absolute),
     }
 }
 
-/// The live session of a cookie, with the consent for a client.
+/// The live session of a cookie.
 pub(crate) async fn live(
     cx: &Cx,
     sql: &mut impl Sql,
     secret: Option<&TokenHash>,
-    client: &str,
 ) -> Result<Option<LiveSession>> {
     match secret {
-        Some(secret) => Ok(store::session::live(sql, secret, client, limits(cx)).await?),
+        Some(secret) => Ok(store::session::live(sql, secret, limits(cx)).await?),
+        None => Ok(None),
+    }
+}
+
+/// The live session of a cookie, with what its person allowed a client.
+pub(crate) async fn live_with_consent(
+    cx: &Cx,
+    sql: &mut impl Sql,
+    secret: Option<&TokenHash>,
+    client: &str,
+) -> Result<Option<WithConsent>> {
+    match secret {
+        Some(secret) => {
+            Ok(store::session::live_with_consent(sql, secret, client, limits(cx)).await?)
+        }
         None => Ok(None),
     }
 }

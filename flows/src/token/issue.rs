@@ -2,23 +2,38 @@
 
 use keys::{OpaqueToken, TokenType};
 use serde::Serialize;
-use store::{AttemptId, Tx, auth_code::NewAuthCode, grant::Grant};
+use store::{
+    AttemptId, GrantId, SessionId, TokenId, Tx,
+    auth_code::NewAuthCode,
+    grant::{Live, NewGrant},
+};
 
 use crate::{Cx, Result, audit, client::Client, request::AuthorizationRequest, sign_in::SignIn};
+
+/// What an authorization code is made from, besides the request that it answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewCode<'a> {
+    /// The completed sign-in.
+    pub sign_in: &'a SignIn,
+    /// The session that it lives in, and that the grant ends with.
+    pub session: SessionId,
+    /// The attempt that a person completed for it; none for a silent sign-in.
+    pub attempt: Option<AttemptId>,
+}
 
 /// Makes a grant and the authorization code that stands for it.
 pub(crate) async fn authorization_code(
     cx: &Cx,
     tx: &mut Tx,
-    sign_in: &SignIn,
     request: &AuthorizationRequest,
-    attempt: Option<AttemptId>,
+    new: NewCode<'_>,
 ) -> Result<OpaqueToken> {
-    let grant = Grant {
+    let sign_in = new.sign_in;
+    let grant = NewGrant {
         id: cx.id(),
         user_id: sign_in.user(),
         client_id: request.client_id.clone(),
-        session_id: sign_in.session(),
+        session_id: new.session,
         sign_in_id: sign_in.id(),
         epoch: sign_in.epoch(),
         scopes: request.scopes.join(" "),
@@ -26,16 +41,16 @@ pub(crate) async fn authorization_code(
     };
     store::grant::insert(tx, &grant).await?;
     let code = OpaqueToken::generate(&cx.rng);
-    let new = NewAuthCode {
+    let row = NewAuthCode {
         hash: code.hash(),
         grant_id: grant.id,
-        attempt_id: attempt,
+        attempt_id: new.attempt,
         redirect_uri: request.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
         nonce: request.nonce.clone(),
         created_at: cx.now,
     };
-    store::auth_code::insert(tx, &new).await?;
+    store::auth_code::insert(tx, &row).await?;
     let entry = audit::Entry::new(audit::Event::CodeIssued)
         .user(sign_in.user())
         .client(&request.client_id)
@@ -46,33 +61,32 @@ pub(crate) async fn authorization_code(
     Ok(code)
 }
 
-/// What the tokens of a grant say besides the sign-in.
+/// What is issued from a live grant.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Minting<'a> {
-    /// To whom.
+pub(crate) struct Issue<'a> {
+    /// To whom: the client of the grant, which has shown who it is.
     pub client: &'a Client,
-    /// `sub` for this client.
-    pub subject: &'a str,
-    /// `sid` of the session.
-    pub sid: &'a str,
-    /// `nonce` of the request.
-    pub nonce: Option<&'a str>,
-    /// Granted scopes.
-    pub scopes: &'a str,
     /// The grant.
-    pub grant: store::GrantId,
+    pub grant: &'a Live,
+    /// `nonce` of the request that the ID token answers.
+    pub nonce: Option<&'a str>,
 }
 
 /// The tokens of one answer.
 #[derive(Debug)]
 pub struct Tokens {
-    /// ID token (OpenID Connect Core 1.0, section 2).
-    pub id_token: String,
     /// Access token (RFC 9068).
     pub access_token: String,
+    /// How it is presented (RFC 6749, section 7.1).
+    pub token_type: &'static str,
     /// Seconds that the access token lives.
     pub expires_in: u64,
+    /// ID token (OpenID Connect Core 1.0, section 2), when the scope `openid` was granted.
+    pub id_token: Option<String>,
 }
+
+/// Who holds the token may use it (RFC 6750).
+const BEARER: &str = "Bearer";
 
 #[derive(Serialize)]
 struct IdClaims<'a> {
@@ -96,54 +110,59 @@ struct AccessClaims<'a> {
     aud: &'a str,
     exp: i64,
     iat: i64,
-    jti: String,
+    jti: TokenId,
     client_id: &'a str,
     scope: &'a str,
     auth_time: i64,
     acr: &'static str,
     amr: &'static [&'static str],
     /// The grant: what userinfo asks whether it still lives.
-    gid: store::GrantId,
+    gid: GrantId,
 }
 
 /// Signs the tokens of a grant. They are thrown away if the claim of the authorization code is lost afterwards.
-pub(crate) fn tokens(cx: &Cx, sign_in: &SignIn, minting: Minting<'_>) -> Result<Tokens> {
+pub(crate) fn tokens(cx: &Cx, issue: Issue<'_>) -> Result<Tokens> {
+    let Issue { client, grant, nonce } = issue;
+    let sign_in = SignIn::of_grant(grant);
+    let sub = client.subject(&grant.subject, &grant.pairwise_seed);
     let lifetime = cx.settings.access_token;
     let (iat, exp) = (cx.now.seconds(), cx.now.plus(lifetime).seconds());
     let (acr, amr) = (sign_in.assurance().acr(), sign_in.assurance().amr());
     let auth_time = sign_in.auth_time().seconds();
-    let id = IdClaims {
+    let id = || IdClaims {
         iss: &cx.issuer,
-        sub: minting.subject,
-        aud: [&minting.client.id],
+        sub: &sub,
+        aud: [&client.id],
         exp,
         iat,
         auth_time,
-        nonce: minting.nonce,
+        nonce,
         acr,
         amr,
-        sid: minting.sid,
+        sid: &grant.sid,
     };
     let access = AccessClaims {
         iss: &cx.issuer,
-        sub: minting.subject,
+        sub: &sub,
         aud: &cx.issuer,
         exp,
         iat,
-        jti: cx.id::<store::AuditId>().to_string(),
-        client_id: &minting.client.id,
-        scope: minting.scopes,
+        jti: cx.id(),
+        client_id: &client.id,
+        scope: &grant.scopes,
         auth_time,
         acr,
         amr,
-        gid: minting.grant,
+        gid: grant.id,
     };
     let sign = |kind, claims: Claims<'_>| -> Result<String> {
-        Ok(cx.ring.sign_user_token(kind, minting.client.id_token_alg, &claims, cx.now)?)
+        Ok(cx.ring.sign_user_token(kind, client.id_token_alg, &claims, cx.now)?)
     };
+    let is_openid = grant.scopes.split(' ').any(|scope| scope == "openid");
     Ok(Tokens {
-        id_token: sign(TokenType::Id, Claims::Id(&id))?,
+        id_token: is_openid.then(|| sign(TokenType::Id, Claims::Id(&id()))).transpose()?,
         access_token: sign(TokenType::Access, Claims::Access(&access))?,
+        token_type: BEARER,
         expires_in: lifetime.as_secs(),
     })
 }

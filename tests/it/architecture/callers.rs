@@ -14,7 +14,7 @@ const ONE_CALLER: [(&str, &str); 7] = [
     ("store::sign_in::insert", "flows/src/sign_in.rs"),
     ("store::grant::insert", "flows/src/token/issue.rs"),
     ("store::auth_code::insert", "flows/src/token/issue.rs"),
-    ("store::auth_code::claim", "flows/src/token/code.rs"),
+    ("store::auth_code::claim", "flows/src/token/authorization_code.rs"),
     ("store::session::insert", "flows/src/login/complete.rs"),
     ("store::audit::insert", "flows/src/audit.rs"),
     ("store::setting::insert", "flows/src/settings.rs"),

@@ -9,6 +9,7 @@ mod expand;
 mod facts;
 mod names;
 mod one_of_each;
+mod parts;
 mod sizes;
 mod source;
 mod sql;

@@ -33,12 +33,14 @@ pub(in crate::http) async fn post(
     let credentials = Credentials::parse(authorization);
     Ok(match token::exchange(&ask.cx, credentials, &params).await? {
         Ok(tokens) => {
-            let body = json!({
+            let mut body = json!({
                 "access_token": tokens.access_token,
-                "token_type": "Bearer",
+                "token_type": tokens.token_type,
                 "expires_in": tokens.expires_in,
-                "id_token": tokens.id_token,
             });
+            if let Some(id_token) = tokens.id_token {
+                body["id_token"] = id_token.into();
+            }
             (UNCACHED, Json(body)).into_response()
         }
         Err(error) => {
