@@ -194,7 +194,8 @@ pub async fn touch(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<
     Ok(())
 }
 
-/// Ends a session; its grants are dead with it. Only one caller gets true.
+/// Ends a session; grants that do not outlive it are dead with it. Only one caller gets true. It is asked by
+/// `flows::session::end` alone; `architecture.rs` holds that.
 pub async fn end(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<bool> {
     let rows = sql
         .q("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
@@ -203,6 +204,15 @@ pub async fn end(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<bo
         .exec()
         .await?;
     Ok(rows == 1)
+}
+
+/// Ends every session of a person; returns how many. Asked by `flows::session::end` alone, too.
+pub async fn end_all(sql: &mut impl Sql, user: UserId, now: Timestamp) -> Result<u64> {
+    sql.q("UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL")
+        .bind(user)
+        .bind(now)
+        .exec()
+        .await
 }
 
 /// Gives a session a new cookie value and changes nothing else.

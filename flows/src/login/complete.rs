@@ -18,7 +18,7 @@ use crate::{
     authorize::{code_redirect, error_redirect},
     device,
     interaction::{self, Need, Signed},
-    session,
+    session::{self, Cause, Which},
     sign_in::SignIn,
     token::issue::{self, NewCode},
 };
@@ -67,7 +67,7 @@ pub(super) async fn sign_in(
         }
         old => {
             if let Some(old) = old {
-                store::session::end(tx, old.id, cx.now).await?;
+                session::end(cx, tx, Which::One(&old), Cause::Replaced).await?;
             }
             begin(cx, tx, proof.session(), &sign_in, &cookies).await?;
         }
