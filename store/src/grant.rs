@@ -201,6 +201,16 @@ pub async fn end(sql: &mut impl Sql, id: GrantId, now: Timestamp) -> Result<bool
     Ok(rows == 1)
 }
 
+/// Ends the grants of a person that outlive their session, which nothing else marks as dead.
+pub async fn end_offline(sql: &mut impl Sql, user: UserId, now: Timestamp) -> Result<()> {
+    sql.q("UPDATE grants SET ended_at = $2 WHERE user_id = $1 AND offline AND ended_at IS NULL")
+        .bind(user)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(())
+}
+
 /// A grant as the search for unproven ones sees it.
 #[derive(Clone, Debug, FromRow)]
 pub struct Looked {
@@ -236,12 +246,25 @@ pub async fn look(
         .await
 }
 
-/// Deletes up to `most` grants that were made before `before`, and their codes with them; returns how many.
-pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+/// What is swept: a grant that ends with its session by when it was made, one that outlives it by its own end alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// No session of a grant that was made before can be alive.
+    pub made_before: Timestamp,
+    /// A grant that ended or expired before has served its time.
+    pub ended_before: Timestamp,
+}
+
+/// Deletes up to `most` grants that have served their time, and their codes with them; returns how many.
+pub async fn sweep(sql: &mut impl Sql, sweep: Sweep, most: i64) -> Result<u64> {
     sql.q("DELETE FROM grants WHERE id IN
-           (SELECT id FROM grants WHERE id < $1 AND created_at < $2 ORDER BY id LIMIT $3)")
-        .bind(GrantId::new(before, [0; 10]))
-        .bind(before)
+           (SELECT id FROM grants WHERE NOT offline AND id < $1 AND created_at < $2
+            UNION ALL SELECT id FROM grants WHERE offline AND ended_at < $3
+            UNION ALL SELECT id FROM grants WHERE offline AND expires_at < $3
+            LIMIT $4)")
+        .bind(GrantId::new(sweep.made_before, [0; 10]))
+        .bind(sweep.made_before)
+        .bind(sweep.ended_before)
         .bind(most)
         .exec()
         .await

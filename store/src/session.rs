@@ -226,12 +226,13 @@ pub async fn replace_secret(sql: &mut impl Sql, id: SessionId, secret: &TokenHas
     Ok(rows == 1)
 }
 
-/// Deletes up to `most` sessions that began before `before` and have no grant; returns how many.
+/// Deletes up to `most` sessions that began before `before` and have no grant that ends with them; returns how many. Grants
+/// that outlive them keep `sid`, and have no session from then on.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
     sql.q("DELETE FROM sessions WHERE id IN
            (SELECT id FROM sessions
             WHERE id < $1 AND created_at < $2
-              AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.session_id = sessions.id)
+              AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.session_id = sessions.id AND NOT grants.offline)
             ORDER BY id LIMIT $3)")
         .bind(SessionId::new(before, [0; 10]))
         .bind(before)

@@ -16,8 +16,10 @@ pub async fn force(cx: &Cx, email: &EmailAddress, reason: &str) -> Result<Option
                 return Ok(None);
             };
             let epoch = store::user::force_reset(tx, user.id, cx.now).await?;
-            // They are dead by their epoch already; what follows from the end of a session follows from this.
+            // All of it is dead by its epoch already. What follows from the end of a session, and the time from which a dead
+            // grant is swept, need the end itself.
             session::end(cx, tx, Which::AllOf(user.id), Cause::Reset).await?;
+            store::grant::end_offline(tx, user.id, cx.now).await?;
             let entry = audit::Entry::new(audit::Event::ResetForced)
                 .user(user.id)
                 .detail(serde_json::json!({ "reason": reason, "epoch": epoch }));
