@@ -47,8 +47,9 @@ pub async fn insert(sql: &mut impl Sql, grant: &NewGrant) -> Result<()> {
     Ok(())
 }
 
-/// A live grant: what its tokens say, and what they rest on.
+/// A live grant: what its tokens say, and what they rest on. Nothing but a statement gives one.
 #[derive(Clone, Debug, FromRow)]
+#[non_exhaustive]
 pub struct Live {
     /// Id.
     #[sqlx(rename = "grant_id")]

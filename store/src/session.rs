@@ -29,6 +29,7 @@ pub struct Session {
 
 /// A live session with everything that a request of its browser asks of it, read in one statement.
 #[derive(Clone, Debug, FromRow)]
+#[non_exhaustive]
 pub struct LiveSession {
     /// Id of the session.
     pub id: SessionId,

@@ -72,8 +72,8 @@ pub(crate) struct Issue<'a> {
     pub nonce: Option<&'a str>,
 }
 
-/// The tokens of one answer.
-#[derive(Debug)]
+/// The tokens of one answer, as its JSON has them (RFC 6749, section 5.1).
+#[derive(Debug, Serialize)]
 pub struct Tokens {
     /// Access token (RFC 9068).
     pub access_token: String,
@@ -82,89 +82,87 @@ pub struct Tokens {
     /// Seconds that the access token lives.
     pub expires_in: u64,
     /// ID token (OpenID Connect Core 1.0, section 2), when the scope `openid` was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
 }
 
-/// Who holds the token may use it (RFC 6750).
+/// A token that its holder may use, without more (RFC 6750).
 const BEARER: &str = "Bearer";
 
-#[derive(Serialize)]
-struct IdClaims<'a> {
+/// What both tokens say.
+#[derive(Clone, Copy, Serialize)]
+struct Common<'a> {
     iss: &'a str,
     sub: &'a str,
-    aud: [&'a str; 1],
     exp: i64,
     iat: i64,
     auth_time: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<&'a str>,
     acr: &'static str,
     amr: &'static [&'static str],
+}
+
+#[derive(Serialize)]
+struct IdClaims<'a> {
+    #[serde(flatten)]
+    common: Common<'a>,
+    aud: [&'a str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
     sid: &'a str,
 }
 
 #[derive(Serialize)]
 struct AccessClaims<'a> {
-    iss: &'a str,
-    sub: &'a str,
+    #[serde(flatten)]
+    common: Common<'a>,
     aud: &'a str,
-    exp: i64,
-    iat: i64,
     jti: TokenId,
     client_id: &'a str,
     scope: &'a str,
-    auth_time: i64,
-    acr: &'static str,
-    amr: &'static [&'static str],
-    /// The grant: what userinfo asks whether it still lives.
+    /// The grant: what is asked whether it is still alive.
     gid: GrantId,
 }
 
 /// Signs the tokens of a grant. They are thrown away if the claim of the authorization code is lost afterwards.
 pub(crate) fn tokens(cx: &Cx, issue: Issue<'_>) -> Result<Tokens> {
     let Issue { client, grant, nonce } = issue;
-    let sign_in = SignIn::of_grant(grant);
     let sub = client.subject(&grant.subject, &grant.pairwise_seed);
-    let lifetime = cx.settings.access_token;
-    let (iat, exp) = (cx.now.seconds(), cx.now.plus(lifetime).seconds());
-    let (acr, amr) = (sign_in.assurance().acr(), sign_in.assurance().amr());
-    let auth_time = sign_in.auth_time().seconds();
-    let id = || IdClaims {
-        iss: &cx.issuer,
-        sub: &sub,
-        aud: [&client.id],
-        exp,
-        iat,
-        auth_time,
-        nonce,
-        acr,
-        amr,
-        sid: &grant.sid,
-    };
-    let access = AccessClaims {
-        iss: &cx.issuer,
-        sub: &sub,
-        aud: &cx.issuer,
-        exp,
-        iat,
-        jti: cx.id(),
-        client_id: &client.id,
-        scope: &grant.scopes,
-        auth_time,
-        acr,
-        amr,
-        gid: grant.id,
-    };
+    let common = common(cx, &SignIn::of_grant(grant), &sub);
     let sign = |kind, claims: Claims<'_>| -> Result<String> {
         Ok(cx.ring.sign_user_token(kind, client.id_token_alg, &claims, cx.now)?)
     };
-    let is_openid = grant.scopes.split(' ').any(|scope| scope == "openid");
+    let id_token = if grant.scopes.split(' ').any(|scope| scope == "openid") {
+        let claims = IdClaims { common, aud: [&client.id], nonce, sid: &grant.sid };
+        Some(sign(TokenType::Id, Claims::Id(&claims))?)
+    } else {
+        None
+    };
+    let access = AccessClaims {
+        common,
+        aud: &cx.issuer,
+        jti: cx.id(),
+        client_id: &client.id,
+        scope: &grant.scopes,
+        gid: grant.id,
+    };
     Ok(Tokens {
-        id_token: is_openid.then(|| sign(TokenType::Id, Claims::Id(&id()))).transpose()?,
         access_token: sign(TokenType::Access, Claims::Access(&access))?,
         token_type: BEARER,
-        expires_in: lifetime.as_secs(),
+        expires_in: cx.settings.access_token.as_secs(),
+        id_token,
     })
+}
+
+fn common<'a>(cx: &'a Cx, sign_in: &SignIn, sub: &'a str) -> Common<'a> {
+    Common {
+        iss: &cx.issuer,
+        sub,
+        exp: cx.now.plus(cx.settings.access_token).seconds(),
+        iat: cx.now.seconds(),
+        auth_time: sign_in.auth_time().seconds(),
+        acr: sign_in.assurance().acr(),
+        amr: sign_in.assurance().amr(),
+    }
 }
 
 /// Both kinds of claims, so that there is one call of the signature.

@@ -32,17 +32,7 @@ pub(in crate::http) async fn post(
         headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or(""));
     let credentials = Credentials::parse(authorization);
     Ok(match token::exchange(&ask.cx, credentials, &params).await? {
-        Ok(tokens) => {
-            let mut body = json!({
-                "access_token": tokens.access_token,
-                "token_type": tokens.token_type,
-                "expires_in": tokens.expires_in,
-            });
-            if let Some(id_token) = tokens.id_token {
-                body["id_token"] = id_token.into();
-            }
-            (UNCACHED, Json(body)).into_response()
-        }
+        Ok(tokens) => (UNCACHED, Json(tokens)).into_response(),
         Err(error) => {
             app.metrics.refused(error.error);
             refused(&error)
