@@ -180,6 +180,10 @@ CREATE TABLE grants (
 CREATE INDEX grants_session ON grants (session_id);
 CREATE INDEX grants_user ON grants (user_id);
 CREATE INDEX grants_sign_in ON grants (sign_in_id);
+-- What sweeping looks for, beside the many that outlive their session and are alive.
+CREATE INDEX grants_with_session ON grants (id) WHERE NOT offline;
+CREATE INDEX grants_ended ON grants (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX grants_expiring ON grants (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE auth_codes (
     hash           BYTEA PRIMARY KEY,                      -- SHA-256 of the code

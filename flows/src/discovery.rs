@@ -13,7 +13,7 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, claims, sign_in::Assurance};
+use crate::{Result, claims, sign_in::Assurance, token::GRANT_TYPES};
 
 /// Members of RFC 7636, RFC 9207 and Core that the library's type does not have.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,6 +90,12 @@ pub fn metadata(issuer: &str, languages: &[&str]) -> Result<String> {
     Ok(serde_json::to_string(&optional(metadata))?)
 }
 
+/// A grant type by its name. The library knows the usual ones, and takes any other as it is.
+fn named(grant_type: &str) -> CoreGrantType {
+    serde_json::from_value(grant_type.into())
+        .unwrap_or_else(|_| CoreGrantType::Extension(grant_type.to_owned()))
+}
+
 const fn jws(algorithm: Algorithm) -> CoreJwsSigningAlgorithm {
     match algorithm {
         Algorithm::RS256 => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
@@ -99,13 +105,14 @@ const fn jws(algorithm: Algorithm) -> CoreJwsSigningAlgorithm {
 }
 
 fn optional(metadata: Metadata) -> Metadata {
+    let grant_types = GRANT_TYPES.iter().map(|known| named(known.name)).collect();
     let scopes = claims::SCOPES.map(|scope| Scope::new(scope.to_owned())).to_vec();
     let acr =
         Assurance::SUPPORTED.map(|acr| AuthenticationContextClass::new(acr.to_owned())).to_vec();
     metadata
         .set_scopes_supported(Some(scopes))
         .set_response_modes_supported(Some(vec![CoreResponseMode::Query]))
-        .set_grant_types_supported(Some(vec![CoreGrantType::AuthorizationCode]))
+        .set_grant_types_supported(Some(grant_types))
         .set_acr_values_supported(Some(acr))
         .set_token_endpoint_auth_methods_supported(Some(vec![
             CoreClientAuthMethod::ClientSecretBasic,

@@ -4,21 +4,19 @@
 //! made from one, and from nowhere else: the fields are private to this file.
 
 use store::{
-    SessionId, SignInId, Timestamp, Tx, UserId,
-    auth_code::AuthCode,
+    SignInId, Timestamp, Tx, UserId, grant,
     session::LiveSession,
     sign_in::{FirstMethod, SecondMethod, SignInRow, Steps},
 };
 
 use crate::{Cx, Result, login::machine::Complete};
 
-/// A completed sign-in of a person in a session.
+/// A completed sign-in of a person.
 #[derive(Clone, Debug)]
 pub struct SignIn {
     id: SignInId,
     user: UserId,
     epoch: i64,
-    session: SessionId,
     assurance: Assurance,
     auth_time: Timestamp,
 }
@@ -106,7 +104,6 @@ impl SignIn {
             id: row.id,
             user: row.user_id,
             epoch: row.epoch,
-            session: complete.session(),
             assurance: Assurance::of(&row.steps),
             auth_time: older(&row.steps),
         })
@@ -119,22 +116,20 @@ impl SignIn {
             id: session.sign_in_id,
             user: session.user_id,
             epoch: session.epoch,
-            session: session.id,
             assurance: Assurance::of(&session.steps),
             auth_time: older(&session.steps),
         }
     }
 
-    /// The sign-in that a grant rests on.
+    /// The sign-in that a live grant rests on.
     #[must_use]
-    pub(crate) fn of_grant(code: &AuthCode) -> Self {
+    pub(crate) fn of_grant(grant: &grant::Live) -> Self {
         Self {
-            id: code.sign_in_id,
-            user: code.user_id,
-            epoch: code.epoch,
-            session: code.session_id,
-            assurance: Assurance::of(&code.steps),
-            auth_time: older(&code.steps),
+            id: grant.sign_in_id,
+            user: grant.user_id,
+            epoch: grant.epoch,
+            assurance: Assurance::of(&grant.steps),
+            auth_time: older(&grant.steps),
         }
     }
 
@@ -154,12 +149,6 @@ impl SignIn {
     #[must_use]
     pub const fn epoch(&self) -> i64 {
         self.epoch
-    }
-
-    /// The session.
-    #[must_use]
-    pub const fn session(&self) -> SessionId {
-        self.session
     }
 
     /// What it proves.

@@ -40,7 +40,8 @@ pub use db::{Conn, Db, DbConfig, PoolState, Row, Schema, Sql, Statement, Tx, Val
 pub use ephemeral::{Ephemeral, Hit};
 pub use error::{Error, Result};
 pub use id::{
-    AttemptId, AuditId, ChallengeId, GrantId, Id, IdRandom, JobId, SessionId, SignInId, UserId,
+    AttemptId, AuditId, ChallengeId, GrantId, Id, IdRandom, JobId, SessionId, SignInId, TokenId,
+    UserId,
 };
 pub use time::Timestamp;
 pub use token_hash::TokenHash;

@@ -91,6 +91,14 @@ pub struct Steps {
     pub mailbox_only: bool,
 }
 
+/// Columns of [`Steps`], for the statements of what rests on a sign-in.
+macro_rules! steps_columns {
+    () => {
+        "sign_ins.first, sign_ins.first_at, sign_ins.second, sign_ins.second_at, sign_ins.mailbox_only"
+    };
+}
+pub(crate) use steps_columns;
+
 /// A completed sign-in.
 #[derive(Clone, Debug)]
 pub struct SignInRow {

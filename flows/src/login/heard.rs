@@ -41,9 +41,8 @@ async fn person(
             let is_proven = matches!(loaded.state, State::NewPassword(_) | State::Complete(_));
             (identified(&loaded.state), is_proven)
         }
-        Attempt::Sealed { purpose: Purpose::Ask, request, .. } => {
-            let secret = visit.session.as_ref();
-            let live = session::live(cx, sql, secret, &request.client_id).await?;
+        Attempt::Sealed { purpose: Purpose::Ask, .. } => {
+            let live = session::live(cx, sql, visit.session.as_ref()).await?;
             (live.map(|live| live.user_id), true)
         }
         Attempt::Sealed { .. } => (None, false),

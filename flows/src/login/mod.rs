@@ -40,6 +40,7 @@ use crate::{
     authorize::{Asked, ClientRedirect},
     interaction::Need,
     network::Crowded,
+    oauth_error::OAuthError,
 };
 use machine::{Input, State};
 use refusal::Refusal;
@@ -212,7 +213,7 @@ pub async fn cancel(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
         }
         cancelled(cx, loaded).await?;
     }
-    let error = crate::request::OAuthError::new("access_denied", "the person cancelled");
+    let error = OAuthError::new("access_denied", "the person cancelled");
     Ok(Answer::Client(crate::authorize::error_redirect(cx, attempt.request(), &error)))
 }
 

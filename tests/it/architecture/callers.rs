@@ -10,12 +10,14 @@ use super::{
 };
 
 /// Statements that make a proof or a token durable, and the one file that runs each, once.
-const ONE_CALLER: [(&str, &str); 7] = [
+const ONE_CALLER: [(&str, &str); 9] = [
     ("store::sign_in::insert", "flows/src/sign_in.rs"),
     ("store::grant::insert", "flows/src/token/issue.rs"),
     ("store::auth_code::insert", "flows/src/token/issue.rs"),
-    ("store::auth_code::claim", "flows/src/token/code.rs"),
+    ("store::auth_code::claim", "flows/src/token/authorization_code.rs"),
     ("store::session::insert", "flows/src/login/complete.rs"),
+    ("store::session::end", "flows/src/session.rs"),
+    ("store::session::end_all", "flows/src/session.rs"),
     ("store::audit::insert", "flows/src/audit.rs"),
     ("store::setting::insert", "flows/src/settings.rs"),
 ];

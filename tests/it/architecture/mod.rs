@@ -11,6 +11,7 @@ mod exports;
 mod facts;
 mod names;
 mod one_of_each;
+mod parts;
 mod sizes;
 mod source;
 mod sql;

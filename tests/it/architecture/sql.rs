@@ -3,6 +3,7 @@
 use super::{
     assert_none,
     facts::{Fact, Kind},
+    parts::joined,
     source::{Source, source, sources},
 };
 
@@ -59,11 +60,18 @@ fn is_sql(text: &str) -> bool {
         || ["SELECT ", "INSERT INTO", "DELETE FROM"].iter().any(|verb| text.contains(verb))
 }
 
-/// Statements of the program, each as upper-case text in one line.
+/// Statements of the program, those that are joined of parts too, each as upper-case text in one line.
 pub(super) fn statements(source: &Source) -> Vec<(&Fact, String)> {
-    let statements = source.production(Kind::Text).filter(|fact| is_sql(&fact.name));
+    let joined = joined(source);
+    let is_part = |fact: &Fact| joined.iter().any(|(at, _)| at.contains(&fact.at.start));
     let in_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
-    statements.map(|fact| (fact, in_line(&fact.name))).collect()
+    let whole = source.production(Kind::Text).filter(|fact| is_sql(&fact.name) && !is_part(fact));
+    let whole = whole.map(|fact| (fact, in_line(&fact.name)));
+    let calls = source.production(Kind::Macro).filter_map(|fact| {
+        let call = joined.iter().find(|(at, _)| at.start == fact.at.start);
+        call.map(|(_, text)| (fact, in_line(text)))
+    });
+    whole.chain(calls).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `/oauth2/token`.
 
-use flows::client::AuthMethod;
+use flows::{client::AuthMethod, token::GRANT_TYPES};
 use keys::Algorithm;
 use serde_json::json;
 use vestibule_tests::{
@@ -97,6 +97,38 @@ async fn bad_requests_are_answered_in_json() {
         assert_eq!(answer.header("cache-control"), "no-store");
         assert_eq!(answer.headers.contains_key("www-authenticate"), status == 401);
     }
+}
+
+/// One list: what the metadata names is answered, and nothing else is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn announced_grant_types_alone_are_answered() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let client = app.client("portal").await;
+    let document = app.browser().get("/.well-known/openid-configuration").await.json();
+    let announced: Vec<&str> = GRANT_TYPES.iter().map(|known| known.name).collect();
+    assert_eq!(document["grant_types_supported"], json!(announced));
+    for grant_type in [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        "password",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "Authorization_Code",
+        "",
+    ] {
+        let answer = client.call_token(&app, &[("grant_type", grant_type)]).await;
+        let is_known = answer.json()["error"] != "unsupported_grant_type";
+        let is_announced = announced.contains(&grant_type);
+        assert_eq!(
+            is_known,
+            is_announced || grant_type.is_empty(),
+            "{grant_type}: {}",
+            answer.body
+        );
+    }
+    let answer = client.call_token(&app, &[("grant_type", "password")]).await;
+    let described = "only grant_type=authorization_code is supported";
+    assert_eq!(answer.json()["error_description"], described);
 }
 
 #[apply(both_engines)]

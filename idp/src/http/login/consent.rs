@@ -31,7 +31,8 @@ pub(in crate::http) async fn get(
         // Not answered here: the step that is due is shown, if there is one.
         return super::elsewhere(&ask, name).await;
     };
-    let about = About { attempt: name, request: &question.request, session: &question.session };
+    let about =
+        About { attempt: name, request: &question.request, session: &question.session.live };
     match question.need {
         Need::Consent => consent_page(&app, &ask, &about),
         // Answered before, and opened again from the history: it can be answered again.
