@@ -108,7 +108,7 @@ fn needs_consent(request: &AuthorizationRequest, client: &Client, session: &Live
     if request.prompt.consent {
         return true;
     }
-    if client.first_party {
+    if client.operator.first_party {
         return false;
     }
     let given: Vec<&str> = session.consented.as_deref().unwrap_or_default().split(' ').collect();
@@ -121,7 +121,7 @@ fn needs_confirmation(request: &AuthorizationRequest, client: &Client, fresh: bo
     if request.prompt.select_account && !fresh {
         return true;
     }
-    let assured = client.secret.is_some()
+    let assured = client.is_confidential()
         || Url::parse(&request.redirect_uri)
             .is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url));
     !assured

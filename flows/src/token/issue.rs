@@ -139,7 +139,12 @@ pub(crate) fn tokens(cx: &Cx, sign_in: &SignIn, minting: Minting<'_>) -> Result<
         gid: minting.grant,
     };
     let sign = |kind, claims: Claims<'_>| -> Result<String> {
-        Ok(cx.ring.sign_user_token(kind, minting.client.id_token_alg, &claims, cx.now)?)
+        Ok(cx.ring.sign_user_token(
+            kind,
+            minting.client.metadata.id_token_signed_response_alg,
+            &claims,
+            cx.now,
+        )?)
     };
     Ok(Tokens {
         id_token: sign(TokenType::Id, Claims::Id(&id))?,

@@ -8,6 +8,7 @@ pub use issue::Tokens;
 
 use crate::{
     Cx, Result,
+    client::GrantType,
     client_auth::{self, Credentials},
     request::Params,
 };
@@ -54,7 +55,13 @@ pub async fn exchange(
         Err(error) => return Ok(Err(error)),
     };
     let error = match params.get("grant_type") {
-        Some("authorization_code") => return code::redeem(cx, &client, params).await,
+        Some("authorization_code") if client.has_grant_type(GrantType::AuthorizationCode) => {
+            return code::redeem(cx, &client, params).await;
+        }
+        Some("authorization_code") => TokenError {
+            error: "unauthorized_client",
+            description: "the client is not registered for this grant type",
+        },
         Some(_) => TokenError {
             error: "unsupported_grant_type",
             description: "only grant_type=authorization_code is supported",

@@ -1,6 +1,6 @@
 //! `/oauth2/token`.
 
-use flows::client::AuthMethod;
+use flows::client::{AuthMethod, Pkce};
 use keys::Algorithm;
 use serde_json::json;
 use vestibule_tests::{
@@ -55,8 +55,8 @@ async fn every_way_of_client_authentication_works_as_registered(engine: Engine) 
     {
         let client = app
             .client_with(id, |new| {
-                new.auth_method = method;
-                new.id_token_alg = Algorithm::ES256;
+                new.metadata.token_endpoint_auth_method = method;
+                new.metadata.id_token_signed_response_alg = Algorithm::ES256;
             })
             .await;
         let landed = app.browser().sign_in(&app, &client, &patient).await;
@@ -103,7 +103,7 @@ async fn bad_requests_are_answered_in_json() {
 async fn a_client_without_pkce_is_served_only_where_that_is_configured(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
-    let old = app.client_with("old", |new| new.pkce_optional = true).await;
+    let old = app.client_with("old", |new| new.operator.pkce = Pkce::Optional).await;
     let browser = app.browser();
     browser.sign_in(&app, &old, &patient).await;
     let pending = Pending::new(&old);
