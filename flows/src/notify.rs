@@ -306,7 +306,7 @@ pub async fn open(cx: &Cx, claimed: &Claimed) -> Result<Option<Letter>> {
 }
 
 /// Nothing when it is no longer worth sending: used, superseded, guessed at too often, past its cap, or of a person who
-/// was reset since.
+/// was reset since or is not active.
 async fn code_to_send(cx: &Cx, id: ChallengeId) -> Result<Option<CodeToSend>> {
     use crate::login::{code_window, email_code, machine::Time};
     let mut conn = cx.db.read().await?;
@@ -319,6 +319,7 @@ async fn code_to_send(cx: &Cx, id: ChallengeId) -> Result<Option<CodeToSend>> {
     drop(conn);
     let dead = !challenge.is_open()
         || challenge.epoch != user.epoch
+        || !user.is_active()
         || challenge.tries >= cx.settings.code_tries
         || code_window::time(cx, &challenge) == Time::Past;
     if dead {

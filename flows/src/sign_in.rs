@@ -4,8 +4,10 @@
 //! made from one, and from nowhere else: the fields are private to this file.
 
 use store::{
-    SessionId, SignInId, Timestamp, Tx, UserId, auth_code::AuthCode, session::LiveSession,
-    sign_in::SignInRow,
+    SessionId, SignInId, Timestamp, Tx, UserId,
+    auth_code::AuthCode,
+    session::LiveSession,
+    sign_in::{FirstMethod, SecondMethod, SignInRow, Steps},
 };
 
 use crate::{Cx, Result, login::machine::Complete};
@@ -52,12 +54,24 @@ impl Assurance {
         }
     }
 
-    /// What a row proves. A mailed code is the only second step of this build; whatever else a row of a later build may
-    /// say, less is claimed, never more.
-    fn of(second: Option<&str>, mailbox_only: bool) -> Self {
-        match second {
-            Some("email_code") if !mailbox_only => Self::TwoStep,
-            _ => Self::Restricted,
+    /// What steps prove, by both of them. A password with a mailed code is the only way in that this build offers; for
+    /// what a row of a later build may say less is claimed, never more.
+    const fn of(steps: &Steps) -> Self {
+        match (steps.first, steps.second) {
+            (FirstMethod::Password, Some(SecondMethod::EmailCode)) if !steps.mailbox_only => {
+                Self::TwoStep
+            }
+            (
+                FirstMethod::Password | FirstMethod::PasskeyUv,
+                None
+                | Some(
+                    SecondMethod::EmailCode
+                    | SecondMethod::Totp
+                    | SecondMethod::RecoveryCode
+                    | SecondMethod::Passkey
+                    | SecondMethod::Remembered,
+                ),
+            ) => Self::Restricted,
         }
     }
 }
@@ -70,12 +84,14 @@ impl SignIn {
             id: cx.id(),
             user_id: first.user,
             epoch: first.epoch,
-            first: "password".to_owned(),
-            // Both are the moment at which the attempt that proved them was completed (decision 1).
-            first_at: cx.now,
-            second: Some(complete.second().as_str().to_owned()),
-            second_at: Some(cx.now),
-            mailbox_only: false,
+            steps: Steps {
+                first: FirstMethod::Password,
+                // Both are the moment at which the attempt that proved them was completed (decision 1).
+                first_at: cx.now,
+                second: Some(complete.second().word()),
+                second_at: Some(cx.now),
+                mailbox_only: false,
+            },
         };
         store::sign_in::insert(tx, &row).await?;
         Ok(Self {
@@ -83,8 +99,8 @@ impl SignIn {
             user: row.user_id,
             epoch: row.epoch,
             session: complete.session(),
-            assurance: Assurance::of(row.second.as_deref(), row.mailbox_only),
-            auth_time: cx.now,
+            assurance: Assurance::of(&row.steps),
+            auth_time: older(&row.steps),
         })
     }
 
@@ -96,8 +112,8 @@ impl SignIn {
             user: session.user_id,
             epoch: session.epoch,
             session: session.id,
-            assurance: Assurance::of(session.second.as_deref(), session.mailbox_only),
-            auth_time: older(session.first_at, session.second_at),
+            assurance: Assurance::of(&session.steps),
+            auth_time: older(&session.steps),
         }
     }
 
@@ -109,8 +125,8 @@ impl SignIn {
             user: code.user_id,
             epoch: code.epoch,
             session: code.session_id,
-            assurance: Assurance::of(code.second.as_deref(), code.mailbox_only),
-            auth_time: older(code.first_at, code.second_at),
+            assurance: Assurance::of(&code.steps),
+            auth_time: older(&code.steps),
         }
     }
 
@@ -151,6 +167,48 @@ impl SignIn {
     }
 }
 
-fn older(first: Timestamp, second: Option<Timestamp>) -> Timestamp {
-    second.map_or(first, |second| first.min(second))
+fn older(steps: &Steps) -> Timestamp {
+    steps.second_at.map_or(steps.first_at, |second| steps.first_at.min(second))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn steps(first: FirstMethod, second: Option<SecondMethod>, mailbox_only: bool) -> Steps {
+        Steps { first, first_at: at(2), second, second_at: second.map(|_| at(3)), mailbox_only }
+    }
+
+    #[test]
+    fn assurance_looks_at_both_steps() {
+        let mut two_step = Vec::new();
+        for &first in FirstMethod::ALL {
+            for second in SecondMethod::ALL.iter().copied().map(Some).chain([None]) {
+                for mailbox_only in [false, true] {
+                    let steps = steps(first, second, mailbox_only);
+                    match Assurance::of(&steps) {
+                        Assurance::TwoStep => two_step.push(steps),
+                        Assurance::Restricted => {}
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            two_step,
+            [steps(FirstMethod::Password, Some(SecondMethod::EmailCode), false)],
+            "what this build does not offer claims least"
+        );
+    }
+
+    #[test]
+    fn auth_time_is_that_of_the_older_step() {
+        let both = steps(FirstMethod::Password, Some(SecondMethod::EmailCode), false);
+        assert_eq!(older(&both), at(2));
+        assert_eq!(older(&Steps { first_at: at(9), ..both }), at(3));
+        assert_eq!(older(&steps(FirstMethod::PasskeyUv, None, false)), at(2));
+    }
 }

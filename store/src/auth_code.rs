@@ -2,7 +2,10 @@
 
 use sqlx::FromRow;
 
-use crate::{AttemptId, GrantId, Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId};
+use crate::{
+    AttemptId, GrantId, Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId,
+    sign_in::Steps,
+};
 
 /// A new authorization code.
 #[derive(Clone, Debug)]
@@ -56,19 +59,12 @@ pub struct AuthCode {
     pub sid: String,
     /// The sign-in.
     pub sign_in_id: SignInId,
-    /// Method of its first step.
-    pub first: String,
-    /// When the first step was proven.
-    pub first_at: Timestamp,
-    /// Method of its second step.
-    pub second: Option<String>,
-    /// When the second step was proven.
-    pub second_at: Option<Timestamp>,
-    /// Whether one mailbox stood for both steps.
-    pub mailbox_only: bool,
+    /// What it proved.
+    #[sqlx(flatten)]
+    pub steps: Steps,
     /// Epoch of grant, session and sign-in.
     pub epoch: i64,
-    /// Whether grant, session and epoch are all still alive.
+    /// Whether grant, session and epoch are all still alive, and the person active.
     pub alive: bool,
 }
 
@@ -94,7 +90,8 @@ pub async fn by_hash(sql: &mut impl Sql, hash: &TokenHash) -> Result<Option<Auth
                   grants.client_id, grants.scopes, users.id AS user_id, subject, pairwise_seed,
                   sessions.id AS session_id, grants.sid, sign_ins.id AS sign_in_id, first, first_at, second, second_at,
                   mailbox_only, grants.epoch,
-                  (grants.ended_at IS NULL AND sessions.ended_at IS NULL AND users.epoch = grants.epoch) AS alive
+                  (grants.ended_at IS NULL AND sessions.ended_at IS NULL AND users.epoch = grants.epoch
+                   AND users.status = 'active') AS alive
            FROM auth_codes
            JOIN grants ON grants.id = auth_codes.grant_id
            JOIN users ON users.id = grants.user_id
@@ -112,7 +109,7 @@ pub async fn claim(sql: &mut impl Sql, hash: &TokenHash, now: Timestamp) -> Resu
         .q("UPDATE auth_codes SET used_at = $2
             WHERE hash = $1 AND used_at IS NULL AND voided_at IS NULL
               AND EXISTS (SELECT 1 FROM grants
-                          JOIN users ON users.id = grants.user_id AND users.epoch = grants.epoch
+                          JOIN users ON users.id = grants.user_id AND users.epoch = grants.epoch AND users.status = 'active'
                           JOIN sessions ON sessions.id = grants.session_id AND sessions.ended_at IS NULL
                           WHERE grants.id = auth_codes.grant_id AND grants.ended_at IS NULL)")
         .bind(hash)

@@ -72,7 +72,7 @@ pub struct GrantedUser {
     pub updated_at: Timestamp,
 }
 
-/// Reads the person of a live grant: not ended, session alive, epoch unchanged.
+/// Reads the person of a live grant: not ended, session alive, epoch unchanged, person active.
 pub async fn live_user(
     sql: &mut impl Sql,
     id: GrantId,
@@ -80,7 +80,7 @@ pub async fn live_user(
 ) -> Result<Option<GrantedUser>> {
     sql.q("SELECT subject, pairwise_seed, email, email_verified, name, claims, users.updated_at
            FROM grants
-           JOIN users ON users.id = grants.user_id AND users.epoch = grants.epoch
+           JOIN users ON users.id = grants.user_id AND users.epoch = grants.epoch AND users.status = 'active'
            JOIN sessions ON sessions.id = grants.session_id AND sessions.ended_at IS NULL
                         AND sessions.created_at > $2
            WHERE grants.id = $1 AND grants.ended_at IS NULL")

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use crate::{Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId};
+use crate::{Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId, sign_in::Steps};
 
 /// A session's row.
 #[derive(Clone, Debug, FromRow)]
@@ -42,16 +42,9 @@ pub struct LiveSession {
     pub last_seen: Timestamp,
     /// The latest sign-in.
     pub sign_in_id: SignInId,
-    /// Method of its first step.
-    pub first: String,
-    /// When its first step was proven.
-    pub first_at: Timestamp,
-    /// Method of its second step.
-    pub second: Option<String>,
-    /// When its second step was proven.
-    pub second_at: Option<Timestamp>,
-    /// Whether one mailbox stood for both steps.
-    pub mailbox_only: bool,
+    /// What it proved.
+    #[sqlx(flatten)]
+    pub steps: Steps,
     /// The person's and the session's common epoch.
     pub epoch: i64,
     /// Subject of the person for first-party clients.
@@ -75,7 +68,8 @@ pub struct Limits {
     pub created_after: Timestamp,
 }
 
-/// The live session of a cookie, with the consent for `client`. A forced reset, an end or a limit makes it absent.
+/// The live session of a cookie, with the consent for `client`. A forced reset, a person who is not active,
+/// an end or a limit makes it absent.
 pub async fn live(
     sql: &mut impl Sql,
     secret: &TokenHash,
@@ -86,7 +80,7 @@ pub async fn live(
                   first, first_at, second, second_at, mailbox_only, users.epoch, subject, pairwise_seed, name, email,
                   consents.scopes AS consented
            FROM sessions
-           JOIN users ON users.id = sessions.user_id AND users.epoch = sessions.epoch
+           JOIN users ON users.id = sessions.user_id AND users.epoch = sessions.epoch AND users.status = 'active'
            JOIN sign_ins ON sign_ins.id = sessions.sign_in_id AND sign_ins.epoch = users.epoch
            LEFT JOIN consents ON consents.user_id = users.id AND consents.client_id = $2
            WHERE secret = $1 AND ended_at IS NULL AND last_seen > $3 AND sessions.created_at > $4")

@@ -16,6 +16,8 @@ pub struct User {
     pub pairwise_seed: String,
     /// User handle of passkeys: a random UUID (version 4) that says nothing else (WebAuthn, section 5.4.3).
     pub user_handle: Uuid,
+    /// Whether the account may be used, by name; only [`ACTIVE`] may.
+    pub status: String,
     /// The address as its owner writes it: mail goes here.
     pub email: String,
     /// The address in canonical form: what is looked up.
@@ -40,6 +42,18 @@ pub struct User {
     pub language: Option<String>,
 }
 
+/// The status of an account that may be used. Any other value, also one that this build does not know, means that nothing is
+/// issued and that what was issued is dead: every statement that compares `epoch` asks for this one, too.
+pub const ACTIVE: &str = "active";
+
+impl User {
+    /// Whether the account may be used.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status == ACTIVE
+    }
+}
+
 /// A person as the password step needs them: in one statement, so that known and unknown people cost the same.
 #[derive(Clone, Debug, FromRow)]
 pub struct UserWithPassword {
@@ -54,7 +68,7 @@ pub struct UserWithPassword {
 
 /// Looks a person up by canonical address.
 pub async fn by_email(sql: &mut impl Sql, canonical: &str) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name, claims, epoch,
+    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims, epoch,
                   tokens_invalid_before, password_change_required_since, updated_at, created_at, language
            FROM users WHERE email_canonical = $1")
         .bind(canonical)
@@ -67,7 +81,7 @@ pub async fn with_password(
     sql: &mut impl Sql,
     canonical: &str,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.email, users.email_canonical,
+    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email, users.email_canonical,
                   users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before,
                   users.password_change_required_since, users.updated_at, users.created_at, users.language,
                   passwords.phc, passwords.version AS password_version
@@ -83,7 +97,7 @@ pub async fn by_id_with_password(
     sql: &mut impl Sql,
     id: UserId,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.email, users.email_canonical,
+    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email, users.email_canonical,
                   users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before,
                   users.password_change_required_since, users.updated_at, users.created_at, users.language,
                   passwords.phc, passwords.version AS password_version
@@ -95,7 +109,7 @@ pub async fn by_id_with_password(
 
 /// Looks a person up by id.
 pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name, claims, epoch,
+    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims, epoch,
                   tokens_invalid_before, password_change_required_since, updated_at, created_at, language
            FROM users WHERE id = $1")
         .bind(id)
@@ -106,13 +120,14 @@ pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
 /// Adds a person; false when the canonical address is taken: a collision is refused, never merged.
 pub async fn insert(sql: &mut impl Sql, user: &User) -> Result<bool> {
     let added = sql
-        .q("INSERT INTO users (id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name,
-                               claims, epoch, created_at, updated_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT (email_canonical) DO NOTHING")
+        .q("INSERT INTO users (id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified,
+                               name, claims, epoch, created_at, updated_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) ON CONFLICT (email_canonical) DO NOTHING")
         .bind(user.id)
         .bind(&user.subject)
         .bind(&user.pairwise_seed)
         .bind(user.user_handle)
+        .bind(&user.status)
         .bind(&user.email)
         .bind(&user.email_canonical)
         .bind(user.email_verified)
@@ -158,8 +173,8 @@ pub async fn speaks(sql: &mut impl Sql, id: UserId, language: &str) -> Result<()
     Ok(())
 }
 
-/// Notes activity, at most once a day; says whether the person is still of `epoch`, and locks the row until the
-/// transaction ends, so that a forced reset waits for it or is seen by it.
+/// Notes activity, at most once a day; says whether the person is active and still of `epoch`, and locks the row until the
+/// transaction ends, so that a forced reset or a suspension waits for it or is seen by it.
 pub async fn still_of_epoch(
     sql: &mut impl Sql,
     id: UserId,
@@ -168,7 +183,7 @@ pub async fn still_of_epoch(
 ) -> Result<bool> {
     let day = now.millis() / 86_400_000;
     let rows = sql
-        .q("UPDATE users SET last_active_day = $3 WHERE id = $1 AND epoch = $2")
+        .q("UPDATE users SET last_active_day = $3 WHERE id = $1 AND epoch = $2 AND status = 'active'")
         .bind(id)
         .bind(epoch)
         .bind(day)

@@ -10,6 +10,7 @@ use vestibule_tests::{
     proc::{Proc, outcome},
     served::Served,
     tls::{Authority, private},
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
@@ -223,15 +224,8 @@ async fn serve_reads_its_certificate_by_key(engine: Engine) {
     let root = reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
     let client = reqwest::Client::builder().tls_certs_only([root]).no_proxy().build().unwrap();
     let jwks = format!("{issuer}/oauth2/jwks");
-    let mut answer = client.get(&jwks).send().await;
-    for _ in 0..1500 {
-        if answer.is_ok() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        answer = client.get(&jwks).send().await;
-    }
-    let answer = answer.unwrap_or_else(|e| panic!("{e:?}: {}", serve.output()));
+    let answers = async || client.get(&jwks).send().await.map_err(|_| serve.output());
+    let answer = wait::until("the program answers", answers).await;
     assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
     let (code, out, error) = outcome(over_tls(served.command(&["doctor"])), "").await;
     assert!(code == 0 && out.contains("issuer: is reached from here"), "{out}{error}");

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use reqwest::Method;
@@ -20,6 +19,7 @@ use vestibule_tests::{
     proc::{outcome, run as command},
     root,
     served::Served,
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
@@ -97,17 +97,14 @@ struct Load {
 }
 
 impl Load {
-    /// Waits until so many more sign-ins were completed, for at most a minute.
+    /// Waits until so many more sign-ins were completed.
     async fn more(&self, people: &[JoinHandle<()>], more: usize) {
         let wanted = self.done.load(Ordering::Relaxed) + more;
-        for _ in 0..6000 {
-            if self.done.load(Ordering::Relaxed) >= wanted {
-                return;
-            }
+        let done = async || {
             assert!(!people.iter().any(JoinHandle::is_finished), "somebody was refused: see above");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("nobody signs in any more");
+            self.done.load(Ordering::Relaxed) >= wanted
+        };
+        wait::until("sign-ins", done).await;
     }
 }
 
@@ -248,15 +245,14 @@ async fn a_migration_that_waits_for_a_lock_lets_others_pass() {
         async move { db.migrate_to(&schema).await }
     });
     let mut conn = db.read().await.unwrap();
-    loop {
+    let waits = async || {
         let waiting =
-            "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'";
+            "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         let (count,): (i64,) = conn.q(waiting).one().await.unwrap();
-        if count > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        count > 0
+    };
+    wait::until("the migration waits", waits).await;
     // The long transaction still holds its lock and the migration waits: this reader came last and is not the last.
     let rows: Vec<(i64,)> = conn.q("SELECT tries FROM email_challenges").all().await.unwrap();
     assert!(rows.is_empty() && !migration.is_finished() && !long.is_finished());

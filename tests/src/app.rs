@@ -31,6 +31,7 @@ use crate::{
     http::HttpBrowser,
     mailbox::Mailbox,
     tls::Authority,
+    wait,
 };
 
 /// What a test may want otherwise.
@@ -46,6 +47,8 @@ pub struct Options {
     pub limits: LimitsConfig,
     /// How long a stop takes.
     pub shutdown: ShutdownConfig,
+    /// How long one attempt at one mail may take.
+    pub smtp_timeout: Duration,
 }
 
 impl Default for Options {
@@ -54,7 +57,8 @@ impl Default for Options {
         let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: Duration::from_secs(20) };
         // Everybody in a test comes from one address.
         let limits = LimitsConfig { connections_per_network: 4096, ..LimitsConfig::default() };
-        Self { proxies: Vec::new(), hashing, tls: false, limits, shutdown }
+        let smtp_timeout = Duration::from_secs(5);
+        Self { proxies: Vec::new(), hashing, tls: false, limits, shutdown, smtp_timeout }
     }
 }
 
@@ -122,7 +126,8 @@ impl Replica {
 
     /// Waits until it has stopped.
     pub async fn stopped(mut self) {
-        (&mut self.task).await.expect("no panic").expect("it stops well");
+        let stopped = wait::ended("the replica stops", &mut self.task).await;
+        stopped.expect("no panic").expect("it stops well");
     }
 }
 
@@ -334,14 +339,8 @@ impl TestApp {
 
     /// Waits until every job is done: what was mailed is also written down as accepted. For whoever then moves the clock.
     pub async fn settled(&self) {
-        for _ in 0..500 {
-            let open = "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL";
-            if self.count(open).await == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("there are still open jobs");
+        let open = "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL";
+        wait::until_equal("open jobs", 0, async || self.count(open).await).await;
     }
 
     /// A number that a statement finds.
@@ -398,7 +397,7 @@ impl Parts<'_> {
             rng: Rng::system(),
             root: root_keys_of(self.root),
             hashing: self.options.hashing,
-            mailer: Mailer::smtp(&smtp(self.mail)).expect("a way out"),
+            mailer: Mailer::smtp(&smtp(self.mail, self.options.smtp_timeout)).expect("a way out"),
         }
     }
 }
@@ -411,7 +410,7 @@ fn brand() -> BrandConfig {
     }
 }
 
-fn smtp(mail: &Mailbox) -> SmtpConfig {
+fn smtp(mail: &Mailbox, timeout: Duration) -> SmtpConfig {
     SmtpConfig {
         host: mail.address().ip().to_string(),
         port: mail.address().port(),
@@ -419,7 +418,7 @@ fn smtp(mail: &Mailbox) -> SmtpConfig {
         credentials: None,
         from_address: "codes@login.example.org".parse().expect("an address"),
         from_name: "Test Health".to_owned(),
-        timeout: Duration::from_secs(5),
+        timeout,
         connections: 8,
     }
 }
@@ -462,7 +461,7 @@ pub fn smtp_toml(mail: &Mailbox) -> String {
     let address = mail.address();
     format!(
         "[smtp]\nhost = \"{}\"\nport = {}\ntls = \"none\"\nfrom_address = \"codes@login.example.org\"\n\
-         timeout = \"1s\"\n",
+         timeout = \"5s\"\n",
         address.ip(),
         address.port()
     )

@@ -1,9 +1,13 @@
 //! A transaction that holds others up for as long as a test wants.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use store::{Db, Error, Sql};
 use tokio::{sync::Notify, task::JoinHandle};
+
+/// Most of the time for which the database waits for a lock (5 s): a scenario in which others wait for this transaction has
+/// to be over by then.
+pub const MOST_OF_LOCK_WAIT: Duration = Duration::from_secs(4);
 
 /// An open transaction. Dropped, it lets go as well.
 #[derive(Debug)]

@@ -5,7 +5,6 @@ use std::path::Path;
 pub mod app;
 pub mod attacks;
 pub mod backup;
-pub mod beat;
 pub mod client;
 pub mod collector;
 pub mod crowd;
@@ -23,6 +22,7 @@ pub mod proc;
 pub mod proxy;
 pub mod served;
 pub mod servers;
+pub mod starvation_probe;
 pub mod tls;
 pub mod wait;
 

@@ -110,8 +110,8 @@ impl Shared {
         }
     }
 
-    /// Waits until `ready` finds what it looks for.
-    async fn wait<T>(&self, what: &str, ready: impl Fn(&State) -> Option<T>) -> T {
+    /// Waits until `ready` finds what it looks for; none when the limit of all waits is over.
+    async fn wait<T>(&self, ready: impl Fn(&State) -> Option<T>) -> Option<T> {
         let found = timeout(LIMIT, async {
             loop {
                 // Made before the look: a change between look and wait is not missed.
@@ -123,7 +123,13 @@ impl Shared {
                 }
             }
         });
-        found.await.unwrap_or_else(|_| panic!("{what} within {LIMIT:?}: {:#?}", self.state()))
+        found.await.ok()
+    }
+
+    /// The same; panics with everything that was received.
+    async fn until<T>(&self, what: &str, ready: impl Fn(&State) -> Option<T>) -> T {
+        let found = self.wait(ready).await;
+        found.unwrap_or_else(|| panic!("{what} within {LIMIT:?}: {:#?}", self.state()))
     }
 }
 
@@ -155,7 +161,7 @@ impl Mailbox {
     /// Waits until `count` messages are held at once.
     pub async fn wait_for_held(&self, count: usize) {
         let ready = |state: &State| (state.held >= count).then_some(());
-        self.shared.wait(&format!("{count} are not held"), ready).await;
+        self.shared.until(&format!("{count} are not held"), ready).await;
     }
 
     /// Answers what is held and holds nothing any more; how many messages were held until now.
@@ -204,7 +210,7 @@ impl Mailbox {
     pub async fn wait_for(&self, to: &str, count: usize) -> Vec<Mail> {
         let what = format!("{to} does not have {count} messages");
         let ready = |state: &State| Some(mails_to(state, to)).filter(|mails| mails.len() >= count);
-        self.shared.wait(&what, ready).await
+        self.shared.until(&what, ready).await
     }
 
     /// The codes that `to` has received, oldest first.
@@ -216,21 +222,25 @@ impl Mailbox {
     pub async fn code(&self, to: &str, count: usize) -> String {
         let what = format!("{to} does not have {count} codes");
         let ready = |state: &State| Some(codes_to(state, to)).filter(|codes| codes.len() >= count);
-        self.shared.wait(&what, ready).await.pop().expect("waited for one")
+        self.shared.until(&what, ready).await.pop().expect("waited for one")
     }
 
     /// Waits for a mail to `to` that says `text`, such as a reference, and has a code, without the first `before` to it;
     /// returns the code.
     pub async fn code_with(&self, to: &str, text: &str, before: usize) -> String {
-        let what = format!("{to} does not have a code with {text}");
-        let ready = |state: &State| that_say(state, (to, text), before).last()?.code.clone();
-        self.shared.wait(&what, ready).await
+        let code = self.try_code_with(to, text, before).await;
+        code.unwrap_or_else(|| panic!("{to} has no code with {text}: {:#?}", self.mails_to(to)))
+    }
+
+    /// The same; none when that takes longer than the limit of all waits.
+    pub async fn try_code_with(&self, to: &str, text: &str, before: usize) -> Option<String> {
+        self.shared.wait(|state| that_say(state, (to, text), before).last()?.code.clone()).await
     }
 
     /// Waits until `count` recipients were refused since the start.
     pub async fn wait_for_refusals(&self, count: usize) {
         let ready = |state: &State| (state.refused >= count).then_some(());
-        self.shared.wait(&format!("not {count} refusals"), ready).await;
+        self.shared.until(&format!("not {count} refusals"), ready).await;
     }
 }
 

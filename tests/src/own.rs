@@ -8,6 +8,7 @@ use std::{
 use crate::{
     proc::{End, start, temp_folder},
     servers::{Account, SETTINGS, USER, free_port, postgres_programs, run},
+    wait,
 };
 
 /// How PostgreSQL is stopped.
@@ -276,14 +277,11 @@ impl Drop for OwnRedis {
 }
 
 fn read_pid(file: &Path) -> u32 {
-    for _ in 0..500 {
+    let what = format!("a process id in {}", file.display());
+    wait::until_blocking(&what, || {
         let text = std::fs::read_to_string(file).unwrap_or_default();
-        if let Ok(pid) = text.trim().parse() {
-            return pid;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    panic!("{} has no process id", file.display());
+        text.trim().parse().map_err(|_| text)
+    })
 }
 
 fn signal_all(signal: &str, pids: &[u32]) {
@@ -296,12 +294,11 @@ fn signal_all(signal: &str, pids: &[u32]) {
 }
 
 fn wait_until_gone(pid: u32) {
-    for _ in 0..1500 {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-        if stat.is_err() || stat.is_ok_and(|stat| stat.contains(") Z")) {
-            return;
+    wait::until_blocking(&format!("the end of process {pid}"), || {
+        match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+            Ok(stat) if !stat.contains(") Z") => Err(stat),
+            // Gone, or an orphan that nobody waits for: as good as gone.
+            _ => Ok(()),
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    panic!("process {pid} does not end");
+    });
 }

@@ -21,7 +21,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::wait::LIMIT;
+use crate::{
+    http::HttpBrowser,
+    wait::{self, LIMIT},
+};
 
 /// Lets the test harness use what the stable compiler refuses (a report of times). It would have other programs built anew.
 const BOOTSTRAP: &str = "RUSTC_BOOTSTRAP";
@@ -204,6 +207,34 @@ impl Proc {
         self.output.lock().expect("no writer panicked").clone()
     }
 
+    /// Waits until it has said `text`.
+    pub async fn until_says(&self, text: &str) {
+        let said = async || {
+            let ended = self.has_ended();
+            let output = self.output();
+            assert!(
+                !ended || output.contains(text),
+                "it ended without {text:?}; it said:\n{output}"
+            );
+            if output.contains(text) { Ok(()) } else { Err(output) }
+        };
+        wait::until(text, said).await;
+    }
+
+    /// Waits until the provider that it is answers at a browser's address.
+    pub async fn until_answers(&self, browser: &HttpBrowser) {
+        let answers = async || {
+            assert!(!self.has_ended(), "it ended before it answered; it said:\n{}", self.output());
+            browser.try_get("/oauth2/jwks").await.ok_or_else(|| self.output()).map(drop)
+        };
+        wait::until("the program answers", answers).await;
+    }
+
+    /// Whether it has ended, and all that it said is in [`Self::output`].
+    fn has_ended(&self) -> bool {
+        self.keepers.iter().all(JoinHandle::is_finished)
+    }
+
     /// Ends it as a power cut would, and waits until it is gone and its output is read.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("ours to kill");
@@ -286,12 +317,14 @@ pub async fn run(command: Command, input: &str) -> String {
 /// Runs a command to its end; returns its exit code, standard output and standard error.
 pub async fn outcome(mut command: Command, input: &str) -> (i32, String, String) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.env_remove(BOOTSTRAP).spawn().expect("it starts");
+    let shown = format!("{command:?} ends");
+    command.env_remove(BOOTSTRAP).kill_on_drop(true);
+    let mut child = command.spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("piped");
     // A command that refuses its configuration may end before it reads.
     let _ = tokio::io::AsyncWriteExt::write_all(&mut stdin, input.as_bytes()).await;
     drop(stdin);
-    let output = child.wait_with_output().await.expect("it ends");
+    let output = wait::ended(&shown, child.wait_with_output()).await.expect("ours");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     let code = output.status.code().expect("it ends by itself");
     (code, text(output.stdout), text(output.stderr))

@@ -1,7 +1,10 @@
 //! Adding a person.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use store::{UserId, user::User};
+use store::{
+    UserId,
+    user::{ACTIVE, User},
+};
 
 use super::password::{self as policy, BadPassword};
 use crate::{Cx, Result, audit, email::EmailAddress};
@@ -44,6 +47,7 @@ pub async fn create(cx: &Cx, new: NewUser) -> Result<Result<UserId, BadUser>> {
         subject: random(),
         pairwise_seed: random(),
         user_handle: uuid::Builder::from_random_bytes(cx.rng.bytes()).into_uuid(),
+        status: ACTIVE.to_owned(),
         email: new.email.written().to_owned(),
         email_canonical: new.email.canonical().to_owned(),
         email_verified: true,

@@ -170,9 +170,10 @@ async fn guesser(work: &Work<'_>, tx: &mut Tx) -> Result<Guesser> {
     Guesser::of(work.cx, tx, work.visit, work.user()?).await
 }
 
-/// A person as the machine sees one.
+/// A person as the machine sees one. One whose account may not be used is as good as gone: nothing proven counts.
 async fn person(work: &Work<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Person>> {
-    let Some(found) = store::user::by_id_with_password(tx, id).await? else { return Ok(None) };
+    let found = store::user::by_id_with_password(tx, id).await?;
+    let Some(found) = found.filter(|found| found.user.is_active()) else { return Ok(None) };
     let Some(password_version) = found.password_version else { return Ok(None) };
     let user = work.user.get_or_init(|| found.user);
     Ok(Some(Person {

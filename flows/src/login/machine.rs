@@ -77,11 +77,11 @@ pub enum SecondMethod {
 }
 
 impl SecondMethod {
-    /// Name in `sign_ins.second`.
+    /// Its word in `sign_ins.second`.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn word(self) -> store::sign_in::SecondMethod {
         match self {
-            Self::EmailCode => "email_code",
+            Self::EmailCode => store::sign_in::SecondMethod::EmailCode,
         }
     }
 }

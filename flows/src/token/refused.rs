@@ -27,8 +27,8 @@ pub(crate) async fn record(
 
 /// Tells the log alone about a request that names no registered client: it names nobody whom the trail could be about.
 pub(crate) fn nobody(cx: &Cx, error: TokenError) {
-    let (reference, network) = (&cx.trace.reference, cx.trace.network.as_deref());
-    let network = network.unwrap_or("unknown");
+    let reference = &cx.trace.reference;
+    let network = cx.trace.network_text();
     tracing::info!(reference, network, why = error.description, "a token request was refused");
 }
 

@@ -1,10 +1,6 @@
 //! A migration only expands: the program of before it runs on, unnoticed, while an upgrade is rolled out.
 
-use super::{
-    assert_none,
-    source::{places_of, sources},
-    sql::statements,
-};
+use super::{assert_none, source::sources, sql::statements, words::places_of};
 
 /// Stands in the line before a statement that takes something away, with the reason why no program misses it any more.
 const CONTRACT: &str = "-- contract:";
@@ -141,7 +137,7 @@ fn a_new_column_makes_no_joined_statement_ambiguous() {
         .iter()
         .filter(|source| source.krate() == "store")
         .flat_map(|source| {
-            statements(source).into_iter().map(|(at, text)| (source.place(at), text))
+            statements(source).into_iter().map(|(fact, text)| (source.place(&fact.at), text))
         })
         .filter(|(_, text)| text.contains(" JOIN "))
         .collect();

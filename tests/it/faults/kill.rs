@@ -109,6 +109,7 @@ async fn one_of_two_is_killed_under_load() {
     // So many times, and on until somebody's request was cut off.
     while kills < 4 * rounds() || crowd.tally().repeated == 0 {
         assert!(kills < 100 * rounds(), "no kill met a request");
+        // Where a kill meets a request is a matter of time and is to differ.
         tokio::time::sleep(Duration::from_millis(200 + u64::from(kills % 4) * 37)).await;
         pair.second.kill().await;
         let refused = crowd.tally().refused;

@@ -15,6 +15,7 @@ use vestibule_tests::{
     client::{Client, Pending},
     db::Engine,
     http::{Answer, HttpBrowser},
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
@@ -50,9 +51,12 @@ impl Load {
     /// Waits until everybody has signed in twice from now: what is open then was begun after now.
     async fn everybody_twice(&self) {
         let before = self.rounds();
-        while self.rounds().iter().zip(&before).any(|(now, before)| *now < before + 2) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let twice = async || {
+            let now = self.rounds();
+            let all = now.iter().zip(&before).all(|(now, before)| *now >= before + 2);
+            if all { Ok(()) } else { Err(now) }
+        };
+        wait::until("everybody has signed in twice", twice).await;
     }
 }
 

@@ -102,7 +102,7 @@ pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) 
 fn trace(app: &App, address: Option<IpAddr>) -> Trace {
     Trace {
         reference: flows::cx::reference(&app.rng),
-        network: address.map(|ip| ip.to_string()),
+        network: address,
         actor: "person".to_owned(),
     }
 }
@@ -194,7 +194,7 @@ fn told(app: &App, trace: &Trace, line: &Line, (status, failure): (u16, Option<&
     let Line { method, path, .. } = line;
     let (reference, client) = (&trace.reference, line.client.get());
     span::told(reference, client);
-    let network = trace.network.as_deref().unwrap_or("unknown");
+    let network = &trace.network_text();
     match failure {
         Some(failure) if failure.is_ours() => {
             let error = failure.detail();
