@@ -60,6 +60,7 @@ impl Clients {
     }
 
     /// Every client that this build cannot read, in no order: `client_id`, and why.
+    #[must_use]
     pub fn unusable(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.unusable.iter().map(|(id, why)| (id.as_str(), why.as_str()))
     }

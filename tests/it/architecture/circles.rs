@@ -56,7 +56,6 @@ const CIRCLES: [&[&str]; 4] = [
     ],
     &[
         "flows/src/audit.rs",
-        "flows/src/client.rs",
         "flows/src/cx.rs",
         "flows/src/notify/cause.rs",
         "flows/src/observe.rs",
