@@ -77,8 +77,14 @@ impl Assurance {
 }
 
 impl SignIn {
-    /// Records the completed steps. `complete` is proof: only the machine makes one.
-    pub async fn record(cx: &Cx, tx: &mut Tx, complete: &Complete) -> Result<Self> {
+    /// Records the completed steps, and from where and with what the last of them was posted. `complete` is proof: only the
+    /// machine makes one.
+    pub async fn record(
+        cx: &Cx,
+        tx: &mut Tx,
+        complete: &Complete,
+        browser_and_system: Option<String>,
+    ) -> Result<Self> {
         let first = complete.first();
         let row = SignInRow {
             id: cx.id(),
@@ -92,6 +98,8 @@ impl SignIn {
                 second_at: Some(cx.now),
                 mailbox_only: false,
             },
+            network: cx.trace.network.map(|address| address.to_string()),
+            browser_and_system,
         };
         store::sign_in::insert(tx, &row).await?;
         Ok(Self {

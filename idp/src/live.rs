@@ -17,7 +17,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 
-use crate::{app::App, clock::Clock, skew::ClockGate};
+use crate::{clock::Clock, metrics::Metrics, skew::ClockGate};
 
 /// How often the numbers are read. Of the two seconds, the rest is for a machine and a database that are busy.
 const POLL: Duration = Duration::from_millis(500);
@@ -34,6 +34,14 @@ pub struct Snapshot {
     /// Signing keys.
     pub ring: Arc<KeyRing>,
     revisions: Revisions,
+}
+
+/// What the set is read from, and where it is counted when it cannot be read.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) db: Db,
+    pub(crate) root: Arc<RootKeys>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// The current set, replaced as a whole.
@@ -127,29 +135,29 @@ impl Live {
 
     /// Keeps it fresh until `stop`, and looks at the clock and at resting connections; a database that is away leaves the
     /// last set in force. The two do not wait for each other: of the promised two seconds, nothing is spent on looking.
-    pub async fn follow(self, app: App, stop: watch::Receiver<bool>) {
-        tokio::join!(self.keep_fresh(&app, stop.clone()), self.look_around(&app, stop));
+    pub(crate) async fn follow(self, source: Source, stop: watch::Receiver<bool>) {
+        tokio::join!(self.keep_fresh(&source, stop.clone()), self.look_around(&source, stop));
     }
 
-    async fn keep_fresh(&self, app: &App, stop: watch::Receiver<bool>) {
+    async fn keep_fresh(&self, source: &Source, stop: watch::Receiver<bool>) {
         let mut turns = Turns::each(POLL, stop);
         while turns.next().await {
-            if let Err(error) = self.refresh(&app.db, &app.root).await {
-                app.metrics.snapshot_failed();
+            if let Err(error) = self.refresh(&source.db, &source.root).await {
+                source.metrics.snapshot_failed();
                 tracing::warn!(%error, "settings, clients and keys could not be read; the last ones stay in force");
             }
         }
     }
 
-    async fn look_around(&self, app: &App, stop: watch::Receiver<bool>) {
+    async fn look_around(&self, source: &Source, stop: watch::Receiver<bool>) {
         let mut turns = Turns::each(LOOK, stop);
         while turns.next().await {
-            self.look(&app.db).await;
-            if let Err(error) = self.gauge(&app.db, app.clock.now()).await {
-                app.metrics.snapshot_failed();
+            self.look(&source.db).await;
+            if let Err(error) = self.gauge(&source.db, self.clock.now()).await {
+                source.metrics.snapshot_failed();
                 tracing::warn!(%error, "the guess budget could not be read; the last sum stays in force");
             }
-            app.db.tend().await;
+            source.db.tend().await;
         }
     }
 }

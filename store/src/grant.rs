@@ -60,8 +60,8 @@ pub struct GrantedUser {
     pub subject: String,
     /// Input of `sub` for all others.
     pub pairwise_seed: String,
-    /// The person's address.
-    pub email: String,
+    /// The person's address, if there is one.
+    pub email: Option<String>,
     /// Whether it is verified.
     pub email_verified: bool,
     /// Full name.

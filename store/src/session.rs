@@ -53,8 +53,8 @@ pub struct LiveSession {
     pub pairwise_seed: String,
     /// The person's name.
     pub name: String,
-    /// The person's address.
-    pub email: String,
+    /// The person's address, if there is one.
+    pub email: Option<String>,
     /// Scopes that the person allowed the asking client.
     pub consented: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! People.
 
+use std::borrow::Cow;
+
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -18,10 +20,10 @@ pub struct User {
     pub user_handle: Uuid,
     /// Whether the account may be used, by name; only [`ACTIVE`] may.
     pub status: String,
-    /// The address as its owner writes it: mail goes here.
-    pub email: String,
-    /// The address in canonical form: what is looked up.
-    pub email_canonical: String,
+    /// The address as its owner writes it: mail goes here. One without gets no mail.
+    pub email: Option<String>,
+    /// The address in canonical form: what is looked up. There is none without the other.
+    pub email_canonical: Option<String>,
     /// Whether the person has shown that the mailbox is theirs.
     pub email_verified: bool,
     /// Full name.
@@ -51,6 +53,16 @@ impl User {
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.status == ACTIVE
+    }
+
+    /// What the counters of a person are kept under: the canonical address, so that known and unknown people cost the same,
+    /// or the id where there is none. No address looks like an id.
+    #[must_use]
+    pub fn counted_as(&self) -> Cow<'_, str> {
+        match &self.email_canonical {
+            Some(canonical) => Cow::Borrowed(canonical),
+            None => Cow::Owned(self.id.to_string()),
+        }
     }
 }
 

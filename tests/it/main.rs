@@ -34,3 +34,4 @@ mod sweeping;
 mod tabs;
 mod two_replicas;
 mod upgrade;
+mod without_address;

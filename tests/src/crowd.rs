@@ -226,7 +226,7 @@ impl Drop for Open<'_> {
 }
 
 /// Waits until a replica knows a client, and with it what was changed before.
-async fn until_known(browser: &HttpBrowser, client: &Client) {
+pub async fn until_known(browser: &HttpBrowser, client: &Client) {
     let url = Pending::new(client).url(&browser.issuer(), &[]);
     let known = async || {
         let page = browser.anew().get(&url).await;

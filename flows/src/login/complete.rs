@@ -50,7 +50,7 @@ pub(super) async fn sign_in(
     }
     store::user::speaks(tx, first.user, work.visit.reader.language).await?;
     let present = browser_session(work, tx).await?;
-    let sign_in = SignIn::record(cx, tx, proof).await?;
+    let sign_in = SignIn::record(cx, tx, proof, work.visit.reader.asks_with.clone()).await?;
     let cookies = new_cookies(work, tx).await?;
     match present {
         Some(old) if old.id == proof.session() => {
@@ -64,7 +64,7 @@ pub(super) async fn sign_in(
         }
     }
     move_browser(work, tx, &cookies, state).await?;
-    let failed = Guesser::clear(cx, tx, &work.user()?.email_canonical).await?;
+    let failed = Guesser::clear(cx, tx, &work.user()?.counted_as()).await?;
     work.failures.get_or_init(|| failed);
     let entry = audit::Entry::new(audit::Event::SignedIn)
         .user(first.user)

@@ -21,8 +21,10 @@ use super::{
     charge::{self, Charge},
     code_window::time,
     follow,
-    machine::{Input, Refusal, SecondChecked, State, Time},
-    or_show, out_of_turn, typed_code,
+    machine::{Input, SecondChecked, State, Time},
+    or_show, out_of_turn,
+    refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
+    typed_code,
 };
 use crate::{
     Cx, Result,
@@ -174,7 +176,7 @@ async fn judge(
 ) -> Result<Answer> {
     let read = match typed_code::read(typed) {
         Err(refusal) if typed.trim().is_empty() => {
-            return Ok(Answer::Show(loaded.row.id, Some(refusal)));
+            return Ok(Answer::Show(loaded.row.id, Some(refusal.into())));
         }
         read => read,
     };
@@ -189,7 +191,8 @@ async fn judge(
     let guess = read.as_deref().unwrap_or(typed);
     let charged = charge::guess(cx, visit, challenge, guess).await?;
     let verdict = match (&charged, &read) {
-        (Err(refusal), _) | (Ok(_), Err(refusal)) => CodeVerdict::Refused(*refusal),
+        (Err(refusal), _) => CodeVerdict::Refused(*refusal),
+        (Ok(_), Err(refusal)) => CodeVerdict::Refused((*refusal).into()),
         (Ok(charge), Ok(code)) => {
             compare(cx, visit, loaded, challenge, (code, charge.left)).await?
         }
@@ -254,7 +257,8 @@ async fn count(
 /// Tells a person that strangers now wait.
 async fn tell(cx: &Cx, tx: &mut Tx, id: UserId, client: &str) -> Result<()> {
     let Some(user) = store::user::by_id(tx, id).await? else { return Ok(()) };
-    let whom = (user.email_canonical.as_str(), Some(id));
+    let canonical = user.counted_as();
+    let whom = (&*canonical, Some(id));
     notify::somebody_tried(cx, tx, whom, (Tried::Code, client)).await
 }
 
@@ -268,7 +272,7 @@ async fn admit(
     if !visit.devices.is_empty() {
         let mut conn = cx.db.read().await?;
         if let Some(user) = store::user::by_id(&mut conn, challenge.user_id).await?
-            && device::known(cx, &mut conn, visit, &user.email_canonical).await?.is_some()
+            && device::known(cx, &mut conn, visit, &user.counted_as()).await?.is_some()
         {
             return Ok(Ok(false));
         }
@@ -292,9 +296,9 @@ async fn compare(
     if is_code_of(cx, challenge, guess)? {
         return Ok(match (&loaded.state, challenge.completed_at) {
             (state, Some(at)) if led_on(state) => repeated(cx, visit, loaded, at),
-            (_, Some(_)) => CodeVerdict::Refused(Refusal::Used),
+            (_, Some(_)) => CodeVerdict::Refused(Refusal::Code(CodeRefusal::Used)),
             (_, None) if challenge.superseded_at.is_some() => {
-                CodeVerdict::Refused(Refusal::Superseded)
+                CodeVerdict::Refused(Refusal::Mail(MailRefusal::Superseded))
             }
             (_, None) => CodeVerdict::Right(time),
         });
@@ -303,7 +307,7 @@ async fn compare(
         return Ok(CodeVerdict::Past);
     }
     Ok(CodeVerdict::Refused(
-        why_wrong(cx, challenge, guess).await?.unwrap_or(Refusal::WrongCode(left)),
+        why_wrong(cx, challenge, guess).await?.unwrap_or(Refusal::Code(CodeRefusal::Wrong(left))),
     ))
 }
 
@@ -313,7 +317,7 @@ fn repeated(cx: &Cx, visit: &Visit, loaded: &Loaded, at: Timestamp) -> CodeVerdi
     if same_browser && cx.now.since(at) <= REPEAT {
         CodeVerdict::Repeated
     } else {
-        CodeVerdict::Refused(Refusal::Used)
+        CodeVerdict::Refused(Refusal::Code(CodeRefusal::Used))
     }
 }
 
@@ -339,11 +343,11 @@ async fn why_wrong(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<O
         let known = cx.root.ids().any(|id| id == other.key_id);
         if known && other.id != challenge.id && is_code_of(cx, &other, guess)? {
             return Ok(Some(if other.completed_at.is_some() {
-                Refusal::Used
+                Refusal::Code(CodeRefusal::Used)
             } else if other.superseded_at.is_some() {
-                Refusal::Superseded
+                Refusal::Mail(MailRefusal::Superseded)
             } else {
-                Refusal::OtherBrowser
+                Refusal::Mail(MailRefusal::OtherBrowser)
             }));
         }
     }
@@ -373,18 +377,32 @@ fn delay(cx: &Cx, challenge: &EmailChallenge, verdict: CodeVerdict) -> Option<Du
 }
 
 /// The outcomes that are told apart in the trail.
-fn outcome(verdict: CodeVerdict) -> &'static str {
+const fn outcome(verdict: CodeVerdict) -> &'static str {
     match verdict {
         CodeVerdict::Right(Time::Open) => "right",
-        CodeVerdict::Right(Time::Late) | CodeVerdict::Refused(Refusal::Late) => "late",
+        CodeVerdict::Right(Time::Late) => "late",
         CodeVerdict::Right(Time::Past) | CodeVerdict::Past => "expired",
         CodeVerdict::Repeated => "repeated",
-        CodeVerdict::Refused(Refusal::Superseded) => "superseded",
-        CodeVerdict::Refused(Refusal::Used) => "used",
-        CodeVerdict::Refused(Refusal::CodePaused(_)) => "paused",
-        CodeVerdict::Refused(Refusal::OtherBrowser) => "other_browser",
-        CodeVerdict::Refused(Refusal::Exhausted) => "exhausted",
-        CodeVerdict::Refused(Refusal::NotDigits | Refusal::NotSixDigits(_)) => "malformed",
-        CodeVerdict::Refused(_) => "wrong",
+        CodeVerdict::Refused(refusal) => refused_outcome(refusal),
+    }
+}
+
+const fn refused_outcome(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Mail(MailRefusal::Late) => "late",
+        Refusal::Mail(MailRefusal::Expired) => "expired",
+        Refusal::Mail(MailRefusal::Superseded) => "superseded",
+        Refusal::Mail(MailRefusal::OtherBrowser) => "other_browser",
+        Refusal::Mail(MailRefusal::Exhausted) => "exhausted",
+        Refusal::Code(CodeRefusal::Used) => "used",
+        Refusal::Code(CodeRefusal::Paused(_)) => "paused",
+        Refusal::Code(CodeRefusal::NotDigits | CodeRefusal::NotSixDigits(_)) => "malformed",
+        Refusal::Code(CodeRefusal::Wrong(_))
+        | Refusal::Mail(MailRefusal::SendLater(_))
+        | Refusal::Password(PasswordRefusal::Wrong | PasswordRefusal::Paused(_))
+        | Refusal::NewPassword(_)
+        | Refusal::NetworkPaused(_)
+        | Refusal::StartAgain
+        | Refusal::OutOfTurn => "wrong",
     }
 }

@@ -23,7 +23,7 @@ pub async fn account(cx: &Cx, visit: &Visit, name: &str, due: Due) -> Result<Opt
     let Some((user, is_proven)) = person(cx, &mut conn, visit, &attempt).await? else {
         return Ok(None);
     };
-    let canonical = &user.email_canonical;
+    let canonical = &user.counted_as();
     let is_heard = is_proven || device::known(cx, &mut conn, visit, canonical).await?.is_some();
     Ok(is_heard.then(|| cx.root.lookup(canonical)))
 }

@@ -14,6 +14,7 @@ pub mod machine;
 pub mod new_password;
 pub mod password;
 mod reference;
+pub mod refusal;
 pub mod resend;
 mod send_quota;
 mod show;
@@ -40,7 +41,8 @@ use crate::{
     interaction::Need,
     network::Crowded,
 };
-use machine::{Input, Refusal, State};
+use machine::{Input, State};
+use refusal::Refusal;
 
 /// New values of a browser's cookies, at a change of privilege.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use store::{Sql, Timestamp, Tx, throttle::Kind, user::UserWithPassword};
 use super::{
     Answer, apply,
     apply::Work,
-    machine::{First, Input, Refusal},
+    machine::{First, Input},
     or_show,
     tries::{Guesser, Spent},
 };
@@ -304,10 +304,4 @@ async fn record(
         .user(person.known.map(|known| known.user.id))
         .client(client);
     audit::record(cx, tx, entry).await
-}
-
-/// Whether a refusal is about the password form.
-#[must_use]
-pub const fn is_about_password(refusal: Refusal) -> bool {
-    matches!(refusal, Refusal::WrongPassword | Refusal::PasswordPaused(_))
 }

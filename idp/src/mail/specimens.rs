@@ -8,14 +8,15 @@ use keys::{RootKey, RootKeys};
 use store::email_challenge::{EmailChallenge, Purpose};
 use store::{ChallengeId, Timestamp, TokenHash, UserId};
 
-use super::compose::{Attempt, ComposeError, Composed, House};
+use super::compose::{Attempt, ComposeError, Composed};
+use super::context::MailContext;
 use super::smtp::Sender;
 use crate::config::{BrandConfig, Issuer};
 
 pub(crate) const NAME: &str = "Te Kāhui O'Neill-Ngāta";
 pub(crate) const ADDRESS: &str = "Kahui@patient.example";
 
-/// What a [`House`] borrows.
+/// What a [`MailContext`] borrows.
 pub(crate) struct Home {
     pub(crate) brand: BrandConfig,
     pub(crate) issuer: Issuer,
@@ -35,12 +36,12 @@ impl Home {
         }
     }
 
-    pub(crate) fn house(&self) -> House<'_> {
-        House { brand: &self.brand, issuer: &self.issuer, sender: &self.sender }
+    pub(crate) fn context(&self) -> MailContext<'_> {
+        MailContext { brand: &self.brand, issuer: &self.issuer, sender: &self.sender }
     }
 
     pub(crate) fn compose(&self, letter: &Letter) -> Result<Composed, ComposeError> {
-        self.house().compose(letter, attempt())
+        self.context().compose(letter, attempt())
     }
 }
 

@@ -20,7 +20,7 @@ impl Metrics {
     /// Everything, as OpenMetrics text.
     pub(crate) async fn scrape(&self, app: &App) -> Result<String, std::fmt::Error> {
         let _one = self.scraping.lock().await;
-        let report = app.health.report(app).await;
+        let report = app.health.report().await;
         self.show_health(&report);
         self.show_pools(app);
         let overview = self.overview.get(&app.clock, overview(app)).await;

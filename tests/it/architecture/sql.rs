@@ -104,20 +104,19 @@ fn statement_runs_on_both_engines() {
 /// Statements that compare an epoch with none of a person: the daily comparison of a grant with its own sign-in.
 const NO_GUARD: [(&str, &str); 1] = [("store/src/grant.rs", "look")];
 
-/// Whoever asks whether somebody was reset asks whether the account may be used at all.
+/// A statement that asks whether a person was reset asks whether the account may be used at all.
 #[test]
 fn epoch_is_compared_with_status() {
     let (mut findings, mut guards) = (Vec::new(), 0);
     for source in sources().iter().filter(|source| source.krate() == "store") {
-        let all = functions(&source.production);
-        for (at, text) in statements(source) {
+        for (fact, text) in statements(source) {
             let compares = text.replace("SET EPOCH = EPOCH + 1", "").contains("EPOCH = ");
-            if !compares || NO_GUARD.contains(&(source.path.as_str(), around(&all, at))) {
+            if !compares || NO_GUARD.contains(&(source.path.as_str(), fact.function.as_str())) {
                 continue;
             }
             guards += 1;
             if !text.contains("STATUS = 'ACTIVE'") {
-                findings.push(format!("{}: {text}", source.place(at)));
+                findings.push(format!("{}: {text}", source.place(&fact.at)));
             }
         }
     }

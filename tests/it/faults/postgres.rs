@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use vestibule_tests::{
     crowd::Tally,
     db::{Engine, TestDb},
-    own::{OwnPostgres, Stop},
+    dedicated_servers::{DedicatedPostgres, Stop},
     proxy::Proxy,
 };
 
@@ -13,8 +13,8 @@ use super::{Site, rounds};
 
 /// Servers are waited for on a thread of their own, so that the people go on meanwhile.
 async fn apart<T: Send + 'static>(
-    server: &Arc<OwnPostgres>,
-    work: impl FnOnce(&OwnPostgres) -> T + Send + 'static,
+    server: &Arc<DedicatedPostgres>,
+    work: impl FnOnce(&DedicatedPostgres) -> T + Send + 'static,
 ) -> T {
     let server = Arc::clone(server);
     tokio::task::spawn_blocking(move || work(&server)).await.expect("no panic")
@@ -34,13 +34,13 @@ fn met(tally: &Tally) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_is_restarted_and_crashes() {
-    let server = Arc::new(tokio::task::spawn_blocking(OwnPostgres::start).await.unwrap());
+    let server = Arc::new(tokio::task::spawn_blocking(DedicatedPostgres::start).await.unwrap());
     let site = Site::start(TestDb::at(server.url(None)).await, Engine::Postgres.redis_url()).await;
     for _ in 0..rounds() {
         for stop in [Stop::Fast, Stop::Immediate] {
             apart(&server, move |server| server.down(stop)).await;
             site.crowd.until_held(HELD).await;
-            apart(&server, OwnPostgres::up).await;
+            apart(&server, DedicatedPostgres::up).await;
             site.crowd.complete(4).await;
         }
     }
@@ -50,7 +50,7 @@ async fn postgres_is_restarted_and_crashes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_hangs() {
-    let server = Arc::new(tokio::task::spawn_blocking(OwnPostgres::start).await.unwrap());
+    let server = Arc::new(tokio::task::spawn_blocking(DedicatedPostgres::start).await.unwrap());
     let site = Site::start(TestDb::at(server.url(None)).await, Engine::Postgres.redis_url()).await;
     for _ in 0..rounds() {
         server.freeze();
@@ -68,16 +68,16 @@ async fn postgres_hangs() {
 /// The virtual address moves, the old primary is gone, and the standby has every commit that was told to anybody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_is_promoted() {
-    let primary = Arc::new(tokio::task::spawn_blocking(OwnPostgres::start).await.unwrap());
+    let primary = Arc::new(tokio::task::spawn_blocking(DedicatedPostgres::start).await.unwrap());
     let proxy = Proxy::start(primary.port()).await;
     let db = TestDb::at(primary.url(Some(proxy.port()))).await;
-    let standby = Arc::new(apart(&primary, OwnPostgres::standby).await);
+    let standby = Arc::new(apart(&primary, DedicatedPostgres::standby).await);
     let site = Site::start(db, Engine::Postgres.redis_url()).await;
     apart(&primary, |primary| primary.down(Stop::Immediate)).await;
     // The address moves too early: a server that only reads is not ours, and is not taken for the database.
     proxy.move_to(standby.port());
     site.crowd.until_held(HELD).await;
-    apart(&standby, OwnPostgres::promote).await;
+    apart(&standby, DedicatedPostgres::promote).await;
     let tally = site.mended("a standby was promoted").await;
     assert!(met(&tally), "nobody met the fault");
 }

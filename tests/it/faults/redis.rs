@@ -9,9 +9,9 @@ use futures_util::FutureExt;
 use store::{Ephemeral, Hit};
 use vestibule_tests::{
     db::{Engine, TestDb},
+    dedicated_servers::DedicatedRedis,
     log::Log,
     metrics::Scrape,
-    own::OwnRedis,
     starvation_probe::StarvationProbe,
     wait::{until, until_equal},
 };
@@ -20,7 +20,7 @@ use super::Site;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_is_killed_and_hangs() {
-    let mut redis = OwnRedis::start();
+    let mut redis = DedicatedRedis::start();
     let db = TestDb::create(Engine::Postgres).await;
     let site = Site::start(db, Some(redis.url())).await;
     let counters = site.app.app().ephemeral.clone();
@@ -86,7 +86,7 @@ async fn sixty(hit: impl AsyncFn() -> Hit) -> Met {
 /// While Redis hangs, one request a second waits for it, a bounded time, and the limit holds in each process.
 #[tokio::test]
 async fn a_limit_holds_while_redis_hangs() {
-    let redis = OwnRedis::start();
+    let redis = DedicatedRedis::start();
     let log = Log::start();
     let counters = Ephemeral::redis(&redis.url()).unwrap();
     let now = idp::clock::Clock::system().now();

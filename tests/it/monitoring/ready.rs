@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use vestibule_tests::{
     app::TestApp,
     db::Engine,
+    dedicated_servers::{DedicatedPostgres, Stop},
     mailbox::Mailbox,
-    own::{OwnPostgres, Stop},
     proc::{Proc, idp, run},
     served,
     tls::private,
@@ -58,7 +58,7 @@ fn free() -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_postgresql_is_told_and_comes_back_by_itself() {
-    let (postgres, mail) = (OwnPostgres::start(), Mailbox::start().await);
+    let (postgres, mail) = (DedicatedPostgres::start(), Mailbox::start().await);
     let (folder, ops) = (TempDir::new().unwrap(), free());
     let root = folder.path().join("root.key");
     private(&root, &[7; 32]);

@@ -22,7 +22,7 @@ use crate::{
         routes::{Class, Route},
     },
     locale::Locale,
-    metrics::known_method,
+    metrics::{Answered, known_method},
 };
 
 /// Runs around every request of a route.
@@ -35,7 +35,13 @@ pub(in crate::http) async fn around(
     let span = span::of(&app, route, &request);
     let response = answer(&app, route, request, next).instrument(span.clone()).await;
     span::ended(&span, response.status().as_u16());
-    app.metrics.answered(Some(route), &method, response.status(), watch.elapsed());
+    app.metrics.answered(&Answered {
+        route: route.path,
+        class: route.class.as_str(),
+        method: &method,
+        status: response.status(),
+        took: watch.elapsed(),
+    });
     response
 }
 
@@ -95,7 +101,13 @@ pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) 
     let ours = is_our_host(&app, &request);
     let failure = if ours { Failure::NotFound } else { Failure::Misdirected };
     let response = finish(&app, Class::Page, &trace, &line, failure.into_response());
-    app.metrics.answered(None, &method, response.status(), watch.elapsed());
+    app.metrics.answered(&Answered {
+        route: "none",
+        class: "none",
+        method: &method,
+        status: response.status(),
+        took: watch.elapsed(),
+    });
     response
 }
 

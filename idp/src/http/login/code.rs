@@ -3,7 +3,8 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{
     Answer, CodeView, Delivery, Due, Resend, Shown, email_code, follow,
-    machine::{Refusal, Time},
+    machine::Time,
+    refusal::{MailedCode, Said},
     resend,
 };
 
@@ -58,10 +59,10 @@ pub(super) fn render(
     app: &App,
     ask: &Ask,
     shown: &Shown,
-    (view, code, refusal): (&CodeView, &str, Option<Refusal>),
+    (view, code, said): (&CodeView, &str, Option<Said<MailedCode>>),
 ) -> Result<Response, Failure> {
     let token = Token::new(ask, &shown.attempt, step::CODE);
-    let html = page_of(&Voice::of(app, ask), token.hidden(), view, (code, refusal));
+    let html = page_of(&Voice::of(app, ask), token.hidden(), view, (code, said));
     page::form(&html, StatusCode::OK, source(shown).as_deref(), ask)
 }
 
@@ -70,7 +71,7 @@ pub(super) fn page_of<'a>(
     voice: &Voice<'a>,
     hidden: Hidden<'a>,
     view: &'a CodeView,
-    (code, refusal): (&'a str, Option<Refusal>),
+    (code, said): (&'a str, Option<Said<MailedCode>>),
 ) -> CodePage<'a> {
     let open = takes_code(view);
     let title = match view.delivery {
@@ -80,7 +81,7 @@ pub(super) fn page_of<'a>(
     };
     CodePage {
         hidden,
-        problem: refusal.map(|refusal| voice.code(view, refusal)),
+        problem: said.map(|said| voice.code(view, said)),
         title: voice.f.l.t(title),
         sent: sent(voice, view),
         status: status(voice, view),

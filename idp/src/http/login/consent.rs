@@ -76,10 +76,11 @@ impl<'a> About<'a> {
 
     fn account(&self, f: Frame<'_>) -> String {
         let LiveSession { name, email, .. } = self.session;
-        f.l.tr(
-            "account-lede",
-            &[("person", name.as_str().into()), ("address", email.as_str().into())],
-        )
+        let person = ("person", name.as_str().into());
+        match email {
+            Some(email) => f.l.tr("account-lede", &[person, ("address", email.as_str().into())]),
+            None => f.l.tr("account-lede-without-address", &[person]),
+        }
     }
 }
 
@@ -121,7 +122,7 @@ fn consent_page(app: &App, ask: &Ask, about: &About<'_>) -> Result<Response, Fai
 }
 
 fn confirm_page(app: &App, ask: &Ask, about: &About<'_>) -> Result<Response, Failure> {
-    let f = Frame::of(app, ask.locale);
+    let f = Frame::of(&app.brand, ask.locale);
     let token = Token::new(ask, about.attempt, step::CONSENT);
     let client = client_name(ask, &about.request.client_id);
     let html = ConfirmPage {

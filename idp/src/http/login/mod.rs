@@ -19,7 +19,10 @@ use axum::{
 };
 use flows::{
     authorize::{Asked, form_action_source},
-    login::{self, Answer, CodeView, Due, Onwards, Resend, Shown, View, heard, machine::Refusal},
+    login::{
+        self, Answer, CodeView, Due, Onwards, Resend, Shown, View, heard,
+        refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
+    },
     network::{self, Crowded},
 };
 use keys::Account;
@@ -182,14 +185,17 @@ fn wait(view: &View, refusal: Option<Refusal>, now: Timestamp) -> Option<Duratio
     let until = match (view, refusal?) {
         (
             View::Password | View::Code(_),
-            Refusal::PasswordPaused(until)
-            | Refusal::CodePaused(until)
-            | Refusal::SendLater(until)
+            Refusal::Password(PasswordRefusal::Paused(until))
+            | Refusal::Code(CodeRefusal::Paused(until))
+            | Refusal::Mail(MailRefusal::SendLater(until))
             | Refusal::NetworkPaused(Crowded { until, .. }),
         ) => until,
         // What leads on is a new code.
-        (View::Code(CodeView { resend: Resend::At(until), .. }), Refusal::Exhausted) => *until,
-        (View::Code(_), Refusal::Exhausted) => now,
+        (
+            View::Code(CodeView { resend: Resend::At(until), .. }),
+            Refusal::Mail(MailRefusal::Exhausted),
+        ) => *until,
+        (View::Code(_), Refusal::Mail(MailRefusal::Exhausted)) => now,
         _ => return None,
     };
     Some(until.since(now))
@@ -234,7 +240,8 @@ async fn heard_at(ask: &Ask, name: &str, due: Due) -> Result<(), Failure> {
 const fn may_have_asked_for_a_code(answer: &Answer) -> bool {
     matches!(
         answer,
-        Answer::Next(_, Due::Code) | Answer::Show(_, Some(Refusal::Late | Refusal::Expired))
+        Answer::Next(_, Due::Code)
+            | Answer::Show(_, Some(Refusal::Mail(MailRefusal::Late | MailRefusal::Expired)))
     )
 }
 
@@ -253,12 +260,16 @@ fn shown(
     let voice = Voice::of(app, ask);
     match &shown.view {
         View::Password => {
-            let problem = refusal.map(|refusal| voice.password(refusal));
+            let problem = refusal.map(|refusal| voice.password(refusal.at_password()));
             password::render(app, ask, shown, (typed.email, problem))
         }
-        View::Code(view) => code::render(app, ask, shown, (view, typed.code, refusal)),
+        View::Code(view) => {
+            let said = refusal.map(Refusal::at_mailed_code);
+            code::render(app, ask, shown, (view, typed.code, said))
+        }
         View::NewPassword { email } => {
-            let problem = refusal.map(|refusal| voice.new_password(refusal, typed.nothing));
+            let problem =
+                refusal.map(|refusal| voice.new_password(refusal.at_new_password(), typed.nothing));
             new_password::render(app, ask, shown, (email, problem))
         }
         View::SignedIn { person } => code::signed_in(app, ask, shown, person),

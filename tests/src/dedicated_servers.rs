@@ -22,7 +22,7 @@ pub enum Stop {
 
 /// A PostgreSQL of one test.
 #[derive(Debug)]
-pub struct OwnPostgres {
+pub struct DedicatedPostgres {
     folder: PathBuf,
     port: u16,
     standby: bool,
@@ -31,31 +31,31 @@ pub struct OwnPostgres {
 
 /// A Redis of one test.
 #[derive(Debug)]
-pub struct OwnRedis {
+pub struct DedicatedRedis {
     folder: PathBuf,
     port: u16,
     pid: Option<u32>,
 }
 
-impl OwnPostgres {
+impl DedicatedPostgres {
     /// A new one, running.
     pub fn start() -> Self {
-        let own = Self { folder: temp_folder(), port: free_port(), standby: false, kept: false };
-        own.make();
-        own.up();
-        own
+        let new = Self { folder: temp_folder(), port: free_port(), standby: false, kept: false };
+        new.make();
+        new.up();
+        new
     }
 
     /// The one in `folder`, which stays there; made at the first time.
     pub fn kept(folder: &Path) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         let folder = folder.to_owned();
-        let own = Self { folder, port: free_port(), standby: false, kept: true };
-        if !own.folder.join("data/PG_VERSION").exists() {
-            own.make();
+        let new = Self { folder, port: free_port(), standby: false, kept: true };
+        if !new.folder.join("data/PG_VERSION").exists() {
+            new.make();
         }
-        own.up();
-        own
+        new.up();
+        new
     }
 
     /// `postgres://` address of a database of it, made at the first time.
@@ -204,7 +204,7 @@ impl OwnPostgres {
     }
 }
 
-impl Drop for OwnPostgres {
+impl Drop for DedicatedPostgres {
     fn drop(&mut self) {
         self.thaw();
         if self.kept {
@@ -217,12 +217,12 @@ impl Drop for OwnPostgres {
     }
 }
 
-impl OwnRedis {
+impl DedicatedRedis {
     /// A new one, running.
     pub fn start() -> Self {
-        let mut own = Self { folder: temp_folder(), port: free_port(), pid: None };
-        own.up();
-        own
+        let mut new = Self { folder: temp_folder(), port: free_port(), pid: None };
+        new.up();
+        new
     }
 
     /// Its address.
@@ -269,7 +269,7 @@ impl OwnRedis {
     }
 }
 
-impl Drop for OwnRedis {
+impl Drop for DedicatedRedis {
     fn drop(&mut self) {
         self.kill();
         let _ = std::fs::remove_dir_all(&self.folder);
