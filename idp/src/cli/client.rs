@@ -84,7 +84,7 @@ pub(super) struct Add {
     /// Whether a request without PKCE is refused; `optional` only for a client with a secret.
     #[arg(long, value_parser = one_of(Pkce::ALL, Pkce::as_str), default_value = "required")]
     pkce: Pkce,
-    /// It belongs to whoever runs this provider: no consent page, and the `sub` that all such clients share.
+    /// It belongs to the operator of this provider: no consent page, and the `sub` that all such clients share.
     #[arg(long)]
     first_party: bool,
     /// Signature of its ID tokens.
