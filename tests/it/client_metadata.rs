@@ -6,7 +6,7 @@ use flows::client::{
 };
 use keys::Algorithm;
 use serde_json::{Value, json};
-use store::Sql;
+use store::{Sql, TokenHash};
 use vestibule_tests::{
     app::TestApp,
     client::{Client, Pending},
@@ -26,13 +26,15 @@ struct Row {
     profile: &'static str,
     metadata: String,
     operator: String,
+    secret: Option<TokenHash>,
 }
 
 impl Row {
     /// As this build writes it.
     fn good() -> Self {
         let operator = json!({ "first_party": true, "pkce": "required", "sector": "lab.example" });
-        Self { profile: "web", metadata: metadata().to_string(), operator: operator.to_string() }
+        let (metadata, operator) = (metadata().to_string(), operator.to_string());
+        Self { profile: "web", metadata, operator, secret: Some(keys::hash_text("right")) }
     }
 
     fn metadata(member: &str, value: Value) -> Self {
@@ -43,11 +45,13 @@ impl Row {
 
     async fn insert(&self, app: &TestApp, id: &str) {
         let inserted = app.sql().write(async |tx| {
-            tx.q("INSERT INTO clients (id, profile, metadata, operator, created_at) VALUES ($1, $2, $3, $4, 0)")
+            tx.q("INSERT INTO clients (id, profile, metadata, operator, secret_1, created_at)
+                  VALUES ($1, $2, $3, $4, $5, 0)")
                 .bind(id)
                 .bind(self.profile)
                 .bind(&self.metadata)
                 .bind(&self.operator)
+                .bind(&self.secret)
                 .exec()
                 .await?;
             tx.q("UPDATE revisions SET version = version + 1 WHERE topic = 'clients'").exec().await
@@ -82,7 +86,7 @@ fn metadata() -> Value {
     })
 }
 
-/// A client of these rows: it has no secret that is right.
+/// A client of these rows, with a wrong secret.
 fn client(id: &str) -> Client {
     Client {
         id: id.to_owned(),
@@ -195,6 +199,7 @@ async fn unknown_value_refuses_that_client_alone(engine: Engine) {
         ("subject", Row::metadata("subject_type", json!("ephemeral"))),
         ("application", Row::metadata("application_type", json!("native"))),
         ("pkce", Row { operator: Row::good().operator.replace("required", "dpop"), ..Row::good() }),
+        ("secret", Row { secret: None, ..Row::good() }),
         ("text", Row { metadata: "no JSON".to_owned(), ..Row::good() }),
         ("empty", Row { metadata: "{}".to_owned(), ..Row::good() }),
     ];
@@ -206,7 +211,7 @@ async fn unknown_value_refuses_that_client_alone(engine: Engine) {
     let other = app.replica().await;
     for replica in [app.app(), &other.app] {
         let clients = replica.live.snapshot().clients.clone();
-        assert_eq!(clients.unusable().len(), unreadable.len());
+        assert_eq!(clients.unusable(), unreadable.len());
         assert_eq!(clients.iter().count(), 2, "portal and lab");
     }
     for browser in [app.browser(), app.browser_at(&other)] {
@@ -253,16 +258,18 @@ async fn commands_name_unusable_clients(engine: Engine) {
             &["client", "set", "lab", "--id-token-alg", "es256"],
             "lab cannot be changed by this build",
         ),
-        (&["client", "rotate-secret", "lab"], "lab is a public client"),
         (&["client", "show", "nobody"], "there is no client called nobody"),
     ] {
         let (code, out, error) = outcome(served.command(args), "").await;
         assert!(code == 1 && out.is_empty() && error.contains(why), "{code} {out} {error}");
     }
+    let secret = registration::rotate_secret(&app.cx(), "lab").await.unwrap();
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
+    assert!(secret.is_ok(), "a secret in wrong hands ends, whatever else the client has");
     let change = registration::set_redirects(&app.cx(), "lab", &[HOME.to_owned()], &[]).await;
     assert!(matches!(change.unwrap(), Err(NotChanged::Unusable(id, _)) if id == "lab"));
     assert_eq!(Row::read(app.sql(), "lab").await.0["subject_type"], "ephemeral");
-    assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 0);
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
 }
 
 /// Two members of one document are changed at once, again and again: neither change is lost.

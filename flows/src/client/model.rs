@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     metadata::{
-        ApplicationType, AuthMethod, GrantType, Metadata, Operator, ResponseType, SubjectType,
+        ApplicationType, AuthMethod, GrantType, Metadata, Operator, Pkce, ResponseType, SubjectType,
     },
     profile::Profile,
 };
@@ -87,7 +87,10 @@ impl Client {
             .collect()
     }
 
-    /// Reads a row. What this build does not know makes it unreadable, but for members that it need not know.
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// A value that this build does not know, or values that contradict each other: the client is refused.
     pub(super) fn from_row(row: &ClientRow) -> Result<Self, store::Error> {
         let client = Self {
             id: row.id.clone(),
@@ -97,11 +100,24 @@ impl Client {
             operator: document(row, "operator", &row.operator)?,
             secret: row.secret_1.clone(),
         };
-        if client.metadata.application_type != client.profile.application_type() {
-            let why = format!("application_type is not that of the profile {}", row.profile);
-            return Err(corrupt(row, "metadata", why));
+        match client.contradiction() {
+            Some((column, why)) => Err(corrupt(row, column, why.to_owned())),
+            None => Ok(client),
         }
-        Ok(client)
+    }
+
+    /// What no registration writes, by its column.
+    fn contradiction(&self) -> Option<(&'static str, &'static str)> {
+        let method = self.metadata.token_endpoint_auth_method;
+        if self.metadata.application_type != self.profile.application_type() {
+            Some(("metadata", "application_type is not that of the profile"))
+        } else if method.has_secret() != self.secret.is_some() {
+            Some(("secret_1", "does not go with token_endpoint_auth_method"))
+        } else if !self.is_confidential() && self.operator.pkce != Pkce::Required {
+            Some(("operator", "a client without a secret must use PKCE"))
+        } else {
+            None
+        }
     }
 
     /// The row of a client that is to be added.
@@ -144,6 +160,7 @@ mod tests {
         let (row, mut client) = (row(), Client::new("lab", Profile::Native));
         client.metadata.redirect_uris = vec!["org.example.lab:/callback".to_owned()];
         assert_eq!(Client::from_row(&row).unwrap(), client);
+        client.metadata.token_endpoint_auth_method = AuthMethod::Post;
         client.secret = Some(keys::hash_text("a secret"));
         let row = client.to_row(Timestamp::from_millis(7)).unwrap();
         assert_eq!(Client::from_row(&row).unwrap(), client);
@@ -151,12 +168,15 @@ mod tests {
 
     #[test]
     fn unreadable_row_names_its_column() {
-        let web = Client::new("lab", Profile::Web).to_row(Timestamp::from_millis(7)).unwrap();
+        let web = Client::new("lab", Profile::Spa).to_row(Timestamp::from_millis(7)).unwrap();
+        let optional = row().operator.replace("required", "optional");
         for (row, column) in [
             (ClientRow { profile: "kiosk".to_owned(), ..row() }, "column profile"),
             (ClientRow { metadata: "{".to_owned(), ..row() }, "column metadata"),
             (ClientRow { metadata: web.metadata, ..row() }, "application_type"),
             (ClientRow { operator: "[]".to_owned(), ..row() }, "column operator"),
+            (ClientRow { secret_1: Some(keys::hash_text("a secret")), ..row() }, "secret_1"),
+            (ClientRow { operator: optional, ..row() }, "must use PKCE"),
         ] {
             let why = Client::from_row(&row).unwrap_err().to_string();
             assert!(why.contains("row lab of clients") && why.contains(column), "{why}");

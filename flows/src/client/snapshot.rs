@@ -21,15 +21,15 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Reads every client. One that this build cannot read is left out, logged and counted: a client that a newer build has
-    /// registered is refused, and no other.
+    /// Reads every client. One that this build cannot read, as a newer one may have written it, is refused like one that is
+    /// not registered; the others are not touched by it.
     pub async fn load(sql: &mut impl Sql) -> Result<Self> {
         let mut clients = Self::default();
         for row in store::client::all(sql).await? {
             match Client::from_row(&row) {
                 Ok(client) => clients.insert(client),
                 Err(error) => {
-                    tracing::warn!(client = row.id, %error, "a client cannot be read by this build and is refused");
+                    tracing::error!(%error, "alarm: this build cannot use a client, and refuses it");
                     clients.unusable.insert(row.id, error.to_string());
                 }
             }
@@ -59,9 +59,20 @@ impl Clients {
         self.by_id.values()
     }
 
-    /// Every client that this build cannot read, in no order: `client_id`, and why.
+    /// How many clients this build cannot use.
     #[must_use]
-    pub fn unusable(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+    pub fn unusable(&self) -> usize {
+        self.unusable.len()
+    }
+
+    /// Why this build cannot use a client that is registered.
+    #[must_use]
+    pub fn why_unusable(&self, id: &str) -> Option<&str> {
+        self.unusable.get(id).map(String::as_str)
+    }
+
+    /// Every client that this build cannot use, in no order: `client_id`, and why.
+    pub fn iter_unusable(&self) -> impl Iterator<Item = (&str, &str)> {
         self.unusable.iter().map(|(id, why)| (id.as_str(), why.as_str()))
     }
 }

@@ -230,7 +230,7 @@ async fn list(at: &Where, json: bool) -> Done {
     let cx = at.open().await?.cx().await?;
     let mut clients: Vec<_> = cx.clients.iter().collect();
     clients.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut unusable: Vec<_> = cx.clients.unusable().collect();
+    let mut unusable: Vec<_> = cx.clients.iter_unusable().collect();
     unusable.sort_unstable();
     if json {
         let known = clients.iter().map(|client| document(client));
@@ -266,8 +266,8 @@ async fn show(id: &str, at: &Where, json: bool) -> Done {
 }
 
 fn not_found(cx: &Cx, id: &str) -> Failed {
-    match cx.clients.unusable().find(|(unusable, _)| *unusable == id) {
-        Some((_, why)) => Failed::new(format!("{id} cannot be used by this build: {why}")),
+    match cx.clients.why_unusable(id) {
+        Some(why) => Failed::new(format!("{id} cannot be used by this build: {why}")),
         None => Failed::new(format!("there is no client called {id}")),
     }
 }
