@@ -48,20 +48,16 @@ CREATE INDEX devices_made ON devices (made_at);
 
 -- Clients (relying parties), and what people allowed them.
 
+-- The documents have a member for each property, so that a new one needs no column. They are two, because a client that
+-- registers or changes itself writes the first one as a whole, and must not reach what the operator decided.
 CREATE TABLE clients (
-    id                        TEXT PRIMARY KEY,            -- `client_id`
-    name                      TEXT NOT NULL,
-    secret                    BYTEA,                       -- SHA-256 of a random 256-bit secret
-    auth_method               TEXT NOT NULL,               -- `token_endpoint_auth_method`
-    redirect_uris             TEXT NOT NULL,               -- JSON array
-    post_logout_redirect_uris TEXT NOT NULL,               -- JSON array
-    pkce_required             BOOLEAN NOT NULL,
-    first_party               BOOLEAN NOT NULL,
-    native                    BOOLEAN NOT NULL,            -- RFC 8252: loopback ports are free
-    subject_type              TEXT NOT NULL,
-    sector                    TEXT NOT NULL,               -- OpenID Connect Core, 8.1
-    id_token_alg              TEXT NOT NULL,               -- `id_token_signed_response_alg`
-    created_at                BIGINT NOT NULL
+    id         TEXT PRIMARY KEY,                           -- `client_id`
+    profile    TEXT NOT NULL,                              -- kind of program: decides defaults and what is refused
+    metadata   TEXT NOT NULL,                              -- JSON object of the client: RFC 7591, section 2, and OpenID Connect
+    operator   TEXT NOT NULL,                              -- JSON object of the operator: first-party, PKCE, sector
+    secret_1   BYTEA,                                      -- SHA-256 of a random 256-bit secret; NULL: it has none
+    secret_2   BYTEA,                                      -- the one before, for a rotation in which both work
+    created_at BIGINT NOT NULL
 );
 
 CREATE TABLE consents (

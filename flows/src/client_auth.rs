@@ -118,7 +118,11 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
         (None, None) => true,
         _ => false,
     };
-    if right && client.auth_method == method { Ok(client.clone()) } else { Err(unknown()) }
+    if right && client.metadata.token_endpoint_auth_method == method {
+        Ok(client.clone())
+    } else {
+        Err(unknown())
+    }
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ fn needs_consent(request: &AuthorizationRequest, client: &Client, consented: Opt
     if request.prompt.consent {
         return true;
     }
-    if client.first_party {
+    if client.operator.first_party {
         return false;
     }
     let given: Vec<&str> = consented.unwrap_or_default().split(' ').collect();
@@ -126,7 +126,7 @@ fn needs_confirmation(request: &AuthorizationRequest, client: &Client, fresh: bo
     if request.prompt.select_account && !fresh {
         return true;
     }
-    let assured = client.secret.is_some()
+    let assured = client.is_confidential()
         || Url::parse(&request.redirect_uri)
             .is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url));
     !assured

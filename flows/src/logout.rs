@@ -78,7 +78,7 @@ fn registered_address(cx: &Cx, params: &Params, hint: &Hint) -> Option<String> {
         .aud
         .iter()
         .filter_map(|id| cx.clients.get(id))
-        .any(|client| client.post_logout_redirect_uris.iter().any(|uri| uri == asked));
+        .any(|client| client.metadata.post_logout_redirect_uris.iter().any(|uri| uri == asked));
     if !known {
         return None;
     }

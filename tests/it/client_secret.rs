@@ -95,6 +95,12 @@ async fn who_has_no_secret_gets_none(engine: Engine) {
             outcome(served.command(&["client", "rotate-secret", id]), "").await;
         assert!(code == 1 && out.is_empty() && error.contains(why), "{code} {out} {error}");
     }
-    assert_eq!(app.count("SELECT COUNT(*) FROM clients WHERE secret IS NOT NULL").await, 0);
+    assert_eq!(
+        app.count(
+            "SELECT COUNT(*) FROM clients WHERE secret_1 IS NOT NULL OR secret_2 IS NOT NULL"
+        )
+        .await,
+        0
+    );
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 0);
 }

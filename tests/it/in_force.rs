@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use flows::{
-    client,
+    client::registration,
     settings::{self, Change},
     signing_keys::{self, Rotation},
 };
@@ -117,7 +117,7 @@ async fn changes_are_read(both: &Both) {
 async fn secrets_are_replaced(both: &Both) {
     let Both { app, other, .. } = both;
     let rotate = async |_| {
-        let secret = client::rotate_secret(&app.cx(), "late0").await.expect("no failure");
+        let secret = registration::rotate_secret(&app.cx(), "late0").await.expect("no failure");
         secret.expect("it has one").reveal().to_owned()
     };
     let right = async |secret: &str| {
@@ -188,7 +188,7 @@ async fn a_change_at_one_is_in_force_at_the_other(engine: Engine) {
     let app = TestApp::start(engine).await;
     let other = app.replica().await;
     let crowd = Crowd::start(&app, vec![app.first().address, other.address], 2).await;
-    let client = app.client_with("clinic", |new| new.id_token_alg = Algorithm::ES256).await;
+    let client = app.client_signing("clinic", Algorithm::ES256).await;
     other.app.live.refresh(&other.app.db, &other.app.root).await.unwrap();
     let patient = app.patient("Mere").await;
     let both = Both { app, other, client, patient };

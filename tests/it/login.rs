@@ -88,7 +88,7 @@ async fn too_many_wrong_passwords_delay_and_do_not_lock(engine: Engine) {
 async fn case_42_no_step_can_be_framed(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
-    let other = app.client_with("lab", |new| new.first_party = false).await;
+    let other = app.client_with("lab", |new| new.operator.first_party = false).await;
     let browser = app.browser();
     let (start, _) = browser.start(&other).await;
     let (code_page, code, _) = browser.up_to_code(&app, &other, &patient).await;

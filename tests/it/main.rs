@@ -3,6 +3,7 @@
 mod alone;
 mod architecture;
 mod audit;
+mod client_metadata;
 mod client_secret;
 mod door;
 mod engines;

@@ -222,7 +222,7 @@ async fn authlib_with_each_algorithm(app: &TestApp, authority: Option<PathBuf>) 
     let patient = app.person(EMAIL, "Mere").await;
     for algorithm in Algorithm::ALL {
         let id = format!("python-{}", algorithm.as_str().to_lowercase());
-        let client = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
+        let client = app.client_signing(&id, algorithm).await;
         let at = At {
             issuer: app.issuer(),
             authority: authority.clone(),
@@ -275,7 +275,7 @@ where
     let patient = app.person(EMAIL, "Mere").await;
     for algorithm in Algorithm::ALL {
         let id = format!("rust-{}", algorithm.as_str().to_lowercase());
-        let registered = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
+        let registered = app.client_signing(&id, algorithm).await;
         openidconnect(app, http, &registered, (algorithm, &patient.password)).await;
     }
 }

@@ -100,7 +100,7 @@ async fn commands_run_beside_a_person_without_address(engine: Engine) {
 async fn session_without_address_says_none(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    let third = app.client_with("third", |new| new.first_party = false).await;
+    let third = app.client_with("third", |new| new.operator.first_party = false).await;
     let browser = app.browser();
     browser.sign_in(&app, &client, &patient).await;
     take_address(&app, &patient).await;

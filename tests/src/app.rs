@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use flows::{
     account::create::{self, NewUser},
-    client::{self, AuthMethod, NewClient},
+    client::{Client as Registered, Profile, registration},
     email::EmailAddress,
     settings::{self, Change},
     staff::reset,
@@ -276,22 +276,17 @@ impl TestApp {
     }
 
     /// Registers a client that differs from the usual one.
-    pub async fn client_with(&self, id: &str, change: impl FnOnce(&mut NewClient)) -> Client {
-        let mut new = NewClient {
-            id: id.to_owned(),
-            name: format!("The {id}"),
-            auth_method: AuthMethod::Basic,
-            redirect_uris: vec![format!("https://{id}.example/callback")],
-            post_logout_redirect_uris: vec![format!("https://{id}.example/signed-out")],
-            pkce_optional: false,
-            first_party: true,
-            native: false,
-            id_token_alg: Algorithm::RS256,
-            secret: None,
-        };
+    pub async fn client_with(&self, id: &str, change: impl FnOnce(&mut Registered)) -> Client {
+        let mut new = Registered::new(id, Profile::Web);
+        new.metadata.client_name = format!("The {id}");
+        new.metadata.redirect_uris = vec![format!("https://{id}.example/callback")];
+        new.metadata.post_logout_redirect_uris = vec![format!("https://{id}.example/signed-out")];
+        new.operator.first_party = true;
         change(&mut new);
-        let (redirect_uri, auth_method) = (new.redirect_uris[0].clone(), new.auth_method);
-        let secret = client::add(&self.cx(), new).await.expect("no failure").expect("a new client");
+        let redirect_uri = new.metadata.redirect_uris[0].clone();
+        let auth_method = new.metadata.token_endpoint_auth_method;
+        let added = registration::add(&self.cx(), new).await;
+        let secret = added.expect("no failure").expect("a new client");
         self.refresh().await;
         Client {
             id: id.to_owned(),
@@ -299,6 +294,11 @@ impl TestApp {
             redirect_uri,
             auth_method,
         }
+    }
+
+    /// Registers the usual client with another signature of its tokens.
+    pub async fn client_signing(&self, id: &str, algorithm: Algorithm) -> Client {
+        self.client_with(id, |new| new.metadata.id_token_signed_response_alg = algorithm).await
     }
 
     /// Changes a setting and waits until the first replica has read it.

@@ -109,9 +109,11 @@ pub async fn fill(db: &Db, engine: Engine, rows: i64) {
                                 created_at, updated_at)
              SELECT ID, 'old', 'old', ID, 'old', 'old', TRUE, 'old', '{}', 1, 0, 0 FROM SERIES",
         ),
-        "INSERT INTO clients (id, name, auth_method, redirect_uris, post_logout_redirect_uris, pkce_required, first_party,
-                              native, subject_type, sector, id_token_alg, created_at)
-         VALUES ('old', 'old', 'none', '[]', '[]', TRUE, FALSE, FALSE, 'public', 'old', 'RS256', 0)",
+        "INSERT INTO clients (id, profile, metadata, operator, created_at)
+         VALUES ('old', 'spa', '{\"client_name\":\"old\",\"application_type\":\"web\",\"redirect_uris\":[],
+                 \"post_logout_redirect_uris\":[],\"token_endpoint_auth_method\":\"none\",
+                 \"grant_types\":[\"authorization_code\"],\"response_types\":[\"code\"],\"subject_type\":\"public\",
+                 \"id_token_signed_response_alg\":\"RS256\"}', '{\"first_party\":false,\"pkce\":\"required\",\"sector\":\"old\"}', 0)",
     ];
     for text in [
         "INSERT INTO attempts (id, browser, goal, client_id, request, state, version, created_at)

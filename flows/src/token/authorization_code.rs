@@ -11,14 +11,18 @@ use std::{sync::Arc, time::Duration};
 use store::{TokenHash, auth_code::AuthCode, grant::Live};
 use subtle::ConstantTimeEq;
 
-use super::{Answer, GrantType, issue};
+use super::{Answer, GrantHandler, issue};
 use crate::{
-    Cx, Error, Result, audit, client::Client, client_refusal, oauth_error::TokenError,
-    request::Params, session,
+    Cx, Error, Result, audit,
+    client::{Client, GrantType},
+    client_refusal,
+    oauth_error::TokenError,
+    request::Params,
+    session,
 };
 
-pub(super) const GRANT_TYPE: GrantType = GrantType {
-    name: "authorization_code",
+pub(super) const HANDLER: GrantHandler = GrantHandler {
+    name: GrantType::AuthorizationCode,
     handler: |cx, client, params| Box::pin(redeem(cx, client, params)),
 };
 
@@ -110,7 +114,7 @@ async fn claim(cx: &Cx, client: &Client, hash: &TokenHash, code: &AuthCode) -> R
                 return Ok(false);
             }
             let entry = audit::Entry::new(audit::Event::TokensIssued)
-                .grant_type(GRANT_TYPE.name)
+                .grant_type(HANDLER.name.as_str())
                 .user(code.grant.user_id())
                 .client(&client.id)
                 .detail(serde_json::json!({ "grant": code.grant.id() }));

@@ -129,7 +129,12 @@ pub(crate) fn tokens(cx: &Cx, issue: Issue<'_>) -> Result<Tokens> {
     let sub = client.subject(&grant.subject, &grant.pairwise_seed);
     let common = common(cx, &SignIn::of_grant(grant), &sub);
     let sign = |kind, claims: Claims<'_>| -> Result<String> {
-        Ok(cx.ring.sign_user_token(kind, client.id_token_alg, &claims, cx.now)?)
+        Ok(cx.ring.sign_user_token(
+            kind,
+            client.metadata.id_token_signed_response_alg,
+            &claims,
+            cx.now,
+        )?)
     };
     let id_token = if grant.scopes.split(' ').any(|scope| scope == "openid") {
         let claims = IdClaims { common, aud: [&client.id], nonce, sid: &grant.sid };

@@ -12,7 +12,7 @@ pub use userinfo::userinfo;
 
 use crate::{
     Cx, Result,
-    client::Client,
+    client::{Client, GrantType},
     client_auth::{self, Credentials},
     client_refusal,
     oauth_error::TokenError,
@@ -26,15 +26,20 @@ type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
 /// One way to get tokens.
 #[derive(Debug)]
-pub struct GrantType {
+pub struct GrantHandler {
     /// `grant_type`, and its name in `grant_types_supported`.
-    pub name: &'static str,
+    pub name: GrantType,
     /// Answers the request of a client that has shown who it is.
     handler: for<'a> fn(&'a Cx, &'a Arc<Client>, &'a Params) -> Answering<'a>,
 }
 
 /// THE list of grant types: the token endpoint takes these and no others, and the metadata names them.
-pub const GRANT_TYPES: &[GrantType] = &[authorization_code::GRANT_TYPE];
+pub const GRANT_TYPES: &[GrantHandler] = &[authorization_code::HANDLER];
+
+const UNAUTHORIZED: TokenError = TokenError::new(
+    "unauthorized_client",
+    Cow::Borrowed("the client is not registered for this grant type"),
+);
 
 /// Answers a token request.
 pub async fn exchange(cx: &Cx, credentials: Credentials, params: &Params) -> Answer {
@@ -48,8 +53,11 @@ pub async fn exchange(cx: &Cx, credentials: Credentials, params: &Params) -> Ans
         Err(error) => return Ok(Err(error)),
     };
     let error = match params.get("grant_type") {
-        Some(name) => match GRANT_TYPES.iter().find(|known| known.name == name) {
-            Some(known) => return (known.handler)(cx, &client, params).await,
+        Some(name) => match GRANT_TYPES.iter().find(|known| known.name.as_str() == name) {
+            Some(known) if client.has_grant_type(known.name) => {
+                return (known.handler)(cx, &client, params).await;
+            }
+            Some(_) => UNAUTHORIZED,
             None => unsupported(),
         },
         None => TokenError::request("grant_type is missing"),
@@ -59,7 +67,7 @@ pub async fn exchange(cx: &Cx, credentials: Credentials, params: &Params) -> Ans
 }
 
 fn unsupported() -> TokenError {
-    let names: Vec<&str> = GRANT_TYPES.iter().map(|known| known.name).collect();
+    let names: Vec<&str> = GRANT_TYPES.iter().map(|known| known.name.as_str()).collect();
     let description = format!("only grant_type={} is supported", names.join(", "));
     TokenError::new("unsupported_grant_type", Cow::Owned(description))
 }

@@ -17,10 +17,10 @@ pub(crate) const CALLBACK: &str = "http://127.0.0.1:1/callback";
 
 /// A client whose address a real browser can be sent to.
 pub(crate) async fn client(app: &TestApp, id: &str, first_party: bool) -> Client {
-    let change = |new: &mut flows::client::NewClient| {
-        new.redirect_uris = vec![CALLBACK.to_owned()];
-        new.post_logout_redirect_uris = vec!["http://127.0.0.1:1/signed-out".to_owned()];
-        new.first_party = first_party;
+    let change = |new: &mut flows::client::Client| {
+        new.metadata.redirect_uris = vec![CALLBACK.to_owned()];
+        new.metadata.post_logout_redirect_uris = vec!["http://127.0.0.1:1/signed-out".to_owned()];
+        new.operator.first_party = first_party;
     };
     app.client_with(id, change).await
 }

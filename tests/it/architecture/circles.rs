@@ -49,7 +49,6 @@ const CIRCLES: [&[&str]; 3] = [
     ],
     &[
         "flows/src/audit.rs",
-        "flows/src/client.rs",
         "flows/src/cx.rs",
         "flows/src/notify/cause.rs",
         "flows/src/observe.rs",

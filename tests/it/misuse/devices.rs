@@ -182,9 +182,9 @@ async fn a_crowded_network_hears_the_last_page_too(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let phone = app
         .client_with("phone", |new| {
-            new.native = true;
-            new.auth_method = AuthMethod::None;
-            new.redirect_uris = vec!["org.example.phone:/callback".to_owned()];
+            new.profile = flows::client::Profile::Native;
+            new.metadata.token_endpoint_auth_method = AuthMethod::None;
+            new.metadata.redirect_uris = vec!["org.example.phone:/callback".to_owned()];
         })
         .await;
     let home = from(&app, EXIT);

@@ -1,6 +1,9 @@
 //! `/oauth2/token`.
 
-use flows::{client::AuthMethod, token::GRANT_TYPES};
+use flows::{
+    client::{AuthMethod, Pkce},
+    token::GRANT_TYPES,
+};
 use keys::Algorithm;
 use serde_json::json;
 use vestibule_tests::{
@@ -55,8 +58,8 @@ async fn every_way_of_client_authentication_works_as_registered(engine: Engine) 
     {
         let client = app
             .client_with(id, |new| {
-                new.auth_method = method;
-                new.id_token_alg = Algorithm::ES256;
+                new.metadata.token_endpoint_auth_method = method;
+                new.metadata.id_token_signed_response_alg = Algorithm::ES256;
             })
             .await;
         let landed = app.browser().sign_in(&app, &client, &patient).await;
@@ -105,7 +108,7 @@ async fn announced_grant_types_alone_are_answered() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     let document = app.browser().get("/.well-known/openid-configuration").await.json();
-    let announced: Vec<&str> = GRANT_TYPES.iter().map(|known| known.name).collect();
+    let announced: Vec<&str> = GRANT_TYPES.iter().map(|known| known.name.as_str()).collect();
     assert_eq!(document["grant_types_supported"], json!(announced));
     for grant_type in [
         "authorization_code",
@@ -135,7 +138,7 @@ async fn announced_grant_types_alone_are_answered() {
 async fn a_client_without_pkce_is_served_only_where_that_is_configured(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
-    let old = app.client_with("old", |new| new.pkce_optional = true).await;
+    let old = app.client_with("old", |new| new.operator.pkce = Pkce::Optional).await;
     let browser = app.browser();
     browser.sign_in(&app, &old, &patient).await;
     let pending = Pending::new(&old);
