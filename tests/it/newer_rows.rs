@@ -18,15 +18,24 @@ use crate::engines::{apply, both_engines};
 const NEWER_CLIENTS: [(&str, &str); 5] = [
     (
         "method",
-        "UPDATE clients SET auth_method = 'private_key_jwt', secret = NULL WHERE id = 'method'",
+        "UPDATE clients SET metadata = REPLACE(metadata, 'client_secret_basic', 'private_key_jwt'), secret_1 = NULL
+         WHERE id = 'method'",
     ),
-    ("algorithm", "UPDATE clients SET id_token_alg = 'ML-DSA-65' WHERE id = 'algorithm'"),
-    ("subject", "UPDATE clients SET subject_type = 'ephemeral' WHERE id = 'subject'"),
+    (
+        "algorithm",
+        "UPDATE clients SET metadata = REPLACE(metadata, '\"RS256\"', '\"ML-DSA-65\"') WHERE id = 'algorithm'",
+    ),
+    (
+        "subject",
+        "UPDATE clients SET metadata = REPLACE(REPLACE(metadata, '\"public\"', '\"ephemeral\"'), '\"pairwise\"', '\"ephemeral\"')
+         WHERE id = 'subject'",
+    ),
     // Not newer: a hand that breaks what the schema cannot hold.
-    ("secret", "UPDATE clients SET secret = NULL WHERE id = 'secret'"),
+    ("secret", "UPDATE clients SET secret_1 = NULL WHERE id = 'secret'"),
     (
         "pkce",
-        "UPDATE clients SET auth_method = 'none', secret = NULL, pkce_required = FALSE WHERE id = 'pkce'",
+        "UPDATE clients SET metadata = REPLACE(metadata, 'client_secret_basic', 'none'), secret_1 = NULL,
+                            operator = REPLACE(operator, '\"required\"', '\"optional\"') WHERE id = 'pkce'",
     ),
 ];
 
@@ -121,9 +130,13 @@ async fn work_and_commands_leave_newer_rows(engine: Engine) {
     assert!(listed.contains("newer") && listed.contains("ML-DSA-65"), "{listed}");
     run(served.command(&["key", "rotate", "--alg", "es256"]), "").await;
     let clients = run(served.command(&["client", "list"]), "").await;
-    assert!(clients.contains("portal") && !clients.contains("algorithm"), "{clients}");
+    let algorithm = clients.lines().find(|line| line.starts_with("algorithm "));
+    assert!(
+        clients.contains("portal") && algorithm.is_some_and(|line| line.contains("unusable")),
+        "{clients}"
+    );
     let (code, _, error) = outcome(served.command(&["client", "show", "method"]), "").await;
-    assert!(code == 1 && error.contains("there is no client called method"), "{error}");
+    assert!(code == 1 && error.contains("method cannot be used by this build"), "{error}");
     let (_, found, _) = outcome(served.command(&["doctor"]), "").await;
     assert!(found.contains("opens the signing keys (4)"), "the newer one is not opened: {found}");
     assert!(served.serve().await.terminate().await.success());
