@@ -89,7 +89,7 @@ names! {
 impl AuthMethod {
     /// Whether it takes a client secret.
     #[must_use]
-    pub const fn has_secret(self) -> bool {
+    pub(crate) const fn has_secret(self) -> bool {
         match self {
             Self::Basic | Self::Post => true,
             Self::None => false,

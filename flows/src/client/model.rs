@@ -43,7 +43,7 @@ impl Client {
 
     /// Whether it authenticates (RFC 6749, section 2.1).
     #[must_use]
-    pub fn is_confidential(&self) -> bool {
+    pub(crate) fn is_confidential(&self) -> bool {
         self.metadata.token_endpoint_auth_method != AuthMethod::None
     }
 
