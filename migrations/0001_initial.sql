@@ -251,18 +251,21 @@ CREATE TABLE root_keys (
     sealed BYTEA NOT NULL
 );
 
--- Settings, and what tells replicas that something in their memory has changed.
+-- What people change while the program runs, and what tells replicas that something in their memory has changed.
 
-CREATE TABLE settings (
-    name    TEXT NOT NULL,
-    version BIGINT NOT NULL,
-    value   TEXT NOT NULL,
-    before  TEXT NOT NULL,
-    actor   TEXT NOT NULL,
-    reason  TEXT NOT NULL,
-    undoes  BIGINT,                                        -- version that this one takes back
-    at      BIGINT NOT NULL,
-    PRIMARY KEY (name, version)
+-- Versions of a document: who, when, why, before and after. The one in force is the newest that was applied.
+CREATE TABLE document_versions (
+    kind       TEXT NOT NULL,                              -- such as 'setting'
+    name       TEXT NOT NULL,
+    version    BIGINT NOT NULL,                            -- 1, 2, 3 .. of this document
+    value      TEXT NOT NULL,
+    before     TEXT NOT NULL,
+    actor      TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    undoes     BIGINT,                                     -- version that this one takes back
+    at         BIGINT NOT NULL,                            -- when it was written
+    applied_at BIGINT,                                     -- NULL for a draft, which is in force nowhere
+    PRIMARY KEY (kind, name, version)
 );
 
 -- One number for each thing that replicas keep in memory: it moves with every change, and then they read again.

@@ -1,5 +1,5 @@
-//! What this replica keeps in memory: settings, clients, signing keys. One row of numbers is polled twice a second, and what
-//! has moved is read again, so that a change is in force everywhere within two seconds, with Redis or without.
+//! What this replica keeps in memory: settings, clients, signing keys. Their numbers are polled twice a second, and what has
+//! moved is read again, so that a change is in force everywhere within two seconds, with Redis or without.
 
 use std::{
     sync::{
@@ -10,8 +10,12 @@ use std::{
 };
 
 use flows::{Error, client::Clients, settings::Settings, signing_keys};
+use futures_util::future::BoxFuture;
 use keys::{KeyRing, RootKeys};
-use store::{Db, Timestamp, revision::Revisions};
+use store::{
+    Conn, Db, Timestamp,
+    revision::{Revisions, Topic},
+};
 use tokio::{
     sync::{Mutex, watch},
     time::{Interval, MissedTickBehavior},
@@ -37,6 +41,63 @@ pub struct Snapshot {
     pub unusable: Unusable,
     revisions: Revisions,
 }
+
+impl Snapshot {
+    /// Nothing: what is in force before anything was read.
+    fn empty() -> Result<Self, Error> {
+        Ok(Self {
+            settings: Arc::default(),
+            clients: Arc::default(),
+            ring: Arc::new(KeyRing::new(Vec::new(), &[])?),
+            unusable: Unusable::default(),
+            revisions: Revisions::default(),
+        })
+    }
+
+    /// The same with what has moved since read again.
+    async fn renewed(&self, root: &RootKeys, conn: &mut Conn) -> Result<Self, Error> {
+        let revisions = store::revision::current(conn).await?;
+        let mut new = Self { revisions, ..self.clone() };
+        for (topic, load) in KEPT {
+            if new.revisions.has_moved(&self.revisions, topic) {
+                load(root, conn).await?.put_into(&mut new);
+            }
+        }
+        Ok(new)
+    }
+}
+
+/// A part of the set, as it was read.
+enum Part {
+    Settings(Settings),
+    Clients(Clients),
+    Keys(signing_keys::Loaded),
+}
+
+impl Part {
+    fn put_into(self, set: &mut Snapshot) {
+        match self {
+            Self::Settings(settings) => set.settings = Arc::new(settings),
+            Self::Clients(clients) => set.clients = Arc::new(clients),
+            Self::Keys(keys) => {
+                (set.unusable, set.ring) = (Unusable::of(&keys), Arc::new(keys.ring));
+            }
+        }
+    }
+}
+
+type Load = for<'a> fn(&'a RootKeys, &'a mut Conn) -> BoxFuture<'a, Result<Part, Error>>;
+
+/// THE list of what is kept: what moves its number, and how it is read.
+const KEPT: [(Topic, Load); 3] = [
+    (Topic::Settings, |_, conn| {
+        Box::pin(async { Ok(Part::Settings(Settings::load(conn).await?)) })
+    }),
+    (Topic::Clients, |_, conn| Box::pin(async { Ok(Part::Clients(Clients::load(conn).await?)) })),
+    (Topic::SigningKeys, |root, conn| {
+        Box::pin(async { Ok(Part::Keys(signing_keys::load(root, conn).await?)) })
+    }),
+];
 
 /// What the set is read from, and where it is counted when it cannot be read.
 #[derive(Debug)]
@@ -76,16 +137,7 @@ pub struct Live {
 impl Live {
     /// Reads everything for the first time.
     pub async fn load(db: &Db, root: &RootKeys) -> Result<Self, Error> {
-        let mut conn = db.read().await?;
-        let revisions = store::revision::current(&mut conn).await?;
-        let keys = signing_keys::load(root, &mut conn).await?;
-        let snapshot = Snapshot {
-            settings: Arc::new(Settings::load(&mut conn).await?),
-            clients: Arc::new(Clients::load(&mut conn).await?),
-            unusable: Unusable::of(&keys),
-            ring: Arc::new(keys.ring),
-            revisions,
-        };
+        let snapshot = Snapshot::empty()?.renewed(root, &mut db.read().await?).await?;
         let current = Arc::new(RwLock::new(Arc::new(snapshot)));
         let (gate, clock) = (ClockGate::default(), Clock::system());
         Ok(Self { current, reading: Arc::default(), gate, clock, wrong_codes: Arc::default() })
@@ -132,22 +184,10 @@ impl Live {
     /// Reads again what has moved.
     pub async fn refresh(&self, db: &Db, root: &RootKeys) -> Result<(), Error> {
         let _one = self.reading.lock().await;
-        let mut conn = db.read().await?;
-        let revisions = store::revision::current(&mut conn).await?;
         let old = self.snapshot();
-        if old.revisions == revisions {
+        let new = old.renewed(root, &mut db.read().await?).await?;
+        if new.revisions == old.revisions {
             return Ok(());
-        }
-        let mut new = Snapshot { revisions, ..(*old).clone() };
-        if old.revisions.settings != revisions.settings {
-            new.settings = Arc::new(Settings::load(&mut conn).await?);
-        }
-        if old.revisions.clients != revisions.clients {
-            new.clients = Arc::new(Clients::load(&mut conn).await?);
-        }
-        if old.revisions.signing_keys != revisions.signing_keys {
-            let keys = signing_keys::load(root, &mut conn).await?;
-            (new.unusable, new.ring) = (Unusable::of(&keys), Arc::new(keys.ring));
         }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         Ok(())

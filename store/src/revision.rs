@@ -1,12 +1,12 @@
 //! Numbers that move when something changes that replicas keep in memory.
 
-use sqlx::FromRow;
+use std::collections::HashMap;
 
 use crate::{Result, Sql};
 
 /// Something that replicas keep in memory.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Topic {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
     /// Live settings.
     Settings,
     /// Clients.
@@ -25,15 +25,17 @@ impl Topic {
     }
 }
 
-/// The current numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromRow)]
-pub struct Revisions {
-    /// Of the settings.
-    pub settings: i64,
-    /// Of the clients.
-    pub clients: i64,
-    /// Of the signing keys.
-    pub signing_keys: i64,
+/// The numbers of all topics at one moment. Before the first reading there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revisions(HashMap<String, i64>);
+
+impl Revisions {
+    /// Whether a topic has another number than in `before`. One without a number counts as moved.
+    #[must_use]
+    pub fn has_moved(&self, before: &Self, topic: Topic) -> bool {
+        let (now, then) = (self.0.get(topic.as_str()), before.0.get(topic.as_str()));
+        now.is_none() || now != then
+    }
 }
 
 /// Moves a number, in the transaction that makes the change.
@@ -47,10 +49,6 @@ pub(crate) async fn bump(sql: &mut impl Sql, topic: Topic) -> Result<()> {
 
 /// Reads all numbers in one statement.
 pub async fn current(sql: &mut impl Sql) -> Result<Revisions> {
-    sql.q("SELECT CAST(MAX(CASE WHEN topic = 'settings' THEN version END) AS BIGINT) AS settings,
-                  CAST(MAX(CASE WHEN topic = 'clients' THEN version END) AS BIGINT) AS clients,
-                  CAST(MAX(CASE WHEN topic = 'signing_keys' THEN version END) AS BIGINT) AS signing_keys
-           FROM revisions")
-        .one()
-        .await
+    let rows = sql.q("SELECT topic, version FROM revisions").all::<(String, i64)>().await?;
+    Ok(Revisions(rows.into_iter().collect()))
 }

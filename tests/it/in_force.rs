@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flows::{
     client::registration,
-    settings::{self, Change},
+    settings::{self, Setting},
     signing_keys::{self, Rotation},
 };
 use keys::Algorithm;
@@ -95,9 +95,9 @@ async fn changes_are_read(both: &Both) {
     let Both { app, other, .. } = both;
     let set = async |nth: usize| {
         let value = format!("{}m", 20 + nth);
-        let change =
-            Change { name: "sign_in.code_window", value: &value, reason: "patients asked for it" };
-        settings::set(&app.cx(), change).await.expect("no failure").expect("a good value");
+        let setting = Setting::find("sign_in.code_window").expect("a setting");
+        let set = settings::set(&app.cx(), setting, &value, "patients asked for it").await;
+        set.expect("no failure").expect("a good value");
         (20 + nth).to_string()
     };
     let read = async |minutes: &str| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::settings::{self, Change};
+use flows::settings::{self, Setting};
 use vestibule_tests::{app::TestApp, db::Engine, starvation_probe::StarvationProbe, wait};
 
 use crate::engines::{apply, both_engines};
@@ -18,9 +18,8 @@ async fn a_changed_code_window_reaches_a_running_replica(engine: Engine) {
     app.settled().await;
     app.clock.advance(Duration::from_mins(17));
     // Written by a command, not by the replica that serves.
-    let change =
-        Change { name: "sign_in.code_window", value: "20m", reason: "patients asked for it" };
-    settings::set(&app.cx(), change).await.unwrap().unwrap();
+    let setting = Setting::find("sign_in.code_window").unwrap();
+    settings::set(&app.cx(), setting, "20m", "patients asked for it").await.unwrap().unwrap();
     let probe = StarvationProbe::start();
     let changed = probe.stopwatch();
     let window = async || other.app.live.snapshot().settings.code_window;
@@ -30,13 +29,49 @@ async fn a_changed_code_window_reaches_a_running_replica(engine: Engine) {
     assert!(net < Duration::from_secs(2), "not within two seconds: {net:?} of {wall:?}");
     // 17 minutes after it was sent, the code of a 15-minute window works.
     browser.code(&page, &code).await.landed(pending).code();
-    let history = settings::history(&app.cx(), "sign_in.code_window").await.unwrap().unwrap();
+    let history = settings::history(&app.cx(), setting).await.unwrap();
     assert_eq!((history[0].before.as_str(), history[0].value.as_str()), ("15m", "20m"));
-    settings::undo(&app.cx(), "sign_in.code_window", "").await.unwrap().unwrap();
+    settings::undo(&app.cx(), setting, "").await.unwrap().unwrap();
     app.refresh().await;
     assert_eq!(app.app().live.snapshot().settings.code_window, Duration::from_mins(15));
     assert_eq!(app.outcomes("setting.changed").await.len(), 2);
     other.stop().await;
+}
+
+async fn run(app: &TestApp, sql: &'static str) {
+    app.sql().write(async |tx| store::Sql::q(tx, sql).exec().await).await.unwrap();
+}
+
+/// A draft takes its number, so that no change meets it, and is in force nowhere until it is applied.
+#[apply(both_engines)]
+async fn draft_of_setting_is_not_in_force(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let setting = Setting::find("sign_in.code_window").unwrap();
+    settings::set(&app.cx(), setting, "20m", "patients asked for it").await.unwrap().unwrap();
+    let draft = "INSERT INTO document_versions (kind, name, version, value, before, actor, reason, at)
+                 VALUES ('setting', 'sign_in.code_window', 2, '30m', '20m', 'cli:mere', 'to be decided', 0)";
+    run(&app, draft).await;
+    run(&app, "UPDATE revisions SET version = version + 1").await;
+    app.refresh().await;
+    let window = || app.app().live.snapshot().settings.code_window;
+    assert_eq!(window(), Duration::from_mins(20));
+    let versions = async || {
+        let history = settings::history(&app.cx(), setting).await.unwrap();
+        history.iter().map(|row| row.version).collect::<Vec<_>>()
+    };
+    assert_eq!(versions().await, [1]);
+    let third = settings::set(&app.cx(), setting, "25m", "meanwhile").await.unwrap().unwrap();
+    assert_eq!((third.version, third.before.as_str()), (3, "20m"));
+    let undone = settings::undo(&app.cx(), setting, "").await.unwrap().unwrap();
+    assert_eq!((undone.undoes, undone.value.as_str()), (Some(3), "20m"));
+    assert_eq!(versions().await, [4, 3, 1]);
+    // Another kind of document may have the same name.
+    run(&app, "INSERT INTO document_versions (kind, name, version, value, before, actor, reason, at, applied_at)
+             VALUES ('rule', 'sign_in.code_window', 5, '60m', '', 'cli:mere', '', 0, 0)")
+        .await;
+    run(&app, "UPDATE revisions SET version = version + 1").await;
+    app.refresh().await;
+    assert_eq!(window(), Duration::from_mins(20));
 }
 
 /// A sign-in may begin on one replica and end on another.

@@ -7,7 +7,7 @@ use flows::{
     account::create::{self, NewUser},
     client::{Client as Registered, Profile, registration},
     email::EmailAddress,
-    settings::{self, Change},
+    settings::{self, Setting},
     staff::reset,
 };
 use idp::{
@@ -303,8 +303,9 @@ impl TestApp {
 
     /// Changes a setting and waits until the first replica has read it.
     pub async fn set(&self, name: &str, value: &str) {
-        let change = Change { name, value, reason: "test" };
-        settings::set(&self.cx(), change).await.expect("no failure").expect("a good value");
+        let setting = Setting::find(name).expect("a setting");
+        let set = settings::set(&self.cx(), setting, value, "test").await;
+        set.expect("no failure").expect("a good value");
         self.refresh().await;
     }
 

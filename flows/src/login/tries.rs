@@ -17,7 +17,7 @@ use store::{
     user::User,
 };
 
-use crate::{Cx, Result, attempt::Visit, device, guess_budget, network, settings::wait_after};
+use crate::{Cx, Result, attempt::Visit, device, guess_budget, network};
 
 /// Who guesses at a person.
 #[derive(Clone, Debug)]
@@ -259,5 +259,34 @@ impl Guesser {
             throttle::give_back(tx, all, guess_budget::stranger_quota(cx).kind).await?;
         }
         Ok(())
+    }
+}
+/// When the `spent`-th failure is over `free`, the wait until the next try: `first`, doubling, at most `most`.
+fn wait_after(
+    spent: i64,
+    free: i64,
+    (first, most): (Duration, Duration),
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let over = spent.checked_sub(free).filter(|over| *over >= 0)?;
+    let doublings = u32::try_from(over).unwrap_or(u32::MAX).min(20);
+    let wait = first.saturating_mul(1_u32 << doublings).min(most);
+    Some(now.plus(wait))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_and_stop_growing() {
+        let now = Timestamp::from_millis(0);
+        let hour = Duration::from_hours(1);
+        let wait =
+            |spent| wait_after(spent, 10, (hour, hour * 24), now).map(|t| t.millis() / 3_600_000);
+        assert_eq!(
+            [9, 10, 11, 12, 13, 14, 15, 99].map(wait),
+            [None, Some(1), Some(2), Some(4), Some(8), Some(16), Some(24), Some(24)]
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! `idp setting`.
 
 use clap::{Args, Subcommand};
-use flows::settings::{self, Change, State};
+use flows::settings::{self, Setting as Known, State};
 use serde_json::{Value, json};
-use store::setting::SettingRow;
+use store::document::Version;
 
 use super::{Done, place::Where, print};
 use crate::clock::rfc3339;
@@ -64,14 +64,14 @@ impl Setting {
             Self::Get { name, how } => get(name.as_deref(), &how).await,
             Self::Set { name, value, reason, how } => {
                 let cx = how.at.open().await?.cx().await?;
-                let change = Change { name: &name, value: &value, reason: &reason };
-                changed(&settings::set(&cx, change).await??, &how);
+                let setting = Known::find(&name)?;
+                changed(&settings::set(&cx, setting, &value, &reason).await??, &how);
                 Ok(())
             }
             Self::History { name, how } => history(&name, &how).await,
             Self::Undo { name, reason, how } => {
                 let cx = how.at.open().await?.cx().await?;
-                changed(&settings::undo(&cx, &name, &reason).await??, &how);
+                changed(&settings::undo(&cx, Known::find(&name)?, &reason).await??, &how);
                 Ok(())
             }
         }
@@ -80,7 +80,7 @@ impl Setting {
 
 async fn get(name: Option<&str>, how: &How) -> Done {
     let cx = how.at.open().await?.cx().await?;
-    let states = settings::states(&cx, name).await??;
+    let states = settings::states(&cx, name.map(Known::find).transpose()?).await?;
     if how.json {
         print::json(&states.iter().map(state).collect::<Value>());
         return Ok(());
@@ -103,7 +103,7 @@ fn state(state: &State) -> Value {
 
 async fn history(name: &str, how: &How) -> Done {
     let cx = how.at.open().await?.cx().await?;
-    let rows = settings::history(&cx, name).await??;
+    let rows = settings::history(&cx, Known::find(name)?).await?;
     if how.json {
         print::json(&rows.iter().map(version).collect::<Value>());
     } else {
@@ -114,7 +114,7 @@ async fn history(name: &str, how: &How) -> Done {
     Ok(())
 }
 
-fn changed(row: &SettingRow, how: &How) {
+fn changed(row: &Version, how: &How) {
     if how.json {
         print::json(&version(row));
     } else {
@@ -122,8 +122,8 @@ fn changed(row: &SettingRow, how: &How) {
     }
 }
 
-fn told(row: &SettingRow) -> String {
-    let SettingRow { name, version, before, value, actor, reason, .. } = row;
+fn told(row: &Version) -> String {
+    let Version { name, version, before, value, actor, reason, .. } = row;
     let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let undo = row.undoes.map_or_else(String::new, |undone| format!(" (undoes version {undone})"));
     format!(
@@ -132,7 +132,7 @@ fn told(row: &SettingRow) -> String {
     )
 }
 
-fn version(row: &SettingRow) -> Value {
+fn version(row: &Version) -> Value {
     json!({
         "name": row.name, "version": row.version, "before": row.before, "value": row.value, "actor": row.actor,
         "reason": row.reason, "undoes": row.undoes, "at": rfc3339(row.at),

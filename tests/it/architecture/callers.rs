@@ -19,7 +19,7 @@ const ONE_CALLER: [(&str, &str); 9] = [
     ("store::session::end", "flows/src/session.rs"),
     ("store::session::end_all", "flows/src/session.rs"),
     ("store::audit::insert", "flows/src/audit.rs"),
-    ("store::setting::insert", "flows/src/settings.rs"),
+    ("store::document::insert", "flows/src/settings/change.rs"),
 ];
 
 /// Proofs, each with the one file that makes it.

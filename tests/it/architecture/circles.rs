@@ -47,13 +47,7 @@ const CIRCLES: [&[&str]; 3] = [
         "flows/src/sign_in.rs",
         "flows/src/token/issue.rs",
     ],
-    &[
-        "flows/src/audit.rs",
-        "flows/src/cx.rs",
-        "flows/src/notify/cause.rs",
-        "flows/src/observe.rs",
-        "flows/src/settings.rs",
-    ],
+    &["flows/src/audit.rs", "flows/src/cx.rs", "flows/src/notify/cause.rs", "flows/src/observe.rs"],
     &[
         "idp/src/http/layer/around.rs",
         "idp/src/http/layer/cors.rs",

@@ -74,23 +74,23 @@ fn write_transactions_begin_in_one_place() {
 
 #[test]
 fn settings_are_in_one_list() {
-    let file = "flows/src/settings.rs";
+    let file = "flows/src/settings/list.rs";
     let lists = sources().iter().flat_map(|source| {
         let calls = source.production(Kind::Macro).filter(|fact| last(fact) == "settings");
         calls.filter(|fact| source.text[fact.at.end..].starts_with("! {"))
     });
     assert_eq!(lists.count(), 1, "settings stand in one list, in {file}");
-    let is_setting = |fact: &Fact| fact.means("flows::settings::Setting");
+    let is_setting = |fact: &Fact| fact.means("flows::settings::list::Setting");
     assert_none(
         &found_outside(Kind::Value, is_setting, &[file]),
-        "a setting is a line of the list in flows/src/settings.rs:",
+        "a setting is a line of the list in flows/src/settings/list.rs:",
     );
 }
 
 /// A setting that nothing reads would be a promise to the security team that is not kept.
 #[test]
 fn every_setting_is_read() {
-    let file = "flows/src/settings.rs";
+    let file = "flows/src/settings/list.rs";
     let (_, list) = source(file).text.split_once("\nsettings! {").expect("the list");
     let (list, _) = list.split_once("\n}").expect("its end");
     let rows = list
@@ -104,7 +104,7 @@ fn every_setting_is_read() {
     let unread = fields.into_iter().filter(|field| !read.contains(field)).map(str::to_owned);
     assert_none(
         &unread.collect::<Vec<_>>(),
-        "a setting that nothing reads: use it, or take it off the list in flows/src/settings.rs:",
+        "a setting that nothing reads: use it, or take it off the list in flows/src/settings/list.rs:",
     );
 }
 

@@ -5,10 +5,13 @@ use std::{sync::Arc, time::Duration};
 
 use flows::{
     retention::Turn,
-    settings::{self, Settings},
+    settings::{self, Setting, Settings},
     trail::verify::{Asked, What},
 };
-use store::setting::SettingRow;
+use store::{
+    Tx,
+    document::{self, Kind, Version},
+};
 use vestibule_tests::{app::TestApp, db::Engine, log::Log};
 
 use super::{
@@ -39,7 +42,7 @@ async fn put_seals_back(app: &TestApp) {
 
 /// A version of a setting that `setting set` did not write.
 async fn write_setting(app: &TestApp, value: &str) {
-    let row = SettingRow {
+    let row = Version {
         name: "retention.audit".to_owned(),
         version: 1,
         value: value.to_owned(),
@@ -49,7 +52,8 @@ async fn write_setting(app: &TestApp, value: &str) {
         undoes: None,
         at: app.cx().now,
     };
-    assert!(app.sql().write(async |tx| store::setting::insert(tx, &row).await).await.unwrap());
+    let written = async |tx: &mut Tx| document::insert(tx, Kind::Setting, &row).await;
+    assert!(app.sql().write(written).await.unwrap());
     app.refresh().await;
 }
 
@@ -140,15 +144,16 @@ async fn a_trail_can_be_clean_again(engine: Engine) {
 async fn a_setting_that_nobody_can_set_is_not_followed(engine: Engine) {
     let app = with_seals(engine).await;
     let before = rows(&app).await;
+    let retention = Setting::find("retention.audit").unwrap();
     write_setting(&app, "1s").await;
     assert_eq!(*app.cx().settings, Settings::default());
-    let shown = settings::states(&app.cx(), Some("retention.audit")).await.unwrap().unwrap();
+    let shown = settings::states(&app.cx(), Some(retention)).await.unwrap();
     assert_eq!(shown[0].value, "396d", "what is in force is shown");
     app.clock.advance(DAY);
     sweep(&app).await;
     assert_eq!(rows(&app).await, before);
     // It is taken back like any other change.
-    settings::undo(&app.cx(), "retention.audit", "written by hand").await.unwrap().unwrap();
+    settings::undo(&app.cx(), retention, "written by hand").await.unwrap().unwrap();
     app.refresh().await;
     assert_eq!(app.cx().settings.audit_retention, Settings::default().audit_retention);
 }

@@ -10,4 +10,4 @@ DROP TABLE next_table;
 ALTER TABLE audit DROP COLUMN next_text;
 
 -- contract: no program of this repository reads or writes it
-ALTER TABLE settings DROP COLUMN next_text;
+ALTER TABLE document_versions DROP COLUMN next_text;

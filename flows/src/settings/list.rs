@@ -1,13 +1,10 @@
-//! The list of live settings, their snapshot, and how they are changed and undone.
-//!
-//! A setting is a versioned row: who, when, why, before, after. Replicas poll one number twice a second and read the
-//! rows again when it has moved.
+//! The list of live settings, what each may be, and the snapshot that requests read.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use store::{Sql, Timestamp, setting::SettingRow};
+use store::{Sql, document};
 
-use crate::{Cx, Result, audit};
+use crate::Result;
 
 /// What a setting's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +181,7 @@ impl Setting {
             .ok_or_else(|| BadSetting::Unknown(name.to_owned()))
     }
 
-    fn check(&self, value: &str) -> Result<(), BadSetting> {
+    pub(super) fn check(&self, value: &str) -> Result<(), BadSetting> {
         if self.kind == Kind::DurationOrOff && value == OFF {
             return Ok(());
         }
@@ -227,7 +224,7 @@ impl Settings {
     /// not followed, whatever it would do, and the log has an alarm each time that it is read.
     pub async fn load(sql: &mut impl Sql) -> Result<Self> {
         let mut settings = Self::default();
-        for row in store::setting::current(sql).await? {
+        for row in document::in_force(sql, document::Kind::Setting).await? {
             match Setting::find(&row.name).map(|setting| setting.check(&row.value)) {
                 Ok(Ok(())) => settings.put(&row.name, &row.value),
                 Ok(Err(bad)) => tracing::error!(
@@ -238,132 +235,6 @@ impl Settings {
             }
         }
         Ok(settings)
-    }
-}
-
-/// A setting and its present value.
-#[derive(Clone, Debug)]
-pub struct State {
-    /// Which.
-    pub setting: &'static Setting,
-    /// Value now.
-    pub value: String,
-}
-
-/// The present value of one setting, or of all: the one that is in force.
-pub async fn states(cx: &Cx, name: Option<&str>) -> Result<Result<Vec<State>, BadSetting>> {
-    let asked = match name.map(Setting::find).transpose() {
-        Ok(asked) => asked,
-        Err(bad) => return Ok(Err(bad)),
-    };
-    let mut conn = cx.db.read().await?;
-    let rows = store::setting::current(&mut conn).await?;
-    let shown = ALL.iter().filter(|setting| asked.is_none_or(|asked| asked.name == setting.name));
-    Ok(Ok(shown
-        .map(|setting| {
-            let row = rows.iter().find(|row| row.name == setting.name);
-            let good = row.filter(|row| setting.check(&row.value).is_ok());
-            let value = good.map_or(setting.default, |row| &row.value).to_owned();
-            State { setting, value }
-        })
-        .collect()))
-}
-
-/// Every change of a setting, newest first.
-pub async fn history(cx: &Cx, name: &str) -> Result<Result<Vec<SettingRow>, BadSetting>> {
-    let setting = match Setting::find(name) {
-        Ok(setting) => setting,
-        Err(bad) => return Ok(Err(bad)),
-    };
-    let mut conn = cx.db.read().await?;
-    Ok(Ok(store::setting::history(&mut conn, setting.name).await?))
-}
-
-/// A change that somebody asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
-    /// Name of the setting.
-    pub name: &'a str,
-    /// Value from now on.
-    pub value: &'a str,
-    /// Why.
-    pub reason: &'a str,
-}
-
-/// Changes a setting; takes effect on every replica within two seconds.
-pub async fn set(cx: &Cx, change: Change<'_>) -> Result<Result<SettingRow, BadSetting>> {
-    let setting = match Setting::find(change.name) {
-        Ok(setting) => setting,
-        Err(bad) => return Ok(Err(bad)),
-    };
-    let value = change.value.trim();
-    if let Err(bad) = setting.check(value) {
-        return Ok(Err(bad));
-    }
-    cx.db
-        .write(async |tx| {
-            let newest = store::setting::newest(tx, setting.name).await?;
-            let row = next_version(cx, setting, newest.as_ref(), value, change.reason, None);
-            put(cx, tx, setting, row).await
-        })
-        .await
-}
-
-/// Takes the newest change of a setting back, by a new version with the value before it.
-pub async fn undo(cx: &Cx, name: &str, reason: &str) -> Result<Result<SettingRow, BadSetting>> {
-    let setting = match Setting::find(name) {
-        Ok(setting) => setting,
-        Err(bad) => return Ok(Err(bad)),
-    };
-    cx.db
-        .write(async |tx| {
-            let Some(newest) = store::setting::newest(tx, setting.name).await? else {
-                return Ok(Err(BadSetting::NothingToUndo(setting.name)));
-            };
-            let value = newest.before.clone();
-            if let Err(bad) = setting.check(&value) {
-                return Ok(Err(bad));
-            }
-            let row =
-                next_version(cx, setting, Some(&newest), &value, reason, Some(newest.version));
-            put(cx, tx, setting, row).await
-        })
-        .await
-}
-
-async fn put(
-    cx: &Cx,
-    tx: &mut store::Tx,
-    setting: &'static Setting,
-    row: SettingRow,
-) -> Result<Result<SettingRow, BadSetting>> {
-    if !store::setting::insert(tx, &row).await? {
-        return Ok(Err(BadSetting::Raced(setting.name)));
-    }
-    let detail = serde_json::json!({
-        "name": row.name, "version": row.version, "before": row.before, "after": row.value, "reason": row.reason,
-    });
-    audit::record(cx, tx, audit::Entry::new(audit::Event::SettingChanged).detail(detail)).await?;
-    Ok(Ok(row))
-}
-
-fn next_version(
-    cx: &Cx,
-    setting: &'static Setting,
-    newest: Option<&SettingRow>,
-    value: &str,
-    reason: &str,
-    undoes: Option<i64>,
-) -> SettingRow {
-    SettingRow {
-        name: setting.name.to_owned(),
-        version: newest.map_or(1, |row| row.version + 1),
-        value: value.to_owned(),
-        before: newest.map_or_else(|| setting.default.to_owned(), |row| row.value.clone()),
-        actor: cx.trace.actor.clone(),
-        reason: reason.to_owned(),
-        undoes,
-        at: cx.now,
     }
 }
 
@@ -379,30 +250,6 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
-}
-
-/// When the `spent`-th failure is over `free`, the wait until the next try: `first`, doubling, at most `most`.
-#[must_use]
-pub(crate) fn wait_after(
-    spent: i64,
-    free: i64,
-    (first, most): (Duration, Duration),
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let over = spent.checked_sub(free).filter(|over| *over >= 0)?;
-    let doublings = u32::try_from(over).unwrap_or(u32::MAX).min(20);
-    let wait = first.saturating_mul(1_u32 << doublings).min(most);
-    Some(now.plus(wait))
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Duration => "duration",
-            Self::DurationOrOff => "duration or off",
-            Self::Count => "count",
-        })
-    }
 }
 
 #[cfg(test)]
@@ -435,17 +282,5 @@ mod tests {
         let age = Setting::find("keys.rotate_after").unwrap();
         assert_eq!(age.check("off"), Ok(()));
         assert!(age.check("1h").is_err() && window.check("off").is_err());
-    }
-
-    #[test]
-    fn waits_double_and_stop_growing() {
-        let now = Timestamp::from_millis(0);
-        let hour = Duration::from_hours(1);
-        let wait =
-            |spent| wait_after(spent, 10, (hour, hour * 24), now).map(|t| t.millis() / 3_600_000);
-        assert_eq!(
-            [9, 10, 11, 12, 13, 14, 15, 99].map(wait),
-            [None, Some(1), Some(2), Some(4), Some(8), Some(16), Some(24), Some(24)]
-        );
     }
 }

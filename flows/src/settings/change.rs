@@ -1,0 +1,111 @@
+//! How a setting is looked up, changed and taken back.
+
+use store::{
+    Tx,
+    document::{self, Kind, Version},
+};
+
+use super::list::{ALL, BadSetting, Setting};
+use crate::{Cx, Result, audit};
+
+/// A setting and its present value.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Which.
+    pub setting: &'static Setting,
+    /// Value now.
+    pub value: String,
+}
+
+/// The present value of one setting, or of all: the one that is in force.
+pub async fn states(cx: &Cx, asked: Option<&'static Setting>) -> Result<Vec<State>> {
+    let mut conn = cx.db.read().await?;
+    let rows = document::in_force(&mut conn, Kind::Setting).await?;
+    let shown = ALL.iter().filter(|setting| asked.is_none_or(|asked| asked.name == setting.name));
+    Ok(shown
+        .map(|setting| {
+            let row = rows.iter().find(|row| row.name == setting.name);
+            let good = row.filter(|row| setting.check(&row.value).is_ok());
+            let value = good.map_or(setting.default, |row| &row.value).to_owned();
+            State { setting, value }
+        })
+        .collect())
+}
+
+/// Every change of a setting, newest first.
+pub async fn history(cx: &Cx, setting: &'static Setting) -> Result<Vec<Version>> {
+    let mut conn = cx.db.read().await?;
+    Ok(document::history(&mut conn, Kind::Setting, setting.name).await?)
+}
+
+/// Changes a setting; takes effect on every replica within two seconds.
+pub async fn set(
+    cx: &Cx,
+    setting: &'static Setting,
+    value: &str,
+    reason: &str,
+) -> Result<Result<Version, BadSetting>> {
+    cx.db
+        .write(async |tx| {
+            let newest = document::newest(tx, Kind::Setting, setting.name).await?;
+            let before = newest.map_or_else(|| setting.default.to_owned(), |row| row.value);
+            let change = Change { value: value.trim(), before, reason, undoes: None };
+            apply(cx, tx, setting, change).await
+        })
+        .await
+}
+
+/// Takes the newest change of a setting back, by a new version with the value before it.
+pub async fn undo(
+    cx: &Cx,
+    setting: &'static Setting,
+    reason: &str,
+) -> Result<Result<Version, BadSetting>> {
+    cx.db
+        .write(async |tx| {
+            let Some(newest) = document::newest(tx, Kind::Setting, setting.name).await? else {
+                return Ok(Err(BadSetting::NothingToUndo(setting.name)));
+            };
+            let undoes = Some(newest.version);
+            let change = Change { value: &newest.before, before: newest.value, reason, undoes };
+            apply(cx, tx, setting, change).await
+        })
+        .await
+}
+
+/// A change of one setting.
+struct Change<'a> {
+    value: &'a str,
+    before: String,
+    reason: &'a str,
+    undoes: Option<i64>,
+}
+
+async fn apply(
+    cx: &Cx,
+    tx: &mut Tx,
+    setting: &'static Setting,
+    change: Change<'_>,
+) -> Result<Result<Version, BadSetting>> {
+    if let Err(bad) = setting.check(change.value) {
+        return Ok(Err(bad));
+    }
+    let row = Version {
+        name: setting.name.to_owned(),
+        version: document::next_version(tx, Kind::Setting, setting.name).await?,
+        value: change.value.to_owned(),
+        before: change.before,
+        actor: cx.trace.actor.clone(),
+        reason: change.reason.to_owned(),
+        undoes: change.undoes,
+        at: cx.now,
+    };
+    if !document::insert(tx, Kind::Setting, &row).await? {
+        return Ok(Err(BadSetting::Raced(setting.name)));
+    }
+    let detail = serde_json::json!({
+        "name": row.name, "version": row.version, "before": row.before, "after": row.value, "reason": row.reason,
+    });
+    audit::record(cx, tx, audit::Entry::new(audit::Event::SettingChanged).detail(detail)).await?;
+    Ok(Ok(row))
+}

@@ -1,0 +1,10 @@
+//! Live settings: the list of them, their snapshot, and how they are changed and undone.
+//!
+//! A setting is a versioned document: who, when, why, before, after. Replicas poll one number twice a second and read the
+//! values again when it has moved.
+
+mod change;
+mod list;
+
+pub use change::{State, history, set, states, undo};
+pub use list::{ALL, BadSetting, Kind, Setting, Settings, parse_duration};

@@ -1,0 +1,115 @@
+//! Documents that people change while the program runs: versioned rows, so that who, when, why, before and after are always
+//! there. A version that was not applied is a draft: it has its number, and is in force nowhere.
+
+use sqlx::FromRow;
+
+use crate::{
+    Result, Sql, Timestamp,
+    revision::{self, Topic},
+};
+
+/// What a document is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A live setting; its name is that of the setting.
+    Setting,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Setting => "setting",
+        }
+    }
+
+    /// What replicas read again when a document of this kind changes.
+    const fn topic(self) -> Topic {
+        match self {
+            Self::Setting => Topic::Settings,
+        }
+    }
+}
+
+/// An applied version of a document.
+#[derive(Clone, Debug, FromRow)]
+pub struct Version {
+    /// Name of the document.
+    pub name: String,
+    /// 1 for the first version that was written.
+    pub version: i64,
+    /// Value from then on.
+    pub value: String,
+    /// Value until then.
+    pub before: String,
+    /// The actor that wrote it, as in the audit trail.
+    pub actor: String,
+    /// Why it was written.
+    pub reason: String,
+    /// The version that this one takes back.
+    pub undoes: Option<i64>,
+    /// When it was written and applied.
+    pub at: Timestamp,
+}
+
+/// The version in force of every document of a kind that was ever changed.
+pub async fn in_force(sql: &mut impl Sql, kind: Kind) -> Result<Vec<Version>> {
+    sql.q("SELECT name, version, value, before, actor, reason, undoes, at
+           FROM document_versions AS d
+           WHERE kind = $1 AND version = (SELECT MAX(version) FROM document_versions
+                                          WHERE kind = $1 AND name = d.name AND applied_at IS NOT NULL)")
+        .bind(kind.as_str())
+        .all()
+        .await
+}
+
+/// Every applied version of one document, newest first: the first one is in force.
+pub async fn history(sql: &mut impl Sql, kind: Kind, name: &str) -> Result<Vec<Version>> {
+    sql.q("SELECT name, version, value, before, actor, reason, undoes, at
+           FROM document_versions WHERE kind = $1 AND name = $2 AND applied_at IS NOT NULL ORDER BY version DESC")
+        .bind(kind.as_str())
+        .bind(name)
+        .all()
+        .await
+}
+
+/// The version of one document that is in force.
+pub async fn newest(sql: &mut impl Sql, kind: Kind, name: &str) -> Result<Option<Version>> {
+    sql.q("SELECT name, version, value, before, actor, reason, undoes, at
+           FROM document_versions WHERE kind = $1 AND name = $2 AND applied_at IS NOT NULL
+           ORDER BY version DESC LIMIT 1")
+        .bind(kind.as_str())
+        .bind(name)
+        .opt()
+        .await
+}
+
+/// The number of the next version of a document: no draft has it.
+pub async fn next_version(sql: &mut impl Sql, kind: Kind, name: &str) -> Result<i64> {
+    let (last,): (Option<i64>,) = sql
+        .q("SELECT MAX(version) FROM document_versions WHERE kind = $1 AND name = $2")
+        .bind(kind.as_str())
+        .bind(name)
+        .one()
+        .await?;
+    Ok(last.unwrap_or(0) + 1)
+}
+
+/// Adds a version and applies it; false when another transaction added the same version first.
+pub async fn insert(sql: &mut impl Sql, kind: Kind, row: &Version) -> Result<bool> {
+    let rows = sql
+        .q("INSERT INTO document_versions (kind, name, version, value, before, actor, reason, undoes, at, applied_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT (kind, name, version) DO NOTHING")
+        .bind(kind.as_str())
+        .bind(&row.name)
+        .bind(row.version)
+        .bind(&row.value)
+        .bind(&row.before)
+        .bind(&row.actor)
+        .bind(&row.reason)
+        .bind(row.undoes)
+        .bind(row.at)
+        .exec()
+        .await?;
+    revision::bump(sql, kind.topic()).await?;
+    Ok(rows == 1)
+}
