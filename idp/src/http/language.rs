@@ -13,7 +13,7 @@ use flows::request::Params;
 
 use super::{
     error::Failure,
-    extract::{Ask, Query},
+    extract::{BrowserRequest, Query},
     login::password,
     oidc::logout,
     page,
@@ -29,7 +29,7 @@ pub(super) const PATH: &str = "/language";
 pub(super) async fn get(
     State(app): State<App>,
     headers: HeaderMap,
-    mut ask: Ask,
+    mut request: BrowserRequest,
     Query(params): Query,
 ) -> Result<Response, Failure> {
     let locale = params
@@ -37,14 +37,14 @@ pub(super) async fn get(
         .and_then(|to| Locale::ALL.into_iter().find(|locale| locale.tag() == to))
         .ok_or(Failure::NotFound)?;
     // Another site may lead here, but it does not choose a person's language.
-    if is_from_us(&headers) && ask.top_level {
-        ask.speak(&app, Choice::choose(locale));
+    if is_from_us(&headers) && request.top_level {
+        request.set_language(&app, Choice::choose(locale));
     }
     let mut response = match params.get("step") {
         Some(step) => page::see_other(&address(step, &params).ok_or(Failure::NotFound)?),
-        None => again(&app, &ask, &params)?,
+        None => again(&app, &request, &params)?,
     };
-    page::set_cookie(&mut response, ask.new_choice);
+    page::set_cookie(&mut response, request.new_choice);
     Ok(response)
 }
 
@@ -64,14 +64,14 @@ fn address(step: &str, params: &Params) -> Option<String> {
 }
 
 /// A page that only says something: said again, in the other language.
-fn again(app: &App, ask: &Ask, params: &Params) -> Result<Response, Failure> {
+fn again(app: &App, request: &BrowserRequest, params: &Params) -> Result<Response, Failure> {
     let name = params.get("page").ok_or(Failure::NotFound)?;
     match params.get("reference") {
         Some(reference) if is_reference(reference) => {
-            page::failure_again(app, ask, name, reference)
+            page::failure_again(app, request, name, reference)
         }
         Some(_) => Err(Failure::NotFound),
-        None => page::notice(app, ask, name),
+        None => page::notice(app, request, name),
     }
     .map(IntoResponse::into_response)
 }

@@ -95,7 +95,7 @@ pub fn router(app: &App) -> Router {
     for route in ROUTES {
         let methods = (route.handler)()
             .fallback(any(async || super::error::Failure::Method))
-            .layer(middleware::from_fn_with_state((app.clone(), route), layer::around));
+            .layer(middleware::from_fn_with_state((app.clone(), route), layer::handle));
         router = router.route(route.path, methods);
     }
     router

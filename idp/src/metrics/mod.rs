@@ -1,7 +1,7 @@
 //! What is counted and measured, and how it is shown at `/metrics` (OpenMetrics text).
 //!
 //! ```text
-//! a request is answered ─────────▶ requests, refusals         (http/layer/around.rs)
+//! a request is answered ─────────▶ requests, refusals         (http/layer/request_pipeline.rs)
 //! an event is committed ─────────▶ steps, codes, tokens       (flows::observe)
 //! a mail or a task has ended ────▶ attempts, tasks            (jobs)
 //! somebody scrapes ──────────────▶ what waits, what is up     (scrape.rs, kept for some seconds)

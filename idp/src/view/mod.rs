@@ -1,6 +1,7 @@
 //! What pages show: one struct per page, and its template in `templates/`.
 
 mod asset;
+pub(crate) mod messages;
 #[cfg(test)]
 pub(crate) mod sound;
 pub(crate) mod text;

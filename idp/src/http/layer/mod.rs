@@ -1,12 +1,12 @@
 //! What happens around every request, by the class of its route.
 
-mod around;
+mod cancellation;
 mod cors;
-mod given_up;
 mod headers;
-mod limit;
+mod post_limit;
+mod request_pipeline;
 mod span;
 
-pub(super) use around::{around, fallback};
 pub(super) use headers::CSP;
-pub(super) use limit::Counted;
+pub(super) use post_limit::Counted;
+pub(super) use request_pipeline::{fallback, handle};

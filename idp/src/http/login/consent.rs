@@ -10,12 +10,12 @@ use flows::{
 };
 use store::session::LiveSession;
 
-use super::{Token, attempt, client_name, password, step, words::Voice};
+use super::{Token, attempt, client_name, password, step};
 use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{Ask, Form, Query},
+        extract::{BrowserRequest, Form, Query},
         page,
     },
     view::{ConfirmPage, ConsentPage, Frame},
@@ -23,41 +23,41 @@ use crate::{
 
 pub(in crate::http) async fn get(
     State(app): State<App>,
-    ask: Ask,
+    request: BrowserRequest,
     Query(params): Query,
 ) -> Result<Response, Failure> {
     let name = params.get("attempt").unwrap_or_default();
-    let Some(question) = consent::question(&ask.cx, &ask.visit, name).await? else {
+    let Some(question) = consent::question(&request.cx, &request.visit, name).await? else {
         // Not answered here: the step that is due is shown, if there is one.
-        return super::elsewhere(&ask, name).await;
+        return super::redirect_to_due_step(&request, name).await;
     };
     let about = About { attempt: name, request: &question.request, session: &question.session };
     match question.need {
-        Need::Consent => consent_page(&app, &ask, &about),
+        Need::Consent => consent_page(&app, &request, &about),
         // Answered before, and opened again from the history: it can be answered again.
-        Need::Confirm | Need::Nothing => confirm_page(&app, &ask, &about),
+        Need::Confirm | Need::Nothing => confirm_page(&app, &request, &about),
         Need::SignIn | Need::Refuse(_) => Err(Failure::StartAgain),
     }
 }
 
 pub(in crate::http) async fn post(
     State(app): State<App>,
-    ask: Ask,
+    request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let name = match attempt(&app, &ask, &form, step::CONSENT).await? {
+    let name = match attempt(&app, &request, &form, step::CONSENT).await? {
         Ok(name) => name,
         Err(response) => return Ok(response),
     };
-    super::heard_at(&ask, name, Due::Complete).await?;
+    super::heard_at(&request, name, Due::Complete).await?;
     let decision = match form.text("action") {
         "allow" | "continue" => Decision::Allow,
         "restart" => Decision::OtherAccount,
         _ => Decision::Deny,
     };
-    match consent::decide(&ask.cx, &ask.visit, name, decision).await? {
+    match consent::decide(&request.cx, &request.visit, name, decision).await? {
         Decided::Client(to) => Ok(page::see_other(&to.location)),
-        Decided::SignIn(asked) => password::page(&app, &ask, &asked),
+        Decided::SignIn(asked) => password::page(&app, &request, &asked),
         Decided::StartAgain => Err(Failure::StartAgain),
     }
 }
@@ -86,44 +86,52 @@ impl<'a> About<'a> {
 /// The consent page of a request that has no row.
 pub(in crate::http) fn ask_consent(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     asked: &Asked,
     session: &LiveSession,
 ) -> Result<Response, Failure> {
-    consent_page(app, ask, &About::of(asked, session))
+    consent_page(app, request, &About::of(asked, session))
 }
 
 /// The confirmation page of a request that has no row.
 pub(in crate::http) fn ask_confirm(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     asked: &Asked,
     session: &LiveSession,
 ) -> Result<Response, Failure> {
-    confirm_page(app, ask, &About::of(asked, session))
+    confirm_page(app, request, &About::of(asked, session))
 }
 
-fn consent_page(app: &App, ask: &Ask, about: &About<'_>) -> Result<Response, Failure> {
-    let voice = Voice::of(app, ask);
-    let f = voice.f;
-    let token = Token::new(ask, about.attempt, step::CONSENT);
-    let client = client_name(ask, &about.request.client_id);
+fn consent_page(
+    app: &App,
+    request: &BrowserRequest,
+    about: &About<'_>,
+) -> Result<Response, Failure> {
+    let text = request.text(app);
+    let f = text.f;
+    let token = Token::new(request, about.attempt, step::CONSENT);
+    let client = client_name(request, &about.request.client_id);
     let html = ConsentPage {
         hidden: token.hidden(),
         title: f.l.tr("consent-title", &[("client", client.into())]),
         lede: f.l.tr("consent-lede", &[("client", client.into())]),
-        scopes: about.request.scopes.iter().filter_map(|scope| voice.scope(scope)).collect(),
+        scopes: about.request.scopes.iter().filter_map(|scope| text.scope(scope)).collect(),
         account: about.account(f),
         f,
     };
     let source = form_action_source(&about.request.redirect_uri);
-    page::form(&html, StatusCode::OK, source.as_deref(), ask)
+    page::form(&html, StatusCode::OK, source.as_deref(), request)
 }
 
-fn confirm_page(app: &App, ask: &Ask, about: &About<'_>) -> Result<Response, Failure> {
-    let f = Frame::of(app, ask.locale);
-    let token = Token::new(ask, about.attempt, step::CONSENT);
-    let client = client_name(ask, &about.request.client_id);
+fn confirm_page(
+    app: &App,
+    request: &BrowserRequest,
+    about: &About<'_>,
+) -> Result<Response, Failure> {
+    let f = Frame::of(app, request.locale);
+    let token = Token::new(request, about.attempt, step::CONSENT);
+    let client = client_name(request, &about.request.client_id);
     let html = ConfirmPage {
         hidden: token.hidden(),
         title: f.l.tr("confirm-title", &[("client", client.into())]),
@@ -132,5 +140,5 @@ fn confirm_page(app: &App, ask: &Ask, about: &About<'_>) -> Result<Response, Fai
         f,
     };
     let source = form_action_source(&about.request.redirect_uri);
-    page::form(&html, StatusCode::OK, source.as_deref(), ask)
+    page::form(&html, StatusCode::OK, source.as_deref(), request)
 }

@@ -3,10 +3,9 @@
 
 pub(super) mod code;
 pub(super) mod consent;
-mod later;
 pub(super) mod new_password;
 pub(super) mod password;
-mod words;
+mod unavailable;
 
 #[cfg(test)]
 mod tests;
@@ -27,11 +26,10 @@ use store::{Timestamp, job::Lane};
 
 use super::{
     error::Failure,
-    extract::{Ask, Form},
+    extract::{BrowserRequest, Form},
     page,
 };
 use crate::{app::App, view::Hidden};
-pub(super) use words::Voice;
 
 /// The steps, as form tokens name them.
 mod step {
@@ -68,8 +66,8 @@ struct Token<'a> {
 }
 
 impl<'a> Token<'a> {
-    fn new(ask: &Ask, attempt: &'a str, step: &str) -> Self {
-        Self { token: ask.cx.root.form_token(&ask.visit.browser, attempt, step), attempt }
+    fn new(request: &BrowserRequest, attempt: &'a str, step: &str) -> Self {
+        Self { token: request.cx.root.form_token(&request.visit.browser, attempt, step), attempt }
     }
 
     fn hidden(&self) -> Hidden<'_> {
@@ -81,15 +79,15 @@ impl<'a> Token<'a> {
 /// changed: two tabs opened at once, or another tab that has signed in. Nothing is done then, and the page is shown anew.
 async fn attempt<'f>(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     form: &'f Form,
     step: &str,
 ) -> Result<Result<&'f str, Response>, Failure> {
     let (attempt, token) = (form.text("attempt"), form.text("form"));
-    if let Some(crowded) = ask.crowded {
+    if let Some(crowded) = request.crowded {
         // What the step can show, it is asked for next: see [`crowded`].
-        if !ask.cx.root.form_token_ok(token, &ask.visit.browser, attempt, step) {
-            return Err(Failure::TooMany(crowded, crowded.until.since(ask.cx.now)));
+        if !request.cx.root.form_token_ok(token, &request.visit.browser, attempt, step) {
+            return Err(Failure::TooMany(crowded, crowded.until.since(request.cx.now)));
         }
     }
     if token.is_empty() {
@@ -99,28 +97,32 @@ async fn attempt<'f>(
     if form.0.repeated().is_some() {
         return Err(Failure::NotAForm);
     }
-    if let Some(attempt) = own_attempt(ask, form, step) {
+    if let Some(attempt) = own_attempt(request, form, step) {
         return Ok(Ok(attempt));
     }
-    match login::reopen(&ask.cx, &ask.visit, attempt, step::due(step)).await? {
-        login::Reopened::Anew(asked) => Ok(Err(password::page(app, ask, &asked)?)),
+    match login::reopen(&request.cx, &request.visit, attempt, step::due(step)).await? {
+        login::Reopened::Anew(asked) => Ok(Err(password::page(app, request, &asked)?)),
         login::Reopened::Due(due) => Ok(Err(page::see_other(&address(due, attempt)?))),
         login::Reopened::Nothing => Err(Failure::Forbidden),
     }
 }
 
 /// The attempt that a form names, if nothing is wrong with its token and no field comes twice.
-fn own_attempt<'f>(ask: &Ask, form: &'f Form, step: &str) -> Option<&'f str> {
+fn own_attempt<'f>(request: &BrowserRequest, form: &'f Form, step: &str) -> Option<&'f str> {
     let (attempt, token) = (form.text("attempt"), form.text("form"));
-    let own = ask.cx.root.form_token_ok(token, &ask.visit.browser, attempt, step);
+    let own = request.cx.root.form_token_ok(token, &request.visit.browser, attempt, step);
     (own && form.0.repeated().is_none()).then_some(attempt)
 }
 
 /// "Cancel" and "start again", which every step offers; `None` when the step itself was answered.
-async fn way_out(ask: &Ask, form: &Form, name: &str) -> Result<Option<Answer>, Failure> {
+async fn cancel_or_restart(
+    request: &BrowserRequest,
+    form: &Form,
+    name: &str,
+) -> Result<Option<Answer>, Failure> {
     Ok(match form.text("action") {
-        "cancel" => Some(login::cancel(&ask.cx, &ask.visit, name).await?),
-        "restart" => Some(login::restart(&ask.cx, &ask.visit, name).await?),
+        "cancel" => Some(login::cancel(&request.cx, &request.visit, name).await?),
+        "restart" => Some(login::restart(&request.cx, &request.visit, name).await?),
         _ => None,
     })
 }
@@ -128,7 +130,7 @@ async fn way_out(ask: &Ask, form: &Form, name: &str) -> Result<Option<Answer>, F
 /// Turns an answer into a response.
 async fn respond(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     (name, typed): (&str, Typed<'_>),
     answer: Answer,
 ) -> Result<Response, Failure> {
@@ -137,9 +139,9 @@ async fn respond(
     }
     match answer {
         Answer::Show(_, refusal) => {
-            let due = due(ask, name).await?;
-            let response = shown(app, ask, &due, (typed, refusal))?;
-            Ok(limited(response, wait(&due.view, refusal, ask.cx.now)))
+            let due = due(request, name).await?;
+            let response = shown(app, request, &due, (typed, refusal))?;
+            Ok(limited(response, wait(&due.view, refusal, request.cx.now)))
         }
         Answer::Next(id, due) => Ok(page::see_other(&address(due, &id.to_string())?)),
         Answer::SignedIn { cookies, to } => {
@@ -152,7 +154,7 @@ async fn respond(
                 page::set_cookie(&mut response, app.cookies.set_session(&cookies.session));
                 page::set_cookie(
                     &mut response,
-                    app.cookies.set_devices(&cookies.devices, ask.cx.settings.device_lifetime),
+                    app.cookies.set_devices(&cookies.devices, request.cx.settings.device_lifetime),
                 );
             }
             Ok(response)
@@ -163,15 +165,15 @@ async fn respond(
             Ok(response)
         }
         Answer::Client(to) => Ok(page::see_other(&to.location)),
-        Answer::Anew(asked) => password::page(app, ask, &asked),
+        Answer::Anew(asked) => password::page(app, request, &asked),
         Answer::Busy { attempt, retry_after } => {
-            later::busy(app, ask, (&attempt, typed.email), retry_after).await
+            unavailable::busy(app, request, (&attempt, typed.email), retry_after).await
         }
         Answer::Crowded { attempt, crowded } => {
             let refusal = Some(Refusal::NetworkPaused(crowded));
-            let due = due(ask, &attempt).await?;
-            let response = shown(app, ask, &due, (typed, refusal))?;
-            Ok(limited(response, wait(&due.view, refusal, ask.cx.now)))
+            let due = due(request, &attempt).await?;
+            let response = shown(app, request, &due, (typed, refusal))?;
+            Ok(limited(response, wait(&due.view, refusal, request.cx.now)))
         }
         Answer::StartAgain => Err(Failure::StartAgain),
     }
@@ -209,23 +211,31 @@ fn limited(mut response: Response, wait: Option<Duration>) -> Response {
 
 /// Whether a post beyond the limit of its network is refused: not that of a known device, or of somebody who has proven
 /// both steps. Their account has a number of its own.
-async fn crowded(ask: &Ask, name: &str, due: Due) -> Result<Option<Crowded>, Failure> {
-    let Some(crowded) = ask.crowded else { return Ok(None) };
-    let account = heard::account(&ask.cx, &ask.visit, name, due).await?;
-    Ok(beyond(ask, crowded, account).await)
+async fn crowded(
+    request: &BrowserRequest,
+    name: &str,
+    due: Due,
+) -> Result<Option<Crowded>, Failure> {
+    let Some(crowded) = request.crowded else { return Ok(None) };
+    let account = heard::account(&request.cx, &request.visit, name, due).await?;
+    Ok(beyond(request, crowded, account).await)
 }
 
-async fn beyond(ask: &Ask, crowded: Crowded, account: Option<Account>) -> Option<Crowded> {
+async fn beyond(
+    request: &BrowserRequest,
+    crowded: Crowded,
+    account: Option<Account>,
+) -> Option<Crowded> {
     match account {
-        Some(account) => network::post_of_account(&ask.cx, &account).await,
+        Some(account) => network::post_of_account(&request.cx, &account).await,
         None => Some(crowded),
     }
 }
 
 /// The same on a page that has nothing typed to keep.
-async fn heard_at(ask: &Ask, name: &str, due: Due) -> Result<(), Failure> {
-    match crowded(ask, name, due).await? {
-        Some(crowded) => Err(Failure::TooMany(crowded, crowded.until.since(ask.cx.now))),
+async fn heard_at(request: &BrowserRequest, name: &str, due: Due) -> Result<(), Failure> {
+    match crowded(request, name, due).await? {
+        Some(crowded) => Err(Failure::TooMany(crowded, crowded.until.since(request.cx.now))),
         None => Ok(()),
     }
 }
@@ -239,37 +249,42 @@ const fn may_have_asked_for_a_code(answer: &Answer) -> bool {
 }
 
 /// The step that is due for an attempt, or "start again".
-async fn due(ask: &Ask, name: &str) -> Result<Shown, Failure> {
-    login::show(&ask.cx, &ask.visit, name).await?.ok_or(Failure::StartAgain)
+async fn due(request: &BrowserRequest, name: &str) -> Result<Shown, Failure> {
+    login::show(&request.cx, &request.visit, name).await?.ok_or(Failure::StartAgain)
 }
 
 /// The page of the step that is due, with what was wrong.
 fn shown(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     shown: &Shown,
     (typed, refusal): (Typed<'_>, Option<Refusal>),
 ) -> Result<Response, Failure> {
-    let voice = Voice::of(app, ask);
+    let text = request.text(app);
     match &shown.view {
         View::Password => {
-            let problem = refusal.map(|refusal| voice.password(refusal));
-            password::render(app, ask, shown, (typed.email, problem))
+            let problem = refusal.map(|refusal| text.password(refusal));
+            password::render(app, request, shown, (typed.email, problem))
         }
-        View::Code(view) => code::render(app, ask, shown, (view, typed.code, refusal)),
+        View::Code(view) => code::render(app, request, shown, (view, typed.code, refusal)),
         View::NewPassword { email } => {
-            let problem = refusal.map(|refusal| voice.new_password(refusal, typed.nothing));
-            new_password::render(app, ask, shown, (email, problem))
+            let problem = refusal.map(|refusal| text.new_password(refusal, typed.nothing));
+            new_password::render(app, request, shown, (email, problem))
         }
-        View::SignedIn { person } => code::signed_in(app, ask, shown, person),
+        View::SignedIn { person } => code::signed_in(app, request, shown, person),
         View::Complete => Ok(page::see_other(&address(Due::Complete, &shown.attempt)?)),
         View::Cancelled => Err(Failure::StartAgain),
     }
 }
 
 /// A GET of a step: its page if it is due, else the one that is.
-async fn get(app: &App, ask: &Ask, name: &str, asked: Due) -> Result<Response, Failure> {
-    let shown = due(ask, name).await?;
+async fn get(
+    app: &App,
+    request: &BrowserRequest,
+    name: &str,
+    asked: Due,
+) -> Result<Response, Failure> {
+    let shown = due(request, name).await?;
     let (due, here) = match &shown.view {
         View::Password => (Due::Password, asked == Due::Password),
         View::Code(_) => (Due::Code, asked == Due::Code),
@@ -280,15 +295,15 @@ async fn get(app: &App, ask: &Ask, name: &str, asked: Due) -> Result<Response, F
         View::Cancelled => return Err(Failure::StartAgain),
     };
     if here {
-        self::shown(app, ask, &shown, (Typed::default(), None))
+        self::shown(app, request, &shown, (Typed::default(), None))
     } else {
         Ok(page::see_other(&address(due, &shown.attempt)?))
     }
 }
 
 /// The page that is due, for a step that is not.
-async fn elsewhere(ask: &Ask, name: &str) -> Result<Response, Failure> {
-    match login::reopen(&ask.cx, &ask.visit, name, None).await? {
+async fn redirect_to_due_step(request: &BrowserRequest, name: &str) -> Result<Response, Failure> {
+    match login::reopen(&request.cx, &request.visit, name, None).await? {
         login::Reopened::Due(due) if due != Due::Complete => {
             Ok(page::see_other(&address(due, name)?))
         }
@@ -314,8 +329,8 @@ fn source(shown: &Shown) -> Option<String> {
 }
 
 /// The name of the client that people see.
-fn client_name<'a>(ask: &'a Ask, client_id: &'a str) -> &'a str {
-    ask.cx.clients.get(client_id).map_or(client_id, |client| &client.name)
+fn client_name<'a>(request: &'a BrowserRequest, client_id: &'a str) -> &'a str {
+    request.cx.clients.get(client_id).map_or(client_id, |client| &client.name)
 }
 
 /// The same for a page that has no row yet.

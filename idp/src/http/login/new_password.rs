@@ -3,12 +3,12 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{self, Due, Shown};
 
-use super::{Token, Typed, attempt, respond, source, step, way_out};
+use super::{Token, Typed, attempt, cancel_or_restart, respond, source, step};
 use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{Ask, Form, Query},
+        extract::{BrowserRequest, Form, Query},
         page,
     },
     view::{Frame, NewPasswordPage, Problem},
@@ -16,41 +16,41 @@ use crate::{
 
 pub(in crate::http) async fn get(
     State(app): State<App>,
-    ask: Ask,
+    request: BrowserRequest,
     Query(params): Query,
 ) -> Result<Response, Failure> {
-    super::get(&app, &ask, params.get("attempt").unwrap_or_default(), Due::NewPassword).await
+    super::get(&app, &request, params.get("attempt").unwrap_or_default(), Due::NewPassword).await
 }
 
 pub(in crate::http) async fn post(
     State(app): State<App>,
-    ask: Ask,
+    request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let name = match attempt(&app, &ask, &form, step::NEW_PASSWORD).await? {
+    let name = match attempt(&app, &request, &form, step::NEW_PASSWORD).await? {
         Ok(name) => name,
         Err(response) => return Ok(response),
     };
-    super::heard_at(&ask, name, Due::NewPassword).await?;
+    super::heard_at(&request, name, Due::NewPassword).await?;
     let new = form.text("new_password");
     let typed = Typed { nothing: new.trim().is_empty(), ..Typed::default() };
-    let answer = match way_out(&ask, &form, name).await? {
+    let answer = match cancel_or_restart(&request, &form, name).await? {
         Some(answer) => answer,
-        None => login::new_password::post(&ask.cx, &ask.visit, name, new).await?,
+        None => login::new_password::post(&request.cx, &request.visit, name, new).await?,
     };
-    respond(&app, &ask, (name, typed), answer).await
+    respond(&app, &request, (name, typed), answer).await
 }
 
 /// The page; a new password is never put back into it.
 pub(super) fn render(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     shown: &Shown,
     (email, problem): (&str, Option<Problem>),
 ) -> Result<Response, Failure> {
-    let f = Frame::of(app, ask.locale);
-    let token = Token::new(ask, &shown.attempt, step::NEW_PASSWORD);
-    let length = ask.cx.settings.password_min_length;
+    let f = Frame::of(app, request.locale);
+    let token = Token::new(request, &shown.attempt, step::NEW_PASSWORD);
+    let length = request.cx.settings.password_min_length;
     let html = NewPasswordPage {
         hidden: token.hidden(),
         problem,
@@ -58,5 +58,5 @@ pub(super) fn render(
         email,
         f,
     };
-    page::form(&html, StatusCode::OK, source(shown).as_deref(), ask)
+    page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
 }

@@ -10,12 +10,10 @@ use flows::{
 use jiff::tz::TimeZone;
 use store::Timestamp;
 
-use super::{
-    code::page_of,
-    words::{Voice, takes_code},
-};
+use super::code::page_of;
 use crate::view::{
     Hidden,
+    messages::{PageText, takes_code},
     sound::{FRAME, assert_sound, attribute, contents, frames, tags},
 };
 
@@ -31,8 +29,8 @@ fn at(text: &str) -> Timestamp {
     Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
 }
 
-fn voice() -> Voice<'static> {
-    Voice { f: FRAME, zone: &ZONE, now: now() }
+fn page_text() -> PageText<'static> {
+    PageText { f: FRAME, zone: &ZONE, now: now() }
 }
 
 /// The mail server has taken the mail nearly three minutes ago.
@@ -104,11 +102,11 @@ fn every_refusal() -> Vec<Refusal> {
 }
 
 fn html(view: &CodeView, typed: &str, refusal: Option<Refusal>) -> String {
-    page_of(&voice(), HIDDEN, view, (typed, refusal)).render().unwrap()
+    page_of(&page_text(), HIDDEN, view, (typed, refusal)).render().unwrap()
 }
 
 fn says(view: &CodeView, refusal: Refusal) -> String {
-    voice().code(view, refusal).text
+    page_text().code(view, refusal).text
 }
 
 #[test]
@@ -116,16 +114,16 @@ fn the_code_page_is_sound_in_every_state() {
     for f in frames() {
         for view in every_view() {
             for refusal in every_refusal().into_iter().map(Some).chain([None]) {
-                assert_whole(&Voice { f, ..voice() }, &view, refusal);
+                assert_whole(&PageText { f, ..page_text() }, &view, refusal);
             }
         }
     }
 }
 
 /// Sound, with one way that stands out, and always a way on.
-fn assert_whole(voice: &Voice<'_>, view: &CodeView, refusal: Option<Refusal>) {
-    let l = voice.f.l;
-    let html = page_of(voice, HIDDEN, view, ("12 34", refusal)).render().unwrap();
+fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) {
+    let l = text.f.l;
+    let html = page_of(text, HIDDEN, view, ("12 34", refusal)).render().unwrap();
     assert_sound(&html, l);
     let primary: Vec<_> = tags(&html, "button")
         .filter(|tag| attribute(tag, "class") == Some("primary"))
@@ -316,7 +314,7 @@ fn each_refusal_of_a_code_has_its_words() {
 
 #[test]
 fn a_problem_points_to_what_is_on_the_page() {
-    let field = |view: &CodeView, refusal| voice().code(view, refusal).field;
+    let field = |view: &CodeView, refusal| page_text().code(view, refusal).field;
     assert_eq!(field(&view(), Refusal::WrongCode(2)), "code");
     assert_eq!(field(&view(), Refusal::SendLater(now())), "resend");
     assert_eq!(field(&CodeView { exhausted: true, ..view() }, Refusal::WrongCode(0)), "resend");
@@ -324,7 +322,7 @@ fn a_problem_points_to_what_is_on_the_page() {
 
 #[test]
 fn each_problem_of_the_password_form_has_its_words_and_its_field() {
-    let voice = voice();
+    let text = page_text();
     let mails = [
         BadEmail::Empty,
         BadEmail::Shape,
@@ -333,17 +331,17 @@ fn each_problem_of_the_password_form_has_its_words_and_its_field() {
         BadEmail::Domain,
         BadEmail::Long,
     ];
-    let texts: std::collections::BTreeSet<_> = mails.map(|bad| voice.email(bad).text).into();
+    let texts: std::collections::BTreeSet<_> = mails.map(|bad| text.email(bad).text).into();
     assert_eq!(texts.len(), mails.len());
-    assert!(mails.iter().all(|bad| voice.email(*bad).field == "email"));
-    let paused = voice.password(Refusal::PasswordPaused(at("2026-11-24T09:45:30Z")));
+    assert!(mails.iter().all(|bad| text.email(*bad).field == "email"));
+    let paused = text.password(Refusal::PasswordPaused(at("2026-11-24T09:45:30Z")));
     assert_eq!(paused.text, "There were too many wrong passwords. You can try again at 9:46 am");
-    let wrong = voice.password(Refusal::WrongPassword);
+    let wrong = text.password(Refusal::WrongPassword);
     assert!(wrong.text.contains("address or the password"), "which of them is nobody's business");
-    for problem in every_refusal().into_iter().map(|refusal| voice.password(refusal)) {
+    for problem in every_refusal().into_iter().map(|refusal| text.password(refusal)) {
         assert!(["email", "password"].contains(&problem.field) && !problem.text.is_empty());
     }
-    for problem in [voice.busy(), voice.no_password()] {
+    for problem in [text.busy(), text.no_password()] {
         assert_eq!((problem.field, problem.text.is_empty()), ("password", false));
     }
 }
@@ -358,11 +356,11 @@ fn each_problem_of_a_new_password_has_its_words() {
         BadPassword::Repetitive,
         BadPassword::Same,
     ];
-    let text = |bad| voice().new_password(Refusal::BadNewPassword(bad), false).text;
+    let text = |bad| page_text().new_password(Refusal::BadNewPassword(bad), false).text;
     let texts: std::collections::BTreeSet<_> = all.map(text).into();
     assert_eq!(texts.len(), all.len());
     assert!(text(BadPassword::Short(15)).contains("15 characters"));
-    let empty = voice().new_password(Refusal::BadNewPassword(BadPassword::Short(15)), true);
+    let empty = page_text().new_password(Refusal::BadNewPassword(BadPassword::Short(15)), true);
     assert_eq!((empty.field, empty.text.as_str()), ("new_password", "Enter a new password"));
 }
 
@@ -370,6 +368,6 @@ fn each_problem_of_a_new_password_has_its_words() {
 #[test]
 fn each_scope_is_shown_in_words() {
     for scope in flows::claims::SCOPES {
-        assert!(voice().scope(scope).is_some_and(|words| !words.is_empty()), "{scope}");
+        assert!(page_text().scope(scope).is_some_and(|words| !words.is_empty()), "{scope}");
     }
 }

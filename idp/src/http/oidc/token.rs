@@ -16,7 +16,7 @@ use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{Ask, Form},
+        extract::{BrowserRequest, Form},
     },
 };
 
@@ -27,14 +27,14 @@ const UNCACHED: [(HeaderName, &str); 2] =
 pub(in crate::http) async fn post(
     State(app): State<App>,
     headers: HeaderMap,
-    mut ask: Ask,
+    mut request: BrowserRequest,
     Form(params): Form,
 ) -> Result<Response, Failure> {
-    "client".clone_into(&mut ask.cx.trace.actor);
+    "client".clone_into(&mut request.cx.trace.actor);
     let authorization =
         headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or(""));
     let credentials = Credentials::parse(authorization);
-    Ok(match token::exchange(&ask.cx, credentials, &params).await? {
+    Ok(match token::exchange(&request.cx, credentials, &params).await? {
         Ok(tokens) => {
             let body = json!({
                 "access_token": tokens.access_token,

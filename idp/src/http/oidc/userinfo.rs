@@ -9,16 +9,19 @@ use flows::userinfo;
 
 use crate::http::{
     error::Failure,
-    extract::{Ask, Form},
+    extract::{BrowserRequest, Form},
 };
 
-pub(in crate::http) async fn get(headers: HeaderMap, ask: Ask) -> Result<Response, Failure> {
-    answer(&ask, bearer(&headers)).await
+pub(in crate::http) async fn get(
+    headers: HeaderMap,
+    request: BrowserRequest,
+) -> Result<Response, Failure> {
+    answer(&request, bearer(&headers)).await
 }
 
 pub(in crate::http) async fn post(
     headers: HeaderMap,
-    ask: Ask,
+    request: BrowserRequest,
     form: Result<Form, Failure>,
 ) -> Result<Response, Failure> {
     let form = match form {
@@ -30,13 +33,13 @@ pub(in crate::http) async fn post(
     let body = form.as_ref().and_then(|form| form.0.get("access_token"));
     match (bearer(&headers), body) {
         (Some(_), Some(_)) => Ok(challenge(StatusCode::BAD_REQUEST, Some("invalid_request"))),
-        (header, body) => answer(&ask, header.or(body)).await,
+        (header, body) => answer(&request, header.or(body)).await,
     }
 }
 
-async fn answer(ask: &Ask, token: Option<&str>) -> Result<Response, Failure> {
+async fn answer(request: &BrowserRequest, token: Option<&str>) -> Result<Response, Failure> {
     let Some(token) = token else { return Ok(challenge(StatusCode::UNAUTHORIZED, None)) };
-    Ok(match userinfo::userinfo(&ask.cx, token).await? {
+    Ok(match userinfo::userinfo(&request.cx, token).await? {
         Some(claims) => Json(claims).into_response(),
         None => challenge(StatusCode::UNAUTHORIZED, Some("invalid_token")),
     })

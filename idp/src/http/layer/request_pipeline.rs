@@ -12,7 +12,7 @@ use axum::{
 use flows::{Trace, observe::Named};
 use tracing::Instrument;
 
-use super::{cors, given_up, headers, limit, span};
+use super::{cancellation, cors, headers, post_limit, span};
 use crate::{
     app::App,
     http::{
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Runs around every request of a route.
-pub(in crate::http) async fn around(
+pub(in crate::http) async fn handle(
     State((app, route)): State<(App, &'static Route)>,
     request: Request,
     next: Next,
@@ -49,7 +49,7 @@ async fn answer(app: &App, route: &'static Route, request: Request, next: Next) 
     let trace = trace(app, address);
     let origin = cors::origin(app, class, &request);
     let admitted = match check(app, class, &request) {
-        Ok(Counts::Yes) => limit::posts(app, route, &trace).await.map(Some),
+        Ok(Counts::Yes) => post_limit::count(app, route, &trace).await.map(Some),
         Ok(Counts::No) => Ok(None),
         Err(failure) => Err(failure),
     };
@@ -61,7 +61,7 @@ async fn answer(app: &App, route: &'static Route, request: Request, next: Next) 
             if let Some(counted) = counted {
                 request.extensions_mut().insert(counted);
             }
-            given_up::unless_done(app, next.run(request)).await
+            cancellation::unless_halted(app, next.run(request)).await
         }
         Err(failure) => failure.into_response(),
     };

@@ -25,7 +25,7 @@ pub(in crate::http) enum Counted {
 }
 
 /// Counts a post. Nobody may post without a network: unknown means refuse, not skip (misuse case 51).
-pub(super) async fn posts(app: &App, route: &Route, trace: &Trace) -> Result<Counted, Failure> {
+pub(super) async fn count(app: &App, route: &Route, trace: &Trace) -> Result<Counted, Failure> {
     if trace.network.is_none() {
         return Err(Failure::UnknownNetwork);
     }

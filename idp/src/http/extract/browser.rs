@@ -18,6 +18,7 @@ use crate::{
     app::App,
     http::{layer::Counted, user_agent},
     locale::{Choice, Locale},
+    view::messages::PageText,
 };
 
 /// The trace that the outermost layer gave the request, and where it wants to be told of which client the request is.
@@ -26,7 +27,7 @@ pub(in crate::http) struct Traced(pub(in crate::http) Trace, pub(in crate::http)
 
 /// A request from a browser.
 #[derive(Debug)]
-pub(in crate::http) struct Ask {
+pub(in crate::http) struct BrowserRequest {
     /// The context.
     pub(in crate::http) cx: Cx,
     /// Its cookies, hashed.
@@ -47,7 +48,7 @@ pub(in crate::http) struct Ask {
     pub(in crate::http) uncounted: bool,
 }
 
-impl FromRequestParts<App> for Ask {
+impl FromRequestParts<App> for BrowserRequest {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
@@ -92,18 +93,23 @@ impl FromRequestParts<App> for Ask {
     }
 }
 
-impl Ask {
+impl BrowserRequest {
+    /// The texts of the page that answers it.
+    pub(in crate::http) fn text<'a>(&self, app: &'a App) -> PageText<'a> {
+        PageText::of(app, self.locale, self.cx.now)
+    }
+
     /// Answers in the language that an authorization request or a logout asks for, and remembers it for the steps that
     /// follow, beside the person's own choice.
-    pub(in crate::http) fn hear(&mut self, app: &App, ui_locales: Option<&str>) {
+    pub(in crate::http) fn apply_ui_locales(&mut self, app: &App, ui_locales: Option<&str>) {
         let choice = self.choice.ask(ui_locales);
         if choice != self.choice {
-            self.speak(app, choice);
+            self.set_language(app, choice);
         }
     }
 
     /// Answers in the language of a choice, and remembers it.
-    pub(in crate::http) fn speak(&mut self, app: &App, choice: Choice) {
+    pub(in crate::http) fn set_language(&mut self, app: &App, choice: Choice) {
         self.choice = choice;
         self.locale = choice.locale().unwrap_or(self.locale);
         self.visit.reader.language = self.locale.tag();

@@ -14,84 +14,89 @@ use flows::{
 
 use keys::Guest;
 
-use super::{password, step, words::Voice};
+use super::{password, step};
 use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{Ask, Form},
+        extract::{BrowserRequest, Form},
     },
     view::Problem,
 };
 
-/// The answer to a password of a stranger for which the hashing pool has no seat, if that is all there is to do: it asks
-/// nobody, and leads nowhere. A post that could do more than be turned away is `None`, and goes the way of all others.
-pub(super) fn turned_away(app: &App, ask: &Ask, form: &Form) -> Option<Result<Response, Failure>> {
-    let name = super::own_attempt(ask, form, step::PASSWORD)?;
-    let shown = from_the_page(ask, name)?;
-    if !ask.visit.devices.is_empty() || matches!(form.text("action"), "cancel" | "restart") {
+/// The answer to a password of an unknown device for which the hashing pool has no room, if that is all there is to do:
+/// it reads nothing but the page, and leads nowhere. A post that could do more than be rejected is `None`, and is handled
+/// like any other.
+pub(super) fn reject_if_full(
+    app: &App,
+    request: &BrowserRequest,
+    form: &Form,
+) -> Option<Result<Response, Failure>> {
+    let name = super::own_attempt(request, form, step::PASSWORD)?;
+    let shown = from_the_page(request, name)?;
+    if !request.visit.devices.is_empty() || matches!(form.text("action"), "cancel" | "restart") {
         return None;
     }
     let full = app.hasher.turn_away(Guest::Stranger).err()?;
-    Some(full_page(app, ask, &shown, (form.text("email"), full.retry_after)))
+    Some(full_page(app, request, &shown, (form.text("email"), full.retry_after)))
 }
 
 /// The hashing pool was full.
 pub(super) async fn busy(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     (name, email): (&str, &str),
     retry_after: Duration,
 ) -> Result<Response, Failure> {
-    let shown = match from_the_page(ask, name) {
+    let shown = match from_the_page(request, name) {
         Some(shown) => shown,
-        None => super::due(ask, name).await?,
+        None => super::due(request, name).await?,
     };
-    full_page(app, ask, &shown, (email, retry_after))
+    full_page(app, request, &shown, (email, retry_after))
 }
 
 fn full_page(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     shown: &Shown,
     (email, retry_after): (&str, Duration),
 ) -> Result<Response, Failure> {
     app.metrics.refused("busy");
-    page(app, ask, shown, (email, Voice::of(app, ask).busy()), retry_after)
+    page(app, request, shown, (email, request.text(app).busy()), retry_after)
 }
 
 /// A part was away. A page that only the database can show becomes the failure's own.
 pub(super) fn failed(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     (name, email): (&str, &str),
     error: flows::Error,
 ) -> Result<Response, Failure> {
     let failure = Failure::from(error);
-    let shown = from_the_page(ask, name);
+    let shown = from_the_page(request, name);
     let (Some(retry_after), Some(shown)) = (failure.retry_after(), shown) else {
         return Err(failure);
     };
     app.metrics.refused(failure.reason());
-    let reference = &ask.cx.trace.reference;
+    let reference = &request.cx.trace.reference;
     tracing::error!(reference, error = failure.detail(), "a password could not be judged");
-    page(app, ask, &shown, (email, Voice::of(app, ask).away(reference)), retry_after)
+    page(app, request, &shown, (email, request.text(app).away(reference)), retry_after)
 }
 
 /// What the page itself says about its request, when it has no row yet.
-fn from_the_page(ask: &Ask, name: &str) -> Option<Shown> {
-    let request = peek(&ask.cx, &ask.visit, name)?;
+fn from_the_page(request: &BrowserRequest, name: &str) -> Option<Shown> {
+    let request = peek(&request.cx, &request.visit, name)?;
     Some(Shown { attempt: name.to_owned(), request, view: View::Password })
 }
 
 fn page(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     shown: &Shown,
     (email, problem): (&str, Problem),
     retry_after: Duration,
 ) -> Result<Response, Failure> {
-    let mut response = password::render(app, ask, shown, (email, Some(problem)))?;
+    let mut response = password::render(app, request, shown, (email, Some(problem)))?;
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let seconds = retry_after.as_secs().max(1);
     response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
