@@ -11,6 +11,7 @@ mod oidc;
 pub mod ops;
 mod page;
 pub mod routes;
+pub mod step;
 pub mod user_agent;
 
 pub use extract::client_address;

@@ -8,12 +8,16 @@ use axum::{
 use flows::Trace;
 use store::Timestamp;
 
-use super::{error::Failure, extract::BrowserRequest, layer::CSP};
+use super::{error::Failure, extract::BrowserRequest};
 use crate::{
     app::App,
     locale::Locale,
     view::{FailurePage, Frame, NoticePage, messages::PageText},
 };
+
+/// Nothing is loaded but our own style sheet and pictures, no page frames ours, and forms go to us alone.
+pub(super) const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                              base-uri 'none'; frame-ancestors 'none'";
 
 /// A redirect that is a GET, whatever it answers (RFC 9700, section 4.12).
 pub(super) fn see_other(to: &str) -> Response {

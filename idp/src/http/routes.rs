@@ -6,7 +6,10 @@ use axum::{
 };
 use flows::discovery::path;
 
-use super::{assets, language, layer, login, oidc};
+use super::{
+    assets, language, layer, login, oidc,
+    step::{self, Step},
+};
 use crate::app::App;
 
 /// What kind of route it is: who calls it, and so what surrounds it.
@@ -53,14 +56,27 @@ pub struct Route {
     pub class: Class,
     /// Methods.
     pub methods: &'static [&'static str],
+    /// The sign-in step that it is the page of.
+    pub step: Option<&'static Step>,
     handler: fn() -> MethodRouter<App>,
 }
 
+/// Where a route is: at the page of a sign-in step, or at a path.
+macro_rules! place {
+    (step $step:ident) => {
+        (step::$step.path, Some(&step::$step))
+    };
+    ($path:expr) => {
+        ($path, None::<&'static Step>)
+    };
+}
+
 macro_rules! routes {
-    ($($path:expr, $class:ident, [$($method:literal),*], $handler:expr;)*) => {
+    ($([$($place:tt)+], $class:ident, [$($method:literal),*], $handler:expr;)*) => {
         /// Every route of the public listener.
         pub const ROUTES: &[Route] = &[$(Route {
-            path: $path,
+            path: place!($($place)+).0,
+            step: place!($($place)+).1,
             class: Class::$class,
             methods: &[$($method),*],
             handler: || $handler,
@@ -69,21 +85,21 @@ macro_rules! routes {
 }
 
 routes! {
-    "/.well-known/openid-configuration",       Document, ["GET"],         get(oidc::discovery);
-    "/.well-known/oauth-authorization-server", Document, ["GET"],         get(oidc::discovery);
-    path::JWKS,                                Document, ["GET"],         get(oidc::jwks);
-    "/assets/{name}",                          Document, ["GET"],         get(assets::asset);
+    ["/.well-known/openid-configuration"],       Document, ["GET"],         get(oidc::discovery);
+    ["/.well-known/oauth-authorization-server"], Document, ["GET"],         get(oidc::discovery);
+    [path::JWKS],                                Document, ["GET"],         get(oidc::jwks);
+    ["/assets/{name}"],                          Document, ["GET"],         get(assets::asset);
 
-    path::AUTHORIZE,                           Entry,    ["GET", "POST"], get(oidc::authorize::get).post(oidc::authorize::post);
-    path::LOGOUT,                              Entry,    ["GET", "POST"], get(oidc::logout::get).post(oidc::logout::post);
-    language::PATH,                            Entry,    ["GET"],         get(language::get);
-    path::TOKEN,                               Client,   ["POST"],        post(oidc::token::post);
-    path::USERINFO,                            Bearer,   ["GET", "POST"], get(oidc::userinfo::get).post(oidc::userinfo::post);
+    [path::AUTHORIZE],                           Entry,    ["GET", "POST"], get(oidc::authorize::get).post(oidc::authorize::post);
+    [path::LOGOUT],                              Entry,    ["GET", "POST"], get(oidc::logout::get).post(oidc::logout::post);
+    [language::PATH],                            Entry,    ["GET"],         get(language::get);
+    [path::TOKEN],                               Client,   ["POST"],        post(oidc::token::post);
+    [path::USERINFO],                            Bearer,   ["GET", "POST"], get(oidc::userinfo::get).post(oidc::userinfo::post);
 
-    login::password::PATH,                     Page,     ["GET", "POST"], get(login::password::get).post(login::password::post);
-    "/login/code",                             Page,     ["GET", "POST"], get(login::code::get).post(login::code::post);
-    "/login/new-password",                     Page,     ["GET", "POST"], get(login::new_password::get).post(login::new_password::post);
-    "/login/consent",                          Page,     ["GET", "POST"], get(login::consent::get).post(login::consent::post);
+    [step PASSWORD],                             Page,     ["GET", "POST"], get(login::get).post(login::password::post);
+    [step CODE],                                 Page,     ["GET", "POST"], get(login::get).post(login::code::post);
+    [step NEW_PASSWORD],                         Page,     ["GET", "POST"], get(login::get).post(login::new_password::post);
+    [step CONSENT],                              Page,     ["GET", "POST"], get(login::consent::get).post(login::consent::post);
 }
 
 /// Bodies are forms of a few fields.

@@ -7,7 +7,10 @@ mod refusals;
 
 use std::collections::BTreeSet;
 
-use idp::http::routes::{Class, ROUTES, Route};
+use idp::http::{
+    routes::{Class, ROUTES, Route},
+    step::STEPS,
+};
 use reqwest::Method;
 use vestibule_tests::http::{Answer, HttpBrowser};
 
@@ -117,6 +120,18 @@ fn every_route_is_shown_to_work() {
             "{file} shows nothing about {path}: correct SHOWN_IN"
         );
     }
+}
+
+#[test]
+fn each_step_has_one_route() {
+    for step in STEPS {
+        let found: Vec<&Route> = ROUTES.iter().filter(|route| route.path == step.path).collect();
+        assert_eq!(found.len(), 1, "{}: a step is a line of ROUTES", step.path);
+        assert_eq!(found[0].step.map(|step| step.name), Some(step.name), "{}", step.path);
+        assert_eq!(found[0].class, Class::Page, "{}", step.path);
+    }
+    let steps = ROUTES.iter().filter(|route| route.step.is_some()).count();
+    assert_eq!(steps, STEPS.len(), "a step of a route is a row of STEPS");
 }
 
 /// DESIGN: no path of a sign-in step is a prefix of another.

@@ -1,35 +1,31 @@
-//! The context, cookies and trace of a request.
-
-use std::convert::Infallible;
+//! The extractor of routes that browsers call: the context, the cookies and the language of a request.
 
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use flows::{
-    Cx, Trace,
+    Cx,
     attempt::{Reader, Visit},
     network::Crowded,
-    observe::Named,
 };
 use keys::OpaqueToken;
 
+use super::context::{PostCount, RequestContext};
 use crate::{
     app::App,
-    http::{layer::Counted, user_agent},
+    http::{error::Failure, step::Step, user_agent},
     locale::{Choice, Locale},
     view::messages::PageText,
 };
-
-/// The trace that the outermost layer gave the request, and where it wants to be told of which client the request is.
-#[derive(Clone, Debug)]
-pub(in crate::http) struct Traced(pub(in crate::http) Trace, pub(in crate::http) Named);
 
 /// A request from a browser.
 #[derive(Debug)]
 pub(in crate::http) struct BrowserRequest {
     /// The context.
     pub(in crate::http) cx: Cx,
+    /// The sign-in step that the route is the page of.
+    pub(in crate::http) step: Option<&'static Step>,
     /// Its cookies, hashed.
     pub(in crate::http) visit: Visit,
     /// A cookie for a browser that has none yet.
@@ -42,63 +38,59 @@ pub(in crate::http) struct BrowserRequest {
     pub(in crate::http) new_choice: Option<HeaderValue>,
     /// Whether it is a navigation of a whole window, not a frame or a picture, as far as the browser says.
     pub(in crate::http) top_level: bool,
-    /// Whether its network had too many posts: then it is heard as that of a known device, or not at all.
-    pub(in crate::http) crowded: Option<Crowded>,
-    /// Whether it is a post that its network has still to answer for: see [`Counted::NotYet`].
-    pub(in crate::http) uncounted: bool,
+    /// Whether a page of ours or the person's own typing led to it, as far as the browser says.
+    pub(in crate::http) same_origin: bool,
+    /// The limit that its network is beyond: then only a post of a known device is accepted, within a limit of its own.
+    pub(in crate::http) rate_limited: Option<Crowded>,
+    /// Whether it is a post that is still to be counted: see [`PostCount::Deferred`].
+    pub(in crate::http) count_deferred: bool,
 }
 
 impl FromRequestParts<App> for BrowserRequest {
-    type Rejection = Infallible;
+    type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let Traced(trace, named) = parts.extensions.get::<Traced>().cloned().unwrap_or_else(|| {
-            let (reference, network, actor) = (String::new(), None, "person".to_owned());
-            Traced(Trace { reference, network, actor }, Named::default())
-        });
-        let cx = Cx { named, ..app.cx(trace) };
-        let session = app.cookies.session(&parts.headers).map(|token| token.hash());
-        let (browser, new_browser) = if let Some(token) = app.cookies.browser(&parts.headers) {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let headers = &parts.headers;
+        let context = RequestContext::of(&parts.extensions)?;
+        let cx = context.cx(app, "person");
+        let (rate_limited, count_deferred) = match context.post_count {
+            Some(PostCount::Beyond(crowded)) => (Some(crowded), false),
+            Some(PostCount::Deferred) => (None, true),
+            Some(PostCount::Within) | None => (None, false),
+        };
+        let (browser, new_browser) = if let Some(token) = app.cookies.browser(headers) {
             (token.hash(), None)
         } else {
             let token = OpaqueToken::generate(&cx.rng);
             (token.hash(), app.cookies.set_browser(&token))
         };
-        let top_level = is_top_level(&parts.headers);
-        let devices = app.cookies.devices(&parts.headers);
-        let (crowded, uncounted) = match parts.extensions.get::<Counted>() {
-            Some(Counted::Over(crowded)) => (Some(*crowded), false),
-            Some(Counted::NotYet) => (None, true),
-            Some(Counted::Within) | None => (None, false),
+        let locale = locale(app, headers);
+        let visit = Visit {
+            browser,
+            session: app.cookies.session(headers).map(|token| token.hash()),
+            devices: app.cookies.devices(headers),
+            reader: Reader {
+                language: locale.tag(),
+                asks_with: user_agent::browser_and_system(headers),
+            },
         };
-        let choice = app.cookies.choice(&parts.headers);
-        let locale = locale(app, &parts.headers);
-        let reader = Reader {
-            language: locale.tag(),
-            asks_with: user_agent::browser_and_system(&parts.headers),
-        };
-        let visit = Visit { browser, session, devices, reader };
-        let new_choice = None;
         Ok(Self {
             cx,
+            step: context.route.step,
             visit,
             new_browser,
             locale,
-            choice,
-            new_choice,
-            top_level,
-            crowded,
-            uncounted,
+            choice: app.cookies.choice(headers),
+            new_choice: None,
+            top_level: is_top_level(headers),
+            same_origin: is_same_origin(headers),
+            rate_limited,
+            count_deferred,
         })
     }
 }
 
 impl BrowserRequest {
-    /// The texts of the page that answers it.
-    pub(in crate::http) fn text<'a>(&self, app: &'a App) -> PageText<'a> {
-        PageText::of(app, self.locale, self.cx.now)
-    }
-
     /// Answers in the language that an authorization request or a logout asks for, and remembers it for the steps that
     /// follow, beside the person's own choice.
     pub(in crate::http) fn apply_ui_locales(&mut self, app: &App, ui_locales: Option<&str>) {
@@ -114,6 +106,11 @@ impl BrowserRequest {
         self.locale = choice.locale().unwrap_or(self.locale);
         self.visit.reader.language = self.locale.tag();
         self.new_choice = app.cookies.set_choice(choice);
+    }
+
+    /// The texts of the page that answers it.
+    pub(in crate::http) fn text<'a>(&self, app: &'a App) -> PageText<'a> {
+        PageText::of(app, self.locale, self.cx.now)
     }
 }
 
@@ -132,4 +129,9 @@ pub(in crate::http) fn locale(app: &App, headers: &HeaderMap) -> Locale {
 fn is_top_level(headers: &HeaderMap) -> bool {
     let says = |name: &str, wanted: &str| headers.get(name).is_none_or(|value| value == wanted);
     says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
+}
+
+/// Fetch metadata; a browser without it is believed.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }

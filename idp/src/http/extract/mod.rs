@@ -2,8 +2,10 @@
 
 mod address;
 mod browser;
+mod context;
 mod form;
 
 pub use address::client_address;
-pub(super) use browser::{BrowserRequest, Traced, locale};
+pub(super) use browser::{BrowserRequest, locale};
+pub(super) use context::{PostCount, RequestContext};
 pub(super) use form::{Form, Query};

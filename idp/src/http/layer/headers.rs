@@ -2,11 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::http::routes::Class;
-
-/// Nothing is loaded but our own style sheet and pictures; nobody frames us; forms go to us.
-pub(in crate::http) const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-                                       base-uri 'none'; frame-ancestors 'none'";
+use crate::http::{page::CSP, routes::Class};
 
 const COMMON: [(HeaderName, &str); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -7,6 +7,4 @@ mod post_limit;
 mod request_pipeline;
 mod span;
 
-pub(super) use headers::CSP;
-pub(super) use post_limit::Counted;
 pub(super) use request_pipeline::{fallback, handle};

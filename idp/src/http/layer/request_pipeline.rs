@@ -17,7 +17,7 @@ use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{Traced, client_address, locale},
+        extract::{RequestContext, client_address, locale},
         page,
         routes::{Class, Route},
     },
@@ -55,12 +55,10 @@ async fn answer(app: &App, route: &'static Route, request: Request, next: Next) 
     };
     let response = match admitted {
         Ok(_) if cors::is_preflight(&request, origin.as_ref()) => cors::preflight(),
-        Ok(counted) => {
+        Ok(post_count) => {
+            let (trace, client) = (trace.clone(), line.client.clone());
             let mut request = request;
-            request.extensions_mut().insert(Traced(trace.clone(), line.client.clone()));
-            if let Some(counted) = counted {
-                request.extensions_mut().insert(counted);
-            }
+            request.extensions_mut().insert(RequestContext { route, trace, client, post_count });
             cancellation::unless_halted(app, next.run(request)).await
         }
         Err(failure) => failure.into_response(),

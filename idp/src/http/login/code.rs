@@ -7,50 +7,48 @@ use flows::login::{
     resend,
 };
 
-use super::{Token, Typed, attempt, cancel_or_restart, client_name, respond, source, step};
+use super::{
+    Posted, cancel_or_restart, client_name,
+    form_token::{hidden, posted_attempt},
+    rate_limit,
+    respond::respond,
+    source,
+};
 use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{BrowserRequest, Form, Query},
-        page,
+        extract::{BrowserRequest, Form},
+        page, step,
     },
     view::{
-        CodePage, Hidden, SignedInPage,
+        CodePage, Frame, Hidden, SignedInPage,
         messages::{PageText, takes_code},
     },
 };
-
-pub(in crate::http) async fn get(
-    State(app): State<App>,
-    request: BrowserRequest,
-    Query(params): Query,
-) -> Result<Response, Failure> {
-    super::get(&app, &request, params.get("attempt").unwrap_or_default(), Due::Code).await
-}
 
 pub(in crate::http) async fn post(
     State(app): State<App>,
     request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let name = match attempt(&app, &request, &form, step::CODE).await? {
-        Ok(name) => name,
+    let attempt = match posted_attempt(&app, &request, &form, &step::CODE).await? {
+        Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    let typed = Typed { code: form.text("code"), ..Typed::default() };
-    let (cx, visit) = (&request.cx, &request.visit);
-    if let Some(crowded) = super::crowded(&request, name, Due::Code).await? {
-        let answer = Answer::Crowded { attempt: name.to_owned(), crowded };
-        return respond(&app, &request, (name, typed), answer).await;
+    let posted = Posted { attempt, code: form.text("code"), ..Posted::default() };
+    if let Some(crowded) = rate_limit::of_attempt(&request, attempt, Due::Code).await? {
+        let answer = Answer::Crowded { attempt: attempt.to_owned(), crowded };
+        return respond(&app, &request, posted, answer).await;
     }
-    let answer = match cancel_or_restart(&request, &form, name).await? {
+    let (cx, visit) = (&request.cx, &request.visit);
+    let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
-        None if form.text("action") == "resend" => resend::resend(cx, visit, name).await?,
-        None if form.text("follow") == "session" => follow::go_on(cx, visit, name).await?,
-        None => email_code::post(cx, visit, name, typed.code).await?,
+        None if form.text("action") == "resend" => resend::resend(cx, visit, attempt).await?,
+        None if form.text("follow") == "session" => follow::go_on(cx, visit, attempt).await?,
+        None => email_code::post(cx, visit, attempt, posted.code).await?,
     };
-    respond(&app, &request, (name, typed), answer).await
+    respond(&app, &request, posted, answer).await
 }
 
 /// The page, with the code as it was typed.
@@ -58,10 +56,12 @@ pub(super) fn render(
     app: &App,
     request: &BrowserRequest,
     shown: &Shown,
-    (view, code, refusal): (&CodeView, &str, Option<Refusal>),
+    view: &CodeView,
+    code: &str,
+    refusal: Option<Refusal>,
 ) -> Result<Response, Failure> {
-    let token = Token::new(request, &shown.attempt, step::CODE);
-    let html = page_of(&request.text(app), token.hidden(), view, (code, refusal));
+    let hidden = hidden(request, &step::CODE, &shown.attempt);
+    let html = page_of(&request.text(app), hidden, view, code, refusal);
     page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
 }
 
@@ -70,7 +70,8 @@ pub(super) fn page_of<'a>(
     text: &PageText<'a>,
     hidden: Hidden<'a>,
     view: &'a CodeView,
-    (code, refusal): (&'a str, Option<Refusal>),
+    code: &'a str,
+    refusal: Option<Refusal>,
 ) -> CodePage<'a> {
     let open = takes_code(view);
     let title = match view.delivery {
@@ -161,11 +162,10 @@ pub(super) fn signed_in(
     shown: &Shown,
     person: &str,
 ) -> Result<Response, Failure> {
-    let f = request.text(app).f;
-    let token = Token::new(request, &shown.attempt, step::CODE);
+    let f = Frame::of(app, request.locale);
     let client = client_name(request, &shown.request.client_id);
     let html = SignedInPage {
-        hidden: token.hidden(),
+        hidden: hidden(request, &step::CODE, &shown.attempt),
         lede: f.l.tr("signed-in-lede", &[("person", person.into()), ("client", client.into())]),
         f,
     };

@@ -10,13 +10,17 @@ use flows::{
 };
 use store::session::LiveSession;
 
-use super::{Token, attempt, client_name, password, step};
+use super::{
+    client_name,
+    form_token::{hidden, posted_attempt},
+    password, rate_limit, redirect_to_due_step,
+};
 use crate::{
     app::App,
     http::{
         error::Failure,
         extract::{BrowserRequest, Form, Query},
-        page,
+        page, step,
     },
     view::{ConfirmPage, ConsentPage, Frame},
 };
@@ -26,12 +30,12 @@ pub(in crate::http) async fn get(
     request: BrowserRequest,
     Query(params): Query,
 ) -> Result<Response, Failure> {
-    let name = params.get("attempt").unwrap_or_default();
-    let Some(question) = consent::question(&request.cx, &request.visit, name).await? else {
+    let attempt = params.get("attempt").unwrap_or_default();
+    let Some(question) = consent::question(&request.cx, &request.visit, attempt).await? else {
         // Not answered here: the step that is due is shown, if there is one.
-        return super::redirect_to_due_step(&request, name).await;
+        return redirect_to_due_step(&request, attempt).await;
     };
-    let about = About { attempt: name, request: &question.request, session: &question.session };
+    let about = About { attempt, request: &question.request, session: &question.session };
     match question.need {
         Need::Consent => consent_page(&app, &request, &about),
         // Answered before, and opened again from the history: it can be answered again.
@@ -45,17 +49,17 @@ pub(in crate::http) async fn post(
     request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let name = match attempt(&app, &request, &form, step::CONSENT).await? {
-        Ok(name) => name,
+    let attempt = match posted_attempt(&app, &request, &form, &step::CONSENT).await? {
+        Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    super::heard_at(&request, name, Due::Complete).await?;
+    rate_limit::check(&request, attempt, Due::Complete).await?;
     let decision = match form.text("action") {
         "allow" | "continue" => Decision::Allow,
         "restart" => Decision::OtherAccount,
         _ => Decision::Deny,
     };
-    match consent::decide(&request.cx, &request.visit, name, decision).await? {
+    match consent::decide(&request.cx, &request.visit, attempt, decision).await? {
         Decided::Client(to) => Ok(page::see_other(&to.location)),
         Decided::SignIn(asked) => password::page(&app, &request, &asked),
         Decided::StartAgain => Err(Failure::StartAgain),
@@ -110,10 +114,9 @@ fn consent_page(
 ) -> Result<Response, Failure> {
     let text = request.text(app);
     let f = text.f;
-    let token = Token::new(request, about.attempt, step::CONSENT);
     let client = client_name(request, &about.request.client_id);
     let html = ConsentPage {
-        hidden: token.hidden(),
+        hidden: hidden(request, &step::CONSENT, about.attempt),
         title: f.l.tr("consent-title", &[("client", client.into())]),
         lede: f.l.tr("consent-lede", &[("client", client.into())]),
         scopes: about.request.scopes.iter().filter_map(|scope| text.scope(scope)).collect(),
@@ -130,10 +133,9 @@ fn confirm_page(
     about: &About<'_>,
 ) -> Result<Response, Failure> {
     let f = Frame::of(app, request.locale);
-    let token = Token::new(request, about.attempt, step::CONSENT);
     let client = client_name(request, &about.request.client_id);
     let html = ConfirmPage {
-        hidden: token.hidden(),
+        hidden: hidden(request, &step::CONSENT, about.attempt),
         title: f.l.tr("confirm-title", &[("client", client.into())]),
         text: f.l.tr("confirm-text", &[("client", client.into())]),
         account: about.account(f),

@@ -3,42 +3,41 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{self, Due, Shown};
 
-use super::{Token, Typed, attempt, cancel_or_restart, respond, source, step};
+use super::{
+    Posted, cancel_or_restart,
+    form_token::{hidden, posted_attempt},
+    rate_limit,
+    respond::respond,
+    source,
+};
 use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{BrowserRequest, Form, Query},
-        page,
+        extract::{BrowserRequest, Form},
+        page, step,
     },
     view::{Frame, NewPasswordPage, Problem},
 };
-
-pub(in crate::http) async fn get(
-    State(app): State<App>,
-    request: BrowserRequest,
-    Query(params): Query,
-) -> Result<Response, Failure> {
-    super::get(&app, &request, params.get("attempt").unwrap_or_default(), Due::NewPassword).await
-}
 
 pub(in crate::http) async fn post(
     State(app): State<App>,
     request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let name = match attempt(&app, &request, &form, step::NEW_PASSWORD).await? {
-        Ok(name) => name,
+    let attempt = match posted_attempt(&app, &request, &form, &step::NEW_PASSWORD).await? {
+        Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    super::heard_at(&request, name, Due::NewPassword).await?;
+    rate_limit::check(&request, attempt, Due::NewPassword).await?;
     let new = form.text("new_password");
-    let typed = Typed { nothing: new.trim().is_empty(), ..Typed::default() };
-    let answer = match cancel_or_restart(&request, &form, name).await? {
+    let no_new_password = new.trim().is_empty();
+    let posted = Posted { attempt, no_new_password, ..Posted::default() };
+    let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
-        None => login::new_password::post(&request.cx, &request.visit, name, new).await?,
+        None => login::new_password::post(&request.cx, &request.visit, attempt, new).await?,
     };
-    respond(&app, &request, (name, typed), answer).await
+    respond(&app, &request, posted, answer).await
 }
 
 /// The page; a new password is never put back into it.
@@ -46,13 +45,13 @@ pub(super) fn render(
     app: &App,
     request: &BrowserRequest,
     shown: &Shown,
-    (email, problem): (&str, Option<Problem>),
+    email: &str,
+    problem: Option<Problem>,
 ) -> Result<Response, Failure> {
     let f = Frame::of(app, request.locale);
-    let token = Token::new(request, &shown.attempt, step::NEW_PASSWORD);
     let length = request.cx.settings.password_min_length;
     let html = NewPasswordPage {
-        hidden: token.hidden(),
+        hidden: hidden(request, &step::NEW_PASSWORD, &shown.attempt),
         problem,
         rule: f.l.tr("new-rule", &[("length", length.into())]),
         email,

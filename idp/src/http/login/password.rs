@@ -3,95 +3,73 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::{
     authorize::Asked,
-    device,
     email::EmailAddress,
-    login::{self, Answer, Due, Shown},
-    network::{self, Crowded},
+    login::{self, Answer, Shown},
+    network,
 };
 use keys::Password;
 
 use super::{
-    Token, Typed, asked_as_shown, attempt, cancel_or_restart, client_name, respond, source, step,
-    unavailable,
+    Posted, asked_as_shown, cancel_or_restart, client_name,
+    form_token::{hidden, posted_attempt},
+    rate_limit,
+    respond::respond,
+    source, unavailable,
 };
 use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{BrowserRequest, Form, Query},
-        page,
+        extract::{BrowserRequest, Form},
+        page, step,
     },
-    view::{PasswordPage, Problem, messages::PageText},
+    view::{Frame, PasswordPage, Problem, messages::PageText},
 };
-
-/// Where it is.
-pub(in crate::http) const PATH: &str = "/login/password";
-
-pub(in crate::http) async fn get(
-    State(app): State<App>,
-    request: BrowserRequest,
-    Query(params): Query,
-) -> Result<Response, Failure> {
-    super::get(&app, &request, params.get("attempt").unwrap_or_default(), Due::Password).await
-}
 
 pub(in crate::http) async fn post(
     State(app): State<App>,
     mut request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    if request.uncounted {
+    if request.count_deferred {
         if let Some(rejected) = unavailable::reject_if_full(&app, &request, &form) {
             return rejected;
         }
-        request.crowded = network::post(&request.cx).await?;
+        request.rate_limited = network::post(&request.cx).await?;
     }
-    let name = match attempt(&app, &request, &form, step::PASSWORD).await? {
-        Ok(name) => name,
+    let attempt = match posted_attempt(&app, &request, &form, &step::PASSWORD).await? {
+        Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    let typed = Typed { email: form.text("email"), ..Typed::default() };
-    let (cx, visit) = (&request.cx, &request.visit);
-    match crowded(&request, typed.email).await {
+    let posted = Posted { attempt, email: form.text("email"), ..Posted::default() };
+    match rate_limit::of_address(&request, posted.email).await {
         Ok(None) => {}
         Ok(Some(crowded)) => {
-            let answer = Answer::Crowded { attempt: name.to_owned(), crowded };
-            return respond(&app, &request, (name, typed), answer).await;
+            let answer = Answer::Crowded { attempt: attempt.to_owned(), crowded };
+            return respond(&app, &request, posted, answer).await;
         }
-        Err(error) => return unavailable::failed(&app, &request, (name, typed.email), error),
+        Err(error) => return unavailable::failed(&app, &request, posted, error),
     }
-    let answer = match cancel_or_restart(&request, &form, name).await? {
+    let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
         None => match credentials(&request.text(&app), &form) {
             Ok((email, password)) => {
-                let judged = login::password::post(cx, visit, name, &email, password);
-                match judged.await {
-                    Err(error) => {
-                        return unavailable::failed(&app, &request, (name, typed.email), error);
-                    }
+                let (cx, visit) = (&request.cx, &request.visit);
+                match login::password::post(cx, visit, attempt, &email, password).await {
+                    Err(error) => return unavailable::failed(&app, &request, posted, error),
                     Ok(answer) => answer,
                 }
             }
             Err(problem) => {
-                let shown = super::due(&request, name).await?;
-                return render(&app, &request, &shown, (typed.email, Some(problem)));
+                let shown = super::due(&request, attempt).await?;
+                return render(&app, &request, &shown, posted.email, Some(problem));
             }
         },
     };
-    respond(&app, &request, (name, typed), answer).await
+    respond(&app, &request, posted, answer).await
 }
 
-/// Whether a post beyond the limit of its network is refused. Here the address that was typed says whose device it may be.
-async fn crowded(request: &BrowserRequest, email: &str) -> flows::Result<Option<Crowded>> {
-    let Some(crowded) = request.crowded else { return Ok(None) };
-    let account = match EmailAddress::parse(email) {
-        Ok(email) => device::account(&request.cx, &request.visit, email.canonical()).await?,
-        Err(_) => None,
-    };
-    Ok(super::beyond(request, crowded, account).await)
-}
-
-/// What was typed. A password that is too long to be anybody's is none, and takes the time of one.
+/// What was typed. A password that is too long to be one takes the time of one.
 fn credentials(
     text: &PageText<'_>,
     form: &Form,
@@ -109,7 +87,7 @@ pub(in crate::http) fn page(
     request: &BrowserRequest,
     asked: &Asked,
 ) -> Result<Response, Failure> {
-    render(app, request, &asked_as_shown(asked), ("", None))
+    render(app, request, &asked_as_shown(asked), "", None)
 }
 
 /// The page, with the address as it was typed or hinted.
@@ -117,14 +95,14 @@ pub(super) fn render(
     app: &App,
     request: &BrowserRequest,
     shown: &Shown,
-    (email, problem): (&str, Option<Problem>),
+    email: &str,
+    problem: Option<Problem>,
 ) -> Result<Response, Failure> {
-    let f = request.text(app).f;
-    let token = Token::new(request, &shown.attempt, step::PASSWORD);
+    let f = Frame::of(app, request.locale);
     let hint = shown.request.login_hint.as_deref().unwrap_or_default();
     let client = client_name(request, &shown.request.client_id);
     let html = PasswordPage {
-        hidden: token.hidden(),
+        hidden: hidden(request, &step::PASSWORD, &shown.attempt),
         problem,
         lede: f.l.tr("password-lede", &[("client", client.into())]),
         email: if email.is_empty() { hint } else { email },

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use askama::Template;
 use flows::{
@@ -17,7 +17,8 @@ use crate::view::{
     sound::{FRAME, assert_sound, attribute, contents, frames, tags},
 };
 
-const HIDDEN: Hidden<'static> = Hidden { attempt: "0197", form: "token" };
+const HIDDEN: Hidden<'static> =
+    Hidden { path: "/login/code", step: "code", attempt: "0197", form: Cow::Borrowed("token") };
 static ZONE: TimeZone = TimeZone::UTC;
 
 /// 9:44 am on a day in November, in UTC.
@@ -102,7 +103,7 @@ fn every_refusal() -> Vec<Refusal> {
 }
 
 fn html(view: &CodeView, typed: &str, refusal: Option<Refusal>) -> String {
-    page_of(&page_text(), HIDDEN, view, (typed, refusal)).render().unwrap()
+    page_of(&page_text(), HIDDEN, view, typed, refusal).render().unwrap()
 }
 
 fn says(view: &CodeView, refusal: Refusal) -> String {
@@ -123,7 +124,7 @@ fn the_code_page_is_sound_in_every_state() {
 /// Sound, with one way that stands out, and always a way on.
 fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) {
     let l = text.f.l;
-    let html = page_of(text, HIDDEN, view, ("12 34", refusal)).render().unwrap();
+    let html = page_of(text, HIDDEN, view, "12 34", refusal).render().unwrap();
     assert_sound(&html, l);
     let primary: Vec<_> = tags(&html, "button")
         .filter(|tag| attribute(tag, "class") == Some("primary"))

@@ -21,9 +21,10 @@ use crate::{
 /// The parameters of a logout request that are carried through the question.
 const CARRIED: [&str; 5] =
     ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"];
-const STEP: &str = "logout";
+/// Its name in form tokens, and in the link that switches the language.
+pub(in crate::http) const STEP: &str = "logout";
 
-/// Acts on top-level navigation only: a picture on another page signs nobody out.
+/// Acts on top-level navigation only: a picture on another page ends no session.
 pub(in crate::http) async fn get(
     State(app): State<App>,
     mut request: BrowserRequest,
@@ -63,7 +64,7 @@ async fn run(
     confirmed: bool,
 ) -> Result<Response, Failure> {
     match logout::logout(&request.cx, &request.visit, params, confirmed).await? {
-        Outcome::Ask { person, to } => question(app, request, params, (&person, to.as_deref())),
+        Outcome::Ask { person, to } => question(app, request, params, &person, to.as_deref()),
         Outcome::SignedOut { to } => {
             let mut response = match to {
                 Some(to) => page::see_other(&to),
@@ -79,7 +80,8 @@ fn question(
     app: &App,
     request: &BrowserRequest,
     params: &Params,
-    (person, to): (&str, Option<&str>),
+    person: &str,
+    to: Option<&str>,
 ) -> Result<Response, Failure> {
     let carried: Vec<(&str, &str)> =
         CARRIED.iter().filter_map(|name| params.get(name).map(|value| (*name, value))).collect();
