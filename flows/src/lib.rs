@@ -3,6 +3,7 @@
 //! A flow takes a [`Cx`], reads, computes with nothing held, and applies its result in one write transaction. Refusals
 //! of people and clients are values; [`Error`] means that the machine failed.
 
+pub mod access_token;
 pub mod account;
 pub mod attempt;
 pub mod audit;
@@ -35,7 +36,6 @@ pub mod signing_keys;
 pub mod staff;
 pub mod token;
 pub mod trail;
-pub mod userinfo;
 
 pub use cx::{Cx, Trace};
 pub use error::{Error, Result};

@@ -6,11 +6,7 @@ pub(crate) mod refused;
 
 pub use issue::Tokens;
 
-use crate::{
-    Cx, Result,
-    client_auth::{self, Credentials},
-    request::Params,
-};
+use crate::{Cx, Result, client_auth::AuthenticatedClient, request::Params};
 
 /// A refusal of the token endpoint (RFC 6749, section 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,23 +34,15 @@ impl TokenError {
 /// `grant_types_supported`.
 pub const GRANT_TYPES: [&str; 1] = ["authorization_code"];
 
-/// Answers a token request.
+/// Answers the token request of an authenticated client.
 pub async fn exchange(
     cx: &Cx,
-    credentials: Credentials,
+    client: &AuthenticatedClient,
     params: &Params,
 ) -> Result<Result<Tokens, TokenError>> {
-    if params.repeated().is_some() {
-        let error = TokenError::request("a parameter came more than once");
-        refused::nobody(cx, error);
-        return Ok(Err(error));
-    }
-    let client = match client_auth::authenticate(cx, credentials, params).await? {
-        Ok(client) => client,
-        Err(error) => return Ok(Err(error)),
-    };
+    let client = client.client();
     let error = match params.get("grant_type") {
-        Some("authorization_code") => return code::redeem(cx, &client, params).await,
+        Some("authorization_code") => return code::redeem(cx, client, params).await,
         Some(_) => TokenError {
             error: "unsupported_grant_type",
             description: "only grant_type=authorization_code is supported",

@@ -1,5 +1,5 @@
-//! What the trail is told about refusals of the token endpoint: enough to see what happens, and never so much that
-//! somebody can fill it. An answer costs a stranger nothing, and a `client_id` is no secret.
+//! What the trail records of refusals at the token endpoint: enough to see what happens, and never so much that an
+//! attacker can fill it. A refused call costs its sender nothing, and a `client_id` is no secret.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{Cx, Result, audit, network};
 
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// Records that a registered client, or somebody who names one, was refused.
+/// Records that a registered client, or a caller that names one, was refused.
 pub(crate) async fn record(
     cx: &Cx,
     client: &str,
@@ -25,8 +25,8 @@ pub(crate) async fn record(
     limited(cx, entry).await
 }
 
-/// Tells the log alone about a request that names no registered client: it names nobody whom the trail could be about.
-pub(crate) fn nobody(cx: &Cx, error: TokenError) {
+/// Logs the refusal of a request that names no registered client: the trail has no subject for it.
+pub(crate) fn log_unattributed(cx: &Cx, error: TokenError) {
     let reference = &cx.trace.reference;
     let network = cx.trace.network_text();
     tracing::info!(reference, network, why = error.description, "a token request was refused");
@@ -41,7 +41,7 @@ pub(super) async fn limited(cx: &Cx, entry: audit::Entry<'_>) -> Result<()> {
         Hit::Within => cx.db.write(async |tx| audit::record(cx, tx, entry).await).await,
         Hit::Over { first: true, .. } => {
             let detail = serde_json::json!({ "limit": "token", "network": name });
-            // Whom and whose: of the refusal that is the first not to be written down.
+            // User and client are those of the first refusal that is not written down.
             let entry = entry.instead(audit::Event::NetworkLimited).outcome("refused");
             let entry = entry.detail(detail);
             cx.db.write(async |tx| audit::record(cx, tx, entry).await).await

@@ -75,11 +75,9 @@ fn speaks(response: &mut Response, locale: Locale) {
 
 /// The page of a request that has no answer.
 pub(super) fn failure(app: &App, trace: &Trace, locale: Locale, failure: &Failure) -> Response {
-    let f = Frame::of(app, locale);
-    let said = FailureText::of(failure, |until| {
-        PageText { f, zone: app.zone(), now: app.clock.now() }.when(until)
-    });
-    let page = failure_page(f, &trace.reference, &said);
+    let text = PageText::of(app, locale, app.clock.now());
+    let said = FailureText::of(failure, |until| text.when(until));
+    let page = failure_page(text.f, &trace.reference, &said);
     match page.and_then(|page| Ok(page.render()?)) {
         Ok(html) => {
             let mut response = (failure.status(), Html(html)).into_response();
@@ -98,7 +96,7 @@ pub(super) fn failure(app: &App, trace: &Trace, locale: Locale, failure: &Failur
 struct FailureText {
     /// The name of the page.
     name: &'static str,
-    /// For whoever builds the client.
+    /// For the developers of the client.
     detail: Option<&'static str>,
     /// The network that has to wait, and until when.
     crowded: Option<(String, String)>,
@@ -118,8 +116,8 @@ impl FailureText {
     }
 }
 
-/// The page of a failure that was told before, in another language: nothing fails now, and nobody knows any more how long
-/// there was to wait.
+/// The page of a failure that was shown before, in another language: nothing fails now, and how long there was to wait is
+/// not known any more.
 pub(super) fn failure_again(
     app: &App,
     request: &BrowserRequest,
@@ -180,7 +178,8 @@ fn find(words: &[Words], name: &str) -> Result<Words, Failure> {
 
 const fn name(failure: &Failure) -> &'static str {
     match failure {
-        Failure::Request(_) => "request",
+        // An OAuth error is rendered for its client, and on no page.
+        Failure::Request(_) | Failure::OAuth(_) => "request",
         Failure::StartAgain => "start",
         Failure::NotFound => "not_found",
         Failure::Method => "method",

@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 use self::list::{Families, Label};
 use crate::{
     cached::Cached,
-    http::{routes::Route, step::Step},
+    http::{route::Route, step::Step},
 };
 
 /// What the build says of itself.

@@ -19,7 +19,7 @@ const ONE_CALLER: [(&str, &str); 7] = [
 ];
 
 /// Proofs, each with the one file that makes it.
-const PROOFS: [(&str, &str); 7] = [
+const PROOFS: [(&str, &str); 9] = [
     ("SignIn", "flows/src/sign_in.rs"),
     ("Complete", "flows/src/login/machine.rs"),
     ("PasswordChecked", "flows/src/login/password.rs"),
@@ -27,6 +27,8 @@ const PROOFS: [(&str, &str); 7] = [
     ("ResendChecked", "flows/src/login/resend.rs"),
     ("SessionChecked", "flows/src/login/follow.rs"),
     ("NewPasswordChecked", "flows/src/login/new_password.rs"),
+    ("AuthenticatedClient", "flows/src/client_auth.rs"),
+    ("Principal", "flows/src/access_token.rs"),
 ];
 
 /// Where a value of a type is written out: `Name { .. }` that is no definition and no return type.

@@ -1,5 +1,6 @@
 //! Coverage over the route table: each test takes every route of a class, so that a new route is tested by being a route.
 
+mod callers;
 mod lines;
 mod pages;
 mod programs;
@@ -8,7 +9,8 @@ mod refusals;
 use std::collections::BTreeSet;
 
 use idp::http::{
-    routes::{Class, ROUTES, Route},
+    route::{Caller, Class, Route},
+    routes::ROUTES,
     step::STEPS,
 };
 use reqwest::Method;
@@ -58,6 +60,11 @@ const NO_ROUTES: [&str; 12] = [
 /// Routes of some classes.
 fn routes_of(classes: &[Class]) -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(|route| classes.contains(&route.class))
+}
+
+/// Routes that some kind of caller calls.
+fn called_by(is_caller: fn(Caller) -> bool) -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(move |route| is_caller(route.caller))
 }
 
 /// An address of a route.

@@ -5,7 +5,7 @@ use flows::{Cx, Trace, network::Crowded, observe::Named};
 
 use crate::{
     app::App,
-    http::{error::Failure, routes::Route},
+    http::{error::Failure, route::Route},
 };
 
 /// The request as the layer knows it.

@@ -1,9 +1,10 @@
-//! What happens around every request, by the class of its route.
+//! What happens around every request, by the columns of its route.
 
 mod cancellation;
 mod cors;
 mod headers;
 mod post_limit;
+mod request_log;
 mod request_pipeline;
 mod span;
 

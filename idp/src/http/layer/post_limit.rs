@@ -5,7 +5,7 @@ use keys::Guest;
 
 use crate::{
     app::App,
-    http::{error::Failure, extract::PostCount, routes::Route},
+    http::{error::Failure, extract::PostCount, route::Route},
 };
 
 /// Counts a post. One whose network is unknown is refused, not waved through (misuse case 51).

@@ -1,4 +1,9 @@
 //! The outermost layer: Host, reference, limits, headers, the failure's page, and one line in the log.
+//!
+//! ```text
+//! Host ─▶ clock ─▶ cross-site post? ─▶ limit of the network ─▶ handler ─▶ failure rendered ─▶ headers ─▶ log, metrics
+//!   └────────┴───────────┴──────────────────┴── refused ──────────────▶
+//! ```
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,23 +14,22 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use flows::{Trace, observe::Named};
+use flows::Trace;
 use tracing::Instrument;
 
-use super::{cancellation, cors, headers, post_limit, span};
+use super::{cancellation, cors, headers, post_limit, request_log::RequestLog, span};
 use crate::{
     app::App,
     http::{
         error::Failure,
         extract::{RequestContext, client_address, locale},
         page,
-        routes::{Class, Route},
+        route::{Audience, Class, Policy, Posts, Route},
     },
     locale::Locale,
-    metrics::known_method,
 };
 
-/// Runs around every request of a route.
+/// Handles a request of a route.
 pub(in crate::http) async fn handle(
     State((app, route)): State<(App, &'static Route)>,
     request: Request,
@@ -39,70 +43,39 @@ pub(in crate::http) async fn handle(
     response
 }
 
-async fn answer(app: &App, route: &'static Route, request: Request, next: Next) -> Response {
-    let class = route.class;
-    let address = address(app, &request);
-    let line = Line::of(app, route.path, &request);
-    if class == Class::Document {
-        return document(app, request, next, address, line).await;
-    }
-    let trace = trace(app, address);
-    let origin = cors::origin(app, class, &request);
-    let admitted = match check(app, class, &request) {
-        Ok(Counts::Yes) => post_limit::count(app, route, &trace).await.map(Some),
+async fn answer(app: &App, route: &'static Route, mut request: Request, next: Next) -> Response {
+    let policy = route.class.policy();
+    let exchange = Exchange::of(app, route.path, &request);
+    let origin = cors::origin(app, policy.origins, &request);
+    let admitted = match check(app, policy, &request) {
+        Ok(Counts::Yes) => post_limit::count(app, route, &exchange.trace).await.map(Some),
         Ok(Counts::No) => Ok(None),
         Err(failure) => Err(failure),
     };
     let response = match admitted {
         Ok(_) if cors::is_preflight(&request, origin.as_ref()) => cors::preflight(),
         Ok(post_count) => {
-            let (trace, client) = (trace.clone(), line.client.clone());
-            let mut request = request;
+            let (trace, client) = (exchange.trace.clone(), exchange.log.client.clone());
             request.extensions_mut().insert(RequestContext { route, trace, client, post_count });
             cancellation::unless_halted(app, next.run(request)).await
         }
         Err(failure) => failure.into_response(),
     };
-    let mut response = finish(app, class, &trace, &line, response);
-    cors::allow(response.headers_mut(), class, origin);
+    let mut response = exchange.finish(app, policy, route.realm(), response);
+    cors::allow(response.headers_mut(), policy.origins, origin);
     response
-}
-
-/// Discovery, keys and style sheets: nothing is looked up for them, and they are answered whatever this replica's clock.
-async fn document(
-    app: &App,
-    request: Request,
-    next: Next,
-    address: Option<IpAddr>,
-    line: Line,
-) -> Response {
-    let response = if is_our_host(app, &request) {
-        next.run(request).await
-    } else {
-        Failure::Misdirected.into_response()
-    };
-    finish(app, Class::Document, &trace(app, address), &line, response)
 }
 
 /// Answers what no route does.
 pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) -> Response {
     let (watch, method) = (app.clock.stopwatch(), request.method().clone());
-    let trace = trace(&app, address(&app, &request));
-    // A path that is none of ours is a stranger's text, and not for the log.
-    let line = Line::of(&app, "", &request);
+    // A path that is none of ours is the client's text, and not for the log.
+    let exchange = Exchange::of(&app, "", &request);
     let ours = is_our_host(&app, &request);
     let failure = if ours { Failure::NotFound } else { Failure::Misdirected };
-    let response = finish(&app, Class::Page, &trace, &line, failure.into_response());
+    let response = exchange.finish(&app, Class::Page.policy(), "", failure.into_response());
     app.metrics.answered(None, &method, response.status(), watch.elapsed());
     response
-}
-
-fn trace(app: &App, address: Option<IpAddr>) -> Trace {
-    Trace {
-        reference: flows::cx::reference(&app.rng),
-        network: address,
-        actor: "person".to_owned(),
-    }
 }
 
 /// Whether a request counts against its network.
@@ -111,14 +84,15 @@ enum Counts {
     No,
 }
 
-fn check(app: &App, class: Class, request: &Request) -> Result<Counts, Failure> {
+/// Whether a request may go to its handler, as far as the request alone can say.
+fn check(app: &App, policy: Policy, request: &Request) -> Result<Counts, Failure> {
     if !is_our_host(app, request) {
         return Err(Failure::Misdirected);
     }
-    if app.live.clock_is_off() {
+    if !policy.is_constant && app.live.clock_is_off() {
         return Err(Failure::Away("the clock of this replica is off".to_owned()));
     }
-    if class != Class::Page || request.method() != Method::POST {
+    if policy.posts == Posts::FromAnySite || request.method() != Method::POST {
         return Ok(Counts::No);
     }
     if is_cross_site(app, request) { Err(Failure::Forbidden) } else { Ok(Counts::Yes) }
@@ -149,103 +123,63 @@ fn address(app: &App, request: &Request) -> Option<IpAddr> {
     client_address(peer.ip(), request.headers(), &app.proxies)
 }
 
-/// What the log says about a request, besides how it ended.
-struct Line {
-    /// One that we know, or `other`: what a stranger makes up is a stranger's text.
-    method: &'static str,
-    /// As it stands in the list of routes: what stands in its place is a stranger's text.
-    path: &'static str,
-    started: store::Timestamp,
-    /// Told by the flow that finds out.
-    client: Named,
+/// What is known of a request before it is handled, for its answer and its line in the log.
+struct Exchange {
+    trace: Trace,
+    log: RequestLog,
     /// The language of the page, if it ends in a failure.
     locale: Locale,
 }
 
-impl Line {
+impl Exchange {
     fn of(app: &App, path: &'static str, request: &Request) -> Self {
-        let (method, client) = (known_method(request.method()), Named::default());
-        let locale = locale(app, request.headers());
-        Self { method, path, started: app.clock.now(), client, locale }
+        let trace = Trace {
+            reference: flows::cx::reference(&app.rng),
+            network: address(app, request),
+            actor: "person".to_owned(),
+        };
+        let log = RequestLog::begin(path, request.method(), app.clock.now());
+        Self { trace, log, locale: locale(app, request.headers()) }
     }
-}
 
-fn finish(app: &App, class: Class, trace: &Trace, line: &Line, response: Response) -> Response {
-    let failure = response.extensions().get::<Failure>().cloned();
-    let mut response = match &failure {
-        Some(failure) => rendered(app, class, (trace, line.locale), failure),
-        None => response,
-    };
-    headers::identify(response.headers_mut(), &trace.reference);
-    headers::secure(response.headers_mut(), class, app.issuer.is_https());
-    if let Some(failure) = &failure {
-        app.metrics.refused(failure.reason());
-    }
-    told(app, trace, line, (response.status().as_u16(), failure.as_ref()));
-    response
-}
-
-/// The one line of a request.
-fn told(app: &App, trace: &Trace, line: &Line, (status, failure): (u16, Option<&Failure>)) {
-    let took = app.clock.now().since(line.started);
-    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let Line { method, path, .. } = line;
-    let (reference, client) = (&trace.reference, line.client.get());
-    span::told(reference, client);
-    let network = &trace.network_text();
-    match failure {
-        Some(failure) if failure.is_ours() => {
-            let error = failure.detail();
-            tracing::error!(
-                method,
-                path,
-                status,
-                millis,
-                reference,
-                network,
-                client,
-                error,
-                "request failed"
-            );
+    /// Renders a failure, and adds what every answer carries.
+    fn finish(&self, app: &App, policy: Policy, realm: &str, response: Response) -> Response {
+        let failure = response.extensions().get::<Failure>().cloned();
+        let mut response = match &failure {
+            Some(failure) => self.rendered(app, policy.audience, realm, failure),
+            None => response,
+        };
+        headers::identify(response.headers_mut(), &self.trace.reference);
+        headers::secure(response.headers_mut(), policy, app.issuer.is_https());
+        if let Some(reason) = failure.as_ref().and_then(Failure::reason) {
+            app.metrics.refused(reason);
         }
-        Some(failure) => {
-            let why = failure.detail();
-            tracing::info!(
-                method,
-                path,
-                status,
-                millis,
-                reference,
-                network,
-                client,
-                why,
-                "request refused"
-            );
-        }
-        None => tracing::info!(method, path, status, millis, reference, network, client, "request"),
+        self.log.end(app.clock.now(), &self.trace, response.status(), failure.as_ref());
+        response
     }
-}
 
-fn rendered(
-    app: &App,
-    class: Class,
-    (trace, locale): (&Trace, Locale),
-    failure: &Failure,
-) -> Response {
-    let mut response = if class.is_for_people() {
-        page::failure(app, trace, locale, failure)
-    } else {
+    fn rendered(&self, app: &App, audience: Audience, realm: &str, failure: &Failure) -> Response {
+        let mut response = match (failure, audience) {
+            (Failure::OAuth(error), _) => error.response(realm),
+            (_, Audience::People) => page::failure(app, &self.trace, self.locale, failure),
+            (_, Audience::Programs) => self.json(failure),
+        };
+        // Whatever the class: no cache keeps a refusal.
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+        if let Some(after) = failure.retry_after() {
+            let seconds = after.as_secs().max(1);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    fn json(&self, failure: &Failure) -> Response {
+        let (status, reference) = (failure.status(), &self.trace.reference);
         let body = serde_json::json!({
             "error": failure.code(),
-            "error_description": format!("{} (reference {})", failure.status(), trace.reference),
+            "error_description": format!("{status} (reference {reference})"),
         });
-        (failure.status(), Json(body)).into_response()
-    };
-    // Whatever the class: nobody keeps a refusal.
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(after) = failure.retry_after() {
-        let seconds = after.as_secs().max(1);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        (status, Json(body)).into_response()
     }
-    response
 }

@@ -78,7 +78,9 @@ pub(super) fn failed(
     let (Some(retry_after), Some(shown)) = (failure.retry_after(), shown) else {
         return Err(failure);
     };
-    app.metrics.refused(failure.reason());
+    if let Some(reason) = failure.reason() {
+        app.metrics.refused(reason);
+    }
     let reference = &request.cx.trace.reference;
     tracing::error!(reference, error = failure.detail(), "a password could not be judged");
     let problem = request.text(app).away(reference);

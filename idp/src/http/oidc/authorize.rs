@@ -15,7 +15,7 @@ use crate::{
 /// The parameter that carries a posted request to its GET.
 const POSTED: &str = "posted";
 
-/// Answers a request. With a session it acts, on top-level navigation only: in a frame nobody is signed in.
+/// Answers a request. With a session it acts, on top-level navigation only: in a frame no session counts.
 pub(in crate::http) async fn get(
     State(app): State<App>,
     mut request: BrowserRequest,
