@@ -55,14 +55,14 @@ macro_rules! method {
 
 macro_rules! routes {
     ($(
-        [$($place:tt)+] $class:ident $caller:ident $(($scope:literal))? { $($method:ident: $handler:expr),+ };
+        [$($place:tt)+] $class:ident $caller:ident $(($detail:expr))? { $($method:ident: $handler:expr),+ };
     )+) => {
         /// Every route of the public listener.
         pub const ROUTES: &[Route] = &[$(Route {
             path: place!($($place)+).0,
             methods: &[$(method!($method)),+],
             class: Class::$class,
-            caller: Caller::$caller $(($scope))?,
+            caller: Caller::$caller $(($detail))?,
             step: place!($($place)+).1,
         },)+];
 
