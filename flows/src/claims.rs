@@ -3,7 +3,7 @@
 use openidconnect::core::CoreClaimName;
 use serde_json::{Map, Value};
 
-use crate::access_token::Principal;
+use crate::token::Principal;
 
 /// `scopes_supported`, in the order in which they are granted.
 pub const SCOPES: [&str; 5] = ["openid", "profile", "email", "address", "phone"];
@@ -25,7 +25,7 @@ const PROFILE: [&str; 12] = [
 
 /// `claims_supported`.
 #[must_use]
-pub fn supported() -> Vec<CoreClaimName> {
+pub(crate) fn supported() -> Vec<CoreClaimName> {
     let own =
         ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "name"];
     let others = [
@@ -71,8 +71,10 @@ pub fn userinfo(principal: &Principal) -> Map<String, Value> {
         }
         claims.insert("updated_at".to_owned(), user.updated_at.seconds().into());
     }
-    if principal.has_scope("email") {
-        claims.insert("email".to_owned(), user.email.clone().into());
+    if let Some(email) = &user.email
+        && principal.has_scope("email")
+    {
+        claims.insert("email".to_owned(), email.clone().into());
         claims.insert("email_verified".to_owned(), user.email_verified.into());
     }
     claims

@@ -8,8 +8,9 @@ use subtle::ConstantTimeEq;
 use crate::{
     Cx, Result,
     client::{AuthMethod, Client},
+    client_refusal,
+    oauth_error::TokenError,
     request::Params,
-    token::{TokenError, refused},
 };
 
 /// The `Authorization` header of a token request.
@@ -83,7 +84,7 @@ pub async fn authenticate(
 ) -> Result<Result<AuthenticatedClient, TokenError>> {
     if params.repeated().is_some() {
         let error = TokenError::request("a parameter came more than once");
-        refused::log_unattributed(cx, error);
+        client_refusal::log_unattributed(cx, &error);
         return Ok(Err(error));
     }
     let outcome = check(cx, credentials, params);
@@ -94,14 +95,16 @@ pub async fn authenticate(
         };
         // Only a registered name goes into the trail: anything else is text that the caller chose.
         match claimed.filter(|id| cx.client(id).is_some()) {
-            Some(id) => refused::record(cx, id, None, *error).await?,
-            None => refused::log_unattributed(cx, *error),
+            Some(id) => client_refusal::record(cx, id, None, error).await?,
+            None => client_refusal::log_unattributed(cx, error),
         }
     }
     Ok(outcome.map(|client| AuthenticatedClient { client }))
 }
 
-const UNKNOWN: TokenError = TokenError::client("the client is unknown or its secret is wrong");
+fn unknown() -> TokenError {
+    TokenError::client("the client is unknown or its secret is wrong")
+}
 
 fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Client>, TokenError> {
     let in_body = params.get("client_secret");
@@ -121,11 +124,11 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
         Credentials::None => {
             let id = params
                 .get("client_id")
-                .ok_or(TokenError::client("client authentication is missing"))?;
+                .ok_or_else(|| TokenError::client("client authentication is missing"))?;
             (id, in_body, in_body.map_or(AuthMethod::None, |_| AuthMethod::Post))
         }
     };
-    let client = cx.client(id).ok_or(UNKNOWN)?;
+    let client = cx.client(id).ok_or_else(unknown)?;
     let right = match (&client.secret, secret) {
         (Some(stored), Some(given)) => {
             bool::from(stored.as_bytes().ct_eq(keys::hash_text(given).as_bytes()))
@@ -133,7 +136,11 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
         (None, None) => true,
         _ => false,
     };
-    if right && client.auth_method == method { Ok(client.clone()) } else { Err(UNKNOWN) }
+    if right && client.metadata.token_endpoint_auth_method == method {
+        Ok(client.clone())
+    } else {
+        Err(unknown())
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! A flow takes a [`Cx`], reads, computes with nothing held, and applies its result in one write transaction. Refusals
 //! of people and clients are values; [`Error`] means that the machine failed.
 
-pub mod access_token;
 pub mod account;
 pub mod attempt;
 pub mod audit;
@@ -11,6 +10,7 @@ pub mod authorize;
 pub mod claims;
 pub mod client;
 pub mod client_auth;
+mod client_refusal;
 pub mod consent;
 pub mod cx;
 pub mod device;
@@ -23,6 +23,7 @@ pub mod login;
 pub mod logout;
 pub mod network;
 pub mod notify;
+pub mod oauth_error;
 pub mod observe;
 pub mod overview;
 pub mod proof;
@@ -39,4 +40,4 @@ pub mod trail;
 
 pub use cx::{Cx, Trace};
 pub use error::{Error, Result};
-pub use sign_in::{Assurance, SignIn};
+pub use sign_in::SignIn;

@@ -4,26 +4,26 @@
 //! made from one, and from nowhere else: the fields are private to this file.
 
 use store::{
-    SessionId, SignInId, Timestamp, Tx, UserId, auth_code::AuthCode, session::LiveSession,
-    sign_in::SignInRow,
+    SignInId, Timestamp, Tx, UserId, grant,
+    session::LiveSession,
+    sign_in::{FirstMethod, SecondMethod, SignInRow, Steps},
 };
 
 use crate::{Cx, Result, login::machine::Complete};
 
-/// A completed sign-in of a person in a session.
+/// A completed sign-in of a person.
 #[derive(Clone, Debug)]
 pub struct SignIn {
     id: SignInId,
     user: UserId,
     epoch: i64,
-    session: SessionId,
     assurance: Assurance,
     auth_time: Timestamp,
 }
 
 /// What a sign-in proves, truthfully (decision 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Assurance {
+pub(crate) enum Assurance {
     /// Password and mailed code: two steps, not two factors in the sense of NIST SP 800-63B.
     TwoStep,
     /// A mailbox that counted twice.
@@ -32,11 +32,11 @@ pub enum Assurance {
 
 impl Assurance {
     /// Every value of `acr_values_supported`.
-    pub const SUPPORTED: [&'static str; 1] = ["urn:vestibule:two-step"];
+    pub(crate) const SUPPORTED: [&'static str; 1] = ["urn:vestibule:two-step"];
 
     /// `acr` (OpenID Connect Core 1.0, section 2).
     #[must_use]
-    pub const fn acr(self) -> &'static str {
+    pub(crate) const fn acr(self) -> &'static str {
         match self {
             Self::TwoStep => "urn:vestibule:two-step",
             Self::Restricted => "urn:vestibule:restricted",
@@ -45,46 +45,67 @@ impl Assurance {
 
     /// `amr` (RFC 8176).
     #[must_use]
-    pub const fn amr(self) -> &'static [&'static str] {
+    pub(crate) const fn amr(self) -> &'static [&'static str] {
         match self {
             Self::TwoStep => &["pwd", "mca"],
             Self::Restricted => &["pwd"],
         }
     }
 
-    /// What a row proves. A mailed code is the only second step of this build; whatever else a row of a later build may
-    /// say, less is claimed, never more.
-    fn of(second: Option<&str>, mailbox_only: bool) -> Self {
-        match second {
-            Some("email_code") if !mailbox_only => Self::TwoStep,
-            _ => Self::Restricted,
+    /// What steps prove, by both of them. A password with a mailed code is the only way in that this build offers; for
+    /// what a row of a later build may say less is claimed, never more.
+    const fn of(steps: &Steps) -> Self {
+        match (steps.first, steps.second) {
+            (FirstMethod::Password, Some(SecondMethod::EmailCode)) if !steps.mailbox_only => {
+                Self::TwoStep
+            }
+            (
+                FirstMethod::Password | FirstMethod::PasskeyUv,
+                None
+                | Some(
+                    SecondMethod::EmailCode
+                    | SecondMethod::Totp
+                    | SecondMethod::RecoveryCode
+                    | SecondMethod::Passkey
+                    | SecondMethod::Remembered,
+                ),
+            ) => Self::Restricted,
         }
     }
 }
 
 impl SignIn {
-    /// Records the completed steps. `complete` is proof: only the machine makes one.
-    pub async fn record(cx: &Cx, tx: &mut Tx, complete: &Complete) -> Result<Self> {
+    /// Records the completed steps, and from where and with what the last of them was posted. `complete` is proof: only the
+    /// machine makes one.
+    pub async fn record(
+        cx: &Cx,
+        tx: &mut Tx,
+        complete: &Complete,
+        browser_and_system: Option<String>,
+    ) -> Result<Self> {
         let first = complete.first();
         let row = SignInRow {
             id: cx.id(),
             user_id: first.user,
             epoch: first.epoch,
-            first: "password".to_owned(),
-            // Both are the moment at which the attempt that proved them was completed (decision 1).
-            first_at: cx.now,
-            second: Some(complete.second().as_str().to_owned()),
-            second_at: Some(cx.now),
-            mailbox_only: false,
+            steps: Steps {
+                first: FirstMethod::Password,
+                // Both are the moment at which the attempt that proved them was completed (decision 1).
+                first_at: cx.now,
+                second: Some(complete.second().word()),
+                second_at: Some(cx.now),
+                mailbox_only: false,
+            },
+            network: cx.trace.network.map(|address| address.to_string()),
+            browser_and_system,
         };
         store::sign_in::insert(tx, &row).await?;
         Ok(Self {
             id: row.id,
             user: row.user_id,
             epoch: row.epoch,
-            session: complete.session(),
-            assurance: Assurance::of(row.second.as_deref(), row.mailbox_only),
-            auth_time: cx.now,
+            assurance: Assurance::of(&row.steps),
+            auth_time: older(&row.steps),
         })
     }
 
@@ -95,22 +116,20 @@ impl SignIn {
             id: session.sign_in_id,
             user: session.user_id,
             epoch: session.epoch,
-            session: session.id,
-            assurance: Assurance::of(session.second.as_deref(), session.mailbox_only),
-            auth_time: older(session.first_at, session.second_at),
+            assurance: Assurance::of(&session.steps),
+            auth_time: older(&session.steps),
         }
     }
 
-    /// The sign-in that a grant rests on.
+    /// The sign-in that a live grant rests on.
     #[must_use]
-    pub fn of_grant(code: &AuthCode) -> Self {
+    pub(crate) fn of_grant(grant: &grant::Live) -> Self {
         Self {
-            id: code.sign_in_id,
-            user: code.user_id,
-            epoch: code.epoch,
-            session: code.session_id,
-            assurance: Assurance::of(code.second.as_deref(), code.mailbox_only),
-            auth_time: older(code.first_at, code.second_at),
+            id: grant.sign_in_id,
+            user: grant.user_id,
+            epoch: grant.epoch,
+            assurance: Assurance::of(&grant.steps),
+            auth_time: older(&grant.steps),
         }
     }
 
@@ -132,25 +151,61 @@ impl SignIn {
         self.epoch
     }
 
-    /// The session.
-    #[must_use]
-    pub const fn session(&self) -> SessionId {
-        self.session
-    }
-
     /// What it proves.
     #[must_use]
-    pub const fn assurance(&self) -> Assurance {
+    pub(crate) const fn assurance(&self) -> Assurance {
         self.assurance
     }
 
     /// `auth_time`: when the attempt that proved the older step was completed.
     #[must_use]
-    pub const fn auth_time(&self) -> Timestamp {
+    pub(crate) const fn auth_time(&self) -> Timestamp {
         self.auth_time
     }
 }
 
-fn older(first: Timestamp, second: Option<Timestamp>) -> Timestamp {
-    second.map_or(first, |second| first.min(second))
+fn older(steps: &Steps) -> Timestamp {
+    steps.second_at.map_or(steps.first_at, |second| steps.first_at.min(second))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn steps(first: FirstMethod, second: Option<SecondMethod>, mailbox_only: bool) -> Steps {
+        Steps { first, first_at: at(2), second, second_at: second.map(|_| at(3)), mailbox_only }
+    }
+
+    #[test]
+    fn assurance_looks_at_both_steps() {
+        let mut two_step = Vec::new();
+        for &first in FirstMethod::ALL {
+            for second in SecondMethod::ALL.iter().copied().map(Some).chain([None]) {
+                for mailbox_only in [false, true] {
+                    let steps = steps(first, second, mailbox_only);
+                    match Assurance::of(&steps) {
+                        Assurance::TwoStep => two_step.push(steps),
+                        Assurance::Restricted => {}
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            two_step,
+            [steps(FirstMethod::Password, Some(SecondMethod::EmailCode), false)],
+            "what this build does not offer claims least"
+        );
+    }
+
+    #[test]
+    fn auth_time_is_that_of_the_older_step() {
+        let both = steps(FirstMethod::Password, Some(SecondMethod::EmailCode), false);
+        assert_eq!(older(&both), at(2));
+        assert_eq!(older(&Steps { first_at: at(9), ..both }), at(3));
+        assert_eq!(older(&steps(FirstMethod::PasskeyUv, None, false)), at(2));
+    }
 }

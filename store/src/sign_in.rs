@@ -1,42 +1,136 @@
 //! Sign-ins: the fact of completed steps. Inserted, never updated; the schema refuses a row without both steps.
 
-use sqlx::FromRow;
+use sqlx::{Database, Decode, FromRow, Type, error::BoxDynError};
 
 use crate::{Result, SignInId, Sql, Timestamp, UserId};
 
-/// A completed sign-in.
-#[derive(Clone, Debug, FromRow)]
-pub struct SignInRow {
-    /// Id.
-    pub id: SignInId,
-    /// Who.
-    pub user_id: UserId,
-    /// The person's epoch at the time.
-    pub epoch: i64,
+/// A column that holds one word of a list. A word that is not on the list is an error of its row: it is never taken for
+/// another word.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $word:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$of])* $word,)* }
+
+        impl $name {
+            /// Every word, for tests.
+            pub const ALL: &[Self] = &[$(Self::$word,)*];
+
+            /// The word in the database.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$word => $text,)* }
+            }
+        }
+
+        impl<DB: Database> Type<DB> for $name
+        where
+            str: Type<DB>,
+        {
+            fn type_info() -> DB::TypeInfo {
+                str::type_info()
+            }
+
+            fn compatible(info: &DB::TypeInfo) -> bool {
+                str::compatible(info)
+            }
+        }
+
+        impl<'r, DB: Database> Decode<'r, DB> for $name
+        where
+            &'r str: Decode<'r, DB>,
+        {
+            fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
+                match <&str as Decode<DB>>::decode(value)? {
+                    $($text => Ok(Self::$word),)*
+                    _ => Err(concat!("not a word of ", stringify!($name)).into()),
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// Methods of the first step: the words of `two_steps`, the CHECK on `sign_ins`.
+    FirstMethod {
+        /// A password.
+        Password = "password",
+        /// A passkey that verified the person (WebAuthn Level 3, section 6.1, flag UV): it counts as both steps.
+        PasskeyUv = "passkey_uv",
+    }
+}
+
+words! {
+    /// Methods of the second step: the words of the same CHECK.
+    SecondMethod {
+        /// A code by e-mail.
+        EmailCode = "email_code",
+        /// A code of an authenticator app (RFC 6238).
+        Totp = "totp",
+        /// A recovery code.
+        RecoveryCode = "recovery_code",
+        /// A passkey after a password.
+        Passkey = "passkey",
+        /// None: an earlier sign-in of the same browser is remembered.
+        Remembered = "remembered",
+    }
+}
+
+/// What was proven, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
+pub struct Steps {
     /// Method of the first step.
-    pub first: String,
+    pub first: FirstMethod,
     /// When the first step was proven.
     pub first_at: Timestamp,
     /// Method of the second step.
-    pub second: Option<String>,
+    pub second: Option<SecondMethod>,
     /// When the second step was proven.
     pub second_at: Option<Timestamp>,
-    /// Whether one mailbox stood for both steps (decision 5).
+    /// Whether one mailbox was proven for both steps (decision 5).
     pub mailbox_only: bool,
+}
+
+/// Columns of [`Steps`], for the statements of what rests on a sign-in.
+macro_rules! steps_columns {
+    () => {
+        "sign_ins.first, sign_ins.first_at, sign_ins.second, sign_ins.second_at, sign_ins.mailbox_only"
+    };
+}
+pub(crate) use steps_columns;
+
+/// A completed sign-in.
+#[derive(Clone, Debug)]
+pub struct SignInRow {
+    /// Id.
+    pub id: SignInId,
+    /// The person.
+    pub user_id: UserId,
+    /// The person's epoch at the time.
+    pub epoch: i64,
+    /// What was proven.
+    pub steps: Steps,
+    /// The network that it was completed from, as the audit trail has it.
+    pub network: Option<String>,
+    /// The browser and system that it was completed with, `Firefox/Windows`, if they are known ones.
+    pub browser_and_system: Option<String>,
 }
 
 /// Records a completed sign-in. Its one caller is `flows::sign_in`; `architecture.rs` holds that.
 pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
-    sql.q("INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+    sql.q("INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only, network,
+                                 browser_and_system)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
         .bind(row.id)
         .bind(row.user_id)
         .bind(row.epoch)
-        .bind(&row.first)
-        .bind(row.first_at)
-        .bind(&row.second)
-        .bind(row.second_at)
-        .bind(row.mailbox_only)
+        .bind(row.steps.first.as_str())
+        .bind(row.steps.first_at)
+        .bind(row.steps.second.map(SecondMethod::as_str))
+        .bind(row.steps.second_at)
+        .bind(row.steps.mailbox_only)
+        .bind(&row.network)
+        .bind(&row.browser_and_system)
         .exec()
         .await?;
     Ok(())

@@ -81,6 +81,31 @@ async fn the_schema_takes_no_half_of_a_sign_in(engine: Engine) {
     }
 }
 
+/// A word of steps that this build does not know is an error of its row, and never another word.
+#[apply(both_engines)]
+async fn an_unknown_step_is_an_error_of_its_row(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let mut conn = app.sql().read().await.unwrap();
+    for (first, second, known) in [
+        ("password", Some("email_code"), true),
+        ("passkey_uv", None, true),
+        ("password", Some("sms"), false),
+        ("password", Some("EMAIL_CODE"), false),
+        ("password", Some(""), false),
+        ("passkey", None, false),
+        ("", Some("email_code"), false),
+    ] {
+        let read: Result<store::sign_in::Steps, _> = conn
+            .q("SELECT CAST($1 AS TEXT) AS first, CAST(1 AS BIGINT) AS first_at, CAST($2 AS TEXT) AS second,
+                       CAST(2 AS BIGINT) AS second_at, 1 = 2 AS mailbox_only")
+            .bind(first)
+            .bind(second)
+            .one()
+            .await;
+        assert_eq!(read.is_ok(), known, "{first:?} {second:?} {read:?}");
+    }
+}
+
 /// No grant without a sign-in, whoever writes it.
 #[apply(both_engines)]
 async fn the_schema_takes_no_grant_without_a_sign_in(engine: Engine) {
@@ -93,8 +118,8 @@ async fn the_schema_takes_no_grant_without_a_sign_in(engine: Engine) {
                 .write(async |tx| {
                     let (user, session): (Uuid, Uuid) =
                         tx.q("SELECT user_id, id FROM sessions").one().await?;
-                    tx.q("INSERT INTO grants (id, user_id, client_id, session_id, sign_in_id, epoch, scopes, created_at)
-                          VALUES ($1, $2, 'portal', $3, $4, 0, 'openid', 1)")
+                    tx.q("INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at)
+                          VALUES ($1, $2, 'portal', $3, 'sid', $4, 0, 'openid', FALSE, 1)")
                         .bind(Uuid::new_v4())
                         .bind(user)
                         .bind(session)

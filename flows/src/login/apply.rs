@@ -4,14 +4,18 @@ use std::sync::OnceLock;
 
 use keys::PasswordHash;
 use store::{
-    AttemptId, ChallengeId, SessionId, Timestamp, Tx, UserId, email_challenge::EmailChallenge,
-    throttle::Kind, user::User,
+    AttemptId, ChallengeId, SessionId, Timestamp, Tx, UserId,
+    email_challenge::{EmailChallenge, Purpose},
+    throttle::Kind,
+    user::User,
 };
 
 use super::{
     Answer, Due, code_window, complete, identified,
     machine::{self, Effect, Facts, First, Input, Person, State, Waiting},
-    or_show, out_of_turn, reference, send_quota,
+    or_show, out_of_turn, reference,
+    refusal::Refusal,
+    send_quota,
     tries::Guesser,
 };
 use crate::{
@@ -102,7 +106,7 @@ pub(super) async fn on_row(work: Work<'_>, loaded: &Loaded, input: Input) -> Res
     let state = loaded.state.clone();
     let outcome = cx.db.write(async |tx| run(&work, tx, state, input).await).await;
     let answer = or_show(loaded.row.id, outcome)?;
-    if let Answer::Show(_, Some(machine::Refusal::OutOfTurn)) = answer {
+    if let Answer::Show(_, Some(Refusal::OutOfTurn)) = answer {
         out_of_turn(cx, loaded).await?;
     }
     Ok(answer)
@@ -168,9 +172,12 @@ async fn guesser(work: &Work<'_>, tx: &mut Tx) -> Result<Guesser> {
     Guesser::of(work.cx, tx, work.visit, work.user()?).await
 }
 
-/// A person as the machine sees one.
+/// A person as the machine sees one. One whose account may not be used is as good as gone: nothing proven counts. So is one
+/// without address, who gets no code.
 async fn person(work: &Work<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Person>> {
-    let Some(found) = store::user::by_id_with_password(tx, id).await? else { return Ok(None) };
+    let found = store::user::by_id_with_password(tx, id).await?;
+    let usable = |user: &User| user.is_active() && user.email.is_some();
+    let Some(found) = found.filter(|found| usable(&found.user)) else { return Ok(None) };
     let Some(password_version) = found.password_version else { return Ok(None) };
     let user = work.user.get_or_init(|| found.user);
     Ok(Some(Person {
@@ -188,7 +195,8 @@ async fn open_challenge_of(
     tx: &mut Tx,
     person: Person,
 ) -> Result<Option<EmailChallenge>> {
-    let open = store::email_challenge::open(tx, person.user, &work.visit.browser).await?;
+    let open =
+        store::email_challenge::open(tx, person.user, &work.visit.browser, Purpose::SignIn).await?;
     if let Some(open) = &open {
         work.open.get_or_init(|| open.id);
     }
@@ -234,15 +242,16 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
         }
         None => {}
     }
-    let user = work.user()?;
+    let Some(address) = work.user()?.email.clone() else { return Err(Error::Lost) };
     let asks = guesser(work, tx).await?;
     let may_send = send_quota::take_send(cx, tx, &asks).await?;
     let challenge = EmailChallenge {
         id,
         user_id: first.user,
         browser: work.visit.browser.clone(),
+        purpose: Purpose::SignIn.as_str().to_owned(),
         epoch: first.epoch,
-        address: user.email.clone(),
+        address,
         key_id: cx.root.current_id().to_owned(),
         nonce: cx.rng.bytes::<16>().to_vec(),
         reference: reference::reference(&cx.rng),
@@ -360,7 +369,8 @@ async fn insert(work: &Work<'_>, tx: &mut Tx, state: String, unchanged: bool) ->
         id: work.id,
         browser: work.visit.browser.clone(),
         previous_browser: None,
-        client_id: work.request.client_id.clone(),
+        goal: store::attempt::AT_CLIENT.to_owned(),
+        client_id: Some(work.request.client_id.clone()),
         request: serde_json::to_string(work.request)?,
         state,
         version: 0,

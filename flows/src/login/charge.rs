@@ -4,7 +4,7 @@
 use store::{ChallengeId, Tx, email_challenge::EmailChallenge, throttle::Kind};
 
 use super::{
-    machine::Refusal,
+    refusal::{CodeRefusal, MailRefusal, Refusal},
     tries::{Guesser, Spent},
 };
 use crate::{Cx, Result, attempt::Visit};
@@ -49,18 +49,18 @@ async fn spend(
 ) -> Result<Result<Charge, Refusal>> {
     let tally = match guesser.spend(cx, tx, Kind::Code, true).await? {
         Spent::Try(tally) => tally,
-        Spent::Paused(until) => return Ok(Err(Refusal::CodePaused(until))),
+        Spent::Paused(until) => return Ok(Err(CodeRefusal::Paused(until).into())),
     };
     let (tries, is_known) = (guesser.code_tries(cx), !guesser.is_stranger());
     let refusal = if let Some(until) = guesser.take_of_day(cx, tx).await? {
-        Refusal::CodePaused(until)
+        Refusal::Code(CodeRefusal::Paused(until))
     } else {
         if let Some(used) = store::email_challenge::charge(tx, id, tag, tries).await? {
             let pauses = guesser.was_wrong(cx, tx, Kind::Code, tally).await?;
             return Ok(Ok(Charge { left: tries - used, pauses, is_spent: true, is_known }));
         }
         guesser.give_back_of_day(cx, tx).await?;
-        Refusal::Exhausted
+        Refusal::Mail(MailRefusal::Exhausted)
     };
     // Nothing was spent on the challenge, so nothing is spent on the person.
     guesser.give_back(cx, tx, Kind::Code, tally).await?;

@@ -2,9 +2,9 @@
 
 use keys::OpaqueToken;
 use store::{
-    AttemptId, SessionId, Tx, UserId,
+    AttemptId, SessionId, TokenHash, Tx, UserId,
     attempt::{BrowserChange, Moves},
-    session::{LiveSession, Session},
+    session::{LiveSession, Session, WithConsent},
 };
 
 use super::{
@@ -18,9 +18,9 @@ use crate::{
     authorize::{code_redirect, error_redirect},
     device,
     interaction::{self, Need, Signed},
-    session,
+    session::{self, Cause, Which},
     sign_in::SignIn,
-    token::issue,
+    token::issue::{self, NewCode},
 };
 
 /// The live session that this browser has for this person: signing in again steps it up and keeps its `sid`.
@@ -33,7 +33,16 @@ pub(super) async fn own_session(
 }
 
 async fn browser_session(work: &Work<'_>, tx: &mut Tx) -> Result<Option<LiveSession>> {
-    session::live(work.cx, tx, work.visit.session.as_ref(), &work.request.client_id).await
+    session::live(work.cx, tx, work.visit.session.as_ref()).await
+}
+
+/// A live session, with what its person allowed the client of the request.
+async fn session_with_consent(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    secret: Option<&TokenHash>,
+) -> Result<Option<WithConsent>> {
+    session::live_with_consent(work.cx, tx, secret, &work.request.client_id).await
 }
 
 /// Signs in: `proof` comes from the machine alone.
@@ -50,21 +59,21 @@ pub(super) async fn sign_in(
     }
     store::user::speaks(tx, first.user, work.visit.reader.language).await?;
     let present = browser_session(work, tx).await?;
-    let sign_in = SignIn::record(cx, tx, proof).await?;
+    let sign_in = SignIn::record(cx, tx, proof, work.visit.reader.asks_with.clone()).await?;
     let cookies = new_cookies(work, tx).await?;
     match present {
         Some(old) if old.id == proof.session() => {
-            rotate(cx, tx, &sign_in, &cookies).await?;
+            rotate(cx, tx, old.id, &sign_in, &cookies).await?;
         }
         old => {
             if let Some(old) = old {
-                store::session::end(tx, old.id, cx.now).await?;
+                session::end(cx, tx, Which::One(&old), Cause::Replaced).await?;
             }
-            begin(cx, tx, &sign_in, &cookies).await?;
+            begin(cx, tx, proof.session(), &sign_in, &cookies).await?;
         }
     }
     move_browser(work, tx, &cookies, state).await?;
-    let failed = Guesser::clear(cx, tx, &work.user()?.email_canonical).await?;
+    let failed = Guesser::clear(cx, tx, &work.user()?.counted_as()).await?;
     work.failures.get_or_init(|| failed);
     let entry = audit::Entry::new(audit::Event::SignedIn)
         .user(first.user)
@@ -83,14 +92,15 @@ pub(super) async fn follow(
     state: &State,
 ) -> Result<Answer> {
     let cx = work.cx;
-    let Some(live) = browser_session(work, tx).await?.filter(|live| live.id == session) else {
+    let found = session_with_consent(work, tx, work.visit.session.as_ref()).await?;
+    let Some(found) = found.filter(|found| found.live.id == session) else {
         return Err(Error::Lost);
     };
     let stays = BrowserChange { from: &work.visit.browser, to: &work.visit.browser };
     complete_row(work, tx, stays, state).await?;
-    let fresh = SignIn::load(&live).auth_time() >= work.began;
-    let to = answer(work, tx, Some(&live), fresh).await?;
-    session::touch(cx, tx, &live).await?;
+    let fresh = SignIn::load(&found.live).auth_time() >= work.began;
+    let to = answer(work, tx, Some(&found), fresh).await?;
+    session::touch(cx, tx, &found.live).await?;
     Ok(Answer::SignedIn { cookies: None, to })
 }
 
@@ -154,9 +164,15 @@ async fn new_cookies(work: &Work<'_>, tx: &mut Tx) -> Result<NewCookies> {
     })
 }
 
-async fn begin(cx: &Cx, tx: &mut Tx, sign_in: &SignIn, cookies: &NewCookies) -> Result<()> {
+async fn begin(
+    cx: &Cx,
+    tx: &mut Tx,
+    id: SessionId,
+    sign_in: &SignIn,
+    cookies: &NewCookies,
+) -> Result<()> {
     let new = Session {
-        id: sign_in.session(),
+        id,
         sid: OpaqueToken::generate(&cx.rng).reveal().chars().take(22).collect(),
         secret: cookies.session.hash(),
         user_id: sign_in.user(),
@@ -169,9 +185,15 @@ async fn begin(cx: &Cx, tx: &mut Tx, sign_in: &SignIn, cookies: &NewCookies) -> 
     Ok(store::session::insert(tx, &new).await?)
 }
 
-async fn rotate(cx: &Cx, tx: &mut Tx, sign_in: &SignIn, cookies: &NewCookies) -> Result<()> {
+async fn rotate(
+    cx: &Cx,
+    tx: &mut Tx,
+    id: SessionId,
+    sign_in: &SignIn,
+    cookies: &NewCookies,
+) -> Result<()> {
     let secret = cookies.session.hash();
-    if store::session::rotate(tx, sign_in.session(), &secret, sign_in.id(), cx.now).await? {
+    if store::session::rotate(tx, id, &secret, sign_in.id(), cx.now).await? {
         Ok(())
     } else {
         Err(Error::Lost)
@@ -215,26 +237,26 @@ async fn onwards(
     fresh: bool,
 ) -> Result<Onwards> {
     let secret = cookies.session.hash();
-    let live = session::live(work.cx, tx, Some(&secret), &work.request.client_id).await?;
-    answer(work, tx, live.as_ref(), fresh).await
+    let found = session_with_consent(work, tx, Some(&secret)).await?;
+    answer(work, tx, found.as_ref(), fresh).await
 }
 
 async fn answer(
     work: &Work<'_>,
     tx: &mut Tx,
-    live: Option<&LiveSession>,
+    session: Option<&WithConsent>,
     fresh: bool,
 ) -> Result<Onwards> {
     let cx = work.cx;
-    let (Some(live), Some(client)) = (live, cx.client(&work.request.client_id)) else {
+    let (Some(session), Some(client)) = (session, cx.client(&work.request.client_id)) else {
         return Err(Error::Lost);
     };
-    let signed = Signed { session: live, fresh, confirmed: false };
+    let signed = Signed { session, fresh, confirmed: false };
     match interaction::decide(work.request, client, Some(signed), cx.now) {
         Need::Nothing => {
-            let sign_in = SignIn::load(live);
-            let code =
-                issue::authorization_code(cx, tx, &sign_in, work.request, Some(work.id)).await?;
+            let (sign_in, id) = (SignIn::load(&session.live), session.live.id);
+            let new = NewCode { sign_in: &sign_in, session: id, attempt: Some(work.id) };
+            let code = issue::authorization_code(cx, tx, work.request, new).await?;
             Ok(Onwards::Client(code_redirect(cx, work.request, code.reveal())))
         }
         Need::Refuse(error) => Ok(Onwards::Client(error_redirect(cx, work.request, &error))),

@@ -10,7 +10,10 @@
 use std::time::Duration;
 
 use keys::EmailCode;
-use store::{ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge};
+use store::{
+    ChallengeId, Timestamp, Tx, UserId,
+    email_challenge::{EmailChallenge, Purpose},
+};
 
 use super::{
     Answer, apply,
@@ -18,8 +21,10 @@ use super::{
     charge::{self, Charge},
     code_window::time,
     follow,
-    machine::{Input, Refusal, SecondChecked, State, Time},
-    or_show, out_of_turn, typed_code,
+    machine::{Input, SecondChecked, State, Time},
+    or_show, out_of_turn,
+    refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
+    typed_code,
 };
 use crate::{
     Cx, Result,
@@ -126,11 +131,15 @@ pub(super) async fn current(
     state: &State,
 ) -> Result<Option<EmailChallenge>> {
     let Some(id) = awaited(state) else { return Ok(None) };
-    let Some(own) = store::email_challenge::by_id(sql, id).await? else { return Ok(None) };
+    let own = store::email_challenge::by_id(sql, id).await?;
+    let Some(own) = own.filter(|own| own.purpose == Purpose::SignIn.as_str()) else {
+        return Ok(None);
+    };
     if own.superseded_at.is_none() {
         return Ok(Some(own));
     }
-    let open = store::email_challenge::open(sql, own.user_id, &visit.browser).await?;
+    let open =
+        store::email_challenge::open(sql, own.user_id, &visit.browser, Purpose::SignIn).await?;
     Ok(Some(open.filter(|open| open.epoch == own.epoch).unwrap_or(own)))
 }
 
@@ -167,7 +176,7 @@ async fn judge(
 ) -> Result<Answer> {
     let read = match typed_code::read(typed) {
         Err(refusal) if typed.trim().is_empty() => {
-            return Ok(Answer::Show(loaded.row.id, Some(refusal)));
+            return Ok(Answer::Show(loaded.row.id, Some(refusal.into())));
         }
         read => read,
     };
@@ -182,7 +191,8 @@ async fn judge(
     let guess = read.as_deref().unwrap_or(typed);
     let charged = charge::guess(cx, visit, challenge, guess).await?;
     let verdict = match (&charged, &read) {
-        (Err(refusal), _) | (Ok(_), Err(refusal)) => CodeVerdict::Refused(*refusal),
+        (Err(refusal), _) => CodeVerdict::Refused(*refusal),
+        (Ok(_), Err(refusal)) => CodeVerdict::Refused((*refusal).into()),
         (Ok(charge), Ok(code)) => {
             compare(cx, visit, loaded, challenge, (code, charge.left)).await?
         }
@@ -200,9 +210,9 @@ async fn judge(
     let answer = cx
         .db
         .write(async |tx| {
-            record(cx, tx, challenge, &loaded.row.client_id, verdict).await?;
+            record(cx, tx, challenge, &loaded.request.client_id, verdict).await?;
             if let Some(charge) = charge {
-                let client = &loaded.row.client_id;
+                let client = &loaded.request.client_id;
                 count(cx, tx, (challenge, client), (charge, verdict)).await?;
             }
             let input = Input::Second(SecondChecked::EmailCode(checked));
@@ -247,7 +257,8 @@ async fn count(
 /// Tells a person that strangers now wait.
 async fn tell(cx: &Cx, tx: &mut Tx, id: UserId, client: &str) -> Result<()> {
     let Some(user) = store::user::by_id(tx, id).await? else { return Ok(()) };
-    let whom = (user.email_canonical.as_str(), Some(id));
+    let canonical = user.counted_as();
+    let whom = (&*canonical, Some(id));
     notify::somebody_tried(cx, tx, whom, (Tried::Code, client)).await
 }
 
@@ -261,13 +272,13 @@ async fn admit(
     if !visit.devices.is_empty() {
         let mut conn = cx.db.read().await?;
         if let Some(user) = store::user::by_id(&mut conn, challenge.user_id).await?
-            && device::known(cx, &mut conn, visit, &user.email_canonical).await?.is_some()
+            && device::known(cx, &mut conn, visit, &user.counted_as()).await?.is_some()
         {
             return Ok(Ok(false));
         }
     }
     let about = async || {
-        let client = Some(loaded.row.client_id.clone());
+        let client = Some(loaded.request.client_id.clone());
         Ok(About { user: Some(challenge.user_id), client })
     };
     Ok(network::failure(cx, about).await?.map_or(Ok(true), Err))
@@ -285,9 +296,9 @@ async fn compare(
     if is_code_of(cx, challenge, guess)? {
         return Ok(match (&loaded.state, challenge.completed_at) {
             (state, Some(at)) if led_on(state) => repeated(cx, visit, loaded, at),
-            (_, Some(_)) => CodeVerdict::Refused(Refusal::Used),
+            (_, Some(_)) => CodeVerdict::Refused(Refusal::Code(CodeRefusal::Used)),
             (_, None) if challenge.superseded_at.is_some() => {
-                CodeVerdict::Refused(Refusal::Superseded)
+                CodeVerdict::Refused(Refusal::Mail(MailRefusal::Superseded))
             }
             (_, None) => CodeVerdict::Right(time),
         });
@@ -296,7 +307,7 @@ async fn compare(
         return Ok(CodeVerdict::Past);
     }
     Ok(CodeVerdict::Refused(
-        why_wrong(cx, challenge, guess).await?.unwrap_or(Refusal::WrongCode(left)),
+        why_wrong(cx, challenge, guess).await?.unwrap_or(Refusal::Code(CodeRefusal::Wrong(left))),
     ))
 }
 
@@ -306,7 +317,7 @@ fn repeated(cx: &Cx, visit: &Visit, loaded: &Loaded, at: Timestamp) -> CodeVerdi
     if same_browser && cx.now.since(at) <= REPEAT {
         CodeVerdict::Repeated
     } else {
-        CodeVerdict::Refused(Refusal::Used)
+        CodeVerdict::Refused(Refusal::Code(CodeRefusal::Used))
     }
 }
 
@@ -325,16 +336,18 @@ pub(crate) fn code_of(cx: &Cx, challenge: &EmailChallenge) -> Result<EmailCode> 
 async fn why_wrong(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<Option<Refusal>> {
     let since = cx.now.minus(cx.settings.code_window * 2 + TOMBSTONE);
     let mut conn = cx.db.read().await?;
-    for other in store::email_challenge::recent(&mut conn, challenge.user_id, since).await? {
+    for other in
+        store::email_challenge::recent(&mut conn, challenge.user_id, Purpose::SignIn, since).await?
+    {
         // Of a root key whose file has gone: nobody can tell any more.
         let known = cx.root.ids().any(|id| id == other.key_id);
         if known && other.id != challenge.id && is_code_of(cx, &other, guess)? {
             return Ok(Some(if other.completed_at.is_some() {
-                Refusal::Used
+                Refusal::Code(CodeRefusal::Used)
             } else if other.superseded_at.is_some() {
-                Refusal::Superseded
+                Refusal::Mail(MailRefusal::Superseded)
             } else {
-                Refusal::OtherBrowser
+                Refusal::Mail(MailRefusal::OtherBrowser)
             }));
         }
     }
@@ -364,18 +377,32 @@ fn delay(cx: &Cx, challenge: &EmailChallenge, verdict: CodeVerdict) -> Option<Du
 }
 
 /// The outcomes that are told apart in the trail.
-fn outcome(verdict: CodeVerdict) -> &'static str {
+const fn outcome(verdict: CodeVerdict) -> &'static str {
     match verdict {
         CodeVerdict::Right(Time::Open) => "right",
-        CodeVerdict::Right(Time::Late) | CodeVerdict::Refused(Refusal::Late) => "late",
+        CodeVerdict::Right(Time::Late) => "late",
         CodeVerdict::Right(Time::Past) | CodeVerdict::Past => "expired",
         CodeVerdict::Repeated => "repeated",
-        CodeVerdict::Refused(Refusal::Superseded) => "superseded",
-        CodeVerdict::Refused(Refusal::Used) => "used",
-        CodeVerdict::Refused(Refusal::CodePaused(_)) => "paused",
-        CodeVerdict::Refused(Refusal::OtherBrowser) => "other_browser",
-        CodeVerdict::Refused(Refusal::Exhausted) => "exhausted",
-        CodeVerdict::Refused(Refusal::NotDigits | Refusal::NotSixDigits(_)) => "malformed",
-        CodeVerdict::Refused(_) => "wrong",
+        CodeVerdict::Refused(refusal) => refused_outcome(refusal),
+    }
+}
+
+const fn refused_outcome(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Mail(MailRefusal::Late) => "late",
+        Refusal::Mail(MailRefusal::Expired) => "expired",
+        Refusal::Mail(MailRefusal::Superseded) => "superseded",
+        Refusal::Mail(MailRefusal::OtherBrowser) => "other_browser",
+        Refusal::Mail(MailRefusal::Exhausted) => "exhausted",
+        Refusal::Code(CodeRefusal::Used) => "used",
+        Refusal::Code(CodeRefusal::Paused(_)) => "paused",
+        Refusal::Code(CodeRefusal::NotDigits | CodeRefusal::NotSixDigits(_)) => "malformed",
+        Refusal::Code(CodeRefusal::Wrong(_))
+        | Refusal::Mail(MailRefusal::SendLater(_))
+        | Refusal::Password(PasswordRefusal::Wrong | PasswordRefusal::Paused(_))
+        | Refusal::NewPassword(_)
+        | Refusal::NetworkPaused(_)
+        | Refusal::StartAgain
+        | Refusal::OutOfTurn => "wrong",
     }
 }

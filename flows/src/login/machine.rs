@@ -17,13 +17,14 @@
 //! in a file beside `email_code.rs`.
 
 use serde::{Deserialize, Serialize};
-use store::{ChallengeId, SessionId, Timestamp, UserId};
+use store::{ChallengeId, SessionId, UserId};
 
 use super::{
     email_code::{CodeChecked, CodeVerdict},
     follow::SessionChecked,
     new_password::NewPasswordChecked,
     password::{PasswordChecked, PasswordVerdict},
+    refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     resend::{ResendChecked, ResendVerdict},
 };
 
@@ -77,11 +78,11 @@ pub enum SecondMethod {
 }
 
 impl SecondMethod {
-    /// Name in `sign_ins.second`.
+    /// Its word in `sign_ins.second`.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn word(self) -> store::sign_in::SecondMethod {
         match self {
-            Self::EmailCode => "email_code",
+            Self::EmailCode => store::sign_in::SecondMethod::EmailCode,
         }
     }
 }
@@ -232,45 +233,6 @@ pub enum Effect {
     Reissue(SessionId),
 }
 
-/// Why an input did not lead further, told apart for the person and for the trail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Unknown address or wrong password: the same words for both.
-    WrongPassword,
-    /// Too many wrong passwords; again at this time.
-    PasswordPaused(Timestamp),
-    /// A wrong code; so many tries are left.
-    WrongCode(i64),
-    /// Not six digits; so many were there.
-    NotSixDigits(usize),
-    /// Something other than digits.
-    NotDigits,
-    /// Right but late: the same code was sent again.
-    Late,
-    /// Past the cap: a new code was sent.
-    Expired,
-    /// The code of an older mail.
-    Superseded,
-    /// A code that was used before.
-    Used,
-    /// A code that was asked for in another browser.
-    OtherBrowser,
-    /// All tries at this code are spent: a new one must be asked for.
-    Exhausted,
-    /// Too many wrong codes; again at this time.
-    CodePaused(Timestamp),
-    /// Too many posts or failures from this network; again when its window ends.
-    NetworkPaused(crate::network::Crowded),
-    /// Sent too often; again at this time.
-    SendLater(Timestamp),
-    /// The new password is not acceptable.
-    BadNewPassword(crate::account::password::BadPassword),
-    /// What was proven no longer counts.
-    StartAgain,
-    /// The step posted is not the step that is due.
-    OutOfTurn,
-}
-
 /// What [`step`] decides.
 #[derive(Debug)]
 pub struct Step {
@@ -287,12 +249,12 @@ impl Step {
         Self { state, effects, refusal: None }
     }
 
-    fn stay(state: State, refusal: Refusal) -> Self {
-        Self { state, effects: Vec::new(), refusal: Some(refusal) }
+    fn stay(state: State, refusal: impl Into<Refusal>) -> Self {
+        Self { state, effects: Vec::new(), refusal: Some(refusal.into()) }
     }
 
-    fn told(mut self, refusal: Refusal) -> Self {
-        self.refusal = Some(refusal);
+    fn told(mut self, refusal: impl Into<Refusal>) -> Self {
+        self.refusal = Some(refusal.into());
         self
     }
 
@@ -354,8 +316,8 @@ fn alive(first: First, facts: &Facts) -> bool {
 /// A password may be posted in any open state: whoever it identifies starts with nothing else proven (misuse case 5).
 fn password(state: State, checked: &PasswordChecked, facts: &Facts) -> Step {
     match checked.verdict() {
-        PasswordVerdict::Wrong => Step::stay(state, Refusal::WrongPassword),
-        PasswordVerdict::Paused(until) => Step::stay(state, Refusal::PasswordPaused(until)),
+        PasswordVerdict::Wrong => Step::stay(state, PasswordRefusal::Wrong),
+        PasswordVerdict::Paused(until) => Step::stay(state, PasswordRefusal::Paused(until)),
         PasswordVerdict::Right(first) if alive(first, facts) => {
             let waiting = Waiting::EmailCode(facts.challenge);
             Step::to(
@@ -382,12 +344,12 @@ fn email_code(second: Second, checked: &CodeChecked, facts: &Facts) -> Step {
         CodeVerdict::Right(Time::Open) => {
             second_proven(first, SecondMethod::EmailCode, Some(challenge), facts)
         }
-        CodeVerdict::Right(Time::Late) => send_again(first, challenge).told(Refusal::Late),
+        CodeVerdict::Right(Time::Late) => send_again(first, challenge).told(MailRefusal::Late),
         CodeVerdict::Right(Time::Past) | CodeVerdict::Past => {
-            replace(first, challenge, facts).told(Refusal::Expired)
+            replace(first, challenge, facts).told(MailRefusal::Expired)
         }
         CodeVerdict::Refused(refusal) => Step::stay(State::Second(second), refusal),
-        CodeVerdict::Repeated => Step::stay(State::Second(second), Refusal::Used),
+        CodeVerdict::Repeated => Step::stay(State::Second(second), CodeRefusal::Used),
     }
 }
 
@@ -415,7 +377,7 @@ fn new_password(pending: NewPassword, checked: &NewPasswordChecked, facts: &Fact
         return Step::stay(State::NewPassword(pending), Refusal::OutOfTurn);
     }
     if let Some(bad) = checked.refused() {
-        return Step::stay(State::NewPassword(pending), Refusal::BadNewPassword(bad));
+        return Step::stay(State::NewPassword(pending), bad);
     }
     let session = facts.session;
     let effects =
@@ -431,7 +393,7 @@ fn resend(second: Second, checked: &ResendChecked, facts: &Facts) -> Step {
     match checked.verdict() {
         ResendVerdict::Same => send_again(second.first, challenge),
         ResendVerdict::New => replace(second.first, challenge, facts),
-        ResendVerdict::Later(at) => Step::stay(State::Second(second), Refusal::SendLater(at)),
+        ResendVerdict::Later(at) => Step::stay(State::Second(second), MailRefusal::SendLater(at)),
     }
 }
 
@@ -493,6 +455,6 @@ fn repeated(completed: Completed, checked: &CodeChecked) -> Step {
             let session = completed.session;
             Step::to(State::Complete(completed), vec![Effect::Reissue(session)])
         }
-        _ => Step::stay(State::Complete(completed), Refusal::Used),
+        _ => Step::stay(State::Complete(completed), CodeRefusal::Used),
     }
 }

@@ -7,11 +7,12 @@ use super::{
     email_code::{CodeChecked, CodeVerdict},
     follow::SessionChecked,
     machine::{
-        Completed, Effect, Facts, First, Input, NewPassword, Person, Refusal, Second,
-        SecondChecked, SecondMethod, State, Step, Time, Waiting, step,
+        Completed, Effect, Facts, First, Input, NewPassword, Person, Second, SecondChecked,
+        SecondMethod, State, Step, Time, Waiting, step,
     },
     new_password::NewPasswordChecked,
     password::{PasswordChecked, PasswordVerdict},
+    refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     resend::{ResendChecked, ResendVerdict},
 };
 use crate::account::password::BadPassword;
@@ -99,9 +100,9 @@ fn chosen(refused: Option<BadPassword>) -> Input {
 }
 
 /// The state did not change, nothing happens, and this is said.
-fn refused(state: State, input: Input, refusal: Refusal) {
+fn refused(state: State, input: Input, refusal: impl Into<Refusal>) {
     let after = step(state.clone(), input, &facts());
-    assert_eq!((after.state, after.refusal), (state, Some(refusal)));
+    assert_eq!((after.state, after.refusal), (state, Some(refusal.into())));
     assert!(after.effects.is_empty(), "{:?}", after.effects);
 }
 
@@ -113,13 +114,13 @@ fn set_back(after: &Step) {
 
 #[test]
 fn a_wrong_password() {
-    refused(State::Password, password(PasswordVerdict::Wrong), Refusal::WrongPassword);
-    refused(second(), password(PasswordVerdict::Wrong), Refusal::WrongPassword);
+    refused(State::Password, password(PasswordVerdict::Wrong), PasswordRefusal::Wrong);
+    refused(second(), password(PasswordVerdict::Wrong), PasswordRefusal::Wrong);
 }
 
 #[test]
 fn a_paused_password() {
-    refused(State::Password, password(PasswordVerdict::Paused(AT)), Refusal::PasswordPaused(AT));
+    refused(State::Password, password(PasswordVerdict::Paused(AT)), PasswordRefusal::Paused(AT));
 }
 
 #[test]
@@ -153,14 +154,14 @@ fn another_persons_password_starts_with_nothing_else_proven() {
 #[test]
 fn what_a_verifier_says_of_a_code_is_passed_on() {
     for refusal in [
-        Refusal::WrongCode(3),
-        Refusal::NotSixDigits(5),
-        Refusal::NotDigits,
-        Refusal::Superseded,
-        Refusal::Used,
-        Refusal::OtherBrowser,
-        Refusal::Exhausted,
-        Refusal::CodePaused(AT),
+        Refusal::Code(CodeRefusal::Wrong(3)),
+        Refusal::Code(CodeRefusal::NotSixDigits(5)),
+        Refusal::Code(CodeRefusal::NotDigits),
+        Refusal::Mail(MailRefusal::Superseded),
+        Refusal::Code(CodeRefusal::Used),
+        Refusal::Mail(MailRefusal::OtherBrowser),
+        Refusal::Mail(MailRefusal::Exhausted),
+        Refusal::Code(CodeRefusal::Paused(AT)),
     ] {
         refused(second(), code(CodeVerdict::Refused(refusal)), refusal);
     }
@@ -210,7 +211,7 @@ fn the_code_that_led_to_the_new_password_leads_there_once_more() {
 #[test]
 fn a_late_code_is_sent_again() {
     let after = step(second(), code(CodeVerdict::Right(Time::Late)), &facts());
-    assert_eq!((after.state, after.refusal), (second(), Some(Refusal::Late)));
+    assert_eq!((after.state, after.refusal), (second(), Some(Refusal::Mail(MailRefusal::Late))));
     assert!(matches!(after.effects[..], [Effect::SendAgain(c)] if c == challenge(1)));
 }
 
@@ -218,7 +219,10 @@ fn a_late_code_is_sent_again() {
 fn an_expired_code_is_replaced() {
     for verdict in [CodeVerdict::Right(Time::Past), CodeVerdict::Past] {
         let after = step(second(), code(verdict), &facts());
-        assert_eq!((after.state, after.refusal), (waiting_for(9), Some(Refusal::Expired)));
+        assert_eq!(
+            (after.state, after.refusal),
+            (waiting_for(9), Some(Refusal::Mail(MailRefusal::Expired)))
+        );
         assert!(matches!(after.effects[..], [Effect::ReplaceChallenge { old, new, .. }]
             if (old, new) == (challenge(1), challenge(9))));
     }
@@ -260,7 +264,7 @@ fn sending_again() {
     assert!(matches!(after.effects[..], [Effect::SendAgain(c)] if c == challenge(1)));
     let after = step(second(), resend(ResendVerdict::New), &facts());
     assert_eq!((after.state, after.refusal), (waiting_for(9), None));
-    refused(second(), resend(ResendVerdict::Later(AT)), Refusal::SendLater(AT));
+    refused(second(), resend(ResendVerdict::Later(AT)), MailRefusal::SendLater(AT));
     refused(State::Password, resend(ResendVerdict::Same), Refusal::OutOfTurn);
     refused(
         waiting_for(3),
@@ -285,7 +289,7 @@ fn a_new_password() {
     assert!(matches!(after.effects[..], [Effect::ChangePassword(_), Effect::SignIn(_)]));
 
     let bad = Some(BadPassword::Common);
-    refused(new_password(), chosen(bad), Refusal::BadNewPassword(BadPassword::Common));
+    refused(new_password(), chosen(bad), BadPassword::Common);
     refused(second(), chosen(None), Refusal::OutOfTurn);
     let other = Input::NewPassword(NewPasswordChecked::assume(user(2), None));
     refused(new_password(), other, Refusal::OutOfTurn);
@@ -319,10 +323,14 @@ fn the_same_code_once_more() {
     assert_eq!((after.state, after.refusal), (complete(Some(1)), None));
     assert!(matches!(after.effects[..], [Effect::Reissue(s)] if s == session(5)));
     // By another browser or too late, of another challenge, or where no code completed it.
-    refused(complete(Some(1)), code(CodeVerdict::Refused(Refusal::Used)), Refusal::Used);
-    refused(complete(Some(1)), code_of(2, CodeVerdict::Repeated), Refusal::Used);
-    refused(complete(None), code(CodeVerdict::Repeated), Refusal::Used);
-    refused(second(), code(CodeVerdict::Repeated), Refusal::Used);
+    refused(
+        complete(Some(1)),
+        code(CodeVerdict::Refused(Refusal::Code(CodeRefusal::Used))),
+        CodeRefusal::Used,
+    );
+    refused(complete(Some(1)), code_of(2, CodeVerdict::Repeated), CodeRefusal::Used);
+    refused(complete(None), code(CodeVerdict::Repeated), CodeRefusal::Used);
+    refused(second(), code(CodeVerdict::Repeated), CodeRefusal::Used);
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub mod machine;
 pub mod new_password;
 pub mod password;
 mod reference;
+pub mod refusal;
 pub mod resend;
 mod send_quota;
 mod show;
@@ -39,8 +40,10 @@ use crate::{
     authorize::{Asked, ClientRedirect},
     interaction::Need,
     network::Crowded,
+    oauth_error::OAuthError,
 };
-use machine::{Input, Refusal, State};
+use machine::{Input, State};
+use refusal::Refusal;
 
 /// New values of a browser's cookies, at a change of privilege.
 #[derive(Clone, Debug)]
@@ -210,7 +213,7 @@ pub async fn cancel(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
         }
         cancelled(cx, loaded).await?;
     }
-    let error = crate::request::OAuthError::new("access_denied", "the person cancelled");
+    let error = OAuthError::new("access_denied", "the person cancelled");
     Ok(Answer::Client(crate::authorize::error_redirect(cx, attempt.request(), &error)))
 }
 
@@ -219,7 +222,7 @@ async fn cancelled(cx: &Cx, loaded: &Loaded) -> Result<()> {
         .write(async |tx| {
             let entry = audit::Entry::new(audit::Event::AttemptCancelled)
                 .user(identified(&loaded.state))
-                .client(&loaded.row.client_id);
+                .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await
         })
         .await
@@ -232,7 +235,7 @@ async fn out_of_turn(cx: &Cx, loaded: &Loaded) -> Result<()> {
             let entry = audit::Entry::new(audit::Event::SequenceFailed)
                 .outcome("refused")
                 .user(identified(&loaded.state))
-                .client(&loaded.row.client_id);
+                .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await
         })
         .await

@@ -6,7 +6,7 @@ use store::UserId;
 use super::{
     Answer, apply,
     apply::Work,
-    machine::{Input, Refusal, State},
+    machine::{Input, State},
     or_show, out_of_turn, own,
 };
 use crate::{
@@ -57,8 +57,7 @@ pub async fn post(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Ans
     let (password, guest) = match acceptable(cx, user, typed).await? {
         Ok(acceptable) => acceptable,
         Err(bad) => {
-            let refusal = Refusal::BadNewPassword(bad);
-            return Ok(Answer::Show(loaded.row.id, Some(refusal)));
+            return Ok(Answer::Show(loaded.row.id, Some(bad.into())));
         }
     };
     let (hash, refused) = match policy::hash_if_new(cx, user, password, guest).await? {
@@ -86,7 +85,8 @@ async fn acceptable(
     let Some(user) = store::user::by_id(&mut conn, user).await? else {
         return Ok(Err(BadPassword::Same));
     };
-    let guest = Guest::Known(cx.root.lookup(&user.email_canonical));
-    let checked = policy::check(typed, &policy::Context::of(cx, &user.email, &user.name));
+    let guest = Guest::Known(cx.root.lookup(&user.counted_as()));
+    let email = user.email.as_deref().unwrap_or_default();
+    let checked = policy::check(typed, &policy::Context::of(cx, email, &user.name));
     Ok(checked.map(|password| (password, guest)))
 }

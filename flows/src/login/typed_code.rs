@@ -1,6 +1,6 @@
 //! What a person types or pastes into the field for the code.
 
-use super::machine::Refusal;
+use super::refusal::CodeRefusal;
 
 /// Digits of a code.
 const DIGITS: usize = 6;
@@ -9,8 +9,8 @@ const DIGITS: usize = 6;
 ///
 /// # Errors
 ///
-/// [`Refusal::NotDigits`] when anything else was typed, and else [`Refusal::NotSixDigits`].
-pub fn read(typed: &str) -> Result<String, Refusal> {
+/// [`CodeRefusal::NotDigits`] when anything else was typed, and else [`CodeRefusal::NotSixDigits`].
+pub fn read(typed: &str) -> Result<String, CodeRefusal> {
     let kept: Vec<char> = typed
         .chars()
         .filter(|c| {
@@ -20,9 +20,9 @@ pub fn read(typed: &str) -> Result<String, Refusal> {
         .collect();
     let digits: String = kept.iter().filter_map(|c| ascii_digit(*c)).collect();
     if digits.len() != kept.len() {
-        return Err(Refusal::NotDigits);
+        return Err(CodeRefusal::NotDigits);
     }
-    if digits.len() == DIGITS { Ok(digits) } else { Err(Refusal::NotSixDigits(digits.len())) }
+    if digits.len() == DIGITS { Ok(digits) } else { Err(CodeRefusal::NotSixDigits(digits.len())) }
 }
 
 fn ascii_digit(c: char) -> Option<char> {
@@ -49,11 +49,11 @@ mod tests {
         ] {
             assert_eq!(read(typed).as_deref(), Ok("123456"), "{typed:?}");
         }
-        assert_eq!(read("12345"), Err(Refusal::NotSixDigits(5)));
-        assert_eq!(read("1234567"), Err(Refusal::NotSixDigits(7)));
-        assert_eq!(read("12345a"), Err(Refusal::NotDigits));
-        assert_eq!(read("true"), Err(Refusal::NotDigits));
-        assert_eq!(read("١٢٣٤٥٦"), Err(Refusal::NotDigits));
-        assert_eq!(read(""), Err(Refusal::NotSixDigits(0)));
+        assert_eq!(read("12345"), Err(CodeRefusal::NotSixDigits(5)));
+        assert_eq!(read("1234567"), Err(CodeRefusal::NotSixDigits(7)));
+        assert_eq!(read("12345a"), Err(CodeRefusal::NotDigits));
+        assert_eq!(read("true"), Err(CodeRefusal::NotDigits));
+        assert_eq!(read("١٢٣٤٥٦"), Err(CodeRefusal::NotDigits));
+        assert_eq!(read(""), Err(CodeRefusal::NotSixDigits(0)));
     }
 }

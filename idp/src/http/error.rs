@@ -11,7 +11,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use flows::{network::Crowded, token::TokenError};
+use flows::{network::Crowded, oauth_error::TokenError};
 
 use super::oauth_error::{BearerError, OAuthError};
 

@@ -2,6 +2,7 @@
 
 mod assets;
 pub mod cookies;
+mod csp;
 mod error;
 mod extract;
 mod language;

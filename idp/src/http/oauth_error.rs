@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flows::token::TokenError;
+use flows::oauth_error::TokenError;
 use serde_json::json;
 
 /// RFC 6749, section 5.1, and the same for errors.
@@ -15,7 +15,7 @@ pub(super) const UNCACHED: [(HeaderName, HeaderValue); 2] = [
 ];
 
 /// Why a call of a client is refused.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum OAuthError {
     /// A token request (RFC 6749, section 5.2).
     TokenRequest(TokenError),
@@ -62,9 +62,9 @@ impl OAuthError {
     }
 
     /// What is wrong, for the client.
-    pub(super) const fn description(&self) -> &'static str {
+    pub(super) fn description(&self) -> &str {
         match self {
-            Self::TokenRequest(error) => error.description,
+            Self::TokenRequest(error) => &error.description,
             Self::AccessToken(BearerError::Missing) => "there is no access token",
             Self::AccessToken(BearerError::Repeated) => "there are two access tokens",
             Self::AccessToken(BearerError::Invalid) => "the access token is not good",
@@ -72,43 +72,42 @@ impl OAuthError {
         }
     }
 
-    /// `WWW-Authenticate`: how a caller authenticates for `realm` (RFC 9110, section 11.6.1).
-    fn challenge(&self, realm: &str) -> Option<HeaderValue> {
-        let text = match self {
-            Self::TokenRequest(error) if error.error == "invalid_client" => {
-                format!("Basic realm=\"{realm}\"")
-            }
-            Self::TokenRequest(_) => return None,
-            Self::AccessToken(error) => match error {
-                BearerError::Missing => format!("Bearer realm=\"{realm}\""),
-                BearerError::Repeated => {
-                    format!("Bearer realm=\"{realm}\", error=\"invalid_request\"")
-                }
-                BearerError::Invalid => {
-                    format!("Bearer realm=\"{realm}\", error=\"invalid_token\"")
-                }
-                BearerError::InsufficientScope(scope) => {
-                    format!(
-                        "Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{scope}\""
-                    )
-                }
-            },
-        };
-        HeaderValue::try_from(text).ok()
-    }
-
-    /// The answer.
+    /// The answer of a route that protects `realm`.
     pub(super) fn response(&self, realm: &str) -> Response {
-        let mut response = match self {
-            Self::TokenRequest(TokenError { error, description }) => {
-                let body = json!({ "error": error, "error_description": description });
-                (self.status(), UNCACHED, Json(body)).into_response()
+        match self {
+            Self::TokenRequest(error) => {
+                let body = json!({ "error": error.error, "error_description": error.description });
+                let mut response = (self.status(), UNCACHED, Json(body)).into_response();
+                for (name, value) in &error.headers {
+                    if let (Ok(name), Ok(value)) =
+                        (HeaderName::try_from(*name), HeaderValue::try_from(value))
+                    {
+                        response.headers_mut().insert(name, value);
+                    }
+                }
+                response
             }
-            Self::AccessToken(_) => self.status().into_response(),
-        };
-        if let Some(challenge) = self.challenge(realm) {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            Self::AccessToken(error) => {
+                (self.status(), [(header::WWW_AUTHENTICATE, error.challenge(realm))])
+                    .into_response()
+            }
         }
-        response
+    }
+}
+
+impl BearerError {
+    /// `WWW-Authenticate`: what a caller of `realm` must present (RFC 6750, section 3).
+    fn challenge(self, realm: &str) -> String {
+        let error = match self {
+            Self::Missing => return format!("Bearer realm=\"{realm}\""),
+            Self::Repeated => "invalid_request",
+            Self::Invalid => "invalid_token",
+            Self::InsufficientScope(scope) => {
+                return format!(
+                    "Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{scope}\""
+                );
+            }
+        };
+        format!("Bearer realm=\"{realm}\", error=\"{error}\"")
     }
 }

@@ -8,16 +8,12 @@ use axum::{
 use flows::Trace;
 use store::Timestamp;
 
-use super::{error::Failure, extract::BrowserRequest};
+use super::{csp, error::Failure, extract::BrowserRequest};
 use crate::{
     app::App,
     locale::Locale,
     view::{FailurePage, Frame, NoticePage, messages::PageText},
 };
-
-/// Nothing is loaded but our own style sheet and pictures, no page frames ours, and forms go to us alone.
-pub(super) const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-                              base-uri 'none'; frame-ancestors 'none'";
 
 /// A redirect that is a GET, whatever it answers (RFC 9700, section 4.12).
 pub(super) fn see_other(to: &str) -> Response {
@@ -31,7 +27,7 @@ pub(super) fn see_other(to: &str) -> Response {
 
 /// A page that says one thing, by its name.
 pub(super) fn notice(app: &App, request: &BrowserRequest, name: &str) -> Result<Response, Failure> {
-    let f = Frame::of(app, request.locale);
+    let f = Frame::of(&app.brand, request.locale);
     let (page, title, text) = find(&NOTICES, name)?;
     let html = NoticePage { page, title: f.l.t(title), text: f.l.t(text), f };
     let mut response = Html(html.render()?).into_response();
@@ -49,8 +45,7 @@ pub(super) fn form(
 ) -> Result<Response, Failure> {
     let mut response = (status, Html(page.render()?)).into_response();
     if let Some(source) = source {
-        let policy = CSP.replace("form-action 'self'", &format!("form-action 'self' {source}"));
-        let policy = HeaderValue::try_from(policy)
+        let policy = HeaderValue::try_from(csp::with_form_action(source))
             .map_err(|_| Failure::Internal("a redirect URI cannot stand in a policy".to_owned()))?;
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
@@ -75,9 +70,10 @@ fn speaks(response: &mut Response, locale: Locale) {
 
 /// The page of a request that has no answer.
 pub(super) fn failure(app: &App, trace: &Trace, locale: Locale, failure: &Failure) -> Response {
-    let text = PageText::of(app, locale, app.clock.now());
+    let f = Frame::of(&app.brand, locale);
+    let text = PageText { f, zone: app.zone(), now: app.clock.now() };
     let said = FailureText::of(failure, |until| text.when(until));
-    let page = failure_page(text.f, &trace.reference, &said);
+    let page = failure_page(f, &trace.reference, &said);
     match page.and_then(|page| Ok(page.render()?)) {
         Ok(html) => {
             let mut response = (failure.status(), Html(html)).into_response();
@@ -126,7 +122,7 @@ pub(super) fn failure_again(
 ) -> Result<Response, Failure> {
     let (name, ..) = find(&FAILURES, name)?;
     let said = FailureText { name, detail: None, crowded: None };
-    let page = failure_page(Frame::of(app, request.locale), reference, &said)?;
+    let page = failure_page(Frame::of(&app.brand, request.locale), reference, &said)?;
     let mut response = Html(page.render()?).into_response();
     speaks(&mut response, request.locale);
     Ok(response)

@@ -5,14 +5,18 @@ use std::time::Duration;
 use flows::{
     account::password::BadPassword,
     email::BadEmail,
-    login::{CodeView, Delivery, machine::Refusal, machine::Time},
+    login::{
+        CodeView, Delivery,
+        machine::Time,
+        refusal::{CodeRefusal, MailRefusal, MailedCode, PasswordRefusal, Said},
+    },
     network::Crowded,
 };
 use jiff::tz::TimeZone;
 use store::Timestamp;
 
 use super::{Frame, Problem};
-use crate::{app::App, clock::is_same_day, locale::Locale};
+use crate::clock::is_same_day;
 
 /// The texts of a page, in its language and by its clock.
 #[derive(Clone, Copy, Debug)]
@@ -25,12 +29,7 @@ pub(crate) struct PageText<'a> {
     pub(crate) now: Timestamp,
 }
 
-impl<'a> PageText<'a> {
-    /// The texts of a page that is read now.
-    pub(crate) fn of(app: &'a App, locale: Locale, now: Timestamp) -> Self {
-        Self { f: Frame::of(app, locale), zone: app.zone(), now }
-    }
-
+impl PageText<'_> {
     /// A clock time that has passed or must not be passed: floored to the minute.
     pub(crate) fn clock_time(&self, at: Timestamp) -> String {
         self.f.l.clock_time(at, self.zone)
@@ -45,18 +44,20 @@ impl<'a> PageText<'a> {
     }
 
     /// A problem of the password form.
-    pub(crate) fn password(&self, refusal: Refusal) -> Problem {
+    pub(crate) fn password(&self, said: Said<PasswordRefusal>) -> Problem {
         let l = self.f.l;
-        match refusal {
-            Refusal::WrongPassword => Problem::new("password", l.t("password-error-wrong")),
-            Refusal::PasswordPaused(until) => {
+        match said {
+            Said::Own(PasswordRefusal::Wrong) => {
+                Problem::new("password", l.t("password-error-wrong"))
+            }
+            Said::Own(PasswordRefusal::Paused(until)) => {
                 let when = ("when", self.when(until).into());
                 Problem::new("password", l.tr("password-error-paused", &[when]))
             }
-            Refusal::NetworkPaused(crowded) => {
+            Said::NetworkPaused(crowded) => {
                 Problem::new("password", self.network_limit("password-error-network", crowded))
             }
-            _ => Problem::new("email", l.t("password-error-again")),
+            Said::Moved => Problem::new("email", l.t("password-error-again")),
         }
     }
 
@@ -96,54 +97,67 @@ impl<'a> PageText<'a> {
     }
 
     /// A problem of the code form.
-    pub(crate) fn code(&self, view: &CodeView, refusal: Refusal) -> Problem {
-        let text = self.code_text(view, refusal);
-        let is_about_sending = matches!(refusal, Refusal::SendLater(_));
+    pub(crate) fn code(&self, view: &CodeView, said: Said<MailedCode>) -> Problem {
+        let reference = ("reference", view.reference.as_str().into());
+        let text = match said {
+            Said::Own(MailedCode::Typed(refusal)) => self.typed_code(view, refusal),
+            Said::Own(MailedCode::Mail(refusal)) => self.mail(view, refusal),
+            Said::NetworkPaused(crowded) => self.network_limit("code-error-network", crowded),
+            Said::Moved => self.f.l.tr("code-error-moved", &[reference]),
+        };
+        let is_about_sending =
+            matches!(said, Said::Own(MailedCode::Mail(MailRefusal::SendLater(_))));
         // Without its field on the page, the way on is the button that sends a code, or the line that says when.
         let field = if is_about_sending || !takes_code(view) { "resend" } else { "code" };
         Problem::new(field, text)
     }
 
-    fn code_text(&self, view: &CodeView, refusal: Refusal) -> String {
+    fn typed_code(&self, view: &CodeView, refusal: CodeRefusal) -> String {
         let l = self.f.l;
-        let reference = ("reference", view.reference.as_str().into());
-        let when = |until| [("when", self.when(until).into())];
         match refusal {
-            Refusal::NotSixDigits(0) => l.t("code-error-empty").to_owned(),
-            Refusal::NotSixDigits(count) => l.tr("code-error-length", &[("count", count.into())]),
-            Refusal::NotDigits => l.t("code-error-digits").to_owned(),
-            Refusal::WrongCode(left) => {
+            CodeRefusal::NotSixDigits(0) => l.t("code-error-empty").to_owned(),
+            CodeRefusal::NotSixDigits(count) => {
+                l.tr("code-error-length", &[("count", count.into())])
+            }
+            CodeRefusal::NotDigits => l.t("code-error-digits").to_owned(),
+            CodeRefusal::Wrong(left) => {
+                let reference = ("reference", view.reference.as_str().into());
                 l.tr("code-error-wrong", &[reference, ("left", left.into())])
             }
+            CodeRefusal::Used => l.t("code-error-used").to_owned(),
+            CodeRefusal::Paused(until) => {
+                l.tr("code-error-paused", &[("when", self.when(until).into())])
+            }
+        }
+    }
+
+    fn mail(&self, view: &CodeView, refusal: MailRefusal) -> String {
+        let l = self.f.l;
+        let reference = ("reference", view.reference.as_str().into());
+        match refusal {
             // What was decided and what could be sent are two things: a person's mails have a limit.
-            Refusal::Late if view.time != Time::Open && view.delivery != Delivery::Pending => {
+            MailRefusal::Late if view.time != Time::Open && view.delivery != Delivery::Pending => {
                 l.t("code-error-late-unsent").to_owned()
             }
-            Refusal::Late => l.t("code-error-late").to_owned(),
-            Refusal::Expired if view.delivery == Delivery::Unasked => {
+            MailRefusal::Late => l.t("code-error-late").to_owned(),
+            MailRefusal::Expired if view.delivery == Delivery::Unasked => {
                 l.t("code-error-expired-unsent").to_owned()
             }
-            Refusal::Expired => l.tr("code-error-expired", &[reference]),
-            Refusal::Superseded => l.tr("code-error-superseded", &[reference]),
-            Refusal::Used => l.t("code-error-used").to_owned(),
-            Refusal::OtherBrowser => l.tr("code-error-browser", &[reference]),
-            Refusal::Exhausted => l.t("code-error-exhausted").to_owned(),
-            Refusal::CodePaused(until) => l.tr("code-error-paused", &when(until)),
-            Refusal::NetworkPaused(crowded) => self.network_limit("code-error-network", crowded),
-            Refusal::SendLater(until) => l.tr("code-error-send-later", &when(until)),
-            Refusal::WrongPassword
-            | Refusal::PasswordPaused(_)
-            | Refusal::BadNewPassword(_)
-            | Refusal::StartAgain
-            | Refusal::OutOfTurn => l.tr("code-error-moved", &[reference]),
+            MailRefusal::Expired => l.tr("code-error-expired", &[reference]),
+            MailRefusal::Superseded => l.tr("code-error-superseded", &[reference]),
+            MailRefusal::OtherBrowser => l.tr("code-error-browser", &[reference]),
+            MailRefusal::Exhausted => l.t("code-error-exhausted").to_owned(),
+            MailRefusal::SendLater(until) => {
+                l.tr("code-error-send-later", &[("when", self.when(until).into())])
+            }
         }
     }
 
     /// A problem of the new password.
-    pub(crate) fn new_password(&self, refusal: Refusal, empty: bool) -> Problem {
+    pub(crate) fn new_password(&self, said: Said<BadPassword>, empty: bool) -> Problem {
         let l = self.f.l;
-        let text = match refusal {
-            Refusal::BadNewPassword(bad) if !empty => match bad {
+        let text = match said {
+            Said::Own(bad) if !empty => match bad {
                 BadPassword::Short(length) => l.tr("new-error-short", &[("length", length.into())]),
                 BadPassword::Long => l.t("new-error-long").to_owned(),
                 BadPassword::Common => l.t("new-error-common").to_owned(),
@@ -151,7 +165,10 @@ impl<'a> PageText<'a> {
                 BadPassword::Repetitive => l.t("new-error-repetitive").to_owned(),
                 BadPassword::Same => l.t("new-error-same").to_owned(),
             },
-            _ => l.t("new-error-empty").to_owned(),
+            // A network that waits has a page of its own, and what was posted elsewhere leaves this step to be answered.
+            Said::Own(_) | Said::NetworkPaused(_) | Said::Moved => {
+                l.t("new-error-empty").to_owned()
+            }
         };
         Problem::new("new_password", text)
     }

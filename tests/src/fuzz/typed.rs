@@ -1,6 +1,6 @@
 //! What people type or paste into the fields of a sign-in: the code of a mail, and a password.
 
-use flows::login::{machine::Refusal, typed_code};
+use flows::login::{refusal::CodeRefusal, typed_code};
 use keys::{Password, PasswordError};
 use unicode_normalization::UnicodeNormalization;
 
@@ -46,8 +46,10 @@ pub(super) fn code(_: &Ground, input: &[u8]) {
             assert_eq!((code.as_str(), code.len()), (digits.as_str(), 6));
             assert_eq!(typed_code::read(&code).as_ref(), Ok(&code), "a code is read as itself");
         }
-        Err(Refusal::NotSixDigits(many)) => assert!(many != 6 && many == digits.len(), "{many}"),
-        Err(Refusal::NotDigits) => {
+        Err(CodeRefusal::NotSixDigits(many)) => {
+            assert!(many != 6 && many == digits.len(), "{many}");
+        }
+        Err(CodeRefusal::NotDigits) => {
             assert!(text.chars().any(|c| !c.is_ascii_digit() && c != ' ' && c != '-'));
         }
         Err(other) => panic!("{other:?} is nothing that can be wrong with what was typed"),

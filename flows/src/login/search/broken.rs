@@ -7,10 +7,11 @@ use super::{
         email_code::{CodeChecked, CodeVerdict},
         follow::SessionChecked,
         machine::{
-            Effect, Facts, First, Input, NewPassword, Refusal, Second, SecondChecked, State, Step,
-            Time, Waiting, step,
+            Effect, Facts, First, Input, NewPassword, Second, SecondChecked, State, Step, Time,
+            Waiting, step,
         },
         password::PasswordVerdict,
+        refusal::{MailRefusal, Refusal},
     },
     Bounds, EVERYBODY, HOME, SOUND, VICTIM,
     executor::{Guard, Rules, StepFn},
@@ -76,7 +77,12 @@ fn an_expired_code_that_signs_in() {
 fn a_superseded_code_that_signs_in() {
     caught(
         |state, input, facts| {
-            taking(CodeVerdict::Refused(Refusal::Superseded), state, input, facts)
+            taking(
+                CodeVerdict::Refused(Refusal::Mail(MailRefusal::Superseded)),
+                state,
+                input,
+                facts,
+            )
         },
         "a code was used up that was not right",
     );
@@ -86,7 +92,12 @@ fn a_superseded_code_that_signs_in() {
 fn a_code_of_another_browser_that_signs_in() {
     caught(
         |state, input, facts| {
-            taking(CodeVerdict::Refused(Refusal::OtherBrowser), state, input, facts)
+            taking(
+                CodeVerdict::Refused(Refusal::Mail(MailRefusal::OtherBrowser)),
+                state,
+                input,
+                facts,
+            )
         },
         "a code was used up that was not right",
     );

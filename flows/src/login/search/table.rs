@@ -6,11 +6,12 @@ use super::{
         email_code::{CodeChecked, CodeVerdict},
         follow::SessionChecked,
         machine::{
-            Completed, Effect, Facts, First, Input, NewPassword, Person, Refusal, Second,
-            SecondChecked, SecondMethod, State, Step, Time, Waiting, step,
+            Completed, Effect, Facts, First, Input, NewPassword, Person, Second, SecondChecked,
+            SecondMethod, State, Step, Time, Waiting, step,
         },
         new_password::NewPasswordChecked,
         password::{PasswordChecked, PasswordVerdict},
+        refusal::{CodeRefusal, MailRefusal, Refusal},
         resend::{ResendChecked, ResendVerdict},
     },
     executor::StepFn,
@@ -52,12 +53,12 @@ fn states() -> Vec<State> {
 
 fn code_verdicts() -> Vec<CodeVerdict> {
     let refusals = [
-        Refusal::WrongCode(1),
-        Refusal::Superseded,
-        Refusal::Used,
-        Refusal::OtherBrowser,
-        Refusal::Exhausted,
-        Refusal::CodePaused(TIME),
+        Refusal::Code(CodeRefusal::Wrong(1)),
+        Refusal::Mail(MailRefusal::Superseded),
+        Refusal::Code(CodeRefusal::Used),
+        Refusal::Mail(MailRefusal::OtherBrowser),
+        Refusal::Mail(MailRefusal::Exhausted),
+        Refusal::Code(CodeRefusal::Paused(TIME)),
     ];
     [Time::Open, Time::Late, Time::Past]
         .map(CodeVerdict::Right)

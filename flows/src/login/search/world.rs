@@ -11,11 +11,12 @@ use super::super::{
     email_code::{CodeChecked, CodeVerdict},
     follow::SessionChecked,
     machine::{
-        self, Completed, Input, NewPassword, Refusal, Second, SecondChecked, SecondMethod, State,
-        Time, Waiting,
+        self, Completed, Input, NewPassword, Second, SecondChecked, SecondMethod, State, Time,
+        Waiting,
     },
     new_password::NewPasswordChecked,
     password::{PasswordChecked, PasswordVerdict},
+    refusal::{CodeRefusal, MailRefusal, Refusal},
     resend::{ResendChecked, ResendVerdict},
 };
 
@@ -432,11 +433,11 @@ fn verdict(code: Code) -> CodeVerdict {
         Code::Past => CodeVerdict::Past,
         Code::Repeated => CodeVerdict::Repeated,
         Code::Refused(why) => CodeVerdict::Refused(match why {
-            Why::Wrong => Refusal::WrongCode(1),
-            Why::Superseded => Refusal::Superseded,
-            Why::Used => Refusal::Used,
-            Why::OtherBrowser => Refusal::OtherBrowser,
-            Why::Exhausted => Refusal::Exhausted,
+            Why::Wrong => Refusal::Code(CodeRefusal::Wrong(1)),
+            Why::Superseded => Refusal::Mail(MailRefusal::Superseded),
+            Why::Used => Refusal::Code(CodeRefusal::Used),
+            Why::OtherBrowser => Refusal::Mail(MailRefusal::OtherBrowser),
+            Why::Exhausted => Refusal::Mail(MailRefusal::Exhausted),
         }),
     }
 }

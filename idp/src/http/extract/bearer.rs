@@ -5,7 +5,7 @@ use axum::{
     extract::{FromRequest, Request},
     http::{HeaderMap, Method, header},
 };
-use flows::access_token::{self, Principal};
+use flows::token::{self, Principal};
 
 use super::{Form, context::RequestContext};
 use crate::{
@@ -29,8 +29,8 @@ impl FromRequest<App> for BearerCall {
             return Err(Failure::Internal("a route of other callers asks for a token".to_owned()));
         };
         let cx = context.cx(app, "person");
-        let token = token(request, app).await?;
-        let principal = access_token::verify(&cx, &token).await?.ok_or(BearerError::Invalid)?;
+        let presented = presented_token(request, app).await?;
+        let principal = token::principal(&cx, &presented).await?.ok_or(BearerError::Invalid)?;
         if !principal.has_scope(scope) {
             return Err(BearerError::InsufficientScope(scope).into());
         }
@@ -39,7 +39,7 @@ impl FromRequest<App> for BearerCall {
 }
 
 /// The token that a request presents, in one way.
-async fn token(request: Request, app: &App) -> Result<String, Failure> {
+async fn presented_token(request: Request, app: &App) -> Result<String, Failure> {
     let in_header = in_header(request.headers()).map(str::to_owned);
     let in_body =
         if request.method() == Method::POST { in_body(request, app).await? } else { None };

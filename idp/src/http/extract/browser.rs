@@ -16,7 +16,7 @@ use crate::{
     app::App,
     http::{error::Failure, step::Step, user_agent},
     locale::{Choice, Locale},
-    view::messages::PageText,
+    view::{Frame, messages::PageText},
 };
 
 /// A request from a browser.
@@ -110,7 +110,7 @@ impl BrowserRequest {
 
     /// The texts of the page that answers it.
     pub(in crate::http) fn text<'a>(&self, app: &'a App) -> PageText<'a> {
-        PageText::of(app, self.locale, self.cx.now)
+        PageText { f: Frame::of(&app.brand, self.locale), zone: app.zone(), now: self.cx.now }
     }
 }
 

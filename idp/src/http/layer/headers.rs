@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::http::{
-    page::CSP,
+    csp,
     route::{Audience, Policy},
 };
 
@@ -17,7 +17,7 @@ const FOR_PEOPLE: [(HeaderName, &str); 5] = [
     // Not `no-referrer`: with it a browser posts our own forms with `Origin: null` (Fetch, "append a request Origin
     // header"), and one that knows no fetch metadata could not sign in. No other origin gets a referrer (decision 22).
     (header::REFERRER_POLICY, "same-origin"),
-    (header::CONTENT_SECURITY_POLICY, CSP),
+    (header::CONTENT_SECURITY_POLICY, csp::POLICY),
     (header::X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (

@@ -27,6 +27,7 @@ use crate::{
         route::{Audience, Class, Policy, Posts, Route},
     },
     locale::Locale,
+    metrics::Answered,
 };
 
 /// Handles a request of a route.
@@ -39,7 +40,13 @@ pub(in crate::http) async fn handle(
     let span = span::of(&app, route, &request);
     let response = answer(&app, route, request, next).instrument(span.clone()).await;
     span::ended(&span, response.status().as_u16());
-    app.metrics.answered(Some(route), &method, response.status(), watch.elapsed());
+    app.metrics.answered(&Answered {
+        route: route.path,
+        class: route.class.as_str(),
+        method: &method,
+        status: response.status(),
+        took: watch.elapsed(),
+    });
     response
 }
 
@@ -74,7 +81,13 @@ pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) 
     let ours = is_our_host(&app, &request);
     let failure = if ours { Failure::NotFound } else { Failure::Misdirected };
     let response = exchange.finish(&app, Class::Page.policy(), "", failure.into_response());
-    app.metrics.answered(None, &method, response.status(), watch.elapsed());
+    app.metrics.answered(&Answered {
+        route: "none",
+        class: "none",
+        method: &method,
+        status: response.status(),
+        took: watch.elapsed(),
+    });
     response
 }
 

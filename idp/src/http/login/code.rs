@@ -3,7 +3,8 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{
     Answer, CodeView, Delivery, Due, Resend, Shown, email_code, follow,
-    machine::{Refusal, Time},
+    machine::Time,
+    refusal::{MailedCode, Said},
     resend,
 };
 
@@ -58,10 +59,10 @@ pub(super) fn render(
     shown: &Shown,
     view: &CodeView,
     code: &str,
-    refusal: Option<Refusal>,
+    said: Option<Said<MailedCode>>,
 ) -> Result<Response, Failure> {
     let hidden = hidden(request, &step::CODE, &shown.attempt);
-    let html = page_of(&request.text(app), hidden, view, code, refusal);
+    let html = page_of(&request.text(app), hidden, view, code, said);
     page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
 }
 
@@ -71,7 +72,7 @@ pub(super) fn page_of<'a>(
     hidden: Hidden<'a>,
     view: &'a CodeView,
     code: &'a str,
-    refusal: Option<Refusal>,
+    said: Option<Said<MailedCode>>,
 ) -> CodePage<'a> {
     let open = takes_code(view);
     let title = match view.delivery {
@@ -81,7 +82,7 @@ pub(super) fn page_of<'a>(
     };
     CodePage {
         hidden,
-        problem: refusal.map(|refusal| text.code(view, refusal)),
+        problem: said.map(|said| text.code(view, said)),
         title: text.f.l.t(title),
         sent: sent(text, view),
         status: status(text, view),
@@ -162,7 +163,7 @@ pub(super) fn signed_in(
     shown: &Shown,
     person: &str,
 ) -> Result<Response, Failure> {
-    let f = Frame::of(app, request.locale);
+    let f = Frame::of(&app.brand, request.locale);
     let client = client_name(request, &shown.request.client_id);
     let html = SignedInPage {
         hidden: hidden(request, &step::CODE, &shown.attempt),

@@ -35,7 +35,8 @@ pub(in crate::http) async fn get(
         // Not answered here: the step that is due is shown, if there is one.
         return redirect_to_due_step(&request, attempt).await;
     };
-    let about = About { attempt, request: &question.request, session: &question.session };
+    let session = &question.session.live;
+    let about = About { attempt, request: &question.request, session };
     match question.need {
         Need::Consent => consent_page(&app, &request, &about),
         // Answered before, and opened again from the history: it can be answered again.
@@ -80,10 +81,11 @@ impl<'a> About<'a> {
 
     fn account(&self, f: Frame<'_>) -> String {
         let LiveSession { name, email, .. } = self.session;
-        f.l.tr(
-            "account-lede",
-            &[("person", name.as_str().into()), ("address", email.as_str().into())],
-        )
+        let person = ("person", name.as_str().into());
+        match email {
+            Some(email) => f.l.tr("account-lede", &[person, ("address", email.as_str().into())]),
+            None => f.l.tr("account-lede-without-address", &[person]),
+        }
     }
 }
 
@@ -132,7 +134,7 @@ fn confirm_page(
     request: &BrowserRequest,
     about: &About<'_>,
 ) -> Result<Response, Failure> {
-    let f = Frame::of(app, request.locale);
+    let f = Frame::of(&app.brand, request.locale);
     let client = client_name(request, &about.request.client_id);
     let html = ConfirmPage {
         hidden: hidden(request, &step::CONSENT, about.attempt),

@@ -16,7 +16,7 @@ mod tests;
 use axum::{extract::State, response::Response};
 use flows::{
     authorize::{Asked, form_action_source},
-    login::{self, Answer, Due, Reopened, Shown, View, machine::Refusal},
+    login::{self, Answer, Due, Reopened, Shown, View, refusal::Refusal},
 };
 
 use super::{
@@ -90,12 +90,16 @@ fn render(
     let text = request.text(app);
     match &shown.view {
         View::Password => {
-            let problem = refusal.map(|refusal| text.password(refusal));
+            let problem = refusal.map(|refusal| text.password(refusal.at_password()));
             password::render(app, request, shown, posted.email, problem)
         }
-        View::Code(view) => code::render(app, request, shown, view, posted.code, refusal),
+        View::Code(view) => {
+            let said = refusal.map(Refusal::at_mailed_code);
+            code::render(app, request, shown, view, posted.code, said)
+        }
         View::NewPassword { email } => {
-            let problem = refusal.map(|refusal| text.new_password(refusal, posted.no_new_password));
+            let said = refusal.map(Refusal::at_new_password);
+            let problem = said.map(|said| text.new_password(said, posted.no_new_password));
             new_password::render(app, request, shown, email, problem)
         }
         View::SignedIn { person } => code::signed_in(app, request, shown, person),
@@ -127,7 +131,7 @@ fn source(shown: &Shown) -> Option<String> {
 
 /// The name of the client that people see.
 fn client_name<'a>(request: &'a BrowserRequest, client_id: &'a str) -> &'a str {
-    request.cx.clients.get(client_id).map_or(client_id, |client| &client.name)
+    request.cx.clients.get(client_id).map_or(client_id, |client| &client.metadata.client_name)
 }
 
 /// A request that has no row yet, as what is shown of it.

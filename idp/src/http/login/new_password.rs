@@ -48,7 +48,7 @@ pub(super) fn render(
     email: &str,
     problem: Option<Problem>,
 ) -> Result<Response, Failure> {
-    let f = Frame::of(app, request.locale);
+    let f = Frame::of(&app.brand, request.locale);
     let length = request.cx.settings.password_min_length;
     let html = NewPasswordPage {
         hidden: hidden(request, &step::NEW_PASSWORD, &shown.attempt),

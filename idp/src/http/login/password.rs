@@ -98,7 +98,7 @@ pub(super) fn render(
     email: &str,
     problem: Option<Problem>,
 ) -> Result<Response, Failure> {
-    let f = Frame::of(app, request.locale);
+    let f = Frame::of(&app.brand, request.locale);
     let hint = shown.request.login_hint.as_deref().unwrap_or_default();
     let client = client_name(request, &shown.request.client_id);
     let html = PasswordPage {

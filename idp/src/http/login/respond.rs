@@ -7,7 +7,10 @@ use axum::{
     response::Response,
 };
 use flows::{
-    login::{Answer, CodeView, Due, NewCookies, Onwards, Resend, View, machine::Refusal},
+    login::{
+        Answer, CodeView, Due, NewCookies, Onwards, Resend, View,
+        refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
+    },
     network::Crowded,
 };
 use store::{Timestamp, job::Lane};
@@ -88,14 +91,17 @@ fn wait(view: &View, refusal: Option<Refusal>, now: Timestamp) -> Option<Duratio
     let until = match (view, refusal?) {
         (
             View::Password | View::Code(_),
-            Refusal::PasswordPaused(until)
-            | Refusal::CodePaused(until)
-            | Refusal::SendLater(until)
+            Refusal::Password(PasswordRefusal::Paused(until))
+            | Refusal::Code(CodeRefusal::Paused(until))
+            | Refusal::Mail(MailRefusal::SendLater(until))
             | Refusal::NetworkPaused(Crowded { until, .. }),
         ) => until,
         // A new code leads on.
-        (View::Code(CodeView { resend: Resend::At(until), .. }), Refusal::Exhausted) => *until,
-        (View::Code(_), Refusal::Exhausted) => now,
+        (
+            View::Code(CodeView { resend: Resend::At(until), .. }),
+            Refusal::Mail(MailRefusal::Exhausted),
+        ) => *until,
+        (View::Code(_), Refusal::Mail(MailRefusal::Exhausted)) => now,
         _ => return None,
     };
     Some(until.since(now))
@@ -117,6 +123,7 @@ fn limited(mut response: Response, wait: Option<Duration>) -> Response {
 const fn may_have_asked_for_a_code(answer: &Answer) -> bool {
     matches!(
         answer,
-        Answer::Next(_, Due::Code) | Answer::Show(_, Some(Refusal::Late | Refusal::Expired))
+        Answer::Next(_, Due::Code)
+            | Answer::Show(_, Some(Refusal::Mail(MailRefusal::Late | MailRefusal::Expired)))
     )
 }

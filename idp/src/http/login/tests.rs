@@ -4,7 +4,11 @@ use askama::Template;
 use flows::{
     account::password::BadPassword,
     email::BadEmail,
-    login::{CodeView, Delivery, Resend, machine::Refusal, machine::Time},
+    login::{
+        CodeView, Delivery, Resend,
+        machine::Time,
+        refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal, Said},
+    },
     network::{Crowded, Size},
 };
 use jiff::tz::TimeZone;
@@ -78,36 +82,44 @@ fn every_view() -> Vec<CodeView> {
 fn every_refusal() -> Vec<Refusal> {
     let later = at("2026-11-24T10:30:00Z");
     let all = vec![
-        Refusal::WrongPassword,
-        Refusal::PasswordPaused(later),
-        Refusal::WrongCode(3),
-        Refusal::NotSixDigits(0),
-        Refusal::NotSixDigits(5),
-        Refusal::NotDigits,
-        Refusal::Late,
-        Refusal::Expired,
-        Refusal::Superseded,
-        Refusal::Used,
-        Refusal::OtherBrowser,
-        Refusal::Exhausted,
-        Refusal::CodePaused(later),
+        Refusal::Password(PasswordRefusal::Wrong),
+        Refusal::Password(PasswordRefusal::Paused(later)),
+        Refusal::Code(CodeRefusal::Wrong(3)),
+        Refusal::Code(CodeRefusal::NotSixDigits(0)),
+        Refusal::Code(CodeRefusal::NotSixDigits(5)),
+        Refusal::Code(CodeRefusal::NotDigits),
+        Refusal::Mail(MailRefusal::Late),
+        Refusal::Mail(MailRefusal::Expired),
+        Refusal::Mail(MailRefusal::Superseded),
+        Refusal::Code(CodeRefusal::Used),
+        Refusal::Mail(MailRefusal::OtherBrowser),
+        Refusal::Mail(MailRefusal::Exhausted),
+        Refusal::Code(CodeRefusal::Paused(later)),
         Refusal::NetworkPaused(Crowded { size: Size::Ipv4, until: later }),
-        Refusal::SendLater(later),
-        Refusal::BadNewPassword(BadPassword::Same),
+        Refusal::Mail(MailRefusal::SendLater(later)),
+        Refusal::NewPassword(BadPassword::Same),
         Refusal::StartAgain,
         Refusal::OutOfTurn,
     ];
-    let kinds: std::collections::HashSet<_> = all.iter().map(std::mem::discriminant).collect();
+    let kinds: std::collections::HashSet<_> = all.iter().map(kind).collect();
     assert_eq!(kinds.len(), 17, "each variant");
     all
 }
 
+/// Which refusal it is, whatever it says besides: variant and inner variant.
+fn kind(refusal: &Refusal) -> String {
+    let text = format!("{refusal:?}");
+    text.split(|c: char| !c.is_alphabetic()).take(2).collect::<Vec<_>>().join(" ")
+}
+
 fn html(view: &CodeView, typed: &str, refusal: Option<Refusal>) -> String {
-    page_of(&page_text(), HIDDEN, view, typed, refusal).render().unwrap()
+    page_of(&page_text(), HIDDEN, view, typed, refusal.map(Refusal::at_mailed_code))
+        .render()
+        .unwrap()
 }
 
 fn says(view: &CodeView, refusal: Refusal) -> String {
-    page_text().code(view, refusal).text
+    page_text().code(view, refusal.at_mailed_code()).text
 }
 
 #[test]
@@ -124,7 +136,9 @@ fn the_code_page_is_sound_in_every_state() {
 /// Sound, with one way that stands out, and always a way on.
 fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) {
     let l = text.f.l;
-    let html = page_of(text, HIDDEN, view, "12 34", refusal).render().unwrap();
+    let html = page_of(text, HIDDEN, view, "12 34", refusal.map(Refusal::at_mailed_code))
+        .render()
+        .unwrap();
     assert_sound(&html, l);
     let primary: Vec<_> = tags(&html, "button")
         .filter(|tag| attribute(tag, "class") == Some("primary"))
@@ -145,7 +159,7 @@ fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) 
 
 #[test]
 fn the_field_takes_what_is_pasted_and_keeps_what_was_typed() {
-    let html = html(&view(), "12 34\"5", Some(Refusal::WrongCode(4)));
+    let html = html(&view(), "12 34\"5", Some(Refusal::Code(CodeRefusal::Wrong(4))));
     let field = tags(&html, "input").find(|tag| attribute(tag, "name") == Some("code")).unwrap();
     for (name, value) in [
         ("type", "text"),
@@ -241,21 +255,24 @@ fn a_code_that_nobody_has_is_not_asked_for() {
 #[test]
 fn a_late_code_is_entered_once_more() {
     let late = CodeView { time: Time::Late, delivery: Delivery::Pending, ..view() };
-    let page = html(&late, "123456", Some(Refusal::Late));
+    let page = html(&late, "123456", Some(Refusal::Mail(MailRefusal::Late)));
     assert!(page.contains("value=\"123456\""), "{page}");
     assert!(page.contains("We are sending the code to m***@example.org again."), "{page}");
     assert!(page.contains("It works as soon as the new e-mail is on its way."), "{page}");
     assert!(!page.contains("worked until"), "{page}");
-    assert!(says(&late, Refusal::Late).contains("We have sent you the same code again"));
+    assert!(
+        says(&late, Refusal::Mail(MailRefusal::Late))
+            .contains("We have sent you the same code again")
+    );
     // Its mails are used up: nothing was sent, and nothing else is said.
     let unsent = CodeView {
         delivery: Delivery::Accepted,
         resend: Resend::At(at("2026-11-24T10:30:00Z")),
         ..late
     };
-    assert!(!says(&unsent, Refusal::Late).contains("We have sent"));
+    assert!(!says(&unsent, Refusal::Mail(MailRefusal::Late)).contains("We have sent"));
     let unsent = CodeView { delivery: Delivery::Unasked, accepted_at: None, ..view() };
-    assert!(!says(&unsent, Refusal::Expired).contains("We have sent"));
+    assert!(!says(&unsent, Refusal::Mail(MailRefusal::Expired)).contains("We have sent"));
     assert!(html(&unsent, "", None).contains("We could not send a code to m***@example.org"));
 }
 
@@ -263,36 +280,39 @@ fn a_late_code_is_entered_once_more() {
 fn each_refusal_of_a_code_has_its_words() {
     let view = view();
     for (refusal, text) in [
-        (Refusal::NotSixDigits(0), "Enter the 6 digit code"),
-        (Refusal::NotSixDigits(5), "The code has 6 digits. You entered 5"),
-        (Refusal::NotDigits, "The code is numbers only"),
+        (Refusal::Code(CodeRefusal::NotSixDigits(0)), "Enter the 6 digit code"),
+        (Refusal::Code(CodeRefusal::NotSixDigits(5)), "The code has 6 digits. You entered 5"),
+        (Refusal::Code(CodeRefusal::NotDigits), "The code is numbers only"),
         (
-            Refusal::WrongCode(3),
+            Refusal::Code(CodeRefusal::Wrong(3)),
             "That code is not right. Check the newest e-mail with the reference KOWHAI-27. You have 3 tries left",
         ),
         (
-            Refusal::WrongCode(1),
+            Refusal::Code(CodeRefusal::Wrong(1)),
             "That code is not right. Check the newest e-mail with the reference KOWHAI-27. You have 1 try left",
         ),
         (
-            Refusal::WrongCode(0),
+            Refusal::Code(CodeRefusal::Wrong(0)),
             "That code is not right, and there are no tries left for it. Send a new code",
         ),
         (
-            Refusal::Expired,
+            Refusal::Mail(MailRefusal::Expired),
             "That code has expired. We have sent a new code with the reference KOWHAI-27",
         ),
         (
-            Refusal::Superseded,
+            Refusal::Mail(MailRefusal::Superseded),
             "That code is from an older e-mail. Enter the code from the newest one, with the reference KOWHAI-27",
         ),
-        (Refusal::Used, "That code has already been used. Send a new one, or start again"),
         (
-            Refusal::OtherBrowser,
+            Refusal::Code(CodeRefusal::Used),
+            "That code has already been used. Send a new one, or start again",
+        ),
+        (
+            Refusal::Mail(MailRefusal::OtherBrowser),
             "That code was asked for in another browser. Enter the code with the reference KOWHAI-27",
         ),
         (
-            Refusal::CodePaused(at("2026-11-24T10:29:01Z")),
+            Refusal::Code(CodeRefusal::Paused(at("2026-11-24T10:29:01Z"))),
             "There were too many wrong codes. You can try again at 10:30 am. \
              Your account is not locked: you can close this page and sign in again then",
         ),
@@ -302,9 +322,8 @@ fn each_refusal_of_a_code_has_its_words() {
     let codes = every_refusal().into_iter().filter(|refusal| {
         !matches!(
             refusal,
-            Refusal::WrongPassword
-                | Refusal::PasswordPaused(_)
-                | Refusal::BadNewPassword(_)
+            Refusal::Password(PasswordRefusal::Wrong | PasswordRefusal::Paused(_))
+                | Refusal::NewPassword(_)
                 | Refusal::StartAgain
         )
     });
@@ -315,10 +334,14 @@ fn each_refusal_of_a_code_has_its_words() {
 
 #[test]
 fn a_problem_points_to_what_is_on_the_page() {
-    let field = |view: &CodeView, refusal| page_text().code(view, refusal).field;
-    assert_eq!(field(&view(), Refusal::WrongCode(2)), "code");
-    assert_eq!(field(&view(), Refusal::SendLater(now())), "resend");
-    assert_eq!(field(&CodeView { exhausted: true, ..view() }, Refusal::WrongCode(0)), "resend");
+    let field =
+        |view: &CodeView, refusal: Refusal| page_text().code(view, refusal.at_mailed_code()).field;
+    assert_eq!(field(&view(), Refusal::Code(CodeRefusal::Wrong(2))), "code");
+    assert_eq!(field(&view(), Refusal::Mail(MailRefusal::SendLater(now()))), "resend");
+    assert_eq!(
+        field(&CodeView { exhausted: true, ..view() }, Refusal::Code(CodeRefusal::Wrong(0))),
+        "resend"
+    );
 }
 
 #[test]
@@ -335,11 +358,13 @@ fn each_problem_of_the_password_form_has_its_words_and_its_field() {
     let texts: std::collections::BTreeSet<_> = mails.map(|bad| text.email(bad).text).into();
     assert_eq!(texts.len(), mails.len());
     assert!(mails.iter().all(|bad| text.email(*bad).field == "email"));
-    let paused = text.password(Refusal::PasswordPaused(at("2026-11-24T09:45:30Z")));
+    let paused = text.password(
+        Refusal::Password(PasswordRefusal::Paused(at("2026-11-24T09:45:30Z"))).at_password(),
+    );
     assert_eq!(paused.text, "There were too many wrong passwords. You can try again at 9:46 am");
-    let wrong = text.password(Refusal::WrongPassword);
+    let wrong = text.password(Refusal::Password(PasswordRefusal::Wrong).at_password());
     assert!(wrong.text.contains("address or the password"), "which of them is nobody's business");
-    for problem in every_refusal().into_iter().map(|refusal| text.password(refusal)) {
+    for problem in every_refusal().into_iter().map(|refusal| text.password(refusal.at_password())) {
         assert!(["email", "password"].contains(&problem.field) && !problem.text.is_empty());
     }
     for problem in [text.busy(), text.no_password()] {
@@ -357,11 +382,12 @@ fn each_problem_of_a_new_password_has_its_words() {
         BadPassword::Repetitive,
         BadPassword::Same,
     ];
-    let text = |bad| page_text().new_password(Refusal::BadNewPassword(bad), false).text;
+    let text =
+        |bad| page_text().new_password(Refusal::NewPassword(bad).at_new_password(), false).text;
     let texts: std::collections::BTreeSet<_> = all.map(text).into();
     assert_eq!(texts.len(), all.len());
     assert!(text(BadPassword::Short(15)).contains("15 characters"));
-    let empty = page_text().new_password(Refusal::BadNewPassword(BadPassword::Short(15)), true);
+    let empty = page_text().new_password(Said::Own(BadPassword::Short(15)), true);
     assert_eq!((empty.field, empty.text.as_str()), ("new_password", "Enter a new password"));
 }
 

@@ -86,7 +86,7 @@ fn question(
     let carried: Vec<(&str, &str)> =
         CARRIED.iter().filter_map(|name| params.get(name).map(|value| (*name, value))).collect();
     let form = request.cx.root.form_token(&request.visit.browser, "", STEP);
-    let f = Frame::of(app, request.locale);
+    let f = Frame::of(&app.brand, request.locale);
     let html = LogoutPage {
         form: &form,
         lede: f.l.tr("logout-lede", &[("person", person.into())]),

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use store::{Hit, UserId};
 
-use super::TokenError;
-use crate::{Cx, Result, audit, network};
+use crate::{Cx, Result, audit, network, oauth_error::TokenError};
 
 const WINDOW: Duration = Duration::from_mins(1);
 
@@ -15,7 +14,7 @@ pub(crate) async fn record(
     cx: &Cx,
     client: &str,
     user: Option<UserId>,
-    error: TokenError,
+    error: &TokenError,
 ) -> Result<()> {
     let entry = audit::Entry::new(audit::Event::TokenRefused)
         .outcome(error.error)
@@ -26,14 +25,14 @@ pub(crate) async fn record(
 }
 
 /// Logs the refusal of a request that names no registered client: the trail has no subject for it.
-pub(crate) fn log_unattributed(cx: &Cx, error: TokenError) {
+pub(crate) fn log_unattributed(cx: &Cx, error: &TokenError) {
     let reference = &cx.trace.reference;
     let network = cx.trace.network_text();
-    tracing::info!(reference, network, why = error.description, "a token request was refused");
+    tracing::info!(reference, network, why = %error.description, "a token request was refused");
 }
 
 /// Writes a refusal down while its network is within the limit, and once a minute that it no longer is.
-pub(super) async fn limited(cx: &Cx, entry: audit::Entry<'_>) -> Result<()> {
+pub(crate) async fn limited(cx: &Cx, entry: audit::Entry<'_>) -> Result<()> {
     let limit = u64::try_from(cx.settings.refusals_per_minute).unwrap_or(u64::MAX);
     let name = network::smallest(cx);
     let key = format!("token-refused:{name}");

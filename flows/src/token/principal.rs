@@ -1,0 +1,70 @@
+//! What an access token proves (RFC 9068): its person and its scopes. A token that is signed right is still refused when
+//! what it rests on has ended: grant, session, epoch.
+
+use keys::{Expected, TokenType};
+use serde::Deserialize;
+use store::{
+    GrantId,
+    grant::{GrantedUser, LiveWithUser},
+};
+
+use crate::{Cx, Result, session};
+
+/// The claims of an access token of ours that are looked at (RFC 9068, section 2.2).
+#[derive(Clone, Debug, Deserialize)]
+struct AccessToken {
+    /// The person, for this client.
+    sub: String,
+    /// The client that it was issued to.
+    client_id: String,
+    /// What it is good for: scopes, separated by spaces.
+    scope: String,
+    gid: GrantId,
+}
+
+/// What a presented access token proves. [`principal`] alone makes it.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    token: AccessToken,
+    user: GrantedUser,
+}
+
+impl Principal {
+    /// Whether the token was issued for a scope (RFC 6749, section 3.3).
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes().any(|granted| granted == scope)
+    }
+
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.token.scope.split(' ')
+    }
+
+    /// The person.
+    pub(crate) const fn user(&self) -> &GrantedUser {
+        &self.user
+    }
+
+    /// `sub`, as the client knows the person.
+    pub(crate) fn subject(&self) -> &str {
+        &self.token.sub
+    }
+}
+
+/// What an access token that is meant for us proves; nothing when it is not good, or no longer.
+pub async fn principal(cx: &Cx, token: &str) -> Result<Option<Principal>> {
+    let expected =
+        Expected { issuer: &cx.issuer, audience: Some(&cx.issuer), now: cx.now, expired_ok: false };
+    let Ok(token) = cx.ring.verify::<AccessToken>(token, TokenType::Access, &expected) else {
+        return Ok(None);
+    };
+    let Some(client) = cx.client(&token.client_id) else { return Ok(None) };
+    let mut conn = cx.db.read().await?;
+    let found = store::grant::live_with_user(&mut conn, token.gid, session::limits(cx)).await?;
+    drop(conn);
+    let own = found.filter(|LiveWithUser { grant, .. }| {
+        let subject = client.subject(&grant.subject, &grant.pairwise_seed);
+        grant.client_id == client.id && subject == token.sub
+    });
+    Ok(own.map(|LiveWithUser { user, .. }| Principal { token, user }))
+}
