@@ -2,7 +2,8 @@
 
 use openidconnect::core::CoreClaimName;
 use serde_json::{Map, Value};
-use store::grant::GrantedUser;
+
+use crate::token::Principal;
 
 /// `scopes_supported`, in the order in which they are granted.
 pub const SCOPES: [&str; 5] = ["openid", "profile", "email", "address", "phone"];
@@ -44,10 +45,11 @@ pub(crate) fn supported() -> Vec<CoreClaimName> {
 
 /// The userinfo answer: `sub`, and what the granted scopes open. Nothing empty (section 5.3.2).
 #[must_use]
-pub fn userinfo(user: &GrantedUser, subject: String, scopes: &str) -> Map<String, Value> {
+pub fn userinfo(principal: &Principal) -> Map<String, Value> {
+    let user = principal.user();
     let stored: Map<String, Value> = serde_json::from_str(&user.claims).unwrap_or_default();
     let mut claims = Map::new();
-    claims.insert("sub".to_owned(), subject.into());
+    claims.insert("sub".to_owned(), principal.subject().into());
     let mut copy = |names: &[&str]| {
         for name in names {
             if let Some(value) = stored.get(*name).filter(|value| !is_empty(value)) {
@@ -55,7 +57,7 @@ pub fn userinfo(user: &GrantedUser, subject: String, scopes: &str) -> Map<String
             }
         }
     };
-    for scope in scopes.split(' ') {
+    for scope in principal.scopes() {
         match scope {
             "profile" => copy(&PROFILE),
             "address" => copy(&["address"]),
@@ -63,14 +65,14 @@ pub fn userinfo(user: &GrantedUser, subject: String, scopes: &str) -> Map<String
             _ => {}
         }
     }
-    if scopes.split(' ').any(|scope| scope == "profile") {
+    if principal.has_scope("profile") {
         if !user.name.is_empty() {
             claims.insert("name".to_owned(), user.name.clone().into());
         }
         claims.insert("updated_at".to_owned(), user.updated_at.seconds().into());
     }
     if let Some(email) = &user.email
-        && scopes.split(' ').any(|scope| scope == "email")
+        && principal.has_scope("email")
     {
         claims.insert("email".to_owned(), email.clone().into());
         claims.insert("email_verified".to_owned(), user.email_verified.into());

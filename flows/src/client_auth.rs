@@ -63,25 +63,43 @@ fn form_decoded(text: &str) -> Option<String> {
     url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
 }
 
-/// Finds the client of a request and checks that it is the one.
-pub(crate) async fn authenticate(
+/// A client that has authenticated. [`authenticate`] alone makes it.
+#[derive(Clone, Debug)]
+pub struct AuthenticatedClient {
+    client: Arc<Client>,
+}
+
+impl AuthenticatedClient {
+    /// The client.
+    pub(crate) const fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+}
+
+/// Authenticates the client of a request. A refusal is in the trail if it names a registered client.
+pub async fn authenticate(
     cx: &Cx,
-    credentials: Credentials,
+    credentials: &Credentials,
     params: &Params,
-) -> Result<Result<Arc<Client>, TokenError>> {
-    let outcome = check(cx, &credentials, params);
+) -> Result<Result<AuthenticatedClient, TokenError>> {
+    if params.repeated().is_some() {
+        let error = TokenError::request("a parameter came more than once");
+        client_refusal::log_unattributed(cx, &error);
+        return Ok(Err(error));
+    }
+    let outcome = check(cx, credentials, params);
     if let Err(error) = &outcome {
-        let claimed = match &credentials {
+        let claimed = match credentials {
             Credentials::Basic { id, .. } => Some(id.as_str()),
             _ => params.get("client_id"),
         };
-        // Only a registered name goes into the trail: anything else is a stranger's text.
+        // Only a registered name goes into the trail: anything else is text that the caller chose.
         match claimed.filter(|id| cx.client(id).is_some()) {
             Some(id) => client_refusal::record(cx, id, None, error).await?,
-            None => client_refusal::log_alone(cx, error),
+            None => client_refusal::log_unattributed(cx, error),
         }
     }
-    Ok(outcome)
+    Ok(outcome.map(|client| AuthenticatedClient { client }))
 }
 
 fn unknown() -> TokenError {

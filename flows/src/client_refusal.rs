@@ -1,5 +1,5 @@
-//! What the trail is told about refusals of clients: enough to see what happens, and never so much that a stranger can fill
-//! it. An answer costs a stranger nothing, and a `client_id` is no secret.
+//! What the trail records of refusals at the token endpoint: enough to see what happens, and never so much that an
+//! attacker can fill it. A refused call costs its sender nothing, and a `client_id` is no secret.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ pub(crate) async fn record(
     limited(cx, entry).await
 }
 
-/// Tells the log alone about a request that names no registered client: the trail would say no more than the log.
-pub(crate) fn log_alone(cx: &Cx, error: &TokenError) {
+/// Logs the refusal of a request that names no registered client: the trail has no subject for it.
+pub(crate) fn log_unattributed(cx: &Cx, error: &TokenError) {
     let reference = &cx.trace.reference;
     let network = cx.trace.network_text();
     tracing::info!(reference, network, why = %error.description, "a token request was refused");
@@ -40,7 +40,7 @@ pub(crate) async fn limited(cx: &Cx, entry: audit::Entry<'_>) -> Result<()> {
         Hit::Within => cx.db.write(async |tx| audit::record(cx, tx, entry).await).await,
         Hit::Over { first: true, .. } => {
             let detail = serde_json::json!({ "limit": "token", "network": name });
-            // Whom and whose: of the refusal that is the first not to be written down.
+            // User and client are those of the first refusal that is not written down.
             let entry = entry.instead(audit::Event::NetworkLimited).outcome("refused");
             let entry = entry.detail(detail);
             cx.db.write(async |tx| audit::record(cx, tx, entry).await).await

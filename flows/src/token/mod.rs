@@ -3,17 +3,16 @@
 mod authorization_code;
 pub(crate) mod issue;
 mod principal;
-mod userinfo;
 
 use std::{borrow::Cow, pin::Pin, sync::Arc};
 
 pub use issue::Tokens;
-pub use userinfo::userinfo;
+pub use principal::{Principal, principal};
 
 use crate::{
     Cx, Result,
     client::{Client, GrantType},
-    client_auth::{self, Credentials},
+    client_auth::AuthenticatedClient,
     client_refusal,
     oauth_error::TokenError,
     request::Params,
@@ -29,7 +28,7 @@ type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 pub struct GrantHandler {
     /// `grant_type`, and its name in `grant_types_supported`.
     pub name: GrantType,
-    /// Answers the request of a client that has shown who it is.
+    /// Answers the request of an authenticated client.
     handler: for<'a> fn(&'a Cx, &'a Arc<Client>, &'a Params) -> Answering<'a>,
 }
 
@@ -41,21 +40,13 @@ const UNAUTHORIZED: TokenError = TokenError::new(
     Cow::Borrowed("the client is not registered for this grant type"),
 );
 
-/// Answers a token request.
-pub async fn exchange(cx: &Cx, credentials: Credentials, params: &Params) -> Answer {
-    if params.repeated().is_some() {
-        let error = TokenError::request("a parameter came more than once");
-        client_refusal::log_alone(cx, &error);
-        return Ok(Err(error));
-    }
-    let client = match client_auth::authenticate(cx, credentials, params).await? {
-        Ok(client) => client,
-        Err(error) => return Ok(Err(error)),
-    };
+/// Answers the token request of an authenticated client.
+pub async fn exchange(cx: &Cx, client: &AuthenticatedClient, params: &Params) -> Answer {
+    let client = client.client();
     let error = match params.get("grant_type") {
         Some(name) => match GRANT_TYPES.iter().find(|known| known.name.as_str() == name) {
             Some(known) if client.has_grant_type(known.name) => {
-                return (known.handler)(cx, &client, params).await;
+                return (known.handler)(cx, client, params).await;
             }
             Some(_) => UNAUTHORIZED,
             None => unsupported(),

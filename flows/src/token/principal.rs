@@ -1,34 +1,58 @@
-//! What an access token stands for. A token that is signed right is still refused when what it rests on has ended.
+//! What an access token proves (RFC 9068): its person and its scopes. A token that is signed right is still refused when
+//! what it rests on has ended: grant, session, epoch.
 
 use keys::{Expected, TokenType};
 use serde::Deserialize;
-use store::{GrantId, grant::LiveWithUser};
+use store::{
+    GrantId,
+    grant::{GrantedUser, LiveWithUser},
+};
 
 use crate::{Cx, Result, session};
 
 /// The claims of an access token of ours that are looked at (RFC 9068, section 2.2).
-#[derive(Debug, Deserialize)]
-pub(crate) struct AccessToken {
+#[derive(Clone, Debug, Deserialize)]
+struct AccessToken {
     /// The person, for this client.
-    pub sub: String,
+    sub: String,
     /// The client that it was issued to.
-    pub client_id: String,
+    client_id: String,
     /// What it is good for: scopes, separated by spaces.
-    pub scope: String,
+    scope: String,
     gid: GrantId,
 }
 
-/// A person, as a client with an access token meets one.
-#[derive(Debug)]
-pub(crate) struct Principal {
-    /// What the token says.
-    pub token: AccessToken,
-    /// The live grant that it rests on, and its person.
-    pub rests_on: LiveWithUser,
+/// What a presented access token proves. [`principal`] alone makes it.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    token: AccessToken,
+    user: GrantedUser,
 }
 
-/// Whom an access token that is meant for us stands for; nothing when the token is not good, or no longer.
-pub(crate) async fn principal(cx: &Cx, token: &str) -> Result<Option<Principal>> {
+impl Principal {
+    /// Whether the token was issued for a scope (RFC 6749, section 3.3).
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes().any(|granted| granted == scope)
+    }
+
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.token.scope.split(' ')
+    }
+
+    /// The person.
+    pub(crate) const fn user(&self) -> &GrantedUser {
+        &self.user
+    }
+
+    /// `sub`, as the client knows the person.
+    pub(crate) fn subject(&self) -> &str {
+        &self.token.sub
+    }
+}
+
+/// What an access token that is meant for us proves; nothing when it is not good, or no longer.
+pub async fn principal(cx: &Cx, token: &str) -> Result<Option<Principal>> {
     let expected =
         Expected { issuer: &cx.issuer, audience: Some(&cx.issuer), now: cx.now, expired_ok: false };
     let Ok(token) = cx.ring.verify::<AccessToken>(token, TokenType::Access, &expected) else {
@@ -42,5 +66,5 @@ pub(crate) async fn principal(cx: &Cx, token: &str) -> Result<Option<Principal>>
         let subject = client.subject(&grant.subject, &grant.pairwise_seed);
         grant.client_id == client.id && subject == token.sub
     });
-    Ok(own.map(|rests_on| Principal { token, rests_on }))
+    Ok(own.map(|LiveWithUser { user, .. }| Principal { token, user }))
 }

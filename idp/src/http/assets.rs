@@ -6,12 +6,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::error::Failure;
+use super::{error::Failure, extract::Anyone};
 use crate::view;
 
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
-pub(super) async fn asset(name: Result<Path<String>, PathRejection>) -> Result<Response, Failure> {
+pub(super) async fn asset(
+    _: Anyone,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Response, Failure> {
     let Path(name) = name.map_err(|_| Failure::NotFound)?;
     let asset = view::asset(&format!("/assets/{name}")).ok_or(Failure::NotFound)?;
     let headers = [(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, FOREVER)];

@@ -1,8 +1,9 @@
 //! The one place that turns errors into responses.
 //!
-//! A [`Failure`] knows its status and what it is about; the outermost layer, which knows the class of the route, renders
-//! it as a page for people or as JSON for programs, with the request's reference on it. Two texts per failure: what the
-//! reader is told, and what the log is told.
+//! A [`Failure`] knows its status and what it is about; the layer around the routes, which knows the audience of the
+//! route, renders it as a page for people or as JSON for programs, with the request's reference on it. What a client is
+//! refused in the words of OAuth is rendered in those (`oauth_error.rs`). Two texts per failure: one for the reader, one for
+//! the log.
 
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use flows::network::Crowded;
+use flows::{network::Crowded, oauth_error::TokenError};
+
+use super::oauth_error::{BearerError, OAuthError};
 
 /// After which time it is worth trying again what failed because a part was away.
 const AWHILE: Duration = Duration::from_secs(2);
@@ -18,8 +21,10 @@ const AWHILE: Duration = Duration::from_secs(2);
 /// Why a request has no answer.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
-    /// An authorization request whose redirect URI is not trusted; for whoever builds the client.
+    /// An authorization request whose redirect URI is not trusted; for the developers of the client.
     Request(&'static str),
+    /// A call of a client that the protocol has an answer for.
+    OAuth(OAuthError),
     /// An attempt that is gone, too old or of another browser.
     StartAgain,
     /// No such address.
@@ -38,7 +43,7 @@ pub(super) enum Failure {
     Misdirected,
     /// Too many posts from one network; worth trying again after this time.
     TooMany(Crowded, Duration),
-    /// Nobody knows from where the request comes, and it must be known.
+    /// The network of the request is unknown, and it must be known.
     UnknownNetwork,
     /// Full: wait and try again.
     Busy(Duration),
@@ -53,8 +58,9 @@ pub(super) enum Failure {
 
 impl Failure {
     /// The status.
-    pub(super) const fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
+            Self::OAuth(error) => error.status(),
             Self::Request(_) | Self::StartAgain => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -78,10 +84,11 @@ impl Failure {
         }
     }
 
-    /// What the log is told.
+    /// The text for the log.
     pub(super) fn detail(&self) -> &str {
         match self {
             Self::Request(why) => why,
+            Self::OAuth(error) => error.description(),
             Self::Internal(why) | Self::Unknown(why) | Self::Away(why) => why,
             Self::StartAgain => "the attempt is gone, too old or of another browser",
             Self::NotFound => "no such path",
@@ -97,10 +104,11 @@ impl Failure {
         }
     }
 
-    /// Name in metrics.
-    pub(super) const fn reason(&self) -> &'static str {
-        match self {
+    /// Name in metrics, if it is counted.
+    pub(super) const fn reason(&self) -> Option<&'static str> {
+        Some(match self {
             Self::Request(_) => "untrusted_request",
+            Self::OAuth(error) => return error.reason(),
             Self::StartAgain => "start_again",
             Self::NotFound => "not_found",
             Self::Method => "method",
@@ -115,7 +123,7 @@ impl Failure {
             Self::Away(_) => "away",
             Self::Internal(_) => "internal",
             Self::Unknown(_) => "outcome_unknown",
-        }
+        })
     }
 
     /// Whether the machine is at fault.
@@ -132,6 +140,18 @@ impl Failure {
             Self::Internal(_) => "server_error",
             _ => "invalid_request",
         }
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        Self::OAuth(OAuthError::TokenRequest(error))
+    }
+}
+
+impl From<BearerError> for Failure {
+    fn from(error: BearerError) -> Self {
+        Self::OAuth(OAuthError::AccessToken(error))
     }
 }
 

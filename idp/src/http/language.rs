@@ -6,17 +6,16 @@
 
 use axum::{
     extract::State,
-    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use flows::request::Params;
 
 use super::{
     error::Failure,
-    extract::{Ask, Query},
-    login::password,
+    extract::{BrowserRequest, Query},
     oidc::logout,
     page,
+    step::Step,
 };
 use crate::{
     app::App,
@@ -28,8 +27,7 @@ pub(super) const PATH: &str = "/language";
 
 pub(super) async fn get(
     State(app): State<App>,
-    headers: HeaderMap,
-    mut ask: Ask,
+    mut request: BrowserRequest,
     Query(params): Query,
 ) -> Result<Response, Failure> {
     let locale = params
@@ -37,51 +35,39 @@ pub(super) async fn get(
         .and_then(|to| Locale::ALL.into_iter().find(|locale| locale.tag() == to))
         .ok_or(Failure::NotFound)?;
     // Another site may lead here, but it does not choose a person's language.
-    if is_from_us(&headers) && ask.top_level {
-        ask.speak(&app, Choice::choose(locale));
+    if request.same_origin && request.top_level {
+        request.set_language(&app, Choice::choose(locale));
     }
     let mut response = match params.get("step") {
         Some(step) => page::see_other(&address(step, &params).ok_or(Failure::NotFound)?),
-        None => again(&app, &ask, &params)?,
+        None => again(&app, &request, &params)?,
     };
-    page::set_cookie(&mut response, ask.new_choice);
+    page::set_cookie(&mut response, request.new_choice);
     Ok(response)
 }
 
 /// The same step again.
 fn address(step: &str, params: &Params) -> Option<String> {
-    let path = match step {
-        "password" => password::PATH,
-        "code" => "/login/code",
-        "new_password" => "/login/new-password",
-        "consent" => "/login/consent",
-        "logout" => return Some(logout::address(params)),
-        _ => return None,
-    };
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.append_pair("attempt", params.get("attempt")?);
-    Some(format!("{path}?{}", query.finish()))
+    if step == logout::STEP {
+        return Some(logout::address(params));
+    }
+    Some(Step::named(step)?.address(params.get("attempt")?))
 }
 
 /// A page that only says something: said again, in the other language.
-fn again(app: &App, ask: &Ask, params: &Params) -> Result<Response, Failure> {
+fn again(app: &App, request: &BrowserRequest, params: &Params) -> Result<Response, Failure> {
     let name = params.get("page").ok_or(Failure::NotFound)?;
     match params.get("reference") {
         Some(reference) if is_reference(reference) => {
-            page::failure_again(app, ask, name, reference)
+            page::failure_again(app, request, name, reference)
         }
         Some(_) => Err(Failure::NotFound),
-        None => page::notice(app, ask, name),
+        None => page::notice(app, request, name),
     }
     .map(IntoResponse::into_response)
 }
 
-/// What `flows::cx::reference` makes: anything else would be a stranger's text on a page of ours.
+/// What `flows::cx::reference` makes: anything else would be text of another site on a page of ours.
 fn is_reference(text: &str) -> bool {
     text.len() == 6 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-}
-
-/// A browser without fetch metadata is taken at its word: all that can be lost is a language.
-fn is_from_us(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }

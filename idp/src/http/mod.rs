@@ -2,16 +2,19 @@
 
 mod assets;
 pub mod cookies;
+mod csp;
 mod error;
 mod extract;
 mod language;
 mod layer;
 mod login;
+mod oauth_error;
 mod oidc;
 pub mod ops;
 mod page;
-mod policy;
+pub mod route;
 pub mod routes;
+pub mod step;
 pub mod user_agent;
 
 pub use extract::client_address;

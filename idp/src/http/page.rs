@@ -8,11 +8,11 @@ use axum::{
 use flows::Trace;
 use store::Timestamp;
 
-use super::{error::Failure, extract::Ask, login::Voice, policy};
+use super::{csp, error::Failure, extract::BrowserRequest};
 use crate::{
     app::App,
     locale::Locale,
-    view::{FailurePage, Frame, NoticePage},
+    view::{FailurePage, Frame, NoticePage, messages::PageText},
 };
 
 /// A redirect that is a GET, whatever it answers (RFC 9700, section 4.12).
@@ -26,13 +26,13 @@ pub(super) fn see_other(to: &str) -> Response {
 }
 
 /// A page that says one thing, by its name.
-pub(super) fn notice(app: &App, ask: &Ask, name: &str) -> Result<Response, Failure> {
-    let f = Frame::of(&app.brand, ask.locale);
+pub(super) fn notice(app: &App, request: &BrowserRequest, name: &str) -> Result<Response, Failure> {
+    let f = Frame::of(&app.brand, request.locale);
     let (page, title, text) = find(&NOTICES, name)?;
     let html = NoticePage { page, title: f.l.t(title), text: f.l.t(text), f };
     let mut response = Html(html.render()?).into_response();
-    speaks(&mut response, ask.locale);
-    set_cookie(&mut response, ask.new_choice.clone());
+    speaks(&mut response, request.locale);
+    set_cookie(&mut response, request.new_choice.clone());
     Ok(response)
 }
 
@@ -41,17 +41,17 @@ pub(super) fn form(
     page: &impl Template,
     status: StatusCode,
     source: Option<&str>,
-    ask: &Ask,
+    request: &BrowserRequest,
 ) -> Result<Response, Failure> {
     let mut response = (status, Html(page.render()?)).into_response();
     if let Some(source) = source {
-        let policy = HeaderValue::try_from(policy::with_form_action(source))
+        let policy = HeaderValue::try_from(csp::with_form_action(source))
             .map_err(|_| Failure::Internal("a redirect URI cannot stand in a policy".to_owned()))?;
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    speaks(&mut response, ask.locale);
-    set_cookie(&mut response, ask.new_browser.clone());
-    set_cookie(&mut response, ask.new_choice.clone());
+    speaks(&mut response, request.locale);
+    set_cookie(&mut response, request.new_browser.clone());
+    set_cookie(&mut response, request.new_choice.clone());
     Ok(response)
 }
 
@@ -71,8 +71,8 @@ fn speaks(response: &mut Response, locale: Locale) {
 /// The page of a request that has no answer.
 pub(super) fn failure(app: &App, trace: &Trace, locale: Locale, failure: &Failure) -> Response {
     let f = Frame::of(&app.brand, locale);
-    let said =
-        Said::of(failure, |until| Voice { f, zone: app.zone(), now: app.clock.now() }.from(until));
+    let text = PageText { f, zone: app.zone(), now: app.clock.now() };
+    let said = FailureText::of(failure, |until| text.when(until));
     let page = failure_page(f, &trace.reference, &said);
     match page.and_then(|page| Ok(page.render()?)) {
         Ok(html) => {
@@ -89,16 +89,16 @@ pub(super) fn failure(app: &App, trace: &Trace, locale: Locale, failure: &Failur
 }
 
 /// What the page of a failure says.
-struct Said {
+struct FailureText {
     /// The name of the page.
     name: &'static str,
-    /// For whoever builds the client.
+    /// For the developers of the client.
     detail: Option<&'static str>,
     /// The network that has to wait, and until when.
     crowded: Option<(String, String)>,
 }
 
-impl Said {
+impl FailureText {
     fn of(failure: &Failure, when: impl Fn(Timestamp) -> String) -> Self {
         let detail = match failure {
             Failure::Request(why) => Some(*why),
@@ -112,26 +112,26 @@ impl Said {
     }
 }
 
-/// The page of a failure that was told before, in another language: nothing fails now, and nobody knows any more how long
-/// there was to wait.
+/// The page of a failure that was shown before, in another language: nothing fails now, and how long there was to wait is
+/// not known any more.
 pub(super) fn failure_again(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     name: &str,
     reference: &str,
 ) -> Result<Response, Failure> {
     let (name, ..) = find(&FAILURES, name)?;
-    let said = Said { name, detail: None, crowded: None };
-    let page = failure_page(Frame::of(&app.brand, ask.locale), reference, &said)?;
+    let said = FailureText { name, detail: None, crowded: None };
+    let page = failure_page(Frame::of(&app.brand, request.locale), reference, &said)?;
     let mut response = Html(page.render()?).into_response();
-    speaks(&mut response, ask.locale);
+    speaks(&mut response, request.locale);
     Ok(response)
 }
 
 fn failure_page<'a>(
     f: Frame<'a>,
     reference: &'a str,
-    said: &Said,
+    said: &FailureText,
 ) -> Result<FailurePage<'a>, Failure> {
     let (page, title, text) = find(&FAILURES, said.name)?;
     let text = match &said.crowded {
@@ -174,7 +174,8 @@ fn find(words: &[Words], name: &str) -> Result<Words, Failure> {
 
 const fn name(failure: &Failure) -> &'static str {
     match failure {
-        Failure::Request(_) => "request",
+        // An OAuth error is rendered for its client, and on no page.
+        Failure::Request(_) | Failure::OAuth(_) => "request",
         Failure::StartAgain => "start",
         Failure::NotFound => "not_found",
         Failure::Method => "method",
@@ -228,7 +229,7 @@ mod tests {
     }
 
     fn html(f: Frame<'static>, failure: &Failure) -> String {
-        let said = Said::of(failure, |_| "9:41 am".to_owned());
+        let said = FailureText::of(failure, |_| "9:41 am".to_owned());
         failure_page(f, "K4M9TX", &said).unwrap().render().unwrap()
     }
 
@@ -240,7 +241,7 @@ mod tests {
                 let html = html(f, &failure);
                 assert_sound(&html, f.l);
                 assert!(html.contains("<strong>K4M9TX</strong>"), "{html}");
-                // What the log is told about our side is not for the page.
+                // What the log says about our side is not for the page.
                 assert!(!html.contains("10.0.0.7"), "{html}");
                 titles.insert(find(&FAILURES, name(&failure)).unwrap().1);
             }

@@ -1,89 +1,93 @@
-//! THE list of routes, each with its class.
+//! THE list of routes: who calls each of them, what surrounds it, and what answers.
 
 use axum::{
     Router, middleware,
-    routing::{MethodRouter, any, get, post},
+    routing::{MethodRouter, any},
 };
 use flows::discovery::path;
 
-use super::{assets, language, layer, login, oidc};
+use super::{
+    assets,
+    extract::{Anyone, BearerCall, BrowserRequest, ClientCall, called_by},
+    language, layer, login, oidc,
+    route::{Caller, Class, Route},
+    step::{self, Step},
+};
 use crate::app::App;
 
-/// What kind of route it is: who calls it, and so what surrounds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Public metadata, keys, style sheets: cacheable, any origin.
-    Document,
-    /// Pages and forms of a browser: form token, fetch metadata, limits, strict headers.
-    Page,
-    /// Where browsers come from any site: clients send them here, with GET and POST.
-    Entry,
-    /// Called by clients, which show who they are.
-    Client,
-    /// Called with an access token.
-    Bearer,
+/// The handlers of a route, one for each method.
+type Handlers = fn() -> MethodRouter<App>;
+
+/// Where a route is: at the page of a sign-in step, or at a path.
+macro_rules! place {
+    (step $step:ident) => {
+        (step::$step.path, Some(&step::$step))
+    };
+    ($path:expr) => {
+        ($path, None::<&'static Step>)
+    };
 }
 
-impl Class {
-    /// Name in metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Document => "document",
-            Self::Page => "page",
-            Self::Entry => "entry",
-            Self::Client => "client",
-            Self::Bearer => "bearer",
-        }
-    }
-
-    /// Whether a person reads the answer.
-    #[must_use]
-    pub const fn is_for_people(self) -> bool {
-        matches!(self, Self::Page | Self::Entry)
-    }
+/// The extractor of each kind of caller: a handler that does not take it does not compile.
+macro_rules! extractor {
+    (Anyone) => {
+        Anyone
+    };
+    (Browser) => {
+        BrowserRequest
+    };
+    (Client) => {
+        ClientCall
+    };
+    (Bearer) => {
+        BearerCall
+    };
 }
 
-/// One route.
-#[derive(Clone, Copy, Debug)]
-pub struct Route {
-    /// Path.
-    pub path: &'static str,
-    /// Class.
-    pub class: Class,
-    /// Methods.
-    pub methods: &'static [&'static str],
-    handler: fn() -> MethodRouter<App>,
+macro_rules! method {
+    (get) => {
+        "GET"
+    };
+    (post) => {
+        "POST"
+    };
 }
 
 macro_rules! routes {
-    ($($path:expr, $class:ident, [$($method:literal),*], $handler:expr;)*) => {
+    ($(
+        [$($place:tt)+] $class:ident $caller:ident $(($detail:expr))? { $($method:ident: $handler:expr),+ };
+    )+) => {
         /// Every route of the public listener.
         pub const ROUTES: &[Route] = &[$(Route {
-            path: $path,
+            path: place!($($place)+).0,
+            methods: &[$(method!($method)),+],
             class: Class::$class,
-            methods: &[$($method),*],
-            handler: || $handler,
-        },)*];
+            caller: Caller::$caller $(($detail))?,
+            step: place!($($place)+).1,
+        },)+];
+
+        const HANDLERS: &[Handlers] = &[$(
+            || MethodRouter::new()$(.$method(called_by::<extractor!($caller), _, _, _>($handler)))+,
+        )+];
     };
 }
 
 routes! {
-    "/.well-known/openid-configuration",       Document, ["GET"],         get(oidc::discovery);
-    "/.well-known/oauth-authorization-server", Document, ["GET"],         get(oidc::discovery);
-    path::JWKS,                                Document, ["GET"],         get(oidc::jwks);
-    "/assets/{name}",                          Document, ["GET"],         get(assets::asset);
+    ["/.well-known/openid-configuration"]       Document Anyone           { get: oidc::discovery };
+    ["/.well-known/oauth-authorization-server"] Document Anyone           { get: oidc::discovery };
+    [path::JWKS]                                Document Anyone           { get: oidc::jwks };
+    ["/assets/{name}"]                          Document Anyone           { get: assets::asset };
 
-    path::AUTHORIZE,                           Entry,    ["GET", "POST"], get(oidc::authorize::get).post(oidc::authorize::post);
-    path::LOGOUT,                              Entry,    ["GET", "POST"], get(oidc::logout::get).post(oidc::logout::post);
-    language::PATH,                            Entry,    ["GET"],         get(language::get);
-    path::TOKEN,                               Client,   ["POST"],        post(oidc::token::post);
-    path::USERINFO,                            Bearer,   ["GET", "POST"], get(oidc::userinfo::get).post(oidc::userinfo::post);
+    [path::AUTHORIZE]                           Entry    Browser          { get: oidc::authorize::get, post: oidc::authorize::post };
+    [path::LOGOUT]                              Entry    Browser          { get: oidc::logout::get, post: oidc::logout::post };
+    [language::PATH]                            Entry    Browser          { get: language::get };
+    [path::TOKEN]                               Client   Client           { post: oidc::token::post };
+    [path::USERINFO]                            Bearer   Bearer("openid") { get: oidc::userinfo::userinfo, post: oidc::userinfo::userinfo };
 
-    login::password::PATH,                     Page,     ["GET", "POST"], get(login::password::get).post(login::password::post);
-    "/login/code",                             Page,     ["GET", "POST"], get(login::code::get).post(login::code::post);
-    "/login/new-password",                     Page,     ["GET", "POST"], get(login::new_password::get).post(login::new_password::post);
-    "/login/consent",                          Page,     ["GET", "POST"], get(login::consent::get).post(login::consent::post);
+    [step PASSWORD]                             Page     Browser          { get: login::get, post: login::password::post };
+    [step CODE]                                 Page     Browser          { get: login::get, post: login::code::post };
+    [step NEW_PASSWORD]                         Page     Browser          { get: login::get, post: login::new_password::post };
+    [step CONSENT]                              Page     Browser          { get: login::consent::get, post: login::consent::post };
 }
 
 /// Bodies are forms of a few fields.
@@ -92,10 +96,10 @@ const MOST_BODY: usize = 64 * 1024;
 /// The router of the public listener.
 pub fn router(app: &App) -> Router {
     let mut router = Router::new();
-    for route in ROUTES {
-        let methods = (route.handler)()
+    for (route, handlers) in ROUTES.iter().zip(HANDLERS) {
+        let methods = handlers()
             .fallback(any(async || super::error::Failure::Method))
-            .layer(middleware::from_fn_with_state((app.clone(), route), layer::around));
+            .layer(middleware::from_fn_with_state((app.clone(), route), layer::handle));
         router = router.route(route.path, methods);
     }
     router

@@ -1,10 +1,10 @@
 //! What is counted and measured, and how it is shown at `/metrics` (OpenMetrics text).
 //!
 //! ```text
-//! a request is answered ─────────▶ requests, refusals         (http/layer/around.rs)
+//! a request is answered ─────────▶ requests, refusals         (http/layer/request_pipeline.rs)
 //! an event is committed ─────────▶ steps, codes, tokens       (flows::observe)
 //! a mail or a task has ended ────▶ attempts, tasks            (jobs)
-//! somebody scrapes ──────────────▶ what waits, what is up     (scrape.rs, kept for some seconds)
+//! Prometheus scrapes ────────────▶ what waits, what is up     (scrape.rs, kept for some seconds)
 //! ```
 
 pub mod list;
@@ -25,7 +25,7 @@ use store::{Timestamp, job::Lane};
 use tokio::sync::Mutex;
 
 use self::list::{Families, Label};
-use crate::cached::Cached;
+use crate::{cached::Cached, http::step::Step};
 
 /// What the build says of itself.
 const BUILD_HELP: &str = "The version that runs";
@@ -157,7 +157,7 @@ impl Metrics {
     }
 }
 
-/// Methods that a stranger makes up are one.
+/// Methods that a client makes up are one.
 pub(crate) fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -185,13 +185,12 @@ impl Observer for Metrics {
         let Recorded { event, outcome, after, .. } = recorded;
         let labels = [label("event", event.as_str()), ("outcome", Cow::Owned(outcome.to_owned()))];
         self.families.events.get_or_create(&labels).inc();
+        if let Some(step) = Step::counting(*event) {
+            self.step(step.name, if *event == Event::ConsentGiven { "given" } else { outcome });
+        }
         match event {
-            Event::PasswordChecked => self.step("password", outcome),
             Event::CodeRequested => self.step("code_request", outcome),
             Event::CodeAccepted => self.step("code_mail", "accepted"),
-            Event::CodeChecked => self.step("code", outcome),
-            Event::ConsentGiven => self.step("consent", "given"),
-            Event::ConsentRefused => self.step("consent", "refused"),
             Event::SignedIn => self.step("completed", outcome),
             Event::AttemptCancelled => self.step("cancelled", outcome),
             Event::SequenceFailed => self.step("out_of_turn", outcome),

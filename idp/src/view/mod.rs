@@ -1,12 +1,15 @@
 //! What pages show: one struct per page, and its template in `templates/`.
 
 mod asset;
+pub(crate) mod messages;
 #[cfg(test)]
 pub(crate) mod sound;
 pub(crate) mod text;
 
 #[cfg(test)]
 mod tests;
+
+use std::borrow::Cow;
 
 use askama::Template;
 
@@ -74,13 +77,17 @@ impl Problem {
     }
 }
 
-/// A hidden pair that every form of an attempt carries.
-#[derive(Clone, Copy, Debug)]
+/// The form of a sign-in step: where it is posted, and the hidden fields that it carries.
+#[derive(Clone, Debug)]
 pub(crate) struct Hidden<'a> {
+    /// Path of the step.
+    pub(crate) path: &'static str,
+    /// Name of the step, by which the switch of languages comes back to it.
+    pub(crate) step: &'static str,
     /// Name of the attempt.
     pub(crate) attempt: &'a str,
     /// Form token.
-    pub(crate) form: &'a str,
+    pub(crate) form: Cow<'a, str>,
 }
 
 /// `/login/password`.
@@ -216,7 +223,7 @@ pub(crate) struct FailurePage<'a> {
     pub(crate) page: &'static str,
     pub(crate) title: &'static str,
     pub(crate) text: String,
-    /// For whoever builds the client.
+    /// For the developers of the client.
     pub(crate) detail: Option<&'static str>,
     /// The six characters that find the log line.
     pub(crate) reference: &'a str,

@@ -6,10 +6,14 @@ use super::{
     sound::{FRAME, assert_sound, attribute, contents, tags},
     *,
 };
+use crate::http::step::{self, Step};
 
-const HIDDEN: Hidden<'static> = Hidden { attempt: "0197", form: "token" };
 /// A name that would end an attribute, a tag and a sentence.
 const HOSTILE: &str = "Bobby \"><script>alert(1)</script>&<b>'{ $x }";
+
+fn hidden(step: &Step) -> Hidden<'static> {
+    Hidden { path: step.path, step: step.name, attempt: "0197", form: "token".into() }
+}
 
 fn buttons(html: &str) -> Vec<(&str, &str)> {
     let of = |tag| (attribute(tag, "class").unwrap_or(""), attribute(tag, "value").unwrap_or(""));
@@ -18,7 +22,9 @@ fn buttons(html: &str) -> Vec<(&str, &str)> {
 
 fn password(problem: Option<Problem>, email: &str) -> String {
     let lede = FRAME.l.tr("password-lede", &[("client", "The lab".into())]);
-    PasswordPage { f: FRAME, hidden: HIDDEN, problem, lede, email }.render().unwrap()
+    PasswordPage { f: FRAME, hidden: hidden(&step::PASSWORD), problem, lede, email }
+        .render()
+        .unwrap()
 }
 
 #[test]
@@ -59,8 +65,13 @@ fn a_problem_is_told_at_its_field() {
 
 fn new_password(problem: Option<Problem>) -> String {
     let rule = FRAME.l.tr("new-rule", &[("length", 15.into())]);
-    let page =
-        NewPasswordPage { f: FRAME, hidden: HIDDEN, problem, rule, email: "mere@example.org" };
+    let page = NewPasswordPage {
+        f: FRAME,
+        hidden: hidden(&step::PASSWORD),
+        problem,
+        rule,
+        email: "mere@example.org",
+    };
     page.render().unwrap()
 }
 
@@ -87,11 +98,11 @@ fn questions_have_one_way_that_stands_out() {
         .tr("account-lede", &[("person", "Mere".into()), ("address", "mere@example.org".into())]);
     let lede =
         FRAME.l.tr("signed-in-lede", &[("person", "Mere".into()), ("client", "The lab".into())]);
-    let signed_in = SignedInPage { f: FRAME, hidden: HIDDEN, lede }.render().unwrap();
+    let signed_in = SignedInPage { f: FRAME, hidden: hidden(&step::CODE), lede }.render().unwrap();
     assert_eq!(buttons(&signed_in), [("primary", "continue")]);
     let consent = ConsentPage {
         f: FRAME,
-        hidden: HIDDEN,
+        hidden: hidden(&step::CONSENT),
         title: FRAME.l.tr("consent-title", &[("client", "The lab".into())]),
         lede: FRAME.l.tr("consent-lede", &[("client", "The lab".into())]),
         scopes: vec![FRAME.l.t("consent-openid"), FRAME.l.t("consent-email")],
@@ -104,7 +115,7 @@ fn questions_have_one_way_that_stands_out() {
     );
     let confirm = ConfirmPage {
         f: FRAME,
-        hidden: HIDDEN,
+        hidden: hidden(&step::CONSENT),
         title: FRAME.l.tr("confirm-title", &[("client", "The lab".into())]),
         text: FRAME.l.tr("confirm-text", &[("client", "The lab".into())]),
         account,
@@ -151,7 +162,7 @@ fn what_others_wrote_stays_text() {
     let f = Frame { brand: HOSTILE, support: Some(HOSTILE), ..FRAME };
     let lede = f.l.tr("password-lede", &[("client", HOSTILE.into())]);
     let problem = Some(Problem::new("email", HOSTILE));
-    let page = PasswordPage { f, hidden: HIDDEN, problem, lede, email: HOSTILE };
+    let page = PasswordPage { f, hidden: hidden(&step::PASSWORD), problem, lede, email: HOSTILE };
     let fields = [("state", HOSTILE)];
     let logout = LogoutPage { f, form: HOSTILE, lede: HOSTILE.to_owned(), fields: &fields };
     for html in [page.render().unwrap(), logout.render().unwrap()] {

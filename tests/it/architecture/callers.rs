@@ -23,7 +23,7 @@ const ONE_CALLER: [(&str, &str); 9] = [
 ];
 
 /// Proofs, each with the one file that makes it.
-const PROOFS: [(&str, &str); 7] = [
+const PROOFS: [(&str, &str); 9] = [
     ("SignIn", "flows/src/sign_in.rs"),
     ("Complete", "flows/src/login/machine.rs"),
     ("PasswordChecked", "flows/src/login/password.rs"),
@@ -31,6 +31,8 @@ const PROOFS: [(&str, &str); 7] = [
     ("ResendChecked", "flows/src/login/resend.rs"),
     ("SessionChecked", "flows/src/login/follow.rs"),
     ("NewPasswordChecked", "flows/src/login/new_password.rs"),
+    ("AuthenticatedClient", "flows/src/client_auth.rs"),
+    ("Principal", "flows/src/token/principal.rs"),
 ];
 
 /// Whether the one place that was found is in a file.

@@ -49,11 +49,7 @@ const CIRCLES: [&[&str]; 3] = [
     ],
     &["flows/src/audit.rs", "flows/src/cx.rs", "flows/src/notify/cause.rs", "flows/src/observe.rs"],
     &[
-        "idp/src/http/layer/around.rs",
-        "idp/src/http/layer/cors.rs",
-        "idp/src/http/layer/headers.rs",
-        "idp/src/http/layer/limit.rs",
-        "idp/src/http/layer/span.rs",
+        "idp/src/http/layer/request_pipeline.rs",
         "idp/src/http/routes.rs",
     ],
 ];

@@ -73,7 +73,8 @@ fn home(name: &str, label: &str) -> &'static [&'static str] {
         ("sign_in_steps_total" | "code_delay_seconds_count", "outcome") => {
             &["flows/src/login/email_code.rs", "flows/src/login/password.rs"]
         }
-        (_, "step" | "outcome" | "reason" | "method") => &["idp/src/metrics/mod.rs"],
+        (_, "step") => &["idp/src/http/step.rs", "idp/src/metrics/mod.rs"],
+        (_, "outcome" | "reason" | "method") => &["idp/src/metrics/mod.rs"],
         (_, "state") => &["idp/src/metrics/scrape.rs"],
         _ => &[],
     }

@@ -1,5 +1,6 @@
 //! Coverage over the route table: each test takes every route of a class, so that a new route is tested by being a route.
 
+mod callers;
 mod lines;
 mod pages;
 mod programs;
@@ -7,7 +8,11 @@ mod refusals;
 
 use std::collections::BTreeSet;
 
-use idp::http::routes::{Class, ROUTES, Route};
+use idp::http::{
+    route::{Caller, Class, Route},
+    routes::ROUTES,
+    step::STEPS,
+};
 use reqwest::Method;
 use vestibule_tests::http::{Answer, HttpBrowser};
 
@@ -55,6 +60,11 @@ const NO_ROUTES: [&str; 12] = [
 /// Routes of some classes.
 fn routes_of(classes: &[Class]) -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(|route| classes.contains(&route.class))
+}
+
+/// Routes that some kind of caller calls.
+fn called_by(is_caller: fn(Caller) -> bool) -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(move |route| is_caller(route.caller))
 }
 
 /// An address of a route.
@@ -117,6 +127,18 @@ fn every_route_is_shown_to_work() {
             "{file} shows nothing about {path}: correct SHOWN_IN"
         );
     }
+}
+
+#[test]
+fn each_step_has_one_route() {
+    for step in STEPS {
+        let found: Vec<&Route> = ROUTES.iter().filter(|route| route.path == step.path).collect();
+        assert_eq!(found.len(), 1, "{}: a step is a line of ROUTES", step.path);
+        assert_eq!(found[0].step.map(|step| step.name), Some(step.name), "{}", step.path);
+        assert_eq!(found[0].class, Class::Page, "{}", step.path);
+    }
+    let steps = ROUTES.iter().filter(|route| route.step.is_some()).count();
+    assert_eq!(steps, STEPS.len(), "a step of a route is a row of STEPS");
 }
 
 /// DESIGN: no path of a sign-in step is a prefix of another.

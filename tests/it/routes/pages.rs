@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use idp::http::routes::{Class, ROUTES};
+use idp::http::{route::Class, routes::ROUTES};
 use reqwest::Method;
 use vestibule_tests::{
     app::TestApp,

@@ -1,9 +1,9 @@
 //! Routes that programs call: documents, clients, bearers of a token.
 
-use idp::http::routes::Class;
+use idp::http::route::{Caller, Class};
 use vestibule_tests::{app::TestApp, db::Engine, http::Answer};
 
-use super::{address, ask, has, post, routes_of, style_sheet};
+use super::{address, ask, called_by, has, post, routes_of, style_sheet};
 
 const ELSEWHERE: [(&str, &str); 1] = [("origin", "https://elsewhere.example")];
 
@@ -68,7 +68,7 @@ async fn nothing_else_is_for_other_origins() {
 async fn a_bearer_needs_a_token() {
     let app = TestApp::start(Engine::Sqlite).await;
     let browser = app.browser();
-    for route in routes_of(&[Class::Bearer]) {
+    for route in called_by(|caller| matches!(caller, Caller::Bearer(_))) {
         for method in ["GET", "POST"].into_iter().filter(|method| has(route, method)) {
             let what = format!("{method} {}", route.path);
             let bare = ask(&browser, method, route.path, &[]).await;
@@ -102,7 +102,7 @@ async fn a_client_shows_who_it_is() {
     let app = TestApp::start(Engine::Sqlite).await;
     app.client("portal").await;
     let browser = app.browser();
-    for route in routes_of(&[Class::Client]) {
+    for route in called_by(|caller| matches!(caller, Caller::Client)) {
         for (header, fields) in [
             ("", &[][..]),
             ("", &[("client_id", "portal")]),

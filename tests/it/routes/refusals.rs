@@ -1,6 +1,9 @@
 //! What is refused, with which words, and how it is found again in the log.
 
-use idp::http::routes::{Class, ROUTES};
+use idp::http::{
+    route::{Caller, Class},
+    routes::ROUTES,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -208,7 +211,7 @@ async fn a_body_that_is_no_form_or_too_large() {
         ground.refused(&format!("a large POST {}", route.path), &answer, route.class, 413);
     }
     // A token in a body that is no form is none (RFC 6750, section 2.2): that of the header is looked at.
-    for route in with_body.iter().filter(|route| route.class != Class::Bearer) {
+    for route in with_body.iter().filter(|route| !matches!(route.caller, Caller::Bearer(_))) {
         for kind in ["application/json", "text/plain", "multipart/form-data; boundary=x"] {
             let what = format!("POST {} with {kind}", route.path);
             let answer =

@@ -1,9 +1,17 @@
-//! What handlers take: each part of a request read in one place.
+//! What handlers take: one extractor for each kind of caller, and each part of a request read in one place.
 
 mod address;
-mod ask;
+mod bearer;
+mod browser;
+mod caller;
+mod client;
+mod context;
 mod form;
 
 pub use address::client_address;
-pub(super) use ask::{Ask, Counted, Traced, locale};
+pub(super) use bearer::BearerCall;
+pub(super) use browser::{BrowserRequest, locale};
+pub(super) use caller::{Anyone, called_by};
+pub(super) use client::ClientCall;
+pub(super) use context::{PostCount, RequestContext};
 pub(super) use form::{Form, Query};

@@ -1,5 +1,5 @@
 //! Clients that run in a browser call the token endpoint and userinfo from their own origin (Fetch, "CORS protocol"). Only
-//! the origins of registered ones may, and only there: whoever is signed in here is not to be seen from elsewhere.
+//! the origins of registered ones may, and only there: no other site learns who is signed in here.
 
 use axum::{
     extract::Request,
@@ -7,15 +7,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{app::App, http::routes::Class};
+use crate::{app::App, http::route::Origins};
 
-const fn is_for_clients(class: Class) -> bool {
-    matches!(class, Class::Client | Class::Bearer)
-}
-
-/// The origin that a request comes from, if it is that of a public client of the browser and the route is for clients.
-pub(super) fn origin(app: &App, class: Class, request: &Request) -> Option<HeaderValue> {
-    let origin = request.headers().get(header::ORIGIN).filter(|_| is_for_clients(class))?;
+/// The origin that a request comes from, if it is that of a public client of the browser and the route is for those.
+pub(super) fn origin(app: &App, origins: Origins, request: &Request) -> Option<HeaderValue> {
+    if origins != Origins::Clients {
+        return None;
+    }
+    let origin = request.headers().get(header::ORIGIN)?;
     let known = app.live.snapshot().clients.has_browser_origin(origin.to_str().ok()?);
     known.then(|| origin.clone())
 }
@@ -37,14 +36,22 @@ pub(super) fn preflight() -> Response {
     (StatusCode::NO_CONTENT, allowed).into_response()
 }
 
-/// Lets the client's page read the answer. No credentials: a cookie is never looked at there.
-pub(super) fn allow(headers: &mut HeaderMap, class: Class, origin: Option<HeaderValue>) {
-    if is_for_clients(class) {
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    }
-    if let Some(origin) = origin {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        let readable = HeaderValue::from_static("WWW-Authenticate, Retry-After");
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, readable);
+/// Lets pages of other origins read the answer. No credentials: such a route reads no cookie.
+pub(super) fn allow(headers: &mut HeaderMap, origins: Origins, origin: Option<HeaderValue>) {
+    match origins {
+        // Metadata and keys are read by programs of any origin (OpenID Connect Discovery 1.0, section 4).
+        Origins::Any => {
+            let any = HeaderValue::from_static("*");
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+        }
+        Origins::Clients => {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            if let Some(origin) = origin {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+                let readable = HeaderValue::from_static("WWW-Authenticate, Retry-After");
+                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, readable);
+            }
+        }
+        Origins::Own => {}
     }
 }

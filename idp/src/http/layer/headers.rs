@@ -2,7 +2,10 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::http::{policy::POLICY, routes::Class};
+use crate::http::{
+    csp,
+    route::{Audience, Policy},
+};
 
 const COMMON: [(HeaderName, &str); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -14,7 +17,7 @@ const FOR_PEOPLE: [(HeaderName, &str); 5] = [
     // Not `no-referrer`: with it a browser posts our own forms with `Origin: null` (Fetch, "append a request Origin
     // header"), and one that knows no fetch metadata could not sign in. No other origin gets a referrer (decision 22).
     (header::REFERRER_POLICY, "same-origin"),
-    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::CONTENT_SECURITY_POLICY, csp::POLICY),
     (header::X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (
@@ -23,7 +26,7 @@ const FOR_PEOPLE: [(HeaderName, &str); 5] = [
     ),
 ];
 
-/// By which whoever sees an answer, but not our page, can ask about it: what it says is in the log and in the trail.
+/// The reference of an answer that is no page of ours: log and trail have it, too.
 pub(super) fn identify(headers: &mut HeaderMap, reference: &str) {
     if let Ok(value) = HeaderValue::try_from(reference) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
@@ -31,8 +34,8 @@ pub(super) fn identify(headers: &mut HeaderMap, reference: &str) {
 }
 
 /// Sets what the handler has not set itself.
-pub(super) fn secure(headers: &mut HeaderMap, class: Class, https: bool) {
-    if class.is_for_people() {
+pub(super) fn secure(headers: &mut HeaderMap, policy: Policy, https: bool) {
+    if policy.audience == Audience::People {
         for (name, value) in &FOR_PEOPLE {
             set(headers, name, value);
         }
@@ -40,10 +43,7 @@ pub(super) fn secure(headers: &mut HeaderMap, class: Class, https: bool) {
     for (name, value) in &COMMON {
         set(headers, name, value);
     }
-    if class == Class::Document {
-        // Metadata and keys are read by programs of any origin (OpenID Connect Discovery 1.0, section 4).
-        set(headers, &header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    } else {
+    if !policy.is_constant {
         set(headers, &header::CACHE_CONTROL, "no-store");
     }
     if https {

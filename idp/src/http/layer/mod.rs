@@ -1,10 +1,11 @@
-//! What happens around every request, by the class of its route.
+//! What happens around every request, by the columns of its route.
 
-mod around;
+mod cancellation;
 mod cors;
-mod given_up;
 mod headers;
-mod limit;
+mod post_limit;
+mod request_log;
+mod request_pipeline;
 mod span;
 
-pub(super) use around::{around, fallback};
+pub(super) use request_pipeline::{fallback, handle};

@@ -9,10 +9,10 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::{app::App, http::routes::Route, metrics::known_method};
+use crate::{app::App, http::route::Route, metrics::known_method};
 
-/// A span, the child of the caller's (W3C Trace Context) when that is a trusted proxy. From anybody else it would be a
-/// stranger's choice of which requests are traced, and under which name.
+/// A span, the child of the caller's (W3C Trace Context) when that is a trusted proxy. Otherwise any client could choose
+/// which requests are traced, and under which name.
 pub(super) fn of(app: &App, route: &Route, request: &Request) -> Span {
     let span = tracing::info_span!(
         target: "spans",
@@ -47,8 +47,8 @@ pub(super) fn ended(span: &Span, status: u16) {
     }
 }
 
-/// By which reference log and trail have it, and of which client it turned out to be.
-pub(super) fn told(reference: &str, client: Option<&str>) {
+/// Its reference in log and trail, and the client that it turned out to be about.
+pub(super) fn identify(reference: &str, client: Option<&str>) {
     let span = Span::current();
     span.record("vestibule.reference", reference);
     if let Some(client) = client {

@@ -9,69 +9,70 @@ use flows::login::{
 };
 
 use super::{
-    Token, Typed, attempt, client_name, respond, source, step, way_out,
-    words::{Voice, takes_code},
+    Posted, cancel_or_restart, client_name,
+    form_token::{hidden, posted_attempt},
+    rate_limit,
+    respond::respond,
+    source,
 };
 use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{Ask, Form, Query},
-        page,
+        extract::{BrowserRequest, Form},
+        page, step,
     },
-    view::{CodePage, Hidden, SignedInPage},
+    view::{
+        CodePage, Frame, Hidden, SignedInPage,
+        messages::{PageText, takes_code},
+    },
 };
-
-pub(in crate::http) async fn get(
-    State(app): State<App>,
-    ask: Ask,
-    Query(params): Query,
-) -> Result<Response, Failure> {
-    super::get(&app, &ask, params.get("attempt").unwrap_or_default(), Due::Code).await
-}
 
 pub(in crate::http) async fn post(
     State(app): State<App>,
-    ask: Ask,
+    request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let name = match attempt(&app, &ask, &form, step::CODE).await? {
-        Ok(name) => name,
+    let attempt = match posted_attempt(&app, &request, &form, &step::CODE).await? {
+        Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    let typed = Typed { code: form.text("code"), ..Typed::default() };
-    let (cx, visit) = (&ask.cx, &ask.visit);
-    if let Some(crowded) = super::crowded(&ask, name, Due::Code).await? {
-        let answer = Answer::Crowded { attempt: name.to_owned(), crowded };
-        return respond(&app, &ask, (name, typed), answer).await;
+    let posted = Posted { attempt, code: form.text("code"), ..Posted::default() };
+    if let Some(crowded) = rate_limit::of_attempt(&request, attempt, Due::Code).await? {
+        let answer = Answer::Crowded { attempt: attempt.to_owned(), crowded };
+        return respond(&app, &request, posted, answer).await;
     }
-    let answer = match way_out(&ask, &form, name).await? {
+    let (cx, visit) = (&request.cx, &request.visit);
+    let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
-        None if form.text("action") == "resend" => resend::resend(cx, visit, name).await?,
-        None if form.text("follow") == "session" => follow::go_on(cx, visit, name).await?,
-        None => email_code::post(cx, visit, name, typed.code).await?,
+        None if form.text("action") == "resend" => resend::resend(cx, visit, attempt).await?,
+        None if form.text("follow") == "session" => follow::go_on(cx, visit, attempt).await?,
+        None => email_code::post(cx, visit, attempt, posted.code).await?,
     };
-    respond(&app, &ask, (name, typed), answer).await
+    respond(&app, &request, posted, answer).await
 }
 
 /// The page, with the code as it was typed.
 pub(super) fn render(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     shown: &Shown,
-    (view, code, said): (&CodeView, &str, Option<Said<MailedCode>>),
+    view: &CodeView,
+    code: &str,
+    said: Option<Said<MailedCode>>,
 ) -> Result<Response, Failure> {
-    let token = Token::new(ask, &shown.attempt, step::CODE);
-    let html = page_of(&Voice::of(app, ask), token.hidden(), view, (code, said));
-    page::form(&html, StatusCode::OK, source(shown).as_deref(), ask)
+    let hidden = hidden(request, &step::CODE, &shown.attempt);
+    let html = page_of(&request.text(app), hidden, view, code, said);
+    page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
 }
 
 /// What the page says and offers.
 pub(super) fn page_of<'a>(
-    voice: &Voice<'a>,
+    text: &PageText<'a>,
     hidden: Hidden<'a>,
     view: &'a CodeView,
-    (code, said): (&'a str, Option<Said<MailedCode>>),
+    code: &'a str,
+    said: Option<Said<MailedCode>>,
 ) -> CodePage<'a> {
     let open = takes_code(view);
     let title = match view.delivery {
@@ -81,23 +82,23 @@ pub(super) fn page_of<'a>(
     };
     CodePage {
         hidden,
-        problem: said.map(|said| voice.code(view, said)),
-        title: voice.f.l.t(title),
-        sent: sent(voice, view),
-        status: status(voice, view),
+        problem: said.map(|said| text.code(view, said)),
+        title: text.f.l.t(title),
+        sent: sent(text, view),
+        status: status(text, view),
         reference: open.then_some(view.reference.as_str()),
         code,
         open,
-        resend: resend(voice, view),
-        resend_later: resend_later(voice, view),
-        f: voice.f,
+        resend: resend(text, view),
+        resend_later: resend_later(text, view),
+        f: text.f,
     }
 }
 
 /// Where the code went, or why it can no longer be entered.
-fn sent(voice: &Voice<'_>, view: &CodeView) -> String {
+fn sent(text: &PageText<'_>, view: &CodeView) -> String {
     let address = ("address", view.masked.as_str().into());
-    let until = ("until", voice.clock(view.until).into());
+    let until = ("until", text.clock_time(view.until).into());
     let key = match (view.delivery, view.accepted_at) {
         (Delivery::Unasked, _) => "code-not-sent",
         (Delivery::Refused, _) => "code-refused",
@@ -107,23 +108,23 @@ fn sent(voice: &Voice<'_>, view: &CodeView) -> String {
         (Delivery::Pending, None) => "code-sending",
         (Delivery::Pending, Some(_)) => "code-sending-again",
     };
-    voice.f.l.tr(key, &[address, until])
+    text.f.l.tr(key, &[address, until])
 }
 
 /// How long ago, and until when it works. The time in the mail is never later than the one here.
-fn status(voice: &Voice<'_>, view: &CodeView) -> Option<String> {
-    let l = voice.f.l;
+fn status(text: &PageText<'_>, view: &CodeView) -> Option<String> {
+    let l = text.f.l;
     if !takes_code(view) {
         return None;
     }
-    let until = ("until", voice.clock(view.until).into());
+    let until = ("until", text.clock_time(view.until).into());
     Some(match view.accepted_at {
         _ if view.time != Time::Open => l.t("code-soon").to_owned(),
         Some(at) if view.delivery == Delivery::Accepted => {
-            let minutes = voice.now.since(at).as_secs() / 60;
+            let minutes = text.now.since(at).as_secs() / 60;
             l.tr(
                 "code-ago",
-                &[("minutes", minutes.into()), ("time", voice.clock(at).into()), until],
+                &[("minutes", minutes.into()), ("time", text.clock_time(at).into()), until],
             )
         }
         // The new mail will move this time, and until then the old one stands.
@@ -133,42 +134,41 @@ fn status(voice: &Voice<'_>, view: &CodeView) -> Option<String> {
 }
 
 /// The button's text: the same code again while it can still work, else a new one.
-fn resend(voice: &Voice<'_>, view: &CodeView) -> Option<&'static str> {
+fn resend(text: &PageText<'_>, view: &CodeView) -> Option<&'static str> {
     let key = match view.delivery {
         _ if view.exhausted || view.time == Time::Past => "code-new",
         Delivery::Unasked => "code-send",
         Delivery::Pending | Delivery::Accepted | Delivery::Refused => "code-resend",
     };
-    (view.resend == Resend::Now).then(|| voice.f.l.t(key))
+    (view.resend == Resend::Now).then(|| text.f.l.t(key))
 }
 
 /// When it can be asked for, if that is not now.
-fn resend_later(voice: &Voice<'_>, view: &CodeView) -> Option<String> {
+fn resend_later(text: &PageText<'_>, view: &CodeView) -> Option<String> {
     let Resend::At(at) = view.resend else { return None };
     // Rounded up: what is asked for at the told moment is granted.
-    let seconds = at.since(voice.now).as_millis().div_ceil(1000);
+    let seconds = at.since(text.now).as_millis().div_ceil(1000);
     Some(match u64::try_from(seconds) {
         Ok(seconds) if seconds <= 120 => {
-            voice.f.l.tr("code-resend-soon", &[("seconds", seconds.into())])
+            text.f.l.tr("code-resend-soon", &[("seconds", seconds.into())])
         }
-        _ => voice.f.l.tr("code-resend-later", &[("when", voice.from(at).into())]),
+        _ => text.f.l.tr("code-resend-later", &[("when", text.when(at).into())]),
     })
 }
 
 /// The page of a tab whose browser was signed in by another one.
 pub(super) fn signed_in(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     shown: &Shown,
     person: &str,
 ) -> Result<Response, Failure> {
-    let f = Voice::of(app, ask).f;
-    let token = Token::new(ask, &shown.attempt, step::CODE);
-    let client = client_name(ask, &shown.request.client_id);
+    let f = Frame::of(&app.brand, request.locale);
+    let client = client_name(request, &shown.request.client_id);
     let html = SignedInPage {
-        hidden: token.hidden(),
+        hidden: hidden(request, &step::CODE, &shown.attempt),
         lede: f.l.tr("signed-in-lede", &[("person", person.into()), ("client", client.into())]),
         f,
     };
-    page::form(&html, StatusCode::OK, source(shown).as_deref(), ask)
+    page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
 }

@@ -10,55 +10,59 @@ use flows::{
 };
 use store::session::LiveSession;
 
-use super::{Token, attempt, client_name, password, step, words::Voice};
+use super::{
+    client_name,
+    form_token::{hidden, posted_attempt},
+    password, rate_limit, redirect_to_due_step,
+};
 use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{Ask, Form, Query},
-        page,
+        extract::{BrowserRequest, Form, Query},
+        page, step,
     },
     view::{ConfirmPage, ConsentPage, Frame},
 };
 
 pub(in crate::http) async fn get(
     State(app): State<App>,
-    ask: Ask,
+    request: BrowserRequest,
     Query(params): Query,
 ) -> Result<Response, Failure> {
-    let name = params.get("attempt").unwrap_or_default();
-    let Some(question) = consent::question(&ask.cx, &ask.visit, name).await? else {
+    let attempt = params.get("attempt").unwrap_or_default();
+    let Some(question) = consent::question(&request.cx, &request.visit, attempt).await? else {
         // Not answered here: the step that is due is shown, if there is one.
-        return super::elsewhere(&ask, name).await;
+        return redirect_to_due_step(&request, attempt).await;
     };
-    let about =
-        About { attempt: name, request: &question.request, session: &question.session.live };
+    let session = &question.session.live;
+    let about = About { attempt, request: &question.request, session };
     match question.need {
-        Need::Consent => consent_page(&app, &ask, &about),
+        Need::Consent => consent_page(&app, &request, &about),
         // Answered before, and opened again from the history: it can be answered again.
-        Need::Confirm | Need::Nothing => confirm_page(&app, &ask, &about),
+        Need::Confirm | Need::Nothing => confirm_page(&app, &request, &about),
         Need::SignIn | Need::Refuse(_) => Err(Failure::StartAgain),
     }
 }
 
 pub(in crate::http) async fn post(
     State(app): State<App>,
-    ask: Ask,
+    request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let name = match attempt(&app, &ask, &form, step::CONSENT).await? {
-        Ok(name) => name,
+    let attempt = match posted_attempt(&app, &request, &form, &step::CONSENT).await? {
+        Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    super::heard_at(&ask, name, Due::Complete).await?;
+    rate_limit::check(&request, attempt, Due::Complete).await?;
     let decision = match form.text("action") {
         "allow" | "continue" => Decision::Allow,
         "restart" => Decision::OtherAccount,
         _ => Decision::Deny,
     };
-    match consent::decide(&ask.cx, &ask.visit, name, decision).await? {
+    match consent::decide(&request.cx, &request.visit, attempt, decision).await? {
         Decided::Client(to) => Ok(page::see_other(&to.location)),
-        Decided::SignIn(asked) => password::page(&app, &ask, &asked),
+        Decided::SignIn(asked) => password::page(&app, &request, &asked),
         Decided::StartAgain => Err(Failure::StartAgain),
     }
 }
@@ -88,51 +92,57 @@ impl<'a> About<'a> {
 /// The consent page of a request that has no row.
 pub(in crate::http) fn ask_consent(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     asked: &Asked,
     session: &LiveSession,
 ) -> Result<Response, Failure> {
-    consent_page(app, ask, &About::of(asked, session))
+    consent_page(app, request, &About::of(asked, session))
 }
 
 /// The confirmation page of a request that has no row.
 pub(in crate::http) fn ask_confirm(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     asked: &Asked,
     session: &LiveSession,
 ) -> Result<Response, Failure> {
-    confirm_page(app, ask, &About::of(asked, session))
+    confirm_page(app, request, &About::of(asked, session))
 }
 
-fn consent_page(app: &App, ask: &Ask, about: &About<'_>) -> Result<Response, Failure> {
-    let voice = Voice::of(app, ask);
-    let f = voice.f;
-    let token = Token::new(ask, about.attempt, step::CONSENT);
-    let client = client_name(ask, &about.request.client_id);
+fn consent_page(
+    app: &App,
+    request: &BrowserRequest,
+    about: &About<'_>,
+) -> Result<Response, Failure> {
+    let text = request.text(app);
+    let f = text.f;
+    let client = client_name(request, &about.request.client_id);
     let html = ConsentPage {
-        hidden: token.hidden(),
+        hidden: hidden(request, &step::CONSENT, about.attempt),
         title: f.l.tr("consent-title", &[("client", client.into())]),
         lede: f.l.tr("consent-lede", &[("client", client.into())]),
-        scopes: about.request.scopes.iter().filter_map(|scope| voice.scope(scope)).collect(),
+        scopes: about.request.scopes.iter().filter_map(|scope| text.scope(scope)).collect(),
         account: about.account(f),
         f,
     };
     let source = form_action_source(&about.request.redirect_uri);
-    page::form(&html, StatusCode::OK, source.as_deref(), ask)
+    page::form(&html, StatusCode::OK, source.as_deref(), request)
 }
 
-fn confirm_page(app: &App, ask: &Ask, about: &About<'_>) -> Result<Response, Failure> {
-    let f = Frame::of(&app.brand, ask.locale);
-    let token = Token::new(ask, about.attempt, step::CONSENT);
-    let client = client_name(ask, &about.request.client_id);
+fn confirm_page(
+    app: &App,
+    request: &BrowserRequest,
+    about: &About<'_>,
+) -> Result<Response, Failure> {
+    let f = Frame::of(&app.brand, request.locale);
+    let client = client_name(request, &about.request.client_id);
     let html = ConfirmPage {
-        hidden: token.hidden(),
+        hidden: hidden(request, &step::CONSENT, about.attempt),
         title: f.l.tr("confirm-title", &[("client", client.into())]),
         text: f.l.tr("confirm-text", &[("client", client.into())]),
         account: about.account(f),
         f,
     };
     let source = form_action_source(&about.request.redirect_uri);
-    page::form(&html, StatusCode::OK, source.as_deref(), ask)
+    page::form(&html, StatusCode::OK, source.as_deref(), request)
 }

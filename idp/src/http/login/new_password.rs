@@ -3,60 +3,59 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{self, Due, Shown};
 
-use super::{Token, Typed, attempt, respond, source, step, way_out};
+use super::{
+    Posted, cancel_or_restart,
+    form_token::{hidden, posted_attempt},
+    rate_limit,
+    respond::respond,
+    source,
+};
 use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{Ask, Form, Query},
-        page,
+        extract::{BrowserRequest, Form},
+        page, step,
     },
     view::{Frame, NewPasswordPage, Problem},
 };
 
-pub(in crate::http) async fn get(
-    State(app): State<App>,
-    ask: Ask,
-    Query(params): Query,
-) -> Result<Response, Failure> {
-    super::get(&app, &ask, params.get("attempt").unwrap_or_default(), Due::NewPassword).await
-}
-
 pub(in crate::http) async fn post(
     State(app): State<App>,
-    ask: Ask,
+    request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    let name = match attempt(&app, &ask, &form, step::NEW_PASSWORD).await? {
-        Ok(name) => name,
+    let attempt = match posted_attempt(&app, &request, &form, &step::NEW_PASSWORD).await? {
+        Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    super::heard_at(&ask, name, Due::NewPassword).await?;
+    rate_limit::check(&request, attempt, Due::NewPassword).await?;
     let new = form.text("new_password");
-    let typed = Typed { nothing: new.trim().is_empty(), ..Typed::default() };
-    let answer = match way_out(&ask, &form, name).await? {
+    let no_new_password = new.trim().is_empty();
+    let posted = Posted { attempt, no_new_password, ..Posted::default() };
+    let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
-        None => login::new_password::post(&ask.cx, &ask.visit, name, new).await?,
+        None => login::new_password::post(&request.cx, &request.visit, attempt, new).await?,
     };
-    respond(&app, &ask, (name, typed), answer).await
+    respond(&app, &request, posted, answer).await
 }
 
 /// The page; a new password is never put back into it.
 pub(super) fn render(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     shown: &Shown,
-    (email, problem): (&str, Option<Problem>),
+    email: &str,
+    problem: Option<Problem>,
 ) -> Result<Response, Failure> {
-    let f = Frame::of(&app.brand, ask.locale);
-    let token = Token::new(ask, &shown.attempt, step::NEW_PASSWORD);
-    let length = ask.cx.settings.password_min_length;
+    let f = Frame::of(&app.brand, request.locale);
+    let length = request.cx.settings.password_min_length;
     let html = NewPasswordPage {
-        hidden: token.hidden(),
+        hidden: hidden(request, &step::NEW_PASSWORD, &shown.attempt),
         problem,
         rule: f.l.tr("new-rule", &[("length", length.into())]),
         email,
         f,
     };
-    page::form(&html, StatusCode::OK, source(shown).as_deref(), ask)
+    page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
 }

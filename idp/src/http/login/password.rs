@@ -3,126 +3,110 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::{
     authorize::Asked,
-    device,
     email::EmailAddress,
-    login::{self, Answer, Due, Shown},
-    network::{self, Crowded},
+    login::{self, Answer, Shown},
+    network,
 };
 use keys::Password;
 
 use super::{
-    Token, Typed, asked_as_shown, attempt, client_name, later, respond, source, step, way_out,
-    words::Voice,
+    Posted, asked_as_shown, cancel_or_restart, client_name,
+    form_token::{hidden, posted_attempt},
+    rate_limit,
+    respond::respond,
+    source, unavailable,
 };
 use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{Ask, Form, Query},
-        page,
+        extract::{BrowserRequest, Form},
+        page, step,
     },
-    view::{PasswordPage, Problem},
+    view::{Frame, PasswordPage, Problem, messages::PageText},
 };
-
-/// Where it is.
-pub(in crate::http) const PATH: &str = "/login/password";
-
-pub(in crate::http) async fn get(
-    State(app): State<App>,
-    ask: Ask,
-    Query(params): Query,
-) -> Result<Response, Failure> {
-    super::get(&app, &ask, params.get("attempt").unwrap_or_default(), Due::Password).await
-}
 
 pub(in crate::http) async fn post(
     State(app): State<App>,
-    mut ask: Ask,
+    mut request: BrowserRequest,
     form: Form,
 ) -> Result<Response, Failure> {
-    if ask.uncounted {
-        if let Some(turned_away) = later::turned_away(&app, &ask, &form) {
-            return turned_away;
+    if request.count_deferred {
+        if let Some(rejected) = unavailable::reject_if_full(&app, &request, &form) {
+            return rejected;
         }
-        ask.crowded = network::post(&ask.cx).await?;
+        request.rate_limited = network::post(&request.cx).await?;
     }
-    let name = match attempt(&app, &ask, &form, step::PASSWORD).await? {
-        Ok(name) => name,
+    let attempt = match posted_attempt(&app, &request, &form, &step::PASSWORD).await? {
+        Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    let typed = Typed { email: form.text("email"), ..Typed::default() };
-    let (cx, visit) = (&ask.cx, &ask.visit);
-    match crowded(&ask, typed.email).await {
+    let posted = Posted { attempt, email: form.text("email"), ..Posted::default() };
+    match rate_limit::of_address(&request, posted.email).await {
         Ok(None) => {}
         Ok(Some(crowded)) => {
-            let answer = Answer::Crowded { attempt: name.to_owned(), crowded };
-            return respond(&app, &ask, (name, typed), answer).await;
+            let answer = Answer::Crowded { attempt: attempt.to_owned(), crowded };
+            return respond(&app, &request, posted, answer).await;
         }
-        Err(error) => return later::failed(&app, &ask, (name, typed.email), error),
+        Err(error) => return unavailable::failed(&app, &request, posted, error),
     }
-    let answer = match way_out(&ask, &form, name).await? {
+    let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
-        None => match credentials(&Voice::of(&app, &ask), &form) {
+        None => match credentials(&request.text(&app), &form) {
             Ok((email, password)) => {
-                let judged = login::password::post(cx, visit, name, &email, password);
-                match judged.await {
-                    Err(error) => return later::failed(&app, &ask, (name, typed.email), error),
+                let (cx, visit) = (&request.cx, &request.visit);
+                match login::password::post(cx, visit, attempt, &email, password).await {
+                    Err(error) => return unavailable::failed(&app, &request, posted, error),
                     Ok(answer) => answer,
                 }
             }
             Err(problem) => {
-                let shown = super::due(&ask, name).await?;
-                return render(&app, &ask, &shown, (typed.email, Some(problem)));
+                let shown = super::due(&request, attempt).await?;
+                return render(&app, &request, &shown, posted.email, Some(problem));
             }
         },
     };
-    respond(&app, &ask, (name, typed), answer).await
+    respond(&app, &request, posted, answer).await
 }
 
-/// Whether a post beyond the limit of its network is refused. Here the address that was typed says whose device it may be.
-async fn crowded(ask: &Ask, email: &str) -> flows::Result<Option<Crowded>> {
-    let Some(crowded) = ask.crowded else { return Ok(None) };
-    let account = match EmailAddress::parse(email) {
-        Ok(email) => device::account(&ask.cx, &ask.visit, email.canonical()).await?,
-        Err(_) => None,
-    };
-    Ok(super::beyond(ask, crowded, account).await)
-}
-
-/// What was typed. A password that is too long to be anybody's is none, and takes the time of one.
+/// What was typed. A password that is too long to be one takes the time of one.
 fn credentials(
-    voice: &Voice<'_>,
+    text: &PageText<'_>,
     form: &Form,
 ) -> Result<(EmailAddress, Option<Password>), Problem> {
-    let email = EmailAddress::parse(form.text("email")).map_err(|bad| voice.email(bad))?;
+    let email = EmailAddress::parse(form.text("email")).map_err(|bad| text.email(bad))?;
     if form.text("password").is_empty() {
-        return Err(voice.no_password());
+        return Err(text.no_password());
     }
     Ok((email, Password::parse(form.text("password")).ok()))
 }
 
 /// The sign-in page of a request that has no row yet.
-pub(in crate::http) fn page(app: &App, ask: &Ask, asked: &Asked) -> Result<Response, Failure> {
-    render(app, ask, &asked_as_shown(asked), ("", None))
+pub(in crate::http) fn page(
+    app: &App,
+    request: &BrowserRequest,
+    asked: &Asked,
+) -> Result<Response, Failure> {
+    render(app, request, &asked_as_shown(asked), "", None)
 }
 
 /// The page, with the address as it was typed or hinted.
 pub(super) fn render(
     app: &App,
-    ask: &Ask,
+    request: &BrowserRequest,
     shown: &Shown,
-    (email, problem): (&str, Option<Problem>),
+    email: &str,
+    problem: Option<Problem>,
 ) -> Result<Response, Failure> {
-    let f = Voice::of(app, ask).f;
-    let token = Token::new(ask, &shown.attempt, step::PASSWORD);
+    let f = Frame::of(&app.brand, request.locale);
     let hint = shown.request.login_hint.as_deref().unwrap_or_default();
-    let client = client_name(ask, &shown.request.client_id);
+    let client = client_name(request, &shown.request.client_id);
     let html = PasswordPage {
-        hidden: token.hidden(),
+        hidden: hidden(request, &step::PASSWORD, &shown.attempt),
         problem,
         lede: f.l.tr("password-lede", &[("client", client.into())]),
         email: if email.is_empty() { hint } else { email },
         f,
     };
-    page::form(&html, StatusCode::OK, source(shown).as_deref(), ask)
+    page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
 }

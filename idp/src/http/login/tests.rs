@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use askama::Template;
 use flows::{
@@ -14,16 +14,15 @@ use flows::{
 use jiff::tz::TimeZone;
 use store::Timestamp;
 
-use super::{
-    code::page_of,
-    words::{Voice, takes_code},
-};
+use super::code::page_of;
 use crate::view::{
     Hidden,
+    messages::{PageText, takes_code},
     sound::{FRAME, assert_sound, attribute, contents, frames, tags},
 };
 
-const HIDDEN: Hidden<'static> = Hidden { attempt: "0197", form: "token" };
+const HIDDEN: Hidden<'static> =
+    Hidden { path: "/login/code", step: "code", attempt: "0197", form: Cow::Borrowed("token") };
 static ZONE: TimeZone = TimeZone::UTC;
 
 /// 9:44 am on a day in November, in UTC.
@@ -35,8 +34,8 @@ fn at(text: &str) -> Timestamp {
     Timestamp::from_millis(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
 }
 
-fn voice() -> Voice<'static> {
-    Voice { f: FRAME, zone: &ZONE, now: now() }
+fn page_text() -> PageText<'static> {
+    PageText { f: FRAME, zone: &ZONE, now: now() }
 }
 
 /// The mail server has taken the mail nearly three minutes ago.
@@ -114,11 +113,13 @@ fn kind(refusal: &Refusal) -> String {
 }
 
 fn html(view: &CodeView, typed: &str, refusal: Option<Refusal>) -> String {
-    page_of(&voice(), HIDDEN, view, (typed, refusal.map(Refusal::at_mailed_code))).render().unwrap()
+    page_of(&page_text(), HIDDEN, view, typed, refusal.map(Refusal::at_mailed_code))
+        .render()
+        .unwrap()
 }
 
 fn says(view: &CodeView, refusal: Refusal) -> String {
-    voice().code(view, refusal.at_mailed_code()).text
+    page_text().code(view, refusal.at_mailed_code()).text
 }
 
 #[test]
@@ -126,16 +127,16 @@ fn the_code_page_is_sound_in_every_state() {
     for f in frames() {
         for view in every_view() {
             for refusal in every_refusal().into_iter().map(Some).chain([None]) {
-                assert_whole(&Voice { f, ..voice() }, &view, refusal);
+                assert_whole(&PageText { f, ..page_text() }, &view, refusal);
             }
         }
     }
 }
 
 /// Sound, with one way that stands out, and always a way on.
-fn assert_whole(voice: &Voice<'_>, view: &CodeView, refusal: Option<Refusal>) {
-    let l = voice.f.l;
-    let html = page_of(voice, HIDDEN, view, ("12 34", refusal.map(Refusal::at_mailed_code)))
+fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) {
+    let l = text.f.l;
+    let html = page_of(text, HIDDEN, view, "12 34", refusal.map(Refusal::at_mailed_code))
         .render()
         .unwrap();
     assert_sound(&html, l);
@@ -334,7 +335,7 @@ fn each_refusal_of_a_code_has_its_words() {
 #[test]
 fn a_problem_points_to_what_is_on_the_page() {
     let field =
-        |view: &CodeView, refusal: Refusal| voice().code(view, refusal.at_mailed_code()).field;
+        |view: &CodeView, refusal: Refusal| page_text().code(view, refusal.at_mailed_code()).field;
     assert_eq!(field(&view(), Refusal::Code(CodeRefusal::Wrong(2))), "code");
     assert_eq!(field(&view(), Refusal::Mail(MailRefusal::SendLater(now()))), "resend");
     assert_eq!(
@@ -345,7 +346,7 @@ fn a_problem_points_to_what_is_on_the_page() {
 
 #[test]
 fn each_problem_of_the_password_form_has_its_words_and_its_field() {
-    let voice = voice();
+    let text = page_text();
     let mails = [
         BadEmail::Empty,
         BadEmail::Shape,
@@ -354,20 +355,19 @@ fn each_problem_of_the_password_form_has_its_words_and_its_field() {
         BadEmail::Domain,
         BadEmail::Long,
     ];
-    let texts: std::collections::BTreeSet<_> = mails.map(|bad| voice.email(bad).text).into();
+    let texts: std::collections::BTreeSet<_> = mails.map(|bad| text.email(bad).text).into();
     assert_eq!(texts.len(), mails.len());
-    assert!(mails.iter().all(|bad| voice.email(*bad).field == "email"));
-    let paused = voice.password(
+    assert!(mails.iter().all(|bad| text.email(*bad).field == "email"));
+    let paused = text.password(
         Refusal::Password(PasswordRefusal::Paused(at("2026-11-24T09:45:30Z"))).at_password(),
     );
     assert_eq!(paused.text, "There were too many wrong passwords. You can try again at 9:46 am");
-    let wrong = voice.password(Refusal::Password(PasswordRefusal::Wrong).at_password());
+    let wrong = text.password(Refusal::Password(PasswordRefusal::Wrong).at_password());
     assert!(wrong.text.contains("address or the password"), "which of them is nobody's business");
-    for problem in every_refusal().into_iter().map(|refusal| voice.password(refusal.at_password()))
-    {
+    for problem in every_refusal().into_iter().map(|refusal| text.password(refusal.at_password())) {
         assert!(["email", "password"].contains(&problem.field) && !problem.text.is_empty());
     }
-    for problem in [voice.busy(), voice.no_password()] {
+    for problem in [text.busy(), text.no_password()] {
         assert_eq!((problem.field, problem.text.is_empty()), ("password", false));
     }
 }
@@ -382,11 +382,12 @@ fn each_problem_of_a_new_password_has_its_words() {
         BadPassword::Repetitive,
         BadPassword::Same,
     ];
-    let text = |bad| voice().new_password(Refusal::NewPassword(bad).at_new_password(), false).text;
+    let text =
+        |bad| page_text().new_password(Refusal::NewPassword(bad).at_new_password(), false).text;
     let texts: std::collections::BTreeSet<_> = all.map(text).into();
     assert_eq!(texts.len(), all.len());
     assert!(text(BadPassword::Short(15)).contains("15 characters"));
-    let empty = voice().new_password(Said::Own(BadPassword::Short(15)), true);
+    let empty = page_text().new_password(Said::Own(BadPassword::Short(15)), true);
     assert_eq!((empty.field, empty.text.as_str()), ("new_password", "Enter a new password"));
 }
 
@@ -394,6 +395,6 @@ fn each_problem_of_a_new_password_has_its_words() {
 #[test]
 fn each_scope_is_shown_in_words() {
     for scope in flows::claims::SCOPES {
-        assert!(voice().scope(scope).is_some_and(|words| !words.is_empty()), "{scope}");
+        assert!(page_text().scope(scope).is_some_and(|words| !words.is_empty()), "{scope}");
     }
 }

@@ -14,17 +14,17 @@ use axum::{
 };
 use flows::signing_keys::MAX_AGE;
 
-use crate::app::App;
+use crate::{app::App, http::extract::Anyone};
 
 /// `/.well-known/openid-configuration`, made once at the start.
-pub(super) async fn discovery(State(app): State<App>) -> Response {
+pub(super) async fn discovery(_: Anyone, State(app): State<App>) -> Response {
     let kind = HeaderValue::from_static("application/json");
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep())], app.metadata.clone())
         .into_response()
 }
 
 /// The JWK Set (RFC 7517, section 5), or that it is still the one that the client has (RFC 9110, section 13.1.2).
-pub(super) async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
+pub(super) async fn jwks(_: Anyone, State(app): State<App>, headers: HeaderMap) -> Response {
     let ring = app.live.snapshot().ring.clone();
     let tag = format!("\"{}\"", ring.jwks().tag);
     let kept = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());

@@ -1,16 +1,16 @@
-//! A request that is in flight at the hard stop: its work is given up, and it is answered all the same.
+//! A request that is in flight at the hard stop: its work is dropped, and it is answered all the same.
 
 use axum::response::{IntoResponse, Response};
 use store::Commits;
 
 use crate::{app::App, http::error::Failure};
 
-/// The answer of `work`; or, when the replica must end first, what can truly be said of work that was dropped: that
-/// nothing was done, unless it had come to a commit.
-pub(super) async fn unless_done(app: &App, work: impl Future<Output = Response>) -> Response {
+/// The answer of `work`; or, when the replica must end first, what is certain about work that was dropped: that nothing
+/// was done, unless it had come to a commit.
+pub(super) async fn unless_halted(app: &App, work: impl Future<Output = Response>) -> Response {
     let commits = Commits::default();
     tokio::select! {
-        // Whoever has an answer gives it.
+        // An answer that is there is given.
         biased;
         response = commits.of(work) => return response,
         () = app.halted() => {}

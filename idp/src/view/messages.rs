@@ -15,74 +15,65 @@ use flows::{
 use jiff::tz::TimeZone;
 use store::Timestamp;
 
-use crate::{
-    app::App,
-    clock::is_same_day,
-    http::extract::Ask,
-    view::{Frame, Problem},
-};
+use super::{Frame, Problem};
+use crate::clock::is_same_day;
 
-/// The language and the clock that a page speaks with.
+/// The texts of a page, in its language and by its clock.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::http) struct Voice<'a> {
+pub(crate) struct PageText<'a> {
     /// The frame of the page.
-    pub(in crate::http) f: Frame<'a>,
+    pub(crate) f: Frame<'a>,
     /// The zone of its clock times.
-    pub(in crate::http) zone: &'a TimeZone,
+    pub(crate) zone: &'a TimeZone,
     /// When it is read.
-    pub(in crate::http) now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
-impl<'a> Voice<'a> {
-    /// The voice of the answer to a request.
-    pub(super) fn of(app: &'a App, ask: &Ask) -> Self {
-        Self { f: Frame::of(&app.brand, ask.locale), zone: app.zone(), now: ask.cx.now }
-    }
-
+impl PageText<'_> {
     /// A clock time that has passed or must not be passed: floored to the minute.
-    pub(super) fn clock(&self, at: Timestamp) -> String {
+    pub(crate) fn clock_time(&self, at: Timestamp) -> String {
         self.f.l.clock_time(at, self.zone)
     }
 
     /// "at 9:41 am", "tomorrow at 9:41 am". Rounded up: what is asked for at the told moment is granted.
-    pub(in crate::http) fn from(&self, at: Timestamp) -> String {
+    pub(crate) fn when(&self, at: Timestamp) -> String {
         let at = at.plus(Duration::from_millis(59_999));
         let today = is_same_day(at, self.now, self.zone);
         let key = if today { "clock-today" } else { "clock-tomorrow" };
-        self.f.l.tr(key, &[("time", self.clock(at).into())])
+        self.f.l.tr(key, &[("time", self.clock_time(at).into())])
     }
 
     /// A problem of the password form.
-    pub(super) fn password(&self, said: Said<PasswordRefusal>) -> Problem {
+    pub(crate) fn password(&self, said: Said<PasswordRefusal>) -> Problem {
         let l = self.f.l;
         match said {
             Said::Own(PasswordRefusal::Wrong) => {
                 Problem::new("password", l.t("password-error-wrong"))
             }
             Said::Own(PasswordRefusal::Paused(until)) => {
-                let when = ("when", self.from(until).into());
+                let when = ("when", self.when(until).into());
                 Problem::new("password", l.tr("password-error-paused", &[when]))
             }
             Said::NetworkPaused(crowded) => {
-                Problem::new("password", self.crowded("password-error-network", crowded))
+                Problem::new("password", self.network_limit("password-error-network", crowded))
             }
             Said::Moved => Problem::new("email", l.t("password-error-again")),
         }
     }
 
     /// The hashing pool is full.
-    pub(super) fn busy(&self) -> Problem {
+    pub(crate) fn busy(&self) -> Problem {
         Problem::new("password", self.f.l.t("password-error-busy"))
     }
 
     /// A part that we need is away. The reference finds the line in the log.
-    pub(super) fn away(&self, reference: &str) -> Problem {
+    pub(crate) fn away(&self, reference: &str) -> Problem {
         let reference = ("reference", reference.into());
         Problem::new("password", self.f.l.tr("password-error-away", &[reference]))
     }
 
     /// An address that is none.
-    pub(super) fn email(&self, bad: BadEmail) -> Problem {
+    pub(crate) fn email(&self, bad: BadEmail) -> Problem {
         let key = match bad {
             BadEmail::Empty => "password-error-email-empty",
             BadEmail::Shape => "password-error-email-shape",
@@ -95,23 +86,23 @@ impl<'a> Voice<'a> {
     }
 
     /// No password was typed.
-    pub(super) fn no_password(&self) -> Problem {
+    pub(crate) fn no_password(&self) -> Problem {
         Problem::new("password", self.f.l.t("password-error-empty"))
     }
 
-    /// Which network had too many, and until when.
-    fn crowded(&self, key: &str, crowded: Crowded) -> String {
+    /// Which network is beyond its limit, and until when.
+    fn network_limit(&self, key: &str, crowded: Crowded) -> String {
         let network = ("network", crowded.size.to_string().into());
-        self.f.l.tr(key, &[network, ("when", self.from(crowded.until).into())])
+        self.f.l.tr(key, &[network, ("when", self.when(crowded.until).into())])
     }
 
     /// A problem of the code form.
-    pub(super) fn code(&self, view: &CodeView, said: Said<MailedCode>) -> Problem {
+    pub(crate) fn code(&self, view: &CodeView, said: Said<MailedCode>) -> Problem {
         let reference = ("reference", view.reference.as_str().into());
         let text = match said {
             Said::Own(MailedCode::Typed(refusal)) => self.typed_code(view, refusal),
             Said::Own(MailedCode::Mail(refusal)) => self.mail(view, refusal),
-            Said::NetworkPaused(crowded) => self.crowded("code-error-network", crowded),
+            Said::NetworkPaused(crowded) => self.network_limit("code-error-network", crowded),
             Said::Moved => self.f.l.tr("code-error-moved", &[reference]),
         };
         let is_about_sending =
@@ -135,7 +126,7 @@ impl<'a> Voice<'a> {
             }
             CodeRefusal::Used => l.t("code-error-used").to_owned(),
             CodeRefusal::Paused(until) => {
-                l.tr("code-error-paused", &[("when", self.from(until).into())])
+                l.tr("code-error-paused", &[("when", self.when(until).into())])
             }
         }
     }
@@ -157,13 +148,13 @@ impl<'a> Voice<'a> {
             MailRefusal::OtherBrowser => l.tr("code-error-browser", &[reference]),
             MailRefusal::Exhausted => l.t("code-error-exhausted").to_owned(),
             MailRefusal::SendLater(until) => {
-                l.tr("code-error-send-later", &[("when", self.from(until).into())])
+                l.tr("code-error-send-later", &[("when", self.when(until).into())])
             }
         }
     }
 
     /// A problem of the new password.
-    pub(super) fn new_password(&self, said: Said<BadPassword>, empty: bool) -> Problem {
+    pub(crate) fn new_password(&self, said: Said<BadPassword>, empty: bool) -> Problem {
         let l = self.f.l;
         let text = match said {
             Said::Own(bad) if !empty => match bad {
@@ -183,7 +174,7 @@ impl<'a> Voice<'a> {
     }
 
     /// What a scope opens, in plain words.
-    pub(super) fn scope(&self, scope: &str) -> Option<&'static str> {
+    pub(crate) fn scope(&self, scope: &str) -> Option<&'static str> {
         let key = match scope {
             "openid" => "consent-openid",
             "profile" => "consent-profile",
@@ -197,7 +188,7 @@ impl<'a> Voice<'a> {
 }
 
 /// Whether the code page has its field: not when no code that could be typed would lead further.
-pub(super) fn takes_code(view: &CodeView) -> bool {
+pub(crate) fn takes_code(view: &CodeView) -> bool {
     let works = match view.time {
         Time::Open => true,
         Time::Late => view.delivery == Delivery::Pending,

@@ -1,0 +1,137 @@
+//! The extractor of routes that browsers call: the context, the cookies and the language of a request.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+};
+use flows::{
+    Cx,
+    attempt::{Reader, Visit},
+    network::Crowded,
+};
+use keys::OpaqueToken;
+
+use super::context::{PostCount, RequestContext};
+use crate::{
+    app::App,
+    http::{error::Failure, step::Step, user_agent},
+    locale::{Choice, Locale},
+    view::{Frame, messages::PageText},
+};
+
+/// A request from a browser.
+#[derive(Debug)]
+pub(in crate::http) struct BrowserRequest {
+    /// The context.
+    pub(in crate::http) cx: Cx,
+    /// The sign-in step that the route is the page of.
+    pub(in crate::http) step: Option<&'static Step>,
+    /// Its cookies, hashed.
+    pub(in crate::http) visit: Visit,
+    /// A cookie for a browser that has none yet.
+    pub(in crate::http) new_browser: Option<HeaderValue>,
+    /// The language that it is answered in.
+    pub(in crate::http) locale: Locale,
+    /// What this browser remembers about languages.
+    choice: Choice,
+    /// A cookie for a browser that is to remember another language.
+    pub(in crate::http) new_choice: Option<HeaderValue>,
+    /// Whether it is a navigation of a whole window, not a frame or a picture, as far as the browser says.
+    pub(in crate::http) top_level: bool,
+    /// Whether a page of ours or the person's own typing led to it, as far as the browser says.
+    pub(in crate::http) same_origin: bool,
+    /// The limit that its network is beyond: then only a post of a known device is accepted, within a limit of its own.
+    pub(in crate::http) rate_limited: Option<Crowded>,
+    /// Whether it is a post that is still to be counted: see [`PostCount::Deferred`].
+    pub(in crate::http) count_deferred: bool,
+}
+
+impl FromRequestParts<App> for BrowserRequest {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let headers = &parts.headers;
+        let context = RequestContext::of(&parts.extensions)?;
+        let cx = context.cx(app, "person");
+        let (rate_limited, count_deferred) = match context.post_count {
+            Some(PostCount::Beyond(crowded)) => (Some(crowded), false),
+            Some(PostCount::Deferred) => (None, true),
+            Some(PostCount::Within) | None => (None, false),
+        };
+        let (browser, new_browser) = if let Some(token) = app.cookies.browser(headers) {
+            (token.hash(), None)
+        } else {
+            let token = OpaqueToken::generate(&cx.rng);
+            (token.hash(), app.cookies.set_browser(&token))
+        };
+        let locale = locale(app, headers);
+        let visit = Visit {
+            browser,
+            session: app.cookies.session(headers).map(|token| token.hash()),
+            devices: app.cookies.devices(headers),
+            reader: Reader {
+                language: locale.tag(),
+                asks_with: user_agent::browser_and_system(headers),
+            },
+        };
+        Ok(Self {
+            cx,
+            step: context.route.step,
+            visit,
+            new_browser,
+            locale,
+            choice: app.cookies.choice(headers),
+            new_choice: None,
+            top_level: is_top_level(headers),
+            same_origin: is_same_origin(headers),
+            rate_limited,
+            count_deferred,
+        })
+    }
+}
+
+impl BrowserRequest {
+    /// Answers in the language that an authorization request or a logout asks for, and remembers it for the steps that
+    /// follow, beside the person's own choice.
+    pub(in crate::http) fn apply_ui_locales(&mut self, app: &App, ui_locales: Option<&str>) {
+        let choice = self.choice.ask(ui_locales);
+        if choice != self.choice {
+            self.set_language(app, choice);
+        }
+    }
+
+    /// Answers in the language of a choice, and remembers it.
+    pub(in crate::http) fn set_language(&mut self, app: &App, choice: Choice) {
+        self.choice = choice;
+        self.locale = choice.locale().unwrap_or(self.locale);
+        self.visit.reader.language = self.locale.tag();
+        self.new_choice = app.cookies.set_choice(choice);
+    }
+
+    /// The texts of the page that answers it.
+    pub(in crate::http) fn text<'a>(&self, app: &'a App) -> PageText<'a> {
+        PageText { f: Frame::of(&app.brand, self.locale), zone: app.zone(), now: self.cx.now }
+    }
+}
+
+/// The language of a request: what its browser remembers, or what it says that it wants.
+pub(in crate::http) fn locale(app: &App, headers: &HeaderMap) -> Locale {
+    let wanted = || {
+        headers
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(Locale::wanted)
+    };
+    app.cookies.choice(headers).locale().or_else(wanted).unwrap_or_default()
+}
+
+/// Fetch metadata; a browser without it is judged by `SameSite=Lax` alone.
+fn is_top_level(headers: &HeaderMap) -> bool {
+    let says = |name: &str, wanted: &str| headers.get(name).is_none_or(|value| value == wanted);
+    says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")
+}
+
+/// Fetch metadata; a browser without it is believed.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
+}

@@ -1,0 +1,49 @@
+//! What the layer around a route hands to its extractors.
+
+use axum::http::Extensions;
+use flows::{Cx, Trace, network::Crowded, observe::Named};
+
+use crate::{
+    app::App,
+    http::{error::Failure, route::Route},
+};
+
+/// The request as the layer knows it.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct RequestContext {
+    /// The route.
+    pub(in crate::http) route: &'static Route,
+    /// Reference and client address.
+    pub(in crate::http) trace: Trace,
+    /// Where a flow notes which client the request is about.
+    pub(in crate::http) client: Named,
+    /// How its network stands, if it is a post that counts.
+    pub(in crate::http) post_count: Option<PostCount>,
+}
+
+/// How the network of a post stands after the post was counted.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) enum PostCount {
+    /// Within its limit.
+    Within,
+    /// Beyond its limit. The post is not refused yet, because those of a known device have a limit of their own, and only
+    /// the form says of which account it is one.
+    Beyond(Crowded),
+    /// Not counted yet: the post needs the hashing pool, which is full. Rejecting it must be cheap (decision 17), so its
+    /// form is read first, and it is counted unless it is rejected for that.
+    Deferred,
+}
+
+impl RequestContext {
+    /// The context of a request. Without the layer there is none, and nothing is answered.
+    pub(super) fn of(extensions: &Extensions) -> Result<&Self, Failure> {
+        let missing = || Failure::Internal("a handler outside the layer of its route".to_owned());
+        extensions.get().ok_or_else(missing)
+    }
+
+    /// The context of the flow, with the actor of its rows in the trail.
+    pub(super) fn cx(&self, app: &App, actor: &str) -> Cx {
+        let trace = Trace { actor: actor.to_owned(), ..self.trace.clone() };
+        Cx { named: self.client.clone(), ..app.cx(trace) }
+    }
+}

@@ -1,0 +1,22 @@
+//! The limit on posts of networks, before anything is hashed (decision 4).
+
+use flows::{Trace, network};
+use keys::Guest;
+
+use crate::{
+    app::App,
+    http::{error::Failure, extract::PostCount, route::Route},
+};
+
+/// Counts a post. One whose network is unknown is refused, not waved through (misuse case 51).
+pub(super) async fn count(app: &App, route: &Route, trace: &Trace) -> Result<PostCount, Failure> {
+    if trace.network.is_none() {
+        return Err(Failure::UnknownNetwork);
+    }
+    let needs_hashing = route.step.is_some_and(|step| step.needs_hashing);
+    if needs_hashing && app.hasher.is_full(Guest::Stranger) {
+        return Ok(PostCount::Deferred);
+    }
+    let crowded = network::post(&app.cx(trace.clone())).await?;
+    Ok(crowded.map_or(PostCount::Within, PostCount::Beyond))
+}

@@ -1,0 +1,73 @@
+//! The one line that the log has of a request.
+
+use axum::http::{Method, StatusCode};
+use flows::{Trace, observe::Named};
+use store::Timestamp;
+
+use super::span;
+use crate::{http::error::Failure, metrics::known_method};
+
+/// What the log says about a request, besides how it ended.
+pub(super) struct RequestLog {
+    /// One that we know, or `other`: a method that the client made up is the client's text.
+    method: &'static str,
+    /// As the list of routes has it, without what the client put in its place.
+    path: &'static str,
+    started: Timestamp,
+    /// Noted by the flow that finds out.
+    pub(super) client: Named,
+}
+
+impl RequestLog {
+    pub(super) fn begin(path: &'static str, method: &Method, started: Timestamp) -> Self {
+        Self { method: known_method(method), path, started, client: Named::default() }
+    }
+
+    /// Writes the line. A refusal in the words of OAuth is logged like any other answer.
+    pub(super) fn end(
+        &self,
+        now: Timestamp,
+        trace: &Trace,
+        status: StatusCode,
+        failure: Option<&Failure>,
+    ) {
+        let millis = u64::try_from(now.since(self.started).as_millis()).unwrap_or(u64::MAX);
+        let Self { method, path, .. } = self;
+        let (status, reference, client) = (status.as_u16(), &trace.reference, self.client.get());
+        let network = &trace.network_text();
+        span::identify(reference, client);
+        match failure {
+            Some(failure) if failure.is_ours() => {
+                let error = failure.detail();
+                tracing::error!(
+                    method,
+                    path,
+                    status,
+                    millis,
+                    reference,
+                    network,
+                    client,
+                    error,
+                    "request failed"
+                );
+            }
+            None | Some(Failure::OAuth(_)) => {
+                tracing::info!(method, path, status, millis, reference, network, client, "request");
+            }
+            Some(failure) => {
+                let why = failure.detail();
+                tracing::info!(
+                    method,
+                    path,
+                    status,
+                    millis,
+                    reference,
+                    network,
+                    client,
+                    why,
+                    "request refused"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The outermost layer: Host, reference, limits, headers, the failure's page, and one line in the log.
+//!
+//! ```text
+//! Host ─▶ clock ─▶ cross-site post? ─▶ limit of the network ─▶ handler ─▶ failure rendered ─▶ headers ─▶ log, metrics
+//!   └────────┴───────────┴──────────────────┴── refused ──────────────▶
+//! ```
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    Json,
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderValue, Method, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use flows::Trace;
+use tracing::Instrument;
+
+use super::{cancellation, cors, headers, post_limit, request_log::RequestLog, span};
+use crate::{
+    app::App,
+    http::{
+        error::Failure,
+        extract::{RequestContext, client_address, locale},
+        page,
+        route::{Audience, Class, Policy, Posts, Route},
+    },
+    locale::Locale,
+    metrics::Answered,
+};
+
+/// Handles a request of a route.
+pub(in crate::http) async fn handle(
+    State((app, route)): State<(App, &'static Route)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (watch, method) = (app.clock.stopwatch(), request.method().clone());
+    let span = span::of(&app, route, &request);
+    let response = answer(&app, route, request, next).instrument(span.clone()).await;
+    span::ended(&span, response.status().as_u16());
+    app.metrics.answered(&Answered {
+        route: route.path,
+        class: route.class.as_str(),
+        method: &method,
+        status: response.status(),
+        took: watch.elapsed(),
+    });
+    response
+}
+
+async fn answer(app: &App, route: &'static Route, mut request: Request, next: Next) -> Response {
+    let policy = route.class.policy();
+    let exchange = Exchange::of(app, route.path, &request);
+    let origin = cors::origin(app, policy.origins, &request);
+    let admitted = match check(app, policy, &request) {
+        Ok(Counts::Yes) => post_limit::count(app, route, &exchange.trace).await.map(Some),
+        Ok(Counts::No) => Ok(None),
+        Err(failure) => Err(failure),
+    };
+    let response = match admitted {
+        Ok(_) if cors::is_preflight(&request, origin.as_ref()) => cors::preflight(),
+        Ok(post_count) => {
+            let (trace, client) = (exchange.trace.clone(), exchange.log.client.clone());
+            request.extensions_mut().insert(RequestContext { route, trace, client, post_count });
+            cancellation::unless_halted(app, next.run(request)).await
+        }
+        Err(failure) => failure.into_response(),
+    };
+    let mut response = exchange.finish(app, policy, route.realm(), response);
+    cors::allow(response.headers_mut(), policy.origins, origin);
+    response
+}
+
+/// Answers what no route does.
+pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) -> Response {
+    let (watch, method) = (app.clock.stopwatch(), request.method().clone());
+    // A path that is none of ours is the client's text, and not for the log.
+    let exchange = Exchange::of(&app, "", &request);
+    let ours = is_our_host(&app, &request);
+    let failure = if ours { Failure::NotFound } else { Failure::Misdirected };
+    let response = exchange.finish(&app, Class::Page.policy(), "", failure.into_response());
+    app.metrics.answered(&Answered {
+        route: "none",
+        class: "none",
+        method: &method,
+        status: response.status(),
+        took: watch.elapsed(),
+    });
+    response
+}
+
+/// Whether a request counts against its network.
+enum Counts {
+    Yes,
+    No,
+}
+
+/// Whether a request may go to its handler, as far as the request alone can say.
+fn check(app: &App, policy: Policy, request: &Request) -> Result<Counts, Failure> {
+    if !is_our_host(app, request) {
+        return Err(Failure::Misdirected);
+    }
+    if !policy.is_constant && app.live.clock_is_off() {
+        return Err(Failure::Away("the clock of this replica is off".to_owned()));
+    }
+    if policy.posts == Posts::FromAnySite || request.method() != Method::POST {
+        return Ok(Counts::No);
+    }
+    if is_cross_site(app, request) { Err(Failure::Forbidden) } else { Ok(Counts::Yes) }
+}
+
+/// Absolute addresses come from configuration alone, and a request for another Host is refused (misuse case 50), as is one
+/// with two of them, which two servers would read differently (RFC 9112, section 3.2).
+fn is_our_host(app: &App, request: &Request) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let (host, another) = (hosts.next().and_then(|value| value.to_str().ok()), hosts.next());
+    let asked = request.uri().authority().map(axum::http::uri::Authority::as_str).or(host);
+    another.is_none()
+        && asked.is_some_and(|asked| asked.eq_ignore_ascii_case(app.issuer.authority()))
+}
+
+/// Fetch metadata first, Origin for browsers without it, and neither for what is no browser (the scheme of Go 1.25).
+fn is_cross_site(app: &App, request: &Request) -> bool {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    match (header("sec-fetch-site"), header("origin")) {
+        (Some(site), _) => !matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => !origin.eq_ignore_ascii_case(app.issuer.as_str()),
+        (None, None) => false,
+    }
+}
+
+fn address(app: &App, request: &Request) -> Option<IpAddr> {
+    let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    client_address(peer.ip(), request.headers(), &app.proxies)
+}
+
+/// What is known of a request before it is handled, for its answer and its line in the log.
+struct Exchange {
+    trace: Trace,
+    log: RequestLog,
+    /// The language of the page, if it ends in a failure.
+    locale: Locale,
+}
+
+impl Exchange {
+    fn of(app: &App, path: &'static str, request: &Request) -> Self {
+        let trace = Trace {
+            reference: flows::cx::reference(&app.rng),
+            network: address(app, request),
+            actor: "person".to_owned(),
+        };
+        let log = RequestLog::begin(path, request.method(), app.clock.now());
+        Self { trace, log, locale: locale(app, request.headers()) }
+    }
+
+    /// Renders a failure, and adds what every answer carries.
+    fn finish(&self, app: &App, policy: Policy, realm: &str, response: Response) -> Response {
+        let failure = response.extensions().get::<Failure>().cloned();
+        let mut response = match &failure {
+            Some(failure) => self.rendered(app, policy.audience, realm, failure),
+            None => response,
+        };
+        headers::identify(response.headers_mut(), &self.trace.reference);
+        headers::secure(response.headers_mut(), policy, app.issuer.is_https());
+        if let Some(reason) = failure.as_ref().and_then(Failure::reason) {
+            app.metrics.refused(reason);
+        }
+        self.log.end(app.clock.now(), &self.trace, response.status(), failure.as_ref());
+        response
+    }
+
+    fn rendered(&self, app: &App, audience: Audience, realm: &str, failure: &Failure) -> Response {
+        let mut response = match (failure, audience) {
+            (Failure::OAuth(error), _) => error.response(realm),
+            (_, Audience::People) => page::failure(app, &self.trace, self.locale, failure),
+            (_, Audience::Programs) => self.json(failure),
+        };
+        // Whatever the class: no cache keeps a refusal.
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+        if let Some(after) = failure.retry_after() {
+            let seconds = after.as_secs().max(1);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    fn json(&self, failure: &Failure) -> Response {
+        let (status, reference) = (failure.status(), &self.trace.reference);
+        let body = serde_json::json!({
+            "error": failure.code(),
+            "error_description": format!("{status} (reference {reference})"),
+        });
+        (status, Json(body)).into_response()
+    }
+}

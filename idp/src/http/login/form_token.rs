@@ -1,0 +1,75 @@
+//! Form tokens (decision 13): a form of a step carries one that is made for this browser, this attempt and this step.
+
+use std::borrow::Cow;
+
+use axum::response::Response;
+use flows::login::{self, Reopened};
+
+use super::{address, password};
+use crate::{
+    app::App,
+    http::{
+        error::Failure,
+        extract::{BrowserRequest, Form},
+        page,
+        step::Step,
+    },
+    view::Hidden,
+};
+
+/// The hidden fields of the form of a step.
+pub(super) fn hidden<'a>(
+    request: &BrowserRequest,
+    step: &'static Step,
+    attempt: &'a str,
+) -> Hidden<'a> {
+    let token = request.cx.root.form_token(&request.visit.browser, attempt, step.form);
+    Hidden { path: step.path, step: step.name, attempt, form: Cow::Owned(token) }
+}
+
+/// The attempt that a form names, if its token is right. If it is not, the form may be from before this browser's cookie
+/// changed: two tabs opened at once, or another tab that has signed in. Nothing is done then, and the page is shown anew.
+pub(super) async fn posted_attempt<'f>(
+    app: &App,
+    request: &BrowserRequest,
+    form: &'f Form,
+    step: &'static Step,
+) -> Result<Result<&'f str, Response>, Failure> {
+    // What the browser can show to be accepted all the same, the step asks for next.
+    if let Some(crowded) = request.rate_limited
+        && !has_token(request, form, step)
+    {
+        return Err(Failure::TooMany(crowded, crowded.until.since(request.cx.now)));
+    }
+    if form.text("form").is_empty() {
+        return Err(Failure::Forbidden);
+    }
+    // Of two values it is unknown which was meant.
+    if form.0.repeated().is_some() {
+        return Err(Failure::NotAForm);
+    }
+    let attempt = form.text("attempt");
+    if has_token(request, form, step) {
+        return Ok(Ok(attempt));
+    }
+    match login::reopen(&request.cx, &request.visit, attempt, Some(step.due)).await? {
+        Reopened::Anew(asked) => Ok(Err(password::page(app, request, &asked)?)),
+        Reopened::Due(due) => Ok(Err(page::see_other(&address(due, attempt)?))),
+        Reopened::Nothing => Err(Failure::Forbidden),
+    }
+}
+
+/// The attempt that a form names, if its token is right and no field comes twice.
+pub(super) fn own_attempt<'f>(
+    request: &BrowserRequest,
+    form: &'f Form,
+    step: &Step,
+) -> Option<&'f str> {
+    let own = has_token(request, form, step) && form.0.repeated().is_none();
+    own.then(|| form.text("attempt"))
+}
+
+fn has_token(request: &BrowserRequest, form: &Form, step: &Step) -> bool {
+    let (token, attempt) = (form.text("form"), form.text("attempt"));
+    request.cx.root.form_token_ok(token, &request.visit.browser, attempt, step.form)
+}

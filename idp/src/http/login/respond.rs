@@ -1,0 +1,129 @@
+//! What a post of a step is answered with.
+
+use std::time::Duration;
+
+use axum::{
+    http::{StatusCode, header},
+    response::Response,
+};
+use flows::{
+    login::{
+        Answer, CodeView, Due, NewCookies, Onwards, Resend, View,
+        refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
+    },
+    network::Crowded,
+};
+use store::{Timestamp, job::Lane};
+
+use super::{Posted, address, due, password, render, unavailable};
+use crate::{
+    app::App,
+    http::{error::Failure, extract::BrowserRequest, page},
+};
+
+/// Turns an answer into a response.
+pub(super) async fn respond(
+    app: &App,
+    request: &BrowserRequest,
+    posted: Posted<'_>,
+    answer: Answer,
+) -> Result<Response, Failure> {
+    if may_have_asked_for_a_code(&answer) {
+        app.jobs.wake(Lane::Code);
+    }
+    match answer {
+        Answer::Show(_, refusal) => refused(app, request, posted, refusal).await,
+        Answer::Next(id, due) => Ok(page::see_other(&address(due, &id.to_string())?)),
+        Answer::SignedIn { cookies, to } => signed_in(app, request, cookies, to),
+        Answer::Moved { id, due, browser } => {
+            let mut response = page::see_other(&address(due, &id.to_string())?);
+            page::set_cookie(&mut response, app.cookies.set_browser(&browser));
+            Ok(response)
+        }
+        Answer::Client(to) => Ok(page::see_other(&to.location)),
+        Answer::Anew(asked) => password::page(app, request, &asked),
+        Answer::Busy { attempt, retry_after } => {
+            let posted = Posted { attempt: &attempt, ..posted };
+            unavailable::full(app, request, posted, retry_after).await
+        }
+        Answer::Crowded { attempt, crowded } => {
+            let posted = Posted { attempt: &attempt, ..posted };
+            refused(app, request, posted, Some(Refusal::NetworkPaused(crowded))).await
+        }
+        Answer::StartAgain => Err(Failure::StartAgain),
+    }
+}
+
+/// The page that is due, with what was wrong, and how long to wait.
+async fn refused(
+    app: &App,
+    request: &BrowserRequest,
+    posted: Posted<'_>,
+    refusal: Option<Refusal>,
+) -> Result<Response, Failure> {
+    let shown = due(request, posted.attempt).await?;
+    let response = render(app, request, &shown, posted, refusal)?;
+    Ok(limited(response, wait(&shown.view, refusal, request.cx.now)))
+}
+
+/// On to the client, or to the page that asks, with new cookies.
+fn signed_in(
+    app: &App,
+    request: &BrowserRequest,
+    cookies: Option<NewCookies>,
+    to: Onwards,
+) -> Result<Response, Failure> {
+    let mut response = match to {
+        Onwards::Client(to) => page::see_other(&to.location),
+        Onwards::Ask(id, _) => page::see_other(&address(Due::Complete, &id.to_string())?),
+    };
+    if let Some(NewCookies { browser, session, devices }) = cookies {
+        let lifetime = request.cx.settings.device_lifetime;
+        page::set_cookie(&mut response, app.cookies.set_browser(&browser));
+        page::set_cookie(&mut response, app.cookies.set_session(&session));
+        page::set_cookie(&mut response, app.cookies.set_devices(&devices, lifetime));
+    }
+    Ok(response)
+}
+
+/// How long a refusal asks the person to wait, on the page that says so.
+fn wait(view: &View, refusal: Option<Refusal>, now: Timestamp) -> Option<Duration> {
+    let until = match (view, refusal?) {
+        (
+            View::Password | View::Code(_),
+            Refusal::Password(PasswordRefusal::Paused(until))
+            | Refusal::Code(CodeRefusal::Paused(until))
+            | Refusal::Mail(MailRefusal::SendLater(until))
+            | Refusal::NetworkPaused(Crowded { until, .. }),
+        ) => until,
+        // A new code leads on.
+        (
+            View::Code(CodeView { resend: Resend::At(until), .. }),
+            Refusal::Mail(MailRefusal::Exhausted),
+        ) => *until,
+        (View::Code(_), Refusal::Mail(MailRefusal::Exhausted)) => now,
+        _ => return None,
+    };
+    Some(until.since(now))
+}
+
+/// A page that shows a limit is no success (RFC 6585, section 4).
+fn limited(mut response: Response, wait: Option<Duration>) -> Response {
+    if let Some(wait) = wait {
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        // Rounded up: what is asked for then is granted.
+        let seconds = wait.as_millis().div_ceil(1000).max(1);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// A person waits for such a mail; a notice is found by its worker within a second.
+const fn may_have_asked_for_a_code(answer: &Answer) -> bool {
+    matches!(
+        answer,
+        Answer::Next(_, Due::Code)
+            | Answer::Show(_, Some(Refusal::Mail(MailRefusal::Late | MailRefusal::Expired)))
+    )
+}

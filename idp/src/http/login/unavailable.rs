@@ -1,0 +1,102 @@
+//! The password page of a post that could not be judged now: the address is kept, the password never, and the page says
+//! what to do. It asks the database for nothing where it can, because the database may be what is busy or away.
+
+use std::time::Duration;
+
+use axum::{
+    http::{StatusCode, header},
+    response::Response,
+};
+use flows::{
+    attempt::peek,
+    login::{Shown, View},
+};
+use keys::Guest;
+
+use super::{Posted, form_token::own_attempt, password};
+use crate::{
+    app::App,
+    http::{
+        error::Failure,
+        extract::{BrowserRequest, Form},
+        step,
+    },
+};
+
+/// The answer to a password of an unknown device for which the hashing pool has no room, if that is all there is to do:
+/// it reads nothing but the page, and leads nowhere. A post that could do more than be rejected is `None`, and is handled
+/// like any other.
+pub(super) fn reject_if_full(
+    app: &App,
+    request: &BrowserRequest,
+    form: &Form,
+) -> Option<Result<Response, Failure>> {
+    let attempt = own_attempt(request, form, &step::PASSWORD)?;
+    let shown = from_the_page(request, attempt)?;
+    if !request.visit.devices.is_empty() || matches!(form.text("action"), "cancel" | "restart") {
+        return None;
+    }
+    let full = app.hasher.turn_away(Guest::Stranger).err()?;
+    Some(full_page(app, request, &shown, form.text("email"), full.retry_after))
+}
+
+/// The hashing pool was full.
+pub(super) async fn full(
+    app: &App,
+    request: &BrowserRequest,
+    posted: Posted<'_>,
+    retry_after: Duration,
+) -> Result<Response, Failure> {
+    let shown = match from_the_page(request, posted.attempt) {
+        Some(shown) => shown,
+        None => super::due(request, posted.attempt).await?,
+    };
+    full_page(app, request, &shown, posted.email, retry_after)
+}
+
+fn full_page(
+    app: &App,
+    request: &BrowserRequest,
+    shown: &Shown,
+    email: &str,
+    retry_after: Duration,
+) -> Result<Response, Failure> {
+    app.metrics.refused("busy");
+    let response = password::render(app, request, shown, email, Some(request.text(app).busy()))?;
+    Ok(unavailable(response, retry_after))
+}
+
+/// A part was away. A page that only the database can show becomes the failure's own.
+pub(super) fn failed(
+    app: &App,
+    request: &BrowserRequest,
+    posted: Posted<'_>,
+    error: flows::Error,
+) -> Result<Response, Failure> {
+    let failure = Failure::from(error);
+    let shown = from_the_page(request, posted.attempt);
+    let (Some(retry_after), Some(shown)) = (failure.retry_after(), shown) else {
+        return Err(failure);
+    };
+    if let Some(reason) = failure.reason() {
+        app.metrics.refused(reason);
+    }
+    let reference = &request.cx.trace.reference;
+    tracing::error!(reference, error = failure.detail(), "a password could not be judged");
+    let problem = request.text(app).away(reference);
+    let response = password::render(app, request, &shown, posted.email, Some(problem))?;
+    Ok(unavailable(response, retry_after))
+}
+
+/// What the page itself says about its request, when it has no row yet.
+fn from_the_page(request: &BrowserRequest, attempt: &str) -> Option<Shown> {
+    let asked = peek(&request.cx, &request.visit, attempt)?;
+    Some(Shown { attempt: attempt.to_owned(), request: asked, view: View::Password })
+}
+
+fn unavailable(mut response: Response, retry_after: Duration) -> Response {
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let seconds = retry_after.as_secs().max(1);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    response
+}

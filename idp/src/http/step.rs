@@ -1,0 +1,117 @@
+//! The table of sign-in steps. Paths, form tokens, the language switch and metrics take the names of a step from its row.
+
+use flows::{audit::Event, login::Due};
+
+/// A step of a sign-in, with a page of its own.
+#[derive(Debug)]
+pub struct Step {
+    /// Path of its page. No path of a step is a prefix of another.
+    pub path: &'static str,
+    /// The name in its form tokens (decision 13).
+    pub(crate) form: &'static str,
+    /// Its name in metrics, and in the link of its page that switches the language.
+    pub name: &'static str,
+    /// What the flow calls it.
+    pub(crate) due: Due,
+    /// The events whose outcomes are counted as those of the step.
+    pub(crate) events: &'static [Event],
+    /// Whether its post needs the hashing pool: then it is rejected cheaply while the pool is full (decision 17).
+    pub(crate) needs_hashing: bool,
+}
+
+/// Address and password.
+pub(crate) const PASSWORD: Step = Step {
+    path: "/login/password",
+    form: "password",
+    name: "password",
+    due: Due::Password,
+    events: &[Event::PasswordChecked],
+    needs_hashing: true,
+};
+
+/// The mailed code.
+pub(crate) const CODE: Step = Step {
+    path: "/login/code",
+    form: "code",
+    name: "code",
+    due: Due::Code,
+    events: &[Event::CodeChecked],
+    needs_hashing: false,
+};
+
+/// A new password, after a reset by staff.
+pub(crate) const NEW_PASSWORD: Step = Step {
+    path: "/login/new-password",
+    form: "new-password",
+    name: "new_password",
+    due: Due::NewPassword,
+    events: &[],
+    needs_hashing: false,
+};
+
+/// Consent to scopes, or "Continue to X as Y".
+pub(crate) const CONSENT: Step = Step {
+    path: "/login/consent",
+    form: "consent",
+    name: "consent",
+    due: Due::Complete,
+    events: &[Event::ConsentGiven, Event::ConsentRefused],
+    needs_hashing: false,
+};
+
+/// Every step.
+pub const STEPS: [&Step; 4] = [&PASSWORD, &CODE, &NEW_PASSWORD, &CONSENT];
+
+impl Step {
+    /// The step that is due, if one is.
+    pub(crate) fn of(due: Due) -> Option<&'static Self> {
+        STEPS.into_iter().find(|step| step.due == due)
+    }
+
+    /// The step with this name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        STEPS.into_iter().find(|step| step.name == name)
+    }
+
+    /// The step whose outcome an event is.
+    pub(crate) fn counting(event: Event) -> Option<&'static Self> {
+        STEPS.into_iter().find(|step| step.events.contains(&event))
+    }
+
+    /// The address of its page for an attempt.
+    pub(crate) fn address(&self, attempt: &str) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("attempt", attempt);
+        format!("{}?{}", self.path, query.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn steps_share_no_name() {
+        let unique = |of: fn(&Step) -> &'static str| {
+            let values: HashSet<_> = STEPS.into_iter().map(of).collect();
+            assert_eq!(values.len(), STEPS.len(), "{values:?}");
+        };
+        unique(|step| step.path);
+        unique(|step| step.form);
+        unique(|step| step.name);
+        for step in STEPS {
+            assert_eq!(Step::of(step.due).map(|found| found.name), Some(step.name));
+            for event in step.events {
+                assert_eq!(Step::counting(*event).map(|found| found.name), Some(step.name));
+            }
+        }
+    }
+
+    #[test]
+    fn address_names_the_attempt() {
+        assert_eq!(CODE.address("0197-a"), "/login/code?attempt=0197-a");
+        assert_eq!(CODE.address("a&b"), "/login/code?attempt=a%26b");
+    }
+}
