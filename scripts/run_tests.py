@@ -58,7 +58,7 @@ def run(program, folder, names, threads):
     if not names:
         return True, []
     # libtest tells the time of each test only to those who know that it may change how; the variable is for it alone.
-    environment = dict(os.environ, RUSTC_BOOTSTRAP="1", VESTIBULE_PROGRAM=os.path.abspath("target/debug/idp"))
+    environment = dict(os.environ, RUSTC_BOOTSTRAP="1", INSTA_UPDATE="no", VESTIBULE_PROGRAM=os.path.abspath("target/debug/idp"))
     command = [program, "-Z", "unstable-options", "--report-time", f"--test-threads={threads}", "--exact", *names]
     ended = subprocess.run(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                            text=True, errors="replace")

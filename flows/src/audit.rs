@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use store::{Sql, UserId, audit::AuditRow};
 
-use crate::{Cx, Result, notify::Cause, observe::Recorded, trail};
+use crate::{Cx, Result, cx::Origin, observe::Recorded, trail};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -97,7 +97,7 @@ pub struct Entry<'a> {
     outcome: &'a str,
     user: Option<UserId>,
     client: Option<&'a str>,
-    cause: Option<Cause>,
+    origin: Option<Origin>,
     detail: Value,
     after: Option<Duration>,
     grant_type: Option<&'static str>,
@@ -112,7 +112,7 @@ impl<'a> Entry<'a> {
             outcome: "ok",
             user: None,
             client: None,
-            cause: None,
+            origin: None,
             detail: Value::Null,
             after: None,
             grant_type: None,
@@ -149,8 +149,8 @@ impl<'a> Entry<'a> {
 
     /// The request that asked for what happens only now: its client, network and reference are those of the row.
     #[must_use]
-    pub(crate) fn cause(mut self, cause: Option<Cause>) -> Self {
-        self.cause = cause;
+    pub(crate) fn origin(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
         self
     }
 
@@ -177,7 +177,7 @@ impl<'a> Entry<'a> {
 
     /// Its own client, or that of the request behind it.
     fn client_id(&self) -> Option<String> {
-        let behind = || self.cause.as_ref().and_then(|cause| cause.client.clone());
+        let behind = || self.origin.as_ref().and_then(|origin| origin.client.clone());
         self.client.map(str::to_owned).or_else(behind)
     }
 
@@ -194,8 +194,8 @@ impl<'a> Entry<'a> {
 
 /// Writes an event, and tells whoever counts once it is committed.
 pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()> {
-    let (reference, network) = match &entry.cause {
-        Some(cause) => (&cause.reference, cause.network),
+    let (reference, network) = match &entry.origin {
+        Some(origin) => (&origin.reference, origin.network),
         None => (&cx.trace.reference, cx.trace.network),
     };
     let mut row = AuditRow {

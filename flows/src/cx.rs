@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use keys::{Hasher, KeyRing, Rng, RootKeys};
+use serde::{Deserialize, Serialize};
 use store::{Db, Ephemeral, Id, Timestamp};
 
 use crate::{
@@ -61,6 +62,31 @@ impl Trace {
     #[must_use]
     pub fn network_text(&self) -> String {
         self.network.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
+    }
+}
+
+/// The request that caused what happens after it: a job carries it, so that its rows in the trail are found by that
+/// request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    /// The request's reference.
+    pub(crate) reference: String,
+    /// Where it came from, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<IpAddr>,
+    /// Through which client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client: Option<String>,
+}
+
+impl Origin {
+    /// The request of `cx`, which is about `client`.
+    pub(crate) fn of(cx: &Cx, client: Option<&str>) -> Self {
+        Self {
+            reference: cx.trace.reference.clone(),
+            network: cx.trace.network,
+            client: client.map(str::to_owned),
+        }
     }
 }
 

@@ -1,18 +1,15 @@
 //! What an operator watches besides events: how much waits, how near the guess budget is, how old the keys are, and whether
 //! the audit trail is being sealed.
 
-use store::{
-    AuditId, Timestamp,
-    check::Check,
-    job::{Backlog, Lane},
-};
+use store::{AuditId, Timestamp, check::Check, job::Backlog};
 
 use crate::{
-    Cx, Result, guess_budget, notify,
+    Cx, Result, guess_budget,
+    jobs::Kinds,
     signing_keys::{self, Listed},
 };
 
-/// Jobs of a lane that are counted at most: a longer queue is shown as this long.
+/// Jobs that are counted at most, of a lane and of kinds that are not known: a longer queue is shown as this long.
 const MOST_COUNTED: i64 = 100_000;
 
 /// Everything at one moment.
@@ -21,7 +18,7 @@ pub struct Overview {
     /// When it was read.
     pub at: Timestamp,
     /// What waits, by lane.
-    pub backlogs: Vec<(Lane, Backlog)>,
+    pub backlogs: Vec<(&'static str, Backlog)>,
     /// Open jobs of a kind or a lane that this build does not know.
     pub unknown_jobs: i64,
     /// The guess budget.
@@ -44,13 +41,13 @@ pub struct Guesses {
 }
 
 /// Reads it, in a handful of statements. For whoever keeps it for some seconds: never once for each request.
-pub async fn read(cx: &Cx) -> Result<Overview> {
+pub async fn read(cx: &Cx, kinds: &Kinds) -> Result<Overview> {
     let mut backlogs = Vec::new();
     let mut conn = cx.db.read().await?;
-    for lane in Lane::ALL {
+    for lane in kinds.lanes() {
         backlogs.push((lane, store::job::backlog(&mut conn, lane, MOST_COUNTED, cx.now).await?));
     }
-    let known = Lane::ALL.map(|lane| (lane.as_str(), notify::KIND));
+    let known: Vec<_> = kinds.iter().map(|kind| (kind.lane, kind.name)).collect();
     let unknown_jobs = store::job::unknown(&mut conn, &known, MOST_COUNTED).await?;
     let checks = store::check::all(&mut conn).await?;
     let first = AuditId::from(uuid::Uuid::nil());

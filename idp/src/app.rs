@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use flows::{Cx, Trace, observe::Named};
+use flows::{Cx, Trace, jobs::Kinds, observe::Named};
 use jiff::tz::TimeZone;
 use keys::{Hasher, HasherConfig, Rng, RootKeys};
 use store::{Db, Ephemeral};
@@ -50,6 +50,8 @@ pub struct Build {
     pub hashing: HasherConfig,
     /// Where mail goes.
     pub mailer: Mailer,
+    /// The kinds of jobs that it knows.
+    pub kinds: Kinds,
 }
 
 /// The shared state.
@@ -86,8 +88,10 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Whether what it rests on is there.
     pub health: Health,
+    /// The kinds of jobs that it knows: it leaves any other to a replica that knows it.
+    pub kinds: Kinds,
     /// Wakes the workers when a request may have written a job.
-    pub jobs: Wake,
+    pub wake: Wake,
     /// A random name of this process, by which it holds leases.
     pub process: String,
     /// Whether it was asked to stop: `/readyz` says so.
@@ -138,7 +142,8 @@ impl App {
             hasher,
             live,
             mailer: build.mailer,
-            jobs: Wake::default(),
+            wake: build.kinds.lanes().into_iter().collect(),
+            kinds: build.kinds,
             leaving: AtomicBool::new(false),
             halted: watch::Sender::new(false),
         }));

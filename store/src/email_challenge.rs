@@ -220,15 +220,28 @@ pub async fn count_send(
     Ok(rows == 1)
 }
 
-/// Records that the mail server took a mail.
-pub async fn accepted(sql: &mut impl Sql, id: ChallengeId, at: Timestamp) -> Result<()> {
-    sql.q("UPDATE email_challenges SET last_accepted_at = $2
-           WHERE id = $1 AND (last_accepted_at IS NULL OR last_accepted_at < $2)")
+/// Which challenge a mail was of that the mail server took.
+#[derive(Clone, Debug, FromRow)]
+pub struct Accepted {
+    /// Whose.
+    pub user_id: UserId,
+    /// The reference on page and mail.
+    pub reference: String,
+}
+
+/// Records that the mail server took a mail. The last acceptance is kept, whatever the order in which they are recorded.
+pub async fn accepted(
+    sql: &mut impl Sql,
+    id: ChallengeId,
+    at: Timestamp,
+) -> Result<Option<Accepted>> {
+    sql.q("UPDATE email_challenges
+           SET last_accepted_at = CASE WHEN last_accepted_at > $2 THEN last_accepted_at ELSE $2 END
+           WHERE id = $1 RETURNING user_id, reference")
         .bind(id)
         .bind(at)
-        .exec()
-        .await?;
-    Ok(())
+        .opt()
+        .await
 }
 
 /// Records that the mail server refused a mail for good.

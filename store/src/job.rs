@@ -6,32 +6,9 @@ use sqlx::FromRow;
 
 use crate::{JobId, Result, Sql, Timestamp};
 
-/// Lanes: a job never waits behind one of another lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// Mailed codes: somebody is waiting.
-    Code,
-    /// Notices to people.
-    Notice,
-}
-
-impl Lane {
-    /// Every lane; each has a worker of its own.
-    pub const ALL: [Self; 2] = [Self::Code, Self::Notice];
-
-    /// Name in the database and in logs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Code => "code",
-            Self::Notice => "notice",
-        }
-    }
-}
-
 /// A job's row.
 #[derive(Clone, Debug, FromRow)]
-pub struct Job {
+pub struct JobRow {
     /// Id.
     pub id: JobId,
     /// What is to be done.
@@ -44,62 +21,89 @@ pub struct Job {
     pub created_at: Timestamp,
 }
 
+/// A job to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct NewJob<'a> {
+    /// Its id.
+    pub id: JobId,
+    /// The lane in which it waits: a job never waits behind one of another lane.
+    pub lane: &'a str,
+    /// What is to be done.
+    pub kind: &'a str,
+    /// JSON with which rows it is about.
+    pub payload: &'a str,
+}
+
+/// The jobs that a worker runs: those of one lane whose kind it knows. Any other is left to a program that knows it.
+#[derive(Clone, Debug)]
+pub struct Claims<'a> {
+    lane: &'a str,
+    /// `,one,two,`: a text that holds a kind between commas knows it. Both engines have `REPLACE`, and it tells capital
+    /// letters apart and knows no patterns, as `LIKE` does.
+    kinds: String,
+}
+
+impl<'a> Claims<'a> {
+    /// Jobs of `lane`, of these kinds. No kind has a comma in its name.
+    #[must_use]
+    pub fn of(lane: &'a str, kinds: &[&str]) -> Self {
+        Self { lane, kinds: between_commas(kinds.iter().copied()) }
+    }
+}
+
 fn between_commas<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.fold(",".to_owned(), |list, name| list + name + ",")
 }
 
 /// Writes a job, in the transaction that causes it.
-pub async fn insert(
-    sql: &mut impl Sql,
-    id: JobId,
-    lane: Lane,
-    (kind, payload): (&str, &str),
-    now: Timestamp,
-) -> Result<()> {
+pub async fn insert(sql: &mut impl Sql, new: NewJob<'_>, now: Timestamp) -> Result<()> {
     sql.q("INSERT INTO jobs (id, lane, kind, payload, created_at, run_at, tries) VALUES ($1, $2, $3, $4, $5, $5, 0)")
-        .bind(id)
-        .bind(lane.as_str())
-        .bind(kind)
-        .bind(payload)
+        .bind(new.id)
+        .bind(new.lane)
+        .bind(new.kind)
+        .bind(new.payload)
         .bind(now)
         .exec()
         .await?;
     Ok(())
 }
 
-/// Whether a lane has a job that is due: a read, so that an idle worker costs no write lock.
-pub async fn due(sql: &mut impl Sql, lane: Lane, now: Timestamp) -> Result<bool> {
+/// Whether one of these jobs is due: a read, so that an idle worker costs no write lock.
+pub async fn due(sql: &mut impl Sql, claims: &Claims<'_>, now: Timestamp) -> Result<bool> {
     let row: Option<(i64,)> = sql
         .q("SELECT CAST(1 AS BIGINT) FROM jobs
             WHERE lane = $1 AND run_at <= $2 AND done_at IS NULL AND failed_at IS NULL
-              AND (locked_until IS NULL OR locked_until <= $2) LIMIT 1")
-        .bind(lane.as_str())
+              AND (locked_until IS NULL OR locked_until <= $2) AND REPLACE($3, ',' || kind || ',', '') <> $3 LIMIT 1")
+        .bind(claims.lane)
         .bind(now)
+        .bind(claims.kinds.as_str())
         .opt()
         .await?;
     Ok(row.is_some())
 }
 
-/// Claims up to `most` due jobs of a lane for `lease`, the longest due first; a job whose worker died comes back when the
-/// lease ends.
+/// Claims up to `most` of these jobs for `lease`, the longest due first; a job whose worker died comes back when the lease
+/// ends.
 pub async fn claim(
     sql: &mut impl Sql,
-    lane: Lane,
+    claims: &Claims<'_>,
     most: i64,
     now: Timestamp,
     lease: Duration,
-) -> Result<Vec<Job>> {
+) -> Result<Vec<JobRow>> {
     sql.q("UPDATE jobs SET locked_until = $3, tries = tries + 1
            WHERE id IN (SELECT id FROM jobs
                         WHERE lane = $1 AND run_at <= $2 AND done_at IS NULL AND failed_at IS NULL
                           AND (locked_until IS NULL OR locked_until <= $2)
+                          AND REPLACE($5, ',' || kind || ',', '') <> $5
                         ORDER BY run_at LIMIT $4)
              AND done_at IS NULL AND failed_at IS NULL AND (locked_until IS NULL OR locked_until <= $2)
            RETURNING id, kind, payload, tries, created_at")
-        .bind(lane.as_str())
+        .bind(claims.lane)
         .bind(now)
         .bind(now.plus(lease))
         .bind(most)
+        .bind(claims.kinds.as_str())
         .all()
         .await
 }
@@ -116,7 +120,12 @@ pub async fn done(sql: &mut impl Sql, id: JobId, now: Timestamp) -> Result<bool>
 }
 
 /// Puts a job back for a later time; false when this claim is no longer the last one, and so nobody's to put back.
-pub async fn retry(sql: &mut impl Sql, job: &Job, run_at: Timestamp, error: &str) -> Result<bool> {
+pub async fn retry(
+    sql: &mut impl Sql,
+    job: &JobRow,
+    run_at: Timestamp,
+    error: &str,
+) -> Result<bool> {
     let rows = sql
         .q("UPDATE jobs SET run_at = $3, locked_until = NULL, last_error = $4
             WHERE id = $1 AND tries = $2 AND done_at IS NULL AND failed_at IS NULL")
@@ -130,7 +139,7 @@ pub async fn retry(sql: &mut impl Sql, job: &Job, run_at: Timestamp, error: &str
 }
 
 /// Gives a job up; false when this claim is no longer the last one.
-pub async fn fail(sql: &mut impl Sql, job: &Job, now: Timestamp, error: &str) -> Result<bool> {
+pub async fn fail(sql: &mut impl Sql, job: &JobRow, now: Timestamp, error: &str) -> Result<bool> {
     let rows = sql
         .q("UPDATE jobs SET failed_at = $3, locked_until = NULL, last_error = $4
             WHERE id = $1 AND tries = $2 AND done_at IS NULL AND failed_at IS NULL")
@@ -155,12 +164,12 @@ pub struct Backlog {
 }
 
 /// How much a lane has to do. Counts at most `most` jobs, the longest due first, so that a long queue is not read whole.
-pub async fn backlog(sql: &mut impl Sql, lane: Lane, most: i64, now: Timestamp) -> Result<Backlog> {
+pub async fn backlog(sql: &mut impl Sql, lane: &str, most: i64, now: Timestamp) -> Result<Backlog> {
     sql.q("SELECT COUNT(*) AS open, CAST(COALESCE(SUM(CASE WHEN run_at > $3 THEN 1 ELSE 0 END), 0) AS BIGINT) AS resting,
                   MIN(created_at) AS oldest
            FROM (SELECT run_at, created_at FROM jobs
                  WHERE lane = $1 AND done_at IS NULL AND failed_at IS NULL ORDER BY run_at LIMIT $2) AS open_jobs")
-        .bind(lane.as_str())
+        .bind(lane)
         .bind(most)
         .bind(now)
         .one()

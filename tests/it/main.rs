@@ -12,6 +12,7 @@ mod fuzz;
 mod helm;
 mod in_force;
 mod invariant;
+mod jobs;
 mod keys;
 mod kill;
 mod languages;

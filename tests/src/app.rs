@@ -7,6 +7,7 @@ use flows::{
     account::create::{self, NewUser},
     client::{Client as Registered, Profile, registration},
     email::EmailAddress,
+    jobs::Kind,
     settings::{self, Setting},
     staff::reset,
 };
@@ -17,6 +18,7 @@ use idp::{
         BrandConfig, Issuer, LimitsConfig, ProxiesConfig, ShutdownConfig, SmtpConfig, SmtpTls,
     },
     http::routes,
+    jobs::{self, Lane},
     mail::smtp::Mailer,
     serve::{self, Site, Stop, Tls},
 };
@@ -49,6 +51,17 @@ pub struct Options {
     pub shutdown: ShutdownConfig,
     /// How long one attempt at one mail may take.
     pub smtp_timeout: Duration,
+    /// Jobs beside those of the program.
+    pub jobs: MoreJobs,
+}
+
+/// Kinds of jobs beside those of the program, and lanes that run them.
+#[derive(Clone, Debug, Default)]
+pub struct MoreJobs {
+    /// The kinds.
+    pub kinds: Vec<Kind>,
+    /// The lanes.
+    pub lanes: Vec<Lane>,
 }
 
 impl Default for Options {
@@ -58,7 +71,15 @@ impl Default for Options {
         // Everybody in a test comes from one address.
         let limits = LimitsConfig { connections_per_network: 4096, ..LimitsConfig::default() };
         let smtp_timeout = Duration::from_secs(5);
-        Self { proxies: Vec::new(), hashing, tls: false, limits, shutdown, smtp_timeout }
+        Self {
+            proxies: Vec::new(),
+            hashing,
+            tls: false,
+            limits,
+            shutdown,
+            smtp_timeout,
+            jobs: MoreJobs::default(),
+        }
     }
 }
 
@@ -86,6 +107,8 @@ pub struct Otherwise {
     pub time: Option<Clock>,
     /// Other root keys, the current one first.
     pub root: Option<&'static [(&'static str, u8)]>,
+    /// Jobs that the first does not know.
+    pub jobs: Option<MoreJobs>,
 }
 
 /// One running replica.
@@ -165,6 +188,7 @@ impl TestApp {
             redis: redis.as_deref(),
             authority: authority.as_ref(),
             root: ROOT,
+            jobs: &options.jobs,
         };
         let first = build.replica(&db, public).await;
         Self { mail, clock, db, issuer, options, time, redis, authority, first }
@@ -199,6 +223,7 @@ impl TestApp {
             redis: self.redis.as_deref(),
             authority: self.authority.as_ref(),
             root: otherwise.root.unwrap_or(ROOT),
+            jobs: otherwise.jobs.as_ref().unwrap_or(&self.options.jobs),
         };
         build.replica(&self.db, public).await
     }
@@ -361,6 +386,7 @@ struct Parts<'a> {
     redis: Option<&'a str>,
     authority: Option<&'a Authority>,
     root: &'a [(&'a str, u8)],
+    jobs: &'a MoreJobs,
 }
 
 impl Parts<'_> {
@@ -375,7 +401,8 @@ impl Parts<'_> {
             Tls::load(&files, self.time.now()).expect("a good pair")
         });
         let limits = self.options.limits.clone();
-        let site = Site { public, tls, ops: ops_listener, router, limits, alone: None };
+        let lanes = jobs::LANES.into_iter().chain(self.jobs.lanes.iter().copied()).collect();
+        let site = Site { public, tls, ops: ops_listener, router, limits, lanes, alone: None };
         let (stop, stopped) = Stop::by_hand();
         let serving = serve::run(app.clone(), site, self.options.shutdown.clone(), stopped);
         Replica { app, address, ops, stop, task: tokio::spawn(serving) }
@@ -399,6 +426,7 @@ impl Parts<'_> {
             root: root_keys_of(self.root),
             hashing: self.options.hashing,
             mailer: Mailer::smtp(&smtp(self.mail, self.options.smtp_timeout)).expect("a way out"),
+            kinds: jobs::kinds().iter().chain(&self.jobs.kinds).copied().collect(),
         }
     }
 }
@@ -453,6 +481,7 @@ pub(crate) async fn prepare(db: &Db) {
         redis: None,
         authority: None,
         root: ROOT,
+        jobs: &options.jobs,
     };
     App::start(parts.build(db.clone())).await.expect("it starts");
 }

@@ -4,7 +4,7 @@ use keys::{Guest, Password, PasswordHash, blocklist};
 use store::{Tx, UserId};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{Cx, Result, audit, notify};
+use crate::{Cx, Result, audit, jobs, mail::PasswordChanged};
 
 /// Why a new password is not acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -129,7 +129,7 @@ pub async fn store(
         .client(client)
         .detail(serde_json::json!({ "version": version }));
     audit::record(cx, tx, entry).await?;
-    notify::password_changed(cx, tx, user, client).await
+    jobs::insert(cx, tx, PasswordChanged { user }, Some(client)).await
 }
 
 #[cfg(test)]

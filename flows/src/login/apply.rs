@@ -21,7 +21,8 @@ use super::{
 use crate::{
     Cx, Error, Result,
     attempt::{Attempt, Loaded, Visit},
-    audit, guess_budget, notify,
+    audit, guess_budget, jobs,
+    mail::Code,
     request::AuthorizationRequest,
 };
 
@@ -272,7 +273,7 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
         return Err(Error::Lost);
     }
     if may_send {
-        notify::code(cx, tx, id, &work.request.client_id).await?;
+        jobs::insert(cx, tx, Code { challenge: id }, Some(&work.request.client_id)).await?;
     }
     let outcome = if may_send { "queued" } else { "too_many" };
     requested(work, tx, &challenge, outcome).await
@@ -295,7 +296,7 @@ async fn send_again(work: &Work<'_>, tx: &mut Tx, id: ChallengeId) -> Result<()>
     if !store::email_challenge::count_send(tx, &challenge, language, cx.now).await? {
         return Err(Error::Lost);
     }
-    notify::code(cx, tx, id, &work.request.client_id).await?;
+    jobs::insert(cx, tx, Code { challenge: id }, Some(&work.request.client_id)).await?;
     requested(work, tx, &challenge, "queued_again").await
 }
 

@@ -9,7 +9,6 @@
 
 use std::time::Duration;
 
-use keys::EmailCode;
 use store::{
     ChallengeId, Timestamp, Tx, UserId,
     email_challenge::{EmailChallenge, Purpose},
@@ -19,7 +18,7 @@ use super::{
     Answer, apply,
     apply::{Work, awaited},
     charge::{self, Charge},
-    code_window::time,
+    code_window::{code_of, time},
     follow,
     machine::{Input, SecondChecked, State, Time},
     or_show, out_of_turn,
@@ -30,8 +29,8 @@ use crate::{
     Cx, Result,
     attempt::{self, Attempt, Found, Loaded, Visit},
     audit, device, guess_budget,
+    mail::{self, Tried, WrongGuesses},
     network::{self, About},
-    notify::{self, Tried},
 };
 
 /// How long after completion the right code of the browser that completed still leads to the same end.
@@ -257,9 +256,8 @@ async fn count(
 /// Tells a person that strangers now wait.
 async fn tell(cx: &Cx, tx: &mut Tx, id: UserId, client: &str) -> Result<()> {
     let Some(user) = store::user::by_id(tx, id).await? else { return Ok(()) };
-    let canonical = user.counted_as();
-    let whom = (&*canonical, Some(id));
-    notify::somebody_tried(cx, tx, whom, (Tried::Code, client)).await
+    let notice = WrongGuesses { user: Some(id), tried: Tried::Code };
+    mail::warn_once_a_day(cx, tx, notice, &user.counted_as(), client).await
 }
 
 /// Charges a stranger's network with a failure, until it is known that it was none; returns whether it did.
@@ -323,12 +321,6 @@ fn repeated(cx: &Cx, visit: &Visit, loaded: &Loaded, at: Timestamp) -> CodeVerdi
 
 fn is_code_of(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<bool> {
     Ok(code_of(cx, challenge)?.matches(guess))
-}
-
-/// The code of a challenge, derived anew whenever it is mailed or compared.
-pub(crate) fn code_of(cx: &Cx, challenge: &EmailChallenge) -> Result<EmailCode> {
-    let EmailChallenge { key_id, id, nonce, address, .. } = challenge;
-    Ok(cx.root.email_code(key_id, *id, nonce, address)?)
 }
 
 /// A wrong code may be a right one elsewhere: an older mail, another browser, an earlier sign-in. It is still wrong here,

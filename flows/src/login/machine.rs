@@ -19,6 +19,7 @@
 use serde::{Deserialize, Serialize};
 use store::{ChallengeId, SessionId, UserId};
 
+pub use super::code_window::Time;
 use super::{
     email_code::{CodeChecked, CodeVerdict},
     follow::SessionChecked,
@@ -108,17 +109,6 @@ pub struct Completed {
     pub session: SessionId,
     /// The challenge whose code completed it, if one did.
     pub challenge: Option<ChallengeId>,
-}
-
-/// Time, as the machine may know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Time {
-    /// Inside the window.
-    Open,
-    /// Past the window, inside the cap.
-    Late,
-    /// Past the cap.
-    Past,
 }
 
 /// What was found out about a posted input.

@@ -19,8 +19,8 @@ use crate::{
     attempt::{self, Attempt, Found, Visit},
     audit, device,
     email::EmailAddress,
+    mail::{self, Tried, WrongGuesses},
     network::{self, About},
-    notify::{self, Tried},
 };
 
 /// What was found out about an address and a password. Only this file makes one.
@@ -281,8 +281,8 @@ async fn charge(
     }
     if guesser.was_wrong(cx, tx, Kind::Password, tally).await? {
         let user = person.known.map(|known| known.user.id);
-        let whom = (person.email.canonical(), user);
-        notify::somebody_tried(cx, tx, whom, (Tried::Password, client)).await?;
+        let notice = WrongGuesses { user, tried: Tried::Password };
+        mail::warn_once_a_day(cx, tx, notice, person.email.canonical(), client).await?;
     }
     Ok(PasswordVerdict::Wrong)
 }

@@ -4,7 +4,8 @@
 use crate::{
     Cx, Result, audit,
     email::EmailAddress,
-    notify,
+    jobs,
+    mail::ResetForced,
     session::{self, Cause, Which},
 };
 
@@ -24,7 +25,7 @@ pub async fn force(cx: &Cx, email: &EmailAddress, reason: &str) -> Result<Option
                 .user(user.id)
                 .detail(serde_json::json!({ "reason": reason, "epoch": epoch }));
             audit::record(cx, tx, entry).await?;
-            notify::reset_forced(cx, tx, user.id).await?;
+            jobs::insert(cx, tx, ResetForced { user: user.id }, None).await?;
             Ok(epoch)
         })
         .await

@@ -9,8 +9,8 @@ mail-code-subject = Your { $brand } sign-in code (ref { $reference }, { $time })
 mail-code-title = { $code } is your sign-in code
 mail-code-reference = Reference: { $reference }. The sign-in page shows the same one.
 mail-code-until = It works until { $until }. Enter it in the browser where you started.
-mail-code-asked = It was asked for at { $time }, with { $browser } on { $system }.
-mail-code-asked-somewhere = It was asked for at { $time }.
+mail-code-asked = It was asked for at { $asked }, with { $browser } on { $system }.
+mail-code-asked-somewhere = It was asked for at { $asked }.
 mail-code-secret = We will never ask you for this code, and our staff never need it.
 mail-code-not-you = If you did not try to sign in, somebody may know your password. Give this code to nobody, and ask for help, so that you are asked for a new password.
 

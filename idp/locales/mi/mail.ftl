@@ -11,8 +11,8 @@ mail-code-subject = Tō waehere takiuru mō { $brand } (tohutoro { $reference },
 mail-code-title = Ko { $code } tō waehere takiuru
 mail-code-reference = Tohutoro: { $reference }. Kei te whārangi takiuru te tohutoro ōrite.
 mail-code-until = Ka mahi tae noa ki te { $until }. Tāurutia i te pūtirotiro i tīmata ai koe.
-mail-code-asked = I tonoa i te { $time }, mā { $browser } i runga i te { $system }.
-mail-code-asked-somewhere = I tonoa i te { $time }.
+mail-code-asked = I tonoa i te { $asked }, mā { $browser } i runga i te { $system }.
+mail-code-asked-somewhere = I tonoa i te { $asked }.
 mail-code-secret = Kāore rawa mātou e tono mō tēnei waehere, ā, kāore ā mātou kaimahi e hiahia ana ki te waehere.
 mail-code-not-you = Mēnā ehara nāu te takiuru, tērā pea kei te mōhio tētahi atu ki tō kupuhipa. Kaua e hoatu tēnei waehere ki tētahi, ā, tonoa he āwhina, kia tonoa koe kia kōwhiri i tētahi kupuhipa hou.
 

@@ -16,6 +16,7 @@ use crate::{
     clock::Clock,
     config::{Config, EphemeralUrl},
     http::routes,
+    jobs,
     mail::smtp::Mailer,
     serve::{self, Alone, Site, Stop, Tls},
     telemetry::{self, traces::Traces},
@@ -55,6 +56,7 @@ impl Serve {
             public: bind("listen.public", config.listen.public).await?,
             ops: bind("listen.ops", config.listen.ops).await?,
             router: routes::router(&app),
+            lanes: jobs::LANES.to_vec(),
         };
         tracing::info!(
             issuer = config.issuer.as_str(),
@@ -90,6 +92,7 @@ async fn start(config: &Config, clock: Clock) -> Result<App, Failed> {
         root,
         hashing: config.hashing.pool(),
         mailer: Mailer::smtp(&config.smtp)?,
+        kinds: jobs::kinds(),
     })
     .await?)
 }

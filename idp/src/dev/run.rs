@@ -23,6 +23,7 @@ use crate::{
         ProxiesConfig, Secret, ShutdownConfig,
     },
     http::routes,
+    jobs,
     mail::smtp::Mailer,
     serve::{self, Site, Stop},
     telemetry,
@@ -124,6 +125,7 @@ async fn app(
         root: root_keys(&folder.keys()).map_err(|failed| failed.to_string())?,
         hashing: HashingConfig::default().pool(),
         mailer: Mailer::mailbox(mailbox.clone()),
+        kinds: jobs::kinds(),
     };
     App::start(build).await.map_err(text)
 }
@@ -176,8 +178,8 @@ async fn serve_all(
     let mailbox = guard::known_host(mailbox::router(mailbox), app.issuer.authority());
     let router = mailbox.fallback_service(routes::router(&app));
     let Listeners { public, ops, portal: portal_listener } = listeners;
-    let site =
-        Site { public, tls: None, ops, router, limits: LimitsConfig::default(), alone: None };
+    let (limits, lanes) = (LimitsConfig::default(), jobs::LANES.to_vec());
+    let site = Site { public, tls: None, ops, router, limits, lanes, alone: None };
     let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: GRACE };
     let serving = serve::run(app, site, shutdown, Stop::signals().map_err(text)?);
     let portal = axum::serve(portal_listener, portal).into_future();

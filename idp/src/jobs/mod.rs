@@ -1,29 +1,33 @@
-//! Work that was decided in a transaction and happens after it: one worker per lane, so that no lane waits for another.
+//! Work that was decided in a transaction and happens after it: one worker for each lane, so that no lane waits for
+//! another.
 
-mod key_care;
-mod leased;
+mod attempt;
+mod key_maintenance;
+mod lanes;
 mod mail;
+mod periodic;
+mod retry;
 mod seal;
 mod sweep;
 mod wake;
 mod worker;
 
-use store::job::Lane;
 use tokio::{sync::watch, task::JoinSet};
 
+pub use lanes::{Attempt, LANES, Lane, kinds};
 pub use wake::Wake;
 
 use crate::app::App;
 
-/// Works until `stop`; returns when what was being sent is finished. That takes no longer than one attempt to send and
-/// one to write down how it ended.
-pub async fn run(app: App, stop: watch::Receiver<bool>) {
-    let mut lanes = JoinSet::new();
-    for lane in Lane::ALL {
-        lanes.spawn(worker::run(app.clone(), lane, stop.clone()));
+/// Works on these lanes until `stop`; returns when what was begun is finished. That takes no longer than one attempt and
+/// writing down how it ended.
+pub async fn run(app: App, lanes: Vec<Lane>, stop: watch::Receiver<bool>) {
+    let mut workers = JoinSet::new();
+    for lane in lanes {
+        workers.spawn(worker::run(app.clone(), lane, stop.clone()));
     }
-    lanes.spawn(leased::run(app, stop));
-    while let Some(ended) = lanes.join_next().await {
+    workers.spawn(periodic::run(app, stop));
+    while let Some(ended) = workers.join_next().await {
         if let Err(error) = ended {
             tracing::error!(%error, "alarm: a worker ended");
         }

@@ -1,17 +1,23 @@
 //! The workers against an SQLite file and a small mail server.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
-use flows::notify::{KIND, Mail};
+use flows::{
+    jobs::Job,
+    mail::{Category, Code, PasswordChanged, ResetForced},
+};
 use jiff::tz::TimeZone;
 use keys::{HasherConfig, Rng};
 use store::{
     ChallengeId, Db, DbConfig, Ephemeral, JobId, Sql, Timestamp, TokenHash, UserId,
-    email_challenge::EmailChallenge, user::User,
+    email_challenge::EmailChallenge,
+    job::{Claims, NewJob},
+    user::User,
 };
 use tokio::{
     task::JoinHandle,
@@ -79,7 +85,8 @@ impl World {
     }
 
     fn work(&mut self) {
-        self.worker = Some(tokio::spawn(run(self.app.clone(), self.stop.subscribe())));
+        self.worker =
+            Some(tokio::spawn(run(self.app.clone(), LANES.to_vec(), self.stop.subscribe())));
     }
 
     async fn person(&self, address: &str) -> UserId {
@@ -109,17 +116,17 @@ impl World {
         user.id
     }
 
-    async fn queue(&self, lane: Lane, mail: Mail) -> JobId {
-        self.queue_text(lane, &serde_json::to_string(&mail).unwrap()).await
+    async fn queue<J: Job>(&self, job: J) -> JobId {
+        self.queue_text::<J>(&serde_json::to_string(&job).unwrap()).await
     }
 
-    async fn queue_text(&self, lane: Lane, payload: &str) -> JobId {
+    async fn queue_text<J: Job>(&self, payload: &str) -> JobId {
         let now = self.clock.now();
         let id = JobId::new(now, Rng::system().bytes());
-        let add =
-            async |tx: &mut store::Tx| store::job::insert(tx, id, lane, (KIND, payload), now).await;
+        let new = NewJob { id, lane: J::LANE, kind: J::NAME, payload };
+        let add = async |tx: &mut store::Tx| store::job::insert(tx, new, now).await;
         self.db.write(add).await.unwrap();
-        self.app.jobs.wake(lane);
+        self.app.wake.call(J::LANE);
         id
     }
 
@@ -134,7 +141,7 @@ impl World {
         };
         let add = async |tx: &mut store::Tx| store::email_challenge::insert(tx, &challenge).await;
         assert!(self.db.write(add).await.unwrap());
-        (self.queue(Lane::Code, Mail::Code { challenge: challenge.id }).await, challenge.id)
+        (self.queue(Code { challenge: challenge.id }).await, challenge.id)
     }
 
     async fn job(&self, id: JobId) -> Row {
@@ -209,6 +216,7 @@ async fn replica(db: &Db, clock: &Clock, (port, timeout): (u16, Duration)) -> Ap
         root: specimens::root(),
         hashing: HasherConfig { threads: 1, queue: 1, wait: Duration::from_secs(1) },
         mailer: Mailer::smtp(&smtp).unwrap(),
+        kinds: kinds(),
     };
     App::start(build).await.unwrap()
 }
@@ -232,12 +240,22 @@ async fn a_code_that_was_written_before_the_worker_came_is_sent_and_its_acceptan
     assert_eq!(world.seen.count("@login.example.org #"), 1);
 }
 
+/// A kind without a lane would wait for ever.
+#[test]
+fn every_kind_has_a_lane() {
+    let lanes: BTreeSet<_> = LANES.iter().map(|lane| lane.name).collect();
+    assert_eq!(kinds().lanes(), lanes);
+    let names: BTreeSet<_> = kinds().iter().map(|kind| kind.name).collect();
+    assert_eq!(names.len(), kinds().iter().count());
+    assert!(names.iter().all(|name| !name.contains(',')), "{names:?}");
+}
+
 #[tokio::test]
 async fn a_call_wakes_a_worker_that_waits_and_one_that_is_not_there_yet() {
-    let wake = Wake::default();
-    for lane in Lane::ALL {
-        wake.wake(lane);
-        timeout(LIMIT, wake.of(lane).notified()).await.unwrap();
+    let wake: Wake = kinds().lanes().into_iter().collect();
+    for lane in LANES {
+        wake.call(lane.name);
+        timeout(LIMIT, wake.called(lane.name)).await.unwrap();
     }
 }
 
@@ -256,13 +274,13 @@ async fn not_taken_now_is_tried_again_and_the_window_counts_from_the_acceptance(
     assert_eq!(world.accepted_at(challenge).await, None);
     world.shift.advance(Duration::from_secs(3));
     let before = world.clock.now();
-    world.app.jobs.wake(Lane::Code);
+    world.app.wake.call(Category::Code.as_str());
     let row = world.until(job, |row| row.tries == 2 && row.locked.is_none()).await;
     assert!(row.run_at.since(before) > Duration::from_secs(3));
     world.seen.mended.store(true, Ordering::SeqCst);
     world.shift.advance(Duration::from_mins(10));
     let late = world.clock.now();
-    world.app.jobs.wake(Lane::Code);
+    world.app.wake.call(Category::Code.as_str());
     assert_eq!(world.until(job, |row| row.done).await.tries, 3);
     assert!(world.accepted_at(challenge).await.unwrap() >= late);
     assert_eq!(world.trail().await, one("code.accepted", "ok"));
@@ -290,7 +308,7 @@ async fn what_is_no_longer_worth_sending_is_not_sent() {
     assert!(world.db.write(complete).await.unwrap());
     // This person was reset and has chosen the new password since.
     let user = world.person("hemi@patient.example").await;
-    let reset = world.queue(Lane::Notice, Mail::ResetForced { user }).await;
+    let reset = world.queue(ResetForced { user }).await;
     let (capped, _) = world.code("aroha@patient.example").await;
     world.shift.advance(Duration::from_mins(31));
     world.work();
@@ -338,7 +356,7 @@ async fn a_code_does_not_wait_behind_notices() {
     let mut notices = Vec::new();
     for nth in 0..6 {
         let user = world.person(&format!("slow{nth}@patient.example")).await;
-        notices.push(world.queue(Lane::Notice, Mail::PasswordChanged { user }).await);
+        notices.push(world.queue(PasswordChanged { user }).await);
     }
     world.work();
     world.until(notices[0], |row| row.tries == 1).await;
@@ -366,9 +384,9 @@ async fn a_code_does_not_wait_behind_slow_codes() {
 }
 
 #[tokio::test]
-async fn a_mail_of_a_newer_build_is_left_to_it() {
+async fn unreadable_payload_is_left_to_others() {
     let mut world = World::new(Script::default()).await;
-    let job = world.queue_text(Lane::Notice, r#"{"mail":"from_the_future"}"#).await;
+    let job = world.queue_text::<ResetForced>(r#"{"mail":"from_the_future"}"#).await;
     world.work();
     let row = world.until(job, |row| row.error.is_some()).await;
     assert!(!row.done && !row.failed && row.run_at > world.clock.now(), "{row:?}");
@@ -380,14 +398,15 @@ async fn what_a_dead_worker_held_comes_back_with_the_end_of_its_lease() {
     let (job, _) = world.code("mere@patient.example").await;
     let now = world.clock.now();
     let lease = Duration::from_mins(1);
-    let claim = async |tx: &mut store::Tx| store::job::claim(tx, Lane::Code, 20, now, lease).await;
+    let claims = Claims::of(Code::LANE, &[Code::NAME]);
+    let claim = async |tx: &mut store::Tx| store::job::claim(tx, &claims, 20, now, lease).await;
     assert_eq!(world.db.write(claim).await.unwrap().len(), 1);
     world.work();
     let (other, _) = world.code("hemi@patient.example").await;
     world.until(other, |row| row.done).await;
     assert!(!world.job(job).await.done);
     world.shift.advance(lease);
-    world.app.jobs.wake(Lane::Code);
+    world.app.wake.call(Category::Code.as_str());
     assert_eq!(world.until(job, |row| row.done).await.tries, 2);
 }
 
@@ -400,7 +419,7 @@ async fn two_replicas_send_each_mail_once() {
     }
     let (port, seen) = serve(Script::default()).await;
     let other = replica(&world.db, &world.clock, (port, LONG)).await;
-    let other = tokio::spawn(run(other, world.stop.subscribe()));
+    let other = tokio::spawn(run(other, LANES.to_vec(), world.stop.subscribe()));
     world.work();
     for job in jobs {
         assert_eq!(world.until(job, |row| row.done).await.tries, 1);

@@ -1,29 +1,37 @@
 //! How requests tell the workers of their own replica that there may be something to do.
 
-use store::job::Lane;
+use std::collections::BTreeMap;
+
 use tokio::sync::Notify;
 
-/// How requests tell the workers of their own replica that there may be something to do.
+/// Wakes the workers of lanes.
 ///
 /// A call is never lost: a worker that is busy finds it when it looks for more, and every worker hears it.
-#[derive(Debug, Default)]
-pub struct Wake {
-    code: Notify,
-    notice: Notify,
+#[derive(Debug)]
+pub struct Wake(BTreeMap<&'static str, Notify>);
+
+impl FromIterator<&'static str> for Wake {
+    /// Of these lanes.
+    fn from_iter<I: IntoIterator<Item = &'static str>>(lanes: I) -> Self {
+        Self(lanes.into_iter().map(|lane| (lane, Notify::new())).collect())
+    }
 }
 
 impl Wake {
-    /// Wakes the worker of a lane. For a request that has just committed a transaction that may have written a job for which
-    /// a person waits; any other is found within a second.
-    pub fn wake(&self, lane: Lane) {
-        // Kept for the one worker of the lane when it is not waiting, unlike `notify_waiters`.
-        self.of(lane).notify_one();
+    /// Wakes the worker of a lane, after a transaction was committed that may have written a job for which a person waits;
+    /// any other is found within a second.
+    pub fn call(&self, lane: &str) {
+        if let Some(calls) = self.0.get(lane) {
+            // Kept for the one worker of the lane when it is not waiting, unlike `notify_waiters`.
+            calls.notify_one();
+        }
     }
 
-    pub(super) const fn of(&self, lane: Lane) -> &Notify {
-        match lane {
-            Lane::Code => &self.code,
-            Lane::Notice => &self.notice,
+    /// Waits for a call; without end for a lane that has none.
+    pub(super) async fn called(&self, lane: &str) {
+        match self.0.get(lane) {
+            Some(calls) => calls.notified().await,
+            None => std::future::pending().await,
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use flows::notify::{self, Claimed};
-use store::job::Lane;
+use flows::jobs::{self, Claimed};
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
@@ -12,37 +11,27 @@ use tokio::{
 
 use tracing::Instrument;
 
-use super::mail;
+use super::{attempt, lanes::Lane};
 use crate::app::App;
 
 /// How often a worker looks without being called: other replicas write jobs too, and waits end.
 const POLL: Duration = Duration::from_secs(1);
-/// What an attempt may take besides sending: reading, composing and writing down how it ended.
-const AROUND_SENDING: Duration = Duration::from_secs(10);
-
-/// Notices are few, and nobody waits for one in front of a page.
-const NOTICES: usize = 2;
-
-/// Mails of a lane that are on their way at once.
-fn places(app: &App, lane: Lane) -> usize {
-    match lane {
-        Lane::Code => app.mailer.places(),
-        Lane::Notice => NOTICES,
-    }
-}
+/// What an attempt may take besides its outward part: reading, and writing down how it ended.
+const AROUND_ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Works on a lane until `stop`, then finishes what it began.
 pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
     let mut flying = JoinSet::new();
-    let places = places(&app, lane);
+    let workers = (lane.workers)(&app);
     while !*stop.borrow() {
-        let room = places.saturating_sub(flying.len());
-        for claimed in claim(&app, lane, room).await {
-            let lane = lane.as_str();
-            let span = tracing::info_span!(target: "spans", "mail", otel.kind = "consumer", vestibule.lane = lane);
-            flying.spawn(mail::attempt(app.clone(), claimed).instrument(span));
+        let room = workers.saturating_sub(flying.len());
+        for claimed in claim(&app, &lane, room).await {
+            let span = tracing::info_span!(
+                target: "spans", "job", otel.name = lane.what, otel.kind = "consumer", vestibule.lane = lane.name
+            );
+            flying.spawn(attempt::run(app.clone(), lane, claimed).instrument(span));
         }
-        let full = flying.len() >= places;
+        let full = flying.len() >= workers;
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => break,
             Some(landed) = flying.join_next() => {
@@ -52,7 +41,7 @@ pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
                 }
             }
             // Whatever was written since the look above has left a call, so nothing is missed between the two.
-            _ = timeout(POLL, app.jobs.of(lane).notified()), if !full => {}
+            _ = timeout(POLL, app.wake.called(lane.name)), if !full => {}
         }
     }
     while let Some(landed) = flying.join_next().await {
@@ -61,24 +50,24 @@ pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
 }
 
 /// What is due and has room. A database that is away is asked again at the next look.
-async fn claim(app: &App, lane: Lane, room: usize) -> Vec<Claimed> {
-    // With a wrong clock the time of sending would be wrong, and the end of the code with it.
+async fn claim(app: &App, lane: &Lane, room: usize) -> Vec<Claimed> {
+    // With a wrong clock the time of an attempt would be wrong, and the end of a code with it.
     if room == 0 || app.live.clock_is_off() {
         return Vec::new();
     }
-    let lease = app.mailer.limit() + AROUND_SENDING;
-    match notify::claim(&app.system_cx("mail"), lane, room, lease).await {
+    let (cx, lease) = (app.system_cx(lane.what), (lane.limit)(app) + AROUND_ATTEMPT);
+    match jobs::claim(&cx, &app.kinds, lane.name, room, lease).await {
         Ok(claimed) => claimed,
         Err(error) => {
-            tracing::error!(%error, lane = lane.as_str(), "jobs could not be claimed");
+            tracing::error!(%error, lane = lane.name, "jobs could not be claimed");
             Vec::new()
         }
     }
 }
 
-/// A mail whose task died is tried again when its lease ends.
+/// A job whose task died is tried again when its lease ends.
 fn report(landed: Result<(), JoinError>) {
     if let Err(error) = landed {
-        tracing::error!(%error, "alarm: a mail's task died");
+        tracing::error!(%error, "alarm: a job's task died");
     }
 }

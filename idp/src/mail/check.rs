@@ -4,9 +4,9 @@
 use mail_parser::decoders::html::html_to_text;
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
-use super::compose::{Composed, one_line};
 use super::forbidden::first_forbidden;
-use super::words::Words;
+use super::message::{Composed, one_line};
+use super::text::MailText;
 
 /// Gmail cuts a mail off far above this; a mail of ours has no reason to come near.
 const HTML_MAX: usize = 15 * 1024;
@@ -50,22 +50,22 @@ fn must(holds: bool, why: &str) -> Checked {
 }
 
 /// Reads a mail back and compares it with what it should say.
-pub(super) fn check(mail: &Composed, words: &Words) -> Checked {
+pub(super) fn check(mail: &Composed, wanted: &MailText) -> Checked {
     lines(&mail.bytes)?;
     let message = MessageParser::default().parse(&mail.bytes);
     let message = message.ok_or_else(|| Malformed::because("is no message"))?;
     let (text, html) = parts(&message)?;
-    headers(&message, mail, words)?;
+    headers(&message, mail, wanted)?;
     let said = squash(text);
     must(!said.is_empty(), "the text part is blank")?;
-    says(&said, words, "text")?;
-    if let Some(bound) = &words.bound {
+    says(&said, wanted, "text")?;
+    if let Some(bound) = &wanted.bound {
         must(text.lines().last() == Some(bound), "the text part does not end with the bound code")?;
     }
     must(html.len() <= HTML_MAX, "the HTML part is too large")?;
     let said = squash(&html_to_text(&without_preheader(html)?));
     must(!said.is_empty(), "the HTML part is blank")?;
-    says(&said, words, "HTML")
+    says(&said, wanted, "HTML")
 }
 
 /// Lines end in CR LF, no CR or LF is alone (RFC 5321, section 2.3.8), and none is too long.
@@ -95,7 +95,7 @@ fn parts<'m>(message: &'m Message<'_>) -> Checked<(&'m str, &'m str)> {
     }
 }
 
-fn headers(message: &Message<'_>, mail: &Composed, words: &Words) -> Checked {
+fn headers(message: &Message<'_>, mail: &Composed, wanted: &MailText) -> Checked {
     let mut names: Vec<String> =
         message.headers().iter().map(|header| header.name().to_ascii_lowercase()).collect();
     names.sort_unstable();
@@ -113,15 +113,15 @@ fn headers(message: &Message<'_>, mail: &Composed, words: &Words) -> Checked {
         domain.is_some() && domain == from.map(lettre::Address::domain),
         "Message-ID is not ours",
     )?;
-    subject(message.subject().unwrap_or_default(), words)
+    subject(message.subject().unwrap_or_default(), wanted)
 }
 
-fn subject(subject: &str, words: &Words) -> Checked {
+fn subject(subject: &str, wanted: &MailText) -> Checked {
     must(!subject.trim().is_empty(), "the subject is empty")?;
-    must(subject == one_line(&words.subject), "the subject is not what it should be")?;
+    must(subject == one_line(&wanted.subject), "the subject is not what it should be")?;
     permitted(subject, "the subject")?;
     let told = |code: &str| subject.contains(code) || subject.contains(&code.replace(' ', ""));
-    must(!words.code.as_deref().is_some_and(told), "the code is in the subject")
+    must(!wanted.code.as_deref().is_some_and(told), "the code is in the subject")
 }
 
 /// The address, if there is exactly one.
@@ -132,13 +132,13 @@ fn only<'m>(addresses: Option<&'m Address<'_>>) -> Option<&'m str> {
 }
 
 /// A part says every sentence and every fact, and nothing that it must not.
-fn says(said: &str, words: &Words, part: &str) -> Checked {
+fn says(said: &str, wanted: &MailText, part: &str) -> Checked {
     let lacks = |what: &str| Malformed::because(format!("the {part} part lacks {what}"));
-    if !words.facts.iter().all(|fact| !fact.is_empty() && said.contains(fact.as_str())) {
+    if !wanted.facts.iter().all(|fact| !fact.is_empty() && said.contains(fact.as_str())) {
         return Err(lacks("a fact"));
     }
     let mut rest = said;
-    for sentence in words.sentences().map(squash) {
+    for sentence in wanted.sentences().map(squash) {
         let (_, after) = rest
             .split_once(&sentence)
             .filter(|_| !sentence.is_empty())

@@ -1,10 +1,7 @@
 //! From a letter to the bytes of a message (RFC 5322) that was read back and found whole.
 
-use std::fmt;
-
 use askama::Template;
-use flows::notify::Letter;
-use lettre::address::Envelope;
+use flows::mail::{Letter, Recipient};
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
@@ -13,22 +10,12 @@ use url::Host;
 
 use super::check::{self, Malformed};
 use super::context::MailContext;
-use super::words::Words;
+use super::message::{Composed, one_line};
+use super::text::MailText;
 use crate::clock::system_time;
 
 /// Characters of a name that are kept.
 const NAME_MAX: usize = 80;
-
-/// A message that may leave.
-#[derive(Clone)]
-pub(crate) struct Composed {
-    /// Who it is from and to, for the mail server.
-    pub(crate) envelope: Envelope,
-    /// The whole message with its headers.
-    pub(crate) bytes: Vec<u8>,
-    /// Its `Message-ID`.
-    pub(crate) message_id: String,
-}
 
 /// There is no message that could leave.
 #[derive(Debug, thiserror::Error)]
@@ -52,23 +39,16 @@ pub(crate) struct Attempt {
     pub(crate) now: Timestamp,
 }
 
-impl fmt::Debug for Composed {
-    /// Without the bytes, which hold a code.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Composed").field("message_id", &self.message_id).finish_non_exhaustive()
-    }
-}
-
 #[derive(Template)]
 #[template(path = "mail/mail.txt")]
-struct Text<'a> {
-    words: &'a Words,
+struct Plain<'a> {
+    text: &'a MailText,
 }
 
 #[derive(Template)]
 #[template(path = "mail/mail.html")]
 struct Html<'a> {
-    words: &'a Words,
+    text: &'a MailText,
     language: &'a str,
 }
 
@@ -82,19 +62,19 @@ impl MailContext<'_> {
         letter: &Letter,
         attempt: Attempt,
     ) -> Result<Composed, ComposeError> {
-        let to = address(letter.address()).ok_or(ComposeError::Address)?;
-        let words = Words::of(self, letter, attempt.now);
-        let composed = self.message(&words, (letter.name(), to), attempt)?;
-        check::check(&composed, &words)?;
+        let text = MailText::of(self, letter);
+        let composed = self.message(&text, &letter.recipient, attempt)?;
+        check::check(&composed, &text)?;
         Ok(composed)
     }
 
     fn message(
         &self,
-        words: &Words,
-        (name, to): (&str, Address),
+        text: &MailText,
+        recipient: &Recipient,
         attempt: Attempt,
-    ) -> Result<Composed, Malformed> {
+    ) -> Result<Composed, ComposeError> {
+        let to = address(&recipient.address).ok_or(ComposeError::Address)?;
         let from = self.sender.name.as_ref().unwrap_or(&self.brand.name);
         let id = format!("{}.{}", attempt.job.uuid().simple(), attempt.tries);
         let message_id = format!("<{id}@{}>", self.sender.address.domain());
@@ -102,14 +82,14 @@ impl MailContext<'_> {
             .date(system_time(attempt.now))
             .message_id(Some(message_id.clone()))
             .from(Mailbox::new(display_name(from), self.sender.address.clone()))
-            .to(Mailbox::new(display_name(name), to))
-            .subject(one_line(&words.subject))
-            .raw_header(header("Content-Language", words.language.tag()))
+            .to(Mailbox::new(display_name(&recipient.name), to))
+            .subject(one_line(&text.subject))
+            .raw_header(header("Content-Language", text.language.tag()))
             .raw_header(header("Auto-Submitted", "auto-generated"))
             .raw_header(header("X-Auto-Response-Suppress", "All"))
-            .raw_header(header("Feedback-ID", &self.feedback_id(words)))
+            .raw_header(header("Feedback-ID", &self.feedback_id(text)))
             .raw_header(header("X-Entity-Ref-ID", &id))
-            .multipart(Self::parts(words, &id)?)
+            .multipart(Self::parts(text, &id)?)
             .map_err(|error| Malformed::because(format!("no message: {error}")))?;
         Ok(Composed {
             envelope: message.envelope().clone(),
@@ -119,19 +99,19 @@ impl MailContext<'_> {
     }
 
     /// The plain part first: a reader shows the last one that it understands (RFC 2046, section 5.1.4).
-    fn parts(words: &Words, id: &str) -> Result<MultiPart, Malformed> {
-        let text = render(&Text { words })?;
-        let html = render(&Html { words, language: words.language.tag() })?;
+    fn parts(text: &MailText, id: &str) -> Result<MultiPart, Malformed> {
+        let plain = render(&Plain { text })?;
+        let html = render(&Html { text, language: text.language.tag() })?;
         Ok(MultiPart::alternative()
             .boundary(format!("=_{id}"))
-            .singlepart(part(ContentType::TEXT_PLAIN, text))
+            .singlepart(part(ContentType::TEXT_PLAIN, plain))
             .singlepart(part(ContentType::TEXT_HTML, html)))
     }
 
-    /// `purpose:language:host:brand`, by which Gmail reports complaints.
-    fn feedback_id(&self, words: &Words) -> String {
+    /// `category:language:host:brand`, by which Gmail reports complaints.
+    fn feedback_id(&self, text: &MailText) -> String {
         let brand: String = slug(&self.brand.name).chars().take(15).collect();
-        format!("{}:{}:{}:{brand}", words.purpose, words.language.tag(), slug(self.host()))
+        format!("{}:{}:{}:{brand}", text.category, text.language.tag(), slug(self.host()))
     }
 }
 
@@ -167,16 +147,6 @@ fn display_name(name: &str) -> Option<String> {
     let kept: String = one_line(name).chars().take(NAME_MAX).collect();
     let kept = kept.trim();
     (!kept.is_empty()).then(|| kept.to_owned())
-}
-
-/// Line breaks, other controls and direction marks become spaces, and many spaces one.
-pub(super) fn one_line(text: &str) -> String {
-    let unseen = |c: char| {
-        c.is_control()
-            || c.is_whitespace()
-            || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
-    };
-    text.split(unseen).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn slug(text: &str) -> String {

@@ -4,7 +4,10 @@ mod check;
 pub(crate) mod compose;
 pub(crate) mod context;
 pub(crate) mod forbidden;
+mod message;
 pub mod smtp;
 #[cfg(test)]
 pub(crate) mod specimens;
-mod words;
+mod text;
+
+pub(crate) use message::Composed;

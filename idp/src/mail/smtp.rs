@@ -107,9 +107,9 @@ impl Mailer {
 
     /// Codes that may be on their way at once (`smtp.connections`). The mailbox of `dev` takes each at once.
     #[must_use]
-    pub fn places(&self) -> usize {
+    pub fn connections(&self) -> usize {
         match &self.route {
-            Route::Smtp(server) => server.places,
+            Route::Smtp(server) => server.connections,
             Route::Mailbox(_) => 1,
         }
     }
@@ -176,7 +176,7 @@ struct Server {
     credentials: Option<Credentials>,
     limit: Duration,
     /// Codes on their way at once, and connections kept open while no mail is on its way.
-    places: usize,
+    connections: usize,
     parked: Mutex<Vec<Connection>>,
 }
 
@@ -202,7 +202,7 @@ impl Server {
             hello: ClientId::Domain(config.from_address.domain().to_owned()),
             credentials,
             limit: config.timeout,
-            places: usize::from(config.connections),
+            connections: usize::from(config.connections),
             parked: Mutex::new(Vec::new()),
         })
     }
@@ -263,7 +263,7 @@ impl Server {
 
     fn park(&self, connection: Connection) {
         let mut parked = self.lock();
-        if parked.len() < self.places && connection.messages < MESSAGES_PER_CONNECTION {
+        if parked.len() < self.connections && connection.messages < MESSAGES_PER_CONNECTION {
             parked.push(connection);
         }
     }

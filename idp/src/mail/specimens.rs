@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use flows::notify::{CodeToSend, Letter, Notice};
+use flows::mail::{CATALOGUE, Category, CodeToSend, Letter, Recipient, Wording};
 use jiff::tz::TimeZone;
 use keys::{RootKey, RootKeys};
 use store::email_challenge::{EmailChallenge, Purpose};
 use store::{ChallengeId, Timestamp, TokenHash, UserId};
 
-use super::compose::{Attempt, ComposeError, Composed};
+use super::Composed;
+use super::compose::{Attempt, ComposeError};
 use super::context::MailContext;
 use super::smtp::Sender;
 use crate::config::{BrandConfig, Issuer};
@@ -17,13 +18,13 @@ pub(crate) const NAME: &str = "Te Kāhui O'Neill-Ngāta";
 pub(crate) const ADDRESS: &str = "Kahui@patient.example";
 
 /// What a [`MailContext`] borrows.
-pub(crate) struct Home {
+pub(crate) struct Specimen {
     pub(crate) brand: BrandConfig,
     pub(crate) issuer: Issuer,
     pub(crate) sender: Sender,
 }
 
-impl Home {
+impl Specimen {
     pub(crate) fn new() -> Self {
         Self {
             brand: BrandConfig {
@@ -87,22 +88,49 @@ pub(crate) fn challenge(user_id: UserId, address: &str, now: Timestamp) -> Email
 
 /// The letter with a code, and its digits.
 pub(crate) fn code(name: &str, address: &str) -> (Letter, String) {
-    let challenge = challenge(UserId::new(now(), [2; 10]), address, now());
+    code_of(challenge(UserId::new(now(), [2; 10]), address, now()), name)
+}
+
+fn code_of(challenge: EmailChallenge, name: &str) -> (Letter, String) {
     let code = root()
         .email_code(&challenge.key_id, challenge.id, &challenge.nonce, &challenge.address)
         .unwrap();
-    let digits = code.reveal().to_owned();
-    let until = now().plus(Duration::from_mins(15));
-    let letter = CodeToSend { challenge, code, until, name: name.to_owned() };
-    (Letter::Code(Box::new(letter)), digits)
+    let (digits, now) = (code.reveal().to_owned(), now());
+    let until = now.plus(Duration::from_mins(15));
+    (CodeToSend { challenge, code, until, name: name.to_owned(), now }.into(), digits)
 }
 
-pub(crate) fn notice() -> Notice {
-    Notice {
+fn recipient() -> Recipient {
+    Recipient {
         user: UserId::new(now(), [2; 10]),
         address: ADDRESS.to_owned(),
         name: NAME.to_owned(),
-        happened_at: now(),
         language: None,
     }
+}
+
+/// A letter for each wording of each mail of the list, with a name.
+pub(crate) fn letters() -> Vec<(String, Letter)> {
+    let wordings = CATALOGUE.iter().flat_map(|mail| {
+        mail.wordings.iter().zip(1..).map(move |(wording, nth)| (mail, wording, nth))
+    });
+    wordings
+        .map(|(mail, wording, nth)| {
+            let letter = match mail.category {
+                Category::Code => code_with(wording),
+                Category::Notice => Letter::notice(recipient(), *wording, now()),
+            };
+            (format!("{}-{nth}", mail.kind.name), letter)
+        })
+        .collect()
+}
+
+/// The letter with a code that has this wording.
+fn code_with(wording: &Wording) -> Letter {
+    let asked_with = [None, Some("Firefox/Windows".to_owned())];
+    let letter = |asked_with| {
+        let plain = challenge(UserId::new(now(), [2; 10]), ADDRESS, now());
+        code_of(EmailChallenge { asked_with, ..plain }, NAME).0
+    };
+    asked_with.map(letter).into_iter().find(|letter| letter.wording == *wording).unwrap()
 }

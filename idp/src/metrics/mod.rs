@@ -3,7 +3,7 @@
 //! ```text
 //! a request is answered ─────────▶ requests, refusals         (http/layer/request_pipeline.rs)
 //! an event is committed ─────────▶ steps, codes, tokens       (flows::observe)
-//! a mail or a task has ended ────▶ attempts, tasks            (jobs)
+//! a job or a task has ended ─────▶ attempts, tasks            (jobs)
 //! Prometheus scrapes ────────────▶ what waits, what is up     (scrape.rs, kept for some seconds)
 //! ```
 
@@ -16,12 +16,13 @@ use std::{borrow::Cow, fmt, time::Duration};
 use axum::http::{Method, StatusCode};
 use flows::{
     audit::Event,
+    jobs::Settled,
     observe::{Observer, Recorded},
     overview::Overview,
 };
 use keys::Hasher;
 use prometheus_client::{metrics::info::Info, registry::Registry};
-use store::{Timestamp, job::Lane};
+use store::Timestamp;
 use tokio::sync::Mutex;
 
 use self::list::{Families, Label};
@@ -42,21 +43,6 @@ pub(crate) struct Answered<'a> {
     pub(crate) method: &'a Method,
     pub(crate) status: StatusCode,
     pub(crate) took: Duration,
-}
-
-/// How a mail's attempt ended.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum MailEnd {
-    /// The mail server took it.
-    Accepted,
-    /// It is tried again.
-    Again,
-    /// It was given up.
-    GivenUp,
-    /// It was not worth sending any more.
-    NotNeeded,
-    /// It could not be read or written down; its lease brings it back.
-    Failed,
 }
 
 /// The metrics of a replica.
@@ -113,16 +99,16 @@ impl Metrics {
         self.families.refusals.get_or_create(&[label("reason", reason)]).inc();
     }
 
-    /// An attempt at a mail has ended.
-    pub(crate) fn mail(&self, lane: Lane, end: MailEnd) {
-        let outcome = match end {
-            MailEnd::Accepted => "accepted",
-            MailEnd::Again => "again",
-            MailEnd::GivenUp => "given_up",
-            MailEnd::NotNeeded => "not_needed",
-            MailEnd::Failed => "failed",
+    /// An attempt at a job has ended; nothing when it could not be read or written down: its lease brings it back.
+    pub(crate) fn attempt(&self, lane: &'static str, ended: Option<Settled>) {
+        let outcome = match ended {
+            Some(Settled::Done) => "accepted",
+            Some(Settled::TryAgain(_)) => "again",
+            Some(Settled::GivenUp) => "given_up",
+            Some(Settled::NotNeeded) => "not_needed",
+            None => "failed",
         };
-        let labels = [label("lane", lane.as_str()), label("outcome", outcome)];
+        let labels = [label("lane", lane), label("outcome", outcome)];
         self.families.mail_attempts.get_or_create(&labels).inc();
     }
 

@@ -85,11 +85,11 @@ impl Metrics {
         for (lane, backlog) in &overview.backlogs {
             let due = backlog.open - backlog.resting;
             for (state, jobs) in [("due", due), ("resting", backlog.resting)] {
-                let labels = [label("lane", lane.as_str()), label("state", state)];
+                let labels = [label("lane", lane), label("state", state)];
                 families.mail_jobs.get_or_create(&labels).set(number(jobs));
             }
             let age = backlog.oldest.map_or(Duration::ZERO, |oldest| overview.at.since(oldest));
-            families.mail_age.get_or_create(&[label("lane", lane.as_str())]).set(age.as_secs_f64());
+            families.mail_age.get_or_create(&[label("lane", lane)]).set(age.as_secs_f64());
         }
         let unsealed = overview.unsealed_since.map_or(Duration::ZERO, |at| overview.at.since(at));
         families.unsealed_age.set(unsealed.as_secs_f64());
@@ -126,7 +126,7 @@ impl Metrics {
 }
 
 async fn overview(app: &App) -> Option<Overview> {
-    match timeout(PATIENCE, flows::overview::read(&app.system_cx("metrics"))).await {
+    match timeout(PATIENCE, flows::overview::read(&app.system_cx("metrics"), &app.kinds)).await {
         Ok(Ok(overview)) => Some(overview),
         Ok(Err(error)) => {
             tracing::warn!(%error, "what waits could not be read for the metrics");

@@ -33,7 +33,7 @@ use crate::{
     app::App,
     config::{LimitsConfig, ShutdownConfig},
     http::ops,
-    jobs,
+    jobs::{self, Lane},
     live::Source,
 };
 use accept::{Door, listen};
@@ -52,6 +52,8 @@ pub struct Site {
     pub router: Router,
     /// What one client may take of either listener.
     pub limits: LimitsConfig,
+    /// What is worked on beside the listeners.
+    pub lanes: Vec<Lane>,
     /// The lease of counters in memory, where nobody may serve beside us.
     pub alone: Option<Alone>,
 }
@@ -73,7 +75,7 @@ pub async fn run(app: App, site: Site, shutdown: ShutdownConfig, mut stop: Stop)
     let door = Door::new(ops::router(app.clone()), None, site.limits.clone(), app.proxies.clone());
     let (_open, always) = watch::channel(Stage::Open);
     probed.spawn(listen(site.ops, door, always));
-    let mut parts = beside(&app, site.tls.as_ref(), &stopped);
+    let mut parts = beside(&app, site.lanes, site.tls.as_ref(), &stopped);
     if let Some(alone) = site.alone {
         parts.spawn(alone.hold(app.clone(), stopped));
     }
@@ -102,12 +104,17 @@ pub async fn run(app: App, site: Site, shutdown: ShutdownConfig, mut stop: Stop)
 }
 
 /// What runs beside the listeners.
-fn beside(app: &App, tls: Option<&Tls>, stopped: &watch::Receiver<bool>) -> Parts {
+fn beside(
+    app: &App,
+    lanes: Vec<Lane>,
+    tls: Option<&Tls>,
+    stopped: &watch::Receiver<bool>,
+) -> Parts {
     let mut parts = JoinSet::new();
     let source =
         Source { db: app.db.clone(), root: app.root.clone(), metrics: app.metrics.clone() };
     parts.spawn(well(app.live.clone().follow(source, stopped.clone())));
-    parts.spawn(well(jobs::run(app.clone(), stopped.clone())));
+    parts.spawn(well(jobs::run(app.clone(), lanes, stopped.clone())));
     if let Some(tls) = tls {
         parts.spawn(well(tls.clone().follow(app.clone(), stopped.clone())));
     }

@@ -242,7 +242,7 @@ impl Site {
         // A rollout with another root key. From here on commands would need it too.
         let root = Some([("next", 8), ("test", 7)].as_slice());
         assert!(sealed_with_first(&app.cx()).await > 0, "there is something to seal again");
-        let ahead = app.replica_with(Otherwise { root, time: None }).await;
+        let ahead = app.replica_with(Otherwise { root, ..Otherwise::default() }).await;
         let cx = ahead.app.system_cx("root_keys");
         let sealed = flows::root_keys::reseal(&cx, 100, |_| {}).await.expect("it seals");
         sealed.expect("it is ahead");

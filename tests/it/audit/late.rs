@@ -114,8 +114,9 @@ async fn a_replaced_root_key_makes_nothing_later(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.patient("Mere").await;
     seal(&app).await;
-    let next =
-        app.replica_with(Otherwise { root: Some(&[("next", 8), ("test", 7)]), time: None }).await;
+    let next = app
+        .replica_with(Otherwise { root: Some(&[("next", 8), ("test", 7)]), ..Otherwise::default() })
+        .await;
     let (thief, owner) = (app.cx(), || next.app.system_cx("test"));
     let sealed = async || {
         write_rows(&owner(), 1).await;

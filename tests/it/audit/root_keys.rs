@@ -13,7 +13,7 @@ use crate::engines::{apply, both_engines};
 
 /// Replaces the replica by one with other root keys, the first of them current.
 async fn roll_out(app: &mut TestApp, root: &'static [(&'static str, u8)]) {
-    let next = app.replica_with(Otherwise { root: Some(root), time: None }).await;
+    let next = app.replica_with(Otherwise { root: Some(root), ..Otherwise::default() }).await;
     app.swap_first(next).stop().await;
 }
 

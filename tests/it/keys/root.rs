@@ -108,7 +108,7 @@ impl Ask<'_> {
 /// A rollout: each replica is replaced by one with other root keys, one after the other.
 async fn roll_out(site: &Shared, root: &'static [(&'static str, u8)]) {
     for first in [true, false] {
-        let otherwise = Otherwise { root: Some(root), time: None };
+        let otherwise = Otherwise { root: Some(root), ..Otherwise::default() };
         let next = site.read().await.app.replica_with(otherwise).await;
         let mut site = site.write().await;
         let old = if first {
@@ -281,9 +281,10 @@ async fn password_hashes_outlive_the_file_and_are_renewed(engine: Engine) {
 async fn a_replica_that_lags_seals_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let both: &[(&str, u8)] = &[("test", 7), ("next", 8)];
-    let lags = app.replica_with(Otherwise { root: Some(both), time: None }).await;
-    let ahead =
-        app.replica_with(Otherwise { root: Some(&[("next", 8), ("test", 7)]), time: None }).await;
+    let lags = app.replica_with(Otherwise { root: Some(both), ..Otherwise::default() }).await;
+    let ahead = app
+        .replica_with(Otherwise { root: Some(&[("next", 8), ("test", 7)]), ..Otherwise::default() })
+        .await;
     let done = root_keys::reseal(&ahead.app.system_cx("test"), 100, |_| {}).await.unwrap().unwrap();
     assert!(done >= 4, "{done}");
     let refused = root_keys::reseal(&lags.app.system_cx("test"), 100, |_| {}).await.unwrap();

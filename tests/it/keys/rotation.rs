@@ -45,7 +45,7 @@ impl Pair {
         } else {
             second_clock.advance(skew);
         }
-        let second = app.replica_with(Otherwise { time: Some(time), root: None }).await;
+        let second = app.replica_with(Otherwise { time: Some(time), ..Otherwise::default() }).await;
         let first = app.browser();
         first.sign_in(&app, &client, &patient).await;
         let there = app.browser_at(&second);

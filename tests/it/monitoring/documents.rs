@@ -49,7 +49,7 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// A provider after a sign-in, a wrong code, a refusal, and its first round of work.
-/// The work that comes round (`idp/src/jobs/leased.rs`).
+/// The work that comes round (`idp/src/jobs/periodic.rs`).
 const TASKS: [&str; 6] =
     ["proof", "guess_budget", "retention", "audit_seals", "signing_keys", "root_keys"];
 

@@ -67,8 +67,8 @@ fn selectors(text: &str) -> Vec<Selector> {
 fn home(name: &str, label: &str) -> &'static [&'static str] {
     match (name, label) {
         ("refusals_total", "reason") => &["idp/src/http/error.rs"],
-        (_, "task") => &["idp/src/jobs/leased.rs"],
-        (_, "lane") => &["store/src/job.rs"],
+        (_, "task") => &["idp/src/jobs/periodic.rs"],
+        (_, "lane") => &["flows/src/mail/category.rs"],
         (_, "pool") => &["store/src/db.rs"],
         ("sign_in_steps_total" | "code_delay_seconds_count", "outcome") => {
             &["flows/src/login/email_code.rs", "flows/src/login/password.rs"]

@@ -11,9 +11,10 @@ use flows::{
         Answer, CodeView, Due, NewCookies, Onwards, Resend, View,
         refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     },
+    mail::Category,
     network::Crowded,
 };
-use store::{Timestamp, job::Lane};
+use store::Timestamp;
 
 use super::{Posted, address, due, password, render, unavailable};
 use crate::{
@@ -29,7 +30,7 @@ pub(super) async fn respond(
     answer: Answer,
 ) -> Result<Response, Failure> {
     if may_have_asked_for_a_code(&answer) {
-        app.jobs.wake(Lane::Code);
+        app.wake.call(Category::Code.as_str());
     }
     match answer {
         Answer::Show(_, refusal) => refused(app, request, posted, refusal).await,

@@ -1,22 +1,21 @@
 use super::*;
-use crate::mail::specimens::{ADDRESS, Home, NAME, code, notice};
-use flows::notify::{Letter, Tried};
+use crate::mail::specimens::{ADDRESS, NAME, Specimen, code, letters};
 
-/// A good mail, its words and its code.
-fn good() -> (Composed, Words, String) {
-    let home = Home::new();
+/// A good mail, its text and its code.
+fn good() -> (Composed, MailText, String) {
+    let specimen = Specimen::new();
     let (letter, digits) = code(NAME, ADDRESS);
-    let words = Words::of(&home.context(), &letter, crate::mail::specimens::now());
-    (home.compose(&letter).unwrap(), words, digits)
+    let text = MailText::of(&specimen.context(), &letter);
+    (specimen.compose(&letter).unwrap(), text, digits)
 }
 
 /// What the check says when `from` is `to` wherever it is in the bytes.
 fn changed(from: &str, to: &str) -> String {
-    let (mail, words, _) = good();
+    let (mail, wanted, _) = good();
     let raw = String::from_utf8(mail.bytes.clone()).unwrap();
     assert!(raw.contains(from), "{from:?} is not in {raw}");
     let bytes = raw.replace(from, to).into_bytes();
-    why(check(&Composed { bytes, ..mail }, &words))
+    why(check(&Composed { bytes, ..mail }, &wanted))
 }
 
 fn why(checked: Checked) -> String {
@@ -25,23 +24,21 @@ fn why(checked: Checked) -> String {
 
 #[test]
 fn whole_mails_pass() {
-    let (mail, words, _) = good();
-    assert_eq!(check(&mail, &words), Ok(()));
-    let home = Home::new();
-    assert!(home.compose(&Letter::PasswordChanged(notice())).is_ok());
-    assert!(home.compose(&Letter::ResetForced(notice())).is_ok());
-    for tried in [Tried::Password, Tried::Code] {
-        assert!(home.compose(&Letter::SomebodyTried(notice(), tried)).is_ok());
+    let (mail, wanted, _) = good();
+    assert_eq!(check(&mail, &wanted), Ok(()));
+    let specimen = Specimen::new();
+    for (name, letter) in letters() {
+        assert!(specimen.compose(&letter).is_ok(), "{name}");
     }
 }
 
 #[test]
 fn blank_and_missing_parts() {
-    let (mail, words, _) = good();
+    let (mail, wanted, _) = good();
     let raw = String::from_utf8(mail.bytes.clone()).unwrap();
     let with = |text: &str| {
         let bytes = text.as_bytes().to_vec();
-        why(check(&Composed { bytes, ..mail.clone() }, &words))
+        why(check(&Composed { bytes, ..mail.clone() }, &wanted))
     };
     let parts: Vec<&str> = raw.split("--=_0193a5b0111170008000000000000001.2").collect();
     let [head, text, html, end] = parts.as_slice() else { panic!("{raw}") };
@@ -81,7 +78,7 @@ fn contradictions_and_gaps() {
 
 #[test]
 fn one_part_that_says_something_else() {
-    let (mail, words, _) = good();
+    let (mail, wanted, _) = good();
     let raw = String::from_utf8(mail.bytes.clone()).unwrap();
     let (before, html) = raw.rsplit_once("text/html").unwrap();
     for (from, to, said) in [
@@ -90,7 +87,7 @@ fn one_part_that_says_something_else() {
         ("It works", "It worked", "the HTML part lacks a sentence"),
     ] {
         let bytes = format!("{before}text/html{}", html.replace(from, to)).into_bytes();
-        assert_eq!(why(check(&Composed { bytes, ..mail.clone() }, &words)), said, "{from}");
+        assert_eq!(why(check(&Composed { bytes, ..mail.clone() }, &wanted)), said, "{from}");
     }
 }
 
@@ -141,14 +138,14 @@ fn one_recipient_and_our_own_names() {
 fn the_subject_is_not_empty_and_keeps_the_code_to_itself() {
     let line = "Subject: Your Example Portal sign-in code (ref KOWHAI-27, 9:41 am)";
     assert_eq!(changed(line, "Subject: "), "the subject is empty");
-    let (mail, words, digits) = good();
+    let (mail, wanted, digits) = good();
     let raw = String::from_utf8(mail.bytes.clone()).unwrap();
-    for code in [digits.clone(), words.code.clone().unwrap()] {
+    for code in [digits.clone(), wanted.code.clone().unwrap()] {
         let subject = format!("{code} is your code");
         let bytes = raw.replace(line, &format!("Subject: {subject}")).into_bytes();
-        let words = Words { subject, ..words.clone() };
+        let wanted = MailText { subject, ..wanted.clone() };
         assert_eq!(
-            why(check(&Composed { bytes, ..mail.clone() }, &words)),
+            why(check(&Composed { bytes, ..mail.clone() }, &wanted)),
             "the code is in the subject"
         );
     }
@@ -168,9 +165,9 @@ fn sizes_and_line_ends() {
 
 #[test]
 fn a_text_that_nothing_was_put_into_never_leaves() {
-    let (mail, words, _) = good();
-    let empty = Words { facts: vec![String::new()], ..words.clone() };
+    let (mail, wanted, _) = good();
+    let empty = MailText { facts: vec![String::new()], ..wanted.clone() };
     assert_eq!(why(check(&mail, &empty)), "the text part lacks a fact");
-    let empty = Words { title: String::new(), ..words };
+    let empty = MailText { title: String::new(), ..wanted };
     assert_eq!(why(check(&mail, &empty)), "the text part lacks a sentence");
 }

@@ -134,6 +134,9 @@ fn texts(folder: &str, into: &mut Vec<String>) {
     }
 }
 
+/// Mails name their texts there.
+const MAILS: &str = "../flows/src/mail";
+
 /// Words in quotation marks that look like keys.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     let is_key = |word: &&str| {
@@ -157,6 +160,7 @@ fn every_key_is_used_and_every_used_key_is_there() {
     let mut sources = Vec::new();
     texts("src", &mut sources);
     texts("templates", &mut sources);
+    texts(MAILS, &mut sources);
     let said: BTreeSet<_> = sources.iter().flat_map(|text| quoted(text)).collect();
     let unused: Vec<_> = there.iter().filter(|key| !said.contains(key.as_str())).collect();
     assert!(unused.is_empty(), "nobody says: {unused:?}");
@@ -175,6 +179,7 @@ fn every_chosen_key_is_there() {
     let mut sources = Vec::new();
     texts("src/http", &mut sources);
     texts("src/view", &mut sources);
+    texts(MAILS, &mut sources);
     let missing: Vec<_> = sources
         .iter()
         .flat_map(|text| quoted(text))

@@ -1,4 +1,4 @@
-//! Work that comes round, done by one replica at a time: each has a lease of its own, which its holder renews, so that
+//! Periodic tasks, done by one replica at a time: each has a lease of its own, which its holder renews, so that
 //! another replica takes over when the holder dies.
 
 use std::{pin::Pin, time::Duration};
@@ -13,7 +13,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 type Working<T> = Pin<Box<dyn Future<Output = Result<T, flows::Error>> + Send>>;
 
-/// One kind of work.
+/// One periodic task.
 struct Task {
     name: &'static str,
     every: Duration,
@@ -23,7 +23,7 @@ struct Task {
     work: fn(App) -> Working<()>,
 }
 
-/// THE list of work that comes round.
+/// THE list of periodic tasks.
 const TASKS: [Task; 6] = [
     PROOF,
     Task {
@@ -56,13 +56,13 @@ const TASKS: [Task; 6] = [
         name: "signing_keys",
         every: Duration::from_mins(10),
         due: None,
-        work: |app| Box::pin(super::key_care::tend(app)),
+        work: |app| Box::pin(super::key_maintenance::tend(app)),
     },
     Task {
         name: "root_keys",
         every: Duration::from_mins(10),
         due: None,
-        work: |app| Box::pin(super::key_care::reseal(app)),
+        work: |app| Box::pin(super::key_maintenance::reseal(app)),
     },
 ];
 

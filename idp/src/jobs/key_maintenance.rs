@@ -1,4 +1,4 @@
-//! What comes round for keys.
+//! Periodic tasks about keys.
 
 use flows::{
     root_keys::{self, BATCH},

@@ -1,0 +1,255 @@
+//! The queue: a job is written, claimed for a lease, and settled: done, tried again later, or given up. It knows no kind.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use store::{
+    JobId, Timestamp, Tx,
+    job::{Claims, JobRow, NewJob},
+};
+
+use super::kinds::{About, Done, Job, Kind, Kinds, Payload};
+use crate::{Cx, Result, audit, cx::Origin};
+
+/// Writes a job in the transaction that causes it; `client` is the one that the request of `cx` is about.
+pub async fn insert<J: Job>(cx: &Cx, tx: &mut Tx, job: J, client: Option<&str>) -> Result<()> {
+    let origin = Some(Origin::of(cx, client));
+    let payload = serde_json::to_string(&Payload { job, origin })?;
+    let new = NewJob { id: cx.id(), lane: J::LANE, kind: J::NAME, payload: &payload };
+    store::job::insert(tx, new, cx.now).await?;
+    Ok(())
+}
+
+/// A job of one claim: until the lease ends, no other worker tries it.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    kind: Kind,
+    row: JobRow,
+}
+
+impl Claimed {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> JobId {
+        self.row.id
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Which try this is, from 1.
+    #[must_use]
+    pub const fn tries(&self) -> i64 {
+        self.row.tries
+    }
+
+    /// When it was written.
+    #[must_use]
+    pub const fn asked_at(&self) -> Timestamp {
+        self.row.created_at
+    }
+
+    /// The job; nothing when its payload is not one that this build can read.
+    #[must_use]
+    pub fn read<J: Job>(&self) -> Option<J> {
+        serde_json::from_str(&self.row.payload).ok()
+    }
+
+    /// The request that asked for it.
+    fn origin(&self) -> Option<Origin> {
+        let payload: Option<Payload<Value>> = serde_json::from_str(&self.row.payload).ok();
+        payload.and_then(|payload| payload.origin)
+    }
+}
+
+/// Claims up to `most` jobs of a lane that are due and of a kind that is known. When there are none it costs a read and no
+/// write.
+pub async fn claim(
+    cx: &Cx,
+    kinds: &Kinds,
+    lane: &str,
+    most: usize,
+    lease: Duration,
+) -> Result<Vec<Claimed>> {
+    let known: Vec<&Kind> = kinds.of_lane(lane).collect();
+    let claims = Claims::of(lane, &known.iter().map(|kind| kind.name).collect::<Vec<_>>());
+    let mut conn = cx.db.read().await?;
+    let due = store::job::due(&mut conn, &claims, cx.now).await?;
+    drop(conn);
+    if !due {
+        return Ok(Vec::new());
+    }
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows: Vec<JobRow> =
+        cx.db.write(async |tx| store::job::claim(tx, &claims, most, cx.now, lease).await).await?;
+    let with_kind = |row: JobRow| {
+        let kind = known.iter().find(|kind| kind.name == row.kind)?;
+        Some(Claimed { kind: **kind, row })
+    };
+    Ok(rows.into_iter().filter_map(with_kind).collect())
+}
+
+/// How an attempt at a job ended. The texts are for the log and the trail, and have no secrets and no addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is done; with what the attempt brought.
+    Done(Value),
+    /// It is no longer true or wanted, and the trail says so.
+    Superseded,
+    /// There was nothing to do, and there is nothing to record.
+    NotNeeded,
+    /// It was refused for good, or nothing could take it.
+    Refused(String),
+    /// It was found broken before it left.
+    Malformed(String),
+    /// It was not taken this time.
+    NotNow(String),
+    /// This build cannot read its payload: it is left to one that can.
+    Unreadable,
+}
+
+/// What became of a job after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is done.
+    Done,
+    /// It was not needed any more.
+    NotNeeded,
+    /// It is tried again then.
+    TryAgain(Timestamp),
+    /// It was given up.
+    GivenUp,
+}
+
+/// Writes down how an attempt ended, and decides whether the job is tried again; `cx.now` is when it ended. Repeating it is
+/// safe.
+pub async fn settle(cx: &Cx, claimed: &Claimed, end: &End) -> Result<Settled> {
+    match end {
+        End::Done(receipt) => done(cx, claimed, receipt).await,
+        End::NotNeeded => {
+            cx.db.write(async |tx| store::job::done(tx, claimed.id(), cx.now).await).await?;
+            Ok(Settled::NotNeeded)
+        }
+        End::Superseded => superseded(cx, claimed).await,
+        End::Refused(why) => fail(cx, claimed, "refused", why).await,
+        End::Malformed(why) => fail(cx, claimed, "malformed", why).await,
+        End::NotNow(why) => {
+            let age = cx.now.since(claimed.asked_at());
+            if claimed.kind.lasts.is_some_and(|lasts| age >= lasts) {
+                return fail(cx, claimed, "given_up", why).await;
+            }
+            give_back(cx, claimed, why).await
+        }
+        End::Unreadable => give_back(cx, claimed, "this build cannot read such a job").await,
+    }
+}
+
+async fn done(cx: &Cx, claimed: &Claimed, receipt: &Value) -> Result<Settled> {
+    let origin = claimed.origin();
+    cx.db
+        .write(async |tx| {
+            let done = Done {
+                job: claimed.id(),
+                asked_at: claimed.asked_at(),
+                tries: claimed.tries(),
+                first: store::job::done(tx, claimed.id(), cx.now).await?,
+                receipt,
+                origin: origin.as_ref(),
+            };
+            (claimed.kind.when_done)(cx, tx, &claimed.row.payload, &done).await?;
+            Ok(Settled::Done)
+        })
+        .await
+}
+
+async fn superseded(cx: &Cx, claimed: &Claimed) -> Result<Settled> {
+    cx.db
+        .write(async |tx| {
+            if store::job::done(tx, claimed.id(), cx.now).await? {
+                record(cx, tx, claimed, "superseded", None).await?;
+            }
+            Ok(Settled::NotNeeded)
+        })
+        .await
+}
+
+async fn fail(cx: &Cx, claimed: &Claimed, outcome: &str, why: &str) -> Result<Settled> {
+    cx.db
+        .write(async |tx| {
+            if store::job::fail(tx, &claimed.row, cx.now, why).await? {
+                (claimed.kind.when_failed)(cx, tx, &claimed.row.payload).await?;
+                record(cx, tx, claimed, outcome, Some(why)).await?;
+            }
+            Ok(Settled::GivenUp)
+        })
+        .await
+}
+
+/// Says in the trail that a job was not done, and why an attempt was the last one.
+async fn record(
+    cx: &Cx,
+    tx: &mut Tx,
+    claimed: &Claimed,
+    outcome: &str,
+    why: Option<&str>,
+) -> Result<()> {
+    let About { user, detail: (name, about) } =
+        (claimed.kind.when_about)(tx, &claimed.row.payload).await?;
+    let mut detail =
+        Map::from_iter([("job".to_owned(), json!(claimed.id())), (name.to_owned(), about)]);
+    if let Some(why) = why {
+        detail.insert("try".to_owned(), claimed.tries().into());
+        detail.insert("why".to_owned(), why.into());
+    }
+    let entry = audit::Entry::new(claimed.kind.failed)
+        .outcome(outcome)
+        .user(user)
+        .origin(claimed.origin())
+        .detail(Value::Object(detail));
+    audit::record(cx, tx, entry).await
+}
+
+async fn give_back(cx: &Cx, claimed: &Claimed, why: &str) -> Result<Settled> {
+    let again = cx.now.plus(claimed.kind.waits.draw(claimed.tries(), &cx.rng));
+    cx.db.write(async |tx| store::job::retry(tx, &claimed.row, again, why).await).await?;
+    Ok(Settled::TryAgain(again))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+    use store::UserId;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(tag = "mail", rename = "reset_forced")]
+    struct Reset {
+        user: UserId,
+    }
+
+    fn reset() -> Reset {
+        Reset { user: "0193a5b0-0000-7000-8000-000000000001".parse().unwrap() }
+    }
+
+    #[test]
+    fn payload_without_origin_is_read() {
+        let text = r#"{"mail":"reset_forced","user":"0193a5b0-0000-7000-8000-000000000001"}"#;
+        let read: Payload<Reset> = serde_json::from_str(text).unwrap();
+        assert_eq!(read, Payload { job: reset(), origin: None });
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    }
+
+    #[test]
+    fn payload_with_origin_is_read() {
+        let origin = Origin { reference: "K7MPQ2".to_owned(), network: None, client: None };
+        let payload = Payload { job: reset(), origin: Some(origin) };
+        let text = serde_json::to_string(&payload).unwrap();
+        assert!(text.ends_with(r#","origin":{"reference":"K7MPQ2"}}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Payload<Reset>>(&text).unwrap(), payload);
+        assert_eq!(serde_json::from_str::<Reset>(&text).unwrap(), reset());
+    }
+}

@@ -1,0 +1,60 @@
+//! What mails are for, and what follows from it: in which lane they wait, how often and how long they are tried.
+
+use std::time::Duration;
+
+use crate::jobs::Waits;
+
+/// What a mail is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Category {
+    /// A code: a person waits for it in front of a page.
+    Code,
+    /// A notice.
+    Notice,
+}
+
+impl Category {
+    /// Its lane, and its name for statistics of mail providers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Notice => "notice",
+        }
+    }
+
+    /// The waits between the tries of a mail that was not taken.
+    #[must_use]
+    pub const fn waits(self) -> Waits {
+        match self {
+            Self::Code => Waits::Listed(&[2, 5, 10, 20, 30]),
+            Self::Notice => {
+                Waits::Doubling { first: Duration::from_secs(30), longest: Duration::from_hours(2) }
+            }
+        }
+    }
+
+    /// How old such a mail may become. A code has the cap of its challenge instead.
+    #[must_use]
+    pub const fn lasts(self) -> Option<Duration> {
+        match self {
+            Self::Code => None,
+            Self::Notice => Some(Duration::from_hours(24)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waits(category: Category, tries: impl IntoIterator<Item = i64>) -> Vec<u64> {
+        tries.into_iter().map(|tries| category.waits().after(tries).as_secs()).collect()
+    }
+
+    #[test]
+    fn codes_are_tried_more_often() {
+        assert_eq!(waits(Category::Code, 1..=7), [2, 5, 10, 20, 30, 30, 30]);
+        assert_eq!(waits(Category::Notice, 1..=9), [30, 60, 120, 240, 480, 960, 1920, 3840, 7200]);
+    }
+}

@@ -1,0 +1,150 @@
+//! The code of a challenge. The code itself is derived when it is sent.
+
+use keys::EmailCode;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::{ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge};
+
+use super::{
+    category::Category,
+    kind::{Mail, Opened},
+    letter::{Fact, FactValue, Letter, Recipient, Wording},
+};
+use crate::{
+    Cx, Result, audit,
+    jobs::Done,
+    login::code_window::{self, Time},
+};
+
+/// The mail with the code of a challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mail", rename = "code")]
+pub struct Code {
+    /// Which challenge.
+    pub challenge: ChallengeId,
+}
+
+/// Asked for with a browser and a system that have a name.
+const WITH_BROWSER: Wording = Wording {
+    subject: "mail-code-subject",
+    title: "mail-code-title",
+    lines: &[
+        "mail-code-reference",
+        "mail-code-until",
+        "mail-code-asked",
+        "mail-code-secret",
+        "mail-code-not-you",
+    ],
+};
+
+/// Asked for with something that has none.
+const WITHOUT_BROWSER: Wording = Wording {
+    lines: &[
+        "mail-code-reference",
+        "mail-code-until",
+        "mail-code-asked-somewhere",
+        "mail-code-secret",
+        "mail-code-not-you",
+    ],
+    ..WITH_BROWSER
+};
+
+impl Mail for Code {
+    const KIND: &'static str = "mail.code";
+    const CATEGORY: Category = Category::Code;
+    const WORDINGS: &'static [Wording] = &[WITH_BROWSER, WITHOUT_BROWSER];
+
+    /// It is no longer worth sending when its challenge was used, superseded, guessed at too often, is past its cap, or is
+    /// of a person who was reset since, is not active or has no address any more.
+    async fn open(&self, cx: &Cx, _asked_at: Timestamp) -> Result<Opened> {
+        let mut conn = cx.db.read().await?;
+        let Some(challenge) = store::email_challenge::by_id(&mut conn, self.challenge).await?
+        else {
+            return Ok(None.into());
+        };
+        let Some(user) = store::user::by_id(&mut conn, challenge.user_id).await? else {
+            return Ok(None.into());
+        };
+        drop(conn);
+        let dead = !challenge.is_open()
+            || challenge.epoch != user.epoch
+            || !user.is_active()
+            || user.email.is_none()
+            || challenge.tries >= cx.settings.code_tries
+            || code_window::time(cx, &challenge) == Time::Past;
+        if dead {
+            return Ok(None.into());
+        }
+        let code = code_window::code_of(cx, &challenge)?;
+        let until = cx.now.plus(cx.settings.code_window).min(code_window::cap(cx, &challenge));
+        let letter = CodeToSend { challenge, code, until, name: user.name, now: cx.now };
+        Ok(Some(letter.into()).into())
+    }
+
+    async fn user(&self, tx: &mut Tx) -> Result<Option<UserId>> {
+        let challenge = store::email_challenge::by_id(tx, self.challenge).await?;
+        Ok(challenge.map(|challenge| challenge.user_id))
+    }
+
+    /// The window of the code counts from here.
+    async fn sent(&self, cx: &Cx, tx: &mut Tx, done: &Done<'_>) -> Result<()> {
+        let accepted = store::email_challenge::accepted(tx, self.challenge, cx.now).await?;
+        let Some(accepted) = accepted.filter(|_| done.first) else { return Ok(()) };
+        let entry = audit::Entry::new(audit::Event::CodeAccepted)
+            .after(cx.now.since(done.asked_at))
+            .user(accepted.user_id)
+            .origin(done.origin.cloned())
+            .detail(json!({
+                "challenge": self.challenge,
+                "reference": accepted.reference,
+                "try": done.tries,
+                "message_id": done.receipt["message_id"],
+                "reply": done.receipt["reply"],
+            }));
+        audit::record(cx, tx, entry).await
+    }
+
+    async fn refused(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
+        Ok(store::email_challenge::refused(tx, self.challenge, cx.now).await?)
+    }
+}
+
+/// What the mail with a code needs.
+#[derive(Debug)]
+pub struct CodeToSend {
+    /// The challenge.
+    pub challenge: EmailChallenge,
+    /// Its code.
+    pub code: EmailCode,
+    /// Until when it works if the mail server takes the mail now.
+    pub until: Timestamp,
+    /// The person's name.
+    pub name: String,
+    /// The time of this try.
+    pub now: Timestamp,
+}
+
+impl From<CodeToSend> for Letter {
+    fn from(CodeToSend { challenge, code, until, name, now }: CodeToSend) -> Self {
+        let text = |name, text: &str| Fact { name, value: FactValue::Text(text.to_owned()) };
+        let clock = |name, at| Fact { name, value: FactValue::Clock(at) };
+        let with = challenge.asked_with.as_deref().and_then(|with| with.split_once('/'));
+        let mut details = vec![clock("time", now), clock("asked", challenge.last_requested_at)];
+        if let Some((browser, system)) = with {
+            details.extend([text("browser", browser), text("system", system)]);
+        }
+        Self {
+            category: Category::Code,
+            wording: if with.is_some() { WITH_BROWSER } else { WITHOUT_BROWSER },
+            code: Some(code),
+            facts: vec![text("reference", &challenge.reference), clock("until", until)],
+            details,
+            recipient: Recipient {
+                user: challenge.user_id,
+                address: challenge.address,
+                name,
+                language: challenge.language,
+            },
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! "Somebody tried to sign in as you": so many passwords or codes were wrong that new browsers now wait.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use store::{
+    Timestamp, Tx, UserId,
+    throttle::{self, Kind, Quota},
+};
+
+use super::{
+    category::Category,
+    kind::{Mail, Opened},
+    letter::{Letter, Recipient, Wording},
+};
+use crate::{
+    Cx, Result,
+    jobs::{self, End},
+};
+
+/// The notice that passwords or codes of a person were guessed wrong too often. Written for an address that no account has,
+/// too, so that its row costs the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mail", rename = "somebody_tried")]
+pub(crate) struct WrongGuesses {
+    /// The person; nothing where no account has the address.
+    pub(crate) user: Option<UserId>,
+    /// What was wrong so often.
+    pub(crate) tried: Tried,
+}
+
+/// What was wrong so often that new browsers now wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Tried {
+    /// Passwords.
+    Password,
+    /// Codes, after the right password.
+    Code,
+}
+
+const PASSWORDS: Wording = Wording {
+    subject: "mail-tried-password-subject",
+    title: "mail-tried-password-title",
+    lines: &["mail-tried-password-when", "mail-tried-own", "mail-tried-you", "mail-secret"],
+};
+
+const CODES: Wording = Wording {
+    subject: "mail-tried-code-subject",
+    title: "mail-tried-code-title",
+    lines: &[
+        "mail-tried-code-when",
+        "mail-tried-code-change",
+        "mail-tried-own",
+        "mail-tried-you",
+        "mail-secret",
+    ],
+};
+
+impl Mail for WrongGuesses {
+    const KIND: &'static str = "mail.wrong_guesses";
+    const CATEGORY: Category = Category::Notice;
+    const WORDINGS: &'static [Wording] = &[PASSWORDS, CODES];
+
+    async fn open(&self, cx: &Cx, asked_at: Timestamp) -> Result<Opened> {
+        let Some(id) = self.user else { return Ok(Opened::Ended(End::NotNeeded)) };
+        let user = store::user::by_id(&mut cx.db.read().await?, id).await?;
+        let wording = match self.tried {
+            Tried::Password => PASSWORDS,
+            Tried::Code => CODES,
+        };
+        Ok(user.and_then(Recipient::of).map(|to| Letter::notice(to, wording, asked_at)).into())
+    }
+
+    async fn user(&self, _tx: &mut Tx) -> Result<Option<UserId>> {
+        Ok(self.user)
+    }
+}
+
+/// Asks for the notice, unless the address had such a one in the last 24 hours. Passwords and codes count apart: that
+/// passwords were tried, as any attacker can, must not silence that an attacker has the right one.
+pub(crate) async fn warn_once_a_day(
+    cx: &Cx,
+    tx: &mut Tx,
+    notice: WrongGuesses,
+    canonical: &str,
+    client: &str,
+) -> Result<()> {
+    let kind = match notice.tried {
+        Tried::Password => Kind::Notice,
+        Tried::Code => Kind::CodeNotice,
+    };
+    let once = Quota { kind, limit: 1, window: Duration::from_hours(24) };
+    if throttle::take(tx, &cx.root.lookup(canonical), once, cx.now).await? {
+        jobs::insert(cx, tx, notice, Some(client)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! One attempt at a job, of whatever kind: made, written down, counted and logged.
+
+use flows::jobs::{self, Claimed, End, Settled};
+use store::Timestamp;
+
+use super::{lanes::Lane, retry::retry_database};
+use crate::app::App;
+
+/// Tries a job. Every end is written down, also when the program was asked to stop meanwhile.
+pub(super) async fn run(app: App, lane: Lane, claimed: Claimed) {
+    let (job, what) = (claimed.id(), lane.what);
+    let end = match (lane.attempt)(&app, &claimed).await {
+        Ok(end) => end,
+        Err(error) => {
+            app.metrics.attempt(lane.name, None);
+            tracing::error!(%error, %job, "a {what} could not be read; it waits for its lease");
+            return;
+        }
+    };
+    // Only now: what counts from the end of the attempt, as the window of a code does, counts from here.
+    let cx = app.system_cx(what);
+    match retry_database(|| Box::pin(jobs::settle(&cx, &claimed, &end))).await {
+        Ok(settled) => {
+            app.metrics.attempt(lane.name, Some(settled));
+            log(what, &claimed, &end, (settled, cx.now));
+        }
+        Err(error) => {
+            app.metrics.attempt(lane.name, None);
+            tracing::error!(%error, %job, "the end of a {what} could not be written down; it may leave again");
+        }
+    }
+}
+
+/// One line for each end; that it was done is said by the attempt itself, which knows more.
+fn log(what: &str, claimed: &Claimed, end: &End, (settled, now): (Settled, Timestamp)) {
+    let (job, tries) = (claimed.id(), claimed.tries());
+    match settled {
+        Settled::Done => {}
+        Settled::NotNeeded => tracing::info!(%job, "a {what} was not worth sending any more"),
+        Settled::TryAgain(at) => {
+            let wait = at.since(now);
+            tracing::warn!(%job, tries, failure = ?end, ?wait, "a {what} was not taken and is tried again");
+        }
+        Settled::GivenUp => tracing::warn!(%job, tries, failure = ?end, "a {what} was given up"),
+    }
+}

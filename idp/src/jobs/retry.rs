@@ -1,0 +1,30 @@
+//! What a worker does while the database is away for a moment.
+
+use std::{pin::Pin, time::Duration};
+
+/// After which rests a flow is asked again. Together they stay far below the lease of a job.
+const RESTS: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(4)];
+
+/// A flow that is about to be asked.
+pub(super) type Work<'w, T> = Pin<Box<dyn Future<Output = Result<T, flows::Error>> + Send + 'w>>;
+
+/// Repeats what the database did not answer. `work` must be fit to be done twice.
+pub(super) async fn retry_database<'w, T>(
+    work: impl Fn() -> Work<'w, T>,
+) -> Result<T, flows::Error> {
+    for rest in RESTS {
+        match work().await {
+            Err(flows::Error::Store(error)) => {
+                tracing::warn!(%error, "the database did not answer a worker");
+            }
+            ended => return ended,
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a job rests between tries; no request waits"
+        )]
+        tokio::time::sleep(rest).await;
+    }
+    work().await
+}

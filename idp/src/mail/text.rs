@@ -1,0 +1,129 @@
+//! What a mail says, before it has a form: one list of sentences from which both parts are rendered, so that they
+//! cannot contradict each other.
+
+use flows::mail::{Fact, FactValue, Letter};
+use keys::EmailCode;
+use store::Timestamp;
+
+use super::context::MailContext;
+use super::forbidden::first_forbidden;
+use crate::locale::Locale;
+
+/// A mail's sentences. Not `Debug`: they hold a code.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct MailText {
+    /// What kind of mail it is, for statistics of mail providers.
+    pub(super) category: &'static str,
+    /// In which language all of it is.
+    pub(super) language: Locale,
+    /// The subject.
+    pub(super) subject: String,
+    /// The first sentence, and what lists of mails show beside the subject.
+    pub(super) title: String,
+    /// All further sentences.
+    pub(super) lines: Vec<String>,
+    /// The code as it is shown: `123 456`.
+    pub(super) code: Option<String>,
+    /// The last line of the text part: binds the code to our domain, so that phones offer it there and nowhere else.
+    pub(super) bound: Option<String>,
+    /// What both parts must say, whatever the sentences around it are.
+    pub(super) facts: Vec<String>,
+}
+
+impl MailText {
+    /// The text of a letter.
+    pub(super) fn of(context: &MailContext<'_>, letter: &Letter) -> Self {
+        // A person of whom no language of ours is known is written to in English.
+        let language =
+            letter.recipient.language.as_deref().and_then(Locale::of).unwrap_or_default();
+        let writer = Writer { context, language };
+        let code = letter.code.as_ref().map(grouped);
+        let facts: Vec<Named> = letter.facts.iter().map(|fact| writer.named(fact)).collect();
+        let mut all: Vec<Named> = letter.details.iter().map(|fact| writer.named(fact)).collect();
+        all.extend(facts.iter().cloned());
+        all.extend(code.clone().map(|code| ("code", code)));
+        let say = |key: &str| writer.say(key, &all);
+        let lines = letter.wording.lines.iter().map(|key| say(key));
+        Self {
+            category: letter.category.as_str(),
+            language,
+            subject: say(letter.wording.subject),
+            title: say(letter.wording.title),
+            lines: lines.chain(writer.support()).collect(),
+            bound: letter.code.as_ref().map(|code| writer.bound(code)),
+            facts: code.iter().cloned().chain(facts.into_iter().map(|(_, said)| said)).collect(),
+            code,
+        }
+    }
+
+    /// The title in three pieces, with the code in the middle, if it has one.
+    pub(super) fn title_around_code(&self) -> Option<(&str, &str, &str)> {
+        let code = self.code.as_deref()?;
+        let (before, after) = self.title.split_once(code)?;
+        Some((before, code, after))
+    }
+
+    /// Every sentence in its order.
+    pub(super) fn sentences(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.title).chain(&self.lines).map(String::as_str)
+    }
+}
+
+/// A code as it is shown: `123 456`.
+fn grouped(code: &EmailCode) -> String {
+    let digits = code.reveal();
+    match digits.split_at_checked(3) {
+        Some((first, last)) => format!("{first} {last}"),
+        None => digits.to_owned(),
+    }
+}
+
+/// A fact as a text says it, under its name.
+type Named = (&'static str, String);
+
+/// What all mails have in common, and the language of this one.
+#[derive(Clone, Copy)]
+struct Writer<'a> {
+    context: &'a MailContext<'a>,
+    language: Locale,
+}
+
+impl Writer<'_> {
+    /// A text of the locale file; all of them may use the brand.
+    fn say(&self, key: &str, with: &[Named]) -> String {
+        let brand = ("brand", self.context.brand.name.as_str());
+        let with = with.iter().map(|(name, value)| (*name, value.as_str()));
+        let arguments: Vec<_> =
+            with.chain([brand]).map(|(name, value)| (name, value.into())).collect();
+        self.language.tr(key, &arguments)
+    }
+
+    fn named(&self, fact: &Fact) -> Named {
+        let said = match &fact.value {
+            FactValue::Text(text) => text.clone(),
+            FactValue::Clock(at) => self.language.clock_time(*at, &self.context.brand.time_zone),
+            FactValue::Day(at) => self.day(*at),
+        };
+        (fact.name, said)
+    }
+
+    /// `24 November 2026`.
+    fn day(&self, at: Timestamp) -> String {
+        let date = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
+        let date = date.to_zoned(self.context.brand.time_zone.clone());
+        let part = |name, format| (name, date.strftime(format).to_string());
+        self.say("mail-day", &[part("day", "%-d"), part("month", "%B"), part("year", "%Y")])
+    }
+
+    /// Where help is, unless that would put a link into the mail.
+    fn support(&self) -> Option<String> {
+        let support = self.context.brand.support.as_ref()?;
+        let with = [("support", support.clone())];
+        first_forbidden(support).is_none().then(|| self.say("mail-support", &with))
+    }
+
+    /// The line that binds a code to the host of the issuer.
+    fn bound(&self, code: &EmailCode) -> String {
+        format!("@{} #{}", self.context.host(), code.reveal())
+    }
+}
