@@ -341,8 +341,7 @@ async fn change_password(work: &Work<'_>, tx: &mut Tx, first: First) -> Result<(
     if !still_counts(work, tx, first).await? {
         return Err(Error::Lost);
     }
-    let at = (first.user, work.request.client_id.as_str());
-    crate::account::password::store(work.cx, tx, at, hash).await
+    crate::account::password::store(work.cx, tx, first.user, &work.request.client_id, hash).await
 }
 
 /// Stores the next state by compare-and-set. An unchanged state of an existing row is not written, so that wrong
