@@ -10,7 +10,7 @@ use keys::DeviceToken;
 use serde::{Deserialize, Serialize};
 use store::{AttemptId, Sql, Timestamp, TokenHash};
 
-use crate::{Cx, Result, login::machine::State, request::AuthorizationRequest};
+use crate::{Cx, Result, login::state::State, request::AuthorizationRequest};
 
 /// How long a page without a row can be posted.
 const SEALED_FOR: Duration = Duration::from_hours(1);

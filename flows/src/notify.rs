@@ -308,7 +308,7 @@ pub async fn open(cx: &Cx, claimed: &Claimed) -> Result<Option<Letter>> {
 /// Nothing when it is no longer worth sending: used, superseded, guessed at too often, past its cap, or of a person who
 /// was reset since.
 async fn code_to_send(cx: &Cx, id: ChallengeId) -> Result<Option<CodeToSend>> {
-    use crate::login::{code_window, email_code, machine::Time};
+    use crate::login::{code_window, email_code, second::Time};
     let mut conn = cx.db.read().await?;
     let Some(challenge) = store::email_challenge::by_id(&mut conn, id).await? else {
         return Ok(None);

@@ -2,7 +2,7 @@
 
 use store::{Timestamp, email_challenge::EmailChallenge};
 
-use super::machine::Time;
+use super::second::Time;
 use crate::Cx;
 
 /// Where the clock stands for a challenge, with the live window.

@@ -3,7 +3,7 @@
 
 use store::{SessionId, UserId, session::LiveSession};
 
-use super::{Answer, apply, identified, machine::Input, own};
+use super::{Answer, apply, machine::Input, own};
 use crate::{
     Cx, Result,
     attempt::{Attempt, Loaded, Visit},
@@ -54,7 +54,7 @@ pub(super) async fn check(
     let mut conn = cx.db.read().await?;
     let client_id = &loaded.request.client_id;
     let live = session::live(cx, &mut conn, visit.session.as_ref(), client_id).await?;
-    let Some(live) = live.filter(|live| Some(live.user_id) == identified(&loaded.state)) else {
+    let Some(live) = live.filter(|live| Some(live.user_id) == loaded.state.user()) else {
         return Ok(None);
     };
     let Some(client) = cx.client(client_id) else { return Ok(None) };

@@ -7,17 +7,25 @@ mod apply;
 mod charge;
 pub(crate) mod code_window;
 mod complete;
+mod deliver;
+pub mod effect;
 pub mod email_code;
 pub mod follow;
 pub mod heard;
+mod held;
 pub mod machine;
+mod mailed;
+pub mod method;
 pub mod new_password;
 pub mod password;
+mod plan;
 mod reference;
 pub mod refusal;
 pub mod resend;
+pub mod second;
 mod send_quota;
 mod show;
+pub mod state;
 pub(crate) mod tries;
 pub mod typed_code;
 
@@ -41,8 +49,9 @@ use crate::{
     interaction::Need,
     network::Crowded,
 };
-use machine::{Input, State};
+use machine::Input;
 use refusal::Refusal;
+use state::{Second, State, Waiting};
 
 /// New values of a browser's cookies, at a change of privilege.
 #[derive(Clone, Debug)]
@@ -121,7 +130,9 @@ impl Due {
     pub const fn of(state: &State) -> Self {
         match state {
             State::Password => Self::Password,
-            State::Second(_) => Self::Code,
+            State::Second(Second { waiting: Waiting::Mailed(_), .. }) => Self::Code,
+            // No held method has a page in this build, and a password may be posted in any open state.
+            State::Second(Second { waiting: Waiting::Held(_), .. }) => Self::Password,
             State::NewPassword(_) => Self::NewPassword,
             State::Complete(_) => Self::Complete,
             State::Cancelled => Self::Nothing,
@@ -220,7 +231,7 @@ async fn cancelled(cx: &Cx, loaded: &Loaded) -> Result<()> {
     cx.db
         .write(async |tx| {
             let entry = audit::Entry::new(audit::Event::AttemptCancelled)
-                .user(identified(&loaded.state))
+                .user(loaded.state.user())
                 .client(&loaded.row.client_id);
             audit::record(cx, tx, entry).await
         })
@@ -233,7 +244,7 @@ async fn out_of_turn(cx: &Cx, loaded: &Loaded) -> Result<()> {
         .write(async |tx| {
             let entry = audit::Entry::new(audit::Event::SequenceFailed)
                 .outcome("refused")
-                .user(identified(&loaded.state))
+                .user(loaded.state.user())
                 .client(&loaded.row.client_id);
             audit::record(cx, tx, entry).await
         })
@@ -245,15 +256,5 @@ fn or_show(id: AttemptId, outcome: Result<Answer>) -> Result<Answer> {
     match outcome {
         Err(Error::Lost) => Ok(Answer::Show(id, None)),
         other => other,
-    }
-}
-
-/// Whom a state is about.
-fn identified(state: &State) -> Option<store::UserId> {
-    match state {
-        State::Second(second) => Some(second.first.user),
-        State::NewPassword(pending) => Some(pending.first.user),
-        State::Complete(completed) => Some(completed.user),
-        State::Password | State::Cancelled => None,
     }
 }

@@ -3,10 +3,7 @@
 use store::{Timestamp, email_challenge::EmailChallenge};
 
 use super::{
-    code_window, email_code, follow,
-    machine::{State, Time},
-    resend, send_quota,
-    tries::Guesser,
+    code_window, email_code, follow, resend, second::Time, send_quota, state::State, tries::Guesser,
 };
 use crate::{
     Cx, Result,
@@ -140,7 +137,8 @@ async fn due(cx: &Cx, visit: &Visit, state: &State) -> Result<View> {
         return Ok(View::NewPassword { email: user.map(|user| user.email).unwrap_or_default() });
     }
     let challenge = email_code::current(&mut conn, visit, state).await?;
-    // A challenge that another tab used up or that is gone cannot be answered here.
+    // What is held has no page in this build, and a challenge that another tab used up or that is gone cannot be answered
+    // here.
     let Some(challenge) = challenge.filter(EmailChallenge::is_open) else {
         return Ok(View::Password);
     };

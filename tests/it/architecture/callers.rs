@@ -19,15 +19,23 @@ const ONE_CALLER: [(&str, &str); 7] = [
 ];
 
 /// Proofs, each with the one file that makes it.
-const PROOFS: [(&str, &str); 7] = [
+const PROOFS: [(&str, &str); 8] = [
     ("SignIn", "flows/src/sign_in.rs"),
     ("Complete", "flows/src/login/machine.rs"),
     ("PasswordChecked", "flows/src/login/password.rs"),
-    ("CodeChecked", "flows/src/login/email_code.rs"),
+    ("SecondChecked", "flows/src/login/second.rs"),
+    ("EmailCodeSeal", "flows/src/login/email_code.rs"),
     ("ResendChecked", "flows/src/login/resend.rs"),
     ("SessionChecked", "flows/src/login/follow.rs"),
     ("NewPasswordChecked", "flows/src/login/new_password.rs"),
 ];
+
+/// The verifiers of the second step: whose seal speaks for which method, and where. A verdict is made from a seal alone, and
+/// a seal in its own file alone (`PROOFS`).
+const SEALS: [(&str, &str); 1] = [(
+    "MailedSeal for EmailCodeSeal { const METHOD: Mailed = Mailed::EMAIL_CODE; }",
+    "flows/src/login/email_code.rs",
+)];
 
 /// Where a value of a type is written out: `Name { .. }` that is no definition and no return type.
 fn constructions(code: &str, name: &str) -> Vec<usize> {
@@ -126,6 +134,24 @@ fn the_ring_alone_signs() {
 
 fn calls_encode(source: &Source, at: usize) -> bool {
     source.production[..at].ends_with("crypto::")
+}
+
+#[test]
+fn a_method_is_judged_in_one_file() {
+    let mut found = Vec::new();
+    for source in sources() {
+        let code = &source.production;
+        for kind in ["MailedSeal for", "HeldSeal for"] {
+            for at in code.match_indices(kind).map(|(at, _)| at) {
+                let open = at + code[at..].find('{').expect("a body");
+                let text = &code[at..closing(code, open)];
+                let words: Vec<&str> = text.split_whitespace().collect();
+                found.push((words.join(" "), source.path.clone()));
+            }
+        }
+    }
+    let expected = SEALS.map(|(text, path)| (text.to_owned(), path.to_owned()));
+    assert_eq!(found, expected, "a method of the second step has one verifier, which has its seal");
 }
 
 #[test]

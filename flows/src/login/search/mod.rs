@@ -5,14 +5,19 @@
 //! resets, sign-outs and lost answers at any time. Every order of events is tried, breadth first, so that the first
 //! broken rule is shown with a shortest way to it. `docs/sign-in.md` says what the world leaves out.
 
+mod alike;
 mod broken;
+mod cast;
 mod executor;
 mod honest;
 mod invariants;
 mod moves;
+mod names;
 mod table;
 mod tidy;
+mod verdicts;
 mod world;
+mod writes;
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -24,6 +29,7 @@ use super::machine;
 use executor::Rules;
 use invariants::Violation;
 use moves::{Bounds, Move, Out, Seen};
+use names::Offered;
 use world::World;
 
 /// What a search found.
@@ -180,7 +186,13 @@ impl Search<'_> {
 }
 
 /// The machine and the executor as they are.
-const SOUND: Rules = Rules { step: machine::step, without: None, planted: false, clocks: false };
+const SOUND: Rules = Rules {
+    step: machine::step,
+    without: None,
+    planted: false,
+    clocks: false,
+    offered: Offered(&[cast::EMAIL]),
+};
 
 /// Everybody and everything that happens, one post at a time.
 const EVERYBODY: Bounds = Bounds {
@@ -191,6 +203,7 @@ const EVERYBODY: Bounds = Bounds {
     resets: 1,
     changes: 1,
     anew: false,
+    chooses: false,
 };
 
 /// The two tabs of the victim's browser.

@@ -3,9 +3,9 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{
     Answer, CodeView, Delivery, Due, Resend, Shown, email_code, follow,
-    machine::Time,
     refusal::{MailedCode, Said},
     resend,
+    second::Time,
 };
 
 use super::{

@@ -6,8 +6,8 @@ use flows::{
     email::BadEmail,
     login::{
         CodeView, Delivery, Resend,
-        machine::Time,
         refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal, Said},
+        second::Time,
     },
     network::{Crowded, Size},
 };

@@ -7,8 +7,8 @@ use flows::{
     email::BadEmail,
     login::{
         CodeView, Delivery,
-        machine::Time,
         refusal::{CodeRefusal, MailRefusal, MailedCode, PasswordRefusal, Said},
+        second::Time,
     },
     network::Crowded,
 };

@@ -1,0 +1,58 @@
+//! The methods that the search knows: those of the program, and more of each kind that only the tests have. Each of these
+//! is what a new method is: a row, and a seal that its verifier speaks by.
+
+use store::sign_in::{FirstMethod, SecondMethod};
+
+use super::super::{
+    method::{Held, Mailed, Method},
+    second::{HeldSeal, MailedSeal},
+};
+
+/// Codes by e-mail, as the program has them.
+pub(super) const EMAIL: Method = Method::Mailed(Mailed::EMAIL_CODE);
+/// A second mailed method.
+pub(super) const POST: Method = Method::Mailed(PostSeal::METHOD);
+/// A held method.
+pub(super) const APP: Method = Method::Held(AppSeal::METHOD);
+/// A second held method.
+pub(super) const LIST: Method = Method::Held(ListSeal::METHOD);
+/// A held method that proves both steps.
+pub(super) const KEY: Method = Method::Held(KeySeal::METHOD);
+
+/// A second held method that proves both steps.
+pub(super) const CARD: Method = Method::Held(CardSeal::METHOD);
+
+#[derive(Debug)]
+pub(super) struct PostSeal;
+
+impl MailedSeal for PostSeal {
+    const METHOD: Mailed = Mailed::assume("post");
+}
+
+#[derive(Debug)]
+pub(super) struct AppSeal;
+
+impl HeldSeal for AppSeal {
+    const METHOD: Held = Held::assume("app", SecondMethod::Totp);
+}
+
+#[derive(Debug)]
+pub(super) struct ListSeal;
+
+impl HeldSeal for ListSeal {
+    const METHOD: Held = Held::assume("list", SecondMethod::RecoveryCode);
+}
+
+#[derive(Debug)]
+pub(super) struct KeySeal;
+
+impl HeldSeal for KeySeal {
+    const METHOD: Held = Held::assume_both("key", FirstMethod::PasskeyUv);
+}
+
+#[derive(Debug)]
+pub(super) struct CardSeal;
+
+impl HeldSeal for CardSeal {
+    const METHOD: Held = Held::assume_both("card", FirstMethod::PasskeyUv);
+}
