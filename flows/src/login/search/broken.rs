@@ -7,15 +7,17 @@ use super::{
         effect::Effect,
         follow::SessionChecked,
         machine::{Facts, Input, Step, step},
-        method::Proof,
+        method::{HeldProof, Method, Proof},
         password::PasswordVerdict,
         refusal::{MailRefusal, Refusal},
         second::{Owner, SecondChecked, Time, Verdict},
         state::{First, FirstStep, NewPassword, Second, State, Waiting},
     },
     Bounds, EVERYBODY, HOME, SOUND, VICTIM,
+    cast::{APP, EMAIL, KEY},
     executor::{Guard, Rules, StepFn},
     explore,
+    kinds::offering,
 };
 
 /// The rule that a search sees broken.
@@ -336,4 +338,124 @@ fn a_planted_cookie_and_a_reset() {
         broken_rule(&bounds, &Rules { planted: true, ..without(Guard::Browser) }),
         Some("the attacker can choose the new password")
     );
+}
+
+/// The victim and the attacker, with either kind of method.
+fn caught_with_either_kind(step: StepFn, rule: &str) {
+    let bounds = Bounds { people: VICTIM, ..EVERYBODY };
+    let rules = Rules { step, ..offering(&[EMAIL, APP]) };
+    assert_eq!(broken_rule(&bounds, &rules), Some(rule));
+}
+
+#[test]
+fn something_held_that_is_not_used_up() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        let mut step = step(state, input, facts);
+        let held = |effect: &Effect| matches!(effect, Effect::Spend(_, Proof::Held(_)));
+        step.effects.retain(|effect| !held(effect));
+        step
+    }
+    caught_with_either_kind(machine, "a code led on and can be used again");
+}
+
+#[test]
+fn something_held_by_another_person() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        if let (State::Second(Second { first, .. }), Input::Second(checked)) = (&state, &input)
+            && let Proof::Held(_) = checked.proof()
+        {
+            let owner = Owner { user: first.user, epoch: first.epoch };
+            let mine = SecondChecked::assume(*checked.proof(), owner, checked.verdict());
+            return step(state, Input::Second(mine), facts);
+        }
+        step(state, input, facts)
+    }
+    let rules = Rules { step: machine, ..offering(&[APP]) };
+    assert_eq!(broken_rule(&EVERYBODY, &rules), Some("signed in without a second step"));
+}
+
+#[test]
+fn a_method_that_is_proven_by_being_chosen() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        if let (State::Second(Second { first, waiting: Waiting::Held(method) }), Input::Choose(_)) =
+            (&state, &input)
+        {
+            let row = first.user.uuid();
+            let proof = Proof::Held(HeldProof { method: *method, row, mark: 1 });
+            let owner = Owner { user: first.user, epoch: first.epoch };
+            let checked = SecondChecked::assume(proof, owner, RIGHT);
+            return step(state, Input::Second(checked), facts);
+        }
+        step(state, input, facts)
+    }
+    caught_with_either_kind(machine, "a code was used up that was not right");
+}
+
+#[test]
+fn a_choice_that_keeps_a_dead_first_step() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        if let (State::Second(Second { first, .. }), Input::Choose(Method::Held(method))) =
+            (&state, &input)
+            && let Some(person) = facts.person
+        {
+            let step = FirstStep::Password { version: person.password_version };
+            let first = First { epoch: person.epoch, step, ..*first };
+            let state = State::Second(Second { first, waiting: Waiting::Held(*method) });
+            return Step { state, effects: Vec::new(), refusal: None };
+        }
+        step(state, input, facts)
+    }
+    caught_with_either_kind(machine, "waits for a second step without the first");
+}
+
+#[test]
+fn a_choice_that_leads_nowhere() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        if matches!(input, Input::Choose(_)) {
+            return Step { state, effects: Vec::new(), refusal: Some(Refusal::OutOfTurn) };
+        }
+        step(state, input, facts)
+    }
+    caught_with_either_kind(machine, "a method that is offered cannot be chosen");
+}
+
+#[test]
+fn both_steps_by_something_that_proves_one() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        if let (State::Password, Input::Second(checked)) = (&state, &input)
+            && let Proof::Held(held) = checked.proof()
+            && let Some(Method::Held(method)) = facts.offered.last()
+        {
+            let proof = Proof::Held(HeldProof { method: *method, ..*held });
+            let checked = SecondChecked::assume(proof, checked.owner(), RIGHT);
+            return step(state, Input::Second(checked), facts);
+        }
+        step(state, input, facts)
+    }
+    let rules = Rules { step: machine, ..offering(&[APP, KEY]) };
+    assert_eq!(broken_rule(&EVERYBODY, &rules), Some("a code was used up that was not right"));
+}
+
+#[test]
+fn both_steps_that_keep_the_first_of_before() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        let before = match &state {
+            State::Second(second) => Some(second.first),
+            _ => None,
+        };
+        let mut step = step(state, input, facts);
+        if let (Some(first), State::NewPassword(pending)) = (before, &mut step.state) {
+            pending.first = first;
+        }
+        step
+    }
+    let rules = Rules { step: machine, ..offering(&[APP, KEY]) };
+    assert_eq!(broken_rule(&EVERYBODY, &rules), Some("signed in without the password"));
+}
+
+#[test]
+fn an_executor_that_uses_something_held_twice() {
+    let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
+    let rules = Rules { without: Some(Guard::Once), ..offering(&[APP]) };
+    assert_eq!(broken_rule(&bounds, &rules), Some("one proof counted twice"));
 }

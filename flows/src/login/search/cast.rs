@@ -5,7 +5,7 @@ use store::sign_in::{FirstMethod, SecondMethod};
 
 use super::super::{
     method::{Held, Mailed, Method},
-    second::{HeldSeal, MailedSeal},
+    second::{HeldSeal, MailedSeal, Owner, SecondChecked, Time, Verdict},
 };
 
 /// Codes by e-mail, as the program has them.
@@ -55,4 +55,25 @@ pub(super) struct CardSeal;
 
 impl HeldSeal for CardSeal {
     const METHOD: Held = Held::assume_both("card", FirstMethod::PasskeyUv);
+}
+
+/// What a seal makes is about its own method.
+#[test]
+fn a_seal_speaks_for_its_own_method() {
+    let owner = Owner { user: super::names::user_id(0), epoch: 3 };
+    let right = Verdict::Right(Time::Open);
+    let challenge = super::names::challenge_id(1);
+    let row = uuid::Uuid::from_u128(1);
+    let checked = [
+        (SecondChecked::mailed(&PostSeal, challenge, owner, right), POST),
+        (SecondChecked::held(&AppSeal, (row, 1), owner, right), APP),
+        (SecondChecked::held(&ListSeal, (row, 1), owner, right), LIST),
+        (SecondChecked::held(&KeySeal, (row, 1), owner, right), KEY),
+        (SecondChecked::held(&CardSeal, (row, 1), owner, right), CARD),
+    ];
+    for (checked, method) in checked {
+        assert_eq!(checked.proof().method(), method);
+        assert_eq!((checked.owner(), checked.verdict()), (owner, right));
+        assert_eq!(checked.is_about_both(), [KEY, CARD].contains(&method));
+    }
 }

@@ -58,12 +58,24 @@ fn starting_again_works(world: &World, rules: &Rules) -> Result<(), Violation> {
             second_step_works(&asked, rules)?;
             for method in 1..number(rules.offered.0.len()) {
                 for chosen in act(&asked, 0, Post::Choose { method }, rules)? {
+                    if awaited(&chosen) != Some(method) {
+                        return Err(Violation("a method that is offered cannot be chosen"));
+                    }
                     second_step_works(&chosen, rules)?;
                 }
             }
         }
     }
     Ok(())
+}
+
+/// The method that the first tab waits for.
+fn awaited(world: &World) -> Option<u8> {
+    match world.tab(0).at {
+        At::Second { awaited: Awaited::Code(code), .. } => Some(world.challenge(code).method),
+        At::Second { awaited: Awaited::Held(method), .. } => Some(method),
+        _ => None,
+    }
 }
 
 /// What is awaited leads on.

@@ -11,6 +11,7 @@ mod cast;
 mod executor;
 mod honest;
 mod invariants;
+mod kinds;
 mod moves;
 mod names;
 mod table;
@@ -33,7 +34,7 @@ use names::Offered;
 use world::World;
 
 /// What a search found.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Found {
     states: usize,
     transitions: usize,
@@ -203,7 +204,6 @@ const EVERYBODY: Bounds = Bounds {
     resets: 1,
     changes: 1,
     anew: false,
-    chooses: false,
 };
 
 /// The two tabs of the victim's browser.

@@ -27,8 +27,6 @@ pub(super) struct Bounds {
     pub(super) changes: u8,
     /// Whether an ended tab begins a new attempt.
     pub(super) anew: bool,
-    /// Whether another method is chosen.
-    pub(super) chooses: bool,
 }
 
 /// One thing that happens.

@@ -44,8 +44,10 @@ pub(super) fn judged(
             resends(world, by, row.at, rules, out);
             follows(world, by, row.at, out);
             misdirected(world, by, row.at, out);
-            let methods = 0..number(rules.offered.0.len());
-            out.extend(methods.map(|method| Post::Choose { method }).filter(|_| bounds.chooses));
+            if rules.offered.0.len() > 1 {
+                let methods = 0..number(rules.offered.0.len());
+                out.extend(methods.map(|method| Post::Choose { method }));
+            }
         }
         At::NewPassword { first, .. } => {
             follows(world, by, row.at, out);
