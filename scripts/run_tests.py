@@ -5,6 +5,7 @@ Prints what failed, how long compiling and running took, and the ten slowest tes
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import time
 # Most tests wait for a server, a lease or a mail, and not for a core.
 THREADS = 2 * (os.cpu_count() or 2)
 # These measure time, kill processes or fill the machine: they run after the others, one at a time.
-ALONE = ("faults::", "misuse::attacks::", "screens::")
+ALONE = ("faults::", "misuse::attacks::")
 OTHER_ENGINE = {"sqlite": "::case_2_postgres", "postgres": "::case_1_sqlite"}
 # As libtest prints it: `test faults::redis::name ... ok <1.234s>`.
 RESULT = re.compile(r"^test (\S+).* \.\.\. (\w+)(?: <([\d.]+)s>)?$")
@@ -52,22 +53,24 @@ def chosen(program, wanted):
     return [name for name in names if not wanted.names or any(part in name for part in wanted.names)]
 
 
-def run(program, folder, names, threads, times):
-    """Runs tests of a program; returns whether all of them passed."""
+def run(program, folder, names, threads):
+    """Runs tests of a program; returns whether all of them passed, and how long each took."""
     if not names:
-        return True
+        return True, []
     # libtest tells the time of each test only to those who know that it may change how; the variable is for it alone.
     environment = dict(os.environ, RUSTC_BOOTSTRAP="1", VESTIBULE_PROGRAM=os.path.abspath("target/debug/idp"))
     command = [program, "-Z", "unstable-options", "--report-time", f"--test-threads={threads}", "--exact", *names]
-    process = subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               text=True, errors="replace")
-    for line in process.stdout:
+    ended = subprocess.run(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           text=True, errors="replace")
+    times, rest = [], []
+    for line in ended.stdout.splitlines():
         found = RESULT.match(line)
         if found and found[3]:
             times.append((float(found[3]), found[1]))
-        if not found or found[2] != "ok":
-            print(line, end="", flush=True)
-    return process.wait() == 0
+        if line and (not found or found[2] != "ok") and not line.endswith("has been running for over 60 seconds"):
+            rest.append(line)
+    print(f"{os.path.basename(program)}:", *rest, sep="\n", flush=True)
+    return ended.returncode == 0, times
 
 
 def main():
@@ -75,11 +78,14 @@ def main():
     begun = time.monotonic()
     programs = [(program, folder, chosen(program, wanted)) for program, folder in build()]
     built = time.monotonic()
-    times, passed = [], True
+    results = []
     for alone in (False, True):
-        for program, folder, names in programs:
-            names = [name for name in names if name.startswith(ALONE) == alone]
-            passed &= run(program, folder, names, 1 if alone else THREADS, times)
+        with concurrent.futures.ThreadPoolExecutor(1 if alone else len(programs)) as pool:
+            for program, folder, names in programs:
+                names = [name for name in names if name.startswith(ALONE) == alone]
+                results.append(pool.submit(run, program, folder, names, 1 if alone else THREADS))
+    passed = all(result.result()[0] for result in results)
+    times = [timed for result in results for timed in result.result()[1]]
     ended = time.monotonic()
     print(f"\n{len(times)} tests: compiled in {built - begun:.0f} s, run in {ended - built:.0f} s. The slowest:")
     for seconds, name in sorted(times, reverse=True)[:10]:

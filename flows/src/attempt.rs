@@ -210,10 +210,14 @@ async fn find_row(
     if cx.now.since(row.created_at) > ROW_FOR {
         return Ok(Some(Found::Nothing));
     }
+    let Some(client) = client_of(&row) else {
+        tracing::warn!(attempt = %id, goal = row.goal, "an attempt has a goal that this build does not know");
+        return Ok(Some(Found::Nothing));
+    };
     let (own, previous) =
         (row.browser == visit.browser, row.previous_browser.as_ref() == Some(&visit.browser));
     if own || previous {
-        cx.named.set(&row.client_id);
+        cx.named.set(client);
     }
     // A state that this build cannot read means "start again", not an error page.
     let (Ok(request), Ok(state)) =
@@ -230,4 +234,9 @@ async fn find_row(
     } else {
         Found::Nothing
     }))
+}
+
+/// The client at which an attempt ends; none for a goal of another build.
+fn client_of(row: &store::attempt::Attempt) -> Option<&str> {
+    if row.goal == store::attempt::AT_CLIENT { row.client_id.as_deref() } else { None }
 }

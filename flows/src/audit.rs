@@ -195,8 +195,8 @@ impl<'a> Entry<'a> {
 /// Writes an event, and tells whoever counts once it is committed.
 pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()> {
     let (reference, network) = match &entry.cause {
-        Some(cause) => (&cause.reference, &cause.network),
-        None => (&cx.trace.reference, &cx.trace.network),
+        Some(cause) => (&cause.reference, cause.network),
+        None => (&cx.trace.reference, cx.trace.network),
     };
     let mut row = AuditRow {
         id: cx.id(),
@@ -206,7 +206,7 @@ pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()>
         actor: cx.trace.actor.clone(),
         user_id: entry.user,
         client_id: entry.client_id(),
-        network: network.clone(),
+        network: network.map(|address| address.to_string()),
         reference: reference.clone(),
         detail: if entry.detail.is_null() { "{}".to_owned() } else { entry.detail.to_string() },
         tag: None,

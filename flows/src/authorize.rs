@@ -12,7 +12,10 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use store::{Timestamp, session::LiveSession};
+use store::{
+    Timestamp,
+    session::{LiveSession, WithConsent},
+};
 use url::Url;
 
 use crate::{
@@ -20,10 +23,11 @@ use crate::{
     attempt::{Purpose, Visit},
     client::Client,
     interaction::{self, Need, Signed},
-    request::{self, AuthorizationRequest, OAuthError, Params, Refused, Rejected},
+    oauth_error::OAuthError,
+    request::{self, AuthorizationRequest, Params, Refused, Rejected},
     session,
     sign_in::SignIn,
-    token::issue,
+    token::issue::{self, NewCode},
 };
 
 /// Where the browser goes: to the client, by redirect.
@@ -122,7 +126,7 @@ async fn proceed(
     let session = match &visit.session {
         Some(secret) => {
             let mut conn = cx.db.read().await?;
-            session::live(cx, &mut conn, Some(secret), &client.id).await?
+            session::live_with_consent(cx, &mut conn, Some(secret), &client.id).await?
         }
         None => None,
     };
@@ -140,13 +144,13 @@ async fn answer(
     visit: &Visit,
     (request, client): (AuthorizationRequest, Arc<Client>),
     need: Need,
-    session: Option<LiveSession>,
+    session: Option<WithConsent>,
 ) -> Result<Outcome> {
     let asked = |purpose| -> Result<Asked> {
         let attempt = attempt::seal(cx, &visit.browser, purpose, &request)?;
         Ok(Asked { attempt, request: request.clone(), client: client.clone() })
     };
-    Ok(match (need, session) {
+    Ok(match (need, session.map(|session| session.live)) {
         (Need::Nothing, Some(session)) => {
             Outcome::Client(issue_silently(cx, &request, &session).await?)
         }
@@ -178,7 +182,8 @@ async fn issue_silently(
         .db
         .write(async |tx| {
             session::touch(cx, tx, session).await?;
-            issue::authorization_code(cx, tx, &sign_in, request, None).await
+            let new = NewCode { sign_in: &sign_in, session: session.id, attempt: None };
+            issue::authorization_code(cx, tx, request, new).await
         })
         .await?;
     Ok(code_redirect(cx, request, code.reveal()))
@@ -186,13 +191,13 @@ async fn issue_silently(
 
 /// The address that carries a code to the client, with `state` and `iss` (RFC 9207).
 #[must_use]
-pub fn code_redirect(cx: &Cx, request: &AuthorizationRequest, code: &str) -> ClientRedirect {
+pub(crate) fn code_redirect(cx: &Cx, request: &AuthorizationRequest, code: &str) -> ClientRedirect {
     client_redirect(cx, request, &[("code", code)])
 }
 
 /// The address that carries an error to the client.
 #[must_use]
-pub fn error_redirect(
+pub(crate) fn error_redirect(
     cx: &Cx,
     request: &AuthorizationRequest,
     error: &OAuthError,

@@ -24,7 +24,7 @@ const PROFILE: [&str; 12] = [
 
 /// `claims_supported`.
 #[must_use]
-pub fn supported() -> Vec<CoreClaimName> {
+pub(crate) fn supported() -> Vec<CoreClaimName> {
     let own =
         ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "name"];
     let others = [
@@ -69,8 +69,10 @@ pub fn userinfo(user: &GrantedUser, subject: String, scopes: &str) -> Map<String
         }
         claims.insert("updated_at".to_owned(), user.updated_at.seconds().into());
     }
-    if scopes.split(' ').any(|scope| scope == "email") {
-        claims.insert("email".to_owned(), user.email.clone().into());
+    if let Some(email) = &user.email
+        && scopes.split(' ').any(|scope| scope == "email")
+    {
+        claims.insert("email".to_owned(), email.clone().into());
         claims.insert("email_verified".to_owned(), user.email_verified.into());
     }
     claims

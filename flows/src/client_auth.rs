@@ -8,8 +8,9 @@ use subtle::ConstantTimeEq;
 use crate::{
     Cx, Result,
     client::{AuthMethod, Client},
+    client_refusal,
+    oauth_error::TokenError,
     request::Params,
-    token::{TokenError, refused},
 };
 
 /// The `Authorization` header of a token request.
@@ -76,14 +77,16 @@ pub(crate) async fn authenticate(
         };
         // Only a registered name goes into the trail: anything else is a stranger's text.
         match claimed.filter(|id| cx.client(id).is_some()) {
-            Some(id) => refused::record(cx, id, None, *error).await?,
-            None => refused::nobody(cx, *error),
+            Some(id) => client_refusal::record(cx, id, None, error).await?,
+            None => client_refusal::log_alone(cx, error),
         }
     }
     Ok(outcome)
 }
 
-const UNKNOWN: TokenError = TokenError::client("the client is unknown or its secret is wrong");
+fn unknown() -> TokenError {
+    TokenError::client("the client is unknown or its secret is wrong")
+}
 
 fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Client>, TokenError> {
     let in_body = params.get("client_secret");
@@ -103,11 +106,11 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
         Credentials::None => {
             let id = params
                 .get("client_id")
-                .ok_or(TokenError::client("client authentication is missing"))?;
+                .ok_or_else(|| TokenError::client("client authentication is missing"))?;
             (id, in_body, in_body.map_or(AuthMethod::None, |_| AuthMethod::Post))
         }
     };
-    let client = cx.client(id).ok_or(UNKNOWN)?;
+    let client = cx.client(id).ok_or_else(unknown)?;
     let right = match (&client.secret, secret) {
         (Some(stored), Some(given)) => {
             bool::from(stored.as_bytes().ct_eq(keys::hash_text(given).as_bytes()))
@@ -115,7 +118,11 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
         (None, None) => true,
         _ => false,
     };
-    if right && client.auth_method == method { Ok(client.clone()) } else { Err(UNKNOWN) }
+    if right && client.metadata.token_endpoint_auth_method == method {
+        Ok(client.clone())
+    } else {
+        Err(unknown())
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::session::LiveSession;
+use store::session::WithConsent;
 
 use crate::{
     Cx, Result, attempt,
@@ -12,10 +12,11 @@ use crate::{
     client::Client,
     interaction::{self, Need, Signed},
     login::state::State,
-    request::{AuthorizationRequest, OAuthError},
+    oauth_error::OAuthError,
+    request::AuthorizationRequest,
     session,
     sign_in::SignIn,
-    token::issue,
+    token::issue::{self, NewCode},
 };
 
 /// What a person answers.
@@ -48,7 +49,7 @@ pub struct Question {
     /// The client.
     pub client: Arc<Client>,
     /// The signed-in person.
-    pub session: LiveSession,
+    pub session: WithConsent,
     /// Consent or confirmation.
     pub need: Need,
     attempt: store::AttemptId,
@@ -64,21 +65,20 @@ pub async fn question(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Quest
     let request = attempt.request().clone();
     let Some(client) = cx.client(&request.client_id).cloned() else { return Ok(None) };
     let secret = visit.session.as_ref();
-    let Some(live) = session::live(cx, &mut conn, secret, &client.id).await? else {
-        return Ok(None);
-    };
+    let found = session::live_with_consent(cx, &mut conn, secret, &client.id).await?;
+    let Some(session) = found else { return Ok(None) };
     // A row is answered by the session that its two steps made; a sealed page was made for a session in the first place.
     let fresh = match &attempt {
         Attempt::Row(loaded) => match &loaded.state {
-            State::Complete(completed) if completed.session == live.id => true,
+            State::Complete(completed) if completed.session == session.live.id => true,
             _ => return Ok(None),
         },
         Attempt::Sealed { purpose: Purpose::Ask, .. } => false,
         Attempt::Sealed { .. } => return Ok(None),
     };
-    let signed = Signed { session: &live, fresh, confirmed: false };
+    let signed = Signed { session: &session, fresh, confirmed: false };
     let need = interaction::decide(&request, &client, Some(signed), cx.now);
-    Ok(Some(Question { attempt: attempt.id(), request, client, session: live, need, fresh }))
+    Ok(Some(Question { attempt: attempt.id(), request, client, session, need, fresh }))
 }
 
 /// Acts on a decision.
@@ -109,15 +109,15 @@ async fn allow(cx: &Cx, visit: &Visit, question: Question) -> Result<Decided> {
         .write(async |tx| {
             // Read again: the session may have ended since the question was read.
             let secret = visit.session.as_ref();
-            let Some(live) = session::live(cx, tx, secret, &client.id).await? else {
-                return Ok(None);
-            };
+            let found = session::live_with_consent(cx, tx, secret, &client.id).await?;
+            let Some(session) = found else { return Ok(None) };
             if need == Need::Consent {
-                remember(cx, tx, &live, &request).await?;
+                remember(cx, tx, &session, &request).await?;
             }
             store::auth_code::void_unredeemed(tx, attempt, cx.now).await?;
-            let sign_in = SignIn::load(&live);
-            issue::authorization_code(cx, tx, &sign_in, &request, Some(attempt)).await.map(Some)
+            let (sign_in, id) = (SignIn::load(&session.live), session.live.id);
+            let new = NewCode { sign_in: &sign_in, session: id, attempt: Some(attempt) };
+            issue::authorization_code(cx, tx, &request, new).await.map(Some)
         })
         .await?;
     match code {
@@ -129,10 +129,11 @@ async fn allow(cx: &Cx, visit: &Visit, question: Question) -> Result<Decided> {
 async fn remember(
     cx: &Cx,
     tx: &mut store::Tx,
-    live: &LiveSession,
+    session: &WithConsent,
     request: &AuthorizationRequest,
 ) -> Result<()> {
-    let mut scopes: Vec<&str> = live
+    let user = session.live.user_id;
+    let mut scopes: Vec<&str> = session
         .consented
         .as_deref()
         .unwrap_or_default()
@@ -143,9 +144,9 @@ async fn remember(
     scopes.sort_unstable();
     scopes.dedup();
     let scopes = scopes.join(" ");
-    store::consent::put(tx, live.user_id, &request.client_id, &scopes, cx.now).await?;
+    store::consent::put(tx, user, &request.client_id, &scopes, cx.now).await?;
     let entry = audit::Entry::new(audit::Event::ConsentGiven)
-        .user(live.user_id)
+        .user(user)
         .client(&request.client_id)
         .detail(serde_json::json!({ "scopes": scopes }));
     audit::record(cx, tx, entry).await
@@ -156,7 +157,7 @@ async fn deny(cx: &Cx, question: Question) -> Result<Decided> {
         .write(async |tx| {
             let entry = audit::Entry::new(audit::Event::ConsentRefused)
                 .outcome("refused")
-                .user(question.session.user_id)
+                .user(question.session.live.user_id)
                 .client(&question.client.id);
             audit::record(cx, tx, entry).await
         })

@@ -1,6 +1,6 @@
 //! The context of one request: everything that a flow may touch, handed in so that time and chance are parameters.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use keys::{Hasher, KeyRing, Rng, RootKeys};
 use store::{Db, Ephemeral, Id, Timestamp};
@@ -49,10 +49,19 @@ pub struct Cx {
 pub struct Trace {
     /// Six characters that a person can read out; in the log line and in every audit row of the request.
     pub reference: String,
-    /// The client address of the request, if it is known.
-    pub network: Option<String>,
+    /// The client address of the request. None when a trusted proxy named no address (misuse case 51), and for what no
+    /// request asks for.
+    pub network: Option<IpAddr>,
     /// Who acts: `person` for a browser, `client` for a client's own call, `cli:NAME`, `system:PART`.
     pub actor: String,
+}
+
+impl Trace {
+    /// The client address as the log writes it: `unknown` when there is none.
+    #[must_use]
+    pub fn network_text(&self) -> String {
+        self.network.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
+    }
 }
 
 impl Cx {

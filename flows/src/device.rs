@@ -53,7 +53,7 @@ pub(crate) async fn renew(
     visit: &Visit,
     user: &User,
 ) -> Result<Vec<DeviceToken>> {
-    let canonical = &user.email_canonical;
+    let canonical = &user.counted_as();
     let (old, others): (Vec<_>, Vec<_>) =
         visit.devices.iter().cloned().partition(|device| device.is_for(&cx.root, canonical));
     for device in old {

@@ -13,7 +13,12 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, claims, sign_in::Assurance};
+use crate::{
+    Result, claims,
+    client::{AuthMethod, GrantType, ResponseType, SubjectType},
+    sign_in::Assurance,
+    token::GRANT_TYPES,
+};
 
 /// Members of RFC 7636, RFC 9207 and Core that the library's type does not have.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,9 +83,9 @@ pub fn metadata(issuer: &str, languages: &[&str]) -> Result<String> {
         IssuerUrl::new(issuer.to_owned()).map_err(bad)?,
         AuthUrl::new(at(path::AUTHORIZE)).map_err(bad)?,
         JsonWebKeySetUrl::new(at(path::JWKS)).map_err(bad)?,
-        vec![ResponseTypes::new(vec![CoreResponseType::Code])],
-        vec![CoreSubjectIdentifierType::Public, CoreSubjectIdentifierType::Pairwise],
-        Algorithm::ALL.map(jws).to_vec(),
+        each(ResponseType::ALL, response_type),
+        each(SubjectType::ALL, subject_type),
+        each(&Algorithm::ALL, jws),
         logout,
     )
     .set_token_endpoint(Some(TokenUrl::new(at(path::TOKEN)).map_err(bad)?))
@@ -88,6 +93,38 @@ pub fn metadata(issuer: &str, languages: &[&str]) -> Result<String> {
     let languages = languages.iter().map(|tag| LanguageTag::new((*tag).to_owned())).collect();
     let metadata = metadata.set_ui_locales_supported(Some(languages));
     Ok(serde_json::to_string(&optional(metadata))?)
+}
+
+/// What a client may register is what is announced: the same lists, under the library's names.
+fn each<T: Copy, U>(values: &[T], named: fn(T) -> U) -> Vec<U> {
+    values.iter().copied().map(named).collect()
+}
+
+fn response_type(value: ResponseType) -> ResponseTypes<CoreResponseType> {
+    match value {
+        ResponseType::Code => ResponseTypes::new(vec![CoreResponseType::Code]),
+    }
+}
+
+const fn subject_type(value: SubjectType) -> CoreSubjectIdentifierType {
+    match value {
+        SubjectType::Public => CoreSubjectIdentifierType::Public,
+        SubjectType::Pairwise => CoreSubjectIdentifierType::Pairwise,
+    }
+}
+
+const fn auth_method(value: AuthMethod) -> CoreClientAuthMethod {
+    match value {
+        AuthMethod::Basic => CoreClientAuthMethod::ClientSecretBasic,
+        AuthMethod::Post => CoreClientAuthMethod::ClientSecretPost,
+        AuthMethod::None => CoreClientAuthMethod::None,
+    }
+}
+
+const fn grant_type(value: GrantType) -> CoreGrantType {
+    match value {
+        GrantType::AuthorizationCode => CoreGrantType::AuthorizationCode,
+    }
 }
 
 const fn jws(algorithm: Algorithm) -> CoreJwsSigningAlgorithm {
@@ -99,19 +136,16 @@ const fn jws(algorithm: Algorithm) -> CoreJwsSigningAlgorithm {
 }
 
 fn optional(metadata: Metadata) -> Metadata {
+    let grant_types = GRANT_TYPES.iter().map(|known| grant_type(known.name)).collect();
     let scopes = claims::SCOPES.map(|scope| Scope::new(scope.to_owned())).to_vec();
     let acr =
         Assurance::SUPPORTED.map(|acr| AuthenticationContextClass::new(acr.to_owned())).to_vec();
     metadata
         .set_scopes_supported(Some(scopes))
         .set_response_modes_supported(Some(vec![CoreResponseMode::Query]))
-        .set_grant_types_supported(Some(vec![CoreGrantType::AuthorizationCode]))
+        .set_grant_types_supported(Some(grant_types))
         .set_acr_values_supported(Some(acr))
-        .set_token_endpoint_auth_methods_supported(Some(vec![
-            CoreClientAuthMethod::ClientSecretBasic,
-            CoreClientAuthMethod::ClientSecretPost,
-            CoreClientAuthMethod::None,
-        ]))
+        .set_token_endpoint_auth_methods_supported(Some(each(AuthMethod::ALL, auth_method)))
         .set_claims_supported(Some(claims::supported()))
         .set_claims_parameter_supported(Some(false))
         .set_request_parameter_supported(Some(false))

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use store::{Timestamp, session::LiveSession};
+use store::{
+    Timestamp,
+    session::{LiveSession, WithConsent},
+};
 use url::Url;
 
 use crate::{
     client::{Client, is_loopback},
-    request::{AuthorizationRequest, OAuthError},
+    oauth_error::OAuthError,
+    request::AuthorizationRequest,
     sign_in::SignIn,
 };
 
@@ -30,7 +34,7 @@ pub enum Need {
 #[derive(Clone, Copy, Debug)]
 pub struct Signed<'a> {
     /// The live session, with the consent for this client.
-    pub session: &'a LiveSession,
+    pub session: &'a WithConsent,
     /// What was proven for this very request after it began: `prompt=login` and `max_age` are met by it.
     pub fresh: bool,
     /// Whether the person has just pressed "Continue" or "Allow" for this very request.
@@ -46,10 +50,11 @@ pub fn decide(
     now: Timestamp,
 ) -> Need {
     let Some(signed) = signed else { return Need::SignIn };
-    if !signed.fresh && must_sign_in_again(request, signed.session, now) {
+    let live = &signed.session.live;
+    if !signed.fresh && must_sign_in_again(request, live, now) {
         return Need::SignIn;
     }
-    if is_another_person(request, client, signed.session) {
+    if is_another_person(request, client, live) {
         return if signed.fresh {
             Need::Refuse(OAuthError::new("login_required", "another person signed in"))
         } else {
@@ -59,7 +64,7 @@ pub fn decide(
     if signed.confirmed {
         return Need::Nothing;
     }
-    if needs_consent(request, client, signed.session) {
+    if needs_consent(request, client, signed.session.consented.as_deref()) {
         return Need::Consent;
     }
     if needs_confirmation(request, client, signed.fresh) {
@@ -70,7 +75,7 @@ pub fn decide(
 
 /// The error of `prompt=none` for a need (OpenID Connect Core 1.0, section 3.1.2.6).
 #[must_use]
-pub fn silent_error(need: &Need) -> OAuthError {
+pub(crate) fn silent_error(need: &Need) -> OAuthError {
     match need {
         Need::Nothing | Need::SignIn => {
             OAuthError::new("login_required", "the person is not signed in")
@@ -104,14 +109,14 @@ fn is_another_person(
         .is_some_and(|hinted| *hinted != client.subject(&session.subject, &session.pairwise_seed))
 }
 
-fn needs_consent(request: &AuthorizationRequest, client: &Client, session: &LiveSession) -> bool {
+fn needs_consent(request: &AuthorizationRequest, client: &Client, consented: Option<&str>) -> bool {
     if request.prompt.consent {
         return true;
     }
-    if client.first_party {
+    if client.operator.first_party {
         return false;
     }
-    let given: Vec<&str> = session.consented.as_deref().unwrap_or_default().split(' ').collect();
+    let given: Vec<&str> = consented.unwrap_or_default().split(' ').collect();
     !request.scopes.iter().all(|scope| given.contains(&scope.as_str()))
 }
 
@@ -121,7 +126,7 @@ fn needs_confirmation(request: &AuthorizationRequest, client: &Client, fresh: bo
     if request.prompt.select_account && !fresh {
         return true;
     }
-    let assured = client.secret.is_some()
+    let assured = client.is_confidential()
         || Url::parse(&request.redirect_uri)
             .is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url));
     !assured

@@ -8,9 +8,13 @@
 
 use keys::{Expected, TokenType};
 use serde::Deserialize;
-use store::session::LiveSession;
 
-use crate::{Cx, Result, attempt::Visit, audit, request::Params, session};
+use crate::{
+    Cx, Result,
+    attempt::Visit,
+    request::Params,
+    session::{self, Cause, Which},
+};
 
 /// What to answer a logout request with.
 #[derive(Debug)]
@@ -40,14 +44,19 @@ pub async fn logout(cx: &Cx, visit: &Visit, params: &Params, confirmed: bool) ->
     let hint = hint(cx, params);
     let to = hint.as_ref().and_then(|hint| registered_address(cx, params, hint));
     let mut conn = cx.db.read().await?;
-    let live = session::live(cx, &mut conn, visit.session.as_ref(), "").await?;
+    let live = session::live(cx, &mut conn, visit.session.as_ref()).await?;
     drop(conn);
     let Some(live) = live else { return Ok(Outcome::SignedOut { to }) };
     let own = hint.as_ref().is_some_and(|hint| hint.sid == live.sid);
     if !own && !confirmed {
         return Ok(Outcome::Ask { person: live.name, to });
     }
-    end(cx, &live, hint.as_ref().and_then(|hint| client(cx, hint))).await?;
+    let cause = Cause::SignedOut { client: hint.as_ref().and_then(|hint| client(cx, hint)) };
+    cx.db
+        .write(async |tx| {
+            session::end(cx, tx, Which::One { session: live.id, user: live.user_id }, cause).await
+        })
+        .await?;
     Ok(Outcome::SignedOut { to })
 }
 
@@ -73,7 +82,7 @@ fn registered_address(cx: &Cx, params: &Params, hint: &Hint) -> Option<String> {
         .aud
         .iter()
         .filter_map(|id| cx.clients.get(id))
-        .any(|client| client.post_logout_redirect_uris.iter().any(|uri| uri == asked));
+        .any(|client| client.metadata.post_logout_redirect_uris.iter().any(|uri| uri == asked));
     if !known {
         return None;
     }
@@ -87,19 +96,4 @@ fn registered_address(cx: &Cx, params: &Params, hint: &Hint) -> Option<String> {
 /// The client that a hint was made for.
 fn client<'a>(cx: &'a Cx, hint: &Hint) -> Option<&'a str> {
     hint.aud.iter().find_map(|id| cx.clients.get(id)).map(|client| client.id.as_str())
-}
-
-async fn end(cx: &Cx, live: &LiveSession, client: Option<&str>) -> Result<()> {
-    cx.db
-        .write(async |tx| {
-            if store::session::end(tx, live.id, cx.now).await? {
-                let mut entry = audit::Entry::new(audit::Event::SignedOut).user(live.user_id);
-                if let Some(client) = client {
-                    entry = entry.client(client);
-                }
-                audit::record(cx, tx, entry).await?;
-            }
-            Ok(())
-        })
-        .await
 }

@@ -306,9 +306,9 @@ pub async fn open(cx: &Cx, claimed: &Claimed) -> Result<Option<Letter>> {
 }
 
 /// Nothing when it is no longer worth sending: used, superseded, guessed at too often, past its cap, or of a person who
-/// was reset since.
+/// was reset since, is not active or has no address any more.
 async fn code_to_send(cx: &Cx, id: ChallengeId) -> Result<Option<CodeToSend>> {
-    use crate::login::{code_window, email_code, second::Time};
+    use crate::login::code_window::{self, Time};
     let mut conn = cx.db.read().await?;
     let Some(challenge) = store::email_challenge::by_id(&mut conn, id).await? else {
         return Ok(None);
@@ -319,12 +319,14 @@ async fn code_to_send(cx: &Cx, id: ChallengeId) -> Result<Option<CodeToSend>> {
     drop(conn);
     let dead = !challenge.is_open()
         || challenge.epoch != user.epoch
+        || !user.is_active()
+        || user.email.is_none()
         || challenge.tries >= cx.settings.code_tries
         || code_window::time(cx, &challenge) == Time::Past;
     if dead {
         return Ok(None);
     }
-    let code = email_code::code_of(cx, &challenge)?;
+    let code = code_window::code_of(cx, &challenge)?;
     let until = cx.now.plus(cx.settings.code_window).min(code_window::cap(cx, &challenge));
     Ok(Some(CodeToSend { challenge, code, until, name: user.name }))
 }
@@ -337,12 +339,14 @@ async fn notice(
 ) -> Result<Option<Notice>> {
     let mut conn: Conn = cx.db.read().await?;
     let user = store::user::by_id(&mut conn, id).await?.filter(still_true);
-    Ok(user.map(|user| Notice {
-        user: user.id,
-        address: user.email,
-        name: user.name,
-        happened_at: claimed.job.created_at,
-        language: user.language,
+    Ok(user.and_then(|user| {
+        Some(Notice {
+            user: user.id,
+            address: user.email?,
+            name: user.name,
+            happened_at: claimed.job.created_at,
+            language: user.language,
+        })
     }))
 }
 

@@ -8,7 +8,7 @@ use store::{
 };
 
 use crate::{
-    Cx, Result, guess_budget,
+    Cx, Result, guess_budget, notify,
     signing_keys::{self, Listed},
 };
 
@@ -22,6 +22,8 @@ pub struct Overview {
     pub at: Timestamp,
     /// What waits, by lane.
     pub backlogs: Vec<(Lane, Backlog)>,
+    /// Open jobs of a kind or a lane that this build does not know.
+    pub unknown_jobs: i64,
     /// The guess budget.
     pub guesses: Guesses,
     /// When the oldest row of the audit trail was written that waits for its seal.
@@ -48,13 +50,15 @@ pub async fn read(cx: &Cx) -> Result<Overview> {
     for lane in Lane::ALL {
         backlogs.push((lane, store::job::backlog(&mut conn, lane, MOST_COUNTED, cx.now).await?));
     }
+    let known = Lane::ALL.map(|lane| (lane.as_str(), notify::KIND));
+    let unknown_jobs = store::job::unknown(&mut conn, &known, MOST_COUNTED).await?;
     let checks = store::check::all(&mut conn).await?;
     let first = AuditId::from(uuid::Uuid::nil());
     let unsealed_since =
         store::audit::unsealed(&mut conn, first, 1).await?.first().map(|row| row.at);
     drop(conn);
     let (keys, guesses) = (signing_keys::list(cx).await?, guesses(cx).await?);
-    Ok(Overview { at: cx.now, backlogs, guesses, unsealed_since, keys, checks })
+    Ok(Overview { at: cx.now, backlogs, unknown_jobs, guesses, unsealed_since, keys, checks })
 }
 
 /// The guess budget, as of now.

@@ -1,8 +1,9 @@
 //! Nothing grows for ever: what has served its time is deleted, in batches that no sign-in feels.
 //!
-//! Nothing that somebody is signed in with is touched. A session lives at most `session.absolute` after it began, and a
-//! grant is made while its session lives; so what is older than that cannot be in use, and stays for
-//! 30 days beyond it, for questions.
+//! Nothing that a person is signed in with is touched. A session lives at most `session.absolute` after it began, and a
+//! grant is made while its session lives; so a grant that ends with its session cannot be in use when it is older than that.
+//! A grant that outlives its session may be of any age: it goes by its own end alone, keeps its sign-in until then, and has
+//! no session from the time at which that is swept. What cannot be used stays for 30 days beyond it, for questions.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -148,7 +149,11 @@ async fn batch(cx: &Cx, what: What) -> Result<u64> {
                 }
                 What::DoneJobs => store::job::sweep_done(tx, ago(DONE_JOBS), BATCH).await?,
                 What::FailedJobs => store::job::sweep_failed(tx, ago(FAILED_JOBS), BATCH).await?,
-                What::Grants => store::grant::sweep(tx, ago(session + ENDED), BATCH).await?,
+                What::Grants => {
+                    let (made_before, ended_before) = (ago(session + ENDED), ago(ENDED));
+                    let sweep = store::grant::Sweep { made_before, ended_before };
+                    store::grant::sweep(tx, sweep, BATCH).await?
+                }
                 // Its last grant may have been made at its very end.
                 What::Sessions => {
                     store::session::sweep(tx, ago(session * 2 + ENDED), BATCH).await?

@@ -63,10 +63,9 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
         .await
 }
 
-/// What a value is sealed for. A signing key is the same noun in both its tables.
-fn aad(home: &str, id: &str) -> Vec<u8> {
-    let noun = if home == "token_keys" { "signing_keys" } else { home };
-    format!("{noun}/{id}").into_bytes()
+/// What a value is sealed for: its own row.
+fn aad(table: &str, id: &str) -> Vec<u8> {
+    format!("{table}/{id}").into_bytes()
 }
 
 /// Why nothing is sealed again.

@@ -1,13 +1,13 @@
-//! Sessions: a browser that is signed in, within its idle and absolute limits.
+//! Sessions: a browser that is signed in, within its idle and absolute limits, and THE place where one ends.
 
 use std::time::Duration;
 
 use store::{
-    Sql, TokenHash, Tx,
-    session::{Limits, LiveSession},
+    SessionId, Sql, TokenHash, Tx, UserId,
+    session::{Limits, LiveSession, WithConsent},
 };
 
-use crate::{Cx, Result};
+use crate::{Cx, Result, audit};
 
 /// How often use of a session is written down.
 const SEEN_EVERY: Duration = Duration::from_mins(1);
@@ -16,20 +16,35 @@ const SEEN_EVERY: Duration = Duration::from_mins(1);
 #[must_use]
 pub(crate) fn limits(cx: &Cx) -> Limits {
     Limits {
+        now: cx.now,
         seen_after: cx.now.minus(cx.settings.session_idle),
         created_after: cx.now.minus(cx.settings.session_absolute),
     }
 }
 
-/// The live session of a cookie, with the consent for a client.
+/// The live session of a cookie.
 pub(crate) async fn live(
     cx: &Cx,
     sql: &mut impl Sql,
     secret: Option<&TokenHash>,
-    client: &str,
 ) -> Result<Option<LiveSession>> {
     match secret {
-        Some(secret) => Ok(store::session::live(sql, secret, client, limits(cx)).await?),
+        Some(secret) => Ok(store::session::live(sql, secret, limits(cx)).await?),
+        None => Ok(None),
+    }
+}
+
+/// The live session of a cookie, with what its person allowed a client.
+pub(crate) async fn live_with_consent(
+    cx: &Cx,
+    sql: &mut impl Sql,
+    secret: Option<&TokenHash>,
+    client: &str,
+) -> Result<Option<WithConsent>> {
+    match secret {
+        Some(secret) => {
+            Ok(store::session::live_with_consent(sql, secret, client, limits(cx)).await?)
+        }
         None => Ok(None),
     }
 }
@@ -40,4 +55,59 @@ pub(crate) async fn touch(cx: &Cx, tx: &mut Tx, session: &LiveSession) -> Result
         store::session::touch(tx, session.id, cx.now).await?;
     }
     Ok(())
+}
+
+/// Which sessions end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Which {
+    /// This one.
+    One {
+        /// The session.
+        session: SessionId,
+        /// Its person.
+        user: UserId,
+    },
+    /// All of a person.
+    AllOf(UserId),
+}
+
+/// Why a session ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cause<'a> {
+    /// Its person signed out.
+    SignedOut {
+        /// The client that asked for it, if one did.
+        client: Option<&'a str>,
+    },
+    /// The browser was signed in anew, and not by a step-up of this session.
+    Replaced,
+    /// A reset was forced.
+    Reset,
+}
+
+/// Ends sessions, whatever the cause: nothing else does. What follows from the end of a session follows here, in the
+/// transaction that ends it: the row of the trail now, and the jobs that tell its clients (OpenID Connect Back-Channel
+/// Logout 1.0) when there are any.
+pub(crate) async fn end(cx: &Cx, tx: &mut Tx, which: Which, cause: Cause<'_>) -> Result<()> {
+    let ended = match which {
+        Which::One { session, .. } => store::session::end(tx, session, cx.now).await?,
+        Which::AllOf(user) => store::session::end_all(tx, user, cx.now).await? > 0,
+    };
+    match cause {
+        Cause::SignedOut { client } if ended => {
+            let entry = audit::Entry::new(audit::Event::SignedOut).user(which.user());
+            let entry = client.into_iter().fold(entry, audit::Entry::client);
+            audit::record(cx, tx, entry).await
+        }
+        // A sign-in and a reset have a row of their own.
+        Cause::SignedOut { .. } | Cause::Replaced | Cause::Reset => Ok(()),
+    }
+}
+
+impl Which {
+    const fn user(self) -> UserId {
+        match self {
+            Self::One { user, .. } | Self::AllOf(user) => user,
+        }
+    }
 }

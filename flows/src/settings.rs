@@ -383,7 +383,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 
 /// When the `spent`-th failure is over `free`, the wait until the next try: `first`, doubling, at most `most`.
 #[must_use]
-pub fn wait_after(
+pub(crate) fn wait_after(
     spent: i64,
     free: i64,
     (first, most): (Duration, Duration),

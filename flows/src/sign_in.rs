@@ -4,28 +4,26 @@
 //! made from one, and from nowhere else: the fields are private to this file.
 
 use store::{
-    SessionId, SignInId, Timestamp, Tx, UserId,
-    auth_code::AuthCode,
+    SignInId, Timestamp, Tx, UserId, grant,
     session::LiveSession,
     sign_in::{FirstMethod, SecondMethod, SignInRow, Steps},
 };
 
 use crate::{Cx, Result, login::machine::Complete};
 
-/// A completed sign-in of a person in a session.
+/// A completed sign-in of a person.
 #[derive(Clone, Debug)]
 pub struct SignIn {
     id: SignInId,
     user: UserId,
     epoch: i64,
-    session: SessionId,
     assurance: Assurance,
     auth_time: Timestamp,
 }
 
 /// What a sign-in proves, truthfully (decision 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Assurance {
+pub(crate) enum Assurance {
     /// Password and mailed code: two steps, not two factors in the sense of NIST SP 800-63B.
     TwoStep,
     /// A mailbox that counted twice.
@@ -34,11 +32,11 @@ pub enum Assurance {
 
 impl Assurance {
     /// Every value of `acr_values_supported`.
-    pub const SUPPORTED: [&'static str; 1] = ["urn:vestibule:two-step"];
+    pub(crate) const SUPPORTED: [&'static str; 1] = ["urn:vestibule:two-step"];
 
     /// `acr` (OpenID Connect Core 1.0, section 2).
     #[must_use]
-    pub const fn acr(self) -> &'static str {
+    pub(crate) const fn acr(self) -> &'static str {
         match self {
             Self::TwoStep => "urn:vestibule:two-step",
             Self::Restricted => "urn:vestibule:restricted",
@@ -47,7 +45,7 @@ impl Assurance {
 
     /// `amr` (RFC 8176).
     #[must_use]
-    pub const fn amr(self) -> &'static [&'static str] {
+    pub(crate) const fn amr(self) -> &'static [&'static str] {
         match self {
             Self::TwoStep => &["pwd", "mca"],
             Self::Restricted => &["pwd"],
@@ -77,8 +75,14 @@ impl Assurance {
 }
 
 impl SignIn {
-    /// Records the completed steps. `complete` is proof: only the machine makes one.
-    pub async fn record(cx: &Cx, tx: &mut Tx, complete: &Complete) -> Result<Self> {
+    /// Records the completed steps, and from where and with what the last of them was posted. `complete` is proof: only the
+    /// machine makes one.
+    pub async fn record(
+        cx: &Cx,
+        tx: &mut Tx,
+        complete: &Complete,
+        browser_and_system: Option<String>,
+    ) -> Result<Self> {
         let first = complete.first();
         let row = SignInRow {
             id: cx.id(),
@@ -92,13 +96,14 @@ impl SignIn {
                 second_at: complete.second().map(|_| cx.now),
                 mailbox_only: false,
             },
+            network: cx.trace.network.map(|address| address.to_string()),
+            browser_and_system,
         };
         store::sign_in::insert(tx, &row).await?;
         Ok(Self {
             id: row.id,
             user: row.user_id,
             epoch: row.epoch,
-            session: complete.session(),
             assurance: Assurance::of(&row.steps),
             auth_time: older(&row.steps),
         })
@@ -111,22 +116,20 @@ impl SignIn {
             id: session.sign_in_id,
             user: session.user_id,
             epoch: session.epoch,
-            session: session.id,
             assurance: Assurance::of(&session.steps),
             auth_time: older(&session.steps),
         }
     }
 
-    /// The sign-in that a grant rests on.
+    /// The sign-in that a live grant rests on.
     #[must_use]
-    pub fn of_grant(code: &AuthCode) -> Self {
+    pub(crate) fn of_grant(grant: &grant::Live) -> Self {
         Self {
-            id: code.sign_in_id,
-            user: code.user_id,
-            epoch: code.epoch,
-            session: code.session_id,
-            assurance: Assurance::of(&code.steps),
-            auth_time: older(&code.steps),
+            id: grant.sign_in_id,
+            user: grant.user_id,
+            epoch: grant.epoch,
+            assurance: Assurance::of(&grant.steps),
+            auth_time: older(&grant.steps),
         }
     }
 
@@ -148,21 +151,15 @@ impl SignIn {
         self.epoch
     }
 
-    /// The session.
-    #[must_use]
-    pub const fn session(&self) -> SessionId {
-        self.session
-    }
-
     /// What it proves.
     #[must_use]
-    pub const fn assurance(&self) -> Assurance {
+    pub(crate) const fn assurance(&self) -> Assurance {
         self.assurance
     }
 
     /// `auth_time`: when the attempt that proved the older step was completed.
     #[must_use]
-    pub const fn auth_time(&self) -> Timestamp {
+    pub(crate) const fn auth_time(&self) -> Timestamp {
         self.auth_time
     }
 }

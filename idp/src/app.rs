@@ -128,13 +128,13 @@ impl App {
             issuer_text,
             brand: build.brand,
             proxies: build.proxies,
+            health: Health::new(build.db.clone(), build.ephemeral.clone(), build.clock.clone()),
             db: build.db,
             ephemeral: build.ephemeral,
             clock: build.clock,
             rng: build.rng,
             root,
             metrics: Arc::new(Metrics::new(hasher.clone())),
-            health: Health::default(),
             hasher,
             live,
             mailer: build.mailer,
@@ -150,7 +150,7 @@ impl App {
     }
 
     /// Says to whoever asks that nobody should be sent here any more.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.leaving.store(true, Ordering::Relaxed);
     }
 
@@ -199,7 +199,7 @@ impl App {
 
     /// The zone in which people read clock times.
     #[must_use]
-    pub fn zone(&self) -> &TimeZone {
+    pub(crate) fn zone(&self) -> &TimeZone {
         &self.brand.time_zone
     }
 }

@@ -57,14 +57,15 @@ impl Clock {
 
     /// The present moment as this machine has it, for comparing with the database's, which no test can move.
     #[must_use]
-    pub fn unmoved(&self) -> Timestamp {
+    pub(crate) fn unmoved(&self) -> Timestamp {
         let step = self.step_millis.load(Ordering::SeqCst);
         Timestamp::from_millis(machine_millis().saturating_add(step))
     }
 
     /// A stopwatch that starts now.
     #[must_use]
-    pub fn stopwatch(&self) -> Stopwatch {
+    #[expect(clippy::unused_self, reason = "only a part that was given the clock measures time")]
+    pub(crate) fn stopwatch(&self) -> Stopwatch {
         #[expect(clippy::disallowed_methods, reason = "this is the one clock")]
         Stopwatch(Instant::now())
     }
@@ -72,12 +73,12 @@ impl Clock {
 
 /// Measures how long something took. No step of a clock changes it, and nothing is decided by it.
 #[derive(Clone, Copy, Debug)]
-pub struct Stopwatch(Instant);
+pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// The time since it was started.
     #[must_use]
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
 }
@@ -103,14 +104,14 @@ impl ClockShift {
 
 /// A clock time as people read it in English, floored to the minute: `9:41 am`.
 #[must_use]
-pub fn clock_time(at: Timestamp, zone: &TimeZone) -> String {
+pub(crate) fn clock_time(at: Timestamp, zone: &TimeZone) -> String {
     zoned(at, zone).strftime("%-I:%M %P").to_string()
 }
 
 /// The same for other languages: `9:41`, and the part of the day, `morning`, `afternoon` (from noon) or `evening` (from
 /// six).
 #[must_use]
-pub fn time_of_day(at: Timestamp, zone: &TimeZone) -> (String, &'static str) {
+pub(crate) fn time_of_day(at: Timestamp, zone: &TimeZone) -> (String, &'static str) {
     let at = zoned(at, zone);
     let part = match at.hour() {
         ..12 => "morning",
@@ -122,7 +123,7 @@ pub fn time_of_day(at: Timestamp, zone: &TimeZone) -> (String, &'static str) {
 
 /// Whether two moments are on the same day where the clock hangs.
 #[must_use]
-pub fn is_same_day(one: Timestamp, other: Timestamp, zone: &TimeZone) -> bool {
+pub(crate) fn is_same_day(one: Timestamp, other: Timestamp, zone: &TimeZone) -> bool {
     zoned(one, zone).date() == zoned(other, zone).date()
 }
 
@@ -145,7 +146,7 @@ pub fn moment(text: &str) -> Result<Timestamp, String> {
 
 /// The same moment for APIs of the standard library.
 #[must_use]
-pub fn system_time(at: Timestamp) -> SystemTime {
+pub(crate) fn system_time(at: Timestamp) -> SystemTime {
     let millis = Duration::from_millis(at.millis().unsigned_abs());
     let moved = if at.millis() < 0 {
         UNIX_EPOCH.checked_sub(millis)

@@ -79,7 +79,7 @@ impl Fetch {
     ///
     /// # Errors
     /// The HTTP library cannot start.
-    pub fn anywhere() -> Result<Self, FetchError> {
+    pub(crate) fn anywhere() -> Result<Self, FetchError> {
         Ok(Self { client: builder().build()?, reach: Reach::Anywhere })
     }
 

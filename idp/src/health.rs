@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use store::{Db, Ephemeral};
 use tokio::time::timeout;
 
 use crate::{
-    app::App,
     cached::Cached,
+    clock::Clock,
     skew::{self, MOST_SKEW},
 };
 
@@ -59,47 +60,50 @@ impl Report {
 
 /// Asks, and keeps the answer for a second.
 #[derive(Debug)]
-pub struct Health(Cached<Report>);
-
-impl Default for Health {
-    fn default() -> Self {
-        Self(Cached::new(KEPT))
-    }
+pub struct Health {
+    db: Db,
+    ephemeral: Ephemeral,
+    clock: Clock,
+    kept: Cached<Report>,
 }
 
 impl Health {
+    pub(crate) fn new(db: Db, ephemeral: Ephemeral, clock: Clock) -> Self {
+        Self { db, ephemeral, clock, kept: Cached::new(KEPT) }
+    }
+
     /// What was found within the last second.
-    pub(crate) async fn report(&self, app: &App) -> Report {
+    pub(crate) async fn report(&self) -> Report {
         let find = async {
-            let (database, redis) = tokio::join!(database(app), redis(app));
+            let (database, redis) = tokio::join!(self.database(), self.redis());
             Report { database, redis }
         };
-        self.0.get(&app.clock, find).await
+        self.kept.get(&self.clock, find).await
     }
-}
 
-async fn database(app: &App) -> Result<Database, String> {
-    let ask = async {
-        let migrated = app.db.migrated().await?;
-        let watch = app.clock.stopwatch();
-        let ahead_millis = skew::ahead(&app.db, || app.clock.now()).await?;
-        let took = watch.elapsed();
-        Ok(Database { took, ahead_millis, migrated })
-    };
-    match timeout(PATIENCE, ask).await {
-        Ok(answer) => answer.map_err(|error: store::Error| error.to_string()),
-        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+    async fn database(&self) -> Result<Database, String> {
+        let ask = async {
+            let migrated = self.db.migrated().await?;
+            let watch = self.clock.stopwatch();
+            let ahead_millis = skew::ahead(&self.db, || self.clock.now()).await?;
+            let took = watch.elapsed();
+            Ok(Database { took, ahead_millis, migrated })
+        };
+        match timeout(PATIENCE, ask).await {
+            Ok(answer) => answer.map_err(|error: store::Error| error.to_string()),
+            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+        }
     }
-}
 
-async fn redis(app: &App) -> Option<Result<Duration, String>> {
-    if !app.ephemeral.is_shared() {
-        return None;
+    async fn redis(&self) -> Option<Result<Duration, String>> {
+        if !self.ephemeral.is_shared() {
+            return None;
+        }
+        let watch = self.clock.stopwatch();
+        Some(match timeout(PATIENCE, self.ephemeral.probe()).await {
+            Ok(Ok(())) => Ok(watch.elapsed()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+        })
     }
-    let watch = app.clock.stopwatch();
-    Some(match timeout(PATIENCE, app.ephemeral.probe()).await {
-        Ok(Ok(())) => Ok(watch.elapsed()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
-    })
 }

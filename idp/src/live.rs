@@ -17,7 +17,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 
-use crate::{app::App, clock::Clock, skew::ClockGate};
+use crate::{clock::Clock, metrics::Metrics, skew::ClockGate};
 
 /// How often the numbers are read. Of the two seconds, the rest is for a machine and a database that are busy.
 const POLL: Duration = Duration::from_millis(500);
@@ -33,7 +33,32 @@ pub struct Snapshot {
     pub clients: Arc<Clients>,
     /// Signing keys.
     pub ring: Arc<KeyRing>,
+    /// Rows that this build cannot use.
+    pub unusable: Unusable,
     revisions: Revisions,
+}
+
+/// What the set is read from, and where it is counted when it cannot be read.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) db: Db,
+    pub(crate) root: Arc<RootKeys>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// How many rows this build cannot use, by what it does without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unusable {
+    /// Signing keys.
+    pub signing_keys: usize,
+    /// Public halves of ended ones.
+    pub ended_keys: usize,
+}
+
+impl Unusable {
+    fn of(loaded: &signing_keys::Loaded) -> Self {
+        Self { signing_keys: loaded.unusable, ended_keys: loaded.unusable_ended }
+    }
 }
 
 /// The current set, replaced as a whole.
@@ -53,10 +78,12 @@ impl Live {
     pub async fn load(db: &Db, root: &RootKeys) -> Result<Self, Error> {
         let mut conn = db.read().await?;
         let revisions = store::revision::current(&mut conn).await?;
+        let keys = signing_keys::load(root, &mut conn).await?;
         let snapshot = Snapshot {
             settings: Arc::new(Settings::load(&mut conn).await?),
             clients: Arc::new(Clients::load(&mut conn).await?),
-            ring: Arc::new(signing_keys::load(root, &mut conn).await?),
+            unusable: Unusable::of(&keys),
+            ring: Arc::new(keys.ring),
             revisions,
         };
         let current = Arc::new(RwLock::new(Arc::new(snapshot)));
@@ -119,7 +146,8 @@ impl Live {
             new.clients = Arc::new(Clients::load(&mut conn).await?);
         }
         if old.revisions.signing_keys != revisions.signing_keys {
-            new.ring = Arc::new(signing_keys::load(root, &mut conn).await?);
+            let keys = signing_keys::load(root, &mut conn).await?;
+            (new.unusable, new.ring) = (Unusable::of(&keys), Arc::new(keys.ring));
         }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         Ok(())
@@ -127,29 +155,29 @@ impl Live {
 
     /// Keeps it fresh until `stop`, and looks at the clock and at resting connections; a database that is away leaves the
     /// last set in force. The two do not wait for each other: of the promised two seconds, nothing is spent on looking.
-    pub async fn follow(self, app: App, stop: watch::Receiver<bool>) {
-        tokio::join!(self.keep_fresh(&app, stop.clone()), self.look_around(&app, stop));
+    pub(crate) async fn follow(self, source: Source, stop: watch::Receiver<bool>) {
+        tokio::join!(self.keep_fresh(&source, stop.clone()), self.look_around(&source, stop));
     }
 
-    async fn keep_fresh(&self, app: &App, stop: watch::Receiver<bool>) {
+    async fn keep_fresh(&self, source: &Source, stop: watch::Receiver<bool>) {
         let mut turns = Turns::each(POLL, stop);
         while turns.next().await {
-            if let Err(error) = self.refresh(&app.db, &app.root).await {
-                app.metrics.snapshot_failed();
+            if let Err(error) = self.refresh(&source.db, &source.root).await {
+                source.metrics.snapshot_failed();
                 tracing::warn!(%error, "settings, clients and keys could not be read; the last ones stay in force");
             }
         }
     }
 
-    async fn look_around(&self, app: &App, stop: watch::Receiver<bool>) {
+    async fn look_around(&self, source: &Source, stop: watch::Receiver<bool>) {
         let mut turns = Turns::each(LOOK, stop);
         while turns.next().await {
-            self.look(&app.db).await;
-            if let Err(error) = self.gauge(&app.db, app.clock.now()).await {
-                app.metrics.snapshot_failed();
+            self.look(&source.db).await;
+            if let Err(error) = self.gauge(&source.db, self.clock.now()).await {
+                source.metrics.snapshot_failed();
                 tracing::warn!(%error, "the guess budget could not be read; the last sum stays in force");
             }
-            app.db.tend().await;
+            source.db.tend().await;
         }
     }
 }

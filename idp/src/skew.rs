@@ -43,7 +43,7 @@ pub async fn skew(db: &Db, now: impl Fn() -> Timestamp) -> Result<Option<Duratio
 
 /// Whether this machine's clock can be believed. Copies share it.
 #[derive(Clone, Debug, Default)]
-pub struct ClockGate(Arc<Gate>);
+pub(crate) struct ClockGate(Arc<Gate>);
 
 #[derive(Debug, Default)]
 struct Gate {
@@ -56,7 +56,7 @@ struct Gate {
 impl ClockGate {
     /// Whether nothing that rests on time may be answered: the clock was off at the last look, or was set since then.
     #[must_use]
-    pub fn is_shut(&self, clock: &Clock) -> bool {
+    pub(crate) fn is_shut(&self, clock: &Clock) -> bool {
         self.0.off.load(Ordering::Relaxed) || self.was_set(clock)
     }
 
@@ -68,7 +68,7 @@ impl ClockGate {
     }
 
     /// Looks again. A database that does not answer says nothing about our clock.
-    pub async fn look(&self, db: &Db, clock: &Clock) {
+    pub(crate) async fn look(&self, db: &Db, clock: &Clock) {
         let asked = (clock.unmoved(), clock.stopwatch());
         match skew(db, || clock.unmoved()).await {
             Ok(Some(skew)) => {

@@ -37,7 +37,7 @@ pub fn init(log: &LogConfig, clock: Clock) -> Result<(), SetGlobalDefaultError> 
 ///
 /// # Errors
 /// The log was started before.
-pub fn init_traced(
+pub(crate) fn init_traced(
     log: &LogConfig,
     clock: Clock,
     traces: Option<&Traces>,

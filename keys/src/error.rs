@@ -1,7 +1,5 @@
 //! What can go wrong with a key. No variant carries a secret.
 
-use crate::{PasswordError, TokenRefused};
-
 /// A key operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -48,13 +46,10 @@ pub enum KeyError {
     /// An algorithm that this build does not know.
     #[error("the algorithm {0} is not known")]
     UnknownAlgorithm(String),
-    /// A token is refused.
-    #[error(transparent)]
-    Token(#[from] TokenRefused),
     /// Claims could not be written.
     #[error("claims: {0}")]
     Claims(#[from] serde_json::Error),
-    /// A password cannot be anybody's.
+    /// A text is no password.
     #[error(transparent)]
     Password(#[from] PasswordError),
     /// A stored password hash cannot be read.
@@ -63,4 +58,12 @@ pub enum KeyError {
     /// The hashing pool has ended.
     #[error("the hashing pool has ended")]
     PoolEnded,
+}
+
+/// Why a text is no password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// More than 128 code points.
+    #[error("a password has at most 128 characters")]
+    Long,
 }

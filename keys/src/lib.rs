@@ -23,12 +23,12 @@ mod trail;
 
 pub use device::DeviceToken;
 pub use email_code::EmailCode;
-pub use error::KeyError;
+pub use error::{KeyError, PasswordError};
 pub use gate::{Account, Guest};
 pub use hasher::{Busy, Hasher, HasherConfig, Slot};
 pub use hasher_load::{HasherHistory, HasherLoad};
 pub use jwt::{Expected, TokenRefused, TokenType};
-pub use password::{Password, PasswordError, PasswordHash};
+pub use password::{Password, PasswordHash};
 pub use ring::{EndedKey, Jwks, KeyRing, RingKey};
 pub use rng::Rng;
 pub use root::{RootKey, RootKeys};

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use crate::{KeyError, Rng, RootKeys, carried::Pepper};
+use crate::{KeyError, PasswordError, Rng, RootKeys, carried::Pepper};
 
 /// Most code points of a password.
 const MOST: usize = 128;
@@ -19,14 +19,6 @@ const OUTPUT: usize = 32;
 
 /// A password as its owner typed it, in NFKC (NIST SP 800-63B-4, section 3.1.1.2).
 pub struct Password(Zeroizing<String>);
-
-/// Why a text is no password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordError {
-    /// More than 128 code points.
-    #[error("a password has at most 128 characters")]
-    Long,
-}
 
 impl Password {
     /// Reads what was typed.

@@ -111,11 +111,6 @@ impl RootKeys {
         self.all().map(|key| key.id.as_str())
     }
 
-    /// Ids of the keys that have been current, the first one first.
-    pub fn carried_ids(&self) -> impl Iterator<Item = &str> {
-        self.carried.iter().map(|(id, _)| id.as_str())
-    }
-
     /// What stands in each password hash that was made under a key, if that key is known.
     #[must_use]
     pub fn hash_mark(&self, id: &str) -> Option<String> {

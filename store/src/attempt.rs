@@ -13,8 +13,10 @@ pub struct Attempt {
     pub browser: TokenHash,
     /// The browser value under which it was completed.
     pub previous_browser: Option<TokenHash>,
-    /// The client that sent the person over.
-    pub client_id: String,
+    /// Where it ends; [`AT_CLIENT`] is all that this build knows.
+    pub goal: String,
+    /// The client that sent the person over; none for an attempt that ends at a page of ours.
+    pub client_id: Option<String>,
     /// The checked authorization request.
     pub request: String,
     /// The sign-in machine's state.
@@ -27,13 +29,17 @@ pub struct Attempt {
     pub completed_at: Option<Timestamp>,
 }
 
+/// The goal of an attempt that answers a client's authorization request.
+pub const AT_CLIENT: &str = "client";
+
 /// Adds an attempt; false when the same post made it before.
 pub async fn insert(sql: &mut impl Sql, new: &Attempt) -> Result<bool> {
     let rows = sql
-        .q("INSERT INTO attempts (id, browser, client_id, request, state, version, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING")
+        .q("INSERT INTO attempts (id, browser, goal, client_id, request, state, version, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING")
         .bind(new.id)
         .bind(&new.browser)
+        .bind(&new.goal)
         .bind(&new.client_id)
         .bind(&new.request)
         .bind(&new.state)
@@ -46,7 +52,7 @@ pub async fn insert(sql: &mut impl Sql, new: &Attempt) -> Result<bool> {
 
 /// Looks an attempt up.
 pub async fn by_id(sql: &mut impl Sql, id: AttemptId) -> Result<Option<Attempt>> {
-    sql.q("SELECT id, browser, previous_browser, client_id, request, state, version, created_at, completed_at
+    sql.q("SELECT id, browser, previous_browser, goal, client_id, request, state, version, created_at, completed_at
            FROM attempts WHERE id = $1")
         .bind(id)
         .opt()

@@ -3,8 +3,9 @@
 use sqlx::FromRow;
 
 use crate::{
-    AttemptId, GrantId, Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId,
-    sign_in::Steps,
+    AttemptId, GrantId, Result, Sql, Timestamp, TokenHash,
+    grant::{Behind, grant_alive, grant_columns, grant_tables},
+    session::Limits,
 };
 
 /// A new authorization code.
@@ -26,11 +27,9 @@ pub struct NewAuthCode {
     pub created_at: Timestamp,
 }
 
-/// A code with everything that redeeming it must look at, read in one statement.
+/// A code, used or not, with the grant that it stands for.
 #[derive(Clone, Debug, FromRow)]
 pub struct AuthCode {
-    /// The grant that it stands for.
-    pub grant_id: GrantId,
     /// Where it was sent.
     pub redirect_uri: String,
     /// PKCE challenge.
@@ -43,29 +42,9 @@ pub struct AuthCode {
     pub used_at: Option<Timestamp>,
     /// When a repeated completion voided it.
     pub voided_at: Option<Timestamp>,
-    /// The client that it was made for.
-    pub client_id: String,
-    /// Granted scopes.
-    pub scopes: String,
-    /// The person.
-    pub user_id: UserId,
-    /// `sub` for first-party clients.
-    pub subject: String,
-    /// Input of `sub` for all others.
-    pub pairwise_seed: String,
-    /// The session.
-    pub session_id: SessionId,
-    /// `sid`.
-    pub sid: String,
-    /// The sign-in.
-    pub sign_in_id: SignInId,
-    /// What it proved.
+    /// The grant, alive or not.
     #[sqlx(flatten)]
-    pub steps: Steps,
-    /// Epoch of grant, session and sign-in.
-    pub epoch: i64,
-    /// Whether grant, session and epoch are all still alive.
-    pub alive: bool,
+    pub grant: Behind,
 }
 
 /// Adds a code.
@@ -84,35 +63,43 @@ pub async fn insert(sql: &mut impl Sql, new: &NewAuthCode) -> Result<()> {
     Ok(())
 }
 
-/// Reads a code, used or not, alive or not.
-pub async fn by_hash(sql: &mut impl Sql, hash: &TokenHash) -> Result<Option<AuthCode>> {
-    sql.q("SELECT auth_codes.grant_id, redirect_uri, code_challenge, nonce, auth_codes.created_at, used_at, voided_at,
-                  grants.client_id, grants.scopes, users.id AS user_id, subject, pairwise_seed,
-                  sessions.id AS session_id, sid, sign_ins.id AS sign_in_id, first, first_at, second, second_at,
-                  mailbox_only, grants.epoch,
-                  (grants.ended_at IS NULL AND sessions.ended_at IS NULL AND users.epoch = grants.epoch) AS alive
-           FROM auth_codes
-           JOIN grants ON grants.id = auth_codes.grant_id
-           JOIN users ON users.id = grants.user_id
-           JOIN sessions ON sessions.id = grants.session_id
-           JOIN sign_ins ON sign_ins.id = grants.sign_in_id
-           WHERE auth_codes.hash = $1")
-        .bind(hash)
-        .opt()
-        .await
+/// Reads a code and its grant, in one statement.
+pub async fn by_hash(
+    sql: &mut impl Sql,
+    hash: &TokenHash,
+    limits: Limits,
+) -> Result<Option<AuthCode>> {
+    sql.q(concat!(
+        "SELECT auth_codes.redirect_uri, auth_codes.code_challenge, auth_codes.nonce, auth_codes.created_at, \
+                auth_codes.used_at, auth_codes.voided_at, ",
+        grant_columns!(),
+        ", CASE WHEN ",
+        grant_alive!(),
+        " THEN TRUE ELSE FALSE END AS alive FROM auth_codes JOIN grants ON grants.id = auth_codes.grant_id ",
+        grant_tables!(),
+        " JOIN sign_ins ON sign_ins.id = grants.sign_in_id WHERE auth_codes.hash = $1"
+    ))
+    .bind(hash)
+    .bind(limits.now)
+    .bind(limits.created_after)
+    .opt()
+    .await
 }
 
-/// Redeems a code: only one caller ever gets true, and only while everything that it rests on is alive.
-pub async fn claim(sql: &mut impl Sql, hash: &TokenHash, now: Timestamp) -> Result<bool> {
+/// Redeems a code: only one caller ever gets true, and only while its grant is alive.
+pub async fn claim(sql: &mut impl Sql, hash: &TokenHash, limits: Limits) -> Result<bool> {
     let rows = sql
-        .q("UPDATE auth_codes SET used_at = $2
-            WHERE hash = $1 AND used_at IS NULL AND voided_at IS NULL
-              AND EXISTS (SELECT 1 FROM grants
-                          JOIN users ON users.id = grants.user_id AND users.epoch = grants.epoch
-                          JOIN sessions ON sessions.id = grants.session_id AND sessions.ended_at IS NULL
-                          WHERE grants.id = auth_codes.grant_id AND grants.ended_at IS NULL)")
+        .q(concat!(
+            "UPDATE auth_codes SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND voided_at IS NULL \
+             AND EXISTS (SELECT 1 FROM grants ",
+            grant_tables!(),
+            " WHERE grants.id = auth_codes.grant_id AND ",
+            grant_alive!(),
+            ")"
+        ))
         .bind(hash)
-        .bind(now)
+        .bind(limits.now)
+        .bind(limits.created_after)
         .exec()
         .await?;
     Ok(rows == 1)

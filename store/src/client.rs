@@ -7,142 +7,83 @@ use crate::{
     revision::{self, Topic},
 };
 
-/// What `id_token_signed_response_alg` is when nobody chooses (OpenID Connect Dynamic Client Registration 1.0, section 2).
-const DEFAULT_ALG: &str = "RS256";
-
-/// A client's row. Lists are JSON arrays of strings.
+/// A client's row. What its documents say is read by `flows::client`.
 #[derive(Clone, Debug, FromRow)]
 pub struct ClientRow {
     /// `client_id`.
     pub id: String,
-    /// Name that people see.
-    pub name: String,
-    /// SHA-256 of the client secret.
-    pub secret: Option<TokenHash>,
-    /// `token_endpoint_auth_method`.
-    pub auth_method: String,
-    /// Registered redirect URIs.
-    pub redirect_uris: String,
-    /// Registered post-logout redirect URIs.
-    pub post_logout_redirect_uris: String,
-    /// Whether a request without PKCE is refused.
-    pub pkce_required: bool,
-    /// Whether consent is skipped: the client belongs to whoever runs this provider.
-    pub first_party: bool,
-    /// Whether it runs on people's own machines (RFC 8252): loopback ports are free.
-    pub native: bool,
-    /// `subject_type`.
-    pub subject_type: String,
-    /// Sector of pairwise subjects.
-    pub sector: String,
-    /// `id_token_signed_response_alg`.
-    pub id_token_alg: String,
+    /// What kind of program it is.
+    pub profile: String,
+    /// JSON object: what it says about itself.
+    pub metadata: String,
+    /// JSON object: what the operator decided about it.
+    pub operator: String,
+    /// SHA-256 of its secret.
+    pub secret_1: Option<TokenHash>,
     /// When it was added.
     pub created_at: Timestamp,
 }
 
 /// Every client.
 pub async fn all(sql: &mut impl Sql) -> Result<Vec<ClientRow>> {
-    sql.q("SELECT clients.id, name, secret, auth_method, redirect_uris, post_logout_redirect_uris, pkce_required,
-                  first_party, native, subject_type, sector, created_at,
-                  COALESCE(id_token_signed_response_alg, id_token_alg) AS id_token_alg
-           FROM clients LEFT JOIN client_algorithms ON client_algorithms.client_id = clients.id
-           ORDER BY created_at, clients.id")
+    sql.q("SELECT id, profile, metadata, operator, secret_1, created_at FROM clients ORDER BY created_at, id")
         .all()
+        .await
+}
+
+/// The client of an id.
+pub async fn get(sql: &mut impl Sql, id: &str) -> Result<Option<ClientRow>> {
+    sql.q("SELECT id, profile, metadata, operator, secret_1, created_at FROM clients WHERE id = $1")
+        .bind(id)
+        .opt()
         .await
 }
 
 /// Adds a client; false when the id is taken.
 pub async fn insert(sql: &mut impl Sql, new: &ClientRow) -> Result<bool> {
-    let named = is_named(&new.id_token_alg);
     let rows = sql
-        .q("INSERT INTO clients (id, name, secret, auth_method, redirect_uris, post_logout_redirect_uris,
-                                 pkce_required, first_party, native, subject_type, sector, id_token_alg, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING")
+        .q("INSERT INTO clients (id, profile, metadata, operator, secret_1, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING")
         .bind(&new.id)
-        .bind(&new.name)
-        .bind(&new.secret)
-        .bind(&new.auth_method)
-        .bind(&new.redirect_uris)
-        .bind(&new.post_logout_redirect_uris)
-        .bind(new.pkce_required)
-        .bind(new.first_party)
-        .bind(new.native)
-        .bind(&new.subject_type)
-        .bind(&new.sector)
-        .bind(in_clients(&new.id_token_alg))
+        .bind(&new.profile)
+        .bind(&new.metadata)
+        .bind(&new.operator)
+        .bind(&new.secret_1)
         .bind(new.created_at)
         .exec()
         .await?;
-    if rows == 1 && !named {
-        choose_algorithm(sql, &new.id, &new.id_token_alg).await?;
-    }
     revision::bump(sql, Topic::Clients).await?;
     Ok(rows == 1)
 }
 
-/// Writes down a choice that the `CHECK` of `clients` does not name. A replica of the version before goes by the default.
-async fn choose_algorithm(sql: &mut impl Sql, id: &str, algorithm: &str) -> Result<()> {
-    sql.q(
-        "INSERT INTO client_algorithms (client_id, id_token_signed_response_alg) VALUES ($1, $2)",
-    )
-    .bind(id)
-    .bind(algorithm)
-    .exec()
-    .await?;
-    Ok(())
-}
-
-/// Whether the `CHECK` of `clients` names an algorithm.
-fn is_named(algorithm: &str) -> bool {
-    matches!(algorithm, DEFAULT_ALG | "ES256")
-}
-
-/// What stands in `clients` for an algorithm.
-fn in_clients(algorithm: &str) -> &str {
-    if is_named(algorithm) { algorithm } else { DEFAULT_ALG }
-}
-
-/// Replaces `id_token_signed_response_alg` of a client; false when there is no such client.
-pub async fn set_algorithm(sql: &mut impl Sql, id: &str, algorithm: &str) -> Result<bool> {
+/// Replaces the metadata of a client; false when they are no longer those of the row that was read.
+pub async fn replace_metadata(
+    sql: &mut impl Sql,
+    read: &ClientRow,
+    metadata: &str,
+) -> Result<bool> {
     let rows = sql
-        .q("UPDATE clients SET id_token_alg = $2 WHERE id = $1")
-        .bind(id)
-        .bind(in_clients(algorithm))
+        .q("UPDATE clients SET metadata = $3 WHERE id = $1 AND metadata = $2")
+        .bind(&read.id)
+        .bind(&read.metadata)
+        .bind(metadata)
         .exec()
         .await?;
-    sql.q("DELETE FROM client_algorithms WHERE client_id = $1").bind(id).exec().await?;
-    if rows == 1 && !is_named(algorithm) {
-        choose_algorithm(sql, id, algorithm).await?;
+    // Only with the row: a transaction that begins anew must not wait for the row while others wait for its number.
+    if rows == 1 {
+        revision::bump(sql, Topic::Clients).await?;
     }
-    revision::bump(sql, Topic::Clients).await?;
     Ok(rows == 1)
 }
 
-/// Replaces the secret of a client that has one; false when there is no such client.
+/// Replaces every secret of a client that has one; false when there is no such client.
 pub async fn set_secret(sql: &mut impl Sql, id: &str, secret: &TokenHash) -> Result<bool> {
     let rows = sql
-        .q("UPDATE clients SET secret = $2 WHERE id = $1 AND secret IS NOT NULL")
+        .q("UPDATE clients SET secret_1 = $2, secret_2 = NULL WHERE id = $1 AND secret_1 IS NOT NULL")
         .bind(id)
         .bind(secret)
         .exec()
         .await?;
     revision::bump(sql, Topic::Clients).await?;
     Ok(rows == 1)
-}
-
-/// Replaces the addresses of a client that is already there, as `dev` does when its portal gets another port.
-pub async fn set_redirects(
-    sql: &mut impl Sql,
-    id: &str,
-    redirect_uris: &str,
-    post_logout_redirect_uris: &str,
-) -> Result<()> {
-    sql.q("UPDATE clients SET redirect_uris = $2, post_logout_redirect_uris = $3 WHERE id = $1")
-        .bind(id)
-        .bind(redirect_uris)
-        .bind(post_logout_redirect_uris)
-        .exec()
-        .await?;
-    revision::bump(sql, Topic::Clients).await
 }

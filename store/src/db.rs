@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::{Error, Result, Timestamp, after_commit::Notes, commits::Commits};
+pub use migrate::Schema;
 pub use pool::PoolState;
 use pool::{ANSWER, Lease, Pool};
 
@@ -241,15 +242,26 @@ impl Db {
     /// A migration failed, the locks were not to be had for a minute, or a migration that was applied is not the one of
     /// this build.
     pub async fn migrate(&self) -> Result<()> {
+        self.migrate_to(Schema::of_this_build()).await
+    }
+
+    /// The same with another sequence of migrations than that of this build.
+    pub async fn migrate_to(&self, schema: &Schema) -> Result<()> {
+        // Refuses a database of another sequence before anything is done to it.
+        migrate::is_applied(&mut self.read().await?, schema).await?;
         match &self.0 {
-            Pools::Sqlite { writer, .. } => migrate::sqlite(writer).await,
-            Pools::Postgres(pool) => migrate::postgres(pool).await,
+            Pools::Sqlite { writer, .. } => migrate::sqlite(writer, schema).await,
+            Pools::Postgres(pool) => migrate::postgres(pool, schema).await,
         }
     }
 
     /// Whether every migration of this build has been applied. There may be more, of a newer build.
+    ///
+    /// # Errors
+    /// The table of migrations cannot be read, or is that of a build from before the first release
+    /// ([`Error::OtherSequence`]).
     pub async fn migrated(&self) -> Result<bool> {
-        migrate::is_applied(&mut self.read().await?).await
+        migrate::is_applied(&mut self.read().await?, Schema::of_this_build()).await
     }
 
     /// The database's own clock, for comparing with ours: the one place where SQL is asked for the time.

@@ -19,8 +19,8 @@ pub async fn insert(
     Ok(())
 }
 
-/// Whether a value is a device of the person of a canonical address: not of another, not from before a forced reset, not
-/// made before `after`.
+/// Whether a value is a device of the person of a canonical address: not of another, not of one who is not active, not from
+/// before a forced reset, not made before `after`.
 pub async fn is_live(
     sql: &mut impl Sql,
     hash: &TokenHash,
@@ -30,7 +30,7 @@ pub async fn is_live(
     let found: Option<(i64,)> = sql
         .q("SELECT devices.made_at FROM devices JOIN users ON users.id = devices.user_id
             WHERE devices.hash = $1 AND users.email_canonical = $2 AND devices.epoch = users.epoch
-                  AND devices.made_at > $3")
+                  AND users.status = 'active' AND devices.made_at > $3")
         .bind(hash)
         .bind(canonical)
         .bind(after)

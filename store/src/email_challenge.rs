@@ -13,6 +13,8 @@ pub struct EmailChallenge {
     pub user_id: UserId,
     /// The browser that it was asked in.
     pub browser: TokenHash,
+    /// What its code is good for, by [`Purpose::as_str`].
+    pub purpose: String,
     /// The person's epoch when it was made.
     pub epoch: i64,
     /// Where it is mailed to; an input of the code.
@@ -47,6 +49,23 @@ pub struct EmailChallenge {
     pub asked_with: Option<String>,
 }
 
+/// What a mailed code is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The second step of a sign-in.
+    SignIn,
+}
+
+impl Purpose {
+    /// Name in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+        }
+    }
+}
+
 impl EmailChallenge {
     /// Whether it can still be answered.
     #[must_use]
@@ -55,16 +74,17 @@ impl EmailChallenge {
     }
 }
 
-/// Opens a challenge; false when this person has an open one in this browser, which is then the one to join.
+/// Opens a challenge; false when this person has an open one for this purpose in this browser, which is then the one to join.
 pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
     let added = sql
-        .q("INSERT INTO email_challenges (id, user_id, browser, epoch, address, key_id, nonce, reference,
+        .q("INSERT INTO email_challenges (id, user_id, browser, purpose, epoch, address, key_id, nonce, reference,
                                           first_issued_at, last_requested_at, sends, tries, tried, language, asked_with)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, 0, '', $11, $12)
-            ON CONFLICT (user_id, browser) WHERE completed_at IS NULL AND superseded_at IS NULL DO NOTHING")
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, 0, '', $12, $13)
+            ON CONFLICT (user_id, browser, purpose) WHERE completed_at IS NULL AND superseded_at IS NULL DO NOTHING")
         .bind(new.id)
         .bind(new.user_id)
         .bind(&new.browser)
+        .bind(&new.purpose)
         .bind(new.epoch)
         .bind(&new.address)
         .bind(&new.key_id)
@@ -81,7 +101,7 @@ pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
 
 /// Looks a challenge up.
 pub async fn by_id(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<EmailChallenge>> {
-    sql.q("SELECT id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
+    sql.q("SELECT id, user_id, browser, purpose, epoch, address, key_id, nonce, reference, first_issued_at,
                   last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
                   language, asked_with
            FROM email_challenges WHERE id = $1")
@@ -90,35 +110,39 @@ pub async fn by_id(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<EmailCh
         .await
 }
 
-/// The challenge of a person in a browser that can still be answered.
+/// The challenge of a person in a browser for a purpose that can still be answered.
 pub async fn open(
     sql: &mut impl Sql,
     user: UserId,
     browser: &TokenHash,
+    purpose: Purpose,
 ) -> Result<Option<EmailChallenge>> {
-    sql.q("SELECT id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
+    sql.q("SELECT id, user_id, browser, purpose, epoch, address, key_id, nonce, reference, first_issued_at,
                   last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
                   language, asked_with
            FROM email_challenges
-           WHERE user_id = $1 AND browser = $2 AND completed_at IS NULL AND superseded_at IS NULL")
+           WHERE user_id = $1 AND browser = $2 AND purpose = $3 AND completed_at IS NULL AND superseded_at IS NULL")
         .bind(user)
         .bind(browser)
+        .bind(purpose.as_str())
         .opt()
         .await
 }
 
-/// The newest challenges of a person in any browser since `since`: what a code is matched against to say *why* it fails.
+/// The newest challenges of a person for a purpose, in any browser, since `since`: what a code is matched against to say *why* it fails.
 pub async fn recent(
     sql: &mut impl Sql,
     user: UserId,
+    purpose: Purpose,
     since: Timestamp,
 ) -> Result<Vec<EmailChallenge>> {
-    sql.q("SELECT id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
+    sql.q("SELECT id, user_id, browser, purpose, epoch, address, key_id, nonce, reference, first_issued_at,
                   last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
                   language, asked_with
-           FROM email_challenges WHERE user_id = $1 AND first_issued_at >= $2
+           FROM email_challenges WHERE user_id = $1 AND purpose = $2 AND first_issued_at >= $3
            ORDER BY first_issued_at DESC, id DESC LIMIT 8")
         .bind(user)
+        .bind(purpose.as_str())
         .bind(since)
         .all()
         .await

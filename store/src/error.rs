@@ -16,6 +16,12 @@ pub enum Error {
     /// A migration failed, or the schema is not the one this build was made for.
     #[error("migration: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The database was made by a build from before the first release.
+    #[error(
+        "the database was made by a build from before the first release, which nothing leads on from: begin a new folder \
+         (`dev`) or a new database (`serve`)"
+    )]
+    OtherSequence,
     /// A row that this build cannot read.
     #[error("row {id} of {table}: column {column} cannot be read: {why}")]
     Corrupt {

@@ -1,12 +1,14 @@
-//! Grants: one issue to one client from one sign-in.
+//! Grants: one issue to one client from one sign-in. Codes and tokens hang on it, and are alive while it is.
 
 use sqlx::FromRow;
 
-use crate::{GrantId, Result, SessionId, SignInId, Sql, Timestamp, UserId, session::Limits};
+use crate::{
+    GrantId, Result, SessionId, SignInId, Sql, Timestamp, UserId, session::Limits, sign_in::Steps,
+};
 
-/// A grant's row.
+/// A new grant, which ends with its session.
 #[derive(Clone, Debug)]
-pub struct Grant {
+pub struct NewGrant {
     /// Id.
     pub id: GrantId,
     /// Who.
@@ -25,10 +27,13 @@ pub struct Grant {
     pub created_at: Timestamp,
 }
 
-/// Records a grant. Its one caller is `flows::token::issue`; `architecture.rs` holds that.
-pub async fn insert(sql: &mut impl Sql, grant: &Grant) -> Result<()> {
-    sql.q("INSERT INTO grants (id, user_id, client_id, session_id, sign_in_id, epoch, scopes, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+/// Records a grant, and keeps the `sid` of its session: one of the same person, or there is none and the row is refused. Its
+/// one caller is `flows::token::issue`; `architecture.rs` holds that.
+pub async fn insert(sql: &mut impl Sql, grant: &NewGrant) -> Result<()> {
+    sql.q("INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at)
+           VALUES ($1, $2, $3, $4,
+                   (SELECT sessions.sid FROM sessions WHERE sessions.id = $4 AND sessions.user_id = $2),
+                   $5, $6, $7, FALSE, $8)")
         .bind(grant.id)
         .bind(grant.user_id)
         .bind(&grant.client_id)
@@ -42,26 +47,84 @@ pub async fn insert(sql: &mut impl Sql, grant: &Grant) -> Result<()> {
     Ok(())
 }
 
-/// Ends a grant: every token of it is refused from now on. Only one caller gets true.
-pub async fn end(sql: &mut impl Sql, id: GrantId, now: Timestamp) -> Result<bool> {
-    let rows = sql
-        .q("UPDATE grants SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
-        .bind(id)
-        .bind(now)
-        .exec()
-        .await?;
-    Ok(rows == 1)
-}
-
-/// The person behind an access token, if everything that the token rests on still lives.
+/// A live grant: what its tokens say, and what they rest on. Nothing but a statement gives one.
 #[derive(Clone, Debug, FromRow)]
-pub struct GrantedUser {
+#[non_exhaustive]
+pub struct Live {
+    /// Id.
+    #[sqlx(rename = "grant_id")]
+    pub id: GrantId,
+    /// To whom.
+    pub client_id: String,
+    /// Granted scopes, separated by spaces.
+    pub scopes: String,
+    /// `sid` of its session, also when that is gone.
+    pub sid: String,
+    /// Who.
+    pub user_id: UserId,
     /// `sub` for first-party clients.
     pub subject: String,
     /// Input of `sub` for all others.
     pub pairwise_seed: String,
-    /// The person's address.
-    pub email: String,
+    /// The common epoch of person, grant and sign-in.
+    pub epoch: i64,
+    /// The completed sign-in that it comes from.
+    pub sign_in_id: SignInId,
+    /// What it proved.
+    #[sqlx(flatten)]
+    pub steps: Steps,
+}
+
+/// The grant behind a code, alive or not. Who was meant is told in either case; tokens come from a live one alone.
+#[derive(Clone, Debug, FromRow)]
+pub struct Behind {
+    #[sqlx(flatten)]
+    grant: Live,
+    alive: bool,
+}
+
+impl Behind {
+    /// The grant, if it is alive.
+    #[must_use]
+    pub fn live(&self) -> Option<&Live> {
+        self.alive.then_some(&self.grant)
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> GrantId {
+        self.grant.id
+    }
+
+    /// The client that it was made for.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.grant.client_id
+    }
+
+    /// The person.
+    #[must_use]
+    pub const fn user_id(&self) -> UserId {
+        self.grant.user_id
+    }
+}
+
+/// A live grant, and what userinfo may tell of its person.
+#[derive(Clone, Debug, FromRow)]
+pub struct LiveWithUser {
+    /// The grant.
+    #[sqlx(flatten)]
+    pub grant: Live,
+    /// The person.
+    #[sqlx(flatten)]
+    pub user: GrantedUser,
+}
+
+/// What a client may be told about a person.
+#[derive(Clone, Debug, FromRow)]
+pub struct GrantedUser {
+    /// The person's address, if there is one.
+    pub email: Option<String>,
     /// Whether it is verified.
     pub email_verified: bool,
     /// Full name.
@@ -72,22 +135,81 @@ pub struct GrantedUser {
     pub updated_at: Timestamp,
 }
 
-/// Reads the person of a live grant: not ended, session alive, epoch unchanged.
-pub async fn live_user(
+/// THE text of "this grant is alive", beside [`grant_tables`]: not ended, not expired, its person active and of its epoch, and
+/// its session alive unless it outlives that. `$2` is [`Limits::now`], `$3` is [`Limits::created_after`]. It is unknown, never
+/// true, where a session is needed and gone: ask for it in a `WHERE` or a `CASE`.
+macro_rules! grant_alive {
+    () => {
+        concat!(
+            "grants.ended_at IS NULL AND (grants.expires_at IS NULL OR grants.expires_at > $2) \
+             AND users.epoch = grants.epoch AND users.status = 'active' AND (grants.offline OR (",
+            $crate::session::session_alive!(),
+            "))"
+        )
+    };
+}
+pub(crate) use grant_alive;
+
+/// What a grant rests on, to be joined to `grants`.
+macro_rules! grant_tables {
+    () => {
+        "JOIN users ON users.id = grants.user_id LEFT JOIN sessions ON sessions.id = grants.session_id"
+    };
+}
+pub(crate) use grant_tables;
+
+/// Columns of [`Live`], beside [`grant_tables`] and `sign_ins`.
+macro_rules! grant_columns {
+    () => {
+        concat!(
+            "grants.id AS grant_id, grants.client_id, grants.scopes, grants.sid, grants.user_id, grants.sign_in_id, \
+             grants.epoch, users.subject, users.pairwise_seed, ",
+            $crate::sign_in::steps_columns!()
+        )
+    };
+}
+pub(crate) use grant_columns;
+
+/// Reads a live grant with its person.
+pub async fn live_with_user(
     sql: &mut impl Sql,
     id: GrantId,
     limits: Limits,
-) -> Result<Option<GrantedUser>> {
-    sql.q("SELECT subject, pairwise_seed, email, email_verified, name, claims, users.updated_at
-           FROM grants
-           JOIN users ON users.id = grants.user_id AND users.epoch = grants.epoch
-           JOIN sessions ON sessions.id = grants.session_id AND sessions.ended_at IS NULL
-                        AND sessions.created_at > $2
-           WHERE grants.id = $1 AND grants.ended_at IS NULL")
+) -> Result<Option<LiveWithUser>> {
+    sql.q(concat!(
+        "SELECT ",
+        grant_columns!(),
+        ", users.email, users.email_verified, users.name, users.claims, users.updated_at FROM grants ",
+        grant_tables!(),
+        " JOIN sign_ins ON sign_ins.id = grants.sign_in_id WHERE grants.id = $1 AND ",
+        grant_alive!()
+    ))
+    .bind(id)
+    .bind(limits.now)
+    .bind(limits.created_after)
+    .opt()
+    .await
+}
+
+/// Ends a grant: everything that hangs on it is dead from now on. Only one caller gets true.
+pub async fn end(sql: &mut impl Sql, id: GrantId, now: Timestamp) -> Result<bool> {
+    let rows = sql
+        .q("UPDATE grants SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
         .bind(id)
-        .bind(limits.created_after)
-        .opt()
-        .await
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Ends the grants of a person that outlive their session, which nothing else marks as dead.
+pub async fn end_offline(sql: &mut impl Sql, user: UserId, now: Timestamp) -> Result<()> {
+    sql.q("UPDATE grants SET ended_at = $2 WHERE user_id = $1 AND offline AND ended_at IS NULL")
+        .bind(user)
+        .bind(now)
+        .exec()
+        .await?;
+    Ok(())
 }
 
 /// A grant as the search for unproven ones sees it.
@@ -125,12 +247,25 @@ pub async fn look(
         .await
 }
 
-/// Deletes up to `most` grants that were made before `before`, and their codes with them; returns how many.
-pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+/// What is swept: a grant that ends with its session by when it was made, one that outlives it by its own end alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// No session of a grant that was made before can be alive.
+    pub made_before: Timestamp,
+    /// A grant that ended or expired before has served its time.
+    pub ended_before: Timestamp,
+}
+
+/// Deletes up to `most` grants that have served their time, and their codes with them; returns how many.
+pub async fn sweep(sql: &mut impl Sql, sweep: Sweep, most: i64) -> Result<u64> {
     sql.q("DELETE FROM grants WHERE id IN
-           (SELECT id FROM grants WHERE id < $1 AND created_at < $2 ORDER BY id LIMIT $3)")
-        .bind(GrantId::new(before, [0; 10]))
-        .bind(before)
+           (SELECT id FROM grants WHERE NOT offline AND id < $1 AND created_at < $2
+            UNION ALL SELECT id FROM grants WHERE offline AND ended_at < $3
+            UNION ALL SELECT id FROM grants WHERE offline AND expires_at < $3
+            LIMIT $4)")
+        .bind(GrantId::new(sweep.made_before, [0; 10]))
+        .bind(sweep.made_before)
+        .bind(sweep.ended_before)
         .bind(most)
         .exec()
         .await

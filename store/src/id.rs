@@ -85,4 +85,6 @@ ids! {
     JobId;
     /// A row of `audit`.
     AuditId;
+    /// An access token: its `jti` (RFC 9068, section 2.2.4). No row has it.
+    TokenId;
 }

@@ -44,6 +44,10 @@ pub struct Job {
     pub created_at: Timestamp,
 }
 
+fn between_commas<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.fold(",".to_owned(), |list, name| list + name + ",")
+}
+
 /// Writes a job, in the transaction that causes it.
 pub async fn insert(
     sql: &mut impl Sql,
@@ -161,6 +165,22 @@ pub async fn backlog(sql: &mut impl Sql, lane: Lane, most: i64, now: Timestamp) 
         .bind(now)
         .one()
         .await
+}
+
+/// Open jobs whose lane and kind are not among `known`: a newer program wrote them, and this one leaves them to it. Looks at
+/// `most` open jobs at most.
+pub async fn unknown(sql: &mut impl Sql, known: &[(&str, &str)], most: i64) -> Result<i64> {
+    let known: Vec<String> = known.iter().map(|(lane, kind)| format!("{lane}/{kind}")).collect();
+    let (unknown,): (i64,) = sql
+        .q("SELECT COUNT(*) FROM (SELECT lane, kind FROM jobs
+                                  WHERE done_at IS NULL AND failed_at IS NULL
+                                  ORDER BY lane, run_at LIMIT $2) AS open_jobs
+            WHERE REPLACE($1, ',' || lane || '/' || kind || ',', '') = $1")
+        .bind(between_commas(known.iter().map(String::as_str)))
+        .bind(most)
+        .one()
+        .await?;
+    Ok(unknown)
 }
 
 /// Deletes up to `most` jobs that were done before `before`; returns how many.

@@ -36,11 +36,12 @@ pub mod user;
 pub mod wrong_code;
 
 pub use commits::Commits;
-pub use db::{Conn, Db, DbConfig, PoolState, Row, Sql, Statement, Tx, Value};
+pub use db::{Conn, Db, DbConfig, PoolState, Row, Schema, Sql, Statement, Tx, Value};
 pub use ephemeral::{Ephemeral, Hit};
 pub use error::{Error, Result};
 pub use id::{
-    AttemptId, AuditId, ChallengeId, GrantId, Id, IdRandom, JobId, SessionId, SignInId, UserId,
+    AttemptId, AuditId, ChallengeId, GrantId, Id, IdRandom, JobId, SessionId, SignInId, TokenId,
+    UserId,
 };
 pub use time::Timestamp;
 pub use token_hash::TokenHash;

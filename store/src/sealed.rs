@@ -25,9 +25,6 @@ pub async fn outdated(sql: &mut impl Sql, mark: &[u8], limit: i64) -> Result<Vec
            UNION ALL
            SELECT 'signing_keys' AS home, id, sealed FROM signing_keys
            WHERE substr(sealed, 1, CAST($2 AS INTEGER)) <> $1
-           UNION ALL
-           SELECT 'token_keys' AS home, id, sealed FROM token_keys
-           WHERE substr(sealed, 1, CAST($2 AS INTEGER)) <> $1
            LIMIT $3")
         .bind(mark.to_vec())
         .bind(length(mark))
@@ -43,7 +40,6 @@ pub async fn replace(sql: &mut impl Sql, row: &SealedRow, again: &[u8]) -> Resul
         "signing_keys" => {
             sql.q("UPDATE signing_keys SET sealed = $3 WHERE id = $1 AND sealed = $2")
         }
-        "token_keys" => sql.q("UPDATE token_keys SET sealed = $3 WHERE id = $1 AND sealed = $2"),
         _ => {
             return Err(Error::Corrupt {
                 table: "sealed values",
@@ -61,8 +57,7 @@ pub async fn replace(sql: &mut impl Sql, row: &SealedRow, again: &[u8]) -> Resul
 pub async fn count(sql: &mut impl Sql, mark: &[u8]) -> Result<i64> {
     let (count,): (i64,) = sql
         .q("SELECT (SELECT COUNT(*) FROM root_keys WHERE substr(sealed, 1, CAST($2 AS INTEGER)) = $1)
-                 + (SELECT COUNT(*) FROM signing_keys WHERE substr(sealed, 1, CAST($2 AS INTEGER)) = $1)
-                 + (SELECT COUNT(*) FROM token_keys WHERE substr(sealed, 1, CAST($2 AS INTEGER)) = $1)")
+                 + (SELECT COUNT(*) FROM signing_keys WHERE substr(sealed, 1, CAST($2 AS INTEGER)) = $1)")
         .bind(mark.to_vec())
         .bind(length(mark))
         .one()

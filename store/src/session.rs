@@ -27,8 +27,9 @@ pub struct Session {
     pub ended_at: Option<Timestamp>,
 }
 
-/// A live session with everything that an authorization request asks of it, read in one statement.
+/// A live session with everything that a request of its browser asks of it, read in one statement.
 #[derive(Clone, Debug, FromRow)]
+#[non_exhaustive]
 pub struct LiveSession {
     /// Id of the session.
     pub id: SessionId,
@@ -53,42 +54,97 @@ pub struct LiveSession {
     pub pairwise_seed: String,
     /// The person's name.
     pub name: String,
-    /// The person's address.
-    pub email: String,
-    /// Scopes that the person allowed the asking client.
+    /// The person's address, if there is one.
+    pub email: Option<String>,
+}
+
+/// A live session, and what its person allowed the client that asks.
+#[derive(Clone, Debug, FromRow)]
+pub struct WithConsent {
+    /// The session.
+    #[sqlx(flatten)]
+    pub live: LiveSession,
+    /// Scopes, separated by spaces.
     pub consented: Option<String>,
 }
 
-/// Where the limits of a session lie now: a session is dead when its numbers are not above these.
+/// The moment, and where the limits of a session lie then: a session is dead when its numbers are not above these.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// `last_seen` must be later.
+    /// The moment.
+    pub now: Timestamp,
+    /// `last_seen` must be later, for the browser that uses the session.
     pub seen_after: Timestamp,
     /// `created_at` must be later.
     pub created_after: Timestamp,
 }
 
-/// The live session of a cookie, with the consent for `client`. A forced reset, an end or a limit makes it absent.
+/// THE text of "this session is alive", beside `users`: not ended, within its absolute limit, and its person active and of
+/// its epoch. `$3` is [`Limits::created_after`]. The idle limit is not in it: that is the browser's, and ends no grant.
+macro_rules! session_alive {
+    () => {
+        "sessions.ended_at IS NULL AND sessions.created_at > $3 AND sessions.epoch = users.epoch \
+         AND users.status = 'active'"
+    };
+}
+pub(crate) use session_alive;
+
+/// Columns of [`LiveSession`].
+macro_rules! session_columns {
+    () => {
+        concat!(
+            "sessions.id, sessions.sid, sessions.user_id, sessions.created_at, sessions.last_seen, \
+             sessions.sign_in_id, users.epoch, users.subject, users.pairwise_seed, users.name, users.email, ",
+            $crate::sign_in::steps_columns!()
+        )
+    };
+}
+
+/// Where they are: in the live session of the cookie `$1`, if it was seen after `$2`.
+macro_rules! session_of_cookie {
+    () => {
+        concat!(
+            "FROM sessions JOIN users ON users.id = sessions.user_id \
+             JOIN sign_ins ON sign_ins.id = sessions.sign_in_id AND sign_ins.epoch = users.epoch \
+             WHERE sessions.secret = $1 AND sessions.last_seen > $2 AND ",
+            $crate::session::session_alive!()
+        )
+    };
+}
+
+/// The live session of a cookie. A forced reset, a suspension, an end or a limit makes it absent.
 pub async fn live(
     sql: &mut impl Sql,
     secret: &TokenHash,
-    client: &str,
     limits: Limits,
 ) -> Result<Option<LiveSession>> {
-    sql.q("SELECT sessions.id, sid, sessions.user_id, sessions.created_at, last_seen, sign_in_id,
-                  first, first_at, second, second_at, mailbox_only, users.epoch, subject, pairwise_seed, name, email,
-                  consents.scopes AS consented
-           FROM sessions
-           JOIN users ON users.id = sessions.user_id AND users.epoch = sessions.epoch
-           JOIN sign_ins ON sign_ins.id = sessions.sign_in_id AND sign_ins.epoch = users.epoch
-           LEFT JOIN consents ON consents.user_id = users.id AND consents.client_id = $2
-           WHERE secret = $1 AND ended_at IS NULL AND last_seen > $3 AND sessions.created_at > $4")
+    sql.q(concat!("SELECT ", session_columns!(), " ", session_of_cookie!()))
         .bind(secret)
-        .bind(client)
         .bind(limits.seen_after)
         .bind(limits.created_after)
         .opt()
         .await
+}
+
+/// The same with what the person allowed `client`.
+pub async fn live_with_consent(
+    sql: &mut impl Sql,
+    secret: &TokenHash,
+    client: &str,
+    limits: Limits,
+) -> Result<Option<WithConsent>> {
+    sql.q(concat!(
+        "SELECT ",
+        session_columns!(),
+        ", (SELECT consents.scopes FROM consents WHERE consents.user_id = users.id AND consents.client_id = $4) AS consented ",
+        session_of_cookie!()
+    ))
+    .bind(secret)
+    .bind(limits.seen_after)
+    .bind(limits.created_after)
+    .bind(client)
+    .opt()
+    .await
 }
 
 /// Adds a session.
@@ -150,7 +206,8 @@ pub async fn touch(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<
     Ok(())
 }
 
-/// Ends a session; its grants are dead with it. Only one caller gets true.
+/// Ends a session; grants that do not outlive it are dead with it. Only one caller gets true. It is asked by
+/// `flows::session::end` alone; `architecture.rs` holds that.
 pub async fn end(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<bool> {
     let rows = sql
         .q("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
@@ -159,6 +216,15 @@ pub async fn end(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<bo
         .exec()
         .await?;
     Ok(rows == 1)
+}
+
+/// Ends every session of a person; returns how many. Asked by `flows::session::end` alone, too.
+pub async fn end_all(sql: &mut impl Sql, user: UserId, now: Timestamp) -> Result<u64> {
+    sql.q("UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL")
+        .bind(user)
+        .bind(now)
+        .exec()
+        .await
 }
 
 /// Gives a session a new cookie value and changes nothing else.
@@ -172,12 +238,13 @@ pub async fn replace_secret(sql: &mut impl Sql, id: SessionId, secret: &TokenHas
     Ok(rows == 1)
 }
 
-/// Deletes up to `most` sessions that began before `before` and have no grant; returns how many.
+/// Deletes up to `most` sessions that began before `before` and have no grant that ends with them; returns how many. Grants
+/// that outlive them keep `sid`, and have no session from then on.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
     sql.q("DELETE FROM sessions WHERE id IN
            (SELECT id FROM sessions
             WHERE id < $1 AND created_at < $2
-              AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.session_id = sessions.id)
+              AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.session_id = sessions.id AND NOT grants.offline)
             ORDER BY id LIMIT $3)")
         .bind(SessionId::new(before, [0; 10]))
         .bind(before)

@@ -91,6 +91,14 @@ pub struct Steps {
     pub mailbox_only: bool,
 }
 
+/// Columns of [`Steps`], for the statements of what rests on a sign-in.
+macro_rules! steps_columns {
+    () => {
+        "sign_ins.first, sign_ins.first_at, sign_ins.second, sign_ins.second_at, sign_ins.mailbox_only"
+    };
+}
+pub(crate) use steps_columns;
+
 /// A completed sign-in.
 #[derive(Clone, Debug)]
 pub struct SignInRow {
@@ -102,12 +110,17 @@ pub struct SignInRow {
     pub epoch: i64,
     /// What was proven.
     pub steps: Steps,
+    /// The network that it was completed from, as the audit trail has it.
+    pub network: Option<String>,
+    /// The browser and system that it was completed with, `Firefox/Windows`, if they are known ones.
+    pub browser_and_system: Option<String>,
 }
 
 /// Records a completed sign-in. Its one caller is `flows::sign_in`; `architecture.rs` holds that.
 pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
-    sql.q("INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+    sql.q("INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only, network,
+                                 browser_and_system)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
         .bind(row.id)
         .bind(row.user_id)
         .bind(row.epoch)
@@ -116,6 +129,8 @@ pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
         .bind(row.steps.second.map(SecondMethod::as_str))
         .bind(row.steps.second_at)
         .bind(row.steps.mailbox_only)
+        .bind(&row.network)
+        .bind(&row.browser_and_system)
         .exec()
         .await?;
     Ok(())

@@ -1,7 +1,4 @@
 //! Signing keys, sealed, and what is left of those that have ended.
-//!
-//! They have two homes. `signing_keys` holds the two algorithms that its `CHECK` names, because replicas of the version
-//! before look there; `token_keys` holds every other.
 
 use sqlx::FromRow;
 
@@ -38,17 +35,9 @@ pub struct EndedKeyRow {
     pub ended_at: Timestamp,
 }
 
-/// Whether keys of an algorithm live in `signing_keys`.
-fn is_named_by_check(algorithm: &str) -> bool {
-    matches!(algorithm, "RS256" | "ES256")
-}
-
 /// Every key that is published, in the order in which they sign.
 pub async fn all(sql: &mut impl Sql) -> Result<Vec<SigningKeyRow>> {
-    sql.q("SELECT id, algorithm, sealed, created_at, signs_from FROM signing_keys
-           UNION ALL
-           SELECT id, algorithm, sealed, created_at, signs_from FROM token_keys
-           ORDER BY signs_from, id")
+    sql.q("SELECT id, algorithm, sealed, created_at, signs_from FROM signing_keys ORDER BY signs_from, id")
         .all()
         .await
 }
@@ -67,12 +56,7 @@ pub async fn insert(sql: &mut impl Sql, key: &SigningKeyRow, follows: &str) -> R
     if succeeds == 0 {
         return Ok(false);
     }
-    let statement = if is_named_by_check(&key.algorithm) {
-        sql.q("INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from) VALUES ($1, $2, $3, $4, $5)")
-    } else {
-        sql.q("INSERT INTO token_keys (id, algorithm, sealed, created_at, signs_from) VALUES ($1, $2, $3, $4, $5)")
-    };
-    statement
+    sql.q("INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from) VALUES ($1, $2, $3, $4, $5)")
         .bind(&key.id)
         .bind(&key.algorithm)
         .bind(&key.sealed)
@@ -88,9 +72,8 @@ pub async fn insert(sql: &mut impl Sql, key: &SigningKeyRow, follows: &str) -> R
 pub async fn remove(sql: &mut impl Sql, id: &str) -> Result<bool> {
     // First of all, as where one is added: who takes two rows in another order than others waits for them, and they for him.
     revision::bump(sql, Topic::SigningKeys).await?;
-    let here = sql.q("DELETE FROM signing_keys WHERE id = $1").bind(id).exec().await?;
-    let there = sql.q("DELETE FROM token_keys WHERE id = $1").bind(id).exec().await?;
-    Ok(here + there == 1)
+    let rows = sql.q("DELETE FROM signing_keys WHERE id = $1").bind(id).exec().await?;
+    Ok(rows == 1)
 }
 
 /// Keeps the public half of a key that [`remove`] took away.
@@ -130,10 +113,9 @@ pub async fn forget_all(sql: &mut impl Sql, algorithm: &str) -> Result<Vec<Strin
 pub async fn heal(sql: &mut impl Sql) -> Result<Vec<String>> {
     let healed: Vec<(String,)> = sql
         .q("DELETE FROM key_successions
-            WHERE kid NOT IN (SELECT id FROM signing_keys UNION ALL SELECT id FROM token_keys)
-              AND (follows IN (SELECT id FROM signing_keys UNION ALL SELECT id FROM token_keys)
-                   OR (follows = '' AND algorithm NOT IN
-                       (SELECT algorithm FROM signing_keys UNION ALL SELECT algorithm FROM token_keys)))
+            WHERE kid NOT IN (SELECT id FROM signing_keys)
+              AND (follows IN (SELECT id FROM signing_keys)
+                   OR (follows = '' AND algorithm NOT IN (SELECT algorithm FROM signing_keys)))
             RETURNING algorithm")
         .all()
         .await?;

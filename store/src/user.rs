@@ -1,6 +1,9 @@
 //! People.
 
+use std::borrow::Cow;
+
 use sqlx::FromRow;
+use uuid::Uuid;
 
 use crate::{Result, Sql, Timestamp, UserId};
 
@@ -13,10 +16,14 @@ pub struct User {
     pub subject: String,
     /// Input of `sub` for all other clients.
     pub pairwise_seed: String,
-    /// The address as its owner writes it: mail goes here.
-    pub email: String,
-    /// The address in canonical form: what is looked up.
-    pub email_canonical: String,
+    /// User handle of passkeys: a random UUID (version 4) that says nothing else (WebAuthn, section 5.4.3).
+    pub user_handle: Uuid,
+    /// Whether the account may be used, by name; only [`ACTIVE`] may.
+    pub status: String,
+    /// The address as its owner writes it: mail goes here. One without gets no mail.
+    pub email: Option<String>,
+    /// The address in canonical form: what is looked up. There is none without the other.
+    pub email_canonical: Option<String>,
     /// Whether the person has shown that the mailbox is theirs.
     pub email_verified: bool,
     /// Full name.
@@ -37,6 +44,28 @@ pub struct User {
     pub language: Option<String>,
 }
 
+/// The status of an account that may be used. Any other value, also one that this build does not know, means that nothing is
+/// issued and that what was issued is dead: every statement that compares `epoch` asks for this one, too.
+pub const ACTIVE: &str = "active";
+
+impl User {
+    /// Whether the account may be used.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status == ACTIVE
+    }
+
+    /// What the counters of a person are kept under: the canonical address, so that known and unknown people cost the same,
+    /// or the id where there is none. No address looks like an id.
+    #[must_use]
+    pub fn counted_as(&self) -> Cow<'_, str> {
+        match &self.email_canonical {
+            Some(canonical) => Cow::Borrowed(canonical),
+            None => Cow::Owned(self.id.to_string()),
+        }
+    }
+}
+
 /// A person as the password step needs them: in one statement, so that known and unknown people cost the same.
 #[derive(Clone, Debug, FromRow)]
 pub struct UserWithPassword {
@@ -51,8 +80,8 @@ pub struct UserWithPassword {
 
 /// Looks a person up by canonical address.
 pub async fn by_email(sql: &mut impl Sql, canonical: &str) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch,
-                  tokens_invalid_before, password_change_required_since, updated_at, created_at, language
+    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims,
+                  epoch, tokens_invalid_before, password_change_required_since, updated_at, created_at, language
            FROM users WHERE email_canonical = $1")
         .bind(canonical)
         .opt()
@@ -64,10 +93,10 @@ pub async fn with_password(
     sql: &mut impl Sql,
     canonical: &str,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.email, users.email_canonical,
-                  users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before,
-                  users.password_change_required_since, users.updated_at, users.created_at, users.language,
-                  passwords.phc, passwords.version AS password_version
+    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email,
+                  users.email_canonical, users.email_verified, users.name, users.claims, users.epoch,
+                  users.tokens_invalid_before, users.password_change_required_since, users.updated_at,
+                  users.created_at, users.language, passwords.phc, passwords.version AS password_version
            FROM users LEFT JOIN passwords ON passwords.user_id = users.id
            WHERE users.email_canonical = $1")
         .bind(canonical)
@@ -80,10 +109,10 @@ pub async fn by_id_with_password(
     sql: &mut impl Sql,
     id: UserId,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.email, users.email_canonical,
-                  users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before,
-                  users.password_change_required_since, users.updated_at, users.created_at, users.language,
-                  passwords.phc, passwords.version AS password_version
+    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email,
+                  users.email_canonical, users.email_verified, users.name, users.claims, users.epoch,
+                  users.tokens_invalid_before, users.password_change_required_since, users.updated_at,
+                  users.created_at, users.language, passwords.phc, passwords.version AS password_version
            FROM users LEFT JOIN passwords ON passwords.user_id = users.id WHERE users.id = $1")
         .bind(id)
         .opt()
@@ -92,8 +121,8 @@ pub async fn by_id_with_password(
 
 /// Looks a person up by id.
 pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch,
-                  tokens_invalid_before, password_change_required_since, updated_at, created_at, language
+    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims,
+                  epoch, tokens_invalid_before, password_change_required_since, updated_at, created_at, language
            FROM users WHERE id = $1")
         .bind(id)
         .opt()
@@ -103,12 +132,14 @@ pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
 /// Adds a person; false when the canonical address is taken: a collision is refused, never merged.
 pub async fn insert(sql: &mut impl Sql, user: &User) -> Result<bool> {
     let added = sql
-        .q("INSERT INTO users (id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims,
-                               epoch, created_at, updated_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT (email_canonical) DO NOTHING")
+        .q("INSERT INTO users (id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified,
+                               name, claims, epoch, created_at, updated_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) ON CONFLICT (email_canonical) DO NOTHING")
         .bind(user.id)
         .bind(&user.subject)
         .bind(&user.pairwise_seed)
+        .bind(user.user_handle)
+        .bind(&user.status)
         .bind(&user.email)
         .bind(&user.email_canonical)
         .bind(user.email_verified)
@@ -154,8 +185,8 @@ pub async fn speaks(sql: &mut impl Sql, id: UserId, language: &str) -> Result<()
     Ok(())
 }
 
-/// Notes activity, at most once a day; says whether the person is still of `epoch`, and locks the row until the
-/// transaction ends, so that a forced reset waits for it or is seen by it.
+/// Notes activity, at most once a day; says whether the person is active and still of `epoch`, and locks the row until the
+/// transaction ends, so that a forced reset or a suspension waits for it or is seen by it.
 pub async fn still_of_epoch(
     sql: &mut impl Sql,
     id: UserId,
@@ -164,7 +195,7 @@ pub async fn still_of_epoch(
 ) -> Result<bool> {
     let day = now.millis() / 86_400_000;
     let rows = sql
-        .q("UPDATE users SET last_active_day = $3 WHERE id = $1 AND epoch = $2")
+        .q("UPDATE users SET last_active_day = $3 WHERE id = $1 AND epoch = $2 AND status = 'active'")
         .bind(id)
         .bind(epoch)
         .bind(day)

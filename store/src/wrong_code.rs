@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::{Result, Sql, Timestamp};
 
 /// Length of a slot: by how much the window slides at once.
-pub const SLOT: Duration = Duration::from_mins(10);
+pub(crate) const SLOT: Duration = Duration::from_mins(10);
 
 fn slot(at: Timestamp) -> i64 {
     at.millis().div_euclid(i64::try_from(SLOT.as_millis()).unwrap_or(i64::MAX))

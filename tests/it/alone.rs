@@ -1,46 +1,36 @@
 //! Counters in memory are one process's alone: what becomes of a holder that was frozen longer than its lease, and of a
 //! start that finds the database busy.
 
-use std::time::{Duration, Instant};
-
 use store::{Db, Sql};
 use vestibule_tests::{
+    blocking_tx::BlockingTx,
     db::{Engine, TestDb},
-    held::Held,
     http::HttpBrowser,
     proc::{Proc, idp},
     served::Served,
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
 
 /// Freezes a process in a moment in which it holds no lock that another one would wait for.
 async fn freeze(serve: &Proc, db: &Db) {
-    loop {
+    let holds_nothing = async || {
         serve.freeze().await;
         let touch = "UPDATE leases SET until = until WHERE name = 'memory-counters'";
-        if db.write(async |tx| tx.q(touch).exec().await).await.is_ok() {
-            return;
+        let touched = db.write(async |tx| tx.q(touch).exec().await).await;
+        if touched.is_err() {
+            serve.thaw().await;
         }
-        serve.thaw().await;
-    }
+        touched
+    };
+    wait::until("a frozen process that holds no lock", holds_nothing).await;
 }
 
-/// Holds the lease's row, and on SQLite thereby the writer. PostgreSQL ends what rests in a transaction; not this one, so
-/// that the test may take its time.
-fn held(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Sqlite => {
-            "INSERT INTO leases (name, holder, until) VALUES ('memory-counters', 'nobody', 0)
-             ON CONFLICT (name) DO UPDATE SET until = 0"
-        }
-        Engine::Postgres => {
-            "INSERT INTO leases (name, holder, until) SELECT 'memory-counters', 'nobody', 0
-             FROM (SELECT set_config('idle_in_transaction_session_timeout', '0', true)) AS guard (off)
-             WHERE off = '0' ON CONFLICT (name) DO UPDATE SET until = 0"
-        }
-    }
-}
+/// Holds the lease's row, and on SQLite thereby the writer.
+const HOLD: &str =
+    "INSERT INTO leases (name, holder, until) VALUES ('memory-counters', 'nobody', 0)
+     ON CONFLICT (name) DO UPDATE SET until = 0";
 
 /// Frozen while another one took over: back again, it ends by itself, and the other goes on.
 #[apply(both_engines)]
@@ -61,11 +51,7 @@ async fn a_frozen_holder_ends_when_it_finds_another(engine: Engine) {
     command.env("IDP__LISTEN__PUBLIC", address.to_string());
     let mut second = Proc::spawn(command);
     let browser = HttpBrowser::new_at(&served.issuer(), address);
-    let begun = std::time::Instant::now();
-    while browser.try_get("/oauth2/jwks").await.is_none() {
-        assert!(begun.elapsed().as_secs() < 30, "it does not take over:\n{}", second.output());
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    second.until_answers(&browser).await;
     first.thaw().await;
     let ended = first.exit().await;
     let said = first.output();
@@ -84,21 +70,13 @@ async fn a_start_waits_for_a_busy_database(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let sql = db.open().await;
-    let held = Held::by(sql.clone(), held(engine)).await;
+    let held = BlockingTx::open(sql.clone(), HOLD).await;
     let mut command = served.command(&["serve"]);
     command.env("IDP__EPHEMERAL__URL", "memory");
     let mut serve = Proc::spawn(command);
     // It has met the lock once; had it not asked again, it would have ended.
-    let begun = Instant::now();
-    while !serve.output().contains("the start waits for the database") {
-        assert!(begun.elapsed().as_secs() < 60, "it meets no lock:\n{}", serve.output());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    held.let_go().await;
-    let browser = HttpBrowser::new_at(&served.issuer(), served.address());
-    while browser.try_get("/oauth2/jwks").await.is_none() {
-        assert!(begun.elapsed().as_secs() < 60, "it does not serve:\n{}", serve.output());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    serve.until_says("the start waits for the database").await;
+    held.commit().await;
+    serve.until_answers(&served.browser_at(served.address())).await;
     assert!(serve.terminate().await.success());
 }

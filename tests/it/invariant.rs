@@ -118,8 +118,8 @@ async fn the_schema_takes_no_grant_without_a_sign_in(engine: Engine) {
                 .write(async |tx| {
                     let (user, session): (Uuid, Uuid) =
                         tx.q("SELECT user_id, id FROM sessions").one().await?;
-                    tx.q("INSERT INTO grants (id, user_id, client_id, session_id, sign_in_id, epoch, scopes, created_at)
-                          VALUES ($1, $2, 'portal', $3, $4, 0, 'openid', 1)")
+                    tx.q("INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at)
+                          VALUES ($1, $2, 'portal', $3, 'sid', $4, 0, 'openid', FALSE, 1)")
                         .bind(Uuid::new_v4())
                         .bind(user)
                         .bind(session)

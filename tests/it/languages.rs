@@ -110,7 +110,7 @@ async fn case_4_a_switch_drops_no_step(engine: Engine) {
 #[apply(both_engines)]
 async fn case_4_a_switch_answers_no_question(engine: Engine) {
     let app = TestApp::start(engine).await;
-    let lab = app.client_with("lab", |new| new.first_party = false).await;
+    let lab = app.client_with("lab", |new| new.operator.first_party = false).await;
     let patient = app.patient("Mere").await;
     let browser = app.browser();
     let (page, code, _) = browser.up_to_code(&app, &lab, &patient).await;

@@ -6,19 +6,15 @@ use vestibule_tests::{
     proc::{Proc, run},
     served::Served,
     servers::redis_url,
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
 
-/// Waits until `there` says so, as long as a start may take.
+/// Waits until `there` says so; panics with what a process has said.
 async fn until(what: &str, serve: &Proc, mut there: impl AsyncFnMut() -> bool) {
-    for _ in 0..1500 {
-        if there().await {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("{what}: not yet; it said:\n{}", serve.output());
+    let look = async || if there().await { Ok(()) } else { Err(serve.output()) };
+    wait::until(what, look).await;
 }
 
 /// A provider whose replicas may be many on either engine: they count in Redis.

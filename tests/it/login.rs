@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use keys::{Guest, HasherConfig};
+use store::Sql;
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
     db::Engine,
@@ -87,7 +88,7 @@ async fn too_many_wrong_passwords_delay_and_do_not_lock(engine: Engine) {
 async fn case_42_no_step_can_be_framed(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
-    let other = app.client_with("lab", |new| new.first_party = false).await;
+    let other = app.client_with("lab", |new| new.operator.first_party = false).await;
     let browser = app.browser();
     let (start, _) = browser.start(&other).await;
     let (code_page, code, _) = browser.up_to_code(&app, &other, &patient).await;
@@ -149,4 +150,39 @@ async fn the_page_opens_when_the_database_is_away(engine: Engine) {
     assert_ne!(ready.json::<serde_json::Value>().await.unwrap()["database"], "ok");
     let alive = reqwest::get(format!("http://{}/healthz", app.first().ops)).await.unwrap();
     assert_eq!(alive.status(), 200);
+}
+
+/// Of a row of `sign_ins`: network, browser and system, country, autonomous system, data version.
+type Origin = (String, Option<String>, Option<String>, Option<i64>, Option<String>);
+
+/// What the program knows at the end of a sign-in stays with it: the network as the trail has it, and browser and system by
+/// names of ours, never a text that the browser sent.
+#[apply(both_engines)]
+async fn sign_in_keeps_network_and_browser(engine: Engine) {
+    let proxies = vec!["127.0.0.0/8"];
+    let app = TestApp::with(engine, Options { proxies, ..Options::default() }).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    for (network, agent) in [("203.0.113.7", firefox), ("2001:db8::9", "curl/8")] {
+        let mut browser = app.browser().fresh(network);
+        browser.extra.push(("user-agent", agent.to_owned()));
+        browser.sign_in(&app, &client, &patient).await;
+    }
+    let mut conn = app.sql().read().await.unwrap();
+    let kept: Vec<Origin> = conn
+        .q("SELECT network, browser_and_system, country, asn, data_version FROM sign_ins ORDER BY id")
+        .all()
+        .await
+        .unwrap();
+    let origin = |network: &str, with: Option<&str>| -> Origin {
+        (network.to_owned(), with.map(str::to_owned), None, None, None)
+    };
+    let networks: Vec<(String,)> = conn
+        .q("SELECT network FROM audit WHERE event = 'sign_in.completed' ORDER BY id")
+        .all()
+        .await
+        .unwrap();
+    assert_eq!(networks.len(), 2);
+    assert_eq!(kept, [origin(&networks[0].0, Some("Firefox/Linux")), origin(&networks[1].0, None)]);
+    assert_eq!(networks[0].0, "203.0.113.7");
 }

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use vestibule_tests::{
     app::TestApp,
     db::{Engine, TestDb},
-    own::OwnRedis,
+    dedicated_servers::DedicatedRedis,
     proc::idp,
     served::Served,
 };
@@ -59,7 +59,7 @@ async fn the_rights_of_redis_are_all_that_is_needed() {
     let rules: Vec<&str> = line.expect("the user of Redis").split(' ').collect();
     let rights: Vec<&str> = rules.iter().copied().filter(|rule| rule.starts_with('+')).collect();
     assert!(rights.len() >= 7, "{rules:?}");
-    let redis = OwnRedis::start();
+    let redis = DedicatedRedis::start();
     let url = redis.url().replace("redis://", "redis://vestibule:PASSWORD@");
     let db = TestDb::create(Engine::Postgres).await;
     let served = Served::prepare(Engine::Postgres, &db).await;

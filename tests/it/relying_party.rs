@@ -1,7 +1,7 @@
 //! Client libraries that others wrote, one of them not in Rust, against the running provider: with each algorithm, over TLS, and
 //! at the program itself.
 
-use std::{path::PathBuf, pin::Pin, process::Stdio, time::Duration};
+use std::{path::PathBuf, pin::Pin, process::Stdio};
 
 use idp::fetch::Fetch;
 use keys::Algorithm;
@@ -26,6 +26,7 @@ use vestibule_tests::{
     proc::{Proc, run},
     served::Served,
     tls::Authority,
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
@@ -122,13 +123,8 @@ impl Program {
         command.env("IDP__ISSUER", &issuer).env("SSL_CERT_FILE", authority.file());
         let serve = Proc::spawn(command);
         let browser = HttpBrowser::over_tls(&issuer, &authority.pem());
-        for _ in 0..1500 {
-            if browser.try_get("/oauth2/jwks").await.is_some() {
-                return Self { served, authority, issuer, serve };
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("serve does not answer; it said:\n{}", serve.output());
+        serve.until_answers(&browser).await;
+        Self { served, authority, issuer, serve }
     }
 
     /// Registers a client that wants its ID tokens signed so.
@@ -158,13 +154,11 @@ impl Program {
     /// A replica that runs hears of it within two seconds.
     async fn knows(&self, client: &Client) {
         let browser = self.at().browser;
-        for _ in 0..1500 {
-            if browser.get(Pending::new(client).url(&self.issuer, &[])).await.status == 200 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("serve does not hear of {}; it said:\n{}", client.id, self.serve.output());
+        let known = async || {
+            let page = browser.get(Pending::new(client).url(&self.issuer, &[])).await;
+            if page.status == 200 { Ok(()) } else { Err(self.serve.output()) }
+        };
+        wait::until(&format!("serve knows {}", client.id), known).await;
     }
 
     fn at(&self) -> At<'_> {
@@ -228,7 +222,7 @@ async fn authlib_with_each_algorithm(app: &TestApp, authority: Option<PathBuf>) 
     let patient = app.person(EMAIL, "Mere").await;
     for algorithm in Algorithm::ALL {
         let id = format!("python-{}", algorithm.as_str().to_lowercase());
-        let client = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
+        let client = app.client_signing(&id, algorithm).await;
         let at = At {
             issuer: app.issuer(),
             authority: authority.clone(),
@@ -281,7 +275,7 @@ where
     let patient = app.person(EMAIL, "Mere").await;
     for algorithm in Algorithm::ALL {
         let id = format!("rust-{}", algorithm.as_str().to_lowercase());
-        let registered = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
+        let registered = app.client_signing(&id, algorithm).await;
         openidconnect(app, http, &registered, (algorithm, &patient.password)).await;
     }
 }

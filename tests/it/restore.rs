@@ -192,7 +192,7 @@ async fn without_the_root_key_it_opens_nothing(engine: Engine) {
         assert!(said.contains(why), "{said}");
     }
     // Without everything that it cannot open, it starts, makes its own, and knows no password and no code.
-    for sql in ["DELETE FROM signing_keys", "DELETE FROM token_keys", "DELETE FROM root_keys"] {
+    for sql in ["DELETE FROM signing_keys", "DELETE FROM root_keys"] {
         run_sql(&stolen.data, sql).await;
     }
     stolen.serve = Some(stolen.served.serve_by(|command| with_root(command, "test", &root)).await);

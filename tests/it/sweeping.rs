@@ -27,7 +27,10 @@ async fn sweep(tx: &mut store::Tx, what: What) -> store::Result<u64> {
         What::Challenges => store::email_challenge::sweep(tx, OLD, BATCH).await,
         What::DoneJobs => store::job::sweep_done(tx, OLD, BATCH).await,
         What::FailedJobs => store::job::sweep_failed(tx, OLD, BATCH).await,
-        What::Grants => store::grant::sweep(tx, OLD, BATCH).await,
+        What::Grants => {
+            let sweep = store::grant::Sweep { made_before: OLD, ended_before: OLD };
+            store::grant::sweep(tx, sweep, BATCH).await
+        }
         What::Sessions => store::session::sweep(tx, OLD, BATCH).await,
         What::SignIns => store::sign_in::sweep(tx, OLD, BATCH).await,
         What::Throttles => store::throttle::sweep(tx, OLD, BATCH).await,

@@ -1,79 +1,66 @@
 //! A rolling upgrade: the schema grows and shrinks under a running replica, and an older program meets a newer schema.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use reqwest::Method;
-use store::{Db, Sql};
+use store::{Db, DbConfig, Schema, Sql};
+use tempfile::TempDir;
 use tokio::{process::Command, sync::Notify, task::JoinHandle};
 use vestibule_tests::{
     app::{Patient, Replica, Shared, TestApp},
     client::Client,
     db::{Engine, TestDb},
-    proc::run as command,
+    proc::{Proc, idp, outcome, run as command},
+    root,
     served::Served,
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
 
-/// What the next version's migrations may do: a column that may be empty on every table, a table, an index. Each is a
-/// transaction of its own.
-const NEXT: [&str; 16] = [
-    "ALTER TABLE users ADD COLUMN next_text TEXT",
-    "ALTER TABLE passwords ADD COLUMN next_text TEXT",
-    "ALTER TABLE clients ADD COLUMN next_text TEXT",
-    "ALTER TABLE attempts ADD COLUMN next_number BIGINT",
-    "ALTER TABLE email_challenges ADD COLUMN next_bytes BYTEA",
-    "ALTER TABLE sign_ins ADD COLUMN next_text TEXT",
-    "ALTER TABLE sessions ADD COLUMN next_flag BOOLEAN NOT NULL DEFAULT FALSE",
-    "ALTER TABLE consents ADD COLUMN next_text TEXT",
-    "ALTER TABLE grants ADD COLUMN next_number BIGINT NOT NULL DEFAULT 7",
-    "ALTER TABLE auth_codes ADD COLUMN next_text TEXT",
-    "ALTER TABLE throttles ADD COLUMN next_text TEXT",
-    "ALTER TABLE signing_keys ADD COLUMN next_text TEXT",
-    "ALTER TABLE settings ADD COLUMN next_text TEXT",
-    "ALTER TABLE audit ADD COLUMN next_text TEXT",
-    "CREATE TABLE next_table (id UUID PRIMARY KEY, user_id UUID REFERENCES users (id) ON DELETE CASCADE)",
-    "CREATE INDEX next_index ON audit (event, at)",
-];
+/// The migrations that only the tests have: what the next version may do, and what the one after that takes away again when no
+/// program that runs names any of it any more.
+fn later(half: &str) -> PathBuf {
+    root().join("tests/migrations").join(half)
+}
 
-/// What the version after that may do, when no program that runs names any of it any more: all of it goes again.
-const CONTRACT: [&str; 16] = [
-    "DROP INDEX next_index",
-    "DROP TABLE next_table",
-    "ALTER TABLE audit DROP COLUMN next_text",
-    "ALTER TABLE settings DROP COLUMN next_text",
-    "ALTER TABLE signing_keys DROP COLUMN next_text",
-    "ALTER TABLE throttles DROP COLUMN next_text",
-    "ALTER TABLE auth_codes DROP COLUMN next_text",
-    "ALTER TABLE grants DROP COLUMN next_number",
-    "ALTER TABLE consents DROP COLUMN next_text",
-    "ALTER TABLE sessions DROP COLUMN next_flag",
-    "ALTER TABLE sign_ins DROP COLUMN next_text",
-    "ALTER TABLE email_challenges DROP COLUMN next_bytes",
-    "ALTER TABLE attempts DROP COLUMN next_number",
-    "ALTER TABLE clients DROP COLUMN next_text",
-    "ALTER TABLE passwords DROP COLUMN next_text",
-    "ALTER TABLE users DROP COLUMN next_text",
-];
+/// Brings a database to the schema of a folder of migrations, as the `idp migrate` of a build that has them does.
+async fn migrate(db: &Db, folder: &Path) {
+    let schema = Schema::read(folder).await.expect("a folder of migrations");
+    db.migrate_to(&schema).await.expect("they run");
+}
 
-/// As the next version's `idp migrate` would write it down.
-const NEXT_APPLIED: &str =
-    "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-     VALUES (9999, 'next', TRUE, $1, 0)";
+/// Each file of a folder of migrations in a folder of its own, in their order.
+fn one_by_one(half: &str) -> Vec<TempDir> {
+    let entries = std::fs::read_dir(later(half)).expect("a folder");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    let alone = |file: &PathBuf| {
+        let name = file.file_name().expect("a name").to_str().expect("text");
+        one_file(name, &std::fs::read_to_string(file).expect("a migration"))
+    };
+    files.iter().map(alone).collect()
+}
+
+/// A folder with one migration.
+fn one_file(name: &str, sql: &str) -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join(name), sql).expect("written");
+    folder
+}
+
+/// What is said of a database of before the first release.
+const OTHER_SEQUENCE: &str = "the database was made by a build from before the first release, which nothing leads on from: \
+                              begin a new folder (`dev`) or a new database (`serve`)";
 
 async fn run(db: &Db, sql: &'static str) {
     db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
-}
-
-async fn next_version(db: &Db) {
-    let checksum = vec![9_u8; 48];
-    db.write(async |tx| tx.q(NEXT_APPLIED).bind(&checksum).exec().await).await.expect("it runs");
 }
 
 /// Signs one person in again and again, all the way to userinfo, a step at each replica in turn; panics when anything is refused.
@@ -110,17 +97,14 @@ struct Load {
 }
 
 impl Load {
-    /// Waits until so many more sign-ins were completed, for at most a minute.
+    /// Waits until so many more sign-ins were completed.
     async fn more(&self, people: &[JoinHandle<()>], more: usize) {
         let wanted = self.done.load(Ordering::Relaxed) + more;
-        for _ in 0..6000 {
-            if self.done.load(Ordering::Relaxed) >= wanted {
-                return;
-            }
+        let done = async || {
             assert!(!people.iter().any(JoinHandle::is_finished), "somebody was refused: see above");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("nobody signs in any more");
+            self.done.load(Ordering::Relaxed) >= wanted
+        };
+        wait::until("sign-ins", done).await;
     }
 }
 
@@ -141,15 +125,10 @@ async fn a_schema_that_grows_under_load_refuses_nobody(engine: Engine) {
     }
     load.more(&people, 3).await;
     let next = app.db.open().await;
-    for (changes, done) in [(NEXT, "expand"), (CONTRACT, "contract")] {
-        for pair in changes.chunks(2) {
-            for sql in pair {
-                run(&next, sql).await;
-            }
+    for done in ["expand", "contract"] {
+        for folder in one_by_one(done) {
+            migrate(&next, folder.path()).await;
             load.more(&people, 1).await;
-        }
-        if done == "expand" {
-            next_version(&next).await;
         }
         load.more(&people, 3).await;
         println!("{engine:?}: {} sign-ins by the end of {done}", load.done.load(Ordering::Relaxed));
@@ -170,10 +149,7 @@ async fn an_older_program_runs_on_a_newer_schema(engine: Engine) {
     let data = TestDb::create(engine).await;
     let served = Served::prepare(engine, &data).await;
     let db = data.open().await;
-    for sql in NEXT {
-        run(&db, sql).await;
-    }
-    next_version(&db).await;
+    migrate(&db, &later("expand")).await;
     let said = command(served.command(&["migrate"]), "").await;
     assert_eq!(said, "The database has the schema of this build already, or a newer one.\n");
     let add = ["user", "add", "mere@patients.example", "--password-stdin"];
@@ -184,12 +160,11 @@ async fn an_older_program_runs_on_a_newer_schema(engine: Engine) {
 /// A newer migration does not make up for one of ours that is missing: they are compared by number, not counted.
 #[apply(both_engines)]
 async fn a_missing_migration_is_missed_beside_a_newer_one(engine: Engine) {
-    let data = TestDb::create(engine).await;
+    let data = TestDb::empty(engine).await;
     let served = Served::prepare(engine, &data).await;
     let db = data.open().await;
-    run(&db, "DROP TABLE leases").await;
-    run(&db, "DELETE FROM _sqlx_migrations WHERE version = 3").await;
-    next_version(&db).await;
+    let newer = one_file("9999_newer.sql", "CREATE TABLE newer (id UUID PRIMARY KEY);");
+    migrate(&db, newer.path()).await;
     let refused = served.command(&["serve"]).output().await.unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(
@@ -250,8 +225,7 @@ async fn a_table_of_migrations_that_may_not_be_read_is_no_older_schema() {
 async fn a_migration_that_waits_for_a_lock_lets_others_pass() {
     let data = TestDb::create(Engine::Postgres).await;
     let db = data.open().await;
-    run(&db, "ALTER TABLE email_challenges DROP COLUMN refused_at").await;
-    run(&db, "DELETE FROM _sqlx_migrations WHERE version = 2").await;
+    let schema = Schema::read(&later("expand")).await.unwrap();
     let (reads, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let long = tokio::spawn({
         let (db, reads, gate) = (db.clone(), reads.clone(), gate.clone());
@@ -268,23 +242,73 @@ async fn a_migration_that_waits_for_a_lock_lets_others_pass() {
     reads.notified().await;
     let migration = tokio::spawn({
         let db = db.clone();
-        async move { db.migrate().await }
+        async move { db.migrate_to(&schema).await }
     });
     let mut conn = db.read().await.unwrap();
-    loop {
+    let waits = async || {
         let waiting =
-            "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'";
+            "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         let (count,): (i64,) = conn.q(waiting).one().await.unwrap();
-        if count > 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        count > 0
+    };
+    wait::until("the migration waits", waits).await;
     // The long transaction still holds its lock and the migration waits: this reader came last and is not the last.
     let rows: Vec<(i64,)> = conn.q("SELECT tries FROM email_challenges").all().await.unwrap();
     assert!(rows.is_empty() && !migration.is_finished() && !long.is_finished());
     gate.notify_one();
     long.await.unwrap().unwrap();
     migration.await.unwrap().expect("it has its turn in the end");
-    assert!(db.migrated().await.unwrap());
+    let rows: Vec<(Option<Vec<u8>>,)> =
+        conn.q("SELECT next_bytes FROM email_challenges").all().await.unwrap();
+    assert!(rows.is_empty() && db.migrated().await.unwrap());
+}
+
+/// A database of before the first release has another first migration. No program leads on from it, and each says what to do.
+#[apply(both_engines)]
+async fn another_sequence_is_refused_in_words(engine: Engine) {
+    let data = TestDb::empty(engine).await;
+    let served = Served::prepare(engine, &data).await;
+    let db = data.open().await;
+    let old = one_file("0001_sign_in.sql", "CREATE TABLE users (id UUID PRIMARY KEY);");
+    migrate(&db, old.path()).await;
+    let show = ["user", "show", "mere@patients.example"];
+    for args in [&["serve"][..], &["migrate"], &["key", "list"], &["client", "list"], &show] {
+        let (code, said, error) = outcome(served.command(args), "").await;
+        assert_eq!((code, error.lines().count()), (1, 1), "{args:?}: {said}{error}");
+        assert!(error.contains(OTHER_SEQUENCE) && !error.contains("migration"), "{error}");
+    }
+    let (code, found, _) = outcome(served.command(&["doctor"]), "").await;
+    assert!(code == 1 && found.contains(OTHER_SEQUENCE), "{found}");
+    // Nothing was done to it.
+    let mut conn = db.read().await.unwrap();
+    let versions: Vec<(i64,)> = conn.q("SELECT version FROM _sqlx_migrations").all().await.unwrap();
+    assert_eq!(versions, [(1,)]);
+}
+
+/// The same of a folder of `dev`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn folder_of_another_sequence_is_refused_in_words() {
+    let folder = TempDir::new().unwrap();
+    let dir = folder.path().join("data");
+    let dev = || {
+        let mut command = idp();
+        command.args(["dev", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--json"]);
+        command.args(["--portal-listen", "127.0.0.1:0", "--data-dir"]).arg(&dir);
+        command
+    };
+    let mut first = Proc::spawn(dev());
+    first.json().await;
+    assert!(first.terminate().await.success());
+    let file = DbConfig::Sqlite { file: dir.join("vestibule.db"), full_sync: false };
+    let db = Db::open(&file).await.unwrap();
+    run(&db, "UPDATE _sqlx_migrations SET checksum = CAST('another' AS BLOB)").await;
+    db.close().await;
+    let mut list = idp();
+    list.args(["client", "list", "--data-dir"]).arg(&dir);
+    for command in [dev(), list] {
+        let ended = tokio::time::timeout(wait::LIMIT, outcome(command, "")).await;
+        let (code, said, error) = ended.expect("it does not start");
+        assert!(code == 1 && error.contains(OTHER_SEQUENCE), "{said}{error}");
+    }
 }

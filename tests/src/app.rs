@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use flows::{
     account::create::{self, NewUser},
-    client::{self, AuthMethod, NewClient},
+    client::{Client as Registered, Profile, registration},
     email::EmailAddress,
     settings::{self, Change},
     staff::reset,
@@ -31,6 +31,7 @@ use crate::{
     http::HttpBrowser,
     mailbox::Mailbox,
     tls::Authority,
+    wait,
 };
 
 /// What a test may want otherwise.
@@ -46,6 +47,8 @@ pub struct Options {
     pub limits: LimitsConfig,
     /// How long a stop takes.
     pub shutdown: ShutdownConfig,
+    /// How long one attempt at one mail may take.
+    pub smtp_timeout: Duration,
 }
 
 impl Default for Options {
@@ -54,7 +57,8 @@ impl Default for Options {
         let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: Duration::from_secs(20) };
         // Everybody in a test comes from one address.
         let limits = LimitsConfig { connections_per_network: 4096, ..LimitsConfig::default() };
-        Self { proxies: Vec::new(), hashing, tls: false, limits, shutdown }
+        let smtp_timeout = Duration::from_secs(5);
+        Self { proxies: Vec::new(), hashing, tls: false, limits, shutdown, smtp_timeout }
     }
 }
 
@@ -122,7 +126,8 @@ impl Replica {
 
     /// Waits until it has stopped.
     pub async fn stopped(mut self) {
-        (&mut self.task).await.expect("no panic").expect("it stops well");
+        let stopped = wait::ended("the replica stops", &mut self.task).await;
+        stopped.expect("no panic").expect("it stops well");
     }
 }
 
@@ -271,22 +276,17 @@ impl TestApp {
     }
 
     /// Registers a client that differs from the usual one.
-    pub async fn client_with(&self, id: &str, change: impl FnOnce(&mut NewClient)) -> Client {
-        let mut new = NewClient {
-            id: id.to_owned(),
-            name: format!("The {id}"),
-            auth_method: AuthMethod::Basic,
-            redirect_uris: vec![format!("https://{id}.example/callback")],
-            post_logout_redirect_uris: vec![format!("https://{id}.example/signed-out")],
-            pkce_optional: false,
-            first_party: true,
-            native: false,
-            id_token_alg: Algorithm::RS256,
-            secret: None,
-        };
+    pub async fn client_with(&self, id: &str, change: impl FnOnce(&mut Registered)) -> Client {
+        let mut new = Registered::new(id, Profile::Web);
+        new.metadata.client_name = format!("The {id}");
+        new.metadata.redirect_uris = vec![format!("https://{id}.example/callback")];
+        new.metadata.post_logout_redirect_uris = vec![format!("https://{id}.example/signed-out")];
+        new.operator.first_party = true;
         change(&mut new);
-        let (redirect_uri, auth_method) = (new.redirect_uris[0].clone(), new.auth_method);
-        let secret = client::add(&self.cx(), new).await.expect("no failure").expect("a new client");
+        let redirect_uri = new.metadata.redirect_uris[0].clone();
+        let auth_method = new.metadata.token_endpoint_auth_method;
+        let added = registration::add(&self.cx(), new).await;
+        let secret = added.expect("no failure").expect("a new client");
         self.refresh().await;
         Client {
             id: id.to_owned(),
@@ -294,6 +294,11 @@ impl TestApp {
             redirect_uri,
             auth_method,
         }
+    }
+
+    /// Registers the usual client with another signature of its tokens.
+    pub async fn client_signing(&self, id: &str, algorithm: Algorithm) -> Client {
+        self.client_with(id, |new| new.metadata.id_token_signed_response_alg = algorithm).await
     }
 
     /// Changes a setting and waits until the first replica has read it.
@@ -334,14 +339,8 @@ impl TestApp {
 
     /// Waits until every job is done: what was mailed is also written down as accepted. For whoever then moves the clock.
     pub async fn settled(&self) {
-        for _ in 0..500 {
-            let open = "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL";
-            if self.count(open).await == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("there are still open jobs");
+        let open = "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL";
+        wait::until_equal("open jobs", 0, async || self.count(open).await).await;
     }
 
     /// A number that a statement finds.
@@ -398,7 +397,7 @@ impl Parts<'_> {
             rng: Rng::system(),
             root: root_keys_of(self.root),
             hashing: self.options.hashing,
-            mailer: Mailer::smtp(&smtp(self.mail)).expect("a way out"),
+            mailer: Mailer::smtp(&smtp(self.mail, self.options.smtp_timeout)).expect("a way out"),
         }
     }
 }
@@ -411,7 +410,7 @@ fn brand() -> BrandConfig {
     }
 }
 
-fn smtp(mail: &Mailbox) -> SmtpConfig {
+fn smtp(mail: &Mailbox, timeout: Duration) -> SmtpConfig {
     SmtpConfig {
         host: mail.address().ip().to_string(),
         port: mail.address().port(),
@@ -419,7 +418,7 @@ fn smtp(mail: &Mailbox) -> SmtpConfig {
         credentials: None,
         from_address: "codes@login.example.org".parse().expect("an address"),
         from_name: "Test Health".to_owned(),
-        timeout: Duration::from_secs(5),
+        timeout,
         connections: 8,
     }
 }
@@ -462,7 +461,7 @@ pub fn smtp_toml(mail: &Mailbox) -> String {
     let address = mail.address();
     format!(
         "[smtp]\nhost = \"{}\"\nport = {}\ntls = \"none\"\nfrom_address = \"codes@login.example.org\"\n\
-         timeout = \"1s\"\n",
+         timeout = \"5s\"\n",
         address.ip(),
         address.port()
     )

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use tokio::{
@@ -12,6 +11,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
+
+use crate::wait;
 
 /// A span that was received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,16 +84,13 @@ impl Collector {
         got.raw.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
-    /// Waits, at most a minute, until spans are there that `ready` looks for.
+    /// Waits until spans are there that `ready` looks for.
     pub async fn wait(&self, ready: impl Fn(&[Span]) -> bool) -> Vec<Span> {
-        for _ in 0..1200 {
+        let look = async || {
             let spans = self.spans();
-            if ready(&spans) {
-                return spans;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the spans do not come: {:#?}", self.spans());
+            if ready(&spans) { Ok(spans) } else { Err(spans) }
+        };
+        wait::until("the spans", look).await
     }
 }
 

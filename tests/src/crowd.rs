@@ -2,8 +2,12 @@
 //! page, and what is lost, doubled or unhelpful is counted.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,12 +18,9 @@ use crate::{
     client::{Client, Landed, Pending},
     http::{Answer, Form, HttpBrowser},
     mailbox::Mailbox,
+    starvation_probe::{StarvationProbe, Stopwatch},
+    wait::{self, LIMIT},
 };
-
-/// How long a person tries one step before giving up.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// How long a person waits for a mail.
-const MAIL_PATIENCE: Duration = Duration::from_secs(50);
 
 /// What happened.
 #[derive(Clone, Debug, Default)]
@@ -46,9 +47,9 @@ pub struct Tally {
     pub doubled: Vec<String>,
     /// Answers that did not say what to do.
     pub unhelpful: Vec<String>,
-    /// The longest time to an answer.
+    /// The longest time to an answer, without that in which nothing could run.
     pub longest: Duration,
-    /// From the end of the fault to the first sign-in that ended after it.
+    /// From the end of the fault to the first sign-in that ended after it, without the time in which nothing could run.
     pub back_after: Option<Duration>,
 }
 
@@ -67,7 +68,10 @@ struct Shared {
     client: Client,
     mail: Arc<Mailbox>,
     tally: Mutex<Tally>,
-    mended: Mutex<Option<Instant>>,
+    mended: Mutex<Option<Stopwatch>>,
+    /// How long each request that has no answer yet has waited, by its number.
+    open: Mutex<BTreeMap<u64, Stopwatch>>,
+    probe: StarvationProbe,
     pause: Duration,
 }
 
@@ -82,9 +86,10 @@ impl Crowd {
         for nth in 0..count {
             patients.push(app.patient(&format!("Patient {nth}")).await);
         }
-        // The other replicas have read it within two seconds.
-        tokio::time::sleep(Duration::from_secs(2)).await;
         let browser = HttpBrowser::new_at(app.issuer(), replicas[0]);
+        for replica in &replicas {
+            until_known(&browser.sent_to(*replica), &client).await;
+        }
         Self::of((browser, Arc::clone(&app.mail)), replicas, client, patients)
     }
 
@@ -96,8 +101,17 @@ impl Crowd {
         patients: Vec<Patient>,
     ) -> Self {
         let pause = Duration::from_millis(150);
-        let (tally, mended) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { browser, replicas, client, mail, tally, mended, pause });
+        let shared = Arc::new(Shared {
+            browser,
+            replicas,
+            client,
+            mail,
+            tally: Mutex::default(),
+            mended: Mutex::default(),
+            open: Mutex::default(),
+            probe: StarvationProbe::start(),
+            pause,
+        });
         let (stop, stopped) = watch::channel(false);
         let mut people = JoinSet::new();
         for (nth, patient) in patients.into_iter().enumerate() {
@@ -108,12 +122,8 @@ impl Crowd {
 
     /// Waits until `more` sign-ins have ended.
     pub async fn complete(&self, more: u32) {
-        let from = self.shared.tally().completed;
-        let begun = Instant::now();
-        while self.shared.tally().completed < from + more {
-            assert!(begun.elapsed() < 2 * PATIENCE, "no sign-ins: {:#?}", self.shared.tally());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let wanted = self.shared.tally().completed + more;
+        self.until("sign-ins", |tally| tally.completed >= wanted).await;
     }
 
     /// What has happened so far.
@@ -123,16 +133,26 @@ impl Crowd {
 
     /// Waits until somebody has met what goes on, as `tally` tells.
     pub async fn until(&self, what: &str, met: impl Fn(&Tally) -> bool) {
-        let begun = Instant::now();
-        while !met(&self.tally()) {
-            assert!(begun.elapsed() < 2 * PATIENCE, "nobody met it: {what}: {:#?}", self.tally());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let look = async || {
+            let tally = self.tally();
+            if met(&tally) { Ok(()) } else { Err(tally) }
+        };
+        wait::until(what, look).await;
+    }
+
+    /// Waits until a request has had no answer for this time, and has none yet.
+    pub async fn until_held(&self, time: Duration) {
+        let longest = async || {
+            let waited = self.shared.longest_open();
+            if waited > time { Ok(()) } else { Err(waited) }
+        };
+        wait::until("a request without an answer", longest).await;
     }
 
     /// The fault is over from now on.
     pub fn mended(&self) {
-        *self.shared.mended.lock().expect("no holder panicked") = Some(Instant::now());
+        *self.shared.mended.lock().expect("no holder panicked") =
+            Some(self.shared.probe.stopwatch());
     }
 
     /// Lets everybody finish, and tells what happened.
@@ -160,15 +180,59 @@ impl Shared {
         self.tally.lock().expect("no holder panicked")
     }
 
+    /// Begins to measure a request.
+    fn ask(&self) -> Open<'_> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let (number, watch) = (NEXT.fetch_add(1, Ordering::Relaxed), self.probe.stopwatch());
+        self.open.lock().expect("no holder panicked").insert(number, watch.clone());
+        Open { shared: self, number, watch }
+    }
+
+    /// How long the request has waited that waits longest.
+    fn longest_open(&self) -> Duration {
+        let open = self.open.lock().expect("no holder panicked");
+        open.values().map(Stopwatch::net).max().unwrap_or_default()
+    }
+
     fn completed(&self) {
-        let mended = *self.mended.lock().expect("no holder panicked");
+        let mended = self.mended.lock().expect("no holder panicked").clone();
         let mut tally = self.tally();
         tally.completed += 1;
         if let Some(mended) = mended {
             tally.after += 1;
-            tally.back_after.get_or_insert(mended.elapsed());
+            tally.back_after.get_or_insert(mended.net());
         }
     }
+}
+
+/// A request that has no answer yet.
+struct Open<'a> {
+    shared: &'a Shared,
+    number: u64,
+    watch: Stopwatch,
+}
+
+impl Open<'_> {
+    /// It has an answer: after how long.
+    fn answered(self) -> Duration {
+        self.watch.net()
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.shared.open.lock().expect("no holder panicked").remove(&self.number);
+    }
+}
+
+/// Waits until a replica knows a client, and with it what was changed before.
+pub async fn until_known(browser: &HttpBrowser, client: &Client) {
+    let url = Pending::new(client).url(&browser.issuer(), &[]);
+    let known = async || {
+        let page = browser.anew().get(&url).await;
+        if page.has_field("password") { Ok(()) } else { Err(page.text()) }
+    };
+    wait::until("the replica knows the client", known).await;
 }
 
 async fn live(shared: Arc<Shared>, patient: Patient, nth: usize, stop: watch::Receiver<bool>) {
@@ -207,7 +271,7 @@ impl Person<'_> {
 
     async fn sign_in(&self) -> Result<(), String> {
         let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        while begun.elapsed() < LIMIT {
             let browser = self.shared.browser.anew();
             if let Some(landed) = self.both_steps(&browser).await? {
                 return self.redeem(&browser, &landed).await;
@@ -247,16 +311,11 @@ impl Person<'_> {
     /// The code of the mail whose reference is on the page, of those since the sign-in began.
     async fn code(&self, page: &Answer, before: usize) -> Result<String, String> {
         let reference = reference(page).ok_or_else(|| format!("no reference: {}", page.text()))?;
-        let begun = Instant::now();
-        while begun.elapsed() < MAIL_PATIENCE {
-            let mail = self.shared.mail.find(&self.patient.email, &reference, before);
-            if let Some(code) = mail.and_then(|mail| mail.code) {
-                return Ok(code);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        self.shared.tally().lost_mails.push(format!("{} {reference}", self.patient.email));
-        Err("no mail".to_owned())
+        let email = &self.patient.email;
+        self.shared.mail.try_code_with(email, &reference, before).await.ok_or_else(|| {
+            self.shared.tally().lost_mails.push(format!("{email} {reference}"));
+            "no mail".to_owned()
+        })
     }
 
     async fn redeem(&self, browser: &HttpBrowser, landed: &Landed) -> Result<(), String> {
@@ -306,17 +365,18 @@ impl Person<'_> {
     ) -> Result<(Answer, usize), String> {
         let begun = Instant::now();
         for again in 0.. {
-            let (asked, browser) = (Instant::now(), self.sent(browser, turn + again));
-            let refused = browser.refused();
+            let browser = self.sent(browser, turn + again);
+            let (refused, open) = (browser.refused(), self.shared.ask());
             let answer = match step {
                 Step::Get(url) => browser.try_get(url).await,
                 Step::Post(form) => browser.try_post(form, "continue").await,
                 Step::Redeem(landed) => self.shared.client.try_redeem(&browser, landed).await,
             };
             let refused = browser.refused() > refused;
-            match self.heard(answer, asked.elapsed(), refused) {
+            match self.heard(answer, open.answered(), refused) {
                 Ok(answer) => return Ok((answer, again)),
-                Err(why) if begun.elapsed() > PATIENCE => return Err(why),
+                Err(why) if begun.elapsed() > LIMIT => return Err(why),
+                // As a person would: not at once.
                 Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
             }
         }

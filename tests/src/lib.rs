@@ -5,25 +5,26 @@ use std::path::Path;
 pub mod app;
 pub mod attacks;
 pub mod backup;
-pub mod beat;
+pub mod blocking_tx;
 pub mod client;
 pub mod collector;
 pub mod crowd;
 pub mod db;
+pub mod dedicated_servers;
 mod doors;
 pub mod fuzz;
-pub mod held;
 pub mod http;
 pub mod log;
 pub mod mailbox;
 pub mod metrics;
 pub mod old_rows;
-pub mod own;
 pub mod proc;
 pub mod proxy;
 pub mod served;
 pub mod servers;
+pub mod starvation_probe;
 pub mod tls;
+pub mod wait;
 
 /// The folder of the workspace.
 pub fn root() -> &'static Path {

@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::wait::LIMIT;
 
 /// A message that was received.
 #[derive(Clone, Debug)]
@@ -110,9 +110,9 @@ impl Shared {
         }
     }
 
-    /// Waits until `ready` finds what it looks for.
-    async fn wait<T>(&self, what: &str, ready: impl Fn(&State) -> Option<T>) -> T {
-        let found = timeout(PATIENCE, async {
+    /// Waits until `ready` finds what it looks for; none when the limit of all waits is over.
+    async fn wait<T>(&self, ready: impl Fn(&State) -> Option<T>) -> Option<T> {
+        let found = timeout(LIMIT, async {
             loop {
                 // Made before the look: a change between look and wait is not missed.
                 let changed = self.changed.notified();
@@ -123,7 +123,13 @@ impl Shared {
                 }
             }
         });
-        found.await.unwrap_or_else(|_| panic!("{what} within {PATIENCE:?}: {:#?}", self.state()))
+        found.await.ok()
+    }
+
+    /// The same; panics with everything that was received.
+    async fn until<T>(&self, what: &str, ready: impl Fn(&State) -> Option<T>) -> T {
+        let found = self.wait(ready).await;
+        found.unwrap_or_else(|| panic!("{what} within {LIMIT:?}: {:#?}", self.state()))
     }
 }
 
@@ -152,10 +158,10 @@ impl Mailbox {
         self.shared.change(|state| state.greylist = Some((wait, HashMap::new())));
     }
 
-    /// Waits until `count` messages are held at once, at most 15 s.
+    /// Waits until `count` messages are held at once.
     pub async fn wait_for_held(&self, count: usize) {
         let ready = |state: &State| (state.held >= count).then_some(());
-        self.shared.wait(&format!("{count} are not held"), ready).await;
+        self.shared.until(&format!("{count} are not held"), ready).await;
     }
 
     /// Answers what is held and holds nothing any more; how many messages were held until now.
@@ -200,11 +206,11 @@ impl Mailbox {
         self.shared.state().connections
     }
 
-    /// Waits until `to` has received `count` messages since the start, at most 15 s; returns all of them, oldest first.
+    /// Waits until `to` has received `count` messages since the start; returns all of them, oldest first.
     pub async fn wait_for(&self, to: &str, count: usize) -> Vec<Mail> {
         let what = format!("{to} does not have {count} messages");
         let ready = |state: &State| Some(mails_to(state, to)).filter(|mails| mails.len() >= count);
-        self.shared.wait(&what, ready).await
+        self.shared.until(&what, ready).await
     }
 
     /// The codes that `to` has received, oldest first.
@@ -212,17 +218,29 @@ impl Mailbox {
         codes_to(&self.shared.state(), to)
     }
 
-    /// Waits until `to` has received `count` codes since the start, at most 15 s; returns the newest.
+    /// Waits until `to` has received `count` codes since the start; returns the newest.
     pub async fn code(&self, to: &str, count: usize) -> String {
         let what = format!("{to} does not have {count} codes");
         let ready = |state: &State| Some(codes_to(state, to)).filter(|codes| codes.len() >= count);
-        self.shared.wait(&what, ready).await.pop().expect("waited for one")
+        self.shared.until(&what, ready).await.pop().expect("waited for one")
     }
 
-    /// Waits until `count` recipients were refused since the start, at most 15 s.
+    /// Waits for a mail to `to` that says `text`, such as a reference, and has a code, without the first `before` to it;
+    /// returns the code.
+    pub async fn code_with(&self, to: &str, text: &str, before: usize) -> String {
+        let code = self.try_code_with(to, text, before).await;
+        code.unwrap_or_else(|| panic!("{to} has no code with {text}: {:#?}", self.mails_to(to)))
+    }
+
+    /// The same; none when that takes longer than the limit of all waits.
+    pub async fn try_code_with(&self, to: &str, text: &str, before: usize) -> Option<String> {
+        self.shared.wait(|state| that_say(state, (to, text), before).last()?.code.clone()).await
+    }
+
+    /// Waits until `count` recipients were refused since the start.
     pub async fn wait_for_refusals(&self, count: usize) {
         let ready = |state: &State| (state.refused >= count).then_some(());
-        self.shared.wait(&format!("not {count} refusals"), ready).await;
+        self.shared.until(&format!("not {count} refusals"), ready).await;
     }
 }
 
@@ -430,77 +448,4 @@ fn first_code(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TO: &str = "ana@example.nz";
-
-    /// Sends the lines in one go, as pipelining allows, and returns the replies up to the close.
-    async fn send(mailbox: &Mailbox, lines: &[&str]) -> String {
-        let mut stream = TcpStream::connect(mailbox.address()).await.unwrap();
-        stream.write_all((lines.join("\r\n") + "\r\n").as_bytes()).await.unwrap();
-        let mut replies = Vec::new();
-        // A connection that was cut ends with an error or without one; the replies count.
-        let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut replies).await;
-        String::from_utf8(replies).unwrap()
-    }
-
-    const MESSAGE: [&str; 12] = [
-        "EHLO me",
-        "MAIL FROM:<no-reply@id.example>",
-        "RCPT TO:<ana@example.nz>",
-        "DATA",
-        "Subject: =?utf-8?q?K=C5=8Drero?=",
-        "Content-Type: text/plain; charset=utf-8",
-        "",
-        "Until 10:15, 2026: your code is 123 456.",
-        "..dots",
-        ".",
-        "NOOP",
-        "QUIT",
-    ];
-
-    #[tokio::test]
-    async fn a_message_is_kept_and_read() {
-        let mailbox = Mailbox::start().await;
-        let (replies, mails) = tokio::join!(send(&mailbox, &MESSAGE), mailbox.wait_for(TO, 1));
-        assert!(
-            replies.ends_with("354 go on\r\n250 accepted\r\n250 OK\r\n221 bye\r\n"),
-            "{replies}"
-        );
-        let [mail] = &mails[..] else { panic!("{mails:?}") };
-        assert_eq!((mail.from.as_str(), mail.subject.as_str()), ("no-reply@id.example", "Kōrero"));
-        assert!(mail.text.ends_with("123 456.\r\n.dots\r\n"), "{:?}", mail.text);
-        assert_eq!(mailbox.code(TO, 1).await, "123456");
-        assert_eq!(mailbox.connections(), 1);
-    }
-
-    #[tokio::test]
-    async fn faults_come_in_order_and_then_it_works() {
-        let mailbox = Mailbox::start().await;
-        mailbox.fault(Fault::Refuse(451), 1);
-        mailbox.fault(Fault::CloseInData, 1);
-        mailbox.fault(Fault::DropAfterAccept, 1);
-        mailbox.fault(Fault::Delay(Duration::from_millis(20)), 1);
-        let refused = send(&mailbox, &MESSAGE).await;
-        assert!(refused.contains("451 ") && refused.contains("503 "), "{refused}");
-        mailbox.wait_for_refusals(1).await;
-        assert!(send(&mailbox, &MESSAGE).await.ends_with("354 go on\r\n"));
-        assert_eq!(mailbox.mails_to(TO).len(), 0);
-        assert!(send(&mailbox, &MESSAGE).await.ends_with("354 go on\r\n"));
-        assert_eq!(mailbox.mails_to(TO).len(), 1);
-        assert!(send(&mailbox, &MESSAGE).await.contains("250 accepted"));
-        assert!(send(&mailbox, &MESSAGE).await.contains("250 accepted"));
-        assert_eq!((mailbox.all().len(), mailbox.refused()), (3, 1));
-    }
-
-    #[test]
-    fn codes_are_found_and_other_numbers_are_not() {
-        for text in ["123456", "Code: 123456.", "at 9:41, code 123 456", "x 1234567 y 123456"] {
-            assert_eq!(first_code(text).as_deref(), Some("123456"), "{text}");
-        }
-        for text in ["", "1234567", "12 3456", "0800 123 456 789", "12345"] {
-            assert_eq!(first_code(text), None, "{text}");
-        }
-    }
-}
+mod tests;

@@ -1,14 +1,23 @@
 //! A scrape of `/metrics`, read back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use crate::app::Replica;
+use crate::{app::Replica, wait};
 
 /// One scrape, as OpenMetrics text.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Scrape {
     /// As it was answered.
     pub text: String,
+}
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// One line: name, labels, value.
@@ -33,6 +42,16 @@ impl Scrape {
         let text = answer.text().await.expect("text");
         assert!(text.ends_with("# EOF\n"), "{text}");
         Self { text }
+    }
+
+    /// Scrapes a replica until the scrape is as wanted: what runs in the background is counted after it is done, and some of
+    /// what is shown is kept for a while.
+    pub async fn until(replica: &Replica, what: &str, is: impl Fn(&Self) -> bool) -> Self {
+        let scrape = async || {
+            let scrape = Self::of(replica).await;
+            if is(&scrape) { Ok(scrape) } else { Err(scrape) }
+        };
+        wait::until(what, scrape).await
     }
 
     /// Every sample.

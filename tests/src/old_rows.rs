@@ -7,18 +7,23 @@ use store::{Db, Sql, Timestamp};
 use crate::db::Engine;
 
 /// Kinds of rows that [`fill`] makes many of, beside the trail. Of wrong codes and leases there are few in any database.
-pub const KINDS: i64 = 10;
+pub const KINDS: i64 = 11;
 
 /// The most that there are of those.
 const FEW: i64 = 500;
 
 /// What is counted when somebody asks how many are left.
-pub const LEFT_OF_KIND: [(&str, &str); 13] = [
+pub const LEFT_OF_KIND: [(&str, &str); 15] = [
     ("attempts", "SELECT COUNT(*) FROM attempts WHERE client_id = 'old'"),
     ("challenges", "SELECT COUNT(*) FROM email_challenges WHERE reference = 'old'"),
-    ("sign-ins", "SELECT COUNT(*) FROM sign_ins WHERE first_at < 1000000000000"),
+    (
+        "sign-ins",
+        "SELECT COUNT(*) FROM sign_ins WHERE first_at < 1000000000000 AND network IS NULL",
+    ),
     ("sessions", "SELECT COUNT(*) FROM sessions WHERE sid LIKE 'old-%'"),
-    ("grants", "SELECT COUNT(*) FROM grants WHERE client_id = 'old'"),
+    ("grants", "SELECT COUNT(*) FROM grants WHERE client_id = 'old' AND NOT offline"),
+    ("ended grants", "SELECT COUNT(*) FROM grants WHERE scopes = 'old-ended'"),
+    ("expired grants", "SELECT COUNT(*) FROM grants WHERE scopes = 'old-expired'"),
     ("codes", "SELECT COUNT(*) FROM auth_codes WHERE redirect_uri = 'old'"),
     ("jobs", "SELECT COUNT(*) FROM jobs WHERE kind = 'old'"),
     ("throttles", "SELECT COUNT(*) FROM throttles WHERE kind = 'old'"),
@@ -27,6 +32,15 @@ pub const LEFT_OF_KIND: [(&str, &str); 13] = [
     ("wrong codes", "SELECT COUNT(*) FROM wrong_codes WHERE slot < 1666666"),
     ("leases", "SELECT COUNT(*) FROM leases WHERE holder = 'old'"),
     ("trail", "SELECT COUNT(*) FROM audit WHERE event = 'old'"),
+];
+
+/// What is as old and in use: grants that outlive their session and are alive, and the sign-ins that they come from.
+pub const KEPT: [(&str, &str); 2] = [
+    (
+        "live grants",
+        "SELECT COUNT(*) FROM grants WHERE scopes = 'old-live' AND sid LIKE 'old-live-%'",
+    ),
+    ("their sign-ins", "SELECT COUNT(*) FROM sign_ins WHERE network = 'old-live'"),
 ];
 
 /// How far back the newest of them lies: in the year 2001, as far as is counted.
@@ -69,6 +83,8 @@ impl Dialect {
         let text = text
             .replace("ID", self.id)
             .replace("TWIN", &self.id.replace("70008", "70018"))
+            .replace("THIRD", &self.id.replace("70008", "70028"))
+            .replace("FOURTH", &self.id.replace("70008", "70038"))
             .replace("BYTES", self.bytes)
             .replace("AT", &self.at)
             .replace("SERIES", &self.series);
@@ -89,26 +105,33 @@ pub async fn fill(db: &Db, engine: Engine, rows: i64) {
     let owner = "(SELECT id FROM users WHERE email = 'old')";
     let mut all = vec![
         one.statement(
-            "INSERT INTO users (id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch,
+            "INSERT INTO users (id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name, claims, epoch,
                                 created_at, updated_at)
-             SELECT ID, 'old', 'old', 'old', 'old', TRUE, 'old', '{}', 1, 0, 0 FROM SERIES",
+             SELECT ID, 'old', 'old', ID, 'old', 'old', TRUE, 'old', '{}', 1, 0, 0 FROM SERIES",
         ),
-        "INSERT INTO clients (id, name, auth_method, redirect_uris, post_logout_redirect_uris, pkce_required, first_party,
-                              native, subject_type, sector, id_token_alg, created_at)
-         VALUES ('old', 'old', 'none', '[]', '[]', TRUE, FALSE, FALSE, 'public', 'old', 'RS256', 0)",
+        "INSERT INTO clients (id, profile, metadata, operator, created_at)
+         VALUES ('old', 'spa', '{\"client_name\":\"old\",\"application_type\":\"web\",\"redirect_uris\":[],
+                 \"post_logout_redirect_uris\":[],\"token_endpoint_auth_method\":\"none\",
+                 \"grant_types\":[\"authorization_code\"],\"response_types\":[\"code\"],\"subject_type\":\"public\",
+                 \"id_token_signed_response_alg\":\"RS256\"}', '{\"first_party\":false,\"pkce\":\"required\",\"sector\":\"old\"}', 0)",
     ];
     for text in [
-        "INSERT INTO attempts (id, browser, client_id, request, state, version, created_at)
-         SELECT ID, BYTES, 'old', '{}', '{}', 1, AT FROM SERIES",
-        "INSERT INTO email_challenges (id, user_id, browser, epoch, address, key_id, nonce, reference, first_issued_at,
+        "INSERT INTO attempts (id, browser, goal, client_id, request, state, version, created_at)
+         SELECT ID, BYTES, 'client', 'old', '{}', '{}', 1, AT FROM SERIES",
+        "INSERT INTO email_challenges (id, user_id, browser, purpose, epoch, address, key_id, nonce, reference, first_issued_at,
                                        last_requested_at, sends, tries, tried, completed_at)
-         SELECT ID, OWNER, BYTES, 1, 'old', 'old', BYTES, 'old', AT, AT, 1, 0, '', AT FROM SERIES",
+         SELECT ID, OWNER, BYTES, 'sign_in', 1, 'old', 'old', BYTES, 'old', AT, AT, 1, 0, '', AT FROM SERIES",
         "INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only)
          SELECT ID, OWNER, 1, 'password', AT, 'email_code', AT, FALSE FROM SERIES",
         "INSERT INTO sessions (id, sid, secret, user_id, sign_in_id, epoch, created_at, last_seen)
          SELECT ID, 'old-' || n, BYTES, OWNER, ID, 1, AT, AT FROM SERIES",
-        "INSERT INTO grants (id, user_id, client_id, session_id, sign_in_id, epoch, scopes, created_at)
-         SELECT ID, OWNER, 'old', ID, ID, 1, 'openid', AT FROM SERIES",
+        "INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at)
+         SELECT ID, OWNER, 'old', ID, 'old-' || n, ID, 1, 'openid', FALSE, AT FROM SERIES",
+        // Some outlived their session, and were ended or have expired.
+        "INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at, ended_at)
+         SELECT TWIN, OWNER, 'old', NULL, 'old-' || n, ID, 1, 'old-ended', TRUE, AT, AT FROM SERIES WHERE n % 4 = 0",
+        "INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at, expires_at)
+         SELECT THIRD, OWNER, 'old', ID, 'old-' || n, ID, 1, 'old-expired', TRUE, AT, AT FROM SERIES WHERE n % 4 = 1",
         "INSERT INTO auth_codes (hash, grant_id, redirect_uri, created_at, used_at)
          SELECT BYTES, ID, 'old', AT, AT FROM SERIES",
         "INSERT INTO jobs (id, lane, kind, payload, created_at, run_at, tries, done_at)
@@ -128,6 +151,22 @@ pub async fn fill(db: &Db, engine: Engine, rows: i64) {
         "INSERT INTO leases (name, holder, until) SELECT 'old-' || n, 'old', AT FROM SERIES",
     ] {
         all.push(few.statement(text));
+    }
+    run(db, &all).await;
+}
+
+/// Adds `rows` of what [`KEPT`] has, to a database that [`fill`] has filled with as many rows: its sessions are theirs, too.
+pub async fn fill_kept(db: &Db, engine: Engine, rows: i64) {
+    let dialect = Dialect::of(engine, rows);
+    let owner = "(SELECT id FROM users WHERE email = 'old')";
+    let mut all = Vec::new();
+    for text in [
+        "INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only, network)
+         SELECT TWIN, OWNER, 1, 'password', AT, 'email_code', AT, FALSE, 'old-live' FROM SERIES",
+        "INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at)
+         SELECT FOURTH, OWNER, 'old', ID, 'old-live-' || n, TWIN, 1, 'old-live', TRUE, AT FROM SERIES",
+    ] {
+        all.push(dialect.statement(&text.replace("OWNER", owner)));
     }
     run(db, &all).await;
 }

@@ -21,7 +21,13 @@ use tokio::{
     time::timeout,
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::{
+    http::HttpBrowser,
+    wait::{self, LIMIT},
+};
+
+/// Lets the test harness use what the stable compiler refuses (a report of times). It would have other programs built anew.
+const BOOTSTRAP: &str = "RUSTC_BOOTSTRAP";
 /// How long what an ended process has written may take to be read.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -111,6 +117,7 @@ pub fn start(command: &mut std::process::Command, end: End, ready: &str) -> Resu
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let error = writer.try_clone().expect("a pipe");
     command.stdin(Stdio::null()).stdout(writer).stderr(error).process_group(0);
+    command.env_remove(BOOTSTRAP);
     let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
     // Our ends of the pipe: the log ends when the server does.
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -156,6 +163,7 @@ impl Proc {
     /// Starts `command`; it is killed when the value is dropped or this process ends.
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command
+            .env_remove(BOOTSTRAP)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -179,9 +187,9 @@ impl Proc {
         self.pid
     }
 
-    /// The next line of standard output, within 30 s.
+    /// The next line of standard output.
     pub async fn line(&mut self) -> String {
-        match timeout(PATIENCE, self.lines.recv()).await {
+        match timeout(LIMIT, self.lines.recv()).await {
             Ok(Some(line)) => line,
             Ok(None) => panic!("it ended without a further line; it said:\n{}", self.output()),
             Err(late) => panic!("no line: {late}; it said:\n{}", self.output()),
@@ -199,13 +207,41 @@ impl Proc {
         self.output.lock().expect("no writer panicked").clone()
     }
 
+    /// Waits until it has said `text`.
+    pub async fn until_says(&self, text: &str) {
+        let said = async || {
+            let ended = self.has_ended();
+            let output = self.output();
+            assert!(
+                !ended || output.contains(text),
+                "it ended without {text:?}; it said:\n{output}"
+            );
+            if output.contains(text) { Ok(()) } else { Err(output) }
+        };
+        wait::until(text, said).await;
+    }
+
+    /// Waits until the provider that it is answers at a browser's address.
+    pub async fn until_answers(&self, browser: &HttpBrowser) {
+        let answers = async || {
+            assert!(!self.has_ended(), "it ended before it answered; it said:\n{}", self.output());
+            browser.try_get("/oauth2/jwks").await.ok_or_else(|| self.output()).map(drop)
+        };
+        wait::until("the program answers", answers).await;
+    }
+
+    /// Whether it has ended, and all that it said is in [`Self::output`].
+    fn has_ended(&self) -> bool {
+        self.keepers.iter().all(JoinHandle::is_finished)
+    }
+
     /// Ends it as a power cut would, and waits until it is gone and its output is read.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("ours to kill");
         self.heard().await;
     }
 
-    /// Asks it to end (SIGTERM) and waits, at most 30 s.
+    /// Asks it to end (SIGTERM) and waits.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM").await;
         self.exit().await
@@ -226,9 +262,9 @@ impl Proc {
         assert!(sent.expect("kill starts").success(), "it is gone; it said:\n{}", self.output());
     }
 
-    /// Waits until it ends by itself, at most 30 s, and until its last word is in [`Self::output`].
+    /// Waits until it ends by itself, and until its last word is in [`Self::output`].
     pub async fn exit(&mut self) -> ExitStatus {
-        let ended = timeout(PATIENCE, self.child.wait()).await;
+        let ended = timeout(LIMIT, self.child.wait()).await;
         let status = ended
             .unwrap_or_else(|_| panic!("still running; it said:\n{}", self.output()))
             .expect("ours");
@@ -281,12 +317,14 @@ pub async fn run(command: Command, input: &str) -> String {
 /// Runs a command to its end; returns its exit code, standard output and standard error.
 pub async fn outcome(mut command: Command, input: &str) -> (i32, String, String) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let shown = format!("{command:?} ends");
+    command.env_remove(BOOTSTRAP).kill_on_drop(true);
     let mut child = command.spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("piped");
     // A command that refuses its configuration may end before it reads.
     let _ = tokio::io::AsyncWriteExt::write_all(&mut stdin, input.as_bytes()).await;
     drop(stdin);
-    let output = child.wait_with_output().await.expect("it ends");
+    let output = wait::ended(&shown, child.wait_with_output()).await.expect("ours");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     let code = output.status.code().expect("it ends by itself");
     (code, text(output.stdout), text(output.stderr))
@@ -301,10 +339,14 @@ pub fn idp() -> Command {
     command
 }
 
-/// Builds the program once per test process (nothing to do after `scripts/test`), in the profile of the tests.
+/// The program of this build: at the path in `VESTIBULE_PROGRAM`, which `scripts/test` has just built, or else built once per
+/// test process, in the profile of the tests.
 fn idp_program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(program) = std::env::var_os("VESTIBULE_PROGRAM") {
+            return program.into();
+        }
         let us = std::env::current_exe().expect("a test has a path");
         // Beside us, or from target/debug/deps/it-0123 one floor up.
         let floor = us.parent().expect("built by cargo");
@@ -313,6 +355,7 @@ fn idp_program() -> &'static Path {
         let profile = if name == "debug" { "dev" } else { name };
         let built = std::process::Command::new(env!("CARGO"))
             .current_dir(crate::root())
+            .env_remove(BOOTSTRAP)
             // Of all packages, as the tests are built: another choice would switch features and build everything again.
             .args(["build", "--quiet", "--workspace", "--bin", "idp", "--profile", profile])
             .status();

@@ -156,13 +156,8 @@ impl Served {
         command.env("IDP__SMTP__TIMEOUT", "20s");
         let serve = Proc::spawn(command);
         let browser = self.browser_at(address);
-        for _ in 0..1500 {
-            if browser.try_get("/oauth2/jwks").await.is_some() {
-                return serve;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        panic!("the replica does not answer; it said:\n{}", serve.output());
+        serve.until_answers(&browser).await;
+        serve
     }
 
     /// Starts `serve` and waits until it answers.
@@ -173,12 +168,7 @@ impl Served {
     /// The same by a command that is changed first.
     pub async fn serve_by(&self, change: impl FnOnce(Command) -> Command) -> Proc {
         let serve = Proc::spawn(change(self.command(&["serve"])));
-        for _ in 0..1500 {
-            if reqwest::get(format!("{}/oauth2/jwks", self.issuer())).await.is_ok() {
-                return serve;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        panic!("serve does not answer; it said:\n{}", serve.output());
+        serve.until_answers(&self.browser_at(self.address())).await;
+        serve
     }
 }

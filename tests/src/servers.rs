@@ -19,7 +19,7 @@ use crate::proc::{End, start, temp_folder};
 pub(crate) const USER: &str = "vestibule";
 const REDIS_DATABASES: u32 = 4096;
 
-/// Durable as in production, small otherwise.
+/// Of every server: durable as in production, small otherwise.
 pub(crate) const SETTINGS: [&str; 7] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
@@ -29,6 +29,9 @@ pub(crate) const SETTINGS: [&str; 7] = [
     "jit=off",
     "lc_messages=C",
 ];
+
+/// Of the shared server, which no test stops: nothing of it is read after a crash, so no commit waits for the disk.
+const NOT_DURABLE: [&str; 3] = ["fsync=off", "full_page_writes=off", "synchronous_commit=off"];
 
 /// The PostgreSQL of this test process.
 #[derive(Debug)]
@@ -100,7 +103,7 @@ impl Postgres {
             start_on_free_port("PostgreSQL", End::Quit, "ready to accept connections", |port| {
                 let mut command = program("postgres");
                 command.args(["-p", &port.to_string()]);
-                for setting in SETTINGS {
+                for setting in SETTINGS.into_iter().chain(NOT_DURABLE) {
                     command.args(["-c", setting]);
                 }
                 command

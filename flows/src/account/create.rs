@@ -1,7 +1,10 @@
 //! Adding a person.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use store::{UserId, user::User};
+use store::{
+    UserId,
+    user::{ACTIVE, User},
+};
 
 use super::password::{self as policy, BadPassword};
 use crate::{Cx, Result, audit, email::EmailAddress};
@@ -43,8 +46,10 @@ pub async fn create(cx: &Cx, new: NewUser) -> Result<Result<UserId, BadUser>> {
         id: cx.id(),
         subject: random(),
         pairwise_seed: random(),
-        email: new.email.written().to_owned(),
-        email_canonical: new.email.canonical().to_owned(),
+        user_handle: uuid::Builder::from_random_bytes(cx.rng.bytes()).into_uuid(),
+        status: ACTIVE.to_owned(),
+        email: Some(new.email.written().to_owned()),
+        email_canonical: Some(new.email.canonical().to_owned()),
         email_verified: true,
         name: new.name,
         claims: new.claims,
@@ -58,7 +63,7 @@ pub async fn create(cx: &Cx, new: NewUser) -> Result<Result<UserId, BadUser>> {
     cx.db
         .write(async |tx| {
             if !store::user::insert(tx, &user).await? {
-                return Ok(Err(BadUser::Taken(user.email_canonical.clone())));
+                return Ok(Err(BadUser::Taken(new.email.canonical().to_owned())));
             }
             store::password::set(tx, user.id, hash.as_str(), cx.now).await?;
             let entry = audit::Entry::new(audit::Event::UserAdded).user(user.id);

@@ -96,7 +96,7 @@ fn is_repetitive(text: &str) -> bool {
 }
 
 /// Hashes a new password unless it is the present one, with no transaction held.
-pub async fn hash_if_new(
+pub(crate) async fn hash_if_new(
     cx: &Cx,
     user: UserId,
     password: Password,

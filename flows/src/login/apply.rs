@@ -152,17 +152,19 @@ async fn rows<'a>(work: &Work<'_>, tx: &mut Tx, state: &State, input: &Input) ->
         if plan::asks(state, input, &OFFERED).is_some() {
             open = deliver::open_challenge(work, tx).await?;
         }
-        let client = &work.request.client_id;
-        let live = session::live(work.cx, tx, work.visit.session.as_ref(), client).await?;
+        let live = session::live(work.cx, tx, work.visit.session.as_ref()).await?;
         session = live.map(|live| Presented { id: live.id, user: live.user_id });
     }
     let new = NewIds { challenge: work.cx.id(), session: work.cx.id() };
     Ok(Rows { person, offered: &OFFERED, open, session, new })
 }
 
-/// A person as the machine sees one.
+/// A person as the machine sees one. One whose account may not be used is as good as gone: nothing proven counts. So is one
+/// without address, who gets no code.
 async fn person(work: &Work<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Person>> {
-    let Some(found) = store::user::by_id_with_password(tx, id).await? else { return Ok(None) };
+    let found = store::user::by_id_with_password(tx, id).await?;
+    let usable = |user: &User| user.is_active() && user.email.is_some();
+    let Some(found) = found.filter(|found| usable(&found.user)) else { return Ok(None) };
     let Some(password_version) = found.password_version else { return Ok(None) };
     let user = work.user.get_or_init(|| found.user);
     Ok(Some(Person {
@@ -243,7 +245,8 @@ async fn insert(work: &Work<'_>, tx: &mut Tx, state: String, is_unchanged: bool)
         id: work.id,
         browser: work.visit.browser.clone(),
         previous_browser: None,
-        client_id: work.request.client_id.clone(),
+        goal: store::attempt::AT_CLIENT.to_owned(),
+        client_id: Some(work.request.client_id.clone()),
         request: serde_json::to_string(work.request)?,
         state,
         version: 0,

@@ -1,9 +1,20 @@
-//! The window of a code: until when it is good, computed with the live setting and stored nowhere.
+//! The code of a challenge and its window: derived anew at each use, with the live setting, and stored nowhere.
 
+use keys::EmailCode;
 use store::{Timestamp, email_challenge::EmailChallenge};
 
-use super::second::Time;
-use crate::Cx;
+use crate::{Cx, Result};
+
+/// Time, as the machine may know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Time {
+    /// Inside the window.
+    Open,
+    /// Past the window, inside the cap.
+    Late,
+    /// Past the cap.
+    Past,
+}
 
 /// Where the clock stands for a challenge, with the live window.
 pub(crate) fn time(cx: &Cx, challenge: &EmailChallenge) -> Time {
@@ -30,4 +41,10 @@ pub(crate) fn cap(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
 /// Whether a new tab joins this challenge: tries are left, and its code is still good.
 pub(super) fn can_be_joined(cx: &Cx, challenge: &EmailChallenge, tries: i64) -> bool {
     challenge.tries < tries && time(cx, challenge) == Time::Open
+}
+
+/// The code of a challenge, derived anew whenever it is mailed or compared.
+pub(crate) fn code_of(cx: &Cx, challenge: &EmailChallenge) -> Result<EmailCode> {
+    let EmailChallenge { key_id, id, nonce, address, .. } = challenge;
+    Ok(cx.root.email_code(key_id, *id, nonce, address)?)
 }

@@ -5,14 +5,14 @@ use keys::OpaqueToken;
 use store::{
     SessionId, TokenHash, Tx,
     attempt::{BrowserChange, Moves},
-    session::{LiveSession, SecretChange, Session},
+    session::{SecretChange, Session, WithConsent},
 };
 
 use super::{
     Answer, Due, NewCookies, Onwards,
     apply::Work,
     machine::Complete,
-    plan::{self, Owned, Reply, Value},
+    plan::{self, Owned, Presented, Reply, Value},
     state::State,
     tries::Guesser,
 };
@@ -21,9 +21,9 @@ use crate::{
     authorize::{code_redirect, error_redirect},
     device,
     interaction::{self, Need, Signed},
-    session,
+    session::{self, Cause, Which},
     sign_in::SignIn,
-    token::issue,
+    token::issue::{self, NewCode},
 };
 
 /// What the writes of a plan have made so far.
@@ -34,7 +34,7 @@ pub(super) struct Ending<'a> {
     browser: Option<OpaqueToken>,
     cookies: Option<NewCookies>,
     sign_in: Option<SignIn>,
-    live: Option<LiveSession>,
+    live: Option<WithConsent>,
     to: Option<Onwards>,
 }
 
@@ -53,9 +53,9 @@ impl<'a> Ending<'a> {
         let (work, cx) = (self.work, self.work.cx);
         let user = work.user()?;
         store::user::speaks(tx, user.id, work.visit.reader.language).await?;
-        let sign_in = SignIn::record(cx, tx, proof).await?;
+        let sign_in = SignIn::record(cx, tx, proof, work.visit.reader.asks_with.clone()).await?;
         self.new_cookies(tx).await?;
-        let failed = Guesser::clear(cx, tx, &user.email_canonical).await?;
+        let failed = Guesser::clear(cx, tx, &user.counted_as()).await?;
         work.failures.get_or_init(|| failed);
         let entry = audit::Entry::new(audit::Event::SignedIn)
             .user(user.id)
@@ -68,9 +68,9 @@ impl<'a> Ending<'a> {
         Ok(())
     }
 
-    pub(super) async fn end_session(&self, tx: &mut Tx, session: SessionId) -> Result<()> {
-        store::session::end(tx, session, self.work.cx.now).await?;
-        Ok(())
+    pub(super) async fn end_session(&self, tx: &mut Tx, present: Presented) -> Result<()> {
+        let which = Which::One { session: present.id, user: present.user };
+        session::end(self.work.cx, tx, which, Cause::Replaced).await
     }
 
     pub(super) async fn begin_session(&self, tx: &mut Tx, session: SessionId) -> Result<()> {
@@ -156,28 +156,31 @@ impl<'a> Ending<'a> {
         let (work, cx) = (self.work, self.work.cx);
         let new = self.cookies.as_ref().map(|cookies| cookies.session.hash());
         let secret = new.as_ref().or(work.visit.session.as_ref());
-        let live = session::live(cx, tx, secret, &work.request.client_id).await?;
-        let Some(live) = live.filter(|live| live.id == session) else { return Err(Error::Lost) };
+        let found = session::live_with_consent(cx, tx, secret, &work.request.client_id).await?;
+        let Some(found) = found.filter(|found| found.live.id == session) else {
+            return Err(Error::Lost);
+        };
         if self.cookies.is_none() {
-            session::touch(cx, tx, &live).await?;
+            session::touch(cx, tx, &found.live).await?;
         }
-        self.live = Some(live);
+        self.live = Some(found);
         Ok(())
     }
 
     /// Answers the client by the session, or asks the person first.
     pub(super) async fn answer_client(&mut self, tx: &mut Tx, is_fresh: bool) -> Result<()> {
         let (work, cx) = (self.work, self.work.cx);
-        let (Some(live), Some(client)) = (&self.live, cx.client(&work.request.client_id)) else {
+        let (Some(session), Some(client)) = (&self.live, cx.client(&work.request.client_id)) else {
             return Err(Error::Lost);
         };
-        let sign_in = SignIn::load(live);
+        let sign_in = SignIn::load(&session.live);
         let fresh = is_fresh || sign_in.auth_time() >= work.began;
-        let signed = Signed { session: live, fresh, confirmed: false };
+        let signed = Signed { session, fresh, confirmed: false };
         self.to = Some(match interaction::decide(work.request, client, Some(signed), cx.now) {
             Need::Nothing => {
-                let code = issue::authorization_code(cx, tx, &sign_in, work.request, Some(work.id))
-                    .await?;
+                let session = session.live.id;
+                let new = NewCode { sign_in: &sign_in, session, attempt: Some(work.id) };
+                let code = issue::authorization_code(cx, tx, work.request, new).await?;
                 Onwards::Client(code_redirect(cx, work.request, code.reveal()))
             }
             Need::Refuse(error) => Onwards::Client(error_redirect(cx, work.request, &error)),

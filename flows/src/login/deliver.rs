@@ -1,6 +1,9 @@
 //! Bringing a code to the person: challenges that are opened, mailed again and put aside, in the transaction at hand.
 
-use store::{Tx, email_challenge::EmailChallenge};
+use store::{
+    Tx,
+    email_challenge::{EmailChallenge, Purpose},
+};
 
 use super::{
     apply::Work, email_code, method::Challenge, plan::OpenChallenge, reference, send_quota,
@@ -11,9 +14,8 @@ use crate::{Error, Result, audit, notify};
 /// The open challenge of this person in this browser, of whatever epoch.
 pub(super) async fn open_challenge(work: &Work<'_>, tx: &mut Tx) -> Result<Option<OpenChallenge>> {
     let user = work.user()?.id;
-    let Some(row) = store::email_challenge::open(tx, user, &work.visit.browser).await? else {
-        return Ok(None);
-    };
+    let open = store::email_challenge::open(tx, user, &work.visit.browser, Purpose::SignIn).await?;
+    let Some(row) = open else { return Ok(None) };
     let tries = work.guesser(tx).await?.code_tries(work.cx);
     Ok(Some(OpenChallenge {
         challenge: Challenge::of(&row),
@@ -36,15 +38,16 @@ pub(super) async fn open(
     challenge: Challenge,
 ) -> Result<()> {
     let cx = work.cx;
-    let user = work.user()?;
+    let Some(address) = work.user()?.email.clone() else { return Err(Error::Lost) };
     let asks = work.guesser(tx).await?;
     let may_send = send_quota::take_send(cx, tx, &asks).await?;
     let row = EmailChallenge {
         id: challenge.id,
         user_id: first.user,
         browser: work.visit.browser.clone(),
+        purpose: Purpose::SignIn.as_str().to_owned(),
         epoch: first.epoch,
-        address: user.email.clone(),
+        address,
         key_id: cx.root.current_id().to_owned(),
         nonce: cx.rng.bytes::<16>().to_vec(),
         reference: reference::reference(&cx.rng),

@@ -9,21 +9,24 @@
 
 use std::time::Duration;
 
-use keys::EmailCode;
-use store::{ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge, throttle::Kind};
+use store::{
+    ChallengeId, Timestamp, Tx, UserId,
+    email_challenge::{EmailChallenge, Purpose},
+    throttle::Kind,
+};
 
 use super::{
     Answer, apply,
     apply::Work,
     charge::{self, Charge},
-    code_window::time,
+    code_window::{Time, code_of, time},
     follow,
     machine::Input,
     mailed::{self, Compared, Fate},
     method::Mailed,
     or_show, out_of_turn,
     refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
-    second::{MailedSeal, Owner, SecondChecked, Time, Verdict},
+    second::{MailedSeal, Owner, SecondChecked, Verdict},
     state::State,
     typed_code,
 };
@@ -42,7 +45,7 @@ const TOMBSTONE: Duration = Duration::from_hours(2);
 
 /// The seal of codes by e-mail: only this file makes one.
 #[derive(Debug)]
-pub struct EmailCodeSeal {
+pub(crate) struct EmailCodeSeal {
     _here: (),
 }
 
@@ -79,13 +82,15 @@ pub(super) async fn current(
     state: &State,
 ) -> Result<Option<EmailChallenge>> {
     let Some(challenge) = state.challenge() else { return Ok(None) };
-    let Some(own) = store::email_challenge::by_id(sql, challenge.id).await? else {
+    let own = store::email_challenge::by_id(sql, challenge.id).await?;
+    let Some(own) = own.filter(|own| own.purpose == Purpose::SignIn.as_str()) else {
         return Ok(None);
     };
     if Fate::of(&own) != Fate::Replaced {
         return Ok(Some(own));
     }
-    let open = store::email_challenge::open(sql, own.user_id, &visit.browser).await?;
+    let open =
+        store::email_challenge::open(sql, own.user_id, &visit.browser, Purpose::SignIn).await?;
     let takes_place =
         |open: &EmailChallenge| mailed::takes_place((Fate::of(&own), own.epoch), open.epoch);
     Ok(Some(open.filter(takes_place).unwrap_or(own)))
@@ -154,9 +159,9 @@ async fn judge(
     let answer = cx
         .db
         .write(async |tx| {
-            record(cx, tx, challenge, &loaded.row.client_id, verdict).await?;
+            record(cx, tx, challenge, &loaded.request.client_id, verdict).await?;
             if let Some(charge) = charge {
-                let client = &loaded.row.client_id;
+                let client = &loaded.request.client_id;
                 count(cx, tx, (challenge, client), (charge, verdict)).await?;
             }
             apply::run(&work, tx, state, Input::Second(checked)).await
@@ -200,7 +205,8 @@ async fn count(
 /// Tells a person that strangers now wait.
 async fn tell(cx: &Cx, tx: &mut Tx, id: UserId, client: &str) -> Result<()> {
     let Some(user) = store::user::by_id(tx, id).await? else { return Ok(()) };
-    let whom = (user.email_canonical.as_str(), Some(id));
+    let canonical = user.counted_as();
+    let whom = (&*canonical, Some(id));
     notify::somebody_tried(cx, tx, whom, (Tried::Code, client)).await
 }
 
@@ -214,13 +220,13 @@ async fn admit(
     if !visit.devices.is_empty() {
         let mut conn = cx.db.read().await?;
         if let Some(user) = store::user::by_id(&mut conn, challenge.user_id).await?
-            && device::known(cx, &mut conn, visit, &user.email_canonical).await?.is_some()
+            && device::known(cx, &mut conn, visit, &user.counted_as()).await?.is_some()
         {
             return Ok(Ok(false));
         }
     }
     let about = async || {
-        let client = Some(loaded.row.client_id.clone());
+        let client = Some(loaded.request.client_id.clone());
         Ok(About { user: Some(challenge.user_id), client })
     };
     Ok(network::failure(cx, about).await?.map_or(Ok(true), Err))
@@ -262,18 +268,14 @@ fn is_code_of(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<bool> 
     Ok(code_of(cx, challenge)?.matches(guess))
 }
 
-/// The code of a challenge, derived anew whenever it is mailed or compared.
-pub(crate) fn code_of(cx: &Cx, challenge: &EmailChallenge) -> Result<EmailCode> {
-    let EmailChallenge { key_id, id, nonce, address, .. } = challenge;
-    Ok(cx.root.email_code(key_id, *id, nonce, address)?)
-}
-
 /// A wrong code may be a right one elsewhere: an older mail, another browser, an earlier sign-in. It is still wrong here,
 /// and it has been charged; it is told apart so that the person knows which mail to look at.
 async fn fate_of_another(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<Option<Fate>> {
     let since = cx.now.minus(cx.settings.code_window * 2 + TOMBSTONE);
     let mut conn = cx.db.read().await?;
-    for other in store::email_challenge::recent(&mut conn, challenge.user_id, since).await? {
+    for other in
+        store::email_challenge::recent(&mut conn, challenge.user_id, Purpose::SignIn, since).await?
+    {
         // Of a root key whose file has gone: it can no longer be derived.
         let known = cx.root.ids().any(|id| id == other.key_id);
         if known && other.id != challenge.id && is_code_of(cx, &other, guess)? {

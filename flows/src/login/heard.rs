@@ -23,7 +23,7 @@ pub async fn account(cx: &Cx, visit: &Visit, name: &str, due: Due) -> Result<Opt
     let Some((user, is_proven)) = person(cx, &mut conn, visit, &attempt).await? else {
         return Ok(None);
     };
-    let canonical = &user.email_canonical;
+    let canonical = &user.counted_as();
     let is_heard = is_proven || device::known(cx, &mut conn, visit, canonical).await?.is_some();
     Ok(is_heard.then(|| cx.root.lookup(canonical)))
 }
@@ -38,9 +38,8 @@ async fn person(
 ) -> Result<Option<(User, bool)>> {
     let (id, is_proven) = match attempt {
         Attempt::Row(loaded) => (loaded.state.user(), loaded.state.is_led_on()),
-        Attempt::Sealed { purpose: Purpose::Ask, request, .. } => {
-            let secret = visit.session.as_ref();
-            let live = session::live(cx, sql, secret, &request.client_id).await?;
+        Attempt::Sealed { purpose: Purpose::Ask, .. } => {
+            let live = session::live(cx, sql, visit.session.as_ref()).await?;
             (live.map(|live| live.user_id), true)
         }
         Attempt::Sealed { .. } => (None, false),

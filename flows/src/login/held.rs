@@ -5,9 +5,10 @@ use std::pin::Pin;
 use store::{Tx, UserId};
 
 use super::{
+    code_window::Time,
     method::{Held, HeldProof},
     refusal::{CodeRefusal, Refusal},
-    second::{Time, Verdict},
+    second::Verdict,
 };
 use crate::{Cx, Error, Result};
 

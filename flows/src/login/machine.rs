@@ -18,6 +18,7 @@
 use store::{ChallengeId, SessionId, UserId, sign_in::SecondMethod};
 
 use super::{
+    code_window::Time,
     effect::{Delivery, Effect},
     follow::SessionChecked,
     method::{Challenge, Method, Proof},
@@ -25,7 +26,7 @@ use super::{
     password::{PasswordChecked, PasswordVerdict},
     refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     resend::{ResendChecked, ResendVerdict},
-    second::{SecondChecked, Time, Verdict},
+    second::{SecondChecked, Verdict},
     state::{Completed, First, FirstStep, NewPassword, Second, State, Waiting},
 };
 

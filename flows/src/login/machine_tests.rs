@@ -4,6 +4,7 @@ use store::{ChallengeId, SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{
+    code_window::Time,
     effect::{Delivery, Effect},
     follow::SessionChecked,
     machine::{Facts, Input, Person, Step, step},
@@ -12,7 +13,7 @@ use super::{
     password::{PasswordChecked, PasswordVerdict},
     refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     resend::{ResendChecked, ResendVerdict},
-    second::{Owner, SecondChecked, Time, Verdict},
+    second::{Owner, SecondChecked, Verdict},
     state::{Completed, First, FirstStep, NewPassword, Second, State, Waiting},
 };
 use crate::account::password::BadPassword;

@@ -3,10 +3,11 @@
 use store::{Timestamp, email_challenge::EmailChallenge};
 
 use super::{
+    code_window::Time,
     method::{Challenge, Mailed},
     refusal::{CodeRefusal, MailRefusal, Refusal},
     resend::ResendVerdict,
-    second::{Time, Verdict},
+    second::Verdict,
     state::State,
 };
 

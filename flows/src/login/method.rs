@@ -43,7 +43,7 @@ const HELD: &[Held] = &[];
 
 impl Mailed {
     /// A six-digit code by e-mail.
-    pub const EMAIL_CODE: Self = Self { name: "email_code", word: SecondMethod::EmailCode };
+    pub(crate) const EMAIL_CODE: Self = Self { name: "email_code", word: SecondMethod::EmailCode };
 
     #[cfg(test)]
     pub(super) const fn assume(name: &'static str) -> Self {

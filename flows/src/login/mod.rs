@@ -34,6 +34,7 @@ mod machine_tests;
 #[cfg(test)]
 mod search;
 
+pub use code_window::Time;
 pub use show::{CodeView, Delivery, Resend, Shown, View, show};
 
 use std::time::Duration;
@@ -48,6 +49,7 @@ use crate::{
     authorize::{Asked, ClientRedirect},
     interaction::Need,
     network::Crowded,
+    oauth_error::OAuthError,
 };
 use machine::Input;
 use refusal::Refusal;
@@ -129,10 +131,11 @@ impl Due {
     #[must_use]
     pub const fn of(state: &State) -> Self {
         match state {
-            State::Password => Self::Password,
             State::Second(Second { waiting: Waiting::Mailed(_), .. }) => Self::Code,
             // No held method has a page in this build, and a password may be posted in any open state.
-            State::Second(Second { waiting: Waiting::Held(_), .. }) => Self::Password,
+            State::Password | State::Second(Second { waiting: Waiting::Held(_), .. }) => {
+                Self::Password
+            }
             State::NewPassword(_) => Self::NewPassword,
             State::Complete(_) => Self::Complete,
             State::Cancelled => Self::Nothing,
@@ -223,7 +226,7 @@ pub async fn cancel(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
         }
         cancelled(cx, loaded).await?;
     }
-    let error = crate::request::OAuthError::new("access_denied", "the person cancelled");
+    let error = OAuthError::new("access_denied", "the person cancelled");
     Ok(Answer::Client(crate::authorize::error_redirect(cx, attempt.request(), &error)))
 }
 
@@ -232,7 +235,7 @@ async fn cancelled(cx: &Cx, loaded: &Loaded) -> Result<()> {
         .write(async |tx| {
             let entry = audit::Entry::new(audit::Event::AttemptCancelled)
                 .user(loaded.state.user())
-                .client(&loaded.row.client_id);
+                .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await
         })
         .await
@@ -245,7 +248,7 @@ async fn out_of_turn(cx: &Cx, loaded: &Loaded) -> Result<()> {
             let entry = audit::Entry::new(audit::Event::SequenceFailed)
                 .outcome("refused")
                 .user(loaded.state.user())
-                .client(&loaded.row.client_id);
+                .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await
         })
         .await

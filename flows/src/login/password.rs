@@ -183,13 +183,18 @@ impl Person<'_> {
         self.guesser(cx, sql, visit).await?.wait(cx, sql, Kind::Password).await
     }
 
+    /// Whether the account may be used. Asked after the password is compared, so that the time tells nothing.
+    fn may_sign_in(self) -> bool {
+        self.known.is_some_and(|known| known.user.is_active())
+    }
+
     fn stored(self) -> Option<PasswordHash> {
         self.known.and_then(|known| known.phc.clone()).map(PasswordHash::from_stored)
     }
 }
 
-/// Compares, in the same time whatever there is to compare with; returns the password again, if it is right and its stored
-/// hash is out of date.
+/// Compares, in the same time whatever there is to compare with: the right password of an account that may not be used is
+/// as good as a wrong one. Returns the password again, if it is right and its stored hash is out of date.
 async fn compare(
     cx: &Cx,
     slot: Slot,
@@ -202,7 +207,7 @@ async fn compare(
         None => (Password::parse("").map_err(keys::KeyError::from)?, None),
     };
     let again = Password::parse(password.reveal()).map_err(keys::KeyError::from)?;
-    if !slot.verify(password, stored).await? {
+    if !slot.verify(password, stored).await? || !person.may_sign_in() {
         return Ok((Compared::Wrong, None));
     }
     let is_outdated = person.stored().is_some_and(|stored| !cx.hasher.is_current(&stored));

@@ -139,7 +139,7 @@ pub(super) enum Write<'a> {
     /// Record the sign-in.
     Record(&'a Complete),
     /// End a session, if it lives: another person signs in.
-    EndSession(SessionId),
+    EndSession(Presented),
     /// Begin the session of the sign-in that was recorded.
     BeginSession(SessionId),
     /// Give the session a new secret and the sign-in that was recorded; lost unless the presented secret is still its own.
@@ -295,7 +295,7 @@ impl<'a> Plan<'a> {
             Some(present) if present.id == session => self.add(Write::RotateSession(session)),
             present => {
                 if let Some(other) = present {
-                    self.add(Write::EndSession(other.id));
+                    self.add(Write::EndSession(other));
                 }
                 self.add(Write::BeginSession(session));
             }

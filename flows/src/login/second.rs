@@ -7,20 +7,10 @@ use store::{ChallengeId, UserId};
 use uuid::Uuid;
 
 use super::{
+    code_window::Time,
     method::{Challenge, Held, HeldProof, Mailed, Proof},
     refusal::Refusal,
 };
-
-/// Time, as the machine may know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Time {
-    /// Inside the window.
-    Open,
-    /// Past the window, inside the cap.
-    Late,
-    /// Past the cap.
-    Past,
-}
 
 /// The verdict about a proof of the second step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +26,13 @@ pub enum Verdict {
 }
 
 /// The seal of a mailed method. Its one implementation is in the file of the method's verifier.
-pub trait MailedSeal {
+pub(crate) trait MailedSeal {
     /// The method.
     const METHOD: Mailed;
 }
 
 /// The seal of a held method. Its one implementation is in the file of the method's verifier.
-pub trait HeldSeal {
+pub(crate) trait HeldSeal {
     /// The method.
     const METHOD: Held;
 }

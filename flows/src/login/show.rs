@@ -3,7 +3,10 @@
 use store::{Timestamp, email_challenge::EmailChallenge};
 
 use super::{
-    code_window, email_code, follow, resend, second::Time, send_quota, state::State, tries::Guesser,
+    code_window::{self, Time},
+    email_code, follow, resend, send_quota,
+    state::State,
+    tries::Guesser,
 };
 use crate::{
     Cx, Result,
@@ -32,7 +35,7 @@ pub enum View {
     Code(CodeView),
     /// A new password.
     NewPassword {
-        /// The person's address, for password managers.
+        /// The person's address, for password managers; empty where there is none.
         email: String,
     },
     /// Signed in by another tab: one press goes on.
@@ -134,7 +137,9 @@ async fn due(cx: &Cx, visit: &Visit, state: &State) -> Result<View> {
     let mut conn = cx.db.read().await?;
     if let State::NewPassword(pending) = state {
         let user = store::user::by_id(&mut conn, pending.first.user).await?;
-        return Ok(View::NewPassword { email: user.map(|user| user.email).unwrap_or_default() });
+        return Ok(View::NewPassword {
+            email: user.and_then(|user| user.email).unwrap_or_default(),
+        });
     }
     let challenge = email_code::current(&mut conn, visit, state).await?;
     // What is held has no page in this build, and a challenge that another tab used up or that is gone cannot be answered

@@ -126,7 +126,7 @@ impl State {
 
     /// Whether a proof of the second step has led here.
     #[must_use]
-    pub const fn is_led_on(&self) -> bool {
+    pub(crate) const fn is_led_on(&self) -> bool {
         matches!(self, Self::NewPassword(_) | Self::Complete(_))
     }
 }

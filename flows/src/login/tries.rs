@@ -68,12 +68,13 @@ impl Guesser {
         visit: &Visit,
         user: &User,
     ) -> Result<Self> {
-        Ok(match device::known(cx, sql, visit, &user.email_canonical).await? {
+        let canonical = user.counted_as();
+        Ok(match device::known(cx, sql, visit, &canonical).await? {
             Some(device) => {
-                let mails = format!("{}\nknown devices", user.email_canonical);
+                let mails = format!("{canonical}\nknown devices");
                 Self::Known { device, mails: cx.root.lookup(&mails) }
             }
-            None => Self::stranger(cx, &user.email_canonical),
+            None => Self::stranger(cx, &canonical),
         })
     }
 

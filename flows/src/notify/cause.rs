@@ -1,5 +1,7 @@
 //! What a job carries of the request that asked for it, so that its rows in the trail can be found by that request.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::Mail;
@@ -12,7 +14,7 @@ pub(crate) struct Cause {
     pub(crate) reference: String,
     /// Where it came from, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) network: Option<String>,
+    pub(crate) network: Option<IpAddr>,
     /// Through which client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client: Option<String>,
@@ -23,7 +25,7 @@ impl Cause {
     pub(super) fn of(cx: &Cx, client: Option<&str>) -> Self {
         Self {
             reference: cx.trace.reference.clone(),
-            network: cx.trace.network.clone(),
+            network: cx.trace.network,
             client: client.map(str::to_owned),
         }
     }

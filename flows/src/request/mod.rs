@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use params::Params;
 pub use prompt::Prompt;
 
-use crate::{Cx, client::Client};
+use crate::{Cx, client::Client, oauth_error::OAuthError};
 
 /// A checked authorization request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,23 +59,6 @@ pub enum Refused {
     },
     /// The client is told by redirect.
     Redirect(OAuthError),
-}
-
-/// An error for a client (RFC 6749, section 4.1.2.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OAuthError {
-    /// `error`.
-    pub error: &'static str,
-    /// `error_description`: printable ASCII without quotation mark and backslash.
-    pub description: &'static str,
-}
-
-impl OAuthError {
-    /// An error with its description.
-    #[must_use]
-    pub const fn new(error: &'static str, description: &'static str) -> Self {
-        Self { error, description }
-    }
 }
 
 fn page(why: &'static str) -> Refused {

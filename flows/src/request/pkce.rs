@@ -1,12 +1,14 @@
 //! PKCE with S256 (RFC 7636; RFC 9700, section 2.1.1). `plain` proves nothing and is refused.
 
 use super::{Draft, Refused, redirect};
+use crate::client::Pkce;
 
 /// Base64url of a SHA-256: 43 characters.
 const CHALLENGE_LENGTH: usize = 43;
 
 pub(super) fn s256(draft: &mut Draft<'_>) -> Result<(), Refused> {
-    let required = draft.client.as_ref().is_none_or(|client| client.pkce_required);
+    let required =
+        draft.client.as_ref().is_none_or(|client| client.operator.pkce == Pkce::Required);
     let challenge = draft.params.get("code_challenge");
     let method = draft.params.get("code_challenge_method");
     match (challenge, method) {

@@ -8,8 +8,8 @@ use super::{Draft, Refused, page};
 pub(super) fn registered(draft: &mut Draft<'_>) -> Result<(), Refused> {
     let given = draft.params.get("redirect_uri").ok_or_else(|| page("redirect_uri is missing"))?;
     let client = draft.client.as_ref().ok_or_else(|| page("no client"))?;
-    let known = client.redirect_uris.iter().any(|registered| {
-        registered == given || client.native && loopback_match(registered, given)
+    let known = client.metadata.redirect_uris.iter().any(|registered| {
+        registered == given || client.is_native() && loopback_match(registered, given)
     });
     if !known {
         return Err(page("redirect_uri is not registered for this client"));

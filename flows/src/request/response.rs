@@ -1,6 +1,7 @@
 //! How the answer is asked for: a code, in the query, with the request in plain parameters.
 
 use super::{Draft, Refused, redirect};
+use crate::client::ResponseType;
 
 /// OpenID Connect Core 1.0, section 6: request objects are not supported.
 pub(super) fn no_request_object(draft: &mut Draft<'_>) -> Result<(), Refused> {
@@ -15,8 +16,14 @@ pub(super) fn no_request_object(draft: &mut Draft<'_>) -> Result<(), Refused> {
 
 /// `code` and nothing else (RFC 9700, section 2.1.2).
 pub(super) fn response_type(draft: &mut Draft<'_>) -> Result<(), Refused> {
+    let may_ask =
+        draft.client.as_ref().is_some_and(|client| client.has_response_type(ResponseType::Code));
     match draft.params.get("response_type") {
-        Some("code") => Ok(()),
+        Some("code") if may_ask => Ok(()),
+        Some("code") => Err(redirect(
+            "unauthorized_client",
+            "the client is not registered for this response type",
+        )),
         Some(_) => {
             Err(redirect("unsupported_response_type", "only response_type=code is supported"))
         }

@@ -140,17 +140,52 @@ fn open(root: &RootKeys, row: &SigningKeyRow) -> Result<SigningKey> {
     Ok(SigningKey::from_pkcs8(row.id.clone(), row.algorithm.parse()?, &pkcs8)?)
 }
 
-/// Reads, opens and parses every key.
-pub async fn load(root: &RootKeys, sql: &mut impl Sql) -> Result<KeyRing> {
-    let mut keys = Vec::new();
+/// Every key that this build can use.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The keys.
+    pub ring: KeyRing,
+    /// How many published keys are of an algorithm that this build does not know: they are neither published nor used.
+    pub unusable: usize,
+    /// The same of ended ones: they verify no hint.
+    pub unusable_ended: usize,
+}
+
+/// Reads, opens and parses every key of an algorithm that this build knows.
+///
+/// # Errors
+/// The database, or a key that no root key opens: that is no newer build, but a root key that is missing.
+pub async fn load(root: &RootKeys, sql: &mut impl Sql) -> Result<Loaded> {
+    let (mut keys, mut ended) = (Vec::new(), Vec::new());
+    let (mut unusable, mut unusable_ended) = (0, 0);
     for row in store::signing_key::all(sql).await? {
-        keys.push(RingKey { key: open(root, &row)?, signs_from: row.signs_from });
+        if is_known(&row.id, &row.algorithm) {
+            keys.push(RingKey { key: open(root, &row)?, signs_from: row.signs_from });
+        } else {
+            unusable += 1;
+        }
     }
-    let mut ended = Vec::new();
     for EndedKeyRow { id, algorithm, public, .. } in store::signing_key::ended(sql).await? {
-        ended.push(EndedKey { kid: id, algorithm: algorithm.parse()?, public });
+        if is_known(&id, &algorithm) {
+            ended.push(EndedKey { kid: id, algorithm: algorithm.parse()?, public });
+        } else {
+            unusable_ended += 1;
+        }
     }
-    Ok(KeyRing::new(keys, &ended)?)
+    Ok(Loaded { ring: KeyRing::new(keys, &ended)?, unusable, unusable_ended })
+}
+
+/// Whether this build knows the algorithm of a key.
+fn is_known(kid: &str, algorithm: &str) -> bool {
+    let known = algorithm.parse::<Algorithm>().is_ok();
+    if !known {
+        tracing::warn!(
+            kid,
+            algorithm,
+            "this build cannot use a key: it does not know its algorithm"
+        );
+    }
+    known
 }
 
 /// Every key that is known, the published ones first, each algorithm in the order in which its keys sign.

@@ -1,7 +1,12 @@
 //! Forcing a reset (decision 6): everything older is dead at the next request, and the next sign-in leads through the
 //! change of password.
 
-use crate::{Cx, Result, audit, email::EmailAddress, notify};
+use crate::{
+    Cx, Result, audit,
+    email::EmailAddress,
+    notify,
+    session::{self, Cause, Which},
+};
 
 /// Forces a reset; returns the new epoch, or nothing when there is no such person.
 pub async fn force(cx: &Cx, email: &EmailAddress, reason: &str) -> Result<Option<i64>> {
@@ -11,6 +16,10 @@ pub async fn force(cx: &Cx, email: &EmailAddress, reason: &str) -> Result<Option
                 return Ok(None);
             };
             let epoch = store::user::force_reset(tx, user.id, cx.now).await?;
+            // All of it is dead by its epoch already. What follows from the end of a session, and the time from which a dead
+            // grant is swept, need the end itself.
+            session::end(cx, tx, Which::AllOf(user.id), Cause::Reset).await?;
+            store::grant::end_offline(tx, user.id, cx.now).await?;
             let entry = audit::Entry::new(audit::Event::ResetForced)
                 .user(user.id)
                 .detail(serde_json::json!({ "reason": reason, "epoch": epoch }));

@@ -2,23 +2,38 @@
 
 use keys::{OpaqueToken, TokenType};
 use serde::Serialize;
-use store::{AttemptId, Tx, auth_code::NewAuthCode, grant::Grant};
+use store::{
+    AttemptId, GrantId, SessionId, TokenId, Tx,
+    auth_code::NewAuthCode,
+    grant::{Live, NewGrant},
+};
 
 use crate::{Cx, Result, audit, client::Client, request::AuthorizationRequest, sign_in::SignIn};
+
+/// What an authorization code is made from, besides the request that it answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewCode<'a> {
+    /// The completed sign-in.
+    pub sign_in: &'a SignIn,
+    /// The session that it lives in, and that the grant ends with.
+    pub session: SessionId,
+    /// The attempt that a person completed for it; none for a silent sign-in.
+    pub attempt: Option<AttemptId>,
+}
 
 /// Makes a grant and the authorization code that stands for it.
 pub(crate) async fn authorization_code(
     cx: &Cx,
     tx: &mut Tx,
-    sign_in: &SignIn,
     request: &AuthorizationRequest,
-    attempt: Option<AttemptId>,
+    new: NewCode<'_>,
 ) -> Result<OpaqueToken> {
-    let grant = Grant {
+    let sign_in = new.sign_in;
+    let grant = NewGrant {
         id: cx.id(),
         user_id: sign_in.user(),
         client_id: request.client_id.clone(),
-        session_id: sign_in.session(),
+        session_id: new.session,
         sign_in_id: sign_in.id(),
         epoch: sign_in.epoch(),
         scopes: request.scopes.join(" "),
@@ -26,16 +41,16 @@ pub(crate) async fn authorization_code(
     };
     store::grant::insert(tx, &grant).await?;
     let code = OpaqueToken::generate(&cx.rng);
-    let new = NewAuthCode {
+    let row = NewAuthCode {
         hash: code.hash(),
         grant_id: grant.id,
-        attempt_id: attempt,
+        attempt_id: new.attempt,
         redirect_uri: request.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
         nonce: request.nonce.clone(),
         created_at: cx.now,
     };
-    store::auth_code::insert(tx, &new).await?;
+    store::auth_code::insert(tx, &row).await?;
     let entry = audit::Entry::new(audit::Event::CodeIssued)
         .user(sign_in.user())
         .client(&request.client_id)
@@ -46,106 +61,113 @@ pub(crate) async fn authorization_code(
     Ok(code)
 }
 
-/// What the tokens of a grant say besides the sign-in.
+/// What is issued from a live grant.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Minting<'a> {
-    /// To whom.
+pub(crate) struct Issue<'a> {
+    /// To whom: the client of the grant, which has shown who it is.
     pub client: &'a Client,
-    /// `sub` for this client.
-    pub subject: &'a str,
-    /// `sid` of the session.
-    pub sid: &'a str,
-    /// `nonce` of the request.
-    pub nonce: Option<&'a str>,
-    /// Granted scopes.
-    pub scopes: &'a str,
     /// The grant.
-    pub grant: store::GrantId,
+    pub grant: &'a Live,
+    /// `nonce` of the request that the ID token answers.
+    pub nonce: Option<&'a str>,
 }
 
-/// The tokens of one answer.
-#[derive(Debug)]
+/// The tokens of one answer, as its JSON has them (RFC 6749, section 5.1).
+#[derive(Debug, Serialize)]
 pub struct Tokens {
-    /// ID token (OpenID Connect Core 1.0, section 2).
-    pub id_token: String,
     /// Access token (RFC 9068).
     pub access_token: String,
+    /// How it is presented (RFC 6749, section 7.1).
+    pub token_type: &'static str,
     /// Seconds that the access token lives.
     pub expires_in: u64,
+    /// ID token (OpenID Connect Core 1.0, section 2), when the scope `openid` was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+}
+
+/// A token that its holder may use, without more (RFC 6750).
+const BEARER: &str = "Bearer";
+
+/// What both tokens say.
+#[derive(Clone, Copy, Serialize)]
+struct Common<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    exp: i64,
+    iat: i64,
+    auth_time: i64,
+    acr: &'static str,
+    amr: &'static [&'static str],
 }
 
 #[derive(Serialize)]
 struct IdClaims<'a> {
-    iss: &'a str,
-    sub: &'a str,
+    #[serde(flatten)]
+    common: Common<'a>,
     aud: [&'a str; 1],
-    exp: i64,
-    iat: i64,
-    auth_time: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
-    acr: &'static str,
-    amr: &'static [&'static str],
     sid: &'a str,
 }
 
 #[derive(Serialize)]
 struct AccessClaims<'a> {
-    iss: &'a str,
-    sub: &'a str,
+    #[serde(flatten)]
+    common: Common<'a>,
     aud: &'a str,
-    exp: i64,
-    iat: i64,
-    jti: String,
+    jti: TokenId,
     client_id: &'a str,
     scope: &'a str,
-    auth_time: i64,
-    acr: &'static str,
-    amr: &'static [&'static str],
-    /// The grant: what userinfo asks whether it still lives.
-    gid: store::GrantId,
+    /// The grant: what is asked whether it is still alive.
+    gid: GrantId,
 }
 
 /// Signs the tokens of a grant. They are thrown away if the claim of the authorization code is lost afterwards.
-pub(crate) fn tokens(cx: &Cx, sign_in: &SignIn, minting: Minting<'_>) -> Result<Tokens> {
-    let lifetime = cx.settings.access_token;
-    let (iat, exp) = (cx.now.seconds(), cx.now.plus(lifetime).seconds());
-    let (acr, amr) = (sign_in.assurance().acr(), sign_in.assurance().amr());
-    let auth_time = sign_in.auth_time().seconds();
-    let id = IdClaims {
-        iss: &cx.issuer,
-        sub: minting.subject,
-        aud: [&minting.client.id],
-        exp,
-        iat,
-        auth_time,
-        nonce: minting.nonce,
-        acr,
-        amr,
-        sid: minting.sid,
+pub(crate) fn tokens(cx: &Cx, issue: Issue<'_>) -> Result<Tokens> {
+    let Issue { client, grant, nonce } = issue;
+    let sub = client.subject(&grant.subject, &grant.pairwise_seed);
+    let common = common(cx, &SignIn::of_grant(grant), &sub);
+    let sign = |kind, claims: Claims<'_>| -> Result<String> {
+        Ok(cx.ring.sign_user_token(
+            kind,
+            client.metadata.id_token_signed_response_alg,
+            &claims,
+            cx.now,
+        )?)
+    };
+    let id_token = if grant.scopes.split(' ').any(|scope| scope == "openid") {
+        let claims = IdClaims { common, aud: [&client.id], nonce, sid: &grant.sid };
+        Some(sign(TokenType::Id, Claims::Id(&claims))?)
+    } else {
+        None
     };
     let access = AccessClaims {
-        iss: &cx.issuer,
-        sub: minting.subject,
+        common,
         aud: &cx.issuer,
-        exp,
-        iat,
-        jti: cx.id::<store::AuditId>().to_string(),
-        client_id: &minting.client.id,
-        scope: minting.scopes,
-        auth_time,
-        acr,
-        amr,
-        gid: minting.grant,
-    };
-    let sign = |kind, claims: Claims<'_>| -> Result<String> {
-        Ok(cx.ring.sign_user_token(kind, minting.client.id_token_alg, &claims, cx.now)?)
+        jti: cx.id(),
+        client_id: &client.id,
+        scope: &grant.scopes,
+        gid: grant.id,
     };
     Ok(Tokens {
-        id_token: sign(TokenType::Id, Claims::Id(&id))?,
         access_token: sign(TokenType::Access, Claims::Access(&access))?,
-        expires_in: lifetime.as_secs(),
+        token_type: BEARER,
+        expires_in: cx.settings.access_token.as_secs(),
+        id_token,
     })
+}
+
+fn common<'a>(cx: &'a Cx, sign_in: &SignIn, sub: &'a str) -> Common<'a> {
+    Common {
+        iss: &cx.issuer,
+        sub,
+        exp: cx.now.plus(cx.settings.access_token).seconds(),
+        iat: cx.now.seconds(),
+        auth_time: sign_in.auth_time().seconds(),
+        acr: sign_in.assurance().acr(),
+        amr: sign_in.assurance().amr(),
+    }
 }
 
 /// Both kinds of claims, so that there is one call of the signature.

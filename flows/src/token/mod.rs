@@ -1,52 +1,51 @@
-//! The token endpoint (RFC 6749, section 3.2): one registry of grant types over shared steps.
+//! The token endpoint (RFC 6749, section 3.2): one registry of grant types over shared steps; and what tokens stand for.
 
-mod code;
+mod authorization_code;
 pub(crate) mod issue;
-pub(crate) mod refused;
+mod principal;
+mod userinfo;
+
+use std::{borrow::Cow, pin::Pin, sync::Arc};
 
 pub use issue::Tokens;
+pub use userinfo::userinfo;
 
 use crate::{
     Cx, Result,
+    client::{Client, GrantType},
     client_auth::{self, Credentials},
+    client_refusal,
+    oauth_error::TokenError,
     request::Params,
 };
 
-/// A refusal of the token endpoint (RFC 6749, section 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TokenError {
-    /// `error`.
-    pub error: &'static str,
-    /// `error_description`.
-    pub description: &'static str,
+/// What a token request is answered with: tokens, or a refusal.
+pub type Answer = Result<Result<Tokens, TokenError>>;
+
+type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+/// One way to get tokens.
+#[derive(Debug)]
+pub struct GrantHandler {
+    /// `grant_type`, and its name in `grant_types_supported`.
+    pub name: GrantType,
+    /// Answers the request of a client that has shown who it is.
+    handler: for<'a> fn(&'a Cx, &'a Arc<Client>, &'a Params) -> Answering<'a>,
 }
 
-impl TokenError {
-    pub(crate) const fn grant(description: &'static str) -> Self {
-        Self { error: "invalid_grant", description }
-    }
+/// THE list of grant types: the token endpoint takes these and no others, and the metadata names them.
+pub const GRANT_TYPES: &[GrantHandler] = &[authorization_code::HANDLER];
 
-    pub(crate) const fn request(description: &'static str) -> Self {
-        Self { error: "invalid_request", description }
-    }
-
-    pub(crate) const fn client(description: &'static str) -> Self {
-        Self { error: "invalid_client", description }
-    }
-}
-
-/// `grant_types_supported`.
-pub const GRANT_TYPES: [&str; 1] = ["authorization_code"];
+const UNAUTHORIZED: TokenError = TokenError::new(
+    "unauthorized_client",
+    Cow::Borrowed("the client is not registered for this grant type"),
+);
 
 /// Answers a token request.
-pub async fn exchange(
-    cx: &Cx,
-    credentials: Credentials,
-    params: &Params,
-) -> Result<Result<Tokens, TokenError>> {
+pub async fn exchange(cx: &Cx, credentials: Credentials, params: &Params) -> Answer {
     if params.repeated().is_some() {
         let error = TokenError::request("a parameter came more than once");
-        refused::nobody(cx, error);
+        client_refusal::log_alone(cx, &error);
         return Ok(Err(error));
     }
     let client = match client_auth::authenticate(cx, credentials, params).await? {
@@ -54,13 +53,21 @@ pub async fn exchange(
         Err(error) => return Ok(Err(error)),
     };
     let error = match params.get("grant_type") {
-        Some("authorization_code") => return code::redeem(cx, &client, params).await,
-        Some(_) => TokenError {
-            error: "unsupported_grant_type",
-            description: "only grant_type=authorization_code is supported",
+        Some(name) => match GRANT_TYPES.iter().find(|known| known.name.as_str() == name) {
+            Some(known) if client.has_grant_type(known.name) => {
+                return (known.handler)(cx, &client, params).await;
+            }
+            Some(_) => UNAUTHORIZED,
+            None => unsupported(),
         },
         None => TokenError::request("grant_type is missing"),
     };
-    refused::record(cx, &client.id, None, error).await?;
+    client_refusal::record(cx, &client.id, None, &error).await?;
     Ok(Err(error))
+}
+
+fn unsupported() -> TokenError {
+    let names: Vec<&str> = GRANT_TYPES.iter().map(|known| known.name.as_str()).collect();
+    let description = format!("only grant_type={} is supported", names.join(", "));
+    TokenError::new("unsupported_grant_type", Cow::Owned(description))
 }

@@ -6,7 +6,7 @@ use keys::{KeyError, RootKeys, Trail};
 use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 
 use super::{
-    LATE, LEAST_KEPT, Line, UPGRADE, digest, made_at, seal::Tag, succession::Succession, swept_mark,
+    LATE, LEAST_KEPT, Line, Tag, UPGRADE, digest, made_at, succession::Succession, swept_mark,
 };
 use crate::Result;
 
@@ -159,11 +159,6 @@ impl Known {
         self.complete_to = self.complete_to.max(Some(seal.complete_to));
         self.reached = self.reached.max(Some(seal.sealed_at));
     }
-}
-
-/// Whether a seal's numbers and times are as it was made: until then none of them may be believed.
-pub(super) fn is_as_made(root: &RootKeys, seal: &Seal) -> bool {
-    digest(root, seal).is_ok_and(|own| seal.digest == own)
 }
 
 /// Checks a seal by itself.

@@ -23,11 +23,11 @@ use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 
 /// A row that comes into sight this much later than it should have is not the work of a slow transaction: clocks of
 /// replicas differ by seconds, and none waits for minutes.
-pub const LATE: Duration = Duration::from_mins(5);
+pub(crate) const LATE: Duration = Duration::from_mins(5);
 /// Programs that write no tags may go on beside those that do for this long, while an upgrade is rolled out.
-pub const UPGRADE: Duration = Duration::from_hours(24);
+pub(crate) const UPGRADE: Duration = Duration::from_hours(24);
 /// No row is swept before this, whatever the database says the setting is: it is the least that `retention.audit` can be.
-pub const LEAST_KEPT: Duration = Duration::from_hours(30 * 24);
+pub(crate) const LEAST_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// Where the chain stands: whoever keeps this outside the database sees when its end was cut off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,33 @@ pub(crate) fn tag(root: &RootKeys, key: &str, row: &AuditRow) -> Result<[u8; 32]
     with_fields(row, |fields| root.trail_mac(key, Trail::Row, fields))
 }
 
+/// What a row's tag says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tag {
+    /// This program wrote the row as it is.
+    Own,
+    /// There is none: an older version wrote the row, or an attacker with the database alone.
+    None,
+    /// It is of another row, or of another program.
+    Foreign,
+    /// Its root key is not configured.
+    UnknownKey,
+}
+
+impl Tag {
+    fn of(root: &RootKeys, row: &AuditRow) -> Self {
+        match (&row.tag, &row.tag_key) {
+            (None, None) => Self::None,
+            (Some(given), Some(key)) => match tag(root, key, row) {
+                Ok(own) if *given == own => Self::Own,
+                Ok(_) => Self::Foreign,
+                Err(_) => Self::UnknownKey,
+            },
+            _ => Self::Foreign,
+        }
+    }
+}
+
 /// What a manifest says of a row: all of its columns, its tag too.
 fn sealed(root: &RootKeys, key: &str, row: &AuditRow) -> Result<[u8; 32], KeyError> {
     let tag = [row.tag.as_deref(), row.tag_key.as_deref().map(str::as_bytes)];
@@ -111,6 +138,11 @@ fn digest(root: &RootKeys, seal: &Seal) -> Result<[u8; 32], KeyError> {
         Some(seal.key_id.as_bytes()),
     ]);
     root.trail_mac(&seal.key_id, Trail::Seal, &fields)
+}
+
+/// Whether a seal's numbers and times are as it was made: before that, none of them counts.
+fn is_as_made(root: &RootKeys, seal: &Seal) -> bool {
+    digest(root, seal).is_ok_and(|own| seal.digest == own)
 }
 
 /// The mark of a seal up to which everything was swept.

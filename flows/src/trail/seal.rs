@@ -1,9 +1,9 @@
 //! Sealing: whatever is in sight gets the next seal.
 
-use keys::{RootKeys, Trail};
+use keys::Trail;
 use store::{audit::AuditRow, audit_seal::Seal};
 
-use super::{Head, Line, check, digest, tag};
+use super::{Head, Line, Tag, digest, is_as_made};
 use crate::{Cx, Error, Result};
 
 /// Rows of one seal: as many as one short transaction bears.
@@ -84,7 +84,7 @@ fn make(cx: &Cx, sequence: i64, previous: Option<&Seal>, rows: &[AuditRow]) -> R
     // A full seal may have left newer rows for the next one. What was complete stays so, however late a row comes: as far as
     // the seal before says so in the program's own hand.
     let newest = rows.last().filter(|_| is_full(rows)).map_or(cx.now, |row| row.at);
-    let before = previous.filter(|seal| check::is_as_made(&cx.root, seal));
+    let before = previous.filter(|seal| is_as_made(&cx.root, seal));
     let newest = before.map_or(newest, |before| newest.max(before.complete_to));
     let mut seal = Seal {
         sequence,
@@ -102,31 +102,4 @@ fn make(cx: &Cx, sequence: i64, previous: Option<&Seal>, rows: &[AuditRow]) -> R
     };
     seal.digest = digest(&cx.root, &seal)?.to_vec();
     Ok(seal)
-}
-
-/// What a row's tag says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tag {
-    /// This program wrote the row as it is.
-    Own,
-    /// There is none: an older version wrote it, or somebody with the database alone.
-    None,
-    /// It is of another row, or of another program.
-    Foreign,
-    /// Its root key is not configured.
-    UnknownKey,
-}
-
-impl Tag {
-    pub(super) fn of(root: &RootKeys, row: &AuditRow) -> Self {
-        match (&row.tag, &row.tag_key) {
-            (None, None) => Self::None,
-            (Some(given), Some(key)) => match tag(root, key, row) {
-                Ok(own) if *given == own => Self::Own,
-                Ok(_) => Self::Foreign,
-                Err(_) => Self::UnknownKey,
-            },
-            _ => Self::Foreign,
-        }
-    }
 }

@@ -6,6 +6,7 @@ use store::{Timestamp, audit_seal::Seal};
 use super::{
     LEAST_KEPT,
     check::{self, Known, Mark},
+    is_as_made,
     succession::Succession,
     swept_mark,
 };
@@ -49,7 +50,7 @@ async fn sweep(cx: &Cx, mut seals: Vec<Seal>) -> Result<Swept> {
         return Ok(swept);
     }
     let old = old(cx);
-    let is_due = |seal: &&Seal| check::is_as_made(&cx.root, seal) && seal.complete_to < old;
+    let is_due = |seal: &&Seal| is_as_made(&cx.root, seal) && seal.complete_to < old;
     seals.truncate(seals.iter().take_while(is_due).count());
     cut(&mut seals);
     let Some(first) = seals.first() else {
@@ -75,7 +76,7 @@ fn old(cx: &Cx) -> Timestamp {
 
 /// Passes by the seals that are not as they were made, if the first is one: they stay, and nothing in them is believed.
 fn changed(cx: &Cx, seals: &[Seal]) -> Option<Swept> {
-    let changed = seals.iter().take_while(|seal| !check::is_as_made(&cx.root, seal));
+    let changed = seals.iter().take_while(|seal| !is_as_made(&cx.root, seal));
     let (unsound, last) = changed.fold((0, None), |(count, _), seal| (count + 1, Some(seal)));
     last.map(|seal| Swept { rows: 0, up_to: Some(seal.sequence), unsound })
 }

@@ -8,6 +8,7 @@ pub use super::check::{Finding, What};
 use super::{
     Head, LATE, check,
     check::{Known, Mark},
+    is_as_made,
     succession::Succession,
 };
 use crate::{Cx, Result};
@@ -116,7 +117,7 @@ impl<W: Watch> Run<'_, W> {
         if let Some(what) = check::seal_alone(&self.cx.root, &seal, &self.known)? {
             self.tell(&Finding::seal(what, seal.sequence, Some(seal.sealed_at)));
         }
-        if check::is_as_made(&self.cx.root, &seal) {
+        if is_as_made(&self.cx.root, &seal) {
             self.known.keys.saw(&seal.key_id, seal.sealed_at);
             self.known.pass(&seal);
         }
@@ -173,7 +174,7 @@ impl<W: Watch> Run<'_, W> {
 
     async fn seal(&mut self, seal: Seal, rows: &[AuditRow]) -> Result<()> {
         self.link(&seal).await?;
-        let as_made = check::is_as_made(&self.cx.root, &seal);
+        let as_made = is_as_made(&self.cx.root, &seal);
         if as_made {
             self.known.keys.saw(&seal.key_id, seal.sealed_at);
         }

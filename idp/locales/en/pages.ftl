@@ -141,6 +141,7 @@ confirm-continue = Continue
 confirm-other = Use another account
 confirm-cancel = Cancel
 account-lede = You are signed in as { $person } ({ $address }).
+account-lede-without-address = You are signed in as { $person }.
 
 ## Signing out.
 

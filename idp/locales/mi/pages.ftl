@@ -145,6 +145,7 @@ confirm-continue = Haere tonu
 confirm-other = Whakamahia tētahi atu pūkete
 confirm-cancel = Whakakore
 account-lede = Kua takiuru koe hei { $person } ({ $address }).
+account-lede-without-address = Kua takiuru koe hei { $person }.
 
 ## Signing out.
 

@@ -94,6 +94,7 @@ async fn schema(db: &Db) -> Finding {
     match db.migrated().await {
         Ok(true) => Finding::good(NAME, "is that of this build"),
         Ok(false) => Finding::failed(NAME, "is older than this build; run `idp migrate`"),
+        Err(error @ store::Error::OtherSequence) => Finding::failed(NAME, error.to_string()),
         Err(error) => Finding::failed(NAME, format!("cannot be read: {error}; {ASK_AGAIN}")),
     }
 }
@@ -113,8 +114,8 @@ async fn root_key(config: &Config, db: &Db) -> Finding {
         let sealed = store::signing_key::all(&mut conn).await?.len();
         // As a start does: what an older root key left behind must be openable too.
         flows::root_keys::adopt(&mut root, &mut conn).await?;
-        signing_keys::load(&root, &mut conn).await?;
-        Ok::<_, flows::Error>(sealed)
+        let loaded = signing_keys::load(&root, &mut conn).await?;
+        Ok::<_, flows::Error>(sealed.saturating_sub(loaded.unusable))
     };
     match opened.await {
         Ok(0) => {

@@ -1,7 +1,13 @@
 //! `idp client`.
 
-use clap::{Args, Subcommand, ValueEnum};
-use flows::client::{self, AuthMethod, NewClient};
+use clap::{
+    Args, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use flows::{
+    Cx,
+    client::{self, AuthMethod, Pkce, registration},
+};
 use keys::Algorithm;
 use serde_json::{Value, json};
 
@@ -73,12 +79,12 @@ pub(super) struct Add {
     #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
     post_logout_redirect_uris: Vec<String>,
     /// How it shows who it is at the token endpoint; by profile if left out.
-    #[arg(long, value_enum)]
-    auth_method: Option<Method>,
+    #[arg(long, value_parser = one_of(AuthMethod::ALL, AuthMethod::as_str))]
+    auth_method: Option<AuthMethod>,
     /// Whether a request without PKCE is refused; `optional` only for a client with a secret.
-    #[arg(long, value_enum, default_value = "required")]
+    #[arg(long, value_parser = one_of(Pkce::ALL, Pkce::as_str), default_value = "required")]
     pkce: Pkce,
-    /// It belongs to whoever runs this provider: no consent page, and the `sub` that all such clients share.
+    /// It belongs to the operator of this provider: no consent page, and the `sub` that all such clients share.
     #[arg(long)]
     first_party: bool,
     /// Signature of its ID tokens.
@@ -92,7 +98,7 @@ pub(super) struct Add {
 }
 
 /// What kind of program a client is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Profile {
     /// A server that can keep a secret.
     Web,
@@ -103,26 +109,30 @@ enum Profile {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Method {
-    #[value(name = "client_secret_basic")]
-    Basic,
-    #[value(name = "client_secret_post")]
-    Post,
-    #[value(name = "none")]
-    None,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Pkce {
-    Required,
-    Optional,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum IdTokenAlg {
     Rs256,
     Es256,
     Eddsa,
+}
+
+impl From<Profile> for client::Profile {
+    fn from(chosen: Profile) -> Self {
+        match chosen {
+            Profile::Web => Self::Web,
+            Profile::Native => Self::Native,
+            Profile::Browser => Self::Spa,
+        }
+    }
+}
+
+/// Reads one of the names that documents know, which the help lists.
+fn one_of<T: Copy + Send + Sync + 'static>(
+    values: &'static [T],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(values.iter().map(move |value| name(*value))).try_map(move |text| {
+        values.iter().copied().find(|value| name(*value) == text).ok_or("not a value of the list")
+    })
 }
 
 impl From<IdTokenAlg> for Algorithm {
@@ -154,50 +164,46 @@ impl Client {
 impl Add {
     async fn run(self) -> Done {
         let cx = self.at.open().await?.cx().await?;
-        let (redirect_uris, id, as_json) =
-            (self.redirect_uris.clone(), self.client_id.clone(), self.json);
-        let secret = client::add(&cx, self.registration()).await??;
+        let as_json = self.json;
+        let client = self.client();
+        let secret = registration::add(&cx, client.clone()).await??;
         if as_json {
             print::json(&json!({
-                "client_id": id,
+                "client_id": client.id,
                 "client_secret": secret.as_ref().map(keys::OpaqueToken::reveal),
-                "redirect_uris": redirect_uris,
+                "redirect_uris": client.metadata.redirect_uris,
             }));
             return Ok(());
         }
-        print::line(&format!("Added the client {id}."));
+        print::line(&format!("Added the client {}.", client.id));
         if let Some(secret) = secret {
             print::line(&format!("Its secret, shown this once: {}", secret.reveal()));
         }
         Ok(())
     }
 
-    fn registration(self) -> NewClient {
-        let default = if self.profile == Profile::Web { Method::Basic } else { Method::None };
-        NewClient {
-            name: self.name.unwrap_or_else(|| self.client_id.clone()),
-            id: self.client_id,
-            auth_method: match self.auth_method.unwrap_or(default) {
-                Method::Basic => AuthMethod::Basic,
-                Method::Post => AuthMethod::Post,
-                Method::None => AuthMethod::None,
-            },
-            redirect_uris: self.redirect_uris,
-            post_logout_redirect_uris: self.post_logout_redirect_uris,
-            pkce_optional: self.pkce == Pkce::Optional,
-            first_party: self.first_party,
-            native: self.profile == Profile::Native,
-            id_token_alg: self.id_token_alg.into(),
-            secret: None,
+    /// The client as its profile makes it, with what was asked for.
+    fn client(self) -> client::Client {
+        let mut client = client::Client::new(&self.client_id, self.profile.into());
+        let metadata = &mut client.metadata;
+        metadata.redirect_uris = self.redirect_uris;
+        metadata.post_logout_redirect_uris = self.post_logout_redirect_uris;
+        metadata.id_token_signed_response_alg = self.id_token_alg.into();
+        if let Some(name) = self.name {
+            metadata.client_name = name;
         }
+        if let Some(auth_method) = self.auth_method {
+            metadata.token_endpoint_auth_method = auth_method;
+        }
+        client.operator.pkce = self.pkce;
+        client.operator.first_party = self.first_party;
+        client
     }
 }
 
 async fn set(id: &str, algorithm: Algorithm, at: &Where, json: bool) -> Done {
     let cx = at.open().await?.cx().await?;
-    if !client::set_algorithm(&cx, id, algorithm).await? {
-        return Err(unknown(id));
-    }
+    registration::set_algorithm(&cx, id, algorithm).await??;
     if json {
         print::json(
             &json!({ "client_id": id, "id_token_signed_response_alg": algorithm.as_str() }),
@@ -210,7 +216,7 @@ async fn set(id: &str, algorithm: Algorithm, at: &Where, json: bool) -> Done {
 
 async fn rotate_secret(id: &str, at: &Where, json: bool) -> Done {
     let cx = at.open().await?.cx().await?;
-    let secret = client::rotate_secret(&cx, id).await??;
+    let secret = registration::rotate_secret(&cx, id).await??;
     if json {
         print::json(&json!({ "client_id": id, "client_secret": secret.reveal() }));
         return Ok(());
@@ -220,33 +226,37 @@ async fn rotate_secret(id: &str, at: &Where, json: bool) -> Done {
     Ok(())
 }
 
-fn unknown(id: &str) -> Failed {
-    Failed::new(format!("there is no client called {id}"))
-}
-
 async fn list(at: &Where, json: bool) -> Done {
     let cx = at.open().await?.cx().await?;
     let mut clients: Vec<_> = cx.clients.iter().collect();
     clients.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut unusable: Vec<_> = cx.clients.iter_unusable().collect();
+    unusable.sort_unstable();
     if json {
-        print::json(&clients.iter().map(|client| document(client)).collect::<Value>());
+        let known = clients.iter().map(|client| document(client));
+        let others =
+            unusable.iter().map(|(id, why)| Ok(json!({ "client_id": id, "unusable": why })));
+        print::json(&known.chain(others).collect::<Result<Value, _>>()?);
         return Ok(());
     }
     for client in clients {
         print::line(&format!(
             "{:<24} {:<20} {}",
             client.id,
-            client.auth_method.as_str(),
-            client.name
+            client.metadata.token_endpoint_auth_method.as_str(),
+            client.metadata.client_name
         ));
+    }
+    for (id, why) in unusable {
+        print::line(&format!("{id:<24} {:<20} {why}", "unusable"));
     }
     Ok(())
 }
 
 async fn show(id: &str, at: &Where, json: bool) -> Done {
     let cx = at.open().await?.cx().await?;
-    let client = cx.clients.get(id).ok_or_else(|| unknown(id))?;
-    let document = document(client);
+    let client = cx.clients.get(id).ok_or_else(|| not_found(&cx, id))?;
+    let document = document(client)?;
     if json {
         print::json(&document);
     } else {
@@ -255,17 +265,24 @@ async fn show(id: &str, at: &Where, json: bool) -> Done {
     Ok(())
 }
 
-fn document(client: &client::Client) -> Value {
-    json!({
+fn not_found(cx: &Cx, id: &str) -> Failed {
+    match cx.clients.why_unusable(id) {
+        Some(why) => Failed::new(format!("{id} cannot be used by this build: {why}")),
+        None => Failed::new(format!("there is no client called {id}")),
+    }
+}
+
+/// The metadata, with the id and what the operator decided.
+fn document(client: &client::Client) -> Result<Value, Failed> {
+    let mut document = serde_json::to_value(&client.metadata)?;
+    let beside = json!({
         "client_id": client.id,
-        "client_name": client.name,
-        "token_endpoint_auth_method": client.auth_method.as_str(),
-        "redirect_uris": client.redirect_uris,
-        "post_logout_redirect_uris": client.post_logout_redirect_uris,
-        "pkce_required": client.pkce_required,
-        "first_party": client.first_party,
-        "native": client.native,
-        "subject_type": if client.public_subject { "public" } else { "pairwise" },
-        "id_token_signed_response_alg": client.id_token_alg.as_str(),
-    })
+        "pkce_required": client.operator.pkce == Pkce::Required,
+        "first_party": client.operator.first_party,
+        "native": client.is_native(),
+    });
+    if let (Value::Object(members), Value::Object(beside)) = (&mut document, beside) {
+        members.extend(beside);
+    }
+    Ok(document)
 }

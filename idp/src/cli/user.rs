@@ -134,7 +134,7 @@ async fn show(email: &str, at: &Where, json: bool) -> Done {
         }));
         return Ok(());
     }
-    print::line(&format!("{} <{}>", user.name, user.email));
+    print::line(&format!("{} <{}>", user.name, user.email.as_deref().unwrap_or("-")));
     print::line(&format!("added {}", rfc3339(user.created_at)));
     if let Some(since) = user.password_change_required_since {
         print::line(&format!("must choose a new password since {}", rfc3339(since)));

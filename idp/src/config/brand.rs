@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::parse::line;
 use super::reader::Reader;
-use crate::mail::check;
+use crate::mail::forbidden::first_forbidden;
 
 /// Name, help and clock of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,11 +34,11 @@ impl BrandConfig {
 
 /// The name stands in every mail, and no mail leaves with something like a link in it.
 fn name(text: &str) -> Result<String, String> {
-    check::permitted(text, "brand.name").map_err(|_| {
-        format!(
+    if first_forbidden(text).is_some() {
+        return Err(format!(
             "`{text}` would make every mail look as if it had a link; write a name, not an address"
-        )
-    })?;
+        ));
+    }
     line(text, 60)
 }
 

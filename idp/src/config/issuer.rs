@@ -74,7 +74,7 @@ impl Issuer {
 
     /// Whether the names of cookies take `__Host-` and their attributes `Secure`.
     #[must_use]
-    pub fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
 }

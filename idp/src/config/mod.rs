@@ -143,7 +143,7 @@ impl Config {
 
 /// The variables of this process that are text, for [`Config::load`]. The only place that reads the
 /// environment; a variable that is not Unicode cannot be one of ours.
-pub fn environment() -> impl Iterator<Item = (String, String)> {
+pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
     #[expect(clippy::disallowed_methods, reason = "this is where configuration is read, once")]
     let variables = std::env::vars_os();
     variables

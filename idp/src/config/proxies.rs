@@ -25,7 +25,7 @@ impl ProxiesConfig {
 
     /// Whether `address` is one of our proxies. An IPv4 address inside IPv6 counts as IPv4.
     #[must_use]
-    pub fn trusts(&self, address: IpAddr) -> bool {
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.trusted.iter().any(|network| network.contains(&address))
     }

@@ -3,10 +3,13 @@
 use flows::{
     Cx,
     account::create::{self, BadUser, NewUser},
-    client::{self, AuthMethod, BadClient, NewClient},
+    client::{
+        BadClient, Client, Profile,
+        registration::{self, NotChanged},
+    },
     email::EmailAddress,
 };
-use keys::{Algorithm, OpaqueToken, Rng};
+use keys::{OpaqueToken, Rng};
 use serde_json::json;
 
 use super::{
@@ -92,26 +95,22 @@ fn claims(given: &str, family: &str) -> String {
 
 /// Registers the demo portal, or gives it the addresses of this start.
 pub(super) async fn portal(cx: &Cx, portal: &Portal) -> Result<(), String> {
-    let (redirect_uris, post_logout) =
-        (vec![portal.redirect_uri()], vec![portal.post_logout_redirect_uri()]);
-    let new = NewClient {
-        id: portal.client_id.clone(),
-        name: "Demo patient portal".to_owned(),
-        auth_method: AuthMethod::Basic,
-        redirect_uris: redirect_uris.clone(),
-        post_logout_redirect_uris: post_logout.clone(),
-        pkce_optional: false,
-        first_party: true,
-        native: false,
-        id_token_alg: Algorithm::RS256,
-        secret: OpaqueToken::parse(portal.client_secret.reveal()),
-    };
+    let redirect_uris = vec![portal.redirect_uri()];
+    let post_logout_redirect_uris = vec![portal.post_logout_redirect_uri()];
+    let mut client = Client::new(&portal.client_id, Profile::Web);
+    "Demo patient portal".clone_into(&mut client.metadata.client_name);
+    client.metadata.redirect_uris.clone_from(&redirect_uris);
+    client.metadata.post_logout_redirect_uris.clone_from(&post_logout_redirect_uris);
+    client.operator.first_party = true;
+    client.secret =
+        OpaqueToken::parse(portal.client_secret.reveal()).as_ref().map(OpaqueToken::hash);
     let failed = |error: flows::Error| error.to_string();
-    match client::add(cx, new).await.map_err(failed)? {
-        Ok(_) => Ok(()),
-        Err(BadClient::Taken(id)) => {
-            client::set_redirects(cx, &id, &redirect_uris, &post_logout).await.map_err(failed)
-        }
-        Err(bad) => Err(bad.to_string()),
-    }
+    let id = match registration::add(cx, client).await.map_err(failed)? {
+        Ok(_) => return Ok(()),
+        Err(BadClient::Taken(id)) => id,
+        Err(bad) => return Err(bad.to_string()),
+    };
+    let changed =
+        registration::set_redirects(cx, &id, &redirect_uris, &post_logout_redirect_uris).await;
+    changed.map_err(failed)?.map_err(|why: NotChanged| why.to_string())
 }

@@ -43,7 +43,7 @@ pub struct DemoPerson {
 impl Folder {
     /// Whether a folder is one of `dev`.
     #[must_use]
-    pub fn is_marked(dir: &Path) -> bool {
+    pub(crate) fn is_marked(dir: &Path) -> bool {
         dir.join(MARK).exists()
     }
 
@@ -51,7 +51,7 @@ impl Folder {
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub fn existing(dir: &Path) -> Result<Self, String> {
+    pub(crate) fn existing(dir: &Path) -> Result<Self, String> {
         if Self::is_marked(dir) {
             Ok(Self(dir.to_owned()))
         } else {

@@ -53,7 +53,7 @@ impl Mailbox {
     }
 
     /// Takes in one mail; `bytes` is the whole of it with its headers.
-    pub fn receive(&self, envelope: &Envelope, bytes: &[u8]) {
+    pub(crate) fn receive(&self, envelope: &Envelope, bytes: &[u8]) {
         let entry = Entry::parse(envelope, bytes, rfc3339(self.clock.now()));
         let mut entries = self.lock();
         entries.push_front(entry);

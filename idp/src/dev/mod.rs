@@ -10,4 +10,4 @@ pub mod portal;
 pub mod run;
 
 /// The issuer of a folder that is looked at while `dev` does not run.
-pub const DEFAULT_ISSUER: &str = "http://localhost:8080";
+pub(crate) const DEFAULT_ISSUER: &str = "http://localhost:8080";

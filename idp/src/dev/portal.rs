@@ -36,7 +36,7 @@ use visitors::Visitors;
 
 /// The demo portal and its registration at the provider.
 #[derive(Clone, Debug)]
-pub struct Portal {
+pub(crate) struct Portal {
     /// The provider.
     pub issuer: Url,
     /// Our name there.
@@ -54,13 +54,13 @@ pub struct Portal {
 impl Portal {
     /// The redirect URI to register for this portal.
     #[must_use]
-    pub fn redirect_uri(&self) -> String {
+    pub(crate) fn redirect_uri(&self) -> String {
         at(&self.base, "callback")
     }
 
     /// The post-logout redirect URI to register for this portal.
     #[must_use]
-    pub fn post_logout_redirect_uri(&self) -> String {
+    pub(crate) fn post_logout_redirect_uri(&self) -> String {
         at(&self.base, "signed-out")
     }
 
@@ -69,7 +69,7 @@ impl Portal {
     ///
     /// # Errors
     /// The HTTP client cannot start.
-    pub fn router(self) -> Result<Router, FetchError> {
+    pub(crate) fn router(self) -> Result<Router, FetchError> {
         let http = Fetch::loopback()?;
         let desk =
             Desk { portal: self, http, found: RwLock::default(), visitors: Visitors::default() };

@@ -81,19 +81,19 @@ impl CookieNames {
 
     /// Sets the browser cookie.
     #[must_use]
-    pub fn set_browser(&self, value: &OpaqueToken) -> Option<HeaderValue> {
+    pub(crate) fn set_browser(&self, value: &OpaqueToken) -> Option<HeaderValue> {
         self.set(self.browser, value.reveal())
     }
 
     /// Sets the session cookie. It has no lifetime of its own: it goes with the browser, the session with its limits.
     #[must_use]
-    pub fn set_session(&self, value: &OpaqueToken) -> Option<HeaderValue> {
+    pub(crate) fn set_session(&self, value: &OpaqueToken) -> Option<HeaderValue> {
         self.set(self.session, value.reveal())
     }
 
     /// Takes the session cookie away.
     #[must_use]
-    pub fn clear_session(&self) -> Option<HeaderValue> {
+    pub(crate) fn clear_session(&self) -> Option<HeaderValue> {
         HeaderValue::try_from(format!("{}={}; Max-Age=0", self.session, self.flags)).ok()
     }
 

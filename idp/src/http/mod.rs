@@ -10,6 +10,7 @@ mod login;
 mod oidc;
 pub mod ops;
 mod page;
+mod policy;
 pub mod routes;
 pub mod user_agent;
 

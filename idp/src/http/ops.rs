@@ -28,7 +28,7 @@ pub fn router(app: App) -> Router {
 
 /// Whether this replica wants requests, and what stands in the way: it was asked to stop, or what it rests on is away.
 async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
-    let report = app.health.report(&app).await;
+    let report = app.health.report().await;
     let database = report.database().err().unwrap_or_else(|| "ok".to_owned());
     let redis = match &report.redis {
         Some(Err(why)) => why,

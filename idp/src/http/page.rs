@@ -8,7 +8,7 @@ use axum::{
 use flows::Trace;
 use store::Timestamp;
 
-use super::{error::Failure, extract::Ask, layer::CSP, login::Voice};
+use super::{error::Failure, extract::Ask, login::Voice, policy};
 use crate::{
     app::App,
     locale::Locale,
@@ -27,7 +27,7 @@ pub(super) fn see_other(to: &str) -> Response {
 
 /// A page that says one thing, by its name.
 pub(super) fn notice(app: &App, ask: &Ask, name: &str) -> Result<Response, Failure> {
-    let f = Frame::of(app, ask.locale);
+    let f = Frame::of(&app.brand, ask.locale);
     let (page, title, text) = find(&NOTICES, name)?;
     let html = NoticePage { page, title: f.l.t(title), text: f.l.t(text), f };
     let mut response = Html(html.render()?).into_response();
@@ -45,8 +45,7 @@ pub(super) fn form(
 ) -> Result<Response, Failure> {
     let mut response = (status, Html(page.render()?)).into_response();
     if let Some(source) = source {
-        let policy = CSP.replace("form-action 'self'", &format!("form-action 'self' {source}"));
-        let policy = HeaderValue::try_from(policy)
+        let policy = HeaderValue::try_from(policy::with_form_action(source))
             .map_err(|_| Failure::Internal("a redirect URI cannot stand in a policy".to_owned()))?;
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
@@ -71,7 +70,7 @@ fn speaks(response: &mut Response, locale: Locale) {
 
 /// The page of a request that has no answer.
 pub(super) fn failure(app: &App, trace: &Trace, locale: Locale, failure: &Failure) -> Response {
-    let f = Frame::of(app, locale);
+    let f = Frame::of(&app.brand, locale);
     let said =
         Said::of(failure, |until| Voice { f, zone: app.zone(), now: app.clock.now() }.from(until));
     let page = failure_page(f, &trace.reference, &said);
@@ -123,7 +122,7 @@ pub(super) fn failure_again(
 ) -> Result<Response, Failure> {
     let (name, ..) = find(&FAILURES, name)?;
     let said = Said { name, detail: None, crowded: None };
-    let page = failure_page(Frame::of(app, ask.locale), reference, &said)?;
+    let page = failure_page(Frame::of(&app.brand, ask.locale), reference, &said)?;
     let mut response = Html(page.render()?).into_response();
     speaks(&mut response, ask.locale);
     Ok(response)

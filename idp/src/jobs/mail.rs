@@ -11,7 +11,10 @@ use tracing::Instrument;
 
 use crate::{
     app::App,
-    mail::compose::{Attempt, ComposeError, House},
+    mail::{
+        compose::{Attempt, ComposeError},
+        context::MailContext,
+    },
     metrics::MailEnd,
 };
 
@@ -53,7 +56,9 @@ async fn deliver(
     letter: &Letter,
 ) -> Result<MailEnd, flows::Error> {
     let attempt = Attempt { job: claimed.id(), tries: claimed.tries(), now: cx.now };
-    let mail = match House::of(app).compose(letter, attempt) {
+    let context =
+        MailContext { brand: &app.brand, issuer: &app.issuer, sender: app.mailer.sender() };
+    let mail = match context.compose(letter, attempt) {
         Ok(mail) => mail,
         Err(ComposeError::Address) => {
             return failed(cx, claimed, letter, Failure::Refused("its address cannot be used"))

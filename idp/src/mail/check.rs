@@ -5,6 +5,7 @@ use mail_parser::decoders::html::html_to_text;
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 use super::compose::{Composed, one_line};
+use super::forbidden::first_forbidden;
 use super::words::Words;
 
 /// Gmail cuts a mail off far above this; a mail of ours has no reason to come near.
@@ -31,14 +32,10 @@ const HEADERS: [&str; 12] = [
     "x-entity-ref-id",
 ];
 
-/// What no part may have: links, what loads something, a placeholder that nothing was put into, and what would be copied
-/// along with a code without being seen.
-const FORBIDDEN: [&str; 8] = ["http", "href", "src=", "url(", "<img", "{$", "\u{FFFD}", "\u{2068}"];
-
 /// What is wrong with a mail, without its contents.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Malformed(String);
+pub(crate) struct Malformed(String);
 
 impl Malformed {
     pub(super) fn because(why: impl Into<String>) -> Self {
@@ -151,10 +148,8 @@ fn says(said: &str, words: &Words, part: &str) -> Checked {
     permitted(said, &format!("the {part} part"))
 }
 
-/// Whether a text may be in a mail.
-pub(crate) fn permitted(text: &str, place: &str) -> Checked {
-    let text = text.to_lowercase();
-    match FORBIDDEN.iter().find(|forbidden| text.contains(**forbidden)) {
+fn permitted(text: &str, place: &str) -> Checked {
+    match first_forbidden(text) {
         Some(forbidden) => Err(Malformed::because(format!("{place} has `{forbidden}` in it"))),
         None => Ok(()),
     }

@@ -12,29 +12,27 @@ use store::{JobId, Timestamp};
 use url::Host;
 
 use super::check::{self, Malformed};
-use super::smtp::Sender;
+use super::context::MailContext;
 use super::words::Words;
-use crate::app::App;
 use crate::clock::system_time;
-use crate::config::{BrandConfig, Issuer};
 
 /// Characters of a name that are kept.
 const NAME_MAX: usize = 80;
 
 /// A message that may leave.
 #[derive(Clone)]
-pub struct Composed {
+pub(crate) struct Composed {
     /// Who it is from and to, for the mail server.
-    pub envelope: Envelope,
+    pub(crate) envelope: Envelope,
     /// The whole message with its headers.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Its `Message-ID`.
-    pub message_id: String,
+    pub(crate) message_id: String,
 }
 
 /// There is no message that could leave.
 #[derive(Debug, thiserror::Error)]
-pub enum ComposeError {
+pub(crate) enum ComposeError {
     /// The person's address is none that mail can be sent to.
     #[error("the address cannot be used")]
     Address,
@@ -45,24 +43,13 @@ pub enum ComposeError {
 
 /// Which try at which mail this is.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// The mail's job.
-    pub job: JobId,
+    pub(crate) job: JobId,
     /// Counts its tries.
-    pub tries: i64,
+    pub(crate) tries: i64,
     /// The time of this try.
-    pub now: Timestamp,
-}
-
-/// What all mails of a replica have in common.
-#[derive(Clone, Copy, Debug)]
-pub struct House<'a> {
-    /// Name, support line and time zone.
-    pub brand: &'a BrandConfig,
-    /// The issuer, whose host a code is bound to.
-    pub issuer: &'a Issuer,
-    /// Who mails are from.
-    pub sender: &'a Sender,
+    pub(crate) now: Timestamp,
 }
 
 impl fmt::Debug for Composed {
@@ -85,18 +72,16 @@ struct Html<'a> {
     language: &'a str,
 }
 
-impl<'a> House<'a> {
-    /// Of this replica.
-    #[must_use]
-    pub fn of(app: &'a App) -> Self {
-        Self { brand: &app.brand, issuer: &app.issuer, sender: app.mailer.sender() }
-    }
-
+impl MailContext<'_> {
     /// The message of a letter, for one try at sending it.
     ///
     /// # Errors
     /// When it must not leave.
-    pub fn compose(&self, letter: &Letter, attempt: Attempt) -> Result<Composed, ComposeError> {
+    pub(crate) fn compose(
+        &self,
+        letter: &Letter,
+        attempt: Attempt,
+    ) -> Result<Composed, ComposeError> {
         let to = address(letter.address()).ok_or(ComposeError::Address)?;
         let words = Words::of(self, letter, attempt.now);
         let composed = self.message(&words, (letter.name(), to), attempt)?;
@@ -147,11 +132,6 @@ impl<'a> House<'a> {
     fn feedback_id(&self, words: &Words) -> String {
         let brand: String = slug(&self.brand.name).chars().take(15).collect();
         format!("{}:{}:{}:{brand}", words.purpose, words.language.tag(), slug(self.host()))
-    }
-
-    /// The host that people see in the address bar.
-    pub(super) fn host(&self) -> &'a str {
-        self.issuer.url().host_str().unwrap_or_default()
     }
 }
 

@@ -1,7 +1,9 @@
 //! Mail: from what is to be said to a server that accepted it.
 
-pub(crate) mod check;
-pub mod compose;
+mod check;
+pub(crate) mod compose;
+pub(crate) mod context;
+pub(crate) mod forbidden;
 pub mod smtp;
 #[cfg(test)]
 pub(crate) mod specimens;

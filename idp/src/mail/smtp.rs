@@ -150,7 +150,7 @@ impl Mailer {
     ///
     /// # Errors
     /// What stands in the way; never permanent.
-    pub async fn probe_sender(&self) -> Result<(), SendError> {
+    pub(crate) async fn probe_sender(&self) -> Result<(), SendError> {
         let Route::Smtp(server) = &self.route else { return Ok(()) };
         let offer = Mail::new(Some(self.sender.address.clone()), Vec::new());
         server

@@ -5,17 +5,18 @@ use std::time::Duration;
 use flows::notify::{CodeToSend, Letter, Notice};
 use jiff::tz::TimeZone;
 use keys::{RootKey, RootKeys};
-use store::email_challenge::EmailChallenge;
+use store::email_challenge::{EmailChallenge, Purpose};
 use store::{ChallengeId, Timestamp, TokenHash, UserId};
 
-use super::compose::{Attempt, ComposeError, Composed, House};
+use super::compose::{Attempt, ComposeError, Composed};
+use super::context::MailContext;
 use super::smtp::Sender;
 use crate::config::{BrandConfig, Issuer};
 
 pub(crate) const NAME: &str = "Te Kāhui O'Neill-Ngāta";
 pub(crate) const ADDRESS: &str = "Kahui@patient.example";
 
-/// What a [`House`] borrows.
+/// What a [`MailContext`] borrows.
 pub(crate) struct Home {
     pub(crate) brand: BrandConfig,
     pub(crate) issuer: Issuer,
@@ -35,12 +36,12 @@ impl Home {
         }
     }
 
-    pub(crate) fn house(&self) -> House<'_> {
-        House { brand: &self.brand, issuer: &self.issuer, sender: &self.sender }
+    pub(crate) fn context(&self) -> MailContext<'_> {
+        MailContext { brand: &self.brand, issuer: &self.issuer, sender: &self.sender }
     }
 
     pub(crate) fn compose(&self, letter: &Letter) -> Result<Composed, ComposeError> {
-        self.house().compose(letter, attempt())
+        self.context().compose(letter, attempt())
     }
 }
 
@@ -64,6 +65,7 @@ pub(crate) fn challenge(user_id: UserId, address: &str, now: Timestamp) -> Email
         id: ChallengeId::new(now, [3; 10]),
         user_id,
         browser: TokenHash::from_bytes([4; 32]),
+        purpose: Purpose::SignIn.as_str().to_owned(),
         epoch: 0,
         address: address.to_owned(),
         key_id: "test".to_owned(),

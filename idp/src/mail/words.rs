@@ -4,8 +4,8 @@
 use flows::notify::{CodeToSend, Letter, Notice, Tried};
 use store::Timestamp;
 
-use super::check;
-use super::compose::House;
+use super::context::MailContext;
+use super::forbidden::first_forbidden;
 use crate::locale::Locale;
 
 /// A mail's sentences. Not `Debug`: they hold a code.
@@ -31,10 +31,10 @@ pub(super) struct Words {
 
 impl Words {
     /// The words of a letter that is sent at `now`.
-    pub(super) fn of(house: &House<'_>, letter: &Letter, now: Timestamp) -> Self {
+    pub(super) fn of(context: &MailContext<'_>, letter: &Letter, now: Timestamp) -> Self {
         // A mail that nobody asked for in a language of ours is in English.
         let language = letter.language().and_then(Locale::of).unwrap_or_default();
-        let said = Said { house, language };
+        let said = Said { context, language };
         match letter {
             Letter::Code(code) => of_code(said, code, now),
             Letter::PasswordChanged(notice) => of_notice(
@@ -86,17 +86,17 @@ impl Words {
     }
 }
 
-/// A house and the language that it speaks in this mail.
+/// The language of this mail, with what its words are about.
 #[derive(Clone, Copy)]
 struct Said<'a> {
-    house: &'a House<'a>,
+    context: &'a MailContext<'a>,
     language: Locale,
 }
 
 impl Said<'_> {
     /// A text of the locale file; all of them may use the brand.
     fn say(&self, key: &str, with: &[(&str, &str)]) -> String {
-        let brand = [("brand", self.house.brand.name.as_str())];
+        let brand = [("brand", self.context.brand.name.as_str())];
         let arguments: Vec<_> =
             with.iter().chain(&brand).map(|(name, value)| (*name, (*value).into())).collect();
         self.language.tr(key, &arguments)
@@ -104,22 +104,23 @@ impl Said<'_> {
 
     /// Where help is, unless that would put a link into the mail.
     fn support(&self) -> Option<String> {
-        let support = self.house.brand.support.as_ref()?;
-        check::permitted(support, "brand.support").ok()?;
-        Some(self.say("mail-support", &[("support", support)]))
+        let support = self.context.brand.support.as_ref()?;
+        first_forbidden(support)
+            .is_none()
+            .then(|| self.say("mail-support", &[("support", support)]))
     }
 
     /// `24 November 2026`.
     fn day(&self, at: Timestamp) -> String {
         let date = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
-        let date = date.to_zoned(self.house.brand.time_zone.clone());
+        let date = date.to_zoned(self.context.brand.time_zone.clone());
         let (day, month) = (date.strftime("%-d").to_string(), date.strftime("%B").to_string());
         let year = date.strftime("%Y").to_string();
         self.say("mail-day", &[("day", &day), ("month", &month), ("year", &year)])
     }
 
     fn clock(&self, at: Timestamp) -> String {
-        self.language.clock_time(at, &self.house.brand.time_zone)
+        self.language.clock_time(at, &self.context.brand.time_zone)
     }
 
     /// When the code was asked for and, where that is known, with what: a person can tell that it was not them.
@@ -160,7 +161,7 @@ fn of_code(said: Said<'_>, letter: &CodeToSend, now: Timestamp) -> Words {
         subject: say("mail-code-subject"),
         title: say("mail-code-title"),
         lines: lines.chain(said.support()).collect(),
-        bound: Some(format!("@{} #{digits}", said.house.host())),
+        bound: Some(format!("@{} #{digits}", said.context.host())),
         facts: vec![grouped.clone(), reference.clone(), until],
         code: Some(grouped),
     }

@@ -149,4 +149,6 @@ metrics! {
         "Age of the oldest row of the audit trail that waits for its seal; 0 when there is none";
     snapshot_failures: Counter = Counter::default(), "snapshot_failures", "vestibule_snapshot_failures_total",
         "Times that settings, clients and keys could not be read again; the last ones stay in force";
+    unusable_rows: Gauges<1> = Gauges::default(), "unusable_rows", "vestibule_unusable_rows",
+        "Rows with a value that this build does not know, by table; it does without them";
 }

@@ -25,12 +25,24 @@ use store::{Timestamp, job::Lane};
 use tokio::sync::Mutex;
 
 use self::list::{Families, Label};
-use crate::{cached::Cached, http::routes::Route};
+use crate::cached::Cached;
 
 /// What the build says of itself.
 const BUILD_HELP: &str = "The version that runs";
 /// How long what was read from the database for a scrape is kept.
 const KEPT: Duration = Duration::from_secs(10);
+
+/// How a request was answered.
+#[derive(Debug)]
+pub(crate) struct Answered<'a> {
+    /// The path of its route; `none` for a path that no route has.
+    pub(crate) route: &'static str,
+    /// The class of its route, or `none`.
+    pub(crate) class: &'static str,
+    pub(crate) method: &'a Method,
+    pub(crate) status: StatusCode,
+    pub(crate) took: Duration,
+}
 
 /// How a mail's attempt ended.
 #[derive(Clone, Copy, Debug)]
@@ -80,26 +92,19 @@ impl Metrics {
         Self { registry, families, hasher, overview, scraping }
     }
 
-    /// A request was answered; no route is a path that none has.
-    pub(crate) fn answered(
-        &self,
-        route: Option<&Route>,
-        method: &Method,
-        status: StatusCode,
-        took: Duration,
-    ) {
-        let path = route.map_or("none", |route| route.path);
-        let class = route.map_or("none", |route| route.class.as_str());
+    /// A request was answered.
+    pub(crate) fn answered(&self, answered: &Answered<'_>) {
+        let Answered { route, class, method, status, took } = answered;
         let requests = &self.families.requests;
         requests
             .get_or_create(&[
-                label("route", path),
+                label("route", route),
                 label("class", class),
                 label("method", known_method(method)),
-                ("status", status_text(status)),
+                ("status", status_text(*status)),
             ])
             .inc();
-        let times = self.families.request_seconds.get_or_create(&[label("route", path)]);
+        let times = self.families.request_seconds.get_or_create(&[label("route", route)]);
         times.observe(took.as_secs_f64());
     }
 

@@ -20,11 +20,12 @@ impl Metrics {
     /// Everything, as OpenMetrics text.
     pub(crate) async fn scrape(&self, app: &App) -> Result<String, std::fmt::Error> {
         let _one = self.scraping.lock().await;
-        let report = app.health.report(app).await;
+        let report = app.health.report().await;
         self.show_health(&report);
         self.show_pools(app);
         let overview = self.overview.get(&app.clock, overview(app)).await;
         self.show_overview(app, overview.as_ref());
+        self.show_unusable(app, overview.as_ref());
         let window = app.live.snapshot().settings.code_window;
         self.families.code_window.set(window.as_secs_f64());
         let mut text = String::with_capacity(16 * 1024);
@@ -104,6 +105,22 @@ impl Metrics {
         if let Some(check) = overview.checks.iter().find(|check| check.name == proof::CHECK) {
             families.unproven.set(number(check.found));
             families.unproven_at.set(number(check.checked_at.millis()) / 1_000.0);
+        }
+    }
+
+    fn show_unusable(&self, app: &App, overview: Option<&Overview>) {
+        let rows = &self.families.unusable_rows;
+        rows.clear();
+        let snapshot = app.live.snapshot();
+        for (table, unusable) in [
+            ("clients", snapshot.clients.unusable()),
+            ("signing_keys", snapshot.unusable.signing_keys),
+            ("ended_keys", snapshot.unusable.ended_keys),
+        ] {
+            rows.get_or_create(&[label("table", table)]).set(count(unusable));
+        }
+        if let Some(overview) = overview {
+            rows.get_or_create(&[label("table", "jobs")]).set(number(overview.unknown_jobs));
         }
     }
 }

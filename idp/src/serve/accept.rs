@@ -1,4 +1,4 @@
-//! The loop that takes connections in, and lets none in that has no place.
+//! The loop that accepts connections, each with a permit of the listener's limits.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     connection,
-    places::{Full, Place, Places},
+    connection_limits::{ConnectionLimits, Full, Permit},
     refuse::Refusals,
     stop::Stage,
     tls::Tls,
@@ -31,7 +31,7 @@ pub(super) struct Door {
     pub(super) tls: Option<Tls>,
     /// What one client may take.
     pub(super) limits: LimitsConfig,
-    places: Arc<Places>,
+    permits: Arc<ConnectionLimits>,
 }
 
 impl Door {
@@ -41,8 +41,8 @@ impl Door {
         limits: LimitsConfig,
         proxies: ProxiesConfig,
     ) -> Arc<Self> {
-        let places = Places::new(&limits, proxies);
-        Arc::new(Self { router, tls, limits, places })
+        let permits = ConnectionLimits::new(&limits, proxies);
+        Arc::new(Self { router, tls, limits, permits })
     }
 }
 
@@ -123,11 +123,11 @@ impl Hall {
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         self.hindered = false;
-        match self.door.places.take(peer.ip()) {
-            Ok(place) => {
-                self.refusals.none(place.networks());
+        match self.door.permits.acquire(peer.ip()) {
+            Ok(permit) => {
+                self.refusals.none(permit.networks());
                 self.inside.spawn(held(
-                    place,
+                    permit,
                     stream,
                     peer,
                     Arc::clone(&self.door),
@@ -160,12 +160,12 @@ impl Hall {
 }
 
 async fn held(
-    place: Place,
+    permit: Permit,
     stream: TcpStream,
     peer: SocketAddr,
     door: Arc<Door>,
     stage: watch::Receiver<Stage>,
 ) {
     connection::serve(stream, peer, door, stage).await;
-    drop(place);
+    drop(permit);
 }

@@ -10,9 +10,9 @@ mod accept;
 mod alone;
 mod body;
 mod connection;
+mod connection_limits;
 mod pair;
 mod patience;
-mod places;
 mod refuse;
 mod stop;
 mod tls;
@@ -34,6 +34,7 @@ use crate::{
     config::{LimitsConfig, ShutdownConfig},
     http::ops,
     jobs,
+    live::Source,
 };
 use accept::{Door, listen};
 use stop::Stage;
@@ -103,8 +104,9 @@ pub async fn run(app: App, site: Site, shutdown: ShutdownConfig, mut stop: Stop)
 /// What runs beside the listeners.
 fn beside(app: &App, tls: Option<&Tls>, stopped: &watch::Receiver<bool>) -> Parts {
     let mut parts = JoinSet::new();
-    let follow = app.live.clone().follow(app.clone(), stopped.clone());
-    parts.spawn(well(follow));
+    let source =
+        Source { db: app.db.clone(), root: app.root.clone(), metrics: app.metrics.clone() };
+    parts.spawn(well(app.live.clone().follow(source, stopped.clone())));
     parts.spawn(well(jobs::run(app.clone(), stopped.clone())));
     if let Some(tls) = tls {
         parts.spawn(well(tls.clone().follow(app.clone(), stopped.clone())));

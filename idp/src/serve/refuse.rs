@@ -1,7 +1,8 @@
-//! What a connection is told for which there is no place: come back soon.
+//! The answer to a connection beyond a limit: come back soon.
 
-use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use flows::network::Network;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -9,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::places::Full;
+use super::connection_limits::Full;
 
 /// The whole answer, in HTTP/1.1 (RFC 9110, section 15.6.4).
 const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\nretry-after: 5\r\n\
@@ -25,7 +26,7 @@ const HEARD_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Refusals {
     voices: Arc<Semaphore>,
-    told: HashSet<Option<IpAddr>>,
+    told: HashSet<Option<Network>>,
 }
 
 impl Default for Refusals {
@@ -35,7 +36,7 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Logs it once, until there is a place again.
+    /// Logs it once, until there is a permit again.
     pub(super) fn tell(&mut self, full: Full) {
         let network = match full {
             Full::Listener => None,
@@ -51,17 +52,18 @@ impl Refusals {
                 "alarm: as many connections as limits.connections allows; others are refused"
             ),
             Some(network) => {
+                let network = network.address();
                 tracing::warn!(%network, "as many connections as limits.connections_per_network allows; others of it are refused");
             }
         }
     }
 
-    /// A client has found a place: the next refusal of its networks, or of the listener, is news again.
-    pub(super) fn none(&mut self, networks: impl Iterator<Item = IpAddr>) {
+    /// A client has a permit: the next refusal of its networks, or of the listener, is logged again.
+    pub(super) fn none(&mut self, networks: &[Network]) {
         if !self.told.is_empty() {
             self.told.remove(&None);
             for network in networks {
-                self.told.remove(&Some(network));
+                self.told.remove(&Some(*network));
             }
         }
     }

@@ -27,7 +27,7 @@ impl Stop {
     /// # Errors
     /// The signals cannot be heard.
     #[cfg(unix)]
-    pub fn signals() -> io::Result<Self> {
+    pub(crate) fn signals() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let (sender, stop) = Self::by_hand();
         let mut terminate = signal(SignalKind::terminate())?;
@@ -51,7 +51,7 @@ impl Stop {
     /// # Errors
     /// None on this platform.
     #[cfg(not(unix))]
-    pub fn signals() -> io::Result<Self> {
+    pub(crate) fn signals() -> io::Result<Self> {
         let (sender, stop) = Self::by_hand();
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() && sender.send(()).is_ok() {}

@@ -36,13 +36,13 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::{config::TelemetryConfig, fetch};
 
 /// The target of spans: the log never has them, and where nothing is traced they cost nothing.
-pub const TARGET: &str = "spans";
+pub(crate) const TARGET: &str = "spans";
 /// How long the last spans may take to leave when the program stops.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Why traces cannot be sent.
 #[derive(Debug, thiserror::Error)]
-pub enum TracesError {
+pub(crate) enum TracesError {
     /// The exporter does not take the address.
     #[error("telemetry.otlp_endpoint: {0}")]
     Exporter(#[from] ExporterBuildError),
@@ -53,14 +53,14 @@ pub enum TracesError {
 
 /// The way of spans to the collector.
 #[derive(Debug)]
-pub struct Traces(SdkTracerProvider);
+pub(crate) struct Traces(SdkTracerProvider);
 
 impl Traces {
     /// Starts it, if an endpoint is configured. Call it inside the runtime that is to do the sending.
     ///
     /// # Errors
     /// The address or the HTTP client is of no use.
-    pub fn start(config: &TelemetryConfig) -> Result<Option<Self>, TracesError> {
+    pub(crate) fn start(config: &TelemetryConfig) -> Result<Option<Self>, TracesError> {
         let Some(endpoint) = &config.otlp_endpoint else { return Ok(None) };
         let courier = Courier {
             client: fetch::collector()?,
@@ -95,7 +95,7 @@ impl Traces {
     }
 
     /// Sends what is left.
-    pub async fn finish(self) {
+    pub(crate) async fn finish(self) {
         // It blocks, and what it waits for runs on this runtime.
         let finished =
             tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(LAST_WORDS)).await;

@@ -12,7 +12,7 @@ use askama::Template;
 
 pub(crate) use asset::asset;
 
-use crate::{app::App, locale::Locale};
+use crate::{config::BrandConfig, locale::Locale};
 
 /// What all pages have around them.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +27,8 @@ pub(crate) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// The frame of a replica's pages.
-    pub(crate) fn of(app: &'a App, l: Locale) -> Self {
-        Self { l, brand: &app.brand.name, support: app.brand.support.as_deref() }
+    pub(crate) fn of(brand: &'a BrandConfig, l: Locale) -> Self {
+        Self { l, brand: &brand.name, support: brand.support.as_deref() }
     }
 
     #[expect(clippy::unused_self, reason = "templates reach it through the frame")]

@@ -1,22 +1,54 @@
 //! The schema: brought to the version of this build, while replicas serve.
 
-use std::{collections::HashSet, sync::LazyLock};
+use std::{collections::HashMap, path::Path, sync::LazyLock};
 
 use sqlx::{
-    Connection, PgConnection, SqliteConnection,
-    migrate::{MigrateError, Migrator},
+    Connection, FromRow, PgConnection, SqliteConnection,
+    migrate::{MigrateError, Migration, Migrator},
 };
 
 use super::{Conn, Sql, engine::Link, pool::Pool};
 use crate::{Error, Result};
 
-/// Migrations that a newer build has applied are no error: while an upgrade rolls, and after it was taken back, this build
-/// runs on a schema that is newer than itself.
-static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrator = sqlx::migrate!("../migrations");
-    migrator.set_ignore_missing(true);
-    migrator
-});
+/// A sequence of migrations that a database is brought up with.
+#[derive(Debug)]
+pub struct Schema(Migrator);
+
+impl Schema {
+    /// The sequence that this build is made for.
+    #[must_use]
+    pub(crate) fn of_this_build() -> &'static Self {
+        static SCHEMA: LazyLock<Schema> =
+            LazyLock::new(|| Schema::new(sqlx::migrate!("../migrations")));
+        &SCHEMA
+    }
+
+    /// The sequence of a folder: what another build may bring.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub async fn read(folder: &Path) -> Result<Self> {
+        Ok(Self::new(Migrator::new(folder).await?))
+    }
+
+    /// Migrations that are applied and not in the sequence are no error: while an upgrade rolls, and after it was taken back,
+    /// a build runs on a schema that is newer than itself.
+    fn new(mut migrator: Migrator) -> Self {
+        migrator.set_ignore_missing(true);
+        Self(migrator)
+    }
+
+    fn first(&self) -> Option<&Migration> {
+        self.0.iter().next()
+    }
+}
+
+/// A migration that was applied.
+#[derive(FromRow)]
+struct Applied {
+    version: i64,
+    checksum: Vec<u8>,
+}
 
 /// How long a migration waits for a lock. Everybody else waits behind it so long. Less than the second after which
 /// PostgreSQL looks for deadlocks, so that it is the migration that gives way and not a sign-in. Once it has its locks it
@@ -26,20 +58,20 @@ const LIMITS: &str = "SET lock_timeout = '500ms'; SET statement_timeout = 0";
 const LOCK_TRIES: usize = 120;
 
 /// Migrates a file.
-pub(super) async fn sqlite(pool: &Pool<SqliteConnection>) -> Result<()> {
+pub(super) async fn sqlite(pool: &Pool<SqliteConnection>, to: &Schema) -> Result<()> {
     let mut apart = pool.apart().await?;
-    MIGRATOR.run_direct(None, &mut apart, false).await?;
+    to.0.run_direct(None, &mut apart, false).await?;
     Ok(apart.close().await?)
 }
 
 /// Migrates a server: asks for each lock only briefly, then lets everybody pass who waited behind it, and tries again.
-pub(super) async fn postgres(pool: &Pool<PgConnection>) -> Result<()> {
+pub(super) async fn postgres(pool: &Pool<PgConnection>, to: &Schema) -> Result<()> {
     let mut tries = LOCK_TRIES;
     loop {
         // A connection of its own each time: what a failed try has locked goes with it.
         let mut apart = pool.apart().await?;
         apart.run(LIMITS).await?;
-        let done = MIGRATOR.run_direct(None, &mut apart, false).await;
+        let done = to.0.run_direct(None, &mut apart, false).await;
         apart.close().await?;
         match done {
             Err(error) if tries > 1 && is_lock_timeout(&error) => tries -= 1,
@@ -48,15 +80,26 @@ pub(super) async fn postgres(pool: &Pool<PgConnection>) -> Result<()> {
     }
 }
 
-/// Whether every migration of this build has been applied. There may be more, of a newer build.
-pub(super) async fn is_applied(conn: &mut Conn) -> Result<bool> {
-    let rows = conn.q("SELECT version FROM _sqlx_migrations WHERE success").all::<(i64,)>().await;
-    match rows {
-        Ok(rows) => {
-            let versions: HashSet<i64> = rows.into_iter().map(|(version,)| version).collect();
-            Ok(MIGRATOR.iter().all(|migration| versions.contains(&migration.version)))
-        }
-        Err(Error::Database(error)) if is_without_table(&error) => Ok(false),
+/// Whether every migration of a sequence has been applied. There may be more, of a newer build.
+///
+/// # Errors
+/// [`Error::OtherSequence`], or the table of migrations cannot be read.
+pub(super) async fn is_applied(conn: &mut Conn, schema: &Schema) -> Result<bool> {
+    let applied = applied(conn).await?;
+    if schema.first().is_some_and(|first| {
+        applied.get(&first.version).is_some_and(|checksum| **checksum != *first.checksum)
+    }) {
+        return Err(Error::OtherSequence);
+    }
+    Ok(schema.0.iter().all(|migration| applied.contains_key(&migration.version)))
+}
+
+/// The migrations that were applied: version and checksum.
+async fn applied(conn: &mut Conn) -> Result<HashMap<i64, Vec<u8>>> {
+    let rows = conn.q("SELECT version, checksum FROM _sqlx_migrations WHERE success");
+    match rows.all::<Applied>().await {
+        Ok(rows) => Ok(rows.into_iter().map(|row| (row.version, row.checksum)).collect()),
+        Err(Error::Database(error)) if is_without_table(&error) => Ok(HashMap::new()),
         // No right to read it, a damaged file: no migration mends that, so it is told.
         Err(error) => Err(error),
     }

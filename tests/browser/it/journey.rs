@@ -10,7 +10,10 @@ use vestibule_browser_tests::{
     browser::{Browser, Tab},
     look::violations,
 };
-use vestibule_tests::proc::{Proc, idp};
+use vestibule_tests::{
+    proc::{Proc, idp},
+    wait,
+};
 
 /// `idp dev` on free ports.
 struct Dev {
@@ -45,15 +48,12 @@ impl Dev {
     /// The newest code, once there are `count`.
     async fn code(&self, count: usize) -> String {
         let list = format!("{}.json", self.text("mailbox"));
-        for _ in 0..400 {
+        let newest = async || {
             let mails: Vec<Value> = reqwest::get(&list).await.unwrap().json().await.unwrap();
             let codes: Vec<_> = mails.iter().filter_map(|mail| mail["code"].as_str()).collect();
-            if codes.len() >= count {
-                return codes[0].to_owned();
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-        }
-        panic!("no code arrived");
+            if codes.len() >= count { Ok(codes[0].to_owned()) } else { Err(mails) }
+        };
+        wait::until("a code", newest).await
     }
 }
 

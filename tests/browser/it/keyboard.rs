@@ -9,6 +9,7 @@ use vestibule_tests::{
     app::{Patient, TestApp},
     client::{Client, Pending},
     db::Engine,
+    wait::{until, until_equal},
 };
 
 /// Nobody listens there: the journey ends where the client begins.
@@ -16,10 +17,10 @@ pub(crate) const CALLBACK: &str = "http://127.0.0.1:1/callback";
 
 /// A client whose address a real browser can be sent to.
 pub(crate) async fn client(app: &TestApp, id: &str, first_party: bool) -> Client {
-    let change = |new: &mut flows::client::NewClient| {
-        new.redirect_uris = vec![CALLBACK.to_owned()];
-        new.post_logout_redirect_uris = vec!["http://127.0.0.1:1/signed-out".to_owned()];
-        new.first_party = first_party;
+    let change = |new: &mut flows::client::Client| {
+        new.metadata.redirect_uris = vec![CALLBACK.to_owned()];
+        new.metadata.post_logout_redirect_uris = vec!["http://127.0.0.1:1/signed-out".to_owned()];
+        new.operator.first_party = first_party;
     };
     app.client_with(id, change).await
 }
@@ -53,13 +54,12 @@ async fn to(tab: &Tab, wanted: &str) {
 async fn enter(tab: &Tab, path: &str) {
     let before = begun(tab).await.expect("a page");
     key(tab, "Enter").await;
-    for _ in 0..500 {
-        if begun(tab).await.is_some_and(|now| now > before) && tab.url().await.path() == path {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("Enter did not lead to {path}, but to {}", tab.url().await);
+    let led = async || {
+        let new = begun(tab).await.is_some_and(|now| now > before);
+        let url = tab.url().await;
+        if new && url.path() == path { Ok(()) } else { Err(url) }
+    };
+    until(&format!("Enter leads to {path}"), led).await;
 }
 
 async fn sign_in_page(tab: &Tab, app: &TestApp, client: &Client) {
@@ -97,7 +97,8 @@ async fn the_journey_by_keyboard_alone() {
     key(&tab, "Tab").await;
     assert_eq!(focus(&tab).await, "#password");
     key(&tab, "Enter").await;
-    assert_eq!(focus(&tab).await, "password", "its link leads to the field");
+    until_equal("its link leads to the field", "password".to_owned(), async || focus(&tab).await)
+        .await;
     types(&tab, &patient.password).await;
     enter(&tab, "/login/code").await;
     code(&tab, &app, &patient).await;
@@ -130,7 +131,7 @@ async fn code(tab: &Tab, app: &TestApp, patient: &Patient) {
     assert_eq!(focus(tab).await, tab.text_of("[role=alert]").await);
     key(tab, "Tab").await;
     key(tab, "Enter").await;
-    assert_eq!(focus(tab).await, "code");
+    until_equal("its link leads to the field", "code".to_owned(), async || focus(tab).await).await;
     to(tab, "The e-mail has not arrived?").await;
     key(tab, " ").await;
     assert!(tab.text().await.contains("spam or junk folder"), "Space opens what is folded");

@@ -1,7 +1,7 @@
 //! A real Chromium, driven as a person would: by the keyboard, the mouse and what can be read.
 //!
 //! One Chromium per test process; a [`Browser`] is a profile of its own in it (cookies, storage) and a [`Tab`] a page.
-//! Everything waits for what it needs, at most 15 s, and panics with what the page shows instead.
+//! Everything waits for what it needs, and panics with what the page shows instead.
 
 use std::{
     fmt::{self, Debug},
@@ -9,7 +9,6 @@ use std::{
     process::Command,
     sync::{Mutex, OnceLock, mpsc},
     thread,
-    time::Duration,
 };
 
 use chromiumoxide::{
@@ -35,16 +34,17 @@ use chromiumoxide::{
         js_protocol::runtime::EventExceptionThrown,
     },
     element::Element,
+    handler::HandlerConfig,
     listeners::EventStream,
 };
 use futures_util::{FutureExt, StreamExt};
 use tokio::{runtime, time::timeout};
 use url::Url;
 
-use vestibule_tests::proc::{End, start, temp_folder};
-
-const PATIENCE: Duration = Duration::from_secs(15);
-const STEP: Duration = Duration::from_millis(20);
+use vestibule_tests::{
+    proc::{End, start, temp_folder},
+    wait::{self, LIMIT, Look},
+};
 
 /// Nothing that talks to the world, asks the person, or differs between machines.
 const FLAGS: [&str; 17] = [
@@ -101,7 +101,8 @@ fn drive(address: String) -> Chromium {
     thread::spawn(move || {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
-            let connected = chromiumoxide::Browser::connect(address).await;
+            let config = HandlerConfig { request_timeout: LIMIT, ..HandlerConfig::default() };
+            let connected = chromiumoxide::Browser::connect_with_config(address, config).await;
             let (driver, mut events) = connected.expect("Chromium answers");
             let chromium = Chromium { driver, runtime: runtime::Handle::current() };
             sender.send(chromium).expect("somebody waits");
@@ -237,12 +238,8 @@ impl Tab {
     async fn drawn(&self) {
         let taken =
             "!document.querySelector('[autofocus]') || document.activeElement !== document.body";
-        let drawn = async {
-            while !self.evaluate::<bool>(taken).await {
-                tokio::time::sleep(STEP).await;
-            }
-        };
-        self.within("what asks for the focus does not get it", drawn).await;
+        let drawn = async || self.evaluate::<bool>(taken).await;
+        self.until("what asks for the focus does not get it", drawn).await;
     }
 
     /// Presses a key (`Enter`, `Tab`) in the field.
@@ -362,16 +359,9 @@ impl Tab {
 
     /// Waits until the element is there.
     async fn find(&self, selector: &str) -> Element {
-        let search = async {
-            loop {
-                if let Ok(element) = self.page.find_element(selector).await {
-                    return element;
-                }
-                // Scripts change a page without an event to wait for.
-                tokio::time::sleep(STEP).await;
-            }
-        };
-        self.within(&format!("there is no {selector}"), search).await
+        // Scripts change a page without an event to wait for.
+        let search = async || self.page.find_element(selector).await.ok();
+        self.until(&format!("there is no {selector}"), search).await
     }
 
     async fn property(&self, selector: &str, name: &str) -> String {
@@ -390,10 +380,18 @@ impl Tab {
     }
 
     async fn within<T>(&self, otherwise: &str, what: impl Future<Output = T>) -> T {
-        match timeout(PATIENCE, what).await {
+        match timeout(LIMIT, what).await {
             Ok(value) => value,
             Err(late) => panic!("{otherwise} ({late})\n{}", self.describe().await),
         }
+    }
+
+    /// Asks until it is so; panics with what the page shows instead.
+    async fn until<L: Look>(&self, otherwise: &str, probe: impl AsyncFnMut() -> L) -> L::Found {
+        let Ok(found) = wait::found(probe).await else {
+            panic!("{otherwise} within {LIMIT:?}\n{}", self.describe().await)
+        };
+        found
     }
 
     async fn describe(&self) -> String {

@@ -1,19 +1,23 @@
 //! The invariant, held by call sites: no token leaves without a completed second step.
 
+use syn::{Expr, Ident, ImplItem, Item, ItemImpl, ItemStruct, Type, Visibility};
+
 use super::{
     assert_none,
-    functions::{around, functions},
-    paths::{imports, mentions},
-    source::{Source, closing, outside, places_of, source, sources},
+    facts::{Fact, Kind, is_for_tests},
+    source::{Source, outside, read_one, source, sources},
+    tokens::words_in,
 };
 
 /// Statements that make a proof or a token durable, and the one file that runs each, once.
-const ONE_CALLER: [(&str, &str); 7] = [
+const ONE_CALLER: [(&str, &str); 9] = [
     ("store::sign_in::insert", "flows/src/sign_in.rs"),
     ("store::grant::insert", "flows/src/token/issue.rs"),
     ("store::auth_code::insert", "flows/src/token/issue.rs"),
-    ("store::auth_code::claim", "flows/src/token/code.rs"),
+    ("store::auth_code::claim", "flows/src/token/authorization_code.rs"),
     ("store::session::insert", "flows/src/login/complete.rs"),
+    ("store::session::end", "flows/src/session.rs"),
+    ("store::session::end_all", "flows/src/session.rs"),
     ("store::audit::insert", "flows/src/audit.rs"),
     ("store::setting::insert", "flows/src/settings.rs"),
 ];
@@ -30,63 +34,49 @@ const PROOFS: [(&str, &str); 8] = [
     ("NewPasswordChecked", "flows/src/login/new_password.rs"),
 ];
 
-/// The verifiers of the second step: whose seal speaks for which method, and where. A verdict is made from a seal alone, and
+/// The verifiers of the second step: which seal speaks for which method, and where. A verdict is made from a seal alone, and
 /// a seal in its own file alone (`PROOFS`).
-const SEALS: [(&str, &str); 1] = [(
-    "MailedSeal for EmailCodeSeal { const METHOD: Mailed = Mailed::EMAIL_CODE; }",
-    "flows/src/login/email_code.rs",
-)];
+const SEALS: [(&str, &str, &str); 1] =
+    [("EmailCodeSeal", "Mailed::EMAIL_CODE", "flows/src/login/email_code.rs")];
 
-/// Where a value of a type is written out: `Name { .. }` that is no definition and no return type.
-fn constructions(code: &str, name: &str) -> Vec<usize> {
-    const NO_VALUE: [&str; 7] = ["struct", "enum", "union", "trait", "impl", "for", "->"];
-    places_of(code, name)
-        .filter(|at| code[at + name.len()..].trim_start().starts_with('{'))
-        .filter(|at| {
-            let before = code[..*at].trim_end();
-            !NO_VALUE.iter().any(|word| before.ends_with(word)) && !is_variant(before)
-        })
-        .collect()
+/// Whether the one place that was found is in a file.
+fn is_only_in(found: &[String], file: &str) -> bool {
+    matches!(found, [one] if one.starts_with(&format!("{file}:")))
 }
 
-/// Whether what comes next is a variant of an enum: its name follows that of a type.
-fn is_variant(before: &str) -> bool {
-    before.strip_suffix("::").is_some_and(|before| {
-        let segment = before.rsplit(|c| !super::scan::is_name(c)).next().unwrap_or_default();
-        segment.starts_with(char::is_uppercase)
-    })
+/// The functions that write a value of a type out, `Name { .. }`, once for each time.
+fn makers<'a>(source: &'a Source, name: &str) -> Vec<&'a str> {
+    let values = source.production(Kind::Value).filter(|fact| fact.means(name));
+    values.map(|fact| fact.function.as_str()).collect()
 }
 
 #[test]
-fn what_makes_a_proof_durable_has_one_caller() {
+fn proof_insert_has_one_caller() {
     for (target, file) in ONE_CALLER {
         let found: Vec<String> = outside("store")
-            .flat_map(|source| mentions(source, target).into_iter().map(|at| source.place(at)))
+            .flat_map(|source| source.mentions(target).map(|fact| source.place(&fact.at)))
             .collect();
-        let one = found.len() == 1 && found[0].starts_with(&format!("{file}:"));
         assert!(
-            one,
+            is_only_in(&found, file),
             "{target} is called once, in {file}; call what that file offers instead. Found: {found:?}"
         );
     }
 }
 
-/// Otherwise a call would not be seen as one.
+/// A reader finds a statement by its name.
 #[test]
-fn statements_are_called_by_their_own_names() {
+fn store_import_keeps_its_name() {
     let mut findings = Vec::new();
     for source in outside("store") {
-        for import in imports(&source.production) {
+        let imports = source.facts.imports.iter().filter(|import| !source.is_test(&import.at));
+        for import in
+            imports.filter(|import| import.path.trim_start_matches(':').starts_with("store::"))
+        {
             let renamed =
                 !import.path.ends_with(&format!("::{}", import.name)) || import.name == "*";
-            let exported = source.production[..import.at].trim_end().ends_with("pub");
-            if import.path.starts_with("store::") && (renamed || exported) {
-                findings.push(format!(
-                    "{}: {} as {}",
-                    source.place(import.at),
-                    import.path,
-                    import.name
-                ));
+            if renamed || import.exported {
+                let place = source.place(&import.at);
+                findings.push(format!("{place}: {} as {}", import.path, import.name));
             }
         }
     }
@@ -97,71 +87,49 @@ fn statements_are_called_by_their_own_names() {
 }
 
 #[test]
-fn user_tokens_are_signed_in_one_place() {
+fn user_token_is_signed_in_one_call() {
     let mut found = Vec::new();
     for source in sources() {
-        let calls = places_of(&source.production, "sign_user_token")
-            .filter(|at| !source.production[..*at].trim_end().ends_with("fn"));
-        found.extend(calls.map(|at| source.place(at)));
+        let calls = source.production(Kind::Method).chain(source.production(Kind::Path));
+        let calls = calls.filter(|fact| fact.name.rsplit("::").next() == Some("sign_user_token"));
+        found.extend(calls.map(|fact| source.place(&fact.at)));
     }
-    let one = found.len() == 1 && found[0].starts_with("flows/src/token/issue.rs:");
-    assert!(one, "only flows/src/token/issue.rs signs user tokens, in one call. Found: {found:?}");
+    assert!(
+        is_only_in(&found, "flows/src/token/issue.rs"),
+        "only flows/src/token/issue.rs signs user tokens, in one call. Found: {found:?}"
+    );
 }
 
 /// The signature below it.
 #[test]
-fn the_ring_alone_signs() {
+fn token_signature_is_made_by_ring() {
     let mut found = Vec::new();
     for source in sources().iter().filter(|source| source.path != "keys/src/jwt.rs") {
-        let signs =
-            |at: &usize| source.production[..*at].ends_with("jwt::") || calls_encode(source, *at);
-        found
-            .extend(places_of(&source.production, "sign").filter(signs).map(|at| source.place(at)));
+        let signs = |fact: &&Fact| {
+            let ends = |end| fact.meanings.iter().any(|meaning| meaning.ends_with(end));
+            ends("::jwt::sign") || ends("::crypto::sign")
+        };
+        found.extend(source.production(Kind::Path).filter(signs).map(|f| source.place(&f.at)));
     }
-    let one = found.len() == 1 && found[0].starts_with("keys/src/ring.rs:");
     assert!(
-        one,
+        is_only_in(&found, "keys/src/ring.rs"),
         "keys/src/ring.rs alone signs tokens, and hands out one function for each kind. Found: {found:?}"
     );
-    let definition = &source("keys/src/jwt.rs").production;
-    assert!(
-        ["pub(crate) fn sign(", "pub(crate) fn sign<", "pub(super) fn sign("]
-            .iter()
-            .any(|d| definition.contains(d)),
-        "keys::jwt::sign stays inside `keys`"
-    );
-}
-
-fn calls_encode(source: &Source, at: usize) -> bool {
-    source.production[..at].ends_with("crypto::")
+    let items = source("keys/src/jwt.rs").items();
+    let inside = items.iter().any(|item| {
+        matches!(item, Item::Fn(f) if f.sig.ident == "sign" && matches!(f.vis, Visibility::Restricted(_)))
+    });
+    assert!(inside, "keys::jwt::sign stays inside `keys`");
 }
 
 #[test]
-fn a_method_is_judged_in_one_file() {
-    let mut found = Vec::new();
-    for source in sources() {
-        let code = &source.production;
-        for kind in ["MailedSeal for", "HeldSeal for"] {
-            for at in code.match_indices(kind).map(|(at, _)| at) {
-                let open = at + code[at..].find('{').expect("a body");
-                let text = &code[at..closing(code, open)];
-                let words: Vec<&str> = text.split_whitespace().collect();
-                found.push((words.join(" "), source.path.clone()));
-            }
-        }
-    }
-    let expected = SEALS.map(|(text, path)| (text.to_owned(), path.to_owned()));
-    assert_eq!(found, expected, "a method of the second step has one verifier, which has its seal");
-}
-
-#[test]
-fn a_proof_is_made_in_its_own_file() {
+fn proof_is_made_in_its_file() {
     let mut findings = Vec::new();
     for (name, file) in PROOFS {
+        let proof = format!("{}::{name}", source(file).facts.modules[0]);
         for source in sources().iter().filter(|source| source.path != file) {
-            let found = constructions(&source.production, name);
-            findings
-                .extend(found.into_iter().map(|at| format!("{} makes a {name}", source.place(at))));
+            let found = source.production(Kind::Value).filter(|fact| fact.means(&proof));
+            findings.extend(found.map(|f| format!("{} makes a {name}", source.place(&f.at))));
         }
     }
     assert_none(
@@ -171,32 +139,51 @@ fn a_proof_is_made_in_its_own_file() {
 }
 
 #[test]
-fn a_proof_cannot_be_made_otherwise() {
+fn method_is_judged_in_one_file() {
+    let mut found = Vec::new();
+    for source in sources() {
+        let seals = source.production(Kind::Impl).filter(|fact| {
+            ["MailedSeal", "HeldSeal"]
+                .map(|seal| format!("flows::login::second::{seal}"))
+                .iter()
+                .any(|seal| fact.means(seal))
+        });
+        found.extend(seals.map(|_| source.path.as_str()));
+    }
+    assert_eq!(found, SEALS.map(|(.., file)| file), "a method of the second step has one verifier");
+    for (seal, method, file) in SEALS {
+        let items = source(file).items();
+        let of = items.iter().find_map(|item| match item {
+            Item::Impl(item) => sealed_method(item, seal),
+            _ => None,
+        });
+        assert_eq!(of.as_deref(), Some(method), "{file}: {seal} speaks for its own method alone");
+    }
+}
+
+/// The method that a seal speaks for, where it is said here.
+fn sealed_method(item: &ItemImpl, seal: &str) -> Option<String> {
+    let Type::Path(of) = &*item.self_ty else { return None };
+    let ([ImplItem::Const(said)], Some(_)) = (item.items.as_slice(), &item.trait_) else {
+        return None;
+    };
+    let Expr::Path(method) = &said.expr else { return None };
+    let words = method.path.segments.iter().map(|segment| segment.ident.to_string());
+    of.path.is_ident(seal).then(|| words.collect::<Vec<_>>().join("::"))
+}
+
+#[test]
+fn proof_has_no_second_source() {
     let mut findings = Vec::new();
     for (name, file) in PROOFS {
-        let code = &source(file).production;
-        let definition = format!("pub struct {name} ");
-        let at = code
-            .find(&definition)
-            .unwrap_or_else(|| panic!("{name} is no longer in {file}; correct PROOFS"));
-        let body = code[at..].find('{').map(|open| &code[at + open..closing(code, at + open)]);
-        if places_of(body.unwrap_or_default(), "pub").next().is_some() {
-            findings.push(format!("{file}: {name} has a public field"));
-        }
-        let derived = code[..at].rsplit("\n\n").next().unwrap_or_default();
-        for door in ["Deserialize", "Default", "FromRow"] {
-            if places_of(derived, door).next().is_some()
-                || code.contains(&format!("{door} for {name}"))
-            {
-                findings.push(format!("{file}: {name} is {door}"));
-            }
-        }
-        let inner =
-            places_of(code, "mod").filter(|at| code[*at..].find(';') < code[*at..].find('{'));
-        findings.extend(inner.map(|at| {
-            let line = source(file).place(at);
-            format!("{line}: a module inside sees the fields of {name}")
-        }));
+        let items = source(file).items();
+        let proof = items.iter().find_map(|item| match item {
+            Item::Struct(proof) if proof.ident == name => Some(proof),
+            _ => None,
+        });
+        let proof =
+            proof.unwrap_or_else(|| panic!("{name} is no longer in {file}; correct PROOFS"));
+        findings.extend(ways_in(proof, &items).into_iter().map(|way| format!("{file}: {way}")));
     }
     assert_none(
         &findings,
@@ -204,36 +191,70 @@ fn a_proof_cannot_be_made_otherwise() {
     );
 }
 
-/// A [`SignIn`](flows::sign_in::SignIn) comes from the machine's `Complete`, from a live session, or from a grant.
+/// How others could make or change a value of a type: by its fields, by a derived or written trait, or from a module inside,
+/// which sees the fields.
+fn ways_in(proof: &ItemStruct, items: &[Item]) -> Vec<String> {
+    const TRAITS: [&str; 3] = ["Deserialize", "Default", "FromRow"];
+    let name = &proof.ident;
+    let mut ways = Vec::new();
+    if proof.fields.iter().any(|field| !matches!(field.vis, Visibility::Inherited)) {
+        ways.push(format!("{name} has a public field"));
+    }
+    let mut derived = Vec::new();
+    for attribute in &proof.attrs {
+        if let syn::Meta::List(list) = &attribute.meta {
+            words_in(list.tokens.clone(), &mut derived);
+        }
+    }
+    for item in items {
+        match item {
+            Item::Impl(item) => derived.extend(trait_for(item, name)),
+            Item::Mod(module) if module.content.is_none() && !is_for_tests(&module.attrs) => {
+                ways.push(format!("the module {} sees the fields of {name}", module.ident));
+            }
+            _ => {}
+        }
+    }
+    let made = derived.iter().filter(|word| TRAITS.contains(&word.as_str()));
+    ways.extend(made.map(|way| format!("{name} is {way}")));
+    ways
+}
+
+/// The trait that a type gets here.
+fn trait_for(item: &ItemImpl, name: &Ident) -> Option<String> {
+    let last = |path: &syn::Path| path.segments.last().map(|segment| segment.ident.clone());
+    let (Some((path, _)), Type::Path(of)) = (&item.trait_, &*item.self_ty) else { return None };
+    (last(&of.path).as_ref() == Some(name)).then(|| last(path)).flatten().map(|t| t.to_string())
+}
+
+/// A [`SignIn`](flows::SignIn) comes from the machine's `Complete`, from a live session, or from a grant.
 #[test]
-fn a_sign_in_has_three_sources() {
-    let code = &source("flows/src/sign_in.rs").production;
-    let all = functions(code);
-    let makers: Vec<&str> =
-        constructions(code, "Self").into_iter().map(|at| around(&all, at)).collect();
+fn sign_in_has_three_sources() {
+    let file = source("flows/src/sign_in.rs");
     assert_eq!(
-        makers,
+        makers(file, "flows::sign_in::SignIn"),
         ["record", "load", "of_grant"],
         "a SignIn comes from Complete, from a session or from a grant; a fourth source needs a decision, then this test"
     );
-    let record = all.iter().find(|f| f.name == "record").expect("it is there");
+    let record = file.facts.functions.iter().find(|f| f.name == "record").expect("it is there");
+    let signature = file.text[record.at.clone()].split('{').next().unwrap_or_default();
     assert!(
-        code[record.at..record.body].contains("complete: &Complete"),
+        signature.contains("complete: &Complete"),
         "SignIn::record takes the machine's Complete as proof"
     );
 }
 
 /// A row of `sign_ins` is a fact. It is added once and swept when nothing needs it any more.
 #[test]
-fn a_sign_in_is_never_updated() {
+fn sign_in_row_is_never_updated() {
     let mut found = Vec::new();
-    for source in sources().iter().filter(|source| source.path.starts_with("store/")) {
-        let text = source.text.to_uppercase();
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let updates =
-            words.windows(2).any(|pair| pair[0].ends_with("UPDATE") && pair[1] == "SIGN_INS");
-        if updates {
-            found.push(source.path.clone());
+    for source in sources().iter().filter(|source| source.krate() == "store") {
+        for text in source.all(Kind::Text) {
+            let words = text.name.to_uppercase();
+            let words: Vec<&str> = words.split_whitespace().collect();
+            if words.windows(2).any(|pair| pair[0].ends_with("UPDATE") && pair[1] == "SIGN_INS") {
+                found.push(source.place(&text.at));
+            }
         }
     }
     assert_none(&found, "a sign-in is a fact: add another one instead of changing it:");
@@ -241,37 +262,59 @@ fn a_sign_in_is_never_updated() {
 
 /// `step` makes the one `Complete`, in two places: after the second step, and after the new password that follows it.
 #[test]
-fn the_machine_completes_in_two_places() {
-    let code = &source("flows/src/login/machine.rs").production;
-    let all = functions(code);
-    let makers: Vec<&str> =
-        constructions(code, "Complete").into_iter().map(|at| around(&all, at)).collect();
+fn machine_completes_in_two_places() {
     assert_eq!(
-        makers,
+        makers(source("flows/src/login/machine.rs"), "flows::login::machine::Complete"),
         ["second_proven", "new_password"],
         "every way to Complete leads through second_proven or the new password after it"
     );
 }
 
 #[test]
-fn tests_have_no_door_of_their_own_in_the_program() {
-    let findings: Vec<String> = sources()
-        .iter()
-        .flat_map(|source| places_of(&source.production, "assume").map(|at| source.place(at)))
-        .collect();
+fn assumed_verdict_is_test_only() {
+    let mut findings = Vec::new();
+    for source in sources() {
+        let calls = source.production(Kind::Path).chain(source.production(Kind::Method));
+        let calls = calls.filter(|fact| fact.name.rsplit("::").next() == Some("assume"));
+        let made = source.facts.functions.iter().filter(|f| f.name == "assume");
+        let made = made.filter(|f| !source.is_test(&f.at)).map(|f| &f.at);
+        findings.extend(calls.map(|fact| &fact.at).chain(made).map(|at| source.place(at)));
+    }
     assert_none(&findings, "`assume` makes a verdict without judging: only under #[cfg(test)]:");
 }
 
 #[test]
-fn constructions_are_told_from_definitions() {
-    let found = |code: &str| constructions(code, "Complete").len();
-    assert_eq!(found("let a = Complete { b };"), 1);
-    assert_eq!(found("f(machine::Complete {\n b })"), 1);
-    assert_eq!(
-        found(
-            "struct Complete { a: u8 } impl Complete {} impl A for Complete {} fn b() -> Complete { c }"
-        ),
-        0
-    );
-    assert_eq!(found("match a { State::Complete { .. } => 1 } fn f(a: &Complete) {}"), 0);
+fn made_value_is_told_from_type() {
+    let made = |text: &str| makers(&read_one(text), "flows::x::Complete").len();
+    assert_eq!(made("fn f() { let a = Complete { b }; }"), 1);
+    assert_eq!(made("fn f() { g(crate::x::Complete {\n b }) }"), 1);
+    assert_eq!(made("fn f() { assert!(g(Complete { b })) }"), 1);
+    assert_eq!(made("impl Complete { fn f() -> Self { Self { b } } }"), 1);
+    assert_eq!(made("use Complete as C;\nfn f() { C { b } }"), 1);
+    for text in [
+        "struct Complete { a: u8 } impl Complete {} impl A for Complete {} fn b() -> Complete { c }",
+        "fn f(a: &Complete) { match a { State::Complete { .. } => 1, Complete { .. } => 2 } }",
+        "m! { struct Complete { a: u8 } impl A for Complete {} fn b() -> Complete { c } }",
+    ] {
+        assert_eq!(made(text), 0, "{text}");
+    }
+}
+
+#[test]
+fn ways_to_make_a_proof_are_found() {
+    let ways = |text: &str| {
+        let items = read_one(text).items();
+        let Item::Struct(proof) = &items[0] else { panic!("{text}") };
+        ways_in(proof, &items)
+    };
+    assert_eq!(ways("#[derive(Clone)]\npub struct P { a: u8 }\n#[cfg(test)]\nmod t;"), [""; 0]);
+    for (text, way) in [
+        ("pub struct P { pub(super) a: u8 }", "P has a public field"),
+        ("pub struct P(pub u8);", "P has a public field"),
+        ("#[derive(serde::Deserialize)]\npub struct P { a: u8 }", "P is Deserialize"),
+        ("struct P { a: u8 }\nimpl Default for P {}", "P is Default"),
+        ("struct P { a: u8 }\nmod t;", "the module t sees the fields of P"),
+    ] {
+        assert_eq!(ways(text), [way], "{text}");
+    }
 }

@@ -1,24 +1,28 @@
 //! Who may depend on whom, and which crate alone names which library.
 
-use std::fs;
+use std::{collections::HashSet, sync::LazyLock};
+
+use cargo_metadata::MetadataCommand;
 
 use super::{
     assert_none,
-    paths::{imports, path_to},
-    source::{CRATES, Source, places_of, sources},
+    facts::Kind,
+    source::{Source, read_one, sources},
 };
 
-/// Each crate and those of ours that it may name: the ones to its left.
-const LEFT_OF: [(&str, &[&str]); 5] = [
+/// Each package and those of ours that it depends on: the ones to its left.
+const LEFT_OF: [(&str, &[&str]); 7] = [
     ("store", &[]),
     ("keys", &["store"]),
     ("flows", &["keys", "store"]),
     ("idp", &["flows", "keys", "store"]),
-    ("tests", &["flows", "idp", "keys", "store"]),
+    ("vestibule-tests", &["flows", "idp", "keys", "store"]),
+    ("vestibule-browser-tests", &["flows", "keys", "store", "vestibule-tests"]),
+    ("vestibule-bench", &["flows", "idp", "keys", "store", "vestibule-tests"]),
 ];
 
 /// A library and the places that may name it.
-const NAMED_BY: [(&str, &[&str]); 25] = [
+const NAMED_BY: [(&str, &[&str]); 28] = [
     ("sqlx", &["store"]),
     ("redis", &["store"]),
     ("argon2", &["keys"]),
@@ -37,119 +41,138 @@ const NAMED_BY: [(&str, &[&str]); 25] = [
     ("opentelemetry_sdk", &["idp"]),
     ("tracing-opentelemetry", &["idp"]),
     ("prometheus-client", &["idp"]),
-    ("chromiumoxide", &["tests"]),
+    ("chromiumoxide", &["tests/browser"]),
     ("hyper", &["idp/src/serve"]),
     ("hyper-util", &["idp/src/serve"]),
     ("rustls", &["idp/src/serve"]),
     ("tokio-rustls", &["idp/src/serve"]),
     ("x509-cert", &["idp/src/serve"]),
     ("rcgen", &["tests"]),
+    // What reads the sources for these tests.
+    ("cargo_metadata", &["tests/it/architecture"]),
+    ("proc-macro2", &["tests/it/architecture"]),
+    ("syn", &["tests/it/architecture"]),
     // `keys` signs and verifies with keys that are parsed once (decision 20).
     ("jsonwebtoken", &[]),
 ];
 
-/// What a crate's Cargo.toml depends on, in any section.
-fn dependencies(manifest: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut inside = false;
-    for line in manifest.lines().map(str::trim) {
-        if let Some(section) = line.strip_prefix('[') {
-            let section = section.trim_end_matches(']');
-            inside = section.ends_with("dependencies");
-            if let Some((_, name)) = section.split_once("dependencies.") {
-                found.push(name.to_owned());
+/// A package of the workspace.
+#[derive(Debug)]
+pub(super) struct Package {
+    pub(super) name: String,
+    /// From the workspace's folder, with `/`.
+    pub(super) folder: String,
+    /// What it depends on, in any section of its Cargo.toml, as its sources call it.
+    dependencies: Vec<String>,
+}
+
+/// The packages of the workspace.
+pub(super) fn packages() -> &'static [Package] {
+    static PACKAGES: LazyLock<Vec<Package>> = LazyLock::new(|| {
+        let mut command = MetadataCommand::new();
+        command.current_dir(vestibule_tests::root()).no_deps();
+        let options = ["--offline", "--locked"].map(str::to_owned);
+        let metadata = command.other_options(options).exec().expect("cargo reads the manifests");
+        let package = |package: &cargo_metadata::Package| {
+            let folder = package.manifest_path.parent().expect("a folder");
+            let folder = folder.strip_prefix(&metadata.workspace_root).expect("a member");
+            let dependencies = package.dependencies.iter();
+            Package {
+                name: package.name.to_string(),
+                folder: folder.to_string(),
+                dependencies: dependencies
+                    .map(|dependency| {
+                        dependency.rename.as_ref().unwrap_or(&dependency.name).clone()
+                    })
+                    .collect(),
             }
-        } else if inside
-            && let Some(name) = line.split(['.', '=']).next().map(str::trim)
-            && !name.is_empty()
-            && !name.starts_with('#')
-        {
-            found.push(name.to_owned());
-        }
-    }
-    found
+        };
+        metadata.packages.iter().map(package).collect()
+    });
+    &PACKAGES
 }
 
-fn manifest(krate: &str) -> String {
-    fs::read_to_string(vestibule_tests::root().join(krate).join("Cargo.toml")).expect("a manifest")
+/// The package that a path, of a folder or a file, lies in.
+pub(super) fn package_of(path: &str) -> Option<&'static Package> {
+    let holding = packages().iter().filter(|package| is_in(path, &package.folder));
+    holding.max_by_key(|package| package.folder.len())
 }
 
-/// Where a source names a crate: as the root of a path.
-fn names(source: &Source, krate: &str) -> Vec<usize> {
+/// Whether a path is this place or lies in it.
+pub(super) fn is_in(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The names that begin the path of something in another crate.
+pub(super) fn library_names() -> HashSet<String> {
+    let ours = packages().iter().map(|package| &package.name);
+    let dependencies = packages().iter().flat_map(|package| &package.dependencies);
+    let names = ours.chain(dependencies).map(|name| name.replace('-', "_"));
+    names.chain(["std", "core", "alloc"].map(str::to_owned)).collect()
+}
+
+/// Where a source, or a test in it, names a crate: as the root of a path.
+fn names(source: &Source, krate: &str) -> Vec<String> {
     let krate = krate.replace('-', "_");
-    let imported = imports(&source.code)
-        .into_iter()
-        .filter(|import| import.path == krate || import.path.starts_with(&format!("{krate}::")))
-        .map(|import| import.at);
-    let mut found: Vec<usize> = places_of(&source.code, &krate)
-        .filter(|at| source.code[at + krate.len()..].starts_with("::"))
-        .filter(|at| {
-            let (begin, path) = path_to(&source.code, *at, &krate);
-            begin == *at || path.starts_with("::")
-        })
-        .chain(imported)
-        .collect();
-    found.sort_unstable();
-    found
+    let of_it = |meanings: &[String]| {
+        meanings.iter().any(|meaning| meaning.split("::").next() == Some(krate.as_str()))
+    };
+    let paths = source.all(Kind::Path).filter(|fact| of_it(&fact.meanings)).map(|fact| &fact.at);
+    let imports = source.facts.imports.iter().filter(|i| of_it(&i.meanings)).map(|i| &i.at);
+    paths.chain(imports).map(|at| format!("{} names {krate}", source.place(at))).collect()
 }
 
 #[test]
-fn a_crate_depends_on_the_ones_to_its_left() {
-    for (krate, allowed) in LEFT_OF {
-        let mut ours = dependencies(&manifest(krate));
-        ours.retain(|name| CRATES.contains(&name.as_str()) || name == "vestibule-tests");
+fn package_depends_on_those_left_of_it() {
+    let mut known: Vec<&str> = packages().iter().map(|package| package.name.as_str()).collect();
+    let mut listed = LEFT_OF.map(|(name, _)| name);
+    known.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(known, listed, "LEFT_OF has a row for each package of the workspace");
+    for package in packages() {
+        let row = LEFT_OF.iter().find(|(name, _)| *name == package.name);
+        let mut ours = package.dependencies.clone();
+        ours.retain(|name| listed.contains(&name.as_str()));
         ours.sort();
         assert_eq!(
-            ours, allowed,
-            "{krate}/Cargo.toml: the order is store <- keys <- flows <- idp <- tests; move what is needed to the \
-             left, or hand it in as a parameter"
+            ours,
+            row.map_or(&[][..], |(_, left)| *left),
+            "{}/Cargo.toml: the order is store <- keys <- flows <- idp <- tests <- browser, bench; move what is \
+             needed to the left, or hand it in as a parameter",
+            package.folder
         );
     }
 }
 
 #[test]
-fn a_crate_names_the_ones_to_its_left_alone() {
+fn package_names_those_left_of_it() {
     let mut findings = Vec::new();
-    for (krate, allowed) in LEFT_OF {
-        let forbidden = ["flows", "idp", "keys", "store", "vestibule_tests"]
-            .into_iter()
-            .filter(|name| *name != krate && !allowed.contains(name));
-        for name in forbidden.filter(|name| !(krate == "tests" && *name == "vestibule_tests")) {
-            for source in sources().iter().filter(|source| source.krate() == krate) {
-                if has_module(source, name) {
-                    continue;
-                }
-                let found = names(source, name);
-                findings
-                    .extend(found.iter().map(|at| format!("{} names {name}", source.place(*at))));
-            }
+    for (package, left) in LEFT_OF {
+        let right = LEFT_OF.map(|(name, _)| name);
+        let right = right.iter().filter(|name| **name != package && !left.contains(name));
+        for name in right {
+            let own = sources().iter().filter(|source| source.krate() == package);
+            findings.extend(own.flat_map(|source| names(source, name)));
         }
     }
     assert_none(
         &findings,
-        "a crate names only crates to its left (store <- keys <- flows <- idp <- tests):",
+        "a crate names only crates to its left (store <- keys <- flows <- idp <- tests <- browser, bench):",
     );
 }
 
-/// Whether a module of our own with this name is imported here: `use crate::keys`.
-fn has_module(source: &Source, name: &str) -> bool {
-    imports(&source.code).iter().any(|import| {
-        import.name == name
-            && ["crate::", "super::", "self::"].iter().any(|own| import.path.starts_with(own))
-    })
-}
-
 #[test]
-fn a_library_is_a_dependency_of_its_crate_alone() {
+fn library_is_dependency_of_its_package() {
     let mut findings = Vec::new();
-    for krate in CRATES {
-        for name in dependencies(&manifest(krate)) {
-            let row = NAMED_BY.iter().find(|(library, _)| *library == name);
-            let allowed = row.is_none_or(|(_, places)| {
-                places.iter().any(|place| place.split('/').next() == Some(krate))
-            });
-            if !allowed {
-                findings.push(format!("{krate}/Cargo.toml depends on {name}"));
+    for package in packages() {
+        for name in &package.dependencies {
+            let row = NAMED_BY.iter().find(|(library, _)| library == name);
+            let inside = |place: &&str| {
+                let own = package_of(place).is_some_and(|holding| holding.name == package.name);
+                own || is_in(&package.folder, place)
+            };
+            if row.is_some_and(|(_, places)| !places.iter().any(inside)) {
+                findings.push(format!("{}/Cargo.toml depends on {name}", package.folder));
             }
         }
     }
@@ -161,16 +184,13 @@ fn a_library_is_a_dependency_of_its_crate_alone() {
 }
 
 #[test]
-fn a_dependency_is_named_by_its_crate() {
+fn dependency_is_named_by_its_package() {
     let mut findings = Vec::new();
-    for krate in CRATES {
-        for name in dependencies(&manifest(krate)) {
-            let used = sources()
-                .iter()
-                .filter(|source| source.krate() == krate)
-                .any(|source| !names(source, &name).is_empty());
-            if !used {
-                findings.push(format!("{krate}/Cargo.toml depends on {name}"));
+    for package in packages() {
+        for name in &package.dependencies {
+            let mut own = sources().iter().filter(|source| source.krate() == package.name);
+            if own.all(|source| names(source, name).is_empty()) {
+                findings.push(format!("{}/Cargo.toml depends on {name}", package.folder));
             }
         }
     }
@@ -178,14 +198,11 @@ fn a_dependency_is_named_by_its_crate() {
 }
 
 #[test]
-fn a_library_is_named_in_its_place_alone() {
+fn library_is_named_in_its_place() {
     let mut findings = Vec::new();
     for (library, places) in NAMED_BY {
-        for source in sources().iter().filter(|s| !places.iter().any(|place| s.is_in(place))) {
-            let found = names(source, library);
-            findings
-                .extend(found.iter().map(|at| format!("{} names {library}", source.place(*at))));
-        }
+        let others = sources().iter().filter(|s| !places.iter().any(|place| s.is_in(place)));
+        findings.extend(others.flat_map(|source| names(source, library)));
     }
     assert_none(
         &findings,
@@ -195,19 +212,25 @@ fn a_library_is_named_in_its_place_alone() {
 }
 
 #[test]
-fn manifests_and_names_are_read() {
-    let manifest = "[package]\nname = \"a\"\n[dependencies]\nb.workspace = true\n# c = 1\nd = { path = \"e\" }\n\
-                    [dev-dependencies]\nf = \"1\"\n[target.'cfg(unix)'.dependencies.g]\nversion = \"1\"\n[lints]\nh = 1\n";
-    assert_eq!(dependencies(manifest), ["b", "d", "f", "g"]);
-    let named = |text: &str| {
-        let source = Source::of("idp/src/x.rs".to_owned(), text.to_owned());
-        !names(&source, "redis").is_empty()
-    };
-    assert!(named("fn a() { redis::cmd() }") && named("use redis::aio;") && named("use redis;"));
-    assert!(named("use {redis as r, b};") && named("fn a() { ::redis::cmd() }"));
-    assert!(!named("fn a(redis: &str) {} // redis::cmd") && !named("use crate::config::redis;"));
-    assert!(
-        !named("fn a() { Ephemeral::redis(url) }")
-            && !named("fn a() { ephemeral::redis::connect() }")
-    );
+fn crate_name_at_path_root_is_found() {
+    for text in [
+        "fn a() { redis::cmd() }",
+        "fn a() { ::redis::cmd() }",
+        "fn a() { assert!(x, redis::cmd()) }",
+        "use redis::aio;",
+        "use redis;",
+        "use {redis as r, b};",
+        "#[redis::main]\nfn a(b: &redis::Cmd) {}",
+    ] {
+        assert!(!names(&read_one(text), "redis").is_empty(), "{text}");
+    }
+    for text in [
+        "fn a(redis: &str) {} // redis::cmd",
+        "use crate::config::redis;\nfn a() { redis::url() }",
+        "mod redis {}\nfn a() { redis::url() }",
+        "fn a() { Ephemeral::redis(url); b(redis); redis() }",
+        "fn a() { ephemeral::redis::connect() }",
+    ] {
+        assert_eq!(names(&read_one(text), "redis"), Vec::<String>::new(), "{text}");
+    }
 }

@@ -1,6 +1,9 @@
 //! docs/threat-model.md: what it names is there, and each misuse case that is tested stands in it.
 
-use super::{assert_none, source::sources};
+use super::{
+    assert_none,
+    source::{Source, read_one, sources},
+};
 
 /// What stands in backticks in a document.
 fn quoted(text: &str) -> Vec<&str> {
@@ -13,13 +16,10 @@ fn is_test_name(word: &str) -> bool {
     plain && word.matches('_').count() > 1
 }
 
-/// Whether a test of this name is in the sources: by itself, or in both engines' macro.
+/// Whether a test of this name is in the sources.
 fn is_there(name: &str) -> bool {
-    let (plain, asynchronous) = (format!("fn {name}()"), format!("async fn {name}(engine: "));
-    sources().iter().any(|source| {
-        let found = source.code.contains(&plain) || source.code.contains(&asynchronous);
-        found && !source.tests.is_empty()
-    })
+    let mut functions = sources().iter().flat_map(|source| &source.facts.functions);
+    functions.any(|function| function.is_test_case && function.name == name)
 }
 
 #[test]
@@ -41,10 +41,12 @@ fn the_threat_model_names_tests_and_files_that_are_there() {
     assert_none(&findings, "docs/threat-model.md is out of date:");
 }
 
-/// The misuse cases of a source: functions called `case_` and a number.
-fn cases(code: &str) -> Vec<&str> {
-    let names = code.split("fn case_").skip(1).filter_map(|rest| rest.split('(').next());
-    names.filter(|name| name.starts_with(|c: char| c.is_ascii_digit())).collect()
+/// The misuse cases of a source: tests called `case_` and a number.
+fn cases(source: &Source) -> Vec<&str> {
+    let tests = source.facts.functions.iter().filter(|function| function.is_test_case);
+    let names = tests.map(|function| function.name.as_str());
+    let is_number = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    names.filter(|name| name.strip_prefix("case_").is_some_and(is_number)).collect()
 }
 
 /// A case that is proven and not cited is a row that nobody finds.
@@ -54,10 +56,10 @@ fn each_misuse_case_stands_in_the_threat_model() {
     let text = std::fs::read_to_string(path).expect("the document");
     let cited = quoted(&text);
     let misuse = sources().iter().filter(|source| source.is_in("tests/it/misuse"));
-    let names: Vec<_> = misuse.flat_map(|source| cases(&source.code)).collect();
+    let names: Vec<_> = misuse.flat_map(cases).collect();
     assert!(names.len() >= 35, "{names:?}; correct this test's way of finding them");
-    let missing = names.into_iter().map(|name| format!("case_{name}"));
-    let missing: Vec<_> = missing.filter(|name| !cited.contains(&name.as_str())).collect();
+    let missing = names.into_iter().filter(|name| !cited.contains(name)).map(str::to_owned);
+    let missing: Vec<_> = missing.collect();
     assert_none(&missing, "docs/threat-model.md does not cite:");
 }
 
@@ -92,6 +94,9 @@ fn names_of_tests_are_told_from_other_words() {
         assert!(!is_test_name(word), "{word}");
     }
     assert_eq!(quoted("a `b` c `d`"), ["b", "d"]);
-    assert_eq!(cases("fn case_7_a(engine) fn case_by_case() async fn case_8_b()"), ["7_a", "8_b"]);
+    let source = read_one(
+        "#[test]\nfn case_7_a() {}\n#[test]\nfn case_by_case() {}\nfn case_9_c() {}\n#[apply(both_engines)]\nasync fn case_8_b(engine: Engine) {}",
+    );
+    assert_eq!(cases(&source), ["case_7_a", "case_8_b"]);
     assert!(!is_there("a_test_that_nobody_wrote"));
 }

@@ -1,132 +1,137 @@
 //! One list, one way, one place of each.
 
+use std::collections::HashSet;
+
 use super::{
     assert_none,
-    source::{Source, closing, outside, places_of, source, sources},
+    facts::{Fact, Kind},
+    source::{outside, source, sources},
 };
 
-/// Where the program contains a text, outside of some places.
-fn found_outside(text: &str, places: &[&str]) -> Vec<String> {
-    sources()
-        .iter()
-        .filter(|source| !places.iter().any(|place| source.is_in(place)))
-        .flat_map(|source| {
-            source
-                .production
-                .match_indices(text)
-                .map(|(at, _)| format!("{}: {text}", source.place(at)))
-        })
-        .collect()
+/// Where the program says something of a kind, outside of some places.
+fn found_outside(kind: Kind, is_it: impl Fn(&Fact) -> bool, places: &[&str]) -> Vec<String> {
+    let others = sources().iter().filter(|s| !places.iter().any(|place| s.is_in(place)));
+    let found = others.flat_map(|source| {
+        let facts = source.production(kind).filter(|fact| is_it(fact));
+        facts.map(|fact| format!("{}: {}", source.place(&fact.at), fact.name))
+    });
+    found.collect()
+}
+
+/// The last name of what a fact says.
+fn last(fact: &Fact) -> &str {
+    fact.name.rsplit("::").next().unwrap_or_default()
 }
 
 #[test]
-fn one_file_turns_errors_into_responses() {
+fn errors_become_responses_in_one_file() {
     let file = "idp/src/http/error.rs";
+    let is_it = |fact: &Fact| last(fact) == "IntoResponse";
     assert_none(
-        &found_outside("IntoResponse for", &[file]),
+        &found_outside(Kind::Impl, is_it, &[file]),
         "errors become responses in idp/src/http/error.rs alone; give `Failure` a variant, or render a page in the handler:",
     );
-    let here = source(file).production.matches("IntoResponse for").count();
+    let here = source(file).production(Kind::Impl).filter(|fact| is_it(fact)).count();
     assert_eq!(here, 1, "{file}: one impl, of `Failure`");
 }
 
 #[test]
-fn one_table_has_the_routes() {
+fn routes_are_in_one_table() {
+    const METHODS: [&str; 5] = ["route", "route_service", "nest", "nest_service", "merge"];
     let places = ["idp/src/http/routes.rs", "idp/src/http/ops.rs", "idp/src/dev"];
-    for text in
-        [".route(", ".route_service(", ".nest(", ".nest_service(", ".merge(", "Router::new("]
-    {
-        assert_none(
-            &found_outside(text, &places),
-            "a route is a line of ROUTES in idp/src/http/routes.rs, with its class:",
-        );
-    }
+    let mut findings =
+        found_outside(Kind::Method, |fact| METHODS.contains(&fact.name.as_str()), &places);
+    let is_router = |fact: &Fact| fact.name == "Router::new" || fact.means("axum::Router::new");
+    findings.extend(found_outside(Kind::Path, is_router, &places));
+    assert_none(
+        &findings,
+        "a route is a line of ROUTES in idp/src/http/routes.rs, with its class:",
+    );
 }
 
 #[test]
-fn one_place_begins_write_transactions() {
-    // Outside `store` nobody has a pool to begin on.
+fn write_transactions_begin_in_one_place() {
+    // Outside `store` nothing has a pool to begin on.
     let places = ["store/src/db.rs", "keys", "flows", "idp"];
-    for text in [".begin(", ".begin_with(", "Transaction<", ".acquire("] {
-        assert_none(
-            &found_outside(text, &places),
-            "a write transaction begins in `Db::write` alone (store/src/db.rs):",
-        );
-    }
-    let here = &source("store/src/db.rs").production;
-    let engines = [here.matches("writer.begin(").count(), here.matches("pool.begin(").count()];
+    let begins = |fact: &Fact| ["begin", "begin_with", "acquire"].contains(&fact.name.as_str());
+    let mut findings = found_outside(Kind::Method, begins, &places);
+    let is_sqlx =
+        |meaning: &String| meaning.starts_with("sqlx") && meaning.ends_with("::Transaction");
+    let is_it = |fact: &Fact| fact.meanings.iter().any(is_sqlx);
+    findings.extend(found_outside(Kind::Path, is_it, &places));
+    assert_none(&findings, "a write transaction begins in `Db::write` alone (store/src/db.rs):");
+    let db = source("store/src/db.rs");
+    let engines = ["writer.begin", "pool.begin"].map(|call| {
+        let calls = db.production(Kind::Method).filter(|fact| fact.name == "begin");
+        calls.filter(|fact| db.text[..fact.at.end].ends_with(call)).count()
+    });
     assert_eq!(engines, [1, 1], "store/src/db.rs: each engine begins in one place, `Db::begin`");
     assert!(
-        !here.contains("pub async fn begin"),
+        !db.text.contains("pub async fn begin"),
         "store/src/db.rs: `begin` stays private, so that `write` commits"
     );
 }
 
 #[test]
-fn one_list_has_the_settings() {
+fn settings_are_in_one_list() {
     let file = "flows/src/settings.rs";
-    let lists: usize =
-        sources().iter().map(|source| source.production.matches("settings! {").count()).sum();
-    assert_eq!(lists, 1, "settings stand in one list, in {file}");
+    let lists = sources().iter().flat_map(|source| {
+        let calls = source.production(Kind::Macro).filter(|fact| last(fact) == "settings");
+        calls.filter(|fact| source.text[fact.at.end..].starts_with("! {"))
+    });
+    assert_eq!(lists.count(), 1, "settings stand in one list, in {file}");
+    let is_setting = |fact: &Fact| fact.means("flows::settings::Setting");
     assert_none(
-        &found_outside("settings::Setting {", &[file]),
+        &found_outside(Kind::Value, is_setting, &[file]),
         "a setting is a line of the list in flows/src/settings.rs:",
     );
 }
 
-/// A setting that nothing reads would be a promise to the security team that nobody keeps.
+/// A setting that nothing reads would be a promise to the security team that is not kept.
 #[test]
 fn every_setting_is_read() {
-    let list = &source("flows/src/settings.rs").production;
-    let open = list.find("settings! {").expect("the list") + "settings! ".len();
-    let fields: Vec<&str> = list[open..closing(list, open)]
+    let file = "flows/src/settings.rs";
+    let (_, list) = source(file).text.split_once("\nsettings! {").expect("the list");
+    let (list, _) = list.split_once("\n}").expect("its end");
+    let rows = list
         .lines()
-        .filter_map(|line| line.split_once(": Duration").or_else(|| line.split_once(": Count")))
-        .map(|(field, _)| field.trim())
-        .collect();
+        .filter_map(|line| line.split_once(": Duration").or_else(|| line.split_once(": Count")));
+    let fields: Vec<&str> = rows.map(|(field, _)| field.trim()).collect();
     assert_eq!(fields.len(), flows::settings::ALL.len(), "the list is read as it is written");
-    let read = |field: &str| {
-        let reads = |source: &Source| {
-            let name = format!(".{field}");
-            source.production.match_indices(&name).any(|(at, _)| {
-                !source.production[at + name.len()..].starts_with(super::scan::is_name)
-            })
-        };
-        sources().iter().filter(|source| source.path != "flows/src/settings.rs").any(reads)
-    };
-    let unread: Vec<String> =
-        fields.into_iter().filter(|field| !read(field)).map(str::to_owned).collect();
+    let others = sources().iter().filter(|source| source.path != file);
+    let read: HashSet<&str> =
+        others.flat_map(|s| s.production(Kind::Field)).map(|fact| fact.name.as_str()).collect();
+    let unread = fields.into_iter().filter(|field| !read.contains(field)).map(str::to_owned);
     assert_none(
-        &unread,
+        &unread.collect::<Vec<_>>(),
         "a setting that nothing reads: use it, or take it off the list in flows/src/settings.rs:",
     );
 }
 
 #[test]
-fn one_vocabulary_has_the_events() {
+fn audit_rows_are_made_in_one_file() {
     let mut names: Vec<&str> =
         flows::audit::Event::ALL.iter().map(|event| event.as_str()).collect();
     names.sort_unstable();
     let all = names.len();
     names.dedup();
     assert_eq!(names.len(), all, "two events of flows/src/audit.rs have one name");
+    let is_row = |fact: &Fact| last(fact) == "AuditRow" || fact.means("store::audit::AuditRow");
     assert_none(
-        &found_outside("AuditRow {", &["flows/src/audit.rs", "store/src/audit.rs"]),
+        &found_outside(Kind::Value, is_row, &["flows/src/audit.rs", "store/src/audit.rs"]),
         "an audit row is written by `flows::audit::record`:",
     );
 }
 
 #[test]
-fn every_event_is_recorded() {
-    let recorded = |name: &str| {
-        let name = format!("Event::{name}");
-        outside("store").any(|source| places_of(&source.production, &name).next().is_some())
-    };
-    let silent: Vec<String> = flows::audit::Event::ALL
-        .iter()
-        .map(|event| format!("{event:?}"))
-        .filter(|name| !recorded(name))
+fn every_audit_event_is_recorded() {
+    let mentioned: HashSet<&str> = outside("store")
+        .flat_map(|source| source.production(Kind::Path))
+        .flat_map(|fact| &fact.meanings)
+        .filter_map(|meaning| meaning.strip_prefix("flows::audit::Event::"))
         .collect();
+    let events = flows::audit::Event::ALL.iter().map(|event| format!("{event:?}"));
+    let silent: Vec<String> = events.filter(|name| !mentioned.contains(name.as_str())).collect();
     assert_none(
         &silent,
         "an event that nothing records: record it, or take it out of flows/src/audit.rs:",
@@ -135,7 +140,7 @@ fn every_event_is_recorded() {
 
 /// One clock and one source of chance; clippy.toml bans the rest, and each home carries the one exception.
 #[test]
-fn one_home_has_each_exception_from_the_banned_methods() {
+fn banned_methods_are_excepted_at_home() {
     let homes = [
         "idp/src/clock.rs",
         "idp/src/config",
@@ -144,15 +149,9 @@ fn one_home_has_each_exception_from_the_banned_methods() {
         "keys/src",
         "store/src/ephemeral/breaker.rs",
     ];
-    let findings: Vec<String> = sources()
-        .iter()
-        .filter(|source| source.krate() != "tests" && !homes.iter().any(|home| source.is_in(home)))
-        .flat_map(|source| {
-            places_of(&source.production, "disallowed_methods").map(|at| source.place(at))
-        })
-        .collect();
+    let is_exception = |fact: &Fact| fact.name.contains("disallowed_methods");
     assert_none(
-        &findings,
+        &found_outside(Kind::Attribute, is_exception, &homes),
         "take time, chance, configuration and the HTTP client as parameters (clippy.toml says of whom):",
     );
 }

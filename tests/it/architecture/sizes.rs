@@ -2,7 +2,6 @@
 
 use super::{
     assert_none,
-    functions::functions,
     source::{Source, sources},
 };
 
@@ -12,7 +11,7 @@ const MOST_FILE: usize = 600;
 /// Lines of the part of a file that is compiled into the program, and of the part that is compiled for tests.
 fn parts(source: &Source) -> (usize, usize) {
     let lines = |range: &std::ops::Range<usize>| source.text[range.clone()].lines().count();
-    let tests: usize = source.tests.iter().map(lines).sum();
+    let tests: usize = source.facts.tests.iter().map(lines).sum();
     (source.text.lines().count().saturating_sub(tests), tests)
 }
 
@@ -27,21 +26,21 @@ fn largest(what: &str, mut found: Vec<(usize, String)>, most: usize) -> Vec<Stri
 }
 
 #[test]
-fn functions_fit_on_a_screen() {
+fn function_has_at_most_80_lines() {
     let mut found = Vec::new();
     for source in sources() {
-        for function in functions(&source.code) {
-            found
-                .push((function.lines, format!("{} {}", source.place(function.at), function.name)));
+        for function in &source.facts.functions {
+            let place = source.place(&function.at);
+            found.push((function.lines, format!("{place} {}", function.name)));
         }
     }
-    assert!(found.len() > 500, "{} functions were found; correct the scanner", found.len());
+    assert!(found.len() > 500, "{} functions were found; correct the reader", found.len());
     let findings = largest("functions", found, MOST_FUNCTION);
     assert_none(&findings, "a function has at most 80 lines: name a step of it and move that out:");
 }
 
 #[test]
-fn files_can_be_read_in_one_go() {
+fn file_has_at_most_600_lines() {
     let mut found = Vec::new();
     for source in sources() {
         let (program, tests) = parts(source);

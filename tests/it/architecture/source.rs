@@ -1,76 +1,68 @@
-//! Every source of the workspace, and which part of it is a test.
+//! Every source of the workspace: what it says, and which part of it is compiled into the program.
 
 use std::{fs, ops::Range, path::Path, sync::LazyLock};
 
-use super::scan::{Literal, is_name, scan};
-
-/// The crates, each with its folder's name.
-pub(super) const CRATES: [&str; 5] = ["store", "keys", "flows", "idp", "tests"];
+use super::{
+    crates::{Package, is_in, package_of, packages},
+    facts::{Fact, Facts, Kind},
+    names::Names,
+};
 
 /// A source.
 #[derive(Debug)]
 pub(super) struct Source {
     /// Path from the workspace's folder, with `/`.
     pub(super) path: String,
-    /// Everything.
     pub(super) text: String,
-    /// What is compiled, tests too.
-    pub(super) code: String,
-    /// What is compiled into the program: tests are blanked out.
-    pub(super) production: String,
-    /// Comments.
-    pub(super) comments: String,
-    /// Strings.
-    pub(super) literals: Vec<Literal>,
-    /// Parts that are compiled for tests alone.
-    pub(super) tests: Vec<Range<usize>>,
+    pub(super) package: &'static Package,
+    pub(super) facts: Facts,
 }
 
 impl Source {
-    fn read(path: String) -> Self {
-        let text = fs::read_to_string(vestibule_tests::root().join(&path)).expect("a source");
-        Self::of(path, text)
-    }
-
-    /// A source with this text.
-    pub(super) fn of(path: String, text: String) -> Self {
-        let scanned = scan(&text);
-        let tests = tests_in(&scanned.code);
-        let production = without(&scanned.code, &tests);
-        let (code, comments, literals) = (scanned.code, scanned.comments, scanned.literals);
-        Self { path, text, code, production, comments, literals, tests }
-    }
-
-    fn is_test_as_a_whole(&mut self) {
-        let whole = 0..self.code.len();
-        self.production = without(&self.code, std::slice::from_ref(&whole));
-        self.tests = vec![whole];
-    }
-
-    /// The crate's folder.
+    /// Its crate, as its package is called.
     pub(super) fn krate(&self) -> &str {
-        self.path.split('/').next().unwrap_or_default()
+        &self.package.name
     }
 
     /// Whether it lies in a folder, or is this file.
     pub(super) fn is_in(&self, place: &str) -> bool {
-        self.path == place
-            || self.path.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'))
+        is_in(&self.path, place)
+    }
+
+    /// What it says of a kind, in its tests too.
+    pub(super) fn all(&self, kind: Kind) -> impl Iterator<Item = &Fact> {
+        self.facts.list.iter().filter(move |fact| fact.kind == kind)
+    }
+
+    /// What the program says of a kind.
+    pub(super) fn production(&self, kind: Kind) -> impl Iterator<Item = &Fact> {
+        self.all(kind).filter(|fact| !self.is_test(&fact.at))
+    }
+
+    /// Where the program mentions an item, `krate::module::name`, outside of `use` declarations.
+    pub(super) fn mentions(&self, item: &str) -> impl Iterator<Item = &Fact> {
+        self.production(Kind::Path).filter(move |fact| fact.means(item))
     }
 
     /// Whether a place is compiled for tests alone.
-    pub(super) fn is_test(&self, at: usize) -> bool {
-        self.tests.iter().any(|range| range.contains(&at))
-    }
-
-    /// Strings of the program.
-    pub(super) fn production_literals(&self) -> impl Iterator<Item = &Literal> {
-        self.literals.iter().filter(|literal| !self.is_test(literal.at))
+    pub(super) fn is_test(&self, at: &Range<usize>) -> bool {
+        self.facts.tests.iter().any(|part| part.contains(&at.start))
     }
 
     /// `path:line` of a place.
-    pub(super) fn place(&self, at: usize) -> String {
-        format!("{}:{}", self.path, line_of(&self.text, at))
+    pub(super) fn place(&self, at: &Range<usize>) -> String {
+        let line = self.text[..at.start].matches('\n').count() + 1;
+        format!("{}:{line}", self.path)
+    }
+
+    /// Its items, for a closer look.
+    pub(super) fn items(&self) -> Vec<syn::Item> {
+        syn::parse_file(&self.text).expect("it was read before").items
+    }
+
+    fn is_of_module(&self, module: &str) -> bool {
+        let rest = self.facts.modules[0].strip_prefix(module);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     }
 }
 
@@ -78,21 +70,65 @@ impl Source {
 pub(super) fn sources() -> &'static [Source] {
     static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
         let mut paths = Vec::new();
-        for krate in CRATES {
-            walk(krate, &mut paths);
+        for package in packages() {
+            files(Path::new(&package.folder), &mut paths);
         }
+        paths.retain(|path| Path::new(path).extension().is_some_and(|ext| ext == "rs"));
         paths.sort();
-        let mut sources: Vec<Source> = paths.into_iter().map(Source::read).collect();
-        let tests: Vec<String> = sources.iter().flat_map(test_modules).collect();
-        for source in &mut sources {
-            let krate = source.krate() == "tests";
-            if krate || tests.iter().any(|module| is_of_module(&source.path, module)) {
-                source.is_test_as_a_whole();
-            }
-        }
-        sources
+        paths.dedup();
+        let text = |path: &String| fs::read_to_string(vestibule_tests::root().join(path));
+        let texts = paths.iter().map(text).collect::<Result<Vec<_>, _>>().expect("sources");
+        read(paths.into_iter().zip(texts).collect())
     });
     &SOURCES
+}
+
+/// Reads texts, each with its path, as the sources of one workspace.
+pub(super) fn read(texts: Vec<(String, String)>) -> Vec<Source> {
+    let mut sources: Vec<Source> = texts.into_iter().map(one).collect();
+    let for_tests: Vec<String> =
+        sources.iter().flat_map(|source| source.facts.test_modules.clone()).collect();
+    let names = Names::of(&sources);
+    for source in &mut sources {
+        if source.krate().starts_with("vestibule-")
+            || for_tests.iter().any(|m| source.is_of_module(m))
+        {
+            source.facts.tests.clear();
+            source.facts.tests.push(0..source.text.len());
+        }
+        for fact in &mut source.facts.list {
+            fact.meanings = match fact.kind {
+                Kind::Path | Kind::Value | Kind::Impl | Kind::Macro => {
+                    names.meanings(&fact.module, &fact.name)
+                }
+                _ => Vec::new(),
+            };
+        }
+        for import in &mut source.facts.imports {
+            import.meanings = names.meanings_of_import(import);
+        }
+    }
+    sources
+}
+
+/// Reads one text of the program, as a file of `flows` has it.
+pub(super) fn read_one(text: &str) -> Source {
+    read(vec![("flows/src/x.rs".to_owned(), text.to_owned())]).remove(0)
+}
+
+fn one((path, text): (String, String)) -> Source {
+    let package = package_of(&path).expect("a package");
+    let facts =
+        Facts::read(&module(package, &path), &text).unwrap_or_else(|e| panic!("{path}: {e}"));
+    Source { path, text, package, facts }
+}
+
+/// The module that a file is. The roots of programs and tests get a name of their own beside the library's.
+fn module(package: &Package, path: &str) -> String {
+    let inside = path.trim_start_matches(&package.folder).trim_end_matches(".rs");
+    let parts = inside.split('/').filter(|part| !["", "src", "it", "mod", "lib"].contains(part));
+    let krate = package.name.replace('-', "_");
+    std::iter::once(krate.as_str()).chain(parts).collect::<Vec<_>>().join("::")
 }
 
 /// The source with this path.
@@ -103,135 +139,92 @@ pub(super) fn source(path: &str) -> &'static Source {
         .unwrap_or_else(|| panic!("{path} is gone: say in tests/it/architecture/ where it went"))
 }
 
-/// Sources of the program, without those of a crate.
+/// Sources of the workspace, without those of a crate.
 pub(super) fn outside(krate: &str) -> impl Iterator<Item = &'static Source> {
     sources().iter().filter(move |source| source.krate() != krate)
 }
 
-fn walk(folder: &str, paths: &mut Vec<String>) {
-    let entries = fs::read_dir(vestibule_tests::root().join(folder)).expect("a folder");
+/// Every file in a folder, and in those inside it.
+pub(super) fn files(folder: &Path, found: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(vestibule_tests::root().join(folder)) else { return };
     for entry in entries {
         let entry = entry.expect("an entry");
-        let name = entry.file_name().into_string().expect("a plain name");
-        let path = format!("{folder}/{name}");
-        if entry.file_type().expect("a type").is_dir() {
-            if name != "target" {
-                walk(&path, paths);
-            }
-        } else if Path::new(&name).extension().is_some_and(|ext| ext == "rs") {
-            paths.push(path);
+        let path = folder.join(entry.file_name());
+        if !entry.file_type().expect("a type").is_dir() {
+            found.push(path.to_str().expect("a plain name").to_owned());
+        } else if entry.file_name() != "target" {
+            files(&path, found);
         }
     }
-}
-
-/// The line of a place, from 1.
-pub(super) fn line_of(text: &str, at: usize) -> usize {
-    text[..at].matches('\n').count() + 1
-}
-
-/// Where a name occurs, as a whole.
-pub(super) fn places_of<'a>(code: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
-    code.match_indices(name).map(|(at, _)| at).filter(move |at| {
-        let before = code[..*at].chars().next_back();
-        let after = code[at + name.len()..].chars().next();
-        !before.is_some_and(is_name) && !after.is_some_and(is_name)
-    })
-}
-
-/// The end of a bracketed part that begins at `at`.
-pub(super) fn closing(code: &str, at: usize) -> usize {
-    let mut depth = 0_usize;
-    for (index, byte) in code.bytes().enumerate().skip(at) {
-        match byte {
-            b'{' | b'(' | b'[' => depth += 1,
-            b'}' | b')' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth == 0 {
-            return index + 1;
-        }
-    }
-    code.len()
-}
-
-const TEST_ONLY: &str = "#[cfg(test)]";
-
-/// What `#[cfg(test)]` stands before, each up to its end.
-fn tests_in(code: &str) -> Vec<Range<usize>> {
-    code.match_indices(TEST_ONLY).map(|(at, _)| at..item_end(code, at + TEST_ONLY.len())).collect()
-}
-
-/// The end of the item at `at`: its closing brace or its semicolon, whichever ends it.
-fn item_end(code: &str, mut at: usize) -> usize {
-    while let Some(byte) = code.as_bytes().get(at) {
-        match byte {
-            b'{' => return closing(code, at),
-            b';' => return at + 1,
-            b'(' | b'[' => at = closing(code, at),
-            _ => at += 1,
-        }
-    }
-    code.len()
-}
-
-fn without(code: &str, parts: &[Range<usize>]) -> String {
-    let mut at = 0;
-    let blank = |b: u8| if b == b'\n' { b } else { b' ' };
-    let bytes = code.bytes().map(|b| {
-        let here = at;
-        at += 1;
-        if parts.iter().any(|part| part.contains(&here)) { blank(b) } else { b }
-    });
-    String::from_utf8(bytes.collect()).expect("whole characters are blanked")
-}
-
-/// Paths, without `.rs`, of the modules that a file declares for tests alone.
-fn test_modules(source: &Source) -> Vec<String> {
-    let folder = match source.path.rsplit_once('/') {
-        Some((folder, "mod.rs" | "lib.rs" | "main.rs")) => folder,
-        _ => source.path.trim_end_matches(".rs"),
-    };
-    let declared = source.tests.iter().filter_map(|range| {
-        let name = source.code[range.clone()].split_once("mod ")?.1.strip_suffix(';')?;
-        Some(format!("{folder}/{}", name.trim()))
-    });
-    declared.collect()
-}
-
-fn is_of_module(path: &str, module: &str) -> bool {
-    path.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_compiled_for_tests_alone_is_no_production() {
-        let text = "fn a() {}\n#[cfg(test)]\nconst fn b(x: [u8; 2]) -> u8 { 1 }\nfn c() {}\n\
-                    #[cfg(test)]\nmod tests { fn d() {} }\n#[cfg(test)]\nmod e;\n";
-        let source = Source::of("idp/src/x.rs".to_owned(), text.to_owned());
-        let left: Vec<_> = source.production.split_whitespace().collect();
-        assert_eq!(left.join(" "), "fn a() {} fn c() {}");
-        assert_eq!(test_modules(&source), ["idp/src/x/e"]);
-        assert!(
-            is_of_module("idp/src/x/e.rs", "idp/src/x/e")
-                && is_of_module("idp/src/x/e/f.rs", "idp/src/x/e")
-        );
-        assert!(!is_of_module("idp/src/x/ef.rs", "idp/src/x/e"));
+    fn reads(source: &Source) -> Vec<&str> {
+        source.production(Kind::Path).map(|fact| fact.name.as_str()).collect()
     }
 
     #[test]
-    fn names_are_found_as_a_whole() {
-        assert_eq!(places_of("ab a a_b b::a", "a").collect::<Vec<_>>(), [3, 12]);
-        assert_eq!(closing("a{b(c)}d", 1), 7);
-        assert_eq!(line_of("a\nb\n", 2), 2);
+    fn test_part_is_no_production() {
+        let text = "fn a() { b::c() }\n#[cfg(test)]\nconst fn d(x: [e::f; 2]) -> u8 { g::h() }\n\
+                    fn i() { j::k(); #[cfg(test)] l::m(); n::o() }\n#[cfg(test)]\nmod tests { fn p() { q::r() } }\n";
+        assert_eq!(reads(&read_one(text)), ["b::c", "j::k", "n::o"]);
     }
 
     #[test]
-    fn the_model_checker_is_a_test_and_the_machine_is_not() {
+    fn module_declared_for_tests_is_no_production() {
+        let of = |path: &str, text: &str| (format!("flows/src/{path}"), text.to_owned());
+        let sources = read(vec![
+            of("x.rs", "#[cfg(test)]\nmod e;\nmod ef;"),
+            of("x/e.rs", "fn a() { b::c() }"),
+            of("x/e/f.rs", "fn a() { b::c() }"),
+            of("x/ef.rs", "fn a() { b::c() }"),
+        ]);
+        let count: Vec<_> = sources.iter().map(|source| reads(source).len()).collect();
+        assert_eq!(count, [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn model_checker_is_test_and_machine_is_not() {
         assert!(sources().len() > 100, "{} sources", sources().len());
-        assert!(source("flows/src/login/search/mod.rs").production.trim().is_empty());
-        assert!(source("flows/src/login/machine.rs").production.contains("fn step"));
+        assert_eq!(reads(source("flows/src/login/search/mod.rs")), [""; 0]);
+        let functions = &source("flows/src/login/machine.rs").facts.functions;
+        assert!(functions.iter().any(|function| function.name == "step"));
+    }
+
+    #[test]
+    fn function_is_found_with_its_lines() {
+        let text = "trait A { fn a(&self); }\nfn b(x: [u8; 2]) -> [u8; 2]\nwhere\n    X: Y,\n{\n    \
+                    fn c() { d() }\n    x\n}\ntype D = fn(u8) -> u8;\nmacro_rules! e { () => { fn f() {\n} } }\n";
+        let source = read_one(text);
+        let found = source.facts.functions.iter().map(|f| (f.name.as_str(), f.lines));
+        assert_eq!(found.collect::<Vec<_>>(), [("b", 7), ("c", 1), ("f", 2)]);
+        let d = source.production(Kind::Path).find(|fact| fact.name == "d").expect("the call");
+        assert_eq!((d.function.as_str(), source.place(&d.at).as_str()), ("c", "flows/src/x.rs:6"));
+    }
+
+    #[test]
+    fn text_is_found_in_code_and_macros() {
+        let text = "/// a\nfn b() { c(\"d // e\", r#\"f \"g\" \\\"#, b\"h\", c\"i\", 'j', \"k\\\"l\"); }\n\
+                    m! { /// n\n o(\"p\") } // \"q\"";
+        let source = read_one(text);
+        let found: Vec<_> = source.production(Kind::Text).map(|fact| fact.name.as_str()).collect();
+        assert_eq!(found, ["d // e", "f \"g\" \\", "h", "i", "k\"l", "p"]);
+    }
+
+    #[test]
+    fn call_is_found_in_code_and_macros() {
+        let found = |text: &str, kind| {
+            let source = read_one(text);
+            source.production(kind).map(|fact| fact.name.clone()).collect::<Vec<_>>()
+        };
+        for text in ["fn a() { b.c::<D>(1).e; }", "fn a() { m!(b.c::<D>(1).e) }"] {
+            assert_eq!(found(text, Kind::Method), ["c"], "{text}");
+            assert_eq!(found(text, Kind::Field), ["e"], "{text}");
+        }
+        assert_eq!(found("impl a::B for C {} m! { impl D for $e {} }", Kind::Impl), ["a::B", "D"]);
+        assert_eq!(found("fn a() { b::c!(d!()); }", Kind::Macro), ["b::c", "d"]);
     }
 }

@@ -4,45 +4,50 @@ use std::{fs, path::Path};
 
 use super::{
     assert_none,
-    source::{Source, closing, places_of, sources},
+    facts::Kind,
+    source::{Source, files, read_one, sources},
 };
 
 /// In comments: work that is not done.
 const LEFT_FOR_LATER: [&str; 4] = ["TODO", "FIXME", "XXX", "HACK"];
-/// In code: work that is not done, and output that is not the log.
-const NOT_DONE: [&str; 3] = ["todo!", "unimplemented!", "dbg!"];
+/// Macros: work that is not done, and output that is not the log.
+const NOT_DONE: [&str; 3] = ["todo", "unimplemented", "dbg"];
 
-/// The attributes of a source, each with its place.
-fn attributes(source: &Source) -> Vec<(usize, &str)> {
-    let code = &source.code;
-    code.match_indices('#')
-        .filter_map(|(at, _)| {
-            let open = at + 1 + usize::from(code[at + 1..].starts_with('!'));
-            code[open..].starts_with('[').then(|| (at, &code[at..closing(code, open)]))
-        })
-        .collect()
+/// Where a name stands in a text, as a whole.
+pub(super) fn places_of<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(name).map(|(at, _)| at).filter(move |at| {
+        !text[..*at].ends_with(is_name) && !text[at + name.len()..].starts_with(is_name)
+    })
+}
+
+/// Where a source says that something is left for later: in comments and names, not in strings.
+fn left_for_later(source: &Source) -> Vec<String> {
+    let in_text = |at: usize| source.all(Kind::Text).any(|text| text.at.contains(&at));
+    let mut found = Vec::new();
+    for word in LEFT_FOR_LATER {
+        let places = places_of(&source.text, word).filter(|at| !in_text(*at));
+        found.extend(places.map(|at| format!("{}: {word}", source.place(&(at..at)))));
+    }
+    for call in source.all(Kind::Macro).filter(|call| NOT_DONE.contains(&call.name.as_str())) {
+        found.push(format!("{}: {}!", source.place(&call.at), call.name));
+    }
+    found
 }
 
 #[test]
 fn no_work_is_left_for_later() {
-    let mut findings = Vec::new();
-    for source in sources() {
-        for word in LEFT_FOR_LATER {
-            findings.extend(
-                places_of(&source.comments, word).map(|at| format!("{}: {word}", source.place(at))),
-            );
-        }
-        for word in NOT_DONE {
-            findings.extend(
-                source
-                    .code
-                    .match_indices(word)
-                    .map(|(at, _)| format!("{}: {word}", source.place(at))),
-            );
-        }
-    }
+    let mut findings: Vec<String> = sources().iter().flat_map(left_for_later).collect();
+    let mut others = Vec::new();
     for folder in ["idp/templates", "idp/locales", "migrations", "scripts", "docs", ".ci", "helm"] {
-        others(Path::new(folder), &mut findings);
+        files(Path::new(folder), &mut others);
+    }
+    for path in others {
+        let Ok(text) = fs::read_to_string(vestibule_tests::root().join(&path)) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            let found = LEFT_FOR_LATER.iter().filter(|word| places_of(line, word).next().is_some());
+            findings.extend(found.map(|word| format!("{path}:{}: {word}", number + 1)));
+        }
     }
     assert_none(
         &findings,
@@ -50,35 +55,15 @@ fn no_work_is_left_for_later() {
     );
 }
 
-/// Finds the same words in files that are no sources of Rust.
-fn others(folder: &Path, findings: &mut Vec<String>) {
-    let Ok(entries) = fs::read_dir(vestibule_tests::root().join(folder)) else { return };
-    for entry in entries {
-        let entry = entry.expect("an entry");
-        let path = folder.join(entry.file_name());
-        if entry.file_type().expect("a type").is_dir() {
-            others(&path, findings);
-        } else if let Ok(text) = fs::read_to_string(entry.path()) {
-            for (number, line) in text.lines().enumerate() {
-                let found =
-                    LEFT_FOR_LATER.iter().filter(|word| places_of(line, word).next().is_some());
-                findings
-                    .extend(found.map(|word| format!("{}:{}: {word}", path.display(), number + 1)));
-            }
-        }
-    }
-}
-
 #[test]
-fn no_test_is_skipped_and_no_lint_is_silenced() {
+fn no_test_or_lint_is_silenced() {
     let mut findings = Vec::new();
     for source in sources() {
-        for (at, attribute) in attributes(source) {
-            for word in ["ignore", "allow"] {
-                if places_of(attribute, word).next().is_some() {
-                    findings.push(format!("{}: {word}", source.place(at)));
-                }
-            }
+        for attribute in source.all(Kind::Attribute) {
+            let silenced =
+                attribute.name.split(' ').filter(|word| ["ignore", "allow"].contains(word));
+            findings
+                .extend(silenced.map(|word| format!("{}: {word}", source.place(&attribute.at))));
         }
     }
     assert_none(
@@ -91,10 +76,10 @@ fn no_test_is_skipped_and_no_lint_is_silenced() {
 fn every_exception_has_a_reason() {
     let mut findings = Vec::new();
     for source in sources() {
-        for (at, attribute) in attributes(source) {
-            let expects = attribute.trim_start_matches(['#', '!', '[']).starts_with("expect(");
-            if expects && places_of(attribute, "reason").next().is_none() {
-                findings.push(source.place(at));
+        for attribute in source.all(Kind::Attribute) {
+            let words: Vec<&str> = attribute.name.split(' ').collect();
+            if words[0] == "expect" && !words.contains(&"reason") {
+                findings.push(source.place(&attribute.at));
             }
         }
     }
@@ -102,9 +87,21 @@ fn every_exception_has_a_reason() {
 }
 
 #[test]
-fn attributes_are_found() {
-    let text = "#![expect(a)]\n#[test]\nfn b() { c[0]; let d = \"#[ignore]\"; }\n#[cfg_attr(e, allow(f))]\nfn g() {}";
-    let source = Source::of("idp/src/x.rs".to_owned(), text.to_owned());
-    let found: Vec<_> = attributes(&source).into_iter().map(|(_, text)| text).collect();
-    assert_eq!(found, ["#![expect(a)]", "#[test]", "#[cfg_attr(e, allow(f))]"]);
+fn attribute_is_found_with_its_words() {
+    let text = "#![expect(a)]\n/// D.\n#[test]\nfn b() { c[0]; let d = \"#[ignore]\"; }\n\
+                #[cfg_attr(e, allow(f))]\nfn g() { h! { #[ignore] fn i() {} } }";
+    let source = read_one(text);
+    let found: Vec<_> = source.all(Kind::Attribute).map(|fact| fact.name.as_str()).collect();
+    assert_eq!(found, ["expect a", "test", "cfg_attr e allow f", "ignore"]);
+}
+
+#[test]
+fn word_in_a_comment_is_found() {
+    let found = |text: &str| left_for_later(&read_one(text)).len();
+    let word = LEFT_FOR_LATER[0];
+    assert_eq!(found(&format!("// {word}: b\nfn a() {{}}")), 1);
+    assert_eq!(found(&format!("/// {word}\nfn a() {{ /* {word} */ }}")), 2);
+    assert_eq!(found("fn a() { b!(todo!()); dbg!(c) }"), 2);
+    assert_eq!(found(&format!("fn a() {{ \"{word}\"; }} // {word}S")), 0);
+    assert_eq!(places_of("ab a a_b b::a", "a").collect::<Vec<_>>(), [3, 12]);
 }

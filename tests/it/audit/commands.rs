@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tokio::process::Command;
-use vestibule_tests::{app::TestApp, db::Engine, log::Log, served::Served};
+use vestibule_tests::{app::TestApp, db::Engine, log::Log, metrics::Scrape, served::Served, wait};
 
 use super::{
     chain::{head, seal, tamper},
@@ -135,21 +135,20 @@ async fn the_head_is_told_once_an_hour() {
     let log = Log::start();
     let app = TestApp::start(vestibule_tests::db::Engine::Sqlite).await;
     let heads = || log.text().matches("the audit trail is sealed up to here").count();
+    let open = "SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL";
+    let turns = async || {
+        let scrape = Scrape::of(app.first()).await;
+        scrape.value("vestibule_tasks_total", &[("task", "audit_seals")]).unwrap_or_default()
+    };
+    // A seal is told after its commit, by the end of the turn that made it.
     let sealed = async || {
-        for _ in 0..1_000 {
-            if app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await == 0 {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        panic!("the job does not seal");
+        wait::until_equal("rows without a seal", 0, async || app.count(open).await).await;
+        let before = turns().await;
+        wait::until("the end of a turn", async || turns().await > before).await;
     };
     sealed().await;
-    // A seal is told after its commit.
-    while heads() == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
     let first = heads();
+    assert!(first > 0, "{}", log.text());
     app.clock.advance(std::time::Duration::from_hours(1));
     app.client("portal").await;
     sealed().await;

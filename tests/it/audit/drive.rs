@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::client::set_redirects;
+use flows::client::registration::set_redirects;
 use store::Sql;
 use vestibule_tests::{
     app::{Options, Otherwise, Patient, TestApp},
@@ -224,7 +224,8 @@ impl Site {
         flows::guess_budget::watch(&app.app().system_cx("guess_budget")).await.expect("it looks");
         let uris = ["https://portal.example:4430/callback".to_owned()];
         let dev = app.app().system_cx("dev");
-        set_redirects(&dev, "portal", &uris, &[]).await.expect("it changes them");
+        let changed = set_redirects(&dev, "portal", &uris, &[]).await;
+        changed.expect("no failure").expect("it changes them");
         // Keys are replaced by age, and end when their last token has expired.
         for time in [Duration::from_hours(91 * 24), Duration::from_hours(3)] {
             app.clock.advance(time);

@@ -8,6 +8,7 @@ use vestibule_tests::{
     app::{Otherwise, TestApp},
     db::Engine,
     metrics::Scrape,
+    wait::{until, until_equal},
 };
 
 use super::chain::{seal, sound, tamper, verify, verify_by};
@@ -30,11 +31,10 @@ async fn write_rows(cx: &flows::Cx, count: usize) {
 
 /// Waits until the age of the oldest row without a seal is shown as it should be: it is read again every few seconds.
 async fn until_age(app: &TestApp, is: impl Fn(f64) -> bool) {
-    let age =
-        async || Scrape::of(app.first()).await.value("vestibule_audit_unsealed_age_seconds", &[]);
-    while !age().await.is_some_and(&is) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    Scrape::until(app.first(), "the age of the oldest row without a seal", |scrape| {
+        scrape.value("vestibule_audit_unsealed_age_seconds", &[]).is_some_and(&is)
+    })
+    .await;
 }
 
 /// Something in the database that lets no seal in and says nothing.
@@ -89,9 +89,10 @@ async fn a_seal_that_does_not_appear_is_a_failure(engine: Engine) {
     keep_seals_out(&app, engine).await;
     app.patient("Mere").await;
     let failed = [("task", "audit_seals"), ("outcome", "failed")];
-    while Scrape::of(app.first()).await.value("vestibule_tasks_total", &failed).is_none() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    Scrape::until(app.first(), "a seal fails", |scrape| {
+        scrape.value("vestibule_tasks_total", &failed).is_some()
+    })
+    .await;
     assert_eq!(verify(&app).await, [], "it is early to say so");
     app.clock.advance(Duration::from_mins(10));
     until_age(&app, |age| age >= 600.0).await;
@@ -116,13 +117,15 @@ async fn a_replaced_root_key_makes_nothing_later(engine: Engine) {
     let next =
         app.replica_with(Otherwise { root: Some(&[("next", 8), ("test", 7)]), time: None }).await;
     let (thief, owner) = (app.cx(), || next.app.system_cx("test"));
-    while app.count("SELECT COUNT(*) FROM audit_seals WHERE key_id = 'next'").await == 0 {
+    let sealed = async || {
         write_rows(&owner(), 1).await;
         match flows::trail::seal::next(&owner()).await {
             Ok(_) | Err(flows::Error::Lost) => {}
             Err(error) => panic!("{error}"),
         }
-    }
+        app.count("SELECT COUNT(*) FROM audit_seals WHERE key_id = 'next'").await > 0
+    };
+    until("a seal by the next key", sealed).await;
     write_rows(&thief, 1).await;
     seal(&app).await;
     assert_eq!(verify_by(&owner()).await, [], "both go on while it is rolled out");
@@ -153,8 +156,7 @@ async fn a_lease_of_the_far_future_is_taken(engine: Engine) {
                      ON CONFLICT (name) DO UPDATE SET holder = 'somebody', until = 4000000000000";
     app.sql().write(async |tx| tx.q(lease).exec().await).await.unwrap();
     app.patient("Mere").await;
-    while app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await > 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let open = "SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL";
+    until_equal("rows without a seal", 0, async || app.count(open).await).await;
     sound(&app).await;
 }

@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
 };
-
-use super::raw::PATIENCE;
+use vestibule_tests::wait::ended;
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
@@ -97,7 +95,7 @@ impl Frames {
 
     /// The next frame; pings are answered.
     async fn next(&mut self) -> Option<Frame> {
-        let read = timeout(PATIENCE, async {
+        let read = async {
             let mut head = [0; 9];
             self.stream.read_exact(&mut head).await.ok()?;
             let [l0, l1, l2, kind, flags, stream @ ..] = head;
@@ -105,8 +103,8 @@ impl Frames {
             let mut payload = vec![0; usize::try_from(length).expect("small")];
             self.stream.read_exact(&mut payload).await.ok()?;
             Some(Frame { kind, flags, stream: u32::from_be_bytes(stream), payload })
-        });
-        let frame = read.await.expect("a frame or an end in time")?;
+        };
+        let frame = ended("a frame or an end", read).await?;
         if (frame.kind, frame.flags) == (PING, 0) {
             self.send(PING, ACK, 0, &frame.payload).await;
         }

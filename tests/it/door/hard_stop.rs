@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use store::Sql;
 use vestibule_tests::{
     app::{Replica, TestApp},
+    blocking_tx::{BlockingTx, MOST_OF_LOCK_WAIT},
     db::Engine,
-    held::Held,
     http::{Form, HttpBrowser},
+    starvation_probe::StarvationProbe,
+    wait,
 };
 
 use super::{
@@ -19,17 +21,38 @@ use crate::engines::{apply, both_engines};
 
 /// A grace that no test waits for.
 const LONG: Duration = Duration::from_mins(5);
+/// What a hard stop may take at most (docs/door.md).
+const HARD_STOP: Duration = Duration::from_millis(1500);
 
 fn host(app: &TestApp) -> &str {
     app.issuer().split_once("//").expect("an address").1
 }
 
+/// A hard stop that is over.
+#[derive(Debug)]
+struct Halted {
+    took: Duration,
+    /// For how long of it nothing could run.
+    starved: Duration,
+}
+
+impl Halted {
+    /// Whether there may have been no time to answer: the time of a hard stop runs also while nothing else does.
+    fn was_starved(&self) -> bool {
+        self.starved > HARD_STOP / 3
+    }
+}
+
 /// Says the second word to a replica that has heard the first.
-async fn halt(replica: Replica) -> Duration {
-    let asked = Instant::now();
+async fn halt(replica: Replica) -> Halted {
+    let probe = StarvationProbe::start();
+    let watch = probe.stopwatch();
     replica.ask_to_stop();
     replica.stopped().await;
-    asked.elapsed()
+    let halted = Halted { took: watch.wall(), starved: watch.starved() };
+    // The time that is given to answers, and a moment to end.
+    assert!(halted.took.saturating_sub(halted.starved) < HARD_STOP * 2, "{halted:?}");
+    halted
 }
 
 /// Of HTTP/1.1: come back, on another connection.
@@ -65,6 +88,10 @@ async fn posted(app: &TestApp, replica: &Replica, browser: &HttpBrowser, form: &
 /// Whoever does not want to wait says it twice. Whoever is inside is answered, and half a request is not waited for.
 #[apply(both_engines)]
 async fn a_second_signal_is_a_hard_stop(engine: Engine) {
+    wait::in_one_try("a hard stop", async || stopped_hard(engine).await).await;
+}
+
+async fn stopped_hard(engine: Engine) -> Option<()> {
     let app = app(engine, Duration::ZERO, LONG).await;
     let replica = app.replica().await;
     let mut begun = in_flight(&app, &replica).await;
@@ -75,46 +102,66 @@ async fn a_second_signal_is_a_hard_stop(engine: Engine) {
     replica.ask_to_stop();
     until_refused(&replica).await;
     multiplexed.until_told_to_go().await;
-    let took = halt(replica).await;
-    println!("{engine:?}: stopped {took:?} after the second signal, of a grace of {LONG:?}");
-    assert!(took < LONG / 2);
+    let halted = halt(replica).await;
+    println!("{engine:?}: stopped after the second signal, of a grace of {LONG:?}: {halted:?}");
+    assert!(halted.took < LONG / 2);
     let (said, _) = begun.until_closed().await;
+    let frames = multiplexed.until_closed().await;
+    let of = |kind, stream| frames.iter().rposition(|f| (f.kind, f.stream) == (kind, stream));
+    let unanswered = said.is_empty() || of(HEADERS, 1).is_none() || of(DATA, 1).is_none();
+    if unanswered && halted.was_starved() {
+        return None;
+    }
     assert_come_back(&said);
     assert!(said.contains("temporarily_unavailable") && said.contains("reference"), "{said}");
     assert_eq!(half.until_closed().await.0, "");
-    let frames = multiplexed.until_closed().await;
-    let of = |kind, stream| frames.iter().rposition(|f| (f.kind, f.stream) == (kind, stream));
     let at = of(HEADERS, 1).unwrap_or_else(|| panic!("no answer: {frames:?}"));
     let holds = |part: &[u8]| frames[at].payload.windows(part.len()).any(|bytes| bytes == part);
     assert!(holds(STATUS_503) && holds(RETRY_AFTER_2), "{:?}", frames[at]);
     let body = of(DATA, 1).unwrap_or_else(|| panic!("no body: {frames:?}"));
     assert!(String::from_utf8_lossy(&frames[body].payload).contains("temporarily_unavailable"));
+    Some(())
 }
 
 /// A request that never ends is answered after the grace.
 #[apply(both_engines)]
 async fn the_grace_ends(engine: Engine) {
+    wait::in_one_try("the end of the grace", async || given_up(engine).await).await;
+}
+
+async fn given_up(engine: Engine) -> Option<()> {
     let grace = Duration::from_millis(300);
     let app = app(engine, Duration::ZERO, grace).await;
     let replica = app.replica().await;
     let mut begun = in_flight(&app, &replica).await;
+    let probe = StarvationProbe::start();
+    let watch = probe.stopwatch();
     replica.stop().await;
+    let starved = watch.starved() > HARD_STOP / 3;
     let (said, lived) = begun.until_closed().await;
+    if said.is_empty() && starved {
+        return None;
+    }
     println!("{engine:?}: a request in flight was given up after {lived:?}");
     assert_come_back(&said);
+    Some(())
 }
 
 /// A post that waits for the database is given up: the page says that nothing is lost, nothing was written, and the
 /// same form is good at another replica.
 #[apply(both_engines)]
 async fn what_was_not_committed_is_told_as_not_done(engine: Engine) {
+    wait::in_one_try("a post that waits", async || not_done(engine).await).await;
+}
+
+async fn not_done(engine: Engine) -> Option<()> {
     let app = app(engine, Duration::ZERO, LONG).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let replica = app.replica().await;
     let browser = app.browser();
     let (page, _) = browser.start(&client).await;
     let form = page.form().with("email", &patient.email).with("password", &patient.password);
-    let held = Held::by(
+    let held = BlockingTx::open(
         app.db.open().await,
         match engine {
             // The one writer.
@@ -123,18 +170,24 @@ async fn what_was_not_committed_is_told_as_not_done(engine: Engine) {
         },
     )
     .await;
+    let begun = Instant::now();
     let mut waiting = posted(&app, &replica, &browser, &form).await;
     replica.ask_to_stop();
     until_refused(&replica).await;
-    let took = halt(replica).await;
+    let halted = halt(replica).await;
+    let too_late = halted.was_starved() || begun.elapsed() > MOST_OF_LOCK_WAIT;
     let (said, _) = waiting.until_closed().await;
-    println!("{engine:?}: given up and answered within {took:?}");
+    if !said.contains("Nothing is lost") && too_late {
+        return None;
+    }
+    println!("{engine:?}: given up and answered within {:?}", halted.took);
     assert_come_back(&said);
     assert!(said.contains("Nothing is lost") && said.contains("class=\"reference\""), "{said}");
-    held.let_go().await;
+    held.commit().await;
     assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 0);
     let page = browser.follow(browser.post(&form, "continue").await).await;
     assert!(page.has_field("code"), "{}", page.text());
+    Some(())
 }
 
 /// Has the commit of whatever makes a challenge wait for the lock 77, as a slow disk would.
@@ -148,6 +201,10 @@ const SLOW_COMMIT: [&str; 2] = [
 /// A commit that is under way may well come to be: nobody is told that nothing happened, and posting again is safe.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_under_way_is_told_as_unknown() {
+    wait::in_one_try("a commit that waits", under_way).await;
+}
+
+async fn under_way() -> Option<()> {
     let app = app(Engine::Postgres, Duration::ZERO, LONG).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let replica = app.replica().await;
@@ -158,26 +215,29 @@ async fn a_commit_under_way_is_told_as_unknown() {
     for sql in SLOW_COMMIT {
         db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
     }
-    let held = Held::by(db.clone(), "SELECT pg_advisory_xact_lock(77)").await;
+    let held = BlockingTx::open(db.clone(), "SELECT pg_advisory_xact_lock(77)").await;
     let mut waiting = posted(&app, &replica, &browser, &form).await;
     let commits = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    wait::until_equal("commits that wait", 1, async || app.count(commits).await).await;
     let begun = Instant::now();
-    while app.count(commits).await == 0 {
-        assert!(begun.elapsed() < Duration::from_mins(1), "it does not commit");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
     replica.ask_to_stop();
     until_refused(&replica).await;
-    println!("given up in its commit and answered within {:?}", halt(replica).await);
+    let halted = halt(replica).await;
+    println!("given up in its commit and answered within {:?}", halted.took);
+    let too_late = halted.was_starved() || begun.elapsed() > MOST_OF_LOCK_WAIT;
     let (said, _) = waiting.until_closed().await;
+    if !said.contains("We do not know") && too_late {
+        return None;
+    }
     assert_come_back(&said);
     assert!(said.contains("We do not know whether that worked"), "{said}");
-    held.let_go().await;
+    held.commit().await;
     let page = browser.follow(browser.post(&form, "continue").await).await;
     assert!(page.has_field("code"), "{}", page.text());
     let code = app.mail.code(&patient.email, 1).await;
     let landed = browser.code(&page, &code).await.landed(pending);
     client.tokens(&app, &landed).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
+    Some(())
 }

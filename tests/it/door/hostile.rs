@@ -1,15 +1,12 @@
 //! A hostile client of HTTP/2, frame by frame (RFC 9113): it says nothing, never ends a head, never reads an answer, resets
 //! what it asks. Each is cut off, and others are served meanwhile.
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
-};
-use vestibule_tests::app::TestApp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use vestibule_tests::{app::TestApp, wait::ended};
 
 use super::{
-    raw::{PATIENCE, Raw},
-    slow::{SHORT, app},
+    raw::Raw,
+    slow::{SHORT, app, served},
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -88,10 +85,8 @@ fn reasons(bytes: &[u8]) -> Vec<u32> {
 
 /// Others are served, while this happens and after it.
 async fn others_are_served<T>(app: &TestApp, meanwhile: impl Future<Output = T>) -> T {
-    let browser = app.browser();
-    let (happened, other) = tokio::join!(meanwhile, browser.get("/oauth2/jwks"));
-    assert_eq!(other.status, 200, "others are served meanwhile");
-    assert_eq!(app.browser().get("/oauth2/jwks").await.status, 200, "and afterwards");
+    let (happened, ()) = tokio::join!(meanwhile, served(app));
+    served(app).await;
     happened
 }
 
@@ -108,7 +103,7 @@ async fn flood(raw: Raw, mut piece: impl FnMut() -> Vec<u8>) -> (usize, Vec<u8>)
     };
     // Both end when the other side has closed: by an end, or by a reset.
     let both = async { tokio::join!(write, reader.read_to_end(&mut said)).0 };
-    let sent = timeout(PATIENCE, both).await.expect("it is closed");
+    let sent = ended("the connection is closed", both).await;
     (sent, said)
 }
 
@@ -166,12 +161,12 @@ async fn a_head_that_is_too_large_in_frames_that_are_not() {
     large.send(&whole.concat()).await;
     let (mut reader, _writer) = large.split();
     let mut said = Vec::new();
-    let answered = timeout(PATIENCE, async {
+    let answered = ended("an answer", async {
         while frames(&said).iter().all(|(kind, answer)| *kind != HEADERS || answer.len() < 5) {
             assert!(reader.read_buf(&mut said).await.unwrap() > 0, "closed: {:?}", reasons(&said));
         }
     });
-    others_are_served(&app, answered).await.expect("an answer in time");
+    others_are_served(&app, answered).await;
     let frames = frames(&said);
     let (_, answer) = frames.iter().find(|(kind, _)| *kind == HEADERS).expect("an answer");
     assert!(answer.starts_with(STATUS_431), "{answer:x?}");
@@ -226,14 +221,15 @@ async fn answers_that_are_left_while_others_are_asked_for() {
             {
                 return;
             }
+            // Time itself is what is tested: a client that asks well within the limit of one that rests.
             tokio::time::sleep(SHORT / 8).await;
         }
     };
     let mut said = Vec::new();
     let both = async { tokio::join!(asking, reader.read_to_end(&mut said)).1 };
-    let ended = others_are_served(&app, timeout(PATIENCE, both)).await;
+    // It does not live for as long as it asks. It ends by a reset or without one.
+    let _ = others_are_served(&app, ended("the connection is closed", both)).await;
     println!("answers that are left: closed after {:?} (limit {SHORT:?})", begun.elapsed());
-    assert!(ended.is_ok(), "it lives for as long as it asks");
     assert!(begun.elapsed() >= SHORT);
 }
 

@@ -1,15 +1,14 @@
 //! A client that takes many connections has only its own, and a full house says so.
 
-use std::time::Duration;
-
 use idp::config::LimitsConfig;
 use vestibule_tests::{
     app::{Options, TestApp},
     db::{Engine, TestDb},
     served::Served,
+    wait::until,
 };
 
-use super::raw::{PATIENCE, Raw};
+use super::raw::Raw;
 
 async fn app(limits: LimitsConfig, proxies: Vec<&'static str>) -> TestApp {
     TestApp::with(Engine::Sqlite, Options { limits, proxies, ..Options::default() }).await
@@ -54,17 +53,13 @@ async fn one_network_cannot_keep_another_out() {
 
 /// Waits until a connection of a network is served: the server learns of a closed one in its own time.
 async fn again(app: &TestApp, own: &str) {
-    let served = tokio::time::timeout(PATIENCE, async {
-        loop {
-            let mut one = Raw::from(own, app.first().address).await;
-            one.write(&request(app)).await;
-            if one.answer().await.starts_with("HTTP/1.1 200") {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    served.await.expect("served again");
+    let served = async || {
+        let mut one = Raw::from(own, app.first().address).await;
+        one.write(&request(app)).await;
+        let answer = one.answer().await;
+        if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(answer) }
+    };
+    until("a connection is served again", served).await;
 }
 
 /// Everybody comes through the proxy: it has no share of its own, but the house can be full.
@@ -100,12 +95,7 @@ async fn no_file_descriptor_is_left() {
     for _ in 0..140 {
         many.push(Raw::connect(address).await);
     }
-    let told = tokio::time::timeout(PATIENCE, async {
-        while !serve.output().contains("alarm: no connection can be accepted") {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    told.await.unwrap_or_else(|_| panic!("no alarm: {}", serve.output()));
+    serve.until_says("alarm: no connection can be accepted").await;
     drop(many);
     let jwks = format!("{}/oauth2/jwks", served.issuer());
     assert_eq!(reqwest::get(jwks).await.unwrap().status(), 200, "it goes on");

@@ -11,11 +11,8 @@ use tokio::{
         TcpSocket, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    time::timeout,
 };
-
-/// Far more than any limit of these tests, also on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+use vestibule_tests::wait::{LIMIT, ended};
 
 /// One connection.
 pub(super) struct Raw {
@@ -59,7 +56,7 @@ impl Raw {
                 }
             }
         };
-        timeout(PATIENCE, poured).await.expect("it is closed");
+        ended("the other side closes", poured).await;
         (taken, self.begun.elapsed())
     }
 
@@ -80,7 +77,7 @@ impl Raw {
 
     /// Everything up to the end of a head, and the body of the length that it says.
     pub(super) async fn answer(&mut self) -> String {
-        let read = timeout(PATIENCE, async {
+        let read = async {
             let mut text = String::new();
             while !is_whole(&text) {
                 let mut buffer = [0; 4096];
@@ -89,8 +86,8 @@ impl Raw {
                 text.push_str(&String::from_utf8_lossy(&buffer[..many]));
             }
             text
-        });
-        read.await.expect("an answer in time")
+        };
+        ended("an answer", read).await
     }
 
     /// Whatever comes until the other side closes, and how long the connection has lived by then.
@@ -103,7 +100,7 @@ impl Raw {
     pub(super) async fn bytes_until_closed(&mut self) -> (Vec<u8>, Duration) {
         let mut bytes = Vec::new();
         // A reset is an end, too.
-        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut bytes)).await.expect("it is closed");
+        let _ = ended("the other side closes", self.stream.read_to_end(&mut bytes)).await;
         (bytes, self.begun.elapsed())
     }
 
@@ -113,6 +110,7 @@ impl Raw {
         let mut text = Vec::new();
         let dripped = async {
             while writer.write_all(&[byte]).await.is_ok() {
+                // A client that takes its time is what is tested.
                 tokio::time::sleep(Duration::from_millis(30)).await;
             }
             std::future::pending::<()>().await;
@@ -120,7 +118,7 @@ impl Raw {
         tokio::select! {
             _ = reader.read_to_end(&mut text) => {}
             () = dripped => {}
-            () = tokio::time::sleep(PATIENCE) => panic!("still open after {PATIENCE:?}"),
+            () = tokio::time::sleep(LIMIT) => panic!("still open after {LIMIT:?}"),
         }
         (String::from_utf8_lossy(&text).into_owned(), self.begun.elapsed())
     }

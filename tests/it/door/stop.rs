@@ -12,12 +12,14 @@ use idp::config::ShutdownConfig;
 use vestibule_tests::{
     app::{Options, Replica, TestApp},
     db::Engine,
+    wait::{LIMIT, in_one_try, until, until_equal},
 };
 
 use super::raw::Raw;
 use crate::engines::{apply, both_engines};
 
 const DELAY: Duration = Duration::from_secs(2);
+const LONGEST_DELAY: Duration = Duration::from_secs(32);
 
 pub(super) async fn app(
     engine: vestibule_tests::db::Engine,
@@ -43,42 +45,56 @@ pub(super) async fn in_flight(app: &TestApp, replica: &Replica) -> Raw {
 
 /// Waits until nobody listens there any more.
 pub(super) async fn until_refused(replica: &Replica) {
-    let begun = Instant::now();
-    while tokio::net::TcpStream::connect(replica.address).await.is_ok() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "it still listens");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let refused = async || tokio::net::TcpStream::connect(replica.address).await.is_err();
+    until("the listener is closed", refused).await;
 }
 
 async fn ready(replica: &Replica) -> (u16, serde_json::Value) {
-    let answer = reqwest::get(format!("http://{}/readyz", replica.ops)).await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap())
+    let asked = async || {
+        let answer = reqwest::get(format!("http://{}/readyz", replica.ops)).await?;
+        Ok::<_, reqwest::Error>((answer.status().as_u16(), answer.json().await?))
+    };
+    until("an answer to a probe", asked).await
 }
 
 /// `/readyz` says so first, requests are still taken, and what is in flight when the listener closes is finished.
 #[apply(both_engines)]
 async fn first_not_ready_then_closed_then_gone(engine: Engine) {
-    let app = app(engine, DELAY, Duration::from_secs(20)).await;
+    // Twice as long each time: on a busy machine a short one is over before it is looked at.
+    let mut delay = DELAY / 2;
+    let stopped = async || {
+        delay = (2 * delay).min(LONGEST_DELAY);
+        stops_after(engine, delay).await
+    };
+    in_one_try("a delay before the listener closes", stopped).await;
+}
+
+async fn stops_after(engine: Engine, delay: Duration) -> Option<()> {
+    // What is in flight ends when the test ends it.
+    let app = app(engine, delay, LIMIT).await;
     let replica = app.replica().await;
     let mut begun = in_flight(&app, &replica).await;
     assert_eq!(ready(&replica).await.0, 200);
     let asked = Instant::now();
     replica.ask_to_stop();
-    while ready(&replica).await.0 == 200 {
-        assert!(asked.elapsed() < DELAY, "ready while it leaves");
-    }
+    until_equal("what a probe hears while it leaves", 503, async || ready(&replica).await.0).await;
     assert_eq!(ready(&replica).await.1["stopping"], true);
     // Still open, and says that it goes.
-    let page = app.browser_at(&replica).get("/oauth2/jwks").await;
+    let page = app.browser_at(&replica).try_get("/oauth2/jwks").await;
+    if asked.elapsed() >= delay {
+        return None;
+    }
+    let page = page.expect("the listener is open");
     assert_eq!((page.status.as_u16(), page.header("connection")), (200, "close"));
     until_refused(&replica).await;
-    assert!(asked.elapsed() >= DELAY, "it listened for {:?}", asked.elapsed());
+    assert!(asked.elapsed() >= delay, "it listened for {:?}", asked.elapsed());
     assert_eq!(ready(&replica).await.0, 503, "probes are answered to the end");
     begun.write("grant_type=unknown").await;
     let (said, _) = begun.until_closed().await;
     assert!(said.starts_with("HTTP/1.1 40") && said.contains("connection: close"), "{said}");
     assert!(said.contains("reference") || said.contains("error"), "{said}");
     replica.stopped().await;
+    Some(())
 }
 
 /// Under load over kept connections of HTTP/1.1 and over HTTP/2, one of two replicas stops. The client turns to the
@@ -133,11 +149,11 @@ struct Load {
 impl Load {
     /// Waits until so many requests were answered in all.
     async fn reach(&self, many: usize) {
-        let begun = Instant::now();
-        while self.here.load(Ordering::SeqCst) + self.there.load(Ordering::SeqCst) < many {
-            assert!(begun.elapsed() < Duration::from_mins(1), "the load stands still");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let answered = async || {
+            let count = self.here.load(Ordering::SeqCst) + self.there.load(Ordering::SeqCst);
+            if count < many { Err(count) } else { Ok(()) }
+        };
+        until("answers", answered).await;
     }
 }
 

@@ -1,13 +1,15 @@
 //! TLS by files: what it offers, and a certificate that is renewed while it serves.
 
-use std::{os::unix::fs::symlink, time::Duration};
+use std::os::unix::fs::symlink;
 
 use reqwest::{ClientBuilder, Version, tls::TlsInfo};
+use serde_json::Value;
 use vestibule_tests::{
     app::{Options, TestApp},
     db::Engine,
     log::Log,
     tls::private,
+    wait::until,
 };
 
 use crate::engines::{apply, both_engines};
@@ -94,10 +96,11 @@ async fn a_renewed_certificate_is_for_new_connections() {
     ] {
         std::fs::write(folder.join("renewed/server.pem"), cert).unwrap();
         std::fs::write(folder.join("renewed/server.key"), key).unwrap();
-        until(|| {
+        until(why, async || {
             let alarms = log
                 .lines("message", "alarm: the new certificate cannot be used; the old one stays");
-            alarms.iter().any(|line| line["problem"].as_str().unwrap().contains(why))
+            let told = |line: &Value| line["problem"].as_str().unwrap().contains(why);
+            if alarms.iter().any(told) { Ok(()) } else { Err(alarms) }
         })
         .await;
         assert_eq!(shown(&app, &client(&app, |builder| builder)).await, second);
@@ -109,22 +112,8 @@ async fn a_renewed_certificate_is_for_new_connections() {
 }
 
 async fn until_shown(app: &TestApp, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-    for _ in 0..300 {
-        let cert = shown(app, &client(app, |builder| builder)).await;
-        if wanted(&cert) {
-            return cert;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the certificate does not change");
-}
-
-async fn until(found: impl Fn() -> bool) {
-    for _ in 0..600 {
-        if found() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it does not come");
+    until("another certificate", async || {
+        Some(shown(app, &client(app, |builder| builder)).await).filter(|cert| wanted(cert))
+    })
+    .await
 }

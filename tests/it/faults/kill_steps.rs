@@ -3,21 +3,18 @@
 //!
 //! Where a step is, is not left to chance: a trigger has it wait there for a lock that the test holds.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, collections::BTreeMap, net::SocketAddr};
 
 use store::{Db, Sql};
 use vestibule_tests::{
     app::Patient,
+    blocking_tx::BlockingTx,
     client::{Client, Landed, Pending},
     crowd::{Tally, reference},
     db::Engine,
-    held::Held,
     http::{Answer, HttpBrowser},
     proc::run,
+    wait,
 };
 
 use super::{Program, assert_consistent, kill::Pair};
@@ -75,16 +72,12 @@ const WAITS: [&str; 16] = waits! {
 
 /// Waits until a count is as wanted.
 async fn until(db: &Db, sql: &'static str, wanted: impl Fn(i64) -> bool) {
-    let begun = Instant::now();
-    loop {
+    let probe = async || {
         let mut conn = db.read().await.expect("a connection");
         let (count,): (i64,) = conn.q(sql).one().await.expect("a row");
-        if wanted(count) {
-            return;
-        }
-        assert!(begun.elapsed() < Duration::from_mins(1), "{count}: {sql}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        if wanted(count) { Ok(()) } else { Err(count) }
+    };
+    wait::until(sql, probe).await;
 }
 
 /// Two replicas, one of which is killed in each step.
@@ -94,6 +87,8 @@ struct Steps {
     lab: Client,
     cut: BTreeMap<(&'static str, Moment), u32>,
     redeemed: u32,
+    /// Mails that a person had when the sign-in began that is under way: references come again.
+    mails_before: Cell<usize>,
 }
 
 impl Steps {
@@ -114,8 +109,8 @@ impl Steps {
         for sql in std::iter::once(WAIT).chain(WAITS) {
             db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
         }
-        let (cut, redeemed) = (BTreeMap::new(), 0);
-        Self { pair: Pair::of(program).await, db, lab, cut, redeemed }
+        let pair = Pair::of(program).await;
+        Self { pair, db, lab, cut: BTreeMap::new(), redeemed: 0, mails_before: Cell::new(0) }
     }
 
     fn issuer(&self) -> String {
@@ -136,13 +131,13 @@ impl Steps {
             // Nothing else writes.
             let db = self.db.clone();
             until(&db, OPEN_JOBS, |open| open == 0).await;
-            let held = Held::by(db.clone(), moment.hold()).await;
+            let held = BlockingTx::open(db.clone(), moment.hold()).await;
             let (there, second) = (self.pair.there, &mut self.pair.second);
             let (answer, ()) = tokio::join!(step(there), async {
                 until(&db, WAITING, |waiting| waiting > 0).await;
                 second.kill().await;
             });
-            held.let_go().await;
+            held.commit().await;
             until(&db, WAITING, |waiting| waiting == 0).await;
             self.pair.second = self.pair.program.served.at(there).await;
             // On a machine that is very busy it may have given up before it was killed.
@@ -155,7 +150,8 @@ impl Steps {
         panic!("{name} {moment:?}: no kill met it");
     }
 
-    async fn at_password(&self, client: &Client) -> (HttpBrowser, Answer, Pending) {
+    async fn at_password(&self, client: &Client, who: &Patient) -> (HttpBrowser, Answer, Pending) {
+        self.mails_before.set(self.pair.program.served.mail.count(&who.email));
         let browser = self.browser();
         let pending = Pending::new(client);
         let page = browser.get(pending.url(&self.issuer(), &[])).await;
@@ -164,7 +160,7 @@ impl Steps {
     }
 
     async fn at_code(&self, client: &Client, who: &Patient) -> (HttpBrowser, Answer, Pending) {
-        let (browser, page, pending) = self.at_password(client).await;
+        let (browser, page, pending) = self.at_password(client, who).await;
         let page = browser.password(&page, who).await;
         assert!(page.has_field("code"), "{}", page.text());
         (browser, page, pending)
@@ -173,15 +169,8 @@ impl Steps {
     /// The mailed code of a page: no mail is lost.
     async fn code(&self, page: &Answer, who: &Patient) -> String {
         let reference = reference(page).unwrap_or_else(|| panic!("no reference: {}", page.text()));
-        let begun = Instant::now();
-        loop {
-            let mail = self.pair.program.served.mail.find(&who.email, &reference, 0);
-            if let Some(code) = mail.and_then(|mail| mail.code) {
-                return code;
-            }
-            assert!(begun.elapsed() < Duration::from_mins(1), "no mail for {reference}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let before = self.mails_before.get();
+        self.pair.program.served.mail.code_with(&who.email, &reference, before).await
     }
 
     async fn after_code(&self, (browser, page): (&HttpBrowser, &Answer), who: &Patient) -> Answer {
@@ -214,7 +203,7 @@ impl Steps {
 
     async fn password(&mut self, moment: Moment, who: &Patient) {
         let client = self.pair.program.client.clone();
-        let (browser, page, pending) = self.at_password(&client).await;
+        let (browser, page, pending) = self.at_password(&client, who).await;
         let form = page.form().with("email", &who.email).with("password", &who.password);
         let posted = async |at| browser.sent_to(at).try_post(&form, "continue").await;
         let page = browser.follow(self.cut(("password", moment), posted).await).await;

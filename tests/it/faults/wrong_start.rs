@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vestibule_tests::{app::TestApp, client::Pending, db::Engine};
+use vestibule_tests::{app::TestApp, client::Pending, db::Engine, metrics::Scrape, wait::until};
 
 use crate::engines::{apply, both_engines};
 
@@ -31,14 +31,18 @@ async fn a_replica_that_starts_with_a_wrong_clock_does_nothing(engine: Engine) {
     assert!(other.app.live.clock_is_off(), "known before anything is begun");
     let there = app.browser_at(&other);
     assert_eq!(there.get(Pending::new(&client).url(app.issuer(), &[])).await.status, 503);
-    // Its work begins at once where it begins at all.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Its work begins at once where it begins at all: one whose clock is right has had a second turn since.
+    let right = app.replica().await;
+    Scrape::until(&right, "a second turn of work", |scrape| {
+        let turns = scrape.value("vestibule_tasks_total", &[("task", "audit_seals")]);
+        turns.is_some_and(|turns| turns >= 2.0)
+    })
+    .await;
+    right.stop().await;
     assert_eq!(kept().await, before);
     browser.code(&page, &code).await.landed(pending).code();
     hand.set_back(Duration::from_hours(24 * 420));
-    while other.app.live.clock_is_off() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("its clock is right", async || !other.app.live.clock_is_off()).await;
     assert_eq!(there.get(Pending::new(&client).url(app.issuer(), &[])).await.status, 200);
     other.stop().await;
 }

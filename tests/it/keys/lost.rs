@@ -8,6 +8,7 @@ use vestibule_tests::{
     proc::{Proc, run},
     served::Served,
     tls::private,
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
@@ -23,7 +24,7 @@ async fn many_keys(db: &store::Db) {
         for nth in 0..ROWS {
             let id = format!("k{nth}");
             let sealed = root.seal(&rng, format!("signing_keys/{id}").as_bytes(), &pkcs8).unwrap();
-            tx.q("INSERT INTO token_keys (id, algorithm, sealed, created_at, signs_from) VALUES ($1, 'EdDSA', $2, 0, 0)")
+            tx.q("INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from) VALUES ($1, 'EdDSA', $2, 0, 0)")
                 .bind(id)
                 .bind(sealed)
                 .exec()
@@ -61,6 +62,10 @@ async fn roots(served: &Served) -> Value {
 
 #[apply(both_engines)]
 async fn killed_in_the_middle_and_begun_again(engine: Engine) {
+    wait::in_one_try("a kill before all is sealed again", async || begun_again(engine).await).await;
+}
+
+async fn begun_again(engine: Engine) -> Option<()> {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     many_keys(&db.open().await).await;
@@ -75,7 +80,10 @@ async fn killed_in_the_middle_and_begun_again(engine: Engine) {
         sealed(&found, 0),
         sealed(&found, 0) + sealed(&found, 1)
     );
-    assert!(sealed(&found, 1) > 0 && sealed(&found, 0) >= 100, "{found}");
+    if sealed(&found, 1) == 0 {
+        return None;
+    }
+    assert!(sealed(&found, 0) >= 100, "{found}");
     let text = run(served.command(&["key", "root"]), "").await;
     assert!(text.contains("test: still needed by sealed values (run `idp key reseal`)"), "{text}");
     let lines = run(served.command(&["key", "reseal", "--json"]), "").await;
@@ -95,6 +103,7 @@ async fn killed_in_the_middle_and_begun_again(engine: Engine) {
     assert!(serve.terminate().await.success());
     let text = run(served.command(&["key", "root"]), "").await;
     assert!(text.contains("test: gone, and not needed"), "{text}");
+    Some(())
 }
 
 /// Somebody deletes keys by hand. What is left of who followed whom does not keep others from taking their place.
@@ -123,7 +132,7 @@ async fn deleted_signing_keys_are_made_anew(engine: Engine) {
             .collect()
     };
     let old = kids().await;
-    delete(&["DELETE FROM signing_keys", "DELETE FROM token_keys"]).await;
+    delete(&["DELETE FROM signing_keys"]).await;
     let new = kids().await;
     assert!(new.len() == 3 && new.iter().all(|kid| !old.contains(kid)), "{old:?} {new:?}");
     // The successor alone: its key can be replaced again.

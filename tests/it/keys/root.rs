@@ -15,6 +15,7 @@ use vestibule_tests::{
     client::{Client, Pending},
     db::Engine,
     http::{Answer, HttpBrowser},
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
@@ -47,12 +48,15 @@ impl Load {
         self.rounds.iter().map(|rounds| rounds.load(Ordering::SeqCst)).collect()
     }
 
-    /// Waits until everybody has signed in twice from now: what is open then was begun after now.
-    async fn everybody_twice(&self) {
+    /// Waits until each person has signed in twice from now: what is open then was begun after now.
+    async fn each_person_twice(&self) {
         let before = self.rounds();
-        while self.rounds().iter().zip(&before).any(|(now, before)| *now < before + 2) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let twice = async || {
+            let now = self.rounds();
+            let all = now.iter().zip(&before).all(|(now, before)| *now >= before + 2);
+            if all { Ok(()) } else { Err(now) }
+        };
+        wait::until("each person has signed in twice", twice).await;
     }
 }
 
@@ -174,9 +178,9 @@ async fn three_rollouts_under_load(engine: Engine) {
         wrong_password(&site, &client, &guessed).await;
     }
     let (home, known) = known_browser(&site, &client).await;
-    load.everybody_twice().await;
+    load.each_person_twice().await;
     roll_out(&site, &[("test", 7), ("next", 8)]).await;
-    load.everybody_twice().await;
+    load.each_person_twice().await;
     // A page of before the switch, posted after it.
     let browser = site.read().await.app.browser();
     let (page, pending) = browser.start(&client).await;
@@ -192,13 +196,11 @@ async fn three_rollouts_under_load(engine: Engine) {
     roll_out(&site, &[("next", 8), ("test", 7)]).await;
     let cx = site.read().await.app.cx();
     // Re-sealing that dies after its first value, and is begun again.
-    let (died, dies) = tokio::sync::oneshot::channel();
-    let mut died = Some(died);
-    tokio::select! {
-        biased;
-        _ = dies => {}
-        all = root_keys::reseal(&cx, 1, |_| { died.take().map(|died| died.send(())); }) => panic!("{all:?}"),
-    }
+    let dying = site.read().await.app.cx();
+    let died = tokio::spawn(async move {
+        root_keys::reseal(&dying, 1, |_| panic!("it dies here")).await.map(|_| ())
+    });
+    assert!(died.await.unwrap_err().is_panic());
     let left = root_keys::report(&cx).await.unwrap();
     let old = left.iter().find(|root| root.id == "test").unwrap();
     println!("{engine:?}: {} values were left when it died", old.sealed);
@@ -217,9 +219,9 @@ async fn three_rollouts_under_load(engine: Engine) {
         browser.sent_to(site.replica(0).address).code(&page, &code).await.landed(pending).code();
     }
     let another = site.read().await.app.patient("Late sleeper").await;
-    load.everybody_twice().await;
+    load.each_person_twice().await;
     roll_out(&site, &[("next", 8)]).await;
-    load.everybody_twice().await;
+    load.each_person_twice().await;
     load.stop.store(true, Ordering::SeqCst);
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();

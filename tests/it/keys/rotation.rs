@@ -36,7 +36,7 @@ struct Pair {
 impl Pair {
     async fn start(engine: Engine, behind: bool) -> Self {
         let app = TestApp::start(engine).await;
-        let client = app.client_with("portal", |new| new.id_token_alg = Algorithm::ES256).await;
+        let client = app.client_signing("portal", Algorithm::ES256).await;
         let patient = app.patient("Mere").await;
         let (time, second_clock) = Clock::shifted();
         let skew = Duration::from_secs(2);

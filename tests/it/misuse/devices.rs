@@ -9,6 +9,7 @@ use vestibule_tests::{
     client::{Client, Pending},
     db::Engine,
     http::HttpBrowser,
+    wait::until_equal,
 };
 
 use super::limits::{behind_a_proxy, from, guess, later};
@@ -154,9 +155,7 @@ async fn a_spent_value_has_no_seat_among_known_devices(engine: Engine) {
         let hasher = hasher.clone();
         async move { hasher.admit(Guest::Stranger).await.is_ok() }
     });
-    while hasher.waiting() != [1, 0] {
-        tokio::task::yield_now().await;
-    }
+    until_equal("who waits", [1, 0], async || hasher.waiting()).await;
     let (page, _) = spent.start(&client).await;
     assert_eq!(
         spent.password(&page, &patient).await.status,
@@ -170,9 +169,7 @@ async fn a_spent_value_has_no_seat_among_known_devices(engine: Engine) {
             browser.password(&page, &patient).await
         }
     });
-    while hasher.waiting() != [1, 1] {
-        tokio::task::yield_now().await;
-    }
+    until_equal("who waits", [1, 1], async || hasher.waiting()).await;
     drop(held);
     assert!(owner.await.unwrap().has_field("code"));
     assert!(stranger.await.unwrap());
@@ -185,9 +182,9 @@ async fn a_crowded_network_hears_the_last_page_too(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let phone = app
         .client_with("phone", |new| {
-            new.native = true;
-            new.auth_method = AuthMethod::None;
-            new.redirect_uris = vec!["org.example.phone:/callback".to_owned()];
+            new.profile = flows::client::Profile::Native;
+            new.metadata.token_endpoint_auth_method = AuthMethod::None;
+            new.metadata.redirect_uris = vec!["org.example.phone:/callback".to_owned()];
         })
         .await;
     let home = from(&app, EXIT);

@@ -6,6 +6,7 @@ mod budget;
 mod canaries;
 mod codes;
 mod devices;
+mod inactive;
 mod input;
 mod jwt;
 mod limits;

@@ -10,6 +10,7 @@ use vestibule_tests::{
     client::Client,
     db::Engine,
     http::HttpBrowser,
+    wait::until_equal,
 };
 
 use crate::engines::{apply, both_engines};
@@ -156,9 +157,7 @@ impl Full {
             let hasher = hasher.clone();
             async move { hasher.admit(Guest::Stranger).await.is_ok() }
         });
-        while hasher.waiting() != [1, 0] {
-            tokio::task::yield_now().await;
-        }
+        until_equal("who waits", [1, 0], async || hasher.waiting()).await;
         Self { held, waiting }
     }
 

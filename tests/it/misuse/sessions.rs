@@ -84,6 +84,39 @@ async fn signing_in_as_somebody_else_ends_the_session_before(engine: Engine) {
     assert!(silent(&app, &browser, &client).await);
 }
 
+/// However a session ends, its row says when. The trail has a row for it where nothing else tells.
+#[apply(both_engines)]
+async fn every_cause_ends_session_row(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
+    let open = "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL";
+    let (browser, other) = (app.browser(), app.browser());
+    browser.sign_in(&app, &client, &mere).await;
+    other.sign_in(&app, &client, &mere).await;
+    assert_eq!(app.count(open).await, 2);
+    // The browser is signed in as another person.
+    let pending = Pending::new(&client);
+    let url = pending.url(app.issuer(), &[("prompt", "login")]);
+    let page = browser.password(&browser.follow(browser.get(url).await).await, &hemi).await;
+    let code = app.mail.code(&hemi.email, 1).await;
+    browser.code(&page, &code).await.landed(pending).code();
+    assert_eq!(app.count(open).await, 2, "one ended, one began");
+    assert_eq!(app.outcomes("session.signed_out").await, [""; 0]);
+    // A reset ends all of a person, and none of another.
+    app.browser().sign_in(&app, &client, &mere).await;
+    assert_eq!(app.count(open).await, 3);
+    app.reset(&mere).await;
+    assert_eq!(app.count(open).await, 1);
+    assert!(silent(&app, &browser, &client).await);
+    assert_eq!(app.outcomes("session.signed_out").await, [""; 0]);
+    // A person signs out.
+    let page = browser.get("/oauth2/logout").await;
+    browser.post(&page.form(), "continue").await;
+    assert_eq!(app.count(open).await, 0);
+    assert_eq!(app.outcomes("session.signed_out").await, ["ok"]);
+}
+
 /// Decision 6: everything older is dead at the next request, and the next sign-in changes the password.
 #[apply(both_engines)]
 async fn a_forced_reset_ends_everything_older(engine: Engine) {

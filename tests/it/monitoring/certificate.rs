@@ -8,6 +8,7 @@ use vestibule_tests::{
     db::Engine,
     log::Log,
     metrics::Scrape,
+    wait::until_equal,
 };
 
 const EXPIRY: &str = "vestibule_certificate_expiry_timestamp_seconds";
@@ -18,16 +19,6 @@ fn beginning_of(year: i32) -> Timestamp {
     let text = format!("{year}-01-01T00:00:00Z");
     let moment: jiff::Timestamp = text.parse().expect("a time");
     Timestamp::from_millis(moment.as_millisecond())
-}
-
-async fn until(what: &str, mut found: impl AsyncFnMut() -> bool) {
-    for _ in 0..600 {
-        if found().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{what} does not come");
 }
 
 /// Puts a certificate that is valid until the beginning of a year in the place of the one in use, and waits until the metric
@@ -41,8 +32,8 @@ async fn renew(app: &TestApp, year: i32) {
 #[expect(clippy::cast_precision_loss, reason = "seconds of some thousand years are exact")]
 async fn until_shown(app: &TestApp, year: i32) {
     let ends = beginning_of(year).seconds() as f64;
-    let shown = async || Scrape::of(app.first()).await.value(EXPIRY, &[]) == Some(ends);
-    until(&format!("the end of {year}"), shown).await;
+    let shown = async || Scrape::of(app.first()).await.value(EXPIRY, &[]);
+    until_equal(&format!("an end in {year}"), Some(ends), shown).await;
 }
 
 #[tokio::test]
@@ -50,7 +41,7 @@ async fn an_alarm_rings_until_a_certificate_that_ends_soon_is_renewed() {
     let log = Log::start();
     let app = TestApp::with(Engine::Sqlite, Options { tls: true, ..Options::default() }).await;
     let alarms = || log.lines("message", ENDS_SOON);
-    let rung = async |times: usize| until("the alarm", async || alarms().len() == times).await;
+    let rung = async |times| until_equal("alarms", times, async || alarms().len()).await;
     until_shown(&app, 4000).await;
     // Fifteen days before its end it is not soon.
     let ends = beginning_of(3000);

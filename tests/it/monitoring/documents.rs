@@ -63,15 +63,11 @@ async fn scraped() -> Scrape {
     let landed = browser.code(&page, &code).await.landed(pending);
     client.tokens(&app, &landed).await;
     browser.get("/nothing").await;
-    for _ in 0..500 {
-        let scrape = Scrape::of(app.first()).await;
+    Scrape::until(app.first(), "the work that comes round", |scrape| {
         let done = |task| scrape.value("vestibule_tasks_total", &[("task", task)]).is_some();
-        if TASKS.into_iter().all(done) {
-            return scrape;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("the work that comes round does not come");
+        TASKS.into_iter().all(done)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,11 +10,12 @@ use tempfile::TempDir;
 use vestibule_tests::{
     app::TestApp,
     db::Engine,
+    dedicated_servers::{DedicatedPostgres, Stop},
     mailbox::Mailbox,
-    own::{OwnPostgres, Stop},
     proc::{Proc, idp, run},
     served,
     tls::private,
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
@@ -27,14 +28,11 @@ async fn ready(ops: &str) -> (u16, Value) {
 /// Waits until it says what is wanted; returns that and after how long.
 async fn until(ops: &str, wanted: impl Fn(u16, &Value) -> bool) -> (Value, Duration) {
     let begun = Instant::now();
-    loop {
+    let asked = async || {
         let (status, said) = ready(ops).await;
-        if wanted(status, &said) {
-            return (said, begun.elapsed());
-        }
-        assert!(begun.elapsed() < Duration::from_mins(1), "after a minute: {status} {said}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        if wanted(status, &said) { Ok(said) } else { Err((status, said)) }
+    };
+    (wait::until("what /readyz says", asked).await, begun.elapsed())
 }
 
 /// Codes, sessions and leases are compared with the clock: a replica whose clock is wrong gets no requests.
@@ -60,7 +58,7 @@ fn free() -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_postgresql_is_told_and_comes_back_by_itself() {
-    let (postgres, mail) = (OwnPostgres::start(), Mailbox::start().await);
+    let (postgres, mail) = (DedicatedPostgres::start(), Mailbox::start().await);
     let (folder, ops) = (TempDir::new().unwrap(), free());
     let root = folder.path().join("root.key");
     private(&root, &[7; 32]);
@@ -75,9 +73,8 @@ async fn a_stopped_postgresql_is_told_and_comes_back_by_itself() {
     };
     run(command("migrate"), "").await;
     let mut serve = Proc::spawn(command("serve"));
-    while reqwest::get(format!("http://{ops}/healthz")).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let alive = async || reqwest::get(format!("http://{ops}/healthz")).await.map(drop);
+    wait::until("it is alive", alive).await;
     assert_eq!(ready(&ops).await.0, 200, "{}", serve.output());
     postgres.down(Stop::Fast);
     let (said, after) = until(&ops, |_, said| said["database"] != "ok").await;

@@ -15,7 +15,7 @@ const APP: &str = "https://app.example";
 
 async fn browser_client(app: &TestApp) -> Client {
     app.client_with("app", |new| {
-        new.auth_method = AuthMethod::None;
+        new.metadata.token_endpoint_auth_method = AuthMethod::None;
     })
     .await
 }
@@ -74,9 +74,9 @@ async fn no_other_origin_and_no_other_route(engine: Engine) {
     browser_client(&app).await;
     app.client("portal").await;
     app.client_with("native", |new| {
-        new.auth_method = AuthMethod::None;
-        new.native = true;
-        new.redirect_uris = vec![
+        new.metadata.token_endpoint_auth_method = AuthMethod::None;
+        new.profile = flows::client::Profile::Native;
+        new.metadata.redirect_uris = vec![
             "https://native.example/callback".to_owned(),
             "org.example.app:/callback".to_owned(),
         ];

@@ -3,6 +3,7 @@
 mod authorize;
 mod cors;
 mod discovery;
+mod grants;
 mod logout;
 mod silent;
 mod token;

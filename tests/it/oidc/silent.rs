@@ -43,7 +43,7 @@ async fn a_second_first_party_client_signs_in_silently(engine: Engine) {
 async fn a_third_party_asks_once_and_for_more_again(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
-    let other = app.client_with("lab", |new| new.first_party = false).await;
+    let other = app.client_with("lab", |new| new.operator.first_party = false).await;
     let browser = app.browser();
     let (page, code, pending) = browser.up_to_code(&app, &other, &patient).await;
     let page = browser.code(&page, &code).await;
@@ -79,9 +79,9 @@ async fn a_native_client_is_always_confirmed(engine: Engine) {
     let patient = app.patient("Mere").await;
     let native = app
         .client_with("phone", |new| {
-            new.native = true;
-            new.auth_method = flows::client::AuthMethod::None;
-            new.redirect_uris = vec!["http://127.0.0.1/callback".to_owned()];
+            new.profile = flows::client::Profile::Native;
+            new.metadata.token_endpoint_auth_method = flows::client::AuthMethod::None;
+            new.metadata.redirect_uris = vec!["http://127.0.0.1/callback".to_owned()];
         })
         .await;
     let browser = app.browser();

@@ -1,6 +1,9 @@
 //! `/oauth2/token`.
 
-use flows::client::AuthMethod;
+use flows::{
+    client::{AuthMethod, Pkce},
+    token::GRANT_TYPES,
+};
 use keys::Algorithm;
 use serde_json::json;
 use vestibule_tests::{
@@ -55,8 +58,8 @@ async fn every_way_of_client_authentication_works_as_registered(engine: Engine) 
     {
         let client = app
             .client_with(id, |new| {
-                new.auth_method = method;
-                new.id_token_alg = Algorithm::ES256;
+                new.metadata.token_endpoint_auth_method = method;
+                new.metadata.id_token_signed_response_alg = Algorithm::ES256;
             })
             .await;
         let landed = app.browser().sign_in(&app, &client, &patient).await;
@@ -99,11 +102,43 @@ async fn bad_requests_are_answered_in_json() {
     }
 }
 
+/// One list: what the metadata names is answered, and nothing else is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn announced_grant_types_alone_are_answered() {
+    let app = TestApp::start(Engine::Sqlite).await;
+    let client = app.client("portal").await;
+    let document = app.browser().get("/.well-known/openid-configuration").await.json();
+    let announced: Vec<&str> = GRANT_TYPES.iter().map(|known| known.name.as_str()).collect();
+    assert_eq!(document["grant_types_supported"], json!(announced));
+    for grant_type in [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        "password",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "Authorization_Code",
+        "",
+    ] {
+        let answer = client.call_token(&app, &[("grant_type", grant_type)]).await;
+        let is_known = answer.json()["error"] != "unsupported_grant_type";
+        let is_announced = announced.contains(&grant_type);
+        assert_eq!(
+            is_known,
+            is_announced || grant_type.is_empty(),
+            "{grant_type}: {}",
+            answer.body
+        );
+    }
+    let answer = client.call_token(&app, &[("grant_type", "password")]).await;
+    let described = "only grant_type=authorization_code is supported";
+    assert_eq!(answer.json()["error_description"], described);
+}
+
 #[apply(both_engines)]
 async fn a_client_without_pkce_is_served_only_where_that_is_configured(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
-    let old = app.client_with("old", |new| new.pkce_optional = true).await;
+    let old = app.client_with("old", |new| new.operator.pkce = Pkce::Optional).await;
     let browser = app.browser();
     browser.sign_in(&app, &old, &patient).await;
     let pending = Pending::new(&old);

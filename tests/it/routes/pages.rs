@@ -43,7 +43,7 @@ impl Step {
 /// Every step of a sign-in, each in a browser and of a person of its own.
 async fn steps(app: &TestApp) -> Vec<Step> {
     let portal = app.client("portal").await;
-    let lab = app.client_with("lab", |new| new.first_party = false).await;
+    let lab = app.client_with("lab", |new| new.operator.first_party = false).await;
     let mut steps = Vec::new();
 
     let (browser, patient) = (app.browser(), app.patient("Mere").await);

@@ -2,7 +2,10 @@
 //! hundred thousand accounts would otherwise spend its time on making them.
 
 use keys::{Guest, Password, PasswordHash};
-use store::{UserId, user::User};
+use store::{
+    UserId,
+    user::{ACTIVE, User},
+};
 
 use crate::app::TestApp;
 
@@ -51,8 +54,10 @@ fn user(app: &TestApp, nth: usize) -> User {
         id,
         subject: format!("subject {nth}"),
         pairwise_seed: format!("seed {nth}"),
-        email: email(nth),
-        email_canonical: email(nth),
+        user_handle: uuid::Uuid::new_v4(),
+        status: ACTIVE.to_owned(),
+        email: Some(email(nth)),
+        email_canonical: Some(email(nth)),
         email_verified: true,
         name: format!("Person {nth}"),
         claims: "{}".to_owned(),

@@ -31,9 +31,9 @@ impl Ground {
         let app = TestApp::start(Engine::Sqlite).await;
         let portal: Client = app.client("portal").await;
         app.client_with("native", |new| {
-            new.native = true;
-            new.auth_method = flows::client::AuthMethod::None;
-            new.redirect_uris =
+            new.profile = flows::client::Profile::Native;
+            new.metadata.token_endpoint_auth_method = flows::client::AuthMethod::None;
+            new.metadata.redirect_uris =
                 vec!["http://127.0.0.1/callback".to_owned(), "org.example.app:/back".to_owned()];
         })
         .await;

@@ -142,7 +142,8 @@ fn registered(ground: &Ground, client_id: &str, uri: &str) -> bool {
             .map_or(rest, |port| port.trim_start_matches(|c: char| c.is_ascii_digit()));
         rest == "/callback"
     });
-    client.redirect_uris.iter().any(|known| known == uri) || client.native && port_apart
+    client.metadata.redirect_uris.iter().any(|known| known == uri)
+        || client.is_native() && port_apart
 }
 
 /// A request that passes is what it says; one that does not is never answered at an address that nobody registered.

@@ -56,7 +56,7 @@ impl Genuine {
         let (patient, mut tokens) = (app.patient("Mere").await, Vec::new());
         for algorithm in Algorithm::ALL {
             let id = format!("client-{algorithm}").to_lowercase();
-            let client = app.client_with(&id, |new| new.id_token_alg = algorithm).await;
+            let client = app.client_signing(&id, algorithm).await;
             let landed = app.browser().sign_in(app, &client, &patient).await;
             let answer = client.tokens(app, &landed).await;
             tokens.push(answer["id_token"].as_str().expect("an ID token").to_owned());

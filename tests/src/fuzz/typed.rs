@@ -47,7 +47,7 @@ pub(super) fn code(_: &Ground, input: &[u8]) {
             assert_eq!(typed_code::read(&code).as_ref(), Ok(&code), "a code is read as itself");
         }
         Err(CodeRefusal::NotSixDigits(many)) => {
-            assert!(many != 6 && many == digits.len(), "{many}")
+            assert!(many != 6 && many == digits.len(), "{many}");
         }
         Err(CodeRefusal::NotDigits) => {
             assert!(text.chars().any(|c| !c.is_ascii_digit() && c != ' ' && c != '-'));

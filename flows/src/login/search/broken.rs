@@ -4,13 +4,14 @@
 
 use super::{
     super::{
+        code_window::Time,
         effect::Effect,
         follow::SessionChecked,
         machine::{Facts, Input, Step, step},
         method::{HeldProof, Method, Proof},
         password::PasswordVerdict,
         refusal::{MailRefusal, Refusal},
-        second::{Owner, SecondChecked, Time, Verdict},
+        second::{Owner, SecondChecked, Verdict},
         state::{First, FirstStep, NewPassword, Second, State, Waiting},
     },
     Bounds, EVERYBODY, HOME, SOUND, VICTIM,

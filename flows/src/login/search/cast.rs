@@ -4,8 +4,9 @@
 use store::sign_in::{FirstMethod, SecondMethod};
 
 use super::super::{
+    code_window::Time,
     method::{Held, Mailed, Method},
-    second::{HeldSeal, MailedSeal, Owner, SecondChecked, Time, Verdict},
+    second::{HeldSeal, MailedSeal, Owner, SecondChecked, Verdict},
 };
 
 /// Codes by e-mail, as the program has them.

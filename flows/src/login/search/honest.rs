@@ -85,7 +85,7 @@ fn second_step_works(world: &World, rules: &Rules) -> Result<(), Violation> {
         At::Second { awaited: Awaited::Code(challenge), .. } => Post::Code { challenge, code },
         At::Second { first, awaited: Awaited::Held(method) } => {
             let (user, mark) = (first.user, *world.fresh(first.user, method).start());
-            let mark = Mark { user, method, mark };
+            let mark = Mark { user, method, value: mark };
             Post::Held { mark, epoch: world.person(user).epoch, code }
         }
         _ => return Err(Violation("a dead end: the password does not lead on")),

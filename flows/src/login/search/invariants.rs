@@ -143,7 +143,7 @@ fn repeats(flight: &Flight, loaded: At, session: u8) -> bool {
 fn is_used_up(world: &World, proof: Proof) -> bool {
     match proof {
         Proof::Code(challenge) => world.challenge(challenge).fate == Fate::Used,
-        Proof::Held(Mark { user, method, mark }) => {
+        Proof::Held(Mark { user, method, value: mark }) => {
             mark <= world.last[usize::from(user)][usize::from(method)]
         }
     }

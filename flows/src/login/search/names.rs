@@ -114,7 +114,7 @@ impl Offered {
             MachineProof::Held(held) => Proof::Held(Mark {
                 user: named(held.row),
                 method: self.place(proof.method()),
-                mark: small(held.mark),
+                value: small(held.mark),
             }),
         }
     }
@@ -145,7 +145,7 @@ impl Offered {
 
     fn machine_mark(self, mark: Mark) -> MachineProof {
         let (method, row) = (self.held(mark.method), id(mark.user));
-        MachineProof::Held(HeldProof { method, row, mark: mark.mark.into() })
+        MachineProof::Held(HeldProof { method, row, mark: mark.value.into() })
     }
 
     /// A judged post as the machine takes it.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
+        code_window::Time,
         effect::{Delivery, Effect},
         follow::SessionChecked,
         machine::{Facts, Input, Person, Step, step},
@@ -14,7 +15,7 @@ use super::{
         password::{PasswordChecked, PasswordVerdict},
         refusal::{CodeRefusal, MailRefusal, Refusal},
         resend::{ResendChecked, ResendVerdict},
-        second::{HeldSeal, MailedSeal, Owner, SecondChecked, Time, Verdict},
+        second::{HeldSeal, MailedSeal, Owner, SecondChecked, Verdict},
         state::{Completed, First, FirstStep, NewPassword, Second, State, Waiting},
     },
     cast,

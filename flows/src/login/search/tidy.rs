@@ -24,7 +24,7 @@ impl World {
         let last = self.last;
         let anew = |mark: &mut Mark| {
             let used = last[usize::from(mark.user)][usize::from(mark.method)];
-            mark.mark = mark.mark.saturating_sub(used);
+            mark.value = mark.value.saturating_sub(used);
         };
         for tab in &mut self.tabs {
             if let At::NewPassword { proof: Proof::Held(mark), .. }

@@ -113,7 +113,9 @@ fn codes(world: &World, by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
     for &time in &times {
         if knows(by, world, challenge) {
             // The minute may have passed or not.
-            EITHER.into_iter().for_each(|is_repeat| judge(true, time, None, is_repeat));
+            for is_repeat in EITHER {
+                judge(true, time, None, is_repeat);
+            }
         }
         judge(false, time, None, false);
         for (index, slot) in world.challenges.iter().enumerate() {
@@ -164,7 +166,7 @@ fn held_methods(
         for &user in bounds.people.iter().filter(|_| second || both) {
             let epoch = world.person(user).epoch;
             let mut judge = |mark, found| {
-                let mark = Mark { user, method, mark };
+                let mark = Mark { user, method, value: mark };
                 add(out, Post::Held { mark, epoch, code: concluded(found) });
             };
             let found =
@@ -221,7 +223,9 @@ fn resends(world: &World, by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
         if rules.clocks {
             judge(found(later, row.spent, row.time));
         } else {
-            TIMES.into_iter().for_each(|time| judge(found(later, false, time)));
+            for time in TIMES {
+                judge(found(later, false, time));
+            }
         }
     }
 }

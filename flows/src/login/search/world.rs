@@ -4,7 +4,7 @@
 //! cookie values have no meaning of their own: [`World::tidy`] gives them out anew in the order of use and forgets what
 //! nobody can reach, so that two worlds which differ in names alone are one.
 
-pub(super) use super::super::{mailed::Fate, second::Time};
+pub(super) use super::super::{code_window::Time, mailed::Fate};
 
 /// The person whose account must be safe; the mail of it is read at home only.
 pub(super) const VICTIM: u8 = 0;
@@ -62,7 +62,7 @@ pub(super) enum Proof {
 pub(super) struct Mark {
     pub(super) user: u8,
     pub(super) method: u8,
-    pub(super) mark: u8,
+    pub(super) value: u8,
 }
 
 /// The machine's state with numbers for ids.
@@ -299,7 +299,7 @@ impl World {
         let last = self.last[usize::from(user)][usize::from(method)];
         let sent = self.flights.iter().flatten().filter_map(|flight| match flight.post {
             Post::Held { mark, .. } if (mark.user, mark.method) == (user, method) => {
-                Some(mark.mark)
+                Some(mark.value)
             }
             _ => None,
         });

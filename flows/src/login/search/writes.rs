@@ -64,7 +64,7 @@ impl<'a> Work<'a> {
             Write::Spend(_, proof) => self.spend(&proof),
             Write::ChangePassword(user) => self.change_password(user_number(user)),
             Write::Record(proof) => self.record(proof),
-            Write::EndSession(session) => self.end_session(session_number(session)),
+            Write::EndSession(session) => self.end_session(session_number(session.id)),
             Write::BeginSession(session) => self.begin_session(session_number(session)),
             Write::RotateSession(session) => self.rotate_session(session_number(session)),
             Write::ReplaceSecret(session) => self.replace_secret(session_number(session)),
@@ -138,7 +138,7 @@ impl<'a> Work<'a> {
                 row.fate = Fate::Used;
                 open || !guarded
             }
-            Proof::Held(Mark { user, method, mark }) => {
+            Proof::Held(Mark { user, method, value: mark }) => {
                 let last = &mut self.world.last[usize::from(user)][usize::from(method)];
                 let above = mark > *last;
                 *last = mark.max(*last);
@@ -312,7 +312,7 @@ impl<'a> Work<'a> {
 
     /// Something held is known to its person alone, so that whoever posts it in time has it.
     fn prove_held(&mut self, mark: Mark, epoch: u8) -> Result<(), Violation> {
-        let Mark { user, method, mark } = mark;
+        let Mark { user, method, value: mark } = mark;
         if mark <= self.before.last[usize::from(user)][usize::from(method)] {
             return Err(Violation("one proof counted twice"));
         }

@@ -16,13 +16,26 @@ use keys::OpaqueToken;
 
 use crate::{
     app::App,
-    http::{layer::Counted, user_agent},
+    http::user_agent,
     locale::{Choice, Locale},
 };
 
 /// The trace that the outermost layer gave the request, and where it wants to be told of which client the request is.
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Traced(pub(in crate::http) Trace, pub(in crate::http) Named);
+
+/// What became of a post in the layer around it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) enum Counted {
+    /// It is counted, and within the limit.
+    Within,
+    /// It is counted, and its network had too many. The layer does not refuse it: known devices are exempt, and only the form
+    /// says for which account one is known.
+    Over(Crowded),
+    /// It is a password, and the hashing queue has no place for a stranger. A refusal has to cost little (decision 17), so the
+    /// form is read first, and the post is counted unless it is refused for that reason.
+    NotYet,
+}
 
 /// A request from a browser.
 #[derive(Debug)]

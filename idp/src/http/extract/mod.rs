@@ -5,5 +5,5 @@ mod ask;
 mod form;
 
 pub use address::client_address;
-pub(super) use ask::{Ask, Traced, locale};
+pub(super) use ask::{Ask, Counted, Traced, locale};
 pub(super) use form::{Form, Query};

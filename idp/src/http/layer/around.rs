@@ -22,7 +22,7 @@ use crate::{
         routes::{Class, Route},
     },
     locale::Locale,
-    metrics::known_method,
+    metrics::{Answered, known_method},
 };
 
 /// Runs around every request of a route.
@@ -35,7 +35,13 @@ pub(in crate::http) async fn around(
     let span = span::of(&app, route, &request);
     let response = answer(&app, route, request, next).instrument(span.clone()).await;
     span::ended(&span, response.status().as_u16());
-    app.metrics.answered(Some(route), &method, response.status(), watch.elapsed());
+    app.metrics.answered(&Answered {
+        route: route.path,
+        class: route.class.as_str(),
+        method: &method,
+        status: response.status(),
+        took: watch.elapsed(),
+    });
     response
 }
 
@@ -95,14 +101,20 @@ pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) 
     let ours = is_our_host(&app, &request);
     let failure = if ours { Failure::NotFound } else { Failure::Misdirected };
     let response = finish(&app, Class::Page, &trace, &line, failure.into_response());
-    app.metrics.answered(None, &method, response.status(), watch.elapsed());
+    app.metrics.answered(&Answered {
+        route: "none",
+        class: "none",
+        method: &method,
+        status: response.status(),
+        took: watch.elapsed(),
+    });
     response
 }
 
 fn trace(app: &App, address: Option<IpAddr>) -> Trace {
     Trace {
         reference: flows::cx::reference(&app.rng),
-        network: address.map(|ip| ip.to_string()),
+        network: address,
         actor: "person".to_owned(),
     }
 }
@@ -194,7 +206,7 @@ fn told(app: &App, trace: &Trace, line: &Line, (status, failure): (u16, Option<&
     let Line { method, path, .. } = line;
     let (reference, client) = (&trace.reference, line.client.get());
     span::told(reference, client);
-    let network = trace.network.as_deref().unwrap_or("unknown");
+    let network = &trace.network_text();
     match failure {
         Some(failure) if failure.is_ours() => {
             let error = failure.detail();

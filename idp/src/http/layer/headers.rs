@@ -2,11 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::http::routes::Class;
-
-/// Nothing is loaded but our own style sheet and pictures; nobody frames us; forms go to us.
-pub(in crate::http) const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-                                       base-uri 'none'; frame-ancestors 'none'";
+use crate::http::{policy::POLICY, routes::Class};
 
 const COMMON: [(HeaderName, &str); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -18,7 +14,7 @@ const FOR_PEOPLE: [(HeaderName, &str); 5] = [
     // Not `no-referrer`: with it a browser posts our own forms with `Origin: null` (Fetch, "append a request Origin
     // header"), and one that knows no fetch metadata could not sign in. No other origin gets a referrer (decision 22).
     (header::REFERRER_POLICY, "same-origin"),
-    (header::CONTENT_SECURITY_POLICY, CSP),
+    (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (

@@ -1,28 +1,12 @@
 //! The limit on posts of networks, before anything is hashed (decision 4).
 
-use flows::{
-    Trace,
-    network::{self, Crowded},
-};
+use flows::{Trace, network};
 use keys::Guest;
 
 use crate::{
     app::App,
-    http::{error::Failure, login::password, routes::Route},
+    http::{error::Failure, extract::Counted, login::password, routes::Route},
 };
-
-/// What became of a post.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::http) enum Counted {
-    /// It is counted, and within the limit.
-    Within,
-    /// It is counted, and its network had too many. It is not refused here, because a known device is heard all the same,
-    /// and what it is the form says.
-    Over(Crowded),
-    /// It is a password, and just now nobody new would be heard. Whoever is turned away has to cost little (decision 17), so
-    /// the form is read first, and counted unless that is all that happens.
-    NotYet,
-}
 
 /// Counts a post. Nobody may post without a network: unknown means refuse, not skip (misuse case 51).
 pub(super) async fn posts(app: &App, route: &Route, trace: &Trace) -> Result<Counted, Failure> {

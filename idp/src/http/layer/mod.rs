@@ -8,5 +8,3 @@ mod limit;
 mod span;
 
 pub(super) use around::{around, fallback};
-pub(super) use headers::CSP;
-pub(super) use limit::Counted;

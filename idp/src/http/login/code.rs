@@ -2,10 +2,9 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{
-    Answer, CodeView, Delivery, Due, Resend, Shown, email_code, follow,
+    Answer, CodeView, Delivery, Due, Resend, Shown, Time, email_code, follow,
     refusal::{MailedCode, Said},
     resend,
-    second::Time,
 };
 
 use super::{

@@ -31,7 +31,8 @@ pub(in crate::http) async fn get(
         // Not answered here: the step that is due is shown, if there is one.
         return super::elsewhere(&ask, name).await;
     };
-    let about = About { attempt: name, request: &question.request, session: &question.session };
+    let about =
+        About { attempt: name, request: &question.request, session: &question.session.live };
     match question.need {
         Need::Consent => consent_page(&app, &ask, &about),
         // Answered before, and opened again from the history: it can be answered again.
@@ -76,10 +77,11 @@ impl<'a> About<'a> {
 
     fn account(&self, f: Frame<'_>) -> String {
         let LiveSession { name, email, .. } = self.session;
-        f.l.tr(
-            "account-lede",
-            &[("person", name.as_str().into()), ("address", email.as_str().into())],
-        )
+        let person = ("person", name.as_str().into());
+        match email {
+            Some(email) => f.l.tr("account-lede", &[person, ("address", email.as_str().into())]),
+            None => f.l.tr("account-lede-without-address", &[person]),
+        }
     }
 }
 
@@ -121,7 +123,7 @@ fn consent_page(app: &App, ask: &Ask, about: &About<'_>) -> Result<Response, Fai
 }
 
 fn confirm_page(app: &App, ask: &Ask, about: &About<'_>) -> Result<Response, Failure> {
-    let f = Frame::of(app, ask.locale);
+    let f = Frame::of(&app.brand, ask.locale);
     let token = Token::new(ask, about.attempt, step::CONSENT);
     let client = client_name(ask, &about.request.client_id);
     let html = ConfirmPage {

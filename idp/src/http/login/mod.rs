@@ -326,7 +326,7 @@ fn source(shown: &Shown) -> Option<String> {
 
 /// The name of the client that people see.
 fn client_name<'a>(ask: &'a Ask, client_id: &'a str) -> &'a str {
-    ask.cx.clients.get(client_id).map_or(client_id, |client| &client.name)
+    ask.cx.clients.get(client_id).map_or(client_id, |client| &client.metadata.client_name)
 }
 
 /// The same for a page that has no row yet.

@@ -48,7 +48,7 @@ pub(super) fn render(
     shown: &Shown,
     (email, problem): (&str, Option<Problem>),
 ) -> Result<Response, Failure> {
-    let f = Frame::of(app, ask.locale);
+    let f = Frame::of(&app.brand, ask.locale);
     let token = Token::new(ask, &shown.attempt, step::NEW_PASSWORD);
     let length = ask.cx.settings.password_min_length;
     let html = NewPasswordPage {

@@ -5,9 +5,8 @@ use flows::{
     account::password::BadPassword,
     email::BadEmail,
     login::{
-        CodeView, Delivery, Resend,
+        CodeView, Delivery, Resend, Time,
         refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal, Said},
-        second::Time,
     },
     network::{Crowded, Size},
 };
@@ -321,8 +320,7 @@ fn each_refusal_of_a_code_has_its_words() {
     let codes = every_refusal().into_iter().filter(|refusal| {
         !matches!(
             refusal,
-            Refusal::Password(PasswordRefusal::Wrong)
-                | Refusal::Password(PasswordRefusal::Paused(_))
+            Refusal::Password(PasswordRefusal::Wrong | PasswordRefusal::Paused(_))
                 | Refusal::NewPassword(_)
                 | Refusal::StartAgain
         )

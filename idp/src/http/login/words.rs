@@ -6,9 +6,8 @@ use flows::{
     account::password::BadPassword,
     email::BadEmail,
     login::{
-        CodeView, Delivery,
+        CodeView, Delivery, Time,
         refusal::{CodeRefusal, MailRefusal, MailedCode, PasswordRefusal, Said},
-        second::Time,
     },
     network::Crowded,
 };
@@ -36,7 +35,7 @@ pub(in crate::http) struct Voice<'a> {
 impl<'a> Voice<'a> {
     /// The voice of the answer to a request.
     pub(super) fn of(app: &'a App, ask: &Ask) -> Self {
-        Self { f: Frame::of(app, ask.locale), zone: app.zone(), now: ask.cx.now }
+        Self { f: Frame::of(&app.brand, ask.locale), zone: app.zone(), now: ask.cx.now }
     }
 
     /// A clock time that has passed or must not be passed: floored to the minute.

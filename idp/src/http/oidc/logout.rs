@@ -79,7 +79,7 @@ fn question(
     let carried: Vec<(&str, &str)> =
         CARRIED.iter().filter_map(|name| params.get(name).map(|value| (*name, value))).collect();
     let form = ask.cx.root.form_token(&ask.visit.browser, "", STEP);
-    let f = Frame::of(app, ask.locale);
+    let f = Frame::of(&app.brand, ask.locale);
     let html = LogoutPage {
         form: &form,
         lede: f.l.tr("logout-lede", &[("person", person.into())]),

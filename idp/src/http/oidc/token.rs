@@ -3,13 +3,10 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flows::{
-    client_auth::Credentials,
-    token::{self, TokenError},
-};
+use flows::{client_auth::Credentials, oauth_error::TokenError, token};
 use serde_json::json;
 
 use crate::{
@@ -35,15 +32,7 @@ pub(in crate::http) async fn post(
         headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or(""));
     let credentials = Credentials::parse(authorization);
     Ok(match token::exchange(&ask.cx, credentials, &params).await? {
-        Ok(tokens) => {
-            let body = json!({
-                "access_token": tokens.access_token,
-                "token_type": "Bearer",
-                "expires_in": tokens.expires_in,
-                "id_token": tokens.id_token,
-            });
-            (UNCACHED, Json(body)).into_response()
-        }
+        Ok(tokens) => (UNCACHED, Json(tokens)).into_response(),
         Err(error) => {
             app.metrics.refused(error.error);
             refused(&error)
@@ -51,13 +40,18 @@ pub(in crate::http) async fn post(
     })
 }
 
-/// RFC 6749, section 5.2: 400, or 401 with a challenge when the client is not who it says.
+/// RFC 6749, section 5.2: 400, or 401 when the client is not who it says.
 fn refused(error: &TokenError) -> Response {
+    let status = match error.error {
+        "invalid_client" => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::BAD_REQUEST,
+    };
     let body = Json(json!({ "error": error.error, "error_description": error.description }));
-    if error.error == "invalid_client" {
-        let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"token\"")];
-        (StatusCode::UNAUTHORIZED, UNCACHED, challenge, body).into_response()
-    } else {
-        (StatusCode::BAD_REQUEST, UNCACHED, body).into_response()
+    let mut response = (status, UNCACHED, body).into_response();
+    for (name, value) in &error.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(*name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
     }
+    response
 }

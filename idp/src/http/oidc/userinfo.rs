@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flows::userinfo;
+use flows::token;
 
 use crate::http::{
     error::Failure,
@@ -36,7 +36,7 @@ pub(in crate::http) async fn post(
 
 async fn answer(ask: &Ask, token: Option<&str>) -> Result<Response, Failure> {
     let Some(token) = token else { return Ok(challenge(StatusCode::UNAUTHORIZED, None)) };
-    Ok(match userinfo::userinfo(&ask.cx, token).await? {
+    Ok(match token::userinfo(&ask.cx, token).await? {
         Some(claims) => Json(claims).into_response(),
         None => challenge(StatusCode::UNAUTHORIZED, Some("invalid_token")),
     })

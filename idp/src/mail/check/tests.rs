@@ -6,7 +6,7 @@ use flows::notify::{Letter, Tried};
 fn good() -> (Composed, Words, String) {
     let home = Home::new();
     let (letter, digits) = code(NAME, ADDRESS);
-    let words = Words::of(&home.house(), &letter, crate::mail::specimens::now());
+    let words = Words::of(&home.context(), &letter, crate::mail::specimens::now());
     (home.compose(&letter).unwrap(), words, digits)
 }
 

@@ -197,7 +197,7 @@ fn every_try_has_its_own_id_and_the_same_code() {
     let (letter, _) = code(NAME, ADDRESS);
     let first = home.compose(&letter).unwrap();
     let later = crate::mail::specimens::attempt();
-    let again = home.house().compose(&letter, Attempt { tries: 3, ..later }).unwrap();
+    let again = home.context().compose(&letter, Attempt { tries: 3, ..later }).unwrap();
     assert_ne!(first.message_id, again.message_id);
     assert_eq!(read(&first).text, read(&again).text);
     assert_eq!(home.compose(&letter).unwrap().bytes, first.bytes);
@@ -267,7 +267,7 @@ async fn the_mailbox_of_dev_reads_the_same_code() {
     let mailer = Mailer::mailbox(Arc::clone(&mailbox));
     let mut home = Home::new();
     home.sender = mailer.sender().clone();
-    home.issuer = Issuer::parse("http://localhost:8080").unwrap();
+    home.issuer = crate::config::Issuer::parse("http://localhost:8080").unwrap();
     let (letter, digits) = code(NAME, ADDRESS);
     let mail = home.compose(&letter).unwrap();
     mailer.send(&mail.envelope, &mail.bytes).await.unwrap();

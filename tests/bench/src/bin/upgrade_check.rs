@@ -107,13 +107,8 @@ impl Upgrade {
         command.env("IDP__LISTEN__PUBLIC", format!("127.0.0.1:{}", self.ports[nth]));
         let serve = Proc::spawn(command);
         let browser = self.browser().sent_to(local(self.ports[nth]));
-        for _ in 0..1500 {
-            if browser.try_get("/oauth2/jwks").await.is_some() {
-                return serve;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        panic!("it does not answer; it said:\n{}", serve.output());
+        serve.until_answers(&browser).await;
+        serve
     }
 
     async fn migrate(&self) -> String {

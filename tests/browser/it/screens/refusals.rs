@@ -58,10 +58,11 @@ async fn mails(walk: &mut Walk<'_>, portal: &Client) {
         walk.app.patient("Rangi").await,
         walk.app.patient("Wiremu").await,
     ];
-    walk.app.mail.fault(Fault::Delay(Duration::from_secs(3)), 1);
+    walk.app.mail.fault(Fault::Hold, 1);
     walk.start(portal, &again).await;
     walk.first_step(&slow.email, &slow.password).await;
     walk.glance("code-sending").await;
+    walk.app.mail.release();
     walk.app.settled().await;
     walk.app.mail.fault(Fault::Refuse(550), 1);
     walk.start(portal, &again).await;

@@ -4,14 +4,13 @@
 mod secrets;
 mod site;
 
-use std::time::Duration;
-
 use reqwest::Method;
 use vestibule_tests::{
     client::{Client, Pending},
     db::Engine,
     http::{Answer, HttpBrowser},
     mailbox::Fault,
+    wait,
 };
 
 use site::{NEW_PASSWORD, PASSWORD, Site, TYPED_PASSWORD};
@@ -158,15 +157,12 @@ impl Site {
         self.types_in_vain(&["serve"]).await;
         self.types_in_vain(&["key", "list"]).await;
         self.move_parts(true);
-        for _ in 0..300 {
+        let served = async || {
             let (page, _) = browser.start(&self.portal).await;
             let form = page.form().with("email", &self.email).with("password", NEW_PASSWORD);
-            if browser.post(&form, "continue").await.status != 503 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("the database is back, and people are not served");
+            browser.post(&form, "continue").await.status != 503
+        };
+        wait::until("the database is back, and people are served", served).await;
     }
 
     /// Everything that an operator asks, when all is well.

@@ -1,6 +1,6 @@
 //! The program as an operator runs it, with secrets that the test knows.
 
-use std::{os::unix::fs::PermissionsExt, time::Duration};
+use std::os::unix::fs::PermissionsExt;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use keys::Rng;
@@ -14,6 +14,7 @@ use vestibule_tests::{
     proxy::Proxy,
     served::Served,
     servers::closed_port,
+    wait,
 };
 
 use super::secrets::Secrets;
@@ -168,9 +169,8 @@ impl Site {
     async fn until_known(&self, clients: &[&str]) {
         for client in clients {
             let to = format!("/oauth2/authorize?client_id={client}");
-            while self.browser().get(&to).await.says("client_id is not registered") {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            let known = async || !self.browser().get(&to).await.says("client_id is not registered");
+            wait::until("the program knows a client", known).await;
         }
     }
 
@@ -237,13 +237,7 @@ impl Site {
     }
 
     pub(super) async fn until_logged(&self, message: &str) {
-        for _ in 0..3000 {
-            if self.serve.output().contains(message) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("not logged: {message}\n{}", self.serve.output());
+        self.serve.until_says(message).await;
     }
 
     /// Stops the program and looks through everything that it has said.

@@ -15,7 +15,7 @@ use store::{Db, DbConfig, Sql};
 use vestibule_tests::{
     app::Patient,
     client::{Client, Pending},
-    crowd::reference,
+    crowd::{reference, until_known},
     http::{Answer, HttpBrowser},
     mailbox::Mailbox,
     proc::run,
@@ -59,8 +59,8 @@ impl Load {
             all.push(Patient { email, password: password.to_owned(), name: String::new() });
         }
         let client = operator.add_client(&format!("portal-{run_id}"), REDIRECT).await;
-        // What was added is read by the server within a second.
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let browser = HttpBrowser::at(&server.issuer);
+        until_known(&browser, &client).await;
         let config = operator.database();
         let db = Db::open(&config).await.expect("it opens");
         Self {
@@ -71,7 +71,7 @@ impl Load {
             mail: Some(Arc::clone(&operator.mail)),
             mailbox: String::new(),
             http: http(),
-            browser: HttpBrowser::at(&server.issuer),
+            browser,
         }
     }
 

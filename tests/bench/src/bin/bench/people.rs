@@ -8,7 +8,7 @@ use std::{
 
 use vestibule_tests::{
     db::{Engine, TestDb},
-    own::OwnPostgres,
+    dedicated_servers::DedicatedPostgres,
     proc::run,
     served::Served,
 };
@@ -24,8 +24,8 @@ const SIGN_INS: u32 = 104;
 /// the password of one; identifiers are random. All of it is a day old, so that no part of it has served its time.
 const FILL: &str = "
 CREATE TABLE yesterday AS SELECT CAST(extract(epoch FROM now()) * 1000 AS BIGINT) - 86400000 AS at;
-INSERT INTO users (id, subject, pairwise_seed, email, email_canonical, email_verified, name, claims, epoch, created_at, updated_at)
-SELECT gen_random_uuid(), md5(random()::text || n), md5(n || random()::text), 'person' || n || '@people.example',
+INSERT INTO users (id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name, claims, epoch, created_at, updated_at)
+SELECT gen_random_uuid(), md5(random()::text || n), md5(n || random()::text), gen_random_uuid(), 'person' || n || '@people.example',
        'person' || n || '@people.example', true, 'Person ' || n, '{}', 0, at, at
 FROM yesterday, generate_series(1, 1800000) AS n;
 INSERT INTO passwords (user_id, phc, version, set_at)
@@ -59,7 +59,7 @@ fn folder() -> PathBuf {
 /// Fills what is not full, and compares.
 pub(crate) async fn compare() {
     let folder = folder();
-    let server = OwnPostgres::kept(&folder);
+    let server = DedicatedPostgres::kept(&folder);
     let full = filled(&server).await;
     let few = database(&server, FEW).await;
     let _held = [Hold::of(few.open().await, HELD).await, Hold::of(full.open().await, HELD).await];
@@ -90,7 +90,7 @@ const SCANNED: &str = "SELECT relname, seq_scan, seq_tup_read FROM pg_stat_user_
     WHERE seq_scan > 0 AND n_live_tup > 1000 ORDER BY seq_tup_read DESC";
 
 /// The full database; one that was left half full is made anew.
-async fn filled(server: &OwnPostgres) -> TestDb {
+async fn filled(server: &DedicatedPostgres) -> TestDb {
     let url = server.database(FULL);
     let table = server.ask(FULL, "SELECT COUNT(*) FROM pg_tables WHERE tablename = 'audit'");
     let marks = "SELECT COUNT(*) FROM audit WHERE reference = 'BENCH0'";
@@ -110,7 +110,7 @@ async fn filled(server: &OwnPostgres) -> TestDb {
 }
 
 /// A database of this build.
-async fn database(server: &OwnPostgres, name: &str) -> TestDb {
+async fn database(server: &DedicatedPostgres, name: &str) -> TestDb {
     TestDb::at(server.database(name)).await
 }
 

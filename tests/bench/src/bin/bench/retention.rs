@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use store::{Db, Sql};
 use vestibule_tests::{
     db::{Engine, TestDb},
-    old_rows,
+    old_rows, wait,
 };
 
 use crate::{hold::Hold, line, load::Load, millis, percentile, server::Server};
@@ -34,16 +34,13 @@ async fn left(db: &Db) -> i64 {
 }
 
 async fn wait_until_sealed(db: &Db) {
-    loop {
+    let open = async || {
         let mut conn = db.read().await.expect("a connection");
         let open = "SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL";
         let (rows,): (i64,) = conn.q(open).one().await.expect("a number");
-        if rows == 0 {
-            return;
-        }
-        drop(conn);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+        rows
+    };
+    wait::until_equal("rows without a seal", 0, open).await;
 }
 
 async fn sweep(engine: Engine) {

@@ -8,11 +8,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use store::{TokenHash, auth_code::AuthCode};
+use store::{TokenHash, auth_code::AuthCode, grant::Live};
 use subtle::ConstantTimeEq;
 
-use super::{TokenError, issue, refused};
-use crate::{Cx, Error, Result, audit, client::Client, request::Params, sign_in::SignIn};
+use super::{Answer, GrantHandler, issue};
+use crate::{
+    Cx, Error, Result, audit,
+    client::{Client, GrantType},
+    client_refusal,
+    oauth_error::TokenError,
+    request::Params,
+    session,
+};
+
+pub(super) const HANDLER: GrantHandler = GrantHandler {
+    name: GrantType::AuthorizationCode,
+    handler: |cx, client, params| Box::pin(redeem(cx, client, params)),
+};
 
 /// Lifetime of an authorization code (decision 9).
 const LIFETIME: Duration = Duration::from_mins(1);
@@ -21,55 +33,53 @@ const UNUSABLE: TokenError =
     TokenError::grant("the authorization code is unknown, expired or was used");
 
 /// Redeems the code of a token request for an authenticated client.
-pub(super) async fn redeem(
-    cx: &Cx,
-    client: &Arc<Client>,
-    params: &Params,
-) -> Result<Result<issue::Tokens, TokenError>> {
+async fn redeem(cx: &Cx, client: &Arc<Client>, params: &Params) -> Answer {
     let Some(text) = params.get("code") else {
         return refuse(cx, client, None, TokenError::request("code is missing")).await;
     };
     let hash = keys::hash_text(text);
-    // The connection goes back before anything else is asked for: who holds one and waits for another can wait for ever.
-    let found = store::auth_code::by_hash(&mut cx.db.read().await?, &hash).await?;
+    let limits = session::limits(cx);
+    // The connection goes back before anything else is asked for: a request that holds one and waits for another can wait
+    // for ever.
+    let found = store::auth_code::by_hash(&mut cx.db.read().await?, &hash, limits).await?;
     let Some(code) = found else {
         return refuse(cx, client, None, UNUSABLE).await;
     };
-    if let Err(error) = check(cx, client, params, &code) {
-        if code.used_at.is_some() && code.client_id == client.id {
+    let grant = match check(cx, client, params, &code) {
+        Ok(grant) => grant,
+        Err(_) if code.used_at.is_some() && code.grant.client_id() == client.id => {
             return revoke(cx, client, &code).await;
         }
-        return refuse(cx, client, Some(&code), error).await;
-    }
-    let sign_in = SignIn::of_grant(&code);
-    let subject = client.subject(&code.subject, &code.pairwise_seed);
-    let minting = issue::Minting {
-        client,
-        subject: &subject,
-        sid: &code.sid,
-        nonce: code.nonce.as_deref(),
-        scopes: &code.scopes,
-        grant: code.grant_id,
+        Err(error) => return refuse(cx, client, Some(&code), error).await,
     };
-    let tokens = issue::tokens(cx, &sign_in, minting)?;
+    let issue = issue::Issue { client, grant, nonce: code.nonce.as_deref() };
+    let tokens = issue::tokens(cx, issue)?;
     if claim(cx, client, &hash, &code).await? {
         return Ok(Ok(tokens));
     }
-    // Somebody else redeemed it between our read and our claim: the same as a code that comes again.
+    // Another request redeemed it between our read and our claim: the same as a code that comes again.
     revoke(cx, client, &code).await
 }
 
-fn check(cx: &Cx, client: &Client, params: &Params, code: &AuthCode) -> Result<(), TokenError> {
-    if code.client_id != client.id || code.used_at.is_some() || code.voided_at.is_some() {
+/// Whether the code is good for this request: the live grant that tokens are made of.
+fn check<'a>(
+    cx: &Cx,
+    client: &Client,
+    params: &Params,
+    code: &'a AuthCode,
+) -> Result<&'a Live, TokenError> {
+    if code.grant.client_id() != client.id || code.used_at.is_some() || code.voided_at.is_some() {
         return Err(UNUSABLE);
     }
-    if !code.alive || cx.now.since(code.created_at) >= LIFETIME {
+    if cx.now.since(code.created_at) >= LIFETIME {
         return Err(UNUSABLE);
     }
+    let grant = code.grant.live().ok_or(UNUSABLE)?;
     if params.get("redirect_uri") != Some(code.redirect_uri.as_str()) {
         return Err(TokenError::grant("redirect_uri is not the one of the authorization request"));
     }
-    check_pkce(params.get("code_verifier"), code.code_challenge.as_deref())
+    check_pkce(params.get("code_verifier"), code.code_challenge.as_deref())?;
+    Ok(grant)
 }
 
 /// RFC 7636, section 4.6; a verifier without a challenge is a downgrade (RFC 9700, section 2.1.1).
@@ -100,56 +110,47 @@ fn is_verifier(text: &str) -> bool {
 async fn claim(cx: &Cx, client: &Client, hash: &TokenHash, code: &AuthCode) -> Result<bool> {
     cx.db
         .write(async |tx| {
-            if !store::auth_code::claim(tx, hash, cx.now).await? {
+            if !store::auth_code::claim(tx, hash, session::limits(cx)).await? {
                 return Ok(false);
             }
             let entry = audit::Entry::new(audit::Event::TokensIssued)
-                .grant_type("authorization_code")
-                .user(code.user_id)
+                .grant_type(HANDLER.name.as_str())
+                .user(code.grant.user_id())
                 .client(&client.id)
-                .detail(serde_json::json!({ "grant": code.grant_id }));
+                .detail(serde_json::json!({ "grant": code.grant.id() }));
             audit::record(cx, tx, entry).await?;
             Ok(true)
         })
         .await
 }
 
-async fn revoke(
-    cx: &Cx,
-    client: &Client,
-    code: &AuthCode,
-) -> Result<Result<issue::Tokens, TokenError>> {
+async fn revoke(cx: &Cx, client: &Client, code: &AuthCode) -> Answer {
     let entry = || {
         audit::Entry::new(audit::Event::CodeReused)
             .outcome("revoked")
-            .user(code.user_id)
+            .user(code.grant.user_id())
             .client(&client.id)
-            .detail(serde_json::json!({ "grant": code.grant_id }))
+            .detail(serde_json::json!({ "grant": code.grant.id() }))
     };
     let ended = cx
         .db
         .write(async |tx| {
-            let ended = store::grant::end(tx, code.grant_id, cx.now).await?;
+            let ended = store::grant::end(tx, code.grant.id(), cx.now).await?;
             if ended {
                 audit::record(cx, tx, entry()).await?;
             }
             Ok::<_, Error>(ended)
         })
         .await?;
-    // The first time is news, whoever is over a limit. A client that goes on repeating it is like any other refusal.
+    // The first time is news, over a limit or not. A client that goes on repeating it is like any other refusal.
     if !ended {
-        refused::limited(cx, entry()).await?;
+        client_refusal::limited(cx, entry()).await?;
     }
     Ok(Err(UNUSABLE))
 }
 
-async fn refuse(
-    cx: &Cx,
-    client: &Client,
-    code: Option<&AuthCode>,
-    error: TokenError,
-) -> Result<Result<issue::Tokens, TokenError>> {
-    refused::record(cx, &client.id, code.map(|code| code.user_id), error).await?;
+async fn refuse(cx: &Cx, client: &Client, code: Option<&AuthCode>, error: TokenError) -> Answer {
+    client_refusal::record(cx, &client.id, code.map(|code| code.grant.user_id()), &error).await?;
     Ok(Err(error))
 }
 

@@ -1,21 +1,20 @@
-//! What the trail is told about refusals of the token endpoint: enough to see what happens, and never so much that
-//! somebody can fill it. An answer costs a stranger nothing, and a `client_id` is no secret.
+//! What the trail is told about refusals of clients: enough to see what happens, and never so much that a stranger can fill
+//! it. An answer costs a stranger nothing, and a `client_id` is no secret.
 
 use std::time::Duration;
 
 use store::{Hit, UserId};
 
-use super::TokenError;
-use crate::{Cx, Result, audit, network};
+use crate::{Cx, Result, audit, network, oauth_error::TokenError};
 
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// Records that a registered client, or somebody who names one, was refused.
+/// Records that a registered client, or a caller that names one, was refused.
 pub(crate) async fn record(
     cx: &Cx,
     client: &str,
     user: Option<UserId>,
-    error: TokenError,
+    error: &TokenError,
 ) -> Result<()> {
     let entry = audit::Entry::new(audit::Event::TokenRefused)
         .outcome(error.error)
@@ -25,15 +24,15 @@ pub(crate) async fn record(
     limited(cx, entry).await
 }
 
-/// Tells the log alone about a request that names no registered client: it names nobody whom the trail could be about.
-pub(crate) fn nobody(cx: &Cx, error: TokenError) {
-    let (reference, network) = (&cx.trace.reference, cx.trace.network.as_deref());
-    let network = network.unwrap_or("unknown");
-    tracing::info!(reference, network, why = error.description, "a token request was refused");
+/// Tells the log alone about a request that names no registered client: the trail would say no more than the log.
+pub(crate) fn log_alone(cx: &Cx, error: &TokenError) {
+    let reference = &cx.trace.reference;
+    let network = cx.trace.network_text();
+    tracing::info!(reference, network, why = %error.description, "a token request was refused");
 }
 
 /// Writes a refusal down while its network is within the limit, and once a minute that it no longer is.
-pub(super) async fn limited(cx: &Cx, entry: audit::Entry<'_>) -> Result<()> {
+pub(crate) async fn limited(cx: &Cx, entry: audit::Entry<'_>) -> Result<()> {
     let limit = u64::try_from(cx.settings.refusals_per_minute).unwrap_or(u64::MAX);
     let name = network::smallest(cx);
     let key = format!("token-refused:{name}");

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     proc::{End, start, temp_folder},
     servers::{Account, SETTINGS, USER, free_port, postgres_programs, run},
+    wait,
 };
 
 /// How PostgreSQL is stopped.
@@ -21,7 +22,7 @@ pub enum Stop {
 
 /// A PostgreSQL of one test.
 #[derive(Debug)]
-pub struct OwnPostgres {
+pub struct DedicatedPostgres {
     folder: PathBuf,
     port: u16,
     standby: bool,
@@ -30,31 +31,31 @@ pub struct OwnPostgres {
 
 /// A Redis of one test.
 #[derive(Debug)]
-pub struct OwnRedis {
+pub struct DedicatedRedis {
     folder: PathBuf,
     port: u16,
     pid: Option<u32>,
 }
 
-impl OwnPostgres {
+impl DedicatedPostgres {
     /// A new one, running.
     pub fn start() -> Self {
-        let own = Self { folder: temp_folder(), port: free_port(), standby: false, kept: false };
-        own.make();
-        own.up();
-        own
+        let new = Self { folder: temp_folder(), port: free_port(), standby: false, kept: false };
+        new.make();
+        new.up();
+        new
     }
 
     /// The one in `folder`, which stays there; made at the first time.
     pub fn kept(folder: &Path) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         let folder = folder.to_owned();
-        let own = Self { folder, port: free_port(), standby: false, kept: true };
-        if !own.folder.join("data/PG_VERSION").exists() {
-            own.make();
+        let new = Self { folder, port: free_port(), standby: false, kept: true };
+        if !new.folder.join("data/PG_VERSION").exists() {
+            new.make();
         }
-        own.up();
-        own
+        new.up();
+        new
     }
 
     /// `postgres://` address of a database of it, made at the first time.
@@ -203,7 +204,7 @@ impl OwnPostgres {
     }
 }
 
-impl Drop for OwnPostgres {
+impl Drop for DedicatedPostgres {
     fn drop(&mut self) {
         self.thaw();
         if self.kept {
@@ -216,12 +217,12 @@ impl Drop for OwnPostgres {
     }
 }
 
-impl OwnRedis {
+impl DedicatedRedis {
     /// A new one, running.
     pub fn start() -> Self {
-        let mut own = Self { folder: temp_folder(), port: free_port(), pid: None };
-        own.up();
-        own
+        let mut new = Self { folder: temp_folder(), port: free_port(), pid: None };
+        new.up();
+        new
     }
 
     /// Its address.
@@ -268,7 +269,7 @@ impl OwnRedis {
     }
 }
 
-impl Drop for OwnRedis {
+impl Drop for DedicatedRedis {
     fn drop(&mut self) {
         self.kill();
         let _ = std::fs::remove_dir_all(&self.folder);
@@ -276,14 +277,11 @@ impl Drop for OwnRedis {
 }
 
 fn read_pid(file: &Path) -> u32 {
-    for _ in 0..500 {
+    let what = format!("a process id in {}", file.display());
+    wait::until_blocking(&what, || {
         let text = std::fs::read_to_string(file).unwrap_or_default();
-        if let Ok(pid) = text.trim().parse() {
-            return pid;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    panic!("{} has no process id", file.display());
+        text.trim().parse().map_err(|_| text)
+    })
 }
 
 fn signal_all(signal: &str, pids: &[u32]) {
@@ -296,12 +294,11 @@ fn signal_all(signal: &str, pids: &[u32]) {
 }
 
 fn wait_until_gone(pid: u32) {
-    for _ in 0..1500 {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-        if stat.is_err() || stat.is_ok_and(|stat| stat.contains(") Z")) {
-            return;
+    wait::until_blocking(&format!("the end of process {pid}"), || {
+        match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+            Ok(stat) if !stat.contains(") Z") => Err(stat),
+            // Gone, or an orphan that no parent waits for: as good as gone.
+            _ => Ok(()),
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    panic!("process {pid} does not end");
+    });
 }

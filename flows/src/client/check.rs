@@ -1,0 +1,190 @@
+//! What a registration must be like. The rules that a profile decides come from its row, the others hold for every client.
+
+use url::Url;
+
+use super::{
+    metadata::{AuthMethod, GrantType, Pkce, SubjectType},
+    model::Client,
+    redirect,
+};
+
+/// Why a client cannot be registered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadClient {
+    /// The id is taken.
+    #[error("there is a client called {0} already")]
+    Taken(String),
+    /// The id has characters that do not travel well.
+    #[error("a client id is 1 to 64 letters, digits, dots, dashes or underscores")]
+    Id,
+    /// No redirect URI.
+    #[error("at least one --redirect-uri is needed")]
+    NoRedirect,
+    /// A redirect URI that cannot be trusted.
+    #[error("{0}: {1}")]
+    Redirect(String, &'static str),
+    /// A public client without PKCE.
+    #[error("a client without a secret must use PKCE (RFC 9700, section 2.1.1)")]
+    PublicWithoutPkce,
+    /// Pairwise subjects need one sector.
+    #[error(
+        "redirect URIs of several hosts: a client that is not first-party gets pairwise subjects, and these need one host \
+         (OpenID Connect Core, section 8.1)"
+    )]
+    Sectors,
+}
+
+/// Checks a client that is to be registered, and fills in what is not its own to choose, whatever it asks for (RFC 7591, section
+/// 3.2.1): `application_type`, `subject_type` and the sector.
+pub(super) fn complete(mut client: Client) -> Result<Client, BadClient> {
+    client.metadata.application_type = client.profile.application_type();
+    client.metadata.subject_type =
+        if client.operator.first_party { SubjectType::Public } else { SubjectType::Pairwise };
+    let urls = check(&client)?;
+    client.operator.sector = sector(&client, &urls)?;
+    Ok(client)
+}
+
+/// Checks what every registered client must be like; returns its redirect URIs.
+pub(super) fn check(client: &Client) -> Result<Vec<Url>, BadClient> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if client.id.is_empty() || client.id.len() > 64 || !client.id.chars().all(plain) {
+        return Err(BadClient::Id);
+    }
+    let metadata = &client.metadata;
+    let public = metadata.token_endpoint_auth_method == AuthMethod::None;
+    if client.operator.pkce == Pkce::Optional && public {
+        return Err(BadClient::PublicWithoutPkce);
+    }
+    if client.has_grant_type(GrantType::AuthorizationCode) && metadata.redirect_uris.is_empty() {
+        return Err(BadClient::NoRedirect);
+    }
+    let parse = |uri: &String| {
+        redirect::parse(uri, metadata.application_type)
+            .map_err(|why| BadClient::Redirect(uri.clone(), why))
+    };
+    let urls = metadata.redirect_uris.iter().map(parse).collect::<Result<_, _>>()?;
+    for uri in &metadata.post_logout_redirect_uris {
+        parse(uri)?;
+    }
+    Ok(urls)
+}
+
+/// Decision 14: the one host of its redirect URIs. A native client, and one with public subjects that has several hosts, is a
+/// sector of its own.
+fn sector(client: &Client, urls: &[Url]) -> Result<String, BadClient> {
+    let mut hosts: Vec<&str> = urls.iter().filter_map(Url::host_str).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    match hosts.as_slice() {
+        [host] if !client.is_native() => Ok((*host).to_owned()),
+        _ if client.is_native() || client.operator.first_party => Ok(client.id.clone()),
+        _ => Err(BadClient::Sectors),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{ApplicationType, Profile};
+
+    const HOME: &str = "https://lab.example/callback";
+    const OTHER: &str = "https://other.example/callback";
+    const PRIVATE: &str = "org.example.lab:/callback";
+
+    fn client(profile: Profile, redirect_uris: &[&str]) -> Client {
+        let mut client = Client::new("lab", profile);
+        client.metadata.redirect_uris = redirect_uris.iter().map(|uri| (*uri).to_owned()).collect();
+        client
+    }
+
+    type Change = fn(&mut Client);
+
+    /// What each profile refuses, and the sector of what it takes.
+    #[test]
+    fn refusals_of_each_profile() {
+        let optional: Change = |client| client.operator.pkce = Pkce::Optional;
+        let first_party: Change = |client| client.operator.first_party = true;
+        let as_it_is: Change = |_| {};
+        let private = Err(redirect::parse(PRIVATE, ApplicationType::Web).unwrap_err());
+        let uri = |outcome: Result<&'static str, &'static str>| {
+            outcome.map_err(|why| BadClient::Redirect(PRIVATE.to_owned(), why))
+        };
+        for (uris, change, web, spa, native) in [
+            (&[HOME][..], as_it_is, Ok("lab.example"), Ok("lab.example"), Ok("lab")),
+            (
+                &[],
+                as_it_is,
+                Err(BadClient::NoRedirect),
+                Err(BadClient::NoRedirect),
+                Err(BadClient::NoRedirect),
+            ),
+            (&[PRIVATE], as_it_is, uri(private), uri(private), Ok("lab")),
+            (&[HOME, OTHER], as_it_is, Err(BadClient::Sectors), Err(BadClient::Sectors), Ok("lab")),
+            (&[HOME, OTHER], first_party, Ok("lab"), Ok("lab"), Ok("lab")),
+            (&[HOME], first_party, Ok("lab.example"), Ok("lab.example"), Ok("lab")),
+            (
+                &[HOME],
+                optional,
+                Ok("lab.example"),
+                Err(BadClient::PublicWithoutPkce),
+                Err(BadClient::PublicWithoutPkce),
+            ),
+        ] {
+            let wanted = [(Profile::Web, web), (Profile::Spa, spa), (Profile::Native, native)];
+            for (profile, wanted) in wanted {
+                let mut asked = client(profile, uris);
+                change(&mut asked);
+                let found = complete(asked).map(|client| client.operator.sector);
+                assert_eq!(found, wanted.map(str::to_owned), "{profile:?} {uris:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_client_may_not_choose_is_replaced() {
+        for (profile, application_type) in [
+            (Profile::Web, ApplicationType::Web),
+            (Profile::Spa, ApplicationType::Web),
+            (Profile::Native, ApplicationType::Native),
+        ] {
+            let mut asked = client(profile, &[HOME]);
+            asked.metadata.application_type = match application_type {
+                ApplicationType::Web => ApplicationType::Native,
+                ApplicationType::Native => ApplicationType::Web,
+            };
+            asked.metadata.subject_type = SubjectType::Public;
+            asked.operator.sector = "other.example".to_owned();
+            let mut ours = asked.clone();
+            ours.operator.first_party = true;
+            let (theirs, ours) = (complete(asked).unwrap(), complete(ours).unwrap());
+            assert_eq!(theirs.metadata.application_type, application_type);
+            assert_eq!(theirs.metadata.subject_type, SubjectType::Pairwise);
+            assert_ne!(theirs.operator.sector, "other.example");
+            assert_eq!(ours.metadata.subject_type, SubjectType::Public);
+        }
+    }
+
+    #[test]
+    fn ids_travel_well_or_are_refused() {
+        for id in ["lab", "Lab-2_a.b", &"a".repeat(64)] {
+            let client = Client { id: id.to_owned(), ..client(Profile::Web, &[HOME]) };
+            assert!(complete(client).is_ok(), "{id}");
+        }
+        for id in ["", "a b", "ü", "a/b", "a:b", &"a".repeat(65)] {
+            let client = Client { id: id.to_owned(), ..client(Profile::Web, &[HOME]) };
+            assert_eq!(complete(client), Err(BadClient::Id), "{id}");
+        }
+    }
+
+    #[test]
+    fn post_logout_addresses_are_checked_too() {
+        let mut asked = client(Profile::Web, &[HOME]);
+        asked.metadata.post_logout_redirect_uris = vec!["http://lab.example/".to_owned()];
+        let why = "http is only for loopback; use https";
+        assert_eq!(
+            complete(asked),
+            Err(BadClient::Redirect("http://lab.example/".to_owned(), why))
+        );
+    }
+}

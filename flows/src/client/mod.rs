@@ -1,0 +1,26 @@
+//! Clients (relying parties): RFC 7591 metadata, a profile, and what the operator decided about them.
+//!
+//! ```text
+//! profile ─▶ defaults ─▶ Client ─▶ check ─▶ row ─▶ Client ─▶ snapshot ─▶ requests
+//!            what the operator asks for ─┘     one struct all the way
+//! ```
+//!
+//! This file re-exports data alone. What changes a client is in [`registration`], which needs a context; the context has the
+//! snapshot.
+
+mod check;
+mod metadata;
+mod model;
+mod profile;
+mod redirect;
+pub mod registration;
+mod snapshot;
+
+pub use check::BadClient;
+pub use metadata::{
+    ApplicationType, AuthMethod, GrantType, Metadata, Operator, Pkce, ResponseType, SubjectType,
+};
+pub use model::Client;
+pub use profile::Profile;
+pub(crate) use redirect::is_loopback;
+pub use snapshot::Clients;

@@ -1,0 +1,143 @@
+//! Adding and changing clients, each change with its row of the trail. A change is in force on every replica within two
+//! seconds.
+
+use keys::{Algorithm, OpaqueToken};
+use store::Tx;
+
+use super::{BadClient, Client, Metadata, check};
+use crate::{Cx, Result, audit};
+
+/// Adds a client. One whose method takes a secret and that comes without one gets a new secret, which is returned to be shown
+/// once, and stored hashed.
+pub async fn add(cx: &Cx, client: Client) -> Result<Result<Option<OpaqueToken>, BadClient>> {
+    let mut client = match check::complete(client) {
+        Ok(client) => client,
+        Err(bad) => return Ok(Err(bad)),
+    };
+    let takes_secret = client.metadata.token_endpoint_auth_method.has_secret();
+    let given = client.secret.take().filter(|_| takes_secret);
+    let issued = (takes_secret && given.is_none()).then(|| OpaqueToken::generate(&cx.rng));
+    client.secret = given.or(issued.as_ref().map(OpaqueToken::hash));
+    let row = client.to_row(cx.now)?;
+    cx.db
+        .write(async |tx| {
+            if !store::client::insert(tx, &row).await? {
+                return Ok(Err(BadClient::Taken(row.id.clone())));
+            }
+            audit::record(cx, tx, audit::Entry::new(audit::Event::ClientAdded).client(&row.id))
+                .await?;
+            Ok(Ok(issued))
+        })
+        .await
+}
+
+/// Why a client is not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotChanged {
+    /// No client has that id.
+    #[error("there is no client called {0}")]
+    Unknown(String),
+    /// A public client (RFC 6749, section 2.1).
+    #[error("{0} is a public client: it has no secret to replace")]
+    Public(String),
+    /// The client has a value that this build does not know.
+    #[error("{0} cannot be changed by this build: {1}")]
+    Unusable(String, String),
+    /// What it would become cannot be registered.
+    #[error(transparent)]
+    Bad(#[from] BadClient),
+}
+
+/// Gives a client other addresses, as `dev` does when its portal gets another port.
+pub async fn set_redirects(
+    cx: &Cx,
+    id: &str,
+    redirect_uris: &[String],
+    post_logout_redirect_uris: &[String],
+) -> Result<Result<(), NotChanged>> {
+    let edit = |metadata: &mut Metadata| {
+        metadata.redirect_uris = redirect_uris.to_vec();
+        metadata.post_logout_redirect_uris = post_logout_redirect_uris.to_vec();
+    };
+    cx.db
+        .write(async |tx| {
+            if let Err(why) = change(tx, id, edit).await? {
+                return Ok(Err(why));
+            }
+            let entry = audit::Entry::new(audit::Event::ClientChanged).client(id);
+            audit::record(cx, tx, entry).await?;
+            Ok(Ok(()))
+        })
+        .await
+}
+
+/// Gives a client another signature of its tokens (`id_token_signed_response_alg`).
+pub async fn set_algorithm(
+    cx: &Cx,
+    id: &str,
+    algorithm: Algorithm,
+) -> Result<Result<(), NotChanged>> {
+    let edit = |metadata: &mut Metadata| metadata.id_token_signed_response_alg = algorithm;
+    cx.db
+        .write(async |tx| {
+            let before = match change(tx, id, edit).await? {
+                Ok(before) => before.id_token_signed_response_alg,
+                Err(why) => return Ok(Err(why)),
+            };
+            let detail = serde_json::json!({
+                "id_token_signed_response_alg": algorithm, "before": before,
+            });
+            let entry = audit::Entry::new(audit::Event::ClientChanged).client(id).detail(detail);
+            audit::record(cx, tx, entry).await?;
+            Ok(Ok(()))
+        })
+        .await
+}
+
+/// Edits the metadata of a client; returns what they were before. The document is written only if it is still the one that was
+/// read, so that of two changes at once neither is lost.
+async fn change(
+    tx: &mut Tx,
+    id: &str,
+    edit: impl Fn(&mut Metadata),
+) -> Result<Result<Metadata, NotChanged>> {
+    // Each further turn has lost to a change that was committed.
+    loop {
+        let Some(row) = store::client::get(tx, id).await? else {
+            return Ok(Err(NotChanged::Unknown(id.to_owned())));
+        };
+        let mut client = match Client::from_row(&row) {
+            Ok(client) => client,
+            Err(why) => return Ok(Err(NotChanged::Unusable(row.id, why.to_string()))),
+        };
+        let before = client.metadata.clone();
+        edit(&mut client.metadata);
+        if let Err(bad) = check::check(&client) {
+            return Ok(Err(bad.into()));
+        }
+        let text = serde_json::to_string(&client.metadata)?;
+        if store::client::replace_metadata(tx, &row, &text).await? {
+            return Ok(Ok(before));
+        }
+    }
+}
+
+/// Replaces a client's secret; returns the new one, which is shown once and stored hashed. The old one is refused on every
+/// replica within two seconds. Sessions, codes and tokens of people stay as they are.
+pub async fn rotate_secret(cx: &Cx, id: &str) -> Result<Result<OpaqueToken, NotChanged>> {
+    let secret = OpaqueToken::generate(&cx.rng);
+    cx.db
+        .write(async |tx| {
+            if !store::client::set_secret(tx, id, &secret.hash()).await? {
+                return Ok(Err(match store::client::get(tx, id).await? {
+                    Some(_) => NotChanged::Public(id.to_owned()),
+                    None => NotChanged::Unknown(id.to_owned()),
+                }));
+            }
+            let detail = serde_json::json!({ "client_secret": "replaced" });
+            let entry = audit::Entry::new(audit::Event::ClientChanged).client(id).detail(detail);
+            audit::record(cx, tx, entry).await?;
+            Ok(Ok(secret))
+        })
+        .await
+}

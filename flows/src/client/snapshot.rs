@@ -1,0 +1,78 @@
+//! The snapshot that requests look clients up in, so that the sign-in page opens when the database is busy.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use store::Sql;
+
+use super::model::Client;
+use crate::Result;
+
+/// Every client.
+#[derive(Clone, Debug, Default)]
+pub struct Clients {
+    by_id: HashMap<String, Arc<Client>>,
+    /// Origins of public clients that run in a browser.
+    origins: HashSet<String>,
+    /// Why a client cannot be used by this build, by `client_id`.
+    unusable: HashMap<String, String>,
+}
+
+impl Clients {
+    /// Reads every client. One that this build cannot read, as a newer one may have written it, is refused like one that is
+    /// not registered; the others are not touched by it.
+    pub async fn load(sql: &mut impl Sql) -> Result<Self> {
+        let mut clients = Self::default();
+        for row in store::client::all(sql).await? {
+            match Client::from_row(&row) {
+                Ok(client) => clients.insert(client),
+                Err(error) => {
+                    tracing::error!(%error, "alarm: this build cannot use a client, and refuses it");
+                    clients.unusable.insert(row.id, error.to_string());
+                }
+            }
+        }
+        Ok(clients)
+    }
+
+    fn insert(&mut self, client: Client) {
+        self.origins.extend(client.browser_origins());
+        self.by_id.insert(client.id.clone(), Arc::new(client));
+    }
+
+    /// Whether a page of this origin is a registered client that calls us from the browser.
+    #[must_use]
+    pub fn has_browser_origin(&self, origin: &str) -> bool {
+        self.origins.contains(origin)
+    }
+
+    /// Looks a client up.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Arc<Client>> {
+        self.by_id.get(id)
+    }
+
+    /// Every client that can be used, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.by_id.values()
+    }
+
+    /// How many clients this build cannot use.
+    #[must_use]
+    pub fn unusable(&self) -> usize {
+        self.unusable.len()
+    }
+
+    /// Why this build cannot use a client that is registered.
+    #[must_use]
+    pub fn why_unusable(&self, id: &str) -> Option<&str> {
+        self.unusable.get(id).map(String::as_str)
+    }
+
+    /// Every client that this build cannot use, in no order: `client_id`, and why.
+    pub fn iter_unusable(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.unusable.iter().map(|(id, why)| (id.as_str(), why.as_str()))
+    }
+}

@@ -1,0 +1,55 @@
+//! What a client is refused with (RFC 6749, sections 4.1.2.1 and 5.2).
+
+use std::borrow::Cow;
+
+/// An error for a client that is told by redirect (RFC 6749, section 4.1.2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthError {
+    /// `error`.
+    pub error: &'static str,
+    /// `error_description`: printable ASCII without quotation mark and backslash.
+    pub description: &'static str,
+}
+
+impl OAuthError {
+    /// An error with its description.
+    #[must_use]
+    pub const fn new(error: &'static str, description: &'static str) -> Self {
+        Self { error, description }
+    }
+}
+
+/// A refusal of an endpoint that clients call themselves (RFC 6749, section 5.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenError {
+    /// `error`.
+    pub error: &'static str,
+    /// `error_description`: printable ASCII without quotation mark and backslash.
+    pub description: Cow<'static, str>,
+    /// Header fields that the answer has because of it: lower-case name, value.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl TokenError {
+    /// An error with its description.
+    #[must_use]
+    pub(crate) const fn new(error: &'static str, description: Cow<'static, str>) -> Self {
+        Self { error, description, headers: Vec::new() }
+    }
+
+    /// What is presented is not good: `invalid_grant`.
+    pub(crate) const fn grant(description: &'static str) -> Self {
+        Self::new("invalid_grant", Cow::Borrowed(description))
+    }
+
+    /// The request cannot be understood: `invalid_request`.
+    pub(crate) const fn request(description: &'static str) -> Self {
+        Self::new("invalid_request", Cow::Borrowed(description))
+    }
+
+    /// The client is not who it says: `invalid_client`, with the challenge that the answer must have.
+    pub(crate) fn client(description: &'static str) -> Self {
+        let challenge = ("www-authenticate", "Basic realm=\"token\"".to_owned());
+        Self { headers: vec![challenge], ..Self::new("invalid_client", Cow::Borrowed(description)) }
+    }
+}

@@ -1,0 +1,175 @@
+//! Limits on open connections: so many in all, and so many for one network, so that one client cannot take them all.
+//!
+//! An IPv6 customer may have a /48 with 65,536 networks of a household each, so the /48 is counted, too.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use flows::network::{Network, Size};
+
+use crate::config::{LimitsConfig, ProxiesConfig};
+
+/// The limits of one listener, and what is open.
+#[derive(Debug)]
+pub(super) struct ConnectionLimits {
+    most: usize,
+    most_per_network: usize,
+    proxies: ProxiesConfig,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    networks: HashMap<Network, usize>,
+}
+
+/// A /48 may have the connections of this many households.
+const HOUSEHOLDS: usize = 4;
+
+/// Permission for one connection, given back when the value is dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    limits: Arc<ConnectionLimits>,
+    networks: Vec<Network>,
+}
+
+/// Which limit is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// That of the listener.
+    Listener,
+    /// That of this network.
+    Network(Network),
+}
+
+impl ConnectionLimits {
+    pub(super) fn new(limits: &LimitsConfig, proxies: ProxiesConfig) -> Arc<Self> {
+        Arc::new(Self {
+            most: limits.connections,
+            most_per_network: limits.connections_per_network,
+            proxies,
+            open: Mutex::default(),
+        })
+    }
+
+    /// A permit for a connection from `peer`. A trusted proxy carries the requests of many clients: its connections count
+    /// against the listener's limit alone.
+    pub(super) fn acquire(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, Full> {
+        let networks =
+            if self.proxies.trusts(peer) { Vec::new() } else { Network::containing(peer) };
+        let mut open = self.open();
+        if open.all >= self.most {
+            return Err(Full::Listener);
+        }
+        for network in &networks {
+            let most = self.most_per_network.saturating_mul(households(*network));
+            if open.networks.get(network).is_some_and(|of_network| *of_network >= most) {
+                return Err(Full::Network(*network));
+            }
+        }
+        for network in &networks {
+            *open.networks.entry(*network).or_default() += 1;
+        }
+        open.all += 1;
+        drop(open);
+        Ok(Permit { limits: Arc::clone(self), networks })
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const fn households(network: Network) -> usize {
+    match network.size() {
+        Size::Ipv6Slash48 => HOUSEHOLDS,
+        Size::Ipv4 | Size::Ipv6Slash64 => 1,
+    }
+}
+
+impl Permit {
+    /// The networks that it counts against; none for a trusted proxy.
+    pub(super) fn networks(&self) -> &[Network] {
+        &self.networks
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut open = self.limits.open();
+        open.all = open.all.saturating_sub(1);
+        for network in &self.networks {
+            let left = open.networks.get_mut(network).map(|of_network| {
+                *of_network = of_network.saturating_sub(1);
+                *of_network
+            });
+            if left == Some(0) {
+                open.networks.remove(network);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    /// The network of the size that limits name, of one that contains an address.
+    fn full(text: &str, size: Size) -> Full {
+        let networks = Network::containing(ip(text));
+        Full::Network(networks.into_iter().find(|network| network.size() == size).unwrap())
+    }
+
+    fn limits(connections: usize, connections_per_network: usize) -> Arc<ConnectionLimits> {
+        let limits =
+            LimitsConfig { connections, connections_per_network, ..LimitsConfig::default() };
+        let proxies = ProxiesConfig { trusted: vec!["10.0.0.0/8".parse().unwrap()] };
+        ConnectionLimits::new(&limits, proxies)
+    }
+
+    #[test]
+    fn network_has_permits_of_its_own() {
+        let limits = limits(10, 2);
+        let household = full("2001:db8:1:2::", Size::Ipv6Slash64);
+        let one = limits.acquire(ip("2001:db8:1:2::1")).unwrap();
+        let _two = limits.acquire(ip("2001:db8:1:2:ffff::")).unwrap();
+        assert_eq!(limits.acquire(ip("2001:db8:1:2::3")).unwrap_err(), household);
+        let _next_door = limits.acquire(ip("2001:db8:1:3::1")).unwrap();
+        let _mapped = limits.acquire(ip("::ffff:203.0.113.9")).unwrap();
+        let _same = limits.acquire(ip("203.0.113.9")).unwrap();
+        let address = full("203.0.113.9", Size::Ipv4);
+        assert_eq!(limits.acquire(ip("203.0.113.9")).unwrap_err(), address);
+        drop(one);
+        let _again = limits.acquire(ip("2001:db8:1:2::3")).unwrap();
+    }
+
+    #[test]
+    fn customer_has_permits_of_four_households() {
+        let limits = limits(100, 2);
+        let acquire = |network: u16| limits.acquire(ip(&format!("2001:db8:1:{network:x}::1")));
+        let taken: Vec<_> = (0..8).map(|nth| acquire(nth).unwrap()).collect();
+        assert_eq!(acquire(9).unwrap_err(), full("2001:db8:1::", Size::Ipv6Slash48));
+        let _next_door = limits.acquire(ip("2001:db8:2::1")).unwrap();
+        drop(taken);
+        drop(acquire(9).unwrap());
+    }
+
+    #[test]
+    fn proxy_counts_against_the_listener_alone() {
+        let limits = limits(3, 1);
+        let taken: Vec<_> = (0..3).map(|_| limits.acquire(ip("10.0.0.1")).unwrap()).collect();
+        assert_eq!(limits.acquire(ip("203.0.113.9")).unwrap_err(), Full::Listener);
+        drop(taken);
+        drop(limits.acquire(ip("203.0.113.9")).unwrap());
+        let left = limits.open();
+        assert_eq!((left.all, left.networks.len()), (0, 0), "nothing stays behind");
+    }
+}

@@ -1,0 +1,126 @@
+//! Statements that are joined of parts, `q(concat!("..", part!(), ".."))`: a part is a macro without arguments that holds what
+//! several statements have in common. Here they become whole again, so that what is read as a statement is what is run.
+
+use std::{collections::BTreeMap, ops::Range, sync::LazyLock};
+
+use proc_macro2::{Group, TokenStream, TokenTree};
+use syn::{
+    Expr, ExprLit, ExprMethodCall, Item, Lit, Token, parse::Parser, punctuated::Punctuated,
+    spanned::Spanned, visit::Visit,
+};
+
+use super::source::{Source, sources};
+
+/// The parts of all sources, by the names of their macros.
+type Parts = BTreeMap<String, Expr>;
+
+fn parts_in(items: &[Item], parts: &mut Parts) {
+    for item in items {
+        let Item::Macro(item) = item else { continue };
+        let (Some(name), Some(body)) = (&item.ident, body(&item.mac.tokens)) else { continue };
+        let known = parts.insert(name.to_string(), body);
+        assert!(known.is_none(), "two parts of statements have the name {name}");
+    }
+}
+
+/// What `() => { .. }` stands for, if it is an expression.
+fn body(rules: &TokenStream) -> Option<Expr> {
+    let trees: Vec<TokenTree> = rules.clone().into_iter().collect();
+    match trees.as_slice() {
+        [
+            TokenTree::Group(none),
+            TokenTree::Punct(_),
+            TokenTree::Punct(_),
+            TokenTree::Group(body),
+            ..,
+        ] if none.stream().is_empty() => syn::parse2(without_dollars(body.stream())).ok(),
+        _ => None,
+    }
+}
+
+/// `$crate::part!()` as a path that can be read.
+fn without_dollars(tokens: TokenStream) -> TokenStream {
+    let is_dollar = |tree: &TokenTree| matches!(tree, TokenTree::Punct(p) if p.as_char() == '$');
+    let inside = |tree| match tree {
+        TokenTree::Group(group) => {
+            Group::new(group.delimiter(), without_dollars(group.stream())).into()
+        }
+        other => other,
+    };
+    tokens.into_iter().filter(|tree| !is_dollar(tree)).map(inside).collect()
+}
+
+/// The text that a string, a `concat!` or a part is.
+fn text(expression: &Expr, parts: &Parts) -> Option<String> {
+    match expression {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+        Expr::Macro(call) => {
+            let name = call.mac.path.segments.last()?.ident.to_string();
+            if name != "concat" {
+                return text(parts.get(&name)?, parts);
+            }
+            let arguments = Punctuated::<Expr, Token![,]>::parse_terminated;
+            let arguments = arguments.parse2(call.mac.tokens.clone()).ok()?;
+            arguments.iter().map(|argument| text(argument, parts)).collect()
+        }
+        _ => None,
+    }
+}
+
+/// A statement that is joined, and where its `concat!` stands.
+type Statement = (Range<usize>, String);
+
+/// The statements of a source that are joined. Only `store` has any.
+pub(super) fn joined(source: &Source) -> &'static [Statement] {
+    static JOINED: LazyLock<BTreeMap<String, Vec<Statement>>> = LazyLock::new(|| {
+        let store = || sources().iter().filter(|source| source.krate() == "store");
+        let mut parts = Parts::new();
+        for source in store() {
+            parts_in(&source.items(), &mut parts);
+        }
+        store().map(|source| (source.path.clone(), joined_in(&source.items(), &parts))).collect()
+    });
+    JOINED.get(&source.path).map_or(&[], Vec::as_slice)
+}
+
+fn joined_in(items: &[Item], parts: &Parts) -> Vec<Statement> {
+    let mut found = Joined { parts, found: Vec::new() };
+    for item in items {
+        found.visit_item(item);
+    }
+    found.found
+}
+
+struct Joined<'a> {
+    parts: &'a Parts,
+    found: Vec<Statement>,
+}
+
+impl<'ast> Visit<'ast> for Joined<'_> {
+    fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
+        if let (true, Some(argument @ Expr::Macro(_))) = (call.method == "q", call.args.first()) {
+            let text = text(argument, self.parts);
+            let text = text.expect("a statement is a string, or a concat! of strings and parts");
+            self.found.push((argument.span().byte_range(), text));
+        }
+        syn::visit::visit_expr_method_call(self, call);
+    }
+}
+
+#[test]
+fn joined_statement_is_read_as_a_whole() {
+    let code = r#"
+        macro_rules! alive { () => { "a.ended_at IS NULL" }; }
+        macro_rules! of { () => { concat!("FROM a WHERE ", $crate::a::alive!()) }; }
+        macro_rules! other { ($name:ident) => { $name }; }
+        async fn one(sql: &mut impl Sql) { sql.q(concat!("SELECT 1 ", of!())).bind(1).one().await }
+        async fn two(sql: &mut impl Sql) { sql.q("SELECT 2").one().await }
+    "#;
+    let items = syn::parse_file(code).expect("it is code").items;
+    let mut parts = Parts::new();
+    parts_in(&items, &mut parts);
+    let found = joined_in(&items, &parts);
+    let [(at, text)] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(text, "SELECT 1 FROM a WHERE a.ended_at IS NULL");
+    assert_eq!(&code[at.clone()], "concat!(\"SELECT 1 \", of!())");
+}

@@ -1,0 +1,332 @@
+//! A client as it is stored: two JSON documents, which this build and a newer one read and write in turn.
+
+use flows::client::{
+    Client as Registered, Pkce, Profile,
+    registration::{self, NotChanged},
+};
+use keys::Algorithm;
+use serde_json::{Value, json};
+use store::{Sql, TokenHash};
+use vestibule_tests::{
+    app::TestApp,
+    client::{Client, Pending},
+    db::{Engine, TestDb},
+    proc::{outcome, run},
+    served::Served,
+};
+
+use crate::engines::{apply, both_engines};
+
+const HOME: &str = "https://lab.example/callback";
+const BYE: &str = "https://lab.example/signed-out";
+
+/// A row of `clients`, as another build may have written it.
+#[derive(Clone, Debug)]
+struct Row {
+    profile: &'static str,
+    metadata: String,
+    operator: String,
+    secret: Option<TokenHash>,
+}
+
+impl Row {
+    /// As this build writes it.
+    fn good() -> Self {
+        let operator = json!({ "first_party": true, "pkce": "required", "sector": "lab.example" });
+        let (metadata, operator) = (metadata().to_string(), operator.to_string());
+        Self { profile: "web", metadata, operator, secret: Some(keys::hash_text("right")) }
+    }
+
+    fn metadata(member: &str, value: Value) -> Self {
+        let mut metadata = metadata();
+        metadata[member] = value;
+        Self { metadata: metadata.to_string(), ..Self::good() }
+    }
+
+    async fn insert(&self, app: &TestApp, id: &str) {
+        let inserted = app.sql().write(async |tx| {
+            tx.q("INSERT INTO clients (id, profile, metadata, operator, secret_1, created_at)
+                  VALUES ($1, $2, $3, $4, $5, 0)")
+                .bind(id)
+                .bind(self.profile)
+                .bind(&self.metadata)
+                .bind(&self.operator)
+                .bind(&self.secret)
+                .exec()
+                .await?;
+            tx.q("UPDATE revisions SET version = version + 1 WHERE topic = 'clients'").exec().await
+        });
+        inserted.await.expect("a row");
+    }
+
+    async fn read(db: &store::Db, id: &str) -> (Value, Value) {
+        let mut conn = db.read().await.expect("a connection");
+        let (metadata, operator): (String, String) = conn
+            .q("SELECT metadata, operator FROM clients WHERE id = $1")
+            .bind(id)
+            .one()
+            .await
+            .expect("a row");
+        let parse = |text: &str| serde_json::from_str(text).expect("JSON");
+        (parse(&metadata), parse(&operator))
+    }
+}
+
+fn metadata() -> Value {
+    json!({
+        "client_name": "The lab",
+        "application_type": "web",
+        "redirect_uris": [HOME],
+        "post_logout_redirect_uris": [BYE],
+        "token_endpoint_auth_method": "client_secret_basic",
+        "grant_types": ["authorization_code"],
+        "response_types": ["code"],
+        "subject_type": "public",
+        "id_token_signed_response_alg": "RS256",
+    })
+}
+
+/// A client of these rows, with a wrong secret.
+fn client(id: &str) -> Client {
+    Client {
+        id: id.to_owned(),
+        secret: Some("wrong".to_owned()),
+        redirect_uri: HOME.to_owned(),
+        auth_method: flows::client::AuthMethod::Basic,
+    }
+}
+
+/// What `idp client add` writes for each profile is what the snapshot has and what `idp client show` prints.
+#[apply(both_engines)]
+async fn added_client_reads_back_whole(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let served = Served::prepare(engine, &app.db).await;
+    for (name, profile, application_type, auth_method, sector) in [
+        ("web", Profile::Web, "web", "client_secret_basic", "lab.example"),
+        ("browser", Profile::Spa, "web", "none", "lab.example"),
+        ("native", Profile::Native, "native", "none", "native"),
+    ] {
+        let add = ["client", "add", name, "--profile", name, "--redirect-uri", HOME, "--json"];
+        let added: Value = serde_json::from_str(&run(served.command(&add), "").await).unwrap();
+        assert_eq!(added["client_secret"].is_string(), auth_method != "none", "{name}");
+        app.refresh().await;
+        let found = app.cx().clients.get(name).unwrap().as_ref().clone();
+        let mut wanted = Registered::new(name, profile);
+        wanted.metadata.redirect_uris = vec![HOME.to_owned()];
+        wanted.operator.clone_from(&found.operator);
+        wanted.secret.clone_from(&found.secret);
+        assert_eq!((&found, found.secret.is_some()), (&wanted, auth_method != "none"), "{name}");
+        let mut document = metadata();
+        document["client_name"] = name.into();
+        document["application_type"] = application_type.into();
+        document["post_logout_redirect_uris"] = json!([]);
+        document["token_endpoint_auth_method"] = auth_method.into();
+        document["subject_type"] = "pairwise".into();
+        let operator = json!({ "first_party": false, "pkce": "required", "sector": sector });
+        assert_eq!(Row::read(app.sql(), name).await, (document.clone(), operator), "{name}");
+        let show = ["client", "show", name, "--json"];
+        let shown: Value = serde_json::from_str(&run(served.command(&show), "").await).unwrap();
+        for (member, value) in [
+            ("client_id", json!(name)),
+            ("pkce_required", json!(true)),
+            ("first_party", json!(false)),
+            ("native", json!(name == "native")),
+        ] {
+            document[member] = value;
+        }
+        assert_eq!(shown, document, "{name}");
+    }
+}
+
+/// Every option of `idp client add` reaches its member.
+#[apply(both_engines)]
+async fn options_of_the_command_reach_their_members(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let options = ["--auth-method", "client_secret_post", "--pkce", "optional", "--first-party"];
+    let addresses = ["--redirect-uri", HOME, "--post-logout-redirect-uri", BYE];
+    let others = ["--name", "The lab", "--id-token-alg", "es256"];
+    let add = ["client", "add", "lab", "--profile", "web"];
+    run(served.command(&[&add[..], &options, &addresses, &others].concat()), "").await;
+    let mut document = metadata();
+    document["token_endpoint_auth_method"] = "client_secret_post".into();
+    document["id_token_signed_response_alg"] = "ES256".into();
+    let operator = json!({ "first_party": true, "pkce": "optional", "sector": "lab.example" });
+    assert_eq!(Row::read(&db.open().await, "lab").await, (document, operator));
+    for (option, value) in [("--auth-method", "private_key_jwt"), ("--pkce", "plain")] {
+        let args = [&add[..], &["--redirect-uri", HOME, option, value]].concat();
+        let (code, _, error) = outcome(served.command(&args), "").await;
+        assert!(code == 2 && error.contains("[possible values: "), "{option}: {error}");
+    }
+    let public = ["--auth-method", "none", "--pkce", "optional", "--redirect-uri", HOME];
+    let (code, _, error) = outcome(served.command(&[&add[..], &public].concat()), "").await;
+    assert!(code == 1 && error.contains("must use PKCE"), "{error}");
+}
+
+/// A newer build has written members that this one does not know: whatever this one changes, they stay.
+#[apply(both_engines)]
+async fn unknown_members_survive_changes(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let served = Served::prepare(engine, &app.db).await;
+    let later = json!({ "keys": [{ "kty": "EC", "crv": "P-256" }] });
+    let mut row = Row::metadata("jwks", later.clone());
+    row.operator = row.operator.replacen('{', r#"{"next":[1],"#, 1);
+    row.insert(&app, "lab").await;
+    run(served.command(&["client", "set", "lab", "--id-token-alg", "eddsa"]), "").await;
+    let uris = ["https://lab.example:8443/callback".to_owned()];
+    registration::set_redirects(&app.cx(), "lab", &uris, &[]).await.unwrap().unwrap();
+    let (metadata, operator) = Row::read(app.sql(), "lab").await;
+    assert_eq!(metadata["jwks"], later);
+    assert_eq!(metadata["id_token_signed_response_alg"], "EdDSA");
+    assert_eq!(metadata["redirect_uris"], json!(uris));
+    assert_eq!(operator["next"], json!([1]));
+    let show = ["client", "show", "lab", "--json"];
+    let shown: Value = serde_json::from_str(&run(served.command(&show), "").await).unwrap();
+    assert_eq!(shown["jwks"], later);
+}
+
+/// A newer build has written values that this one does not know: those clients are refused, every other one is served.
+#[apply(both_engines)]
+async fn unknown_value_refuses_that_client_alone(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let unreadable = [
+        ("profile", Row { profile: "kiosk", ..Row::good() }),
+        ("method", Row::metadata("token_endpoint_auth_method", json!("private_key_jwt"))),
+        ("grant", Row::metadata("grant_types", json!(["authorization_code", "refresh_token"]))),
+        ("response", Row::metadata("response_types", json!(["code id_token"]))),
+        ("algorithm", Row::metadata("id_token_signed_response_alg", json!("PS256"))),
+        ("subject", Row::metadata("subject_type", json!("ephemeral"))),
+        ("application", Row::metadata("application_type", json!("native"))),
+        ("pkce", Row { operator: Row::good().operator.replace("required", "dpop"), ..Row::good() }),
+        ("secret", Row { secret: None, ..Row::good() }),
+        ("text", Row { metadata: "no JSON".to_owned(), ..Row::good() }),
+        ("empty", Row { metadata: "{}".to_owned(), ..Row::good() }),
+    ];
+    for (id, row) in &unreadable {
+        row.insert(&app, id).await;
+    }
+    Row::good().insert(&app, "lab").await;
+    app.refresh().await;
+    let other = app.replica().await;
+    for replica in [app.app(), &other.app] {
+        let clients = replica.live.snapshot().clients.clone();
+        assert_eq!(clients.unusable(), unreadable.len());
+        assert_eq!(clients.iter().count(), 2, "portal and lab");
+    }
+    for browser in [app.browser(), app.browser_at(&other)] {
+        for (id, _) in &unreadable {
+            let page = browser.get(Pending::new(&client(id)).url(app.issuer(), &[])).await;
+            assert_eq!(page.status, 400, "{id}");
+            assert!(page.body.contains("This request cannot be completed"), "{id}");
+            let answer = client(id).call(&browser, &[("grant_type", "authorization_code")]).await;
+            assert_eq!(
+                (answer.status.as_u16(), &answer.json()["error"]),
+                (401, &json!("invalid_client"))
+            );
+        }
+        let page = browser.get(Pending::new(&client("lab")).url(app.issuer(), &[])).await;
+        assert!(page.has_field("password"), "{}", page.body);
+    }
+    let landed = app.browser().sign_in(&app, &portal, &patient).await;
+    assert!(portal.tokens(&app, &landed).await["id_token"].is_string());
+    other.stop().await;
+}
+
+/// The commands of an operator name a client that they cannot read, and change nothing of it but its secret.
+#[apply(both_engines)]
+async fn commands_name_unusable_clients(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let served = Served::prepare(engine, &app.db).await;
+    Row::metadata("subject_type", json!("ephemeral")).insert(&app, "lab").await;
+    app.client("portal").await;
+    let listed = run(served.command(&["client", "list", "--json"]), "").await;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(
+        (&listed[0]["client_id"], &listed[1]["client_id"]),
+        (&json!("portal"), &json!("lab"))
+    );
+    assert!(listed[1]["unusable"].as_str().unwrap().contains("ephemeral"), "{listed}");
+    let text = run(served.command(&["client", "list"]), "").await;
+    assert!(
+        text.lines().any(|line| line.starts_with("lab ") && line.contains("unusable")),
+        "{text}"
+    );
+    for (args, why) in [
+        (&["client", "show", "lab"][..], "lab cannot be used by this build"),
+        (
+            &["client", "set", "lab", "--id-token-alg", "es256"],
+            "lab cannot be changed by this build",
+        ),
+        (&["client", "show", "nobody"], "there is no client called nobody"),
+    ] {
+        let (code, out, error) = outcome(served.command(args), "").await;
+        assert!(code == 1 && out.is_empty() && error.contains(why), "{code} {out} {error}");
+    }
+    let secret = registration::rotate_secret(&app.cx(), "lab").await.unwrap();
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
+    assert!(secret.is_ok(), "a secret in wrong hands ends, whatever else the client has");
+    let change = registration::set_redirects(&app.cx(), "lab", &[HOME.to_owned()], &[]).await;
+    assert!(matches!(change.unwrap(), Err(NotChanged::Unusable(id, _)) if id == "lab"));
+    assert_eq!(Row::read(app.sql(), "lab").await.0["subject_type"], "ephemeral");
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
+}
+
+/// Two members of one document are changed at once, again and again: neither change is lost.
+#[apply(both_engines)]
+async fn concurrent_changes_are_both_kept(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    app.client("lab").await;
+    for round in 0..20 {
+        let algorithm = Algorithm::ALL[round % 3];
+        let uris = [format!("https://lab.example/{round}")];
+        let (one, two) = (app.cx(), app.cx());
+        let (signed, moved) = tokio::join!(
+            registration::set_algorithm(&one, "lab", algorithm),
+            registration::set_redirects(&two, "lab", &uris, &[]),
+        );
+        assert_eq!((signed.unwrap(), moved.unwrap()), (Ok(()), Ok(())));
+        let (metadata, _) = Row::read(app.sql(), "lab").await;
+        assert_eq!(metadata["id_token_signed_response_alg"], algorithm.as_str());
+        assert_eq!(metadata["redirect_uris"], json!(uris));
+    }
+    let rows = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND client_id = 'lab'";
+    assert_eq!(app.count(rows).await, 40);
+}
+
+/// What a change would make of a client passes the checks of a registration, or is not written.
+#[apply(both_engines)]
+async fn refused_change_writes_nothing(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    app.client("lab").await;
+    let before = Row::read(app.sql(), "lab").await;
+    for uri in ["http://lab.example/callback", "org.example.lab:/callback"] {
+        let change = registration::set_redirects(&app.cx(), "lab", &[uri.to_owned()], &[]).await;
+        assert!(matches!(change.unwrap(), Err(NotChanged::Bad(_))), "{uri}");
+    }
+    assert_eq!(Row::read(app.sql(), "lab").await, before);
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 0);
+}
+
+/// RFC 6749, sections 4.1.2.1 and 5.2: a client that is not registered for the code is told so, at both endpoints.
+#[apply(both_engines)]
+async fn unregistered_grant_is_unauthorized(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let patient = app.patient("Mere").await;
+    let lab = app
+        .client_with("lab", |new| {
+            new.operator.pkce = Pkce::Optional;
+            new.metadata.response_types.clear();
+        })
+        .await;
+    let pending = Pending::new(&lab);
+    let browser = app.browser();
+    let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
+    assert_eq!(landed.error(), "unauthorized_client");
+    let clinic = app.client_with("clinic", |new| new.metadata.grant_types.clear()).await;
+    let landed = browser.sign_in(&app, &clinic, &patient).await;
+    let answer = clinic.redeem(&app, &landed).await;
+    assert_eq!(answer.status, 400, "{}", answer.body);
+    assert_eq!(answer.json()["error"], "unauthorized_client");
+    assert_eq!(app.outcomes("token.refused").await, ["unauthorized_client"]);
+}

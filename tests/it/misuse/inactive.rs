@@ -1,0 +1,175 @@
+//! People whose account may not be used: whatever was issued is dead, and nothing new is issued (fail closed).
+
+use std::time::Duration;
+
+use store::{Sql, UserId};
+use vestibule_tests::{
+    app::{Patient, TestApp},
+    client::{Client, Pending, userinfo},
+    db::Engine,
+    http::HttpBrowser,
+    mailbox::Fault,
+};
+
+use crate::engines::{apply, both_engines};
+
+/// A planned one, one of a later build, and two that a careless comparison takes for `active`.
+const INACTIVE: [&str; 4] = ["suspended", "status of a later build", "Active", ""];
+
+/// Sets a person's status, as SQL does.
+async fn set_status(app: &TestApp, patient: &Patient, status: &str) {
+    let sql = "UPDATE users SET status = $2 WHERE email = $1";
+    let rows: store::Result<u64> =
+        app.sql().write(async |tx| tx.q(sql).bind(&patient.email).bind(status).exec().await).await;
+    assert_eq!(rows.unwrap(), 1);
+}
+
+async fn is_silent(app: &TestApp, browser: &HttpBrowser, client: &Client) -> bool {
+    let pending = Pending::new(client);
+    let url = pending.url(app.issuer(), &[("prompt", "none")]);
+    let landed = browser.get(url).await.landed(pending);
+    assert!(landed.param("code").is_some() || landed.error() == "login_required");
+    landed.param("code").is_some()
+}
+
+#[apply(both_engines)]
+async fn everything_of_an_inactive_person_is_dead(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let landed = browser.sign_in(&app, &client, &patient).await;
+    let tokens = client.tokens(&app, &landed).await;
+    let token = tokens["access_token"].as_str().unwrap();
+    for status in INACTIVE {
+        let pending = Pending::new(&client);
+        let url = pending.url(app.issuer(), &[]);
+        let unredeemed = browser.get(url).await.landed(pending);
+        set_status(&app, &patient, status).await;
+        // The session: no silent answer, and no page that knows the person.
+        assert!(!is_silent(&app, &browser, &client).await, "{status}");
+        let (page, _) = browser.start(&client).await;
+        assert!(page.has_field("password") && !page.says(&patient.name), "{}", page.text());
+        // The code and the token.
+        let refused = client.redeem(&app, &unredeemed).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.json()["error"].as_str()),
+            (400, Some("invalid_grant"))
+        );
+        assert_eq!(userinfo(&app, token).await.status, 401, "{status}");
+        // It is the status alone: nothing was ended, and an account that is restored goes on.
+        set_status(&app, &patient, "active").await;
+        assert_eq!(userinfo(&app, token).await.status, 200, "{status}");
+        assert!(is_silent(&app, &browser, &client).await, "{status}");
+    }
+}
+
+/// The page is that of a wrong password, to the letter, and so is what it costs.
+#[apply(both_engines)]
+async fn right_password_of_an_inactive_person_is_wrong(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let post = async |patient: &Patient| {
+        let browser = app.browser();
+        let (page, _) = browser.start(&client).await;
+        browser.password(&page, patient).await
+    };
+    let wrong = post(&Patient { password: "not the password".to_owned(), ..patient.clone() }).await;
+    for status in INACTIVE {
+        set_status(&app, &patient, status).await;
+        let answer = post(&patient).await;
+        assert_eq!((answer.status, answer.masked()), (wrong.status, wrong.masked()), "{status}");
+    }
+    assert_eq!(app.outcomes("password.checked").await, ["wrong"; 1 + INACTIVE.len()]);
+    app.settled().await;
+    assert_eq!(app.mail.codes_to(&patient.email).len(), 0);
+    let failures =
+        "SELECT spent FROM throttles WHERE kind = 'password' ORDER BY spent DESC LIMIT 1";
+    assert_eq!(app.count(failures).await, 5, "each costs a try");
+}
+
+/// Whatever step has come: an account that stops being active meanwhile is not signed in to.
+#[apply(both_engines)]
+async fn sign_in_of_an_inactive_person_is_not_completed(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    set_status(&app, &patient, "suspended").await;
+    let answer = browser.code(&page, &code).await;
+    assert!(answer.location().is_none() && answer.has_field("password"), "{}", answer.text());
+    // Nor by a new code, nor by a new password after both steps.
+    let other = app.browser();
+    set_status(&app, &patient, "active").await;
+    app.reset(&patient).await;
+    let (page, code, _) = other.up_to_code(&app, &client, &patient).await;
+    let page = other.code(&page, &code).await;
+    set_status(&app, &patient, "suspended").await;
+    let form = page.form().with("new_password", "a walk along the river at noon");
+    let answer = other.follow(other.post(&form, "continue").await).await;
+    assert!(answer.location().is_none() && answer.has_field("password"), "{}", answer.text());
+    for table in ["sign_ins", "sessions", "grants", "devices"] {
+        let sql: &str = format!("SELECT COUNT(*) FROM {table}").leak();
+        assert_eq!(app.count(sql).await, 0, "{table}");
+    }
+}
+
+/// The last guard, which every sign-in passes with the person's row locked: it sees a suspension that came after all else
+/// was read.
+#[apply(both_engines)]
+async fn last_guard_of_a_sign_in_asks_the_status(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let patient = app.patient("Mere").await;
+    let mut conn = app.sql().read().await.unwrap();
+    let (user, epoch): (UserId, i64) = conn.q("SELECT id, epoch FROM users").one().await.unwrap();
+    drop(conn);
+    let now = app.app().clock.now();
+    let passes = async || -> store::Result<bool> {
+        app.sql().write(async |tx| store::user::still_of_epoch(tx, user, epoch, now).await).await
+    };
+    assert!(passes().await.unwrap());
+    for status in INACTIVE {
+        set_status(&app, &patient, status).await;
+        assert!(!passes().await.unwrap(), "{status}");
+    }
+}
+
+/// A known device has tries of its own while its person is active.
+#[apply(both_engines)]
+async fn device_of_an_inactive_person_is_unknown(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    browser.sign_in(&app, &client, &patient).await;
+    let mut conn = app.sql().read().await.unwrap();
+    let (hash,): (store::TokenHash,) = conn.q("SELECT hash FROM devices").one().await.unwrap();
+    let after = store::Timestamp::from_millis(0);
+    for (status, live) in [("active", true), ("suspended", false), ("", false)] {
+        set_status(&app, &patient, status).await;
+        let found = store::device::is_live(&mut conn, &hash, &patient.email, after).await;
+        assert_eq!(found.unwrap(), live, "{status}");
+    }
+}
+
+/// No code leaves for an account that is not active any more.
+#[apply(both_engines)]
+async fn code_of_an_inactive_person_is_not_mailed(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let browser = app.browser();
+    app.mail.fault(Fault::Refuse(451), 1);
+    let (page, _) = browser.start(&client).await;
+    assert!(browser.password(&page, &patient).await.has_field("code"));
+    let put_back =
+        "SELECT COUNT(*) FROM jobs WHERE last_error IS NOT NULL AND locked_until IS NULL";
+    for _ in 0..1_000 {
+        if app.count(put_back).await == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    set_status(&app, &patient, "suspended").await;
+    app.clock.advance(Duration::from_mins(5));
+    app.settled().await;
+    assert_eq!(app.mail.codes_to(&patient.email).len(), 0);
+    assert_eq!(app.outcomes("mail.failed").await, ["superseded"]);
+}

@@ -1,0 +1,198 @@
+//! Waiting for a state. A test that asserts what happens in the background waits for it here, and for no fixed time: a slow
+//! machine then takes longer and fails no test. The one limit of all waits is [`LIMIT`].
+
+use std::{
+    convert::Infallible,
+    fmt::Debug,
+    time::{Duration, Instant},
+};
+
+use tokio::time::{sleep, timeout};
+
+/// How long a state is waited for. Ten times what the slowest takes on a quiet machine: 30 s, until a mail is sent whose
+/// replica was killed while it held the lease of it.
+pub const LIMIT: Duration = Duration::from_mins(5);
+
+/// Pauses between two looks: short at first, then a part of what was waited so far.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
+const PART: u32 = 20;
+/// How often a scenario is tried that the machine may be too slow for.
+const TRIES: usize = 10;
+
+/// What a look at a state tells: that it is the wanted one, or what was seen instead.
+pub trait Look {
+    /// What is read from the wanted state.
+    type Found;
+    /// What another state is described by when the wait fails.
+    type Seen: Debug;
+    /// The wanted state, or what was seen.
+    fn look(self) -> Result<Self::Found, Self::Seen>;
+}
+
+impl Look for bool {
+    type Found = ();
+    type Seen = bool;
+
+    fn look(self) -> Result<(), bool> {
+        if self { Ok(()) } else { Err(false) }
+    }
+}
+
+impl<T> Look for Option<T> {
+    type Found = T;
+    type Seen = Option<Infallible>;
+
+    fn look(self) -> Result<T, Self::Seen> {
+        self.ok_or(None)
+    }
+}
+
+impl<T, S: Debug> Look for Result<T, S> {
+    type Found = T;
+    type Seen = S;
+
+    fn look(self) -> Self {
+        self
+    }
+}
+
+/// Asks `probe` until it finds the wanted state, and returns what it found.
+///
+/// # Panics
+/// With what was seen last, when that takes longer than [`LIMIT`].
+pub async fn until<L: Look>(what: &str, probe: impl AsyncFnMut() -> L) -> L::Found {
+    let found = found(probe).await;
+    found.unwrap_or_else(|seen| panic!("{what}: not within {LIMIT:?}; seen last: {seen:#?}"))
+}
+
+/// [`until`] for a caller that tells itself what is wrong.
+///
+/// # Errors
+/// What was seen last; none when the first look did not end.
+pub async fn found<L: Look>(probe: impl AsyncFnMut() -> L) -> Result<L::Found, Option<L::Seen>> {
+    found_within(LIMIT, probe).await
+}
+
+async fn found_within<L: Look>(
+    limit: Duration,
+    mut probe: impl AsyncFnMut() -> L,
+) -> Result<L::Found, Option<L::Seen>> {
+    let mut seen = None;
+    let found = timeout(limit, async {
+        let begun = Instant::now();
+        loop {
+            match probe().await.look() {
+                Ok(found) => return found,
+                Err(last) => seen = Some(last),
+            }
+            sleep(pause(begun.elapsed())).await;
+        }
+    });
+    let found = found.await;
+    found.map_err(|_| seen)
+}
+
+/// Asks `read` until it reads `wanted`.
+///
+/// # Panics
+/// As [`until`].
+pub async fn until_equal<T: PartialEq + Debug>(
+    what: &str,
+    wanted: T,
+    mut read: impl AsyncFnMut() -> T,
+) {
+    let probe = async || {
+        let seen = read().await;
+        if seen == wanted { Ok(()) } else { Err(seen) }
+    };
+    until(&format!("{what} ({wanted:?})"), probe).await;
+}
+
+/// [`until`] for a thread that may be blocked.
+///
+/// # Panics
+/// As [`until`].
+pub fn until_blocking<L: Look>(what: &str, mut probe: impl FnMut() -> L) -> L::Found {
+    let begun = Instant::now();
+    loop {
+        match probe().look() {
+            Ok(found) => return found,
+            Err(seen) if begun.elapsed() > LIMIT => {
+                panic!("{what}: not within {LIMIT:?}; seen last: {seen:#?}")
+            }
+            Err(_) => std::thread::sleep(pause(begun.elapsed())),
+        }
+    }
+}
+
+/// Tries a scenario that has to be over before the program itself ends it by a limit of its own (5 s for a lock, 1.5 s for
+/// the answers of a hard stop), until the machine was quick enough once. The scenario asserts, and returns none where it was
+/// too late to.
+///
+/// # Panics
+/// When the machine was too slow ten times.
+pub async fn in_one_try<T>(what: &str, mut scenario: impl AsyncFnMut() -> Option<T>) -> T {
+    for nth in 1..=TRIES {
+        if let Some(seen) = scenario().await {
+            return seen;
+        }
+        println!("{what}: the machine was too slow for it, {nth} times");
+    }
+    panic!("{what}: the machine was too slow for it, {TRIES} times");
+}
+
+/// Waits until something ends by itself.
+///
+/// # Panics
+/// When that takes longer than [`LIMIT`].
+pub async fn ended<T>(what: &str, ending: impl Future<Output = T>) -> T {
+    timeout(LIMIT, ending).await.unwrap_or_else(|_| panic!("{what}: not within {LIMIT:?}"))
+}
+
+fn pause(waited: Duration) -> Duration {
+    (waited / PART).clamp(PAUSES.0, PAUSES.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn wait_ends_when_found() {
+        let mut looks = 0;
+        let found = until("three looks", async || {
+            looks += 1;
+            if looks == 3 { Ok(looks) } else { Err(looks) }
+        });
+        assert_eq!(found.await, 3);
+        until("true", async || true).await;
+        until_equal("four", 4, async || 4).await;
+        assert_eq!(until_blocking("some", || Some(5)), 5);
+        assert_eq!(ended("ready", async { 6 }).await, 6);
+        let mut tries = 0;
+        let scenario = async || {
+            tries += 1;
+            (tries == 7).then_some(tries)
+        };
+        assert_eq!(in_one_try("seven", scenario).await, 7);
+    }
+
+    #[tokio::test]
+    async fn failed_wait_tells_last_look() {
+        let mut looks = 0;
+        let probe = async || {
+            looks += 1;
+            Err::<(), _>(looks)
+        };
+        let seen = found_within(PAUSES.0 * 4, probe).await;
+        assert_eq!(seen, Err(Some(looks)));
+    }
+
+    #[test]
+    fn pauses_grow_with_the_wait() {
+        let millis = Duration::from_millis;
+        assert_eq!(pause(millis(0)), millis(5));
+        assert_eq!(pause(millis(1000)), millis(50));
+        assert_eq!(pause(LIMIT), millis(200));
+    }
+}
