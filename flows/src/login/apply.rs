@@ -8,7 +8,9 @@ use store::{AttemptId, Timestamp, Tx, UserId, user::User};
 use super::{
     Answer, Due,
     complete::Ending,
-    deliver, held,
+    deliver,
+    goal::Goal,
+    held,
     machine::{self, Input, Person},
     method::{Mailed, Method, Proof},
     or_show, out_of_turn,
@@ -24,7 +26,8 @@ use crate::{
     session,
 };
 
-/// The methods that a person may answer with, the one that is asked for first in front: an address is what everybody has.
+/// The methods that a person may answer with, the one that is asked for first in front. Every person who signs in has an
+/// address.
 const OFFERED: [Method; 1] = [Method::Mailed(Mailed::EMAIL_CODE)];
 
 /// What the executor works on: an attempt with or without a row.
@@ -34,6 +37,7 @@ pub(super) struct Work<'a> {
     pub(super) id: AttemptId,
     pub(super) request: &'a AuthorizationRequest,
     pub(super) began: Timestamp,
+    pub(super) goal: Goal,
     /// The row, once there is one.
     pub(super) row: Option<&'a store::attempt::Attempt>,
     /// Hash of a new password that was found acceptable.
@@ -58,6 +62,7 @@ impl<'a> Work<'a> {
             id: attempt.id(),
             request: attempt.request(),
             began: attempt.began(),
+            goal: attempt.goal(),
             row,
             new_password: None,
             user: OnceLock::new(),
@@ -73,6 +78,7 @@ impl<'a> Work<'a> {
             id: loaded.row.id,
             request: &loaded.request,
             began: loaded.row.created_at,
+            goal: loaded.goal,
             row: Some(&loaded.row),
             new_password: None,
             user: OnceLock::new(),
@@ -156,7 +162,7 @@ async fn rows<'a>(work: &Work<'_>, tx: &mut Tx, state: &State, input: &Input) ->
         session = live.map(|live| Presented { id: live.id, user: live.user_id });
     }
     let new = NewIds { challenge: work.cx.id(), session: work.cx.id() };
-    Ok(Rows { person, offered: &OFFERED, open, session, new })
+    Ok(Rows { person, offered: &OFFERED, open, session, new, goal: work.goal })
 }
 
 /// A person as the machine sees one. One whose account may not be used is as good as gone: nothing proven counts. So is one
@@ -189,7 +195,7 @@ async fn apply(
         Write::SendAgain(challenge) => deliver::send_again(work, tx, challenge).await,
         Write::Spend(_, Proof::Mailed(challenge)) => deliver::spend(work, tx, challenge).await,
         Write::Spend(first, Proof::Held(proof)) => {
-            held::spend(work.cx, tx, (first.user, proof)).await
+            held::spend(work.cx, tx, first.user, proof).await
         }
         Write::ChangePassword(user) => change_password(work, tx, user).await,
         Write::Record(complete) => ending.record(tx, complete).await,
@@ -205,6 +211,10 @@ async fn apply(
         Write::MoveBrowser { from, moves } => ending.move_browser(tx, from, moves).await,
         Write::Lives(session) => ending.lives(tx, session).await,
         Write::AnswerClient { is_fresh } => ending.answer_client(tx, is_fresh).await,
+        Write::GoTo(page) => {
+            ending.go_to(page);
+            Ok(())
+        }
     }
 }
 
@@ -245,7 +255,7 @@ async fn insert(work: &Work<'_>, tx: &mut Tx, state: String, is_unchanged: bool)
         id: work.id,
         browser: work.visit.browser.clone(),
         previous_browser: None,
-        goal: store::attempt::AT_CLIENT.to_owned(),
+        goal: work.goal.name().to_owned(),
         client_id: Some(work.request.client_id.clone()),
         request: serde_json::to_string(work.request)?,
         state,

@@ -11,6 +11,7 @@ use store::{
 use super::{
     Answer, Due, NewCookies, Onwards,
     apply::Work,
+    goal::Page,
     machine::Complete,
     plan::{self, Owned, Presented, Reply, Value},
     state::State,
@@ -187,6 +188,11 @@ impl<'a> Ending<'a> {
             need => Onwards::Ask(work.id, need),
         });
         Ok(())
+    }
+
+    /// Ends at a page of ours, which looks at the session itself.
+    pub(super) fn go_to(&mut self, page: Page) {
+        self.to = Some(Onwards::Page(page));
     }
 
     /// What the post is answered with; `due` where the attempt goes on as it is.

@@ -4,6 +4,7 @@
 use store::SessionId;
 
 use super::{
+    goal::Goal,
     machine::Complete,
     method::{Challenge, Proof},
     state::First,
@@ -25,8 +26,10 @@ pub enum Effect {
     SignIn(Complete),
     /// Go on by a session that this browser already has.
     FollowSession(SessionId),
-    /// Give the browser that completed it new values and the same end once more.
+    /// Give the browser that completed it new values once more.
     Reissue(SessionId),
+    /// Go to the attempt's end by the session that one of the three before has given.
+    End(Goal),
 }
 
 /// What can be done to bring a code to a person.
@@ -53,9 +56,11 @@ impl Effect {
         match self {
             Self::Spend(first, _) | Self::ChangePassword(first) => Some(*first),
             Self::SignIn(complete) => Some(complete.first()),
-            Self::Deliver(_) | Self::ChangeBrowser | Self::FollowSession(_) | Self::Reissue(_) => {
-                None
-            }
+            Self::Deliver(_)
+            | Self::ChangeBrowser
+            | Self::FollowSession(_)
+            | Self::Reissue(_)
+            | Self::End(_) => None,
         }
     }
 }

@@ -92,7 +92,7 @@ pub(super) async fn current(
     let open =
         store::email_challenge::open(sql, own.user_id, &visit.browser, Purpose::SignIn).await?;
     let takes_place =
-        |open: &EmailChallenge| mailed::takes_place((Fate::of(&own), own.epoch), open.epoch);
+        |open: &EmailChallenge| mailed::takes_place(Fate::of(&own), own.epoch, open.epoch);
     Ok(Some(open.filter(takes_place).unwrap_or(own)))
 }
 

@@ -17,17 +17,18 @@ use crate::{Cx, Error, Result};
 type Spend = for<'a> fn(
     &'a Cx,
     &'a mut Tx,
-    (UserId, HeldProof),
+    UserId,
+    HeldProof,
 ) -> Pin<Box<dyn Future<Output = Result<bool>> + Send + 'a>>;
 
 /// How the proof of each held method is used up.
 const SPEND: &[(Held, Spend)] = &[];
 
 /// Uses a proof of this person up, or loses.
-pub(super) async fn spend(cx: &Cx, tx: &mut Tx, (user, proof): (UserId, HeldProof)) -> Result<()> {
+pub(super) async fn spend(cx: &Cx, tx: &mut Tx, user: UserId, proof: HeldProof) -> Result<()> {
     let found = SPEND.iter().find(|(method, _)| *method == proof.method);
     let Some((_, spend)) = found else { return Err(Error::Lost) };
-    if spend(cx, tx, (user, proof)).await? { Ok(()) } else { Err(Error::Lost) }
+    if spend(cx, tx, user, proof).await? { Ok(()) } else { Err(Error::Lost) }
 }
 
 /// What was found when something held was compared. It has been charged.

@@ -21,6 +21,7 @@ use super::{
     code_window::Time,
     effect::{Delivery, Effect},
     follow::SessionChecked,
+    goal::Goal,
     method::{Challenge, Method, Proof},
     new_password::NewPasswordChecked,
     password::{PasswordChecked, PasswordVerdict},
@@ -78,6 +79,8 @@ pub struct Facts<'a> {
     pub current: Option<Challenge>,
     /// The session to sign in to: the live one of this person in this browser, or a new id.
     pub session: SessionId,
+    /// Where the attempt ends.
+    pub goal: Goal,
 }
 
 /// Proof that both steps were completed. Only [`step`] makes one: the fields are private to this file.
@@ -142,7 +145,9 @@ impl Step {
 #[must_use]
 pub fn step(state: State, input: Input, facts: &Facts<'_>) -> Step {
     match (state, input) {
-        (State::Complete(completed), Input::Second(checked)) => repeated(completed, &checked),
+        (State::Complete(completed), Input::Second(checked)) => {
+            repeated(completed, &checked, facts)
+        }
         (state @ (State::Complete(_) | State::Cancelled), _) => {
             Step::stay(state, Refusal::OutOfTurn)
         }
@@ -286,7 +291,7 @@ fn both(state: State, checked: &SecondChecked, facts: &Facts<'_>) -> Step {
 
 /// The one way from a proven second step onwards.
 fn second_proven(first: First, proof: Proof, facts: &Facts<'_>) -> Step {
-    let mut effects = Vec::with_capacity(2);
+    let mut effects = Vec::with_capacity(3);
     effects.push(Effect::Spend(first, proof));
     if facts.person.is_none_or(|person| person.must_change) {
         effects.push(Effect::ChangeBrowser);
@@ -294,6 +299,7 @@ fn second_proven(first: First, proof: Proof, facts: &Facts<'_>) -> Step {
     }
     let session = facts.session;
     effects.push(Effect::SignIn(Complete { first, proof, session }));
+    effects.push(Effect::End(facts.goal));
     let completed = Completed { user: first.user, session, proof: Some(proof) };
     Step::to(State::Complete(completed), effects)
 }
@@ -307,8 +313,8 @@ fn new_password(pending: NewPassword, checked: &NewPasswordChecked, facts: &Fact
         return Step::stay(State::NewPassword(pending), bad);
     }
     let session = facts.session;
-    let effects =
-        vec![Effect::ChangePassword(first), Effect::SignIn(Complete { first, proof, session })];
+    let signed_in = Effect::SignIn(Complete { first, proof, session });
+    let effects = vec![Effect::ChangePassword(first), signed_in, Effect::End(facts.goal)];
     Step::to(State::Complete(Completed { user: first.user, session, proof: None }), effects)
 }
 
@@ -358,7 +364,10 @@ fn follow(state: State, checked: &SessionChecked, facts: &Facts<'_>) -> Step {
     }
     let session = checked.session();
     let completed = Completed { user: first.user, session, proof: None };
-    Step::to(State::Complete(completed), vec![Effect::FollowSession(session)])
+    Step::to(
+        State::Complete(completed),
+        vec![Effect::FollowSession(session), Effect::End(facts.goal)],
+    )
 }
 
 /// The right proof once more, by the browser that it has just led to the new password: a lost answer or a double click.
@@ -375,12 +384,12 @@ fn led_on_again(pending: NewPassword, checked: &SecondChecked) -> Step {
 }
 
 /// The right proof once more, by the browser that completed, soon after: a lost answer or a double click.
-fn repeated(completed: Completed, checked: &SecondChecked) -> Step {
+fn repeated(completed: Completed, checked: &SecondChecked, facts: &Facts<'_>) -> Step {
     let own = completed.proof == Some(*checked.proof()) && completed.user == checked.owner().user;
     match checked.verdict() {
         Verdict::Repeated if own => {
-            let session = completed.session;
-            Step::to(State::Complete(completed), vec![Effect::Reissue(session)])
+            let effects = vec![Effect::Reissue(completed.session), Effect::End(facts.goal)];
+            Step::to(State::Complete(completed), effects)
         }
         _ => Step::stay(State::Complete(completed), CodeRefusal::Used),
     }

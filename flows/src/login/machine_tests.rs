@@ -7,6 +7,7 @@ use super::{
     code_window::Time,
     effect::{Delivery, Effect},
     follow::SessionChecked,
+    goal::Goal,
     machine::{Facts, Input, Person, Step, step},
     method::{Challenge, Mailed, Method, Proof},
     new_password::NewPasswordChecked,
@@ -57,6 +58,7 @@ fn facts() -> Facts<'static> {
         challenge: challenge(9).id,
         current: Some(challenge(1)),
         session: session(9),
+        goal: Goal::Client,
     }
 }
 
@@ -179,7 +181,9 @@ fn a_right_code_signs_in() {
     let after = step(second(), code(Verdict::Right(Time::Open)), &facts());
     let end = Completed { user: user(1), session: session(9), proof: Some(proof(1)) };
     assert_eq!((after.state, after.refusal), (State::Complete(end), None));
-    let [Effect::Spend(used_by, used), Effect::SignIn(complete)] = &after.effects[..] else {
+    let [Effect::Spend(used_by, used), Effect::SignIn(complete), Effect::End(Goal::Client)] =
+        &after.effects[..]
+    else {
         panic!("{:?}", after.effects)
     };
     assert_eq!((*used_by, *used), (first(), proof(1)));
@@ -300,7 +304,10 @@ fn a_new_password() {
     let after = step(new_password(), chosen(None), &with(Person { must_change: true, ..person() }));
     let end = Completed { user: user(1), session: session(9), proof: None };
     assert_eq!((after.state, after.refusal), (State::Complete(end), None));
-    assert!(matches!(after.effects[..], [Effect::ChangePassword(_), Effect::SignIn(_)]));
+    assert!(matches!(
+        after.effects[..],
+        [Effect::ChangePassword(_), Effect::SignIn(_), Effect::End(_)]
+    ));
 
     let bad = Some(BadPassword::Common);
     refused(new_password(), chosen(bad), BadPassword::Common);
@@ -314,7 +321,9 @@ fn another_tab_completed() {
     for state in [second(), new_password()] {
         let after = step(state.clone(), follow(1, 4), &facts());
         assert_eq!((after.state, after.refusal), (complete(None), None));
-        assert!(matches!(after.effects[..], [Effect::FollowSession(s)] if s == session(5)));
+        assert!(
+            matches!(after.effects[..], [Effect::FollowSession(s), Effect::End(_)] if s == session(5))
+        );
         refused(state.clone(), follow(2, 4), Refusal::OutOfTurn);
         refused(state, follow(1, 3), Refusal::OutOfTurn);
     }
@@ -335,7 +344,7 @@ fn starting_again_and_giving_up() {
 fn the_same_code_once_more() {
     let after = step(complete(Some(1)), code(Verdict::Repeated), &facts());
     assert_eq!((after.state, after.refusal), (complete(Some(1)), None));
-    assert!(matches!(after.effects[..], [Effect::Reissue(s)] if s == session(5)));
+    assert!(matches!(after.effects[..], [Effect::Reissue(s), Effect::End(_)] if s == session(5)));
     // By another browser or too late, of another challenge, or where no code completed it.
     refused(
         complete(Some(1)),

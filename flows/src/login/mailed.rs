@@ -53,7 +53,7 @@ impl Challenge {
 
 /// Whether an open challenge of this epoch takes the place of one of `fate` and `epoch`, so that the newest code works in
 /// every tab.
-pub(super) fn takes_place((fate, epoch): (Fate, i64), open_epoch: i64) -> bool {
+pub(super) fn takes_place(fate: Fate, epoch: i64, open_epoch: i64) -> bool {
     fate == Fate::Replaced && epoch == open_epoch
 }
 

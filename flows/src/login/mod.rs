@@ -11,6 +11,7 @@ mod deliver;
 pub mod effect;
 pub mod email_code;
 pub mod follow;
+pub mod goal;
 pub mod heard;
 mod held;
 pub mod machine;
@@ -51,6 +52,7 @@ use crate::{
     network::Crowded,
     oauth_error::OAuthError,
 };
+use goal::Page;
 use machine::Input;
 use refusal::Refusal;
 use state::{Second, State, Waiting};
@@ -148,6 +150,8 @@ impl Due {
 pub enum Onwards {
     /// To the client.
     Client(ClientRedirect),
+    /// To the page of ours at which the attempt ends.
+    Page(Page),
     /// To a page of ours that asks for consent or confirmation.
     Ask(AttemptId, Need),
 }

@@ -12,6 +12,7 @@ use store::{ChallengeId, SessionId, UserId};
 
 use super::{
     effect::{Delivery, Effect},
+    goal::{Goal, Page},
     machine::{Complete, Facts, Input, Person, Step},
     method::{Challenge, Mailed, Method, Proof},
     password::PasswordVerdict,
@@ -31,6 +32,8 @@ pub(super) struct Rows<'a> {
     pub(super) session: Option<Presented>,
     /// Ids for what may have to be made.
     pub(super) new: NewIds,
+    /// Where the attempt ends.
+    pub(super) goal: Goal,
 }
 
 /// An open challenge.
@@ -107,6 +110,7 @@ impl<'a> Rows<'a> {
             challenge: joined.map_or(self.new.challenge, |joined| joined.challenge.id),
             current: current.map(|open| open.challenge),
             session: own.map_or(self.new.session, |own| own.id),
+            goal: self.goal,
         }
     }
 }
@@ -170,6 +174,8 @@ pub(super) enum Write<'a> {
         /// Whether it was proven for this very attempt.
         is_fresh: bool,
     },
+    /// Go on to a page of ours by that session.
+    GoTo(Page),
 }
 
 /// The browser value of a completed attempt.
@@ -253,14 +259,15 @@ impl<'a> Plan<'a> {
             Effect::SignIn(proof) => self.sign_in(proof, rows),
             Effect::FollowSession(session) => {
                 self.add(Write::Complete(Value::Presented));
-                self.end(*session, Reply::Followed);
+                self.signed_in(*session, Reply::Followed);
             }
             Effect::Reissue(session) => {
                 self.add(Write::ReplaceSecret(*session));
                 self.add(Write::VoidCodes);
                 self.move_along(at);
-                self.end(*session, Reply::SignedIn);
+                self.signed_in(*session, Reply::SignedIn);
             }
+            Effect::End(goal) => self.end(*goal),
         }
     }
 
@@ -302,7 +309,7 @@ impl<'a> Plan<'a> {
         }
         self.add(Write::Complete(Value::New));
         self.add(Write::MoveBrowser { from: Owned::ByPresented, moves: Moves::All });
-        self.end(session, Reply::SignedIn);
+        self.signed_in(session, Reply::SignedIn);
     }
 
     fn move_along(&mut self, at: Position) {
@@ -310,10 +317,17 @@ impl<'a> Plan<'a> {
         self.add(Write::MoveBrowser { from: Owned::ByRow, moves });
     }
 
-    fn end(&mut self, session: SessionId, reply: Reply) {
+    fn signed_in(&mut self, session: SessionId, reply: Reply) {
         self.add(Write::Lives(session));
-        self.add(Write::AnswerClient { is_fresh: reply == Reply::SignedIn });
         self.reply = reply;
+    }
+
+    fn end(&mut self, goal: Goal) {
+        let is_fresh = self.reply == Reply::SignedIn;
+        self.add(match goal {
+            Goal::Client => Write::AnswerClient { is_fresh },
+            Goal::Page(page) => Write::GoTo(page),
+        });
     }
 
     /// An unchanged state of an existing row is not written, so that wrong guesses at once do not lose each other's charge.

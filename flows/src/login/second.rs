@@ -70,7 +70,8 @@ impl SecondChecked {
     #[cfg_attr(not(test), expect(dead_code, reason = "no held method is built yet"))]
     pub(super) fn held<S: HeldSeal>(
         _: &S,
-        (row, mark): (Uuid, i64),
+        row: Uuid,
+        mark: i64,
         owner: Owner,
         verdict: Verdict,
     ) -> Self {

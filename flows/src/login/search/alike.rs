@@ -74,13 +74,14 @@ impl Cast {
                 let both = |step: &super::super::machine::Complete| step.second().is_none();
                 (a.first(), a.session(), both(a)) == (b.first(), b.session(), both(b))
             }
+            (Effect::End(a), Effect::End(b)) => a == b,
             (Effect::FollowSession(a), Effect::FollowSession(b))
             | (Effect::Reissue(a), Effect::Reissue(b)) => a == b,
             _ => false,
         }
     }
 
-    fn steps_alike(self, other: Step, own: &Step) -> bool {
+    pub(super) fn steps_alike(self, other: Step, own: &Step) -> bool {
         other.refusal == own.refusal
             && other.effects.len() == own.effects.len()
             && other.effects.iter().zip(&own.effects).all(|(a, b)| self.is_like(a, b))

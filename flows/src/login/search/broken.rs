@@ -22,11 +22,11 @@ use super::{
 };
 
 /// The rule that a search sees broken.
-fn broken_rule(bounds: &Bounds, rules: &Rules) -> Option<&'static str> {
+pub(super) fn broken_rule(bounds: &Bounds, rules: &Rules) -> Option<&'static str> {
     explore(bounds, rules).err().map(|report| report.rule)
 }
 
-fn caught(step: StepFn, rule: &str) {
+pub(super) fn caught(step: StepFn, rule: &str) {
     assert_eq!(broken_rule(&EVERYBODY, &Rules { step, ..SOUND }), Some(rule));
 }
 

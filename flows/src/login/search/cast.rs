@@ -1,13 +1,17 @@
-//! The methods that the search knows: those of the program, and more of each kind that only the tests have. Each of these
+//! The methods and ends that the search knows: those of the program, and more of each kind that only the tests have. Each of these
 //! is what a new method is: a row, and a seal that its verifier speaks by.
 
 use store::sign_in::{FirstMethod, SecondMethod};
 
 use super::super::{
     code_window::Time,
+    goal::{Goal, Page},
     method::{Held, Mailed, Method},
     second::{HeldSeal, MailedSeal, Owner, SecondChecked, Verdict},
 };
+
+/// A page of ours at which an attempt ends.
+pub(super) const ACCOUNT: Goal = Goal::Page(Page::assume("account", "/account"));
 
 /// Codes by e-mail, as the program has them.
 pub(super) const EMAIL: Method = Method::Mailed(Mailed::EMAIL_CODE);
@@ -67,10 +71,10 @@ fn a_seal_speaks_for_its_own_method() {
     let row = uuid::Uuid::from_u128(1);
     let checked = [
         (SecondChecked::mailed(&PostSeal, challenge, owner, right), POST),
-        (SecondChecked::held(&AppSeal, (row, 1), owner, right), APP),
-        (SecondChecked::held(&ListSeal, (row, 1), owner, right), LIST),
-        (SecondChecked::held(&KeySeal, (row, 1), owner, right), KEY),
-        (SecondChecked::held(&CardSeal, (row, 1), owner, right), CARD),
+        (SecondChecked::held(&AppSeal, row, 1, owner, right), APP),
+        (SecondChecked::held(&ListSeal, row, 1, owner, right), LIST),
+        (SecondChecked::held(&KeySeal, row, 1, owner, right), KEY),
+        (SecondChecked::held(&CardSeal, row, 1, owner, right), CARD),
     ];
     for (checked, method) in checked {
         assert_eq!(checked.proof().method(), method);

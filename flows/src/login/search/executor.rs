@@ -11,7 +11,7 @@ use super::{
     },
     invariants::{self, Violation},
     names::{Offered, challenge_id, session_id, user_id, user_number},
-    world::{Again, At, Code, Flight, HOME, Jar, Post, Read, Time, World},
+    world::{Again, At, Code, End, Flight, HOME, Jar, Post, Read, TABS, Time, World},
     writes::Work,
 };
 
@@ -48,6 +48,8 @@ pub(super) struct Rules {
     pub(super) clocks: bool,
     /// The methods that each person may answer with.
     pub(super) offered: Offered,
+    /// Where the attempt of each tab ends.
+    pub(super) ends: [End; TABS],
 }
 
 impl Rules {
@@ -110,7 +112,7 @@ const fn opens(post: Post) -> bool {
 }
 
 /// What a transaction has read, as the program has it. New ids are the first free numbers.
-fn rows(world: &World, read: Option<Read>, rules: &Rules) -> Rows<'static> {
+fn rows(world: &World, flight: &Flight, read: Option<Read>, rules: &Rules) -> Rows<'static> {
     let Offered(offered) = rules.offered;
     let open = read.and_then(|read| {
         let number = read.open?;
@@ -140,6 +142,7 @@ fn rows(world: &World, read: Option<Read>, rules: &Rules) -> Rows<'static> {
             challenge: challenge_id(world.free_challenge()),
             session: session_id(world.free_session()),
         },
+        goal: world.tab(flight.tab).end.goal(),
     }
 }
 
@@ -151,7 +154,7 @@ pub(super) fn run(
     (loaded, stale): (At, bool),
     rules: &Rules,
 ) -> Result<Ran, Violation> {
-    let rows = rows(world, read, rules);
+    let rows = rows(world, flight, read, rules);
     let before = rules.offered.state_of(world, loaded);
     let input = rules.offered.input(world, flight.post);
     let step = (rules.step)(before.clone(), input, &rows.facts());

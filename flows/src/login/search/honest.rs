@@ -49,7 +49,7 @@ fn newest_code_works(world: &World, tab: u8, rules: &Rules) -> Result<(), Violat
 
 /// Start again, password, code, and a new password if a reset demands one.
 fn starting_again_works(world: &World, rules: &Rules) -> Result<(), Violation> {
-    let starts = match begun_anew(world, HOME, 0) {
+    let starts = match begun_anew(world, HOME, 0, world.tab(0).end) {
         Some(anew) => vec![anew],
         None => act(world, 0, Post::Restart, rules)?,
     };

@@ -8,8 +8,8 @@ use super::{
     executor::Rules,
     names::{first_of, session_number},
     world::{
-        AWAY, At, Awaited, By, Code, Fate, First, Flight, Jar, Mark, Post, Proof, Proven, Read,
-        Time, VICTIM, World, proof_of,
+        AWAY, At, Awaited, By, Code, End, Fate, First, Flight, Jar, Mark, Post, Proof, Proven,
+        Read, Time, VICTIM, World, proof_of,
     },
     writes::Work,
 };
@@ -33,7 +33,7 @@ pub(super) fn proposed(
 ) -> Result<(), Violation> {
     if matches!(loaded, At::Complete { .. } | At::Cancelled) {
         must(rules.offered.at_of(&step.state) == loaded, "an ended attempt changed")?;
-        let again = |effect: &Effect| matches!(effect, Effect::Reissue(_));
+        let again = |effect: &Effect| matches!(effect, Effect::Reissue(_) | Effect::End(_));
         must(step.effects.iter().all(again), "an ended attempt acted")?;
     }
     for effect in &step.effects {
@@ -63,6 +63,10 @@ pub(super) fn proposed(
                 right_and_open(flight).is_some() || leads_on_again(flight, loaded),
                 "a browser changed its value without the code",
             )?,
+            Effect::End(goal) => {
+                let own = End::of(*goal) == world.tab(flight.tab).end;
+                must(own, "ended elsewhere than it was begun for")?;
+            }
             Effect::Deliver(Delivery::Open(..) | Delivery::SendAgain(_))
             | Effect::ChangePassword(_) => {}
         }
@@ -195,10 +199,35 @@ pub(super) fn committed(
             Effect::Deliver(_)
             | Effect::Spend(..)
             | Effect::ChangeBrowser
+            | Effect::End(_)
             | Effect::ChangePassword(_) => {}
         }
     }
+    sessions(work)?;
+    reached(work, step)?;
     away(work.flight.by, cookies, &work.world)
+}
+
+/// Whatever the effects were, and wherever the attempt ends: a session comes into being by both steps of its person alone.
+fn sessions(work: &Work<'_>) -> Result<(), Violation> {
+    let Proven { first, second } = work.world.tab(work.flight.tab).proven;
+    for (before, after) in work.before.sessions.iter().zip(&work.world.sessions) {
+        if let (None, Some(row)) = (before, after) {
+            let of_person = Some((row.user, row.epoch));
+            let both = first.map(|first| (first.user, first.epoch)) == of_person;
+            must(both && second == of_person, "a session came into being without both steps")?;
+        }
+    }
+    Ok(())
+}
+
+/// Every attempt that a session was given for has ended at its own end, and no other has ended.
+fn reached(work: &Work<'_>, step: &Step) -> Result<(), Violation> {
+    let given = step.effects.iter().any(|effect| {
+        matches!(effect, Effect::SignIn(_) | Effect::FollowSession(_) | Effect::Reissue(_))
+    });
+    let own = work.before.tab(work.flight.tab).end;
+    must(work.ended == given.then_some(own), "an attempt did not reach its end")
 }
 
 /// A sign-in ends its attempt, with the person and the session that it is about.

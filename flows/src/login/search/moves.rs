@@ -5,7 +5,7 @@ use super::{
     invariants::Violation,
     verdicts::judged,
     world::{
-        AWAY, Again, At, Challenge, Code, Fate, Flight, HOME, Jar, Person, Post, Proven, TABS, Tab,
+        AWAY, Again, At, Challenge, Code, End, Fate, Flight, HOME, Jar, Person, Post, TABS, Tab,
         Time, VICTIM, World, number,
     },
 };
@@ -47,7 +47,7 @@ pub(super) enum Move {
     /// A browser signs out, or its session runs out.
     SignOut { by: u8 },
     /// A tab begins a new attempt.
-    Anew { by: u8, tab: u8 },
+    Anew { by: u8, tab: u8, end: End },
     /// A challenge's clock moves on.
     Clock { challenge: u8, time: Time },
     /// The last try at a challenge is spent.
@@ -72,11 +72,13 @@ pub(super) struct Out {
     pub(super) next: Vec<(Move, World)>,
     /// What was seen on every move.
     pub(super) seen: Vec<Seen>,
+    /// How many of the sign-ins among them ended at a page of ours.
+    pub(super) at_page: usize,
 }
 
 impl Out {
     pub(super) fn of(world: &World) -> Self {
-        Self { from: *world, next: Vec::new(), seen: Vec::new() }
+        Self { from: *world, next: Vec::new(), seen: Vec::new(), at_page: 0 }
     }
 
     fn push(&mut self, by: Move, seen: Seen, world: World) {
@@ -110,7 +112,7 @@ pub(super) fn next(
                 send(world, (by, tab, post), bounds, rules, out)?;
             }
             if bounds.anew {
-                anew(world, by, tab, out);
+                anew(world, (by, tab), rules, out);
             }
         }
         sign_out(world, by, out);
@@ -179,7 +181,7 @@ fn land(
     (by, rules): (Move, &Rules),
     out: &mut Out,
 ) -> Result<(), Broken> {
-    let at = world.tab(flight.tab).at;
+    let Tab { at, end, .. } = *world.tab(flight.tab);
     for read in executor::reads(world, flight, at, rules) {
         let ran = executor::run(world, flight, read, (at, false), rules);
         match ran.map_err(|violation| (by, violation))? {
@@ -196,12 +198,16 @@ fn land(
             Ran::SignedIn(after, cookies) => {
                 let mut after = ground(world, after, rules).map_err(|violation| (by, violation))?;
                 let seen = seen(flight.post);
+                let before = out.seen.len();
                 if let Some(cookies) = cookies {
                     // The answer may never reach the browser.
                     out.push(by, seen, after);
                     after.jars[usize::from(flight.by)] = cookies;
                 }
                 out.push(by, seen, after);
+                if end == End::Page {
+                    out.at_page += out.seen.len() - before;
+                }
             }
         }
     }
@@ -320,22 +326,23 @@ fn sign_out(world: &World, by: u8, out: &mut Out) {
     }
 }
 
-fn anew(world: &World, by: u8, tab: u8, out: &mut Out) {
-    if let Some(after) = begun_anew(world, by, tab) {
-        out.push(Move::Anew { by, tab }, Seen::Quiet, after);
+fn anew(world: &World, (by, tab): (u8, u8), rules: &Rules, out: &mut Out) {
+    for end in [End::Client, End::Page].into_iter().filter(|end| rules.ends.contains(end)) {
+        if let Some(after) = begun_anew(world, by, tab, end) {
+            out.push(Move::Anew { by, tab, end }, Seen::Quiet, after);
+        }
     }
 }
 
 /// A new attempt in a tab whose attempt has ended or can no longer be reached.
-pub(super) fn begun_anew(world: &World, by: u8, tab: u8) -> Option<World> {
+pub(super) fn begun_anew(world: &World, by: u8, tab: u8, end: End) -> Option<World> {
     let row = world.tab(tab);
     let browser = world.jars[usize::from(by)].browser;
     let over = matches!(row.at, At::Complete { .. } | At::Cancelled) || row.browser != browser;
     let busy = world.flights.iter().flatten().any(|flight| flight.tab == tab);
     (over && !busy).then(|| {
         let mut after = *world;
-        after.tabs[usize::from(tab)] =
-            Tab { browser, previous: None, at: At::Password, proven: Proven::default() };
+        after.tabs[usize::from(tab)] = Tab::new(browser, end);
         after
     })
 }

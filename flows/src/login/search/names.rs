@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{
     super::{
         follow::SessionChecked,
+        goal::Goal,
         machine::Input,
         method::{Challenge, Held, HeldProof, Mailed, Method, Proof as MachineProof},
         new_password::NewPasswordChecked,
@@ -15,7 +16,8 @@ use super::{
         second::{Owner, SecondChecked, Verdict},
         state::{self, Completed, FirstStep, NewPassword, Second, State, Waiting},
     },
-    world::{Again, At, Awaited, By, Code, First, Mark, Post, Proof, Why, World, number},
+    cast::ACCOUNT,
+    world::{Again, At, Awaited, By, Code, End, First, Mark, Post, Proof, Why, World, number},
 };
 
 const TIME: Timestamp = Timestamp::from_millis(0);
@@ -71,6 +73,22 @@ pub(super) fn first_in(first: First) -> state::First {
         By::Both => FirstStep::PasskeyUv { credential: id(first.user) },
     };
     state::First { user: user_id(first.user), epoch: first.epoch.into(), step }
+}
+
+impl End {
+    pub(super) fn of(goal: Goal) -> Self {
+        match goal {
+            Goal::Client => Self::Client,
+            Goal::Page(_) => Self::Page,
+        }
+    }
+
+    pub(super) const fn goal(self) -> Goal {
+        match self {
+            Self::Client => Goal::Client,
+            Self::Page => ACCOUNT,
+        }
+    }
 }
 
 /// The methods that are offered, by their places.

@@ -9,6 +9,7 @@ use super::{
         code_window::Time,
         effect::{Delivery, Effect},
         follow::SessionChecked,
+        goal::Goal,
         machine::{Facts, Input, Person, Step, step},
         method::{Challenge, Held, HeldProof, Mailed, Method, Proof},
         new_password::NewPasswordChecked,
@@ -128,7 +129,8 @@ impl Cast {
                     let current = current.map(|number| self.challenge(number));
                     let session = session_id(2);
                     for offered in [self.all, one] {
-                        facts.push(Facts { person, offered, challenge, current, session });
+                        let goal = Goal::Client;
+                        facts.push(Facts { person, offered, challenge, current, session, goal });
                     }
                 }
             }
@@ -313,6 +315,7 @@ fn may(effect: &Effect, state: &State, input: &Input, facts: &Facts<'_>) -> bool
             };
             (right.is_some() && must_change) || (again && open.is_some())
         }
+        Effect::End(goal) => *goal == facts.goal,
         Effect::Deliver(delivery) => may_deliver(*delivery, (state, input), facts),
     }
 }
@@ -379,6 +382,16 @@ fn leads(before: &State, input: &Input, facts: &Facts<'_>, step: &Step) -> bool 
         }
 }
 
+/// Whether an attempt ends exactly where a session is given.
+fn ends(step: &Step) -> bool {
+    let given = |effect: &&Effect| {
+        matches!(effect, Effect::SignIn(_) | Effect::FollowSession(_) | Effect::Reissue(_))
+    };
+    let end = |effect: &&Effect| matches!(effect, Effect::End(_));
+    let given = step.effects.iter().filter(given).count();
+    given < 2 && step.effects.iter().filter(end).count() == given
+}
+
 /// Tries everything; returns how much that was, or what went wrong first.
 fn try_all(machine: StepFn) -> Result<usize, String> {
     let of = FIRST_OF_EACH;
@@ -391,6 +404,7 @@ fn try_all(machine: StepFn) -> Result<usize, String> {
                 let silent = after.effects.is_empty() && after.state == *state;
                 let holds = after.effects.iter().all(|effect| may(effect, state, &input, facts))
                     && leads(state, &input, facts, &after)
+                    && ends(&after)
                     // What leads nowhere says why.
                     && (!silent
                         || after.refusal.is_some()

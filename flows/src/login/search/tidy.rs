@@ -81,7 +81,8 @@ impl World {
     }
 
     fn order_tabs(&mut self) {
-        if rank(&self.tabs[1]) < rank(&self.tabs[0]) {
+        let place = |tab: &Tab| (rank(tab), tab.end);
+        if place(&self.tabs[1]) < place(&self.tabs[0]) {
             self.tabs.swap(0, 1);
             for flight in self.flights.iter_mut().flatten().filter(|flight| flight.tab < 2) {
                 flight.tab = 1 - flight.tab;

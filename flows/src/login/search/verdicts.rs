@@ -82,7 +82,7 @@ pub(super) fn answered(world: &World, at: At, browser: u8, rules: &Rules) -> Opt
     }
     let takes_place = |next: &u8| {
         let epoch = world.challenge(*next).epoch.into();
-        mailed::takes_place((row.fate, row.epoch.into()), epoch)
+        mailed::takes_place(row.fate, row.epoch.into(), epoch)
     };
     Some(world.open(row.user, browser, row.method).filter(takes_place).unwrap_or(own))
 }

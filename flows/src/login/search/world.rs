@@ -65,6 +65,13 @@ pub(super) struct Mark {
     pub(super) value: u8,
 }
 
+/// Where an attempt ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum End {
+    Client,
+    Page,
+}
+
 /// The machine's state with numbers for ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum At {
@@ -90,7 +97,14 @@ pub(super) struct Tab {
     pub(super) browser: u8,
     pub(super) previous: Option<u8>,
     pub(super) at: At,
+    pub(super) end: End,
     pub(super) proven: Proven,
+}
+
+impl Tab {
+    pub(super) fn new(browser: u8, end: End) -> Self {
+        Self { browser, previous: None, at: At::Password, end, proven: Proven::default() }
+    }
 }
 
 /// A row of `email_challenges`.
@@ -238,16 +252,15 @@ pub(super) struct World {
 
 impl World {
     /// Nobody has done anything. `planted`: the attacker has put a cookie of their own into the victim's browser.
-    pub(super) fn start(planted: bool) -> Self {
+    pub(super) fn start(planted: bool, ends: [End; TABS]) -> Self {
         let away = u8::from(!planted);
         let person = Person { epoch: 0, version: 0, must_change: false };
-        let tab =
-            |browser| Tab { browser, previous: None, at: At::Password, proven: Proven::default() };
+        let [first, second, third] = ends;
         let jar = |browser| Jar { browser, session: None };
         Self {
             people: [person; 2],
             jars: [jar(0), jar(away)],
-            tabs: [tab(0), tab(0), tab(away)],
+            tabs: [Tab::new(0, first), Tab::new(0, second), Tab::new(away, third)],
             challenges: [None; CHALLENGES],
             sessions: [None; SESSIONS],
             flights: [None; FLIGHTS],

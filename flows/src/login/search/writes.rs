@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        goal::Goal,
         machine::Complete,
         method::{Challenge as Name, Method, Proof as MachineProof},
         plan::{Moves, Owned, Reply, Value, Write},
@@ -10,8 +11,8 @@ use super::{
     invariants::Violation,
     names::{challenge_number, first_of, session_number, user_number},
     world::{
-        At, By, Challenge, Code, Fate, First, Flight, Jar, Mark, Post, Proof, Proven, Session, Tab,
-        Time, World,
+        At, By, Challenge, Code, End, Fate, First, Flight, Jar, Mark, Post, Proof, Proven, Session,
+        Tab, Time, World,
     },
 };
 
@@ -30,6 +31,8 @@ pub(super) struct Work<'a> {
     browser: Option<u8>,
     /// The session that the browser holds.
     held: Option<u8>,
+    /// Where the attempt has ended.
+    pub(super) ended: Option<End>,
 }
 
 impl<'a> Work<'a> {
@@ -41,8 +44,8 @@ impl<'a> Work<'a> {
         rules: &'a Rules,
     ) -> Self {
         let (world, held) = (*before, flight.session);
-        let (recorded, browser) = (None, None);
-        Self { before, world, flight, loaded, after, stale, rules, recorded, browser, held }
+        let (recorded, browser, ended) = (None, None, None);
+        Self { before, world, flight, loaded, after, stale, rules, recorded, browser, held, ended }
     }
 
     /// The browser value and the cookies that the answer brings.
@@ -76,9 +79,16 @@ impl<'a> Work<'a> {
                 self.world.live(self.held).map(|(number, _)| number)
                     == Some(session_number(session))
             }
-            // Every attempt has a row here, and codes and clients are not in this world.
-            Write::MakeRow | Write::VoidCodes | Write::AnswerClient { .. } => true,
+            Write::AnswerClient { .. } => self.end(Goal::Client),
+            Write::GoTo(page) => self.end(Goal::Page(page)),
+            // Every attempt has a row here, and authorization codes are not in this world.
+            Write::MakeRow | Write::VoidCodes => true,
         }
+    }
+
+    fn end(&mut self, goal: Goal) -> bool {
+        self.ended = Some(End::of(goal));
+        true
     }
 
     fn still_counts(&self, first: First) -> bool {

@@ -148,6 +148,7 @@ async fn respond(
         Answer::SignedIn { cookies, to } => {
             let mut response = match to {
                 Onwards::Client(to) => page::see_other(&to.location),
+                Onwards::Page(to) => page::see_other(to.path()),
                 Onwards::Ask(id, _) => page::see_other(&address(Due::Complete, &id.to_string())?),
             };
             if let Some(cookies) = cookies {
