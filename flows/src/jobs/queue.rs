@@ -47,7 +47,7 @@ impl Claimed {
     }
 
     /// When it was written.
-    const fn asked_at(&self) -> Timestamp {
+    pub(crate) const fn asked_at(&self) -> Timestamp {
         self.row.created_at
     }
 

@@ -1,7 +1,7 @@
 //! What a grant lives by: the token endpoint, which redeems a code of it, and userinfo, which is shown a token of it, see it
 //! alike.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::Sql;
 use vestibule_tests::{
     app::{Patient, TestApp},

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::response::Response;
 use flows::login::{self, Reopened};
 
-use super::{address, password};
+use super::{address, password_page};
 use crate::{
     app::App,
     http::{
