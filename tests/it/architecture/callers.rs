@@ -1,6 +1,6 @@
 //! The invariant, held by call sites: no token leaves without a completed second step.
 
-use syn::{Ident, Item, ItemImpl, ItemStruct, Type, Visibility};
+use syn::{Expr, Ident, ImplItem, Item, ItemImpl, ItemStruct, Type, Visibility};
 
 use super::{
     assert_none,
@@ -11,7 +11,7 @@ use super::{
 
 /// Statements that make a proof or a token durable, and the one file that runs each, once.
 const ONE_CALLER: [(&str, &str); 9] = [
-    ("store::sign_in::insert", "flows/src/sign_in.rs"),
+    ("store::sign_in::insert", "flows/src/login/record.rs"),
     ("store::grant::insert", "flows/src/token/issue.rs"),
     ("store::auth_code::insert", "flows/src/token/issue.rs"),
     ("store::auth_code::claim", "flows/src/token/authorization_code.rs"),
@@ -23,17 +23,23 @@ const ONE_CALLER: [(&str, &str); 9] = [
 ];
 
 /// Proofs, each with the one file that makes it.
-const PROOFS: [(&str, &str); 9] = [
+const PROOFS: [(&str, &str); 10] = [
     ("SignIn", "flows/src/sign_in.rs"),
     ("Complete", "flows/src/login/machine.rs"),
     ("PasswordChecked", "flows/src/login/password.rs"),
-    ("CodeChecked", "flows/src/login/email_code.rs"),
+    ("SecondChecked", "flows/src/login/second.rs"),
+    ("EmailCodeSeal", "flows/src/login/email_code.rs"),
     ("ResendChecked", "flows/src/login/resend.rs"),
     ("SessionChecked", "flows/src/login/follow.rs"),
     ("NewPasswordChecked", "flows/src/login/new_password.rs"),
     ("AuthenticatedClient", "flows/src/client_auth.rs"),
     ("Principal", "flows/src/token/principal.rs"),
 ];
+
+/// The verifiers of the second step: which seal speaks for which method, and where. A verdict is made from a seal alone, and
+/// a seal in its own file alone (`PROOFS`).
+const SEALS: [(&str, &str, &str); 1] =
+    [("EmailCodeSeal", "Mailed::EMAIL_CODE", "flows/src/login/email_code.rs")];
 
 /// Whether the one place that was found is in a file.
 fn is_only_in(found: &[String], file: &str) -> bool {
@@ -135,6 +141,40 @@ fn proof_is_made_in_its_file() {
 }
 
 #[test]
+fn method_is_judged_in_one_file() {
+    let mut found = Vec::new();
+    for source in sources() {
+        let seals = source.production(Kind::Impl).filter(|fact| {
+            ["MailedSeal", "HeldSeal"]
+                .map(|seal| format!("flows::login::second::{seal}"))
+                .iter()
+                .any(|seal| fact.means(seal))
+        });
+        found.extend(seals.map(|_| source.path.as_str()));
+    }
+    assert_eq!(found, SEALS.map(|(.., file)| file), "a method of the second step has one verifier");
+    for (seal, method, file) in SEALS {
+        let items = source(file).items();
+        let of = items.iter().find_map(|item| match item {
+            Item::Impl(item) => sealed_method(item, seal),
+            _ => None,
+        });
+        assert_eq!(of.as_deref(), Some(method), "{file}: {seal} speaks for its own method alone");
+    }
+}
+
+/// The method that a seal speaks for, where it is said here.
+fn sealed_method(item: &ItemImpl, seal: &str) -> Option<String> {
+    let Type::Path(of) = &*item.self_ty else { return None };
+    let ([ImplItem::Const(said)], Some(_)) = (item.items.as_slice(), &item.trait_) else {
+        return None;
+    };
+    let Expr::Path(method) = &said.expr else { return None };
+    let words = method.path.segments.iter().map(|segment| segment.ident.to_string());
+    of.path.is_ident(seal).then(|| words.collect::<Vec<_>>().join("::"))
+}
+
+#[test]
 fn proof_has_no_second_source() {
     let mut findings = Vec::new();
     for (name, file) in PROOFS {
@@ -189,20 +229,33 @@ fn trait_for(item: &ItemImpl, name: &Ident) -> Option<String> {
     (last(&of.path).as_ref() == Some(name)).then(|| last(path)).flatten().map(|t| t.to_string())
 }
 
-/// A [`SignIn`](flows::SignIn) comes from the machine's `Complete`, from a live session, or from a grant.
+/// A [`SignIn`](flows::SignIn) comes from a row that the machine's `Complete` was recorded in, from a live session, or from a
+/// grant.
 #[test]
 fn sign_in_has_three_sources() {
     let file = source("flows/src/sign_in.rs");
     assert_eq!(
         makers(file, "flows::sign_in::SignIn"),
-        ["record", "load", "of_grant"],
-        "a SignIn comes from Complete, from a session or from a grant; a fourth source needs a decision, then this test"
+        ["of_row", "load", "of_grant"],
+        "a SignIn comes from its row, from a session or from a grant; a fourth source needs a decision, then this test"
     );
-    let record = file.facts.functions.iter().find(|f| f.name == "record").expect("it is there");
-    let signature = file.text[record.at.clone()].split('{').next().unwrap_or_default();
+    let recorder = source("flows/src/login/record.rs");
+    let found: Vec<String> = sources()
+        .iter()
+        .flat_map(|source| {
+            source.mentions("flows::sign_in::SignIn::of_row").map(|fact| source.place(&fact.at))
+        })
+        .collect();
+    assert!(
+        is_only_in(&found, recorder.path.as_str()),
+        "of_row is for the row just recorded: {found:?}"
+    );
+    let is_recorder = |f: &&super::facts::Function| f.name == "record_sign_in";
+    let record = recorder.facts.functions.iter().find(is_recorder).expect("it is there");
+    let signature = recorder.text[record.at.clone()].split('{').next().unwrap_or_default();
     assert!(
         signature.contains("complete: &Complete"),
-        "SignIn::record takes the machine's Complete as proof"
+        "record_sign_in takes the machine's Complete as proof"
     );
 }
 
