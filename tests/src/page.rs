@@ -16,13 +16,9 @@ pub struct Form {
 
 impl Form {
     fn of(form: ElementRef<'_>) -> Self {
-        let fields = form.select(&selector("input[name]"));
-        Self {
-            action: attribute(form, "action"),
-            fields: fields
-                .map(|field| (attribute(field, "name"), attribute(field, "value")))
-                .collect(),
-        }
+        let fields = found(form, "input[name]").into_iter();
+        let fields = fields.map(|field| (attribute(field, "name"), attribute(field, "value")));
+        Self { action: attribute(form, "action"), fields: fields.collect() }
     }
 
     /// The same form with a field filled in.
@@ -59,8 +55,8 @@ impl Answer {
     /// Where the link to another language leads.
     pub fn switch(&self) -> String {
         let document = self.document();
-        let link = document.select(&selector("a[href^='/language?']")).next().expect("a switch");
-        attribute(link, "href")
+        let links = found(document.root_element(), "a[href^='/language?']");
+        attribute(*links.first().expect("a switch"), "href")
     }
 
     /// The first form of the page.
@@ -71,19 +67,21 @@ impl Answer {
 
     /// Every form of the page.
     pub fn forms(&self) -> Vec<Form> {
-        self.document().select(&selector("form")).map(Form::of).collect()
+        let document = self.document();
+        found(document.root_element(), "form").into_iter().map(Form::of).collect()
     }
 
     /// Whether the page has a field of this name.
     pub fn has_field(&self, name: &str) -> bool {
-        self.document().select(&selector(&format!("[name='{name}']"))).next().is_some()
+        !found(self.document().root_element(), &format!("[name='{name}']")).is_empty()
     }
 
     /// The page as it is read: no tags, white space folded.
     pub fn text(&self) -> String {
         let document = self.document();
-        let read = document.select(&selector("body")).flat_map(|body| body.text());
-        read.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+        let body = found(document.root_element(), "body").into_iter();
+        let words = body.flat_map(|body| body.text()).flat_map(str::split_whitespace);
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// Whether a person reads this on the page.
@@ -101,8 +99,9 @@ impl Answer {
     }
 }
 
-fn selector(text: &str) -> Selector {
-    Selector::parse(text).expect("a selector")
+/// The elements of a part that a selector of CSS finds.
+fn found<'d>(part: ElementRef<'d>, selector: &str) -> Vec<ElementRef<'d>> {
+    part.select(&Selector::parse(selector).expect("a selector")).collect()
 }
 
 fn attribute(element: ElementRef<'_>, name: &str) -> String {

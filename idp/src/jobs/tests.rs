@@ -418,7 +418,7 @@ async fn two_replicas_send_each_mail_once() {
         jobs.push(world.code(&format!("p{nth}@patient.example")).await.0);
     }
     let (port, seen) = serve(Script::default()).await;
-    let other = replica(&world.db, &world.clock, (port, LONG)).await;
+    let other = replica(&world.db, &world.clock, port, LONG).await;
     let other = tokio::spawn(run(other, LANES.to_vec(), world.stop.subscribe()));
     world.work();
     for job in jobs {
