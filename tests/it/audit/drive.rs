@@ -253,7 +253,7 @@ async fn sealed_with_first(cx: &flows::Cx) -> i64 {
 }
 
 /// A form of a page, posted to another step.
-fn at(page: &Answer, step: &str) -> vestibule_tests::http::Form {
+fn at(page: &Answer, step: &str) -> vestibule_tests::page::Form {
     let mut form = page.form().with("code", "1");
     step.clone_into(&mut form.action);
     form
