@@ -78,15 +78,26 @@ pub async fn verify(cx: &Cx, asked: &Asked, watch: &mut impl Watch) -> Result<Re
     let known = Known { tagged_since, ..Known::new(keys) };
     let mut run = Run { cx, watch, known, previous: None, report: Report::default(), newest };
     run.start(start).await?;
-    let whole = run.chain(start, asked.to).await?;
+    let whole = run.all(start, asked.to).await?;
     run.mark().await?;
     if whole {
-        run.rest(start.is_none()).await?;
+        run.orphans(run.reached() + 1, i64::MAX).await?;
+        if start.is_none() {
+            run.orphans(i64::MIN, 0).await?;
+        }
     }
     if let Some(expected) = &asked.expect {
         run.expected(expected).await?;
     }
     Ok(run.report)
+}
+
+/// Rows that wait for their seal, and what is wrong with them.
+#[derive(Default)]
+struct Unsealed {
+    rows: u64,
+    oldest: Option<Timestamp>,
+    findings: Vec<Finding>,
 }
 
 struct Run<'a, W> {
@@ -139,6 +150,32 @@ impl<W: Watch> Run<'_, W> {
             self.tell(&Finding::seal(What::KeyReplaced, believed.to, None));
         }
         Ok(())
+    }
+
+    /// The chain and the rows that wait for their seal; false when no more than a part of the chain was asked for. A row that
+    /// gets its seal meanwhile was in neither, so the chain is followed until nothing was sealed while the rows were read.
+    async fn all(&mut self, start: Option<i64>, to: Option<Timestamp>) -> Result<bool> {
+        let mut from = start;
+        while self.chain(from, to).await? {
+            let unsealed = self.unsealed().await?;
+            let reached = self.reached();
+            let mut conn = self.cx.db.read().await?;
+            let newer = store::audit_seal::after(&mut conn, reached, 1).await?;
+            drop(conn);
+            if newer.is_empty() {
+                self.report.unsealed = unsealed.rows;
+                self.report.oldest_unsealed = unsealed.oldest;
+                unsealed.findings.iter().for_each(|finding| self.tell(finding));
+                return Ok(true);
+            }
+            from = Some(reached);
+        }
+        Ok(false)
+    }
+
+    /// The number of the last seal that was checked; 0 before the first.
+    fn reached(&self) -> i64 {
+        self.previous.as_ref().map_or(0, |seal| seal.sequence)
     }
 
     /// Goes along the chain; false when it stopped before the end, because no more was asked for.
@@ -264,27 +301,22 @@ impl<W: Watch> Run<'_, W> {
         Ok(())
     }
 
-    /// Rows that are in no seal: waiting for theirs, or naming one that is not there.
-    async fn rest(&mut self, from_the_beginning: bool) -> Result<()> {
-        let head = self.previous.as_ref().map_or(0, |seal| seal.sequence);
-        self.orphans(head + 1, i64::MAX).await?;
-        if from_the_beginning {
-            self.orphans(i64::MIN, 0).await?;
-        }
+    /// Rows that wait for their seal.
+    async fn unsealed(&self) -> Result<Unsealed> {
+        let mut unsealed = Unsealed::default();
         let mut after = AuditId::from(uuid::Uuid::nil());
         loop {
             let mut conn = self.cx.db.read().await?;
             let rows = store::audit::unsealed(&mut conn, after, SPARE).await?;
             drop(conn);
-            let Some(last) = rows.last().map(|row| row.id) else { return Ok(()) };
+            let Some(last) = rows.last().map(|row| row.id) else { return Ok(unsealed) };
             after = last;
-            self.report.unsealed += count(rows.len());
-            self.report.oldest_unsealed =
-                self.report.oldest_unsealed.or(rows.first().map(|r| r.at));
+            unsealed.rows += count(rows.len());
+            unsealed.oldest = unsealed.oldest.or(rows.first().map(|row| row.at));
             for row in &rows {
                 let waiting = (row.at.plus(LATE) < self.cx.now).then_some(What::Waiting);
                 if let Some(what) = check::row(&self.cx.root, row, &self.known).or(waiting) {
-                    self.tell(&Finding::row(what, row));
+                    unsealed.findings.push(Finding::row(what, row));
                 }
             }
         }
