@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use store::{Sql, UserId, audit::AuditRow};
 
-use crate::{Cx, Result, cx::Origin, observe::Recorded, trail};
+use crate::{Cx, Result, acting::Acting, actor::Actor, cx::Origin, observe::Recorded, trail};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -98,6 +98,7 @@ pub struct Entry<'a> {
     user: Option<UserId>,
     client: Option<&'a str>,
     origin: Option<Origin>,
+    acting: Option<&'a Acting>,
     detail: Value,
     after: Option<Duration>,
     grant_type: Option<&'static str>,
@@ -113,6 +114,7 @@ impl<'a> Entry<'a> {
             user: None,
             client: None,
             origin: None,
+            acting: None,
             detail: Value::Null,
             after: None,
             grant_type: None,
@@ -154,6 +156,13 @@ impl<'a> Entry<'a> {
         self
     }
 
+    /// By whose authority, and why: what staff, an operator or the program changes.
+    #[must_use]
+    pub(crate) fn by(mut self, acting: impl Into<Option<&'a Acting>>) -> Self {
+        self.acting = acting.into();
+        self
+    }
+
     /// What else is known. Never a secret.
     #[must_use]
     pub fn detail(mut self, detail: Value) -> Self {
@@ -181,6 +190,11 @@ impl<'a> Entry<'a> {
         self.client.map(str::to_owned).or_else(behind)
     }
 
+    /// Who acts: whose authority it is, or who asks.
+    fn actor<'e>(&'e self, cx: &'e Cx) -> &'e Actor {
+        self.acting.map_or(&cx.trace.actor, Acting::actor)
+    }
+
     fn recorded(&self) -> Recorded {
         Recorded {
             event: self.event,
@@ -198,17 +212,21 @@ pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()>
         Some(origin) => (&origin.reference, origin.network),
         None => (&cx.trace.reference, cx.trace.network),
     };
+    let mut detail = entry.detail.as_object().cloned().unwrap_or_default();
+    detail.extend(entry.acting.map(|acting| ("reason".to_owned(), acting.reason().into())));
+    let sudo_user = entry.actor(cx).sudo_user();
+    detail.extend(sudo_user.map(|name| ("sudo_user".to_owned(), name.into())));
     let mut row = AuditRow {
         id: cx.id(),
         at: cx.now,
         event: entry.event.as_str().to_owned(),
         outcome: entry.outcome.to_owned(),
-        actor: cx.trace.actor.clone(),
+        actor: entry.actor(cx).to_string(),
         user_id: entry.user,
         client_id: entry.client_id(),
         network: network.map(|address| address.to_string()),
         reference: reference.clone(),
-        detail: if entry.detail.is_null() { "{}".to_owned() } else { entry.detail.to_string() },
+        detail: Value::Object(detail).to_string(),
         tag: None,
         tag_key: None,
         sealed_by: None,

@@ -15,7 +15,7 @@ use keys::{KeyError, RootKeys};
 use serde_json::json;
 use store::{Sql, Timestamp, root_key::RootKeyRow, sealed::SealedRow};
 
-use crate::{Cx, Result, audit};
+use crate::{Cx, Result, acting::Acting, audit};
 
 /// Values of one batch, which is one short transaction.
 pub const BATCH: i64 = 100;
@@ -85,6 +85,7 @@ pub struct Superseded {
 /// stopped at any moment and goes on where it was: what is done names the current key.
 pub async fn reseal(
     cx: &Cx,
+    acting: &Acting,
     batch: i64,
     mut told: impl FnMut(u64),
 ) -> Result<Result<u64, Superseded>> {
@@ -100,13 +101,13 @@ pub async fn reseal(
         if rows.is_empty() {
             break;
         }
-        all += reseal_batch(cx, &rows).await?;
+        all += reseal_batch(cx, acting, &rows).await?;
         told(all);
     }
     Ok(Ok(all))
 }
 
-async fn reseal_batch(cx: &Cx, rows: &[SealedRow]) -> Result<u64> {
+async fn reseal_batch(cx: &Cx, acting: &Acting, rows: &[SealedRow]) -> Result<u64> {
     let mut again = Vec::with_capacity(rows.len());
     for row in rows {
         let aad = aad(&row.home, &row.id);
@@ -120,7 +121,7 @@ async fn reseal_batch(cx: &Cx, rows: &[SealedRow]) -> Result<u64> {
                 done += u64::from(store::sealed::replace(tx, row, sealed).await?);
             }
             let detail = json!({ "root_key": cx.root.current_id(), "values": done });
-            let entry = audit::Entry::new(audit::Event::RootKeyResealed).detail(detail);
+            let entry = audit::Entry::new(audit::Event::RootKeyResealed).by(acting).detail(detail);
             audit::record(cx, tx, entry).await?;
             Ok(done)
         })

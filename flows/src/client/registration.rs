@@ -5,11 +5,15 @@ use keys::{Algorithm, OpaqueToken};
 use store::Tx;
 
 use super::{BadClient, Client, Metadata, check};
-use crate::{Cx, Result, audit};
+use crate::{Cx, Result, acting::Acting, audit};
 
 /// Adds a client. One whose method takes a secret and that comes without one gets a new secret, which is returned to be shown
 /// once, and stored hashed.
-pub async fn add(cx: &Cx, client: Client) -> Result<Result<Option<OpaqueToken>, BadClient>> {
+pub async fn add(
+    cx: &Cx,
+    acting: &Acting,
+    client: Client,
+) -> Result<Result<Option<OpaqueToken>, BadClient>> {
     let mut client = match check::complete(client) {
         Ok(client) => client,
         Err(bad) => return Ok(Err(bad)),
@@ -24,8 +28,8 @@ pub async fn add(cx: &Cx, client: Client) -> Result<Result<Option<OpaqueToken>, 
             if !store::client::insert(tx, &row).await? {
                 return Ok(Err(BadClient::Taken(row.id.clone())));
             }
-            audit::record(cx, tx, audit::Entry::new(audit::Event::ClientAdded).client(&row.id))
-                .await?;
+            let entry = audit::Entry::new(audit::Event::ClientAdded).by(acting).client(&row.id);
+            audit::record(cx, tx, entry).await?;
             Ok(Ok(issued))
         })
         .await
@@ -48,9 +52,14 @@ pub enum NotChanged {
     Bad(#[from] BadClient),
 }
 
+fn changed<'a>(acting: &'a Acting, id: &'a str) -> audit::Entry<'a> {
+    audit::Entry::new(audit::Event::ClientChanged).by(acting).client(id)
+}
+
 /// Gives a client other addresses, as `dev` does when its portal gets another port.
 pub async fn set_redirects(
     cx: &Cx,
+    acting: &Acting,
     id: &str,
     redirect_uris: &[String],
     post_logout_redirect_uris: &[String],
@@ -64,7 +73,7 @@ pub async fn set_redirects(
             if let Err(why) = change(tx, id, edit).await? {
                 return Ok(Err(why));
             }
-            let entry = audit::Entry::new(audit::Event::ClientChanged).client(id);
+            let entry = changed(acting, id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(()))
         })
@@ -74,6 +83,7 @@ pub async fn set_redirects(
 /// Gives a client another signature of its tokens (`id_token_signed_response_alg`).
 pub async fn set_algorithm(
     cx: &Cx,
+    acting: &Acting,
     id: &str,
     algorithm: Algorithm,
 ) -> Result<Result<(), NotChanged>> {
@@ -87,7 +97,7 @@ pub async fn set_algorithm(
             let detail = serde_json::json!({
                 "id_token_signed_response_alg": algorithm, "before": before,
             });
-            let entry = audit::Entry::new(audit::Event::ClientChanged).client(id).detail(detail);
+            let entry = changed(acting, id).detail(detail);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(()))
         })
@@ -124,7 +134,11 @@ async fn change(
 
 /// Replaces a client's secret; returns the new one, which is shown once and stored hashed. The old one is refused on every
 /// replica within two seconds. Sessions, codes and tokens of people stay as they are.
-pub async fn rotate_secret(cx: &Cx, id: &str) -> Result<Result<OpaqueToken, NotChanged>> {
+pub async fn rotate_secret(
+    cx: &Cx,
+    acting: &Acting,
+    id: &str,
+) -> Result<Result<OpaqueToken, NotChanged>> {
     let secret = OpaqueToken::generate(&cx.rng);
     cx.db
         .write(async |tx| {
@@ -135,7 +149,7 @@ pub async fn rotate_secret(cx: &Cx, id: &str) -> Result<Result<OpaqueToken, NotC
                 }));
             }
             let detail = serde_json::json!({ "client_secret": "replaced" });
-            let entry = audit::Entry::new(audit::Event::ClientChanged).client(id).detail(detail);
+            let entry = changed(acting, id).detail(detail);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(secret))
         })

@@ -6,7 +6,7 @@ use serde_json::json;
 use store::signing_key::{EndedKeyRow, SigningKeyRow};
 
 use super::{LONGEST_SESSION, Replaced, Rotation, end, next, open, rotate, rows};
-use crate::{Cx, Result, audit};
+use crate::{Cx, Result, acting::Acting, audit};
 
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,12 +21,13 @@ pub struct Tended {
 
 /// Does what is due.
 pub async fn tend(cx: &Cx) -> Result<Tended> {
+    let acting = &Acting::of_program("signing_keys", "age");
     let mut tended = Tended::default();
     let present = rows(cx).await?;
     for algorithm in Algorithm::ALL {
         if is_old(cx, algorithm, &present) {
-            let rotation = Rotation { algorithm, compromised: false, reason: "age" };
-            if let Replaced::By { kid, .. } = rotate(cx, rotation).await? {
+            let rotation = Rotation { algorithm, compromised: false };
+            if let Replaced::By { kid, .. } = rotate(cx, acting, rotation).await? {
                 tended.published.push(kid);
             }
         }
