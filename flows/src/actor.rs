@@ -43,7 +43,7 @@ impl fmt::Display for Actor {
 pub struct CliUser {
     /// Name in the system's list of users; `#UID` for a user without one.
     pub name: String,
-    /// The user whom `sudo` names, if the command ran as root. Root can set the variable to anything, so it is a claim and
+    /// The user that `sudo` names, if the command ran as root. Root can set the variable to anything, so it is a claim and
     /// never the actor.
     pub sudo_user: Option<String>,
 }

@@ -11,7 +11,13 @@
 use keys::DeviceToken;
 use store::{Sql, TokenHash, Tx, user::User};
 
-use crate::{Cx, Result, acting::Acting, attempt::Visit, audit, email::EmailAddress};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    attempt::Visit,
+    audit::{self, event},
+    email::EmailAddress,
+};
 
 /// Accounts that one browser is known to: a family at one computer.
 pub const MOST: usize = 5;
@@ -74,10 +80,9 @@ pub async fn forget_all(cx: &Cx, acting: &Acting, email: &EmailAddress) -> Resul
                 return Ok(None);
             };
             let gone = store::device::forget_all(tx, user.id).await?;
-            let entry = audit::Entry::new(audit::Event::DevicesForgotten)
+            let entry = audit::Entry::done(event::DevicesForgotten { devices: gone })
                 .user(user.id)
-                .by(acting)
-                .detail(serde_json::json!({ "devices": gone }));
+                .by(acting);
             audit::record(cx, tx, entry).await?;
             Ok(Some(gone))
         })

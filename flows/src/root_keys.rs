@@ -12,10 +12,13 @@
 use std::time::Duration;
 
 use keys::{KeyError, RootKeys};
-use serde_json::json;
 use store::{Sql, Timestamp, root_key::RootKeyRow, sealed::SealedRow};
 
-use crate::{Cx, Result, acting::Acting, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event},
+};
 
 /// Values of one batch, which is one short transaction.
 pub const BATCH: i64 = 100;
@@ -54,9 +57,8 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
     cx.db
         .write(async |tx| {
             if store::root_key::insert(tx, &row).await? {
-                let detail = json!({ "root_key": row.id });
-                let entry = audit::Entry::new(audit::Event::RootKeyCurrent).detail(detail);
-                audit::record(cx, tx, entry).await?;
+                let current = event::RootKeyCurrent { root_key: row.id.clone() };
+                audit::record(cx, tx, audit::Entry::done(current)).await?;
             }
             Ok(())
         })
@@ -120,9 +122,9 @@ async fn reseal_batch(cx: &Cx, acting: &Acting, rows: &[SealedRow]) -> Result<u6
             for (row, sealed) in &again {
                 done += u64::from(store::sealed::replace(tx, row, sealed).await?);
             }
-            let detail = json!({ "root_key": cx.root.current_id(), "values": done });
-            let entry = audit::Entry::new(audit::Event::RootKeyResealed).by(acting).detail(detail);
-            audit::record(cx, tx, entry).await?;
+            let root_key = cx.root.current_id().to_owned();
+            let resealed = event::RootKeyResealed { root_key, values: done };
+            audit::record(cx, tx, audit::Entry::done(resealed).by(acting)).await?;
             Ok(done)
         })
         .await

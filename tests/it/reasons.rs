@@ -1,4 +1,4 @@
-//! Every command that changes what `serve` uses says why, and by whom: the user of the system, not of the environment.
+//! Every command that changes what `serve` uses says why, and its actor is the user of the system, not of the environment.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -182,7 +182,7 @@ async fn actor_is_user_of_the_system(engine: Engine) {
         command.env("SUDO_UID", uid);
         command
     };
-    // Each of them is of another person or of nobody, and none becomes the actor.
+    // Each of them names another user or none, and none becomes the actor.
     let reset = ["user", "reset", "mere@patients.example"];
     let set = ["setting", "set", "sign_in.code_window", "20m", "--json"];
     run(pretend(served.change(&reset), "1"), "").await;

@@ -7,7 +7,12 @@ use store::{
 };
 
 use super::password::{self as policy, BadPassword};
-use crate::{Cx, Result, acting::Acting, audit, email::EmailAddress};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event},
+    email::EmailAddress,
+};
 
 /// Why a person cannot be added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +71,7 @@ pub async fn create(cx: &Cx, acting: &Acting, new: NewUser) -> Result<Result<Use
                 return Ok(Err(BadUser::Taken(new.email.canonical().to_owned())));
             }
             store::password::set(tx, user.id, hash.as_str(), cx.now).await?;
-            let entry = audit::Entry::new(audit::Event::UserAdded).by(acting).user(user.id);
+            let entry = audit::Entry::done(event::UserAdded {}).by(acting).user(user.id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(user.id))
         })

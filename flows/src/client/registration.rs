@@ -5,7 +5,11 @@ use keys::{Algorithm, OpaqueToken};
 use store::Tx;
 
 use super::{BadClient, Client, Metadata, check};
-use crate::{Cx, Result, acting::Acting, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event},
+};
 
 /// Adds a client. One whose method takes a secret and that comes without one gets a new secret, which is returned to be shown
 /// once, and stored hashed.
@@ -28,7 +32,7 @@ pub async fn add(
             if !store::client::insert(tx, &row).await? {
                 return Ok(Err(BadClient::Taken(row.id.clone())));
             }
-            let entry = audit::Entry::new(audit::Event::ClientAdded).by(acting).client(&row.id);
+            let entry = audit::Entry::done(event::ClientAdded {}).by(acting).client(&row.id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(issued))
         })
@@ -52,9 +56,9 @@ pub enum NotChanged {
     Bad(#[from] BadClient),
 }
 
-fn changed<'a>(acting: &'a Acting, id: &'a str) -> audit::Entry<'a> {
-    audit::Entry::new(audit::Event::ClientChanged).by(acting).client(id)
-}
+/// A change of which the trail says no more than that it was made.
+const NOTHING_MORE: event::ClientChanged =
+    event::ClientChanged { id_token_signed_response_alg: None, before: None, client_secret: None };
 
 /// Gives a client other addresses, as `dev` does when its portal gets another port.
 pub async fn set_redirects(
@@ -73,7 +77,7 @@ pub async fn set_redirects(
             if let Err(why) = change(tx, id, edit).await? {
                 return Ok(Err(why));
             }
-            let entry = changed(acting, id);
+            let entry = audit::Entry::done(NOTHING_MORE).by(acting).client(id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(()))
         })
@@ -94,10 +98,12 @@ pub async fn set_algorithm(
                 Ok(before) => before.id_token_signed_response_alg,
                 Err(why) => return Ok(Err(why)),
             };
-            let detail = serde_json::json!({
-                "id_token_signed_response_alg": algorithm, "before": before,
-            });
-            let entry = changed(acting, id).detail(detail);
+            let changed = event::ClientChanged {
+                id_token_signed_response_alg: Some(algorithm),
+                before: Some(before),
+                ..NOTHING_MORE
+            };
+            let entry = audit::Entry::done(changed).by(acting).client(id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(()))
         })
@@ -148,8 +154,8 @@ pub async fn rotate_secret(
                     None => NotChanged::Unknown(id.to_owned()),
                 }));
             }
-            let detail = serde_json::json!({ "client_secret": "replaced" });
-            let entry = changed(acting, id).detail(detail);
+            let changed = event::ClientChanged { client_secret: Some("replaced"), ..NOTHING_MORE };
+            let entry = audit::Entry::done(changed).by(acting).client(id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(secret))
         })

@@ -21,7 +21,8 @@ use super::{
 use crate::{
     Cx, Error, Result,
     attempt::{Attempt, Loaded, Visit},
-    audit, guess_budget, jobs,
+    audit::{self, event, outcome::CodeRequest},
+    guess_budget, jobs,
     mail::Code,
     request::AuthorizationRequest,
 };
@@ -275,7 +276,7 @@ async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: Challeng
     if may_send {
         jobs::insert(cx, tx, Code { challenge: id }, Some(&work.request.client_id)).await?;
     }
-    let outcome = if may_send { "queued" } else { "too_many" };
+    let outcome = if may_send { CodeRequest::Queued } else { CodeRequest::TooMany };
     requested(work, tx, &challenge, outcome).await
 }
 
@@ -286,31 +287,31 @@ async fn send_again(work: &Work<'_>, tx: &mut Tx, id: ChallengeId) -> Result<()>
     };
     if work.sends.is_some_and(|seen| seen < challenge.sends) {
         // Pressed twice: both were judged before the first one's mail was counted, and that one is on its way.
-        return requested(work, tx, &challenge, "on_its_way").await;
+        return requested(work, tx, &challenge, CodeRequest::OnItsWay).await;
     }
     let asks = guesser(work, tx).await?;
     if !send_quota::take_send(cx, tx, &asks).await? {
-        return requested(work, tx, &challenge, "too_many").await;
+        return requested(work, tx, &challenge, CodeRequest::TooMany).await;
     }
     let language = work.visit.reader.language;
     if !store::email_challenge::count_send(tx, &challenge, language, cx.now).await? {
         return Err(Error::Lost);
     }
     jobs::insert(cx, tx, Code { challenge: id }, Some(&work.request.client_id)).await?;
-    requested(work, tx, &challenge, "queued_again").await
+    requested(work, tx, &challenge, CodeRequest::QueuedAgain).await
 }
 
 async fn requested(
     work: &Work<'_>,
     tx: &mut Tx,
     challenge: &EmailChallenge,
-    outcome: &str,
+    outcome: CodeRequest,
 ) -> Result<()> {
-    let entry = audit::Entry::new(audit::Event::CodeRequested)
-        .outcome(outcome)
+    let requested =
+        event::CodeRequested { challenge: challenge.id, reference: challenge.reference.clone() };
+    let entry = audit::Entry::new(requested, outcome)
         .user(challenge.user_id)
-        .client(&work.request.client_id)
-        .detail(serde_json::json!({ "challenge": challenge.id, "reference": challenge.reference }));
+        .client(&work.request.client_id);
     audit::record(work.cx, tx, entry).await
 }
 

@@ -14,7 +14,8 @@ use super::{
     tries::Guesser,
 };
 use crate::{
-    Cx, Error, Result, audit,
+    Cx, Error, Result,
+    audit::{self, event},
     authorize::{code_redirect, error_redirect},
     device,
     interaction::{self, Need, Signed},
@@ -75,10 +76,8 @@ pub(super) async fn sign_in(
     move_browser(work, tx, &cookies, state).await?;
     let failed = Guesser::clear(cx, tx, &work.user()?.counted_as()).await?;
     work.failures.get_or_init(|| failed);
-    let entry = audit::Entry::new(audit::Event::SignedIn)
-        .user(first.user)
-        .client(&work.request.client_id)
-        .detail(serde_json::json!({ "sign_in": sign_in.id(), "acr": sign_in.assurance().acr() }));
+    let signed_in = event::SignedIn { sign_in: sign_in.id(), acr: sign_in.assurance().acr() };
+    let entry = audit::Entry::done(signed_in).user(first.user).client(&work.request.client_id);
     audit::record(cx, tx, entry).await?;
     let to = onwards(work, tx, &cookies, true).await?;
     Ok(Answer::SignedIn { cookies: Some(cookies), to })

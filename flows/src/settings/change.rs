@@ -6,7 +6,11 @@ use store::{
 };
 
 use super::list::{ALL, BadSetting, Setting};
-use crate::{Cx, Result, acting::Acting, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event},
+};
 
 /// A setting and its present value.
 #[derive(Clone, Debug)]
@@ -103,10 +107,12 @@ async fn apply(
     if !document::insert(tx, Kind::Setting, &row).await? {
         return Ok(Err(BadSetting::Raced(setting.name)));
     }
-    let detail = serde_json::json!({
-        "name": row.name, "version": row.version, "before": row.before, "after": row.value,
-    });
-    let entry = audit::Entry::new(audit::Event::SettingChanged).by(change.acting).detail(detail);
-    audit::record(cx, tx, entry).await?;
+    let changed = event::SettingChanged {
+        name: row.name.clone(),
+        version: row.version,
+        before: row.before.clone(),
+        after: row.value.clone(),
+    };
+    audit::record(cx, tx, audit::Entry::done(changed).by(change.acting)).await?;
     Ok(Ok(row))
 }

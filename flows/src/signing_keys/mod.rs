@@ -24,7 +24,11 @@ use store::{
 pub use rotate::{Replaced, Rotation, rotate};
 pub use tend::{Tended, tend};
 
-use crate::{Cx, Result, acting::Acting, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event},
+};
 
 /// How long clients may keep the key set: `max-age` of its answer.
 pub const MAX_AGE: Duration = Duration::from_mins(5);
@@ -131,9 +135,8 @@ async fn added(
     acting: Option<&Acting>,
     row: &SigningKeyRow,
 ) -> Result<()> {
-    let detail = serde_json::json!({ "kid": row.id, "algorithm": row.algorithm });
-    let entry = audit::Entry::new(audit::Event::SigningKeyAdded).by(acting).detail(detail);
-    audit::record(cx, tx, entry).await
+    let added = event::SigningKeyAdded { kid: row.id.clone(), algorithm: row.algorithm.clone() };
+    audit::record(cx, tx, audit::Entry::done(added).by(acting)).await
 }
 
 /// Noun and row id: a sealed key opens only in its own place.

@@ -1,11 +1,14 @@
 //! Replacing a signing key: in time, so that nobody notices, or at once, when it is in wrong hands.
 
 use keys::Algorithm;
-use serde_json::json;
 use store::{Timestamp, Tx, signing_key::SigningKeyRow};
 
 use super::{IN_ADVANCE, make, rows};
-use crate::{Cx, Result, acting::Acting, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event, outcome::KeyOutcome},
+};
 
 /// What somebody asks for.
 #[derive(Clone, Copy, Debug)]
@@ -104,22 +107,25 @@ async fn replace(
         // what its end has left is seen.
         removed.extend(store::signing_key::forget_all(tx, &key.algorithm).await?);
     }
-    let detail = json!({
-        "algorithm": key.algorithm, "kid": key.id, "follows": follows, "signs_from": key.signs_from,
-        "removed": removed,
-    });
-    let outcome = if compromised { "compromised" } else { "ok" };
-    let entry = audit::Entry::new(audit::Event::SigningKeyRotated).by(acting);
-    audit::record(cx, tx, entry.outcome(outcome).detail(detail)).await?;
+    let rotated = event::SigningKeyRotated {
+        algorithm: key.algorithm.clone(),
+        kid: key.id.clone(),
+        follows: follows.to_owned(),
+        signs_from: key.signs_from,
+        removed: removed.clone(),
+    };
+    let outcome = if compromised { KeyOutcome::Compromised } else { KeyOutcome::Ok };
+    audit::record(cx, tx, audit::Entry::new(rotated, outcome).by(acting)).await?;
     Ok(Some(removed))
 }
 
 /// Nothing is left of a key that somebody else has: what it signed is not even a hint.
 async fn remove(cx: &Cx, tx: &mut Tx, acting: &Acting, key: &SigningKeyRow) -> Result<()> {
     if store::signing_key::remove(tx, &key.id).await? {
-        let detail = json!({ "kid": key.id, "algorithm": key.algorithm });
-        let entry = audit::Entry::new(audit::Event::SigningKeyEnded).by(acting);
-        audit::record(cx, tx, entry.outcome("compromised").detail(detail)).await?;
+        let ended =
+            event::SigningKeyEnded { kid: key.id.clone(), algorithm: key.algorithm.clone() };
+        let entry = audit::Entry::new(ended, KeyOutcome::Compromised).by(acting);
+        audit::record(cx, tx, entry).await?;
     }
     Ok(())
 }

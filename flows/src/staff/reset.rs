@@ -4,7 +4,7 @@
 use crate::{
     Cx, Result,
     acting::Acting,
-    audit,
+    audit::{self, event},
     email::EmailAddress,
     jobs,
     mail::ResetForced,
@@ -23,10 +23,7 @@ pub async fn force(cx: &Cx, acting: &Acting, email: &EmailAddress) -> Result<Opt
             // grant is swept, need the end itself.
             session::end(cx, tx, Which::AllOf(user.id), Cause::Reset).await?;
             store::grant::end_offline(tx, user.id, cx.now).await?;
-            let entry = audit::Entry::new(audit::Event::ResetForced)
-                .user(user.id)
-                .by(acting)
-                .detail(serde_json::json!({ "epoch": epoch }));
+            let entry = audit::Entry::done(event::ResetForced { epoch }).user(user.id).by(acting);
             audit::record(cx, tx, entry).await?;
             jobs::insert(cx, tx, ResetForced { user: user.id }, None).await?;
             Ok(epoch)

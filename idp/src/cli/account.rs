@@ -7,10 +7,10 @@ use nix::unistd::{Uid, User, getuid};
 
 use crate::config;
 
-/// What the kernel has where nobody logged in (`audit(8)`): a service, a container.
+/// What the kernel has where no user logged in (`audit(8)`): a service, a container.
 const UNSET: u32 = u32::MAX;
 
-/// The user who logged in, whatever they became since by `su` or `sudo`; where nobody did, the user of this process.
+/// The user who logged in, whatever they became since by `su` or `sudo`; where there is none, the user of this process.
 pub(super) fn user() -> CliUser {
     let login = fs::read_to_string("/proc/self/loginuid").ok();
     let sudo = config::environment().find(|(name, _)| name == "SUDO_UID").map(|(_, uid)| uid);
@@ -25,7 +25,7 @@ struct Found<'a> {
     login: Option<&'a str>,
     /// Real user id of this process.
     real: u32,
-    /// `SUDO_UID`. Anybody may set it, so it counts for nothing but as the claim of root.
+    /// `SUDO_UID`. Any user may set it, so it counts for nothing but as the claim of root.
     sudo: Option<&'a str>,
 }
 

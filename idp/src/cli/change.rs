@@ -19,7 +19,7 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// The authority of whoever gives the command. Ask for it first: without a reason nothing is read, opened or asked.
+    /// The authority of the user who gives the command. Ask for it first: without a reason nothing is read, opened or asked.
     pub(super) fn acting(&self) -> Result<Acting, Failed> {
         let reason = match &self.reason {
             Some(reason) => reason.clone(),

@@ -18,7 +18,7 @@ const ONE_CALLER: [(&str, &str); 9] = [
     ("store::session::insert", "flows/src/login/complete.rs"),
     ("store::session::end", "flows/src/session.rs"),
     ("store::session::end_all", "flows/src/session.rs"),
-    ("store::audit::insert", "flows/src/audit.rs"),
+    ("store::audit::insert", "flows/src/audit/mod.rs"),
     ("store::document::insert", "flows/src/settings/change.rs"),
 ];
 
