@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use store::{Hit, UserId};
 
-use crate::{Cx, Result, audit, network, oauth_error::TokenError};
+use crate::{
+    Cx, Result,
+    audit::{self, event, outcome::Refused},
+    network,
+    oauth_error::TokenError,
+};
 
 const WINDOW: Duration = Duration::from_mins(1);
 
@@ -16,11 +21,8 @@ pub(crate) async fn record(
     user: Option<UserId>,
     error: &TokenError,
 ) -> Result<()> {
-    let entry = audit::Entry::new(audit::Event::TokenRefused)
-        .outcome(error.error)
-        .user(user)
-        .client(client)
-        .detail(serde_json::json!({ "why": error.description }));
+    let refused = event::TokenRefused { why: error.description.clone().into_owned() };
+    let entry = audit::Entry::new(refused, error.error).user(user).client(client);
     limited(cx, entry).await
 }
 
@@ -39,10 +41,9 @@ pub(crate) async fn limited(cx: &Cx, entry: audit::Entry<'_>) -> Result<()> {
     match cx.ephemeral.hit(&key, limit, WINDOW, cx.now).await {
         Hit::Within => cx.db.write(async |tx| audit::record(cx, tx, entry).await).await,
         Hit::Over { first: true, .. } => {
-            let detail = serde_json::json!({ "limit": "token", "network": name });
+            let limited = event::NetworkLimited { limit: "token", size: None, network: name };
             // User and client are those of the first refusal that is not written down.
-            let entry = entry.instead(audit::Event::NetworkLimited).outcome("refused");
-            let entry = entry.detail(detail);
+            let entry = entry.instead(limited, Refused::Refused);
             cx.db.write(async |tx| audit::record(cx, tx, entry).await).await
         }
         Hit::Over { first: false, .. } => Ok(()),

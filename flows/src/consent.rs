@@ -7,7 +7,7 @@ use store::session::WithConsent;
 use crate::{
     Cx, Result, attempt,
     attempt::{Attempt, Found, Purpose, Visit},
-    audit,
+    audit::{self, event, outcome::Refused},
     authorize::{Asked, ClientRedirect, code_redirect, error_redirect},
     client::Client,
     interaction::{self, Need, Signed},
@@ -145,18 +145,15 @@ async fn remember(
     scopes.dedup();
     let scopes = scopes.join(" ");
     store::consent::put(tx, user, &request.client_id, &scopes, cx.now).await?;
-    let entry = audit::Entry::new(audit::Event::ConsentGiven)
-        .user(user)
-        .client(&request.client_id)
-        .detail(serde_json::json!({ "scopes": scopes }));
+    let entry =
+        audit::Entry::done(event::ConsentGiven { scopes }).user(user).client(&request.client_id);
     audit::record(cx, tx, entry).await
 }
 
 async fn deny(cx: &Cx, question: Question) -> Result<Decided> {
     cx.db
         .write(async |tx| {
-            let entry = audit::Entry::new(audit::Event::ConsentRefused)
-                .outcome("refused")
+            let entry = audit::Entry::new(event::ConsentRefused {}, Refused::Refused)
                 .user(question.session.live.user_id)
                 .client(&question.client.id);
             audit::record(cx, tx, entry).await

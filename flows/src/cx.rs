@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{Db, Ephemeral, Id, Timestamp};
 
 use crate::{
+    actor::Actor,
     client::{Client, Clients},
     observe::{Named, Observer},
     settings::Settings,
@@ -53,8 +54,8 @@ pub struct Trace {
     /// The client address of the request. None when a trusted proxy named no address (misuse case 51), and for what no
     /// request asks for.
     pub network: Option<IpAddr>,
-    /// Who acts: `person` for a browser, `client` for a client's own call, `cli:NAME`, `system:PART`.
-    pub actor: String,
+    /// Who acts.
+    pub actor: Actor,
 }
 
 impl Trace {

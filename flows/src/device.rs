@@ -11,7 +11,13 @@
 use keys::DeviceToken;
 use store::{Sql, TokenHash, Tx, user::User};
 
-use crate::{Cx, Result, attempt::Visit, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    attempt::Visit,
+    audit::{self, event},
+    email::EmailAddress,
+};
 
 /// Accounts that one browser is known to: a family at one computer.
 pub const MOST: usize = 5;
@@ -67,20 +73,16 @@ pub(crate) async fn renew(
 }
 
 /// Forgets every device of a person, as staff may wish; returns how many there were.
-pub async fn forget_all(
-    cx: &Cx,
-    email: &crate::email::EmailAddress,
-    reason: &str,
-) -> Result<Option<u64>> {
+pub async fn forget_all(cx: &Cx, acting: &Acting, email: &EmailAddress) -> Result<Option<u64>> {
     cx.db
         .write(async |tx| {
             let Some(user) = store::user::by_email(tx, email.canonical()).await? else {
                 return Ok(None);
             };
             let gone = store::device::forget_all(tx, user.id).await?;
-            let entry = audit::Entry::new(audit::Event::DevicesForgotten)
+            let entry = audit::Entry::done(event::DevicesForgotten { devices: gone })
                 .user(user.id)
-                .detail(serde_json::json!({ "reason": reason, "devices": gone }));
+                .by(acting);
             audit::record(cx, tx, entry).await?;
             Ok(Some(gone))
         })

@@ -11,7 +11,10 @@ use store::{
     wrong_code,
 };
 
-use crate::{Cx, Result, audit};
+use crate::{
+    Cx, Result,
+    audit::{self, event, outcome::Exceeded},
+};
 
 /// The window of the gauge.
 const DAY: Duration = Duration::from_hours(24);
@@ -84,10 +87,8 @@ pub async fn watch(cx: &Cx) -> Result<bool> {
             if !throttle::take(tx, SITE, hour, cx.now).await? {
                 return Ok::<_, crate::Error>(false);
             }
-            let entry = audit::Entry::new(audit::Event::GuessBudgetExceeded)
-                .outcome("exceeded")
-                .detail(serde_json::json!({ "wrong_codes": spent, "budget": budget }));
-            audit::record(cx, tx, entry).await?;
+            let exceeded = event::GuessBudgetExceeded { wrong_codes: spent, budget };
+            audit::record(cx, tx, audit::Entry::new(exceeded, Exceeded::Exceeded)).await?;
             Ok(true)
         })
         .await?;

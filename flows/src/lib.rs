@@ -4,6 +4,8 @@
 //! of people and clients are values; [`Error`] means that the machine failed.
 
 pub mod account;
+pub mod acting;
+pub mod actor;
 pub mod attempt;
 pub mod audit;
 pub mod authorize;

@@ -12,7 +12,11 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use store::{Hit, Timestamp, UserId};
 
 pub use self::prefix::{Network, Size};
-use crate::{Cx, Result, audit, settings::Settings};
+use crate::{
+    Cx, Result,
+    audit::{self, event, outcome::Refused},
+    settings::Settings,
+};
 
 /// The window of posts.
 const MINUTE: Duration = Duration::from_mins(1);
@@ -173,11 +177,7 @@ async fn record(cx: &Cx, what: What, news: &[Network], about: impl AsyncFnOnce()
         cx.db
             .write(async |tx| {
                 for network in news {
-                    let detail = serde_json::json!({
-                        "limit": what.as_str(), "size": network.size().to_string(),
-                        "network": network.to_string(),
-                    });
-                    audit::record(cx, tx, limited(&about).detail(detail)).await?;
+                    audit::record(cx, tx, limited(what, *network, &about)).await?;
                 }
                 Ok::<_, crate::Error>(())
             })
@@ -189,8 +189,13 @@ async fn record(cx: &Cx, what: What, news: &[Network], about: impl AsyncFnOnce()
 }
 
 /// A network had too many.
-fn limited(about: &About) -> audit::Entry<'_> {
-    let entry = audit::Entry::new(audit::Event::NetworkLimited).outcome("refused").user(about.user);
+fn limited(what: What, network: Network, about: &About) -> audit::Entry<'_> {
+    let limited = event::NetworkLimited {
+        limit: what.as_str(),
+        size: Some(network.size().to_string()),
+        network: network.to_string(),
+    };
+    let entry = audit::Entry::new(limited, Refused::Refused).user(about.user);
     match &about.client {
         Some(client) => entry.client(client),
         None => entry,

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::audit::outcome::outcomes;
+
 /// An error for a client that is told by redirect (RFC 6749, section 4.1.2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OAuthError {
@@ -19,11 +21,19 @@ impl OAuthError {
     }
 }
 
+outcomes! {
+    /// `error` of a refusal (RFC 6749, section 5.2), which is its outcome in the trail as well.
+    TokenErrorCode {
+        InvalidGrant = "invalid_grant", InvalidClient = "invalid_client", InvalidRequest = "invalid_request",
+        UnsupportedGrantType = "unsupported_grant_type", UnauthorizedClient = "unauthorized_client",
+    }
+}
+
 /// A refusal of an endpoint that clients call themselves (RFC 6749, section 5.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenError {
     /// `error`.
-    pub error: &'static str,
+    pub error: TokenErrorCode,
     /// `error_description`: printable ASCII without quotation mark and backslash.
     pub description: Cow<'static, str>,
     /// Header fields that the answer has because of it: lower-case name, value.
@@ -33,23 +43,26 @@ pub struct TokenError {
 impl TokenError {
     /// An error with its description.
     #[must_use]
-    pub(crate) const fn new(error: &'static str, description: Cow<'static, str>) -> Self {
+    pub(crate) const fn new(error: TokenErrorCode, description: Cow<'static, str>) -> Self {
         Self { error, description, headers: Vec::new() }
     }
 
     /// What is presented is not good: `invalid_grant`.
     pub(crate) const fn grant(description: &'static str) -> Self {
-        Self::new("invalid_grant", Cow::Borrowed(description))
+        Self::new(TokenErrorCode::InvalidGrant, Cow::Borrowed(description))
     }
 
     /// The request cannot be understood: `invalid_request`.
     pub(crate) const fn request(description: &'static str) -> Self {
-        Self::new("invalid_request", Cow::Borrowed(description))
+        Self::new(TokenErrorCode::InvalidRequest, Cow::Borrowed(description))
     }
 
     /// The client is not who it says: `invalid_client`, with the challenge that the answer must have.
     pub(crate) fn client(description: &'static str) -> Self {
         let challenge = ("www-authenticate", "Basic realm=\"token\"".to_owned());
-        Self { headers: vec![challenge], ..Self::new("invalid_client", Cow::Borrowed(description)) }
+        Self {
+            headers: vec![challenge],
+            ..Self::new(TokenErrorCode::InvalidClient, Cow::Borrowed(description))
+        }
     }
 }

@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use store::{GrantId, check::Check};
 
-use crate::{Cx, Result, audit};
+use crate::{
+    Cx, Result,
+    audit::{self, event, outcome},
+};
 
 /// Name of the result.
 pub const CHECK: &str = "unproven_grants";
@@ -72,11 +75,9 @@ async fn keep(cx: &Cx, found: &Found, grants: &[GrantId]) -> Result<()> {
             if grants.is_empty() {
                 return Ok(());
             }
-            let named: Vec<_> = grants.iter().take(NAMED).collect();
-            let entry = audit::Entry::new(audit::Event::UnprovenGrants)
-                .outcome("found")
-                .detail(serde_json::json!({ "count": found.unproven, "grants": named }));
-            audit::record(cx, tx, entry).await
+            let grants = grants.iter().take(NAMED).copied().collect();
+            let named = event::UnprovenGrants { count: found.unproven, grants };
+            audit::record(cx, tx, audit::Entry::new(named, outcome::Found::Found)).await
         })
         .await
 }

@@ -12,10 +12,13 @@
 use std::time::Duration;
 
 use keys::{KeyError, RootKeys};
-use serde_json::json;
 use store::{Sql, Timestamp, root_key::RootKeyRow, sealed::SealedRow};
 
-use crate::{Cx, Result, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event},
+};
 
 /// Values of one batch, which is one short transaction.
 pub const BATCH: i64 = 100;
@@ -54,9 +57,8 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
     cx.db
         .write(async |tx| {
             if store::root_key::insert(tx, &row).await? {
-                let detail = json!({ "root_key": row.id });
-                let entry = audit::Entry::new(audit::Event::RootKeyCurrent).detail(detail);
-                audit::record(cx, tx, entry).await?;
+                let current = event::RootKeyCurrent { root_key: row.id.clone() };
+                audit::record(cx, tx, audit::Entry::done(current)).await?;
             }
             Ok(())
         })
@@ -85,6 +87,7 @@ pub struct Superseded {
 /// stopped at any moment and goes on where it was: what is done names the current key.
 pub async fn reseal(
     cx: &Cx,
+    acting: &Acting,
     batch: i64,
     mut told: impl FnMut(u64),
 ) -> Result<Result<u64, Superseded>> {
@@ -100,13 +103,13 @@ pub async fn reseal(
         if rows.is_empty() {
             break;
         }
-        all += reseal_batch(cx, &rows).await?;
+        all += reseal_batch(cx, acting, &rows).await?;
         told(all);
     }
     Ok(Ok(all))
 }
 
-async fn reseal_batch(cx: &Cx, rows: &[SealedRow]) -> Result<u64> {
+async fn reseal_batch(cx: &Cx, acting: &Acting, rows: &[SealedRow]) -> Result<u64> {
     let mut again = Vec::with_capacity(rows.len());
     for row in rows {
         let aad = aad(&row.home, &row.id);
@@ -119,9 +122,9 @@ async fn reseal_batch(cx: &Cx, rows: &[SealedRow]) -> Result<u64> {
             for (row, sealed) in &again {
                 done += u64::from(store::sealed::replace(tx, row, sealed).await?);
             }
-            let detail = json!({ "root_key": cx.root.current_id(), "values": done });
-            let entry = audit::Entry::new(audit::Event::RootKeyResealed).detail(detail);
-            audit::record(cx, tx, entry).await?;
+            let root_key = cx.root.current_id().to_owned();
+            let resealed = event::RootKeyResealed { root_key, values: done };
+            audit::record(cx, tx, audit::Entry::done(resealed).by(acting)).await?;
             Ok(done)
         })
         .await

@@ -7,7 +7,10 @@ use store::{
     session::{Limits, LiveSession, WithConsent},
 };
 
-use crate::{Cx, Result, audit};
+use crate::{
+    Cx, Result,
+    audit::{self, event},
+};
 
 /// How often use of a session is written down.
 const SEEN_EVERY: Duration = Duration::from_mins(1);
@@ -95,7 +98,7 @@ pub(crate) async fn end(cx: &Cx, tx: &mut Tx, which: Which, cause: Cause<'_>) ->
     };
     match cause {
         Cause::SignedOut { client } if ended => {
-            let entry = audit::Entry::new(audit::Event::SignedOut).user(which.user());
+            let entry = audit::Entry::done(event::SignedOut {}).user(which.user());
             let entry = client.into_iter().fold(entry, audit::Entry::client);
             audit::record(cx, tx, entry).await
         }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use flows::{Cx, Trace, jobs::Kinds, observe::Named};
+use flows::{Cx, Trace, actor::Actor, jobs::Kinds, observe::Named};
 use jiff::tz::TimeZone;
 use keys::{Hasher, HasherConfig, Rng, RootKeys};
 use store::{Db, Ephemeral};
@@ -194,11 +194,11 @@ impl App {
 
     /// A context for what no request asks for: a job, or the start.
     #[must_use]
-    pub fn system_cx(&self, part: &str) -> Cx {
+    pub fn system_cx(&self, part: &'static str) -> Cx {
         self.cx(Trace {
             reference: flows::cx::reference(&self.rng),
             network: None,
-            actor: format!("system:{part}"),
+            actor: Actor::System(part),
         })
     }
 

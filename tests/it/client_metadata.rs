@@ -8,6 +8,7 @@ use keys::Algorithm;
 use serde_json::{Value, json};
 use store::{Sql, TokenHash};
 use vestibule_tests::{
+    acting,
     app::TestApp,
     client::{Client, Pending},
     db::{Engine, TestDb},
@@ -107,7 +108,7 @@ async fn added_client_reads_back_whole(engine: Engine) {
         ("native", Profile::Native, "native", "none", "native"),
     ] {
         let add = ["client", "add", name, "--profile", name, "--redirect-uri", HOME, "--json"];
-        let added: Value = serde_json::from_str(&run(served.command(&add), "").await).unwrap();
+        let added: Value = serde_json::from_str(&run(served.change(&add), "").await).unwrap();
         assert_eq!(added["client_secret"].is_string(), auth_method != "none", "{name}");
         app.refresh().await;
         let found = app.cx().clients.get(name).unwrap().as_ref().clone();
@@ -147,7 +148,7 @@ async fn options_of_the_command_reach_their_members(engine: Engine) {
     let addresses = ["--redirect-uri", HOME, "--post-logout-redirect-uri", BYE];
     let others = ["--name", "The lab", "--id-token-alg", "es256"];
     let add = ["client", "add", "lab", "--profile", "web"];
-    run(served.command(&[&add[..], &options, &addresses, &others].concat()), "").await;
+    run(served.change(&[&add[..], &options, &addresses, &others].concat()), "").await;
     let mut document = metadata();
     document["token_endpoint_auth_method"] = "client_secret_post".into();
     document["id_token_signed_response_alg"] = "ES256".into();
@@ -155,11 +156,11 @@ async fn options_of_the_command_reach_their_members(engine: Engine) {
     assert_eq!(Row::read(&db.open().await, "lab").await, (document, operator));
     for (option, value) in [("--auth-method", "private_key_jwt"), ("--pkce", "plain")] {
         let args = [&add[..], &["--redirect-uri", HOME, option, value]].concat();
-        let (code, _, error) = outcome(served.command(&args), "").await;
+        let (code, _, error) = outcome(served.change(&args), "").await;
         assert!(code == 2 && error.contains("[possible values: "), "{option}: {error}");
     }
     let public = ["--auth-method", "none", "--pkce", "optional", "--redirect-uri", HOME];
-    let (code, _, error) = outcome(served.command(&[&add[..], &public].concat()), "").await;
+    let (code, _, error) = outcome(served.change(&[&add[..], &public].concat()), "").await;
     assert!(code == 1 && error.contains("must use PKCE"), "{error}");
 }
 
@@ -172,9 +173,9 @@ async fn unknown_members_survive_changes(engine: Engine) {
     let mut row = Row::metadata("jwks", later.clone());
     row.operator = row.operator.replacen('{', r#"{"next":[1],"#, 1);
     row.insert(&app, "lab").await;
-    run(served.command(&["client", "set", "lab", "--id-token-alg", "eddsa"]), "").await;
+    run(served.change(&["client", "set", "lab", "--id-token-alg", "eddsa"]), "").await;
     let uris = ["https://lab.example:8443/callback".to_owned()];
-    registration::set_redirects(&app.cx(), "lab", &uris, &[]).await.unwrap().unwrap();
+    registration::set_redirects(&app.cx(), &acting(), "lab", &uris, &[]).await.unwrap().unwrap();
     let (metadata, operator) = Row::read(app.sql(), "lab").await;
     assert_eq!(metadata["jwks"], later);
     assert_eq!(metadata["id_token_signed_response_alg"], "EdDSA");
@@ -255,7 +256,7 @@ async fn commands_name_unusable_clients(engine: Engine) {
     for (args, why) in [
         (&["client", "show", "lab"][..], "lab cannot be used by this build"),
         (
-            &["client", "set", "lab", "--id-token-alg", "es256"],
+            &["client", "set", "lab", "--id-token-alg", "es256", "--reason", "test"],
             "lab cannot be changed by this build",
         ),
         (&["client", "show", "nobody"], "there is no client called nobody"),
@@ -263,10 +264,11 @@ async fn commands_name_unusable_clients(engine: Engine) {
         let (code, out, error) = outcome(served.command(args), "").await;
         assert!(code == 1 && out.is_empty() && error.contains(why), "{code} {out} {error}");
     }
-    let secret = registration::rotate_secret(&app.cx(), "lab").await.unwrap();
+    let secret = registration::rotate_secret(&app.cx(), &acting(), "lab").await.unwrap();
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
     assert!(secret.is_ok(), "a secret in wrong hands ends, whatever else the client has");
-    let change = registration::set_redirects(&app.cx(), "lab", &[HOME.to_owned()], &[]).await;
+    let change =
+        registration::set_redirects(&app.cx(), &acting(), "lab", &[HOME.to_owned()], &[]).await;
     assert!(matches!(change.unwrap(), Err(NotChanged::Unusable(id, _)) if id == "lab"));
     assert_eq!(Row::read(app.sql(), "lab").await.0["subject_type"], "ephemeral");
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
@@ -280,10 +282,10 @@ async fn concurrent_changes_are_both_kept(engine: Engine) {
     for round in 0..20 {
         let algorithm = Algorithm::ALL[round % 3];
         let uris = [format!("https://lab.example/{round}")];
-        let (one, two) = (app.cx(), app.cx());
+        let (one, two, acting) = (app.cx(), app.cx(), acting());
         let (signed, moved) = tokio::join!(
-            registration::set_algorithm(&one, "lab", algorithm),
-            registration::set_redirects(&two, "lab", &uris, &[]),
+            registration::set_algorithm(&one, &acting, "lab", algorithm),
+            registration::set_redirects(&two, &acting, "lab", &uris, &[]),
         );
         assert_eq!((signed.unwrap(), moved.unwrap()), (Ok(()), Ok(())));
         let (metadata, _) = Row::read(app.sql(), "lab").await;
@@ -301,7 +303,8 @@ async fn refused_change_writes_nothing(engine: Engine) {
     app.client("lab").await;
     let before = Row::read(app.sql(), "lab").await;
     for uri in ["http://lab.example/callback", "org.example.lab:/callback"] {
-        let change = registration::set_redirects(&app.cx(), "lab", &[uri.to_owned()], &[]).await;
+        let change =
+            registration::set_redirects(&app.cx(), &acting(), "lab", &[uri.to_owned()], &[]).await;
         assert!(matches!(change.unwrap(), Err(NotChanged::Bad(_))), "{uri}");
     }
     assert_eq!(Row::read(app.sql(), "lab").await, before);

@@ -49,7 +49,7 @@ async fn the_old_secret_ends_everywhere_and_the_new_one_works(engine: Engine) {
     let pending = Pending::new(&old);
     let on_its_way = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
     let rotate = ["client", "rotate-secret", "portal"];
-    let said = run(served.command(&rotate), "").await;
+    let said = run(served.change(&rotate), "").await;
     let secret = said.trim_end().rsplit(' ').next().unwrap();
     assert!(said.contains("Its new secret, shown this once: ") && secret.len() >= 43, "{said}");
     let new = with_secret(&old, secret);
@@ -66,7 +66,7 @@ async fn the_old_secret_ends_everywhere_and_the_new_one_works(engine: Engine) {
     new.tokens(&app, &on_its_way).await;
     assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 200);
     let again = ["client", "rotate-secret", "portal", "--json"];
-    let said: Value = serde_json::from_str(&run(served.command(&again), "").await).unwrap();
+    let said: Value = serde_json::from_str(&run(served.change(&again), "").await).unwrap();
     assert_eq!(said["client_id"], "portal");
     let newest = with_secret(&old, said["client_secret"].as_str().unwrap());
     for browser in &browsers {
@@ -75,7 +75,7 @@ async fn the_old_secret_ends_everywhere_and_the_new_one_works(engine: Engine) {
         assert_eq!(greeted(&old, browser).await, 401, "the first does not come back");
     }
     let rows = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND client_id = 'portal'
-                    AND actor LIKE 'cli:%' AND detail = '{\"client_secret\":\"replaced\"}'";
+                    AND actor LIKE 'cli:%' AND detail = '{\"client_secret\":\"replaced\",\"reason\":\"test\"}'";
     assert_eq!(app.count(rows).await, 2);
     other.stop().await;
 }
@@ -86,13 +86,12 @@ async fn who_has_no_secret_gets_none(engine: Engine) {
     let served = Served::prepare(engine, &app.db).await;
     let redirect = "http://127.0.0.1/callback";
     let add = ["client", "add", "phone", "--profile", "native", "--redirect-uri", redirect];
-    run(served.command(&add), "").await;
+    run(served.change(&add), "").await;
     for (id, why) in [
         ("phone", "phone is a public client: it has no secret to replace"),
         ("nobody", "there is no client called nobody"),
     ] {
-        let (code, out, error) =
-            outcome(served.command(&["client", "rotate-secret", id]), "").await;
+        let (code, out, error) = outcome(served.change(&["client", "rotate-secret", id]), "").await;
         assert!(code == 1 && out.is_empty() && error.contains(why), "{code} {out} {error}");
     }
     assert_eq!(

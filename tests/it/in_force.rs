@@ -14,6 +14,7 @@ use keys::Algorithm;
 use reqwest::Method;
 use serde_json::Value;
 use vestibule_tests::{
+    acting,
     app::{Patient, Replica, TestApp},
     client::{Client, Landed, Pending},
     crowd::Crowd,
@@ -96,7 +97,7 @@ async fn changes_are_read(both: &Both) {
     let set = async |nth: usize| {
         let value = format!("{}m", 20 + nth);
         let setting = Setting::find("sign_in.code_window").expect("a setting");
-        let set = settings::set(&app.cx(), setting, &value, "patients asked for it").await;
+        let set = settings::set(&app.cx(), &acting(), setting, &value).await;
         set.expect("no failure").expect("a good value");
         (20 + nth).to_string()
     };
@@ -117,7 +118,8 @@ async fn changes_are_read(both: &Both) {
 async fn secrets_are_replaced(both: &Both) {
     let Both { app, other, .. } = both;
     let rotate = async |_| {
-        let secret = registration::rotate_secret(&app.cx(), "late0").await.expect("no failure");
+        let secret =
+            registration::rotate_secret(&app.cx(), &acting(), "late0").await.expect("no failure");
         secret.expect("it has one").reveal().to_owned()
     };
     let right = async |secret: &str| {
@@ -140,8 +142,8 @@ async fn keys_are_taken_back(both: &Both) {
         let new = both.sign_in().await;
         let kid = kid(&new.tokens["id_token"]);
         signed.replace(std::rc::Rc::new(new));
-        let stolen = Rotation { algorithm: Algorithm::ES256, compromised: true, reason: "test" };
-        signing_keys::rotate(&app.cx(), stolen).await.expect("no failure");
+        let stolen = Rotation { algorithm: Algorithm::ES256, compromised: true };
+        signing_keys::rotate(&app.cx(), &acting(), stolen).await.expect("no failure");
         kid
     };
     let gone = async |kid: &str| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flows::{
     Cx,
-    audit::Event,
+    audit::event::MailFailed,
     jobs::{self, About, Claimed, Done, End, Job, Kind, Waits},
     mail::{CATALOGUE, Category},
 };
@@ -41,10 +41,10 @@ impl Job for Errand {
     const WAITS: Waits = Waits::Doubling { first: FIRST_WAIT, longest: Duration::from_mins(10) };
     const LASTS: Option<Duration> = Some(LASTS);
     // A kind of the program brings an event of its own.
-    const FAILED: Event = Event::MailFailed;
+    type Failed = MailFailed;
 
     async fn about(&self, _tx: &mut Tx) -> flows::Result<About> {
-        Ok(About { user: Some(self.user), detail: ("errand", json!({ "refused": self.refused })) })
+        Ok(About { user: Some(self.user), detail: json!({ "refused": self.refused }) })
     }
 
     /// What follows is written in the same transaction: it is read back as the person's language.
@@ -213,7 +213,7 @@ async fn errand_that_lasts_too_long_is_given_up(engine: Engine) {
         reference,
         actor: "system:errand".to_owned(),
         detail: json!({
-            "job": errand.id, "errand": { "refused": false }, "try": 2, "why": "not today"
+            "job": errand.id, "mail": { "refused": false }, "try": 2, "why": "not today"
         }),
     };
     assert_eq!(trail(&app).await, [row]);

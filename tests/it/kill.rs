@@ -34,7 +34,7 @@ impl Victim {
             name: "Mere".to_owned(),
         };
         let add = ["user", "add", &patient.email, "--name", "Mere", "--password-stdin", "--json"];
-        vestibule_tests::proc::run(served.command(&add), "a walk along the river\n").await;
+        vestibule_tests::proc::run(served.change(&add), "a walk along the river\n").await;
         let client = served.add_portal("https://portal.example/callback").await;
         let (db, browser) = (data.open().await, HttpBrowser::at(&served.issuer()));
         let serve = Some(served.serve().await);
@@ -96,7 +96,7 @@ async fn in_the_middle_of_every_step(engine: Engine) {
     let mut interrupted = 0;
     let mut round = 0_u64;
     for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day"] {
-        vestibule_tests::proc::run(victim.served.command(&["setting", "set", name, "1000"]), "")
+        vestibule_tests::proc::run(victim.served.change(&["setting", "set", name, "1000"]), "")
             .await;
     }
     // So many rounds, and on until somebody's post was cut off.

@@ -45,7 +45,7 @@ async fn sealer(db: &Db) -> Option<(String, Timestamp)> {
 
 /// Writes a row of the trail, as an operator would.
 async fn write_a_row(served: &Served, window: &str) {
-    run(served.command(&["setting", "set", "sign_in.code_window", window]), "").await;
+    run(served.change(&["setting", "set", "sign_in.code_window", window]), "").await;
 }
 
 async fn actors(db: &Db, event: &str) -> Vec<String> {

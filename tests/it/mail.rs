@@ -223,11 +223,8 @@ async fn as_many_codes_are_on_their_way_as_configured() {
     let served = Served::prepare(Engine::Sqlite, &data).await;
     let people: Vec<_> = (0..5).map(|nth| format!("p{nth}@patients.example")).collect();
     for email in &people {
-        run(
-            served.command(&["user", "add", email, "--password-stdin"]),
-            "a walk along the river\n",
-        )
-        .await;
+        run(served.change(&["user", "add", email, "--password-stdin"]), "a walk along the river\n")
+            .await;
     }
     let client = served.add_portal("https://portal.example/callback").await;
     let mut serve = served

@@ -27,6 +27,7 @@ mod operate;
 mod operating;
 mod program;
 mod race;
+mod reasons;
 mod relying_party;
 mod replicas;
 mod restore;

@@ -128,7 +128,7 @@ async fn work_and_commands_leave_newer_rows(engine: Engine) {
     flows::signing_keys::ensure(&app.cx()).await.unwrap();
     let listed = run(served.command(&["key", "list"]), "").await;
     assert!(listed.contains("newer") && listed.contains("ML-DSA-65"), "{listed}");
-    run(served.command(&["key", "rotate", "--alg", "es256"]), "").await;
+    run(served.change(&["key", "rotate", "--alg", "es256"]), "").await;
     let clients = run(served.command(&["client", "list"]), "").await;
     let algorithm = clients.lines().find(|line| line.starts_with("algorithm "));
     assert!(

@@ -149,12 +149,12 @@ async fn an_operator_migrates_adds_and_serves(engine: Engine) {
     assert_eq!((code, out.as_str()), (0, "The database now has the schema of this build.\n"));
     let add =
         &["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin", "--json"];
-    let (code, out, error) = run(served.command(add), "short\n").await;
+    let (code, out, error) = run(served.change(add), "short\n").await;
     assert!(code == 1 && out.is_empty() && error.contains("at least 15 characters"), "{error}");
-    let (code, out, _) = run(served.command(add), "a walk along the river\n").await;
+    let (code, out, _) = run(served.change(add), "a walk along the river\n").await;
     assert_eq!(code, 0);
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["email"], "mere@patients.example");
-    let (code, _, error) = run(served.command(add), "a walk along the river\n").await;
+    let (code, _, error) = run(served.change(add), "a walk along the river\n").await;
     assert!(code == 1 && error.contains("already"), "{error}");
     let client = &[
         "client",
@@ -167,7 +167,7 @@ async fn an_operator_migrates_adds_and_serves(engine: Engine) {
         "--first-party",
         "--json",
     ];
-    let (code, out, error) = run(served.command(client), "").await;
+    let (code, out, error) = run(served.change(client), "").await;
     assert_eq!(code, 0, "{error}");
     let client: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(client["client_secret"].as_str().unwrap().len(), 43);
@@ -180,7 +180,7 @@ async fn an_operator_migrates_adds_and_serves(engine: Engine) {
         "--redirect-uri",
         "http://portal.example/x",
     ];
-    let (code, _, error) = run(served.command(bad), "").await;
+    let (code, _, error) = run(served.change(bad), "").await;
     assert!(code == 1 && error.contains("http is only for loopback"), "{error}");
     let (_, out, _) = run(served.command(&["client", "list", "--json"]), "").await;
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()[0]["client_id"], "portal");
@@ -221,7 +221,8 @@ async fn settings_on_the_command_line(engine: Engine) {
         (&"15m".into(), &"20m".into(), &1.into())
     );
     assert!(set["actor"].as_str().unwrap().starts_with("cli:"));
-    let undone = json(&["setting", "undo", "sign_in.code_window", "--json"]).await;
+    let undone =
+        json(&["setting", "undo", "sign_in.code_window", "--reason", "fast", "--json"]).await;
     assert_eq!((&undone["value"], &undone["undoes"]), (&"15m".into(), &1.into()));
     assert_eq!(
         json(&["setting", "history", "sign_in.code_window", "--json"])
@@ -237,7 +238,7 @@ async fn settings_on_the_command_line(engine: Engine) {
         (&["setting", "set", "sign_in.window", "9m"], "there is no setting called"),
         (&["setting", "undo", "session.idle"], "has never been changed"),
     ] {
-        let (code, _, error) = run(served.command(args), "").await;
+        let (code, _, error) = run(served.change(args), "").await;
         assert!(code == 1 && error.contains(why), "{why}: {error}");
     }
 }

@@ -115,7 +115,7 @@ impl Program {
     async fn start(engine: Engine, db: &TestDb) -> Self {
         let (served, authority) = (Served::prepare(engine, db).await, Authority::new());
         let add = ["user", "add", EMAIL, "--name", "Mere", "--password-stdin"];
-        run(served.command(&add), PASSWORD).await;
+        run(served.change(&add), PASSWORD).await;
         let files = authority.write(&authority.issue(&["localhost"]));
         let issuer = served.issuer().replace("http://", "https://");
         let mut command = served.command(&["serve"]);
@@ -131,7 +131,7 @@ impl Program {
     async fn client(&self, algorithm: Algorithm) -> Client {
         let id = format!("python-{}", algorithm.as_str().to_lowercase());
         let redirect_uri = format!("https://{id}.example/callback");
-        let mut command = self.served.command(&["client", "add", &id, "--profile", "web"]);
+        let mut command = self.served.change(&["client", "add", &id, "--profile", "web"]);
         command.args([
             "--first-party",
             "--json",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flows::settings::{self, Setting};
-use vestibule_tests::{app::TestApp, db::Engine, starvation_probe::StarvationProbe, wait};
+use vestibule_tests::{acting, app::TestApp, db::Engine, starvation_probe::StarvationProbe, wait};
 
 use crate::engines::{apply, both_engines};
 
@@ -19,7 +19,7 @@ async fn a_changed_code_window_reaches_a_running_replica(engine: Engine) {
     app.clock.advance(Duration::from_mins(17));
     // Written by a command, not by the replica that serves.
     let setting = Setting::find("sign_in.code_window").unwrap();
-    settings::set(&app.cx(), setting, "20m", "patients asked for it").await.unwrap().unwrap();
+    settings::set(&app.cx(), &acting(), setting, "20m").await.unwrap().unwrap();
     let probe = StarvationProbe::start();
     let changed = probe.stopwatch();
     let window = async || other.app.live.snapshot().settings.code_window;
@@ -31,7 +31,7 @@ async fn a_changed_code_window_reaches_a_running_replica(engine: Engine) {
     browser.code(&page, &code).await.landed(pending).code();
     let history = settings::history(&app.cx(), setting).await.unwrap();
     assert_eq!((history[0].before.as_str(), history[0].value.as_str()), ("15m", "20m"));
-    settings::undo(&app.cx(), setting, "").await.unwrap().unwrap();
+    settings::undo(&app.cx(), &acting(), setting).await.unwrap().unwrap();
     app.refresh().await;
     assert_eq!(app.app().live.snapshot().settings.code_window, Duration::from_mins(15));
     assert_eq!(app.outcomes("setting.changed").await.len(), 2);
@@ -47,7 +47,7 @@ async fn run(app: &TestApp, sql: &'static str) {
 async fn draft_of_setting_is_not_in_force(engine: Engine) {
     let app = TestApp::start(engine).await;
     let setting = Setting::find("sign_in.code_window").unwrap();
-    settings::set(&app.cx(), setting, "20m", "patients asked for it").await.unwrap().unwrap();
+    settings::set(&app.cx(), &acting(), setting, "20m").await.unwrap().unwrap();
     let draft = "INSERT INTO document_versions (kind, name, version, value, before, actor, reason, at)
                  VALUES ('setting', 'sign_in.code_window', 2, '30m', '20m', 'cli:mere', 'to be decided', 0)";
     run(&app, draft).await;
@@ -60,9 +60,9 @@ async fn draft_of_setting_is_not_in_force(engine: Engine) {
         history.iter().map(|row| row.version).collect::<Vec<_>>()
     };
     assert_eq!(versions().await, [1]);
-    let third = settings::set(&app.cx(), setting, "25m", "meanwhile").await.unwrap().unwrap();
+    let third = settings::set(&app.cx(), &acting(), setting, "25m").await.unwrap().unwrap();
     assert_eq!((third.version, third.before.as_str()), (3, "20m"));
-    let undone = settings::undo(&app.cx(), setting, "").await.unwrap().unwrap();
+    let undone = settings::undo(&app.cx(), &acting(), setting).await.unwrap().unwrap();
     assert_eq!((undone.undoes, undone.value.as_str()), (Some(3), "20m"));
     assert_eq!(versions().await, [4, 3, 1]);
     // Another kind of document may have the same name.

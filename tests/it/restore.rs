@@ -38,7 +38,7 @@ impl House {
         let served = Served::prepare(engine, &data).await;
         for patient in people {
             let add = ["user", "add", &patient.email, "--name", &patient.name, "--password-stdin"];
-            run(served.command(&add), &format!("{}\n", patient.password)).await;
+            run(served.change(&add), &format!("{}\n", patient.password)).await;
         }
         let client = served.add_portal("https://portal.example/callback").await;
         let serve = Some(served.serve().await);
@@ -130,7 +130,7 @@ async fn a_restored_database_signs_people_in(engine: Engine) {
     let other = house.browser();
     tokio::join!(house.sign_in(&other, &mere), back_up(&house.data, &backup));
     // After the backup: a reset, which the backup does not know.
-    run(house.served.command(&["user", "reset", &tui.email]), "").await;
+    run(house.served.change(&["user", "reset", &tui.email]), "").await;
     assert!(!house.knows(&his).await);
     house.serve.take().unwrap().kill().await;
 
@@ -155,7 +155,7 @@ async fn a_restored_database_signs_people_in(engine: Engine) {
     // What happened after the backup has not happened: it must be done again, and then holds.
     let his = restored.with_cookies_of(&his);
     assert!(restored.knows(&his).await);
-    run(restored.served.command(&["user", "reset", &tui.email]), "").await;
+    run(restored.served.change(&["user", "reset", &tui.email]), "").await;
     assert!(!restored.knows(&his).await);
     // For everybody at once: ten minutes later, with an idle time that is shorter.
     restored.serve.take().unwrap().kill().await;

@@ -153,7 +153,7 @@ async fn an_older_program_runs_on_a_newer_schema(engine: Engine) {
     let said = command(served.command(&["migrate"]), "").await;
     assert_eq!(said, "The database has the schema of this build already, or a newer one.\n");
     let add = ["user", "add", "mere@patients.example", "--password-stdin"];
-    command(served.command(&add), "a walk along the river\n").await;
+    command(served.change(&add), "a walk along the river\n").await;
     assert!(served.serve().await.terminate().await.success());
 }
 

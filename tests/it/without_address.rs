@@ -82,7 +82,7 @@ async fn commands_run_beside_a_person_without_address(engine: Engine) {
     let data = TestDb::create(engine).await;
     let served = Served::prepare(engine, &data).await;
     let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
-    run(served.command(&add), "a walk along the river\n").await;
+    run(served.change(&add), "a walk along the river\n").await;
     add_without_address(&data.open().await, "Tui").await;
     let shown = run(served.command(&["user", "show", "mere@patients.example"]), "").await;
     assert!(shown.starts_with("Mere <mere@patients.example>"), "{shown}");

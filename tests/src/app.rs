@@ -28,6 +28,7 @@ use store::{Db, Ephemeral};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 use crate::{
+    acting,
     client::Client,
     db::{Engine, TestDb},
     http::HttpBrowser,
@@ -291,7 +292,10 @@ impl TestApp {
             // Not checked against the name: tests like passwords that say whose they are.
             password: patient.password.clone(),
         };
-        create::create(&self.cx(), new).await.expect("no failure").expect("a new person");
+        create::create(&self.cx(), &acting(), new)
+            .await
+            .expect("no failure")
+            .expect("a new person");
         patient
     }
 
@@ -310,7 +314,7 @@ impl TestApp {
         change(&mut new);
         let redirect_uri = new.metadata.redirect_uris[0].clone();
         let auth_method = new.metadata.token_endpoint_auth_method;
-        let added = registration::add(&self.cx(), new).await;
+        let added = registration::add(&self.cx(), &acting(), new).await;
         let secret = added.expect("no failure").expect("a new client");
         self.refresh().await;
         Client {
@@ -329,7 +333,7 @@ impl TestApp {
     /// Changes a setting and waits until the first replica has read it.
     pub async fn set(&self, name: &str, value: &str) {
         let setting = Setting::find(name).expect("a setting");
-        let set = settings::set(&self.cx(), setting, value, "test").await;
+        let set = settings::set(&self.cx(), &acting(), setting, value).await;
         set.expect("no failure").expect("a good value");
         self.refresh().await;
     }
@@ -337,7 +341,7 @@ impl TestApp {
     /// Forces a reset.
     pub async fn reset(&self, patient: &Patient) {
         let email = EmailAddress::parse(&patient.email).expect("an address");
-        reset::force(&self.cx(), &email, "test").await.expect("no failure").expect("a person");
+        reset::force(&self.cx(), &acting(), &email).await.expect("no failure").expect("a person");
     }
 
     /// Has the first replica read settings, clients and keys again.

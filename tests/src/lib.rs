@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use flows::acting::Acting;
+
 pub mod app;
 pub mod attacks;
 pub mod backup;
@@ -26,6 +28,11 @@ pub mod servers;
 pub mod starvation_probe;
 pub mod tls;
 pub mod wait;
+
+/// The authority of a test.
+pub fn acting() -> Acting {
+    Acting::of_program("test", "test")
+}
 
 /// The folder of the workspace.
 pub fn root() -> &'static Path {

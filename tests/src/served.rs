@@ -113,6 +113,13 @@ impl Served {
         command
     }
 
+    /// A command that changes the same data, for a reason.
+    pub fn change(&self, args: &[&str]) -> Command {
+        let mut command = self.command(args);
+        command.args(["--reason", "test"]);
+        command
+    }
+
     /// Registers a first-party client `portal` of the web profile, as an operator would.
     pub async fn add_portal(&self, redirect_uri: &str) -> Client {
         self.add_client("portal", redirect_uri).await
@@ -121,7 +128,7 @@ impl Served {
     /// The same under another name.
     pub async fn add_client(&self, id: &str, redirect_uri: &str) -> Client {
         let add = ["client", "add", id, "--profile", "web", "--first-party", "--json"];
-        let mut command = self.command(&add);
+        let mut command = self.change(&add);
         command.args(["--redirect-uri", redirect_uri]);
         let added: serde_json::Value = serde_json::from_str(&run(command, "").await).expect("JSON");
         Client {

@@ -7,7 +7,12 @@ use store::{
 };
 
 use super::password::{self as policy, BadPassword};
-use crate::{Cx, Result, audit, email::EmailAddress};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event},
+    email::EmailAddress,
+};
 
 /// Why a person cannot be added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +39,7 @@ pub struct NewUser {
 }
 
 /// Adds a person.
-pub async fn create(cx: &Cx, new: NewUser) -> Result<Result<UserId, BadUser>> {
+pub async fn create(cx: &Cx, acting: &Acting, new: NewUser) -> Result<Result<UserId, BadUser>> {
     let context = policy::Context::of(cx, new.email.written(), &new.name);
     let password = match policy::check(&new.password, &context) {
         Ok(password) => password,
@@ -66,7 +71,7 @@ pub async fn create(cx: &Cx, new: NewUser) -> Result<Result<UserId, BadUser>> {
                 return Ok(Err(BadUser::Taken(new.email.canonical().to_owned())));
             }
             store::password::set(tx, user.id, hash.as_str(), cx.now).await?;
-            let entry = audit::Entry::new(audit::Event::UserAdded).user(user.id);
+            let entry = audit::Entry::done(event::UserAdded {}).by(acting).user(user.id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(user.id))
         })

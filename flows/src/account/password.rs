@@ -4,7 +4,12 @@ use keys::{Guest, Password, PasswordHash, blocklist};
 use store::{Tx, UserId};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{Cx, Result, audit, jobs, mail::PasswordChanged};
+use crate::{
+    Cx, Result,
+    audit::{self, event},
+    jobs,
+    mail::PasswordChanged,
+};
 
 /// Why a new password is not acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,10 +130,7 @@ pub async fn store(
 ) -> Result<()> {
     let version = store::password::set(tx, user, hash.as_str(), cx.now).await?;
     store::user::password_changed(tx, user, cx.now).await?;
-    let entry = audit::Entry::new(audit::Event::PasswordChanged)
-        .user(user)
-        .client(client)
-        .detail(serde_json::json!({ "version": version }));
+    let entry = audit::Entry::done(event::PasswordChanged { version }).user(user).client(client);
     audit::record(cx, tx, entry).await?;
     jobs::insert(cx, tx, PasswordChanged { user }, Some(client)).await
 }

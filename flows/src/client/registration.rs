@@ -5,11 +5,19 @@ use keys::{Algorithm, OpaqueToken};
 use store::Tx;
 
 use super::{BadClient, Client, Metadata, check};
-use crate::{Cx, Result, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event},
+};
 
 /// Adds a client. One whose method takes a secret and that comes without one gets a new secret, which is returned to be shown
 /// once, and stored hashed.
-pub async fn add(cx: &Cx, client: Client) -> Result<Result<Option<OpaqueToken>, BadClient>> {
+pub async fn add(
+    cx: &Cx,
+    acting: &Acting,
+    client: Client,
+) -> Result<Result<Option<OpaqueToken>, BadClient>> {
     let mut client = match check::complete(client) {
         Ok(client) => client,
         Err(bad) => return Ok(Err(bad)),
@@ -24,8 +32,8 @@ pub async fn add(cx: &Cx, client: Client) -> Result<Result<Option<OpaqueToken>, 
             if !store::client::insert(tx, &row).await? {
                 return Ok(Err(BadClient::Taken(row.id.clone())));
             }
-            audit::record(cx, tx, audit::Entry::new(audit::Event::ClientAdded).client(&row.id))
-                .await?;
+            let entry = audit::Entry::done(event::ClientAdded {}).by(acting).client(&row.id);
+            audit::record(cx, tx, entry).await?;
             Ok(Ok(issued))
         })
         .await
@@ -48,9 +56,14 @@ pub enum NotChanged {
     Bad(#[from] BadClient),
 }
 
+/// A change of which the trail says no more than that it was made.
+const NOTHING_MORE: event::ClientChanged =
+    event::ClientChanged { id_token_signed_response_alg: None, before: None, client_secret: None };
+
 /// Gives a client other addresses, as `dev` does when its portal gets another port.
 pub async fn set_redirects(
     cx: &Cx,
+    acting: &Acting,
     id: &str,
     redirect_uris: &[String],
     post_logout_redirect_uris: &[String],
@@ -64,7 +77,7 @@ pub async fn set_redirects(
             if let Err(why) = change(tx, id, edit).await? {
                 return Ok(Err(why));
             }
-            let entry = audit::Entry::new(audit::Event::ClientChanged).client(id);
+            let entry = audit::Entry::done(NOTHING_MORE).by(acting).client(id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(()))
         })
@@ -74,6 +87,7 @@ pub async fn set_redirects(
 /// Gives a client another signature of its tokens (`id_token_signed_response_alg`).
 pub async fn set_algorithm(
     cx: &Cx,
+    acting: &Acting,
     id: &str,
     algorithm: Algorithm,
 ) -> Result<Result<(), NotChanged>> {
@@ -84,10 +98,12 @@ pub async fn set_algorithm(
                 Ok(before) => before.id_token_signed_response_alg,
                 Err(why) => return Ok(Err(why)),
             };
-            let detail = serde_json::json!({
-                "id_token_signed_response_alg": algorithm, "before": before,
-            });
-            let entry = audit::Entry::new(audit::Event::ClientChanged).client(id).detail(detail);
+            let changed = event::ClientChanged {
+                id_token_signed_response_alg: Some(algorithm),
+                before: Some(before),
+                ..NOTHING_MORE
+            };
+            let entry = audit::Entry::done(changed).by(acting).client(id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(()))
         })
@@ -124,7 +140,11 @@ async fn change(
 
 /// Replaces a client's secret; returns the new one, which is shown once and stored hashed. The old one is refused on every
 /// replica within two seconds. Sessions, codes and tokens of people stay as they are.
-pub async fn rotate_secret(cx: &Cx, id: &str) -> Result<Result<OpaqueToken, NotChanged>> {
+pub async fn rotate_secret(
+    cx: &Cx,
+    acting: &Acting,
+    id: &str,
+) -> Result<Result<OpaqueToken, NotChanged>> {
     let secret = OpaqueToken::generate(&cx.rng);
     cx.db
         .write(async |tx| {
@@ -134,8 +154,8 @@ pub async fn rotate_secret(cx: &Cx, id: &str) -> Result<Result<OpaqueToken, NotC
                     None => NotChanged::Unknown(id.to_owned()),
                 }));
             }
-            let detail = serde_json::json!({ "client_secret": "replaced" });
-            let entry = audit::Entry::new(audit::Event::ClientChanged).client(id).detail(detail);
+            let changed = event::ClientChanged { client_secret: Some("replaced"), ..NOTHING_MORE };
+            let entry = audit::Entry::done(changed).by(acting).client(id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(secret))
         })

@@ -7,7 +7,11 @@ use serde_json::Value;
 use store::{JobId, Timestamp, Tx, UserId};
 
 use super::waits::Waits;
-use crate::{Cx, Result, audit::Event, cx::Origin};
+use crate::{
+    Cx, Result,
+    audit::{Detail, Entry, outcome::JobOutcome},
+    cx::Origin,
+};
 
 /// A future of a flow, so that a table can hold functions.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -23,7 +27,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// How old it may become before a try that fails is its last one; none when what it is about has an end of its own.
     const LASTS: Option<Duration>;
     /// The event that says that it was not done.
-    const FAILED: Event;
+    type Failed: Detail<Outcome = JobOutcome> + From<Undone>;
 
     /// What the trail says of it when it was not done.
     fn about(&self, tx: &mut Tx) -> impl Future<Output = Result<About>> + Send;
@@ -49,8 +53,21 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
 pub struct About {
     /// The person whom it concerns.
     pub user: Option<UserId>,
-    /// The member of `detail` that says which job it was, and its value. Never a secret.
-    pub detail: (&'static str, Value),
+    /// Which job it was. Never a secret.
+    pub detail: Value,
+}
+
+/// A job that was not done, for the detail of its event.
+#[derive(Clone, Debug)]
+pub struct Undone {
+    /// The job.
+    pub job: JobId,
+    /// What [`About::detail`] says of it.
+    pub about: Value,
+    /// Which try was the last one, from 1; none when there was no need to try.
+    pub r#try: Option<i64>,
+    /// Why it was the last one.
+    pub why: Option<String>,
 }
 
 /// How a job was done.
@@ -99,11 +116,10 @@ pub struct Kind {
     pub waits: Waits,
     /// How old it may become before a try that fails is its last one.
     pub lasts: Option<Duration>,
-    /// The event that says that it was not done.
-    pub failed: Event,
     pub(super) when_about: AboutFn,
     pub(super) when_done: DoneFn,
     pub(super) when_failed: FailedFn,
+    pub(super) when_recorded: fn(Undone, JobOutcome) -> Entry<'static>,
 }
 
 impl Kind {
@@ -115,7 +131,6 @@ impl Kind {
             lane: J::LANE,
             waits: J::WAITS,
             lasts: J::LASTS,
-            failed: J::FAILED,
             when_about: |tx, payload| Box::pin(async move { read::<J>(payload)?.about(tx).await }),
             when_done: |cx, tx, payload, done| {
                 Box::pin(async move { read::<J>(payload)?.done(cx, tx, done).await })
@@ -123,6 +138,7 @@ impl Kind {
             when_failed: |cx, tx, payload| {
                 Box::pin(async move { read::<J>(payload)?.failed(cx, tx).await })
             },
+            when_recorded: |undone, outcome| Entry::new(J::Failed::from(undone), outcome),
         }
     }
 }

@@ -19,6 +19,6 @@ mod queue;
 mod waits;
 
 pub(crate) use kinds::Boxed;
-pub use kinds::{About, Done, Job, Kind, Kinds};
+pub use kinds::{About, Done, Job, Kind, Kinds, Undone};
 pub use queue::{Claimed, End, Settled, claim, insert, settle};
 pub use waits::Waits;

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use store::{
     JobId, Timestamp, Tx,
     job::{Claims, JobRow, NewJob},
 };
 
-use super::kinds::{About, Done, Job, Kind, Kinds, Payload};
-use crate::{Cx, Result, audit, cx::Origin};
+use super::kinds::{Done, Job, Kind, Kinds, Payload, Undone};
+use crate::{
+    Cx, Result,
+    audit::{self, outcome::JobOutcome},
+    cx::Origin,
+};
 
 /// Writes a job in the transaction that causes it; `client` is the one that the request of `cx` is about.
 pub async fn insert<J: Job>(cx: &Cx, tx: &mut Tx, job: J, client: Option<&str>) -> Result<()> {
@@ -133,12 +137,12 @@ pub async fn settle(cx: &Cx, claimed: &Claimed, end: &End) -> Result<Settled> {
             Ok(Settled::NotNeeded)
         }
         End::Superseded => superseded(cx, claimed).await,
-        End::Refused(why) => fail(cx, claimed, "refused", why).await,
-        End::Malformed(why) => fail(cx, claimed, "malformed", why).await,
+        End::Refused(why) => fail(cx, claimed, JobOutcome::Refused, why).await,
+        End::Malformed(why) => fail(cx, claimed, JobOutcome::Malformed, why).await,
         End::NotNow(why) => {
             let age = cx.now.since(claimed.asked_at());
             if claimed.kind.lasts.is_some_and(|lasts| age >= lasts) {
-                return fail(cx, claimed, "given_up", why).await;
+                return fail(cx, claimed, JobOutcome::GivenUp, why).await;
             }
             give_back(cx, claimed, why).await
         }
@@ -168,14 +172,14 @@ async fn superseded(cx: &Cx, claimed: &Claimed) -> Result<Settled> {
     cx.db
         .write(async |tx| {
             if store::job::done(tx, claimed.id(), cx.now).await? {
-                record(cx, tx, claimed, "superseded", None).await?;
+                record(cx, tx, claimed, JobOutcome::Superseded, None).await?;
             }
             Ok(Settled::NotNeeded)
         })
         .await
 }
 
-async fn fail(cx: &Cx, claimed: &Claimed, outcome: &str, why: &str) -> Result<Settled> {
+async fn fail(cx: &Cx, claimed: &Claimed, outcome: JobOutcome, why: &str) -> Result<Settled> {
     cx.db
         .write(async |tx| {
             if store::job::fail(tx, &claimed.row, cx.now, why).await? {
@@ -192,23 +196,19 @@ async fn record(
     cx: &Cx,
     tx: &mut Tx,
     claimed: &Claimed,
-    outcome: &str,
+    outcome: JobOutcome,
     why: Option<&str>,
 ) -> Result<()> {
-    let About { user, detail: (name, about) } =
-        (claimed.kind.when_about)(tx, &claimed.row.payload).await?;
-    let mut detail =
-        Map::from_iter([("job".to_owned(), json!(claimed.id())), (name.to_owned(), about)]);
-    if let Some(why) = why {
-        detail.insert("try".to_owned(), claimed.tries().into());
-        detail.insert("why".to_owned(), why.into());
-    }
-    let entry = audit::Entry::new(claimed.kind.failed)
-        .outcome(outcome)
-        .user(user)
-        .origin(claimed.origin())
-        .detail(Value::Object(detail));
-    audit::record(cx, tx, entry).await
+    let about = (claimed.kind.when_about)(tx, &claimed.row.payload).await?;
+    let user = about.user;
+    let undone = Undone {
+        job: claimed.id(),
+        about: about.detail,
+        r#try: why.map(|_| claimed.tries()),
+        why: why.map(str::to_owned),
+    };
+    let entry = (claimed.kind.when_recorded)(undone, outcome).user(user);
+    audit::record(cx, tx, entry.origin(claimed.origin())).await
 }
 
 async fn give_back(cx: &Cx, claimed: &Claimed, why: &str) -> Result<Settled> {

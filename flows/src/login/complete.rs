@@ -19,7 +19,8 @@ use super::{
     tries::Guesser,
 };
 use crate::{
-    Error, Result, audit,
+    Error, Result,
+    audit::{self, event},
     authorize::{code_redirect, error_redirect},
     device,
     interaction::{self, Need, Signed},
@@ -59,12 +60,8 @@ impl<'a> Ending<'a> {
         self.new_cookies(tx).await?;
         let failed = Guesser::clear(cx, tx, &user.counted_as()).await?;
         work.failures.get_or_init(|| failed);
-        let entry = audit::Entry::new(audit::Event::SignedIn)
-            .user(user.id)
-            .client(&work.request.client_id)
-            .detail(
-                serde_json::json!({ "sign_in": sign_in.id(), "acr": sign_in.assurance().acr() }),
-            );
+        let signed_in = event::SignedIn { sign_in: sign_in.id(), acr: sign_in.assurance().acr() };
+        let entry = audit::Entry::done(signed_in).user(user.id).client(&work.request.client_id);
         audit::record(cx, tx, entry).await?;
         self.sign_in = Some(sign_in);
         Ok(())

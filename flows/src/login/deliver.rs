@@ -9,7 +9,12 @@ use super::{
     apply::Work, email_code, method::Challenge, plan::OpenChallenge, reference, send_quota,
     state::First,
 };
-use crate::{Error, Result, audit, jobs, mail::Code};
+use crate::{
+    Error, Result,
+    audit::{self, event, outcome::CodeRequest},
+    jobs,
+    mail::Code,
+};
 
 /// The open challenge of this person in this browser, of whatever epoch.
 pub(super) async fn open_challenge(work: &Work<'_>, tx: &mut Tx) -> Result<Option<OpenChallenge>> {
@@ -70,7 +75,7 @@ pub(super) async fn open(
     if may_send {
         jobs::insert(cx, tx, Code { challenge: row.id }, Some(&work.request.client_id)).await?;
     }
-    let outcome = if may_send { "queued" } else { "too_many" };
+    let outcome = if may_send { CodeRequest::Queued } else { CodeRequest::TooMany };
     requested(work, tx, &row, outcome).await
 }
 
@@ -82,31 +87,31 @@ pub(super) async fn send_again(work: &Work<'_>, tx: &mut Tx, challenge: Challeng
     };
     if work.sends.is_some_and(|seen| seen < row.sends) {
         // Pressed twice: both were judged before the first one's mail was counted, and that one is on its way.
-        return requested(work, tx, &row, "on_its_way").await;
+        return requested(work, tx, &row, CodeRequest::OnItsWay).await;
     }
     let asks = work.guesser(tx).await?;
     if !send_quota::take_send(cx, tx, &asks).await? {
-        return requested(work, tx, &row, "too_many").await;
+        return requested(work, tx, &row, CodeRequest::TooMany).await;
     }
     let language = work.visit.reader.language;
     if !store::email_challenge::count_send(tx, &row, language, cx.now).await? {
         return Err(Error::Lost);
     }
     jobs::insert(cx, tx, Code { challenge: row.id }, Some(&work.request.client_id)).await?;
-    requested(work, tx, &row, "queued_again").await
+    requested(work, tx, &row, CodeRequest::QueuedAgain).await
 }
 
 async fn requested(
     work: &Work<'_>,
     tx: &mut Tx,
     challenge: &EmailChallenge,
-    outcome: &str,
+    outcome: CodeRequest,
 ) -> Result<()> {
-    let entry = audit::Entry::new(audit::Event::CodeRequested)
-        .outcome(outcome)
+    let requested =
+        event::CodeRequested { challenge: challenge.id, reference: challenge.reference.clone() };
+    let entry = audit::Entry::new(requested, outcome)
         .user(challenge.user_id)
-        .client(&work.request.client_id)
-        .detail(serde_json::json!({ "challenge": challenge.id, "reference": challenge.reference }));
+        .client(&work.request.client_id);
     audit::record(work.cx, tx, entry).await
 }
 

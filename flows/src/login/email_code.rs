@@ -33,7 +33,8 @@ use super::{
 use crate::{
     Cx, Result,
     attempt::{self, Attempt, Found, Loaded, Visit},
-    audit, device, guess_budget,
+    audit::{self, event, outcome::CodeOutcome},
+    device, guess_budget,
     mail::{self, Tried, WrongGuesses},
     network::{self, About},
 };
@@ -193,7 +194,7 @@ async fn count(
     // Known devices feel nothing of the budget, so they spend nothing of it; nor does the same guess once more, nor one at a
     // code that was answered before, which leads nowhere and could not be taken back.
     let answered = challenge.completed_at.is_some();
-    if outcome(verdict) == "wrong" && charge.is_spent && !charge.is_known && !answered {
+    if outcome(verdict) == CodeOutcome::Wrong && charge.is_spent && !charge.is_known && !answered {
         guess_budget::count(cx, tx, challenge.id).await?;
     }
     if charge.pauses && !matches!(verdict, Verdict::Right(_)) {
@@ -298,12 +299,12 @@ async fn record(
     client: &str,
     verdict: Verdict,
 ) -> Result<()> {
-    let entry = audit::Entry::new(audit::Event::CodeChecked)
-        .outcome(outcome(verdict))
+    let checked =
+        event::CodeChecked { challenge: challenge.id, reference: challenge.reference.clone() };
+    let entry = audit::Entry::new(checked, outcome(verdict))
         .after(delay(cx, challenge, verdict))
         .user(challenge.user_id)
-        .client(client)
-        .detail(serde_json::json!({ "challenge": challenge.id, "reference": challenge.reference }));
+        .client(client);
     audit::record(cx, tx, entry).await
 }
 
@@ -314,32 +315,34 @@ fn delay(cx: &Cx, challenge: &EmailChallenge, verdict: Verdict) -> Option<Durati
 }
 
 /// The outcomes that are told apart in the trail.
-const fn outcome(verdict: Verdict) -> &'static str {
+const fn outcome(verdict: Verdict) -> CodeOutcome {
     match verdict {
-        Verdict::Right(Time::Open) => "right",
-        Verdict::Right(Time::Late) => "late",
-        Verdict::Right(Time::Past) | Verdict::Past => "expired",
-        Verdict::Repeated => "repeated",
+        Verdict::Right(Time::Open) => CodeOutcome::Right,
+        Verdict::Right(Time::Late) => CodeOutcome::Late,
+        Verdict::Right(Time::Past) | Verdict::Past => CodeOutcome::Expired,
+        Verdict::Repeated => CodeOutcome::Repeated,
         Verdict::Refused(refusal) => refused_outcome(refusal),
     }
 }
 
-const fn refused_outcome(refusal: Refusal) -> &'static str {
+const fn refused_outcome(refusal: Refusal) -> CodeOutcome {
     match refusal {
-        Refusal::Mail(MailRefusal::Late) => "late",
-        Refusal::Mail(MailRefusal::Expired) => "expired",
-        Refusal::Mail(MailRefusal::Superseded) => "superseded",
-        Refusal::Mail(MailRefusal::OtherBrowser) => "other_browser",
-        Refusal::Mail(MailRefusal::Exhausted) => "exhausted",
-        Refusal::Code(CodeRefusal::Used) => "used",
-        Refusal::Code(CodeRefusal::Paused(_)) => "paused",
-        Refusal::Code(CodeRefusal::NotDigits | CodeRefusal::NotSixDigits(_)) => "malformed",
+        Refusal::Mail(MailRefusal::Late) => CodeOutcome::Late,
+        Refusal::Mail(MailRefusal::Expired) => CodeOutcome::Expired,
+        Refusal::Mail(MailRefusal::Superseded) => CodeOutcome::Superseded,
+        Refusal::Mail(MailRefusal::OtherBrowser) => CodeOutcome::OtherBrowser,
+        Refusal::Mail(MailRefusal::Exhausted) => CodeOutcome::Exhausted,
+        Refusal::Code(CodeRefusal::Used) => CodeOutcome::Used,
+        Refusal::Code(CodeRefusal::Paused(_)) => CodeOutcome::Paused,
+        Refusal::Code(CodeRefusal::NotDigits | CodeRefusal::NotSixDigits(_)) => {
+            CodeOutcome::Malformed
+        }
         Refusal::Code(CodeRefusal::Wrong(_))
         | Refusal::Mail(MailRefusal::SendLater(_))
         | Refusal::Password(PasswordRefusal::Wrong | PasswordRefusal::Paused(_))
         | Refusal::NewPassword(_)
         | Refusal::NetworkPaused(_)
         | Refusal::StartAgain
-        | Refusal::OutOfTurn => "wrong",
+        | Refusal::OutOfTurn => CodeOutcome::Wrong,
     }
 }

@@ -47,7 +47,7 @@ use store::AttemptId;
 use crate::{
     Cx, Error, Result, attempt,
     attempt::{Attempt, Found, Loaded, Visit},
-    audit,
+    audit::{self, event, outcome::Refused},
     authorize::{Asked, ClientRedirect},
     interaction::Need,
     network::Crowded,
@@ -238,7 +238,7 @@ pub async fn cancel(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
 async fn cancelled(cx: &Cx, loaded: &Loaded) -> Result<()> {
     cx.db
         .write(async |tx| {
-            let entry = audit::Entry::new(audit::Event::AttemptCancelled)
+            let entry = audit::Entry::done(event::AttemptCancelled {})
                 .user(loaded.state.user())
                 .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await
@@ -250,8 +250,7 @@ async fn cancelled(cx: &Cx, loaded: &Loaded) -> Result<()> {
 async fn out_of_turn(cx: &Cx, loaded: &Loaded) -> Result<()> {
     cx.db
         .write(async |tx| {
-            let entry = audit::Entry::new(audit::Event::SequenceFailed)
-                .outcome("refused")
+            let entry = audit::Entry::new(event::SequenceFailed {}, Refused::Refused)
                 .user(loaded.state.user())
                 .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await

@@ -18,7 +18,8 @@ use super::{
 use crate::{
     Cx, Error, Result,
     attempt::{self, Attempt, Found, Visit},
-    audit, device,
+    audit::{self, event, outcome::PasswordOutcome},
+    device,
     email::EmailAddress,
     mail::{self, Tried, WrongGuesses},
     network::{self, About},
@@ -293,12 +294,11 @@ async fn record(
     verdict: PasswordVerdict,
 ) -> Result<(), Error> {
     let outcome = match verdict {
-        PasswordVerdict::Right(_) => "right",
-        PasswordVerdict::Wrong => "wrong",
-        PasswordVerdict::Paused(_) => "paused",
+        PasswordVerdict::Right(_) => PasswordOutcome::Right,
+        PasswordVerdict::Wrong => PasswordOutcome::Wrong,
+        PasswordVerdict::Paused(_) => PasswordOutcome::Paused,
     };
-    let entry = audit::Entry::new(audit::Event::PasswordChecked)
-        .outcome(outcome)
+    let entry = audit::Entry::new(event::PasswordChecked {}, outcome)
         .user(person.known.map(|known| known.user.id))
         .client(client);
     audit::record(cx, tx, entry).await

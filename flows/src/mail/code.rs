@@ -2,7 +2,6 @@
 
 use keys::EmailCode;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use store::{ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge};
 
 use super::{
@@ -11,7 +10,8 @@ use super::{
     letter::{Fact, FactValue, Letter, Recipient, Wording},
 };
 use crate::{
-    Cx, Result, audit,
+    Cx, Result,
+    audit::{self, event},
     jobs::Done,
     login::code_window::{self, Time},
 };
@@ -90,17 +90,17 @@ impl Mail for Code {
     async fn sent(&self, cx: &Cx, tx: &mut Tx, done: &Done<'_>) -> Result<()> {
         let accepted = store::email_challenge::accepted(tx, self.challenge, cx.now).await?;
         let Some(accepted) = accepted.filter(|_| done.first) else { return Ok(()) };
-        let entry = audit::Entry::new(audit::Event::CodeAccepted)
+        let taken = event::CodeAccepted {
+            challenge: self.challenge,
+            reference: accepted.reference,
+            r#try: done.tries,
+            message_id: done.receipt["message_id"].clone(),
+            reply: done.receipt["reply"].clone(),
+        };
+        let entry = audit::Entry::done(taken)
             .after(cx.now.since(done.asked_at))
             .user(accepted.user_id)
-            .origin(done.origin.cloned())
-            .detail(json!({
-                "challenge": self.challenge,
-                "reference": accepted.reference,
-                "try": done.tries,
-                "message_id": done.receipt["message_id"],
-                "reply": done.receipt["reply"],
-            }));
+            .origin(done.origin.cloned());
         audit::record(cx, tx, entry).await
     }
 

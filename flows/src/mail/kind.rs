@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     Cx, Result,
-    audit::Event,
-    jobs::{About, Done, End, Job, Waits},
+    audit::event::MailFailed,
+    jobs::{About, Done, End, Job, Undone, Waits},
 };
 
 /// What became of a mail when it was read.
@@ -63,15 +63,21 @@ pub(crate) trait Mail: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
 }
 
+impl From<Undone> for MailFailed {
+    fn from(Undone { job, about, r#try, why }: Undone) -> Self {
+        Self { job, mail: about, r#try, why }
+    }
+}
+
 impl<M: Mail> Job for M {
     const NAME: &'static str = M::KIND;
     const LANE: &'static str = M::CATEGORY.as_str();
     const WAITS: Waits = M::CATEGORY.waits();
     const LASTS: Option<Duration> = M::CATEGORY.lasts();
-    const FAILED: Event = Event::MailFailed;
+    type Failed = MailFailed;
 
     async fn about(&self, tx: &mut Tx) -> Result<About> {
-        let detail = ("mail", serde_json::to_value(self)?);
+        let detail = serde_json::to_value(self)?;
         Ok(About { user: self.user(tx).await?, detail })
     }
 

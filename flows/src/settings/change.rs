@@ -6,7 +6,11 @@ use store::{
 };
 
 use super::list::{ALL, BadSetting, Setting};
-use crate::{Cx, Result, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event},
+};
 
 /// A setting and its present value.
 #[derive(Clone, Debug)]
@@ -41,15 +45,15 @@ pub async fn history(cx: &Cx, setting: &'static Setting) -> Result<Vec<Version>>
 /// Changes a setting; takes effect on every replica within two seconds.
 pub async fn set(
     cx: &Cx,
+    acting: &Acting,
     setting: &'static Setting,
     value: &str,
-    reason: &str,
 ) -> Result<Result<Version, BadSetting>> {
     cx.db
         .write(async |tx| {
             let newest = document::newest(tx, Kind::Setting, setting.name).await?;
             let before = newest.map_or_else(|| setting.default.to_owned(), |row| row.value);
-            let change = Change { value: value.trim(), before, reason, undoes: None };
+            let change = Change { acting, value: value.trim(), before, undoes: None };
             apply(cx, tx, setting, change).await
         })
         .await
@@ -58,8 +62,8 @@ pub async fn set(
 /// Takes the newest change of a setting back, by a new version with the value before it.
 pub async fn undo(
     cx: &Cx,
+    acting: &Acting,
     setting: &'static Setting,
-    reason: &str,
 ) -> Result<Result<Version, BadSetting>> {
     cx.db
         .write(async |tx| {
@@ -67,7 +71,7 @@ pub async fn undo(
                 return Ok(Err(BadSetting::NothingToUndo(setting.name)));
             };
             let undoes = Some(newest.version);
-            let change = Change { value: &newest.before, before: newest.value, reason, undoes };
+            let change = Change { acting, value: &newest.before, before: newest.value, undoes };
             apply(cx, tx, setting, change).await
         })
         .await
@@ -75,9 +79,9 @@ pub async fn undo(
 
 /// A change of one setting.
 struct Change<'a> {
+    acting: &'a Acting,
     value: &'a str,
     before: String,
-    reason: &'a str,
     undoes: Option<i64>,
 }
 
@@ -95,17 +99,20 @@ async fn apply(
         version: document::next_version(tx, Kind::Setting, setting.name).await?,
         value: change.value.to_owned(),
         before: change.before,
-        actor: cx.trace.actor.clone(),
-        reason: change.reason.to_owned(),
+        actor: change.acting.actor().to_string(),
+        reason: change.acting.reason().to_owned(),
         undoes: change.undoes,
         at: cx.now,
     };
     if !document::insert(tx, Kind::Setting, &row).await? {
         return Ok(Err(BadSetting::Raced(setting.name)));
     }
-    let detail = serde_json::json!({
-        "name": row.name, "version": row.version, "before": row.before, "after": row.value, "reason": row.reason,
-    });
-    audit::record(cx, tx, audit::Entry::new(audit::Event::SettingChanged).detail(detail)).await?;
+    let changed = event::SettingChanged {
+        name: row.name.clone(),
+        version: row.version,
+        before: row.before.clone(),
+        after: row.value.clone(),
+    };
+    audit::record(cx, tx, audit::Entry::done(changed).by(change.acting)).await?;
     Ok(Ok(row))
 }

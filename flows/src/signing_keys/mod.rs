@@ -24,7 +24,11 @@ use store::{
 pub use rotate::{Replaced, Rotation, rotate};
 pub use tend::{Tended, tend};
 
-use crate::{Cx, Result, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event},
+};
 
 /// How long clients may keep the key set: `max-age` of its answer.
 pub const MAX_AGE: Duration = Duration::from_mins(5);
@@ -98,7 +102,7 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
             .write(async |tx| {
                 // Another replica that starts in the same moment may have been faster: then there is one.
                 if store::signing_key::insert(tx, &row, "").await? {
-                    added(cx, tx, &row).await?;
+                    added(cx, tx, None, &row).await?;
                 }
                 Ok::<_, crate::Error>(())
             })
@@ -125,9 +129,14 @@ fn make(cx: &Cx, algorithm: Algorithm, signs_from: Timestamp) -> Result<SigningK
     })
 }
 
-async fn added(cx: &Cx, tx: &mut store::Tx, row: &SigningKeyRow) -> Result<()> {
-    let detail = serde_json::json!({ "kid": row.id, "algorithm": row.algorithm });
-    audit::record(cx, tx, audit::Entry::new(audit::Event::SigningKeyAdded).detail(detail)).await
+async fn added(
+    cx: &Cx,
+    tx: &mut store::Tx,
+    acting: Option<&Acting>,
+    row: &SigningKeyRow,
+) -> Result<()> {
+    let added = event::SigningKeyAdded { kid: row.id.clone(), algorithm: row.algorithm.clone() };
+    audit::record(cx, tx, audit::Entry::done(added).by(acting)).await
 }
 
 /// Noun and row id: a sealed key opens only in its own place.

@@ -1,22 +1,23 @@
 //! Replacing a signing key: in time, so that nobody notices, or at once, when it is in wrong hands.
 
 use keys::Algorithm;
-use serde_json::json;
 use store::{Timestamp, Tx, signing_key::SigningKeyRow};
 
 use super::{IN_ADVANCE, make, rows};
-use crate::{Cx, Result, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event, outcome::KeyOutcome},
+};
 
 /// What somebody asks for.
 #[derive(Clone, Copy, Debug)]
-pub struct Rotation<'a> {
+pub struct Rotation {
     /// Keys of this algorithm.
     pub algorithm: Algorithm,
     /// Whether they are in wrong hands: the new one signs at once, and the others are not accepted any more, not even as
     /// hints, whether they were still published or not.
     pub compromised: bool,
-    /// Why, for the record.
-    pub reason: &'a str,
 }
 
 /// How it ended.
@@ -41,7 +42,7 @@ pub enum Replaced {
 }
 
 /// Replaces the keys of an algorithm.
-pub async fn rotate(cx: &Cx, rotation: Rotation<'_>) -> Result<Replaced> {
+pub async fn rotate(cx: &Cx, acting: &Acting, rotation: Rotation) -> Result<Replaced> {
     loop {
         let present = of_algorithm(cx, rotation.algorithm).await?;
         let newest = present.last();
@@ -56,7 +57,8 @@ pub async fn rotate(cx: &Cx, rotation: Rotation<'_>) -> Result<Replaced> {
         let signs_from = if rotation.compromised { cx.now } else { cx.now.plus(IN_ADVANCE) };
         let key = make(cx, rotation.algorithm, signs_from)?;
         let follows = newest.map_or("", |newest| newest.id.as_str());
-        let removed = cx.db.write(async |tx| replace(cx, tx, rotation, &key, follows).await);
+        let successor = Successor { key: &key, follows, compromised: rotation.compromised };
+        let removed = cx.db.write(async |tx| replace(cx, tx, acting, successor).await);
         if let Some(removed) = removed.await? {
             return Ok(Replaced::By { kid: key.id, signs_from, removed });
         }
@@ -71,47 +73,59 @@ async fn of_algorithm(cx: &Cx, algorithm: Algorithm) -> Result<Vec<SigningKeyRow
     Ok(present)
 }
 
+/// A key that takes the place of another.
+#[derive(Clone, Copy)]
+struct Successor<'a> {
+    key: &'a SigningKeyRow,
+    /// The key before it; empty if there is none.
+    follows: &'a str,
+    /// Whether the others are in wrong hands.
+    compromised: bool,
+}
+
 /// Publishes the key, unless somebody else has replaced the same one first.
 async fn replace(
     cx: &Cx,
     tx: &mut Tx,
-    rotation: Rotation<'_>,
-    key: &SigningKeyRow,
-    follows: &str,
+    acting: &Acting,
+    Successor { key, follows, compromised }: Successor<'_>,
 ) -> Result<Option<Vec<String>>> {
     if !store::signing_key::insert(tx, key, follows).await? {
         return Ok(None);
     }
-    super::added(cx, tx, key).await?;
+    super::added(cx, tx, Some(acting), key).await?;
     let mut removed = Vec::new();
-    if rotation.compromised {
+    if compromised {
         // Read again: what is taken away is what is there now, whoever made it meanwhile.
         let mut others = store::signing_key::all(tx).await?;
         others.retain(|row| row.algorithm == key.algorithm && row.id != key.id);
         for other in others {
-            remove(cx, tx, &other).await?;
+            remove(cx, tx, acting, &other).await?;
             removed.push(other.id);
         }
         // One that ended before may be the one that was stolen, and so may be one that ended in this moment: last, so that
         // what its end has left is seen.
         removed.extend(store::signing_key::forget_all(tx, &key.algorithm).await?);
     }
-    let detail = json!({
-        "algorithm": key.algorithm, "kid": key.id, "follows": follows, "signs_from": key.signs_from,
-        "removed": removed, "reason": rotation.reason,
-    });
-    let outcome = if rotation.compromised { "compromised" } else { "ok" };
-    let entry = audit::Entry::new(audit::Event::SigningKeyRotated).outcome(outcome).detail(detail);
-    audit::record(cx, tx, entry).await?;
+    let rotated = event::SigningKeyRotated {
+        algorithm: key.algorithm.clone(),
+        kid: key.id.clone(),
+        follows: follows.to_owned(),
+        signs_from: key.signs_from,
+        removed: removed.clone(),
+    };
+    let outcome = if compromised { KeyOutcome::Compromised } else { KeyOutcome::Ok };
+    audit::record(cx, tx, audit::Entry::new(rotated, outcome).by(acting)).await?;
     Ok(Some(removed))
 }
 
 /// Nothing is left of a key that somebody else has: what it signed is not even a hint.
-async fn remove(cx: &Cx, tx: &mut Tx, key: &SigningKeyRow) -> Result<()> {
+async fn remove(cx: &Cx, tx: &mut Tx, acting: &Acting, key: &SigningKeyRow) -> Result<()> {
     if store::signing_key::remove(tx, &key.id).await? {
-        let detail = json!({ "kid": key.id, "algorithm": key.algorithm });
-        let entry = audit::Entry::new(audit::Event::SigningKeyEnded);
-        audit::record(cx, tx, entry.outcome("compromised").detail(detail)).await?;
+        let ended =
+            event::SigningKeyEnded { kid: key.id.clone(), algorithm: key.algorithm.clone() };
+        let entry = audit::Entry::new(ended, KeyOutcome::Compromised).by(acting);
+        audit::record(cx, tx, entry).await?;
     }
     Ok(())
 }

@@ -2,11 +2,14 @@
 //! guarded by its own statement, so that two replicas that do it at once do it once.
 
 use keys::Algorithm;
-use serde_json::json;
 use store::signing_key::{EndedKeyRow, SigningKeyRow};
 
 use super::{LONGEST_SESSION, Replaced, Rotation, end, next, open, rotate, rows};
-use crate::{Cx, Result, audit};
+use crate::{
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event, outcome::KeyOutcome},
+};
 
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,12 +24,13 @@ pub struct Tended {
 
 /// Does what is due.
 pub async fn tend(cx: &Cx) -> Result<Tended> {
+    let acting = &Acting::of_program("signing_keys", "age");
     let mut tended = Tended::default();
     let present = rows(cx).await?;
     for algorithm in Algorithm::ALL {
         if is_old(cx, algorithm, &present) {
-            let rotation = Rotation { algorithm, compromised: false, reason: "age" };
-            if let Replaced::By { kid, .. } = rotate(cx, rotation).await? {
+            let rotation = Rotation { algorithm, compromised: false };
+            if let Replaced::By { kid, .. } = rotate(cx, acting, rotation).await? {
                 tended.published.push(kid);
             }
         }
@@ -78,9 +82,9 @@ async fn end_key(cx: &Cx, row: &SigningKeyRow) -> Result<bool> {
                 return Ok(false);
             }
             store::signing_key::keep_public(tx, &ended).await?;
-            let detail = json!({ "kid": row.id, "algorithm": row.algorithm });
-            let entry = audit::Entry::new(audit::Event::SigningKeyEnded).detail(detail);
-            audit::record(cx, tx, entry).await?;
+            let gone =
+                event::SigningKeyEnded { kid: row.id.clone(), algorithm: row.algorithm.clone() };
+            audit::record(cx, tx, audit::Entry::new(gone, KeyOutcome::Ok)).await?;
             Ok(true)
         })
         .await

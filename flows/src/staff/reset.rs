@@ -2,7 +2,9 @@
 //! change of password.
 
 use crate::{
-    Cx, Result, audit,
+    Cx, Result,
+    acting::Acting,
+    audit::{self, event},
     email::EmailAddress,
     jobs,
     mail::ResetForced,
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// Forces a reset; returns the new epoch, or nothing when there is no such person.
-pub async fn force(cx: &Cx, email: &EmailAddress, reason: &str) -> Result<Option<i64>> {
+pub async fn force(cx: &Cx, acting: &Acting, email: &EmailAddress) -> Result<Option<i64>> {
     cx.db
         .write(async |tx| {
             let Some(user) = store::user::by_email(tx, email.canonical()).await? else {
@@ -21,9 +23,7 @@ pub async fn force(cx: &Cx, email: &EmailAddress, reason: &str) -> Result<Option
             // grant is swept, need the end itself.
             session::end(cx, tx, Which::AllOf(user.id), Cause::Reset).await?;
             store::grant::end_offline(tx, user.id, cx.now).await?;
-            let entry = audit::Entry::new(audit::Event::ResetForced)
-                .user(user.id)
-                .detail(serde_json::json!({ "reason": reason, "epoch": epoch }));
+            let entry = audit::Entry::done(event::ResetForced { epoch }).user(user.id).by(acting);
             audit::record(cx, tx, entry).await?;
             jobs::insert(cx, tx, ResetForced { user: user.id }, None).await?;
             Ok(epoch)

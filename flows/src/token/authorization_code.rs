@@ -13,7 +13,8 @@ use subtle::ConstantTimeEq;
 
 use super::{Answer, GrantHandler, issue};
 use crate::{
-    Cx, Error, Result, audit,
+    Cx, Error, Result,
+    audit::{self, event, outcome::Revoked},
     client::{Client, GrantType},
     client_refusal,
     oauth_error::TokenError,
@@ -113,11 +114,10 @@ async fn claim(cx: &Cx, client: &Client, hash: &TokenHash, code: &AuthCode) -> R
             if !store::auth_code::claim(tx, hash, session::limits(cx)).await? {
                 return Ok(false);
             }
-            let entry = audit::Entry::new(audit::Event::TokensIssued)
+            let entry = audit::Entry::done(event::TokensIssued { grant: code.grant.id() })
                 .grant_type(HANDLER.name.as_str())
                 .user(code.grant.user_id())
-                .client(&client.id)
-                .detail(serde_json::json!({ "grant": code.grant.id() }));
+                .client(&client.id);
             audit::record(cx, tx, entry).await?;
             Ok(true)
         })
@@ -126,11 +126,9 @@ async fn claim(cx: &Cx, client: &Client, hash: &TokenHash, code: &AuthCode) -> R
 
 async fn revoke(cx: &Cx, client: &Client, code: &AuthCode) -> Answer {
     let entry = || {
-        audit::Entry::new(audit::Event::CodeReused)
-            .outcome("revoked")
+        audit::Entry::new(event::CodeReused { grant: code.grant.id() }, Revoked::Revoked)
             .user(code.grant.user_id())
             .client(&client.id)
-            .detail(serde_json::json!({ "grant": code.grant.id() }))
     };
     let ended = cx
         .db
@@ -170,7 +168,10 @@ mod tests {
             (Some(challenge), Some(challenge)),
             (Some("short"), Some(challenge)),
         ] {
-            assert_eq!(check_pkce(verifier, challenge).unwrap_err().error, "invalid_grant");
+            assert_eq!(
+                check_pkce(verifier, challenge).unwrap_err().error.as_str(),
+                "invalid_grant"
+            );
         }
     }
 }

@@ -8,7 +8,13 @@ use store::{
     grant::{Live, NewGrant},
 };
 
-use crate::{Cx, Result, audit, client::Client, request::AuthorizationRequest, sign_in::SignIn};
+use crate::{
+    Cx, Result,
+    audit::{self, event},
+    client::Client,
+    request::AuthorizationRequest,
+    sign_in::SignIn,
+};
 
 /// What an authorization code is made from, besides the request that it answers.
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +57,13 @@ pub(crate) async fn authorization_code(
         created_at: cx.now,
     };
     store::auth_code::insert(tx, &row).await?;
-    let entry = audit::Entry::new(audit::Event::CodeIssued)
-        .user(sign_in.user())
-        .client(&request.client_id)
-        .detail(serde_json::json!({
-            "grant": grant.id, "sign_in": grant.sign_in_id, "scopes": grant.scopes, "acr": sign_in.assurance().acr(),
-        }));
+    let issued = event::CodeIssued {
+        grant: grant.id,
+        sign_in: grant.sign_in_id,
+        scopes: grant.scopes,
+        acr: sign_in.assurance().acr(),
+    };
+    let entry = audit::Entry::done(issued).user(sign_in.user()).client(&request.client_id);
     audit::record(cx, tx, entry).await?;
     Ok(code)
 }

@@ -14,7 +14,7 @@ use crate::{
     client::{Client, GrantType},
     client_auth::AuthenticatedClient,
     client_refusal,
-    oauth_error::TokenError,
+    oauth_error::{TokenError, TokenErrorCode},
     request::Params,
 };
 
@@ -36,7 +36,7 @@ pub struct GrantHandler {
 pub const GRANT_TYPES: &[GrantHandler] = &[authorization_code::HANDLER];
 
 const UNAUTHORIZED: TokenError = TokenError::new(
-    "unauthorized_client",
+    TokenErrorCode::UnauthorizedClient,
     Cow::Borrowed("the client is not registered for this grant type"),
 );
 
@@ -60,5 +60,5 @@ pub async fn exchange(cx: &Cx, client: &AuthenticatedClient, params: &Params) ->
 fn unsupported() -> TokenError {
     let names: Vec<&str> = GRANT_TYPES.iter().map(|known| known.name.as_str()).collect();
     let description = format!("only grant_type={} is supported", names.join(", "));
-    TokenError::new("unsupported_grant_type", Cow::Owned(description))
+    TokenError::new(TokenErrorCode::UnsupportedGrantType, Cow::Owned(description))
 }

@@ -11,7 +11,7 @@ use flows::{
 use keys::Algorithm;
 use serde_json::{Value, json};
 
-use super::{Done, Failed, place::Where, print};
+use super::{Done, Failed, change::Change, place::Where, print};
 
 /// Add, change, list and show clients.
 #[derive(Debug, Subcommand)]
@@ -26,7 +26,7 @@ pub(super) enum Client {
         #[arg(long, value_enum)]
         id_token_alg: IdTokenAlg,
         #[command(flatten)]
-        at: Where,
+        change: Change,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -36,7 +36,7 @@ pub(super) enum Client {
         /// `client_id`.
         client_id: String,
         #[command(flatten)]
-        at: Where,
+        change: Change,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -91,7 +91,7 @@ pub(super) struct Add {
     #[arg(long, value_enum, default_value = "rs256")]
     id_token_alg: IdTokenAlg,
     #[command(flatten)]
-    at: Where,
+    change: Change,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -149,11 +149,11 @@ impl Client {
     pub(super) async fn run(self) -> Done {
         match self {
             Self::Add(add) => add.run().await,
-            Self::Set { client_id, id_token_alg, at, json } => {
-                set(&client_id, id_token_alg.into(), &at, json).await
+            Self::Set { client_id, id_token_alg, change, json } => {
+                set(&client_id, id_token_alg.into(), &change, json).await
             }
-            Self::RotateSecret { client_id, at, json } => {
-                rotate_secret(&client_id, &at, json).await
+            Self::RotateSecret { client_id, change, json } => {
+                rotate_secret(&client_id, &change, json).await
             }
             Self::List { at, json } => list(&at, json).await,
             Self::Show { client_id, at, json } => show(&client_id, &at, json).await,
@@ -163,10 +163,11 @@ impl Client {
 
 impl Add {
     async fn run(self) -> Done {
-        let cx = self.at.open().await?.cx().await?;
+        let acting = self.change.acting()?;
+        let cx = self.change.open().await?.cx().await?;
         let as_json = self.json;
         let client = self.client();
-        let secret = registration::add(&cx, client.clone()).await??;
+        let secret = registration::add(&cx, &acting, client.clone()).await??;
         if as_json {
             print::json(&json!({
                 "client_id": client.id,
@@ -201,9 +202,10 @@ impl Add {
     }
 }
 
-async fn set(id: &str, algorithm: Algorithm, at: &Where, json: bool) -> Done {
-    let cx = at.open().await?.cx().await?;
-    registration::set_algorithm(&cx, id, algorithm).await??;
+async fn set(id: &str, algorithm: Algorithm, change: &Change, json: bool) -> Done {
+    let acting = change.acting()?;
+    let cx = change.open().await?.cx().await?;
+    registration::set_algorithm(&cx, &acting, id, algorithm).await??;
     if json {
         print::json(
             &json!({ "client_id": id, "id_token_signed_response_alg": algorithm.as_str() }),
@@ -214,9 +216,10 @@ async fn set(id: &str, algorithm: Algorithm, at: &Where, json: bool) -> Done {
     Ok(())
 }
 
-async fn rotate_secret(id: &str, at: &Where, json: bool) -> Done {
-    let cx = at.open().await?.cx().await?;
-    let secret = registration::rotate_secret(&cx, id).await??;
+async fn rotate_secret(id: &str, change: &Change, json: bool) -> Done {
+    let acting = change.acting()?;
+    let cx = change.open().await?.cx().await?;
+    let secret = registration::rotate_secret(&cx, &acting, id).await??;
     if json {
         print::json(&json!({ "client_id": id, "client_secret": secret.reveal() }));
         return Ok(());

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Done, Failed,
+    change::Change,
     client::IdTokenAlg,
     key_root,
     place::{Place, Where},
@@ -43,7 +44,7 @@ pub(super) enum Key {
     /// Seal again with the current root key what an older one seals. It may be stopped and goes on where it was.
     Reseal {
         #[command(flatten)]
-        at: Where,
+        change: Change,
         /// Print JSON: a line for each batch, then what still needs which.
         #[arg(long)]
         json: bool,
@@ -59,11 +60,8 @@ pub(super) struct Rotate {
     /// The old ones are in wrong hands: the new ones sign at once, and no token of the old ones is accepted any more.
     #[arg(long)]
     compromised: bool,
-    /// Why, for the record.
-    #[arg(long, default_value = "")]
-    reason: String,
     #[command(flatten)]
-    at: Where,
+    change: Change,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -75,7 +73,7 @@ impl Key {
             Self::List { at, json } => list(&at, json).await,
             Self::Rotate(rotate) => rotate.run().await,
             Self::Root { at, json } => key_root::root(&at, json).await,
-            Self::Reseal { at, json } => key_root::reseal(&at, json).await,
+            Self::Reseal { change, json } => key_root::reseal(&change, json).await,
         }
     }
 }
@@ -121,16 +119,16 @@ fn times(key: &Listed) -> String {
 
 impl Rotate {
     async fn run(self) -> Done {
-        let place = self.at.open().await?;
+        let acting = self.change.acting()?;
+        let place = self.change.open().await?;
         refuse_wrong_clock(&place).await?;
         let cx = place.cx().await?;
         let algorithms =
             self.alg.map_or(Algorithm::ALL.to_vec(), |chosen| vec![Algorithm::from(chosen)]);
         let mut documents = Vec::new();
         for algorithm in algorithms {
-            let (compromised, reason) = (self.compromised, self.reason.as_str());
-            let rotation = Rotation { algorithm, compromised, reason };
-            let replaced = signing_keys::rotate(&cx, rotation).await?;
+            let rotation = Rotation { algorithm, compromised: self.compromised };
+            let replaced = signing_keys::rotate(&cx, &acting, rotation).await?;
             if self.json {
                 documents.push(outcome(algorithm, &replaced));
             } else {

@@ -6,7 +6,7 @@ use flows::{
 };
 use serde_json::{Value, json};
 
-use super::{Done, Failed, place::Where, print};
+use super::{Done, Failed, change::Change, place::Where, print};
 use crate::clock::rfc3339;
 
 /// Shows every root key.
@@ -22,8 +22,9 @@ pub(super) async fn root(at: &Where, json: bool) -> Done {
 }
 
 /// Seals again what an older root key seals, and says what still needs which.
-pub(super) async fn reseal(at: &Where, json: bool) -> Done {
-    let cx = at.open().await?.cx().await?;
+pub(super) async fn reseal(change: &Change, json: bool) -> Done {
+    let acting = change.acting()?;
+    let cx = change.open().await?.cx().await?;
     root_keys::ensure(&cx).await?;
     let progress = |done: u64| {
         if json {
@@ -32,7 +33,7 @@ pub(super) async fn reseal(at: &Where, json: bool) -> Done {
             print::line(&format!("{done} values are sealed again."));
         }
     };
-    let done = match root_keys::reseal(&cx, BATCH, progress).await? {
+    let done = match root_keys::reseal(&cx, &acting, BATCH, progress).await? {
         Ok(done) => done,
         Err(superseded) => return Err(Failed::new(superseded.to_string())),
     };

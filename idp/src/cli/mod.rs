@@ -3,7 +3,9 @@
 //! Data goes to standard output, everything else to standard error. Secrets are never arguments: they come on standard
 //! input and are printed once.
 
+mod account;
 mod audit;
+mod change;
 mod check_config;
 mod client;
 mod dev;
@@ -65,25 +67,34 @@ enum Command {
     Audit(audit::Audit),
 }
 
-/// Why a command failed: one or more lines for whoever typed it.
+/// Why a command failed: one or more lines for the user who typed it.
 #[derive(Debug)]
-pub(crate) struct Failed(String);
+pub(crate) struct Failed {
+    why: String,
+    /// Whether it is the command that has to be typed differently.
+    misused: bool,
+}
 
 impl<E: std::error::Error> From<E> for Failed {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }
 
 impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 
 impl Failed {
     pub(crate) fn new(why: impl Into<String>) -> Self {
-        Self(why.into())
+        Self { why: why.into(), misused: false }
+    }
+
+    /// The command has to be typed differently: exit code 2.
+    pub(crate) fn misused(why: impl Into<String>) -> Self {
+        Self { why: why.into(), misused: true }
     }
 }
 
@@ -108,9 +119,9 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failed(why)) => {
+        Err(Failed { why, misused }) => {
             print::error(&why);
-            ExitCode::FAILURE
+            if misused { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

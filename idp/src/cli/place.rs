@@ -8,12 +8,13 @@ use std::{
 use clap::Args;
 use flows::{
     Cx, Trace,
+    actor::Actor,
     observe::{Named, Nobody},
 };
 use keys::{Hasher, HasherConfig, Rng, RootKey, RootKeys};
 use store::{Db, DbConfig, Ephemeral};
 
-use super::Failed;
+use super::{Failed, account};
 use crate::{
     clock::Clock,
     config::{self, Config, EphemeralUrl, HashingConfig, KeysConfig, RootKeyFile},
@@ -41,6 +42,11 @@ pub(super) struct Place {
 }
 
 impl Where {
+    /// Whether it is the data folder of `dev`, and not what `serve` uses.
+    pub(super) const fn is_dev(&self) -> bool {
+        self.data_dir.is_some()
+    }
+
     /// Opens the database; its schema must be that of this build.
     pub(super) async fn open(&self) -> Result<Place, Failed> {
         let place = self.open_any().await?;
@@ -82,7 +88,7 @@ impl Place {
         Ok(Self { db, root, issuer, hashing: hashing.pool() })
     }
 
-    /// The context of one command. Who acts is the user of this machine's account.
+    /// The context of one command.
     pub(super) async fn cx(mut self) -> Result<Cx, Failed> {
         let rng = Rng::system();
         flows::root_keys::adopt(&mut self.root, &mut self.db.read().await?).await?;
@@ -102,7 +108,7 @@ impl Place {
             trace: Trace {
                 reference: flows::cx::reference(&rng),
                 network: None,
-                actor: format!("cli:{}", account()),
+                actor: Actor::Cli(account::user()),
             },
             observer: Arc::new(Nobody),
             named: Named::default(),
@@ -155,13 +161,4 @@ pub(crate) fn open_ephemeral(url: &EphemeralUrl) -> Result<Ephemeral, Failed> {
         EphemeralUrl::Redis(url) => Ephemeral::redis(url.reveal())
             .map_err(|error| Failed::new(format!("ephemeral.url: {error}"))),
     }
-}
-
-/// The account that runs this command.
-fn account() -> String {
-    let mut names: Vec<_> = config::environment()
-        .filter(|(name, value)| matches!(name.as_str(), "USER" | "LOGNAME") && !value.is_empty())
-        .collect();
-    names.sort();
-    names.pop().map_or_else(|| "unknown".to_owned(), |(_, value)| value)
 }

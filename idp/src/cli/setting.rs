@@ -5,7 +5,7 @@ use flows::settings::{self, Setting as Known, State};
 use serde_json::{Value, json};
 use store::document::Version;
 
-use super::{Done, place::Where, print};
+use super::{Done, change::Change, place::Where, print};
 use crate::clock::rfc3339;
 
 /// Read and change live settings.
@@ -24,11 +24,11 @@ pub(super) enum Setting {
         name: String,
         /// Value from now on, such as `20m`.
         value: String,
-        /// Why, for the record.
-        #[arg(long, default_value = "")]
-        reason: String,
         #[command(flatten)]
-        how: How,
+        change: Change,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Show every change of a setting, newest first.
     History {
@@ -41,11 +41,11 @@ pub(super) enum Setting {
     Undo {
         /// Name.
         name: String,
-        /// Why, for the record.
-        #[arg(long, default_value = "")]
-        reason: String,
         #[command(flatten)]
-        how: How,
+        change: Change,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -62,16 +62,18 @@ impl Setting {
     pub(super) async fn run(self) -> Done {
         match self {
             Self::Get { name, how } => get(name.as_deref(), &how).await,
-            Self::Set { name, value, reason, how } => {
-                let cx = how.at.open().await?.cx().await?;
+            Self::Set { name, value, change, json } => {
+                let acting = change.acting()?;
+                let cx = change.open().await?.cx().await?;
                 let setting = Known::find(&name)?;
-                changed(&settings::set(&cx, setting, &value, &reason).await??, &how);
+                changed(&settings::set(&cx, &acting, setting, &value).await??, json);
                 Ok(())
             }
             Self::History { name, how } => history(&name, &how).await,
-            Self::Undo { name, reason, how } => {
-                let cx = how.at.open().await?.cx().await?;
-                changed(&settings::undo(&cx, Known::find(&name)?, &reason).await??, &how);
+            Self::Undo { name, change, json } => {
+                let acting = change.acting()?;
+                let cx = change.open().await?.cx().await?;
+                changed(&settings::undo(&cx, &acting, Known::find(&name)?).await??, json);
                 Ok(())
             }
         }
@@ -114,8 +116,8 @@ async fn history(name: &str, how: &How) -> Done {
     Ok(())
 }
 
-fn changed(row: &Version, how: &How) {
-    if how.json {
+fn changed(row: &Version, json: bool) {
+    if json {
         print::json(&version(row));
     } else {
         print::line(&told(row));
@@ -124,10 +126,9 @@ fn changed(row: &Version, how: &How) {
 
 fn told(row: &Version) -> String {
     let Version { name, version, before, value, actor, reason, .. } = row;
-    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let undo = row.undoes.map_or_else(String::new, |undone| format!(" (undoes version {undone})"));
     format!(
-        "{}  {name} version {version}: {before} -> {value} by {actor}{undo}{why}",
+        "{}  {name} version {version}: {before} -> {value} by {actor}{undo}: {reason}",
         rfc3339(row.at)
     )
 }

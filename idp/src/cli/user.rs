@@ -11,7 +11,7 @@ use flows::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Done, Failed, place::Where, print};
+use super::{Done, Failed, change::Change, place::Where, print};
 use crate::clock::rfc3339;
 
 /// Add, show and reset people.
@@ -28,7 +28,7 @@ pub(super) enum User {
         #[arg(long, required = true)]
         password_stdin: bool,
         #[command(flatten)]
-        at: Where,
+        change: Change,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -47,11 +47,8 @@ pub(super) enum User {
     Reset {
         /// E-mail address.
         email: String,
-        /// Why, for the record.
-        #[arg(long, default_value = "")]
-        reason: String,
         #[command(flatten)]
-        at: Where,
+        change: Change,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -60,11 +57,8 @@ pub(super) enum User {
     ForgetDevices {
         /// E-mail address.
         email: String,
-        /// Why, for the record.
-        #[arg(long, default_value = "")]
-        reason: String,
         #[command(flatten)]
-        at: Where,
+        change: Change,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -74,13 +68,11 @@ pub(super) enum User {
 impl User {
     pub(super) async fn run(self) -> Done {
         match self {
-            Self::Add { email, name, at, json, .. } => add(&email, name, &at, json).await,
+            Self::Add { email, name, change, json, .. } => add(&email, name, &change, json).await,
             Self::Show { email, at, json } => show(&email, &at, json).await,
-            Self::Reset { email, reason, at, json } => {
-                force_reset(&email, &reason, &at, json).await
-            }
-            Self::ForgetDevices { email, reason, at, json } => {
-                forget_devices(&email, &reason, &at, json).await
+            Self::Reset { email, change, json } => force_reset(&email, &change, json).await,
+            Self::ForgetDevices { email, change, json } => {
+                forget_devices(&email, &change, json).await
             }
         }
     }
@@ -94,14 +86,15 @@ pub(super) fn unknown(email: &EmailAddress) -> Failed {
     Failed::new(format!("nobody has the address {email}"))
 }
 
-async fn add(email: &str, name: String, at: &Where, json: bool) -> Done {
+async fn add(email: &str, name: String, change: &Change, json: bool) -> Done {
+    let acting = change.acting()?;
     let email = address(email)?;
     let mut line = Zeroizing::new(String::new());
     std::io::stdin().lock().read_line(&mut line)?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
-    let cx = at.open().await?.cx().await?;
+    let cx = change.open().await?.cx().await?;
     let new = NewUser { email: email.clone(), name, claims: "{}".to_owned(), password };
-    let id = create::create(&cx, new).await??;
+    let id = create::create(&cx, &acting, new).await??;
     if json {
         print::json(&json!({ "id": id, "email": email.written() }));
     } else {
@@ -154,10 +147,11 @@ async fn show(email: &str, at: &Where, json: bool) -> Done {
     Ok(())
 }
 
-async fn force_reset(email: &str, reason: &str, at: &Where, json: bool) -> Done {
+async fn force_reset(email: &str, change: &Change, json: bool) -> Done {
+    let acting = change.acting()?;
     let email = address(email)?;
-    let cx = at.open().await?.cx().await?;
-    let epoch = reset::force(&cx, &email, reason).await?.ok_or_else(|| unknown(&email))?;
+    let cx = change.open().await?.cx().await?;
+    let epoch = reset::force(&cx, &acting, &email).await?.ok_or_else(|| unknown(&email))?;
     if json {
         print::json(&json!({ "email": email.written(), "epoch": epoch }));
     } else {
@@ -168,10 +162,11 @@ async fn force_reset(email: &str, reason: &str, at: &Where, json: bool) -> Done 
     Ok(())
 }
 
-async fn forget_devices(email: &str, reason: &str, at: &Where, json: bool) -> Done {
+async fn forget_devices(email: &str, change: &Change, json: bool) -> Done {
+    let acting = change.acting()?;
     let email = address(email)?;
-    let cx = at.open().await?.cx().await?;
-    let forgotten = flows::device::forget_all(&cx, &email, reason).await?;
+    let cx = change.open().await?.cx().await?;
+    let forgotten = flows::device::forget_all(&cx, &acting, &email).await?;
     let devices = forgotten.ok_or_else(|| unknown(&email))?;
     if json {
         print::json(&json!({ "email": email.written(), "devices": devices }));

@@ -3,6 +3,7 @@
 use flows::{
     Cx,
     account::create::{self, BadUser, NewUser},
+    acting::Acting,
     client::{
         BadClient, Client, Profile,
         registration::{self, NotChanged},
@@ -46,6 +47,11 @@ fn password(rng: &Rng) -> String {
     groups.join("-")
 }
 
+/// What `dev` adds and changes, it does by itself.
+fn acting() -> Acting {
+    Acting::of_program("dev", "demo data")
+}
+
 /// Adds whoever is missing.
 pub(super) async fn people(cx: &Cx, demo: &Demo) -> Result<(), String> {
     let names = [("Mere", "Kahui"), ("Hemi", "Walker")];
@@ -57,7 +63,7 @@ pub(super) async fn people(cx: &Cx, demo: &Demo) -> Result<(), String> {
             name: format!("{given} {family}"),
             password: person.password.clone(),
         };
-        match create::create(cx, new).await.map_err(|error| error.to_string())? {
+        match create::create(cx, &acting(), new).await.map_err(|error| error.to_string())? {
             Ok(_) | Err(BadUser::Taken(_)) => {}
             Err(bad) => return Err(bad.to_string()),
         }
@@ -105,12 +111,12 @@ pub(super) async fn portal(cx: &Cx, portal: &Portal) -> Result<(), String> {
     client.secret =
         OpaqueToken::parse(portal.client_secret.reveal()).as_ref().map(OpaqueToken::hash);
     let failed = |error: flows::Error| error.to_string();
-    let id = match registration::add(cx, client).await.map_err(failed)? {
+    let id = match registration::add(cx, &acting(), client).await.map_err(failed)? {
         Ok(_) => return Ok(()),
         Err(BadClient::Taken(id)) => id,
         Err(bad) => return Err(bad.to_string()),
     };
-    let changed =
-        registration::set_redirects(cx, &id, &redirect_uris, &post_logout_redirect_uris).await;
+    let (redirects, after_logout) = (&redirect_uris, &post_logout_redirect_uris);
+    let changed = registration::set_redirects(cx, &acting(), &id, redirects, after_logout).await;
     changed.map_err(failed)?.map_err(|why: NotChanged| why.to_string())
 }

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use flows::oauth_error::TokenError;
+use flows::oauth_error::{TokenError, TokenErrorCode};
 use serde_json::json;
 
 /// RFC 6749, section 5.1, and the same for errors.
@@ -40,7 +40,7 @@ impl OAuthError {
     /// The status. A client that is not the one it says is answered by 401.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::TokenRequest(error) if error.error == "invalid_client" => {
+            Self::TokenRequest(error) if error.error == TokenErrorCode::InvalidClient => {
                 StatusCode::UNAUTHORIZED
             }
             Self::TokenRequest(_) | Self::AccessToken(BearerError::Repeated) => {
@@ -56,7 +56,7 @@ impl OAuthError {
     /// Name in metrics, for those that are counted.
     pub(super) const fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::TokenRequest(error) => Some(error.error),
+            Self::TokenRequest(error) => Some(error.error.as_str()),
             Self::AccessToken(_) => None,
         }
     }
@@ -76,7 +76,7 @@ impl OAuthError {
     pub(super) fn response(&self, realm: &str) -> Response {
         match self {
             Self::TokenRequest(error) => {
-                let body = json!({ "error": error.error, "error_description": error.description });
+                let body = json!({ "error": error.error.as_str(), "error_description": error.description });
                 let mut response = (self.status(), UNCACHED, Json(body)).into_response();
                 for (name, value) in &error.headers {
                     if let (Ok(name), Ok(value)) =

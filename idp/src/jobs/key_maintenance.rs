@@ -1,6 +1,7 @@
 //! Periodic tasks about keys.
 
 use flows::{
+    acting::Acting,
     root_keys::{self, BATCH},
     signing_keys::{self, Tended},
 };
@@ -17,9 +18,13 @@ pub(super) async fn tend(app: App) -> Result<(), flows::Error> {
     Ok(())
 }
 
+/// As the trail names the part that seals again.
+const PART: &str = "root_keys";
+
 /// What an older root key seals is sealed with the current one.
 pub(super) async fn reseal(app: App) -> Result<(), flows::Error> {
-    match root_keys::reseal(&app.system_cx("root_keys"), BATCH, |_| {}).await? {
+    let acting = Acting::of_program(PART, "an older root key");
+    match root_keys::reseal(&app.system_cx(PART), &acting, BATCH, |_| {}).await? {
         Ok(0) => {}
         Ok(values) => tracing::info!(values, "sealed again with the current root key"),
         Err(superseded) => tracing::warn!(%superseded, "nothing is sealed again"),

@@ -18,12 +18,12 @@ const ONE_CALLER: [(&str, &str); 9] = [
     ("store::session::insert", "flows/src/login/complete.rs"),
     ("store::session::end", "flows/src/session.rs"),
     ("store::session::end_all", "flows/src/session.rs"),
-    ("store::audit::insert", "flows/src/audit.rs"),
+    ("store::audit::insert", "flows/src/audit/mod.rs"),
     ("store::document::insert", "flows/src/settings/change.rs"),
 ];
 
 /// Proofs, each with the one file that makes it.
-const PROOFS: [(&str, &str); 10] = [
+const PROOFS: [(&str, &str); 12] = [
     ("SignIn", "flows/src/sign_in.rs"),
     ("Complete", "flows/src/login/machine.rs"),
     ("PasswordChecked", "flows/src/login/password.rs"),
@@ -34,6 +34,37 @@ const PROOFS: [(&str, &str); 10] = [
     ("NewPasswordChecked", "flows/src/login/new_password.rs"),
     ("AuthenticatedClient", "flows/src/client_auth.rs"),
     ("Principal", "flows/src/token/principal.rs"),
+    ("Acting", "flows/src/acting.rs"),
+    ("Reason", "flows/src/acting.rs"),
+];
+
+/// What makes an authority, and the places that may call it.
+const AUTHORITY: [(&str, &[&str]); 3] = [
+    ("flows::acting::Acting::of_command", &["idp/src/cli/change.rs"]),
+    ("flows::acting::Reason::not_given", &["idp/src/cli/change.rs"]),
+    (
+        "flows::acting::Acting::of_program",
+        &[
+            "flows/src/signing_keys/tend.rs",
+            "idp/src/dev/demo.rs",
+            "idp/src/jobs/key_maintenance.rs",
+        ],
+    ),
+];
+
+/// Flows that staff or an operator calls. Each takes the authority.
+const ACTS: [(&str, &str); 11] = [
+    ("flows/src/account/create.rs", "create"),
+    ("flows/src/client/registration.rs", "add"),
+    ("flows/src/client/registration.rs", "set_redirects"),
+    ("flows/src/client/registration.rs", "set_algorithm"),
+    ("flows/src/client/registration.rs", "rotate_secret"),
+    ("flows/src/device.rs", "forget_all"),
+    ("flows/src/root_keys.rs", "reseal"),
+    ("flows/src/settings/change.rs", "set"),
+    ("flows/src/settings/change.rs", "undo"),
+    ("flows/src/signing_keys/rotate.rs", "rotate"),
+    ("flows/src/staff/reset.rs", "force"),
 ];
 
 /// The verifiers of the second step: which seal speaks for which method, and where. A verdict is made from a seal alone, and
@@ -227,6 +258,31 @@ fn trait_for(item: &ItemImpl, name: &Ident) -> Option<String> {
     let last = |path: &syn::Path| path.segments.last().map(|segment| segment.ident.clone());
     let (Some((path, _)), Type::Path(of)) = (&item.trait_, &*item.self_ty) else { return None };
     (last(&of.path).as_ref() == Some(name)).then(|| last(path)).flatten().map(|t| t.to_string())
+}
+
+/// An operator's authority is made where a command is read, the program's own where it acts by itself.
+#[test]
+fn authority_is_made_by_its_callers() {
+    for (maker, files) in AUTHORITY {
+        let mut found: Vec<&str> = sources()
+            .iter()
+            .filter(|source| source.mentions(maker).next().is_some())
+            .map(|source| source.path.as_str())
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, files, "{maker}: who else may act, a decision says, then this test");
+    }
+}
+
+#[test]
+fn operator_flow_takes_the_authority() {
+    for (file, name) in ACTS {
+        let source = source(file);
+        let act = source.facts.functions.iter().find(|f| f.name == name);
+        let act = act.unwrap_or_else(|| panic!("{name} is no longer in {file}; correct ACTS"));
+        let signature = source.text[act.at.clone()].split('{').next().unwrap_or_default();
+        assert!(signature.contains("acting: &Acting"), "{file}: {name} takes `acting: &Acting`");
+    }
 }
 
 /// A [`SignIn`](flows::SignIn) comes from a row that the machine's `Complete` was recorded in, from a live session, or from a

@@ -22,7 +22,7 @@ const LEFT_OF: [(&str, &[&str]); 7] = [
 ];
 
 /// A library and the places that may name it.
-const NAMED_BY: [(&str, &[&str]); 28] = [
+const NAMED_BY: [(&str, &[&str]); 29] = [
     ("sqlx", &["store"]),
     ("redis", &["store"]),
     ("argon2", &["keys"]),
@@ -47,6 +47,8 @@ const NAMED_BY: [(&str, &[&str]); 28] = [
     ("rustls", &["idp/src/serve"]),
     ("tokio-rustls", &["idp/src/serve"]),
     ("x509-cert", &["idp/src/serve"]),
+    // The real user of a command.
+    ("nix", &["idp/src/cli/account.rs"]),
     ("rcgen", &["tests"]),
     // What reads the sources for these tests.
     ("cargo_metadata", &["tests/it/architecture"]),

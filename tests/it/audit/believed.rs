@@ -12,7 +12,7 @@ use store::{
     Tx,
     document::{self, Kind, Version},
 };
-use vestibule_tests::{app::TestApp, db::Engine, log::Log};
+use vestibule_tests::{acting, app::TestApp, db::Engine, log::Log};
 
 use super::{
     chain::{seal, sound, tamper, verify, verify_asked, words},
@@ -153,7 +153,7 @@ async fn a_setting_that_nobody_can_set_is_not_followed(engine: Engine) {
     sweep(&app).await;
     assert_eq!(rows(&app).await, before);
     // It is taken back like any other change.
-    settings::undo(&app.cx(), retention, "written by hand").await.unwrap().unwrap();
+    settings::undo(&app.cx(), &acting(), retention).await.unwrap().unwrap();
     app.refresh().await;
     assert_eq!(app.cx().settings.audit_retention, Settings::default().audit_retention);
 }

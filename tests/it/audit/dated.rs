@@ -11,7 +11,7 @@ use vestibule_tests::{app::TestApp, db::Engine, served::Served};
 use super::{
     chain::{noted, seal, tamper_row, verify},
     commands::run,
-    trail,
+    limited, trail,
 };
 use crate::engines::{apply, both_engines};
 
@@ -85,7 +85,7 @@ async fn a_row_that_was_kept_away_is_told_by_its_id(engine: Engine) {
     let (known, mut cx) = (trail(&app).await, app.cx());
     cx.now = cx.now.minus(Duration::from_hours(1));
     seal(&app).await;
-    let entry = audit::Entry::new(audit::Event::NetworkLimited).outcome("refused");
+    let entry = limited();
     cx.db.write(async |tx| audit::record(&cx, tx, entry).await).await.unwrap();
     seal(&app).await;
     let row = added(&app, &known).await;

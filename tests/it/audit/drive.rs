@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::client::registration::set_redirects;
+use flows::{acting::Acting, client::registration::set_redirects};
 use store::Sql;
 use vestibule_tests::{
     app::{Options, Otherwise, Patient, TestApp},
@@ -50,7 +50,7 @@ impl Site {
         let password = "the long password of somebody 4711".to_owned();
         let mere = Patient { email, password, name: "Mere".to_owned() };
         let add = ["user", "add", &mere.email, "--name", "Mere", "--password-stdin"];
-        run(served.command(&add), &format!("{}\n", mere.password)).await;
+        run(served.change(&add), &format!("{}\n", mere.password)).await;
         let site = Self { app, served, portal, mere };
         // Everybody comes from one address.
         site.set("sign_in.posts_per_minute", "100000").await;
@@ -62,8 +62,13 @@ impl Site {
         run(self.served.command(args), "").await;
     }
 
+    /// The same, for no reason that a test looks at.
+    async fn changes(&self, args: &[&str]) {
+        run(self.served.change(args), "").await;
+    }
+
     async fn set(&self, name: &str, value: &str) {
-        self.types(&["setting", "set", name, value, "--reason", "test"]).await;
+        self.changes(&["setting", "set", name, value]).await;
         self.app.refresh().await;
     }
 
@@ -72,7 +77,7 @@ impl Site {
         let email = format!("{}@patients.example", name.to_lowercase());
         let person = Patient { email, name: name.to_owned(), ..self.mere.clone() };
         let add = ["user", "add", &person.email, "--name", name, "--password-stdin"];
-        run(self.served.command(&add), &format!("{}\n", person.password)).await;
+        run(self.served.change(&add), &format!("{}\n", person.password)).await;
         person
     }
 
@@ -111,8 +116,8 @@ impl Site {
     async fn answers_consent(&self) {
         let redirect_uri = "https://lab.example/callback";
         let add = ["client", "add", "lab", "--profile", "web", "--redirect-uri", redirect_uri];
-        self.types(&add).await;
-        self.types(&["client", "set", "lab", "--id-token-alg", "es256"]).await;
+        self.changes(&add).await;
+        self.changes(&["client", "set", "lab", "--id-token-alg", "es256"]).await;
         self.app.refresh().await;
         let (id, redirect_uri) = ("lab".to_owned(), redirect_uri.to_owned());
         let lab = Client { id, secret: None, redirect_uri, ..self.portal.clone() };
@@ -145,7 +150,7 @@ impl Site {
         let rangi = self.person("Rangi").await;
         app.settled().await;
         app.mail.fault(Fault::Refuse(550), 1);
-        self.types(&["user", "reset", &rangi.email]).await;
+        self.changes(&["user", "reset", &rangi.email]).await;
         app.settled().await;
         app.mail.fault(Fault::Refuse(550), 1);
         let browser = app.browser();
@@ -218,7 +223,9 @@ impl Site {
         flows::guess_budget::watch(&app.app().system_cx("guess_budget")).await.expect("it looks");
         let uris = ["https://portal.example:4430/callback".to_owned()];
         let dev = app.app().system_cx("dev");
-        let changed = set_redirects(&dev, "portal", &uris, &[]).await;
+        let changed =
+            set_redirects(&dev, &Acting::of_program("dev", "demo data"), "portal", &uris, &[])
+                .await;
         changed.expect("no failure").expect("it changes them");
         // Keys are replaced by age, and end when their last token has expired.
         for time in [Duration::from_hours(91 * 24), Duration::from_hours(3)] {
@@ -238,7 +245,8 @@ impl Site {
         assert!(sealed_with_first(&app.cx()).await > 0, "there is something to seal again");
         let ahead = app.replica_with(Otherwise { root, ..Otherwise::default() }).await;
         let cx = ahead.app.system_cx("root_keys");
-        let sealed = flows::root_keys::reseal(&cx, 100, |_| {}).await.expect("it seals");
+        let acting = Acting::of_program("root_keys", "an older root key");
+        let sealed = flows::root_keys::reseal(&cx, &acting, 100, |_| {}).await.expect("it seals");
         sealed.expect("it is ahead");
         // By this call or by its own job, whichever was faster.
         assert_eq!(sealed_with_first(&app.cx()).await, 0, "all of it is sealed again");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use vestibule_tests::db::Engine;
 
-use flows::audit::Event;
+use flows::audit::{COMMON, Event};
 use store::audit::AuditRow;
 
 use super::{drive, trail};
@@ -97,11 +97,22 @@ fn assert_whole(event: Event, rows: &[&AuditRow]) {
         assert!(row.reference.len() == 6 && row.reference.chars().all(plain), "{row:?}");
         assert!(!row.outcome.is_empty() && row.at.millis() > 0, "{row:?}");
         let detail: serde_json::Value = serde_json::from_str(&row.detail).expect("JSON");
-        assert!(detail.is_object(), "{row:?}");
+        assert_known(event, row, &detail);
         let named = row.actor.strip_prefix(kind(row)).expect("its beginning");
         assert_eq!(["system", "cli"].contains(&kind(row)), named.len() > 1, "{row:?}");
         assert!(row.network.as_deref().is_none_or(|network| network == "127.0.0.1"), "{row:?}");
     }
+}
+
+/// Its outcome and the keys of its detail are those of the vocabulary, and what an operator changed has a reason.
+fn assert_known(event: Event, row: &AuditRow, detail: &serde_json::Value) {
+    assert!(event.outcomes().contains(&row.outcome.as_str()), "{row:?}");
+    for (key, value) in detail.as_object().expect("an object") {
+        let known = event.keys().iter().chain(&COMMON).any(|known| known == key);
+        assert!(known && !value.is_null(), "{key} of {row:?}");
+    }
+    let reason = detail["reason"].as_str();
+    assert!(kind(row) != "cli" || reason.is_some_and(|reason| !reason.is_empty()), "{row:?}");
 }
 
 /// What was mailed is found by the reference of the page that asked for it.
@@ -143,21 +154,62 @@ async fn every_event_has_its_fields(engine: Engine) {
     println!("{engine:?}: {} rows of {} events", trail.len(), known.len());
 }
 
+fn document() -> String {
+    let file = vestibule_tests::root().join("docs/audit.md");
+    std::fs::read_to_string(file).expect("the document")
+}
+
+/// The keys of a detail, as the document lists them.
+fn keys(event: Event) -> String {
+    let keys: Vec<_> = event.keys().iter().map(|key| format!("`{key}`")).collect();
+    if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
+}
+
+/// Every outcome of every event that the tables of the document explain: a row without an event goes on about the one before.
+fn explained(document: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut explained = BTreeMap::new();
+    let mut event = "";
+    for line in document.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, first, outcomes, _, _] = cells[..] else { continue };
+        if !first.is_empty() {
+            event = first.trim_matches('`');
+        }
+        if Event::ALL.iter().any(|known| known.as_str() == event) {
+            let words = outcomes.split(", ").map(|word| word.trim_matches('`'));
+            explained.entry(event).or_insert_with(Vec::new).extend(words);
+        }
+    }
+    explained
+}
+
+/// No outcome without its meaning, and none that cannot be.
+#[test]
+fn document_explains_each_outcome_once() {
+    let text = document();
+    let explained = explained(&text);
+    for event in Event::ALL {
+        let found: BTreeSet<_> = explained[event.as_str()].iter().collect();
+        assert_eq!(found.len(), explained[event.as_str()].len(), "{event:?}: once");
+        assert_eq!(found, event.outcomes().iter().collect(), "{event:?} in docs/audit.md");
+    }
+}
+
 /// The table of docs/audit.md says the same.
 #[test]
 fn the_document_has_the_fields_of_each_event() {
-    let file = vestibule_tests::root().join("docs/audit.md");
-    let text = std::fs::read_to_string(file).expect("the document");
+    let text = document();
     for event in Event::ALL {
         let (actors, user, client, network) = fields(*event);
         let actors: Vec<_> = actors.iter().map(|actor| format!("`{actor}`")).collect();
         let row = format!(
-            "| `{}` | {} | {} | {} | {} |",
+            "| `{}` | {} | {} | {} | {} | {} |",
             event.as_str(),
             actors.join(", "),
             user.word(),
             client.word(),
             network.word(),
+            keys(*event),
         );
         assert!(text.contains(&row), "docs/audit.md lacks\n{row}");
     }

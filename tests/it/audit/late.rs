@@ -11,7 +11,10 @@ use vestibule_tests::{
     wait::{until, until_equal},
 };
 
-use super::chain::{seal, sound, tamper, verify, verify_by};
+use super::{
+    chain::{seal, sound, tamper, verify, verify_by},
+    limited,
+};
 use crate::engines::{apply, both_engines};
 
 /// Rows of the trail, as any flow writes them, in one transaction.
@@ -20,8 +23,7 @@ async fn write_rows(cx: &flows::Cx, count: usize) {
         .db
         .write(async |tx| {
             for _ in 0..count {
-                let entry = audit::Entry::new(audit::Event::NetworkLimited).outcome("refused");
-                audit::record(cx, tx, entry).await?;
+                audit::record(cx, tx, limited()).await?;
             }
             Ok(())
         })

@@ -2,6 +2,7 @@
 
 use flows::root_keys;
 use vestibule_tests::{
+    acting,
     app::{Otherwise, TestApp},
     db::Engine,
     proc::{outcome, run},
@@ -42,7 +43,7 @@ async fn old_seals_are_verified_without_their_root_key(engine: Engine) {
     seal(&app).await;
     roll_out(&mut app, &[("test", 7), ("next", 8)]).await;
     roll_out(&mut app, &[("next", 8), ("test", 7)]).await;
-    root_keys::reseal(&app.cx(), root_keys::BATCH, |_| {}).await.unwrap().unwrap();
+    root_keys::reseal(&app.cx(), &acting(), root_keys::BATCH, |_| {}).await.unwrap().unwrap();
     app.client("between").await;
     seal(&app).await;
     roll_out(&mut app, &[("next", 8)]).await;

@@ -8,7 +8,7 @@ use vestibule_tests::{app::TestApp, db::Engine};
 
 use super::{
     chain::{head, keep, restore, seal, sound, tamper, tamper_row, verify, verify_asked, words},
-    trail,
+    limited, trail,
 };
 use crate::engines::{apply, both_engines};
 
@@ -23,7 +23,7 @@ async fn with_chain(engine: vestibule_tests::db::Engine) -> TestApp {
     app.sql()
         .write(async |tx| {
             for (client, _) in both {
-                let entry = audit::Entry::new(audit::Event::ClientAdded).client(client);
+                let entry = audit::Entry::done(audit::event::ClientAdded {}).client(client);
                 audit::record(&cx, tx, entry).await?;
             }
             Ok::<_, flows::Error>(())
@@ -60,9 +60,8 @@ const COLUMNS: [&str; 14] = [
 
 /// A row of the trail, as any flow writes one.
 async fn write_row(cx: &flows::Cx) {
-    let entry = audit::Entry::new(audit::Event::NetworkLimited).outcome("refused");
     let written: Result<(), flows::Error> =
-        cx.db.write(async |tx| audit::record(cx, tx, entry).await).await;
+        cx.db.write(async |tx| audit::record(cx, tx, limited()).await).await;
     written.unwrap();
 }
 

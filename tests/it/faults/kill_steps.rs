@@ -94,10 +94,10 @@ struct Steps {
 impl Steps {
     async fn start(people: usize) -> Self {
         let program = Program::prepare(Engine::Postgres, people).await;
-        run(program.served.command(&["setting", "set", "sign_in.resend_wait", "0s"]), "").await;
+        run(program.served.change(&["setting", "set", "sign_in.resend_wait", "0s"]), "").await;
         let uri = "https://lab.example/callback";
         let add = ["client", "add", "lab", "--profile", "web", "--json", "--redirect-uri", uri];
-        let added = run(program.served.command(&add), "").await;
+        let added = run(program.served.change(&add), "").await;
         let added: serde_json::Value = serde_json::from_str(&added).expect("JSON");
         let lab = Client {
             id: "lab".to_owned(),

@@ -147,13 +147,13 @@ impl Program {
             ("sign_in.sends_per_day", "1000"),
             ("sign_in.posts_per_minute", "100000"),
         ] {
-            run(served.command(&["setting", "set", name, value]), "").await;
+            run(served.change(&["setting", "set", name, value]), "").await;
         }
         let mut all = Vec::new();
         for nth in 0..people {
             let email = format!("patient{nth}@patients.example");
             let password = "a walk along the river".to_owned();
-            run(served.command(&["user", "add", &email, "--password-stdin"]), &password).await;
+            run(served.change(&["user", "add", &email, "--password-stdin"]), &password).await;
             all.push(Patient { email, password, name: format!("Patient {nth}") });
         }
         let client = served.add_portal("https://portal.example/callback").await;

@@ -75,7 +75,7 @@ async fn a_client_gets_another_algorithm(engine: Engine) {
     ] {
         let set = ["client", "set", "portal", "--id-token-alg", chosen, "--json"];
         let said: serde_json::Value =
-            serde_json::from_str(&run(served.command(&set), "").await).unwrap();
+            serde_json::from_str(&run(served.change(&set), "").await).unwrap();
         assert_eq!(said["id_token_signed_response_alg"], name);
         assert_eq!(tokens().await, [name, name]);
     }
@@ -87,7 +87,7 @@ async fn a_client_gets_another_algorithm(engine: Engine) {
     let detail = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND detail LIKE '%\"before\":\"EdDSA\"%'";
     assert_eq!(app.count(detail).await, 2);
     let set = ["client", "set", "nobody", "--id-token-alg", "es256"];
-    let (code, _, error) = outcome(served.command(&set), "").await;
+    let (code, _, error) = outcome(served.change(&set), "").await;
     assert!(code == 1 && error.contains("there is no client called nobody"), "{error}");
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE client_id = 'nobody'").await, 0);
 }

@@ -28,7 +28,7 @@ async fn an_operator_replaces_keys(engine: Engine) {
     let rotated =
         json(&served, &["key", "rotate", "--alg", "eddsa", "--reason", "yearly", "--json"]).await;
     assert_eq!((&rotated[0]["alg"], &rotated[0]["published"]), (&"EdDSA".into(), &true.into()));
-    let again = run(served.command(&["key", "rotate", "--alg", "eddsa"]), "").await;
+    let again = run(served.change(&["key", "rotate", "--alg", "eddsa"]), "").await;
     assert!(again.contains("is published already and signs from"), "{again}");
     let listed = json(&served, &["key", "list", "--json"]).await;
     assert_eq!(states(&listed, "EdDSA"), ["signing", "waiting"]);
@@ -58,7 +58,7 @@ async fn a_client_chooses_eddsa(engine: Engine) {
         "--id-token-alg",
         "eddsa",
     ];
-    run(served.command(&add), "").await;
+    run(served.change(&add), "").await;
     let shown = json(&served, &["client", "show", "app", "--json"]).await;
     assert_eq!(shown["id_token_signed_response_alg"], "EdDSA");
 }

@@ -70,7 +70,7 @@ async fn begun_again(engine: Engine) -> Option<()> {
     let served = Served::prepare(engine, &db).await;
     many_keys(&db.open().await).await;
     configure(&served, &[("next", 8), ("test", 7)]);
-    let mut reseal = Proc::spawn(served.command(&["key", "reseal", "--json"]));
+    let mut reseal = Proc::spawn(served.change(&["key", "reseal", "--json"]));
     assert_eq!(reseal.json().await["resealed"], 100);
     reseal.kill().await;
     let found = roots(&served).await;
@@ -86,14 +86,14 @@ async fn begun_again(engine: Engine) -> Option<()> {
     assert!(sealed(&found, 0) >= 100, "{found}");
     let text = run(served.command(&["key", "root"]), "").await;
     assert!(text.contains("test: still needed by sealed values (run `idp key reseal`)"), "{text}");
-    let lines = run(served.command(&["key", "reseal", "--json"]), "").await;
+    let lines = run(served.change(&["key", "reseal", "--json"]), "").await;
     let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     assert_eq!(last["resealed"].as_u64().unwrap(), sealed(&found, 1), "it goes on where it was");
     assert!(
         sealed(&last["root_keys"], 1) == 0 && last["root_keys"][1]["removable_from"].is_string(),
         "{last}"
     );
-    let text = run(served.command(&["key", "reseal"]), "").await;
+    let text = run(served.change(&["key", "reseal"]), "").await;
     assert!(
         text.contains("0 values were sealed again") && text.contains("test: its file may go from"),
         "{text}"
@@ -136,10 +136,10 @@ async fn deleted_signing_keys_are_made_anew(engine: Engine) {
     let new = kids().await;
     assert!(new.len() == 3 && new.iter().all(|kid| !old.contains(kid)), "{old:?} {new:?}");
     // The successor alone: its key can be replaced again.
-    run(served.command(&["key", "rotate", "--alg", "es256"]), "").await;
+    run(served.change(&["key", "rotate", "--alg", "es256"]), "").await;
     delete(&["DELETE FROM signing_keys WHERE id IN (SELECT kid FROM key_successions WHERE algorithm = 'ES256' AND follows <> '')"]).await;
     assert_eq!(kids().await, new);
-    let again = run(served.command(&["key", "rotate", "--alg", "es256"]), "").await;
+    let again = run(served.change(&["key", "rotate", "--alg", "es256"]), "").await;
     assert_eq!(kids().await.len(), 4, "{again}");
 }
 
@@ -158,7 +158,7 @@ async fn a_lost_root_key_is_told_at_the_start(engine: Engine) {
     );
     // Sealed again, the old id is still known: another key cannot take it unnoticed.
     configure(&served, &[("next", 8), ("test", 7)]);
-    run(served.command(&["key", "reseal"]), "").await;
+    run(served.change(&["key", "reseal"]), "").await;
     configure(&served, &[("next", 8), ("test", 9)]);
     let said = served.command(&["doctor"]).output().await.unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
@@ -169,6 +169,6 @@ async fn a_lost_root_key_is_told_at_the_start(engine: Engine) {
     let why = refused(&served, &["key", "list"]).await;
     assert!(why.contains("give the new key an id of its own"), "{why}");
     configure(&served, &[("test", 7), ("next", 8)]);
-    let why = refused(&served, &["key", "reseal"]).await;
+    let why = refused(&served, &["key", "reseal", "--reason", "test"]).await;
     assert!(why.contains("the root key test was replaced by next: put next first"), "{why}");
 }

@@ -11,6 +11,7 @@ use std::{
 use flows::root_keys;
 use tokio::sync::RwLock;
 use vestibule_tests::{
+    acting,
     app::{Otherwise, Patient, Replica, TestApp},
     client::{Client, Pending},
     db::Engine,
@@ -198,14 +199,14 @@ async fn three_rollouts_under_load(engine: Engine) {
     // Re-sealing that dies after its first value, and is begun again.
     let dying = site.read().await.app.cx();
     let died = tokio::spawn(async move {
-        root_keys::reseal(&dying, 1, |_| panic!("it dies here")).await.map(|_| ())
+        root_keys::reseal(&dying, &acting(), 1, |_| panic!("it dies here")).await.map(|_| ())
     });
     assert!(died.await.unwrap_err().is_panic());
     let left = root_keys::report(&cx).await.unwrap();
     let old = left.iter().find(|root| root.id == "test").unwrap();
     println!("{engine:?}: {} values were left when it died", old.sealed);
     assert!(old.sealed > 0 && old.removable_from.is_none());
-    let done = root_keys::reseal(&cx, 1, |_| {}).await.unwrap().unwrap();
+    let done = root_keys::reseal(&cx, &acting(), 1, |_| {}).await.unwrap().unwrap();
     assert_eq!(i64::try_from(done).unwrap(), old.sealed, "it goes on where it was");
     for _ in 0..4 {
         wrong_password(&site, &client, &guessed).await;
@@ -263,7 +264,7 @@ async fn password_hashes_outlive_the_file_and_are_renewed(engine: Engine) {
     }
     assert_eq!((passwords("test").await, passwords("next").await), (Some(1), Some(1)));
     let cx = site.read().await.app.cx();
-    root_keys::reseal(&cx, 100, |_| {}).await.unwrap().unwrap();
+    root_keys::reseal(&cx, &acting(), 100, |_| {}).await.unwrap().unwrap();
     let report = root_keys::report(&cx).await.unwrap();
     let old = report.iter().find(|root| root.id == "test").unwrap();
     assert_eq!((old.sealed, old.passwords_need_it), (0, false));
@@ -285,9 +286,13 @@ async fn a_replica_that_lags_seals_nothing(engine: Engine) {
     let ahead = app
         .replica_with(Otherwise { root: Some(&[("next", 8), ("test", 7)]), ..Otherwise::default() })
         .await;
-    let done = root_keys::reseal(&ahead.app.system_cx("test"), 100, |_| {}).await.unwrap().unwrap();
+    let done = root_keys::reseal(&ahead.app.system_cx("test"), &acting(), 100, |_| {})
+        .await
+        .unwrap()
+        .unwrap();
     assert!(done >= 4, "{done}");
-    let refused = root_keys::reseal(&lags.app.system_cx("test"), 100, |_| {}).await.unwrap();
+    let refused =
+        root_keys::reseal(&lags.app.system_cx("test"), &acting(), 100, |_| {}).await.unwrap();
     assert_eq!(refused.unwrap_err().newest, "next");
     // It opens what the other one has sealed, and both find a person's counters in one place.
     lags.app.live.refresh(&lags.app.db, &lags.app.root).await.unwrap();

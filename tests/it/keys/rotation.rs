@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 use store::Timestamp;
 use vestibule_tests::{
+    acting,
     app::{Otherwise, Replica, TestApp},
     client::{Client, Landed},
     db::Engine,
@@ -19,9 +20,8 @@ use vestibule_tests::{
 use super::{header, key_set, silent, verify};
 use crate::engines::{apply, both_engines};
 
-const PLANNED: Rotation<'static> =
-    Rotation { algorithm: Algorithm::ES256, compromised: false, reason: "test" };
-const COMPROMISED: Rotation<'static> = Rotation { compromised: true, ..PLANNED };
+const PLANNED: Rotation = Rotation { algorithm: Algorithm::ES256, compromised: false };
+const COMPROMISED: Rotation = Rotation { compromised: true, ..PLANNED };
 
 /// Two replicas, the clock of the second one off by as much as `/readyz` lets pass.
 struct Pair {
@@ -131,7 +131,7 @@ async fn a_client_that_caches_never_sees_an_unknown_key(engine: Engine) {
         let mut caches = vec![Cached::new(&pair, 0).await];
         pair.advance(Duration::from_secs(100));
         caches.push(Cached::new(&pair, 1).await);
-        let made = signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
+        let made = signing_keys::rotate(&pair.app.cx(), &acting(), PLANNED).await.unwrap();
         let Replaced::By { kid: new, signs_from, removed } = made else { panic!("{made:?}") };
         assert!(removed.is_empty());
         // The worst that can happen: the set is fetched of a replica that is about to read it again.
@@ -175,7 +175,7 @@ async fn the_last_token_of_an_old_key_lives_to_its_end(engine: Engine) {
     let pair = Pair::start(engine, true).await;
     pair.app.set("token.access", "1h").await;
     pair.read_again().await;
-    signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
+    signing_keys::rotate(&pair.app.cx(), &acting(), PLANNED).await.unwrap();
     pair.read_again().await;
     pair.advance(IN_ADVANCE);
     let (new, _) = pair.tokens(0).await;
@@ -201,8 +201,8 @@ async fn a_compromised_key_is_refused_at_once(engine: Engine) {
     let (stolen, _) = pair.tokens(0).await;
     assert_eq!(pair.userinfo(1, &stolen).await, 200);
     // One is waiting besides: it lies where the stolen one lay.
-    signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
-    let made = signing_keys::rotate(&pair.app.cx(), COMPROMISED).await.unwrap();
+    signing_keys::rotate(&pair.app.cx(), &acting(), PLANNED).await.unwrap();
+    let made = signing_keys::rotate(&pair.app.cx(), &acting(), COMPROMISED).await.unwrap();
     let Replaced::By { kid: new, removed, .. } = made else { panic!("{made:?}") };
     assert_eq!(removed.len(), 2);
     pair.read_again().await;
@@ -229,13 +229,17 @@ async fn what_ended_before_is_refused_with_the_compromised(engine: Engine) {
     pair.app.set("session.idle", "12h").await;
     pair.read_again().await;
     let (old, _) = pair.tokens(0).await;
-    signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
-    signing_keys::rotate(&pair.app.cx(), Rotation { algorithm: Algorithm::EdDSA, ..PLANNED })
-        .await
-        .unwrap();
+    signing_keys::rotate(&pair.app.cx(), &acting(), PLANNED).await.unwrap();
+    signing_keys::rotate(
+        &pair.app.cx(),
+        &acting(),
+        Rotation { algorithm: Algorithm::EdDSA, ..PLANNED },
+    )
+    .await
+    .unwrap();
     pair.advance(Duration::from_hours(3));
     assert_eq!(pair.tend().await, 2);
-    let made = signing_keys::rotate(&pair.app.cx(), COMPROMISED).await.unwrap();
+    let made = signing_keys::rotate(&pair.app.cx(), &acting(), COMPROMISED).await.unwrap();
     let Replaced::By { removed, .. } = made else { panic!("{made:?}") };
     assert!(
         removed.contains(&header(&old["id_token"])["kid"].as_str().unwrap().to_owned()),
@@ -262,7 +266,7 @@ async fn a_hint_outlives_its_key(engine: Engine) {
     pair.app.set("session.idle", "12h").await;
     pair.read_again().await;
     let (old, _) = pair.tokens(0).await;
-    signing_keys::rotate(&pair.app.cx(), PLANNED).await.unwrap();
+    signing_keys::rotate(&pair.app.cx(), &acting(), PLANNED).await.unwrap();
     pair.advance(Duration::from_hours(3));
     assert_eq!(pair.tend().await, 1);
     assert_eq!(pair.userinfo(0, &old).await, 401);
@@ -303,9 +307,11 @@ async fn keys_are_replaced_by_age(engine: Engine) {
 #[apply(both_engines)]
 async fn twenty_at_once(engine: Engine) {
     let app = std::sync::Arc::new(TestApp::start(engine).await);
-    let ask = |rotation: Rotation<'static>| {
+    let ask = |rotation: Rotation| {
         let app = app.clone();
-        tokio::spawn(async move { signing_keys::rotate(&app.cx(), rotation).await.unwrap() })
+        tokio::spawn(
+            async move { signing_keys::rotate(&app.cx(), &acting(), rotation).await.unwrap() },
+        )
     };
     let asked: Vec<_> = (0..20).map(|_| ask(PLANNED)).collect();
     let mut kids = Vec::new();

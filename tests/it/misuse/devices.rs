@@ -5,6 +5,7 @@ use std::time::Duration;
 use flows::{client::AuthMethod, email::EmailAddress};
 use keys::{Guest, HasherConfig};
 use vestibule_tests::{
+    acting,
     app::{Options, Patient, TestApp},
     client::{Client, Pending},
     db::Engine,
@@ -93,7 +94,7 @@ async fn a_spent_value_is_worth_nothing(engine: Engine) {
     );
     assert!(is_heard(&app, &with(&app, &live), &client, &patient).await);
     let address = EmailAddress::parse(&patient.email).unwrap();
-    flows::device::forget_all(&app.cx(), &address, "lost").await.unwrap();
+    flows::device::forget_all(&app.cx(), &acting(), &address).await.unwrap();
     assert!(!is_heard(&app, &with(&app, &live), &client, &patient).await, "forgotten");
     app.stop_in_new_window();
     home.set_cookie("session", "");

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use vestibule_tests::{
+    acting,
     app::{Options, Patient, TestApp},
     db::Engine,
 };
@@ -43,7 +44,7 @@ async fn case_48_one_account_under_every_spelling_and_mail_to_the_stored_one(eng
         claims: "{}".to_owned(),
         password: "a walk along the river".to_owned(),
     };
-    let refused = flows::account::create::create(&app.cx(), new).await.unwrap();
+    let refused = flows::account::create::create(&app.cx(), &acting(), new).await.unwrap();
     assert!(matches!(refused, Err(flows::account::create::BadUser::Taken(_))), "{refused:?}");
 }
 

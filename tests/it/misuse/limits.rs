@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use vestibule_tests::{
+    acting,
     app::{Options, Patient, TestApp},
     client::Client,
     db::Engine,
@@ -107,7 +108,7 @@ async fn case_7_a_device_ends_with_a_reset_with_time_and_when_staff_say_so(engin
     let (inside, said) = gets_in().await;
     assert!(inside, "known: {said}");
     let address = flows::email::EmailAddress::parse(&patient.email).unwrap();
-    let gone = flows::device::forget_all(&app.cx(), &address, "lost laptop").await.unwrap();
+    let gone = flows::device::forget_all(&app.cx(), &acting(), &address).await.unwrap();
     assert_eq!(gone, Some(1));
     let (inside, said) = gets_in().await;
     assert!(!inside, "forgotten, so a stranger like others: {said}");

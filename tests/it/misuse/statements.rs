@@ -27,7 +27,7 @@ impl Traced {
         let (served, collector) = (Served::prepare(engine, db).await, Collector::start().await);
         let client = served.add_portal("https://portal.example/callback").await;
         let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
-        run(served.command(&add), "a walk along the river").await;
+        run(served.change(&add), "a walk along the river").await;
         let set = ["setting", "set", "sign_in.password_failures", "3", "--reason", "test"];
         run(served.command(&set), "").await;
         Self { served, collector, client }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::audit::{self, Entry, Event};
+use flows::audit::{self, Entry, event::ClientAdded};
 use keys::{Guest, HasherConfig};
 use reqwest::Method;
 use vestibule_tests::{
@@ -103,17 +103,17 @@ async fn what_is_rolled_back_is_not_counted(engine: Engine) {
     let record = async |fails: bool| {
         cx.db
             .write(async |tx| {
-                audit::record(&cx, tx, Entry::new(Event::SettingChanged)).await?;
+                audit::record(&cx, tx, Entry::done(ClientAdded {})).await?;
                 if fails { Err(flows::Error::Lost) } else { Ok(()) }
             })
             .await
     };
     assert!(record(true).await.is_err());
     record(false).await.unwrap();
-    let events = [("event", "setting.changed"), ("outcome", "ok")];
+    let events = [("event", "client.added"), ("outcome", "ok")];
     let scrape = Scrape::of(app.first()).await;
     assert_eq!(scrape.value("vestibule_audit_events_total", &events), Some(1.0));
-    assert_eq!(app.outcomes("setting.changed").await.len(), 1);
+    assert_eq!(app.outcomes("client.added").await.len(), 1);
 }
 
 /// A mail server that takes nothing: the queue is there to see, and how old it is.

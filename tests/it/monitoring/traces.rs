@@ -26,7 +26,7 @@ async fn a_sign_in_is_traced_without_a_word_about_the_person(engine: Engine) {
     let client = served.add_portal("https://portal.example/callback").await;
     let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
     let password = "a walk along the river";
-    vestibule_tests::proc::run(served.command(&add), password).await;
+    vestibule_tests::proc::run(served.change(&add), password).await;
     let mut serve = served
         .serve_by(|mut command| {
             command.env("IDP__TELEMETRY__OTLP_ENDPOINT", collector.endpoint());

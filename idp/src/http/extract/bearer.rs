@@ -5,7 +5,10 @@ use axum::{
     extract::{FromRequest, Request},
     http::{HeaderMap, Method, header},
 };
-use flows::token::{self, Principal};
+use flows::{
+    actor::Actor,
+    token::{self, Principal},
+};
 
 use super::{Form, context::RequestContext};
 use crate::{
@@ -28,7 +31,7 @@ impl FromRequest<App> for BearerCall {
         let Caller::Bearer(scope) = context.route.caller else {
             return Err(Failure::Internal("a route of other callers asks for a token".to_owned()));
         };
-        let cx = context.cx(app, "person");
+        let cx = context.cx(app, Actor::Person);
         let presented = presented_token(request, app).await?;
         let principal = token::principal(&cx, &presented).await?.ok_or(BearerError::Invalid)?;
         if !principal.has_scope(scope) {

@@ -6,6 +6,7 @@ use axum::{
 };
 use flows::{
     Cx,
+    actor::Actor,
     attempt::{Reader, Visit},
     network::Crowded,
 };
@@ -52,7 +53,7 @@ impl FromRequestParts<App> for BrowserRequest {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
         let headers = &parts.headers;
         let context = RequestContext::of(&parts.extensions)?;
-        let cx = context.cx(app, "person");
+        let cx = context.cx(app, Actor::Person);
         let (rate_limited, count_deferred) = match context.post_count {
             Some(PostCount::Beyond(crowded)) => (Some(crowded), false),
             Some(PostCount::Deferred) => (None, true),

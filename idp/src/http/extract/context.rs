@@ -1,7 +1,7 @@
 //! What the layer around a route hands to its extractors.
 
 use axum::http::Extensions;
-use flows::{Cx, Trace, network::Crowded, observe::Named};
+use flows::{Cx, Trace, actor::Actor, network::Crowded, observe::Named};
 
 use crate::{
     app::App,
@@ -42,8 +42,8 @@ impl RequestContext {
     }
 
     /// The context of the flow, with the actor of its rows in the trail.
-    pub(super) fn cx(&self, app: &App, actor: &str) -> Cx {
-        let trace = Trace { actor: actor.to_owned(), ..self.trace.clone() };
+    pub(super) fn cx(&self, app: &App, actor: Actor) -> Cx {
+        let trace = Trace { actor, ..self.trace.clone() };
         Cx { named: self.client.clone(), ..app.cx(trace) }
     }
 }

@@ -14,7 +14,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use flows::Trace;
+use flows::{Trace, actor::Actor};
 use tracing::Instrument;
 
 use super::{cancellation, cors, headers, post_limit, request_log::RequestLog, span};
@@ -149,7 +149,7 @@ impl Exchange {
         let trace = Trace {
             reference: flows::cx::reference(&app.rng),
             network: address(app, request),
-            actor: "person".to_owned(),
+            actor: Actor::Person,
         };
         let log = RequestLog::begin(path, request.method(), app.clock.now());
         Self { trace, log, locale: locale(app, request.headers()) }

@@ -62,6 +62,13 @@ async fn main() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Whether a program wants a reason for every change: one of long ago has no such option for most.
+async fn asks_why(program: &Path) -> bool {
+    let mut help = other(program);
+    help.args(["user", "add", "--help"]);
+    run(help, "").await.contains("--reason")
+}
+
 impl Upgrade {
     /// People and a client, added by the old program.
     async fn prepare(then: PathBuf, served: Served) -> Self {
@@ -71,23 +78,29 @@ impl Upgrade {
             command
         };
         run(command(&["migrate"]), "").await;
+        let asks_why = asks_why(&then).await;
+        let change = |args: &[&str]| {
+            let mut command = command(args);
+            command.args(["--reason", "test"].iter().take_while(|_| asks_why));
+            command
+        };
         for (name, value) in [
             ("sign_in.sends_per_hour", "100000"),
             ("sign_in.sends_per_day", "100000"),
             ("sign_in.posts_per_minute", "1000000"),
         ] {
-            run(command(&["setting", "set", name, value]), "").await;
+            run(change(&["setting", "set", name, value]), "").await;
         }
         let mut people = Vec::new();
         for nth in 0..PEOPLE {
             let email = format!("patient{nth}@patients.example");
             let password = "a walk along the river".to_owned();
-            run(command(&["user", "add", &email, "--password-stdin"]), &password).await;
+            run(change(&["user", "add", &email, "--password-stdin"]), &password).await;
             people.push(Patient { email, password, name: String::new() });
         }
         let redirect_uri = "https://portal.example/callback";
         let add = ["client", "add", "portal", "--profile", "web", "--first-party", "--json"];
-        let mut add = command(&add);
+        let mut add = change(&add);
         add.args(["--redirect-uri", redirect_uri]);
         let added: Value = serde_json::from_str(&run(add, "").await).expect("JSON");
         let client = Client {

@@ -117,7 +117,7 @@ async fn add_client(
 ) -> Client {
     let (id, redirect_uri) = (args[0].to_owned(), format!("https://{}.example/callback", args[0]));
     let add = [&["client", "add"], args, &["--profile", "web", "--json"]].concat();
-    let mut command = with(served.command(&add), settings);
+    let mut command = with(served.change(&add), settings);
     command.args(["--redirect-uri", &redirect_uri]);
     let (code, out, error) = outcome(command, "").await;
     assert_eq!(code, 0, "{error}");
@@ -158,7 +158,16 @@ impl Site {
             _db: db,
         };
         for email in [&site.email, &site.other_email] {
-            let add = ["user", "add", email, "--name", "Somebody", "--password-stdin"];
+            let add = [
+                "user",
+                "add",
+                email,
+                "--name",
+                "Somebody",
+                "--password-stdin",
+                "--reason",
+                "test",
+            ];
             site.types_with(&add, &format!("{PASSWORD}\n"), true).await;
         }
         // A change reaches the program within two seconds; a client that it does not know yet is refused.

@@ -47,7 +47,7 @@ impl Load {
             ("sign_in.sends_per_day", "100000"),
             ("sign_in.posts_per_minute", "1000000"),
         ] {
-            run(operator.command(&["setting", "set", name, value]), "").await;
+            run(operator.change(&["setting", "set", name, value]), "").await;
         }
         let password = "a walk along the river";
         // A database that is kept knows those of earlier runs.
@@ -55,7 +55,7 @@ impl Load {
         let mut all = Vec::new();
         for nth in 0..people {
             let email = format!("patient{nth}.{run_id}@patients.example");
-            run(operator.command(&["user", "add", &email, "--password-stdin"]), password).await;
+            run(operator.change(&["user", "add", &email, "--password-stdin"]), password).await;
             all.push(Patient { email, password: password.to_owned(), name: String::new() });
         }
         let client = operator.add_client(&format!("portal-{run_id}"), REDIRECT).await;

@@ -101,7 +101,7 @@ async fn filled(server: &DedicatedPostgres) -> TestDb {
     let db = database(server, FULL).await;
     let operator = Served::prepare(Engine::Postgres, &db).await;
     let add = ["user", "add", "first@patients.example", "--password-stdin"];
-    run(operator.command(&add), "a walk along the river").await;
+    run(operator.change(&add), "a walk along the river").await;
     println!("Filling in 1.8 million people, once; this takes minutes");
     let begun = Instant::now();
     server.ask(FULL, FILL);

@@ -1,0 +1,105 @@
+//! The authority behind a change that staff, an operator or the program makes: who makes it, and why.
+//!
+//! Each flow that they call takes an [`Acting`], so that none of them can be called without a reason, and the row of the trail
+//! names both. It is made where a command is read (`idp/src/cli/`), and by the parts of the program that change data by
+//! themselves. A session of staff will be the third source, with the case that the change belongs to.
+
+use crate::actor::{Actor, CliUser};
+
+/// Who makes a change, and why.
+#[derive(Clone, Debug)]
+pub struct Acting {
+    actor: Actor,
+    reason: Reason,
+}
+
+impl Acting {
+    /// A user of the machine gave a command.
+    #[must_use]
+    pub fn of_command(user: CliUser, reason: Reason) -> Self {
+        Self { actor: Actor::Cli(user), reason }
+    }
+
+    /// A part of the program does what is due, for a reason of its own.
+    #[must_use]
+    pub fn of_program(part: &'static str, reason: &'static str) -> Self {
+        Self { actor: Actor::System(part), reason: Reason(reason.to_owned()) }
+    }
+
+    pub(crate) const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason.0
+    }
+}
+
+/// Why a change is made, as it was typed: one line that is not empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason(String);
+
+impl Reason {
+    /// The longest, in characters.
+    const MOST: usize = 500;
+
+    /// Reads a reason.
+    ///
+    /// # Errors
+    ///
+    /// When it says nothing, is longer than 500 characters or has a control character.
+    pub fn parse(text: &str) -> Result<Self, BadReason> {
+        let text = text.trim();
+        let length = text.chars().count();
+        if text.is_empty() {
+            return Err(BadReason::Empty);
+        }
+        if length > Self::MOST {
+            return Err(BadReason::Long(length));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(BadReason::Control);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// What stands in the trail of a folder of `dev`, where a reason may be left out.
+    #[must_use]
+    pub fn not_given() -> Self {
+        Self("not given".to_owned())
+    }
+}
+
+/// Why a reason is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadReason {
+    /// It says nothing.
+    #[error("it is empty; say in a few words why the change is made")]
+    Empty,
+    /// It is too long.
+    #[error("it has {0} characters; it may have {most}", most = Reason::MOST)]
+    Long(usize),
+    /// It has a line break or another control character.
+    #[error("it has a control character; write it in one line")]
+    Control,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_says_something_in_one_line() {
+        assert_eq!(Reason::parse(" slow mail ").unwrap().0, "slow mail");
+        assert!(Reason::parse(&"ā".repeat(500)).is_ok(), "characters, not bytes");
+        for (text, bad) in [
+            ("", BadReason::Empty),
+            (" \t\n", BadReason::Empty),
+            (&*"a".repeat(501), BadReason::Long(501)),
+            ("slow\nmail", BadReason::Control),
+            ("slow\u{1b}[2Jmail", BadReason::Control),
+        ] {
+            assert_eq!(Reason::parse(text), Err(bad), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! THE vocabulary of the trail: each event with its outcomes and the keys of its detail. Nothing else can be recorded: an
+//! outcome is a value of its event's type, and a detail is a struct with a field for each key.
+
+use keys::Algorithm;
+use serde_json::{Map, Value, json};
+use store::{ChallengeId, GrantId, JobId, SignInId, Timestamp};
+
+use super::outcome::{
+    CodeOutcome, CodeRequest, Done, Exceeded, Found, JobOutcome, KeyOutcome, Outcome,
+    PasswordOutcome, Refused, Revoked,
+};
+use crate::oauth_error::TokenErrorCode;
+
+/// What is recorded of an event.
+pub trait Detail {
+    /// Which.
+    const EVENT: Event;
+    /// How it may end.
+    type Outcome: Outcome;
+
+    /// What else is known, without what is not.
+    fn into_map(self) -> Map<String, Value>;
+}
+
+/// A field as it is called in the row: `try` is a word of Rust.
+const fn key(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident = $text:literal: $outcome:ident { $($field:ident: $type:ty),* $(,)? })*) => {
+        /// Everything that is recorded.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Event { $($(#[$doc])* $name,)* }
+
+        impl Event {
+            /// Every event, for the documentation and its test.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Name in the trail.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// How it may end, in the words of the trail.
+            #[must_use]
+            pub const fn outcomes(self) -> &'static [&'static str] {
+                match self { $(Self::$name => <$outcome as Outcome>::WORDS,)* }
+            }
+
+            /// The keys that its detail may have, beside those of [`COMMON`].
+            #[must_use]
+            pub const fn keys(self) -> &'static [&'static str] {
+                match self { $(Self::$name => const { &[$(key(stringify!($field)),)*] },)* }
+            }
+        }
+
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug)]
+            pub struct $name { $(
+                #[doc = concat!("`", stringify!($field), "` of its detail; `docs/audit.md` says what it is.")]
+                pub $field: $type,
+            )* }
+
+            impl Detail for $name {
+                const EVENT: Event = Event::$name;
+                type Outcome = $outcome;
+
+                fn into_map(self) -> Map<String, Value> {
+                    let Self { $($field,)* } = self;
+                    let fields: &[(&str, Value)] = &[$((key(stringify!($field)), json!($field)),)*];
+                    let known = fields.iter().filter(|(_, value)| !value.is_null());
+                    known.map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+                }
+            }
+        )*
+    };
+}
+
+/// The keys that the detail of any event may have: why staff, an operator or the program changed something, and who is said to
+/// stand behind `root`.
+pub const COMMON: [&str; 2] = ["reason", "sudo_user"];
+
+events! {
+    /// A password was judged.
+    PasswordChecked = "password.checked": PasswordOutcome {}
+    /// A mailed code was judged.
+    CodeChecked = "code.checked": CodeOutcome { challenge: ChallengeId, reference: String }
+    /// A code was asked for, first or again.
+    CodeRequested = "code.requested": CodeRequest { challenge: ChallengeId, reference: String }
+    /// The mail server took a mail with a code.
+    CodeAccepted = "code.accepted": Done {
+        challenge: ChallengeId, reference: String, r#try: i64, message_id: Value, reply: Value,
+    }
+    /// A mail could not be sent.
+    MailFailed = "mail.failed": JobOutcome { job: JobId, mail: Value, r#try: Option<i64>, why: Option<String> }
+    /// Both steps were completed.
+    SignedIn = "sign_in.completed": Done { sign_in: SignInId, acr: &'static str }
+    /// A person gave an attempt up.
+    AttemptCancelled = "attempt.cancelled": Done {}
+    /// A step was asked for out of turn.
+    SequenceFailed = "attempt.sequence_fail": Refused {}
+    /// A person allowed a client something.
+    ConsentGiven = "consent.given": Done { scopes: String }
+    /// A person refused a client.
+    ConsentRefused = "consent.refused": Refused {}
+    /// A client got an authorization code.
+    CodeIssued = "grant.created": Done { grant: GrantId, sign_in: SignInId, scopes: String, acr: &'static str }
+    /// A client redeemed an authorization code.
+    TokensIssued = "token.issued": Done { grant: GrantId }
+    /// A client was refused at the token endpoint.
+    TokenRefused = "token.refused": TokenErrorCode { why: String }
+    /// A used authorization code came again; what it issued was revoked.
+    CodeReused = "grant.code_reused": Revoked { grant: GrantId }
+    /// A session ended at its owner's wish.
+    SignedOut = "session.signed_out": Done {}
+    /// A person was added.
+    UserAdded = "user.added": Done {}
+    /// A person must choose a new password; everything older is dead.
+    ResetForced = "user.reset_forced": Done { epoch: Option<i64> }
+    /// A password was set or changed.
+    PasswordChanged = "user.password_changed": Done { version: i64 }
+    /// A client was added.
+    ClientAdded = "client.added": Done {}
+    /// A client got other addresses, another signature of its tokens, or another secret.
+    ClientChanged = "client.changed": Done {
+        id_token_signed_response_alg: Option<Algorithm>, before: Option<Algorithm>, client_secret: Option<&'static str>,
+    }
+    /// A setting was changed or a change undone.
+    SettingChanged = "setting.changed": Done { name: String, version: i64, before: String, after: String }
+    /// A signing key was made.
+    SigningKeyAdded = "key.added": Done { kid: String, algorithm: String }
+    /// A signing key was published in the place of another.
+    SigningKeyRotated = "key.rotated": KeyOutcome {
+        algorithm: String, kid: String, follows: String, signs_from: Timestamp, removed: Vec<String>,
+    }
+    /// A signing key is no longer published.
+    SigningKeyEnded = "key.ended": KeyOutcome { kid: String, algorithm: String }
+    /// A root key became the current one.
+    RootKeyCurrent = "root_key.current": Done { root_key: String }
+    /// What was sealed with an older root key was sealed with the current one.
+    RootKeyResealed = "root_key.resealed": Done { root_key: String, values: u64 }
+    /// Staff had every known device of a person forgotten.
+    DevicesForgotten = "user.devices_forgotten": Done { devices: u64 }
+    /// More codes were wrong on the whole site than its budget; one row an hour.
+    GuessBudgetExceeded = "guess_budget.exceeded": Exceeded { wrong_codes: i64, budget: i64 }
+    /// Too many posts or failures came from one network; one row for each window.
+    NetworkLimited = "network.limited": Refused { limit: &'static str, size: Option<String>, network: String }
+    /// Grants were found without a completed second step behind them.
+    UnprovenGrants = "grant.unproven": Found { count: i64, grants: Vec<GrantId> }
+}

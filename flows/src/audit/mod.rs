@@ -1,0 +1,158 @@
+//! The one way to write a row of the trail: in the transaction that causes it. The row carries a tag that only this program can
+//! make (`trail`). What can be written is in `event.rs`.
+
+pub mod event;
+pub mod outcome;
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use store::{Sql, UserId, audit::AuditRow};
+
+use outcome::Done;
+
+use crate::{Cx, Result, acting::Acting, actor::Actor, cx::Origin, observe::Recorded, trail};
+
+pub use event::{COMMON, Detail, Event};
+pub use outcome::Outcome;
+
+/// An event about to be recorded.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    event: Event,
+    outcome: &'static str,
+    user: Option<UserId>,
+    client: Option<&'a str>,
+    origin: Option<Origin>,
+    acting: Option<&'a Acting>,
+    detail: Map<String, Value>,
+    after: Option<Duration>,
+    grant_type: Option<&'static str>,
+}
+
+impl<'a> Entry<'a> {
+    /// An event with which there is nothing to tell apart.
+    #[must_use]
+    pub fn done<D: Detail<Outcome = Done>>(detail: D) -> Self {
+        Self::new(detail, Done::Ok)
+    }
+
+    /// An event, and how it ended.
+    #[must_use]
+    pub fn new<D: Detail>(detail: D, outcome: D::Outcome) -> Self {
+        Self {
+            event: D::EVENT,
+            outcome: outcome.word(),
+            user: None,
+            client: None,
+            origin: None,
+            acting: None,
+            detail: detail.into_map(),
+            after: None,
+            grant_type: None,
+        }
+    }
+
+    /// Another event of the same person and client in its place.
+    #[must_use]
+    pub(crate) fn instead<D: Detail>(self, detail: D, outcome: D::Outcome) -> Self {
+        Self { event: D::EVENT, outcome: outcome.word(), detail: detail.into_map(), ..self }
+    }
+
+    /// Whom it is about.
+    #[must_use]
+    pub fn user(mut self, user: impl Into<Option<UserId>>) -> Self {
+        self.user = user.into();
+        self
+    }
+
+    /// Through which client.
+    #[must_use]
+    pub fn client(mut self, client: &'a str) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// The request that asked for what happens only now: its client, network and reference are those of the row.
+    #[must_use]
+    pub(crate) fn origin(mut self, origin: Option<Origin>) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// By whose authority, and why: what staff, an operator or the program changes.
+    #[must_use]
+    pub(crate) fn by(mut self, acting: impl Into<Option<&'a Acting>>) -> Self {
+        self.acting = acting.into();
+        self
+    }
+
+    /// How long it took to get there. For whoever counts; it is not in the row.
+    #[must_use]
+    pub fn after(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.after = after.into();
+        self
+    }
+
+    /// By which grant type tokens were issued (RFC 6749, section 4). For whoever counts; it is not in the row.
+    #[must_use]
+    pub fn grant_type(mut self, grant_type: &'static str) -> Self {
+        self.grant_type = Some(grant_type);
+        self
+    }
+
+    /// Its own client, or that of the request behind it.
+    fn client_id(&self) -> Option<String> {
+        let behind = || self.origin.as_ref().and_then(|origin| origin.client.clone());
+        self.client.map(str::to_owned).or_else(behind)
+    }
+
+    /// Who acts: whose authority it is, or who asks.
+    fn actor<'e>(&'e self, cx: &'e Cx) -> &'e Actor {
+        self.acting.map_or(&cx.trace.actor, Acting::actor)
+    }
+
+    fn recorded(&self) -> Recorded {
+        Recorded {
+            event: self.event,
+            outcome: self.outcome.to_owned(),
+            client: self.client_id(),
+            after: self.after,
+            grant_type: self.grant_type,
+        }
+    }
+}
+
+/// Writes an event, and tells whoever counts once it is committed.
+pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()> {
+    let (reference, network) = match &entry.origin {
+        Some(origin) => (&origin.reference, origin.network),
+        None => (&cx.trace.reference, cx.trace.network),
+    };
+    let mut detail = entry.detail.clone();
+    detail.extend(entry.acting.map(|acting| ("reason".to_owned(), acting.reason().into())));
+    let sudo_user = entry.actor(cx).sudo_user();
+    detail.extend(sudo_user.map(|name| ("sudo_user".to_owned(), name.into())));
+    let mut row = AuditRow {
+        id: cx.id(),
+        at: cx.now,
+        event: entry.event.as_str().to_owned(),
+        outcome: entry.outcome.to_owned(),
+        actor: entry.actor(cx).to_string(),
+        user_id: entry.user,
+        client_id: entry.client_id(),
+        network: network.map(|address| address.to_string()),
+        reference: reference.clone(),
+        detail: Value::Object(detail).to_string(),
+        tag: None,
+        tag_key: None,
+        sealed_by: None,
+    };
+    let key = cx.root.current_id();
+    row.tag = Some(trail::tag(&cx.root, key, &row)?.to_vec());
+    row.tag_key = Some(key.to_owned());
+    store::audit::insert(sql, &row).await?;
+    let (observer, recorded) = (cx.observer.clone(), entry.recorded());
+    sql.after_commit(move || observer.recorded(&recorded));
+    Ok(())
+}

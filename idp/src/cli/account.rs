@@ -1,0 +1,86 @@
+//! The real user of the machine who gives a command: what the system says, and never what the environment says.
+
+use std::fs;
+
+use flows::actor::CliUser;
+use nix::unistd::{Uid, User, getuid};
+
+use crate::config;
+
+/// What the kernel has where no user logged in (`audit(8)`): a service, a container.
+const UNSET: u32 = u32::MAX;
+
+/// The user who logged in, whatever they became since by `su` or `sudo`; where there is none, the user of this process.
+pub(super) fn user() -> CliUser {
+    let login = fs::read_to_string("/proc/self/loginuid").ok();
+    let sudo = config::environment().find(|(name, _)| name == "SUDO_UID").map(|(_, uid)| uid);
+    let real = getuid().as_raw();
+    let found = Found { login: login.as_deref(), real, sudo: sudo.as_deref() };
+    found.user(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
+}
+
+/// What the system and the environment say.
+struct Found<'a> {
+    /// Text of `/proc/self/loginuid`, which follows a process for its whole life and takes a capability to change.
+    login: Option<&'a str>,
+    /// Real user id of this process.
+    real: u32,
+    /// `SUDO_UID`. Any user may set it, so it counts for nothing but as the claim of root.
+    sudo: Option<&'a str>,
+}
+
+impl Found<'_> {
+    fn user(&self, name_of: impl Fn(u32) -> Option<String>) -> CliUser {
+        let parse = |text: Option<&str>| text.and_then(|text| text.trim().parse::<u32>().ok());
+        let name = |uid: u32| name_of(uid).unwrap_or_else(|| format!("#{uid}"));
+        let login = parse(self.login).filter(|uid| *uid != UNSET);
+        CliUser {
+            name: name(login.unwrap_or(self.real)),
+            sudo_user: parse(self.sudo).filter(|_| self.real == 0).map(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(uid: u32) -> Option<String> {
+        [(0, "root"), (1000, "wiremu"), (1001, "aroha")]
+            .into_iter()
+            .find_map(|(known, name)| (known == uid).then(|| name.to_owned()))
+    }
+
+    #[test]
+    fn login_wins_over_real_user() {
+        for (login, real, name) in [
+            (Some("1000"), 0, "wiremu"),
+            (Some("1000\n"), 1001, "wiremu"),
+            (Some("4294967295"), 1001, "aroha"),
+            (Some(""), 1001, "aroha"),
+            (None, 1001, "aroha"),
+            (None, 0, "root"),
+            (None, 4711, "#4711"),
+        ] {
+            let found = Found { login, real, sudo: None };
+            let user = CliUser { name: name.to_owned(), sudo_user: None };
+            assert_eq!(found.user(names), user, "{login:?} {real}");
+        }
+    }
+
+    #[test]
+    fn sudo_is_a_claim_of_root() {
+        for (login, real, sudo, claim) in [
+            (None, 0, "1001", Some("aroha")),
+            (Some("1000"), 0, "1001", Some("aroha")),
+            (None, 0, "4711", Some("#4711")),
+            (None, 0, "aroha", None),
+            (None, 1000, "1001", None),
+        ] {
+            let found = Found { login, real, sudo: Some(sudo) };
+            let user = found.user(names);
+            assert_eq!(user.sudo_user.as_deref(), claim, "{real} {sudo}");
+            assert_ne!(user.name, "aroha", "a claim is not the actor");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What every command takes that changes data: where, and why.
+
+use clap::Args;
+use flows::acting::{Acting, Reason};
+
+use super::{
+    Failed, account,
+    place::{Place, Where},
+};
+
+/// Which data a command changes, and why.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Change {
+    /// Why, for the record: one line. Only with `--data-dir` may it be left out.
+    #[arg(long, value_name = "WHY", value_parser = Reason::parse)]
+    reason: Option<Reason>,
+    #[command(flatten)]
+    at: Where,
+}
+
+impl Change {
+    /// The authority of the user who gives the command. Ask for it first: without a reason nothing is read, opened or asked.
+    pub(super) fn acting(&self) -> Result<Acting, Failed> {
+        let reason = match &self.reason {
+            Some(reason) => reason.clone(),
+            None if self.at.is_dev() => Reason::not_given(),
+            None => {
+                return Err(Failed::misused(
+                    "say why, with --reason \"..\": this changes data that `serve` uses, and the audit trail keeps the \
+                     reason. It may be left out only for the data folder of `dev` (--data-dir DIR). Nothing was changed.",
+                ));
+            }
+        };
+        Ok(Acting::of_command(account::user(), reason))
+    }
+
+    /// Opens the database; its schema must be that of this build.
+    pub(super) async fn open(&self) -> Result<Place, Failed> {
+        self.at.open().await
+    }
+}
