@@ -1,5 +1,6 @@
 //! Each row says who, about whom, through which client, from where, and by which reference.
 
+use flows::audit::{self, Entry, Event};
 use vestibule_tests::{app::TestApp, client::Pending, db::Engine};
 
 use super::{of_request, trail};
@@ -7,6 +8,34 @@ use crate::engines::{apply, both_engines};
 
 /// What no request of a person or client causes.
 const OF_THE_PROGRAM: [&str; 2] = ["system:", "cli:"];
+
+/// All rows of a transaction are one statement, and of many several.
+#[apply(both_engines)]
+async fn many_rows_of_one_transaction_are_written(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let cx = app.cx();
+    for count in 0..=9_i64 {
+        let written = cx.db.write(async |tx| {
+            for nth in 0..count {
+                let detail = serde_json::json!({ "of": count, "nth": nth });
+                let entry = Entry::new(Event::UnprovenGrants).detail(detail);
+                audit::record(&cx, tx, entry).await?;
+            }
+            Ok::<_, flows::Error>(())
+        });
+        written.await.unwrap();
+    }
+    let rows = trail(&app).await;
+    let rows = rows.iter().filter(|row| row.event == Event::UnprovenGrants.as_str());
+    let mut details: Vec<_> = rows.map(|row| row.detail.clone()).collect();
+    details.sort();
+    let all = (0..=9).flat_map(|count| (0..count).map(move |nth| (count, nth)));
+    let mut wanted: Vec<_> = all
+        .map(|(count, nth)| serde_json::json!({ "of": count, "nth": nth }).to_string())
+        .collect();
+    wanted.sort();
+    assert_eq!(details, wanted);
+}
 
 #[apply(both_engines)]
 async fn a_journey_leaves_whole_rows(engine: Engine) {
