@@ -318,6 +318,20 @@ impl Db {
         })
     }
 
+    /// A connection for one statement that writes and is a transaction by itself: two messages less than [`Db::write`].
+    ///
+    /// A statement whose connection has died is asked again on another one, and it is unknown whether it was done before. So
+    /// only for what may be done twice: the claim of a job for a lease.
+    pub async fn write_alone(&self) -> Result<Conn> {
+        Commits::begin();
+        Ok(Conn {
+            leased: match &self.0 {
+                Pools::Sqlite { writer, .. } => Leased::Sqlite(writer.lease().await?),
+                Pools::Postgres(pool) => Leased::Postgres(pool.lease().await?),
+            },
+        })
+    }
+
     /// Runs `work` in a write transaction: commits on `Ok`, rolls back on `Err`.
     ///
     /// A refusal (wrong, used, locked) must be an `Ok` value, or its counter is lost with the transaction. Nothing slow

@@ -2,20 +2,26 @@
 
 use sqlx::FromRow;
 
-use crate::{ChallengeId, Result, Sql, Timestamp, TokenHash, UserId};
+use crate::{
+    ChallengeId, Result, Sql, Timestamp, TokenHash, UserId,
+    user::{UserWithPassword, with_password_columns},
+};
 
 /// One mailed code of one person in one browser.
 #[derive(Clone, Debug, FromRow)]
 pub struct EmailChallenge {
     /// Id; an input of the code.
+    #[sqlx(rename = "challenge_id")]
     pub id: ChallengeId,
     /// Whose code it is.
     pub user_id: UserId,
     /// The browser that it was asked in.
+    #[sqlx(rename = "challenge_browser")]
     pub browser: TokenHash,
     /// What its code is good for, by [`Purpose::as_str`].
     pub purpose: String,
     /// The person's epoch when it was made.
+    #[sqlx(rename = "challenge_epoch")]
     pub epoch: i64,
     /// Where it is mailed to; an input of the code.
     pub address: String,
@@ -38,12 +44,14 @@ pub struct EmailChallenge {
     /// Keyed tags of the judged guesses.
     pub tried: String,
     /// When it was used.
+    #[sqlx(rename = "challenge_completed_at")]
     pub completed_at: Option<Timestamp>,
     /// When a newer one took its place.
     pub superseded_at: Option<Timestamp>,
     /// When the mail server last refused one for good.
     pub refused_at: Option<Timestamp>,
     /// The language of the page that asked for it last (BCP 47).
+    #[sqlx(rename = "challenge_language")]
     pub language: Option<String>,
     /// Browser and system that asked for it, `Firefox/Windows`, if they are known ones.
     pub asked_with: Option<String>,
@@ -74,6 +82,45 @@ impl EmailChallenge {
     }
 }
 
+/// Columns of [`EmailChallenge`].
+macro_rules! challenge_columns {
+    () => {
+        "email_challenges.id AS challenge_id, email_challenges.user_id, email_challenges.browser AS challenge_browser, \
+         email_challenges.purpose, email_challenges.epoch AS challenge_epoch, email_challenges.address, \
+         email_challenges.key_id, email_challenges.nonce, email_challenges.reference, email_challenges.first_issued_at, \
+         email_challenges.last_requested_at, email_challenges.last_accepted_at, email_challenges.sends, \
+         email_challenges.tries, email_challenges.tried, email_challenges.completed_at AS challenge_completed_at, \
+         email_challenges.superseded_at, email_challenges.refused_at, email_challenges.language AS challenge_language, \
+         email_challenges.asked_with"
+    };
+}
+
+/// A challenge with its person.
+#[derive(Clone, Debug, FromRow)]
+pub struct WithUser {
+    /// The challenge.
+    #[sqlx(flatten)]
+    pub challenge: EmailChallenge,
+    /// Whose code it is.
+    #[sqlx(flatten)]
+    pub person: UserWithPassword,
+}
+
+/// Looks a challenge up with its person.
+pub async fn with_user(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<WithUser>> {
+    sql.q(concat!(
+        "SELECT ",
+        challenge_columns!(),
+        ", ",
+        with_password_columns!(),
+        " FROM email_challenges JOIN users ON users.id = email_challenges.user_id \
+         LEFT JOIN passwords ON passwords.user_id = users.id WHERE email_challenges.id = $1"
+    ))
+    .bind(id)
+    .opt()
+    .await
+}
+
 /// Opens a challenge; false when this person has an open one for this purpose in this browser, which is then the one to join.
 pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
     let added = sql
@@ -101,13 +148,14 @@ pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
 
 /// Looks a challenge up.
 pub async fn by_id(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<EmailChallenge>> {
-    sql.q("SELECT id, user_id, browser, purpose, epoch, address, key_id, nonce, reference, first_issued_at,
-                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
-                  language, asked_with
-           FROM email_challenges WHERE id = $1")
-        .bind(id)
-        .opt()
-        .await
+    sql.q(concat!(
+        "SELECT ",
+        challenge_columns!(),
+        " FROM email_challenges WHERE email_challenges.id = $1"
+    ))
+    .bind(id)
+    .opt()
+    .await
 }
 
 /// The challenge of a person in a browser for a purpose that can still be answered.
@@ -117,11 +165,12 @@ pub async fn open(
     browser: &TokenHash,
     purpose: Purpose,
 ) -> Result<Option<EmailChallenge>> {
-    sql.q("SELECT id, user_id, browser, purpose, epoch, address, key_id, nonce, reference, first_issued_at,
-                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
-                  language, asked_with
-           FROM email_challenges
-           WHERE user_id = $1 AND browser = $2 AND purpose = $3 AND completed_at IS NULL AND superseded_at IS NULL")
+    sql.q(concat!(
+        "SELECT ",
+        challenge_columns!(),
+        " FROM email_challenges WHERE user_id = $1 AND browser = $2 AND purpose = $3 AND completed_at IS NULL \
+         AND superseded_at IS NULL"
+    ))
         .bind(user)
         .bind(browser)
         .bind(purpose.as_str())
@@ -136,16 +185,17 @@ pub async fn recent(
     purpose: Purpose,
     since: Timestamp,
 ) -> Result<Vec<EmailChallenge>> {
-    sql.q("SELECT id, user_id, browser, purpose, epoch, address, key_id, nonce, reference, first_issued_at,
-                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
-                  language, asked_with
-           FROM email_challenges WHERE user_id = $1 AND purpose = $2 AND first_issued_at >= $3
-           ORDER BY first_issued_at DESC, id DESC LIMIT 8")
-        .bind(user)
-        .bind(purpose.as_str())
-        .bind(since)
-        .all()
-        .await
+    sql.q(concat!(
+        "SELECT ",
+        challenge_columns!(),
+        " FROM email_challenges WHERE user_id = $1 AND purpose = $2 AND first_issued_at >= $3 \
+         ORDER BY first_issued_at DESC, email_challenges.id DESC LIMIT 8"
+    ))
+    .bind(user)
+    .bind(purpose.as_str())
+    .bind(since)
+    .all()
+    .await
 }
 
 /// Charges a guess, before it is judged. `None`: all tries are spent, or this very guess was charged before.

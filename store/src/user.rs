@@ -44,6 +44,16 @@ pub struct User {
     pub language: Option<String>,
 }
 
+/// Columns of [`User`].
+macro_rules! user_columns {
+    () => {
+        "users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email, \
+         users.email_canonical, users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before, \
+         users.password_change_required_since, users.updated_at, users.created_at, users.language"
+    };
+}
+pub(crate) use user_columns;
+
 /// The status of an account that may be used. Any other value, also one that this build does not know, means that nothing is
 /// issued and that what was issued is dead: every statement that compares `epoch` asks for this one, too.
 pub const ACTIVE: &str = "active";
@@ -78,11 +88,20 @@ pub struct UserWithPassword {
     pub password_version: Option<i64>,
 }
 
+/// Columns of [`UserWithPassword`].
+macro_rules! with_password_columns {
+    () => {
+        concat!(
+            $crate::user::user_columns!(),
+            ", passwords.phc, passwords.version AS password_version"
+        )
+    };
+}
+pub(crate) use with_password_columns;
+
 /// Looks a person up by canonical address.
 pub async fn by_email(sql: &mut impl Sql, canonical: &str) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims,
-                  epoch, tokens_invalid_before, password_change_required_since, updated_at, created_at, language
-           FROM users WHERE email_canonical = $1")
+    sql.q(concat!("SELECT ", user_columns!(), " FROM users WHERE users.email_canonical = $1"))
         .bind(canonical)
         .opt()
         .await
@@ -93,12 +112,11 @@ pub async fn with_password(
     sql: &mut impl Sql,
     canonical: &str,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email,
-                  users.email_canonical, users.email_verified, users.name, users.claims, users.epoch,
-                  users.tokens_invalid_before, users.password_change_required_since, users.updated_at,
-                  users.created_at, users.language, passwords.phc, passwords.version AS password_version
-           FROM users LEFT JOIN passwords ON passwords.user_id = users.id
-           WHERE users.email_canonical = $1")
+    sql.q(concat!(
+        "SELECT ",
+        with_password_columns!(),
+        " FROM users LEFT JOIN passwords ON passwords.user_id = users.id WHERE users.email_canonical = $1"
+    ))
         .bind(canonical)
         .opt()
         .await
@@ -109,21 +127,19 @@ pub async fn by_id_with_password(
     sql: &mut impl Sql,
     id: UserId,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email,
-                  users.email_canonical, users.email_verified, users.name, users.claims, users.epoch,
-                  users.tokens_invalid_before, users.password_change_required_since, users.updated_at,
-                  users.created_at, users.language, passwords.phc, passwords.version AS password_version
-           FROM users LEFT JOIN passwords ON passwords.user_id = users.id WHERE users.id = $1")
-        .bind(id)
-        .opt()
-        .await
+    sql.q(concat!(
+        "SELECT ",
+        with_password_columns!(),
+        " FROM users LEFT JOIN passwords ON passwords.user_id = users.id WHERE users.id = $1"
+    ))
+    .bind(id)
+    .opt()
+    .await
 }
 
 /// Looks a person up by id.
 pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims,
-                  epoch, tokens_invalid_before, password_change_required_since, updated_at, created_at, language
-           FROM users WHERE id = $1")
+    sql.q(concat!("SELECT ", user_columns!(), " FROM users WHERE users.id = $1"))
         .bind(id)
         .opt()
         .await
