@@ -32,6 +32,7 @@ mod replicas;
 mod restore;
 mod retention;
 mod routes;
+mod statements;
 mod sweeping;
 mod tabs;
 mod two_replicas;
