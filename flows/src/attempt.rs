@@ -10,7 +10,11 @@ use keys::DeviceToken;
 use serde::{Deserialize, Serialize};
 use store::{AttemptId, Sql, Timestamp, TokenHash};
 
-use crate::{Cx, Result, login::machine::State, request::AuthorizationRequest};
+use crate::{
+    Cx, Result,
+    login::{goal::Goal, state::State},
+    request::AuthorizationRequest,
+};
 
 /// How long a page without a row can be posted.
 const SEALED_FOR: Duration = Duration::from_hours(1);
@@ -86,6 +90,8 @@ pub struct Loaded {
     pub request: AuthorizationRequest,
     /// The machine's state.
     pub state: State,
+    /// Where it ends.
+    pub(crate) goal: Goal,
 }
 
 /// What a name leads to.
@@ -126,6 +132,15 @@ impl Attempt {
         match self {
             Self::Sealed { id, .. } => *id,
             Self::Row(loaded) => loaded.row.id,
+        }
+    }
+
+    /// Where it ends. A page without a row carries a client's request.
+    #[must_use]
+    pub(crate) const fn goal(&self) -> Goal {
+        match self {
+            Self::Sealed { .. } => Goal::Client,
+            Self::Row(loaded) => loaded.goal,
         }
     }
 
@@ -210,13 +225,15 @@ async fn find_row(
     if cx.now.since(row.created_at) > ROW_FOR {
         return Ok(Some(Found::Nothing));
     }
-    let Some(client) = client_of(&row) else {
+    let Some(goal) = goal_of(&row) else {
         tracing::warn!(attempt = %id, goal = row.goal, "an attempt has a goal that this build does not know");
         return Ok(Some(Found::Nothing));
     };
     let (own, previous) =
         (row.browser == visit.browser, row.previous_browser.as_ref() == Some(&visit.browser));
-    if own || previous {
+    if (own || previous)
+        && let Some(client) = &row.client_id
+    {
         cx.named.set(client);
     }
     // A state that this build cannot read means "start again", not an error page.
@@ -226,7 +243,7 @@ async fn find_row(
         tracing::warn!(attempt = %id, "an attempt cannot be read by this build");
         return Ok(Some(Found::Nothing));
     };
-    let loaded = Box::new(Loaded { row, request, state });
+    let loaded = Box::new(Loaded { row, request, state, goal });
     Ok(Some(if own {
         Found::Own(Attempt::Row(loaded))
     } else if previous {
@@ -236,7 +253,8 @@ async fn find_row(
     }))
 }
 
-/// The client at which an attempt ends; none for a goal of another build.
-fn client_of(row: &store::attempt::Attempt) -> Option<&str> {
-    if row.goal == store::attempt::AT_CLIENT { row.client_id.as_deref() } else { None }
+/// Where an attempt ends: at its client, or at a page of ours without one. None for a goal of another build.
+fn goal_of(row: &store::attempt::Attempt) -> Option<Goal> {
+    let fits = |goal: &Goal| matches!(goal, Goal::Client) == row.client_id.is_some();
+    Goal::named(&row.goal).filter(fits)
 }

@@ -11,7 +11,7 @@ use crate::{
     authorize::{Asked, ClientRedirect, code_redirect, error_redirect},
     client::Client,
     interaction::{self, Need, Signed},
-    login::machine::State,
+    login::state::State,
     oauth_error::OAuthError,
     request::AuthorizationRequest,
     session,

@@ -52,7 +52,11 @@ pub async fn logout(cx: &Cx, visit: &Visit, params: &Params, confirmed: bool) ->
         return Ok(Outcome::Ask { person: live.name, to });
     }
     let cause = Cause::SignedOut { client: hint.as_ref().and_then(|hint| client(cx, hint)) };
-    cx.db.write(async |tx| session::end(cx, tx, Which::One(&live), cause).await).await?;
+    cx.db
+        .write(async |tx| {
+            session::end(cx, tx, Which::One { session: live.id, user: live.user_id }, cause).await
+        })
+        .await?;
     Ok(Outcome::SignedOut { to })
 }
 

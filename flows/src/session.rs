@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use store::{
-    Sql, TokenHash, Tx, UserId,
+    SessionId, Sql, TokenHash, Tx, UserId,
     session::{Limits, LiveSession, WithConsent},
 };
 
@@ -59,9 +59,14 @@ pub(crate) async fn touch(cx: &Cx, tx: &mut Tx, session: &LiveSession) -> Result
 
 /// Which sessions end.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Which<'a> {
+pub(crate) enum Which {
     /// This one.
-    One(&'a LiveSession),
+    One {
+        /// The session.
+        session: SessionId,
+        /// Its person.
+        user: UserId,
+    },
     /// All of a person.
     AllOf(UserId),
 }
@@ -83,9 +88,9 @@ pub(crate) enum Cause<'a> {
 /// Ends sessions, whatever the cause: nothing else does. What follows from the end of a session follows here, in the
 /// transaction that ends it: the row of the trail now, and the jobs that tell its clients (OpenID Connect Back-Channel
 /// Logout 1.0) when there are any.
-pub(crate) async fn end(cx: &Cx, tx: &mut Tx, which: Which<'_>, cause: Cause<'_>) -> Result<()> {
+pub(crate) async fn end(cx: &Cx, tx: &mut Tx, which: Which, cause: Cause<'_>) -> Result<()> {
     let ended = match which {
-        Which::One(session) => store::session::end(tx, session.id, cx.now).await?,
+        Which::One { session, .. } => store::session::end(tx, session, cx.now).await?,
         Which::AllOf(user) => store::session::end_all(tx, user, cx.now).await? > 0,
     };
     match cause {
@@ -99,11 +104,10 @@ pub(crate) async fn end(cx: &Cx, tx: &mut Tx, which: Which<'_>, cause: Cause<'_>
     }
 }
 
-impl Which<'_> {
+impl Which {
     const fn user(self) -> UserId {
         match self {
-            Self::One(session) => session.user_id,
-            Self::AllOf(user) => user,
+            Self::One { user, .. } | Self::AllOf(user) => user,
         }
     }
 }

@@ -89,11 +89,11 @@ impl SignIn {
             user_id: first.user,
             epoch: first.epoch,
             steps: Steps {
-                first: FirstMethod::Password,
+                first: first.step.word(),
                 // Both are the moment at which the attempt that proved them was completed (decision 1).
                 first_at: cx.now,
-                second: Some(complete.second().word()),
-                second_at: Some(cx.now),
+                second: complete.second(),
+                second_at: complete.second().map(|_| cx.now),
                 mailbox_only: false,
             },
             network: cx.trace.network.map(|address| address.to_string()),

@@ -13,7 +13,7 @@ pub struct Attempt {
     pub browser: TokenHash,
     /// The browser value under which it was completed.
     pub previous_browser: Option<TokenHash>,
-    /// Where it ends; [`AT_CLIENT`] is all that this build knows.
+    /// Where it ends: [`AT_CLIENT`], or a page of ours by its name.
     pub goal: String,
     /// The client that sent the person over; none for an attempt that ends at a page of ours.
     pub client_id: Option<String>,

@@ -165,21 +165,32 @@ pub async fn insert(sql: &mut impl Sql, new: &Session) -> Result<()> {
     Ok(())
 }
 
-/// Gives a session a new cookie value and points it to a newer sign-in; `sid` stays.
+/// The hashes of a session's cookie value around a step-up.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretChange<'a> {
+    /// The value that was presented.
+    pub from: &'a TokenHash,
+    /// The value that takes its place.
+    pub to: &'a TokenHash,
+}
+
+/// Gives a session a new cookie value and points it to a newer sign-in, if the presented value is still its own; `sid`
+/// stays.
 pub async fn rotate(
     sql: &mut impl Sql,
     id: SessionId,
-    secret: &TokenHash,
+    secret: SecretChange<'_>,
     sign_in: SignInId,
     now: Timestamp,
 ) -> Result<bool> {
     let rows = sql
         .q("UPDATE sessions SET secret = $2, sign_in_id = $3, last_seen = $4
-            WHERE id = $1 AND ended_at IS NULL")
+            WHERE id = $1 AND secret = $5 AND ended_at IS NULL")
         .bind(id)
-        .bind(secret)
+        .bind(secret.to)
         .bind(sign_in)
         .bind(now)
+        .bind(secret.from)
         .exec()
         .await?;
     Ok(rows == 1)

@@ -1,30 +1,34 @@
-//! The executor: asks the machine inside one write transaction and applies its effects there.
+//! The executor: reads what a decision rests on, asks the machine, and does what the plan says, in one transaction.
 
 use std::sync::OnceLock;
 
 use keys::PasswordHash;
-use store::{
-    AttemptId, ChallengeId, SessionId, Timestamp, Tx, UserId,
-    email_challenge::{EmailChallenge, Purpose},
-    throttle::Kind,
-    user::User,
-};
+use store::{AttemptId, Timestamp, Tx, UserId, user::User};
 
 use super::{
-    Answer, Due, code_window, complete, identified,
-    machine::{self, Effect, Facts, First, Input, Person, State, Waiting},
-    or_show, out_of_turn, reference,
+    Answer, Due,
+    complete::Ending,
+    deliver,
+    goal::Goal,
+    held,
+    machine::{self, Input, Person},
+    method::{Mailed, Method, Proof},
+    or_show, out_of_turn,
+    plan::{self, NewIds, Plan, Position, Presented, Rows, Write},
     refusal::Refusal,
-    send_quota,
+    state::{First, FirstStep, State},
     tries::Guesser,
 };
 use crate::{
     Cx, Error, Result,
     attempt::{Attempt, Loaded, Visit},
-    audit, guess_budget, jobs,
-    mail::Code,
     request::AuthorizationRequest,
+    session,
 };
+
+/// The methods that a person may answer with, the one that is asked for first in front. Every person who signs in has an
+/// address.
+const OFFERED: [Method; 1] = [Method::Mailed(Mailed::EMAIL_CODE)];
 
 /// What the executor works on: an attempt with or without a row.
 pub(super) struct Work<'a> {
@@ -33,16 +37,13 @@ pub(super) struct Work<'a> {
     pub(super) id: AttemptId,
     pub(super) request: &'a AuthorizationRequest,
     pub(super) began: Timestamp,
+    pub(super) goal: Goal,
     /// The row, once there is one.
     pub(super) row: Option<&'a store::attempt::Attempt>,
-    /// Whom the input is about, if it identifies somebody other than the state does.
-    pub(super) about: Option<UserId>,
     /// Hash of a new password that was found acceptable.
     pub(super) new_password: Option<PasswordHash>,
     /// The person's row, read once in the transaction.
     user: OnceLock<User>,
-    /// The challenge of this person in this browser that was open when the transaction looked, of whatever epoch.
-    open: OnceLock<ChallengeId>,
     /// How often the challenge had been mailed when the input was judged.
     pub(super) sends: Option<i64>,
     /// Failures of this network at the person, once the sign-in is complete.
@@ -61,11 +62,10 @@ impl<'a> Work<'a> {
             id: attempt.id(),
             request: attempt.request(),
             began: attempt.began(),
+            goal: attempt.goal(),
             row,
-            about: None,
             new_password: None,
             user: OnceLock::new(),
-            open: OnceLock::new(),
             sends: None,
             failures: OnceLock::new(),
         }
@@ -78,11 +78,10 @@ impl<'a> Work<'a> {
             id: loaded.row.id,
             request: &loaded.request,
             began: loaded.row.created_at,
+            goal: loaded.goal,
             row: Some(&loaded.row),
-            about: None,
             new_password: None,
             user: OnceLock::new(),
-            open: OnceLock::new(),
             sends: None,
             failures: OnceLock::new(),
         }
@@ -90,9 +89,19 @@ impl<'a> Work<'a> {
 }
 
 impl Work<'_> {
-    /// The person whom the input is about, as read in this transaction.
+    /// The person that the input is about, as read in this transaction.
     pub(super) fn user(&self) -> Result<&User> {
         self.user.get().ok_or(Error::Lost)
+    }
+
+    fn position(&self) -> Position {
+        let owns_row = self.row.is_some_and(|row| row.browser == self.visit.browser);
+        Position { has_row: self.row.is_some(), owns_row }
+    }
+
+    /// What this browser is to that person.
+    pub(super) async fn guesser(&self, tx: &mut Tx) -> Result<Guesser> {
+        Guesser::of(self.cx, tx, self.visit, self.user()?).await
     }
 }
 
@@ -113,10 +122,10 @@ pub(super) async fn on_row(work: Work<'_>, loaded: &Loaded, input: Input) -> Res
     Ok(answer)
 }
 
-/// Asks the machine and applies its effects.
+/// Asks the machine and does what the plan of its decision says.
 ///
 /// # Errors
-/// [`Error::Lost`] when another request changed the attempt or used the challenge first; the transaction is rolled back.
+/// [`Error::Lost`] when another request changed the attempt or used the proof first; the transaction is rolled back.
 pub(super) async fn run(
     work: &Work<'_>,
     tx: &mut Tx,
@@ -124,53 +133,36 @@ pub(super) async fn run(
     input: Input,
 ) -> Result<Answer> {
     let before = state.clone();
-    let facts = facts(work, tx, &before).await?;
-    let step = machine::step(state, input, &facts);
-    let mut answer = match step.refusal {
+    let rows = rows(work, tx, &state, &input).await?;
+    let step = machine::step(state, input, &rows.facts());
+    let plan = Plan::of(&rows, &before, &step, work.position());
+    let mut ending = Ending::of(work, &step.state);
+    for write in &plan.writes {
+        apply(work, tx, *write, &mut ending).await?;
+    }
+    let due = match step.refusal {
         Some(refusal) => Answer::Show(work.id, Some(refusal)),
         None => Answer::Next(work.id, Due::of(&step.state)),
     };
-    for effect in &step.effects {
-        if let Some(handed_over) = apply(work, tx, effect, &step.state).await? {
-            answer = handed_over;
-        }
-    }
-    // Whoever hands the attempt to another value of the browser stores its state with it.
-    if !matches!(answer, Answer::SignedIn { .. } | Answer::Moved { .. }) {
-        save(work, tx, &before, &step.state).await?;
-    }
-    Ok(answer)
+    ending.answer(plan.reply, due)
 }
 
-/// Reads what the machine may look at, inside the transaction.
-async fn facts(work: &Work<'_>, tx: &mut Tx, state: &State) -> Result<Facts> {
-    let person = match work.about.or_else(|| identified(state)) {
+/// Reads what the decision rests on, inside the transaction.
+async fn rows<'a>(work: &Work<'_>, tx: &mut Tx, state: &State, input: &Input) -> Result<Rows<'a>> {
+    let person = match plan::about(state, input) {
         Some(user) => person(work, tx, user).await?,
         None => None,
     };
-    let (open, session) = match person {
-        Some(person) => (
-            open_challenge_of(work, tx, person).await?,
-            complete::own_session(work, tx, person.user).await?,
-        ),
-        None => (None, None),
-    };
-    let tries = match &open {
-        Some(_) => guesser(work, tx).await?.code_tries(work.cx),
-        None => 0,
-    };
-    let joined = open.as_ref().filter(|open| code_window::can_be_joined(work.cx, open, tries));
-    Ok(Facts {
-        person,
-        challenge: joined.map_or_else(|| work.cx.id::<ChallengeId>(), |joined| joined.id),
-        current: open.map(|open| open.id),
-        session: session.unwrap_or_else(|| work.cx.id::<SessionId>()),
-    })
-}
-
-/// Who this browser is to the person.
-async fn guesser(work: &Work<'_>, tx: &mut Tx) -> Result<Guesser> {
-    Guesser::of(work.cx, tx, work.visit, work.user()?).await
+    let (mut open, mut session) = (None, None);
+    if person.is_some() {
+        if plan::asks(state, input, &OFFERED).is_some() {
+            open = deliver::open_challenge(work, tx).await?;
+        }
+        let live = session::live(work.cx, tx, work.visit.session.as_ref()).await?;
+        session = live.map(|live| Presented { id: live.id, user: live.user_id });
+    }
+    let new = NewIds { challenge: work.cx.id(), session: work.cx.id() };
+    Ok(Rows { person, offered: &OFFERED, open, session, new, goal: work.goal })
 }
 
 /// A person as the machine sees one. One whose account may not be used is as good as gone: nothing proven counts. So is one
@@ -189,188 +181,81 @@ async fn person(work: &Work<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Perso
     }))
 }
 
-/// The open challenge of this person in this browser. One of an older epoch is dead, as its code is (decision 6): it is
-/// never joined, and put aside when the next one is opened.
-async fn open_challenge_of(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    person: Person,
-) -> Result<Option<EmailChallenge>> {
-    let open =
-        store::email_challenge::open(tx, person.user, &work.visit.browser, Purpose::SignIn).await?;
-    if let Some(open) = &open {
-        work.open.get_or_init(|| open.id);
-    }
-    Ok(open.filter(|open| open.epoch == person.epoch))
-}
-
+/// Does one write of a plan.
 async fn apply(
     work: &Work<'_>,
     tx: &mut Tx,
-    effect: &Effect,
-    state: &State,
-) -> Result<Option<Answer>> {
-    match effect {
-        Effect::OpenChallenge(first, id) => open_challenge(work, tx, *first, *id).await?,
-        Effect::ReplaceChallenge { first, old, new } => {
-            store::email_challenge::supersede(tx, *old, work.cx.now).await?;
-            open_challenge(work, tx, *first, *new).await?;
-        }
-        Effect::SendAgain(id) => send_again(work, tx, *id).await?,
-        Effect::UseChallenge(first, id) => use_challenge(work, tx, *first, *id).await?,
-        Effect::ChangePassword(first) => change_password(work, tx, *first).await?,
-        Effect::ChangeBrowser => return complete::hand_over(work, tx, state).await.map(Some),
-        Effect::SignIn(proof) => {
-            return complete::sign_in(work, tx, proof, state).await.map(Some);
-        }
-        Effect::FollowSession(session) => {
-            return complete::follow(work, tx, *session, state).await.map(Some);
-        }
-        Effect::Reissue(session) => {
-            return complete::reissue(work, tx, *session, state).await.map(Some);
-        }
-    }
-    Ok(None)
-}
-
-/// Joins the challenge if it is there, opens it and mails its code if it is not.
-async fn open_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: ChallengeId) -> Result<()> {
-    let cx = work.cx;
-    match work.open.get() {
-        Some(open) if *open == id => return Ok(()),
-        Some(stale) => {
-            store::email_challenge::supersede(tx, *stale, cx.now).await?;
-        }
-        None => {}
-    }
-    let Some(address) = work.user()?.email.clone() else { return Err(Error::Lost) };
-    let asks = guesser(work, tx).await?;
-    let may_send = send_quota::take_send(cx, tx, &asks).await?;
-    let challenge = EmailChallenge {
-        id,
-        user_id: first.user,
-        browser: work.visit.browser.clone(),
-        purpose: Purpose::SignIn.as_str().to_owned(),
-        epoch: first.epoch,
-        address,
-        key_id: cx.root.current_id().to_owned(),
-        nonce: cx.rng.bytes::<16>().to_vec(),
-        reference: reference::reference(&cx.rng),
-        first_issued_at: cx.now,
-        last_requested_at: cx.now,
-        last_accepted_at: None,
-        sends: i64::from(may_send),
-        tries: 0,
-        tried: String::new(),
-        completed_at: None,
-        superseded_at: None,
-        refused_at: None,
-        language: Some(work.visit.reader.language.to_owned()),
-        asked_with: work.visit.reader.asks_with.clone(),
-    };
-    if !store::email_challenge::insert(tx, &challenge).await? {
-        // Another tab opened one in the same moment.
-        return Err(Error::Lost);
-    }
-    if may_send {
-        jobs::insert(cx, tx, Code { challenge: id }, Some(&work.request.client_id)).await?;
-    }
-    let outcome = if may_send { "queued" } else { "too_many" };
-    requested(work, tx, &challenge, outcome).await
-}
-
-async fn send_again(work: &Work<'_>, tx: &mut Tx, id: ChallengeId) -> Result<()> {
-    let cx = work.cx;
-    let Some(challenge) = store::email_challenge::by_id(tx, id).await? else {
-        return Err(Error::Lost);
-    };
-    if work.sends.is_some_and(|seen| seen < challenge.sends) {
-        // Pressed twice: both were judged before the first one's mail was counted, and that one is on its way.
-        return requested(work, tx, &challenge, "on_its_way").await;
-    }
-    let asks = guesser(work, tx).await?;
-    if !send_quota::take_send(cx, tx, &asks).await? {
-        return requested(work, tx, &challenge, "too_many").await;
-    }
-    let language = work.visit.reader.language;
-    if !store::email_challenge::count_send(tx, &challenge, language, cx.now).await? {
-        return Err(Error::Lost);
-    }
-    jobs::insert(cx, tx, Code { challenge: id }, Some(&work.request.client_id)).await?;
-    requested(work, tx, &challenge, "queued_again").await
-}
-
-async fn requested(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    challenge: &EmailChallenge,
-    outcome: &str,
+    write: Write<'_>,
+    ending: &mut Ending<'_>,
 ) -> Result<()> {
-    let entry = audit::Entry::new(audit::Event::CodeRequested)
-        .outcome(outcome)
-        .user(challenge.user_id)
-        .client(&work.request.client_id)
-        .detail(serde_json::json!({ "challenge": challenge.id, "reference": challenge.reference }));
-    audit::record(work.cx, tx, entry).await
+    match write {
+        Write::Lock(first) => lock(work, tx, first).await,
+        Write::Supersede(challenge) => deliver::supersede(work, tx, challenge).await,
+        Write::Open(first, challenge) => deliver::open(work, tx, first, challenge).await,
+        Write::SendAgain(challenge) => deliver::send_again(work, tx, challenge).await,
+        Write::Spend(_, Proof::Mailed(challenge)) => deliver::spend(work, tx, challenge).await,
+        Write::Spend(first, Proof::Held(proof)) => {
+            held::spend(work.cx, tx, first.user, proof).await
+        }
+        Write::ChangePassword(user) => change_password(work, tx, user).await,
+        Write::Record(complete) => ending.record(tx, complete).await,
+        Write::EndSession(session) => ending.end_session(tx, session).await,
+        Write::BeginSession(session) => ending.begin_session(tx, session).await,
+        Write::RotateSession(session) => ending.rotate_session(tx, session).await,
+        Write::ReplaceSecret(session) => ending.replace_secret(tx, session).await,
+        Write::VoidCodes => ending.void_codes(tx).await,
+        Write::MakeRow => insert(work, tx, ending.state()?, true).await,
+        Write::Save => save(work, tx, ending.state()?).await,
+        Write::HandOver => ending.hand_over(tx).await,
+        Write::Complete(value) => ending.complete(tx, value).await,
+        Write::MoveBrowser { from, moves } => ending.move_browser(tx, from, moves).await,
+        Write::Lives(session) => ending.lives(tx, session).await,
+        Write::AnswerClient { is_fresh } => ending.answer_client(tx, is_fresh).await,
+        Write::GoTo(page) => {
+            ending.go_to(page);
+            Ok(())
+        }
+    }
 }
 
-/// Whether the first step still counts, with the person's row locked until the transaction ends: what [`facts`] read may
-/// have changed since (READ COMMITTED), and every sign-in passes here before anything else is written.
-async fn still_counts(work: &Work<'_>, tx: &mut Tx, first: First) -> Result<bool> {
+/// Locks the person's row until the transaction ends. Every sign-in passes here before anything else is written.
+async fn lock(work: &Work<'_>, tx: &mut Tx, first: First) -> Result<()> {
     if !store::user::still_of_epoch(tx, first.user, first.epoch, work.cx.now).await? {
-        return Ok(false);
-    }
-    let password = store::password::current(tx, first.user).await?;
-    Ok(password.is_some_and(|(_, version)| version == first.password_version))
-}
-
-/// Uses a challenge up, gives the right guess's try back, or loses.
-async fn use_challenge(work: &Work<'_>, tx: &mut Tx, first: First, id: ChallengeId) -> Result<()> {
-    if !still_counts(work, tx, first).await?
-        || !store::email_challenge::complete(tx, id, work.cx.now).await?
-    {
         return Err(Error::Lost);
     }
-    store::email_challenge::refund(tx, id).await?;
-    guess_budget::take_back(work.cx, tx, id).await?;
-    guesser(work, tx).await?.refund(work.cx, tx, Kind::Code).await
+    match first.step {
+        FirstStep::Password { version } => {
+            let password = store::password::current(tx, first.user).await?;
+            let is_same = password.is_some_and(|(_, present)| present == version);
+            if is_same { Ok(()) } else { Err(Error::Lost) }
+        }
+        FirstStep::PasskeyUv { .. } => Ok(()),
+    }
 }
 
-async fn change_password(work: &Work<'_>, tx: &mut Tx, first: First) -> Result<()> {
+async fn change_password(work: &Work<'_>, tx: &mut Tx, user: UserId) -> Result<()> {
     let Some(hash) = &work.new_password else { return Err(Error::Lost) };
-    if !still_counts(work, tx, first).await? {
-        return Err(Error::Lost);
-    }
-    let at = (first.user, work.request.client_id.as_str());
+    let at = (user, work.request.client_id.as_str());
     crate::account::password::store(work.cx, tx, at, hash).await
 }
 
-/// Stores the next state by compare-and-set. An unchanged state of an existing row is not written, so that wrong
-/// guesses at once do not lose each other's charge.
-async fn save(work: &Work<'_>, tx: &mut Tx, before: &State, after: &State) -> Result<()> {
-    let state = serde_json::to_string(after)?;
-    match work.row {
-        Some(row) if before == after => {
-            let _ = row;
-            Ok(())
-        }
-        Some(row) => {
-            if store::attempt::advance(tx, row.id, row.version, &state).await? {
-                Ok(())
-            } else {
-                Err(Error::Lost)
-            }
-        }
-        None => insert(work, tx, state, before == after).await,
+/// Stores the next state by compare-and-set.
+async fn save(work: &Work<'_>, tx: &mut Tx, state: String) -> Result<()> {
+    let Some(row) = work.row else { return insert(work, tx, state, false).await };
+    if store::attempt::advance(tx, row.id, row.version, &state).await? {
+        Ok(())
+    } else {
+        Err(Error::Lost)
     }
 }
 
-async fn insert(work: &Work<'_>, tx: &mut Tx, state: String, unchanged: bool) -> Result<()> {
+/// Makes the row; lost if there is one, unless it would say the same.
+async fn insert(work: &Work<'_>, tx: &mut Tx, state: String, is_unchanged: bool) -> Result<()> {
     let row = store::attempt::Attempt {
         id: work.id,
         browser: work.visit.browser.clone(),
         previous_browser: None,
-        goal: store::attempt::AT_CLIENT.to_owned(),
+        goal: work.goal.name().to_owned(),
         client_id: Some(work.request.client_id.clone()),
         request: serde_json::to_string(work.request)?,
         state,
@@ -378,18 +263,5 @@ async fn insert(work: &Work<'_>, tx: &mut Tx, state: String, unchanged: bool) ->
         created_at: work.began,
         completed_at: None,
     };
-    if store::attempt::insert(tx, &row).await? || unchanged { Ok(()) } else { Err(Error::Lost) }
-}
-
-/// The challenge that a state waits for, or that led to it.
-pub(super) fn awaited(state: &State) -> Option<ChallengeId> {
-    match state {
-        State::Second(second) => {
-            let Waiting::EmailCode(id) = second.waiting;
-            Some(id)
-        }
-        State::NewPassword(pending) => pending.challenge,
-        State::Complete(completed) => completed.challenge,
-        State::Password | State::Cancelled => None,
-    }
+    if store::attempt::insert(tx, &row).await? || is_unchanged { Ok(()) } else { Err(Error::Lost) }
 }

@@ -1,15 +1,15 @@
-//! What a guess at a code costs, before it is compared: a try of the person's and one of the challenge's, and while the
-//! site's guess budget is spent one of those that strangers have in a day. All of them or none.
+//! What a guess at a code costs, before it is compared: a try of the person's, and while the site's guess budget is spent
+//! one of those that strangers have in a day; and at a mailed code one of the challenge's. All of them or none.
 
-use store::{ChallengeId, Tx, email_challenge::EmailChallenge, throttle::Kind};
+use store::{ChallengeId, Timestamp, Tx, email_challenge::EmailChallenge, throttle::Kind};
 
 use super::{
     refusal::{CodeRefusal, MailRefusal, Refusal},
-    tries::{Guesser, Spent},
+    tries::{Guesser, Spent, Tally},
 };
 use crate::{Cx, Result, attempt::Visit};
 
-/// A guess that may be compared.
+/// A guess at a mailed code that may be compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Charge {
     /// So many tries at the challenge are left afterwards.
@@ -22,7 +22,34 @@ pub(super) struct Charge {
     pub(super) is_known: bool,
 }
 
-/// Charges a guess, or says why it is not judged. No expiry is looked at.
+/// The person's tries for a guess at a code, by whatever method it came.
+enum Taken {
+    /// They are spent; the guess may be compared.
+    Try(Tally),
+    /// Nothing is judged until then.
+    Paused(Timestamp),
+    /// What strangers have in a day is used up until then.
+    DayIsSpent(Timestamp),
+}
+
+/// Takes the person's tries, all of them or none.
+async fn take(cx: &Cx, tx: &mut Tx, guesser: &Guesser) -> Result<Taken> {
+    let tally = match guesser.spend(cx, tx, Kind::Code, true).await? {
+        Spent::Try(tally) => tally,
+        Spent::Paused(until) => return Ok(Taken::Paused(until)),
+    };
+    let Some(until) = guesser.take_of_day(cx, tx).await? else { return Ok(Taken::Try(tally)) };
+    guesser.give_back(cx, tx, Kind::Code, tally).await?;
+    Ok(Taken::DayIsSpent(until))
+}
+
+/// Gives back what was taken.
+async fn give_back(cx: &Cx, tx: &mut Tx, guesser: &Guesser, tally: Tally) -> Result<()> {
+    guesser.give_back_of_day(cx, tx).await?;
+    guesser.give_back(cx, tx, Kind::Code, tally).await
+}
+
+/// Charges a guess at a mailed code, or says why it is not judged. No expiry is looked at.
 pub(super) async fn guess(
     cx: &Cx,
     visit: &Visit,
@@ -47,23 +74,20 @@ async fn spend(
     guesser: &Guesser,
     (id, tag): (ChallengeId, &str),
 ) -> Result<Result<Charge, Refusal>> {
-    let tally = match guesser.spend(cx, tx, Kind::Code, true).await? {
-        Spent::Try(tally) => tally,
-        Spent::Paused(until) => return Ok(Err(CodeRefusal::Paused(until).into())),
-    };
     let (tries, is_known) = (guesser.code_tries(cx), !guesser.is_stranger());
-    let refusal = if let Some(until) = guesser.take_of_day(cx, tx).await? {
-        Refusal::Code(CodeRefusal::Paused(until))
-    } else {
-        if let Some(used) = store::email_challenge::charge(tx, id, tag, tries).await? {
-            let pauses = guesser.was_wrong(cx, tx, Kind::Code, tally).await?;
-            return Ok(Ok(Charge { left: tries - used, pauses, is_spent: true, is_known }));
+    let refusal = match take(cx, tx, guesser).await? {
+        Taken::Paused(until) => return Ok(Err(CodeRefusal::Paused(until).into())),
+        Taken::DayIsSpent(until) => CodeRefusal::Paused(until).into(),
+        Taken::Try(tally) => {
+            if let Some(used) = store::email_challenge::charge(tx, id, tag, tries).await? {
+                let pauses = guesser.was_wrong(cx, tx, Kind::Code, tally).await?;
+                return Ok(Ok(Charge { left: tries - used, pauses, is_spent: true, is_known }));
+            }
+            // Nothing was spent on the challenge, so nothing is spent on the person.
+            give_back(cx, tx, guesser, tally).await?;
+            MailRefusal::Exhausted.into()
         }
-        guesser.give_back_of_day(cx, tx).await?;
-        Refusal::Mail(MailRefusal::Exhausted)
     };
-    // Nothing was spent on the challenge, so nothing is spent on the person.
-    guesser.give_back(cx, tx, Kind::Code, tally).await?;
     let row = store::email_challenge::by_id(tx, id).await?;
     Ok(match row.filter(|row| row.tried.contains(tag)) {
         Some(row) => {

@@ -1,20 +1,24 @@
-//! The end of an attempt: sign-in, session, new cookie values, and the answer to the client, in one transaction.
+//! The end of an attempt in the database: sign-in, session, new cookie values, and the answer to the client, as the plan
+//! says.
 
 use keys::OpaqueToken;
 use store::{
-    AttemptId, SessionId, TokenHash, Tx, UserId,
+    SessionId, TokenHash, Tx,
     attempt::{BrowserChange, Moves},
-    session::{LiveSession, Session, WithConsent},
+    session::{SecretChange, Session, WithConsent},
 };
 
 use super::{
     Answer, Due, NewCookies, Onwards,
     apply::Work,
-    machine::{Complete, State},
+    goal::Page,
+    machine::Complete,
+    plan::{self, Owned, Presented, Reply, Value},
+    state::State,
     tries::Guesser,
 };
 use crate::{
-    Cx, Error, Result, audit,
+    Error, Result, audit,
     authorize::{code_redirect, error_redirect},
     device,
     interaction::{self, Need, Signed},
@@ -23,243 +27,221 @@ use crate::{
     token::issue::{self, NewCode},
 };
 
-/// The live session that this browser has for this person: signing in again steps it up and keeps its `sid`.
-pub(super) async fn own_session(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    user: UserId,
-) -> Result<Option<SessionId>> {
-    Ok(browser_session(work, tx).await?.filter(|s| s.user_id == user).map(|s| s.id))
+/// What the writes of a plan have made so far.
+pub(super) struct Ending<'a> {
+    work: &'a Work<'a>,
+    state: &'a State,
+    /// The browser's new value, where nothing else of its cookies changes.
+    browser: Option<OpaqueToken>,
+    cookies: Option<NewCookies>,
+    sign_in: Option<SignIn>,
+    live: Option<WithConsent>,
+    to: Option<Onwards>,
 }
 
-async fn browser_session(work: &Work<'_>, tx: &mut Tx) -> Result<Option<LiveSession>> {
-    session::live(work.cx, tx, work.visit.session.as_ref()).await
-}
-
-/// A live session, with what its person allowed the client of the request.
-async fn session_with_consent(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    secret: Option<&TokenHash>,
-) -> Result<Option<WithConsent>> {
-    session::live_with_consent(work.cx, tx, secret, &work.request.client_id).await
-}
-
-/// Signs in: `proof` comes from the machine alone.
-pub(super) async fn sign_in(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    proof: &Complete,
-    state: &State,
-) -> Result<Answer> {
-    let cx = work.cx;
-    let first = proof.first();
-    if !store::user::still_of_epoch(tx, first.user, first.epoch, cx.now).await? {
-        return Err(Error::Lost);
+impl<'a> Ending<'a> {
+    pub(super) const fn of(work: &'a Work<'a>, state: &'a State) -> Self {
+        Self { work, state, browser: None, cookies: None, sign_in: None, live: None, to: None }
     }
-    store::user::speaks(tx, first.user, work.visit.reader.language).await?;
-    let present = browser_session(work, tx).await?;
-    let sign_in = SignIn::record(cx, tx, proof, work.visit.reader.asks_with.clone()).await?;
-    let cookies = new_cookies(work, tx).await?;
-    match present {
-        Some(old) if old.id == proof.session() => {
-            rotate(cx, tx, old.id, &sign_in, &cookies).await?;
+
+    /// The next state, as it is stored.
+    pub(super) fn state(&self) -> Result<String> {
+        Ok(serde_json::to_string(self.state)?)
+    }
+
+    /// Records the sign-in: `proof` comes from the machine alone. From here on the browser is known to the person.
+    pub(super) async fn record(&mut self, tx: &mut Tx, proof: &Complete) -> Result<()> {
+        let (work, cx) = (self.work, self.work.cx);
+        let user = work.user()?;
+        store::user::speaks(tx, user.id, work.visit.reader.language).await?;
+        let sign_in = SignIn::record(cx, tx, proof, work.visit.reader.asks_with.clone()).await?;
+        self.new_cookies(tx).await?;
+        let failed = Guesser::clear(cx, tx, &user.counted_as()).await?;
+        work.failures.get_or_init(|| failed);
+        let entry = audit::Entry::new(audit::Event::SignedIn)
+            .user(user.id)
+            .client(&work.request.client_id)
+            .detail(
+                serde_json::json!({ "sign_in": sign_in.id(), "acr": sign_in.assurance().acr() }),
+            );
+        audit::record(cx, tx, entry).await?;
+        self.sign_in = Some(sign_in);
+        Ok(())
+    }
+
+    pub(super) async fn end_session(&self, tx: &mut Tx, present: Presented) -> Result<()> {
+        let which = Which::One { session: present.id, user: present.user };
+        session::end(self.work.cx, tx, which, Cause::Replaced).await
+    }
+
+    pub(super) async fn begin_session(&self, tx: &mut Tx, session: SessionId) -> Result<()> {
+        let cx = self.work.cx;
+        let (sign_in, cookies) = (self.recorded()?, self.cookies()?);
+        let new = Session {
+            id: session,
+            sid: OpaqueToken::generate(&cx.rng).reveal().chars().take(22).collect(),
+            secret: cookies.session.hash(),
+            user_id: sign_in.user(),
+            sign_in_id: sign_in.id(),
+            epoch: sign_in.epoch(),
+            created_at: cx.now,
+            last_seen: cx.now,
+            ended_at: None,
+        };
+        Ok(store::session::insert(tx, &new).await?)
+    }
+
+    pub(super) async fn rotate_session(&self, tx: &mut Tx, session: SessionId) -> Result<()> {
+        let Some(from) = &self.work.visit.session else { return Err(Error::Lost) };
+        let to = self.cookies()?.session.hash();
+        let (secret, sign_in) = (SecretChange { from, to: &to }, self.recorded()?.id());
+        won(store::session::rotate(tx, session, secret, sign_in, self.work.cx.now).await?)
+    }
+
+    pub(super) async fn replace_secret(&mut self, tx: &mut Tx, session: SessionId) -> Result<()> {
+        self.new_cookies(tx).await?;
+        let secret = self.cookies()?.session.hash();
+        won(store::session::replace_secret(tx, session, &secret).await?)
+    }
+
+    pub(super) async fn void_codes(&self, tx: &mut Tx) -> Result<()> {
+        store::auth_code::void_unredeemed(tx, self.row()?.id, self.work.cx.now).await?;
+        Ok(())
+    }
+
+    /// Gives the attempt with its next state to the browser's new value.
+    pub(super) async fn hand_over(&mut self, tx: &mut Tx) -> Result<()> {
+        let browser = OpaqueToken::generate(&self.work.cx.rng);
+        let to = browser.hash();
+        let posted = BrowserChange { from: &self.work.visit.browser, to: &to };
+        let handed_over =
+            store::attempt::hand_over(tx, self.row()?, &self.state()?, posted).await?;
+        self.browser = Some(browser);
+        won(handed_over)
+    }
+
+    pub(super) async fn complete(&self, tx: &mut Tx, value: Value) -> Result<()> {
+        let from = &self.work.visit.browser;
+        let to = match value {
+            Value::Presented => from.clone(),
+            Value::New => self.new_browser()?,
+        };
+        let change = BrowserChange { from, to: &to };
+        let (row, now) = (self.row()?, self.work.cx.now);
+        won(store::attempt::complete(tx, row, &self.state()?, change, now).await?)
+    }
+
+    pub(super) async fn move_browser(
+        &self,
+        tx: &mut Tx,
+        from: Owned,
+        moves: plan::Moves,
+    ) -> Result<()> {
+        let row = self.row()?;
+        let from = match from {
+            Owned::ByPresented => &self.work.visit.browser,
+            Owned::ByRow => &row.browser,
+        };
+        let moves = match moves {
+            plan::Moves::All => Moves::All,
+            plan::Moves::Along => Moves::Along(row.id),
+        };
+        let to = self.new_browser()?;
+        store::attempt::move_browser(tx, BrowserChange { from, to: &to }, moves).await?;
+        store::email_challenge::move_browser(tx, from, &to).await?;
+        Ok(())
+    }
+
+    /// Reads the session that the browser holds from now on.
+    pub(super) async fn lives(&mut self, tx: &mut Tx, session: SessionId) -> Result<()> {
+        let (work, cx) = (self.work, self.work.cx);
+        let new = self.cookies.as_ref().map(|cookies| cookies.session.hash());
+        let secret = new.as_ref().or(work.visit.session.as_ref());
+        let found = session::live_with_consent(cx, tx, secret, &work.request.client_id).await?;
+        let Some(found) = found.filter(|found| found.live.id == session) else {
+            return Err(Error::Lost);
+        };
+        if self.cookies.is_none() {
+            session::touch(cx, tx, &found.live).await?;
         }
-        old => {
-            if let Some(old) = old {
-                session::end(cx, tx, Which::One(&old), Cause::Replaced).await?;
+        self.live = Some(found);
+        Ok(())
+    }
+
+    /// Answers the client by the session, or asks the person first.
+    pub(super) async fn answer_client(&mut self, tx: &mut Tx, is_fresh: bool) -> Result<()> {
+        let (work, cx) = (self.work, self.work.cx);
+        let (Some(session), Some(client)) = (&self.live, cx.client(&work.request.client_id)) else {
+            return Err(Error::Lost);
+        };
+        let sign_in = SignIn::load(&session.live);
+        let fresh = is_fresh || sign_in.auth_time() >= work.began;
+        let signed = Signed { session, fresh, confirmed: false };
+        self.to = Some(match interaction::decide(work.request, client, Some(signed), cx.now) {
+            Need::Nothing => {
+                let session = session.live.id;
+                let new = NewCode { sign_in: &sign_in, session, attempt: Some(work.id) };
+                let code = issue::authorization_code(cx, tx, work.request, new).await?;
+                Onwards::Client(code_redirect(cx, work.request, code.reveal()))
             }
-            begin(cx, tx, proof.session(), &sign_in, &cookies).await?;
+            Need::Refuse(error) => Onwards::Client(error_redirect(cx, work.request, &error)),
+            need => Onwards::Ask(work.id, need),
+        });
+        Ok(())
+    }
+
+    /// Ends at a page of ours, which looks at the session itself.
+    pub(super) fn go_to(&mut self, page: Page) {
+        self.to = Some(Onwards::Page(page));
+    }
+
+    /// What the post is answered with; `due` where the attempt goes on as it is.
+    pub(super) fn answer(self, reply: Reply, due: Answer) -> Result<Answer> {
+        match (reply, self.to) {
+            (Reply::Due, _) => Ok(due),
+            (Reply::Moved, _) => {
+                let (id, due) = (self.work.id, Due::of(self.state));
+                let browser = self.browser.ok_or(Error::Lost)?;
+                Ok(Answer::Moved { id, due, browser })
+            }
+            (Reply::Followed, Some(to)) => Ok(Answer::SignedIn { cookies: None, to }),
+            (Reply::SignedIn, Some(to)) => Ok(Answer::SignedIn { cookies: self.cookies, to }),
+            (Reply::Followed | Reply::SignedIn, None) => Err(Error::Lost),
         }
     }
-    move_browser(work, tx, &cookies, state).await?;
-    let failed = Guesser::clear(cx, tx, &work.user()?.counted_as()).await?;
-    work.failures.get_or_init(|| failed);
-    let entry = audit::Entry::new(audit::Event::SignedIn)
-        .user(first.user)
-        .client(&work.request.client_id)
-        .detail(serde_json::json!({ "sign_in": sign_in.id(), "acr": sign_in.assurance().acr() }));
-    audit::record(cx, tx, entry).await?;
-    let to = onwards(work, tx, &cookies, true).await?;
-    Ok(Answer::SignedIn { cookies: Some(cookies), to })
-}
 
-/// Goes on by the session that another tab of this browser got.
-pub(super) async fn follow(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    session: SessionId,
-    state: &State,
-) -> Result<Answer> {
-    let cx = work.cx;
-    let found = session_with_consent(work, tx, work.visit.session.as_ref()).await?;
-    let Some(found) = found.filter(|found| found.live.id == session) else {
-        return Err(Error::Lost);
-    };
-    let stays = BrowserChange { from: &work.visit.browser, to: &work.visit.browser };
-    complete_row(work, tx, stays, state).await?;
-    let fresh = SignIn::load(&found.live).auth_time() >= work.began;
-    let to = answer(work, tx, Some(&found), fresh).await?;
-    session::touch(cx, tx, &found.live).await?;
-    Ok(Answer::SignedIn { cookies: None, to })
-}
-
-/// The same end once more: new cookie values, a new authorization code, the unredeemed one void.
-pub(super) async fn reissue(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    session: SessionId,
-    state: &State,
-) -> Result<Answer> {
-    let cx = work.cx;
-    let Some(row) = work.row else { return Err(Error::Lost) };
-    let cookies = new_cookies(work, tx).await?;
-    if !store::session::replace_secret(tx, session, &cookies.session.hash()).await? {
-        return Err(Error::Lost);
+    fn row(&self) -> Result<&'a store::attempt::Attempt> {
+        self.work.row.ok_or(Error::Lost)
     }
-    store::auth_code::void_unredeemed(tx, row.id, cx.now).await?;
-    let to = cookies.browser.hash();
-    move_along(work, tx, BrowserChange { from: &row.browser, to: &to }, row.id).await?;
-    let _ = state;
-    let to = onwards(work, tx, &cookies, true).await?;
-    Ok(Answer::SignedIn { cookies: Some(cookies), to })
-}
 
-/// Gives the browser a new value before the new password is chosen, and the attempt to that value alone.
-pub(super) async fn hand_over(work: &Work<'_>, tx: &mut Tx, state: &State) -> Result<Answer> {
-    let Some(row) = work.row else { return Err(Error::Lost) };
-    let browser = OpaqueToken::generate(&work.cx.rng);
-    let to = browser.hash();
-    let encoded = serde_json::to_string(state)?;
-    let posted = BrowserChange { from: &work.visit.browser, to: &to };
-    if !store::attempt::hand_over(tx, row, &encoded, posted).await? {
-        return Err(Error::Lost);
+    fn recorded(&self) -> Result<&SignIn> {
+        self.sign_in.as_ref().ok_or(Error::Lost)
     }
-    move_along(work, tx, BrowserChange { from: &row.browser, to: &to }, row.id).await?;
-    Ok(Answer::Moved { id: work.id, due: Due::of(state), browser })
-}
 
-/// Moves what the row's browser owns. When a code is posted once more, the browser may not have received that value: then
-/// only what it could have led on with the one before moves along.
-async fn move_along(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    change: BrowserChange<'_>,
-    own: AttemptId,
-) -> Result<()> {
-    let held = work.visit.browser == *change.from;
-    let moves = if held { Moves::All } else { Moves::Along(own) };
-    store::attempt::move_browser(tx, change, moves).await?;
-    store::email_challenge::move_browser(tx, change.from, change.to).await?;
-    Ok(())
-}
-
-/// New values of the cookies. The browser is known to the person from here on.
-async fn new_cookies(work: &Work<'_>, tx: &mut Tx) -> Result<NewCookies> {
-    let rng = &work.cx.rng;
-    Ok(NewCookies {
-        browser: OpaqueToken::generate(rng),
-        session: OpaqueToken::generate(rng),
-        devices: device::renew(work.cx, tx, work.visit, work.user()?).await?,
-    })
-}
-
-async fn begin(
-    cx: &Cx,
-    tx: &mut Tx,
-    id: SessionId,
-    sign_in: &SignIn,
-    cookies: &NewCookies,
-) -> Result<()> {
-    let new = Session {
-        id,
-        sid: OpaqueToken::generate(&cx.rng).reveal().chars().take(22).collect(),
-        secret: cookies.session.hash(),
-        user_id: sign_in.user(),
-        sign_in_id: sign_in.id(),
-        epoch: sign_in.epoch(),
-        created_at: cx.now,
-        last_seen: cx.now,
-        ended_at: None,
-    };
-    Ok(store::session::insert(tx, &new).await?)
-}
-
-async fn rotate(
-    cx: &Cx,
-    tx: &mut Tx,
-    id: SessionId,
-    sign_in: &SignIn,
-    cookies: &NewCookies,
-) -> Result<()> {
-    let secret = cookies.session.hash();
-    if store::session::rotate(tx, id, &secret, sign_in.id(), cx.now).await? {
-        Ok(())
-    } else {
-        Err(Error::Lost)
+    fn cookies(&self) -> Result<&NewCookies> {
+        self.cookies.as_ref().ok_or(Error::Lost)
     }
-}
 
-/// Completes the row and moves everything that this browser has open to its new value (decision 13).
-async fn move_browser(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    cookies: &NewCookies,
-    state: &State,
-) -> Result<()> {
-    let to = cookies.browser.hash();
-    let change = BrowserChange { from: &work.visit.browser, to: &to };
-    complete_row(work, tx, change, state).await?;
-    store::attempt::move_browser(tx, change, Moves::All).await?;
-    store::email_challenge::move_browser(tx, change.from, change.to).await?;
-    Ok(())
-}
-
-async fn complete_row(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    change: BrowserChange<'_>,
-    state: &State,
-) -> Result<()> {
-    let Some(row) = work.row else { return Err(Error::Lost) };
-    let state = serde_json::to_string(state)?;
-    if store::attempt::complete(tx, row, &state, change, work.cx.now).await? {
-        Ok(())
-    } else {
-        Err(Error::Lost)
-    }
-}
-
-async fn onwards(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    cookies: &NewCookies,
-    fresh: bool,
-) -> Result<Onwards> {
-    let secret = cookies.session.hash();
-    let found = session_with_consent(work, tx, Some(&secret)).await?;
-    answer(work, tx, found.as_ref(), fresh).await
-}
-
-async fn answer(
-    work: &Work<'_>,
-    tx: &mut Tx,
-    session: Option<&WithConsent>,
-    fresh: bool,
-) -> Result<Onwards> {
-    let cx = work.cx;
-    let (Some(session), Some(client)) = (session, cx.client(&work.request.client_id)) else {
-        return Err(Error::Lost);
-    };
-    let signed = Signed { session, fresh, confirmed: false };
-    match interaction::decide(work.request, client, Some(signed), cx.now) {
-        Need::Nothing => {
-            let (sign_in, id) = (SignIn::load(&session.live), session.live.id);
-            let new = NewCode { sign_in: &sign_in, session: id, attempt: Some(work.id) };
-            let code = issue::authorization_code(cx, tx, work.request, new).await?;
-            Ok(Onwards::Client(code_redirect(cx, work.request, code.reveal())))
+    fn new_browser(&self) -> Result<TokenHash> {
+        match (&self.browser, &self.cookies) {
+            (Some(browser), _) => Ok(browser.hash()),
+            (None, Some(cookies)) => Ok(cookies.browser.hash()),
+            (None, None) => Err(Error::Lost),
         }
-        Need::Refuse(error) => Ok(Onwards::Client(error_redirect(cx, work.request, &error))),
-        need => Ok(Onwards::Ask(work.id, need)),
     }
+
+    async fn new_cookies(&mut self, tx: &mut Tx) -> Result<()> {
+        let work = self.work;
+        self.cookies = Some(NewCookies {
+            browser: OpaqueToken::generate(&work.cx.rng),
+            session: OpaqueToken::generate(&work.cx.rng),
+            devices: device::renew(work.cx, tx, work.visit, work.user()?).await?,
+        });
+        Ok(())
+    }
+}
+
+/// A guard that did not hold: another request was faster.
+const fn won(held: bool) -> Result<()> {
+    if held { Ok(()) } else { Err(Error::Lost) }
 }

@@ -12,17 +12,22 @@ use std::time::Duration;
 use store::{
     ChallengeId, Timestamp, Tx, UserId,
     email_challenge::{EmailChallenge, Purpose},
+    throttle::Kind,
 };
 
 use super::{
     Answer, apply,
-    apply::{Work, awaited},
+    apply::Work,
     charge::{self, Charge},
-    code_window::{code_of, time},
+    code_window::{Time, code_of, time},
     follow,
-    machine::{Input, SecondChecked, State, Time},
+    machine::Input,
+    mailed::{self, Compared, Fate},
+    method::Mailed,
     or_show, out_of_turn,
     refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
+    second::{MailedSeal, Owner, SecondChecked, Verdict},
+    state::State,
     typed_code,
 };
 use crate::{
@@ -38,62 +43,14 @@ const REPEAT: Duration = Duration::from_mins(1);
 /// How long past its cap a challenge is still looked at, to say why a code fails.
 const TOMBSTONE: Duration = Duration::from_hours(2);
 
-/// What was found out about a posted code. Only this file makes one.
+/// The seal of codes by e-mail: only this file makes one.
 #[derive(Debug)]
-pub struct CodeChecked {
-    challenge: ChallengeId,
-    user: UserId,
-    epoch: i64,
-    verdict: CodeVerdict,
+pub(crate) struct EmailCodeSeal {
+    _here: (),
 }
 
-/// The verdict about a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CodeVerdict {
-    /// It is the code of the challenge.
-    Right(Time),
-    /// It is wrong, and the challenge is past its cap anyway.
-    Past,
-    /// It is the code by which this browser was led on, a moment ago.
-    Repeated,
-    /// It leads nowhere.
-    Refused(Refusal),
-}
-
-impl CodeChecked {
-    /// The challenge that it was compared with.
-    #[must_use]
-    pub const fn challenge(&self) -> ChallengeId {
-        self.challenge
-    }
-
-    /// Whose challenge that is.
-    #[must_use]
-    pub const fn user(&self) -> UserId {
-        self.user
-    }
-
-    /// The person's epoch when the challenge was made: a code that was mailed before a reset is dead after it.
-    #[must_use]
-    pub const fn epoch(&self) -> i64 {
-        self.epoch
-    }
-
-    /// The verdict.
-    #[must_use]
-    pub const fn verdict(&self) -> CodeVerdict {
-        self.verdict
-    }
-
-    #[cfg(test)]
-    pub(super) const fn assume(
-        challenge: ChallengeId,
-        user: UserId,
-        epoch: i64,
-        verdict: CodeVerdict,
-    ) -> Self {
-        Self { challenge, user, epoch, verdict }
-    }
+impl MailedSeal for EmailCodeSeal {
+    const METHOD: Mailed = Mailed::EMAIL_CODE;
 }
 
 /// Judges a posted code.
@@ -106,17 +63,12 @@ pub async fn post(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Ans
     Ok(answer)
 }
 
-/// Whether a code has led on from the second step.
-const fn led_on(state: &State) -> bool {
-    matches!(state, State::NewPassword(_) | State::Complete(_))
-}
-
 /// Whether this browser has just been led on by a code.
 async fn was_completed(cx: &Cx, visit: &Visit, name: &str) -> Result<bool> {
     let mut conn = cx.db.read().await?;
     Ok(match attempt::find(cx, &mut conn, visit, name).await? {
         Found::Own(Attempt::Row(loaded)) | Found::Previous(loaded) => {
-            led_on(&loaded.state) && awaited(&loaded.state).is_some()
+            loaded.state.is_led_on() && loaded.state.challenge().is_some()
         }
         Found::Own(Attempt::Sealed { .. }) | Found::OtherCookie(_) | Found::Nothing => false,
     })
@@ -129,24 +81,26 @@ pub(super) async fn current(
     visit: &Visit,
     state: &State,
 ) -> Result<Option<EmailChallenge>> {
-    let Some(id) = awaited(state) else { return Ok(None) };
-    let own = store::email_challenge::by_id(sql, id).await?;
+    let Some(challenge) = state.challenge() else { return Ok(None) };
+    let own = store::email_challenge::by_id(sql, challenge.id).await?;
     let Some(own) = own.filter(|own| own.purpose == Purpose::SignIn.as_str()) else {
         return Ok(None);
     };
-    if own.superseded_at.is_none() {
+    if Fate::of(&own) != Fate::Replaced {
         return Ok(Some(own));
     }
     let open =
         store::email_challenge::open(sql, own.user_id, &visit.browser, Purpose::SignIn).await?;
-    Ok(Some(open.filter(|open| open.epoch == own.epoch).unwrap_or(own)))
+    let takes_place =
+        |open: &EmailChallenge| mailed::takes_place(Fate::of(&own), own.epoch, open.epoch);
+    Ok(Some(open.filter(takes_place).unwrap_or(own)))
 }
 
 async fn judge_once(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Answer> {
     let mut conn = cx.db.read().await?;
     let loaded = match attempt::find(cx, &mut conn, visit, name).await? {
         Found::Own(Attempt::Row(loaded)) => loaded,
-        Found::Previous(loaded) if led_on(&loaded.state) => loaded,
+        Found::Previous(loaded) if loaded.state.is_led_on() => loaded,
         Found::Own(sealed @ Attempt::Sealed { .. }) => return Ok(Answer::Show(sealed.id(), None)),
         Found::Previous(_) | Found::OtherCookie(_) | Found::Nothing => {
             return Ok(Answer::StartAgain);
@@ -158,7 +112,7 @@ async fn judge_once(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<A
         out_of_turn(cx, &loaded).await?;
         return Ok(Answer::Show(loaded.row.id, None));
     };
-    if !challenge.is_open() && matches!(loaded.state, State::Second(_)) {
+    if !mailed::is_judged(&loaded.state, Fate::of(&challenge)) {
         // Another tab of this browser was faster.
         return follow::post(cx, visit, &loaded).await;
     }
@@ -190,19 +144,15 @@ async fn judge(
     let guess = read.as_deref().unwrap_or(typed);
     let charged = charge::guess(cx, visit, challenge, guess).await?;
     let verdict = match (&charged, &read) {
-        (Err(refusal), _) => CodeVerdict::Refused(*refusal),
-        (Ok(_), Err(refusal)) => CodeVerdict::Refused((*refusal).into()),
+        (Err(refusal), _) => Verdict::Refused(*refusal),
+        (Ok(_), Err(refusal)) => Verdict::Refused((*refusal).into()),
         (Ok(charge), Ok(code)) => {
             compare(cx, visit, loaded, challenge, (code, charge.left)).await?
         }
     };
     let charge = charged.ok();
-    let checked = CodeChecked {
-        challenge: challenge.id,
-        user: challenge.user_id,
-        epoch: challenge.epoch,
-        verdict,
-    };
+    let owner = Owner { user: challenge.user_id, epoch: challenge.epoch };
+    let checked = SecondChecked::mailed(&EmailCodeSeal { _here: () }, challenge.id, owner, verdict);
     let mut work = Work::on_row(cx, visit, loaded);
     work.sends = Some(challenge.sends);
     let state = loaded.state.clone();
@@ -214,8 +164,7 @@ async fn judge(
                 let client = &loaded.request.client_id;
                 count(cx, tx, (challenge, client), (charge, verdict)).await?;
             }
-            let input = Input::Second(SecondChecked::EmailCode(checked));
-            apply::run(&work, tx, state, input).await
+            apply::run(&work, tx, state, Input::Second(checked)).await
         })
         .await;
     // What is given back at a completed sign-in is what the person's counters have: so it is charged here alike.
@@ -230,8 +179,8 @@ async fn judge(
 }
 
 /// Whether the try is given back, because the code led on.
-const fn is_refunded(verdict: CodeVerdict) -> bool {
-    matches!(verdict, CodeVerdict::Right(Time::Open))
+const fn is_refunded(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Right(Time::Open))
 }
 
 /// What a guess moves besides its own counters: the site's guess budget, and a notice where strangers now wait.
@@ -239,7 +188,7 @@ async fn count(
     cx: &Cx,
     tx: &mut Tx,
     (challenge, client): (&EmailChallenge, &str),
-    (charge, verdict): (Charge, CodeVerdict),
+    (charge, verdict): (Charge, Verdict),
 ) -> Result<()> {
     // Known devices feel nothing of the budget, so they spend nothing of it; nor does the same guess once more, nor one at a
     // code that was answered before, which leads nowhere and could not be taken back.
@@ -247,7 +196,7 @@ async fn count(
     if outcome(verdict) == "wrong" && charge.is_spent && !charge.is_known && !answered {
         guess_budget::count(cx, tx, challenge.id).await?;
     }
-    if charge.pauses && !matches!(verdict, CodeVerdict::Right(_)) {
+    if charge.pauses && !matches!(verdict, Verdict::Right(_)) {
         tell(cx, tx, challenge.user_id, client).await?;
     }
     Ok(())
@@ -289,34 +238,29 @@ async fn compare(
     loaded: &Loaded,
     challenge: &EmailChallenge,
     (guess, left): (&str, i64),
-) -> Result<CodeVerdict> {
-    let time = time(cx, challenge);
-    if is_code_of(cx, challenge, guess)? {
-        return Ok(match (&loaded.state, challenge.completed_at) {
-            (state, Some(at)) if led_on(state) => repeated(cx, visit, loaded, at),
-            (_, Some(_)) => CodeVerdict::Refused(Refusal::Code(CodeRefusal::Used)),
-            (_, None) if challenge.superseded_at.is_some() => {
-                CodeVerdict::Refused(Refusal::Mail(MailRefusal::Superseded))
-            }
-            (_, None) => CodeVerdict::Right(time),
-        });
-    }
-    if time == Time::Past {
-        return Ok(CodeVerdict::Past);
-    }
-    Ok(CodeVerdict::Refused(
-        why_wrong(cx, challenge, guess).await?.unwrap_or(Refusal::Code(CodeRefusal::Wrong(left))),
-    ))
+) -> Result<Verdict> {
+    let (time, is_right) = (time(cx, challenge), is_code_of(cx, challenge, guess)?);
+    let another = if is_right || time == Time::Past {
+        None
+    } else {
+        fate_of_another(cx, challenge, guess).await?
+    };
+    Ok(mailed::verdict(Compared {
+        is_right,
+        fate: Fate::of(challenge),
+        time,
+        is_led_on: loaded.state.is_led_on(),
+        is_repeat: is_repeat(cx, visit, loaded, challenge.completed_at),
+        another,
+        left,
+    }))
 }
 
-fn repeated(cx: &Cx, visit: &Visit, loaded: &Loaded, at: Timestamp) -> CodeVerdict {
+/// Whether a post comes from the browser that was led on `at` that time, and soon enough.
+fn is_repeat(cx: &Cx, visit: &Visit, loaded: &Loaded, at: Option<Timestamp>) -> bool {
     let same_browser = loaded.row.previous_browser.as_ref() == Some(&visit.browser)
         || loaded.row.browser == visit.browser;
-    if same_browser && cx.now.since(at) <= REPEAT {
-        CodeVerdict::Repeated
-    } else {
-        CodeVerdict::Refused(Refusal::Code(CodeRefusal::Used))
-    }
+    same_browser && at.is_some_and(|at| cx.now.since(at) <= REPEAT)
 }
 
 fn is_code_of(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<bool> {
@@ -325,25 +269,26 @@ fn is_code_of(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<bool> 
 
 /// A wrong code may be a right one elsewhere: an older mail, another browser, an earlier sign-in. It is still wrong here,
 /// and it has been charged; it is told apart so that the person knows which mail to look at.
-async fn why_wrong(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<Option<Refusal>> {
+async fn fate_of_another(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<Option<Fate>> {
     let since = cx.now.minus(cx.settings.code_window * 2 + TOMBSTONE);
     let mut conn = cx.db.read().await?;
     for other in
         store::email_challenge::recent(&mut conn, challenge.user_id, Purpose::SignIn, since).await?
     {
-        // Of a root key whose file has gone: nobody can tell any more.
+        // Of a root key whose file has gone: it can no longer be derived.
         let known = cx.root.ids().any(|id| id == other.key_id);
         if known && other.id != challenge.id && is_code_of(cx, &other, guess)? {
-            return Ok(Some(if other.completed_at.is_some() {
-                Refusal::Code(CodeRefusal::Used)
-            } else if other.superseded_at.is_some() {
-                Refusal::Mail(MailRefusal::Superseded)
-            } else {
-                Refusal::Mail(MailRefusal::OtherBrowser)
-            }));
+            return Ok(Some(Fate::of(&other)));
         }
     }
     Ok(None)
+}
+
+/// Gives the try of a right code back, to the challenge, the site and the person.
+pub(super) async fn refund(work: &Work<'_>, tx: &mut Tx, id: ChallengeId) -> Result<()> {
+    store::email_challenge::refund(tx, id).await?;
+    guess_budget::take_back(work.cx, tx, id).await?;
+    work.guesser(tx).await?.refund(work.cx, tx, Kind::Code).await
 }
 
 async fn record(
@@ -351,7 +296,7 @@ async fn record(
     tx: &mut Tx,
     challenge: &EmailChallenge,
     client: &str,
-    verdict: CodeVerdict,
+    verdict: Verdict,
 ) -> Result<()> {
     let entry = audit::Entry::new(audit::Event::CodeChecked)
         .outcome(outcome(verdict))
@@ -363,19 +308,19 @@ async fn record(
 }
 
 /// How long after its mail was taken a right code came back: what shows whether the window is right.
-fn delay(cx: &Cx, challenge: &EmailChallenge, verdict: CodeVerdict) -> Option<Duration> {
-    let CodeVerdict::Right(_) = verdict else { return None };
+fn delay(cx: &Cx, challenge: &EmailChallenge, verdict: Verdict) -> Option<Duration> {
+    let Verdict::Right(_) = verdict else { return None };
     challenge.last_accepted_at.map(|at| cx.now.since(at))
 }
 
 /// The outcomes that are told apart in the trail.
-const fn outcome(verdict: CodeVerdict) -> &'static str {
+const fn outcome(verdict: Verdict) -> &'static str {
     match verdict {
-        CodeVerdict::Right(Time::Open) => "right",
-        CodeVerdict::Right(Time::Late) => "late",
-        CodeVerdict::Right(Time::Past) | CodeVerdict::Past => "expired",
-        CodeVerdict::Repeated => "repeated",
-        CodeVerdict::Refused(refusal) => refused_outcome(refusal),
+        Verdict::Right(Time::Open) => "right",
+        Verdict::Right(Time::Late) => "late",
+        Verdict::Right(Time::Past) | Verdict::Past => "expired",
+        Verdict::Repeated => "repeated",
+        Verdict::Refused(refusal) => refused_outcome(refusal),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use store::{SessionId, UserId, session::LiveSession};
 
-use super::{Answer, apply, identified, machine::Input, own};
+use super::{Answer, apply, machine::Input, own};
 use crate::{
     Cx, Result,
     attempt::{Attempt, Loaded, Visit},
@@ -55,7 +55,7 @@ pub(super) async fn check(
     let client_id = &loaded.request.client_id;
     let secret = visit.session.as_ref();
     let found = session::live_with_consent(cx, &mut conn, secret, client_id).await?;
-    let own = found.filter(|found| Some(found.live.user_id) == identified(&loaded.state));
+    let own = found.filter(|found| Some(found.live.user_id) == loaded.state.user());
     let Some(session) = own else { return Ok(None) };
     let Some(client) = cx.client(client_id) else { return Ok(None) };
     let fresh = SignIn::load(&session.live).auth_time() >= loaded.row.created_at;

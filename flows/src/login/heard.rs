@@ -2,7 +2,7 @@
 
 use store::user::User;
 
-use super::{Due, identified, machine::State};
+use super::Due;
 use crate::{
     Cx, Result,
     attempt::{self, Attempt, Found, Purpose, Visit},
@@ -37,10 +37,7 @@ async fn person(
     attempt: &Attempt,
 ) -> Result<Option<(User, bool)>> {
     let (id, is_proven) = match attempt {
-        Attempt::Row(loaded) => {
-            let is_proven = matches!(loaded.state, State::NewPassword(_) | State::Complete(_));
-            (identified(&loaded.state), is_proven)
-        }
+        Attempt::Row(loaded) => (loaded.state.user(), loaded.state.is_led_on()),
         Attempt::Sealed { purpose: Purpose::Ask, .. } => {
             let live = session::live(cx, sql, visit.session.as_ref()).await?;
             (live.map(|live| live.user_id), true)

@@ -1,123 +1,45 @@
 //! The sign-in machine: a pure function over an explicit state.
 //!
 //! ```text
-//!              password right               code right and in time
+//!              password right               second step right, in time
 //!  Password ───────────────────▶ Second ─────────────────────────────▶ Complete ◀─┐
 //!     ▲ ▲                         │ │ │                                            │
-//!     │ └──── restart, reset ─────┘ │ └─ code right, reset demanded ─▶ NewPassword ┘
+//!     │ └──── restart, reset ─────┘ │ └─ the same, reset demanded ─────▶ NewPassword ┘
 //!     │                             └─ another tab of this browser completed ─▶ Complete
 //!     └──────── restart, another person's password, reset ──────────────┘
 //! ```
 //!
 //! It knows no clock, no database and no secret. What was found out about an input arrives as a verdict that only its
 //! verifier can make; what must happen leaves as an effect. `search` runs this very function over every order of
-//! events and proves that nothing is issued without both steps.
+//! events and proves that no session comes into being without both steps.
 //!
-//! **The next method plugs in at [`Waiting`], [`SecondChecked`] and `second_proven`**: a variant each, and its verifier
-//! in a file beside `email_code.rs`.
+//! It knows no method either: only the two kinds of `method`, and what it does for one it does for all of its kind.
 
-use serde::{Deserialize, Serialize};
-use store::{ChallengeId, SessionId, UserId};
+use store::{ChallengeId, SessionId, UserId, sign_in::SecondMethod};
 
-pub use super::code_window::Time;
 use super::{
-    email_code::{CodeChecked, CodeVerdict},
+    code_window::Time,
+    effect::{Delivery, Effect},
     follow::SessionChecked,
+    goal::Goal,
+    method::{Challenge, Method, Proof},
     new_password::NewPasswordChecked,
     password::{PasswordChecked, PasswordVerdict},
     refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     resend::{ResendChecked, ResendVerdict},
+    second::{SecondChecked, Verdict},
+    state::{Completed, First, FirstStep, NewPassword, Second, State, Waiting},
 };
-
-/// Where an attempt stands.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum State {
-    /// Nobody is identified, nothing is proven.
-    Password,
-    /// The password is proven; the second step is awaited.
-    Second(Second),
-    /// Both steps are proven, and a forced reset demands a new password first.
-    NewPassword(NewPassword),
-    /// Issued. Kept so that a repeated post goes to the same end.
-    Complete(Completed),
-    /// The person gave up.
-    Cancelled,
-}
-
-/// The first step, proven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct First {
-    /// Who: fixed from here on.
-    pub user: UserId,
-    /// The person's epoch when it was proven.
-    pub epoch: i64,
-    /// The version of the password that was proven.
-    pub password_version: i64,
-}
-
-/// Waiting for the second step.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Second {
-    /// The first step.
-    pub first: First,
-    /// What is awaited.
-    pub waiting: Waiting,
-}
-
-/// What the second step waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Waiting {
-    /// The code of this challenge.
-    EmailCode(ChallengeId),
-}
-
-/// Methods of the second step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum SecondMethod {
-    /// A six-digit code by e-mail.
-    EmailCode,
-}
-
-impl SecondMethod {
-    /// Its word in `sign_ins.second`.
-    #[must_use]
-    pub const fn word(self) -> store::sign_in::SecondMethod {
-        match self {
-            Self::EmailCode => store::sign_in::SecondMethod::EmailCode,
-        }
-    }
-}
-
-/// Both steps proven, a new password awaited.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct NewPassword {
-    /// The first step.
-    pub first: First,
-    /// Method of the second step.
-    pub second: SecondMethod,
-    /// The challenge whose code led here, if one did: the same code once more leads here again.
-    #[serde(default)]
-    pub challenge: Option<ChallengeId>,
-}
-
-/// An issued attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Completed {
-    /// Who.
-    pub user: UserId,
-    /// The session that the browser got or had.
-    pub session: SessionId,
-    /// The challenge whose code completed it, if one did.
-    pub challenge: Option<ChallengeId>,
-}
 
 /// What was found out about a posted input.
 #[derive(Debug)]
 pub enum Input {
     /// An address and a password.
     Password(PasswordChecked),
-    /// The second step.
+    /// The second step, or both in one.
     Second(SecondChecked),
+    /// Another method for the second step.
+    Choose(Method),
     /// A new password after a forced reset.
     NewPassword(NewPasswordChecked),
     /// "Send it again".
@@ -126,21 +48,14 @@ pub enum Input {
     Follow(SessionChecked),
     /// "Start again".
     Restart,
-    /// "Cancel": back to the client.
+    /// "Cancel": back to where the person came from.
     Cancel,
-}
-
-/// A verdict about the second step, by method.
-#[derive(Debug)]
-pub enum SecondChecked {
-    /// A mailed code.
-    EmailCode(CodeChecked),
 }
 
 /// The person as the database shows them in the transaction that applies the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// Who.
+    /// The person.
     pub user: UserId,
     /// Epoch now.
     pub epoch: i64,
@@ -152,23 +67,27 @@ pub struct Person {
 
 /// What the machine may look at besides state and input. Ids are chosen by the caller, because chance is a parameter.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts {
-    /// The person whom state or input is about, read again in the same transaction; absent if nobody is identified.
+pub struct Facts<'a> {
+    /// The person that state or input is about, read again in the same transaction; absent if none is identified.
     pub person: Option<Person>,
+    /// The methods that this person may answer with, the one that is asked for first in front.
+    pub offered: &'a [Method],
     /// The challenge to answer next: the open one of this person in this browser if it can be joined, or a new id.
     pub challenge: ChallengeId,
     /// The open challenge of this person in this browser, whether or not it can be joined. It takes the place of the one
     /// that the state waits for when another tab has put that aside: the newest code works in every tab.
-    pub current: Option<ChallengeId>,
+    pub current: Option<Challenge>,
     /// The session to sign in to: the live one of this person in this browser, or a new id.
     pub session: SessionId,
+    /// Where the attempt ends.
+    pub goal: Goal,
 }
 
 /// Proof that both steps were completed. Only [`step`] makes one: the fields are private to this file.
 #[derive(Debug)]
 pub struct Complete {
     first: First,
-    second: SecondMethod,
+    proof: Proof,
     session: SessionId,
 }
 
@@ -179,10 +98,10 @@ impl Complete {
         self.first
     }
 
-    /// Method of the second step.
+    /// The word of the second step; none where the first was both.
     #[must_use]
-    pub const fn second(&self) -> SecondMethod {
-        self.second
+    pub const fn second(&self) -> Option<SecondMethod> {
+        self.proof.second_word()
     }
 
     /// The session to sign in to.
@@ -190,37 +109,6 @@ impl Complete {
     pub const fn session(&self) -> SessionId {
         self.session
     }
-}
-
-/// What must happen, in the transaction that stores the next state.
-#[derive(Debug)]
-pub enum Effect {
-    /// Join or open this challenge and mail its code.
-    OpenChallenge(First, ChallengeId),
-    /// Put the old challenge aside and open a new one with a new code.
-    ReplaceChallenge {
-        /// The first step.
-        first: First,
-        /// The one that can no longer be answered.
-        old: ChallengeId,
-        /// Its successor.
-        new: ChallengeId,
-    },
-    /// Mail the same code again.
-    SendAgain(ChallengeId),
-    /// Use the challenge up, or lose.
-    UseChallenge(First, ChallengeId),
-    /// Give the browser that proved the second step a new value, which alone owns the attempt from here on: whoever shared
-    /// the old one, because they had planted it, is left behind.
-    ChangeBrowser,
-    /// Store the new password.
-    ChangePassword(First),
-    /// Sign in.
-    SignIn(Complete),
-    /// Go on by a session that this browser already has.
-    FollowSession(SessionId),
-    /// Give the browser that completed it new values and a new authorization code.
-    Reissue(SessionId),
 }
 
 /// What [`step`] decides.
@@ -255,114 +143,169 @@ impl Step {
 
 /// The next state and what must happen with it.
 #[must_use]
-pub fn step(state: State, input: Input, facts: &Facts) -> Step {
+pub fn step(state: State, input: Input, facts: &Facts<'_>) -> Step {
     match (state, input) {
-        (state @ (State::Complete(_) | State::Cancelled), Input::Password(_)) => {
-            Step::stay(state, Refusal::OutOfTurn)
-        }
-        (state, Input::Password(checked)) => password(state, &checked, facts),
-        (State::Complete(completed), Input::Second(SecondChecked::EmailCode(checked))) => {
-            repeated(completed, &checked)
+        (State::Complete(completed), Input::Second(checked)) => {
+            repeated(completed, &checked, facts)
         }
         (state @ (State::Complete(_) | State::Cancelled), _) => {
             Step::stay(state, Refusal::OutOfTurn)
         }
         (_, Input::Restart) => Step::to(State::Password, Vec::new()),
         (_, Input::Cancel) => Step::to(State::Cancelled, Vec::new()),
+        (state, Input::Password(checked)) => password(state, &checked, facts),
+        (state, Input::Second(checked)) if checked.is_about_both() => both(state, &checked, facts),
         (state, Input::Follow(checked)) => follow(state, &checked, facts),
-        (State::Second(second), input) if !alive(second.first, facts) => {
-            let _ = input;
-            Step::start_again()
-        }
-        (State::NewPassword(pending), input) if !alive(pending.first, facts) => {
-            let _ = input;
-            Step::start_again()
-        }
-        (State::Second(second), Input::Second(SecondChecked::EmailCode(checked))) => {
-            email_code(second, &checked, facts)
-        }
+        (
+            State::Second(Second { first, .. }) | State::NewPassword(NewPassword { first, .. }),
+            _,
+        ) if !alive(first, facts) => Step::start_again(),
+        (State::Second(second), Input::Second(checked)) => second_step(second, &checked, facts),
+        (State::Second(second), Input::Choose(method)) => choose(second, method, facts),
         (State::Second(second), Input::Resend(checked)) => resend(second, &checked, facts),
         (State::NewPassword(pending), Input::NewPassword(checked)) => {
             new_password(pending, &checked, facts)
         }
-        (State::NewPassword(pending), Input::Second(SecondChecked::EmailCode(checked))) => {
-            led_on_again(pending, &checked)
-        }
-        (state, Input::Second(_) | Input::Resend(_) | Input::NewPassword(_)) => {
+        (State::NewPassword(pending), Input::Second(checked)) => led_on_again(pending, &checked),
+        (state, Input::Second(_) | Input::Choose(_) | Input::Resend(_) | Input::NewPassword(_)) => {
             Step::stay(state, Refusal::OutOfTurn)
         }
     }
 }
 
-/// Whether what was proven still counts: same person, no reset and no other password since.
-fn alive(first: First, facts: &Facts) -> bool {
+/// Whether what was proven still counts: the same person, no reset since, and no other password where one was proven.
+fn alive(first: First, facts: &Facts<'_>) -> bool {
     facts.person.is_some_and(|person| {
-        person.user == first.user
-            && person.epoch == first.epoch
-            && person.password_version == first.password_version
+        let same = match first.step {
+            FirstStep::Password { version } => person.password_version == version,
+            FirstStep::PasskeyUv { .. } => true,
+        };
+        same && person.user == first.user && person.epoch == first.epoch
     })
 }
 
-/// A password may be posted in any open state: whoever it identifies starts with nothing else proven (misuse case 5).
-fn password(state: State, checked: &PasswordChecked, facts: &Facts) -> Step {
+/// A password may be posted in any open state: the person that it identifies starts with nothing else proven (misuse
+/// case 5).
+fn password(state: State, checked: &PasswordChecked, facts: &Facts<'_>) -> Step {
     match checked.verdict() {
         PasswordVerdict::Wrong => Step::stay(state, PasswordRefusal::Wrong),
         PasswordVerdict::Paused(until) => Step::stay(state, PasswordRefusal::Paused(until)),
-        PasswordVerdict::Right(first) if alive(first, facts) => {
-            let waiting = Waiting::EmailCode(facts.challenge);
-            Step::to(
-                State::Second(Second { first, waiting }),
-                vec![Effect::OpenChallenge(first, facts.challenge)],
-            )
-        }
+        PasswordVerdict::Right(first) if alive(first, facts) => match facts.offered.first() {
+            Some(method) => ask_for(first, *method, facts),
+            None => Step::start_again(),
+        },
         PasswordVerdict::Right(_) => Step::start_again(),
     }
 }
 
-/// Whether a verdict about this challenge is a verdict about what the attempt waits for.
-fn is_awaited(second: &Second, challenge: ChallengeId, facts: &Facts) -> bool {
-    second.waiting == Waiting::EmailCode(challenge) || facts.current == Some(challenge)
+/// Asks for the second step by a method. What is mailed is brought to the person, what is held is there.
+fn ask_for(first: First, method: Method, facts: &Facts<'_>) -> Step {
+    let (waiting, effects) = match method {
+        Method::Mailed(method) => {
+            let challenge = Challenge { method, id: facts.challenge };
+            let open = Effect::Deliver(Delivery::Open(first, challenge));
+            (Waiting::Mailed(challenge), vec![open])
+        }
+        Method::Held(method) => (Waiting::Held(method), Vec::new()),
+    };
+    Step::to(State::Second(Second { first, waiting }), effects)
 }
 
-fn email_code(second: Second, checked: &CodeChecked, facts: &Facts) -> Step {
-    let (first, challenge) = (second.first, checked.challenge());
-    let own = checked.user() == first.user && checked.epoch() == first.epoch;
-    if !own || !is_awaited(&second, challenge, facts) {
+/// Another method proves nothing and takes nothing away: the first step stays, and only what is awaited changes.
+fn choose(second: Second, method: Method, facts: &Facts<'_>) -> Step {
+    let awaited = match second.waiting {
+        Waiting::Mailed(challenge) => Method::Mailed(challenge.method),
+        Waiting::Held(method) => Method::Held(method),
+    };
+    if !facts.offered.contains(&method) {
         return Step::stay(State::Second(second), Refusal::OutOfTurn);
     }
-    match checked.verdict() {
-        CodeVerdict::Right(Time::Open) => {
-            second_proven(first, SecondMethod::EmailCode, Some(challenge), facts)
+    if method == awaited {
+        return Step::to(State::Second(second), Vec::new());
+    }
+    ask_for(second.first, method, facts)
+}
+
+/// Whether a verdict about this challenge is a verdict about what the attempt waits for.
+fn is_challenge_awaited(second: &Second, challenge: Challenge, facts: &Facts<'_>) -> bool {
+    match second.waiting {
+        Waiting::Mailed(own) => {
+            own == challenge || (own.method == challenge.method && facts.current == Some(challenge))
         }
-        CodeVerdict::Right(Time::Late) => send_again(first, challenge).told(MailRefusal::Late),
-        CodeVerdict::Right(Time::Past) | CodeVerdict::Past => {
+        Waiting::Held(_) => false,
+    }
+}
+
+fn is_awaited(second: &Second, proof: &Proof, facts: &Facts<'_>) -> bool {
+    let awaited = match (second.waiting, proof) {
+        (_, Proof::Mailed(challenge)) => is_challenge_awaited(second, *challenge, facts),
+        (Waiting::Held(method), Proof::Held(held)) => held.method == method,
+        (Waiting::Mailed(_), Proof::Held(_)) => false,
+    };
+    awaited && facts.offered.contains(&proof.method())
+}
+
+fn second_step(second: Second, checked: &SecondChecked, facts: &Facts<'_>) -> Step {
+    let (first, proof, owner) = (second.first, *checked.proof(), checked.owner());
+    let own = owner.user == first.user && owner.epoch == first.epoch;
+    if !own || !is_awaited(&second, &proof, facts) {
+        return Step::stay(State::Second(second), Refusal::OutOfTurn);
+    }
+    match (checked.verdict(), proof) {
+        (Verdict::Right(Time::Open), proof) => second_proven(first, proof, facts),
+        (Verdict::Right(Time::Late), Proof::Mailed(challenge)) => {
+            send_again(first, challenge).told(MailRefusal::Late)
+        }
+        (Verdict::Right(Time::Past) | Verdict::Past, Proof::Mailed(challenge)) => {
             replace(first, challenge, facts).told(MailRefusal::Expired)
         }
-        CodeVerdict::Refused(refusal) => Step::stay(State::Second(second), refusal),
-        CodeVerdict::Repeated => Step::stay(State::Second(second), CodeRefusal::Used),
+        (Verdict::Right(Time::Late | Time::Past) | Verdict::Past, Proof::Held(_)) => {
+            Step::stay(State::Second(second), Refusal::OutOfTurn)
+        }
+        (Verdict::Refused(refusal), _) => Step::stay(State::Second(second), refusal),
+        (Verdict::Repeated, _) => Step::stay(State::Second(second), CodeRefusal::Used),
+    }
+}
+
+/// What proves both steps may be posted in any open state, like a password, and keeps nothing of what was proven before.
+fn both(state: State, checked: &SecondChecked, facts: &Facts<'_>) -> Step {
+    let (proof, owner) = (*checked.proof(), checked.owner());
+    match (state, checked.verdict(), proof) {
+        (State::NewPassword(pending), Verdict::Repeated, _) if alive(pending.first, facts) => {
+            led_on_again(pending, checked)
+        }
+        (_, Verdict::Right(Time::Open), Proof::Held(held)) => {
+            let step = FirstStep::PasskeyUv { credential: held.row };
+            let first = First { user: owner.user, epoch: owner.epoch, step };
+            if alive(first, facts) && facts.offered.contains(&proof.method()) {
+                second_proven(first, proof, facts)
+            } else {
+                Step::start_again()
+            }
+        }
+        (state, Verdict::Refused(refusal), _) => Step::stay(state, refusal),
+        (state, Verdict::Repeated, _) => Step::stay(state, CodeRefusal::Used),
+        (state, Verdict::Right(_) | Verdict::Past, _) => Step::stay(state, Refusal::OutOfTurn),
     }
 }
 
 /// The one way from a proven second step onwards.
-fn second_proven(
-    first: First,
-    second: SecondMethod,
-    challenge: Option<ChallengeId>,
-    facts: &Facts,
-) -> Step {
-    let mut effects = Vec::with_capacity(2);
-    effects.extend(challenge.map(|id| Effect::UseChallenge(first, id)));
+fn second_proven(first: First, proof: Proof, facts: &Facts<'_>) -> Step {
+    let mut effects = Vec::with_capacity(3);
+    effects.push(Effect::Spend(first, proof));
     if facts.person.is_none_or(|person| person.must_change) {
         effects.push(Effect::ChangeBrowser);
-        return Step::to(State::NewPassword(NewPassword { first, second, challenge }), effects);
+        return Step::to(State::NewPassword(NewPassword { first, proof }), effects);
     }
     let session = facts.session;
-    effects.push(Effect::SignIn(Complete { first, second, session }));
-    Step::to(State::Complete(Completed { user: first.user, session, challenge }), effects)
+    effects.push(Effect::SignIn(Complete { first, proof, session }));
+    effects.push(Effect::End(facts.goal));
+    let completed = Completed { user: first.user, session, proof: Some(proof) };
+    Step::to(State::Complete(completed), effects)
 }
 
-fn new_password(pending: NewPassword, checked: &NewPasswordChecked, facts: &Facts) -> Step {
-    let NewPassword { first, second, .. } = pending;
+fn new_password(pending: NewPassword, checked: &NewPasswordChecked, facts: &Facts<'_>) -> Step {
+    let NewPassword { first, proof } = pending;
     if checked.user() != first.user {
         return Step::stay(State::NewPassword(pending), Refusal::OutOfTurn);
     }
@@ -370,14 +313,14 @@ fn new_password(pending: NewPassword, checked: &NewPasswordChecked, facts: &Fact
         return Step::stay(State::NewPassword(pending), bad);
     }
     let session = facts.session;
-    let effects =
-        vec![Effect::ChangePassword(first), Effect::SignIn(Complete { first, second, session })];
-    Step::to(State::Complete(Completed { user: first.user, session, challenge: None }), effects)
+    let signed_in = Effect::SignIn(Complete { first, proof, session });
+    let effects = vec![Effect::ChangePassword(first), signed_in, Effect::End(facts.goal)];
+    Step::to(State::Complete(Completed { user: first.user, session, proof: None }), effects)
 }
 
-fn resend(second: Second, checked: &ResendChecked, facts: &Facts) -> Step {
+fn resend(second: Second, checked: &ResendChecked, facts: &Facts<'_>) -> Step {
     let challenge = checked.challenge();
-    if !is_awaited(&second, challenge, facts) {
+    if !is_challenge_awaited(&second, challenge, facts) {
         return Step::stay(State::Second(second), Refusal::OutOfTurn);
     }
     match checked.verdict() {
@@ -387,26 +330,25 @@ fn resend(second: Second, checked: &ResendChecked, facts: &Facts) -> Step {
     }
 }
 
-fn send_again(first: First, challenge: ChallengeId) -> Step {
-    let waiting = Waiting::EmailCode(challenge);
-    Step::to(State::Second(Second { first, waiting }), vec![Effect::SendAgain(challenge)])
+fn send_again(first: First, challenge: Challenge) -> Step {
+    let waiting = Waiting::Mailed(challenge);
+    let again = Effect::Deliver(Delivery::SendAgain(challenge));
+    Step::to(State::Second(Second { first, waiting }), vec![again])
 }
 
-fn replace(first: First, old: ChallengeId, facts: &Facts) -> Step {
-    let new = facts.challenge;
+fn replace(first: First, old: Challenge, facts: &Facts<'_>) -> Step {
+    let new = Challenge { id: facts.challenge, ..old };
     if new == old {
         // It can still be joined, so nothing has to take its place: put aside for itself, it could never be answered.
         return send_again(first, old);
     }
-    let waiting = Waiting::EmailCode(new);
-    Step::to(
-        State::Second(Second { first, waiting }),
-        vec![Effect::ReplaceChallenge { first, old, new }],
-    )
+    let waiting = Waiting::Mailed(new);
+    let replaced = Effect::Deliver(Delivery::Replace { first, old, new });
+    Step::to(State::Second(Second { first, waiting }), vec![replaced])
 }
 
 /// Another tab completed: this one goes on by the session, if it is the session of the person identified here.
-fn follow(state: State, checked: &SessionChecked, facts: &Facts) -> Step {
+fn follow(state: State, checked: &SessionChecked, facts: &Facts<'_>) -> Step {
     let first = match &state {
         State::Second(second) => second.first,
         State::NewPassword(pending) => pending.first,
@@ -421,29 +363,33 @@ fn follow(state: State, checked: &SessionChecked, facts: &Facts) -> Step {
         return Step::stay(state, Refusal::OutOfTurn);
     }
     let session = checked.session();
-    let completed = Completed { user: first.user, session, challenge: None };
-    Step::to(State::Complete(completed), vec![Effect::FollowSession(session)])
+    let completed = Completed { user: first.user, session, proof: None };
+    Step::to(
+        State::Complete(completed),
+        vec![Effect::FollowSession(session), Effect::End(facts.goal)],
+    )
 }
 
-/// The right code once more, by the browser that it has just led to the new password: a lost answer or a double click.
-fn led_on_again(pending: NewPassword, checked: &CodeChecked) -> Step {
-    let own = pending.challenge == Some(checked.challenge())
-        && (checked.user(), checked.epoch()) == (pending.first.user, pending.first.epoch);
+/// The right proof once more, by the browser that it has just led to the new password: a lost answer or a double click.
+fn led_on_again(pending: NewPassword, checked: &SecondChecked) -> Step {
+    let owner = checked.owner();
+    let own = pending.proof == *checked.proof()
+        && (owner.user, owner.epoch) == (pending.first.user, pending.first.epoch);
     match checked.verdict() {
-        CodeVerdict::Repeated if own => {
+        Verdict::Repeated if own => {
             Step::to(State::NewPassword(pending), vec![Effect::ChangeBrowser])
         }
         _ => Step::stay(State::NewPassword(pending), Refusal::OutOfTurn),
     }
 }
 
-/// The right code once more, by the browser that completed, soon after: a lost answer or a double click.
-fn repeated(completed: Completed, checked: &CodeChecked) -> Step {
-    let own = completed.challenge == Some(checked.challenge()) && completed.user == checked.user();
+/// The right proof once more, by the browser that completed, soon after: a lost answer or a double click.
+fn repeated(completed: Completed, checked: &SecondChecked, facts: &Facts<'_>) -> Step {
+    let own = completed.proof == Some(*checked.proof()) && completed.user == checked.owner().user;
     match checked.verdict() {
-        CodeVerdict::Repeated if own => {
-            let session = completed.session;
-            Step::to(State::Complete(completed), vec![Effect::Reissue(session)])
+        Verdict::Repeated if own => {
+            let effects = vec![Effect::Reissue(completed.session), Effect::End(facts.goal)];
+            Step::to(State::Complete(completed), effects)
         }
         _ => Step::stay(State::Complete(completed), CodeRefusal::Used),
     }

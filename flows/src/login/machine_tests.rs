@@ -4,16 +4,18 @@ use store::{ChallengeId, SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{
-    email_code::{CodeChecked, CodeVerdict},
+    code_window::Time,
+    effect::{Delivery, Effect},
     follow::SessionChecked,
-    machine::{
-        Completed, Effect, Facts, First, Input, NewPassword, Person, Second, SecondChecked,
-        SecondMethod, State, Step, Time, Waiting, step,
-    },
+    goal::Goal,
+    machine::{Facts, Input, Person, Step, step},
+    method::{Challenge, Mailed, Method, Proof},
     new_password::NewPasswordChecked,
     password::{PasswordChecked, PasswordVerdict},
     refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     resend::{ResendChecked, ResendVerdict},
+    second::{Owner, SecondChecked, Verdict},
+    state::{Completed, First, FirstStep, NewPassword, Second, State, Waiting},
 };
 use crate::account::password::BadPassword;
 
@@ -23,8 +25,17 @@ fn user(number: u128) -> UserId {
     UserId::from(Uuid::from_u128(number))
 }
 
-fn challenge(number: u128) -> ChallengeId {
-    ChallengeId::from(Uuid::from_u128(number))
+fn challenge(number: u128) -> Challenge {
+    let id = ChallengeId::from(Uuid::from_u128(number));
+    Challenge { method: Mailed::EMAIL_CODE, id }
+}
+
+fn proof(number: u128) -> Proof {
+    Proof::Mailed(challenge(number))
+}
+
+fn by_password(number: u128, epoch: i64, version: i64) -> First {
+    First { user: user(number), epoch, step: FirstStep::Password { version } }
 }
 
 fn session(number: u128) -> SessionId {
@@ -32,7 +43,7 @@ fn session(number: u128) -> SessionId {
 }
 
 fn first() -> First {
-    First { user: user(1), epoch: 4, password_version: 2 }
+    by_password(1, 4, 2)
 }
 
 fn person() -> Person {
@@ -40,16 +51,18 @@ fn person() -> Person {
 }
 
 /// The person as proven, the awaited challenge open, and new ids where some are needed.
-fn facts() -> Facts {
+fn facts() -> Facts<'static> {
     Facts {
         person: Some(person()),
-        challenge: challenge(9),
+        offered: &[Method::Mailed(Mailed::EMAIL_CODE)],
+        challenge: challenge(9).id,
         current: Some(challenge(1)),
         session: session(9),
+        goal: Goal::Client,
     }
 }
 
-fn with(person: Person) -> Facts {
+fn with(person: Person) -> Facts<'static> {
     Facts { person: Some(person), ..facts() }
 }
 
@@ -58,32 +71,28 @@ fn second() -> State {
 }
 
 fn waiting_for(number: u128) -> State {
-    State::Second(Second { first: first(), waiting: Waiting::EmailCode(challenge(number)) })
+    State::Second(Second { first: first(), waiting: Waiting::Mailed(challenge(number)) })
 }
 
 fn new_password() -> State {
-    State::NewPassword(NewPassword {
-        first: first(),
-        second: SecondMethod::EmailCode,
-        challenge: Some(challenge(1)),
-    })
+    State::NewPassword(NewPassword { first: first(), proof: proof(1) })
 }
 
 fn complete(by: Option<u128>) -> State {
     let (user, session) = (user(1), session(5));
-    State::Complete(Completed { user, session, challenge: by.map(challenge) })
+    State::Complete(Completed { user, session, proof: by.map(proof) })
 }
 
 fn password(verdict: PasswordVerdict) -> Input {
     Input::Password(PasswordChecked::assume(verdict))
 }
 
-fn code_of(number: u128, verdict: CodeVerdict) -> Input {
-    let checked = CodeChecked::assume(challenge(number), user(1), 4, verdict);
-    Input::Second(SecondChecked::EmailCode(checked))
+fn code_of(number: u128, verdict: Verdict) -> Input {
+    let owner = Owner { user: user(1), epoch: 4 };
+    Input::Second(SecondChecked::assume(proof(number), owner, verdict))
 }
 
-fn code(verdict: CodeVerdict) -> Input {
+fn code(verdict: Verdict) -> Input {
     code_of(1, verdict)
 }
 
@@ -128,7 +137,7 @@ fn a_right_password_opens_a_challenge_or_joins_it() {
     let after = step(State::Password, password(PasswordVerdict::Right(first())), &facts());
     assert_eq!((after.state, after.refusal), (waiting_for(9), None));
     assert!(
-        matches!(after.effects[..], [Effect::OpenChallenge(f, c)] if f == first() && c == challenge(9))
+        matches!(after.effects[..], [Effect::Deliver(Delivery::Open(f, c))] if f == first() && c == challenge(9))
     );
 }
 
@@ -142,11 +151,11 @@ fn a_password_from_before_a_reset_or_a_change() {
 
 #[test]
 fn another_persons_password_starts_with_nothing_else_proven() {
-    let other = First { user: user(2), epoch: 0, password_version: 0 };
+    let other = by_password(2, 0, 0);
     let facts = with(Person { user: user(2), epoch: 0, password_version: 0, must_change: false });
     for state in [second(), new_password()] {
         let after = step(state, password(PasswordVerdict::Right(other)), &facts);
-        let waiting = Waiting::EmailCode(challenge(9));
+        let waiting = Waiting::Mailed(challenge(9));
         assert_eq!(after.state, State::Second(Second { first: other, waiting }));
     }
 }
@@ -163,78 +172,83 @@ fn what_a_verifier_says_of_a_code_is_passed_on() {
         Refusal::Mail(MailRefusal::Exhausted),
         Refusal::Code(CodeRefusal::Paused(AT)),
     ] {
-        refused(second(), code(CodeVerdict::Refused(refusal)), refusal);
+        refused(second(), code(Verdict::Refused(refusal)), refusal);
     }
 }
 
 #[test]
 fn a_right_code_signs_in() {
-    let after = step(second(), code(CodeVerdict::Right(Time::Open)), &facts());
-    let end = Completed { user: user(1), session: session(9), challenge: Some(challenge(1)) };
+    let after = step(second(), code(Verdict::Right(Time::Open)), &facts());
+    let end = Completed { user: user(1), session: session(9), proof: Some(proof(1)) };
     assert_eq!((after.state, after.refusal), (State::Complete(end), None));
-    let [Effect::UseChallenge(used_by, used), Effect::SignIn(proof)] = &after.effects[..] else {
+    let [Effect::Spend(used_by, used), Effect::SignIn(complete), Effect::End(Goal::Client)] =
+        &after.effects[..]
+    else {
         panic!("{:?}", after.effects)
     };
-    assert_eq!((*used_by, *used), (first(), challenge(1)));
-    let second = SecondMethod::EmailCode;
-    assert_eq!((proof.first(), proof.second(), proof.session()), (first(), second, session(9)));
+    assert_eq!((*used_by, *used), (first(), proof(1)));
+    let second = Some(store::sign_in::SecondMethod::EmailCode);
+    assert_eq!((complete.first(), complete.second()), (first(), second));
+    assert_eq!(complete.session(), session(9));
 }
 
 #[test]
 fn a_right_code_of_the_challenge_that_took_the_place() {
     let facts = Facts { current: Some(challenge(2)), ..facts() };
-    let after = step(second(), code_of(2, CodeVerdict::Right(Time::Open)), &facts);
-    assert!(matches!(after.state, State::Complete(done) if done.challenge == Some(challenge(2))));
+    let after = step(second(), code_of(2, Verdict::Right(Time::Open)), &facts);
+    assert!(matches!(after.state, State::Complete(done) if done.proof == Some(proof(2))));
 }
 
 #[test]
 fn a_right_code_while_a_reset_demands_a_new_password() {
     let after = step(
         second(),
-        code(CodeVerdict::Right(Time::Open)),
+        code(Verdict::Right(Time::Open)),
         &with(Person { must_change: true, ..person() }),
     );
     assert_eq!((after.state, after.refusal), (new_password(), None));
-    assert!(matches!(after.effects[..], [Effect::UseChallenge(..), Effect::ChangeBrowser]));
+    assert!(matches!(after.effects[..], [Effect::Spend(..), Effect::ChangeBrowser]));
 }
 
 #[test]
 fn the_code_that_led_to_the_new_password_leads_there_once_more() {
-    let after = step(new_password(), code(CodeVerdict::Repeated), &facts());
+    let after = step(new_password(), code(Verdict::Repeated), &facts());
     assert_eq!((after.state, after.refusal), (new_password(), None));
     assert!(matches!(after.effects[..], [Effect::ChangeBrowser]));
-    let other = code_of(2, CodeVerdict::Repeated);
+    let other = code_of(2, Verdict::Repeated);
     refused(new_password(), other, Refusal::OutOfTurn);
-    refused(new_password(), code(CodeVerdict::Right(Time::Open)), Refusal::OutOfTurn);
+    refused(new_password(), code(Verdict::Right(Time::Open)), Refusal::OutOfTurn);
 }
 
 #[test]
 fn a_late_code_is_sent_again() {
-    let after = step(second(), code(CodeVerdict::Right(Time::Late)), &facts());
+    let after = step(second(), code(Verdict::Right(Time::Late)), &facts());
     assert_eq!((after.state, after.refusal), (second(), Some(Refusal::Mail(MailRefusal::Late))));
-    assert!(matches!(after.effects[..], [Effect::SendAgain(c)] if c == challenge(1)));
+    assert!(
+        matches!(after.effects[..], [Effect::Deliver(Delivery::SendAgain(c))] if c == challenge(1))
+    );
 }
 
 #[test]
 fn an_expired_code_is_replaced() {
-    for verdict in [CodeVerdict::Right(Time::Past), CodeVerdict::Past] {
+    for verdict in [Verdict::Right(Time::Past), Verdict::Past] {
         let after = step(second(), code(verdict), &facts());
         assert_eq!(
             (after.state, after.refusal),
             (waiting_for(9), Some(Refusal::Mail(MailRefusal::Expired)))
         );
-        assert!(matches!(after.effects[..], [Effect::ReplaceChallenge { old, new, .. }]
+        assert!(matches!(after.effects[..], [Effect::Deliver(Delivery::Replace { old, new, .. })]
             if (old, new) == (challenge(1), challenge(9))));
     }
 }
 
 #[test]
 fn a_code_of_something_else_is_out_of_turn() {
-    let right = CodeVerdict::Right(Time::Open);
+    let right = Verdict::Right(Time::Open);
     refused(second(), code_of(3, right), Refusal::OutOfTurn);
     let of = |who, epoch| {
-        let checked = CodeChecked::assume(challenge(1), user(who), epoch, right);
-        Input::Second(SecondChecked::EmailCode(checked))
+        let owner = Owner { user: user(who), epoch };
+        Input::Second(SecondChecked::assume(proof(1), owner, right))
     };
     refused(second(), of(2, 4), Refusal::OutOfTurn);
     refused(second(), of(1, 3), Refusal::OutOfTurn);
@@ -245,7 +259,7 @@ fn a_code_of_something_else_is_out_of_turn() {
 
 #[test]
 fn what_was_proven_before_a_reset_or_a_change() {
-    let right = || code(CodeVerdict::Right(Time::Open));
+    let right = || code(Verdict::Right(Time::Open));
     for facts in [
         with(Person { epoch: 5, must_change: true, ..person() }),
         with(Person { password_version: 3, ..person() }),
@@ -261,7 +275,9 @@ fn what_was_proven_before_a_reset_or_a_change() {
 fn sending_again() {
     let after = step(second(), resend(ResendVerdict::Same), &facts());
     assert_eq!((after.state, after.refusal), (second(), None));
-    assert!(matches!(after.effects[..], [Effect::SendAgain(c)] if c == challenge(1)));
+    assert!(
+        matches!(after.effects[..], [Effect::Deliver(Delivery::SendAgain(c))] if c == challenge(1))
+    );
     let after = step(second(), resend(ResendVerdict::New), &facts());
     assert_eq!((after.state, after.refusal), (waiting_for(9), None));
     refused(second(), resend(ResendVerdict::Later(AT)), MailRefusal::SendLater(AT));
@@ -275,18 +291,23 @@ fn sending_again() {
 
 #[test]
 fn a_challenge_never_takes_its_own_place() {
-    let facts = Facts { challenge: challenge(1), ..facts() };
+    let facts = Facts { challenge: challenge(1).id, ..facts() };
     let after = step(second(), resend(ResendVerdict::New), &facts);
     assert_eq!(after.state, second());
-    assert!(matches!(after.effects[..], [Effect::SendAgain(c)] if c == challenge(1)));
+    assert!(
+        matches!(after.effects[..], [Effect::Deliver(Delivery::SendAgain(c))] if c == challenge(1))
+    );
 }
 
 #[test]
 fn a_new_password() {
     let after = step(new_password(), chosen(None), &with(Person { must_change: true, ..person() }));
-    let end = Completed { user: user(1), session: session(9), challenge: None };
+    let end = Completed { user: user(1), session: session(9), proof: None };
     assert_eq!((after.state, after.refusal), (State::Complete(end), None));
-    assert!(matches!(after.effects[..], [Effect::ChangePassword(_), Effect::SignIn(_)]));
+    assert!(matches!(
+        after.effects[..],
+        [Effect::ChangePassword(_), Effect::SignIn(_), Effect::End(_)]
+    ));
 
     let bad = Some(BadPassword::Common);
     refused(new_password(), chosen(bad), BadPassword::Common);
@@ -300,7 +321,9 @@ fn another_tab_completed() {
     for state in [second(), new_password()] {
         let after = step(state.clone(), follow(1, 4), &facts());
         assert_eq!((after.state, after.refusal), (complete(None), None));
-        assert!(matches!(after.effects[..], [Effect::FollowSession(s)] if s == session(5)));
+        assert!(
+            matches!(after.effects[..], [Effect::FollowSession(s), Effect::End(_)] if s == session(5))
+        );
         refused(state.clone(), follow(2, 4), Refusal::OutOfTurn);
         refused(state, follow(1, 3), Refusal::OutOfTurn);
     }
@@ -319,18 +342,18 @@ fn starting_again_and_giving_up() {
 
 #[test]
 fn the_same_code_once_more() {
-    let after = step(complete(Some(1)), code(CodeVerdict::Repeated), &facts());
+    let after = step(complete(Some(1)), code(Verdict::Repeated), &facts());
     assert_eq!((after.state, after.refusal), (complete(Some(1)), None));
-    assert!(matches!(after.effects[..], [Effect::Reissue(s)] if s == session(5)));
+    assert!(matches!(after.effects[..], [Effect::Reissue(s), Effect::End(_)] if s == session(5)));
     // By another browser or too late, of another challenge, or where no code completed it.
     refused(
         complete(Some(1)),
-        code(CodeVerdict::Refused(Refusal::Code(CodeRefusal::Used))),
+        code(Verdict::Refused(Refusal::Code(CodeRefusal::Used))),
         CodeRefusal::Used,
     );
-    refused(complete(Some(1)), code_of(2, CodeVerdict::Repeated), CodeRefusal::Used);
-    refused(complete(None), code(CodeVerdict::Repeated), CodeRefusal::Used);
-    refused(second(), code(CodeVerdict::Repeated), CodeRefusal::Used);
+    refused(complete(Some(1)), code_of(2, Verdict::Repeated), CodeRefusal::Used);
+    refused(complete(None), code(Verdict::Repeated), CodeRefusal::Used);
+    refused(second(), code(Verdict::Repeated), CodeRefusal::Used);
 }
 
 #[test]

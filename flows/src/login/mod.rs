@@ -7,17 +7,26 @@ mod apply;
 mod charge;
 pub(crate) mod code_window;
 mod complete;
+mod deliver;
+pub mod effect;
 pub mod email_code;
 pub mod follow;
+pub mod goal;
 pub mod heard;
+mod held;
 pub mod machine;
+mod mailed;
+pub mod method;
 pub mod new_password;
 pub mod password;
+mod plan;
 mod reference;
 pub mod refusal;
 pub mod resend;
+pub mod second;
 mod send_quota;
 mod show;
+pub mod state;
 pub(crate) mod tries;
 pub mod typed_code;
 
@@ -26,6 +35,7 @@ mod machine_tests;
 #[cfg(test)]
 mod search;
 
+pub use code_window::Time;
 pub use show::{CodeView, Delivery, Resend, Shown, View, show};
 
 use std::time::Duration;
@@ -42,8 +52,10 @@ use crate::{
     network::Crowded,
     oauth_error::OAuthError,
 };
-use machine::{Input, State};
+use goal::Page;
+use machine::Input;
 use refusal::Refusal;
+use state::{Second, State, Waiting};
 
 /// New values of a browser's cookies, at a change of privilege.
 #[derive(Clone, Debug)]
@@ -121,8 +133,11 @@ impl Due {
     #[must_use]
     pub const fn of(state: &State) -> Self {
         match state {
-            State::Password => Self::Password,
-            State::Second(_) => Self::Code,
+            State::Second(Second { waiting: Waiting::Mailed(_), .. }) => Self::Code,
+            // No held method has a page in this build, and a password may be posted in any open state.
+            State::Password | State::Second(Second { waiting: Waiting::Held(_), .. }) => {
+                Self::Password
+            }
             State::NewPassword(_) => Self::NewPassword,
             State::Complete(_) => Self::Complete,
             State::Cancelled => Self::Nothing,
@@ -135,6 +150,8 @@ impl Due {
 pub enum Onwards {
     /// To the client.
     Client(ClientRedirect),
+    /// To the page of ours at which the attempt ends.
+    Page(Page),
     /// To a page of ours that asks for consent or confirmation.
     Ask(AttemptId, Need),
 }
@@ -221,7 +238,7 @@ async fn cancelled(cx: &Cx, loaded: &Loaded) -> Result<()> {
     cx.db
         .write(async |tx| {
             let entry = audit::Entry::new(audit::Event::AttemptCancelled)
-                .user(identified(&loaded.state))
+                .user(loaded.state.user())
                 .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await
         })
@@ -234,7 +251,7 @@ async fn out_of_turn(cx: &Cx, loaded: &Loaded) -> Result<()> {
         .write(async |tx| {
             let entry = audit::Entry::new(audit::Event::SequenceFailed)
                 .outcome("refused")
-                .user(identified(&loaded.state))
+                .user(loaded.state.user())
                 .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await
         })
@@ -246,15 +263,5 @@ fn or_show(id: AttemptId, outcome: Result<Answer>) -> Result<Answer> {
     match outcome {
         Err(Error::Lost) => Ok(Answer::Show(id, None)),
         other => other,
-    }
-}
-
-/// Whom a state is about.
-fn identified(state: &State) -> Option<store::UserId> {
-    match state {
-        State::Second(second) => Some(second.first.user),
-        State::NewPassword(pending) => Some(pending.first.user),
-        State::Complete(completed) => Some(completed.user),
-        State::Password | State::Cancelled => None,
     }
 }

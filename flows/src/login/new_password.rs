@@ -3,12 +3,7 @@
 use keys::{Guest, Password};
 use store::UserId;
 
-use super::{
-    Answer, apply,
-    apply::Work,
-    machine::{Input, State},
-    or_show, out_of_turn, own,
-};
+use super::{Answer, apply, apply::Work, machine::Input, or_show, out_of_turn, own, state::State};
 use crate::{
     Cx, Result,
     account::password::{self as policy, BadPassword},

@@ -10,8 +10,9 @@ use store::{Sql, Timestamp, Tx, throttle::Kind, user::UserWithPassword};
 use super::{
     Answer, apply,
     apply::Work,
-    machine::{First, Input},
+    machine::Input,
     or_show,
+    state::{First, FirstStep},
     tries::{Guesser, Spent},
 };
 use crate::{
@@ -220,7 +221,7 @@ async fn judge(
     attempt: &Attempt,
     (person, compared): (Person<'_>, Compared),
 ) -> (Option<PasswordVerdict>, Result<Answer>) {
-    let mut work = Work::on(cx, visit, attempt);
+    let work = Work::on(cx, visit, attempt);
     let mut judged = None;
     let outcome = cx
         .db
@@ -228,9 +229,6 @@ async fn judge(
             let client = &work.request.client_id;
             let verdict = charge(cx, tx, visit, (person, compared, client)).await?;
             judged = Some(verdict);
-            if let PasswordVerdict::Right(first) = verdict {
-                work.about = Some(first.user);
-            }
             record(cx, tx, person, &work.request.client_id, verdict).await?;
             let input = Input::Password(PasswordChecked { verdict });
             apply::run(&work, tx, attempt.state(), input).await
@@ -248,7 +246,7 @@ async fn renew(cx: &Cx, person: Person<'_>, first: First, password: Password) ->
     let guest = Guest::Known(cx.root.lookup(person.email.canonical()));
     let Ok(slot) = cx.hasher.admit(guest).await else { return Ok(()) };
     let hash = slot.hash(password).await?;
-    let (user, version) = (first.user, first.password_version);
+    let (user, FirstStep::Password { version }) = (first.user, first.step) else { return Ok(()) };
     cx.db
         .write(async |tx| Ok(store::password::renew(tx, user, hash.as_str(), version).await?))
         .await
@@ -276,7 +274,7 @@ async fn charge(
         return Ok(PasswordVerdict::Right(First {
             user: known.user.id,
             epoch: known.user.epoch,
-            password_version: known.password_version.unwrap_or_default(),
+            step: FirstStep::Password { version: known.password_version.unwrap_or_default() },
         }));
     }
     if guesser.was_wrong(cx, tx, Kind::Password, tally).await? {

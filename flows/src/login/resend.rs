@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::{ChallengeId, Timestamp, email_challenge::EmailChallenge};
+use store::{Timestamp, email_challenge::EmailChallenge};
 
 use super::{
     Answer, apply,
@@ -10,9 +10,12 @@ use super::{
     code_window::time,
     email_code::current,
     follow,
-    machine::{Input, State, Time},
+    machine::Input,
+    mailed::{self, Asked, Fate},
+    method::Challenge,
     out_of_turn, own,
     send_quota::quota_until,
+    state::{Second, State, Waiting},
     tries::Guesser,
 };
 use crate::{
@@ -23,7 +26,7 @@ use crate::{
 /// What was found out about "send it again". Only this file makes one.
 #[derive(Debug)]
 pub struct ResendChecked {
-    challenge: ChallengeId,
+    challenge: Challenge,
     verdict: ResendVerdict,
 }
 
@@ -41,7 +44,7 @@ pub enum ResendVerdict {
 impl ResendChecked {
     /// The challenge that it is about.
     #[must_use]
-    pub const fn challenge(&self) -> ChallengeId {
+    pub const fn challenge(&self) -> Challenge {
         self.challenge
     }
 
@@ -52,7 +55,7 @@ impl ResendChecked {
     }
 
     #[cfg(test)]
-    pub(super) const fn assume(challenge: ChallengeId, verdict: ResendVerdict) -> Self {
+    pub(super) const fn assume(challenge: Challenge, verdict: ResendVerdict) -> Self {
         Self { challenge, verdict }
     }
 }
@@ -75,7 +78,7 @@ pub async fn resend(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
         Err(answer) => return Ok(answer),
     };
     let Attempt::Row(loaded) = attempt else { return Ok(Answer::Show(attempt.id(), None)) };
-    let State::Second(_) = loaded.state else {
+    let State::Second(Second { waiting: Waiting::Mailed(_), .. }) = loaded.state else {
         out_of_turn(cx, &loaded).await?;
         return Ok(Answer::Show(loaded.row.id, None));
     };
@@ -85,13 +88,13 @@ pub async fn resend(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
         drop(conn);
         return Ok(Answer::Show(loaded.row.id, None));
     };
-    if !challenge.is_open() {
+    if !mailed::is_judged(&loaded.state, Fate::of(&challenge)) {
         drop(conn);
         return follow::post(cx, visit, &loaded).await;
     }
     let verdict = resend_verdict(cx, &mut conn, visit, &challenge).await?;
     drop(conn);
-    let checked = ResendChecked { challenge: challenge.id, verdict };
+    let checked = ResendChecked { challenge: Challenge::of(&challenge), verdict };
     let mut work = Work::on_row(cx, visit, &loaded);
     work.sends = Some(challenge.sends);
     apply::on_row(work, &loaded, Input::Resend(checked)).await
@@ -110,14 +113,9 @@ async fn resend_verdict(
     let guesser = Guesser::of(cx, sql, visit, &user).await?;
     let quota = quota_until(cx, sql, &guesser).await?;
     let later = quota.map_or(next, |quota| quota.max(next));
-    Ok(if later > cx.now {
-        ResendVerdict::Later(later)
-    } else if challenge.tries >= guesser.code_tries(cx)
-        || time(cx, challenge) == Time::Past
-        || !challenge.is_open()
-    {
-        ResendVerdict::New
-    } else {
-        ResendVerdict::Same
-    })
+    Ok(mailed::resend_verdict(Asked {
+        later: (later > cx.now).then_some(later),
+        is_spent: challenge.tries >= guesser.code_tries(cx),
+        time: time(cx, challenge),
+    }))
 }

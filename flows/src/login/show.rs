@@ -3,9 +3,9 @@
 use store::{Timestamp, email_challenge::EmailChallenge};
 
 use super::{
-    code_window, email_code, follow,
-    machine::{State, Time},
-    resend, send_quota,
+    code_window::{self, Time},
+    email_code, follow, resend, send_quota,
+    state::State,
     tries::Guesser,
 };
 use crate::{
@@ -142,7 +142,8 @@ async fn due(cx: &Cx, visit: &Visit, state: &State) -> Result<View> {
         });
     }
     let challenge = email_code::current(&mut conn, visit, state).await?;
-    // A challenge that another tab used up or that is gone cannot be answered here.
+    // What is held has no page in this build, and a challenge that another tab used up or that is gone cannot be answered
+    // here.
     let Some(challenge) = challenge.filter(EmailChallenge::is_open) else {
         return Ok(View::Password);
     };

@@ -6,8 +6,7 @@ use flows::{
     account::password::BadPassword,
     email::BadEmail,
     login::{
-        CodeView, Delivery,
-        machine::Time,
+        CodeView, Delivery, Time,
         refusal::{CodeRefusal, MailRefusal, MailedCode, PasswordRefusal, Said},
     },
     network::Crowded,

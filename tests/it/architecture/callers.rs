@@ -1,6 +1,6 @@
 //! The invariant, held by call sites: no token leaves without a completed second step.
 
-use syn::{Ident, Item, ItemImpl, ItemStruct, Type, Visibility};
+use syn::{Expr, Ident, ImplItem, Item, ItemImpl, ItemStruct, Type, Visibility};
 
 use super::{
     assert_none,
@@ -23,17 +23,23 @@ const ONE_CALLER: [(&str, &str); 9] = [
 ];
 
 /// Proofs, each with the one file that makes it.
-const PROOFS: [(&str, &str); 9] = [
+const PROOFS: [(&str, &str); 10] = [
     ("SignIn", "flows/src/sign_in.rs"),
     ("Complete", "flows/src/login/machine.rs"),
     ("PasswordChecked", "flows/src/login/password.rs"),
-    ("CodeChecked", "flows/src/login/email_code.rs"),
+    ("SecondChecked", "flows/src/login/second.rs"),
+    ("EmailCodeSeal", "flows/src/login/email_code.rs"),
     ("ResendChecked", "flows/src/login/resend.rs"),
     ("SessionChecked", "flows/src/login/follow.rs"),
     ("NewPasswordChecked", "flows/src/login/new_password.rs"),
     ("AuthenticatedClient", "flows/src/client_auth.rs"),
     ("Principal", "flows/src/token/principal.rs"),
 ];
+
+/// The verifiers of the second step: which seal speaks for which method, and where. A verdict is made from a seal alone, and
+/// a seal in its own file alone (`PROOFS`).
+const SEALS: [(&str, &str, &str); 1] =
+    [("EmailCodeSeal", "Mailed::EMAIL_CODE", "flows/src/login/email_code.rs")];
 
 /// Whether the one place that was found is in a file.
 fn is_only_in(found: &[String], file: &str) -> bool {
@@ -132,6 +138,40 @@ fn proof_is_made_in_its_file() {
         &findings,
         "a proof is made by its verifier alone; ask the verifier (PROOFS says which file that is):",
     );
+}
+
+#[test]
+fn method_is_judged_in_one_file() {
+    let mut found = Vec::new();
+    for source in sources() {
+        let seals = source.production(Kind::Impl).filter(|fact| {
+            ["MailedSeal", "HeldSeal"]
+                .map(|seal| format!("flows::login::second::{seal}"))
+                .iter()
+                .any(|seal| fact.means(seal))
+        });
+        found.extend(seals.map(|_| source.path.as_str()));
+    }
+    assert_eq!(found, SEALS.map(|(.., file)| file), "a method of the second step has one verifier");
+    for (seal, method, file) in SEALS {
+        let items = source(file).items();
+        let of = items.iter().find_map(|item| match item {
+            Item::Impl(item) => sealed_method(item, seal),
+            _ => None,
+        });
+        assert_eq!(of.as_deref(), Some(method), "{file}: {seal} speaks for its own method alone");
+    }
+}
+
+/// The method that a seal speaks for, where it is said here.
+fn sealed_method(item: &ItemImpl, seal: &str) -> Option<String> {
+    let Type::Path(of) = &*item.self_ty else { return None };
+    let ([ImplItem::Const(said)], Some(_)) = (item.items.as_slice(), &item.trait_) else {
+        return None;
+    };
+    let Expr::Path(method) = &said.expr else { return None };
+    let words = method.path.segments.iter().map(|segment| segment.ident.to_string());
+    of.path.is_ident(seal).then(|| words.collect::<Vec<_>>().join("::"))
 }
 
 #[test]

@@ -4,26 +4,29 @@
 
 use super::{
     super::{
-        email_code::{CodeChecked, CodeVerdict},
+        code_window::Time,
+        effect::Effect,
         follow::SessionChecked,
-        machine::{
-            Effect, Facts, First, Input, NewPassword, Second, SecondChecked, State, Step, Time,
-            Waiting, step,
-        },
+        machine::{Facts, Input, Step, step},
+        method::{HeldProof, Method, Proof},
         password::PasswordVerdict,
         refusal::{MailRefusal, Refusal},
+        second::{Owner, SecondChecked, Verdict},
+        state::{First, FirstStep, NewPassword, Second, State, Waiting},
     },
     Bounds, EVERYBODY, HOME, SOUND, VICTIM,
+    cast::{APP, EMAIL, KEY},
     executor::{Guard, Rules, StepFn},
     explore,
+    kinds::offering,
 };
 
 /// The rule that a search sees broken.
-fn broken_rule(bounds: &Bounds, rules: &Rules) -> Option<&'static str> {
+pub(super) fn broken_rule(bounds: &Bounds, rules: &Rules) -> Option<&'static str> {
     explore(bounds, rules).err().map(|report| report.rule)
 }
 
-fn caught(step: StepFn, rule: &str) {
+pub(super) fn caught(step: StepFn, rule: &str) {
     assert_eq!(broken_rule(&EVERYBODY, &Rules { step, ..SOUND }), Some(rule));
 }
 
@@ -31,24 +34,23 @@ fn without(guard: Guard) -> Rules {
     Rules { without: Some(guard), ..SOUND }
 }
 
-fn code(input: &Input) -> Option<&CodeChecked> {
+fn second(input: &Input) -> Option<&SecondChecked> {
     match input {
-        Input::Second(SecondChecked::EmailCode(checked)) => Some(checked),
+        Input::Second(checked) => Some(checked),
         _ => None,
     }
 }
 
-/// The same code with another verdict.
-fn judged(checked: &CodeChecked, verdict: CodeVerdict) -> Input {
-    let same = CodeChecked::assume(checked.challenge(), checked.user(), checked.epoch(), verdict);
-    Input::Second(SecondChecked::EmailCode(same))
+/// The same proof with another verdict.
+fn judged(checked: &SecondChecked, verdict: Verdict) -> Input {
+    Input::Second(SecondChecked::assume(*checked.proof(), checked.owner(), verdict))
 }
 
-const RIGHT: CodeVerdict = CodeVerdict::Right(Time::Open);
+const RIGHT: Verdict = Verdict::Right(Time::Open);
 
 /// Calls the real machine with one verdict taken for another.
-fn taking(wrong: CodeVerdict, state: State, input: Input, facts: &Facts) -> Step {
-    match code(&input) {
+fn taking(wrong: Verdict, state: State, input: Input, facts: &Facts<'_>) -> Step {
+    match second(&input) {
         Some(checked) if checked.verdict() == wrong => {
             let input = judged(checked, RIGHT);
             step(state, input, facts)
@@ -60,7 +62,7 @@ fn taking(wrong: CodeVerdict, state: State, input: Input, facts: &Facts) -> Step
 #[test]
 fn a_late_code_that_signs_in() {
     caught(
-        |state, input, facts| taking(CodeVerdict::Right(Time::Late), state, input, facts),
+        |state, input, facts| taking(Verdict::Right(Time::Late), state, input, facts),
         "a code was used up that was not right",
     );
 }
@@ -68,7 +70,7 @@ fn a_late_code_that_signs_in() {
 #[test]
 fn an_expired_code_that_signs_in() {
     caught(
-        |state, input, facts| taking(CodeVerdict::Right(Time::Past), state, input, facts),
+        |state, input, facts| taking(Verdict::Right(Time::Past), state, input, facts),
         "a code was used up that was not right",
     );
 }
@@ -77,12 +79,7 @@ fn an_expired_code_that_signs_in() {
 fn a_superseded_code_that_signs_in() {
     caught(
         |state, input, facts| {
-            taking(
-                CodeVerdict::Refused(Refusal::Mail(MailRefusal::Superseded)),
-                state,
-                input,
-                facts,
-            )
+            taking(Verdict::Refused(Refusal::Mail(MailRefusal::Superseded)), state, input, facts)
         },
         "a code was used up that was not right",
     );
@@ -92,12 +89,7 @@ fn a_superseded_code_that_signs_in() {
 fn a_code_of_another_browser_that_signs_in() {
     caught(
         |state, input, facts| {
-            taking(
-                CodeVerdict::Refused(Refusal::Mail(MailRefusal::OtherBrowser)),
-                state,
-                input,
-                facts,
-            )
+            taking(Verdict::Refused(Refusal::Mail(MailRefusal::OtherBrowser)), state, input, facts)
         },
         "a code was used up that was not right",
     );
@@ -105,32 +97,34 @@ fn a_code_of_another_browser_that_signs_in() {
 
 #[test]
 fn anybodys_code_that_signs_in() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
-        let (State::Second(second), Some(checked)) = (&state, code(&input)) else {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        let (State::Second(Second { first, waiting: Waiting::Mailed(own) }), Some(checked)) =
+            (&state, second(&input))
+        else {
             return step(state, input, facts);
         };
-        if facts.current == Some(checked.challenge()) {
+        if matches!(checked.proof(), Proof::Mailed(code) if facts.current == Some(*code)) {
             return step(state, input, facts);
         }
-        let Second { first, waiting: Waiting::EmailCode(own) } = *second;
-        let checked = CodeChecked::assume(own, first.user, first.epoch, checked.verdict());
-        step(state, Input::Second(SecondChecked::EmailCode(checked)), facts)
+        let owner = Owner { user: first.user, epoch: first.epoch };
+        let mine = SecondChecked::assume(Proof::Mailed(*own), owner, checked.verdict());
+        step(state, Input::Second(mine), facts)
     }
-    caught(machine, "signed in without a second step");
+    caught(machine, "a code was used up that was not right");
 }
 
 /// Looks at a person as if nothing had changed since the first step.
-fn unchanged(first: First, facts: &Facts) -> Facts {
+fn unchanged<'a>(first: First, facts: &Facts<'a>) -> Facts<'a> {
     let mut facts = *facts;
-    if let Some(person) = &mut facts.person {
-        (person.epoch, person.password_version) = (first.epoch, first.password_version);
+    if let (Some(person), FirstStep::Password { version }) = (&mut facts.person, first.step) {
+        (person.epoch, person.password_version) = (first.epoch, version);
     }
     facts
 }
 
 #[test]
 fn a_reset_that_is_not_seen() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         match &state {
             State::Second(Second { first, .. }) | State::NewPassword(NewPassword { first, .. }) => {
                 let facts = unchanged(*first, facts);
@@ -144,7 +138,7 @@ fn a_reset_that_is_not_seen() {
 
 #[test]
 fn a_reset_that_is_passed_over() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let mut facts = *facts;
         if let Some(person) = &mut facts.person {
             person.must_change = false;
@@ -156,7 +150,7 @@ fn a_reset_that_is_passed_over() {
 
 #[test]
 fn another_persons_password_that_changes_nothing() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let stays = match (&state, &input) {
             (State::Second(second), Input::Password(checked)) => match checked.verdict() {
                 PasswordVerdict::Right(first) => first.user != second.first.user,
@@ -174,7 +168,7 @@ fn another_persons_password_that_changes_nothing() {
 
 #[test]
 fn another_persons_password_that_keeps_the_code() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if let (State::NewPassword(pending), Input::Password(checked)) = (&state, &input)
             && let PasswordVerdict::Right(first) = checked.verdict()
         {
@@ -188,7 +182,7 @@ fn another_persons_password_that_keeps_the_code() {
 
 #[test]
 fn starting_again_with_proof_in_hand() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if matches!((&state, &input), (State::NewPassword(_), Input::Restart)) {
             return Step { state, effects: Vec::new(), refusal: None };
         }
@@ -199,7 +193,7 @@ fn starting_again_with_proof_in_hand() {
 
 #[test]
 fn a_session_of_somebody_else() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if let (State::Second(second), Input::Follow(checked)) = (&state, &input) {
             let first = second.first;
             let mine = SessionChecked::assume(checked.session(), first.user, first.epoch);
@@ -212,9 +206,9 @@ fn a_session_of_somebody_else() {
 
 #[test]
 fn any_code_that_issues_again() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
-        if let (State::Complete(_), Some(checked)) = (&state, code(&input)) {
-            let input = judged(checked, CodeVerdict::Repeated);
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        if let (State::Complete(_), Some(checked)) = (&state, second(&input)) {
+            let input = judged(checked, Verdict::Repeated);
             return step(state, input, facts);
         }
         step(state, input, facts)
@@ -224,9 +218,9 @@ fn any_code_that_issues_again() {
 
 #[test]
 fn a_code_that_is_not_used_up() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let mut step = step(state, input, facts);
-        step.effects.retain(|effect| !matches!(effect, Effect::UseChallenge(..)));
+        step.effects.retain(|effect| !matches!(effect, Effect::Spend(..)));
         step
     }
     caught(machine, "a code led on and can be used again");
@@ -234,7 +228,7 @@ fn a_code_that_is_not_used_up() {
 
 #[test]
 fn a_cancelled_attempt_that_goes_on() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let state = match (state, &input) {
             (State::Cancelled, Input::Password(_)) => State::Password,
             (state, _) => state,
@@ -246,7 +240,7 @@ fn a_cancelled_attempt_that_goes_on() {
 
 #[test]
 fn a_tab_that_does_not_see_the_newest_code() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         step(state, input, &Facts { current: None, ..*facts })
     }
     caught(machine, "the newest code does not work");
@@ -254,7 +248,7 @@ fn a_tab_that_does_not_see_the_newest_code() {
 
 #[test]
 fn a_state_that_nothing_leads_out_of() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         // Whoever has been mailed a code must answer it, even after starting again.
         if facts.current.is_some() && matches!(input, Input::Password(_)) {
             return Step { state, effects: Vec::new(), refusal: Some(Refusal::OutOfTurn) };
@@ -301,14 +295,13 @@ fn a_tab_that_is_not_led_to_the_newest_code() {
 }
 
 /// Takes a code of any epoch for one of the present.
-fn any_epoch(state: State, input: Input, facts: &Facts) -> Step {
-    let (State::Second(second), Some(checked)) = (&state, code(&input)) else {
+fn any_epoch(state: State, input: Input, facts: &Facts<'_>) -> Step {
+    let (State::Second(Second { first, .. }), Some(checked)) = (&state, second(&input)) else {
         return step(state, input, facts);
     };
-    let epoch = second.first.epoch;
-    let checked =
-        CodeChecked::assume(checked.challenge(), checked.user(), epoch, checked.verdict());
-    step(state, Input::Second(SecondChecked::EmailCode(checked)), facts)
+    let owner = Owner { epoch: first.epoch, ..checked.owner() };
+    let checked = SecondChecked::assume(*checked.proof(), owner, checked.verdict());
+    step(state, Input::Second(checked), facts)
 }
 
 /// A code that was mailed before a reset is dead twice over: its challenge is not joined, and the machine refuses it.
@@ -346,4 +339,124 @@ fn a_planted_cookie_and_a_reset() {
         broken_rule(&bounds, &Rules { planted: true, ..without(Guard::Browser) }),
         Some("the attacker can choose the new password")
     );
+}
+
+/// The victim and the attacker, with either kind of method.
+fn caught_with_either_kind(step: StepFn, rule: &str) {
+    let bounds = Bounds { people: VICTIM, ..EVERYBODY };
+    let rules = Rules { step, ..offering(&[EMAIL, APP]) };
+    assert_eq!(broken_rule(&bounds, &rules), Some(rule));
+}
+
+#[test]
+fn something_held_that_is_not_used_up() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        let mut step = step(state, input, facts);
+        let held = |effect: &Effect| matches!(effect, Effect::Spend(_, Proof::Held(_)));
+        step.effects.retain(|effect| !held(effect));
+        step
+    }
+    caught_with_either_kind(machine, "a code led on and can be used again");
+}
+
+#[test]
+fn something_held_by_another_person() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        if let (State::Second(Second { first, .. }), Input::Second(checked)) = (&state, &input)
+            && let Proof::Held(_) = checked.proof()
+        {
+            let owner = Owner { user: first.user, epoch: first.epoch };
+            let mine = SecondChecked::assume(*checked.proof(), owner, checked.verdict());
+            return step(state, Input::Second(mine), facts);
+        }
+        step(state, input, facts)
+    }
+    let rules = Rules { step: machine, ..offering(&[APP]) };
+    assert_eq!(broken_rule(&EVERYBODY, &rules), Some("signed in without a second step"));
+}
+
+#[test]
+fn a_method_that_is_proven_by_being_chosen() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        if let (State::Second(Second { first, waiting: Waiting::Held(method) }), Input::Choose(_)) =
+            (&state, &input)
+        {
+            let row = first.user.uuid();
+            let proof = Proof::Held(HeldProof { method: *method, row, mark: 1 });
+            let owner = Owner { user: first.user, epoch: first.epoch };
+            let checked = SecondChecked::assume(proof, owner, RIGHT);
+            return step(state, Input::Second(checked), facts);
+        }
+        step(state, input, facts)
+    }
+    caught_with_either_kind(machine, "a code was used up that was not right");
+}
+
+#[test]
+fn a_choice_that_keeps_a_dead_first_step() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        if let (State::Second(Second { first, .. }), Input::Choose(Method::Held(method))) =
+            (&state, &input)
+            && let Some(person) = facts.person
+        {
+            let step = FirstStep::Password { version: person.password_version };
+            let first = First { epoch: person.epoch, step, ..*first };
+            let state = State::Second(Second { first, waiting: Waiting::Held(*method) });
+            return Step { state, effects: Vec::new(), refusal: None };
+        }
+        step(state, input, facts)
+    }
+    caught_with_either_kind(machine, "waits for a second step without the first");
+}
+
+#[test]
+fn a_choice_that_leads_nowhere() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        if matches!(input, Input::Choose(_)) {
+            return Step { state, effects: Vec::new(), refusal: Some(Refusal::OutOfTurn) };
+        }
+        step(state, input, facts)
+    }
+    caught_with_either_kind(machine, "a method that is offered cannot be chosen");
+}
+
+#[test]
+fn both_steps_by_something_that_proves_one() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        if let (State::Password, Input::Second(checked)) = (&state, &input)
+            && let Proof::Held(held) = checked.proof()
+            && let Some(Method::Held(method)) = facts.offered.last()
+        {
+            let proof = Proof::Held(HeldProof { method: *method, ..*held });
+            let checked = SecondChecked::assume(proof, checked.owner(), RIGHT);
+            return step(state, Input::Second(checked), facts);
+        }
+        step(state, input, facts)
+    }
+    let rules = Rules { step: machine, ..offering(&[APP, KEY]) };
+    assert_eq!(broken_rule(&EVERYBODY, &rules), Some("a code was used up that was not right"));
+}
+
+#[test]
+fn both_steps_that_keep_the_first_of_before() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        let before = match &state {
+            State::Second(second) => Some(second.first),
+            _ => None,
+        };
+        let mut step = step(state, input, facts);
+        if let (Some(first), State::NewPassword(pending)) = (before, &mut step.state) {
+            pending.first = first;
+        }
+        step
+    }
+    let rules = Rules { step: machine, ..offering(&[APP, KEY]) };
+    assert_eq!(broken_rule(&EVERYBODY, &rules), Some("signed in without the password"));
+}
+
+#[test]
+fn an_executor_that_uses_something_held_twice() {
+    let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
+    let rules = Rules { without: Some(Guard::Once), ..offering(&[APP]) };
+    assert_eq!(broken_rule(&bounds, &rules), Some("one proof counted twice"));
 }

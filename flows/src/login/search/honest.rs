@@ -1,11 +1,11 @@
 //! Nobody is ever stuck: from every state the password and the newest mail lead to a completed sign-in.
 
 use super::{
-    super::machine::Time,
     executor::{self, Ran, Rules},
     invariants::Violation,
-    moves::{answered, begun_anew, flight},
-    world::{At, Code, FLIGHTS, Fate, HOME, Post, VICTIM, World},
+    moves::{begun_anew, flight},
+    verdicts::answered,
+    world::{At, Awaited, Code, FLIGHTS, Fate, HOME, Mark, Post, Time, VICTIM, World, number},
 };
 
 /// What the victim, at home, with nobody else acting meanwhile, gets out of this state.
@@ -21,13 +21,13 @@ pub(super) fn check(world: &World, rules: &Rules) -> Result<(), Violation> {
 fn newest_code_works(world: &World, tab: u8, rules: &Rules) -> Result<(), Violation> {
     let row = world.tab(tab);
     let browser = world.jars[usize::from(HOME)].browser;
-    let At::Second { first, challenge } = row.at else { return Ok(()) };
+    let At::Second { first, awaited: Awaited::Code(challenge) } = row.at else { return Ok(()) };
     if row.browser != browser || !world.counts(first) {
         return Ok(());
     }
     let newest = match world.challenge(challenge).fate {
         Fate::Open => Some(challenge),
-        Fate::Replaced => world.open(first.user, browser),
+        Fate::Replaced => world.open(first.user, browser, world.challenge(challenge).method),
         Fate::Used => None,
     };
     let in_time = |c: &u8| {
@@ -49,20 +49,49 @@ fn newest_code_works(world: &World, tab: u8, rules: &Rules) -> Result<(), Violat
 
 /// Start again, password, code, and a new password if a reset demands one.
 fn starting_again_works(world: &World, rules: &Rules) -> Result<(), Violation> {
-    let starts = match begun_anew(world, HOME, 0) {
+    let starts = match begun_anew(world, HOME, 0, world.tab(0).end) {
         Some(anew) => vec![anew],
         None => act(world, 0, Post::Restart, rules)?,
     };
     for start in starts {
         for asked in act(&start, 0, Post::Password(start.first(VICTIM)), rules)? {
-            let At::Second { challenge, .. } = asked.tab(0).at else {
-                return Err(Violation("a dead end: the password does not lead on"));
-            };
-            let right = Post::Code { challenge, code: Code::Right(Time::Open) };
-            for after in act(&asked, 0, right, rules)? {
-                ends_well(&after, rules)?;
+            second_step_works(&asked, rules)?;
+            for method in 1..number(rules.offered.0.len()) {
+                for chosen in act(&asked, 0, Post::Choose { method }, rules)? {
+                    if awaited(&chosen) != Some(method) {
+                        return Err(Violation("a method that is offered cannot be chosen"));
+                    }
+                    second_step_works(&chosen, rules)?;
+                }
             }
         }
+    }
+    Ok(())
+}
+
+/// The method that the first tab waits for.
+fn awaited(world: &World) -> Option<u8> {
+    match world.tab(0).at {
+        At::Second { awaited: Awaited::Code(code), .. } => Some(world.challenge(code).method),
+        At::Second { awaited: Awaited::Held(method), .. } => Some(method),
+        _ => None,
+    }
+}
+
+/// What is awaited leads on.
+fn second_step_works(world: &World, rules: &Rules) -> Result<(), Violation> {
+    let code = Code::Right(Time::Open);
+    let right = match world.tab(0).at {
+        At::Second { awaited: Awaited::Code(challenge), .. } => Post::Code { challenge, code },
+        At::Second { first, awaited: Awaited::Held(method) } => {
+            let (user, mark) = (first.user, *world.fresh(first.user, method).start());
+            let mark = Mark { user, method, value: mark };
+            Post::Held { mark, epoch: world.person(user).epoch, code }
+        }
+        _ => return Err(Violation("a dead end: the password does not lead on")),
+    };
+    for after in act(world, 0, right, rules)? {
+        ends_well(&after, rules)?;
     }
     Ok(())
 }

@@ -5,14 +5,21 @@
 //! resets, sign-outs and lost answers at any time. Every order of events is tried, breadth first, so that the first
 //! broken rule is shown with a shortest way to it. `docs/sign-in.md` says what the world leaves out.
 
+mod alike;
 mod broken;
+mod cast;
+mod ends;
 mod executor;
 mod honest;
 mod invariants;
+mod kinds;
 mod moves;
+mod names;
 mod table;
 mod tidy;
+mod verdicts;
 mod world;
+mod writes;
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -24,10 +31,11 @@ use super::machine;
 use executor::Rules;
 use invariants::Violation;
 use moves::{Bounds, Move, Out, Seen};
-use world::World;
+use names::Offered;
+use world::{End, TABS, World};
 
 /// What a search found.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Found {
     states: usize,
     transitions: usize,
@@ -37,6 +45,7 @@ struct Found {
     after_new_password: usize,
     followed: usize,
     reissued: usize,
+    at_page: usize,
 }
 
 impl Found {
@@ -124,7 +133,7 @@ fn explore(bounds: &Bounds, rules: &Rules) -> Result<Found, Report> {
         known: HashMap::default(),
         found: Found::default(),
     };
-    search.reach(World::start(rules.planted).tidy(), None);
+    search.reach(World::start(rules.planted, rules.ends).tidy(), None);
     let (mut from, mut to) = (0, 1);
     while from < to {
         for index in from..to {
@@ -160,6 +169,7 @@ impl Search<'_> {
         moves::next(&world, self.bounds, self.rules, &mut out)
             .map_err(|(by, Violation(rule))| self.report(rule, index, Some(by)))?;
         out.seen.iter().for_each(|seen| self.found.count(*seen));
+        self.found.at_page += out.at_page;
         for (by, world) in out.next {
             self.reach(world, Some((by, index)));
         }
@@ -179,8 +189,21 @@ impl Search<'_> {
     }
 }
 
+/// One attempt ends at a client; another of the same browser, and the attacker's, at a page of ours.
+const BOTH_ENDS: [End; TABS] = [End::Client, End::Page, End::Page];
+/// One end alone, in the largest worlds: `ends` shows that both have the same.
+const CLIENTS: [End; TABS] = [End::Client; TABS];
+const PAGES: [End; TABS] = [End::Page; TABS];
+
 /// The machine and the executor as they are.
-const SOUND: Rules = Rules { step: machine::step, without: None, planted: false, clocks: false };
+const SOUND: Rules = Rules {
+    step: machine::step,
+    without: None,
+    planted: false,
+    clocks: false,
+    offered: Offered(&[cast::EMAIL]),
+    ends: BOTH_ENDS,
+};
 
 /// Everybody and everything that happens, one post at a time.
 const EVERYBODY: Bounds = Bounds {
@@ -206,6 +229,10 @@ fn search(name: &str, bounds: &Bounds, rules: &Rules) -> Found {
     // A search that never gets anywhere proves nothing.
     assert!(found.signed_in > 0 && found.followed > 0 && found.reissued > 0, "{name} is vacuous");
     assert!(found.after_new_password > 0 || bounds.resets == 0, "{name} never passes a reset");
+    let ended = found.signed_in + found.after_new_password + found.followed + found.reissued;
+    let (at_client, at_page) = (found.at_page < ended, found.at_page > 0);
+    let has = |end| rules.ends.contains(&end);
+    assert!((at_client, at_page) == (has(End::Client), has(End::Page)), "{name} misses an end");
     assert!(found.lost > 0 || bounds.flights == 0, "{name} never loses a race");
     found
 }
@@ -225,7 +252,8 @@ fn a_post_in_flight_beside_the_attacker() {
 #[test]
 fn a_post_in_flight_beside_another_person() {
     let bounds = Bounds { flights: 1, tabs: HOME, ..EVERYBODY };
-    search("a post in flight beside another person", &bounds, &SOUND);
+    let rules = Rules { ends: CLIENTS, ..SOUND };
+    search("a post in flight beside another person", &bounds, &rules);
 }
 
 #[test]
@@ -243,7 +271,7 @@ fn one_attempt_after_another() {
 #[test]
 fn clocks_that_run() {
     let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
-    search("clocks that run", &bounds, &Rules { clocks: true, ..SOUND });
+    search("clocks that run", &bounds, &Rules { clocks: true, ends: PAGES, ..SOUND });
 }
 
 #[test]

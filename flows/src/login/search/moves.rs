@@ -1,12 +1,12 @@
 //! What may happen next: what people know and do, what the verifiers make of it, and what the world does by itself.
 
 use super::{
-    super::machine::Time,
-    executor::{self, Guard, Ran, Rules, why_wrong},
+    executor::{self, Ran, Rules},
     invariants::Violation,
+    verdicts::judged,
     world::{
-        AWAY, Again, At, Challenge, Code, Fate, Flight, HOME, Jar, OTHER, Person, Post, Proven,
-        TABS, Tab, VICTIM, Why, World, awaited, identified, number,
+        AWAY, Again, At, Challenge, Code, End, Fate, Flight, HOME, Jar, Person, Post, TABS, Tab,
+        Time, VICTIM, World, number,
     },
 };
 
@@ -47,7 +47,7 @@ pub(super) enum Move {
     /// A browser signs out, or its session runs out.
     SignOut { by: u8 },
     /// A tab begins a new attempt.
-    Anew { by: u8, tab: u8 },
+    Anew { by: u8, tab: u8, end: End },
     /// A challenge's clock moves on.
     Clock { challenge: u8, time: Time },
     /// The last try at a challenge is spent.
@@ -72,11 +72,13 @@ pub(super) struct Out {
     pub(super) next: Vec<(Move, World)>,
     /// What was seen on every move.
     pub(super) seen: Vec<Seen>,
+    /// How many of the sign-ins among them ended at a page of ours.
+    pub(super) at_page: usize,
 }
 
 impl Out {
     pub(super) fn of(world: &World) -> Self {
-        Self { from: *world, next: Vec::new(), seen: Vec::new() }
+        Self { from: *world, next: Vec::new(), seen: Vec::new(), at_page: 0 }
     }
 
     fn push(&mut self, by: Move, seen: Seen, world: World) {
@@ -105,12 +107,12 @@ pub(super) fn next(
                 continue;
             }
             posts.clear();
-            judged(world, by, tab, bounds, rules, &mut posts);
+            judged(world, (by, tab), bounds, rules, &mut posts);
             for &post in &posts {
                 send(world, (by, tab, post), bounds, rules, out)?;
             }
             if bounds.anew {
-                anew(world, by, tab, out);
+                anew(world, (by, tab), rules, out);
             }
         }
         sign_out(world, by, out);
@@ -123,7 +125,9 @@ pub(super) fn next(
 pub(super) fn flight(world: &World, by: u8, tab: u8, post: Post) -> Flight {
     let Jar { browser, session } = world.jars[usize::from(by)];
     let row = match post {
-        Post::Code { code: Code::Repeated, .. } => world.tab(tab).browser,
+        Post::Code { code: Code::Repeated, .. } | Post::Held { code: Code::Repeated, .. } => {
+            world.tab(tab).browser
+        }
         _ => browser,
     };
     Flight { by, tab, browser, session, row, post, begun: false, read: None }
@@ -156,12 +160,15 @@ const fn grows_old(post: Post) -> bool {
         Post::Password(_)
         | Post::Follow { .. }
         | Post::NewPassword { good: true, .. }
+        | Post::Choose { .. }
         | Post::Resend { again: Again::Same | Again::New, .. }
-        | Post::Code { code: Code::Right(_) | Code::Past | Code::Repeated, .. } => true,
+        | Post::Code { code: Code::Right(_) | Code::Past | Code::Repeated, .. }
+        | Post::Held { code: Code::Right(_) | Code::Past | Code::Repeated, .. } => true,
         Post::WrongPassword
         | Post::NewPassword { good: false, .. }
         | Post::Resend { again: Again::Later, .. }
         | Post::Code { code: Code::Refused(_), .. }
+        | Post::Held { code: Code::Refused(_), .. }
         | Post::Restart
         | Post::Cancel => false,
     }
@@ -174,7 +181,7 @@ fn land(
     (by, rules): (Move, &Rules),
     out: &mut Out,
 ) -> Result<(), Broken> {
-    let at = world.tab(flight.tab).at;
+    let Tab { at, end, .. } = *world.tab(flight.tab);
     for read in executor::reads(world, flight, at, rules) {
         let ran = executor::run(world, flight, read, (at, false), rules);
         match ran.map_err(|violation| (by, violation))? {
@@ -191,12 +198,16 @@ fn land(
             Ran::SignedIn(after, cookies) => {
                 let mut after = ground(world, after, rules).map_err(|violation| (by, violation))?;
                 let seen = seen(flight.post);
+                let before = out.seen.len();
                 if let Some(cookies) = cookies {
                     // The answer may never reach the browser.
                     out.push(by, seen, after);
                     after.jars[usize::from(flight.by)] = cookies;
                 }
                 out.push(by, seen, after);
+                if end == End::Page {
+                    out.at_page += out.seen.len() - before;
+                }
             }
         }
     }
@@ -207,7 +218,9 @@ const fn seen(post: Post) -> Seen {
     match post {
         Post::NewPassword { .. } => Seen::AfterNewPassword,
         Post::Follow { .. } => Seen::Followed,
-        Post::Code { code: Code::Repeated, .. } => Seen::Reissued,
+        Post::Code { code: Code::Repeated, .. } | Post::Held { code: Code::Repeated, .. } => {
+            Seen::Reissued
+        }
         _ => Seen::SignedIn,
     }
 }
@@ -313,164 +326,23 @@ fn sign_out(world: &World, by: u8, out: &mut Out) {
     }
 }
 
-fn anew(world: &World, by: u8, tab: u8, out: &mut Out) {
-    if let Some(after) = begun_anew(world, by, tab) {
-        out.push(Move::Anew { by, tab }, Seen::Quiet, after);
+fn anew(world: &World, (by, tab): (u8, u8), rules: &Rules, out: &mut Out) {
+    for end in [End::Client, End::Page].into_iter().filter(|end| rules.ends.contains(end)) {
+        if let Some(after) = begun_anew(world, by, tab, end) {
+            out.push(Move::Anew { by, tab, end }, Seen::Quiet, after);
+        }
     }
 }
 
 /// A new attempt in a tab whose attempt has ended or can no longer be reached.
-pub(super) fn begun_anew(world: &World, by: u8, tab: u8) -> Option<World> {
+pub(super) fn begun_anew(world: &World, by: u8, tab: u8, end: End) -> Option<World> {
     let row = world.tab(tab);
     let browser = world.jars[usize::from(by)].browser;
     let over = matches!(row.at, At::Complete { .. } | At::Cancelled) || row.browser != browser;
     let busy = world.flights.iter().flatten().any(|flight| flight.tab == tab);
     (over && !busy).then(|| {
         let mut after = *world;
-        after.tabs[usize::from(tab)] =
-            Tab { browser, previous: None, at: At::Password, proven: Proven::default() };
+        after.tabs[usize::from(tab)] = Tab::new(browser, end);
         after
     })
-}
-
-/// Every verdict that a post of this browser to this tab can get.
-fn judged(world: &World, by: u8, tab: u8, bounds: &Bounds, rules: &Rules, out: &mut Vec<Post>) {
-    let row = world.tab(tab);
-    let browser = world.jars[usize::from(by)].browser;
-    let own = row.browser == browser;
-    let led_on = matches!(row.at, At::NewPassword { .. } | At::Complete { .. });
-    if own || (led_on && row.previous == Some(browser)) {
-        codes(world, by, row.at, rules, out);
-    }
-    if !own {
-        return;
-    }
-    out.extend([Post::Restart, Post::Cancel, Post::WrongPassword]);
-    // Every password is stolen: whoever sits at either browser knows it.
-    out.extend(bounds.people.iter().map(|user| Post::Password(world.first(*user))));
-    match row.at {
-        At::Second { first, challenge } => {
-            resends(world, by, row.at, rules, out);
-            follows(world, by, row.at, out);
-            misdirected(world, by, (first.user, challenge), out);
-        }
-        At::NewPassword { first, .. } => {
-            follows(world, by, row.at, out);
-            let user = first.user;
-            out.extend([true, false].map(|good| Post::NewPassword { user, good }));
-            out.push(Post::NewPassword { user: VICTIM + OTHER - user, good: true });
-        }
-        At::Password | At::Complete { .. } | At::Cancelled => {}
-    }
-}
-
-/// Whether whoever sits at this browser has read the mail of this challenge.
-fn knows(by: u8, world: &World, challenge: u8) -> bool {
-    by == HOME || world.challenge(challenge).user == OTHER
-}
-
-/// `email_code::current`: the challenge that an attempt is answered with.
-pub(super) fn answered(world: &World, at: At, browser: u8, rules: &Rules) -> Option<u8> {
-    let own = awaited(at)?;
-    let row = world.challenge(own);
-    if !rules.has(Guard::Successor) {
-        return Some(own);
-    }
-    let successor = match row.fate {
-        Fate::Open | Fate::Used => None,
-        Fate::Replaced => world.open(row.user, browser),
-    };
-    Some(successor.filter(|next| world.challenge(*next).epoch == row.epoch).unwrap_or(own))
-}
-
-/// `email_code::post`.
-fn codes(world: &World, by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
-    let browser = world.jars[usize::from(by)].browser;
-    let Some(challenge) = answered(world, at, browser, rules) else { return };
-    let row = world.challenge(challenge);
-    let led_on = matches!(at, At::NewPassword { .. } | At::Complete { .. });
-    if !led_on && row.fate != Fate::Open {
-        // `follow::post`, or a restart: both are among the posts of this state anyway.
-        return;
-    }
-    let mut judge = |code| out.push(Post::Code { challenge, code });
-    if knows(by, world, challenge) {
-        match row.fate {
-            // The minute may have passed or not.
-            Fate::Used => {
-                judge(Code::Repeated);
-                judge(Code::Refused(Why::Used));
-            }
-            Fate::Replaced => judge(Code::Refused(Why::Superseded)),
-            Fate::Open if rules.clocks => judge(Code::Right(row.time)),
-            Fate::Open => {
-                for time in [Time::Open, Time::Late, Time::Past] {
-                    judge(Code::Right(time));
-                }
-            }
-        }
-    }
-    judge(Code::Refused(Why::Exhausted));
-    let past = !rules.clocks || row.time == Time::Past;
-    if past {
-        judge(Code::Past);
-    }
-    if !rules.clocks || !past {
-        judge(Code::Refused(Why::Wrong));
-        let others = world.challenges.iter().enumerate().filter(|(index, slot)| {
-            slot.is_some_and(|slot| slot.user == row.user)
-                && number(*index) != challenge
-                && knows(by, world, number(*index))
-        });
-        let mut told: Vec<Why> = others.filter_map(|(_, slot)| slot.map(why_wrong)).collect();
-        told.sort_unstable();
-        told.dedup();
-        for why in told {
-            judge(Code::Refused(why));
-        }
-    }
-}
-
-/// Verdicts about a challenge that is not this attempt's, as a verifier with a fault would make them: codes that were
-/// truly read in a mail, and typed where they do not belong.
-fn misdirected(world: &World, by: u8, (user, own): (u8, u8), out: &mut Vec<Post>) {
-    let current = world.open(user, world.jars[usize::from(by)].browser);
-    let current = current.filter(|c| world.challenge(*c).epoch == world.person(user).epoch);
-    for (index, slot) in world.challenges.iter().enumerate() {
-        let challenge = number(index);
-        let elsewhere = slot.is_some() && challenge != own && Some(challenge) != current;
-        if elsewhere && knows(by, world, challenge) {
-            out.push(Post::Code { challenge, code: Code::Right(Time::Open) });
-            out.push(Post::Resend { challenge, again: Again::New });
-        }
-    }
-}
-
-/// `resend::resend`.
-fn resends(world: &World, by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
-    let browser = world.jars[usize::from(by)].browser;
-    let Some(challenge) = answered(world, at, browser, rules) else { return };
-    let row = world.challenge(challenge);
-    if row.fate != Fate::Open {
-        return;
-    }
-    let mut judge = |again| out.push(Post::Resend { challenge, again });
-    judge(Again::Later);
-    let new = row.spent || row.time == Time::Past;
-    if new || !rules.clocks {
-        judge(Again::New);
-    }
-    if !new {
-        judge(Again::Same);
-    }
-}
-
-/// `follow::post` with the session of this browser, whoever it is of: that it is the person's who is identified here, the
-/// machine must see to itself.
-fn follows(world: &World, by: u8, at: At, out: &mut Vec<Post>) {
-    if let Some((session, _)) = world.live(world.jars[usize::from(by)].session)
-        && identified(at).is_some()
-    {
-        out.push(Post::Follow { session });
-    }
 }

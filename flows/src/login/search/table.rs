@@ -1,93 +1,185 @@
 //! The machine alone, without a world: every state, every verdict and every fact, also those that no executor would ever
 //! bring together. What holds here needs no faith in anything around the machine.
 
+use store::Timestamp;
+use uuid::Uuid;
+
 use super::{
     super::{
-        email_code::{CodeChecked, CodeVerdict},
+        code_window::Time,
+        effect::{Delivery, Effect},
         follow::SessionChecked,
-        machine::{
-            Completed, Effect, Facts, First, Input, NewPassword, Person, Second, SecondChecked,
-            SecondMethod, State, Step, Time, Waiting, step,
-        },
+        goal::Goal,
+        machine::{Facts, Input, Person, Step, step},
+        method::{Challenge, Held, HeldProof, Mailed, Method, Proof},
         new_password::NewPasswordChecked,
         password::{PasswordChecked, PasswordVerdict},
         refusal::{CodeRefusal, MailRefusal, Refusal},
         resend::{ResendChecked, ResendVerdict},
+        second::{HeldSeal, MailedSeal, Owner, SecondChecked, Verdict},
+        state::{Completed, First, FirstStep, NewPassword, Second, State, Waiting},
     },
+    cast,
     executor::StepFn,
-    world::{challenge_id, session_id, user_id},
+    names::{challenge_id, session_id, user_id},
 };
 use crate::account::password::BadPassword;
-use store::Timestamp;
 
 const TIME: Timestamp = Timestamp::from_millis(0);
+/// The row of what is held.
+const ROW: Uuid = Uuid::from_u128(7);
 
-fn firsts() -> Vec<First> {
-    let first = |user, epoch, password_version| First { user, epoch, password_version };
-    let (mine, other) = (user_id(0), user_id(1));
-    vec![first(mine, 0, 0), first(mine, 1, 0), first(mine, 0, 1), first(other, 0, 0)]
+/// One method of each kind, as the table uses them.
+#[derive(Clone, Copy)]
+pub(super) struct Cast {
+    pub(super) mailed: Mailed,
+    pub(super) held: Held,
+    pub(super) both: Held,
+    /// The three of them.
+    pub(super) all: &'static [Method],
 }
 
-fn states() -> Vec<State> {
-    let mut states = vec![State::Password, State::Cancelled];
-    for first in firsts() {
-        for challenge in [0, 1] {
-            let waiting = Waiting::EmailCode(challenge_id(challenge));
-            states.push(State::Second(Second { first, waiting }));
-        }
-        let second = SecondMethod::EmailCode;
-        for challenge in [None, Some(0), Some(1)] {
-            let challenge = challenge.map(challenge_id);
-            states.push(State::NewPassword(NewPassword { first, second, challenge }));
-        }
-    }
-    for user in [0, 1] {
-        for challenge in [None, Some(0), Some(1)] {
-            let challenge = challenge.map(challenge_id);
-            let (user, session) = (user_id(user), session_id(0));
-            states.push(State::Complete(Completed { user, session, challenge }));
-        }
-    }
-    states
-}
+/// The program's mailed method, and one of each other kind.
+pub(super) const FIRST_OF_EACH: Cast = Cast {
+    mailed: Mailed::EMAIL_CODE,
+    held: cast::AppSeal::METHOD,
+    both: cast::KeySeal::METHOD,
+    all: &[cast::EMAIL, cast::APP, cast::KEY],
+};
 
-fn code_verdicts() -> Vec<CodeVerdict> {
-    let refusals = [
-        Refusal::Code(CodeRefusal::Wrong(1)),
-        Refusal::Mail(MailRefusal::Superseded),
-        Refusal::Code(CodeRefusal::Used),
-        Refusal::Mail(MailRefusal::OtherBrowser),
-        Refusal::Mail(MailRefusal::Exhausted),
-        Refusal::Code(CodeRefusal::Paused(TIME)),
-    ];
-    [Time::Open, Time::Late, Time::Past]
-        .map(CodeVerdict::Right)
-        .into_iter()
-        .chain([CodeVerdict::Past, CodeVerdict::Repeated])
-        .chain(refusals.map(CodeVerdict::Refused))
-        .collect()
-}
+/// Another one of each kind.
+pub(super) const SECOND_OF_EACH: Cast = Cast {
+    mailed: cast::PostSeal::METHOD,
+    held: cast::ListSeal::METHOD,
+    both: cast::CardSeal::METHOD,
+    all: &[cast::POST, cast::LIST, cast::CARD],
+};
 
-/// Inputs are not `Clone`: a verdict is used once. So they are made anew for every call.
-fn inputs() -> Vec<Box<dyn Fn() -> Input>> {
-    let mut inputs: Vec<Box<dyn Fn() -> Input>> =
-        vec![Box::new(|| Input::Restart), Box::new(|| Input::Cancel)];
-    let passwords = [PasswordVerdict::Wrong, PasswordVerdict::Paused(TIME)];
-    for verdict in firsts().into_iter().map(PasswordVerdict::Right).chain(passwords) {
-        inputs.push(Box::new(move || Input::Password(PasswordChecked::assume(verdict))));
+impl Cast {
+    fn challenge(self, number: u8) -> Challenge {
+        Challenge { method: self.mailed, id: challenge_id(number) }
     }
-    for challenge in [0, 1, 2].map(challenge_id) {
-        for verdict in [ResendVerdict::Same, ResendVerdict::New, ResendVerdict::Later(TIME)] {
-            inputs.push(Box::new(move || Input::Resend(ResendChecked::assume(challenge, verdict))));
+
+    fn code(self, number: u8) -> Proof {
+        Proof::Mailed(self.challenge(number))
+    }
+
+    pub(super) fn states(self) -> Vec<State> {
+        let mut states = vec![State::Password, State::Cancelled];
+        for first in passwords().into_iter().chain([by_both()]) {
+            let waiting = [0, 1].map(|number| Waiting::Mailed(self.challenge(number)));
+            for waiting in waiting.into_iter().chain([Waiting::Held(self.held)]) {
+                states.push(State::Second(Second { first, waiting }));
+            }
+            for proof in [self.code(0), self.code(1), held(self.held, 1)] {
+                states.push(State::NewPassword(NewPassword { first, proof }));
+            }
         }
-        for (user, epoch) in [(0, 0), (0, 1), (1, 0)] {
-            for verdict in code_verdicts() {
+        for user in [0, 1].map(user_id) {
+            let proofs = [self.code(0), self.code(1), held(self.held, 1)];
+            for proof in proofs.into_iter().map(Some).chain([None]) {
+                let session = session_id(0);
+                states.push(State::Complete(Completed { user, session, proof }));
+            }
+        }
+        states
+    }
+
+    /// Inputs are not `Clone`: a verdict is used once. So they are made anew for every call.
+    pub(super) fn inputs(self) -> Vec<Box<dyn Fn() -> Input>> {
+        let mut inputs = other_inputs();
+        for challenge in [0, 1, 2].map(|number| self.challenge(number)) {
+            for verdict in [ResendVerdict::Same, ResendVerdict::New, ResendVerdict::Later(TIME)] {
                 inputs.push(Box::new(move || {
-                    let checked = CodeChecked::assume(challenge, user_id(user), epoch, verdict);
-                    Input::Second(SecondChecked::EmailCode(checked))
+                    Input::Resend(ResendChecked::assume(challenge, verdict))
                 }));
             }
         }
+        let codes = [0, 1, 2].map(|number| self.code(number));
+        let held = [held(self.held, 1), held(self.held, 2), held(self.both, 1)];
+        for proof in codes.into_iter().chain(held) {
+            for (user, epoch) in [(0, 0), (0, 1), (1, 0)] {
+                let owner = Owner { user: user_id(user), epoch };
+                for verdict in verdicts() {
+                    inputs.push(Box::new(move || {
+                        Input::Second(SecondChecked::assume(proof, owner, verdict))
+                    }));
+                }
+            }
+        }
+        for &method in self.all {
+            inputs.push(Box::new(move || Input::Choose(method)));
+        }
+        inputs
+    }
+
+    pub(super) fn facts(self) -> Vec<Facts<'static>> {
+        let mut people = vec![None];
+        for First { user, epoch, step } in passwords() {
+            let FirstStep::Password { version: password_version } = step else { continue };
+            for must_change in [false, true] {
+                people.push(Some(Person { user, epoch, password_version, must_change }));
+            }
+        }
+        let mut facts = Vec::new();
+        let one = self.all.first_chunk::<1>().expect("the first");
+        for person in people {
+            for challenge in [0, 2].map(challenge_id) {
+                for current in [None, Some(0), Some(1)] {
+                    let current = current.map(|number| self.challenge(number));
+                    let session = session_id(2);
+                    for offered in [self.all, one] {
+                        let goal = Goal::Client;
+                        facts.push(Facts { person, offered, challenge, current, session, goal });
+                    }
+                }
+            }
+        }
+        facts
+    }
+}
+
+const fn held(method: Held, mark: i64) -> Proof {
+    Proof::Held(HeldProof { method, row: ROW, mark })
+}
+
+fn passwords() -> Vec<First> {
+    let first = |user, epoch, version| {
+        let step = FirstStep::Password { version };
+        First { user: user_id(user), epoch, step }
+    };
+    vec![first(0, 0, 0), first(0, 1, 0), first(0, 0, 1), first(1, 0, 0)]
+}
+
+/// The first step by what proves both.
+fn by_both() -> First {
+    First { user: user_id(0), epoch: 0, step: FirstStep::PasskeyUv { credential: ROW } }
+}
+
+fn verdicts() -> Vec<Verdict> {
+    let refusals = [
+        Refusal::Code(CodeRefusal::Wrong(1)),
+        Refusal::Code(CodeRefusal::Used),
+        Refusal::Code(CodeRefusal::Paused(TIME)),
+        Refusal::Mail(MailRefusal::Superseded),
+        Refusal::Mail(MailRefusal::OtherBrowser),
+        Refusal::Mail(MailRefusal::Exhausted),
+    ];
+    [Time::Open, Time::Late, Time::Past]
+        .map(Verdict::Right)
+        .into_iter()
+        .chain([Verdict::Past, Verdict::Repeated])
+        .chain(refusals.map(Verdict::Refused))
+        .collect()
+}
+
+/// Inputs that have nothing to do with a method of the second step.
+fn other_inputs() -> Vec<Box<dyn Fn() -> Input>> {
+    let mut inputs: Vec<Box<dyn Fn() -> Input>> =
+        vec![Box::new(|| Input::Restart), Box::new(|| Input::Cancel)];
+    let refused = [PasswordVerdict::Wrong, PasswordVerdict::Paused(TIME)];
+    for verdict in passwords().into_iter().map(PasswordVerdict::Right).chain(refused) {
+        inputs.push(Box::new(move || Input::Password(PasswordChecked::assume(verdict))));
     }
     for user in [0, 1].map(user_id) {
         for epoch in [0, 1] {
@@ -104,128 +196,167 @@ fn inputs() -> Vec<Box<dyn Fn() -> Input>> {
     inputs
 }
 
-fn facts() -> Vec<Facts> {
-    let mut people = vec![None];
-    for First { user, epoch, password_version } in firsts() {
-        for must_change in [false, true] {
-            people.push(Some(Person { user, epoch, password_version, must_change }));
-        }
-    }
-    let mut facts = Vec::new();
-    for person in people {
-        for challenge in [0, 2].map(challenge_id) {
-            for current in [None, Some(0), Some(1)] {
-                let (current, session) = (current.map(challenge_id), session_id(2));
-                facts.push(Facts { person, challenge, current, session });
-            }
-        }
-    }
-    facts
+/// Whether what was proven still counts.
+fn counts(first: First, facts: &Facts<'_>) -> bool {
+    facts.person.is_some_and(|now| {
+        let same = match first.step {
+            FirstStep::Password { version } => version == now.password_version,
+            FirstStep::PasskeyUv { .. } => true,
+        };
+        same && (now.user, now.epoch) == (first.user, first.epoch)
+    })
 }
 
 /// The first step of a state, if what was proven still counts.
-fn alive(state: &State, facts: &Facts) -> Option<First> {
+fn alive(state: &State, facts: &Facts<'_>) -> Option<First> {
     let first = match state {
         State::Second(second) => second.first,
         State::NewPassword(pending) => pending.first,
         State::Password | State::Complete(_) | State::Cancelled => return None,
     };
-    let now = facts.person?;
-    let same = (now.user, now.epoch, now.password_version)
-        == (first.user, first.epoch, first.password_version);
-    same.then_some(first)
+    counts(first, facts).then_some(first)
 }
 
-/// The challenge whose code is right here and now: of this person, of this epoch, awaited, and in time.
-fn right_code(state: &State, input: &Input, facts: &Facts) -> Option<(First, store::ChallengeId)> {
-    let first = alive(state, facts)?;
-    let (State::Second(second), Input::Second(SecondChecked::EmailCode(checked))) = (state, input)
-    else {
+const fn is_ended(state: &State) -> bool {
+    matches!(state, State::Complete(_) | State::Cancelled)
+}
+
+/// The proof that is right here and now, with the first step that it completes: of this person, of this epoch, awaited or
+/// of both steps, offered, and in time.
+fn right_proof(state: &State, input: &Input, facts: &Facts<'_>) -> Option<(First, Proof)> {
+    let Input::Second(checked) = input else { return None };
+    let (proof, owner) = (*checked.proof(), checked.owner());
+    let offered = facts.offered.contains(&proof.method());
+    if checked.verdict() != Verdict::Right(Time::Open) || !offered || is_ended(state) {
         return None;
+    }
+    if let Proof::Held(held) = proof
+        && held.method.proves_both()
+    {
+        let step = FirstStep::PasskeyUv { credential: held.row };
+        let first = First { user: owner.user, epoch: owner.epoch, step };
+        return counts(first, facts).then_some((first, proof));
+    }
+    let first = alive(state, facts)?;
+    let State::Second(Second { waiting, .. }) = state else { return None };
+    let awaited = match (waiting, proof) {
+        (Waiting::Mailed(own), Proof::Mailed(code)) => code == *own || facts.current == Some(code),
+        (Waiting::Held(method), Proof::Held(held)) => held.method == *method,
+        (Waiting::Mailed(_), Proof::Held(_)) | (Waiting::Held(_), Proof::Mailed(_)) => false,
     };
-    let Waiting::EmailCode(own) = second.waiting;
-    let challenge = checked.challenge();
-    let right = checked.verdict() == CodeVerdict::Right(Time::Open)
-        && (checked.user(), checked.epoch()) == (first.user, first.epoch)
-        && (challenge == own || facts.current == Some(challenge));
-    right.then_some((first, challenge))
+    let own = (owner.user, owner.epoch) == (first.user, first.epoch);
+    (awaited && own).then_some((first, proof))
+}
+
+/// The challenge that an input is about.
+fn about(input: &Input) -> Option<Challenge> {
+    match input {
+        Input::Second(checked) => match checked.proof() {
+            Proof::Mailed(challenge) => Some(*challenge),
+            Proof::Held(_) => None,
+        },
+        Input::Resend(checked) => Some(checked.challenge()),
+        _ => None,
+    }
 }
 
 /// What may be asked for, and nothing else.
-fn may(effect: &Effect, state: &State, input: &Input, facts: &Facts) -> bool {
-    let code = right_code(state, input, facts);
+fn may(effect: &Effect, state: &State, input: &Input, facts: &Facts<'_>) -> bool {
+    let right = right_proof(state, input, facts);
     let must_change = facts.person.is_some_and(|person| person.must_change);
     let changed = match (state, input) {
-        (State::NewPassword(pending), Input::NewPassword(checked)) => {
-            checked.user() == pending.first.user && checked.refused().is_none()
+        (State::NewPassword(pending), Input::NewPassword(checked))
+            if checked.user() == pending.first.user && checked.refused().is_none() =>
+        {
+            Some(pending)
         }
-        _ => false,
+        _ => None,
     };
     let open = alive(state, facts);
+    let again = match input {
+        Input::Second(checked) if checked.verdict() == Verdict::Repeated => Some(checked),
+        _ => None,
+    };
     match effect {
-        Effect::SignIn(proof) => {
-            let by_code = code.is_some() && !must_change;
-            (by_code || changed) && open == Some(proof.first()) && proof.session() == facts.session
+        Effect::SignIn(complete) => {
+            let of = |first, proof: Proof| {
+                (complete.first(), complete.second()) == (first, proof.second_word())
+            };
+            let by_proof = right.is_some_and(|(first, proof)| of(first, proof)) && !must_change;
+            let by_change = changed.is_some_and(|pending| of(pending.first, pending.proof))
+                && open == Some(complete.first());
+            (by_proof || by_change) && complete.session() == facts.session
         }
-        Effect::UseChallenge(first, id) => code == Some((*first, *id)),
-        Effect::ChangePassword(first) => changed && open == Some(*first),
+        Effect::Spend(first, proof) => right == Some((*first, *proof)),
+        Effect::ChangePassword(first) => changed.is_some() && open == Some(*first),
         Effect::FollowSession(session) => match input {
             Input::Follow(checked) => {
                 let now = facts.person.is_some_and(|person| {
                     (person.user, person.epoch) == (checked.user(), checked.epoch())
                 });
-                let first = match state {
-                    State::Second(second) => Some(second.first.user),
-                    State::NewPassword(pending) => Some(pending.first.user),
-                    _ => None,
-                };
-                checked.session() == *session && now && first == Some(checked.user())
+                let own = !is_ended(state) && state.user() == Some(checked.user());
+                checked.session() == *session && now && own
             }
             _ => false,
         },
-        Effect::Reissue(session) => match (state, input) {
-            (State::Complete(done), Input::Second(SecondChecked::EmailCode(checked))) => {
-                checked.verdict() == CodeVerdict::Repeated
-                    && done.challenge == Some(checked.challenge())
-                    && (done.user, done.session) == (checked.user(), *session)
+        Effect::Reissue(session) => match (state, again) {
+            (State::Complete(done), Some(checked)) => {
+                done.proof == Some(*checked.proof())
+                    && (done.user, done.session) == (checked.owner().user, *session)
             }
             _ => false,
         },
-        Effect::OpenChallenge(first, id) => match input {
-            Input::Password(checked) => {
-                checked.verdict() == PasswordVerdict::Right(*first) && *id == facts.challenge
-            }
-            _ => false,
-        },
-        Effect::ReplaceChallenge { first, old, new } => {
-            open == Some(*first) && old != new && *new == facts.challenge
-        }
-        Effect::SendAgain(_) => open.is_some(),
         Effect::ChangeBrowser => {
-            let again = match (state, input) {
-                (State::NewPassword(pending), Input::Second(SecondChecked::EmailCode(checked))) => {
-                    checked.verdict() == CodeVerdict::Repeated
-                        && pending.challenge == Some(checked.challenge())
-                        && pending.first.user == checked.user()
+            let again = match (state, again) {
+                (State::NewPassword(pending), Some(checked)) => {
+                    pending.proof == *checked.proof() && pending.first.user == checked.owner().user
                 }
                 _ => false,
             };
-            (code.is_some() && must_change) || (again && open.is_some())
+            (right.is_some() && must_change) || (again && open.is_some())
         }
+        Effect::End(goal) => *goal == facts.goal,
+        Effect::Deliver(delivery) => may_deliver(*delivery, (state, input), facts),
+    }
+}
+
+/// What may be mailed: only a challenge, and only for a first step that counts.
+fn may_deliver(delivery: Delivery, (state, input): (&State, &Input), facts: &Facts<'_>) -> bool {
+    let open = alive(state, facts);
+    match delivery {
+        Delivery::Open(first, challenge) => {
+            let asked = match input {
+                Input::Password(checked) => {
+                    let right = checked.verdict() == PasswordVerdict::Right(first);
+                    facts.offered.first().filter(|_| right).copied()
+                }
+                Input::Choose(method) => Some(*method).filter(|_| open == Some(first)),
+                _ => None,
+            };
+            asked == Some(Method::Mailed(challenge.method))
+                && challenge.id == facts.challenge
+                && counts(first, facts)
+        }
+        Delivery::Replace { first, old, new } => {
+            let is_new = old != new && new.id == facts.challenge && old.method == new.method;
+            is_new && open == Some(first) && about(input) == Some(old)
+        }
+        Delivery::SendAgain(challenge) => open.is_some() && about(input) == Some(challenge),
     }
 }
 
 /// Where an attempt may go from here.
-fn leads(before: &State, input: &Input, facts: &Facts, step: &Step) -> bool {
+fn leads(before: &State, input: &Input, facts: &Facts<'_>, step: &Step) -> bool {
     let effect = |is: fn(&Effect) -> bool| step.effects.iter().filter(|e| is(e)).count() == 1;
     if step.state == *before {
         return true;
     }
-    let ended = matches!(before, State::Complete(_) | State::Cancelled);
-    !ended
+    !is_ended(before)
         && match &step.state {
             State::Password => {
+                let both = matches!(input, Input::Second(checked) if checked.is_about_both());
                 matches!(input, Input::Restart | Input::Password(_))
+                    || both
                     || alive(before, facts).is_none()
             }
             State::Cancelled => matches!(input, Input::Cancel),
@@ -237,23 +368,34 @@ fn leads(before: &State, input: &Input, facts: &Facts, step: &Step) -> bool {
                 _ => alive(before, facts) == Some(second.first),
             },
             State::NewPassword(pending) => {
-                right_code(before, input, facts).is_some_and(|(first, _)| first == pending.first)
-                    && effect(|e| matches!(e, Effect::UseChallenge(..)))
+                right_proof(before, input, facts) == Some((pending.first, pending.proof))
+                    && effect(|e| matches!(e, Effect::Spend(..)))
                     && effect(|e| matches!(e, Effect::ChangeBrowser))
             }
             State::Complete(_) => {
-                let used = effect(|e| matches!(e, Effect::UseChallenge(..)));
+                let spent = effect(|e| matches!(e, Effect::Spend(..)));
                 let changed = effect(|e| matches!(e, Effect::ChangePassword(_)));
                 let signed_in = effect(|e| matches!(e, Effect::SignIn(_)));
                 let followed = effect(|e| matches!(e, Effect::FollowSession(_)));
-                (signed_in && (used != changed)) != followed
+                (signed_in && (spent != changed)) != followed
             }
         }
 }
 
+/// Whether an attempt ends exactly where a session is given.
+fn ends(step: &Step) -> bool {
+    let given = |effect: &&Effect| {
+        matches!(effect, Effect::SignIn(_) | Effect::FollowSession(_) | Effect::Reissue(_))
+    };
+    let end = |effect: &&Effect| matches!(effect, Effect::End(_));
+    let given = step.effects.iter().filter(given).count();
+    given < 2 && step.effects.iter().filter(end).count() == given
+}
+
 /// Tries everything; returns how much that was, or what went wrong first.
 fn try_all(machine: StepFn) -> Result<usize, String> {
-    let (states, inputs, facts) = (states(), inputs(), facts());
+    let of = FIRST_OF_EACH;
+    let (states, inputs, facts) = (of.states(), of.inputs(), of.facts());
     for state in &states {
         for make in &inputs {
             for facts in &facts {
@@ -262,8 +404,11 @@ fn try_all(machine: StepFn) -> Result<usize, String> {
                 let silent = after.effects.is_empty() && after.state == *state;
                 let holds = after.effects.iter().all(|effect| may(effect, state, &input, facts))
                     && leads(state, &input, facts, &after)
-                    // Whoever gets nowhere is told why.
-                    && (!silent || after.refusal.is_some() || matches!(input, Input::Restart));
+                    && ends(&after)
+                    // What leads nowhere says why.
+                    && (!silent
+                        || after.refusal.is_some()
+                        || matches!(input, Input::Restart | Input::Choose(_)));
                 if !holds {
                     return Err(format!("{state:?}\n{input:?}\n{facts:?}\n{after:?}"));
                 }
@@ -281,29 +426,35 @@ fn every_state_and_every_verdict() {
 
 #[test]
 fn a_machine_that_does_not_look_whose_code_it_is() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
-        let (State::Second(second), Input::Second(SecondChecked::EmailCode(checked))) =
-            (&state, &input)
-        else {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        let (State::Second(second), Input::Second(checked)) = (&state, &input) else {
             return step(state, input, facts);
         };
-        let (user, epoch) = (second.first.user, second.first.epoch);
-        let mine = CodeChecked::assume(checked.challenge(), user, epoch, checked.verdict());
-        step(state, Input::Second(SecondChecked::EmailCode(mine)), facts)
+        let owner = Owner { user: second.first.user, epoch: second.first.epoch };
+        let mine = SecondChecked::assume(*checked.proof(), owner, checked.verdict());
+        step(state, Input::Second(mine), facts)
+    }
+    assert!(try_all(machine).is_err());
+}
+
+#[test]
+fn a_machine_that_takes_a_method_that_is_not_offered() {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+        step(state, input, &Facts { offered: FIRST_OF_EACH.all, ..*facts })
     }
     assert!(try_all(machine).is_err());
 }
 
 #[test]
 fn a_machine_that_replaces_a_challenge_by_itself() {
-    fn machine(state: State, input: Input, facts: &Facts) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let resend = matches!(&input, Input::Resend(c) if c.verdict() == ResendVerdict::New);
         let mut step = step(state, input, facts);
-        if let (true, [Effect::SendAgain(same)], State::Second(second)) =
+        if let (true, [Effect::Deliver(Delivery::SendAgain(same))], State::Second(second)) =
             (resend, step.effects.as_slice(), &step.state)
         {
             let (first, old, new) = (second.first, *same, *same);
-            step.effects = vec![Effect::ReplaceChallenge { first, old, new }];
+            step.effects = vec![Effect::Deliver(Delivery::Replace { first, old, new })];
         }
         step
     }

@@ -1,17 +1,15 @@
 //! One world out of all those that differ in names alone.
 
-use super::{
-    super::machine::Time,
-    world::{
-        At, CHALLENGES, Challenge, Fate, Flight, GONE, HOME, Post, Proven, SESSIONS, Session, Tab,
-        VICTIM, World, awaited, number,
-    },
+use super::world::{
+    At, Awaited, By, CHALLENGES, Challenge, Fate, First, Flight, GONE, HOME, METHODS, Mark, Post,
+    Proof, Proven, SESSIONS, Session, Tab, Time, VICTIM, World, challenge_of, number,
 };
 
 impl World {
     /// Forgets what nobody can reach, gives numbers out anew in the order of use, and puts the two tabs of one browser in
     /// order: they differ in nothing but their place.
     pub(super) fn tidy(mut self) -> Self {
+        self.count_marks_anew();
         self.forget_dead_cookies();
         self.forget_ended();
         self.order_tabs();
@@ -19,6 +17,28 @@ impl World {
         self.rename_challenges();
         self.rename_sessions();
         self
+    }
+
+    /// What matters of a mark is how far above the last one that was used it is.
+    fn count_marks_anew(&mut self) {
+        let last = self.last;
+        let anew = |mark: &mut Mark| {
+            let used = last[usize::from(mark.user)][usize::from(mark.method)];
+            mark.value = mark.value.saturating_sub(used);
+        };
+        for tab in &mut self.tabs {
+            if let At::NewPassword { proof: Proof::Held(mark), .. }
+            | At::Complete { proof: Some(Proof::Held(mark)), .. } = &mut tab.at
+            {
+                anew(mark);
+            }
+        }
+        for flight in self.flights.iter_mut().flatten() {
+            if let Post::Held { mark, .. } = &mut flight.post {
+                anew(mark);
+            }
+        }
+        self.last = [[0; METHODS]; 2];
     }
 
     fn forget_dead_cookies(&mut self) {
@@ -39,7 +59,7 @@ impl World {
                 || before.flights.iter().flatten().any(|flight| flight.browser == value)
         };
         for tab in &mut self.tabs {
-            let At::Complete { session, challenge, .. } = tab.at else {
+            let At::Complete { session, proof, .. } = tab.at else {
                 if tab.at == At::Cancelled {
                     tab.proven = Proven::default();
                 }
@@ -50,18 +70,19 @@ impl World {
             };
             tab.proven = Proven::default();
             tab.previous = tab.previous.filter(|value| presented(*value));
-            let repeatable = challenge.is_some()
+            let repeatable = proof.is_some()
                 && before.live(Some(session)).is_some()
                 && (tab.previous.is_some() || presented(tab.browser));
             if !repeatable {
                 tab.previous = None;
-                tab.at = At::Complete { user: VICTIM, session: GONE, challenge: None };
+                tab.at = At::Complete { user: VICTIM, session: GONE, proof: None };
             }
         }
     }
 
     fn order_tabs(&mut self) {
-        if rank(&self.tabs[1]) < rank(&self.tabs[0]) {
+        let place = |tab: &Tab| (rank(tab), tab.end);
+        if place(&self.tabs[1]) < place(&self.tabs[0]) {
             self.tabs.swap(0, 1);
             for flight in self.flights.iter_mut().flatten().filter(|flight| flight.tab < 2) {
                 flight.tab = 1 - flight.tab;
@@ -113,24 +134,24 @@ impl World {
     fn rename_challenges(&mut self) {
         let mut names = Names::new();
         for tab in &self.tabs {
-            if let Some(challenge) = awaited(tab.at) {
+            if let Some(challenge) = challenge_of(tab.at) {
                 names.meet(challenge);
             }
         }
         for flight in self.flights.iter().flatten() {
             challenges_of(flight).into_iter().flatten().for_each(|c| names.meet(c));
         }
-        let mut rest: Vec<(u8, u8, u8)> = Vec::new();
+        let mut rest: Vec<(u8, u8, u8, u8)> = Vec::new();
         for (index, slot) in self.challenges.iter().enumerate() {
             if let Some(c) = slot
                 && c.fate == Fate::Open
                 && c.browser != GONE
             {
-                rest.push((c.browser, c.user, number(index)));
+                rest.push((c.browser, c.user, c.method, number(index)));
             }
         }
         rest.sort_unstable();
-        for (_, _, challenge) in rest {
+        for (_, _, _, challenge) in rest {
             names.meet(challenge);
         }
         let mut rows: [Option<Challenge>; CHALLENGES] = [None; CHALLENGES];
@@ -142,9 +163,9 @@ impl World {
         }
         self.challenges = rows;
         for tab in &mut self.tabs {
-            if let At::Second { challenge, .. }
-            | At::NewPassword { challenge: Some(challenge), .. }
-            | At::Complete { challenge: Some(challenge), .. } = &mut tab.at
+            if let At::Second { awaited: Awaited::Code(challenge), .. }
+            | At::NewPassword { proof: Proof::Code(challenge), .. }
+            | At::Complete { proof: Some(Proof::Code(challenge)), .. } = &mut tab.at
             {
                 *challenge = names.of(*challenge);
             }
@@ -156,8 +177,6 @@ impl World {
             }
             if let Some(read) = &mut flight.read {
                 read.open = read.open.map(|c| names.of(c));
-                read.joined = read.joined.map(|c| names.of(c));
-                read.current = read.current.map(|c| names.of(c));
             }
         }
     }
@@ -225,14 +244,12 @@ impl Names {
     }
 }
 
-fn challenges_of(flight: &Flight) -> [Option<u8>; 4] {
+fn challenges_of(flight: &Flight) -> [Option<u8>; 2] {
     let named = match flight.post {
         Post::Code { challenge, .. } | Post::Resend { challenge, .. } => Some(challenge),
         _ => None,
     };
-    let read = flight.read;
-    let read = read.map(|read| [read.open, read.joined, read.current]).unwrap_or_default();
-    [named, read[0], read[1], read[2]]
+    [named, flight.read.and_then(|read| read.open)]
 }
 
 fn sessions_of(flight: &Flight) -> [Option<u8>; 3] {
@@ -244,13 +261,27 @@ fn sessions_of(flight: &Flight) -> [Option<u8>; 3] {
 }
 
 /// Puts tabs in an order that does not look at names. Ties cost a state, never a fault.
-fn rank(tab: &Tab) -> (u8, u8, u8, u8) {
+fn rank(tab: &Tab) -> (u8, u8, u8, u8, u8) {
+    let by = |first: First| match first.by {
+        By::Password(version) => version,
+        By::Both => u8::MAX,
+    };
+    let kind = |proof| match proof {
+        Proof::Code(_) => 1,
+        Proof::Held(mark) => 2 + mark.method,
+    };
     match tab.at {
-        At::Password => (0, 0, 0, 0),
-        At::Second { first, .. } => (1, first.user, first.epoch, first.version),
-        At::NewPassword { first, .. } => (2, first.user, first.epoch, first.version),
-        At::Complete { user, challenge, .. } => (3, user, challenge.is_some().into(), 0),
-        At::Cancelled => (4, 0, 0, 0),
+        At::Password => (0, 0, 0, 0, 0),
+        At::Second { first, awaited } => {
+            let awaited = match awaited {
+                Awaited::Code(_) => 1,
+                Awaited::Held(method) => 2 + method,
+            };
+            (1, first.user, first.epoch, by(first), awaited)
+        }
+        At::NewPassword { first, proof } => (2, first.user, first.epoch, by(first), kind(proof)),
+        At::Complete { user, proof, .. } => (3, user, proof.map_or(0, kind), 0, 0),
+        At::Cancelled => (4, 0, 0, 0, 0),
     }
 }
 
@@ -262,6 +293,8 @@ fn order(flight: &Flight) -> (u8, u8, u8) {
         Post::Follow { .. } => 4,
         Post::NewPassword { .. } => 5,
         Post::WrongPassword | Post::Restart | Post::Cancel => 6,
+        Post::Held { mark, .. } => 7 + mark.method,
+        Post::Choose { method } => 16 + method,
     };
     (flight.tab, kind, flight.by)
 }

@@ -4,21 +4,7 @@
 //! cookie values have no meaning of their own: [`World::tidy`] gives them out anew in the order of use and forgets what
 //! nobody can reach, so that two worlds which differ in names alone are one.
 
-use store::{ChallengeId, SessionId, Timestamp, UserId};
-use uuid::Uuid;
-
-use super::super::{
-    email_code::{CodeChecked, CodeVerdict},
-    follow::SessionChecked,
-    machine::{
-        self, Completed, Input, NewPassword, Second, SecondChecked, SecondMethod, State, Time,
-        Waiting,
-    },
-    new_password::NewPasswordChecked,
-    password::{PasswordChecked, PasswordVerdict},
-    refusal::{CodeRefusal, MailRefusal, Refusal},
-    resend::{ResendChecked, ResendVerdict},
-};
+pub(super) use super::super::{code_window::Time, mailed::Fate};
 
 /// The person whose account must be safe; the mail of it is read at home only.
 pub(super) const VICTIM: u8 = 0;
@@ -31,8 +17,6 @@ pub(super) const AWAY: u8 = 1;
 
 /// The name of what nobody can present or look up any more.
 pub(super) const GONE: u8 = u8::MAX;
-
-const TIME: Timestamp = Timestamp::from_millis(0);
 
 /// A row of `users` with its password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,26 +31,64 @@ pub(super) struct Person {
 pub(super) struct First {
     pub(super) user: u8,
     pub(super) epoch: u8,
-    pub(super) version: u8,
+    pub(super) by: By,
+}
+
+/// What proved it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum By {
+    /// The password of this version.
+    Password(u8),
+    /// What proves both steps.
+    Both,
+}
+
+/// What the second step waits for. A method is its place in the list of those that are offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Awaited {
+    Code(u8),
+    Held(u8),
+}
+
+/// What proved the second step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Proof {
+    Code(u8),
+    Held(Mark),
+}
+
+/// A proof by something held: above the last one that was used it is fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Mark {
+    pub(super) user: u8,
+    pub(super) method: u8,
+    pub(super) value: u8,
+}
+
+/// Where an attempt ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum End {
+    Client,
+    Page,
 }
 
 /// The machine's state with numbers for ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum At {
     Password,
-    Second { first: First, challenge: u8 },
-    NewPassword { first: First, challenge: Option<u8> },
-    Complete { user: u8, session: u8, challenge: Option<u8> },
+    Second { first: First, awaited: Awaited },
+    NewPassword { first: First, proof: Proof },
+    Complete { user: u8, session: u8, proof: Option<Proof> },
     Cancelled,
 }
 
 /// The truth about an attempt, kept beside the machine and never shown to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Proven {
-    /// The right password that was typed into it since it was last set back.
-    pub(super) password: Option<First>,
-    /// Person and epoch of the right code that was typed into it in time, after that.
-    pub(super) code: Option<(u8, u8)>,
+    /// The first step that was proven in it since it was last set back.
+    pub(super) first: Option<First>,
+    /// Person and epoch of the second step that was proven in it in time, after that.
+    pub(super) second: Option<(u8, u8)>,
 }
 
 /// A row of `attempts`. Its version is not here: what is in flight for it is dropped when the state changes.
@@ -75,20 +97,20 @@ pub(super) struct Tab {
     pub(super) browser: u8,
     pub(super) previous: Option<u8>,
     pub(super) at: At,
+    pub(super) end: End,
     pub(super) proven: Proven,
 }
 
-/// What became of a challenge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Fate {
-    Open,
-    Used,
-    Replaced,
+impl Tab {
+    pub(super) fn new(browser: u8, end: End) -> Self {
+        Self { browser, previous: None, at: At::Password, end, proven: Proven::default() }
+    }
 }
 
 /// A row of `email_challenges`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Challenge {
+    pub(super) method: u8,
     pub(super) user: u8,
     pub(super) browser: u8,
     pub(super) epoch: u8,
@@ -128,7 +150,7 @@ pub(super) enum Why {
     Exhausted,
 }
 
-/// A verdict about a code.
+/// A verdict about a code, or about something held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Code {
     Right(Time),
@@ -150,10 +172,30 @@ pub(super) enum Again {
 pub(super) enum Post {
     Password(First),
     WrongPassword,
-    Code { challenge: u8, code: Code },
-    Resend { challenge: u8, again: Again },
-    Follow { session: u8 },
-    NewPassword { user: u8, good: bool },
+    Code {
+        challenge: u8,
+        code: Code,
+    },
+    /// Something held, and the epoch of its person when it was judged.
+    Held {
+        mark: Mark,
+        epoch: u8,
+        code: Code,
+    },
+    Choose {
+        method: u8,
+    },
+    Resend {
+        challenge: u8,
+        again: Again,
+    },
+    Follow {
+        session: u8,
+    },
+    NewPassword {
+        user: u8,
+        good: bool,
+    },
     Restart,
     Cancel,
 }
@@ -165,8 +207,8 @@ pub(super) struct Read {
     pub(super) person: Person,
     /// The open challenge, of whatever epoch.
     pub(super) open: Option<u8>,
-    pub(super) joined: Option<u8>,
-    pub(super) current: Option<u8>,
+    pub(super) can_be_joined: bool,
+    /// The live session that was presented, of whatever person.
     pub(super) session: Option<u8>,
 }
 
@@ -192,6 +234,8 @@ pub(super) const TABS: usize = 3;
 pub(super) const CHALLENGES: usize = 10;
 pub(super) const SESSIONS: usize = 6;
 pub(super) const FLIGHTS: usize = 2;
+/// Methods that may be offered.
+pub(super) const METHODS: usize = 3;
 
 /// One state of everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -202,23 +246,25 @@ pub(super) struct World {
     pub(super) challenges: [Option<Challenge>; CHALLENGES],
     pub(super) sessions: [Option<Session>; SESSIONS],
     pub(super) flights: [Option<Flight>; FLIGHTS],
+    /// The last mark that was used, for each person and method.
+    pub(super) last: [[u8; METHODS]; 2],
 }
 
 impl World {
     /// Nobody has done anything. `planted`: the attacker has put a cookie of their own into the victim's browser.
-    pub(super) fn start(planted: bool) -> Self {
+    pub(super) fn start(planted: bool, ends: [End; TABS]) -> Self {
         let away = u8::from(!planted);
         let person = Person { epoch: 0, version: 0, must_change: false };
-        let tab =
-            |browser| Tab { browser, previous: None, at: At::Password, proven: Proven::default() };
+        let [first, second, third] = ends;
         let jar = |browser| Jar { browser, session: None };
         Self {
             people: [person; 2],
             jars: [jar(0), jar(away)],
-            tabs: [tab(0), tab(0), tab(away)],
+            tabs: [Tab::new(0, first), Tab::new(0, second), Tab::new(away, third)],
             challenges: [None; CHALLENGES],
             sessions: [None; SESSIONS],
             flights: [None; FLIGHTS],
+            last: [[0; METHODS]; 2],
         }
     }
 
@@ -234,22 +280,46 @@ impl World {
         self.challenges[usize::from(challenge)].expect("a challenge that is named is there")
     }
 
+    /// The first step by the present password.
     pub(super) fn first(&self, user: u8) -> First {
         let person = self.person(user);
-        First { user, epoch: person.epoch, version: person.version }
+        First { user, epoch: person.epoch, by: By::Password(person.version) }
     }
 
     /// Whether what was proven still counts.
     pub(super) fn counts(&self, first: First) -> bool {
-        self.first(first.user) == first
+        let person = self.person(first.user);
+        let same = match first.by {
+            By::Password(version) => version == person.version,
+            By::Both => true,
+        };
+        same && person.epoch == first.epoch
     }
 
-    /// The challenge of a person under a browser value that can still be answered; the schema allows one.
-    pub(super) fn open(&self, user: u8, browser: u8) -> Option<u8> {
+    /// The challenge of a person under a browser value that can still be answered; the schema allows one for each method.
+    pub(super) fn open(&self, user: u8, browser: u8, method: u8) -> Option<u8> {
         let found = self.challenges.iter().position(|slot| {
-            slot.is_some_and(|c| c.fate == Fate::Open && c.user == user && c.browser == browser)
+            slot.is_some_and(|c| {
+                c.fate == Fate::Open && (c.user, c.browser, c.method) == (user, browser, method)
+            })
         });
         found.map(number)
+    }
+
+    /// The lowest and the highest mark that a proof which is made now can have: later than what was used, and no earlier than
+    /// what is on its way.
+    pub(super) fn fresh(&self, user: u8, method: u8) -> std::ops::RangeInclusive<u8> {
+        let last = self.last[usize::from(user)][usize::from(method)];
+        let sent = self.flights.iter().flatten().filter_map(|flight| match flight.post {
+            Post::Held { mark, .. } if (mark.user, mark.method) == (user, method) => {
+                Some(mark.value)
+            }
+            _ => None,
+        });
+        match sent.filter(|mark| *mark > last).max() {
+            Some(sent) => sent..=sent + 1,
+            None => last + 1..=last + 1,
+        }
     }
 
     /// The session, if it is live.
@@ -283,7 +353,7 @@ pub(super) fn number(index: usize) -> u8 {
     u8::try_from(index).expect("a small number")
 }
 
-/// Whom a state is about, as `login::identified` says it.
+/// The person that a state is about.
 pub(super) const fn identified(at: At) -> Option<u8> {
     match at {
         At::Second { first, .. } | At::NewPassword { first, .. } => Some(first.user),
@@ -292,152 +362,25 @@ pub(super) const fn identified(at: At) -> Option<u8> {
     }
 }
 
-/// What a state waits for, as `apply::awaited` says it.
-pub(super) const fn awaited(at: At) -> Option<u8> {
+/// The challenge that a state waits for, or whose code led to it.
+pub(super) const fn challenge_of(at: At) -> Option<u8> {
     match at {
-        At::Second { challenge, .. } => Some(challenge),
-        At::NewPassword { challenge, .. } | At::Complete { challenge, .. } => challenge,
-        At::Password | At::Cancelled => None,
+        At::Second { awaited: Awaited::Code(challenge), .. }
+        | At::NewPassword { proof: Proof::Code(challenge), .. }
+        | At::Complete { proof: Some(Proof::Code(challenge)), .. } => Some(challenge),
+        At::Second { .. }
+        | At::NewPassword { .. }
+        | At::Complete { .. }
+        | At::Password
+        | At::Cancelled => None,
     }
 }
 
-const fn id(number: u8) -> Uuid {
-    Uuid::from_bytes([number; 16])
-}
-
-pub(super) fn user_id(user: u8) -> UserId {
-    UserId::from(id(user))
-}
-
-pub(super) fn challenge_id(challenge: u8) -> ChallengeId {
-    ChallengeId::from(id(challenge))
-}
-
-pub(super) fn session_id(session: u8) -> SessionId {
-    SessionId::from(id(session))
-}
-
-/// The number in an id that one of the functions above made.
-const fn named(id: Uuid) -> u8 {
-    id.as_bytes()[0]
-}
-
-pub(super) fn challenge_number(id: ChallengeId) -> u8 {
-    named(id.uuid())
-}
-
-pub(super) fn session_number(id: SessionId) -> u8 {
-    named(id.uuid())
-}
-
-pub(super) fn first_of(first: machine::First) -> First {
-    let small = |value: i64| u8::try_from(value).expect("a small number");
-    First {
-        user: named(first.user.uuid()),
-        epoch: small(first.epoch),
-        version: small(first.password_version),
-    }
-}
-
-pub(super) fn first_in(first: First) -> machine::First {
-    machine::First {
-        user: user_id(first.user),
-        epoch: first.epoch.into(),
-        password_version: first.version.into(),
-    }
-}
-
-/// The machine's own state.
-pub(super) fn state_of(at: At) -> State {
+/// The proof by which a state was led on.
+pub(super) const fn proof_of(at: At) -> Option<Proof> {
     match at {
-        At::Password => State::Password,
-        At::Second { first, challenge } => State::Second(Second {
-            first: first_in(first),
-            waiting: Waiting::EmailCode(challenge_id(challenge)),
-        }),
-        At::NewPassword { first, challenge } => State::NewPassword(NewPassword {
-            first: first_in(first),
-            second: SecondMethod::EmailCode,
-            challenge: challenge.map(challenge_id),
-        }),
-        At::Complete { user, session, challenge } => State::Complete(Completed {
-            user: user_id(user),
-            session: session_id(session),
-            challenge: challenge.map(challenge_id),
-        }),
-        At::Cancelled => State::Cancelled,
-    }
-}
-
-/// And back.
-pub(super) fn at_of(state: &State) -> At {
-    match state {
-        State::Password => At::Password,
-        State::Second(second) => {
-            let Waiting::EmailCode(challenge) = second.waiting;
-            At::Second { first: first_of(second.first), challenge: challenge_number(challenge) }
-        }
-        State::NewPassword(pending) => At::NewPassword {
-            first: first_of(pending.first),
-            challenge: pending.challenge.map(challenge_number),
-        },
-        State::Complete(completed) => At::Complete {
-            user: named(completed.user.uuid()),
-            session: session_number(completed.session),
-            challenge: completed.challenge.map(challenge_number),
-        },
-        State::Cancelled => At::Cancelled,
-    }
-}
-
-impl World {
-    /// A judged post as the machine takes it.
-    pub(super) fn input(&self, post: Post) -> Input {
-        match post {
-            Post::Password(first) => {
-                Input::Password(PasswordChecked::assume(PasswordVerdict::Right(first_in(first))))
-            }
-            Post::WrongPassword => Input::Password(PasswordChecked::assume(PasswordVerdict::Wrong)),
-            Post::Code { challenge, code } => {
-                let row = self.challenge(challenge);
-                let (id, user) = (challenge_id(challenge), user_id(row.user));
-                let checked = CodeChecked::assume(id, user, row.epoch.into(), verdict(code));
-                Input::Second(SecondChecked::EmailCode(checked))
-            }
-            Post::Resend { challenge, again } => {
-                let verdict = match again {
-                    Again::Same => ResendVerdict::Same,
-                    Again::New => ResendVerdict::New,
-                    Again::Later => ResendVerdict::Later(TIME),
-                };
-                Input::Resend(ResendChecked::assume(challenge_id(challenge), verdict))
-            }
-            Post::Follow { session } => {
-                let row = self.sessions[usize::from(session)].expect("it was read");
-                let (id, user) = (session_id(session), user_id(row.user));
-                Input::Follow(SessionChecked::assume(id, user, row.epoch.into()))
-            }
-            Post::NewPassword { user, good } => {
-                let refused = (!good).then_some(crate::account::password::BadPassword::Common);
-                Input::NewPassword(NewPasswordChecked::assume(user_id(user), refused))
-            }
-            Post::Restart => Input::Restart,
-            Post::Cancel => Input::Cancel,
-        }
-    }
-}
-
-fn verdict(code: Code) -> CodeVerdict {
-    match code {
-        Code::Right(time) => CodeVerdict::Right(time),
-        Code::Past => CodeVerdict::Past,
-        Code::Repeated => CodeVerdict::Repeated,
-        Code::Refused(why) => CodeVerdict::Refused(match why {
-            Why::Wrong => Refusal::Code(CodeRefusal::Wrong(1)),
-            Why::Superseded => Refusal::Mail(MailRefusal::Superseded),
-            Why::Used => Refusal::Code(CodeRefusal::Used),
-            Why::OtherBrowser => Refusal::Mail(MailRefusal::OtherBrowser),
-            Why::Exhausted => Refusal::Mail(MailRefusal::Exhausted),
-        }),
+        At::NewPassword { proof, .. } => Some(proof),
+        At::Complete { proof, .. } => proof,
+        At::Second { .. } | At::Password | At::Cancelled => None,
     }
 }

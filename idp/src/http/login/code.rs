@@ -2,8 +2,7 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::login::{
-    Answer, CodeView, Delivery, Due, Resend, Shown, email_code, follow,
-    machine::Time,
+    Answer, CodeView, Delivery, Due, Resend, Shown, Time, email_code, follow,
     refusal::{MailedCode, Said},
     resend,
 };

@@ -76,6 +76,7 @@ fn signed_in(
 ) -> Result<Response, Failure> {
     let mut response = match to {
         Onwards::Client(to) => page::see_other(&to.location),
+        Onwards::Page(to) => page::see_other(to.path()),
         Onwards::Ask(id, _) => page::see_other(&address(Due::Complete, &id.to_string())?),
     };
     if let Some(NewCookies { browser, session, devices }) = cookies {

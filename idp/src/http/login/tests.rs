@@ -5,8 +5,7 @@ use flows::{
     account::password::BadPassword,
     email::BadEmail,
     login::{
-        CodeView, Delivery, Resend,
-        machine::Time,
+        CodeView, Delivery, Resend, Time,
         refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal, Said},
     },
     network::{Crowded, Size},

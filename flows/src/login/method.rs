@@ -1,0 +1,158 @@
+//! The methods of the second step, as data: what the machine knows of each.
+//!
+//! There are two kinds. The code of a *mailed* method is brought to the person: its challenge is opened, sent again and
+//! replaced. What proves a *held* method is with the person already: an app, a passkey, a printed list. All methods of a
+//! kind behave alike (`search::alike`), so a new one is a row here and a verifier in a file of its own.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use store::{
+    ChallengeId,
+    sign_in::{FirstMethod, SecondMethod},
+};
+use uuid::Uuid;
+
+/// A method whose code is mailed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Mailed {
+    name: &'static str,
+    word: SecondMethod,
+}
+
+/// A method that the person holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    name: &'static str,
+    proves: Proves,
+}
+
+/// Which steps a held method proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Proves {
+    /// The second, after another first step.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no held method is built yet"))]
+    Second(SecondMethod),
+    /// Both: it identifies the person and verifies them.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no held method is built yet"))]
+    Both(FirstMethod),
+}
+
+/// Every mailed method, by name.
+const MAILED: &[Mailed] = &[Mailed::EMAIL_CODE];
+/// Every held method, by name.
+const HELD: &[Held] = &[];
+
+impl Mailed {
+    /// A six-digit code by e-mail.
+    pub(crate) const EMAIL_CODE: Self = Self { name: "email_code", word: SecondMethod::EmailCode };
+
+    #[cfg(test)]
+    pub(super) const fn assume(name: &'static str) -> Self {
+        Self { name, word: SecondMethod::EmailCode }
+    }
+}
+
+impl Held {
+    /// Whether it proves both steps.
+    pub(super) const fn proves_both(self) -> bool {
+        matches!(self.proves, Proves::Both(_))
+    }
+
+    #[cfg(test)]
+    pub(super) const fn assume(name: &'static str, second: SecondMethod) -> Self {
+        Self { name, proves: Proves::Second(second) }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn assume_both(name: &'static str, first: FirstMethod) -> Self {
+        Self { name, proves: Proves::Both(first) }
+    }
+}
+
+/// A method of either kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Its code is mailed.
+    Mailed(Mailed),
+    /// The person holds it.
+    Held(Held),
+}
+
+/// One code of a mailed method: a row that is opened, sent again, used and replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Challenge {
+    /// The method.
+    pub method: Mailed,
+    /// The row.
+    pub id: ChallengeId,
+}
+
+/// What proves a held method, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HeldProof {
+    /// The method.
+    pub method: Held,
+    /// Id of the row that it is kept in, which the method's own statements read.
+    pub row: Uuid,
+    /// What must be above the mark in that row, and becomes it: the time step of an app, the counter of a passkey. A row
+    /// that is good for once has 1.
+    pub mark: i64,
+}
+
+/// What proves a second step. It is used up by [`Effect::Spend`](super::effect::Effect::Spend), and by nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Proof {
+    /// The code of this challenge.
+    Mailed(Challenge),
+    /// Something held.
+    Held(HeldProof),
+}
+
+impl Proof {
+    /// The method that it proves.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        match self {
+            Self::Mailed(challenge) => Method::Mailed(challenge.method),
+            Self::Held(held) => Method::Held(held.method),
+        }
+    }
+
+    /// The word of the second step that it proves; none if it proves both.
+    pub(crate) const fn second_word(&self) -> Option<SecondMethod> {
+        match self {
+            Self::Mailed(challenge) => Some(challenge.method.word),
+            Self::Held(held) => match held.method.proves {
+                Proves::Second(word) => Some(word),
+                Proves::Both(_) => None,
+            },
+        }
+    }
+}
+
+impl Serialize for Mailed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+impl Serialize for Held {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Mailed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let found = MAILED.iter().find(|method| method.name == name);
+        found.copied().ok_or_else(|| D::Error::custom("no mailed method of this build"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Held {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let found = HELD.iter().find(|method| method.name == name);
+        found.copied().ok_or_else(|| D::Error::custom("no held method of this build"))
+    }
+}

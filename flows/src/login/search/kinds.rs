@@ -1,0 +1,107 @@
+//! The two kinds of method: worlds in which the second step is held, may be either, or is both steps in one. The worlds
+//! beside this file have a mailed method alone.
+
+use super::{
+    super::method::Method,
+    Bounds, EVERYBODY, HOME, SOUND, VICTIM,
+    cast::{APP, EMAIL, KEY, LIST, POST},
+    executor::Rules,
+    names::Offered,
+    search,
+};
+
+/// The program with these methods, the one that is asked for first in front.
+pub(super) const fn offering(methods: &'static [Method]) -> Rules {
+    Rules { offered: Offered(methods), ..SOUND }
+}
+
+#[test]
+fn a_held_method_in_flight() {
+    let rules = offering(&[APP]);
+    search("a held method", &EVERYBODY, &rules);
+    let bounds = Bounds { flights: 1, people: VICTIM, ..EVERYBODY };
+    search("a held method in flight", &bounds, &rules);
+    let bounds = Bounds { flights: 1, split: true, tabs: HOME, people: VICTIM, ..EVERYBODY };
+    search("a held method at two moments", &bounds, &rules);
+}
+
+#[test]
+fn a_held_method_and_a_planted_cookie() {
+    let bounds = Bounds { tabs: &[0, 2], ..EVERYBODY };
+    let rules = Rules { planted: true, ..offering(&[APP]) };
+    search("a held method and a planted cookie", &bounds, &rules);
+}
+
+#[test]
+fn either_kind_in_flight() {
+    let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
+    search("either kind in flight", &bounds, &offering(&[EMAIL, APP]));
+}
+
+#[test]
+fn both_steps_in_one() {
+    search("both steps in one", &EVERYBODY, &offering(&[APP, KEY]));
+    let bounds = Bounds { flights: 1, split: true, tabs: HOME, people: VICTIM, ..EVERYBODY };
+    search("both steps in one, at two moments", &bounds, &offering(&[KEY, APP]));
+    let bounds = Bounds { tabs: HOME, ..EVERYBODY };
+    search("both steps in one beside either kind", &bounds, &offering(&[EMAIL, APP, KEY]));
+}
+
+/// A second mailed method and a second held one, which the machine has never heard of: in the places of the first they
+/// lead to the very same worlds.
+#[test]
+fn other_methods_of_the_same_kinds() {
+    let bounds = Bounds { people: VICTIM, ..EVERYBODY };
+    let one = search("one of each kind", &bounds, &offering(&[EMAIL, APP]));
+    let other = search("another of each kind", &bounds, &offering(&[POST, LIST]));
+    assert_eq!(one, other);
+}
+
+#[test]
+fn two_methods_of_one_kind() {
+    let bounds = Bounds { people: VICTIM, ..EVERYBODY };
+    search("two mailed methods", &bounds, &offering(&[EMAIL, POST]));
+    search("two held methods", &EVERYBODY, &offering(&[APP, LIST]));
+}
+
+/// Larger worlds, for an optimised build.
+#[cfg(not(debug_assertions))]
+mod deep {
+    use super::*;
+
+    #[test]
+    fn either_kind_and_everybody() {
+        search("either kind, everybody", &EVERYBODY, &offering(&[EMAIL, APP]));
+    }
+
+    #[test]
+    fn either_kind_in_flight_beside_the_attacker() {
+        let bounds = Bounds { flights: 1, people: VICTIM, changes: 0, ..EVERYBODY };
+        search("either kind in flight beside the attacker", &bounds, &offering(&[EMAIL, APP]));
+    }
+
+    #[test]
+    fn either_kind_at_two_moments() {
+        let bounds = Bounds { flights: 1, split: true, tabs: HOME, people: VICTIM, ..EVERYBODY };
+        search("either kind at two moments", &bounds, &offering(&[EMAIL, APP]));
+    }
+
+    #[test]
+    fn both_steps_in_one_in_flight() {
+        let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
+        search("both steps in one, in flight", &bounds, &offering(&[EMAIL, APP, KEY]));
+    }
+
+    #[test]
+    fn either_kind_and_a_planted_cookie() {
+        let bounds = Bounds { tabs: &[0, 2], ..EVERYBODY };
+        let rules = Rules { planted: true, ..offering(&[EMAIL, APP, KEY]) };
+        search("either kind and a planted cookie", &bounds, &rules);
+    }
+
+    #[test]
+    fn two_held_posts_in_flight() {
+        let bounds = Bounds { flights: 2, tabs: HOME, people: VICTIM, ..EVERYBODY };
+        search("two held posts in flight", &bounds, &offering(&[APP, KEY]));
+    }
+}

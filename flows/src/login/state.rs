@@ -1,0 +1,132 @@
+//! Where an attempt stands, and what is proven there. Stored as JSON: what a build cannot read means "start again".
+
+use serde::{Deserialize, Serialize};
+use store::{SessionId, UserId, sign_in::FirstMethod};
+use uuid::Uuid;
+
+use super::method::{Challenge, Held, Proof};
+
+/// Where an attempt stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum State {
+    /// Nothing is proven, and no person is identified.
+    Password,
+    /// The first step is proven; the second is awaited.
+    Second(Second),
+    /// Both steps are proven, and a forced reset demands a new password first.
+    NewPassword(NewPassword),
+    /// Both steps are proven, and the attempt has come to its end. Kept so that a repeated post goes to the same end.
+    Complete(Completed),
+    /// The person gave up.
+    Cancelled,
+}
+
+/// The first step, proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct First {
+    /// The person: fixed from here on.
+    pub user: UserId,
+    /// The person's epoch when it was proven.
+    pub epoch: i64,
+    /// By what.
+    pub step: FirstStep,
+}
+
+/// What proved the first step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FirstStep {
+    /// A password.
+    Password {
+        /// The version of the password that was proven.
+        version: i64,
+    },
+    /// A passkey that verified the person, and so proved the second step as well.
+    PasskeyUv {
+        /// Its row.
+        credential: Uuid,
+    },
+}
+
+impl FirstStep {
+    /// Its word in `sign_ins.first`.
+    pub(crate) const fn word(self) -> FirstMethod {
+        match self {
+            Self::Password { .. } => FirstMethod::Password,
+            Self::PasskeyUv { .. } => FirstMethod::PasskeyUv,
+        }
+    }
+}
+
+/// Waiting for the second step.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Second {
+    /// The first step.
+    pub first: First,
+    /// What is awaited.
+    pub waiting: Waiting,
+}
+
+/// What the second step waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Waiting {
+    /// The code of this challenge.
+    Mailed(Challenge),
+    /// Any proof of this method.
+    Held(Held),
+}
+
+/// Both steps proven, a new password awaited.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NewPassword {
+    /// The first step.
+    pub first: First,
+    /// What proved the second step and led here: the same once more leads here again.
+    pub proof: Proof,
+}
+
+/// An attempt at its end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Completed {
+    /// The person.
+    pub user: UserId,
+    /// The session that the browser got or had.
+    pub session: SessionId,
+    /// What proved the second step and completed it, if the last post was that.
+    pub proof: Option<Proof>,
+}
+
+impl State {
+    /// The person that it is about.
+    #[must_use]
+    pub const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Second(second) => Some(second.first.user),
+            Self::NewPassword(pending) => Some(pending.first.user),
+            Self::Complete(completed) => Some(completed.user),
+            Self::Password | Self::Cancelled => None,
+        }
+    }
+
+    /// The challenge that it waits for, or whose code led to it. None where nothing mailed is awaited or was given.
+    #[must_use]
+    pub const fn challenge(&self) -> Option<Challenge> {
+        match self {
+            Self::Second(Second { waiting: Waiting::Mailed(challenge), .. })
+            | Self::NewPassword(NewPassword { proof: Proof::Mailed(challenge), .. })
+            | Self::Complete(Completed { proof: Some(Proof::Mailed(challenge)), .. }) => {
+                Some(*challenge)
+            }
+            Self::Second(_)
+            | Self::NewPassword(_)
+            | Self::Complete(_)
+            | Self::Password
+            | Self::Cancelled => None,
+        }
+    }
+
+    /// Whether a proof of the second step has led here.
+    #[must_use]
+    pub(crate) const fn is_led_on(&self) -> bool {
+        matches!(self, Self::NewPassword(_) | Self::Complete(_))
+    }
+}
