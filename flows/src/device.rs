@@ -22,6 +22,11 @@ fn claimed<'v>(cx: &Cx, visit: &'v Visit, canonical: &str) -> Option<&'v DeviceT
     visit.devices.iter().find(|device| device.is_for(&cx.root, canonical))
 }
 
+/// Whether a browser claims to be a known device of this address. Without a claim nothing is looked up.
+pub(crate) fn is_claimed(cx: &Cx, visit: &Visit, canonical: &str) -> bool {
+    claimed(cx, visit, canonical).is_some()
+}
+
 /// The known device that a browser is to this person. Without a claim nothing is looked up, so that a stranger costs the
 /// same for everybody's address.
 pub(crate) async fn known(

@@ -4,6 +4,7 @@ use sqlx::FromRow;
 
 use crate::{
     ChallengeId, Result, Sql, Timestamp, TokenHash, UserId,
+    joined::LeftJoined,
     user::{UserWithPassword, with_password_columns},
 };
 
@@ -95,6 +96,8 @@ macro_rules! challenge_columns {
     };
 }
 
+pub(crate) use challenge_columns;
+
 /// A challenge with its person.
 #[derive(Clone, Debug, FromRow)]
 pub struct WithUser {
@@ -104,6 +107,10 @@ pub struct WithUser {
     /// Whose code it is.
     #[sqlx(flatten)]
     pub person: UserWithPassword,
+}
+
+impl LeftJoined for WithUser {
+    const KEY: &'static str = "challenge_id";
 }
 
 /// Looks a challenge up with its person.
@@ -121,12 +128,14 @@ pub async fn with_user(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<Wit
     .await
 }
 
-/// Opens a challenge; false when this person has an open one for this purpose in this browser, which is then the one to join.
+/// Opens a challenge; false when this person has an open one for this purpose in this browser, which is then the one to join,
+/// and when the person is no longer active, of its epoch and at its address.
 pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
     let added = sql
         .q("INSERT INTO email_challenges (id, user_id, browser, purpose, epoch, address, key_id, nonce, reference,
                                           first_issued_at, last_requested_at, sends, tries, tried, language, asked_with)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, 0, '', $12, $13)
+            SELECT $1, users.id, $3, $4, users.epoch, users.email, $7, $8, $9, $10, $10, $11, 0, '', $12, $13 FROM users
+            WHERE users.id = $2 AND users.epoch = $5 AND users.status = 'active' AND users.email = $6
             ON CONFLICT (user_id, browser, purpose) WHERE completed_at IS NULL AND superseded_at IS NULL DO NOTHING")
         .bind(new.id)
         .bind(new.user_id)
@@ -217,25 +226,18 @@ pub async fn charge(
     Ok(tries.map(|(tries,)| tries))
 }
 
-/// Gives back the try of a right guess.
-pub async fn refund(sql: &mut impl Sql, id: ChallengeId) -> Result<()> {
-    sql.q("UPDATE email_challenges SET tries = tries - 1 WHERE id = $1 AND tries > 0")
-        .bind(id)
-        .exec()
-        .await?;
-    Ok(())
-}
-
-/// Uses a challenge up; only one caller ever gets true.
-pub async fn complete(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> Result<bool> {
-    let rows = sql
-        .q("UPDATE email_challenges SET completed_at = $2
-            WHERE id = $1 AND completed_at IS NULL AND superseded_at IS NULL")
+/// Uses a challenge up and gives the try of the right guess back: only one caller ever gets the tries that other guesses
+/// have spent.
+pub async fn complete(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> Result<Option<i64>> {
+    let tries: Option<(i64,)> = sql
+        .q("UPDATE email_challenges SET completed_at = $2, tries = CASE WHEN tries > 0 THEN tries - 1 ELSE 0 END
+            WHERE id = $1 AND completed_at IS NULL AND superseded_at IS NULL
+            RETURNING tries")
         .bind(id)
         .bind(now)
-        .exec()
+        .opt()
         .await?;
-    Ok(rows == 1)
+    Ok(tries.map(|(tries,)| tries))
 }
 
 /// Puts a challenge aside for a newer one.

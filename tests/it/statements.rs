@@ -230,7 +230,7 @@ async fn sign_in_keeps_its_number_of_statements() {
     counted.sign_in(&client, &first).await;
     let (_, costs) = counted.sign_in(&client, &second).await;
     println!("a sign-in: {}\n{costs}", costs.count());
-    assert!(costs.count() <= 61, "{} statements:\n{costs}", costs.count());
+    assert!(costs.count() <= 45, "{} statements:\n{costs}", costs.count());
     assert!(costs.commits() <= 6, "{} commits:\n{costs}", costs.commits());
 }
 

@@ -68,14 +68,25 @@ impl Guesser {
         visit: &Visit,
         user: &User,
     ) -> Result<Self> {
-        let canonical = user.counted_as();
-        Ok(match device::known(cx, sql, visit, &canonical).await? {
+        Self::at(cx, sql, visit, &user.counted_as()).await
+    }
+
+    async fn at(cx: &Cx, sql: &mut impl Sql, visit: &Visit, canonical: &str) -> Result<Self> {
+        Ok(match device::known(cx, sql, visit, canonical).await? {
             Some(device) => {
                 let mails = format!("{canonical}\nknown devices");
                 Self::Known { device, mails: cx.root.lookup(&mails) }
             }
-            None => Self::stranger(cx, &canonical),
+            None => Self::stranger(cx, canonical),
         })
+    }
+
+    /// Who this browser is at an address, whether that is anybody's or not. Without a claim nothing is looked up.
+    pub(super) async fn at_address(cx: &Cx, visit: &Visit, canonical: &str) -> Result<Self> {
+        if !device::is_claimed(cx, visit, canonical) {
+            return Ok(Self::stranger(cx, canonical));
+        }
+        Self::at(cx, &mut cx.db.read().await?, visit, canonical).await
     }
 
     /// Whether it is a stranger.
@@ -88,6 +99,14 @@ impl Guesser {
         match self {
             Self::Known { mails, .. } => mails,
             Self::Stranger { all, .. } => all,
+        }
+    }
+
+    /// The two counters at which a wait may be running; the same one twice where there is one.
+    pub(super) fn counters(&self) -> [&[u8]; 2] {
+        match self {
+            Self::Known { device, .. } => [device.as_bytes(), device.as_bytes()],
+            Self::Stranger { all, here } => [here, all],
         }
     }
 
@@ -173,33 +192,26 @@ impl Guesser {
         Ok(begun && self.is_stranger())
     }
 
-    /// Until when nothing is judged, if a wait is running. Only a look: what counts is [`Guesser::spend`].
-    pub(super) async fn wait(
-        &self,
-        cx: &Cx,
-        sql: &mut impl Sql,
-        kind: Kind,
-    ) -> Result<Option<Timestamp>> {
-        let until = self.waits_until(cx, sql, kind).await?;
-        Ok((until > cx.now).then_some(until))
-    }
-
     async fn waits_until(&self, cx: &Cx, sql: &mut impl Sql, kind: Kind) -> Result<Timestamp> {
-        let all = match self {
-            Self::Known { device, .. } => device.as_bytes(),
-            Self::Stranger { all, .. } => all,
-        };
-        let until = throttle::waits_until(sql, [self.own(), all], kind).await?;
+        let until = throttle::waits_until(sql, self.counters(), kind).await?;
         Ok(until.map_or(cx.now, |until| until.max(cx.now)))
     }
 
-    /// Forgets what was failed at, at a completed sign-in; returns how many failures this network had at this person.
-    pub(super) async fn clear(cx: &Cx, tx: &mut Tx, canonical: &str) -> Result<i64> {
+    /// Forgets what was failed at, at a completed sign-in; returns how many failures this network had at this person, without
+    /// the right code where its try `is_counted` among them.
+    pub(super) async fn clear(
+        cx: &Cx,
+        tx: &mut Tx,
+        canonical: &str,
+        is_counted: bool,
+    ) -> Result<i64> {
         let Self::Stranger { all, here } = Self::stranger(cx, canonical) else { return Ok(0) };
         // In the order in which a try is spent, so that the two do not wait for each other.
         let failed = throttle::clear(tx, &here).await?;
         throttle::clear(tx, &all).await?;
-        Ok(failed.iter().map(|counter| counter.spent).sum())
+        let right = is_counted && failed.iter().any(|code| code.is(Kind::Code) && code.spent > 0);
+        let failed: i64 = failed.iter().map(|counter| counter.spent).sum();
+        Ok(failed - i64::from(right))
     }
 }
 
