@@ -69,7 +69,7 @@ pub struct Asked {
 /// Answers an authorization request.
 pub async fn start(cx: &Cx, params: &Params, visit: &Visit) -> Result<Outcome> {
     match request::check(cx, params) {
-        Ok(checked) => proceed(cx, checked, visit).await,
+        Ok((request, client)) => proceed(cx, visit, request, client).await,
         Err(rejected) => Ok(refused(cx, &rejected)),
     }
 }
@@ -106,7 +106,7 @@ pub async fn resume(cx: &Cx, sealed: &str, visit: &Visit) -> Result<Outcome> {
     let Some(client) = cx.client(&posted.request.client_id).cloned() else {
         return Ok(Outcome::Page { why: "client_id is not registered" });
     };
-    proceed(cx, (posted.request, client), visit).await
+    proceed(cx, visit, posted.request, client).await
 }
 
 const POSTED_AAD: &[u8] = b"vestibule/posted-request/v1";
@@ -120,8 +120,9 @@ struct Posted {
 
 async fn proceed(
     cx: &Cx,
-    (request, client): (AuthorizationRequest, Arc<Client>),
     visit: &Visit,
+    request: AuthorizationRequest,
+    client: Arc<Client>,
 ) -> Result<Outcome> {
     let session = match &visit.session {
         Some(secret) => {
@@ -136,13 +137,14 @@ async fn proceed(
         let error = interaction::silent_error(&need);
         return Ok(Outcome::Client(error_redirect(cx, &request, &error)));
     }
-    answer(cx, visit, (request, client), need, session).await
+    answer(cx, visit, request, client, need, session).await
 }
 
 async fn answer(
     cx: &Cx,
     visit: &Visit,
-    (request, client): (AuthorizationRequest, Arc<Client>),
+    request: AuthorizationRequest,
+    client: Arc<Client>,
     need: Need,
     session: Option<WithConsent>,
 ) -> Result<Outcome> {

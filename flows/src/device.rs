@@ -67,7 +67,7 @@ pub(crate) async fn renew(
         store::throttle::clear(tx, hash.as_bytes()).await?;
     }
     let new = DeviceToken::generate(&cx.rng, &cx.root, canonical);
-    store::device::insert(tx, &new.hash(), (user.id, user.epoch), cx.now).await?;
+    store::device::insert(tx, &new.hash(), user.id, user.epoch, cx.now).await?;
     Ok(std::iter::once(new).chain(others).take(MOST).collect())
 }
 

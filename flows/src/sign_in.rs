@@ -1,15 +1,13 @@
 //! [`SignIn`]: the value without which nothing is issued.
 //!
-//! It comes from the machine's [`Complete`](crate::login::machine::Complete), or from a live session or grant that was
-//! made from one, and from nowhere else: the fields are private to this file.
+//! It comes from a row that was recorded with the proof of the machine (`login/record.rs`), or from a live session or grant
+//! that rests on such a row, and from nowhere else: the fields are private to this file.
 
 use store::{
-    SignInId, Timestamp, Tx, UserId, grant,
+    SignInId, Timestamp, UserId, grant,
     session::LiveSession,
     sign_in::{FirstMethod, SecondMethod, SignInRow, Steps},
 };
-
-use crate::{Cx, Result, login::machine::Complete};
 
 /// A completed sign-in of a person.
 #[derive(Clone, Debug)]
@@ -76,39 +74,17 @@ impl Assurance {
 }
 
 impl SignIn {
-    /// Records the completed steps, and from where and with what the last of them was posted. `complete` is proof: only the
-    /// machine makes one.
-    pub async fn record(
-        cx: &Cx,
-        tx: &mut Tx,
-        complete: &Complete,
-        browser_and_system: Option<String>,
-    ) -> Result<Self> {
-        let first = complete.first();
-        let row = SignInRow {
-            id: cx.id(),
-            user_id: first.user,
-            epoch: first.epoch,
-            steps: Steps {
-                first: first.step.word(),
-                // Both are the moment at which the attempt that proved them was completed (decision 1).
-                first_at: cx.now,
-                second: complete.second(),
-                second_at: complete.second().map(|_| cx.now),
-                mailbox_only: false,
-            },
-            network: cx.trace.network.map(|address| address.to_string()),
-            browser_and_system,
-        };
-        store::sign_in::insert(tx, &row).await?;
-        Ok(Self {
+    /// The sign-in that was recorded in a row.
+    #[must_use]
+    pub(crate) fn of_row(row: &SignInRow) -> Self {
+        Self {
             id: row.id,
             user: row.user_id,
             epoch: row.epoch,
             steps: row.steps,
             assurance: Assurance::of(&row.steps),
             auth_time: older(&row.steps),
-        })
+        }
     }
 
     /// The sign-in that a live session rests on.

@@ -17,42 +17,64 @@ pub struct Clock {
     shift_millis: Arc<AtomicI64>,
     /// How far this machine's clock is wrong.
     step_millis: Arc<AtomicI64>,
+    /// The time at which a test has stopped the clock; [`RUNS`] while it runs.
+    stopped_at: Arc<AtomicI64>,
 }
+
+/// The value of a time at which the clock was stopped, when it was not.
+const RUNS: i64 = i64::MIN;
 
 /// The hand that moves a shifted [`Clock`] and all its copies, for tests.
 #[derive(Clone, Debug)]
 pub struct ClockShift {
     shift_millis: Arc<AtomicI64>,
+    stopped_at: Arc<AtomicI64>,
 }
 
 impl Clock {
     /// The clock of this machine.
     #[must_use]
     pub fn system() -> Self {
-        Self { shift_millis: Arc::default(), step_millis: Arc::default() }
+        Self {
+            shift_millis: Arc::default(),
+            step_millis: Arc::default(),
+            stopped_at: Arc::new(AtomicI64::new(RUNS)),
+        }
     }
 
     /// A clock that runs with this machine's but can be moved, and the hand that moves it.
     #[must_use]
     pub fn shifted() -> (Self, ClockShift) {
-        let shift_millis = Arc::<AtomicI64>::default();
-        let clock = Self { shift_millis: Arc::clone(&shift_millis), step_millis: Arc::default() };
-        (clock, ClockShift { shift_millis })
+        let clock = Self::system();
+        let hand = ClockShift {
+            shift_millis: Arc::clone(&clock.shift_millis),
+            stopped_at: Arc::clone(&clock.stopped_at),
+        };
+        (clock, hand)
     }
 
     /// The clock of another machine at the same time, and the hand that sets it wrong.
     #[must_use]
     pub fn stepped(&self) -> (Self, ClockShift) {
         let step_millis = Arc::<AtomicI64>::default();
-        let hand = ClockShift { shift_millis: Arc::clone(&step_millis) };
-        (Self { shift_millis: Arc::clone(&self.shift_millis), step_millis }, hand)
+        let hand = ClockShift {
+            shift_millis: Arc::clone(&step_millis),
+            stopped_at: Arc::clone(&self.stopped_at),
+        };
+        (Self { step_millis, ..self.clone() }, hand)
     }
 
     /// The present moment, to the millisecond.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let shift = self.shift_millis.load(Ordering::SeqCst);
-        Timestamp::from_millis(self.unmoved().millis().saturating_add(shift))
+        // A stopped clock moves by a millisecond whenever it is read, so that what happens keeps its order.
+        let tick = |at| if at == RUNS { None } else { Some(at + 1) };
+        let unmoved = match self.stopped_at.fetch_update(Ordering::SeqCst, Ordering::SeqCst, tick) {
+            Ok(at) => at.saturating_add(self.step_millis.load(Ordering::SeqCst)),
+            Err(_) => self.unmoved().millis(),
+        };
+        Timestamp::from_millis(unmoved.saturating_add(shift))
     }
 
     /// The present moment as this machine has it, for comparing with the database's, which no test can move.
@@ -98,7 +120,14 @@ impl ClockShift {
 
     /// Sets the clock to `to`, from where it runs on.
     pub fn set(&self, to: Timestamp) {
+        self.stopped_at.store(RUNS, Ordering::SeqCst);
         self.shift_millis.store(to.millis().saturating_sub(machine_millis()), Ordering::SeqCst);
+    }
+
+    /// Stops the clock at `at`: a limit that counts in a window of time does not begin anew, however slow the machine is.
+    pub fn stop(&self, at: Timestamp) {
+        self.shift_millis.store(0, Ordering::SeqCst);
+        self.stopped_at.store(at.millis(), Ordering::SeqCst);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The audit trail. Rows are written in the transaction that causes them, and get their seal later.
 
+use std::ops::RangeInclusive;
+
 use sqlx::FromRow;
 
 use crate::{AuditId, Result, Sql, Statement, Timestamp, Tx, UserId};
@@ -186,13 +188,13 @@ pub async fn claim_for_seal(sql: &mut impl Sql, sequence: i64, most: i64) -> Res
 /// The rows of a range of seals, in their order.
 pub async fn of_seals(
     sql: &mut impl Sql,
-    (first, last): (i64, i64),
+    seals: &RangeInclusive<i64>,
     most: i64,
 ) -> Result<Vec<AuditRow>> {
     sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
            FROM audit WHERE sealed_by >= $1 AND sealed_by <= $2 ORDER BY sealed_by, id LIMIT $3")
-        .bind(first)
-        .bind(last)
+        .bind(*seals.start())
+        .bind(*seals.end())
         .bind(most)
         .all()
         .await
@@ -201,7 +203,7 @@ pub async fn of_seals(
 /// Rows that name a seal in a range where there is none.
 pub async fn of_no_seal(
     sql: &mut impl Sql,
-    (first, last): (i64, i64),
+    seals: &RangeInclusive<i64>,
     most: i64,
 ) -> Result<Vec<AuditRow>> {
     sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
@@ -209,8 +211,8 @@ pub async fn of_no_seal(
            WHERE sealed_by >= $1 AND sealed_by <= $2
              AND NOT EXISTS (SELECT 1 FROM audit_seals WHERE audit_seals.sequence = audit.sealed_by)
            ORDER BY sealed_by, id LIMIT $3")
-        .bind(first)
-        .bind(last)
+        .bind(*seals.start())
+        .bind(*seals.end())
         .bind(most)
         .all()
         .await
@@ -224,10 +226,10 @@ pub async fn tagged_since(sql: &mut impl Sql) -> Result<Option<Timestamp>> {
 }
 
 /// Deletes the rows of a range of seals; returns how many.
-pub async fn sweep(sql: &mut impl Sql, (first, last): (i64, i64)) -> Result<u64> {
+pub async fn sweep(sql: &mut impl Sql, seals: &RangeInclusive<i64>) -> Result<u64> {
     sql.q("DELETE FROM audit WHERE sealed_by >= $1 AND sealed_by <= $2")
-        .bind(first)
-        .bind(last)
+        .bind(*seals.start())
+        .bind(*seals.end())
         .exec()
         .await
 }

@@ -1,5 +1,7 @@
 //! Seals of the audit trail: each has the digest of the one before.
 
+use std::ops::RangeInclusive;
+
 use sqlx::FromRow;
 
 use crate::{Result, Sql, Timestamp};
@@ -113,24 +115,20 @@ pub async fn whole_after(sql: &mut impl Sql, sequence: i64, most: i64) -> Result
 /// Says that the rows of a range of seals are swept.
 pub async fn mark_swept(
     sql: &mut impl Sql,
-    (first, last): (i64, i64),
+    seals: &RangeInclusive<i64>,
     now: Timestamp,
 ) -> Result<u64> {
     sql.q("UPDATE audit_seals SET swept_at = $3, manifest = NULL
            WHERE sequence >= $1 AND sequence <= $2 AND swept_at IS NULL")
-        .bind(first)
-        .bind(last)
+        .bind(*seals.start())
+        .bind(*seals.end())
         .bind(now)
         .exec()
         .await
 }
 
 /// Puts the mark on a seal that everything up to it was swept.
-pub async fn put_mark(
-    sql: &mut impl Sql,
-    sequence: i64,
-    (key, mark): (&str, &[u8]),
-) -> Result<bool> {
+pub async fn put_mark(sql: &mut impl Sql, sequence: i64, key: &str, mark: &[u8]) -> Result<bool> {
     let rows = sql
         .q("UPDATE audit_seals SET swept_key = $2, swept_mark = $3 WHERE sequence = $1")
         .bind(sequence)

@@ -6,7 +6,8 @@ use crate::{Result, Sql, Timestamp, TokenHash, UserId};
 pub async fn insert(
     sql: &mut impl Sql,
     hash: &TokenHash,
-    (user, epoch): (UserId, i64),
+    user: UserId,
+    epoch: i64,
     now: Timestamp,
 ) -> Result<()> {
     sql.q("INSERT INTO devices (hash, user_id, epoch, made_at) VALUES ($1, $2, $3, $4)")

@@ -10,15 +10,19 @@ use crate::{Result, Sql, Timestamp};
 /// By how much a holder's clock may be ahead of ours. A replica whose clock is off by more than seconds does no work.
 const SLACK: Duration = Duration::from_mins(1);
 
+/// From when until when a lease is held.
+#[derive(Clone, Copy, Debug)]
+pub struct Term {
+    /// The time at which it is taken.
+    pub now: Timestamp,
+    /// When it ends unless it is taken again.
+    pub until: Timestamp,
+}
+
 /// Takes a lease, or holds it longer, until `until`; false while another holds it. Every holder takes a lease of one name
 /// for the same time: one that ends much later than ours would was written by a clock that ran wrong, or by hand, and holds
 /// nobody up.
-pub async fn take(
-    sql: &mut impl Sql,
-    name: &str,
-    holder: &str,
-    (now, until): (Timestamp, Timestamp),
-) -> Result<bool> {
+pub async fn take(sql: &mut impl Sql, name: &str, holder: &str, term: Term) -> Result<bool> {
     let taken: Option<(String,)> = sql
         .q("INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
             ON CONFLICT (name) DO UPDATE SET holder = $2, until = $3
@@ -26,9 +30,9 @@ pub async fn take(
             RETURNING holder")
         .bind(name)
         .bind(holder)
-        .bind(until)
-        .bind(now)
-        .bind(until.plus(SLACK))
+        .bind(term.until)
+        .bind(term.now)
+        .bind(term.until.plus(SLACK))
         .opt()
         .await?;
     Ok(taken.is_some())

@@ -224,7 +224,7 @@ async fn a_lease_has_one_holder(engine: Engine) {
     let app = TestApp::start(engine).await;
     let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
     let take = async |holder: &str, from: i64, until: i64| {
-        let term = (at(from), at(until));
+        let term = store::lease::Term { now: at(from), until: at(until) };
         app.sql()
             .write(async |tx| store::lease::take(tx, "a job", holder, term).await)
             .await

@@ -38,8 +38,8 @@ async fn sweep(tx: &mut store::Tx, what: What) -> store::Result<u64> {
         What::Devices => store::device::sweep(tx, OLD, BATCH).await,
         What::Leases => store::lease::sweep(tx, OLD).await,
         What::Audit => {
-            let rows = store::audit::sweep(tx, (1, 1)).await?;
-            store::audit_seal::mark_swept(tx, (1, 1), OLD).await?;
+            let rows = store::audit::sweep(tx, &(1..=1)).await?;
+            store::audit_seal::mark_swept(tx, &(1..=1), OLD).await?;
             Ok(rows)
         }
     }
@@ -162,7 +162,7 @@ async fn the_rest_goes_when_its_time_is_over(engine: Engine) {
     browser.code(&page, &code).await.landed(pending);
     app.settled().await;
     let now = app.cx().now;
-    let term = (now, now.plus(Duration::from_secs(10)));
+    let term = store::lease::Term { now, until: now.plus(Duration::from_secs(10)) };
     let lease = async |tx: &mut store::Tx| store::lease::take(tx, "gone", "somebody", term).await;
     assert!(app.sql().write(lease).await.unwrap());
     let (failed, wrong, devices, gone) = (

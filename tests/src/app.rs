@@ -373,6 +373,13 @@ impl TestApp {
         wait::until_equal("open jobs", 0, async || self.count(open).await).await;
     }
 
+    /// Stops the clock at the beginning of a time in which nothing was counted yet: windows of limits last up to five minutes.
+    pub fn stop_in_new_window(&self) {
+        const WINDOW: i64 = 300_000;
+        let now = self.app().clock.now().millis();
+        self.clock.stop(store::Timestamp::from_millis((now / WINDOW + 2) * WINDOW));
+    }
+
     /// A number that a statement finds.
     pub async fn count(&self, sql: &'static str) -> i64 {
         let mut conn = self.sql().read().await.expect("a connection");

@@ -16,8 +16,9 @@ use tokio::{sync::watch, task::JoinSet};
 use crate::{
     app::{Patient, TestApp},
     client::{Client, Landed, Pending},
-    http::{Answer, Form, HttpBrowser},
+    http::{Answer, HttpBrowser},
     mailbox::Mailbox,
+    page::Form,
     starvation_probe::{StarvationProbe, Stopwatch},
     wait::{self, LIMIT},
 };

@@ -16,6 +16,7 @@ use crate::{
     app::{Patient, TestApp},
     client::{Client, Landed, Pending},
     doors::{Doors, trusting},
+    page::Form,
 };
 
 /// A browser with its cookies. A clone shares them, as tabs do.
@@ -46,31 +47,6 @@ pub struct Answer {
     pub body: String,
     /// Where it was asked.
     pub url: Url,
-}
-
-/// A form of a page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Form {
-    /// Where it is posted to.
-    pub action: String,
-    /// Names and present values of its fields, without buttons.
-    pub fields: Vec<(String, String)>,
-}
-
-impl Form {
-    /// The same form with a field filled in.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.fields.retain(|(field, _)| field != name);
-        self.fields.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// A field's present value.
-    pub fn value(&self, name: &str) -> &str {
-        let field = self.fields.iter().find(|(field, _)| field == name);
-        field.map_or("", |(_, value)| value.as_str())
-    }
 }
 
 impl HttpBrowser {
@@ -338,21 +314,6 @@ impl HttpBrowser {
 }
 
 impl Answer {
-    /// The language of the page: its own word and its header, which must be one.
-    pub fn language(&self) -> &str {
-        let (_, rest) = self.body.split_once("<html lang=\"").expect("a page");
-        let language = rest.split('"').next().expect("a whole tag");
-        assert_eq!(self.header("content-language"), language, "{}", self.url);
-        language
-    }
-
-    /// Where the link to another language leads.
-    pub fn switch(&self) -> String {
-        let (_, rest) = self.body.split_once("href=\"/language?").expect("a switch");
-        let query = rest.split('"').next().expect("a whole tag");
-        format!("/language?{}", unescaped(query))
-    }
-
     /// Where it leads.
     pub fn location(&self) -> Option<Url> {
         let text = self.headers.get("location")?.to_str().ok()?;
@@ -376,105 +337,4 @@ impl Answer {
         assert!(to.as_str().starts_with(&pending.redirect_uri), "not at the client: {to}");
         Landed { url: to, pending }
     }
-
-    /// The first form of the page.
-    pub fn form(&self) -> Form {
-        self.forms()
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| panic!("no form: {} {}", self.status, self.body))
-    }
-
-    /// Every form of the page.
-    pub fn forms(&self) -> Vec<Form> {
-        let mut forms = Vec::new();
-        for part in self.body.split("<form").skip(1) {
-            let (head, rest) = part.split_once('>').expect("a whole tag");
-            let inside = rest.split("</form>").next().unwrap_or_default();
-            let fields = inside
-                .split("<input")
-                .skip(1)
-                .filter_map(|input| {
-                    let tag = input.split('>').next()?;
-                    let name = attribute(tag, "name")?;
-                    Some((name, attribute(tag, "value").unwrap_or_default()))
-                })
-                .collect();
-            forms.push(Form { action: attribute(head, "action").unwrap_or_default(), fields });
-        }
-        forms
-    }
-
-    /// The page without what differs from person to person and from minute to minute.
-    pub fn masked(&self) -> String {
-        let (form, mut body) = (self.form(), without_times(&self.body));
-        for name in ["attempt", "form", "email"] {
-            body = body.replace(form.value(name), name);
-        }
-        body
-    }
-
-    /// Whether the page has a field of this name.
-    pub fn has_field(&self, name: &str) -> bool {
-        self.body.contains(&format!("name=\"{name}\""))
-    }
-
-    /// The page as it is read: no tags, white space folded.
-    pub fn text(&self) -> String {
-        let body = self.body.split_once("<body").map_or(self.body.as_str(), |(_, body)| body);
-        let mut text = String::new();
-        let mut inside = body.len() < self.body.len();
-        for c in body.chars() {
-            match c {
-                '<' => inside = true,
-                '>' => {
-                    inside = false;
-                    text.push(' ');
-                }
-                _ if !inside => text.push(c),
-                _ => {}
-            }
-        }
-        unescaped(&text.split_whitespace().collect::<Vec<_>>().join(" "))
-    }
-
-    /// Whether a person reads this on the page.
-    pub fn says(&self, wanted: &str) -> bool {
-        self.text().contains(wanted)
-    }
-}
-
-/// A text whose times of day, such as "12:53 am", are all the same.
-fn without_times(text: &str) -> String {
-    let (mut masked, mut rest) = (String::new(), text);
-    while let Some(colon) = rest.find(':') {
-        let hour = rest[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
-        let (minute, half) = (rest.get(colon + 1..colon + 3), rest.get(colon + 3..colon + 6));
-        let is_time = hour > 0
-            && minute.is_some_and(|minute| minute.bytes().all(|digit| digit.is_ascii_digit()))
-            && matches!(half, Some(" am" | " pm"));
-        let (kept, next) = if is_time { (colon - hour, colon + 6) } else { (colon + 1, colon + 1) };
-        masked += &rest[..kept];
-        masked += if is_time { "time" } else { "" };
-        rest = &rest[next..];
-    }
-    masked + rest
-}
-
-fn attribute(tag: &str, name: &str) -> Option<String> {
-    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
-    rest.split('"').next().map(unescaped)
-}
-
-/// What the template engine escapes.
-fn unescaped(text: &str) -> String {
-    text.replace("&#34;", "\"")
-        .replace("&#38;", "&")
-        .replace("&#39;", "'")
-        .replace("&#60;", "<")
-        .replace("&#62;", ">")
-        .replace("&quot;", "\"")
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&")
 }

@@ -18,6 +18,7 @@ pub mod log;
 pub mod mailbox;
 pub mod metrics;
 pub mod old_rows;
+pub mod page;
 pub mod proc;
 pub mod proxy;
 pub mod served;

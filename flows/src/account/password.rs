@@ -119,7 +119,8 @@ pub(crate) async fn hash_if_new(
 pub async fn store(
     cx: &Cx,
     tx: &mut Tx,
-    (user, client): (UserId, &str),
+    user: UserId,
+    client: &str,
     hash: &PasswordHash,
 ) -> Result<()> {
     let version = store::password::set(tx, user, hash.as_str(), cx.now).await?;

@@ -47,8 +47,7 @@ impl Claimed {
     }
 
     /// When it was written.
-    #[must_use]
-    pub const fn asked_at(&self) -> Timestamp {
+    pub(crate) const fn asked_at(&self) -> Timestamp {
         self.row.created_at
     }
 

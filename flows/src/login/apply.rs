@@ -305,8 +305,7 @@ async fn lock(work: &Work<'_>, tx: &mut Tx, first: First) -> Result<()> {
 
 async fn change_password(work: &Work<'_>, tx: &mut Tx, user: UserId) -> Result<()> {
     let Some(hash) = &work.new_password else { return Err(Error::Lost) };
-    let at = (user, work.request.client_id.as_str());
-    crate::account::password::store(work.cx, tx, at, hash).await
+    crate::account::password::store(work.cx, tx, user, &work.request.client_id, hash).await
 }
 
 /// Stores the next state by compare-and-set.

@@ -1,4 +1,4 @@
-//! The code of a challenge and its window: derived anew at each use, with the live setting, and stored nowhere.
+//! The code of a challenge, and its window: what it is and until when it is good. Both are computed, and stored nowhere.
 
 use keys::EmailCode;
 use store::{Timestamp, email_challenge::EmailChallenge};
@@ -14,6 +14,12 @@ pub enum Time {
     Late,
     /// Past the cap.
     Past,
+}
+
+/// The code of a challenge, derived anew whenever it is mailed or compared.
+pub(crate) fn code_of(cx: &Cx, challenge: &EmailChallenge) -> Result<EmailCode> {
+    let EmailChallenge { key_id, id, nonce, address, .. } = challenge;
+    Ok(cx.root.email_code(key_id, *id, nonce, address)?)
 }
 
 /// Where the clock stands for a challenge, with the live window.
@@ -41,10 +47,4 @@ pub(crate) fn cap(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
 /// Whether a new tab joins this challenge: tries are left, and its code is still good.
 pub(super) fn can_be_joined(cx: &Cx, challenge: &EmailChallenge, tries: i64) -> bool {
     challenge.tries < tries && time(cx, challenge) == Time::Open
-}
-
-/// The code of a challenge, derived anew whenever it is mailed or compared.
-pub(crate) fn code_of(cx: &Cx, challenge: &EmailChallenge) -> Result<EmailCode> {
-    let EmailChallenge { key_id, id, nonce, address, .. } = challenge;
-    Ok(cx.root.email_code(key_id, *id, nonce, address)?)
 }

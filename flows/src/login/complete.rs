@@ -16,6 +16,7 @@ use super::{
     machine::Complete,
     method::Challenge,
     plan::{self, Owned, Presented, Reply, Value},
+    record::record_sign_in,
     state::State,
     tries::Guesser,
 };
@@ -81,7 +82,7 @@ impl<'a> Ending<'a> {
     pub(super) async fn record(&mut self, tx: &mut Tx, proof: &Complete) -> Result<()> {
         let (work, cx) = (self.work, self.work.cx);
         let user = work.user()?;
-        let sign_in = SignIn::record(cx, tx, proof, work.visit.reader.asks_with.clone()).await?;
+        let sign_in = record_sign_in(cx, tx, proof, work.visit.reader.asks_with.clone()).await?;
         self.new_cookies(tx).await?;
         let failed = Guesser::clear(cx, tx, &user.counted_as(), self.refund_is_left).await?;
         work.failures.get_or_init(|| failed);

@@ -21,6 +21,7 @@ pub mod new_password;
 pub mod password;
 mod plan;
 mod post;
+mod record;
 mod reference;
 pub mod refusal;
 pub mod resend;

@@ -56,7 +56,7 @@ pub async fn rotate(cx: &Cx, rotation: Rotation<'_>) -> Result<Replaced> {
         let signs_from = if rotation.compromised { cx.now } else { cx.now.plus(IN_ADVANCE) };
         let key = make(cx, rotation.algorithm, signs_from)?;
         let follows = newest.map_or("", |newest| newest.id.as_str());
-        let removed = cx.db.write(async |tx| replace(cx, tx, rotation, (&key, follows)).await);
+        let removed = cx.db.write(async |tx| replace(cx, tx, rotation, &key, follows).await);
         if let Some(removed) = removed.await? {
             return Ok(Replaced::By { kid: key.id, signs_from, removed });
         }
@@ -76,7 +76,8 @@ async fn replace(
     cx: &Cx,
     tx: &mut Tx,
     rotation: Rotation<'_>,
-    (key, follows): (&SigningKeyRow, &str),
+    key: &SigningKeyRow,
+    follows: &str,
 ) -> Result<Option<Vec<String>>> {
     if !store::signing_key::insert(tx, key, follows).await? {
         return Ok(None);

@@ -63,7 +63,7 @@ async fn sweep(cx: &Cx, mut seals: Vec<Seal>) -> Result<Swept> {
     };
     // The first that is not sound is looked at by the next batch, and left where it is.
     Ok(Swept {
-        rows: delete(cx, (first.sequence, end)).await?,
+        rows: delete(cx, first.sequence, end).await?,
         up_to: Some(end.sequence),
         unsound: 0,
     })
@@ -106,9 +106,9 @@ async fn sound(cx: &Cx, seals: &[Seal]) -> Result<usize> {
     let mut sound = 0;
     for seal in seals {
         let mut conn = cx.db.read().await?;
-        let range = (seal.sequence, seal.sequence);
+        let only = seal.sequence..=seal.sequence;
         let most = seal.row_count.saturating_add(1);
-        let rows = store::audit::of_seals(&mut conn, range, most).await?;
+        let rows = store::audit::of_seals(&mut conn, &only, most).await?;
         let next = store::audit_seal::by_sequence(&mut conn, seal.sequence + 1).await?;
         drop(conn);
         // Another one in its place would not be what the next one follows on.
@@ -127,16 +127,17 @@ async fn is_unswept(cx: &Cx, seal: &Seal) -> Result<bool> {
     Ok(now.is_some_and(|now| now.swept_at.is_none()))
 }
 
-async fn delete(cx: &Cx, (first, end): (i64, &Seal)) -> Result<u64> {
-    let range = (first, end.sequence);
+/// Deletes the rows of the seals from `first` to `end`; returns how many.
+async fn delete(cx: &Cx, first: i64, end: &Seal) -> Result<u64> {
+    let seals = first..=end.sequence;
     let key = cx.root.current_id();
     let mark = swept_mark(&cx.root, key, end, cx.now)?;
     cx.db
         .write(async |tx| {
-            let rows = store::audit::sweep(tx, range).await?;
+            let rows = store::audit::sweep(tx, &seals).await?;
             // Another replica was faster, if there is nothing to mark.
-            if store::audit_seal::mark_swept(tx, range, cx.now).await? > 0 {
-                store::audit_seal::put_mark(tx, end.sequence, (key, &mark)).await?;
+            if store::audit_seal::mark_swept(tx, &seals, cx.now).await? > 0 {
+                store::audit_seal::put_mark(tx, end.sequence, key, &mark).await?;
             }
             Ok::<_, Error>(rows)
         })

@@ -169,7 +169,7 @@ impl<W: Watch> Run<'_, W> {
         };
         let mut conn = self.cx.db.read().await?;
         let most = seals.iter().map(expected_rows).sum::<i64>() + SPARE;
-        Ok(store::audit::of_seals(&mut conn, (first.sequence, last.sequence), most).await?)
+        Ok(store::audit::of_seals(&mut conn, &(first.sequence..=last.sequence), most).await?)
     }
 
     async fn seal(&mut self, seal: Seal, rows: &[AuditRow]) -> Result<()> {
@@ -220,8 +220,8 @@ impl<W: Watch> Run<'_, W> {
         let Some(now) = store::audit_seal::by_sequence(&mut conn, seal.sequence).await? else {
             return Ok(vec![Finding::seal(What::SealMissing, seal.sequence, Some(seal.sealed_at))]);
         };
-        let (range, most) = ((now.sequence, now.sequence), expected_rows(&now) + SPARE);
-        let rows = store::audit::of_seals(&mut conn, range, most).await?;
+        let (only, most) = (now.sequence..=now.sequence, expected_rows(&now) + SPARE);
+        let rows = store::audit::of_seals(&mut conn, &only, most).await?;
         check::seal(&self.cx.root, &now, &rows, &self.known)
     }
 
@@ -256,7 +256,7 @@ impl<W: Watch> Run<'_, W> {
 
     async fn orphans(&mut self, first: i64, last: i64) -> Result<()> {
         let mut conn = self.cx.db.read().await?;
-        let rows = store::audit::of_no_seal(&mut conn, (first, last), SPARE).await?;
+        let rows = store::audit::of_no_seal(&mut conn, &(first..=last), SPARE).await?;
         drop(conn);
         for row in &rows {
             self.tell(&Finding::row(What::Added, row));

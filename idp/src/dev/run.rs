@@ -94,19 +94,21 @@ pub async fn run(start: Start, tell: impl Fn(&Ready)) -> Result<(), String> {
     db.migrate().await.map_err(text)?;
     let issuer = Issuer::parse(&format!("http://localhost:{}", port(&listeners.public)?))?;
     let mailbox = Arc::new(Mailbox::new(clock.clone()));
-    let app = app(&folder, (db, clock, rng), &issuer, &mailbox).await?;
+    let app = app(&folder, db, clock, rng, &issuer, &mailbox).await?;
     let portal = portal(&app, &demo, &issuer, &listeners)?;
     let cx = app.system_cx("dev");
     demo::people(&cx, &demo).await?;
     demo::portal(&cx, &portal).await?;
     app.live.refresh(&app.db, &app.root).await.map_err(text)?;
     let ready = ready(&folder, demo, &portal, &listeners)?;
-    serve_all(app, listeners, (portal, mailbox), || tell(&ready)).await
+    serve_all(app, listeners, portal, mailbox, || tell(&ready)).await
 }
 
 async fn app(
     folder: &Folder,
-    (db, clock, rng): (Db, Clock, Rng),
+    db: Db,
+    clock: Clock,
+    rng: Rng,
     issuer: &Issuer,
     mailbox: &Arc<Mailbox>,
 ) -> Result<App, String> {
@@ -170,7 +172,8 @@ fn ready(
 async fn serve_all(
     app: App,
     listeners: Listeners,
-    (portal, mailbox): (Portal, Arc<Mailbox>),
+    portal: Portal,
+    mailbox: Arc<Mailbox>,
     tell: impl FnOnce(),
 ) -> Result<(), String> {
     let authority = portal.base.authority().to_owned();

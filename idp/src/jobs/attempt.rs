@@ -22,7 +22,7 @@ pub(super) async fn run(app: App, lane: Lane, claimed: Claimed) {
     match retry_database(|| Box::pin(jobs::settle(&cx, &claimed, &end))).await {
         Ok(settled) => {
             app.metrics.attempt(lane.name, Some(settled));
-            log(what, &claimed, &end, (settled, cx.now));
+            log(what, &claimed, &end, settled, cx.now);
         }
         Err(error) => {
             app.metrics.attempt(lane.name, None);
@@ -32,7 +32,7 @@ pub(super) async fn run(app: App, lane: Lane, claimed: Claimed) {
 }
 
 /// One line for each end; that it was done is said by the attempt itself, which knows more.
-fn log(what: &str, claimed: &Claimed, end: &End, (settled, now): (Settled, Timestamp)) {
+fn log(what: &str, claimed: &Claimed, end: &End, settled: Settled, now: Timestamp) {
     let (job, tries) = (claimed.id(), claimed.tries());
     match settled {
         Settled::Done => {}

@@ -79,7 +79,7 @@ impl World {
         db.migrate().await.unwrap();
         let (clock, shift) = Clock::shifted();
         let (port, seen) = serve(script).await;
-        let app = replica(&db, &clock, (port, smtp_timeout)).await;
+        let app = replica(&db, &clock, port, smtp_timeout).await;
         let stop = watch::channel(false).0;
         Self { app, db, clock, shift, seen, folder, stop, worker: None }
     }
@@ -199,7 +199,7 @@ struct Row {
     error: Option<String>,
 }
 
-async fn replica(db: &Db, clock: &Clock, (port, timeout): (u16, Duration)) -> App {
+async fn replica(db: &Db, clock: &Clock, port: u16, timeout: Duration) -> App {
     let smtp = crate::config::SmtpConfig { timeout, ..config(port) };
     let build = Build {
         issuer: Issuer::parse("https://login.example.org").unwrap(),
@@ -418,7 +418,7 @@ async fn two_replicas_send_each_mail_once() {
         jobs.push(world.code(&format!("p{nth}@patient.example")).await.0);
     }
     let (port, seen) = serve(Script::default()).await;
-    let other = replica(&world.db, &world.clock, (port, LONG)).await;
+    let other = replica(&world.db, &world.clock, port, LONG).await;
     let other = tokio::spawn(run(other, LANES.to_vec(), world.stop.subscribe()));
     world.work();
     for job in jobs {

@@ -72,7 +72,7 @@ impl Ephemeral {
         now: Timestamp,
     ) -> (i64, Timestamp) {
         let of = window_of(window, now);
-        let count = match self.shared_add(key, of.slot, (hits, window)).await {
+        let count = match self.shared_add(key, of.slot, hits, window).await {
             Some(count) => count,
             None => self.local.add(key, of, hits, now),
         };
@@ -80,17 +80,12 @@ impl Ephemeral {
     }
 
     /// The count of all replicas; none without Redis, or while it is away.
-    async fn shared_add(
-        &self,
-        key: &str,
-        slot: i64,
-        (hits, window): (i64, Duration),
-    ) -> Option<i64> {
+    async fn shared_add(&self, key: &str, slot: i64, hits: i64, window: Duration) -> Option<i64> {
         let shared = self.shared.as_ref()?;
         if !self.breaker.may_ask() {
             return None;
         }
-        match shared.add(key, slot, (hits, window)).await {
+        match shared.add(key, slot, hits, window).await {
             Ok(count) => {
                 if self.breaker.works() {
                     tracing::info!("Redis is back, limits are counted for all replicas");

@@ -43,7 +43,8 @@ impl Redis {
         &self,
         key: &str,
         slot: i64,
-        (hits, window): (i64, Duration),
+        hits: i64,
+        window: Duration,
     ) -> Result<i64> {
         let key = format!("vestibule:hit:{key}:{slot}");
         let mut connection = self.0.clone();
@@ -62,7 +63,7 @@ impl Redis {
     /// Whether it is there, and lets us do all that a counter needs: a hit, and giving it back.
     pub(super) async fn ping(&self) -> Result<()> {
         for hits in [1, -1] {
-            self.add("probe", 0, (hits, Duration::from_secs(1))).await?;
+            self.add("probe", 0, hits, Duration::from_secs(1)).await?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::{
 
 /// Statements that make a proof or a token durable, and the one file that runs each, once.
 const ONE_CALLER: [(&str, &str); 9] = [
-    ("store::sign_in::insert", "flows/src/sign_in.rs"),
+    ("store::sign_in::insert", "flows/src/login/record.rs"),
     ("store::grant::insert", "flows/src/token/issue.rs"),
     ("store::auth_code::insert", "flows/src/token/issue.rs"),
     ("store::auth_code::claim", "flows/src/token/authorization_code.rs"),
@@ -229,20 +229,33 @@ fn trait_for(item: &ItemImpl, name: &Ident) -> Option<String> {
     (last(&of.path).as_ref() == Some(name)).then(|| last(path)).flatten().map(|t| t.to_string())
 }
 
-/// A [`SignIn`](flows::SignIn) comes from the machine's `Complete`, from a live session, or from a grant.
+/// A [`SignIn`](flows::SignIn) comes from a row that the machine's `Complete` was recorded in, from a live session, or from a
+/// grant.
 #[test]
 fn sign_in_has_three_sources() {
     let file = source("flows/src/sign_in.rs");
     assert_eq!(
         makers(file, "flows::sign_in::SignIn"),
-        ["record", "load", "of_grant"],
-        "a SignIn comes from Complete, from a session or from a grant; a fourth source needs a decision, then this test"
+        ["of_row", "load", "of_grant"],
+        "a SignIn comes from its row, from a session or from a grant; a fourth source needs a decision, then this test"
     );
-    let record = file.facts.functions.iter().find(|f| f.name == "record").expect("it is there");
-    let signature = file.text[record.at.clone()].split('{').next().unwrap_or_default();
+    let recorder = source("flows/src/login/record.rs");
+    let found: Vec<String> = sources()
+        .iter()
+        .flat_map(|source| {
+            source.mentions("flows::sign_in::SignIn::of_row").map(|fact| source.place(&fact.at))
+        })
+        .collect();
+    assert!(
+        is_only_in(&found, recorder.path.as_str()),
+        "of_row is for the row just recorded: {found:?}"
+    );
+    let is_recorder = |f: &&super::facts::Function| f.name == "record_sign_in";
+    let record = recorder.facts.functions.iter().find(is_recorder).expect("it is there");
+    let signature = recorder.text[record.at.clone()].split('{').next().unwrap_or_default();
     assert!(
         signature.contains("complete: &Complete"),
-        "SignIn::record takes the machine's Complete as proof"
+        "record_sign_in takes the machine's Complete as proof"
     );
 }
 

@@ -176,14 +176,14 @@ impl Site {
         self.set("sign_in.network_failures_ipv4", "10").await;
         self.set("token.refusals_per_minute", "10").await;
         self.set("sign_in.guess_budget", "1").await;
-        self.to_a_new_window();
+        app.stop_in_new_window();
         let browser = app.browser();
         let (page, code, _) = browser.up_to_code(app, portal, &tui).await;
         for nth in 0..11 {
             wrong_password(&app.browser(), portal, &format!("nobody{nth}@patients.example")).await;
         }
         self.limited(1, "a password").await;
-        self.to_a_new_window();
+        app.stop_in_new_window();
         browser.code(&page, wrong(&code)).await;
         for nth in 0..9 {
             wrong_password(&app.browser(), portal, &format!("nobody{nth}@patients.example")).await;
@@ -196,7 +196,7 @@ impl Site {
         }
         self.limited(3, "a token request").await;
         self.set("sign_in.posts_per_minute", "10").await;
-        self.to_a_new_window();
+        app.stop_in_new_window();
         for _ in 0..11 {
             browser.post(&page.form(), "continue").await;
         }
@@ -205,12 +205,6 @@ impl Site {
 
     async fn limited(&self, rows: usize, by: &str) {
         assert_eq!(self.app.outcomes("network.limited").await.len(), rows, "by {by}");
-    }
-
-    /// To the beginning of five minutes, so that they do not end in between.
-    fn to_a_new_window(&self) {
-        let now = self.app.app().clock.now().millis();
-        self.app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
     }
 
     async fn replaces_keys(&self) {
@@ -259,7 +253,7 @@ async fn sealed_with_first(cx: &flows::Cx) -> i64 {
 }
 
 /// A form of a page, posted to another step.
-fn at(page: &Answer, step: &str) -> vestibule_tests::http::Form {
+fn at(page: &Answer, step: &str) -> vestibule_tests::page::Form {
     let mut form = page.form().with("code", "1");
     step.clone_into(&mut form.action);
     form

@@ -49,8 +49,7 @@ async fn a_network_writes_so_many_and_one_that_says_so(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set("token.refusals_per_minute", "3").await;
-    // To the beginning of a minute, so that it does not end in between.
-    app.clock.set(store::Timestamp::from_millis((app.cx().now.millis() / 60_000 + 1) * 60_000));
+    app.stop_in_new_window();
     let landed = app.browser().sign_in(&app, &client, &patient).await;
     let wrong = Client { secret: Some("wrong".to_owned()), ..client.clone() };
     for _ in 0..8 {

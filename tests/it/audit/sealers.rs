@@ -39,7 +39,7 @@ async fn unsealed(engine: Engine) -> TestApp {
     let db = data.open().await;
     old_rows::fill_trail(&db, engine, ROWS).await;
     let now = Clock::system().now();
-    let term = (now, now.plus(HELD));
+    let term = store::lease::Term { now, until: now.plus(HELD) };
     let held = db.write(async |tx| store::lease::take(tx, "audit_seals", "test", term).await).await;
     assert!(held.expect("a lease"), "nobody else has it");
     TestApp::on(data, engine.redis_url(), Options::default()).await

@@ -7,7 +7,8 @@ use vestibule_tests::{
     app::{Replica, TestApp},
     blocking_tx::{BlockingTx, MOST_OF_LOCK_WAIT},
     db::Engine,
-    http::{Form, HttpBrowser},
+    http::HttpBrowser,
+    page::Form,
     starvation_probe::StarvationProbe,
     wait,
 };

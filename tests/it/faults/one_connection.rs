@@ -5,7 +5,8 @@ use vestibule_tests::{
     app::{Options, TestApp},
     client::{Client, userinfo},
     db::{Engine, TestDb},
-    http::{Form, HttpBrowser},
+    http::HttpBrowser,
+    page::Form,
 };
 
 use crate::engines::{apply, both_engines};

@@ -18,12 +18,6 @@ use crate::engines::{apply, both_engines};
 /// The exit that everybody shares here, and somebody attacks from.
 const EXIT: &str = "203.0.113.1";
 
-/// The next minute begins, or the next five, so that nothing is counted yet.
-fn next_window(app: &TestApp, window: i64) {
-    let now = app.app().clock.now().millis();
-    app.clock.set(store::Timestamp::from_millis((now / window + 2) * window));
-}
-
 /// Strangers spend the failures of the exit.
 async fn fail_at_the_exit(app: &TestApp, client: &Client) {
     let nobody = Patient {
@@ -83,7 +77,7 @@ async fn a_spent_value_is_worth_nothing(engine: Engine) {
     home.set_cookie("session", "");
     home.sign_in(&app, &client, &patient).await;
     let live = home.cookie("device").unwrap();
-    next_window(&app, 300_000);
+    app.stop_in_new_window();
     fail_at_the_exit(&app, &client).await;
     app.clock.advance(Duration::from_mins(1));
     assert!(
@@ -91,7 +85,7 @@ async fn a_spent_value_is_worth_nothing(engine: Engine) {
         "failures: a newer one took its place"
     );
     assert!(is_heard(&app, &with(&app, &live), &client, &patient).await);
-    next_window(&app, 300_000);
+    app.stop_in_new_window();
     crowd_the_exit(&app, &client, &patient).await;
     assert!(
         !is_heard(&app, &with(&app, &replaced), &client, &patient).await,
@@ -101,7 +95,7 @@ async fn a_spent_value_is_worth_nothing(engine: Engine) {
     let address = EmailAddress::parse(&patient.email).unwrap();
     flows::device::forget_all(&app.cx(), &address, "lost").await.unwrap();
     assert!(!is_heard(&app, &with(&app, &live), &client, &patient).await, "forgotten");
-    next_window(&app, 300_000);
+    app.stop_in_new_window();
     home.set_cookie("session", "");
     home.sign_in(&app, &client, &patient).await;
     let old = home.cookie("device").unwrap();
@@ -126,7 +120,7 @@ async fn posts_of_known_devices_are_those_of_the_account(engine: Engine) {
     ] {
         app.set(&format!("sign_in.{name}"), value).await;
     }
-    next_window(&app, 60_000);
+    app.stop_in_new_window();
     crowd_the_exit(&app, &client, &patient).await;
     for nth in 0..10 {
         assert_ne!(guess(&later(&laptop), &client, &patient).await.status, 429, "{nth}");
@@ -191,7 +185,7 @@ async fn a_crowded_network_hears_the_last_page_too(engine: Engine) {
     home.sign_in(&app, &client, &patient).await;
     app.set("sign_in.posts_per_minute", "10").await;
     app.set("sign_in.password_failures", "100000").await;
-    next_window(&app, 60_000);
+    app.stop_in_new_window();
     crowd_the_exit(&app, &client, &patient).await;
     let browser = later(&home);
     let (page, code, pending) = browser.up_to_code(&app, &phone, &patient).await;
@@ -203,7 +197,7 @@ async fn a_crowded_network_hears_the_last_page_too(engine: Engine) {
     browser.post(&confirm.form(), "continue").await.landed(again).code();
     // A browser that nobody knows, between its second step and a new password.
     app.reset(&patient).await;
-    next_window(&app, 60_000);
+    app.stop_in_new_window();
     let newcomer = from(&app, EXIT);
     let (page, code, pending) = newcomer.up_to_code(&app, &client, &patient).await;
     let page = newcomer.code(&page, &code).await;

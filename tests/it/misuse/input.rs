@@ -103,6 +103,7 @@ async fn case_51_networks_behind_proxies() {
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
     app.set("sign_in.posts_per_minute", "10").await;
+    app.stop_in_new_window();
     let people = std::cell::Cell::new(0);
     let post = async |forwarded: &str| {
         // Each at somebody else: a person's own waits are not what this is about.
@@ -141,6 +142,7 @@ async fn case_51_a_stranger_cannot_choose_a_network() {
     let app = TestApp::with(Engine::Sqlite, options).await;
     let client = app.client("portal").await;
     app.set("sign_in.posts_per_minute", "10").await;
+    app.stop_in_new_window();
     for nth in 0..=10 {
         let mut browser = app.browser();
         let (page, _) = browser.start(&client).await;

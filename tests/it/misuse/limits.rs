@@ -340,8 +340,7 @@ async fn networks_have_limits_that_their_neighbours_survive(engine: Engine) {
         app.set(&format!("sign_in.network_failures_{name}"), value).await;
     }
     app.set("sign_in.password_failures", "100000").await;
-    let now = app.app().clock.now().millis();
-    app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
+    app.stop_in_new_window();
     let exit = from(&app, "203.0.113.1");
     exit.sign_in(&app, &client, &patient).await;
     // Nine mistakes and a sign-in, again and again: given back.
@@ -398,8 +397,7 @@ async fn posts_beyond_the_limit_keep_the_address_and_hear_known_devices(engine: 
     let home = from(&app, "203.0.113.1");
     home.sign_in(&app, &client, &patient).await;
     app.set("sign_in.posts_per_minute", "10").await;
-    let now = app.app().clock.now().millis();
-    app.clock.set(store::Timestamp::from_millis((now / 60_000 + 2) * 60_000));
+    app.stop_in_new_window();
     let attacker = from(&app, "203.0.113.1");
     let mut last = guess(&attacker, &client, &patient).await;
     for _ in 0..12 {

@@ -18,14 +18,8 @@ use crate::engines::{apply, both_engines};
 async fn behind_a_proxy(engine: Engine) -> TestApp {
     let app =
         TestApp::with(engine, Options { proxies: vec!["127.0.0.0/8"], ..Options::default() }).await;
-    next_window(&app);
+    app.stop_in_new_window();
     app
-}
-
-/// The beginning of a window, which is not over before the test is.
-fn next_window(app: &TestApp) {
-    let now = app.app().clock.now().millis();
-    app.clock.set(store::Timestamp::from_millis((now / 300_000 + 1) * 300_000));
 }
 
 fn from(app: &TestApp, address: &str) -> HttpBrowser {
@@ -173,7 +167,7 @@ async fn with_two_seats(engine: Engine) -> (TestApp, Client, Patient) {
     let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set("sign_in.posts_per_minute", "10").await;
-    next_window(&app);
+    app.stop_in_new_window();
     (app, client, patient)
 }
 

@@ -42,8 +42,7 @@ async fn a_paused_guess_stays_a_failure_of_its_network(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set("sign_in.password_failures", "3").await;
     app.set("sign_in.network_failures_ipv4", "10").await;
-    let now = app.app().clock.now().millis();
-    app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
+    app.stop_in_new_window();
     for nth in 0..10 {
         assert_eq!(
             guess(&from(&app, EXIT), &client, &patient).await.status == 429,
@@ -62,8 +61,7 @@ async fn a_wrong_password_is_a_failure_wherever_it_is_typed(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set("sign_in.password_failures", "100000").await;
     app.set("sign_in.network_failures_ipv4", "10").await;
-    let now = app.app().clock.now().millis();
-    app.clock.set(store::Timestamp::from_millis((now / 300_000 + 2) * 300_000));
+    app.stop_in_new_window();
     let browser = from(&app, EXIT);
     let (page, _) = browser.start(&client).await;
     let page = browser.password(&page, &mistaken(&patient)).await;

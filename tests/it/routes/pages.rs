@@ -7,7 +7,8 @@ use reqwest::Method;
 use vestibule_tests::{
     app::TestApp,
     db::Engine,
-    http::{Answer, Form, HttpBrowser},
+    http::{Answer, HttpBrowser},
+    page::Form,
 };
 
 use super::{ask, has, routes_of};

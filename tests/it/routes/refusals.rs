@@ -231,8 +231,7 @@ async fn posts_beyond_the_limit_of_a_network(engine: Engine) {
     for (minute, route) in routes_of(&[Class::Page]).filter(|route| has(route, "POST")).enumerate()
     {
         // The beginning of a minute that nobody has posted in.
-        let now = app.app().clock.now().millis();
-        app.clock.set(store::Timestamp::from_millis((now / 60_000 + 2) * 60_000));
+        app.stop_in_new_window();
         let browser = app.browser();
         for _ in 0..10 {
             assert_eq!(post(&browser, route.path, &[], &[]).await.status, 403, "{}", route.path);
@@ -269,8 +268,7 @@ async fn the_limit_is_shared_by_replicas(engine: Engine) {
     let second = app.replica().await;
     app.set("sign_in.posts_per_minute", "10").await;
     second.app.live.refresh(&second.app.db, &second.app.root).await.expect("it reads");
-    let now = app.app().clock.now().millis();
-    app.clock.set(store::Timestamp::from_millis((now / 60_000 + 2) * 60_000));
+    app.stop_in_new_window();
     for browser in [app.browser(), app.browser_at(&second)] {
         for _ in 0..5 {
             assert_eq!(post(&browser, "/login/code", &[], &[]).await.status, 403);

@@ -13,7 +13,7 @@ use store::session::LiveSession;
 use super::{
     client_name,
     form_token::{hidden, posted_attempt},
-    password, rate_limit, redirect_to_due_step,
+    password_page, rate_limit, redirect_to_due_step,
 };
 use crate::{
     app::App,
@@ -62,7 +62,7 @@ pub(in crate::http) async fn post(
     };
     match consent::decide(&request.cx, &request.visit, attempt, decision).await? {
         Decided::Client(to) => Ok(page::see_other(&to.location)),
-        Decided::SignIn(asked) => password::page(&app, &request, &asked),
+        Decided::SignIn(asked) => password_page::page(&app, &request, &asked),
         Decided::StartAgain => Err(Failure::StartAgain),
     }
 }

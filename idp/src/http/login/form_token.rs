@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::response::Response;
 use flows::login::{self, Reopened};
 
-use super::{address, password};
+use super::{address, password_page};
 use crate::{
     app::App,
     http::{
@@ -53,7 +53,7 @@ pub(super) async fn posted_attempt<'f>(
         return Ok(Ok(attempt));
     }
     match login::reopen(&request.cx, &request.visit, attempt, Some(step.due)).await? {
-        Reopened::Anew(asked) => Ok(Err(password::page(app, request, &asked)?)),
+        Reopened::Anew(asked) => Ok(Err(password_page::page(app, request, &asked)?)),
         Reopened::Due(due) => Ok(Err(page::see_other(&address(due, attempt)?))),
         Reopened::Nothing => Err(Failure::Forbidden),
     }

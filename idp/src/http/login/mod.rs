@@ -6,6 +6,7 @@ pub(super) mod consent;
 mod form_token;
 pub(super) mod new_password;
 pub(super) mod password;
+pub(super) mod password_page;
 mod rate_limit;
 mod respond;
 mod unavailable;
@@ -91,7 +92,7 @@ fn render(
     match &shown.view {
         View::Password => {
             let problem = refusal.map(|refusal| text.password(refusal.at_password()));
-            password::render(app, request, shown, posted.email, problem)
+            password_page::render(app, request, shown, posted.email, problem)
         }
         View::Code(view) => {
             let said = refusal.map(Refusal::at_mailed_code);

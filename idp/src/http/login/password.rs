@@ -1,29 +1,25 @@
 //! `/login/password`.
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use flows::{
-    authorize::Asked,
     email::EmailAddress,
-    login::{self, Answer, Shown},
+    login::{self, Answer},
     network,
 };
 use keys::Password;
 
 use super::{
-    Posted, asked_as_shown, cancel_or_restart, client_name,
-    form_token::{hidden, posted_attempt},
-    rate_limit,
-    respond::respond,
-    source, unavailable,
+    Posted, cancel_or_restart, form_token::posted_attempt, password_page, rate_limit,
+    respond::respond, unavailable,
 };
 use crate::{
     app::App,
     http::{
         error::Failure,
         extract::{BrowserRequest, Form},
-        page, step,
+        step,
     },
-    view::{Frame, PasswordPage, Problem, messages::PageText},
+    view::{Problem, messages::PageText},
 };
 
 pub(in crate::http) async fn post(
@@ -62,7 +58,7 @@ pub(in crate::http) async fn post(
             }
             Err(problem) => {
                 let shown = super::due(&request, attempt).await?;
-                return render(&app, &request, &shown, posted.email, Some(problem));
+                return password_page::render(&app, &request, &shown, posted.email, Some(problem));
             }
         },
     };
@@ -79,34 +75,4 @@ fn credentials(
         return Err(text.no_password());
     }
     Ok((email, Password::parse(form.text("password")).ok()))
-}
-
-/// The sign-in page of a request that has no row yet.
-pub(in crate::http) fn page(
-    app: &App,
-    request: &BrowserRequest,
-    asked: &Asked,
-) -> Result<Response, Failure> {
-    render(app, request, &asked_as_shown(asked), "", None)
-}
-
-/// The page, with the address as it was typed or hinted.
-pub(super) fn render(
-    app: &App,
-    request: &BrowserRequest,
-    shown: &Shown,
-    email: &str,
-    problem: Option<Problem>,
-) -> Result<Response, Failure> {
-    let f = Frame::of(&app.brand, request.locale);
-    let hint = shown.request.login_hint.as_deref().unwrap_or_default();
-    let client = client_name(request, &shown.request.client_id);
-    let html = PasswordPage {
-        hidden: hidden(request, &step::PASSWORD, &shown.attempt),
-        problem,
-        lede: f.l.tr("password-lede", &[("client", client.into())]),
-        email: if email.is_empty() { hint } else { email },
-        f,
-    };
-    page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
 }

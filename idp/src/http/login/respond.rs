@@ -16,7 +16,7 @@ use flows::{
 };
 use store::Timestamp;
 
-use super::{Posted, address, due, password, render, unavailable};
+use super::{Posted, address, due, password_page, render, unavailable};
 use crate::{
     app::App,
     http::{error::Failure, extract::BrowserRequest, page},
@@ -42,7 +42,7 @@ pub(super) async fn respond(
             Ok(response)
         }
         Answer::Client(to) => Ok(page::see_other(&to.location)),
-        Answer::Anew(asked) => password::page(app, request, &asked),
+        Answer::Anew(asked) => password_page::page(app, request, &asked),
         Answer::Busy { attempt, retry_after } => {
             let posted = Posted { attempt: &attempt, ..posted };
             unavailable::full(app, request, posted, retry_after).await

@@ -13,7 +13,7 @@ use flows::{
 };
 use keys::Guest;
 
-use super::{Posted, form_token::own_attempt, password};
+use super::{Posted, form_token::own_attempt, password_page};
 use crate::{
     app::App,
     http::{
@@ -62,7 +62,8 @@ fn full_page(
     retry_after: Duration,
 ) -> Result<Response, Failure> {
     app.metrics.refused("busy");
-    let response = password::render(app, request, shown, email, Some(request.text(app).busy()))?;
+    let response =
+        password_page::render(app, request, shown, email, Some(request.text(app).busy()))?;
     Ok(unavailable(response, retry_after))
 }
 
@@ -84,7 +85,7 @@ pub(super) fn failed(
     let reference = &request.cx.trace.reference;
     tracing::error!(reference, error = failure.detail(), "a password could not be judged");
     let problem = request.text(app).away(reference);
-    let response = password::render(app, request, &shown, posted.email, Some(problem))?;
+    let response = password_page::render(app, request, &shown, posted.email, Some(problem))?;
     Ok(unavailable(response, retry_after))
 }
 

@@ -54,7 +54,7 @@ fn answer(app: &App, request: &mut BrowserRequest, outcome: Outcome) -> Result<R
     match outcome {
         Outcome::Page { why } => Err(Failure::Request(why)),
         Outcome::Client(to) => Ok(page::see_other(&to.location)),
-        Outcome::SignIn(asked) => login::password::page(app, request, &asked),
+        Outcome::SignIn(asked) => login::password_page::page(app, request, &asked),
         Outcome::Consent(asked, session) => {
             login::consent::ask_consent(app, request, &asked, &session)
         }

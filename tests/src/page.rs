@@ -1,0 +1,115 @@
+//! What a page says and what can be posted from it, as a parser of HTML reads it.
+
+use regex::Regex;
+use scraper::{ElementRef, Html, Selector};
+
+use crate::http::Answer;
+
+/// A form of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Where it is posted to.
+    pub action: String,
+    /// Names and present values of its fields, without buttons.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Form {
+    fn of(form: ElementRef<'_>) -> Self {
+        let fields = found(form, "input[name]").into_iter();
+        let fields = fields.map(|field| (attribute(field, "name"), attribute(field, "value")));
+        Self { action: attribute(form, "action"), fields: fields.collect() }
+    }
+
+    /// The same form with a field filled in.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.fields.retain(|(field, _)| field != name);
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A field's present value.
+    pub fn value(&self, name: &str) -> &str {
+        let field = self.fields.iter().find(|(field, _)| field == name);
+        field.map_or("", |(_, value)| value.as_str())
+    }
+}
+
+impl Answer {
+    /// The page, which has to be sound HTML.
+    fn document(&self) -> Html {
+        let document = Html::parse_document(&self.body);
+        let is_page = self.header("content-type").starts_with("text/html");
+        assert!(!is_page || document.errors.is_empty(), "{:?}: {}", document.errors, self.body);
+        document
+    }
+
+    /// The language of the page: its own word and its header, which must be one.
+    pub fn language(&self) -> &str {
+        let (document, language) = (self.document(), self.header("content-language"));
+        assert_eq!(document.root_element().attr("lang"), Some(language), "{}", self.url);
+        language
+    }
+
+    /// Where the link to another language leads.
+    pub fn switch(&self) -> String {
+        let document = self.document();
+        let links = found(document.root_element(), "a[href^='/language?']");
+        attribute(*links.first().expect("a switch"), "href")
+    }
+
+    /// The first form of the page.
+    pub fn form(&self) -> Form {
+        let first = self.forms().into_iter().next();
+        first.unwrap_or_else(|| panic!("no form: {} {}", self.status, self.body))
+    }
+
+    /// Every form of the page.
+    pub fn forms(&self) -> Vec<Form> {
+        let document = self.document();
+        found(document.root_element(), "form").into_iter().map(Form::of).collect()
+    }
+
+    /// Whether the page has a field of this name.
+    pub fn has_field(&self, name: &str) -> bool {
+        !found(self.document().root_element(), &format!("[name='{name}']")).is_empty()
+    }
+
+    /// The page as it is read: no tags, white space folded.
+    pub fn text(&self) -> String {
+        let document = self.document();
+        let body = found(document.root_element(), "body").into_iter();
+        let words = body.flat_map(|body| body.text()).flat_map(str::split_whitespace);
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether a person reads this on the page.
+    pub fn says(&self, wanted: &str) -> bool {
+        self.text().contains(wanted)
+    }
+
+    /// The page without what differs from person to person and from minute to minute.
+    pub fn masked(&self) -> String {
+        let (form, mut body) = (self.form(), without_times(&self.body));
+        for name in ["attempt", "form", "email"] {
+            body = body.replace(form.value(name), name);
+        }
+        body
+    }
+}
+
+/// The elements of a part that a selector of CSS finds.
+fn found<'d>(part: ElementRef<'d>, selector: &str) -> Vec<ElementRef<'d>> {
+    part.select(&Selector::parse(selector).expect("a selector")).collect()
+}
+
+fn attribute(element: ElementRef<'_>, name: &str) -> String {
+    element.attr(name).unwrap_or_default().to_owned()
+}
+
+/// A text whose times of day, such as "12:53 am", are all the same.
+fn without_times(text: &str) -> String {
+    let time = Regex::new(r"\d{1,2}:\d{2} [ap]m").expect("a pattern");
+    time.replace_all(text, "time").into_owned()
+}
