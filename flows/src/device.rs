@@ -42,7 +42,7 @@ pub(crate) async fn known(
 
 /// The account of this address, if the browser is a known device of it: what places and posts of known devices are
 /// counted by. However many values somebody has collected for an account, they are one guest.
-pub async fn account(cx: &Cx, visit: &Visit, canonical: &str) -> Result<Option<[u8; 32]>> {
+pub(crate) async fn account(cx: &Cx, visit: &Visit, canonical: &str) -> Result<Option<[u8; 32]>> {
     if claimed(cx, visit, canonical).is_none() {
         return Ok(None);
     }

@@ -4,6 +4,7 @@
 //! of people and clients are values; [`Error`] means that the machine failed.
 
 pub mod account;
+pub mod admission;
 pub mod attempt;
 pub mod audit;
 pub mod authorize;

@@ -31,10 +31,11 @@ use super::{
 };
 use crate::{
     Cx, Result,
+    admission::Admission,
     attempt::{self, Attempt, Found, Loaded, Visit},
     audit, guess_budget,
     mail::{self, Tried, WrongGuesses},
-    network::{self, About},
+    network,
 };
 
 /// How long after completion the right code of the browser that completed still leads to the same end.
@@ -109,10 +110,11 @@ async fn judge(cx: &Cx, visit: &Visit, post: &Post, typed: &str) -> Result<Answe
         }
         read => read,
     };
-    let is_counted = match admit(cx, post).await? {
-        Ok(is_counted) => is_counted,
-        Err(crowded) => return Ok(Answer::Show(id, Some(Refusal::NetworkPaused(crowded)))),
-    };
+    let is_stranger = post.guesser.is_stranger();
+    let about = async || Ok(post.about());
+    if let Admission::Paused(crowded) = Admission::of_guess(cx, is_stranger, about).await? {
+        return Ok(Answer::Show(id, Some(Refusal::NetworkPaused(crowded))));
+    }
     // Typed in vain, but typed: it counts (misuse case 6), the same one only once.
     let guess = read.as_deref().unwrap_or(typed);
     let charged = charge::guess(cx, post, guess).await?;
@@ -126,7 +128,7 @@ async fn judge(cx: &Cx, visit: &Visit, post: &Post, typed: &str) -> Result<Answe
     let answer = write(&work, post, charge, verdict).await;
     // What is given back at a completed sign-in is what the person's counters have: so it is charged here alike.
     let failed = charge.is_some_and(|charge| charge.is_spent) && !is_refunded(verdict);
-    if is_counted && !failed {
+    if is_stranger && !failed {
         network::no_failure(cx).await;
     }
     if let Some(failures) = work.failures.get() {
@@ -182,18 +184,6 @@ async fn count(
         mail::warn_once_a_day(cx, tx, notice, &canonical, post.client()).await?;
     }
     Ok(())
-}
-
-/// Charges a stranger's network with a failure, until it is known that it was none; returns whether it did.
-async fn admit(cx: &Cx, post: &Post) -> Result<Result<bool, network::Crowded>> {
-    if !post.guesser.is_stranger() {
-        return Ok(Ok(false));
-    }
-    let about = async || {
-        let client = Some(post.client().to_owned());
-        Ok(About { user: Some(post.challenge.user_id), client })
-    };
-    Ok(network::failure(cx, about).await?.map_or(Ok(true), Err))
 }
 
 /// Compares, with nothing held.

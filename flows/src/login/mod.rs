@@ -12,7 +12,6 @@ pub mod effect;
 pub mod email_code;
 pub mod follow;
 pub mod goal;
-pub mod heard;
 mod held;
 pub mod machine;
 mod mailed;

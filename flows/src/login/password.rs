@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     Cx, Error, Result,
+    admission::Admission,
     attempt::{self, Attempt, Found, Visit},
     audit,
     email::EmailAddress,
@@ -75,9 +76,8 @@ pub async fn post(
     // Networks come before the pool, and admission to the pool before any look-up: a full pool says so before it costs
     // the database anything.
     let is_counted = guesser.is_stranger();
-    if is_counted
-        && let Some(crowded) = network::failure(cx, async || about(cx, visit, name).await).await?
-    {
+    let about = async || about(cx, visit, name).await;
+    if let Admission::Paused(crowded) = Admission::of_guess(cx, is_counted, about).await? {
         return Ok(Answer::Crowded { attempt: name.to_owned(), crowded });
     }
     let outcome = match cx.hasher.admit(guest).await {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     Cx, Result,
     attempt::{Loaded, Visit},
+    network::About,
 };
 
 /// An attempt that waits for a mailed code, or was led on by one, with everything that a post of it is judged by.
@@ -49,6 +50,11 @@ impl Post {
     /// Through which client.
     pub(super) fn client(&self) -> &str {
         &self.attempt.request.client_id
+    }
+
+    /// What the trail says of a post that is not judged.
+    pub(super) fn about(&self) -> About {
+        About { user: Some(self.challenge.user_id), client: Some(self.client().to_owned()) }
     }
 
     /// Whether the challenge is judged in this state.
