@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use keys::DeviceToken;
 use serde::{Deserialize, Serialize};
-use store::{AttemptId, Sql, Timestamp, TokenHash};
+use store::{
+    AttemptId, Sql, Timestamp, TokenHash,
+    email_challenge::{self, WithUser},
+};
 
 use crate::{
     Cx, Result,
@@ -172,14 +175,62 @@ pub fn seal(
     Ok(format!("{SEALED_PREFIX}{text}"))
 }
 
+/// What a page names: an attempt's row, or a request that may have none yet.
+enum Named {
+    Row(AttemptId),
+    Page(Sealed),
+}
+
+impl Named {
+    const fn id(&self) -> AttemptId {
+        match self {
+            Self::Row(id) => *id,
+            Self::Page(sealed) => sealed.id,
+        }
+    }
+}
+
+fn named(cx: &Cx, name: &str) -> Option<Named> {
+    let Some(sealed) = name.strip_prefix(SEALED_PREFIX) else {
+        return name.parse().ok().map(Named::Row);
+    };
+    let sealed = open(cx, sealed)?;
+    let is_fresh = cx.now.since(sealed.at) <= SEALED_FOR;
+    (is_fresh && cx.client(&sealed.request.client_id).is_some()).then_some(Named::Page(sealed))
+}
+
 /// Finds the attempt that a page names.
 pub async fn find(cx: &Cx, sql: &mut impl Sql, visit: &Visit, name: &str) -> Result<Found> {
-    if let Some(sealed) = name.strip_prefix(SEALED_PREFIX) {
-        return find_sealed(cx, sql, visit, sealed).await;
-    }
-    match name.parse() {
-        Ok(id) => Ok(find_row(cx, sql, visit, id).await?.unwrap_or(Found::Nothing)),
-        Err(_) => Ok(Found::Nothing),
+    let Some(named) = named(cx, name) else { return Ok(Found::Nothing) };
+    let row = store::attempt::by_id(sql, named.id()).await?;
+    Ok(found(cx, visit, named, row))
+}
+
+/// The same with the mailed codes that its browser may still answer, and whose they are, in one statement.
+pub(crate) async fn find_with_challenges(
+    cx: &Cx,
+    sql: &mut impl Sql,
+    visit: &Visit,
+    name: &str,
+) -> Result<(Found, Vec<WithUser>)> {
+    let Some(named) = named(cx, name) else { return Ok((Found::Nothing, Vec::new())) };
+    let purpose = email_challenge::Purpose::SignIn;
+    let rows = store::attempt::with_challenges(sql, named.id(), purpose).await?;
+    let (row, challenges) = rows.map_or((None, Vec::new()), |(row, all)| (Some(row), all));
+    Ok((found(cx, visit, named, row), challenges))
+}
+
+fn found(cx: &Cx, visit: &Visit, named: Named, row: Option<store::attempt::Attempt>) -> Found {
+    match (row, named) {
+        // Also where the same page is posted twice: the first post has made the row.
+        (Some(row), _) => of_row(cx, visit, row),
+        (None, Named::Row(_)) => Found::Nothing,
+        (None, Named::Page(sealed)) if sealed.browser != visit.browser => {
+            Found::OtherCookie(sealed.request)
+        }
+        (None, Named::Page(Sealed { id, at, purpose, request, .. })) => {
+            Found::Own(Attempt::Sealed { id, at, purpose, request: Box::new(request) })
+        }
     }
 }
 
@@ -193,41 +244,19 @@ pub fn peek(cx: &Cx, visit: &Visit, name: &str) -> Option<AuthorizationRequest> 
     (fresh && own).then_some(sealed.request)
 }
 
-async fn find_sealed(cx: &Cx, sql: &mut impl Sql, visit: &Visit, sealed: &str) -> Result<Found> {
-    let Some(sealed) = open(cx, sealed) else { return Ok(Found::Nothing) };
-    if cx.now.since(sealed.at) > SEALED_FOR || cx.client(&sealed.request.client_id).is_none() {
-        return Ok(Found::Nothing);
-    }
-    // The same page posted twice: the first post has made the row.
-    if let Some(found) = find_row(cx, sql, visit, sealed.id).await? {
-        return Ok(found);
-    }
-    if sealed.browser != visit.browser {
-        return Ok(Found::OtherCookie(sealed.request));
-    }
-    let Sealed { id, at, purpose, request, .. } = sealed;
-    let request = Box::new(request);
-    Ok(Found::Own(Attempt::Sealed { id, at, purpose, request }))
-}
-
 fn open(cx: &Cx, sealed: &str) -> Option<Sealed> {
     let plain = cx.root.open_text(AAD, sealed).ok()?;
     serde_json::from_slice(&plain).ok()
 }
 
-async fn find_row(
-    cx: &Cx,
-    sql: &mut impl Sql,
-    visit: &Visit,
-    id: AttemptId,
-) -> Result<Option<Found>> {
-    let Some(row) = store::attempt::by_id(sql, id).await? else { return Ok(None) };
+fn of_row(cx: &Cx, visit: &Visit, row: store::attempt::Attempt) -> Found {
+    let id = row.id;
     if cx.now.since(row.created_at) > ROW_FOR {
-        return Ok(Some(Found::Nothing));
+        return Found::Nothing;
     }
     let Some(goal) = goal_of(&row) else {
         tracing::warn!(attempt = %id, goal = row.goal, "an attempt has a goal that this build does not know");
-        return Ok(Some(Found::Nothing));
+        return Found::Nothing;
     };
     let (own, previous) =
         (row.browser == visit.browser, row.previous_browser.as_ref() == Some(&visit.browser));
@@ -241,16 +270,16 @@ async fn find_row(
         (serde_json::from_str(&row.request), serde_json::from_str(&row.state))
     else {
         tracing::warn!(attempt = %id, "an attempt cannot be read by this build");
-        return Ok(Some(Found::Nothing));
+        return Found::Nothing;
     };
     let loaded = Box::new(Loaded { row, request, state, goal });
-    Ok(Some(if own {
+    if own {
         Found::Own(Attempt::Row(loaded))
     } else if previous {
         Found::Previous(loaded)
     } else {
         Found::Nothing
-    }))
+    }
 }
 
 /// Where an attempt ends: at its client, or at a page of ours without one. None for a goal of another build.

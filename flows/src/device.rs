@@ -28,6 +28,11 @@ fn claimed<'v>(cx: &Cx, visit: &'v Visit, canonical: &str) -> Option<&'v DeviceT
     visit.devices.iter().find(|device| device.is_for(&cx.root, canonical))
 }
 
+/// Whether a browser claims to be a known device of this address. Without a claim nothing is looked up.
+pub(crate) fn is_claimed(cx: &Cx, visit: &Visit, canonical: &str) -> bool {
+    claimed(cx, visit, canonical).is_some()
+}
+
 /// The known device that a browser is to this person. Without a claim nothing is looked up, so that a stranger costs the
 /// same for everybody's address.
 pub(crate) async fn known(
@@ -43,7 +48,7 @@ pub(crate) async fn known(
 
 /// The account of this address, if the browser is a known device of it: what places and posts of known devices are
 /// counted by. However many values somebody has collected for an account, they are one guest.
-pub async fn account(cx: &Cx, visit: &Visit, canonical: &str) -> Result<Option<[u8; 32]>> {
+pub(crate) async fn account(cx: &Cx, visit: &Visit, canonical: &str) -> Result<Option<[u8; 32]>> {
     if claimed(cx, visit, canonical).is_none() {
         return Ok(None);
     }

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod acting;
 pub mod actor;
+pub mod admission;
 pub mod attempt;
 pub mod audit;
 pub mod authorize;

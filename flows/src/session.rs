@@ -52,6 +52,22 @@ pub(crate) async fn live_with_consent(
     }
 }
 
+/// A session that has begun in this transaction, with what its person allowed a client. What a client of our own asks for is
+/// allowed without.
+pub(crate) async fn begun(
+    cx: &Cx,
+    tx: &mut Tx,
+    live: LiveSession,
+    client: &str,
+) -> Result<WithConsent> {
+    let is_own = cx.clients.get(client).is_some_and(|client| client.operator.first_party);
+    let consented = match is_own {
+        true => None,
+        false => store::consent::scopes(tx, live.user_id, client).await?,
+    };
+    Ok(WithConsent { live, consented })
+}
+
 /// Notes that a session is in use, at most once a minute.
 pub(crate) async fn touch(cx: &Cx, tx: &mut Tx, session: &LiveSession) -> Result<()> {
     if cx.now.since(session.last_seen) >= SEEN_EVERY {

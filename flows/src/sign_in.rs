@@ -15,6 +15,7 @@ pub struct SignIn {
     id: SignInId,
     user: UserId,
     epoch: i64,
+    steps: Steps,
     assurance: Assurance,
     auth_time: Timestamp,
 }
@@ -80,6 +81,7 @@ impl SignIn {
             id: row.id,
             user: row.user_id,
             epoch: row.epoch,
+            steps: row.steps,
             assurance: Assurance::of(&row.steps),
             auth_time: older(&row.steps),
         }
@@ -92,6 +94,7 @@ impl SignIn {
             id: session.sign_in_id,
             user: session.user_id,
             epoch: session.epoch,
+            steps: session.steps,
             assurance: Assurance::of(&session.steps),
             auth_time: older(&session.steps),
         }
@@ -104,6 +107,7 @@ impl SignIn {
             id: grant.sign_in_id,
             user: grant.user_id,
             epoch: grant.epoch,
+            steps: grant.steps,
             assurance: Assurance::of(&grant.steps),
             auth_time: older(&grant.steps),
         }
@@ -125,6 +129,12 @@ impl SignIn {
     #[must_use]
     pub const fn epoch(&self) -> i64 {
         self.epoch
+    }
+
+    /// The steps that were proven.
+    #[must_use]
+    pub(crate) const fn steps(&self) -> Steps {
+        self.steps
     }
 
     /// What it proves.

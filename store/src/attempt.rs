@@ -2,12 +2,18 @@
 
 use sqlx::FromRow;
 
-use crate::{AttemptId, Result, Sql, Timestamp, TokenHash};
+use crate::{
+    AttemptId, Result, Sql, Timestamp, TokenHash,
+    email_challenge::{Purpose, WithUser, challenge_columns},
+    joined::Joined,
+    user::with_password_columns,
+};
 
 /// An attempt's row. `request` and `state` are JSON that only `flows` reads.
 #[derive(Clone, Debug, FromRow)]
 pub struct Attempt {
     /// Id; a name, not a secret.
+    #[sqlx(rename = "attempt_id")]
     pub id: AttemptId,
     /// The browser that owns it.
     pub browser: TokenHash,
@@ -24,6 +30,7 @@ pub struct Attempt {
     /// Counts changes of the state.
     pub version: i64,
     /// When it began.
+    #[sqlx(rename = "attempt_created_at")]
     pub created_at: Timestamp,
     /// When both steps were completed.
     pub completed_at: Option<Timestamp>,
@@ -50,13 +57,64 @@ pub async fn insert(sql: &mut impl Sql, new: &Attempt) -> Result<bool> {
     Ok(rows == 1)
 }
 
+/// Columns of [`Attempt`].
+macro_rules! attempt_columns {
+    () => {
+        "attempts.id AS attempt_id, attempts.browser, attempts.previous_browser, attempts.goal, attempts.client_id, \
+         attempts.request, attempts.state, attempts.version, attempts.created_at AS attempt_created_at, \
+         attempts.completed_at"
+    };
+}
+
 /// Looks an attempt up.
 pub async fn by_id(sql: &mut impl Sql, id: AttemptId) -> Result<Option<Attempt>> {
-    sql.q("SELECT id, browser, previous_browser, goal, client_id, request, state, version, created_at, completed_at
-           FROM attempts WHERE id = $1")
+    sql.q(concat!("SELECT ", attempt_columns!(), " FROM attempts WHERE attempts.id = $1"))
         .bind(id)
         .opt()
         .await
+}
+
+/// An attempt, and one of the open challenges of its browser.
+#[derive(Clone, Debug, FromRow)]
+struct WithChallenge {
+    #[sqlx(flatten)]
+    attempt: Attempt,
+    #[sqlx(flatten)]
+    challenge: Joined<WithUser>,
+}
+
+/// Looks an attempt up, with the open challenges of its browser for a purpose and whose they are: one for each person, so
+/// one in nearly every case.
+pub async fn with_challenges(
+    sql: &mut impl Sql,
+    id: AttemptId,
+    purpose: Purpose,
+) -> Result<Option<(Attempt, Vec<WithUser>)>> {
+    let rows: Vec<WithChallenge> = sql
+        .q(concat!(
+            "SELECT ",
+            attempt_columns!(),
+            ", ",
+            challenge_columns!(),
+            ", ",
+            with_password_columns!(),
+            " FROM attempts LEFT JOIN email_challenges ON email_challenges.browser = attempts.browser \
+             AND email_challenges.purpose = $2 AND email_challenges.completed_at IS NULL \
+             AND email_challenges.superseded_at IS NULL \
+             LEFT JOIN users ON users.id = email_challenges.user_id \
+             LEFT JOIN passwords ON passwords.user_id = users.id WHERE attempts.id = $1"
+        ))
+        .bind(id)
+        .bind(purpose.as_str())
+        .all()
+        .await?;
+    let mut challenges = Vec::new();
+    let mut found = None;
+    for WithChallenge { attempt, challenge } in rows {
+        found = Some(attempt);
+        challenges.extend(challenge.0);
+    }
+    Ok(found.map(|attempt| (attempt, challenges)))
 }
 
 /// Sets the next state if nobody did since `version` was read. A value that the browser had before is forgotten with the
@@ -103,6 +161,33 @@ pub async fn complete(
         .exec()
         .await?;
     Ok(rows == 1)
+}
+
+/// The same, and every other attempt of the value that posted goes along.
+pub async fn complete_and_move(
+    sql: &mut impl Sql,
+    attempt: &Attempt,
+    state: &str,
+    browser: BrowserChange<'_>,
+    now: Timestamp,
+) -> Result<bool> {
+    let moved: Vec<(AttemptId,)> = sql
+        .q("UPDATE attempts SET browser = $6,
+                                state = CASE WHEN id = $1 THEN $3 ELSE state END,
+                                version = CASE WHEN id = $1 THEN version + 1 ELSE version END,
+                                completed_at = CASE WHEN id = $1 THEN $4 ELSE completed_at END,
+                                previous_browser = CASE WHEN id = $1 THEN $5 ELSE previous_browser END
+            WHERE (id = $1 AND version = $2) OR (id <> $1 AND browser = $5)
+            RETURNING id")
+        .bind(attempt.id)
+        .bind(attempt.version)
+        .bind(state)
+        .bind(now)
+        .bind(browser.from)
+        .bind(browser.to)
+        .all()
+        .await?;
+    Ok(moved.contains(&(attempt.id,)))
 }
 
 /// Hands an open attempt with its next state to the browser's new value, if nobody changed it since `version` was read.

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use sqlx::FromRow;
 
-use crate::{AuditId, Result, Sql, Timestamp, UserId};
+use crate::{AuditId, Result, Sql, Statement, Timestamp, Tx, UserId};
 
 /// One event.
 #[derive(Clone, Debug, FromRow)]
@@ -37,11 +37,56 @@ pub struct AuditRow {
     pub sealed_by: Option<i64>,
 }
 
-/// Writes an event.
-pub async fn insert(sql: &mut impl Sql, row: &AuditRow) -> Result<()> {
-    sql.q("INSERT INTO audit (id, at, event, outcome, actor, user_id, client_id, network, reference, detail,
-                              tag, tag_key)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+/// Writes an event, in the transaction that causes it: all rows of a transaction are one statement, just before the commit.
+pub fn insert(tx: &mut Tx, row: AuditRow) {
+    tx.keep_for_trail(row);
+}
+
+/// What one row says; what a second, a third and a fourth one add: as many as most transactions have.
+macro_rules! one_row {
+    () => {
+        "(id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+    };
+}
+macro_rules! second_row {
+    () => {
+        ", ($13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)"
+    };
+}
+macro_rules! third_row {
+    () => {
+        ", ($25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36)"
+    };
+}
+macro_rules! fourth_row {
+    () => {
+        ", ($37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48)"
+    };
+}
+
+/// Writes the rows of a transaction, in their order.
+pub(crate) async fn write(sql: &mut impl Sql, rows: &[AuditRow]) -> Result<()> {
+    for rows in rows.chunks(4) {
+        let statement = match rows.len() {
+            1 => sql.q(concat!("INSERT INTO audit ", one_row!())),
+            2 => sql.q(concat!("INSERT INTO audit ", one_row!(), second_row!())),
+            3 => sql.q(concat!("INSERT INTO audit ", one_row!(), second_row!(), third_row!())),
+            _ => sql.q(concat!(
+                "INSERT INTO audit ",
+                one_row!(),
+                second_row!(),
+                third_row!(),
+                fourth_row!()
+            )),
+        };
+        rows.iter().fold(statement, bound).exec().await?;
+    }
+    Ok(())
+}
+
+fn bound<'c>(statement: Statement<'c>, row: &AuditRow) -> Statement<'c> {
+    statement
         .bind(row.id)
         .bind(row.at)
         .bind(&row.event)
@@ -54,9 +99,6 @@ pub async fn insert(sql: &mut impl Sql, row: &AuditRow) -> Result<()> {
         .bind(&row.detail)
         .bind(&row.tag)
         .bind(&row.tag_key)
-        .exec()
-        .await?;
-    Ok(())
 }
 
 /// The newest events of a person.

@@ -20,3 +20,14 @@ pub async fn put(
         .await?;
     Ok(())
 }
+
+/// What a person allows a client, separated by spaces.
+pub async fn scopes(sql: &mut impl Sql, user: UserId, client: &str) -> Result<Option<String>> {
+    let row: Option<(String,)> = sql
+        .q("SELECT scopes FROM consents WHERE user_id = $1 AND client_id = $2")
+        .bind(user)
+        .bind(client)
+        .opt()
+        .await?;
+    Ok(row.map(|(scopes,)| scopes))
+}

@@ -18,7 +18,12 @@ use tokio::time::timeout;
 
 use tracing::Instrument;
 
-use crate::{Error, Result, Timestamp, after_commit::Notes, commits::Commits};
+use crate::{
+    Error, Result, Timestamp,
+    after_commit::Notes,
+    audit::{self, AuditRow},
+    commits::Commits,
+};
 pub use migrate::Schema;
 pub use pool::PoolState;
 use pool::{ANSWER, Lease, Pool};
@@ -56,11 +61,19 @@ enum Pools {
 
 /// An open write transaction. Dropped without commit it rolls back.
 #[derive(Debug)]
-pub struct Tx(Leased, Notes);
+pub struct Tx {
+    leased: Leased,
+    /// What is done once it is committed.
+    notes: Notes,
+    /// Rows of the trail that are written just before.
+    trail: Vec<AuditRow>,
+}
 
 /// A connection for reads.
 #[derive(Debug)]
-pub struct Conn(Leased);
+pub struct Conn {
+    leased: Leased,
+}
 
 #[derive(Debug)]
 enum Leased {
@@ -201,7 +214,7 @@ macro_rules! sql {
     ($name:ty { $($own:item)* }) => {
         impl Sql for $name {
             fn q(&mut self, sql: &'static str) -> Statement<'_> {
-                let side = match &mut self.0 {
+                let side = match &mut self.leased {
                     Leased::Sqlite(c) => Side::Sqlite(c, SqliteArguments::default()),
                     Leased::Postgres(c) => Side::Postgres(c, PgArguments::default()),
                 };
@@ -214,7 +227,7 @@ macro_rules! sql {
 }
 sql!(Tx {
     fn after_commit(&mut self, note: impl FnOnce() + Send + 'static) {
-        self.1.keep(note);
+        self.notes.keep(note);
     }
 });
 sql!(Conn {});
@@ -297,10 +310,26 @@ impl Db {
 
     /// A connection for reads. It does not see rows of a transaction that is still open.
     pub async fn read(&self) -> Result<Conn> {
-        Ok(Conn(match &self.0 {
-            Pools::Sqlite { readers, .. } => Leased::Sqlite(readers.lease().await?),
-            Pools::Postgres(pool) => Leased::Postgres(pool.lease().await?),
-        }))
+        Ok(Conn {
+            leased: match &self.0 {
+                Pools::Sqlite { readers, .. } => Leased::Sqlite(readers.lease().await?),
+                Pools::Postgres(pool) => Leased::Postgres(pool.lease().await?),
+            },
+        })
+    }
+
+    /// A connection for one statement that writes and is a transaction by itself: two messages less than [`Db::write`].
+    ///
+    /// A statement whose connection has died is asked again on another one, and it is unknown whether it was done before. So
+    /// only for what may be done twice: the claim of a job for a lease.
+    pub async fn write_alone(&self) -> Result<Conn> {
+        Commits::begin();
+        Ok(Conn {
+            leased: match &self.0 {
+                Pools::Sqlite { writer, .. } => Leased::Sqlite(writer.lease().await?),
+                Pools::Postgres(pool) => Leased::Postgres(pool.lease().await?),
+            },
+        })
     }
 
     /// Runs `work` in a write transaction: commits on `Ok`, rolls back on `Err`.
@@ -326,7 +355,10 @@ impl Db {
         F: AsyncFnOnce(&mut Tx) -> std::result::Result<T, E>,
     {
         let mut tx = self.begin().await?;
-        let outcome = work(&mut tx).await;
+        let outcome = match work(&mut tx).await {
+            Ok(value) => tx.write_trail().await.map(|()| value).map_err(E::from),
+            Err(error) => Err(error),
+        };
         match outcome {
             Ok(value) => {
                 tx.commit().await?.told();
@@ -345,7 +377,7 @@ impl Db {
             Pools::Sqlite { writer, .. } => Leased::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
             Pools::Postgres(pool) => Leased::Postgres(pool.begin("BEGIN").await?),
         };
-        Ok(Tx(leased, Notes::default()))
+        Ok(Tx { leased, notes: Notes::default(), trail: Vec::new() })
     }
 
     /// Closes every connection, waiting for those in use.
@@ -361,13 +393,23 @@ impl Db {
 }
 
 impl Tx {
+    /// Keeps a row of the trail until the work is done.
+    pub(crate) fn keep_for_trail(&mut self, row: AuditRow) {
+        self.trail.push(row);
+    }
+
+    async fn write_trail(&mut self) -> Result<()> {
+        let rows = std::mem::take(&mut self.trail);
+        audit::write(self, &rows).await
+    }
+
     async fn commit(self) -> Result<Notes> {
         Commits::begin();
-        let ended = match self.0 {
+        let ended = match self.leased {
             Leased::Sqlite(lease) => lease.commit().await,
             Leased::Postgres(lease) => lease.commit().await,
         };
-        ended.map(|()| self.1).map_err(|error| match error {
+        ended.map(|()| self.notes).map_err(|error| match error {
             Error::Away(error) if crate::error::leaves_commit_open(&error) => {
                 Error::CommitUnknown(error)
             }
@@ -377,7 +419,7 @@ impl Tx {
     }
 
     async fn rollback(self) {
-        match self.0 {
+        match self.leased {
             Leased::Sqlite(lease) => lease.rollback().await,
             Leased::Postgres(lease) => lease.rollback().await,
         }

@@ -2,20 +2,27 @@
 
 use sqlx::FromRow;
 
-use crate::{ChallengeId, Result, Sql, Timestamp, TokenHash, UserId};
+use crate::{
+    ChallengeId, Result, Sql, Timestamp, TokenHash, UserId,
+    joined::LeftJoined,
+    user::{UserWithPassword, with_password_columns},
+};
 
 /// One mailed code of one person in one browser.
 #[derive(Clone, Debug, FromRow)]
 pub struct EmailChallenge {
     /// Id; an input of the code.
+    #[sqlx(rename = "challenge_id")]
     pub id: ChallengeId,
     /// Whose code it is.
     pub user_id: UserId,
     /// The browser that it was asked in.
+    #[sqlx(rename = "challenge_browser")]
     pub browser: TokenHash,
     /// What its code is good for, by [`Purpose::as_str`].
     pub purpose: String,
     /// The person's epoch when it was made.
+    #[sqlx(rename = "challenge_epoch")]
     pub epoch: i64,
     /// Where it is mailed to; an input of the code.
     pub address: String,
@@ -38,12 +45,14 @@ pub struct EmailChallenge {
     /// Keyed tags of the judged guesses.
     pub tried: String,
     /// When it was used.
+    #[sqlx(rename = "challenge_completed_at")]
     pub completed_at: Option<Timestamp>,
     /// When a newer one took its place.
     pub superseded_at: Option<Timestamp>,
     /// When the mail server last refused one for good.
     pub refused_at: Option<Timestamp>,
     /// The language of the page that asked for it last (BCP 47).
+    #[sqlx(rename = "challenge_language")]
     pub language: Option<String>,
     /// Browser and system that asked for it, `Firefox/Windows`, if they are known ones.
     pub asked_with: Option<String>,
@@ -74,12 +83,59 @@ impl EmailChallenge {
     }
 }
 
-/// Opens a challenge; false when this person has an open one for this purpose in this browser, which is then the one to join.
+/// Columns of [`EmailChallenge`].
+macro_rules! challenge_columns {
+    () => {
+        "email_challenges.id AS challenge_id, email_challenges.user_id, email_challenges.browser AS challenge_browser, \
+         email_challenges.purpose, email_challenges.epoch AS challenge_epoch, email_challenges.address, \
+         email_challenges.key_id, email_challenges.nonce, email_challenges.reference, email_challenges.first_issued_at, \
+         email_challenges.last_requested_at, email_challenges.last_accepted_at, email_challenges.sends, \
+         email_challenges.tries, email_challenges.tried, email_challenges.completed_at AS challenge_completed_at, \
+         email_challenges.superseded_at, email_challenges.refused_at, email_challenges.language AS challenge_language, \
+         email_challenges.asked_with"
+    };
+}
+
+pub(crate) use challenge_columns;
+
+/// A challenge with its person.
+#[derive(Clone, Debug, FromRow)]
+pub struct WithUser {
+    /// The challenge.
+    #[sqlx(flatten)]
+    pub challenge: EmailChallenge,
+    /// Whose code it is.
+    #[sqlx(flatten)]
+    pub person: UserWithPassword,
+}
+
+impl LeftJoined for WithUser {
+    const KEY: &'static str = "challenge_id";
+}
+
+/// Looks a challenge up with its person.
+pub async fn with_user(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<WithUser>> {
+    sql.q(concat!(
+        "SELECT ",
+        challenge_columns!(),
+        ", ",
+        with_password_columns!(),
+        " FROM email_challenges JOIN users ON users.id = email_challenges.user_id \
+         LEFT JOIN passwords ON passwords.user_id = users.id WHERE email_challenges.id = $1"
+    ))
+    .bind(id)
+    .opt()
+    .await
+}
+
+/// Opens a challenge; false when this person has an open one for this purpose in this browser, which is then the one to join,
+/// and when the person is no longer active, of its epoch and at its address.
 pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
     let added = sql
         .q("INSERT INTO email_challenges (id, user_id, browser, purpose, epoch, address, key_id, nonce, reference,
                                           first_issued_at, last_requested_at, sends, tries, tried, language, asked_with)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, 0, '', $12, $13)
+            SELECT $1, users.id, $3, $4, users.epoch, users.email, $7, $8, $9, $10, $10, $11, 0, '', $12, $13 FROM users
+            WHERE users.id = $2 AND users.epoch = $5 AND users.status = 'active' AND users.email = $6
             ON CONFLICT (user_id, browser, purpose) WHERE completed_at IS NULL AND superseded_at IS NULL DO NOTHING")
         .bind(new.id)
         .bind(new.user_id)
@@ -101,13 +157,14 @@ pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
 
 /// Looks a challenge up.
 pub async fn by_id(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<EmailChallenge>> {
-    sql.q("SELECT id, user_id, browser, purpose, epoch, address, key_id, nonce, reference, first_issued_at,
-                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
-                  language, asked_with
-           FROM email_challenges WHERE id = $1")
-        .bind(id)
-        .opt()
-        .await
+    sql.q(concat!(
+        "SELECT ",
+        challenge_columns!(),
+        " FROM email_challenges WHERE email_challenges.id = $1"
+    ))
+    .bind(id)
+    .opt()
+    .await
 }
 
 /// The challenge of a person in a browser for a purpose that can still be answered.
@@ -117,11 +174,12 @@ pub async fn open(
     browser: &TokenHash,
     purpose: Purpose,
 ) -> Result<Option<EmailChallenge>> {
-    sql.q("SELECT id, user_id, browser, purpose, epoch, address, key_id, nonce, reference, first_issued_at,
-                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
-                  language, asked_with
-           FROM email_challenges
-           WHERE user_id = $1 AND browser = $2 AND purpose = $3 AND completed_at IS NULL AND superseded_at IS NULL")
+    sql.q(concat!(
+        "SELECT ",
+        challenge_columns!(),
+        " FROM email_challenges WHERE user_id = $1 AND browser = $2 AND purpose = $3 AND completed_at IS NULL \
+         AND superseded_at IS NULL"
+    ))
         .bind(user)
         .bind(browser)
         .bind(purpose.as_str())
@@ -136,16 +194,17 @@ pub async fn recent(
     purpose: Purpose,
     since: Timestamp,
 ) -> Result<Vec<EmailChallenge>> {
-    sql.q("SELECT id, user_id, browser, purpose, epoch, address, key_id, nonce, reference, first_issued_at,
-                  last_requested_at, last_accepted_at, sends, tries, tried, completed_at, superseded_at, refused_at,
-                  language, asked_with
-           FROM email_challenges WHERE user_id = $1 AND purpose = $2 AND first_issued_at >= $3
-           ORDER BY first_issued_at DESC, id DESC LIMIT 8")
-        .bind(user)
-        .bind(purpose.as_str())
-        .bind(since)
-        .all()
-        .await
+    sql.q(concat!(
+        "SELECT ",
+        challenge_columns!(),
+        " FROM email_challenges WHERE user_id = $1 AND purpose = $2 AND first_issued_at >= $3 \
+         ORDER BY first_issued_at DESC, email_challenges.id DESC LIMIT 8"
+    ))
+    .bind(user)
+    .bind(purpose.as_str())
+    .bind(since)
+    .all()
+    .await
 }
 
 /// Charges a guess, before it is judged. `None`: all tries are spent, or this very guess was charged before.
@@ -167,25 +226,18 @@ pub async fn charge(
     Ok(tries.map(|(tries,)| tries))
 }
 
-/// Gives back the try of a right guess.
-pub async fn refund(sql: &mut impl Sql, id: ChallengeId) -> Result<()> {
-    sql.q("UPDATE email_challenges SET tries = tries - 1 WHERE id = $1 AND tries > 0")
-        .bind(id)
-        .exec()
-        .await?;
-    Ok(())
-}
-
-/// Uses a challenge up; only one caller ever gets true.
-pub async fn complete(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> Result<bool> {
-    let rows = sql
-        .q("UPDATE email_challenges SET completed_at = $2
-            WHERE id = $1 AND completed_at IS NULL AND superseded_at IS NULL")
+/// Uses a challenge up and gives the try of the right guess back: only one caller ever gets the tries that other guesses
+/// have spent.
+pub async fn complete(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> Result<Option<i64>> {
+    let tries: Option<(i64,)> = sql
+        .q("UPDATE email_challenges SET completed_at = $2, tries = CASE WHEN tries > 0 THEN tries - 1 ELSE 0 END
+            WHERE id = $1 AND completed_at IS NULL AND superseded_at IS NULL
+            RETURNING tries")
         .bind(id)
         .bind(now)
-        .exec()
+        .opt()
         .await?;
-    Ok(rows == 1)
+    Ok(tries.map(|(tries,)| tries))
 }
 
 /// Puts a challenge aside for a newer one.

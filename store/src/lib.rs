@@ -21,6 +21,7 @@ mod error;
 pub mod grant;
 mod id;
 pub mod job;
+mod joined;
 pub mod lease;
 pub mod password;
 pub mod revision;

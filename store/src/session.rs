@@ -2,7 +2,9 @@
 
 use sqlx::FromRow;
 
-use crate::{Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId, sign_in::Steps};
+use crate::{
+    Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId, sign_in::Steps, user::User,
+};
 
 /// A session's row.
 #[derive(Clone, Debug, FromRow)]
@@ -147,8 +149,14 @@ pub async fn live_with_consent(
     .await
 }
 
-/// Adds a session.
-pub async fn insert(sql: &mut impl Sql, new: &Session) -> Result<()> {
+/// Begins a session of a person by a sign-in that proved these steps, and returns it as it lives: the caller has the person's
+/// row locked ([`crate::user::still_of_epoch`]), so that nothing has ended it before it is committed.
+pub async fn insert(
+    sql: &mut impl Sql,
+    new: &Session,
+    steps: Steps,
+    user: &User,
+) -> Result<LiveSession> {
     sql.q(
         "INSERT INTO sessions (id, sid, secret, user_id, sign_in_id, epoch, created_at, last_seen)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
@@ -162,7 +170,20 @@ pub async fn insert(sql: &mut impl Sql, new: &Session) -> Result<()> {
     .bind(new.created_at)
     .exec()
     .await?;
-    Ok(())
+    Ok(LiveSession {
+        id: new.id,
+        sid: new.sid.clone(),
+        user_id: new.user_id,
+        created_at: new.created_at,
+        last_seen: new.created_at,
+        sign_in_id: new.sign_in_id,
+        steps,
+        epoch: new.epoch,
+        subject: user.subject.clone(),
+        pairwise_seed: user.pairwise_seed.clone(),
+        name: user.name.clone(),
+        email: user.email.clone(),
+    })
 }
 
 /// The hashes of a session's cookie value around a step-up.

@@ -32,7 +32,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
             Self::Code => "code",
@@ -91,8 +91,15 @@ pub enum Cost {
     Nothing,
     /// A try.
     Try,
-    /// A try once this many are spent, nothing before.
-    TryFrom(i64),
+}
+
+impl Cost {
+    const fn tries(self) -> i64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Try => 1,
+        }
+    }
 }
 
 /// Spends a try of a delay, unless a wait is running; returns how many are spent now.
@@ -100,28 +107,61 @@ pub async fn spend(
     sql: &mut impl Sql,
     key: &[u8],
     kind: Kind,
-    (cost, now): (Cost, Timestamp),
+    cost: Cost,
+    now: Timestamp,
 ) -> Result<Option<i64>> {
-    let (cost, from) = match cost {
-        Cost::Nothing => (0, i64::MAX),
-        Cost::Try => (1, i64::MAX),
-        Cost::TryFrom(from) => (0, from),
-    };
     let spent: Option<(i64,)> = sql
         .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, $4, $3, 0)
-            ON CONFLICT (key, kind) DO UPDATE SET
-                spent = throttles.spent + CASE WHEN throttles.spent >= $5 THEN 1 ELSE $4 END,
-                since = $3
+            ON CONFLICT (key, kind) DO UPDATE SET spent = throttles.spent + $4, since = $3
             WHERE throttles.next_at <= $3
             RETURNING spent")
         .bind(key.to_vec())
         .bind(kind.as_str())
         .bind(now)
-        .bind(cost)
-        .bind(from)
+        .bind(cost.tries())
         .opt()
         .await?;
     Ok(spent.map(|(spent,)| spent))
+}
+
+/// The same of two different keys, in their order; each by itself, whether a wait is running for the other or not.
+pub async fn spend_both(
+    sql: &mut impl Sql,
+    keys: [&[u8]; 2],
+    kind: Kind,
+    cost: Cost,
+    now: Timestamp,
+) -> Result<[Option<i64>; 2]> {
+    let spent: Vec<(Vec<u8>, i64)> = sql
+        .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $3, $5, $4, 0), ($2, $3, $5, $4, 0)
+            ON CONFLICT (key, kind) DO UPDATE SET spent = throttles.spent + $5, since = $4
+            WHERE throttles.next_at <= $4
+            RETURNING key, spent")
+        .bind(keys[0].to_vec())
+        .bind(keys[1].to_vec())
+        .bind(kind.as_str())
+        .bind(now)
+        .bind(cost.tries())
+        .all()
+        .await?;
+    let of = |wanted: &[u8]| spent.iter().find(|(key, _)| key == wanted).map(|(_, spent)| *spent);
+    Ok(keys.map(of))
+}
+
+/// Until when nothing is spent at one of two keys.
+pub async fn waits_until(
+    sql: &mut impl Sql,
+    keys: [&[u8]; 2],
+    kind: Kind,
+) -> Result<Option<Timestamp>> {
+    let (until,): (Option<Timestamp>,) = sql
+        .q("SELECT MAX(next_at) FROM throttles WHERE key IN ($1, $2) AND kind = $3")
+        .bind(keys[0].to_vec())
+        .bind(keys[1].to_vec())
+        .bind(kind.as_str())
+        .one()
+        .await?;
+    Ok(until)
 }
 
 /// Starts a wait.
@@ -140,23 +180,27 @@ pub async fn wait_until(
     Ok(())
 }
 
-/// Gives the last try back, and with it the wait that it started.
-pub async fn refund(sql: &mut impl Sql, key: &[u8], kind: Kind) -> Result<()> {
-    sql.q("UPDATE throttles SET spent = spent - 1, next_at = 0 WHERE key = $1 AND kind = $2 AND spent > 0")
+/// Gives the last try back where more than `above` are spent, and with it the wait that it started; returns how many are
+/// spent now.
+pub async fn refund(sql: &mut impl Sql, key: &[u8], kind: Kind, above: i64) -> Result<Option<i64>> {
+    let spent: Option<(i64,)> = sql
+        .q("UPDATE throttles SET spent = spent - 1, next_at = 0 WHERE key = $1 AND kind = $2 AND spent > $3
+            RETURNING spent")
         .bind(key.to_vec())
         .bind(kind.as_str())
-        .exec()
+        .bind(above.max(0))
+        .opt()
         .await?;
-    Ok(())
+    Ok(spent.map(|(spent,)| spent))
 }
 
-/// Forgets what a person failed at.
-pub async fn clear(sql: &mut impl Sql, key: &[u8]) -> Result<()> {
-    sql.q("DELETE FROM throttles WHERE key = $1 AND kind IN ('password', 'code')")
+/// Forgets what a person failed at; returns what it was.
+pub async fn clear(sql: &mut impl Sql, key: &[u8]) -> Result<Vec<Throttle>> {
+    sql.q("DELETE FROM throttles WHERE key = $1 AND kind IN ('password', 'code')
+           RETURNING kind, spent, since, next_at")
         .bind(key.to_vec())
-        .exec()
-        .await?;
-    Ok(())
+        .all()
+        .await
 }
 
 /// A quota: how many in which window.
@@ -187,6 +231,37 @@ pub async fn take(sql: &mut impl Sql, key: &[u8], quota: Quota, now: Timestamp) 
         .opt()
         .await?;
     Ok(taken.is_some())
+}
+
+/// Takes one from two quotas of a key, in their order; says from which of them: what only one gives, the caller gives back.
+pub async fn take_both(
+    sql: &mut impl Sql,
+    key: &[u8],
+    quotas: [Quota; 2],
+    now: Timestamp,
+) -> Result<[bool; 2]> {
+    let [one, two] = quotas;
+    let taken: Vec<(String,)> = sql
+        .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, 1, $4, 0), ($1, $3, 1, $4, 0)
+            ON CONFLICT (key, kind) DO UPDATE SET
+                spent = CASE WHEN throttles.since <= CASE WHEN throttles.kind = $2 THEN $5 ELSE $6 END
+                             THEN 1 ELSE throttles.spent + 1 END,
+                since = CASE WHEN throttles.since <= CASE WHEN throttles.kind = $2 THEN $5 ELSE $6 END
+                             THEN $4 ELSE throttles.since END
+            WHERE throttles.spent < CASE WHEN throttles.kind = $2 THEN $7 ELSE $8 END
+               OR throttles.since <= CASE WHEN throttles.kind = $2 THEN $5 ELSE $6 END
+            RETURNING kind")
+        .bind(key.to_vec())
+        .bind(one.kind.as_str())
+        .bind(two.kind.as_str())
+        .bind(now)
+        .bind(now.minus(one.window))
+        .bind(now.minus(two.window))
+        .bind(one.limit)
+        .bind(two.limit)
+        .all()
+        .await?;
+    Ok(quotas.map(|quota| taken.iter().any(|(kind,)| kind == quota.kind.as_str())))
 }
 
 /// Gives one back that was taken in the same transaction.

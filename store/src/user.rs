@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::{Result, Sql, Timestamp, UserId};
+use crate::{
+    Result, Sql, Timestamp, UserId,
+    joined::{Joined, LeftJoined},
+    throttle::Kind,
+};
 
 /// A person's row.
 #[derive(Clone, Debug, FromRow)]
@@ -44,6 +48,16 @@ pub struct User {
     pub language: Option<String>,
 }
 
+/// Columns of [`User`].
+macro_rules! user_columns {
+    () => {
+        "users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email, \
+         users.email_canonical, users.email_verified, users.name, users.claims, users.epoch, users.tokens_invalid_before, \
+         users.password_change_required_since, users.updated_at, users.created_at, users.language"
+    };
+}
+pub(crate) use user_columns;
+
 /// The status of an account that may be used. Any other value, also one that this build does not know, means that nothing is
 /// issued and that what was issued is dead: every statement that compares `epoch` asks for this one, too.
 pub const ACTIVE: &str = "active";
@@ -78,30 +92,68 @@ pub struct UserWithPassword {
     pub password_version: Option<i64>,
 }
 
+/// Columns of [`UserWithPassword`].
+macro_rules! with_password_columns {
+    () => {
+        concat!(
+            $crate::user::user_columns!(),
+            ", passwords.phc, passwords.version AS password_version"
+        )
+    };
+}
+pub(crate) use with_password_columns;
+
 /// Looks a person up by canonical address.
 pub async fn by_email(sql: &mut impl Sql, canonical: &str) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims,
-                  epoch, tokens_invalid_before, password_change_required_since, updated_at, created_at, language
-           FROM users WHERE email_canonical = $1")
+    sql.q(concat!("SELECT ", user_columns!(), " FROM users WHERE users.email_canonical = $1"))
         .bind(canonical)
         .opt()
         .await
 }
 
-/// Looks a person and the stored password up by canonical address.
-pub async fn with_password(
+impl LeftJoined for UserWithPassword {
+    const KEY: &'static str = "id";
+}
+
+/// What is known of an address before a password is judged, whether it is a person's or not.
+#[derive(Clone, Debug, FromRow)]
+pub struct AtAddress {
+    #[sqlx(flatten)]
+    person: Joined<UserWithPassword>,
+    /// Until when nothing is judged, by the counters that were asked about.
+    pub waits_until: Option<Timestamp>,
+}
+
+impl AtAddress {
+    /// The person, if there is one.
+    #[must_use]
+    pub const fn person(&self) -> Option<&UserWithPassword> {
+        self.person.0.as_ref()
+    }
+}
+
+/// Looks a person and the stored password up by canonical address, and the waits of two counters: the same statement for
+/// known and unknown addresses.
+pub async fn at_address(
     sql: &mut impl Sql,
     canonical: &str,
-) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email,
-                  users.email_canonical, users.email_verified, users.name, users.claims, users.epoch,
-                  users.tokens_invalid_before, users.password_change_required_since, users.updated_at,
-                  users.created_at, users.language, passwords.phc, passwords.version AS password_version
-           FROM users LEFT JOIN passwords ON passwords.user_id = users.id
-           WHERE users.email_canonical = $1")
-        .bind(canonical)
-        .opt()
-        .await
+    counters: [&[u8]; 2],
+    kind: Kind,
+) -> Result<AtAddress> {
+    sql.q(concat!(
+        "SELECT ",
+        with_password_columns!(),
+        ", (SELECT MAX(throttles.next_at) FROM throttles WHERE throttles.key IN ($2, $3) AND throttles.kind = $4) \
+         AS waits_until \
+         FROM (SELECT 1 AS one) AS address LEFT JOIN users ON users.email_canonical = $1 \
+         LEFT JOIN passwords ON passwords.user_id = users.id"
+    ))
+    .bind(canonical)
+    .bind(counters[0].to_vec())
+    .bind(counters[1].to_vec())
+    .bind(kind.as_str())
+    .one()
+    .await
 }
 
 /// Looks a person and the stored password up by id.
@@ -109,21 +161,19 @@ pub async fn by_id_with_password(
     sql: &mut impl Sql,
     id: UserId,
 ) -> Result<Option<UserWithPassword>> {
-    sql.q("SELECT users.id, users.subject, users.pairwise_seed, users.user_handle, users.status, users.email,
-                  users.email_canonical, users.email_verified, users.name, users.claims, users.epoch,
-                  users.tokens_invalid_before, users.password_change_required_since, users.updated_at,
-                  users.created_at, users.language, passwords.phc, passwords.version AS password_version
-           FROM users LEFT JOIN passwords ON passwords.user_id = users.id WHERE users.id = $1")
-        .bind(id)
-        .opt()
-        .await
+    sql.q(concat!(
+        "SELECT ",
+        with_password_columns!(),
+        " FROM users LEFT JOIN passwords ON passwords.user_id = users.id WHERE users.id = $1"
+    ))
+    .bind(id)
+    .opt()
+    .await
 }
 
 /// Looks a person up by id.
 pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
-    sql.q("SELECT id, subject, pairwise_seed, user_handle, status, email, email_canonical, email_verified, name, claims,
-                  epoch, tokens_invalid_before, password_change_required_since, updated_at, created_at, language
-           FROM users WHERE id = $1")
+    sql.q(concat!("SELECT ", user_columns!(), " FROM users WHERE users.id = $1"))
         .bind(id)
         .opt()
         .await
@@ -175,30 +225,22 @@ pub async fn password_changed(sql: &mut impl Sql, id: UserId, now: Timestamp) ->
     Ok(())
 }
 
-/// Notes the language in which a person signs in, when it is another one than before.
-pub async fn speaks(sql: &mut impl Sql, id: UserId, language: &str) -> Result<()> {
-    sql.q("UPDATE users SET language = $2 WHERE id = $1 AND (language IS NULL OR language <> $2)")
-        .bind(id)
-        .bind(language)
-        .exec()
-        .await?;
-    Ok(())
-}
-
-/// Notes activity, at most once a day; says whether the person is active and still of `epoch`, and locks the row until the
-/// transaction ends, so that a forced reset or a suspension waits for it or is seen by it.
+/// Notes activity by the day, and the language; says whether the person is active and still of `epoch`, and locks the row
+/// until the transaction ends, so that a forced reset or a suspension waits for it or is seen by it.
 pub async fn still_of_epoch(
     sql: &mut impl Sql,
     id: UserId,
     epoch: i64,
+    language: &str,
     now: Timestamp,
 ) -> Result<bool> {
     let day = now.millis() / 86_400_000;
     let rows = sql
-        .q("UPDATE users SET last_active_day = $3 WHERE id = $1 AND epoch = $2 AND status = 'active'")
+        .q("UPDATE users SET last_active_day = $3, language = $4 WHERE id = $1 AND epoch = $2 AND status = 'active'")
         .bind(id)
         .bind(epoch)
         .bind(day)
+        .bind(language)
         .exec()
         .await?;
     Ok(rows == 1)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use store::throttle::Kind;
 use store::{Sql, UserId};
 use uuid::Uuid;
 use vestibule_tests::{
@@ -59,7 +60,9 @@ async fn person_without_address_disturbs_no_other(engine: Engine) {
         assert!(found.is_active() && found.email.is_none() && found.email_canonical.is_none());
         for typed in ["", name, &id.to_string()] {
             assert!(store::user::by_email(&mut conn, typed).await.unwrap().is_none());
-            assert!(store::user::with_password(&mut conn, typed).await.unwrap().is_none());
+            let (counters, kind) = ([&[1][..], &[2][..]], Kind::Password);
+            let found = store::user::at_address(&mut conn, typed, counters, kind).await.unwrap();
+            assert!(found.person().is_none() && found.waits_until.is_none());
         }
     }
     let landed = app.browser().sign_in(&app, &client, &patient).await;

@@ -24,7 +24,7 @@ use idp::{
 };
 use jiff::tz::TimeZone;
 use keys::{Algorithm, HasherConfig, Rng, RootKey, RootKeys};
-use store::{Db, Ephemeral};
+use store::{Db, DbConfig, Ephemeral};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 use crate::{
@@ -54,6 +54,9 @@ pub struct Options {
     pub smtp_timeout: Duration,
     /// Jobs beside those of the program.
     pub jobs: MoreJobs,
+    /// Another way to the same database, for requests alone: what runs beside them keeps its own, and no worker runs, so that
+    /// jobs wait until the test does them.
+    pub for_requests: Option<DbConfig>,
 }
 
 /// Kinds of jobs beside those of the program, and lanes that run them.
@@ -80,6 +83,7 @@ impl Default for Options {
             shutdown,
             smtp_timeout,
             jobs: MoreJobs::default(),
+            for_requests: None,
         }
     }
 }
@@ -405,17 +409,27 @@ impl Parts<'_> {
         let ops_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = public.local_addr().expect("bound");
         let ops = ops_listener.local_addr().expect("bound");
-        let app = App::start(self.build(db.open().await)).await.expect("it starts");
+        let beside = App::start(self.build(db.open().await)).await.expect("it starts");
+        let app = match &self.options.for_requests {
+            Some(config) => {
+                let db = Db::open(config).await.expect("the database opens");
+                App::start(self.build(db)).await.expect("it starts")
+            }
+            None => beside.clone(),
+        };
         let router = routes::router(&app);
         let tls = self.authority.map(|authority| {
             let files = authority.write(&authority.issue(&["localhost", "127.0.0.1"]));
             Tls::load(&files, self.time.now()).expect("a good pair")
         });
         let limits = self.options.limits.clone();
-        let lanes = jobs::LANES.into_iter().chain(self.jobs.lanes.iter().copied()).collect();
+        let lanes = match self.options.for_requests {
+            Some(_) => Vec::new(),
+            None => jobs::LANES.into_iter().chain(self.jobs.lanes.iter().copied()).collect(),
+        };
         let site = Site { public, tls, ops: ops_listener, router, limits, lanes, alone: None };
         let (stop, stopped) = Stop::by_hand();
-        let serving = serve::run(app.clone(), site, self.options.shutdown.clone(), stopped);
+        let serving = serve::run(beside, site, self.options.shutdown.clone(), stopped);
         Replica { app, address, ops, stop, task: tokio::spawn(serving) }
     }
 

@@ -27,6 +27,8 @@ pub struct DedicatedPostgres {
     port: u16,
     standby: bool,
     kept: bool,
+    /// Settings beside those of every server.
+    settings: &'static [&'static str],
 }
 
 /// A Redis of one test.
@@ -40,17 +42,28 @@ pub struct DedicatedRedis {
 impl DedicatedPostgres {
     /// A new one, running.
     pub fn start() -> Self {
-        let new = Self { folder: temp_folder(), port: free_port(), standby: false, kept: false };
+        Self::start_with(&[])
+    }
+
+    /// A new one with further settings, such as `shared_preload_libraries=..`, running.
+    pub fn start_with(settings: &'static [&'static str]) -> Self {
+        let mut new = Self::stopped(temp_folder());
+        new.settings = settings;
         new.make();
         new.up();
         new
+    }
+
+    fn stopped(folder: PathBuf) -> Self {
+        Self { folder, port: free_port(), standby: false, kept: false, settings: &[] }
     }
 
     /// The one in `folder`, which stays there; made at the first time.
     pub fn kept(folder: &Path) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         let folder = folder.to_owned();
-        let new = Self { folder, port: free_port(), standby: false, kept: true };
+        let mut new = Self::stopped(folder);
+        new.kept = true;
         if !new.folder.join("data/PG_VERSION").exists() {
             new.make();
         }
@@ -86,7 +99,8 @@ impl DedicatedPostgres {
     /// commits, and a used code could be used again.
     #[must_use]
     pub fn standby(&self) -> Self {
-        let other = Self { folder: temp_folder(), port: free_port(), standby: true, kept: false };
+        let mut other = Self::stopped(temp_folder());
+        other.standby = true;
         if let Some(account) = Account::unless_ordinary(&other.folder) {
             account.give(&other.folder);
         }
@@ -131,7 +145,7 @@ impl DedicatedPostgres {
     pub fn up(&self) {
         let mut command = self.program("postgres");
         command.args(["-D", "data", "-p", &self.port.to_string()]);
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter().chain(self.settings) {
             command.args(["-c", setting]);
         }
         // A standby is to be promoted alone, and waits for nobody then.

@@ -7,7 +7,7 @@ pub mod outcome;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use store::{Sql, UserId, audit::AuditRow};
+use store::{Sql, Tx, UserId, audit::AuditRow};
 
 use outcome::Done;
 
@@ -124,7 +124,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Writes an event, and tells whoever counts once it is committed.
-pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()> {
+pub async fn record(cx: &Cx, tx: &mut Tx, entry: Entry<'_>) -> Result<()> {
     let (reference, network) = match &entry.origin {
         Some(origin) => (&origin.reference, origin.network),
         None => (&cx.trace.reference, cx.trace.network),
@@ -151,8 +151,8 @@ pub async fn record(cx: &Cx, sql: &mut impl Sql, entry: Entry<'_>) -> Result<()>
     let key = cx.root.current_id();
     row.tag = Some(trail::tag(&cx.root, key, &row)?.to_vec());
     row.tag_key = Some(key.to_owned());
-    store::audit::insert(sql, &row).await?;
+    store::audit::insert(tx, row);
     let (observer, recorded) = (cx.observer.clone(), entry.recorded());
-    sql.after_commit(move || observer.recorded(&recorded));
+    tx.after_commit(move || observer.recorded(&recorded));
     Ok(())
 }

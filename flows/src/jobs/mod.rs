@@ -20,5 +20,5 @@ mod waits;
 
 pub(crate) use kinds::Boxed;
 pub use kinds::{About, Done, Job, Kind, Kinds, Undone};
-pub use queue::{Claimed, End, Settled, claim, insert, settle};
+pub use queue::{Claimed, End, Settled, Wanted, claim, insert, settle};
 pub use waits::Waits;

@@ -68,26 +68,32 @@ impl Claimed {
     }
 }
 
-/// Claims up to `most` jobs of a lane that are due and of a kind that is known. When there are none it costs a read and no
-/// write.
-pub async fn claim(
-    cx: &Cx,
-    kinds: &Kinds,
-    lane: &str,
-    most: usize,
-    lease: Duration,
-) -> Result<Vec<Claimed>> {
+/// What a worker claims.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Jobs of this lane.
+    pub lane: &'a str,
+    /// So many at most.
+    pub most: usize,
+    /// Until when they are not another worker's.
+    pub lease: Duration,
+    /// Whether there is a job in all likelihood: then it is claimed without a look before.
+    pub is_called: bool,
+}
+
+/// Claims jobs that are due and of a kind that is known. When there are none it costs a read and no write, unless the worker
+/// was called.
+pub async fn claim(cx: &Cx, kinds: &Kinds, wanted: Wanted<'_>) -> Result<Vec<Claimed>> {
+    let Wanted { lane, most, lease, is_called } = wanted;
     let known: Vec<&Kind> = kinds.of_lane(lane).collect();
     let claims = Claims::of(lane, &known.iter().map(|kind| kind.name).collect::<Vec<_>>());
-    let mut conn = cx.db.read().await?;
-    let due = store::job::due(&mut conn, &claims, cx.now).await?;
-    drop(conn);
-    if !due {
+    if !is_called && !store::job::due(&mut cx.db.read().await?, &claims, cx.now).await? {
         return Ok(Vec::new());
     }
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let rows: Vec<JobRow> =
-        cx.db.write(async |tx| store::job::claim(tx, &claims, most, cx.now, lease).await).await?;
+    let mut alone = cx.db.write_alone().await?;
+    let rows = store::job::claim(&mut alone, &claims, most, cx.now, lease).await?;
+    drop(alone);
     let with_kind = |row: JobRow| {
         let kind = known.iter().find(|kind| kind.name == row.kind)?;
         Some(Claimed { kind: **kind, row })

@@ -3,18 +3,23 @@
 use std::sync::OnceLock;
 
 use keys::PasswordHash;
-use store::{AttemptId, Timestamp, Tx, UserId, user::User};
+use store::{
+    AttemptId, Timestamp, Tx, UserId,
+    email_challenge::{EmailChallenge, Purpose},
+    user::{User, UserWithPassword},
+};
 
 use super::{
-    Answer, Due,
+    Answer, Due, code_window,
     complete::Ending,
     deliver,
     goal::Goal,
     held,
     machine::{self, Input, Person},
-    method::{Mailed, Method, Proof},
+    method::{Challenge, Mailed, Method, Proof},
     or_show, out_of_turn,
-    plan::{self, NewIds, Plan, Position, Presented, Rows, Write},
+    plan::{self, NewIds, OpenChallenge, Plan, Position, Presented, Rows, Write},
+    post::Post,
     refusal::Refusal,
     state::{First, FirstStep, State},
     tries::Guesser,
@@ -42,7 +47,14 @@ pub(super) struct Work<'a> {
     pub(super) row: Option<&'a store::attempt::Attempt>,
     /// Hash of a new password that was found acceptable.
     pub(super) new_password: Option<PasswordHash>,
-    /// The person's row, read once in the transaction.
+    /// What the post has read of the person before the transaction. What may have changed since is guarded by the writes
+    /// ([`Write::Lock`], [`Write::Open`]).
+    known: Option<&'a UserWithPassword>,
+    /// The open challenge of that person in this browser, where the post has read it.
+    open: Option<Option<&'a EmailChallenge>>,
+    /// What this browser is to that person, where the post has read it.
+    guesser: Option<&'a Guesser>,
+    /// The person's row.
     user: OnceLock<User>,
     /// How often the challenge had been mailed when the input was judged.
     pub(super) sends: Option<i64>,
@@ -65,9 +77,29 @@ impl<'a> Work<'a> {
             goal: attempt.goal(),
             row,
             new_password: None,
+            known: None,
+            open: None,
+            guesser: None,
             user: OnceLock::new(),
             sends: None,
             failures: OnceLock::new(),
+        }
+    }
+
+    /// The same of a person whose address was typed.
+    pub(super) fn about(self, known: Option<&'a UserWithPassword>, guesser: &'a Guesser) -> Self {
+        Self { known, guesser: Some(guesser), ..self }
+    }
+
+    /// A post of the second step.
+    pub(super) fn on_post(cx: &'a Cx, visit: &'a Visit, post: &'a Post) -> Self {
+        let on_row = Self::on_row(cx, visit, &post.attempt);
+        // Under the value before, the browser has another one now: what is open there is not known.
+        let owns_row = post.attempt.row.browser == visit.browser;
+        Self {
+            open: owns_row.then(|| post.open(visit)),
+            sends: Some(post.challenge.sends),
+            ..on_row.about(Some(&post.person), &post.guesser)
         }
     }
 
@@ -81,6 +113,9 @@ impl<'a> Work<'a> {
             goal: loaded.goal,
             row: Some(&loaded.row),
             new_password: None,
+            known: None,
+            open: None,
+            guesser: None,
             user: OnceLock::new(),
             sends: None,
             failures: OnceLock::new(),
@@ -101,8 +136,38 @@ impl Work<'_> {
 
     /// What this browser is to that person.
     pub(super) async fn guesser(&self, tx: &mut Tx) -> Result<Guesser> {
-        Guesser::of(self.cx, tx, self.visit, self.user()?).await
+        match self.guesser {
+            Some(guesser) => Ok(guesser.clone()),
+            None => Guesser::of(self.cx, tx, self.visit, self.user()?).await,
+        }
     }
+
+    /// The open challenge of the person in this browser, of whatever epoch.
+    async fn open_challenge(&self, tx: &mut Tx) -> Result<Option<OpenChallenge>> {
+        match self.open {
+            Some(open) => open_of(self, tx, open).await,
+            None => {
+                let (user, browser) = (self.user()?.id, &self.visit.browser);
+                let purpose = Purpose::SignIn;
+                let open = store::email_challenge::open(tx, user, browser, purpose).await?;
+                open_of(self, tx, open.as_ref()).await
+            }
+        }
+    }
+}
+
+async fn open_of(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    open: Option<&EmailChallenge>,
+) -> Result<Option<OpenChallenge>> {
+    let Some(row) = open else { return Ok(None) };
+    let tries = work.guesser(tx).await?.code_tries(work.cx);
+    Ok(Some(OpenChallenge {
+        challenge: Challenge::of(row),
+        epoch: row.epoch,
+        can_be_joined: code_window::can_be_joined(work.cx, row, tries),
+    }))
 }
 
 /// Applies an input to an attempt with a row, in a transaction of its own.
@@ -156,7 +221,7 @@ async fn rows<'a>(work: &Work<'_>, tx: &mut Tx, state: &State, input: &Input) ->
     let (mut open, mut session) = (None, None);
     if person.is_some() {
         if plan::asks(state, input, &OFFERED).is_some() {
-            open = deliver::open_challenge(work, tx).await?;
+            open = work.open_challenge(tx).await?;
         }
         let live = session::live(work.cx, tx, work.visit.session.as_ref()).await?;
         session = live.map(|live| Presented { id: live.id, user: live.user_id });
@@ -168,7 +233,11 @@ async fn rows<'a>(work: &Work<'_>, tx: &mut Tx, state: &State, input: &Input) ->
 /// A person as the machine sees one. One whose account may not be used is as good as gone: nothing proven counts. So is one
 /// without address, who gets no code.
 async fn person(work: &Work<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Person>> {
-    let found = store::user::by_id_with_password(tx, id).await?;
+    let known = work.known.filter(|known| known.user.id == id).cloned();
+    let found = match known {
+        Some(known) => Some(known),
+        None => store::user::by_id_with_password(tx, id).await?,
+    };
     let usable = |user: &User| user.is_active() && user.email.is_some();
     let Some(found) = found.filter(|found| usable(&found.user)) else { return Ok(None) };
     let Some(password_version) = found.password_version else { return Ok(None) };
@@ -193,7 +262,7 @@ async fn apply(
         Write::Supersede(challenge) => deliver::supersede(work, tx, challenge).await,
         Write::Open(first, challenge) => deliver::open(work, tx, first, challenge).await,
         Write::SendAgain(challenge) => deliver::send_again(work, tx, challenge).await,
-        Write::Spend(_, Proof::Mailed(challenge)) => deliver::spend(work, tx, challenge).await,
+        Write::Spend(_, Proof::Mailed(challenge)) => ending.spend(tx, challenge).await,
         Write::Spend(first, Proof::Held(proof)) => {
             held::spend(work.cx, tx, first.user, proof).await
         }
@@ -220,7 +289,8 @@ async fn apply(
 
 /// Locks the person's row until the transaction ends. Every sign-in passes here before anything else is written.
 async fn lock(work: &Work<'_>, tx: &mut Tx, first: First) -> Result<()> {
-    if !store::user::still_of_epoch(tx, first.user, first.epoch, work.cx.now).await? {
+    let language = work.visit.reader.language;
+    if !store::user::still_of_epoch(tx, first.user, first.epoch, language, work.cx.now).await? {
         return Err(Error::Lost);
     }
     match first.step {

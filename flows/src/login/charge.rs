@@ -1,13 +1,14 @@
 //! What a guess at a code costs, before it is compared: a try of the person's, and while the site's guess budget is spent
 //! one of those that strangers have in a day; and at a mailed code one of the challenge's. All of them or none.
 
-use store::{ChallengeId, Timestamp, Tx, email_challenge::EmailChallenge, throttle::Kind};
+use store::{ChallengeId, Timestamp, Tx, throttle::Kind};
 
 use super::{
+    post::Post,
     refusal::{CodeRefusal, MailRefusal, Refusal},
     tries::{Guesser, Spent, Tally},
 };
-use crate::{Cx, Result, attempt::Visit};
+use crate::{Cx, Result};
 
 /// A guess at a mailed code that may be compared.
 #[derive(Clone, Copy, Debug)]
@@ -18,8 +19,6 @@ pub(super) struct Charge {
     pub(super) pauses: bool,
     /// Whether a try was spent: not where this very guess was judged before.
     pub(super) is_spent: bool,
-    /// Whether it is a known device's.
-    pub(super) is_known: bool,
 }
 
 /// The person's tries for a guess at a code, by whatever method it came.
@@ -50,22 +49,10 @@ async fn give_back(cx: &Cx, tx: &mut Tx, guesser: &Guesser, tally: Tally) -> Res
 }
 
 /// Charges a guess at a mailed code, or says why it is not judged. No expiry is looked at.
-pub(super) async fn guess(
-    cx: &Cx,
-    visit: &Visit,
-    challenge: &EmailChallenge,
-    guess: &str,
-) -> Result<Result<Charge, Refusal>> {
+pub(super) async fn guess(cx: &Cx, post: &Post, guess: &str) -> Result<Result<Charge, Refusal>> {
+    let challenge = &post.challenge;
     let tag = cx.root.guess_tag(&challenge.key_id, challenge.id, guess)?;
-    cx.db
-        .write(async |tx| {
-            let Some(user) = store::user::by_id(tx, challenge.user_id).await? else {
-                return Ok(Err(Refusal::StartAgain));
-            };
-            let guesser = Guesser::of(cx, tx, visit, &user).await?;
-            spend(cx, tx, &guesser, (challenge.id, &tag)).await
-        })
-        .await
+    cx.db.write(async |tx| spend(cx, tx, &post.guesser, (challenge.id, &tag)).await).await
 }
 
 async fn spend(
@@ -74,14 +61,14 @@ async fn spend(
     guesser: &Guesser,
     (id, tag): (ChallengeId, &str),
 ) -> Result<Result<Charge, Refusal>> {
-    let (tries, is_known) = (guesser.code_tries(cx), !guesser.is_stranger());
+    let tries = guesser.code_tries(cx);
     let refusal = match take(cx, tx, guesser).await? {
         Taken::Paused(until) => return Ok(Err(CodeRefusal::Paused(until).into())),
         Taken::DayIsSpent(until) => CodeRefusal::Paused(until).into(),
         Taken::Try(tally) => {
             if let Some(used) = store::email_challenge::charge(tx, id, tag, tries).await? {
                 let pauses = guesser.was_wrong(cx, tx, Kind::Code, tally).await?;
-                return Ok(Ok(Charge { left: tries - used, pauses, is_spent: true, is_known }));
+                return Ok(Ok(Charge { left: tries - used, pauses, is_spent: true }));
             }
             // Nothing was spent on the challenge, so nothing is spent on the person.
             give_back(cx, tx, guesser, tally).await?;
@@ -90,9 +77,7 @@ async fn spend(
     };
     let row = store::email_challenge::by_id(tx, id).await?;
     Ok(match row.filter(|row| row.tried.contains(tag)) {
-        Some(row) => {
-            Ok(Charge { left: tries - row.tries, pauses: false, is_spent: false, is_known })
-        }
+        Some(row) => Ok(Charge { left: tries - row.tries, pauses: false, is_spent: false }),
         None => Err(refusal),
     })
 }

@@ -5,14 +5,16 @@ use keys::OpaqueToken;
 use store::{
     SessionId, TokenHash, Tx,
     attempt::{BrowserChange, Moves},
-    session::{SecretChange, Session, WithConsent},
+    session::{LiveSession, SecretChange, Session, WithConsent},
 };
 
 use super::{
     Answer, Due, NewCookies, Onwards,
     apply::Work,
+    deliver,
     goal::Page,
     machine::Complete,
+    method::Challenge,
     plan::{self, Owned, Presented, Reply, Value},
     record::record_sign_in,
     state::State,
@@ -39,11 +41,37 @@ pub(super) struct Ending<'a> {
     sign_in: Option<SignIn>,
     live: Option<WithConsent>,
     to: Option<Onwards>,
+    /// The session that began here: alive, since the person's row is locked.
+    begun: Option<LiveSession>,
+    /// Whether the attempts of the presented value have moved along with this one.
+    has_moved: bool,
+    /// Whether the right guess's try of a stranger is still to be given back.
+    refund_is_left: bool,
 }
 
 impl<'a> Ending<'a> {
     pub(super) const fn of(work: &'a Work<'a>, state: &'a State) -> Self {
-        Self { work, state, browser: None, cookies: None, sign_in: None, live: None, to: None }
+        Self {
+            work,
+            state,
+            browser: None,
+            cookies: None,
+            sign_in: None,
+            live: None,
+            to: None,
+            begun: None,
+            has_moved: false,
+            refund_is_left: false,
+        }
+    }
+
+    /// Uses a mailed code up, or loses. Where the sign-in is complete with it, the try is given back when the person's
+    /// counters are cleared.
+    pub(super) async fn spend(&mut self, tx: &mut Tx, challenge: Challenge) -> Result<()> {
+        let completes = matches!(self.state, State::Complete(_));
+        let guesser = deliver::spend(self.work, tx, challenge, completes).await?;
+        self.refund_is_left = completes && guesser.is_stranger();
+        Ok(())
     }
 
     /// The next state, as it is stored.
@@ -55,10 +83,9 @@ impl<'a> Ending<'a> {
     pub(super) async fn record(&mut self, tx: &mut Tx, proof: &Complete) -> Result<()> {
         let (work, cx) = (self.work, self.work.cx);
         let user = work.user()?;
-        store::user::speaks(tx, user.id, work.visit.reader.language).await?;
         let sign_in = record_sign_in(cx, tx, proof, work.visit.reader.asks_with.clone()).await?;
         self.new_cookies(tx).await?;
-        let failed = Guesser::clear(cx, tx, &user.counted_as()).await?;
+        let failed = Guesser::clear(cx, tx, &user.counted_as(), self.refund_is_left).await?;
         work.failures.get_or_init(|| failed);
         let signed_in = event::SignedIn { sign_in: sign_in.id(), acr: sign_in.assurance().acr() };
         let entry = audit::Entry::done(signed_in).user(user.id).client(&work.request.client_id);
@@ -72,7 +99,7 @@ impl<'a> Ending<'a> {
         session::end(self.work.cx, tx, which, Cause::Replaced).await
     }
 
-    pub(super) async fn begin_session(&self, tx: &mut Tx, session: SessionId) -> Result<()> {
+    pub(super) async fn begin_session(&mut self, tx: &mut Tx, session: SessionId) -> Result<()> {
         let cx = self.work.cx;
         let (sign_in, cookies) = (self.recorded()?, self.cookies()?);
         let new = Session {
@@ -86,7 +113,9 @@ impl<'a> Ending<'a> {
             last_seen: cx.now,
             ended_at: None,
         };
-        Ok(store::session::insert(tx, &new).await?)
+        let (steps, user) = (sign_in.steps(), self.work.user()?);
+        self.begun = Some(store::session::insert(tx, &new, steps, user).await?);
+        Ok(())
     }
 
     pub(super) async fn rotate_session(&self, tx: &mut Tx, session: SessionId) -> Result<()> {
@@ -118,15 +147,20 @@ impl<'a> Ending<'a> {
         won(handed_over)
     }
 
-    pub(super) async fn complete(&self, tx: &mut Tx, value: Value) -> Result<()> {
+    pub(super) async fn complete(&mut self, tx: &mut Tx, value: Value) -> Result<()> {
         let from = &self.work.visit.browser;
-        let to = match value {
-            Value::Presented => from.clone(),
-            Value::New => self.new_browser()?,
-        };
-        let change = BrowserChange { from, to: &to };
-        let (row, now) = (self.row()?, self.work.cx.now);
-        won(store::attempt::complete(tx, row, &self.state()?, change, now).await?)
+        let (row, state, now) = (self.row()?, self.state()?, self.work.cx.now);
+        won(match value {
+            Value::Presented => {
+                let change = BrowserChange { from, to: from };
+                store::attempt::complete(tx, row, &state, change, now).await?
+            }
+            Value::New => {
+                let change = BrowserChange { from, to: &self.new_browser()? };
+                self.has_moved = true;
+                store::attempt::complete_and_move(tx, row, &state, change, now).await?
+            }
+        })
     }
 
     pub(super) async fn move_browser(
@@ -145,7 +179,9 @@ impl<'a> Ending<'a> {
             plan::Moves::Along => Moves::Along(row.id),
         };
         let to = self.new_browser()?;
-        store::attempt::move_browser(tx, BrowserChange { from, to: &to }, moves).await?;
+        if !self.has_moved {
+            store::attempt::move_browser(tx, BrowserChange { from, to: &to }, moves).await?;
+        }
         store::email_challenge::move_browser(tx, from, &to).await?;
         Ok(())
     }
@@ -153,6 +189,10 @@ impl<'a> Ending<'a> {
     /// Reads the session that the browser holds from now on.
     pub(super) async fn lives(&mut self, tx: &mut Tx, session: SessionId) -> Result<()> {
         let (work, cx) = (self.work, self.work.cx);
+        if let Some(live) = self.begun.take().filter(|begun| begun.id == session) {
+            self.live = Some(session::begun(cx, tx, live, &work.request.client_id).await?);
+            return Ok(());
+        }
         let new = self.cookies.as_ref().map(|cookies| cookies.session.hash());
         let secret = new.as_ref().or(work.visit.session.as_ref());
         let found = session::live_with_consent(cx, tx, secret, &work.request.client_id).await?;

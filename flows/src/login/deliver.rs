@@ -3,31 +3,16 @@
 use store::{
     Tx,
     email_challenge::{EmailChallenge, Purpose},
+    throttle::Kind,
 };
 
-use super::{
-    apply::Work, email_code, method::Challenge, plan::OpenChallenge, reference, send_quota,
-    state::First,
-};
+use super::{apply::Work, method::Challenge, reference, send_quota, state::First, tries::Guesser};
 use crate::{
     Error, Result,
     audit::{self, event, outcome::CodeRequest},
-    jobs,
+    guess_budget, jobs,
     mail::Code,
 };
-
-/// The open challenge of this person in this browser, of whatever epoch.
-pub(super) async fn open_challenge(work: &Work<'_>, tx: &mut Tx) -> Result<Option<OpenChallenge>> {
-    let user = work.user()?.id;
-    let open = store::email_challenge::open(tx, user, &work.visit.browser, Purpose::SignIn).await?;
-    let Some(row) = open else { return Ok(None) };
-    let tries = work.guesser(tx).await?.code_tries(work.cx);
-    Ok(Some(OpenChallenge {
-        challenge: Challenge::of(&row),
-        epoch: row.epoch,
-        can_be_joined: super::code_window::can_be_joined(work.cx, &row, tries),
-    }))
-}
 
 /// Puts a challenge aside.
 pub(super) async fn supersede(work: &Work<'_>, tx: &mut Tx, challenge: Challenge) -> Result<()> {
@@ -69,7 +54,7 @@ pub(super) async fn open(
         asked_with: work.visit.reader.asks_with.clone(),
     };
     if !store::email_challenge::insert(tx, &row).await? {
-        // Another tab opened one in the same moment.
+        // Another tab opened one in the same moment, or the person is not who was read.
         return Err(Error::Lost);
     }
     if may_send {
@@ -115,10 +100,27 @@ async fn requested(
     audit::record(work.cx, tx, entry).await
 }
 
-/// Uses a challenge up, or loses; gives the right guess's try back.
-pub(super) async fn spend(work: &Work<'_>, tx: &mut Tx, challenge: Challenge) -> Result<()> {
-    if !store::email_challenge::complete(tx, challenge.id, work.cx.now).await? {
+/// Uses a challenge up, or loses; gives the right guess's try back, to the challenge, the site and the person. Where the
+/// sign-in is complete with it, the person's counters are cleared next (`Guesser::clear`), and are left to that.
+pub(super) async fn spend(
+    work: &Work<'_>,
+    tx: &mut Tx,
+    challenge: Challenge,
+    completes: bool,
+) -> Result<Guesser> {
+    let cx = work.cx;
+    let Some(others) = store::email_challenge::complete(tx, challenge.id, cx.now).await? else {
         return Err(Error::Lost);
+    };
+    // What the site has counted of a challenge was spent on it before.
+    if others > 0 {
+        guess_budget::take_back(cx, tx, challenge.id).await?;
     }
-    email_code::refund(work, tx, challenge.id).await
+    let guesser = work.guesser(tx).await?;
+    if completes {
+        guesser.give_back_of_day(cx, tx).await?;
+    } else {
+        guesser.refund(cx, tx, Kind::Code).await?;
+    }
+    Ok(guesser)
 }

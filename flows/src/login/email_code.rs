@@ -10,9 +10,8 @@
 use std::time::Duration;
 
 use store::{
-    ChallengeId, Timestamp, Tx, UserId,
+    Timestamp, Tx,
     email_challenge::{EmailChallenge, Purpose},
-    throttle::Kind,
 };
 
 use super::{
@@ -25,18 +24,19 @@ use super::{
     mailed::{self, Compared, Fate},
     method::Mailed,
     or_show, out_of_turn,
+    post::Post,
     refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     second::{MailedSeal, Owner, SecondChecked, Verdict},
-    state::State,
     typed_code,
 };
 use crate::{
     Cx, Result,
+    admission::Admission,
     attempt::{self, Attempt, Found, Loaded, Visit},
     audit::{self, event, outcome::CodeOutcome},
-    device, guess_budget,
+    guess_budget,
     mail::{self, Tried, WrongGuesses},
-    network::{self, About},
+    network,
 };
 
 /// How long after completion the right code of the browser that completed still leads to the same end.
@@ -75,31 +75,10 @@ async fn was_completed(cx: &Cx, visit: &Visit, name: &str) -> Result<bool> {
     })
 }
 
-/// The challenge that an attempt is answered with: the one that it waits for or, when another tab of this browser has put
-/// that aside, the one in its place, so that the newest code works in every tab.
-pub(super) async fn current(
-    sql: &mut impl store::Sql,
-    visit: &Visit,
-    state: &State,
-) -> Result<Option<EmailChallenge>> {
-    let Some(challenge) = state.challenge() else { return Ok(None) };
-    let own = store::email_challenge::by_id(sql, challenge.id).await?;
-    let Some(own) = own.filter(|own| own.purpose == Purpose::SignIn.as_str()) else {
-        return Ok(None);
-    };
-    if Fate::of(&own) != Fate::Replaced {
-        return Ok(Some(own));
-    }
-    let open =
-        store::email_challenge::open(sql, own.user_id, &visit.browser, Purpose::SignIn).await?;
-    let takes_place =
-        |open: &EmailChallenge| mailed::takes_place(Fate::of(&own), own.epoch, open.epoch);
-    Ok(Some(open.filter(takes_place).unwrap_or(own)))
-}
-
 async fn judge_once(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Answer> {
     let mut conn = cx.db.read().await?;
-    let loaded = match attempt::find(cx, &mut conn, visit, name).await? {
+    let (found, near) = attempt::find_with_challenges(cx, &mut conn, visit, name).await?;
+    let attempt = match found {
         Found::Own(Attempt::Row(loaded)) => loaded,
         Found::Previous(loaded) if loaded.state.is_led_on() => loaded,
         Found::Own(sealed @ Attempt::Sealed { .. }) => return Ok(Answer::Show(sealed.id(), None)),
@@ -107,76 +86,78 @@ async fn judge_once(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<A
             return Ok(Answer::StartAgain);
         }
     };
-    let challenge = current(&mut conn, visit, &loaded.state).await?;
+    let read = Post::read(cx, &mut conn, visit, attempt, near).await?;
     drop(conn);
-    let Some(challenge) = challenge else {
-        out_of_turn(cx, &loaded).await?;
-        return Ok(Answer::Show(loaded.row.id, None));
+    let post = match read {
+        Ok(post) => post,
+        Err(attempt) => {
+            out_of_turn(cx, &attempt).await?;
+            return Ok(Answer::Show(attempt.row.id, None));
+        }
     };
-    if !mailed::is_judged(&loaded.state, Fate::of(&challenge)) {
+    if !post.is_judged() {
         // Another tab of this browser was faster.
-        return follow::post(cx, visit, &loaded).await;
+        return follow::post(cx, visit, &post.attempt).await;
     }
-    let outcome = judge(cx, visit, &loaded, &challenge, typed).await;
-    or_show(loaded.row.id, outcome)
+    let outcome = judge(cx, visit, &post, typed).await;
+    or_show(post.attempt.row.id, outcome)
 }
 
-async fn judge(
-    cx: &Cx,
-    visit: &Visit,
-    loaded: &Loaded,
-    challenge: &EmailChallenge,
-    typed: &str,
-) -> Result<Answer> {
+async fn judge(cx: &Cx, visit: &Visit, post: &Post, typed: &str) -> Result<Answer> {
+    let id = post.attempt.row.id;
     let read = match typed_code::read(typed) {
         Err(refusal) if typed.trim().is_empty() => {
-            return Ok(Answer::Show(loaded.row.id, Some(refusal.into())));
+            return Ok(Answer::Show(id, Some(refusal.into())));
         }
         read => read,
     };
-    let is_counted = match admit(cx, visit, loaded, challenge).await? {
-        Ok(is_counted) => is_counted,
-        Err(crowded) => {
-            let refusal = Refusal::NetworkPaused(crowded);
-            return Ok(Answer::Show(loaded.row.id, Some(refusal)));
-        }
-    };
+    let is_stranger = post.guesser.is_stranger();
+    let about = async || Ok(post.about());
+    if let Admission::Paused(crowded) = Admission::of_guess(cx, is_stranger, about).await? {
+        return Ok(Answer::Show(id, Some(Refusal::NetworkPaused(crowded))));
+    }
     // Typed in vain, but typed: it counts (misuse case 6), the same one only once.
     let guess = read.as_deref().unwrap_or(typed);
-    let charged = charge::guess(cx, visit, challenge, guess).await?;
+    let charged = charge::guess(cx, post, guess).await?;
     let verdict = match (&charged, &read) {
         (Err(refusal), _) => Verdict::Refused(*refusal),
         (Ok(_), Err(refusal)) => Verdict::Refused((*refusal).into()),
-        (Ok(charge), Ok(code)) => {
-            compare(cx, visit, loaded, challenge, (code, charge.left)).await?
-        }
+        (Ok(charge), Ok(code)) => compare(cx, visit, post, code, charge.left).await?,
     };
     let charge = charged.ok();
-    let owner = Owner { user: challenge.user_id, epoch: challenge.epoch };
-    let checked = SecondChecked::mailed(&EmailCodeSeal { _here: () }, challenge.id, owner, verdict);
-    let mut work = Work::on_row(cx, visit, loaded);
-    work.sends = Some(challenge.sends);
-    let state = loaded.state.clone();
-    let answer = cx
-        .db
-        .write(async |tx| {
-            record(cx, tx, challenge, &loaded.request.client_id, verdict).await?;
-            if let Some(charge) = charge {
-                let client = &loaded.request.client_id;
-                count(cx, tx, (challenge, client), (charge, verdict)).await?;
-            }
-            apply::run(&work, tx, state, Input::Second(checked)).await
-        })
-        .await;
+    let work = Work::on_post(cx, visit, post);
+    let answer = write(&work, post, charge, verdict).await;
     // What is given back at a completed sign-in is what the person's counters have: so it is charged here alike.
     let failed = charge.is_some_and(|charge| charge.is_spent) && !is_refunded(verdict);
-    if is_counted && !failed {
+    if is_stranger && !failed {
         network::no_failure(cx).await;
     }
     if let Some(failures) = work.failures.get() {
         network::completed(cx, *failures).await;
     }
     answer
+}
+
+/// Applies the verdict, and writes down what there was.
+async fn write(
+    work: &Work<'_>,
+    post: &Post,
+    charge: Option<Charge>,
+    verdict: Verdict,
+) -> Result<Answer> {
+    let (cx, challenge) = (work.cx, &post.challenge);
+    let owner = Owner { user: challenge.user_id, epoch: challenge.epoch };
+    let checked = SecondChecked::mailed(&EmailCodeSeal { _here: () }, challenge.id, owner, verdict);
+    let state = post.attempt.state.clone();
+    cx.db
+        .write(async |tx| {
+            record(cx, tx, post, verdict).await?;
+            if let Some(charge) = charge {
+                count(cx, tx, post, (charge, verdict)).await?;
+            }
+            apply::run(work, tx, state, Input::Second(checked)).await
+        })
+        .await
 }
 
 /// Whether the try is given back, because the code led on.
@@ -188,58 +169,31 @@ const fn is_refunded(verdict: Verdict) -> bool {
 async fn count(
     cx: &Cx,
     tx: &mut Tx,
-    (challenge, client): (&EmailChallenge, &str),
+    post: &Post,
     (charge, verdict): (Charge, Verdict),
 ) -> Result<()> {
+    let challenge = &post.challenge;
     // Known devices feel nothing of the budget, so they spend nothing of it; nor does the same guess once more, nor one at a
     // code that was answered before, which leads nowhere and could not be taken back.
     let answered = challenge.completed_at.is_some();
-    if outcome(verdict) == CodeOutcome::Wrong && charge.is_spent && !charge.is_known && !answered {
+    if outcome(verdict) == CodeOutcome::Wrong
+        && charge.is_spent
+        && post.guesser.is_stranger()
+        && !answered
+    {
         guess_budget::count(cx, tx, challenge.id).await?;
     }
     if charge.pauses && !matches!(verdict, Verdict::Right(_)) {
-        tell(cx, tx, challenge.user_id, client).await?;
+        let notice = WrongGuesses { user: Some(challenge.user_id), tried: Tried::Code };
+        let canonical = post.person.user.counted_as();
+        mail::warn_once_a_day(cx, tx, notice, &canonical, post.client()).await?;
     }
     Ok(())
 }
 
-/// Tells a person that strangers now wait.
-async fn tell(cx: &Cx, tx: &mut Tx, id: UserId, client: &str) -> Result<()> {
-    let Some(user) = store::user::by_id(tx, id).await? else { return Ok(()) };
-    let notice = WrongGuesses { user: Some(id), tried: Tried::Code };
-    mail::warn_once_a_day(cx, tx, notice, &user.counted_as(), client).await
-}
-
-/// Charges a stranger's network with a failure, until it is known that it was none; returns whether it did.
-async fn admit(
-    cx: &Cx,
-    visit: &Visit,
-    loaded: &Loaded,
-    challenge: &EmailChallenge,
-) -> Result<Result<bool, network::Crowded>> {
-    if !visit.devices.is_empty() {
-        let mut conn = cx.db.read().await?;
-        if let Some(user) = store::user::by_id(&mut conn, challenge.user_id).await?
-            && device::known(cx, &mut conn, visit, &user.counted_as()).await?.is_some()
-        {
-            return Ok(Ok(false));
-        }
-    }
-    let about = async || {
-        let client = Some(loaded.request.client_id.clone());
-        Ok(About { user: Some(challenge.user_id), client })
-    };
-    Ok(network::failure(cx, about).await?.map_or(Ok(true), Err))
-}
-
 /// Compares, with nothing held.
-async fn compare(
-    cx: &Cx,
-    visit: &Visit,
-    loaded: &Loaded,
-    challenge: &EmailChallenge,
-    (guess, left): (&str, i64),
-) -> Result<Verdict> {
+async fn compare(cx: &Cx, visit: &Visit, post: &Post, guess: &str, left: i64) -> Result<Verdict> {
+    let (loaded, challenge) = (&post.attempt, &post.challenge);
     let (time, is_right) = (time(cx, challenge), is_code_of(cx, challenge, guess)?);
     let another = if is_right || time == Time::Past {
         None
@@ -285,26 +239,14 @@ async fn fate_of_another(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Re
     Ok(None)
 }
 
-/// Gives the try of a right code back, to the challenge, the site and the person.
-pub(super) async fn refund(work: &Work<'_>, tx: &mut Tx, id: ChallengeId) -> Result<()> {
-    store::email_challenge::refund(tx, id).await?;
-    guess_budget::take_back(work.cx, tx, id).await?;
-    work.guesser(tx).await?.refund(work.cx, tx, Kind::Code).await
-}
-
-async fn record(
-    cx: &Cx,
-    tx: &mut Tx,
-    challenge: &EmailChallenge,
-    client: &str,
-    verdict: Verdict,
-) -> Result<()> {
+async fn record(cx: &Cx, tx: &mut Tx, post: &Post, verdict: Verdict) -> Result<()> {
+    let challenge = &post.challenge;
     let checked =
         event::CodeChecked { challenge: challenge.id, reference: challenge.reference.clone() };
     let entry = audit::Entry::new(checked, outcome(verdict))
         .after(delay(cx, challenge, verdict))
         .user(challenge.user_id)
-        .client(client);
+        .client(post.client());
     audit::record(cx, tx, entry).await
 }
 

@@ -12,7 +12,6 @@ pub mod effect;
 pub mod email_code;
 pub mod follow;
 pub mod goal;
-pub mod heard;
 mod held;
 pub mod machine;
 mod mailed;
@@ -20,6 +19,7 @@ pub mod method;
 pub mod new_password;
 pub mod password;
 mod plan;
+mod post;
 mod record;
 mod reference;
 pub mod refusal;
@@ -159,8 +159,13 @@ pub enum Onwards {
 
 /// Finds the attempt that a post names, or says what to answer instead.
 async fn own(cx: &Cx, visit: &Visit, name: &str) -> Result<Result<Attempt, Answer>> {
-    let mut conn = cx.db.read().await?;
-    Ok(match attempt::find(cx, &mut conn, visit, name).await? {
+    let found = attempt::find(cx, &mut cx.db.read().await?, visit, name).await?;
+    or_answer(cx, visit, found)
+}
+
+/// The attempt that was found, or what to answer instead.
+fn or_answer(cx: &Cx, visit: &Visit, found: Found) -> Result<Result<Attempt, Answer>> {
+    Ok(match found {
         Found::Own(attempt) => Ok(attempt),
         Found::OtherCookie(request) => {
             Err(match crate::authorize::sign_in_page(cx, visit, request)? {

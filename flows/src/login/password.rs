@@ -5,7 +5,7 @@
 //! claims to be a known device of the typed address costs a statement more, and nobody but its owner has such a claim.
 
 use keys::{Busy, Guest, Password, PasswordHash, Slot};
-use store::{Sql, Timestamp, Tx, throttle::Kind, user::UserWithPassword};
+use store::{Timestamp, Tx, throttle::Kind, user::UserWithPassword};
 
 use super::{
     Answer, apply,
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     Cx, Error, Result,
+    admission::Admission,
     attempt::{self, Attempt, Found, Visit},
     audit::{self, event, outcome::PasswordOutcome},
-    device,
     email::EmailAddress,
     mail::{self, Tried, WrongGuesses},
     network::{self, About},
@@ -64,22 +64,26 @@ pub async fn post(
     password: Option<Password>,
 ) -> Result<Answer> {
     // A claim is worth nothing until the database has been asked; a stranger has none, and asks nothing.
-    let account = device::account(cx, visit, email.canonical()).await?;
-    let guest = account.map_or(Guest::Stranger, Guest::Known);
+    let guesser = Guesser::at_address(cx, visit, email.canonical()).await?;
+    let guest = match guesser.is_stranger() {
+        true => Guest::Stranger,
+        false => Guest::Known(cx.root.lookup(email.canonical())),
+    };
     // Nothing is counted for somebody who is turned away: on a bad day that is nearly everybody, and each has to cost little.
     if let Err(full) = cx.hasher.turn_away(guest) {
         return Ok(busy(name, full));
     }
     // Networks come before the pool, and admission to the pool before any look-up: a full pool says so before it costs
     // the database anything.
-    let is_counted = account.is_none();
-    if is_counted
-        && let Some(crowded) = network::failure(cx, async || about(cx, visit, name).await).await?
-    {
+    let is_counted = guesser.is_stranger();
+    let about = async || about(cx, visit, name).await;
+    if let Admission::Paused(crowded) = Admission::of_guess(cx, is_counted, about).await? {
         return Ok(Answer::Crowded { attempt: name.to_owned(), crowded });
     }
     let outcome = match cx.hasher.admit(guest).await {
-        Ok(slot) => admitted(cx, visit, (name, email, password), slot).await,
+        Ok(slot) => {
+            admitted(cx, visit, name, Typed { email, password, guesser: &guesser }, slot).await
+        }
         Err(full) => Ok(Judgement::none(busy(name, full))),
     };
     if is_counted && !matches!(outcome, Ok(Judgement { failed: true, .. })) {
@@ -103,6 +107,13 @@ fn busy(name: &str, full: Busy) -> Answer {
     Answer::Busy { attempt: name.to_owned(), retry_after: full.retry_after }
 }
 
+/// What was typed, and by whom.
+struct Typed<'a> {
+    email: &'a EmailAddress,
+    password: Option<Password>,
+    guesser: &'a Guesser,
+}
+
 /// What became of a post.
 struct Judgement {
     answer: Answer,
@@ -119,7 +130,8 @@ impl Judgement {
 async fn admitted(
     cx: &Cx,
     visit: &Visit,
-    (name, email, password): (&str, &EmailAddress, Option<Password>),
+    name: &str,
+    Typed { email, password, guesser }: Typed<'_>,
     slot: Slot,
 ) -> Result<Judgement> {
     let mut conn = cx.db.read().await?;
@@ -133,11 +145,13 @@ async fn admitted(
         }
         Found::Previous(_) | Found::Nothing => return Ok(Judgement::none(Answer::StartAgain)),
     };
-    let known = store::user::with_password(&mut conn, email.canonical()).await?;
-    let person = Person { email, known: known.as_ref() };
-    let wait = person.wait(cx, &mut conn, visit).await?;
+    let canonical = email.canonical();
+    let counters = guesser.counters();
+    let found = store::user::at_address(&mut conn, canonical, counters, Kind::Password).await?;
     drop(conn);
-    let (compared, renewal) = match wait {
+    let person = Person { email, known: found.person(), guesser };
+    // Only a look, the same for every address: what counts is the charge.
+    let (compared, renewal) = match found.waits_until.filter(|until| *until > cx.now) {
         Some(until) => {
             drop(slot);
             (Compared::Not(until), None)
@@ -160,6 +174,7 @@ async fn admitted(
 struct Person<'a> {
     email: &'a EmailAddress,
     known: Option<&'a UserWithPassword>,
+    guesser: &'a Guesser,
 }
 
 /// What comparing found.
@@ -172,18 +187,6 @@ enum Compared {
 }
 
 impl Person<'_> {
-    async fn guesser(self, cx: &Cx, sql: &mut impl Sql, visit: &Visit) -> Result<Guesser> {
-        match self.known {
-            Some(known) => Guesser::of(cx, sql, visit, &known.user).await,
-            None => Ok(Guesser::stranger(cx, self.email.canonical())),
-        }
-    }
-
-    /// Until when nothing is judged, if a wait is running. Read by HMACs of the address: the same for everybody.
-    async fn wait(self, cx: &Cx, sql: &mut impl Sql, visit: &Visit) -> Result<Option<Timestamp>> {
-        self.guesser(cx, sql, visit).await?.wait(cx, sql, Kind::Password).await
-    }
-
     /// Whether the account may be used. Asked after the password is compared, so that the time tells nothing.
     fn may_sign_in(self) -> bool {
         self.known.is_some_and(|known| known.user.is_active())
@@ -222,13 +225,13 @@ async fn judge(
     attempt: &Attempt,
     (person, compared): (Person<'_>, Compared),
 ) -> (Option<PasswordVerdict>, Result<Answer>) {
-    let work = Work::on(cx, visit, attempt);
+    let work = Work::on(cx, visit, attempt).about(person.known, person.guesser);
     let mut judged = None;
     let outcome = cx
         .db
         .write(async |tx| {
             let client = &work.request.client_id;
-            let verdict = charge(cx, tx, visit, (person, compared, client)).await?;
+            let verdict = charge(cx, tx, (person, compared, client)).await?;
             judged = Some(verdict);
             record(cx, tx, person, &work.request.client_id, verdict).await?;
             let input = Input::Password(PasswordChecked { verdict });
@@ -257,7 +260,6 @@ async fn renew(cx: &Cx, person: Person<'_>, first: First, password: Password) ->
 async fn charge(
     cx: &Cx,
     tx: &mut Tx,
-    visit: &Visit,
     (person, compared, client): (Person<'_>, Compared, &str),
 ) -> Result<PasswordVerdict> {
     let right = match compared {
@@ -265,7 +267,7 @@ async fn charge(
         Compared::Right => person.known,
         Compared::Wrong => None,
     };
-    let guesser = person.guesser(cx, tx, visit).await?;
+    let guesser = person.guesser;
     // A right one is refunded, so it spends nothing: but it, too, finds no wait running.
     let tally = match guesser.spend(cx, tx, Kind::Password, right.is_none()).await? {
         Spent::Try(tally) => tally,

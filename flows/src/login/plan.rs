@@ -132,7 +132,8 @@ pub(super) enum Write<'a> {
     Lock(First),
     /// Put a challenge aside, if it is open.
     Supersede(Challenge),
-    /// Open a challenge and mail its code; lost if another one is open.
+    /// Open a challenge and mail its code; lost if another one is open, and unless the person is still active, of this epoch and
+    /// at the address that was read.
     Open(First, Challenge),
     /// Mail the code of a challenge again; lost unless it is open.
     SendAgain(Challenge),

@@ -8,19 +8,18 @@ use super::{
     Answer, apply,
     apply::Work,
     code_window::time,
-    email_code::current,
     follow,
     machine::Input,
-    mailed::{self, Asked, Fate},
+    mailed::{self, Asked},
     method::Challenge,
-    out_of_turn, own,
+    or_answer, out_of_turn,
+    post::Post,
     send_quota::quota_until,
     state::{Second, State, Waiting},
-    tries::Guesser,
 };
 use crate::{
     Cx, Result,
-    attempt::{Attempt, Visit},
+    attempt::{self, Attempt, Visit},
 };
 
 /// What was found out about "send it again". Only this file makes one.
@@ -73,49 +72,41 @@ pub(super) fn resend_at(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
 
 /// Judges "send it again".
 pub async fn resend(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
-    let attempt = match own(cx, visit, name).await? {
+    let mut conn = cx.db.read().await?;
+    let (found, near) = attempt::find_with_challenges(cx, &mut conn, visit, name).await?;
+    let attempt = match or_answer(cx, visit, found)? {
         Ok(attempt) => attempt,
         Err(answer) => return Ok(answer),
     };
     let Attempt::Row(loaded) = attempt else { return Ok(Answer::Show(attempt.id(), None)) };
     let State::Second(Second { waiting: Waiting::Mailed(_), .. }) = loaded.state else {
+        drop(conn);
         out_of_turn(cx, &loaded).await?;
         return Ok(Answer::Show(loaded.row.id, None));
     };
-    let mut conn = cx.db.read().await?;
-    let Some(challenge) = current(&mut conn, visit, &loaded.state).await? else {
+    let post = match Post::read(cx, &mut conn, visit, loaded, near).await? {
+        Ok(post) => post,
         // Swept since: the first step is due.
-        drop(conn);
-        return Ok(Answer::Show(loaded.row.id, None));
+        Err(attempt) => return Ok(Answer::Show(attempt.row.id, None)),
     };
-    if !mailed::is_judged(&loaded.state, Fate::of(&challenge)) {
+    if !post.is_judged() {
         drop(conn);
-        return follow::post(cx, visit, &loaded).await;
+        return follow::post(cx, visit, &post.attempt).await;
     }
-    let verdict = resend_verdict(cx, &mut conn, visit, &challenge).await?;
+    let verdict = resend_verdict(cx, &mut conn, &post).await?;
     drop(conn);
-    let checked = ResendChecked { challenge: Challenge::of(&challenge), verdict };
-    let mut work = Work::on_row(cx, visit, &loaded);
-    work.sends = Some(challenge.sends);
-    apply::on_row(work, &loaded, Input::Resend(checked)).await
+    let checked = ResendChecked { challenge: Challenge::of(&post.challenge), verdict };
+    let work = Work::on_post(cx, visit, &post);
+    apply::on_row(work, &post.attempt, Input::Resend(checked)).await
 }
 
-async fn resend_verdict(
-    cx: &Cx,
-    sql: &mut impl store::Sql,
-    visit: &Visit,
-    challenge: &EmailChallenge,
-) -> Result<ResendVerdict> {
-    let next = resend_at(cx, challenge);
-    let Some(user) = store::user::by_id(sql, challenge.user_id).await? else {
-        return Ok(ResendVerdict::Later(next));
-    };
-    let guesser = Guesser::of(cx, sql, visit, &user).await?;
-    let quota = quota_until(cx, sql, &guesser).await?;
+async fn resend_verdict(cx: &Cx, sql: &mut impl store::Sql, post: &Post) -> Result<ResendVerdict> {
+    let next = resend_at(cx, &post.challenge);
+    let quota = quota_until(cx, sql, &post.guesser).await?;
     let later = quota.map_or(next, |quota| quota.max(next));
     Ok(mailed::resend_verdict(Asked {
         later: (later > cx.now).then_some(later),
-        is_spent: challenge.tries >= guesser.code_tries(cx),
-        time: time(cx, challenge),
+        is_spent: post.challenge.tries >= post.guesser.code_tries(cx),
+        time: time(cx, &post.challenge),
     }))
 }

@@ -39,14 +39,13 @@ pub(super) async fn quota_until(
 
 /// Takes one mail from the quotas, or none.
 pub(super) async fn take_send(cx: &Cx, tx: &mut Tx, guesser: &Guesser) -> Result<bool> {
-    let key = guesser.mails();
-    let [hour, day] = quotas(cx);
-    if !throttle::take(tx, key, hour, cx.now).await? {
-        return Ok(false);
+    let (key, quotas) = (guesser.mails(), quotas(cx));
+    let taken = throttle::take_both(tx, key, quotas, cx.now).await?;
+    if taken == [true; 2] {
+        return Ok(true);
     }
-    if !throttle::take(tx, key, day, cx.now).await? {
-        throttle::give_back(tx, key, hour.kind).await?;
-        return Ok(false);
+    for (quota, _) in quotas.iter().zip(taken).filter(|(_, taken)| *taken) {
+        throttle::give_back(tx, key, quota.kind).await?;
     }
-    Ok(true)
+    Ok(false)
 }

@@ -1,10 +1,13 @@
 //! What a sign-in page shows: the step that is due, whatever was asked for.
 
-use store::{Timestamp, email_challenge::EmailChallenge};
+use store::{
+    Timestamp,
+    email_challenge::{EmailChallenge, WithUser},
+};
 
 use super::{
     code_window::{self, Time},
-    email_code, follow, resend, send_quota,
+    follow, post, resend, send_quota,
     state::State,
     tries::Guesser,
 };
@@ -110,7 +113,8 @@ pub enum Resend {
 /// Finds out what to show.
 pub async fn show(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Shown>> {
     let mut conn = cx.db.read().await?;
-    let loaded = match attempt::find(cx, &mut conn, visit, name).await? {
+    let (found, near) = attempt::find_with_challenges(cx, &mut conn, visit, name).await?;
+    let loaded = match found {
         Found::Own(Attempt::Row(loaded)) => loaded,
         Found::Own(Attempt::Sealed { request, .. }) => {
             let attempt = name.to_owned();
@@ -126,14 +130,14 @@ pub async fn show(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Shown>> {
         State::Second(_) | State::NewPassword(_) => {
             match follow::check(cx, visit, &loaded).await? {
                 Some((_, live)) => View::SignedIn { person: live.name },
-                None => due(cx, visit, &loaded.state).await?,
+                None => due(cx, visit, &loaded.state, near).await?,
             }
         }
     };
     Ok(Some(Shown { attempt: loaded.row.id.to_string(), request: loaded.request, view }))
 }
 
-async fn due(cx: &Cx, visit: &Visit, state: &State) -> Result<View> {
+async fn due(cx: &Cx, visit: &Visit, state: &State, near: Vec<WithUser>) -> Result<View> {
     let mut conn = cx.db.read().await?;
     if let State::NewPassword(pending) = state {
         let user = store::user::by_id(&mut conn, pending.first.user).await?;
@@ -141,16 +145,14 @@ async fn due(cx: &Cx, visit: &Visit, state: &State) -> Result<View> {
             email: user.and_then(|user| user.email).unwrap_or_default(),
         });
     }
-    let challenge = email_code::current(&mut conn, visit, state).await?;
+    let found = post::current(&mut conn, visit, state, near).await?;
     // What is held has no page in this build, and a challenge that another tab used up or that is gone cannot be answered
     // here.
-    let Some(challenge) = challenge.filter(EmailChallenge::is_open) else {
+    let Some(WithUser { challenge, person }) = found.filter(|found| found.challenge.is_open())
+    else {
         return Ok(View::Password);
     };
-    let Some(user) = store::user::by_id(&mut conn, challenge.user_id).await? else {
-        return Ok(View::Password);
-    };
-    let guesser = Guesser::of(cx, &mut conn, visit, &user).await?;
+    let guesser = Guesser::of(cx, &mut conn, visit, &person.user).await?;
     let quota = send_quota::quota_until(cx, &mut conn, &guesser).await?;
     let next = resend::resend_at(cx, &challenge);
     let next = quota.map_or(next, |quota| quota.max(next));

@@ -68,14 +68,25 @@ impl Guesser {
         visit: &Visit,
         user: &User,
     ) -> Result<Self> {
-        let canonical = user.counted_as();
-        Ok(match device::known(cx, sql, visit, &canonical).await? {
+        Self::at(cx, sql, visit, &user.counted_as()).await
+    }
+
+    async fn at(cx: &Cx, sql: &mut impl Sql, visit: &Visit, canonical: &str) -> Result<Self> {
+        Ok(match device::known(cx, sql, visit, canonical).await? {
             Some(device) => {
                 let mails = format!("{canonical}\nknown devices");
                 Self::Known { device, mails: cx.root.lookup(&mails) }
             }
-            None => Self::stranger(cx, &canonical),
+            None => Self::stranger(cx, canonical),
         })
+    }
+
+    /// Who this browser is at an address, whether that is anybody's or not. Without a claim nothing is looked up.
+    pub(super) async fn at_address(cx: &Cx, visit: &Visit, canonical: &str) -> Result<Self> {
+        if !device::is_claimed(cx, visit, canonical) {
+            return Ok(Self::stranger(cx, canonical));
+        }
+        Self::at(cx, &mut cx.db.read().await?, visit, canonical).await
     }
 
     /// Whether it is a stranger.
@@ -88,6 +99,14 @@ impl Guesser {
         match self {
             Self::Known { mails, .. } => mails,
             Self::Stranger { all, .. } => all,
+        }
+    }
+
+    /// The two counters at which a wait may be running; the same one twice where there is one.
+    pub(super) fn counters(&self) -> [&[u8]; 2] {
+        match self {
+            Self::Known { device, .. } => [device.as_bytes(), device.as_bytes()],
+            Self::Stranger { all, here } => [here, all],
         }
     }
 
@@ -107,24 +126,17 @@ impl Guesser {
         is_charged: bool,
     ) -> Result<Spent> {
         let cost = if is_charged { Cost::Try } else { Cost::Nothing };
-        let Some(own) = throttle::spend(tx, self.own(), kind, (cost, cx.now)).await? else {
-            return Ok(Spent::Paused(self.waits_until(cx, tx, kind).await?));
+        let spent = match self {
+            Self::Known { device, .. } => {
+                let own = throttle::spend(tx, device.as_bytes(), kind, cost, cx.now).await?;
+                own.map(|own| Tally { own, all: None })
+            }
+            Self::Stranger { all, here } => spend_both(cx, tx, [here, all], kind, cost).await?,
         };
-        let Self::Stranger { all, .. } = self else {
-            return Ok(Spent::Try(Tally { own, all: None }));
-        };
-        let cost = match is_charged {
-            false => Cost::Nothing,
-            true if own <= cx.settings.network_share => Cost::Try,
-            true => Cost::TryFrom(limits(cx, kind).0),
-        };
-        if let Some(all) = throttle::spend(tx, all, kind, (cost, cx.now)).await? {
-            return Ok(Spent::Try(Tally { own, all: Some(all) }));
+        match spent {
+            Some(tally) => Ok(Spent::Try(tally)),
+            None => Ok(Spent::Paused(self.waits_until(cx, tx, kind).await?)),
         }
-        if is_charged {
-            throttle::give_back(tx, self.own(), kind).await?;
-        }
-        Ok(Spent::Paused(self.waits_until(cx, tx, kind).await?))
     }
 
     /// Takes a try back that was spent in this transaction, because nothing was judged.
@@ -146,16 +158,14 @@ impl Guesser {
 
     /// Gives a right guess's try back, and with it the wait that it started.
     pub(super) async fn refund(&self, cx: &Cx, tx: &mut Tx, kind: Kind) -> Result<()> {
-        let own = throttle::read(tx, self.own(), kind).await?.map_or(0, |own| own.spent);
-        throttle::refund(tx, self.own(), kind).await?;
+        let left = throttle::refund(tx, self.own(), kind, 0).await?;
         if let Self::Stranger { all, .. } = self {
-            let spent = throttle::read(tx, all, kind).await?.map_or(0, |all| all.spent);
-            if counts_for_all(cx, kind, Tally { own, all: Some(spent) }) {
-                throttle::refund(tx, all, kind).await?;
-            }
-            throttle::give_back(tx, all, guess_budget::stranger_quota(cx).kind).await?;
+            // As in `counts_for_all`, by what was spent until now.
+            let own = left.map_or(0, |left| left + 1);
+            let above = if own <= cx.settings.network_share { 0 } else { limits(cx, kind).0 };
+            throttle::refund(tx, all, kind, above).await?;
         }
-        Ok(())
+        self.give_back_of_day(cx, tx).await
     }
 
     /// Begins the waits that a wrong guess leads to; returns whether strangers now wait.
@@ -182,36 +192,55 @@ impl Guesser {
         Ok(begun && self.is_stranger())
     }
 
-    /// Until when nothing is judged, if a wait is running. Only a look: what counts is [`Guesser::spend`].
-    pub(super) async fn wait(
-        &self,
-        cx: &Cx,
-        sql: &mut impl Sql,
-        kind: Kind,
-    ) -> Result<Option<Timestamp>> {
-        let until = self.waits_until(cx, sql, kind).await?;
-        Ok((until > cx.now).then_some(until))
-    }
-
     async fn waits_until(&self, cx: &Cx, sql: &mut impl Sql, kind: Kind) -> Result<Timestamp> {
-        let own = throttle::read(sql, self.own(), kind).await?;
-        let all = match self {
-            Self::Stranger { all, .. } => throttle::read(sql, all, kind).await?,
-            Self::Known { .. } => None,
-        };
-        let waits = own.into_iter().chain(all).map(|counter| counter.next_at);
-        Ok(waits.fold(cx.now, Timestamp::max))
+        let until = throttle::waits_until(sql, self.counters(), kind).await?;
+        Ok(until.map_or(cx.now, |until| until.max(cx.now)))
     }
 
-    /// Forgets what was failed at, at a completed sign-in; returns how many failures this network had at this person.
-    pub(super) async fn clear(cx: &Cx, tx: &mut Tx, canonical: &str) -> Result<i64> {
+    /// Forgets what was failed at, at a completed sign-in; returns how many failures this network had at this person, without
+    /// the right code where its try `is_counted` among them.
+    pub(super) async fn clear(
+        cx: &Cx,
+        tx: &mut Tx,
+        canonical: &str,
+        is_counted: bool,
+    ) -> Result<i64> {
         let Self::Stranger { all, here } = Self::stranger(cx, canonical) else { return Ok(0) };
-        let failed = throttle::all(tx, &here).await?.iter().map(|counter| counter.spent).sum();
         // In the order in which a try is spent, so that the two do not wait for each other.
-        throttle::clear(tx, &here).await?;
+        let failed = throttle::clear(tx, &here).await?;
         throttle::clear(tx, &all).await?;
-        Ok(failed)
+        let right = is_counted && failed.iter().any(|code| code.is(Kind::Code) && code.spent > 0);
+        let failed: i64 = failed.iter().map(|counter| counter.spent).sum();
+        Ok(failed - i64::from(right))
     }
+}
+
+/// Spends a try of a stranger at both counters, in one statement; none at either while a wait is running at one of them.
+async fn spend_both(
+    cx: &Cx,
+    tx: &mut Tx,
+    [here, all]: [&[u8]; 2],
+    kind: Kind,
+    cost: Cost,
+) -> Result<Option<Tally>> {
+    let spent = throttle::spend_both(tx, [here, all], kind, cost, cx.now).await?;
+    let too_many = match spent {
+        [Some(own), Some(spent)] => {
+            let tally = Tally { own, all: Some(spent) };
+            if cost == Cost::Nothing || counts_for_all(cx, kind, tally) {
+                return Ok(Some(tally));
+            }
+            throttle::give_back(tx, all, kind).await?;
+            return Ok(Some(Tally { own, all: Some(spent - 1) }));
+        }
+        [Some(_), None] => here,
+        [None, Some(_)] => all,
+        [None, None] => return Ok(None),
+    };
+    if cost == Cost::Try {
+        throttle::give_back(tx, too_many, kind).await?;
+    }
+    Ok(None)
 }
 
 /// Whether a network's try counted for all strangers too: its first few do, and each once strangers wait.

@@ -2,7 +2,10 @@
 
 use keys::EmailCode;
 use serde::{Deserialize, Serialize};
-use store::{ChallengeId, Timestamp, Tx, UserId, email_challenge::EmailChallenge};
+use store::{
+    ChallengeId, Timestamp, Tx, UserId,
+    email_challenge::{EmailChallenge, WithUser},
+};
 
 use super::{
     category::Category,
@@ -58,14 +61,10 @@ impl Mail for Code {
     /// of a person who was reset since, is not active or has no address any more.
     async fn open(&self, cx: &Cx, _asked_at: Timestamp) -> Result<Opened> {
         let mut conn = cx.db.read().await?;
-        let Some(challenge) = store::email_challenge::by_id(&mut conn, self.challenge).await?
-        else {
-            return Ok(None.into());
-        };
-        let Some(user) = store::user::by_id(&mut conn, challenge.user_id).await? else {
-            return Ok(None.into());
-        };
+        let found = store::email_challenge::with_user(&mut conn, self.challenge).await?;
         drop(conn);
+        let Some(WithUser { challenge, person }) = found else { return Ok(None.into()) };
+        let user = person.user;
         let dead = !challenge.is_open()
             || challenge.epoch != user.epoch
             || !user.is_active()

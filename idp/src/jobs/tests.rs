@@ -305,7 +305,7 @@ async fn what_is_no_longer_worth_sending_is_not_sent() {
     let now = world.clock.now();
     let complete =
         async |tx: &mut store::Tx| store::email_challenge::complete(tx, challenge, now).await;
-    assert!(world.db.write(complete).await.unwrap());
+    assert_eq!(world.db.write(complete).await.unwrap(), Some(0));
     // This person was reset and has chosen the new password since.
     let user = world.person("hemi@patient.example").await;
     let reset = world.queue(ResetForced { user }).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::jobs::{self, Claimed};
+use flows::jobs::{self, Claimed, Wanted};
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
@@ -23,15 +23,17 @@ const AROUND_ATTEMPT: Duration = Duration::from_secs(10);
 pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
     let mut flying = JoinSet::new();
     let workers = (lane.workers)(&app);
+    let mut is_called = false;
     while !*stop.borrow() {
         let room = workers.saturating_sub(flying.len());
-        for claimed in claim(&app, &lane, room).await {
+        for claimed in claim(&app, &lane, room, is_called).await {
             let span = tracing::info_span!(
                 target: "spans", "job", otel.name = lane.what, otel.kind = "consumer", vestibule.lane = lane.name
             );
             flying.spawn(attempt::run(app.clone(), lane, claimed).instrument(span));
         }
         let full = flying.len() >= workers;
+        is_called = false;
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => break,
             Some(landed) = flying.join_next() => {
@@ -41,7 +43,7 @@ pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
                 }
             }
             // Whatever was written since the look above has left a call, so nothing is missed between the two.
-            _ = timeout(POLL, app.wake.called(lane.name)), if !full => {}
+            called = timeout(POLL, app.wake.called(lane.name)), if !full => is_called = called.is_ok(),
         }
     }
     while let Some(landed) = flying.join_next().await {
@@ -50,13 +52,14 @@ pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
 }
 
 /// What is due and has room. A database that is away is asked again at the next look.
-async fn claim(app: &App, lane: &Lane, room: usize) -> Vec<Claimed> {
+async fn claim(app: &App, lane: &Lane, room: usize, is_called: bool) -> Vec<Claimed> {
     // With a wrong clock the time of an attempt would be wrong, and the end of a code with it.
     if room == 0 || app.live.clock_is_off() {
         return Vec::new();
     }
     let (cx, lease) = (app.system_cx(lane.what), (lane.limit)(app) + AROUND_ATTEMPT);
-    match jobs::claim(&cx, &app.kinds, lane.name, room, lease).await {
+    let wanted = Wanted { lane: lane.name, most: room, lease, is_called };
+    match jobs::claim(&cx, &app.kinds, wanted).await {
         Ok(claimed) => claimed,
         Err(error) => {
             tracing::error!(%error, lane = lane.name, "jobs could not be claimed");

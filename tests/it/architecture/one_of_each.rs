@@ -72,6 +72,19 @@ fn write_transactions_begin_in_one_place() {
     );
 }
 
+/// A statement that is a transaction by itself may run twice: the claim of a job may, and nothing else is known to.
+#[test]
+fn lone_statement_writes_in_one_place() {
+    let is_it = |fact: &Fact| fact.name == "write_alone";
+    let file = "flows/src/jobs/queue.rs";
+    assert_none(
+        &found_outside(Kind::Method, is_it, &[file]),
+        "write in `Db::write`; only the claim of a job may be done twice:",
+    );
+    let here = source(file).production(Kind::Method).filter(|fact| is_it(fact)).count();
+    assert_eq!(here, 1, "{file}: one statement, the claim");
+}
+
 #[test]
 fn settings_are_in_one_list() {
     let file = "flows/src/settings/list.rs";

@@ -1,5 +1,6 @@
 //! Each row says who, about whom, through which client, from where, and by which reference.
 
+use flows::audit::{self, Entry, event::SettingChanged};
 use vestibule_tests::{app::TestApp, client::Pending, db::Engine};
 
 use super::{of_request, trail};
@@ -7,6 +8,37 @@ use crate::engines::{apply, both_engines};
 
 /// What no request of a person or client causes.
 const OF_THE_PROGRAM: [&str; 2] = ["system:", "cli:"];
+
+/// All rows of a transaction are one statement, and of many several.
+#[apply(both_engines)]
+async fn many_rows_of_one_transaction_are_written(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let cx = app.cx();
+    for count in 0..=9_i64 {
+        let written = cx.db.write(async |tx| {
+            for version in 0..count {
+                let (name, before, after) = (count.to_string(), String::new(), String::new());
+                let changed = SettingChanged { name, version, before, after };
+                audit::record(&cx, tx, Entry::done(changed)).await?;
+            }
+            Ok::<_, flows::Error>(())
+        });
+        written.await.unwrap();
+    }
+    let rows = trail(&app).await;
+    let mut seen: Vec<(i64, i64)> = rows
+        .iter()
+        .filter(|row| row.event == "setting.changed")
+        .map(|row| serde_json::from_str::<serde_json::Value>(&row.detail).unwrap())
+        .map(|detail| {
+            let of = detail["name"].as_str().unwrap().parse().unwrap();
+            (of, detail["version"].as_i64().unwrap())
+        })
+        .collect();
+    seen.sort_unstable();
+    let all = (0..=9).flat_map(|count| (0..count).map(move |version| (count, version)));
+    assert_eq!(seen, all.collect::<Vec<_>>());
+}
 
 #[apply(both_engines)]
 async fn a_journey_leaves_whole_rows(engine: Engine) {

@@ -124,7 +124,9 @@ async fn last_guard_of_a_sign_in_asks_the_status(engine: Engine) {
     drop(conn);
     let now = app.app().clock.now();
     let passes = async || -> store::Result<bool> {
-        app.sql().write(async |tx| store::user::still_of_epoch(tx, user, epoch, now).await).await
+        app.sql()
+            .write(async |tx| store::user::still_of_epoch(tx, user, epoch, "en", now).await)
+            .await
     };
     assert!(passes().await.unwrap());
     for status in INACTIVE {

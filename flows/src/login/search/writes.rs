@@ -110,7 +110,9 @@ impl<'a> Work<'a> {
     fn open(&mut self, First { user, epoch, .. }: First, challenge: Name) -> bool {
         let browser = self.flight.browser;
         let method = self.rules.offered.place(Method::Mailed(challenge.method));
-        if self.world.open(user, browser, method).is_some() {
+        if self.world.open(user, browser, method).is_some()
+            || self.world.people[usize::from(user)].epoch != epoch
+        {
             return false;
         }
         self.world.challenges[usize::from(challenge_number(challenge.id))] = Some(Challenge {

@@ -1,10 +1,13 @@
 //! `/login/code`.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use flows::login::{
-    Answer, CodeView, Delivery, Due, Resend, Shown, Time, email_code, follow,
-    refusal::{MailedCode, Said},
-    resend,
+use flows::{
+    admission::Step,
+    login::{
+        Answer, CodeView, Delivery, Resend, Shown, Time, email_code, follow,
+        refusal::{MailedCode, Said},
+        resend,
+    },
 };
 
 use super::{
@@ -37,7 +40,7 @@ pub(in crate::http) async fn post(
         Err(response) => return Ok(response),
     };
     let posted = Posted { attempt, code: form.text("code"), ..Posted::default() };
-    if let Some(crowded) = rate_limit::of_attempt(&request, attempt, Due::Code).await? {
+    if let Some(crowded) = rate_limit::refused(&request, Step::Second { attempt }).await? {
         let answer = Answer::Crowded { attempt: attempt.to_owned(), crowded };
         return respond(&app, &request, posted, answer).await;
     }

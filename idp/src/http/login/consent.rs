@@ -2,10 +2,10 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::{
+    admission::Step,
     authorize::{Asked, form_action_source},
     consent::{self, Decided, Decision},
     interaction::Need,
-    login::Due,
     request::AuthorizationRequest,
 };
 use store::session::LiveSession;
@@ -54,7 +54,7 @@ pub(in crate::http) async fn post(
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    rate_limit::check(&request, attempt, Due::Complete).await?;
+    rate_limit::check(&request, Step::Later { attempt }).await?;
     let decision = match form.text("action") {
         "allow" | "continue" => Decision::Allow,
         "restart" => Decision::OtherAccount,

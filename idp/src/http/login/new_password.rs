@@ -1,7 +1,10 @@
 //! `/login/new-password`.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use flows::login::{self, Due, Shown};
+use flows::{
+    admission::Step,
+    login::{self, Shown},
+};
 
 use super::{
     Posted, cancel_or_restart,
@@ -29,7 +32,7 @@ pub(in crate::http) async fn post(
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    rate_limit::check(&request, attempt, Due::NewPassword).await?;
+    rate_limit::check(&request, Step::Later { attempt }).await?;
     let new = form.text("new_password");
     let no_new_password = new.trim().is_empty();
     let posted = Posted { attempt, no_new_password, ..Posted::default() };

@@ -2,6 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use flows::{
+    admission::Step,
     email::EmailAddress,
     login::{self, Answer},
     network,
@@ -38,7 +39,7 @@ pub(in crate::http) async fn post(
         Err(response) => return Ok(response),
     };
     let posted = Posted { attempt, email: form.text("email"), ..Posted::default() };
-    match rate_limit::of_address(&request, posted.email).await {
+    match rate_limit::refused(&request, Step::Password { email: posted.email }).await {
         Ok(None) => {}
         Ok(Some(crowded)) => {
             let answer = Answer::Crowded { attempt: attempt.to_owned(), crowded };

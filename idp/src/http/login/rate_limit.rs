@@ -1,59 +1,27 @@
-//! A post whose network is beyond its limit (decision 4): refused, unless it comes from a known device of its account, or
-//! from a browser that has proven both steps. Those are counted by their account, within a limit of their own.
+//! What a post of a step is told when it is not heard.
 
 use flows::{
-    device,
-    email::EmailAddress,
-    login::{Due, heard},
-    network::{self, Crowded},
+    admission::{Admission, Step},
+    network::Crowded,
 };
-use keys::Account;
 
 use crate::http::{error::Failure, extract::BrowserRequest};
 
-/// The limit that refuses a post of a step, whose account is that of its attempt.
-pub(super) async fn of_attempt(
+/// The limit that refuses a post of a step.
+pub(super) async fn refused(
     request: &BrowserRequest,
-    attempt: &str,
-    due: Due,
-) -> Result<Option<Crowded>, Failure> {
-    let Some(crowded) = request.rate_limited else { return Ok(None) };
-    let account = heard::account(&request.cx, &request.visit, attempt, due).await?;
-    Ok(of_account(request, crowded, account).await)
-}
-
-/// The limit that refuses a post of the first step, whose account is that of the address that was typed.
-pub(super) async fn of_address(
-    request: &BrowserRequest,
-    email: &str,
+    step: Step<'_>,
 ) -> flows::Result<Option<Crowded>> {
-    let Some(crowded) = request.rate_limited else { return Ok(None) };
-    let account = match EmailAddress::parse(email) {
-        Ok(email) => device::account(&request.cx, &request.visit, email.canonical()).await?,
-        Err(_) => None,
-    };
-    Ok(of_account(request, crowded, account).await)
-}
-
-/// Refuses a post of a step whose page has nothing typed to keep.
-pub(super) async fn check(
-    request: &BrowserRequest,
-    attempt: &str,
-    due: Due,
-) -> Result<(), Failure> {
-    match of_attempt(request, attempt, due).await? {
-        Some(crowded) => Err(Failure::TooMany(crowded, crowded.until.since(request.cx.now))),
-        None => Ok(()),
+    match Admission::of(&request.cx, &request.visit, step, request.rate_limited).await? {
+        Admission::Admitted => Ok(None),
+        Admission::Paused(crowded) => Ok(Some(crowded)),
     }
 }
 
-async fn of_account(
-    request: &BrowserRequest,
-    crowded: Crowded,
-    account: Option<Account>,
-) -> Option<Crowded> {
-    match account {
-        Some(account) => network::post_of_account(&request.cx, &account).await,
-        None => Some(crowded),
+/// Refuses a post of a step whose page has nothing typed to keep.
+pub(super) async fn check(request: &BrowserRequest, step: Step<'_>) -> Result<(), Failure> {
+    match refused(request, step).await? {
+        Some(crowded) => Err(Failure::TooMany(crowded, crowded.until.since(request.cx.now))),
+        None => Ok(()),
     }
 }
