@@ -178,7 +178,7 @@ pub fn seal(
 /// What a page names: an attempt's row, or a request that may have none yet.
 enum Named {
     Row(AttemptId),
-    Page(Sealed),
+    Page(Box<Sealed>),
 }
 
 impl Named {
@@ -196,7 +196,8 @@ fn named(cx: &Cx, name: &str) -> Option<Named> {
     };
     let sealed = open(cx, sealed)?;
     let is_fresh = cx.now.since(sealed.at) <= SEALED_FOR;
-    (is_fresh && cx.client(&sealed.request.client_id).is_some()).then_some(Named::Page(sealed))
+    (is_fresh && cx.client(&sealed.request.client_id).is_some())
+        .then(|| Named::Page(Box::new(sealed)))
 }
 
 /// Finds the attempt that a page names.
@@ -228,7 +229,8 @@ fn found(cx: &Cx, visit: &Visit, named: Named, row: Option<store::attempt::Attem
         (None, Named::Page(sealed)) if sealed.browser != visit.browser => {
             Found::OtherCookie(sealed.request)
         }
-        (None, Named::Page(Sealed { id, at, purpose, request, .. })) => {
+        (None, Named::Page(sealed)) => {
+            let Sealed { id, at, purpose, request, .. } = *sealed;
             Found::Own(Attempt::Sealed { id, at, purpose, request: Box::new(request) })
         }
     }

@@ -61,10 +61,8 @@ pub(crate) async fn begun(
     client: &str,
 ) -> Result<WithConsent> {
     let is_own = cx.clients.get(client).is_some_and(|client| client.operator.first_party);
-    let consented = match is_own {
-        true => None,
-        false => store::consent::scopes(tx, live.user_id, client).await?,
-    };
+    let consented =
+        if is_own { None } else { store::consent::scopes(tx, live.user_id, client).await? };
     Ok(WithConsent { live, consented })
 }
 

@@ -124,6 +124,10 @@ impl<'a> Entry<'a> {
 }
 
 /// Writes an event, and tells whoever counts once it is committed.
+#[expect(
+    clippy::unused_async,
+    reason = "it is asked as every statement is; that it is sent with the others before the commit is the business of `store`"
+)]
 pub async fn record(cx: &Cx, tx: &mut Tx, entry: Entry<'_>) -> Result<()> {
     let (reference, network) = match &entry.origin {
         Some(origin) => (&origin.reference, origin.network),

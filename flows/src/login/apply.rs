@@ -35,6 +35,14 @@ use crate::{
 /// address.
 const OFFERED: [Method; 1] = [Method::Mailed(Mailed::EMAIL_CODE)];
 
+/// The open challenge of a person in this browser.
+enum Open<'a> {
+    /// It is read in the transaction.
+    Unread,
+    /// The post has read it, or that there is none.
+    Read(Option<&'a EmailChallenge>),
+}
+
 /// What the executor works on: an attempt with or without a row.
 pub(super) struct Work<'a> {
     pub(super) cx: &'a Cx,
@@ -50,8 +58,8 @@ pub(super) struct Work<'a> {
     /// What the post has read of the person before the transaction. What may have changed since is guarded by the writes
     /// ([`Write::Lock`], [`Write::Open`]).
     known: Option<&'a UserWithPassword>,
-    /// The open challenge of that person in this browser, where the post has read it.
-    open: Option<Option<&'a EmailChallenge>>,
+    /// The open challenge of that person in this browser.
+    open: Open<'a>,
     /// What this browser is to that person, where the post has read it.
     guesser: Option<&'a Guesser>,
     /// The person's row.
@@ -78,7 +86,7 @@ impl<'a> Work<'a> {
             row,
             new_password: None,
             known: None,
-            open: None,
+            open: Open::Unread,
             guesser: None,
             user: OnceLock::new(),
             sends: None,
@@ -97,7 +105,7 @@ impl<'a> Work<'a> {
         // Under the value before, the browser has another one now: what is open there is not known.
         let owns_row = post.attempt.row.browser == visit.browser;
         Self {
-            open: owns_row.then(|| post.open(visit)),
+            open: if owns_row { Open::Read(post.open(visit)) } else { Open::Unread },
             sends: Some(post.challenge.sends),
             ..on_row.about(Some(&post.person), &post.guesser)
         }
@@ -114,7 +122,7 @@ impl<'a> Work<'a> {
             row: Some(&loaded.row),
             new_password: None,
             known: None,
-            open: None,
+            open: Open::Unread,
             guesser: None,
             user: OnceLock::new(),
             sends: None,
@@ -144,15 +152,12 @@ impl Work<'_> {
 
     /// The open challenge of the person in this browser, of whatever epoch.
     async fn open_challenge(&self, tx: &mut Tx) -> Result<Option<OpenChallenge>> {
-        match self.open {
-            Some(open) => open_of(self, tx, open).await,
-            None => {
-                let (user, browser) = (self.user()?.id, &self.visit.browser);
-                let purpose = Purpose::SignIn;
-                let open = store::email_challenge::open(tx, user, browser, purpose).await?;
-                open_of(self, tx, open.as_ref()).await
-            }
+        if let Open::Read(open) = self.open {
+            return open_of(self, tx, open).await;
         }
+        let (user, browser) = (self.user()?.id, &self.visit.browser);
+        let open = store::email_challenge::open(tx, user, browser, Purpose::SignIn).await?;
+        open_of(self, tx, open.as_ref()).await
     }
 }
 

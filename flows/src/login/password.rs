@@ -65,9 +65,10 @@ pub async fn post(
 ) -> Result<Answer> {
     // A claim is worth nothing until the database has been asked; a stranger has none, and asks nothing.
     let guesser = Guesser::at_address(cx, visit, email.canonical()).await?;
-    let guest = match guesser.is_stranger() {
-        true => Guest::Stranger,
-        false => Guest::Known(cx.root.lookup(email.canonical())),
+    let guest = if guesser.is_stranger() {
+        Guest::Stranger
+    } else {
+        Guest::Known(cx.root.lookup(email.canonical()))
     };
     // Nothing is counted for somebody who is turned away: on a bad day that is nearly everybody, and each has to cost little.
     if let Err(full) = cx.hasher.turn_away(guest) {
