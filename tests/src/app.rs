@@ -14,16 +14,13 @@ use flows::{
 use idp::{
     app::{App, Build},
     clock::{Clock, ClockShift},
-    config::{
-        BrandConfig, Issuer, LimitsConfig, ProxiesConfig, ShutdownConfig, SmtpConfig, SmtpTls,
-    },
+    config::{Issuer, LimitsConfig, ProxiesConfig, ShutdownConfig},
     http::routes,
     jobs::{self, Lane},
     mail::smtp::Mailer,
     serve::{self, Site, Stop, Tls},
 };
-use jiff::tz::TimeZone;
-use keys::{Algorithm, HasherConfig, Rng, RootKey, RootKeys};
+use keys::{Algorithm, HasherConfig, Rng};
 use store::{Db, DbConfig, Ephemeral};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
@@ -36,6 +33,11 @@ use crate::{
     tls::Authority,
     wait,
 };
+
+mod config;
+
+pub use config::{ROOT, root_keys, root_keys_of, smtp_toml};
+use config::{brand, smtp};
 
 /// What a test may want otherwise.
 #[derive(Clone, Debug)]
@@ -456,42 +458,6 @@ impl Parts<'_> {
     }
 }
 
-fn brand() -> BrandConfig {
-    BrandConfig {
-        name: "Test Health".to_owned(),
-        support: Some("Call 0800 111 222".to_owned()),
-        time_zone: TimeZone::UTC,
-    }
-}
-
-fn smtp(mail: &Mailbox, timeout: Duration) -> SmtpConfig {
-    SmtpConfig {
-        host: mail.address().ip().to_string(),
-        port: mail.address().port(),
-        tls: SmtpTls::None,
-        credentials: None,
-        from_address: "codes@login.example.org".parse().expect("an address"),
-        from_name: "Test Health".to_owned(),
-        timeout,
-        connections: 8,
-    }
-}
-
-/// The root key of every test database: its id, and the byte that it consists of.
-pub const ROOT: &[(&str, u8)] = &[("test", 7)];
-
-/// The root key of every test database.
-pub fn root_keys() -> RootKeys {
-    root_keys_of(ROOT)
-}
-
-/// Root keys, the current one first.
-pub fn root_keys_of(keys: &[(&str, u8)]) -> RootKeys {
-    let keys: Vec<_> =
-        keys.iter().map(|(id, byte)| RootKey::parse(id, &[*byte; 32]).expect("32 bytes")).collect();
-    RootKeys::new(&keys).expect("one key or more")
-}
-
 /// Makes signing keys in a template database, so that not every test waits for an RSA key.
 pub(crate) async fn prepare(db: &Db) {
     let issuer = Issuer::parse("http://localhost").expect("an issuer");
@@ -509,17 +475,6 @@ pub(crate) async fn prepare(db: &Db) {
         jobs: &options.jobs,
     };
     App::start(parts.build(db.clone())).await.expect("it starts");
-}
-
-/// An address of a mail server that a configuration file can name.
-pub fn smtp_toml(mail: &Mailbox) -> String {
-    let address = mail.address();
-    format!(
-        "[smtp]\nhost = \"{}\"\nport = {}\ntls = \"none\"\nfrom_address = \"codes@login.example.org\"\n\
-         timeout = \"5s\"\n",
-        address.ip(),
-        address.port()
-    )
 }
 
 /// What a test shares between tasks.

@@ -52,14 +52,15 @@ async fn give_back(cx: &Cx, tx: &mut Tx, guesser: &Guesser, tally: Tally) -> Res
 pub(super) async fn guess(cx: &Cx, post: &Post, guess: &str) -> Result<Result<Charge, Refusal>> {
     let challenge = &post.challenge;
     let tag = cx.root.guess_tag(&challenge.key_id, challenge.id, guess)?;
-    cx.db.write(async |tx| spend(cx, tx, &post.guesser, (challenge.id, &tag)).await).await
+    cx.db.write(async |tx| spend(cx, tx, &post.guesser, challenge.id, &tag).await).await
 }
 
 async fn spend(
     cx: &Cx,
     tx: &mut Tx,
     guesser: &Guesser,
-    (id, tag): (ChallengeId, &str),
+    id: ChallengeId,
+    tag: &str,
 ) -> Result<Result<Charge, Refusal>> {
     let tries = guesser.code_tries(cx);
     let refusal = match take(cx, tx, guesser).await? {

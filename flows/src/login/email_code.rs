@@ -153,7 +153,7 @@ async fn write(
         .write(async |tx| {
             record(cx, tx, post, verdict).await?;
             if let Some(charge) = charge {
-                count(cx, tx, post, (charge, verdict)).await?;
+                count(cx, tx, post, charge, verdict).await?;
             }
             apply::run(work, tx, state, Input::Second(checked)).await
         })
@@ -166,12 +166,7 @@ const fn is_refunded(verdict: Verdict) -> bool {
 }
 
 /// What a guess moves besides its own counters: the site's guess budget, and a notice where strangers now wait.
-async fn count(
-    cx: &Cx,
-    tx: &mut Tx,
-    post: &Post,
-    (charge, verdict): (Charge, Verdict),
-) -> Result<()> {
+async fn count(cx: &Cx, tx: &mut Tx, post: &Post, charge: Charge, verdict: Verdict) -> Result<()> {
     let challenge = &post.challenge;
     // Known devices feel nothing of the budget, so they spend nothing of it; nor does the same guess once more, nor one at a
     // code that was answered before, which leads nowhere and could not be taken back.

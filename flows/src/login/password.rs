@@ -159,7 +159,7 @@ async fn admitted(
         }
         None => compare(cx, slot, password, person).await?,
     };
-    let (verdict, outcome) = judge(cx, visit, &attempt, (person, compared)).await;
+    let (verdict, outcome) = judge(cx, visit, &attempt, person, compared).await;
     if let (Some(PasswordVerdict::Right(first)), Ok(_), Some(password)) =
         (verdict, &outcome, renewal)
         && let Err(error) = renew(cx, person, first, password).await
@@ -224,7 +224,8 @@ async fn judge(
     cx: &Cx,
     visit: &Visit,
     attempt: &Attempt,
-    (person, compared): (Person<'_>, Compared),
+    person: Person<'_>,
+    compared: Compared,
 ) -> (Option<PasswordVerdict>, Result<Answer>) {
     let work = Work::on(cx, visit, attempt).about(person.known, person.guesser);
     let mut judged = None;
@@ -232,7 +233,7 @@ async fn judge(
         .db
         .write(async |tx| {
             let client = &work.request.client_id;
-            let verdict = charge(cx, tx, (person, compared, client)).await?;
+            let verdict = charge(cx, tx, person, compared, client).await?;
             judged = Some(verdict);
             record(cx, tx, person, &work.request.client_id, verdict).await?;
             let input = Input::Password(PasswordChecked { verdict });
@@ -261,7 +262,9 @@ async fn renew(cx: &Cx, person: Person<'_>, first: First, password: Password) ->
 async fn charge(
     cx: &Cx,
     tx: &mut Tx,
-    (person, compared, client): (Person<'_>, Compared, &str),
+    person: Person<'_>,
+    compared: Compared,
+    client: &str,
 ) -> Result<PasswordVerdict> {
     let right = match compared {
         Compared::Not(until) => return Ok(PasswordVerdict::Paused(until)),

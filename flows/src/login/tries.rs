@@ -162,7 +162,8 @@ impl Guesser {
         if let Self::Stranger { all, .. } = self {
             // As in `counts_for_all`, by what was spent until now.
             let own = left.map_or(0, |left| left + 1);
-            let above = if own <= cx.settings.network_share { 0 } else { limits(cx, kind).0 };
+            let above =
+                if own <= cx.settings.network_share { 0 } else { Limits::of(cx, kind).free };
             throttle::refund(tx, all, kind, above).await?;
         }
         self.give_back_of_day(cx, tx).await
@@ -176,15 +177,15 @@ impl Guesser {
         kind: Kind,
         now: Tally,
     ) -> Result<bool> {
-        let (free, waits) = limits(cx, kind);
+        let limits = Limits::of(cx, kind);
         let mut begun = false;
-        if let Some(next_at) = wait_after(now.own, free, waits, cx.now) {
+        if let Some(next_at) = limits.wait_after(now.own, cx.now) {
             throttle::wait_until(tx, self.own(), kind, next_at).await?;
             begun = true;
         }
         if let (Self::Stranger { all, .. }, Some(spent)) = (self, now.all)
             && counts_for_all(cx, kind, now)
-            && let Some(next_at) = wait_after(spent, free, waits, cx.now)
+            && let Some(next_at) = limits.wait_after(spent, cx.now)
         {
             throttle::wait_until(tx, all, kind, next_at).await?;
             begun = true;
@@ -245,15 +246,41 @@ async fn spend_both(
 
 /// Whether a network's try counted for all strangers too: its first few do, and each once strangers wait.
 fn counts_for_all(cx: &Cx, kind: Kind, was: Tally) -> bool {
-    was.own <= cx.settings.network_share || was.all.is_some_and(|all| all > limits(cx, kind).0)
+    was.own <= cx.settings.network_share
+        || was.all.is_some_and(|all| all > Limits::of(cx, kind).free)
 }
 
-/// Free failures, and the waits after them.
-fn limits(cx: &Cx, kind: Kind) -> (i64, (Duration, Duration)) {
-    let settings = &cx.settings;
-    match kind {
-        Kind::Code => (settings.code_failures, (settings.code_wait, settings.code_wait_most)),
-        _ => (settings.password_failures, (settings.password_wait, settings.password_wait_most)),
+/// Failures that lead to no wait, and the waits after them.
+struct Limits {
+    free: i64,
+    first_wait: Duration,
+    longest_wait: Duration,
+}
+
+impl Limits {
+    fn of(cx: &Cx, kind: Kind) -> Self {
+        let settings = &cx.settings;
+        match kind {
+            Kind::Code => Self {
+                free: settings.code_failures,
+                first_wait: settings.code_wait,
+                longest_wait: settings.code_wait_most,
+            },
+            _ => Self {
+                free: settings.password_failures,
+                first_wait: settings.password_wait,
+                longest_wait: settings.password_wait_most,
+            },
+        }
+    }
+
+    /// When the `spent`-th failure is over the free ones, the end of the wait until the next try: the first wait, doubling up to
+    /// the longest.
+    fn wait_after(&self, spent: i64, now: Timestamp) -> Option<Timestamp> {
+        let over = spent.checked_sub(self.free).filter(|over| *over >= 0)?;
+        let doublings = u32::try_from(over).unwrap_or(u32::MAX).min(20);
+        let wait = self.first_wait.saturating_mul(1_u32 << doublings).min(self.longest_wait);
+        Some(now.plus(wait))
     }
 }
 
@@ -290,18 +317,6 @@ impl Guesser {
         Ok(())
     }
 }
-/// When the `spent`-th failure is over `free`, the wait until the next try: `first`, doubling, at most `most`.
-fn wait_after(
-    spent: i64,
-    free: i64,
-    (first, most): (Duration, Duration),
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let over = spent.checked_sub(free).filter(|over| *over >= 0)?;
-    let doublings = u32::try_from(over).unwrap_or(u32::MAX).min(20);
-    let wait = first.saturating_mul(1_u32 << doublings).min(most);
-    Some(now.plus(wait))
-}
 
 #[cfg(test)]
 mod tests {
@@ -311,8 +326,8 @@ mod tests {
     fn waits_double_and_stop_growing() {
         let now = Timestamp::from_millis(0);
         let hour = Duration::from_hours(1);
-        let wait =
-            |spent| wait_after(spent, 10, (hour, hour * 24), now).map(|t| t.millis() / 3_600_000);
+        let limits = Limits { free: 10, first_wait: hour, longest_wait: hour * 24 };
+        let wait = |spent| limits.wait_after(spent, now).map(|t| t.millis() / 3_600_000);
         assert_eq!(
             [9, 10, 11, 12, 13, 14, 15, 99].map(wait),
             [None, Some(1), Some(2), Some(4), Some(8), Some(16), Some(24), Some(24)]

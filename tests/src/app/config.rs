@@ -1,0 +1,56 @@
+//! How the program of a test is configured, where no test wants it otherwise.
+
+use std::time::Duration;
+
+use idp::config::{BrandConfig, SmtpConfig, SmtpTls};
+use jiff::tz::TimeZone;
+use keys::{RootKey, RootKeys};
+
+use crate::mailbox::Mailbox;
+
+pub(super) fn brand() -> BrandConfig {
+    BrandConfig {
+        name: "Test Health".to_owned(),
+        support: Some("Call 0800 111 222".to_owned()),
+        time_zone: TimeZone::UTC,
+    }
+}
+
+pub(super) fn smtp(mail: &Mailbox, timeout: Duration) -> SmtpConfig {
+    SmtpConfig {
+        host: mail.address().ip().to_string(),
+        port: mail.address().port(),
+        tls: SmtpTls::None,
+        credentials: None,
+        from_address: "codes@login.example.org".parse().expect("an address"),
+        from_name: "Test Health".to_owned(),
+        timeout,
+        connections: 8,
+    }
+}
+
+/// The root key of every test database: its id, and the byte that it consists of.
+pub const ROOT: &[(&str, u8)] = &[("test", 7)];
+
+/// The root key of every test database.
+pub fn root_keys() -> RootKeys {
+    root_keys_of(ROOT)
+}
+
+/// Root keys, the current one first.
+pub fn root_keys_of(keys: &[(&str, u8)]) -> RootKeys {
+    let keys: Vec<_> =
+        keys.iter().map(|(id, byte)| RootKey::parse(id, &[*byte; 32]).expect("32 bytes")).collect();
+    RootKeys::new(&keys).expect("one key or more")
+}
+
+/// An address of a mail server that a configuration file can name.
+pub fn smtp_toml(mail: &Mailbox) -> String {
+    let address = mail.address();
+    format!(
+        "[smtp]\nhost = \"{}\"\nport = {}\ntls = \"none\"\nfrom_address = \"codes@login.example.org\"\n\
+         timeout = \"5s\"\n",
+        address.ip(),
+        address.port()
+    )
+}
