@@ -82,7 +82,11 @@ fn chromium() -> &'static Chromium {
         let program = program.into_iter().find(|name| on_path(name));
         let mut command =
             Command::new(program.expect("Chromium is not installed; scripts/test does"));
-        command.args(FLAGS).arg(format!("--user-data-dir={}", profile.display()));
+        // What Chromium keeps besides its profile goes with it, too.
+        command
+            .args(FLAGS)
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .env("TMPDIR", &profile);
         let line = start(&mut command, End::Kill, "DevTools listening on ")
             .unwrap_or_else(|said| panic!("Chromium does not come up; it said:\n{said}"));
         let (_, address) = line.split_once("listening on ").expect("just found");

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, fmt::Write, fs, process::Command};
 
+use flows::audit::Event;
 use idp::http::routes::ROUTES;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -70,9 +71,6 @@ fn home(name: &str, label: &str) -> &'static [&'static str] {
         (_, "task") => &["idp/src/jobs/periodic.rs"],
         (_, "lane") => &["flows/src/mail/category.rs"],
         (_, "pool") => &["store/src/db.rs"],
-        ("sign_in_steps_total" | "code_delay_seconds_count", "outcome") => {
-            &["flows/src/login/email_code.rs", "flows/src/login/password.rs"]
-        }
         (_, "step") => &["idp/src/http/step.rs", "idp/src/metrics/mod.rs"],
         (_, "outcome" | "reason" | "method") => &["idp/src/metrics/mod.rs"],
         (_, "state") => &["idp/src/metrics/scrape.rs"],
@@ -86,6 +84,11 @@ fn is_known(name: &str, label: &str, value: &str) -> bool {
         "route" => ROUTES.iter().any(|route| route.path == value),
         "status" => value.parse::<u16>().is_ok_and(|status| (100..600).contains(&status)),
         "le" => value.parse::<f64>().is_ok(),
+        "outcome" if ["sign_in_steps_total", "code_delay_seconds_count"].contains(&name) => {
+            [Event::PasswordChecked, Event::CodeChecked]
+                .iter()
+                .any(|event| event.outcomes().contains(&value))
+        }
         _ => {
             let quoted = format!("\"{value}\"");
             home(name, label).iter().any(|file| read(file).contains(&quoted))
