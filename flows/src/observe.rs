@@ -1,4 +1,4 @@
-//! Telling whoever counts: each event of the trail, once it is committed.
+//! Telling the observer, which counts: each event of the trail, once it is committed.
 //!
 //! ```text
 //! audit::record ─▶ row in the transaction ─▶ commit ─▶ Observer::recorded

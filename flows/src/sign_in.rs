@@ -16,8 +16,6 @@ pub struct SignIn {
     user: UserId,
     epoch: i64,
     steps: Steps,
-    assurance: Assurance,
-    auth_time: Timestamp,
 }
 
 /// What a sign-in proves, truthfully (decision 1).
@@ -77,14 +75,7 @@ impl SignIn {
     /// The sign-in that was recorded in a row.
     #[must_use]
     pub(crate) fn of_row(row: &SignInRow) -> Self {
-        Self {
-            id: row.id,
-            user: row.user_id,
-            epoch: row.epoch,
-            steps: row.steps,
-            assurance: Assurance::of(&row.steps),
-            auth_time: older(&row.steps),
-        }
+        Self { id: row.id, user: row.user_id, epoch: row.epoch, steps: row.steps }
     }
 
     /// The sign-in that a live session rests on.
@@ -95,22 +86,13 @@ impl SignIn {
             user: session.user_id,
             epoch: session.epoch,
             steps: session.steps,
-            assurance: Assurance::of(&session.steps),
-            auth_time: older(&session.steps),
         }
     }
 
     /// The sign-in that a live grant rests on.
     #[must_use]
     pub(crate) fn of_grant(grant: &grant::Live) -> Self {
-        Self {
-            id: grant.sign_in_id,
-            user: grant.user_id,
-            epoch: grant.epoch,
-            steps: grant.steps,
-            assurance: Assurance::of(&grant.steps),
-            auth_time: older(&grant.steps),
-        }
+        Self { id: grant.sign_in_id, user: grant.user_id, epoch: grant.epoch, steps: grant.steps }
     }
 
     /// Its row.
@@ -140,13 +122,13 @@ impl SignIn {
     /// What it proves.
     #[must_use]
     pub(crate) const fn assurance(&self) -> Assurance {
-        self.assurance
+        Assurance::of(&self.steps)
     }
 
     /// `auth_time`: when the attempt that proved the older step was completed.
     #[must_use]
-    pub(crate) const fn auth_time(&self) -> Timestamp {
-        self.auth_time
+    pub(crate) fn auth_time(&self) -> Timestamp {
+        older(&self.steps)
     }
 }
 

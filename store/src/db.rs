@@ -203,7 +203,7 @@ pub trait Sql: Send {
     /// Starts a statement. The text is shared by both engines (`migrations/README.md` has the portable rules).
     fn q(&mut self, sql: &'static str) -> Statement<'_>;
 
-    /// Has something done once the work is committed, and never when it is rolled back: what tells whoever counts. A
+    /// Has something done once the work is committed, and never when it is rolled back: what tells the metrics. A
     /// reader, which commits nothing, does it at once.
     fn after_commit(&mut self, note: impl FnOnce() + Send + 'static) {
         note();

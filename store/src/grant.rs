@@ -13,7 +13,7 @@ pub struct NewGrant {
     pub id: GrantId,
     /// Who.
     pub user_id: UserId,
-    /// To whom.
+    /// The client that it was given to.
     pub client_id: String,
     /// The session that it ends with.
     pub session_id: SessionId,
@@ -54,7 +54,7 @@ pub struct Live {
     /// Id.
     #[sqlx(rename = "grant_id")]
     pub id: GrantId,
-    /// To whom.
+    /// The client that it was given to.
     pub client_id: String,
     /// Granted scopes, separated by spaces.
     pub scopes: String,

@@ -59,7 +59,7 @@ impl<'a> Entry<'a> {
         Self { event: D::EVENT, outcome: outcome.word(), detail: detail.into_map(), ..self }
     }
 
-    /// Whom it is about.
+    /// The person that it is about.
     #[must_use]
     pub fn user(mut self, user: impl Into<Option<UserId>>) -> Self {
         self.user = user.into();
@@ -87,14 +87,14 @@ impl<'a> Entry<'a> {
         self
     }
 
-    /// How long it took to get there. For whoever counts; it is not in the row.
+    /// How long it took to get there. For metrics; it is not in the row.
     #[must_use]
     pub fn after(mut self, after: impl Into<Option<Duration>>) -> Self {
         self.after = after.into();
         self
     }
 
-    /// By which grant type tokens were issued (RFC 6749, section 4). For whoever counts; it is not in the row.
+    /// By which grant type tokens were issued (RFC 6749, section 4). For metrics; it is not in the row.
     #[must_use]
     pub fn grant_type(mut self, grant_type: &'static str) -> Self {
         self.grant_type = Some(grant_type);
@@ -123,7 +123,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Writes an event, and tells whoever counts once it is committed.
+/// Writes an event, and tells the observer (metrics) once it is committed.
 #[expect(
     clippy::unused_async,
     reason = "it is asked as every statement is; that it is sent with the others before the commit is the business of `store`"

@@ -51,7 +51,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// What the trail says of a job that was not done.
 #[derive(Clone, Debug)]
 pub struct About {
-    /// The person whom it concerns.
+    /// The person that it concerns.
     pub user: Option<UserId>,
     /// Which job it was. Never a secret.
     pub detail: Value,

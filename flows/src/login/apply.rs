@@ -132,7 +132,7 @@ impl<'a> Work<'a> {
 }
 
 impl Work<'_> {
-    /// The person that the input is about, as read in this transaction.
+    /// The person that the input is about: what the post has read, or the transaction.
     pub(super) fn user(&self) -> Result<&User> {
         self.user.get().ok_or(Error::Lost)
     }

@@ -108,7 +108,7 @@ fn busy(name: &str, full: Busy) -> Answer {
     Answer::Busy { attempt: name.to_owned(), retry_after: full.retry_after }
 }
 
-/// What was typed, and by whom.
+/// What was typed, and what the browser is to the person of that address.
 struct Typed<'a> {
     email: &'a EmailAddress,
     password: Option<Password>,
@@ -235,7 +235,7 @@ async fn judge(
             let client = &work.request.client_id;
             let verdict = charge(cx, tx, person, compared, client).await?;
             judged = Some(verdict);
-            record(cx, tx, person, &work.request.client_id, verdict).await?;
+            record(cx, tx, person, client, verdict).await?;
             let input = Input::Password(PasswordChecked { verdict });
             apply::run(&work, tx, attempt.state(), input).await
         })

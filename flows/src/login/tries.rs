@@ -81,7 +81,7 @@ impl Guesser {
         })
     }
 
-    /// Who this browser is at an address, whether that is anybody's or not. Without a claim nothing is looked up.
+    /// What this browser is to an address, whether it is that of a person or not. Without a claim nothing is looked up.
     pub(super) async fn at_address(cx: &Cx, visit: &Visit, canonical: &str) -> Result<Self> {
         if !device::is_claimed(cx, visit, canonical) {
             return Ok(Self::stranger(cx, canonical));
@@ -214,6 +214,38 @@ impl Guesser {
         let failed: i64 = failed.iter().map(|counter| counter.spent).sum();
         Ok(failed - i64::from(right))
     }
+
+    /// Guesses that they have at one code: fewer for strangers while the site's guess budget is spent.
+    pub(crate) fn code_tries(&self, cx: &Cx) -> i64 {
+        let tries = cx.settings.code_tries;
+        if self.is_stranger() && guess_budget::is_spent(cx) {
+            tries.min(cx.settings.guess_budget_tries)
+        } else {
+            tries
+        }
+    }
+
+    /// Takes a guess from what strangers have in a day while the site's guess budget is spent; says until when there is
+    /// none.
+    pub(super) async fn take_of_day(&self, cx: &Cx, tx: &mut Tx) -> Result<Option<Timestamp>> {
+        let Self::Stranger { all, .. } = self else { return Ok(None) };
+        let quota = guess_budget::stranger_quota(cx);
+        if !guess_budget::is_spent(cx) || throttle::take(tx, all, quota, cx.now).await? {
+            return Ok(None);
+        }
+        let taken = throttle::read(tx, all, quota.kind).await?;
+        Ok(Some(taken.map_or(cx.now, |taken| taken.since.plus(quota.window))))
+    }
+
+    /// Gives back what [`Guesser::take_of_day`] took in this transaction.
+    pub(super) async fn give_back_of_day(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
+        if let Self::Stranger { all, .. } = self
+            && guess_budget::is_spent(cx)
+        {
+            throttle::give_back(tx, all, guess_budget::stranger_quota(cx).kind).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Spends a try of a stranger at both counters, in one statement; none at either while a wait is running at one of them.
@@ -281,40 +313,6 @@ impl Limits {
         let doublings = u32::try_from(over).unwrap_or(u32::MAX).min(20);
         let wait = self.first_wait.saturating_mul(1_u32 << doublings).min(self.longest_wait);
         Some(now.plus(wait))
-    }
-}
-
-impl Guesser {
-    /// Guesses that they have at one code: fewer for strangers while the site's guess budget is spent.
-    pub(crate) fn code_tries(&self, cx: &Cx) -> i64 {
-        let tries = cx.settings.code_tries;
-        if self.is_stranger() && guess_budget::is_spent(cx) {
-            tries.min(cx.settings.guess_budget_tries)
-        } else {
-            tries
-        }
-    }
-
-    /// Takes a guess from what strangers have in a day while the site's guess budget is spent; says until when there is
-    /// none.
-    pub(super) async fn take_of_day(&self, cx: &Cx, tx: &mut Tx) -> Result<Option<Timestamp>> {
-        let Self::Stranger { all, .. } = self else { return Ok(None) };
-        let quota = guess_budget::stranger_quota(cx);
-        if !guess_budget::is_spent(cx) || throttle::take(tx, all, quota, cx.now).await? {
-            return Ok(None);
-        }
-        let taken = throttle::read(tx, all, quota.kind).await?;
-        Ok(Some(taken.map_or(cx.now, |taken| taken.since.plus(quota.window))))
-    }
-
-    /// Gives back what [`Guesser::take_of_day`] took in this transaction.
-    pub(super) async fn give_back_of_day(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
-        if let Self::Stranger { all, .. } = self
-            && guess_budget::is_spent(cx)
-        {
-            throttle::give_back(tx, all, guess_budget::stranger_quota(cx).kind).await?;
-        }
-        Ok(())
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) trait Mail: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Reads what it says, from the rows of this moment. It was asked for at `asked_at`.
     fn open(&self, cx: &Cx, asked_at: Timestamp) -> impl Future<Output = Result<Opened>> + Send;
 
-    /// The person whom it is for, as the trail has it when it was not sent.
+    /// The recipient, as the trail has it when it was not sent.
     fn user(&self, tx: &mut Tx) -> impl Future<Output = Result<Option<UserId>>> + Send;
 
     /// Writes what follows when the mail server took it, in the transaction that says so; `cx.now` is when it said so. It

@@ -17,7 +17,7 @@ pub struct Wording {
     pub lines: &'static [&'static str],
 }
 
-/// The person to whom a mail goes.
+/// The recipient of a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     /// The person.

@@ -14,7 +14,7 @@ use crate::{Cx, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mail", rename = "reset_forced")]
 pub struct ResetForced {
-    /// Of whom.
+    /// The person who was reset.
     pub user: UserId,
 }
 

@@ -71,7 +71,7 @@ pub(crate) async fn authorization_code(
 /// What is issued from a live grant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Issue<'a> {
-    /// To whom: the client of the grant, which has shown who it is.
+    /// The recipient: the client of the grant, which has shown who it is.
     pub client: &'a Client,
     /// The grant.
     pub grant: &'a Live,

@@ -438,7 +438,7 @@ fn a_machine_that_does_not_look_whose_code_it_is() {
 }
 
 #[test]
-fn a_machine_that_takes_a_method_that_is_not_offered() {
+fn method_that_is_not_offered_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         step(state, input, &Facts { offered: FIRST_OF_EACH.all, ..*facts })
     }

@@ -230,7 +230,7 @@ fn resends(world: &World, by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
     }
 }
 
-/// Another tab's session is followed, whoever it is of: that it is the person's who is identified here, the machine must
+/// Another tab's session is followed, of whichever person: that it is the one who is identified here, the machine must
 /// see to itself.
 fn follows(world: &World, by: u8, at: At, out: &mut Vec<Post>) {
     if let Some((session, _)) = world.live(world.jars[usize::from(by)].session)

@@ -322,7 +322,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Something held is known to its person alone, so that whoever posts it in time has it.
+    /// Something held is known to its person alone, so the browser that posts it in time has it.
     fn prove_held(&mut self, mark: Mark, epoch: u8) -> Result<(), Violation> {
         let Mark { user, method, value: mark } = mark;
         if mark <= self.before.last[usize::from(user)][usize::from(method)] {
