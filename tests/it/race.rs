@@ -2,8 +2,10 @@
 
 use vestibule_tests::{
     app::{Shared, TestApp},
+    blocking_tx::BlockingTx,
     client::{Pending, userinfo},
     db::Engine,
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
@@ -96,4 +98,37 @@ async fn a_reset_while_a_code_is_redeemed(engine: Engine) {
             assert_eq!(userinfo(&app, token).await.status, 401, "round {round}");
         }
     }
+}
+
+/// A guess at a password is not undone by what the same browser posts beside it: a right one is in the trail, and its person
+/// gets the mail.
+#[apply(both_engines)]
+async fn right_password_beside_change_is_recorded(engine: Engine) {
+    wait::in_one_try("a guess that waits for a lock", async || guess_beside_change(engine).await)
+        .await;
+}
+
+async fn guess_beside_change(engine: Engine) -> Option<()> {
+    let app = TestApp::start(engine).await;
+    let client = app.client("portal").await;
+    let (own, victim) = (app.patient("Ana").await, app.patient("Mere").await);
+    let browser = app.browser();
+    let (first, _) = browser.start(&client).await;
+    assert!(browser.password(&first, &own).await.has_field("code"));
+    app.settled().await;
+    let hashed = || app.app().hasher.load().history.waits.iter().map(|(_, many)| many).sum::<u64>();
+    let guess = first.form().with("email", &victim.email).with("password", &victim.password);
+    let before = (hashed(), app.outcomes("password.checked").await.len());
+    // The attempt is another one when the guess, which has read it, comes to its transaction.
+    let change = "UPDATE attempts SET version = version + 1";
+    let held = BlockingTx::open(app.sql().clone(), change).await;
+    let posted = tokio::spawn(async move { browser.post(&guess, "continue").await });
+    wait::until("a password to be judged", async || hashed() > before.0).await;
+    held.commit().await;
+    if posted.await.unwrap().status == 503 {
+        return None;
+    }
+    assert_eq!(app.outcomes("password.checked").await[before.1..], ["right"]);
+    app.mail.code(&victim.email, 1).await;
+    Some(())
 }

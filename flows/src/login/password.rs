@@ -159,7 +159,7 @@ async fn admitted(
         }
         None => compare(cx, slot, password, person).await?,
     };
-    let (verdict, outcome) = judge(cx, visit, &attempt, person, compared).await;
+    let (verdict, outcome) = judge(cx, visit, &attempt, name, person, compared).await;
     if let (Some(PasswordVerdict::Right(first)), Ok(_), Some(password)) =
         (verdict, &outcome, renewal)
         && let Err(error) = renew(cx, person, first, password).await
@@ -219,8 +219,46 @@ async fn compare(
     Ok((Compared::Right, is_outdated.then_some(again)))
 }
 
-/// The verdict and what it leads to. The verdict is known also where another post was faster and nothing is written.
+/// The verdict and what it leads to. Where another post has changed the attempt meanwhile, it is applied to what that is now,
+/// so that a right guess leaves its row in the trail and has its code mailed, whatever is posted beside it.
 async fn judge(
+    cx: &Cx,
+    visit: &Visit,
+    attempt: &Attempt,
+    name: &str,
+    person: Person<'_>,
+    compared: Compared,
+) -> (Option<PasswordVerdict>, Result<Answer>) {
+    let (verdict, outcome) = judge_once(cx, visit, attempt, person, compared).await;
+    if verdict.is_none() || !matches!(outcome, Err(Error::Lost)) {
+        return (verdict, outcome);
+    }
+    let (verdict, outcome) = match own_attempt(cx, visit, name).await {
+        Ok(Some(changed)) => judge_once(cx, visit, &changed, person, compared).await,
+        Ok(None) => (verdict, Err(Error::Lost)),
+        Err(error) => return (verdict, Err(error)),
+    };
+    if let (Some(judged), Err(Error::Lost)) = (verdict, &outcome) {
+        let client = &attempt.request().client_id;
+        let recorded = cx.db.write(async |tx| record(cx, tx, person, client, judged).await).await;
+        if let Err(error) = recorded {
+            return (verdict, Err(error));
+        }
+    }
+    (verdict, outcome)
+}
+
+async fn own_attempt(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Attempt>> {
+    let mut conn = cx.db.read().await?;
+    Ok(match attempt::find(cx, &mut conn, visit, name).await? {
+        Found::Own(attempt) => Some(attempt),
+        Found::OtherCookie(_) | Found::Previous(_) | Found::Nothing => None,
+    })
+}
+
+/// The verdict and what it leads to, in one transaction. The verdict is known also where the attempt was changed meanwhile and
+/// nothing is written.
+async fn judge_once(
     cx: &Cx,
     visit: &Visit,
     attempt: &Attempt,
