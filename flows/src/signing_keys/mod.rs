@@ -83,15 +83,9 @@ pub struct Listed {
     pub published_until: Option<Timestamp>,
 }
 
-/// Makes the first key of each algorithm that has none. Keys that somebody deleted by hand have left word of who followed
-/// whom: that is let go of, so that a key can follow.
+/// Makes the first key of each algorithm that has none.
 pub async fn ensure(cx: &Cx) -> Result<()> {
-    for algorithm in cx.db.write(async |tx| store::signing_key::heal(tx).await).await? {
-        tracing::error!(
-            algorithm,
-            "alarm: a signing key was deleted by hand; another can take its place"
-        );
-    }
+    heal(cx).await?;
     let present = rows(cx).await?;
     for algorithm in Algorithm::ALL {
         if present.iter().any(|row| row.algorithm == algorithm.as_str()) {
@@ -107,6 +101,17 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
                 Ok::<_, crate::Error>(())
             })
             .await?;
+    }
+    Ok(())
+}
+
+/// A key that was deleted by hand has left word of the key that it followed: that is let go of, so that another can follow.
+async fn heal(cx: &Cx) -> Result<()> {
+    for algorithm in cx.db.write(async |tx| store::signing_key::heal(tx).await).await? {
+        tracing::error!(
+            algorithm,
+            "alarm: a signing key was deleted by hand; another can take its place"
+        );
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use keys::Algorithm;
 use store::{Timestamp, Tx, signing_key::SigningKeyRow};
 
-use super::{IN_ADVANCE, make, rows};
+use super::{IN_ADVANCE, heal, make, rows};
 use crate::{
     Cx, Result,
     acting::Acting,
@@ -62,7 +62,9 @@ pub async fn rotate(cx: &Cx, acting: &Acting, rotation: Rotation) -> Result<Repl
         if let Some(removed) = removed.await? {
             return Ok(Replaced::By { kid: key.id, signs_from, removed });
         }
-        // Somebody else has replaced it in this moment. That will do for a planned one, which finds the new key waiting; one
+        // The one that took its place may have been deleted by hand.
+        heal(cx).await?;
+        // Another caller has replaced it in this moment. That will do for a planned one, which finds the new key waiting; one
         // in wrong hands is replaced again, because the other may have been planned.
     }
 }

@@ -15,6 +15,7 @@ use vestibule_tests::{
     client::{Client, Landed},
     db::Engine,
     http::HttpBrowser,
+    wait,
 };
 
 use super::{header, key_set, silent, verify};
@@ -301,6 +302,23 @@ async fn keys_are_replaced_by_age(engine: Engine) {
     let listed = signing_keys::list(&pair.app.cx()).await.unwrap();
     let states: Vec<_> = listed.iter().map(|key| key.state.as_str()).collect();
     assert_eq!(states, ["signing", "waiting", "signing", "waiting", "signing", "waiting"]);
+}
+
+/// Of a key that was deleted by hand there is word of the one that it followed: another takes its place all the same.
+#[apply(both_engines)]
+async fn deleted_key_is_replaced_by_rotation(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    signing_keys::rotate(&app.cx(), &acting(), PLANNED).await.unwrap();
+    let newest = "DELETE FROM signing_keys WHERE algorithm = 'ES256' AND signs_from =
+                  (SELECT MAX(signs_from) FROM signing_keys WHERE algorithm = 'ES256')";
+    for delete in [newest, "DELETE FROM signing_keys WHERE algorithm = 'ES256'"] {
+        let deleted = app.sql().write(async |tx| store::Sql::q(tx, delete).exec().await).await;
+        assert_eq!(deleted.unwrap(), 1, "{delete}");
+        let (cx, acting) = (app.cx(), acting());
+        let replaced = signing_keys::rotate(&cx, &acting, COMPROMISED);
+        let replaced = wait::ended("the rotation", replaced).await.unwrap();
+        assert!(matches!(replaced, Replaced::By { .. }), "{replaced:?}");
+    }
 }
 
 /// Asked for twenty times at once, a key is replaced once; and one in wrong hands is replaced whoever plans what.
