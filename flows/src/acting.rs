@@ -47,18 +47,19 @@ impl Reason {
     ///
     /// # Errors
     ///
-    /// When it says nothing, is longer than 500 characters or has a control character.
+    /// When it has no letter and no digit, is longer than 500 characters, or has a character that breaks or reorders a line or
+    /// is not seen.
     pub fn parse(text: &str) -> Result<Self, BadReason> {
         let text = text.trim();
         let length = text.chars().count();
-        if text.is_empty() {
+        if !text.contains(char::is_alphanumeric) {
             return Err(BadReason::Empty);
         }
         if length > Self::MOST {
             return Err(BadReason::Long(length));
         }
-        if text.chars().any(char::is_control) {
-            return Err(BadReason::Control);
+        if text.contains(is_unseen) {
+            return Err(BadReason::Unseen);
         }
         Ok(Self(text.to_owned()))
     }
@@ -70,6 +71,21 @@ impl Reason {
     }
 }
 
+/// Whether a character breaks a line, reorders it or is not seen, so that a log or a terminal shows something else than was
+/// typed.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{AD}'
+                | '\u{61C}'
+                | '\u{200B}'..='\u{200F}'
+                | '\u{2028}'..='\u{202E}'
+                | '\u{2060}'..='\u{206F}'
+                | '\u{FEFF}'
+        )
+}
+
 /// Why a reason is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadReason {
@@ -79,9 +95,11 @@ pub enum BadReason {
     /// It is too long.
     #[error("it has {0} characters; it may have {most}", most = Reason::MOST)]
     Long(usize),
-    /// It has a line break or another control character.
-    #[error("it has a control character; write it in one line")]
-    Control,
+    /// It has a line break, or a character that reorders the line or is not seen.
+    #[error(
+        "it has a line break, or a character that cannot be seen; write it in one line of plain text"
+    )]
+    Unseen,
 }
 
 #[cfg(test)]
@@ -95,9 +113,14 @@ mod tests {
         for (text, bad) in [
             ("", BadReason::Empty),
             (" \t\n", BadReason::Empty),
+            ("\u{200B}", BadReason::Empty),
+            ("-- ..", BadReason::Empty),
             (&*"a".repeat(501), BadReason::Long(501)),
-            ("slow\nmail", BadReason::Control),
-            ("slow\u{1b}[2Jmail", BadReason::Control),
+            ("slow\nmail", BadReason::Unseen),
+            ("slow\u{1b}[2Jmail", BadReason::Unseen),
+            ("slow\u{2028}mail", BadReason::Unseen),
+            ("slow \u{202E}liam", BadReason::Unseen),
+            ("slow\u{FEFF}mail", BadReason::Unseen),
         ] {
             assert_eq!(Reason::parse(text), Err(bad), "{text:?}");
         }

@@ -17,6 +17,11 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// Whether the user is known by an id of a namespace alone.
+    pub(crate) fn is_in_user_namespace(&self) -> bool {
+        matches!(self, Self::Cli(user) if user.in_user_namespace)
+    }
+
     /// Who acts behind `root`, by a claim that nothing proves.
     pub(crate) fn sudo_user(&self) -> Option<&str> {
         match self {
@@ -46,6 +51,8 @@ pub struct CliUser {
     /// The user that `sudo` names, if the command ran as root. Root can set the variable to anything, so it is a claim and
     /// never the actor.
     pub sudo_user: Option<String>,
+    /// Whether it ran in a user namespace (`user_namespaces(7)`), whose ids are not those of the machine: then `name` is `#UID`.
+    pub in_user_namespace: bool,
 }
 
 #[cfg(test)]
@@ -54,7 +61,11 @@ mod tests {
 
     #[test]
     fn actor_keeps_its_text() {
-        let user = CliUser { name: "wiremu".to_owned(), sudo_user: Some("aroha".to_owned()) };
+        let user = CliUser {
+            name: "wiremu".to_owned(),
+            sudo_user: Some("aroha".to_owned()),
+            in_user_namespace: false,
+        };
         for (actor, text) in [
             (Actor::Person, "person"),
             (Actor::Client, "client"),

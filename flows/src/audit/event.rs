@@ -82,9 +82,9 @@ macro_rules! events {
     };
 }
 
-/// The keys that the detail of any event may have: why staff, an operator or the program changed something, and who is said to
-/// stand behind `root`.
-pub const COMMON: [&str; 2] = ["reason", "sudo_user"];
+/// The keys that the detail of any event may have: why staff, an operator or the program changed something, who is said to
+/// stand behind `root`, and whether the user is known by an id of a namespace alone.
+pub const COMMON: [&str; 3] = ["reason", "sudo_user", "user_namespace"];
 
 events! {
     /// A password was judged.

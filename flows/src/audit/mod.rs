@@ -137,6 +137,9 @@ pub async fn record(cx: &Cx, tx: &mut Tx, entry: Entry<'_>) -> Result<()> {
     detail.extend(entry.acting.map(|acting| ("reason".to_owned(), acting.reason().into())));
     let sudo_user = entry.actor(cx).sudo_user();
     detail.extend(sudo_user.map(|name| ("sudo_user".to_owned(), name.into())));
+    if entry.actor(cx).is_in_user_namespace() {
+        detail.insert("user_namespace".to_owned(), true.into());
+    }
     let mut row = AuditRow {
         id: cx.id(),
         at: cx.now,

@@ -10,12 +10,16 @@ use crate::config;
 /// What the kernel has where no user logged in (`audit(8)`): a service, a container.
 const UNSET: u32 = u32::MAX;
 
+/// What `/proc/self/uid_map` has where user ids are those of the machine (`user_namespaces(7)`).
+const OF_THE_MACHINE: [&str; 3] = ["0", "0", "4294967295"];
+
 /// The user who logged in, whatever they became since by `su` or `sudo`; where there is none, the user of this process.
 pub(super) fn user() -> CliUser {
     let login = fs::read_to_string("/proc/self/loginuid").ok();
+    let map = fs::read_to_string("/proc/self/uid_map").ok();
     let sudo = config::environment().find(|(name, _)| name == "SUDO_UID").map(|(_, uid)| uid);
     let real = getuid().as_raw();
-    let found = Found { login: login.as_deref(), real, sudo: sudo.as_deref() };
+    let found = Found { login: login.as_deref(), real, sudo: sudo.as_deref(), map: map.as_deref() };
     found.user(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
 }
 
@@ -27,6 +31,9 @@ struct Found<'a> {
     real: u32,
     /// `SUDO_UID`. Any user may set it, so it counts for nothing but as the claim of root.
     sudo: Option<&'a str>,
+    /// Text of `/proc/self/uid_map`. Any user may begin a namespace in which the ids above are others, so there they name
+    /// no user of the machine.
+    map: Option<&'a str>,
 }
 
 impl Found<'_> {
@@ -34,9 +41,14 @@ impl Found<'_> {
         let parse = |text: Option<&str>| text.and_then(|text| text.trim().parse::<u32>().ok());
         let name = |uid: u32| name_of(uid).unwrap_or_else(|| format!("#{uid}"));
         let login = parse(self.login).filter(|uid| *uid != UNSET);
+        let uid = login.unwrap_or(self.real);
+        if self.map.is_some_and(|map| !map.split_whitespace().eq(OF_THE_MACHINE)) {
+            return CliUser { name: format!("#{uid}"), sudo_user: None, in_user_namespace: true };
+        }
         CliUser {
-            name: name(login.unwrap_or(self.real)),
+            name: name(uid),
             sudo_user: parse(self.sudo).filter(|_| self.real == 0).map(name),
+            in_user_namespace: false,
         }
     }
 }
@@ -51,6 +63,18 @@ mod tests {
             .find_map(|(known, name)| (known == uid).then(|| name.to_owned()))
     }
 
+    const MACHINE: &str = "         0          0 4294967295\n";
+
+    #[test]
+    fn namespace_names_no_user() {
+        for map in ["         0       1000          1\n", "1 65534 1\n", "0 0 65536\n"] {
+            let found = Found { login: Some("1000"), real: 0, sudo: Some("1001"), map: Some(map) };
+            let user = found.user(names);
+            assert_eq!((user.name.as_str(), user.in_user_namespace), ("#1000", true), "{map}");
+            assert_eq!(user.sudo_user, None, "{map}");
+        }
+    }
+
     #[test]
     fn login_wins_over_real_user() {
         for (login, real, name) in [
@@ -62,8 +86,8 @@ mod tests {
             (None, 0, "root"),
             (None, 4711, "#4711"),
         ] {
-            let found = Found { login, real, sudo: None };
-            let user = CliUser { name: name.to_owned(), sudo_user: None };
+            let found = Found { login, real, sudo: None, map: Some(MACHINE) };
+            let user = CliUser { name: name.to_owned(), sudo_user: None, in_user_namespace: false };
             assert_eq!(found.user(names), user, "{login:?} {real}");
         }
     }
@@ -77,7 +101,7 @@ mod tests {
             (None, 0, "aroha", None),
             (None, 1000, "1001", None),
         ] {
-            let found = Found { login, real, sudo: Some(sudo) };
+            let found = Found { login, real, sudo: Some(sudo), map: Some(MACHINE) };
             let user = found.user(names);
             assert_eq!(user.sudo_user.as_deref(), claim, "{real} {sudo}");
             assert_ne!(user.name, "aroha", "a claim is not the actor");
