@@ -74,7 +74,7 @@ impl KeyRing {
         &self.jwks
     }
 
-    /// Signs a token about a person. Its one caller is `flows::token::issue`; `architecture.rs` holds that.
+    /// Signs a token about a person. Its one caller is `flows::token::issue`; `tests/it/architecture/` holds that.
     pub fn sign_user_token(
         &self,
         kind: TokenType,

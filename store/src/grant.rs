@@ -28,7 +28,7 @@ pub struct NewGrant {
 }
 
 /// Records a grant, and keeps the `sid` of its session: one of the same person, or there is none and the row is refused. Its
-/// one caller is `flows::token::issue`; `architecture.rs` holds that.
+/// one caller is `flows::token::issue`; `tests/it/architecture/` holds that.
 pub async fn insert(sql: &mut impl Sql, grant: &NewGrant) -> Result<()> {
     sql.q("INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at)
            VALUES ($1, $2, $3, $4,

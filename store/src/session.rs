@@ -228,7 +228,7 @@ pub async fn touch(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<
 }
 
 /// Ends a session; grants that do not outlive it are dead with it. Only one caller gets true. It is asked by
-/// `flows::session::end` alone; `architecture.rs` holds that.
+/// `flows::session::end` alone; `tests/it/architecture/` holds that.
 pub async fn end(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<bool> {
     let rows = sql
         .q("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")

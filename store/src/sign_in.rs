@@ -116,7 +116,7 @@ pub struct SignInRow {
     pub browser_and_system: Option<String>,
 }
 
-/// Records a completed sign-in. Its one caller is `flows::sign_in`; `architecture.rs` holds that.
+/// Records a completed sign-in. Its one caller is `flows::login::record`; `tests/it/architecture/` holds that.
 pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
     sql.q("INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only, network,
                                  browser_and_system)

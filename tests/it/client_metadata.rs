@@ -198,6 +198,8 @@ async fn unknown_value_refuses_that_client_alone(engine: Engine) {
         ("response", Row::metadata("response_types", json!(["code id_token"]))),
         ("algorithm", Row::metadata("id_token_signed_response_alg", json!("PS256"))),
         ("subject", Row::metadata("subject_type", json!("ephemeral"))),
+        // The operator's clients share a subject, and no other client has that one.
+        ("shared", Row::metadata("subject_type", json!("pairwise"))),
         ("application", Row::metadata("application_type", json!("native"))),
         ("pkce", Row { operator: Row::good().operator.replace("required", "dpop"), ..Row::good() }),
         ("secret", Row { secret: None, ..Row::good() }),

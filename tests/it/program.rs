@@ -124,19 +124,23 @@ async fn serve_refuses_a_folder_of_dev() {
     let (mut dev, _) = dev(&dir, &[]).await;
     dev.terminate().await;
     let mail = Mailbox::start().await;
-    let config = vestibule_tests::served::config(
-        "http://localhost:8080",
-        &format!("sqlite:{}", dir.join("vestibule.db").display()),
-        None,
-        &mail,
-        &dir.join("root.key"),
-    );
-    let file = folder.path().join("idp.toml");
-    std::fs::write(&file, config).unwrap();
-    let mut serve = command(&["serve", "--config"]);
-    serve.arg(&file);
-    let (code, _, error) = run(serve, "").await;
-    assert!(code == 1 && error.contains("is a folder of `idp dev`"), "{error}");
+    let (data, link) = (dir.join("vestibule.db"), folder.path().join("link.db"));
+    std::os::unix::fs::symlink(&data, &link).unwrap();
+    for database in [data, link] {
+        let config = vestibule_tests::served::config(
+            "http://localhost:8080",
+            &format!("sqlite:{}", database.display()),
+            None,
+            &mail,
+            &dir.join("root.key"),
+        );
+        let file = folder.path().join("idp.toml");
+        std::fs::write(&file, config).unwrap();
+        let mut serve = command(&["serve", "--config"]);
+        serve.arg(&file);
+        let (code, _, error) = run(serve, "").await;
+        assert!(code == 1 && error.contains("is a folder of `idp dev`"), "{error}");
+    }
 }
 
 #[apply(both_engines)]

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{
-    metadata::{AuthMethod, GrantType, Pkce, SubjectType},
+    metadata::{AuthMethod, GrantType, Pkce},
     model::Client,
     redirect,
 };
@@ -38,8 +38,7 @@ pub enum BadClient {
 /// 3.2.1): `application_type`, `subject_type` and the sector.
 pub(super) fn complete(mut client: Client) -> Result<Client, BadClient> {
     client.metadata.application_type = client.profile.application_type();
-    client.metadata.subject_type =
-        if client.operator.first_party { SubjectType::Public } else { SubjectType::Pairwise };
+    client.metadata.subject_type = client.operator.subject_type();
     let urls = check(&client)?;
     client.operator.sector = sector(&client, &urls)?;
     Ok(client)

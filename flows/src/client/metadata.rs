@@ -146,6 +146,11 @@ impl Operator {
         let sector = sector.to_owned();
         Self { first_party: false, pkce: Pkce::Required, sector, other: Map::new() }
     }
+
+    /// `subject_type` of the client: clients of the operator share a `sub`, any other client is told one of its own.
+    pub(super) const fn subject_type(&self) -> SubjectType {
+        if self.first_party { SubjectType::Public } else { SubjectType::Pairwise }
+    }
 }
 
 #[cfg(test)]

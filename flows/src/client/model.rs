@@ -115,6 +115,8 @@ impl Client {
             Some(("secret_1", "does not go with token_endpoint_auth_method"))
         } else if !self.is_confidential() && self.operator.pkce != Pkce::Required {
             Some(("operator", "a client without a secret must use PKCE"))
+        } else if self.metadata.subject_type != self.operator.subject_type() {
+            Some(("metadata", "subject_type does not follow from first_party"))
         } else {
             None
         }

@@ -137,6 +137,8 @@ fn replicas(config: &Config) -> Vec<Problem> {
 /// Data of `dev` has demo people whose passwords lie in a file beside it.
 fn data_of_dev(config: &Config) -> Option<Problem> {
     let DatabaseUrl::Sqlite(file) = &config.database.url else { return None };
+    // A link to the file is followed: the data is where it leads.
+    let file = fs::canonicalize(file).unwrap_or_else(|_| file.clone());
     let dir = file.parent().filter(|dir| Folder::is_marked(dir))?.display();
     Some(problem("database.url", format!("{dir} is a folder of `idp dev`; use another one")))
 }

@@ -270,7 +270,9 @@ async fn show(id: &str, at: &Where, json: bool) -> Done {
 
 fn not_found(cx: &Cx, id: &str) -> Failed {
     match cx.clients.why_unusable(id) {
-        Some(why) => Failed::new(format!("{id} cannot be used by this build: {why}")),
+        Some(why) => Failed::new(format!(
+            "{id} cannot be used by this build: {why}; use the version that wrote it, or correct the row"
+        )),
         None => Failed::new(format!("there is no client called {id}")),
     }
 }

@@ -76,6 +76,8 @@ async fn the_token_comes_in_the_header_or_in_the_body() {
     assert_eq!(call(Method::POST, &header, None).await.json(), by_get);
     assert_eq!(call(Method::POST, &[], Some(&body)).await.json(), by_get);
     assert_eq!(call(Method::POST, &header, Some(&body)).await.status, 400, "RFC 6750, section 2");
+    let twice = [body[0].clone(), body[0].clone()];
+    assert_eq!(call(Method::POST, &[], Some(&twice)).await.status, 400, "RFC 6750, section 3.1");
     let query = format!("/oauth2/userinfo?access_token={token}");
     assert_eq!(
         browser.send(Method::GET, &query, &[], None).await.status,

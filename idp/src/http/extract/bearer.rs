@@ -59,6 +59,7 @@ fn in_header(headers: &HeaderMap) -> Option<&str> {
 
 async fn in_body(request: Request, app: &App) -> Result<Option<String>, Failure> {
     match Form::from_request(request, app).await {
+        Ok(Form(params)) if params.repeated().is_some() => Err(BearerError::Repeated.into()),
         Ok(Form(params)) => Ok(params.get("access_token").map(str::to_owned)),
         // A body of another kind has no token in it; there may be one in the header.
         Err(Failure::NotAForm) => Ok(None),
