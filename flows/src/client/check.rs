@@ -85,7 +85,7 @@ fn sector(client: &Client, urls: &[Url]) -> Result<String, BadClient> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{ApplicationType, Profile};
+    use crate::client::{ApplicationType, Profile, SubjectType};
 
     const HOME: &str = "https://lab.example/callback";
     const OTHER: &str = "https://other.example/callback";
