@@ -34,7 +34,8 @@ def build():
     """Compiles the program and the tests; returns each test program with the folder of its package."""
     # All packages at once: a choice of packages would switch features of libraries and compile them again.
     workspace = ["--quiet", "--workspace", "--locked"]
-    subprocess.run(["cargo", "build", *workspace, "--bin", "idp"], check=True)
+    # The program together with the tests, for the same reason: what tests depend on switches features, too.
+    subprocess.run(["cargo", "build", *workspace, "--bin", "idp", "--tests"], check=True)
     command = ["cargo", "test", *workspace, "--no-run", "--message-format=json-render-diagnostics"]
     output = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if output.returncode != 0:
