@@ -249,3 +249,28 @@ async fn silent_code_keeps_its_number_of_statements() {
     assert_eq!(frames, 4, "{costs}");
     assert!(costs.count() - frames <= 7, "{} statements:\n{costs}", costs.count());
 }
+
+/// Attempt, person, device and challenge come with one statement: once to judge the code, once for the page that says so. The
+/// third read is of other mails of the person, whose code it might be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_code_keeps_its_number_of_statements() {
+    let counted = Counted::start().await;
+    let client = counted.app.client("portal").await;
+    let patient = counted.app.patient("Mere").await;
+    let browser = counted.app.browser();
+    let (page, _pending) = browser.start(&client).await;
+    let form = page.form().with("email", &patient.email).with("password", &patient.password);
+    let page = browser.follow(browser.post(&form, "continue").await).await;
+    for code in ["000000", "000001"] {
+        let (form, mut costs) = (page.form().with("code", code), Costs::default());
+        let answer = counted.part(&mut costs, "code", browser.post(&form, "continue")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(costs.count() <= 13, "{} statements:\n{costs}", costs.count());
+        for (table, most) in
+            [("users", 0), ("devices", 0), ("attempts", 2), ("email_challenges", 2)]
+        {
+            let read_or_written = costs.sum(|all| all.table(table));
+            assert!(read_or_written <= most, "{table}: {read_or_written}\n{costs}");
+        }
+    }
+}
