@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use store::{
-    Timestamp, Tx,
+    Commits, Timestamp, Tx,
     email_challenge::{EmailChallenge, Purpose},
 };
 
@@ -54,14 +54,19 @@ impl MailedSeal for EmailCodeSeal {
     const METHOD: Mailed = Mailed::EMAIL_CODE;
 }
 
-/// Judges a posted code.
+/// Judges a posted code, to the end also for a client that does not wait: a guess that is charged is recorded and counted, and
+/// its person warned.
 pub async fn post(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Answer> {
-    let answer = judge_once(cx, visit, name, typed).await?;
-    // A double click, and the other click was faster: this one, seen as the later one, goes to the same end.
-    if matches!(answer, Answer::Show(_, None)) && was_completed(cx, visit, name).await? {
-        return judge_once(cx, visit, name, typed).await;
-    }
-    Ok(answer)
+    let (cx, visit, name, typed) = (cx.clone(), visit.clone(), name.to_owned(), typed.to_owned());
+    Commits::finish(async move {
+        let answer = judge_once(&cx, &visit, &name, &typed).await?;
+        // A double click, and the other click was faster: this one, seen as the later one, goes to the same end.
+        if matches!(answer, Answer::Show(_, None)) && was_completed(&cx, &visit, &name).await? {
+            return judge_once(&cx, &visit, &name, &typed).await;
+        }
+        Ok(answer)
+    })
+    .await?
 }
 
 /// Whether this browser has just been led on by a code.

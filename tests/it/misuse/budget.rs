@@ -1,6 +1,6 @@
 //! What spends the site's guess budget, and what is charged while it is spent (misuse case 14).
 
-use vestibule_tests::{app::TestApp, db::Engine};
+use vestibule_tests::{app::TestApp, blocking_tx::BlockingTx, db::Engine, wait};
 
 use super::limits::{behind_a_proxy, from, later, wrong};
 use crate::engines::{apply, both_engines};
@@ -89,4 +89,44 @@ async fn what_is_not_judged_is_not_charged(engine: Engine) {
     assert!(spent.windows(2).all(|pair| pair[0] == pair[1]), "{spent:?}");
     // The guess that was judged before is still told what it was told.
     assert!(second.code(page, &wrong(code, 0)).await.status == 200);
+}
+
+/// Otherwise an attacker who leaves between the charge and the verdict guesses past the budget: the same code, posted again, is
+/// charged no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guess_of_leaving_client_is_counted() {
+    wait::in_one_try("a guess that waits for a lock", leaving).await;
+}
+
+async fn leaving() -> Option<()> {
+    let app = behind_a_proxy(Engine::Postgres).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let thief = from(&app, "203.0.113.9");
+    let (page, code, _) = thief.up_to_code(&app, &client, &patient).await;
+    let held =
+        BlockingTx::open(app.sql().clone(), "LOCK TABLE wrong_codes IN EXCLUSIVE MODE").await;
+    let form = page.form().with("code", &wrong(&code, 0));
+    let post = tokio::spawn({
+        let thief = thief.clone();
+        async move { thief.post(&form, "continue").await }
+    });
+    let waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'
+                   AND relation = 'wrong_codes'::regclass";
+    wait::until_equal("guesses that wait", 1, async || app.count(waiting).await).await;
+    post.abort();
+    assert!(post.await.is_err_and(|ended| ended.is_cancelled()));
+    // The server reads the end of that connection before it answers these.
+    for _ in 0..3 {
+        app.browser().start(&client).await;
+    }
+    let is_away = app.count(waiting).await == 0;
+    held.commit().await;
+    if is_away {
+        // The guess waited for longer than the database lets it.
+        assert_eq!(app.outcomes("code.checked").await.len(), 0);
+        return None;
+    }
+    wait::until_equal("wrong codes", 1, async || gauge(&app).await).await;
+    assert_eq!(app.outcomes("code.checked").await, ["wrong"]);
+    Some(())
 }
