@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reason_says_something_in_one_line() {
+    fn reason_is_one_visible_line() {
         assert_eq!(Reason::parse(" slow mail ").unwrap().0, "slow mail");
         assert!(Reason::parse(&"ā".repeat(500)).is_ok(), "characters, not bytes");
         for (text, bad) in [

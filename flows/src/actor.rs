@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actor_keeps_its_text() {
+    fn actor_text_format_is_stable() {
         let user = CliUser {
             name: "wiremu".to_owned(),
             sudo_user: Some("aroha".to_owned()),

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn assurance_looks_at_both_steps() {
+    fn assurance_depends_on_both_steps() {
         let mut two_step = Vec::new();
         for &first in FirstMethod::ALL {
             for second in SecondMethod::ALL.iter().copied().map(Some).chain([None]) {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn auth_time_is_that_of_the_older_step() {
+    fn auth_time_is_older_step() {
         let both = steps(FirstMethod::Password, Some(SecondMethod::EmailCode), false);
         assert_eq!(older(&both), at(2));
         assert_eq!(older(&Steps { first_at: at(9), ..both }), at(3));

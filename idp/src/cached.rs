@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn many_who_ask_at_once_cost_one_answer() {
+    async fn concurrent_reads_share_one_computation() {
         let (cached, asked) = (Cached::new(Duration::from_mins(1)), AtomicU32::new(0));
         let clock = Clock::system();
         let ask = || {
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_kept_for_no_time_is_asked_for_each_time() {
+    async fn zero_lifetime_disables_caching() {
         let (cached, clock) = (Cached::new(Duration::ZERO), Clock::system());
         assert_eq!(
             (cached.get(&clock, async { 1 }).await, cached.get(&clock, async { 2 }).await),

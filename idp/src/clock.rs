@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shift_moves_every_copy_and_the_clock_runs_on() {
+    fn shift_moves_all_clock_copies() {
         let (clock, shift) = Clock::shifted();
         let copy = clock.clone();
         let noon = at("2026-11-24T12:00:00Z");
@@ -221,14 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn the_system_clock_is_the_machines() {
+    fn system_clock_is_machine_time() {
         let before = machine_millis();
         let now = Clock::system().now().millis();
         assert!(before <= now && now <= machine_millis());
     }
 
     #[test]
-    fn a_clock_time_is_floored_and_in_the_zone() {
+    fn clock_time_is_floored_in_zone() {
         let zone = TimeZone::get("Pacific/Auckland").unwrap();
         assert_eq!(clock_time(at("2026-11-23T20:41:59.999Z"), &zone), "9:41 am");
         assert_eq!(clock_time(at("2026-11-24T11:05:00Z"), &zone), "12:05 am");
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_ends_at_midnight_in_the_zone() {
+    fn day_ends_at_zone_midnight() {
         let zone = TimeZone::get("Pacific/Auckland").unwrap();
         let (before, after) = (at("2026-11-24T10:59:59Z"), at("2026-11-24T11:00:00Z"));
         assert!(!is_same_day(before, after, &zone));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_for_machines() {
+    fn rfc3339_timestamps_round_trip() {
         let moment = at("2026-11-24T09:41:07.25Z");
         assert_eq!(rfc3339(moment), "2026-11-24T09:41:07.250Z");
         assert_eq!(

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_and_its_answer_pass_whole() {
+    async fn request_and_response_pass_unchanged() {
         let base = server().await;
         let answer = call("POST", &format!("{base}/echo"), "code=x").await.unwrap();
         assert_eq!(
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_redirect_is_an_answer_and_is_not_followed() {
+    async fn redirects_are_not_followed() {
         let base = server().await;
         let answer = call("GET", &format!("{base}/away"), "").await.unwrap();
         assert_eq!(answer.status(), 303);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_machines_and_endless_answers_are_refused() {
+    async fn remote_hosts_and_oversize_bodies_fail() {
         let base = server().await;
         let large = call("GET", &format!("{base}/large"), "").await;
         assert!(matches!(large, Err(FetchError::TooLarge)));

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_says_what_is_wanted_most() {
+    fn accept_language_picks_highest_quality() {
         for (header, wanted) in [
             ("mi", Some(Locale::Mi)),
             ("mi-NZ,mi;q=0.9,en;q=0.8", Some(Locale::Mi)),
@@ -163,21 +163,21 @@ mod tests {
     }
 
     #[test]
-    fn a_header_without_end_is_not_read_to_it() {
+    fn overlong_language_lists_are_cut() {
         let long = format!("{}mi", "fr,".repeat(100_000));
         assert_eq!(Locale::wanted(&long), None);
         assert_eq!(Locale::first_of(&format!("{}mi", "fr ".repeat(100_000))), None);
     }
 
     #[test]
-    fn a_client_names_what_it_prefers() {
+    fn ui_locales_picks_first_supported() {
         assert_eq!(Locale::first_of("fr-CA mi en"), Some(Locale::Mi));
         assert_eq!(Locale::first_of("EN-GB mi"), Some(Locale::En));
         assert_eq!(Locale::first_of("se"), None);
     }
 
     #[test]
-    fn the_requests_language_comes_first_and_the_persons_choice_stays() {
+    fn request_language_overrides_saved_choice() {
         let chosen = Choice::choose(Locale::Mi);
         assert_eq!(chosen.ask(Some("en")).locale(), Some(Locale::En));
         assert_eq!(chosen.ask(Some("en")).ask(None).locale(), Some(Locale::Mi));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_what_we_wrote_or_nothing() {
+    fn language_cookie_parses_strictly() {
         for choice in [
             Choice::default(),
             Choice::choose(Locale::En),

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_set_is_noticed_before_the_next_look() {
+    fn clock_step_closes_gate_immediately() {
         let (clock, hand) = Clock::system().stepped();
         let gate = ClockGate::default();
         hand.advance(Duration::from_secs(90));

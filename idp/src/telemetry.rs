@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_one_object_per_line_with_its_span() {
+    fn json_log_line_includes_span() {
         let text = written(LogFormat::Json, LogLevel::Info, || {
             let _inside = tracing::info_span!("request", id = "r1").entered();
             tracing::info!(reference = "ABC123", "answered");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_quiet_at_every_level() {
+    fn library_debug_logs_are_dropped() {
         let text = written(LogFormat::Text, LogLevel::Trace, || {
             tracing::debug!(target: "hyper", "header bytes");
             tracing::warn!(target: "hyper", "cut off");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_break_in_a_value_stays_in_its_line() {
+    fn line_break_in_value_is_escaped() {
         let text = written(LogFormat::Json, LogLevel::Info, || {
             tracing::info!(value = "a\nINFO forged", "said");
         });

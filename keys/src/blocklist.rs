@@ -18,14 +18,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_sorted_and_whole() {
+    fn blocklist_is_sorted_and_complete() {
         let (entries, rest) = LIST.as_chunks::<8>();
         assert_eq!((entries.len(), rest.len()), (475_802, 0));
         assert!(entries.is_sorted());
     }
 
     #[test]
-    fn what_is_tried_first_is_found() {
+    fn common_passwords_are_found() {
         for password in ["password", "12345678", "qwertyuiop", "1234567891234567"] {
             assert!(is_common(password), "{password}");
         }

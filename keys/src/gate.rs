@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn strangers_never_take_the_seats_of_known_devices() {
+    async fn known_devices_keep_queue_slots() {
         let gate = Gate::new(1, 4, LONG);
         let held = gate.enter(Guest::Stranger).await.unwrap();
         let (one, two) = (enter(&gate, None), enter(&gate, None));
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_in_both_lanes_is_served_in_turn_and_nobody_starves() {
+    async fn lanes_are_served_in_turn() {
         let gate = Gate::new(1, 8, LONG);
         let mut held = gate.enter(Guest::Stranger).await;
         let mut strangers: VecDeque<_> = (0..3).map(|_| enter(&gate, None)).collect();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_account_does_not_fill_the_lane() {
+    async fn one_account_cannot_fill_lane() {
         let gate = Gate::new(1, 8, LONG);
         let held = gate.enter(account(1)).await.unwrap();
         let same: Vec<_> = (0..3).map(|_| enter(&gate, Some(1))).collect();
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_comes_and_goes_takes_no_turn_and_no_memory() {
+    async fn cancelled_waiters_take_no_turn() {
         let gate = Gate::new(1, 8, LONG);
         let held = gate.enter(Guest::Stranger).await.unwrap();
         let strangers = [enter(&gate, None), enter(&gate, None)];
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_place_for_somebody_who_has_left_is_given_on() {
+    async fn permit_of_cancelled_waiter_passes_on() {
         let gate = Gate::new(1, 4, LONG);
         let held = gate.enter(Guest::Stranger).await.unwrap();
         let (gone, stays) = (enter(&gate, None), enter(&gate, None));

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_queue_says_so_at_once_and_a_free_slot_is_given_on() {
+    async fn full_queue_refuses_immediately() {
         let pool = pool(1, 1, Duration::from_mins(1));
         let held = (
             pool.admit(Guest::Stranger).await.unwrap(),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_wait_ends() {
+    async fn long_wait_times_out() {
         let pool = pool(1, 8, Duration::from_millis(5));
         let _held = (
             pool.admit(Guest::Stranger).await.unwrap(),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_is_verified() {
+    async fn password_hash_is_verified() {
         let pool = pool(2, 8, Duration::from_mins(1));
         let password = || Password::parse("four words are enough").unwrap();
         let hash = pool.admit(Guest::Stranger).await.unwrap().hash(password()).await.unwrap();

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_fall_into_their_classes() {
+    fn waits_fill_histogram_buckets() {
         let tally = Tally::default();
         for millis in [0, 1, 2, 5_000, 60_000] {
             tally.admitted(Duration::from_millis(millis));

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_of_one_password_and_one_pepper() {
+    fn hash_binds_password_and_pepper() {
         let mut memory = Memory::default();
         let hash =
             hash(&root(1), &Rng::system(), &password("ā rākau pounamu"), &mut memory).unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_under_an_older_root_key_is_right_and_not_current() {
+    fn hash_under_older_key_still_verifies() {
         let mut memory = Memory::default();
         let old = hash(&root(1), &Rng::system(), &password("ā rākau"), &mut memory).unwrap();
         let keys = [RootKey::parse("b", &[2; 32]).unwrap(), RootKey::parse("a", &[1; 32]).unwrap()];
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn nobodys_hash_is_never_right_and_an_unreadable_one_is_an_error() {
+    fn absent_or_unreadable_hash_never_verifies() {
         let mut memory = Memory::default();
         assert!(!verify(&root(1), &password(""), None, &mut memory).unwrap());
         for phc in

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_signed_and_read_with_each_algorithm() {
+    fn every_algorithm_signs_and_verifies() {
         let ring = ring();
         for algorithm in Algorithm::ALL {
             let token = ring.sign_user_token(TokenType::Id, algorithm, &claims(), NOW).unwrap();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_set_is_public() {
+    fn jwks_has_public_members_only() {
         let ring = ring();
         let set: Value = serde_json::from_str(&ring.jwks().text).unwrap();
         for key in set["keys"].as_array().unwrap() {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_key_whose_time_has_come_signs() {
+    fn newest_due_key_signs() {
         let later = NOW.plus(Duration::from_mins(10));
         let both = || vec![key("new", Algorithm::EdDSA, later), key("old", Algorithm::EdDSA, NOW)];
         let ring = KeyRing::new(both(), &[]).unwrap();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_has_ended_knows_hints_alone() {
+    fn ended_key_verifies_hints_only() {
         for algorithm in Algorithm::ALL {
             let old = KeyRing::new(vec![key("old", algorithm, NOW)], &[]).unwrap();
             let token = old.sign_user_token(TokenType::Id, algorithm, &claims(), NOW).unwrap();
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_survives_its_encoding() {
+    fn key_round_trips_as_pkcs8() {
         for algorithm in Algorithm::ALL {
             let key = SigningKey::generate("k".to_owned(), algorithm).unwrap();
             let again = SigningKey::from_pkcs8("k".to_owned(), algorithm, &key.to_pkcs8().unwrap())
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_has_its_issuer_audience_and_time() {
+    fn issuer_audience_and_expiry_are_checked() {
         let ring = ring();
         let with = |name: &str, value: Value| {
             let mut claims = claims();

@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_value_opens_in_its_place_and_under_an_older_key() {
+    fn sealed_value_opens_only_in_place() {
         let rng = Rng::system();
         let (old, both) = (keys(&[("a", 1)]), keys(&[("b", 2), ("a", 1)]));
         let sealed = old.seal(&rng, b"signing_keys/1", b"secret").unwrap();
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_token_is_of_one_browser_attempt_and_step() {
+    fn form_token_binds_browser_attempt_step() {
         let keys = keys(&[("a", 1)]);
         let (one, two) = (crate::hash_text("one"), crate::hash_text("two"));
         let token = keys.form_token(&one, "x", "password");
@@ -380,7 +380,7 @@ mod tests {
 
     /// In three rollouts, as an operator does it.
     #[test]
-    fn what_is_carried_outlives_its_file() {
+    fn carried_keys_outlive_root_file() {
         let old = keys(&[("a", 1)]);
         let carried = old.to_carry();
         for ids in [&[("a", 1), ("b", 2)][..], &[("b", 2), ("a", 1)], &[("b", 2)]] {
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_tells_the_key_of_a_sealed_value() {
+    fn sealed_value_names_its_key() {
         let sealed = keys(&[("2026a", 1)]).seal(&Rng::system(), b"x", b"secret").unwrap();
         assert_eq!(RootKeys::sealed_with(&sealed), Some("2026a"));
         assert!(sealed.starts_with(&RootKeys::seal_mark("2026a")));
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn key_files() {
+    fn root_key_file_format_is_checked() {
         let text = RootKey::generate(&Rng::system());
         assert!(RootKey::parse("a", text.as_bytes()).is_ok());
         for (content, why) in [

@@ -223,7 +223,7 @@ mod tests {
 
     /// The key, the message and the signature of RFC 8037, appendix A.
     #[test]
-    fn ed25519_of_rfc_8037() {
+    fn ed25519_matches_rfc_8037_example() {
         let decode = |text| BASE64_URL_SAFE_NO_PAD.decode(text).unwrap();
         // PKCS #8 around the seed (RFC 8410, section 7).
         let mut pkcs8 =

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_back_and_prints_nothing() {
+    fn opaque_token_round_trips_redacted() {
         let token = OpaqueToken::generate(&Rng::system());
         assert_eq!(token.reveal().len(), LENGTH);
         assert_eq!(OpaqueToken::parse(token.reveal()).unwrap().hash(), token.hash());

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_do_not_run_into_each_other() {
+    fn mac_fields_are_unambiguous() {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
         let all: Vec<[u8; 32]> = [
             (Trail::Row, &[Some(&b"ab"[..]), Some(b"c")][..]),

@@ -34,7 +34,7 @@ const HOLD: &str =
 
 /// Frozen while another one took over: back again, it ends by itself, and the other goes on.
 #[apply(both_engines)]
-async fn a_frozen_holder_ends_when_it_finds_another(engine: Engine) {
+async fn frozen_holder_exits_after_takeover(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let sql = db.open().await;
@@ -66,7 +66,7 @@ async fn a_frozen_holder_ends_when_it_finds_another(engine: Engine) {
 /// A start waits for somebody who holds what it has to write, longer than the store itself waits for a lock: on SQLite
 /// whatever writes, on PostgreSQL the row of the lease.
 #[apply(both_engines)]
-async fn a_start_waits_for_a_busy_database(engine: Engine) {
+async fn start_waits_for_busy_database(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let sql = db.open().await;

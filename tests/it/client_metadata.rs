@@ -141,7 +141,7 @@ async fn added_client_reads_back_whole(engine: Engine) {
 
 /// Every option of `idp client add` reaches its member.
 #[apply(both_engines)]
-async fn options_of_the_command_reach_their_members(engine: Engine) {
+async fn client_add_options_reach_members(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let options = ["--auth-method", "client_secret_post", "--pkce", "optional", "--first-party"];

@@ -36,7 +36,7 @@ fn with_secret(client: &Client, secret: &str) -> Client {
 
 /// Two replicas serve while the command runs beside them.
 #[apply(both_engines)]
-async fn the_old_secret_ends_everywhere_and_the_new_one_works(engine: Engine) {
+async fn rotated_secret_applies_at_all_replicas(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (old, patient) = (app.client("portal").await, app.patient("Mere").await);
     let (served, other) = (Served::prepare(engine, &app.db).await, app.replica().await);
@@ -81,7 +81,7 @@ async fn the_old_secret_ends_everywhere_and_the_new_one_works(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn who_has_no_secret_gets_none(engine: Engine) {
+async fn public_client_gets_no_secret(engine: Engine) {
     let app = TestApp::start(engine).await;
     let served = Served::prepare(engine, &app.db).await;
     let redirect = "http://127.0.0.1/callback";

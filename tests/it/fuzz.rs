@@ -5,7 +5,7 @@ use vestibule_tests::fuzz::{Ground, Mutator, TARGETS, folder};
 const MADE: usize = 300;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_kept_input_keeps_its_property() {
+async fn corpus_inputs_hold_properties() {
     let ground = Ground::start().await;
     let replay = tokio::task::spawn_blocking(move || {
         for target in TARGETS {
@@ -25,7 +25,7 @@ async fn every_kept_input_keeps_its_property() {
 }
 
 #[test]
-fn every_folder_of_the_corpus_has_its_target() {
+fn every_corpus_folder_has_target() {
     for entry in std::fs::read_dir(folder()).expect("a folder") {
         let name = entry.expect("an entry").file_name();
         assert!(TARGETS.iter().any(|target| *target.name == *name), "{}", name.display());

@@ -31,7 +31,7 @@ fn problems(file: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_chart_is_sound_and_makes_configurations_that_the_program_reads() {
+fn chart_renders_valid_configurations() {
     let root = vestibule_tests::root();
     let python = root.join("target/tools/helm/bin/python");
     assert!(python.exists(), "scripts/prepare installs the tools that check the chart");
@@ -62,7 +62,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// Run as the loader of the image would: by its own C library and no other.
 #[test]
-fn the_image_holds_what_the_program_needs_and_nothing_else() {
+fn image_contains_only_needed_files() {
     let folder = TempDir::new().expect("a folder");
     let image = folder.path().join("image");
     let program = idp().as_std().get_program().to_owned();

@@ -186,7 +186,7 @@ async fn ends_hold_at_the_next_request(both: &Both) {
 }
 
 #[apply(both_engines)]
-async fn a_change_at_one_is_in_force_at_the_other(engine: Engine) {
+async fn change_applies_at_other_replica(engine: Engine) {
     let app = TestApp::start(engine).await;
     let other = app.replica().await;
     let crowd = Crowd::start(&app, vec![app.first().address, other.address], 2).await;

@@ -46,7 +46,7 @@ async fn only_user(app: &TestApp) -> UserId {
 
 /// Held by the database: half a sign-in has no row, and so no grant and no token.
 #[apply(both_engines)]
-async fn the_schema_takes_no_half_of_a_sign_in(engine: Engine) {
+async fn schema_refuses_incomplete_sign_in(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.browser().sign_in(&app, &client, &patient).await;
@@ -83,7 +83,7 @@ async fn the_schema_takes_no_half_of_a_sign_in(engine: Engine) {
 
 /// A word of steps that this build does not know is an error of its row, and never another word.
 #[apply(both_engines)]
-async fn an_unknown_step_is_an_error_of_its_row(engine: Engine) {
+async fn unknown_step_makes_row_unreadable(engine: Engine) {
     let app = TestApp::start(engine).await;
     let mut conn = app.sql().read().await.unwrap();
     for (first, second, known) in [
@@ -108,7 +108,7 @@ async fn an_unknown_step_is_an_error_of_its_row(engine: Engine) {
 
 /// No grant without a sign-in, whoever writes it.
 #[apply(both_engines)]
-async fn the_schema_takes_no_grant_without_a_sign_in(engine: Engine) {
+async fn schema_refuses_grant_without_sign_in(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.browser().sign_in(&app, &client, &patient).await;
@@ -136,7 +136,7 @@ async fn the_schema_takes_no_grant_without_a_sign_in(engine: Engine) {
 
 /// A state of another build means "start again", and no page that blames the machine.
 #[apply(both_engines)]
-async fn a_state_that_cannot_be_read_starts_again(engine: Engine) {
+async fn unreadable_state_starts_over(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -160,7 +160,7 @@ async fn a_state_that_cannot_be_read_starts_again(engine: Engine) {
 
 /// The sealed request of a page that has no row yet is good for 60 minutes (decision 12).
 #[apply(both_engines)]
-async fn a_sign_in_page_of_more_than_an_hour_starts_again(engine: Engine) {
+async fn hour_old_sign_in_page_expires(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -177,7 +177,7 @@ async fn a_sign_in_page_of_more_than_an_hour_starts_again(engine: Engine) {
 
 /// A session acts on navigation of a whole window alone: no frame, picture or script finds out or uses it.
 #[apply(both_engines)]
-async fn authorize_acts_on_top_level_navigation_only(engine: Engine) {
+async fn authorize_requires_top_level_navigation(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -206,7 +206,7 @@ async fn authorize_acts_on_top_level_navigation_only(engine: Engine) {
 
 /// What has served its time goes; an attempt that can still be continued stays.
 #[apply(both_engines)]
-async fn attempts_are_swept_after_a_day(engine: Engine) {
+async fn attempts_are_swept_after_24_hours(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.browser().up_to_code(&app, &client, &patient).await;
@@ -220,7 +220,7 @@ async fn attempts_are_swept_after_a_day(engine: Engine) {
 
 /// One holder at a time; another takes over when it is silent, or when it has given the lease back.
 #[apply(both_engines)]
-async fn a_lease_has_one_holder(engine: Engine) {
+async fn lease_has_one_holder(engine: Engine) {
     let app = TestApp::start(engine).await;
     let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
     let take = async |holder: &str, from: i64, until: i64| {

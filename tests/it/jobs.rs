@@ -180,7 +180,7 @@ async fn trail(app: &TestApp) -> Vec<Recorded> {
 }
 
 #[apply(both_engines)]
-async fn failed_errand_is_retried_with_back_off(engine: Engine) {
+async fn failed_errand_is_retried_with_backoff(engine: Engine) {
     let (app, patient, user) = with_errands(engine).await;
     let mut before = app.app().clock.now();
     send(&app, Errand { user, failures: 3, refused: false }).await;
@@ -206,7 +206,7 @@ async fn failed_errand_is_retried_with_back_off(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn errand_that_lasts_too_long_is_given_up(engine: Engine) {
+async fn expired_errand_is_given_up(engine: Engine) {
     let (app, patient, user) = with_errands(engine).await;
     let reference = send(&app, Errand { user, failures: i64::MAX, refused: false }).await;
     assert!(!tried(&app, 1).await.failed);
@@ -254,7 +254,7 @@ async fn is_untouched(app: &TestApp, kind: &str) -> bool {
 
 /// An unknown kind in a known lane, and an unknown lane: neither claimed nor failed, and no job waits behind them.
 #[apply(both_engines)]
-async fn unknown_job_is_left_to_others(engine: Engine) {
+async fn unknown_job_is_not_claimed(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
     let user = user(&app, &patient).await;

@@ -62,7 +62,7 @@ impl Victim {
 }
 
 #[apply(both_engines)]
-async fn between_every_two_steps(engine: Engine) {
+async fn kill_between_steps_loses_nothing(engine: Engine) {
     let mut victim = Victim::start(engine).await;
     let (page, pending) = victim.browser.start(&victim.client).await;
     victim.kill_and_start().await;
@@ -91,7 +91,7 @@ async fn between_every_two_steps(engine: Engine) {
 
 /// Killed at an unknown moment *inside* each step: the person posts again, and nothing is doubled or lost.
 #[apply(both_engines)]
-async fn in_the_middle_of_every_step(engine: Engine) {
+async fn kill_during_step_loses_nothing(engine: Engine) {
     let mut victim = Victim::start(engine).await;
     let mut interrupted = 0;
     let mut round = 0_u64;

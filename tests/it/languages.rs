@@ -35,7 +35,7 @@ async fn switch(browser: &HttpBrowser, page: &Answer) -> Answer {
 }
 
 #[apply(both_engines)]
-async fn a_person_signs_in_in_te_reo_and_is_written_to_in_it(engine: Engine) {
+async fn maori_sign_in_sends_maori_mail(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let mut browser = reader(&app);
@@ -62,7 +62,7 @@ async fn a_person_signs_in_in_te_reo_and_is_written_to_in_it(engine: Engine) {
 
 /// A resend is written in the language of the page that asks for it; the code is the same.
 #[apply(both_engines)]
-async fn mail_and_page_speak_one_language(engine: Engine) {
+async fn resend_uses_page_language(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -80,7 +80,7 @@ async fn mail_and_page_speak_one_language(engine: Engine) {
 
 /// Misuse case 4: a switch on each step leads to that step, with what it demands, and to no other.
 #[apply(both_engines)]
-async fn case_4_a_switch_drops_no_step(engine: Engine) {
+async fn case_4_language_switch_keeps_step(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.reset(&patient).await;
@@ -108,7 +108,7 @@ async fn case_4_a_switch_drops_no_step(engine: Engine) {
 
 /// The same with somebody who is signed in: a question stays a question.
 #[apply(both_engines)]
-async fn case_4_a_switch_answers_no_question(engine: Engine) {
+async fn case_4_language_switch_answers_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let lab = app.client_with("lab", |new| new.operator.first_party = false).await;
     let patient = app.patient("Mere").await;
@@ -129,7 +129,7 @@ async fn case_4_a_switch_answers_no_question(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn the_order_in_which_a_language_is_chosen(engine: Engine) {
+async fn language_choice_follows_precedence(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let browser = reader(&app);
@@ -160,7 +160,7 @@ async fn the_order_in_which_a_language_is_chosen(engine: Engine) {
 
 /// Misuse case 43: whatever the link says, it leads to a page of ours.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_43_a_switch_leads_nowhere_else() {
+async fn case_43_language_switch_stays_local() {
     let app = TestApp::start(Engine::Sqlite).await;
     let evil = "https%3A%2F%2Fevil.example";
     for query in [
@@ -197,7 +197,7 @@ async fn case_43_a_switch_leads_nowhere_else() {
 
 /// Another site may link here, and changes nothing by it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_site_does_not_choose_a_language() {
+async fn cross_site_request_changes_no_language() {
     let app = TestApp::start(Engine::Sqlite).await;
     let browser = app.browser();
     let to = "/language?to=mi&page=still";
@@ -217,7 +217,7 @@ async fn another_site_does_not_choose_a_language() {
 
 /// A page that only says something is said once more, with the same reference.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failure_is_told_in_the_other_language_too() {
+async fn failure_page_switches_language() {
     let app = TestApp::start(Engine::Sqlite).await;
     let browser = app.browser();
     let page = browser.get("/nothing").await;
@@ -245,7 +245,7 @@ fn unknown() -> Client {
 
 /// What a browser says about itself never stands in a mail as it came (misuse case 49).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_49_a_browser_does_not_write_mails() {
+async fn case_49_user_agent_never_in_mail() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     let strange = ["Firefox/<b>1</b> Windows, call 09 123 4567", "curl/8", "\u{e9}\u{1f33f}"];

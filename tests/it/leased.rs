@@ -71,7 +71,7 @@ async fn sealed_once(served: &Served, db: &Db) {
 /// The holder is killed with rows that wait for their seal. The other one makes it when the lease is over, and not
 /// before.
 #[apply(both_engines)]
-async fn the_other_one_seals_when_the_holder_is_killed(engine: Engine) {
+async fn killed_sealer_is_succeeded_after_lease(engine: Engine) {
     let data = TestDb::create(engine).await;
     let (served, db) = shared(engine, &data).await;
     let mut first = served.serve().await;
@@ -103,7 +103,7 @@ async fn the_other_one_seals_when_the_holder_is_killed(engine: Engine) {
 
 /// A key that is too old is replaced by whichever of two replicas comes to it first, once.
 #[apply(both_engines)]
-async fn a_replica_replaces_an_old_key(engine: Engine) {
+async fn old_key_is_rotated_once(engine: Engine) {
     let data = TestDb::create(engine).await;
     let (served, db) = shared(engine, &data).await;
     let age = "UPDATE signing_keys SET created_at = 0 WHERE algorithm = 'ES256'";
@@ -120,7 +120,7 @@ async fn a_replica_replaces_an_old_key(engine: Engine) {
 
 /// A replica that is given another root key first seals all with it by itself.
 #[apply(both_engines)]
-async fn a_replica_seals_again(engine: Engine) {
+async fn new_root_key_reseals_automatically(engine: Engine) {
     let data = TestDb::create(engine).await;
     let (served, db) = shared(engine, &data).await;
     let next = served.file().with_file_name("next.key");

@@ -13,7 +13,7 @@ use crate::engines::{apply, both_engines};
 
 /// Our own posts name their origin, because the pages' referrer policy lets them (decision 22).
 #[apply(both_engines)]
-async fn a_browser_without_fetch_metadata_signs_in(engine: Engine) {
+async fn sign_in_works_without_fetch_metadata(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let mut browser = app.browser();
@@ -24,7 +24,7 @@ async fn a_browser_without_fetch_metadata_signs_in(engine: Engine) {
 
 /// Part of misuse case 53: the same bytes and the same rows.
 #[apply(both_engines)]
-async fn known_and_unknown_people_are_answered_alike(engine: Engine) {
+async fn known_and_unknown_accounts_look_alike(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, known) = (app.client("portal").await, app.patient("Mere").await);
     let unknown = Patient { email: "nobody@patients.example".to_owned(), ..known.clone() };
@@ -60,7 +60,7 @@ async fn known_and_unknown_people_are_answered_alike(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn too_many_wrong_passwords_delay_and_do_not_lock(engine: Engine) {
+async fn wrong_passwords_delay_without_lockout(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set("sign_in.password_failures", "3").await;
@@ -107,7 +107,7 @@ async fn case_42_no_step_can_be_framed(engine: Engine) {
 
 /// Decision 17: full means wait, then say so; the address is kept, the password never.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_pool_says_so() {
+async fn full_hashing_pool_answers_503() {
     let hashing = HasherConfig { threads: 1, queue: 1, wait: Duration::from_millis(200) };
     let app = TestApp::with(Engine::Sqlite, Options { hashing, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
@@ -135,7 +135,7 @@ async fn a_full_pool_says_so() {
 
 /// Decision 12: for a stranger the page opens when the database does not answer.
 #[apply(both_engines)]
-async fn the_page_opens_when_the_database_is_away(engine: Engine) {
+async fn page_opens_without_database(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     app.sql().close().await;

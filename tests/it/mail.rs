@@ -16,7 +16,7 @@ use vestibule_tests::{
 use crate::engines::{apply, both_engines};
 
 #[apply(both_engines)]
-async fn the_mail_says_what_the_page_says(engine: Engine) {
+async fn mail_and_page_agree(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) =
         (app.client("portal").await, app.patient("Te K\u{0101}hui O'Neill-Ng\u{0101}ta").await);
@@ -61,7 +61,7 @@ async fn the_mail_says_what_the_page_says(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_refusal_for_now_is_tried_again(engine: Engine) {
+async fn transient_rejection_is_retried(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -73,7 +73,7 @@ async fn a_refusal_for_now_is_tried_again(engine: Engine) {
 
 /// A mailbox that does not exist: the page says so instead of waiting for a code that nobody will have.
 #[apply(both_engines)]
-async fn a_refusal_for_good_is_told(engine: Engine) {
+async fn permanent_rejection_is_shown(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.mail.fault(Fault::Refuse(550), 1);
@@ -89,7 +89,7 @@ async fn a_refusal_for_good_is_told(engine: Engine) {
 
 /// Taken, but the connection broke before that was said: the mail comes twice, with the same code.
 #[apply(both_engines)]
-async fn a_mail_that_comes_twice_has_one_code(engine: Engine) {
+async fn duplicate_mail_has_same_code(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.mail.fault(Fault::DropAfterAccept, 1);
@@ -103,7 +103,7 @@ async fn a_mail_that_comes_twice_has_one_code(engine: Engine) {
 
 /// The window counts from the moment in which the server took the mail, not from when it was asked for.
 #[apply(both_engines)]
-async fn the_window_counts_from_acceptance(engine: Engine) {
+async fn code_window_starts_at_acceptance(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -117,7 +117,7 @@ async fn the_window_counts_from_acceptance(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_resend_sends_the_same_code_and_has_a_cool_down(engine: Engine) {
+async fn resend_repeats_code_after_cooldown(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -147,7 +147,7 @@ async fn a_resend_sends_the_same_code_and_has_a_cool_down(engine: Engine) {
 
 /// Somebody is waiting for a code: a pile of notices before it does not make them wait.
 #[apply(both_engines)]
-async fn a_code_does_not_wait_behind_notices(engine: Engine) {
+async fn notices_do_not_delay_codes(engine: Engine) {
     let options = Options { smtp_timeout: Duration::from_hours(1), ..Options::default() };
     let app = TestApp::with(engine, options).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
@@ -218,7 +218,7 @@ fn clock_times(text: &str) -> Vec<String> {
 
 /// A replica has as many codes on their way as `smtp.connections` says, and not one more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn as_many_codes_are_on_their_way_as_configured() {
+async fn concurrent_sends_match_smtp_connections() {
     let data = TestDb::create(Engine::Sqlite).await;
     let served = Served::prepare(Engine::Sqlite, &data).await;
     let people: Vec<_> = (0..5).map(|nth| format!("p{nth}@patients.example")).collect();

@@ -82,7 +82,7 @@ async fn fill(app: &TestApp) -> Vec<Client> {
 }
 
 #[apply(both_engines)]
-async fn row_of_a_newer_build_is_unusable_alone(engine: Engine) {
+async fn newer_row_is_unusable_alone(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
     let unusable = fill(&app).await;
@@ -118,7 +118,7 @@ async fn row_of_a_newer_build_is_unusable_alone(engine: Engine) {
 
 /// What comes round looks at all keys: it leaves these as they are. So does every command.
 #[apply(both_engines)]
-async fn work_and_commands_leave_newer_rows(engine: Engine) {
+async fn tasks_and_commands_keep_newer_rows(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.client("portal").await;
     fill(&app).await;

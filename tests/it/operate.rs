@@ -49,7 +49,7 @@ pub(crate) fn assert_failed(found: &BTreeMap<String, (String, String)>, name: &s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn check_config_and_serve_refuse_the_same_by_key_name() {
+async fn check_config_and_serve_refuse_alike() {
     let db = TestDb::create(Engine::Sqlite).await;
     let served = Served::prepare(Engine::Sqlite, &db).await;
     let (code, out, error) = said(&served, &["check-config"], &[]).await;
@@ -113,7 +113,7 @@ async fn check_config_and_serve_refuse_the_same_by_key_name() {
 }
 
 #[apply(both_engines)]
-async fn doctor_finds_what_is_wrong_and_says_what_to_do(engine: Engine) {
+async fn doctor_reports_problems_with_remedies(engine: Engine) {
     let empty = TestDb::empty(engine).await;
     let served = Served::prepare(engine, &empty).await;
     let (code, found) = findings(&served, "doctor", &[]).await;
@@ -172,7 +172,7 @@ async fn doctor_finds_what_is_wrong_and_says_what_to_do(engine: Engine) {
 
 /// Counters in memory are right in one process: a second one refuses to start beside it.
 #[apply(both_engines)]
-async fn counters_in_memory_are_one_process_alone(engine: Engine) {
+async fn memory_counters_allow_one_process(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let memory = |mut command: Command| {
@@ -209,7 +209,7 @@ async fn counters_in_memory_are_one_process_alone(engine: Engine) {
 
 /// With Redis there may be as many as one likes; `serve` by its certificate, and `doctor` over it.
 #[apply(both_engines)]
-async fn serve_reads_its_certificate_by_key(engine: Engine) {
+async fn serve_uses_configured_certificate(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let authority = Authority::new();
@@ -251,7 +251,7 @@ async fn by_hand(db: &TestDb, statements: &'static [&'static str]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn doctor_finds_a_postgresql_that_is_away_or_refuses() {
+async fn doctor_reports_unreachable_postgres() {
     let db = TestDb::create(Engine::Postgres).await;
     let served = Served::prepare(Engine::Postgres, &db).await;
     let port = vestibule_tests::servers::closed_port();
@@ -274,7 +274,7 @@ async fn doctor_finds_a_postgresql_that_is_away_or_refuses() {
 /// For a connection that looks elsewhere first, the database's clock is another one, or it says neither the time nor which
 /// schema it has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn doctor_finds_a_clock_that_is_off_and_what_cannot_be_read() {
+async fn doctor_reports_clock_and_unreadable_schema() {
     let db = TestDb::create(Engine::Postgres).await;
     let served = Served::prepare(Engine::Postgres, &db).await;
     let statements = &[
@@ -325,7 +325,7 @@ async fn another_server(answer: &'static str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn doctor_finds_another_server_at_the_issuers_address() {
+async fn doctor_reports_foreign_server_at_issuer() {
     let db = TestDb::create(Engine::Sqlite).await;
     let served = Served::prepare(Engine::Sqlite, &db).await;
     let lead_to_it = "is `serve` running, and do DNS, proxy and certificate lead to it?";

@@ -35,7 +35,7 @@ async fn help(words: &[&str]) -> Option<String> {
 }
 
 #[tokio::test]
-async fn every_command_of_the_document_is_one() {
+async fn documented_commands_and_options_exist() {
     let document = document();
     let commands = commands(&document);
     assert!(commands.len() >= 7, "{commands:?}");
@@ -53,7 +53,7 @@ async fn every_command_of_the_document_is_one() {
 
 /// The rights of the user of Redis are enough, and `doctor` finds each that is not there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_rights_of_redis_are_all_that_is_needed() {
+async fn documented_redis_rights_suffice() {
     let document = document();
     let line = document.lines().find_map(|line| line.strip_prefix("ACL SETUSER vestibule "));
     let rules: Vec<&str> = line.expect("the user of Redis").split(' ').collect();
@@ -85,7 +85,7 @@ async fn the_rights_of_redis_are_all_that_is_needed() {
 
 /// The rows that one more sign-in writes, with the exchange of its code, are those of the table.
 #[apply(both_engines)]
-async fn a_sign_in_writes_the_rows_that_storage_is_computed_from(engine: Engine) {
+async fn documented_rows_per_sign_in_match(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let counts = async || {

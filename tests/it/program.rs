@@ -29,7 +29,7 @@ async fn dev(dir: &Path, more: &[&str]) -> (Proc, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dev_says_where_everything_is_and_keeps_it() {
+async fn dev_prints_addresses_and_keeps_data() {
     let folder = TempDir::new().unwrap();
     let dir = folder.path().join("data");
     let (mut first, ready) = dev(&dir, &[]).await;
@@ -69,7 +69,7 @@ async fn dev_says_where_everything_is_and_keeps_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dev_stays_on_this_machine_and_in_its_folder() {
+async fn dev_stays_local_and_in_folder() {
     let folder = TempDir::new().unwrap();
     let dir = folder.path().join("data");
     let refused = async |args: &[&str], why: &str| {
@@ -100,7 +100,7 @@ async fn dev_stays_on_this_machine_and_in_its_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn serve_refuses_a_half_configuration_by_key_name() {
+async fn serve_names_missing_configuration_keys() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("idp.toml");
     std::fs::write(&file, "[smtp]\nhots = \"x\"\n").unwrap();
@@ -118,7 +118,7 @@ async fn serve_refuses_a_half_configuration_by_key_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn serve_refuses_a_folder_of_dev() {
+async fn serve_refuses_dev_folder() {
     let folder = TempDir::new().unwrap();
     let dir = folder.path().join("data");
     let (mut dev, _) = dev(&dir, &[]).await;
@@ -144,7 +144,7 @@ async fn serve_refuses_a_folder_of_dev() {
 }
 
 #[apply(both_engines)]
-async fn an_operator_migrates_adds_and_serves(engine: Engine) {
+async fn migrate_add_and_serve_work(engine: Engine) {
     let db = TestDb::empty(engine).await;
     let served = Served::prepare(engine, &db).await;
     let (code, _, error) = run(served.command(&["serve"]), "").await;
@@ -208,7 +208,7 @@ async fn an_operator_migrates_adds_and_serves(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn settings_on_the_command_line(engine: Engine) {
+async fn setting_commands_set_and_undo(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let json = async |args: &[&str]| {
@@ -248,7 +248,7 @@ async fn settings_on_the_command_line(engine: Engine) {
 }
 
 #[tokio::test]
-async fn usage_and_help() {
+async fn usage_errors_and_help_are_printed() {
     let (code, _, error) = run(command(&["user", "add", "a@b.nz"]), "").await;
     assert!(code == 2 && error.contains("--password-stdin"), "{error}");
     let (code, _, _) = run(command(&["dance"]), "").await;

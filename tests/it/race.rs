@@ -11,7 +11,7 @@ use vestibule_tests::{
 use crate::engines::{apply, both_engines};
 
 #[apply(both_engines)]
-async fn one_authorization_code_redeemed_by_fifty(engine: Engine) {
+async fn concurrent_redemption_issues_once_and_revokes(engine: Engine) {
     let app = Shared::new(TestApp::start(engine).await);
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let landed = app.browser().sign_in(&app, &client, &patient).await;
@@ -38,7 +38,7 @@ async fn one_authorization_code_redeemed_by_fifty(engine: Engine) {
 
 /// A reset at any moment: whatever comes out, nothing of before the reset is alive after it.
 #[apply(both_engines)]
-async fn a_reset_during_each_step(engine: Engine) {
+async fn concurrent_reset_leaves_nothing_alive(engine: Engine) {
     let app = Shared::new(TestApp::start(engine).await);
     let client = app.client("portal").await;
     for round in 0..6 {
@@ -80,7 +80,7 @@ async fn a_reset_during_each_step(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_reset_while_a_code_is_redeemed(engine: Engine) {
+async fn reset_during_redemption_kills_token(engine: Engine) {
     let app = Shared::new(TestApp::start(engine).await);
     let client = app.client("portal").await;
     for round in 0..4 {
@@ -103,7 +103,7 @@ async fn a_reset_while_a_code_is_redeemed(engine: Engine) {
 /// A guess at a password is not undone by what the same browser posts beside it: a right one is in the trail, and its person
 /// gets the mail.
 #[apply(both_engines)]
-async fn right_password_beside_change_is_recorded(engine: Engine) {
+async fn password_verdict_survives_concurrent_change(engine: Engine) {
     wait::in_one_try("a guess that waits for a lock", async || guess_beside_change(engine).await)
         .await;
 }

@@ -112,7 +112,7 @@ async fn offered(group: &str) -> Vec<String> {
 
 /// A command that is in neither list would be one that nothing asks why.
 #[tokio::test]
-async fn every_command_reads_or_says_why() {
+async fn every_changing_command_requires_reason() {
     let mut known = 0;
     for group in ["user", "client", "setting", "key"] {
         for name in offered(group).await {
@@ -170,7 +170,7 @@ async fn user() -> (String, bool) {
 }
 
 #[apply(both_engines)]
-async fn actor_is_user_of_the_system(engine: Engine) {
+async fn actor_is_system_user(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = prepare(engine, &db).await;
     let (name, is_root) = user().await;

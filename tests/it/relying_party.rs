@@ -46,12 +46,12 @@ async fn over_tls(engine: Engine) -> TestApp {
 }
 
 #[apply(both_engines)]
-async fn authlib_signs_a_person_in(engine: Engine) {
+async fn authlib_signs_in_with_every_algorithm(engine: Engine) {
     authlib_with_each_algorithm(&TestApp::start(engine).await, None).await;
 }
 
 #[apply(both_engines)]
-async fn authlib_signs_a_person_in_over_tls(engine: Engine) {
+async fn authlib_signs_in_over_tls(engine: Engine) {
     let app = over_tls(engine).await;
     let authority = app.authority().file();
     authlib_with_each_algorithm(&app, Some(authority)).await;
@@ -59,7 +59,7 @@ async fn authlib_signs_a_person_in_over_tls(engine: Engine) {
 
 /// The program as an operator starts it, by its own certificate; people and clients added by its own commands.
 #[apply(both_engines)]
-async fn authlib_signs_a_person_in_at_the_program(engine: Engine) {
+async fn authlib_signs_in_at_serve_process(engine: Engine) {
     let db = TestDb::create(engine).await;
     let program = Program::start(engine, &db).await;
     for algorithm in Algorithm::ALL {
@@ -69,13 +69,13 @@ async fn authlib_signs_a_person_in_at_the_program(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn openidconnect_signs_a_person_in(engine: Engine) {
+async fn openidconnect_signs_in_with_every_algorithm(engine: Engine) {
     openidconnect_with_each_algorithm(&TestApp::start(engine).await, &Fetch::loopback().unwrap())
         .await;
 }
 
 #[apply(both_engines)]
-async fn openidconnect_signs_a_person_in_over_tls(engine: Engine) {
+async fn openidconnect_signs_in_over_tls(engine: Engine) {
     let app = over_tls(engine).await;
     let root = reqwest::Certificate::from_pem(app.authority().pem().as_bytes()).unwrap();
     let client = reqwest::Client::builder()

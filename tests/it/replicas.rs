@@ -9,7 +9,7 @@ use crate::engines::{apply, both_engines};
 
 /// The window is a live setting: applied to codes already sent, on every replica within two seconds.
 #[apply(both_engines)]
-async fn a_changed_code_window_reaches_a_running_replica(engine: Engine) {
+async fn setting_change_reaches_running_replica(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let other = app.replica().await;
@@ -44,7 +44,7 @@ async fn run(app: &TestApp, sql: &'static str) {
 
 /// A draft takes its number, so that no change meets it, and is in force nowhere until it is applied.
 #[apply(both_engines)]
-async fn draft_of_setting_is_not_in_force(engine: Engine) {
+async fn draft_setting_is_not_applied(engine: Engine) {
     let app = TestApp::start(engine).await;
     let setting = Setting::find("sign_in.code_window").unwrap();
     settings::set(&app.cx(), &acting(), setting, "20m").await.unwrap().unwrap();
@@ -76,7 +76,7 @@ async fn draft_of_setting_is_not_in_force(engine: Engine) {
 
 /// A sign-in may begin on one replica and end on another.
 #[apply(both_engines)]
-async fn steps_of_one_attempt_on_two_replicas(engine: Engine) {
+async fn attempt_continues_on_other_replica(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let other = app.replica().await;

@@ -119,7 +119,7 @@ async fn run_sql(data: &TestDb, sql: &'static str) {
 
 /// Backed up while people sign in, and lost by a power cut after that.
 #[apply(both_engines)]
-async fn a_restored_database_signs_people_in(engine: Engine) {
+async fn restored_backup_signs_people_in(engine: Engine) {
     let (mere, tui) = (person("Mere"), person("Tui"));
     let mut house = House::start(engine, &[&mere, &tui]).await;
     let (hers, his) = (house.browser(), house.browser());
@@ -169,7 +169,7 @@ async fn a_restored_database_signs_people_in(engine: Engine) {
 
 /// A thief of the backup, with a root key of their own.
 #[apply(both_engines)]
-async fn without_the_root_key_it_opens_nothing(engine: Engine) {
+async fn backup_without_root_key_opens_nothing(engine: Engine) {
     let mere = person("Mere");
     let house = House::start(engine, &[&mere]).await;
     // In the middle of a sign-in: its code is on the way, and the thief has the browser, too.

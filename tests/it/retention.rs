@@ -67,7 +67,7 @@ async fn silent(app: &TestApp, browser: &HttpBrowser, client: &Client) -> String
 
 /// The longest session that there can be, and everything that it rests on.
 #[apply(both_engines)]
-async fn what_somebody_is_signed_in_with_survives(engine: Engine) {
+async fn live_session_rows_survive_sweep(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     for (name, value) in [
@@ -112,7 +112,7 @@ async fn what_somebody_is_signed_in_with_survives(engine: Engine) {
 
 /// Each kind stays as long as it is good for something, and not longer.
 #[apply(both_engines)]
-async fn each_goes_when_its_time_is_over(engine: Engine) {
+async fn rows_are_swept_after_retention(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -152,7 +152,7 @@ async fn each_goes_when_its_time_is_over(engine: Engine) {
 
 /// A page that is left open longer than its code is kept leads back to the first step, not into an error.
 #[apply(both_engines)]
-async fn an_open_page_outlives_its_challenge(engine: Engine) {
+async fn page_with_swept_challenge_starts_over(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -180,7 +180,7 @@ async fn an_open_page_outlives_its_challenge(engine: Engine) {
 /// What refers to something goes first, and all of it goes in one turn, at most a thousand rows of a kind in one
 /// transaction: that bounds what a sign-in may wait for.
 #[apply(both_engines)]
-async fn one_turn_sweeps_every_kind(engine: Engine) {
+async fn one_pass_sweeps_every_kind(engine: Engine) {
     let app = with_old_rows(engine, 1_500).await;
     let (cx, mut turn, mut before) = (app.cx(), Turn::default(), left(&app).await);
     while turn.next(&cx).await.unwrap() {
@@ -296,7 +296,7 @@ async fn reset_ends_offline_grant(engine: Engine) {
 /// sweep does. How long one may take is not asserted: it writes several times, each may wait for a batch, and what
 /// a batch takes is the machine's. `scripts/bench retention` measures it with a million rows.
 #[apply(both_engines)]
-async fn people_sign_in_while_it_sweeps(engine: Engine) {
+async fn sign_in_finishes_during_sweep(engine: Engine) {
     // Twice as many each time: a sign-in takes a busy machine longer, and a sweep rests most of the time.
     let mut rows = ROWS / 2;
     let beside = async || {
@@ -338,7 +338,7 @@ async fn signs_in_beside_the_sweep(engine: Engine, old: i64) -> Option<()> {
 
 /// A sweep that is stopped goes on where it was.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sweep_can_be_dropped_at_any_time() {
+async fn cancelled_sweep_is_resumed_later() {
     let app = with_old_rows(Engine::Sqlite, 2_500).await;
     let cx = app.cx();
     for batches in 1..40 {

@@ -223,7 +223,7 @@ async fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 
 /// With what opens connections and prepares statements out of the way: one person has signed in before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sign_in_keeps_its_number_of_statements() {
+async fn sign_in_statement_count_is_bounded() {
     let counted = Counted::start().await;
     let client = counted.app.client("portal").await;
     let (first, second) = (counted.app.patient("Hemi").await, counted.app.patient("Mere").await);
@@ -235,7 +235,7 @@ async fn sign_in_keeps_its_number_of_statements() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silent_code_keeps_its_number_of_statements() {
+async fn silent_code_statement_count_is_bounded() {
     let counted = Counted::start().await;
     let (portal, records) =
         (counted.app.client("portal").await, counted.app.client("records").await);
@@ -253,7 +253,7 @@ async fn silent_code_keeps_its_number_of_statements() {
 /// Attempt, person, device and challenge come with one statement: once to judge the code, once for the page that says so. The
 /// third read is of other mails of the person, whose code it might be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wrong_code_keeps_its_number_of_statements() {
+async fn wrong_code_statement_count_is_bounded() {
     let counted = Counted::start().await;
     let client = counted.app.client("portal").await;
     let patient = counted.app.patient("Mere").await;

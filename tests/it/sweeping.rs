@@ -113,7 +113,7 @@ async fn with_her_old_rows(engine: Engine) -> (TestApp, Client, Patient) {
 
 /// A whole sign-in, both steps and the tokens, while the batch of each kind is open: it ends before the batch does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_postgresql_a_sign_in_waits_for_no_batch() {
+async fn postgres_sweep_blocks_no_sign_in() {
     let (app, client, patient) = with_her_old_rows(Engine::Postgres).await;
     for what in What::ALL {
         let held = Held::open(&app, what).await;
@@ -126,7 +126,7 @@ async fn on_postgresql_a_sign_in_waits_for_no_batch() {
 
 /// SQLite has one writer. A page opens beside a batch; what is posted waits for its end, which is why batches are short.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_sqlite_a_page_opens_and_a_post_has_its_turn() {
+async fn sqlite_sweep_only_delays_posts() {
     let (app, client, patient) = with_her_old_rows(Engine::Sqlite).await;
     for what in What::ALL {
         let held = Held::open(&app, what).await;
@@ -147,7 +147,7 @@ async fn on_sqlite_a_page_opens_and_a_post_has_its_turn() {
 
 /// What lies beside people: jobs that failed, wrong codes of the site, known devices, leases of processes that are gone.
 #[apply(both_engines)]
-async fn the_rest_goes_when_its_time_is_over(engine: Engine) {
+async fn remaining_kinds_are_swept_in_time(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.mail.fault(Fault::Refuse(550), 1);

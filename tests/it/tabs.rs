@@ -5,7 +5,7 @@ use vestibule_tests::{app::TestApp, db::Engine};
 use crate::engines::{apply, both_engines};
 
 #[apply(both_engines)]
-async fn the_newest_code_works_in_the_other_tab(engine: Engine) {
+async fn newest_code_works_in_other_tab(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set("sign_in.resend_wait", "0s").await;
@@ -30,7 +30,7 @@ async fn the_newest_code_works_in_the_other_tab(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_code_from_before_a_reset_is_not_joined(engine: Engine) {
+async fn code_before_reset_is_not_joined(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -46,7 +46,7 @@ async fn a_code_from_before_a_reset_is_not_joined(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn send_it_again_pressed_ten_times_at_once_mails_once(engine: Engine) {
+async fn concurrent_resends_mail_once(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();

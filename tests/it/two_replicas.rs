@@ -23,7 +23,7 @@ async fn codes(browser: &HttpBrowser, app: &TestApp, client: &Client, count: usi
 
 /// A thousand codes of a client, each redeemed at both replicas at once: one winner each.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_codes_each_redeemed_at_both() {
+async fn concurrent_redemption_has_one_winner() {
     let app = TestApp::start(Engine::Postgres).await;
     app.set("sign_in.posts_per_minute", "100000").await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
@@ -61,7 +61,7 @@ async fn a_thousand_codes_each_redeemed_at_both() {
 
 /// One right code of a mail, posted to both replicas at once: one sign-in, and both answers lead to the same end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mailed_code_posted_to_both() {
+async fn concurrent_mailed_code_signs_in_once() {
     let app = TestApp::start(Engine::Postgres).await;
     app.set("sign_in.sends_per_hour", "1000").await;
     app.set("sign_in.sends_per_day", "1000").await;

@@ -111,7 +111,7 @@ impl Load {
 /// Every connection of two replicas has its statements prepared when the schema grows, and when it shrinks again: none of
 /// them may notice.
 #[apply(both_engines)]
-async fn a_schema_that_grows_under_load_refuses_nobody(engine: Engine) {
+async fn schema_change_under_load_refuses_nothing(engine: Engine) {
     let app = Shared::new(TestApp::start(engine).await);
     for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
         app.set(name, "100000").await;
@@ -145,7 +145,7 @@ async fn a_schema_that_grows_under_load_refuses_nobody(engine: Engine) {
 
 /// The program of before the upgrade on the schema of after it: it runs, starts anew, and changes nothing.
 #[apply(both_engines)]
-async fn an_older_program_runs_on_a_newer_schema(engine: Engine) {
+async fn older_program_runs_on_newer_schema(engine: Engine) {
     let data = TestDb::create(engine).await;
     let served = Served::prepare(engine, &data).await;
     let db = data.open().await;
@@ -159,7 +159,7 @@ async fn an_older_program_runs_on_a_newer_schema(engine: Engine) {
 
 /// A newer migration does not make up for one of ours that is missing: they are compared by number, not counted.
 #[apply(both_engines)]
-async fn a_missing_migration_is_missed_beside_a_newer_one(engine: Engine) {
+async fn missing_migration_is_found_beside_newer(engine: Engine) {
     let data = TestDb::empty(engine).await;
     let served = Served::prepare(engine, &data).await;
     let db = data.open().await;
@@ -182,7 +182,7 @@ async fn a_missing_migration_is_missed_beside_a_newer_one(engine: Engine) {
 
 /// No tables at all is an older schema. A table of migrations that is not as it should be is not: that is told.
 #[apply(both_engines)]
-async fn a_table_of_migrations_that_is_damaged_is_no_older_schema(engine: Engine) {
+async fn damaged_migrations_table_is_reported(engine: Engine) {
     let empty = TestDb::empty(engine).await;
     assert!(!empty.open().await.migrated().await.unwrap());
     let data = TestDb::create(engine).await;
@@ -205,7 +205,7 @@ async fn is_told(mut command: Command, why: &str) {
 
 /// An account that may not read the table of migrations is told so, not that the schema is older than it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_of_migrations_that_may_not_be_read_is_no_older_schema() {
+async fn unreadable_migrations_table_is_reported() {
     let data = TestDb::create(Engine::Postgres).await;
     let served = Served::prepare(Engine::Postgres, &data).await;
     let db = data.open().await;
@@ -222,7 +222,7 @@ async fn a_table_of_migrations_that_may_not_be_read_is_no_older_schema() {
 
 /// A migration that must wait for a long transaction does not make everybody else wait behind it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_migration_that_waits_for_a_lock_lets_others_pass() {
+async fn waiting_migration_blocks_no_reader() {
     let data = TestDb::create(Engine::Postgres).await;
     let db = data.open().await;
     let schema = Schema::read(&later("expand")).await.unwrap();
@@ -266,7 +266,7 @@ async fn a_migration_that_waits_for_a_lock_lets_others_pass() {
 
 /// A database of before the first release has another first migration. No program leads on from it, and each says what to do.
 #[apply(both_engines)]
-async fn another_sequence_is_refused_in_words(engine: Engine) {
+async fn foreign_migration_sequence_is_refused(engine: Engine) {
     let data = TestDb::empty(engine).await;
     let served = Served::prepare(engine, &data).await;
     let db = data.open().await;
@@ -288,7 +288,7 @@ async fn another_sequence_is_refused_in_words(engine: Engine) {
 
 /// The same of a folder of `dev`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn folder_of_another_sequence_is_refused_in_words() {
+async fn dev_folder_with_foreign_sequence_is_refused() {
     let folder = TempDir::new().unwrap();
     let dir = folder.path().join("data");
     let dev = || {

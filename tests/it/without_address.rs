@@ -81,7 +81,7 @@ async fn person_without_address_disturbs_no_other(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn commands_run_beside_a_person_without_address(engine: Engine) {
+async fn commands_tolerate_person_without_address(engine: Engine) {
     let data = TestDb::create(engine).await;
     let served = Served::prepare(engine, &data).await;
     let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
@@ -100,7 +100,7 @@ async fn commands_run_beside_a_person_without_address(engine: Engine) {
 
 /// A person who is signed in and has no address any more: what rests on the session goes on, without an address in it.
 #[apply(both_engines)]
-async fn session_without_address_says_none(engine: Engine) {
+async fn session_without_address_omits_email(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let third = app.client_with("third", |new| new.operator.first_party = false).await;
@@ -126,7 +126,7 @@ async fn claims_of(app: &TestApp, browser: &HttpBrowser, client: &Client) -> ser
 
 /// A sign-in that began with an address does not end without one: the second step of this build is a mail.
 #[apply(both_engines)]
-async fn sign_in_without_address_starts_again(engine: Engine) {
+async fn sign_in_without_address_starts_over(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();

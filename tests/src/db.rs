@@ -197,7 +197,7 @@ mod tests {
     #[case::sqlite(Engine::Sqlite)]
     #[case::postgres(Engine::Postgres)]
     #[tokio::test]
-    async fn new_databases_are_migrated_and_apart(#[case] engine: Engine) {
+    async fn new_databases_are_migrated_and_isolated(#[case] engine: Engine) {
         let (one, two) = (TestDb::create(engine).await, TestDb::create(engine).await);
         assert_eq!(one.engine(), engine);
         let (one, two) = (one.open().await, two.open().await);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn redis_databases_are_apart() {
+    async fn redis_databases_are_isolated() {
         let (one, two) =
             (Engine::Postgres.redis_url().unwrap(), Engine::Postgres.redis_url().unwrap());
         assert_ne!(one, two);

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scrape_is_read() {
+    fn scrape_values_and_labels_are_parsed() {
         let text = "# TYPE a counter\na_total{b=\"c d\",e=\"f\"} 2\na_total{b=\"x\",e=\"f\"} 3\n# TYPE g histogram\n\
                     g_bucket{le=\"+Inf\",h=\"i\"} 1\n# EOF\n";
         let scrape = Scrape { text: text.to_owned() };

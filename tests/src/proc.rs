@@ -369,7 +369,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_process_is_heard_and_ended() {
+    async fn process_output_and_exit_are_read() {
         let mut command = Command::new("sh");
         command.args([
             "-c",
@@ -383,7 +383,7 @@ mod tests {
 
     /// What it says last is kept when it has ended, however long that takes to read.
     #[tokio::test(flavor = "multi_thread")]
-    async fn the_last_word_is_heard() {
+    async fn output_before_exit_is_kept() {
         for _ in 0..20 {
             let mut command = Command::new("sh");
             // Less than a pipe holds: it ends before all is read.
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn kill_leaves_nothing() {
+    async fn kill_leaves_no_process() {
         let mut command = Command::new("sleep");
         command.arg("600");
         let mut proc = Proc::spawn(command);

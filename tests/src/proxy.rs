@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_are_cut_and_new_ones_go_elsewhere() {
+    async fn move_cuts_and_redirects_connections() {
         let (one, two) = (says("one").await, says("two").await);
         let proxy = Proxy::start(one).await;
         let mut read = [0; 3];

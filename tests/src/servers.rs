@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_port_is_ours_while_nobody_listens_on_it() {
+    async fn free_port_stays_reserved() {
         let port = free_port();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let refused = TcpStream::connect(address).expect_err("nobody listens");

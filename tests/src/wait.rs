@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failed_wait_tells_last_look() {
+    async fn failed_wait_reports_last_value() {
         let mut looks = 0;
         let probe = async || {
             looks += 1;
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_with_the_wait() {
+    fn pauses_grow_with_wait() {
         let millis = Duration::from_millis;
         assert_eq!(pause(millis(0)), millis(5));
         assert_eq!(pause(millis(1000)), millis(50));

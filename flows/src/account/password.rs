@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_tried_first_is_refused() {
+    fn weak_passwords_are_refused() {
         assert_eq!(judged("1234567891234567"), Err(BadPassword::Common));
         assert_eq!(judged("!!password123456"), Err(BadPassword::Common));
         assert_eq!(judged("aaaaaaaaaaaaaaaaaa"), Err(BadPassword::Repetitive));

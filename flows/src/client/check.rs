@@ -101,7 +101,7 @@ mod tests {
 
     /// What each profile refuses, and the sector of what it takes.
     #[test]
-    fn refusals_of_each_profile() {
+    fn each_profile_refuses_invalid_registrations() {
         let optional: Change = |client| client.operator.pkce = Pkce::Optional;
         let first_party: Change = |client| client.operator.first_party = true;
         let as_it_is: Change = |_| {};
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_may_not_choose_is_replaced() {
+    fn profile_overrides_client_chosen_members() {
         for (profile, application_type) in [
             (Profile::Web, ApplicationType::Web),
             (Profile::Spa, ApplicationType::Web),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_travel_well_or_are_refused() {
+    fn client_id_charset_is_enforced() {
         for id in ["lab", "Lab-2_a.b", &"a".repeat(64)] {
             let client = Client { id: id.to_owned(), ..client(Profile::Web, &[HOME]) };
             assert!(complete(client).is_ok(), "{id}");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn post_logout_addresses_are_checked_too() {
+    fn post_logout_uris_are_checked() {
         let mut asked = client(Profile::Web, &[HOME]);
         asked.metadata.post_logout_redirect_uris = vec!["http://lab.example/".to_owned()];
         let why = "http is only for loopback; use https";

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn browser_origins_are_those_of_public_web_clients() {
+    fn browser_origins_need_public_web_client() {
         let origins = |profile, auth_method| {
             let mut client = Client::new("lab", profile);
             client.metadata.token_endpoint_auth_method = auth_method;

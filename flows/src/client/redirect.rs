@@ -46,7 +46,7 @@ mod tests {
     const NATIVE: ApplicationType = ApplicationType::Native;
 
     #[test]
-    fn addresses_that_each_kind_may_register() {
+    fn redirect_uris_allowed_per_application_type() {
         for (uri, web, native) in [
             ("https://lab.example/callback", true, true),
             ("https://lab.example:8443/callback?a=b", true, true),
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_what_to_do() {
+    fn redirect_uri_errors_suggest_fix() {
         let http = parse("http://lab.example/callback", WEB);
         assert_eq!(http.unwrap_err(), "http is only for loopback; use https");
         assert!(parse("org.example.app:/callback", WEB).unwrap_err().contains("--profile native"));

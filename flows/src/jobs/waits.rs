@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tries_beyond_any_list_have_a_wait() {
+    fn tries_beyond_list_have_longest_wait() {
         let listed = Waits::Listed(&[2, 5]);
         let doubling =
             Waits::Doubling { first: Duration::from_secs(30), longest: Duration::from_hours(2) };
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_moves_wait_by_fifth() {
+    fn retry_jitter_is_twenty_percent() {
         let (rng, ten) = (Rng::system(), Waits::Listed(&[10]));
         let waits: Vec<_> = (0..200).map(|_| ten.draw(1, &rng).as_millis()).collect();
         assert!(waits.iter().all(|wait| (8_000..=12_000).contains(wait)), "{waits:?}");

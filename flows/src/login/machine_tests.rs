@@ -122,18 +122,18 @@ fn set_back(after: &Step) {
 }
 
 #[test]
-fn a_wrong_password() {
+fn wrong_password_is_refused() {
     refused(State::Password, password(PasswordVerdict::Wrong), PasswordRefusal::Wrong);
     refused(second(), password(PasswordVerdict::Wrong), PasswordRefusal::Wrong);
 }
 
 #[test]
-fn a_paused_password() {
+fn paused_password_is_refused() {
     refused(State::Password, password(PasswordVerdict::Paused(AT)), PasswordRefusal::Paused(AT));
 }
 
 #[test]
-fn a_right_password_opens_a_challenge_or_joins_it() {
+fn right_password_opens_challenge() {
     let after = step(State::Password, password(PasswordVerdict::Right(first())), &facts());
     assert_eq!((after.state, after.refusal), (waiting_for(9), None));
     assert!(
@@ -142,7 +142,7 @@ fn a_right_password_opens_a_challenge_or_joins_it() {
 }
 
 #[test]
-fn a_password_from_before_a_reset_or_a_change() {
+fn password_before_reset_starts_over() {
     let right = || password(PasswordVerdict::Right(first()));
     set_back(&step(State::Password, right(), &with(Person { epoch: 5, ..person() })));
     set_back(&step(State::Password, right(), &with(Person { password_version: 3, ..person() })));
@@ -150,7 +150,7 @@ fn a_password_from_before_a_reset_or_a_change() {
 }
 
 #[test]
-fn another_persons_password_starts_with_nothing_else_proven() {
+fn other_accounts_password_drops_proof() {
     let other = by_password(2, 0, 0);
     let facts = with(Person { user: user(2), epoch: 0, password_version: 0, must_change: false });
     for state in [second(), new_password()] {
@@ -161,7 +161,7 @@ fn another_persons_password_starts_with_nothing_else_proven() {
 }
 
 #[test]
-fn what_a_verifier_says_of_a_code_is_passed_on() {
+fn code_refusals_are_passed_through() {
     for refusal in [
         Refusal::Code(CodeRefusal::Wrong(3)),
         Refusal::Code(CodeRefusal::NotSixDigits(5)),
@@ -177,7 +177,7 @@ fn what_a_verifier_says_of_a_code_is_passed_on() {
 }
 
 #[test]
-fn a_right_code_signs_in() {
+fn right_code_signs_in() {
     let after = step(second(), code(Verdict::Right(Time::Open)), &facts());
     let end = Completed { user: user(1), session: session(9), proof: Some(proof(1)) };
     assert_eq!((after.state, after.refusal), (State::Complete(end), None));
@@ -193,14 +193,14 @@ fn a_right_code_signs_in() {
 }
 
 #[test]
-fn a_right_code_of_the_challenge_that_took_the_place() {
+fn right_code_of_current_challenge_completes() {
     let facts = Facts { current: Some(challenge(2)), ..facts() };
     let after = step(second(), code_of(2, Verdict::Right(Time::Open)), &facts);
     assert!(matches!(after.state, State::Complete(done) if done.proof == Some(proof(2))));
 }
 
 #[test]
-fn a_right_code_while_a_reset_demands_a_new_password() {
+fn code_after_reset_asks_new_password() {
     let after = step(
         second(),
         code(Verdict::Right(Time::Open)),
@@ -211,7 +211,7 @@ fn a_right_code_while_a_reset_demands_a_new_password() {
 }
 
 #[test]
-fn the_code_that_led_to_the_new_password_leads_there_once_more() {
+fn repeated_code_returns_to_new_password() {
     let after = step(new_password(), code(Verdict::Repeated), &facts());
     assert_eq!((after.state, after.refusal), (new_password(), None));
     assert!(matches!(after.effects[..], [Effect::ChangeBrowser]));
@@ -221,7 +221,7 @@ fn the_code_that_led_to_the_new_password_leads_there_once_more() {
 }
 
 #[test]
-fn a_late_code_is_sent_again() {
+fn late_code_is_sent_again() {
     let after = step(second(), code(Verdict::Right(Time::Late)), &facts());
     assert_eq!((after.state, after.refusal), (second(), Some(Refusal::Mail(MailRefusal::Late))));
     assert!(
@@ -230,7 +230,7 @@ fn a_late_code_is_sent_again() {
 }
 
 #[test]
-fn an_expired_code_is_replaced() {
+fn expired_code_is_replaced() {
     for verdict in [Verdict::Right(Time::Past), Verdict::Past] {
         let after = step(second(), code(verdict), &facts());
         assert_eq!(
@@ -243,7 +243,7 @@ fn an_expired_code_is_replaced() {
 }
 
 #[test]
-fn a_code_of_something_else_is_out_of_turn() {
+fn foreign_code_is_out_of_turn() {
     let right = Verdict::Right(Time::Open);
     refused(second(), code_of(3, right), Refusal::OutOfTurn);
     let of = |who, epoch| {
@@ -258,7 +258,7 @@ fn a_code_of_something_else_is_out_of_turn() {
 }
 
 #[test]
-fn what_was_proven_before_a_reset_or_a_change() {
+fn proof_before_reset_starts_over() {
     let right = || code(Verdict::Right(Time::Open));
     for facts in [
         with(Person { epoch: 5, must_change: true, ..person() }),
@@ -272,7 +272,7 @@ fn what_was_proven_before_a_reset_or_a_change() {
 }
 
 #[test]
-fn sending_again() {
+fn resend_repeats_or_replaces_challenge() {
     let after = step(second(), resend(ResendVerdict::Same), &facts());
     assert_eq!((after.state, after.refusal), (second(), None));
     assert!(
@@ -290,7 +290,7 @@ fn sending_again() {
 }
 
 #[test]
-fn a_challenge_never_takes_its_own_place() {
+fn challenge_never_replaces_itself() {
     let facts = Facts { challenge: challenge(1).id, ..facts() };
     let after = step(second(), resend(ResendVerdict::New), &facts);
     assert_eq!(after.state, second());
@@ -300,7 +300,7 @@ fn a_challenge_never_takes_its_own_place() {
 }
 
 #[test]
-fn a_new_password() {
+fn new_password_signs_in() {
     let after = step(new_password(), chosen(None), &with(Person { must_change: true, ..person() }));
     let end = Completed { user: user(1), session: session(9), proof: None };
     assert_eq!((after.state, after.refusal), (State::Complete(end), None));
@@ -317,7 +317,7 @@ fn a_new_password() {
 }
 
 #[test]
-fn another_tab_completed() {
+fn other_tabs_session_is_followed() {
     for state in [second(), new_password()] {
         let after = step(state.clone(), follow(1, 4), &facts());
         assert_eq!((after.state, after.refusal), (complete(None), None));
@@ -331,7 +331,7 @@ fn another_tab_completed() {
 }
 
 #[test]
-fn starting_again_and_giving_up() {
+fn every_state_restarts_and_cancels() {
     for state in [State::Password, second(), new_password()] {
         let after = step(state.clone(), Input::Restart, &facts());
         assert_eq!((after.state, after.refusal), (State::Password, None));
@@ -341,7 +341,7 @@ fn starting_again_and_giving_up() {
 }
 
 #[test]
-fn the_same_code_once_more() {
+fn repeated_code_reissues_session() {
     let after = step(complete(Some(1)), code(Verdict::Repeated), &facts());
     assert_eq!((after.state, after.refusal), (complete(Some(1)), None));
     assert!(matches!(after.effects[..], [Effect::Reissue(s), Effect::End(_)] if s == session(5)));
@@ -357,7 +357,7 @@ fn the_same_code_once_more() {
 }
 
 #[test]
-fn an_ended_attempt_has_ended() {
+fn ended_attempt_refuses_all_input() {
     for state in [complete(Some(1)), State::Cancelled] {
         for input in [
             password(PasswordVerdict::Right(first())),

@@ -321,7 +321,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_and_stop_growing() {
+    fn waits_double_up_to_limit() {
         let now = Timestamp::from_millis(0);
         let hour = Duration::from_hours(1);
         let limits = Limits { free: 10, first_wait: hour, longest_wait: hour * 24 };

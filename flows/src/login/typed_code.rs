@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_pasted_is_read() {
+    fn pasted_code_formats_are_read() {
         for typed in [
             "123456",
             " 123 456 ",

@@ -73,7 +73,7 @@ mod tests {
     const ID: &str = "0193a5b0-0000-7000-8000-000000000001";
 
     #[test]
-    fn mails_have_names_of_their_own() {
+    fn mail_kind_names_are_unique() {
         let names: BTreeSet<_> = CATALOGUE.iter().map(|mail| mail.kind.name).collect();
         assert_eq!(names.len(), CATALOGUE.len());
         assert!(names.iter().all(|name| name.starts_with("mail.") && !name.contains(',')));
@@ -81,7 +81,7 @@ mod tests {
 
     /// The trail has them, under these names.
     #[test]
-    fn payloads_keep_their_form() {
+    fn mail_payload_format_is_stable() {
         let (user, challenge) = (ID.parse().unwrap(), ID.parse().unwrap());
         let written = |mail: serde_json::Result<serde_json::Value>| mail.unwrap();
         assert_eq!(

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_tried_more_often() {
+    fn codes_retry_sooner_than_notices() {
         assert_eq!(waits(Category::Code, 1..=7), [2, 5, 10, 20, 30, 30, 30]);
         assert_eq!(waits(Category::Notice, 1..=9), [30, 60, 120, 240, 480, 960, 1920, 3840, 7200]);
     }

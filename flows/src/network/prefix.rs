@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ipv6_address_is_in_a_household_and_a_customer() {
+    fn ipv6_counts_as_64_and_48() {
         let of = |text: &str| Network::containing(text.parse().unwrap());
         let names = |text| of(text).iter().map(Network::to_string).collect::<Vec<_>>();
         assert_eq!(names("2001:db8:1:2:3:4:5:6"), ["2001:db8:1:2::/64", "2001:db8:1::/48"]);

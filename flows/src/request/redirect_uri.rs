@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_port_of_a_loopback_literal_is_free() {
+    fn only_loopback_literal_port_may_vary() {
         let registered = "http://127.0.0.1/callback";
         assert!(loopback_match(registered, "http://127.0.0.1:51004/callback"));
         assert!(loopback_match("http://[::1]:8000/cb", "http://[::1]:9/cb"));

@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_default_is_readable_and_in_range() {
+    fn setting_defaults_are_in_range() {
         for setting in ALL {
             assert_eq!(setting.check(setting.default), Ok(()), "{}", setting.name);
             assert!(setting.check(setting.least).is_ok() && setting.check(setting.most).is_ok());
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_values_say_what_to_do() {
+    fn setting_errors_name_expected_form() {
         let window = Setting::find("sign_in.code_window").unwrap();
         assert_eq!(
             window.check("soon").unwrap_err().to_string(),

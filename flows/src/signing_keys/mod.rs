@@ -272,14 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_lives_are_those_of_the_settings() {
+    fn longest_lifetimes_match_settings() {
         let most = |name| parse_duration(Setting::find(name).unwrap().most).unwrap();
         assert_eq!(most("token.access"), LONGEST_TOKEN);
         assert_eq!(most("session.absolute"), LONGEST_SESSION);
     }
 
     #[test]
-    fn a_state_follows_from_the_times() {
+    fn key_state_follows_from_times() {
         let all = [row("a", NOW), row("b", NOW.plus(IN_ADVANCE))];
         let states = |at| all.each_ref().map(|row| listed(row, &all, at).state);
         let late = NOW.minus(Duration::from_secs(2));

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pkce_of_rfc_7636_appendix_b() {
+    fn pkce_matches_rfc_7636_appendix_b() {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
         let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
         assert!(check_pkce(Some(verifier), Some(challenge)).is_ok());

@@ -244,7 +244,7 @@ mod tests {
 
     /// A program without a floor swept by a setting of a second, and marked it in its own hand.
     #[test]
-    fn rows_that_were_swept_before_their_time() {
+    fn sweep_before_minimum_retention_is_found() {
         let root = RootKeys::new(&[RootKey::parse("a", &[1; 32]).unwrap()]).unwrap();
         let made = Timestamp::from_millis(1_795_513_267_250);
         let judge = |swept_at: Timestamp| {

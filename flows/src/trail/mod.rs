@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads_are_read_as_they_are_printed() {
+    fn printed_head_is_parsed_back() {
         let head = Head { sequence: 17, digest: "0a".repeat(32) };
         assert_eq!(head.to_string().parse(), Ok(head.clone()));
         assert_eq!(format!("17:{}\n", "0A".repeat(32)).parse(), Ok(head));
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_a_manifest() {
+    fn manifest_lines_round_trip() {
         let now = Timestamp::from_millis(1_795_513_267_250);
         let lines = [3, 4].map(|n| Line { id: AuditId::new(now, [n; 10]), mac: [n; KEPT] });
         let mut manifest = Vec::new();

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_ends_a_day_after_the_next_one_began() {
+    fn key_ends_day_after_successor_begins() {
         let keys = keys("c", &[("a", 0), ("b", 10), ("c", 20)]);
         assert_eq!(
             [keys.end("a"), keys.end("b"), keys.end("c")],
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_database_says_is_not_all_that_counts() {
+    fn tampered_rows_extend_no_key() {
         // The stolen key is made to look as if it came last.
         let mut moved = keys("c", &[("a", 99), ("c", 20)]);
         moved.saw("a", day(0));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn going_back_to_an_older_key_accuses_nobody() {
+    fn reused_older_key_stays_valid() {
         let keys = keys("a", &[("a", 0), ("b", 10)]);
         assert_eq!([keys.end("a"), keys.end("b")], [None, Some(day(11))]);
     }

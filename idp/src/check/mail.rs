@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_domain_is_more_than_its_end() {
+    fn alignment_compares_registrable_domains() {
         for (from, host) in [
             ("login.example.org", "login.example.org"),
             ("example.org", "login.example.org"),

@@ -66,7 +66,7 @@ mod tests {
     const MACHINE: &str = "         0          0 4294967295\n";
 
     #[test]
-    fn namespace_names_no_user() {
+    fn user_namespace_maps_no_names() {
         for map in ["         0       1000          1\n", "1 65534 1\n", "0 0 65536\n"] {
             let found = Found { login: Some("1000"), real: 0, sudo: Some("1001"), map: Some(map) };
             let user = found.user(names);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn sudo_is_a_claim_of_root() {
+    fn sudo_claim_needs_root() {
         for (login, real, sudo, claim) in [
             (None, 0, "1001", Some("aroha")),
             (Some("1000"), 0, "1001", Some("aroha")),

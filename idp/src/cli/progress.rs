@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_fills() {
+    fn progress_bar_fills() {
         assert!(bar(0, 10).starts_with("[---") && bar(0, 10).ends_with("   0 %"));
         assert!(bar(5, 10).contains("#---") && bar(5, 10).ends_with("  50 %"));
         assert_eq!(bar(10, 10), format!("[{}] 100 %", "#".repeat(WIDTH)));

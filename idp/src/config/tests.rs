@@ -125,7 +125,7 @@ fn problem(name: &str, value: &str) -> String {
 }
 
 #[test]
-fn a_whole_file_is_read() {
+fn complete_file_is_read() {
     let config = with_file(WHOLE, &[]).unwrap();
     assert_eq!(config.issuer.as_str(), "https://login.example.org");
     assert_eq!(config.issuer.at("/oauth2/token"), "https://login.example.org/oauth2/token");
@@ -170,7 +170,7 @@ fn a_whole_file_is_read() {
 }
 
 #[test]
-fn the_environment_alone_is_enough_and_the_rest_has_defaults() {
+fn environment_alone_uses_defaults() {
     let config = least_and(&[("PATH", "/bin"), ("IDP_CONFIG", "not ours")]).unwrap();
     assert_eq!(config.listen.public.to_string(), "0.0.0.0:8080");
     assert_eq!(config.listen.ops.to_string(), "127.0.0.1:9090");
@@ -191,7 +191,7 @@ fn the_environment_alone_is_enough_and_the_rest_has_defaults() {
 }
 
 #[test]
-fn the_environment_wins_over_the_file() {
+fn environment_overrides_file() {
     let folder = Folder::new();
     let secret = folder.file("password", "from a file\n").display().to_string();
     let env = [
@@ -210,7 +210,7 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
-fn nothing_configured_names_every_key_that_is_needed() {
+fn missing_config_names_required_keys() {
     let refused = Config::load(None, std::iter::empty()).unwrap_err();
     let keys: Vec<_> = refused.problems().iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(
@@ -223,7 +223,7 @@ fn nothing_configured_names_every_key_that_is_needed() {
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_problems_are_reported_together() {
     let text = WHOLE
         .replace("port = 2525", "port = \"many\"")
         .replace("grace = \"1m 30s\"", "grace = \"90\"")
@@ -242,7 +242,7 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
-fn an_unknown_key_is_refused_in_the_file_and_in_the_environment() {
+fn unknown_keys_are_refused() {
     let text = with_file(&format!("smpt.host = \"x\"\n{WHOLE}"), &[]).unwrap_err().to_string();
     assert!(
         text.starts_with("smpt.host: is not a key of Vestibule; there are brand, database"),
@@ -262,7 +262,7 @@ fn an_unknown_key_is_refused_in_the_file_and_in_the_environment() {
 }
 
 #[test]
-fn issuers() {
+fn issuer_format_is_enforced() {
     for good in [
         "https://a.example",
         "https://a.example:8443",
@@ -362,7 +362,7 @@ fn each_wrong_value_names_its_key() {
 }
 
 #[test]
-fn mail_in_the_clear_is_for_this_machine() {
+fn plain_smtp_is_loopback_only() {
     for host in ["localhost", "127.0.0.1", "::1"] {
         let env = [("IDP__SMTP__TLS", "none"), ("IDP__SMTP__HOST", host)];
         assert_eq!(least_and(&env).unwrap().smtp.port, 25);
@@ -370,7 +370,7 @@ fn mail_in_the_clear_is_for_this_machine() {
 }
 
 #[test]
-fn a_secret_comes_from_a_file() {
+fn secrets_are_read_from_files() {
     let folder = Folder::new();
     let url = folder.file("url", "postgres://idp:canary@db/idp\r\n").display().to_string();
     let text = WHOLE
@@ -397,7 +397,7 @@ fn a_secret_comes_from_a_file() {
 }
 
 #[test]
-fn root_key_entries_have_exactly_two_members() {
+fn root_key_entries_need_two_members() {
     for (from, to) in
         [("id = \"2026b\"", "name = \"2026b\""), ("id = \"2026b\"", "id = \"2026b\"\nkey = \"x\"")]
     {
@@ -410,7 +410,7 @@ fn root_key_entries_have_exactly_two_members() {
 }
 
 #[test]
-fn no_secret_in_debug_or_in_an_error() {
+fn debug_and_errors_hide_secrets() {
     let shown = format!("{:?}", with_file(WHOLE, &[]).unwrap());
     assert!(!shown.contains("canary"), "{shown}");
     let broken = [
@@ -426,7 +426,7 @@ fn no_secret_in_debug_or_in_an_error() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_told_by_name_and_line() {
+fn unreadable_file_error_names_line() {
     let refused = Config::load(Some(Path::new("/nowhere.toml")), std::iter::empty()).unwrap_err();
     assert!(refused.to_string().starts_with("/nowhere.toml: cannot be read"));
     let refused = with_file("issuer = \"x\"\n[smtp\n", &[]).unwrap_err().to_string();

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_is_read_back_from_its_bytes() {
+    fn mail_is_parsed_from_bytes() {
         let entry = filled(1).entries().remove(0);
         assert_eq!(
             (entry.to.as_str(), entry.code.as_deref()),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_part_is_empty_and_not_made_up() {
+    fn missing_mail_part_is_empty() {
         let envelope = mail("s", "t", "h").0;
         let entry = Entry::parse(
             &envelope,
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn codes() {
+    fn code_is_found_in_text() {
         assert_eq!(find_code("Call 0800 111 222\n@h #654321\n").as_deref(), Some("654321"));
         assert_eq!(find_code("Your code: 123456. Thanks").as_deref(), Some("123456"));
         assert_eq!(find_code("123 456 is your code").as_deref(), Some("123456"));
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_comes_first_and_the_oldest_goes() {
+    fn newest_come_first_oldest_evicted() {
         let entries = filled(KEPT + 3).entries();
         assert_eq!(entries.len(), KEPT);
         assert!(
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_json_has_the_promised_members() {
+    async fn json_has_documented_members() {
         let (headers, body) = get(filled(2), "/dev/mailbox.json").await;
         assert_eq!(headers["cache-control"], "no-store");
         let list: Vec<serde_json::Map<String, serde_json::Value>> =
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_shows_the_code_and_runs_nothing() {
+    async fn page_shows_code_without_scripts() {
         let mailbox = filled(1);
         let (envelope, bytes) =
             mail("<b>bold</b>", "<script>alert(1)</script>", "<script>alert(2)</script>");

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_that_comes_twice_counts_as_none() {
+    fn duplicate_cookie_counts_as_none() {
         let value = "A".repeat(43);
         let names = CookieNames::for_issuer(&Issuer::parse("https://login.example.org").unwrap());
         let mut headers = HeaderMap::new();

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_says_what_happened_and_has_its_reference() {
+    fn failure_pages_show_reference() {
         for f in frames() {
             let mut titles = std::collections::BTreeSet::new();
             for failure in every_failure() {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_not_trusted_has_its_phrase() {
+    fn untrusted_request_page_shows_reason() {
         let [english, maori] =
             frames().map(|f| html(f, &Failure::Request("redirect_uri is missing")));
         assert!(english.contains("<h1>This request cannot be completed</h1>"), "{english}");

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_share_no_name() {
+    fn step_names_are_unique() {
         let unique = |of: fn(&Step) -> &'static str| {
             let values: HashSet<_> = STEPS.into_iter().map(of).collect();
             assert_eq!(values.len(), STEPS.len(), "{values:?}");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn address_names_the_attempt() {
+    fn step_address_names_attempt() {
         assert_eq!(CODE.address("0197-a"), "/login/code?attempt=0197-a");
         assert_eq!(CODE.address("a&b"), "/login/code?attempt=a%26b");
     }

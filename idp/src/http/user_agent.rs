@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_browsers_of_patients() {
+    fn common_browsers_are_recognised() {
         const WEBKIT: &str = "AppleWebKit/537.36 (KHTML, like Gecko)";
         for (text, name) in [
             (
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_repeated() {
+    fn unknown_user_agent_is_omitted() {
         for text in [
             "curl/8.0",
             "Firefox/1 on Toaster",

@@ -226,7 +226,7 @@ fn one(event: &str, outcome: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_code_that_was_written_before_the_worker_came_is_sent_and_its_acceptance_recorded() {
+async fn queued_code_is_sent_and_recorded() {
     let mut world = World::new(Script::default()).await;
     let before = world.clock.now();
     let (job, challenge) = world.code("mere@patient.example").await;
@@ -242,7 +242,7 @@ async fn a_code_that_was_written_before_the_worker_came_is_sent_and_its_acceptan
 
 /// A kind without a lane would wait for ever.
 #[test]
-fn every_kind_has_a_lane() {
+fn every_kind_has_lane() {
     let lanes: BTreeSet<_> = LANES.iter().map(|lane| lane.name).collect();
     assert_eq!(kinds().lanes(), lanes);
     let names: BTreeSet<_> = kinds().iter().map(|kind| kind.name).collect();
@@ -251,7 +251,7 @@ fn every_kind_has_a_lane() {
 }
 
 #[tokio::test]
-async fn a_call_wakes_a_worker_that_waits_and_one_that_is_not_there_yet() {
+async fn wake_before_wait_is_kept() {
     let wake: Wake = kinds().lanes().into_iter().collect();
     for lane in LANES {
         wake.call(lane.name);
@@ -260,7 +260,7 @@ async fn a_call_wakes_a_worker_that_waits_and_one_that_is_not_there_yet() {
 }
 
 #[tokio::test]
-async fn not_taken_now_is_tried_again_and_the_window_counts_from_the_acceptance() {
+async fn retried_code_window_starts_at_acceptance() {
     let script = Script { end: Some("451 4.3.0 later"), ..Script::default() };
     let mut world = World::new(script).await;
     let (job, challenge) = world.code("mere@patient.example").await;
@@ -287,7 +287,7 @@ async fn not_taken_now_is_tried_again_and_the_window_counts_from_the_acceptance(
 }
 
 #[tokio::test]
-async fn refused_for_good_is_given_up() {
+async fn permanent_rejection_fails_job() {
     let script = Script { rcpt: Some("550 5.1.1 nobody here"), ..Script::default() };
     let mut world = World::new(script).await;
     let (job, challenge) = world.code("mere@patient.example").await;
@@ -299,7 +299,7 @@ async fn refused_for_good_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_is_no_longer_worth_sending_is_not_sent() {
+async fn superseded_mails_are_not_sent() {
     let mut world = World::new(Script::default()).await;
     let (completed, challenge) = world.code("mere@patient.example").await;
     let now = world.clock.now();
@@ -322,7 +322,7 @@ async fn what_is_no_longer_worth_sending_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_broken_mail_never_leaves() {
+async fn malformed_mail_is_not_sent() {
     let mut world = World::new(Script::default()).await;
     // A reference that reads like a link stands for whatever a mail must not say.
     let (job, challenge) = world.code("mere@patient.example").await;
@@ -341,7 +341,7 @@ async fn a_broken_mail_never_leaves() {
 }
 
 #[tokio::test]
-async fn an_address_that_nobody_can_write_to_is_refused_without_an_alarm() {
+async fn unusable_address_fails_as_refused() {
     let mut world = World::new(Script::default()).await;
     let (job, _) = world.code("me re@patient.example").await;
     world.work();
@@ -350,7 +350,7 @@ async fn an_address_that_nobody_can_write_to_is_refused_without_an_alarm() {
 }
 
 #[tokio::test]
-async fn a_code_does_not_wait_behind_notices() {
+async fn notices_do_not_delay_codes() {
     let script = Script { silent_after: Some("RCPT TO:<slow"), ..Script::default() };
     let mut world = World::new(script).await;
     let mut notices = Vec::new();
@@ -372,7 +372,7 @@ async fn a_code_does_not_wait_behind_notices() {
 }
 
 #[tokio::test]
-async fn a_code_does_not_wait_behind_slow_codes() {
+async fn slow_codes_do_not_delay_others() {
     let script = Script { silent_after: Some("RCPT TO:<slow"), ..Script::default() };
     let mut world = World::new(script).await;
     for nth in 0..7 {
@@ -384,7 +384,7 @@ async fn a_code_does_not_wait_behind_slow_codes() {
 }
 
 #[tokio::test]
-async fn unreadable_payload_is_left_to_others() {
+async fn unreadable_payload_is_retried_later() {
     let mut world = World::new(Script::default()).await;
     let job = world.queue_text::<ResetForced>(r#"{"mail":"from_the_future"}"#).await;
     world.work();
@@ -393,7 +393,7 @@ async fn unreadable_payload_is_left_to_others() {
 }
 
 #[tokio::test]
-async fn what_a_dead_worker_held_comes_back_with_the_end_of_its_lease() {
+async fn expired_lease_returns_job() {
     let mut world = World::new(Script::default()).await;
     let (job, _) = world.code("mere@patient.example").await;
     let now = world.clock.now();
@@ -430,7 +430,7 @@ async fn two_replicas_send_each_mail_once() {
 }
 
 #[tokio::test]
-async fn stopping_finishes_what_is_on_its_way_and_begins_nothing() {
+async fn shutdown_finishes_claimed_jobs_only() {
     let script = Script { silent_after: Some("RCPT TO:<slow"), ..Script::default() };
     let mut world = World::with(script, SHORT).await;
     let (job, _) = world.code("slow@patient.example").await;

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn network_has_permits_of_its_own() {
+    fn permits_are_counted_per_network() {
         let limits = limits(10, 2);
         let household = full("2001:db8:1:2::", Size::Ipv6Slash64);
         let one = limits.acquire(ip("2001:db8:1:2::1")).unwrap();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn customer_has_permits_of_four_households() {
+    fn ipv6_48_has_fourfold_permits() {
         let limits = limits(100, 2);
         let acquire = |network: u16| limits.acquire(ip(&format!("2001:db8:1:{network:x}::1")));
         let taken: Vec<_> = (0..8).map(|nth| acquire(nth).unwrap()).collect();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn proxy_counts_against_the_listener_alone() {
+    fn proxy_counts_against_listener_only() {
         let limits = limits(3, 1);
         let taken: Vec<_> = (0..3).map(|_| limits.acquire(ip("10.0.0.1")).unwrap()).collect();
         assert_eq!(limits.acquire(ip("203.0.113.9")).unwrap_err(), Full::Listener);

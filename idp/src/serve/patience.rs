@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_of_a_head_begins_with_its_first_byte() {
+    fn header_time_starts_with_first_byte() {
         let watch = Watch::new();
         watch.heard();
         assert_eq!(watch.doing(), Doing::Fresh, "counted from the start of the connection");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_between_requests_of_http_2_are_no_head() {
+    fn idle_http2_frames_start_no_header() {
         let watch = Watch::new();
         drop(watch.work(true));
         watch.heard();

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_overdue_at_the_second_turn_after_its_own() {
+    fn unread_response_expires_on_second_turn() {
         let unread = Unread::default();
         assert!(!unread.turn());
         let (read, left) = (unread.answer(Body::from("a")), unread.answer(Body::from("b")));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pieces_are_the_whole() {
+    async fn wrapped_body_is_unchanged() {
         let text = "0123456789".repeat(1000);
         let body = Unread::default().answer(Body::from(text.clone()));
         assert_eq!(body.size_hint().exact(), Some(10_000));

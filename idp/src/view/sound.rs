@@ -152,7 +152,7 @@ pub(crate) fn attribute<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
 }
 
 #[test]
-fn the_style_sheet_is_ours_alone_and_named_by_its_content() {
+fn stylesheet_is_self_contained_and_hashed() {
     let path = asset::stylesheet();
     let name = path.strip_prefix("/assets/vestibule-").and_then(|name| name.strip_suffix(".css"));
     assert!(name.is_some_and(|name| name.len() == 12), "{path}");

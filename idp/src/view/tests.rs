@@ -28,7 +28,7 @@ fn password(problem: Option<Problem>, email: &str) -> String {
 }
 
 #[test]
-fn the_password_page() {
+fn password_page_fields_and_buttons() {
     let html = password(None, "mere@example.org");
     assert_sound(&html, FRAME.l);
     assert!(html.contains("<p class=\"lede\">to continue to The lab</p>"), "{html}");
@@ -48,7 +48,7 @@ fn the_password_page() {
 }
 
 #[test]
-fn a_problem_is_told_at_its_field() {
+fn problem_is_shown_at_field() {
     for field in ["email", "password"] {
         let html = password(Some(Problem::new(field, "It is <not> right")), "");
         assert_sound(&html, FRAME.l);
@@ -76,7 +76,7 @@ fn new_password(problem: Option<Problem>) -> String {
 }
 
 #[test]
-fn the_page_of_a_new_password() {
+fn new_password_page_fields_and_buttons() {
     for problem in [None, Some(Problem::new("new_password", "Too short"))] {
         let html = new_password(problem);
         assert_sound(&html, FRAME.l);
@@ -92,7 +92,7 @@ fn the_page_of_a_new_password() {
 }
 
 #[test]
-fn questions_have_one_way_that_stands_out() {
+fn question_pages_have_one_primary_button() {
     let account = FRAME
         .l
         .tr("account-lede", &[("person", "Mere".into()), ("address", "mere@example.org".into())]);
@@ -136,7 +136,7 @@ fn questions_have_one_way_that_stands_out() {
 }
 
 #[test]
-fn notices_say_one_thing() {
+fn notice_pages_are_sound() {
     for (title, text) in [("signed-out-title", "signed-out-text"), ("still-title", "still-text")] {
         let html =
             NoticePage { f: FRAME, page: "still", title: FRAME.l.t(title), text: FRAME.l.t(text) }
@@ -148,7 +148,7 @@ fn notices_say_one_thing() {
 }
 
 #[test]
-fn the_frame_has_the_brand_and_help_where_there_is_help() {
+fn frame_shows_brand_and_support() {
     let html = password(None, "");
     assert!(html.contains("<title>Sign in - Health Portal</title>"), "{html}");
     assert!(html.contains("<footer><p>Need help? 0800 111 222</p></footer>"), "{html}");
@@ -158,7 +158,7 @@ fn the_frame_has_the_brand_and_help_where_there_is_help() {
 }
 
 #[test]
-fn what_others_wrote_stays_text() {
+fn foreign_text_is_escaped() {
     let f = Frame { brand: HOSTILE, support: Some(HOSTILE), ..FRAME };
     let lede = f.l.tr("password-lede", &[("client", HOSTILE.into())]);
     let problem = Some(Problem::new("email", HOSTILE));

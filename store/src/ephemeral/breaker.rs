@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_asks_in_each_second_while_it_is_open() {
+    fn open_breaker_probes_once_per_second() {
         let breaker = Breaker::default();
         assert!(breaker.may_ask_at(0) && !breaker.is_open());
         assert!(breaker.failed_at_time(0) && !breaker.failed_at_time(1), "told once");
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_a_watch_of_its_own() {
+    fn breaker_time_is_monotonic() {
         let breaker = Breaker::default();
         let before = breaker.elapsed();
         assert!(before >= 0 && breaker.elapsed() >= before);

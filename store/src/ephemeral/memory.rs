@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_slot_starts_at_one() {
+    fn new_slot_starts_at_one() {
         let memory = Memory::default();
         let add = |key, slot| memory.add(key, window(60, slot), 1, at(slot * 60));
         assert_eq!((add("a", 1), add("a", 1)), (1, 2));
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_late_wipes_nothing_out() {
+    fn late_hit_keeps_newer_counts() {
         let memory = Memory::default();
         let add = |slot, hits| memory.add("a", window(60, slot), hits, at(121));
         assert_eq!((add(1, 1), add(2, 5)), (1, 5));
@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_below_zero() {
+    fn counts_never_fall_below_zero() {
         let memory = Memory::default();
         let add = |hits| memory.add("a", window(60, 1), hits, at(60));
         assert_eq!((add(-3), add(2), add(-1), add(-5), add(1)), (0, 2, 1, 0, 1));
     }
 
     #[test]
-    fn a_longer_window_is_kept_when_shorter_ones_have_ended() {
+    fn longer_window_survives_eviction() {
         let memory = Memory::default();
         memory.add("long", window(300, 0), 7, at(0));
         for nth in 1..MOST_KEYS {

@@ -182,23 +182,23 @@ async fn failures(walk: &Walk<'_>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_desktop() {
+async fn desktop_sign_in_returns_to_portal() {
     walk("desktop", (1280, 900, false), true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_phone() {
+async fn phone_sign_in_returns_to_portal() {
     walk("phone", (390, 844, true), true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_narrow_phone_without_scripts() {
+async fn narrow_phone_works_without_scripts() {
     walk("narrow-no-scripts", (320, 640, true), false).await;
 }
 
 /// The pages that the plain walk does not pass: a forced reset, another tab, spent tries.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_rarer_pages() {
+async fn reset_and_second_tab_pages_work() {
     let dev = Dev::start().await;
     let browser = Browser::start().await;
     let (one, two) = (browser.tab().await, browser.tab().await);

@@ -77,7 +77,7 @@ async fn password(tab: &Tab, patient: &Patient) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_journey_by_keyboard_alone() {
+async fn sign_in_works_by_keyboard() {
     let app = TestApp::start(Engine::Sqlite).await;
     let (client, patient) = (client(&app, "portal", true).await, app.patient("Mere").await);
     let browser = Browser::start().await;
@@ -144,7 +144,7 @@ async fn code(tab: &Tab, app: &TestApp, patient: &Patient) {
 
 /// A new password and the questions, by keys: the way on comes first, and Space presses a button.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_rarer_pages_by_keyboard_alone() {
+async fn reset_consent_logout_work_by_keyboard() {
     let app = TestApp::start(Engine::Sqlite).await;
     let (lab, patient) = (client(&app, "lab", false).await, app.patient("Hemi").await);
     app.reset(&patient).await;

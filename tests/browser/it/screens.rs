@@ -311,11 +311,11 @@ async fn walk(language: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_page_in_english() {
+async fn english_pages_are_accessible() {
     walk("en").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_page_in_te_reo() {
+async fn maori_pages_are_accessible() {
     walk("mi").await;
 }

@@ -275,7 +275,7 @@ fn authority_is_made_by_its_callers() {
 }
 
 #[test]
-fn operator_flow_takes_the_authority() {
+fn operator_flow_takes_authority() {
     for (file, name) in ACTS {
         let source = source(file);
         let act = source.facts.functions.iter().find(|f| f.name == name);
@@ -355,7 +355,7 @@ fn assumed_verdict_is_test_only() {
 }
 
 #[test]
-fn made_value_is_told_from_type() {
+fn construction_is_distinguished_from_type() {
     let made = |text: &str| makers(&read_one(text), "flows::x::Complete").len();
     assert_eq!(made("fn f() { let a = Complete { b }; }"), 1);
     assert_eq!(made("fn f() { g(crate::x::Complete {\n b }) }"), 1);
@@ -372,7 +372,7 @@ fn made_value_is_told_from_type() {
 }
 
 #[test]
-fn ways_to_make_a_proof_are_found() {
+fn proof_constructors_are_found() {
     let ways = |text: &str| {
         let items = read_one(text).items();
         let Item::Struct(proof) = &items[0] else { panic!("{text}") };

@@ -54,7 +54,7 @@ fn lists_values(condition: &str) -> bool {
 }
 
 #[test]
-fn no_check_lists_values_that_grow() {
+fn no_check_lists_growing_values() {
     let (mut named, mut findings) = (Vec::new(), Vec::new());
     for folder in ["migrations", "tests/migrations/expand", "tests/migrations/contract"] {
         let entries = std::fs::read_dir(vestibule_tests::root().join(folder)).expect("a folder");
@@ -79,7 +79,7 @@ fn no_check_lists_values_that_grow() {
 }
 
 #[test]
-fn check_that_lists_values_is_found() {
+fn value_listing_check_is_found() {
     let sql = "CREATE TABLE a (
                    b TEXT CHECK (b IN ('x', 'y')), -- CHECK (b = 'no check')
                    c BIGINT check((c > 0) = (d IS NULL)),

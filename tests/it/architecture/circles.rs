@@ -168,7 +168,7 @@ fn import_circles_only_shrink() {
 }
 
 #[test]
-fn circle_is_found_with_its_closing_edge() {
+fn circle_is_found_with_closing_edge() {
     let of = |path: &str, text: &str| (format!("flows/src/{path}"), text.to_owned());
     let sources = read(vec![
         of("lib.rs", "mod a;\nmod b;\nmod c;\nmod d;\nmod e;\npub use c::C;"),

@@ -125,7 +125,7 @@ fn names(source: &Source, krate: &str) -> Vec<String> {
 }
 
 #[test]
-fn package_depends_on_those_left_of_it() {
+fn package_dependencies_follow_layer_order() {
     let mut known: Vec<&str> = packages().iter().map(|package| package.name.as_str()).collect();
     let mut listed = LEFT_OF.map(|(name, _)| name);
     known.sort_unstable();
@@ -147,7 +147,7 @@ fn package_depends_on_those_left_of_it() {
 }
 
 #[test]
-fn package_names_those_left_of_it() {
+fn package_imports_follow_layer_order() {
     let mut findings = Vec::new();
     for (package, left) in LEFT_OF {
         let right = LEFT_OF.map(|(name, _)| name);
@@ -186,7 +186,7 @@ fn library_is_dependency_of_its_package() {
 }
 
 #[test]
-fn dependency_is_named_by_its_package() {
+fn every_dependency_is_used() {
     let mut findings = Vec::new();
     for package in packages() {
         for name in &package.dependencies {
@@ -200,7 +200,7 @@ fn dependency_is_named_by_its_package() {
 }
 
 #[test]
-fn library_is_named_in_its_place() {
+fn library_is_used_in_listed_places() {
     let mut findings = Vec::new();
     for (library, places) in NAMED_BY {
         let others = sources().iter().filter(|s| !places.iter().any(|place| s.is_in(place)));

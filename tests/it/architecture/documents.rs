@@ -23,7 +23,7 @@ fn is_there(name: &str) -> bool {
 }
 
 #[test]
-fn the_threat_model_names_tests_and_files_that_are_there() {
+fn threat_model_references_exist() {
     let root = vestibule_tests::root();
     let text = std::fs::read_to_string(root.join("docs/threat-model.md")).expect("the document");
     let (mut findings, mut tests) = (Vec::new(), 0);
@@ -51,7 +51,7 @@ fn cases(source: &Source) -> Vec<&str> {
 
 /// A case that is proven and not cited is a row that nobody finds.
 #[test]
-fn each_misuse_case_stands_in_the_threat_model() {
+fn threat_model_cites_every_misuse_case() {
     let path = vestibule_tests::root().join("docs/threat-model.md");
     let text = std::fs::read_to_string(path).expect("the document");
     let cited = quoted(&text);
@@ -65,7 +65,7 @@ fn each_misuse_case_stands_in_the_threat_model() {
 
 /// Each attacker has a part, and each row of it says what is left or has a proof.
 #[test]
-fn every_attack_has_a_proof_or_says_what_is_left() {
+fn attacks_have_proof_or_residual_risk() {
     let path = vestibule_tests::root().join("docs/threat-model.md");
     let text = std::fs::read_to_string(path).expect("the document");
     let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| attack "));
@@ -81,8 +81,10 @@ fn every_attack_has_a_proof_or_says_what_is_left() {
 }
 
 #[test]
-fn names_of_tests_are_told_from_other_words() {
-    assert!(is_test_name("case_1_after_the_password") && is_test_name("a_full_pool_says_so"));
+fn test_names_are_recognised() {
+    assert!(
+        is_test_name("case_1_after_the_password") && is_test_name("full_hashing_pool_answers_503")
+    );
     for word in [
         "issuers",
         "sign_ins",

@@ -131,7 +131,7 @@ fn migrations_only_expand() {
 /// A name that stands alone in a joined statement gets a second meaning when another of its tables gains a column of that
 /// name, and an older program's statement fails.
 #[test]
-fn a_new_column_makes_no_joined_statement_ambiguous() {
+fn new_column_leaves_joins_unambiguous() {
     let mut findings = Vec::new();
     let joined: Vec<(String, String)> = sources()
         .iter()
@@ -167,7 +167,7 @@ fn is_bare(sql: &str, column: &str) -> bool {
 }
 
 #[test]
-fn what_an_older_program_notices() {
+fn contracting_statements_are_found() {
     let found = |sql: &str| {
         let steps = steps(sql);
         let new = new_names(&steps);

@@ -153,7 +153,7 @@ fn every_audit_event_is_recorded() {
 
 /// One clock and one source of chance; clippy.toml bans the rest, and each home carries the one exception.
 #[test]
-fn banned_methods_are_excepted_at_home() {
+fn clippy_exceptions_are_in_listed_files() {
     let homes = [
         "idp/src/clock.rs",
         "idp/src/config",

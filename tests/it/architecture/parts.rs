@@ -108,7 +108,7 @@ impl<'ast> Visit<'ast> for Joined<'_> {
 }
 
 #[test]
-fn joined_statement_is_read_as_a_whole() {
+fn joined_statement_is_read_whole() {
     let code = r#"
         macro_rules! alive { () => { "a.ended_at IS NULL" }; }
         macro_rules! of { () => { concat!("FROM a WHERE ", $crate::a::alive!()) }; }

@@ -167,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn test_part_is_no_production() {
+    fn test_code_is_not_production() {
         let text = "fn a() { b::c() }\n#[cfg(test)]\nconst fn d(x: [e::f; 2]) -> u8 { g::h() }\n\
                     fn i() { j::k(); #[cfg(test)] l::m(); n::o() }\n#[cfg(test)]\nmod tests { fn p() { q::r() } }\n";
         assert_eq!(reads(&read_one(text)), ["b::c", "j::k", "n::o"]);
     }
 
     #[test]
-    fn module_declared_for_tests_is_no_production() {
+    fn test_module_is_not_production() {
         let of = |path: &str, text: &str| (format!("flows/src/{path}"), text.to_owned());
         let sources = read(vec![
             of("x.rs", "#[cfg(test)]\nmod e;\nmod ef;"),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn model_checker_is_test_and_machine_is_not() {
+    fn model_checker_is_not_production() {
         assert!(sources().len() > 100, "{} sources", sources().len());
         assert_eq!(reads(source("flows/src/login/search/mod.rs")), [""; 0]);
         let functions = &source("flows/src/login/machine.rs").facts.functions;

@@ -114,7 +114,7 @@ const NO_GUARD: [(&str, &str); 1] = [("store/src/grant.rs", "look")];
 
 /// A guard against a forced reset is one against an account that may not be used.
 #[test]
-fn epoch_is_compared_with_status() {
+fn epoch_guard_checks_status() {
     let (mut findings, mut guards) = (Vec::new(), 0);
     for source in sources().iter().filter(|source| source.krate() == "store") {
         for (fact, text) in statements(source) {
@@ -149,7 +149,7 @@ fn selected_columns_are_named() {
 
 /// What is sealed and not on the list would keep an old root key for ever.
 #[test]
-fn sealed_column_is_sealed_again() {
+fn every_sealed_column_is_resealed() {
     let folder = vestibule_tests::root().join("migrations");
     let list: Vec<&Fact> = source("store/src/sealed.rs").all(Kind::Text).collect();
     let listed = |start: &str| list.iter().filter(|text| text.name.contains(start)).count();
@@ -208,7 +208,7 @@ fn migration_runs_on_both_engines() {
 
 /// Every statement goes through the builder, so that one text serves both engines; the exceptions are counted.
 #[test]
-fn statement_goes_through_the_builder() {
+fn statement_goes_through_builder() {
     let mut found: Vec<(String, String, usize)> = Vec::new();
     for source in sources().iter().filter(|source| source.krate() == "store") {
         for (fact, _) in statements(source) {
@@ -252,7 +252,7 @@ fn engine_is_known_to_db_alone() {
 }
 
 #[test]
-fn sql_is_told_from_prose() {
+fn sql_is_distinguished_from_prose() {
     for text in [
         "SELECT 1",
         "\n  INSERT INTO a",

@@ -27,7 +27,7 @@ fn statements(source: &Source) -> Vec<(String, Range<usize>)> {
 }
 
 #[test]
-fn statement_is_run_by_a_flow() {
+fn statement_is_run_by_flow() {
     let mut dead = Vec::new();
     let mut all = 0;
     for source in sources().iter().filter(|source| source.krate() == "store") {

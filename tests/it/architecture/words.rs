@@ -73,7 +73,7 @@ fn no_test_or_lint_is_silenced() {
 }
 
 #[test]
-fn every_exception_has_a_reason() {
+fn every_exception_has_reason() {
     let mut findings = Vec::new();
     for source in sources() {
         for attribute in source.all(Kind::Attribute) {
@@ -96,7 +96,7 @@ fn attribute_is_found_with_its_words() {
 }
 
 #[test]
-fn word_in_a_comment_is_found() {
+fn word_in_comment_is_found() {
     let found = |text: &str| left_for_later(&read_one(text)).len();
     let word = LEFT_FOR_LATER[0];
     assert_eq!(found(&format!("// {word}: b\nfn a() {{}}")), 1);

@@ -58,7 +58,7 @@ async fn write_setting(app: &TestApp, value: &str) {
 }
 
 #[apply(both_engines)]
-async fn an_old_time_that_has_no_proof_sweeps_nothing(engine: Engine) {
+async fn forged_seal_time_sweeps_nothing(engine: Engine) {
     let app = with_seals(engine).await;
     let (before, seals) = (rows(&app).await, sound(&app).await.seals);
     for statement in [
@@ -78,7 +78,7 @@ async fn an_old_time_that_has_no_proof_sweeps_nothing(engine: Engine) {
 
 /// A key that nobody knows proves nothing: its time may have come, and what it has stays.
 #[apply(both_engines)]
-async fn an_old_seal_of_an_unknown_key_stays(engine: Engine) {
+async fn seal_of_unknown_key_is_kept(engine: Engine) {
     let app = with_seals(engine).await;
     tamper(&app, &["UPDATE audit_seals SET key_id = 'x' WHERE sequence = 2"]).await;
     app.clock.advance(YEAR);
@@ -94,7 +94,7 @@ async fn an_old_seal_of_an_unknown_key_stays(engine: Engine) {
 
 /// One seal that says it is of tomorrow, or has fewer rows than none, holds nothing up.
 #[apply(both_engines)]
-async fn one_changed_seal_does_not_keep_the_others(engine: Engine) {
+async fn changed_seal_does_not_block_sweep(engine: Engine) {
     let app = with_seals(engine).await;
     app.clock.advance(YEAR);
     for statement in [
@@ -115,7 +115,7 @@ async fn one_changed_seal_does_not_keep_the_others(engine: Engine) {
 
 /// What was looked into and deleted by hand is not told for ever, before and after the seals beside it are gone.
 #[apply(both_engines)]
-async fn a_trail_can_be_clean_again(engine: Engine) {
+async fn cleaned_trail_verifies_again(engine: Engine) {
     let app = with_seals(engine).await;
     tamper(&app, &["UPDATE audit SET outcome = 'x' WHERE sealed_by = 2"]).await;
     app.clock.advance(YEAR);
@@ -141,7 +141,7 @@ async fn a_trail_can_be_clean_again(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_setting_that_nobody_can_set_is_not_followed(engine: Engine) {
+async fn out_of_range_retention_is_ignored(engine: Engine) {
     let app = with_seals(engine).await;
     let before = rows(&app).await;
     let retention = Setting::find("retention.audit").unwrap();
@@ -160,7 +160,7 @@ async fn a_setting_that_nobody_can_set_is_not_followed(engine: Engine) {
 
 /// Not even a program that has such a value sweeps what is younger than the least that it can be.
 #[apply(both_engines)]
-async fn nothing_is_swept_in_its_first_month(engine: Engine) {
+async fn rows_stay_for_minimum_retention(engine: Engine) {
     let app = with_seals(engine).await;
     let whole = "SELECT COUNT(*) FROM audit WHERE sealed_by <= 4";
     let before = app.count(whole).await;
@@ -181,7 +181,7 @@ async fn nothing_is_swept_in_its_first_month(engine: Engine) {
 
 /// A span begins where the times of seals say, which anybody can write.
 #[apply(both_engines)]
-async fn a_span_is_not_led_past_a_changed_seal(engine: Engine) {
+async fn span_does_not_skip_changed_seal(engine: Engine) {
     let app = with_seals(engine).await;
     let from = app.cx().now.minus(Duration::from_hours(1));
     let span = || Asked { from: Some(from), ..Asked::default() };
@@ -196,7 +196,7 @@ async fn a_span_is_not_led_past_a_changed_seal(engine: Engine) {
 
 /// One thread, so that everything that happens is logged here.
 #[tokio::test(flavor = "current_thread")]
-async fn a_setting_out_of_its_range_is_an_alarm() {
+async fn invalid_setting_raises_alarm() {
     let log = Log::start();
     let app = TestApp::start(Engine::Sqlite).await;
     write_setting(&app, "soon").await;

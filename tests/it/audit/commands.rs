@@ -18,7 +18,7 @@ pub(super) async fn run(mut command: Command) -> (i32, String, String) {
 }
 
 #[apply(both_engines)]
-async fn verify_says_what_is_wrong_and_fails(engine: Engine) {
+async fn verify_reports_findings_and_fails(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.client("portal").await;
     seal(&app).await;
@@ -67,7 +67,7 @@ async fn verify_says_what_is_wrong_and_fails(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn export_streams_the_trail_by_time(engine: Engine) {
+async fn export_streams_rows_by_time(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     vestibule_tests::old_rows::fill_trail(app.sql(), engine, 1_200).await;
@@ -131,7 +131,7 @@ async fn export_streams_the_trail_by_time(engine: Engine) {
 
 /// One thread, so that everything that happens is logged here.
 #[tokio::test(flavor = "current_thread")]
-async fn the_head_is_told_once_an_hour() {
+async fn head_is_logged_hourly() {
     let log = Log::start();
     let app = TestApp::start(vestibule_tests::db::Engine::Sqlite).await;
     let heads = || log.text().matches("the audit trail is sealed up to here").count();

@@ -58,7 +58,7 @@ async fn when_sealed(app: &TestApp, row: &AuditRow) -> store::Timestamp {
 
 /// By somebody with the database alone, whatever they do about the tag.
 #[apply(both_engines)]
-async fn a_row_that_is_dated_back_is_told_by_its_id(engine: Engine) {
+async fn backdated_row_is_reported_by_id(engine: Engine) {
     for (copy, what) in COPIES.into_iter().zip(["row_late", "row_forged", "unknown_key"]) {
         let app = TestApp::start(engine).await;
         app.patient("Mere").await;
@@ -79,7 +79,7 @@ async fn a_row_that_is_dated_back_is_told_by_its_id(engine: Engine) {
 
 /// The program's own row, kept away while others were sealed, and put back.
 #[apply(both_engines)]
-async fn a_row_that_was_kept_away_is_told_by_its_id(engine: Engine) {
+async fn withheld_row_is_reported_by_id(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.patient("Mere").await;
     let (known, mut cx) = (trail(&app).await, app.cx());
@@ -97,7 +97,7 @@ async fn a_row_that_was_kept_away_is_told_by_its_id(engine: Engine) {
 
 /// Nothing was sealed meanwhile, as when no replica ran: each row is named with both times, and nothing is wrong.
 #[apply(both_engines)]
-async fn a_row_that_waited_is_named_and_is_no_finding(engine: Engine) {
+async fn delayed_row_is_noted_without_finding(engine: Engine) {
     let app = asleep(engine).await;
     app.patient("Mere").await;
     let row = trail(&app).await.pop().unwrap();

@@ -197,7 +197,7 @@ fn document_explains_each_outcome_once() {
 
 /// The table of docs/audit.md says the same.
 #[test]
-fn the_document_has_the_fields_of_each_event() {
+fn document_lists_fields_of_each_event() {
     let text = document();
     for event in Event::ALL {
         let (actors, user, client, network) = fields(*event);

@@ -63,7 +63,7 @@ pub(super) async fn let_seals_in(app: &TestApp, engine: Engine) {
 
 /// More than two seals of them: a full seal of old rows does not make the next ones look in time.
 #[apply(both_engines)]
-async fn each_of_many_late_rows_is_found(engine: Engine) {
+async fn every_late_row_is_found(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.patient("Mere").await;
     seal(&app).await;
@@ -85,7 +85,7 @@ async fn each_of_many_late_rows_is_found(engine: Engine) {
 
 /// Nothing fails where the seal is kept out: it does not appear, and that is what is told.
 #[apply(both_engines)]
-async fn a_seal_that_does_not_appear_is_a_failure(engine: Engine) {
+async fn blocked_seal_counts_as_failure(engine: Engine) {
     let app = TestApp::start(engine).await;
     seal(&app).await;
     keep_seals_out(&app, engine).await;
@@ -112,7 +112,7 @@ async fn a_seal_that_does_not_appear_is_a_failure(engine: Engine) {
 
 /// A root key was replaced because somebody had stolen it. For a day it may still be that of a replica.
 #[apply(both_engines)]
-async fn a_replaced_root_key_makes_nothing_later(engine: Engine) {
+async fn replaced_root_key_expires_after_day(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.patient("Mere").await;
     seal(&app).await;
@@ -151,7 +151,7 @@ async fn a_replaced_root_key_makes_nothing_later(engine: Engine) {
 
 /// The lease of a holder whose clock ran years ahead, or of a hand, keeps nobody from sealing.
 #[apply(both_engines)]
-async fn a_lease_of_the_far_future_is_taken(engine: Engine) {
+async fn far_future_lease_is_taken_over(engine: Engine) {
     let app = TestApp::start(engine).await;
     seal(&app).await;
     let lease =

@@ -7,7 +7,7 @@ use crate::engines::{apply, both_engines};
 
 /// A name that is nobody's is a stranger's text: the log has the refusal, the trail has nothing.
 #[apply(both_engines)]
-async fn nobody_writes_no_row(engine: Engine) {
+async fn unknown_client_writes_no_row(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let before = app.count("SELECT COUNT(*) FROM audit").await;
@@ -20,7 +20,7 @@ async fn nobody_writes_no_row(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn each_refusal_of_a_client_says_why(engine: Engine) {
+async fn token_refusal_row_names_reason(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let wrong = Client { secret: Some("wrong".to_owned()), ..client.clone() };
@@ -45,7 +45,7 @@ async fn each_refusal_of_a_client_says_why(engine: Engine) {
 
 /// Whoever names a registered client fills no table; successes are never counted.
 #[apply(both_engines)]
-async fn a_network_writes_so_many_and_one_that_says_so(engine: Engine) {
+async fn refusal_rows_are_limited_per_network(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set("token.refusals_per_minute", "3").await;

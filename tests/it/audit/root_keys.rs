@@ -37,7 +37,7 @@ async fn served(app: &TestApp) -> Served {
 
 /// Sealed under one root key, verified when its file is gone: what is sound stays sound, and what somebody changes is found.
 #[apply(both_engines)]
-async fn old_seals_are_verified_without_their_root_key(engine: Engine) {
+async fn old_seals_verify_without_root_key(engine: Engine) {
     let mut app = TestApp::start(engine).await;
     app.client("early").await;
     seal(&app).await;

@@ -11,7 +11,7 @@ const OF_THE_PROGRAM: [&str; 2] = ["system:", "cli:"];
 
 /// All rows of a transaction are one statement, and of many several.
 #[apply(both_engines)]
-async fn many_rows_of_one_transaction_are_written(engine: Engine) {
+async fn transaction_writes_many_audit_rows(engine: Engine) {
     let app = TestApp::start(engine).await;
     let cx = app.cx();
     for count in 0..=9_i64 {
@@ -41,7 +41,7 @@ async fn many_rows_of_one_transaction_are_written(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_journey_leaves_whole_rows(engine: Engine) {
+async fn sign_in_leaves_complete_rows(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -85,7 +85,7 @@ async fn a_journey_leaves_whole_rows(engine: Engine) {
 
 /// Misuse case 1: whichever way a step is posted that is not due, it is in the trail, with who it was about.
 #[apply(both_engines)]
-async fn a_step_out_of_turn_is_recorded(engine: Engine) {
+async fn out_of_turn_step_is_recorded(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -121,7 +121,7 @@ async fn a_step_out_of_turn_is_recorded(engine: Engine) {
 
 /// What is read out from an error page finds the rows and the log line; a program finds the same in a header.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_carries_its_reference() {
+async fn every_response_carries_reference() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     let browser = app.browser();

@@ -46,7 +46,7 @@ async fn unsealed(engine: Engine) -> TestApp {
 }
 
 #[apply(both_engines)]
-async fn sealers_beside_each_other_lose_and_never_fail(engine: Engine) {
+async fn concurrent_sealers_never_fail(engine: Engine) {
     let app = unsealed(engine).await;
     let mut sealers = JoinSet::new();
     for _ in 0..SEALERS {

@@ -39,7 +39,7 @@ async fn with_a_batch_that_was_read(engine: Engine) -> (TestApp, Batch) {
 }
 
 #[apply(both_engines)]
-async fn what_is_left_stays_sound(engine: Engine) {
+async fn swept_trail_stays_sound(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.client("portal").await;
     seal(&app).await;
@@ -69,7 +69,7 @@ async fn what_is_left_stays_sound(engine: Engine) {
 
 /// Whoever deletes rows and says that they were swept has no mark for it.
 #[apply(both_engines)]
-async fn a_sweep_cannot_be_pretended(engine: Engine) {
+async fn forged_sweep_is_found(engine: Engine) {
     let app = TestApp::start(engine).await;
     seal(&app).await;
     app.client("portal").await;
@@ -94,7 +94,7 @@ async fn a_sweep_cannot_be_pretended(engine: Engine) {
 
 /// What was changed is kept: time alone would otherwise destroy the evidence.
 #[apply(both_engines)]
-async fn a_changed_row_is_not_swept(engine: Engine) {
+async fn changed_row_is_not_swept(engine: Engine) {
     let app = TestApp::start(engine).await;
     seal(&app).await;
     app.client("portal").await;
@@ -114,7 +114,7 @@ async fn a_changed_row_is_not_swept(engine: Engine) {
 /// Two sweeps at once: what the other one has swept since it was read only looks changed, and rings no alarm. The batch is
 /// read before the clock moves, so that the job of the running program leaves it alone until then.
 #[apply(both_engines)]
-async fn what_another_sweep_was_faster_with_is_not_changed(engine: Engine) {
+async fn concurrent_sweep_raises_no_alarm(engine: Engine) {
     let (app, late) = with_a_batch_that_was_read(engine).await;
     app.clock.advance(YEAR);
     assert_eq!((sweep(&app).await.unsound, rows(&app).await), (0, 0), "the other one is through");
@@ -126,7 +126,7 @@ async fn what_another_sweep_was_faster_with_is_not_changed(engine: Engine) {
 
 /// The same with one that somebody has changed since: it is counted, and stays.
 #[apply(both_engines)]
-async fn what_was_changed_since_it_was_read_is_counted(engine: Engine) {
+async fn row_changed_after_read_is_counted(engine: Engine) {
     let (app, late) = with_a_batch_that_was_read(engine).await;
     tamper(&app, &[
             "UPDATE audit SET reference = 'other' WHERE sealed_by = (SELECT MIN(sequence) FROM audit_seals)",
@@ -144,7 +144,7 @@ async fn what_was_changed_since_it_was_read_is_counted(engine: Engine) {
 
 /// Seals whose rows went long ago go themselves; the chain then begins later, and is still one.
 #[apply(both_engines)]
-async fn seals_do_not_grow_for_ever(engine: Engine) {
+async fn old_swept_seals_are_removed(engine: Engine) {
     let app = TestApp::start(engine).await;
     for name in ["Mere", "Ana", "Hana"] {
         app.patient(name).await;
@@ -171,7 +171,7 @@ async fn seals_do_not_grow_for_ever(engine: Engine) {
 
 /// The trail of a version that knew no seals is sealed at the first start, and swept like any other.
 #[apply(both_engines)]
-async fn an_older_trail_is_sealed_and_swept(engine: Engine) {
+async fn unsealed_trail_is_sealed_and_swept(engine: Engine) {
     let db = TestDb::create(engine).await;
     old_rows::fill_trail(&db.open().await, engine, 3_000).await;
     let app = TestApp::on(db, engine.redis_url(), Options::default()).await;

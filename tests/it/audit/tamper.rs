@@ -66,7 +66,7 @@ async fn write_row(cx: &flows::Cx) {
 }
 
 #[apply(both_engines)]
-async fn a_changed_column_is_found_in_its_row(engine: Engine) {
+async fn changed_column_is_found(engine: Engine) {
     let app = with_chain(engine).await;
     let row = trail(&app)
         .await
@@ -84,7 +84,7 @@ async fn a_changed_column_is_found_in_its_row(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_missing_added_or_moved_row_is_found(engine: Engine) {
+async fn missing_added_moved_row_is_found(engine: Engine) {
     let app = with_chain(engine).await;
     let rows = trail(&app).await;
     let one = rows.iter().find(|row| row.client_id.as_deref() == Some("portal-2")).unwrap();
@@ -131,7 +131,7 @@ async fn a_missing_added_or_moved_row_is_found(engine: Engine) {
 
 /// The job seals whatever it finds; a row that the program did not write has no tag that fits.
 #[apply(both_engines)]
-async fn a_row_that_somebody_wrote_is_found_although_it_is_sealed(engine: Engine) {
+async fn forged_row_is_found_after_sealing(engine: Engine) {
     let app = with_chain(engine).await;
     let row = trail(&app).await.into_iter().next().unwrap();
     let copied =
@@ -172,7 +172,7 @@ async fn a_row_that_somebody_wrote_is_found_although_it_is_sealed(engine: Engine
 
 /// The program's own row, which comes into sight ten minutes after its time.
 #[apply(both_engines)]
-async fn a_late_row_is_found(engine: Engine) {
+async fn late_row_is_found(engine: Engine) {
     let app = with_chain(engine).await;
     let mut cx = app.cx();
     cx.now = cx.now.minus(Duration::from_mins(1));
@@ -196,7 +196,7 @@ async fn a_late_row_is_found(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_missing_or_changed_seal_is_found(engine: Engine) {
+async fn missing_or_changed_seal_is_found(engine: Engine) {
     let app = with_chain(engine).await;
     for (statement, what) in [
         ("UPDATE audit_seals SET sealed_at = sealed_at + 1 WHERE sequence = 3", What::SealChanged),
@@ -257,7 +257,7 @@ async fn a_missing_or_changed_seal_is_found(engine: Engine) {
 
 /// The end of the chain says nothing about what came after it: only who knows a head can tell.
 #[apply(both_engines)]
-async fn an_older_database_is_found_by_a_head_from_elsewhere(engine: Engine) {
+async fn rollback_is_found_by_external_head(engine: Engine) {
     let app = with_chain(engine).await;
     let head = head(&app).await;
     let expecting = || Asked { expect: Some(head.clone()), ..Asked::default() };
@@ -289,7 +289,7 @@ async fn an_older_database_is_found_by_a_head_from_elsewhere(engine: Engine) {
 
 /// A span takes the seal before it as it is, and what is outside is not looked at.
 #[apply(both_engines)]
-async fn a_span_is_verified_by_itself(engine: Engine) {
+async fn time_span_is_verified_alone(engine: Engine) {
     let app = TestApp::start(engine).await;
     seal(&app).await;
     // By the seals' own times: the running program may seal by a time that it read before the clock was moved.

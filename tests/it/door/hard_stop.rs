@@ -88,7 +88,7 @@ async fn posted(app: &TestApp, replica: &Replica, browser: &HttpBrowser, form: &
 
 /// Whoever does not want to wait says it twice. Whoever is inside is answered, and half a request is not waited for.
 #[apply(both_engines)]
-async fn a_second_signal_is_a_hard_stop(engine: Engine) {
+async fn second_signal_stops_hard(engine: Engine) {
     wait::in_one_try("a hard stop", async || stopped_hard(engine).await).await;
 }
 
@@ -126,7 +126,7 @@ async fn stopped_hard(engine: Engine) -> Option<()> {
 
 /// A request that never ends is answered after the grace.
 #[apply(both_engines)]
-async fn the_grace_ends(engine: Engine) {
+async fn endless_request_ends_after_grace(engine: Engine) {
     wait::in_one_try("the end of the grace", async || given_up(engine).await).await;
 }
 
@@ -151,7 +151,7 @@ async fn given_up(engine: Engine) -> Option<()> {
 /// A post that waits for the database is given up: the page says that nothing is lost, nothing was written, and the
 /// same form is good at another replica.
 #[apply(both_engines)]
-async fn what_was_not_committed_is_told_as_not_done(engine: Engine) {
+async fn uncommitted_post_is_reported_undone(engine: Engine) {
     wait::in_one_try("a post that waits", async || not_done(engine).await).await;
 }
 
@@ -201,7 +201,7 @@ const SLOW_COMMIT: [&str; 2] = [
 
 /// A commit that is under way may well come to be: nobody is told that nothing happened, and posting again is safe.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_under_way_is_told_as_unknown() {
+async fn pending_commit_is_reported_unknown() {
     wait::in_one_try("a commit that waits", under_way).await;
 }
 

@@ -108,7 +108,7 @@ async fn flood(raw: Raw, mut piece: impl FnMut() -> Vec<u8>) -> (usize, Vec<u8>)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_greeting_and_then_nothing() {
+async fn silent_http2_client_is_closed() {
     let app = app(|limits| limits.header_time = SHORT).await;
     let mut silent = greeted(&app, &[]).await;
     let (_, lived) = others_are_served(&app, silent.bytes_until_closed()).await;
@@ -117,7 +117,7 @@ async fn a_greeting_and_then_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_is_never_ended() {
+async fn unfinished_header_block_is_closed() {
     let app = app(|limits| limits.header_time = SHORT).await;
     let mut slow = greeted(&app, &[]).await;
     slow.send(&frame(HEADERS, END_STREAM, 1, &head(&app))).await;
@@ -130,7 +130,7 @@ async fn a_head_that_is_never_ended() {
 
 /// A further head that is never ended has no time of its own: the connection counts as at rest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_further_head_that_is_never_ended() {
+async fn unfinished_later_header_is_closed() {
     let app = app(|limits| limits.idle_time = SHORT).await;
     let mut slow = greeted(&app, &[]).await;
     let answered = frame(HEADERS, END_STREAM | END_HEADERS, 1, &head(&app));
@@ -146,7 +146,7 @@ async fn a_further_head_that_is_never_ended() {
 
 /// The size of a head is that of all its frames.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_is_too_large_in_frames_that_are_not() {
+async fn oversize_continuation_headers_are_431() {
     // `:status: 431`, as the first answer of a connection has it (RFC 7541, section 6.2.1).
     const STATUS_431: &[u8] = &[0x48, 0x83, 0x69, 0x90, 0xff];
     let app = app(|_| {}).await;
@@ -174,7 +174,7 @@ async fn a_head_that_is_too_large_in_frames_that_are_not() {
 
 /// Frame after frame of one head (CVE-2024-27983): neither kept without end nor read without end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_goes_on_and_on() {
+async fn endless_continuation_is_closed() {
     let app = app(|_| {}).await;
     let mut endless = greeted(&app, &[]).await;
     endless.send(&frame(HEADERS, END_STREAM, 1, &head(&app))).await;
@@ -187,7 +187,7 @@ async fn a_head_that_goes_on_and_on() {
 
 /// The answer waits for a window that is never opened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_that_is_never_let_in() {
+async fn zero_window_client_is_closed() {
     const INITIAL_WINDOW_SIZE: u16 = 4;
     let app = app(|limits| limits.idle_time = SHORT).await;
     let mut shut = greeted(&app, &[(INITIAL_WINDOW_SIZE, 0)]).await;
@@ -203,7 +203,7 @@ async fn an_answer_that_is_never_let_in() {
 /// Answers that are left lying while the client goes on asking: without a limit of their own the connection would live, and
 /// each of them be kept, for as long as it asks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_are_left_while_others_are_asked_for() {
+async fn unread_responses_close_busy_connection() {
     const INITIAL_WINDOW_SIZE: u16 = 4;
     let app = app(|limits| limits.idle_time = SHORT).await;
     // Room for a byte: enough for a server that looks at the first piece only.
@@ -235,7 +235,7 @@ async fn answers_that_are_left_while_others_are_asked_for() {
 
 /// Streams that are opened and reset at once (CVE-2023-44487).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_that_are_reset_at_once() {
+async fn rapid_reset_is_closed() {
     const AT_ONCE: u32 = 1000;
     const CANCEL: [u8; 4] = [0, 0, 0, 8];
     let app = app(|_| {}).await;

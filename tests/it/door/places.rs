@@ -32,7 +32,7 @@ async fn resting(app: &TestApp, own: &str, many: usize) -> Vec<Raw> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_network_cannot_keep_another_out() {
+async fn network_limit_spares_other_networks() {
     let limits = LimitsConfig { connections_per_network: 8, ..LimitsConfig::default() };
     let app = app(limits, Vec::new()).await;
     let mut held = resting(&app, "127.0.0.1", 8).await;
@@ -64,7 +64,7 @@ async fn again(app: &TestApp, own: &str) {
 
 /// Everybody comes through the proxy: it has no share of its own, but the house can be full.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_trusted_proxy_is_not_one_network() {
+async fn trusted_proxy_has_no_network_limit() {
     let limits =
         LimitsConfig { connections: 6, connections_per_network: 2, ..LimitsConfig::default() };
     let app = app(limits, vec!["127.0.0.9/32"]).await;
@@ -78,7 +78,7 @@ async fn a_trusted_proxy_is_not_one_network() {
 
 /// The limit of open files is below the limit of connections: the loop rests, says so, and goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_file_descriptor_is_left() {
+async fn exhausted_file_descriptors_raise_alarm() {
     let db = TestDb::create(Engine::Sqlite).await;
     let served = Served::prepare(Engine::Sqlite, &db).await;
     let mut serve = served

@@ -45,7 +45,7 @@ fn head(app: &TestApp, request: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_never_ends() {
+async fn unfinished_header_is_closed() {
     let app = app(|limits| limits.header_time = SHORT).await;
     let mut slow = Raw::connect(app.first().address).await;
     slow.write(&head(&app, "GET /oauth2/jwks")).await;
@@ -57,7 +57,7 @@ async fn a_head_that_never_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_says_nothing() {
+async fn silent_connection_is_closed() {
     let app = app(|limits| limits.header_time = SHORT).await;
     let (said, lived) = Raw::connect(app.first().address).await.until_closed().await;
     println!("a connection that says nothing lived {lived:?} (limit {SHORT:?})");
@@ -66,7 +66,7 @@ async fn a_connection_that_says_nothing() {
 
 /// The limit of a head holds for every request of a connection, not for the first alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_head_that_never_ends() {
+async fn unfinished_later_header_is_closed() {
     let app = app(|limits| limits.header_time = SHORT).await;
     let mut slow = Raw::connect(app.first().address).await;
     slow.write(&(head(&app, "GET /oauth2/jwks") + "\r\n")).await;
@@ -82,7 +82,7 @@ async fn a_second_head_that_never_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_rests() {
+async fn idle_connection_is_closed() {
     let app = app(|limits| limits.idle_time = SHORT).await;
     let mut idle = Raw::connect(app.first().address).await;
     idle.write(&(head(&app, "GET /oauth2/jwks") + "\r\n")).await;
@@ -95,7 +95,7 @@ async fn a_connection_that_rests() {
 /// It asks and asks and reads no answer: once nothing more can be sent to it, nothing more is taken from it, and it
 /// counts as one that rests.
 #[tokio::test]
-async fn answers_that_are_not_read() {
+async fn unread_responses_close_connection() {
     let log = Log::start();
     let app = app(|limits| limits.idle_time = SHORT).await;
     let mut deaf = Raw::narrow(app.first().address).await;
@@ -112,7 +112,7 @@ async fn answers_that_are_not_read() {
 
 /// A total, not a limit per piece: each byte comes well within it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_never_ends() {
+async fn unfinished_body_is_408() {
     let app = app(|limits| limits.body_time = SHORT).await;
     for path in ["/login/password", "/oauth2/token"] {
         let mut slow = Raw::connect(app.first().address).await;
@@ -129,7 +129,7 @@ async fn a_body_that_never_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handshake_that_never_ends() {
+async fn unfinished_handshake_is_closed() {
     let app = app_with(|limits| limits.handshake_time = SHORT, true).await;
     let address = app.first().address;
     let mut silent = Raw::connect(address).await;
@@ -143,7 +143,7 @@ async fn a_handshake_that_never_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_is_too_large() {
+async fn header_over_limit_is_431() {
     let app = app(|_| {}).await;
     let long = "a".repeat(20_000);
     let many = "x-many: y\r\n".repeat(150);
@@ -168,7 +168,7 @@ async fn a_head_that_is_too_large() {
 
 /// HTTP/2 has the same limits: a head that is too large, and a body that never ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_over_http_2() {
+async fn http2_header_and_body_are_limited() {
     let app = app(|limits| limits.body_time = SHORT).await;
     let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
     let jwks = format!("{}/oauth2/jwks", app.issuer());

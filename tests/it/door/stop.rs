@@ -59,7 +59,7 @@ async fn ready(replica: &Replica) -> (u16, serde_json::Value) {
 
 /// `/readyz` says so first, requests are still taken, and what is in flight when the listener closes is finished.
 #[apply(both_engines)]
-async fn first_not_ready_then_closed_then_gone(engine: Engine) {
+async fn shutdown_is_unready_before_closing(engine: Engine) {
     // Twice as long each time: on a busy machine a short one is over before it is looked at.
     let mut delay = DELAY / 2;
     let stopped = async || {
@@ -100,7 +100,7 @@ async fn stops_after(engine: Engine, delay: Duration) -> Option<()> {
 /// Under load over kept connections of HTTP/1.1 and over HTTP/2, one of two replicas stops. The client turns to the
 /// other when a connection is refused, and repeats nothing else: every request that was taken is answered.
 #[apply(both_engines)]
-async fn no_request_that_was_taken_is_lost(engine: Engine) {
+async fn shutdown_answers_every_accepted_request(engine: Engine) {
     let app = Arc::new(app(engine, DELAY, Duration::from_secs(20)).await);
     let portal = app.client("portal").await;
     let other = app.replica().await;

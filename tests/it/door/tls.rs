@@ -34,7 +34,7 @@ async fn shown(app: &TestApp, client: &reqwest::Client) -> Vec<u8> {
 }
 
 #[apply(both_engines)]
-async fn a_person_signs_in_over_tls(engine: Engine) {
+async fn sign_in_works_over_tls(engine: Engine) {
     let app = app(engine).await;
     let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -48,7 +48,7 @@ async fn a_person_signs_in_over_tls(engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn http_2_and_http_1_over_tls_1_3_and_1_2() {
+async fn tls_serves_http1_and_http2() {
     use reqwest::tls::Version as Tls;
     let app = app(Engine::Sqlite).await;
     let jwks = format!("{}/oauth2/jwks", app.issuer());
@@ -68,7 +68,7 @@ async fn http_2_and_http_1_over_tls_1_3_and_1_2() {
 
 /// Mounted secrets are links: the new pair is an old file that a link now leads to.
 #[tokio::test]
-async fn a_renewed_certificate_is_for_new_connections() {
+async fn renewed_certificate_serves_new_connections() {
     let log = Log::start();
     let app = app(Engine::Sqlite).await;
     let old = client(&app, |builder| builder);

@@ -38,7 +38,7 @@ async fn until_off(replica: &Replica, off: bool) -> Duration {
 
 /// People sign in at both all the time, also in the second before the replica knows.
 #[apply(both_engines)]
-async fn a_clock_is_set_wrong_under_load(engine: Engine) {
+async fn clock_step_under_load_loses_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (other, hand) = app.stepped_replica().await;
     let crowd = Crowd::start(&app, vec![app.first().address, other.address], 4).await;
@@ -70,7 +70,7 @@ async fn a_clock_is_set_wrong_under_load(engine: Engine) {
 
 /// A start with a wrong clock would find every lease over: it takes none from somebody who is alive, and says why.
 #[apply(both_engines)]
-async fn a_wrong_clock_takes_no_lease_from_the_living(engine: Engine) {
+async fn wrong_clock_takes_no_live_lease(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (other, hand) = app.stepped_replica().await;
     Alone::take(app.app()).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_wrong_clock_takes_no_lease_from_the_living(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_clock_is_set_wrong_on_one_of_two(engine: Engine) {
+async fn replica_with_wrong_clock_answers_503(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let (other, hand) = app.stepped_replica().await;

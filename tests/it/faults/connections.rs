@@ -29,7 +29,7 @@ async fn bump(db: &Db) -> Result<u64, Error> {
 
 /// The server ends every connection: nobody meets a dead one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_died_at_rest_are_not_handed_out() {
+async fn dead_idle_connections_are_replaced() {
     let data = TestDb::create(Engine::Postgres).await;
     let (db, other) = (data.open().await, data.open().await);
     for round in 0..3 {
@@ -51,7 +51,7 @@ async fn connections_that_died_at_rest_are_not_handed_out() {
 
 /// A row that another transaction holds is waited for a bounded time; that is "away", not a defect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_is_waited_for_a_bounded_time() {
+async fn lock_wait_is_bounded() {
     let data = TestDb::create(Engine::Postgres).await;
     let (db, other) = (data.open().await, data.open().await);
     let sql = "UPDATE revisions SET version = version + 1 WHERE topic = 'settings'";
@@ -72,7 +72,7 @@ async fn a_lock_is_waited_for_a_bounded_time() {
 
 /// A statement that kills its connection is not sent again and again to the server that it kills.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_that_its_connection_dies_of_is_asked_twice_at_most() {
+async fn read_killing_connection_retries_once() {
     let data = TestDb::create(Engine::Postgres).await;
     let db = data.open().await;
     let mut conn = db.read().await.expect("a connection");
@@ -87,7 +87,7 @@ async fn a_read_that_its_connection_dies_of_is_asked_twice_at_most() {
 
 /// What is given up here does not run on there, holding what others want.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
+async fn server_ends_long_statement() {
     wait::in_one_try("the server's limit, a second before ours", ended_by_the_server).await;
 }
 
@@ -111,7 +111,7 @@ async fn ended_by_the_server() -> Option<()> {
 
 /// Who gives a piece of work up knows whether it has come to a commit.
 #[apply(both_engines)]
-async fn a_commit_is_known_from_its_beginning(engine: Engine) {
+async fn commit_start_is_tracked(engine: Engine) {
     let data = TestDb::create(engine).await;
     let db = data.open().await;
     let commits = Commits::default();
@@ -130,7 +130,7 @@ async fn a_commit_is_known_from_its_beginning(engine: Engine) {
 
 /// A request that is dropped in the middle of a transaction leaves no trace, and takes no connection with it.
 #[apply(both_engines)]
-async fn a_transaction_whose_user_went_away(engine: Engine) {
+async fn cancelled_transaction_rolls_back(engine: Engine) {
     let data = TestDb::create(engine).await;
     let config = match data.config().clone() {
         DbConfig::Postgres { url, .. } => DbConfig::Postgres { url, max_connections: 2 },

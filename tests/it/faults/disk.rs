@@ -144,7 +144,7 @@ async fn serve(program: &Program, copy: &TempDir) -> (Proc, Disk) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_disk_is_full() {
+async fn full_disk_loses_nothing() {
     let program = Program::prepare(Engine::Sqlite, 3).await;
     let copy = tempfile::tempdir().expect("a folder");
     let (mut serve, disk) = serve(&program, &copy).await;

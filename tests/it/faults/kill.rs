@@ -52,7 +52,7 @@ impl Pair {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_two_is_killed_in_the_middle_of_every_step() {
+async fn steps_survive_killed_replica() {
     let mut pair = Pair::start(1).await;
     let (client, patient) = (pair.program.client.clone(), pair.program.people[0].clone());
     let issuer = pair.program.served.issuer();
@@ -101,7 +101,7 @@ async fn one_of_two_is_killed_in_the_middle_of_every_step() {
 
 /// The same with people who sign in all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_of_two_is_killed_under_load() {
+async fn killed_replica_under_load_loses_nothing() {
     let mut pair = Pair::start(4).await;
     let crowd = pair.program.crowd(vec![pair.here, pair.there]);
     crowd.complete(2).await;

@@ -307,7 +307,7 @@ impl Steps {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_step_is_cut_off_at_every_moment() {
+async fn step_killed_anywhere_resumes_elsewhere() {
     use Moment::{Charging, Ending, Writing};
     let mut steps = Steps::start(5).await;
     let people = steps.pair.program.people.clone();

@@ -25,7 +25,7 @@ async fn new_password(page: Form, browser: &HttpBrowser) {
 }
 
 #[apply(both_engines)]
-async fn one_connection_is_enough_for_every_step(engine: Engine) {
+async fn one_connection_suffices_for_every_step(engine: Engine) {
     let db = TestDb::create(engine).await.with_connections(1);
     let app = TestApp::on(db, engine.redis_url(), Options::default()).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);

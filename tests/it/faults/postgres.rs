@@ -33,7 +33,7 @@ fn met(tally: &Tally) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_is_restarted_and_crashes() {
+async fn postgres_restart_and_crash_lose_nothing() {
     let server = Arc::new(tokio::task::spawn_blocking(DedicatedPostgres::start).await.unwrap());
     let site = Site::start(TestDb::at(server.url(None)).await, Engine::Postgres.redis_url()).await;
     for _ in 0..rounds() {
@@ -49,7 +49,7 @@ async fn postgres_is_restarted_and_crashes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_hangs() {
+async fn hanging_postgres_bounds_response_time() {
     let server = Arc::new(tokio::task::spawn_blocking(DedicatedPostgres::start).await.unwrap());
     let site = Site::start(TestDb::at(server.url(None)).await, Engine::Postgres.redis_url()).await;
     for _ in 0..rounds() {
@@ -68,7 +68,7 @@ async fn postgres_hangs() {
 
 /// The virtual address moves, the old primary is gone, and the standby has every commit that was told to anybody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_standby_is_promoted() {
+async fn promoted_standby_loses_nothing() {
     let primary = Arc::new(tokio::task::spawn_blocking(DedicatedPostgres::start).await.unwrap());
     let proxy = Proxy::start(primary.port()).await;
     let db = TestDb::at(primary.url(Some(proxy.port()))).await;

@@ -19,7 +19,7 @@ use vestibule_tests::{
 use super::Site;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_is_killed_and_hangs() {
+async fn redis_outage_falls_back_to_memory() {
     let mut redis = DedicatedRedis::start();
     let db = TestDb::create(Engine::Postgres).await;
     let site = Site::start(db, Some(redis.url())).await;
@@ -85,7 +85,7 @@ async fn sixty(hit: impl AsyncFn() -> Hit) -> Met {
 
 /// While Redis hangs, one request a second waits for it, a bounded time, and the limit holds in each process.
 #[tokio::test]
-async fn a_limit_holds_while_redis_hangs() {
+async fn limit_holds_while_redis_hangs() {
     let redis = DedicatedRedis::start();
     let log = Log::start();
     let counters = Ephemeral::redis(&redis.url()).unwrap();

@@ -8,7 +8,7 @@ use vestibule_tests::db::Engine;
 use super::{Program, assert_consistent, assert_sound, print, rounds};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_of_two_is_stopped_softly_and_started_again() {
+async fn rolling_restart_loses_nothing() {
     let program = Program::over_tls(Engine::Postgres, 4).await;
     let port = program.served.port();
     let at = [1, 2].map(|host| SocketAddr::from(([127, 0, 0, host], port)));

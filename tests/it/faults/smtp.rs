@@ -10,7 +10,7 @@ use vestibule_tests::{
 use super::Site;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_mail_server_fails_in_every_way() {
+async fn every_smtp_fault_is_survived() {
     let site =
         Site::start(TestDb::create(Engine::Postgres).await, Engine::Postgres.redis_url()).await;
     let mail = site.app.mail.clone();
@@ -32,7 +32,7 @@ async fn the_mail_server_fails_in_every_way() {
 
 /// Greylisting: a server puts off each recipient that it has not seen, and takes the mail when it comes again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn new_recipients_are_put_off() {
+async fn greylisted_recipients_get_mail_later() {
     let site =
         Site::start(TestDb::create(Engine::Postgres).await, Engine::Postgres.redis_url()).await;
     site.app.mail.greylist(Duration::from_secs(2));

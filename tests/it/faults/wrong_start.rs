@@ -7,7 +7,7 @@ use vestibule_tests::{app::TestApp, client::Pending, db::Engine, metrics::Scrape
 use crate::engines::{apply, both_engines};
 
 #[apply(both_engines)]
-async fn a_replica_that_starts_with_a_wrong_clock_does_nothing(engine: Engine) {
+async fn start_with_wrong_clock_does_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();

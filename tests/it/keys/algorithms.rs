@@ -14,7 +14,7 @@ use super::{header, key_set, silent, verify};
 use crate::engines::{apply, both_engines};
 
 #[apply(both_engines)]
-async fn the_openidconnect_crate_verifies_each(engine: Engine) {
+async fn openidconnect_crate_verifies_every_algorithm(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
     let browser = app.browser();
@@ -47,7 +47,7 @@ async fn the_openidconnect_crate_verifies_each(engine: Engine) {
 /// An operator gives a client another algorithm: its next tokens have it, and the client that has the key set verifies
 /// them with what it has.
 #[apply(both_engines)]
-async fn a_client_gets_another_algorithm(engine: Engine) {
+async fn changed_client_algorithm_signs_next_tokens(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let served = Served::prepare(engine, &app.db).await;

@@ -14,7 +14,7 @@ async fn json(served: &Served, args: &[&str]) -> Value {
 }
 
 #[apply(both_engines)]
-async fn an_operator_replaces_keys(engine: Engine) {
+async fn key_rotate_replaces_signing_keys(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let listed = json(&served, &["key", "list", "--json"]).await;
@@ -44,7 +44,7 @@ async fn an_operator_replaces_keys(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_client_chooses_eddsa(engine: Engine) {
+async fn client_add_accepts_eddsa(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let add = [

@@ -61,7 +61,7 @@ async fn roots(served: &Served) -> Value {
 }
 
 #[apply(both_engines)]
-async fn killed_in_the_middle_and_begun_again(engine: Engine) {
+async fn killed_reseal_is_resumed(engine: Engine) {
     wait::in_one_try("a kill before all is sealed again", async || begun_again(engine).await).await;
 }
 
@@ -108,7 +108,7 @@ async fn begun_again(engine: Engine) -> Option<()> {
 
 /// Somebody deletes keys by hand. What is left of who followed whom does not keep others from taking their place.
 #[apply(both_engines)]
-async fn deleted_signing_keys_are_made_anew(engine: Engine) {
+async fn deleted_signing_keys_are_recreated(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let delete = async |statements: &[&'static str]| {
@@ -144,7 +144,7 @@ async fn deleted_signing_keys_are_made_anew(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_lost_root_key_is_told_at_the_start(engine: Engine) {
+async fn lost_root_key_refuses_start(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     configure(&served, &[("next", 8)]);

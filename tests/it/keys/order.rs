@@ -136,7 +136,7 @@ impl<'a> Many<'a> {
 /// The one that replaces comes first and the others are there before it goes on: who held a key already would hold it up
 /// while waiting for it.
 #[apply(both_engines)]
-async fn a_rotation_waits_for_no_end_that_waits_for_it(engine: Engine) {
+async fn key_rotation_and_ending_never_deadlock(engine: Engine) {
     wait::in_one_try("all of them wait", async || rotates_while_keys_end(engine).await).await;
 }
 
@@ -165,7 +165,7 @@ async fn rotates_while_keys_end(engine: Engine) -> Option<()> {
 
 /// All at once, in whatever order they come.
 #[apply(both_engines)]
-async fn many_at_once_end_without_an_error(engine: Engine) {
+async fn concurrent_key_writes_never_fail(engine: Engine) {
     let data = TestDb::create(engine).await.with_connections(24);
     let db = data.open().await;
     let mut newest = kept(&db).await.0.pop().unwrap_or_default();

@@ -164,7 +164,7 @@ async fn start(engine: Engine) -> (Shared, Client) {
 }
 
 #[apply(both_engines)]
-async fn three_rollouts_under_load(engine: Engine) {
+async fn root_key_replacement_interrupts_nothing(engine: Engine) {
     let (site, client) = start(engine).await;
     let load = Arc::new(Load::default());
     let mut tasks = tokio::task::JoinSet::new();
@@ -245,7 +245,7 @@ async fn three_rollouts_under_load(engine: Engine) {
 
 /// Whoever has not signed in since still can when the file is gone; who does gets a hash under the new key.
 #[apply(both_engines)]
-async fn password_hashes_outlive_the_file_and_are_renewed(engine: Engine) {
+async fn password_hashes_outlive_root_key_file(engine: Engine) {
     let (site, client) = start(engine).await;
     let (early, late) = {
         let site = site.read().await;
@@ -279,7 +279,7 @@ async fn password_hashes_outlive_the_file_and_are_renewed(engine: Engine) {
 
 /// A replica that has yet to get the new key first does not seal with the old one again.
 #[apply(both_engines)]
-async fn a_replica_that_lags_seals_nothing(engine: Engine) {
+async fn lagging_replica_reseals_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let both: &[(&str, u8)] = &[("test", 7), ("next", 8)];
     let lags = app.replica_with(Otherwise { root: Some(both), ..Otherwise::default() }).await;

@@ -125,7 +125,7 @@ impl Cached {
 
 /// Across a rotation, no client that keeps the key set for its `max-age` sees a token of a key that it does not know.
 #[apply(both_engines)]
-async fn a_client_that_caches_never_sees_an_unknown_key(engine: Engine) {
+async fn cached_jwks_verifies_every_token(engine: Engine) {
     for behind in [false, true] {
         let pair = Pair::start(engine, behind).await;
         let old = pair.kids(0).await;
@@ -172,7 +172,7 @@ async fn a_client_that_caches_never_sees_an_unknown_key(engine: Engine) {
 
 /// The last token of an old key is good to its end, on each replica.
 #[apply(both_engines)]
-async fn the_last_token_of_an_old_key_lives_to_its_end(engine: Engine) {
+async fn last_token_of_old_key_verifies(engine: Engine) {
     let pair = Pair::start(engine, true).await;
     pair.app.set("token.access", "1h").await;
     pair.read_again().await;
@@ -197,7 +197,7 @@ async fn the_last_token_of_an_old_key_lives_to_its_end(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_compromised_key_is_refused_at_once(engine: Engine) {
+async fn compromised_key_is_refused_immediately(engine: Engine) {
     let pair = Pair::start(engine, false).await;
     let (stolen, _) = pair.tokens(0).await;
     assert_eq!(pair.userinfo(1, &stolen).await, 200);
@@ -225,7 +225,7 @@ async fn a_compromised_key_is_refused_at_once(engine: Engine) {
 
 /// It may be the one before that was stolen: what ended already is not a hint either.
 #[apply(both_engines)]
-async fn what_ended_before_is_refused_with_the_compromised(engine: Engine) {
+async fn compromise_also_revokes_ended_keys(engine: Engine) {
     let pair = Pair::start(engine, false).await;
     pair.app.set("session.idle", "12h").await;
     pair.read_again().await;
@@ -262,7 +262,7 @@ async fn what_ended_before_is_refused_with_the_compromised(engine: Engine) {
 /// RP-Initiated Logout 1.0, section 2: an ID token counts as a hint while its session is there, whatever became of its
 /// key meanwhile.
 #[apply(both_engines)]
-async fn a_hint_outlives_its_key(engine: Engine) {
+async fn id_token_hint_outlives_key(engine: Engine) {
     let pair = Pair::start(engine, false).await;
     pair.app.set("session.idle", "12h").await;
     pair.read_again().await;
@@ -323,7 +323,7 @@ async fn deleted_key_is_replaced_by_rotation(engine: Engine) {
 
 /// Asked for twenty times at once, a key is replaced once; and one in wrong hands is replaced whoever plans what.
 #[apply(both_engines)]
-async fn twenty_at_once(engine: Engine) {
+async fn concurrent_rotations_replace_key_once(engine: Engine) {
     let app = std::sync::Arc::new(TestApp::start(engine).await);
     let ask = |rotation: Rotation| {
         let app = app.clone();

@@ -11,14 +11,14 @@ use crate::engines::{apply, both_engines};
 const SMALL: Scale = Scale { addresses: 60, accounts: 60, one_in: 20, posts: 30 };
 
 #[apply(both_engines)]
-async fn credentials_are_stuffed(engine: Engine) {
+async fn credential_stuffing_gets_no_session(engine: Engine) {
     let outcome = attacks::stuffing(engine, SMALL).await;
     println!("{outcome}");
     assert_eq!((outcome.second_steps, outcome.mailed, outcome.sign_ins), (1, 1, 0));
 }
 
 #[apply(both_engines)]
-async fn every_account_gets_one_guess(engine: Engine) {
+async fn password_spraying_gets_no_session(engine: Engine) {
     let outcome = attacks::one_guess_each(engine, SMALL).await;
     println!("{outcome}");
     // The password of three is right. Each stands before the code, which went to somebody else.
@@ -28,7 +28,7 @@ async fn every_account_gets_one_guess(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn codes_are_guessed_until_the_site_reacts(engine: Engine) {
+async fn code_guessing_triggers_site_budget(engine: Engine) {
     let (outcome, reaction) = attacks::code_guesses(engine, Scale { accounts: 240, ..SMALL }).await;
     println!("{outcome}\n{reaction}");
     assert_eq!(reaction.people, 12);
@@ -40,14 +40,14 @@ async fn codes_are_guessed_until_the_site_reacts(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn one_person_is_to_be_locked_out(engine: Engine) {
+async fn lockout_attack_spares_owner(engine: Engine) {
     let outcome = attacks::lock_out(engine, SMALL).await;
     println!("{outcome}");
     assert_eq!((outcome.judged, outcome.refused.0, outcome.sign_ins), (10, 20, 0));
 }
 
 #[apply(both_engines)]
-async fn the_hashing_queue_is_to_be_filled(engine: Engine) {
+async fn hashing_flood_spares_honest_sign_in(engine: Engine) {
     let outcome = attacks::full_pool(engine, Scale { posts: 120, ..SMALL }).await;
     println!("{outcome}");
     assert!(outcome.refused.1 > 0, "the queue was not full, so nothing was shown");
@@ -55,7 +55,7 @@ async fn the_hashing_queue_is_to_be_filled(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn one_inbox_is_flooded(engine: Engine) {
+async fn inbox_flood_is_limited(engine: Engine) {
     let outcome = attacks::inbox(engine, SMALL).await;
     println!("{outcome}");
     // Six an hour for all strangers, of which the owner's first sign-in was one.

@@ -16,7 +16,7 @@ const NEW: &str = "a walk along the river at noon";
 
 /// The mailbox counts once: a code is no password, a used code is no second time, and what is claimed is what was done.
 #[apply(both_engines)]
-async fn case_8_one_code_stands_for_one_step(engine: Engine) {
+async fn case_8_code_proves_one_step(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -52,7 +52,7 @@ async fn case_8_one_code_stands_for_one_step(engine: Engine) {
 
 /// A scanner opens and posts whatever it finds in a mail: there is nothing, and what a page has changes by no GET.
 #[apply(both_engines)]
-async fn case_19_a_scanner_of_mail_uses_nothing_up(engine: Engine) {
+async fn case_19_mail_scanner_changes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -86,7 +86,7 @@ async fn case_19_a_scanner_of_mail_uses_nothing_up(engine: Engine) {
 
 /// Whoever shares the browser cookie, because they have planted it, does not choose the new password.
 #[apply(both_engines)]
-async fn case_24_a_planted_cookie_does_not_choose_the_new_password(engine: Engine) {
+async fn case_24_planted_cookie_sets_no_password(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.reset(&patient).await;
@@ -118,7 +118,7 @@ async fn case_24_a_planted_cookie_does_not_choose_the_new_password(engine: Engin
 /// The mail server refuses, the queue is full, and this replica's clock is 90 seconds ahead: pages open, say what is
 /// so, and nobody gets in without both steps.
 #[apply(both_engines)]
-async fn case_56_on_a_bad_day_pages_open_and_nothing_fails_open(engine: Engine) {
+async fn case_56_overload_never_fails_open(engine: Engine) {
     let hashing = keys::HasherConfig { threads: 1, queue: 1, wait: Duration::from_millis(100) };
     let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);

@@ -14,7 +14,7 @@ async fn gauge(app: &TestApp) -> i64 {
 
 /// Otherwise one account whose owner mistypes, again and again, would spend what the whole site has.
 #[apply(both_engines)]
-async fn a_completed_sign_in_takes_its_wrong_codes_back(engine: Engine) {
+async fn completed_sign_in_refunds_wrong_codes(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let other = app.patient("Hemi").await;
@@ -38,7 +38,7 @@ async fn a_completed_sign_in_takes_its_wrong_codes_back(engine: Engine) {
 
 /// They feel nothing of it, so they spend nothing of it.
 #[apply(both_engines)]
-async fn known_devices_spend_nothing_of_it(engine: Engine) {
+async fn known_devices_spend_no_budget(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let home = from(&app, "198.51.100.1");
@@ -53,7 +53,7 @@ async fn known_devices_spend_nothing_of_it(engine: Engine) {
 
 /// A stranger who has had the guesses of the day is told so, and pays for nothing that is not judged.
 #[apply(both_engines)]
-async fn what_is_not_judged_is_not_charged(engine: Engine) {
+async fn unjudged_guess_is_not_charged(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, other) = (app.client("portal").await, app.patient("Hemi").await);
     app.set("sign_in.guess_budget", "1").await;

@@ -22,7 +22,7 @@ async fn tries(app: &TestApp) -> i64 {
 }
 
 #[apply(both_engines)]
-async fn case_11_of_200_guesses_at_once_five_are_compared(engine: Engine) {
+async fn case_11_concurrent_guesses_respect_tries(engine: Engine) {
     in_one_try("200 guesses before the database gives one up", async || guess_200(engine).await)
         .await;
 }
@@ -59,7 +59,7 @@ async fn guess_200(engine: Engine) -> Option<()> {
 }
 
 #[apply(both_engines)]
-async fn case_12_one_right_code_from_twenty_posts_signs_in_once(engine: Engine) {
+async fn case_12_concurrent_code_signs_in_once(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -94,7 +94,7 @@ async fn case_12_one_right_code_from_twenty_posts_signs_in_once(engine: Engine) 
 
 /// A lost answer: the browser that completed posts the same again and goes to the same end.
 #[apply(both_engines)]
-async fn case_12_the_same_browser_goes_to_the_same_end_for_sixty_seconds(engine: Engine) {
+async fn case_12_repeated_code_reaches_same_end(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -123,7 +123,7 @@ async fn case_12_the_same_browser_goes_to_the_same_end_for_sixty_seconds(engine:
 
 /// Two tabs: one mail, one code; the other goes on by the session.
 #[apply(both_engines)]
-async fn case_12_a_second_tab_joins_and_follows(engine: Engine) {
+async fn case_12_second_tab_follows_session(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -143,7 +143,7 @@ async fn case_12_a_second_tab_joins_and_follows(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn case_13_failures_count_across_resends_and_challenges(engine: Engine) {
+async fn case_13_failures_count_across_challenges(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set("sign_in.resend_wait", "0s").await;
@@ -180,7 +180,7 @@ async fn case_13_failures_count_across_resends_and_challenges(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn case_15_no_cookie_and_no_header_resets_a_counter(engine: Engine) {
+async fn case_15_cookies_and_headers_reset_nothing(engine: Engine) {
     let app =
         TestApp::with(engine, Options { proxies: vec!["192.0.2.0/24"], ..Options::default() })
             .await;
@@ -208,7 +208,7 @@ async fn case_15_no_cookie_and_no_header_resets_a_counter(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn case_16_a_code_works_where_it_was_asked_for(engine: Engine) {
+async fn case_16_code_is_bound_to_browser(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
@@ -231,7 +231,7 @@ async fn case_16_a_code_works_where_it_was_asked_for(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn case_17_late_expired_and_used_codes(engine: Engine) {
+async fn case_17_late_and_expired_codes_resend(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let outcome = async || app.outcomes("code.checked").await.pop().unwrap();

@@ -61,7 +61,7 @@ async fn is_heard(
 
 /// The mark on a value never ends; the device does. Without one its bearer is a stranger in a crowded network.
 #[apply(both_engines)]
-async fn a_spent_value_is_worth_nothing(engine: Engine) {
+async fn replaced_device_cookie_is_worthless(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     for (name, value) in [
@@ -107,7 +107,7 @@ async fn a_spent_value_is_worth_nothing(engine: Engine) {
 
 /// Two browsers of one account are one guest: who collects values gains nothing.
 #[apply(both_engines)]
-async fn posts_of_known_devices_are_those_of_the_account(engine: Engine) {
+async fn device_posts_count_per_account(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let (laptop, phone) = (from(&app, EXIT), from(&app, EXIT));
@@ -131,7 +131,7 @@ async fn posts_of_known_devices_are_those_of_the_account(engine: Engine) {
 
 /// The seats of known devices are for those that are known now.
 #[apply(both_engines)]
-async fn a_spent_value_has_no_seat_among_known_devices(engine: Engine) {
+async fn replaced_device_cookie_queues_as_stranger(engine: Engine) {
     let hashing = HasherConfig { threads: 1, queue: 2, wait: Duration::from_mins(5) };
     let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
@@ -172,7 +172,7 @@ async fn a_spent_value_has_no_seat_among_known_devices(engine: Engine) {
 
 /// Whoever has been let in through both steps is heard to the end: consent, confirmation, a new password.
 #[apply(both_engines)]
-async fn a_crowded_network_hears_the_last_page_too(engine: Engine) {
+async fn rate_limited_network_completes_last_page(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let phone = app
@@ -212,7 +212,7 @@ async fn a_crowded_network_hears_the_last_page_too(engine: Engine) {
 
 /// A sign-in gives a device a new value, and no new mails.
 #[apply(both_engines)]
-async fn mails_of_a_device_outlive_its_value(engine: Engine) {
+async fn device_mail_quota_survives_new_cookie(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let home = from(&app, "198.51.100.1");

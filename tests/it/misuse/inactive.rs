@@ -33,7 +33,7 @@ async fn is_silent(app: &TestApp, browser: &HttpBrowser, client: &Client) -> boo
 }
 
 #[apply(both_engines)]
-async fn everything_of_an_inactive_person_is_dead(engine: Engine) {
+async fn inactive_account_invalidates_everything_issued(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -65,7 +65,7 @@ async fn everything_of_an_inactive_person_is_dead(engine: Engine) {
 
 /// The page is that of a wrong password, to the letter, and so is what it costs.
 #[apply(both_engines)]
-async fn right_password_of_an_inactive_person_is_wrong(engine: Engine) {
+async fn inactive_accounts_password_looks_wrong(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let post = async |patient: &Patient| {
@@ -89,7 +89,7 @@ async fn right_password_of_an_inactive_person_is_wrong(engine: Engine) {
 
 /// Whatever step has come: an account that stops being active meanwhile is not signed in to.
 #[apply(both_engines)]
-async fn sign_in_of_an_inactive_person_is_not_completed(engine: Engine) {
+async fn inactive_account_cannot_complete_sign_in(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -116,7 +116,7 @@ async fn sign_in_of_an_inactive_person_is_not_completed(engine: Engine) {
 /// The last guard, which every sign-in passes with the person's row locked: it sees a suspension that came after all else
 /// was read.
 #[apply(both_engines)]
-async fn last_guard_of_a_sign_in_asks_the_status(engine: Engine) {
+async fn sign_in_commit_checks_account_status(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
     let mut conn = app.sql().read().await.unwrap();
@@ -137,7 +137,7 @@ async fn last_guard_of_a_sign_in_asks_the_status(engine: Engine) {
 
 /// A known device has tries of its own while its person is active.
 #[apply(both_engines)]
-async fn device_of_an_inactive_person_is_unknown(engine: Engine) {
+async fn inactive_accounts_device_is_unknown(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -154,7 +154,7 @@ async fn device_of_an_inactive_person_is_unknown(engine: Engine) {
 
 /// No code leaves for an account that is not active any more.
 #[apply(both_engines)]
-async fn code_of_an_inactive_person_is_not_mailed(engine: Engine) {
+async fn inactive_account_gets_no_code(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();

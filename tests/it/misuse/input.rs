@@ -10,7 +10,7 @@ use vestibule_tests::{
 use crate::engines::{apply, both_engines};
 
 #[apply(both_engines)]
-async fn case_48_one_account_under_every_spelling_and_mail_to_the_stored_one(engine: Engine) {
+async fn case_48_spellings_reach_stored_address(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
@@ -49,7 +49,7 @@ async fn case_48_one_account_under_every_spelling_and_mail_to_the_stored_one(eng
 }
 
 #[apply(both_engines)]
-async fn case_49_line_breaks_split_no_header_mail_or_log(engine: Engine) {
+async fn case_49_line_breaks_split_no_header(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let name = "Mere\r\nBcc: evil@example.org\r\n\r\nSubject: x";
@@ -75,7 +75,7 @@ async fn case_49_line_breaks_split_no_header_mail_or_log(engine: Engine) {
 
 /// Every absolute address comes from the configuration; another Host is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_50_a_foreign_host_is_refused_and_named_nowhere() {
+async fn case_50_foreign_host_is_refused() {
     let app = TestApp::start(Engine::Sqlite).await;
     let browser = app.browser();
     for host in ["evil.example", "localhost", "127.0.0.1", "evil.example:80", "localhost:1"] {
@@ -98,7 +98,7 @@ async fn case_50_a_foreign_host_is_refused_and_named_nowhere() {
 
 /// The right-most hop that is not ours counts, and one that cannot be read denies.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_51_networks_behind_proxies() {
+async fn case_51_rightmost_untrusted_hop_counts() {
     let options = Options { proxies: vec!["127.0.0.0/8"], ..Options::default() };
     let app = TestApp::with(Engine::Sqlite, options).await;
     let client = app.client("portal").await;
@@ -138,7 +138,7 @@ async fn case_51_networks_behind_proxies() {
 
 /// Whoever is no proxy of ours is counted as who they are, whatever they say about it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_51_a_stranger_cannot_choose_a_network() {
+async fn case_51_spoofed_forwarded_for_is_ignored() {
     let options = Options { proxies: vec!["10.0.0.0/8"], ..Options::default() };
     let app = TestApp::with(Engine::Sqlite, options).await;
     let client = app.client("portal").await;

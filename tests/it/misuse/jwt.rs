@@ -110,7 +110,7 @@ async fn signs_out(browser: &HttpBrowser, token: &str) -> bool {
 }
 
 #[apply(both_engines)]
-async fn case_36_a_token_that_is_not_ours_is_nothing_anywhere(engine: db::Engine) {
+async fn case_36_forged_tokens_are_refused_everywhere(engine: db::Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();

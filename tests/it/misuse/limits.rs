@@ -47,7 +47,7 @@ pub(super) fn wrong(code: &str, nth: usize) -> String {
 
 /// A known device is a value of one account and one browser; it stands for no step and for no session.
 #[apply(both_engines)]
-async fn case_7_a_known_device_proves_nothing_and_is_of_one_account(engine: Engine) {
+async fn case_7_known_device_proves_nothing(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
@@ -84,7 +84,7 @@ async fn case_7_a_known_device_proves_nothing_and_is_of_one_account(engine: Engi
 }
 
 #[apply(both_engines)]
-async fn case_7_a_device_ends_with_a_reset_with_time_and_when_staff_say_so(engine: Engine) {
+async fn case_7_reset_or_time_ends_device(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
@@ -139,7 +139,7 @@ async fn case_7_a_device_ends_with_a_reset_with_time_and_when_staff_say_so(engin
 
 /// A family at one computer: five accounts, and each is known.
 #[apply(both_engines)]
-async fn several_accounts_are_known_to_one_browser(engine: Engine) {
+async fn one_browser_knows_several_accounts(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let browser = from(&app, "198.51.100.1");
@@ -166,7 +166,7 @@ async fn several_accounts_are_known_to_one_browser(engine: Engine) {
 
 /// A stranger fails all day. The person signs in as always, is told once, and a stranger is told when to come again.
 #[apply(both_engines)]
-async fn case_54_a_stranger_locks_nobody_out(engine: Engine) {
+async fn case_54_strangers_cannot_lock_out_owner(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
@@ -208,7 +208,7 @@ async fn case_54_a_stranger_locks_nobody_out(engine: Engine) {
 
 /// One network, however long it tries, leaves something to strangers elsewhere: her new telephone.
 #[apply(both_engines)]
-async fn one_network_does_not_spend_what_all_strangers_have(engine: Engine) {
+async fn network_tries_spare_other_strangers(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
@@ -226,7 +226,7 @@ async fn one_network_does_not_spend_what_all_strangers_have(engine: Engine) {
 
 /// The code step: whoever has the password and guesses at codes does not stop the owner's codes.
 #[apply(both_engines)]
-async fn case_54_wrong_codes_of_a_stranger_do_not_pause_the_owner(engine: Engine) {
+async fn case_54_strangers_codes_never_pause_owner(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
@@ -257,7 +257,7 @@ async fn case_54_wrong_codes_of_a_stranger_do_not_pause_the_owner(engine: Engine
 
 /// Resend flooding by somebody with the password: six an hour, the page says when, and her own codes still come.
 #[apply(both_engines)]
-async fn case_18_a_flooded_inbox_has_an_end_and_the_owner_gets_codes(engine: Engine) {
+async fn case_18_inbox_flood_spares_owner(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
@@ -282,7 +282,7 @@ async fn case_18_a_flooded_inbox_has_an_end_and_the_owner_gets_codes(engine: Eng
 
 /// One guess each at many people: no counter of a person moves far, the site's gauge does.
 #[apply(both_engines)]
-async fn case_14_the_site_has_a_guess_budget(engine: Engine) {
+async fn case_14_site_guess_budget_limits_strangers(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     app.set("sign_in.guess_budget", "8").await;
@@ -333,7 +333,7 @@ async fn case_14_the_site_has_a_guess_budget(engine: Engine) {
 
 /// Failures of networks count apart from posts, a completed sign-in gives them back, and known devices do not ask.
 #[apply(both_engines)]
-async fn networks_have_limits_that_their_neighbours_survive(engine: Engine) {
+async fn network_failure_limit_spares_neighbours(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
@@ -391,7 +391,7 @@ async fn networks_have_limits_that_their_neighbours_survive(engine: Engine) {
 
 /// Beyond the posts of a network a known device is still heard, and others are told when, with their address kept.
 #[apply(both_engines)]
-async fn posts_beyond_the_limit_keep_the_address_and_hear_known_devices(engine: Engine) {
+async fn rate_limited_posts_admit_known_devices(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
@@ -412,7 +412,7 @@ async fn posts_beyond_the_limit_keep_the_address_and_hear_known_devices(engine: 
 
 /// Success forgets failures: of the person, of this network, of this device.
 #[apply(both_engines)]
-async fn a_completed_sign_in_clears_the_counters(engine: Engine) {
+async fn completed_sign_in_clears_counters(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
@@ -434,7 +434,7 @@ async fn a_completed_sign_in_clears_the_counters(engine: Engine) {
 
 /// The same statements for known and unknown people, wrong and paused: the same rows, the same bytes, one commit.
 #[apply(both_engines)]
-async fn case_53_known_and_unknown_people_cost_the_same(engine: Engine) {
+async fn case_53_unknown_accounts_cost_same_rows(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, known) = (app.client("portal").await, app.patient("Mere").await);
     let unknown = Patient { email: "nobo@patients.example".to_owned(), ..known.clone() };

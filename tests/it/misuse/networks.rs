@@ -49,7 +49,7 @@ async fn guess_codes(app: &TestApp, client: &Client, patient: &Patient, address:
 
 /// The limit stands before the hashing pool: what it refuses, no hash is computed for.
 #[apply(both_engines)]
-async fn a_network_that_had_too_many_costs_no_hash(engine: Engine) {
+async fn rate_limited_network_costs_no_hash(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     app.set("sign_in.network_failures_ipv4", "10").await;
@@ -69,7 +69,7 @@ async fn a_network_that_had_too_many_costs_no_hash(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn an_ipv6_64_is_one_network_at_a_person(engine: Engine) {
+async fn ipv6_64_shares_tries_per_person(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
@@ -83,7 +83,7 @@ async fn an_ipv6_64_is_one_network_at_a_person(engine: Engine) {
 
 /// The same at the second step, for somebody who has the password.
 #[apply(both_engines)]
-async fn one_network_does_not_pause_the_codes_of_others(engine: Engine) {
+async fn network_wait_spares_other_networks_codes(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
@@ -100,7 +100,7 @@ async fn one_network_does_not_pause_the_codes_of_others(engine: Engine) {
 /// Who is turned away by a full pool is not counted, whoever they share an address with: on a bad day that is nearly
 /// everybody. What is heard is counted.
 #[apply(both_engines)]
-async fn a_post_that_finds_no_seat_is_not_counted(engine: Engine) {
+async fn queue_refusal_is_not_counted(engine: Engine) {
     let (app, client, patient) = with_two_seats(engine).await;
     let full = Full::of(&app).await;
     let browser = app.browser();
@@ -116,7 +116,7 @@ async fn a_post_that_finds_no_seat_is_not_counted(engine: Engine) {
 
 /// A full pool is no cover for posts that do anything else than ask for a seat.
 #[apply(both_engines)]
-async fn a_post_that_does_more_than_find_no_seat_is_counted(engine: Engine) {
+async fn other_posts_count_despite_full_queue(engine: Engine) {
     let (app, client, _) = with_two_seats(engine).await;
     let full = Full::of(&app).await;
     for nth in 0..12 {

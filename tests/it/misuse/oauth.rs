@@ -13,7 +13,7 @@ use crate::engines::{apply, both_engines};
 
 /// A code that was caught on its way is worth nothing without the verifier.
 #[apply(both_engines)]
-async fn case_30_a_code_is_bound_to_its_challenge_client_and_address(engine: Engine) {
+async fn case_30_code_binds_pkce_client_redirect(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let other = app.client("records").await;
@@ -39,7 +39,7 @@ async fn case_30_a_code_is_bound_to_its_challenge_client_and_address(engine: Eng
 
 /// Exactly one success; what the first use issued is revoked by the second.
 #[apply(both_engines)]
-async fn case_32_a_code_is_used_once_and_its_reuse_revokes(engine: Engine) {
+async fn case_32_replayed_code_revokes_tokens(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let landed = app.browser().sign_in(&app, &client, &patient).await;
@@ -53,7 +53,7 @@ async fn case_32_a_code_is_used_once_and_its_reuse_revokes(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn case_32_a_code_lives_sixty_seconds(engine: Engine) {
+async fn case_32_code_lives_sixty_seconds(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let landed = app.browser().sign_in(&app, &client, &patient).await;
@@ -69,7 +69,7 @@ async fn case_32_a_code_lives_sixty_seconds(engine: Engine) {
 
 /// A redirect URI that is not exactly a registered one is answered on our page, never by a redirect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_31_redirect_uris_are_compared_as_text() {
+async fn case_31_redirect_uri_matches_exactly() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     for uri in [
@@ -114,7 +114,7 @@ async fn case_31_redirect_uris_are_compared_as_text() {
 
 /// What is echoed is echoed unchanged, encoded where it stands, and has a length.
 #[apply(both_engines)]
-async fn case_35_state_and_nonce_come_back_as_they_came(engine: Engine) {
+async fn case_35_state_and_nonce_return_unchanged(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -139,7 +139,7 @@ async fn case_35_state_and_nonce_come_back_as_they_came(engine: Engine) {
 
 /// No parameter of ours leads the browser anywhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_43_nothing_in_an_address_redirects() {
+async fn case_43_no_parameter_redirects() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     let evil = "https://evil.example/";

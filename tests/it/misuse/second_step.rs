@@ -34,7 +34,7 @@ fn attempt(page: &Answer) -> String {
 }
 
 #[apply(both_engines)]
-async fn case_1_after_the_password_nothing_but_the_code_leads_on(engine: Engine) {
+async fn case_1_only_code_follows_password(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -66,7 +66,7 @@ async fn case_1_after_the_password_nothing_but_the_code_leads_on(engine: Engine)
 }
 
 #[apply(both_engines)]
-async fn case_2_the_cookie_of_the_first_step_is_no_session(engine: Engine) {
+async fn case_2_browser_cookie_is_no_session(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -80,7 +80,7 @@ async fn case_2_the_cookie_of_the_first_step_is_no_session(engine: Engine) {
 
 /// With one method, the switch is "start again" and "back": the result of a step counts for that step alone.
 #[apply(both_engines)]
-async fn case_3_start_again_and_back_prove_nothing(engine: Engine) {
+async fn case_3_restart_and_back_prove_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -96,7 +96,7 @@ async fn case_3_start_again_and_back_prove_nothing(engine: Engine) {
 
 /// A forced reset demands a new password whatever is restarted on the way.
 #[apply(both_engines)]
-async fn case_4_restarting_drops_no_requirement(engine: Engine) {
+async fn case_4_restart_keeps_requirements(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.reset(&patient).await;
@@ -120,7 +120,7 @@ async fn case_4_restarting_drops_no_requirement(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn case_5_another_person_starts_with_nothing_proven(engine: Engine) {
+async fn case_5_account_switch_drops_proof(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
@@ -144,7 +144,7 @@ async fn case_5_another_person_starts_with_nothing_proven(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn case_6_what_is_no_code_is_refused_and_charged_when_typed(engine: Engine) {
+async fn case_6_malformed_code_is_charged(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set("sign_in.code_tries", "10").await;

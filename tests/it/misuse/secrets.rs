@@ -4,7 +4,7 @@ use vestibule_tests::{app::TestApp, client::Client, db::Engine, log::Log};
 
 /// One thread, so that everything that happens is logged here.
 #[tokio::test(flavor = "current_thread")]
-async fn case_57_no_secret_in_log_trail_url_or_error() {
+async fn case_57_logs_and_errors_hide_secrets() {
     let log = Log::start();
     for engine in Engine::ALL {
         let app = TestApp::start(engine).await;
@@ -59,7 +59,7 @@ async fn trail(app: &TestApp) -> String {
 
 /// With only the database in hand, no code is computed and no secret opened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_database_alone_holds_no_code_password_cookie_or_token() {
+async fn database_holds_no_plain_secret() {
     let app = TestApp::start(Engine::Sqlite).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();

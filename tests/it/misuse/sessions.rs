@@ -20,7 +20,7 @@ async fn silent(app: &TestApp, browser: &HttpBrowser, client: &Client) -> bool {
 
 /// A cookie that an attacker has planted is worth nothing after the victim has signed in with it.
 #[apply(both_engines)]
-async fn case_24_a_planted_cookie_is_not_a_session(engine: Engine) {
+async fn case_24_planted_cookie_is_no_session(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let attacker = app.browser();
@@ -40,7 +40,7 @@ async fn case_24_a_planted_cookie_is_not_a_session(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_session_ends_when_idle_and_when_old(engine: Engine) {
+async fn idle_and_absolute_limits_end_session(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -67,7 +67,7 @@ async fn a_session_ends_when_idle_and_when_old(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn signing_in_as_somebody_else_ends_the_session_before(engine: Engine) {
+async fn account_switch_ends_previous_session(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
@@ -119,7 +119,7 @@ async fn every_cause_ends_session_row(engine: Engine) {
 
 /// Decision 6: everything older is dead at the next request, and the next sign-in changes the password.
 #[apply(both_engines)]
-async fn a_forced_reset_ends_everything_older(engine: Engine) {
+async fn forced_reset_ends_everything_older(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let (signed_in, waiting) = (app.browser(), app.browser());

@@ -65,7 +65,7 @@ fn commits(post: &[(&str, &[String])]) -> usize {
 
 /// The very texts in their very order, wrong and paused.
 #[apply(both_engines)]
-async fn case_53_known_and_unknown_people_cost_the_same_statements(engine: Engine) {
+async fn case_53_unknown_accounts_cost_same_statements(engine: Engine) {
     let db = TestDb::create(engine).await;
     let traced = Traced::prepare(engine, &db).await;
     let mut serve = traced

@@ -12,7 +12,7 @@ const EXIT: &str = "203.0.113.1";
 
 /// A hash that cannot be read fails whenever it is compared with: so it shows whether it was.
 #[apply(both_engines)]
-async fn a_paused_guess_is_not_compared(engine: Engine) {
+async fn paused_guess_is_not_compared(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, known) = (app.client("portal").await, app.patient("Mere").await);
     app.set("sign_in.password_failures", "3").await;
@@ -37,7 +37,7 @@ async fn a_paused_guess_is_not_compared(engine: Engine) {
 
 /// Otherwise whoever waits could ask for as many hashes as posts.
 #[apply(both_engines)]
-async fn a_paused_guess_stays_a_failure_of_its_network(engine: Engine) {
+async fn paused_guess_counts_against_network(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set("sign_in.password_failures", "3").await;
@@ -56,7 +56,7 @@ async fn a_paused_guess_stays_a_failure_of_its_network(engine: Engine) {
 
 /// An attempt that has ended is no place to guess for nothing.
 #[apply(both_engines)]
-async fn a_wrong_password_is_a_failure_wherever_it_is_typed(engine: Engine) {
+async fn wrong_password_counts_in_ended_attempt(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.set("sign_in.password_failures", "100000").await;
@@ -77,7 +77,7 @@ async fn a_wrong_password_is_a_failure_wherever_it_is_typed(engine: Engine) {
 
 /// That passwords were guessed at says nothing of whoever has the right one.
 #[apply(both_engines)]
-async fn each_kind_of_warning_is_told(engine: Engine) {
+async fn each_warning_kind_is_mailed_once(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     for nth in 0..10 {
@@ -105,7 +105,7 @@ async fn each_kind_of_warning_is_told(engine: Engine) {
 
 /// A household has many an IPv6 /64, and is one network at a person.
 #[apply(both_engines)]
-async fn an_ipv6_household_is_one_network_at_a_person(engine: Engine) {
+async fn ipv6_48_shares_tries_per_person(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     for nth in 0..12 {
@@ -120,7 +120,7 @@ async fn an_ipv6_household_is_one_network_at_a_person(engine: Engine) {
 
 /// What was never counted cannot be given back.
 #[apply(both_engines)]
-async fn a_counter_of_a_network_is_never_below_zero(engine: Engine) {
+async fn network_counter_never_falls_below_zero(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (counters, now) = (&app.app().ephemeral, app.app().clock.now());
     let window = Duration::from_hours(1);

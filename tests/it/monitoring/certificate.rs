@@ -37,7 +37,7 @@ async fn until_shown(app: &TestApp, year: i32) {
 }
 
 #[tokio::test]
-async fn an_alarm_rings_until_a_certificate_that_ends_soon_is_renewed() {
+async fn expiring_certificate_raises_alarm_until_renewed() {
     let log = Log::start();
     let app = TestApp::with(Engine::Sqlite, Options { tls: true, ..Options::default() }).await;
     let alarms = || log.lines("message", ENDS_SOON);
@@ -63,7 +63,7 @@ async fn an_alarm_rings_until_a_certificate_that_ends_soon_is_renewed() {
 
 /// Where a proxy in front ends TLS there is no end to tell.
 #[tokio::test]
-async fn without_tls_there_is_no_end() {
+async fn plain_http_has_no_expiry_metric() {
     let app = TestApp::start(Engine::Sqlite).await;
     assert_eq!(Scrape::of(app.first()).await.value(EXPIRY, &[]), None);
 }

@@ -71,7 +71,7 @@ async fn scraped() -> Scrape {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn list_scrape_and_documents_have_the_same_metrics() {
+async fn documents_and_scrape_list_same_metrics() {
     let scrape = scraped().await;
     let listed: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
     assert_eq!(listed.len(), METRICS.len(), "a name stands twice in the list");
@@ -99,7 +99,7 @@ async fn list_scrape_and_documents_have_the_same_metrics() {
 
 /// Prometheus' conventions: what is measured, in base units, with the unit in the name, and a sentence for each.
 #[test]
-fn names_and_helps_are_as_prometheus_wants_them() {
+fn metric_names_follow_prometheus_conventions() {
     for metric in METRICS {
         let name = metric.name;
         assert!(name.starts_with("vestibule_") && name == name.to_lowercase(), "{name}");
@@ -112,7 +112,7 @@ fn names_and_helps_are_as_prometheus_wants_them() {
 
 /// A panel for each metric, or nobody looks at it.
 #[test]
-fn the_dashboard_shows_every_metric() {
+fn dashboard_shows_every_metric() {
     let dashboard: Value = serde_json::from_str(&read("monitoring/dashboard.json")).expect("JSON");
     let panels = dashboard["panels"].as_array().expect("panels");
     let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64()).collect();
@@ -133,7 +133,7 @@ fn the_dashboard_shows_every_metric() {
 
 /// Whoever operates it is told how to read each row of the dashboard.
 #[test]
-fn the_operators_page_reads_every_row_of_the_dashboard() {
+fn operating_page_explains_dashboard_rows() {
     let dashboard: Value = serde_json::from_str(&read("monitoring/dashboard.json")).expect("JSON");
     let page = read("operating.md");
     let panels = dashboard["panels"].as_array().expect("panels").iter();
@@ -149,7 +149,7 @@ fn the_operators_page_reads_every_row_of_the_dashboard() {
 
 /// Somebody is woken: the rule says what it means and what to do first, and the page lists it with its severity.
 #[test]
-fn every_alert_says_what_to_do_and_is_listed() {
+fn every_alert_has_runbook_and_listing() {
     let (rules, page, test) = (
         read("monitoring/alerts.yaml"),
         read("monitoring.md"),
@@ -180,7 +180,7 @@ fn every_alert_says_what_to_do_and_is_listed() {
 
 /// Prometheus' own tool reads the rules, and shows that they ring when they should and not when all is well.
 #[test]
-fn promtool_takes_the_rules_and_they_ring() {
+fn promtool_accepts_and_fires_alert_rules() {
     let folder = vestibule_tests::root().join("docs/monitoring");
     for arguments in [["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]] {
         let output = Command::new("promtool").args(arguments).current_dir(&folder).output();

@@ -22,7 +22,7 @@ fn step<'a>(step: &'a str, outcome: &'a str) -> [(&'a str, &'a str); 2] {
 }
 
 #[apply(both_engines)]
-async fn a_sign_in_is_counted_step_by_step(engine: Engine) {
+async fn sign_in_steps_are_counted(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -79,7 +79,7 @@ async fn a_sign_in_is_counted_step_by_step(engine: Engine) {
 
 /// A code that comes after its window shows that the window is too short for somebody.
 #[apply(both_engines)]
-async fn a_late_code_is_seen(engine: Engine) {
+async fn late_code_is_measured(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -97,7 +97,7 @@ async fn a_late_code_is_seen(engine: Engine) {
 
 /// What was rolled back is not in the trail, and so it is not counted.
 #[apply(both_engines)]
-async fn what_is_rolled_back_is_not_counted(engine: Engine) {
+async fn rolled_back_event_is_not_counted(engine: Engine) {
     let app = TestApp::start(engine).await;
     let cx = app.cx();
     let record = async |fails: bool| {
@@ -118,7 +118,7 @@ async fn what_is_rolled_back_is_not_counted(engine: Engine) {
 
 /// A mail server that takes nothing: the queue is there to see, and how old it is.
 #[apply(both_engines)]
-async fn a_queue_is_seen(engine: Engine) {
+async fn mail_queue_and_age_are_measured(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.mail.fault(Fault::Refuse(451), 1000);
@@ -144,7 +144,7 @@ async fn a_queue_is_seen(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_full_hashing_pool_is_seen(engine: Engine) {
+async fn full_hashing_pool_is_measured(engine: Engine) {
     let hashing = HasherConfig { threads: 1, queue: 0, wait: Duration::from_secs(30) };
     let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
@@ -171,7 +171,7 @@ async fn a_full_hashing_pool_is_seen(engine: Engine) {
 
 /// Misuse case 57: whatever people and strangers send, it is no label.
 #[apply(both_engines)]
-async fn case_57_no_secret_person_or_strangers_text_in_a_metric(engine: Engine) {
+async fn case_57_metrics_hold_no_secret(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();

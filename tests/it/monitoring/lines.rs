@@ -5,7 +5,7 @@ use vestibule_tests::{app::TestApp, db::Engine, log::Log};
 
 /// One thread, so that everything that happens is logged here.
 #[tokio::test(flavor = "current_thread")]
-async fn a_request_has_one_line_with_route_status_reference_network_and_client() {
+async fn request_is_logged_in_one_line() {
     let log = Log::start();
     let app = TestApp::start(Engine::Sqlite).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
@@ -36,7 +36,7 @@ async fn a_request_has_one_line_with_route_status_reference_network_and_client()
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_refused_request_has_one_line_too_and_no_strangers_path() {
+async fn refused_request_log_omits_foreign_path() {
     let log = Log::start();
     let app = TestApp::start(Engine::Sqlite).await;
     let browser = app.browser();

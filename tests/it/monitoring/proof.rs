@@ -20,7 +20,7 @@ async fn tamper(app: &TestApp, statements: &'static [&'static str]) {
 }
 
 #[apply(both_engines)]
-async fn a_grant_without_its_second_step_is_found_and_alarmed(engine: Engine) {
+async fn unproven_grant_raises_alarm(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, mere) = (app.client("portal").await, app.patient("Mere").await);
     app.patient("Hemi").await;
@@ -48,7 +48,7 @@ async fn a_grant_without_its_second_step_is_found_and_alarmed(engine: Engine) {
 
 /// The schema refuses such a row, so the hand takes the schema's check away first.
 #[apply(both_engines)]
-async fn a_sign_in_that_lost_its_second_step_is_found(engine: Engine) {
+async fn removed_second_step_is_found(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.browser().sign_in(&app, &client, &patient).await;
@@ -70,7 +70,7 @@ async fn a_sign_in_that_lost_its_second_step_is_found(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_grant_that_is_older_than_its_steps_is_found(engine: Engine) {
+async fn grant_older_than_steps_is_found(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.browser().sign_in(&app, &client, &patient).await;

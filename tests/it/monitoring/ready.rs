@@ -37,7 +37,7 @@ async fn until(ops: &str, wanted: impl Fn(u16, &Value) -> bool) -> (Value, Durat
 
 /// Codes, sessions and leases are compared with the clock: a replica whose clock is wrong gets no requests.
 #[apply(both_engines)]
-async fn a_clock_that_is_off_is_not_ready(engine: Engine) {
+async fn wrong_clock_is_not_ready(engine: Engine) {
     let app = TestApp::start(engine).await;
     let ops = app.first().ops.to_string();
     assert_eq!(ready(&ops).await.0, 200);
@@ -57,7 +57,7 @@ fn free() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stopped_postgresql_is_told_and_comes_back_by_itself() {
+async fn postgres_outage_is_reported_and_recovers() {
     let (postgres, mail) = (DedicatedPostgres::start(), Mailbox::start().await);
     let (folder, ops) = (TempDir::new().unwrap(), free());
     let root = folder.path().join("root.key");

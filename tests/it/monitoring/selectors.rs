@@ -122,7 +122,7 @@ fn labels(name: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn queries_ask_for_labels_and_values_that_there_are() {
+fn queries_use_existing_labels_and_values() {
     let mut all = 0;
     for file in ["monitoring/alerts.yaml", "monitoring/dashboard.json", "monitoring.md"] {
         let text = read(&format!("docs/{file}"));
@@ -138,7 +138,7 @@ fn queries_ask_for_labels_and_values_that_there_are() {
 }
 
 #[test]
-fn a_wrong_value_is_found() {
+fn unknown_label_value_is_found() {
     for text in [
         "sum(vestibule_mail_queue_age_seconds{lane=\"codes\"})",
         "rate(vestibule_refusals_total{reason=~\"internal|outcome_unkown\"}[5m])",
@@ -153,7 +153,7 @@ fn a_wrong_value_is_found() {
 
 /// The rules are read by promtool as they are; queries elsewhere are put into rules for it.
 #[test]
-fn promtool_takes_every_query() {
+fn promtool_accepts_every_query() {
     let queries: Vec<Query> = of_panels().into_iter().chain(of_page()).collect();
     assert!(queries.len() > 40, "{queries:?}");
     let folder = TempDir::new().expect("a folder");

@@ -20,7 +20,7 @@ fn named<'s>(spans: &'s [Span], name: &str) -> Vec<&'s Span> {
 }
 
 #[apply(both_engines)]
-async fn a_sign_in_is_traced_without_a_word_about_the_person(engine: Engine) {
+async fn sign_in_trace_omits_personal_data(engine: Engine) {
     let (db, collector) = (TestDb::create(engine).await, Collector::start().await);
     let served = Served::prepare(engine, &db).await;
     let client = served.add_portal("https://portal.example/callback").await;
@@ -81,7 +81,7 @@ async fn a_sign_in_is_traced_without_a_word_about_the_person(engine: Engine) {
 
 /// From a stranger the header would choose what is traced and under which name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_trusted_proxys_trace_is_gone_on_with_and_a_strangers_is_not() {
+async fn traceparent_needs_trusted_proxy() {
     let engine = vestibule_tests::db::Engine::Sqlite;
     for (trusted, ratio) in [(true, "0"), (false, "0"), (false, "1")] {
         let (db, collector) = (TestDb::create(engine).await, Collector::start().await);
@@ -110,7 +110,7 @@ async fn a_trusted_proxys_trace_is_gone_on_with_and_a_strangers_is_not() {
 
 /// A collector that is away costs spans and one warning, never a request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_collector_that_is_away_is_told_once() {
+async fn unreachable_collector_warns_once() {
     let engine = vestibule_tests::db::Engine::Sqlite;
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;

@@ -6,7 +6,7 @@ use vestibule_tests::{app::TestApp, client::Pending, db::Engine};
 use crate::engines::{apply, both_engines};
 
 #[apply(both_engines)]
-async fn a_sign_in_ends_at_the_client_with_code_state_and_issuer(engine: Engine) {
+async fn sign_in_returns_code_state_issuer(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let landed = app.browser().sign_in(&app, &client, &patient).await;
@@ -17,7 +17,7 @@ async fn a_sign_in_ends_at_the_client_with_code_state_and_issuer(engine: Engine)
 
 /// A stranger costs the database nothing (decision 12).
 #[apply(both_engines)]
-async fn the_sign_in_page_writes_nothing(engine: Engine) {
+async fn sign_in_page_writes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let before = app.count("SELECT COUNT(*) FROM audit").await;
@@ -31,7 +31,7 @@ async fn the_sign_in_page_writes_nothing(engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_client_does_wrong_comes_back_to_it() {
+async fn request_errors_redirect_to_client() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     let long = "n".repeat(513);
@@ -68,7 +68,7 @@ async fn what_a_client_does_wrong_comes_back_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_unknown_or_a_hint_is_accepted() {
+async fn unknown_parameters_and_hints_are_accepted() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     for changes in [
@@ -95,7 +95,7 @@ async fn what_is_unknown_or_a_hint_is_accepted() {
 
 /// Decision 13: a post from another site has no cookies, so it is answered by a GET that brings them.
 #[apply(both_engines)]
-async fn a_posted_request_is_the_same_as_a_got_one(engine: Engine) {
+async fn posted_request_behaves_like_get(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -117,7 +117,7 @@ async fn a_posted_request_is_the_same_as_a_got_one(engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_posted_request_goes_stale() {
+async fn posted_request_expires_after_five_minutes() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     let browser = app.browser();

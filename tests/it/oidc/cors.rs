@@ -30,7 +30,7 @@ async fn preflight(browser: &HttpBrowser, path: &str, origin: &str) -> Answer {
 }
 
 #[apply(both_engines)]
-async fn a_public_client_calls_from_its_page(engine: Engine) {
+async fn public_client_calls_cross_origin(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (browser_client(&app).await, app.patient("Mere").await);
     let browser = app.browser();
@@ -69,7 +69,7 @@ async fn a_public_client_calls_from_its_page(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn no_other_origin_and_no_other_route(engine: Engine) {
+async fn other_origins_and_routes_lack_cors(engine: Engine) {
     let app = TestApp::start(engine).await;
     browser_client(&app).await;
     app.client("portal").await;

@@ -3,7 +3,7 @@
 use vestibule_tests::{app::TestApp, db::Engine};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_document_names_what_there_is() {
+async fn metadata_lists_supported_features() {
     let app = TestApp::start(Engine::Sqlite).await;
     let answer = app.browser().get("/.well-known/openid-configuration").await;
     assert_eq!(answer.header("content-type"), "application/json");
@@ -74,7 +74,7 @@ async fn keys_are_public_distinct_and_cacheable() {
 
 /// A client that has the key set asks whether it is still the same, of any replica.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_key_set_that_a_client_has_is_not_sent_again() {
+async fn unchanged_jwks_is_304() {
     let app = TestApp::start(Engine::Sqlite).await;
     let other = app.replica().await;
     let first = app.browser().get("/oauth2/jwks").await;

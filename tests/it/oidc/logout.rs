@@ -35,7 +35,7 @@ async fn start(app: &TestApp) -> (Client, HttpBrowser, Value) {
 const BACK: &str = "https://portal.example/signed-out";
 
 #[apply(both_engines)]
-async fn the_session_of_the_hint_ends_and_its_tokens_with_it(engine: Engine) {
+async fn hint_ends_session_and_tokens(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, browser, tokens) = start(&app).await;
     let hint = tokens["id_token"].as_str().unwrap();
@@ -57,7 +57,7 @@ async fn the_session_of_the_hint_ends_and_its_tokens_with_it(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn an_expired_hint_will_do(engine: Engine) {
+async fn expired_hint_is_accepted(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, browser, tokens) = start(&app).await;
     app.clock.advance(std::time::Duration::from_mins(15));
@@ -69,7 +69,7 @@ async fn an_expired_hint_will_do(engine: Engine) {
 
 /// Misuse case 41: an image on another site ends nobody's session.
 #[apply(both_engines)]
-async fn case_41_without_the_right_hint_a_person_is_asked(engine: Engine) {
+async fn case_41_logout_without_hint_asks(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, browser, tokens) = start(&app).await;
     let (other, hemi) = (app.browser(), app.patient("Hemi").await);
@@ -102,7 +102,7 @@ async fn case_41_without_the_right_hint_a_person_is_asked(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn only_the_registered_address_is_gone_to(engine: Engine) {
+async fn only_registered_logout_uri_is_followed(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (_, browser, tokens) = start(&app).await;
     let hint = tokens["id_token"].as_str().unwrap();
@@ -123,7 +123,7 @@ async fn only_the_registered_address_is_gone_to(engine: Engine) {
 
 /// The page that asks lets its form lead to the registered address and to no other (decision 18).
 #[apply(both_engines)]
-async fn the_question_leads_to_the_registered_address_alone(engine: Engine) {
+async fn logout_page_csp_allows_registered_uri(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, browser, _) = start(&app).await;
     let (other, hemi) = (app.browser(), app.patient("Hemi").await);

@@ -21,7 +21,7 @@ async fn ask(
 }
 
 #[apply(both_engines)]
-async fn a_second_first_party_client_signs_in_silently(engine: Engine) {
+async fn second_first_party_client_is_silent(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (portal, records) = (app.client("portal").await, app.client("records").await);
     let patient = app.patient("Mere").await;
@@ -40,7 +40,7 @@ async fn a_second_first_party_client_signs_in_silently(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_third_party_asks_once_and_for_more_again(engine: Engine) {
+async fn consent_is_remembered_per_scope(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
     let other = app.client_with("lab", |new| new.operator.first_party = false).await;
@@ -74,7 +74,7 @@ async fn a_third_party_asks_once_and_for_more_again(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_native_client_is_always_confirmed(engine: Engine) {
+async fn native_client_is_always_confirmed(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
     let native = app
@@ -137,7 +137,7 @@ async fn max_age_and_prompt_are_honoured(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_hint_for_somebody_else_is_no_silent_success(engine: Engine) {
+async fn foreign_id_token_hint_requires_login(engine: Engine) {
     let app = TestApp::start(engine).await;
     let portal = app.client("portal").await;
     let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);

@@ -15,7 +15,7 @@ use vestibule_tests::{
 use crate::engines::{apply, both_engines};
 
 #[apply(both_engines)]
-async fn tokens_say_what_was_proven(engine: Engine) {
+async fn token_claims_match_proven_steps(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let landed = app.browser().sign_in(&app, &client, &patient).await;
@@ -50,7 +50,7 @@ async fn tokens_say_what_was_proven(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn every_way_of_client_authentication_works_as_registered(engine: Engine) {
+async fn client_authentication_must_match_registration(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
     for (id, method) in
@@ -104,7 +104,7 @@ async fn bad_requests_are_answered_in_json() {
 
 /// One list: what the metadata names is answered, and nothing else is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn announced_grant_types_alone_are_answered() {
+async fn only_announced_grant_types_are_answered() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     let document = app.browser().get("/.well-known/openid-configuration").await.json();
@@ -135,7 +135,7 @@ async fn announced_grant_types_alone_are_answered() {
 }
 
 #[apply(both_engines)]
-async fn a_client_without_pkce_is_served_only_where_that_is_configured(engine: Engine) {
+async fn pkce_is_optional_only_when_configured(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
     let old = app.client_with("old", |new| new.operator.pkce = Pkce::Optional).await;

@@ -13,7 +13,7 @@ use vestibule_tests::{
 use crate::engines::{apply, both_engines};
 
 #[apply(both_engines)]
-async fn scopes_open_their_claims_and_no_others(engine: Engine) {
+async fn scopes_select_userinfo_claims(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
@@ -36,7 +36,7 @@ async fn scopes_open_their_claims_and_no_others(engine: Engine) {
 }
 
 #[apply(both_engines)]
-async fn a_token_dies_with_what_it_rests_on(engine: Engine) {
+async fn expiry_and_reset_end_token(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let token = async || {
@@ -58,7 +58,7 @@ async fn a_token_dies_with_what_it_rests_on(engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_token_comes_in_the_header_or_in_the_body() {
+async fn token_in_header_or_body_only() {
     let app = TestApp::start(Engine::Sqlite).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let landed = app.browser().sign_in(&app, &client, &patient).await;

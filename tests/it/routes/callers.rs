@@ -53,7 +53,7 @@ async fn call(browser: &HttpBrowser, route: &Route, method: &str) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn caller_without_proof_is_asked_for_it() {
+async fn unauthenticated_caller_is_challenged() {
     let app = TestApp::start(Engine::Sqlite).await;
     for route in ROUTES {
         for method in route.methods {
@@ -65,7 +65,7 @@ async fn caller_without_proof_is_asked_for_it() {
 
 /// A session opens nothing that clients and holders of tokens call.
 #[apply(both_engines)]
-async fn session_cookie_proves_no_client(engine: Engine) {
+async fn session_cookie_authenticates_no_client(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();

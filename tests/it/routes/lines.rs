@@ -46,7 +46,7 @@ async fn is_written(log: &Log, browser: &HttpBrowser, (method, to, path): (&str,
 
 /// One thread, so that everything that happens is logged here.
 #[tokio::test(flavor = "current_thread")]
-async fn every_request_has_one_line_with_its_reference() {
+async fn every_request_is_logged_with_reference() {
     let log = Log::start();
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;

@@ -106,7 +106,7 @@ async fn post(
 }
 
 #[test]
-fn every_route_is_shown_to_work() {
+fn every_route_is_tested() {
     let routes: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
     let shown: BTreeSet<&str> = SHOWN_IN.iter().map(|(path, ..)| *path).collect();
     assert_eq!(routes.len(), ROUTES.len(), "a path stands in ROUTES once, with all its methods");
@@ -143,7 +143,7 @@ fn each_step_has_one_route() {
 
 /// DESIGN: no path of a sign-in step is a prefix of another.
 #[test]
-fn no_step_is_a_prefix_of_another() {
+fn no_step_path_prefixes_another() {
     for one in routes_of(&[Class::Page]) {
         for two in routes_of(&[Class::Page]).filter(|two| two.path != one.path) {
             assert!(!two.path.starts_with(one.path), "{} begins with {}", two.path, one.path);

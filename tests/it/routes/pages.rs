@@ -117,7 +117,7 @@ fn assert_surrounded(what: &str, answer: &Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_surrounds_every_page() {
+async fn every_page_has_security_headers() {
     let app = TestApp::start(Engine::Sqlite).await;
     for step in steps(&app).await {
         assert_eq!(step.page.status, 200, "{}", step.path());
@@ -185,7 +185,7 @@ async fn state(app: &TestApp) -> Vec<i64> {
 
 /// A form of ours, posted from elsewhere or without the token that only our page has.
 #[apply(both_engines)]
-async fn case_40_a_form_from_elsewhere_changes_nothing(engine: Engine) {
+async fn case_40_cross_site_form_changes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let elsewhere: [&[(&str, &str)]; 7] = [
         &[("sec-fetch-site", "cross-site")],
@@ -223,7 +223,7 @@ async fn case_40_a_form_from_elsewhere_changes_nothing(engine: Engine) {
 
 /// Doors are open to posts from every site, so that a post alone does nothing behind them.
 #[apply(both_engines)]
-async fn case_40_a_post_at_a_door_does_nothing(engine: Engine) {
+async fn case_40_entry_point_post_changes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();

@@ -14,7 +14,7 @@ fn cors(answer: &Answer) -> Vec<&str> {
 
 /// OpenID Connect Discovery 1.0, section 4: any origin may read it, and nobody gets a cookie with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn documents_are_cacheable_and_for_every_origin() {
+async fn documents_are_cacheable_cross_origin() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     let browser = app.browser();
@@ -46,7 +46,7 @@ async fn documents_are_cacheable_and_for_every_origin() {
 
 /// Whoever is signed in here is not to be seen, or made to do anything, from another origin.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_else_is_for_other_origins() {
+async fn other_routes_deny_cross_origin() {
     let app = TestApp::start(Engine::Sqlite).await;
     let browser = app.browser();
     let preflight = [
@@ -65,7 +65,7 @@ async fn nothing_else_is_for_other_origins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bearer_needs_a_token() {
+async fn bearer_route_requires_token() {
     let app = TestApp::start(Engine::Sqlite).await;
     let browser = app.browser();
     for route in called_by(|caller| matches!(caller, Caller::Bearer(_))) {
@@ -98,7 +98,7 @@ async fn a_bearer_needs_a_token() {
 
 /// RFC 6749, section 5.2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_shows_who_it_is() {
+async fn client_route_requires_authentication() {
     let app = TestApp::start(Engine::Sqlite).await;
     app.client("portal").await;
     let browser = app.browser();

@@ -69,7 +69,7 @@ fn reference(what: &str, answer: &Answer, class: Class) -> String {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_method_that_a_route_does_not_have() {
+async fn unsupported_method_is_405() {
     let ground = Ground::start().await;
     let browser = ground.app.browser();
     for route in ROUTES {
@@ -96,7 +96,7 @@ async fn a_method_that_a_route_does_not_have() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_path_that_is_no_route() {
+async fn unknown_path_is_404() {
     let ground = Ground::start().await;
     let browser = ground.app.browser();
     for path in NO_ROUTES {
@@ -116,7 +116,7 @@ async fn a_path_that_is_no_route() {
 
 /// Misuse case 50: on every route, with every method, whatever a proxy might have said.
 #[tokio::test(flavor = "current_thread")]
-async fn case_50_a_foreign_host() {
+async fn case_50_foreign_host_is_421_everywhere() {
     let ground = Ground::start().await;
     let browser = ground.app.browser();
     let ours = ground.app.issuer().strip_prefix("http://").unwrap();
@@ -142,7 +142,7 @@ async fn case_50_a_foreign_host() {
 
 /// The same in what no HTTP client would send.
 #[tokio::test(flavor = "current_thread")]
-async fn case_50_a_host_that_is_said_twice_or_otherwise() {
+async fn case_50_ambiguous_host_is_refused() {
     let ground = Ground::start().await;
     let ours = ground.app.issuer().strip_prefix("http://").unwrap();
     let path = "/.well-known/openid-configuration";
@@ -175,7 +175,7 @@ async fn raw(app: &TestApp, head: &str) -> String {
 
 /// Our Host, and a proxy that says another: nothing of it is believed.
 #[tokio::test(flavor = "current_thread")]
-async fn case_50_a_forwarded_host_is_ignored() {
+async fn case_50_forwarded_host_is_ignored() {
     let ground = Ground::start().await;
     let browser = ground.app.browser();
     let forwarded = [
@@ -201,7 +201,7 @@ async fn case_50_a_forwarded_host_is_ignored() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_body_that_is_no_form_or_too_large() {
+async fn bad_body_is_413_or_415() {
     let ground = Ground::start().await;
     let browser = ground.app.browser();
     let large = "x".repeat(64 * 1024);
@@ -225,7 +225,7 @@ async fn a_body_that_is_no_form_or_too_large() {
 
 /// Decision 4: beyond the limit of a network nothing is looked at, whichever page is posted.
 #[apply(both_engines)]
-async fn posts_beyond_the_limit_of_a_network(engine: Engine) {
+async fn posts_over_network_limit_are_429(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.set("sign_in.posts_per_minute", "10").await;
     for (minute, route) in routes_of(&[Class::Page]).filter(|route| has(route, "POST")).enumerate()
@@ -260,7 +260,7 @@ async fn posts_beyond_the_limit_of_a_network(engine: Engine) {
 
 /// The counter is that of all replicas where they share Redis, and of one where there is one.
 #[apply(both_engines)]
-async fn the_limit_is_shared_by_replicas(engine: Engine) {
+async fn post_limit_is_shared_by_replicas(engine: Engine) {
     let app = TestApp::start(engine).await;
     if TestDb::create(engine).await.engine() == Engine::Sqlite {
         return;

@@ -28,7 +28,7 @@ const MESSAGE: [&str; 12] = [
 ];
 
 #[tokio::test]
-async fn a_message_is_kept_and_read() {
+async fn message_is_received_and_parsed() {
     let mailbox = Mailbox::start().await;
     let (replies, mails) = tokio::join!(send(&mailbox, &MESSAGE), mailbox.wait_for(TO, 1));
     assert!(replies.ends_with("354 go on\r\n250 accepted\r\n250 OK\r\n221 bye\r\n"), "{replies}");
@@ -40,7 +40,7 @@ async fn a_message_is_kept_and_read() {
 }
 
 #[tokio::test]
-async fn faults_come_in_order_and_then_it_works() {
+async fn faults_apply_in_order_then_clear() {
     let mailbox = Mailbox::start().await;
     mailbox.fault(Fault::Refuse(451), 1);
     mailbox.fault(Fault::CloseInData, 1);
@@ -59,7 +59,7 @@ async fn faults_come_in_order_and_then_it_works() {
 }
 
 #[test]
-fn codes_are_found_and_other_numbers_are_not() {
+fn only_six_digit_codes_are_found() {
     for text in ["123456", "Code: 123456.", "at 9:41, code 123 456", "x 1234567 y 123456"] {
         assert_eq!(first_code(text).as_deref(), Some("123456"), "{text}");
     }

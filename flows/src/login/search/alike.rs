@@ -90,7 +90,7 @@ impl Cast {
 }
 
 #[test]
-fn all_methods_of_a_kind_behave_alike() {
+fn methods_of_kind_behave_alike() {
     let (one, other) = (FIRST_OF_EACH, SECOND_OF_EACH);
     let inputs: Vec<_> = one.inputs().into_iter().zip(other.inputs()).collect();
     let facts: Vec<_> = one.facts().into_iter().zip(other.facts()).collect();

@@ -60,7 +60,7 @@ fn taking(wrong: Verdict, state: State, input: Input, facts: &Facts<'_>) -> Step
 }
 
 #[test]
-fn a_late_code_that_signs_in() {
+fn late_code_sign_in_is_caught() {
     caught(
         |state, input, facts| taking(Verdict::Right(Time::Late), state, input, facts),
         "a code was used up that was not right",
@@ -68,7 +68,7 @@ fn a_late_code_that_signs_in() {
 }
 
 #[test]
-fn an_expired_code_that_signs_in() {
+fn expired_code_sign_in_is_caught() {
     caught(
         |state, input, facts| taking(Verdict::Right(Time::Past), state, input, facts),
         "a code was used up that was not right",
@@ -76,7 +76,7 @@ fn an_expired_code_that_signs_in() {
 }
 
 #[test]
-fn a_superseded_code_that_signs_in() {
+fn superseded_code_sign_in_is_caught() {
     caught(
         |state, input, facts| {
             taking(Verdict::Refused(Refusal::Mail(MailRefusal::Superseded)), state, input, facts)
@@ -86,7 +86,7 @@ fn a_superseded_code_that_signs_in() {
 }
 
 #[test]
-fn a_code_of_another_browser_that_signs_in() {
+fn other_browsers_code_is_caught() {
     caught(
         |state, input, facts| {
             taking(Verdict::Refused(Refusal::Mail(MailRefusal::OtherBrowser)), state, input, facts)
@@ -96,7 +96,7 @@ fn a_code_of_another_browser_that_signs_in() {
 }
 
 #[test]
-fn anybodys_code_that_signs_in() {
+fn foreign_code_sign_in_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let (State::Second(Second { first, waiting: Waiting::Mailed(own) }), Some(checked)) =
             (&state, second(&input))
@@ -123,7 +123,7 @@ fn unchanged<'a>(first: First, facts: &Facts<'a>) -> Facts<'a> {
 }
 
 #[test]
-fn a_reset_that_is_not_seen() {
+fn ignored_epoch_change_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         match &state {
             State::Second(Second { first, .. }) | State::NewPassword(NewPassword { first, .. }) => {
@@ -137,7 +137,7 @@ fn a_reset_that_is_not_seen() {
 }
 
 #[test]
-fn a_reset_that_is_passed_over() {
+fn skipped_password_change_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let mut facts = *facts;
         if let Some(person) = &mut facts.person {
@@ -149,7 +149,7 @@ fn a_reset_that_is_passed_over() {
 }
 
 #[test]
-fn another_persons_password_that_changes_nothing() {
+fn ignored_account_switch_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let stays = match (&state, &input) {
             (State::Second(second), Input::Password(checked)) => match checked.verdict() {
@@ -167,7 +167,7 @@ fn another_persons_password_that_changes_nothing() {
 }
 
 #[test]
-fn another_persons_password_that_keeps_the_code() {
+fn proof_kept_across_accounts_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if let (State::NewPassword(pending), Input::Password(checked)) = (&state, &input)
             && let PasswordVerdict::Right(first) = checked.verdict()
@@ -181,7 +181,7 @@ fn another_persons_password_that_keeps_the_code() {
 }
 
 #[test]
-fn starting_again_with_proof_in_hand() {
+fn restart_keeping_proof_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if matches!((&state, &input), (State::NewPassword(_), Input::Restart)) {
             return Step { state, effects: Vec::new(), refusal: None };
@@ -192,7 +192,7 @@ fn starting_again_with_proof_in_hand() {
 }
 
 #[test]
-fn a_session_of_somebody_else() {
+fn following_foreign_session_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if let (State::Second(second), Input::Follow(checked)) = (&state, &input) {
             let first = second.first;
@@ -205,7 +205,7 @@ fn a_session_of_somebody_else() {
 }
 
 #[test]
-fn any_code_that_issues_again() {
+fn reissue_by_any_code_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if let (State::Complete(_), Some(checked)) = (&state, second(&input)) {
             let input = judged(checked, Verdict::Repeated);
@@ -217,7 +217,7 @@ fn any_code_that_issues_again() {
 }
 
 #[test]
-fn a_code_that_is_not_used_up() {
+fn reusable_code_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let mut step = step(state, input, facts);
         step.effects.retain(|effect| !matches!(effect, Effect::Spend(..)));
@@ -227,7 +227,7 @@ fn a_code_that_is_not_used_up() {
 }
 
 #[test]
-fn a_cancelled_attempt_that_goes_on() {
+fn resumed_cancelled_attempt_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let state = match (state, &input) {
             (State::Cancelled, Input::Password(_)) => State::Password,
@@ -239,7 +239,7 @@ fn a_cancelled_attempt_that_goes_on() {
 }
 
 #[test]
-fn a_tab_that_does_not_see_the_newest_code() {
+fn ignored_newest_code_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         step(state, input, &Facts { current: None, ..*facts })
     }
@@ -247,7 +247,7 @@ fn a_tab_that_does_not_see_the_newest_code() {
 }
 
 #[test]
-fn a_state_that_nothing_leads_out_of() {
+fn dead_end_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         // Whoever has been mailed a code must answer it, even after starting again.
         if facts.current.is_some() && matches!(input, Input::Password(_)) {
@@ -259,7 +259,7 @@ fn a_state_that_nothing_leads_out_of() {
 }
 
 #[test]
-fn an_executor_that_stores_over_a_newer_state() {
+fn missing_version_guard_is_caught() {
     let bounds = Bounds { flights: 1, ..EVERYBODY };
     assert_eq!(
         broken_rule(&bounds, &without(Guard::Version)),
@@ -268,7 +268,7 @@ fn an_executor_that_stores_over_a_newer_state() {
 }
 
 #[test]
-fn an_executor_that_uses_a_code_twice() {
+fn missing_once_guard_is_caught() {
     let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
     assert_eq!(
         broken_rule(&bounds, &without(Guard::Once)),
@@ -277,7 +277,7 @@ fn an_executor_that_uses_a_code_twice() {
 }
 
 #[test]
-fn an_executor_that_does_not_look_again_under_the_lock() {
+fn missing_lock_guard_is_caught() {
     let bounds = Bounds { flights: 1, split: true, tabs: HOME, people: VICTIM, ..EVERYBODY };
     assert_eq!(
         broken_rule(&bounds, &without(Guard::Lock)),
@@ -286,7 +286,7 @@ fn an_executor_that_does_not_look_again_under_the_lock() {
 }
 
 #[test]
-fn a_tab_that_is_not_led_to_the_newest_code() {
+fn missing_successor_guard_is_caught() {
     let bounds = Bounds { tabs: HOME, people: VICTIM, ..EVERYBODY };
     assert_eq!(
         broken_rule(&bounds, &without(Guard::Successor)),
@@ -306,7 +306,7 @@ fn any_epoch(state: State, input: Input, facts: &Facts<'_>) -> Step {
 
 /// A code that was mailed before a reset is dead twice over: its challenge is not joined, and the machine refuses it.
 #[test]
-fn a_code_from_before_a_reset() {
+fn missing_epoch_guards_are_caught() {
     let bounds = Bounds { tabs: HOME, people: VICTIM, ..EVERYBODY };
     let machine = Rules { step: any_epoch, ..SOUND };
     assert_eq!(broken_rule(&bounds, &machine), None, "the executor alone holds");
@@ -325,7 +325,7 @@ fn a_code_from_before_a_reset() {
 /// Whoever shares the browser cookie could choose the new password for the victim who typed the code. The `__Host-` prefix
 /// keeps a cookie from being planted (decision 13); where it was planted all the same, the new value before that step holds.
 #[test]
-fn a_planted_cookie_and_a_reset() {
+fn planted_cookie_cannot_choose_password() {
     let bounds = Bounds { tabs: &[0, 2], ..EVERYBODY };
     let planted = Rules { planted: true, ..SOUND };
     if let Err(report) = explore(&bounds, &planted) {
@@ -349,7 +349,7 @@ fn caught_with_either_kind(step: StepFn, rule: &str) {
 }
 
 #[test]
-fn something_held_that_is_not_used_up() {
+fn reusable_held_proof_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let mut step = step(state, input, facts);
         let held = |effect: &Effect| matches!(effect, Effect::Spend(_, Proof::Held(_)));
@@ -360,7 +360,7 @@ fn something_held_that_is_not_used_up() {
 }
 
 #[test]
-fn something_held_by_another_person() {
+fn foreign_held_proof_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if let (State::Second(Second { first, .. }), Input::Second(checked)) = (&state, &input)
             && let Proof::Held(_) = checked.proof()
@@ -376,7 +376,7 @@ fn something_held_by_another_person() {
 }
 
 #[test]
-fn a_method_that_is_proven_by_being_chosen() {
+fn choice_as_proof_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if let (State::Second(Second { first, waiting: Waiting::Held(method) }), Input::Choose(_)) =
             (&state, &input)
@@ -393,7 +393,7 @@ fn a_method_that_is_proven_by_being_chosen() {
 }
 
 #[test]
-fn a_choice_that_keeps_a_dead_first_step() {
+fn choice_reviving_stale_step_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if let (State::Second(Second { first, .. }), Input::Choose(Method::Held(method))) =
             (&state, &input)
@@ -410,7 +410,7 @@ fn a_choice_that_keeps_a_dead_first_step() {
 }
 
 #[test]
-fn a_choice_that_leads_nowhere() {
+fn unusable_offered_method_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if matches!(input, Input::Choose(_)) {
             return Step { state, effects: Vec::new(), refusal: Some(Refusal::OutOfTurn) };
@@ -421,7 +421,7 @@ fn a_choice_that_leads_nowhere() {
 }
 
 #[test]
-fn both_steps_by_something_that_proves_one() {
+fn single_step_proving_both_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         if let (State::Password, Input::Second(checked)) = (&state, &input)
             && let Proof::Held(held) = checked.proof()
@@ -438,7 +438,7 @@ fn both_steps_by_something_that_proves_one() {
 }
 
 #[test]
-fn both_steps_that_keep_the_first_of_before() {
+fn kept_earlier_first_step_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let before = match &state {
             State::Second(second) => Some(second.first),
@@ -455,7 +455,7 @@ fn both_steps_that_keep_the_first_of_before() {
 }
 
 #[test]
-fn an_executor_that_uses_something_held_twice() {
+fn held_proof_used_twice_is_caught() {
     let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
     let rules = Rules { without: Some(Guard::Once), ..offering(&[APP]) };
     assert_eq!(broken_rule(&bounds, &rules), Some("one proof counted twice"));

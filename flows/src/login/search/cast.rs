@@ -64,7 +64,7 @@ impl HeldSeal for CardSeal {
 
 /// What a seal makes is about its own method.
 #[test]
-fn a_seal_speaks_for_its_own_method() {
+fn seal_proves_only_its_method() {
     let owner = Owner { user: super::names::user_id(0), epoch: 3 };
     let right = Verdict::Right(Time::Open);
     let challenge = super::names::challenge_id(1);

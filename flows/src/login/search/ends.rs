@@ -20,7 +20,7 @@ use super::{
 };
 
 #[test]
-fn page_and_client_have_the_same_worlds() {
+fn page_and_client_worlds_are_equal() {
     let bounds = Bounds { people: VICTIM, ..EVERYBODY };
     let clients = search("ends at clients", &bounds, &Rules { ends: CLIENTS, ..SOUND });
     let pages = search("ends at pages", &bounds, &Rules { ends: PAGES, ..SOUND });
@@ -29,7 +29,7 @@ fn page_and_client_have_the_same_worlds() {
 
 /// With another goal every decision is the same but for the end itself.
 #[test]
-fn goal_decides_nothing_but_the_end() {
+fn goal_affects_only_final_effect() {
     let way = |state: &State, input, facts: &Facts<'_>| {
         let mut step = step(state.clone(), input, facts);
         let ends = |effect: &Effect| matches!(effect, Effect::End(goal) if *goal == facts.goal);
@@ -68,21 +68,21 @@ fn one_step(state: State, input: Input, facts: &Facts<'_>) -> Step {
 }
 
 #[test]
-fn page_that_needs_one_step_is_caught() {
+fn one_step_page_is_caught() {
     caught(one_step, "signed in without a second step");
     let clients = Rules { step: one_step, ends: CLIENTS, ..SOUND };
     assert_eq!(broken_rule(&EVERYBODY, &clients), None, "only the other end shows it");
 }
 
 #[test]
-fn end_of_another_attempt_is_caught() {
+fn wrong_goal_is_caught() {
     let machine: StepFn =
         |state, input, facts| step(state, input, &Facts { goal: Goal::Client, ..*facts });
     caught(machine, "ended elsewhere than it was begun for");
 }
 
 #[test]
-fn session_without_an_end_is_caught() {
+fn session_without_end_is_caught() {
     let machine: StepFn = |state, input, facts| {
         let mut step = step(state, input, facts);
         step.effects.retain(|effect| !matches!(effect, Effect::End(_)));

@@ -16,7 +16,7 @@ pub(super) const fn offering(methods: &'static [Method]) -> Rules {
 }
 
 #[test]
-fn a_held_method_in_flight() {
+fn held_method_in_flight_is_safe() {
     let rules = offering(&[APP]);
     search("a held method", &EVERYBODY, &rules);
     let bounds = Bounds { flights: 1, people: VICTIM, ..EVERYBODY };
@@ -26,20 +26,20 @@ fn a_held_method_in_flight() {
 }
 
 #[test]
-fn a_held_method_and_a_planted_cookie() {
+fn held_method_planted_cookie_is_safe() {
     let bounds = Bounds { tabs: &[0, 2], ..EVERYBODY };
     let rules = Rules { planted: true, ..offering(&[APP]) };
     search("a held method and a planted cookie", &bounds, &rules);
 }
 
 #[test]
-fn either_kind_in_flight() {
+fn either_kind_in_flight_is_safe() {
     let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
     search("either kind in flight", &bounds, &offering(&[EMAIL, APP]));
 }
 
 #[test]
-fn both_steps_in_one() {
+fn combined_steps_are_safe() {
     search("both steps in one", &EVERYBODY, &offering(&[APP, KEY]));
     let bounds = Bounds { flights: 1, split: true, tabs: HOME, people: VICTIM, ..EVERYBODY };
     search("both steps in one, at two moments", &bounds, &offering(&[KEY, APP]));
@@ -50,7 +50,7 @@ fn both_steps_in_one() {
 /// A second mailed method and a second held one, which the machine has never heard of: in the places of the first they
 /// lead to the very same worlds.
 #[test]
-fn other_methods_of_the_same_kinds() {
+fn methods_of_kind_have_equal_worlds() {
     let bounds = Bounds { people: VICTIM, ..EVERYBODY };
     let one = search("one of each kind", &bounds, &offering(&[EMAIL, APP]));
     let other = search("another of each kind", &bounds, &offering(&[POST, LIST]));
@@ -58,7 +58,7 @@ fn other_methods_of_the_same_kinds() {
 }
 
 #[test]
-fn two_methods_of_one_kind() {
+fn two_methods_per_kind_are_safe() {
     let bounds = Bounds { people: VICTIM, ..EVERYBODY };
     search("two mailed methods", &bounds, &offering(&[EMAIL, POST]));
     search("two held methods", &EVERYBODY, &offering(&[APP, LIST]));
@@ -70,37 +70,37 @@ mod deep {
     use super::*;
 
     #[test]
-    fn either_kind_and_everybody() {
+    fn either_kind_full_world_is_safe() {
         search("either kind, everybody", &EVERYBODY, &offering(&[EMAIL, APP]));
     }
 
     #[test]
-    fn either_kind_in_flight_beside_the_attacker() {
+    fn either_kind_beside_attacker_is_safe() {
         let bounds = Bounds { flights: 1, people: VICTIM, changes: 0, ..EVERYBODY };
         search("either kind in flight beside the attacker", &bounds, &offering(&[EMAIL, APP]));
     }
 
     #[test]
-    fn either_kind_at_two_moments() {
+    fn either_kind_split_transaction_is_safe() {
         let bounds = Bounds { flights: 1, split: true, tabs: HOME, people: VICTIM, ..EVERYBODY };
         search("either kind at two moments", &bounds, &offering(&[EMAIL, APP]));
     }
 
     #[test]
-    fn both_steps_in_one_in_flight() {
+    fn combined_steps_in_flight_are_safe() {
         let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
         search("both steps in one, in flight", &bounds, &offering(&[EMAIL, APP, KEY]));
     }
 
     #[test]
-    fn either_kind_and_a_planted_cookie() {
+    fn either_kind_planted_cookie_is_safe() {
         let bounds = Bounds { tabs: &[0, 2], ..EVERYBODY };
         let rules = Rules { planted: true, ..offering(&[EMAIL, APP, KEY]) };
         search("either kind and a planted cookie", &bounds, &rules);
     }
 
     #[test]
-    fn two_held_posts_in_flight() {
+    fn two_held_posts_are_safe() {
         let bounds = Bounds { flights: 2, tabs: HOME, people: VICTIM, ..EVERYBODY };
         search("two held posts in flight", &bounds, &offering(&[APP, KEY]));
     }

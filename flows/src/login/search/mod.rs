@@ -238,44 +238,44 @@ fn search(name: &str, bounds: &Bounds, rules: &Rules) -> Found {
 }
 
 #[test]
-fn everybody() {
+fn full_world_is_safe() {
     search("everybody", &EVERYBODY, &SOUND);
 }
 
 #[test]
-fn a_post_in_flight_beside_the_attacker() {
+fn post_beside_attacker_is_safe() {
     // A change of password on top is among the larger worlds: it would make this one three times as large.
     let bounds = Bounds { flights: 1, people: VICTIM, changes: 0, ..EVERYBODY };
     search("a post in flight beside the attacker", &bounds, &SOUND);
 }
 
 #[test]
-fn a_post_in_flight_beside_another_person() {
+fn post_beside_other_person_is_safe() {
     let bounds = Bounds { flights: 1, tabs: HOME, ..EVERYBODY };
     let rules = Rules { ends: CLIENTS, ..SOUND };
     search("a post in flight beside another person", &bounds, &rules);
 }
 
 #[test]
-fn a_transaction_that_reads_and_writes_at_two_moments() {
+fn split_transaction_is_safe() {
     let bounds = Bounds { flights: 1, split: true, tabs: HOME, people: VICTIM, ..EVERYBODY };
     search("a transaction that reads and writes at two moments", &bounds, &SOUND);
 }
 
 #[test]
-fn one_attempt_after_another() {
+fn consecutive_attempts_are_safe() {
     let bounds = Bounds { anew: true, tabs: HOME, ..EVERYBODY };
     search("one attempt after another", &bounds, &SOUND);
 }
 
 #[test]
-fn clocks_that_run() {
+fn running_clocks_are_safe() {
     let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
     search("clocks that run", &bounds, &Rules { clocks: true, ends: PAGES, ..SOUND });
 }
 
 #[test]
-fn a_planted_cookie() {
+fn planted_cookie_is_safe() {
     let bounds = Bounds { tabs: &[0, 2], resets: 0, ..EVERYBODY };
     search("a planted cookie", &bounds, &Rules { planted: true, ..SOUND });
 }
@@ -286,24 +286,24 @@ mod deep {
     use super::{Bounds, EVERYBODY, HOME, SOUND, VICTIM, search};
 
     #[test]
-    fn everybody_and_a_post_in_flight() {
+    fn full_world_with_post_is_safe() {
         search("everybody and a post in flight", &Bounds { flights: 1, ..EVERYBODY }, &SOUND);
     }
 
     #[test]
-    fn everybody_one_attempt_after_another() {
+    fn full_world_consecutive_attempts_are_safe() {
         let bounds = Bounds { anew: true, ..EVERYBODY };
         search("everybody, one attempt after another", &bounds, &SOUND);
     }
 
     #[test]
-    fn two_posts_in_flight() {
+    fn two_posts_in_flight_are_safe() {
         let bounds = Bounds { flights: 2, tabs: HOME, people: VICTIM, ..EVERYBODY };
         search("two posts in flight", &bounds, &SOUND);
     }
 
     #[test]
-    fn two_moments_and_another_person() {
+    fn split_transaction_beside_person_is_safe() {
         let bounds = Bounds { flights: 1, split: true, tabs: HOME, ..EVERYBODY };
         search("two moments and another person", &bounds, &SOUND);
     }

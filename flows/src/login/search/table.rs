@@ -419,13 +419,13 @@ fn try_all(machine: StepFn) -> Result<usize, String> {
 }
 
 #[test]
-fn every_state_and_every_verdict() {
+fn every_state_and_verdict_is_safe() {
     let tried = try_all(step).unwrap_or_else(|wrong| panic!("{wrong}"));
     println!("every state and every verdict: {tried} steps");
 }
 
 #[test]
-fn a_machine_that_does_not_look_whose_code_it_is() {
+fn ignored_code_owner_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let (State::Second(second), Input::Second(checked)) = (&state, &input) else {
             return step(state, input, facts);
@@ -438,7 +438,7 @@ fn a_machine_that_does_not_look_whose_code_it_is() {
 }
 
 #[test]
-fn method_that_is_not_offered_is_caught() {
+fn unoffered_method_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         step(state, input, &Facts { offered: FIRST_OF_EACH.all, ..*facts })
     }
@@ -446,7 +446,7 @@ fn method_that_is_not_offered_is_caught() {
 }
 
 #[test]
-fn a_machine_that_replaces_a_challenge_by_itself() {
+fn self_replacing_challenge_is_caught() {
     fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
         let resend = matches!(&input, Input::Resend(c) if c.verdict() == ResendVerdict::New);
         let mut step = step(state, input, facts);

@@ -76,7 +76,7 @@ fn parameter(url: &Url, name: &str) -> String {
 }
 
 #[test]
-fn the_addresses_to_register_have_no_doubled_slash() {
+fn redirect_uris_have_no_double_slash() {
     let portal = portal("http://localhost:8080");
     assert_eq!(portal.redirect_uri(), "http://localhost:8081/callback");
     assert_eq!(portal.post_logout_redirect_uri(), "http://localhost:8081/signed-out");
@@ -84,7 +84,7 @@ fn the_addresses_to_register_have_no_doubled_slash() {
 }
 
 #[tokio::test]
-async fn the_front_page_is_static_and_guarded() {
+async fn front_page_has_strict_csp() {
     let app = portal("http://localhost:8080").router().unwrap();
     let page = visit(&app, "/", "portal=nonsense").await;
     assert!(page.body.contains("href=\"/sign-in\"") && !page.body.contains("<script"));
@@ -98,7 +98,7 @@ async fn the_front_page_is_static_and_guarded() {
 }
 
 #[tokio::test]
-async fn sign_in_leads_to_the_provider_with_everything_that_protects_it() {
+async fn sign_in_sends_pkce_state_nonce() {
     let issuer = provider().await;
     let app = portal(&issuer).router().unwrap();
     let page = visit(&app, "/sign-in", "").await;
@@ -128,7 +128,7 @@ async fn sign_in_leads_to_the_provider_with_everything_that_protects_it() {
 }
 
 #[tokio::test]
-async fn a_callback_works_once_and_only_in_its_browser() {
+async fn callback_works_once_per_browser() {
     let issuer = provider().await;
     let app = portal(&issuer).router().unwrap();
     let begun = visit(&app, "/sign-in", "").await;
@@ -149,7 +149,7 @@ async fn a_callback_works_once_and_only_in_its_browser() {
 }
 
 #[tokio::test]
-async fn a_refused_code_and_another_issuer_are_told_kindly() {
+async fn bad_code_or_issuer_shows_problem() {
     let app = portal(&provider().await).router().unwrap();
     let cases = [
         ("code=x", "invalid_grant: the code is spent"),
@@ -169,7 +169,7 @@ async fn a_refused_code_and_another_issuer_are_told_kindly() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_down_is_asked_again_at_the_next_try() {
+async fn unreachable_provider_is_bad_gateway() {
     let app = portal("http://127.0.0.1:1").router().unwrap();
     let page = visit(&app, "/sign-in", "").await;
     assert_eq!(page.status, StatusCode::BAD_GATEWAY);
@@ -177,7 +177,7 @@ async fn a_provider_that_is_down_is_asked_again_at_the_next_try() {
 }
 
 #[tokio::test]
-async fn signed_out_says_everywhere_only_after_our_own_logout() {
+async fn signed_out_page_verifies_state() {
     let app = portal("http://localhost:8080").router().unwrap();
     let page = visit(&app, "/signed-out?state=x", "portal=x").await;
     assert!(
@@ -196,7 +196,7 @@ async fn signed_out_says_everywhere_only_after_our_own_logout() {
 }
 
 #[test]
-fn what_the_provider_says_is_shown_as_text() {
+fn provider_error_text_is_escaped() {
     let page = ProblemPage::from_callback("x", "<script>alert(1)</script>");
     assert!(!page.render().unwrap().contains("<script>"));
     let busy = ProblemPage::from_callback("temporarily_unavailable", "");
@@ -208,7 +208,7 @@ fn what_the_provider_says_is_shown_as_text() {
 }
 
 #[tokio::test]
-async fn visitors_are_bounded_and_cookies_change_with_rank() {
+async fn oldest_visitors_are_evicted() {
     let provider =
         Provider::discover(&portal(&provider().await), &Fetch::loopback().unwrap()).await.unwrap();
     let visitors = Visitors::default();
@@ -222,7 +222,7 @@ async fn visitors_are_bounded_and_cookies_change_with_rank() {
 }
 
 #[test]
-fn claims_are_read_by_people() {
+fn claim_rows_are_human_readable() {
     let object = |value: Value| value.as_object().cloned().unwrap();
     let token = object(json!({"sub": "s1", "exp": 1_795_513_260, "amr": ["pwd", "mca"]}));
     let profile = object(json!({"sub": "s1", "name": "Mere", "picture": null}));

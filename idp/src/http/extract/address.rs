@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_is_believed_and_only_from_the_right() {
+    fn forwarded_for_needs_trusted_proxy() {
         assert_eq!(walk("203.0.113.9", &["1.2.3.4"]).as_deref(), Some("203.0.113.9"));
         assert_eq!(walk("10.0.0.1", &["1.2.3.4, 203.0.113.9"]).as_deref(), Some("203.0.113.9"));
         assert_eq!(

@@ -122,7 +122,7 @@ fn says(view: &CodeView, refusal: Refusal) -> String {
 }
 
 #[test]
-fn the_code_page_is_sound_in_every_state() {
+fn code_page_states_are_sound() {
     for f in frames() {
         for view in every_view() {
             for refusal in every_refusal().into_iter().map(Some).chain([None]) {
@@ -157,7 +157,7 @@ fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) 
 }
 
 #[test]
-fn the_field_takes_what_is_pasted_and_keeps_what_was_typed() {
+fn code_field_keeps_typed_value() {
     let html = html(&view(), "12 34\"5", Some(Refusal::Code(CodeRefusal::Wrong(4))));
     let field = tags(&html, "input").find(|tag| attribute(tag, "name") == Some("code")).unwrap();
     for (name, value) in [
@@ -173,7 +173,7 @@ fn the_field_takes_what_is_pasted_and_keeps_what_was_typed() {
 }
 
 #[test]
-fn the_page_says_where_the_code_went_how_long_ago_and_until_when_it_works() {
+fn code_page_shows_address_and_times() {
     let page = html(&view(), "", None);
     for text in [
         "We sent a six-digit code to m***@example.org.",
@@ -196,7 +196,7 @@ fn the_page_says_where_the_code_went_how_long_ago_and_until_when_it_works() {
 }
 
 #[test]
-fn the_times_of_a_button_that_is_not_there_yet() {
+fn resend_wait_shows_next_time() {
     let wait = |at| html(&CodeView { resend: Resend::At(at), ..view() }, "", None);
     let soon = wait(now().plus(Duration::from_millis(28_001)));
     assert!(soon.contains("You can ask for a code again in 29 seconds."), "{soon}");
@@ -211,7 +211,7 @@ fn the_times_of_a_button_that_is_not_there_yet() {
 }
 
 #[test]
-fn a_code_that_no_longer_works_has_no_field_and_the_way_on_stands_out() {
+fn dead_code_page_offers_resend() {
     for (view, why, button) in [
         (CodeView { exhausted: true, ..view() }, "All tries at the code", "Send a new code"),
         (CodeView { time: Time::Late, ..view() }, "worked until 9:56 am.", "Send the code again"),
@@ -225,7 +225,7 @@ fn a_code_that_no_longer_works_has_no_field_and_the_way_on_stands_out() {
 }
 
 #[test]
-fn a_code_that_nobody_has_is_not_asked_for() {
+fn unsent_code_has_no_field() {
     let nobody = CodeView { accepted_at: None, ..view() };
     for (view, why, button) in [
         (
@@ -252,7 +252,7 @@ fn a_code_that_nobody_has_is_not_asked_for() {
 
 /// The right code came late and is on its way again: the page asks for it and does not send the person on.
 #[test]
-fn a_late_code_is_entered_once_more() {
+fn late_code_page_asks_again() {
     let late = CodeView { time: Time::Late, delivery: Delivery::Pending, ..view() };
     let page = html(&late, "123456", Some(Refusal::Mail(MailRefusal::Late)));
     assert!(page.contains("value=\"123456\""), "{page}");
@@ -276,7 +276,7 @@ fn a_late_code_is_entered_once_more() {
 }
 
 #[test]
-fn each_refusal_of_a_code_has_its_words() {
+fn code_refusals_have_messages() {
     let view = view();
     for (refusal, text) in [
         (Refusal::Code(CodeRefusal::NotSixDigits(0)), "Enter the 6 digit code"),
@@ -332,7 +332,7 @@ fn each_refusal_of_a_code_has_its_words() {
 }
 
 #[test]
-fn a_problem_points_to_what_is_on_the_page() {
+fn problem_points_to_shown_field() {
     let field =
         |view: &CodeView, refusal: Refusal| page_text().code(view, refusal.at_mailed_code()).field;
     assert_eq!(field(&view(), Refusal::Code(CodeRefusal::Wrong(2))), "code");
@@ -344,7 +344,7 @@ fn a_problem_points_to_what_is_on_the_page() {
 }
 
 #[test]
-fn each_problem_of_the_password_form_has_its_words_and_its_field() {
+fn password_form_problems_name_fields() {
     let text = page_text();
     let mails = [
         BadEmail::Empty,
@@ -372,7 +372,7 @@ fn each_problem_of_the_password_form_has_its_words_and_its_field() {
 }
 
 #[test]
-fn each_problem_of_a_new_password_has_its_words() {
+fn new_password_problems_have_messages() {
     let all = [
         BadPassword::Short(15),
         BadPassword::Long,
@@ -392,7 +392,7 @@ fn each_problem_of_a_new_password_has_its_words() {
 
 /// A scope without words would be given away unseen.
 #[test]
-fn each_scope_is_shown_in_words() {
+fn every_scope_has_description() {
     for scope in flows::claims::SCOPES {
         assert!(page_text().scope(scope).is_some_and(|words| !words.is_empty()), "{scope}");
     }

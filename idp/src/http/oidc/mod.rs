@@ -61,7 +61,7 @@ mod tests {
     use super::names;
 
     #[test]
-    fn tags_are_compared_weakly() {
+    fn if_none_match_compares_weakly() {
         for kept in ["\"a\"", "\"b\", W/\"a\"", "*", " \"a\" "] {
             assert!(names(kept, "\"a\""), "{kept}");
         }

@@ -23,7 +23,7 @@ fn why(checked: Checked) -> String {
 }
 
 #[test]
-fn whole_mails_pass() {
+fn valid_mails_pass() {
     let (mail, wanted, _) = good();
     assert_eq!(check(&mail, &wanted), Ok(()));
     let specimen = Specimen::new();
@@ -33,7 +33,7 @@ fn whole_mails_pass() {
 }
 
 #[test]
-fn blank_and_missing_parts() {
+fn blank_or_missing_parts_are_refused() {
     let (mail, wanted, _) = good();
     let raw = String::from_utf8(mail.bytes.clone()).unwrap();
     let with = |text: &str| {
@@ -59,7 +59,7 @@ fn blank_and_missing_parts() {
 }
 
 #[test]
-fn contradictions_and_gaps() {
+fn missing_fact_or_sentence_is_refused() {
     let (_, _, digits) = good();
     let (first, last) = digits.split_at(3);
     let lacks = "the text part lacks a fact";
@@ -77,7 +77,7 @@ fn contradictions_and_gaps() {
 }
 
 #[test]
-fn one_part_that_says_something_else() {
+fn differing_html_part_is_refused() {
     let (mail, wanted, _) = good();
     let raw = String::from_utf8(mail.bytes.clone()).unwrap();
     let (before, html) = raw.rsplit_once("text/html").unwrap();
@@ -92,7 +92,7 @@ fn one_part_that_says_something_else() {
 }
 
 #[test]
-fn links_and_what_loads() {
+fn links_and_remote_content_are_refused() {
     for (to, found) in [
         ("<a href=3D\"x\">", "href"),
         ("see https://x.example", "http"),
@@ -110,7 +110,7 @@ fn links_and_what_loads() {
 }
 
 #[test]
-fn headers_are_these_and_no_others() {
+fn unexpected_headers_are_refused() {
     let others = "has other headers than it should";
     for header in
         ["List-Unsubscribe: <x>", "Precedence: bulk", "Bcc: x@y.example", "References: <a@b>"]
@@ -125,7 +125,7 @@ fn headers_are_these_and_no_others() {
 }
 
 #[test]
-fn one_recipient_and_our_own_names() {
+fn foreign_recipient_or_sender_is_refused() {
     assert_eq!(changed("<Kahui@patient", "<hemi@patient"), "To is not the recipient");
     let two = "<Kahui@patient.example>, hemi@patient.example";
     assert_eq!(changed("<Kahui@patient.example>", two), "To is not the recipient");
@@ -135,7 +135,7 @@ fn one_recipient_and_our_own_names() {
 }
 
 #[test]
-fn the_subject_is_not_empty_and_keeps_the_code_to_itself() {
+fn code_in_subject_is_refused() {
     let line = "Subject: Your Example Portal sign-in code (ref KOWHAI-27, 9:41 am)";
     assert_eq!(changed(line, "Subject: "), "the subject is empty");
     let (mail, wanted, digits) = good();
@@ -152,7 +152,7 @@ fn the_subject_is_not_empty_and_keeps_the_code_to_itself() {
 }
 
 #[test]
-fn sizes_and_line_ends() {
+fn sizes_and_line_ends_are_checked() {
     let line = "x".repeat(LINE_MAX + 1);
     assert_eq!(changed("</body>", &format!("</body>\r\n{line}")), "a line is too long");
     assert_eq!(changed("</body>\r\n", "</body>\n"), "a line feed stands alone");
@@ -164,7 +164,7 @@ fn sizes_and_line_ends() {
 }
 
 #[test]
-fn a_text_that_nothing_was_put_into_never_leaves() {
+fn empty_fact_or_title_is_refused() {
     let (mail, wanted, _) = good();
     let empty = MailText { facts: vec![String::new()], ..wanted.clone() };
     assert_eq!(why(check(&mail, &empty)), "the text part lacks a fact");

@@ -37,7 +37,7 @@ fn composed(name: &str) -> Read {
 
 /// Every mail of the list in every wording and every language: its headers, its text and its HTML.
 #[test]
-fn every_mail_reads_as_before() {
+fn every_mail_matches_snapshot() {
     let specimen = Specimen::new();
     for (name, mut letter) in letters() {
         for locale in Locale::ALL {
@@ -65,7 +65,7 @@ fn unknown_language_is_answered_in_english() {
 }
 
 #[test]
-fn a_name_is_one_name_in_one_line() {
+fn recipient_name_stays_one_line() {
     let long = "Ngāta ".repeat(34);
     let kept: String = long.chars().take(NAME_MAX).collect();
     let cases = [
@@ -88,7 +88,7 @@ fn a_name_is_one_name_in_one_line() {
 }
 
 #[test]
-fn every_try_has_its_own_id_and_the_same_code() {
+fn retries_change_only_message_id() {
     let specimen = Specimen::new();
     let (letter, _) = code(NAME, ADDRESS);
     let first = specimen.compose(&letter).unwrap();
@@ -100,7 +100,7 @@ fn every_try_has_its_own_id_and_the_same_code() {
 }
 
 #[test]
-fn mail_goes_to_the_stored_spelling() {
+fn mail_goes_to_stored_spelling() {
     let cases = [
         ("Mere.O'Neill+x@Patient.Example", Some("Mere.O'Neill+x@Patient.Example")),
         ("mere@patient.example.", Some("mere@patient.example")),
@@ -125,7 +125,7 @@ fn mail_goes_to_the_stored_spelling() {
 }
 
 #[test]
-fn a_brand_may_be_called_anything() {
+fn unusual_brand_names_compose() {
     for brand in ["Hauora & Co's <Portal> \"1\"", "Te Whatu Ora – Kāinga ⚕", "x", "{$code}s; a; b"]
     {
         let mut specimen = Specimen::new();
@@ -139,7 +139,7 @@ fn a_brand_may_be_called_anything() {
 }
 
 #[test]
-fn help_that_is_a_link_is_left_out() {
+fn support_link_is_left_out() {
     let mut specimen = Specimen::new();
     specimen.brand.support = Some("https://help.example.org".to_owned());
     let mail = read(&specimen.compose(&code(NAME, ADDRESS).0).unwrap());
@@ -149,7 +149,7 @@ fn help_that_is_a_link_is_left_out() {
 }
 
 #[test]
-fn nothing_makes_a_mail_look_like_bulk_or_a_reply() {
+fn bulk_and_reply_headers_are_absent() {
     let mail = Specimen::new().compose(&code(NAME, ADDRESS).0).unwrap();
     let message = MessageParser::default().parse(&mail.bytes).unwrap();
     for name in ["List-Unsubscribe", "Precedence", "In-Reply-To", "References", "Bcc", "Cc"] {
@@ -158,7 +158,7 @@ fn nothing_makes_a_mail_look_like_bulk_or_a_reply() {
 }
 
 #[tokio::test]
-async fn the_mailbox_of_dev_reads_the_same_code() {
+async fn dev_mailbox_reads_same_code() {
     let mailbox = Arc::new(mailbox::Mailbox::new(Clock::system()));
     let mailer = Mailer::mailbox(Arc::clone(&mailbox));
     let mut specimen = Specimen::new();

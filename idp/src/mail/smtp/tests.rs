@@ -17,7 +17,7 @@ async fn refusal(script: Script) -> SendError {
 }
 
 #[tokio::test]
-async fn accepted_with_the_queue_id_and_byte_for_byte() {
+async fn message_is_accepted_byte_for_byte() {
     let (port, seen) = serve(Script::default()).await;
     let mailer = Mailer::smtp(&config(port)).unwrap();
     let accepted = mailer.send(&envelope(), MESSAGE).await.unwrap();
@@ -39,7 +39,7 @@ async fn one_connection_carries_many_messages() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_server_closed_is_replaced() {
+async fn closed_connection_is_replaced() {
     let (port, seen) = serve(Script { hang_up_after_message: true, ..Script::default() }).await;
     let mailer = Mailer::smtp(&config(port)).unwrap();
     for _ in 0..3 {
@@ -49,7 +49,7 @@ async fn a_connection_that_the_server_closed_is_replaced() {
 }
 
 #[tokio::test]
-async fn refused_for_good_or_for_now() {
+async fn replies_are_permanent_or_transient() {
     let cases = [
         ("550 5.1.1 <mere@patient.example>: no such user", true),
         ("552 5.2.2 mailbox full", true),
@@ -75,7 +75,7 @@ async fn refused_for_good_or_for_now() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_session_is_never_permanent() {
+async fn session_errors_are_transient() {
     let greeting = refusal(Script { greeting: Some("554 no service"), ..Script::default() }).await;
     assert!(!greeting.permanent, "{greeting}");
 
@@ -99,7 +99,7 @@ async fn what_is_wrong_with_the_session_is_never_permanent() {
 }
 
 #[tokio::test]
-async fn no_mail_and_no_password_without_the_tls_that_was_asked_for() {
+async fn missing_starttls_sends_nothing() {
     let (port, seen) = serve(Script { capabilities: &["AUTH PLAIN"], ..Script::default() }).await;
     let password = Secret::new("smtp-canary".to_owned());
     let credentials = Some(SmtpCredentials { username: "idp".to_owned(), password });
@@ -110,7 +110,7 @@ async fn no_mail_and_no_password_without_the_tls_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_costs_one_time_limit_and_its_connection() {
+async fn silent_server_times_out() {
     for point in ["EHLO", "RCPT", "DATA", "."] {
         let script = Script { silent_after: Some(point), ..Script::default() };
         let (port, seen) = serve(script).await;
@@ -125,7 +125,7 @@ async fn a_server_that_falls_silent_costs_one_time_limit_and_its_connection() {
 }
 
 #[tokio::test]
-async fn the_mailbox_of_dev_takes_what_is_sent() {
+async fn dev_mailbox_receives_mail() {
     let mailbox = Arc::new(Mailbox::new(Clock::system()));
     let mailer = Mailer::mailbox(Arc::clone(&mailbox));
     mailer.probe().await.unwrap();

@@ -9,7 +9,7 @@ fn keys(files: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_file_is_read_whole_and_every_language_says_the_same() {
+fn languages_have_same_keys() {
     let [(_, english), ..] = FILES;
     for (locale, files) in &FILES {
         let tag = locale.tag();
@@ -50,7 +50,7 @@ fn arguments(text: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_language_takes_the_same_arguments() {
+fn languages_take_same_arguments() {
     let [(_, english), (_, maori)] = FILES;
     let (english, maori) = (messages(&english), messages(&maori));
     assert_eq!(english.len(), keys(&FILES[0].1).len(), "every message is seen");
@@ -70,7 +70,7 @@ const ENGLISH: [&str; 16] = [
 ];
 
 #[test]
-fn nothing_is_left_in_english() {
+fn maori_has_no_english_left() {
     let [(_, english), (_, maori)] = FILES;
     for ((key, one), (_, other)) in messages(&english).into_iter().zip(messages(&maori)) {
         assert_eq!(one == other, SAME.contains(&key), "{key}: {other}");
@@ -88,7 +88,7 @@ fn nothing_is_left_in_english() {
 
 /// A macron that is a character of its own falls beside its letter in some fonts, and is not found by a search.
 #[test]
-fn macrons_are_part_of_their_letters() {
+fn macrons_are_precomposed() {
     for file in FILES[1].1 {
         assert!(!file.contains('\u{304}'));
         assert!(file.contains('ā') && file.contains("For review by a speaker"));
@@ -96,7 +96,7 @@ fn macrons_are_part_of_their_letters() {
 }
 
 #[test]
-fn clock_times_and_plurals_in_te_reo() {
+fn maori_clock_times_and_plurals() {
     let zone = TimeZone::get("Pacific/Auckland").unwrap();
     let at = |text: &str| {
         let at: jiff::Timestamp = text.parse().unwrap();
@@ -154,7 +154,7 @@ fn asked(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_key_is_used_and_every_used_key_is_there() {
+fn message_keys_match_their_uses() {
     let [(_, english), ..] = FILES;
     let there = keys(&english);
     let mut sources = Vec::new();
@@ -171,7 +171,7 @@ fn every_key_is_used_and_every_used_key_is_there() {
 
 /// Keys that are chosen before they are said: in these files, every word that begins like a key is one.
 #[test]
-fn every_chosen_key_is_there() {
+fn computed_message_keys_exist() {
     let [(_, english), ..] = FILES;
     let there = keys(&english);
     let first = |word: &str| word.split('-').next().unwrap_or_default().to_owned();
@@ -191,7 +191,7 @@ fn every_chosen_key_is_there() {
 }
 
 #[test]
-fn plurals_and_arguments() {
+fn english_plurals_and_arguments() {
     let left = |left: i64| {
         Locale::En
             .tr("code-error-wrong", &[("reference", "KOWHAI-27".into()), ("left", left.into())])

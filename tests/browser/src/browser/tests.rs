@@ -42,7 +42,7 @@ async fn site() -> String {
 }
 
 #[tokio::test]
-async fn a_form_is_filled_in_and_sent() {
+async fn form_is_filled_and_submitted() {
     let (site, browser) = (site().await, Browser::start().await);
     let tab = browser.tab().await;
     tab.open(&site).await;
@@ -62,7 +62,7 @@ async fn a_form_is_filled_in_and_sent() {
 }
 
 #[tokio::test]
-async fn what_asks_for_the_focus_gets_it_before_anybody_types() {
+async fn fill_waits_for_autofocus() {
     let (site, browser) = (site().await, Browser::start().await);
     let tab = browser.tab().await;
     tab.open(format!("{site}/focus")).await;
@@ -74,7 +74,7 @@ async fn what_asks_for_the_focus_gets_it_before_anybody_types() {
 }
 
 #[tokio::test]
-async fn each_browser_has_its_own_cookies_and_tabs_share_them() {
+async fn cookies_are_kept_per_browser() {
     let (site, one, two) = (site().await, Browser::start().await, Browser::start().await);
     one.tab().await.open(&site).await;
     assert_eq!(one.cookies().await[0].name, "seen");
@@ -84,7 +84,7 @@ async fn each_browser_has_its_own_cookies_and_tabs_share_them() {
 }
 
 #[tokio::test]
-async fn phones_scripts_off_and_complaints() {
+async fn viewport_and_script_settings_apply() {
     let (site, browser) = (site().await, Browser::start().await);
     let tab = browser.tab().await;
     tab.set_viewport(390, 844, true).await;
@@ -107,7 +107,7 @@ async fn phones_scripts_off_and_complaints() {
 }
 
 #[tokio::test]
-async fn an_address_without_a_server_is_still_an_address() {
+async fn unreachable_url_is_still_reported() {
     let browser = Browser::start().await;
     let tab = browser.tab().await;
     tab.open("http://127.0.0.1:1/callback?code=x").await;

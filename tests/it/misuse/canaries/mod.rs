@@ -214,7 +214,7 @@ impl Site {
 }
 
 #[apply(both_engines)]
-async fn case_57_no_secret_in_what_the_program_says(engine: Engine) {
+async fn case_57_program_output_has_no_secret(engine: Engine) {
     let mut site = Site::start(engine).await;
     site.people_sign_in().await;
     site.a_person_is_reset().await;

@@ -90,7 +90,7 @@ fn found(text: &str, written: &str) -> Option<usize> {
 }
 
 #[test]
-fn a_secret_is_found_in_every_form() {
+fn every_secret_encoding_is_found() {
     let finds = |text: &str| {
         let secrets = Secrets::default();
         secrets.add("password", "the long pässword");
