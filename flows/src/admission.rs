@@ -101,7 +101,7 @@ async fn account(cx: &Cx, visit: &Visit, step: Step<'_>) -> Result<Option<Accoun
     let Some((user, is_proven)) = person(cx, &mut conn, visit, &attempt).await? else {
         return Ok(None);
     };
-    let canonical = &user.counted_as();
+    let canonical = &user.counter_name();
     let is_heard = is_proven || device::known(cx, &mut conn, visit, canonical).await?.is_some();
     Ok(is_heard.then(|| cx.root.lookup(canonical)))
 }

@@ -10,7 +10,7 @@ use keys::DeviceToken;
 use serde::{Deserialize, Serialize};
 use store::{
     AttemptId, Sql, Timestamp, TokenHash,
-    email_challenge::{self, WithUser},
+    email_challenge::{self, ChallengeWithUser},
 };
 
 use crate::{
@@ -213,10 +213,10 @@ pub(crate) async fn find_with_challenges(
     sql: &mut impl Sql,
     visit: &Visit,
     name: &str,
-) -> Result<(Found, Vec<WithUser>)> {
+) -> Result<(Found, Vec<ChallengeWithUser>)> {
     let Some(named) = named(cx, name) else { return Ok((Found::Nothing, Vec::new())) };
-    let purpose = email_challenge::Purpose::SignIn;
-    let rows = store::attempt::with_challenges(sql, named.id(), purpose).await?;
+    let purpose = email_challenge::ChallengePurpose::SignIn;
+    let rows = store::attempt::by_id_with_challenges(sql, named.id(), purpose).await?;
     let (row, challenges) = rows.map_or((None, Vec::new()), |(row, all)| (Some(row), all));
     Ok((found(cx, visit, named, row), challenges))
 }

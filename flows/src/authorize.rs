@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use store::{
     Timestamp,
-    session::{LiveSession, WithConsent},
+    session::{LiveSession, SessionWithConsent},
 };
 use url::Url;
 
@@ -146,13 +146,13 @@ async fn answer(
     request: AuthorizationRequest,
     client: Arc<Client>,
     need: Need,
-    session: Option<WithConsent>,
+    session: Option<SessionWithConsent>,
 ) -> Result<Outcome> {
     let asked = |purpose| -> Result<Asked> {
         let attempt = attempt::seal(cx, &visit.browser, purpose, &request)?;
         Ok(Asked { attempt, request: request.clone(), client: client.clone() })
     };
-    Ok(match (need, session.map(|session| session.live)) {
+    Ok(match (need, session.map(|session| session.session)) {
         (Need::Nothing, Some(session)) => {
             Outcome::Client(issue_silently(cx, &request, &session).await?)
         }

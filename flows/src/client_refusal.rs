@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use store::{Hit, UserId};
+use store::{HitResult, UserId};
 
 use crate::{
     Cx, Result,
@@ -39,13 +39,13 @@ pub(crate) async fn limited(cx: &Cx, entry: audit::Entry<'_>) -> Result<()> {
     let name = network::smallest(cx);
     let key = format!("token-refused:{name}");
     match cx.ephemeral.hit(&key, limit, WINDOW, cx.now).await {
-        Hit::Within => cx.db.write(async |tx| audit::record(cx, tx, entry).await).await,
-        Hit::Over { first: true, .. } => {
+        HitResult::Within => cx.db.write(async |tx| audit::record(cx, tx, entry).await).await,
+        HitResult::Over { is_first: true, .. } => {
             let limited = event::NetworkLimited { limit: "token", size: None, network: name };
             // User and client are those of the first refusal that is not written down.
             let entry = entry.instead(limited, Refused::Refused);
             cx.db.write(async |tx| audit::record(cx, tx, entry).await).await
         }
-        Hit::Over { first: false, .. } => Ok(()),
+        HitResult::Over { is_first: false, .. } => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::session::WithConsent;
+use store::session::SessionWithConsent;
 
 use crate::{
     Cx, Result, attempt,
@@ -49,7 +49,7 @@ pub struct Question {
     /// The client.
     pub client: Arc<Client>,
     /// The signed-in person.
-    pub session: WithConsent,
+    pub session: SessionWithConsent,
     /// Consent or confirmation.
     pub need: Need,
     attempt: store::AttemptId,
@@ -70,7 +70,7 @@ pub async fn question(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Quest
     // A row is answered by the session that its two steps made; a sealed page was made for a session in the first place.
     let fresh = match &attempt {
         Attempt::Row(loaded) => match &loaded.state {
-            State::Complete(completed) if completed.session == session.live.id => true,
+            State::Complete(completed) if completed.session == session.session.id => true,
             _ => return Ok(None),
         },
         Attempt::Sealed { purpose: Purpose::Ask, .. } => false,
@@ -115,7 +115,7 @@ async fn allow(cx: &Cx, visit: &Visit, question: Question) -> Result<Decided> {
                 remember(cx, tx, &session, &request).await?;
             }
             store::auth_code::void_unredeemed(tx, attempt, cx.now).await?;
-            let (sign_in, id) = (SignIn::load(&session.live), session.live.id);
+            let (sign_in, id) = (SignIn::load(&session.session), session.session.id);
             let new = NewCode { sign_in: &sign_in, session: id, attempt: Some(attempt) };
             issue::authorization_code(cx, tx, &request, new).await.map(Some)
         })
@@ -129,10 +129,10 @@ async fn allow(cx: &Cx, visit: &Visit, question: Question) -> Result<Decided> {
 async fn remember(
     cx: &Cx,
     tx: &mut store::Tx,
-    session: &WithConsent,
+    session: &SessionWithConsent,
     request: &AuthorizationRequest,
 ) -> Result<()> {
-    let user = session.live.user_id;
+    let user = session.session.user_id;
     let mut scopes: Vec<&str> = session
         .consented
         .as_deref()
@@ -154,7 +154,7 @@ async fn deny(cx: &Cx, question: Question) -> Result<Decided> {
     cx.db
         .write(async |tx| {
             let entry = audit::Entry::new(event::ConsentRefused {}, Refused::Refused)
-                .user(question.session.live.user_id)
+                .user(question.session.session.user_id)
                 .client(&question.client.id);
             audit::record(cx, tx, entry).await
         })

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use keys::{Hasher, KeyRing, Rng, RootKeys};
 use serde::{Deserialize, Serialize};
-use store::{Db, Ephemeral, Id, Timestamp};
+use store::{Db, EphemeralCounters, Id, Timestamp};
 
 use crate::{
     actor::Actor,
@@ -35,7 +35,7 @@ pub struct Cx {
     /// Wrong codes on the whole site in the last 24 hours, as this replica has last seen it.
     pub wrong_codes: i64,
     /// Counters that may vanish.
-    pub ephemeral: Ephemeral,
+    pub ephemeral: EphemeralCounters,
     /// The issuer identifier: every absolute address starts with it, whatever a request claims (misuse case 50).
     pub issuer: Arc<str>,
     /// Who asks, for the audit trail.

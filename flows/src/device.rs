@@ -64,13 +64,13 @@ pub(crate) async fn renew(
     visit: &Visit,
     user: &User,
 ) -> Result<Vec<DeviceToken>> {
-    let canonical = &user.counted_as();
+    let canonical = &user.counter_name();
     let (old, others): (Vec<_>, Vec<_>) =
         visit.devices.iter().cloned().partition(|device| device.is_for(&cx.root, canonical));
     for device in old {
         let hash = device.hash();
-        store::device::forget(tx, &hash).await?;
-        store::throttle::clear(tx, hash.as_bytes()).await?;
+        store::device::delete(tx, &hash).await?;
+        store::throttle::clear_failures(tx, hash.as_bytes()).await?;
     }
     let new = DeviceToken::generate(&cx.rng, &cx.root, canonical);
     store::device::insert(tx, &new.hash(), user.id, user.epoch, cx.now).await?;
@@ -84,7 +84,7 @@ pub async fn forget_all(cx: &Cx, acting: &Acting, email: &EmailAddress) -> Resul
             let Some(user) = store::user::by_email(tx, email.canonical()).await? else {
                 return Ok(None);
             };
-            let gone = store::device::forget_all(tx, user.id).await?;
+            let gone = store::device::delete_all_of_user(tx, user.id).await?;
             let entry = audit::Entry::done(event::DevicesForgotten { devices: gone })
                 .user(user.id)
                 .by(acting);

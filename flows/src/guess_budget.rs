@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use store::{
     ChallengeId, Sql, Tx,
-    throttle::{self, Kind, Quota},
+    throttle::{self, Quota, ThrottleKind},
     wrong_code,
 };
 
@@ -24,19 +24,21 @@ const SHARDS: u8 = 16;
 const SITE: &[u8] = b"site";
 
 /// What was counted of one challenge: there is no end to it, and no challenge is a day old.
-const OF_CHALLENGE: Quota = Quota { kind: Kind::Guessed, limit: i64::MAX, window: DAY };
+const OF_CHALLENGE: Quota =
+    Quota { kind: ThrottleKind::BudgetedGuess, limit: i64::MAX, window: DAY };
 
 /// Counts a wrong code, and notes it for its challenge.
 pub(crate) async fn count(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
     wrong_code::add(tx, shard(cx), 1, cx.now).await?;
-    throttle::take(tx, challenge.uuid().as_bytes(), OF_CHALLENGE, cx.now).await?;
+    throttle::charge_quota(tx, challenge.uuid().as_bytes(), OF_CHALLENGE, cx.now).await?;
     Ok(())
 }
 
 /// Takes the wrong codes of a challenge back, when it was answered: they were its owner's, and guessed at nobody. Called
 /// once for each challenge.
 pub(crate) async fn take_back(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
-    let counted = throttle::read(tx, challenge.uuid().as_bytes(), Kind::Guessed).await?;
+    let counted =
+        throttle::get(tx, challenge.uuid().as_bytes(), ThrottleKind::BudgetedGuess).await?;
     if let Some(counted) = counted {
         // Where they began to be counted: while they grow old the gauge never shows too few.
         wrong_code::add(tx, shard(cx), -counted.spent, counted.since).await?;
@@ -52,7 +54,7 @@ fn shard(cx: &Cx) -> i64 {
 
 /// Wrong codes of the last 24 hours.
 pub async fn spent(sql: &mut impl Sql, now: store::Timestamp) -> Result<i64> {
-    Ok(wrong_code::since(sql, now.minus(DAY)).await?)
+    Ok(wrong_code::count_since(sql, now.minus(DAY)).await?)
 }
 
 /// Whether the budget is spent, as this replica has last seen it.
@@ -62,7 +64,11 @@ pub(crate) fn is_spent(cx: &Cx) -> bool {
 
 /// What is left to strangers at one person while the budget is spent.
 pub(crate) fn stranger_quota(cx: &Cx) -> Quota {
-    Quota { kind: Kind::CodeDay, limit: cx.settings.guess_budget_tries_per_day, window: DAY }
+    Quota {
+        kind: ThrottleKind::StrangerCodeDay,
+        limit: cx.settings.guess_budget_tries_per_day,
+        window: DAY,
+    }
 }
 
 /// The wrong codes of the last 24 hours, if they are as many as the budget, or more.
@@ -80,11 +86,11 @@ pub async fn is_overspent(cx: &Cx) -> Result<bool> {
 pub async fn watch(cx: &Cx) -> Result<bool> {
     let Some(spent) = overspent(cx).await? else { return Ok(false) };
     let budget = cx.settings.guess_budget;
-    let hour = Quota { kind: Kind::Alarm, limit: 1, window: Duration::from_hours(1) };
+    let hour = Quota { kind: ThrottleKind::BudgetAlarm, limit: 1, window: Duration::from_hours(1) };
     let rang = cx
         .db
         .write(async |tx| {
-            if !throttle::take(tx, SITE, hour, cx.now).await? {
+            if !throttle::charge_quota(tx, SITE, hour, cx.now).await? {
                 return Ok::<_, crate::Error>(false);
             }
             let exceeded = event::GuessBudgetExceeded { wrong_codes: spent, budget };

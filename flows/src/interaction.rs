@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use store::{
     Timestamp,
-    session::{LiveSession, WithConsent},
+    session::{LiveSession, SessionWithConsent},
 };
 use url::Url;
 
@@ -34,7 +34,7 @@ pub enum Need {
 #[derive(Clone, Copy, Debug)]
 pub struct Signed<'a> {
     /// The live session, with the consent for this client.
-    pub session: &'a WithConsent,
+    pub session: &'a SessionWithConsent,
     /// What was proven for this very request after it began: `prompt=login` and `max_age` are met by it.
     pub fresh: bool,
     /// Whether the person has just pressed "Continue" or "Allow" for this very request.
@@ -50,7 +50,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Need {
     let Some(signed) = signed else { return Need::SignIn };
-    let live = &signed.session.live;
+    let live = &signed.session.session;
     if !signed.fresh && must_sign_in_again(request, live, now) {
         return Need::SignIn;
     }

@@ -9,7 +9,7 @@ mod prefix;
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use store::{Hit, Timestamp, UserId};
+use store::{HitResult, Timestamp, UserId};
 
 pub use self::prefix::{Network, Size};
 use crate::{
@@ -115,8 +115,8 @@ pub(crate) async fn post_of_account(cx: &Cx, account: &keys::Account) -> Option<
     let name = BASE64_URL_SAFE_NO_PAD.encode(account);
     let limit = u64::try_from(cx.settings.posts_per_minute_device).unwrap_or(u64::MAX);
     match cx.ephemeral.hit(&format!("post:device:{name}"), limit, MINUTE, cx.now).await {
-        Hit::Within => None,
-        Hit::Over { after, .. } => {
+        HitResult::Within => None,
+        HitResult::Over { retry_after: after, .. } => {
             let size = own(cx).first().map_or(Size::Ipv4, |network| network.size());
             Some(Crowded { size, until: cx.now.plus(after) })
         }
@@ -145,7 +145,7 @@ async fn count(
     for network in own(cx) {
         let limit = what.limit(&cx.settings, network.size());
         let hit = cx.ephemeral.hit(&key(what, network), limit, what.window(), cx.now).await;
-        let Hit::Over { after, first } = hit else { continue };
+        let HitResult::Over { retry_after: after, is_first: first } = hit else { continue };
         if first {
             news.push(network);
         }
@@ -166,7 +166,7 @@ fn key(what: What, network: Network) -> String {
 
 async fn give_back(cx: &Cx, what: What, hits: i64) {
     for network in own(cx) {
-        cx.ephemeral.give_back(&key(what, network), hits, what.window(), cx.now).await;
+        cx.ephemeral.refund(&key(what, network), hits, what.window(), cx.now).await;
     }
 }
 

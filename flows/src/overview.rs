@@ -1,7 +1,7 @@
 //! What an operator watches besides events: how much waits, how near the guess budget is, how old the keys are, and whether
 //! the audit trail is being sealed.
 
-use store::{AuditId, Timestamp, check::Check, job::Backlog};
+use store::{AuditId, Timestamp, invariant_check::InvariantCheck, job::Backlog};
 
 use crate::{
     Cx, Result, guess_budget,
@@ -28,7 +28,7 @@ pub struct Overview {
     /// Signing keys.
     pub keys: Vec<Listed>,
     /// What was found when the data was compared with what must always hold.
-    pub checks: Vec<Check>,
+    pub checks: Vec<InvariantCheck>,
 }
 
 /// The site's guess budget.
@@ -48,8 +48,8 @@ pub async fn read(cx: &Cx, kinds: &Kinds) -> Result<Overview> {
         backlogs.push((lane, store::job::backlog(&mut conn, lane, MOST_COUNTED, cx.now).await?));
     }
     let known: Vec<_> = kinds.iter().map(|kind| (kind.lane, kind.name)).collect();
-    let unknown_jobs = store::job::unknown(&mut conn, &known, MOST_COUNTED).await?;
-    let checks = store::check::all(&mut conn).await?;
+    let unknown_jobs = store::job::count_unknown(&mut conn, &known, MOST_COUNTED).await?;
+    let checks = store::invariant_check::all(&mut conn).await?;
     let first = AuditId::from(uuid::Uuid::nil());
     let unsealed_since =
         store::audit::unsealed(&mut conn, first, 1).await?.first().map(|row| row.at);

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use store::{GrantId, check::Check};
+use store::{GrantId, invariant_check::InvariantCheck};
 
 use crate::{
     Cx, Result,
@@ -40,7 +40,8 @@ pub struct Found {
 /// Compares, unless that was done within a day; says what was found, if it did.
 pub async fn daily(cx: &Cx) -> Result<Option<Found>> {
     let mut conn = cx.db.read().await?;
-    let last = store::check::all(&mut conn).await?.into_iter().find(|check| check.name == CHECK);
+    let last =
+        store::invariant_check::all(&mut conn).await?.into_iter().find(|check| check.name == CHECK);
     drop(conn);
     if last.is_some_and(|last| cx.now.since(last.checked_at) < EVERY) {
         return Ok(None);
@@ -53,7 +54,7 @@ pub async fn now(cx: &Cx) -> Result<Found> {
     let (mut after, mut looked_at, mut unproven) = (None, 0, Vec::new());
     loop {
         let mut conn = cx.db.read().await?;
-        let batch = store::grant::look(&mut conn, after, BATCH, SLACK).await?;
+        let batch = store::grant::check_proofs(&mut conn, after, BATCH, SLACK).await?;
         drop(conn);
         looked_at += u64::try_from(batch.len()).unwrap_or(u64::MAX);
         after = batch.last().map(|grant| grant.id);
@@ -68,10 +69,11 @@ pub async fn now(cx: &Cx) -> Result<Found> {
 }
 
 async fn keep(cx: &Cx, found: &Found, grants: &[GrantId]) -> Result<()> {
-    let check = Check { name: CHECK.to_owned(), checked_at: cx.now, found: found.unproven };
+    let check =
+        InvariantCheck { name: CHECK.to_owned(), checked_at: cx.now, found: found.unproven };
     cx.db
         .write(async |tx| {
-            store::check::put(tx, &check).await?;
+            store::invariant_check::put(tx, &check).await?;
             if grants.is_empty() {
                 return Ok(());
             }

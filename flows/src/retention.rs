@@ -151,7 +151,8 @@ async fn batch(cx: &Cx, what: What) -> Result<u64> {
                 What::FailedJobs => store::job::sweep_failed(tx, ago(FAILED_JOBS), BATCH).await?,
                 What::Grants => {
                     let (made_before, ended_before) = (ago(session + ENDED), ago(ENDED));
-                    let sweep = store::grant::Sweep { made_before, ended_before };
+                    let sweep =
+                        store::grant::GrantSweep { created_before: made_before, ended_before };
                     store::grant::sweep(tx, sweep, BATCH).await?
                 }
                 // Its last grant may have been made at its very end.

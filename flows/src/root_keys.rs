@@ -181,7 +181,7 @@ pub async fn report(cx: &Cx) -> Result<Vec<Status>> {
 async fn status(cx: &Cx, sql: &mut impl Sql, rows: &[RootKeyRow], id: &str) -> Result<Status> {
     let since = |id: &str| rows.iter().find(|row| row.id == id).map(|row| row.since);
     let passwords = match cx.root.hash_mark(id) {
-        Some(mark) => store::password::count_with(sql, &mark).await?,
+        Some(mark) => store::password::count_with_keyid(sql, &mark).await?,
         None => 0,
     };
     let mut status = Status {
@@ -189,8 +189,8 @@ async fn status(cx: &Cx, sql: &mut impl Sql, rows: &[RootKeyRow], id: &str) -> R
         current: id == cx.root.current_id(),
         configured: cx.root.ids().any(|configured| configured == id),
         since: since(id),
-        sealed: store::sealed::count(sql, &RootKeys::seal_mark(id)).await?,
-        codes: store::email_challenge::count_of_root(sql, id, cx.now.minus(CODES)).await?,
+        sealed: store::sealed::count_with_prefix(sql, &RootKeys::seal_mark(id)).await?,
+        codes: store::email_challenge::count_with_root_key(sql, id, cx.now.minus(CODES)).await?,
         passwords,
         passwords_need_it: passwords > 0 && since(id).is_none(),
         removable_from: None,

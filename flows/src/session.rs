@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use store::{
     SessionId, Sql, TokenHash, Tx, UserId,
-    session::{Limits, LiveSession, WithConsent},
+    session::{LiveSession, SessionLimits, SessionWithConsent},
 };
 
 use crate::{
@@ -17,8 +17,8 @@ const SEEN_EVERY: Duration = Duration::from_mins(1);
 
 /// Where the limits of a session lie now.
 #[must_use]
-pub(crate) fn limits(cx: &Cx) -> Limits {
-    Limits {
+pub(crate) fn limits(cx: &Cx) -> SessionLimits {
+    SessionLimits {
         now: cx.now,
         seen_after: cx.now.minus(cx.settings.session_idle),
         created_after: cx.now.minus(cx.settings.session_absolute),
@@ -43,7 +43,7 @@ pub(crate) async fn live_with_consent(
     sql: &mut impl Sql,
     secret: Option<&TokenHash>,
     client: &str,
-) -> Result<Option<WithConsent>> {
+) -> Result<Option<SessionWithConsent>> {
     match secret {
         Some(secret) => {
             Ok(store::session::live_with_consent(sql, secret, client, limits(cx)).await?)
@@ -59,11 +59,11 @@ pub(crate) async fn begun(
     tx: &mut Tx,
     live: LiveSession,
     client: &str,
-) -> Result<WithConsent> {
+) -> Result<SessionWithConsent> {
     let is_own = cx.clients.get(client).is_some_and(|client| client.operator.first_party);
     let consented =
         if is_own { None } else { store::consent::scopes(tx, live.user_id, client).await? };
-    Ok(WithConsent { live, consented })
+    Ok(SessionWithConsent { session: live, consented })
 }
 
 /// Notes that a session is in use, at most once a minute.

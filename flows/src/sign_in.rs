@@ -6,7 +6,7 @@
 use store::{
     SignInId, Timestamp, UserId, grant,
     session::LiveSession,
-    sign_in::{FirstMethod, SecondMethod, SignInRow, Steps},
+    sign_in::{FirstMethod, SecondMethod, SignInRow, SignInSteps},
 };
 
 /// A completed sign-in of a person.
@@ -15,7 +15,7 @@ pub struct SignIn {
     id: SignInId,
     user: UserId,
     epoch: i64,
-    steps: Steps,
+    steps: SignInSteps,
 }
 
 /// What a sign-in proves, truthfully (decision 1).
@@ -51,7 +51,7 @@ impl Assurance {
 
     /// What steps prove, by both of them. A password with a mailed code is the only way in that this build offers; for
     /// what a row of a later build may say less is claimed, never more.
-    const fn of(steps: &Steps) -> Self {
+    const fn of(steps: &SignInSteps) -> Self {
         match (steps.first, steps.second) {
             (FirstMethod::Password, Some(SecondMethod::EmailCode)) if !steps.mailbox_only => {
                 Self::TwoStep
@@ -91,7 +91,7 @@ impl SignIn {
 
     /// The sign-in that a live grant rests on.
     #[must_use]
-    pub(crate) fn of_grant(grant: &grant::Live) -> Self {
+    pub(crate) fn of_grant(grant: &grant::LiveGrant) -> Self {
         Self { id: grant.sign_in_id, user: grant.user_id, epoch: grant.epoch, steps: grant.steps }
     }
 
@@ -115,7 +115,7 @@ impl SignIn {
 
     /// The steps that were proven.
     #[must_use]
-    pub(crate) const fn steps(&self) -> Steps {
+    pub(crate) const fn steps(&self) -> SignInSteps {
         self.steps
     }
 
@@ -132,7 +132,7 @@ impl SignIn {
     }
 }
 
-fn older(steps: &Steps) -> Timestamp {
+fn older(steps: &SignInSteps) -> Timestamp {
     steps.second_at.map_or(steps.first_at, |second| steps.first_at.min(second))
 }
 
@@ -144,8 +144,14 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    fn steps(first: FirstMethod, second: Option<SecondMethod>, mailbox_only: bool) -> Steps {
-        Steps { first, first_at: at(2), second, second_at: second.map(|_| at(3)), mailbox_only }
+    fn steps(first: FirstMethod, second: Option<SecondMethod>, mailbox_only: bool) -> SignInSteps {
+        SignInSteps {
+            first,
+            first_at: at(2),
+            second,
+            second_at: second.map(|_| at(3)),
+            mailbox_only,
+        }
     }
 
     #[test]
@@ -173,7 +179,7 @@ mod tests {
     fn auth_time_is_older_step() {
         let both = steps(FirstMethod::Password, Some(SecondMethod::EmailCode), false);
         assert_eq!(older(&both), at(2));
-        assert_eq!(older(&Steps { first_at: at(9), ..both }), at(3));
+        assert_eq!(older(&SignInSteps { first_at: at(9), ..both }), at(3));
         assert_eq!(older(&steps(FirstMethod::PasskeyUv, None, false)), at(2));
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use flows::{Cx, Trace, actor::Actor, jobs::Kinds, observe::Named};
 use jiff::tz::TimeZone;
 use keys::{Hasher, HasherConfig, Rng, RootKeys};
-use store::{Db, Ephemeral};
+use store::{Db, EphemeralCounters};
 use tokio::sync::watch;
 
 use crate::{
@@ -39,7 +39,7 @@ pub struct Build {
     /// The database, migrated.
     pub db: Db,
     /// Counters that may vanish.
-    pub ephemeral: Ephemeral,
+    pub ephemeral: EphemeralCounters,
     /// The clock.
     pub clock: Clock,
     /// The source of randomness.
@@ -71,7 +71,7 @@ pub struct Parts {
     /// The database.
     pub db: Db,
     /// Counters that may vanish.
-    pub ephemeral: Ephemeral,
+    pub ephemeral: EphemeralCounters,
     /// The clock.
     pub clock: Clock,
     /// The source of randomness.

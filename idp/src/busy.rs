@@ -33,7 +33,9 @@ impl WhileBusy {
     ) -> flows::Result<T> {
         loop {
             match work().await {
-                Err(flows::Error::Store(error)) if error.may_pass() && self.0.elapsed() < MOST => {
+                Err(flows::Error::Store(error))
+                    if error.is_transient() && self.0.elapsed() < MOST =>
+                {
                     tracing::warn!(%error, "the start waits for the database");
                     let _ = timeout(REST, std::future::pending::<()>()).await;
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::{Db, Ephemeral};
+use store::{Db, EphemeralCounters};
 use tokio::time::timeout;
 
 use crate::{
@@ -62,13 +62,13 @@ impl Report {
 #[derive(Debug)]
 pub struct Health {
     db: Db,
-    ephemeral: Ephemeral,
+    ephemeral: EphemeralCounters,
     clock: Clock,
     kept: Cached<Report>,
 }
 
 impl Health {
-    pub(crate) fn new(db: Db, ephemeral: Ephemeral, clock: Clock) -> Self {
+    pub(crate) fn new(db: Db, ephemeral: EphemeralCounters, clock: Clock) -> Self {
         Self { db, ephemeral, clock, kept: Cached::new(KEPT) }
     }
 
@@ -83,7 +83,7 @@ impl Health {
 
     async fn database(&self) -> Result<Database, String> {
         let ask = async {
-            let migrated = self.db.migrated().await?;
+            let migrated = self.db.is_migrated().await?;
             let watch = self.clock.stopwatch();
             let ahead_millis = skew::ahead(&self.db, || self.clock.now()).await?;
             let took = watch.elapsed();

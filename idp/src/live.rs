@@ -59,7 +59,7 @@ impl Snapshot {
         let revisions = store::revision::current(conn).await?;
         let mut new = Self { revisions, ..self.clone() };
         for (topic, load) in KEPT {
-            if new.revisions.has_moved(&self.revisions, topic) {
+            if new.revisions.has_changed(&self.revisions, topic) {
                 load(root, conn).await?.put_into(&mut new);
             }
         }
@@ -217,7 +217,7 @@ impl Live {
                 source.metrics.snapshot_failed();
                 tracing::warn!(%error, "the guess budget could not be read; the last sum stays in force");
             }
-            source.db.tend().await;
+            source.db.check_idle_connection().await;
         }
     }
 }

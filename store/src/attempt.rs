@@ -4,8 +4,8 @@ use sqlx::FromRow;
 
 use crate::{
     AttemptId, Result, Sql, Timestamp, TokenHash,
-    email_challenge::{Purpose, WithUser, challenge_columns},
-    joined::Joined,
+    email_challenge::{ChallengePurpose, ChallengeWithUser, challenge_columns},
+    left_join::OptionalRow,
     user::with_password_columns,
 };
 
@@ -37,7 +37,7 @@ pub struct Attempt {
 }
 
 /// The goal of an attempt that answers a client's authorization request.
-pub const AT_CLIENT: &str = "client";
+pub const GOAL_CLIENT: &str = "client";
 
 /// Adds an attempt; false when the same post made it before.
 pub async fn insert(sql: &mut impl Sql, new: &Attempt) -> Result<bool> {
@@ -52,7 +52,7 @@ pub async fn insert(sql: &mut impl Sql, new: &Attempt) -> Result<bool> {
         .bind(&new.state)
         .bind(new.version)
         .bind(new.created_at)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
@@ -70,27 +70,27 @@ macro_rules! attempt_columns {
 pub async fn by_id(sql: &mut impl Sql, id: AttemptId) -> Result<Option<Attempt>> {
     sql.q(concat!("SELECT ", attempt_columns!(), " FROM attempts WHERE attempts.id = $1"))
         .bind(id)
-        .opt()
+        .fetch_optional()
         .await
 }
 
 /// An attempt, and one of the open challenges of its browser.
 #[derive(Clone, Debug, FromRow)]
-struct WithChallenge {
+struct AttemptWithChallenge {
     #[sqlx(flatten)]
     attempt: Attempt,
     #[sqlx(flatten)]
-    challenge: Joined<WithUser>,
+    challenge: OptionalRow<ChallengeWithUser>,
 }
 
 /// Looks an attempt up, with the open challenges of its browser for a purpose and whose they are: one for each person, so
 /// one in nearly every case.
-pub async fn with_challenges(
+pub async fn by_id_with_challenges(
     sql: &mut impl Sql,
     id: AttemptId,
-    purpose: Purpose,
-) -> Result<Option<(Attempt, Vec<WithUser>)>> {
-    let rows: Vec<WithChallenge> = sql
+    purpose: ChallengePurpose,
+) -> Result<Option<(Attempt, Vec<ChallengeWithUser>)>> {
+    let rows: Vec<AttemptWithChallenge> = sql
         .q(concat!(
             "SELECT ",
             attempt_columns!(),
@@ -106,11 +106,11 @@ pub async fn with_challenges(
         ))
         .bind(id)
         .bind(purpose.as_str())
-        .all()
+        .fetch_all()
         .await?;
     let mut challenges = Vec::new();
     let mut found = None;
-    for WithChallenge { attempt, challenge } in rows {
+    for AttemptWithChallenge { attempt, challenge } in rows {
         found = Some(attempt);
         challenges.extend(challenge.0);
     }
@@ -126,7 +126,7 @@ pub async fn advance(sql: &mut impl Sql, id: AttemptId, version: i64, state: &st
         .bind(id)
         .bind(version)
         .bind(state)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
@@ -158,7 +158,7 @@ pub async fn complete(
         .bind(now)
         .bind(browser.from)
         .bind(browser.to)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
@@ -185,13 +185,13 @@ pub async fn complete_and_move(
         .bind(now)
         .bind(browser.from)
         .bind(browser.to)
-        .all()
+        .fetch_all()
         .await?;
     Ok(moved.contains(&(attempt.id,)))
 }
 
 /// Hands an open attempt with its next state to the browser's new value, if nobody changed it since `version` was read.
-pub async fn hand_over(
+pub async fn advance_and_move(
     sql: &mut impl Sql,
     attempt: &Attempt,
     state: &str,
@@ -205,30 +205,30 @@ pub async fn hand_over(
         .bind(state)
         .bind(browser.from)
         .bind(browser.to)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
 
 /// Which attempts of a browser move to its new value.
 #[derive(Clone, Copy, Debug)]
-pub enum Moves {
+pub enum MoveScope {
     /// All: the old value was presented.
     All,
     /// This one, and those that no earlier value has led on. The old value was not presented: whoever knows only the one
     /// before it does not get what was handed over since.
-    Along(AttemptId),
+    ThisAndUnmoved(AttemptId),
 }
 
 /// Moves attempts of a browser to its new value.
 pub async fn move_browser(
     sql: &mut impl Sql,
     browser: BrowserChange<'_>,
-    moves: Moves,
+    scope: MoveScope,
 ) -> Result<()> {
-    let (all, own) = match moves {
-        Moves::All => (true, None),
-        Moves::Along(id) => (false, Some(id)),
+    let (all, own) = match scope {
+        MoveScope::All => (true, None),
+        MoveScope::ThisAndUnmoved(id) => (false, Some(id)),
     };
     sql.q("UPDATE attempts SET browser = $2
            WHERE browser = $1 AND ($3 OR id = $4 OR previous_browser IS NULL)")
@@ -236,17 +236,17 @@ pub async fn move_browser(
         .bind(browser.to)
         .bind(all)
         .bind(own)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
 
 /// Deletes up to `most` attempts that began before `before`; returns how many.
-pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM attempts WHERE id IN
            (SELECT id FROM attempts WHERE created_at < $1 ORDER BY created_at LIMIT $2)")
         .bind(before)
-        .bind(most)
-        .exec()
+        .bind(limit)
+        .execute()
         .await
 }

@@ -39,7 +39,7 @@ pub struct AuditRow {
 
 /// Writes an event, in the transaction that causes it: all rows of a transaction are one statement, just before the commit.
 pub fn insert(tx: &mut Tx, row: AuditRow) {
-    tx.keep_for_trail(row);
+    tx.push_audit_row(row);
 }
 
 /// What one row says; what a second, a third and a fourth one add: as many as most transactions have.
@@ -80,12 +80,12 @@ pub(crate) async fn write(sql: &mut impl Sql, rows: &[AuditRow]) -> Result<()> {
                 fourth_row!()
             )),
         };
-        rows.iter().fold(statement, bound).exec().await?;
+        rows.iter().fold(statement, bind_row).execute().await?;
     }
     Ok(())
 }
 
-fn bound<'c>(statement: Statement<'c>, row: &AuditRow) -> Statement<'c> {
+fn bind_row<'c>(statement: Statement<'c>, row: &AuditRow) -> Statement<'c> {
     statement
         .bind(row.id)
         .bind(row.at)
@@ -102,86 +102,86 @@ fn bound<'c>(statement: Statement<'c>, row: &AuditRow) -> Statement<'c> {
 }
 
 /// The newest events of a person.
-pub async fn of_user(sql: &mut impl Sql, user: UserId, limit: i64) -> Result<Vec<AuditRow>> {
+pub async fn newest_of_user(sql: &mut impl Sql, user: UserId, limit: i64) -> Result<Vec<AuditRow>> {
     sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
            FROM audit WHERE user_id = $1 ORDER BY id DESC LIMIT $2")
         .bind(user)
         .bind(limit)
-        .all()
+        .fetch_all()
         .await
 }
 
 /// A piece of the trail: ids are made from the time, so that what lies between two of them lies between two times.
 #[derive(Clone, Copy, Debug)]
-pub struct Piece {
+pub struct AuditRange {
     /// Only what comes after this id.
     pub after: AuditId,
     /// Only what comes before this id.
     pub before: AuditId,
     /// At most so many rows.
-    pub most: i64,
+    pub limit: i64,
 }
 
 /// Reads a piece of the trail, oldest first; of one event, if one is named.
-pub async fn piece(sql: &mut impl Sql, piece: Piece, event: Option<&str>) -> Result<Vec<AuditRow>> {
+pub async fn in_range(sql: &mut impl Sql, range: AuditRange, event: Option<&str>) -> Result<Vec<AuditRow>> {
     sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
            FROM audit
            WHERE id > $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR event = $3)
            ORDER BY id LIMIT $4")
-        .bind(piece.after)
-        .bind(piece.before)
+        .bind(range.after)
+        .bind(range.before)
         .bind(event)
-        .bind(piece.most)
+        .bind(range.limit)
         .all()
         .await
 }
 
 /// The same of one person.
-pub async fn piece_of_user(
+pub async fn of_user_in_range(
     sql: &mut impl Sql,
     user: UserId,
-    piece: Piece,
+    range: AuditRange,
     event: Option<&str>,
 ) -> Result<Vec<AuditRow>> {
     sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
            FROM audit
            WHERE user_id = $5 AND id > $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR event = $3)
            ORDER BY id LIMIT $4")
-        .bind(piece.after)
-        .bind(piece.before)
+        .bind(range.after)
+        .bind(range.before)
         .bind(event)
-        .bind(piece.most)
+        .bind(range.limit)
         .bind(user)
-        .all()
+        .fetch_all()
         .await
 }
 
 /// Whether a row waits for its seal: a read, so that an idle sealer costs no write lock.
 pub async fn has_unsealed(sql: &mut impl Sql) -> Result<bool> {
     let row: Option<(i64,)> =
-        sql.q("SELECT CAST(1 AS BIGINT) FROM audit WHERE sealed_by IS NULL LIMIT 1").opt().await?;
+        sql.q("SELECT CAST(1 AS BIGINT) FROM audit WHERE sealed_by IS NULL LIMIT 1").fetch_optional().await?;
     Ok(row.is_some())
 }
 
 /// Rows that wait for their seal, after an id.
-pub async fn unsealed(sql: &mut impl Sql, after: AuditId, most: i64) -> Result<Vec<AuditRow>> {
+pub async fn unsealed(sql: &mut impl Sql, after: AuditId, limit: i64) -> Result<Vec<AuditRow>> {
     sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
            FROM audit WHERE sealed_by IS NULL AND id > $1 ORDER BY id LIMIT $2")
         .bind(after)
-        .bind(most)
-        .all()
+        .bind(limit)
+        .fetch_all()
         .await
 }
 
 /// Gives up to `most` of the oldest unsealed rows to a seal, and returns them in no order. A row is given once.
-pub async fn claim_for_seal(sql: &mut impl Sql, sequence: i64, most: i64) -> Result<Vec<AuditRow>> {
+pub async fn claim_for_seal(sql: &mut impl Sql, sequence: i64, limit: i64) -> Result<Vec<AuditRow>> {
     sql.q("UPDATE audit SET sealed_by = $1
            WHERE sealed_by IS NULL
              AND id IN (SELECT id FROM audit WHERE sealed_by IS NULL ORDER BY id LIMIT $2)
            RETURNING id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by")
         .bind(sequence)
-        .bind(most)
-        .all()
+        .bind(limit)
+        .fetch_all()
         .await
 }
 
@@ -189,22 +189,22 @@ pub async fn claim_for_seal(sql: &mut impl Sql, sequence: i64, most: i64) -> Res
 pub async fn of_seals(
     sql: &mut impl Sql,
     seals: &RangeInclusive<i64>,
-    most: i64,
+    limit: i64,
 ) -> Result<Vec<AuditRow>> {
     sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
            FROM audit WHERE sealed_by >= $1 AND sealed_by <= $2 ORDER BY sealed_by, id LIMIT $3")
         .bind(*seals.start())
         .bind(*seals.end())
-        .bind(most)
-        .all()
+        .bind(limit)
+        .fetch_all()
         .await
 }
 
 /// Rows that name a seal in a range where there is none.
-pub async fn of_no_seal(
+pub async fn of_missing_seals(
     sql: &mut impl Sql,
     seals: &RangeInclusive<i64>,
-    most: i64,
+    limit: i64,
 ) -> Result<Vec<AuditRow>> {
     sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
            FROM audit
@@ -213,15 +213,15 @@ pub async fn of_no_seal(
            ORDER BY sealed_by, id LIMIT $3")
         .bind(*seals.start())
         .bind(*seals.end())
-        .bind(most)
-        .all()
+        .bind(limit)
+        .fetch_all()
         .await
 }
 
 /// When the first row was written that has a tag.
-pub async fn tagged_since(sql: &mut impl Sql) -> Result<Option<Timestamp>> {
+pub async fn first_tagged_at(sql: &mut impl Sql) -> Result<Option<Timestamp>> {
     let row: Option<(Timestamp,)> =
-        sql.q("SELECT at FROM audit WHERE tag IS NOT NULL ORDER BY id LIMIT 1").opt().await?;
+        sql.q("SELECT at FROM audit WHERE tag IS NOT NULL ORDER BY id LIMIT 1").fetch_optional().await?;
     Ok(row.map(|(at,)| at))
 }
 
@@ -230,6 +230,6 @@ pub async fn sweep(sql: &mut impl Sql, seals: &RangeInclusive<i64>) -> Result<u6
     sql.q("DELETE FROM audit WHERE sealed_by >= $1 AND sealed_by <= $2")
         .bind(*seals.start())
         .bind(*seals.end())
-        .exec()
+        .execute()
         .await
 }

@@ -45,7 +45,7 @@ pub async fn reserve(sql: &mut impl Sql, sequence: i64, now: Timestamp) -> Resul
         .bind(sequence)
         .bind(now)
         .bind(Vec::new())
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
@@ -65,7 +65,7 @@ pub async fn complete(sql: &mut impl Sql, new: &Seal) -> Result<()> {
         .bind(&new.previous)
         .bind(&new.digest)
         .bind(&new.key_id)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
@@ -73,42 +73,42 @@ pub async fn complete(sql: &mut impl Sql, new: &Seal) -> Result<()> {
 /// The newest seal.
 pub async fn newest(sql: &mut impl Sql) -> Result<Option<Seal>> {
     sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
-           FROM audit_seals ORDER BY sequence DESC LIMIT 1").opt().await
+           FROM audit_seals ORDER BY sequence DESC LIMIT 1").fetch_optional().await
 }
 
 /// The seal of a number.
 pub async fn by_sequence(sql: &mut impl Sql, sequence: i64) -> Result<Option<Seal>> {
     sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
-           FROM audit_seals WHERE sequence = $1").bind(sequence).opt().await
+           FROM audit_seals WHERE sequence = $1").bind(sequence).fetch_optional().await
 }
 
 /// The seals after a number, in their order.
-pub async fn after(sql: &mut impl Sql, sequence: i64, most: i64) -> Result<Vec<Seal>> {
+pub async fn after(sql: &mut impl Sql, sequence: i64, limit: i64) -> Result<Vec<Seal>> {
     sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
            FROM audit_seals WHERE sequence > $1 ORDER BY sequence LIMIT $2")
         .bind(sequence)
-        .bind(most)
-        .all()
+        .bind(limit)
+        .fetch_all()
         .await
 }
 
 /// The number of the first seal that was made at `from` or later.
-pub async fn first_since(sql: &mut impl Sql, from: Timestamp) -> Result<Option<i64>> {
+pub async fn first_sequence_since(sql: &mut impl Sql, from: Timestamp) -> Result<Option<i64>> {
     let row: Option<(i64,)> = sql
         .q("SELECT sequence FROM audit_seals WHERE sealed_at >= $1 ORDER BY sealed_at, sequence LIMIT 1")
         .bind(from)
-        .opt()
+        .fetch_optional()
         .await?;
     Ok(row.map(|(sequence,)| sequence))
 }
 
 /// Seals after a number whose rows are still there, in their order.
-pub async fn whole_after(sql: &mut impl Sql, sequence: i64, most: i64) -> Result<Vec<Seal>> {
+pub async fn unswept_after(sql: &mut impl Sql, sequence: i64, limit: i64) -> Result<Vec<Seal>> {
     sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
            FROM audit_seals WHERE swept_at IS NULL AND sequence > $1 ORDER BY sequence LIMIT $2")
         .bind(sequence)
-        .bind(most)
-        .all()
+        .bind(limit)
+        .fetch_all()
         .await
 }
 
@@ -123,37 +123,37 @@ pub async fn mark_swept(
         .bind(*seals.start())
         .bind(*seals.end())
         .bind(now)
-        .exec()
+        .execute()
         .await
 }
 
 /// Puts the mark on a seal that everything up to it was swept.
-pub async fn put_mark(sql: &mut impl Sql, sequence: i64, key: &str, mark: &[u8]) -> Result<bool> {
+pub async fn set_swept_mark(sql: &mut impl Sql, sequence: i64, key: &str, mark: &[u8]) -> Result<bool> {
     let rows = sql
         .q("UPDATE audit_seals SET swept_key = $2, swept_mark = $3 WHERE sequence = $1")
         .bind(sequence)
         .bind(key)
         .bind(mark.to_vec())
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
 
 /// The newest seal that has such a mark.
-pub async fn newest_marked(sql: &mut impl Sql) -> Result<Option<Seal>> {
+pub async fn newest_with_swept_mark(sql: &mut impl Sql) -> Result<Option<Seal>> {
     sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
            FROM audit_seals WHERE swept_mark IS NOT NULL ORDER BY sequence DESC LIMIT 1")
-        .opt()
+        .fetch_optional()
         .await
 }
 
 /// Deletes up to `most` seals before a number that were swept before `before`; returns how many.
-pub async fn sweep(sql: &mut impl Sql, sequence: i64, before: Timestamp, most: i64) -> Result<u64> {
+pub async fn sweep(sql: &mut impl Sql, sequence: i64, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM audit_seals WHERE sequence IN
            (SELECT sequence FROM audit_seals WHERE sequence < $1 AND swept_at < $2 ORDER BY sequence LIMIT $3)")
         .bind(sequence)
         .bind(before)
-        .bind(most)
-        .exec()
+        .bind(limit)
+        .execute()
         .await
 }

@@ -4,8 +4,8 @@ use sqlx::FromRow;
 
 use crate::{
     AttemptId, GrantId, Result, Sql, Timestamp, TokenHash,
-    grant::{Behind, grant_alive, grant_columns, grant_tables},
-    session::Limits,
+    grant::{CodeGrant, grant_alive, grant_columns, grant_tables},
+    session::SessionLimits,
 };
 
 /// A new authorization code.
@@ -44,7 +44,7 @@ pub struct AuthCode {
     pub voided_at: Option<Timestamp>,
     /// The grant, alive or not.
     #[sqlx(flatten)]
-    pub grant: Behind,
+    pub grant: CodeGrant,
 }
 
 /// Adds a code.
@@ -58,7 +58,7 @@ pub async fn insert(sql: &mut impl Sql, new: &NewAuthCode) -> Result<()> {
         .bind(&new.code_challenge)
         .bind(&new.nonce)
         .bind(new.created_at)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
@@ -67,7 +67,7 @@ pub async fn insert(sql: &mut impl Sql, new: &NewAuthCode) -> Result<()> {
 pub async fn by_hash(
     sql: &mut impl Sql,
     hash: &TokenHash,
-    limits: Limits,
+    limits: SessionLimits,
 ) -> Result<Option<AuthCode>> {
     sql.q(concat!(
         "SELECT auth_codes.redirect_uri, auth_codes.code_challenge, auth_codes.nonce, auth_codes.created_at, \
@@ -82,12 +82,12 @@ pub async fn by_hash(
     .bind(hash)
     .bind(limits.now)
     .bind(limits.created_after)
-    .opt()
+    .fetch_optional()
     .await
 }
 
 /// Redeems a code: only one caller ever gets true, and only while its grant is alive.
-pub async fn claim(sql: &mut impl Sql, hash: &TokenHash, limits: Limits) -> Result<bool> {
+pub async fn redeem(sql: &mut impl Sql, hash: &TokenHash, limits: SessionLimits) -> Result<bool> {
     let rows = sql
         .q(concat!(
             "UPDATE auth_codes SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND voided_at IS NULL \
@@ -100,7 +100,7 @@ pub async fn claim(sql: &mut impl Sql, hash: &TokenHash, limits: Limits) -> Resu
         .bind(hash)
         .bind(limits.now)
         .bind(limits.created_after)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
@@ -110,7 +110,7 @@ pub async fn void_unredeemed(sql: &mut impl Sql, attempt: AttemptId, now: Timest
     sql.q("UPDATE auth_codes SET voided_at = $2 WHERE attempt_id = $1 AND used_at IS NULL AND voided_at IS NULL")
         .bind(attempt)
         .bind(now)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }

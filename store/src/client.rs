@@ -27,7 +27,7 @@ pub struct ClientRow {
 /// Every client.
 pub async fn all(sql: &mut impl Sql) -> Result<Vec<ClientRow>> {
     sql.q("SELECT id, profile, metadata, operator, secret_1, created_at FROM clients ORDER BY created_at, id")
-        .all()
+        .fetch_all()
         .await
 }
 
@@ -35,7 +35,7 @@ pub async fn all(sql: &mut impl Sql) -> Result<Vec<ClientRow>> {
 pub async fn get(sql: &mut impl Sql, id: &str) -> Result<Option<ClientRow>> {
     sql.q("SELECT id, profile, metadata, operator, secret_1, created_at FROM clients WHERE id = $1")
         .bind(id)
-        .opt()
+        .fetch_optional()
         .await
 }
 
@@ -50,7 +50,7 @@ pub async fn insert(sql: &mut impl Sql, new: &ClientRow) -> Result<bool> {
         .bind(&new.operator)
         .bind(&new.secret_1)
         .bind(new.created_at)
-        .exec()
+        .execute()
         .await?;
     revision::bump(sql, Topic::Clients).await?;
     Ok(rows == 1)
@@ -67,7 +67,7 @@ pub async fn replace_metadata(
         .bind(&read.id)
         .bind(&read.metadata)
         .bind(metadata)
-        .exec()
+        .execute()
         .await?;
     // Only with the row: a transaction that begins anew must not wait for the row while others wait for its number.
     if rows == 1 {
@@ -82,7 +82,7 @@ pub async fn set_secret(sql: &mut impl Sql, id: &str, secret: &TokenHash) -> Res
         .q("UPDATE clients SET secret_1 = $2, secret_2 = NULL WHERE id = $1 AND secret_1 IS NOT NULL")
         .bind(id)
         .bind(secret)
-        .exec()
+        .execute()
         .await?;
     revision::bump(sql, Topic::Clients).await?;
     Ok(rows == 1)

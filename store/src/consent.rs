@@ -16,7 +16,7 @@ pub async fn put(
         .bind(client)
         .bind(scopes)
         .bind(now)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
@@ -27,7 +27,7 @@ pub async fn scopes(sql: &mut impl Sql, user: UserId, client: &str) -> Result<Op
         .q("SELECT scopes FROM consents WHERE user_id = $1 AND client_id = $2")
         .bind(user)
         .bind(client)
-        .opt()
+        .fetch_optional()
         .await?;
     Ok(row.map(|(scopes,)| scopes))
 }

@@ -20,13 +20,13 @@ use tracing::Instrument;
 
 use crate::{
     Error, Result, Timestamp,
-    after_commit::Notes,
+    commit_hooks::CommitHooks,
     audit::{self, AuditRow},
-    commits::Commits,
+    commit_tracker::CommitTracker,
 };
-pub use migrate::Schema;
+pub use migrate::Migrations;
 pub use pool::PoolState;
-use pool::{ANSWER, Lease, Pool};
+use pool::{STATEMENT_TIMEOUT, PooledConnection, Pool};
 
 /// Where the database is and how it is opened.
 #[derive(Clone, Debug)]
@@ -62,44 +62,44 @@ enum Pools {
 /// An open write transaction. Dropped without commit it rolls back.
 #[derive(Debug)]
 pub struct Tx {
-    leased: Leased,
+    connection: AnyConnection,
     /// What is done once it is committed.
-    notes: Notes,
+    commit_hooks: CommitHooks,
     /// Rows of the trail that are written just before.
-    trail: Vec<AuditRow>,
+    audit_rows: Vec<AuditRow>,
 }
 
 /// A connection for reads.
 #[derive(Debug)]
 pub struct Conn {
-    leased: Leased,
+    connection: AnyConnection,
 }
 
 #[derive(Debug)]
-enum Leased {
-    Sqlite(Lease<SqliteConnection>),
-    Postgres(Lease<PgConnection>),
+enum AnyConnection {
+    Sqlite(PooledConnection<SqliteConnection>),
+    Postgres(PooledConnection<PgConnection>),
 }
 
 /// A row that both engines can decode: what `#[derive(FromRow)]` or a tuple gives.
-pub trait Row: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
-impl<T> Row for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
+pub trait FromAnyRow: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+impl<T> FromAnyRow for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {}
 
 /// A value that both engines can bind.
-pub trait Value<'t>:
+pub trait BindValue<'t>:
     Encode<'t, Postgres> + Type<Postgres> + Encode<'t, Sqlite> + Type<Sqlite>
 {
 }
-impl<'t, T> Value<'t> for T where
+impl<'t, T> BindValue<'t> for T where
     T: Encode<'t, Postgres> + Type<Postgres> + Encode<'t, Sqlite> + Type<Sqlite>
 {
 }
 
 #[derive(Debug)]
-enum Side<'c> {
-    Sqlite(&'c mut Lease<SqliteConnection>, SqliteArguments),
-    Postgres(&'c mut Lease<PgConnection>, PgArguments),
+enum AnyQuery<'c> {
+    Sqlite(&'c mut PooledConnection<SqliteConnection>, SqliteArguments),
+    Postgres(&'c mut PooledConnection<PgConnection>, PgArguments),
 }
 
 /// Asks a connection, within the time limit; once more when a connection without a transaction turns out to be dead.
@@ -119,7 +119,7 @@ macro_rules! asked {
 }
 
 /// Notes a statement in the span that it belongs to. The text is ours: what people typed is bound, and not noted.
-fn traced(sql: &'static str) {
+fn trace_statement(sql: &'static str) {
     tracing::info!(target: "spans", { db.query.text = sql }, "statement");
 }
 
@@ -128,16 +128,16 @@ fn traced(sql: &'static str) {
 #[derive(Debug)]
 pub struct Statement<'c> {
     sql: &'static str,
-    side: Side<'c>,
+    query: AnyQuery<'c>,
     error: Option<sqlx::Error>,
 }
 
 impl<'c> Statement<'c> {
     /// Binds the next `$n`.
-    pub fn bind<'t, T: Value<'t>>(mut self, value: T) -> Self {
-        let bound = match &mut self.side {
-            Side::Sqlite(_, arguments) => arguments.add(value),
-            Side::Postgres(_, arguments) => arguments.add(value),
+    pub fn bind<'t, T: BindValue<'t>>(mut self, value: T) -> Self {
+        let bound = match &mut self.query {
+            AnyQuery::Sqlite(_, arguments) => arguments.add(value),
+            AnyQuery::Postgres(_, arguments) => arguments.add(value),
         };
         if let Err(error) = bound {
             self.error.get_or_insert(sqlx::Error::Encode(error));
@@ -145,56 +145,56 @@ impl<'c> Statement<'c> {
         self
     }
 
-    fn ready(self) -> Result<(&'static str, Side<'c>)> {
-        traced(self.sql);
+    fn into_query(self) -> Result<(&'static str, AnyQuery<'c>)> {
+        trace_statement(self.sql);
         match self.error {
             Some(error) => Err(error.into()),
-            None => Ok((self.sql, self.side)),
+            None => Ok((self.sql, self.query)),
         }
     }
 
     /// Runs it; returns the number of rows touched.
-    pub async fn exec(self) -> Result<u64> {
-        let (sql, side) = self.ready()?;
-        Ok(match side {
-            Side::Sqlite(c, a) => {
+    pub async fn execute(self) -> Result<u64> {
+        let (sql, query) = self.into_query()?;
+        Ok(match query {
+            AnyQuery::Sqlite(c, a) => {
                 asked!(c, raw, sqlx::query_with(sql, a.clone()).execute(raw)).rows_affected()
             }
-            Side::Postgres(c, a) => {
+            AnyQuery::Postgres(c, a) => {
                 asked!(c, raw, sqlx::query_with(sql, a.clone()).execute(raw)).rows_affected()
             }
         })
     }
 
     /// Runs it; returns every row.
-    pub async fn all<T: Row>(self) -> Result<Vec<T>> {
-        let (sql, side) = self.ready()?;
-        Ok(match side {
-            Side::Sqlite(c, a) => {
+    pub async fn fetch_all<T: FromAnyRow>(self) -> Result<Vec<T>> {
+        let (sql, query) = self.into_query()?;
+        Ok(match query {
+            AnyQuery::Sqlite(c, a) => {
                 asked!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_all(raw))
             }
-            Side::Postgres(c, a) => {
+            AnyQuery::Postgres(c, a) => {
                 asked!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_all(raw))
             }
         })
     }
 
     /// Runs it; returns the row, if there is one.
-    pub async fn opt<T: Row>(self) -> Result<Option<T>> {
-        let (sql, side) = self.ready()?;
-        Ok(match side {
-            Side::Sqlite(c, a) => {
+    pub async fn fetch_optional<T: FromAnyRow>(self) -> Result<Option<T>> {
+        let (sql, query) = self.into_query()?;
+        Ok(match query {
+            AnyQuery::Sqlite(c, a) => {
                 asked!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_optional(raw))
             }
-            Side::Postgres(c, a) => {
+            AnyQuery::Postgres(c, a) => {
                 asked!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_optional(raw))
             }
         })
     }
 
     /// Runs it; a missing row is an error.
-    pub async fn one<T: Row>(self) -> Result<T> {
-        self.opt().await?.ok_or(Error::Database(sqlx::Error::RowNotFound))
+    pub async fn fetch_one<T: FromAnyRow>(self) -> Result<T> {
+        self.fetch_optional().await?.ok_or(Error::Database(sqlx::Error::RowNotFound))
     }
 }
 
@@ -205,8 +205,8 @@ pub trait Sql: Send {
 
     /// Has something done once the work is committed, and never when it is rolled back: what tells the metrics. A
     /// reader, which commits nothing, does it at once.
-    fn after_commit(&mut self, note: impl FnOnce() + Send + 'static) {
-        note();
+    fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
+        hook();
     }
 }
 
@@ -226,8 +226,8 @@ macro_rules! sql {
     };
 }
 sql!(Tx {
-    fn after_commit(&mut self, note: impl FnOnce() + Send + 'static) {
-        self.notes.keep(note);
+    fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
+        self.commit_hooks.push(hook);
     }
 });
 sql!(Conn {});
@@ -237,12 +237,12 @@ impl Db {
     pub async fn open(config: &DbConfig) -> Result<Self> {
         Ok(Self(match config {
             DbConfig::Sqlite { file, full_sync } => {
-                let [writing, reading] = engine::sqlite(file, *full_sync);
-                let writer = Pool::open(writing, 1).await?;
-                Pools::Sqlite { writer, readers: Pool::open(reading, 4).await? }
+                let [write_optread_optionseading] = engine::sqlite_options(file, *full_sync);
+                let writer = Pool::open(write_options, 1).await?;
+                Pools::Sqlite { writer, readers: Pool::open(read_options, 4).await? }
             }
             DbConfig::Postgres { url, max_connections } => {
-                Pools::Postgres(Pool::open(engine::postgres(url)?, *max_connections).await?)
+                Pools::Postgres(Pool::open(engine::postgres_options(url)?, *max_connections).await?)
             }
         }))
     }
@@ -255,16 +255,16 @@ impl Db {
     /// A migration failed, the locks were not to be had for a minute, or a migration that was applied is not the one of
     /// this build.
     pub async fn migrate(&self) -> Result<()> {
-        self.migrate_to(Schema::of_this_build()).await
+        self.migrate_with(Migrations::embedded()).await
     }
 
     /// The same with another sequence of migrations than that of this build.
-    pub async fn migrate_to(&self, schema: &Schema) -> Result<()> {
+    pub async fn migrate_with(&self, migrations: &Migrations) -> Result<()> {
         // Refuses a database of another sequence before anything is done to it.
-        migrate::is_applied(&mut self.read().await?, schema).await?;
+        migrate::is_applied(&mut self.read().await?, migrations).await?;
         match &self.0 {
-            Pools::Sqlite { writer, .. } => migrate::sqlite(writer, schema).await,
-            Pools::Postgres(pool) => migrate::postgres(pool, schema).await,
+            Pools::Sqlite { writer, .. } => migrate::sqlite(writer, migrations).await,
+            Pools::Postgres(pool) => migrate::postgres(pool, migrations).await,
         }
     }
 
@@ -273,8 +273,8 @@ impl Db {
     /// # Errors
     /// The table of migrations cannot be read, or is that of a build from before the first release
     /// ([`Error::OtherSequence`]).
-    pub async fn migrated(&self) -> Result<bool> {
-        migrate::is_applied(&mut self.read().await?, Schema::of_this_build()).await
+    pub async fn is_migrated(&self) -> Result<bool> {
+        migrate::is_applied(&mut self.read().await?, Migrations::embedded()).await
     }
 
     /// The database's own clock, for comparing with ours: the one place where SQL is asked for the time.
@@ -288,20 +288,20 @@ impl Db {
                 "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
             }
         };
-        let (millis,): (i64,) = conn.q(sql).one().await?;
+        let (millis,): (i64,) = conn.q(sql).fetch_one().await?;
         Ok(Timestamp::from_millis(millis))
     }
 
     /// Looks after connections that rest. For a task that comes round each second.
-    pub async fn tend(&self) {
+    pub async fn check_idle_connection(&self) {
         if let Pools::Postgres(pool) = &self.0 {
-            pool.tend().await;
+            pool.check_oldest_idle().await;
         }
     }
 
     /// How much of each pool of connections is in use: one row for PostgreSQL, one for readers and writer of SQLite each.
     #[must_use]
-    pub fn pools(&self) -> Vec<PoolState> {
+    pub fn pool_states(&self) -> Vec<PoolState> {
         match &self.0 {
             Pools::Sqlite { writer, readers } => vec![readers.state("read"), writer.state("write")],
             Pools::Postgres(pool) => vec![pool.state("all")],
@@ -311,9 +311,9 @@ impl Db {
     /// A connection for reads. It does not see rows of a transaction that is still open.
     pub async fn read(&self) -> Result<Conn> {
         Ok(Conn {
-            leased: match &self.0 {
-                Pools::Sqlite { readers, .. } => Leased::Sqlite(readers.lease().await?),
-                Pools::Postgres(pool) => Leased::Postgres(pool.lease().await?),
+            connection: match &self.0 {
+                Pools::Sqlite { readers, .. } => AnyConnection::Sqlite(readers.get().await?),
+                Pools::Postgres(pool) => AnyConnection::Postgres(pool.get().await?),
             },
         })
     }
@@ -322,12 +322,12 @@ impl Db {
     ///
     /// A statement whose connection has died is asked again on another one, and it is unknown whether it was done before. So
     /// only for what may be done twice: the claim of a job for a lease.
-    pub async fn write_alone(&self) -> Result<Conn> {
-        Commits::begin();
+    pub async fn write_autocommit(&self) -> Result<Conn> {
+        CommitTracker::mark_begun();
         Ok(Conn {
-            leased: match &self.0 {
-                Pools::Sqlite { writer, .. } => Leased::Sqlite(writer.lease().await?),
-                Pools::Postgres(pool) => Leased::Postgres(pool.lease().await?),
+            connection: match &self.0 {
+                Pools::Sqlite { writer, .. } => AnyConnection::Sqlite(writer.get().await?),
+                Pools::Postgres(pool) => AnyConnection::Postgres(pool.get().await?),
             },
         })
     }
@@ -356,12 +356,12 @@ impl Db {
     {
         let mut tx = self.begin().await?;
         let outcome = match work(&mut tx).await {
-            Ok(value) => tx.write_trail().await.map(|()| value).map_err(E::from),
+            Ok(value) => tx.write_audit_rows().await.map(|()| value).map_err(E::from),
             Err(error) => Err(error),
         };
         match outcome {
             Ok(value) => {
-                tx.commit().await?.told();
+                tx.commit().await?.run();
                 Ok(value)
             }
             Err(error) => {
@@ -372,12 +372,12 @@ impl Db {
     }
 
     async fn begin(&self) -> Result<Tx> {
-        let leased = match &self.0 {
+        let connection = match &self.0 {
             // IMMEDIATE: an upgrade from read to write cannot fail half-way with "busy".
-            Pools::Sqlite { writer, .. } => Leased::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
-            Pools::Postgres(pool) => Leased::Postgres(pool.begin("BEGIN").await?),
+            Pools::Sqlite { writer, .. } => AnyConnection::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
+            Pools::Postgres(pool) => AnyConnection::Postgres(pool.begin("BEGIN").await?),
         };
-        Ok(Tx { leased, notes: Notes::default(), trail: Vec::new() })
+        Ok(Tx { connection, commit_hooks: CommitHooks::default(), audit_rows: Vec::new() })
     }
 
     /// Closes every connection, waiting for those in use.
@@ -394,23 +394,23 @@ impl Db {
 
 impl Tx {
     /// Keeps a row of the trail until the work is done.
-    pub(crate) fn keep_for_trail(&mut self, row: AuditRow) {
-        self.trail.push(row);
+    pub(crate) fn push_audit_row(&mut self, row: AuditRow) {
+        self.audit_rows.push(row);
     }
 
-    async fn write_trail(&mut self) -> Result<()> {
-        let rows = std::mem::take(&mut self.trail);
+    async fn write_audit_rows(&mut self) -> Result<()> {
+        let rows = std::mem::take(&mut self.audit_rows);
         audit::write(self, &rows).await
     }
 
-    async fn commit(self) -> Result<Notes> {
-        Commits::begin();
-        let ended = match self.leased {
-            Leased::Sqlite(lease) => lease.commit().await,
-            Leased::Postgres(lease) => lease.commit().await,
+    async fn commit(self) -> Result<CommitHooks> {
+        CommitTracker::mark_begun();
+        let ended = match self.connection {
+            AnyConnection::Sqlite(connection) => connection.commit().await,
+            AnyConnection::Postgres(connection) => connection.commit().await,
         };
-        ended.map(|()| self.notes).map_err(|error| match error {
-            Error::Away(error) if crate::error::leaves_commit_open(&error) => {
+        ended.map(|()| self.commit_hooks).map_err(|error| match error {
+            Error::Unavailable(error) if crate::error::leaves_commit_unknown(&error) => {
                 Error::CommitUnknown(error)
             }
             // The database answered: it refused, and nothing was written.
@@ -419,9 +419,9 @@ impl Tx {
     }
 
     async fn rollback(self) {
-        match self.leased {
-            Leased::Sqlite(lease) => lease.rollback().await,
-            Leased::Postgres(lease) => lease.rollback().await,
+        match self.connection {
+            AnyConnection::Sqlite(connection) => connection.rollback().await,
+            AnyConnection::Postgres(connection) => connection.rollback().await,
         }
     }
 }

@@ -15,7 +15,7 @@ pub async fn insert(
         .bind(user)
         .bind(epoch)
         .bind(now)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
@@ -35,28 +35,28 @@ pub async fn is_live(
         .bind(hash)
         .bind(canonical)
         .bind(after)
-        .opt()
+        .fetch_optional()
         .await?;
     Ok(found.is_some())
 }
 
 /// Forgets a value, when a newer one takes its place.
-pub async fn forget(sql: &mut impl Sql, hash: &TokenHash) -> Result<()> {
-    sql.q("DELETE FROM devices WHERE hash = $1").bind(hash).exec().await?;
+pub async fn delete(sql: &mut impl Sql, hash: &TokenHash) -> Result<()> {
+    sql.q("DELETE FROM devices WHERE hash = $1").bind(hash).execute().await?;
     Ok(())
 }
 
 /// Forgets every device of a person; returns how many there were.
-pub async fn forget_all(sql: &mut impl Sql, user: UserId) -> Result<u64> {
-    sql.q("DELETE FROM devices WHERE user_id = $1").bind(user).exec().await
+pub async fn delete_all_of_user(sql: &mut impl Sql, user: UserId) -> Result<u64> {
+    sql.q("DELETE FROM devices WHERE user_id = $1").bind(user).execute().await
 }
 
 /// Deletes up to `most` devices that were made before `before`; returns how many.
-pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM devices WHERE hash IN
            (SELECT hash FROM devices WHERE made_at < $1 ORDER BY made_at LIMIT $2)")
         .bind(before)
-        .bind(most)
-        .exec()
+        .bind(limit)
+        .execute()
         .await
 }

@@ -10,12 +10,12 @@ use crate::{
 
 /// What a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DocumentKind {
     /// A live setting; its name is that of the setting.
     Setting,
 }
 
-impl Kind {
+impl DocumentKind {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Setting => "setting",
@@ -32,7 +32,7 @@ impl Kind {
 
 /// An applied version of a document.
 #[derive(Clone, Debug, FromRow)]
-pub struct Version {
+pub struct DocumentVersion {
     /// Name of the document.
     pub name: String,
     /// 1 for the first version that was written.
@@ -52,50 +52,50 @@ pub struct Version {
 }
 
 /// The version in force of every document of a kind that was ever changed.
-pub async fn in_force(sql: &mut impl Sql, kind: Kind) -> Result<Vec<Version>> {
+pub async fn all_current(sql: &mut impl Sql, kind: DocumentKind) -> Result<Vec<DocumentVersion>> {
     sql.q("SELECT name, version, value, before, actor, reason, undoes, at
            FROM document_versions AS d
            WHERE kind = $1 AND version = (SELECT MAX(version) FROM document_versions
                                           WHERE kind = $1 AND name = d.name AND applied_at IS NOT NULL)")
         .bind(kind.as_str())
-        .all()
+        .fetch_all()
         .await
 }
 
 /// Every applied version of one document, newest first: the first one is in force.
-pub async fn history(sql: &mut impl Sql, kind: Kind, name: &str) -> Result<Vec<Version>> {
+pub async fn history(sql: &mut impl Sql, kind: DocumentKind, name: &str) -> Result<Vec<DocumentVersion>> {
     sql.q("SELECT name, version, value, before, actor, reason, undoes, at
            FROM document_versions WHERE kind = $1 AND name = $2 AND applied_at IS NOT NULL ORDER BY version DESC")
         .bind(kind.as_str())
         .bind(name)
-        .all()
+        .fetch_all()
         .await
 }
 
 /// The version of one document that is in force.
-pub async fn newest(sql: &mut impl Sql, kind: Kind, name: &str) -> Result<Option<Version>> {
+pub async fn current(sql: &mut impl Sql, kind: DocumentKind, name: &str) -> Result<Option<DocumentVersion>> {
     sql.q("SELECT name, version, value, before, actor, reason, undoes, at
            FROM document_versions WHERE kind = $1 AND name = $2 AND applied_at IS NOT NULL
            ORDER BY version DESC LIMIT 1")
         .bind(kind.as_str())
         .bind(name)
-        .opt()
+        .fetch_optional()
         .await
 }
 
 /// The number of the next version of a document: no draft has it.
-pub async fn next_version(sql: &mut impl Sql, kind: Kind, name: &str) -> Result<i64> {
+pub async fn next_version(sql: &mut impl Sql, kind: DocumentKind, name: &str) -> Result<i64> {
     let (last,): (Option<i64>,) = sql
         .q("SELECT MAX(version) FROM document_versions WHERE kind = $1 AND name = $2")
         .bind(kind.as_str())
         .bind(name)
-        .one()
+        .fetch_one()
         .await?;
     Ok(last.unwrap_or(0) + 1)
 }
 
 /// Adds a version and applies it; false when another transaction added the same version first.
-pub async fn insert(sql: &mut impl Sql, kind: Kind, row: &Version) -> Result<bool> {
+pub async fn insert(sql: &mut impl Sql, kind: DocumentKind, row: &DocumentVersion) -> Result<bool> {
     let rows = sql
         .q("INSERT INTO document_versions (kind, name, version, value, before, actor, reason, undoes, at, applied_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT (kind, name, version) DO NOTHING")
@@ -108,7 +108,7 @@ pub async fn insert(sql: &mut impl Sql, kind: Kind, row: &Version) -> Result<boo
         .bind(&row.reason)
         .bind(row.undoes)
         .bind(row.at)
-        .exec()
+        .execute()
         .await?;
     revision::bump(sql, kind.topic()).await?;
     Ok(rows == 1)

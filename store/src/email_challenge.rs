@@ -4,7 +4,7 @@ use sqlx::FromRow;
 
 use crate::{
     ChallengeId, Result, Sql, Timestamp, TokenHash, UserId,
-    joined::LeftJoined,
+    left_join::LeftJoined,
     user::{UserWithPassword, with_password_columns},
 };
 
@@ -60,12 +60,12 @@ pub struct EmailChallenge {
 
 /// What a mailed code is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum ChallengePurpose {
     /// The second step of a sign-in.
     SignIn,
 }
 
-impl Purpose {
+impl ChallengePurpose {
     /// Name in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -100,7 +100,7 @@ pub(crate) use challenge_columns;
 
 /// A challenge with its person.
 #[derive(Clone, Debug, FromRow)]
-pub struct WithUser {
+pub struct ChallengeWithUser {
     /// The challenge.
     #[sqlx(flatten)]
     pub challenge: EmailChallenge,
@@ -109,12 +109,12 @@ pub struct WithUser {
     pub person: UserWithPassword,
 }
 
-impl LeftJoined for WithUser {
+impl LeftJoined for ChallengeWithUser {
     const KEY: &'static str = "challenge_id";
 }
 
 /// Looks a challenge up with its person.
-pub async fn with_user(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<WithUser>> {
+pub async fn by_id_with_user(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<ChallengeWithUser>> {
     sql.q(concat!(
         "SELECT ",
         challenge_columns!(),
@@ -124,7 +124,7 @@ pub async fn with_user(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<Wit
          LEFT JOIN passwords ON passwords.user_id = users.id WHERE email_challenges.id = $1"
     ))
     .bind(id)
-    .opt()
+    .fetch_optional()
     .await
 }
 
@@ -150,7 +150,7 @@ pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
         .bind(new.sends)
         .bind(new.language.as_deref())
         .bind(new.asked_with.as_deref())
-        .exec()
+        .execute()
         .await?;
     Ok(added == 1)
 }
@@ -163,16 +163,16 @@ pub async fn by_id(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<EmailCh
         " FROM email_challenges WHERE email_challenges.id = $1"
     ))
     .bind(id)
-    .opt()
+    .fetch_optional()
     .await
 }
 
 /// The challenge of a person in a browser for a purpose that can still be answered.
-pub async fn open(
+pub async fn find_open(
     sql: &mut impl Sql,
     user: UserId,
     browser: &TokenHash,
-    purpose: Purpose,
+    purpose: ChallengePurpose,
 ) -> Result<Option<EmailChallenge>> {
     sql.q(concat!(
         "SELECT ",
@@ -183,7 +183,7 @@ pub async fn open(
         .bind(user)
         .bind(browser)
         .bind(purpose.as_str())
-        .opt()
+        .fetch_optional()
         .await
 }
 
@@ -191,7 +191,7 @@ pub async fn open(
 pub async fn recent(
     sql: &mut impl Sql,
     user: UserId,
-    purpose: Purpose,
+    purpose: ChallengePurpose,
     since: Timestamp,
 ) -> Result<Vec<EmailChallenge>> {
     sql.q(concat!(
@@ -203,12 +203,12 @@ pub async fn recent(
     .bind(user)
     .bind(purpose.as_str())
     .bind(since)
-    .all()
+    .fetch_all()
     .await
 }
 
 /// Charges a guess, before it is judged. `None`: all tries are spent, or this very guess was charged before.
-pub async fn charge(
+pub async fn charge_guess(
     sql: &mut impl Sql,
     id: ChallengeId,
     tag: &str,
@@ -221,7 +221,7 @@ pub async fn charge(
         .bind(id)
         .bind(tag)
         .bind(max_tries)
-        .opt()
+        .fetch_optional()
         .await?;
     Ok(tries.map(|(tries,)| tries))
 }
@@ -235,7 +235,7 @@ pub async fn complete(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> Re
             RETURNING tries")
         .bind(id)
         .bind(now)
-        .opt()
+        .fetch_optional()
         .await?;
     Ok(tries.map(|(tries,)| tries))
 }
@@ -247,14 +247,14 @@ pub async fn supersede(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> R
             WHERE id = $1 AND completed_at IS NULL AND superseded_at IS NULL")
         .bind(id)
         .bind(now)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
 
 /// Counts one more mail of an open challenge, in the language of the page that asks for it, unless another request
 /// counted one since `seen` was read.
-pub async fn count_send(
+pub async fn record_send(
     sql: &mut impl Sql,
     seen: &EmailChallenge,
     language: &str,
@@ -267,14 +267,14 @@ pub async fn count_send(
         .bind(seen.sends)
         .bind(now)
         .bind(language)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
 
 /// Which challenge a mail was of that the mail server took.
 #[derive(Clone, Debug, FromRow)]
-pub struct Accepted {
+pub struct AcceptedMail {
     /// Whose.
     pub user_id: UserId,
     /// The reference on page and mail.
@@ -282,26 +282,26 @@ pub struct Accepted {
 }
 
 /// Records that the mail server took a mail. The last acceptance is kept, whatever the order in which they are recorded.
-pub async fn accepted(
+pub async fn record_accepted(
     sql: &mut impl Sql,
     id: ChallengeId,
     at: Timestamp,
-) -> Result<Option<Accepted>> {
+) -> Result<Option<AcceptedMail>> {
     sql.q("UPDATE email_challenges
            SET last_accepted_at = CASE WHEN last_accepted_at > $2 THEN last_accepted_at ELSE $2 END
            WHERE id = $1 RETURNING user_id, reference")
         .bind(id)
         .bind(at)
-        .opt()
+        .fetch_optional()
         .await
 }
 
 /// Records that the mail server refused a mail for good.
-pub async fn refused(sql: &mut impl Sql, id: ChallengeId, at: Timestamp) -> Result<()> {
+pub async fn record_refused(sql: &mut impl Sql, id: ChallengeId, at: Timestamp) -> Result<()> {
     sql.q("UPDATE email_challenges SET refused_at = $2 WHERE id = $1")
         .bind(id)
         .bind(at)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
@@ -312,30 +312,30 @@ pub async fn move_browser(sql: &mut impl Sql, from: &TokenHash, to: &TokenHash) 
            WHERE browser = $1 AND completed_at IS NULL AND superseded_at IS NULL")
         .bind(from)
         .bind(to)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
 
 /// Deletes up to `most` challenges that were first asked for before `before`; returns how many. Their ids are as old as
 /// they are.
-pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM email_challenges WHERE id IN
            (SELECT id FROM email_challenges WHERE id < $1 AND first_issued_at < $2 ORDER BY id LIMIT $3)")
         .bind(ChallengeId::new(before, [0; 10]))
         .bind(before)
-        .bind(most)
-        .exec()
+        .bind(limit)
+        .execute()
         .await
 }
 
 /// How many challenges since a time are of a root key. It reads every challenge: for a command, not for a request.
-pub async fn count_of_root(sql: &mut impl Sql, key_id: &str, since: Timestamp) -> Result<i64> {
+pub async fn count_with_root_key(sql: &mut impl Sql, key_id: &str, since: Timestamp) -> Result<i64> {
     let (count,): (i64,) = sql
         .q("SELECT COUNT(*) FROM email_challenges WHERE key_id = $1 AND first_issued_at > $2")
         .bind(key_id)
         .bind(since)
-        .one()
+        .fetch_one()
         .await?;
     Ok(count)
 }

@@ -9,7 +9,7 @@ pub enum Error {
     /// The database cannot be reached, is full or did not answer in time; nothing was written, and it is worth trying
     /// again in a moment.
     #[error("the database is away: {0}")]
-    Away(#[source] sqlx::Error),
+    Unavailable(#[source] sqlx::Error),
     /// The connection died during the commit: the transaction may or may not have happened.
     #[error("database: the outcome of a commit is unknown: {0}")]
     CommitUnknown(#[source] sqlx::Error),
@@ -21,7 +21,7 @@ pub enum Error {
         "the database was made by a build from before the first release, which nothing leads on from: begin a new folder \
          (`dev`) or a new database (`serve`)"
     )]
-    OtherSequence,
+    PreReleaseSchema,
     /// A row that this build cannot read.
     #[error("row {id} of {table}: column {column} cannot be read: {why}")]
     Corrupt {
@@ -36,52 +36,52 @@ pub enum Error {
     },
     /// The database address is of no known kind.
     #[error("database.url: {0}")]
-    Address(String),
+    InvalidUrl(String),
     /// Redis failed; says whether it is away or answered with an error.
     #[error("redis: {0}")]
-    Ephemeral(#[from] redis::RedisError),
+    Redis(#[from] redis::RedisError),
     /// Redis did not answer in time.
     #[error("redis: no answer in time")]
-    EphemeralSilent,
+    RedisTimeout,
 }
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        if may_pass(&error) { Self::Away(error) } else { Self::Database(error) }
+        if is_transient(&error) { Self::Unavailable(error) } else { Self::Database(error) }
     }
 }
 
 impl Error {
     /// Whether the same may well succeed in a moment, if it is fit to be done twice.
     #[must_use]
-    pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Away(_) | Self::CommitUnknown(_))
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::CommitUnknown(_))
     }
 
     /// A statement had no answer within its time.
-    pub(crate) fn silent() -> Self {
-        let late = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time");
-        Self::Away(sqlx::Error::Io(late))
+    pub(crate) fn timeout() -> Self {
+        let timed_out = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time");
+        Self::Unavailable(sqlx::Error::Io(timed_out))
     }
 }
 
 /// What PostgreSQL says when it stops, starts, was stopped for us, or has become a standby (SQLSTATE, appendix A of its
 /// manual): the connection is of no more use.
-const SERVER_LEAVES: [&str; 6] = ["57P01", "57P02", "57P03", "57P05", "25006", "25P03"];
+const CONNECTION_LOST_CODES: [&str; 6] = ["57P01", "57P02", "57P03", "57P05", "25006", "25P03"];
 /// Classes and codes of what passes by itself: connections, resources, an operator, the system, a lost lock.
-const PASSES: [&str; 6] = ["08", "53", "57", "58", "40", "55P03"];
+const TRANSIENT_CODES: [&str; 6] = ["08", "53", "57", "58", "40", "55P03"];
 /// The same of SQLite: busy, locked, read-only for the moment, an error of the disk, full, no file handle
 /// (<https://www.sqlite.org/rescode.html>).
-const SQLITE_PASSES: [u32; 6] = [5, 6, 8, 10, 13, 14];
+const SQLITE_TRANSIENT_CODES: [u32; 6] = [5, 6, 8, 10, 13, 14];
 
 /// Whether a connection is of no more use after this error.
-pub(crate) fn breaks(error: &sqlx::Error) -> bool {
+pub(crate) fn breaks_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
             // A table has changed under a prepared statement, in a rolling upgrade: it must be prepared anew.
             let stale = code == "0A000" && error.message().contains("cached plan");
-            stale || code.starts_with("08") || SERVER_LEAVES.contains(&code.as_ref())
+            stale || code.starts_with("08") || CONNECTION_LOST_CODES.contains(&code.as_ref())
         }
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -94,22 +94,22 @@ pub(crate) fn breaks(error: &sqlx::Error) -> bool {
 }
 
 /// Whether the same may well succeed in a moment.
-pub(crate) fn may_pass(error: &sqlx::Error) -> bool {
-    if breaks(error) {
+pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
+    if breaks_connection(error) {
         return true;
     }
     let sqlx::Error::Database(error) = error else { return false };
     let code = error.code().unwrap_or_default();
     match code.parse::<u32>() {
         // SQLite's codes are plain numbers, the primary one in the low byte; SQLSTATE always has five characters.
-        Ok(number) if code.len() != 5 => SQLITE_PASSES.contains(&(number & 0xff)),
-        _ => code.len() == 5 && PASSES.iter().any(|passes| code.starts_with(passes)),
+        Ok(number) if code.len() != 5 => SQLITE_TRANSIENT_CODES.contains(&(number & 0xff)),
+        _ => code.len() == 5 && TRANSIENT_CODES.iter().any(|prefix| code.starts_with(prefix)),
     }
 }
 
 /// Whether the error that ended a commit leaves open what became of it: everything but a server that said "no" and stays.
-pub(crate) fn leaves_commit_open(error: &sqlx::Error) -> bool {
-    breaks(error) || !matches!(error, sqlx::Error::Database(_))
+pub(crate) fn leaves_commit_unknown(error: &sqlx::Error) -> bool {
+    breaks_connection(error) || !matches!(error, sqlx::Error::Database(_))
 }
 
 /// Result of a database call.

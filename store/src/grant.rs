@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use crate::{
-    GrantId, Result, SessionId, SignInId, Sql, Timestamp, UserId, session::Limits, sign_in::Steps,
+    GrantId, Result, SessionId, SignInId, Sql, Timestamp, UserId, session::SessionLimits, sign_in::SignInSteps,
 };
 
 /// A new grant, which ends with its session.
@@ -42,7 +42,7 @@ pub async fn insert(sql: &mut impl Sql, grant: &NewGrant) -> Result<()> {
         .bind(grant.epoch)
         .bind(&grant.scopes)
         .bind(grant.created_at)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
@@ -50,7 +50,7 @@ pub async fn insert(sql: &mut impl Sql, grant: &NewGrant) -> Result<()> {
 /// A live grant: what its tokens say, and what they rest on. Nothing but a statement gives one.
 #[derive(Clone, Debug, FromRow)]
 #[non_exhaustive]
-pub struct Live {
+pub struct LiveGrant {
     /// Id.
     #[sqlx(rename = "grant_id")]
     pub id: GrantId,
@@ -72,21 +72,21 @@ pub struct Live {
     pub sign_in_id: SignInId,
     /// What it proved.
     #[sqlx(flatten)]
-    pub steps: Steps,
+    pub steps: SignInSteps,
 }
 
 /// The grant behind a code, alive or not. Who was meant is told in either case; tokens come from a live one alone.
 #[derive(Clone, Debug, FromRow)]
-pub struct Behind {
+pub struct CodeGrant {
     #[sqlx(flatten)]
-    grant: Live,
+    grant: LiveGrant,
     alive: bool,
 }
 
-impl Behind {
+impl CodeGrant {
     /// The grant, if it is alive.
     #[must_use]
-    pub fn live(&self) -> Option<&Live> {
+    pub fn live(&self) -> Option<&LiveGrant> {
         self.alive.then_some(&self.grant)
     }
 
@@ -111,10 +111,10 @@ impl Behind {
 
 /// A live grant, and what userinfo may tell of its person.
 #[derive(Clone, Debug, FromRow)]
-pub struct LiveWithUser {
+pub struct LiveGrantWithUser {
     /// The grant.
     #[sqlx(flatten)]
-    pub grant: Live,
+    pub grant: LiveGrant,
     /// The person.
     #[sqlx(flatten)]
     pub user: GrantedUser,
@@ -174,8 +174,8 @@ pub(crate) use grant_columns;
 pub async fn live_with_user(
     sql: &mut impl Sql,
     id: GrantId,
-    limits: Limits,
-) -> Result<Option<LiveWithUser>> {
+    limits: SessionLimits,
+) -> Result<Option<LiveGrantWithUser>> {
     sql.q(concat!(
         "SELECT ",
         grant_columns!(),
@@ -187,7 +187,7 @@ pub async fn live_with_user(
     .bind(id)
     .bind(limits.now)
     .bind(limits.created_after)
-    .opt()
+    .fetch_optional()
     .await
 }
 
@@ -197,7 +197,7 @@ pub async fn end(sql: &mut impl Sql, id: GrantId, now: Timestamp) -> Result<bool
         .q("UPDATE grants SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
         .bind(id)
         .bind(now)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
@@ -207,14 +207,14 @@ pub async fn end_offline(sql: &mut impl Sql, user: UserId, now: Timestamp) -> Re
     sql.q("UPDATE grants SET ended_at = $2 WHERE user_id = $1 AND offline AND ended_at IS NULL")
         .bind(user)
         .bind(now)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
 
 /// A grant as the search for unproven ones sees it.
 #[derive(Clone, Debug, FromRow)]
-pub struct Looked {
+pub struct CheckedGrant {
     /// Id.
     pub id: GrantId,
     /// Whether the steps of its sign-in are missing.
@@ -223,12 +223,12 @@ pub struct Looked {
 
 /// The next `most` grants after `after`, by id, each with whether it lacks what it must rest on: a sign-in of the same
 /// person with two completed steps, none of them more than `slack` milliseconds later than the grant itself.
-pub async fn look(
+pub async fn check_proofs(
     sql: &mut impl Sql,
     after: Option<GrantId>,
-    most: i64,
+    limit: i64,
     slack: i64,
-) -> Result<Vec<Looked>> {
+) -> Result<Vec<CheckedGrant>> {
     sql.q("SELECT g.id, CASE WHEN s.user_id = g.user_id AND s.epoch = g.epoch AND s.first_at <= g.created_at + $3
                               AND (s.second_at IS NULL OR s.second_at <= g.created_at + $3)
                               AND ((s.first = 'passkey_uv' AND s.second IS NULL AND s.remembered_from IS NULL)
@@ -241,32 +241,32 @@ pub async fn look(
            WHERE CAST($1 AS UUID) IS NULL OR g.id > $1
            ORDER BY g.id LIMIT $2")
         .bind(after)
-        .bind(most)
+        .bind(limit)
         .bind(slack)
-        .all()
+        .fetch_all()
         .await
 }
 
 /// What is swept: a grant that ends with its session by when it was made, one that outlives it by its own end alone.
 #[derive(Clone, Copy, Debug)]
-pub struct Sweep {
+pub struct GrantSweep {
     /// No session of a grant that was made before can be alive.
-    pub made_before: Timestamp,
+    pub created_before: Timestamp,
     /// A grant that ended or expired before has served its time.
     pub ended_before: Timestamp,
 }
 
 /// Deletes up to `most` grants that have served their time, and their codes with them; returns how many.
-pub async fn sweep(sql: &mut impl Sql, sweep: Sweep, most: i64) -> Result<u64> {
+pub async fn sweep(sql: &mut impl Sql, sweep: GrantSweep, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM grants WHERE id IN
            (SELECT id FROM grants WHERE NOT offline AND id < $1 AND created_at < $2
             UNION ALL SELECT id FROM grants WHERE offline AND ended_at < $3
             UNION ALL SELECT id FROM grants WHERE offline AND expires_at < $3
             LIMIT $4)")
-        .bind(GrantId::new(sweep.made_before, [0; 10]))
-        .bind(sweep.made_before)
+        .bind(GrantId::new(sweep.created_before, [0; 10]))
+        .bind(sweep.created_before)
         .bind(sweep.ended_before)
-        .bind(most)
-        .exec()
+        .bind(limit)
+        .execute()
         .await
 }

@@ -36,22 +36,22 @@ pub struct NewJob<'a> {
 
 /// The jobs that a worker runs: those of one lane whose kind it knows. Any other is left to a program that knows it.
 #[derive(Clone, Debug)]
-pub struct Claims<'a> {
+pub struct JobFilter<'a> {
     lane: &'a str,
     /// `,one,two,`: a text that holds a kind between commas knows it. Both engines have `REPLACE`, and it tells capital
     /// letters apart and knows no patterns, as `LIKE` does.
     kinds: String,
 }
 
-impl<'a> Claims<'a> {
+impl<'a> JobFilter<'a> {
     /// Jobs of `lane`, of these kinds. No kind has a comma in its name.
     #[must_use]
-    pub fn of(lane: &'a str, kinds: &[&str]) -> Self {
-        Self { lane, kinds: between_commas(kinds.iter().copied()) }
+    pub fn new(lane: &'a str, kinds: &[&str]) -> Self {
+        Self { lane, kinds: comma_delimited(kinds.iter().copied()) }
     }
 }
 
-fn between_commas<'a>(names: impl Iterator<Item = &'a str>) -> String {
+fn comma_delimited<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.fold(",".to_owned(), |list, name| list + name + ",")
 }
 
@@ -63,21 +63,21 @@ pub async fn insert(sql: &mut impl Sql, new: NewJob<'_>, now: Timestamp) -> Resu
         .bind(new.kind)
         .bind(new.payload)
         .bind(now)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
 
 /// Whether one of these jobs is due: a read, so that an idle worker costs no write lock.
-pub async fn due(sql: &mut impl Sql, claims: &Claims<'_>, now: Timestamp) -> Result<bool> {
+pub async fn has_due(sql: &mut impl Sql, filter: &JobFilter<'_>, now: Timestamp) -> Result<bool> {
     let row: Option<(i64,)> = sql
         .q("SELECT CAST(1 AS BIGINT) FROM jobs
             WHERE lane = $1 AND run_at <= $2 AND done_at IS NULL AND failed_at IS NULL
               AND (locked_until IS NULL OR locked_until <= $2) AND REPLACE($3, ',' || kind || ',', '') <> $3 LIMIT 1")
-        .bind(claims.lane)
+        .bind(filter.lane)
         .bind(now)
-        .bind(claims.kinds.as_str())
-        .opt()
+        .bind(filter.kinds.as_str())
+        .fetch_optional()
         .await?;
     Ok(row.is_some())
 }
@@ -86,8 +86,8 @@ pub async fn due(sql: &mut impl Sql, claims: &Claims<'_>, now: Timestamp) -> Res
 /// ends.
 pub async fn claim(
     sql: &mut impl Sql,
-    claims: &Claims<'_>,
-    most: i64,
+    filter: &JobFilter<'_>,
+    limit: i64,
     now: Timestamp,
     lease: Duration,
 ) -> Result<Vec<JobRow>> {
@@ -99,28 +99,28 @@ pub async fn claim(
                         ORDER BY run_at LIMIT $4)
              AND done_at IS NULL AND failed_at IS NULL AND (locked_until IS NULL OR locked_until <= $2)
            RETURNING id, kind, payload, tries, created_at")
-        .bind(claims.lane)
+        .bind(filter.lane)
         .bind(now)
         .bind(now.plus(lease))
-        .bind(most)
-        .bind(claims.kinds.as_str())
-        .all()
+        .bind(limit)
+        .bind(filter.kinds.as_str())
+        .fetch_all()
         .await
 }
 
 /// Marks a job done; false when it was done already. Done is a fact, whoever holds the lease by now.
-pub async fn done(sql: &mut impl Sql, id: JobId, now: Timestamp) -> Result<bool> {
+pub async fn mark_done(sql: &mut impl Sql, id: JobId, now: Timestamp) -> Result<bool> {
     let rows = sql
         .q("UPDATE jobs SET done_at = $2, locked_until = NULL WHERE id = $1 AND done_at IS NULL")
         .bind(id)
         .bind(now)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
 
 /// Puts a job back for a later time; false when this claim is no longer the last one, and so nobody's to put back.
-pub async fn retry(
+pub async fn schedule_retry(
     sql: &mut impl Sql,
     job: &JobRow,
     run_at: Timestamp,
@@ -133,13 +133,13 @@ pub async fn retry(
         .bind(job.tries)
         .bind(run_at)
         .bind(error)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
 
 /// Gives a job up; false when this claim is no longer the last one.
-pub async fn fail(sql: &mut impl Sql, job: &JobRow, now: Timestamp, error: &str) -> Result<bool> {
+pub async fn mark_failed(sql: &mut impl Sql, job: &JobRow, now: Timestamp, error: &str) -> Result<bool> {
     let rows = sql
         .q("UPDATE jobs SET failed_at = $3, locked_until = NULL, last_error = $4
             WHERE id = $1 AND tries = $2 AND done_at IS NULL AND failed_at IS NULL")
@@ -147,7 +147,7 @@ pub async fn fail(sql: &mut impl Sql, job: &JobRow, now: Timestamp, error: &str)
         .bind(job.tries)
         .bind(now)
         .bind(error)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
@@ -164,51 +164,51 @@ pub struct Backlog {
 }
 
 /// How much a lane has to do. Counts at most `most` jobs, the longest due first, so that a long queue is not read whole.
-pub async fn backlog(sql: &mut impl Sql, lane: &str, most: i64, now: Timestamp) -> Result<Backlog> {
+pub async fn backlog(sql: &mut impl Sql, lane: &str, limit: i64, now: Timestamp) -> Result<Backlog> {
     sql.q("SELECT COUNT(*) AS open, CAST(COALESCE(SUM(CASE WHEN run_at > $3 THEN 1 ELSE 0 END), 0) AS BIGINT) AS resting,
                   MIN(created_at) AS oldest
            FROM (SELECT run_at, created_at FROM jobs
                  WHERE lane = $1 AND done_at IS NULL AND failed_at IS NULL ORDER BY run_at LIMIT $2) AS open_jobs")
         .bind(lane)
-        .bind(most)
+        .bind(limit)
         .bind(now)
-        .one()
+        .fetch_one()
         .await
 }
 
 /// Open jobs whose lane and kind are not among `known`: a newer program wrote them, and this one leaves them to it. Looks at
 /// `most` open jobs at most.
-pub async fn unknown(sql: &mut impl Sql, known: &[(&str, &str)], most: i64) -> Result<i64> {
+pub async fn count_unknown(sql: &mut impl Sql, known: &[(&str, &str)], limit: i64) -> Result<i64> {
     let known: Vec<String> = known.iter().map(|(lane, kind)| format!("{lane}/{kind}")).collect();
     let (unknown,): (i64,) = sql
         .q("SELECT COUNT(*) FROM (SELECT lane, kind FROM jobs
                                   WHERE done_at IS NULL AND failed_at IS NULL
                                   ORDER BY lane, run_at LIMIT $2) AS open_jobs
             WHERE REPLACE($1, ',' || lane || '/' || kind || ',', '') = $1")
-        .bind(between_commas(known.iter().map(String::as_str)))
-        .bind(most)
-        .one()
+        .bind(comma_delimited(known.iter().map(String::as_str)))
+        .bind(limit)
+        .fetch_one()
         .await?;
     Ok(unknown)
 }
 
 /// Deletes up to `most` jobs that were done before `before`; returns how many.
-pub async fn sweep_done(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+pub async fn sweep_done(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE done_at < $1 ORDER BY done_at LIMIT $2)")
         .bind(before)
-        .bind(most)
-        .exec()
+        .bind(limit)
+        .execute()
         .await
 }
 
 /// Deletes up to `most` jobs that failed before `before`; returns how many. What is older than that and done is gone
 /// already, so that few rows are looked at.
-pub async fn sweep_failed(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+pub async fn sweep_failed(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM jobs WHERE id IN
            (SELECT id FROM jobs WHERE id < $1 AND failed_at < $2 ORDER BY id LIMIT $3)")
         .bind(JobId::new(before, [0; 10]))
         .bind(before)
-        .bind(most)
-        .exec()
+        .bind(limit)
+        .execute()
         .await
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use crate::{Result, Sql, Timestamp};
 
 /// By how much a holder's clock may be ahead of ours. A replica whose clock is off by more than seconds does no work.
-const SLACK: Duration = Duration::from_mins(1);
+const MAX_CLOCK_SKEW: Duration = Duration::from_mins(1);
 
 /// From when until when a lease is held.
 #[derive(Clone, Copy, Debug)]
-pub struct Term {
+pub struct LeaseTerm {
     /// The time at which it is taken.
     pub now: Timestamp,
     /// When it ends unless it is taken again.
@@ -22,8 +22,8 @@ pub struct Term {
 /// Takes a lease, or holds it longer, until `until`; false while another holds it. Every holder takes a lease of one name
 /// for the same time: one that ends much later than ours would was written by a clock that ran wrong, or by hand, and holds
 /// nobody up.
-pub async fn take(sql: &mut impl Sql, name: &str, holder: &str, term: Term) -> Result<bool> {
-    let taken: Option<(String,)> = sql
+pub async fn acquire(sql: &mut impl Sql, name: &str, holder: &str, term: LeaseTerm) -> Result<bool> {
+    let acquired: Option<(String,)> = sql
         .q("INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
             ON CONFLICT (name) DO UPDATE SET holder = $2, until = $3
             WHERE leases.holder = $2 OR leases.until <= $4 OR leases.until > $5
@@ -32,21 +32,21 @@ pub async fn take(sql: &mut impl Sql, name: &str, holder: &str, term: Term) -> R
         .bind(holder)
         .bind(term.until)
         .bind(term.now)
-        .bind(term.until.plus(SLACK))
-        .opt()
+        .bind(term.until.plus(MAX_CLOCK_SKEW))
+        .fetch_optional()
         .await?;
-    Ok(taken.is_some())
+    Ok(acquired.is_some())
 }
 
 /// Gives back every lease of a process that ends.
 pub async fn release_all(sql: &mut impl Sql, holder: &str) -> Result<()> {
-    sql.q("DELETE FROM leases WHERE holder = $1").bind(holder).exec().await?;
+    sql.q("DELETE FROM leases WHERE holder = $1").bind(holder).execute().await?;
     Ok(())
 }
 
 /// Who holds a lease, and until when.
 pub async fn holder(sql: &mut impl Sql, name: &str) -> Result<Option<(String, Timestamp)>> {
-    sql.q("SELECT holder, until FROM leases WHERE name = $1").bind(name).opt().await
+    sql.q("SELECT holder, until FROM leases WHERE name = $1").bind(name).fetch_optional().await
 }
 
 /// Gives one lease back.
@@ -54,12 +54,12 @@ pub async fn release(sql: &mut impl Sql, name: &str, holder: &str) -> Result<()>
     sql.q("DELETE FROM leases WHERE name = $1 AND holder = $2")
         .bind(name)
         .bind(holder)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
 
 /// Deletes the leases that ended before `before`; returns how many.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp) -> Result<u64> {
-    sql.q("DELETE FROM leases WHERE until < $1").bind(before).exec().await
+    sql.q("DELETE FROM leases WHERE until < $1").bind(before).execute().await
 }

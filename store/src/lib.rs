@@ -3,14 +3,14 @@
 //! One rule: a noun's file owns its statements, takes something that is [`Sql`], and every statement runs unchanged on
 //! SQLite and PostgreSQL. Single use is one guarded statement, never read-then-write.
 
-mod after_commit;
+mod commit_hooks;
 pub mod attempt;
 pub mod audit;
 pub mod audit_seal;
 pub mod auth_code;
-pub mod check;
+pub mod invariant_check;
 pub mod client;
-mod commits;
+mod commit_tracker;
 pub mod consent;
 mod db;
 pub mod device;
@@ -21,7 +21,7 @@ mod error;
 pub mod grant;
 mod id;
 pub mod job;
-mod joined;
+mod left_join;
 pub mod lease;
 pub mod password;
 pub mod revision;
@@ -36,9 +36,9 @@ mod token_hash;
 pub mod user;
 pub mod wrong_code;
 
-pub use commits::Commits;
-pub use db::{Conn, Db, DbConfig, PoolState, Row, Schema, Sql, Statement, Tx, Value};
-pub use ephemeral::{Ephemeral, Hit};
+pub use commit_tracker::CommitTracker;
+pub use db::{Conn, Db, DbConfig, PoolState, FromAnyRow, Migrations, Sql, Statement, Tx, BindValue};
+pub use ephemeral::{EphemeralCounters, HitResult};
 pub use error::{Error, Result};
 pub use id::{
     AttemptId, AuditId, ChallengeId, GrantId, Id, IdRandom, JobId, SessionId, SignInId, TokenId,

@@ -11,33 +11,33 @@ pub async fn set(sql: &mut impl Sql, user: UserId, phc: &str, now: Timestamp) ->
         .bind(user)
         .bind(phc)
         .bind(now)
-        .one()
+        .fetch_one()
         .await?;
     Ok(version)
 }
 
 /// Current hash and version.
 pub async fn current(sql: &mut impl Sql, user: UserId) -> Result<Option<(String, i64)>> {
-    sql.q("SELECT phc, version FROM passwords WHERE user_id = $1").bind(user).opt().await
+    sql.q("SELECT phc, version FROM passwords WHERE user_id = $1").bind(user).fetch_optional().await
 }
 
 /// Puts another hash of the same password into the place of one that is out of date. The version stays: it is no change.
-pub async fn renew(sql: &mut impl Sql, user: UserId, phc: &str, version: i64) -> Result<()> {
+pub async fn replace_hash(sql: &mut impl Sql, user: UserId, phc: &str, version: i64) -> Result<()> {
     sql.q("UPDATE passwords SET phc = $2 WHERE user_id = $1 AND version = $3")
         .bind(user)
         .bind(phc)
         .bind(version)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
 
 /// How many hashes have a mark in them. It reads every hash: for a command, not for a request.
-pub async fn count_with(sql: &mut impl Sql, mark: &str) -> Result<i64> {
+pub async fn count_with_keyid(sql: &mut impl Sql, keyid: &str) -> Result<i64> {
     let (count,): (i64,) = sql
         .q("SELECT COUNT(*) FROM passwords WHERE phc LIKE $1")
-        .bind(format!("%{mark}%"))
-        .one()
+        .bind(format!("%{keyid}%"))
+        .fetch_one()
         .await?;
     Ok(count)
 }

@@ -32,7 +32,7 @@ pub struct Revisions(HashMap<String, i64>);
 impl Revisions {
     /// Whether a topic has another number than in `before`. One without a number counts as moved.
     #[must_use]
-    pub fn has_moved(&self, before: &Self, topic: Topic) -> bool {
+    pub fn has_changed(&self, before: &Self, topic: Topic) -> bool {
         let (now, then) = (self.0.get(topic.as_str()), before.0.get(topic.as_str()));
         now.is_none() || now != then
     }
@@ -42,13 +42,13 @@ impl Revisions {
 pub(crate) async fn bump(sql: &mut impl Sql, topic: Topic) -> Result<()> {
     sql.q("UPDATE revisions SET version = version + 1 WHERE topic = $1")
         .bind(topic.as_str())
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
 
 /// Reads all numbers in one statement.
 pub async fn current(sql: &mut impl Sql) -> Result<Revisions> {
-    let rows = sql.q("SELECT topic, version FROM revisions").all::<(String, i64)>().await?;
+    let rows = sql.q("SELECT topic, version FROM revisions").fetch_all::<(String, i64)>().await?;
     Ok(Revisions(rows.into_iter().collect()))
 }

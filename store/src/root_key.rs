@@ -17,7 +17,7 @@ pub struct RootKeyRow {
 
 /// Every root key that has been current, the first one first.
 pub async fn all(sql: &mut impl Sql) -> Result<Vec<RootKeyRow>> {
-    sql.q("SELECT id, since, sealed FROM root_keys ORDER BY since, id").all().await
+    sql.q("SELECT id, since, sealed FROM root_keys ORDER BY since, id").fetch_all().await
 }
 
 /// Notes that a root key is current; false when that was known.
@@ -27,7 +27,7 @@ pub async fn insert(sql: &mut impl Sql, row: &RootKeyRow) -> Result<bool> {
         .bind(&row.id)
         .bind(row.since)
         .bind(&row.sealed)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }

@@ -19,22 +19,22 @@ pub struct SealedRow {
 
 /// Values of another mark than this, at most `limit`. THE list of tables with sealed values, together with [`replace`] and
 /// [`count`].
-pub async fn outdated(sql: &mut impl Sql, mark: &[u8], limit: i64) -> Result<Vec<SealedRow>> {
+pub async fn outdated(sql: &mut impl Sql, prefix: &[u8], limit: i64) -> Result<Vec<SealedRow>> {
     sql.q("SELECT 'root_keys' AS home, id, sealed FROM root_keys
            WHERE substr(sealed, 1, CAST($2 AS INTEGER)) <> $1
            UNION ALL
            SELECT 'signing_keys' AS home, id, sealed FROM signing_keys
            WHERE substr(sealed, 1, CAST($2 AS INTEGER)) <> $1
            LIMIT $3")
-        .bind(mark.to_vec())
-        .bind(length(mark))
+        .bind(prefix.to_vec())
+        .bind(length(prefix))
         .bind(limit)
-        .all()
+        .fetch_all()
         .await
 }
 
 /// Puts a value that was sealed again into the place of the old one; false when that has gone or changed meanwhile.
-pub async fn replace(sql: &mut impl Sql, row: &SealedRow, again: &[u8]) -> Result<bool> {
+pub async fn replace(sql: &mut impl Sql, row: &SealedRow, resealed: &[u8]) -> Result<bool> {
     let statement = match row.home.as_str() {
         "root_keys" => sql.q("UPDATE root_keys SET sealed = $3 WHERE id = $1 AND sealed = $2"),
         "signing_keys" => {
@@ -49,22 +49,22 @@ pub async fn replace(sql: &mut impl Sql, row: &SealedRow, again: &[u8]) -> Resul
             });
         }
     };
-    let rows = statement.bind(&row.id).bind(&row.sealed).bind(again.to_vec()).exec().await?;
+    let rows = statement.bind(&row.id).bind(&row.sealed).bind(resealed.to_vec()).execute().await?;
     Ok(rows == 1)
 }
 
 /// How many values have a mark.
-pub async fn count(sql: &mut impl Sql, mark: &[u8]) -> Result<i64> {
+pub async fn count_with_prefix(sql: &mut impl Sql, prefix: &[u8]) -> Result<i64> {
     let (count,): (i64,) = sql
         .q("SELECT (SELECT COUNT(*) FROM root_keys WHERE substr(sealed, 1, CAST($2 AS INTEGER)) = $1)
                  + (SELECT COUNT(*) FROM signing_keys WHERE substr(sealed, 1, CAST($2 AS INTEGER)) = $1)")
-        .bind(mark.to_vec())
-        .bind(length(mark))
-        .one()
+        .bind(prefix.to_vec())
+        .bind(length(prefix))
+        .fetch_one()
         .await?;
     Ok(count)
 }
 
-fn length(mark: &[u8]) -> i64 {
-    i64::try_from(mark.len()).unwrap_or(i64::MAX)
+fn length(prefix: &[u8]) -> i64 {
+    i64::try_from(prefix.len()).unwrap_or(i64::MAX)
 }

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use crate::{
-    Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId, sign_in::Steps, user::User,
+    Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId, sign_in::SignInSteps, user::User,
 };
 
 /// A session's row.
@@ -47,7 +47,7 @@ pub struct LiveSession {
     pub sign_in_id: SignInId,
     /// What it proved.
     #[sqlx(flatten)]
-    pub steps: Steps,
+    pub steps: SignInSteps,
     /// The person's and the session's common epoch.
     pub epoch: i64,
     /// Subject of the person for first-party clients.
@@ -62,17 +62,17 @@ pub struct LiveSession {
 
 /// A live session, and what its person allowed the client that asks.
 #[derive(Clone, Debug, FromRow)]
-pub struct WithConsent {
+pub struct SessionWithConsent {
     /// The session.
     #[sqlx(flatten)]
-    pub live: LiveSession,
+    pub session: LiveSession,
     /// Scopes, separated by spaces.
     pub consented: Option<String>,
 }
 
 /// The moment, and where the limits of a session lie then: a session is dead when its numbers are not above these.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct SessionLimits {
     /// The moment.
     pub now: Timestamp,
     /// `last_seen` must be later, for the browser that uses the session.
@@ -118,13 +118,13 @@ macro_rules! session_of_cookie {
 pub async fn live(
     sql: &mut impl Sql,
     secret: &TokenHash,
-    limits: Limits,
+    limits: SessionLimits,
 ) -> Result<Option<LiveSession>> {
     sql.q(concat!("SELECT ", session_columns!(), " ", session_of_cookie!()))
         .bind(secret)
         .bind(limits.seen_after)
         .bind(limits.created_after)
-        .opt()
+        .fetch_optional()
         .await
 }
 
@@ -133,8 +133,8 @@ pub async fn live_with_consent(
     sql: &mut impl Sql,
     secret: &TokenHash,
     client: &str,
-    limits: Limits,
-) -> Result<Option<WithConsent>> {
+    limits: SessionLimits,
+) -> Result<Option<SessionWithConsent>> {
     sql.q(concat!(
         "SELECT ",
         session_columns!(),
@@ -145,7 +145,7 @@ pub async fn live_with_consent(
     .bind(limits.seen_after)
     .bind(limits.created_after)
     .bind(client)
-    .opt()
+    .fetch_optional()
     .await
 }
 
@@ -154,7 +154,7 @@ pub async fn live_with_consent(
 pub async fn insert(
     sql: &mut impl Sql,
     new: &Session,
-    steps: Steps,
+    steps: SignInSteps,
     user: &User,
 ) -> Result<LiveSession> {
     sql.q(
@@ -168,7 +168,7 @@ pub async fn insert(
     .bind(new.sign_in_id)
     .bind(new.epoch)
     .bind(new.created_at)
-    .exec()
+    .execute()
     .await?;
     Ok(LiveSession {
         id: new.id,
@@ -212,7 +212,7 @@ pub async fn rotate(
         .bind(sign_in)
         .bind(now)
         .bind(secret.from)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
@@ -222,7 +222,7 @@ pub async fn touch(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<
     sql.q("UPDATE sessions SET last_seen = $2 WHERE id = $1 AND last_seen < $2")
         .bind(id)
         .bind(now)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
@@ -234,7 +234,7 @@ pub async fn end(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<bo
         .q("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
         .bind(id)
         .bind(now)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
@@ -244,7 +244,7 @@ pub async fn end_all(sql: &mut impl Sql, user: UserId, now: Timestamp) -> Result
     sql.q("UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL")
         .bind(user)
         .bind(now)
-        .exec()
+        .execute()
         .await
 }
 
@@ -254,14 +254,14 @@ pub async fn replace_secret(sql: &mut impl Sql, id: SessionId, secret: &TokenHas
         .q("UPDATE sessions SET secret = $2 WHERE id = $1 AND ended_at IS NULL")
         .bind(id)
         .bind(secret)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }
 
 /// Deletes up to `most` sessions that began before `before` and have no grant that ends with them; returns how many. Grants
 /// that outlive them keep `sid`, and have no session from then on.
-pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM sessions WHERE id IN
            (SELECT id FROM sessions
             WHERE id < $1 AND created_at < $2
@@ -269,7 +269,7 @@ pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u
             ORDER BY id LIMIT $3)")
         .bind(SessionId::new(before, [0; 10]))
         .bind(before)
-        .bind(most)
-        .exec()
+        .bind(limit)
+        .execute()
         .await
 }

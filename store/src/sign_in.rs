@@ -78,7 +78,7 @@ words! {
 
 /// What was proven, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
-pub struct Steps {
+pub struct SignInSteps {
     /// Method of the first step.
     pub first: FirstMethod,
     /// When the first step was proven.
@@ -109,7 +109,7 @@ pub struct SignInRow {
     /// The person's epoch at the time.
     pub epoch: i64,
     /// What was proven.
-    pub steps: Steps,
+    pub steps: SignInSteps,
     /// The network that it was completed from, as the audit trail has it.
     pub network: Option<String>,
     /// The browser and system that it was completed with, `Firefox/Windows`, if they are known ones.
@@ -131,13 +131,13 @@ pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
         .bind(row.steps.mailbox_only)
         .bind(&row.network)
         .bind(&row.browser_and_system)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
 
 /// Deletes up to `most` sign-ins of before `before` that no session, grant or later sign-in refers to; returns how many.
-pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM sign_ins WHERE id IN
            (SELECT id FROM sign_ins
             WHERE id < $1 AND first_at < $2
@@ -147,7 +147,7 @@ pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u
             ORDER BY id LIMIT $3)")
         .bind(SignInId::new(before, [0; 10]))
         .bind(before)
-        .bind(most)
-        .exec()
+        .bind(limit)
+        .execute()
         .await
 }

@@ -10,7 +10,7 @@ use crate::{Result, Sql, Timestamp};
 
 /// What a counter counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ThrottleKind {
     /// Wrong passwords of a person.
     Password,
     /// Wrong codes of a person.
@@ -20,29 +20,29 @@ pub enum Kind {
     /// Codes mailed to a person in a day.
     SendDay,
     /// Codes that strangers may guess at a person in a day while the site's guess budget is spent.
-    CodeDay,
+    StrangerCodeDay,
     /// Wrong codes of one challenge that the site's guess budget has counted.
-    Guessed,
+    BudgetedGuess,
     /// Notices to a person that somebody tried passwords.
-    Notice,
+    PasswordNotice,
     /// Notices to a person that somebody has the password and tried codes.
     CodeNotice,
     /// Alarms of the site's guess budget.
-    Alarm,
+    BudgetAlarm,
 }
 
-impl Kind {
+impl ThrottleKind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
             Self::Code => "code",
             Self::SendHour => "send_hour",
             Self::SendDay => "send_day",
-            Self::CodeDay => "code_day",
-            Self::Guessed => "guessed",
-            Self::Notice => "notice",
+            Self::StrangerCodeDay => "code_day",
+            Self::BudgetedGuess => "guessed",
+            Self::PasswordNotice => "notice",
             Self::CodeNotice => "code_notice",
-            Self::Alarm => "alarm",
+            Self::BudgetAlarm => "alarm",
         }
     }
 }
@@ -62,7 +62,7 @@ pub struct Throttle {
 impl Throttle {
     /// Whether it counts this.
     #[must_use]
-    pub fn is(&self, kind: Kind) -> bool {
+    pub fn is_kind(&self, kind: ThrottleKind) -> bool {
         self.kind == kind.as_str()
     }
 }
@@ -71,16 +71,16 @@ impl Throttle {
 pub async fn all(sql: &mut impl Sql, key: &[u8]) -> Result<Vec<Throttle>> {
     sql.q("SELECT kind, spent, since, next_at FROM throttles WHERE key = $1")
         .bind(key.to_vec())
-        .all()
+        .fetch_all()
         .await
 }
 
 /// Reads a counter.
-pub async fn read(sql: &mut impl Sql, key: &[u8], kind: Kind) -> Result<Option<Throttle>> {
+pub async fn get(sql: &mut impl Sql, key: &[u8], kind: ThrottleKind) -> Result<Option<Throttle>> {
     sql.q("SELECT kind, spent, since, next_at FROM throttles WHERE key = $1 AND kind = $2")
         .bind(key.to_vec())
         .bind(kind.as_str())
-        .opt()
+        .fetch_optional()
         .await
 }
 
@@ -103,10 +103,10 @@ impl Cost {
 }
 
 /// Spends a try of a delay, unless a wait is running; returns how many are spent now.
-pub async fn spend(
+pub async fn charge_delay(
     sql: &mut impl Sql,
     key: &[u8],
-    kind: Kind,
+    kind: ThrottleKind,
     cost: Cost,
     now: Timestamp,
 ) -> Result<Option<i64>> {
@@ -119,16 +119,16 @@ pub async fn spend(
         .bind(kind.as_str())
         .bind(now)
         .bind(cost.tries())
-        .opt()
+        .fetch_optional()
         .await?;
     Ok(spent.map(|(spent,)| spent))
 }
 
 /// The same of two different keys, in their order; each by itself, whether a wait is running for the other or not.
-pub async fn spend_both(
+pub async fn charge_delays(
     sql: &mut impl Sql,
     keys: [&[u8]; 2],
-    kind: Kind,
+    kind: ThrottleKind,
     cost: Cost,
     now: Timestamp,
 ) -> Result<[Option<i64>; 2]> {
@@ -142,64 +142,64 @@ pub async fn spend_both(
         .bind(kind.as_str())
         .bind(now)
         .bind(cost.tries())
-        .all()
+        .fetch_all()
         .await?;
     let of = |wanted: &[u8]| spent.iter().find(|(key, _)| key == wanted).map(|(_, spent)| *spent);
     Ok(keys.map(of))
 }
 
 /// Until when nothing is spent at one of two keys.
-pub async fn waits_until(
+pub async fn delayed_until(
     sql: &mut impl Sql,
     keys: [&[u8]; 2],
-    kind: Kind,
+    kind: ThrottleKind,
 ) -> Result<Option<Timestamp>> {
     let (until,): (Option<Timestamp>,) = sql
         .q("SELECT MAX(next_at) FROM throttles WHERE key IN ($1, $2) AND kind = $3")
         .bind(keys[0].to_vec())
         .bind(keys[1].to_vec())
         .bind(kind.as_str())
-        .one()
+        .fetch_one()
         .await?;
     Ok(until)
 }
 
 /// Starts a wait.
-pub async fn wait_until(
+pub async fn start_delay(
     sql: &mut impl Sql,
     key: &[u8],
-    kind: Kind,
+    kind: ThrottleKind,
     next_at: Timestamp,
 ) -> Result<()> {
     sql.q("UPDATE throttles SET next_at = $3 WHERE key = $1 AND kind = $2")
         .bind(key.to_vec())
         .bind(kind.as_str())
         .bind(next_at)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
 
 /// Gives the last try back where more than `above` are spent, and with it the wait that it started; returns how many are
 /// spent now.
-pub async fn refund(sql: &mut impl Sql, key: &[u8], kind: Kind, above: i64) -> Result<Option<i64>> {
+pub async fn refund_delay(sql: &mut impl Sql, key: &[u8], kind: ThrottleKind, above: i64) -> Result<Option<i64>> {
     let spent: Option<(i64,)> = sql
         .q("UPDATE throttles SET spent = spent - 1, next_at = 0 WHERE key = $1 AND kind = $2 AND spent > $3
             RETURNING spent")
         .bind(key.to_vec())
         .bind(kind.as_str())
         .bind(above.max(0))
-        .opt()
+        .fetch_optional()
         .await?;
     Ok(spent.map(|(spent,)| spent))
 }
 
 /// Forgets what a person failed at; returns what it was.
-pub async fn clear(sql: &mut impl Sql, key: &[u8]) -> Result<Vec<Throttle>> {
+pub async fn clear_failures(sql: &mut impl Sql, key: &[u8]) -> Result<Vec<Throttle>> {
     sql.q("DELETE FROM throttles WHERE key = $1 AND kind IN ('password', 'code')
            RETURNING kind, spent, since, next_at")
         .bind(key.to_vec())
-        .all()
+        .fetch_all()
         .await
 }
 
@@ -207,7 +207,7 @@ pub async fn clear(sql: &mut impl Sql, key: &[u8]) -> Result<Vec<Throttle>> {
 #[derive(Clone, Copy, Debug)]
 pub struct Quota {
     /// What is counted.
-    pub kind: Kind,
+    pub kind: ThrottleKind,
     /// How many fit into a window.
     pub limit: i64,
     /// Length of a window.
@@ -215,7 +215,7 @@ pub struct Quota {
 }
 
 /// Takes one from a quota; false when it is spent.
-pub async fn take(sql: &mut impl Sql, key: &[u8], quota: Quota, now: Timestamp) -> Result<bool> {
+pub async fn charge_quota(sql: &mut impl Sql, key: &[u8], quota: Quota, now: Timestamp) -> Result<bool> {
     let taken: Option<(i64,)> = sql
         .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, 1, $3, 0)
             ON CONFLICT (key, kind) DO UPDATE SET
@@ -228,13 +228,13 @@ pub async fn take(sql: &mut impl Sql, key: &[u8], quota: Quota, now: Timestamp) 
         .bind(now)
         .bind(now.minus(quota.window))
         .bind(quota.limit)
-        .opt()
+        .fetch_optional()
         .await?;
     Ok(taken.is_some())
 }
 
 /// Takes one from two quotas of a key, in their order; says from which of them: what only one gives, the caller gives back.
-pub async fn take_both(
+pub async fn charge_quotas(
     sql: &mut impl Sql,
     key: &[u8],
     quotas: [Quota; 2],
@@ -259,29 +259,29 @@ pub async fn take_both(
         .bind(now.minus(two.window))
         .bind(one.limit)
         .bind(two.limit)
-        .all()
+        .fetch_all()
         .await?;
     Ok(quotas.map(|quota| taken.iter().any(|(kind,)| kind == quota.kind.as_str())))
 }
 
 /// Gives one back that was taken in the same transaction.
-pub async fn give_back(sql: &mut impl Sql, key: &[u8], kind: Kind) -> Result<()> {
+pub async fn refund_quota(sql: &mut impl Sql, key: &[u8], kind: ThrottleKind) -> Result<()> {
     sql.q("UPDATE throttles SET spent = spent - 1 WHERE key = $1 AND kind = $2 AND spent > 0")
         .bind(key.to_vec())
         .bind(kind.as_str())
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
 
 /// Deletes up to `most` counters whose window and wait have been over since `before`; returns how many. One that moves in
 /// this moment stays.
-pub async fn sweep(sql: &mut impl Sql, before: Timestamp, most: i64) -> Result<u64> {
+pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM throttles
            WHERE since < $1 AND next_at < $1 AND (key, kind) IN
                  (SELECT key, kind FROM throttles WHERE since < $1 AND next_at < $1 ORDER BY since LIMIT $2)")
         .bind(before)
-        .bind(most)
-        .exec()
+        .bind(limit)
+        .execute()
         .await
 }

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::{
     Result, Sql, Timestamp, UserId,
-    joined::{Joined, LeftJoined},
-    throttle::Kind,
+    left_join::{OptionalRow, LeftJoined},
+    throttle::ThrottleKind,
 };
 
 /// A person's row.
@@ -60,19 +60,19 @@ pub(crate) use user_columns;
 
 /// The status of an account that may be used. Any other value, also one that this build does not know, means that nothing is
 /// issued and that what was issued is dead: every statement that compares `epoch` asks for this one, too.
-pub const ACTIVE: &str = "active";
+pub const STATUS_ACTIVE: &str = "active";
 
 impl User {
     /// Whether the account may be used.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.status == ACTIVE
+        self.status == STATUS_ACTIVE
     }
 
     /// What the counters of a person are kept under: the canonical address, so that known and unknown people cost the same,
     /// or the id where there is none. No address looks like an id.
     #[must_use]
-    pub fn counted_as(&self) -> Cow<'_, str> {
+    pub fn counter_name(&self) -> Cow<'_, str> {
         match &self.email_canonical {
             Some(canonical) => Cow::Borrowed(canonical),
             None => Cow::Owned(self.id.to_string()),
@@ -107,7 +107,7 @@ pub(crate) use with_password_columns;
 pub async fn by_email(sql: &mut impl Sql, canonical: &str) -> Result<Option<User>> {
     sql.q(concat!("SELECT ", user_columns!(), " FROM users WHERE users.email_canonical = $1"))
         .bind(canonical)
-        .opt()
+        .fetch_optional()
         .await
 }
 
@@ -117,14 +117,14 @@ impl LeftJoined for UserWithPassword {
 
 /// What is known of an address before a password is judged, whether it is a person's or not.
 #[derive(Clone, Debug, FromRow)]
-pub struct AtAddress {
+pub struct AddressLookup {
     #[sqlx(flatten)]
-    person: Joined<UserWithPassword>,
+    person: OptionalRow<UserWithPassword>,
     /// Until when nothing is judged, by the counters that were asked about.
     pub waits_until: Option<Timestamp>,
 }
 
-impl AtAddress {
+impl AddressLookup {
     /// The person, if there is one.
     #[must_use]
     pub const fn person(&self) -> Option<&UserWithPassword> {
@@ -134,12 +134,12 @@ impl AtAddress {
 
 /// Looks a person and the stored password up by canonical address, and the waits of two counters: the same statement for
 /// known and unknown addresses.
-pub async fn at_address(
+pub async fn look_up_address(
     sql: &mut impl Sql,
     canonical: &str,
     counters: [&[u8]; 2],
-    kind: Kind,
-) -> Result<AtAddress> {
+    kind: ThrottleKind,
+) -> Result<AddressLookup> {
     sql.q(concat!(
         "SELECT ",
         with_password_columns!(),
@@ -152,7 +152,7 @@ pub async fn at_address(
     .bind(counters[0].to_vec())
     .bind(counters[1].to_vec())
     .bind(kind.as_str())
-    .one()
+    .fetch_one()
     .await
 }
 
@@ -167,7 +167,7 @@ pub async fn by_id_with_password(
         " FROM users LEFT JOIN passwords ON passwords.user_id = users.id WHERE users.id = $1"
     ))
     .bind(id)
-    .opt()
+    .fetch_optional()
     .await
 }
 
@@ -175,7 +175,7 @@ pub async fn by_id_with_password(
 pub async fn by_id(sql: &mut impl Sql, id: UserId) -> Result<Option<User>> {
     sql.q(concat!("SELECT ", user_columns!(), " FROM users WHERE users.id = $1"))
         .bind(id)
-        .opt()
+        .fetch_optional()
         .await
 }
 
@@ -197,7 +197,7 @@ pub async fn insert(sql: &mut impl Sql, user: &User) -> Result<bool> {
         .bind(&user.claims)
         .bind(user.epoch)
         .bind(user.created_at)
-        .exec()
+        .execute()
         .await?;
     Ok(added == 1)
 }
@@ -210,24 +210,24 @@ pub async fn force_reset(sql: &mut impl Sql, id: UserId, now: Timestamp) -> Resu
             WHERE id = $1 RETURNING epoch")
         .bind(id)
         .bind(now)
-        .opt()
+        .fetch_optional()
         .await?;
     Ok(epoch.map(|(epoch,)| epoch))
 }
 
 /// Notes that the demanded change of password has happened.
-pub async fn password_changed(sql: &mut impl Sql, id: UserId, now: Timestamp) -> Result<()> {
+pub async fn clear_required_password_change(sql: &mut impl Sql, id: UserId, now: Timestamp) -> Result<()> {
     sql.q("UPDATE users SET password_change_required_since = NULL, updated_at = $2 WHERE id = $1")
         .bind(id)
         .bind(now)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }
 
 /// Notes activity by the day, and the language; says whether the person is active and still of `epoch`, and locks the row
 /// until the transaction ends, so that a forced reset or a suspension waits for it or is seen by it.
-pub async fn still_of_epoch(
+pub async fn lock_and_touch(
     sql: &mut impl Sql,
     id: UserId,
     epoch: i64,
@@ -241,7 +241,7 @@ pub async fn still_of_epoch(
         .bind(epoch)
         .bind(day)
         .bind(language)
-        .exec()
+        .execute()
         .await?;
     Ok(rows == 1)
 }

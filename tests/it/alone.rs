@@ -18,7 +18,7 @@ async fn freeze(serve: &Proc, db: &Db) {
     let holds_nothing = async || {
         serve.freeze().await;
         let touch = "UPDATE leases SET until = until WHERE name = 'memory-counters'";
-        let touched = db.write(async |tx| tx.q(touch).exec().await).await;
+        let touched = db.write(async |tx| tx.q(touch).execute().await).await;
         if touched.is_err() {
             serve.thaw().await;
         }

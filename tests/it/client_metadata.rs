@@ -53,9 +53,11 @@ impl Row {
                 .bind(&self.metadata)
                 .bind(&self.operator)
                 .bind(&self.secret)
-                .exec()
+                .execute()
                 .await?;
-            tx.q("UPDATE revisions SET version = version + 1 WHERE topic = 'clients'").exec().await
+            tx.q("UPDATE revisions SET version = version + 1 WHERE topic = 'clients'")
+                .execute()
+                .await
         });
         inserted.await.expect("a row");
     }
@@ -65,7 +67,7 @@ impl Row {
         let (metadata, operator): (String, String) = conn
             .q("SELECT metadata, operator FROM clients WHERE id = $1")
             .bind(id)
-            .one()
+            .fetch_one()
             .await
             .expect("a row");
         let parse = |text: &str| serde_json::from_str(text).expect("JSON");

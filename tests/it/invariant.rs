@@ -20,7 +20,7 @@ async fn taken(app: &TestApp, user: UserId, (first, second, at, remembered): Ste
         .sql()
         .write(async |tx| {
             let from: Option<(Uuid,)> =
-                tx.q("SELECT id FROM sign_ins WHERE user_id = $1 LIMIT 1").bind(user).opt().await?;
+                tx.q("SELECT id FROM sign_ins WHERE user_id = $1 LIMIT 1").bind(user).fetch_optional().await?;
             tx.q("INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, remembered_from, mailbox_only)
                   VALUES ($1, $2, 0, $3, 1, $4, $5, $6, FALSE)")
                 .bind(Uuid::new_v4())
@@ -29,7 +29,7 @@ async fn taken(app: &TestApp, user: UserId, (first, second, at, remembered): Ste
                 .bind(second)
                 .bind(at.then_some(1_i64))
                 .bind(from.filter(|_| remembered).map(|(id,)| id))
-                .exec()
+                .execute()
                 .await?;
             Ok(())
         })
@@ -40,7 +40,7 @@ async fn taken(app: &TestApp, user: UserId, (first, second, at, remembered): Ste
 /// The person of the one sign-in that there is.
 async fn only_user(app: &TestApp) -> UserId {
     let mut conn = app.sql().read().await.unwrap();
-    let (user,): (UserId,) = conn.q("SELECT user_id FROM sign_ins").one().await.unwrap();
+    let (user,): (UserId,) = conn.q("SELECT user_id FROM sign_ins").fetch_one().await.unwrap();
     user
 }
 
@@ -95,12 +95,12 @@ async fn unknown_step_makes_row_unreadable(engine: Engine) {
         ("passkey", None, false),
         ("", Some("email_code"), false),
     ] {
-        let read: Result<store::sign_in::Steps, _> = conn
+        let read: Result<store::sign_in::SignInSteps, _> = conn
             .q("SELECT CAST($1 AS TEXT) AS first, CAST(1 AS BIGINT) AS first_at, CAST($2 AS TEXT) AS second,
                        CAST(2 AS BIGINT) AS second_at, 1 = 2 AS mailbox_only")
             .bind(first)
             .bind(second)
-            .one()
+            .fetch_one()
             .await;
         assert_eq!(read.is_ok(), known, "{first:?} {second:?} {read:?}");
     }
@@ -117,14 +117,14 @@ async fn schema_refuses_grant_without_sign_in(engine: Engine) {
                 .sql()
                 .write(async |tx| {
                     let (user, session): (Uuid, Uuid) =
-                        tx.q("SELECT user_id, id FROM sessions").one().await?;
+                        tx.q("SELECT user_id, id FROM sessions").fetch_one().await?;
                     tx.q("INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at)
                           VALUES ($1, $2, 'portal', $3, 'sid', $4, 0, 'openid', FALSE, 1)")
                         .bind(Uuid::new_v4())
                         .bind(user)
                         .bind(session)
                         .bind(sign_in)
-                        .exec()
+                        .execute()
                         .await?;
                     Ok(())
                 })
@@ -143,7 +143,7 @@ async fn unreadable_state_starts_over(engine: Engine) {
     let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
     let rewritten: Result<u64, store::Error> = app
         .sql()
-        .write(async |tx| tx.q("UPDATE attempts SET state = '{\"Passkey\":{}}'").exec().await)
+        .write(async |tx| tx.q("UPDATE attempts SET state = '{\"Passkey\":{}}'").execute().await)
         .await;
     assert_eq!(rewritten.unwrap(), 1);
     let attempt = page.form().value("attempt").to_owned();
@@ -224,9 +224,9 @@ async fn lease_has_one_holder(engine: Engine) {
     let app = TestApp::start(engine).await;
     let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
     let take = async |holder: &str, from: i64, until: i64| {
-        let term = store::lease::Term { now: at(from), until: at(until) };
+        let term = store::lease::LeaseTerm { now: at(from), until: at(until) };
         app.sql()
-            .write(async |tx| store::lease::take(tx, "a job", holder, term).await)
+            .write(async |tx| store::lease::acquire(tx, "a job", holder, term).await)
             .await
             .unwrap()
     };

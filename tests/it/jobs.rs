@@ -61,7 +61,7 @@ impl Job for Errand {
 /// Writes a word down as the person's language.
 async fn note(tx: &mut Tx, user: UserId, word: &'static str) -> flows::Result<()> {
     let sql = "UPDATE users SET language = $2 WHERE id = $1";
-    store::Sql::q(tx, sql).bind(user).bind(word).exec().await?;
+    store::Sql::q(tx, sql).bind(user).bind(word).execute().await?;
     Ok(())
 }
 
@@ -134,7 +134,7 @@ async fn seen(app: &TestApp, kind: &str) -> Seen {
     let sql =
         "SELECT id, tries, run_at, locked_until, done_at, failed_at FROM jobs WHERE kind = $1";
     let (id, tries, run_at, locked, done, failed): Row =
-        conn.q(sql).bind(kind).one().await.unwrap();
+        conn.q(sql).bind(kind).fetch_one().await.unwrap();
     let (claimed, done, failed) = (locked.is_some(), done.is_some(), failed.is_some());
     Seen { id, tries, run_at, claimed, done, failed }
 }
@@ -171,7 +171,7 @@ type AuditRow = (String, Option<UserId>, Option<String>, String, String, String)
 async fn trail(app: &TestApp) -> Vec<Recorded> {
     let mut conn = app.sql().read().await.unwrap();
     let sql = "SELECT outcome, user_id, client_id, reference, actor, detail FROM audit WHERE event = 'mail.failed'";
-    let rows: Vec<AuditRow> = conn.q(sql).all().await.unwrap();
+    let rows: Vec<AuditRow> = conn.q(sql).fetch_all().await.unwrap();
     let recorded = |(outcome, user, client, reference, actor, detail): AuditRow| {
         let detail = serde_json::from_str(&detail).expect("JSON");
         Recorded { outcome, user, client, reference, actor, detail }

@@ -49,7 +49,7 @@ impl Victim {
 
     async fn count(&self, sql: &'static str) -> i64 {
         let mut conn = self.db.read().await.unwrap();
-        let (count,): (i64,) = conn.q(sql).one().await.unwrap();
+        let (count,): (i64,) = conn.q(sql).fetch_one().await.unwrap();
         count
     }
 

@@ -30,7 +30,7 @@ async fn shared(engine: Engine, data: &TestDb) -> (Served, Db) {
 
 async fn number(db: &Db, sql: &'static str) -> i64 {
     let mut conn = db.read().await.unwrap();
-    let (number,): (i64,) = conn.q(sql).one().await.unwrap();
+    let (number,): (i64,) = conn.q(sql).fetch_one().await.unwrap();
     number
 }
 
@@ -51,7 +51,7 @@ async fn write_a_row(served: &Served, window: &str) {
 async fn actors(db: &Db, event: &str) -> Vec<String> {
     let mut conn = db.read().await.unwrap();
     let sql = "SELECT actor FROM audit WHERE event = $1 ORDER BY id";
-    let rows: Vec<(String,)> = conn.q(sql).bind(event).all().await.unwrap();
+    let rows: Vec<(String,)> = conn.q(sql).bind(event).fetch_all().await.unwrap();
     rows.into_iter().map(|(actor,)| actor).collect()
 }
 
@@ -107,7 +107,7 @@ async fn old_key_is_rotated_once(engine: Engine) {
     let data = TestDb::create(engine).await;
     let (served, db) = shared(engine, &data).await;
     let age = "UPDATE signing_keys SET created_at = 0 WHERE algorithm = 'ES256'";
-    assert_eq!(db.write(async |tx| tx.q(age).exec().await).await.unwrap(), 1);
+    assert_eq!(db.write(async |tx| tx.q(age).execute().await).await.unwrap(), 1);
     let (mut first, (mut second, _)) = tokio::join!(served.serve(), served.another());
     let rotated = async || actors(&db, "key.rotated").await;
     until("the key is replaced", &first, async || !rotated().await.is_empty()).await;

@@ -171,7 +171,7 @@ async fn sign_in_keeps_network_and_browser(engine: Engine) {
     let mut conn = app.sql().read().await.unwrap();
     let kept: Vec<Origin> = conn
         .q("SELECT network, browser_and_system, country, asn, data_version FROM sign_ins ORDER BY id")
-        .all()
+        .fetch_all()
         .await
         .unwrap();
     let origin = |network: &str, with: Option<&str>| -> Origin {
@@ -179,7 +179,7 @@ async fn sign_in_keeps_network_and_browser(engine: Engine) {
     };
     let networks: Vec<(String,)> = conn
         .q("SELECT network FROM audit WHERE event = 'sign_in.completed' ORDER BY id")
-        .all()
+        .fetch_all()
         .await
         .unwrap();
     assert_eq!(networks.len(), 2);

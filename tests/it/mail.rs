@@ -251,7 +251,7 @@ async fn concurrent_sends_match_smtp_connections() {
     let mut conn = db.read().await.unwrap();
     let due =
         "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND locked_until IS NULL AND tries = 0";
-    let (waiting,): (i64,) = store::Sql::q(&mut conn, due).one().await.unwrap();
+    let (waiting,): (i64,) = store::Sql::q(&mut conn, due).fetch_one().await.unwrap();
     assert_eq!((waiting, served.mail.release()), (2, 3));
     for email in &people {
         served.mail.code(email, 1).await;

@@ -57,13 +57,13 @@ async fn fill(app: &TestApp) -> Vec<Client> {
         .sql()
         .write(async |tx| {
             for (_, sql) in NEWER_CLIENTS {
-                assert_eq!(tx.q(sql).exec().await?, 1, "{sql}");
+                assert_eq!(tx.q(sql).execute().await?, 1, "{sql}");
             }
             for sql in NEWER_ROWS {
                 let statement = tx.q(sql);
                 let bytes = vec![1_u8; 64];
                 let statement = if sql.contains("$1") { statement.bind(bytes) } else { statement };
-                assert!(statement.exec().await? > 0, "{sql}");
+                assert!(statement.execute().await? > 0, "{sql}");
             }
             for (lane, kind) in [("logout", "mail"), ("notice", "logout"), ("logout", "logout")] {
                 tx.q("INSERT INTO jobs (id, lane, kind, payload, created_at, run_at, tries)
@@ -71,7 +71,7 @@ async fn fill(app: &TestApp) -> Vec<Client> {
                     .bind(JobId::from(Uuid::new_v4()))
                     .bind(lane)
                     .bind(kind)
-                    .exec()
+                    .execute()
                     .await?;
             }
             Ok(())

@@ -201,7 +201,7 @@ async fn memory_counters_allow_one_process(engine: Engine) {
     let leases = "SELECT COUNT(*) FROM leases WHERE name = 'memory-counters'";
     let sql = db.open().await;
     let (left,): (i64,) =
-        store::Sql::q(&mut sql.read().await.unwrap(), leases).one().await.unwrap();
+        store::Sql::q(&mut sql.read().await.unwrap(), leases).fetch_one().await.unwrap();
     assert_eq!(left, 0, "given back at the stop");
     let mut third = served.serve_by(memory).await;
     assert!(third.terminate().await.success());
@@ -242,7 +242,7 @@ async fn by_hand(db: &TestDb, statements: &'static [&'static str]) {
     let open = db.open().await;
     let done = open.write(async |tx| {
         for statement in statements {
-            store::Sql::q(tx, statement).exec().await?;
+            store::Sql::q(tx, statement).execute().await?;
         }
         Ok::<_, store::Error>(())
     });

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use store::{Ephemeral, Hit};
+use store::{EphemeralCounters, HitResult};
 use tokio::process::Command;
 use vestibule_tests::{
     app::TestApp,
@@ -66,11 +66,11 @@ async fn documented_redis_rights_suffice() {
     let doctor = async || findings(&served, "doctor", &[("IDP__EPHEMERAL__URL", &url)]).await.1;
     redis.ask(&[&["ACL", "SETUSER", "vestibule"], rules.as_slice()].concat());
     assert_eq!(doctor().await["ephemeral.url"].0, "ok");
-    let counters = Ephemeral::redis(&url).expect("an address");
+    let counters = EphemeralCounters::redis(&url).expect("an address");
     let (now, window) = (idp::clock::Clock::system().now(), Duration::from_mins(5));
     for _ in 0..3 {
-        assert_eq!(counters.hit("somebody", 1, window, now).await, Hit::Within);
-        counters.give_back("somebody", 1, window, now).await;
+        assert_eq!(counters.hit("somebody", 1, window, now).await, HitResult::Within);
+        counters.refund("somebody", 1, window, now).await;
     }
     assert!(!counters.is_degraded());
     for right in rights {

@@ -48,11 +48,11 @@ async fn data(db: &store::Db) -> (Vec<i64>, Vec<(String,)>) {
         "SELECT COUNT(*) FROM signing_keys",
         "SELECT COUNT(*) FROM jobs",
     ] {
-        let (count,): (i64,) = store::Sql::q(&mut conn, sql).one().await.unwrap();
+        let (count,): (i64,) = store::Sql::q(&mut conn, sql).fetch_one().await.unwrap();
         counts.push(count);
     }
     let clients = "SELECT metadata FROM clients ORDER BY id";
-    (counts, store::Sql::q(&mut conn, clients).all().await.unwrap())
+    (counts, store::Sql::q(&mut conn, clients).fetch_all().await.unwrap())
 }
 
 async fn prepare(engine: Engine, db: &TestDb) -> Served {
@@ -93,7 +93,7 @@ async fn change_without_reason_changes_nothing(engine: Engine) {
     }
     let said = "SELECT COUNT(*) FROM audit WHERE detail LIKE '%\"reason\":\"test\"%'";
     let mut conn = open.read().await.unwrap();
-    let (said,): (i64,) = store::Sql::q(&mut conn, said).one().await.unwrap();
+    let (said,): (i64,) = store::Sql::q(&mut conn, said).fetch_one().await.unwrap();
     // Three rows of the preparation; each change has one, a rotation two for each of three algorithms, and a reseal that
     // finds nothing has none.
     assert_eq!(said, 3 + 8 + 6);
@@ -194,7 +194,7 @@ async fn actor_is_system_user(engine: Engine) {
     let open = db.open().await;
     let mut conn = open.read().await.unwrap();
     let sql = "SELECT actor, detail FROM audit WHERE event = 'user.reset_forced' ORDER BY id";
-    let rows: Vec<(String, String)> = store::Sql::q(&mut conn, sql).all().await.unwrap();
+    let rows: Vec<(String, String)> = store::Sql::q(&mut conn, sql).fetch_all().await.unwrap();
     let daemon = id(&["-un", "1"]).await;
     let claims = [Some(daemon.as_str()), Some("#4242424"), None];
     assert_eq!(rows.len(), claims.len());

@@ -39,7 +39,7 @@ async fn setting_change_reaches_running_replica(engine: Engine) {
 }
 
 async fn run(app: &TestApp, sql: &'static str) {
-    app.sql().write(async |tx| store::Sql::q(tx, sql).exec().await).await.unwrap();
+    app.sql().write(async |tx| store::Sql::q(tx, sql).execute().await).await.unwrap();
 }
 
 /// A draft takes its number, so that no change meets it, and is in force nowhere until it is applied.

@@ -113,7 +113,7 @@ async fn refusal(mut command: Command) -> String {
 
 async fn run_sql(data: &TestDb, sql: &'static str) {
     let db = data.open().await;
-    db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
+    db.write(async |tx| tx.q(sql).execute().await).await.expect("it runs");
     db.close().await;
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn with_old_rows(engine: Engine, rows: i64) -> TestApp {
     old_rows::fill_trail(&open, engine, rows / 500 * 500).await;
     let until = open.clock().await.unwrap().plus(Duration::from_mins(10));
     let lease = "INSERT INTO leases (name, holder, until) VALUES ('retention', 'somebody', $1)";
-    open.write(async |tx| tx.q(lease).bind(until).exec().await).await.unwrap();
+    open.write(async |tx| tx.q(lease).bind(until).execute().await).await.unwrap();
     open.close().await;
     let app = TestApp::on(db, engine.redis_url(), Options::default()).await;
     while app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await > 0 {
@@ -214,7 +214,7 @@ async fn four_grants(app: &TestApp, client: &Client, patient: &Patient) {
         "UPDATE grants SET ended_at = created_at WHERE scopes = 'openid email'",
         "UPDATE grants SET expires_at = created_at + 864000000 WHERE scopes = 'openid phone'",
     ] {
-        app.sql().write(async |tx| tx.q(statement).exec().await).await.unwrap();
+        app.sql().write(async |tx| tx.q(statement).execute().await).await.unwrap();
     }
 }
 
@@ -237,12 +237,12 @@ async fn sweep_at(app: &TestApp, ages: &[(Duration, &'static str, i64)]) {
 }
 
 /// The grant with the scope `openid`, if it is alive.
-async fn live_grant(app: &TestApp) -> Option<store::grant::LiveWithUser> {
+async fn live_grant(app: &TestApp) -> Option<store::grant::LiveGrantWithUser> {
     let mut conn = app.sql().read().await.unwrap();
     let (id, sid): (store::GrantId, String) =
-        conn.q("SELECT id, sid FROM grants WHERE scopes = 'openid'").one().await.unwrap();
+        conn.q("SELECT id, sid FROM grants WHERE scopes = 'openid'").fetch_one().await.unwrap();
     let now = app.cx().now;
-    let limits = store::session::Limits { now, seen_after: now, created_after: now };
+    let limits = store::session::SessionLimits { now, seen_after: now, created_after: now };
     let live = store::grant::live_with_user(&mut conn, id, limits).await.unwrap();
     assert!(live.as_ref().is_none_or(|live| live.grant.sid == sid));
     live
@@ -313,7 +313,7 @@ async fn signs_in_beside_the_sweep(engine: Engine, old: i64) -> Option<()> {
         app.set(name, "100000").await;
     }
     let release = "DELETE FROM leases WHERE name = 'retention'";
-    app.sql().write(async |tx| tx.q(release).exec().await).await.unwrap();
+    app.sql().write(async |tx| tx.q(release).execute().await).await.unwrap();
     let (rows, replica) = (rows_left(&app).await, app.replica().await);
     let (begun, mut slowest, mut beside) = (Instant::now(), Duration::ZERO, 0);
     wait::until("the sweep begins", async || rows_left(&app).await < rows).await;

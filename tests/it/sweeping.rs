@@ -28,7 +28,7 @@ async fn sweep(tx: &mut store::Tx, what: What) -> store::Result<u64> {
         What::DoneJobs => store::job::sweep_done(tx, OLD, BATCH).await,
         What::FailedJobs => store::job::sweep_failed(tx, OLD, BATCH).await,
         What::Grants => {
-            let sweep = store::grant::Sweep { made_before: OLD, ended_before: OLD };
+            let sweep = store::grant::GrantSweep { created_before: OLD, ended_before: OLD };
             store::grant::sweep(tx, sweep, BATCH).await
         }
         What::Sessions => store::session::sweep(tx, OLD, BATCH).await,
@@ -62,7 +62,7 @@ impl Held {
                 // The server ends a transaction that is silent for long.
                 while tokio::time::timeout(Duration::from_secs(1), opens.notified()).await.is_err()
                 {
-                    tx.q("SELECT 1 FROM leases WHERE name = ''").exec().await?;
+                    tx.q("SELECT 1 FROM leases WHERE name = ''").execute().await?;
                 }
                 Ok(gone)
             })
@@ -104,7 +104,7 @@ async fn with_her_old_rows(engine: Engine) -> (TestApp, Client, Patient) {
         };
         let sql = format!("UPDATE {table} SET {set}").leak();
         assert!(
-            app.sql().write(async |tx| tx.q(sql).exec().await).await.unwrap() >= 500,
+            app.sql().write(async |tx| tx.q(sql).execute().await).await.unwrap() >= 500,
             "{table}"
         );
     }
@@ -162,8 +162,9 @@ async fn remaining_kinds_are_swept_in_time(engine: Engine) {
     browser.code(&page, &code).await.landed(pending);
     app.settled().await;
     let now = app.cx().now;
-    let term = store::lease::Term { now, until: now.plus(Duration::from_secs(10)) };
-    let lease = async |tx: &mut store::Tx| store::lease::take(tx, "gone", "somebody", term).await;
+    let term = store::lease::LeaseTerm { now, until: now.plus(Duration::from_secs(10)) };
+    let lease =
+        async |tx: &mut store::Tx| store::lease::acquire(tx, "gone", "somebody", term).await;
     assert!(app.sql().write(lease).await.unwrap());
     let (failed, wrong, devices, gone) = (
         "SELECT COUNT(*) FROM jobs WHERE failed_at IS NOT NULL",

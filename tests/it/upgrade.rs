@@ -9,7 +9,7 @@ use std::{
 };
 
 use reqwest::Method;
-use store::{Db, DbConfig, Schema, Sql};
+use store::{Db, DbConfig, Migrations, Sql};
 use tempfile::TempDir;
 use tokio::{process::Command, sync::Notify, task::JoinHandle};
 use vestibule_tests::{
@@ -32,8 +32,8 @@ fn later(half: &str) -> PathBuf {
 
 /// Brings a database to the schema of a folder of migrations, as the `idp migrate` of a build that has them does.
 async fn migrate(db: &Db, folder: &Path) {
-    let schema = Schema::read(folder).await.expect("a folder of migrations");
-    db.migrate_to(&schema).await.expect("they run");
+    let schema = Migrations::read(folder).await.expect("a folder of migrations");
+    db.migrate_with(&schema).await.expect("they run");
 }
 
 /// Each file of a folder of migrations in a folder of its own, in their order.
@@ -60,7 +60,7 @@ const OTHER_SEQUENCE: &str = "the database was made by a build from before the f
                               begin a new folder (`dev`) or a new database (`serve`)";
 
 async fn run(db: &Db, sql: &'static str) {
-    db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
+    db.write(async |tx| tx.q(sql).execute().await).await.expect("it runs");
 }
 
 /// Signs one person in again and again, all the way to userinfo, a step at each replica in turn; panics when anything is refused.
@@ -173,10 +173,13 @@ async fn missing_migration_is_found_beside_newer(engine: Engine) {
     );
     let said = command(served.command(&["migrate"]), "").await;
     assert_eq!(said, "The database now has the schema of this build.\n");
-    assert!(db.migrated().await.unwrap());
+    assert!(db.is_migrated().await.unwrap());
     let mut conn = db.read().await.unwrap();
-    let newer: Vec<(i64,)> =
-        conn.q("SELECT version FROM _sqlx_migrations WHERE version = 9999").all().await.unwrap();
+    let newer: Vec<(i64,)> = conn
+        .q("SELECT version FROM _sqlx_migrations WHERE version = 9999")
+        .fetch_all()
+        .await
+        .unwrap();
     assert_eq!(newer, [(9999,)], "what a newer build applied stays");
 }
 
@@ -184,7 +187,7 @@ async fn missing_migration_is_found_beside_newer(engine: Engine) {
 #[apply(both_engines)]
 async fn damaged_migrations_table_is_reported(engine: Engine) {
     let empty = TestDb::empty(engine).await;
-    assert!(!empty.open().await.migrated().await.unwrap());
+    assert!(!empty.open().await.is_migrated().await.unwrap());
     let data = TestDb::create(engine).await;
     let served = Served::prepare(engine, &data).await;
     run(&data.open().await, "ALTER TABLE _sqlx_migrations RENAME COLUMN success TO went_well")
@@ -225,13 +228,14 @@ async fn unreadable_migrations_table_is_reported() {
 async fn waiting_migration_blocks_no_reader() {
     let data = TestDb::create(Engine::Postgres).await;
     let db = data.open().await;
-    let schema = Schema::read(&later("expand")).await.unwrap();
+    let schema = Migrations::read(&later("expand")).await.unwrap();
     let (reads, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let long = tokio::spawn({
         let (db, reads, gate) = (db.clone(), reads.clone(), gate.clone());
         async move {
             db.write(async |tx| {
-                let rows: Vec<(i64,)> = tx.q("SELECT sends FROM email_challenges").all().await?;
+                let rows: Vec<(i64,)> =
+                    tx.q("SELECT sends FROM email_challenges").fetch_all().await?;
                 reads.notify_one();
                 gate.notified().await;
                 Ok::<_, store::Error>(rows)
@@ -242,26 +246,26 @@ async fn waiting_migration_blocks_no_reader() {
     reads.notified().await;
     let migration = tokio::spawn({
         let db = db.clone();
-        async move { db.migrate_to(&schema).await }
+        async move { db.migrate_with(&schema).await }
     });
     let mut conn = db.read().await.unwrap();
     let waits = async || {
         let waiting =
             "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-        let (count,): (i64,) = conn.q(waiting).one().await.unwrap();
+        let (count,): (i64,) = conn.q(waiting).fetch_one().await.unwrap();
         count > 0
     };
     wait::until("the migration waits", waits).await;
     // The long transaction still holds its lock and the migration waits: this reader came last and is not the last.
-    let rows: Vec<(i64,)> = conn.q("SELECT tries FROM email_challenges").all().await.unwrap();
+    let rows: Vec<(i64,)> = conn.q("SELECT tries FROM email_challenges").fetch_all().await.unwrap();
     assert!(rows.is_empty() && !migration.is_finished() && !long.is_finished());
     gate.notify_one();
     long.await.unwrap().unwrap();
     migration.await.unwrap().expect("it has its turn in the end");
     let rows: Vec<(Option<Vec<u8>>,)> =
-        conn.q("SELECT next_bytes FROM email_challenges").all().await.unwrap();
-    assert!(rows.is_empty() && db.migrated().await.unwrap());
+        conn.q("SELECT next_bytes FROM email_challenges").fetch_all().await.unwrap();
+    assert!(rows.is_empty() && db.is_migrated().await.unwrap());
 }
 
 /// A database of before the first release has another first migration. No program leads on from it, and each says what to do.
@@ -282,7 +286,8 @@ async fn foreign_migration_sequence_is_refused(engine: Engine) {
     assert!(code == 1 && found.contains(OTHER_SEQUENCE), "{found}");
     // Nothing was done to it.
     let mut conn = db.read().await.unwrap();
-    let versions: Vec<(i64,)> = conn.q("SELECT version FROM _sqlx_migrations").all().await.unwrap();
+    let versions: Vec<(i64,)> =
+        conn.q("SELECT version FROM _sqlx_migrations").fetch_all().await.unwrap();
     assert_eq!(versions, [(1,)]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::throttle::Kind;
+use store::throttle::ThrottleKind;
 use store::{Sql, UserId};
 use uuid::Uuid;
 use vestibule_tests::{
@@ -28,11 +28,11 @@ async fn add_without_address(db: &store::Db, name: &'static str) -> UserId {
                 .bind(id)
                 .bind(name)
                 .bind(Uuid::new_v4())
-                .exec()
+                .execute()
                 .await?;
             tx.q("INSERT INTO passwords (user_id, phc, version, set_at) SELECT $1, phc, 1, 0 FROM passwords LIMIT 1")
                 .bind(id)
-                .exec()
+                .execute()
                 .await
         })
         .await;
@@ -44,7 +44,7 @@ async fn add_without_address(db: &store::Db, name: &'static str) -> UserId {
 async fn take_address(app: &TestApp, patient: &Patient) {
     let sql = "UPDATE users SET email = NULL, email_canonical = NULL, email_verified = FALSE WHERE email = $1";
     let rows: store::Result<u64> =
-        app.sql().write(async |tx| tx.q(sql).bind(&patient.email).exec().await).await;
+        app.sql().write(async |tx| tx.q(sql).bind(&patient.email).execute().await).await;
     assert_eq!(rows.unwrap(), 1);
 }
 
@@ -60,8 +60,9 @@ async fn person_without_address_disturbs_no_other(engine: Engine) {
         assert!(found.is_active() && found.email.is_none() && found.email_canonical.is_none());
         for typed in ["", name, &id.to_string()] {
             assert!(store::user::by_email(&mut conn, typed).await.unwrap().is_none());
-            let (counters, kind) = ([&[1][..], &[2][..]], Kind::Password);
-            let found = store::user::at_address(&mut conn, typed, counters, kind).await.unwrap();
+            let (counters, kind) = ([&[1][..], &[2][..]], ThrottleKind::Password);
+            let found =
+                store::user::look_up_address(&mut conn, typed, counters, kind).await.unwrap();
             assert!(found.person().is_none() && found.waits_until.is_none());
         }
     }

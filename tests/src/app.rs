@@ -21,7 +21,7 @@ use idp::{
     serve::{self, Site, Stop, Tls},
 };
 use keys::{Algorithm, HasherConfig, Rng};
-use store::{Db, DbConfig, Ephemeral};
+use store::{Db, DbConfig, EphemeralCounters};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 use crate::{
@@ -367,7 +367,7 @@ impl TestApp {
         let rows: Vec<(String,)> =
             store::Sql::q(&mut conn, "SELECT outcome FROM audit WHERE event = $1 ORDER BY id")
                 .bind(event)
-                .all()
+                .fetch_all()
                 .await
                 .expect("rows");
         rows.into_iter().map(|(outcome,)| outcome).collect()
@@ -389,7 +389,7 @@ impl TestApp {
     /// A number that a statement finds.
     pub async fn count(&self, sql: &'static str) -> i64 {
         let mut conn = self.sql().read().await.expect("a connection");
-        let (count,): (i64,) = store::Sql::q(&mut conn, sql).one().await.expect("a row");
+        let (count,): (i64,) = store::Sql::q(&mut conn, sql).fetch_one().await.expect("a row");
         count
     }
 }
@@ -437,8 +437,8 @@ impl Parts<'_> {
 
     fn build(&self, db: Db) -> Build {
         let ephemeral = match self.redis {
-            Some(url) => Ephemeral::redis(url).expect("an address"),
-            None => Ephemeral::memory(),
+            Some(url) => EphemeralCounters::redis(url).expect("an address"),
+            None => EphemeralCounters::in_memory(),
         };
         let trusted =
             self.options.proxies.iter().map(|net| net.parse().expect("a network")).collect();

@@ -26,11 +26,11 @@ impl BlockingTx {
             let (gate, holds) = (gate.clone(), holds.clone());
             async move {
                 db.write(async |tx| {
-                    tx.q(sql).exec().await?;
+                    tx.q(sql).execute().await?;
                     holds.notify_one();
                     // The server ends a transaction that is silent for long.
                     while timeout(SPEAKS_EACH, gate.notified()).await.is_err() {
-                        tx.q("SELECT 1 FROM leases WHERE name = ''").exec().await?;
+                        tx.q("SELECT 1 FROM leases WHERE name = ''").execute().await?;
                     }
                     Ok(())
                 })

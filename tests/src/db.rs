@@ -149,7 +149,7 @@ impl TestDb {
         let db = self.open().await;
         let (count,): (i64,) = {
             let mut conn = db.read().await.expect("a connection");
-            conn.q(sql).one().await.expect("a row")
+            conn.q(sql).fetch_one().await.expect("a row")
         };
         db.close().await;
         count
@@ -180,7 +180,7 @@ async fn create_database(template: Option<&str>) -> TestDb {
     let admin = DbConfig::Postgres { url: postgres().url("postgres"), max_connections: 1 };
     let admin = Db::open(&admin).await.expect("the server answers");
     let mut connection = admin.read().await.expect("a connection");
-    connection.q(sql).exec().await.expect("a new database");
+    connection.q(sql).execute().await.expect("a new database");
     drop(connection);
     admin.close().await;
     let config = DbConfig::Postgres { url: postgres().url(&name), max_connections: 8 };
@@ -201,10 +201,10 @@ mod tests {
         let (one, two) = (TestDb::create(engine).await, TestDb::create(engine).await);
         assert_eq!(one.engine(), engine);
         let (one, two) = (one.open().await, two.open().await);
-        assert!(one.migrated().await.unwrap() && two.migrated().await.unwrap());
-        one.write(async |tx| tx.q("DELETE FROM _sqlx_migrations").exec().await).await.unwrap();
-        assert!(two.migrated().await.unwrap());
-        assert!(!one.migrated().await.unwrap());
+        assert!(one.is_migrated().await.unwrap() && two.is_migrated().await.unwrap());
+        one.write(async |tx| tx.q("DELETE FROM _sqlx_migrations").execute().await).await.unwrap();
+        assert!(two.is_migrated().await.unwrap());
+        assert!(!one.is_migrated().await.unwrap());
     }
 
     #[rstest]
@@ -213,7 +213,7 @@ mod tests {
     #[tokio::test]
     async fn empty_database_has_no_tables(#[case] engine: Engine) {
         let db = TestDb::empty(engine).await;
-        assert!(!db.open().await.migrated().await.unwrap());
+        assert!(!db.open().await.is_migrated().await.unwrap());
     }
 
     #[tokio::test]
@@ -221,7 +221,7 @@ mod tests {
         let (one, two) =
             (Engine::Postgres.redis_url().unwrap(), Engine::Postgres.redis_url().unwrap());
         assert_ne!(one, two);
-        store::Ephemeral::redis(&one).unwrap().probe().await.unwrap();
+        store::EphemeralCounters::redis(&one).unwrap().probe().await.unwrap();
         assert_eq!(Engine::Sqlite.redis_url(), None);
     }
 }

@@ -94,7 +94,7 @@ impl Dialect {
 
 async fn run(db: &Db, statements: &[&'static str]) {
     for statement in statements {
-        db.write(async |tx| tx.q(statement).exec().await).await.expect("rows");
+        db.write(async |tx| tx.q(statement).execute().await).await.expect("rows");
     }
 }
 

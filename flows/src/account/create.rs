@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use store::{
     UserId,
-    user::{ACTIVE, User},
+    user::{STATUS_ACTIVE, User},
 };
 
 use super::password::{self as policy, BadPassword};
@@ -52,7 +52,7 @@ pub async fn create(cx: &Cx, acting: &Acting, new: NewUser) -> Result<Result<Use
         subject: random(),
         pairwise_seed: random(),
         user_handle: uuid::Builder::from_random_bytes(cx.rng.bytes()).into_uuid(),
-        status: ACTIVE.to_owned(),
+        status: STATUS_ACTIVE.to_owned(),
         email: Some(new.email.written().to_owned()),
         email_canonical: Some(new.email.canonical().to_owned()),
         email_verified: true,

@@ -129,7 +129,7 @@ pub async fn store(
     hash: &PasswordHash,
 ) -> Result<()> {
     let version = store::password::set(tx, user, hash.as_str(), cx.now).await?;
-    store::user::password_changed(tx, user, cx.now).await?;
+    store::user::clear_required_password_change(tx, user, cx.now).await?;
     let entry = audit::Entry::done(event::PasswordChanged { version }).user(user).client(client);
     audit::record(cx, tx, entry).await?;
     jobs::insert(cx, tx, PasswordChanged { user }, Some(client)).await

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use store::{
     JobId, Timestamp, Tx,
-    job::{Claims, JobRow, NewJob},
+    job::{JobFilter, JobRow, NewJob},
 };
 
 use super::kinds::{Done, Job, Kind, Kinds, Payload, Undone};
@@ -86,12 +86,12 @@ pub struct Wanted<'a> {
 pub async fn claim(cx: &Cx, kinds: &Kinds, wanted: Wanted<'_>) -> Result<Vec<Claimed>> {
     let Wanted { lane, most, lease, is_called } = wanted;
     let known: Vec<&Kind> = kinds.of_lane(lane).collect();
-    let claims = Claims::of(lane, &known.iter().map(|kind| kind.name).collect::<Vec<_>>());
-    if !is_called && !store::job::due(&mut cx.db.read().await?, &claims, cx.now).await? {
+    let claims = JobFilter::new(lane, &known.iter().map(|kind| kind.name).collect::<Vec<_>>());
+    if !is_called && !store::job::has_due(&mut cx.db.read().await?, &claims, cx.now).await? {
         return Ok(Vec::new());
     }
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut alone = cx.db.write_alone().await?;
+    let mut alone = cx.db.write_autocommit().await?;
     let rows = store::job::claim(&mut alone, &claims, most, cx.now, lease).await?;
     drop(alone);
     let with_kind = |row: JobRow| {
@@ -139,7 +139,7 @@ pub async fn settle(cx: &Cx, claimed: &Claimed, end: &End) -> Result<Settled> {
     match end {
         End::Done(receipt) => done(cx, claimed, receipt).await,
         End::NotNeeded => {
-            cx.db.write(async |tx| store::job::done(tx, claimed.id(), cx.now).await).await?;
+            cx.db.write(async |tx| store::job::mark_done(tx, claimed.id(), cx.now).await).await?;
             Ok(Settled::NotNeeded)
         }
         End::Superseded => superseded(cx, claimed).await,
@@ -164,7 +164,7 @@ async fn done(cx: &Cx, claimed: &Claimed, receipt: &Value) -> Result<Settled> {
                 job: claimed.id(),
                 asked_at: claimed.asked_at(),
                 tries: claimed.tries(),
-                first: store::job::done(tx, claimed.id(), cx.now).await?,
+                first: store::job::mark_done(tx, claimed.id(), cx.now).await?,
                 receipt,
                 origin: origin.as_ref(),
             };
@@ -177,7 +177,7 @@ async fn done(cx: &Cx, claimed: &Claimed, receipt: &Value) -> Result<Settled> {
 async fn superseded(cx: &Cx, claimed: &Claimed) -> Result<Settled> {
     cx.db
         .write(async |tx| {
-            if store::job::done(tx, claimed.id(), cx.now).await? {
+            if store::job::mark_done(tx, claimed.id(), cx.now).await? {
                 record(cx, tx, claimed, JobOutcome::Superseded, None).await?;
             }
             Ok(Settled::NotNeeded)
@@ -188,7 +188,7 @@ async fn superseded(cx: &Cx, claimed: &Claimed) -> Result<Settled> {
 async fn fail(cx: &Cx, claimed: &Claimed, outcome: JobOutcome, why: &str) -> Result<Settled> {
     cx.db
         .write(async |tx| {
-            if store::job::fail(tx, &claimed.row, cx.now, why).await? {
+            if store::job::mark_failed(tx, &claimed.row, cx.now, why).await? {
                 (claimed.kind.when_failed)(cx, tx, &claimed.row.payload).await?;
                 record(cx, tx, claimed, outcome, Some(why)).await?;
             }
@@ -219,7 +219,7 @@ async fn record(
 
 async fn give_back(cx: &Cx, claimed: &Claimed, why: &str) -> Result<Settled> {
     let again = cx.now.plus(claimed.kind.waits.draw(claimed.tries(), &cx.rng));
-    cx.db.write(async |tx| store::job::retry(tx, &claimed.row, again, why).await).await?;
+    cx.db.write(async |tx| store::job::schedule_retry(tx, &claimed.row, again, why).await).await?;
     Ok(Settled::TryAgain(again))
 }
 

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use keys::PasswordHash;
 use store::{
     AttemptId, Timestamp, Tx, UserId,
-    email_challenge::{EmailChallenge, Purpose},
+    email_challenge::{ChallengePurpose, EmailChallenge},
     user::{User, UserWithPassword},
 };
 
@@ -156,7 +156,8 @@ impl Work<'_> {
             return open_of(self, tx, open).await;
         }
         let (user, browser) = (self.user()?.id, &self.visit.browser);
-        let open = store::email_challenge::open(tx, user, browser, Purpose::SignIn).await?;
+        let open =
+            store::email_challenge::find_open(tx, user, browser, ChallengePurpose::SignIn).await?;
         open_of(self, tx, open.as_ref()).await
     }
 }
@@ -295,7 +296,7 @@ async fn apply(
 /// Locks the person's row until the transaction ends. Every sign-in passes here before anything else is written.
 async fn lock(work: &Work<'_>, tx: &mut Tx, first: First) -> Result<()> {
     let language = work.visit.reader.language;
-    if !store::user::still_of_epoch(tx, first.user, first.epoch, language, work.cx.now).await? {
+    if !store::user::lock_and_touch(tx, first.user, first.epoch, language, work.cx.now).await? {
         return Err(Error::Lost);
     }
     match first.step {

@@ -1,7 +1,7 @@
 //! What a guess at a code costs, before it is compared: a try of the person's, and while the site's guess budget is spent
 //! one of those that strangers have in a day; and at a mailed code one of the challenge's. All of them or none.
 
-use store::{ChallengeId, Timestamp, Tx, throttle::Kind};
+use store::{ChallengeId, Timestamp, Tx, throttle::ThrottleKind};
 
 use super::{
     post::Post,
@@ -33,19 +33,19 @@ enum Taken {
 
 /// Takes the person's tries, all of them or none.
 async fn take(cx: &Cx, tx: &mut Tx, guesser: &Guesser) -> Result<Taken> {
-    let tally = match guesser.spend(cx, tx, Kind::Code, true).await? {
+    let tally = match guesser.spend(cx, tx, ThrottleKind::Code, true).await? {
         Spent::Try(tally) => tally,
         Spent::Paused(until) => return Ok(Taken::Paused(until)),
     };
     let Some(until) = guesser.take_of_day(cx, tx).await? else { return Ok(Taken::Try(tally)) };
-    guesser.give_back(cx, tx, Kind::Code, tally).await?;
+    guesser.give_back(cx, tx, ThrottleKind::Code, tally).await?;
     Ok(Taken::DayIsSpent(until))
 }
 
 /// Gives back what was taken.
 async fn give_back(cx: &Cx, tx: &mut Tx, guesser: &Guesser, tally: Tally) -> Result<()> {
     guesser.give_back_of_day(cx, tx).await?;
-    guesser.give_back(cx, tx, Kind::Code, tally).await
+    guesser.give_back(cx, tx, ThrottleKind::Code, tally).await
 }
 
 /// Charges a guess at a mailed code, or says why it is not judged. No expiry is looked at.
@@ -67,8 +67,8 @@ async fn spend(
         Taken::Paused(until) => return Ok(Err(CodeRefusal::Paused(until).into())),
         Taken::DayIsSpent(until) => CodeRefusal::Paused(until).into(),
         Taken::Try(tally) => {
-            if let Some(used) = store::email_challenge::charge(tx, id, tag, tries).await? {
-                let pauses = guesser.was_wrong(cx, tx, Kind::Code, tally).await?;
+            if let Some(used) = store::email_challenge::charge_guess(tx, id, tag, tries).await? {
+                let pauses = guesser.was_wrong(cx, tx, ThrottleKind::Code, tally).await?;
                 return Ok(Ok(Charge { left: tries - used, pauses, is_spent: true }));
             }
             // Nothing was spent on the challenge, so nothing is spent on the person.

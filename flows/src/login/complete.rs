@@ -4,8 +4,8 @@
 use keys::OpaqueToken;
 use store::{
     SessionId, TokenHash, Tx,
-    attempt::{BrowserChange, Moves},
-    session::{LiveSession, SecretChange, Session, WithConsent},
+    attempt::{BrowserChange, MoveScope},
+    session::{LiveSession, SecretChange, Session, SessionWithConsent},
 };
 
 use super::{
@@ -39,7 +39,7 @@ pub(super) struct Ending<'a> {
     browser: Option<OpaqueToken>,
     cookies: Option<NewCookies>,
     sign_in: Option<SignIn>,
-    live: Option<WithConsent>,
+    live: Option<SessionWithConsent>,
     to: Option<Onwards>,
     /// The session that began here: alive, since the person's row is locked.
     begun: Option<LiveSession>,
@@ -85,7 +85,7 @@ impl<'a> Ending<'a> {
         let user = work.user()?;
         let sign_in = record_sign_in(cx, tx, proof, work.visit.reader.asks_with.clone()).await?;
         self.new_cookies(tx).await?;
-        let failed = Guesser::clear(cx, tx, &user.counted_as(), self.refund_is_left).await?;
+        let failed = Guesser::clear(cx, tx, &user.counter_name(), self.refund_is_left).await?;
         work.failures.get_or_init(|| failed);
         let signed_in = event::SignedIn { sign_in: sign_in.id(), acr: sign_in.assurance().acr() };
         let entry = audit::Entry::done(signed_in).user(user.id).client(&work.request.client_id);
@@ -142,7 +142,7 @@ impl<'a> Ending<'a> {
         let to = browser.hash();
         let posted = BrowserChange { from: &self.work.visit.browser, to: &to };
         let handed_over =
-            store::attempt::hand_over(tx, self.row()?, &self.state()?, posted).await?;
+            store::attempt::advance_and_move(tx, self.row()?, &self.state()?, posted).await?;
         self.browser = Some(browser);
         won(handed_over)
     }
@@ -175,8 +175,8 @@ impl<'a> Ending<'a> {
             Owned::ByRow => &row.browser,
         };
         let moves = match moves {
-            plan::Moves::All => Moves::All,
-            plan::Moves::Along => Moves::Along(row.id),
+            plan::Moves::All => MoveScope::All,
+            plan::Moves::Along => MoveScope::ThisAndUnmoved(row.id),
         };
         let to = self.new_browser()?;
         if !self.has_moved {
@@ -196,11 +196,11 @@ impl<'a> Ending<'a> {
         let new = self.cookies.as_ref().map(|cookies| cookies.session.hash());
         let secret = new.as_ref().or(work.visit.session.as_ref());
         let found = session::live_with_consent(cx, tx, secret, &work.request.client_id).await?;
-        let Some(found) = found.filter(|found| found.live.id == session) else {
+        let Some(found) = found.filter(|found| found.session.id == session) else {
             return Err(Error::Lost);
         };
         if self.cookies.is_none() {
-            session::touch(cx, tx, &found.live).await?;
+            session::touch(cx, tx, &found.session).await?;
         }
         self.live = Some(found);
         Ok(())
@@ -212,12 +212,12 @@ impl<'a> Ending<'a> {
         let (Some(session), Some(client)) = (&self.live, cx.client(&work.request.client_id)) else {
             return Err(Error::Lost);
         };
-        let sign_in = SignIn::load(&session.live);
+        let sign_in = SignIn::load(&session.session);
         let fresh = is_fresh || sign_in.auth_time() >= work.began;
         let signed = Signed { session, fresh, confirmed: false };
         self.to = Some(match interaction::decide(work.request, client, Some(signed), cx.now) {
             Need::Nothing => {
-                let session = session.live.id;
+                let session = session.session.id;
                 let new = NewCode { sign_in: &sign_in, session, attempt: Some(work.id) };
                 let code = issue::authorization_code(cx, tx, work.request, new).await?;
                 Onwards::Client(code_redirect(cx, work.request, code.reveal()))

@@ -2,8 +2,8 @@
 
 use store::{
     Tx,
-    email_challenge::{EmailChallenge, Purpose},
-    throttle::Kind,
+    email_challenge::{ChallengePurpose, EmailChallenge},
+    throttle::ThrottleKind,
 };
 
 use super::{apply::Work, method::Challenge, reference, send_quota, state::First, tries::Guesser};
@@ -35,7 +35,7 @@ pub(super) async fn open(
         id: challenge.id,
         user_id: first.user,
         browser: work.visit.browser.clone(),
-        purpose: Purpose::SignIn.as_str().to_owned(),
+        purpose: ChallengePurpose::SignIn.as_str().to_owned(),
         epoch: first.epoch,
         address,
         key_id: cx.root.current_id().to_owned(),
@@ -79,7 +79,7 @@ pub(super) async fn send_again(work: &Work<'_>, tx: &mut Tx, challenge: Challeng
         return requested(work, tx, &row, CodeRequest::TooMany).await;
     }
     let language = work.visit.reader.language;
-    if !store::email_challenge::count_send(tx, &row, language, cx.now).await? {
+    if !store::email_challenge::record_send(tx, &row, language, cx.now).await? {
         return Err(Error::Lost);
     }
     jobs::insert(cx, tx, Code { challenge: row.id }, Some(&work.request.client_id)).await?;
@@ -120,7 +120,7 @@ pub(super) async fn spend(
     if completes {
         guesser.give_back_of_day(cx, tx).await?;
     } else {
-        guesser.refund(cx, tx, Kind::Code).await?;
+        guesser.refund(cx, tx, ThrottleKind::Code).await?;
     }
     Ok(guesser)
 }

@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use store::{
-    Commits, Timestamp, Tx,
-    email_challenge::{EmailChallenge, Purpose},
+    CommitTracker, Timestamp, Tx,
+    email_challenge::{ChallengePurpose, EmailChallenge},
 };
 
 use super::{
@@ -58,7 +58,7 @@ impl MailedSeal for EmailCodeSeal {
 /// its person warned.
 pub async fn post(cx: &Cx, visit: &Visit, name: &str, typed: &str) -> Result<Answer> {
     let (cx, visit, name, typed) = (cx.clone(), visit.clone(), name.to_owned(), typed.to_owned());
-    Commits::finish(async move {
+    CommitTracker::run_to_completion(async move {
         let answer = judge_once(&cx, &visit, &name, &typed).await?;
         // A double click, and the other click was faster: this one, seen as the later one, goes to the same end.
         if matches!(answer, Answer::Show(_, None)) && was_completed(&cx, &visit, &name).await? {
@@ -185,7 +185,7 @@ async fn count(cx: &Cx, tx: &mut Tx, post: &Post, charge: Charge, verdict: Verdi
     }
     if charge.pauses && !matches!(verdict, Verdict::Right(_)) {
         let notice = WrongGuesses { user: Some(challenge.user_id), tried: Tried::Code };
-        let canonical = post.person.user.counted_as();
+        let canonical = post.person.user.counter_name();
         mail::warn_once_a_day(cx, tx, notice, &canonical, post.client()).await?;
     }
     Ok(())
@@ -227,8 +227,13 @@ fn is_code_of(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<bool> 
 async fn fate_of_another(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<Option<Fate>> {
     let since = cx.now.minus(cx.settings.code_window * 2 + TOMBSTONE);
     let mut conn = cx.db.read().await?;
-    for other in
-        store::email_challenge::recent(&mut conn, challenge.user_id, Purpose::SignIn, since).await?
+    for other in store::email_challenge::recent(
+        &mut conn,
+        challenge.user_id,
+        ChallengePurpose::SignIn,
+        since,
+    )
+    .await?
     {
         // Of a root key whose file has gone: it can no longer be derived.
         let known = cx.root.ids().any(|id| id == other.key_id);

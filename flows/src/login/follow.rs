@@ -55,15 +55,15 @@ pub(super) async fn check(
     let client_id = &loaded.request.client_id;
     let secret = visit.session.as_ref();
     let found = session::live_with_consent(cx, &mut conn, secret, client_id).await?;
-    let own = found.filter(|found| Some(found.live.user_id) == loaded.state.user());
+    let own = found.filter(|found| Some(found.session.user_id) == loaded.state.user());
     let Some(session) = own else { return Ok(None) };
     let Some(client) = cx.client(client_id) else { return Ok(None) };
-    let fresh = SignIn::load(&session.live).auth_time() >= loaded.row.created_at;
+    let fresh = SignIn::load(&session.session).auth_time() >= loaded.row.created_at;
     let signed = Signed { session: &session, fresh, confirmed: false };
     if interaction::decide(&loaded.request, client, Some(signed), cx.now) == Need::SignIn {
         return Ok(None);
     }
-    let live = session.live;
+    let live = session.session;
     let checked = SessionChecked { session: live.id, user: live.user_id, epoch: live.epoch };
     Ok(Some((checked, live)))
 }

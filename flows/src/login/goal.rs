@@ -38,7 +38,7 @@ impl Page {
 impl Goal {
     /// The goal of this name in `attempts.goal`; none if it is one of another build.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        if name == store::attempt::AT_CLIENT {
+        if name == store::attempt::GOAL_CLIENT {
             return Some(Self::Client);
         }
         PAGES.iter().find(|page| page.name == name).map(|page| Self::Page(*page))
@@ -47,7 +47,7 @@ impl Goal {
     /// Its name in `attempts.goal`.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Client => store::attempt::AT_CLIENT,
+            Self::Client => store::attempt::GOAL_CLIENT,
             Self::Page(page) => page.name,
         }
     }

@@ -80,7 +80,7 @@ async fn acceptable(
     let Some(user) = store::user::by_id(&mut conn, user).await? else {
         return Ok(Err(BadPassword::Same));
     };
-    let guest = Guest::Known(cx.root.lookup(&user.counted_as()));
+    let guest = Guest::Known(cx.root.lookup(&user.counter_name()));
     let email = user.email.as_deref().unwrap_or_default();
     let checked = policy::check(typed, &policy::Context::of(cx, email, &user.name));
     Ok(checked.map(|password| (password, guest)))

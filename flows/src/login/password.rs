@@ -5,7 +5,7 @@
 //! claims to be a known device of the typed address costs a statement more, and nobody but its owner has such a claim.
 
 use keys::{Busy, Guest, Password, PasswordHash, Slot};
-use store::{Timestamp, Tx, throttle::Kind, user::UserWithPassword};
+use store::{Timestamp, Tx, throttle::ThrottleKind, user::UserWithPassword};
 
 use super::{
     Answer, apply,
@@ -148,7 +148,9 @@ async fn admitted(
     };
     let canonical = email.canonical();
     let counters = guesser.counters();
-    let found = store::user::at_address(&mut conn, canonical, counters, Kind::Password).await?;
+    let found =
+        store::user::look_up_address(&mut conn, canonical, counters, ThrottleKind::Password)
+            .await?;
     drop(conn);
     let person = Person { email, known: found.person(), guesser };
     // Only a look, the same for every address: what counts is the charge.
@@ -292,7 +294,9 @@ async fn renew(cx: &Cx, person: Person<'_>, first: First, password: Password) ->
     let hash = slot.hash(password).await?;
     let (user, FirstStep::Password { version }) = (first.user, first.step) else { return Ok(()) };
     cx.db
-        .write(async |tx| Ok(store::password::renew(tx, user, hash.as_str(), version).await?))
+        .write(
+            async |tx| Ok(store::password::replace_hash(tx, user, hash.as_str(), version).await?),
+        )
         .await
 }
 
@@ -311,7 +315,7 @@ async fn charge(
     };
     let guesser = person.guesser;
     // A right one is refunded, so it spends nothing: but it, too, finds no wait running.
-    let tally = match guesser.spend(cx, tx, Kind::Password, right.is_none()).await? {
+    let tally = match guesser.spend(cx, tx, ThrottleKind::Password, right.is_none()).await? {
         Spent::Try(tally) => tally,
         Spent::Paused(until) => return Ok(PasswordVerdict::Paused(until)),
     };
@@ -322,7 +326,7 @@ async fn charge(
             step: FirstStep::Password { version: known.password_version.unwrap_or_default() },
         }));
     }
-    if guesser.was_wrong(cx, tx, Kind::Password, tally).await? {
+    if guesser.was_wrong(cx, tx, ThrottleKind::Password, tally).await? {
         let user = person.known.map(|known| known.user.id);
         let notice = WrongGuesses { user, tried: Tried::Password };
         mail::warn_once_a_day(cx, tx, notice, person.email.canonical(), client).await?;

@@ -3,7 +3,7 @@
 
 use store::{
     Sql,
-    email_challenge::{EmailChallenge, Purpose, WithUser},
+    email_challenge::{ChallengePurpose, ChallengeWithUser, EmailChallenge},
     user::UserWithPassword,
 };
 
@@ -37,12 +37,12 @@ impl Post {
         sql: &mut impl Sql,
         visit: &Visit,
         attempt: Box<Loaded>,
-        near: Vec<WithUser>,
+        near: Vec<ChallengeWithUser>,
     ) -> Result<Result<Self, Box<Loaded>>> {
         let Some(found) = current(sql, visit, &attempt.state, near).await? else {
             return Ok(Err(attempt));
         };
-        let WithUser { challenge, person } = found;
+        let ChallengeWithUser { challenge, person } = found;
         let guesser = Guesser::of(cx, sql, visit, &person.user).await?;
         Ok(Ok(Self { attempt, challenge, person, guesser }))
     }
@@ -76,24 +76,27 @@ pub(super) async fn current(
     sql: &mut impl Sql,
     visit: &Visit,
     state: &State,
-    near: Vec<WithUser>,
-) -> Result<Option<WithUser>> {
+    near: Vec<ChallengeWithUser>,
+) -> Result<Option<ChallengeWithUser>> {
     let Some(awaited) = state.challenge() else { return Ok(None) };
     let mut near = near.into_iter();
     if let Some(open) = near.find(|open| open.challenge.id == awaited.id) {
         return Ok(Some(open));
     }
-    let own = store::email_challenge::with_user(sql, awaited.id).await?;
-    let is_own = |own: &WithUser| own.challenge.purpose == Purpose::SignIn.as_str();
+    let own = store::email_challenge::by_id_with_user(sql, awaited.id).await?;
+    let is_own =
+        |own: &ChallengeWithUser| own.challenge.purpose == ChallengePurpose::SignIn.as_str();
     let Some(own) = own.filter(is_own) else { return Ok(None) };
     let (fate, epoch) = (Fate::of(&own.challenge), own.challenge.epoch);
     if fate != Fate::Replaced {
         return Ok(Some(own));
     }
     let user = own.challenge.user_id;
-    let open = store::email_challenge::open(sql, user, &visit.browser, Purpose::SignIn).await?;
+    let open =
+        store::email_challenge::find_open(sql, user, &visit.browser, ChallengePurpose::SignIn)
+            .await?;
     Ok(Some(match open.filter(|open| mailed::takes_place(fate, epoch, open.epoch)) {
-        Some(challenge) => WithUser { challenge, person: own.person },
+        Some(challenge) => ChallengeWithUser { challenge, person: own.person },
         None => own,
     }))
 }

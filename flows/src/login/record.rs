@@ -2,7 +2,7 @@
 
 use store::{
     Tx,
-    sign_in::{SignInRow, Steps},
+    sign_in::{SignInRow, SignInSteps},
 };
 
 use super::machine::Complete;
@@ -21,7 +21,7 @@ pub(super) async fn record_sign_in(
         id: cx.id(),
         user_id: first.user,
         epoch: first.epoch,
-        steps: Steps {
+        steps: SignInSteps {
             first: first.step.word(),
             // Both are the moment at which the attempt that proved them was completed (decision 1).
             first_at: cx.now,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use store::{
     Timestamp, Tx,
-    throttle::{self, Kind, Quota},
+    throttle::{self, Quota, ThrottleKind},
 };
 
 use super::tries::Guesser;
@@ -13,8 +13,8 @@ use crate::{Cx, Result};
 fn quotas(cx: &Cx) -> [Quota; 2] {
     let hour = Duration::from_hours(1);
     [
-        Quota { kind: Kind::SendHour, limit: cx.settings.sends_per_hour, window: hour },
-        Quota { kind: Kind::SendDay, limit: cx.settings.sends_per_day, window: hour * 24 },
+        Quota { kind: ThrottleKind::SendHour, limit: cx.settings.sends_per_hour, window: hour },
+        Quota { kind: ThrottleKind::SendDay, limit: cx.settings.sends_per_day, window: hour * 24 },
     ]
 }
 
@@ -27,7 +27,7 @@ pub(super) async fn quota_until(
     let mut until = None;
     let spent = throttle::all(sql, guesser.mails()).await?;
     for quota in quotas(cx) {
-        for spent in spent.iter().filter(|spent| spent.is(quota.kind)) {
+        for spent in spent.iter().filter(|spent| spent.is_kind(quota.kind)) {
             let end = spent.since.plus(quota.window);
             if spent.spent >= quota.limit && end > cx.now {
                 until = until.max(Some(end));
@@ -40,12 +40,12 @@ pub(super) async fn quota_until(
 /// Takes one mail from the quotas, or none.
 pub(super) async fn take_send(cx: &Cx, tx: &mut Tx, guesser: &Guesser) -> Result<bool> {
     let (key, quotas) = (guesser.mails(), quotas(cx));
-    let taken = throttle::take_both(tx, key, quotas, cx.now).await?;
+    let taken = throttle::charge_quotas(tx, key, quotas, cx.now).await?;
     if taken == [true; 2] {
         return Ok(true);
     }
     for (quota, _) in quotas.iter().zip(taken).filter(|(_, taken)| *taken) {
-        throttle::give_back(tx, key, quota.kind).await?;
+        throttle::refund_quota(tx, key, quota.kind).await?;
     }
     Ok(false)
 }

@@ -2,7 +2,7 @@
 
 use store::{
     Timestamp,
-    email_challenge::{EmailChallenge, WithUser},
+    email_challenge::{ChallengeWithUser, EmailChallenge},
 };
 
 use super::{
@@ -137,7 +137,7 @@ pub async fn show(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Shown>> {
     Ok(Some(Shown { attempt: loaded.row.id.to_string(), request: loaded.request, view }))
 }
 
-async fn due(cx: &Cx, visit: &Visit, state: &State, near: Vec<WithUser>) -> Result<View> {
+async fn due(cx: &Cx, visit: &Visit, state: &State, near: Vec<ChallengeWithUser>) -> Result<View> {
     let mut conn = cx.db.read().await?;
     if let State::NewPassword(pending) = state {
         let user = store::user::by_id(&mut conn, pending.first.user).await?;
@@ -148,7 +148,8 @@ async fn due(cx: &Cx, visit: &Visit, state: &State, near: Vec<WithUser>) -> Resu
     let found = post::current(&mut conn, visit, state, near).await?;
     // What is held has no page in this build, and a challenge that another tab used up or that is gone cannot be answered
     // here.
-    let Some(WithUser { challenge, person }) = found.filter(|found| found.challenge.is_open())
+    let Some(ChallengeWithUser { challenge, person }) =
+        found.filter(|found| found.challenge.is_open())
     else {
         return Ok(View::Password);
     };

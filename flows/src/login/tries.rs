@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use store::{
     Sql, Timestamp, TokenHash, Tx,
-    throttle::{self, Cost, Kind},
+    throttle::{self, Cost, ThrottleKind},
     user::User,
 };
 
@@ -68,7 +68,7 @@ impl Guesser {
         visit: &Visit,
         user: &User,
     ) -> Result<Self> {
-        Self::at(cx, sql, visit, &user.counted_as()).await
+        Self::at(cx, sql, visit, &user.counter_name()).await
     }
 
     async fn at(cx: &Cx, sql: &mut impl Sql, visit: &Visit, canonical: &str) -> Result<Self> {
@@ -122,13 +122,13 @@ impl Guesser {
         &self,
         cx: &Cx,
         tx: &mut Tx,
-        kind: Kind,
+        kind: ThrottleKind,
         is_charged: bool,
     ) -> Result<Spent> {
         let cost = if is_charged { Cost::Try } else { Cost::Nothing };
         let spent = match self {
             Self::Known { device, .. } => {
-                let own = throttle::spend(tx, device.as_bytes(), kind, cost, cx.now).await?;
+                let own = throttle::charge_delay(tx, device.as_bytes(), kind, cost, cx.now).await?;
                 own.map(|own| Tally { own, all: None })
             }
             Self::Stranger { all, here } => spend_both(cx, tx, [here, all], kind, cost).await?,
@@ -144,27 +144,27 @@ impl Guesser {
         &self,
         cx: &Cx,
         tx: &mut Tx,
-        kind: Kind,
+        kind: ThrottleKind,
         was: Tally,
     ) -> Result<()> {
-        throttle::give_back(tx, self.own(), kind).await?;
+        throttle::refund_quota(tx, self.own(), kind).await?;
         if let Self::Stranger { all, .. } = self
             && counts_for_all(cx, kind, was)
         {
-            throttle::give_back(tx, all, kind).await?;
+            throttle::refund_quota(tx, all, kind).await?;
         }
         Ok(())
     }
 
     /// Gives a right guess's try back, and with it the wait that it started.
-    pub(super) async fn refund(&self, cx: &Cx, tx: &mut Tx, kind: Kind) -> Result<()> {
-        let left = throttle::refund(tx, self.own(), kind, 0).await?;
+    pub(super) async fn refund(&self, cx: &Cx, tx: &mut Tx, kind: ThrottleKind) -> Result<()> {
+        let left = throttle::refund_delay(tx, self.own(), kind, 0).await?;
         if let Self::Stranger { all, .. } = self {
             // As in `counts_for_all`, by what was spent until now.
             let own = left.map_or(0, |left| left + 1);
             let above =
                 if own <= cx.settings.network_share { 0 } else { Limits::of(cx, kind).free };
-            throttle::refund(tx, all, kind, above).await?;
+            throttle::refund_delay(tx, all, kind, above).await?;
         }
         self.give_back_of_day(cx, tx).await
     }
@@ -174,27 +174,32 @@ impl Guesser {
         &self,
         cx: &Cx,
         tx: &mut Tx,
-        kind: Kind,
+        kind: ThrottleKind,
         now: Tally,
     ) -> Result<bool> {
         let limits = Limits::of(cx, kind);
         let mut begun = false;
         if let Some(next_at) = limits.wait_after(now.own, cx.now) {
-            throttle::wait_until(tx, self.own(), kind, next_at).await?;
+            throttle::start_delay(tx, self.own(), kind, next_at).await?;
             begun = true;
         }
         if let (Self::Stranger { all, .. }, Some(spent)) = (self, now.all)
             && counts_for_all(cx, kind, now)
             && let Some(next_at) = limits.wait_after(spent, cx.now)
         {
-            throttle::wait_until(tx, all, kind, next_at).await?;
+            throttle::start_delay(tx, all, kind, next_at).await?;
             begun = true;
         }
         Ok(begun && self.is_stranger())
     }
 
-    async fn waits_until(&self, cx: &Cx, sql: &mut impl Sql, kind: Kind) -> Result<Timestamp> {
-        let until = throttle::waits_until(sql, self.counters(), kind).await?;
+    async fn waits_until(
+        &self,
+        cx: &Cx,
+        sql: &mut impl Sql,
+        kind: ThrottleKind,
+    ) -> Result<Timestamp> {
+        let until = throttle::delayed_until(sql, self.counters(), kind).await?;
         Ok(until.map_or(cx.now, |until| until.max(cx.now)))
     }
 
@@ -208,9 +213,10 @@ impl Guesser {
     ) -> Result<i64> {
         let Self::Stranger { all, here } = Self::stranger(cx, canonical) else { return Ok(0) };
         // In the order in which a try is spent, so that the two do not wait for each other.
-        let failed = throttle::clear(tx, &here).await?;
-        throttle::clear(tx, &all).await?;
-        let right = is_counted && failed.iter().any(|code| code.is(Kind::Code) && code.spent > 0);
+        let failed = throttle::clear_failures(tx, &here).await?;
+        throttle::clear_failures(tx, &all).await?;
+        let right = is_counted
+            && failed.iter().any(|code| code.is_kind(ThrottleKind::Code) && code.spent > 0);
         let failed: i64 = failed.iter().map(|counter| counter.spent).sum();
         Ok(failed - i64::from(right))
     }
@@ -230,10 +236,10 @@ impl Guesser {
     pub(super) async fn take_of_day(&self, cx: &Cx, tx: &mut Tx) -> Result<Option<Timestamp>> {
         let Self::Stranger { all, .. } = self else { return Ok(None) };
         let quota = guess_budget::stranger_quota(cx);
-        if !guess_budget::is_spent(cx) || throttle::take(tx, all, quota, cx.now).await? {
+        if !guess_budget::is_spent(cx) || throttle::charge_quota(tx, all, quota, cx.now).await? {
             return Ok(None);
         }
-        let taken = throttle::read(tx, all, quota.kind).await?;
+        let taken = throttle::get(tx, all, quota.kind).await?;
         Ok(Some(taken.map_or(cx.now, |taken| taken.since.plus(quota.window))))
     }
 
@@ -242,7 +248,7 @@ impl Guesser {
         if let Self::Stranger { all, .. } = self
             && guess_budget::is_spent(cx)
         {
-            throttle::give_back(tx, all, guess_budget::stranger_quota(cx).kind).await?;
+            throttle::refund_quota(tx, all, guess_budget::stranger_quota(cx).kind).await?;
         }
         Ok(())
     }
@@ -253,17 +259,17 @@ async fn spend_both(
     cx: &Cx,
     tx: &mut Tx,
     [here, all]: [&[u8]; 2],
-    kind: Kind,
+    kind: ThrottleKind,
     cost: Cost,
 ) -> Result<Option<Tally>> {
-    let spent = throttle::spend_both(tx, [here, all], kind, cost, cx.now).await?;
+    let spent = throttle::charge_delays(tx, [here, all], kind, cost, cx.now).await?;
     let too_many = match spent {
         [Some(own), Some(spent)] => {
             let tally = Tally { own, all: Some(spent) };
             if cost == Cost::Nothing || counts_for_all(cx, kind, tally) {
                 return Ok(Some(tally));
             }
-            throttle::give_back(tx, all, kind).await?;
+            throttle::refund_quota(tx, all, kind).await?;
             return Ok(Some(Tally { own, all: Some(spent - 1) }));
         }
         [Some(_), None] => here,
@@ -271,13 +277,13 @@ async fn spend_both(
         [None, None] => return Ok(None),
     };
     if cost == Cost::Try {
-        throttle::give_back(tx, too_many, kind).await?;
+        throttle::refund_quota(tx, too_many, kind).await?;
     }
     Ok(None)
 }
 
 /// Whether a network's try counted for all strangers too: its first few do, and each once strangers wait.
-fn counts_for_all(cx: &Cx, kind: Kind, was: Tally) -> bool {
+fn counts_for_all(cx: &Cx, kind: ThrottleKind, was: Tally) -> bool {
     was.own <= cx.settings.network_share
         || was.all.is_some_and(|all| all > Limits::of(cx, kind).free)
 }
@@ -290,10 +296,10 @@ struct Limits {
 }
 
 impl Limits {
-    fn of(cx: &Cx, kind: Kind) -> Self {
+    fn of(cx: &Cx, kind: ThrottleKind) -> Self {
         let settings = &cx.settings;
         match kind {
-            Kind::Code => Self {
+            ThrottleKind::Code => Self {
                 free: settings.code_failures,
                 first_wait: settings.code_wait,
                 longest_wait: settings.code_wait_most,

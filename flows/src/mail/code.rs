@@ -4,7 +4,7 @@ use keys::EmailCode;
 use serde::{Deserialize, Serialize};
 use store::{
     ChallengeId, Timestamp, Tx, UserId,
-    email_challenge::{EmailChallenge, WithUser},
+    email_challenge::{ChallengeWithUser, EmailChallenge},
 };
 
 use super::{
@@ -61,9 +61,9 @@ impl Mail for Code {
     /// of a person who was reset since, is not active or has no address any more.
     async fn open(&self, cx: &Cx, _asked_at: Timestamp) -> Result<Opened> {
         let mut conn = cx.db.read().await?;
-        let found = store::email_challenge::with_user(&mut conn, self.challenge).await?;
+        let found = store::email_challenge::by_id_with_user(&mut conn, self.challenge).await?;
         drop(conn);
-        let Some(WithUser { challenge, person }) = found else { return Ok(None.into()) };
+        let Some(ChallengeWithUser { challenge, person }) = found else { return Ok(None.into()) };
         let user = person.user;
         let dead = !challenge.is_open()
             || challenge.epoch != user.epoch
@@ -87,7 +87,7 @@ impl Mail for Code {
 
     /// The window of the code counts from here.
     async fn sent(&self, cx: &Cx, tx: &mut Tx, done: &Done<'_>) -> Result<()> {
-        let accepted = store::email_challenge::accepted(tx, self.challenge, cx.now).await?;
+        let accepted = store::email_challenge::record_accepted(tx, self.challenge, cx.now).await?;
         let Some(accepted) = accepted.filter(|_| done.first) else { return Ok(()) };
         let taken = event::CodeAccepted {
             challenge: self.challenge,
@@ -104,7 +104,7 @@ impl Mail for Code {
     }
 
     async fn refused(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
-        Ok(store::email_challenge::refused(tx, self.challenge, cx.now).await?)
+        Ok(store::email_challenge::record_refused(tx, self.challenge, cx.now).await?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use store::{
     Timestamp, Tx, UserId,
-    throttle::{self, Kind, Quota},
+    throttle::{self, Quota, ThrottleKind},
 };
 
 use super::{
@@ -87,11 +87,11 @@ pub(crate) async fn warn_once_a_day(
     client: &str,
 ) -> Result<()> {
     let kind = match notice.tried {
-        Tried::Password => Kind::Notice,
-        Tried::Code => Kind::CodeNotice,
+        Tried::Password => ThrottleKind::PasswordNotice,
+        Tried::Code => ThrottleKind::CodeNotice,
     };
     let once = Quota { kind, limit: 1, window: Duration::from_hours(24) };
-    if throttle::take(tx, &cx.root.lookup(canonical), once, cx.now).await? {
+    if throttle::charge_quota(tx, &cx.root.lookup(canonical), once, cx.now).await? {
         jobs::insert(cx, tx, notice, Some(client)).await?;
     }
     Ok(())

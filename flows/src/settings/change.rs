@@ -2,7 +2,7 @@
 
 use store::{
     Tx,
-    document::{self, Kind, Version},
+    document::{self, DocumentKind, DocumentVersion},
 };
 
 use super::list::{ALL, BadSetting, Setting};
@@ -24,7 +24,7 @@ pub struct State {
 /// The present value of one setting, or of all: the one that is in force.
 pub async fn states(cx: &Cx, asked: Option<&'static Setting>) -> Result<Vec<State>> {
     let mut conn = cx.db.read().await?;
-    let rows = document::in_force(&mut conn, Kind::Setting).await?;
+    let rows = document::all_current(&mut conn, DocumentKind::Setting).await?;
     let shown = ALL.iter().filter(|setting| asked.is_none_or(|asked| asked.name == setting.name));
     Ok(shown
         .map(|setting| {
@@ -37,9 +37,9 @@ pub async fn states(cx: &Cx, asked: Option<&'static Setting>) -> Result<Vec<Stat
 }
 
 /// Every change of a setting, newest first.
-pub async fn history(cx: &Cx, setting: &'static Setting) -> Result<Vec<Version>> {
+pub async fn history(cx: &Cx, setting: &'static Setting) -> Result<Vec<DocumentVersion>> {
     let mut conn = cx.db.read().await?;
-    Ok(document::history(&mut conn, Kind::Setting, setting.name).await?)
+    Ok(document::history(&mut conn, DocumentKind::Setting, setting.name).await?)
 }
 
 /// Changes a setting; takes effect on every replica within two seconds.
@@ -48,10 +48,10 @@ pub async fn set(
     acting: &Acting,
     setting: &'static Setting,
     value: &str,
-) -> Result<Result<Version, BadSetting>> {
+) -> Result<Result<DocumentVersion, BadSetting>> {
     cx.db
         .write(async |tx| {
-            let newest = document::newest(tx, Kind::Setting, setting.name).await?;
+            let newest = document::current(tx, DocumentKind::Setting, setting.name).await?;
             let before = newest.map_or_else(|| setting.default.to_owned(), |row| row.value);
             let change = Change { acting, value: value.trim(), before, undoes: None };
             apply(cx, tx, setting, change).await
@@ -64,10 +64,11 @@ pub async fn undo(
     cx: &Cx,
     acting: &Acting,
     setting: &'static Setting,
-) -> Result<Result<Version, BadSetting>> {
+) -> Result<Result<DocumentVersion, BadSetting>> {
     cx.db
         .write(async |tx| {
-            let Some(newest) = document::newest(tx, Kind::Setting, setting.name).await? else {
+            let Some(newest) = document::current(tx, DocumentKind::Setting, setting.name).await?
+            else {
                 return Ok(Err(BadSetting::NothingToUndo(setting.name)));
             };
             let undoes = Some(newest.version);
@@ -90,13 +91,13 @@ async fn apply(
     tx: &mut Tx,
     setting: &'static Setting,
     change: Change<'_>,
-) -> Result<Result<Version, BadSetting>> {
+) -> Result<Result<DocumentVersion, BadSetting>> {
     if let Err(bad) = setting.check(change.value) {
         return Ok(Err(bad));
     }
-    let row = Version {
+    let row = DocumentVersion {
         name: setting.name.to_owned(),
-        version: document::next_version(tx, Kind::Setting, setting.name).await?,
+        version: document::next_version(tx, DocumentKind::Setting, setting.name).await?,
         value: change.value.to_owned(),
         before: change.before,
         actor: change.acting.actor().to_string(),
@@ -104,7 +105,7 @@ async fn apply(
         undoes: change.undoes,
         at: cx.now,
     };
-    if !document::insert(tx, Kind::Setting, &row).await? {
+    if !document::insert(tx, DocumentKind::Setting, &row).await? {
         return Ok(Err(BadSetting::Raced(setting.name)));
     }
     let changed = event::SettingChanged {

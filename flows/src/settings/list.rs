@@ -224,7 +224,7 @@ impl Settings {
     /// not followed, whatever it would do, and the log has an alarm each time that it is read.
     pub async fn load(sql: &mut impl Sql) -> Result<Self> {
         let mut settings = Self::default();
-        for row in document::in_force(sql, document::Kind::Setting).await? {
+        for row in document::all_current(sql, document::DocumentKind::Setting).await? {
             match Setting::find(&row.name).map(|setting| setting.check(&row.value)) {
                 Ok(Ok(())) => settings.put(&row.name, &row.value),
                 Ok(Err(bad)) => tracing::error!(

@@ -107,7 +107,9 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
 
 /// A key that was deleted by hand has left word of the key that it followed: that is let go of, so that another can follow.
 async fn heal(cx: &Cx) -> Result<()> {
-    for algorithm in cx.db.write(async |tx| store::signing_key::heal(tx).await).await? {
+    for algorithm in
+        cx.db.write(async |tx| store::signing_key::repair_successions(tx).await).await?
+    {
         tracing::error!(
             algorithm,
             "alarm: a signing key was deleted by hand; another can take its place"
@@ -179,7 +181,7 @@ pub async fn load(root: &RootKeys, sql: &mut impl Sql) -> Result<Loaded> {
             unusable += 1;
         }
     }
-    for EndedKeyRow { id, algorithm, public, .. } in store::signing_key::ended(sql).await? {
+    for EndedKeyRow { id, algorithm, public, .. } in store::signing_key::all_ended(sql).await? {
         if is_known(&id, &algorithm) {
             ended.push(EndedKey { kid: id, algorithm: algorithm.parse()?, public });
         } else {
@@ -206,7 +208,7 @@ fn is_known(kid: &str, algorithm: &str) -> bool {
 pub async fn list(cx: &Cx) -> Result<Vec<Listed>> {
     let mut conn = cx.db.read().await?;
     let published = store::signing_key::all(&mut conn).await?;
-    let ended = store::signing_key::ended(&mut conn).await?;
+    let ended = store::signing_key::all_ended(&mut conn).await?;
     let mut listed: Vec<Listed> =
         published.iter().map(|row| listed(row, &published, cx.now)).collect();
     listed.sort_by(|a, b| (&a.algorithm, a.signs_from).cmp(&(&b.algorithm, b.signs_from)));

@@ -107,7 +107,7 @@ async fn replace(
         }
         // One that ended before may be the one that was stolen, and so may be one that ended in this moment: last, so that
         // what its end has left is seen.
-        removed.extend(store::signing_key::forget_all(tx, &key.algorithm).await?);
+        removed.extend(store::signing_key::delete_ended(tx, &key.algorithm).await?);
     }
     let rotated = event::SigningKeyRotated {
         algorithm: key.algorithm.clone(),

@@ -51,12 +51,12 @@ pub async fn tend(cx: &Cx) -> Result<Tended> {
 async fn forget(cx: &Cx) -> Result<u64> {
     let before = cx.now.minus(LONGEST_SESSION);
     let mut conn = cx.db.read().await?;
-    let kept = store::signing_key::ended(&mut conn).await?;
+    let kept = store::signing_key::all_ended(&mut conn).await?;
     drop(conn);
     if kept.iter().all(|row| row.ended_at > before) {
         return Ok(0);
     }
-    Ok(cx.db.write(async |tx| store::signing_key::forget(tx, before).await).await?)
+    Ok(cx.db.write(async |tx| store::signing_key::sweep_ended(tx, before).await).await?)
 }
 
 /// Whether the newest key of an algorithm is older than the setting wants.
@@ -81,7 +81,7 @@ async fn end_key(cx: &Cx, row: &SigningKeyRow) -> Result<bool> {
             if !store::signing_key::remove(tx, &row.id).await? {
                 return Ok(false);
             }
-            store::signing_key::keep_public(tx, &ended).await?;
+            store::signing_key::insert_ended(tx, &ended).await?;
             let gone =
                 event::SigningKeyEnded { kid: row.id.clone(), algorithm: row.algorithm.clone() };
             audit::record(cx, tx, audit::Entry::new(gone, KeyOutcome::Ok)).await?;

@@ -22,6 +22,6 @@ pub async fn person(cx: &Cx, email: &EmailAddress) -> Result<Option<Found>> {
     let Some(user) = store::user::by_email(&mut conn, email.canonical()).await? else {
         return Ok(None);
     };
-    let events = store::audit::of_user(&mut conn, user.id, EVENTS).await?;
+    let events = store::audit::newest_of_user(&mut conn, user.id, EVENTS).await?;
     Ok(Some(Found { user, events }))
 }

@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use store::{TokenHash, auth_code::AuthCode, grant::Live};
+use store::{TokenHash, auth_code::AuthCode, grant::LiveGrant};
 use subtle::ConstantTimeEq;
 
 use super::{Answer, GrantHandler, issue};
@@ -68,7 +68,7 @@ fn check<'a>(
     client: &Client,
     params: &Params,
     code: &'a AuthCode,
-) -> Result<&'a Live, TokenError> {
+) -> Result<&'a LiveGrant, TokenError> {
     if code.grant.client_id() != client.id || code.used_at.is_some() || code.voided_at.is_some() {
         return Err(UNUSABLE);
     }
@@ -111,7 +111,7 @@ fn is_verifier(text: &str) -> bool {
 async fn claim(cx: &Cx, client: &Client, hash: &TokenHash, code: &AuthCode) -> Result<bool> {
     cx.db
         .write(async |tx| {
-            if !store::auth_code::claim(tx, hash, session::limits(cx)).await? {
+            if !store::auth_code::redeem(tx, hash, session::limits(cx)).await? {
                 return Ok(false);
             }
             let entry = audit::Entry::done(event::TokensIssued { grant: code.grant.id() })

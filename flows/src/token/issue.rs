@@ -5,7 +5,7 @@ use serde::Serialize;
 use store::{
     AttemptId, GrantId, SessionId, TokenId, Tx,
     auth_code::NewAuthCode,
-    grant::{Live, NewGrant},
+    grant::{LiveGrant, NewGrant},
 };
 
 use crate::{
@@ -74,7 +74,7 @@ pub(crate) struct Issue<'a> {
     /// The recipient: the client of the grant, which has shown who it is.
     pub client: &'a Client,
     /// The grant.
-    pub grant: &'a Live,
+    pub grant: &'a LiveGrant,
     /// `nonce` of the request that the ID token answers.
     pub nonce: Option<&'a str>,
 }

@@ -5,7 +5,7 @@ use keys::{Expected, TokenType};
 use serde::Deserialize;
 use store::{
     GrantId,
-    grant::{GrantedUser, LiveWithUser},
+    grant::{GrantedUser, LiveGrantWithUser},
 };
 
 use crate::{Cx, Result, session};
@@ -62,9 +62,9 @@ pub async fn principal(cx: &Cx, token: &str) -> Result<Option<Principal>> {
     let mut conn = cx.db.read().await?;
     let found = store::grant::live_with_user(&mut conn, token.gid, session::limits(cx)).await?;
     drop(conn);
-    let own = found.filter(|LiveWithUser { grant, .. }| {
+    let own = found.filter(|LiveGrantWithUser { grant, .. }| {
         let subject = client.subject(&grant.subject, &grant.pairwise_seed);
         grant.client_id == client.id && subject == token.sub
     });
-    Ok(own.map(|LiveWithUser { user, .. }| Principal { token, user }))
+    Ok(own.map(|LiveGrantWithUser { user, .. }| Principal { token, user }))
 }

@@ -1,6 +1,6 @@
 //! Exporting: the trail by time, in pages, so that its length costs no memory.
 
-use store::{AuditId, Timestamp, UserId, audit::AuditRow, audit::Piece};
+use store::{AuditId, Timestamp, UserId, audit::AuditRange, audit::AuditRow};
 
 use crate::{Cx, Result};
 
@@ -40,13 +40,13 @@ impl<'a> Export<'a> {
 
     /// The next rows, oldest first; none at the end.
     pub async fn next(&mut self) -> Result<Vec<AuditRow>> {
-        let piece = Piece { after: self.after, before: self.before, most: PAGE };
+        let piece = AuditRange { after: self.after, before: self.before, limit: PAGE };
         let mut conn = self.cx.db.read().await?;
         let rows = match self.asked.user {
             Some(user) => {
-                store::audit::piece_of_user(&mut conn, user, piece, self.asked.event).await?
+                store::audit::of_user_in_range(&mut conn, user, piece, self.asked.event).await?
             }
-            None => store::audit::piece(&mut conn, piece, self.asked.event).await?,
+            None => store::audit::in_range(&mut conn, piece, self.asked.event).await?,
         };
         if let Some(last) = rows.last() {
             self.after = last.id;

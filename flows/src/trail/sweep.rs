@@ -35,7 +35,7 @@ impl Batch {
     /// Reads the next ones after a number.
     pub async fn after(cx: &Cx, sequence: i64) -> Result<Self> {
         let mut conn = cx.db.read().await?;
-        Ok(Self(store::audit_seal::whole_after(&mut conn, sequence, SEALS).await?))
+        Ok(Self(store::audit_seal::unswept_after(&mut conn, sequence, SEALS).await?))
     }
 
     /// Sweeps those of them that are older than the setting says. What a seal says of itself is believed only once its
@@ -137,7 +137,7 @@ async fn delete(cx: &Cx, first: i64, end: &Seal) -> Result<u64> {
             let rows = store::audit::sweep(tx, &seals).await?;
             // Another replica was faster, if there is nothing to mark.
             if store::audit_seal::mark_swept(tx, &seals, cx.now).await? > 0 {
-                store::audit_seal::put_mark(tx, end.sequence, key, &mark).await?;
+                store::audit_seal::set_swept_mark(tx, end.sequence, key, &mark).await?;
             }
             Ok::<_, Error>(rows)
         })
@@ -147,7 +147,9 @@ async fn delete(cx: &Cx, first: i64, end: &Seal) -> Result<u64> {
 /// Deletes seals whose rows were swept as long ago as rows are kept; the marked one, which the rest hangs on, stays.
 async fn trim(cx: &Cx) -> Result<u64> {
     let mut conn = cx.db.read().await?;
-    let Some(marked) = store::audit_seal::newest_marked(&mut conn).await? else { return Ok(0) };
+    let Some(marked) = store::audit_seal::newest_with_swept_mark(&mut conn).await? else {
+        return Ok(0);
+    };
     let keys = Succession::read(&cx.root, &mut conn).await?;
     drop(conn);
     if Mark::of(&cx.root, &keys, &marked).is_none() {

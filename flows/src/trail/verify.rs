@@ -64,14 +64,15 @@ pub trait Watch {
 /// Verifies the trail.
 pub async fn verify(cx: &Cx, asked: &Asked, watch: &mut impl Watch) -> Result<Report> {
     let mut conn = cx.db.read().await?;
-    let tagged_since = store::audit::tagged_since(&mut conn).await?;
+    let tagged_since = store::audit::first_tagged_at(&mut conn).await?;
     let newest = store::audit_seal::newest(&mut conn).await?.map_or(0, |seal| seal.sequence);
     let start = match asked.from {
         None => None,
         // The seal before is taken without its rows: what is verified is linked to it.
-        Some(from) => {
-            Some(store::audit_seal::first_since(&mut conn, from).await?.unwrap_or(newest + 1) - 1)
-        }
+        Some(from) => Some(
+            store::audit_seal::first_sequence_since(&mut conn, from).await?.unwrap_or(newest + 1)
+                - 1,
+        ),
     };
     let keys = Succession::read(&cx.root, &mut conn).await?;
     drop(conn);
@@ -138,7 +139,7 @@ impl<W: Watch> Run<'_, W> {
 
     async fn swept(&self) -> Result<Option<Mark>> {
         let mut conn = self.cx.db.read().await?;
-        let marked = store::audit_seal::newest_marked(&mut conn).await?;
+        let marked = store::audit_seal::newest_with_swept_mark(&mut conn).await?;
         Ok(marked.and_then(|seal| Mark::of(&self.cx.root, &self.known.keys, &seal)))
     }
 
@@ -293,7 +294,7 @@ impl<W: Watch> Run<'_, W> {
 
     async fn orphans(&mut self, first: i64, last: i64) -> Result<()> {
         let mut conn = self.cx.db.read().await?;
-        let rows = store::audit::of_no_seal(&mut conn, &(first..=last), SPARE).await?;
+        let rows = store::audit::of_missing_seals(&mut conn, &(first..=last), SPARE).await?;
         drop(conn);
         for row in &rows {
             self.tell(&Finding::row(What::Added, row));

@@ -91,10 +91,10 @@ async fn clocks(db: &Db, clock: &Clock) -> Finding {
 
 async fn schema(db: &Db) -> Finding {
     const NAME: &str = "schema";
-    match db.migrated().await {
+    match db.is_migrated().await {
         Ok(true) => Finding::good(NAME, "is that of this build"),
         Ok(false) => Finding::failed(NAME, "is older than this build; run `idp migrate`"),
-        Err(error @ store::Error::OtherSequence) => Finding::failed(NAME, error.to_string()),
+        Err(error @ store::Error::PreReleaseSchema) => Finding::failed(NAME, error.to_string()),
         Err(error) => Finding::failed(NAME, format!("cannot be read: {error}; {ASK_AGAIN}")),
     }
 }

@@ -4,7 +4,7 @@ use super::{Done, place::Where, print};
 
 pub(super) async fn run(at: &Where) -> Done {
     let place = at.open_any().await?;
-    if place.db.migrated().await? {
+    if place.db.is_migrated().await? {
         print::line("The database has the schema of this build already, or a newer one.");
         return Ok(());
     }

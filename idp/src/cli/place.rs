@@ -12,7 +12,7 @@ use flows::{
     observe::{Named, Nobody},
 };
 use keys::{Hasher, HasherConfig, Rng, RootKey, RootKeys};
-use store::{Db, DbConfig, Ephemeral};
+use store::{Db, DbConfig, EphemeralCounters};
 
 use super::{Failed, account};
 use crate::{
@@ -50,7 +50,7 @@ impl Where {
     /// Opens the database; its schema must be that of this build.
     pub(super) async fn open(&self) -> Result<Place, Failed> {
         let place = self.open_any().await?;
-        if place.db.migrated().await? {
+        if place.db.is_migrated().await? {
             Ok(place)
         } else {
             Err(Failed::new("the database has an older schema than this build: run `idp migrate`"))
@@ -103,7 +103,7 @@ impl Place {
             settings: snapshot.settings.clone(),
             clients: snapshot.clients.clone(),
             wrong_codes: 0,
-            ephemeral: Ephemeral::memory(),
+            ephemeral: EphemeralCounters::in_memory(),
             issuer: self.issuer.as_str().into(),
             trace: Trace {
                 reference: flows::cx::reference(&rng),
@@ -155,10 +155,10 @@ pub(crate) async fn open_database(config: &DbConfig) -> Result<Db, Failed> {
 }
 
 /// Opens the counters.
-pub(crate) fn open_ephemeral(url: &EphemeralUrl) -> Result<Ephemeral, Failed> {
+pub(crate) fn open_ephemeral(url: &EphemeralUrl) -> Result<EphemeralCounters, Failed> {
     match url {
-        EphemeralUrl::Memory => Ok(Ephemeral::memory()),
-        EphemeralUrl::Redis(url) => Ephemeral::redis(url.reveal())
+        EphemeralUrl::Memory => Ok(EphemeralCounters::in_memory()),
+        EphemeralUrl::Redis(url) => EphemeralCounters::redis(url.reveal())
             .map_err(|error| Failed::new(format!("ephemeral.url: {error}"))),
     }
 }

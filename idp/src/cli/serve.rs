@@ -76,7 +76,7 @@ impl Serve {
 async fn start(config: &Config, clock: Clock) -> Result<App, Failed> {
     let root = root_keys(&config.keys)?;
     let db = open_database(&config.database.store()).await?;
-    if !db.migrated().await? {
+    if !db.is_migrated().await? {
         return Err(Failed::new(
             "database.url: the schema is older than this build: run `idp migrate`",
         ));

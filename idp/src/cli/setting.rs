@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use flows::settings::{self, Setting as Known, State};
 use serde_json::{Value, json};
-use store::document::Version;
+use store::document::DocumentVersion;
 
 use super::{Done, change::Change, place::Where, print};
 use crate::clock::rfc3339;
@@ -116,7 +116,7 @@ async fn history(name: &str, how: &How) -> Done {
     Ok(())
 }
 
-fn changed(row: &Version, json: bool) {
+fn changed(row: &DocumentVersion, json: bool) {
     if json {
         print::json(&version(row));
     } else {
@@ -124,8 +124,8 @@ fn changed(row: &Version, json: bool) {
     }
 }
 
-fn told(row: &Version) -> String {
-    let Version { name, version, before, value, actor, reason, .. } = row;
+fn told(row: &DocumentVersion) -> String {
+    let DocumentVersion { name, version, before, value, actor, reason, .. } = row;
     let undo = row.undoes.map_or_else(String::new, |undone| format!(" (undoes version {undone})"));
     format!(
         "{}  {name} version {version}: {before} -> {value} by {actor}{undo}: {reason}",
@@ -133,7 +133,7 @@ fn told(row: &Version) -> String {
     )
 }
 
-fn version(row: &Version) -> Value {
+fn version(row: &DocumentVersion) -> Value {
     json!({
         "name": row.name, "version": row.version, "before": row.before, "value": row.value, "actor": row.actor,
         "reason": row.reason, "undoes": row.undoes, "at": rfc3339(row.at),

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use keys::Rng;
-use store::{Db, Ephemeral};
+use store::{Db, EphemeralCounters};
 use tokio::net::TcpListener;
 
 use super::{
@@ -121,7 +121,7 @@ async fn app(
         },
         proxies: ProxiesConfig::default(),
         db,
-        ephemeral: Ephemeral::memory(),
+        ephemeral: EphemeralCounters::in_memory(),
         clock,
         rng,
         root: root_keys(&folder.keys()).map_err(|failed| failed.to_string())?,

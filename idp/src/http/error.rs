@@ -162,7 +162,7 @@ impl From<flows::Error> for Failure {
             flows::Error::Store(store::Error::CommitUnknown(_)) | flows::Error::Lost => {
                 Self::Unknown(error.to_string())
             }
-            flows::Error::Store(store::Error::Away(_)) => Self::Away(error.to_string()),
+            flows::Error::Store(store::Error::Unavailable(_)) => Self::Away(error.to_string()),
             other => Self::Internal(other.to_string()),
         }
     }

@@ -139,10 +139,10 @@ async fn once(app: &App, task: &Task) -> Result<(), flows::Error> {
         return Ok(());
     }
     let now = app.clock.now();
-    let term = store::lease::Term { now, until: now.plus(task.every + SILENCE) };
+    let term = store::lease::LeaseTerm { now, until: now.plus(task.every + SILENCE) };
     let held = app
         .db
-        .write(async |tx| store::lease::take(tx, task.name, &app.process, term).await)
+        .write(async |tx| store::lease::acquire(tx, task.name, &app.process, term).await)
         .await?;
     if !held {
         return Ok(());

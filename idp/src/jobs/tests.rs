@@ -14,9 +14,9 @@ use flows::{
 use jiff::tz::TimeZone;
 use keys::{HasherConfig, Rng};
 use store::{
-    ChallengeId, Db, DbConfig, Ephemeral, JobId, Sql, Timestamp, TokenHash, UserId,
+    ChallengeId, Db, DbConfig, EphemeralCounters, JobId, Sql, Timestamp, TokenHash, UserId,
     email_challenge::EmailChallenge,
-    job::{Claims, NewJob},
+    job::{JobFilter, NewJob},
     user::User,
 };
 use tokio::{
@@ -98,7 +98,7 @@ impl World {
             subject: address.to_owned(),
             pairwise_seed: address.to_owned(),
             user_handle: id.uuid(),
-            status: store::user::ACTIVE.to_owned(),
+            status: store::user::STATUS_ACTIVE.to_owned(),
             email: Some(address.to_owned()),
             email_canonical: Some(address.to_owned()),
             email_verified: true,
@@ -149,7 +149,7 @@ impl World {
         let row = conn
             .q("SELECT tries, run_at, locked_until, done_at, failed_at, last_error FROM jobs WHERE id = $1")
             .bind(id);
-        let (tries, run_at, locked, done, failed, error): Columns = row.one().await.unwrap();
+        let (tries, run_at, locked, done, failed, error): Columns = row.fetch_one().await.unwrap();
         Row { tries, run_at, locked, done: done.is_some(), failed: failed.is_some(), error }
     }
 
@@ -178,7 +178,7 @@ impl World {
         let mut conn = self.db.read().await.unwrap();
         let events =
             conn.q("SELECT event, outcome FROM audit WHERE actor = 'system:mail' ORDER BY id");
-        events.all().await.unwrap()
+        events.fetch_all().await.unwrap()
     }
 
     fn mails(&self) -> usize {
@@ -210,7 +210,7 @@ async fn replica(db: &Db, clock: &Clock, port: u16, timeout: Duration) -> App {
         },
         proxies: ProxiesConfig::default(),
         db: db.clone(),
-        ephemeral: Ephemeral::memory(),
+        ephemeral: EphemeralCounters::in_memory(),
         clock: clock.clone(),
         rng: Rng::system(),
         root: specimens::root(),
@@ -329,7 +329,7 @@ async fn malformed_mail_is_not_sent() {
     let break_it = async |tx: &mut store::Tx| {
         tx.q("UPDATE email_challenges SET reference = 'http' WHERE id = $1")
             .bind(challenge)
-            .exec()
+            .execute()
             .await
     };
     assert_eq!(world.db.write(break_it).await.unwrap(), 1);
@@ -398,7 +398,7 @@ async fn expired_lease_returns_job() {
     let (job, _) = world.code("mere@patient.example").await;
     let now = world.clock.now();
     let lease = Duration::from_mins(1);
-    let claims = Claims::of(Code::LANE, &[Code::NAME]);
+    let claims = JobFilter::new(Code::LANE, &[Code::NAME]);
     let claim = async |tx: &mut store::Tx| store::job::claim(tx, &claims, 20, now, lease).await;
     assert_eq!(world.db.write(claim).await.unwrap().len(), 1);
     world.work();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flows::mail::{CATALOGUE, Category, CodeToSend, Letter, Recipient, Wording};
 use jiff::tz::TimeZone;
 use keys::{RootKey, RootKeys};
-use store::email_challenge::{EmailChallenge, Purpose};
+use store::email_challenge::{ChallengePurpose, EmailChallenge};
 use store::{ChallengeId, Timestamp, TokenHash, UserId};
 
 use super::Composed;
@@ -66,7 +66,7 @@ pub(crate) fn challenge(user_id: UserId, address: &str, now: Timestamp) -> Email
         id: ChallengeId::new(now, [3; 10]),
         user_id,
         browser: TokenHash::from_bytes([4; 32]),
-        purpose: Purpose::SignIn.as_str().to_owned(),
+        purpose: ChallengePurpose::SignIn.as_str().to_owned(),
         epoch: 0,
         address: address.to_owned(),
         key_id: "test".to_owned(),

@@ -55,8 +55,10 @@ impl Metrics {
 
     fn show_pools(&self, app: &App) {
         let families = &self.families;
-        for pool in app.db.pools() {
-            for (state, count) in [("used", pool.used), ("idle", pool.idle), ("most", pool.most)] {
+        for pool in app.db.pool_states() {
+            for (state, count) in
+                [("used", pool.used), ("idle", pool.idle), ("most", pool.max_connections)]
+            {
                 let labels = [label("pool", pool.name), label("state", state)];
                 families.database_connections.get_or_create(&labels).set(f64::from(count));
             }

@@ -108,8 +108,8 @@ impl Alone {
 
 async fn take(app: &App) -> Result<bool, store::Error> {
     let now = app.clock.now();
-    let term = store::lease::Term { now, until: now.plus(TERM) };
-    app.db.write(async |tx| store::lease::take(tx, NAME, &app.process, term).await).await
+    let term = store::lease::LeaseTerm { now, until: now.plus(TERM) };
+    app.db.write(async |tx| store::lease::acquire(tx, NAME, &app.process, term).await).await
 }
 
 /// When the lease ends that somebody holds.

@@ -8,14 +8,14 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::pool::WAIT;
+use super::pool::ACQUIRE_TIMEOUT;
 use crate::{Error, Result};
 
 /// Statements that a connection keeps prepared: all that there are, so that none is parsed twice.
-const PREPARED: usize = 500;
+const STATEMENT_CACHE_CAPACITY: usize = 500;
 
 /// A connection that a pool can keep.
-pub(super) trait Link: Connection<Options: Send + Sync> + Sized + 'static {
+pub(super) trait EngineConnection: Connection<Options: Send + Sync> + Sized + 'static {
     /// Opens one, ready for use.
     fn open(options: &Self::Options) -> impl Future<Output = Result<Self, sqlx::Error>> + Send;
 
@@ -23,18 +23,18 @@ pub(super) trait Link: Connection<Options: Send + Sync> + Sized + 'static {
     fn run(&mut self, sql: &'static str) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// Leaves whatever it was dropped in the middle of; false when it cannot be used again.
-    fn settle(&mut self) -> impl Future<Output = bool> + Send {
+    fn reset(&mut self) -> impl Future<Output = bool> + Send {
         async {
             if self.ping().await.is_err() {
                 return false;
             }
             // Without a transaction PostgreSQL warns and SQLite refuses; both are fine.
-            !matches!(self.run("ROLLBACK").await, Err(error) if crate::error::breaks(&error))
+            !matches!(self.run("ROLLBACK").await, Err(error) if crate::error::breaks_connection(&error))
         }
     }
 }
 
-impl Link for SqliteConnection {
+impl EngineConnection for SqliteConnection {
     async fn open(options: &SqliteConnectOptions) -> Result<Self, sqlx::Error> {
         options.connect().await
     }
@@ -44,11 +44,11 @@ impl Link for SqliteConnection {
     }
 }
 
-impl Link for PgConnection {
+impl EngineConnection for PgConnection {
     /// A server that only reads is not ours: a standby, or a primary that was one until a moment ago.
     async fn open(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
-        let (standby,): (bool,) = sqlx::query_as(sql::GUARDS).fetch_one(&mut connection).await?;
+        let (standby,): (bool,) = sqlx::query_as(sql::SESSION_SETUP).fetch_one(&mut connection).await?;
         if standby {
             return Err(sqlx::Error::Io(std::io::Error::other(
                 "the server is a standby, which only reads",
@@ -67,36 +67,36 @@ mod sql {
     /// What the server does by itself for each connection: nobody waits longer than this for a row that another
     /// transaction holds, and a transaction whose replica went silent lets its rows go. Not as options of the address:
     /// poolers between us and the server refuse those.
-    pub(super) const GUARDS: &str = "SELECT pg_is_in_recovery()
+    pub(super) const SESSION_SETUP: &str = "SELECT pg_is_in_recovery()
         FROM (SELECT set_config('lock_timeout', '5s', false),
                      set_config('statement_timeout', '9s', false),
                      set_config('idle_in_transaction_session_timeout', '15s', false)) AS guards";
 }
 
 /// How a SQLite file is opened: for writing, and for reading alone.
-pub(super) fn sqlite(file: &Path, full_sync: bool) -> [SqliteConnectOptions; 2] {
+pub(super) fn sqlite_options(file: &Path, full_sync: bool) -> [SqliteConnectOptions; 2] {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(if full_sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
-        .busy_timeout(WAIT)
-        .statement_cache_capacity(PREPARED)
+        .busy_timeout(ACQUIRE_TIMEOUT)
+        .statement_cache_capacity(STATEMENT_CACHE_CAPACITY)
         // Pages are read where they lie, and written back from the log in larger pieces.
         .pragma("mmap_size", "67108864")
         .pragma("wal_autocheckpoint", "4000");
-    let reading = options.clone().read_only(true);
-    [options, reading]
+    let read_only = options.clone().read_only(true);
+    [options, read_only]
 }
 
-const UNREADABLE: &str = "cannot be read as an address of PostgreSQL; percent-encode special characters of the password, \
+const UNREADABLE_URL: &str = "cannot be read as an address of PostgreSQL; percent-encode special characters of the password, \
                           and name no parameter or value that PostgreSQL does not know";
 
 /// How a PostgreSQL database is reached. What the driver says about an address is not passed on: it quotes it, and what
 /// it cannot read may be a part of a password.
-pub(super) fn postgres(url: &str) -> Result<PgConnectOptions> {
+pub(super) fn postgres_options(url: &str) -> Result<PgConnectOptions> {
     let options =
-        PgConnectOptions::from_str(url).map_err(|_| Error::Address(UNREADABLE.to_owned()))?;
-    Ok(options.statement_cache_capacity(PREPARED))
+        PgConnectOptions::from_str(url).map_err(|_| Error::InvalidUrl(UNREADABLE_URL.to_owned()))?;
+    Ok(options.statement_cache_capacity(STATEMENT_CACHE_CAPACITY))
 }

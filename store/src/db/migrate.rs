@@ -7,20 +7,20 @@ use sqlx::{
     migrate::{MigrateError, Migration, Migrator},
 };
 
-use super::{Conn, Sql, engine::Link, pool::Pool};
+use super::{Conn, Sql, engine::EngineConnection, pool::Pool};
 use crate::{Error, Result};
 
 /// A sequence of migrations that a database is brought up with.
 #[derive(Debug)]
-pub struct Schema(Migrator);
+pub struct Migrations(Migrator);
 
-impl Schema {
+impl Migrations {
     /// The sequence that this build is made for.
     #[must_use]
-    pub(crate) fn of_this_build() -> &'static Self {
-        static SCHEMA: LazyLock<Schema> =
-            LazyLock::new(|| Schema::new(sqlx::migrate!("../migrations")));
-        &SCHEMA
+    pub(crate) fn embedded() -> &'static Self {
+        static EMBEDDED: LazyLock<Migrations> =
+            LazyLock::new(|| Migrations::new(sqlx::migrate!("../migrations")));
+        &EMBEDDED
     }
 
     /// The sequence of a folder: what another build may bring.
@@ -45,7 +45,7 @@ impl Schema {
 
 /// A migration that was applied.
 #[derive(FromRow)]
-struct Applied {
+struct AppliedMigration {
     version: i64,
     checksum: Vec<u8>,
 }
@@ -53,26 +53,26 @@ struct Applied {
 /// How long a migration waits for a lock. Everybody else waits behind it so long. Less than the second after which
 /// PostgreSQL looks for deadlocks, so that it is the migration that gives way and not a sign-in. Once it has its locks it
 /// may take long: no limit of requests is for it.
-const LIMITS: &str = "SET lock_timeout = '500ms'; SET statement_timeout = 0";
+const MIGRATION_TIMEOUTS: &str = "SET lock_timeout = '500ms'; SET statement_timeout = 0";
 /// How often a migration asks for its locks: for a minute in all.
 const LOCK_TRIES: usize = 120;
 
 /// Migrates a file.
-pub(super) async fn sqlite(pool: &Pool<SqliteConnection>, to: &Schema) -> Result<()> {
-    let mut apart = pool.apart().await?;
-    to.0.run_direct(None, &mut apart, false).await?;
-    Ok(apart.close().await?)
+pub(super) async fn sqlite(pool: &Pool<SqliteConnection>, to: &Migrations) -> Result<()> {
+    let mut connection = pool.connect_unpooled().await?;
+    to.0.run_direct(None, &mut connection, false).await?;
+    Ok(connection.close().await?)
 }
 
 /// Migrates a server: asks for each lock only briefly, then lets everybody pass who waited behind it, and tries again.
-pub(super) async fn postgres(pool: &Pool<PgConnection>, to: &Schema) -> Result<()> {
+pub(super) async fn postgres(pool: &Pool<PgConnection>, to: &Migrations) -> Result<()> {
     let mut tries = LOCK_TRIES;
     loop {
         // A connection of its own each time: what a failed try has locked goes with it.
-        let mut apart = pool.apart().await?;
-        apart.run(LIMITS).await?;
-        let done = to.0.run_direct(None, &mut apart, false).await;
-        apart.close().await?;
+        let mut connection = pool.connect_unpooled().await?;
+        connection.run(MIGRATION_TIMEOUTS).await?;
+        let done = to.0.run_direct(None, &mut connection, false).await;
+        connection.close().await?;
         match done {
             Err(error) if tries > 1 && is_lock_timeout(&error) => tries -= 1,
             done => return Ok(done?),
@@ -84,22 +84,22 @@ pub(super) async fn postgres(pool: &Pool<PgConnection>, to: &Schema) -> Result<(
 ///
 /// # Errors
 /// [`Error::OtherSequence`], or the table of migrations cannot be read.
-pub(super) async fn is_applied(conn: &mut Conn, schema: &Schema) -> Result<bool> {
-    let applied = applied(conn).await?;
-    if schema.first().is_some_and(|first| {
+pub(super) async fn is_applied(conn: &mut Conn, migrations: &Migrations) -> Result<bool> {
+    let applied = load_applied(conn).await?;
+    if migrations.first().is_some_and(|first| {
         applied.get(&first.version).is_some_and(|checksum| **checksum != *first.checksum)
     }) {
-        return Err(Error::OtherSequence);
+        return Err(Error::PreReleaseSchema);
     }
-    Ok(schema.0.iter().all(|migration| applied.contains_key(&migration.version)))
+    Ok(migrations.0.iter().all(|migration| applied.contains_key(&migration.version)))
 }
 
 /// The migrations that were applied: version and checksum.
-async fn applied(conn: &mut Conn) -> Result<HashMap<i64, Vec<u8>>> {
+async fn load_applied(conn: &mut Conn) -> Result<HashMap<i64, Vec<u8>>> {
     let rows = conn.q("SELECT version, checksum FROM _sqlx_migrations WHERE success");
-    match rows.all::<Applied>().await {
+    match rows.fetch_all::<AppliedMigration>().await {
         Ok(rows) => Ok(rows.into_iter().map(|row| (row.version, row.checksum)).collect()),
-        Err(Error::Database(error)) if is_without_table(&error) => Ok(HashMap::new()),
+        Err(Error::Database(error)) if is_undefined_table(&error) => Ok(HashMap::new()),
         // No right to read it, a damaged file: no migration mends that, so it is told.
         Err(error) => Err(error),
     }
@@ -118,7 +118,7 @@ fn is_lock_timeout(error: &MigrateError) -> bool {
 
 /// Whether no migration has ever run. PostgreSQL's `undefined_table` (Appendix A, class 42); SQLite has one code for
 /// whatever is wrong with a statement (`SQLITE_ERROR`) and tells a missing table in words alone.
-fn is_without_table(error: &sqlx::Error) -> bool {
+fn is_undefined_table(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(error) = error else { return false };
     match error.code().as_deref() {
         Some("42P01") => true,

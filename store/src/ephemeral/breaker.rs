@@ -6,7 +6,7 @@ use std::{
 };
 
 /// How long nobody asks after a failure.
-const REST: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const CLOSED: i64 = i64::MIN;
 
 /// Whether Redis is asked, and since when not.
@@ -14,40 +14,40 @@ const CLOSED: i64 = i64::MIN;
 /// It has a watch of its own: the time of a request is that of its beginning, and whoever has waited for a place to hash
 /// comes with one that is seconds old.
 #[derive(Debug)]
-pub(super) struct Breaker {
-    begun: Instant,
+pub(super) struct CircuitBreaker {
+    created: Instant,
     /// When it was asked in vain, in milliseconds since the beginning; [`CLOSED`] while it answers.
     failed_at: AtomicI64,
 }
 
-impl Default for Breaker {
+impl Default for CircuitBreaker {
     fn default() -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "how long Redis is left alone is no time of anything that is stored or told"
         )]
-        let begun = Instant::now();
-        Self { begun, failed_at: AtomicI64::new(CLOSED) }
+        let created = Instant::now();
+        Self { created, failed_at: AtomicI64::new(CLOSED) }
     }
 }
 
-impl Breaker {
+impl CircuitBreaker {
     fn elapsed(&self) -> i64 {
-        i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX)
+        i64::try_from(self.created.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Whether a request asks now. While it is open, one does in each [`REST`], and moves the time on for the others.
-    pub(super) fn may_ask(&self) -> bool {
-        self.may_ask_at(self.elapsed())
+    pub(super) fn allows_request(&self) -> bool {
+        self.allows_request_at(self.elapsed())
     }
 
-    fn may_ask_at(&self, now: i64) -> bool {
+    fn allows_request_at(&self, now: i64) -> bool {
         let failed_at = self.failed_at.load(Ordering::Relaxed);
         if failed_at == CLOSED {
             return true;
         }
-        let rest = i64::try_from(REST.as_millis()).unwrap_or(i64::MAX);
-        now.saturating_sub(failed_at) >= rest
+        let interval = i64::try_from(RETRY_INTERVAL.as_millis()).unwrap_or(i64::MAX);
+        now.saturating_sub(failed_at) >= interval
             && self
                 .failed_at
                 .compare_exchange(failed_at, now, Ordering::Relaxed, Ordering::Relaxed)
@@ -55,16 +55,16 @@ impl Breaker {
     }
 
     /// Redis answered; true when it had been away.
-    pub(super) fn works(&self) -> bool {
+    pub(super) fn record_success(&self) -> bool {
         self.failed_at.swap(CLOSED, Ordering::Relaxed) != CLOSED
     }
 
     /// Redis did not answer; true when it had until now.
-    pub(super) fn failed(&self) -> bool {
-        self.failed_at_time(self.elapsed())
+    pub(super) fn record_failure(&self) -> bool {
+        self.record_failure_at(self.elapsed())
     }
 
-    fn failed_at_time(&self, now: i64) -> bool {
+    fn record_failure_at(&self, now: i64) -> bool {
         self.failed_at.swap(now, Ordering::Relaxed) == CLOSED
     }
 
@@ -80,21 +80,21 @@ mod tests {
 
     #[test]
     fn open_breaker_probes_once_per_second() {
-        let breaker = Breaker::default();
-        assert!(breaker.may_ask_at(0) && !breaker.is_open());
-        assert!(breaker.failed_at_time(0) && !breaker.failed_at_time(1), "told once");
-        assert!(!breaker.may_ask_at(500));
-        assert!(breaker.may_ask_at(1001) && !breaker.may_ask_at(1002), "one asks");
-        assert!(breaker.works() && !breaker.works(), "told once");
-        assert!(breaker.may_ask_at(1003));
+        let breaker = CircuitBreaker::default();
+        assert!(breaker.allows_request_at(0) && !breaker.is_open());
+        assert!(breaker.record_failure_at(0) && !breaker.record_failure_at(1), "told once");
+        assert!(!breaker.allows_request_at(500));
+        assert!(breaker.allows_request_at(1001) && !breaker.allows_request_at(1002), "one asks");
+        assert!(breaker.record_success() && !breaker.record_success(), "told once");
+        assert!(breaker.allows_request_at(1003));
     }
 
     #[test]
     fn breaker_time_is_monotonic() {
-        let breaker = Breaker::default();
+        let breaker = CircuitBreaker::default();
         let before = breaker.elapsed();
         assert!(before >= 0 && breaker.elapsed() >= before);
-        breaker.failed();
-        assert!(breaker.is_open() && breaker.may_ask_at(breaker.elapsed() + 1001));
+        breaker.record_failure();
+        assert!(breaker.is_open() && breaker.allows_request_at(breaker.elapsed() + 1001));
     }
 }

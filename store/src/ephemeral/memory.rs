@@ -6,7 +6,7 @@ use crate::Timestamp;
 
 /// Keys that are remembered at most; beyond it those whose window has ended are forgotten, and if there are none all are,
 /// which only makes a limit gentler.
-const MOST_KEYS: usize = 100_000;
+const MAX_KEYS: usize = 100_000;
 
 /// A stretch of time in which a key is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,16 +19,16 @@ pub(super) struct Window {
 
 /// Counters by key, of the newest window seen for each.
 #[derive(Debug, Default)]
-pub(super) struct Memory(Mutex<HashMap<String, (Window, i64)>>);
+pub(super) struct MemoryCounters(Mutex<HashMap<String, (Window, i64)>>);
 
-impl Memory {
+impl MemoryCounters {
     /// Adds hits, or takes them back when negative, never below zero; returns the count. Whoever comes late from the window
     /// before, because they have waited, counts in the present one, and takes nothing back from it.
     pub(super) fn add(&self, key: &str, window: Window, hits: i64, now: Timestamp) -> i64 {
         let mut counters = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if counters.len() >= MOST_KEYS {
+        if counters.len() >= MAX_KEYS {
             counters.retain(|_, (window, _)| window.end > now);
-            if counters.len() >= MOST_KEYS {
+            if counters.len() >= MAX_KEYS {
                 counters.clear();
             }
         }
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn new_slot_starts_at_one() {
-        let memory = Memory::default();
+        let memory = MemoryCounters::default();
         let add = |key, slot| memory.add(key, window(60, slot), 1, at(slot * 60));
         assert_eq!((add("a", 1), add("a", 1)), (1, 2));
         assert_eq!((add("b", 1), add("a", 2)), (1, 1));
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn late_hit_keeps_newer_counts() {
-        let memory = Memory::default();
+        let memory = MemoryCounters::default();
         let add = |slot, hits| memory.add("a", window(60, slot), hits, at(121));
         assert_eq!((add(1, 1), add(2, 5)), (1, 5));
         assert_eq!((add(1, -1), add(1, 1), add(2, 1)), (5, 6, 7));
@@ -77,16 +77,16 @@ mod tests {
 
     #[test]
     fn counts_never_fall_below_zero() {
-        let memory = Memory::default();
+        let memory = MemoryCounters::default();
         let add = |hits| memory.add("a", window(60, 1), hits, at(60));
         assert_eq!((add(-3), add(2), add(-1), add(-5), add(1)), (0, 2, 1, 0, 1));
     }
 
     #[test]
     fn longer_window_survives_eviction() {
-        let memory = Memory::default();
+        let memory = MemoryCounters::default();
         memory.add("long", window(300, 0), 7, at(0));
-        for nth in 1..MOST_KEYS {
+        for nth in 1..MAX_KEYS {
             memory.add(&nth.to_string(), window(60, 0), 1, at(0));
         }
         assert_eq!(memory.add("new", window(60, 1), 1, at(60)), 1);

@@ -10,30 +10,30 @@ use crate::{Result, Timestamp};
 
 /// Counters that may vanish.
 #[derive(Clone, Debug)]
-pub struct Ephemeral {
-    local: Arc<memory::Memory>,
-    shared: Option<redis::Redis>,
-    breaker: Arc<breaker::Breaker>,
+pub struct EphemeralCounters {
+    local: Arc<memory::MemoryCounters>,
+    shared: Option<redis::RedisCounters>,
+    breaker: Arc<breaker::CircuitBreaker>,
 }
 
 /// What became of a hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hit {
+pub enum HitResult {
     /// Within the limit.
     Within,
     /// Over the limit.
     Over {
         /// The window ends after this time.
-        after: Duration,
+        retry_after: Duration,
         /// Whether nobody was over it before in this window: what is recorded once is recorded now.
-        first: bool,
+        is_first: bool,
     },
 }
 
-impl Ephemeral {
+impl EphemeralCounters {
     /// Counters of this process alone.
     #[must_use]
-    pub fn memory() -> Self {
+    pub fn in_memory() -> Self {
         Self { local: Arc::default(), shared: None, breaker: Arc::default() }
     }
 
@@ -42,24 +42,24 @@ impl Ephemeral {
     /// # Errors
     /// The address cannot be read. A server that is away is no error: counting falls back to this process.
     pub fn redis(url: &str) -> Result<Self> {
-        let shared = Some(redis::Redis::connect(url)?);
+        let shared = Some(redis::RedisCounters::connect(url)?);
         Ok(Self { local: Arc::default(), shared, breaker: Arc::default() })
     }
 
     /// Counts one hit of `key` in the window that `now` lies in. When Redis is away this process counts alone, and
     /// [`Ephemeral::is_degraded`] says so.
-    pub async fn hit(&self, key: &str, limit: u64, window: Duration, now: Timestamp) -> Hit {
+    pub async fn hit(&self, key: &str, limit: u64, window: Duration, now: Timestamp) -> HitResult {
         let (count, end) = self.add(key, 1, window, now).await;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         if count <= limit {
-            return Hit::Within;
+            return HitResult::Within;
         }
-        Hit::Over { after: end.since(now), first: count == limit.saturating_add(1) }
+        HitResult::Over { retry_after: end.since(now), is_first: count == limit.saturating_add(1) }
     }
 
     /// Gives hits of `key` back to the window that `now` lies in. What cannot be given back is lost: the limit is then
     /// stricter than it had to be, until its window ends. A count never falls below zero.
-    pub async fn give_back(&self, key: &str, hits: i64, window: Duration, now: Timestamp) {
+    pub async fn refund(&self, key: &str, hits: i64, window: Duration, now: Timestamp) {
         self.add(key, -hits, window, now).await;
     }
 
@@ -71,29 +71,29 @@ impl Ephemeral {
         window: Duration,
         now: Timestamp,
     ) -> (i64, Timestamp) {
-        let of = window_of(window, now);
-        let count = match self.shared_add(key, of.slot, hits, window).await {
+        let current = window_of(window, now);
+        let count = match self.add_shared(key, current.slot, hits, window).await {
             Some(count) => count,
-            None => self.local.add(key, of, hits, now),
+            None => self.local.add(key, current, hits, now),
         };
-        (count, of.end)
+        (count, current.end)
     }
 
     /// The count of all replicas; none without Redis, or while it is away.
-    async fn shared_add(&self, key: &str, slot: i64, hits: i64, window: Duration) -> Option<i64> {
+    async fn add_shared(&self, key: &str, slot: i64, hits: i64, window: Duration) -> Option<i64> {
         let shared = self.shared.as_ref()?;
-        if !self.breaker.may_ask() {
+        if !self.breaker.allows_request() {
             return None;
         }
         match shared.add(key, slot, hits, window).await {
             Ok(count) => {
-                if self.breaker.works() {
+                if self.breaker.record_success() {
                     tracing::info!("Redis is back, limits are counted for all replicas");
                 }
                 Some(count)
             }
             Err(error) => {
-                if self.breaker.failed() {
+                if self.breaker.record_failure() {
                     tracing::error!(%error, "alarm: Redis is away, limits are counted per process");
                 }
                 None

@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use crate::{Error, Result};
 
 /// How long a counter is waited for. A person waits behind it.
-const ANSWER: Duration = Duration::from_millis(300);
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Takes hits off a counter, as many as it has: read and written at once, so that two of these do not take the same ones.
-const GIVE_BACK: &str = "
+const REFUND_SCRIPT: &str = "
     local count = tonumber(redis.call('GET', KEYS[1]) or '0')
     local hits = math.min(count, tonumber(ARGV[1]))
     if hits > 0 then return redis.call('DECRBY', KEYS[1], hits) end
@@ -20,21 +20,21 @@ const GIVE_BACK: &str = "
 
 /// A connection that repairs itself.
 #[derive(Clone)]
-pub(super) struct Redis(ConnectionManager);
+pub(super) struct RedisCounters(ConnectionManager);
 
-impl fmt::Debug for Redis {
+impl fmt::Debug for RedisCounters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Redis(..)")
     }
 }
 
-impl Redis {
+impl RedisCounters {
     pub(super) fn connect(url: &str) -> Result<Self> {
         let client = redis::Client::open(url)?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
-            .set_connection_timeout(Some(ANSWER))
-            .set_response_timeout(Some(ANSWER));
+            .set_connection_timeout(Some(RESPONSE_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT));
         Ok(Self(ConnectionManager::new_lazy_with_config(client, config)?))
     }
 
@@ -50,13 +50,13 @@ impl Redis {
         let mut connection = self.0.clone();
         if hits < 0 {
             let mut script = redis::cmd("EVAL");
-            script.arg(GIVE_BACK).arg(1).arg(&key).arg(hits.saturating_neg());
-            return in_time(script.query_async(&mut connection)).await;
+            script.arg(REFUND_SCRIPT).arg(1).arg(&key).arg(hits.saturating_neg());
+            return with_timeout(script.query_async(&mut connection)).await;
         }
         let mut pipe = redis::pipe();
         let millis = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
         pipe.atomic().incr(&key, hits).pexpire(&key, millis).ignore();
-        let (count,): (i64,) = in_time(pipe.query_async(&mut connection)).await?;
+        let (count,): (i64,) = with_timeout(pipe.query_async(&mut connection)).await?;
         Ok(count)
     }
 
@@ -70,9 +70,9 @@ impl Redis {
 }
 
 /// Reconnecting and asking together take no longer than this, whatever the client does in between.
-async fn in_time<T>(asked: impl Future<Output = redis::RedisResult<T>>) -> Result<T> {
-    match timeout(ANSWER, asked).await {
+async fn with_timeout<T>(command: impl Future<Output = redis::RedisResult<T>>) -> Result<T> {
+    match timeout(RESPONSE_TIMEOUT, command).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(Error::EphemeralSilent),
+        Err(_) => Err(Error::RedisTimeout),
     }
 }

@@ -10,7 +10,7 @@ use flows::{
 };
 use store::{
     Tx,
-    document::{self, Kind, Version},
+    document::{self, DocumentKind, DocumentVersion},
 };
 use vestibule_tests::{acting, app::TestApp, db::Engine, log::Log};
 
@@ -42,7 +42,7 @@ async fn put_seals_back(app: &TestApp) {
 
 /// A version of a setting that `setting set` did not write.
 async fn write_setting(app: &TestApp, value: &str) {
-    let row = Version {
+    let row = DocumentVersion {
         name: "retention.audit".to_owned(),
         version: 1,
         value: value.to_owned(),
@@ -52,7 +52,7 @@ async fn write_setting(app: &TestApp, value: &str) {
         undoes: None,
         at: app.cx().now,
     };
-    let written = async |tx: &mut Tx| document::insert(tx, Kind::Setting, &row).await;
+    let written = async |tx: &mut Tx| document::insert(tx, DocumentKind::Setting, &row).await;
     assert!(app.sql().write(written).await.unwrap());
     app.refresh().await;
 }

@@ -85,7 +85,7 @@ pub(super) async fn tamper(app: &TestApp, statements: &[&'static str]) {
     app.sql()
         .write(async |tx| {
             for statement in statements {
-                tx.q(statement).exec().await?;
+                tx.q(statement).execute().await?;
             }
             Ok::<_, store::Error>(())
         })
@@ -95,8 +95,11 @@ pub(super) async fn tamper(app: &TestApp, statements: &[&'static str]) {
 
 /// The same to one row, `$1`.
 pub(super) async fn tamper_row(app: &TestApp, id: AuditId, statement: &'static str) {
-    let rows =
-        app.sql().write(async |tx| tx.q(statement).bind(id).exec().await).await.expect("it runs");
+    let rows = app
+        .sql()
+        .write(async |tx| tx.q(statement).bind(id).execute().await)
+        .await
+        .expect("it runs");
     assert_eq!(rows, 1, "{statement}");
 }
 

@@ -236,7 +236,7 @@ impl Site {
         }
         let another = "UPDATE grants SET created_at = created_at - 60000";
         app.sql()
-            .write(async |tx| tx.q(another).exec().await)
+            .write(async |tx| tx.q(another).execute().await)
             .await
             .expect("a hand in the database");
         flows::proof::now(&app.app().system_cx("proof")).await.expect("it looks");

@@ -157,7 +157,7 @@ async fn far_future_lease_is_taken_over(engine: Engine) {
     let lease =
         "INSERT INTO leases (name, holder, until) VALUES ('audit_seals', 'somebody', 4000000000000)
                      ON CONFLICT (name) DO UPDATE SET holder = 'somebody', until = 4000000000000";
-    app.sql().write(async |tx| tx.q(lease).exec().await).await.unwrap();
+    app.sql().write(async |tx| tx.q(lease).execute().await).await.unwrap();
     app.patient("Mere").await;
     let open = "SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL";
     until_equal("rows without a seal", 0, async || app.count(open).await).await;

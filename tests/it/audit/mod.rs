@@ -27,7 +27,7 @@ fn limited() -> Entry<'static> {
 /// The whole trail, oldest first.
 async fn trail(app: &TestApp) -> Vec<AuditRow> {
     let mut conn = app.sql().read().await.unwrap();
-    store::Sql::q(&mut conn, "SELECT * FROM audit ORDER BY id").all().await.unwrap()
+    store::Sql::q(&mut conn, "SELECT * FROM audit ORDER BY id").fetch_all().await.unwrap()
 }
 
 /// The rows of a request, by what its answer is called.

@@ -39,8 +39,9 @@ async fn unsealed(engine: Engine) -> TestApp {
     let db = data.open().await;
     old_rows::fill_trail(&db, engine, ROWS).await;
     let now = Clock::system().now();
-    let term = store::lease::Term { now, until: now.plus(HELD) };
-    let held = db.write(async |tx| store::lease::take(tx, "audit_seals", "test", term).await).await;
+    let term = store::lease::LeaseTerm { now, until: now.plus(HELD) };
+    let held =
+        db.write(async |tx| store::lease::acquire(tx, "audit_seals", "test", term).await).await;
     assert!(held.expect("a lease"), "nobody else has it");
     TestApp::on(data, engine.redis_url(), Options::default()).await
 }

@@ -214,7 +214,7 @@ async fn under_way() -> Option<()> {
     let form = page.form().with("email", &patient.email).with("password", &patient.password);
     let db = app.db.open().await;
     for sql in SLOW_COMMIT {
-        db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
+        db.write(async |tx| tx.q(sql).execute().await).await.expect("it runs");
     }
     let held = BlockingTx::open(db.clone(), "SELECT pg_advisory_xact_lock(77)").await;
     let mut waiting = posted(&app, &replica, &browser, &form).await;

@@ -85,7 +85,7 @@ async fn wrong_clock_takes_no_live_lease(engine: Engine) {
         .await
         .unwrap()
         .q("SELECT holder FROM leases WHERE name = 'memory-counters'")
-        .one()
+        .fetch_one()
         .await
         .unwrap();
     assert_eq!(holder, app.app().process);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use store::{Commits, Db, DbConfig, Error, Sql};
+use store::{CommitTracker, Db, DbConfig, Error, Sql};
 use tokio::time::timeout;
 use vestibule_tests::{
     blocking_tx::BlockingTx,
@@ -18,13 +18,13 @@ const OURS: Duration = Duration::from_secs(10);
 async fn version(db: &Db) -> i64 {
     let mut conn = db.read().await.expect("a connection");
     let sql = "SELECT version FROM revisions WHERE topic = 'settings'";
-    let (version,): (i64,) = conn.q(sql).one().await.expect("a row");
+    let (version,): (i64,) = conn.q(sql).fetch_one().await.expect("a row");
     version
 }
 
 async fn bump(db: &Db) -> Result<u64, Error> {
     let sql = "UPDATE revisions SET version = version + 1 WHERE topic = 'settings'";
-    db.write(async |tx| tx.q(sql).exec().await).await
+    db.write(async |tx| tx.q(sql).execute().await).await
 }
 
 /// The server ends every connection: nobody meets a dead one.
@@ -41,7 +41,7 @@ async fn dead_idle_connections_are_replaced() {
         let end = "SELECT CAST(COUNT(pg_terminate_backend(pid)) AS BIGINT) FROM pg_stat_activity
                    WHERE datname = current_database() AND pid <> pg_backend_pid()";
         let mut conn = other.read().await.expect("a connection");
-        let (ended,): (i64,) = conn.q(end).one().await.expect("a row");
+        let (ended,): (i64,) = conn.q(end).fetch_one().await.expect("a row");
         assert!(ended >= 8, "round {round}: {ended} were ended");
         assert_eq!(version(&db).await, 2 * round, "a read goes on");
         bump(&db).await.expect("a transaction begins");
@@ -63,7 +63,7 @@ async fn lock_wait_is_bounded() {
     let met = async || data.waiting().await > 0 || waiting.is_finished();
     wait::until("it waits for the lock", met).await;
     let waited = waiting.await.expect("no panic");
-    assert!(matches!(waited, Err(Error::Away(_))), "{waited:?}");
+    assert!(matches!(waited, Err(Error::Unavailable(_))), "{waited:?}");
     drop(held);
     // The holder has gone away without a word, and its row is free again.
     bump(&db).await.expect("the row is free");
@@ -78,9 +78,9 @@ async fn read_killing_connection_retries_once() {
     let mut conn = db.read().await.expect("a connection");
     let died = conn
         .q("SELECT CAST(pg_terminate_backend(pg_backend_pid()) AS TEXT)")
-        .one::<(String,)>()
+        .fetch_one::<(String,)>()
         .await;
-    assert!(matches!(died, Err(Error::Away(_))), "{died:?}");
+    assert!(matches!(died, Err(Error::Unavailable(_))), "{died:?}");
     drop(conn);
     assert_eq!(version(&db).await, 0, "the next one gets a living connection");
 }
@@ -96,15 +96,18 @@ async fn ended_by_the_server() -> Option<()> {
     let db = data.open().await;
     let mut conn = db.read().await.expect("a connection");
     let begun = Instant::now();
-    let slept = conn.q("SELECT CAST(pg_sleep(60) AS TEXT)").one::<(String,)>().await;
+    let slept = conn.q("SELECT CAST(pg_sleep(60) AS TEXT)").fetch_one::<(String,)>().await;
     let ended = format!("{slept:?}");
     if begun.elapsed() > OURS && !ended.contains("statement timeout") {
         return None;
     }
-    assert!(matches!(slept, Err(Error::Away(_))) && ended.contains("statement timeout"), "{ended}");
+    assert!(
+        matches!(slept, Err(Error::Unavailable(_))) && ended.contains("statement timeout"),
+        "{ended}"
+    );
     // The connection has lived, and nothing else was opened again because of it.
     let alive = "SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()";
-    let (running,): (i64,) = conn.q(alive).one().await.expect("it answers");
+    let (running,): (i64,) = conn.q(alive).fetch_one().await.expect("it answers");
     assert_eq!(running, 0);
     Some(())
 }
@@ -114,17 +117,17 @@ async fn ended_by_the_server() -> Option<()> {
 async fn commit_start_is_tracked(engine: Engine) {
     let data = TestDb::create(engine).await;
     let db = data.open().await;
-    let commits = Commits::default();
-    commits.of(version(&db)).await;
+    let commits = CommitTracker::default();
+    commits.track(version(&db)).await;
     let failed = db.write(async |tx| {
-        tx.q("UPDATE revisions SET version = 7 WHERE topic = 'settings'").exec().await?;
-        Err::<(), _>(Error::Address("it fails".to_owned()))
+        tx.q("UPDATE revisions SET version = 7 WHERE topic = 'settings'").execute().await?;
+        Err::<(), _>(Error::InvalidUrl("it fails".to_owned()))
     });
-    assert!(commits.of(failed).await.is_err());
+    assert!(commits.track(failed).await.is_err());
     bump(&db).await.expect("of somebody else");
-    assert!(!commits.begun(), "read, and rolled back");
-    commits.of(bump(&db)).await.expect("a commit");
-    assert!(commits.begun());
+    assert!(!commits.has_begun(), "read, and rolled back");
+    commits.track(bump(&db)).await.expect("a commit");
+    assert!(commits.has_begun());
     assert_eq!(version(&db).await, 2);
 }
 
@@ -142,7 +145,7 @@ async fn cancelled_transaction_rolls_back(engine: Engine) {
         let cut: Result<Result<(), Error>, _> = timeout(
             Duration::from_millis(round),
             db.write(async |tx| {
-                tx.q(sql).exec().await?;
+                tx.q(sql).execute().await?;
                 std::future::pending().await
             }),
         )

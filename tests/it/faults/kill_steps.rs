@@ -74,7 +74,7 @@ const WAITS: [&str; 16] = waits! {
 async fn until(db: &Db, sql: &'static str, wanted: impl Fn(i64) -> bool) {
     let probe = async || {
         let mut conn = db.read().await.expect("a connection");
-        let (count,): (i64,) = conn.q(sql).one().await.expect("a row");
+        let (count,): (i64,) = conn.q(sql).fetch_one().await.expect("a row");
         if wanted(count) { Ok(()) } else { Err(count) }
     };
     wait::until(sql, probe).await;
@@ -107,7 +107,7 @@ impl Steps {
         };
         let db = program.data.open().await;
         for sql in std::iter::once(WAIT).chain(WAITS) {
-            db.write(async |tx| tx.q(sql).exec().await).await.expect("it runs");
+            db.write(async |tx| tx.q(sql).execute().await).await.expect("it runs");
         }
         let pair = Pair::of(program).await;
         Self { pair, db, lab, cut: BTreeMap::new(), redeemed: 0, mails_before: Cell::new(0) }

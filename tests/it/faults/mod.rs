@@ -77,7 +77,7 @@ fn assert_sound(tally: &Tally) {
 async fn assert_consistent(db: &Db, tally: &Tally) {
     let count = async |sql| {
         let mut conn = db.read().await.expect("a connection");
-        let (count,): (i64,) = conn.q(sql).one().await.expect("a row");
+        let (count,): (i64,) = conn.q(sql).fetch_one().await.expect("a row");
         count
     };
     let open = "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL";

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use store::{Ephemeral, Hit};
+use store::{EphemeralCounters, HitResult};
 use vestibule_tests::{
     db::{Engine, TestDb},
     dedicated_servers::DedicatedRedis,
@@ -48,7 +48,7 @@ async fn scraped(site: &Site) -> Option<f64> {
 }
 
 /// It comes back by itself.
-async fn back(counters: &Ephemeral) {
+async fn back(counters: &EphemeralCounters) {
     let hit = async || {
         let now = idp::clock::Clock::system().now();
         counters.hit("probe", 1_000_000, Duration::from_mins(1), now).await;
@@ -66,7 +66,7 @@ struct Met {
 }
 
 /// 60 hits, one after another. Whoever asks nobody has the answer at once: that is seen without a watch.
-async fn sixty(hit: impl AsyncFn() -> Hit) -> Met {
+async fn sixty(hit: impl AsyncFn() -> HitResult) -> Met {
     let (mut met, probe) = (Met::default(), StarvationProbe::start());
     for _ in 0..60 {
         let watch = probe.stopwatch();
@@ -78,7 +78,7 @@ async fn sixty(hit: impl AsyncFn() -> Hit) -> Met {
             met.waits.push(watch.net());
             counted
         };
-        met.within += u32::from(counted == Hit::Within);
+        met.within += u32::from(counted == HitResult::Within);
     }
     met
 }
@@ -88,7 +88,7 @@ async fn sixty(hit: impl AsyncFn() -> Hit) -> Met {
 async fn limit_holds_while_redis_hangs() {
     let redis = DedicatedRedis::start();
     let log = Log::start();
-    let counters = Ephemeral::redis(&redis.url()).unwrap();
+    let counters = EphemeralCounters::redis(&redis.url()).unwrap();
     let now = idp::clock::Clock::system().now();
     let hit = async |key| counters.hit(key, 30, Duration::from_hours(1), now).await;
     // A Redis that does not answer within 300 ms counts as away.

@@ -27,7 +27,7 @@ async fn many_keys(db: &store::Db) {
             tx.q("INSERT INTO signing_keys (id, algorithm, sealed, created_at, signs_from) VALUES ($1, 'EdDSA', $2, 0, 0)")
                 .bind(id)
                 .bind(sealed)
-                .exec()
+                .execute()
                 .await?;
         }
         Ok::<_, store::Error>(())
@@ -114,7 +114,7 @@ async fn deleted_signing_keys_are_recreated(engine: Engine) {
     let delete = async |statements: &[&'static str]| {
         let open = db.open().await;
         for statement in statements {
-            open.write(async |tx| tx.q(statement).exec().await).await.unwrap();
+            open.write(async |tx| tx.q(statement).execute().await).await.unwrap();
         }
         open.close().await;
     };

@@ -37,7 +37,7 @@ async fn kept(db: &Db) -> (Vec<String>, Vec<String>) {
     let mut conn = db.read().await.expect("a connection");
     let mut published = signing_key::all(&mut conn).await.expect("rows");
     published.retain(|row| row.algorithm == ALGORITHM);
-    let mut ended = signing_key::ended(&mut conn).await.expect("rows");
+    let mut ended = signing_key::all_ended(&mut conn).await.expect("rows");
     ended.retain(|row| row.algorithm == ALGORITHM);
     (
         published.into_iter().map(|row| row.id).collect(),
@@ -51,7 +51,7 @@ async fn fill(db: &Db, round: usize, mut newest: String) -> String {
         let (id, gone) = (format!("r{round}k{nth}"), format!("r{round}e{nth}"));
         db.write(async |tx| {
             assert!(signing_key::insert(tx, &row(id.clone()), &newest).await?);
-            signing_key::keep_public(tx, &ended(gone)).await
+            signing_key::insert_ended(tx, &ended(gone)).await
         })
         .await
         .expect("it is written");
@@ -70,7 +70,7 @@ async fn replace(db: Db, round: usize, newest: String) -> Result<()> {
         for other in others.iter().rev() {
             signing_key::remove(tx, &other.id).await?;
         }
-        signing_key::forget_all(tx, ALGORITHM).await?;
+        signing_key::delete_ended(tx, ALGORITHM).await?;
         Ok(())
     })
     .await
@@ -80,7 +80,7 @@ async fn replace(db: Db, round: usize, newest: String) -> Result<()> {
 async fn end(db: Db, id: String) -> Result<()> {
     db.write(async |tx| {
         if signing_key::remove(tx, &id).await? {
-            signing_key::keep_public(tx, &ended(id)).await?;
+            signing_key::insert_ended(tx, &ended(id)).await?;
         }
         Ok(())
     })
@@ -88,7 +88,7 @@ async fn end(db: Db, id: String) -> Result<()> {
 }
 
 async fn forget(db: Db) -> Result<()> {
-    db.write(async |tx| signing_key::forget(tx, NOW).await.map(drop)).await
+    db.write(async |tx| signing_key::sweep_ended(tx, NOW).await.map(drop)).await
 }
 
 /// All that is under way, and how many of them PostgreSQL holds back.

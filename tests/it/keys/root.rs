@@ -193,7 +193,7 @@ async fn root_key_replacement_interrupts_nothing(engine: Engine) {
         (site.app.sql().clone(), site.app.cx().now)
     };
     let until = now.plus(Duration::from_mins(10));
-    db.write(async |tx| store::Sql::q(tx, lease).bind(until).exec().await).await.unwrap();
+    db.write(async |tx| store::Sql::q(tx, lease).bind(until).execute().await).await.unwrap();
     roll_out(&site, &[("next", 8), ("test", 7)]).await;
     let cx = site.read().await.app.cx();
     // Re-sealing that dies after its first value, and is begun again.

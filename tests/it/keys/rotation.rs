@@ -312,7 +312,7 @@ async fn deleted_key_is_replaced_by_rotation(engine: Engine) {
     let newest = "DELETE FROM signing_keys WHERE algorithm = 'ES256' AND signs_from =
                   (SELECT MAX(signs_from) FROM signing_keys WHERE algorithm = 'ES256')";
     for delete in [newest, "DELETE FROM signing_keys WHERE algorithm = 'ES256'"] {
-        let deleted = app.sql().write(async |tx| store::Sql::q(tx, delete).exec().await).await;
+        let deleted = app.sql().write(async |tx| store::Sql::q(tx, delete).execute().await).await;
         assert_eq!(deleted.unwrap(), 1, "{delete}");
         let (cx, acting) = (app.cx(), acting());
         let replaced = signing_keys::rotate(&cx, &acting, COMPROMISED);

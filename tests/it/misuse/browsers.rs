@@ -37,7 +37,7 @@ async fn case_8_code_proves_one_step(engine: Engine) {
     let pending = vestibule_tests::client::Pending::new(&client);
     app.sql()
         .write(async |tx| {
-            store::Sql::q(tx, "UPDATE sign_ins SET mailbox_only = $1").bind(true).exec().await
+            store::Sql::q(tx, "UPDATE sign_ins SET mailbox_only = $1").bind(true).execute().await
         })
         .await
         .unwrap();

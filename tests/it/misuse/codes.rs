@@ -198,7 +198,7 @@ async fn case_15_cookies_and_headers_reset_nothing(engine: Engine) {
     let mut conn = app.sql().read().await.unwrap();
     let networks: Vec<(String,)> =
         store::Sql::q(&mut conn, "SELECT network FROM audit WHERE event = 'password.checked'")
-            .all()
+            .fetch_all()
             .await
             .unwrap();
     assert!(

@@ -19,8 +19,10 @@ const INACTIVE: [&str; 4] = ["suspended", "status of a later build", "Active", "
 /// Sets a person's status, as SQL does.
 async fn set_status(app: &TestApp, patient: &Patient, status: &str) {
     let sql = "UPDATE users SET status = $2 WHERE email = $1";
-    let rows: store::Result<u64> =
-        app.sql().write(async |tx| tx.q(sql).bind(&patient.email).bind(status).exec().await).await;
+    let rows: store::Result<u64> = app
+        .sql()
+        .write(async |tx| tx.q(sql).bind(&patient.email).bind(status).execute().await)
+        .await;
     assert_eq!(rows.unwrap(), 1);
 }
 
@@ -120,12 +122,13 @@ async fn sign_in_commit_checks_account_status(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
     let mut conn = app.sql().read().await.unwrap();
-    let (user, epoch): (UserId, i64) = conn.q("SELECT id, epoch FROM users").one().await.unwrap();
+    let (user, epoch): (UserId, i64) =
+        conn.q("SELECT id, epoch FROM users").fetch_one().await.unwrap();
     drop(conn);
     let now = app.app().clock.now();
     let passes = async || -> store::Result<bool> {
         app.sql()
-            .write(async |tx| store::user::still_of_epoch(tx, user, epoch, "en", now).await)
+            .write(async |tx| store::user::lock_and_touch(tx, user, epoch, "en", now).await)
             .await
     };
     assert!(passes().await.unwrap());
@@ -143,7 +146,8 @@ async fn inactive_accounts_device_is_unknown(engine: Engine) {
     let browser = app.browser();
     browser.sign_in(&app, &client, &patient).await;
     let mut conn = app.sql().read().await.unwrap();
-    let (hash,): (store::TokenHash,) = conn.q("SELECT hash FROM devices").one().await.unwrap();
+    let (hash,): (store::TokenHash,) =
+        conn.q("SELECT hash FROM devices").fetch_one().await.unwrap();
     let after = store::Timestamp::from_millis(0);
     for (status, live) in [("active", true), ("suspended", false), ("", false)] {
         set_status(&app, &patient, status).await;

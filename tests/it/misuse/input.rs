@@ -129,7 +129,7 @@ async fn case_51_rightmost_untrusted_hop_counts() {
         &mut conn,
         "SELECT DISTINCT network FROM audit WHERE event = 'password.checked'",
     )
-    .all()
+    .fetch_all()
     .await
     .unwrap();
     assert!(networks.iter().all(|(network,)| network.starts_with("2001:db8:1:")), "{networks:?}");

@@ -378,7 +378,7 @@ async fn network_failure_limit_spares_neighbours(engine: Engine) {
         &mut conn,
         "SELECT detail FROM audit WHERE event = 'network.limited' ORDER BY id",
     )
-    .all()
+    .fetch_all()
     .await
     .unwrap();
     assert!(

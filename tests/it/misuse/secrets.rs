@@ -51,7 +51,7 @@ async fn trail(app: &TestApp) -> String {
     let mut conn = app.sql().read().await.unwrap();
     let rows: Vec<(String, String, String, String)> =
         store::Sql::q(&mut conn, "SELECT event, outcome, actor, detail FROM audit")
-            .all()
+            .fetch_all()
             .await
             .unwrap();
     format!("{rows:?}")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::Hit;
+use store::HitResult;
 use vestibule_tests::{app::Patient, db::Engine};
 
 use super::limits::{behind_a_proxy, from, guess, mistaken, wrong};
@@ -20,7 +20,9 @@ async fn paused_guess_is_not_compared(engine: Engine) {
         guess(&from(&app, EXIT), &client, &known).await;
     }
     app.sql()
-        .write(async |tx| store::Sql::q(tx, "UPDATE passwords SET phc = 'unreadable'").exec().await)
+        .write(async |tx| {
+            store::Sql::q(tx, "UPDATE passwords SET phc = 'unreadable'").execute().await
+        })
         .await
         .unwrap();
     let browser = from(&app, EXIT);
@@ -125,11 +127,14 @@ async fn network_counter_never_falls_below_zero(engine: Engine) {
     let (counters, now) = (&app.app().ephemeral, app.app().clock.now());
     let window = Duration::from_hours(1);
     let key = format!("probe:{}", app.issuer());
-    counters.give_back(&key, 5, window, now).await;
-    assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
-    assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
-    assert!(matches!(counters.hit(&key, 2, window, now).await, Hit::Over { first: true, .. }));
-    counters.give_back(&key, 2, window, now).await;
-    assert_eq!(counters.hit(&key, 2, window, now).await, Hit::Within);
-    assert!(matches!(counters.hit(&key, 1, window, now).await, Hit::Over { .. }));
+    counters.refund(&key, 5, window, now).await;
+    assert_eq!(counters.hit(&key, 2, window, now).await, HitResult::Within);
+    assert_eq!(counters.hit(&key, 2, window, now).await, HitResult::Within);
+    assert!(matches!(
+        counters.hit(&key, 2, window, now).await,
+        HitResult::Over { is_first: true, .. }
+    ));
+    counters.refund(&key, 2, window, now).await;
+    assert_eq!(counters.hit(&key, 2, window, now).await, HitResult::Within);
+    assert!(matches!(counters.hit(&key, 1, window, now).await, HitResult::Over { .. }));
 }

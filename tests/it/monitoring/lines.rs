@@ -29,7 +29,7 @@ async fn request_is_logged_in_one_line() {
     let rows: Vec<(String,)> =
         store::Sql::q(&mut conn, "SELECT event FROM audit WHERE reference = $1")
             .bind(code["reference"].as_str().unwrap())
-            .all()
+            .fetch_all()
             .await
             .unwrap();
     assert!(rows.contains(&("sign_in.completed".to_owned(),)), "{rows:?}");

@@ -12,7 +12,7 @@ use crate::engines::{apply, both_engines};
 async fn tamper(app: &TestApp, statements: &'static [&'static str]) {
     let tampered = app.sql().write(async |tx| {
         for statement in statements {
-            tx.q(statement).exec().await?;
+            tx.q(statement).execute().await?;
         }
         Ok::<_, store::Error>(())
     });

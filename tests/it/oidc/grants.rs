@@ -32,7 +32,7 @@ async fn change(app: &TestApp, patient: &Patient, statement: &str) {
     let owner = if statement.starts_with("UPDATE users") { "id" } else { "user_id" };
     let of_person = "(SELECT id FROM users WHERE email = $1)";
     let sql = format!("{statement} WHERE {owner} IN {of_person}").leak();
-    let rows = app.sql().write(async |tx| tx.q(sql).bind(&patient.email).exec().await).await;
+    let rows = app.sql().write(async |tx| tx.q(sql).bind(&patient.email).execute().await).await;
     assert!(rows.expect("it runs") > 0, "{statement}");
 }
 
@@ -87,9 +87,10 @@ async fn dead_grant_is_not_claimed(engine: Engine) {
     let hash = keys::hash_text(&landed.code());
     let now = app.cx().now;
     let long_ago = store::Timestamp::from_millis(0);
-    let limits = store::session::Limits { now, seen_after: long_ago, created_after: long_ago };
+    let limits =
+        store::session::SessionLimits { now, seen_after: long_ago, created_after: long_ago };
     let claim = async || {
-        let claimed = app.sql().write(async |tx| store::auth_code::claim(tx, &hash, limits).await);
+        let claimed = app.sql().write(async |tx| store::auth_code::redeem(tx, &hash, limits).await);
         claimed.await.unwrap()
     };
     change(&app, &patient, "UPDATE grants SET ended_at = 1").await;
@@ -126,9 +127,9 @@ async fn grant_of_foreign_session_is_refused(engine: Engine) {
     let mut conn = app.sql().read().await.unwrap();
     let of = "SELECT sessions.id, sessions.user_id, sessions.sign_in_id FROM sessions JOIN users ON users.id = sessions.user_id
               WHERE users.email = $1";
-    let (hers, owner, sign_in) = conn.q(of).bind(&mere.email).one().await.unwrap();
+    let (hers, owner, sign_in) = conn.q(of).bind(&mere.email).fetch_one().await.unwrap();
     let (his, _, _): (store::SessionId, store::UserId, store::SignInId) =
-        conn.q(of).bind(&hemi.email).one().await.unwrap();
+        conn.q(of).bind(&hemi.email).fetch_one().await.unwrap();
     drop(conn);
     for (session_id, is_made) in [(hers, true), (his, false)] {
         let grant = store::grant::NewGrant {

@@ -4,7 +4,7 @@
 use keys::{Guest, Password, PasswordHash};
 use store::{
     UserId,
-    user::{ACTIVE, User},
+    user::{STATUS_ACTIVE, User},
 };
 
 use crate::app::TestApp;
@@ -55,7 +55,7 @@ fn user(app: &TestApp, nth: usize) -> User {
         subject: format!("subject {nth}"),
         pairwise_seed: format!("seed {nth}"),
         user_handle: uuid::Uuid::new_v4(),
-        status: ACTIVE.to_owned(),
+        status: STATUS_ACTIVE.to_owned(),
         email: Some(email(nth)),
         email_canonical: Some(email(nth)),
         email_verified: true,

@@ -1,22 +1,22 @@
 //! A request that is in flight at the hard stop: its work is dropped, and it is answered all the same.
 
 use axum::response::{IntoResponse, Response};
-use store::Commits;
+use store::CommitTracker;
 
 use crate::{app::App, http::error::Failure};
 
 /// The answer of `work`; or, when the replica must end first, what is certain about work that was dropped: that nothing
 /// was done, unless it had come to a commit.
 pub(super) async fn unless_halted(app: &App, work: impl Future<Output = Response>) -> Response {
-    let commits = Commits::default();
+    let commits = CommitTracker::default();
     tokio::select! {
         // An answer that is there is given.
         biased;
-        response = commits.of(work) => return response,
+        response = commits.track(work) => return response,
         () = app.halted() => {}
     }
     let why = "given up: this replica stops at once";
-    let failure = if commits.begun() {
+    let failure = if commits.has_begun() {
         Failure::Unknown(format!("{why}, after a commit was begun"))
     } else {
         Failure::Away(why.to_owned())

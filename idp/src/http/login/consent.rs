@@ -35,7 +35,7 @@ pub(in crate::http) async fn get(
         // Not answered here: the step that is due is shown, if there is one.
         return redirect_to_due_step(&request, attempt).await;
     };
-    let session = &question.session.live;
+    let session = &question.session.session;
     let about = About { attempt, request: &question.request, session };
     match question.need {
         Need::Consent => consent_page(&app, &request, &about),

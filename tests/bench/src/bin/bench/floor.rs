@@ -73,7 +73,9 @@ async fn commit(full_sync: bool) -> Duration {
     db.migrate().await.expect("it migrates");
     let once = async || {
         db.write(async |tx| {
-            tx.q("UPDATE revisions SET version = version + 1 WHERE topic = 'settings'").exec().await
+            tx.q("UPDATE revisions SET version = version + 1 WHERE topic = 'settings'")
+                .execute()
+                .await
         })
         .await
         .expect("it commits")

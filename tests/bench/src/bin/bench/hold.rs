@@ -56,7 +56,7 @@ async fn take(db: &Db, names: &[&str]) {
                 .bind(*name)
                 .bind(HOLDER)
                 .bind(until)
-                .exec()
+                .execute()
                 .await?;
         }
         Ok::<_, store::Error>(())

@@ -161,7 +161,7 @@ impl Load {
         let mut conn = db.read().await.expect("a connection");
         let (id,): (i64,) = conn
             .q("SELECT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)")
-            .one()
+            .fetch_one()
             .await
             .expect("a number");
         u32::try_from(id).expect("a young database")
@@ -172,7 +172,7 @@ impl Load {
         let Some(db) = &self.db else { return 0 };
         let mut conn = db.read().await.expect("a connection");
         let (seals,): (i64,) =
-            conn.q("SELECT COUNT(*) FROM audit_seals").one().await.expect("a number");
+            conn.q("SELECT COUNT(*) FROM audit_seals").fetch_one().await.expect("a number");
         2 * u32::try_from(seals).expect("a young database")
     }
 

@@ -27,7 +27,7 @@ async fn left(db: &Db) -> i64 {
     let mut all = 0;
     for (_, count) in old_rows::LEFT_OF_KIND {
         let mut conn = db.read().await.expect("a connection");
-        let (rows,): (i64,) = conn.q(count).one().await.expect("a number");
+        let (rows,): (i64,) = conn.q(count).fetch_one().await.expect("a number");
         all += rows;
     }
     all
@@ -37,7 +37,7 @@ async fn wait_until_sealed(db: &Db) {
     let open = async || {
         let mut conn = db.read().await.expect("a connection");
         let open = "SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL";
-        let (rows,): (i64,) = conn.q(open).one().await.expect("a number");
+        let (rows,): (i64,) = conn.q(open).fetch_one().await.expect("a number");
         rows
     };
     wait::until_equal("rows without a seal", 0, open).await;

@@ -14,16 +14,16 @@ use crate::Error;
 
 tokio::task_local! {
     /// Of the work that is being done, wherever it asks the database.
-    static BEGUN: Commits;
+    static BEGUN: CommitTracker;
 }
 
 /// The commits of one piece of work. Copies share what they know.
 #[derive(Clone, Debug, Default)]
-pub struct Commits(Arc<AtomicBool>);
+pub struct CommitTracker(Arc<AtomicBool>);
 
-impl Commits {
+impl CommitTracker {
     /// Does the work and takes note of its commits; those of tasks that it spawns are their own.
-    pub async fn of<T>(&self, work: impl Future<Output = T>) -> T {
+    pub async fn track<T>(&self, work: impl Future<Output = T>) -> T {
         BEGUN.scope(self.clone(), work).await
     }
 
@@ -37,12 +37,12 @@ impl Commits {
     /// # Panics
     ///
     /// If the work does.
-    pub async fn finish<T: Send + 'static>(
+    pub async fn run_to_completion<T: Send + 'static>(
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Error> {
-        Self::begin();
-        let commits = BEGUN.try_with(Self::clone).unwrap_or_default();
-        let task = async move { commits.of(work).await };
+        Self::mark_begun();
+        let tracker = BEGUN.try_with(Self::clone).unwrap_or_default();
+        let task = async move { tracker.track(work).await };
         match tokio::spawn(task.in_current_span()).await {
             Ok(done) => Ok(done),
             Err(ended) if ended.is_panic() => panic::resume_unwind(ended.into_panic()),
@@ -55,13 +55,13 @@ impl Commits {
 
     /// Whether one was begun. What became of the last of them is then unknown, unless the work has come to its end.
     #[must_use]
-    pub fn begun(&self) -> bool {
+    pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
     /// Notes that the present work commits now.
-    pub(crate) fn begin() {
+    pub(crate) fn mark_begun() {
         // Outside of such a piece of work nobody asks.
-        let _ = BEGUN.try_with(|commits| commits.0.store(true, Ordering::Relaxed));
+        let _ = BEGUN.try_with(|tracker| tracker.0.store(true, Ordering::Relaxed));
     }
 }

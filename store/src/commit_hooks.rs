@@ -2,25 +2,25 @@
 
 use std::{fmt, mem};
 
-type Note = Box<dyn FnOnce() + Send>;
+type CommitHook = Box<dyn FnOnce() + Send>;
 
 /// What is done once a transaction is committed, in the order in which it was asked for.
 #[derive(Default)]
-pub(crate) struct Notes(Vec<Note>);
+pub(crate) struct CommitHooks(Vec<CommitHook>);
 
-impl Notes {
-    pub(crate) fn keep(&mut self, note: impl FnOnce() + Send + 'static) {
-        self.0.push(Box::new(note));
+impl CommitHooks {
+    pub(crate) fn push(&mut self, hook: impl FnOnce() + Send + 'static) {
+        self.0.push(Box::new(hook));
     }
 
-    pub(crate) fn told(mut self) {
-        for note in mem::take(&mut self.0) {
-            note();
+    pub(crate) fn run(mut self) {
+        for hook in mem::take(&mut self.0) {
+            hook();
         }
     }
 }
 
-impl fmt::Debug for Notes {
+impl fmt::Debug for CommitHooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Notes({})", self.0.len())
     }

@@ -6,7 +6,7 @@ use crate::{Result, Sql, Timestamp};
 
 /// The last result of one comparison.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
-pub struct Check {
+pub struct InvariantCheck {
     /// Which comparison.
     pub name: String,
     /// When it was made.
@@ -16,18 +16,18 @@ pub struct Check {
 }
 
 /// The last results of all comparisons.
-pub async fn all(sql: &mut impl Sql) -> Result<Vec<Check>> {
-    sql.q("SELECT name, checked_at, found FROM checks ORDER BY name").all().await
+pub async fn all(sql: &mut impl Sql) -> Result<Vec<InvariantCheck>> {
+    sql.q("SELECT name, checked_at, found FROM checks ORDER BY name").fetch_all().await
 }
 
 /// Keeps a result, in the place of an older one.
-pub async fn put(sql: &mut impl Sql, check: &Check) -> Result<()> {
+pub async fn put(sql: &mut impl Sql, check: &InvariantCheck) -> Result<()> {
     sql.q("INSERT INTO checks (name, checked_at, found) VALUES ($1, $2, $3)
            ON CONFLICT (name) DO UPDATE SET checked_at = $2, found = $3 WHERE checks.checked_at <= $2")
         .bind(&check.name)
         .bind(check.checked_at)
         .bind(check.found)
-        .exec()
+        .execute()
         .await?;
     Ok(())
 }

@@ -10,9 +10,9 @@ pub(crate) trait LeftJoined {
 
 /// The right side of a `LEFT JOIN`: nothing where no row was found.
 #[derive(Clone, Debug)]
-pub(crate) struct Joined<T>(pub(crate) Option<T>);
+pub(crate) struct OptionalRow<T>(pub(crate) Option<T>);
 
-impl<'r, R, T> FromRow<'r, R> for Joined<T>
+impl<'r, R, T> FromRow<'r, R> for OptionalRow<T>
 where
     R: Row,
     T: FromRow<'r, R> + LeftJoined,
