@@ -10,7 +10,7 @@
 //!
 //! The layer only counts. Rules about networks belong here.
 
-use keys::Account;
+use keys::AccountKey;
 use store::{Sql, user::User};
 
 use crate::{
@@ -84,7 +84,7 @@ impl Admission {
 
 /// The account that a post is heard for although its network had too many, counted by its own number: this browser is a known
 /// device of it, or has proven both steps.
-async fn account(cx: &Cx, visit: &Visit, step: Step<'_>) -> Result<Option<Account>> {
+async fn account(cx: &Cx, visit: &Visit, step: Step<'_>) -> Result<Option<AccountKey>> {
     let name = match step {
         Step::Password { email } => {
             let Ok(email) = EmailAddress::parse(email) else { return Ok(None) };
@@ -103,7 +103,7 @@ async fn account(cx: &Cx, visit: &Visit, step: Step<'_>) -> Result<Option<Accoun
     };
     let canonical = &user.counter_name();
     let is_heard = is_proven || device::known(cx, &mut conn, visit, canonical).await?.is_some();
-    Ok(is_heard.then(|| cx.root.lookup(canonical)))
+    Ok(is_heard.then(|| cx.root.counter_key(canonical)))
 }
 
 /// The person of an attempt, and whether this browser has proven both steps: in the attempt, or before it, by the session

@@ -54,7 +54,7 @@ pub(crate) async fn account(cx: &Cx, visit: &Visit, canonical: &str) -> Result<O
     }
     let mut conn = cx.db.read().await?;
     let known = known(cx, &mut conn, visit, canonical).await?;
-    Ok(known.map(|_| cx.root.lookup(canonical)))
+    Ok(known.map(|_| cx.root.counter_key(canonical)))
 }
 
 /// Makes the browser known to this person; returns everything that its cookie holds from now on, the newest first.

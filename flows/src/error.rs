@@ -25,8 +25,8 @@ pub enum Error {
     Encode(#[from] serde_json::Error),
 }
 
-impl From<keys::Busy> for Error {
-    fn from(busy: keys::Busy) -> Self {
+impl From<keys::HasherBusy> for Error {
+    fn from(busy: keys::HasherBusy) -> Self {
         Self::Busy { retry_after: busy.retry_after }
     }
 }

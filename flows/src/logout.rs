@@ -6,7 +6,7 @@
 //! no session ─▶ client's page, if hint and address are good, or "You are signed out"
 //! ```
 
-use keys::{Expected, TokenType};
+use keys::{ExpectedClaims, TokenType};
 use serde::Deserialize;
 
 use crate::{
@@ -66,11 +66,11 @@ fn hint(cx: &Cx, params: &Params) -> Option<Hint> {
         return None;
     }
     let token = params.get("id_token_hint")?;
-    let expected = Expected {
+    let expected = ExpectedClaims {
         issuer: &cx.issuer,
         audience: params.get("client_id"),
         now: cx.now,
-        expired_ok: true,
+        allow_expired: true,
     };
     cx.ring.verify(token, TokenType::Id, &expected).ok()
 }

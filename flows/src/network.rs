@@ -110,7 +110,7 @@ pub(crate) async fn failure(
 
 /// Counts a post of a known device of an account, or of somebody who has proven both steps. They have a number of their
 /// own; says so when there were too many.
-pub(crate) async fn post_of_account(cx: &Cx, account: &keys::Account) -> Option<Crowded> {
+pub(crate) async fn post_of_account(cx: &Cx, account: &keys::AccountKey) -> Option<Crowded> {
     // An HMAC: what lies in Redis tells nobody's address.
     let name = BASE64_URL_SAFE_NO_PAD.encode(account);
     let limit = u64::try_from(cx.settings.posts_per_minute_device).unwrap_or(u64::MAX);

@@ -33,12 +33,14 @@ pub async fn adopt(root: &mut RootKeys, sql: &mut impl Sql) -> Result<()> {
     for row in store::root_key::all(sql).await? {
         let opened =
             root.open(&aad("root_keys", &row.id), &row.sealed).map_err(|error| {
-                match (error, RootKeys::sealed_with(&row.sealed)) {
-                    (KeyError::Sealed, Some(id)) => KeyError::AnotherRootKey(id.to_owned()),
+                match (error, RootKeys::sealing_key_id(&row.sealed)) {
+                    (KeyError::InvalidSealedValue, Some(id)) => {
+                        KeyError::RootKeyMismatch(id.to_owned())
+                    }
                     (error, _) => error,
                 }
             })?;
-        root.carry(&row.id, &zeroize::Zeroizing::new(opened))?;
+        root.import_carried(&row.id, &zeroize::Zeroizing::new(opened))?;
     }
     Ok(())
 }
@@ -52,7 +54,7 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
     if known.iter().any(|row| row.id == id) {
         return Ok(());
     }
-    let sealed = cx.root.seal(&cx.rng, &aad("root_keys", id), &cx.root.to_carry())?;
+    let sealed = cx.root.seal(&cx.rng, &aad("root_keys", id), &cx.root.export_carried())?;
     let row = RootKeyRow { id: id.to_owned(), since: cx.now, sealed };
     cx.db
         .write(async |tx| {
@@ -94,7 +96,7 @@ pub async fn reseal(
     if let Some(superseded) = superseded(cx).await? {
         return Ok(Err(superseded));
     }
-    let mark = RootKeys::seal_mark(cx.root.current_id());
+    let mark = RootKeys::seal_prefix(cx.root.current_id());
     let mut all = 0;
     loop {
         let mut conn = cx.db.read().await?;
@@ -180,7 +182,7 @@ pub async fn report(cx: &Cx) -> Result<Vec<Status>> {
 
 async fn status(cx: &Cx, sql: &mut impl Sql, rows: &[RootKeyRow], id: &str) -> Result<Status> {
     let since = |id: &str| rows.iter().find(|row| row.id == id).map(|row| row.since);
-    let passwords = match cx.root.hash_mark(id) {
+    let passwords = match cx.root.phc_keyid(id) {
         Some(mark) => store::password::count_with_keyid(sql, &mark).await?,
         None => 0,
     };
@@ -189,7 +191,7 @@ async fn status(cx: &Cx, sql: &mut impl Sql, rows: &[RootKeyRow], id: &str) -> R
         current: id == cx.root.current_id(),
         configured: cx.root.ids().any(|configured| configured == id),
         since: since(id),
-        sealed: store::sealed::count_with_prefix(sql, &RootKeys::seal_mark(id)).await?,
+        sealed: store::sealed::count_with_prefix(sql, &RootKeys::seal_prefix(id)).await?,
         codes: store::email_challenge::count_with_root_key(sql, id, cx.now.minus(CODES)).await?,
         passwords,
         passwords_need_it: passwords > 0 && since(id).is_none(),

@@ -17,7 +17,7 @@ impl EmailCode {
         let mut context = hmac::Context::with_key(key);
         context.update(b"code");
         context.update(challenge.as_bytes());
-        context.update(&length(nonce));
+        context.update(&length_prefix(nonce));
         context.update(nonce);
         context.update(address.as_bytes());
         let tag = context.sign();
@@ -56,7 +56,7 @@ pub(crate) fn guess_tag(key: &hmac::Key, challenge: Uuid, guess: &str) -> String
     format!("{number:016x}")
 }
 
-fn length(part: &[u8]) -> [u8; 8] {
+fn length_prefix(part: &[u8]) -> [u8; 8] {
     u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes()
 }
 

@@ -14,10 +14,10 @@ pub enum KeyError {
         "the file of the root key {0} in keys.root_file holds another key than the one that this database was made with: \
          put the right file back, or give the new key an id of its own"
     )]
-    AnotherRootKey(String),
+    RootKeyMismatch(String),
     /// A root key cannot be used.
     #[error("the root key {id} {why}")]
-    BadRootKey {
+    InvalidRootKey {
         /// Its id.
         id: String,
         /// What is wrong with it.
@@ -31,7 +31,7 @@ pub enum KeyError {
         "a sealed value cannot be opened: it was changed or moved, or the file of its root key is not the one that it was \
          sealed with; look at keys.root_file"
     )]
-    Sealed,
+    InvalidSealedValue,
     /// A signing key cannot be made, read or used.
     #[error("the signing key {kid}: {why}")]
     SigningKey {
@@ -54,10 +54,10 @@ pub enum KeyError {
     Password(#[from] PasswordError),
     /// A stored password hash cannot be read.
     #[error("a stored password hash cannot be read: {0}")]
-    StoredHash(&'static str),
+    InvalidStoredHash(&'static str),
     /// The hashing pool has ended.
     #[error("the hashing pool has ended")]
-    PoolEnded,
+    PoolClosed,
 }
 
 /// Why a text is no password.
@@ -65,5 +65,5 @@ pub enum KeyError {
 pub enum PasswordError {
     /// More than 128 code points.
     #[error("a password has at most 128 characters")]
-    Long,
+    TooLong,
 }

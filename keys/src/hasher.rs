@@ -18,10 +18,10 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use crate::{
-    Guest, KeyError, Password, PasswordHash, Rng, RootKeys,
-    gate::{Admitted, Gate, Turned},
-    hasher_load::{HasherLoad, Tally, Watch},
-    password::{self, Memory},
+    HashingCaller, KeyError, Password, PasswordHash, Rng, RootKeys,
+    admission_queue::{AdmissionPermit, AdmissionQueue, AdmissionError},
+    hasher_stats::{HasherStats, HasherCounters, WaitTimer},
+    password::{self, Argon2Memory},
 };
 
 /// Size of the pool.
@@ -38,7 +38,7 @@ pub struct HasherConfig {
 /// The pool is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the hashing pool is full")]
-pub struct Busy {
+pub struct HasherBusy {
     /// When it is worth trying again.
     pub retry_after: Duration,
 }
@@ -52,19 +52,19 @@ struct Pool {
     root: Arc<RootKeys>,
     rng: Rng,
     /// Who is admitted: twice the threads, so that a thread computes while another slot looks its person up.
-    gate: Gate,
+    admission: AdmissionQueue,
     /// How it went so far.
-    tally: Tally,
-    work: mpsc::Sender<Work>,
+    counters: HasherCounters,
+    task_sender: mpsc::HashTasker<Work>,
 }
 
 /// A computation, in the memory of the thread that takes it.
-type Work = Box<dyn FnOnce(&mut Memory) + Send>;
+type HashTask = Box<dyn FnOnce(&mut Argon2Memory) + Send>;
 
 /// A place in the pool; given back when dropped.
-pub struct Slot {
+pub struct HashingPermit {
     pool: Arc<Pool>,
-    admitted: Admitted,
+    admitted: AdmissionPermit,
 }
 
 impl Hasher {
@@ -72,38 +72,38 @@ impl Hasher {
     #[must_use]
     pub fn new(config: HasherConfig, root: Arc<RootKeys>, rng: Rng) -> Self {
         let threads = config.threads.max(1);
-        let (work, queue) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
+        let (task_sender, receiver) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(receiver));
         for nth in 0..threads {
-            start(nth, Arc::clone(&queue));
+            spawn_thread(nth, Arc::clone(&queue));
         }
         Self(Arc::new(Pool {
             config,
             root,
             rng,
-            gate: Gate::new(threads * 2, config.queue, config.wait),
-            tally: Tally::default(),
-            work,
+            admission: AdmissionQueue::new(threads * 2, config.queue, config.wait),
+            counters: HasherCounters::default(),
+            task_sender,
         }))
     }
 
     /// Waits for a slot; a full lane or a long wait is [`Busy`].
-    pub async fn admit(&self, guest: Guest) -> Result<Slot, Busy> {
+    pub async fn admit(&self, caller: HashingCaller) -> Result<HashingPermit, HasherBusy> {
         let pool = &self.0;
-        let busy = Busy { retry_after: pool.config.wait };
-        let watch = Watch::start();
+        let busy = HasherBusy { retry_after: pool.config.wait };
+        let timer = WaitTimer::start();
         let span = tracing::info_span!(target: "spans", "hashing wait");
-        match pool.gate.enter(guest).instrument(span).await {
+        match pool.admission.acquire(caller).instrument(span).await {
             Ok(admitted) => {
-                pool.tally.admitted(watch.elapsed());
-                Ok(Slot { pool: pool.clone(), admitted })
+                pool.counters.record_wait(timer.elapsed());
+                Ok(HashingPermit { pool: pool.clone(), admitted })
             }
-            Err(Turned::Full) => {
-                pool.tally.full();
+            Err(AdmissionError::QueueFull) => {
+                pool.counters.count_rejected_full();
                 Err(busy)
             }
-            Err(Turned::Waited) => {
-                pool.tally.waited_in_vain();
+            Err(AdmissionError::TimedOut) => {
+                pool.counters.count_timed_out();
                 Err(busy)
             }
         }
@@ -111,17 +111,17 @@ impl Hasher {
 
     /// Whether there is no seat for somebody: [`Hasher::turn_away`] would say so.
     #[must_use]
-    pub fn is_full(&self, guest: Guest) -> bool {
-        self.0.gate.is_full(guest)
+    pub fn is_full(&self, caller: HashingCaller) -> bool {
+        self.0.admission.is_full(caller)
     }
 
     /// [`Busy`] if there is no seat: what comes before [`Hasher::admit`] need not be done for somebody who will not be heard.
-    pub fn turn_away(&self, guest: Guest) -> Result<(), Busy> {
-        if !self.is_full(guest) {
+    pub fn reject_if_full(&self, caller: HashingCaller) -> Result<(), HasherBusy> {
+        if !self.is_full(caller) {
             return Ok(());
         }
-        self.0.tally.full();
-        Err(Busy { retry_after: self.0.config.wait })
+        self.0.counters.count_rejected_full();
+        Err(HasherBusy { retry_after: self.0.config.wait })
     }
 
     /// Whether a stored hash is as new ones are: under the current root key, and at today's cost. What cannot be read is not.
@@ -132,25 +132,25 @@ impl Hasher {
 
     /// How busy it is now, and how it went since the start.
     #[must_use]
-    pub fn load(&self) -> HasherLoad {
+    pub fn stats(&self) -> HasherStats {
         let HasherConfig { threads, queue, .. } = self.0.config;
-        HasherLoad {
-            slots: threads.max(1) * 2,
-            used: self.0.gate.used(),
-            places: queue,
+        HasherStats {
+            max_admitted: threads.max(1) * 2,
+            admitted: self.0.admission.used(),
+            queue_slots: queue,
             waiting: self.waiting().iter().sum(),
-            history: self.0.tally.history(),
+            totals: self.0.counters.totals(),
         }
     }
 
     /// How many wait now: strangers, and known devices.
     #[must_use]
     pub fn waiting(&self) -> [usize; 2] {
-        self.0.gate.waiting()
+        self.0.admission.waiting()
     }
 }
 
-impl Slot {
+impl HashingPermit {
     /// Whether `password` is the one of `stored`. Without a stored hash it takes as long and is not.
     pub async fn verify(
         self,
@@ -170,30 +170,30 @@ impl Slot {
 
     async fn run<T: Send + 'static>(
         self,
-        work: impl FnOnce(&Pool, &mut Memory) -> Result<T, KeyError> + Send + 'static,
+        work: impl FnOnce(&Pool, &mut Argon2Memory) -> Result<T, KeyError> + Send + 'static,
     ) -> Result<T, KeyError> {
         let Self { pool, admitted } = self;
-        let (tell, told) = oneshot::channel();
-        let parts = Arc::clone(&pool);
-        let work: Work = Box::new(move |memory| {
+        let (senderreceiverld) = oneshot::channel();
+        let shared = Arc::clone(&pool);
+        let task: HashTask = Box::new(move |memory| {
             // Held until the computation ends, even if whoever asked has gone away meanwhile.
-            let _held = admitted;
-            let _ = tell.send(work(&parts, memory));
+            let _admitted = admitted;
+            let _ = sender.send(work(&shared, memory));
         });
-        pool.work.send(work).map_err(|_| KeyError::PoolEnded)?;
+        pool.task_sender.send(task).map_err(|_| KeyError::PoolClosed)?;
         let span = tracing::info_span!(target: "spans", "hashing");
-        told.instrument(span).await.map_err(|_| KeyError::PoolEnded)?
+        receiver.instrument(span).await.map_err(|_| KeyError::PoolClosed)?
     }
 }
 
 /// A thread of the pool. Its name is what an operator sees it by; it ends with the pool.
-fn start(nth: usize, queue: Arc<Mutex<mpsc::Receiver<Work>>>) {
+fn spawn_thread(nth: usize, queue: Arc<Mutex<mpsc::Receiver<HashTask>>>) {
     let run = move || {
-        let mut memory = Memory::default();
+        let mut memory = Argon2Memory::default();
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(work) = next else { return };
-            work(&mut memory);
+            let Ok(task) = next else { return };
+            task(&mut memory);
         }
     };
     if let Err(error) = thread::Builder::new().name(format!("hashing-{nth}")).spawn(run) {
@@ -207,7 +207,7 @@ impl fmt::Debug for Hasher {
     }
 }
 
-impl fmt::Debug for Slot {
+impl fmt::Debug for HashingPermit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Slot(..)")
     }
@@ -227,42 +227,42 @@ mod tests {
     async fn full_queue_refuses_immediately() {
         let pool = pool(1, 1, Duration::from_mins(1));
         let held = (
-            pool.admit(Guest::Stranger).await.unwrap(),
-            pool.admit(Guest::Stranger).await.unwrap(),
+            pool.admit(HashingCaller::Stranger).await.unwrap(),
+            pool.admit(HashingCaller::Stranger).await.unwrap(),
         );
         let waiting = tokio::spawn({
             let pool = pool.clone();
-            async move { pool.admit(Guest::Stranger).await.is_ok() }
+            async move { pool.admit(HashingCaller::Stranger).await.is_ok() }
         });
         while pool.waiting() != [1, 0] {
             tokio::task::yield_now().await;
         }
         assert_eq!(
-            pool.admit(Guest::Stranger).await.unwrap_err().retry_after,
+            pool.admit(HashingCaller::Stranger).await.unwrap_err().retry_after,
             Duration::from_mins(1)
         );
         drop(held);
         assert!(waiting.await.unwrap());
-        assert!(pool.admit(Guest::Stranger).await.is_ok());
+        assert!(pool.admit(HashingCaller::Stranger).await.is_ok());
     }
 
     #[tokio::test]
     async fn long_wait_times_out() {
         let pool = pool(1, 8, Duration::from_millis(5));
         let _held = (
-            pool.admit(Guest::Stranger).await.unwrap(),
-            pool.admit(Guest::Stranger).await.unwrap(),
+            pool.admit(HashingCaller::Stranger).await.unwrap(),
+            pool.admit(HashingCaller::Stranger).await.unwrap(),
         );
-        assert!(pool.admit(Guest::Stranger).await.is_err());
+        assert!(pool.admit(HashingCaller::Stranger).await.is_err());
     }
 
     #[tokio::test]
     async fn password_hash_is_verified() {
         let pool = pool(2, 8, Duration::from_mins(1));
         let password = || Password::parse("four words are enough").unwrap();
-        let hash = pool.admit(Guest::Stranger).await.unwrap().hash(password()).await.unwrap();
+        let hash = pool.admit(HashingCaller::Stranger).await.unwrap().hash(password()).await.unwrap();
         let right = pool
-            .admit(Guest::Stranger)
+            .admit(HashingCaller::Stranger)
             .await
             .unwrap()
             .verify(password(), Some(hash))
@@ -270,9 +270,9 @@ mod tests {
             .unwrap();
         assert!(right);
         assert!(
-            !pool.admit(Guest::Stranger).await.unwrap().verify(password(), None).await.unwrap()
+            !pool.admit(HashingCaller::Stranger).await.unwrap().verify(password(), None).await.unwrap()
         );
-        let hash = pool.admit(Guest::Stranger).await.unwrap().hash(password()).await.unwrap();
+        let hash = pool.admit(HashingCaller::Stranger).await.unwrap().hash(password()).await.unwrap();
         assert!(
             pool.is_current(&hash) && !pool.is_current(&PasswordHash::from_stored("x".to_owned()))
         );

@@ -11,7 +11,7 @@ use store::Timestamp;
 use crate::{Algorithm, KeyError, SigningKey};
 
 /// Longer tokens are not ours.
-const MOST_TOKEN: usize = 16 * 1024;
+const MAX_TOKEN_LENGTH: usize = 16 * 1024;
 
 /// Kinds of tokens, told apart by `typ`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl TokenType {
 
 /// What a token must be for.
 #[derive(Clone, Copy, Debug)]
-pub struct Expected<'a> {
+pub struct ExpectedClaims<'a> {
     /// `iss`.
     pub issuer: &'a str,
     /// One of `aud`, if the caller knows which.
@@ -43,12 +43,12 @@ pub struct Expected<'a> {
     /// The time of the request.
     pub now: Timestamp,
     /// Whether an expired token will do, as for a hint; one of a key that has ended will do then, too.
-    pub expired_ok: bool,
+    pub allow_expired: bool,
 }
 
 /// Why a token is refused. For the log: the sender learns only that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenRefused {
+pub enum InvalidToken {
     /// No JWS in compact form, or too long.
     #[error("the token is not a JWS")]
     Malformed,
@@ -85,7 +85,7 @@ struct Header {
 }
 
 #[derive(Deserialize)]
-struct Registered {
+struct RegisteredClaims {
     iss: String,
     aud: Audience,
     exp: i64,
@@ -99,7 +99,7 @@ enum Audience {
 }
 
 impl Audience {
-    fn has(&self, wanted: &str) -> bool {
+    fn contains(&self, wanted: &str) -> bool {
         match self {
             Self::One(one) => one == wanted,
             Self::Many(many) => many.iter().any(|one| one == wanted),
@@ -108,7 +108,7 @@ impl Audience {
 }
 
 /// A public key of ours.
-pub(crate) struct Verifier {
+pub(crate) struct VerifyingKey {
     pub(crate) algorithm: Algorithm,
     pub(crate) key: ParsedPublicKey,
 }
@@ -135,48 +135,48 @@ pub(crate) fn sign(
 pub(crate) fn verify<'k, T: DeserializeOwned>(
     token: &str,
     kind: TokenType,
-    expected: &Expected<'_>,
-    key: impl Fn(&str) -> Option<&'k Verifier>,
-) -> Result<T, TokenRefused> {
-    if token.len() > MOST_TOKEN {
-        return Err(TokenRefused::Malformed);
+    expected: &ExpectedClaims<'_>,
+    find_key: impl Fn(&str) -> Option<&'k VerifyingKey>,
+) -> Result<T, InvalidToken> {
+    if token.len() > MAX_TOKEN_LENGTH {
+        return Err(InvalidToken::Malformed);
     }
-    let (message, signature) = token.rsplit_once('.').ok_or(TokenRefused::Malformed)?;
-    let (header, claims) = message.split_once('.').ok_or(TokenRefused::Malformed)?;
+    let (message, signature) = token.rsplit_once('.').ok_or(InvalidToken::Malformed)?;
+    let (header, claims) = message.split_once('.').ok_or(InvalidToken::Malformed)?;
     let header: Header =
-        serde_json::from_slice(&decoded(header)?).map_err(|_| TokenRefused::Malformed)?;
+        serde_json::from_slice(&decode_base64url(header)?).map_err(|_| InvalidToken::Malformed)?;
     if header.typ != kind.typ() || header.crit.is_some() {
-        return Err(TokenRefused::Type);
+        return Err(InvalidToken::Type);
     }
-    let verifier = key(&header.kid).ok_or(TokenRefused::Key)?;
-    if header.alg != verifier.algorithm.as_str() {
-        return Err(TokenRefused::Key);
+    let verifying_key = find_key(&header.kid).ok_or(InvalidToken::Key)?;
+    if header.alg != verifying_key.algorithm.as_str() {
+        return Err(InvalidToken::Key);
     }
-    let signature = decoded(signature)?;
-    match verifier.key.verify_sig(message.as_bytes(), &signature) {
-        Ok(()) => check_claims(&decoded(claims)?, expected),
-        Err(_) => Err(TokenRefused::Signature),
+    let signature = decode_base64url(signature)?;
+    match verifying_key.key.verify_sig(message.as_bytes(), &signature) {
+        Ok(()) => check_claims(&decode_base64url(claims)?, expected),
+        Err(_) => Err(InvalidToken::Signature),
     }
 }
 
 fn check_claims<T: DeserializeOwned>(
     claims: &[u8],
-    expected: &Expected<'_>,
-) -> Result<T, TokenRefused> {
-    let registered: Registered =
-        serde_json::from_slice(claims).map_err(|_| TokenRefused::Claims)?;
+    expected: &ExpectedClaims<'_>,
+) -> Result<T, InvalidToken> {
+    let registered: RegisteredClaims =
+        serde_json::from_slice(claims).map_err(|_| InvalidToken::Claims)?;
     if registered.iss != expected.issuer {
-        return Err(TokenRefused::Issuer);
+        return Err(InvalidToken::Issuer);
     }
-    if expected.audience.is_some_and(|wanted| !registered.aud.has(wanted)) {
-        return Err(TokenRefused::Audience);
+    if expected.audience.is_some_and(|wanted| !registered.aud.contains(wanted)) {
+        return Err(InvalidToken::Audience);
     }
-    if !expected.expired_ok && registered.exp <= expected.now.seconds() {
-        return Err(TokenRefused::Expired);
+    if !expected.allow_expired && registered.exp <= expected.now.seconds() {
+        return Err(InvalidToken::Expired);
     }
-    serde_json::from_slice(claims).map_err(|_| TokenRefused::Claims)
+    serde_json::from_slice(claims).map_err(|_| InvalidToken::Claims)
 }
 
-fn decoded(part: &str) -> Result<Vec<u8>, TokenRefused> {
-    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenRefused::Malformed)
+fn decode_base64url(part: &str) -> Result<Vec<u8>, InvalidToken> {
+    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidToken::Malformed)
 }

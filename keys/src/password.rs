@@ -10,12 +10,12 @@ use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use crate::{KeyError, PasswordError, Rng, RootKeys, carried::Pepper};
+use crate::{KeyError, PasswordError, Rng, RootKeys, carried_secrets::Pepper};
 
 /// Most code points of a password.
-const MOST: usize = 128;
+const MAX_CODE_POINTS: usize = 128;
 /// Length of a hash in bytes.
-const OUTPUT: usize = 32;
+const HASH_LENGTH: usize = 32;
 
 /// A password as its owner typed it, in NFKC (NIST SP 800-63B-4, section 3.1.1.2).
 pub struct Password(Zeroizing<String>);
@@ -23,8 +23,8 @@ pub struct Password(Zeroizing<String>);
 impl Password {
     /// Reads what was typed.
     pub fn parse(typed: &str) -> Result<Self, PasswordError> {
-        let normal = Zeroizing::new(typed.nfkc().take(MOST + 1).collect::<String>());
-        if normal.chars().count() > MOST { Err(PasswordError::Long) } else { Ok(Self(normal)) }
+        let normal = Zeroizing::new(typed.nfkc().take(MAX_CODE_POINTS + 1).collect::<String>());
+        if normal.chars().count() > MAX_CODE_POINTS { Err(PasswordError::TooLong) } else { Ok(Self(normal)) }
     }
 
     /// Its length in Unicode code points.
@@ -72,16 +72,16 @@ impl fmt::Debug for PasswordHash {
 
 /// The memory of one computation, kept for the next: 19 MiB that need not be asked of the system again.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(Vec<Block>);
+pub(crate) struct Argon2Memory(Vec<Block>);
 
 /// Argon2id with 19 MiB, two passes, one lane (OWASP; RFC 9106), and which pepper went in.
 fn params(pepper: &Pepper) -> Result<Params, KeyError> {
-    let id = argon2::KeyId::new(&pepper.id).map_err(|_| KeyError::StoredHash("key id"))?;
+    let id = argon2::KeyId::new(&pepper.id).map_err(|_| KeyError::InvalidStoredHash("key id"))?;
     ParamsBuilder::new()
         .keyid(id)
-        .output_len(OUTPUT)
+        .output_len(HASH_LENGTH)
         .build()
-        .map_err(|_| KeyError::StoredHash("parameters"))
+        .map_err(|_| KeyError::InvalidStoredHash("parameters"))
 }
 
 /// Hashes a new password.
@@ -89,18 +89,18 @@ pub(crate) fn hash(
     root: &RootKeys,
     rng: &Rng,
     password: &Password,
-    memory: &mut Memory,
+    memory: &mut Argon2Memory,
 ) -> Result<PasswordHash, KeyError> {
     let params = params(root.pepper())?;
     let salt = rng.bytes::<16>();
     let output = compute(root.pepper(), &params, password, &salt, memory)?;
-    let unwritable = |_| KeyError::StoredHash("it cannot be written");
+    let unwritable = |_| KeyError::InvalidStoredHash("it cannot be written");
     let phc = phc::PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
         params: ParamsString::try_from(&params).map_err(unwritable)?,
-        salt: Some(Salt::new(&salt).map_err(|_| KeyError::StoredHash("salt"))?),
-        hash: Some(Output::new(&output).map_err(|_| KeyError::StoredHash("output"))?),
+        salt: Some(Salt::new(&salt).map_err(|_| KeyError::InvalidStoredHash("salt"))?),
+        hash: Some(Output::new(&output).map_err(|_| KeyError::InvalidStoredHash("output"))?),
     };
     Ok(PasswordHash(phc.to_string()))
 }
@@ -110,31 +110,31 @@ pub(crate) fn verify(
     root: &RootKeys,
     password: &Password,
     stored: Option<&PasswordHash>,
-    memory: &mut Memory,
+    memory: &mut Argon2Memory,
 ) -> Result<bool, KeyError> {
-    let Some(stored) = stored else { return never(root, password, memory) };
+    let Some(stored) = stored else { return verify_dummy(root, password, memory) };
     let phc =
-        phc::PasswordHash::new(&stored.0).map_err(|_| KeyError::StoredHash("not in PHC form"))?;
+        phc::PasswordHash::new(&stored.0).map_err(|_| KeyError::InvalidStoredHash("not in PHC form"))?;
     if phc.algorithm != Algorithm::Argon2id.ident() {
-        return Err(KeyError::StoredHash("not Argon2id"));
+        return Err(KeyError::InvalidStoredHash("not Argon2id"));
     }
-    let params = Params::try_from(&phc).map_err(|_| KeyError::StoredHash("parameters"))?;
+    let params = Params::try_from(&phc).map_err(|_| KeyError::InvalidStoredHash("parameters"))?;
     let (Some(salt), Some(expected)) = (phc.salt, phc.hash) else {
-        return Err(KeyError::StoredHash("without salt or hash"));
+        return Err(KeyError::InvalidStoredHash("without salt or hash"));
     };
     let Some(pepper) = root.pepper_of(params.keyid()) else {
         // Nobody can tell any more whether it is right, so it is not. A new password helps its owner.
         tracing::error!(
             "alarm: a stored password was made under a root key that is not known; nobody can sign in with it"
         );
-        return never(root, password, memory);
+        return verify_dummy(root, password, memory);
     };
     let output = compute(pepper, &params, password, salt.as_ref(), memory)?;
     Ok(output.ct_eq(expected.as_bytes()).into())
 }
 
 /// Takes the time of a comparison, and fails.
-fn never(root: &RootKeys, password: &Password, memory: &mut Memory) -> Result<bool, KeyError> {
+fn verify_dummy(root: &RootKeys, password: &Password, memory: &mut Argon2Memory) -> Result<bool, KeyError> {
     let params = params(root.pepper())?;
     compute(root.pepper(), &params, password, &[0; 16], memory)?;
     Ok(false)
@@ -143,8 +143,8 @@ fn never(root: &RootKeys, password: &Password, memory: &mut Memory) -> Result<bo
 /// Whether a stored hash was made as one would be made now: under the current root key, at the present cost.
 pub(crate) fn is_current(root: &RootKeys, stored: &PasswordHash) -> Result<bool, KeyError> {
     let phc =
-        phc::PasswordHash::new(&stored.0).map_err(|_| KeyError::StoredHash("not in PHC form"))?;
-    let params = Params::try_from(&phc).map_err(|_| KeyError::StoredHash("parameters"))?;
+        phc::PasswordHash::new(&stored.0).map_err(|_| KeyError::InvalidStoredHash("not in PHC form"))?;
+    let params = Params::try_from(&phc).map_err(|_| KeyError::InvalidStoredHash("parameters"))?;
     Ok(params == self::params(root.pepper())?)
 }
 
@@ -153,9 +153,9 @@ fn compute(
     params: &Params,
     password: &Password,
     salt: &[u8],
-    memory: &mut Memory,
-) -> Result<[u8; OUTPUT], KeyError> {
-    let bad = |_| KeyError::StoredHash("Argon2 refuses its parameters");
+    memory: &mut Argon2Memory,
+) -> Result<[u8; HASH_LENGTH], KeyError> {
+    let bad = |_| KeyError::InvalidStoredHash("Argon2 refuses its parameters");
     let argon2 = Argon2::new_with_secret(
         &*pepper.secret,
         Algorithm::Argon2id,
@@ -164,7 +164,7 @@ fn compute(
     )
     .map_err(bad)?;
     memory.0.resize(params.block_count().max(memory.0.len()), Block::default());
-    let mut output = [0; OUTPUT];
+    let mut output = [0; HASH_LENGTH];
     argon2
         .hash_password_into_with_memory(password.0.as_bytes(), salt, &mut output, &mut memory.0)
         .map_err(bad)?;
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn hash_binds_password_and_pepper() {
-        let mut memory = Memory::default();
+        let mut memory = Argon2Memory::default();
         let hash =
             hash(&root(1), &Rng::system(), &password("ā rākau pounamu"), &mut memory).unwrap();
         assert!(
@@ -205,18 +205,18 @@ mod tests {
 
     #[test]
     fn hash_under_older_key_still_verifies() {
-        let mut memory = Memory::default();
+        let mut memory = Argon2Memory::default();
         let old = hash(&root(1), &Rng::system(), &password("ā rākau"), &mut memory).unwrap();
         let keys = [RootKey::parse("b", &[2; 32]).unwrap(), RootKey::parse("a", &[1; 32]).unwrap()];
         let both = RootKeys::new(&keys).unwrap();
         assert!(verify(&both, &password("ā rākau"), Some(&old), &mut memory).unwrap());
         assert!(is_current(&root(1), &old).unwrap() && !is_current(&both, &old).unwrap());
-        assert!(old.as_str().contains(&both.hash_mark("a").unwrap()));
+        assert!(old.as_str().contains(&both.phc_keyid("a").unwrap()));
     }
 
     #[test]
     fn absent_or_unreadable_hash_never_verifies() {
-        let mut memory = Memory::default();
+        let mut memory = Argon2Memory::default();
         assert!(!verify(&root(1), &password(""), None, &mut memory).unwrap());
         for phc in
             ["", "x", "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA", "$argon2id$v=19$m=8,t=1,p=1"]
@@ -229,8 +229,8 @@ mod tests {
     #[test]
     fn length_is_counted_in_code_points() {
         assert_eq!(password(&"ā".repeat(128)).code_points(), 128);
-        assert_eq!(Password::parse(&"a".repeat(129)).unwrap_err(), PasswordError::Long);
+        assert_eq!(Password::parse(&"a".repeat(129)).unwrap_err(), PasswordError::TooLong);
         // One ligature that NFKC makes eighteen characters of.
-        assert_eq!(Password::parse(&"\u{FDFA}".repeat(10)).unwrap_err(), PasswordError::Long);
+        assert_eq!(Password::parse(&"\u{FDFA}".repeat(10)).unwrap_err(), PasswordError::TooLong);
     }
 }

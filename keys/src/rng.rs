@@ -28,7 +28,7 @@ impl Rng {
 }
 
 /// What a signature with ECDSA draws from.
-pub(crate) fn for_signatures() -> rand::SystemRandom {
+pub(crate) fn signature_rng() -> rand::SystemRandom {
     #[expect(clippy::disallowed_methods, reason = "this is the one source of randomness")]
     rand::SystemRandom::new()
 }

@@ -9,11 +9,11 @@ use crate::{KeyError, Rng};
 
 /// A key that seals.
 #[derive(Debug)]
-pub(crate) struct SealKey(LessSafeKey);
+pub(crate) struct SealingKey(LessSafeKey);
 
-impl SealKey {
+impl SealingKey {
     pub(crate) fn new(bytes: &[u8; 32]) -> Result<Self, KeyError> {
-        let key = UnboundKey::new(&AES_256_GCM_SIV, bytes).map_err(|_| KeyError::Sealed)?;
+        let key = UnboundKey::new(&AES_256_GCM_SIV, bytes).map_err(|_| KeyError::InvalidSealedValue)?;
         Ok(Self(LessSafeKey::new(key)))
     }
 
@@ -26,49 +26,49 @@ impl SealKey {
         plain: &[u8],
     ) -> Result<Vec<u8>, KeyError> {
         let nonce = rng.bytes::<NONCE_LEN>();
-        let mut text = plain.to_vec();
+        let mut ciphertext = plain.to_vec();
         self.0
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(aad),
-                &mut text,
+                &mut ciphertext,
             )
-            .map_err(|_| KeyError::Sealed)?;
-        let mut sealed = Vec::with_capacity(1 + id.len() + NONCE_LEN + text.len());
-        sealed.push(u8::try_from(id.len()).map_err(|_| KeyError::Sealed)?);
+            .map_err(|_| KeyError::InvalidSealedValue)?;
+        let mut sealed = Vec::with_capacity(1 + id.len() + NONCE_LEN + ciphertext.len());
+        sealed.push(u8::try_from(id.len()).map_err(|_| KeyError::InvalidSealedValue)?);
         sealed.extend_from_slice(id.as_bytes());
         sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(&text);
+        sealed.extend_from_slice(&ciphertext);
         Ok(sealed)
     }
 
-    pub(crate) fn open(&self, aad: &[u8], sealed: &Sealed<'_>) -> Result<Vec<u8>, KeyError> {
-        let mut text = sealed.text.to_vec();
+    pub(crate) fn open(&self, aad: &[u8], sealed: &SealedValue<'_>) -> Result<Vec<u8>, KeyError> {
+        let mut plaintext = sealed.ciphertext.to_vec();
         let nonce = Nonce::assume_unique_for_key(*sealed.nonce);
-        let plain = self
+        let length = self
             .0
-            .open_in_place(nonce, Aad::from(aad), &mut text)
-            .map_err(|_| KeyError::Sealed)?
+            .open_in_place(nonce, Aad::from(aad), &mut plaintext)
+            .map_err(|_| KeyError::InvalidSealedValue)?
             .len();
-        text.truncate(plain);
-        Ok(text)
+        plaintext.trunlengthplain);
+        Ok(plaintext)
     }
 }
 
 /// A sealed value, taken apart.
 #[derive(Debug)]
-pub(crate) struct Sealed<'a> {
+pub(crate) struct SealedValue<'a> {
     /// Id of the key.
     pub(crate) id: &'a str,
     nonce: &'a [u8; NONCE_LEN],
-    text: &'a [u8],
+    ciphertext: &'a [u8],
 }
 
-impl<'a> Sealed<'a> {
+impl<'a> SealedValue<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (length, rest) = bytes.split_first()?;
         let (id, rest) = rest.split_at_checked(usize::from(*length))?;
-        let (nonce, text) = rest.split_first_chunk()?;
-        Some(Self { id: std::str::from_utf8(id).ok()?, nonce, text })
+        let (nonce, ciphertext) = rest.split_first_chunk()?;
+        Some(Self { id: std::str::from_utf8(id).ok()?, nonce, ciphertext })
     }
 }

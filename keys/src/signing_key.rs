@@ -44,7 +44,7 @@ impl Algorithm {
     }
 
     /// Parses the public half of a key, as [`SigningKey::public_half`] writes it.
-    pub(crate) fn parse_public(self, half: &[u8]) -> Option<ParsedPublicKey> {
+    pub(crate) fn parse_public_key(self, half: &[u8]) -> Option<ParsedPublicKey> {
         match self {
             Self::RS256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, half),
             Self::ES256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, half),
@@ -145,7 +145,7 @@ impl SigningKey {
     /// Signs; the form of a JWS signature (RFC 7518, sections 3.3 and 3.4; RFC 8037, section 3.1).
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let cannot = |_| self.error("cannot sign");
-        let random = rng::for_signatures();
+        let random = rng::signature_rng();
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
@@ -160,7 +160,7 @@ impl SigningKey {
     /// The public half, by which a signature is still known when the private one is gone: PKCS #1, a point or the 32 bytes
     /// of RFC 8032, by algorithm.
     #[must_use]
-    pub fn public_half(&self) -> Vec<u8> {
+    pub fn public_key_bytes(&self) -> Vec<u8> {
         match &self.pair {
             Pair::Rsa(pair) => pair.public_key().as_ref().to_vec(),
             Pair::Ecdsa(pair) => pair.public_key().as_ref().to_vec(),
@@ -169,8 +169,8 @@ impl SigningKey {
     }
 
     /// The public key, parsed once as well.
-    pub(crate) fn public(&self) -> Result<ParsedPublicKey, KeyError> {
-        let parsed = self.algorithm().parse_public(&self.public_half());
+    pub(crate) fn public_key(&self) -> Result<ParsedPublicKey, KeyError> {
+        let parsed = self.algorithm().parse_public_key(&self.public_key_bytes());
         parsed.ok_or_else(|| self.error("has no public key"))
     }
 
@@ -244,6 +244,6 @@ mod tests {
             BASE64_URL_SAFE_NO_PAD.encode(&signature),
             "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
         );
-        assert!(key.public().unwrap().verify_sig(message.as_bytes(), &signature).is_ok());
+        assert!(key.public_key().unwrap().verify_sig(message.as_bytes(), &signature).is_ok());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keys::{Guest, HasherConfig};
+use keys::{HasherConfig, HashingCaller};
 use store::Sql;
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
@@ -113,8 +113,8 @@ async fn full_hashing_pool_answers_503() {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let hasher = &app.app().hasher;
     let held = (
-        hasher.admit(Guest::Stranger).await.unwrap(),
-        hasher.admit(Guest::Stranger).await.unwrap(),
+        hasher.admit(HashingCaller::Stranger).await.unwrap(),
+        hasher.admit(HashingCaller::Stranger).await.unwrap(),
     );
     // The page itself never waits for the pool.
     let browser = app.browser();

@@ -116,7 +116,8 @@ async fn guess_beside_change(engine: Engine) -> Option<()> {
     let (first, _) = browser.start(&client).await;
     assert!(browser.password(&first, &own).await.has_field("code"));
     app.settled().await;
-    let hashed = || app.app().hasher.load().history.waits.iter().map(|(_, many)| many).sum::<u64>();
+    let hashed =
+        || app.app().hasher.stats().totals.wait_buckets.iter().map(|(_, many)| many).sum::<u64>();
     let guess = first.form().with("email", &victim.email).with("password", &victim.password);
     let before = (hashed(), app.outcomes("password.checked").await.len());
     // The attempt is another one when the guess, which has read it, comes to its transaction.

@@ -45,7 +45,7 @@ pub async fn create(cx: &Cx, acting: &Acting, new: NewUser) -> Result<Result<Use
         Ok(password) => password,
         Err(bad) => return Ok(Err(bad.into())),
     };
-    let hash = cx.hasher.admit(keys::Guest::Stranger).await?.hash(password).await?;
+    let hash = cx.hasher.admit(keys::HashingCaller::Stranger).await?.hash(password).await?;
     let random = || BASE64_URL_SAFE_NO_PAD.encode(cx.rng.bytes::<16>());
     let user = User {
         id: cx.id(),

@@ -1,6 +1,6 @@
 //! What a new password must be (decision 2): long enough, not a known one, not made of the person's own words.
 
-use keys::{Guest, Password, PasswordHash, blocklist};
+use keys::{HashingCaller, Password, PasswordHash, blocklist};
 use store::{Tx, UserId};
 use unicode_normalization::UnicodeNormalization;
 
@@ -105,7 +105,7 @@ pub(crate) async fn hash_if_new(
     cx: &Cx,
     user: UserId,
     password: Password,
-    guest: Guest,
+    guest: HashingCaller,
 ) -> Result<Result<PasswordHash, BadPassword>> {
     let mut conn = cx.db.read().await?;
     let present = store::password::current(&mut conn, user).await?;

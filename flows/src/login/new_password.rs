@@ -1,6 +1,6 @@
 //! The change of password that a forced reset demands (decision 6): after both steps, before anything is issued.
 
-use keys::{Guest, Password};
+use keys::{HashingCaller, Password};
 use store::UserId;
 
 use super::{Answer, apply, apply::Work, machine::Input, or_show, out_of_turn, own, state::State};
@@ -75,12 +75,12 @@ async fn acceptable(
     cx: &Cx,
     user: UserId,
     typed: &str,
-) -> Result<Result<(Password, Guest), BadPassword>> {
+) -> Result<Result<(Password, HashingCaller), BadPassword>> {
     let mut conn = cx.db.read().await?;
     let Some(user) = store::user::by_id(&mut conn, user).await? else {
         return Ok(Err(BadPassword::Same));
     };
-    let guest = Guest::Known(cx.root.lookup(&user.counter_name()));
+    let guest = HashingCaller::Known(cx.root.counter_key(&user.counter_name()));
     let email = user.email.as_deref().unwrap_or_default();
     let checked = policy::check(typed, &policy::Context::of(cx, email, &user.name));
     Ok(checked.map(|password| (password, guest)))

@@ -4,7 +4,7 @@
 //! person is compared with a dummy, and counters are keyed by an HMAC of the address, not by a row. Only a browser that
 //! claims to be a known device of the typed address costs a statement more, and nobody but its owner has such a claim.
 
-use keys::{Busy, Guest, Password, PasswordHash, Slot};
+use keys::{HasherBusy, HashingCaller, HashingPermit, Password, PasswordHash};
 use store::{Timestamp, Tx, throttle::ThrottleKind, user::UserWithPassword};
 
 use super::{
@@ -66,12 +66,12 @@ pub async fn post(
     // A claim is worth nothing until the database has been asked; a stranger has none, and asks nothing.
     let guesser = Guesser::at_address(cx, visit, email.canonical()).await?;
     let guest = if guesser.is_stranger() {
-        Guest::Stranger
+        HashingCaller::Stranger
     } else {
-        Guest::Known(cx.root.lookup(email.canonical()))
+        HashingCaller::Known(cx.root.counter_key(email.canonical()))
     };
     // Nothing is counted for somebody who is turned away: on a bad day that is nearly everybody, and each has to cost little.
-    if let Err(full) = cx.hasher.turn_away(guest) {
+    if let Err(full) = cx.hasher.reject_if_full(guest) {
         return Ok(busy(name, full));
     }
     // Networks come before the pool, and admission to the pool before any look-up: a full pool says so before it costs
@@ -104,7 +104,7 @@ async fn about(cx: &Cx, visit: &Visit, name: &str) -> Result<About> {
     Ok(About { user: None, client })
 }
 
-fn busy(name: &str, full: Busy) -> Answer {
+fn busy(name: &str, full: HasherBusy) -> Answer {
     Answer::Busy { attempt: name.to_owned(), retry_after: full.retry_after }
 }
 
@@ -133,7 +133,7 @@ async fn admitted(
     visit: &Visit,
     name: &str,
     Typed { email, password, guesser }: Typed<'_>,
-    slot: Slot,
+    slot: HashingPermit,
 ) -> Result<Judgement> {
     let mut conn = cx.db.read().await?;
     let found = attempt::find(cx, &mut conn, visit, name).await?;
@@ -204,7 +204,7 @@ impl Person<'_> {
 /// as good as a wrong one. Returns the password again, if it is right and its stored hash is out of date.
 async fn compare(
     cx: &Cx,
-    slot: Slot,
+    slot: HashingPermit,
     password: Option<Password>,
     person: Person<'_>,
 ) -> Result<(Compared, Option<Password>)> {
@@ -289,7 +289,7 @@ async fn renew(cx: &Cx, person: Person<'_>, first: First, password: Password) ->
     if cx.hasher.waiting() != [0, 0] {
         return Ok(());
     }
-    let guest = Guest::Known(cx.root.lookup(person.email.canonical()));
+    let guest = HashingCaller::Known(cx.root.counter_key(person.email.canonical()));
     let Ok(slot) = cx.hasher.admit(guest).await else { return Ok(()) };
     let hash = slot.hash(password).await?;
     let (user, FirstStep::Password { version }) = (first.user, first.step) else { return Ok(()) };

@@ -58,7 +58,7 @@ impl Guesser {
     /// A stranger from the request's network.
     pub(crate) fn stranger(cx: &Cx, canonical: &str) -> Self {
         let here = format!("{canonical}\n{}", network::at_a_person(cx));
-        Self::Stranger { all: cx.root.lookup(canonical), here: cx.root.lookup(&here) }
+        Self::Stranger { all: cx.root.counter_key(canonical), here: cx.root.counter_key(&here) }
     }
 
     /// Who this browser is to a person.
@@ -75,7 +75,7 @@ impl Guesser {
         Ok(match device::known(cx, sql, visit, canonical).await? {
             Some(device) => {
                 let mails = format!("{canonical}\nknown devices");
-                Self::Known { device, mails: cx.root.lookup(&mails) }
+                Self::Known { device, mails: cx.root.counter_key(&mails) }
             }
             None => Self::stranger(cx, canonical),
         })

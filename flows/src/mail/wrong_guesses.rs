@@ -91,7 +91,7 @@ pub(crate) async fn warn_once_a_day(
         Tried::Code => ThrottleKind::CodeNotice,
     };
     let once = Quota { kind, limit: 1, window: Duration::from_hours(24) };
-    if throttle::charge_quota(tx, &cx.root.lookup(canonical), once, cx.now).await? {
+    if throttle::charge_quota(tx, &cx.root.counter_key(canonical), once, cx.now).await? {
         jobs::insert(cx, tx, notice, Some(client)).await?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Hints: what the client believes about the person. They save typing and prove nothing.
 
-use keys::{Expected, TokenType};
+use keys::{ExpectedClaims, TokenType};
 use serde::Deserialize;
 
 use super::{Draft, Refused, redirect};
@@ -39,11 +39,11 @@ struct Hint {
 /// `id_token_hint` must be an ID token of ours for this client; it may have expired.
 pub(super) fn id_token_hint(draft: &mut Draft<'_>) -> Result<(), Refused> {
     let Some(token) = draft.params.get("id_token_hint") else { return Ok(()) };
-    let expected = Expected {
+    let expected = ExpectedClaims {
         issuer: &draft.cx.issuer,
         audience: Some(&draft.request.client_id),
         now: draft.cx.now,
-        expired_ok: true,
+        allow_expired: true,
     };
     match draft.cx.ring.verify::<Hint>(token, TokenType::Id, &expected) {
         Ok(hint) => {

@@ -15,7 +15,7 @@ mod tend;
 
 use std::time::Duration;
 
-use keys::{Algorithm, EndedKey, KeyRing, RingKey, RootKeys, SigningKey};
+use keys::{Algorithm, EndedKey, KeyRing, PublishedKey, RootKeys, SigningKey};
 use store::{
     Sql, Timestamp,
     signing_key::{EndedKeyRow, SigningKeyRow},
@@ -176,14 +176,14 @@ pub async fn load(root: &RootKeys, sql: &mut impl Sql) -> Result<Loaded> {
     let (mut unusable, mut unusable_ended) = (0, 0);
     for row in store::signing_key::all(sql).await? {
         if is_known(&row.id, &row.algorithm) {
-            keys.push(RingKey { key: open(root, &row)?, signs_from: row.signs_from });
+            keys.push(PublishedKey { key: open(root, &row)?, signs_from: row.signs_from });
         } else {
             unusable += 1;
         }
     }
     for EndedKeyRow { id, algorithm, public, .. } in store::signing_key::all_ended(sql).await? {
         if is_known(&id, &algorithm) {
-            ended.push(EndedKey { kid: id, algorithm: algorithm.parse()?, public });
+            ended.push(EndedKey { kid: id, algorithm: algorithm.parse()?, public_key: public });
         } else {
             unusable_ended += 1;
         }

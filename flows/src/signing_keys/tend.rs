@@ -71,7 +71,7 @@ fn is_old(cx: &Cx, algorithm: Algorithm, present: &[SigningKeyRow]) -> bool {
 /// Takes a key out of publication: its public half is kept for hints, its private one is gone.
 async fn end_key(cx: &Cx, row: &SigningKeyRow) -> Result<bool> {
     let ended = EndedKeyRow {
-        public: open(&cx.root, row)?.public_half(),
+        public: open(&cx.root, row)?.public_key_bytes(),
         id: row.id.clone(),
         algorithm: row.algorithm.clone(),
         ended_at: cx.now,

@@ -1,7 +1,7 @@
 //! What an access token proves (RFC 9068): its person and its scopes. A token that is signed right is still refused when
 //! what it rests on has ended: grant, session, epoch.
 
-use keys::{Expected, TokenType};
+use keys::{ExpectedClaims, TokenType};
 use serde::Deserialize;
 use store::{
     GrantId,
@@ -53,8 +53,12 @@ impl Principal {
 
 /// What an access token that is meant for us proves; nothing when it is not good, or no longer.
 pub async fn principal(cx: &Cx, token: &str) -> Result<Option<Principal>> {
-    let expected =
-        Expected { issuer: &cx.issuer, audience: Some(&cx.issuer), now: cx.now, expired_ok: false };
+    let expected = ExpectedClaims {
+        issuer: &cx.issuer,
+        audience: Some(&cx.issuer),
+        now: cx.now,
+        allow_expired: false,
+    };
     let Ok(token) = cx.ring.verify::<AccessToken>(token, TokenType::Access, &expected) else {
         return Ok(None);
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keys::{KeyError, RootKeys, Trail};
+use keys::{AuditMacKind, KeyError, RootKeys};
 use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 
 use super::{
@@ -183,7 +183,7 @@ pub(super) fn seal_alone(root: &RootKeys, seal: &Seal, known: &Known) -> Result<
         return Ok(early.then_some(What::SweptEarly));
     }
     let Some(manifest) = &seal.manifest else { return Ok(Some(What::SealChanged)) };
-    let hash = root.trail_mac(&seal.key_id, Trail::Manifest, &[Some(manifest)])?;
+    let hash = root.audit_mac(&seal.key_id, AuditMacKind::Manifest, &[Some(manifest)])?;
     Ok((seal.manifest_hash != hash).then_some(What::SealChanged))
 }
 

@@ -18,7 +18,7 @@ pub mod verify;
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use keys::{KeyError, RootKeys, Trail};
+use keys::{AuditMacKind, KeyError, RootKeys};
 use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 
 /// A row that comes into sight this much later than it should have is not the work of a slow transaction: clocks of
@@ -73,7 +73,7 @@ impl FromStr for Head {
 
 /// The tag of a row that is about to be written.
 pub(crate) fn tag(root: &RootKeys, key: &str, row: &AuditRow) -> Result<[u8; 32], KeyError> {
-    with_fields(row, |fields| root.trail_mac(key, Trail::Row, fields))
+    with_fields(row, |fields| root.audit_mac(key, AuditMacKind::Row, fields))
 }
 
 /// What a row's tag says.
@@ -106,7 +106,7 @@ impl Tag {
 /// What a manifest says of a row: all of its columns, its tag too.
 fn sealed(root: &RootKeys, key: &str, row: &AuditRow) -> Result<[u8; 32], KeyError> {
     let tag = [row.tag.as_deref(), row.tag_key.as_deref().map(str::as_bytes)];
-    with_fields(row, |fields| root.trail_mac(key, Trail::Sealed, &[fields, &tag].concat()))
+    with_fields(row, |fields| root.audit_mac(key, AuditMacKind::Sealed, &[fields, &tag].concat()))
 }
 
 fn with_fields<T>(row: &AuditRow, run: impl FnOnce(&[Option<&[u8]>]) -> T) -> T {
@@ -137,7 +137,7 @@ fn digest(root: &RootKeys, seal: &Seal) -> Result<[u8; 32], KeyError> {
         Some(&seal.previous),
         Some(seal.key_id.as_bytes()),
     ]);
-    root.trail_mac(&seal.key_id, Trail::Seal, &fields)
+    root.audit_mac(&seal.key_id, AuditMacKind::Seal, &fields)
 }
 
 /// Whether a seal's numbers and times are as it was made: before that, none of them counts.
@@ -153,7 +153,7 @@ fn swept_mark(
     at: Timestamp,
 ) -> Result<[u8; 32], KeyError> {
     let (sequence, at) = (seal.sequence.to_be_bytes(), at.millis().to_be_bytes());
-    root.trail_mac(key, Trail::Swept, &[Some(&sequence), Some(&seal.digest), Some(&at)])
+    root.audit_mac(key, AuditMacKind::Swept, &[Some(&sequence), Some(&seal.digest), Some(&at)])
 }
 
 /// How much of a row's HMAC a manifest keeps: 128 bits, which nobody finds a second row for.

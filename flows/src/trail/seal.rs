@@ -1,6 +1,6 @@
 //! Sealing: whatever is in sight gets the next seal.
 
-use keys::Trail;
+use keys::AuditMacKind;
 use store::{audit::AuditRow, audit_seal::Seal};
 
 use super::{Head, Line, Tag, digest, is_as_made};
@@ -80,7 +80,7 @@ fn make(cx: &Cx, sequence: i64, previous: Option<&Seal>, rows: &[AuditRow]) -> R
     for row in rows {
         Line::of(&cx.root, key_id, row)?.write(&mut manifest);
     }
-    let hash = cx.root.trail_mac(key_id, Trail::Manifest, &[Some(&manifest)])?;
+    let hash = cx.root.audit_mac(key_id, AuditMacKind::Manifest, &[Some(&manifest)])?;
     // A full seal may have left newer rows for the next one. What was complete stays so, however late a row comes: as far as
     // the seal before says so in the program's own hand.
     let newest = rows.last().filter(|_| is_full(rows)).map_or(cx.now, |row| row.at);

@@ -80,7 +80,9 @@ impl Folder {
         }
         let folder = Self(dir.to_owned());
         if !folder.0.join(ROOT_KEY).exists() {
-            folder.write_private(ROOT_KEY, RootKey::generate(rng).as_bytes()).map_err(cannot)?;
+            folder
+                .write_private(ROOT_KEY, RootKey::generate_file_content(rng).as_bytes())
+                .map_err(cannot)?;
         }
         Ok(folder)
     }

@@ -21,15 +21,15 @@ pub(super) struct Waits(pub(super) Hasher);
 
 impl Collector for Waits {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let history = self.0.load().history;
-        let count = history.waits.iter().map(|(_, count)| count).sum();
+        let history = self.0.stats().totals;
+        let count = history.wait_buckets.iter().map(|(_, count)| count).sum();
         let name = SHOWN.trim_start_matches("vestibule_");
         encoder
             .encode_descriptor(name, HELP, None, MetricType::Histogram)?
             .encode_histogram::<NoLabelSet>(
-                history.waited.as_secs_f64(),
+                history.wait_sum.as_secs_f64(),
                 count,
-                &history.waits,
+                &history.wait_buckets,
                 None,
             )
     }

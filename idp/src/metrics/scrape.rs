@@ -63,16 +63,16 @@ impl Metrics {
                 families.database_connections.get_or_create(&labels).set(f64::from(count));
             }
         }
-        let load = self.hasher.load();
+        let load = self.hasher.stats();
         for (state, slots, queue) in
-            [("used", load.used, load.waiting), ("most", load.slots, load.places)]
+            [("used", load.admitted, load.waiting), ("most", load.max_admitted, load.queue_slots)]
         {
             let labels = [label("state", state)];
             families.hashing_slots.get_or_create(&labels).set(count(slots));
             families.hashing_queue.get_or_create(&labels).set(count(queue));
         }
-        let history = load.history;
-        for (reason, so_far) in [("full", history.full), ("waited", history.waited_in_vain)] {
+        let history = load.totals;
+        for (reason, so_far) in [("full", history.rejected_full), ("waited", history.timed_out)] {
             let refused = families.hashing_refused.get_or_create(&[label("reason", reason)]);
             refused.inner().store(so_far, std::sync::atomic::Ordering::Relaxed);
         }

@@ -8,7 +8,7 @@ mod refusals;
 
 use std::{path::PathBuf, time::Duration};
 
-use keys::{Guest, HasherConfig};
+use keys::{HasherConfig, HashingCaller};
 use url::Url;
 use vestibule_browser_tests::{
     browser::{Browser, Tab},
@@ -197,7 +197,7 @@ async fn passwords(walk: &mut Walk<'_>, portal: &Client) {
     walk.look("password-wrong").await;
     let mut held = Vec::new();
     while held.len() < 4 {
-        held.push(walk.app.app().hasher.admit(Guest::Stranger).await.expect("a slot"));
+        held.push(walk.app.app().hasher.admit(HashingCaller::Stranger).await.expect("a slot"));
     }
     walk.tab.fill("#password", "not the password").await;
     walk.press("continue").await;

@@ -129,8 +129,8 @@ async fn case_56_overload_never_fails_open(engine: Engine) {
     assert!(page.has_field("code") && page.says("We are sending"), "{}", page.text());
     app.mail.wait_for_refusals(1).await;
     let held = (
-        app.app().hasher.admit(keys::Guest::Stranger).await.unwrap(),
-        app.app().hasher.admit(keys::Guest::Stranger).await.unwrap(),
+        app.app().hasher.admit(keys::HashingCaller::Stranger).await.unwrap(),
+        app.app().hasher.admit(keys::HashingCaller::Stranger).await.unwrap(),
     );
     let (other, _) = app.browser().start(&client).await;
     assert!(other.status == 200 && other.has_field("password"));

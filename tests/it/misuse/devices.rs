@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flows::{client::AuthMethod, email::EmailAddress};
-use keys::{Guest, HasherConfig};
+use keys::{HasherConfig, HashingCaller};
 use vestibule_tests::{
     acting,
     app::{Options, Patient, TestApp},
@@ -143,12 +143,12 @@ async fn replaced_device_cookie_queues_as_stranger(engine: Engine) {
     home.sign_in(&app, &client, &patient).await;
     let hasher = app.app().hasher.clone();
     let held = (
-        hasher.admit(Guest::Stranger).await.unwrap(),
-        hasher.admit(Guest::Stranger).await.unwrap(),
+        hasher.admit(HashingCaller::Stranger).await.unwrap(),
+        hasher.admit(HashingCaller::Stranger).await.unwrap(),
     );
     let stranger = tokio::spawn({
         let hasher = hasher.clone();
-        async move { hasher.admit(Guest::Stranger).await.is_ok() }
+        async move { hasher.admit(HashingCaller::Stranger).await.is_ok() }
     });
     until_equal("who waits", [1, 0], async || hasher.waiting()).await;
     let (page, _) = spent.start(&client).await;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keys::{Guest, HasherConfig, Slot};
+use keys::{HasherConfig, HashingCaller, HashingPermit};
 use tokio::task::JoinHandle;
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
@@ -34,7 +34,7 @@ async fn guess(browser: &HttpBrowser, client: &Client, email: &str) -> u16 {
 
 /// How many were let in to be hashed since the start.
 fn hashed(app: &TestApp) -> u64 {
-    app.app().hasher.load().history.waits.iter().map(|(_, many)| many).sum()
+    app.app().hasher.stats().totals.wait_buckets.iter().map(|(_, many)| many).sum()
 }
 
 /// Spends five guesses at a new code.
@@ -136,7 +136,7 @@ async fn other_posts_count_despite_full_queue(engine: Engine) {
 
 /// Somebody computes, and somebody sits on the one seat of strangers.
 struct Full {
-    held: Vec<Slot>,
+    held: Vec<HashingPermit>,
     waiting: JoinHandle<bool>,
 }
 
@@ -145,11 +145,11 @@ impl Full {
         let hasher = app.app().hasher.clone();
         let mut held = Vec::new();
         for _ in 0..2 {
-            held.push(hasher.admit(Guest::Stranger).await.unwrap());
+            held.push(hasher.admit(HashingCaller::Stranger).await.unwrap());
         }
         let waiting = tokio::spawn({
             let hasher = hasher.clone();
-            async move { hasher.admit(Guest::Stranger).await.is_ok() }
+            async move { hasher.admit(HashingCaller::Stranger).await.is_ok() }
         });
         until_equal("who waits", [1, 0], async || hasher.waiting()).await;
         Self { held, waiting }

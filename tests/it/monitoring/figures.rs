@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flows::audit::{self, Entry, event::ClientAdded};
-use keys::{Guest, HasherConfig};
+use keys::{HasherConfig, HashingCaller};
 use reqwest::Method;
 use vestibule_tests::{
     app::{Options, TestApp},
@@ -151,12 +151,12 @@ async fn full_hashing_pool_is_measured(engine: Engine) {
     let browser = app.browser();
     let (page, _) = browser.start(&client).await;
     let held = (
-        app.app().hasher.admit(Guest::Stranger).await.unwrap(),
-        app.app().hasher.admit(Guest::Stranger).await.unwrap(),
+        app.app().hasher.admit(HashingCaller::Stranger).await.unwrap(),
+        app.app().hasher.admit(HashingCaller::Stranger).await.unwrap(),
     );
     // One more sits on the one seat that strangers always have.
     let hasher = app.app().hasher.clone();
-    let sitting = tokio::spawn(async move { hasher.admit(Guest::Stranger).await.is_ok() });
+    let sitting = tokio::spawn(async move { hasher.admit(HashingCaller::Stranger).await.is_ok() });
     until_equal("places in the queue", [1, 0], async || app.app().hasher.waiting()).await;
     assert_eq!(browser.password(&page, &patient).await.status, 503);
     let scrape = Scrape::of(app.first()).await;

@@ -1,7 +1,7 @@
 //! Many accounts, put into the database as adding a person does, but without a hash of each one's own: an attack on a
 //! hundred thousand accounts would otherwise spend its time on making them.
 
-use keys::{Guest, Password, PasswordHash};
+use keys::{HashingCaller, Password, PasswordHash};
 use store::{
     UserId,
     user::{STATUS_ACTIVE, User},
@@ -44,7 +44,7 @@ pub(super) async fn add(app: &TestApp, many: usize, one_in: usize) {
 }
 
 async fn hash(app: &TestApp, password: &str) -> PasswordHash {
-    let slot = app.app().hasher.admit(Guest::Stranger).await.expect("a slot");
+    let slot = app.app().hasher.admit(HashingCaller::Stranger).await.expect("a slot");
     slot.hash(Password::parse(password).expect("short enough")).await.expect("a hash")
 }
 

@@ -8,7 +8,7 @@ use flows::{
     authorize::{self, Outcome},
     request::{self, Params},
 };
-use keys::{Algorithm, Expected, TokenType};
+use keys::{Algorithm, ExpectedClaims, TokenType};
 use serde_json::Value;
 
 use super::Ground;
@@ -135,7 +135,8 @@ pub(super) fn posted(ground: &Ground, input: &[u8]) {
 pub(super) fn jwt(ground: &Ground, input: &[u8]) {
     let cx = ground.app.cx();
     // Genuine ones may expire while the target runs.
-    let expected = Expected { issuer: &cx.issuer, audience: None, now: cx.now, expired_ok: true };
+    let expected =
+        ExpectedClaims { issuer: &cx.issuer, audience: None, now: cx.now, allow_expired: true };
     for genuine in &ground.sealed.tokens {
         let mut candidates = vec![text(genuine, input)];
         // A header or claims of the stranger's own before or between what is genuine.

@@ -76,6 +76,6 @@ pub(super) fn password(_: &Ground, input: &[u8]) {
             assert_eq!(text.is_empty(), form.is_empty(), "nothing typed is lost: {text:?}");
             assert_eq!(format!("{password:?}"), "Password(..)");
         }
-        Err(PasswordError::Long) => assert!(text.chars().count() * GROWS > MOST, "{text:?}"),
+        Err(PasswordError::TooLong) => assert!(text.chars().count() * GROWS > MOST, "{text:?}"),
     }
 }

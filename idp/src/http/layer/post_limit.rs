@@ -1,7 +1,7 @@
 //! The limit on posts of networks, before anything is hashed (decision 4).
 
 use flows::{Trace, network};
-use keys::Guest;
+use keys::HashingCaller;
 
 use crate::{
     app::App,
@@ -14,7 +14,7 @@ pub(super) async fn count(app: &App, route: &Route, trace: &Trace) -> Result<Pos
         return Err(Failure::UnknownNetwork);
     }
     let needs_hashing = route.step.is_some_and(|step| step.needs_hashing);
-    if needs_hashing && app.hasher.is_full(Guest::Stranger) {
+    if needs_hashing && app.hasher.is_full(HashingCaller::Stranger) {
         return Ok(PostCount::Deferred);
     }
     let crowded = network::post(&app.cx(trace.clone())).await?;

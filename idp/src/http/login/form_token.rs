@@ -71,5 +71,5 @@ pub(super) fn own_attempt<'f>(
 
 fn has_token(request: &BrowserRequest, form: &Form, step: &Step) -> bool {
     let (token, attempt) = (form.text("form"), form.text("attempt"));
-    request.cx.root.form_token_ok(token, &request.visit.browser, attempt, step.form)
+    request.cx.root.verify_form_token(token, &request.visit.browser, attempt, step.form)
 }

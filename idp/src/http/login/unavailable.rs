@@ -11,7 +11,7 @@ use flows::{
     attempt::peek,
     login::{Shown, View},
 };
-use keys::Guest;
+use keys::HashingCaller;
 
 use super::{Posted, form_token::own_attempt, password_page};
 use crate::{
@@ -36,7 +36,7 @@ pub(super) fn reject_if_full(
     if !request.visit.devices.is_empty() || matches!(form.text("action"), "cancel" | "restart") {
         return None;
     }
-    let full = app.hasher.turn_away(Guest::Stranger).err()?;
+    let full = app.hasher.reject_if_full(HashingCaller::Stranger).err()?;
     Some(full_page(app, request, &shown, form.text("email"), full.retry_after))
 }
 

@@ -48,7 +48,7 @@ pub(in crate::http) async fn post(
     let Some(token) = params.get("form") else {
         return Ok(page::see_other(&address(&params)));
     };
-    if !request.cx.root.form_token_ok(token, &request.visit.browser, "", STEP) {
+    if !request.cx.root.verify_form_token(token, &request.visit.browser, "", STEP) {
         return Err(Failure::Forbidden);
     }
     match params.get("action") {

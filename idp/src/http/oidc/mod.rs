@@ -26,13 +26,13 @@ pub(super) async fn discovery(_: Anyone, State(app): State<App>) -> Response {
 /// The JWK Set (RFC 7517, section 5), or that it is still the one that the client has (RFC 9110, section 13.1.2).
 pub(super) async fn jwks(_: Anyone, State(app): State<App>, headers: HeaderMap) -> Response {
     let ring = app.live.snapshot().ring.clone();
-    let tag = format!("\"{}\"", ring.jwks().tag);
+    let tag = format!("\"{}\"", ring.jwks().etag);
     let kept = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let mut response = if kept.is_some_and(|kept| names(kept, &tag)) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let kind = [(header::CONTENT_TYPE, "application/jwk-set+json")];
-        (kind, ring.jwks().text.clone()).into_response()
+        (kind, ring.jwks().json.clone()).into_response()
     };
     response.headers_mut().insert(header::CACHE_CONTROL, keep());
     if let Ok(tag) = HeaderValue::try_from(tag) {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use keys::{
-    Algorithm, Hasher, HasherConfig, KeyRing, Password, RingKey, Rng, SigningKey, TokenType,
+    Algorithm, Hasher, HasherConfig, KeyRing, Password, PublishedKey, Rng, SigningKey, TokenType,
 };
 use store::{Db, DbConfig, Sql, Timestamp};
 use tempfile::TempDir;
@@ -39,7 +39,7 @@ async fn argon2() -> Duration {
     let once = async || {
         let password = Password::parse("a walk along the river").expect("short enough");
         hasher
-            .admit(keys::Guest::Stranger)
+            .admit(keys::HashingCaller::Stranger)
             .await
             .expect("a slot")
             .verify(password, None)
@@ -57,7 +57,7 @@ async fn argon2() -> Duration {
 fn rs256() -> Duration {
     let key = SigningKey::generate("k".to_owned(), Algorithm::RS256).expect("a key");
     let now = Timestamp::from_millis(0);
-    let ring = KeyRing::new(vec![RingKey { key, signs_from: now }], &[]).expect("a ring");
+    let ring = KeyRing::new(vec![PublishedKey { key, signs_from: now }], &[]).expect("a ring");
     let claims = serde_json::json!({ "sub": "somebody", "aud": ["portal"], "exp": 1 });
     let before = own_cpu();
     for _ in 0..1500 {

@@ -5,7 +5,7 @@ use aws_lc_rs::hmac;
 
 /// What is authenticated. An HMAC of one kind is none of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trail {
+pub enum AuditMacKind {
     /// A row, by whoever writes it.
     Row,
     /// A row with its tag, by whoever seals it.
@@ -18,7 +18,7 @@ pub enum Trail {
     Swept,
 }
 
-impl Trail {
+impl AuditMacKind {
     const fn label(self) -> &'static [u8] {
         match self {
             Self::Row => b"row",
@@ -31,7 +31,7 @@ impl Trail {
 }
 
 /// The HMAC of fields; `None` is `NULL`, which differs from empty.
-pub(crate) fn mac(key: &hmac::Key, kind: Trail, fields: &[Option<&[u8]>]) -> [u8; 32] {
+pub(crate) fn mac(key: &hmac::Key, kind: AuditMacKind, fields: &[Option<&[u8]>]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
     for field in std::iter::once(&Some(kind.label())).chain(fields) {
         // Presence and length stand before each, so that no field can be taken for another's beginning.
@@ -53,19 +53,19 @@ mod tests {
     fn mac_fields_are_unambiguous() {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
         let all: Vec<[u8; 32]> = [
-            (Trail::Row, &[Some(&b"ab"[..]), Some(b"c")][..]),
-            (Trail::Row, &[Some(b"a"), Some(b"bc")]),
-            (Trail::Row, &[Some(b"abc")]),
-            (Trail::Row, &[Some(b"abc"), None]),
-            (Trail::Row, &[Some(b"abc"), Some(b"")]),
-            (Trail::Row, &[None, Some(b"abc")]),
-            (Trail::Sealed, &[Some(b"abc")]),
+            (AuditMacKind::Row, &[Some(&b"ab"[..]), Some(b"c")][..]),
+            (AuditMacKind::Row, &[Some(b"a"), Some(b"bc")]),
+            (AuditMacKind::Row, &[Some(b"abc")]),
+            (AuditMacKind::Row, &[Some(b"abc"), None]),
+            (AuditMacKind::Row, &[Some(b"abc"), Some(b"")]),
+            (AuditMacKind::Row, &[None, Some(b"abc")]),
+            (AuditMacKind::Sealed, &[Some(b"abc")]),
         ]
         .into_iter()
         .map(|(kind, fields)| mac(&key, kind, fields))
         .collect();
-        let apart: std::collections::HashSet<_> = all.iter().collect();
-        assert_eq!(apart.len(), all.len());
-        assert_eq!(all[2], mac(&key, Trail::Row, &[Some(b"abc")]));
+        let distinct: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+        assert_eq!(all[2], mac(&key, AuditMacKind::Row, &[Some(b"abc")]));
     }
 }

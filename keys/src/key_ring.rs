@@ -7,24 +7,24 @@ use serde::{Serialize, de::DeserializeOwned};
 use store::Timestamp;
 
 use crate::{
-    Algorithm, Expected, KeyError, SigningKey, TokenRefused, TokenType, hash_text,
-    jwt::{self, Verifier},
+    Algorithm, ExpectedClaims, KeyError, SigningKey, InvalidToken, TokenType, hash_text,
+    jwt::{self, VerifyingKey},
 };
 
 /// Every key, parsed.
 pub struct KeyRing {
     /// In the order in which they begin to sign.
-    keys: Vec<RingKey>,
+    keys: Vec<PublishedKey>,
     /// Of the keys above.
-    verifiers: HashMap<String, Verifier>,
+    verifying_keys: HashMap<String, VerifyingKey>,
     /// Of keys that are no longer published: a hint may be signed with one.
-    ended: HashMap<String, Verifier>,
+    ended_keys: HashMap<String, VerifyingKey>,
     jwks: Jwks,
 }
 
 /// A key that is published.
 #[derive(Debug)]
-pub struct RingKey {
+pub struct PublishedKey {
     /// The key.
     pub key: SigningKey,
     /// From when it signs.
@@ -39,33 +39,33 @@ pub struct EndedKey {
     /// Its algorithm.
     pub algorithm: Algorithm,
     /// What [`SigningKey::public_half`] wrote.
-    pub public: Vec<u8>,
+    pub public_key: Vec<u8>,
 }
 
 /// The JWK Set (RFC 7517, section 5): public keys alone.
 #[derive(Clone, Debug)]
 pub struct Jwks {
     /// The document.
-    pub text: String,
+    pub json: String,
     /// By which one who has it already knows that it is still the same: equal on every replica.
-    pub tag: String,
+    pub etag: String,
 }
 
 impl KeyRing {
     /// A ring of the keys that are published, and of the ones that were.
-    pub fn new(mut keys: Vec<RingKey>, ended: &[EndedKey]) -> Result<Self, KeyError> {
+    pub fn new(mut keys: Vec<PublishedKey>, ended: &[EndedKey]) -> Result<Self, KeyError> {
         keys.sort_by(|a, b| (a.signs_from, a.key.kid()).cmp(&(b.signs_from, b.key.kid())));
-        let mut verifiers = HashMap::new();
+        let mut verifying_keys = HashMap::new();
         let mut set = Vec::new();
-        for RingKey { key, .. } in &keys {
-            let verifier = Verifier { algorithm: key.algorithm(), key: key.public()? };
-            verifiers.insert(key.kid().to_owned(), verifier);
+        for PublishedKey { key, .. } in &keys {
+            let verifying_key = VerifyingKey { algorithm: key.algorithm(), key: key.public_key()? };
+            verifying_keys.insert(key.kid().to_owned(), verifying_key);
             set.push(key.jwk()?);
         }
-        let text = serde_json::json!({ "keys": set }).to_string();
-        let tag = BASE64_URL_SAFE_NO_PAD.encode(hash_text(&text).as_bytes());
-        let ended = ended.iter().map(verifier_of).collect::<Result<_, _>>()?;
-        Ok(Self { keys, verifiers, ended, jwks: Jwks { text, tag } })
+        let json = serde_json::json!({ "keys": set }).to_string();
+        let etag = BASE64_URL_SAFE_NO_PAD.encode(hash_text(&json).as_bytes());
+        let ended_keys = ended.iter().map(ended_verifying_key).collect::<Result<_, _>>()?;
+        Ok(Self { keys, verifying_keys, ended_keys, jwks: Jwks { json, etag } })
     }
 
     /// The JWK Set.
@@ -83,14 +83,14 @@ impl KeyRing {
         now: Timestamp,
     ) -> Result<String, KeyError> {
         let key = self
-            .signing(algorithm, now)
+            .signing_key(algorithm, now)
             .ok_or_else(|| KeyError::NoSigningKey(algorithm.to_string()))?;
         jwt::sign(key, kind, claims)
     }
 
     /// The key that signs: the last whose time has come. When no time has come, on a clock that is a little behind the one
     /// that made the first key, it is the first.
-    fn signing(&self, algorithm: Algorithm, now: Timestamp) -> Option<&SigningKey> {
+    fn signing_key(&self, algorithm: Algorithm, now: Timestamp) -> Option<&SigningKey> {
         let mut of_algorithm = self.keys.iter().filter(|key| key.key.algorithm() == algorithm);
         let first = of_algorithm.next()?;
         let last = of_algorithm.take_while(|key| key.signs_from <= now).last();
@@ -102,26 +102,26 @@ impl KeyRing {
         &self,
         token: &str,
         kind: TokenType,
-        expected: &Expected<'_>,
-    ) -> Result<T, TokenRefused> {
+        expected: &ExpectedClaims<'_>,
+    ) -> Result<T, InvalidToken> {
         jwt::verify(token, kind, expected, |kid| {
-            let ended = || self.ended.get(kid).filter(|_| expected.expired_ok);
-            self.verifiers.get(kid).or_else(ended)
+            let ended = || self.ended_keys.get(kid).filter(|_| expected.allow_expired);
+            self.verifying_keys.get(kid).or_else(ended)
         })
     }
 }
 
-fn verifier_of(ended: &EndedKey) -> Result<(String, Verifier), KeyError> {
-    let EndedKey { kid, algorithm, public } = ended;
+fn ended_verifying_key(ended: &EndedKey) -> Result<(String, VerifyingKey), KeyError> {
+    let EndedKey { kid, algorithm, public_key } = ended;
     let key = algorithm
-        .parse_public(public)
+        .parse_public_key(public_key)
         .ok_or_else(|| KeyError::SigningKey { kid: kid.clone(), why: "cannot be read" })?;
-    Ok((kid.clone(), Verifier { algorithm: *algorithm, key }))
+    Ok((kid.clone(), VerifyingKey { algorithm: *algorithm, key }))
 }
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.verifiers.keys()).finish()
+        f.debug_list().entries(self.verifying_keys.keys()).finish()
     }
 }
 
@@ -135,8 +135,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
-    fn key(kid: &str, algorithm: Algorithm, signs_from: Timestamp) -> RingKey {
-        RingKey { key: SigningKey::generate(kid.to_owned(), algorithm).unwrap(), signs_from }
+    fn key(kid: &str, algorithm: Algorithm, signs_from: Timestamp) -> PublishedKey {
+        PublishedKey { key: SigningKey::generate(kid.to_owned(), algorithm).unwrap(), signs_from }
     }
 
     fn ring() -> KeyRing {
@@ -144,12 +144,12 @@ mod tests {
         KeyRing::new(Algorithm::ALL.map(key).into(), &[]).unwrap()
     }
 
-    fn expected() -> Expected<'static> {
-        Expected {
+    fn expected_claims() -> ExpectedClaims<'static> {
+        ExpectedClaims {
             issuer: "https://login.example.org",
             audience: Some("portal"),
             now: NOW,
-            expired_ok: false,
+            allow_expired: false,
         }
     }
 
@@ -157,8 +157,8 @@ mod tests {
         json!({ "iss": "https://login.example.org", "aud": ["portal"], "exp": 1001, "sub": "s" })
     }
 
-    fn read(ring: &KeyRing, token: &str) -> Result<Value, TokenRefused> {
-        ring.verify(token, TokenType::Id, &expected())
+    fn verify_id_token(ring: &KeyRing, token: &str) -> Result<Value, InvalidToken> {
+        ring.verify(token, TokenType::Id, &expected_claims())
     }
 
     fn with_header(token: &str, header: &Value) -> String {
@@ -171,10 +171,10 @@ mod tests {
         let ring = ring();
         for algorithm in Algorithm::ALL {
             let token = ring.sign_user_token(TokenType::Id, algorithm, &claims(), NOW).unwrap();
-            assert_eq!(read(&ring, &token).unwrap(), claims());
+            assert_eq!(verify_id_token(&ring, &token).unwrap(), claims());
             assert_eq!(
-                read(&self::ring(), &token),
-                Err(TokenRefused::Signature),
+                verify_id_token(&self::ring(), &token),
+                Err(InvalidToken::Signature),
                 "another's key of that name"
             );
         }
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn jwks_has_public_members_only() {
         let ring = ring();
-        let set: Value = serde_json::from_str(&ring.jwks().text).unwrap();
+        let set: Value = serde_json::from_str(&ring.jwks().json).unwrap();
         for key in set["keys"].as_array().unwrap() {
             let names: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
             assert!(
@@ -201,13 +201,13 @@ mod tests {
         let later = NOW.plus(Duration::from_mins(10));
         let both = || vec![key("new", Algorithm::EdDSA, later), key("old", Algorithm::EdDSA, NOW)];
         let ring = KeyRing::new(both(), &[]).unwrap();
-        let kid = |at| ring.signing(Algorithm::EdDSA, at).unwrap().kid();
+        let kid = |at| ring.signing_key(Algorithm::EdDSA, at).unwrap().kid();
         assert_eq!(kid(NOW), "old");
         assert_eq!(kid(later.minus(Duration::from_millis(1))), "old");
         assert_eq!(kid(later), "new");
         // A clock that is behind the one that made the first key: something signs all the same.
         assert_eq!(kid(NOW.minus(Duration::from_secs(2))), "old");
-        assert!(ring.signing(Algorithm::RS256, later).is_none());
+        assert!(ring.signing_key(Algorithm::RS256, later).is_none());
     }
 
     #[test]
@@ -215,14 +215,14 @@ mod tests {
         for algorithm in Algorithm::ALL {
             let old = KeyRing::new(vec![key("old", algorithm, NOW)], &[]).unwrap();
             let token = old.sign_user_token(TokenType::Id, algorithm, &claims(), NOW).unwrap();
-            let public = old.keys[0].key.public_half();
-            let ended = EndedKey { kid: "old".to_owned(), algorithm, public };
+            let public = old.keys[0].key.public_key_bytes();
+            let ended = EndedKey { kid: "old".to_owned(), algorithm, public_key: public };
             let ring = KeyRing::new(vec![key("new", algorithm, NOW)], &[ended]).unwrap();
-            assert_eq!(read(&ring, &token), Err(TokenRefused::Key));
-            let hint = Expected { expired_ok: true, ..expected() };
+            assert_eq!(verify_id_token(&ring, &token), Err(InvalidToken::Key));
+            let hint = ExpectedClaims { allow_expired: true, ..expected_claims() };
             assert_eq!(ring.verify::<Value>(&token, TokenType::Id, &hint), Ok(claims()));
-            assert!(!ring.jwks().text.contains("old"));
-            assert_ne!(ring.jwks().tag, old.jwks().tag);
+            assert!(!ring.jwks().json.contains("old"));
+            assert_ne!(ring.jwks().etag, old.jwks().etag);
         }
     }
 
@@ -245,29 +245,29 @@ mod tests {
         let header =
             |alg: &str, typ: &str, kid: &str| json!({ "alg": alg, "typ": typ, "kid": kid });
         for (header, refused) in [
-            (header("none", "JWT", "k-ES256"), TokenRefused::Key),
-            (header("HS256", "JWT", "k-ES256"), TokenRefused::Key),
-            (header("RS256", "JWT", "k-ES256"), TokenRefused::Key),
-            (header("ES256", "JWT", "../k"), TokenRefused::Key),
-            (header("ES256", "at+jwt", "k-ES256"), TokenRefused::Type),
+            (header("none", "JWT", "k-ES256"), InvalidToken::Key),
+            (header("HS256", "JWT", "k-ES256"), InvalidToken::Key),
+            (header("RS256", "JWT", "k-ES256"), InvalidToken::Key),
+            (header("ES256", "JWT", "../k"), InvalidToken::Key),
+            (header("ES256", "at+jwt", "k-ES256"), InvalidToken::Type),
             (
                 json!({ "alg": "ES256", "typ": "JWT", "kid": "k-ES256", "x": 1 }),
-                TokenRefused::Signature,
+                InvalidToken::Signature,
             ),
             (
                 json!({ "alg": "ES256", "typ": "JWT", "kid": "k-ES256", "crit": ["x"] }),
-                TokenRefused::Type,
+                InvalidToken::Type,
             ),
-            (json!({ "alg": "ES256", "typ": "JWT" }), TokenRefused::Malformed),
+            (json!({ "alg": "ES256", "typ": "JWT" }), InvalidToken::Malformed),
         ] {
             let forged = with_header(&token, &header);
-            assert_eq!(read(&ring, &forged), Err(refused), "{header}");
+            assert_eq!(verify_id_token(&ring, &forged), Err(refused), "{header}");
         }
         let (message, _) = token.rsplit_once('.').unwrap();
         let psychic = format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode([0; 64]));
-        assert_eq!(read(&ring, &psychic), Err(TokenRefused::Signature));
+        assert_eq!(verify_id_token(&ring, &psychic), Err(InvalidToken::Signature));
         for text in ["", ".", "..", "a.b.c", &"x".repeat(20_000)] {
-            assert!(read(&ring, text).is_err(), "{text}");
+            assert!(verify_id_token(&ring, text).is_err(), "{text}");
         }
     }
 
@@ -279,12 +279,12 @@ mod tests {
             claims[name] = value;
             let token =
                 ring.sign_user_token(TokenType::Id, Algorithm::ES256, &claims, NOW).unwrap();
-            read(&ring, &token).map(|_| ())
+            verify_id_token(&ring, &token).map(|_| ())
         };
-        assert_eq!(with("iss", json!("https://login.example.org/")), Err(TokenRefused::Issuer));
-        assert_eq!(with("aud", json!("other")), Err(TokenRefused::Audience));
+        assert_eq!(with("iss", json!("https://login.example.org/")), Err(InvalidToken::Issuer));
+        assert_eq!(with("aud", json!("other")), Err(InvalidToken::Audience));
         assert_eq!(with("aud", json!("portal")), Ok(()));
-        assert_eq!(with("exp", json!(1000)), Err(TokenRefused::Expired));
-        assert_eq!(with("exp", json!("1001")), Err(TokenRefused::Claims));
+        assert_eq!(with("exp", json!(1000)), Err(InvalidToken::Expired));
+        assert_eq!(with("exp", json!("1001")), Err(InvalidToken::Claims));
     }
 }

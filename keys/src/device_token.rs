@@ -10,14 +10,14 @@ use store::TokenHash;
 use crate::{OpaqueToken, Rng, RootKeys};
 
 /// Lengths of a value and of the mark behind it, as text: 32 and 16 bytes in base64url.
-const VALUE: usize = 43;
-const MARK: usize = 22;
+const VALUE_LENGTH: usize = 43;
+const TAG_LENGTH: usize = 22;
 
 /// The value of a known device with its mark.
 #[derive(Clone)]
 pub struct DeviceToken {
     value: OpaqueToken,
-    mark: String,
+    tag: String,
 }
 
 impl DeviceToken {
@@ -25,22 +25,22 @@ impl DeviceToken {
     #[must_use]
     pub fn generate(rng: &Rng, root: &RootKeys, canonical: &str) -> Self {
         let value = OpaqueToken::generate(rng);
-        let mark = root.device_mark(&value.hash(), canonical);
-        Self { value, mark }
+        let tag = root.device_tag(&value.hash(), canonical);
+        Self { value, tag }
     }
 
     /// Reads what somebody sent; nothing when it cannot be one of ours.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (value, mark) = text.split_at_checked(VALUE)?;
+        let (value, tag) = text.split_at_checked(VALUE_LENGTH)?;
         let value = OpaqueToken::parse(value)?;
-        (mark.len() == MARK).then(|| Self { value, mark: mark.to_owned() })
+        (tag.len() == TAG_LENGTH).then(|| Self { value, tag: tag.to_owned() })
     }
 
     /// The text, for the cookie.
     #[must_use]
     pub fn reveal(&self) -> String {
-        format!("{}{}", self.value.reveal(), self.mark)
+        format!("{}{}", self.value.reveal(), self.tag)
     }
 
     /// What is stored of it.
@@ -52,7 +52,7 @@ impl DeviceToken {
     /// Whether it was made for this address.
     #[must_use]
     pub fn is_for(&self, root: &RootKeys, canonical: &str) -> bool {
-        root.device_mark_ok(&self.mark, &self.hash(), canonical)
+        root.verify_device_tag(&self.tag, &self.hash(), canonical)
     }
 }
 
@@ -83,9 +83,9 @@ mod tests {
             !read.is_for(&root, "hemi@example.org") && !read.is_for(&other, "mere@example.org")
         );
         // The mark of one value under another.
-        let swapped = format!("{}{}", OpaqueToken::generate(&rng).reveal(), &text[VALUE..]);
+        let swapped = format!("{}{}", OpaqueToken::generate(&rng).reveal(), &text[VALUE_LENGTH..]);
         assert!(!DeviceToken::parse(&swapped).unwrap().is_for(&root, "mere@example.org"));
-        for bad in ["", &text[1..], &text[..VALUE], &format!("{text}A")] {
+        for bad in ["", &text[1..], &text[..VALUE_LENGTH], &format!("{text}A")] {
             assert!(DeviceToken::parse(bad).is_none(), "{bad}");
         }
         assert!(!format!("{token:?}").contains(&text[..8]));

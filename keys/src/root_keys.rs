@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     EmailCode, KeyError, Rng,
-    carried::{Carried, Pepper},
+    carried_secrets::{CarriedSecrets, Pepper},
     email_code,
-    seal::{SealKey, Sealed},
-    trail::{self, Trail},
+    seal::{SealingKey, SealedValue},
+    audit_mac::{self, AuditMacKind},
 };
 
 /// One root key, as configured.
@@ -31,7 +31,7 @@ pub struct RootKey {
 impl RootKey {
     /// Reads the content of a key file: 32 bytes, or their base64 (`openssl rand -base64 32`).
     pub fn parse(id: &str, content: &[u8]) -> Result<Self, KeyError> {
-        let bad = |why| KeyError::BadRootKey { id: id.to_owned(), why };
+        let bad = |why| KeyError::InvalidRootKey { id: id.to_owned(), why };
         let decoded = Zeroizing::new(match content.len() {
             32 => content.to_vec(),
             _ => BASE64_STANDARD.decode(content.trim_ascii()).map_err(|_| {
@@ -47,7 +47,7 @@ impl RootKey {
 
     /// The content of a new key file.
     #[must_use]
-    pub fn generate(rng: &Rng) -> Zeroizing<String> {
+    pub fn generate_file_content(rng: &Rng) -> Zeroizing<String> {
         Zeroizing::new(format!("{}\n", BASE64_STANDARD.encode(Zeroizing::new(rng.bytes::<32>()))))
     }
 }
@@ -61,34 +61,34 @@ impl fmt::Debug for RootKey {
 /// The root keys and what is derived from them.
 pub struct RootKeys {
     /// Boxed: it is moved through the futures of a start, and its keys are large.
-    current: Box<Derived>,
-    older: Vec<Derived>,
+    current: Box<DerivedKeys>,
+    older: Vec<DerivedKeys>,
     /// Of every root key that has been current, the first one first.
-    carried: Vec<(String, Carried)>,
+    carried: Vec<(String, CarriedSecrets)>,
 }
 
 /// What one root key is used for.
-struct Derived {
+struct DerivedKeys {
     id: String,
-    seal: SealKey,
+    seal: SealingKey,
     email_code: hmac::Key,
     form: hmac::Key,
-    device: hmac::Key,
-    carried: Carried,
+    device_tag_v1: hmac::Key,
+    carried: CarriedSecrets,
 }
 
 impl RootKeys {
     /// Derives everything. The first key is current.
     pub fn new(keys: &[RootKey]) -> Result<Self, KeyError> {
         let mut derived =
-            keys.iter().map(Derived::from_root).collect::<Result<Vec<_>, _>>()?.into_iter();
+            keys.iter().map(DerivedKeys::from_root).collect::<Result<Vec<_>, _>>()?.into_iter();
         let current = derived.next().ok_or(KeyError::NoRootKey)?;
         Ok(Self { current: Box::new(current), older: derived.collect(), carried: Vec::new() })
     }
 
     /// What is to be carried over of the current key, to be sealed.
     #[must_use]
-    pub fn to_carry(&self) -> Zeroizing<Vec<u8>> {
+    pub fn export_carried(&self) -> Zeroizing<Vec<u8>> {
         self.current.carried.to_bytes()
     }
 
@@ -96,11 +96,11 @@ impl RootKeys {
     ///
     /// # Errors
     /// [`KeyError::AnotherRootKey`] when a configured key of this id is not that one.
-    pub fn carry(&mut self, id: &str, bytes: &[u8]) -> Result<(), KeyError> {
-        let carried = Carried::from_bytes(bytes).ok_or(KeyError::Sealed)?;
-        let configured = self.all().find(|key| key.id == id);
+    pub fn import_carried(&mut self, id: &str, bytes: &[u8]) -> Result<(), KeyError> {
+        let carried = CarriedSecrets::from_bytes(bytes).ok_or(KeyError::InvalidSealedValue)?;
+        let configured = self.configured().find(|key| key.id == id);
         if configured.is_some_and(|key| key.carried.pepper.id != carried.pepper.id) {
-            return Err(KeyError::AnotherRootKey(id.to_owned()));
+            return Err(KeyError::RootKeyMismatch(id.to_owned()));
         }
         self.carried.push((id.to_owned(), carried));
         Ok(())
@@ -108,13 +108,13 @@ impl RootKeys {
 
     /// Ids of the configured keys, the current one first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.all().map(|key| key.id.as_str())
+        self.configured().map(|key| key.id.as_str())
     }
 
     /// What stands in each password hash that was made under a key, if that key is known.
     #[must_use]
-    pub fn hash_mark(&self, id: &str) -> Option<String> {
-        self.carried_of(id).map(|known| known.pepper.mark())
+    pub fn phc_keyid(&self, id: &str) -> Option<String> {
+        self.carried_of(id).map(|known| known.pepper.phc_keyid())
     }
 
     /// Id of the current key.
@@ -130,20 +130,20 @@ impl RootKeys {
 
     /// How everything that is sealed with a key begins.
     #[must_use]
-    pub fn seal_mark(id: &str) -> Vec<u8> {
+    pub fn seal_prefix(id: &str) -> Vec<u8> {
         let length = u8::try_from(id.len()).unwrap_or(u8::MAX);
         std::iter::once(length).chain(id.bytes()).collect()
     }
 
     /// Which key a value is sealed with.
     #[must_use]
-    pub fn sealed_with(sealed: &[u8]) -> Option<&str> {
-        Sealed::parse(sealed).map(|sealed| sealed.id)
+    pub fn sealing_key_id(sealed: &[u8]) -> Option<&str> {
+        SealedValue::parse(sealed).map(|sealed| sealed.id)
     }
 
     /// Opens what [`RootKeys::seal`] made for the same place.
     pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let sealed = Sealed::parse(sealed).ok_or(KeyError::Sealed)?;
+        let sealed = SealedValue::parse(sealed).ok_or(KeyError::InvalidSealedValue)?;
         self.by_id(sealed.id)?.seal.open(aad, &sealed)
     }
 
@@ -154,7 +154,7 @@ impl RootKeys {
 
     /// Opens what [`RootKeys::seal_text`] made.
     pub fn open_text(&self, aad: &[u8], sealed: &str) -> Result<Vec<u8>, KeyError> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(sealed).map_err(|_| KeyError::Sealed)?;
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(sealed).map_err(|_| KeyError::InvalidSealedValue)?;
         self.open(aad, &bytes)
     }
 
@@ -183,12 +183,12 @@ impl RootKeys {
     /// The key of a person's counters, from the canonical address, known or not. It is that of the first root key, whatever
     /// became of its file: counters go on, and replicas that have yet to get a new key count with those that have it.
     #[must_use]
-    pub fn lookup(&self, canonical: &str) -> [u8; 32] {
-        self.first().lookup(canonical)
+    pub fn counter_key(&self, canonical: &str) -> [u8; 32] {
+        self.first_carried().counter_key(canonical)
     }
 
     /// What was carried of the first root key; until it is, that of the current one, which is the first.
-    fn first(&self) -> &Carried {
+    fn first_carried(&self) -> &CarriedSecrets {
         self.carried.first().map_or(&self.current.carried, |(_, carried)| carried)
     }
 
@@ -201,7 +201,7 @@ impl RootKeys {
 
     /// Whether a form's token is the one that was put into it, under any key.
     #[must_use]
-    pub fn form_token_ok(
+    pub fn verify_form_token(
         &self,
         token: &str,
         browser: &TokenHash,
@@ -210,34 +210,34 @@ impl RootKeys {
     ) -> bool {
         let Ok(token) = BASE64_URL_SAFE_NO_PAD.decode(token) else { return false };
         let message = form_message(browser, attempt, step);
-        self.all().any(|key| hmac::verify(&key.form, &message, &token).is_ok())
+        self.configured().any(|key| hmac::verify(&key.form, &message, &token).is_ok())
     }
 
     /// Authenticates fields of the audit trail under the key of this id.
-    pub fn trail_mac(
+    pub fn audit_mac(
         &self,
         key_id: &str,
-        kind: Trail,
+        kind: AuditMacKind,
         fields: &[Option<&[u8]>],
     ) -> Result<[u8; 32], KeyError> {
         let carried = self.carried_of(key_id);
         let known = carried.ok_or_else(|| KeyError::UnknownRootKey(key_id.to_owned()))?;
-        Ok(trail::mac(&known.trail_key(), kind, fields))
+        Ok(audit_mac::mac(&known.audit_key(), kind, fields))
     }
 
     /// The mark of a known device's value: of this value and this canonical address. Its key is that of the first root key,
     /// whatever became of its file: a browser that is known stays known.
-    pub(crate) fn device_mark(&self, value: &TokenHash, canonical: &str) -> String {
-        device_mark(&self.first().device_key(), value, canonical)
+    pub(crate) fn device_tag(&self, value: &TokenHash, canonical: &str) -> String {
+        device_tag(&self.first_carried().device_tag_key(), value, canonical)
     }
 
     /// Whether a mark is the one that was made for this value and address.
-    pub(crate) fn device_mark_ok(&self, mark: &str, value: &TokenHash, canonical: &str) -> bool {
-        let is = |key: &hmac::Key| -> bool {
-            device_mark(key, value, canonical).as_bytes().ct_eq(mark.as_bytes()).into()
+    pub(crate) fn verify_device_tag(&self, tag: &str, value: &TokenHash, canonical: &str) -> bool {
+        let matches = |key: &hmac::Key| -> bool {
+            device_tag(key, value, canonical).as_bytes().ct_eq(tag.as_bytes()).into()
         };
         // The first version made marks under the root key that was current.
-        is(&self.first().device_key()) || self.all().any(|key| is(&key.device))
+        matches(&self.first_carried().device_tag_key()) || self.configured().any(|key| matches(&key.device_tag_v1))
     }
 
     /// The pepper of new password hashes.
@@ -247,81 +247,81 @@ impl RootKeys {
 
     /// The pepper that a stored hash names, if it is known.
     pub(crate) fn pepper_of(&self, id: &[u8]) -> Option<&Pepper> {
-        let configured = self.all().map(|key| &key.carried);
+        let configured = self.configured().map(|key| &key.carried);
         let carried = self.carried.iter().map(|(_, carried)| carried);
         configured.chain(carried).map(|known| &known.pepper).find(|pepper| pepper.id == id)
     }
 
     /// What is known of a key, whether it is still configured or not.
-    fn carried_of(&self, id: &str) -> Option<&Carried> {
-        let configured = self.all().find(|key| key.id == id).map(|key| &key.carried);
+    fn carried_of(&self, id: &str) -> Option<&CarriedSecrets> {
+        let configured = self.configured().find(|key| key.id == id).map(|key| &key.carried);
         let carried = || self.carried.iter().find(|(name, _)| name == id).map(|(_, known)| known);
         configured.or_else(carried)
     }
 
-    fn by_id(&self, id: &str) -> Result<&Derived, KeyError> {
-        self.all().find(|key| key.id == id).ok_or_else(|| KeyError::UnknownRootKey(id.to_owned()))
+    fn by_id(&self, id: &str) -> Result<&DerivedKeys, KeyError> {
+        self.configured().find(|key| key.id == id).ok_or_else(|| KeyError::UnknownRootKey(id.to_owned()))
     }
 
-    fn all(&self) -> impl Iterator<Item = &Derived> {
+    fn configured(&self) -> impl Iterator<Item = &DerivedKeys> {
         std::iter::once(&*self.current).chain(&self.older)
     }
 }
 
 impl fmt::Debug for RootKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.all().map(|key| &key.id)).finish()
+        f.debug_list().entries(self.configured().map(|key| &key.id)).finish()
     }
 }
 
-impl Derived {
+impl DerivedKeys {
     fn from_root(root: &RootKey) -> Result<Self, KeyError> {
         let derive =
-            Derivation(hkdf::Salt::new(hkdf::HKDF_SHA256, b"vestibule").extract(&*root.secret));
+            KeyDerivation(hkdf::Salt::new(hkdf::HKDF_SHA256, b"vestibule").extract(&*root.secret));
         let mac = |label| {
             Ok::<_, KeyError>(hmac::Key::new(hmac::HMAC_SHA256, &*derive.key::<32>(label)?))
         };
         Ok(Self {
             id: root.id.clone(),
-            seal: SealKey::new(&*derive.key(b"seal/v1")?)?,
+            seal: SealingKey::new(&*derive.key(b"seal/v1")?)?,
             email_code: mac(b"email-code/v1")?,
             form: mac(b"form/v1")?,
-            device: mac(b"device/v1")?,
-            carried: Carried {
+            device_tag_v1: mac(b"device/v1")?,
+            carried: CarriedSecrets {
                 pepper: Pepper {
                     id: *derive.key(b"password-pepper-id/v1")?,
                     secret: derive.key(b"password-pepper/v1")?,
                 },
-                lookup: derive.key(b"lookup/v1")?,
-                trail: derive.key(b"audit-trail/v1")?,
+                counter_secret: derive.key(b"lookup/v1")?,
+                audit_secret: derive.key(b"audit-trail/v1")?,
             },
         })
     }
 }
 
 /// 128 bits: whoever guessed one would gain a place in a queue.
-fn device_mark(key: &hmac::Key, value: &TokenHash, canonical: &str) -> String {
+fn device_tag(key: &hmac::Key, value: &TokenHash, canonical: &str) -> String {
     let message = [value.as_bytes(), canonical.as_bytes()].concat();
     let tag = hmac::sign(key, &message);
     BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref().get(..16).unwrap_or_default())
 }
 
-struct Derivation(hkdf::Prk);
+struct KeyDerivation(hkdf::Prk);
 
-impl Derivation {
+impl KeyDerivation {
     fn key<const N: usize>(&self, label: &[u8]) -> Result<Zeroizing<[u8; N]>, KeyError> {
         let mut key = Zeroizing::new([0; N]);
         self.0
-            .expand(&[label], Length(N))
+            .expand(&[label], OutputLength(N))
             .and_then(|okm| okm.fill(&mut *key))
             .map_err(|_| KeyError::NoRootKey)?;
         Ok(key)
     }
 }
 
-struct Length(usize);
+struct OutputLength(usize);
 
-impl hkdf::KeyType for Length {
+impl hkdf::KeyType for OutputLength {
     fn len(&self) -> usize {
         self.0
     }
@@ -366,62 +366,62 @@ mod tests {
         let keys = keys(&[("a", 1)]);
         let (one, two) = (crate::hash_text("one"), crate::hash_text("two"));
         let token = keys.form_token(&one, "x", "password");
-        assert!(keys.form_token_ok(&token, &one, "x", "password"));
+        assert!(keys.verify_form_token(&token, &one, "x", "password"));
         for (browser, attempt, step) in [
             (&two, "x", "password"),
             (&one, "xp", "assword"),
             (&one, "x", "code"),
             (&one, "", "xpassword"),
         ] {
-            assert!(!keys.form_token_ok(&token, browser, attempt, step));
+            assert!(!keys.verify_form_token(&token, browser, attempt, step));
         }
-        assert!(!keys.form_token_ok("", &one, "x", "password"));
+        assert!(!keys.verify_form_token("", &one, "x", "password"));
     }
 
     /// In three rollouts, as an operator does it.
     #[test]
     fn carried_keys_outlive_root_file() {
         let old = keys(&[("a", 1)]);
-        let carried = old.to_carry();
+        let carried = old.export_carried();
         for ids in [&[("a", 1), ("b", 2)][..], &[("b", 2), ("a", 1)], &[("b", 2)]] {
             let mut next = keys(ids);
-            next.carry("a", &carried).unwrap();
-            assert_eq!(next.lookup("mere@example.org"), old.lookup("mere@example.org"));
+            next.import_carried("a", &carried).unwrap();
+            assert_eq!(next.counter_key("mere@example.org"), old.counter_key("mere@example.org"));
             assert!(next.pepper_of(&old.pepper().id).is_some());
-            assert_eq!(next.hash_mark("a"), old.hash_mark("a"));
+            assert_eq!(next.phc_keyid("a"), old.phc_keyid("a"));
             let (value, owner) = (crate::hash_text("value"), "mere@example.org");
-            assert!(next.device_mark_ok(&old.device_mark(&value, owner), &value, owner));
-            assert!(old.device_mark_ok(&next.device_mark(&value, owner), &value, owner));
-            assert!(!next.device_mark_ok(
-                &old.device_mark(&value, owner),
+            assert!(next.verify_device_tag(&old.device_tag(&value, owner), &value, owner));
+            assert!(old.verify_device_tag(&next.device_tag(&value, owner), &value, owner));
+            assert!(!next.verify_device_tag(
+                &old.device_tag(&value, owner),
                 &value,
                 "hemi@example.org"
             ));
         }
         let value = crate::hash_text("value");
-        let first_version = device_mark(&old.current.device, &value, "mere@example.org");
-        assert!(keys(&[("b", 2), ("a", 1)]).device_mark_ok(
+        let first_version = device_tag(&old.current.device_tag_v1, &value, "mere@example.org");
+        assert!(keys(&[("b", 2), ("a", 1)]).verify_device_tag(
             &first_version,
             &value,
             "mere@example.org"
         ));
         assert!(keys(&[("b", 2)]).pepper_of(&old.pepper().id).is_none());
-        let another = keys(&[("a", 3)]).carry("a", &carried).unwrap_err();
-        assert!(matches!(another, KeyError::AnotherRootKey(id) if id == "a"));
-        assert!(keys(&[("a", 1)]).carry("a", b"short").is_err());
+        let another = keys(&[("a", 3)]).import_carried("a", &carried).unwrap_err();
+        assert!(matches!(another, KeyError::RootKeyMismatch(id) if id == "a"));
+        assert!(keys(&[("a", 1)]).import_carried("a", b"short").is_err());
     }
 
     #[test]
     fn sealed_value_names_its_key() {
         let sealed = keys(&[("2026a", 1)]).seal(&Rng::system(), b"x", b"secret").unwrap();
-        assert_eq!(RootKeys::sealed_with(&sealed), Some("2026a"));
-        assert!(sealed.starts_with(&RootKeys::seal_mark("2026a")));
-        assert!(!sealed.starts_with(&RootKeys::seal_mark("2026")));
+        assert_eq!(RootKeys::sealing_key_id(&sealed), Some("2026a"));
+        assert!(sealed.starts_with(&RootKeys::seal_prefix("2026a")));
+        assert!(!sealed.starts_with(&RootKeys::seal_prefix("2026")));
     }
 
     #[test]
     fn root_key_file_format_is_checked() {
-        let text = RootKey::generate(&Rng::system());
+        let text = RootKey::generate_file_content(&Rng::system());
         assert!(RootKey::parse("a", text.as_bytes()).is_ok());
         for (content, why) in [
             (

@@ -16,50 +16,50 @@ pub(crate) struct Pepper {
 
 impl Pepper {
     /// How the PHC string of a hash names it.
-    pub(crate) fn mark(&self) -> String {
+    pub(crate) fn phc_keyid(&self) -> String {
         format!("keyid={}", BASE64_STANDARD_NO_PAD.encode(self.id))
     }
 }
 
 /// What is carried over of one root key.
-pub(crate) struct Carried {
+pub(crate) struct CarriedSecrets {
     pub(crate) pepper: Pepper,
-    pub(crate) lookup: Zeroizing<[u8; 32]>,
-    pub(crate) trail: Zeroizing<[u8; 32]>,
+    pub(crate) counter_secret: Zeroizing<[u8; 32]>,
+    pub(crate) audit_secret: Zeroizing<[u8; 32]>,
 }
 
-impl Carried {
+impl CarriedSecrets {
     /// The key of a person's counters.
-    pub(crate) fn lookup(&self, canonical: &str) -> [u8; 32] {
+    pub(crate) fn counter_key(&self, canonical: &str) -> [u8; 32] {
         let mut key = [0; 32];
-        let mac = hmac::Key::new(hmac::HMAC_SHA256, &*self.lookup);
+        let mac = hmac::Key::new(hmac::HMAC_SHA256, &*self.counter_secret);
         key.copy_from_slice(hmac::sign(&mac, canonical.as_bytes()).as_ref());
         key
     }
 
     /// The key of the marks of known devices. Made from the one above, so that it is carried wherever that is; no address is
     /// such a text.
-    pub(crate) fn device_key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, &self.lookup("device-mark/v2"))
+    pub(crate) fn device_tag_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &self.counter_key("device-mark/v2"))
     }
 
     /// The key of the audit trail.
-    pub(crate) fn trail_key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, &*self.trail)
+    pub(crate) fn audit_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &*self.audit_secret)
     }
 
     /// Name of the pepper, pepper, key of counters, key of the trail.
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let parts = [&self.pepper.id[..], &*self.pepper.secret, &*self.lookup, &*self.trail];
+        let parts = [&self.pepper.id[..], &*self.pepper.secret, &*self.counter_secret, &*self.audit_secret];
         Zeroizing::new(parts.concat())
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (id, rest) = bytes.split_first_chunk::<8>()?;
         let (secret, rest) = rest.split_first_chunk::<32>()?;
-        let (lookup, rest) = rest.split_first_chunk::<32>()?;
-        let trail: &[u8; 32] = rest.try_into().ok()?;
+        let (counter_secret, rest) = rest.split_first_chunk::<32>()?;
+        let audit_secret: &[u8; 32] = rest.try_into().ok()?;
         let pepper = Pepper { id: *id, secret: Zeroizing::new(*secret) };
-        Some(Self { pepper, lookup: Zeroizing::new(*lookup), trail: Zeroizing::new(*trail) })
+        Some(Self { pepper, counter_secret: Zeroizing::new(*counter_secret), audit_secret: Zeroizing::new(*audit_secret) })
     }
 }

@@ -1,0 +1,354 @@
+//! Who may compute, and who waits: two lanes in front of the same places (decision 4).
+//!
+//! Each lane has half of the seats to wait on, and nobody sits down in the other's. Who waits in both is served in turn; a
+//! lane where nobody waits leaves its turns to the other. So strangers, however many, neither fill the half of known
+//! devices nor make one wait behind more than its own lane.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::timeout,
+};
+
+/// Places and seats that one account has in the lane of known devices; what is asked for it beyond is a stranger's.
+const PERMITS_PER_ACCOUNT: u8 = 2;
+
+/// An account, by the key of its counters ([`crate::RootKeys::lookup`]).
+pub type AccountKey = [u8; 32];
+
+/// Who asks for a place.
+#[derive(Clone, Copy, Debug)]
+pub enum HashingCaller {
+    /// Anybody.
+    Stranger,
+    /// A known device of this account, or somebody who has proven both steps.
+    Known(AccountKey),
+}
+
+#[derive(Clone, Copy)]
+enum Lane {
+    Strangers = 0,
+    Known = 1,
+}
+
+impl Lane {
+    const fn other(self) -> Self {
+        match self {
+            Self::Strangers => Self::Known,
+            Self::Known => Self::Strangers,
+        }
+    }
+}
+
+/// Why a guest has no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AdmissionError {
+    /// No seat was free.
+    QueueFull,
+    /// The wait was too long.
+    TimedOut,
+}
+
+/// The lanes. Copies share them.
+#[derive(Clone)]
+pub(crate) struct AdmissionQueue(Arc<Inner>);
+
+struct Inner {
+    permits: usize,
+    max_wait: Duration,
+    /// No lane has more seats.
+    max_lane_slots: usize,
+    queue_slots: [Semaphore; 2],
+    queue: Mutex<Queue>,
+    accounts: Mutex<HashMap<AccountKey, u8>>,
+}
+
+/// While a place is free nobody waits.
+struct Queue {
+    free_permits: usize,
+    waiting: [VecDeque<oneshot::Sender<Permit>>; 2],
+    next_lane: Lane,
+}
+
+impl Queue {
+    fn pop_next(&mut self) -> Option<oneshot::Sender<Permit>> {
+        let [strangers, known] = &mut self.waiting;
+        let (mine, other) = match self.next_lane {
+            Lane::Strangers => (strangers, known),
+            Lane::Known => (known, strangers),
+        };
+        if let Some(next) = pop_waiting(mine) {
+            self.next_lane = self.next_lane.other();
+            return Some(next);
+        }
+        pop_waiting(other)
+    }
+}
+
+/// Who has waited longest and is still there. Who has left costs the lane no turn: otherwise somebody who comes and goes all
+/// the time would keep those behind them waiting.
+fn pop_waiting(lane: &mut VecDeque<oneshot::Sender<Permit>>) -> Option<oneshot::Sender<Permit>> {
+    std::iter::from_fn(|| lane.pop_front()).find(|waiter| !waiter.is_closed())
+}
+
+/// A place among those who compute; given on when dropped.
+pub(crate) struct Permit(Option<Arc<Inner>>);
+
+/// What a guest holds.
+pub(crate) struct AdmissionPermit {
+    _permit: Permit,
+    _account_permit: Option<AccountPermit>,
+}
+
+/// One of the places of an account; given back when dropped.
+struct AccountPermit(Arc<Inner>, AccountKey);
+
+impl AdmissionQueue {
+    /// `places` compute at once, `seats` wait, each for `wait` at most.
+    pub(crate) fn new(permits: usize, queue_slots: usize, wait: Duration) -> Self {
+        let known = (queue_slots / 2).max(1);
+        let strangers = queue_slots.saturating_sub(queue_slots / 2).max(1);
+        let waiting = [VecDeque::new(), VecDeque::new()];
+        Self(Arc::new(Inner {
+            permits,
+            max_wait: wait,
+            max_lane_slots: strangers.max(known),
+            queue_slots: [Semaphore::new(strangers), Semaphore::new(known)],
+            queue: Mutex::new(Queue { free_permits: permits, waiting, next_lane: Lane::Known }),
+            accounts: Mutex::default(),
+        }))
+    }
+
+    /// A place, now or after a wait.
+    pub(crate) async fn acquire(&self, caller: HashingCaller) -> Result<AdmissionPermit, AdmissionError> {
+        let account_permit = match caller {
+            HashingCaller::Stranger => None,
+            HashingCaller::Known(account) => AccountPermit::try_acquire(&self.0, account),
+        };
+        let lane = if account_permit.is_some() { Lane::Known } else { Lane::Strangers };
+        let inner = &self.0;
+        let (_slot, permit_receiver) = {
+            let mut queue = inner.line();
+            if queue.free_permits > 0 {
+                queue.free_permits -= 1;
+                let permit = Permit(Some(Arc::clone(inner)));
+                return Ok(AdmissionPermit { _place: permit, _held: account_permit });
+            }
+            let [strangers, known] = &inner.queue_slots;
+            let [strangers_waiting, known_waiting] = &mut door.waiting;
+            let (slots, waiting) = match lane {
+                Lane::Strangers => (strangers, strangers_waiting),
+                Lane::Known => (known, known_waiting),
+            };
+            let slot = slots.try_acquire().map_err(|_| AdmissionError::QueueFull)?;
+            // More than there are seats: some of them have left.
+            if waiting.len() >= inner.max_lane_slots {
+                waiting.retain(|waiter| !waiter.is_closed());
+            }
+            let (sender, receiver) = oneshot::channel();
+            waiting.push_back(sender);
+            (slot, receiver)
+        };
+        match timeout(inner.max_wait, waited_for).await {
+            Ok(Ok(place)) => Ok(AdmissionPermit { _place: place, _held: held }),
+            Ok(Err(_)) | Err(_) => Err(AdmissionError::TimedOut),
+        }
+    }
+
+    /// Whether a guest would be turned away now: it costs nothing to find out.
+    pub(crate) fn is_full(&self, caller: HashingCaller) -> bool {
+        let inner = &self.0;
+        if inner.line().free_permits > 0 {
+            return false;
+        }
+        let [strangers, known] = &inner.queue_slots;
+        let slots = match caller {
+            HashingCaller::Known(account) if AccountPermit::is_available(inner, account) => known,
+            HashingCaller::Stranger | HashingCaller::Known(_) => strangers,
+        };
+        slots.available_permits() == 0
+    }
+
+    /// How many compute.
+    pub(crate) fn in_use(&self) -> usize {
+        self.0.permits.saturating_sub(self.0.line().free_permits)
+    }
+
+    /// How many wait: strangers, and known devices.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> [usize; 2] {
+        let queue = self.0.line();
+        let count_waiting = |lane: &VecDeque<oneshot::Sender<Permit>>| {
+            lane.iter().filter(|waiter| !waiter.is_closed()).count()
+        };
+        let [strangers, known] = &queue.waiting;
+        [count_waiting(strangers), count_waiting(known)]
+    }
+}
+
+impl Inner {
+    fn line(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let Some(inner) = self.0.take() else { return };
+        loop {
+            let next = {
+                let mut queue = inner.line();
+                let next = queue.pop_next();
+                queue.free_permits += usize::from(next.is_none());
+                next
+            };
+            let Some(next) = next else { return };
+            match next.send(Self(Some(Arc::clone(&inner)))) {
+                Ok(()) => return,
+                // Whoever sat there has left.
+                Err(mut permit) => permit.0 = None,
+            }
+        }
+    }
+}
+
+impl AccountPermit {
+    fn is_available(inner: &Inner, account: AccountKey) -> bool {
+        let accounts = inner.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.get(&account).is_none_or(|count| *count < PERMITS_PER_ACCOUNT)
+    }
+
+    fn try_acquire(inner: &Arc<Inner>, account: AccountKey) -> Option<Self> {
+        let mut accounts = inner.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = accounts.entry(account).or_default();
+        if *count >= PERMITS_PER_ACCOUNT {
+            return None;
+        }
+        *count += 1;
+        Some(Self(Arc::clone(inner), account))
+    }
+}
+
+impl Drop for AccountPermit {
+    fn drop(&mut self) {
+        let mut accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = accounts.get_mut(&self.1) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                accounts.remove(&self.1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    const fn account(byte: u8) -> HashingCaller {
+        HashingCaller::Known([byte; 32])
+    }
+
+    async fn until_waiting(queue: &AdmissionQueue, strangers: usize, known: usize) {
+        while queue.waiting() != [strangers, known] {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn spawn_acquire(queue: &AdmissionQueue, known: Option<u8>) -> tokio::task::JoinHandle<Result<AdmissionPermit, AdmissionError>> {
+        let queue = queue.clone();
+        tokio::spawn(async move { queue.acquire(known.map_or(HashingCaller::Stranger, account)).await })
+    }
+
+    #[tokio::test]
+    async fn known_devices_keep_queue_slots() {
+        let queue = AdmissionQueue::new(1, 4, LONG);
+        let held = queue.acquire(HashingCaller::Stranger).await.unwrap();
+        let (one, two) = (spawn_acquire(&queue, None), spawn_acquire(&queue, None));
+        until_waiting(&queue, 2, 0).await;
+        let full = queue.acquire(HashingCaller::Stranger).await.err();
+        assert_eq!(full, Some(AdmissionError::QueueFull), "their half is full");
+        let known = spawn_acquire(&queue, Some(1));
+        until_waiting(&queue, 2, 1).await;
+        // Last to come, first to be served: it is the turn of the known.
+        drop(held);
+        let known = known.await.unwrap().unwrap();
+        until_waiting(&queue, 2, 0).await;
+        drop(known);
+        assert!(one.await.unwrap().is_ok());
+        assert!(two.await.unwrap().is_ok());
+        assert_eq!(queue.0.line().free_permits, 1);
+    }
+
+    #[tokio::test]
+    async fn lanes_are_served_in_turn() {
+        let queue = AdmissionQueue::new(1, 8, LONG);
+        let mut held = queue.acquire(HashingCaller::Stranger).await;
+        let mut strangers: VecDeque<_> = (0..3).map(|_| spawn_acquire(&queue, None)).collect();
+        let mut known: VecDeque<_> = (0..3).map(|nth| spawn_acquire(&queue, Some(nth))).collect();
+        until_waiting(&queue, 3, 3).await;
+        for nth in 0..6 {
+            drop(held);
+            let lane = if nth % 2 == 0 { &mut known } else { &mut strangers };
+            held = lane.pop_front().unwrap().await.unwrap();
+            assert!(held.is_ok(), "{nth}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_account_cannot_fill_lane() {
+        let queue = AdmissionQueue::new(1, 8, LONG);
+        let held = queue.acquire(account(1)).await.unwrap();
+        let same: Vec<_> = (0..3).map(|_| spawn_acquire(&queue, Some(1))).collect();
+        until_waiting(&queue, 2, 1).await;
+        drop(held);
+        for one in same {
+            assert!(one.await.unwrap().is_ok());
+        }
+        assert!(queue.0.accounts.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn cancelled_waiters_take_no_turn() {
+        let queue = AdmissionQueue::new(1, 8, LONG);
+        let held = queue.acquire(HashingCaller::Stranger).await.unwrap();
+        let strangers = [spawn_acquire(&queue, None), spawn_acquire(&queue, None)];
+        until_waiting(&queue, 2, 0).await;
+        for _ in 0..100 {
+            let fleeting = spawn_acquire(&queue, Some(1));
+            until_waiting(&queue, 2, 1).await;
+            fleeting.abort();
+            assert!(fleeting.await.is_err());
+        }
+        assert!(queue.0.line().waiting[1].len() <= 4, "no more than there are seats");
+        let owner = spawn_acquire(&queue, Some(2));
+        until_waiting(&queue, 2, 1).await;
+        // It is the turn of the known, and of nobody who has left.
+        drop(held);
+        assert!(owner.await.unwrap().is_ok());
+        for stranger in strangers {
+            assert!(stranger.await.unwrap().is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn permit_of_cancelled_waiter_passes_on() {
+        let queue = AdmissionQueue::new(1, 4, LONG);
+        let held = queue.acquire(HashingCaller::Stranger).await.unwrap();
+        let (gone, stays) = (spawn_acquire(&queue, None), spawn_acquire(&queue, None));
+        until_waiting(&queue, 2, 0).await;
+        gone.abort();
+        assert!(gone.await.is_err());
+        drop(held);
+        assert!(stays.await.unwrap().is_ok());
+        assert_eq!(queue.0.line().free_permits, 1);
+        assert_eq!(queue.0.queue_slots[0].available_permits(), 2);
+    }
+}
