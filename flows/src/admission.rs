@@ -15,10 +15,10 @@ use store::{Sql, user::User};
 
 use crate::{
     Cx, Result,
-    attempt::{self, Attempt, Found, Purpose, Visit},
+    attempt::{self, Attempt, AttemptLookup, BrowserContext, Purpose},
     device,
     email::EmailAddress,
-    network::{self, About, Crowded},
+    network::{self, AuditSubject, RateLimited},
     session,
 };
 
@@ -28,12 +28,12 @@ pub enum Admission {
     /// It is.
     Admitted,
     /// Not until then: which network had too many.
-    Paused(Crowded),
+    Paused(RateLimited),
 }
 
 /// The step that a post is of, as far as it tells whose account it is about.
 #[derive(Clone, Copy, Debug)]
-pub enum Step<'a> {
+pub enum PostedStep<'a> {
     /// The first one: the account is that of the address, as it was typed.
     Password {
         /// What was typed.
@@ -45,7 +45,7 @@ pub enum Step<'a> {
         attempt: &'a str,
     },
     /// One that comes after both.
-    Later {
+    AfterSecond {
         /// The name of the attempt.
         attempt: &'a str,
     },
@@ -53,71 +53,80 @@ pub enum Step<'a> {
 
 impl Admission {
     /// Decides about a post of a step. `beyond` is the limit of a network that it was counted beyond.
-    pub async fn of(
+    pub async fn for_post(
         cx: &Cx,
-        visit: &Visit,
-        step: Step<'_>,
-        beyond: Option<Crowded>,
+        browser_context: &BrowserContext,
+        step: PostedStep<'_>,
+        rate_limited: Option<RateLimited>,
     ) -> Result<Self> {
-        let Some(crowded) = beyond else { return Ok(Self::Admitted) };
-        Ok(match account(cx, visit, step).await? {
+        let Some(limit) = rate_limited else { return Ok(Self::Admitted) };
+        Ok(match exempt_account(cx, browser_context, step).await? {
             Some(account) => {
-                network::post_of_account(cx, &account).await.map_or(Self::Admitted, Self::Paused)
+                network::count_account_post(cx, &account).await.map_or(Self::Admitted, Self::Paused)
             }
-            None => Self::Paused(crowded),
+            None => Self::Paused(limit),
         })
     }
 
     /// Decides about a guess before it is judged, and charges a stranger's network with a failure until it is known that it
     /// was none. `about` is asked only when the refusal goes into the trail.
-    pub(crate) async fn of_guess(
+    pub(crate) async fn for_guess(
         cx: &Cx,
         is_stranger: bool,
-        about: impl AsyncFnOnce() -> Result<About>,
+        about: impl AsyncFnOnce() -> Result<AuditSubject>,
     ) -> Result<Self> {
         if !is_stranger {
             return Ok(Self::Admitted);
         }
-        Ok(network::failure(cx, about).await?.map_or(Self::Admitted, Self::Paused))
+        Ok(network::count_failure(cx, about).await?.map_or(Self::Admitted, Self::Paused))
     }
 }
 
 /// The account that a post is heard for although its network had too many, counted by its own number: this browser is a known
 /// device of it, or has proven both steps.
-async fn account(cx: &Cx, visit: &Visit, step: Step<'_>) -> Result<Option<AccountKey>> {
+async fn exempt_account(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    step: PostedStep<'_>,
+) -> Result<Option<AccountKey>> {
     let name = match step {
-        Step::Password { email } => {
+        PostedStep::Password { email } => {
             let Ok(email) = EmailAddress::parse(email) else { return Ok(None) };
-            return device::account(cx, visit, email.canonical()).await;
+            return device::known_account(cx, browser_context, email.canonical()).await;
         }
         // Nothing but a device tells a person from a stranger here, who asks the database nothing.
-        Step::Second { .. } if visit.devices.is_empty() => return Ok(None),
-        Step::Second { attempt } | Step::Later { attempt } => attempt,
+        PostedStep::Second { .. } if browser_context.devices.is_empty() => return Ok(None),
+        PostedStep::Second { attempt } | PostedStep::AfterSecond { attempt } => attempt,
     };
     let mut conn = cx.db.read().await?;
-    let Found::Own(attempt) = attempt::find(cx, &mut conn, visit, name).await? else {
+    let AttemptLookup::ThisBrowser(attempt) =
+        attempt::find(cx, &mut conn, browser_context, name).await?
+    else {
         return Ok(None);
     };
-    let Some((user, is_proven)) = person(cx, &mut conn, visit, &attempt).await? else {
+    let Some((user, is_proven)) =
+        person_of_attempt(cx, &mut conn, browser_context, &attempt).await?
+    else {
         return Ok(None);
     };
     let canonical = &user.counter_name();
-    let is_heard = is_proven || device::known(cx, &mut conn, visit, canonical).await?.is_some();
-    Ok(is_heard.then(|| cx.root.counter_key(canonical)))
+    let is_exempt =
+        is_proven || device::find_known(cx, &mut conn, browser_context, canonical).await?.is_some();
+    Ok(is_exempt.then(|| cx.root.counter_key(canonical)))
 }
 
 /// The person of an attempt, and whether this browser has proven both steps: in the attempt, or before it, by the session
 /// that the page was made for.
-async fn person(
+async fn person_of_attempt(
     cx: &Cx,
     sql: &mut impl Sql,
-    visit: &Visit,
+    browser_context: &BrowserContext,
     attempt: &Attempt,
 ) -> Result<Option<(User, bool)>> {
     let (id, is_proven) = match attempt {
-        Attempt::Row(loaded) => (loaded.state.user(), loaded.state.is_led_on()),
+        Attempt::Row(loaded) => (loaded.state.user(), loaded.state.is_second_step_proven()),
         Attempt::Sealed { purpose: Purpose::Ask, .. } => {
-            let live = session::live(cx, sql, visit.session.as_ref()).await?;
+            let live = session::live(cx, sql, browser_context.session.as_ref()).await?;
             (live.map(|live| live.user_id), true)
         }
         Attempt::Sealed { .. } => (None, false),

@@ -28,7 +28,7 @@ const AAD: &[u8] = b"vestibule/attempt/v1";
 
 /// What a request comes with: browser and session as hashes of their cookies, and the values of known devices.
 #[derive(Clone, Debug)]
-pub struct Visit {
+pub struct BrowserContext {
     /// The browser cookie's value; one is made for a browser that has none.
     pub browser: TokenHash,
     /// The session cookie's value.
@@ -36,16 +36,16 @@ pub struct Visit {
     /// The values of known devices, of one account each.
     pub devices: Vec<DeviceToken>,
     /// Who reads the answer, for the mails that it may cause.
-    pub reader: Reader,
+    pub requester: Requester,
 }
 
 /// Who reads a page, as far as a mail that the page asks for should know.
 #[derive(Clone, Debug)]
-pub struct Reader {
+pub struct Requester {
     /// The language of the page (BCP 47).
     pub language: &'static str,
     /// Browser and system, `Firefox/Windows`, if they are known ones; never a text that the browser sent.
-    pub asks_with: Option<String>,
+    pub user_agent: Option<String>,
 }
 
 /// What a sealed page was made for: a page made to ask for consent cannot be posted as anything else.
@@ -58,7 +58,7 @@ pub enum Purpose {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Sealed {
+struct SealedAttempt {
     id: AttemptId,
     browser: TokenHash,
     at: Timestamp,
@@ -81,12 +81,12 @@ pub enum Attempt {
         request: Box<AuthorizationRequest>,
     },
     /// A row.
-    Row(Box<Loaded>),
+    Row(Box<LoadedAttempt>),
 }
 
 /// An attempt's row, read.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedAttempt {
     /// The row.
     pub row: store::attempt::Attempt,
     /// The checked request.
@@ -99,15 +99,15 @@ pub struct Loaded {
 
 /// What a name leads to.
 #[derive(Clone, Debug)]
-pub enum Found {
+pub enum AttemptLookup {
     /// An attempt of this browser.
-    Own(Attempt),
+    ThisBrowser(Attempt),
     /// A completed attempt of this browser, named with the cookie that it had before (a double click).
-    Previous(Box<Loaded>),
+    PreviousCookie(Box<LoadedAttempt>),
     /// A genuine page of another cookie: two tabs opened at once. Nothing is proven in it, so it can be shown anew.
     OtherCookie(AuthorizationRequest),
     /// Nothing that can be continued: start again.
-    Nothing,
+    NotFound,
 }
 
 impl Attempt {
@@ -122,7 +122,7 @@ impl Attempt {
 
     /// When it began.
     #[must_use]
-    pub fn began(&self) -> Timestamp {
+    pub fn started_at(&self) -> Timestamp {
         match self {
             Self::Sealed { at, .. } => *at,
             Self::Row(loaded) => loaded.row.created_at,
@@ -164,8 +164,8 @@ pub fn seal(
     purpose: Purpose,
     request: &AuthorizationRequest,
 ) -> Result<String> {
-    let sealed = Sealed {
-        id: cx.id(),
+    let sealed = SealedAttempt {
+        id: cx.new_id(),
         browser: browser.clone(),
         at: cx.now,
         purpose,
@@ -176,12 +176,12 @@ pub fn seal(
 }
 
 /// What a page names: an attempt's row, or a request that may have none yet.
-enum Named {
+enum AttemptName {
     Row(AttemptId),
-    Page(Box<Sealed>),
+    Page(Box<SealedAttempt>),
 }
 
-impl Named {
+impl AttemptName {
     const fn id(&self) -> AttemptId {
         match self {
             Self::Row(id) => *id,
@@ -190,48 +190,65 @@ impl Named {
     }
 }
 
-fn named(cx: &Cx, name: &str) -> Option<Named> {
+fn parse_name(cx: &Cx, name: &str) -> Option<AttemptName> {
     let Some(sealed) = name.strip_prefix(SEALED_PREFIX) else {
-        return name.parse().ok().map(Named::Row);
+        return name.parse().ok().map(AttemptName::Row);
     };
-    let sealed = open(cx, sealed)?;
+    let sealed = open_sealed(cx, sealed)?;
     let is_fresh = cx.now.since(sealed.at) <= SEALED_FOR;
-    (is_fresh && cx.client(&sealed.request.client_id).is_some())
-        .then(|| Named::Page(Box::new(sealed)))
+    (is_fresh && cx.find_client(&sealed.request.client_id).is_some())
+        .then(|| AttemptName::Page(Box::new(sealed)))
 }
 
 /// Finds the attempt that a page names.
-pub async fn find(cx: &Cx, sql: &mut impl Sql, visit: &Visit, name: &str) -> Result<Found> {
-    let Some(named) = named(cx, name) else { return Ok(Found::Nothing) };
+pub async fn find(
+    cx: &Cx,
+    sql: &mut impl Sql,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Result<AttemptLookup> {
+    let Some(named) = parse_name(cx, name) else { return Ok(AttemptLookup::NotFound) };
     let row = store::attempt::by_id(sql, named.id()).await?;
-    Ok(found(cx, visit, named, row))
+    Ok(classify(cx, browser_context, named, row))
 }
 
 /// The same with the mailed codes that its browser may still answer, and whose they are, in one statement.
 pub(crate) async fn find_with_challenges(
     cx: &Cx,
     sql: &mut impl Sql,
-    visit: &Visit,
+    browser_context: &BrowserContext,
     name: &str,
-) -> Result<(Found, Vec<ChallengeWithUser>)> {
-    let Some(named) = named(cx, name) else { return Ok((Found::Nothing, Vec::new())) };
+) -> Result<(AttemptLookup, Vec<ChallengeWithUser>)> {
+    let Some(named) = parse_name(cx, name) else {
+        return Ok((AttemptLookup::NotFound, Vec::new()));
+    };
     let purpose = email_challenge::ChallengePurpose::SignIn;
     let rows = store::attempt::by_id_with_challenges(sql, named.id(), purpose).await?;
     let (row, challenges) = rows.map_or((None, Vec::new()), |(row, all)| (Some(row), all));
-    Ok((found(cx, visit, named, row), challenges))
+    Ok((classify(cx, browser_context, named, row), challenges))
 }
 
-fn found(cx: &Cx, visit: &Visit, named: Named, row: Option<store::attempt::Attempt>) -> Found {
+fn classify(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    named: AttemptName,
+    row: Option<store::attempt::Attempt>,
+) -> AttemptLookup {
     match (row, named) {
         // Also where the same page is posted twice: the first post has made the row.
-        (Some(row), _) => of_row(cx, visit, row),
-        (None, Named::Row(_)) => Found::Nothing,
-        (None, Named::Page(sealed)) if sealed.browser != visit.browser => {
-            Found::OtherCookie(sealed.request)
+        (Some(row), _) => classify_row(cx, browser_context, row),
+        (None, AttemptName::Row(_)) => AttemptLookup::NotFound,
+        (None, AttemptName::Page(sealed)) if sealed.browser != browser_context.browser => {
+            AttemptLookup::OtherCookie(sealed.request)
         }
-        (None, Named::Page(sealed)) => {
-            let Sealed { id, at, purpose, request, .. } = *sealed;
-            Found::Own(Attempt::Sealed { id, at, purpose, request: Box::new(request) })
+        (None, AttemptName::Page(sealed)) => {
+            let SealedAttempt { id, at, purpose, request, .. } = *sealed;
+            AttemptLookup::ThisBrowser(Attempt::Sealed {
+                id,
+                at,
+                purpose,
+                request: Box::new(request),
+            })
         }
     }
 }
@@ -239,53 +256,63 @@ fn found(cx: &Cx, visit: &Visit, named: Named, row: Option<store::attempt::Attem
 /// The request of a page that has no row yet, without asking the database: what the page said can be shown again when
 /// the database is busy or away. Whether a row was made meanwhile the next post finds out.
 #[must_use]
-pub fn peek(cx: &Cx, visit: &Visit, name: &str) -> Option<AuthorizationRequest> {
-    let sealed = open(cx, name.strip_prefix(SEALED_PREFIX)?)?;
+pub fn open_sealed_request(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Option<AuthorizationRequest> {
+    let sealed = open_sealed(cx, name.strip_prefix(SEALED_PREFIX)?)?;
     let fresh = cx.now.since(sealed.at) <= SEALED_FOR;
-    let own = sealed.browser == visit.browser && sealed.purpose == Purpose::SignIn;
+    let own = sealed.browser == browser_context.browser && sealed.purpose == Purpose::SignIn;
     (fresh && own).then_some(sealed.request)
 }
 
-fn open(cx: &Cx, sealed: &str) -> Option<Sealed> {
+fn open_sealed(cx: &Cx, sealed: &str) -> Option<SealedAttempt> {
     let plain = cx.root.open_text(AAD, sealed).ok()?;
     serde_json::from_slice(&plain).ok()
 }
 
-fn of_row(cx: &Cx, visit: &Visit, row: store::attempt::Attempt) -> Found {
+fn classify_row(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    row: store::attempt::Attempt,
+) -> AttemptLookup {
     let id = row.id;
     if cx.now.since(row.created_at) > ROW_FOR {
-        return Found::Nothing;
+        return AttemptLookup::NotFound;
     }
     let Some(goal) = goal_of(&row) else {
         tracing::warn!(attempt = %id, goal = row.goal, "an attempt has a goal that this build does not know");
-        return Found::Nothing;
+        return AttemptLookup::NotFound;
     };
-    let (own, previous) =
-        (row.browser == visit.browser, row.previous_browser.as_ref() == Some(&visit.browser));
+    let (own, previous) = (
+        row.browser == browser_context.browser,
+        row.previous_browser.as_ref() == Some(&browser_context.browser),
+    );
     if (own || previous)
         && let Some(client) = &row.client_id
     {
-        cx.named.set(client);
+        cx.client_slot.set(client);
     }
     // A state that this build cannot read means "start again", not an error page.
     let (Ok(request), Ok(state)) =
         (serde_json::from_str(&row.request), serde_json::from_str(&row.state))
     else {
         tracing::warn!(attempt = %id, "an attempt cannot be read by this build");
-        return Found::Nothing;
+        return AttemptLookup::NotFound;
     };
-    let loaded = Box::new(Loaded { row, request, state, goal });
+    let loaded = Box::new(LoadedAttempt { row, request, state, goal });
     if own {
-        Found::Own(Attempt::Row(loaded))
+        AttemptLookup::ThisBrowser(Attempt::Row(loaded))
     } else if previous {
-        Found::Previous(loaded)
+        AttemptLookup::PreviousCookie(loaded)
     } else {
-        Found::Nothing
+        AttemptLookup::NotFound
     }
 }
 
 /// Where an attempt ends: at its client, or at a page of ours without one. None for a goal of another build.
 fn goal_of(row: &store::attempt::Attempt) -> Option<Goal> {
     let fits = |goal: &Goal| matches!(goal, Goal::Client) == row.client_id.is_some();
-    Goal::named(&row.goal).filter(fits)
+    Goal::from_name(&row.goal).filter(fits)
 }

@@ -20,11 +20,11 @@ use url::Url;
 
 use crate::{
     Cx, Result, attempt,
-    attempt::{Purpose, Visit},
+    attempt::{BrowserContext, Purpose},
     client::Client,
-    interaction::{self, Need, Signed},
+    interaction::{self, Need, SignedInUser},
     oauth_error::OAuthError,
-    request::{self, AuthorizationRequest, Params, Refused, Rejected},
+    request::{self, AuthorizationRequest, Params, RejectedRequest, RequestRefusal},
     session,
     sign_in::SignIn,
     token::issue::{self, NewCode},
@@ -39,7 +39,7 @@ pub struct ClientRedirect {
 
 /// What to answer an authorization request with.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum AuthorizeOutcome {
     /// A page of ours: the redirect URI is not trusted.
     Page {
         /// What is wrong.
@@ -48,16 +48,16 @@ pub enum Outcome {
     /// Back to the client, with a code or an error.
     Client(ClientRedirect),
     /// The sign-in page.
-    SignIn(Asked),
+    SignIn(AuthorizePage),
     /// The consent page.
-    Consent(Asked, Box<LiveSession>),
+    Consent(AuthorizePage, Box<LiveSession>),
     /// "Continue to X as Y".
-    Confirm(Asked, Box<LiveSession>),
+    Confirm(AuthorizePage, Box<LiveSession>),
 }
 
 /// A page about a request that has no row yet.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct AuthorizePage {
     /// The sealed request, for the page's `attempt` field.
     pub attempt: String,
     /// The checked request.
@@ -67,111 +67,128 @@ pub struct Asked {
 }
 
 /// Answers an authorization request.
-pub async fn start(cx: &Cx, params: &Params, visit: &Visit) -> Result<Outcome> {
+pub async fn start(
+    cx: &Cx,
+    params: &Params,
+    browser_context: &BrowserContext,
+) -> Result<AuthorizeOutcome> {
     match request::check(cx, params) {
-        Ok((request, client)) => proceed(cx, visit, request, client).await,
-        Err(rejected) => Ok(refused(cx, &rejected)),
+        Ok((request, client)) => proceed(cx, browser_context, request, client).await,
+        Err(rejected) => Ok(rejection_outcome(cx, &rejected)),
     }
 }
 
-fn refused(cx: &Cx, rejected: &Rejected) -> Outcome {
-    match &rejected.refused {
-        Refused::Page { why } => Outcome::Page { why },
-        Refused::Redirect(error) => Outcome::Client(error_redirect(cx, &rejected.request, error)),
+fn rejection_outcome(cx: &Cx, rejected: &RejectedRequest) -> AuthorizeOutcome {
+    match &rejected.refusal {
+        RequestRefusal::Page { why } => AuthorizeOutcome::Page { why },
+        RequestRefusal::Redirect(error) => {
+            AuthorizeOutcome::Client(error_redirect(cx, &rejected.request, error))
+        }
     }
 }
 
 /// A posted authorization request: it comes from another site, so the browser keeps its cookies back. The checked
 /// request is sealed for a GET that brings them (decision 13).
-pub fn post(cx: &Cx, params: &Params) -> Result<Result<String, Outcome>> {
+pub fn post(cx: &Cx, params: &Params) -> Result<Result<String, AuthorizeOutcome>> {
     match request::check(cx, params) {
         Ok((request, _)) => {
-            let posted = Posted { at: cx.now, request };
+            let posted = PostedRequest { at: cx.now, request };
             Ok(Ok(cx.root.seal_text(&cx.rng, POSTED_AAD, &serde_json::to_vec(&posted)?)?))
         }
-        Err(rejected) => Ok(Err(refused(cx, &rejected))),
+        Err(rejected) => Ok(Err(rejection_outcome(cx, &rejected))),
     }
 }
 
 /// The GET that [`post`] leads to.
-pub async fn resume(cx: &Cx, sealed: &str, visit: &Visit) -> Result<Outcome> {
-    let opened: Option<Posted> = cx
+pub async fn resume(
+    cx: &Cx,
+    sealed: &str,
+    browser_context: &BrowserContext,
+) -> Result<AuthorizeOutcome> {
+    let opened: Option<PostedRequest> = cx
         .root
         .open_text(POSTED_AAD, sealed)
         .ok()
         .and_then(|plain| serde_json::from_slice(&plain).ok());
     let Some(posted) = opened.filter(|posted| cx.now.since(posted.at) <= POSTED_FOR) else {
-        return Ok(Outcome::Page { why: "the posted request is not from here, or too old" });
+        return Ok(AuthorizeOutcome::Page {
+            why: "the posted request is not from here, or too old",
+        });
     };
-    let Some(client) = cx.client(&posted.request.client_id).cloned() else {
-        return Ok(Outcome::Page { why: "client_id is not registered" });
+    let Some(client) = cx.find_client(&posted.request.client_id).cloned() else {
+        return Ok(AuthorizeOutcome::Page { why: "client_id is not registered" });
     };
-    proceed(cx, visit, posted.request, client).await
+    proceed(cx, browser_context, posted.request, client).await
 }
 
 const POSTED_AAD: &[u8] = b"vestibule/posted-request/v1";
 const POSTED_FOR: Duration = Duration::from_mins(5);
 
 #[derive(Serialize, Deserialize)]
-struct Posted {
+struct PostedRequest {
     at: Timestamp,
     request: AuthorizationRequest,
 }
 
 async fn proceed(
     cx: &Cx,
-    visit: &Visit,
+    browser_context: &BrowserContext,
     request: AuthorizationRequest,
     client: Arc<Client>,
-) -> Result<Outcome> {
-    let session = match &visit.session {
+) -> Result<AuthorizeOutcome> {
+    let session = match &browser_context.session {
         Some(secret) => {
             let mut conn = cx.db.read().await?;
             session::live_with_consent(cx, &mut conn, Some(secret), &client.id).await?
         }
         None => None,
     };
-    let signed = session.as_ref().map(|session| Signed { session, fresh: false, confirmed: false });
-    let need = interaction::decide(&request, &client, signed, cx.now);
+    let signed_in =
+        session.as_ref().map(|session| SignedInUser { session, fresh: false, confirmed: false });
+    let need = interaction::decide(&request, &client, signed_in, cx.now);
     if request.prompt.none && need != Need::Nothing {
         let error = interaction::silent_error(&need);
-        return Ok(Outcome::Client(error_redirect(cx, &request, &error)));
+        return Ok(AuthorizeOutcome::Client(error_redirect(cx, &request, &error)));
     }
-    answer(cx, visit, request, client, need, session).await
+    answer(cx, browser_context, request, client, need, session).await
 }
 
 async fn answer(
     cx: &Cx,
-    visit: &Visit,
+    browser_context: &BrowserContext,
     request: AuthorizationRequest,
     client: Arc<Client>,
     need: Need,
     session: Option<SessionWithConsent>,
-) -> Result<Outcome> {
-    let asked = |purpose| -> Result<Asked> {
-        let attempt = attempt::seal(cx, &visit.browser, purpose, &request)?;
-        Ok(Asked { attempt, request: request.clone(), client: client.clone() })
+) -> Result<AuthorizeOutcome> {
+    let asked = |purpose| -> Result<AuthorizePage> {
+        let attempt = attempt::seal(cx, &browser_context.browser, purpose, &request)?;
+        Ok(AuthorizePage { attempt, request: request.clone(), client: client.clone() })
     };
     Ok(match (need, session.map(|session| session.session)) {
         (Need::Nothing, Some(session)) => {
-            Outcome::Client(issue_silently(cx, &request, &session).await?)
+            AuthorizeOutcome::Client(issue_silently(cx, &request, &session).await?)
         }
-        (Need::Consent, Some(session)) => Outcome::Consent(asked(Purpose::Ask)?, Box::new(session)),
-        (Need::Confirm, Some(session)) => Outcome::Confirm(asked(Purpose::Ask)?, Box::new(session)),
-        (Need::Refuse(error), _) => Outcome::Client(error_redirect(cx, &request, &error)),
-        (Need::SignIn, _) | (_, None) => Outcome::SignIn(asked(Purpose::SignIn)?),
+        (Need::Consent, Some(session)) => {
+            AuthorizeOutcome::Consent(asked(Purpose::Ask)?, Box::new(session))
+        }
+        (Need::Confirm, Some(session)) => {
+            AuthorizeOutcome::Confirm(asked(Purpose::Ask)?, Box::new(session))
+        }
+        (Need::Refuse(error), _) => AuthorizeOutcome::Client(error_redirect(cx, &request, &error)),
+        (Need::SignIn, _) | (_, None) => AuthorizeOutcome::SignIn(asked(Purpose::SignIn)?),
     })
 }
 
 /// The sign-in page of a request once more, as when another cookie has taken the place of the one it was sealed for.
 pub fn sign_in_page(
     cx: &Cx,
-    visit: &Visit,
+    browser_context: &BrowserContext,
     request: AuthorizationRequest,
-) -> Result<Option<Asked>> {
-    let Some(client) = cx.client(&request.client_id).cloned() else { return Ok(None) };
-    let attempt = attempt::seal(cx, &visit.browser, Purpose::SignIn, &request)?;
-    Ok(Some(Asked { attempt, request, client }))
+) -> Result<Option<AuthorizePage>> {
+    let Some(client) = cx.find_client(&request.client_id).cloned() else { return Ok(None) };
+    let attempt = attempt::seal(cx, &browser_context.browser, Purpose::SignIn, &request)?;
+    Ok(Some(AuthorizePage { attempt, request, client }))
 }
 
 async fn issue_silently(
@@ -179,7 +196,7 @@ async fn issue_silently(
     request: &AuthorizationRequest,
     session: &LiveSession,
 ) -> Result<ClientRedirect> {
-    let sign_in = SignIn::load(session);
+    let sign_in = SignIn::of_session(session);
     let code = cx
         .db
         .write(async |tx| {

@@ -23,7 +23,7 @@ pub enum Credentials {
         /// `client_id`.
         id: String,
         /// `client_secret`.
-        secret: Secret,
+        secret: ClientSecret,
     },
     /// A header that cannot be read.
     Unreadable,
@@ -31,9 +31,9 @@ pub enum Credentials {
 
 /// A client secret on its way to be compared.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct ClientSecret(String);
 
-impl std::fmt::Debug for Secret {
+impl std::fmt::Debug for ClientSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(..)")
     }
@@ -54,7 +54,7 @@ impl Credentials {
         }
         let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
         let (id, secret) = decoded.split_once(':')?;
-        Some(Self::Basic { id: form_decoded(id)?, secret: Secret(form_decoded(secret)?) })
+        Some(Self::Basic { id: form_decoded(id)?, secret: ClientSecret(form_decoded(secret)?) })
     }
 }
 
@@ -82,8 +82,8 @@ pub async fn authenticate(
     credentials: &Credentials,
     params: &Params,
 ) -> Result<Result<AuthenticatedClient, TokenError>> {
-    if params.repeated().is_some() {
-        let error = TokenError::request("a parameter came more than once");
+    if params.duplicate().is_some() {
+        let error = TokenError::invalid_request("a parameter came more than once");
         client_refusal::log_unattributed(cx, &error);
         return Ok(Err(error));
     }
@@ -94,7 +94,7 @@ pub async fn authenticate(
             _ => params.get("client_id"),
         };
         // Only a registered name goes into the trail: anything else is text that the caller chose.
-        match claimed.filter(|id| cx.client(id).is_some()) {
+        match claimed.filter(|id| cx.find_client(id).is_some()) {
             Some(id) => client_refusal::record(cx, id, None, error).await?,
             None => client_refusal::log_unattributed(cx, error),
         }
@@ -102,33 +102,33 @@ pub async fn authenticate(
     Ok(outcome.map(|client| AuthenticatedClient { client }))
 }
 
-fn unknown() -> TokenError {
-    TokenError::client("the client is unknown or its secret is wrong")
+fn unknown_client() -> TokenError {
+    TokenError::invalid_client("the client is unknown or its secret is wrong")
 }
 
 fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Client>, TokenError> {
     let in_body = params.get("client_secret");
     let (id, secret, method) = match credentials {
         Credentials::Unreadable => {
-            return Err(TokenError::client("the Authorization header cannot be read"));
+            return Err(TokenError::invalid_client("the Authorization header cannot be read"));
         }
         Credentials::Basic { .. } if in_body.is_some() => {
-            return Err(TokenError::request("two ways of client authentication at once"));
+            return Err(TokenError::invalid_request("two ways of client authentication at once"));
         }
         Credentials::Basic { id, secret } => {
             if params.get("client_id").is_some_and(|other| other != id) {
-                return Err(TokenError::request("client_id is not the one of the header"));
+                return Err(TokenError::invalid_request("client_id is not the one of the header"));
             }
             (id.as_str(), Some(secret.0.as_str()), AuthMethod::Basic)
         }
         Credentials::None => {
             let id = params
                 .get("client_id")
-                .ok_or_else(|| TokenError::client("client authentication is missing"))?;
+                .ok_or_else(|| TokenError::invalid_client("client authentication is missing"))?;
             (id, in_body, in_body.map_or(AuthMethod::None, |_| AuthMethod::Post))
         }
     };
-    let client = cx.client(id).ok_or_else(unknown)?;
+    let client = cx.find_client(id).ok_or_else(unknown_client)?;
     let right = match (&client.secret, secret) {
         (Some(stored), Some(given)) => {
             bool::from(stored.as_bytes().ct_eq(keys::hash_text(given).as_bytes()))
@@ -139,7 +139,7 @@ fn check(cx: &Cx, credentials: &Credentials, params: &Params) -> Result<Arc<Clie
     if right && client.metadata.token_endpoint_auth_method == method {
         Ok(client.clone())
     } else {
-        Err(unknown())
+        Err(unknown_client())
     }
 }
 

@@ -22,19 +22,19 @@ pub(crate) async fn record(
     error: &TokenError,
 ) -> Result<()> {
     let refused = event::TokenRefused { why: error.description.clone().into_owned() };
-    let entry = audit::Entry::new(refused, error.error).user(user).client(client);
-    limited(cx, entry).await
+    let entry = audit::AuditEntry::new(refused, error.error).user(user).client(client);
+    record_limited(cx, entry).await
 }
 
 /// Logs the refusal of a request that names no registered client: the trail has no subject for it.
 pub(crate) fn log_unattributed(cx: &Cx, error: &TokenError) {
     let reference = &cx.trace.reference;
-    let network = cx.trace.network_text();
+    let network = cx.trace.client_address_text();
     tracing::info!(reference, network, why = %error.description, "a token request was refused");
 }
 
 /// Writes a refusal down while its network is within the limit, and once a minute that it no longer is.
-pub(crate) async fn limited(cx: &Cx, entry: audit::Entry<'_>) -> Result<()> {
+pub(crate) async fn record_limited(cx: &Cx, entry: audit::AuditEntry<'_>) -> Result<()> {
     let limit = u64::try_from(cx.settings.refusals_per_minute).unwrap_or(u64::MAX);
     let name = network::smallest(cx);
     let key = format!("token-refused:{name}");
@@ -43,7 +43,7 @@ pub(crate) async fn limited(cx: &Cx, entry: audit::Entry<'_>) -> Result<()> {
         HitResult::Over { is_first: true, .. } => {
             let limited = event::NetworkLimited { limit: "token", size: None, network: name };
             // User and client are those of the first refusal that is not written down.
-            let entry = entry.instead(limited, Refused::Refused);
+            let entry = entry.with_event(limited, Refused::Refused);
             cx.db.write(async |tx| audit::record(cx, tx, entry).await).await
         }
         HitResult::Over { is_first: false, .. } => Ok(()),

@@ -6,11 +6,11 @@ use store::session::SessionWithConsent;
 
 use crate::{
     Cx, Result, attempt,
-    attempt::{Attempt, Found, Purpose, Visit},
+    attempt::{Attempt, AttemptLookup, BrowserContext, Purpose},
     audit::{self, event, outcome::Refused},
-    authorize::{Asked, ClientRedirect, code_redirect, error_redirect},
+    authorize::{AuthorizePage, ClientRedirect, code_redirect, error_redirect},
     client::Client,
-    interaction::{self, Need, Signed},
+    interaction::{self, Need, SignedInUser},
     login::state::State,
     oauth_error::OAuthError,
     request::AuthorizationRequest,
@@ -21,7 +21,7 @@ use crate::{
 
 /// What a person answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum ConsentDecision {
     /// Yes.
     Allow,
     /// No.
@@ -32,18 +32,18 @@ pub enum Decision {
 
 /// What a decision leads to.
 #[derive(Debug)]
-pub enum Decided {
+pub enum ConsentOutcome {
     /// To the client.
     Client(ClientRedirect),
     /// To the sign-in page.
-    SignIn(Box<Asked>),
+    SignIn(Box<AuthorizePage>),
     /// Nothing that can be continued.
     StartAgain,
 }
 
 /// What there is to decide about.
 #[derive(Debug)]
-pub struct Question {
+pub struct ConsentPrompt {
     /// The request.
     pub request: AuthorizationRequest,
     /// The client.
@@ -57,14 +57,20 @@ pub struct Question {
 }
 
 /// Finds the question that a page names. It exists only for the session that satisfied the request.
-pub async fn question(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Question>> {
+pub async fn find_prompt(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Result<Option<ConsentPrompt>> {
     let mut conn = cx.db.read().await?;
-    let Found::Own(attempt) = attempt::find(cx, &mut conn, visit, name).await? else {
+    let AttemptLookup::ThisBrowser(attempt) =
+        attempt::find(cx, &mut conn, browser_context, name).await?
+    else {
         return Ok(None);
     };
     let request = attempt.request().clone();
-    let Some(client) = cx.client(&request.client_id).cloned() else { return Ok(None) };
-    let secret = visit.session.as_ref();
+    let Some(client) = cx.find_client(&request.client_id).cloned() else { return Ok(None) };
+    let secret = browser_context.session.as_ref();
     let found = session::live_with_consent(cx, &mut conn, secret, &client.id).await?;
     let Some(session) = found else { return Ok(None) };
     // A row is answered by the session that its two steps made; a sealed page was made for a session in the first place.
@@ -76,57 +82,76 @@ pub async fn question(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Quest
         Attempt::Sealed { purpose: Purpose::Ask, .. } => false,
         Attempt::Sealed { .. } => return Ok(None),
     };
-    let signed = Signed { session: &session, fresh, confirmed: false };
-    let need = interaction::decide(&request, &client, Some(signed), cx.now);
-    Ok(Some(Question { attempt: attempt.id(), request, client, session, need, fresh }))
+    let signed_in = SignedInUser { session: &session, fresh, confirmed: false };
+    let need = interaction::decide(&request, &client, Some(signed_in), cx.now);
+    Ok(Some(ConsentPrompt { attempt: attempt.id(), request, client, session, need, fresh }))
 }
 
 /// Acts on a decision.
-pub async fn decide(cx: &Cx, visit: &Visit, name: &str, decision: Decision) -> Result<Decided> {
-    let Some(question) = question(cx, visit, name).await? else { return Ok(Decided::StartAgain) };
+pub async fn decide(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+    decision: ConsentDecision,
+) -> Result<ConsentOutcome> {
+    let Some(question) = find_prompt(cx, browser_context, name).await? else {
+        return Ok(ConsentOutcome::StartAgain);
+    };
     match decision {
-        Decision::Allow => allow(cx, visit, question).await,
-        Decision::Deny => deny(cx, question).await,
-        Decision::OtherAccount => sign_in(cx, visit, question.request),
+        ConsentDecision::Allow => allow(cx, browser_context, question).await,
+        ConsentDecision::Deny => deny(cx, question).await,
+        ConsentDecision::OtherAccount => to_sign_in(cx, browser_context, question.request),
     }
 }
 
-fn sign_in(cx: &Cx, visit: &Visit, request: AuthorizationRequest) -> Result<Decided> {
-    Ok(crate::authorize::sign_in_page(cx, visit, request)?
-        .map_or(Decided::StartAgain, |asked| Decided::SignIn(Box::new(asked))))
+fn to_sign_in(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    request: AuthorizationRequest,
+) -> Result<ConsentOutcome> {
+    Ok(crate::authorize::sign_in_page(cx, browser_context, request)?
+        .map_or(ConsentOutcome::StartAgain, |asked| ConsentOutcome::SignIn(Box::new(asked))))
 }
 
-async fn allow(cx: &Cx, visit: &Visit, question: Question) -> Result<Decided> {
-    let Question { request, client, session, attempt, fresh, need } = question;
-    let signed = Signed { session: &session, fresh, confirmed: true };
-    match interaction::decide(&request, &client, Some(signed), cx.now) {
+async fn allow(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    question: ConsentPrompt,
+) -> Result<ConsentOutcome> {
+    let ConsentPrompt { request, client, session, attempt, fresh, need } = question;
+    let signed_in = SignedInUser { session: &session, fresh, confirmed: true };
+    match interaction::decide(&request, &client, Some(signed_in), cx.now) {
         Need::Nothing => {}
-        Need::Refuse(error) => return Ok(Decided::Client(error_redirect(cx, &request, &error))),
-        Need::SignIn | Need::Consent | Need::Confirm => return sign_in(cx, visit, request),
+        Need::Refuse(error) => {
+            return Ok(ConsentOutcome::Client(error_redirect(cx, &request, &error)));
+        }
+        Need::SignIn | Need::Consent | Need::Confirm => {
+            return to_sign_in(cx, browser_context, request);
+        }
     }
     let code = cx
         .db
         .write(async |tx| {
             // Read again: the session may have ended since the question was read.
-            let secret = visit.session.as_ref();
+            let secret = browser_context.session.as_ref();
             let found = session::live_with_consent(cx, tx, secret, &client.id).await?;
             let Some(session) = found else { return Ok(None) };
             if need == Need::Consent {
-                remember(cx, tx, &session, &request).await?;
+                store_consent(cx, tx, &session, &request).await?;
             }
             store::auth_code::void_unredeemed(tx, attempt, cx.now).await?;
-            let (sign_in, id) = (SignIn::load(&session.session), session.session.id);
+            let (sign_in, id) = (SignIn::of_session(&session.session), session.session.id);
             let new = NewCode { sign_in: &sign_in, session: id, attempt: Some(attempt) };
             issue::authorization_code(cx, tx, &request, new).await.map(Some)
         })
         .await?;
     match code {
-        Some(code) => Ok(Decided::Client(code_redirect(cx, &request, code.reveal()))),
-        None => sign_in(cx, visit, request),
+        Some(code) => Ok(ConsentOutcome::Client(code_redirect(cx, &request, code.reveal()))),
+        None => to_sign_in(cx, browser_context, request),
     }
 }
 
-async fn remember(
+async fn store_consent(
     cx: &Cx,
     tx: &mut store::Tx,
     session: &SessionWithConsent,
@@ -145,20 +170,21 @@ async fn remember(
     scopes.dedup();
     let scopes = scopes.join(" ");
     store::consent::put(tx, user, &request.client_id, &scopes, cx.now).await?;
-    let entry =
-        audit::Entry::done(event::ConsentGiven { scopes }).user(user).client(&request.client_id);
+    let entry = audit::AuditEntry::done(event::ConsentGiven { scopes })
+        .user(user)
+        .client(&request.client_id);
     audit::record(cx, tx, entry).await
 }
 
-async fn deny(cx: &Cx, question: Question) -> Result<Decided> {
+async fn deny(cx: &Cx, question: ConsentPrompt) -> Result<ConsentOutcome> {
     cx.db
         .write(async |tx| {
-            let entry = audit::Entry::new(event::ConsentRefused {}, Refused::Refused)
+            let entry = audit::AuditEntry::new(event::ConsentRefused {}, Refused::Refused)
                 .user(question.session.session.user_id)
                 .client(&question.client.id);
             audit::record(cx, tx, entry).await
         })
         .await?;
     let error = OAuthError::new("access_denied", "the person refused");
-    Ok(Decided::Client(error_redirect(cx, &question.request, &error)))
+    Ok(ConsentOutcome::Client(error_redirect(cx, &question.request, &error)))
 }

@@ -9,7 +9,7 @@ use store::{Db, EphemeralCounters, Id, Timestamp};
 use crate::{
     actor::Actor,
     client::{Client, Clients},
-    observe::{Named, Observer},
+    observer::{ClientSlot, Observer},
     settings::Settings,
 };
 
@@ -43,7 +43,7 @@ pub struct Cx {
     /// Whoever counts what is recorded.
     pub observer: Arc<dyn Observer>,
     /// The client that the request turned out to be about.
-    pub named: Named,
+    pub client_slot: ClientSlot,
 }
 
 /// Who asks, for the audit trail and the log.
@@ -53,7 +53,7 @@ pub struct Trace {
     pub reference: String,
     /// The client address of the request. None when a trusted proxy named no address (misuse case 51), and for what no
     /// request asks for.
-    pub network: Option<IpAddr>,
+    pub client_address: Option<IpAddr>,
     /// Who acts.
     pub actor: Actor,
 }
@@ -61,8 +61,8 @@ pub struct Trace {
 impl Trace {
     /// The client address as the log writes it: `unknown` when there is none.
     #[must_use]
-    pub fn network_text(&self) -> String {
-        self.network.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
+    pub fn client_address_text(&self) -> String {
+        self.client_address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
     }
 }
 
@@ -85,7 +85,7 @@ impl Origin {
     pub(crate) fn of(cx: &Cx, client: Option<&str>) -> Self {
         Self {
             reference: cx.trace.reference.clone(),
-            network: cx.trace.network,
+            network: cx.trace.client_address,
             client: client.map(str::to_owned),
         }
     }
@@ -94,17 +94,17 @@ impl Origin {
 impl Cx {
     /// A registered client, which is then the one that the log names.
     #[must_use]
-    pub fn client(&self, id: &str) -> Option<&Arc<Client>> {
+    pub fn find_client(&self, id: &str) -> Option<&Arc<Client>> {
         let client = self.clients.get(id);
         if let Some(client) = client {
-            self.named.set(&client.id);
+            self.client_slot.set(&client.id);
         }
         client
     }
 
     /// A new id.
     #[must_use]
-    pub fn id<T: Id>(&self) -> T {
+    pub fn new_id<T: Id>(&self) -> T {
         T::new(self.now, self.rng.bytes())
     }
 }
@@ -114,7 +114,7 @@ const READABLE: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
 /// A new six-character reference.
 #[must_use]
-pub fn reference(rng: &Rng) -> String {
+pub fn generate_reference(rng: &Rng) -> String {
     rng.bytes::<6>()
         .iter()
         .filter_map(|byte| READABLE.get(usize::from(byte % 32)))

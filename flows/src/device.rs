@@ -13,47 +13,55 @@ use store::{Sql, TokenHash, Tx, user::User};
 
 use crate::{
     Cx, Result,
-    acting::Acting,
-    attempt::Visit,
+    attempt::BrowserContext,
     audit::{self, event},
+    change_authority::ChangeAuthority,
     email::EmailAddress,
 };
 
 /// Accounts that one browser is known to: a family at one computer.
-pub const MOST: usize = 5;
+pub const MAX_ACCOUNTS: usize = 5;
 
 /// The value that a browser presents for this address. Only a claim, which outlives the device: what it is worth says
 /// `store::device`.
-fn claimed<'v>(cx: &Cx, visit: &'v Visit, canonical: &str) -> Option<&'v DeviceToken> {
-    visit.devices.iter().find(|device| device.is_for(&cx.root, canonical))
+fn claimed_device<'v>(
+    cx: &Cx,
+    browser_context: &'v BrowserContext,
+    canonical: &str,
+) -> Option<&'v DeviceToken> {
+    browser_context.devices.iter().find(|device| device.is_for(&cx.root, canonical))
 }
 
 /// Whether a browser claims to be a known device of this address. Without a claim nothing is looked up.
-pub(crate) fn is_claimed(cx: &Cx, visit: &Visit, canonical: &str) -> bool {
-    claimed(cx, visit, canonical).is_some()
+pub(crate) fn is_claimed(cx: &Cx, browser_context: &BrowserContext, canonical: &str) -> bool {
+    claimed_device(cx, browser_context, canonical).is_some()
 }
 
 /// The known device that a browser is to this person. Without a claim nothing is looked up, so that a stranger costs the
 /// same for everybody's address.
-pub(crate) async fn known(
+pub(crate) async fn find_known(
     cx: &Cx,
     sql: &mut impl Sql,
-    visit: &Visit,
+    browser_context: &BrowserContext,
     canonical: &str,
 ) -> Result<Option<TokenHash>> {
-    let Some(device) = claimed(cx, visit, canonical) else { return Ok(None) };
+    let Some(device) = claimed_device(cx, browser_context, canonical) else { return Ok(None) };
     let (hash, after) = (device.hash(), cx.now.minus(cx.settings.device_lifetime));
     Ok(store::device::is_live(sql, &hash, canonical, after).await?.then_some(hash))
 }
 
 /// The account of this address, if the browser is a known device of it: what places and posts of known devices are
 /// counted by. However many values somebody has collected for an account, they are one guest.
-pub(crate) async fn account(cx: &Cx, visit: &Visit, canonical: &str) -> Result<Option<[u8; 32]>> {
-    if claimed(cx, visit, canonical).is_none() {
+pub(crate) async fn known_account(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    canonical: &str,
+) -> Result<Option<[u8; 32]>> {
+    if claimed_device(cx, browser_context, canonical).is_none() {
         return Ok(None);
     }
     let mut conn = cx.db.read().await?;
-    let known = known(cx, &mut conn, visit, canonical).await?;
+    let known = find_known(cx, &mut conn, browser_context, canonical).await?;
     Ok(known.map(|_| cx.root.counter_key(canonical)))
 }
 
@@ -61,12 +69,15 @@ pub(crate) async fn account(cx: &Cx, visit: &Visit, canonical: &str) -> Result<O
 pub(crate) async fn renew(
     cx: &Cx,
     tx: &mut Tx,
-    visit: &Visit,
+    browser_context: &BrowserContext,
     user: &User,
 ) -> Result<Vec<DeviceToken>> {
     let canonical = &user.counter_name();
-    let (old, others): (Vec<_>, Vec<_>) =
-        visit.devices.iter().cloned().partition(|device| device.is_for(&cx.root, canonical));
+    let (old, others): (Vec<_>, Vec<_>) = browser_context
+        .devices
+        .iter()
+        .cloned()
+        .partition(|device| device.is_for(&cx.root, canonical));
     for device in old {
         let hash = device.hash();
         store::device::delete(tx, &hash).await?;
@@ -74,20 +85,24 @@ pub(crate) async fn renew(
     }
     let new = DeviceToken::generate(&cx.rng, &cx.root, canonical);
     store::device::insert(tx, &new.hash(), user.id, user.epoch, cx.now).await?;
-    Ok(std::iter::once(new).chain(others).take(MOST).collect())
+    Ok(std::iter::once(new).chain(others).take(MAX_ACCOUNTS).collect())
 }
 
 /// Forgets every device of a person, as staff may wish; returns how many there were.
-pub async fn forget_all(cx: &Cx, acting: &Acting, email: &EmailAddress) -> Result<Option<u64>> {
+pub async fn forget_all(
+    cx: &Cx,
+    authority: &ChangeAuthority,
+    email: &EmailAddress,
+) -> Result<Option<u64>> {
     cx.db
         .write(async |tx| {
             let Some(user) = store::user::by_email(tx, email.canonical()).await? else {
                 return Ok(None);
             };
             let gone = store::device::delete_all_of_user(tx, user.id).await?;
-            let entry = audit::Entry::done(event::DevicesForgotten { devices: gone })
+            let entry = audit::AuditEntry::done(event::DevicesForgotten { devices: gone })
                 .user(user.id)
-                .by(acting);
+                .by(authority);
             audit::record(cx, tx, entry).await?;
             Ok(Some(gone))
         })

@@ -23,16 +23,16 @@ use crate::{
 /// Members of RFC 7636, RFC 9207 and Core that the library's type does not have.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the members of the document are called so")]
-struct More {
+struct ExtraMetadata {
     code_challenge_methods_supported: Vec<String>,
     authorization_response_iss_parameter_supported: bool,
     prompt_values_supported: Vec<String>,
 }
 
-impl AdditionalProviderMetadata for More {}
+impl AdditionalProviderMetadata for ExtraMetadata {}
 
 type Metadata = ProviderMetadata<
-    LogoutProviderMetadata<More>,
+    LogoutProviderMetadata<ExtraMetadata>,
     CoreAuthDisplay,
     CoreClientAuthMethod,
     CoreClaimName,
@@ -65,7 +65,7 @@ pub mod path {
 /// `languages` are the tags (BCP 47) of the languages that pages speak.
 pub fn metadata(issuer: &str, languages: &[&str]) -> Result<String> {
     let at = |path: &str| format!("{issuer}{path}");
-    let more = More {
+    let more = ExtraMetadata {
         code_challenge_methods_supported: vec!["S256".to_owned()],
         authorization_response_iss_parameter_supported: true,
         prompt_values_supported: ["none", "login", "consent", "select_account"]
@@ -83,20 +83,20 @@ pub fn metadata(issuer: &str, languages: &[&str]) -> Result<String> {
         IssuerUrl::new(issuer.to_owned()).map_err(bad)?,
         AuthUrl::new(at(path::AUTHORIZE)).map_err(bad)?,
         JsonWebKeySetUrl::new(at(path::JWKS)).map_err(bad)?,
-        each(ResponseType::ALL, response_type),
-        each(SubjectType::ALL, subject_type),
-        each(&Algorithm::ALL, jws),
+        map_all(ResponseType::ALL, response_type),
+        map_all(SubjectType::ALL, subject_type),
+        map_all(&Algorithm::ALL, jws),
         logout,
     )
     .set_token_endpoint(Some(TokenUrl::new(at(path::TOKEN)).map_err(bad)?))
     .set_userinfo_endpoint(Some(UserInfoUrl::new(at(path::USERINFO)).map_err(bad)?));
     let languages = languages.iter().map(|tag| LanguageTag::new((*tag).to_owned())).collect();
     let metadata = metadata.set_ui_locales_supported(Some(languages));
-    Ok(serde_json::to_string(&optional(metadata))?)
+    Ok(serde_json::to_string(&with_optional_members(metadata))?)
 }
 
 /// What a client may register is what is announced: the same lists, under the library's names.
-fn each<T: Copy, U>(values: &[T], named: fn(T) -> U) -> Vec<U> {
+fn map_all<T: Copy, U>(values: &[T], named: fn(T) -> U) -> Vec<U> {
     values.iter().copied().map(named).collect()
 }
 
@@ -135,7 +135,7 @@ const fn jws(algorithm: Algorithm) -> CoreJwsSigningAlgorithm {
     }
 }
 
-fn optional(metadata: Metadata) -> Metadata {
+fn with_optional_members(metadata: Metadata) -> Metadata {
     let grant_types = GRANT_TYPES.iter().map(|known| grant_type(known.name)).collect();
     let scopes = claims::SCOPES.map(|scope| Scope::new(scope.to_owned())).to_vec();
     let acr =
@@ -145,7 +145,7 @@ fn optional(metadata: Metadata) -> Metadata {
         .set_response_modes_supported(Some(vec![CoreResponseMode::Query]))
         .set_grant_types_supported(Some(grant_types))
         .set_acr_values_supported(Some(acr))
-        .set_token_endpoint_auth_methods_supported(Some(each(AuthMethod::ALL, auth_method)))
+        .set_token_endpoint_auth_methods_supported(Some(map_all(AuthMethod::ALL, auth_method)))
         .set_claims_supported(Some(claims::supported()))
         .set_claims_parameter_supported(Some(false))
         .set_request_parameter_supported(Some(false))

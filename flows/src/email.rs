@@ -64,7 +64,7 @@ impl EmailAddress {
 
     /// The address as written.
     #[must_use]
-    pub fn written(&self) -> &str {
+    pub fn as_written(&self) -> &str {
         &self.written
     }
 
@@ -99,7 +99,7 @@ fn canonical_domain(domain: &str) -> Result<String, BadEmail> {
 
 /// The address with all but its first letter and its domain hidden, for a page that a stranger may see over a shoulder.
 #[must_use]
-pub fn masked(address: &str) -> String {
+pub fn mask_address(address: &str) -> String {
     match address.rsplit_once('@') {
         Some((local, domain)) => {
             let first: String = local.chars().take(1).collect();
@@ -163,8 +163,8 @@ mod tests {
 
     #[test]
     fn masking_shows_first_letter() {
-        assert_eq!(masked("mere@example.org"), "m***@example.org");
-        assert_eq!(masked("ā@example.org"), "ā***@example.org");
+        assert_eq!(mask_address("mere@example.org"), "m***@example.org");
+        assert_eq!(mask_address("ā@example.org"), "ā***@example.org");
     }
 
     #[test]

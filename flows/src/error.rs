@@ -19,7 +19,7 @@ pub enum Error {
     },
     /// Another request changed the same attempt first. The caller renders the new state; the input is not applied again.
     #[error("another request was faster")]
-    Lost,
+    Conflict,
     /// A value of ours could not be written as JSON.
     #[error("encoding: {0}")]
     Encode(#[from] serde_json::Error),

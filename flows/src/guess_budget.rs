@@ -24,19 +24,19 @@ const SHARDS: u8 = 16;
 const SITE: &[u8] = b"site";
 
 /// What was counted of one challenge: there is no end to it, and no challenge is a day old.
-const OF_CHALLENGE: Quota =
+const CHALLENGE_COUNTER: Quota =
     Quota { kind: ThrottleKind::BudgetedGuess, limit: i64::MAX, window: DAY };
 
 /// Counts a wrong code, and notes it for its challenge.
-pub(crate) async fn count(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
+pub(crate) async fn count_wrong_code(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
     wrong_code::add(tx, shard(cx), 1, cx.now).await?;
-    throttle::charge_quota(tx, challenge.uuid().as_bytes(), OF_CHALLENGE, cx.now).await?;
+    throttle::charge_quota(tx, challenge.uuid().as_bytes(), CHALLENGE_COUNTER, cx.now).await?;
     Ok(())
 }
 
 /// Takes the wrong codes of a challenge back, when it was answered: they were its owner's, and guessed at nobody. Called
 /// once for each challenge.
-pub(crate) async fn take_back(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
+pub(crate) async fn refund_challenge(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
     let counted =
         throttle::get(tx, challenge.uuid().as_bytes(), ThrottleKind::BudgetedGuess).await?;
     if let Some(counted) = counted {
@@ -53,7 +53,7 @@ fn shard(cx: &Cx) -> i64 {
 }
 
 /// Wrong codes of the last 24 hours.
-pub async fn spent(sql: &mut impl Sql, now: store::Timestamp) -> Result<i64> {
+pub async fn count_recent(sql: &mut impl Sql, now: store::Timestamp) -> Result<i64> {
     Ok(wrong_code::count_since(sql, now.minus(DAY)).await?)
 }
 
@@ -72,19 +72,19 @@ pub(crate) fn stranger_quota(cx: &Cx) -> Quota {
 }
 
 /// The wrong codes of the last 24 hours, if they are as many as the budget, or more.
-async fn overspent(cx: &Cx) -> Result<Option<i64>> {
-    let spent = spent(&mut cx.db.read().await?, cx.now).await?;
+async fn exceeded_count(cx: &Cx) -> Result<Option<i64>> {
+    let spent = count_recent(&mut cx.db.read().await?, cx.now).await?;
     Ok((spent >= cx.settings.guess_budget).then_some(spent))
 }
 
 /// Whether there is anything to alarm about, as the database has it.
-pub async fn is_overspent(cx: &Cx) -> Result<bool> {
-    Ok(overspent(cx).await?.is_some())
+pub async fn is_exceeded(cx: &Cx) -> Result<bool> {
+    Ok(exceeded_count(cx).await?.is_some())
 }
 
 /// Rings the alarm while the budget is spent, once an hour; returns whether it rang. Done by one replica at a time.
-pub async fn watch(cx: &Cx) -> Result<bool> {
-    let Some(spent) = overspent(cx).await? else { return Ok(false) };
+pub async fn alarm_if_exceeded(cx: &Cx) -> Result<bool> {
+    let Some(spent) = exceeded_count(cx).await? else { return Ok(false) };
     let budget = cx.settings.guess_budget;
     let hour = Quota { kind: ThrottleKind::BudgetAlarm, limit: 1, window: Duration::from_hours(1) };
     let rang = cx
@@ -94,7 +94,7 @@ pub async fn watch(cx: &Cx) -> Result<bool> {
                 return Ok::<_, crate::Error>(false);
             }
             let exceeded = event::GuessBudgetExceeded { wrong_codes: spent, budget };
-            audit::record(cx, tx, audit::Entry::new(exceeded, Exceeded::Exceeded)).await?;
+            audit::record(cx, tx, audit::AuditEntry::new(exceeded, Exceeded::Exceeded)).await?;
             Ok(true)
         })
         .await?;

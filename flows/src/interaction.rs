@@ -32,7 +32,7 @@ pub enum Need {
 
 /// The signed-in side of the decision.
 #[derive(Clone, Copy, Debug)]
-pub struct Signed<'a> {
+pub struct SignedInUser<'a> {
     /// The live session, with the consent for this client.
     pub session: &'a SessionWithConsent,
     /// What was proven for this very request after it began: `prompt=login` and `max_age` are met by it.
@@ -46,28 +46,28 @@ pub struct Signed<'a> {
 pub fn decide(
     request: &AuthorizationRequest,
     client: &Client,
-    signed: Option<Signed<'_>>,
+    signed_in: Option<SignedInUser<'_>>,
     now: Timestamp,
 ) -> Need {
-    let Some(signed) = signed else { return Need::SignIn };
-    let live = &signed.session.session;
-    if !signed.fresh && must_sign_in_again(request, live, now) {
+    let Some(signed_in) = signed_in else { return Need::SignIn };
+    let live = &signed_in.session.session;
+    if !signed_in.fresh && must_sign_in_again(request, live, now) {
         return Need::SignIn;
     }
     if is_another_person(request, client, live) {
-        return if signed.fresh {
+        return if signed_in.fresh {
             Need::Refuse(OAuthError::new("login_required", "another person signed in"))
         } else {
             Need::SignIn
         };
     }
-    if signed.confirmed {
+    if signed_in.confirmed {
         return Need::Nothing;
     }
-    if needs_consent(request, client, signed.session.consented.as_deref()) {
+    if needs_consent(request, client, signed_in.session.consented.as_deref()) {
         return Need::Consent;
     }
-    if needs_confirmation(request, client, signed.fresh) {
+    if needs_confirmation(request, client, signed_in.fresh) {
         return Need::Confirm;
     }
     Need::Nothing
@@ -91,7 +91,7 @@ fn must_sign_in_again(
     session: &LiveSession,
     now: Timestamp,
 ) -> bool {
-    let age = now.since(SignIn::load(session).auth_time());
+    let age = now.since(SignIn::of_session(session).auth_time());
     let too_old = request
         .max_age
         .is_some_and(|most| age > Duration::from_secs(u64::try_from(most).unwrap_or(0)));

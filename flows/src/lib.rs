@@ -4,12 +4,12 @@
 //! of people and clients are values; [`Error`] means that the machine failed.
 
 pub mod account;
-pub mod acting;
 pub mod actor;
 pub mod admission;
 pub mod attempt;
 pub mod audit;
 pub mod authorize;
+pub mod change_authority;
 pub mod claims;
 pub mod client;
 pub mod client_auth;
@@ -22,15 +22,15 @@ pub mod email;
 mod error;
 pub mod guess_budget;
 pub mod interaction;
+pub mod invariant_check;
 pub mod jobs;
 pub mod login;
 pub mod logout;
 pub mod mail;
 pub mod network;
 pub mod oauth_error;
-pub mod observe;
-pub mod overview;
-pub mod proof;
+pub mod observer;
+pub mod operational_status;
 pub mod request;
 pub mod retention;
 pub mod root_keys;

@@ -11,14 +11,14 @@ use serde::Deserialize;
 
 use crate::{
     Cx, Result,
-    attempt::Visit,
+    attempt::BrowserContext,
     request::Params,
-    session::{self, Cause, Which},
+    session::{self, EndReason, SessionSelector},
 };
 
 /// What to answer a logout request with.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum LogoutOutcome {
     /// Ask first.
     Ask {
         /// The signed-in person's name.
@@ -34,35 +34,47 @@ pub enum Outcome {
 }
 
 #[derive(Deserialize)]
-struct Hint {
+struct IdTokenHint {
     aud: Vec<String>,
     sid: String,
 }
 
 /// Answers a logout request. `confirmed` is true when the person has pressed "Sign out" on our page.
-pub async fn logout(cx: &Cx, visit: &Visit, params: &Params, confirmed: bool) -> Result<Outcome> {
-    let hint = hint(cx, params);
-    let to = hint.as_ref().and_then(|hint| registered_address(cx, params, hint));
+pub async fn logout(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    params: &Params,
+    confirmed: bool,
+) -> Result<LogoutOutcome> {
+    let hint = id_token_hint(cx, params);
+    let redirect_uri = hint.as_ref().and_then(|hint| post_logout_redirect_uri(cx, params, hint));
     let mut conn = cx.db.read().await?;
-    let live = session::live(cx, &mut conn, visit.session.as_ref()).await?;
+    let live = session::live(cx, &mut conn, browser_context.session.as_ref()).await?;
     drop(conn);
-    let Some(live) = live else { return Ok(Outcome::SignedOut { to }) };
-    let own = hint.as_ref().is_some_and(|hint| hint.sid == live.sid);
-    if !own && !confirmed {
-        return Ok(Outcome::Ask { person: live.name, to });
+    let Some(live) = live else { return Ok(LogoutOutcome::SignedOut { to: redirect_uri }) };
+    let is_hinted_session = hint.as_ref().is_some_and(|hint| hint.sid == live.sid);
+    if !is_hinted_session && !confirmed {
+        return Ok(LogoutOutcome::Ask { person: live.name, to: redirect_uri });
     }
-    let cause = Cause::SignedOut { client: hint.as_ref().and_then(|hint| client(cx, hint)) };
+    let cause =
+        EndReason::SignedOut { client: hint.as_ref().and_then(|hint| hinted_client(cx, hint)) };
     cx.db
         .write(async |tx| {
-            session::end(cx, tx, Which::One { session: live.id, user: live.user_id }, cause).await
+            session::end(
+                cx,
+                tx,
+                SessionSelector::One { session: live.id, user: live.user_id },
+                cause,
+            )
+            .await
         })
         .await?;
-    Ok(Outcome::SignedOut { to })
+    Ok(LogoutOutcome::SignedOut { to: redirect_uri })
 }
 
 /// The hint, if it is an ID token of ours (expired ones count) for the client that is named beside it, if one is.
-fn hint(cx: &Cx, params: &Params) -> Option<Hint> {
-    if params.repeated().is_some() {
+fn id_token_hint(cx: &Cx, params: &Params) -> Option<IdTokenHint> {
+    if params.duplicate().is_some() {
         return None;
     }
     let token = params.get("id_token_hint")?;
@@ -76,7 +88,7 @@ fn hint(cx: &Cx, params: &Params) -> Option<Hint> {
 }
 
 /// `post_logout_redirect_uri`, if the hinted client has registered exactly this one.
-fn registered_address(cx: &Cx, params: &Params, hint: &Hint) -> Option<String> {
+fn post_logout_redirect_uri(cx: &Cx, params: &Params, hint: &IdTokenHint) -> Option<String> {
     let asked = params.get("post_logout_redirect_uri")?;
     let known = hint
         .aud
@@ -94,6 +106,6 @@ fn registered_address(cx: &Cx, params: &Params, hint: &Hint) -> Option<String> {
 }
 
 /// The client that a hint was made for.
-fn client<'a>(cx: &'a Cx, hint: &Hint) -> Option<&'a str> {
+fn hinted_client<'a>(cx: &'a Cx, hint: &IdTokenHint) -> Option<&'a str> {
     hint.aud.iter().find_map(|id| cx.clients.get(id)).map(|client| client.id.as_str())
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use store::{HitResult, Timestamp, UserId};
 
-pub use self::prefix::{Network, Size};
+pub use self::prefix::{Network, NetworkSize};
 use crate::{
     Cx, Result,
     audit::{self, event, outcome::Refused},
@@ -21,22 +21,22 @@ use crate::{
 /// The window of posts.
 const MINUTE: Duration = Duration::from_mins(1);
 /// The window of failures. Short, because whoever shares an exit with an attacker waits for its end.
-const FAILURES: Duration = Duration::from_mins(5);
+const FAILURE_WINDOW: Duration = Duration::from_mins(5);
 /// Posts of a completed sign-in: one with the password, one with the code.
-const POSTS: i64 = 2;
+const POSTS_PER_SIGN_IN: i64 = 2;
 
 /// A network that had too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Crowded {
+pub struct RateLimited {
     /// How large it is.
-    pub size: Size,
+    pub size: NetworkSize,
     /// Until when.
     pub until: Timestamp,
 }
 
 /// Whom a request is about, as far as it is known when its network is found to have had too many.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct About {
+pub(crate) struct AuditSubject {
     /// The person.
     pub(crate) user: Option<UserId>,
     /// The client.
@@ -45,12 +45,12 @@ pub(crate) struct About {
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
+enum LimitKind {
     Posts,
     Failures,
 }
 
-impl What {
+impl LimitKind {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Posts => "post",
@@ -61,123 +61,131 @@ impl What {
     const fn window(self) -> Duration {
         match self {
             Self::Posts => MINUTE,
-            Self::Failures => FAILURES,
+            Self::Failures => FAILURE_WINDOW,
         }
     }
 
-    fn limit(self, settings: &Settings, size: Size) -> u64 {
+    fn limit(self, settings: &Settings, size: NetworkSize) -> u64 {
         let limit = match (self, size) {
-            (Self::Posts, Size::Ipv4 | Size::Ipv6Slash64) => settings.posts_per_minute,
-            (Self::Posts, Size::Ipv6Slash48) => settings.posts_per_minute_ipv6_48,
-            (Self::Failures, Size::Ipv4) => settings.failures_ipv4,
-            (Self::Failures, Size::Ipv6Slash64) => settings.failures_ipv6_64,
-            (Self::Failures, Size::Ipv6Slash48) => settings.failures_ipv6_48,
+            (Self::Posts, NetworkSize::Ipv4 | NetworkSize::Ipv6Slash64) => {
+                settings.posts_per_minute
+            }
+            (Self::Posts, NetworkSize::Ipv6Slash48) => settings.posts_per_minute_ipv6_48,
+            (Self::Failures, NetworkSize::Ipv4) => settings.failures_ipv4,
+            (Self::Failures, NetworkSize::Ipv6Slash64) => settings.failures_ipv6_64,
+            (Self::Failures, NetworkSize::Ipv6Slash48) => settings.failures_ipv6_48,
         };
         u64::try_from(limit).unwrap_or(u64::MAX)
     }
 }
 
 /// The networks of a request, the smallest first; none when its address is unknown.
-fn own(cx: &Cx) -> Vec<Network> {
-    cx.trace.network.map(Network::containing).unwrap_or_default()
+fn request_networks(cx: &Cx) -> Vec<Network> {
+    cx.trace.client_address.map(Network::containing).unwrap_or_default()
 }
 
 /// The smallest network of a request.
 pub(crate) fn smallest(cx: &Cx) -> String {
-    own(cx).first().map_or_else(|| "unknown".to_owned(), Network::to_string)
+    request_networks(cx).first().map_or_else(|| "unknown".to_owned(), Network::to_string)
 }
 
 /// By what a person's counters tell one network from another: in IPv6 by the /48, because a household may have 256 of the
 /// /64, and with two of them would spend what all strangers have.
-pub(crate) fn at_a_person(cx: &Cx) -> String {
-    own(cx).last().map_or_else(|| "unknown".to_owned(), Network::to_string)
+pub(crate) fn throttle_key(cx: &Cx) -> String {
+    request_networks(cx).last().map_or_else(|| "unknown".to_owned(), Network::to_string)
 }
 
 /// Counts a post; says so when one of the request's networks had too many. Its form is not read yet, so nobody knows whom
 /// it is about.
-pub async fn post(cx: &Cx) -> Result<Option<Crowded>> {
-    count(cx, What::Posts, async || Ok(About::default())).await
+pub async fn count_post(cx: &Cx) -> Result<Option<RateLimited>> {
+    count(cx, LimitKind::Posts, async || Ok(AuditSubject::default())).await
 }
 
 /// Counts a failure before anything is judged; says so when one of the request's networks had too many, and then nothing
 /// is judged. `about` is asked only when that goes into the trail.
-pub(crate) async fn failure(
+pub(crate) async fn count_failure(
     cx: &Cx,
-    about: impl AsyncFnOnce() -> Result<About>,
-) -> Result<Option<Crowded>> {
-    count(cx, What::Failures, about).await
+    about: impl AsyncFnOnce() -> Result<AuditSubject>,
+) -> Result<Option<RateLimited>> {
+    count(cx, LimitKind::Failures, about).await
 }
 
 /// Counts a post of a known device of an account, or of somebody who has proven both steps. They have a number of their
 /// own; says so when there were too many.
-pub(crate) async fn post_of_account(cx: &Cx, account: &keys::AccountKey) -> Option<Crowded> {
+pub(crate) async fn count_account_post(cx: &Cx, account: &keys::AccountKey) -> Option<RateLimited> {
     // An HMAC: what lies in Redis tells nobody's address.
     let name = BASE64_URL_SAFE_NO_PAD.encode(account);
     let limit = u64::try_from(cx.settings.posts_per_minute_device).unwrap_or(u64::MAX);
     match cx.ephemeral.hit(&format!("post:device:{name}"), limit, MINUTE, cx.now).await {
         HitResult::Within => None,
         HitResult::Over { retry_after: after, .. } => {
-            let size = own(cx).first().map_or(Size::Ipv4, |network| network.size());
-            Some(Crowded { size, until: cx.now.plus(after) })
+            let size =
+                request_networks(cx).first().map_or(NetworkSize::Ipv4, |network| network.size());
+            Some(RateLimited { size, until: cx.now.plus(after) })
         }
     }
 }
 
 /// Gives back a failure that was none.
-pub(crate) async fn no_failure(cx: &Cx) {
-    give_back(cx, What::Failures, 1).await;
+pub(crate) async fn refund_failure(cx: &Cx) {
+    refund(cx, LimitKind::Failures, 1).await;
 }
 
 /// Gives back what a completed sign-in took: its posts, and the failures of this person from here on the way.
-pub(crate) async fn completed(cx: &Cx, failures: i64) {
-    give_back(cx, What::Posts, POSTS).await;
+pub(crate) async fn refund_sign_in(cx: &Cx, failures: i64) {
+    refund(cx, LimitKind::Posts, POSTS_PER_SIGN_IN).await;
     if failures > 0 {
-        give_back(cx, What::Failures, failures).await;
+        refund(cx, LimitKind::Failures, failures).await;
     }
 }
 
 async fn count(
     cx: &Cx,
-    what: What,
-    about: impl AsyncFnOnce() -> Result<About>,
-) -> Result<Option<Crowded>> {
-    let (mut crowded, mut news) = (None, Vec::new());
-    for network in own(cx) {
+    what: LimitKind,
+    about: impl AsyncFnOnce() -> Result<AuditSubject>,
+) -> Result<Option<RateLimited>> {
+    let (mut rate_limited, mut news) = (None, Vec::new());
+    for network in request_networks(cx) {
         let limit = what.limit(&cx.settings, network.size());
-        let hit = cx.ephemeral.hit(&key(what, network), limit, what.window(), cx.now).await;
+        let hit = cx.ephemeral.hit(&counter_key(what, network), limit, what.window(), cx.now).await;
         let HitResult::Over { retry_after: after, is_first: first } = hit else { continue };
         if first {
             news.push(network);
         }
         let until = cx.now.plus(after);
-        if crowded.is_none_or(|other: Crowded| other.until < until) {
-            crowded = Some(Crowded { size: network.size(), until });
+        if rate_limited.is_none_or(|other: RateLimited| other.until < until) {
+            rate_limited = Some(RateLimited { size: network.size(), until });
         }
     }
     if !news.is_empty() {
         record(cx, what, &news, about).await;
     }
-    Ok(crowded)
+    Ok(rate_limited)
 }
 
-fn key(what: What, network: Network) -> String {
+fn counter_key(what: LimitKind, network: Network) -> String {
     format!("{}:{network}", what.as_str())
 }
 
-async fn give_back(cx: &Cx, what: What, hits: i64) {
-    for network in own(cx) {
-        cx.ephemeral.refund(&key(what, network), hits, what.window(), cx.now).await;
+async fn refund(cx: &Cx, what: LimitKind, hits: i64) {
+    for network in request_networks(cx) {
+        cx.ephemeral.refund(&counter_key(what, network), hits, what.window(), cx.now).await;
     }
 }
 
 /// One row for each network and window. The refusal stands when it cannot be written.
-async fn record(cx: &Cx, what: What, news: &[Network], about: impl AsyncFnOnce() -> Result<About>) {
+async fn record(
+    cx: &Cx,
+    what: LimitKind,
+    news: &[Network],
+    about: impl AsyncFnOnce() -> Result<AuditSubject>,
+) {
     let written = async {
         let about = about().await?;
         cx.db
             .write(async |tx| {
                 for network in news {
-                    audit::record(cx, tx, limited(what, *network, &about)).await?;
+                    audit::record(cx, tx, limit_entry(what, *network, &about)).await?;
                 }
                 Ok::<_, crate::Error>(())
             })
@@ -189,13 +197,13 @@ async fn record(cx: &Cx, what: What, news: &[Network], about: impl AsyncFnOnce()
 }
 
 /// A network had too many.
-fn limited(what: What, network: Network, about: &About) -> audit::Entry<'_> {
+fn limit_entry(what: LimitKind, network: Network, about: &AuditSubject) -> audit::AuditEntry<'_> {
     let limited = event::NetworkLimited {
         limit: what.as_str(),
         size: Some(network.size().to_string()),
         network: network.to_string(),
     };
-    let entry = audit::Entry::new(limited, Refused::Refused).user(about.user);
+    let entry = audit::AuditEntry::new(limited, Refused::Refused).user(about.user);
     match &about.client {
         Some(client) => entry.client(client),
         None => entry,

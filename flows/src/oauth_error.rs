@@ -48,17 +48,17 @@ impl TokenError {
     }
 
     /// What is presented is not good: `invalid_grant`.
-    pub(crate) const fn grant(description: &'static str) -> Self {
+    pub(crate) const fn invalid_grant(description: &'static str) -> Self {
         Self::new(TokenErrorCode::InvalidGrant, Cow::Borrowed(description))
     }
 
     /// The request cannot be understood: `invalid_request`.
-    pub(crate) const fn request(description: &'static str) -> Self {
+    pub(crate) const fn invalid_request(description: &'static str) -> Self {
         Self::new(TokenErrorCode::InvalidRequest, Cow::Borrowed(description))
     }
 
     /// The client is not who it says: `invalid_client`, with the challenge that the answer must have.
-    pub(crate) fn client(description: &'static str) -> Self {
+    pub(crate) fn invalid_client(description: &'static str) -> Self {
         let challenge = ("www-authenticate", "Basic realm=\"token\"".to_owned());
         Self {
             headers: vec![challenge],

@@ -12,23 +12,23 @@ use crate::{Cx, Error, Result, trail};
 /// Rows of one batch, which is one short transaction.
 const BATCH: i64 = 1_000;
 /// An attempt lives for a day (`attempt::ROW_FOR`).
-const ATTEMPTS: Duration = Duration::from_hours(24);
+const ATTEMPT_RETENTION: Duration = Duration::from_hours(24);
 /// A challenge past its cap can be told "expired" for so long; afterwards its page is the first step again.
-const CHALLENGES: Duration = Duration::from_hours(2);
-const DONE_JOBS: Duration = Duration::from_hours(7 * 24);
+const CHALLENGE_RETENTION: Duration = Duration::from_hours(2);
+const DONE_JOB_RETENTION: Duration = Duration::from_hours(7 * 24);
 /// A job that failed is looked into by somebody.
-const FAILED_JOBS: Duration = Duration::from_hours(30 * 24);
+const FAILED_JOB_RETENTION: Duration = Duration::from_hours(30 * 24);
 /// Sessions and grants that can no longer be used.
-const ENDED: Duration = Duration::from_hours(30 * 24);
+const ENDED_RETENTION: Duration = Duration::from_hours(30 * 24);
 /// A counter that nobody has moved for so long forgets: ten free tries a month are fewer than one a day.
-const THROTTLES: Duration = Duration::from_hours(30 * 24);
+const THROTTLE_RETENTION: Duration = Duration::from_hours(30 * 24);
 /// The guess budget looks back 24 hours.
-const WRONG_CODES: Duration = Duration::from_hours(48);
-const LEASES: Duration = Duration::from_hours(24);
+const WRONG_CODE_RETENTION: Duration = Duration::from_hours(48);
+const LEASE_RETENTION: Duration = Duration::from_hours(24);
 
 /// THE list of what is swept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum SweepTarget {
     /// Authorization requests of browsers.
     Attempts,
     /// Mailed codes.
@@ -55,7 +55,7 @@ pub enum What {
     Audit,
 }
 
-impl What {
+impl SweepTarget {
     /// All of it, each after what refers to it.
     pub const ALL: [Self; 12] = [
         Self::Attempts,
@@ -85,8 +85,8 @@ impl What {
 /// A turn of sweeping: one batch of each kind after another, as long as there is any. It can be dropped at any time, and
 /// the next one goes on.
 #[derive(Debug)]
-pub struct Turn {
-    left: VecDeque<What>,
+pub struct SweepPass {
+    left: VecDeque<SweepTarget>,
     /// Up to which seal the trail was looked at.
     seal: i64,
     /// Rows that went.
@@ -95,16 +95,16 @@ pub struct Turn {
     pub unsound: u64,
 }
 
-impl Default for Turn {
+impl Default for SweepPass {
     fn default() -> Self {
-        Self { left: What::ALL.into(), seal: i64::MIN, gone: 0, unsound: 0 }
+        Self { left: SweepTarget::ALL.into(), seal: i64::MIN, gone: 0, unsound: 0 }
     }
 }
 
-impl Turn {
+impl SweepPass {
     /// Whether there is anything left to look at.
     #[must_use]
-    pub fn is_left(&self) -> bool {
+    pub fn has_remaining(&self) -> bool {
         !self.left.is_empty()
     }
 
@@ -114,8 +114,8 @@ impl Turn {
     /// Of the kind that was next. It is left out of this turn, which may go on with the others.
     pub async fn next(&mut self, cx: &Cx) -> Result<bool> {
         let Some(what) = self.left.pop_front() else { return Ok(false) };
-        if what == What::Audit {
-            let swept = trail::sweep::Batch::after(cx, self.seal).await?.sweep(cx).await?;
+        if what == SweepTarget::Audit {
+            let swept = trail::sweep::SealBatch::after(cx, self.seal).await?.sweep(cx).await?;
             self.gone += swept.rows;
             self.unsound += swept.unsound;
             if let Some(up_to) = swept.up_to {
@@ -123,52 +123,63 @@ impl Turn {
                 self.left.push_back(what);
             }
         } else {
-            let gone = batch(cx, what).await?;
+            let gone = delete_batch(cx, what).await?;
             self.gone += gone;
             let waits = what.waits_for().iter().any(|other| self.left.contains(other));
             if gone >= BATCH.unsigned_abs() || waits {
                 self.left.push_back(what);
             }
         }
-        Ok(self.is_left())
+        Ok(self.has_remaining())
     }
 }
 
 /// Deletes one batch.
-async fn batch(cx: &Cx, what: What) -> Result<u64> {
+async fn delete_batch(cx: &Cx, what: SweepTarget) -> Result<u64> {
     let ago = |age: Duration| cx.now.minus(age);
     let settings = &cx.settings;
     let session = settings.session_absolute;
     cx.db
         .write(async |tx| {
             Ok::<_, Error>(match what {
-                What::Attempts => store::attempt::sweep(tx, ago(ATTEMPTS), BATCH).await?,
-                What::Challenges => {
-                    let capped = ago(settings.code_window * 2 + CHALLENGES);
+                SweepTarget::Attempts => {
+                    store::attempt::sweep(tx, ago(ATTEMPT_RETENTION), BATCH).await?
+                }
+                SweepTarget::Challenges => {
+                    let capped = ago(settings.code_window * 2 + CHALLENGE_RETENTION);
                     store::email_challenge::sweep(tx, capped, BATCH).await?
                 }
-                What::DoneJobs => store::job::sweep_done(tx, ago(DONE_JOBS), BATCH).await?,
-                What::FailedJobs => store::job::sweep_failed(tx, ago(FAILED_JOBS), BATCH).await?,
-                What::Grants => {
-                    let (made_before, ended_before) = (ago(session + ENDED), ago(ENDED));
+                SweepTarget::DoneJobs => {
+                    store::job::sweep_done(tx, ago(DONE_JOB_RETENTION), BATCH).await?
+                }
+                SweepTarget::FailedJobs => {
+                    store::job::sweep_failed(tx, ago(FAILED_JOB_RETENTION), BATCH).await?
+                }
+                SweepTarget::Grants => {
+                    let (made_before, ended_before) =
+                        (ago(session + ENDED_RETENTION), ago(ENDED_RETENTION));
                     let sweep =
                         store::grant::GrantSweep { created_before: made_before, ended_before };
                     store::grant::sweep(tx, sweep, BATCH).await?
                 }
                 // Its last grant may have been made at its very end.
-                What::Sessions => {
-                    store::session::sweep(tx, ago(session * 2 + ENDED), BATCH).await?
+                SweepTarget::Sessions => {
+                    store::session::sweep(tx, ago(session * 2 + ENDED_RETENTION), BATCH).await?
                 }
-                What::SignIns => {
+                SweepTarget::SignIns => {
                     store::sign_in::sweep(tx, ago(settings.audit_retention), BATCH).await?
                 }
-                What::Throttles => store::throttle::sweep(tx, ago(THROTTLES), BATCH).await?,
-                What::WrongCodes => store::wrong_code::sweep(tx, ago(WRONG_CODES)).await?,
-                What::Devices => {
+                SweepTarget::Throttles => {
+                    store::throttle::sweep(tx, ago(THROTTLE_RETENTION), BATCH).await?
+                }
+                SweepTarget::WrongCodes => {
+                    store::wrong_code::sweep(tx, ago(WRONG_CODE_RETENTION)).await?
+                }
+                SweepTarget::Devices => {
                     store::device::sweep(tx, ago(settings.device_lifetime), BATCH).await?
                 }
-                What::Leases => store::lease::sweep(tx, ago(LEASES)).await?,
-                What::Audit => 0,
+                SweepTarget::Leases => store::lease::sweep(tx, ago(LEASE_RETENTION)).await?,
+                SweepTarget::Audit => 0,
             })
         })
         .await

@@ -16,20 +16,20 @@ use store::{Sql, Timestamp, root_key::RootKeyRow, sealed::SealedRow};
 
 use crate::{
     Cx, Result,
-    acting::Acting,
     audit::{self, event},
+    change_authority::ChangeAuthority,
 };
 
 /// Values of one batch, which is one short transaction.
 pub const BATCH: i64 = 100;
 /// As long as a page can be posted.
-const PAGES: Duration = Duration::from_hours(24);
+const PAGE_LIFETIME: Duration = Duration::from_hours(24);
 /// As long as a code is compared with what is typed: twice the longest window, and two hours to say why it fails.
-const CODES: Duration = Duration::from_hours(4);
+const CODE_LIFETIME: Duration = Duration::from_hours(4);
 
 /// Takes over what was carried. A root key that something needs and that is not there, or is another one, is an error: the
 /// start fails, before anybody is refused.
-pub async fn adopt(root: &mut RootKeys, sql: &mut impl Sql) -> Result<()> {
+pub async fn load_carried(root: &mut RootKeys, sql: &mut impl Sql) -> Result<()> {
     for row in store::root_key::all(sql).await? {
         let opened =
             root.open(&aad("root_keys", &row.id), &row.sealed).map_err(|error| {
@@ -60,7 +60,7 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
         .write(async |tx| {
             if store::root_key::insert(tx, &row).await? {
                 let current = event::RootKeyCurrent { root_key: row.id.clone() };
-                audit::record(cx, tx, audit::Entry::done(current)).await?;
+                audit::record(cx, tx, audit::AuditEntry::done(current)).await?;
             }
             Ok(())
         })
@@ -78,7 +78,7 @@ fn aad(table: &str, id: &str) -> Vec<u8> {
     "the root key {current} was replaced by {newest}: put {newest} first in keys.root_file on every replica (to go back for \
      good, make a third key)"
 )]
-pub struct Superseded {
+pub struct RootKeySuperseded {
     /// The first key of this configuration.
     pub current: String,
     /// The key that became current last.
@@ -89,10 +89,10 @@ pub struct Superseded {
 /// stopped at any moment and goes on where it was: what is done names the current key.
 pub async fn reseal(
     cx: &Cx,
-    acting: &Acting,
+    authority: &ChangeAuthority,
     batch: i64,
-    mut told: impl FnMut(u64),
-) -> Result<Result<u64, Superseded>> {
+    mut on_batch: impl FnMut(u64),
+) -> Result<Result<u64, RootKeySuperseded>> {
     if let Some(superseded) = superseded(cx).await? {
         return Ok(Err(superseded));
     }
@@ -105,13 +105,13 @@ pub async fn reseal(
         if rows.is_empty() {
             break;
         }
-        all += reseal_batch(cx, acting, &rows).await?;
-        told(all);
+        all += reseal_batch(cx, authority, &rows).await?;
+        on_batch(all);
     }
     Ok(Ok(all))
 }
 
-async fn reseal_batch(cx: &Cx, acting: &Acting, rows: &[SealedRow]) -> Result<u64> {
+async fn reseal_batch(cx: &Cx, authority: &ChangeAuthority, rows: &[SealedRow]) -> Result<u64> {
     let mut again = Vec::with_capacity(rows.len());
     for row in rows {
         let aad = aad(&row.home, &row.id);
@@ -126,25 +126,25 @@ async fn reseal_batch(cx: &Cx, acting: &Acting, rows: &[SealedRow]) -> Result<u6
             }
             let root_key = cx.root.current_id().to_owned();
             let resealed = event::RootKeyResealed { root_key, values: done };
-            audit::record(cx, tx, audit::Entry::done(resealed).by(acting)).await?;
+            audit::record(cx, tx, audit::AuditEntry::done(resealed).by(authority)).await?;
             Ok(done)
         })
         .await
 }
 
 /// A replica that has yet to get the new key as its first one must not seal with the old one again.
-async fn superseded(cx: &Cx) -> Result<Option<Superseded>> {
+async fn superseded(cx: &Cx) -> Result<Option<RootKeySuperseded>> {
     let mut conn = cx.db.read().await?;
     let newest = store::root_key::all(&mut conn).await?.pop();
     let current = cx.root.current_id();
     Ok(newest
         .filter(|newest| newest.id != current)
-        .map(|newest| Superseded { current: current.to_owned(), newest: newest.id }))
+        .map(|newest| RootKeySuperseded { current: current.to_owned(), newest: newest.id }))
 }
 
 /// A root key, and what needs it.
 #[derive(Clone, Debug)]
-pub struct Status {
+pub struct RootKeyStatus {
     /// Its id.
     pub id: String,
     /// Whether it is the first of this configuration.
@@ -166,7 +166,7 @@ pub struct Status {
 }
 
 /// Every root key that is configured or has been current. It reads whole tables: for a command.
-pub async fn report(cx: &Cx) -> Result<Vec<Status>> {
+pub async fn report(cx: &Cx) -> Result<Vec<RootKeyStatus>> {
     let mut conn = cx.db.read().await?;
     let rows = store::root_key::all(&mut conn).await?;
     let mut ids: Vec<&str> = cx.root.ids().collect();
@@ -180,19 +180,25 @@ pub async fn report(cx: &Cx) -> Result<Vec<Status>> {
     Ok(report)
 }
 
-async fn status(cx: &Cx, sql: &mut impl Sql, rows: &[RootKeyRow], id: &str) -> Result<Status> {
+async fn status(
+    cx: &Cx,
+    sql: &mut impl Sql,
+    rows: &[RootKeyRow],
+    id: &str,
+) -> Result<RootKeyStatus> {
     let since = |id: &str| rows.iter().find(|row| row.id == id).map(|row| row.since);
     let passwords = match cx.root.phc_keyid(id) {
         Some(mark) => store::password::count_with_keyid(sql, &mark).await?,
         None => 0,
     };
-    let mut status = Status {
+    let mut status = RootKeyStatus {
         id: id.to_owned(),
         current: id == cx.root.current_id(),
         configured: cx.root.ids().any(|configured| configured == id),
         since: since(id),
         sealed: store::sealed::count_with_prefix(sql, &RootKeys::seal_prefix(id)).await?,
-        codes: store::email_challenge::count_with_root_key(sql, id, cx.now.minus(CODES)).await?,
+        codes: store::email_challenge::count_with_root_key(sql, id, cx.now.minus(CODE_LIFETIME))
+            .await?,
         passwords,
         passwords_need_it: passwords > 0 && since(id).is_none(),
         removable_from: None,
@@ -200,7 +206,7 @@ async fn status(cx: &Cx, sql: &mut impl Sql, rows: &[RootKeyRow], id: &str) -> R
     let used = status.since.is_some() || status.sealed + status.codes + passwords > 0;
     let needed = status.sealed + status.codes > 0 || status.passwords_need_it;
     if status.configured && !status.current && used && !needed {
-        status.removable_from = since(cx.root.current_id()).map(|since| since.plus(PAGES));
+        status.removable_from = since(cx.root.current_id()).map(|since| since.plus(PAGE_LIFETIME));
     }
     Ok(status)
 }

@@ -54,15 +54,18 @@ pub(crate) async fn live_with_consent(
 
 /// A session that has begun in this transaction, with what its person allowed a client. What a client of our own asks for is
 /// allowed without.
-pub(crate) async fn begun(
+pub(crate) async fn with_consent(
     cx: &Cx,
     tx: &mut Tx,
     live: LiveSession,
     client: &str,
 ) -> Result<SessionWithConsent> {
-    let is_own = cx.clients.get(client).is_some_and(|client| client.operator.first_party);
-    let consented =
-        if is_own { None } else { store::consent::scopes(tx, live.user_id, client).await? };
+    let is_first_party = cx.clients.get(client).is_some_and(|client| client.operator.first_party);
+    let consented = if is_first_party {
+        None
+    } else {
+        store::consent::scopes(tx, live.user_id, client).await?
+    };
     Ok(SessionWithConsent { session: live, consented })
 }
 
@@ -76,7 +79,7 @@ pub(crate) async fn touch(cx: &Cx, tx: &mut Tx, session: &LiveSession) -> Result
 
 /// Which sessions end.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Which {
+pub(crate) enum SessionSelector {
     /// This one.
     One {
         /// The session.
@@ -85,12 +88,12 @@ pub(crate) enum Which {
         user: UserId,
     },
     /// All of a person.
-    AllOf(UserId),
+    AllOfUser(UserId),
 }
 
 /// Why a session ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Cause<'a> {
+pub(crate) enum EndReason<'a> {
     /// Its person signed out.
     SignedOut {
         /// The client that asked for it, if one did.
@@ -105,26 +108,31 @@ pub(crate) enum Cause<'a> {
 /// Ends sessions, whatever the cause: nothing else does. What follows from the end of a session follows here, in the
 /// transaction that ends it: the row of the trail now, and the jobs that tell its clients (OpenID Connect Back-Channel
 /// Logout 1.0) when there are any.
-pub(crate) async fn end(cx: &Cx, tx: &mut Tx, which: Which, cause: Cause<'_>) -> Result<()> {
+pub(crate) async fn end(
+    cx: &Cx,
+    tx: &mut Tx,
+    which: SessionSelector,
+    cause: EndReason<'_>,
+) -> Result<()> {
     let ended = match which {
-        Which::One { session, .. } => store::session::end(tx, session, cx.now).await?,
-        Which::AllOf(user) => store::session::end_all(tx, user, cx.now).await? > 0,
+        SessionSelector::One { session, .. } => store::session::end(tx, session, cx.now).await?,
+        SessionSelector::AllOfUser(user) => store::session::end_all(tx, user, cx.now).await? > 0,
     };
     match cause {
-        Cause::SignedOut { client } if ended => {
-            let entry = audit::Entry::done(event::SignedOut {}).user(which.user());
-            let entry = client.into_iter().fold(entry, audit::Entry::client);
+        EndReason::SignedOut { client } if ended => {
+            let entry = audit::AuditEntry::done(event::SignedOut {}).user(which.user());
+            let entry = client.into_iter().fold(entry, audit::AuditEntry::client);
             audit::record(cx, tx, entry).await
         }
         // A sign-in and a reset have a row of their own.
-        Cause::SignedOut { .. } | Cause::Replaced | Cause::Reset => Ok(()),
+        EndReason::SignedOut { .. } | EndReason::Replaced | EndReason::Reset => Ok(()),
     }
 }
 
-impl Which {
+impl SessionSelector {
     const fn user(self) -> UserId {
         match self {
-            Self::One { user, .. } | Self::AllOf(user) => user,
+            Self::One { user, .. } | Self::AllOfUser(user) => user,
         }
     }
 }

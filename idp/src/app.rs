@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use flows::{Cx, Trace, actor::Actor, jobs::Kinds, observe::Named};
+use flows::{Cx, Trace, actor::Actor, jobs::JobKinds, observer::ClientSlot};
 use jiff::tz::TimeZone;
 use keys::{Hasher, HasherConfig, Rng, RootKeys};
 use store::{Db, EphemeralCounters};
@@ -51,7 +51,7 @@ pub struct Build {
     /// Where mail goes.
     pub mailer: Mailer,
     /// The kinds of jobs that it knows.
-    pub kinds: Kinds,
+    pub kinds: JobKinds,
 }
 
 /// The shared state.
@@ -89,7 +89,7 @@ pub struct Parts {
     /// Whether what it rests on is there.
     pub health: Health,
     /// The kinds of jobs that it knows: it leaves any other to a replica that knows it.
-    pub kinds: Kinds,
+    pub kinds: JobKinds,
     /// Wakes the workers when a request may have written a job.
     pub wake: Wake,
     /// A random name of this process, by which it holds leases.
@@ -114,7 +114,7 @@ impl Deref for App {
 impl App {
     /// Makes signing keys if there are none, and reads what is kept in memory.
     pub async fn start(mut build: Build) -> Result<Self, flows::Error> {
-        flows::root_keys::adopt(&mut build.root, &mut build.db.read().await?).await?;
+        flows::root_keys::load_carried(&mut build.root, &mut build.db.read().await?).await?;
         let root = Arc::new(build.root);
         let hasher = Hasher::new(build.hashing, root.clone(), build.rng.clone());
         let issuer_text: Arc<str> = build.issuer.as_str().into();
@@ -127,7 +127,11 @@ impl App {
                 &Locale::ALL.map(Locale::tag),
             )?,
             cookies: CookieNames::for_issuer(&build.issuer),
-            process: [flows::cx::reference(&build.rng), flows::cx::reference(&build.rng)].concat(),
+            process: [
+                flows::cx::generate_reference(&build.rng),
+                flows::cx::generate_reference(&build.rng),
+            ]
+            .concat(),
             issuer: build.issuer,
             issuer_text,
             brand: build.brand,
@@ -188,7 +192,7 @@ impl App {
             issuer: self.issuer_text.clone(),
             trace,
             observer: self.metrics.clone(),
-            named: Named::default(),
+            client_slot: ClientSlot::default(),
         }
     }
 
@@ -196,8 +200,8 @@ impl App {
     #[must_use]
     pub fn system_cx(&self, part: &'static str) -> Cx {
         self.cx(Trace {
-            reference: flows::cx::reference(&self.rng),
-            network: None,
+            reference: flows::cx::generate_reference(&self.rng),
+            client_address: None,
             actor: Actor::System(part),
         })
     }

@@ -71,7 +71,7 @@ impl Snapshot {
 enum Part {
     Settings(Settings),
     Clients(Clients),
-    Keys(signing_keys::Loaded),
+    Keys(signing_keys::LoadedKeys),
 }
 
 impl Part {
@@ -117,7 +117,7 @@ pub struct Unusable {
 }
 
 impl Unusable {
-    fn of(loaded: &signing_keys::Loaded) -> Self {
+    fn of(loaded: &signing_keys::LoadedKeys) -> Self {
         Self { signing_keys: loaded.unusable, ended_keys: loaded.unusable_ended }
     }
 }
@@ -176,7 +176,7 @@ impl Live {
     /// Looks at the gauge of the site's guess budget.
     pub async fn gauge(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
         let mut conn = db.read().await?;
-        let spent = flows::guess_budget::spent(&mut conn, now).await?;
+        let spent = flows::guess_budget::count_recent(&mut conn, now).await?;
         self.wrong_codes.store(spent, Ordering::Relaxed);
         Ok(())
     }

@@ -110,13 +110,13 @@ struct AccountPermit(Arc<Inner>, AccountKey);
 
 impl AdmissionQueue {
     /// `places` compute at once, `seats` wait, each for `wait` at most.
-    pub(crate) fn new(permits: usize, queue_slots: usize, wait: Duration) -> Self {
+    pub(crate) fn new(permits: usize, queue_slots: usize, max_wait: Duration) -> Self {
         let known = (queue_slots / 2).max(1);
         let strangers = queue_slots.saturating_sub(queue_slots / 2).max(1);
         let waiting = [VecDeque::new(), VecDeque::new()];
         Self(Arc::new(Inner {
             permits,
-            max_wait: wait,
+            max_wait,
             max_lane_slots: strangers.max(known),
             queue_slots: [Semaphore::new(strangers), Semaphore::new(known)],
             queue: Mutex::new(Queue { free_permits: permits, waiting, next_lane: Lane::Known }),
@@ -125,7 +125,10 @@ impl AdmissionQueue {
     }
 
     /// A place, now or after a wait.
-    pub(crate) async fn acquire(&self, caller: HashingCaller) -> Result<AdmissionPermit, AdmissionError> {
+    pub(crate) async fn acquire(
+        &self,
+        caller: HashingCaller,
+    ) -> Result<AdmissionPermit, AdmissionError> {
         let account_permit = match caller {
             HashingCaller::Stranger => None,
             HashingCaller::Known(account) => AccountPermit::try_acquire(&self.0, account),
@@ -133,14 +136,14 @@ impl AdmissionQueue {
         let lane = if account_permit.is_some() { Lane::Known } else { Lane::Strangers };
         let inner = &self.0;
         let (_slot, permit_receiver) = {
-            let mut queue = inner.line();
+            let mut queue = inner.lock_queue();
             if queue.free_permits > 0 {
                 queue.free_permits -= 1;
                 let permit = Permit(Some(Arc::clone(inner)));
-                return Ok(AdmissionPermit { _place: permit, _held: account_permit });
+                return Ok(AdmissionPermit { _permit: permit, _account_permit: account_permit });
             }
             let [strangers, known] = &inner.queue_slots;
-            let [strangers_waiting, known_waiting] = &mut door.waiting;
+            let [strangers_waiting, known_waiting] = &mut queue.waiting;
             let (slots, waiting) = match lane {
                 Lane::Strangers => (strangers, strangers_waiting),
                 Lane::Known => (known, known_waiting),
@@ -154,8 +157,10 @@ impl AdmissionQueue {
             waiting.push_back(sender);
             (slot, receiver)
         };
-        match timeout(inner.max_wait, waited_for).await {
-            Ok(Ok(place)) => Ok(AdmissionPermit { _place: place, _held: held }),
+        match timeout(inner.max_wait, permit_receiver).await {
+            Ok(Ok(permit)) => {
+                Ok(AdmissionPermit { _permit: permit, _account_permit: account_permit })
+            }
             Ok(Err(_)) | Err(_) => Err(AdmissionError::TimedOut),
         }
     }
@@ -163,7 +168,7 @@ impl AdmissionQueue {
     /// Whether a guest would be turned away now: it costs nothing to find out.
     pub(crate) fn is_full(&self, caller: HashingCaller) -> bool {
         let inner = &self.0;
-        if inner.line().free_permits > 0 {
+        if inner.lock_queue().free_permits > 0 {
             return false;
         }
         let [strangers, known] = &inner.queue_slots;
@@ -176,13 +181,13 @@ impl AdmissionQueue {
 
     /// How many compute.
     pub(crate) fn in_use(&self) -> usize {
-        self.0.permits.saturating_sub(self.0.line().free_permits)
+        self.0.permits.saturating_sub(self.0.lock_queue().free_permits)
     }
 
     /// How many wait: strangers, and known devices.
     #[must_use]
     pub(crate) fn waiting(&self) -> [usize; 2] {
-        let queue = self.0.line();
+        let queue = self.0.lock_queue();
         let count_waiting = |lane: &VecDeque<oneshot::Sender<Permit>>| {
             lane.iter().filter(|waiter| !waiter.is_closed()).count()
         };
@@ -192,7 +197,7 @@ impl AdmissionQueue {
 }
 
 impl Inner {
-    fn line(&self) -> MutexGuard<'_, Queue> {
+    fn lock_queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -202,7 +207,7 @@ impl Drop for Permit {
         let Some(inner) = self.0.take() else { return };
         loop {
             let next = {
-                let mut queue = inner.line();
+                let mut queue = inner.lock_queue();
                 let next = queue.pop_next();
                 queue.free_permits += usize::from(next.is_none());
                 next
@@ -262,9 +267,14 @@ mod tests {
         }
     }
 
-    fn spawn_acquire(queue: &AdmissionQueue, known: Option<u8>) -> tokio::task::JoinHandle<Result<AdmissionPermit, AdmissionError>> {
+    fn spawn_acquire(
+        queue: &AdmissionQueue,
+        known: Option<u8>,
+    ) -> tokio::task::JoinHandle<Result<AdmissionPermit, AdmissionError>> {
         let queue = queue.clone();
-        tokio::spawn(async move { queue.acquire(known.map_or(HashingCaller::Stranger, account)).await })
+        tokio::spawn(
+            async move { queue.acquire(known.map_or(HashingCaller::Stranger, account)).await },
+        )
     }
 
     #[tokio::test]
@@ -284,7 +294,7 @@ mod tests {
         drop(known);
         assert!(one.await.unwrap().is_ok());
         assert!(two.await.unwrap().is_ok());
-        assert_eq!(queue.0.line().free_permits, 1);
+        assert_eq!(queue.0.lock_queue().free_permits, 1);
     }
 
     #[tokio::test]
@@ -327,7 +337,7 @@ mod tests {
             fleeting.abort();
             assert!(fleeting.await.is_err());
         }
-        assert!(queue.0.line().waiting[1].len() <= 4, "no more than there are seats");
+        assert!(queue.0.lock_queue().waiting[1].len() <= 4, "no more than there are seats");
         let owner = spawn_acquire(&queue, Some(2));
         until_waiting(&queue, 2, 1).await;
         // It is the turn of the known, and of nobody who has left.
@@ -348,7 +358,7 @@ mod tests {
         assert!(gone.await.is_err());
         drop(held);
         assert!(stays.await.unwrap().is_ok());
-        assert_eq!(queue.0.line().free_permits, 1);
+        assert_eq!(queue.0.lock_queue().free_permits, 1);
         assert_eq!(queue.0.queue_slots[0].available_permits(), 2);
     }
 }

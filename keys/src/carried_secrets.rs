@@ -50,7 +50,8 @@ impl CarriedSecrets {
 
     /// Name of the pepper, pepper, key of counters, key of the trail.
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let parts = [&self.pepper.id[..], &*self.pepper.secret, &*self.counter_secret, &*self.audit_secret];
+        let parts =
+            [&self.pepper.id[..], &*self.pepper.secret, &*self.counter_secret, &*self.audit_secret];
         Zeroizing::new(parts.concat())
     }
 
@@ -60,6 +61,10 @@ impl CarriedSecrets {
         let (counter_secret, rest) = rest.split_first_chunk::<32>()?;
         let audit_secret: &[u8; 32] = rest.try_into().ok()?;
         let pepper = Pepper { id: *id, secret: Zeroizing::new(*secret) };
-        Some(Self { pepper, counter_secret: Zeroizing::new(*counter_secret), audit_secret: Zeroizing::new(*audit_secret) })
+        Some(Self {
+            pepper,
+            counter_secret: Zeroizing::new(*counter_secret),
+            audit_secret: Zeroizing::new(*audit_secret),
+        })
     }
 }

@@ -19,8 +19,8 @@ use tracing::Instrument;
 
 use crate::{
     HashingCaller, KeyError, Password, PasswordHash, Rng, RootKeys,
-    admission_queue::{AdmissionPermit, AdmissionQueue, AdmissionError},
-    hasher_stats::{HasherStats, HasherCounters, WaitTimer},
+    admission_queue::{AdmissionError, AdmissionPermit, AdmissionQueue},
+    hasher_stats::{HasherCounters, HasherStats, WaitTimer},
     password::{self, Argon2Memory},
 };
 
@@ -55,7 +55,7 @@ struct Pool {
     admission: AdmissionQueue,
     /// How it went so far.
     counters: HasherCounters,
-    task_sender: mpsc::HashTasker<Work>,
+    task_sender: mpsc::Sender<HashTask>,
 }
 
 /// A computation, in the memory of the thread that takes it.
@@ -136,7 +136,7 @@ impl Hasher {
         let HasherConfig { threads, queue, .. } = self.0.config;
         HasherStats {
             max_admitted: threads.max(1) * 2,
-            admitted: self.0.admission.used(),
+            admitted: self.0.admission.in_use(),
             queue_slots: queue,
             waiting: self.waiting().iter().sum(),
             totals: self.0.counters.totals(),
@@ -173,7 +173,7 @@ impl HashingPermit {
         work: impl FnOnce(&Pool, &mut Argon2Memory) -> Result<T, KeyError> + Send + 'static,
     ) -> Result<T, KeyError> {
         let Self { pool, admitted } = self;
-        let (senderreceiverld) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let shared = Arc::clone(&pool);
         let task: HashTask = Box::new(move |memory| {
             // Held until the computation ends, even if whoever asked has gone away meanwhile.
@@ -209,7 +209,7 @@ impl fmt::Debug for Hasher {
 
 impl fmt::Debug for HashingPermit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Slot(..)")
+        f.write_str("HashingPermit(..)")
     }
 }
 
@@ -260,7 +260,8 @@ mod tests {
     async fn password_hash_is_verified() {
         let pool = pool(2, 8, Duration::from_mins(1));
         let password = || Password::parse("four words are enough").unwrap();
-        let hash = pool.admit(HashingCaller::Stranger).await.unwrap().hash(password()).await.unwrap();
+        let hash =
+            pool.admit(HashingCaller::Stranger).await.unwrap().hash(password()).await.unwrap();
         let right = pool
             .admit(HashingCaller::Stranger)
             .await
@@ -270,9 +271,16 @@ mod tests {
             .unwrap();
         assert!(right);
         assert!(
-            !pool.admit(HashingCaller::Stranger).await.unwrap().verify(password(), None).await.unwrap()
+            !pool
+                .admit(HashingCaller::Stranger)
+                .await
+                .unwrap()
+                .verify(password(), None)
+                .await
+                .unwrap()
         );
-        let hash = pool.admit(HashingCaller::Stranger).await.unwrap().hash(password()).await.unwrap();
+        let hash =
+            pool.admit(HashingCaller::Stranger).await.unwrap().hash(password()).await.unwrap();
         assert!(
             pool.is_current(&hash) && !pool.is_current(&PasswordHash::from_stored("x".to_owned()))
         );

@@ -55,7 +55,8 @@ impl HasherCounters {
     }
 
     pub(crate) fn record_wait(&self, wait: Duration) {
-        let bucket = BUCKET_BOUNDS.partition_point(|bound| Duration::from_millis(u64::from(*bound)) < wait);
+        let bucket =
+            BUCKET_BOUNDS.partition_point(|bound| Duration::from_millis(u64::from(*bound)) < wait);
         if let Some(count) = self.wait_buckets.get(bucket) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -64,7 +65,8 @@ impl HasherCounters {
     }
 
     pub(crate) fn totals(&self) -> HasherTotals {
-        let bounds = BUCKET_BOUNDS.iter().mapboundnd| f64::fromboundnd) / 1_000.0).chain([f64::INFINITY]);
+        let bounds =
+            BUCKET_BOUNDS.iter().map(|bound| f64::from(*bound) / 1_000.0).chain([f64::INFINITY]);
         let counts = self.wait_buckets.iter().map(|count| count.load(Ordering::Relaxed));
         HasherTotals {
             rejected_full: self.rejected_full.load(Ordering::Relaxed),

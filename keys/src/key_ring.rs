@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use store::Timestamp;
 
 use crate::{
-    Algorithm, ExpectedClaims, KeyError, SigningKey, InvalidToken, TokenType, hash_text,
+    Algorithm, ExpectedClaims, InvalidToken, KeyError, SigningKey, TokenType, hash_text,
     jwt::{self, VerifyingKey},
 };
 

@@ -3,35 +3,35 @@
 //!
 //! One rule: a secret has a type that prints nothing, and only its hash or its sealed form leaves for `store`.
 
+mod admission_queue;
+mod audit_mac;
 pub mod blocklist;
 mod carried_secrets;
 mod device_token;
 mod email_code;
 mod error;
-mod admission_queue;
 mod hasher;
 mod hasher_stats;
 mod jwt;
-mod password;
 mod key_ring;
+mod opaque_token;
+mod password;
 mod rng;
 mod root_keys;
 mod seal;
 mod signing_key;
-mod opaque_token;
-mod audit_mac;
 
+pub use admission_queue::{AccountKey, HashingCaller};
+pub use audit_mac::AuditMacKind;
 pub use device_token::DeviceToken;
 pub use email_code::EmailCode;
 pub use error::{KeyError, PasswordError};
-pub use admission_queue::{AccountKey, HashingCaller};
-pub use hasher::{HasherBusy, Hasher, HasherConfig, HashingPermit};
-pub use hasher_stats::{HasherTotals, HasherStats};
+pub use hasher::{Hasher, HasherBusy, HasherConfig, HashingPermit};
+pub use hasher_stats::{HasherStats, HasherTotals};
 pub use jwt::{ExpectedClaims, InvalidToken, TokenType};
-pub use password::{Password, PasswordHash};
 pub use key_ring::{EndedKey, Jwks, KeyRing, PublishedKey};
+pub use opaque_token::{OpaqueToken, hash_text};
+pub use password::{Password, PasswordHash};
 pub use rng::Rng;
 pub use root_keys::{RootKey, RootKeys};
 pub use signing_key::{Algorithm, SigningKey};
-pub use opaque_token::{OpaqueToken, hash_text};
-pub use audit_mac::AuditMacKind;

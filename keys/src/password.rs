@@ -24,7 +24,11 @@ impl Password {
     /// Reads what was typed.
     pub fn parse(typed: &str) -> Result<Self, PasswordError> {
         let normal = Zeroizing::new(typed.nfkc().take(MAX_CODE_POINTS + 1).collect::<String>());
-        if normal.chars().count() > MAX_CODE_POINTS { Err(PasswordError::TooLong) } else { Ok(Self(normal)) }
+        if normal.chars().count() > MAX_CODE_POINTS {
+            Err(PasswordError::TooLong)
+        } else {
+            Ok(Self(normal))
+        }
     }
 
     /// Its length in Unicode code points.
@@ -113,8 +117,8 @@ pub(crate) fn verify(
     memory: &mut Argon2Memory,
 ) -> Result<bool, KeyError> {
     let Some(stored) = stored else { return verify_dummy(root, password, memory) };
-    let phc =
-        phc::PasswordHash::new(&stored.0).map_err(|_| KeyError::InvalidStoredHash("not in PHC form"))?;
+    let phc = phc::PasswordHash::new(&stored.0)
+        .map_err(|_| KeyError::InvalidStoredHash("not in PHC form"))?;
     if phc.algorithm != Algorithm::Argon2id.ident() {
         return Err(KeyError::InvalidStoredHash("not Argon2id"));
     }
@@ -134,7 +138,11 @@ pub(crate) fn verify(
 }
 
 /// Takes the time of a comparison, and fails.
-fn verify_dummy(root: &RootKeys, password: &Password, memory: &mut Argon2Memory) -> Result<bool, KeyError> {
+fn verify_dummy(
+    root: &RootKeys,
+    password: &Password,
+    memory: &mut Argon2Memory,
+) -> Result<bool, KeyError> {
     let params = params(root.pepper())?;
     compute(root.pepper(), &params, password, &[0; 16], memory)?;
     Ok(false)
@@ -142,8 +150,8 @@ fn verify_dummy(root: &RootKeys, password: &Password, memory: &mut Argon2Memory)
 
 /// Whether a stored hash was made as one would be made now: under the current root key, at the present cost.
 pub(crate) fn is_current(root: &RootKeys, stored: &PasswordHash) -> Result<bool, KeyError> {
-    let phc =
-        phc::PasswordHash::new(&stored.0).map_err(|_| KeyError::InvalidStoredHash("not in PHC form"))?;
+    let phc = phc::PasswordHash::new(&stored.0)
+        .map_err(|_| KeyError::InvalidStoredHash("not in PHC form"))?;
     let params = Params::try_from(&phc).map_err(|_| KeyError::InvalidStoredHash("parameters"))?;
     Ok(params == self::params(root.pepper())?)
 }

@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     EmailCode, KeyError, Rng,
+    audit_mac::{self, AuditMacKind},
     carried_secrets::{CarriedSecrets, Pepper},
     email_code,
-    seal::{SealingKey, SealedValue},
-    audit_mac::{self, AuditMacKind},
+    seal::{SealedValue, SealingKey},
 };
 
 /// One root key, as configured.
@@ -154,7 +154,8 @@ impl RootKeys {
 
     /// Opens what [`RootKeys::seal_text`] made.
     pub fn open_text(&self, aad: &[u8], sealed: &str) -> Result<Vec<u8>, KeyError> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(sealed).map_err(|_| KeyError::InvalidSealedValue)?;
+        let bytes =
+            BASE64_URL_SAFE_NO_PAD.decode(sealed).map_err(|_| KeyError::InvalidSealedValue)?;
         self.open(aad, &bytes)
     }
 
@@ -237,7 +238,8 @@ impl RootKeys {
             device_tag(key, value, canonical).as_bytes().ct_eq(tag.as_bytes()).into()
         };
         // The first version made marks under the root key that was current.
-        matches(&self.first_carried().device_tag_key()) || self.configured().any(|key| matches(&key.device_tag_v1))
+        matches(&self.first_carried().device_tag_key())
+            || self.configured().any(|key| matches(&key.device_tag_v1))
     }
 
     /// The pepper of new password hashes.
@@ -260,7 +262,9 @@ impl RootKeys {
     }
 
     fn by_id(&self, id: &str) -> Result<&DerivedKeys, KeyError> {
-        self.configured().find(|key| key.id == id).ok_or_else(|| KeyError::UnknownRootKey(id.to_owned()))
+        self.configured()
+            .find(|key| key.id == id)
+            .ok_or_else(|| KeyError::UnknownRootKey(id.to_owned()))
     }
 
     fn configured(&self) -> impl Iterator<Item = &DerivedKeys> {

@@ -13,7 +13,8 @@ pub(crate) struct SealingKey(LessSafeKey);
 
 impl SealingKey {
     pub(crate) fn new(bytes: &[u8; 32]) -> Result<Self, KeyError> {
-        let key = UnboundKey::new(&AES_256_GCM_SIV, bytes).map_err(|_| KeyError::InvalidSealedValue)?;
+        let key =
+            UnboundKey::new(&AES_256_GCM_SIV, bytes).map_err(|_| KeyError::InvalidSealedValue)?;
         Ok(Self(LessSafeKey::new(key)))
     }
 
@@ -50,7 +51,7 @@ impl SealingKey {
             .open_in_place(nonce, Aad::from(aad), &mut plaintext)
             .map_err(|_| KeyError::InvalidSealedValue)?
             .len();
-        plaintext.trunlengthplain);
+        plaintext.truncate(length);
         Ok(plaintext)
     }
 }

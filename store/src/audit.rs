@@ -123,7 +123,11 @@ pub struct AuditRange {
 }
 
 /// Reads a piece of the trail, oldest first; of one event, if one is named.
-pub async fn in_range(sql: &mut impl Sql, range: AuditRange, event: Option<&str>) -> Result<Vec<AuditRow>> {
+pub async fn in_range(
+    sql: &mut impl Sql,
+    range: AuditRange,
+    event: Option<&str>,
+) -> Result<Vec<AuditRow>> {
     sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
            FROM audit
            WHERE id > $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR event = $3)
@@ -132,7 +136,7 @@ pub async fn in_range(sql: &mut impl Sql, range: AuditRange, event: Option<&str>
         .bind(range.before)
         .bind(event)
         .bind(range.limit)
-        .all()
+        .fetch_all()
         .await
 }
 
@@ -158,8 +162,10 @@ pub async fn of_user_in_range(
 
 /// Whether a row waits for its seal: a read, so that an idle sealer costs no write lock.
 pub async fn has_unsealed(sql: &mut impl Sql) -> Result<bool> {
-    let row: Option<(i64,)> =
-        sql.q("SELECT CAST(1 AS BIGINT) FROM audit WHERE sealed_by IS NULL LIMIT 1").fetch_optional().await?;
+    let row: Option<(i64,)> = sql
+        .q("SELECT CAST(1 AS BIGINT) FROM audit WHERE sealed_by IS NULL LIMIT 1")
+        .fetch_optional()
+        .await?;
     Ok(row.is_some())
 }
 
@@ -174,7 +180,11 @@ pub async fn unsealed(sql: &mut impl Sql, after: AuditId, limit: i64) -> Result<
 }
 
 /// Gives up to `most` of the oldest unsealed rows to a seal, and returns them in no order. A row is given once.
-pub async fn claim_for_seal(sql: &mut impl Sql, sequence: i64, limit: i64) -> Result<Vec<AuditRow>> {
+pub async fn claim_for_seal(
+    sql: &mut impl Sql,
+    sequence: i64,
+    limit: i64,
+) -> Result<Vec<AuditRow>> {
     sql.q("UPDATE audit SET sealed_by = $1
            WHERE sealed_by IS NULL
              AND id IN (SELECT id FROM audit WHERE sealed_by IS NULL ORDER BY id LIMIT $2)
@@ -220,8 +230,10 @@ pub async fn of_missing_seals(
 
 /// When the first row was written that has a tag.
 pub async fn first_tagged_at(sql: &mut impl Sql) -> Result<Option<Timestamp>> {
-    let row: Option<(Timestamp,)> =
-        sql.q("SELECT at FROM audit WHERE tag IS NOT NULL ORDER BY id LIMIT 1").fetch_optional().await?;
+    let row: Option<(Timestamp,)> = sql
+        .q("SELECT at FROM audit WHERE tag IS NOT NULL ORDER BY id LIMIT 1")
+        .fetch_optional()
+        .await?;
     Ok(row.map(|(at,)| at))
 }
 

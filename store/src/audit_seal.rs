@@ -128,7 +128,12 @@ pub async fn mark_swept(
 }
 
 /// Puts the mark on a seal that everything up to it was swept.
-pub async fn set_swept_mark(sql: &mut impl Sql, sequence: i64, key: &str, mark: &[u8]) -> Result<bool> {
+pub async fn set_swept_mark(
+    sql: &mut impl Sql,
+    sequence: i64,
+    key: &str,
+    mark: &[u8],
+) -> Result<bool> {
     let rows = sql
         .q("UPDATE audit_seals SET swept_key = $2, swept_mark = $3 WHERE sequence = $1")
         .bind(sequence)
@@ -148,7 +153,12 @@ pub async fn newest_with_swept_mark(sql: &mut impl Sql) -> Result<Option<Seal>> 
 }
 
 /// Deletes up to `most` seals before a number that were swept before `before`; returns how many.
-pub async fn sweep(sql: &mut impl Sql, sequence: i64, before: Timestamp, limit: i64) -> Result<u64> {
+pub async fn sweep(
+    sql: &mut impl Sql,
+    sequence: i64,
+    before: Timestamp,
+    limit: i64,
+) -> Result<u64> {
     sql.q("DELETE FROM audit_seals WHERE sequence IN
            (SELECT sequence FROM audit_seals WHERE sequence < $1 AND swept_at < $2 ORDER BY sequence LIMIT $3)")
         .bind(sequence)

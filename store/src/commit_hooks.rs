@@ -22,6 +22,6 @@ impl CommitHooks {
 
 impl fmt::Debug for CommitHooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Notes({})", self.0.len())
+        write!(f, "CommitHooks({})", self.0.len())
     }
 }

@@ -14,7 +14,7 @@ use crate::Error;
 
 tokio::task_local! {
     /// Of the work that is being done, wherever it asks the database.
-    static BEGUN: CommitTracker;
+    static CURRENT: CommitTracker;
 }
 
 /// The commits of one piece of work. Copies share what they know.
@@ -24,7 +24,7 @@ pub struct CommitTracker(Arc<AtomicBool>);
 impl CommitTracker {
     /// Does the work and takes note of its commits; those of tasks that it spawns are their own.
     pub async fn track<T>(&self, work: impl Future<Output = T>) -> T {
-        BEGUN.scope(self.clone(), work).await
+        CURRENT.scope(self.clone(), work).await
     }
 
     /// Does work that goes on when its caller is dropped, as a task of the present piece of work. A commit counts as begun at
@@ -41,7 +41,7 @@ impl CommitTracker {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Error> {
         Self::mark_begun();
-        let tracker = BEGUN.try_with(Self::clone).unwrap_or_default();
+        let tracker = CURRENT.try_with(Self::clone).unwrap_or_default();
         let task = async move { tracker.track(work).await };
         match tokio::spawn(task.in_current_span()).await {
             Ok(done) => Ok(done),
@@ -62,6 +62,6 @@ impl CommitTracker {
     /// Notes that the present work commits now.
     pub(crate) fn mark_begun() {
         // Outside of such a piece of work nobody asks.
-        let _ = BEGUN.try_with(|tracker| tracker.0.store(true, Ordering::Relaxed));
+        let _ = CURRENT.try_with(|tracker| tracker.0.store(true, Ordering::Relaxed));
     }
 }

@@ -20,13 +20,13 @@ use tracing::Instrument;
 
 use crate::{
     Error, Result, Timestamp,
-    commit_hooks::CommitHooks,
     audit::{self, AuditRow},
+    commit_hooks::CommitHooks,
     commit_tracker::CommitTracker,
 };
 pub use migrate::Migrations;
 pub use pool::PoolState;
-use pool::{STATEMENT_TIMEOUT, PooledConnection, Pool};
+use pool::{Pool, PooledConnection, STATEMENT_TIMEOUT};
 
 /// Where the database is and how it is opened.
 #[derive(Clone, Debug)]
@@ -82,9 +82,14 @@ enum AnyConnection {
 }
 
 /// A row that both engines can decode: what `#[derive(FromRow)]` or a tuple gives.
-pub trait FromAnyRow: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
-impl<T> FromAnyRow for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
-{}
+pub trait FromAnyRow:
+    for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
+{
+}
+impl<T> FromAnyRow for T where
+    T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
+{
+}
 
 /// A value that both engines can bind.
 pub trait BindValue<'t>:
@@ -103,16 +108,16 @@ enum AnyQuery<'c> {
 }
 
 /// Asks a connection, within the time limit; once more when a connection without a transaction turns out to be dead.
-macro_rules! asked {
-    ($lease:ident, $raw:ident, $ask:expr) => {{
-        let mut again = true;
+macro_rules! retry_once {
+    ($connection:ident, $raw:ident, $run:expr) => {{
+        let mut may_retry = true;
         loop {
-            let $raw = $lease.running()?;
-            let outcome = timeout(ANSWER, $ask).await;
-            match $lease.heard(outcome, again).await {
-                Some(heard) => break heard?,
+            let $raw = $connection.start_statement()?;
+            let outcome = timeout(STATEMENT_TIMEOUT, $run).await;
+            match $connection.on_result(outcome, may_retry).await {
+                Some(result) => break result?,
                 // Not a third time: it may be the statement that its connection dies of.
-                None => again = false,
+                None => may_retry = false,
             }
         }
     }};
@@ -158,10 +163,10 @@ impl<'c> Statement<'c> {
         let (sql, query) = self.into_query()?;
         Ok(match query {
             AnyQuery::Sqlite(c, a) => {
-                asked!(c, raw, sqlx::query_with(sql, a.clone()).execute(raw)).rows_affected()
+                retry_once!(c, raw, sqlx::query_with(sql, a.clone()).execute(raw)).rows_affected()
             }
             AnyQuery::Postgres(c, a) => {
-                asked!(c, raw, sqlx::query_with(sql, a.clone()).execute(raw)).rows_affected()
+                retry_once!(c, raw, sqlx::query_with(sql, a.clone()).execute(raw)).rows_affected()
             }
         })
     }
@@ -171,10 +176,10 @@ impl<'c> Statement<'c> {
         let (sql, query) = self.into_query()?;
         Ok(match query {
             AnyQuery::Sqlite(c, a) => {
-                asked!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_all(raw))
+                retry_once!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_all(raw))
             }
             AnyQuery::Postgres(c, a) => {
-                asked!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_all(raw))
+                retry_once!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_all(raw))
             }
         })
     }
@@ -184,10 +189,10 @@ impl<'c> Statement<'c> {
         let (sql, query) = self.into_query()?;
         Ok(match query {
             AnyQuery::Sqlite(c, a) => {
-                asked!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_optional(raw))
+                retry_once!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_optional(raw))
             }
             AnyQuery::Postgres(c, a) => {
-                asked!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_optional(raw))
+                retry_once!(c, raw, sqlx::query_as_with(sql, a.clone()).fetch_optional(raw))
             }
         })
     }
@@ -210,34 +215,34 @@ pub trait Sql: Send {
     }
 }
 
-macro_rules! sql {
+macro_rules! impl_sql {
     ($name:ty { $($own:item)* }) => {
         impl Sql for $name {
             fn q(&mut self, sql: &'static str) -> Statement<'_> {
-                let side = match &mut self.leased {
-                    Leased::Sqlite(c) => Side::Sqlite(c, SqliteArguments::default()),
-                    Leased::Postgres(c) => Side::Postgres(c, PgArguments::default()),
+                let query = match &mut self.connection {
+                    AnyConnection::Sqlite(c) => AnyQuery::Sqlite(c, SqliteArguments::default()),
+                    AnyConnection::Postgres(c) => AnyQuery::Postgres(c, PgArguments::default()),
                 };
-                Statement { sql, side, error: None }
+                Statement { sql, query, error: None }
             }
 
             $($own)*
         }
     };
 }
-sql!(Tx {
+impl_sql!(Tx {
     fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
         self.commit_hooks.push(hook);
     }
 });
-sql!(Conn {});
+impl_sql!(Conn {});
 
 impl Db {
     /// Connects; does not migrate.
     pub async fn open(config: &DbConfig) -> Result<Self> {
         Ok(Self(match config {
             DbConfig::Sqlite { file, full_sync } => {
-                let [write_optread_optionseading] = engine::sqlite_options(file, *full_sync);
+                let [write_options, read_options] = engine::sqlite_options(file, *full_sync);
                 let writer = Pool::open(write_options, 1).await?;
                 Pools::Sqlite { writer, readers: Pool::open(read_options, 4).await? }
             }
@@ -374,7 +379,9 @@ impl Db {
     async fn begin(&self) -> Result<Tx> {
         let connection = match &self.0 {
             // IMMEDIATE: an upgrade from read to write cannot fail half-way with "busy".
-            Pools::Sqlite { writer, .. } => AnyConnection::Sqlite(writer.begin("BEGIN IMMEDIATE").await?),
+            Pools::Sqlite { writer, .. } => {
+                AnyConnection::Sqlite(writer.begin("BEGIN IMMEDIATE").await?)
+            }
             Pools::Postgres(pool) => AnyConnection::Postgres(pool.begin("BEGIN").await?),
         };
         Ok(Tx { connection, commit_hooks: CommitHooks::default(), audit_rows: Vec::new() })

@@ -63,7 +63,11 @@ pub async fn all_current(sql: &mut impl Sql, kind: DocumentKind) -> Result<Vec<D
 }
 
 /// Every applied version of one document, newest first: the first one is in force.
-pub async fn history(sql: &mut impl Sql, kind: DocumentKind, name: &str) -> Result<Vec<DocumentVersion>> {
+pub async fn history(
+    sql: &mut impl Sql,
+    kind: DocumentKind,
+    name: &str,
+) -> Result<Vec<DocumentVersion>> {
     sql.q("SELECT name, version, value, before, actor, reason, undoes, at
            FROM document_versions WHERE kind = $1 AND name = $2 AND applied_at IS NOT NULL ORDER BY version DESC")
         .bind(kind.as_str())
@@ -73,7 +77,11 @@ pub async fn history(sql: &mut impl Sql, kind: DocumentKind, name: &str) -> Resu
 }
 
 /// The version of one document that is in force.
-pub async fn current(sql: &mut impl Sql, kind: DocumentKind, name: &str) -> Result<Option<DocumentVersion>> {
+pub async fn current(
+    sql: &mut impl Sql,
+    kind: DocumentKind,
+    name: &str,
+) -> Result<Option<DocumentVersion>> {
     sql.q("SELECT name, version, value, before, actor, reason, undoes, at
            FROM document_versions WHERE kind = $1 AND name = $2 AND applied_at IS NOT NULL
            ORDER BY version DESC LIMIT 1")

@@ -114,7 +114,10 @@ impl LeftJoined for ChallengeWithUser {
 }
 
 /// Looks a challenge up with its person.
-pub async fn by_id_with_user(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<ChallengeWithUser>> {
+pub async fn by_id_with_user(
+    sql: &mut impl Sql,
+    id: ChallengeId,
+) -> Result<Option<ChallengeWithUser>> {
     sql.q(concat!(
         "SELECT ",
         challenge_columns!(),
@@ -330,7 +333,11 @@ pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<
 }
 
 /// How many challenges since a time are of a root key. It reads every challenge: for a command, not for a request.
-pub async fn count_with_root_key(sql: &mut impl Sql, key_id: &str, since: Timestamp) -> Result<i64> {
+pub async fn count_with_root_key(
+    sql: &mut impl Sql,
+    key_id: &str,
+    since: Timestamp,
+) -> Result<i64> {
     let (count,): (i64,) = sql
         .q("SELECT COUNT(*) FROM email_challenges WHERE key_id = $1 AND first_issued_at > $2")
         .bind(key_id)

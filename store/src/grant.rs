@@ -3,7 +3,8 @@
 use sqlx::FromRow;
 
 use crate::{
-    GrantId, Result, SessionId, SignInId, Sql, Timestamp, UserId, session::SessionLimits, sign_in::SignInSteps,
+    GrantId, Result, SessionId, SignInId, Sql, Timestamp, UserId, session::SessionLimits,
+    sign_in::SignInSteps,
 };
 
 /// A new grant, which ends with its session.

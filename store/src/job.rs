@@ -139,7 +139,12 @@ pub async fn schedule_retry(
 }
 
 /// Gives a job up; false when this claim is no longer the last one.
-pub async fn mark_failed(sql: &mut impl Sql, job: &JobRow, now: Timestamp, error: &str) -> Result<bool> {
+pub async fn mark_failed(
+    sql: &mut impl Sql,
+    job: &JobRow,
+    now: Timestamp,
+    error: &str,
+) -> Result<bool> {
     let rows = sql
         .q("UPDATE jobs SET failed_at = $3, locked_until = NULL, last_error = $4
             WHERE id = $1 AND tries = $2 AND done_at IS NULL AND failed_at IS NULL")
@@ -164,7 +169,12 @@ pub struct Backlog {
 }
 
 /// How much a lane has to do. Counts at most `most` jobs, the longest due first, so that a long queue is not read whole.
-pub async fn backlog(sql: &mut impl Sql, lane: &str, limit: i64, now: Timestamp) -> Result<Backlog> {
+pub async fn backlog(
+    sql: &mut impl Sql,
+    lane: &str,
+    limit: i64,
+    now: Timestamp,
+) -> Result<Backlog> {
     sql.q("SELECT COUNT(*) AS open, CAST(COALESCE(SUM(CASE WHEN run_at > $3 THEN 1 ELSE 0 END), 0) AS BIGINT) AS resting,
                   MIN(created_at) AS oldest
            FROM (SELECT run_at, created_at FROM jobs

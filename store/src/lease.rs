@@ -22,7 +22,12 @@ pub struct LeaseTerm {
 /// Takes a lease, or holds it longer, until `until`; false while another holds it. Every holder takes a lease of one name
 /// for the same time: one that ends much later than ours would was written by a clock that ran wrong, or by hand, and holds
 /// nobody up.
-pub async fn acquire(sql: &mut impl Sql, name: &str, holder: &str, term: LeaseTerm) -> Result<bool> {
+pub async fn acquire(
+    sql: &mut impl Sql,
+    name: &str,
+    holder: &str,
+    term: LeaseTerm,
+) -> Result<bool> {
     let acquired: Option<(String,)> = sql
         .q("INSERT INTO leases (name, holder, until) VALUES ($1, $2, $3)
             ON CONFLICT (name) DO UPDATE SET holder = $2, until = $3

@@ -3,13 +3,12 @@
 //! One rule: a noun's file owns its statements, takes something that is [`Sql`], and every statement runs unchanged on
 //! SQLite and PostgreSQL. Single use is one guarded statement, never read-then-write.
 
-mod commit_hooks;
 pub mod attempt;
 pub mod audit;
 pub mod audit_seal;
 pub mod auth_code;
-pub mod invariant_check;
 pub mod client;
+mod commit_hooks;
 mod commit_tracker;
 pub mod consent;
 mod db;
@@ -20,9 +19,10 @@ mod ephemeral;
 mod error;
 pub mod grant;
 mod id;
+pub mod invariant_check;
 pub mod job;
-mod left_join;
 pub mod lease;
+mod left_join;
 pub mod password;
 pub mod revision;
 pub mod root_key;
@@ -37,7 +37,9 @@ pub mod user;
 pub mod wrong_code;
 
 pub use commit_tracker::CommitTracker;
-pub use db::{Conn, Db, DbConfig, PoolState, FromAnyRow, Migrations, Sql, Statement, Tx, BindValue};
+pub use db::{
+    BindValue, Conn, Db, DbConfig, FromAnyRow, Migrations, PoolState, Sql, Statement, Tx,
+};
 pub use ephemeral::{EphemeralCounters, HitResult};
 pub use error::{Error, Result};
 pub use id::{

@@ -3,7 +3,8 @@
 use sqlx::FromRow;
 
 use crate::{
-    Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId, sign_in::SignInSteps, user::User,
+    Result, SessionId, SignInId, Sql, Timestamp, TokenHash, UserId, sign_in::SignInSteps,
+    user::User,
 };
 
 /// A session's row.

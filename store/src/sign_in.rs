@@ -6,7 +6,7 @@ use crate::{Result, SignInId, Sql, Timestamp, UserId};
 
 /// A column that holds one word of a list. A word that is not on the list is an error of its row: it is never taken for
 /// another word.
-macro_rules! words {
+macro_rules! text_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $word:ident = $text:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,7 +50,7 @@ macro_rules! words {
     };
 }
 
-words! {
+text_enum! {
     /// Methods of the first step: the words of `two_steps`, the CHECK on `sign_ins`.
     FirstMethod {
         /// A password.
@@ -60,7 +60,7 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// Methods of the second step: the words of the same CHECK.
     SecondMethod {
         /// A code by e-mail.

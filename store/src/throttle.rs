@@ -182,7 +182,12 @@ pub async fn start_delay(
 
 /// Gives the last try back where more than `above` are spent, and with it the wait that it started; returns how many are
 /// spent now.
-pub async fn refund_delay(sql: &mut impl Sql, key: &[u8], kind: ThrottleKind, above: i64) -> Result<Option<i64>> {
+pub async fn refund_delay(
+    sql: &mut impl Sql,
+    key: &[u8],
+    kind: ThrottleKind,
+    above: i64,
+) -> Result<Option<i64>> {
     let spent: Option<(i64,)> = sql
         .q("UPDATE throttles SET spent = spent - 1, next_at = 0 WHERE key = $1 AND kind = $2 AND spent > $3
             RETURNING spent")
@@ -215,7 +220,12 @@ pub struct Quota {
 }
 
 /// Takes one from a quota; false when it is spent.
-pub async fn charge_quota(sql: &mut impl Sql, key: &[u8], quota: Quota, now: Timestamp) -> Result<bool> {
+pub async fn charge_quota(
+    sql: &mut impl Sql,
+    key: &[u8],
+    quota: Quota,
+    now: Timestamp,
+) -> Result<bool> {
     let taken: Option<(i64,)> = sql
         .q("INSERT INTO throttles (key, kind, spent, since, next_at) VALUES ($1, $2, 1, $3, 0)
             ON CONFLICT (key, kind) DO UPDATE SET

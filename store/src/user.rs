@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     Result, Sql, Timestamp, UserId,
-    left_join::{OptionalRow, LeftJoined},
+    left_join::{LeftJoined, OptionalRow},
     throttle::ThrottleKind,
 };
 
@@ -216,7 +216,11 @@ pub async fn force_reset(sql: &mut impl Sql, id: UserId, now: Timestamp) -> Resu
 }
 
 /// Notes that the demanded change of password has happened.
-pub async fn clear_required_password_change(sql: &mut impl Sql, id: UserId, now: Timestamp) -> Result<()> {
+pub async fn clear_required_password_change(
+    sql: &mut impl Sql,
+    id: UserId,
+    now: Timestamp,
+) -> Result<()> {
     sql.q("UPDATE users SET password_change_required_since = NULL, updated_at = $2 WHERE id = $1")
         .bind(id)
         .bind(now)

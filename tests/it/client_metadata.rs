@@ -2,7 +2,7 @@
 
 use flows::client::{
     Client as Registered, Pkce, Profile,
-    registration::{self, NotChanged},
+    registration::{self, ClientChangeError},
 };
 use keys::Algorithm;
 use serde_json::{Value, json};
@@ -216,7 +216,7 @@ async fn unknown_value_refuses_that_client_alone(engine: Engine) {
     let other = app.replica().await;
     for replica in [app.app(), &other.app] {
         let clients = replica.live.snapshot().clients.clone();
-        assert_eq!(clients.unusable(), unreadable.len());
+        assert_eq!(clients.unusable_count(), unreadable.len());
         assert_eq!(clients.iter().count(), 2, "portal and lab");
     }
     for browser in [app.browser(), app.browser_at(&other)] {
@@ -273,7 +273,7 @@ async fn commands_name_unusable_clients(engine: Engine) {
     assert!(secret.is_ok(), "a secret in wrong hands ends, whatever else the client has");
     let change =
         registration::set_redirects(&app.cx(), &acting(), "lab", &[HOME.to_owned()], &[]).await;
-    assert!(matches!(change.unwrap(), Err(NotChanged::Unusable(id, _)) if id == "lab"));
+    assert!(matches!(change.unwrap(), Err(ClientChangeError::Unusable(id, _)) if id == "lab"));
     assert_eq!(Row::read(app.sql(), "lab").await.0["subject_type"], "ephemeral");
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
 }
@@ -309,7 +309,7 @@ async fn refused_change_writes_nothing(engine: Engine) {
     for uri in ["http://lab.example/callback", "org.example.lab:/callback"] {
         let change =
             registration::set_redirects(&app.cx(), &acting(), "lab", &[uri.to_owned()], &[]).await;
-        assert!(matches!(change.unwrap(), Err(NotChanged::Bad(_))), "{uri}");
+        assert!(matches!(change.unwrap(), Err(ClientChangeError::Bad(_))), "{uri}");
     }
     assert_eq!(Row::read(app.sql(), "lab").await, before);
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 0);

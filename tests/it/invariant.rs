@@ -213,7 +213,7 @@ async fn attempts_are_swept_after_24_hours(engine: Engine) {
     app.clock.advance(Duration::from_hours(23));
     app.browser().up_to_code(&app, &client, &patient).await;
     app.clock.advance(Duration::from_hours(2));
-    let mut turn = flows::retention::Turn::default();
+    let mut turn = flows::retention::SweepPass::default();
     while turn.next(&app.cx()).await.unwrap() {}
     assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 1);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flows::{
     Cx,
     audit::event::MailFailed,
-    jobs::{self, About, Claimed, Done, End, Job, Kind, Waits},
+    jobs::{self, Backoff, ClaimedJob, CompletedJob, Job, JobAuditDetail, JobKind, JobResult},
     mail::{CATALOGUE, Category},
 };
 use idp::{
@@ -38,22 +38,23 @@ const LASTS: Duration = Duration::from_hours(1);
 impl Job for Errand {
     const NAME: &'static str = "test.errand";
     const LANE: &'static str = "errands";
-    const WAITS: Waits = Waits::Doubling { first: FIRST_WAIT, longest: Duration::from_mins(10) };
-    const LASTS: Option<Duration> = Some(LASTS);
+    const BACKOFF: Backoff =
+        Backoff::Doubling { first: FIRST_WAIT, longest: Duration::from_mins(10) };
+    const MAX_AGE: Option<Duration> = Some(LASTS);
     // A kind of the program brings an event of its own.
     type Failed = MailFailed;
 
-    async fn about(&self, _tx: &mut Tx) -> flows::Result<About> {
-        Ok(About { user: Some(self.user), detail: json!({ "refused": self.refused }) })
+    async fn audit_detail(&self, _tx: &mut Tx) -> flows::Result<JobAuditDetail> {
+        Ok(JobAuditDetail { user: Some(self.user), detail: json!({ "refused": self.refused }) })
     }
 
     /// What follows is written in the same transaction: it is read back as the person's language.
-    async fn done(&self, _cx: &Cx, tx: &mut Tx, done: &Done<'_>) -> flows::Result<()> {
+    async fn on_done(&self, _cx: &Cx, tx: &mut Tx, done: &CompletedJob<'_>) -> flows::Result<()> {
         assert_eq!((done.receipt, done.tries), (&json!("receipt"), self.failures + 1));
         note(tx, self.user, "done").await
     }
 
-    async fn failed(&self, _cx: &Cx, tx: &mut Tx) -> flows::Result<()> {
+    async fn on_failed(&self, _cx: &Cx, tx: &mut Tx) -> flows::Result<()> {
         note(tx, self.user, "failed").await
     }
 }
@@ -65,15 +66,15 @@ async fn note(tx: &mut Tx, user: UserId, word: &'static str) -> flows::Result<()
     Ok(())
 }
 
-fn attempt<'a>(_app: &'a App, claimed: &'a Claimed) -> Attempt<'a> {
+fn attempt<'a>(_app: &'a App, claimed: &'a ClaimedJob) -> Attempt<'a> {
     Box::pin(async {
         let errand: Errand = claimed.read().expect("its payload");
         Ok(if claimed.tries() <= errand.failures {
-            End::NotNow("not today".to_owned())
+            JobResult::NotNow("not today".to_owned())
         } else if errand.refused {
-            End::Refused("never".to_owned())
+            JobResult::Refused("never".to_owned())
         } else {
-            End::Done(json!("receipt"))
+            JobResult::Done(json!("receipt"))
         })
     })
 }
@@ -86,7 +87,7 @@ fn errands() -> MoreJobs {
         limit: |_| Duration::from_secs(1),
         attempt,
     };
-    MoreJobs { kinds: vec![Kind::of::<Errand>()], lanes: vec![lane] }
+    MoreJobs { kinds: vec![JobKind::of::<Errand>()], lanes: vec![lane] }
 }
 
 /// A provider that runs errands, with a person.
@@ -242,7 +243,7 @@ async fn future_mail(app: &TestApp) -> &'static str {
     let (cx, kind) = (app.cx(), "mail.from_the_future");
     assert!(CATALOGUE.iter().all(|mail| mail.kind.name != kind));
     let lane = Category::Notice.as_str();
-    let new = NewJob { id: cx.id(), lane, kind, payload: "{}" };
+    let new = NewJob { id: cx.new_id(), lane, kind, payload: "{}" };
     cx.db.write(async |tx| store::job::insert(tx, new, cx.now).await).await.unwrap();
     kind
 }
@@ -294,7 +295,7 @@ fn document_lists_every_mail_and_lane() {
     };
     let mails = rows("| kind | lane |").into_iter().map(|row| row[1..4].to_vec());
     let listed = CATALOGUE.iter().map(|mail| {
-        let lasts = mail.kind.lasts.map(|lasts| format!("{} hours", lasts.as_secs() / 3600));
+        let lasts = mail.kind.max_age.map(|lasts| format!("{} hours", lasts.as_secs() / 3600));
         let lasts = lasts.unwrap_or_else(|| "as long as its code can work".to_owned());
         vec![format!("`{}`", mail.kind.name), format!("`{}`", mail.kind.lane), lasts]
     });

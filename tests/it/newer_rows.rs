@@ -123,8 +123,8 @@ async fn tasks_and_commands_keep_newer_rows(engine: Engine) {
     app.client("portal").await;
     fill(&app).await;
     let served = Served::prepare(engine, &app.db).await;
-    let tended = flows::signing_keys::tend(&app.cx()).await.unwrap();
-    assert_eq!(tended, flows::signing_keys::Tended::default());
+    let tended = flows::signing_keys::maintain(&app.cx()).await.unwrap();
+    assert_eq!(tended, flows::signing_keys::MaintenanceReport::default());
     flows::signing_keys::ensure(&app.cx()).await.unwrap();
     let listed = run(served.command(&["key", "list"]), "").await;
     assert!(listed.contains("newer") && listed.contains("ML-DSA-65"), "{listed}");

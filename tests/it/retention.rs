@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use flows::retention::Turn;
+use flows::retention::SweepPass;
 use store::Sql;
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
@@ -21,7 +21,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 async fn sweep(app: &TestApp) {
-    let (cx, mut turn) = (app.cx(), Turn::default());
+    let (cx, mut turn) = (app.cx(), SweepPass::default());
     while turn.next(&cx).await.unwrap() {}
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn with_old_rows(engine: Engine, rows: i64) -> TestApp {
     open.close().await;
     let app = TestApp::on(db, engine.redis_url(), Options::default()).await;
     while app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await > 0 {
-        let _ = flows::trail::seal::next(&app.cx()).await;
+        let _ = flows::trail::seal::seal_next(&app.cx()).await;
     }
     app
 }
@@ -182,7 +182,7 @@ async fn page_with_swept_challenge_starts_over(engine: Engine) {
 #[apply(both_engines)]
 async fn one_pass_sweeps_every_kind(engine: Engine) {
     let app = with_old_rows(engine, 1_500).await;
-    let (cx, mut turn, mut before) = (app.cx(), Turn::default(), left(&app).await);
+    let (cx, mut turn, mut before) = (app.cx(), SweepPass::default(), left(&app).await);
     while turn.next(&cx).await.unwrap() {
         let now = left(&app).await;
         for ((kind, had), (_, has)) in before.iter().zip(&now) {
@@ -342,7 +342,7 @@ async fn cancelled_sweep_is_resumed_later() {
     let app = with_old_rows(Engine::Sqlite, 2_500).await;
     let cx = app.cx();
     for batches in 1..40 {
-        let mut turn = Turn::default();
+        let mut turn = SweepPass::default();
         for _ in 0..batches {
             let dropped = tokio::time::timeout(Duration::from_millis(2), turn.next(&cx)).await;
             if dropped.is_err() {
@@ -350,7 +350,7 @@ async fn cancelled_sweep_is_resumed_later() {
             }
         }
     }
-    let mut turn = Turn::default();
+    let mut turn = SweepPass::default();
     while turn.next(&cx).await.unwrap() {}
     assert!(left(&app).await.iter().all(|(_, rows)| *rows == 0));
 }

@@ -7,7 +7,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use flows::jobs::Wanted;
+use flows::jobs::ClaimRequest;
 use idp::jobs::LANES;
 use store::DbConfig;
 use vestibule_tests::{
@@ -175,7 +175,7 @@ impl Counted {
         let (app, lane) = (self.app.app(), LANES[0]);
         let lease = Duration::from_mins(1);
         let cx = app.system_cx(lane.what);
-        let wanted = Wanted { lane: lane.name, most: 8, lease, is_called: true };
+        let wanted = ClaimRequest { lane: lane.name, limit: 8, lease, is_notified: true };
         let claimed = flows::jobs::claim(&cx, &app.kinds, wanted).await.unwrap();
         assert_eq!(claimed.len(), 1, "one mail");
         for claimed in &claimed {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use flows::retention::{Turn, What};
+use flows::retention::{SweepPass, SweepTarget};
 use store::{Sql, Timestamp};
 use tokio::{sync::Notify, task::JoinHandle};
 use vestibule_tests::{
@@ -21,23 +21,23 @@ const BATCH: i64 = 1_000;
 const OLD: Timestamp = Timestamp::from_millis(1_000_000_000_000);
 
 /// The statements of a batch.
-async fn sweep(tx: &mut store::Tx, what: What) -> store::Result<u64> {
+async fn sweep(tx: &mut store::Tx, what: SweepTarget) -> store::Result<u64> {
     match what {
-        What::Attempts => store::attempt::sweep(tx, OLD, BATCH).await,
-        What::Challenges => store::email_challenge::sweep(tx, OLD, BATCH).await,
-        What::DoneJobs => store::job::sweep_done(tx, OLD, BATCH).await,
-        What::FailedJobs => store::job::sweep_failed(tx, OLD, BATCH).await,
-        What::Grants => {
+        SweepTarget::Attempts => store::attempt::sweep(tx, OLD, BATCH).await,
+        SweepTarget::Challenges => store::email_challenge::sweep(tx, OLD, BATCH).await,
+        SweepTarget::DoneJobs => store::job::sweep_done(tx, OLD, BATCH).await,
+        SweepTarget::FailedJobs => store::job::sweep_failed(tx, OLD, BATCH).await,
+        SweepTarget::Grants => {
             let sweep = store::grant::GrantSweep { created_before: OLD, ended_before: OLD };
             store::grant::sweep(tx, sweep, BATCH).await
         }
-        What::Sessions => store::session::sweep(tx, OLD, BATCH).await,
-        What::SignIns => store::sign_in::sweep(tx, OLD, BATCH).await,
-        What::Throttles => store::throttle::sweep(tx, OLD, BATCH).await,
-        What::WrongCodes => store::wrong_code::sweep(tx, OLD).await,
-        What::Devices => store::device::sweep(tx, OLD, BATCH).await,
-        What::Leases => store::lease::sweep(tx, OLD).await,
-        What::Audit => {
+        SweepTarget::Sessions => store::session::sweep(tx, OLD, BATCH).await,
+        SweepTarget::SignIns => store::sign_in::sweep(tx, OLD, BATCH).await,
+        SweepTarget::Throttles => store::throttle::sweep(tx, OLD, BATCH).await,
+        SweepTarget::WrongCodes => store::wrong_code::sweep(tx, OLD).await,
+        SweepTarget::Devices => store::device::sweep(tx, OLD, BATCH).await,
+        SweepTarget::Leases => store::lease::sweep(tx, OLD).await,
+        SweepTarget::Audit => {
             let rows = store::audit::sweep(tx, &(1..=1)).await?;
             store::audit_seal::mark_swept(tx, &(1..=1), OLD).await?;
             Ok(rows)
@@ -52,7 +52,7 @@ struct Held {
 }
 
 impl Held {
-    async fn open(app: &TestApp, what: What) -> Self {
+    async fn open(app: &TestApp, what: SweepTarget) -> Self {
         let (swept, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (db, told, opens) = (app.sql().clone(), swept.clone(), gate.clone());
         let batch = tokio::spawn(async move {
@@ -115,7 +115,7 @@ async fn with_her_old_rows(engine: Engine) -> (TestApp, Client, Patient) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_sweep_blocks_no_sign_in() {
     let (app, client, patient) = with_her_old_rows(Engine::Postgres).await;
-    for what in What::ALL {
+    for what in SweepTarget::ALL {
         let held = Held::open(&app, what).await;
         let landed = app.browser().sign_in(&app, &client, &patient).await;
         client.tokens(&app, &landed).await;
@@ -128,7 +128,7 @@ async fn postgres_sweep_blocks_no_sign_in() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_sweep_only_delays_posts() {
     let (app, client, patient) = with_her_old_rows(Engine::Sqlite).await;
-    for what in What::ALL {
+    for what in SweepTarget::ALL {
         let held = Held::open(&app, what).await;
         let browser = app.browser();
         let (page, pending) = browser.start(&client).await;
@@ -185,7 +185,7 @@ async fn remaining_kinds_are_swept_in_time(engine: Engine) {
     ] {
         app.clock.advance(Duration::from_hours(hours - passed));
         passed = hours;
-        let (cx, mut turn) = (app.cx(), Turn::default());
+        let (cx, mut turn) = (app.cx(), SweepPass::default());
         while turn.next(&cx).await.unwrap() {}
         assert_eq!(app.count(count).await, rows, "{count} after {hours} hours");
     }

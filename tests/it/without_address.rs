@@ -76,7 +76,7 @@ async fn person_without_address_disturbs_no_other(engine: Engine) {
         assert!(browser.password(&page, &typed).await.has_field("password"));
     }
     app.clock.advance(Duration::from_hours(24 * 600));
-    let mut turn = flows::retention::Turn::default();
+    let mut turn = flows::retention::SweepPass::default();
     while turn.next(&app.cx()).await.unwrap() {}
     assert_eq!(app.count("SELECT COUNT(*) FROM users").await, 3);
 }

@@ -7,7 +7,7 @@ use flows::{
     account::create::{self, NewUser},
     client::{Client as Registered, Profile, registration},
     email::EmailAddress,
-    jobs::Kind,
+    jobs::JobKind,
     settings::{self, Setting},
     staff::reset,
 };
@@ -65,7 +65,7 @@ pub struct Options {
 #[derive(Clone, Debug, Default)]
 pub struct MoreJobs {
     /// The kinds.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<JobKind>,
     /// The lanes.
     pub lanes: Vec<Lane>,
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flows::acting::Acting;
+use flows::change_authority::ChangeAuthority;
 
 pub mod app;
 pub mod attacks;
@@ -30,8 +30,8 @@ pub mod tls;
 pub mod wait;
 
 /// The authority of a test.
-pub fn acting() -> Acting {
-    Acting::of_program("test", "test")
+pub fn acting() -> ChangeAuthority {
+    ChangeAuthority::from_program("test", "test")
 }
 
 /// The folder of the workspace.

@@ -9,8 +9,8 @@ use store::{
 use super::password::{self as policy, BadPassword};
 use crate::{
     Cx, Result,
-    acting::Acting,
     audit::{self, event},
+    change_authority::ChangeAuthority,
     email::EmailAddress,
 };
 
@@ -19,7 +19,7 @@ use crate::{
 pub enum BadUser {
     /// The canonical address belongs to somebody: refused, never merged.
     #[error("there is an account with this address already ({0})")]
-    Taken(String),
+    EmailTaken(String),
     /// The password is not acceptable.
     #[error("the password is not acceptable: {0}")]
     Password(#[from] BadPassword),
@@ -39,8 +39,12 @@ pub struct NewUser {
 }
 
 /// Adds a person.
-pub async fn create(cx: &Cx, acting: &Acting, new: NewUser) -> Result<Result<UserId, BadUser>> {
-    let context = policy::Context::of(cx, new.email.written(), &new.name);
+pub async fn create(
+    cx: &Cx,
+    authority: &ChangeAuthority,
+    new: NewUser,
+) -> Result<Result<UserId, BadUser>> {
+    let context = policy::Context::of(cx, new.email.as_written(), &new.name);
     let password = match policy::check(&new.password, &context) {
         Ok(password) => password,
         Err(bad) => return Ok(Err(bad.into())),
@@ -48,12 +52,12 @@ pub async fn create(cx: &Cx, acting: &Acting, new: NewUser) -> Result<Result<Use
     let hash = cx.hasher.admit(keys::HashingCaller::Stranger).await?.hash(password).await?;
     let random = || BASE64_URL_SAFE_NO_PAD.encode(cx.rng.bytes::<16>());
     let user = User {
-        id: cx.id(),
+        id: cx.new_id(),
         subject: random(),
         pairwise_seed: random(),
         user_handle: uuid::Builder::from_random_bytes(cx.rng.bytes()).into_uuid(),
         status: STATUS_ACTIVE.to_owned(),
-        email: Some(new.email.written().to_owned()),
+        email: Some(new.email.as_written().to_owned()),
         email_canonical: Some(new.email.canonical().to_owned()),
         email_verified: true,
         name: new.name,
@@ -68,10 +72,10 @@ pub async fn create(cx: &Cx, acting: &Acting, new: NewUser) -> Result<Result<Use
     cx.db
         .write(async |tx| {
             if !store::user::insert(tx, &user).await? {
-                return Ok(Err(BadUser::Taken(new.email.canonical().to_owned())));
+                return Ok(Err(BadUser::EmailTaken(new.email.canonical().to_owned())));
             }
             store::password::set(tx, user.id, hash.as_str(), cx.now).await?;
-            let entry = audit::Entry::done(event::UserAdded {}).by(acting).user(user.id);
+            let entry = audit::AuditEntry::done(event::UserAdded {}).by(authority).user(user.id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(user.id))
         })

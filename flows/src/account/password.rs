@@ -8,7 +8,7 @@ use crate::{
     Cx, Result,
     audit::{self, event},
     jobs,
-    mail::PasswordChanged,
+    mail::PasswordChangedMail,
 };
 
 /// Why a new password is not acceptable.
@@ -25,13 +25,13 @@ pub enum BadPassword {
     Common,
     /// Made of the person's name or address, or of the service's name.
     #[error("it contains the name, the e-mail address or the name of this service")]
-    OwnWords,
+    ContextSpecific,
     /// One character or a short run, repeated.
     #[error("it repeats the same few characters")]
     Repetitive,
     /// The present password.
     #[error("it is the present password")]
-    Same,
+    Unchanged,
 }
 
 /// What a new password is looked at beside.
@@ -80,7 +80,7 @@ pub fn check(typed: &str, context: &Context) -> Result<Password, BadPassword> {
         rest = rest.replace(word.as_str(), "");
     }
     if rest.chars().count() < 8 {
-        return Err(BadPassword::OwnWords);
+        return Err(BadPassword::ContextSpecific);
     }
     Ok(password)
 }
@@ -105,19 +105,19 @@ pub(crate) async fn hash_if_new(
     cx: &Cx,
     user: UserId,
     password: Password,
-    guest: HashingCaller,
+    caller: HashingCaller,
 ) -> Result<Result<PasswordHash, BadPassword>> {
     let mut conn = cx.db.read().await?;
     let present = store::password::current(&mut conn, user).await?;
     drop(conn);
     if let Some((phc, _)) = present {
         let again = Password::parse(password.reveal()).map_err(keys::KeyError::from)?;
-        let slot = cx.hasher.admit(guest).await?;
+        let slot = cx.hasher.admit(caller).await?;
         if slot.verify(again, Some(PasswordHash::from_stored(phc))).await? {
-            return Ok(Err(BadPassword::Same));
+            return Ok(Err(BadPassword::Unchanged));
         }
     }
-    Ok(Ok(cx.hasher.admit(guest).await?.hash(password).await?))
+    Ok(Ok(cx.hasher.admit(caller).await?.hash(password).await?))
 }
 
 /// Stores a new password that was chosen in a sign-in at `client`; tells the trail and the person.
@@ -130,9 +130,10 @@ pub async fn store(
 ) -> Result<()> {
     let version = store::password::set(tx, user, hash.as_str(), cx.now).await?;
     store::user::clear_required_password_change(tx, user, cx.now).await?;
-    let entry = audit::Entry::done(event::PasswordChanged { version }).user(user).client(client);
+    let entry =
+        audit::AuditEntry::done(event::PasswordChanged { version }).user(user).client(client);
     audit::record(cx, tx, entry).await?;
-    jobs::insert(cx, tx, PasswordChanged { user }, Some(client)).await
+    jobs::insert(cx, tx, PasswordChangedMail { user }, Some(client)).await
 }
 
 #[cfg(test)]
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(judged("!!password123456"), Err(BadPassword::Common));
         assert_eq!(judged("aaaaaaaaaaaaaaaaaa"), Err(BadPassword::Repetitive));
         assert_eq!(judged("abcabcabcabcabcabc"), Err(BadPassword::Repetitive));
-        assert_eq!(judged("Mere Kahui Example"), Err(BadPassword::OwnWords));
+        assert_eq!(judged("Mere Kahui Example"), Err(BadPassword::ContextSpecific));
         assert_eq!(judged("Mere walks to the river"), Ok(()));
     }
 }

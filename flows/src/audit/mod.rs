@@ -11,26 +11,29 @@ use store::{Sql, Tx, UserId, audit::AuditRow};
 
 use outcome::Done;
 
-use crate::{Cx, Result, acting::Acting, actor::Actor, cx::Origin, observe::Recorded, trail};
+use crate::{
+    Cx, Result, actor::Actor, change_authority::ChangeAuthority, cx::Origin,
+    observer::RecordedEvent, trail,
+};
 
 pub use event::{COMMON, Detail, Event};
 pub use outcome::Outcome;
 
 /// An event about to be recorded.
 #[derive(Clone, Debug)]
-pub struct Entry<'a> {
+pub struct AuditEntry<'a> {
     event: Event,
     outcome: &'static str,
     user: Option<UserId>,
     client: Option<&'a str>,
     origin: Option<Origin>,
-    acting: Option<&'a Acting>,
+    acting: Option<&'a ChangeAuthority>,
     detail: Map<String, Value>,
     after: Option<Duration>,
     grant_type: Option<&'static str>,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> AuditEntry<'a> {
     /// An event with which there is nothing to tell apart.
     #[must_use]
     pub fn done<D: Detail<Outcome = Done>>(detail: D) -> Self {
@@ -55,7 +58,7 @@ impl<'a> Entry<'a> {
 
     /// Another event of the same person and client in its place.
     #[must_use]
-    pub(crate) fn instead<D: Detail>(self, detail: D, outcome: D::Outcome) -> Self {
+    pub(crate) fn with_event<D: Detail>(self, detail: D, outcome: D::Outcome) -> Self {
         Self { event: D::EVENT, outcome: outcome.word(), detail: detail.into_map(), ..self }
     }
 
@@ -82,14 +85,14 @@ impl<'a> Entry<'a> {
 
     /// By whose authority, and why: what staff, an operator or the program changes.
     #[must_use]
-    pub(crate) fn by(mut self, acting: impl Into<Option<&'a Acting>>) -> Self {
-        self.acting = acting.into();
+    pub(crate) fn by(mut self, authority: impl Into<Option<&'a ChangeAuthority>>) -> Self {
+        self.acting = authority.into();
         self
     }
 
     /// How long it took to get there. For metrics; it is not in the row.
     #[must_use]
-    pub fn after(mut self, after: impl Into<Option<Duration>>) -> Self {
+    pub fn elapsed(mut self, after: impl Into<Option<Duration>>) -> Self {
         self.after = after.into();
         self
     }
@@ -109,11 +112,11 @@ impl<'a> Entry<'a> {
 
     /// Who acts: whose authority it is, or who asks.
     fn actor<'e>(&'e self, cx: &'e Cx) -> &'e Actor {
-        self.acting.map_or(&cx.trace.actor, Acting::actor)
+        self.acting.map_or(&cx.trace.actor, ChangeAuthority::actor)
     }
 
-    fn recorded(&self) -> Recorded {
-        Recorded {
+    fn to_recorded(&self) -> RecordedEvent {
+        RecordedEvent {
             event: self.event,
             outcome: self.outcome.to_owned(),
             client: self.client_id(),
@@ -128,10 +131,10 @@ impl<'a> Entry<'a> {
     clippy::unused_async,
     reason = "it is asked as every statement is; that it is sent with the others before the commit is the business of `store`"
 )]
-pub async fn record(cx: &Cx, tx: &mut Tx, entry: Entry<'_>) -> Result<()> {
+pub async fn record(cx: &Cx, tx: &mut Tx, entry: AuditEntry<'_>) -> Result<()> {
     let (reference, network) = match &entry.origin {
         Some(origin) => (&origin.reference, origin.network),
-        None => (&cx.trace.reference, cx.trace.network),
+        None => (&cx.trace.reference, cx.trace.client_address),
     };
     let mut detail = entry.detail.clone();
     detail.extend(entry.acting.map(|acting| ("reason".to_owned(), acting.reason().into())));
@@ -141,7 +144,7 @@ pub async fn record(cx: &Cx, tx: &mut Tx, entry: Entry<'_>) -> Result<()> {
         detail.insert("user_namespace".to_owned(), true.into());
     }
     let mut row = AuditRow {
-        id: cx.id(),
+        id: cx.new_id(),
         at: cx.now,
         event: entry.event.as_str().to_owned(),
         outcome: entry.outcome.to_owned(),
@@ -159,7 +162,7 @@ pub async fn record(cx: &Cx, tx: &mut Tx, entry: Entry<'_>) -> Result<()> {
     row.tag = Some(trail::tag(&cx.root, key, &row)?.to_vec());
     row.tag_key = Some(key.to_owned());
     store::audit::insert(tx, row);
-    let (observer, recorded) = (cx.observer.clone(), entry.recorded());
-    tx.after_commit(move || observer.recorded(&recorded));
+    let (observer, recorded) = (cx.observer.clone(), entry.to_recorded());
+    tx.after_commit(move || observer.on_event(&recorded));
     Ok(())
 }

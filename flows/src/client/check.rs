@@ -5,7 +5,7 @@ use url::Url;
 use super::{
     metadata::{AuthMethod, GrantType, Pkce},
     model::Client,
-    redirect,
+    redirect_uri,
 };
 
 /// Why a client cannot be registered.
@@ -13,7 +13,7 @@ use super::{
 pub enum BadClient {
     /// The id is taken.
     #[error("there is a client called {0} already")]
-    Taken(String),
+    IdTaken(String),
     /// The id has characters that do not travel well.
     #[error("a client id is 1 to 64 letters, digits, dots, dashes or underscores")]
     Id,
@@ -36,7 +36,7 @@ pub enum BadClient {
 
 /// Checks a client that is to be registered, and fills in what is not its own to choose, whatever it asks for (RFC 7591, section
 /// 3.2.1): `application_type`, `subject_type` and the sector.
-pub(super) fn complete(mut client: Client) -> Result<Client, BadClient> {
+pub(super) fn check_and_complete(mut client: Client) -> Result<Client, BadClient> {
     client.metadata.application_type = client.profile.application_type();
     client.metadata.subject_type = client.operator.subject_type();
     let urls = check(&client)?;
@@ -59,7 +59,7 @@ pub(super) fn check(client: &Client) -> Result<Vec<Url>, BadClient> {
         return Err(BadClient::NoRedirect);
     }
     let parse = |uri: &String| {
-        redirect::parse(uri, metadata.application_type)
+        redirect_uri::parse(uri, metadata.application_type)
             .map_err(|why| BadClient::Redirect(uri.clone(), why))
     };
     let urls = metadata.redirect_uris.iter().map(parse).collect::<Result<_, _>>()?;
@@ -105,7 +105,7 @@ mod tests {
         let optional: Change = |client| client.operator.pkce = Pkce::Optional;
         let first_party: Change = |client| client.operator.first_party = true;
         let as_it_is: Change = |_| {};
-        let private = Err(redirect::parse(PRIVATE, ApplicationType::Web).unwrap_err());
+        let private = Err(redirect_uri::parse(PRIVATE, ApplicationType::Web).unwrap_err());
         let uri = |outcome: Result<&'static str, &'static str>| {
             outcome.map_err(|why| BadClient::Redirect(PRIVATE.to_owned(), why))
         };
@@ -134,7 +134,7 @@ mod tests {
             for (profile, wanted) in wanted {
                 let mut asked = client(profile, uris);
                 change(&mut asked);
-                let found = complete(asked).map(|client| client.operator.sector);
+                let found = check_and_complete(asked).map(|client| client.operator.sector);
                 assert_eq!(found, wanted.map(str::to_owned), "{profile:?} {uris:?}");
             }
         }
@@ -156,7 +156,8 @@ mod tests {
             asked.operator.sector = "other.example".to_owned();
             let mut ours = asked.clone();
             ours.operator.first_party = true;
-            let (theirs, ours) = (complete(asked).unwrap(), complete(ours).unwrap());
+            let (theirs, ours) =
+                (check_and_complete(asked).unwrap(), check_and_complete(ours).unwrap());
             assert_eq!(theirs.metadata.application_type, application_type);
             assert_eq!(theirs.metadata.subject_type, SubjectType::Pairwise);
             assert_ne!(theirs.operator.sector, "other.example");
@@ -168,11 +169,11 @@ mod tests {
     fn client_id_charset_is_enforced() {
         for id in ["lab", "Lab-2_a.b", &"a".repeat(64)] {
             let client = Client { id: id.to_owned(), ..client(Profile::Web, &[HOME]) };
-            assert!(complete(client).is_ok(), "{id}");
+            assert!(check_and_complete(client).is_ok(), "{id}");
         }
         for id in ["", "a b", "ü", "a/b", "a:b", &"a".repeat(65)] {
             let client = Client { id: id.to_owned(), ..client(Profile::Web, &[HOME]) };
-            assert_eq!(complete(client), Err(BadClient::Id), "{id}");
+            assert_eq!(check_and_complete(client), Err(BadClient::Id), "{id}");
         }
     }
 
@@ -182,7 +183,7 @@ mod tests {
         asked.metadata.post_logout_redirect_uris = vec!["http://lab.example/".to_owned()];
         let why = "http is only for loopback; use https";
         assert_eq!(
-            complete(asked),
+            check_and_complete(asked),
             Err(BadClient::Redirect("http://lab.example/".to_owned(), why))
         );
     }

@@ -127,7 +127,7 @@ pub struct Metadata {
 /// What the operator decided about a client. No member of it is one of [`Metadata`]: what a client says about itself never
 /// reaches it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Operator {
+pub struct OperatorPolicy {
     /// Whether it belongs to the operator: no consent page, and `sub` is the one that all such clients share.
     pub first_party: bool,
     /// Optional only for a confidential client.
@@ -140,7 +140,7 @@ pub struct Operator {
     other: Map<String, Value>,
 }
 
-impl Operator {
+impl OperatorPolicy {
     /// Nothing is granted: consent is asked for, PKCE is required, and the client is a sector of its own.
     pub(super) fn new(sector: &str) -> Self {
         let sector = sector.to_owned();
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(read.token_endpoint_auth_method, AuthMethod::Post);
         assert_eq!(read.id_token_signed_response_alg, Algorithm::ES256);
         assert_eq!(serde_json::to_value(&read).unwrap(), client);
-        let read: Operator = serde_json::from_value(by_operator.clone()).unwrap();
+        let read: OperatorPolicy = serde_json::from_value(by_operator.clone()).unwrap();
         assert_eq!((read.pkce, read.sector.as_str()), (Pkce::Optional, "lab.example"));
         assert_eq!(serde_json::to_value(&read).unwrap(), by_operator);
     }
@@ -200,7 +200,7 @@ mod tests {
         let read: Metadata = serde_json::from_str(&text).unwrap();
         let written = serde_json::to_string(&read).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), client);
-        let read: Operator = serde_json::from_value(by_operator.clone()).unwrap();
+        let read: OperatorPolicy = serde_json::from_value(by_operator.clone()).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), by_operator);
     }
 
@@ -227,7 +227,7 @@ mod tests {
         {
             let mut document = operator();
             document[member] = value;
-            assert!(serde_json::from_value::<Operator>(document).is_err(), "{member}");
+            assert!(serde_json::from_value::<OperatorPolicy>(document).is_err(), "{member}");
         }
     }
 
@@ -241,10 +241,10 @@ mod tests {
         for member in operator().as_object().unwrap().keys() {
             let mut document = operator();
             document.as_object_mut().unwrap().remove(member);
-            assert!(serde_json::from_value::<Operator>(document).is_err(), "{member}");
+            assert!(serde_json::from_value::<OperatorPolicy>(document).is_err(), "{member}");
         }
         let text = operator().to_string().replacen('{', r#"{"first_party":true,"#, 1);
-        assert!(serde_json::from_str::<Operator>(&text).is_err(), "{text}");
+        assert!(serde_json::from_str::<OperatorPolicy>(&text).is_err(), "{text}");
     }
 
     #[test]

@@ -12,15 +12,16 @@ mod check;
 mod metadata;
 mod model;
 mod profile;
-mod redirect;
+mod redirect_uri;
 pub mod registration;
 mod snapshot;
 
 pub use check::BadClient;
 pub use metadata::{
-    ApplicationType, AuthMethod, GrantType, Metadata, Operator, Pkce, ResponseType, SubjectType,
+    ApplicationType, AuthMethod, GrantType, Metadata, OperatorPolicy, Pkce, ResponseType,
+    SubjectType,
 };
 pub use model::Client;
 pub use profile::Profile;
-pub(crate) use redirect::is_loopback;
+pub(crate) use redirect_uri::is_loopback;
 pub use snapshot::Clients;

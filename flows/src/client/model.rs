@@ -7,7 +7,8 @@ use url::Url;
 
 use super::{
     metadata::{
-        ApplicationType, AuthMethod, GrantType, Metadata, Operator, Pkce, ResponseType, SubjectType,
+        ApplicationType, AuthMethod, GrantType, Metadata, OperatorPolicy, Pkce, ResponseType,
+        SubjectType,
     },
     profile::Profile,
 };
@@ -22,7 +23,7 @@ pub struct Client {
     /// What it says about itself.
     pub metadata: Metadata,
     /// What the operator decided about it.
-    pub operator: Operator,
+    pub operator: OperatorPolicy,
     /// SHA-256 of its secret; none for a public client.
     pub secret: Option<TokenHash>,
 }
@@ -36,7 +37,7 @@ impl Client {
             id: id.to_owned(),
             profile,
             metadata: profile.defaults(id),
-            operator: Operator::new(id),
+            operator: OperatorPolicy::new(id),
             secret: None,
         }
     }

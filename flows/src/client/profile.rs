@@ -21,7 +21,7 @@ names! {
 }
 
 /// A row of the table.
-struct Row {
+struct ProfileSpec {
     /// What its clients are; decides which redirect URIs they may have.
     application_type: ApplicationType,
     /// The method of a client that asks for none.
@@ -31,20 +31,20 @@ struct Row {
 }
 
 impl Profile {
-    const fn row(self) -> Row {
+    const fn spec(self) -> ProfileSpec {
         let grant_types = &[GrantType::AuthorizationCode];
         match self {
-            Self::Web => Row {
+            Self::Web => ProfileSpec {
                 application_type: ApplicationType::Web,
                 auth_method: AuthMethod::Basic,
                 grant_types,
             },
-            Self::Spa => Row {
+            Self::Spa => ProfileSpec {
                 application_type: ApplicationType::Web,
                 auth_method: AuthMethod::None,
                 grant_types,
             },
-            Self::Native => Row {
+            Self::Native => ProfileSpec {
                 application_type: ApplicationType::Native,
                 auth_method: AuthMethod::None,
                 grant_types,
@@ -54,12 +54,12 @@ impl Profile {
 
     /// `application_type` of its clients.
     pub(super) const fn application_type(self) -> ApplicationType {
-        self.row().application_type
+        self.spec().application_type
     }
 
     /// What a client of this profile begins with. What no profile decides has its default in RFC 7591 or OpenID Connect.
     pub(super) fn defaults(self, client_name: &str) -> Metadata {
-        let row = self.row();
+        let row = self.spec();
         let grant_types = row.grant_types.to_vec();
         let has_codes = grant_types.contains(&GrantType::AuthorizationCode);
         Metadata {

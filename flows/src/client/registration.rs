@@ -7,18 +7,18 @@ use store::Tx;
 use super::{BadClient, Client, Metadata, check};
 use crate::{
     Cx, Result,
-    acting::Acting,
     audit::{self, event},
+    change_authority::ChangeAuthority,
 };
 
 /// Adds a client. One whose method takes a secret and that comes without one gets a new secret, which is returned to be shown
 /// once, and stored hashed.
 pub async fn add(
     cx: &Cx,
-    acting: &Acting,
+    authority: &ChangeAuthority,
     client: Client,
 ) -> Result<Result<Option<OpaqueToken>, BadClient>> {
-    let mut client = match check::complete(client) {
+    let mut client = match check::check_and_complete(client) {
         Ok(client) => client,
         Err(bad) => return Ok(Err(bad)),
     };
@@ -30,9 +30,10 @@ pub async fn add(
     cx.db
         .write(async |tx| {
             if !store::client::insert(tx, &row).await? {
-                return Ok(Err(BadClient::Taken(row.id.clone())));
+                return Ok(Err(BadClient::IdTaken(row.id.clone())));
             }
-            let entry = audit::Entry::done(event::ClientAdded {}).by(acting).client(&row.id);
+            let entry =
+                audit::AuditEntry::done(event::ClientAdded {}).by(authority).client(&row.id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(issued))
         })
@@ -41,7 +42,7 @@ pub async fn add(
 
 /// Why a client is not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotChanged {
+pub enum ClientChangeError {
     /// No client has that id.
     #[error("there is no client called {0}")]
     Unknown(String),
@@ -57,27 +58,27 @@ pub enum NotChanged {
 }
 
 /// A change of which the trail says no more than that it was made.
-const NOTHING_MORE: event::ClientChanged =
+const EMPTY_CHANGE: event::ClientChanged =
     event::ClientChanged { id_token_signed_response_alg: None, before: None, client_secret: None };
 
 /// Gives a client other addresses, as `dev` does when its portal gets another port.
 pub async fn set_redirects(
     cx: &Cx,
-    acting: &Acting,
+    authority: &ChangeAuthority,
     id: &str,
     redirect_uris: &[String],
     post_logout_redirect_uris: &[String],
-) -> Result<Result<(), NotChanged>> {
+) -> Result<Result<(), ClientChangeError>> {
     let edit = |metadata: &mut Metadata| {
         metadata.redirect_uris = redirect_uris.to_vec();
         metadata.post_logout_redirect_uris = post_logout_redirect_uris.to_vec();
     };
     cx.db
         .write(async |tx| {
-            if let Err(why) = change(tx, id, edit).await? {
+            if let Err(why) = edit_metadata(tx, id, edit).await? {
                 return Ok(Err(why));
             }
-            let entry = audit::Entry::done(NOTHING_MORE).by(acting).client(id);
+            let entry = audit::AuditEntry::done(EMPTY_CHANGE).by(authority).client(id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(()))
         })
@@ -87,23 +88,23 @@ pub async fn set_redirects(
 /// Gives a client another signature of its tokens (`id_token_signed_response_alg`).
 pub async fn set_algorithm(
     cx: &Cx,
-    acting: &Acting,
+    authority: &ChangeAuthority,
     id: &str,
     algorithm: Algorithm,
-) -> Result<Result<(), NotChanged>> {
+) -> Result<Result<(), ClientChangeError>> {
     let edit = |metadata: &mut Metadata| metadata.id_token_signed_response_alg = algorithm;
     cx.db
         .write(async |tx| {
-            let before = match change(tx, id, edit).await? {
+            let before = match edit_metadata(tx, id, edit).await? {
                 Ok(before) => before.id_token_signed_response_alg,
                 Err(why) => return Ok(Err(why)),
             };
             let changed = event::ClientChanged {
                 id_token_signed_response_alg: Some(algorithm),
                 before: Some(before),
-                ..NOTHING_MORE
+                ..EMPTY_CHANGE
             };
-            let entry = audit::Entry::done(changed).by(acting).client(id);
+            let entry = audit::AuditEntry::done(changed).by(authority).client(id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(()))
         })
@@ -112,19 +113,19 @@ pub async fn set_algorithm(
 
 /// Edits the metadata of a client; returns what they were before. The document is written only if it is still the one that was
 /// read, so that of two changes at once neither is lost.
-async fn change(
+async fn edit_metadata(
     tx: &mut Tx,
     id: &str,
     edit: impl Fn(&mut Metadata),
-) -> Result<Result<Metadata, NotChanged>> {
+) -> Result<Result<Metadata, ClientChangeError>> {
     // Each further turn has lost to a change that was committed.
     loop {
         let Some(row) = store::client::get(tx, id).await? else {
-            return Ok(Err(NotChanged::Unknown(id.to_owned())));
+            return Ok(Err(ClientChangeError::Unknown(id.to_owned())));
         };
         let mut client = match Client::from_row(&row) {
             Ok(client) => client,
-            Err(why) => return Ok(Err(NotChanged::Unusable(row.id, why.to_string()))),
+            Err(why) => return Ok(Err(ClientChangeError::Unusable(row.id, why.to_string()))),
         };
         let before = client.metadata.clone();
         edit(&mut client.metadata);
@@ -142,20 +143,20 @@ async fn change(
 /// replica within two seconds. Sessions, codes and tokens of people stay as they are.
 pub async fn rotate_secret(
     cx: &Cx,
-    acting: &Acting,
+    authority: &ChangeAuthority,
     id: &str,
-) -> Result<Result<OpaqueToken, NotChanged>> {
+) -> Result<Result<OpaqueToken, ClientChangeError>> {
     let secret = OpaqueToken::generate(&cx.rng);
     cx.db
         .write(async |tx| {
             if !store::client::set_secret(tx, id, &secret.hash()).await? {
                 return Ok(Err(match store::client::get(tx, id).await? {
-                    Some(_) => NotChanged::Public(id.to_owned()),
-                    None => NotChanged::Unknown(id.to_owned()),
+                    Some(_) => ClientChangeError::Public(id.to_owned()),
+                    None => ClientChangeError::Unknown(id.to_owned()),
                 }));
             }
-            let changed = event::ClientChanged { client_secret: Some("replaced"), ..NOTHING_MORE };
-            let entry = audit::Entry::done(changed).by(acting).client(id);
+            let changed = event::ClientChanged { client_secret: Some("replaced"), ..EMPTY_CHANGE };
+            let entry = audit::AuditEntry::done(changed).by(authority).client(id);
             audit::record(cx, tx, entry).await?;
             Ok(Ok(secret))
         })

@@ -61,7 +61,7 @@ impl Clients {
 
     /// How many clients this build cannot use.
     #[must_use]
-    pub fn unusable(&self) -> usize {
+    pub fn unusable_count(&self) -> usize {
         self.unusable.len()
     }
 

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use store::{JobId, Timestamp, Tx, UserId};
 
-use super::waits::Waits;
+use super::backoff::Backoff;
 use crate::{
     Cx, Result,
-    audit::{Detail, Entry, outcome::JobOutcome},
+    audit::{AuditEntry, Detail, outcome::JobOutcome},
     cx::Origin,
 };
 
 /// A future of a flow, so that a table can hold functions.
-pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 /// A kind of job: the value is what its row carries.
 pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -23,34 +23,34 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The lane in which it waits: a job never waits behind one of another lane.
     const LANE: &'static str;
     /// How long it waits between tries.
-    const WAITS: Waits;
+    const BACKOFF: Backoff;
     /// How old it may become before a try that fails is its last one; none when what it is about has an end of its own.
-    const LASTS: Option<Duration>;
+    const MAX_AGE: Option<Duration>;
     /// The event that says that it was not done.
-    type Failed: Detail<Outcome = JobOutcome> + From<Undone>;
+    type Failed: Detail<Outcome = JobOutcome> + From<FailedJob>;
 
     /// What the trail says of it when it was not done.
-    fn about(&self, tx: &mut Tx) -> impl Future<Output = Result<About>> + Send;
+    fn audit_detail(&self, tx: &mut Tx) -> impl Future<Output = Result<JobAuditDetail>> + Send;
 
     /// Writes what follows when it is done, in the transaction that says so. It may be asked twice.
-    fn done(
+    fn on_done(
         &self,
         _cx: &Cx,
         _tx: &mut Tx,
-        _done: &Done<'_>,
+        _done: &CompletedJob<'_>,
     ) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
 
     /// Writes what follows when it was refused, was malformed or is given up, in the transaction that says so.
-    fn failed(&self, _cx: &Cx, _tx: &mut Tx) -> impl Future<Output = Result<()>> + Send {
+    fn on_failed(&self, _cx: &Cx, _tx: &mut Tx) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
 }
 
 /// What the trail says of a job that was not done.
 #[derive(Clone, Debug)]
-pub struct About {
+pub struct JobAuditDetail {
     /// The person that it concerns.
     pub user: Option<UserId>,
     /// Which job it was. Never a secret.
@@ -59,7 +59,7 @@ pub struct About {
 
 /// A job that was not done, for the detail of its event.
 #[derive(Clone, Debug)]
-pub struct Undone {
+pub struct FailedJob {
     /// The job.
     pub job: JobId,
     /// What [`About::detail`] says of it.
@@ -72,15 +72,15 @@ pub struct Undone {
 
 /// How a job was done.
 #[derive(Clone, Copy, Debug)]
-pub struct Done<'a> {
+pub struct CompletedJob<'a> {
     /// The job.
     pub job: JobId,
     /// When it was written.
-    pub asked_at: Timestamp,
+    pub requested_at: Timestamp,
     /// Which try it was, from 1.
     pub tries: i64,
     /// Whether it is the first time that this is written down.
-    pub first: bool,
+    pub is_first: bool,
     /// What the attempt brought, for the trail.
     pub receipt: &'a Value,
     /// The request that asked for it.
@@ -101,61 +101,63 @@ fn read<J: Job>(payload: &str) -> Result<J> {
     Ok(serde_json::from_str(payload)?)
 }
 
-type AboutFn = for<'a> fn(&'a mut Tx, &'a str) -> Boxed<'a, About>;
-type DoneFn = for<'a> fn(&'a Cx, &'a mut Tx, &'a str, &'a Done<'a>) -> Boxed<'a, ()>;
-type FailedFn = for<'a> fn(&'a Cx, &'a mut Tx, &'a str) -> Boxed<'a, ()>;
+type AuditDetailFn = for<'a> fn(&'a mut Tx, &'a str) -> BoxFuture<'a, JobAuditDetail>;
+type DoneFn = for<'a> fn(&'a Cx, &'a mut Tx, &'a str, &'a CompletedJob<'a>) -> BoxFuture<'a, ()>;
+type FailedFn = for<'a> fn(&'a Cx, &'a mut Tx, &'a str) -> BoxFuture<'a, ()>;
 
 /// A kind of job as the queue sees it: a row of the table of kinds.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind {
+pub struct JobKind {
     /// Its name in the database.
     pub name: &'static str,
     /// The lane in which it waits.
     pub lane: &'static str,
     /// How long it waits between tries.
-    pub waits: Waits,
+    pub backoff: Backoff,
     /// How old it may become before a try that fails is its last one.
-    pub lasts: Option<Duration>,
-    pub(super) when_about: AboutFn,
-    pub(super) when_done: DoneFn,
-    pub(super) when_failed: FailedFn,
-    pub(super) when_recorded: fn(Undone, JobOutcome) -> Entry<'static>,
+    pub max_age: Option<Duration>,
+    pub(super) audit_detail: AuditDetailFn,
+    pub(super) on_done: DoneFn,
+    pub(super) on_failed: FailedFn,
+    pub(super) failure_entry: fn(FailedJob, JobOutcome) -> AuditEntry<'static>,
 }
 
-impl Kind {
+impl JobKind {
     /// The row of a kind.
     #[must_use]
     pub const fn of<J: Job>() -> Self {
         Self {
             name: J::NAME,
             lane: J::LANE,
-            waits: J::WAITS,
-            lasts: J::LASTS,
-            when_about: |tx, payload| Box::pin(async move { read::<J>(payload)?.about(tx).await }),
-            when_done: |cx, tx, payload, done| {
-                Box::pin(async move { read::<J>(payload)?.done(cx, tx, done).await })
+            backoff: J::BACKOFF,
+            max_age: J::MAX_AGE,
+            audit_detail: |tx, payload| {
+                Box::pin(async move { read::<J>(payload)?.audit_detail(tx).await })
             },
-            when_failed: |cx, tx, payload| {
-                Box::pin(async move { read::<J>(payload)?.failed(cx, tx).await })
+            on_done: |cx, tx, payload, done| {
+                Box::pin(async move { read::<J>(payload)?.on_done(cx, tx, done).await })
             },
-            when_recorded: |undone, outcome| Entry::new(J::Failed::from(undone), outcome),
+            on_failed: |cx, tx, payload| {
+                Box::pin(async move { read::<J>(payload)?.on_failed(cx, tx).await })
+            },
+            failure_entry: |undone, outcome| AuditEntry::new(J::Failed::from(undone), outcome),
         }
     }
 }
 
 /// The table of the kinds that a program knows. Copies share it.
 #[derive(Clone, Debug)]
-pub struct Kinds(Arc<[Kind]>);
+pub struct JobKinds(Arc<[JobKind]>);
 
-impl FromIterator<Kind> for Kinds {
-    fn from_iter<I: IntoIterator<Item = Kind>>(kinds: I) -> Self {
+impl FromIterator<JobKind> for JobKinds {
+    fn from_iter<I: IntoIterator<Item = JobKind>>(kinds: I) -> Self {
         Self(kinds.into_iter().collect())
     }
 }
 
-impl Kinds {
+impl JobKinds {
     /// Every row.
-    pub fn iter(&self) -> impl Iterator<Item = &Kind> {
+    pub fn iter(&self) -> impl Iterator<Item = &JobKind> {
         self.0.iter()
     }
 
@@ -166,7 +168,7 @@ impl Kinds {
     }
 
     /// The kinds of a lane.
-    pub(super) fn of_lane(&self, lane: &str) -> impl Iterator<Item = &Kind> {
+    pub(super) fn of_lane(&self, lane: &str) -> impl Iterator<Item = &JobKind> {
         self.iter().filter(move |kind| kind.lane == lane)
     }
 }

@@ -14,11 +14,11 @@
 //! A kind of job is a type that is a [`Job`], and a row in the table of [`Kinds`] that a program is built with. A job of a
 //! kind that is not in the table is not claimed: it waits for a program that knows it.
 
+mod backoff;
 mod kinds;
 mod queue;
-mod waits;
 
-pub(crate) use kinds::Boxed;
-pub use kinds::{About, Done, Job, Kind, Kinds, Undone};
-pub use queue::{Claimed, End, Settled, Wanted, claim, insert, settle};
-pub use waits::Waits;
+pub use backoff::Backoff;
+pub(crate) use kinds::BoxFuture;
+pub use kinds::{CompletedJob, FailedJob, Job, JobAuditDetail, JobKind, JobKinds};
+pub use queue::{ClaimRequest, ClaimedJob, JobResult, Settlement, claim, insert, settle};

@@ -8,7 +8,7 @@ use store::{
     job::{JobFilter, JobRow, NewJob},
 };
 
-use super::kinds::{Done, Job, Kind, Kinds, Payload, Undone};
+use super::kinds::{CompletedJob, FailedJob, Job, JobKind, JobKinds, Payload};
 use crate::{
     Cx, Result,
     audit::{self, outcome::JobOutcome},
@@ -19,19 +19,19 @@ use crate::{
 pub async fn insert<J: Job>(cx: &Cx, tx: &mut Tx, job: J, client: Option<&str>) -> Result<()> {
     let origin = Some(Origin::of(cx, client));
     let payload = serde_json::to_string(&Payload { job, origin })?;
-    let new = NewJob { id: cx.id(), lane: J::LANE, kind: J::NAME, payload: &payload };
+    let new = NewJob { id: cx.new_id(), lane: J::LANE, kind: J::NAME, payload: &payload };
     store::job::insert(tx, new, cx.now).await?;
     Ok(())
 }
 
 /// A job of one claim: until the lease ends, no other worker tries it.
 #[derive(Clone, Debug)]
-pub struct Claimed {
-    kind: Kind,
+pub struct ClaimedJob {
+    kind: JobKind,
     row: JobRow,
 }
 
-impl Claimed {
+impl ClaimedJob {
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> JobId {
@@ -40,7 +40,7 @@ impl Claimed {
 
     /// Its kind.
     #[must_use]
-    pub const fn kind(&self) -> &Kind {
+    pub const fn kind(&self) -> &JobKind {
         &self.kind
     }
 
@@ -51,7 +51,7 @@ impl Claimed {
     }
 
     /// When it was written.
-    pub(crate) const fn asked_at(&self) -> Timestamp {
+    pub(crate) const fn requested_at(&self) -> Timestamp {
         self.row.created_at
     }
 
@@ -70,40 +70,40 @@ impl Claimed {
 
 /// What a worker claims.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct ClaimRequest<'a> {
     /// Jobs of this lane.
     pub lane: &'a str,
     /// So many at most.
-    pub most: usize,
+    pub limit: usize,
     /// Until when they are not another worker's.
     pub lease: Duration,
     /// Whether there is a job in all likelihood: then it is claimed without a look before.
-    pub is_called: bool,
+    pub is_notified: bool,
 }
 
 /// Claims jobs that are due and of a kind that is known. When there are none it costs a read and no write, unless the worker
 /// was called.
-pub async fn claim(cx: &Cx, kinds: &Kinds, wanted: Wanted<'_>) -> Result<Vec<Claimed>> {
-    let Wanted { lane, most, lease, is_called } = wanted;
-    let known: Vec<&Kind> = kinds.of_lane(lane).collect();
+pub async fn claim(cx: &Cx, kinds: &JobKinds, wanted: ClaimRequest<'_>) -> Result<Vec<ClaimedJob>> {
+    let ClaimRequest { lane, limit: most, lease, is_notified: is_called } = wanted;
+    let known: Vec<&JobKind> = kinds.of_lane(lane).collect();
     let claims = JobFilter::new(lane, &known.iter().map(|kind| kind.name).collect::<Vec<_>>());
     if !is_called && !store::job::has_due(&mut cx.db.read().await?, &claims, cx.now).await? {
         return Ok(Vec::new());
     }
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut alone = cx.db.write_autocommit().await?;
-    let rows = store::job::claim(&mut alone, &claims, most, cx.now, lease).await?;
-    drop(alone);
+    let mut conn = cx.db.write_autocommit().await?;
+    let rows = store::job::claim(&mut conn, &claims, most, cx.now, lease).await?;
+    drop(conn);
     let with_kind = |row: JobRow| {
         let kind = known.iter().find(|kind| kind.name == row.kind)?;
-        Some(Claimed { kind: **kind, row })
+        Some(ClaimedJob { kind: **kind, row })
     };
     Ok(rows.into_iter().filter_map(with_kind).collect())
 }
 
 /// How an attempt at a job ended. The texts are for the log and the trail, and have no secrets and no addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum JobResult {
     /// It is done; with what the attempt brought.
     Done(Value),
     /// It is no longer true or wanted, and the trail says so.
@@ -122,7 +122,7 @@ pub enum End {
 
 /// What became of a job after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum Settlement {
     /// It is done.
     Done,
     /// It was not needed any more.
@@ -135,64 +135,66 @@ pub enum Settled {
 
 /// Writes down how an attempt ended, and decides whether the job is tried again; `cx.now` is when it ended. Repeating it is
 /// safe.
-pub async fn settle(cx: &Cx, claimed: &Claimed, end: &End) -> Result<Settled> {
+pub async fn settle(cx: &Cx, claimed: &ClaimedJob, end: &JobResult) -> Result<Settlement> {
     match end {
-        End::Done(receipt) => done(cx, claimed, receipt).await,
-        End::NotNeeded => {
+        JobResult::Done(receipt) => settle_done(cx, claimed, receipt).await,
+        JobResult::NotNeeded => {
             cx.db.write(async |tx| store::job::mark_done(tx, claimed.id(), cx.now).await).await?;
-            Ok(Settled::NotNeeded)
+            Ok(Settlement::NotNeeded)
         }
-        End::Superseded => superseded(cx, claimed).await,
-        End::Refused(why) => fail(cx, claimed, JobOutcome::Refused, why).await,
-        End::Malformed(why) => fail(cx, claimed, JobOutcome::Malformed, why).await,
-        End::NotNow(why) => {
-            let age = cx.now.since(claimed.asked_at());
-            if claimed.kind.lasts.is_some_and(|lasts| age >= lasts) {
+        JobResult::Superseded => settle_superseded(cx, claimed).await,
+        JobResult::Refused(why) => fail(cx, claimed, JobOutcome::Refused, why).await,
+        JobResult::Malformed(why) => fail(cx, claimed, JobOutcome::Malformed, why).await,
+        JobResult::NotNow(why) => {
+            let age = cx.now.since(claimed.requested_at());
+            if claimed.kind.max_age.is_some_and(|lasts| age >= lasts) {
                 return fail(cx, claimed, JobOutcome::GivenUp, why).await;
             }
-            give_back(cx, claimed, why).await
+            retry_later(cx, claimed, why).await
         }
-        End::Unreadable => give_back(cx, claimed, "this build cannot read such a job").await,
+        JobResult::Unreadable => {
+            retry_later(cx, claimed, "this build cannot read such a job").await
+        }
     }
 }
 
-async fn done(cx: &Cx, claimed: &Claimed, receipt: &Value) -> Result<Settled> {
+async fn settle_done(cx: &Cx, claimed: &ClaimedJob, receipt: &Value) -> Result<Settlement> {
     let origin = claimed.origin();
     cx.db
         .write(async |tx| {
-            let done = Done {
+            let done = CompletedJob {
                 job: claimed.id(),
-                asked_at: claimed.asked_at(),
+                requested_at: claimed.requested_at(),
                 tries: claimed.tries(),
-                first: store::job::mark_done(tx, claimed.id(), cx.now).await?,
+                is_first: store::job::mark_done(tx, claimed.id(), cx.now).await?,
                 receipt,
                 origin: origin.as_ref(),
             };
-            (claimed.kind.when_done)(cx, tx, &claimed.row.payload, &done).await?;
-            Ok(Settled::Done)
+            (claimed.kind.on_done)(cx, tx, &claimed.row.payload, &done).await?;
+            Ok(Settlement::Done)
         })
         .await
 }
 
-async fn superseded(cx: &Cx, claimed: &Claimed) -> Result<Settled> {
+async fn settle_superseded(cx: &Cx, claimed: &ClaimedJob) -> Result<Settlement> {
     cx.db
         .write(async |tx| {
             if store::job::mark_done(tx, claimed.id(), cx.now).await? {
                 record(cx, tx, claimed, JobOutcome::Superseded, None).await?;
             }
-            Ok(Settled::NotNeeded)
+            Ok(Settlement::NotNeeded)
         })
         .await
 }
 
-async fn fail(cx: &Cx, claimed: &Claimed, outcome: JobOutcome, why: &str) -> Result<Settled> {
+async fn fail(cx: &Cx, claimed: &ClaimedJob, outcome: JobOutcome, why: &str) -> Result<Settlement> {
     cx.db
         .write(async |tx| {
             if store::job::mark_failed(tx, &claimed.row, cx.now, why).await? {
-                (claimed.kind.when_failed)(cx, tx, &claimed.row.payload).await?;
+                (claimed.kind.on_failed)(cx, tx, &claimed.row.payload).await?;
                 record(cx, tx, claimed, outcome, Some(why)).await?;
             }
-            Ok(Settled::GivenUp)
+            Ok(Settlement::GivenUp)
         })
         .await
 }
@@ -201,26 +203,26 @@ async fn fail(cx: &Cx, claimed: &Claimed, outcome: JobOutcome, why: &str) -> Res
 async fn record(
     cx: &Cx,
     tx: &mut Tx,
-    claimed: &Claimed,
+    claimed: &ClaimedJob,
     outcome: JobOutcome,
     why: Option<&str>,
 ) -> Result<()> {
-    let about = (claimed.kind.when_about)(tx, &claimed.row.payload).await?;
+    let about = (claimed.kind.audit_detail)(tx, &claimed.row.payload).await?;
     let user = about.user;
-    let undone = Undone {
+    let undone = FailedJob {
         job: claimed.id(),
         about: about.detail,
         r#try: why.map(|_| claimed.tries()),
         why: why.map(str::to_owned),
     };
-    let entry = (claimed.kind.when_recorded)(undone, outcome).user(user);
+    let entry = (claimed.kind.failure_entry)(undone, outcome).user(user);
     audit::record(cx, tx, entry.origin(claimed.origin())).await
 }
 
-async fn give_back(cx: &Cx, claimed: &Claimed, why: &str) -> Result<Settled> {
-    let again = cx.now.plus(claimed.kind.waits.draw(claimed.tries(), &cx.rng));
+async fn retry_later(cx: &Cx, claimed: &ClaimedJob, why: &str) -> Result<Settlement> {
+    let again = cx.now.plus(claimed.kind.backoff.with_jitter(claimed.tries(), &cx.rng));
     cx.db.write(async |tx| store::job::schedule_retry(tx, &claimed.row, again, why).await).await?;
-    Ok(Settled::TryAgain(again))
+    Ok(Settlement::TryAgain(again))
 }
 
 #[cfg(test)]

@@ -10,46 +10,48 @@ use store::{
 };
 
 use super::{
-    Answer, Due, code_window,
-    complete::Ending,
+    Answer, NextStep,
+    code_post::CodePost,
+    code_window,
+    complete::Completion,
     deliver,
     goal::Goal,
-    held,
+    held_method,
     machine::{self, Input, Person},
-    method::{Challenge, Mailed, Method, Proof},
-    or_show, out_of_turn,
-    plan::{self, NewIds, OpenChallenge, Plan, Position, Presented, Rows, Write},
-    post::Post,
+    method::{Challenge, MailedMethod, Method, Proof},
+    plan::{self, NewIds, OpenChallenge, Plan, PresentedSession, RowOwnership, Rows, Write},
+    record_out_of_turn,
     refusal::Refusal,
-    state::{First, FirstStep, State},
-    tries::Guesser,
+    show_on_conflict,
+    state::{FirstStep, ProvenFirstStep, State},
+    throttle_subject::ThrottleSubject,
 };
 use crate::{
     Cx, Error, Result,
-    attempt::{Attempt, Loaded, Visit},
+    attempt::{Attempt, BrowserContext, LoadedAttempt},
     request::AuthorizationRequest,
     session,
 };
 
 /// The methods that a person may answer with, the one that is asked for first in front. Every person who signs in has an
 /// address.
-const OFFERED: [Method; 1] = [Method::Mailed(Mailed::EMAIL_CODE)];
+const OFFERED: [Method; 1] = [Method::Mailed(MailedMethod::EMAIL_CODE)];
 
 /// The open challenge of a person in this browser.
-enum Open<'a> {
+enum PrefetchedChallenge<'a> {
     /// It is read in the transaction.
-    Unread,
+    NotRead,
     /// The post has read it, or that there is none.
     Read(Option<&'a EmailChallenge>),
 }
 
 /// What the executor works on: an attempt with or without a row.
-pub(super) struct Work<'a> {
+pub(super) struct UnitOfWork<'a> {
     pub(super) cx: &'a Cx,
-    pub(super) visit: &'a Visit,
+    pub(super) browser_context: &'a BrowserContext,
     pub(super) id: AttemptId,
     pub(super) request: &'a AuthorizationRequest,
-    pub(super) began: Timestamp,
+    pub(super) started_at: Timestamp,
     pub(super) goal: Goal,
     /// The row, once there is one.
     pub(super) row: Option<&'a store::attempt::Attempt>,
@@ -57,11 +59,11 @@ pub(super) struct Work<'a> {
     pub(super) new_password: Option<PasswordHash>,
     /// What the post has read of the person before the transaction. What may have changed since is guarded by the writes
     /// ([`Write::Lock`], [`Write::Open`]).
-    known: Option<&'a UserWithPassword>,
+    known_user: Option<&'a UserWithPassword>,
     /// The open challenge of that person in this browser.
-    open: Open<'a>,
+    prefetched: PrefetchedChallenge<'a>,
     /// What this browser is to that person, where the post has read it.
-    guesser: Option<&'a Guesser>,
+    throttle_subject: Option<&'a ThrottleSubject>,
     /// The person's row.
     user: OnceLock<User>,
     /// How often the challenge had been mailed when the input was judged.
@@ -70,24 +72,28 @@ pub(super) struct Work<'a> {
     pub(super) failures: OnceLock<i64>,
 }
 
-impl<'a> Work<'a> {
-    pub(super) fn on(cx: &'a Cx, visit: &'a Visit, attempt: &'a Attempt) -> Self {
+impl<'a> UnitOfWork<'a> {
+    pub(super) fn for_attempt(
+        cx: &'a Cx,
+        browser_context: &'a BrowserContext,
+        attempt: &'a Attempt,
+    ) -> Self {
         let row = match attempt {
             Attempt::Sealed { .. } => None,
             Attempt::Row(loaded) => Some(&loaded.row),
         };
         Self {
             cx,
-            visit,
+            browser_context,
             id: attempt.id(),
             request: attempt.request(),
-            began: attempt.began(),
+            started_at: attempt.started_at(),
             goal: attempt.goal(),
             row,
             new_password: None,
-            known: None,
-            open: Open::Unread,
-            guesser: None,
+            known_user: None,
+            prefetched: PrefetchedChallenge::NotRead,
+            throttle_subject: None,
             user: OnceLock::new(),
             sends: None,
             failures: OnceLock::new(),
@@ -95,35 +101,51 @@ impl<'a> Work<'a> {
     }
 
     /// The same of a person whose address was typed.
-    pub(super) fn about(self, known: Option<&'a UserWithPassword>, guesser: &'a Guesser) -> Self {
-        Self { known, guesser: Some(guesser), ..self }
+    pub(super) fn with_person(
+        self,
+        known: Option<&'a UserWithPassword>,
+        throttle_subject: &'a ThrottleSubject,
+    ) -> Self {
+        Self { known_user: known, throttle_subject: Some(throttle_subject), ..self }
     }
 
     /// A post of the second step.
-    pub(super) fn on_post(cx: &'a Cx, visit: &'a Visit, post: &'a Post) -> Self {
-        let on_row = Self::on_row(cx, visit, &post.attempt);
+    pub(super) fn for_post(
+        cx: &'a Cx,
+        browser_context: &'a BrowserContext,
+        post: &'a CodePost,
+    ) -> Self {
+        let on_row = Self::for_row(cx, browser_context, &post.attempt);
         // Under the value before, the browser has another one now: what is open there is not known.
-        let owns_row = post.attempt.row.browser == visit.browser;
+        let owns_row = post.attempt.row.browser == browser_context.browser;
         Self {
-            open: if owns_row { Open::Read(post.open(visit)) } else { Open::Unread },
+            prefetched: if owns_row {
+                PrefetchedChallenge::Read(post.open_challenge(browser_context))
+            } else {
+                PrefetchedChallenge::NotRead
+            },
             sends: Some(post.challenge.sends),
-            ..on_row.about(Some(&post.person), &post.guesser)
+            ..on_row.with_person(Some(&post.person), &post.throttle_subject)
         }
     }
 
-    pub(super) fn on_row(cx: &'a Cx, visit: &'a Visit, loaded: &'a Loaded) -> Self {
+    pub(super) fn for_row(
+        cx: &'a Cx,
+        browser_context: &'a BrowserContext,
+        loaded: &'a LoadedAttempt,
+    ) -> Self {
         Self {
             cx,
-            visit,
+            browser_context,
             id: loaded.row.id,
             request: &loaded.request,
-            began: loaded.row.created_at,
+            started_at: loaded.row.created_at,
             goal: loaded.goal,
             row: Some(&loaded.row),
             new_password: None,
-            known: None,
-            open: Open::Unread,
-            guesser: None,
+            known_user: None,
+            prefetched: PrefetchedChallenge::NotRead,
+            throttle_subject: None,
             user: OnceLock::new(),
             sends: None,
             failures: OnceLock::new(),
@@ -131,44 +153,46 @@ impl<'a> Work<'a> {
     }
 }
 
-impl Work<'_> {
+impl UnitOfWork<'_> {
     /// The person that the input is about: what the post has read, or the transaction.
     pub(super) fn user(&self) -> Result<&User> {
-        self.user.get().ok_or(Error::Lost)
+        self.user.get().ok_or(Error::Conflict)
     }
 
-    fn position(&self) -> Position {
-        let owns_row = self.row.is_some_and(|row| row.browser == self.visit.browser);
-        Position { has_row: self.row.is_some(), owns_row }
+    fn position(&self) -> RowOwnership {
+        let owns_row = self.row.is_some_and(|row| row.browser == self.browser_context.browser);
+        RowOwnership { has_row: self.row.is_some(), owns_row }
     }
 
     /// What this browser is to that person.
-    pub(super) async fn guesser(&self, tx: &mut Tx) -> Result<Guesser> {
-        match self.guesser {
+    pub(super) async fn throttle_subject(&self, tx: &mut Tx) -> Result<ThrottleSubject> {
+        match self.throttle_subject {
             Some(guesser) => Ok(guesser.clone()),
-            None => Guesser::of(self.cx, tx, self.visit, self.user()?).await,
+            None => {
+                ThrottleSubject::for_user(self.cx, tx, self.browser_context, self.user()?).await
+            }
         }
     }
 
     /// The open challenge of the person in this browser, of whatever epoch.
     async fn open_challenge(&self, tx: &mut Tx) -> Result<Option<OpenChallenge>> {
-        if let Open::Read(open) = self.open {
-            return open_of(self, tx, open).await;
+        if let PrefetchedChallenge::Read(open) = self.prefetched {
+            return to_open_challenge(self, tx, open).await;
         }
-        let (user, browser) = (self.user()?.id, &self.visit.browser);
+        let (user, browser) = (self.user()?.id, &self.browser_context.browser);
         let open =
             store::email_challenge::find_open(tx, user, browser, ChallengePurpose::SignIn).await?;
-        open_of(self, tx, open.as_ref()).await
+        to_open_challenge(self, tx, open.as_ref()).await
     }
 }
 
-async fn open_of(
-    work: &Work<'_>,
+async fn to_open_challenge(
+    work: &UnitOfWork<'_>,
     tx: &mut Tx,
     open: Option<&EmailChallenge>,
 ) -> Result<Option<OpenChallenge>> {
     let Some(row) = open else { return Ok(None) };
-    let tries = work.guesser(tx).await?.code_tries(work.cx);
+    let tries = work.throttle_subject(tx).await?.code_tries(work.cx);
     Ok(Some(OpenChallenge {
         challenge: Challenge::of(row),
         epoch: row.epoch,
@@ -177,18 +201,27 @@ async fn open_of(
 }
 
 /// Applies an input to an attempt with a row, in a transaction of its own.
-pub(super) async fn input(cx: &Cx, visit: &Visit, loaded: &Loaded, input: Input) -> Result<Answer> {
-    on_row(Work::on_row(cx, visit, loaded), loaded, input).await
+pub(super) async fn apply_input(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    loaded: &LoadedAttempt,
+    input: Input,
+) -> Result<Answer> {
+    apply_to_row(UnitOfWork::for_row(cx, browser_context, loaded), loaded, input).await
 }
 
 /// The same with something for the effects to look at.
-pub(super) async fn on_row(work: Work<'_>, loaded: &Loaded, input: Input) -> Result<Answer> {
+pub(super) async fn apply_to_row(
+    work: UnitOfWork<'_>,
+    loaded: &LoadedAttempt,
+    input: Input,
+) -> Result<Answer> {
     let cx = work.cx;
     let state = loaded.state.clone();
     let outcome = cx.db.write(async |tx| run(&work, tx, state, input).await).await;
-    let answer = or_show(loaded.row.id, outcome)?;
+    let answer = show_on_conflict(loaded.row.id, outcome)?;
     if let Answer::Show(_, Some(Refusal::OutOfTurn)) = answer {
-        out_of_turn(cx, loaded).await?;
+        record_out_of_turn(cx, loaded).await?;
     }
     Ok(answer)
 }
@@ -198,48 +231,53 @@ pub(super) async fn on_row(work: Work<'_>, loaded: &Loaded, input: Input) -> Res
 /// # Errors
 /// [`Error::Lost`] when another request changed the attempt or used the proof first; the transaction is rolled back.
 pub(super) async fn run(
-    work: &Work<'_>,
+    work: &UnitOfWork<'_>,
     tx: &mut Tx,
     state: State,
     input: Input,
 ) -> Result<Answer> {
     let before = state.clone();
-    let rows = rows(work, tx, &state, &input).await?;
+    let rows = read_rows(work, tx, &state, &input).await?;
     let step = machine::step(state, input, &rows.facts());
     let plan = Plan::of(&rows, &before, &step, work.position());
-    let mut ending = Ending::of(work, &step.state);
+    let mut ending = Completion::of(work, &step.state);
     for write in &plan.writes {
-        apply(work, tx, *write, &mut ending).await?;
+        apply_write(work, tx, *write, &mut ending).await?;
     }
     let due = match step.refusal {
         Some(refusal) => Answer::Show(work.id, Some(refusal)),
-        None => Answer::Next(work.id, Due::of(&step.state)),
+        None => Answer::Next(work.id, NextStep::of(&step.state)),
     };
     ending.answer(plan.reply, due)
 }
 
 /// Reads what the decision rests on, inside the transaction.
-async fn rows<'a>(work: &Work<'_>, tx: &mut Tx, state: &State, input: &Input) -> Result<Rows<'a>> {
-    let person = match plan::about(state, input) {
-        Some(user) => person(work, tx, user).await?,
+async fn read_rows<'a>(
+    work: &UnitOfWork<'_>,
+    tx: &mut Tx,
+    state: &State,
+    input: &Input,
+) -> Result<Rows<'a>> {
+    let person = match plan::person_of(state, input) {
+        Some(user) => read_person(work, tx, user).await?,
         None => None,
     };
     let (mut open, mut session) = (None, None);
     if person.is_some() {
-        if plan::asks(state, input, &OFFERED).is_some() {
+        if plan::challenge_method_of(state, input, &OFFERED).is_some() {
             open = work.open_challenge(tx).await?;
         }
-        let live = session::live(work.cx, tx, work.visit.session.as_ref()).await?;
-        session = live.map(|live| Presented { id: live.id, user: live.user_id });
+        let live = session::live(work.cx, tx, work.browser_context.session.as_ref()).await?;
+        session = live.map(|live| PresentedSession { id: live.id, user: live.user_id });
     }
-    let new = NewIds { challenge: work.cx.id(), session: work.cx.id() };
+    let new = NewIds { challenge: work.cx.new_id(), session: work.cx.new_id() };
     Ok(Rows { person, offered: &OFFERED, open, session, new, goal: work.goal })
 }
 
 /// A person as the machine sees one. One whose account may not be used is as good as gone: nothing proven counts. So is one
 /// without address, who gets no code.
-async fn person(work: &Work<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Person>> {
-    let known = work.known.filter(|known| known.user.id == id).cloned();
+async fn read_person(work: &UnitOfWork<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Person>> {
+    let known = work.known_user.filter(|known| known.user.id == id).cloned();
     let found = match known {
         Some(known) => Some(known),
         None => store::user::by_id_with_password(tx, id).await?,
@@ -257,20 +295,20 @@ async fn person(work: &Work<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Perso
 }
 
 /// Does one write of a plan.
-async fn apply(
-    work: &Work<'_>,
+async fn apply_write(
+    work: &UnitOfWork<'_>,
     tx: &mut Tx,
     write: Write<'_>,
-    ending: &mut Ending<'_>,
+    ending: &mut Completion<'_>,
 ) -> Result<()> {
     match write {
         Write::Lock(first) => lock(work, tx, first).await,
         Write::Supersede(challenge) => deliver::supersede(work, tx, challenge).await,
-        Write::Open(first, challenge) => deliver::open(work, tx, first, challenge).await,
+        Write::Open(first, challenge) => deliver::open_challenge(work, tx, first, challenge).await,
         Write::SendAgain(challenge) => deliver::send_again(work, tx, challenge).await,
-        Write::Spend(_, Proof::Mailed(challenge)) => ending.spend(tx, challenge).await,
-        Write::Spend(first, Proof::Held(proof)) => {
-            held::spend(work.cx, tx, first.user, proof).await
+        Write::Consume(_, Proof::Mailed(challenge)) => ending.consume(tx, challenge).await,
+        Write::Consume(first, Proof::Held(proof)) => {
+            held_method::consume(work.cx, tx, first.user, proof).await
         }
         Write::ChangePassword(user) => change_password(work, tx, user).await,
         Write::Record(complete) => ending.record(tx, complete).await,
@@ -284,7 +322,7 @@ async fn apply(
         Write::HandOver => ending.hand_over(tx).await,
         Write::Complete(value) => ending.complete(tx, value).await,
         Write::MoveBrowser { from, moves } => ending.move_browser(tx, from, moves).await,
-        Write::Lives(session) => ending.lives(tx, session).await,
+        Write::RequireLive(session) => ending.load_live_session(tx, session).await,
         Write::AnswerClient { is_fresh } => ending.answer_client(tx, is_fresh).await,
         Write::GoTo(page) => {
             ending.go_to(page);
@@ -294,49 +332,58 @@ async fn apply(
 }
 
 /// Locks the person's row until the transaction ends. Every sign-in passes here before anything else is written.
-async fn lock(work: &Work<'_>, tx: &mut Tx, first: First) -> Result<()> {
-    let language = work.visit.reader.language;
+async fn lock(work: &UnitOfWork<'_>, tx: &mut Tx, first: ProvenFirstStep) -> Result<()> {
+    let language = work.browser_context.requester.language;
     if !store::user::lock_and_touch(tx, first.user, first.epoch, language, work.cx.now).await? {
-        return Err(Error::Lost);
+        return Err(Error::Conflict);
     }
     match first.step {
         FirstStep::Password { version } => {
             let password = store::password::current(tx, first.user).await?;
             let is_same = password.is_some_and(|(_, present)| present == version);
-            if is_same { Ok(()) } else { Err(Error::Lost) }
+            if is_same { Ok(()) } else { Err(Error::Conflict) }
         }
         FirstStep::PasskeyUv { .. } => Ok(()),
     }
 }
 
-async fn change_password(work: &Work<'_>, tx: &mut Tx, user: UserId) -> Result<()> {
-    let Some(hash) = &work.new_password else { return Err(Error::Lost) };
+async fn change_password(work: &UnitOfWork<'_>, tx: &mut Tx, user: UserId) -> Result<()> {
+    let Some(hash) = &work.new_password else { return Err(Error::Conflict) };
     crate::account::password::store(work.cx, tx, user, &work.request.client_id, hash).await
 }
 
 /// Stores the next state by compare-and-set.
-async fn save(work: &Work<'_>, tx: &mut Tx, state: String) -> Result<()> {
+async fn save(work: &UnitOfWork<'_>, tx: &mut Tx, state: String) -> Result<()> {
     let Some(row) = work.row else { return insert(work, tx, state, false).await };
     if store::attempt::advance(tx, row.id, row.version, &state).await? {
         Ok(())
     } else {
-        Err(Error::Lost)
+        Err(Error::Conflict)
     }
 }
 
 /// Makes the row; lost if there is one, unless it would say the same.
-async fn insert(work: &Work<'_>, tx: &mut Tx, state: String, is_unchanged: bool) -> Result<()> {
+async fn insert(
+    work: &UnitOfWork<'_>,
+    tx: &mut Tx,
+    state: String,
+    is_unchanged: bool,
+) -> Result<()> {
     let row = store::attempt::Attempt {
         id: work.id,
-        browser: work.visit.browser.clone(),
+        browser: work.browser_context.browser.clone(),
         previous_browser: None,
         goal: work.goal.name().to_owned(),
         client_id: Some(work.request.client_id.clone()),
         request: serde_json::to_string(work.request)?,
         state,
         version: 0,
-        created_at: work.began,
+        created_at: work.started_at,
         completed_at: None,
     };
-    if store::attempt::insert(tx, &row).await? || is_unchanged { Ok(()) } else { Err(Error::Lost) }
+    if store::attempt::insert(tx, &row).await? || is_unchanged {
+        Ok(())
+    } else {
+        Err(Error::Conflict)
+    }
 }

@@ -4,81 +4,109 @@
 use store::{ChallengeId, Timestamp, Tx, throttle::ThrottleKind};
 
 use super::{
-    post::Post,
+    code_post::CodePost,
     refusal::{CodeRefusal, MailRefusal, Refusal},
-    tries::{Guesser, Spent, Tally},
+    throttle_subject::{ChargeResult, GuessCount, ThrottleSubject},
 };
 use crate::{Cx, Result};
 
 /// A guess at a mailed code that may be compared.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Charge {
+pub(super) struct ChargedGuess {
     /// So many tries at the challenge are left afterwards.
-    pub(super) left: i64,
+    pub(super) tries_left: i64,
     /// Whether strangers wait from now on, unless it is right.
-    pub(super) pauses: bool,
+    pub(super) starts_delay: bool,
     /// Whether a try was spent: not where this very guess was judged before.
-    pub(super) is_spent: bool,
+    pub(super) was_charged: bool,
 }
 
 /// The person's tries for a guess at a code, by whatever method it came.
-enum Taken {
+enum PersonCharge {
     /// They are spent; the guess may be compared.
-    Try(Tally),
+    Charged(GuessCount),
     /// Nothing is judged until then.
     Paused(Timestamp),
     /// What strangers have in a day is used up until then.
-    DayIsSpent(Timestamp),
+    DailyQuotaSpent(Timestamp),
 }
 
 /// Takes the person's tries, all of them or none.
-async fn take(cx: &Cx, tx: &mut Tx, guesser: &Guesser) -> Result<Taken> {
-    let tally = match guesser.spend(cx, tx, ThrottleKind::Code, true).await? {
-        Spent::Try(tally) => tally,
-        Spent::Paused(until) => return Ok(Taken::Paused(until)),
+async fn charge_person(
+    cx: &Cx,
+    tx: &mut Tx,
+    throttle_subject: &ThrottleSubject,
+) -> Result<PersonCharge> {
+    let tally = match throttle_subject.charge(cx, tx, ThrottleKind::Code, true).await? {
+        ChargeResult::Charged(tally) => tally,
+        ChargeResult::Paused(until) => return Ok(PersonCharge::Paused(until)),
     };
-    let Some(until) = guesser.take_of_day(cx, tx).await? else { return Ok(Taken::Try(tally)) };
-    guesser.give_back(cx, tx, ThrottleKind::Code, tally).await?;
-    Ok(Taken::DayIsSpent(until))
+    let Some(until) = throttle_subject.charge_daily_quota(cx, tx).await? else {
+        return Ok(PersonCharge::Charged(tally));
+    };
+    throttle_subject.refund_charge(cx, tx, ThrottleKind::Code, tally).await?;
+    Ok(PersonCharge::DailyQuotaSpent(until))
 }
 
 /// Gives back what was taken.
-async fn give_back(cx: &Cx, tx: &mut Tx, guesser: &Guesser, tally: Tally) -> Result<()> {
-    guesser.give_back_of_day(cx, tx).await?;
-    guesser.give_back(cx, tx, ThrottleKind::Code, tally).await
+async fn refund_person(
+    cx: &Cx,
+    tx: &mut Tx,
+    throttle_subject: &ThrottleSubject,
+    tally: GuessCount,
+) -> Result<()> {
+    throttle_subject.refund_daily_quota(cx, tx).await?;
+    throttle_subject.refund_charge(cx, tx, ThrottleKind::Code, tally).await
 }
 
 /// Charges a guess at a mailed code, or says why it is not judged. No expiry is looked at.
-pub(super) async fn guess(cx: &Cx, post: &Post, guess: &str) -> Result<Result<Charge, Refusal>> {
+pub(super) async fn charge_guess(
+    cx: &Cx,
+    post: &CodePost,
+    guess: &str,
+) -> Result<Result<ChargedGuess, Refusal>> {
     let challenge = &post.challenge;
     let tag = cx.root.guess_tag(&challenge.key_id, challenge.id, guess)?;
-    cx.db.write(async |tx| spend(cx, tx, &post.guesser, challenge.id, &tag).await).await
+    cx.db
+        .write(async |tx| {
+            charge_person_and_challenge(cx, tx, &post.throttle_subject, challenge.id, &tag).await
+        })
+        .await
 }
 
-async fn spend(
+async fn charge_person_and_challenge(
     cx: &Cx,
     tx: &mut Tx,
-    guesser: &Guesser,
+    throttle_subject: &ThrottleSubject,
     id: ChallengeId,
     tag: &str,
-) -> Result<Result<Charge, Refusal>> {
-    let tries = guesser.code_tries(cx);
-    let refusal = match take(cx, tx, guesser).await? {
-        Taken::Paused(until) => return Ok(Err(CodeRefusal::Paused(until).into())),
-        Taken::DayIsSpent(until) => CodeRefusal::Paused(until).into(),
-        Taken::Try(tally) => {
+) -> Result<Result<ChargedGuess, Refusal>> {
+    let tries = throttle_subject.code_tries(cx);
+    let refusal = match charge_person(cx, tx, throttle_subject).await? {
+        PersonCharge::Paused(until) => return Ok(Err(CodeRefusal::Paused(until).into())),
+        PersonCharge::DailyQuotaSpent(until) => CodeRefusal::Paused(until).into(),
+        PersonCharge::Charged(tally) => {
             if let Some(used) = store::email_challenge::charge_guess(tx, id, tag, tries).await? {
-                let pauses = guesser.was_wrong(cx, tx, ThrottleKind::Code, tally).await?;
-                return Ok(Ok(Charge { left: tries - used, pauses, is_spent: true }));
+                let pauses =
+                    throttle_subject.start_delays(cx, tx, ThrottleKind::Code, tally).await?;
+                return Ok(Ok(ChargedGuess {
+                    tries_left: tries - used,
+                    starts_delay: pauses,
+                    was_charged: true,
+                }));
             }
             // Nothing was spent on the challenge, so nothing is spent on the person.
-            give_back(cx, tx, guesser, tally).await?;
+            refund_person(cx, tx, throttle_subject, tally).await?;
             MailRefusal::Exhausted.into()
         }
     };
     let row = store::email_challenge::by_id(tx, id).await?;
     Ok(match row.filter(|row| row.tried.contains(tag)) {
-        Some(row) => Ok(Charge { left: tries - row.tries, pauses: false, is_spent: false }),
+        Some(row) => Ok(ChargedGuess {
+            tries_left: tries - row.tries,
+            starts_delay: false,
+            was_charged: false,
+        }),
         None => Err(refusal),
     })
 }

@@ -9,48 +9,48 @@ use store::{
 };
 
 use super::{
-    Answer, Due, NewCookies, Onwards,
-    apply::Work,
+    AfterSignIn, Answer, NewCookies, NextStep,
+    apply::UnitOfWork,
     deliver,
     goal::Page,
-    machine::Complete,
+    machine::SignInProof,
     method::Challenge,
-    plan::{self, Owned, Presented, Reply, Value},
+    plan::{self, BrowserValue, MoveSource, PresentedSession, Reply},
     record::record_sign_in,
     state::State,
-    tries::Guesser,
+    throttle_subject::ThrottleSubject,
 };
 use crate::{
     Error, Result,
     audit::{self, event},
     authorize::{code_redirect, error_redirect},
     device,
-    interaction::{self, Need, Signed},
-    session::{self, Cause, Which},
+    interaction::{self, Need, SignedInUser},
+    session::{self, EndReason, SessionSelector},
     sign_in::SignIn,
     token::issue::{self, NewCode},
 };
 
 /// What the writes of a plan have made so far.
-pub(super) struct Ending<'a> {
-    work: &'a Work<'a>,
+pub(super) struct Completion<'a> {
+    work: &'a UnitOfWork<'a>,
     state: &'a State,
     /// The browser's new value, where nothing else of its cookies changes.
     browser: Option<OpaqueToken>,
     cookies: Option<NewCookies>,
     sign_in: Option<SignIn>,
     live: Option<SessionWithConsent>,
-    to: Option<Onwards>,
+    destination: Option<AfterSignIn>,
     /// The session that began here: alive, since the person's row is locked.
-    begun: Option<LiveSession>,
+    new_session: Option<LiveSession>,
     /// Whether the attempts of the presented value have moved along with this one.
     has_moved: bool,
     /// Whether the right guess's try of a stranger is still to be given back.
-    refund_is_left: bool,
+    refund_pending: bool,
 }
 
-impl<'a> Ending<'a> {
-    pub(super) const fn of(work: &'a Work<'a>, state: &'a State) -> Self {
+impl<'a> Completion<'a> {
+    pub(super) const fn of(work: &'a UnitOfWork<'a>, state: &'a State) -> Self {
         Self {
             work,
             state,
@@ -58,19 +58,19 @@ impl<'a> Ending<'a> {
             cookies: None,
             sign_in: None,
             live: None,
-            to: None,
-            begun: None,
+            destination: None,
+            new_session: None,
             has_moved: false,
-            refund_is_left: false,
+            refund_pending: false,
         }
     }
 
     /// Uses a mailed code up, or loses. Where the sign-in is complete with it, the try is given back when the person's
     /// counters are cleared.
-    pub(super) async fn spend(&mut self, tx: &mut Tx, challenge: Challenge) -> Result<()> {
+    pub(super) async fn consume(&mut self, tx: &mut Tx, challenge: Challenge) -> Result<()> {
         let completes = matches!(self.state, State::Complete(_));
-        let guesser = deliver::spend(self.work, tx, challenge, completes).await?;
-        self.refund_is_left = completes && guesser.is_stranger();
+        let throttle_subject = deliver::consume(self.work, tx, challenge, completes).await?;
+        self.refund_pending = completes && throttle_subject.is_stranger();
         Ok(())
     }
 
@@ -80,28 +80,33 @@ impl<'a> Ending<'a> {
     }
 
     /// Records the sign-in: `proof` comes from the machine alone. From here on the browser is known to the person.
-    pub(super) async fn record(&mut self, tx: &mut Tx, proof: &Complete) -> Result<()> {
+    pub(super) async fn record(&mut self, tx: &mut Tx, proof: &SignInProof) -> Result<()> {
         let (work, cx) = (self.work, self.work.cx);
         let user = work.user()?;
-        let sign_in = record_sign_in(cx, tx, proof, work.visit.reader.asks_with.clone()).await?;
+        let sign_in =
+            record_sign_in(cx, tx, proof, work.browser_context.requester.user_agent.clone())
+                .await?;
         self.new_cookies(tx).await?;
-        let failed = Guesser::clear(cx, tx, &user.counter_name(), self.refund_is_left).await?;
+        let failed =
+            ThrottleSubject::clear_failures(cx, tx, &user.counter_name(), self.refund_pending)
+                .await?;
         work.failures.get_or_init(|| failed);
         let signed_in = event::SignedIn { sign_in: sign_in.id(), acr: sign_in.assurance().acr() };
-        let entry = audit::Entry::done(signed_in).user(user.id).client(&work.request.client_id);
+        let entry =
+            audit::AuditEntry::done(signed_in).user(user.id).client(&work.request.client_id);
         audit::record(cx, tx, entry).await?;
         self.sign_in = Some(sign_in);
         Ok(())
     }
 
-    pub(super) async fn end_session(&self, tx: &mut Tx, present: Presented) -> Result<()> {
-        let which = Which::One { session: present.id, user: present.user };
-        session::end(self.work.cx, tx, which, Cause::Replaced).await
+    pub(super) async fn end_session(&self, tx: &mut Tx, present: PresentedSession) -> Result<()> {
+        let which = SessionSelector::One { session: present.id, user: present.user };
+        session::end(self.work.cx, tx, which, EndReason::Replaced).await
     }
 
     pub(super) async fn begin_session(&mut self, tx: &mut Tx, session: SessionId) -> Result<()> {
         let cx = self.work.cx;
-        let (sign_in, cookies) = (self.recorded()?, self.cookies()?);
+        let (sign_in, cookies) = (self.recorded_sign_in()?, self.cookies()?);
         let new = Session {
             id: session,
             sid: OpaqueToken::generate(&cx.rng).reveal().chars().take(22).collect(),
@@ -114,21 +119,21 @@ impl<'a> Ending<'a> {
             ended_at: None,
         };
         let (steps, user) = (sign_in.steps(), self.work.user()?);
-        self.begun = Some(store::session::insert(tx, &new, steps, user).await?);
+        self.new_session = Some(store::session::insert(tx, &new, steps, user).await?);
         Ok(())
     }
 
     pub(super) async fn rotate_session(&self, tx: &mut Tx, session: SessionId) -> Result<()> {
-        let Some(from) = &self.work.visit.session else { return Err(Error::Lost) };
+        let Some(from) = &self.work.browser_context.session else { return Err(Error::Conflict) };
         let to = self.cookies()?.session.hash();
-        let (secret, sign_in) = (SecretChange { from, to: &to }, self.recorded()?.id());
-        won(store::session::rotate(tx, session, secret, sign_in, self.work.cx.now).await?)
+        let (secret, sign_in) = (SecretChange { from, to: &to }, self.recorded_sign_in()?.id());
+        or_conflict(store::session::rotate(tx, session, secret, sign_in, self.work.cx.now).await?)
     }
 
     pub(super) async fn replace_secret(&mut self, tx: &mut Tx, session: SessionId) -> Result<()> {
         self.new_cookies(tx).await?;
         let secret = self.cookies()?.session.hash();
-        won(store::session::replace_secret(tx, session, &secret).await?)
+        or_conflict(store::session::replace_secret(tx, session, &secret).await?)
     }
 
     pub(super) async fn void_codes(&self, tx: &mut Tx) -> Result<()> {
@@ -140,22 +145,22 @@ impl<'a> Ending<'a> {
     pub(super) async fn hand_over(&mut self, tx: &mut Tx) -> Result<()> {
         let browser = OpaqueToken::generate(&self.work.cx.rng);
         let to = browser.hash();
-        let posted = BrowserChange { from: &self.work.visit.browser, to: &to };
+        let posted = BrowserChange { from: &self.work.browser_context.browser, to: &to };
         let handed_over =
             store::attempt::advance_and_move(tx, self.row()?, &self.state()?, posted).await?;
         self.browser = Some(browser);
-        won(handed_over)
+        or_conflict(handed_over)
     }
 
-    pub(super) async fn complete(&mut self, tx: &mut Tx, value: Value) -> Result<()> {
-        let from = &self.work.visit.browser;
+    pub(super) async fn complete(&mut self, tx: &mut Tx, value: BrowserValue) -> Result<()> {
+        let from = &self.work.browser_context.browser;
         let (row, state, now) = (self.row()?, self.state()?, self.work.cx.now);
-        won(match value {
-            Value::Presented => {
+        or_conflict(match value {
+            BrowserValue::Presented => {
                 let change = BrowserChange { from, to: from };
                 store::attempt::complete(tx, row, &state, change, now).await?
             }
-            Value::New => {
+            BrowserValue::New => {
                 let change = BrowserChange { from, to: &self.new_browser()? };
                 self.has_moved = true;
                 store::attempt::complete_and_move(tx, row, &state, change, now).await?
@@ -166,17 +171,17 @@ impl<'a> Ending<'a> {
     pub(super) async fn move_browser(
         &self,
         tx: &mut Tx,
-        from: Owned,
-        moves: plan::Moves,
+        from: MoveSource,
+        moves: plan::MovedAttempts,
     ) -> Result<()> {
         let row = self.row()?;
         let from = match from {
-            Owned::ByPresented => &self.work.visit.browser,
-            Owned::ByRow => &row.browser,
+            MoveSource::ByPresented => &self.work.browser_context.browser,
+            MoveSource::ByRow => &row.browser,
         };
         let moves = match moves {
-            plan::Moves::All => MoveScope::All,
-            plan::Moves::Along => MoveScope::ThisAndUnmoved(row.id),
+            plan::MovedAttempts::All => MoveScope::All,
+            plan::MovedAttempts::ThisAndUnmoved => MoveScope::ThisAndUnmoved(row.id),
         };
         let to = self.new_browser()?;
         if !self.has_moved {
@@ -187,17 +192,21 @@ impl<'a> Ending<'a> {
     }
 
     /// Reads the session that the browser holds from now on.
-    pub(super) async fn lives(&mut self, tx: &mut Tx, session: SessionId) -> Result<()> {
+    pub(super) async fn load_live_session(
+        &mut self,
+        tx: &mut Tx,
+        session: SessionId,
+    ) -> Result<()> {
         let (work, cx) = (self.work, self.work.cx);
-        if let Some(live) = self.begun.take().filter(|begun| begun.id == session) {
-            self.live = Some(session::begun(cx, tx, live, &work.request.client_id).await?);
+        if let Some(live) = self.new_session.take().filter(|begun| begun.id == session) {
+            self.live = Some(session::with_consent(cx, tx, live, &work.request.client_id).await?);
             return Ok(());
         }
         let new = self.cookies.as_ref().map(|cookies| cookies.session.hash());
-        let secret = new.as_ref().or(work.visit.session.as_ref());
+        let secret = new.as_ref().or(work.browser_context.session.as_ref());
         let found = session::live_with_consent(cx, tx, secret, &work.request.client_id).await?;
         let Some(found) = found.filter(|found| found.session.id == session) else {
-            return Err(Error::Lost);
+            return Err(Error::Conflict);
         };
         if self.cookies.is_none() {
             session::touch(cx, tx, &found.session).await?;
@@ -209,62 +218,68 @@ impl<'a> Ending<'a> {
     /// Answers the client by the session, or asks the person first.
     pub(super) async fn answer_client(&mut self, tx: &mut Tx, is_fresh: bool) -> Result<()> {
         let (work, cx) = (self.work, self.work.cx);
-        let (Some(session), Some(client)) = (&self.live, cx.client(&work.request.client_id)) else {
-            return Err(Error::Lost);
+        let (Some(session), Some(client)) = (&self.live, cx.find_client(&work.request.client_id))
+        else {
+            return Err(Error::Conflict);
         };
-        let sign_in = SignIn::load(&session.session);
-        let fresh = is_fresh || sign_in.auth_time() >= work.began;
-        let signed = Signed { session, fresh, confirmed: false };
-        self.to = Some(match interaction::decide(work.request, client, Some(signed), cx.now) {
-            Need::Nothing => {
-                let session = session.session.id;
-                let new = NewCode { sign_in: &sign_in, session, attempt: Some(work.id) };
-                let code = issue::authorization_code(cx, tx, work.request, new).await?;
-                Onwards::Client(code_redirect(cx, work.request, code.reveal()))
-            }
-            Need::Refuse(error) => Onwards::Client(error_redirect(cx, work.request, &error)),
-            need => Onwards::Ask(work.id, need),
-        });
+        let sign_in = SignIn::of_session(&session.session);
+        let fresh = is_fresh || sign_in.auth_time() >= work.started_at;
+        let signed_in = SignedInUser { session, fresh, confirmed: false };
+        self.destination =
+            Some(match interaction::decide(work.request, client, Some(signed_in), cx.now) {
+                Need::Nothing => {
+                    let session = session.session.id;
+                    let new = NewCode { sign_in: &sign_in, session, attempt: Some(work.id) };
+                    let code = issue::authorization_code(cx, tx, work.request, new).await?;
+                    AfterSignIn::Client(code_redirect(cx, work.request, code.reveal()))
+                }
+                Need::Refuse(error) => {
+                    AfterSignIn::Client(error_redirect(cx, work.request, &error))
+                }
+                need => AfterSignIn::Ask(work.id, need),
+            });
         Ok(())
     }
 
     /// Ends at a page of ours, which looks at the session itself.
     pub(super) fn go_to(&mut self, page: Page) {
-        self.to = Some(Onwards::Page(page));
+        self.destination = Some(AfterSignIn::Page(page));
     }
 
     /// What the post is answered with; `due` where the attempt goes on as it is.
     pub(super) fn answer(self, reply: Reply, due: Answer) -> Result<Answer> {
-        match (reply, self.to) {
-            (Reply::Due, _) => Ok(due),
-            (Reply::Moved, _) => {
-                let (id, due) = (self.work.id, Due::of(self.state));
-                let browser = self.browser.ok_or(Error::Lost)?;
-                Ok(Answer::Moved { id, due, browser })
+        match (reply, self.destination) {
+            (Reply::NextStep, _) => Ok(due),
+            (Reply::BrowserChanged, _) => {
+                let (id, due) = (self.work.id, NextStep::of(self.state));
+                let browser = self.browser.ok_or(Error::Conflict)?;
+                Ok(Answer::BrowserChanged { id, next_step: due, browser })
             }
-            (Reply::Followed, Some(to)) => Ok(Answer::SignedIn { cookies: None, to }),
-            (Reply::SignedIn, Some(to)) => Ok(Answer::SignedIn { cookies: self.cookies, to }),
-            (Reply::Followed | Reply::SignedIn, None) => Err(Error::Lost),
+            (Reply::Followed, Some(to)) => Ok(Answer::SignedIn { cookies: None, destination: to }),
+            (Reply::SignedIn, Some(to)) => {
+                Ok(Answer::SignedIn { cookies: self.cookies, destination: to })
+            }
+            (Reply::Followed | Reply::SignedIn, None) => Err(Error::Conflict),
         }
     }
 
     fn row(&self) -> Result<&'a store::attempt::Attempt> {
-        self.work.row.ok_or(Error::Lost)
+        self.work.row.ok_or(Error::Conflict)
     }
 
-    fn recorded(&self) -> Result<&SignIn> {
-        self.sign_in.as_ref().ok_or(Error::Lost)
+    fn recorded_sign_in(&self) -> Result<&SignIn> {
+        self.sign_in.as_ref().ok_or(Error::Conflict)
     }
 
     fn cookies(&self) -> Result<&NewCookies> {
-        self.cookies.as_ref().ok_or(Error::Lost)
+        self.cookies.as_ref().ok_or(Error::Conflict)
     }
 
     fn new_browser(&self) -> Result<TokenHash> {
         match (&self.browser, &self.cookies) {
             (Some(browser), _) => Ok(browser.hash()),
             (None, Some(cookies)) => Ok(cookies.browser.hash()),
-            (None, None) => Err(Error::Lost),
+            (None, None) => Err(Error::Conflict),
         }
     }
 
@@ -273,13 +288,13 @@ impl<'a> Ending<'a> {
         self.cookies = Some(NewCookies {
             browser: OpaqueToken::generate(&work.cx.rng),
             session: OpaqueToken::generate(&work.cx.rng),
-            devices: device::renew(work.cx, tx, work.visit, work.user()?).await?,
+            devices: device::renew(work.cx, tx, work.browser_context, work.user()?).await?,
         });
         Ok(())
     }
 }
 
 /// A guard that did not hold: another request was faster.
-const fn won(held: bool) -> Result<()> {
-    if held { Ok(()) } else { Err(Error::Lost) }
+const fn or_conflict(held: bool) -> Result<()> {
+    if held { Ok(()) } else { Err(Error::Conflict) }
 }

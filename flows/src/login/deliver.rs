@@ -6,41 +6,48 @@ use store::{
     throttle::ThrottleKind,
 };
 
-use super::{apply::Work, method::Challenge, reference, send_quota, state::First, tries::Guesser};
+use super::{
+    apply::UnitOfWork, method::Challenge, reference, send_quota, state::ProvenFirstStep,
+    throttle_subject::ThrottleSubject,
+};
 use crate::{
     Error, Result,
     audit::{self, event, outcome::CodeRequest},
     guess_budget, jobs,
-    mail::Code,
+    mail::CodeMail,
 };
 
 /// Puts a challenge aside.
-pub(super) async fn supersede(work: &Work<'_>, tx: &mut Tx, challenge: Challenge) -> Result<()> {
+pub(super) async fn supersede(
+    work: &UnitOfWork<'_>,
+    tx: &mut Tx,
+    challenge: Challenge,
+) -> Result<()> {
     store::email_challenge::supersede(tx, challenge.id, work.cx.now).await?;
     Ok(())
 }
 
 /// Opens a challenge and has its code mailed.
-pub(super) async fn open(
-    work: &Work<'_>,
+pub(super) async fn open_challenge(
+    work: &UnitOfWork<'_>,
     tx: &mut Tx,
-    first: First,
+    first: ProvenFirstStep,
     challenge: Challenge,
 ) -> Result<()> {
     let cx = work.cx;
-    let Some(address) = work.user()?.email.clone() else { return Err(Error::Lost) };
-    let asks = work.guesser(tx).await?;
-    let may_send = send_quota::take_send(cx, tx, &asks).await?;
+    let Some(address) = work.user()?.email.clone() else { return Err(Error::Conflict) };
+    let throttle_subject = work.throttle_subject(tx).await?;
+    let may_send = send_quota::charge_send(cx, tx, &throttle_subject).await?;
     let row = EmailChallenge {
         id: challenge.id,
         user_id: first.user,
-        browser: work.visit.browser.clone(),
+        browser: work.browser_context.browser.clone(),
         purpose: ChallengePurpose::SignIn.as_str().to_owned(),
         epoch: first.epoch,
         address,
         key_id: cx.root.current_id().to_owned(),
         nonce: cx.rng.bytes::<16>().to_vec(),
-        reference: reference::reference(&cx.rng),
+        reference: reference::generate(&cx.rng),
         first_issued_at: cx.now,
         last_requested_at: cx.now,
         last_accepted_at: None,
@@ -50,51 +57,55 @@ pub(super) async fn open(
         completed_at: None,
         superseded_at: None,
         refused_at: None,
-        language: Some(work.visit.reader.language.to_owned()),
-        asked_with: work.visit.reader.asks_with.clone(),
+        language: Some(work.browser_context.requester.language.to_owned()),
+        asked_with: work.browser_context.requester.user_agent.clone(),
     };
     if !store::email_challenge::insert(tx, &row).await? {
         // Another tab opened one in the same moment, or the person is not who was read.
-        return Err(Error::Lost);
+        return Err(Error::Conflict);
     }
     if may_send {
-        jobs::insert(cx, tx, Code { challenge: row.id }, Some(&work.request.client_id)).await?;
+        jobs::insert(cx, tx, CodeMail { challenge: row.id }, Some(&work.request.client_id)).await?;
     }
     let outcome = if may_send { CodeRequest::Queued } else { CodeRequest::TooMany };
-    requested(work, tx, &row, outcome).await
+    record_requested(work, tx, &row, outcome).await
 }
 
 /// Has the code of a challenge mailed again.
-pub(super) async fn send_again(work: &Work<'_>, tx: &mut Tx, challenge: Challenge) -> Result<()> {
+pub(super) async fn send_again(
+    work: &UnitOfWork<'_>,
+    tx: &mut Tx,
+    challenge: Challenge,
+) -> Result<()> {
     let cx = work.cx;
     let Some(row) = store::email_challenge::by_id(tx, challenge.id).await? else {
-        return Err(Error::Lost);
+        return Err(Error::Conflict);
     };
     if work.sends.is_some_and(|seen| seen < row.sends) {
         // Pressed twice: both were judged before the first one's mail was counted, and that one is on its way.
-        return requested(work, tx, &row, CodeRequest::OnItsWay).await;
+        return record_requested(work, tx, &row, CodeRequest::OnItsWay).await;
     }
-    let asks = work.guesser(tx).await?;
-    if !send_quota::take_send(cx, tx, &asks).await? {
-        return requested(work, tx, &row, CodeRequest::TooMany).await;
+    let throttle_subject = work.throttle_subject(tx).await?;
+    if !send_quota::charge_send(cx, tx, &throttle_subject).await? {
+        return record_requested(work, tx, &row, CodeRequest::TooMany).await;
     }
-    let language = work.visit.reader.language;
+    let language = work.browser_context.requester.language;
     if !store::email_challenge::record_send(tx, &row, language, cx.now).await? {
-        return Err(Error::Lost);
+        return Err(Error::Conflict);
     }
-    jobs::insert(cx, tx, Code { challenge: row.id }, Some(&work.request.client_id)).await?;
-    requested(work, tx, &row, CodeRequest::QueuedAgain).await
+    jobs::insert(cx, tx, CodeMail { challenge: row.id }, Some(&work.request.client_id)).await?;
+    record_requested(work, tx, &row, CodeRequest::QueuedAgain).await
 }
 
-async fn requested(
-    work: &Work<'_>,
+async fn record_requested(
+    work: &UnitOfWork<'_>,
     tx: &mut Tx,
     challenge: &EmailChallenge,
     outcome: CodeRequest,
 ) -> Result<()> {
     let requested =
         event::CodeRequested { challenge: challenge.id, reference: challenge.reference.clone() };
-    let entry = audit::Entry::new(requested, outcome)
+    let entry = audit::AuditEntry::new(requested, outcome)
         .user(challenge.user_id)
         .client(&work.request.client_id);
     audit::record(work.cx, tx, entry).await
@@ -102,25 +113,25 @@ async fn requested(
 
 /// Uses a challenge up, or loses; gives the right guess's try back, to the challenge, the site and the person. Where the
 /// sign-in is complete with it, the person's counters are cleared next (`Guesser::clear`), and are left to that.
-pub(super) async fn spend(
-    work: &Work<'_>,
+pub(super) async fn consume(
+    work: &UnitOfWork<'_>,
     tx: &mut Tx,
     challenge: Challenge,
     completes: bool,
-) -> Result<Guesser> {
+) -> Result<ThrottleSubject> {
     let cx = work.cx;
     let Some(others) = store::email_challenge::complete(tx, challenge.id, cx.now).await? else {
-        return Err(Error::Lost);
+        return Err(Error::Conflict);
     };
     // What the site has counted of a challenge was spent on it before.
     if others > 0 {
-        guess_budget::take_back(cx, tx, challenge.id).await?;
+        guess_budget::refund_challenge(cx, tx, challenge.id).await?;
     }
-    let guesser = work.guesser(tx).await?;
+    let throttle_subject = work.throttle_subject(tx).await?;
     if completes {
-        guesser.give_back_of_day(cx, tx).await?;
+        throttle_subject.refund_daily_quota(cx, tx).await?;
     } else {
-        guesser.refund(cx, tx, ThrottleKind::Code).await?;
+        throttle_subject.refund_right_guess(cx, tx, ThrottleKind::Code).await?;
     }
-    Ok(guesser)
+    Ok(throttle_subject)
 }

@@ -5,9 +5,9 @@ use store::SessionId;
 
 use super::{
     goal::Goal,
-    machine::Complete,
+    machine::SignInProof,
     method::{Challenge, Proof},
-    state::First,
+    state::ProvenFirstStep,
 };
 
 /// What must happen.
@@ -16,14 +16,14 @@ pub enum Effect {
     /// Bring a code to the person. Mailed methods alone ask for it: what is held needs none.
     Deliver(Delivery),
     /// Use a proof up, or lose.
-    Spend(First, Proof),
+    Consume(ProvenFirstStep, Proof),
     /// Give the browser that proved the second step a new value, which alone owns the attempt from here on: a browser that
     /// shares the old one, because an attacker planted it, is left behind.
     ChangeBrowser,
     /// Store the new password.
-    ChangePassword(First),
+    ChangePassword(ProvenFirstStep),
     /// Sign in.
-    SignIn(Complete),
+    SignIn(SignInProof),
     /// Go on by a session that this browser already has.
     FollowSession(SessionId),
     /// Give the browser that completed it new values once more.
@@ -36,13 +36,13 @@ pub enum Effect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// Join or open this challenge and mail its code.
-    Open(First, Challenge),
+    Open(ProvenFirstStep, Challenge),
     /// Mail the same code again.
     SendAgain(Challenge),
     /// Put the old challenge aside and open a new one with a new code.
     Replace {
         /// The first step.
-        first: First,
+        first: ProvenFirstStep,
         /// The one that can no longer be answered.
         old: Challenge,
         /// Its successor.
@@ -52,9 +52,9 @@ pub enum Delivery {
 
 impl Effect {
     /// The first step that it rests on: it happens only while that still counts, with the person's row locked.
-    pub(super) const fn rests_on(&self) -> Option<First> {
+    pub(super) const fn rests_on(&self) -> Option<ProvenFirstStep> {
         match self {
-            Self::Spend(first, _) | Self::ChangePassword(first) => Some(*first),
+            Self::Consume(first, _) | Self::ChangePassword(first) => Some(*first),
             Self::SignIn(complete) => Some(complete.first()),
             Self::Deliver(_)
             | Self::ChangeBrowser

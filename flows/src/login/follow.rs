@@ -3,11 +3,11 @@
 
 use store::{SessionId, UserId, session::LiveSession};
 
-use super::{Answer, apply, machine::Input, own};
+use super::{Answer, apply, find_own_attempt, machine::Input};
 use crate::{
     Cx, Result,
-    attempt::{Attempt, Loaded, Visit},
-    interaction::{self, Need, Signed},
+    attempt::{Attempt, BrowserContext, LoadedAttempt},
+    interaction::{self, Need, SignedInUser},
     session,
     sign_in::SignIn,
 };
@@ -46,20 +46,20 @@ impl SessionChecked {
 }
 
 /// The session that an open attempt can go on by.
-pub(super) async fn check(
+pub(super) async fn find_session(
     cx: &Cx,
-    visit: &Visit,
-    loaded: &Loaded,
+    browser_context: &BrowserContext,
+    loaded: &LoadedAttempt,
 ) -> Result<Option<(SessionChecked, LiveSession)>> {
     let mut conn = cx.db.read().await?;
     let client_id = &loaded.request.client_id;
-    let secret = visit.session.as_ref();
+    let secret = browser_context.session.as_ref();
     let found = session::live_with_consent(cx, &mut conn, secret, client_id).await?;
-    let own = found.filter(|found| Some(found.session.user_id) == loaded.state.user());
-    let Some(session) = own else { return Ok(None) };
-    let Some(client) = cx.client(client_id) else { return Ok(None) };
-    let fresh = SignIn::load(&session.session).auth_time() >= loaded.row.created_at;
-    let signed = Signed { session: &session, fresh, confirmed: false };
+    let same_person = found.filter(|found| Some(found.session.user_id) == loaded.state.user());
+    let Some(session) = same_person else { return Ok(None) };
+    let Some(client) = cx.find_client(client_id) else { return Ok(None) };
+    let fresh = SignIn::of_session(&session.session).auth_time() >= loaded.row.created_at;
+    let signed = SignedInUser { session: &session, fresh, confirmed: false };
     if interaction::decide(&loaded.request, client, Some(signed), cx.now) == Need::SignIn {
         return Ok(None);
     }
@@ -69,18 +69,28 @@ pub(super) async fn check(
 }
 
 /// Goes on by the session that another tab of this browser got.
-pub async fn go_on(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
-    match own(cx, visit, name).await? {
-        Ok(Attempt::Row(loaded)) => post(cx, visit, &loaded).await,
+pub async fn continue_with_session(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Result<Answer> {
+    match find_own_attempt(cx, browser_context, name).await? {
+        Ok(Attempt::Row(loaded)) => follow_or_restart(cx, browser_context, &loaded).await,
         Ok(Attempt::Sealed { id, .. }) => Ok(Answer::Show(id, None)),
         Err(answer) => Ok(answer),
     }
 }
 
 /// Goes on by the session, or starts again where it no longer is.
-pub(super) async fn post(cx: &Cx, visit: &Visit, loaded: &Loaded) -> Result<Answer> {
-    match check(cx, visit, loaded).await? {
-        Some((checked, _)) => apply::input(cx, visit, loaded, Input::Follow(checked)).await,
-        None => apply::input(cx, visit, loaded, Input::Restart).await,
+pub(super) async fn follow_or_restart(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    loaded: &LoadedAttempt,
+) -> Result<Answer> {
+    match find_session(cx, browser_context, loaded).await? {
+        Some((checked, _)) => {
+            apply::apply_input(cx, browser_context, loaded, Input::Follow(checked)).await
+        }
+        None => apply::apply_input(cx, browser_context, loaded, Input::Restart).await,
     }
 }

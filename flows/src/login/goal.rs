@@ -37,7 +37,7 @@ impl Page {
 
 impl Goal {
     /// The goal of this name in `attempts.goal`; none if it is one of another build.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         if name == store::attempt::GOAL_CLIENT {
             return Some(Self::Client);
         }

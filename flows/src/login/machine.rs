@@ -18,7 +18,7 @@
 use store::{ChallengeId, SessionId, UserId, sign_in::SecondMethod};
 
 use super::{
-    code_window::Time,
+    code_window::CodeValidity,
     effect::{Delivery, Effect},
     follow::SessionChecked,
     goal::Goal,
@@ -27,8 +27,11 @@ use super::{
     password::{PasswordChecked, PasswordVerdict},
     refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     resend::{ResendChecked, ResendVerdict},
-    second::{SecondChecked, Verdict},
-    state::{Completed, First, FirstStep, NewPassword, Second, State, Waiting},
+    second_step::{SecondChecked, Verdict},
+    state::{
+        AwaitedProof, CompletedAttempt, FirstStep, PendingNewPassword, PendingSecondStep,
+        ProvenFirstStep, State,
+    },
 };
 
 /// What was found out about a posted input.
@@ -85,23 +88,23 @@ pub struct Facts<'a> {
 
 /// Proof that both steps were completed. Only [`step`] makes one: the fields are private to this file.
 #[derive(Debug)]
-pub struct Complete {
-    first: First,
+pub struct SignInProof {
+    first: ProvenFirstStep,
     proof: Proof,
     session: SessionId,
 }
 
-impl Complete {
+impl SignInProof {
     /// The first step.
     #[must_use]
-    pub const fn first(&self) -> First {
+    pub const fn first(&self) -> ProvenFirstStep {
         self.first
     }
 
     /// The word of the second step; none where the first was both.
     #[must_use]
-    pub const fn second(&self) -> Option<SecondMethod> {
-        self.proof.second_word()
+    pub const fn second_method(&self) -> Option<SecondMethod> {
+        self.proof.second_method()
     }
 
     /// The session to sign in to.
@@ -113,7 +116,7 @@ impl Complete {
 
 /// What [`step`] decides.
 #[derive(Debug)]
-pub struct Step {
+pub struct Transition {
     /// The next state.
     pub state: State,
     /// What must happen with it.
@@ -122,7 +125,7 @@ pub struct Step {
     pub refusal: Option<Refusal>,
 }
 
-impl Step {
+impl Transition {
     fn to(state: State, effects: Vec<Effect>) -> Self {
         Self { state, effects, refusal: None }
     }
@@ -131,7 +134,7 @@ impl Step {
         Self { state, effects: Vec::new(), refusal: Some(refusal.into()) }
     }
 
-    fn told(mut self, refusal: impl Into<Refusal>) -> Self {
+    fn with_refusal(mut self, refusal: impl Into<Refusal>) -> Self {
         self.refusal = Some(refusal.into());
         self
     }
@@ -143,38 +146,43 @@ impl Step {
 
 /// The next state and what must happen with it.
 #[must_use]
-pub fn step(state: State, input: Input, facts: &Facts<'_>) -> Step {
+pub fn step(state: State, input: Input, facts: &Facts<'_>) -> Transition {
     match (state, input) {
         (State::Complete(completed), Input::Second(checked)) => {
-            repeated(completed, &checked, facts)
+            repeated_after_completion(completed, &checked, facts)
         }
         (state @ (State::Complete(_) | State::Cancelled), _) => {
-            Step::stay(state, Refusal::OutOfTurn)
+            Transition::stay(state, Refusal::OutOfTurn)
         }
-        (_, Input::Restart) => Step::to(State::Password, Vec::new()),
-        (_, Input::Cancel) => Step::to(State::Cancelled, Vec::new()),
+        (_, Input::Restart) => Transition::to(State::Password, Vec::new()),
+        (_, Input::Cancel) => Transition::to(State::Cancelled, Vec::new()),
         (state, Input::Password(checked)) => password(state, &checked, facts),
-        (state, Input::Second(checked)) if checked.is_about_both() => both(state, &checked, facts),
+        (state, Input::Second(checked)) if checked.is_about_both() => {
+            both_steps(state, &checked, facts)
+        }
         (state, Input::Follow(checked)) => follow(state, &checked, facts),
         (
-            State::Second(Second { first, .. }) | State::NewPassword(NewPassword { first, .. }),
+            State::Second(PendingSecondStep { first, .. })
+            | State::NewPassword(PendingNewPassword { first, .. }),
             _,
-        ) if !alive(first, facts) => Step::start_again(),
+        ) if !still_counts(first, facts) => Transition::start_again(),
         (State::Second(second), Input::Second(checked)) => second_step(second, &checked, facts),
         (State::Second(second), Input::Choose(method)) => choose(second, method, facts),
         (State::Second(second), Input::Resend(checked)) => resend(second, &checked, facts),
         (State::NewPassword(pending), Input::NewPassword(checked)) => {
             new_password(pending, &checked, facts)
         }
-        (State::NewPassword(pending), Input::Second(checked)) => led_on_again(pending, &checked),
+        (State::NewPassword(pending), Input::Second(checked)) => {
+            repeated_before_new_password(pending, &checked)
+        }
         (state, Input::Second(_) | Input::Choose(_) | Input::Resend(_) | Input::NewPassword(_)) => {
-            Step::stay(state, Refusal::OutOfTurn)
+            Transition::stay(state, Refusal::OutOfTurn)
         }
     }
 }
 
 /// Whether what was proven still counts: the same person, no reset since, and no other password where one was proven.
-fn alive(first: First, facts: &Facts<'_>) -> bool {
+fn still_counts(first: ProvenFirstStep, facts: &Facts<'_>) -> bool {
     facts.person.is_some_and(|person| {
         let same = match first.step {
             FirstStep::Password { version } => person.password_version == version,
@@ -186,211 +194,243 @@ fn alive(first: First, facts: &Facts<'_>) -> bool {
 
 /// A password may be posted in any open state: the person that it identifies starts with nothing else proven (misuse
 /// case 5).
-fn password(state: State, checked: &PasswordChecked, facts: &Facts<'_>) -> Step {
+fn password(state: State, checked: &PasswordChecked, facts: &Facts<'_>) -> Transition {
     match checked.verdict() {
-        PasswordVerdict::Wrong => Step::stay(state, PasswordRefusal::Wrong),
-        PasswordVerdict::Paused(until) => Step::stay(state, PasswordRefusal::Paused(until)),
-        PasswordVerdict::Right(first) if alive(first, facts) => match facts.offered.first() {
-            Some(method) => ask_for(first, *method, facts),
-            None => Step::start_again(),
-        },
-        PasswordVerdict::Right(_) => Step::start_again(),
+        PasswordVerdict::Wrong => Transition::stay(state, PasswordRefusal::Wrong),
+        PasswordVerdict::Paused(until) => Transition::stay(state, PasswordRefusal::Paused(until)),
+        PasswordVerdict::Right(first) if still_counts(first, facts) => {
+            match facts.offered.first() {
+                Some(method) => await_second_step(first, *method, facts),
+                None => Transition::start_again(),
+            }
+        }
+        PasswordVerdict::Right(_) => Transition::start_again(),
     }
 }
 
 /// Asks for the second step by a method. What is mailed is brought to the person, what is held is there.
-fn ask_for(first: First, method: Method, facts: &Facts<'_>) -> Step {
+fn await_second_step(first: ProvenFirstStep, method: Method, facts: &Facts<'_>) -> Transition {
     let (waiting, effects) = match method {
         Method::Mailed(method) => {
             let challenge = Challenge { method, id: facts.challenge };
             let open = Effect::Deliver(Delivery::Open(first, challenge));
-            (Waiting::Mailed(challenge), vec![open])
+            (AwaitedProof::Mailed(challenge), vec![open])
         }
-        Method::Held(method) => (Waiting::Held(method), Vec::new()),
+        Method::Held(method) => (AwaitedProof::Held(method), Vec::new()),
     };
-    Step::to(State::Second(Second { first, waiting }), effects)
+    Transition::to(State::Second(PendingSecondStep { first, waiting }), effects)
 }
 
 /// Another method proves nothing and takes nothing away: the first step stays, and only what is awaited changes.
-fn choose(second: Second, method: Method, facts: &Facts<'_>) -> Step {
+fn choose(second: PendingSecondStep, method: Method, facts: &Facts<'_>) -> Transition {
     let awaited = match second.waiting {
-        Waiting::Mailed(challenge) => Method::Mailed(challenge.method),
-        Waiting::Held(method) => Method::Held(method),
+        AwaitedProof::Mailed(challenge) => Method::Mailed(challenge.method),
+        AwaitedProof::Held(method) => Method::Held(method),
     };
     if !facts.offered.contains(&method) {
-        return Step::stay(State::Second(second), Refusal::OutOfTurn);
+        return Transition::stay(State::Second(second), Refusal::OutOfTurn);
     }
     if method == awaited {
-        return Step::to(State::Second(second), Vec::new());
+        return Transition::to(State::Second(second), Vec::new());
     }
-    ask_for(second.first, method, facts)
+    await_second_step(second.first, method, facts)
 }
 
 /// Whether a verdict about this challenge is a verdict about what the attempt waits for.
-fn is_challenge_awaited(second: &Second, challenge: Challenge, facts: &Facts<'_>) -> bool {
+fn is_challenge_awaited(
+    second: &PendingSecondStep,
+    challenge: Challenge,
+    facts: &Facts<'_>,
+) -> bool {
     match second.waiting {
-        Waiting::Mailed(own) => {
+        AwaitedProof::Mailed(own) => {
             own == challenge || (own.method == challenge.method && facts.current == Some(challenge))
         }
-        Waiting::Held(_) => false,
+        AwaitedProof::Held(_) => false,
     }
 }
 
-fn is_awaited(second: &Second, proof: &Proof, facts: &Facts<'_>) -> bool {
+fn is_awaited(second: &PendingSecondStep, proof: &Proof, facts: &Facts<'_>) -> bool {
     let awaited = match (second.waiting, proof) {
         (_, Proof::Mailed(challenge)) => is_challenge_awaited(second, *challenge, facts),
-        (Waiting::Held(method), Proof::Held(held)) => held.method == method,
-        (Waiting::Mailed(_), Proof::Held(_)) => false,
+        (AwaitedProof::Held(method), Proof::Held(held)) => held.method == method,
+        (AwaitedProof::Mailed(_), Proof::Held(_)) => false,
     };
     awaited && facts.offered.contains(&proof.method())
 }
 
-fn second_step(second: Second, checked: &SecondChecked, facts: &Facts<'_>) -> Step {
+fn second_step(
+    second: PendingSecondStep,
+    checked: &SecondChecked,
+    facts: &Facts<'_>,
+) -> Transition {
     let (first, proof, owner) = (second.first, *checked.proof(), checked.owner());
-    let own = owner.user == first.user && owner.epoch == first.epoch;
-    if !own || !is_awaited(&second, &proof, facts) {
-        return Step::stay(State::Second(second), Refusal::OutOfTurn);
+    let is_owner = owner.user == first.user && owner.epoch == first.epoch;
+    if !is_owner || !is_awaited(&second, &proof, facts) {
+        return Transition::stay(State::Second(second), Refusal::OutOfTurn);
     }
     match (checked.verdict(), proof) {
-        (Verdict::Right(Time::Open), proof) => second_proven(first, proof, facts),
-        (Verdict::Right(Time::Late), Proof::Mailed(challenge)) => {
-            send_again(first, challenge).told(MailRefusal::Late)
+        (Verdict::Right(CodeValidity::Valid), proof) => after_second_step(first, proof, facts),
+        (Verdict::Right(CodeValidity::Late), Proof::Mailed(challenge)) => {
+            send_again(first, challenge).with_refusal(MailRefusal::Late)
         }
-        (Verdict::Right(Time::Past) | Verdict::Past, Proof::Mailed(challenge)) => {
-            replace(first, challenge, facts).told(MailRefusal::Expired)
+        (Verdict::Right(CodeValidity::Expired) | Verdict::Expired, Proof::Mailed(challenge)) => {
+            replace(first, challenge, facts).with_refusal(MailRefusal::Expired)
         }
-        (Verdict::Right(Time::Late | Time::Past) | Verdict::Past, Proof::Held(_)) => {
-            Step::stay(State::Second(second), Refusal::OutOfTurn)
-        }
-        (Verdict::Refused(refusal), _) => Step::stay(State::Second(second), refusal),
-        (Verdict::Repeated, _) => Step::stay(State::Second(second), CodeRefusal::Used),
+        (
+            Verdict::Right(CodeValidity::Late | CodeValidity::Expired) | Verdict::Expired,
+            Proof::Held(_),
+        ) => Transition::stay(State::Second(second), Refusal::OutOfTurn),
+        (Verdict::Refused(refusal), _) => Transition::stay(State::Second(second), refusal),
+        (Verdict::Repeated, _) => Transition::stay(State::Second(second), CodeRefusal::Used),
     }
 }
 
 /// What proves both steps may be posted in any open state, like a password, and keeps nothing of what was proven before.
-fn both(state: State, checked: &SecondChecked, facts: &Facts<'_>) -> Step {
+fn both_steps(state: State, checked: &SecondChecked, facts: &Facts<'_>) -> Transition {
     let (proof, owner) = (*checked.proof(), checked.owner());
     match (state, checked.verdict(), proof) {
-        (State::NewPassword(pending), Verdict::Repeated, _) if alive(pending.first, facts) => {
-            led_on_again(pending, checked)
+        (State::NewPassword(pending), Verdict::Repeated, _)
+            if still_counts(pending.first, facts) =>
+        {
+            repeated_before_new_password(pending, checked)
         }
-        (_, Verdict::Right(Time::Open), Proof::Held(held)) => {
+        (_, Verdict::Right(CodeValidity::Valid), Proof::Held(held)) => {
             let step = FirstStep::PasskeyUv { credential: held.row };
-            let first = First { user: owner.user, epoch: owner.epoch, step };
-            if alive(first, facts) && facts.offered.contains(&proof.method()) {
-                second_proven(first, proof, facts)
+            let first = ProvenFirstStep { user: owner.user, epoch: owner.epoch, step };
+            if still_counts(first, facts) && facts.offered.contains(&proof.method()) {
+                after_second_step(first, proof, facts)
             } else {
-                Step::start_again()
+                Transition::start_again()
             }
         }
-        (state, Verdict::Refused(refusal), _) => Step::stay(state, refusal),
-        (state, Verdict::Repeated, _) => Step::stay(state, CodeRefusal::Used),
-        (state, Verdict::Right(_) | Verdict::Past, _) => Step::stay(state, Refusal::OutOfTurn),
+        (state, Verdict::Refused(refusal), _) => Transition::stay(state, refusal),
+        (state, Verdict::Repeated, _) => Transition::stay(state, CodeRefusal::Used),
+        (state, Verdict::Right(_) | Verdict::Expired, _) => {
+            Transition::stay(state, Refusal::OutOfTurn)
+        }
     }
 }
 
 /// The one way from a proven second step onwards.
-fn second_proven(first: First, proof: Proof, facts: &Facts<'_>) -> Step {
+fn after_second_step(first: ProvenFirstStep, proof: Proof, facts: &Facts<'_>) -> Transition {
     let mut effects = Vec::with_capacity(3);
-    effects.push(Effect::Spend(first, proof));
+    effects.push(Effect::Consume(first, proof));
     if facts.person.is_none_or(|person| person.must_change) {
         effects.push(Effect::ChangeBrowser);
-        return Step::to(State::NewPassword(NewPassword { first, proof }), effects);
+        return Transition::to(State::NewPassword(PendingNewPassword { first, proof }), effects);
     }
     let session = facts.session;
-    effects.push(Effect::SignIn(Complete { first, proof, session }));
+    effects.push(Effect::SignIn(SignInProof { first, proof, session }));
     effects.push(Effect::End(facts.goal));
-    let completed = Completed { user: first.user, session, proof: Some(proof) };
-    Step::to(State::Complete(completed), effects)
+    let completed = CompletedAttempt { user: first.user, session, proof: Some(proof) };
+    Transition::to(State::Complete(completed), effects)
 }
 
-fn new_password(pending: NewPassword, checked: &NewPasswordChecked, facts: &Facts<'_>) -> Step {
-    let NewPassword { first, proof } = pending;
+fn new_password(
+    pending: PendingNewPassword,
+    checked: &NewPasswordChecked,
+    facts: &Facts<'_>,
+) -> Transition {
+    let PendingNewPassword { first, proof } = pending;
     if checked.user() != first.user {
-        return Step::stay(State::NewPassword(pending), Refusal::OutOfTurn);
+        return Transition::stay(State::NewPassword(pending), Refusal::OutOfTurn);
     }
-    if let Some(bad) = checked.refused() {
-        return Step::stay(State::NewPassword(pending), bad);
+    if let Some(bad) = checked.refusal() {
+        return Transition::stay(State::NewPassword(pending), bad);
     }
     let session = facts.session;
-    let signed_in = Effect::SignIn(Complete { first, proof, session });
+    let signed_in = Effect::SignIn(SignInProof { first, proof, session });
     let effects = vec![Effect::ChangePassword(first), signed_in, Effect::End(facts.goal)];
-    Step::to(State::Complete(Completed { user: first.user, session, proof: None }), effects)
+    Transition::to(
+        State::Complete(CompletedAttempt { user: first.user, session, proof: None }),
+        effects,
+    )
 }
 
-fn resend(second: Second, checked: &ResendChecked, facts: &Facts<'_>) -> Step {
+fn resend(second: PendingSecondStep, checked: &ResendChecked, facts: &Facts<'_>) -> Transition {
     let challenge = checked.challenge();
     if !is_challenge_awaited(&second, challenge, facts) {
-        return Step::stay(State::Second(second), Refusal::OutOfTurn);
+        return Transition::stay(State::Second(second), Refusal::OutOfTurn);
     }
     match checked.verdict() {
         ResendVerdict::Same => send_again(second.first, challenge),
         ResendVerdict::New => replace(second.first, challenge, facts),
-        ResendVerdict::Later(at) => Step::stay(State::Second(second), MailRefusal::SendLater(at)),
+        ResendVerdict::Later(at) => {
+            Transition::stay(State::Second(second), MailRefusal::SendLater(at))
+        }
     }
 }
 
-fn send_again(first: First, challenge: Challenge) -> Step {
-    let waiting = Waiting::Mailed(challenge);
+fn send_again(first: ProvenFirstStep, challenge: Challenge) -> Transition {
+    let waiting = AwaitedProof::Mailed(challenge);
     let again = Effect::Deliver(Delivery::SendAgain(challenge));
-    Step::to(State::Second(Second { first, waiting }), vec![again])
+    Transition::to(State::Second(PendingSecondStep { first, waiting }), vec![again])
 }
 
-fn replace(first: First, old: Challenge, facts: &Facts<'_>) -> Step {
+fn replace(first: ProvenFirstStep, old: Challenge, facts: &Facts<'_>) -> Transition {
     let new = Challenge { id: facts.challenge, ..old };
     if new == old {
         // It can still be joined, so nothing has to take its place: put aside for itself, it could never be answered.
         return send_again(first, old);
     }
-    let waiting = Waiting::Mailed(new);
+    let waiting = AwaitedProof::Mailed(new);
     let replaced = Effect::Deliver(Delivery::Replace { first, old, new });
-    Step::to(State::Second(Second { first, waiting }), vec![replaced])
+    Transition::to(State::Second(PendingSecondStep { first, waiting }), vec![replaced])
 }
 
 /// Another tab completed: this one goes on by the session, if it is the session of the person identified here.
-fn follow(state: State, checked: &SessionChecked, facts: &Facts<'_>) -> Step {
+fn follow(state: State, checked: &SessionChecked, facts: &Facts<'_>) -> Transition {
     let first = match &state {
         State::Second(second) => second.first,
         State::NewPassword(pending) => pending.first,
         State::Password | State::Complete(_) | State::Cancelled => {
-            return Step::stay(state, Refusal::OutOfTurn);
+            return Transition::stay(state, Refusal::OutOfTurn);
         }
     };
     let current = facts
         .person
         .is_some_and(|person| person.user == checked.user() && person.epoch == checked.epoch());
     if checked.user() != first.user || !current {
-        return Step::stay(state, Refusal::OutOfTurn);
+        return Transition::stay(state, Refusal::OutOfTurn);
     }
     let session = checked.session();
-    let completed = Completed { user: first.user, session, proof: None };
-    Step::to(
+    let completed = CompletedAttempt { user: first.user, session, proof: None };
+    Transition::to(
         State::Complete(completed),
         vec![Effect::FollowSession(session), Effect::End(facts.goal)],
     )
 }
 
 /// The right proof once more, by the browser that it has just led to the new password: a lost answer or a double click.
-fn led_on_again(pending: NewPassword, checked: &SecondChecked) -> Step {
+fn repeated_before_new_password(
+    pending: PendingNewPassword,
+    checked: &SecondChecked,
+) -> Transition {
     let owner = checked.owner();
-    let own = pending.proof == *checked.proof()
+    let is_owner = pending.proof == *checked.proof()
         && (owner.user, owner.epoch) == (pending.first.user, pending.first.epoch);
     match checked.verdict() {
-        Verdict::Repeated if own => {
-            Step::to(State::NewPassword(pending), vec![Effect::ChangeBrowser])
+        Verdict::Repeated if is_owner => {
+            Transition::to(State::NewPassword(pending), vec![Effect::ChangeBrowser])
         }
-        _ => Step::stay(State::NewPassword(pending), Refusal::OutOfTurn),
+        _ => Transition::stay(State::NewPassword(pending), Refusal::OutOfTurn),
     }
 }
 
 /// The right proof once more, by the browser that completed, soon after: a lost answer or a double click.
-fn repeated(completed: Completed, checked: &SecondChecked, facts: &Facts<'_>) -> Step {
-    let own = completed.proof == Some(*checked.proof()) && completed.user == checked.owner().user;
+fn repeated_after_completion(
+    completed: CompletedAttempt,
+    checked: &SecondChecked,
+    facts: &Facts<'_>,
+) -> Transition {
+    let is_owner =
+        completed.proof == Some(*checked.proof()) && completed.user == checked.owner().user;
     match checked.verdict() {
-        Verdict::Repeated if own => {
+        Verdict::Repeated if is_owner => {
             let effects = vec![Effect::Reissue(completed.session), Effect::End(facts.goal)];
-            Step::to(State::Complete(completed), effects)
+            Transition::to(State::Complete(completed), effects)
         }
-        _ => Step::stay(State::Complete(completed), CodeRefusal::Used),
+        _ => Transition::stay(State::Complete(completed), CodeRefusal::Used),
     }
 }

@@ -4,18 +4,21 @@ use store::{ChallengeId, SessionId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::{
-    code_window::Time,
+    code_window::CodeValidity,
     effect::{Delivery, Effect},
     follow::SessionChecked,
     goal::Goal,
-    machine::{Facts, Input, Person, Step, step},
-    method::{Challenge, Mailed, Method, Proof},
+    machine::{Facts, Input, Person, Transition, step},
+    method::{Challenge, MailedMethod, Method, Proof},
     new_password::NewPasswordChecked,
     password::{PasswordChecked, PasswordVerdict},
     refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     resend::{ResendChecked, ResendVerdict},
-    second::{Owner, SecondChecked, Verdict},
-    state::{Completed, First, FirstStep, NewPassword, Second, State, Waiting},
+    second_step::{ProofOwner, SecondChecked, Verdict},
+    state::{
+        AwaitedProof, CompletedAttempt, FirstStep, PendingNewPassword, PendingSecondStep,
+        ProvenFirstStep, State,
+    },
 };
 use crate::account::password::BadPassword;
 
@@ -27,22 +30,22 @@ fn user(number: u128) -> UserId {
 
 fn challenge(number: u128) -> Challenge {
     let id = ChallengeId::from(Uuid::from_u128(number));
-    Challenge { method: Mailed::EMAIL_CODE, id }
+    Challenge { method: MailedMethod::EMAIL_CODE, id }
 }
 
 fn proof(number: u128) -> Proof {
     Proof::Mailed(challenge(number))
 }
 
-fn by_password(number: u128, epoch: i64, version: i64) -> First {
-    First { user: user(number), epoch, step: FirstStep::Password { version } }
+fn by_password(number: u128, epoch: i64, version: i64) -> ProvenFirstStep {
+    ProvenFirstStep { user: user(number), epoch, step: FirstStep::Password { version } }
 }
 
 fn session(number: u128) -> SessionId {
     SessionId::from(Uuid::from_u128(number))
 }
 
-fn first() -> First {
+fn first() -> ProvenFirstStep {
     by_password(1, 4, 2)
 }
 
@@ -54,7 +57,7 @@ fn person() -> Person {
 fn facts() -> Facts<'static> {
     Facts {
         person: Some(person()),
-        offered: &[Method::Mailed(Mailed::EMAIL_CODE)],
+        offered: &[Method::Mailed(MailedMethod::EMAIL_CODE)],
         challenge: challenge(9).id,
         current: Some(challenge(1)),
         session: session(9),
@@ -62,7 +65,7 @@ fn facts() -> Facts<'static> {
     }
 }
 
-fn with(person: Person) -> Facts<'static> {
+fn facts_with(person: Person) -> Facts<'static> {
     Facts { person: Some(person), ..facts() }
 }
 
@@ -71,16 +74,19 @@ fn second() -> State {
 }
 
 fn waiting_for(number: u128) -> State {
-    State::Second(Second { first: first(), waiting: Waiting::Mailed(challenge(number)) })
+    State::Second(PendingSecondStep {
+        first: first(),
+        waiting: AwaitedProof::Mailed(challenge(number)),
+    })
 }
 
 fn new_password() -> State {
-    State::NewPassword(NewPassword { first: first(), proof: proof(1) })
+    State::NewPassword(PendingNewPassword { first: first(), proof: proof(1) })
 }
 
 fn complete(by: Option<u128>) -> State {
     let (user, session) = (user(1), session(5));
-    State::Complete(Completed { user, session, proof: by.map(proof) })
+    State::Complete(CompletedAttempt { user, session, proof: by.map(proof) })
 }
 
 fn password(verdict: PasswordVerdict) -> Input {
@@ -88,7 +94,7 @@ fn password(verdict: PasswordVerdict) -> Input {
 }
 
 fn code_of(number: u128, verdict: Verdict) -> Input {
-    let owner = Owner { user: user(1), epoch: 4 };
+    let owner = ProofOwner { user: user(1), epoch: 4 };
     Input::Second(SecondChecked::assume(proof(number), owner, verdict))
 }
 
@@ -109,27 +115,31 @@ fn chosen(refused: Option<BadPassword>) -> Input {
 }
 
 /// The state did not change, nothing happens, and this is said.
-fn refused(state: State, input: Input, refusal: impl Into<Refusal>) {
+fn assert_refused(state: State, input: Input, refusal: impl Into<Refusal>) {
     let after = step(state.clone(), input, &facts());
     assert_eq!((after.state, after.refusal), (state, Some(refusal.into())));
     assert!(after.effects.is_empty(), "{:?}", after.effects);
 }
 
 /// Nothing proven is kept, nothing happens, and the person is told to start again.
-fn set_back(after: &Step) {
+fn assert_set_back(after: &Transition) {
     assert_eq!((&after.state, after.refusal), (&State::Password, Some(Refusal::StartAgain)));
     assert!(after.effects.is_empty(), "{:?}", after.effects);
 }
 
 #[test]
 fn wrong_password_is_refused() {
-    refused(State::Password, password(PasswordVerdict::Wrong), PasswordRefusal::Wrong);
-    refused(second(), password(PasswordVerdict::Wrong), PasswordRefusal::Wrong);
+    assert_refused(State::Password, password(PasswordVerdict::Wrong), PasswordRefusal::Wrong);
+    assert_refused(second(), password(PasswordVerdict::Wrong), PasswordRefusal::Wrong);
 }
 
 #[test]
 fn paused_password_is_refused() {
-    refused(State::Password, password(PasswordVerdict::Paused(AT)), PasswordRefusal::Paused(AT));
+    assert_refused(
+        State::Password,
+        password(PasswordVerdict::Paused(AT)),
+        PasswordRefusal::Paused(AT),
+    );
 }
 
 #[test]
@@ -144,19 +154,24 @@ fn right_password_opens_challenge() {
 #[test]
 fn password_before_reset_starts_over() {
     let right = || password(PasswordVerdict::Right(first()));
-    set_back(&step(State::Password, right(), &with(Person { epoch: 5, ..person() })));
-    set_back(&step(State::Password, right(), &with(Person { password_version: 3, ..person() })));
-    set_back(&step(State::Password, right(), &Facts { person: None, ..facts() }));
+    assert_set_back(&step(State::Password, right(), &facts_with(Person { epoch: 5, ..person() })));
+    assert_set_back(&step(
+        State::Password,
+        right(),
+        &facts_with(Person { password_version: 3, ..person() }),
+    ));
+    assert_set_back(&step(State::Password, right(), &Facts { person: None, ..facts() }));
 }
 
 #[test]
 fn other_accounts_password_drops_proof() {
     let other = by_password(2, 0, 0);
-    let facts = with(Person { user: user(2), epoch: 0, password_version: 0, must_change: false });
+    let facts =
+        facts_with(Person { user: user(2), epoch: 0, password_version: 0, must_change: false });
     for state in [second(), new_password()] {
         let after = step(state, password(PasswordVerdict::Right(other)), &facts);
-        let waiting = Waiting::Mailed(challenge(9));
-        assert_eq!(after.state, State::Second(Second { first: other, waiting }));
+        let waiting = AwaitedProof::Mailed(challenge(9));
+        assert_eq!(after.state, State::Second(PendingSecondStep { first: other, waiting }));
     }
 }
 
@@ -172,30 +187,30 @@ fn code_refusals_are_passed_through() {
         Refusal::Mail(MailRefusal::Exhausted),
         Refusal::Code(CodeRefusal::Paused(AT)),
     ] {
-        refused(second(), code(Verdict::Refused(refusal)), refusal);
+        assert_refused(second(), code(Verdict::Refused(refusal)), refusal);
     }
 }
 
 #[test]
 fn right_code_signs_in() {
-    let after = step(second(), code(Verdict::Right(Time::Open)), &facts());
-    let end = Completed { user: user(1), session: session(9), proof: Some(proof(1)) };
+    let after = step(second(), code(Verdict::Right(CodeValidity::Valid)), &facts());
+    let end = CompletedAttempt { user: user(1), session: session(9), proof: Some(proof(1)) };
     assert_eq!((after.state, after.refusal), (State::Complete(end), None));
-    let [Effect::Spend(used_by, used), Effect::SignIn(complete), Effect::End(Goal::Client)] =
+    let [Effect::Consume(used_by, used), Effect::SignIn(complete), Effect::End(Goal::Client)] =
         &after.effects[..]
     else {
         panic!("{:?}", after.effects)
     };
     assert_eq!((*used_by, *used), (first(), proof(1)));
     let second = Some(store::sign_in::SecondMethod::EmailCode);
-    assert_eq!((complete.first(), complete.second()), (first(), second));
+    assert_eq!((complete.first(), complete.second_method()), (first(), second));
     assert_eq!(complete.session(), session(9));
 }
 
 #[test]
 fn right_code_of_current_challenge_completes() {
     let facts = Facts { current: Some(challenge(2)), ..facts() };
-    let after = step(second(), code_of(2, Verdict::Right(Time::Open)), &facts);
+    let after = step(second(), code_of(2, Verdict::Right(CodeValidity::Valid)), &facts);
     assert!(matches!(after.state, State::Complete(done) if done.proof == Some(proof(2))));
 }
 
@@ -203,11 +218,11 @@ fn right_code_of_current_challenge_completes() {
 fn code_after_reset_asks_new_password() {
     let after = step(
         second(),
-        code(Verdict::Right(Time::Open)),
-        &with(Person { must_change: true, ..person() }),
+        code(Verdict::Right(CodeValidity::Valid)),
+        &facts_with(Person { must_change: true, ..person() }),
     );
     assert_eq!((after.state, after.refusal), (new_password(), None));
-    assert!(matches!(after.effects[..], [Effect::Spend(..), Effect::ChangeBrowser]));
+    assert!(matches!(after.effects[..], [Effect::Consume(..), Effect::ChangeBrowser]));
 }
 
 #[test]
@@ -216,13 +231,13 @@ fn repeated_code_returns_to_new_password() {
     assert_eq!((after.state, after.refusal), (new_password(), None));
     assert!(matches!(after.effects[..], [Effect::ChangeBrowser]));
     let other = code_of(2, Verdict::Repeated);
-    refused(new_password(), other, Refusal::OutOfTurn);
-    refused(new_password(), code(Verdict::Right(Time::Open)), Refusal::OutOfTurn);
+    assert_refused(new_password(), other, Refusal::OutOfTurn);
+    assert_refused(new_password(), code(Verdict::Right(CodeValidity::Valid)), Refusal::OutOfTurn);
 }
 
 #[test]
 fn late_code_is_sent_again() {
-    let after = step(second(), code(Verdict::Right(Time::Late)), &facts());
+    let after = step(second(), code(Verdict::Right(CodeValidity::Late)), &facts());
     assert_eq!((after.state, after.refusal), (second(), Some(Refusal::Mail(MailRefusal::Late))));
     assert!(
         matches!(after.effects[..], [Effect::Deliver(Delivery::SendAgain(c))] if c == challenge(1))
@@ -231,7 +246,7 @@ fn late_code_is_sent_again() {
 
 #[test]
 fn expired_code_is_replaced() {
-    for verdict in [Verdict::Right(Time::Past), Verdict::Past] {
+    for verdict in [Verdict::Right(CodeValidity::Expired), Verdict::Expired] {
         let after = step(second(), code(verdict), &facts());
         assert_eq!(
             (after.state, after.refusal),
@@ -244,30 +259,30 @@ fn expired_code_is_replaced() {
 
 #[test]
 fn foreign_code_is_out_of_turn() {
-    let right = Verdict::Right(Time::Open);
-    refused(second(), code_of(3, right), Refusal::OutOfTurn);
+    let right = Verdict::Right(CodeValidity::Valid);
+    assert_refused(second(), code_of(3, right), Refusal::OutOfTurn);
     let of = |who, epoch| {
-        let owner = Owner { user: user(who), epoch };
+        let owner = ProofOwner { user: user(who), epoch };
         Input::Second(SecondChecked::assume(proof(1), owner, right))
     };
-    refused(second(), of(2, 4), Refusal::OutOfTurn);
-    refused(second(), of(1, 3), Refusal::OutOfTurn);
-    refused(State::Password, code(right), Refusal::OutOfTurn);
-    refused(new_password(), code(right), Refusal::OutOfTurn);
-    refused(State::Cancelled, code(right), Refusal::OutOfTurn);
+    assert_refused(second(), of(2, 4), Refusal::OutOfTurn);
+    assert_refused(second(), of(1, 3), Refusal::OutOfTurn);
+    assert_refused(State::Password, code(right), Refusal::OutOfTurn);
+    assert_refused(new_password(), code(right), Refusal::OutOfTurn);
+    assert_refused(State::Cancelled, code(right), Refusal::OutOfTurn);
 }
 
 #[test]
 fn proof_before_reset_starts_over() {
-    let right = || code(Verdict::Right(Time::Open));
+    let right = || code(Verdict::Right(CodeValidity::Valid));
     for facts in [
-        with(Person { epoch: 5, must_change: true, ..person() }),
-        with(Person { password_version: 3, ..person() }),
+        facts_with(Person { epoch: 5, must_change: true, ..person() }),
+        facts_with(Person { password_version: 3, ..person() }),
         Facts { person: None, ..facts() },
     ] {
-        set_back(&step(second(), right(), &facts));
-        set_back(&step(second(), resend(ResendVerdict::Same), &facts));
-        set_back(&step(new_password(), chosen(None), &facts));
+        assert_set_back(&step(second(), right(), &facts));
+        assert_set_back(&step(second(), resend(ResendVerdict::Same), &facts));
+        assert_set_back(&step(new_password(), chosen(None), &facts));
     }
 }
 
@@ -280,9 +295,9 @@ fn resend_repeats_or_replaces_challenge() {
     );
     let after = step(second(), resend(ResendVerdict::New), &facts());
     assert_eq!((after.state, after.refusal), (waiting_for(9), None));
-    refused(second(), resend(ResendVerdict::Later(AT)), MailRefusal::SendLater(AT));
-    refused(State::Password, resend(ResendVerdict::Same), Refusal::OutOfTurn);
-    refused(
+    assert_refused(second(), resend(ResendVerdict::Later(AT)), MailRefusal::SendLater(AT));
+    assert_refused(State::Password, resend(ResendVerdict::Same), Refusal::OutOfTurn);
+    assert_refused(
         waiting_for(3),
         Input::Resend(ResendChecked::assume(challenge(4), ResendVerdict::New)),
         Refusal::OutOfTurn,
@@ -301,8 +316,9 @@ fn challenge_never_replaces_itself() {
 
 #[test]
 fn new_password_signs_in() {
-    let after = step(new_password(), chosen(None), &with(Person { must_change: true, ..person() }));
-    let end = Completed { user: user(1), session: session(9), proof: None };
+    let after =
+        step(new_password(), chosen(None), &facts_with(Person { must_change: true, ..person() }));
+    let end = CompletedAttempt { user: user(1), session: session(9), proof: None };
     assert_eq!((after.state, after.refusal), (State::Complete(end), None));
     assert!(matches!(
         after.effects[..],
@@ -310,10 +326,10 @@ fn new_password_signs_in() {
     ));
 
     let bad = Some(BadPassword::Common);
-    refused(new_password(), chosen(bad), BadPassword::Common);
-    refused(second(), chosen(None), Refusal::OutOfTurn);
+    assert_refused(new_password(), chosen(bad), BadPassword::Common);
+    assert_refused(second(), chosen(None), Refusal::OutOfTurn);
     let other = Input::NewPassword(NewPasswordChecked::assume(user(2), None));
-    refused(new_password(), other, Refusal::OutOfTurn);
+    assert_refused(new_password(), other, Refusal::OutOfTurn);
 }
 
 #[test]
@@ -324,10 +340,10 @@ fn other_tabs_session_is_followed() {
         assert!(
             matches!(after.effects[..], [Effect::FollowSession(s), Effect::End(_)] if s == session(5))
         );
-        refused(state.clone(), follow(2, 4), Refusal::OutOfTurn);
-        refused(state, follow(1, 3), Refusal::OutOfTurn);
+        assert_refused(state.clone(), follow(2, 4), Refusal::OutOfTurn);
+        assert_refused(state, follow(1, 3), Refusal::OutOfTurn);
     }
-    refused(State::Password, follow(1, 4), Refusal::OutOfTurn);
+    assert_refused(State::Password, follow(1, 4), Refusal::OutOfTurn);
 }
 
 #[test]
@@ -346,14 +362,14 @@ fn repeated_code_reissues_session() {
     assert_eq!((after.state, after.refusal), (complete(Some(1)), None));
     assert!(matches!(after.effects[..], [Effect::Reissue(s), Effect::End(_)] if s == session(5)));
     // By another browser or too late, of another challenge, or where no code completed it.
-    refused(
+    assert_refused(
         complete(Some(1)),
         code(Verdict::Refused(Refusal::Code(CodeRefusal::Used))),
         CodeRefusal::Used,
     );
-    refused(complete(Some(1)), code_of(2, Verdict::Repeated), CodeRefusal::Used);
-    refused(complete(None), code(Verdict::Repeated), CodeRefusal::Used);
-    refused(second(), code(Verdict::Repeated), CodeRefusal::Used);
+    assert_refused(complete(Some(1)), code_of(2, Verdict::Repeated), CodeRefusal::Used);
+    assert_refused(complete(None), code(Verdict::Repeated), CodeRefusal::Used);
+    assert_refused(second(), code(Verdict::Repeated), CodeRefusal::Used);
 }
 
 #[test]
@@ -368,7 +384,7 @@ fn ended_attempt_refuses_all_input() {
             Input::Restart,
             Input::Cancel,
         ] {
-            refused(state.clone(), input, Refusal::OutOfTurn);
+            assert_refused(state.clone(), input, Refusal::OutOfTurn);
         }
     }
 }

@@ -13,21 +13,21 @@ use uuid::Uuid;
 
 /// A method whose code is mailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Mailed {
+pub struct MailedMethod {
     name: &'static str,
-    word: SecondMethod,
+    second_method: SecondMethod,
 }
 
 /// A method that the person holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Held {
+pub struct HeldMethod {
     name: &'static str,
-    proves: Proves,
+    proves: ProvenSteps,
 }
 
 /// Which steps a held method proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Proves {
+enum ProvenSteps {
     /// The second, after another first step.
     #[cfg_attr(not(test), expect(dead_code, reason = "no held method is built yet"))]
     Second(SecondMethod),
@@ -37,34 +37,35 @@ enum Proves {
 }
 
 /// Every mailed method, by name.
-const MAILED: &[Mailed] = &[Mailed::EMAIL_CODE];
+const MAILED: &[MailedMethod] = &[MailedMethod::EMAIL_CODE];
 /// Every held method, by name.
-const HELD: &[Held] = &[];
+const HELD: &[HeldMethod] = &[];
 
-impl Mailed {
+impl MailedMethod {
     /// A six-digit code by e-mail.
-    pub(crate) const EMAIL_CODE: Self = Self { name: "email_code", word: SecondMethod::EmailCode };
+    pub(crate) const EMAIL_CODE: Self =
+        Self { name: "email_code", second_method: SecondMethod::EmailCode };
 
     #[cfg(test)]
     pub(super) const fn assume(name: &'static str) -> Self {
-        Self { name, word: SecondMethod::EmailCode }
+        Self { name, second_method: SecondMethod::EmailCode }
     }
 }
 
-impl Held {
+impl HeldMethod {
     /// Whether it proves both steps.
     pub(super) const fn proves_both(self) -> bool {
-        matches!(self.proves, Proves::Both(_))
+        matches!(self.proves, ProvenSteps::Both(_))
     }
 
     #[cfg(test)]
     pub(super) const fn assume(name: &'static str, second: SecondMethod) -> Self {
-        Self { name, proves: Proves::Second(second) }
+        Self { name, proves: ProvenSteps::Second(second) }
     }
 
     #[cfg(test)]
     pub(super) const fn assume_both(name: &'static str, first: FirstMethod) -> Self {
-        Self { name, proves: Proves::Both(first) }
+        Self { name, proves: ProvenSteps::Both(first) }
     }
 }
 
@@ -72,16 +73,16 @@ impl Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// Its code is mailed.
-    Mailed(Mailed),
+    Mailed(MailedMethod),
     /// The person holds it.
-    Held(Held),
+    Held(HeldMethod),
 }
 
 /// One code of a mailed method: a row that is opened, sent again, used and replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Challenge {
     /// The method.
-    pub method: Mailed,
+    pub method: MailedMethod,
     /// The row.
     pub id: ChallengeId,
 }
@@ -90,7 +91,7 @@ pub struct Challenge {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HeldProof {
     /// The method.
-    pub method: Held,
+    pub method: HeldMethod,
     /// Id of the row that it is kept in, which the method's own statements read.
     pub row: Uuid,
     /// What must be above the mark in that row, and becomes it: the time step of an app, the counter of a passkey. A row
@@ -118,30 +119,30 @@ impl Proof {
     }
 
     /// The word of the second step that it proves; none if it proves both.
-    pub(crate) const fn second_word(&self) -> Option<SecondMethod> {
+    pub(crate) const fn second_method(&self) -> Option<SecondMethod> {
         match self {
-            Self::Mailed(challenge) => Some(challenge.method.word),
+            Self::Mailed(challenge) => Some(challenge.method.second_method),
             Self::Held(held) => match held.method.proves {
-                Proves::Second(word) => Some(word),
-                Proves::Both(_) => None,
+                ProvenSteps::Second(word) => Some(word),
+                ProvenSteps::Both(_) => None,
             },
         }
     }
 }
 
-impl Serialize for Mailed {
+impl Serialize for MailedMethod {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name)
     }
 }
 
-impl Serialize for Held {
+impl Serialize for HeldMethod {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name)
     }
 }
 
-impl<'de> Deserialize<'de> for Mailed {
+impl<'de> Deserialize<'de> for MailedMethod {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         let found = MAILED.iter().find(|method| method.name == name);
@@ -149,7 +150,7 @@ impl<'de> Deserialize<'de> for Mailed {
     }
 }
 
-impl<'de> Deserialize<'de> for Held {
+impl<'de> Deserialize<'de> for HeldMethod {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         let found = HELD.iter().find(|method| method.name == name);

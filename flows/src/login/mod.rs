@@ -5,6 +5,7 @@
 
 mod apply;
 mod charge;
+mod code_post;
 pub(crate) mod code_window;
 mod complete;
 mod deliver;
@@ -12,23 +13,22 @@ pub mod effect;
 pub mod email_code;
 pub mod follow;
 pub mod goal;
-mod held;
+mod held_method;
 pub mod machine;
-mod mailed;
+mod mailed_method;
 pub mod method;
 pub mod new_password;
 pub mod password;
 mod plan;
-mod post;
 mod record;
 mod reference;
 pub mod refusal;
 pub mod resend;
-pub mod second;
+pub mod second_step;
 mod send_quota;
 mod show;
 pub mod state;
-pub(crate) mod tries;
+pub(crate) mod throttle_subject;
 pub mod typed_code;
 
 #[cfg(test)]
@@ -36,8 +36,8 @@ mod machine_tests;
 #[cfg(test)]
 mod search;
 
-pub use code_window::Time;
-pub use show::{CodeView, Delivery, Resend, Shown, View, show};
+pub use code_window::CodeValidity;
+pub use show::{CodeView, MailStatus, ResendTime, SignInPage, StepView, show};
 
 use std::time::Duration;
 
@@ -46,17 +46,17 @@ use store::AttemptId;
 
 use crate::{
     Cx, Error, Result, attempt,
-    attempt::{Attempt, Found, Loaded, Visit},
+    attempt::{Attempt, AttemptLookup, BrowserContext, LoadedAttempt},
     audit::{self, event, outcome::Refused},
-    authorize::{Asked, ClientRedirect},
+    authorize::{AuthorizePage, ClientRedirect},
     interaction::Need,
-    network::Crowded,
+    network::RateLimited,
     oauth_error::OAuthError,
 };
 use goal::Page;
 use machine::Input;
 use refusal::Refusal;
-use state::{Second, State, Waiting};
+use state::{AwaitedProof, PendingSecondStep, State};
 
 /// New values of a browser's cookies, at a change of privilege.
 #[derive(Clone, Debug)]
@@ -75,13 +75,13 @@ pub enum Answer {
     /// Show the step that is due, with a word about why it is not the next one.
     Show(AttemptId, Option<Refusal>),
     /// On to the page of the step that is now due.
-    Next(AttemptId, Due),
+    Next(AttemptId, NextStep),
     /// The same under a new value of the browser cookie.
-    Moved {
+    BrowserChanged {
         /// The attempt.
         id: AttemptId,
         /// The page that is due.
-        due: Due,
+        next_step: NextStep,
         /// The new value.
         browser: OpaqueToken,
     },
@@ -90,12 +90,12 @@ pub enum Answer {
         /// New cookie values; none when the session was there already.
         cookies: Option<NewCookies>,
         /// Where to.
-        to: Onwards,
+        destination: AfterSignIn,
     },
     /// Back to the client without a sign-in.
     Client(ClientRedirect),
     /// The page was made for another cookie: the same page again.
-    Anew(Box<Asked>),
+    FreshPage(Box<AuthorizePage>),
     /// The hashing pool is full: the page again, with the address, never the password.
     Busy {
         /// The page.
@@ -104,11 +104,11 @@ pub enum Answer {
         retry_after: Duration,
     },
     /// Too many failures of strangers in this network: the page again, with the address, never the password.
-    Crowded {
+    RateLimited {
         /// The page.
         attempt: String,
         /// Which network, and until when.
-        crowded: Crowded,
+        rate_limited: RateLimited,
     },
     /// Nothing that can be continued.
     StartAgain,
@@ -116,7 +116,7 @@ pub enum Answer {
 
 /// The page that a state is due on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
+pub enum NextStep {
     /// Address and password.
     Password,
     /// The mailed code.
@@ -129,14 +129,15 @@ pub enum Due {
     Nothing,
 }
 
-impl Due {
+impl NextStep {
     /// The page of a state.
     #[must_use]
     pub const fn of(state: &State) -> Self {
         match state {
-            State::Second(Second { waiting: Waiting::Mailed(_), .. }) => Self::Code,
+            State::Second(PendingSecondStep { waiting: AwaitedProof::Mailed(_), .. }) => Self::Code,
             // No held method has a page in this build, and a password may be posted in any open state.
-            State::Password | State::Second(Second { waiting: Waiting::Held(_), .. }) => {
+            State::Password
+            | State::Second(PendingSecondStep { waiting: AwaitedProof::Held(_), .. }) => {
                 Self::Password
             }
             State::NewPassword(_) => Self::NewPassword,
@@ -148,7 +149,7 @@ impl Due {
 
 /// Where a signed-in browser goes.
 #[derive(Debug)]
-pub enum Onwards {
+pub enum AfterSignIn {
     /// To the client.
     Client(ClientRedirect),
     /// To the page of ours at which the attempt ends.
@@ -158,92 +159,111 @@ pub enum Onwards {
 }
 
 /// Finds the attempt that a post names, or says what to answer instead.
-async fn own(cx: &Cx, visit: &Visit, name: &str) -> Result<Result<Attempt, Answer>> {
-    let found = attempt::find(cx, &mut cx.db.read().await?, visit, name).await?;
-    or_answer(cx, visit, found)
+async fn find_own_attempt(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Result<Result<Attempt, Answer>> {
+    let found = attempt::find(cx, &mut cx.db.read().await?, browser_context, name).await?;
+    attempt_or_answer(cx, browser_context, found)
 }
 
 /// The attempt that was found, or what to answer instead.
-fn or_answer(cx: &Cx, visit: &Visit, found: Found) -> Result<Result<Attempt, Answer>> {
+fn attempt_or_answer(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    found: AttemptLookup,
+) -> Result<Result<Attempt, Answer>> {
     Ok(match found {
-        Found::Own(attempt) => Ok(attempt),
-        Found::OtherCookie(request) => {
-            Err(match crate::authorize::sign_in_page(cx, visit, request)? {
-                Some(asked) => Answer::Anew(Box::new(asked)),
+        AttemptLookup::ThisBrowser(attempt) => Ok(attempt),
+        AttemptLookup::OtherCookie(request) => {
+            Err(match crate::authorize::sign_in_page(cx, browser_context, request)? {
+                Some(asked) => Answer::FreshPage(Box::new(asked)),
                 None => Answer::StartAgain,
             })
         }
-        Found::Previous(_) | Found::Nothing => Err(Answer::StartAgain),
+        AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => Err(Answer::StartAgain),
     })
 }
 
 /// What a page whose form token is no longer right is answered with. Nothing is done.
 #[derive(Debug)]
-pub enum Reopened {
+pub enum StaleForm {
     /// It was made for another cookie, when two tabs were opened at once: the same page again.
-    Anew(Box<Asked>),
+    FreshPage(Box<AuthorizePage>),
     /// It is of this browser, whose cookie has changed since: the page that is due.
-    Due(Due),
+    NextStep(NextStep),
     /// It is not of this browser.
-    Nothing,
+    NotThisBrowser,
 }
 
 /// Finds out what to show instead of acting on a form whose token is not right. A form that was `posted` at a step that
 /// is not due goes into the trail: its token is of the step that is due, or of one before.
-pub async fn reopen(cx: &Cx, visit: &Visit, name: &str, posted: Option<Due>) -> Result<Reopened> {
+pub async fn resolve_stale_form(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+    posted: Option<NextStep>,
+) -> Result<StaleForm> {
     let mut conn = cx.db.read().await?;
-    let found = attempt::find(cx, &mut conn, visit, name).await?;
+    let found = attempt::find(cx, &mut conn, browser_context, name).await?;
     drop(conn);
     Ok(match found {
-        Found::Own(Attempt::Row(loaded)) => {
-            let due = Due::of(&loaded.state);
+        AttemptLookup::ThisBrowser(Attempt::Row(loaded)) => {
+            let due = NextStep::of(&loaded.state);
             if posted.is_some_and(|posted| posted != due) {
-                out_of_turn(cx, &loaded).await?;
+                record_out_of_turn(cx, &loaded).await?;
             }
-            Reopened::Due(due)
+            StaleForm::NextStep(due)
         }
-        Found::OtherCookie(request) => crate::authorize::sign_in_page(cx, visit, request)?
-            .map_or(Reopened::Nothing, |asked| Reopened::Anew(Box::new(asked))),
-        Found::Own(Attempt::Sealed { .. }) | Found::Previous(_) | Found::Nothing => {
-            Reopened::Nothing
+        AttemptLookup::OtherCookie(request) => {
+            crate::authorize::sign_in_page(cx, browser_context, request)?
+                .map_or(StaleForm::NotThisBrowser, |asked| StaleForm::FreshPage(Box::new(asked)))
         }
+        AttemptLookup::ThisBrowser(Attempt::Sealed { .. })
+        | AttemptLookup::PreviousCookie(_)
+        | AttemptLookup::NotFound => StaleForm::NotThisBrowser,
     })
 }
 
 /// "Start again": back to the password, nothing proven.
-pub async fn restart(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
-    let attempt = match own(cx, visit, name).await? {
+pub async fn restart(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Result<Answer> {
+    let attempt = match find_own_attempt(cx, browser_context, name).await? {
         Ok(attempt) => attempt,
         Err(answer) => return Ok(answer),
     };
     match attempt {
-        Attempt::Row(loaded) => apply::input(cx, visit, &loaded, Input::Restart).await,
-        Attempt::Sealed { request, .. } => Ok(crate::authorize::sign_in_page(cx, visit, *request)?
-            .map_or(Answer::StartAgain, |asked| Answer::Anew(Box::new(asked)))),
+        Attempt::Row(loaded) => {
+            apply::apply_input(cx, browser_context, &loaded, Input::Restart).await
+        }
+        Attempt::Sealed { request, .. } => {
+            Ok(crate::authorize::sign_in_page(cx, browser_context, *request)?
+                .map_or(Answer::StartAgain, |asked| Answer::FreshPage(Box::new(asked))))
+        }
     }
 }
 
 /// "Cancel": back to the client with `access_denied`.
-pub async fn cancel(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
-    let attempt = match own(cx, visit, name).await? {
+pub async fn cancel(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Result<Answer> {
+    let attempt = match find_own_attempt(cx, browser_context, name).await? {
         Ok(attempt) => attempt,
         Err(answer) => return Ok(answer),
     };
     if let Attempt::Row(loaded) = &attempt {
-        let answer = apply::input(cx, visit, loaded, Input::Cancel).await?;
+        let answer = apply::apply_input(cx, browser_context, loaded, Input::Cancel).await?;
         if matches!(answer, Answer::Show(..)) {
             return Ok(answer);
         }
-        cancelled(cx, loaded).await?;
+        record_cancelled(cx, loaded).await?;
     }
     let error = OAuthError::new("access_denied", "the person cancelled");
     Ok(Answer::Client(crate::authorize::error_redirect(cx, attempt.request(), &error)))
 }
 
-async fn cancelled(cx: &Cx, loaded: &Loaded) -> Result<()> {
+async fn record_cancelled(cx: &Cx, loaded: &LoadedAttempt) -> Result<()> {
     cx.db
         .write(async |tx| {
-            let entry = audit::Entry::done(event::AttemptCancelled {})
+            let entry = audit::AuditEntry::done(event::AttemptCancelled {})
                 .user(loaded.state.user())
                 .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await
@@ -252,10 +272,10 @@ async fn cancelled(cx: &Cx, loaded: &Loaded) -> Result<()> {
 }
 
 /// Records that a step was posted out of turn (misuse case 1).
-async fn out_of_turn(cx: &Cx, loaded: &Loaded) -> Result<()> {
+async fn record_out_of_turn(cx: &Cx, loaded: &LoadedAttempt) -> Result<()> {
     cx.db
         .write(async |tx| {
-            let entry = audit::Entry::new(event::SequenceFailed {}, Refused::Refused)
+            let entry = audit::AuditEntry::new(event::SequenceFailed {}, Refused::Refused)
                 .user(loaded.state.user())
                 .client(&loaded.request.client_id);
             audit::record(cx, tx, entry).await
@@ -264,9 +284,9 @@ async fn out_of_turn(cx: &Cx, loaded: &Loaded) -> Result<()> {
 }
 
 /// A lost compare-and-set is no error for the person: the new state is shown, the input is not applied again.
-fn or_show(id: AttemptId, outcome: Result<Answer>) -> Result<Answer> {
+fn show_on_conflict(id: AttemptId, outcome: Result<Answer>) -> Result<Answer> {
     match outcome {
-        Err(Error::Lost) => Ok(Answer::Show(id, None)),
+        Err(Error::Conflict) => Ok(Answer::Show(id, None)),
         other => other,
     }
 }

@@ -9,20 +9,20 @@ use store::{Timestamp, Tx, throttle::ThrottleKind, user::UserWithPassword};
 
 use super::{
     Answer, apply,
-    apply::Work,
+    apply::UnitOfWork,
     machine::Input,
-    or_show,
-    state::{First, FirstStep},
-    tries::{Guesser, Spent},
+    show_on_conflict,
+    state::{FirstStep, ProvenFirstStep},
+    throttle_subject::{ChargeResult, ThrottleSubject},
 };
 use crate::{
     Cx, Error, Result,
     admission::Admission,
-    attempt::{self, Attempt, Found, Visit},
+    attempt::{self, Attempt, AttemptLookup, BrowserContext},
     audit::{self, event, outcome::PasswordOutcome},
     email::EmailAddress,
-    mail::{self, Tried, WrongGuesses},
-    network::{self, About},
+    mail::{self, GuessKind, WrongGuessesMail},
+    network::{self, AuditSubject},
 };
 
 /// What was found out about an address and a password. Only this file makes one.
@@ -35,7 +35,7 @@ pub struct PasswordChecked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordVerdict {
     /// It is the password of this person.
-    Right(First),
+    Right(ProvenFirstStep),
     /// It is not, or there is no such person.
     Wrong,
     /// Not judged: too many were wrong before.
@@ -58,61 +58,73 @@ impl PasswordChecked {
 /// Judges a posted password.
 pub async fn post(
     cx: &Cx,
-    visit: &Visit,
+    browser_context: &BrowserContext,
     name: &str,
     email: &EmailAddress,
     password: Option<Password>,
 ) -> Result<Answer> {
     // A claim is worth nothing until the database has been asked; a stranger has none, and asks nothing.
-    let guesser = Guesser::at_address(cx, visit, email.canonical()).await?;
-    let guest = if guesser.is_stranger() {
+    let throttle_subject =
+        ThrottleSubject::for_typed_address(cx, browser_context, email.canonical()).await?;
+    let caller = if throttle_subject.is_stranger() {
         HashingCaller::Stranger
     } else {
         HashingCaller::Known(cx.root.counter_key(email.canonical()))
     };
     // Nothing is counted for somebody who is turned away: on a bad day that is nearly everybody, and each has to cost little.
-    if let Err(full) = cx.hasher.reject_if_full(guest) {
-        return Ok(busy(name, full));
+    if let Err(full) = cx.hasher.reject_if_full(caller) {
+        return Ok(busy_answer(name, full));
     }
     // Networks come before the pool, and admission to the pool before any look-up: a full pool says so before it costs
     // the database anything.
-    let is_counted = guesser.is_stranger();
-    let about = async || about(cx, visit, name).await;
-    if let Admission::Paused(crowded) = Admission::of_guess(cx, is_counted, about).await? {
-        return Ok(Answer::Crowded { attempt: name.to_owned(), crowded });
+    let is_counted = throttle_subject.is_stranger();
+    let about = async || audit_subject(cx, browser_context, name).await;
+    if let Admission::Paused(rate_limited) = Admission::for_guess(cx, is_counted, about).await? {
+        return Ok(Answer::RateLimited { attempt: name.to_owned(), rate_limited });
     }
-    let outcome = match cx.hasher.admit(guest).await {
+    let outcome = match cx.hasher.admit(caller).await {
         Ok(slot) => {
-            admitted(cx, visit, name, Typed { email, password, guesser: &guesser }, slot).await
+            judge_admitted(
+                cx,
+                browser_context,
+                name,
+                TypedCredentials { email, password, throttle_subject: &throttle_subject },
+                slot,
+            )
+            .await
         }
-        Err(full) => Ok(Judgement::none(busy(name, full))),
+        Err(full) => Ok(Judgement::without_failure(busy_answer(name, full))),
     };
     if is_counted && !matches!(outcome, Ok(Judgement { failed: true, .. })) {
-        network::no_failure(cx).await;
+        network::refund_failure(cx).await;
     }
     outcome.map(|judgement| judgement.answer)
 }
 
 /// Through which client a post came that is not judged, for the trail.
-async fn about(cx: &Cx, visit: &Visit, name: &str) -> Result<About> {
+async fn audit_subject(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Result<AuditSubject> {
     let mut conn = cx.db.read().await?;
-    let client = match attempt::find(cx, &mut conn, visit, name).await? {
-        Found::Own(attempt) => Some(attempt.request().client_id.clone()),
-        Found::OtherCookie(request) => Some(request.client_id),
-        Found::Previous(_) | Found::Nothing => None,
+    let client = match attempt::find(cx, &mut conn, browser_context, name).await? {
+        AttemptLookup::ThisBrowser(attempt) => Some(attempt.request().client_id.clone()),
+        AttemptLookup::OtherCookie(request) => Some(request.client_id),
+        AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => None,
     };
-    Ok(About { user: None, client })
+    Ok(AuditSubject { user: None, client })
 }
 
-fn busy(name: &str, full: HasherBusy) -> Answer {
+fn busy_answer(name: &str, full: HasherBusy) -> Answer {
     Answer::Busy { attempt: name.to_owned(), retry_after: full.retry_after }
 }
 
 /// What was typed, and what the browser is to the person of that address.
-struct Typed<'a> {
+struct TypedCredentials<'a> {
     email: &'a EmailAddress,
     password: Option<Password>,
-    guesser: &'a Guesser,
+    throttle_subject: &'a ThrottleSubject,
 }
 
 /// What became of a post.
@@ -123,80 +135,82 @@ struct Judgement {
 }
 
 impl Judgement {
-    const fn none(answer: Answer) -> Self {
+    const fn without_failure(answer: Answer) -> Self {
         Self { answer, failed: false }
     }
 }
 
-async fn admitted(
+async fn judge_admitted(
     cx: &Cx,
-    visit: &Visit,
+    browser_context: &BrowserContext,
     name: &str,
-    Typed { email, password, guesser }: Typed<'_>,
+    TypedCredentials { email, password, throttle_subject }: TypedCredentials<'_>,
     slot: HashingPermit,
 ) -> Result<Judgement> {
     let mut conn = cx.db.read().await?;
-    let found = attempt::find(cx, &mut conn, visit, name).await?;
+    let found = attempt::find(cx, &mut conn, browser_context, name).await?;
     let attempt = match found {
-        Found::Own(attempt) => attempt,
-        Found::OtherCookie(request) => {
-            let again = crate::authorize::sign_in_page(cx, visit, request)?;
-            let anew = again.map_or(Answer::StartAgain, |asked| Answer::Anew(Box::new(asked)));
-            return Ok(Judgement::none(anew));
+        AttemptLookup::ThisBrowser(attempt) => attempt,
+        AttemptLookup::OtherCookie(request) => {
+            let again = crate::authorize::sign_in_page(cx, browser_context, request)?;
+            let anew = again.map_or(Answer::StartAgain, |asked| Answer::FreshPage(Box::new(asked)));
+            return Ok(Judgement::without_failure(anew));
         }
-        Found::Previous(_) | Found::Nothing => return Ok(Judgement::none(Answer::StartAgain)),
+        AttemptLookup::PreviousCookie(_) | AttemptLookup::NotFound => {
+            return Ok(Judgement::without_failure(Answer::StartAgain));
+        }
     };
     let canonical = email.canonical();
-    let counters = guesser.counters();
+    let counters = throttle_subject.delay_counters();
     let found =
         store::user::look_up_address(&mut conn, canonical, counters, ThrottleKind::Password)
             .await?;
     drop(conn);
-    let person = Person { email, known: found.person(), guesser };
+    let person = TypedPerson { email, known_user: found.person(), throttle_subject };
     // Only a look, the same for every address: what counts is the charge.
     let (compared, renewal) = match found.waits_until.filter(|until| *until > cx.now) {
         Some(until) => {
             drop(slot);
-            (Compared::Not(until), None)
+            (PasswordComparison::NotCompared(until), None)
         }
         None => compare(cx, slot, password, person).await?,
     };
-    let (verdict, outcome) = judge(cx, visit, &attempt, name, person, compared).await;
+    let (verdict, outcome) = judge(cx, browser_context, &attempt, name, person, compared).await;
     if let (Some(PasswordVerdict::Right(first)), Ok(_), Some(password)) =
         (verdict, &outcome, renewal)
-        && let Err(error) = renew(cx, person, first, password).await
+        && let Err(error) = rehash(cx, person, first, password).await
     {
         tracing::error!(%error, "the hash of a right password was not made anew");
     }
     let failed = matches!(verdict, Some(PasswordVerdict::Wrong | PasswordVerdict::Paused(_)));
-    Ok(Judgement { answer: or_show(attempt.id(), outcome)?, failed })
+    Ok(Judgement { answer: show_on_conflict(attempt.id(), outcome)?, failed })
 }
 
 /// Whose address was typed, if it is anybody's.
 #[derive(Clone, Copy)]
-struct Person<'a> {
+struct TypedPerson<'a> {
     email: &'a EmailAddress,
-    known: Option<&'a UserWithPassword>,
-    guesser: &'a Guesser,
+    known_user: Option<&'a UserWithPassword>,
+    throttle_subject: &'a ThrottleSubject,
 }
 
 /// What comparing found.
 #[derive(Clone, Copy)]
-enum Compared {
+enum PasswordComparison {
     Right,
     Wrong,
     /// Nothing: a wait is running, and a guess that is not judged costs no hash and tells nothing by its time.
-    Not(Timestamp),
+    NotCompared(Timestamp),
 }
 
-impl Person<'_> {
+impl TypedPerson<'_> {
     /// Whether the account may be used. Asked after the password is compared, so that the time tells nothing.
     fn may_sign_in(self) -> bool {
-        self.known.is_some_and(|known| known.user.is_active())
+        self.known_user.is_some_and(|known| known.user.is_active())
     }
 
-    fn stored(self) -> Option<PasswordHash> {
-        self.known.and_then(|known| known.phc.clone()).map(PasswordHash::from_stored)
+    fn stored_hash(self) -> Option<PasswordHash> {
+        self.known_user.and_then(|known| known.phc.clone()).map(PasswordHash::from_stored)
     }
 }
 
@@ -206,41 +220,41 @@ async fn compare(
     cx: &Cx,
     slot: HashingPermit,
     password: Option<Password>,
-    person: Person<'_>,
-) -> Result<(Compared, Option<Password>)> {
+    person: TypedPerson<'_>,
+) -> Result<(PasswordComparison, Option<Password>)> {
     // A password too long to be anybody's still takes the time of one.
     let (password, stored) = match password {
-        Some(password) => (password, person.stored()),
+        Some(password) => (password, person.stored_hash()),
         None => (Password::parse("").map_err(keys::KeyError::from)?, None),
     };
     let again = Password::parse(password.reveal()).map_err(keys::KeyError::from)?;
     if !slot.verify(password, stored).await? || !person.may_sign_in() {
-        return Ok((Compared::Wrong, None));
+        return Ok((PasswordComparison::Wrong, None));
     }
-    let is_outdated = person.stored().is_some_and(|stored| !cx.hasher.is_current(&stored));
-    Ok((Compared::Right, is_outdated.then_some(again)))
+    let is_outdated = person.stored_hash().is_some_and(|stored| !cx.hasher.is_current(&stored));
+    Ok((PasswordComparison::Right, is_outdated.then_some(again)))
 }
 
 /// The verdict and what it leads to. Where another post has changed the attempt meanwhile, it is applied to what that is now,
 /// so that a right guess leaves its row in the trail and has its code mailed, whatever is posted beside it.
 async fn judge(
     cx: &Cx,
-    visit: &Visit,
+    browser_context: &BrowserContext,
     attempt: &Attempt,
     name: &str,
-    person: Person<'_>,
-    compared: Compared,
+    person: TypedPerson<'_>,
+    compared: PasswordComparison,
 ) -> (Option<PasswordVerdict>, Result<Answer>) {
-    let (verdict, outcome) = judge_once(cx, visit, attempt, person, compared).await;
-    if verdict.is_none() || !matches!(outcome, Err(Error::Lost)) {
+    let (verdict, outcome) = judge_once(cx, browser_context, attempt, person, compared).await;
+    if verdict.is_none() || !matches!(outcome, Err(Error::Conflict)) {
         return (verdict, outcome);
     }
-    let (verdict, outcome) = match own_attempt(cx, visit, name).await {
-        Ok(Some(changed)) => judge_once(cx, visit, &changed, person, compared).await,
-        Ok(None) => (verdict, Err(Error::Lost)),
+    let (verdict, outcome) = match own_attempt(cx, browser_context, name).await {
+        Ok(Some(changed)) => judge_once(cx, browser_context, &changed, person, compared).await,
+        Ok(None) => (verdict, Err(Error::Conflict)),
         Err(error) => return (verdict, Err(error)),
     };
-    if let (Some(judged), Err(Error::Lost)) = (verdict, &outcome) {
+    if let (Some(judged), Err(Error::Conflict)) = (verdict, &outcome) {
         let client = &attempt.request().client_id;
         let recorded = cx.db.write(async |tx| record(cx, tx, person, client, judged).await).await;
         if let Err(error) = recorded {
@@ -250,11 +264,17 @@ async fn judge(
     (verdict, outcome)
 }
 
-async fn own_attempt(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Attempt>> {
+async fn own_attempt(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Result<Option<Attempt>> {
     let mut conn = cx.db.read().await?;
-    Ok(match attempt::find(cx, &mut conn, visit, name).await? {
-        Found::Own(attempt) => Some(attempt),
-        Found::OtherCookie(_) | Found::Previous(_) | Found::Nothing => None,
+    Ok(match attempt::find(cx, &mut conn, browser_context, name).await? {
+        AttemptLookup::ThisBrowser(attempt) => Some(attempt),
+        AttemptLookup::OtherCookie(_)
+        | AttemptLookup::PreviousCookie(_)
+        | AttemptLookup::NotFound => None,
     })
 }
 
@@ -262,12 +282,13 @@ async fn own_attempt(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Attemp
 /// nothing is written.
 async fn judge_once(
     cx: &Cx,
-    visit: &Visit,
+    browser_context: &BrowserContext,
     attempt: &Attempt,
-    person: Person<'_>,
-    compared: Compared,
+    person: TypedPerson<'_>,
+    compared: PasswordComparison,
 ) -> (Option<PasswordVerdict>, Result<Answer>) {
-    let work = Work::on(cx, visit, attempt).about(person.known, person.guesser);
+    let work = UnitOfWork::for_attempt(cx, browser_context, attempt)
+        .with_person(person.known_user, person.throttle_subject);
     let mut judged = None;
     let outcome = cx
         .db
@@ -285,12 +306,17 @@ async fn judge_once(
 
 /// Hashes a right password anew. Only now: before the verdict, the time of a second hash would tell who is right, also
 /// while guesses are paused. While anybody waits for a hash the next sign-in does it.
-async fn renew(cx: &Cx, person: Person<'_>, first: First, password: Password) -> Result<()> {
+async fn rehash(
+    cx: &Cx,
+    person: TypedPerson<'_>,
+    first: ProvenFirstStep,
+    password: Password,
+) -> Result<()> {
     if cx.hasher.waiting() != [0, 0] {
         return Ok(());
     }
-    let guest = HashingCaller::Known(cx.root.counter_key(person.email.canonical()));
-    let Ok(slot) = cx.hasher.admit(guest).await else { return Ok(()) };
+    let caller = HashingCaller::Known(cx.root.counter_key(person.email.canonical()));
+    let Ok(slot) = cx.hasher.admit(caller).await else { return Ok(()) };
     let hash = slot.hash(password).await?;
     let (user, FirstStep::Password { version }) = (first.user, first.step) else { return Ok(()) };
     cx.db
@@ -304,31 +330,32 @@ async fn renew(cx: &Cx, person: Person<'_>, first: First, password: Password) ->
 async fn charge(
     cx: &Cx,
     tx: &mut Tx,
-    person: Person<'_>,
-    compared: Compared,
+    person: TypedPerson<'_>,
+    compared: PasswordComparison,
     client: &str,
 ) -> Result<PasswordVerdict> {
     let right = match compared {
-        Compared::Not(until) => return Ok(PasswordVerdict::Paused(until)),
-        Compared::Right => person.known,
-        Compared::Wrong => None,
+        PasswordComparison::NotCompared(until) => return Ok(PasswordVerdict::Paused(until)),
+        PasswordComparison::Right => person.known_user,
+        PasswordComparison::Wrong => None,
     };
-    let guesser = person.guesser;
+    let throttle_subject = person.throttle_subject;
     // A right one is refunded, so it spends nothing: but it, too, finds no wait running.
-    let tally = match guesser.spend(cx, tx, ThrottleKind::Password, right.is_none()).await? {
-        Spent::Try(tally) => tally,
-        Spent::Paused(until) => return Ok(PasswordVerdict::Paused(until)),
-    };
+    let tally =
+        match throttle_subject.charge(cx, tx, ThrottleKind::Password, right.is_none()).await? {
+            ChargeResult::Charged(tally) => tally,
+            ChargeResult::Paused(until) => return Ok(PasswordVerdict::Paused(until)),
+        };
     if let Some(known) = right {
-        return Ok(PasswordVerdict::Right(First {
+        return Ok(PasswordVerdict::Right(ProvenFirstStep {
             user: known.user.id,
             epoch: known.user.epoch,
             step: FirstStep::Password { version: known.password_version.unwrap_or_default() },
         }));
     }
-    if guesser.was_wrong(cx, tx, ThrottleKind::Password, tally).await? {
-        let user = person.known.map(|known| known.user.id);
-        let notice = WrongGuesses { user, tried: Tried::Password };
+    if throttle_subject.start_delays(cx, tx, ThrottleKind::Password, tally).await? {
+        let user = person.known_user.map(|known| known.user.id);
+        let notice = WrongGuessesMail { user, tried: GuessKind::Password };
         mail::warn_once_a_day(cx, tx, notice, person.email.canonical(), client).await?;
     }
     Ok(PasswordVerdict::Wrong)
@@ -337,7 +364,7 @@ async fn charge(
 async fn record(
     cx: &Cx,
     tx: &mut Tx,
-    person: Person<'_>,
+    person: TypedPerson<'_>,
     client: &str,
     verdict: PasswordVerdict,
 ) -> Result<(), Error> {
@@ -346,8 +373,8 @@ async fn record(
         PasswordVerdict::Wrong => PasswordOutcome::Wrong,
         PasswordVerdict::Paused(_) => PasswordOutcome::Paused,
     };
-    let entry = audit::Entry::new(event::PasswordChecked {}, outcome)
-        .user(person.known.map(|known| known.user.id))
+    let entry = audit::AuditEntry::new(event::PasswordChecked {}, outcome)
+        .user(person.known_user.map(|known| known.user.id))
         .client(client);
     audit::record(cx, tx, entry).await
 }

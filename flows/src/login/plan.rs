@@ -13,10 +13,10 @@ use store::{ChallengeId, SessionId, UserId};
 use super::{
     effect::{Delivery, Effect},
     goal::{Goal, Page},
-    machine::{Complete, Facts, Input, Person, Step},
-    method::{Challenge, Mailed, Method, Proof},
+    machine::{Facts, Input, Person, SignInProof, Transition},
+    method::{Challenge, MailedMethod, Method, Proof},
     password::PasswordVerdict,
-    state::{First, State},
+    state::{ProvenFirstStep, State},
 };
 
 /// What a transaction has read.
@@ -29,7 +29,7 @@ pub(super) struct Rows<'a> {
     /// The open challenge of this person in this browser, by the method that [`asks`] names.
     pub(super) open: Option<OpenChallenge>,
     /// The live session that was presented, of whatever person.
-    pub(super) session: Option<Presented>,
+    pub(super) session: Option<PresentedSession>,
     /// Ids for what may have to be made.
     pub(super) new: NewIds,
     /// Where the attempt ends.
@@ -49,7 +49,7 @@ pub(super) struct OpenChallenge {
 
 /// A live session, by the secret that was presented.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Presented {
+pub(super) struct PresentedSession {
     pub(super) id: SessionId,
     pub(super) user: UserId,
 }
@@ -62,7 +62,7 @@ pub(super) struct NewIds {
 }
 
 /// The person that an input is about: the one that it identifies, or else the one that the state is about.
-pub(super) fn about(state: &State, input: &Input) -> Option<UserId> {
+pub(super) fn person_of(state: &State, input: &Input) -> Option<UserId> {
     match input {
         Input::Password(checked) => match checked.verdict() {
             PasswordVerdict::Right(first) => Some(first.user),
@@ -80,7 +80,11 @@ pub(super) fn about(state: &State, input: &Input) -> Option<UserId> {
 }
 
 /// The mailed method whose open challenge the machine needs to know for this input.
-pub(super) fn asks(state: &State, input: &Input, offered: &[Method]) -> Option<Mailed> {
+pub(super) fn challenge_method_of(
+    state: &State,
+    input: &Input,
+    offered: &[Method],
+) -> Option<MailedMethod> {
     let method = match input {
         Input::Password(checked) => match checked.verdict() {
             PasswordVerdict::Right(_) => offered.first().copied(),
@@ -103,13 +107,14 @@ impl<'a> Rows<'a> {
         let person = self.person;
         let current = self.open.filter(|open| person.is_some_and(|p| p.epoch == open.epoch));
         let joined = current.filter(|open| open.can_be_joined);
-        let own = self.session.filter(|session| person.is_some_and(|p| p.user == session.user));
+        let same_person =
+            self.session.filter(|session| person.is_some_and(|p| p.user == session.user));
         Facts {
             person,
             offered: self.offered,
             challenge: joined.map_or(self.new.challenge, |joined| joined.challenge.id),
             current: current.map(|open| open.challenge),
-            session: own.map_or(self.new.session, |own| own.id),
+            session: same_person.map_or(self.new.session, |own| own.id),
             goal: self.goal,
         }
     }
@@ -117,7 +122,7 @@ impl<'a> Rows<'a> {
 
 /// Where the transaction stands beside its rows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Position {
+pub(super) struct RowOwnership {
     /// Whether the attempt has a row.
     pub(super) has_row: bool,
     /// Whether the presented browser value owns the row: not where a proof is posted once more with the value before.
@@ -129,22 +134,22 @@ pub(super) struct Position {
 pub(super) enum Write<'a> {
     /// Lock the person's row until the transaction ends; lost unless this step still counts. What the rows said may have
     /// changed since they were read (READ COMMITTED).
-    Lock(First),
+    Lock(ProvenFirstStep),
     /// Put a challenge aside, if it is open.
     Supersede(Challenge),
     /// Open a challenge and mail its code; lost if another one is open, and unless the person is still active, of this epoch and
     /// at the address that was read.
-    Open(First, Challenge),
+    Open(ProvenFirstStep, Challenge),
     /// Mail the code of a challenge again; lost unless it is open.
     SendAgain(Challenge),
     /// Use a proof up; lost if it was used before.
-    Spend(First, Proof),
+    Consume(ProvenFirstStep, Proof),
     /// Store the new password of this person.
     ChangePassword(UserId),
     /// Record the sign-in.
-    Record(&'a Complete),
+    Record(&'a SignInProof),
     /// End a session, if it lives: another person signs in.
-    EndSession(Presented),
+    EndSession(PresentedSession),
     /// Begin the session of the sign-in that was recorded.
     BeginSession(SessionId),
     /// Give the session a new secret and the sign-in that was recorded; lost unless the presented secret is still its own.
@@ -160,16 +165,16 @@ pub(super) enum Write<'a> {
     /// The same, and hand the attempt to the browser's new value.
     HandOver,
     /// The same at the end of an attempt.
-    Complete(Value),
+    Complete(BrowserValue),
     /// Move attempts and open challenges from a browser value to the new one.
     MoveBrowser {
         /// Which value.
-        from: Owned,
+        from: MoveSource,
         /// Which attempts.
-        moves: Moves,
+        moves: MovedAttempts,
     },
     /// The session that the browser holds now is this one; lost unless it lives.
-    Lives(SessionId),
+    RequireLive(SessionId),
     /// Answer the client by that session.
     AnswerClient {
         /// Whether it was proven for this very attempt.
@@ -181,7 +186,7 @@ pub(super) enum Write<'a> {
 
 /// The browser value of a completed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(super) enum BrowserValue {
     /// The one that was presented.
     Presented,
     /// A new one.
@@ -190,7 +195,7 @@ pub(super) enum Value {
 
 /// The browser value that owns what moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owned {
+pub(super) enum MoveSource {
     /// By the value that was presented.
     ByPresented,
     /// By the value that owns the attempt's row.
@@ -199,21 +204,21 @@ pub(super) enum Owned {
 
 /// Which attempts of a browser move to its new value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moves {
+pub(super) enum MovedAttempts {
     /// All.
     All,
     /// This one, and those that no earlier value has led on. When a proof is posted once more, the browser may not have
     /// received the value that it got for the first: then only what it could have led on with the one before moves along.
-    Along,
+    ThisAndUnmoved,
 }
 
 /// What is answered when everything was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     /// The page that is due.
-    Due,
+    NextStep,
     /// The same, under a new browser value.
-    Moved,
+    BrowserChanged,
     /// The attempt's end, by the cookies that the browser has.
     Followed,
     /// The attempt's end, by new cookies.
@@ -229,16 +234,21 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// The plan of a step.
-    pub(super) fn of(rows: &Rows<'_>, before: &State, step: &'a Step, at: Position) -> Self {
-        let mut plan = Self { writes: Vec::with_capacity(10), reply: Reply::Due };
+    pub(super) fn of(
+        rows: &Rows<'_>,
+        before: &State,
+        step: &'a Transition,
+        ownership: RowOwnership,
+    ) -> Self {
+        let mut plan = Self { writes: Vec::with_capacity(10), reply: Reply::NextStep };
         if let Some(first) = step.effects.iter().find_map(Effect::rests_on) {
             plan.add(Write::Lock(first));
         }
         for effect in &step.effects {
-            plan.effect(effect, rows, at);
+            plan.effect(effect, rows, ownership);
         }
-        if plan.reply == Reply::Due {
-            plan.save(step.state == *before, at);
+        if plan.reply == Reply::NextStep {
+            plan.save(step.state == *before, ownership);
         }
         plan
     }
@@ -247,25 +257,25 @@ impl<'a> Plan<'a> {
         self.writes.push(write);
     }
 
-    fn effect(&mut self, effect: &'a Effect, rows: &Rows<'_>, at: Position) {
+    fn effect(&mut self, effect: &'a Effect, rows: &Rows<'_>, ownership: RowOwnership) {
         match effect {
             Effect::Deliver(delivery) => self.deliver(*delivery, rows),
-            Effect::Spend(first, proof) => self.add(Write::Spend(*first, *proof)),
+            Effect::Consume(first, proof) => self.add(Write::Consume(*first, *proof)),
             Effect::ChangePassword(first) => self.add(Write::ChangePassword(first.user)),
             Effect::ChangeBrowser => {
                 self.add(Write::HandOver);
-                self.move_along(at);
-                self.reply = Reply::Moved;
+                self.move_along(ownership);
+                self.reply = Reply::BrowserChanged;
             }
             Effect::SignIn(proof) => self.sign_in(proof, rows),
             Effect::FollowSession(session) => {
-                self.add(Write::Complete(Value::Presented));
+                self.add(Write::Complete(BrowserValue::Presented));
                 self.signed_in(*session, Reply::Followed);
             }
             Effect::Reissue(session) => {
                 self.add(Write::ReplaceSecret(*session));
                 self.add(Write::VoidCodes);
-                self.move_along(at);
+                self.move_along(ownership);
                 self.signed_in(*session, Reply::SignedIn);
             }
             Effect::End(goal) => self.end(*goal),
@@ -284,7 +294,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Joins the challenge if it is the open one, and else puts that aside and opens it.
-    fn open(&mut self, first: First, challenge: Challenge, rows: &Rows<'_>) {
+    fn open(&mut self, first: ProvenFirstStep, challenge: Challenge, rows: &Rows<'_>) {
         if let Some(open) = rows.open {
             if open.challenge == challenge {
                 return;
@@ -296,7 +306,7 @@ impl<'a> Plan<'a> {
 
     /// What a sign-in makes: its row, a session that rests on it, and new values for everything that this browser has open
     /// (decision 13). Signing in again steps a session up and keeps its `sid`.
-    fn sign_in(&mut self, proof: &'a Complete, rows: &Rows<'_>) {
+    fn sign_in(&mut self, proof: &'a SignInProof, rows: &Rows<'_>) {
         let session = proof.session();
         self.add(Write::Record(proof));
         match rows.session {
@@ -308,18 +318,19 @@ impl<'a> Plan<'a> {
                 self.add(Write::BeginSession(session));
             }
         }
-        self.add(Write::Complete(Value::New));
-        self.add(Write::MoveBrowser { from: Owned::ByPresented, moves: Moves::All });
+        self.add(Write::Complete(BrowserValue::New));
+        self.add(Write::MoveBrowser { from: MoveSource::ByPresented, moves: MovedAttempts::All });
         self.signed_in(session, Reply::SignedIn);
     }
 
-    fn move_along(&mut self, at: Position) {
-        let moves = if at.owns_row { Moves::All } else { Moves::Along };
-        self.add(Write::MoveBrowser { from: Owned::ByRow, moves });
+    fn move_along(&mut self, ownership: RowOwnership) {
+        let moves =
+            if ownership.owns_row { MovedAttempts::All } else { MovedAttempts::ThisAndUnmoved };
+        self.add(Write::MoveBrowser { from: MoveSource::ByRow, moves });
     }
 
     fn signed_in(&mut self, session: SessionId, reply: Reply) {
-        self.add(Write::Lives(session));
+        self.add(Write::RequireLive(session));
         self.reply = reply;
     }
 
@@ -332,8 +343,8 @@ impl<'a> Plan<'a> {
     }
 
     /// An unchanged state of an existing row is not written, so that wrong guesses at once do not lose each other's charge.
-    fn save(&mut self, is_unchanged: bool, at: Position) {
-        match (is_unchanged, at.has_row) {
+    fn save(&mut self, is_unchanged: bool, ownership: RowOwnership) {
+        match (is_unchanged, ownership.has_row) {
             (true, true) => {}
             (true, false) => self.add(Write::MakeRow),
             (false, _) => self.add(Write::Save),

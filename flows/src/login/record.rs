@@ -5,7 +5,7 @@ use store::{
     sign_in::{SignInRow, SignInSteps},
 };
 
-use super::machine::Complete;
+use super::machine::SignInProof;
 use crate::{Cx, Result, sign_in::SignIn};
 
 /// Records the completed steps, and from where and with what the last of them was posted. `complete` is proof: only the
@@ -13,23 +13,23 @@ use crate::{Cx, Result, sign_in::SignIn};
 pub(super) async fn record_sign_in(
     cx: &Cx,
     tx: &mut Tx,
-    complete: &Complete,
+    proof: &SignInProof,
     browser_and_system: Option<String>,
 ) -> Result<SignIn> {
-    let first = complete.first();
+    let first = proof.first();
     let row = SignInRow {
-        id: cx.id(),
+        id: cx.new_id(),
         user_id: first.user,
         epoch: first.epoch,
         steps: SignInSteps {
-            first: first.step.word(),
+            first: first.step.first_method(),
             // Both are the moment at which the attempt that proved them was completed (decision 1).
             first_at: cx.now,
-            second: complete.second(),
-            second_at: complete.second().map(|_| cx.now),
+            second: proof.second_method(),
+            second_at: proof.second_method().map(|_| cx.now),
             mailbox_only: false,
         },
-        network: cx.trace.network.map(|address| address.to_string()),
+        network: cx.trace.client_address.map(|address| address.to_string()),
         browser_and_system,
     };
     store::sign_in::insert(tx, &row).await?;

@@ -39,7 +39,7 @@ const WORDS: [&str; 32] = [
 ];
 
 /// A new reference: a word and two digits.
-pub(super) fn reference(rng: &Rng) -> String {
+pub(super) fn generate(rng: &Rng) -> String {
     let [word, tens, ones, ..] = rng.bytes::<4>();
     let word = WORDS.get(usize::from(word) % WORDS.len()).copied().unwrap_or("KOWHAI");
     format!("{word}-{}{}", tens % 10, ones % 10)

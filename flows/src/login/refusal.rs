@@ -3,7 +3,7 @@
 
 use store::Timestamp;
 
-use crate::{account::password::BadPassword, network::Crowded};
+use crate::{account::password::BadPassword, network::RateLimited};
 
 /// Why an input did not lead further, told apart for the person and for the trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Refusal {
     /// The new password is not acceptable.
     NewPassword(BadPassword),
     /// Too many posts or failures from this network; again when its window ends.
-    NetworkPaused(Crowded),
+    NetworkPaused(RateLimited),
     /// What was proven no longer counts.
     StartAgain,
     /// The step posted is not the step that is due.
@@ -67,18 +67,18 @@ pub enum MailRefusal {
 
 /// What the page of a step says about a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said<R> {
+pub enum PageMessage<R> {
     /// What is wrong with the post of this step.
-    Own(R),
+    ThisStep(R),
     /// Posts of this network wait.
-    NetworkPaused(Crowded),
+    NetworkPaused(RateLimited),
     /// Something was posted to another step than the one that is due now: in an older tab, or while another tab went on.
-    Moved,
+    OtherStep,
 }
 
 /// What the page of the mailed code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MailedCode {
+pub enum MailedCodeRefusal {
     /// About the code that was typed.
     Typed(CodeRefusal),
     /// About the mail.
@@ -88,42 +88,42 @@ pub enum MailedCode {
 impl Refusal {
     /// What the password page says.
     #[must_use]
-    pub const fn at_password(self) -> Said<PasswordRefusal> {
+    pub const fn for_password_page(self) -> PageMessage<PasswordRefusal> {
         match self {
-            Self::Password(own) => Said::Own(own),
-            Self::NetworkPaused(crowded) => Said::NetworkPaused(crowded),
+            Self::Password(own) => PageMessage::ThisStep(own),
+            Self::NetworkPaused(rate_limited) => PageMessage::NetworkPaused(rate_limited),
             Self::Code(_)
             | Self::Mail(_)
             | Self::NewPassword(_)
             | Self::StartAgain
-            | Self::OutOfTurn => Said::Moved,
+            | Self::OutOfTurn => PageMessage::OtherStep,
         }
     }
 
     /// What the page of the mailed code says.
     #[must_use]
-    pub const fn at_mailed_code(self) -> Said<MailedCode> {
+    pub const fn for_code_page(self) -> PageMessage<MailedCodeRefusal> {
         match self {
-            Self::Code(own) => Said::Own(MailedCode::Typed(own)),
-            Self::Mail(own) => Said::Own(MailedCode::Mail(own)),
-            Self::NetworkPaused(crowded) => Said::NetworkPaused(crowded),
+            Self::Code(own) => PageMessage::ThisStep(MailedCodeRefusal::Typed(own)),
+            Self::Mail(own) => PageMessage::ThisStep(MailedCodeRefusal::Mail(own)),
+            Self::NetworkPaused(rate_limited) => PageMessage::NetworkPaused(rate_limited),
             Self::Password(_) | Self::NewPassword(_) | Self::StartAgain | Self::OutOfTurn => {
-                Said::Moved
+                PageMessage::OtherStep
             }
         }
     }
 
     /// What the page of the new password says.
     #[must_use]
-    pub const fn at_new_password(self) -> Said<BadPassword> {
+    pub const fn for_new_password_page(self) -> PageMessage<BadPassword> {
         match self {
-            Self::NewPassword(own) => Said::Own(own),
-            Self::NetworkPaused(crowded) => Said::NetworkPaused(crowded),
+            Self::NewPassword(own) => PageMessage::ThisStep(own),
+            Self::NetworkPaused(rate_limited) => PageMessage::NetworkPaused(rate_limited),
             Self::Password(_)
             | Self::Code(_)
             | Self::Mail(_)
             | Self::StartAgain
-            | Self::OutOfTurn => Said::Moved,
+            | Self::OutOfTurn => PageMessage::OtherStep,
         }
     }
 }

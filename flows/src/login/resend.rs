@@ -6,20 +6,21 @@ use store::{Timestamp, email_challenge::EmailChallenge};
 
 use super::{
     Answer, apply,
-    apply::Work,
-    code_window::time,
+    apply::UnitOfWork,
+    attempt_or_answer,
+    code_post::CodePost,
+    code_window::validity,
     follow,
     machine::Input,
-    mailed::{self, Asked},
+    mailed_method::{self, ResendFacts},
     method::Challenge,
-    or_answer, out_of_turn,
-    post::Post,
-    send_quota::quota_until,
-    state::{Second, State, Waiting},
+    record_out_of_turn,
+    send_quota::used_up_until,
+    state::{AwaitedProof, PendingSecondStep, State},
 };
 use crate::{
     Cx, Result,
-    attempt::{self, Attempt, Visit},
+    attempt::{self, Attempt, BrowserContext},
 };
 
 /// What was found out about "send it again". Only this file makes one.
@@ -71,42 +72,49 @@ pub(super) fn resend_at(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
 }
 
 /// Judges "send it again".
-pub async fn resend(cx: &Cx, visit: &Visit, name: &str) -> Result<Answer> {
+pub async fn resend(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Result<Answer> {
     let mut conn = cx.db.read().await?;
-    let (found, near) = attempt::find_with_challenges(cx, &mut conn, visit, name).await?;
-    let attempt = match or_answer(cx, visit, found)? {
+    let (found, open_challenges) =
+        attempt::find_with_challenges(cx, &mut conn, browser_context, name).await?;
+    let attempt = match attempt_or_answer(cx, browser_context, found)? {
         Ok(attempt) => attempt,
         Err(answer) => return Ok(answer),
     };
     let Attempt::Row(loaded) = attempt else { return Ok(Answer::Show(attempt.id(), None)) };
-    let State::Second(Second { waiting: Waiting::Mailed(_), .. }) = loaded.state else {
+    let State::Second(PendingSecondStep { waiting: AwaitedProof::Mailed(_), .. }) = loaded.state
+    else {
         drop(conn);
-        out_of_turn(cx, &loaded).await?;
+        record_out_of_turn(cx, &loaded).await?;
         return Ok(Answer::Show(loaded.row.id, None));
     };
-    let post = match Post::read(cx, &mut conn, visit, loaded, near).await? {
+    let post = match CodePost::read(cx, &mut conn, browser_context, loaded, open_challenges).await?
+    {
         Ok(post) => post,
         // Swept since: the first step is due.
         Err(attempt) => return Ok(Answer::Show(attempt.row.id, None)),
     };
     if !post.is_judged() {
         drop(conn);
-        return follow::post(cx, visit, &post.attempt).await;
+        return follow::follow_or_restart(cx, browser_context, &post.attempt).await;
     }
     let verdict = resend_verdict(cx, &mut conn, &post).await?;
     drop(conn);
     let checked = ResendChecked { challenge: Challenge::of(&post.challenge), verdict };
-    let work = Work::on_post(cx, visit, &post);
-    apply::on_row(work, &post.attempt, Input::Resend(checked)).await
+    let work = UnitOfWork::for_post(cx, browser_context, &post);
+    apply::apply_to_row(work, &post.attempt, Input::Resend(checked)).await
 }
 
-async fn resend_verdict(cx: &Cx, sql: &mut impl store::Sql, post: &Post) -> Result<ResendVerdict> {
+async fn resend_verdict(
+    cx: &Cx,
+    sql: &mut impl store::Sql,
+    post: &CodePost,
+) -> Result<ResendVerdict> {
     let next = resend_at(cx, &post.challenge);
-    let quota = quota_until(cx, sql, &post.guesser).await?;
+    let quota = used_up_until(cx, sql, &post.throttle_subject).await?;
     let later = quota.map_or(next, |quota| quota.max(next));
-    Ok(mailed::resend_verdict(Asked {
-        later: (later > cx.now).then_some(later),
-        is_spent: post.challenge.tries >= post.guesser.code_tries(cx),
-        time: time(cx, &post.challenge),
+    Ok(mailed_method::resend_verdict(ResendFacts {
+        earliest: (later > cx.now).then_some(later),
+        is_exhausted: post.challenge.tries >= post.throttle_subject.code_tries(cx),
+        validity: validity(cx, &post.challenge),
     }))
 }

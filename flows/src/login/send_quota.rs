@@ -7,7 +7,7 @@ use store::{
     throttle::{self, Quota, ThrottleKind},
 };
 
-use super::tries::Guesser;
+use super::throttle_subject::ThrottleSubject;
 use crate::{Cx, Result};
 
 fn quotas(cx: &Cx) -> [Quota; 2] {
@@ -19,13 +19,13 @@ fn quotas(cx: &Cx) -> [Quota; 2] {
 }
 
 /// Until when the mails that this guesser may ask for are used up, if they are.
-pub(super) async fn quota_until(
+pub(super) async fn used_up_until(
     cx: &Cx,
     sql: &mut impl store::Sql,
-    guesser: &Guesser,
+    throttle_subject: &ThrottleSubject,
 ) -> Result<Option<Timestamp>> {
     let mut until = None;
-    let spent = throttle::all(sql, guesser.mails()).await?;
+    let spent = throttle::all(sql, throttle_subject.mail_counter()).await?;
     for quota in quotas(cx) {
         for spent in spent.iter().filter(|spent| spent.is_kind(quota.kind)) {
             let end = spent.since.plus(quota.window);
@@ -38,8 +38,12 @@ pub(super) async fn quota_until(
 }
 
 /// Takes one mail from the quotas, or none.
-pub(super) async fn take_send(cx: &Cx, tx: &mut Tx, guesser: &Guesser) -> Result<bool> {
-    let (key, quotas) = (guesser.mails(), quotas(cx));
+pub(super) async fn charge_send(
+    cx: &Cx,
+    tx: &mut Tx,
+    throttle_subject: &ThrottleSubject,
+) -> Result<bool> {
+    let (key, quotas) = (throttle_subject.mail_counter(), quotas(cx));
     let taken = throttle::charge_quotas(tx, key, quotas, cx.now).await?;
     if taken == [true; 2] {
         return Ok(true);

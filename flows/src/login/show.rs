@@ -6,32 +6,33 @@ use store::{
 };
 
 use super::{
-    code_window::{self, Time},
-    follow, post, resend, send_quota,
+    code_post,
+    code_window::{self, CodeValidity},
+    follow, resend, send_quota,
     state::State,
-    tries::Guesser,
+    throttle_subject::ThrottleSubject,
 };
 use crate::{
     Cx, Result,
-    attempt::{self, Attempt, Found, Visit},
+    attempt::{self, Attempt, AttemptLookup, BrowserContext},
     email,
     request::AuthorizationRequest,
 };
 
 /// A sign-in page's content.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct SignInPage {
     /// The attempt's name, for the page.
     pub attempt: String,
     /// Its request.
     pub request: AuthorizationRequest,
     /// The step that is due.
-    pub view: View,
+    pub view: StepView,
 }
 
 /// The step that is due, with what its page says.
 #[derive(Clone, Debug)]
-pub enum View {
+pub enum StepView {
     /// Address and password.
     Password,
     /// The mailed code.
@@ -56,7 +57,7 @@ pub enum View {
 #[derive(Clone, Debug)]
 pub struct CodeView {
     /// Where the code went, masked.
-    pub masked: String,
+    pub masked_address: String,
     /// The words by which page and mail can be matched.
     pub reference: String,
     /// When the mail server took the last mail; none while it has not.
@@ -64,20 +65,20 @@ pub struct CodeView {
     /// Until when the code works.
     pub until: Timestamp,
     /// Whether that time has passed.
-    pub time: Time,
+    pub validity: CodeValidity,
     /// When it can be sent again.
-    pub resend: Resend,
+    pub resend: ResendTime,
     /// What became of the mail that was asked for last.
-    pub delivery: Delivery,
+    pub delivery: MailStatus,
     /// Whether all tries are spent.
     pub exhausted: bool,
 }
 
 /// How far the mail has come that was asked for last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub enum MailStatus {
     /// There is none: too many were asked for.
-    Unasked,
+    NotSent,
     /// It is on its way to the mail server.
     Pending,
     /// The mail server took it.
@@ -86,11 +87,11 @@ pub enum Delivery {
     Refused,
 }
 
-impl Delivery {
+impl MailStatus {
     fn of(challenge: &EmailChallenge) -> Self {
         let since = |at: Option<Timestamp>| at.is_some_and(|at| at >= challenge.last_requested_at);
         if challenge.sends == 0 {
-            Self::Unasked
+            Self::NotSent
         } else if since(challenge.last_accepted_at) {
             Self::Accepted
         } else if since(challenge.refused_at) {
@@ -103,7 +104,7 @@ impl Delivery {
 
 /// When a code can be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resend {
+pub enum ResendTime {
     /// Now.
     Now,
     /// After a short wait.
@@ -111,60 +112,74 @@ pub enum Resend {
 }
 
 /// Finds out what to show.
-pub async fn show(cx: &Cx, visit: &Visit, name: &str) -> Result<Option<Shown>> {
+pub async fn show(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    name: &str,
+) -> Result<Option<SignInPage>> {
     let mut conn = cx.db.read().await?;
-    let (found, near) = attempt::find_with_challenges(cx, &mut conn, visit, name).await?;
+    let (found, open_challenges) =
+        attempt::find_with_challenges(cx, &mut conn, browser_context, name).await?;
     let loaded = match found {
-        Found::Own(Attempt::Row(loaded)) => loaded,
-        Found::Own(Attempt::Sealed { request, .. }) => {
+        AttemptLookup::ThisBrowser(Attempt::Row(loaded)) => loaded,
+        AttemptLookup::ThisBrowser(Attempt::Sealed { request, .. }) => {
             let attempt = name.to_owned();
-            return Ok(Some(Shown { attempt, request: *request, view: View::Password }));
+            return Ok(Some(SignInPage { attempt, request: *request, view: StepView::Password }));
         }
-        Found::Previous(_) | Found::OtherCookie(_) | Found::Nothing => return Ok(None),
+        AttemptLookup::PreviousCookie(_)
+        | AttemptLookup::OtherCookie(_)
+        | AttemptLookup::NotFound => return Ok(None),
     };
     drop(conn);
     let view = match &loaded.state {
-        State::Password => View::Password,
-        State::Complete(_) => View::Complete,
-        State::Cancelled => View::Cancelled,
+        State::Password => StepView::Password,
+        State::Complete(_) => StepView::Complete,
+        State::Cancelled => StepView::Cancelled,
         State::Second(_) | State::NewPassword(_) => {
-            match follow::check(cx, visit, &loaded).await? {
-                Some((_, live)) => View::SignedIn { person: live.name },
-                None => due(cx, visit, &loaded.state, near).await?,
+            match follow::find_session(cx, browser_context, &loaded).await? {
+                Some((_, live)) => StepView::SignedIn { person: live.name },
+                None => view_of_step(cx, browser_context, &loaded.state, open_challenges).await?,
             }
         }
     };
-    Ok(Some(Shown { attempt: loaded.row.id.to_string(), request: loaded.request, view }))
+    Ok(Some(SignInPage { attempt: loaded.row.id.to_string(), request: loaded.request, view }))
 }
 
-async fn due(cx: &Cx, visit: &Visit, state: &State, near: Vec<ChallengeWithUser>) -> Result<View> {
+async fn view_of_step(
+    cx: &Cx,
+    browser_context: &BrowserContext,
+    state: &State,
+    open_challenges: Vec<ChallengeWithUser>,
+) -> Result<StepView> {
     let mut conn = cx.db.read().await?;
     if let State::NewPassword(pending) = state {
         let user = store::user::by_id(&mut conn, pending.first.user).await?;
-        return Ok(View::NewPassword {
+        return Ok(StepView::NewPassword {
             email: user.and_then(|user| user.email).unwrap_or_default(),
         });
     }
-    let found = post::current(&mut conn, visit, state, near).await?;
+    let found =
+        code_post::answered_challenge(&mut conn, browser_context, state, open_challenges).await?;
     // What is held has no page in this build, and a challenge that another tab used up or that is gone cannot be answered
     // here.
     let Some(ChallengeWithUser { challenge, person }) =
         found.filter(|found| found.challenge.is_open())
     else {
-        return Ok(View::Password);
+        return Ok(StepView::Password);
     };
-    let guesser = Guesser::of(cx, &mut conn, visit, &person.user).await?;
-    let quota = send_quota::quota_until(cx, &mut conn, &guesser).await?;
+    let throttle_subject =
+        ThrottleSubject::for_user(cx, &mut conn, browser_context, &person.user).await?;
+    let quota = send_quota::used_up_until(cx, &mut conn, &throttle_subject).await?;
     let next = resend::resend_at(cx, &challenge);
     let next = quota.map_or(next, |quota| quota.max(next));
-    Ok(View::Code(CodeView {
-        masked: email::masked(&challenge.address),
+    Ok(StepView::Code(CodeView {
+        masked_address: email::mask_address(&challenge.address),
         reference: challenge.reference.clone(),
         accepted_at: challenge.last_accepted_at,
-        until: code_window::good_until(cx, &challenge),
-        time: code_window::time(cx, &challenge),
-        resend: if next <= cx.now { Resend::Now } else { Resend::At(next) },
-        delivery: Delivery::of(&challenge),
-        exhausted: challenge.tries >= guesser.code_tries(cx),
+        until: code_window::valid_until(cx, &challenge),
+        validity: code_window::validity(cx, &challenge),
+        resend: if next <= cx.now { ResendTime::Now } else { ResendTime::At(next) },
+        delivery: MailStatus::of(&challenge),
+        exhausted: challenge.tries >= throttle_subject.code_tries(cx),
     }))
 }

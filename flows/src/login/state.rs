@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use store::{SessionId, UserId, sign_in::FirstMethod};
 use uuid::Uuid;
 
-use super::method::{Challenge, Held, Proof};
+use super::method::{Challenge, HeldMethod, Proof};
 
 /// Where an attempt stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -12,18 +12,18 @@ pub enum State {
     /// Nothing is proven, and no person is identified.
     Password,
     /// The first step is proven; the second is awaited.
-    Second(Second),
+    Second(PendingSecondStep),
     /// Both steps are proven, and a forced reset demands a new password first.
-    NewPassword(NewPassword),
+    NewPassword(PendingNewPassword),
     /// Both steps are proven, and the attempt has come to its end. Kept so that a repeated post goes to the same end.
-    Complete(Completed),
+    Complete(CompletedAttempt),
     /// The person gave up.
     Cancelled,
 }
 
 /// The first step, proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct First {
+pub struct ProvenFirstStep {
     /// The person: fixed from here on.
     pub user: UserId,
     /// The person's epoch when it was proven.
@@ -49,7 +49,7 @@ pub enum FirstStep {
 
 impl FirstStep {
     /// Its word in `sign_ins.first`.
-    pub(crate) const fn word(self) -> FirstMethod {
+    pub(crate) const fn first_method(self) -> FirstMethod {
         match self {
             Self::Password { .. } => FirstMethod::Password,
             Self::PasskeyUv { .. } => FirstMethod::PasskeyUv,
@@ -59,34 +59,34 @@ impl FirstStep {
 
 /// Waiting for the second step.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Second {
+pub struct PendingSecondStep {
     /// The first step.
-    pub first: First,
+    pub first: ProvenFirstStep,
     /// What is awaited.
-    pub waiting: Waiting,
+    pub waiting: AwaitedProof,
 }
 
 /// What the second step waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Waiting {
+pub enum AwaitedProof {
     /// The code of this challenge.
     Mailed(Challenge),
     /// Any proof of this method.
-    Held(Held),
+    Held(HeldMethod),
 }
 
 /// Both steps proven, a new password awaited.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct NewPassword {
+pub struct PendingNewPassword {
     /// The first step.
-    pub first: First,
+    pub first: ProvenFirstStep,
     /// What proved the second step and led here: the same once more leads here again.
     pub proof: Proof,
 }
 
 /// An attempt at its end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Completed {
+pub struct CompletedAttempt {
     /// The person.
     pub user: UserId,
     /// The session that the browser got or had.
@@ -111,9 +111,11 @@ impl State {
     #[must_use]
     pub const fn challenge(&self) -> Option<Challenge> {
         match self {
-            Self::Second(Second { waiting: Waiting::Mailed(challenge), .. })
-            | Self::NewPassword(NewPassword { proof: Proof::Mailed(challenge), .. })
-            | Self::Complete(Completed { proof: Some(Proof::Mailed(challenge)), .. }) => {
+            Self::Second(PendingSecondStep {
+                waiting: AwaitedProof::Mailed(challenge), ..
+            })
+            | Self::NewPassword(PendingNewPassword { proof: Proof::Mailed(challenge), .. })
+            | Self::Complete(CompletedAttempt { proof: Some(Proof::Mailed(challenge)), .. }) => {
                 Some(*challenge)
             }
             Self::Second(_)
@@ -126,7 +128,7 @@ impl State {
 
     /// Whether a proof of the second step has led here.
     #[must_use]
-    pub(crate) const fn is_led_on(&self) -> bool {
+    pub(crate) const fn is_second_step_proven(&self) -> bool {
         matches!(self, Self::NewPassword(_) | Self::Complete(_))
     }
 }

@@ -10,7 +10,7 @@ const DIGITS: usize = 6;
 /// # Errors
 ///
 /// [`CodeRefusal::NotDigits`] when anything else was typed, and else [`CodeRefusal::NotSixDigits`].
-pub fn read(typed: &str) -> Result<String, CodeRefusal> {
+pub fn parse(typed: &str) -> Result<String, CodeRefusal> {
     let kept: Vec<char> = typed
         .chars()
         .filter(|c| {
@@ -47,13 +47,13 @@ mod tests {
             "\u{FF11}23456",
             "123\u{2013}456\n",
         ] {
-            assert_eq!(read(typed).as_deref(), Ok("123456"), "{typed:?}");
+            assert_eq!(parse(typed).as_deref(), Ok("123456"), "{typed:?}");
         }
-        assert_eq!(read("12345"), Err(CodeRefusal::NotSixDigits(5)));
-        assert_eq!(read("1234567"), Err(CodeRefusal::NotSixDigits(7)));
-        assert_eq!(read("12345a"), Err(CodeRefusal::NotDigits));
-        assert_eq!(read("true"), Err(CodeRefusal::NotDigits));
-        assert_eq!(read("١٢٣٤٥٦"), Err(CodeRefusal::NotDigits));
-        assert_eq!(read(""), Err(CodeRefusal::NotSixDigits(0)));
+        assert_eq!(parse("12345"), Err(CodeRefusal::NotSixDigits(5)));
+        assert_eq!(parse("1234567"), Err(CodeRefusal::NotSixDigits(7)));
+        assert_eq!(parse("12345a"), Err(CodeRefusal::NotDigits));
+        assert_eq!(parse("true"), Err(CodeRefusal::NotDigits));
+        assert_eq!(parse("١٢٣٤٥٦"), Err(CodeRefusal::NotDigits));
+        assert_eq!(parse(""), Err(CodeRefusal::NotSixDigits(0)));
     }
 }

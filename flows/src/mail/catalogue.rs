@@ -2,63 +2,63 @@
 
 use super::{
     category::Category,
-    code::Code,
-    kind::{Mail, Opened},
+    code::CodeMail,
     letter::Wording,
-    password_changed::PasswordChanged,
-    reset_forced::ResetForced,
-    wrong_guesses::WrongGuesses,
+    mail_job::{Mail, PreparedMail},
+    password_changed::PasswordChangedMail,
+    reset_forced::ResetForcedMail,
+    wrong_guesses::WrongGuessesMail,
 };
 use crate::{
     Cx, Result,
-    jobs::{Boxed, Claimed, End, Kind},
+    jobs::{BoxFuture, ClaimedJob, JobKind, JobResult},
 };
 
 /// Every mail.
-pub const CATALOGUE: [Entry; 4] = [
-    Entry::of::<Code>(),
-    Entry::of::<PasswordChanged>(),
-    Entry::of::<ResetForced>(),
-    Entry::of::<WrongGuesses>(),
+pub const CATALOGUE: [CatalogueEntry; 4] = [
+    CatalogueEntry::of::<CodeMail>(),
+    CatalogueEntry::of::<PasswordChangedMail>(),
+    CatalogueEntry::of::<ResetForcedMail>(),
+    CatalogueEntry::of::<WrongGuessesMail>(),
 ];
 
-type OpenFn = for<'a> fn(&'a Cx, &'a Claimed) -> Boxed<'a, Opened>;
+type PrepareFn = for<'a> fn(&'a Cx, &'a ClaimedJob) -> BoxFuture<'a, PreparedMail>;
 
 /// A mail of the list.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct CatalogueEntry {
     /// Its kind of job.
-    pub kind: Kind,
+    pub kind: JobKind,
     /// What it is for.
     pub category: Category,
     /// The texts that it may have.
     pub wordings: &'static [Wording],
-    open: OpenFn,
+    prepare: PrepareFn,
 }
 
-impl Entry {
+impl CatalogueEntry {
     const fn of<M: Mail>() -> Self {
         Self {
-            kind: Kind::of::<M>(),
+            kind: JobKind::of::<M>(),
             category: M::CATEGORY,
             wordings: M::WORDINGS,
-            open: |cx, claimed| Box::pin(open_as::<M>(cx, claimed)),
+            prepare: |cx, claimed| Box::pin(prepare_as::<M>(cx, claimed)),
         }
     }
 }
 
 /// Reads what a claimed mail says, from the rows of this moment.
-pub async fn open(cx: &Cx, claimed: &Claimed) -> Result<Opened> {
+pub async fn prepare(cx: &Cx, claimed: &ClaimedJob) -> Result<PreparedMail> {
     match CATALOGUE.iter().find(|entry| entry.kind.name == claimed.kind().name) {
-        Some(entry) => (entry.open)(cx, claimed).await,
-        None => Ok(Opened::Ended(End::Unreadable)),
+        Some(entry) => (entry.prepare)(cx, claimed).await,
+        None => Ok(PreparedMail::Ended(JobResult::Unreadable)),
     }
 }
 
-async fn open_as<M: Mail>(cx: &Cx, claimed: &Claimed) -> Result<Opened> {
+async fn prepare_as<M: Mail>(cx: &Cx, claimed: &ClaimedJob) -> Result<PreparedMail> {
     match claimed.read::<M>() {
-        Some(mail) => mail.open(cx, claimed.asked_at()).await,
-        None => Ok(Opened::Ended(End::Unreadable)),
+        Some(mail) => mail.prepare(cx, claimed.requested_at()).await,
+        None => Ok(PreparedMail::Ended(JobResult::Unreadable)),
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{super::wrong_guesses::Tried, *};
+    use super::{super::wrong_guesses::GuessKind, *};
 
     const ID: &str = "0193a5b0-0000-7000-8000-000000000001";
 
@@ -85,20 +85,20 @@ mod tests {
         let (user, challenge) = (ID.parse().unwrap(), ID.parse().unwrap());
         let written = |mail: serde_json::Result<serde_json::Value>| mail.unwrap();
         assert_eq!(
-            written(serde_json::to_value(Code { challenge })),
+            written(serde_json::to_value(CodeMail { challenge })),
             json!({ "mail": "code", "challenge": ID })
         );
         assert_eq!(
-            written(serde_json::to_value(PasswordChanged { user })),
+            written(serde_json::to_value(PasswordChangedMail { user })),
             json!({ "mail": "password_changed", "user": ID })
         );
         assert_eq!(
-            written(serde_json::to_value(ResetForced { user })),
+            written(serde_json::to_value(ResetForcedMail { user })),
             json!({ "mail": "reset_forced", "user": ID })
         );
-        for (tried, text) in [(Tried::Password, "password"), (Tried::Code, "code")] {
+        for (tried, text) in [(GuessKind::Password, "password"), (GuessKind::Code, "code")] {
             assert_eq!(
-                written(serde_json::to_value(WrongGuesses { user: Some(user), tried })),
+                written(serde_json::to_value(WrongGuessesMail { user: Some(user), tried })),
                 json!({ "mail": "somebody_tried", "user": ID, "tried": text })
             );
         }

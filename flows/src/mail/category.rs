@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::jobs::Waits;
+use crate::jobs::Backoff;
 
 /// What a mail is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,18 +25,19 @@ impl Category {
 
     /// The waits between the tries of a mail that was not taken.
     #[must_use]
-    pub const fn waits(self) -> Waits {
+    pub const fn backoff(self) -> Backoff {
         match self {
-            Self::Code => Waits::Listed(&[2, 5, 10, 20, 30]),
-            Self::Notice => {
-                Waits::Doubling { first: Duration::from_secs(30), longest: Duration::from_hours(2) }
-            }
+            Self::Code => Backoff::Listed(&[2, 5, 10, 20, 30]),
+            Self::Notice => Backoff::Doubling {
+                first: Duration::from_secs(30),
+                longest: Duration::from_hours(2),
+            },
         }
     }
 
     /// How old such a mail may become. A code has the cap of its challenge instead.
     #[must_use]
-    pub const fn lasts(self) -> Option<Duration> {
+    pub const fn max_age(self) -> Option<Duration> {
         match self {
             Self::Code => None,
             Self::Notice => Some(Duration::from_hours(24)),
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     fn waits(category: Category, tries: impl IntoIterator<Item = i64>) -> Vec<u64> {
-        tries.into_iter().map(|tries| category.waits().after(tries).as_secs()).collect()
+        tries.into_iter().map(|tries| category.backoff().delay_after(tries).as_secs()).collect()
     }
 
     #[test]

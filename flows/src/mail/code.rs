@@ -9,20 +9,20 @@ use store::{
 
 use super::{
     category::Category,
-    kind::{Mail, Opened},
     letter::{Fact, FactValue, Letter, Recipient, Wording},
+    mail_job::{Mail, PreparedMail},
 };
 use crate::{
     Cx, Result,
     audit::{self, event},
-    jobs::Done,
-    login::code_window::{self, Time},
+    jobs::CompletedJob,
+    login::code_window::{self, CodeValidity},
 };
 
 /// The mail with the code of a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mail", rename = "code")]
-pub struct Code {
+pub struct CodeMail {
     /// Which challenge.
     pub challenge: ChallengeId,
 }
@@ -52,14 +52,14 @@ const WITHOUT_BROWSER: Wording = Wording {
     ..WITH_BROWSER
 };
 
-impl Mail for Code {
+impl Mail for CodeMail {
     const KIND: &'static str = "mail.code";
     const CATEGORY: Category = Category::Code;
     const WORDINGS: &'static [Wording] = &[WITH_BROWSER, WITHOUT_BROWSER];
 
     /// It is no longer worth sending when its challenge was used, superseded, guessed at too often, is past its cap, or is
     /// of a person who was reset since, is not active or has no address any more.
-    async fn open(&self, cx: &Cx, _asked_at: Timestamp) -> Result<Opened> {
+    async fn prepare(&self, cx: &Cx, _asked_at: Timestamp) -> Result<PreparedMail> {
         let mut conn = cx.db.read().await?;
         let found = store::email_challenge::by_id_with_user(&mut conn, self.challenge).await?;
         drop(conn);
@@ -70,11 +70,11 @@ impl Mail for Code {
             || !user.is_active()
             || user.email.is_none()
             || challenge.tries >= cx.settings.code_tries
-            || code_window::time(cx, &challenge) == Time::Past;
+            || code_window::validity(cx, &challenge) == CodeValidity::Expired;
         if dead {
             return Ok(None.into());
         }
-        let code = code_window::code_of(cx, &challenge)?;
+        let code = code_window::derive_code(cx, &challenge)?;
         let until = cx.now.plus(cx.settings.code_window).min(code_window::cap(cx, &challenge));
         let letter = CodeToSend { challenge, code, until, name: user.name, now: cx.now };
         Ok(Some(letter.into()).into())
@@ -86,9 +86,9 @@ impl Mail for Code {
     }
 
     /// The window of the code counts from here.
-    async fn sent(&self, cx: &Cx, tx: &mut Tx, done: &Done<'_>) -> Result<()> {
+    async fn on_sent(&self, cx: &Cx, tx: &mut Tx, done: &CompletedJob<'_>) -> Result<()> {
         let accepted = store::email_challenge::record_accepted(tx, self.challenge, cx.now).await?;
-        let Some(accepted) = accepted.filter(|_| done.first) else { return Ok(()) };
+        let Some(accepted) = accepted.filter(|_| done.is_first) else { return Ok(()) };
         let taken = event::CodeAccepted {
             challenge: self.challenge,
             reference: accepted.reference,
@@ -96,14 +96,14 @@ impl Mail for Code {
             message_id: done.receipt["message_id"].clone(),
             reply: done.receipt["reply"].clone(),
         };
-        let entry = audit::Entry::done(taken)
-            .after(cx.now.since(done.asked_at))
+        let entry = audit::AuditEntry::done(taken)
+            .elapsed(cx.now.since(done.requested_at))
             .user(accepted.user_id)
             .origin(done.origin.cloned());
         audit::record(cx, tx, entry).await
     }
 
-    async fn refused(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
+    async fn on_failed(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
         Ok(store::email_challenge::record_refused(tx, self.challenge, cx.now).await?)
     }
 }

@@ -8,18 +8,18 @@
 mod catalogue;
 mod category;
 mod code;
-mod kind;
 mod letter;
+mod mail_job;
 mod password_changed;
 mod reset_forced;
 mod wrong_guesses;
 
-pub use catalogue::{CATALOGUE, Entry, open};
+pub use catalogue::{CATALOGUE, CatalogueEntry, prepare};
 pub use category::Category;
-pub use code::{Code, CodeToSend};
-pub use kind::Opened;
+pub use code::{CodeMail, CodeToSend};
 pub use letter::{Fact, FactValue, Letter, Recipient, Wording};
-pub use password_changed::PasswordChanged;
-pub use reset_forced::ResetForced;
+pub use mail_job::PreparedMail;
+pub use password_changed::PasswordChangedMail;
+pub use reset_forced::ResetForcedMail;
 
-pub(crate) use wrong_guesses::{Tried, WrongGuesses, warn_once_a_day};
+pub(crate) use wrong_guesses::{GuessKind, WrongGuessesMail, warn_once_a_day};

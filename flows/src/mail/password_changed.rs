@@ -5,15 +5,15 @@ use store::{Timestamp, Tx, UserId};
 
 use super::{
     category::Category,
-    kind::{Mail, Opened},
     letter::{Letter, Recipient, Wording},
+    mail_job::{Mail, PreparedMail},
 };
 use crate::{Cx, Result};
 
 /// The notice that a password was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mail", rename = "password_changed")]
-pub struct PasswordChanged {
+pub struct PasswordChangedMail {
     /// Whose.
     pub user: UserId,
 }
@@ -29,12 +29,12 @@ const WORDING: Wording = Wording {
     ],
 };
 
-impl Mail for PasswordChanged {
+impl Mail for PasswordChangedMail {
     const KIND: &'static str = "mail.password_changed";
     const CATEGORY: Category = Category::Notice;
     const WORDINGS: &'static [Wording] = &[WORDING];
 
-    async fn open(&self, cx: &Cx, asked_at: Timestamp) -> Result<Opened> {
+    async fn prepare(&self, cx: &Cx, asked_at: Timestamp) -> Result<PreparedMail> {
         let user = store::user::by_id(&mut cx.db.read().await?, self.user).await?;
         Ok(user.and_then(Recipient::of).map(|to| Letter::notice(to, WORDING, asked_at)).into())
     }

@@ -5,15 +5,15 @@ use store::{Timestamp, Tx, UserId};
 
 use super::{
     category::Category,
-    kind::{Mail, Opened},
     letter::{Letter, Recipient, Wording},
+    mail_job::{Mail, PreparedMail},
 };
 use crate::{Cx, Result};
 
 /// The notice of a forced reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mail", rename = "reset_forced")]
-pub struct ResetForced {
+pub struct ResetForcedMail {
     /// The person who was reset.
     pub user: UserId,
 }
@@ -29,13 +29,13 @@ const WORDING: Wording = Wording {
     ],
 };
 
-impl Mail for ResetForced {
+impl Mail for ResetForcedMail {
     const KIND: &'static str = "mail.reset_forced";
     const CATEGORY: Category = Category::Notice;
     const WORDINGS: &'static [Wording] = &[WORDING];
 
     /// It is no longer true once the person has chosen the new password.
-    async fn open(&self, cx: &Cx, asked_at: Timestamp) -> Result<Opened> {
+    async fn prepare(&self, cx: &Cx, asked_at: Timestamp) -> Result<PreparedMail> {
         let user = store::user::by_id(&mut cx.db.read().await?, self.user).await?;
         let still_asked = user.filter(|user| user.password_change_required_since.is_some());
         Ok(still_asked

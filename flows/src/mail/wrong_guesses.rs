@@ -10,29 +10,29 @@ use store::{
 
 use super::{
     category::Category,
-    kind::{Mail, Opened},
     letter::{Letter, Recipient, Wording},
+    mail_job::{Mail, PreparedMail},
 };
 use crate::{
     Cx, Result,
-    jobs::{self, End},
+    jobs::{self, JobResult},
 };
 
 /// The notice that passwords or codes of a person were guessed wrong too often. Written for an address that no account has,
 /// too, so that its row costs the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mail", rename = "somebody_tried")]
-pub(crate) struct WrongGuesses {
+pub(crate) struct WrongGuessesMail {
     /// The person; nothing where no account has the address.
     pub(crate) user: Option<UserId>,
     /// What was wrong so often.
-    pub(crate) tried: Tried,
+    pub(crate) tried: GuessKind,
 }
 
 /// What was wrong so often that new browsers now wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Tried {
+pub(crate) enum GuessKind {
     /// Passwords.
     Password,
     /// Codes, after the right password.
@@ -57,17 +57,17 @@ const CODES: Wording = Wording {
     ],
 };
 
-impl Mail for WrongGuesses {
+impl Mail for WrongGuessesMail {
     const KIND: &'static str = "mail.wrong_guesses";
     const CATEGORY: Category = Category::Notice;
     const WORDINGS: &'static [Wording] = &[PASSWORDS, CODES];
 
-    async fn open(&self, cx: &Cx, asked_at: Timestamp) -> Result<Opened> {
-        let Some(id) = self.user else { return Ok(Opened::Ended(End::NotNeeded)) };
+    async fn prepare(&self, cx: &Cx, asked_at: Timestamp) -> Result<PreparedMail> {
+        let Some(id) = self.user else { return Ok(PreparedMail::Ended(JobResult::NotNeeded)) };
         let user = store::user::by_id(&mut cx.db.read().await?, id).await?;
         let wording = match self.tried {
-            Tried::Password => PASSWORDS,
-            Tried::Code => CODES,
+            GuessKind::Password => PASSWORDS,
+            GuessKind::Code => CODES,
         };
         Ok(user.and_then(Recipient::of).map(|to| Letter::notice(to, wording, asked_at)).into())
     }
@@ -82,13 +82,13 @@ impl Mail for WrongGuesses {
 pub(crate) async fn warn_once_a_day(
     cx: &Cx,
     tx: &mut Tx,
-    notice: WrongGuesses,
+    notice: WrongGuessesMail,
     canonical: &str,
     client: &str,
 ) -> Result<()> {
     let kind = match notice.tried {
-        Tried::Password => ThrottleKind::PasswordNotice,
-        Tried::Code => ThrottleKind::CodeNotice,
+        GuessKind::Password => ThrottleKind::PasswordNotice,
+        GuessKind::Code => ThrottleKind::CodeNotice,
     };
     let once = Quota { kind, limit: 1, window: Duration::from_hours(24) };
     if throttle::charge_quota(tx, &cx.root.counter_key(canonical), once, cx.now).await? {

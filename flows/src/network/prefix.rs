@@ -7,7 +7,7 @@ use std::{
 
 /// How large a network is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Size {
+pub enum NetworkSize {
     /// One IPv4 address: a household, or thousands of people behind a provider's or a hospital's exit.
     Ipv4,
     /// An IPv6 /64: what one household has whole.
@@ -16,7 +16,7 @@ pub enum Size {
     Ipv6Slash48,
 }
 
-impl fmt::Display for Size {
+impl fmt::Display for NetworkSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ipv4 => "IPv4 address",
@@ -31,7 +31,7 @@ impl fmt::Display for Size {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
     address: IpAddr,
-    size: Size,
+    size: NetworkSize,
 }
 
 impl Network {
@@ -40,12 +40,12 @@ impl Network {
     #[must_use]
     pub fn containing(address: IpAddr) -> Vec<Self> {
         match address.to_canonical() {
-            address @ IpAddr::V4(_) => vec![Self { address, size: Size::Ipv4 }],
+            address @ IpAddr::V4(_) => vec![Self { address, size: NetworkSize::Ipv4 }],
             IpAddr::V6(v6) => {
                 let [a, b, c, d, ..] = v6.segments();
                 let network =
                     |d, size| Self { address: Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into(), size };
-                vec![network(d, Size::Ipv6Slash64), network(0, Size::Ipv6Slash48)]
+                vec![network(d, NetworkSize::Ipv6Slash64), network(0, NetworkSize::Ipv6Slash48)]
             }
         }
     }
@@ -58,7 +58,7 @@ impl Network {
 
     /// How large it is.
     #[must_use]
-    pub const fn size(self) -> Size {
+    pub const fn size(self) -> NetworkSize {
         self.size
     }
 }
@@ -66,9 +66,9 @@ impl Network {
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.size {
-            Size::Ipv4 => write!(f, "{}", self.address),
-            Size::Ipv6Slash64 => write!(f, "{}/64", self.address),
-            Size::Ipv6Slash48 => write!(f, "{}/48", self.address),
+            NetworkSize::Ipv4 => write!(f, "{}", self.address),
+            NetworkSize::Ipv6Slash64 => write!(f, "{}/64", self.address),
+            NetworkSize::Ipv6Slash48 => write!(f, "{}/48", self.address),
         }
     }
 }
@@ -86,6 +86,6 @@ mod tests {
         assert_eq!(of("2001:db8:1:3::9")[1], of("2001:db8:1:2::9")[1]);
         assert_ne!(of("2001:db8:1::9")[0], of("2001:db8:1::9")[1], "one address, two sizes");
         assert_eq!(names("::ffff:203.0.113.9"), ["203.0.113.9"]);
-        assert_eq!(of("::ffff:203.0.113.9")[0].size(), Size::Ipv4);
+        assert_eq!(of("::ffff:203.0.113.9")[0].size(), NetworkSize::Ipv4);
     }
 }

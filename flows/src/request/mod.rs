@@ -51,7 +51,7 @@ pub struct AuthorizationRequest {
 
 /// Why a request is refused, and whether the client may be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum RequestRefusal {
     /// The redirect URI is not trusted: a page of ours, never a redirect (misuse case 31).
     Page {
         /// What is wrong, for the log and for whoever builds the client.
@@ -61,12 +61,12 @@ pub enum Refused {
     Redirect(OAuthError),
 }
 
-fn page(why: &'static str) -> Refused {
-    Refused::Page { why }
+fn page_error(why: &'static str) -> RequestRefusal {
+    RequestRefusal::Page { why }
 }
 
-fn redirect(error: &'static str, description: &'static str) -> Refused {
-    Refused::Redirect(OAuthError::new(error, description))
+fn redirect_error(error: &'static str, description: &'static str) -> RequestRefusal {
+    RequestRefusal::Redirect(OAuthError::new(error, description))
 }
 
 /// A request on its way through the checks.
@@ -77,12 +77,12 @@ struct Draft<'a> {
     request: AuthorizationRequest,
 }
 
-type Check = fn(&mut Draft<'_>) -> Result<(), Refused>;
+type Check = fn(&mut Draft<'_>) -> Result<(), RequestRefusal>;
 
 /// The checks, in order.
 const CHECKS: &[Check] = &[
-    client::once,
-    client::known,
+    client::redirect_parameters_once,
+    client::registered,
     redirect_uri::registered,
     // From here on the client may be told.
     sizes::state,
@@ -93,7 +93,7 @@ const CHECKS: &[Check] = &[
     scope::openid,
     sizes::nonce,
     pkce::s256,
-    prompt::known,
+    prompt::prompt,
     prompt::max_age,
     hints::login_hint,
     hints::ui_locales,
@@ -102,23 +102,29 @@ const CHECKS: &[Check] = &[
 
 /// The outcome of checking: a request, or a refusal with what is needed to tell the client.
 #[derive(Clone, Debug)]
-pub struct Rejected {
+pub struct RejectedRequest {
     /// Why.
-    pub refused: Refused,
+    pub refusal: RequestRefusal,
     /// What was checked so far: client, redirect URI and state.
     pub request: Box<AuthorizationRequest>,
 }
 
 /// Runs every check.
-pub fn check(cx: &Cx, params: &Params) -> Result<(AuthorizationRequest, Arc<Client>), Rejected> {
+pub fn check(
+    cx: &Cx,
+    params: &Params,
+) -> Result<(AuthorizationRequest, Arc<Client>), RejectedRequest> {
     let mut draft = Draft { cx, params, client: None, request: AuthorizationRequest::default() };
     for check in CHECKS {
         if let Err(refused) = check(&mut draft) {
-            return Err(Rejected { refused, request: Box::new(draft.request) });
+            return Err(RejectedRequest { refusal: refused, request: Box::new(draft.request) });
         }
     }
     match draft.client {
         Some(client) => Ok((draft.request, client)),
-        None => Err(Rejected { refused: page("no client"), request: Box::new(draft.request) }),
+        None => Err(RejectedRequest {
+            refusal: page_error("no client"),
+            request: Box::new(draft.request),
+        }),
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     values: HashMap<String, String>,
-    repeated: Option<String>,
+    duplicate: Option<String>,
 }
 
 impl Params {
@@ -19,7 +19,7 @@ impl Params {
                 continue;
             }
             if params.values.insert(name.clone(), value).is_some() {
-                params.repeated.get_or_insert(name);
+                params.duplicate.get_or_insert(name);
             }
         }
         params
@@ -39,7 +39,7 @@ impl Params {
 
     /// The first parameter that came more than once.
     #[must_use]
-    pub fn repeated(&self) -> Option<&str> {
-        self.repeated.as_deref()
+    pub fn duplicate(&self) -> Option<&str> {
+        self.duplicate.as_deref()
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Draft, Refused, redirect};
+use super::{Draft, RequestRefusal, redirect_error};
 
 /// What the client wants the person to be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct Prompt {
     pub select_account: bool,
 }
 
-pub(super) fn known(draft: &mut Draft<'_>) -> Result<(), Refused> {
+pub(super) fn prompt(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     let prompt = &mut draft.request.prompt;
     for word in draft.params.get("prompt").unwrap_or_default().split(' ') {
         match word {
@@ -27,22 +27,22 @@ pub(super) fn known(draft: &mut Draft<'_>) -> Result<(), Refused> {
             "consent" => prompt.consent = true,
             "select_account" => prompt.select_account = true,
             "" => {}
-            _ => return Err(redirect("invalid_request", "prompt has an unknown value")),
+            _ => return Err(redirect_error("invalid_request", "prompt has an unknown value")),
         }
     }
     if prompt.none && (prompt.login || prompt.consent || prompt.select_account) {
-        return Err(redirect("invalid_request", "prompt=none excludes every other value"));
+        return Err(redirect_error("invalid_request", "prompt=none excludes every other value"));
     }
     Ok(())
 }
 
-pub(super) fn max_age(draft: &mut Draft<'_>) -> Result<(), Refused> {
+pub(super) fn max_age(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     let Some(text) = draft.params.get("max_age") else { return Ok(()) };
     match text.parse::<i64>() {
         Ok(seconds) if seconds >= 0 => {
             draft.request.max_age = Some(seconds);
             Ok(())
         }
-        _ => Err(redirect("invalid_request", "max_age is not a number of seconds")),
+        _ => Err(redirect_error("invalid_request", "max_age is not a number of seconds")),
     }
 }

@@ -3,16 +3,17 @@
 
 use url::Url;
 
-use super::{Draft, Refused, page};
+use super::{Draft, RequestRefusal, page_error};
 
-pub(super) fn registered(draft: &mut Draft<'_>) -> Result<(), Refused> {
-    let given = draft.params.get("redirect_uri").ok_or_else(|| page("redirect_uri is missing"))?;
-    let client = draft.client.as_ref().ok_or_else(|| page("no client"))?;
+pub(super) fn registered(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
+    let given =
+        draft.params.get("redirect_uri").ok_or_else(|| page_error("redirect_uri is missing"))?;
+    let client = draft.client.as_ref().ok_or_else(|| page_error("no client"))?;
     let known = client.metadata.redirect_uris.iter().any(|registered| {
         registered == given || client.is_native() && loopback_match(registered, given)
     });
     if !known {
-        return Err(page("redirect_uri is not registered for this client"));
+        return Err(page_error("redirect_uri is not registered for this client"));
     }
     given.clone_into(&mut draft.request.redirect_uri);
     Ok(())

@@ -1,13 +1,13 @@
 //! Scopes: `openid` must be asked; what this provider does not know is left out (RFC 6749, section 3.3).
 
-use super::{Draft, Refused, redirect};
+use super::{Draft, RequestRefusal, redirect_error};
 use crate::claims;
 
-pub(super) fn openid(draft: &mut Draft<'_>) -> Result<(), Refused> {
+pub(super) fn openid(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     let asked = draft.params.get("scope").unwrap_or_default();
     let asked: Vec<&str> = asked.split(' ').collect();
     if !asked.contains(&"openid") {
-        return Err(redirect("invalid_scope", "scope must contain openid"));
+        return Err(redirect_error("invalid_scope", "scope must contain openid"));
     }
     draft.request.scopes = claims::SCOPES
         .iter()

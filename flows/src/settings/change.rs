@@ -8,13 +8,13 @@ use store::{
 use super::list::{ALL, BadSetting, Setting};
 use crate::{
     Cx, Result,
-    acting::Acting,
     audit::{self, event},
+    change_authority::ChangeAuthority,
 };
 
 /// A setting and its present value.
 #[derive(Clone, Debug)]
-pub struct State {
+pub struct CurrentSetting {
     /// Which.
     pub setting: &'static Setting,
     /// Value now.
@@ -22,7 +22,10 @@ pub struct State {
 }
 
 /// The present value of one setting, or of all: the one that is in force.
-pub async fn states(cx: &Cx, asked: Option<&'static Setting>) -> Result<Vec<State>> {
+pub async fn current_settings(
+    cx: &Cx,
+    asked: Option<&'static Setting>,
+) -> Result<Vec<CurrentSetting>> {
     let mut conn = cx.db.read().await?;
     let rows = document::all_current(&mut conn, DocumentKind::Setting).await?;
     let shown = ALL.iter().filter(|setting| asked.is_none_or(|asked| asked.name == setting.name));
@@ -31,7 +34,7 @@ pub async fn states(cx: &Cx, asked: Option<&'static Setting>) -> Result<Vec<Stat
             let row = rows.iter().find(|row| row.name == setting.name);
             let good = row.filter(|row| setting.check(&row.value).is_ok());
             let value = good.map_or(setting.default, |row| &row.value).to_owned();
-            State { setting, value }
+            CurrentSetting { setting, value }
         })
         .collect())
 }
@@ -45,7 +48,7 @@ pub async fn history(cx: &Cx, setting: &'static Setting) -> Result<Vec<DocumentV
 /// Changes a setting; takes effect on every replica within two seconds.
 pub async fn set(
     cx: &Cx,
-    acting: &Acting,
+    authority: &ChangeAuthority,
     setting: &'static Setting,
     value: &str,
 ) -> Result<Result<DocumentVersion, BadSetting>> {
@@ -53,7 +56,7 @@ pub async fn set(
         .write(async |tx| {
             let newest = document::current(tx, DocumentKind::Setting, setting.name).await?;
             let before = newest.map_or_else(|| setting.default.to_owned(), |row| row.value);
-            let change = Change { acting, value: value.trim(), before, undoes: None };
+            let change = SettingChange { authority, value: value.trim(), before, undoes: None };
             apply(cx, tx, setting, change).await
         })
         .await
@@ -62,7 +65,7 @@ pub async fn set(
 /// Takes the newest change of a setting back, by a new version with the value before it.
 pub async fn undo(
     cx: &Cx,
-    acting: &Acting,
+    authority: &ChangeAuthority,
     setting: &'static Setting,
 ) -> Result<Result<DocumentVersion, BadSetting>> {
     cx.db
@@ -72,15 +75,16 @@ pub async fn undo(
                 return Ok(Err(BadSetting::NothingToUndo(setting.name)));
             };
             let undoes = Some(newest.version);
-            let change = Change { acting, value: &newest.before, before: newest.value, undoes };
+            let change =
+                SettingChange { authority, value: &newest.before, before: newest.value, undoes };
             apply(cx, tx, setting, change).await
         })
         .await
 }
 
 /// A change of one setting.
-struct Change<'a> {
-    acting: &'a Acting,
+struct SettingChange<'a> {
+    authority: &'a ChangeAuthority,
     value: &'a str,
     before: String,
     undoes: Option<i64>,
@@ -90,7 +94,7 @@ async fn apply(
     cx: &Cx,
     tx: &mut Tx,
     setting: &'static Setting,
-    change: Change<'_>,
+    change: SettingChange<'_>,
 ) -> Result<Result<DocumentVersion, BadSetting>> {
     if let Err(bad) = setting.check(change.value) {
         return Ok(Err(bad));
@@ -100,13 +104,13 @@ async fn apply(
         version: document::next_version(tx, DocumentKind::Setting, setting.name).await?,
         value: change.value.to_owned(),
         before: change.before,
-        actor: change.acting.actor().to_string(),
-        reason: change.acting.reason().to_owned(),
+        actor: change.authority.actor().to_string(),
+        reason: change.authority.reason().to_owned(),
         undoes: change.undoes,
         at: cx.now,
     };
     if !document::insert(tx, DocumentKind::Setting, &row).await? {
-        return Ok(Err(BadSetting::Raced(setting.name)));
+        return Ok(Err(BadSetting::Conflict(setting.name)));
     }
     let changed = event::SettingChanged {
         name: row.name.clone(),
@@ -114,6 +118,6 @@ async fn apply(
         before: row.before.clone(),
         after: row.value.clone(),
     };
-    audit::record(cx, tx, audit::Entry::done(changed).by(change.acting)).await?;
+    audit::record(cx, tx, audit::AuditEntry::done(changed).by(change.authority)).await?;
     Ok(Ok(row))
 }

@@ -170,7 +170,7 @@ pub enum BadSetting {
     NothingToUndo(&'static str),
     /// Somebody else changed it in the same moment.
     #[error("{0} was changed by somebody else in this moment; look at its history and try again")]
-    Raced(&'static str),
+    Conflict(&'static str),
 }
 
 impl Setting {
@@ -264,7 +264,11 @@ mod tests {
         }
         assert_eq!(Settings::default().code_window, Duration::from_mins(15));
         let least = Setting::find("retention.audit").unwrap().least;
-        assert_eq!(parse_duration(least), Some(crate::trail::LEAST_KEPT), "the floor of the sweep");
+        assert_eq!(
+            parse_duration(least),
+            Some(crate::trail::MIN_RETENTION),
+            "the floor of the sweep"
+        );
     }
 
     #[test]

@@ -6,5 +6,5 @@
 mod change;
 mod list;
 
-pub use change::{State, history, set, states, undo};
+pub use change::{CurrentSetting, current_settings, history, set, undo};
 pub use list::{ALL, BadSetting, Kind, Setting, Settings, parse_duration};

@@ -10,8 +10,8 @@
 //!
 //! No state is stored: it follows from when a key signs and from when the next one does.
 
+mod maintenance;
 mod rotate;
-mod tend;
 
 use std::time::Duration;
 
@@ -21,20 +21,20 @@ use store::{
     signing_key::{EndedKeyRow, SigningKeyRow},
 };
 
-pub use rotate::{Replaced, Rotation, rotate};
-pub use tend::{Tended, tend};
+pub use maintenance::{MaintenanceReport, maintain};
+pub use rotate::{Rotation, RotationOutcome, rotate};
 
 use crate::{
     Cx, Result,
-    acting::Acting,
     audit::{self, event},
+    change_authority::ChangeAuthority,
 };
 
 /// How long clients may keep the key set: `max-age` of its answer.
 pub const MAX_AGE: Duration = Duration::from_mins(5);
 /// How long a key is published before it signs, and after its last token: until whoever keeps the key set has a new one, and
 /// as long again for replicas that have yet to read it, clocks that differ and caches that are slow.
-pub const IN_ADVANCE: Duration = Duration::from_mins(10);
+pub const PUBLICATION_MARGIN: Duration = Duration::from_mins(10);
 /// The most that `token.access` can be: tokens that were signed under another value of it still count.
 const LONGEST_TOKEN: Duration = Duration::from_hours(1);
 /// The most that `session.absolute` can be: so long an ID token may come back as a hint about a session that is still there.
@@ -42,7 +42,7 @@ const LONGEST_SESSION: Duration = Duration::from_hours(30 * 24);
 
 /// What a key is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum KeyState {
     /// Published, and not signing yet.
     Waiting,
     /// Signing.
@@ -53,7 +53,7 @@ pub enum State {
     Ended,
 }
 
-impl State {
+impl KeyState {
     /// For people and programs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -68,13 +68,13 @@ impl State {
 
 /// A key and what it is doing.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct ListedKey {
     /// `kid`.
     pub kid: String,
     /// Its algorithm.
     pub algorithm: String,
     /// What it is doing.
-    pub state: State,
+    pub state: KeyState,
     /// From when it was published, where that is still known.
     pub published_from: Option<Timestamp>,
     /// From when it signs, where that is still known.
@@ -85,18 +85,18 @@ pub struct Listed {
 
 /// Makes the first key of each algorithm that has none.
 pub async fn ensure(cx: &Cx) -> Result<()> {
-    heal(cx).await?;
-    let present = rows(cx).await?;
+    repair_successions(cx).await?;
+    let present = load_rows(cx).await?;
     for algorithm in Algorithm::ALL {
         if present.iter().any(|row| row.algorithm == algorithm.as_str()) {
             continue;
         }
-        let row = make(cx, algorithm, cx.now)?;
+        let row = generate_row(cx, algorithm, cx.now)?;
         cx.db
             .write(async |tx| {
                 // Another replica that starts in the same moment may have been faster: then there is one.
                 if store::signing_key::insert(tx, &row, "").await? {
-                    added(cx, tx, None, &row).await?;
+                    record_added(cx, tx, None, &row).await?;
                 }
                 Ok::<_, crate::Error>(())
             })
@@ -106,7 +106,7 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
 }
 
 /// A key that was deleted by hand has left word of the key that it followed: that is let go of, so that another can follow.
-async fn heal(cx: &Cx) -> Result<()> {
+async fn repair_successions(cx: &Cx) -> Result<()> {
     for algorithm in
         cx.db.write(async |tx| store::signing_key::repair_successions(tx).await).await?
     {
@@ -118,14 +118,15 @@ async fn heal(cx: &Cx) -> Result<()> {
     Ok(())
 }
 
-async fn rows(cx: &Cx) -> Result<Vec<SigningKeyRow>> {
+async fn load_rows(cx: &Cx) -> Result<Vec<SigningKeyRow>> {
     let mut conn = cx.db.read().await?;
     Ok(store::signing_key::all(&mut conn).await?)
 }
 
 /// Makes and seals a key; nothing is written.
-fn make(cx: &Cx, algorithm: Algorithm, signs_from: Timestamp) -> Result<SigningKeyRow> {
-    let kid = format!("{}-{}", algorithm.as_str().to_lowercase(), crate::cx::reference(&cx.rng));
+fn generate_row(cx: &Cx, algorithm: Algorithm, signs_from: Timestamp) -> Result<SigningKeyRow> {
+    let kid =
+        format!("{}-{}", algorithm.as_str().to_lowercase(), crate::cx::generate_reference(&cx.rng));
     let key = SigningKey::generate(kid.clone(), algorithm)?;
     Ok(SigningKeyRow {
         sealed: cx.root.seal(&cx.rng, &aad(&kid), &key.to_pkcs8()?)?,
@@ -136,14 +137,14 @@ fn make(cx: &Cx, algorithm: Algorithm, signs_from: Timestamp) -> Result<SigningK
     })
 }
 
-async fn added(
+async fn record_added(
     cx: &Cx,
     tx: &mut store::Tx,
-    acting: Option<&Acting>,
+    authority: Option<&ChangeAuthority>,
     row: &SigningKeyRow,
 ) -> Result<()> {
     let added = event::SigningKeyAdded { kid: row.id.clone(), algorithm: row.algorithm.clone() };
-    audit::record(cx, tx, audit::Entry::done(added).by(acting)).await
+    audit::record(cx, tx, audit::AuditEntry::done(added).by(authority)).await
 }
 
 /// Noun and row id: a sealed key opens only in its own place.
@@ -151,14 +152,14 @@ fn aad(kid: &str) -> Vec<u8> {
     format!("signing_keys/{kid}").into_bytes()
 }
 
-fn open(root: &RootKeys, row: &SigningKeyRow) -> Result<SigningKey> {
+fn open_key(root: &RootKeys, row: &SigningKeyRow) -> Result<SigningKey> {
     let pkcs8 = zeroize::Zeroizing::new(root.open(&aad(&row.id), &row.sealed)?);
     Ok(SigningKey::from_pkcs8(row.id.clone(), row.algorithm.parse()?, &pkcs8)?)
 }
 
 /// Every key that this build can use.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct LoadedKeys {
     /// The keys.
     pub ring: KeyRing,
     /// How many published keys are of an algorithm that this build does not know: they are neither published nor used.
@@ -171,12 +172,12 @@ pub struct Loaded {
 ///
 /// # Errors
 /// The database, or a key that no root key opens: that is no newer build, but a root key that is missing.
-pub async fn load(root: &RootKeys, sql: &mut impl Sql) -> Result<Loaded> {
+pub async fn load(root: &RootKeys, sql: &mut impl Sql) -> Result<LoadedKeys> {
     let (mut keys, mut ended) = (Vec::new(), Vec::new());
     let (mut unusable, mut unusable_ended) = (0, 0);
     for row in store::signing_key::all(sql).await? {
         if is_known(&row.id, &row.algorithm) {
-            keys.push(PublishedKey { key: open(root, &row)?, signs_from: row.signs_from });
+            keys.push(PublishedKey { key: open_key(root, &row)?, signs_from: row.signs_from });
         } else {
             unusable += 1;
         }
@@ -188,7 +189,7 @@ pub async fn load(root: &RootKeys, sql: &mut impl Sql) -> Result<Loaded> {
             unusable_ended += 1;
         }
     }
-    Ok(Loaded { ring: KeyRing::new(keys, &ended)?, unusable, unusable_ended })
+    Ok(LoadedKeys { ring: KeyRing::new(keys, &ended)?, unusable, unusable_ended })
 }
 
 /// Whether this build knows the algorithm of a key.
@@ -205,17 +206,17 @@ fn is_known(kid: &str, algorithm: &str) -> bool {
 }
 
 /// Every key that is known, the published ones first, each algorithm in the order in which its keys sign.
-pub async fn list(cx: &Cx) -> Result<Vec<Listed>> {
+pub async fn list(cx: &Cx) -> Result<Vec<ListedKey>> {
     let mut conn = cx.db.read().await?;
     let published = store::signing_key::all(&mut conn).await?;
     let ended = store::signing_key::all_ended(&mut conn).await?;
-    let mut listed: Vec<Listed> =
-        published.iter().map(|row| listed(row, &published, cx.now)).collect();
+    let mut listed: Vec<ListedKey> =
+        published.iter().map(|row| to_listed(row, &published, cx.now)).collect();
     listed.sort_by(|a, b| (&a.algorithm, a.signs_from).cmp(&(&b.algorithm, b.signs_from)));
-    listed.extend(ended.into_iter().map(|row| Listed {
+    listed.extend(ended.into_iter().map(|row| ListedKey {
         kid: row.id,
         algorithm: row.algorithm,
-        state: State::Ended,
+        state: KeyState::Ended,
         published_from: None,
         signs_from: None,
         published_until: Some(row.ended_at),
@@ -223,27 +224,28 @@ pub async fn list(cx: &Cx) -> Result<Vec<Listed>> {
     Ok(listed)
 }
 
-fn listed(row: &SigningKeyRow, all: &[SigningKeyRow], now: Timestamp) -> Listed {
-    let next = next(row, all);
-    let is_first = !all.iter().any(|other| self::next(other, all).is_some_and(|n| n.id == row.id));
+fn to_listed(row: &SigningKeyRow, all: &[SigningKeyRow], now: Timestamp) -> ListedKey {
+    let next = successor(row, all);
+    let is_first =
+        !all.iter().any(|other| self::successor(other, all).is_some_and(|n| n.id == row.id));
     let state = match next {
-        Some(next) if next.signs_from <= now => State::Retired,
+        Some(next) if next.signs_from <= now => KeyState::Retired,
         // The first signs whatever a clock says.
-        _ if row.signs_from <= now || is_first => State::Signing,
-        _ => State::Waiting,
+        _ if row.signs_from <= now || is_first => KeyState::Signing,
+        _ => KeyState::Waiting,
     };
-    Listed {
+    ListedKey {
         kid: row.id.clone(),
         algorithm: row.algorithm.clone(),
         state,
         published_from: Some(row.created_at),
         signs_from: Some(row.signs_from),
-        published_until: next.map(|next| end(next.signs_from)),
+        published_until: next.map(|next| published_until(next.signs_from)),
     }
 }
 
 /// The key that signs after this one; `all` is in the order in which keys sign.
-fn next<'a>(row: &SigningKeyRow, all: &'a [SigningKeyRow]) -> Option<&'a SigningKeyRow> {
+fn successor<'a>(row: &SigningKeyRow, all: &'a [SigningKeyRow]) -> Option<&'a SigningKeyRow> {
     let later = |other: &&SigningKeyRow| {
         other.algorithm == row.algorithm
             && (other.signs_from, &other.id) > (row.signs_from, &row.id)
@@ -252,8 +254,8 @@ fn next<'a>(row: &SigningKeyRow, all: &'a [SigningKeyRow]) -> Option<&'a Signing
 }
 
 /// Until when a key is published whose successor signs from `replaced`: its last token expires, then caches do.
-fn end(replaced: Timestamp) -> Timestamp {
-    replaced.plus(LONGEST_TOKEN + IN_ADVANCE)
+fn published_until(replaced: Timestamp) -> Timestamp {
+    replaced.plus(LONGEST_TOKEN + PUBLICATION_MARGIN)
 }
 
 #[cfg(test)]
@@ -282,14 +284,18 @@ mod tests {
 
     #[test]
     fn key_state_follows_from_times() {
-        let all = [row("a", NOW), row("b", NOW.plus(IN_ADVANCE))];
-        let states = |at| all.each_ref().map(|row| listed(row, &all, at).state);
+        let all = [row("a", NOW), row("b", NOW.plus(PUBLICATION_MARGIN))];
+        let states = |at| all.each_ref().map(|row| to_listed(row, &all, at).state);
         let late = NOW.minus(Duration::from_secs(2));
-        assert_eq!(states(late), [State::Signing, State::Waiting], "on a clock that is behind");
-        assert_eq!(states(NOW), [State::Signing, State::Waiting]);
-        assert_eq!(states(NOW.plus(IN_ADVANCE)), [State::Retired, State::Signing]);
-        let until = listed(&all[0], &all, NOW).published_until.unwrap();
+        assert_eq!(
+            states(late),
+            [KeyState::Signing, KeyState::Waiting],
+            "on a clock that is behind"
+        );
+        assert_eq!(states(NOW), [KeyState::Signing, KeyState::Waiting]);
+        assert_eq!(states(NOW.plus(PUBLICATION_MARGIN)), [KeyState::Retired, KeyState::Signing]);
+        let until = to_listed(&all[0], &all, NOW).published_until.unwrap();
         assert_eq!(until.since(NOW), Duration::from_mins(10 + 60 + 10));
-        assert_eq!(listed(&all[1], &all, NOW).published_until, None);
+        assert_eq!(to_listed(&all[1], &all, NOW).published_until, None);
     }
 }

@@ -3,11 +3,11 @@
 use keys::Algorithm;
 use store::{Timestamp, Tx, signing_key::SigningKeyRow};
 
-use super::{IN_ADVANCE, heal, make, rows};
+use super::{PUBLICATION_MARGIN, generate_row, load_rows, repair_successions};
 use crate::{
     Cx, Result,
-    acting::Acting,
     audit::{self, event, outcome::KeyOutcome},
+    change_authority::ChangeAuthority,
 };
 
 /// What somebody asks for.
@@ -22,9 +22,9 @@ pub struct Rotation {
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Replaced {
+pub enum RotationOutcome {
     /// A new key was published.
-    By {
+    Rotated {
         /// Its `kid`.
         kid: String,
         /// From when it signs.
@@ -33,7 +33,7 @@ pub enum Replaced {
         removed: Vec<String>,
     },
     /// One is waiting already, or was made in the same moment.
-    Before {
+    AlreadyPending {
         /// Its `kid`.
         kid: String,
         /// From when it signs.
@@ -42,35 +42,40 @@ pub enum Replaced {
 }
 
 /// Replaces the keys of an algorithm.
-pub async fn rotate(cx: &Cx, acting: &Acting, rotation: Rotation) -> Result<Replaced> {
+pub async fn rotate(
+    cx: &Cx,
+    authority: &ChangeAuthority,
+    rotation: Rotation,
+) -> Result<RotationOutcome> {
     loop {
         let present = of_algorithm(cx, rotation.algorithm).await?;
         let newest = present.last();
         if let Some(waiting) = newest.filter(|key| key.signs_from > cx.now)
             && !rotation.compromised
         {
-            return Ok(Replaced::Before {
+            return Ok(RotationOutcome::AlreadyPending {
                 kid: waiting.id.clone(),
                 signs_from: waiting.signs_from,
             });
         }
-        let signs_from = if rotation.compromised { cx.now } else { cx.now.plus(IN_ADVANCE) };
-        let key = make(cx, rotation.algorithm, signs_from)?;
+        let signs_from =
+            if rotation.compromised { cx.now } else { cx.now.plus(PUBLICATION_MARGIN) };
+        let key = generate_row(cx, rotation.algorithm, signs_from)?;
         let follows = newest.map_or("", |newest| newest.id.as_str());
         let successor = Successor { key: &key, follows, compromised: rotation.compromised };
-        let removed = cx.db.write(async |tx| replace(cx, tx, acting, successor).await);
+        let removed = cx.db.write(async |tx| publish_successor(cx, tx, authority, successor).await);
         if let Some(removed) = removed.await? {
-            return Ok(Replaced::By { kid: key.id, signs_from, removed });
+            return Ok(RotationOutcome::Rotated { kid: key.id, signs_from, removed });
         }
         // The one that took its place may have been deleted by hand.
-        heal(cx).await?;
+        repair_successions(cx).await?;
         // Another caller has replaced it in this moment. That will do for a planned one, which finds the new key waiting; one
         // in wrong hands is replaced again, because the other may have been planned.
     }
 }
 
 async fn of_algorithm(cx: &Cx, algorithm: Algorithm) -> Result<Vec<SigningKeyRow>> {
-    let mut present = rows(cx).await?;
+    let mut present = load_rows(cx).await?;
     present.retain(|row| row.algorithm == algorithm.as_str());
     Ok(present)
 }
@@ -86,23 +91,23 @@ struct Successor<'a> {
 }
 
 /// Publishes the key, unless somebody else has replaced the same one first.
-async fn replace(
+async fn publish_successor(
     cx: &Cx,
     tx: &mut Tx,
-    acting: &Acting,
+    authority: &ChangeAuthority,
     Successor { key, follows, compromised }: Successor<'_>,
 ) -> Result<Option<Vec<String>>> {
     if !store::signing_key::insert(tx, key, follows).await? {
         return Ok(None);
     }
-    super::added(cx, tx, Some(acting), key).await?;
+    super::record_added(cx, tx, Some(authority), key).await?;
     let mut removed = Vec::new();
     if compromised {
         // Read again: what is taken away is what is there now, whoever made it meanwhile.
         let mut others = store::signing_key::all(tx).await?;
         others.retain(|row| row.algorithm == key.algorithm && row.id != key.id);
         for other in others {
-            remove(cx, tx, acting, &other).await?;
+            remove_compromised(cx, tx, authority, &other).await?;
             removed.push(other.id);
         }
         // One that ended before may be the one that was stolen, and so may be one that ended in this moment: last, so that
@@ -117,16 +122,21 @@ async fn replace(
         removed: removed.clone(),
     };
     let outcome = if compromised { KeyOutcome::Compromised } else { KeyOutcome::Ok };
-    audit::record(cx, tx, audit::Entry::new(rotated, outcome).by(acting)).await?;
+    audit::record(cx, tx, audit::AuditEntry::new(rotated, outcome).by(authority)).await?;
     Ok(Some(removed))
 }
 
 /// Nothing is left of a key that somebody else has: what it signed is not even a hint.
-async fn remove(cx: &Cx, tx: &mut Tx, acting: &Acting, key: &SigningKeyRow) -> Result<()> {
+async fn remove_compromised(
+    cx: &Cx,
+    tx: &mut Tx,
+    authority: &ChangeAuthority,
+    key: &SigningKeyRow,
+) -> Result<()> {
     if store::signing_key::remove(tx, &key.id).await? {
         let ended =
             event::SigningKeyEnded { kid: key.id.clone(), algorithm: key.algorithm.clone() };
-        let entry = audit::Entry::new(ended, KeyOutcome::Compromised).by(acting);
+        let entry = audit::AuditEntry::new(ended, KeyOutcome::Compromised).by(authority);
         audit::record(cx, tx, entry).await?;
     }
     Ok(())

@@ -9,7 +9,7 @@ const EVENTS: i64 = 20;
 
 /// A person and the newest events about them.
 #[derive(Debug)]
-pub struct Found {
+pub struct UserWithEvents {
     /// The person.
     pub user: User,
     /// Newest first.
@@ -17,11 +17,11 @@ pub struct Found {
 }
 
 /// Finds a person by address.
-pub async fn person(cx: &Cx, email: &EmailAddress) -> Result<Option<Found>> {
+pub async fn find_user(cx: &Cx, email: &EmailAddress) -> Result<Option<UserWithEvents>> {
     let mut conn = cx.db.read().await?;
     let Some(user) = store::user::by_email(&mut conn, email.canonical()).await? else {
         return Ok(None);
     };
     let events = store::audit::newest_of_user(&mut conn, user.id, EVENTS).await?;
-    Ok(Some(Found { user, events }))
+    Ok(Some(UserWithEvents { user, events }))
 }

@@ -3,16 +3,20 @@
 
 use crate::{
     Cx, Result,
-    acting::Acting,
     audit::{self, event},
+    change_authority::ChangeAuthority,
     email::EmailAddress,
     jobs,
-    mail::ResetForced,
-    session::{self, Cause, Which},
+    mail::ResetForcedMail,
+    session::{self, EndReason, SessionSelector},
 };
 
 /// Forces a reset; returns the new epoch, or nothing when there is no such person.
-pub async fn force(cx: &Cx, acting: &Acting, email: &EmailAddress) -> Result<Option<i64>> {
+pub async fn force(
+    cx: &Cx,
+    authority: &ChangeAuthority,
+    email: &EmailAddress,
+) -> Result<Option<i64>> {
     cx.db
         .write(async |tx| {
             let Some(user) = store::user::by_email(tx, email.canonical()).await? else {
@@ -21,11 +25,12 @@ pub async fn force(cx: &Cx, acting: &Acting, email: &EmailAddress) -> Result<Opt
             let epoch = store::user::force_reset(tx, user.id, cx.now).await?;
             // All of it is dead by its epoch already. What follows from the end of a session, and the time from which a dead
             // grant is swept, need the end itself.
-            session::end(cx, tx, Which::AllOf(user.id), Cause::Reset).await?;
+            session::end(cx, tx, SessionSelector::AllOfUser(user.id), EndReason::Reset).await?;
             store::grant::end_offline(tx, user.id, cx.now).await?;
-            let entry = audit::Entry::done(event::ResetForced { epoch }).user(user.id).by(acting);
+            let entry =
+                audit::AuditEntry::done(event::ResetForced { epoch }).user(user.id).by(authority);
             audit::record(cx, tx, entry).await?;
-            jobs::insert(cx, tx, ResetForced { user: user.id }, None).await?;
+            jobs::insert(cx, tx, ResetForcedMail { user: user.id }, None).await?;
             Ok(epoch)
         })
         .await

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use store::{TokenHash, auth_code::AuthCode, grant::LiveGrant};
 use subtle::ConstantTimeEq;
 
-use super::{Answer, GrantHandler, issue};
+use super::{GrantHandler, TokenResult, issue};
 use crate::{
     Cx, Error, Result,
     audit::{self, event, outcome::Revoked},
@@ -30,13 +30,13 @@ pub(super) const HANDLER: GrantHandler = GrantHandler {
 /// Lifetime of an authorization code (decision 9).
 const LIFETIME: Duration = Duration::from_mins(1);
 
-const UNUSABLE: TokenError =
-    TokenError::grant("the authorization code is unknown, expired or was used");
+const INVALID_CODE: TokenError =
+    TokenError::invalid_grant("the authorization code is unknown, expired or was used");
 
 /// Redeems the code of a token request for an authenticated client.
-async fn redeem(cx: &Cx, client: &Arc<Client>, params: &Params) -> Answer {
+async fn redeem(cx: &Cx, client: &Arc<Client>, params: &Params) -> TokenResult {
     let Some(text) = params.get("code") else {
-        return refuse(cx, client, None, TokenError::request("code is missing")).await;
+        return refuse(cx, client, None, TokenError::invalid_request("code is missing")).await;
     };
     let hash = keys::hash_text(text);
     let limits = session::limits(cx);
@@ -44,7 +44,7 @@ async fn redeem(cx: &Cx, client: &Arc<Client>, params: &Params) -> Answer {
     // for ever.
     let found = store::auth_code::by_hash(&mut cx.db.read().await?, &hash, limits).await?;
     let Some(code) = found else {
-        return refuse(cx, client, None, UNUSABLE).await;
+        return refuse(cx, client, None, INVALID_CODE).await;
     };
     let grant = match check(cx, client, params, &code) {
         Ok(grant) => grant,
@@ -53,7 +53,7 @@ async fn redeem(cx: &Cx, client: &Arc<Client>, params: &Params) -> Answer {
         }
         Err(error) => return refuse(cx, client, Some(&code), error).await,
     };
-    let issue = issue::Issue { client, grant, nonce: code.nonce.as_deref() };
+    let issue = issue::IssueRequest { client, grant, nonce: code.nonce.as_deref() };
     let tokens = issue::tokens(cx, issue)?;
     if claim(cx, client, &hash, &code).await? {
         return Ok(Ok(tokens));
@@ -70,14 +70,16 @@ fn check<'a>(
     code: &'a AuthCode,
 ) -> Result<&'a LiveGrant, TokenError> {
     if code.grant.client_id() != client.id || code.used_at.is_some() || code.voided_at.is_some() {
-        return Err(UNUSABLE);
+        return Err(INVALID_CODE);
     }
     if cx.now.since(code.created_at) >= LIFETIME {
-        return Err(UNUSABLE);
+        return Err(INVALID_CODE);
     }
-    let grant = code.grant.live().ok_or(UNUSABLE)?;
+    let grant = code.grant.live().ok_or(INVALID_CODE)?;
     if params.get("redirect_uri") != Some(code.redirect_uri.as_str()) {
-        return Err(TokenError::grant("redirect_uri is not the one of the authorization request"));
+        return Err(TokenError::invalid_grant(
+            "redirect_uri is not the one of the authorization request",
+        ));
     }
     check_pkce(params.get("code_verifier"), code.code_challenge.as_deref())?;
     Ok(grant)
@@ -88,15 +90,15 @@ fn check_pkce(verifier: Option<&str>, challenge: Option<&str>) -> Result<(), Tok
     use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
     match (verifier, challenge) {
         (None, None) => Ok(()),
-        (Some(_), None) => Err(TokenError::grant("code_verifier without a code_challenge")),
-        (None, Some(_)) => Err(TokenError::grant("code_verifier is missing")),
+        (Some(_), None) => Err(TokenError::invalid_grant("code_verifier without a code_challenge")),
+        (None, Some(_)) => Err(TokenError::invalid_grant("code_verifier is missing")),
         (Some(verifier), Some(challenge)) => {
             let digest = BASE64_URL_SAFE_NO_PAD.encode(keys::hash_text(verifier).as_bytes());
             let right = bool::from(digest.as_bytes().ct_eq(challenge.as_bytes()));
             if is_verifier(verifier) && right {
                 Ok(())
             } else {
-                Err(TokenError::grant("code_verifier does not match the code_challenge"))
+                Err(TokenError::invalid_grant("code_verifier does not match the code_challenge"))
             }
         }
     }
@@ -114,7 +116,7 @@ async fn claim(cx: &Cx, client: &Client, hash: &TokenHash, code: &AuthCode) -> R
             if !store::auth_code::redeem(tx, hash, session::limits(cx)).await? {
                 return Ok(false);
             }
-            let entry = audit::Entry::done(event::TokensIssued { grant: code.grant.id() })
+            let entry = audit::AuditEntry::done(event::TokensIssued { grant: code.grant.id() })
                 .grant_type(HANDLER.name.as_str())
                 .user(code.grant.user_id())
                 .client(&client.id);
@@ -124,9 +126,9 @@ async fn claim(cx: &Cx, client: &Client, hash: &TokenHash, code: &AuthCode) -> R
         .await
 }
 
-async fn revoke(cx: &Cx, client: &Client, code: &AuthCode) -> Answer {
+async fn revoke(cx: &Cx, client: &Client, code: &AuthCode) -> TokenResult {
     let entry = || {
-        audit::Entry::new(event::CodeReused { grant: code.grant.id() }, Revoked::Revoked)
+        audit::AuditEntry::new(event::CodeReused { grant: code.grant.id() }, Revoked::Revoked)
             .user(code.grant.user_id())
             .client(&client.id)
     };
@@ -142,12 +144,17 @@ async fn revoke(cx: &Cx, client: &Client, code: &AuthCode) -> Answer {
         .await?;
     // The first time is news, over a limit or not. A client that goes on repeating it is like any other refusal.
     if !ended {
-        client_refusal::limited(cx, entry()).await?;
+        client_refusal::record_limited(cx, entry()).await?;
     }
-    Ok(Err(UNUSABLE))
+    Ok(Err(INVALID_CODE))
 }
 
-async fn refuse(cx: &Cx, client: &Client, code: Option<&AuthCode>, error: TokenError) -> Answer {
+async fn refuse(
+    cx: &Cx,
+    client: &Client,
+    code: Option<&AuthCode>,
+    error: TokenError,
+) -> TokenResult {
     client_refusal::record(cx, &client.id, code.map(|code| code.grant.user_id()), &error).await?;
     Ok(Err(error))
 }

@@ -36,7 +36,7 @@ pub(crate) async fn authorization_code(
 ) -> Result<OpaqueToken> {
     let sign_in = new.sign_in;
     let grant = NewGrant {
-        id: cx.id(),
+        id: cx.new_id(),
         user_id: sign_in.user(),
         client_id: request.client_id.clone(),
         session_id: new.session,
@@ -63,14 +63,14 @@ pub(crate) async fn authorization_code(
         scopes: grant.scopes,
         acr: sign_in.assurance().acr(),
     };
-    let entry = audit::Entry::done(issued).user(sign_in.user()).client(&request.client_id);
+    let entry = audit::AuditEntry::done(issued).user(sign_in.user()).client(&request.client_id);
     audit::record(cx, tx, entry).await?;
     Ok(code)
 }
 
 /// What is issued from a live grant.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Issue<'a> {
+pub(crate) struct IssueRequest<'a> {
     /// The recipient: the client of the grant, which has shown who it is.
     pub client: &'a Client,
     /// The grant.
@@ -98,7 +98,7 @@ const BEARER: &str = "Bearer";
 
 /// What both tokens say.
 #[derive(Clone, Copy, Serialize)]
-struct Common<'a> {
+struct CommonClaims<'a> {
     iss: &'a str,
     sub: &'a str,
     exp: i64,
@@ -111,7 +111,7 @@ struct Common<'a> {
 #[derive(Serialize)]
 struct IdClaims<'a> {
     #[serde(flatten)]
-    common: Common<'a>,
+    common: CommonClaims<'a>,
     aud: [&'a str; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
@@ -121,7 +121,7 @@ struct IdClaims<'a> {
 #[derive(Serialize)]
 struct AccessClaims<'a> {
     #[serde(flatten)]
-    common: Common<'a>,
+    common: CommonClaims<'a>,
     aud: &'a str,
     jti: TokenId,
     client_id: &'a str,
@@ -131,10 +131,10 @@ struct AccessClaims<'a> {
 }
 
 /// Signs the tokens of a grant. They are thrown away if the claim of the authorization code is lost afterwards.
-pub(crate) fn tokens(cx: &Cx, issue: Issue<'_>) -> Result<Tokens> {
-    let Issue { client, grant, nonce } = issue;
+pub(crate) fn tokens(cx: &Cx, issue: IssueRequest<'_>) -> Result<Tokens> {
+    let IssueRequest { client, grant, nonce } = issue;
     let sub = client.subject(&grant.subject, &grant.pairwise_seed);
-    let common = common(cx, &SignIn::of_grant(grant), &sub);
+    let common = common_claims(cx, &SignIn::of_grant(grant), &sub);
     let sign = |kind, claims: Claims<'_>| -> Result<String> {
         Ok(cx.ring.sign_user_token(
             kind,
@@ -152,7 +152,7 @@ pub(crate) fn tokens(cx: &Cx, issue: Issue<'_>) -> Result<Tokens> {
     let access = AccessClaims {
         common,
         aud: &cx.issuer,
-        jti: cx.id(),
+        jti: cx.new_id(),
         client_id: &client.id,
         scope: &grant.scopes,
         gid: grant.id,
@@ -165,8 +165,8 @@ pub(crate) fn tokens(cx: &Cx, issue: Issue<'_>) -> Result<Tokens> {
     })
 }
 
-fn common<'a>(cx: &'a Cx, sign_in: &SignIn, sub: &'a str) -> Common<'a> {
-    Common {
+fn common_claims<'a>(cx: &'a Cx, sign_in: &SignIn, sub: &'a str) -> CommonClaims<'a> {
+    CommonClaims {
         iss: &cx.issuer,
         sub,
         exp: cx.now.plus(cx.settings.access_token).seconds(),

@@ -7,7 +7,7 @@ mod principal;
 use std::{borrow::Cow, pin::Pin, sync::Arc};
 
 pub use issue::Tokens;
-pub use principal::{Principal, principal};
+pub use principal::{Principal, verify_access_token};
 
 use crate::{
     Cx, Result,
@@ -19,9 +19,9 @@ use crate::{
 };
 
 /// What a token request is answered with: tokens, or a refusal.
-pub type Answer = Result<Result<Tokens, TokenError>>;
+pub type TokenResult = Result<Result<Tokens, TokenError>>;
 
-type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+type TokenFuture<'a> = Pin<Box<dyn Future<Output = TokenResult> + Send + 'a>>;
 
 /// One way to get tokens.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct GrantHandler {
     /// `grant_type`, and its name in `grant_types_supported`.
     pub name: GrantType,
     /// Answers the request of an authenticated client.
-    handler: for<'a> fn(&'a Cx, &'a Arc<Client>, &'a Params) -> Answering<'a>,
+    handler: for<'a> fn(&'a Cx, &'a Arc<Client>, &'a Params) -> TokenFuture<'a>,
 }
 
 /// THE list of grant types: the token endpoint takes these and no others, and the metadata names them.
@@ -41,7 +41,7 @@ const UNAUTHORIZED: TokenError = TokenError::new(
 );
 
 /// Answers the token request of an authenticated client.
-pub async fn exchange(cx: &Cx, client: &AuthenticatedClient, params: &Params) -> Answer {
+pub async fn exchange(cx: &Cx, client: &AuthenticatedClient, params: &Params) -> TokenResult {
     let client = client.client();
     let error = match params.get("grant_type") {
         Some(name) => match GRANT_TYPES.iter().find(|known| known.name.as_str() == name) {
@@ -51,7 +51,7 @@ pub async fn exchange(cx: &Cx, client: &AuthenticatedClient, params: &Params) ->
             Some(_) => UNAUTHORIZED,
             None => unsupported(),
         },
-        None => TokenError::request("grant_type is missing"),
+        None => TokenError::invalid_request("grant_type is missing"),
     };
     client_refusal::record(cx, &client.id, None, &error).await?;
     Ok(Err(error))

@@ -12,7 +12,7 @@ use crate::{Cx, Result, session};
 
 /// The claims of an access token of ours that are looked at (RFC 9068, section 2.2).
 #[derive(Clone, Debug, Deserialize)]
-struct AccessToken {
+struct AccessTokenClaims {
     /// The person, for this client.
     sub: String,
     /// The client that it was issued to.
@@ -25,7 +25,7 @@ struct AccessToken {
 /// What a presented access token proves. [`principal`] alone makes it.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    token: AccessToken,
+    token: AccessTokenClaims,
     user: GrantedUser,
 }
 
@@ -52,23 +52,23 @@ impl Principal {
 }
 
 /// What an access token that is meant for us proves; nothing when it is not good, or no longer.
-pub async fn principal(cx: &Cx, token: &str) -> Result<Option<Principal>> {
+pub async fn verify_access_token(cx: &Cx, token: &str) -> Result<Option<Principal>> {
     let expected = ExpectedClaims {
         issuer: &cx.issuer,
         audience: Some(&cx.issuer),
         now: cx.now,
         allow_expired: false,
     };
-    let Ok(token) = cx.ring.verify::<AccessToken>(token, TokenType::Access, &expected) else {
+    let Ok(token) = cx.ring.verify::<AccessTokenClaims>(token, TokenType::Access, &expected) else {
         return Ok(None);
     };
-    let Some(client) = cx.client(&token.client_id) else { return Ok(None) };
+    let Some(client) = cx.find_client(&token.client_id) else { return Ok(None) };
     let mut conn = cx.db.read().await?;
     let found = store::grant::live_with_user(&mut conn, token.gid, session::limits(cx)).await?;
     drop(conn);
-    let own = found.filter(|LiveGrantWithUser { grant, .. }| {
+    let matching = found.filter(|LiveGrantWithUser { grant, .. }| {
         let subject = client.subject(&grant.subject, &grant.pairwise_seed);
         grant.client_id == client.id && subject == token.sub
     });
-    Ok(own.map(|LiveGrantWithUser { user, .. }| Principal { token, user }))
+    Ok(matching.map(|LiveGrantWithUser { user, .. }| Principal { token, user }))
 }

@@ -6,13 +6,14 @@ use keys::{AuditMacKind, KeyError, RootKeys};
 use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 
 use super::{
-    LATE, LEAST_KEPT, Line, Tag, UPGRADE, digest, made_at, succession::Succession, swept_mark,
+    LATE, MIN_RETENTION, ManifestLine, TagStatus, UPGRADE, key_rotation::KeyRotation, made_at,
+    seal_digest, swept_mark,
 };
 use crate::Result;
 
 /// What somebody did to the trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum FindingKind {
     /// A row is not as it was when it was sealed.
     Changed,
     /// A row is gone before its time.
@@ -46,7 +47,7 @@ pub enum What {
     HeadMissing,
 }
 
-impl What {
+impl FindingKind {
     /// Name for programs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -74,7 +75,7 @@ impl What {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What.
-    pub what: What,
+    pub kind: FindingKind,
     /// With which seal.
     pub seal: Option<i64>,
     /// With which row.
@@ -88,24 +89,24 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn row(what: What, row: &AuditRow) -> Self {
+    pub(super) fn row(what: FindingKind, row: &AuditRow) -> Self {
         let (at, event) = (Some(row.at), Some(row.event.clone()));
-        Self { what, seal: row.sealed_by, row: Some(row.id), at, event, sealed_at: None }
+        Self { kind: what, seal: row.sealed_by, row: Some(row.id), at, event, sealed_at: None }
     }
 
-    pub(super) const fn seal(what: What, sequence: i64, at: Option<Timestamp>) -> Self {
-        Self { what, seal: Some(sequence), row: None, at, event: None, sealed_at: None }
+    pub(super) const fn seal(what: FindingKind, sequence: i64, at: Option<Timestamp>) -> Self {
+        Self { kind: what, seal: Some(sequence), row: None, at, event: None, sealed_at: None }
     }
 
     /// A row of a seal that is as it was made.
-    pub(super) fn sealed(what: What, row: &AuditRow, seal: &Seal) -> Self {
+    pub(super) fn sealed(what: FindingKind, row: &AuditRow, seal: &Seal) -> Self {
         Self { sealed_at: Some(seal.sealed_at), ..Self::row(what, row) }
     }
 
-    const fn gone(seal: &Seal, id: AuditId, at: Timestamp) -> Self {
+    const fn missing(seal: &Seal, id: AuditId, at: Timestamp) -> Self {
         let (row, at) = (Some(id), Some(at));
         Self {
-            what: What::Missing,
+            kind: FindingKind::Missing,
             seal: Some(seal.sequence),
             row,
             at,
@@ -117,74 +118,79 @@ impl Finding {
 
 /// How far rows were swept, in the program's own hand.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
+pub(super) struct SweptMark {
     /// Everything up to this seal.
-    pub(super) to: i64,
+    pub(super) up_to: i64,
     /// When that was.
     at: Timestamp,
 }
 
-impl Mark {
+impl SweptMark {
     /// Reads the mark on a seal; nothing when it is not the program's own.
-    pub(super) fn of(root: &RootKeys, keys: &Succession, seal: &Seal) -> Option<Self> {
+    pub(super) fn of(root: &RootKeys, keys: &KeyRotation, seal: &Seal) -> Option<Self> {
         let (at, key, mark) = (seal.swept_at?, seal.swept_key.as_ref()?, seal.swept_mark.as_ref()?);
         let own = swept_mark(root, key, seal, at).is_ok_and(|own| *mark == own);
-        (own && !keys.is_over(key, at)).then_some(Self { to: seal.sequence, at })
+        (own && !keys.is_retired(key, at)).then_some(Self { up_to: seal.sequence, at })
     }
 }
 
 /// What a check knows besides the seal and its rows.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct CheckContext {
     /// How far rows may be swept.
-    pub(super) swept: Option<Mark>,
+    pub(super) swept: Option<SweptMark>,
     /// When the first row was written that has a tag.
     pub(super) tagged_since: Option<Timestamp>,
     /// Up to when the seals before were complete.
     pub(super) complete_to: Option<Timestamp>,
     /// When the newest of the seals before was made.
-    pub(super) reached: Option<Timestamp>,
+    pub(super) newest_sealed_at: Option<Timestamp>,
     /// Which root key may be used when.
-    pub(super) keys: Succession,
+    pub(super) keys: KeyRotation,
 }
 
-impl Known {
+impl CheckContext {
     /// Nothing but when keys are over.
-    pub(super) const fn new(keys: Succession) -> Self {
-        Self { swept: None, tagged_since: None, complete_to: None, reached: None, keys }
+    pub(super) const fn new(keys: KeyRotation) -> Self {
+        Self { swept: None, tagged_since: None, complete_to: None, newest_sealed_at: None, keys }
     }
 
     /// Takes note of a seal whose times are as it was made.
-    pub(super) fn pass(&mut self, seal: &Seal) {
+    pub(super) fn advance(&mut self, seal: &Seal) {
         self.complete_to = self.complete_to.max(Some(seal.complete_to));
-        self.reached = self.reached.max(Some(seal.sealed_at));
+        self.newest_sealed_at = self.newest_sealed_at.max(Some(seal.sealed_at));
     }
 }
 
 /// Checks a seal by itself.
-pub(super) fn seal_alone(root: &RootKeys, seal: &Seal, known: &Known) -> Result<Option<What>> {
-    let own = match digest(root, seal) {
+pub(super) fn seal_alone(
+    root: &RootKeys,
+    seal: &Seal,
+    known: &CheckContext,
+) -> Result<Option<FindingKind>> {
+    let own = match seal_digest(root, seal) {
         Ok(own) => own,
-        Err(KeyError::UnknownRootKey(_)) => return Ok(Some(What::UnknownKey)),
+        Err(KeyError::UnknownRootKey(_)) => return Ok(Some(FindingKind::UnknownKey)),
         Err(error) => return Err(error.into()),
     };
     if seal.digest != own {
-        return Ok(Some(What::SealChanged));
+        return Ok(Some(FindingKind::SealChanged));
     }
     // A seal is no older than the one before, whatever it says itself.
-    let made = known.reached.map_or(seal.sealed_at, |reached| reached.max(seal.sealed_at));
-    if known.keys.is_over(&seal.key_id, made) {
-        return Ok(Some(What::KeyReplaced));
+    let made = known.newest_sealed_at.map_or(seal.sealed_at, |reached| reached.max(seal.sealed_at));
+    if known.keys.is_retired(&seal.key_id, made) {
+        return Ok(Some(FindingKind::KeyReplaced));
     }
     if seal.swept_at.is_some() {
-        let swept = known.swept.filter(|mark| seal.sequence <= mark.to && seal.manifest.is_none());
-        let Some(mark) = swept else { return Ok(Some(What::SealNotSwept)) };
-        let early = seal.complete_to >= mark.at.minus(LEAST_KEPT);
-        return Ok(early.then_some(What::SweptEarly));
+        let swept =
+            known.swept.filter(|mark| seal.sequence <= mark.up_to && seal.manifest.is_none());
+        let Some(mark) = swept else { return Ok(Some(FindingKind::SealNotSwept)) };
+        let early = seal.complete_to >= mark.at.minus(MIN_RETENTION);
+        return Ok(early.then_some(FindingKind::SweptEarly));
     }
-    let Some(manifest) = &seal.manifest else { return Ok(Some(What::SealChanged)) };
+    let Some(manifest) = &seal.manifest else { return Ok(Some(FindingKind::SealChanged)) };
     let hash = root.audit_mac(&seal.key_id, AuditMacKind::Manifest, &[Some(manifest)])?;
-    Ok((seal.manifest_hash != hash).then_some(What::SealChanged))
+    Ok((seal.manifest_hash != hash).then_some(FindingKind::SealChanged))
 }
 
 /// Checks a seal with the rows that say they are in it.
@@ -192,46 +198,46 @@ pub(super) fn seal(
     root: &RootKeys,
     seal: &Seal,
     rows: &[AuditRow],
-    known: &Known,
+    known: &CheckContext,
 ) -> Result<Vec<Finding>> {
     let mut found = Vec::new();
     if let Some(what) = seal_alone(root, seal, known)? {
         found.push(Finding::seal(what, seal.sequence, Some(seal.sealed_at)));
-        if what == What::UnknownKey {
+        if what == FindingKind::UnknownKey {
             return Ok(found);
         }
     }
     let manifest = seal.manifest.as_deref().unwrap_or_default();
-    let mut lines: BTreeMap<AuditId, Line> =
-        Line::all(manifest).map(|line| (line.id, line)).collect();
+    let mut lines: BTreeMap<AuditId, ManifestLine> =
+        ManifestLine::parse_all(manifest).map(|line| (line.id, line)).collect();
     for row in rows {
         found.extend(match lines.remove(&row.id) {
-            None => Some(Finding::row(What::Added, row)),
-            Some(line) if line != Line::of(root, &seal.key_id, row)? => {
-                Some(Finding::row(What::Changed, row))
+            None => Some(Finding::row(FindingKind::Added, row)),
+            Some(line) if line != ManifestLine::of(root, &seal.key_id, row)? => {
+                Some(Finding::row(FindingKind::Changed, row))
             }
             Some(_) => self::row(root, row, known).map(|what| Finding::row(what, row)),
         });
     }
-    found.extend(lines.into_keys().map(|id| Finding::gone(seal, id, made_at(id))));
+    found.extend(lines.into_keys().map(|id| Finding::missing(seal, id, made_at(id))));
     Ok(found)
 }
 
 /// Checks a row by itself, and against the time up to which everything was in sight.
-pub(super) fn row(root: &RootKeys, row: &AuditRow, known: &Known) -> Option<What> {
+pub(super) fn row(root: &RootKeys, row: &AuditRow, known: &CheckContext) -> Option<FindingKind> {
     // Whoever has the database alone can write a row without a tag: after an upgrade nobody else does.
     let upgraded = known.tagged_since.is_some_and(|since| row.at > since.plus(UPGRADE));
-    match Tag::of(root, row) {
-        Tag::Foreign => return Some(What::Forged),
-        Tag::None if upgraded => return Some(What::Forged),
-        Tag::UnknownKey => return Some(What::UnknownKey),
-        Tag::Own | Tag::None => {}
+    match TagStatus::of(root, row) {
+        TagStatus::Invalid => return Some(FindingKind::Forged),
+        TagStatus::Missing if upgraded => return Some(FindingKind::Forged),
+        TagStatus::UnknownKey => return Some(FindingKind::UnknownKey),
+        TagStatus::Valid | TagStatus::Missing => {}
     }
-    if row.tag_key.as_ref().is_some_and(|key| known.keys.is_over(key, row.at)) {
-        return Some(What::KeyReplaced);
+    if row.tag_key.as_ref().is_some_and(|key| known.keys.is_retired(key, row.at)) {
+        return Some(FindingKind::KeyReplaced);
     }
     let late = known.complete_to.is_some_and(|complete| row.at.plus(LATE) < complete);
-    late.then_some(What::Late)
+    late.then_some(FindingKind::Late)
 }
 
 #[cfg(test)]
@@ -262,15 +268,15 @@ mod tests {
                 swept_key: Some("a".to_owned()),
                 swept_mark: None,
             };
-            seal.digest = digest(&root, &seal).unwrap().to_vec();
+            seal.digest = seal_digest(&root, &seal).unwrap().to_vec();
             seal.swept_mark = Some(swept_mark(&root, "a", &seal, swept_at).unwrap().to_vec());
-            let keys = Succession::of("a", &[]);
-            let swept = Mark::of(&root, &keys, &seal);
+            let keys = KeyRotation::of("a", &[]);
+            let swept = SweptMark::of(&root, &keys, &seal);
             assert!(swept.is_some(), "it is the program's own");
-            seal_alone(&root, &seal, &Known { swept, ..Known::new(keys) }).unwrap()
+            seal_alone(&root, &seal, &CheckContext { swept, ..CheckContext::new(keys) }).unwrap()
         };
-        assert_eq!(judge(made.plus(Duration::from_hours(1))), Some(What::SweptEarly));
-        assert_eq!(judge(made.plus(LEAST_KEPT)), Some(What::SweptEarly));
-        assert_eq!(judge(made.plus(LEAST_KEPT + Duration::from_millis(1))), None);
+        assert_eq!(judge(made.plus(Duration::from_hours(1))), Some(FindingKind::SweptEarly));
+        assert_eq!(judge(made.plus(MIN_RETENTION)), Some(FindingKind::SweptEarly));
+        assert_eq!(judge(made.plus(MIN_RETENTION + Duration::from_millis(1))), None);
     }
 }

@@ -8,7 +8,7 @@ const PAGE: i64 = 500;
 
 /// What is to be exported.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Asked<'a> {
+pub struct ExportFilter<'a> {
     /// Only from then on.
     pub from: Option<Timestamp>,
     /// Only before then.
@@ -23,7 +23,7 @@ pub struct Asked<'a> {
 #[derive(Debug)]
 pub struct Export<'a> {
     cx: &'a Cx,
-    asked: Asked<'a>,
+    filter: ExportFilter<'a>,
     after: AuditId,
     before: AuditId,
 }
@@ -31,22 +31,22 @@ pub struct Export<'a> {
 impl<'a> Export<'a> {
     /// Begins one.
     #[must_use]
-    pub fn new(cx: &'a Cx, asked: Asked<'a>) -> Self {
+    pub fn new(cx: &'a Cx, filter: ExportFilter<'a>) -> Self {
         let least = |at: Timestamp| AuditId::new(at, [0; 10]);
-        let after = asked.from.map_or(uuid::Uuid::nil(), |from| one_before(least(from)));
-        let before = asked.to.map_or(AuditId::from(uuid::Uuid::max()), least);
-        Self { cx, asked, after: after.into(), before }
+        let after = filter.from.map_or(uuid::Uuid::nil(), |from| one_before(least(from)));
+        let before = filter.to.map_or(AuditId::from(uuid::Uuid::max()), least);
+        Self { cx, filter, after: after.into(), before }
     }
 
     /// The next rows, oldest first; none at the end.
     pub async fn next(&mut self) -> Result<Vec<AuditRow>> {
         let piece = AuditRange { after: self.after, before: self.before, limit: PAGE };
         let mut conn = self.cx.db.read().await?;
-        let rows = match self.asked.user {
+        let rows = match self.filter.user {
             Some(user) => {
-                store::audit::of_user_in_range(&mut conn, user, piece, self.asked.event).await?
+                store::audit::of_user_in_range(&mut conn, user, piece, self.filter.event).await?
             }
-            None => store::audit::in_range(&mut conn, piece, self.asked.event).await?,
+            None => store::audit::in_range(&mut conn, piece, self.filter.event).await?,
         };
         if let Some(last) = rows.last() {
             self.after = last.id;

@@ -11,8 +11,8 @@
 
 mod check;
 pub mod export;
+mod key_rotation;
 pub mod seal;
-mod succession;
 pub mod sweep;
 pub mod verify;
 
@@ -27,11 +27,11 @@ pub(crate) const LATE: Duration = Duration::from_mins(5);
 /// Programs that write no tags may go on beside those that do for this long, while an upgrade is rolled out.
 pub(crate) const UPGRADE: Duration = Duration::from_hours(24);
 /// No row is swept before this, whatever the database says the setting is: it is the least that `retention.audit` can be.
-pub(crate) const LEAST_KEPT: Duration = Duration::from_hours(30 * 24);
+pub(crate) const MIN_RETENTION: Duration = Duration::from_hours(30 * 24);
 
 /// Where the chain stands: whoever keeps this outside the database sees when its end was cut off.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct ChainHead {
     /// Number of the newest seal.
     pub sequence: i64,
     /// Its digest, in hexadecimal.
@@ -45,7 +45,7 @@ pub struct Head {
 )]
 pub struct BadHead;
 
-impl Head {
+impl ChainHead {
     pub(crate) fn of(seal: &Seal) -> Self {
         let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
         let digest =
@@ -54,13 +54,13 @@ impl Head {
     }
 }
 
-impl fmt::Display for Head {
+impl fmt::Display for ChainHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.sequence, self.digest)
     }
 }
 
-impl FromStr for Head {
+impl FromStr for ChainHead {
     type Err = BadHead;
 
     fn from_str(text: &str) -> Result<Self, BadHead> {
@@ -78,33 +78,33 @@ pub(crate) fn tag(root: &RootKeys, key: &str, row: &AuditRow) -> Result<[u8; 32]
 
 /// What a row's tag says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tag {
+enum TagStatus {
     /// This program wrote the row as it is.
-    Own,
+    Valid,
     /// There is none: an older version wrote the row, or an attacker with the database alone.
-    None,
+    Missing,
     /// It is of another row, or of another program.
-    Foreign,
+    Invalid,
     /// Its root key is not configured.
     UnknownKey,
 }
 
-impl Tag {
+impl TagStatus {
     fn of(root: &RootKeys, row: &AuditRow) -> Self {
         match (&row.tag, &row.tag_key) {
-            (None, None) => Self::None,
+            (None, None) => Self::Missing,
             (Some(given), Some(key)) => match tag(root, key, row) {
-                Ok(own) if *given == own => Self::Own,
-                Ok(_) => Self::Foreign,
+                Ok(own) if *given == own => Self::Valid,
+                Ok(_) => Self::Invalid,
                 Err(_) => Self::UnknownKey,
             },
-            _ => Self::Foreign,
+            _ => Self::Invalid,
         }
     }
 }
 
 /// What a manifest says of a row: all of its columns, its tag too.
-fn sealed(root: &RootKeys, key: &str, row: &AuditRow) -> Result<[u8; 32], KeyError> {
+fn manifest_mac(root: &RootKeys, key: &str, row: &AuditRow) -> Result<[u8; 32], KeyError> {
     let tag = [row.tag.as_deref(), row.tag_key.as_deref().map(str::as_bytes)];
     with_fields(row, |fields| root.audit_mac(key, AuditMacKind::Sealed, &[fields, &tag].concat()))
 }
@@ -127,7 +127,7 @@ fn with_fields<T>(row: &AuditRow, run: impl FnOnce(&[Option<&[u8]>]) -> T) -> T 
 }
 
 /// The digest of a seal: everything in it but its rows, which its manifest stands for.
-fn digest(root: &RootKeys, seal: &Seal) -> Result<[u8; 32], KeyError> {
+fn seal_digest(root: &RootKeys, seal: &Seal) -> Result<[u8; 32], KeyError> {
     let numbers =
         [seal.sequence, seal.sealed_at.millis(), seal.complete_to.millis(), seal.row_count]
             .map(i64::to_be_bytes);
@@ -141,8 +141,8 @@ fn digest(root: &RootKeys, seal: &Seal) -> Result<[u8; 32], KeyError> {
 }
 
 /// Whether a seal's numbers and times are as it was made: before that, none of them counts.
-fn is_as_made(root: &RootKeys, seal: &Seal) -> bool {
-    digest(root, seal).is_ok_and(|own| seal.digest == own)
+fn is_authentic(root: &RootKeys, seal: &Seal) -> bool {
+    seal_digest(root, seal).is_ok_and(|own| seal.digest == own)
 }
 
 /// The mark of a seal up to which everything was swept.
@@ -157,21 +157,21 @@ fn swept_mark(
 }
 
 /// How much of a row's HMAC a manifest keeps: 128 bits, which nobody finds a second row for.
-const KEPT: usize = 16;
+const MAC_LENGTH: usize = 16;
 
 /// A line of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Line {
+struct ManifestLine {
     id: AuditId,
-    mac: [u8; KEPT],
+    mac: [u8; MAC_LENGTH],
 }
 
-impl Line {
-    const LENGTH: usize = 16 + KEPT;
+impl ManifestLine {
+    const LENGTH: usize = 16 + MAC_LENGTH;
 
     fn of(root: &RootKeys, key: &str, row: &AuditRow) -> Result<Self, KeyError> {
-        let mut mac = [0; KEPT];
-        mac.iter_mut().zip(sealed(root, key, row)?).for_each(|(to, from)| *to = from);
+        let mut mac = [0; MAC_LENGTH];
+        mac.iter_mut().zip(manifest_mac(root, key, row)?).for_each(|(to, from)| *to = from);
         Ok(Self { id: row.id, mac })
     }
 
@@ -181,9 +181,9 @@ impl Line {
     }
 
     /// The lines of a manifest; what is no whole line is left out, and the manifest's own HMAC tells.
-    fn all(manifest: &[u8]) -> impl Iterator<Item = Self> {
+    fn parse_all(manifest: &[u8]) -> impl Iterator<Item = Self> {
         manifest.as_chunks::<{ Self::LENGTH }>().0.iter().map(|chunk| {
-            let mut line = ([0; 16], [0; KEPT]);
+            let mut line = ([0; 16], [0; MAC_LENGTH]);
             let (id, mac) = chunk.split_at(16);
             line.0.copy_from_slice(id);
             line.1.copy_from_slice(mac);
@@ -203,25 +203,26 @@ mod tests {
 
     #[test]
     fn printed_head_is_parsed_back() {
-        let head = Head { sequence: 17, digest: "0a".repeat(32) };
+        let head = ChainHead { sequence: 17, digest: "0a".repeat(32) };
         assert_eq!(head.to_string().parse(), Ok(head.clone()));
         assert_eq!(format!("17:{}\n", "0A".repeat(32)).parse(), Ok(head));
         for bad in ["", "17", "17:", "x:00", "0:00", &format!("-1:{}", "00".repeat(32)), "1:zz"] {
-            assert_eq!(bad.parse::<Head>(), Err(BadHead), "{bad}");
+            assert_eq!(bad.parse::<ChainHead>(), Err(BadHead), "{bad}");
         }
     }
 
     #[test]
     fn manifest_lines_round_trip() {
         let now = Timestamp::from_millis(1_795_513_267_250);
-        let lines = [3, 4].map(|n| Line { id: AuditId::new(now, [n; 10]), mac: [n; KEPT] });
+        let lines =
+            [3, 4].map(|n| ManifestLine { id: AuditId::new(now, [n; 10]), mac: [n; MAC_LENGTH] });
         let mut manifest = Vec::new();
         for line in &lines {
             line.write(&mut manifest);
         }
-        assert_eq!(Line::all(&manifest).collect::<Vec<_>>(), lines);
+        assert_eq!(ManifestLine::parse_all(&manifest).collect::<Vec<_>>(), lines);
         manifest.push(0);
-        assert_eq!(Line::all(&manifest).count(), 2);
+        assert_eq!(ManifestLine::parse_all(&manifest).count(), 2);
         assert_eq!(made_at(lines[0].id), now);
     }
 }

@@ -3,7 +3,7 @@
 use keys::AuditMacKind;
 use store::{audit::AuditRow, audit_seal::Seal};
 
-use super::{Head, Line, Tag, digest, is_as_made};
+use super::{ChainHead, ManifestLine, TagStatus, is_authentic, seal_digest};
 use crate::{Cx, Error, Result};
 
 /// Rows of one seal: as many as one short transaction bears.
@@ -11,13 +11,13 @@ const ROWS: i64 = 500;
 
 /// What a turn has sealed.
 #[derive(Clone, Debug)]
-pub struct Sealed {
+pub struct SealReport {
     /// Where the chain stands now.
-    pub head: Head,
+    pub head: ChainHead,
     /// Whether this is the first seal of its hour: the head is then told to whoever keeps logs.
     pub first_of_hour: bool,
     /// Whether there may be more to seal.
-    pub full: bool,
+    pub is_full: bool,
     /// Rows whose tag does not fit them: they were changed, or not written by this program.
     pub forged: usize,
 }
@@ -39,7 +39,7 @@ pub async fn newest(cx: &Cx) -> Result<i64> {
 /// # Errors
 /// [`Error::Lost`] when another replica made this seal first; its rows are in the next one. [`newest`] then tells of it: if
 /// it does not, something keeps seals out of the table.
-pub async fn next(cx: &Cx) -> Result<Option<Sealed>> {
+pub async fn seal_next(cx: &Cx) -> Result<Option<SealReport>> {
     cx.db
         .write(async |tx| {
             if !store::audit::has_unsealed(tx).await? {
@@ -48,23 +48,26 @@ pub async fn next(cx: &Cx) -> Result<Option<Sealed>> {
             let previous = store::audit_seal::newest(tx).await?;
             let sequence = previous.as_ref().map_or(1, |seal| seal.sequence.saturating_add(1));
             if !store::audit_seal::reserve(tx, sequence, cx.now).await? {
-                return Err(Error::Lost);
+                return Err(Error::Conflict);
             }
             // Claimed, not read and then marked: no row is in two seals, and none that commits meanwhile is in between.
             let mut rows = store::audit::claim_for_seal(tx, sequence, ROWS).await?;
             // They were taken by a seal that came between the first two of these statements.
             if rows.is_empty() {
-                return Err(Error::Lost);
+                return Err(Error::Conflict);
             }
             rows.sort_unstable_by_key(|row| row.id);
             let seal = make(cx, sequence, previous.as_ref(), &rows)?;
             store::audit_seal::complete(tx, &seal).await?;
             let hour = |seal: &Seal| seal.sealed_at.seconds().div_euclid(3600);
-            Ok(Some(Sealed {
-                head: Head::of(&seal),
+            Ok(Some(SealReport {
+                head: ChainHead::of(&seal),
                 first_of_hour: previous.as_ref().is_none_or(|old| hour(old) != hour(&seal)),
-                full: is_full(&rows),
-                forged: rows.iter().filter(|row| Tag::of(&cx.root, row) == Tag::Foreign).count(),
+                is_full: is_full(&rows),
+                forged: rows
+                    .iter()
+                    .filter(|row| TagStatus::of(&cx.root, row) == TagStatus::Invalid)
+                    .count(),
             }))
         })
         .await
@@ -76,15 +79,15 @@ fn is_full(rows: &[AuditRow]) -> bool {
 
 fn make(cx: &Cx, sequence: i64, previous: Option<&Seal>, rows: &[AuditRow]) -> Result<Seal> {
     let key_id = cx.root.current_id();
-    let mut manifest = Vec::with_capacity(rows.len() * Line::LENGTH);
+    let mut manifest = Vec::with_capacity(rows.len() * ManifestLine::LENGTH);
     for row in rows {
-        Line::of(&cx.root, key_id, row)?.write(&mut manifest);
+        ManifestLine::of(&cx.root, key_id, row)?.write(&mut manifest);
     }
     let hash = cx.root.audit_mac(key_id, AuditMacKind::Manifest, &[Some(&manifest)])?;
     // A full seal may have left newer rows for the next one. What was complete stays so, however late a row comes: as far as
     // the seal before says so in the program's own hand.
     let newest = rows.last().filter(|_| is_full(rows)).map_or(cx.now, |row| row.at);
-    let before = previous.filter(|seal| is_as_made(&cx.root, seal));
+    let before = previous.filter(|seal| is_authentic(&cx.root, seal));
     let newest = before.map_or(newest, |before| newest.max(before.complete_to));
     let mut seal = Seal {
         sequence,
@@ -100,6 +103,6 @@ fn make(cx: &Cx, sequence: i64, previous: Option<&Seal>, rows: &[AuditRow]) -> R
         swept_key: None,
         swept_mark: None,
     };
-    seal.digest = digest(&cx.root, &seal)?.to_vec();
+    seal.digest = seal_digest(&cx.root, &seal)?.to_vec();
     Ok(seal)
 }

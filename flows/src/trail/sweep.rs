@@ -4,10 +4,10 @@
 use store::{Timestamp, audit_seal::Seal};
 
 use super::{
-    LEAST_KEPT,
-    check::{self, Known, Mark},
-    is_as_made,
-    succession::Succession,
+    MIN_RETENTION,
+    check::{self, CheckContext, SweptMark},
+    is_authentic,
+    key_rotation::KeyRotation,
     swept_mark,
 };
 use crate::{Cx, Error, Result};
@@ -18,7 +18,7 @@ const ROWS: i64 = 1_000;
 
 /// What a batch has done.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Swept {
+pub struct SweepReport {
     /// Rows that went, seals of long ago among them.
     pub rows: u64,
     /// Up to which seal it looked; nothing when there is no more to look at.
@@ -29,9 +29,9 @@ pub struct Swept {
 
 /// Seals whose rows were still there when they were read. Another replica may sweep them meanwhile.
 #[derive(Debug)]
-pub struct Batch(Vec<Seal>);
+pub struct SealBatch(Vec<Seal>);
 
-impl Batch {
+impl SealBatch {
     /// Reads the next ones after a number.
     pub async fn after(cx: &Cx, sequence: i64) -> Result<Self> {
         let mut conn = cx.db.read().await?;
@@ -40,29 +40,29 @@ impl Batch {
 
     /// Sweeps those of them that are older than the setting says. What a seal says of itself is believed only once its
     /// digest is right: whoever has the database could otherwise have the program sweep anything.
-    pub async fn sweep(self, cx: &Cx) -> Result<Swept> {
+    pub async fn sweep(self, cx: &Cx) -> Result<SweepReport> {
         sweep(cx, self.0).await
     }
 }
 
-async fn sweep(cx: &Cx, mut seals: Vec<Seal>) -> Result<Swept> {
-    if let Some(swept) = changed(cx, &seals) {
+async fn sweep(cx: &Cx, mut seals: Vec<Seal>) -> Result<SweepReport> {
+    if let Some(swept) = skip_altered(cx, &seals) {
         return Ok(swept);
     }
-    let old = old(cx);
-    let is_due = |seal: &&Seal| is_as_made(&cx.root, seal) && seal.complete_to < old;
+    let old = cutoff(cx);
+    let is_due = |seal: &&Seal| is_authentic(&cx.root, seal) && seal.complete_to < old;
     seals.truncate(seals.iter().take_while(is_due).count());
-    cut(&mut seals);
+    truncate_to_batch(&mut seals);
     let Some(first) = seals.first() else {
-        return Ok(Swept { rows: trim(cx).await?, ..Swept::default() });
+        return Ok(SweepReport { rows: delete_swept_seals(cx).await?, ..SweepReport::default() });
     };
-    let sound = sound(cx, &seals).await?;
+    let sound = count_sound(cx, &seals).await?;
     let Some(end) = sound.checked_sub(1).and_then(|last| seals.get(last)) else {
         let unsound = u64::from(is_unswept(cx, first).await?);
-        return Ok(Swept { rows: 0, up_to: Some(first.sequence), unsound });
+        return Ok(SweepReport { rows: 0, up_to: Some(first.sequence), unsound });
     };
     // The first that is not sound is looked at by the next batch, and left where it is.
-    Ok(Swept {
+    Ok(SweepReport {
         rows: delete(cx, first.sequence, end).await?,
         up_to: Some(end.sequence),
         unsound: 0,
@@ -70,19 +70,19 @@ async fn sweep(cx: &Cx, mut seals: Vec<Seal>) -> Result<Swept> {
 }
 
 /// What was swept before has served its time.
-fn old(cx: &Cx) -> Timestamp {
-    cx.now.minus(cx.settings.audit_retention.max(LEAST_KEPT))
+fn cutoff(cx: &Cx) -> Timestamp {
+    cx.now.minus(cx.settings.audit_retention.max(MIN_RETENTION))
 }
 
 /// Passes by the seals that are not as they were made, if the first is one: they stay, and nothing in them is believed.
-fn changed(cx: &Cx, seals: &[Seal]) -> Option<Swept> {
-    let changed = seals.iter().take_while(|seal| !is_as_made(&cx.root, seal));
+fn skip_altered(cx: &Cx, seals: &[Seal]) -> Option<SweepReport> {
+    let changed = seals.iter().take_while(|seal| !is_authentic(&cx.root, seal));
     let (unsound, last) = changed.fold((0, None), |(count, _), seal| (count + 1, Some(seal)));
-    last.map(|seal| Swept { rows: 0, up_to: Some(seal.sequence), unsound })
+    last.map(|seal| SweepReport { rows: 0, up_to: Some(seal.sequence), unsound })
 }
 
 /// As many seals as have a batch of rows together; at least one.
-fn cut(seals: &mut Vec<Seal>) {
+fn truncate_to_batch(seals: &mut Vec<Seal>) {
     let (mut rows, mut kept) = (0_i64, 0);
     for (nth, seal) in seals.iter().enumerate() {
         // One after another without a gap: a range is deleted.
@@ -99,9 +99,9 @@ fn cut(seals: &mut Vec<Seal>) {
 
 /// How many of them, from the first, are as they were made. A seal whose key is not known can be neither proven nor
 /// disproven: it stays.
-async fn sound(cx: &Cx, seals: &[Seal]) -> Result<usize> {
+async fn count_sound(cx: &Cx, seals: &[Seal]) -> Result<usize> {
     let mut conn = cx.db.read().await?;
-    let known = Known::new(Succession::read(&cx.root, &mut conn).await?);
+    let known = CheckContext::new(KeyRotation::read(&cx.root, &mut conn).await?);
     drop(conn);
     let mut sound = 0;
     for seal in seals {
@@ -145,17 +145,17 @@ async fn delete(cx: &Cx, first: i64, end: &Seal) -> Result<u64> {
 }
 
 /// Deletes seals whose rows were swept as long ago as rows are kept; the marked one, which the rest hangs on, stays.
-async fn trim(cx: &Cx) -> Result<u64> {
+async fn delete_swept_seals(cx: &Cx) -> Result<u64> {
     let mut conn = cx.db.read().await?;
     let Some(marked) = store::audit_seal::newest_with_swept_mark(&mut conn).await? else {
         return Ok(0);
     };
-    let keys = Succession::read(&cx.root, &mut conn).await?;
+    let keys = KeyRotation::read(&cx.root, &mut conn).await?;
     drop(conn);
-    if Mark::of(&cx.root, &keys, &marked).is_none() {
+    if SweptMark::of(&cx.root, &keys, &marked).is_none() {
         return Ok(0);
     }
-    let old = old(cx);
+    let old = cutoff(cx);
     cx.db
         .write(async |tx| Ok(store::audit_seal::sweep(tx, marked.sequence, old, ROWS).await?))
         .await

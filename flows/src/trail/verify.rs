@@ -4,34 +4,34 @@ use std::collections::BTreeSet;
 
 use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 
-pub use super::check::{Finding, What};
+pub use super::check::{Finding, FindingKind};
 use super::{
-    Head, LATE, check,
-    check::{Known, Mark},
-    is_as_made,
-    succession::Succession,
+    ChainHead, LATE, check,
+    check::{CheckContext, SweptMark},
+    is_authentic,
+    key_rotation::KeyRotation,
 };
 use crate::{Cx, Result};
 
 /// Seals that are read at once.
 const SEALS: i64 = 64;
 /// Rows that are read beyond those that are expected: so many can be told by name that somebody has added.
-const SPARE: i64 = 1_000;
+const EXTRA_ROWS: i64 = 1_000;
 
 /// What is to be verified.
 #[derive(Clone, Debug, Default)]
-pub struct Asked {
+pub struct VerifyOptions {
     /// Only what was sealed then or later.
     pub from: Option<Timestamp>,
     /// Only what was written before then.
     pub to: Option<Timestamp>,
     /// A head that the chain once had.
-    pub expect: Option<Head>,
+    pub expect: Option<ChainHead>,
 }
 
 /// What was verified.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub struct VerifyReport {
     /// Seals that were checked.
     pub seals: u64,
     /// Of them, those whose rows were swept.
@@ -48,25 +48,29 @@ pub struct Report {
     /// How much is wrong.
     pub findings: u64,
     /// Where the chain ends.
-    pub head: Option<Head>,
+    pub head: Option<ChainHead>,
 }
 
 /// Who is told while it runs.
-pub trait Watch {
+pub trait VerifyObserver {
     /// So many seals of so many are checked.
-    fn progress(&mut self, done: i64, all: i64);
+    fn on_progress(&mut self, done: i64, all: i64);
     /// Something is wrong.
-    fn found(&mut self, finding: &Finding);
+    fn on_finding(&mut self, finding: &Finding);
     /// Something that is as it may be, and that somebody should be able to explain: [`What::Waited`].
-    fn noted(&mut self, note: &Finding);
+    fn on_note(&mut self, note: &Finding);
 }
 
 /// Verifies the trail.
-pub async fn verify(cx: &Cx, asked: &Asked, watch: &mut impl Watch) -> Result<Report> {
+pub async fn verify(
+    cx: &Cx,
+    options: &VerifyOptions,
+    observer: &mut impl VerifyObserver,
+) -> Result<VerifyReport> {
     let mut conn = cx.db.read().await?;
     let tagged_since = store::audit::first_tagged_at(&mut conn).await?;
     let newest = store::audit_seal::newest(&mut conn).await?.map_or(0, |seal| seal.sequence);
-    let start = match asked.from {
+    let start = match options.from {
         None => None,
         // The seal before is taken without its rows: what is verified is linked to it.
         Some(from) => Some(
@@ -74,21 +78,28 @@ pub async fn verify(cx: &Cx, asked: &Asked, watch: &mut impl Watch) -> Result<Re
                 - 1,
         ),
     };
-    let keys = Succession::read(&cx.root, &mut conn).await?;
+    let keys = KeyRotation::read(&cx.root, &mut conn).await?;
     drop(conn);
-    let known = Known { tagged_since, ..Known::new(keys) };
-    let mut run = Run { cx, watch, known, previous: None, report: Report::default(), newest };
+    let known = CheckContext { tagged_since, ..CheckContext::new(keys) };
+    let mut run = Verification {
+        cx,
+        observer,
+        context: known,
+        previous: None,
+        report: VerifyReport::default(),
+        newest,
+    };
     run.start(start).await?;
-    let whole = run.all(start, asked.to).await?;
-    run.mark().await?;
+    let whole = run.check_all(start, options.to).await?;
+    run.check_mark().await?;
     if whole {
-        run.orphans(run.reached() + 1, i64::MAX).await?;
+        run.report_orphans(run.reached() + 1, i64::MAX).await?;
         if start.is_none() {
-            run.orphans(i64::MIN, 0).await?;
+            run.report_orphans(i64::MIN, 0).await?;
         }
     }
-    if let Some(expected) = &asked.expect {
-        run.expected(expected).await?;
+    if let Some(expected) = &options.expect {
+        run.check_expected_head(expected).await?;
     }
     Ok(run.report)
 }
@@ -101,64 +112,64 @@ struct Unsealed {
     findings: Vec<Finding>,
 }
 
-struct Run<'a, W> {
+struct Verification<'a, W> {
     cx: &'a Cx,
-    watch: &'a mut W,
-    known: Known,
+    observer: &'a mut W,
+    context: CheckContext,
     previous: Option<Seal>,
-    report: Report,
+    report: VerifyReport,
     newest: i64,
 }
 
-impl<W: Watch> Run<'_, W> {
-    fn tell(&mut self, finding: &Finding) {
+impl<W: VerifyObserver> Verification<'_, W> {
+    fn report_finding(&mut self, finding: &Finding) {
         self.report.findings += 1;
-        self.watch.found(finding);
+        self.observer.on_finding(finding);
     }
 
     /// Reads how far was swept, and the seal that the first one follows. Where to begin was found by a time that anybody
     /// can write: so that nobody is led past a seal, that one must be as it was made.
     async fn start(&mut self, start: Option<i64>) -> Result<()> {
-        self.known.swept = self.swept().await?;
+        self.context.swept = self.read_swept_mark().await?;
         let Some(before) = start else { return Ok(()) };
         let mut conn = self.cx.db.read().await?;
         let Some(seal) = store::audit_seal::by_sequence(&mut conn, before).await? else {
             return Ok(());
         };
         drop(conn);
-        if let Some(what) = check::seal_alone(&self.cx.root, &seal, &self.known)? {
-            self.tell(&Finding::seal(what, seal.sequence, Some(seal.sealed_at)));
+        if let Some(what) = check::seal_alone(&self.cx.root, &seal, &self.context)? {
+            self.report_finding(&Finding::seal(what, seal.sequence, Some(seal.sealed_at)));
         }
-        if is_as_made(&self.cx.root, &seal) {
-            self.known.keys.saw(&seal.key_id, seal.sealed_at);
-            self.known.pass(&seal);
+        if is_authentic(&self.cx.root, &seal) {
+            self.context.keys.observe(&seal.key_id, seal.sealed_at);
+            self.context.advance(&seal);
         }
         self.previous = Some(seal);
         Ok(())
     }
 
-    async fn swept(&self) -> Result<Option<Mark>> {
+    async fn read_swept_mark(&self) -> Result<Option<SweptMark>> {
         let mut conn = self.cx.db.read().await?;
         let marked = store::audit_seal::newest_with_swept_mark(&mut conn).await?;
-        Ok(marked.and_then(|seal| Mark::of(&self.cx.root, &self.known.keys, &seal)))
+        Ok(marked.and_then(|seal| SweptMark::of(&self.cx.root, &self.context.keys, &seal)))
     }
 
     /// Whether the mark that was believed is still to be, now that the chain has told when each root key was used.
-    async fn mark(&mut self) -> Result<()> {
-        if let Some(believed) = self.known.swept
-            && self.swept().await?.is_none()
+    async fn check_mark(&mut self) -> Result<()> {
+        if let Some(believed) = self.context.swept
+            && self.read_swept_mark().await?.is_none()
         {
-            self.tell(&Finding::seal(What::KeyReplaced, believed.to, None));
+            self.report_finding(&Finding::seal(FindingKind::KeyReplaced, believed.up_to, None));
         }
         Ok(())
     }
 
     /// The chain and the rows that wait for their seal; false when no more than a part of the chain was asked for. A row that
     /// gets its seal meanwhile was in neither, so the chain is followed until nothing was sealed while the rows were read.
-    async fn all(&mut self, start: Option<i64>, to: Option<Timestamp>) -> Result<bool> {
+    async fn check_all(&mut self, start: Option<i64>, to: Option<Timestamp>) -> Result<bool> {
         let mut from = start;
-        while self.chain(from, to).await? {
-            let unsealed = self.unsealed().await?;
+        while self.check_chain(from, to).await? {
+            let unsealed = self.check_unsealed().await?;
             let reached = self.reached();
             let mut conn = self.cx.db.read().await?;
             let newer = store::audit_seal::after(&mut conn, reached, 1).await?;
@@ -166,7 +177,7 @@ impl<W: Watch> Run<'_, W> {
             if newer.is_empty() {
                 self.report.unsealed = unsealed.rows;
                 self.report.oldest_unsealed = unsealed.oldest;
-                unsealed.findings.iter().for_each(|finding| self.tell(finding));
+                unsealed.findings.iter().for_each(|finding| self.report_finding(finding));
                 return Ok(true);
             }
             from = Some(reached);
@@ -180,7 +191,7 @@ impl<W: Watch> Run<'_, W> {
     }
 
     /// Goes along the chain; false when it stopped before the end, because no more was asked for.
-    async fn chain(&mut self, start: Option<i64>, to: Option<Timestamp>) -> Result<bool> {
+    async fn check_chain(&mut self, start: Option<i64>, to: Option<Timestamp>) -> Result<bool> {
         let mut last = start.unwrap_or(i64::MIN);
         loop {
             let mut conn = self.cx.db.read().await?;
@@ -191,12 +202,12 @@ impl<W: Watch> Run<'_, W> {
             let rows = self.rows(&seals).await?;
             for seal in seals {
                 let done = to.is_some_and(|to| seal.complete_to >= to);
-                self.seal(seal, &rows).await?;
+                self.check_seal(seal, &rows).await?;
                 if done {
                     return Ok(false);
                 }
             }
-            self.watch.progress(last, self.newest.max(last));
+            self.observer.on_progress(last, self.newest.max(last));
         }
     }
 
@@ -206,130 +217,135 @@ impl<W: Watch> Run<'_, W> {
             return Ok(Vec::new());
         };
         let mut conn = self.cx.db.read().await?;
-        let most = seals.iter().map(expected_rows).sum::<i64>() + SPARE;
+        let most = seals.iter().map(expected_rows).sum::<i64>() + EXTRA_ROWS;
         Ok(store::audit::of_seals(&mut conn, &(first.sequence..=last.sequence), most).await?)
     }
 
-    async fn seal(&mut self, seal: Seal, rows: &[AuditRow]) -> Result<()> {
-        self.link(&seal).await?;
-        let as_made = is_as_made(&self.cx.root, &seal);
+    async fn check_seal(&mut self, seal: Seal, rows: &[AuditRow]) -> Result<()> {
+        self.check_link(&seal).await?;
+        let as_made = is_authentic(&self.cx.root, &seal);
         if as_made {
-            self.known.keys.saw(&seal.key_id, seal.sealed_at);
+            self.context.keys.observe(&seal.key_id, seal.sealed_at);
         }
         let from = rows.partition_point(|row| row.sealed_by < Some(seal.sequence));
         let to = rows.partition_point(|row| row.sealed_by <= Some(seal.sequence));
         let own = rows.get(from..to).unwrap_or_default();
-        let mut found = check::seal(&self.cx.root, &seal, own, &self.known)?;
+        let mut found = check::seal(&self.cx.root, &seal, own, &self.context)?;
         if !found.is_empty() {
-            found = self.again(&seal).await?;
+            found = self.recheck(&seal).await?;
         }
         self.report.seals += 1;
         self.report.swept += u64::from(seal.swept_at.is_some());
         self.report.rows += count(own.len());
         for mut finding in found.iter().cloned() {
             finding.sealed_at = finding.row.filter(|_| as_made).map(|_| seal.sealed_at);
-            self.tell(&finding);
+            self.report_finding(&finding);
         }
         if as_made {
-            self.waited(&seal, own, &found);
-            self.known.pass(&seal);
+            self.note_waited(&seal, own, &found);
+            self.context.advance(&seal);
         }
-        self.report.head = Some(Head::of(&seal));
+        self.report.head = Some(ChainHead::of(&seal));
         self.previous = Some(seal);
         Ok(())
     }
 
     /// Notes the rows that nothing is wrong with but how long they waited. Those without a tag are of before an upgrade, and
     /// got their first seal with it.
-    fn waited(&mut self, seal: &Seal, rows: &[AuditRow], found: &[Finding]) {
+    fn note_waited(&mut self, seal: &Seal, rows: &[AuditRow], found: &[Finding]) {
         let told: BTreeSet<_> = found.iter().filter_map(|finding| finding.row).collect();
         for row in rows.iter().filter(|row| row.tag.is_some() && !told.contains(&row.id)) {
             if row.at.plus(LATE) < seal.sealed_at {
                 self.report.waited += 1;
-                self.watch.noted(&Finding::sealed(What::Waited, row, seal));
+                self.observer.on_note(&Finding::sealed(FindingKind::Waited, row, seal));
             }
         }
     }
 
     /// Looks once more, at this seal alone: it may have been swept since it was read.
-    async fn again(&mut self, seal: &Seal) -> Result<Vec<Finding>> {
-        self.known.swept = self.swept().await?;
+    async fn recheck(&mut self, seal: &Seal) -> Result<Vec<Finding>> {
+        self.context.swept = self.read_swept_mark().await?;
         let mut conn = self.cx.db.read().await?;
         let Some(now) = store::audit_seal::by_sequence(&mut conn, seal.sequence).await? else {
-            return Ok(vec![Finding::seal(What::SealMissing, seal.sequence, Some(seal.sealed_at))]);
+            return Ok(vec![Finding::seal(
+                FindingKind::SealMissing,
+                seal.sequence,
+                Some(seal.sealed_at),
+            )]);
         };
-        let (only, most) = (now.sequence..=now.sequence, expected_rows(&now) + SPARE);
+        let (only, most) = (now.sequence..=now.sequence, expected_rows(&now) + EXTRA_ROWS);
         let rows = store::audit::of_seals(&mut conn, &only, most).await?;
-        check::seal(&self.cx.root, &now, &rows, &self.known)
+        check::seal(&self.cx.root, &now, &rows, &self.context)
     }
 
     /// Whether a seal follows on the one before.
-    async fn link(&mut self, seal: &Seal) -> Result<()> {
+    async fn check_link(&mut self, seal: &Seal) -> Result<()> {
         let before = self.previous.as_ref().map_or(0, |previous| previous.sequence);
         if seal.sequence != before + 1 {
             // Seals whose rows were swept long ago are gone themselves, and so may be one between them that was not as it was
             // made and was looked into; the mark says up to which.
-            let trimmed = self.known.swept.is_some_and(|mark| seal.sequence <= mark.to);
+            let trimmed = self.context.swept.is_some_and(|mark| seal.sequence <= mark.up_to);
             return if trimmed {
-                self.orphans(before + 1, seal.sequence - 1).await
+                self.report_orphans(before + 1, seal.sequence - 1).await
             } else {
                 self.gap(before + 1, seal.sequence - 1).await
             };
         }
         let digest = self.previous.as_ref().map(|previous| previous.digest.as_slice());
         if seal.previous != digest.unwrap_or_default() {
-            let finding = Finding::seal(What::SealUnlinked, seal.sequence, Some(seal.sealed_at));
-            self.tell(&finding);
+            let finding =
+                Finding::seal(FindingKind::SealUnlinked, seal.sequence, Some(seal.sealed_at));
+            self.report_finding(&finding);
         }
         Ok(())
     }
 
     async fn gap(&mut self, first: i64, last: i64) -> Result<()> {
         // Told one by one, as far as anybody would read.
-        for sequence in (first..=last).take(usize::try_from(SPARE).unwrap_or(usize::MAX)) {
-            self.tell(&Finding::seal(What::SealMissing, sequence, None));
+        for sequence in (first..=last).take(usize::try_from(EXTRA_ROWS).unwrap_or(usize::MAX)) {
+            self.report_finding(&Finding::seal(FindingKind::SealMissing, sequence, None));
         }
-        self.orphans(first, last).await
+        self.report_orphans(first, last).await
     }
 
-    async fn orphans(&mut self, first: i64, last: i64) -> Result<()> {
+    async fn report_orphans(&mut self, first: i64, last: i64) -> Result<()> {
         let mut conn = self.cx.db.read().await?;
-        let rows = store::audit::of_missing_seals(&mut conn, &(first..=last), SPARE).await?;
+        let rows = store::audit::of_missing_seals(&mut conn, &(first..=last), EXTRA_ROWS).await?;
         drop(conn);
         for row in &rows {
-            self.tell(&Finding::row(What::Added, row));
+            self.report_finding(&Finding::row(FindingKind::Added, row));
         }
         Ok(())
     }
 
     /// Rows that wait for their seal.
-    async fn unsealed(&self) -> Result<Unsealed> {
+    async fn check_unsealed(&self) -> Result<Unsealed> {
         let mut unsealed = Unsealed::default();
         let mut after = AuditId::from(uuid::Uuid::nil());
         loop {
             let mut conn = self.cx.db.read().await?;
-            let rows = store::audit::unsealed(&mut conn, after, SPARE).await?;
+            let rows = store::audit::unsealed(&mut conn, after, EXTRA_ROWS).await?;
             drop(conn);
             let Some(last) = rows.last().map(|row| row.id) else { return Ok(unsealed) };
             after = last;
             unsealed.rows += count(rows.len());
             unsealed.oldest = unsealed.oldest.or(rows.first().map(|row| row.at));
             for row in &rows {
-                let waiting = (row.at.plus(LATE) < self.cx.now).then_some(What::Waiting);
-                if let Some(what) = check::row(&self.cx.root, row, &self.known).or(waiting) {
+                let waiting = (row.at.plus(LATE) < self.cx.now).then_some(FindingKind::Waiting);
+                if let Some(what) = check::row(&self.cx.root, row, &self.context).or(waiting) {
                     unsealed.findings.push(Finding::row(what, row));
                 }
             }
         }
     }
 
-    async fn expected(&mut self, expected: &Head) -> Result<()> {
+    async fn check_expected_head(&mut self, expected: &ChainHead) -> Result<()> {
         let mut conn = self.cx.db.read().await?;
         let seal = store::audit_seal::by_sequence(&mut conn, expected.sequence).await?;
         drop(conn);
-        if seal.as_ref().map(Head::of).as_ref() != Some(expected) {
+        if seal.as_ref().map(ChainHead::of).as_ref() != Some(expected) {
             let at = seal.map(|seal| seal.sealed_at);
-            self.tell(&Finding::seal(What::HeadMissing, expected.sequence, at));
+            self.report_finding(&Finding::seal(FindingKind::HeadMissing, expected.sequence, at));
         }
         Ok(())
     }
@@ -341,6 +357,6 @@ fn count(many: usize) -> u64 {
 
 /// How many rows a seal should have.
 fn expected_rows(seal: &Seal) -> i64 {
-    let lines = seal.manifest.as_deref().unwrap_or_default().len() / super::Line::LENGTH;
+    let lines = seal.manifest.as_deref().unwrap_or_default().len() / super::ManifestLine::LENGTH;
     i64::try_from(lines).unwrap_or(i64::MAX)
 }

@@ -113,7 +113,7 @@ async fn root_key(config: &Config, db: &Db) -> Finding {
         let mut conn = db.read().await?;
         let sealed = store::signing_key::all(&mut conn).await?.len();
         // As a start does: what an older root key left behind must be openable too.
-        flows::root_keys::adopt(&mut root, &mut conn).await?;
+        flows::root_keys::load_carried(&mut root, &mut conn).await?;
         let loaded = signing_keys::load(&root, &mut conn).await?;
         Ok::<_, flows::Error>(sealed.saturating_sub(loaded.unusable))
     };

@@ -8,9 +8,9 @@ use flows::{
     audit::Event,
     staff::find,
     trail::{
-        Head,
+        ChainHead,
         export::{self, Export},
-        verify::{self, Finding, Report, Watch},
+        verify::{self, Finding, VerifyObserver, VerifyReport},
     },
 };
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ pub(super) enum Audit {
         span: Span,
         /// A head that the chain once had, as the log or this command printed it: shows when its end was cut off.
         #[arg(long, value_name = "SEQUENCE:DIGEST")]
-        expect: Option<Head>,
+        expect: Option<ChainHead>,
         #[command(flatten)]
         at: Where,
         /// Print JSON.
@@ -69,7 +69,8 @@ impl Audit {
         match self {
             Self::Verify { span, expect, at, json } => {
                 let cx = at.open().await?.cx().await?;
-                verify(&cx, verify::Asked { from: span.from, to: span.to, expect }, json).await
+                verify(&cx, verify::VerifyOptions { from: span.from, to: span.to, expect }, json)
+                    .await
             }
             Self::Export { span, user, event, at } => {
                 let cx = at.open().await?.cx().await?;
@@ -87,12 +88,12 @@ struct Watcher {
     noted: usize,
 }
 
-impl Watch for Watcher {
-    fn progress(&mut self, done: i64, all: i64) {
+impl VerifyObserver for Watcher {
+    fn on_progress(&mut self, done: i64, all: i64) {
         self.progress.at(done, all);
     }
 
-    fn found(&mut self, finding: &Finding) {
+    fn on_finding(&mut self, finding: &Finding) {
         if !self.json {
             self.progress.clear();
             print::line(&told(finding));
@@ -101,7 +102,7 @@ impl Watch for Watcher {
         }
     }
 
-    fn noted(&mut self, note: &Finding) {
+    fn on_note(&mut self, note: &Finding) {
         self.noted += 1;
         if self.noted > TOLD {
             return;
@@ -115,7 +116,7 @@ impl Watch for Watcher {
     }
 }
 
-async fn verify(cx: &Cx, asked: verify::Asked, json: bool) -> Done {
+async fn verify(cx: &Cx, asked: verify::VerifyOptions, json: bool) -> Done {
     let mut watcher = Watcher {
         progress: Progress::new(),
         json,
@@ -144,7 +145,7 @@ fn told(finding: &Finding) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     format!(
         "{:<16} seal {:<8} {} {} {}",
-        finding.what.as_str(),
+        finding.kind.as_str(),
         or_dash(finding.seal.map(|seal| seal.to_string())),
         or_dash(finding.at.map(rfc3339)),
         or_dash(finding.row.map(|row| row.to_string())),
@@ -154,12 +155,12 @@ fn told(finding: &Finding) -> String {
 
 fn document(finding: &Finding) -> Value {
     json!({
-        "what": finding.what.as_str(), "seal": finding.seal, "id": finding.row, "at": finding.at.map(rfc3339),
+        "what": finding.kind.as_str(), "seal": finding.seal, "id": finding.row, "at": finding.at.map(rfc3339),
         "event": finding.event, "sealed_at": finding.sealed_at.map(rfc3339),
     })
 }
 
-fn summary(report: &Report, findings: &[Value], waited: &[Value]) -> Value {
+fn summary(report: &VerifyReport, findings: &[Value], waited: &[Value]) -> Value {
     let head = report
         .head
         .as_ref()
@@ -171,7 +172,7 @@ fn summary(report: &Report, findings: &[Value], waited: &[Value]) -> Value {
     })
 }
 
-fn summarize(report: &Report) {
+fn summarize(report: &VerifyReport) {
     print::line(&format!(
         "{} rows in {} seals are checked; the rows of {} seals were swept.",
         report.rows, report.seals, report.swept
@@ -204,11 +205,11 @@ async fn export(cx: &Cx, span: Span, email: Option<&str>, event: Option<&str>) -
         None => None,
         Some(text) => {
             let email = user::address(text)?;
-            let found = find::person(cx, &email).await?;
+            let found = find::find_user(cx, &email).await?;
             Some(found.ok_or_else(|| user::unknown(&email))?.user.id)
         }
     };
-    let asked = export::Asked { from: span.from, to: span.to, user: about, event };
+    let asked = export::ExportFilter { from: span.from, to: span.to, user: about, event };
     let (mut export, mut out) = (Export::new(cx, asked), BufWriter::new(stdout().lock()));
     loop {
         let rows = export.next().await?;

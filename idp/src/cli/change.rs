@@ -1,7 +1,7 @@
 //! What every command takes that changes data: where, and why.
 
 use clap::Args;
-use flows::acting::{Acting, Reason};
+use flows::change_authority::{ChangeAuthority, Reason};
 
 use super::{
     Failed, account,
@@ -20,7 +20,7 @@ pub(super) struct Change {
 
 impl Change {
     /// The authority of the user who gives the command. Ask for it first: without a reason nothing is read, opened or asked.
-    pub(super) fn acting(&self) -> Result<Acting, Failed> {
+    pub(super) fn acting(&self) -> Result<ChangeAuthority, Failed> {
         let reason = match &self.reason {
             Some(reason) => reason.clone(),
             None if self.at.is_dev() => Reason::not_given(),
@@ -31,7 +31,7 @@ impl Change {
                 ));
             }
         };
-        Ok(Acting::of_command(account::user(), reason))
+        Ok(ChangeAuthority::from_command(account::user(), reason))
     }
 
     /// Opens the database; its schema must be that of this build.

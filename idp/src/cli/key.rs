@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use flows::signing_keys::{self, Listed, Replaced, Rotation};
+use flows::signing_keys::{self, ListedKey, Rotation, RotationOutcome};
 use keys::Algorithm;
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ async fn list(at: &Where, json: bool) -> Done {
     Ok(())
 }
 
-fn document(key: &Listed) -> Value {
+fn document(key: &ListedKey) -> Value {
     json!({
         "kid": key.kid, "alg": key.algorithm, "state": key.state.as_str(),
         "created_at": key.published_from.map(rfc3339), "signs_from": key.signs_from.map(rfc3339),
@@ -105,7 +105,7 @@ fn document(key: &Listed) -> Value {
     })
 }
 
-fn times(key: &Listed) -> String {
+fn times(key: &ListedKey) -> String {
     let part = |words: &str, at: Option<store::Timestamp>| {
         at.map_or_else(String::new, |at| format!(" {words} {}", rfc3339(at)))
     };
@@ -155,10 +155,12 @@ async fn refuse_wrong_clock(place: &Place) -> Done {
     Ok(())
 }
 
-fn outcome(algorithm: Algorithm, replaced: &Replaced) -> Value {
+fn outcome(algorithm: Algorithm, replaced: &RotationOutcome) -> Value {
     let (done, kid, signs_from, removed) = match replaced {
-        Replaced::By { kid, signs_from, removed } => (true, kid, signs_from, removed.as_slice()),
-        Replaced::Before { kid, signs_from } => (false, kid, signs_from, &[][..]),
+        RotationOutcome::Rotated { kid, signs_from, removed } => {
+            (true, kid, signs_from, removed.as_slice())
+        }
+        RotationOutcome::AlreadyPending { kid, signs_from } => (false, kid, signs_from, &[][..]),
     };
     json!({
         "alg": algorithm.as_str(), "published": done, "kid": kid, "signs_from": rfc3339(*signs_from),
@@ -166,16 +168,16 @@ fn outcome(algorithm: Algorithm, replaced: &Replaced) -> Value {
     })
 }
 
-fn told(algorithm: Algorithm, replaced: &Replaced) -> String {
+fn told(algorithm: Algorithm, replaced: &RotationOutcome) -> String {
     match replaced {
-        Replaced::By { kid, signs_from, removed } if removed.is_empty() => {
+        RotationOutcome::Rotated { kid, signs_from, removed } if removed.is_empty() => {
             format!("{algorithm}: {kid} is published and signs from {}.", rfc3339(*signs_from))
         }
-        Replaced::By { kid, removed, .. } => format!(
+        RotationOutcome::Rotated { kid, removed, .. } => format!(
             "{algorithm}: {kid} signs now. No token of {} is accepted any more.",
             removed.join(", ")
         ),
-        Replaced::Before { kid, signs_from } => format!(
+        RotationOutcome::AlreadyPending { kid, signs_from } => format!(
             "{algorithm}: {kid} is published already and signs from {}; nothing was changed.",
             rfc3339(*signs_from)
         ),

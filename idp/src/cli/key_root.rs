@@ -2,7 +2,7 @@
 
 use flows::{
     Cx,
-    root_keys::{self, BATCH, Status},
+    root_keys::{self, BATCH, RootKeyStatus},
 };
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ pub(super) async fn reseal(change: &Change, json: bool) -> Done {
     Ok(())
 }
 
-fn document(status: &Status) -> Value {
+fn document(status: &RootKeyStatus) -> Value {
     json!({
         "id": status.id, "current": status.current, "configured": status.configured,
         "since": status.since.map(rfc3339), "sealed": status.sealed, "codes": status.codes,
@@ -57,9 +57,9 @@ fn document(status: &Status) -> Value {
     })
 }
 
-fn told(cx: &Cx, report: &[Status]) {
+fn told(cx: &Cx, report: &[RootKeyStatus]) {
     for status in report {
-        let Status { id, sealed, codes, passwords, .. } = status;
+        let RootKeyStatus { id, sealed, codes, passwords, .. } = status;
         print::line(&format!(
             "{id}: {}. {sealed} sealed values, {codes} codes, {passwords} password hashes.",
             verdict(cx, status)
@@ -67,7 +67,7 @@ fn told(cx: &Cx, report: &[Status]) {
     }
 }
 
-fn verdict(cx: &Cx, status: &Status) -> String {
+fn verdict(cx: &Cx, status: &RootKeyStatus) -> String {
     if status.current {
         return "current".to_owned();
     }
@@ -87,7 +87,7 @@ fn verdict(cx: &Cx, status: &Status) -> String {
     }
 }
 
-fn needed(status: &Status) -> String {
+fn needed(status: &RootKeyStatus) -> String {
     let mut by = Vec::new();
     if status.sealed > 0 {
         by.push("sealed values (run `idp key reseal`)");

@@ -9,7 +9,7 @@ use clap::Args;
 use flows::{
     Cx, Trace,
     actor::Actor,
-    observe::{Named, Nobody},
+    observer::{ClientSlot, NoopObserver},
 };
 use keys::{Hasher, HasherConfig, Rng, RootKey, RootKeys};
 use store::{Db, DbConfig, EphemeralCounters};
@@ -91,7 +91,7 @@ impl Place {
     /// The context of one command.
     pub(super) async fn cx(mut self) -> Result<Cx, Failed> {
         let rng = Rng::system();
-        flows::root_keys::adopt(&mut self.root, &mut self.db.read().await?).await?;
+        flows::root_keys::load_carried(&mut self.root, &mut self.db.read().await?).await?;
         let root = Arc::new(self.root);
         let snapshot = Live::load(&self.db, &root).await?.snapshot();
         Ok(Cx {
@@ -106,12 +106,12 @@ impl Place {
             ephemeral: EphemeralCounters::in_memory(),
             issuer: self.issuer.as_str().into(),
             trace: Trace {
-                reference: flows::cx::reference(&rng),
-                network: None,
+                reference: flows::cx::generate_reference(&rng),
+                client_address: None,
                 actor: Actor::Cli(account::user()),
             },
-            observer: Arc::new(Nobody),
-            named: Named::default(),
+            observer: Arc::new(NoopObserver),
+            client_slot: ClientSlot::default(),
             rng,
         })
     }

@@ -1,7 +1,7 @@
 //! `idp setting`.
 
 use clap::{Args, Subcommand};
-use flows::settings::{self, Setting as Known, State};
+use flows::settings::{self, CurrentSetting, Setting as Known};
 use serde_json::{Value, json};
 use store::document::DocumentVersion;
 
@@ -82,12 +82,12 @@ impl Setting {
 
 async fn get(name: Option<&str>, how: &How) -> Done {
     let cx = how.at.open().await?.cx().await?;
-    let states = settings::states(&cx, name.map(Known::find).transpose()?).await?;
+    let states = settings::current_settings(&cx, name.map(Known::find).transpose()?).await?;
     if how.json {
         print::json(&states.iter().map(state).collect::<Value>());
         return Ok(());
     }
-    for State { setting, value } in states {
+    for CurrentSetting { setting, value } in states {
         let (name, least, most, about) = (setting.name, setting.least, setting.most, setting.about);
         print::line(&format!("{name} = {value}  ({least} to {most}, default {})", setting.default));
         print::line(&format!("    {about}"));
@@ -95,7 +95,7 @@ async fn get(name: Option<&str>, how: &How) -> Done {
     Ok(())
 }
 
-fn state(state: &State) -> Value {
+fn state(state: &CurrentSetting) -> Value {
     let setting = state.setting;
     json!({
         "name": setting.name, "value": state.value, "default": setting.default, "least": setting.least,

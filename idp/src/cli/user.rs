@@ -96,7 +96,7 @@ async fn add(email: &str, name: String, change: &Change, json: bool) -> Done {
     let new = NewUser { email: email.clone(), name, claims: "{}".to_owned(), password };
     let id = create::create(&cx, &acting, new).await??;
     if json {
-        print::json(&json!({ "id": id, "email": email.written() }));
+        print::json(&json!({ "id": id, "email": email.as_written() }));
     } else {
         print::line(&format!("Added {email}."));
     }
@@ -106,7 +106,7 @@ async fn add(email: &str, name: String, change: &Change, json: bool) -> Done {
 async fn show(email: &str, at: &Where, json: bool) -> Done {
     let email = address(email)?;
     let cx = at.open().await?.cx().await?;
-    let found = find::person(&cx, &email).await?.ok_or_else(|| unknown(&email))?;
+    let found = find::find_user(&cx, &email).await?.ok_or_else(|| unknown(&email))?;
     let user = &found.user;
     let events: Vec<_> = found
         .events
@@ -153,7 +153,7 @@ async fn force_reset(email: &str, change: &Change, json: bool) -> Done {
     let cx = change.open().await?.cx().await?;
     let epoch = reset::force(&cx, &acting, &email).await?.ok_or_else(|| unknown(&email))?;
     if json {
-        print::json(&json!({ "email": email.written(), "epoch": epoch }));
+        print::json(&json!({ "email": email.as_written(), "epoch": epoch }));
     } else {
         print::line(&format!(
             "{email} is signed out everywhere and will be asked for a new password."
@@ -169,7 +169,7 @@ async fn forget_devices(email: &str, change: &Change, json: bool) -> Done {
     let forgotten = flows::device::forget_all(&cx, &acting, &email).await?;
     let devices = forgotten.ok_or_else(|| unknown(&email))?;
     if json {
-        print::json(&json!({ "email": email.written(), "devices": devices }));
+        print::json(&json!({ "email": email.as_written(), "devices": devices }));
     } else {
         print::line(&format!("{devices} known browsers of {email} are forgotten."));
     }

@@ -3,10 +3,10 @@
 use flows::{
     Cx,
     account::create::{self, BadUser, NewUser},
-    acting::Acting,
+    change_authority::ChangeAuthority,
     client::{
         BadClient, Client, Profile,
-        registration::{self, NotChanged},
+        registration::{self, ClientChangeError},
     },
     email::EmailAddress,
 };
@@ -48,8 +48,8 @@ fn password(rng: &Rng) -> String {
 }
 
 /// What `dev` adds and changes, it does by itself.
-fn acting() -> Acting {
-    Acting::of_program("dev", "demo data")
+fn acting() -> ChangeAuthority {
+    ChangeAuthority::from_program("dev", "demo data")
 }
 
 /// Adds whoever is missing.
@@ -64,7 +64,7 @@ pub(super) async fn people(cx: &Cx, demo: &Demo) -> Result<(), String> {
             password: person.password.clone(),
         };
         match create::create(cx, &acting(), new).await.map_err(|error| error.to_string())? {
-            Ok(_) | Err(BadUser::Taken(_)) => {}
+            Ok(_) | Err(BadUser::EmailTaken(_)) => {}
             Err(bad) => return Err(bad.to_string()),
         }
     }
@@ -113,10 +113,10 @@ pub(super) async fn portal(cx: &Cx, portal: &Portal) -> Result<(), String> {
     let failed = |error: flows::Error| error.to_string();
     let id = match registration::add(cx, &acting(), client).await.map_err(failed)? {
         Ok(_) => return Ok(()),
-        Err(BadClient::Taken(id)) => id,
+        Err(BadClient::IdTaken(id)) => id,
         Err(bad) => return Err(bad.to_string()),
     };
     let (redirects, after_logout) = (&redirect_uris, &post_logout_redirect_uris);
     let changed = registration::set_redirects(cx, &acting(), &id, redirects, after_logout).await;
-    changed.map_err(failed)?.map_err(|why: NotChanged| why.to_string())
+    changed.map_err(failed)?.map_err(|why: ClientChangeError| why.to_string())
 }

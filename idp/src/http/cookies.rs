@@ -56,7 +56,7 @@ impl CookieNames {
     #[must_use]
     pub fn devices(&self, headers: &HeaderMap) -> Vec<DeviceToken> {
         let values = read(headers, self.device).unwrap_or_default();
-        values.split(BETWEEN).filter_map(DeviceToken::parse).take(device::MOST).collect()
+        values.split(BETWEEN).filter_map(DeviceToken::parse).take(device::MAX_ACCOUNTS).collect()
     }
 
     /// Sets the values of known devices. They stay when the browser is closed; the server decides whether they count.

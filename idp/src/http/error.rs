@@ -11,7 +11,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use flows::{network::Crowded, oauth_error::TokenError};
+use flows::{network::RateLimited, oauth_error::TokenError};
 
 use super::oauth_error::{BearerError, OAuthError};
 
@@ -42,7 +42,7 @@ pub(super) enum Failure {
     /// A Host that is not ours (misuse case 50).
     Misdirected,
     /// Too many posts from one network; worth trying again after this time.
-    TooMany(Crowded, Duration),
+    TooMany(RateLimited, Duration),
     /// The network of the request is unknown, and it must be known.
     UnknownNetwork,
     /// Full: wait and try again.
@@ -159,7 +159,7 @@ impl From<flows::Error> for Failure {
     fn from(error: flows::Error) -> Self {
         match error {
             flows::Error::Busy { retry_after } => Self::Busy(retry_after),
-            flows::Error::Store(store::Error::CommitUnknown(_)) | flows::Error::Lost => {
+            flows::Error::Store(store::Error::CommitUnknown(_)) | flows::Error::Conflict => {
                 Self::Unknown(error.to_string())
             }
             flows::Error::Store(store::Error::Unavailable(_)) => Self::Away(error.to_string()),

@@ -197,7 +197,7 @@ const fn name(failure: &Failure) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use flows::network::{Crowded, Size};
+    use flows::network::{NetworkSize, RateLimited};
 
     use super::*;
     use crate::view::sound::{assert_sound, frames};
@@ -205,7 +205,7 @@ mod tests {
     fn every_failure() -> Vec<Failure> {
         let soon = Duration::from_secs(1);
         let until = Timestamp::from_millis(0);
-        let crowded = Crowded { size: Size::Ipv6Slash48, until };
+        let crowded = RateLimited { size: NetworkSize::Ipv6Slash48, until };
         let all = vec![
             Failure::Request("redirect_uri is not registered for this client"),
             Failure::StartAgain,

@@ -1,6 +1,6 @@
 //! The table of sign-in steps. Paths, form tokens, the language switch and metrics take the names of a step from its row.
 
-use flows::{audit::Event, login::Due};
+use flows::{audit::Event, login::NextStep};
 
 /// A step of a sign-in, with a page of its own.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Step {
     /// Its name in metrics, and in the link of its page that switches the language.
     pub name: &'static str,
     /// What the flow calls it.
-    pub(crate) due: Due,
+    pub(crate) due: NextStep,
     /// The events whose outcomes are counted as those of the step.
     pub(crate) events: &'static [Event],
     /// Whether its post needs the hashing pool: then it is rejected cheaply while the pool is full (decision 17).
@@ -24,7 +24,7 @@ pub(crate) const PASSWORD: Step = Step {
     path: "/login/password",
     form: "password",
     name: "password",
-    due: Due::Password,
+    due: NextStep::Password,
     events: &[Event::PasswordChecked],
     needs_hashing: true,
 };
@@ -34,7 +34,7 @@ pub(crate) const CODE: Step = Step {
     path: "/login/code",
     form: "code",
     name: "code",
-    due: Due::Code,
+    due: NextStep::Code,
     events: &[Event::CodeChecked],
     needs_hashing: false,
 };
@@ -44,7 +44,7 @@ pub(crate) const NEW_PASSWORD: Step = Step {
     path: "/login/new-password",
     form: "new-password",
     name: "new_password",
-    due: Due::NewPassword,
+    due: NextStep::NewPassword,
     events: &[],
     needs_hashing: false,
 };
@@ -54,7 +54,7 @@ pub(crate) const CONSENT: Step = Step {
     path: "/login/consent",
     form: "consent",
     name: "consent",
-    due: Due::Complete,
+    due: NextStep::Complete,
     events: &[Event::ConsentGiven, Event::ConsentRefused],
     needs_hashing: false,
 };
@@ -64,7 +64,7 @@ pub const STEPS: [&Step; 4] = [&PASSWORD, &CODE, &NEW_PASSWORD, &CONSENT];
 
 impl Step {
     /// The step that is due, if one is.
-    pub(crate) fn of(due: Due) -> Option<&'static Self> {
+    pub(crate) fn of(due: NextStep) -> Option<&'static Self> {
         STEPS.into_iter().find(|step| step.due == due)
     }
 

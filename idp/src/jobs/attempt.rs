@@ -1,13 +1,13 @@
 //! One attempt at a job, of whatever kind: made, written down, counted and logged.
 
-use flows::jobs::{self, Claimed, End, Settled};
+use flows::jobs::{self, ClaimedJob, JobResult, Settlement};
 use store::Timestamp;
 
 use super::{lanes::Lane, retry::retry_database};
 use crate::app::App;
 
 /// Tries a job. Every end is written down, also when the program was asked to stop meanwhile.
-pub(super) async fn run(app: App, lane: Lane, claimed: Claimed) {
+pub(super) async fn run(app: App, lane: Lane, claimed: ClaimedJob) {
     let (job, what) = (claimed.id(), lane.what);
     let end = match (lane.attempt)(&app, &claimed).await {
         Ok(end) => end,
@@ -32,15 +32,15 @@ pub(super) async fn run(app: App, lane: Lane, claimed: Claimed) {
 }
 
 /// One line for each end; that it was done is said by the attempt itself, which knows more.
-fn log(what: &str, claimed: &Claimed, end: &End, settled: Settled, now: Timestamp) {
+fn log(what: &str, claimed: &ClaimedJob, end: &JobResult, settled: Settlement, now: Timestamp) {
     let (job, tries) = (claimed.id(), claimed.tries());
     match settled {
-        Settled::Done => {}
-        Settled::NotNeeded => tracing::info!(%job, "a {what} was not worth sending any more"),
-        Settled::TryAgain(at) => {
+        Settlement::Done => {}
+        Settlement::NotNeeded => tracing::info!(%job, "a {what} was not worth sending any more"),
+        Settlement::TryAgain(at) => {
             let wait = at.since(now);
             tracing::warn!(%job, tries, failure = ?end, ?wait, "a {what} was not taken and is tried again");
         }
-        Settled::GivenUp => tracing::warn!(%job, tries, failure = ?end, "a {what} was given up"),
+        Settlement::GivenUp => tracing::warn!(%job, tries, failure = ?end, "a {what} was given up"),
     }
 }

@@ -1,18 +1,18 @@
 //! Periodic tasks about keys.
 
 use flows::{
-    acting::Acting,
+    change_authority::ChangeAuthority,
     root_keys::{self, BATCH},
-    signing_keys::{self, Tended},
+    signing_keys::{self, MaintenanceReport},
 };
 
 use crate::app::App;
 
 /// Signing keys: replaced by age, ended, forgotten.
 pub(super) async fn tend(app: App) -> Result<(), flows::Error> {
-    let tended = signing_keys::tend(&app.system_cx("signing_keys")).await?;
-    if tended != Tended::default() {
-        let Tended { published, ended, forgotten } = tended;
+    let tended = signing_keys::maintain(&app.system_cx("signing_keys")).await?;
+    if tended != MaintenanceReport::default() {
+        let MaintenanceReport { published, ended, forgotten } = tended;
         tracing::info!(?published, ?ended, forgotten, "signing keys were replaced or have ended");
     }
     Ok(())
@@ -23,7 +23,7 @@ const PART: &str = "root_keys";
 
 /// What an older root key seals is sealed with the current one.
 pub(super) async fn reseal(app: App) -> Result<(), flows::Error> {
-    let acting = Acting::of_program(PART, "an older root key");
+    let acting = ChangeAuthority::from_program(PART, "an older root key");
     match root_keys::reseal(&app.system_cx(PART), &acting, BATCH, |_| {}).await? {
         Ok(0) => {}
         Ok(values) => tracing::info!(values, "sealed again with the current root key"),

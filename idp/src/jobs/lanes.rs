@@ -3,7 +3,7 @@
 use std::{pin::Pin, time::Duration};
 
 use flows::{
-    jobs::{Claimed, End, Kinds},
+    jobs::{ClaimedJob, JobKinds, JobResult},
     mail::{CATALOGUE, Category},
 };
 
@@ -11,7 +11,7 @@ use super::mail;
 use crate::app::App;
 
 /// An attempt at a job: what it takes, and how it ended.
-pub type Attempt<'a> = Pin<Box<dyn Future<Output = Result<End, flows::Error>> + Send + 'a>>;
+pub type Attempt<'a> = Pin<Box<dyn Future<Output = Result<JobResult, flows::Error>> + Send + 'a>>;
 
 /// A lane: the jobs in it wait for each other, and for no job of another lane.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ pub struct Lane {
     /// reading and for writing down how it ended.
     pub limit: fn(&App) -> Duration,
     /// One attempt. It writes nothing down: how it ended is recorded by the worker.
-    pub attempt: for<'a> fn(&'a App, &'a Claimed) -> Attempt<'a>,
+    pub attempt: for<'a> fn(&'a App, &'a ClaimedJob) -> Attempt<'a>,
 }
 
 /// Notices are few, and no person waits for one in front of a page.
@@ -52,6 +52,6 @@ pub const LANES: [Lane; 2] = [
 
 /// Every kind of job.
 #[must_use]
-pub fn kinds() -> Kinds {
+pub fn kinds() -> JobKinds {
     CATALOGUE.iter().map(|mail| mail.kind).collect()
 }

@@ -1,8 +1,8 @@
 //! One attempt at a mail: opened, composed, and offered to the mail server.
 
 use flows::{
-    jobs::{Claimed, End},
-    mail::{self, Letter, Opened},
+    jobs::{ClaimedJob, JobResult},
+    mail::{self, Letter, PreparedMail},
 };
 use serde_json::json;
 use tracing::Instrument;
@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// Tries a mail.
-pub(super) async fn attempt(app: &App, claimed: &Claimed) -> Result<End, flows::Error> {
+pub(super) async fn attempt(app: &App, claimed: &ClaimedJob) -> Result<JobResult, flows::Error> {
     let cx = app.system_cx("mail");
-    let letter = match retry_database(|| Box::pin(mail::open(&cx, claimed))).await? {
-        Opened::Letter(letter) => letter,
-        Opened::Ended(end) => return Ok(end),
+    let letter = match retry_database(|| Box::pin(mail::prepare(&cx, claimed))).await? {
+        PreparedMail::Letter(letter) => letter,
+        PreparedMail::Ended(end) => return Ok(end),
     };
     let attempt = Attempt { job: claimed.id(), tries: claimed.tries(), now: cx.now };
     Ok(match compose(app, &letter, attempt) {
@@ -31,27 +31,27 @@ pub(super) async fn attempt(app: &App, claimed: &Claimed) -> Result<End, flows::
     })
 }
 
-fn compose(app: &App, letter: &Letter, attempt: Attempt) -> Result<Composed, End> {
+fn compose(app: &App, letter: &Letter, attempt: Attempt) -> Result<Composed, JobResult> {
     let context =
         MailContext { brand: &app.brand, issuer: &app.issuer, sender: app.mailer.sender() };
     context.compose(letter, attempt).map_err(|error| match error {
-        ComposeError::Address => End::Refused("its address cannot be used".to_owned()),
+        ComposeError::Address => JobResult::Refused("its address cannot be used".to_owned()),
         ComposeError::Malformed(why) => {
             tracing::error!(job = %attempt.job, %why, "alarm: a broken mail was stopped");
-            End::Malformed(why.to_string())
+            JobResult::Malformed(why.to_string())
         }
     })
 }
 
-async fn send(app: &App, claimed: &Claimed, mail: &Composed) -> End {
+async fn send(app: &App, claimed: &ClaimedJob, mail: &Composed) -> JobResult {
     let span = tracing::info_span!(target: "spans", "smtp", otel.kind = "client");
     match app.mailer.send(&mail.envelope, &mail.bytes).instrument(span).await {
         Ok(accepted) => {
             let (message_id, reply) = (&mail.message_id, &accepted.reply);
             tracing::info!(job = %claimed.id(), message_id, reply, "the mail server took a mail");
-            End::Done(json!({ "message_id": message_id, "reply": reply }))
+            JobResult::Done(json!({ "message_id": message_id, "reply": reply }))
         }
-        Err(error) if error.permanent => End::Refused(error.text),
-        Err(error) => End::NotNow(error.text),
+        Err(error) if error.permanent => JobResult::Refused(error.text),
+        Err(error) => JobResult::NotNow(error.text),
     }
 }

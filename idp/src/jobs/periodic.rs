@@ -31,12 +31,14 @@ const TASKS: [Task; 6] = [
         every: Duration::from_secs(10),
         due: Some(|app| {
             Box::pin(async move {
-                flows::guess_budget::is_overspent(&app.system_cx("guess_budget")).await
+                flows::guess_budget::is_exceeded(&app.system_cx("guess_budget")).await
             })
         }),
         work: |app| {
             Box::pin(async move {
-                flows::guess_budget::watch(&app.system_cx("guess_budget")).await.map(|_| ())
+                flows::guess_budget::alarm_if_exceeded(&app.system_cx("guess_budget"))
+                    .await
+                    .map(|_| ())
             })
         },
     },
@@ -73,7 +75,7 @@ const PROOF: Task = Task {
     due: None,
     work: |app| {
         Box::pin(async move {
-            match flows::proof::daily(&app.system_cx("proof")).await? {
+            match flows::invariant_check::run_if_due(&app.system_cx("proof")).await? {
                 Some(found) if found.unproven > 0 => tracing::error!(
                     grants = found.unproven,
                     "alarm: grants without a completed second step; the audit trail names them"

@@ -17,10 +17,10 @@ pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
     for _ in 0..MOST {
         let cx = app.system_cx("seal");
         let before = seal::newest(&cx).await?;
-        let sealed = match seal::next(&cx).await {
+        let sealed = match seal::seal_next(&cx).await {
             Ok(sealed) => sealed,
             // Another replica took the lease meanwhile, and makes the seals: then there is a newer one.
-            Err(flows::Error::Lost) if seal::newest(&cx).await? > before => return Ok(()),
+            Err(flows::Error::Conflict) if seal::newest(&cx).await? > before => return Ok(()),
             Err(error) => return Err(error),
         };
         let Some(sealed) = sealed else { return Ok(()) };
@@ -35,7 +35,7 @@ pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
                 "alarm: rows of the audit trail were not written by this program; run `idp audit verify`"
             );
         }
-        if !sealed.full {
+        if !sealed.is_full {
             return Ok(());
         }
     }

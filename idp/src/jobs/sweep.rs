@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::retention::Turn;
+use flows::retention::SweepPass;
 
 use crate::app::App;
 
@@ -17,7 +17,7 @@ const TURN: Duration = Duration::from_mins(5);
 /// Sweeps until nothing is left or the turn is over.
 pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
     let cx = app.system_cx("retention");
-    let mut turn = Turn::default();
+    let mut turn = SweepPass::default();
     let (mut batches, mut longest) = (0_u32, Duration::ZERO);
     let mut failed = None;
     loop {
@@ -26,7 +26,7 @@ pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
         let more = turn.next(&cx).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "a part of what has served its time could not be swept");
             failed = Some(error);
-            turn.is_left()
+            turn.has_remaining()
         });
         let now = app.clock.now();
         batches = batches.saturating_add(1);
@@ -41,7 +41,7 @@ pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
     failed.map_or(Ok(()), Err)
 }
 
-fn report(turn: &Turn, batches: u32, longest: Duration) {
+fn report(turn: &SweepPass, batches: u32, longest: Duration) {
     if turn.gone > 0 {
         let longest_millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
         let rows = turn.gone;

@@ -9,7 +9,7 @@ use std::{
 
 use flows::{
     jobs::Job,
-    mail::{Category, Code, PasswordChanged, ResetForced},
+    mail::{Category, CodeMail, PasswordChangedMail, ResetForcedMail},
 };
 use jiff::tz::TimeZone;
 use keys::{HasherConfig, Rng};
@@ -141,7 +141,7 @@ impl World {
         };
         let add = async |tx: &mut store::Tx| store::email_challenge::insert(tx, &challenge).await;
         assert!(self.db.write(add).await.unwrap());
-        (self.queue(Code { challenge: challenge.id }).await, challenge.id)
+        (self.queue(CodeMail { challenge: challenge.id }).await, challenge.id)
     }
 
     async fn job(&self, id: JobId) -> Row {
@@ -308,7 +308,7 @@ async fn superseded_mails_are_not_sent() {
     assert_eq!(world.db.write(complete).await.unwrap(), Some(0));
     // This person was reset and has chosen the new password since.
     let user = world.person("hemi@patient.example").await;
-    let reset = world.queue(ResetForced { user }).await;
+    let reset = world.queue(ResetForcedMail { user }).await;
     let (capped, _) = world.code("aroha@patient.example").await;
     world.shift.advance(Duration::from_mins(31));
     world.work();
@@ -356,7 +356,7 @@ async fn notices_do_not_delay_codes() {
     let mut notices = Vec::new();
     for nth in 0..6 {
         let user = world.person(&format!("slow{nth}@patient.example")).await;
-        notices.push(world.queue(PasswordChanged { user }).await);
+        notices.push(world.queue(PasswordChangedMail { user }).await);
     }
     world.work();
     world.until(notices[0], |row| row.tries == 1).await;
@@ -386,7 +386,7 @@ async fn slow_codes_do_not_delay_others() {
 #[tokio::test]
 async fn unreadable_payload_is_retried_later() {
     let mut world = World::new(Script::default()).await;
-    let job = world.queue_text::<ResetForced>(r#"{"mail":"from_the_future"}"#).await;
+    let job = world.queue_text::<ResetForcedMail>(r#"{"mail":"from_the_future"}"#).await;
     world.work();
     let row = world.until(job, |row| row.error.is_some()).await;
     assert!(!row.done && !row.failed && row.run_at > world.clock.now(), "{row:?}");
@@ -398,7 +398,7 @@ async fn expired_lease_returns_job() {
     let (job, _) = world.code("mere@patient.example").await;
     let now = world.clock.now();
     let lease = Duration::from_mins(1);
-    let claims = JobFilter::new(Code::LANE, &[Code::NAME]);
+    let claims = JobFilter::new(CodeMail::LANE, &[CodeMail::NAME]);
     let claim = async |tx: &mut store::Tx| store::job::claim(tx, &claims, 20, now, lease).await;
     assert_eq!(world.db.write(claim).await.unwrap().len(), 1);
     world.work();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::jobs::{self, Claimed, Wanted};
+use flows::jobs::{self, ClaimRequest, ClaimedJob};
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
@@ -52,13 +52,13 @@ pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
 }
 
 /// What is due and has room. A database that is away is asked again at the next look.
-async fn claim(app: &App, lane: &Lane, room: usize, is_called: bool) -> Vec<Claimed> {
+async fn claim(app: &App, lane: &Lane, room: usize, is_called: bool) -> Vec<ClaimedJob> {
     // With a wrong clock the time of an attempt would be wrong, and the end of a code with it.
     if room == 0 || app.live.clock_is_off() {
         return Vec::new();
     }
     let (cx, lease) = (app.system_cx(lane.what), (lane.limit)(app) + AROUND_ATTEMPT);
-    let wanted = Wanted { lane: lane.name, most: room, lease, is_called };
+    let wanted = ClaimRequest { lane: lane.name, limit: room, lease, is_notified: is_called };
     match jobs::claim(&cx, &app.kinds, wanted).await {
         Ok(claimed) => claimed,
         Err(error) => {

@@ -16,9 +16,9 @@ use std::{borrow::Cow, fmt, time::Duration};
 use axum::http::{Method, StatusCode};
 use flows::{
     audit::Event,
-    jobs::Settled,
-    observe::{Observer, Recorded},
-    overview::Overview,
+    jobs::Settlement,
+    observer::{Observer, RecordedEvent},
+    operational_status::OperationalStatus,
 };
 use keys::Hasher;
 use prometheus_client::{metrics::info::Info, registry::Registry};
@@ -50,7 +50,7 @@ pub struct Metrics {
     registry: Registry,
     families: Families,
     hasher: Hasher,
-    overview: Cached<Option<Overview>>,
+    overview: Cached<Option<OperationalStatus>>,
     /// One scrape at a time: what is of the moment is put in before it is shown.
     scraping: Mutex<()>,
 }
@@ -100,12 +100,12 @@ impl Metrics {
     }
 
     /// An attempt at a job has ended; nothing when it could not be read or written down: its lease brings it back.
-    pub(crate) fn attempt(&self, lane: &'static str, ended: Option<Settled>) {
+    pub(crate) fn attempt(&self, lane: &'static str, ended: Option<Settlement>) {
         let outcome = match ended {
-            Some(Settled::Done) => "accepted",
-            Some(Settled::TryAgain(_)) => "again",
-            Some(Settled::GivenUp) => "given_up",
-            Some(Settled::NotNeeded) => "not_needed",
+            Some(Settlement::Done) => "accepted",
+            Some(Settlement::TryAgain(_)) => "again",
+            Some(Settlement::GivenUp) => "given_up",
+            Some(Settlement::NotNeeded) => "not_needed",
             None => "failed",
         };
         let labels = [label("lane", lane), label("outcome", outcome)];
@@ -135,7 +135,7 @@ impl Metrics {
         self.families.steps.get_or_create(&labels).inc();
     }
 
-    fn tokens(&self, recorded: &Recorded) {
+    fn tokens(&self, recorded: &RecordedEvent) {
         let client = recorded.client.clone().unwrap_or_default();
         let grant_type = recorded.grant_type.unwrap_or("unknown");
         let labels = [("client", Cow::Owned(client)), label("grant_type", grant_type)];
@@ -167,8 +167,8 @@ fn status_text(status: StatusCode) -> Cow<'static, str> {
 }
 
 impl Observer for Metrics {
-    fn recorded(&self, recorded: &Recorded) {
-        let Recorded { event, outcome, after, .. } = recorded;
+    fn on_event(&self, recorded: &RecordedEvent) {
+        let RecordedEvent { event, outcome, after, .. } = recorded;
         let labels = [label("event", event.as_str()), ("outcome", Cow::Owned(outcome.to_owned()))];
         self.families.events.get_or_create(&labels).inc();
         if let Some(step) = Step::counting(*event) {

@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use flows::{overview::Overview, proof, signing_keys::State};
+use flows::{invariant_check, operational_status::OperationalStatus, signing_keys::KeyState};
 use tokio::time::timeout;
 
 use super::{Metrics, label};
@@ -78,7 +78,7 @@ impl Metrics {
         }
     }
 
-    fn show_overview(&self, app: &App, overview: Option<&Overview>) {
+    fn show_overview(&self, app: &App, overview: Option<&OperationalStatus>) {
         let families = &self.families;
         families.mail_jobs.clear();
         families.mail_age.clear();
@@ -97,25 +97,27 @@ impl Metrics {
         families.unsealed_age.set(unsealed.as_secs_f64());
         families.guesses.set(number(overview.guesses.spent));
         families.guesses_limit.set(number(overview.guesses.limit));
-        for key in overview.keys.iter().filter(|key| key.state != State::Ended) {
+        for key in overview.keys.iter().filter(|key| key.state != KeyState::Ended) {
             let Some(published) = key.published_from else { continue };
             let text = |text: &str| Cow::Owned(text.to_owned());
             let labels = [("kid", text(&key.kid)), ("algorithm", text(&key.algorithm))];
             let age = app.clock.now().since(published);
             families.key_age.get_or_create(&labels).set(age.as_secs_f64());
         }
-        if let Some(check) = overview.checks.iter().find(|check| check.name == proof::CHECK) {
+        if let Some(check) =
+            overview.checks.iter().find(|check| check.name == invariant_check::CHECK)
+        {
             families.unproven.set(number(check.found));
             families.unproven_at.set(number(check.checked_at.millis()) / 1_000.0);
         }
     }
 
-    fn show_unusable(&self, app: &App, overview: Option<&Overview>) {
+    fn show_unusable(&self, app: &App, overview: Option<&OperationalStatus>) {
         let rows = &self.families.unusable_rows;
         rows.clear();
         let snapshot = app.live.snapshot();
         for (table, unusable) in [
-            ("clients", snapshot.clients.unusable()),
+            ("clients", snapshot.clients.unusable_count()),
             ("signing_keys", snapshot.unusable.signing_keys),
             ("ended_keys", snapshot.unusable.ended_keys),
         ] {
@@ -127,8 +129,10 @@ impl Metrics {
     }
 }
 
-async fn overview(app: &App) -> Option<Overview> {
-    match timeout(PATIENCE, flows::overview::read(&app.system_cx("metrics"), &app.kinds)).await {
+async fn overview(app: &App) -> Option<OperationalStatus> {
+    match timeout(PATIENCE, flows::operational_status::read(&app.system_cx("metrics"), &app.kinds))
+        .await
+    {
         Ok(Ok(overview)) => Some(overview),
         Ok(Err(error)) => {
             tracing::warn!(%error, "what waits could not be read for the metrics");

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use flows::network::{Network, Size};
+use flows::network::{Network, NetworkSize};
 
 use crate::config::{LimitsConfig, ProxiesConfig};
 
@@ -86,8 +86,8 @@ impl ConnectionLimits {
 
 const fn households(network: Network) -> usize {
     match network.size() {
-        Size::Ipv6Slash48 => HOUSEHOLDS,
-        Size::Ipv4 | Size::Ipv6Slash64 => 1,
+        NetworkSize::Ipv6Slash48 => HOUSEHOLDS,
+        NetworkSize::Ipv4 | NetworkSize::Ipv6Slash64 => 1,
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
     }
 
     /// The network of the size that limits name, of one that contains an address.
-    fn full(text: &str, size: Size) -> Full {
+    fn full(text: &str, size: NetworkSize) -> Full {
         let networks = Network::containing(ip(text));
         Full::Network(networks.into_iter().find(|network| network.size() == size).unwrap())
     }
@@ -138,14 +138,14 @@ mod tests {
     #[test]
     fn permits_are_counted_per_network() {
         let limits = limits(10, 2);
-        let household = full("2001:db8:1:2::", Size::Ipv6Slash64);
+        let household = full("2001:db8:1:2::", NetworkSize::Ipv6Slash64);
         let one = limits.acquire(ip("2001:db8:1:2::1")).unwrap();
         let _two = limits.acquire(ip("2001:db8:1:2:ffff::")).unwrap();
         assert_eq!(limits.acquire(ip("2001:db8:1:2::3")).unwrap_err(), household);
         let _next_door = limits.acquire(ip("2001:db8:1:3::1")).unwrap();
         let _mapped = limits.acquire(ip("::ffff:203.0.113.9")).unwrap();
         let _same = limits.acquire(ip("203.0.113.9")).unwrap();
-        let address = full("203.0.113.9", Size::Ipv4);
+        let address = full("203.0.113.9", NetworkSize::Ipv4);
         assert_eq!(limits.acquire(ip("203.0.113.9")).unwrap_err(), address);
         drop(one);
         let _again = limits.acquire(ip("2001:db8:1:2::3")).unwrap();
@@ -156,7 +156,7 @@ mod tests {
         let limits = limits(100, 2);
         let acquire = |network: u16| limits.acquire(ip(&format!("2001:db8:1:{network:x}::1")));
         let taken: Vec<_> = (0..8).map(|nth| acquire(nth).unwrap()).collect();
-        assert_eq!(acquire(9).unwrap_err(), full("2001:db8:1::", Size::Ipv6Slash48));
+        assert_eq!(acquire(9).unwrap_err(), full("2001:db8:1::", NetworkSize::Ipv6Slash48));
         let _next_door = limits.acquire(ip("2001:db8:2::1")).unwrap();
         drop(taken);
         drop(acquire(9).unwrap());

@@ -6,10 +6,10 @@ use flows::{
     account::password::BadPassword,
     email::BadEmail,
     login::{
-        CodeView, Delivery, Time,
-        refusal::{CodeRefusal, MailRefusal, MailedCode, PasswordRefusal, Said},
+        CodeValidity, CodeView, MailStatus,
+        refusal::{CodeRefusal, MailRefusal, MailedCodeRefusal, PageMessage, PasswordRefusal},
     },
-    network::Crowded,
+    network::RateLimited,
 };
 use jiff::tz::TimeZone;
 use store::Timestamp;
@@ -43,20 +43,20 @@ impl PageText<'_> {
     }
 
     /// A problem of the password form.
-    pub(crate) fn password(&self, said: Said<PasswordRefusal>) -> Problem {
+    pub(crate) fn password(&self, said: PageMessage<PasswordRefusal>) -> Problem {
         let l = self.f.l;
         match said {
-            Said::Own(PasswordRefusal::Wrong) => {
+            PageMessage::ThisStep(PasswordRefusal::Wrong) => {
                 Problem::new("password", l.t("password-error-wrong"))
             }
-            Said::Own(PasswordRefusal::Paused(until)) => {
+            PageMessage::ThisStep(PasswordRefusal::Paused(until)) => {
                 let when = ("when", self.when(until).into());
                 Problem::new("password", l.tr("password-error-paused", &[when]))
             }
-            Said::NetworkPaused(crowded) => {
+            PageMessage::NetworkPaused(crowded) => {
                 Problem::new("password", self.network_limit("password-error-network", crowded))
             }
-            Said::Moved => Problem::new("email", l.t("password-error-again")),
+            PageMessage::OtherStep => Problem::new("email", l.t("password-error-again")),
         }
     }
 
@@ -90,22 +90,28 @@ impl PageText<'_> {
     }
 
     /// Which network is beyond its limit, and until when.
-    fn network_limit(&self, key: &str, crowded: Crowded) -> String {
+    fn network_limit(&self, key: &str, crowded: RateLimited) -> String {
         let network = ("network", crowded.size.to_string().into());
         self.f.l.tr(key, &[network, ("when", self.when(crowded.until).into())])
     }
 
     /// A problem of the code form.
-    pub(crate) fn code(&self, view: &CodeView, said: Said<MailedCode>) -> Problem {
+    pub(crate) fn code(&self, view: &CodeView, said: PageMessage<MailedCodeRefusal>) -> Problem {
         let reference = ("reference", view.reference.as_str().into());
         let text = match said {
-            Said::Own(MailedCode::Typed(refusal)) => self.typed_code(view, refusal),
-            Said::Own(MailedCode::Mail(refusal)) => self.mail(view, refusal),
-            Said::NetworkPaused(crowded) => self.network_limit("code-error-network", crowded),
-            Said::Moved => self.f.l.tr("code-error-moved", &[reference]),
+            PageMessage::ThisStep(MailedCodeRefusal::Typed(refusal)) => {
+                self.typed_code(view, refusal)
+            }
+            PageMessage::ThisStep(MailedCodeRefusal::Mail(refusal)) => self.mail(view, refusal),
+            PageMessage::NetworkPaused(crowded) => {
+                self.network_limit("code-error-network", crowded)
+            }
+            PageMessage::OtherStep => self.f.l.tr("code-error-moved", &[reference]),
         };
-        let is_about_sending =
-            matches!(said, Said::Own(MailedCode::Mail(MailRefusal::SendLater(_))));
+        let is_about_sending = matches!(
+            said,
+            PageMessage::ThisStep(MailedCodeRefusal::Mail(MailRefusal::SendLater(_)))
+        );
         // Without its field on the page, the way on is the button that sends a code, or the line that says when.
         let field = if is_about_sending || !takes_code(view) { "resend" } else { "code" };
         Problem::new(field, text)
@@ -135,11 +141,13 @@ impl PageText<'_> {
         let reference = ("reference", view.reference.as_str().into());
         match refusal {
             // What was decided and what could be sent are two things: a person's mails have a limit.
-            MailRefusal::Late if view.time != Time::Open && view.delivery != Delivery::Pending => {
+            MailRefusal::Late
+                if view.validity != CodeValidity::Valid && view.delivery != MailStatus::Pending =>
+            {
                 l.t("code-error-late-unsent").to_owned()
             }
             MailRefusal::Late => l.t("code-error-late").to_owned(),
-            MailRefusal::Expired if view.delivery == Delivery::Unasked => {
+            MailRefusal::Expired if view.delivery == MailStatus::NotSent => {
                 l.t("code-error-expired-unsent").to_owned()
             }
             MailRefusal::Expired => l.tr("code-error-expired", &[reference]),
@@ -153,19 +161,19 @@ impl PageText<'_> {
     }
 
     /// A problem of the new password.
-    pub(crate) fn new_password(&self, said: Said<BadPassword>, empty: bool) -> Problem {
+    pub(crate) fn new_password(&self, said: PageMessage<BadPassword>, empty: bool) -> Problem {
         let l = self.f.l;
         let text = match said {
-            Said::Own(bad) if !empty => match bad {
+            PageMessage::ThisStep(bad) if !empty => match bad {
                 BadPassword::Short(length) => l.tr("new-error-short", &[("length", length.into())]),
                 BadPassword::Long => l.t("new-error-long").to_owned(),
                 BadPassword::Common => l.t("new-error-common").to_owned(),
-                BadPassword::OwnWords => l.t("new-error-own").to_owned(),
+                BadPassword::ContextSpecific => l.t("new-error-own").to_owned(),
                 BadPassword::Repetitive => l.t("new-error-repetitive").to_owned(),
-                BadPassword::Same => l.t("new-error-same").to_owned(),
+                BadPassword::Unchanged => l.t("new-error-same").to_owned(),
             },
             // A network that waits has a page of its own, and what was posted elsewhere leaves this step to be answered.
-            Said::Own(_) | Said::NetworkPaused(_) | Said::Moved => {
+            PageMessage::ThisStep(_) | PageMessage::NetworkPaused(_) | PageMessage::OtherStep => {
                 l.t("new-error-empty").to_owned()
             }
         };
@@ -188,16 +196,16 @@ impl PageText<'_> {
 
 /// Whether the code page has its field: not when no code that could be typed would lead further.
 pub(crate) fn takes_code(view: &CodeView) -> bool {
-    let works = match view.time {
-        Time::Open => true,
-        Time::Late => view.delivery == Delivery::Pending,
-        Time::Past => false,
+    let works = match view.validity {
+        CodeValidity::Valid => true,
+        CodeValidity::Late => view.delivery == MailStatus::Pending,
+        CodeValidity::Expired => false,
     };
     let was_mailed = match view.delivery {
-        Delivery::Pending | Delivery::Accepted => true,
+        MailStatus::Pending | MailStatus::Accepted => true,
         // An earlier mail of the same code may be there.
-        Delivery::Refused => view.accepted_at.is_some(),
-        Delivery::Unasked => false,
+        MailStatus::Refused => view.accepted_at.is_some(),
+        MailStatus::NotSent => false,
     };
     works && was_mailed && !view.exhausted
 }

@@ -15,7 +15,9 @@ use crate::{Error, Result};
 const STATEMENT_CACHE_CAPACITY: usize = 500;
 
 /// A connection that a pool can keep.
-pub(super) trait EngineConnection: Connection<Options: Send + Sync> + Sized + 'static {
+pub(super) trait EngineConnection:
+    Connection<Options: Send + Sync> + Sized + 'static
+{
     /// Opens one, ready for use.
     fn open(options: &Self::Options) -> impl Future<Output = Result<Self, sqlx::Error>> + Send;
 
@@ -48,7 +50,8 @@ impl EngineConnection for PgConnection {
     /// A server that only reads is not ours: a standby, or a primary that was one until a moment ago.
     async fn open(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
-        let (standby,): (bool,) = sqlx::query_as(sql::SESSION_SETUP).fetch_one(&mut connection).await?;
+        let (standby,): (bool,) =
+            sqlx::query_as(sql::SESSION_SETUP).fetch_one(&mut connection).await?;
         if standby {
             return Err(sqlx::Error::Io(std::io::Error::other(
                 "the server is a standby, which only reads",
@@ -96,7 +99,7 @@ const UNREADABLE_URL: &str = "cannot be read as an address of PostgreSQL; percen
 /// How a PostgreSQL database is reached. What the driver says about an address is not passed on: it quotes it, and what
 /// it cannot read may be a part of a password.
 pub(super) fn postgres_options(url: &str) -> Result<PgConnectOptions> {
-    let options =
-        PgConnectOptions::from_str(url).map_err(|_| Error::InvalidUrl(UNREADABLE_URL.to_owned()))?;
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| Error::InvalidUrl(UNREADABLE_URL.to_owned()))?;
     Ok(options.statement_cache_capacity(STATEMENT_CACHE_CAPACITY))
 }

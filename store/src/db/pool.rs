@@ -111,7 +111,10 @@ impl<C: EngineConnection> Pool<C> {
         }
     }
 
-    async fn get_or_connect(&self, last_error: &mut Option<sqlx::Error>) -> Result<PooledConnection<C>> {
+    async fn get_or_connect(
+        &self,
+        last_error: &mut Option<sqlx::Error>,
+    ) -> Result<PooledConnection<C>> {
         let shared = &self.0;
         let permit = shared.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| Error::Unavailable(sqlx::Error::PoolClosed))?;
@@ -167,14 +170,15 @@ impl<C: EngineConnection> Pool<C> {
             name,
             used: shared.max_connections.saturating_sub(count(shared.permits.available_permits())),
             idle: count(shared.idle().len()),
-            max_connectiomax_connectionsshared.most,
+            max_connections: shared.max_connections,
         }
     }
 
     /// Closes every connection, waiting for those in use, but no longer than a statement may take.
     pub(super) async fn close(&self) {
         let shared = &self.0;
-        let all_permits = timeout(STATEMENT_TIMEOUT, shared.permits.acquire_many(shared.max_connections)).await;
+        let all_permits =
+            timeout(STATEMENT_TIMEOUT, shared.permits.acquire_many(shared.max_connections)).await;
         shared.permits.close();
         drop(all_permits);
         let idle = std::mem::take(&mut *shared.idle());
@@ -202,7 +206,9 @@ impl<C: EngineConnection> Shared<C> {
     }
 
     fn put_back(&self, connection: OpenConnection<C>) {
-        if connection.generation == self.generation.load(Ordering::Acquire) && !self.permits.is_closed() {
+        if connection.generation == self.generation.load(Ordering::Acquire)
+            && !self.permits.is_closed()
+        {
             self.idle().push_back(connection);
         }
     }
@@ -223,7 +229,11 @@ impl<C: EngineConnection> Shared<C> {
 }
 
 impl<C: EngineConnection> PooledConnection<C> {
-    fn new(pool: Arc<Shared<C>>, permit: OwnedSemaphorePermit, connection: OpenConnection<C>) -> Self {
+    fn new(
+        pool: Arc<Shared<C>>,
+        permit: OwnedSemaphorePermit,
+        connection: OpenConnection<C>,
+    ) -> Self {
         Self { pool, permit: Some(permit), connection: Some(connection), tx_state: TxState::Idle }
     }
 
@@ -270,7 +280,8 @@ impl<C: EngineConnection> PooledConnection<C> {
     /// Another connection in the place of one that died; fails with what it died of when there is none.
     async fn reconnect(&mut self, cause: sqlx::Error) -> Result<()> {
         let mut last_error = None;
-        let Ok(connection) = timeout(ACQUIRE_TIMEOUT, self.pool.connect(&mut last_error)).await else {
+        let Ok(connection) = timeout(ACQUIRE_TIMEOUT, self.pool.connect(&mut last_error)).await
+        else {
             return Err(Error::Unavailable(last_error.unwrap_or(cause)));
         };
         self.connection = Some(connection?);
@@ -330,7 +341,9 @@ impl<C: EngineConnection> PooledConnection<C> {
 
 impl<C: EngineConnection> Drop for PooledConnection<C> {
     fn drop(&mut self) {
-        let (Some(connection), Some(permit)) = (self.connection.take(), self.permit.take()) else { return };
+        let (Some(connection), Some(permit)) = (self.connection.take(), self.permit.take()) else {
+            return;
+        };
         if self.tx_state == TxState::Idle {
             self.pool.put_back(connection);
             return;
@@ -343,7 +356,11 @@ impl<C: EngineConnection> Drop for PooledConnection<C> {
 }
 
 /// Brings a connection back that was dropped in the middle of something; its place is taken until then.
-async fn recover<C: EngineConnection>(pool: Arc<Shared<C>>, permit: OwnedSemaphorePermit, mut connection: OpenConnection<C>) {
+async fn recover<C: EngineConnection>(
+    pool: Arc<Shared<C>>,
+    permit: OwnedSemaphorePermit,
+    mut connection: OpenConnection<C>,
+) {
     if timeout(RECOVERY_TIMEOUT, connection.raw.reset()).await.is_ok_and(|is_usable| is_usable) {
         pool.put_back(connection);
     }
@@ -358,12 +375,14 @@ impl<C: EngineConnection> Clone for Pool<C> {
 
 impl<C: EngineConnection> fmt::Debug for Pool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("most", &self.0.max_connections).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("max_connections", &self.0.max_connections)
+            .finish_non_exhaustive()
     }
 }
 
 impl<C: EngineConnection> fmt::Debug for PooledConnection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Lease(..)")
+        f.write_str("PooledConnection(..)")
     }
 }

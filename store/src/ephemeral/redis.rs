@@ -24,7 +24,7 @@ pub(super) struct RedisCounters(ConnectionManager);
 
 impl fmt::Debug for RedisCounters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Redis(..)")
+        f.write_str("RedisCounters(..)")
     }
 }
 

@@ -4,9 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use flows::{
-    retention::Turn,
+    retention::SweepPass,
     settings::{self, Setting, Settings},
-    trail::verify::{Asked, What},
+    trail::verify::{FindingKind, VerifyOptions},
 };
 use store::{
     Tx,
@@ -89,7 +89,7 @@ async fn seal_of_unknown_key_is_kept(engine: Engine) {
         0,
         "all others went"
     );
-    assert!(words(&verify(&app).await).contains(&(What::UnknownKey, Some(2))));
+    assert!(words(&verify(&app).await).contains(&(FindingKind::UnknownKey, Some(2))));
 }
 
 /// One seal that says it is of tomorrow, or has fewer rows than none, holds nothing up.
@@ -123,7 +123,7 @@ async fn cleaned_trail_verifies_again(engine: Engine) {
     app.patient("Tui").await;
     seal(&app).await;
     let of_the_changed =
-        |found: &[(What, Option<i64>)]| found.iter().all(|(_, seal)| *seal == Some(2));
+        |found: &[(FindingKind, Option<i64>)]| found.iter().all(|(_, seal)| *seal == Some(2));
     let found = words(&verify(&app).await);
     assert!(!found.is_empty() && of_the_changed(&found), "{found:?}");
     app.clock.advance(YEAR);
@@ -147,7 +147,7 @@ async fn out_of_range_retention_is_ignored(engine: Engine) {
     let retention = Setting::find("retention.audit").unwrap();
     write_setting(&app, "1s").await;
     assert_eq!(*app.cx().settings, Settings::default());
-    let shown = settings::states(&app.cx(), Some(retention)).await.unwrap();
+    let shown = settings::current_settings(&app.cx(), Some(retention)).await.unwrap();
     assert_eq!(shown[0].value, "396d", "what is in force is shown");
     app.clock.advance(DAY);
     sweep(&app).await;
@@ -166,7 +166,7 @@ async fn rows_stay_for_minimum_retention(engine: Engine) {
     let before = app.count(whole).await;
     let short = Settings { audit_retention: Duration::from_secs(1), ..Settings::default() };
     let sweep = async || {
-        let (mut cx, mut turn) = (app.cx(), Turn::default());
+        let (mut cx, mut turn) = (app.cx(), SweepPass::default());
         cx.settings = Arc::new(short.clone());
         while turn.next(&cx).await.unwrap() {}
     };
@@ -184,14 +184,14 @@ async fn rows_stay_for_minimum_retention(engine: Engine) {
 async fn span_does_not_skip_changed_seal(engine: Engine) {
     let app = with_seals(engine).await;
     let from = app.cx().now.minus(Duration::from_hours(1));
-    let span = || Asked { from: Some(from), ..Asked::default() };
+    let span = || VerifyOptions { from: Some(from), ..VerifyOptions::default() };
     assert_eq!(verify_asked(&app, span()).await.1, []);
     let first = "UPDATE audit_seals SET sealed_at = 0 WHERE sequence <= 2";
     tamper(&app, &["UPDATE audit SET outcome = 'x' WHERE sealed_by <= 2", first]).await;
     let found = words(&verify_asked(&app, span()).await.1);
-    assert!(found.contains(&(What::SealChanged, Some(2))), "{found:?}");
+    assert!(found.contains(&(FindingKind::SealChanged, Some(2))), "{found:?}");
     tamper(&app, &["UPDATE audit_seals SET sealed_at = 0"]).await;
-    assert_eq!(words(&verify_asked(&app, span()).await.1)[0].0, What::SealChanged);
+    assert_eq!(words(&verify_asked(&app, span()).await.1)[0].0, FindingKind::SealChanged);
 }
 
 /// One thread, so that everything that happens is logged here.

@@ -1,8 +1,8 @@
 //! What the tests of the chain share: sealing, verifying, and somebody who has the database in hand.
 
 use flows::trail::{
-    Head, seal,
-    verify::{self, Asked, Finding, Report, Watch, What},
+    ChainHead, seal,
+    verify::{self, Finding, FindingKind, VerifyObserver, VerifyOptions, VerifyReport},
 };
 use store::{AuditId, Sql};
 use vestibule_tests::app::TestApp;
@@ -10,16 +10,16 @@ use vestibule_tests::app::TestApp;
 #[derive(Default)]
 struct Found(Vec<Finding>, Vec<Finding>);
 
-impl Watch for Found {
-    fn progress(&mut self, done: i64, all: i64) {
+impl VerifyObserver for Found {
+    fn on_progress(&mut self, done: i64, all: i64) {
         assert!(done <= all);
     }
 
-    fn found(&mut self, finding: &Finding) {
+    fn on_finding(&mut self, finding: &Finding) {
         self.0.push(finding.clone());
     }
 
-    fn noted(&mut self, note: &Finding) {
+    fn on_note(&mut self, note: &Finding) {
         self.1.push(note.clone());
     }
 }
@@ -27,15 +27,18 @@ impl Watch for Found {
 /// Seals whatever is written, as the job does; the job of the running program may be faster.
 pub(super) async fn seal(app: &TestApp) {
     while app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await > 0 {
-        match seal::next(&app.cx()).await {
-            Ok(_) | Err(flows::Error::Lost) => {}
+        match seal::seal_next(&app.cx()).await {
+            Ok(_) | Err(flows::Error::Conflict) => {}
             Err(error) => panic!("{error}"),
         }
     }
 }
 
 /// Verifies what is asked for.
-pub(super) async fn verify_asked(app: &TestApp, asked: Asked) -> (Report, Vec<Finding>) {
+pub(super) async fn verify_asked(
+    app: &TestApp,
+    asked: VerifyOptions,
+) -> (VerifyReport, Vec<Finding>) {
     let mut found = Found::default();
     let report = verify::verify(&app.cx(), &asked, &mut found).await.expect("it verifies");
     assert_eq!(report.findings, u64::try_from(found.0.len()).unwrap());
@@ -46,7 +49,7 @@ pub(super) async fn verify_asked(app: &TestApp, asked: Asked) -> (Report, Vec<Fi
 /// What is noted when all of it is verified, although nothing is wrong with it.
 pub(super) async fn noted(app: &TestApp) -> Vec<Finding> {
     let mut found = Found::default();
-    let report = verify::verify(&app.cx(), &Asked::default(), &mut found).await;
+    let report = verify::verify(&app.cx(), &VerifyOptions::default(), &mut found).await;
     assert_eq!((report.expect("it verifies").findings, &found.0), (0, &vec![]));
     found.1
 }
@@ -54,29 +57,29 @@ pub(super) async fn noted(app: &TestApp) -> Vec<Finding> {
 /// Verifies all of it, as somebody with this context does.
 pub(super) async fn verify_by(cx: &flows::Cx) -> Vec<Finding> {
     let mut found = Found::default();
-    verify::verify(cx, &Asked::default(), &mut found).await.expect("it verifies");
+    verify::verify(cx, &VerifyOptions::default(), &mut found).await.expect("it verifies");
     found.0
 }
 
 /// Verifies all of it.
 pub(super) async fn verify(app: &TestApp) -> Vec<Finding> {
-    verify_asked(app, Asked::default()).await.1
+    verify_asked(app, VerifyOptions::default()).await.1
 }
 
 /// Verifies all of it, and that nothing is wrong.
-pub(super) async fn sound(app: &TestApp) -> Report {
-    let (report, found) = verify_asked(app, Asked::default()).await;
+pub(super) async fn sound(app: &TestApp) -> VerifyReport {
+    let (report, found) = verify_asked(app, VerifyOptions::default()).await;
     assert!(found.is_empty(), "{report:?}, the first: {:?}", found.first());
     report
 }
 
 /// The findings as their words and seals.
-pub(super) fn words(found: &[Finding]) -> Vec<(What, Option<i64>)> {
-    found.iter().map(|finding| (finding.what, finding.seal)).collect()
+pub(super) fn words(found: &[Finding]) -> Vec<(FindingKind, Option<i64>)> {
+    found.iter().map(|finding| (finding.kind, finding.seal)).collect()
 }
 
 /// Where the chain stands.
-pub(super) async fn head(app: &TestApp) -> Head {
+pub(super) async fn head(app: &TestApp) -> ChainHead {
     sound(app).await.head.expect("something is sealed")
 }
 

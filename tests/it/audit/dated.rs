@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use flows::{audit, trail::verify::What};
+use flows::{audit, trail::verify::FindingKind};
 use serde_json::Value;
 use store::{AuditId, audit::AuditRow};
 use vestibule_tests::{app::TestApp, db::Engine, served::Served};
@@ -90,7 +90,7 @@ async fn withheld_row_is_reported_by_id(engine: Engine) {
     seal(&app).await;
     let row = added(&app, &known).await;
     let found = verify(&app).await;
-    assert_eq!((found.len(), found[0].what, found[0].row), (1, What::Late, Some(row.id)));
+    assert_eq!((found.len(), found[0].kind, found[0].row), (1, FindingKind::Late, Some(row.id)));
     assert_eq!(found[0].at, Some(row.at));
     assert_eq!(found[0].sealed_at, Some(when_sealed(&app, &row).await));
 }
@@ -106,8 +106,8 @@ async fn delayed_row_is_noted_without_finding(engine: Engine) {
     let row = trail(&app).await.into_iter().find(|now| now.id == row.id).unwrap();
     let sealed = when_sealed(&app, &row).await;
     assert!(noted(&app).await.iter().any(|note| {
-        (note.what, note.row, note.at, note.sealed_at)
-            == (What::Waited, Some(row.id), Some(row.at), Some(sealed))
+        (note.kind, note.row, note.at, note.sealed_at)
+            == (FindingKind::Waited, Some(row.id), Some(row.at), Some(sealed))
     }));
     let served = Served::prepare(engine, &app.db).await;
     let (code, lines) = lines_about(&served, row.id).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::{acting::Acting, client::registration::set_redirects};
+use flows::{change_authority::ChangeAuthority, client::registration::set_redirects};
 use store::Sql;
 use vestibule_tests::{
     app::{Options, Otherwise, Patient, TestApp},
@@ -220,17 +220,24 @@ impl Site {
     /// What comes round, and what `dev` does when its portal gets another port.
     async fn looks_after_itself(&self) {
         let app = &self.app;
-        flows::guess_budget::watch(&app.app().system_cx("guess_budget")).await.expect("it looks");
+        flows::guess_budget::alarm_if_exceeded(&app.app().system_cx("guess_budget"))
+            .await
+            .expect("it looks");
         let uris = ["https://portal.example:4430/callback".to_owned()];
         let dev = app.app().system_cx("dev");
-        let changed =
-            set_redirects(&dev, &Acting::of_program("dev", "demo data"), "portal", &uris, &[])
-                .await;
+        let changed = set_redirects(
+            &dev,
+            &ChangeAuthority::from_program("dev", "demo data"),
+            "portal",
+            &uris,
+            &[],
+        )
+        .await;
         changed.expect("no failure").expect("it changes them");
         // Keys are replaced by age, and end when their last token has expired.
         for time in [Duration::from_hours(91 * 24), Duration::from_hours(3)] {
             app.clock.advance(time);
-            flows::signing_keys::tend(&app.app().system_cx("signing_keys"))
+            flows::signing_keys::maintain(&app.app().system_cx("signing_keys"))
                 .await
                 .expect("it tends");
         }
@@ -239,13 +246,13 @@ impl Site {
             .write(async |tx| tx.q(another).execute().await)
             .await
             .expect("a hand in the database");
-        flows::proof::now(&app.app().system_cx("proof")).await.expect("it looks");
+        flows::invariant_check::run(&app.app().system_cx("proof")).await.expect("it looks");
         // A rollout with another root key. From here on commands would need it too.
         let root = Some([("next", 8), ("test", 7)].as_slice());
         assert!(sealed_with_first(&app.cx()).await > 0, "there is something to seal again");
         let ahead = app.replica_with(Otherwise { root, ..Otherwise::default() }).await;
         let cx = ahead.app.system_cx("root_keys");
-        let acting = Acting::of_program("root_keys", "an older root key");
+        let acting = ChangeAuthority::from_program("root_keys", "an older root key");
         let sealed = flows::root_keys::reseal(&cx, &acting, 100, |_| {}).await.expect("it seals");
         sealed.expect("it is ahead");
         // By this call or by its own job, whichever was faster.

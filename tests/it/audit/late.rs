@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::{audit, trail::verify::What};
+use flows::{audit, trail::verify::FindingKind};
 use store::Sql;
 use vestibule_tests::{
     app::{Otherwise, TestApp},
@@ -72,7 +72,7 @@ async fn every_late_row_is_found(engine: Engine) {
     write_rows(&cx, 1_200).await;
     seal(&app).await;
     let found = verify(&app).await;
-    let late = found.iter().filter(|finding| finding.what == What::Late).count();
+    let late = found.iter().filter(|finding| finding.kind == FindingKind::Late).count();
     assert_eq!((late, found.len()), (1_200, 1_200), "{:?}", found.first());
     let back = app
         .count(
@@ -100,7 +100,7 @@ async fn blocked_seal_counts_as_failure(engine: Engine) {
     until_age(&app, |age| age >= 600.0).await;
     let found = verify(&app).await;
     assert!(
-        !found.is_empty() && found.iter().all(|finding| finding.what == What::Waiting),
+        !found.is_empty() && found.iter().all(|finding| finding.kind == FindingKind::Waiting),
         "{found:?}"
     );
     let_seals_in(&app, engine).await;
@@ -122,8 +122,8 @@ async fn replaced_root_key_expires_after_day(engine: Engine) {
     let (thief, owner) = (app.cx(), || next.app.system_cx("test"));
     let sealed = async || {
         write_rows(&owner(), 1).await;
-        match flows::trail::seal::next(&owner()).await {
-            Ok(_) | Err(flows::Error::Lost) => {}
+        match flows::trail::seal::seal_next(&owner()).await {
+            Ok(_) | Err(flows::Error::Conflict) => {}
             Err(error) => panic!("{error}"),
         }
         app.count("SELECT COUNT(*) FROM audit_seals WHERE key_id = 'next'").await > 0
@@ -140,7 +140,7 @@ async fn replaced_root_key_expires_after_day(engine: Engine) {
     seal(&app).await;
     let found = verify_by(&owner()).await;
     assert!(
-        !found.is_empty() && found.iter().all(|finding| finding.what == What::KeyReplaced),
+        !found.is_empty() && found.iter().all(|finding| finding.kind == FindingKind::KeyReplaced),
         "{found:?}"
     );
     assert!(

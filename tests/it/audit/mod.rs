@@ -14,14 +14,14 @@ mod sealers;
 mod sweep;
 mod tamper;
 
-use flows::audit::{Entry, event::NetworkLimited, outcome::Refused};
+use flows::audit::{AuditEntry, event::NetworkLimited, outcome::Refused};
 use store::audit::AuditRow;
 use vestibule_tests::app::TestApp;
 
 /// A row about no person, as any flow writes one.
-fn limited() -> Entry<'static> {
+fn limited() -> AuditEntry<'static> {
     let network = "192.0.2.1".to_owned();
-    Entry::new(NetworkLimited { limit: "post", size: None, network }, Refused::Refused)
+    AuditEntry::new(NetworkLimited { limit: "post", size: None, network }, Refused::Refused)
 }
 
 /// The whole trail, oldest first.

@@ -66,7 +66,7 @@ async fn old_seals_verify_without_root_key(engine: Engine) {
         tamper(&app, &[format!("UPDATE audit SET outcome = 'x' WHERE {of_client}").leak()]).await;
         let found = verify(&app).await;
         assert_eq!(found.len(), 1, "{:?}", words(&found));
-        assert_eq!(found[0].what.as_str(), "row_changed");
+        assert_eq!(found[0].kind.as_str(), "row_changed");
         let (code, out, _) = outcome(served.command(&["audit", "verify"]), "").await;
         assert!(code == 1 && out.contains("row_changed"), "{out}");
         tamper(&app, &[format!("UPDATE audit SET outcome = 'ok' WHERE {of_client}").leak()]).await;

@@ -1,6 +1,6 @@
 //! Each row says who, about whom, through which client, from where, and by which reference.
 
-use flows::audit::{self, Entry, event::SettingChanged};
+use flows::audit::{self, AuditEntry, event::SettingChanged};
 use vestibule_tests::{app::TestApp, client::Pending, db::Engine};
 
 use super::{of_request, trail};
@@ -19,7 +19,7 @@ async fn transaction_writes_many_audit_rows(engine: Engine) {
             for version in 0..count {
                 let (name, before, after) = (count.to_string(), String::new(), String::new());
                 let changed = SettingChanged { name, version, before, after };
-                audit::record(&cx, tx, Entry::done(changed)).await?;
+                audit::record(&cx, tx, AuditEntry::done(changed)).await?;
             }
             Ok::<_, flows::Error>(())
         });

@@ -24,9 +24,9 @@ const HELD: Duration = Duration::from_mins(1);
 async fn seal_all(cx: flows::Cx) -> Result<usize, Error> {
     let mut own = 0;
     while seal::is_due(&cx).await? {
-        match seal::next(&cx).await {
+        match seal::seal_next(&cx).await {
             Ok(sealed) => own += usize::from(sealed.is_some()),
-            Err(Error::Lost) => {}
+            Err(Error::Conflict) => {}
             Err(error) => return Err(error),
         }
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use flows::{
-    retention::Turn,
-    trail::{sweep::Batch, verify::What},
+    retention::SweepPass,
+    trail::{sweep::SealBatch, verify::FindingKind},
 };
 use vestibule_tests::{
     app::{Options, TestApp},
@@ -17,8 +17,8 @@ use crate::engines::{apply, both_engines};
 
 const YEAR: Duration = Duration::from_hours(400 * 24);
 
-pub(super) async fn sweep(app: &TestApp) -> Turn {
-    let (cx, mut turn) = (app.cx(), Turn::default());
+pub(super) async fn sweep(app: &TestApp) -> SweepPass {
+    let (cx, mut turn) = (app.cx(), SweepPass::default());
     while turn.next(&cx).await.unwrap() {}
     turn
 }
@@ -28,13 +28,13 @@ pub(super) async fn rows(app: &TestApp) -> i64 {
 }
 
 /// Two seals, and a sweep that has read them.
-async fn with_a_batch_that_was_read(engine: Engine) -> (TestApp, Batch) {
+async fn with_a_batch_that_was_read(engine: Engine) -> (TestApp, SealBatch) {
     let app = TestApp::start(engine).await;
     app.client("portal").await;
     seal(&app).await;
     app.patient("Mere").await;
     seal(&app).await;
-    let late = Batch::after(&app.cx(), i64::MIN).await.unwrap();
+    let late = SealBatch::after(&app.cx(), i64::MIN).await.unwrap();
     (app, late)
 }
 
@@ -89,7 +89,7 @@ async fn forged_sweep_is_found(engine: Engine) {
         ],
     )
     .await;
-    assert!(words(&verify(&app).await).contains(&(What::SealNotSwept, Some(newest))));
+    assert!(words(&verify(&app).await).contains(&(FindingKind::SealNotSwept, Some(newest))));
 }
 
 /// What was changed is kept: time alone would otherwise destroy the evidence.
@@ -108,7 +108,7 @@ async fn changed_row_is_not_swept(engine: Engine) {
     assert_eq!(app.outcomes("client.added").await, ["refused"]);
     assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, 1, "all the others went");
     let found = verify(&app).await;
-    assert_eq!((found.len(), found[0].what), (1, What::Changed), "{found:?}");
+    assert_eq!((found.len(), found[0].kind), (1, FindingKind::Changed), "{found:?}");
 }
 
 /// Two sweeps at once: what the other one has swept since it was read only looks changed, and rings no alarm. The batch is
@@ -139,7 +139,7 @@ async fn row_changed_after_read_is_counted(engine: Engine) {
         app.count("SELECT COUNT(*) FROM audit WHERE reference = 'other'").await >= 1,
         "it stays"
     );
-    assert!(words(&verify(&app).await).iter().all(|(what, _)| *what == What::Changed));
+    assert!(words(&verify(&app).await).iter().all(|(what, _)| *what == FindingKind::Changed));
 }
 
 /// Seals whose rows went long ago go themselves; the chain then begins later, and is still one.
@@ -166,7 +166,7 @@ async fn old_swept_seals_are_removed(engine: Engine) {
     assert_eq!(sound(&app).await.rows, 1);
     // Whoever takes that one away takes the beginning of the chain.
     tamper(&app, &["DELETE FROM audit_seals WHERE swept_at IS NOT NULL"]).await;
-    assert!(words(&verify(&app).await).iter().any(|(what, _)| *what == What::SealMissing));
+    assert!(words(&verify(&app).await).iter().any(|(what, _)| *what == FindingKind::SealMissing));
 }
 
 /// The trail of a version that knew no seals is sealed at the first start, and swept like any other.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use flows::{audit, trail::verify::Asked, trail::verify::What};
+use flows::{audit, trail::verify::FindingKind, trail::verify::VerifyOptions};
 use keys::{RootKey, RootKeys};
 use vestibule_tests::{app::TestApp, db::Engine};
 
@@ -23,7 +23,7 @@ async fn with_chain(engine: vestibule_tests::db::Engine) -> TestApp {
     app.sql()
         .write(async |tx| {
             for (client, _) in both {
-                let entry = audit::Entry::done(audit::event::ClientAdded {}).client(client);
+                let entry = audit::AuditEntry::done(audit::event::ClientAdded {}).client(client);
                 audit::record(&cx, tx, entry).await?;
             }
             Ok::<_, flows::Error>(())
@@ -76,7 +76,7 @@ async fn changed_column_is_found(engine: Engine) {
     for statement in COLUMNS {
         tamper_row(&app, row.id, statement).await;
         let found = verify(&app).await;
-        assert_eq!(words(&found), [(What::Changed, row.sealed_by)], "{statement}");
+        assert_eq!(words(&found), [(FindingKind::Changed, row.sealed_by)], "{statement}");
         assert_eq!(found[0].row, Some(row.id), "{statement}");
         assert!(found[0].event.is_some() && found[0].at.is_some(), "{statement}");
         restore(&app).await;
@@ -94,7 +94,7 @@ async fn missing_added_moved_row_is_found(engine: Engine) {
 
     tamper_row(&app, one.id, "DELETE FROM audit WHERE id = $1").await;
     let found = verify(&app).await;
-    assert_eq!(words(&found), [(What::Missing, seals.0)]);
+    assert_eq!(words(&found), [(FindingKind::Missing, seals.0)]);
     assert_eq!(
         (found[0].row, found[0].at),
         (Some(one.id), Some(one.at)),
@@ -107,10 +107,16 @@ async fn missing_added_moved_row_is_found(engine: Engine) {
             "UPDATE audit SET client_id = CASE client_id WHEN 'portal-2' THEN 'portal-3' ELSE 'portal-2' END
              WHERE client_id IN ('portal-2', 'portal-3')",
         ]).await;
-    assert_eq!(words(&verify(&app).await), [(What::Changed, seals.0), (What::Changed, seals.0)]);
+    assert_eq!(
+        words(&verify(&app).await),
+        [(FindingKind::Changed, seals.0), (FindingKind::Changed, seals.0)]
+    );
     restore(&app).await;
     tamper_row(&app, one.id, "UPDATE audit SET sealed_by = sealed_by + 1 WHERE id = $1").await;
-    assert_eq!(words(&verify(&app).await), [(What::Missing, seals.0), (What::Added, seals.1)]);
+    assert_eq!(
+        words(&verify(&app).await),
+        [(FindingKind::Missing, seals.0), (FindingKind::Added, seals.1)]
+    );
     restore(&app).await;
 
     // A copy of a row, under another id, put into the same seal.
@@ -118,14 +124,14 @@ async fn missing_added_moved_row_is_found(engine: Engine) {
             "INSERT INTO audit (id, at, event, outcome, actor, client_id, reference, detail, tag, tag_key, sealed_by)
              SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at, event, outcome, actor, client_id, reference, detail,
                     tag, tag_key, sealed_by FROM audit WHERE id = $1").await;
-    assert_eq!(words(&verify(&app).await), [(What::Added, seals.0)]);
+    assert_eq!(words(&verify(&app).await), [(FindingKind::Added, seals.0)]);
     restore(&app).await;
 
     // Taken out of its seal: the job gives it a new one, and it is missing in the old.
     tamper_row(&app, one.id, "UPDATE audit SET sealed_by = NULL WHERE id = $1").await;
-    assert_eq!(words(&verify(&app).await)[0], (What::Missing, seals.0));
+    assert_eq!(words(&verify(&app).await)[0], (FindingKind::Missing, seals.0));
     seal(&app).await;
-    assert_eq!(words(&verify(&app).await), [(What::Missing, seals.0)]);
+    assert_eq!(words(&verify(&app).await), [(FindingKind::Missing, seals.0)]);
     restore(&app).await;
 }
 
@@ -139,9 +145,9 @@ async fn forged_row_is_found_after_sealing(engine: Engine) {
              SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at, 'client.added', outcome, actor, reference, detail,
                     tag, tag_key FROM audit WHERE id = $1";
     tamper_row(&app, row.id, copied).await;
-    assert_eq!(verify(&app).await[0].what, What::Forged, "before it is sealed");
+    assert_eq!(verify(&app).await[0].kind, FindingKind::Forged, "before it is sealed");
     seal(&app).await;
-    assert_eq!(verify(&app).await[0].what, What::Forged, "and after");
+    assert_eq!(verify(&app).await[0].kind, FindingKind::Forged, "and after");
     restore(&app).await;
     // Without a tag, as an older version writes it: that is believed for the day of the upgrade.
     let bare =
@@ -159,7 +165,7 @@ async fn forged_row_is_found_after_sealing(engine: Engine) {
     tamper_row(&app, row.id, later).await;
     app.clock.advance(Duration::from_hours(26));
     seal(&app).await;
-    assert_eq!(verify(&app).await[0].what, What::Forged);
+    assert_eq!(verify(&app).await[0].kind, FindingKind::Forged);
     restore(&app).await;
     // Another program with another root key of the same name.
     let mut foreign = app.cx();
@@ -167,7 +173,7 @@ async fn forged_row_is_found_after_sealing(engine: Engine) {
     write_row(&foreign).await;
     seal(&app).await;
     let found = verify(&app).await;
-    assert_eq!((found.len(), found[0].what), (1, What::Forged));
+    assert_eq!((found.len(), found[0].kind), (1, FindingKind::Forged));
 }
 
 /// The program's own row, which comes into sight ten minutes after its time.
@@ -183,15 +189,15 @@ async fn late_row_is_found(engine: Engine) {
     write_row(&cx).await;
     let found = verify(&app).await;
     assert_eq!(
-        (found.len(), found[0].what),
-        (1, What::Late),
+        (found.len(), found[0].kind),
+        (1, FindingKind::Late),
         "before it is sealed, and after: {found:?}"
     );
     seal(&app).await;
     let found = verify(&app).await;
     assert_eq!(
-        (found.len(), found[0].what, found[0].event.as_deref()),
-        (1, What::Late, Some("network.limited"))
+        (found.len(), found[0].kind, found[0].event.as_deref()),
+        (1, FindingKind::Late, Some("network.limited"))
     );
 }
 
@@ -199,32 +205,44 @@ async fn late_row_is_found(engine: Engine) {
 async fn missing_or_changed_seal_is_found(engine: Engine) {
     let app = with_chain(engine).await;
     for (statement, what) in [
-        ("UPDATE audit_seals SET sealed_at = sealed_at + 1 WHERE sequence = 3", What::SealChanged),
+        (
+            "UPDATE audit_seals SET sealed_at = sealed_at + 1 WHERE sequence = 3",
+            FindingKind::SealChanged,
+        ),
         (
             "UPDATE audit_seals SET complete_to = complete_to - 1 WHERE sequence = 3",
-            What::SealChanged,
+            FindingKind::SealChanged,
         ),
-        ("UPDATE audit_seals SET row_count = row_count + 1 WHERE sequence = 3", What::SealChanged),
-        ("UPDATE audit_seals SET manifest = NULL WHERE sequence = 3", What::SealChanged),
+        (
+            "UPDATE audit_seals SET row_count = row_count + 1 WHERE sequence = 3",
+            FindingKind::SealChanged,
+        ),
+        ("UPDATE audit_seals SET manifest = NULL WHERE sequence = 3", FindingKind::SealChanged),
         (
             "UPDATE audit_seals SET manifest = (SELECT manifest FROM kept_seals WHERE sequence = 4) WHERE sequence = 3",
-            What::SealChanged,
+            FindingKind::SealChanged,
         ),
-        ("UPDATE audit_seals SET manifest_hash = previous WHERE sequence = 3", What::SealChanged),
-        ("UPDATE audit_seals SET previous = digest WHERE sequence = 3", What::SealUnlinked),
-        ("UPDATE audit_seals SET digest = previous WHERE sequence = 3", What::SealChanged),
-        ("UPDATE audit_seals SET key_id = 'other' WHERE sequence = 3", What::UnknownKey),
-        ("UPDATE audit_seals SET swept_at = sealed_at WHERE sequence = 3", What::SealNotSwept),
+        (
+            "UPDATE audit_seals SET manifest_hash = previous WHERE sequence = 3",
+            FindingKind::SealChanged,
+        ),
+        ("UPDATE audit_seals SET previous = digest WHERE sequence = 3", FindingKind::SealUnlinked),
+        ("UPDATE audit_seals SET digest = previous WHERE sequence = 3", FindingKind::SealChanged),
+        ("UPDATE audit_seals SET key_id = 'other' WHERE sequence = 3", FindingKind::UnknownKey),
+        (
+            "UPDATE audit_seals SET swept_at = sealed_at WHERE sequence = 3",
+            FindingKind::SealNotSwept,
+        ),
         (
             "UPDATE audit_seals SET swept_at = sealed_at, manifest = NULL, swept_key = key_id, swept_mark = digest WHERE sequence = 3",
-            What::SealNotSwept,
+            FindingKind::SealNotSwept,
         ),
-        ("DELETE FROM audit_seals WHERE sequence = 3", What::SealMissing),
-        ("DELETE FROM audit_seals WHERE sequence = 1", What::SealMissing),
+        ("DELETE FROM audit_seals WHERE sequence = 3", FindingKind::SealMissing),
+        ("DELETE FROM audit_seals WHERE sequence = 1", FindingKind::SealMissing),
     ] {
         tamper(&app, &[statement]).await;
         let found = verify(&app).await;
-        let first = (found[0].what, found[0].seal);
+        let first = (found[0].kind, found[0].seal);
         let wanted = Some(if statement.ends_with("= 1") { 1 } else { 3 });
         assert_eq!(first, (what, wanted), "{statement}: {found:?}");
         restore(&app).await;
@@ -236,9 +254,11 @@ async fn missing_or_changed_seal_is_found(engine: Engine) {
             "UPDATE audit SET sealed_by = CASE sealed_by WHEN 3 THEN 4 ELSE 3 END WHERE sealed_by IN (3, 4)",
         ]).await;
     let found = words(&verify(&app).await);
-    for wanted in
-        [(What::SealChanged, Some(3)), (What::SealUnlinked, Some(3)), (What::SealChanged, Some(4))]
-    {
+    for wanted in [
+        (FindingKind::SealChanged, Some(3)),
+        (FindingKind::SealUnlinked, Some(3)),
+        (FindingKind::SealChanged, Some(4)),
+    ] {
         assert!(found.contains(&wanted), "{found:?}");
     }
     restore(&app).await;
@@ -251,7 +271,7 @@ async fn missing_or_changed_seal_is_found(engine: Engine) {
             "UPDATE audit_seals SET sequence = -sequence - 1 WHERE sequence < 0",
             "UPDATE audit_seals SET previous = (SELECT digest FROM kept_seals WHERE sequence = 2) WHERE sequence = 3",
         ]).await;
-    assert_eq!(words(&verify(&app).await)[0], (What::SealChanged, Some(3)));
+    assert_eq!(words(&verify(&app).await)[0], (FindingKind::SealChanged, Some(3)));
     restore(&app).await;
 }
 
@@ -260,7 +280,7 @@ async fn missing_or_changed_seal_is_found(engine: Engine) {
 async fn rollback_is_found_by_external_head(engine: Engine) {
     let app = with_chain(engine).await;
     let head = head(&app).await;
-    let expecting = || Asked { expect: Some(head.clone()), ..Asked::default() };
+    let expecting = || VerifyOptions { expect: Some(head.clone()), ..VerifyOptions::default() };
     assert_eq!(verify_asked(&app, expecting()).await.1, []);
     tamper(
         &app,
@@ -272,11 +292,11 @@ async fn rollback_is_found_by_external_head(engine: Engine) {
     .await;
     assert_eq!(verify(&app).await, [], "an older copy is sound by itself");
     let found = verify_asked(&app, expecting()).await.1;
-    assert_eq!(words(&found), [(What::HeadMissing, Some(head.sequence))]);
+    assert_eq!(words(&found), [(FindingKind::HeadMissing, Some(head.sequence))]);
     // It goes on from there, and the same number has another digest.
     app.patient("Hana").await;
     seal(&app).await;
-    assert_eq!(verify_asked(&app, expecting()).await.1[0].what, What::HeadMissing);
+    assert_eq!(verify_asked(&app, expecting()).await.1[0].kind, FindingKind::HeadMissing);
     restore(&app).await;
     // Cut off, with rows left behind: they name a seal that is not there.
     tamper(
@@ -284,7 +304,7 @@ async fn rollback_is_found_by_external_head(engine: Engine) {
         &["DELETE FROM audit_seals WHERE sequence IN (SELECT MAX(sequence) FROM audit_seals)"],
     )
     .await;
-    assert_eq!(verify(&app).await[0].what, What::Added);
+    assert_eq!(verify(&app).await[0].kind, FindingKind::Added);
 }
 
 /// A span takes the seal before it as it is, and what is outside is not looked at.
@@ -305,7 +325,7 @@ async fn time_span_is_verified_alone(engine: Engine) {
     app.patient("Mere").await;
     seal(&app).await;
     let to = newest().await;
-    let span = |from, to| Asked { from, to, expect: None };
+    let span = |from, to| VerifyOptions { from, to, expect: None };
     for (asked, seals) in [
         (span(None, None), 3),
         (span(Some(from), None), 2),

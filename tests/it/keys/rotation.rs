@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::signing_keys::{self, IN_ADVANCE, MAX_AGE, Replaced, Rotation};
+use flows::signing_keys::{self, MAX_AGE, PUBLICATION_MARGIN, Rotation, RotationOutcome};
 use idp::clock::{Clock, ClockShift};
 use keys::Algorithm;
 use openidconnect::core::CoreJsonWebKeySet;
@@ -74,7 +74,7 @@ impl Pair {
     /// Both replicas do at once what comes round.
     async fn tend(&self) -> usize {
         let (one, two) = (self.app.cx(), self.second.app.system_cx("test"));
-        let (one, two) = tokio::join!(signing_keys::tend(&one), signing_keys::tend(&two));
+        let (one, two) = tokio::join!(signing_keys::maintain(&one), signing_keys::maintain(&two));
         self.read_again().await;
         let (one, two) = (one.unwrap(), two.unwrap());
         one.published.len() + two.published.len() + one.ended.len() + two.ended.len()
@@ -133,7 +133,9 @@ async fn cached_jwks_verifies_every_token(engine: Engine) {
         pair.advance(Duration::from_secs(100));
         caches.push(Cached::new(&pair, 1).await);
         let made = signing_keys::rotate(&pair.app.cx(), &acting(), PLANNED).await.unwrap();
-        let Replaced::By { kid: new, signs_from, removed } = made else { panic!("{made:?}") };
+        let RotationOutcome::Rotated { kid: new, signs_from, removed } = made else {
+            panic!("{made:?}")
+        };
         assert!(removed.is_empty());
         // The worst that can happen: the set is fetched of a replica that is about to read it again.
         pair.advance(Duration::from_secs(2));
@@ -158,7 +160,7 @@ async fn cached_jwks_verifies_every_token(engine: Engine) {
             steps += 1;
             assert!(steps < 100, "the old key stays for ever");
             let soon = signs_from.since(pair.now()) < Duration::from_mins(1)
-                && pair.now() < signs_from.plus(IN_ADVANCE);
+                && pair.now() < signs_from.plus(PUBLICATION_MARGIN);
             pair.advance(Duration::from_secs(if soon { 30 } else { 130 }));
             pair.tend().await;
         }
@@ -178,7 +180,7 @@ async fn last_token_of_old_key_verifies(engine: Engine) {
     pair.read_again().await;
     signing_keys::rotate(&pair.app.cx(), &acting(), PLANNED).await.unwrap();
     pair.read_again().await;
-    pair.advance(IN_ADVANCE);
+    pair.advance(PUBLICATION_MARGIN);
     let (new, _) = pair.tokens(0).await;
     // The second one's clock is two seconds behind, and it signs with the old key still.
     let (last, landed) = pair.tokens(1).await;
@@ -191,7 +193,7 @@ async fn last_token_of_old_key_verifies(engine: Engine) {
         verify(&key_set(&pair.browsers[0]).await, pair.app.issuer(), &pair.client, token);
     assert!(verified.is_ok(), "{verified:?}");
     // When it has expired, caches are given their time, and then the key is gone.
-    pair.advance(IN_ADVANCE + Duration::from_secs(10));
+    pair.advance(PUBLICATION_MARGIN + Duration::from_secs(10));
     assert_eq!(pair.tend().await, 1);
     assert_eq!(pair.kids(0).await.len(), 1);
 }
@@ -204,7 +206,7 @@ async fn compromised_key_is_refused_immediately(engine: Engine) {
     // One is waiting besides: it lies where the stolen one lay.
     signing_keys::rotate(&pair.app.cx(), &acting(), PLANNED).await.unwrap();
     let made = signing_keys::rotate(&pair.app.cx(), &acting(), COMPROMISED).await.unwrap();
-    let Replaced::By { kid: new, removed, .. } = made else { panic!("{made:?}") };
+    let RotationOutcome::Rotated { kid: new, removed, .. } = made else { panic!("{made:?}") };
     assert_eq!(removed.len(), 2);
     pair.read_again().await;
     for replica in [0, 1] {
@@ -241,7 +243,7 @@ async fn compromise_also_revokes_ended_keys(engine: Engine) {
     pair.advance(Duration::from_hours(3));
     assert_eq!(pair.tend().await, 2);
     let made = signing_keys::rotate(&pair.app.cx(), &acting(), COMPROMISED).await.unwrap();
-    let Replaced::By { removed, .. } = made else { panic!("{made:?}") };
+    let RotationOutcome::Rotated { removed, .. } = made else { panic!("{made:?}") };
     assert!(
         removed.contains(&header(&old["id_token"])["kid"].as_str().unwrap().to_owned()),
         "{removed:?}"
@@ -317,7 +319,7 @@ async fn deleted_key_is_replaced_by_rotation(engine: Engine) {
         let (cx, acting) = (app.cx(), acting());
         let replaced = signing_keys::rotate(&cx, &acting, COMPROMISED);
         let replaced = wait::ended("the rotation", replaced).await.unwrap();
-        assert!(matches!(replaced, Replaced::By { .. }), "{replaced:?}");
+        assert!(matches!(replaced, RotationOutcome::Rotated { .. }), "{replaced:?}");
     }
 }
 
@@ -336,11 +338,11 @@ async fn concurrent_rotations_replace_key_once(engine: Engine) {
     let mut made = 0;
     for one in asked {
         match one.await.unwrap() {
-            Replaced::By { kid, .. } => {
+            RotationOutcome::Rotated { kid, .. } => {
                 made += 1;
                 kids.push(kid);
             }
-            Replaced::Before { kid, .. } => kids.push(kid),
+            RotationOutcome::AlreadyPending { kid, .. } => kids.push(kid),
         }
     }
     kids.dedup();
@@ -350,7 +352,7 @@ async fn concurrent_rotations_replace_key_once(engine: Engine) {
     let asked = [ask(COMPROMISED), ask(PLANNED), ask(COMPROMISED), ask(PLANNED)];
     let mut signs_at_once = None;
     for one in asked {
-        if let Replaced::By { kid, removed, .. } = one.await.unwrap()
+        if let RotationOutcome::Rotated { kid, removed, .. } = one.await.unwrap()
             && !removed.is_empty()
         {
             signs_at_once = Some(kid);

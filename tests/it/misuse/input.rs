@@ -45,7 +45,7 @@ async fn case_48_spellings_reach_stored_address(engine: Engine) {
         password: "a walk along the river".to_owned(),
     };
     let refused = flows::account::create::create(&app.cx(), &acting(), new).await.unwrap();
-    assert!(matches!(refused, Err(flows::account::create::BadUser::Taken(_))), "{refused:?}");
+    assert!(matches!(refused, Err(flows::account::create::BadUser::EmailTaken(_))), "{refused:?}");
 }
 
 #[apply(both_engines)]

@@ -299,8 +299,8 @@ async fn case_14_site_guess_budget_limits_strangers(engine: Engine) {
     live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
     assert_eq!(live.wrong_codes(), 8);
     // The alarm rings once an hour.
-    flows::guess_budget::watch(&app.cx()).await.unwrap();
-    assert!(!flows::guess_budget::watch(&app.cx()).await.unwrap());
+    flows::guess_budget::alarm_if_exceeded(&app.cx()).await.unwrap();
+    assert!(!flows::guess_budget::alarm_if_exceeded(&app.cx()).await.unwrap());
     assert_eq!(app.outcomes("guess_budget.exceeded").await, ["exceeded"]);
     // Strangers have two guesses at a code and three a day at a person; the right one still signs in.
     let victim = app.patient("Aroha").await;
@@ -328,7 +328,7 @@ async fn case_14_site_guess_budget_limits_strangers(engine: Engine) {
     app.clock.advance(Duration::from_hours(25));
     live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
     assert_eq!(live.wrong_codes(), 0);
-    assert!(!flows::guess_budget::watch(&app.cx()).await.unwrap());
+    assert!(!flows::guess_budget::alarm_if_exceeded(&app.cx()).await.unwrap());
 }
 
 /// Failures of networks count apart from posts, a completed sign-in gives them back, and known devices do not ask.

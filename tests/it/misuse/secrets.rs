@@ -92,5 +92,5 @@ async fn database_holds_no_plain_secret() {
         keys::RootKeys::new(&[keys::RootKey::parse("test", &[8; 32]).unwrap()]).unwrap();
     let mut conn = app.sql().read().await.unwrap();
     assert!(flows::signing_keys::load(&foreign, &mut conn).await.is_err());
-    assert!(flows::root_keys::adopt(&mut foreign, &mut conn).await.is_err());
+    assert!(flows::root_keys::load_carried(&mut foreign, &mut conn).await.is_err());
 }

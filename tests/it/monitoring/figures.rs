@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::audit::{self, Entry, event::ClientAdded};
+use flows::audit::{self, AuditEntry, event::ClientAdded};
 use keys::{HasherConfig, HashingCaller};
 use reqwest::Method;
 use vestibule_tests::{
@@ -103,8 +103,8 @@ async fn rolled_back_event_is_not_counted(engine: Engine) {
     let record = async |fails: bool| {
         cx.db
             .write(async |tx| {
-                audit::record(&cx, tx, Entry::done(ClientAdded {})).await?;
-                if fails { Err(flows::Error::Lost) } else { Ok(()) }
+                audit::record(&cx, tx, AuditEntry::done(ClientAdded {})).await?;
+                if fails { Err(flows::Error::Conflict) } else { Ok(()) }
             })
             .await
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flows::proof::{self, Found};
+use flows::invariant_check::{self, InvariantCheckResult};
 use store::Sql;
 use vestibule_tests::{app::TestApp, db::Engine, metrics::Scrape};
 
@@ -26,9 +26,9 @@ async fn unproven_grant_raises_alarm(engine: Engine) {
     app.patient("Hemi").await;
     app.browser().sign_in(&app, &client, &mere).await;
     app.browser().sign_in(&app, &client, &mere).await;
-    let fine = Found { looked_at: 2, unproven: 0 };
-    assert_eq!(proof::now(&app.cx()).await.unwrap(), fine);
-    assert_eq!(proof::daily(&app.cx()).await.unwrap(), None, "once a day is enough");
+    let fine = InvariantCheckResult { looked_at: 2, unproven: 0 };
+    assert_eq!(invariant_check::run(&app.cx()).await.unwrap(), fine);
+    assert_eq!(invariant_check::run_if_due(&app.cx()).await.unwrap(), None, "once a day is enough");
     tamper(
         &app,
         &["UPDATE grants SET user_id = (SELECT id FROM users WHERE email LIKE 'hemi%')
@@ -36,7 +36,10 @@ async fn unproven_grant_raises_alarm(engine: Engine) {
     )
     .await;
     app.clock.advance(Duration::from_hours(25));
-    assert_eq!(proof::daily(&app.cx()).await.unwrap(), Some(Found { looked_at: 2, unproven: 1 }));
+    assert_eq!(
+        invariant_check::run_if_due(&app.cx()).await.unwrap(),
+        Some(InvariantCheckResult { looked_at: 2, unproven: 1 })
+    );
     assert_eq!(app.outcomes("grant.unproven").await, ["found"]);
     let scrape = Scrape::of(app.first()).await;
     assert_eq!(scrape.value("vestibule_unproven_grants", &[]), Some(1.0), "{}", scrape.text);
@@ -66,7 +69,7 @@ async fn removed_second_step_is_found(engine: Engine) {
         },
     )
     .await;
-    assert_eq!(proof::now(&app.cx()).await.unwrap().unproven, 1);
+    assert_eq!(invariant_check::run(&app.cx()).await.unwrap().unproven, 1);
 }
 
 #[apply(both_engines)]
@@ -76,7 +79,7 @@ async fn grant_older_than_steps_is_found(engine: Engine) {
     app.browser().sign_in(&app, &client, &patient).await;
     // As much as clocks of replicas may differ is no finding.
     tamper(&app, &["UPDATE grants SET created_at = created_at - 4000"]).await;
-    assert_eq!(proof::now(&app.cx()).await.unwrap().unproven, 0);
+    assert_eq!(invariant_check::run(&app.cx()).await.unwrap().unproven, 0);
     tamper(&app, &["UPDATE grants SET created_at = created_at - 60000"]).await;
-    assert_eq!(proof::now(&app.cx()).await.unwrap().unproven, 1);
+    assert_eq!(invariant_check::run(&app.cx()).await.unwrap().unproven, 1);
 }

@@ -133,7 +133,7 @@ async fn grant_of_foreign_session_is_refused(engine: Engine) {
     drop(conn);
     for (session_id, is_made) in [(hers, true), (his, false)] {
         let grant = store::grant::NewGrant {
-            id: app.cx().id(),
+            id: app.cx().new_id(),
             user_id: owner,
             client_id: "portal".to_owned(),
             session_id,

@@ -86,7 +86,7 @@ impl Ground {
     async fn looked_at(&self) -> i64 {
         let (live, app) = (&self.app.app().live, self.app.app());
         live.gauge(&app.db, app.clock.now()).await.expect("it reads");
-        flows::guess_budget::watch(&self.app.cx()).await.expect("it reads");
+        flows::guess_budget::alarm_if_exceeded(&self.app.cx()).await.expect("it reads");
         live.wrong_codes()
     }
 }

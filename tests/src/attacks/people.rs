@@ -49,7 +49,7 @@ async fn hash(app: &TestApp, password: &str) -> PasswordHash {
 }
 
 fn user(app: &TestApp, nth: usize) -> User {
-    let (id, now): (UserId, _) = (app.cx().id(), app.app().clock.now());
+    let (id, now): (UserId, _) = (app.cx().new_id(), app.app().clock.now());
     User {
         id,
         subject: format!("subject {nth}"),

@@ -55,14 +55,15 @@ pub(super) fn email(_: &Ground, input: &[u8]) {
     let canonical = address.canonical();
     let again = EmailAddress::parse(canonical).expect("a canonical address is an address");
     assert_eq!(again.canonical(), canonical, "the form is one");
-    let written = EmailAddress::parse(address.written()).expect("what is mailed to is an address");
+    let written =
+        EmailAddress::parse(address.as_written()).expect("what is mailed to is an address");
     assert_eq!(written.canonical(), canonical);
-    for form in [canonical, address.written()] {
+    for form in [canonical, address.as_written()] {
         assert_eq!(form.matches('@').count(), 1, "{form:?}");
         assert!(!form.chars().any(|c| c.is_control() || c.is_whitespace()), "{form:?}");
         assert!(form.len() <= 320, "{form:?}");
     }
-    let masked = email::masked(address.written());
+    let masked = email::mask_address(address.as_written());
     assert!(masked.contains('@') && !masked.chars().any(char::is_control), "{masked:?}");
 }
 

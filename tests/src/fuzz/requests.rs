@@ -3,10 +3,10 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use flows::{
-    attempt::{Reader, Visit},
-    authorize::{self, Outcome},
+    attempt::{BrowserContext, Requester},
+    authorize::{self, AuthorizeOutcome},
     client_auth::Credentials,
-    request::{self, AuthorizationRequest, Params, Refused},
+    request::{self, AuthorizationRequest, Params, RequestRefusal},
 };
 use idp::{
     config::{Issuer, ProxiesConfig},
@@ -117,19 +117,24 @@ pub(super) fn params(_: &Ground, input: &[u8]) {
             twice.get_or_insert(name);
         }
     }
-    assert_eq!(params.repeated(), twice.as_deref());
+    assert_eq!(params.duplicate(), twice.as_deref());
     for (name, value) in &wanted {
         assert_eq!(params.get(name), Some(value.as_str()), "{name}");
     }
     let written: String =
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&wanted).finish();
     let again = Params::parse(written.as_bytes());
-    assert!(again.repeated().is_none() && wanted.iter().all(|(n, v)| again.get(n) == Some(v)));
+    assert!(again.duplicate().is_none() && wanted.iter().all(|(n, v)| again.get(n) == Some(v)));
 }
 
-fn stranger() -> Visit {
-    let reader = Reader { language: "en", asks_with: None };
-    Visit { browser: keys::hash_text("a browser"), session: None, devices: Vec::new(), reader }
+fn stranger() -> BrowserContext {
+    let reader = Requester { language: "en", user_agent: None };
+    BrowserContext {
+        browser: keys::hash_text("a browser"),
+        session: None,
+        devices: Vec::new(),
+        requester: reader,
+    }
 }
 
 /// Whether an address is one that the client registered, but for the port of a native client.
@@ -152,22 +157,22 @@ pub(super) fn authorize(ground: &Ground, input: &[u8]) {
     let checked = request::check(&cx, &params);
     let outcome = ground.wait(authorize::start(&cx, &params, &stranger())).expect("no failure");
     match (&checked, &outcome) {
-        (Err(rejected), Outcome::Page { .. }) => {
-            assert!(matches!(rejected.refused, Refused::Page { .. }));
+        (Err(rejected), AuthorizeOutcome::Page { .. }) => {
+            assert!(matches!(rejected.refusal, RequestRefusal::Page { .. }));
         }
-        (Err(rejected), Outcome::Client(to)) => {
-            let Refused::Redirect(error) = &rejected.refused else {
+        (Err(rejected), AuthorizeOutcome::Client(to)) => {
+            let RequestRefusal::Redirect(error) = &rejected.refusal else {
                 panic!("not to be redirected")
             };
             let plain = |b: u8| (0x20..=0x7e).contains(&b) && b != b'"' && b != b'\\';
             assert!(error.description.bytes().all(plain), "{error:?}");
             leads_home(ground, &rejected.request, &to.location);
         }
-        (Ok((request, _)), Outcome::Client(to)) => {
+        (Ok((request, _)), AuthorizeOutcome::Client(to)) => {
             assert!(request.prompt.none, "a stranger has to sign in");
             leads_home(ground, request, &to.location);
         }
-        (Ok((request, _)), Outcome::SignIn(asked)) => {
+        (Ok((request, _)), AuthorizeOutcome::SignIn(asked)) => {
             assert_eq!(*request, asked.request);
             whole(ground, &params, request);
         }
@@ -184,7 +189,7 @@ fn leads_home(ground: &Ground, request: &AuthorizationRequest, location: &str) {
     let answer = Params::parse(&rest.as_bytes()[1..]);
     assert_eq!(answer.get("state"), request.state.as_deref(), "handed back as it came");
     assert!(answer.get("error").is_some() && answer.get("code").is_none(), "{location}");
-    assert!(answer.repeated().is_none(), "{location}");
+    assert!(answer.duplicate().is_none(), "{location}");
 }
 
 fn whole(ground: &Ground, params: &Params, request: &AuthorizationRequest) {

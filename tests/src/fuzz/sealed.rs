@@ -4,8 +4,8 @@
 //! is the text itself.
 
 use flows::{
-    attempt::{self, Found, Purpose, Reader, Visit},
-    authorize::{self, Outcome},
+    attempt::{self, AttemptLookup, BrowserContext, Purpose, Requester},
+    authorize::{self, AuthorizeOutcome},
     request::{self, Params},
 };
 use keys::{Algorithm, ExpectedClaims, TokenType};
@@ -34,13 +34,13 @@ pub(super) struct Genuine {
     tokens: Vec<String>,
 }
 
-fn visit() -> Visit {
-    let reader = Reader { language: "en", asks_with: None };
-    Visit {
+fn visit() -> BrowserContext {
+    let reader = Requester { language: "en", user_agent: None };
+    BrowserContext {
         browser: keys::hash_text("the browser that owns it"),
         session: None,
         devices: Vec::new(),
-        reader,
+        requester: reader,
     }
 }
 
@@ -105,15 +105,16 @@ pub(super) fn text(genuine: &str, input: &[u8]) -> String {
 pub(super) fn attempt(ground: &Ground, input: &[u8]) {
     let (cx, genuine) = (ground.app.cx(), &ground.sealed.attempt);
     let name = text(genuine, input);
-    let found = |visit: &Visit| {
+    let found = |visit: &BrowserContext| {
         ground.wait(async {
             let mut conn = cx.db.read().await.expect("a connection");
             attempt::find(&cx, &mut conn, visit, &name).await.expect("no failure")
         })
     };
-    let elsewhere = Visit { browser: keys::hash_text("another browser"), ..visit() };
+    let elsewhere = BrowserContext { browser: keys::hash_text("another browser"), ..visit() };
     match (name == *genuine, found(&visit()), found(&elsewhere)) {
-        (true, Found::Own(_), Found::OtherCookie(_)) | (false, Found::Nothing, Found::Nothing) => {}
+        (true, AttemptLookup::ThisBrowser(_), AttemptLookup::OtherCookie(_))
+        | (false, AttemptLookup::NotFound, AttemptLookup::NotFound) => {}
         (_, own, other) => panic!("{name:?} is {own:?}, and elsewhere {other:?}"),
     }
 }
@@ -123,12 +124,12 @@ pub(super) fn posted(ground: &Ground, input: &[u8]) {
     let (cx, genuine) = (ground.app.cx(), &ground.sealed.posted);
     let sealed = text(genuine, input);
     let outcome = ground.wait(authorize::resume(&cx, &sealed, &visit())).expect("no failure");
-    let opened = matches!(outcome, Outcome::SignIn(_));
-    assert!(opened || matches!(outcome, Outcome::Page { .. }), "{outcome:?}");
+    let opened = matches!(outcome, AuthorizeOutcome::SignIn(_));
+    assert!(opened || matches!(outcome, AuthorizeOutcome::Page { .. }), "{outcome:?}");
     assert_eq!(opened, sealed == *genuine, "{sealed:?}");
     let page = ground.sealed.attempt.trim_start_matches("s.");
     let outcome = ground.wait(authorize::resume(&cx, page, &visit())).expect("no failure");
-    assert!(matches!(outcome, Outcome::Page { .. }), "sealed for another place");
+    assert!(matches!(outcome, AuthorizeOutcome::Page { .. }), "sealed for another place");
 }
 
 /// Only what was signed is believed, and only as what it was signed for.

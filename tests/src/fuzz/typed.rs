@@ -36,15 +36,15 @@ const GROWS: usize = 18;
 /// and a refusal says what was wrong.
 pub(super) fn code(_: &Ground, input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    let read = typed_code::read(&text);
+    let read = typed_code::parse(&text);
     let apart: String = text.chars().flat_map(|c| ['\u{2013}', c, ' ']).collect();
-    assert_eq!(typed_code::read(&apart), read, "what is between digits says nothing");
+    assert_eq!(typed_code::parse(&apart), read, "what is between digits says nothing");
     // A full-width digit becomes a plain one in NFKC; and one that is read is one of these.
     let digits: String = text.nfkc().filter(char::is_ascii_digit).collect();
     match read {
         Ok(code) => {
             assert_eq!((code.as_str(), code.len()), (digits.as_str(), 6));
-            assert_eq!(typed_code::read(&code).as_ref(), Ok(&code), "a code is read as itself");
+            assert_eq!(typed_code::parse(&code).as_ref(), Ok(&code), "a code is read as itself");
         }
         Err(CodeRefusal::NotSixDigits(many)) => {
             assert!(many != 6 && many == digits.len(), "{many}");

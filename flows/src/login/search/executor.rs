@@ -4,19 +4,22 @@
 use super::{
     super::{
         effect::{Delivery, Effect},
-        machine::{Facts, Input, Person as Fact, Step},
+        machine::{Facts, Input, Person as Fact, Transition},
         method::Method,
-        plan::{self, NewIds, OpenChallenge, Plan, Position, Presented, Reply, Rows},
+        plan::{self, NewIds, OpenChallenge, Plan, PresentedSession, Reply, RowOwnership, Rows},
         state::State,
     },
+    conversion::{OfferedMethods, challenge_id, session_id, user_id, user_number},
     invariants::{self, Violation},
-    names::{Offered, challenge_id, session_id, user_id, user_number},
-    world::{Again, At, Code, End, Flight, HOME, Jar, Post, Read, TABS, Time, World},
-    writes::Work,
+    world::{
+        AttemptState, CodeValidity, CodeVerdict, CookieJar, GoalKind, InFlightPost, JudgedPost,
+        ReadRows, ResendAnswer, TABS, VICTIM_BROWSER, World,
+    },
+    writes::ModelWork,
 };
 
 /// The function under test, or a broken one.
-pub(super) type StepFn = fn(State, Input, &Facts<'_>) -> Step;
+pub(super) type StepFn = fn(State, Input, &Facts<'_>) -> Transition;
 
 /// A guard of the executor or a rule of a verifier, to be left out on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub(super) enum Guard {
     /// The state is stored only if nobody changed it since it was read.
     Version,
     /// A challenge is used up only if it is open, and something held only above the last mark.
-    Once,
+    SingleUse,
     /// A challenge of an older epoch is not joined.
     Epoch,
     /// Epoch and password version are looked at again with the person's row locked.
@@ -34,7 +37,7 @@ pub(super) enum Guard {
     /// The browser gets a new value before the new password.
     Browser,
     /// A code that is posted once more moves along only what the value before could have led on.
-    Along,
+    ThisAndUnmoved,
 }
 
 /// What a search runs, and how.
@@ -47,9 +50,9 @@ pub(super) struct Rules {
     /// Whether challenges have clocks of their own, instead of any time at any moment.
     pub(super) clocks: bool,
     /// The methods that each person may answer with.
-    pub(super) offered: Offered,
+    pub(super) offered: OfferedMethods,
     /// Where the attempt of each tab ends.
-    pub(super) ends: [End; TABS],
+    pub(super) goals: [GoalKind; TABS],
 }
 
 impl Rules {
@@ -59,40 +62,47 @@ impl Rules {
 
     /// The browser that a challenge counts as asked for in. Two browsers that share a cookie are one to the server.
     pub(super) const fn origin(&self, by: u8) -> u8 {
-        if self.planted { HOME } else { by }
+        if self.planted { VICTIM_BROWSER } else { by }
     }
 }
 
 /// How a post ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ran {
+pub(super) enum RunOutcome {
     /// Rolled back: another one was faster.
-    Lost,
+    Conflict,
     /// Committed: the step that is due is shown, under a new value of the browser cookie if there is one.
     Shown(World, Option<u8>),
     /// Committed, and signed in: by new cookies, or by the session that was there.
-    SignedIn(World, Option<Jar>),
+    SignedIn(World, Option<CookieJar>),
 }
 
 /// What the transaction reads, or has read. Without clocks it is open whether the open challenge can be joined: then both.
-pub(super) fn reads(world: &World, flight: &Flight, at: At, rules: &Rules) -> Vec<Option<Read>> {
+pub(super) fn possible_reads(
+    world: &World,
+    flight: &InFlightPost,
+    at: AttemptState,
+    rules: &Rules,
+) -> Vec<Option<ReadRows>> {
     if flight.begun {
         return vec![flight.read];
     }
-    let Offered(methods) = rules.offered;
-    let state = rules.offered.state_of(world, at);
+    let OfferedMethods(methods) = rules.offered;
+    let state = rules.offered.to_machine_state(world, at);
     let input = rules.offered.input(world, flight.post);
-    let Some(user) = plan::about(&state, &input).map(user_number) else { return vec![None] };
-    let method = plan::asks(&state, &input, methods).map(Method::Mailed);
-    let open = method.and_then(|m| world.open(user, flight.browser, rules.offered.place(m)));
+    let Some(user) = plan::person_of(&state, &input).map(user_number) else { return vec![None] };
+    let method = plan::challenge_method_of(&state, &input, methods).map(Method::Mailed);
+    let open = method.and_then(|m| world.open(user, flight.browser, rules.offered.index_of(m)));
     let session = world.live(flight.session).map(|(number, _)| number);
     let read = |can_be_joined| {
-        Some(Read { user, person: world.person(user), open, can_be_joined, session })
+        Some(ReadRows { user, person: world.person(user), open, can_be_joined, session })
     };
-    let Some(challenge) = open.filter(|_| opens(flight.post)) else { return vec![read(false)] };
+    let Some(challenge) = open.filter(|_| may_open_challenge(flight.post)) else {
+        return vec![read(false)];
+    };
     let row = world.challenge(challenge);
     if rules.clocks {
-        vec![read(row.time == Time::Open && !row.spent)]
+        vec![read(row.validity == CodeValidity::Valid && !row.spent)]
     } else if row.epoch == world.person(user).epoch || !rules.has(Guard::Epoch) {
         vec![read(true), read(false)]
     } else {
@@ -101,19 +111,27 @@ pub(super) fn reads(world: &World, flight: &Flight, at: At, rules: &Rules) -> Ve
 }
 
 /// Whether the answer to a post may be to open a challenge. [`run`] sees to it that no other post does.
-const fn opens(post: Post) -> bool {
+const fn may_open_challenge(post: JudgedPost) -> bool {
     matches!(
         post,
-        Post::Password(_)
-            | Post::Choose { .. }
-            | Post::Resend { again: Again::New, .. }
-            | Post::Code { code: Code::Past | Code::Right(Time::Past), .. }
+        JudgedPost::Password(_)
+            | JudgedPost::Choose { .. }
+            | JudgedPost::Resend { again: ResendAnswer::New, .. }
+            | JudgedPost::Code {
+                code: CodeVerdict::Expired | CodeVerdict::Right(CodeValidity::Expired),
+                ..
+            }
     )
 }
 
 /// What a transaction has read, as the program has it. New ids are the first free numbers.
-fn rows(world: &World, flight: &Flight, read: Option<Read>, rules: &Rules) -> Rows<'static> {
-    let Offered(offered) = rules.offered;
+fn rows(
+    world: &World,
+    flight: &InFlightPost,
+    read: Option<ReadRows>,
+    rules: &Rules,
+) -> Rows<'static> {
+    let OfferedMethods(offered) = rules.offered;
     let open = read.and_then(|read| {
         let number = read.open?;
         let row = world.challenge(number);
@@ -126,7 +144,7 @@ fn rows(world: &World, flight: &Flight, read: Option<Read>, rules: &Rules) -> Ro
     });
     let session = read.and_then(|read| read.session).map(|number| {
         let row = world.sessions[usize::from(number)].expect("it was read");
-        Presented { id: session_id(number), user: user_id(row.user) }
+        PresentedSession { id: session_id(number), user: user_id(row.user) }
     });
     Rows {
         person: read.map(|read| Fact {
@@ -149,35 +167,39 @@ fn rows(world: &World, flight: &Flight, read: Option<Read>, rules: &Rules) -> Ro
 /// `apply::run`: asks the machine and does what the plan says. `stale`: the attempt was changed since it was loaded.
 pub(super) fn run(
     world: &World,
-    flight: &Flight,
-    read: Option<Read>,
-    (loaded, stale): (At, bool),
+    flight: &InFlightPost,
+    read: Option<ReadRows>,
+    (loaded, stale): (AttemptState, bool),
     rules: &Rules,
-) -> Result<Ran, Violation> {
+) -> Result<RunOutcome, Violation> {
     let rows = rows(world, flight, read, rules);
-    let before = rules.offered.state_of(world, loaded);
+    let before = rules.offered.to_machine_state(world, loaded);
     let input = rules.offered.input(world, flight.post);
     let step = (rules.step)(before.clone(), input, &rows.facts());
-    assert!(opens(flight.post) || !step.effects.iter().any(is_opened), "{:?} opens", flight.post);
-    invariants::proposed(world, flight, loaded, read, &step, rules)?;
-    let owns_row = flight.browser == flight.row || !rules.has(Guard::Along);
-    let plan = Plan::of(&rows, &before, &step, Position { has_row: true, owns_row });
-    let after = rules.offered.at_of(&step.state);
-    let mut work = Work::new(world, flight, (loaded, after), stale, rules);
+    assert!(
+        may_open_challenge(flight.post) || !step.effects.iter().any(opens_challenge),
+        "{:?} opens",
+        flight.post
+    );
+    invariants::check_proposed(world, flight, loaded, read, &step, rules)?;
+    let owns_row = flight.browser == flight.row || !rules.has(Guard::ThisAndUnmoved);
+    let plan = Plan::of(&rows, &before, &step, RowOwnership { has_row: true, owns_row });
+    let after = rules.offered.from_machine_state(&step.state);
+    let mut work = ModelWork::new(world, flight, (loaded, after), stale, rules);
     for write in &plan.writes {
         if !work.write(*write) {
-            return Ok(Ran::Lost);
+            return Ok(RunOutcome::Conflict);
         }
     }
-    work.prove()?;
-    let (browser, jar) = work.given(plan.reply);
-    invariants::committed(&work, &step, jar)?;
+    work.record_truth()?;
+    let (browser, jar) = work.answer_cookies(plan.reply);
+    invariants::check_committed(&work, &step, jar)?;
     Ok(match plan.reply {
-        Reply::Due | Reply::Moved => Ran::Shown(work.world, browser),
-        Reply::Followed | Reply::SignedIn => Ran::SignedIn(work.world, jar),
+        Reply::NextStep | Reply::BrowserChanged => RunOutcome::Shown(work.world, browser),
+        Reply::Followed | Reply::SignedIn => RunOutcome::SignedIn(work.world, jar),
     })
 }
 
-const fn is_opened(effect: &Effect) -> bool {
+const fn opens_challenge(effect: &Effect) -> bool {
     matches!(effect, Effect::Deliver(Delivery::Open(..) | Delivery::Replace { .. }))
 }

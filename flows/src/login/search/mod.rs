@@ -5,18 +5,18 @@
 //! resets, sign-outs and lost answers at any time. Every order of events is tried, breadth first, so that the first
 //! broken rule is shown with a shortest way to it. `docs/sign-in.md` says what the world leaves out.
 
-mod alike;
-mod broken;
-mod cast;
-mod ends;
+mod canonicalize;
+mod conversion;
 mod executor;
-mod honest;
+mod goals;
 mod invariants;
-mod kinds;
-mod moves;
-mod names;
-mod table;
-mod tidy;
+mod liveness;
+mod method_equivalence;
+mod method_kinds;
+mod mutants;
+mod single_step;
+mod test_methods;
+mod transitions;
 mod verdicts;
 mod world;
 mod writes;
@@ -28,19 +28,19 @@ use std::{
 };
 
 use super::machine;
+use conversion::OfferedMethods;
 use executor::Rules;
 use invariants::Violation;
-use moves::{Bounds, Move, Out, Seen};
-use names::Offered;
-use world::{End, TABS, World};
+use transitions::{Bounds, Move, MoveOutcome, Successors};
+use world::{GoalKind, TABS, World};
 
 /// What a search found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Found {
+struct SearchStats {
     states: usize,
     transitions: usize,
     depth: usize,
-    lost: usize,
+    conflicts: usize,
     signed_in: usize,
     after_new_password: usize,
     followed: usize,
@@ -48,31 +48,31 @@ struct Found {
     at_page: usize,
 }
 
-impl Found {
-    const fn count(&mut self, seen: Seen) {
+impl SearchStats {
+    const fn count(&mut self, seen: MoveOutcome) {
         self.transitions += 1;
         match seen {
-            Seen::Quiet => {}
-            Seen::Lost => self.lost += 1,
-            Seen::SignedIn => self.signed_in += 1,
-            Seen::AfterNewPassword => self.after_new_password += 1,
-            Seen::Followed => self.followed += 1,
-            Seen::Reissued => self.reissued += 1,
+            MoveOutcome::Quiet => {}
+            MoveOutcome::Conflict => self.conflicts += 1,
+            MoveOutcome::SignedIn => self.signed_in += 1,
+            MoveOutcome::AfterNewPassword => self.after_new_password += 1,
+            MoveOutcome::Followed => self.followed += 1,
+            MoveOutcome::Reissued => self.reissued += 1,
         }
     }
 }
 
 /// A rule that was broken, and a shortest way to it.
 #[derive(Debug)]
-struct Report {
+struct Counterexample {
     rule: &'static str,
-    way: Vec<(Move, World)>,
+    trace: Vec<(Move, World)>,
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.rule)?;
-        for (by, world) in &self.way {
+        for (by, world) in &self.trace {
             writeln!(f, "  {by:?}")?;
             for tab in &world.tabs {
                 writeln!(f, "      {:?} in browser {}", tab.at, tab.browser)?;
@@ -84,9 +84,9 @@ impl fmt::Display for Report {
 
 /// A fast hash for keys that nobody chooses in bad faith.
 #[derive(Default)]
-struct Quick(u64);
+struct FastHasher(u64);
 
-impl Hasher for Quick {
+impl Hasher for FastHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -120,36 +120,36 @@ struct Search<'a> {
     /// Every world that was reached, with the move and the world that led to it first.
     reached: Vec<(World, Option<(Move, usize)>)>,
     /// Their places, by hash: at this size one hash per world halves the memory, and a shared one would be noticed.
-    known: HashMap<u64, usize, BuildHasherDefault<Quick>>,
-    found: Found,
+    index_by_hash: HashMap<u64, usize, BuildHasherDefault<FastHasher>>,
+    stats: SearchStats,
 }
 
 /// Tries everything; stops at the first broken rule.
-fn explore(bounds: &Bounds, rules: &Rules) -> Result<Found, Report> {
+fn explore(bounds: &Bounds, rules: &Rules) -> Result<SearchStats, Counterexample> {
     let mut search = Search {
         bounds,
         rules,
         reached: Vec::new(),
-        known: HashMap::default(),
-        found: Found::default(),
+        index_by_hash: HashMap::default(),
+        stats: SearchStats::default(),
     };
-    search.reach(World::start(rules.planted, rules.ends).tidy(), None);
+    search.add_reached(World::start(rules.planted, rules.goals).canonicalize(), None);
     let (mut from, mut to) = (0, 1);
     while from < to {
         for index in from..to {
-            search.visit(index)?;
+            search.expand(index)?;
         }
         (from, to) = (to, search.reached.len());
-        search.found.depth += usize::from(from < to);
+        search.stats.depth += usize::from(from < to);
     }
-    search.found.states = search.reached.len();
-    Ok(search.found)
+    search.stats.states = search.reached.len();
+    Ok(search.stats)
 }
 
 impl Search<'_> {
-    fn reach(&mut self, world: World, by: Option<(Move, usize)>) {
-        let hash = BuildHasherDefault::<Quick>::default().hash_one(world);
-        match self.known.entry(hash) {
+    fn add_reached(&mut self, world: World, by: Option<(Move, usize)>) {
+        let hash = BuildHasherDefault::<FastHasher>::default().hash_one(world);
+        match self.index_by_hash.entry(hash) {
             Entry::Vacant(new) => {
                 new.insert(self.reached.len());
                 self.reached.push((world, by));
@@ -160,23 +160,28 @@ impl Search<'_> {
         }
     }
 
-    fn visit(&mut self, index: usize) -> Result<(), Report> {
+    fn expand(&mut self, index: usize) -> Result<(), Counterexample> {
         let world = self.reached[index].0;
-        invariants::state(&world)
-            .and_then(|()| honest::check(&world, self.rules))
-            .map_err(|Violation(rule)| self.report(rule, index, None))?;
-        let mut out = Out::of(&world);
-        moves::next(&world, self.bounds, self.rules, &mut out)
-            .map_err(|(by, Violation(rule))| self.report(rule, index, Some(by)))?;
-        out.seen.iter().for_each(|seen| self.found.count(*seen));
-        self.found.at_page += out.at_page;
+        invariants::check_state(&world)
+            .and_then(|()| liveness::check(&world, self.rules))
+            .map_err(|Violation(rule)| self.counterexample(rule, index, None))?;
+        let mut out = Successors::of(&world);
+        transitions::next(&world, self.bounds, self.rules, &mut out)
+            .map_err(|(by, Violation(rule))| self.counterexample(rule, index, Some(by)))?;
+        out.outcomes.iter().for_each(|seen| self.stats.count(*seen));
+        self.stats.at_page += out.at_page;
         for (by, world) in out.next {
-            self.reach(world, Some((by, index)));
+            self.add_reached(world, Some((by, index)));
         }
         Ok(())
     }
 
-    fn report(&self, rule: &'static str, mut index: usize, last: Option<Move>) -> Report {
+    fn counterexample(
+        &self,
+        rule: &'static str,
+        mut index: usize,
+        last: Option<Move>,
+    ) -> Counterexample {
         let mut way: Vec<(Move, World)> = Vec::new();
         let end = self.reached[index].0;
         while let (world, Some((by, before))) = self.reached[index] {
@@ -185,45 +190,45 @@ impl Search<'_> {
         }
         way.reverse();
         way.extend(last.map(|by| (by, end)));
-        Report { rule, way }
+        Counterexample { rule, trace: way }
     }
 }
 
 /// One attempt ends at a client; another of the same browser, and the attacker's, at a page of ours.
-const BOTH_ENDS: [End; TABS] = [End::Client, End::Page, End::Page];
+const MIXED_GOALS: [GoalKind; TABS] = [GoalKind::Client, GoalKind::Page, GoalKind::Page];
 /// One end alone, in the largest worlds: `ends` shows that both have the same.
-const CLIENTS: [End; TABS] = [End::Client; TABS];
-const PAGES: [End; TABS] = [End::Page; TABS];
+const CLIENT_GOALS: [GoalKind; TABS] = [GoalKind::Client; TABS];
+const PAGE_GOALS: [GoalKind; TABS] = [GoalKind::Page; TABS];
 
 /// The machine and the executor as they are.
-const SOUND: Rules = Rules {
+const UNMODIFIED: Rules = Rules {
     step: machine::step,
     without: None,
     planted: false,
     clocks: false,
-    offered: Offered(&[cast::EMAIL]),
-    ends: BOTH_ENDS,
+    offered: OfferedMethods(&[test_methods::EMAIL]),
+    goals: MIXED_GOALS,
 };
 
 /// Everybody and everything that happens, one post at a time.
-const EVERYBODY: Bounds = Bounds {
-    flights: 0,
+const FULL_BOUNDS: Bounds = Bounds {
+    in_flight: 0,
     split: false,
     tabs: &[0, 1, 2],
     people: &[0, 1],
     resets: 1,
     changes: 1,
-    anew: false,
+    new_attempts: false,
 };
 
 /// The two tabs of the victim's browser.
-const HOME: &[u8] = &[0, 1];
+const VICTIM_TABS: &[u8] = &[0, 1];
 /// The victim alone.
-const VICTIM: &[u8] = &[0];
+const VICTIM_ONLY: &[u8] = &[0];
 
-fn search(name: &str, bounds: &Bounds, rules: &Rules) -> Found {
+fn run_search(name: &str, bounds: &Bounds, rules: &Rules) -> SearchStats {
     let found = explore(bounds, rules).unwrap_or_else(|report| panic!("{name}: {report}"));
-    let Found { states, transitions, depth, .. } = found;
+    let SearchStats { states, transitions, depth, .. } = found;
     println!("{name}: {states} states, {transitions} transitions, depth {depth}");
     println!("    {found:?}");
     // A search that never gets anywhere proves nothing.
@@ -231,53 +236,61 @@ fn search(name: &str, bounds: &Bounds, rules: &Rules) -> Found {
     assert!(found.after_new_password > 0 || bounds.resets == 0, "{name} never passes a reset");
     let ended = found.signed_in + found.after_new_password + found.followed + found.reissued;
     let (at_client, at_page) = (found.at_page < ended, found.at_page > 0);
-    let has = |end| rules.ends.contains(&end);
-    assert!((at_client, at_page) == (has(End::Client), has(End::Page)), "{name} misses an end");
-    assert!(found.lost > 0 || bounds.flights == 0, "{name} never loses a race");
+    let has = |end| rules.goals.contains(&end);
+    assert!(
+        (at_client, at_page) == (has(GoalKind::Client), has(GoalKind::Page)),
+        "{name} misses an end"
+    );
+    assert!(found.conflicts > 0 || bounds.in_flight == 0, "{name} never loses a race");
     found
 }
 
 #[test]
 fn full_world_is_safe() {
-    search("everybody", &EVERYBODY, &SOUND);
+    run_search("everybody", &FULL_BOUNDS, &UNMODIFIED);
 }
 
 #[test]
 fn post_beside_attacker_is_safe() {
     // A change of password on top is among the larger worlds: it would make this one three times as large.
-    let bounds = Bounds { flights: 1, people: VICTIM, changes: 0, ..EVERYBODY };
-    search("a post in flight beside the attacker", &bounds, &SOUND);
+    let bounds = Bounds { in_flight: 1, people: VICTIM_ONLY, changes: 0, ..FULL_BOUNDS };
+    run_search("a post in flight beside the attacker", &bounds, &UNMODIFIED);
 }
 
 #[test]
 fn post_beside_other_person_is_safe() {
-    let bounds = Bounds { flights: 1, tabs: HOME, ..EVERYBODY };
-    let rules = Rules { ends: CLIENTS, ..SOUND };
-    search("a post in flight beside another person", &bounds, &rules);
+    let bounds = Bounds { in_flight: 1, tabs: VICTIM_TABS, ..FULL_BOUNDS };
+    let rules = Rules { goals: CLIENT_GOALS, ..UNMODIFIED };
+    run_search("a post in flight beside another person", &bounds, &rules);
 }
 
 #[test]
 fn split_transaction_is_safe() {
-    let bounds = Bounds { flights: 1, split: true, tabs: HOME, people: VICTIM, ..EVERYBODY };
-    search("a transaction that reads and writes at two moments", &bounds, &SOUND);
+    let bounds =
+        Bounds { in_flight: 1, split: true, tabs: VICTIM_TABS, people: VICTIM_ONLY, ..FULL_BOUNDS };
+    run_search("a transaction that reads and writes at two moments", &bounds, &UNMODIFIED);
 }
 
 #[test]
 fn consecutive_attempts_are_safe() {
-    let bounds = Bounds { anew: true, tabs: HOME, ..EVERYBODY };
-    search("one attempt after another", &bounds, &SOUND);
+    let bounds = Bounds { new_attempts: true, tabs: VICTIM_TABS, ..FULL_BOUNDS };
+    run_search("one attempt after another", &bounds, &UNMODIFIED);
 }
 
 #[test]
 fn running_clocks_are_safe() {
-    let bounds = Bounds { flights: 1, tabs: HOME, people: VICTIM, ..EVERYBODY };
-    search("clocks that run", &bounds, &Rules { clocks: true, ends: PAGES, ..SOUND });
+    let bounds = Bounds { in_flight: 1, tabs: VICTIM_TABS, people: VICTIM_ONLY, ..FULL_BOUNDS };
+    run_search(
+        "clocks that run",
+        &bounds,
+        &Rules { clocks: true, goals: PAGE_GOALS, ..UNMODIFIED },
+    );
 }
 
 #[test]
 fn planted_cookie_is_safe() {
-    let bounds = Bounds { tabs: &[0, 2], resets: 0, ..EVERYBODY };
-    search("a planted cookie", &bounds, &Rules { planted: true, ..SOUND });
+    let bounds = Bounds { tabs: &[0, 2], resets: 0, ..FULL_BOUNDS };
+    run_search("a planted cookie", &bounds, &Rules { planted: true, ..UNMODIFIED });
 }
 
 /// Larger worlds, for an optimised build: `cargo test --release -p flows --lib search -- --nocapture`.
@@ -287,24 +300,28 @@ mod deep {
 
     #[test]
     fn full_world_with_post_is_safe() {
-        search("everybody and a post in flight", &Bounds { flights: 1, ..EVERYBODY }, &SOUND);
+        run_search(
+            "everybody and a post in flight",
+            &Bounds { flights: 1, ..FULL_BOUNDS },
+            &UNMODIFIED,
+        );
     }
 
     #[test]
     fn full_world_consecutive_attempts_are_safe() {
-        let bounds = Bounds { anew: true, ..EVERYBODY };
-        search("everybody, one attempt after another", &bounds, &SOUND);
+        let bounds = Bounds { anew: true, ..FULL_BOUNDS };
+        run_search("everybody, one attempt after another", &bounds, &UNMODIFIED);
     }
 
     #[test]
     fn two_posts_in_flight_are_safe() {
-        let bounds = Bounds { flights: 2, tabs: HOME, people: VICTIM, ..EVERYBODY };
-        search("two posts in flight", &bounds, &SOUND);
+        let bounds = Bounds { flights: 2, tabs: VICTIM_TABS, people: VICTIM_ONLY, ..FULL_BOUNDS };
+        run_search("two posts in flight", &bounds, &UNMODIFIED);
     }
 
     #[test]
     fn split_transaction_beside_person_is_safe() {
-        let bounds = Bounds { flights: 1, split: true, tabs: HOME, ..EVERYBODY };
-        search("two moments and another person", &bounds, &SOUND);
+        let bounds = Bounds { flights: 1, split: true, tabs: VICTIM_TABS, ..FULL_BOUNDS };
+        run_search("two moments and another person", &bounds, &UNMODIFIED);
     }
 }

@@ -4,26 +4,27 @@
 use store::Timestamp;
 
 use super::{
-    super::{held, mailed, resend::ResendVerdict},
+    super::{held_method, mailed_method, resend::ResendVerdict},
     executor::{Guard, Rules},
-    moves::Bounds,
+    transitions::Bounds,
     world::{
-        Again, At, Code, HOME, Mark, OTHER, Post, Proof, Time, VICTIM, Why, World, challenge_of,
-        identified, number, proof_of,
+        ATTACKER_ACCOUNT, AttemptState, CodeFailure, CodeValidity, CodeVerdict, HeldMark,
+        JudgedPost, Proof, ResendAnswer, VICTIM, VICTIM_BROWSER, World, challenge_of, number,
+        person_of, proof_of,
     },
 };
 
-const TIMES: [Time; 3] = [Time::Open, Time::Late, Time::Past];
+const TIMES: [CodeValidity; 3] = [CodeValidity::Valid, CodeValidity::Late, CodeValidity::Expired];
 const EITHER: [bool; 2] = [true, false];
 const LATER: Timestamp = Timestamp::from_millis(0);
 
 /// Every verdict that a post of this browser to this tab can get.
-pub(super) fn judged(
+pub(super) fn possible_posts(
     world: &World,
     (by, tab): (u8, u8),
     bounds: &Bounds,
     rules: &Rules,
-    out: &mut Vec<Post>,
+    out: &mut Vec<JudgedPost>,
 ) {
     let row = world.tab(tab);
     let browser = world.jars[usize::from(by)].browser;
@@ -35,46 +36,54 @@ pub(super) fn judged(
     if !own {
         return;
     }
-    out.extend([Post::Restart, Post::Cancel, Post::WrongPassword]);
+    out.extend([JudgedPost::Restart, JudgedPost::Cancel, JudgedPost::WrongPassword]);
     // Every password is stolen: it is known at either browser.
-    out.extend(bounds.people.iter().map(|user| Post::Password(world.first(*user))));
+    out.extend(bounds.people.iter().map(|user| JudgedPost::Password(world.first(*user))));
     held_methods(world, by, row.at, bounds, rules, out);
     match row.at {
-        At::Second { .. } => {
+        AttemptState::Second { .. } => {
             resends(world, by, row.at, rules, out);
             follows(world, by, row.at, out);
             misdirected(world, by, row.at, out);
             if rules.offered.0.len() > 1 {
                 let methods = 0..number(rules.offered.0.len());
-                out.extend(methods.map(|method| Post::Choose { method }));
+                out.extend(methods.map(|method| JudgedPost::Choose { method }));
             }
         }
-        At::NewPassword { first, .. } => {
+        AttemptState::NewPassword { first, .. } => {
             follows(world, by, row.at, out);
             let user = first.user;
-            out.extend([true, false].map(|good| Post::NewPassword { user, good }));
-            out.push(Post::NewPassword { user: VICTIM + OTHER - user, good: true });
+            out.extend([true, false].map(|good| JudgedPost::NewPassword { user, good }));
+            out.push(JudgedPost::NewPassword {
+                user: VICTIM + ATTACKER_ACCOUNT - user,
+                good: true,
+            });
         }
-        At::Password | At::Complete { .. } | At::Cancelled => {}
+        AttemptState::Password | AttemptState::Complete { .. } | AttemptState::Cancelled => {}
     }
 }
 
-const fn is_led_on(at: At) -> bool {
-    matches!(at, At::NewPassword { .. } | At::Complete { .. })
+const fn is_led_on(at: AttemptState) -> bool {
+    matches!(at, AttemptState::NewPassword { .. } | AttemptState::Complete { .. })
 }
 
 /// Whether the mail of this challenge is read at this browser.
-fn knows(by: u8, world: &World, challenge: u8) -> bool {
-    has(by, world.challenge(challenge).user)
+fn can_read_mail(by: u8, world: &World, challenge: u8) -> bool {
+    has_access(by, world.challenge(challenge).user)
 }
 
 /// Whether what this person holds and reads is at this browser. The attacker may also sit at the victim's.
-const fn has(by: u8, user: u8) -> bool {
-    by == HOME || user == OTHER
+const fn has_access(by: u8, user: u8) -> bool {
+    by == VICTIM_BROWSER || user == ATTACKER_ACCOUNT
 }
 
 /// The challenge that an attempt is answered with, as `email_code::current` finds it.
-pub(super) fn answered(world: &World, at: At, browser: u8, rules: &Rules) -> Option<u8> {
+pub(super) fn answered_challenge(
+    world: &World,
+    at: AttemptState,
+    browser: u8,
+    rules: &Rules,
+) -> Option<u8> {
     let own = challenge_of(at)?;
     let row = world.challenge(own);
     if !rules.has(Guard::Successor) {
@@ -82,36 +91,46 @@ pub(super) fn answered(world: &World, at: At, browser: u8, rules: &Rules) -> Opt
     }
     let takes_place = |next: &u8| {
         let epoch = world.challenge(*next).epoch.into();
-        mailed::takes_place(row.fate, row.epoch.into(), epoch)
+        mailed_method::is_successor(row.state, row.epoch.into(), epoch)
     };
     Some(world.open(row.user, browser, row.method).filter(takes_place).unwrap_or(own))
 }
 
 /// Adds a post that is not there yet.
-fn add(out: &mut Vec<Post>, post: Post) {
+fn add(out: &mut Vec<JudgedPost>, post: JudgedPost) {
     if !out.contains(&post) {
         out.push(post);
     }
 }
 
 /// A code is posted.
-fn codes(world: &World, by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
+fn codes(world: &World, by: u8, at: AttemptState, rules: &Rules, out: &mut Vec<JudgedPost>) {
     let browser = world.jars[usize::from(by)].browser;
-    let Some(challenge) = answered(world, at, browser, rules) else { return };
+    let Some(challenge) = answered_challenge(world, at, browser, rules) else { return };
     let row = world.challenge(challenge);
-    if !mailed::is_judged(&rules.offered.state_of(world, at), row.fate) {
+    if !mailed_method::is_judged(&rules.offered.to_machine_state(world, at), row.state) {
         // The session is followed, or the tab starts again: both are among the posts of this state anyway.
         return;
     }
-    let times = if rules.clocks { vec![row.time] } else { TIMES.to_vec() };
+    let times = if rules.clocks { vec![row.validity] } else { TIMES.to_vec() };
     let mut judge = |is_right, time, another, is_repeat| {
-        let (fate, is_led_on) = (row.fate, is_led_on(at));
-        let found =
-            mailed::Compared { is_right, fate, time, is_led_on, is_repeat, another, left: 1 };
-        add(out, Post::Code { challenge, code: Code::of(mailed::verdict(found)) });
+        let (fate, is_led_on) = (row.state, is_led_on(at));
+        let found = mailed_method::CodeComparison {
+            is_right,
+            challenge_state: fate,
+            validity: time,
+            is_second_step_proven: is_led_on,
+            is_repeat,
+            another,
+            tries_left: 1,
+        };
+        add(
+            out,
+            JudgedPost::Code { challenge, code: CodeVerdict::of(mailed_method::verdict(found)) },
+        );
     };
     for &time in &times {
-        if knows(by, world, challenge) {
+        if can_read_mail(by, world, challenge) {
             // The minute may have passed or not.
             for is_repeat in EITHER {
                 judge(true, time, None, is_repeat);
@@ -122,33 +141,34 @@ fn codes(world: &World, by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
             if let Some(other) = slot
                 && (other.user, other.method) == (row.user, row.method)
                 && number(index) != challenge
-                && knows(by, world, number(index))
+                && can_read_mail(by, world, number(index))
             {
-                judge(false, time, Some(other.fate), false);
+                judge(false, time, Some(other.state), false);
             }
         }
     }
-    add(out, Post::Code { challenge, code: Code::Refused(Why::Exhausted) });
+    add(out, JudgedPost::Code { challenge, code: CodeVerdict::Refused(CodeFailure::Exhausted) });
 }
 
-fn concluded(found: held::Compared) -> Code {
-    Code::of(held::verdict(found))
+fn held_verdict(found: held_method::HeldComparison) -> CodeVerdict {
+    CodeVerdict::of(held_method::verdict(found))
 }
 
 /// The proof by which a tab was led on is posted once more. The minute may have passed or not.
-fn repeats(by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
+fn repeats(by: u8, at: AttemptState, rules: &Rules, out: &mut Vec<JudgedPost>) {
     let Some(Proof::Held(mark)) = proof_of(at) else { return };
-    if !has(by, mark.user) {
+    if !has_access(by, mark.user) {
         return;
     }
     let _ = rules;
     let epoch = match at {
-        At::NewPassword { first, .. } => first.epoch,
+        AttemptState::NewPassword { first, .. } => first.epoch,
         _ => 0,
     };
     for is_repeat in EITHER {
-        let found = held::Compared { is_right: true, is_used: true, is_repeat, left: 1 };
-        add(out, Post::Held { mark, epoch, code: concluded(found) });
+        let found =
+            held_method::HeldComparison { is_right: true, is_used: true, is_repeat, tries_left: 1 };
+        add(out, JudgedPost::Held { mark, epoch, code: held_verdict(found) });
     }
 }
 
@@ -156,26 +176,30 @@ fn repeats(by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
 fn held_methods(
     world: &World,
     by: u8,
-    at: At,
+    at: AttemptState,
     bounds: &Bounds,
     rules: &Rules,
-    out: &mut Vec<Post>,
+    out: &mut Vec<JudgedPost>,
 ) {
-    let second = matches!(at, At::Second { .. });
+    let second = matches!(at, AttemptState::Second { .. });
     for (method, both) in rules.offered.all_held() {
         for &user in bounds.people.iter().filter(|_| second || both) {
             let epoch = world.person(user).epoch;
             let mut judge = |mark, found| {
-                let mark = Mark { user, method, value: mark };
-                add(out, Post::Held { mark, epoch, code: concluded(found) });
+                let mark = HeldMark { user, method, value: mark };
+                add(out, JudgedPost::Held { mark, epoch, code: held_verdict(found) });
             };
-            let found =
-                held::Compared { is_right: true, is_used: false, is_repeat: false, left: 1 };
-            let last = world.last[usize::from(user)][usize::from(method)];
-            judge(last, held::Compared { is_right: false, ..found });
-            if has(by, user) {
-                judge(last, held::Compared { is_used: true, ..found });
-                world.fresh(user, method).for_each(|mark| judge(mark, found));
+            let found = held_method::HeldComparison {
+                is_right: true,
+                is_used: false,
+                is_repeat: false,
+                tries_left: 1,
+            };
+            let last = world.last_marks[usize::from(user)][usize::from(method)];
+            judge(last, held_method::HeldComparison { is_right: false, ..found });
+            if has_access(by, user) {
+                judge(last, held_method::HeldComparison { is_used: true, ..found });
+                world.fresh_marks(user, method).for_each(|mark| judge(mark, found));
             }
         }
     }
@@ -183,8 +207,8 @@ fn held_methods(
 
 /// Verdicts about a challenge that is not this attempt's, as a verifier with a fault would make them: codes that were
 /// truly read in a mail, and typed where they do not belong.
-fn misdirected(world: &World, by: u8, at: At, out: &mut Vec<Post>) {
-    let Some(user) = identified(at) else { return };
+fn misdirected(world: &World, by: u8, at: AttemptState, out: &mut Vec<JudgedPost>) {
+    let Some(user) = person_of(at) else { return };
     let own = challenge_of(at);
     let current = own.and_then(|own| {
         let method = world.challenge(own).method;
@@ -195,33 +219,37 @@ fn misdirected(world: &World, by: u8, at: At, out: &mut Vec<Post>) {
         let challenge = Some(number(index));
         let elsewhere = slot.is_some() && challenge != own && challenge != current;
         let challenge = number(index);
-        if elsewhere && knows(by, world, challenge) {
-            out.push(Post::Code { challenge, code: Code::Right(Time::Open) });
-            out.push(Post::Resend { challenge, again: Again::New });
+        if elsewhere && can_read_mail(by, world, challenge) {
+            out.push(JudgedPost::Code { challenge, code: CodeVerdict::Right(CodeValidity::Valid) });
+            out.push(JudgedPost::Resend { challenge, again: ResendAnswer::New });
         }
     }
 }
 
 /// "Send it again" is posted.
-fn resends(world: &World, by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
+fn resends(world: &World, by: u8, at: AttemptState, rules: &Rules, out: &mut Vec<JudgedPost>) {
     let browser = world.jars[usize::from(by)].browser;
-    let Some(challenge) = answered(world, at, browser, rules) else { return };
+    let Some(challenge) = answered_challenge(world, at, browser, rules) else { return };
     let row = world.challenge(challenge);
-    if !mailed::is_judged(&rules.offered.state_of(world, at), row.fate) {
+    if !mailed_method::is_judged(&rules.offered.to_machine_state(world, at), row.state) {
         return;
     }
-    let found = |later, is_spent, time| mailed::Asked { later, is_spent, time };
+    let found = |later, is_spent, time| mailed_method::ResendFacts {
+        earliest: later,
+        is_exhausted: is_spent,
+        validity: time,
+    };
     let mut judge = |found| {
-        let again = match mailed::resend_verdict(found) {
-            ResendVerdict::Same => Again::Same,
-            ResendVerdict::New => Again::New,
-            ResendVerdict::Later(_) => Again::Later,
+        let again = match mailed_method::resend_verdict(found) {
+            ResendVerdict::Same => ResendAnswer::Same,
+            ResendVerdict::New => ResendAnswer::New,
+            ResendVerdict::Later(_) => ResendAnswer::Later,
         };
-        add(out, Post::Resend { challenge, again });
+        add(out, JudgedPost::Resend { challenge, again });
     };
     for later in [Some(LATER), None] {
         if rules.clocks {
-            judge(found(later, row.spent, row.time));
+            judge(found(later, row.spent, row.validity));
         } else {
             for time in TIMES {
                 judge(found(later, false, time));
@@ -232,10 +260,10 @@ fn resends(world: &World, by: u8, at: At, rules: &Rules, out: &mut Vec<Post>) {
 
 /// Another tab's session is followed, of whichever person: that it is the one who is identified here, the machine must
 /// see to itself.
-fn follows(world: &World, by: u8, at: At, out: &mut Vec<Post>) {
+fn follows(world: &World, by: u8, at: AttemptState, out: &mut Vec<JudgedPost>) {
     if let Some((session, _)) = world.live(world.jars[usize::from(by)].session)
-        && identified(at).is_some()
+        && person_of(at).is_some()
     {
-        out.push(Post::Follow { session });
+        out.push(JudgedPost::Follow { session });
     }
 }

@@ -4,19 +4,19 @@
 //! cookie values have no meaning of their own: [`World::tidy`] gives them out anew in the order of use and forgets what
 //! nobody can reach, so that two worlds which differ in names alone are one.
 
-pub(super) use super::super::{code_window::Time, mailed::Fate};
+pub(super) use super::super::{code_window::CodeValidity, mailed_method::ChallengeState};
 
 /// The person whose account must be safe; the mail of it is read at home only.
 pub(super) const VICTIM: u8 = 0;
 /// A second account, the attacker's own.
-pub(super) const OTHER: u8 = 1;
+pub(super) const ATTACKER_ACCOUNT: u8 = 1;
 /// The browser of the first two tabs.
-pub(super) const HOME: u8 = 0;
+pub(super) const VICTIM_BROWSER: u8 = 0;
 /// The browser of the third: the attacker's, who knows every password.
-pub(super) const AWAY: u8 = 1;
+pub(super) const ATTACKER_BROWSER: u8 = 1;
 
 /// The name of what nobody can present or look up any more.
-pub(super) const GONE: u8 = u8::MAX;
+pub(super) const UNREACHABLE: u8 = u8::MAX;
 
 /// A row of `users` with its password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,15 +28,15 @@ pub(super) struct Person {
 
 /// A proven first step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct First {
+pub(super) struct ProvenFirst {
     pub(super) user: u8,
     pub(super) epoch: u8,
-    pub(super) by: By,
+    pub(super) by: FirstProof,
 }
 
 /// What proved it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum By {
+pub(super) enum FirstProof {
     /// The password of this version.
     Password(u8),
     /// What proves both steps.
@@ -54,12 +54,12 @@ pub(super) enum Awaited {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Proof {
     Code(u8),
-    Held(Mark),
+    Held(HeldMark),
 }
 
 /// A proof by something held: above the last one that was used it is fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Mark {
+pub(super) struct HeldMark {
     pub(super) user: u8,
     pub(super) method: u8,
     pub(super) value: u8,
@@ -67,17 +67,17 @@ pub(super) struct Mark {
 
 /// Where an attempt ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum End {
+pub(super) enum GoalKind {
     Client,
     Page,
 }
 
 /// The machine's state with numbers for ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum At {
+pub(super) enum AttemptState {
     Password,
-    Second { first: First, awaited: Awaited },
-    NewPassword { first: First, proof: Proof },
+    Second { first: ProvenFirst, awaited: Awaited },
+    NewPassword { first: ProvenFirst, proof: Proof },
     Complete { user: u8, session: u8, proof: Option<Proof> },
     Cancelled,
 }
@@ -86,7 +86,7 @@ pub(super) enum At {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Proven {
     /// The first step that was proven in it since it was last set back.
-    pub(super) first: Option<First>,
+    pub(super) first: Option<ProvenFirst>,
     /// Person and epoch of the second step that was proven in it in time, after that.
     pub(super) second: Option<(u8, u8)>,
 }
@@ -96,14 +96,14 @@ pub(super) struct Proven {
 pub(super) struct Tab {
     pub(super) browser: u8,
     pub(super) previous: Option<u8>,
-    pub(super) at: At,
-    pub(super) end: End,
+    pub(super) at: AttemptState,
+    pub(super) end: GoalKind,
     pub(super) proven: Proven,
 }
 
 impl Tab {
-    pub(super) fn new(browser: u8, end: End) -> Self {
-        Self { browser, previous: None, at: At::Password, end, proven: Proven::default() }
+    pub(super) fn new(browser: u8, end: GoalKind) -> Self {
+        Self { browser, previous: None, at: AttemptState::Password, end, proven: Proven::default() }
     }
 }
 
@@ -114,9 +114,9 @@ pub(super) struct Challenge {
     pub(super) user: u8,
     pub(super) browser: u8,
     pub(super) epoch: u8,
-    pub(super) fate: Fate,
+    pub(super) state: ChallengeState,
     /// Where its clock stands, in a search with clocks.
-    pub(super) time: Time,
+    pub(super) validity: CodeValidity,
     /// Whether its tries are spent, in a search with clocks.
     pub(super) spent: bool,
     /// The truth: the browser, not its cookie, that it was asked for in.
@@ -135,14 +135,14 @@ pub(super) struct Session {
 
 /// The cookies of a browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Jar {
+pub(super) struct CookieJar {
     pub(super) browser: u8,
     pub(super) session: Option<u8>,
 }
 
 /// Why a code led nowhere, as far as it is told apart here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Why {
+pub(super) enum CodeFailure {
     Wrong,
     Superseded,
     Used,
@@ -152,16 +152,16 @@ pub(super) enum Why {
 
 /// A verdict about a code, or about something held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Code {
-    Right(Time),
-    Past,
+pub(super) enum CodeVerdict {
+    Right(CodeValidity),
+    Expired,
     Repeated,
-    Refused(Why),
+    Refused(CodeFailure),
 }
 
 /// A verdict about "send it again".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Again {
+pub(super) enum ResendAnswer {
     Same,
     New,
     Later,
@@ -169,25 +169,25 @@ pub(super) enum Again {
 
 /// A judged post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Post {
-    Password(First),
+pub(super) enum JudgedPost {
+    Password(ProvenFirst),
     WrongPassword,
     Code {
         challenge: u8,
-        code: Code,
+        code: CodeVerdict,
     },
     /// Something held, and the epoch of its person when it was judged.
     Held {
-        mark: Mark,
+        mark: HeldMark,
         epoch: u8,
-        code: Code,
+        code: CodeVerdict,
     },
     Choose {
         method: u8,
     },
     Resend {
         challenge: u8,
-        again: Again,
+        again: ResendAnswer,
     },
     Follow {
         session: u8,
@@ -202,7 +202,7 @@ pub(super) enum Post {
 
 /// What the transaction of a post has read for the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Read {
+pub(super) struct ReadRows {
     pub(super) user: u8,
     pub(super) person: Person,
     /// The open challenge, of whatever epoch.
@@ -214,7 +214,7 @@ pub(super) struct Read {
 
 /// A post that was judged and is not applied yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Flight {
+pub(super) struct InFlightPost {
     /// The browser that sent it.
     pub(super) by: u8,
     pub(super) tab: u8,
@@ -224,10 +224,10 @@ pub(super) struct Flight {
     pub(super) session: Option<u8>,
     /// The browser value that the row had when it was loaded.
     pub(super) row: u8,
-    pub(super) post: Post,
+    pub(super) post: JudgedPost,
     /// Whether its transaction has begun, and what that has read.
     pub(super) begun: bool,
-    pub(super) read: Option<Read>,
+    pub(super) read: Option<ReadRows>,
 }
 
 pub(super) const TABS: usize = 3;
@@ -241,30 +241,30 @@ pub(super) const METHODS: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct World {
     pub(super) people: [Person; 2],
-    pub(super) jars: [Jar; 2],
+    pub(super) jars: [CookieJar; 2],
     pub(super) tabs: [Tab; TABS],
     pub(super) challenges: [Option<Challenge>; CHALLENGES],
     pub(super) sessions: [Option<Session>; SESSIONS],
-    pub(super) flights: [Option<Flight>; FLIGHTS],
+    pub(super) in_flight: [Option<InFlightPost>; FLIGHTS],
     /// The last mark that was used, for each person and method.
-    pub(super) last: [[u8; METHODS]; 2],
+    pub(super) last_marks: [[u8; METHODS]; 2],
 }
 
 impl World {
     /// Nobody has done anything. `planted`: the attacker has put a cookie of their own into the victim's browser.
-    pub(super) fn start(planted: bool, ends: [End; TABS]) -> Self {
+    pub(super) fn start(planted: bool, ends: [GoalKind; TABS]) -> Self {
         let away = u8::from(!planted);
         let person = Person { epoch: 0, version: 0, must_change: false };
         let [first, second, third] = ends;
-        let jar = |browser| Jar { browser, session: None };
+        let jar = |browser| CookieJar { browser, session: None };
         Self {
             people: [person; 2],
             jars: [jar(0), jar(away)],
             tabs: [Tab::new(0, first), Tab::new(0, second), Tab::new(away, third)],
             challenges: [None; CHALLENGES],
             sessions: [None; SESSIONS],
-            flights: [None; FLIGHTS],
-            last: [[0; METHODS]; 2],
+            in_flight: [None; FLIGHTS],
+            last_marks: [[0; METHODS]; 2],
         }
     }
 
@@ -281,17 +281,17 @@ impl World {
     }
 
     /// The first step by the present password.
-    pub(super) fn first(&self, user: u8) -> First {
+    pub(super) fn first(&self, user: u8) -> ProvenFirst {
         let person = self.person(user);
-        First { user, epoch: person.epoch, by: By::Password(person.version) }
+        ProvenFirst { user, epoch: person.epoch, by: FirstProof::Password(person.version) }
     }
 
     /// Whether what was proven still counts.
-    pub(super) fn counts(&self, first: First) -> bool {
+    pub(super) fn counts(&self, first: ProvenFirst) -> bool {
         let person = self.person(first.user);
         let same = match first.by {
-            By::Password(version) => version == person.version,
-            By::Both => true,
+            FirstProof::Password(version) => version == person.version,
+            FirstProof::Both => true,
         };
         same && person.epoch == first.epoch
     }
@@ -300,7 +300,8 @@ impl World {
     pub(super) fn open(&self, user: u8, browser: u8, method: u8) -> Option<u8> {
         let found = self.challenges.iter().position(|slot| {
             slot.is_some_and(|c| {
-                c.fate == Fate::Open && (c.user, c.browser, c.method) == (user, browser, method)
+                c.state == ChallengeState::Open
+                    && (c.user, c.browser, c.method) == (user, browser, method)
             })
         });
         found.map(number)
@@ -308,10 +309,10 @@ impl World {
 
     /// The lowest and the highest mark that a proof which is made now can have: later than what was used, and no earlier than
     /// what is on its way.
-    pub(super) fn fresh(&self, user: u8, method: u8) -> std::ops::RangeInclusive<u8> {
-        let last = self.last[usize::from(user)][usize::from(method)];
-        let sent = self.flights.iter().flatten().filter_map(|flight| match flight.post {
-            Post::Held { mark, .. } if (mark.user, mark.method) == (user, method) => {
+    pub(super) fn fresh_marks(&self, user: u8, method: u8) -> std::ops::RangeInclusive<u8> {
+        let last = self.last_marks[usize::from(user)][usize::from(method)];
+        let sent = self.in_flight.iter().flatten().filter_map(|flight| match flight.post {
+            JudgedPost::Held { mark, .. } if (mark.user, mark.method) == (user, method) => {
                 Some(mark.value)
             }
             _ => None,
@@ -324,7 +325,7 @@ impl World {
 
     /// The session, if it is live.
     pub(super) fn live(&self, session: Option<u8>) -> Option<(u8, Session)> {
-        let number = session.filter(|number| *number != GONE)?;
+        let number = session.filter(|number| *number != UNREACHABLE)?;
         let row = self.sessions[usize::from(number)].expect("a session that is named is there");
         (!row.ended && row.epoch == self.person(row.user).epoch).then_some((number, row))
     }
@@ -338,13 +339,15 @@ impl World {
     }
 
     pub(super) fn free_browser(&self) -> u8 {
-        (0..GONE).find(|value| !self.is_browser(*value)).expect("there are more values than users")
+        (0..UNREACHABLE)
+            .find(|value| !self.is_browser(*value))
+            .expect("there are more values than users")
     }
 
     fn is_browser(&self, value: u8) -> bool {
         self.jars.iter().any(|jar| jar.browser == value)
             || self.tabs.iter().any(|tab| tab.browser == value || tab.previous == Some(value))
-            || self.flights.iter().flatten().any(|f| f.browser == value || f.row == value)
+            || self.in_flight.iter().flatten().any(|f| f.browser == value || f.row == value)
             || self.challenges.iter().flatten().any(|c| c.browser == value)
     }
 }
@@ -354,33 +357,35 @@ pub(super) fn number(index: usize) -> u8 {
 }
 
 /// The person that a state is about.
-pub(super) const fn identified(at: At) -> Option<u8> {
+pub(super) const fn person_of(at: AttemptState) -> Option<u8> {
     match at {
-        At::Second { first, .. } | At::NewPassword { first, .. } => Some(first.user),
-        At::Complete { user, .. } => Some(user),
-        At::Password | At::Cancelled => None,
+        AttemptState::Second { first, .. } | AttemptState::NewPassword { first, .. } => {
+            Some(first.user)
+        }
+        AttemptState::Complete { user, .. } => Some(user),
+        AttemptState::Password | AttemptState::Cancelled => None,
     }
 }
 
 /// The challenge that a state waits for, or whose code led to it.
-pub(super) const fn challenge_of(at: At) -> Option<u8> {
+pub(super) const fn challenge_of(at: AttemptState) -> Option<u8> {
     match at {
-        At::Second { awaited: Awaited::Code(challenge), .. }
-        | At::NewPassword { proof: Proof::Code(challenge), .. }
-        | At::Complete { proof: Some(Proof::Code(challenge)), .. } => Some(challenge),
-        At::Second { .. }
-        | At::NewPassword { .. }
-        | At::Complete { .. }
-        | At::Password
-        | At::Cancelled => None,
+        AttemptState::Second { awaited: Awaited::Code(challenge), .. }
+        | AttemptState::NewPassword { proof: Proof::Code(challenge), .. }
+        | AttemptState::Complete { proof: Some(Proof::Code(challenge)), .. } => Some(challenge),
+        AttemptState::Second { .. }
+        | AttemptState::NewPassword { .. }
+        | AttemptState::Complete { .. }
+        | AttemptState::Password
+        | AttemptState::Cancelled => None,
     }
 }
 
 /// The proof by which a state was led on.
-pub(super) const fn proof_of(at: At) -> Option<Proof> {
+pub(super) const fn proof_of(at: AttemptState) -> Option<Proof> {
     match at {
-        At::NewPassword { proof, .. } => Some(proof),
-        At::Complete { proof, .. } => proof,
-        At::Second { .. } | At::Password | At::Cancelled => None,
+        AttemptState::NewPassword { proof, .. } => Some(proof),
+        AttemptState::Complete { proof, .. } => proof,
+        AttemptState::Second { .. } | AttemptState::Password | AttemptState::Cancelled => None,
     }
 }

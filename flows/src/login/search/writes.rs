@@ -3,26 +3,27 @@
 use super::{
     super::{
         goal::Goal,
-        machine::Complete,
+        machine::SignInProof,
         method::{Challenge as Name, Method, Proof as MachineProof},
-        plan::{Moves, Owned, Reply, Value, Write},
+        plan::{BrowserValue, MoveSource, MovedAttempts, Reply, Write},
     },
+    conversion::{challenge_number, from_machine_first, session_number, user_number},
     executor::{Guard, Rules},
     invariants::Violation,
-    names::{challenge_number, first_of, session_number, user_number},
     world::{
-        At, By, Challenge, Code, End, Fate, First, Flight, Jar, Mark, Post, Proof, Proven, Session,
-        Tab, Time, World,
+        AttemptState, Challenge, ChallengeState, CodeValidity, CodeVerdict, CookieJar, FirstProof,
+        GoalKind, HeldMark, InFlightPost, JudgedPost, Proof, Proven, ProvenFirst, Session, Tab,
+        World,
     },
 };
 
 /// A transaction at work.
-pub(super) struct Work<'a> {
+pub(super) struct ModelWork<'a> {
     pub(super) before: &'a World,
     pub(super) world: World,
-    pub(super) flight: &'a Flight,
-    pub(super) loaded: At,
-    pub(super) after: At,
+    pub(super) flight: &'a InFlightPost,
+    pub(super) loaded: AttemptState,
+    pub(super) after: AttemptState,
     stale: bool,
     pub(super) rules: &'a Rules,
     /// Person and epoch of the sign-in that was recorded.
@@ -30,41 +31,55 @@ pub(super) struct Work<'a> {
     /// The new browser value.
     browser: Option<u8>,
     /// The session that the browser holds.
-    held: Option<u8>,
+    held_session: Option<u8>,
     /// Where the attempt has ended.
-    pub(super) ended: Option<End>,
+    pub(super) ended: Option<GoalKind>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> ModelWork<'a> {
     pub(super) fn new(
         before: &'a World,
-        flight: &'a Flight,
-        (loaded, after): (At, At),
+        flight: &'a InFlightPost,
+        (loaded, after): (AttemptState, AttemptState),
         stale: bool,
         rules: &'a Rules,
     ) -> Self {
         let (world, held) = (*before, flight.session);
         let (recorded, browser, ended) = (None, None, None);
-        Self { before, world, flight, loaded, after, stale, rules, recorded, browser, held, ended }
+        Self {
+            before,
+            world,
+            flight,
+            loaded,
+            after,
+            stale,
+            rules,
+            recorded,
+            browser,
+            held_session: held,
+            ended,
+        }
     }
 
     /// The browser value and the cookies that the answer brings.
-    pub(super) fn given(&self, reply: Reply) -> (Option<u8>, Option<Jar>) {
+    pub(super) fn answer_cookies(&self, reply: Reply) -> (Option<u8>, Option<CookieJar>) {
         match (reply, self.browser) {
-            (Reply::Moved, browser) => (browser, None),
-            (Reply::SignedIn, Some(browser)) => (None, Some(Jar { browser, session: self.held })),
-            (Reply::Due | Reply::Followed | Reply::SignedIn, _) => (None, None),
+            (Reply::BrowserChanged, browser) => (browser, None),
+            (Reply::SignedIn, Some(browser)) => {
+                (None, Some(CookieJar { browser, session: self.held_session }))
+            }
+            (Reply::NextStep | Reply::Followed | Reply::SignedIn, _) => (None, None),
         }
     }
 
     /// Does one write; false if its guard does not hold.
     pub(super) fn write(&mut self, write: Write<'_>) -> bool {
         match write {
-            Write::Lock(first) => self.still_counts(first_of(first)),
+            Write::Lock(first) => self.still_counts(from_machine_first(first)),
             Write::Supersede(challenge) => self.supersede(challenge),
-            Write::Open(first, challenge) => self.open(first_of(first), challenge),
+            Write::Open(first, challenge) => self.open(from_machine_first(first), challenge),
             Write::SendAgain(challenge) => self.send_again(challenge),
-            Write::Spend(_, proof) => self.spend(&proof),
+            Write::Consume(_, proof) => self.spend(&proof),
             Write::ChangePassword(user) => self.change_password(user_number(user)),
             Write::Record(proof) => self.record(proof),
             Write::EndSession(session) => self.end_session(session_number(session.id)),
@@ -75,8 +90,8 @@ impl<'a> Work<'a> {
             Write::Complete(value) => self.complete(value),
             Write::MoveBrowser { from, moves } => self.move_browser(from, moves),
             Write::Save => self.save(),
-            Write::Lives(session) => {
-                self.world.live(self.held).map(|(number, _)| number)
+            Write::RequireLive(session) => {
+                self.world.live(self.held_session).map(|(number, _)| number)
                     == Some(session_number(session))
             }
             Write::AnswerClient { .. } => self.end(Goal::Client),
@@ -87,11 +102,11 @@ impl<'a> Work<'a> {
     }
 
     fn end(&mut self, goal: Goal) -> bool {
-        self.ended = Some(End::of(goal));
+        self.ended = Some(GoalKind::of(goal));
         true
     }
 
-    fn still_counts(&self, first: First) -> bool {
+    fn still_counts(&self, first: ProvenFirst) -> bool {
         !self.rules.has(Guard::Lock) || self.world.counts(first)
     }
 
@@ -101,15 +116,15 @@ impl<'a> Work<'a> {
 
     fn supersede(&mut self, challenge: Name) -> bool {
         let row = self.row(challenge_number(challenge.id));
-        if row.fate == Fate::Open {
-            row.fate = Fate::Replaced;
+        if row.state == ChallengeState::Open {
+            row.state = ChallengeState::Superseded;
         }
         true
     }
 
-    fn open(&mut self, First { user, epoch, .. }: First, challenge: Name) -> bool {
+    fn open(&mut self, ProvenFirst { user, epoch, .. }: ProvenFirst, challenge: Name) -> bool {
         let browser = self.flight.browser;
-        let method = self.rules.offered.place(Method::Mailed(challenge.method));
+        let method = self.rules.offered.index_of(Method::Mailed(challenge.method));
         if self.world.open(user, browser, method).is_some()
             || self.world.people[usize::from(user)].epoch != epoch
         {
@@ -120,8 +135,8 @@ impl<'a> Work<'a> {
             user,
             browser,
             epoch,
-            fate: Fate::Open,
-            time: Time::Open,
+            state: ChallengeState::Open,
+            validity: CodeValidity::Valid,
             spent: false,
             asked_in: self.rules.origin(self.flight.by),
             counted: false,
@@ -131,27 +146,27 @@ impl<'a> Work<'a> {
 
     fn send_again(&mut self, challenge: Name) -> bool {
         let row = self.row(challenge_number(challenge.id));
-        if row.fate != Fate::Open {
+        if row.state != ChallengeState::Open {
             return false;
         }
         // The window counts from the last mail, the cap from the first.
-        if row.time == Time::Late {
-            row.time = Time::Open;
+        if row.validity == CodeValidity::Late {
+            row.validity = CodeValidity::Valid;
         }
         true
     }
 
     fn spend(&mut self, proof: &MachineProof) -> bool {
-        let guarded = self.rules.has(Guard::Once);
+        let guarded = self.rules.has(Guard::SingleUse);
         match self.rules.offered.proof_of(proof) {
             Proof::Code(challenge) => {
                 let row = self.row(challenge);
-                let open = row.fate == Fate::Open;
-                row.fate = Fate::Used;
+                let open = row.state == ChallengeState::Open;
+                row.state = ChallengeState::Used;
                 open || !guarded
             }
-            Proof::Held(Mark { user, method, value: mark }) => {
-                let last = &mut self.world.last[usize::from(user)][usize::from(method)];
+            Proof::Held(HeldMark { user, method, value: mark }) => {
+                let last = &mut self.world.last_marks[usize::from(user)][usize::from(method)];
                 let above = mark > *last;
                 *last = mark.max(*last);
                 above || !guarded
@@ -166,8 +181,8 @@ impl<'a> Work<'a> {
         true
     }
 
-    fn record(&mut self, proof: &Complete) -> bool {
-        let first = first_of(proof.first());
+    fn record(&mut self, proof: &SignInProof) -> bool {
+        let first = from_machine_first(proof.first());
         self.recorded = Some((first.user, first.epoch));
         true
     }
@@ -180,7 +195,7 @@ impl<'a> Work<'a> {
     fn begin_session(&mut self, session: u8) -> bool {
         let Some((user, epoch)) = self.recorded else { return false };
         self.world.sessions[usize::from(session)] = Some(Session { user, epoch, ended: false });
-        self.held = Some(session);
+        self.held_session = Some(session);
         true
     }
 
@@ -201,11 +216,11 @@ impl<'a> Work<'a> {
             .jars
             .iter_mut()
             .map(|jar| &mut jar.session)
-            .chain(self.world.flights.iter_mut().flatten().map(|flight| &mut flight.session))
+            .chain(self.world.in_flight.iter_mut().flatten().map(|flight| &mut flight.session))
         {
             *held = held.filter(|held| *held != session);
         }
-        self.held = Some(session);
+        self.held_session = Some(session);
         true
     }
 
@@ -218,7 +233,7 @@ impl<'a> Work<'a> {
         !self.stale || !self.rules.has(Guard::Version)
     }
 
-    fn give(&mut self, to: u8) -> bool {
+    fn hand_to(&mut self, to: u8) -> bool {
         if !self.is_current() {
             return false;
         }
@@ -232,25 +247,25 @@ impl<'a> Work<'a> {
     fn hand_over(&mut self) -> bool {
         if self.rules.has(Guard::Browser) {
             let to = self.new_browser();
-            return self.give(to);
+            return self.hand_to(to);
         }
         self.browser = Some(self.flight.browser);
-        self.give(self.flight.row)
+        self.hand_to(self.flight.row)
     }
 
-    fn complete(&mut self, value: Value) -> bool {
+    fn complete(&mut self, value: BrowserValue) -> bool {
         let to = match value {
-            Value::Presented => self.flight.browser,
-            Value::New => self.new_browser(),
+            BrowserValue::Presented => self.flight.browser,
+            BrowserValue::New => self.new_browser(),
         };
-        self.give(to)
+        self.hand_to(to)
     }
 
-    fn move_browser(&mut self, from: Owned, moves: Moves) -> bool {
+    fn move_browser(&mut self, from: MoveSource, moves: MovedAttempts) -> bool {
         let (to, own) = (self.new_browser(), usize::from(self.flight.tab));
         let from = match from {
-            Owned::ByPresented => self.flight.browser,
-            Owned::ByRow => self.flight.row,
+            MoveSource::ByPresented => self.flight.browser,
+            MoveSource::ByRow => self.flight.row,
         };
         if to == self.flight.browser {
             // Without a new value nothing moves.
@@ -258,12 +273,12 @@ impl<'a> Work<'a> {
         }
         let along = |index: usize, tab: &Tab| index == own || tab.previous.is_none();
         for (index, tab) in self.world.tabs.iter_mut().enumerate() {
-            if tab.browser == from && (moves == Moves::All || along(index, tab)) {
+            if tab.browser == from && (moves == MovedAttempts::All || along(index, tab)) {
                 tab.browser = to;
             }
         }
         for challenge in self.world.challenges.iter_mut().flatten() {
-            if challenge.fate == Fate::Open && challenge.browser == from {
+            if challenge.state == ChallengeState::Open && challenge.browser == from {
                 challenge.browser = to;
             }
         }
@@ -280,27 +295,32 @@ impl<'a> Work<'a> {
     }
 
     /// Keeps the truth: what this post has proven, whatever the machine made of it.
-    pub(super) fn prove(&mut self) -> Result<(), Violation> {
+    pub(super) fn record_truth(&mut self) -> Result<(), Violation> {
         if self.stale && self.after == self.loaded {
             // Nothing was written to the attempt.
             return Ok(());
         }
         let index = usize::from(self.flight.tab);
-        let open = !matches!(self.loaded, At::Complete { .. } | At::Cancelled);
-        let back = matches!(self.after, At::Password | At::Cancelled);
-        let led_on = matches!(self.after, At::NewPassword { .. } | At::Complete { .. })
-            && self.after != self.loaded;
+        let open = !matches!(self.loaded, AttemptState::Complete { .. } | AttemptState::Cancelled);
+        let back = matches!(self.after, AttemptState::Password | AttemptState::Cancelled);
+        let led_on =
+            matches!(self.after, AttemptState::NewPassword { .. } | AttemptState::Complete { .. })
+                && self.after != self.loaded;
         let proven = &mut self.world.tabs[index].proven;
         match self.flight.post {
-            Post::Restart | Post::Cancel if open => *proven = Proven::default(),
+            JudgedPost::Restart | JudgedPost::Cancel if open => *proven = Proven::default(),
             _ if back => *proven = Proven::default(),
-            Post::Password(first) if open => {
+            JudgedPost::Password(first) if open => {
                 *proven = Proven { first: Some(first), second: None };
             }
-            Post::Code { challenge, code: Code::Right(Time::Open) } if led_on => {
+            JudgedPost::Code { challenge, code: CodeVerdict::Right(CodeValidity::Valid) }
+                if led_on =>
+            {
                 return self.prove_code(challenge);
             }
-            Post::Held { mark, epoch, code: Code::Right(Time::Open) } if led_on => {
+            JudgedPost::Held { mark, epoch, code: CodeVerdict::Right(CodeValidity::Valid) }
+                if led_on =>
+            {
                 return self.prove_held(mark, epoch);
             }
             _ => {}
@@ -310,7 +330,7 @@ impl<'a> Work<'a> {
 
     fn prove_code(&mut self, challenge: u8) -> Result<(), Violation> {
         let row = self.before.challenge(challenge);
-        if row.fate != Fate::Open || row.asked_in != self.rules.origin(self.flight.by) {
+        if row.state != ChallengeState::Open || row.asked_in != self.rules.origin(self.flight.by) {
             return Ok(());
         }
         if row.counted {
@@ -323,14 +343,14 @@ impl<'a> Work<'a> {
     }
 
     /// Something held is known to its person alone, so the browser that posts it in time has it.
-    fn prove_held(&mut self, mark: Mark, epoch: u8) -> Result<(), Violation> {
-        let Mark { user, method, value: mark } = mark;
-        if mark <= self.before.last[usize::from(user)][usize::from(method)] {
+    fn prove_held(&mut self, mark: HeldMark, epoch: u8) -> Result<(), Violation> {
+        let HeldMark { user, method, value: mark } = mark;
+        if mark <= self.before.last_marks[usize::from(user)][usize::from(method)] {
             return Err(Violation("one proof counted twice"));
         }
         let proven = &mut self.world.tabs[usize::from(self.flight.tab)].proven;
         if self.rules.offered.proves_both(method) {
-            proven.first = Some(First { user, epoch, by: By::Both });
+            proven.first = Some(ProvenFirst { user, epoch, by: FirstProof::Both });
         }
         proven.second = Some((user, epoch));
         Ok(())

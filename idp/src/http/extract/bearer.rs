@@ -33,7 +33,8 @@ impl FromRequest<App> for BearerCall {
         };
         let cx = context.cx(app, Actor::Person);
         let presented = presented_token(request, app).await?;
-        let principal = token::principal(&cx, &presented).await?.ok_or(BearerError::Invalid)?;
+        let principal =
+            token::verify_access_token(&cx, &presented).await?.ok_or(BearerError::Invalid)?;
         if !principal.has_scope(scope) {
             return Err(BearerError::InsufficientScope(scope).into());
         }
@@ -59,7 +60,7 @@ fn in_header(headers: &HeaderMap) -> Option<&str> {
 
 async fn in_body(request: Request, app: &App) -> Result<Option<String>, Failure> {
     match Form::from_request(request, app).await {
-        Ok(Form(params)) if params.repeated().is_some() => Err(BearerError::Repeated.into()),
+        Ok(Form(params)) if params.duplicate().is_some() => Err(BearerError::Repeated.into()),
         Ok(Form(params)) => Ok(params.get("access_token").map(str::to_owned)),
         // A body of another kind has no token in it; there may be one in the header.
         Err(Failure::NotAForm) => Ok(None),

@@ -7,8 +7,8 @@ use axum::{
 use flows::{
     Cx,
     actor::Actor,
-    attempt::{Reader, Visit},
-    network::Crowded,
+    attempt::{BrowserContext, Requester},
+    network::RateLimited,
 };
 use keys::OpaqueToken;
 
@@ -28,7 +28,7 @@ pub(in crate::http) struct BrowserRequest {
     /// The sign-in step that the route is the page of.
     pub(in crate::http) step: Option<&'static Step>,
     /// Its cookies, hashed.
-    pub(in crate::http) visit: Visit,
+    pub(in crate::http) visit: BrowserContext,
     /// A cookie for a browser that has none yet.
     pub(in crate::http) new_browser: Option<HeaderValue>,
     /// The language that it is answered in.
@@ -42,7 +42,7 @@ pub(in crate::http) struct BrowserRequest {
     /// Whether a page of ours or the person's own typing led to it, as far as the browser says.
     pub(in crate::http) same_origin: bool,
     /// The limit that its network is beyond: then only a post of a known device is accepted, within a limit of its own.
-    pub(in crate::http) rate_limited: Option<Crowded>,
+    pub(in crate::http) rate_limited: Option<RateLimited>,
     /// Whether it is a post that is still to be counted: see [`PostCount::Deferred`].
     pub(in crate::http) count_deferred: bool,
 }
@@ -66,13 +66,13 @@ impl FromRequestParts<App> for BrowserRequest {
             (token.hash(), app.cookies.set_browser(&token))
         };
         let locale = locale(app, headers);
-        let visit = Visit {
+        let visit = BrowserContext {
             browser,
             session: app.cookies.session(headers).map(|token| token.hash()),
             devices: app.cookies.devices(headers),
-            reader: Reader {
+            requester: Requester {
                 language: locale.tag(),
-                asks_with: user_agent::browser_and_system(headers),
+                user_agent: user_agent::browser_and_system(headers),
             },
         };
         Ok(Self {
@@ -105,7 +105,7 @@ impl BrowserRequest {
     pub(in crate::http) fn set_language(&mut self, app: &App, choice: Choice) {
         self.choice = choice;
         self.locale = choice.locale().unwrap_or(self.locale);
-        self.visit.reader.language = self.locale.tag();
+        self.visit.requester.language = self.locale.tag();
         self.new_choice = app.cookies.set_choice(choice);
     }
 

@@ -1,7 +1,7 @@
 //! What the layer around a route hands to its extractors.
 
 use axum::http::Extensions;
-use flows::{Cx, Trace, actor::Actor, network::Crowded, observe::Named};
+use flows::{Cx, Trace, actor::Actor, network::RateLimited, observer::ClientSlot};
 
 use crate::{
     app::App,
@@ -16,7 +16,7 @@ pub(in crate::http) struct RequestContext {
     /// Reference and client address.
     pub(in crate::http) trace: Trace,
     /// Where a flow notes which client the request is about.
-    pub(in crate::http) client: Named,
+    pub(in crate::http) client: ClientSlot,
     /// How its network stands, if it is a post that counts.
     pub(in crate::http) post_count: Option<PostCount>,
 }
@@ -28,7 +28,7 @@ pub(in crate::http) enum PostCount {
     Within,
     /// Beyond its limit. The post is not refused yet, because those of a known device have a limit of their own, and only
     /// the form says of which account it is one.
-    Beyond(Crowded),
+    Beyond(RateLimited),
     /// Not counted yet: the post needs the hashing pool, which is full. Rejecting it must be cheap (decision 17), so its
     /// form is read first, and it is counted unless it is rejected for that.
     Deferred,
@@ -44,6 +44,6 @@ impl RequestContext {
     /// The context of the flow, with the actor of its rows in the trail.
     pub(super) fn cx(&self, app: &App, actor: Actor) -> Cx {
         let trace = Trace { actor, ..self.trace.clone() };
-        Cx { named: self.client.clone(), ..app.cx(trace) }
+        Cx { client_slot: self.client.clone(), ..app.cx(trace) }
     }
 }

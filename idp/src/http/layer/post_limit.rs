@@ -10,13 +10,13 @@ use crate::{
 
 /// Counts a post. One whose network is unknown is refused, not waved through (misuse case 51).
 pub(super) async fn count(app: &App, route: &Route, trace: &Trace) -> Result<PostCount, Failure> {
-    if trace.network.is_none() {
+    if trace.client_address.is_none() {
         return Err(Failure::UnknownNetwork);
     }
     let needs_hashing = route.step.is_some_and(|step| step.needs_hashing);
     if needs_hashing && app.hasher.is_full(HashingCaller::Stranger) {
         return Ok(PostCount::Deferred);
     }
-    let crowded = network::post(&app.cx(trace.clone())).await?;
+    let crowded = network::count_post(&app.cx(trace.clone())).await?;
     Ok(crowded.map_or(PostCount::Within, PostCount::Beyond))
 }

@@ -1,7 +1,7 @@
 //! The one line that the log has of a request.
 
 use axum::http::{Method, StatusCode};
-use flows::{Trace, observe::Named};
+use flows::{Trace, observer::ClientSlot};
 use store::Timestamp;
 
 use super::span;
@@ -15,12 +15,12 @@ pub(super) struct RequestLog {
     path: &'static str,
     started: Timestamp,
     /// Noted by the flow that finds out.
-    pub(super) client: Named,
+    pub(super) client: ClientSlot,
 }
 
 impl RequestLog {
     pub(super) fn begin(path: &'static str, method: &Method, started: Timestamp) -> Self {
-        Self { method: known_method(method), path, started, client: Named::default() }
+        Self { method: known_method(method), path, started, client: ClientSlot::default() }
     }
 
     /// Writes the line. A refusal in the words of OAuth is logged like any other answer.
@@ -34,7 +34,7 @@ impl RequestLog {
         let millis = u64::try_from(now.since(self.started).as_millis()).unwrap_or(u64::MAX);
         let Self { method, path, .. } = self;
         let (status, reference, client) = (status.as_u16(), &trace.reference, self.client.get());
-        let network = &trace.network_text();
+        let network = &trace.client_address_text();
         span::identify(reference, client);
         match failure {
             Some(failure) if failure.is_ours() => {

@@ -147,8 +147,8 @@ struct Exchange {
 impl Exchange {
     fn of(app: &App, path: &'static str, request: &Request) -> Self {
         let trace = Trace {
-            reference: flows::cx::reference(&app.rng),
-            network: address(app, request),
+            reference: flows::cx::generate_reference(&app.rng),
+            client_address: address(app, request),
             actor: Actor::Person,
         };
         let log = RequestLog::begin(path, request.method(), app.clock.now());

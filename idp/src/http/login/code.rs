@@ -2,10 +2,10 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::{
-    admission::Step,
+    admission::PostedStep,
     login::{
-        Answer, CodeView, Delivery, Resend, Shown, Time, email_code, follow,
-        refusal::{MailedCode, Said},
+        Answer, CodeValidity, CodeView, MailStatus, ResendTime, SignInPage, email_code, follow,
+        refusal::{MailedCodeRefusal, PageMessage},
         resend,
     },
 };
@@ -40,15 +40,17 @@ pub(in crate::http) async fn post(
         Err(response) => return Ok(response),
     };
     let posted = Posted { attempt, code: form.text("code"), ..Posted::default() };
-    if let Some(crowded) = rate_limit::refused(&request, Step::Second { attempt }).await? {
-        let answer = Answer::Crowded { attempt: attempt.to_owned(), crowded };
+    if let Some(crowded) = rate_limit::refused(&request, PostedStep::Second { attempt }).await? {
+        let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited: crowded };
         return respond(&app, &request, posted, answer).await;
     }
     let (cx, visit) = (&request.cx, &request.visit);
     let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
         None if form.text("action") == "resend" => resend::resend(cx, visit, attempt).await?,
-        None if form.text("follow") == "session" => follow::go_on(cx, visit, attempt).await?,
+        None if form.text("follow") == "session" => {
+            follow::continue_with_session(cx, visit, attempt).await?
+        }
         None => email_code::post(cx, visit, attempt, posted.code).await?,
     };
     respond(&app, &request, posted, answer).await
@@ -58,10 +60,10 @@ pub(in crate::http) async fn post(
 pub(super) fn render(
     app: &App,
     request: &BrowserRequest,
-    shown: &Shown,
+    shown: &SignInPage,
     view: &CodeView,
     code: &str,
-    said: Option<Said<MailedCode>>,
+    said: Option<PageMessage<MailedCodeRefusal>>,
 ) -> Result<Response, Failure> {
     let hidden = hidden(request, &step::CODE, &shown.attempt);
     let html = page_of(&request.text(app), hidden, view, code, said);
@@ -74,13 +76,13 @@ pub(super) fn page_of<'a>(
     hidden: Hidden<'a>,
     view: &'a CodeView,
     code: &'a str,
-    said: Option<Said<MailedCode>>,
+    said: Option<PageMessage<MailedCodeRefusal>>,
 ) -> CodePage<'a> {
     let open = takes_code(view);
     let title = match view.delivery {
         _ if open => "code-title",
-        Delivery::Unasked | Delivery::Refused => "code-title-unsent",
-        Delivery::Pending | Delivery::Accepted => "code-title-new",
+        MailStatus::NotSent | MailStatus::Refused => "code-title-unsent",
+        MailStatus::Pending | MailStatus::Accepted => "code-title-new",
     };
     CodePage {
         hidden,
@@ -99,16 +101,16 @@ pub(super) fn page_of<'a>(
 
 /// Where the code went, or why it can no longer be entered.
 fn sent(text: &PageText<'_>, view: &CodeView) -> String {
-    let address = ("address", view.masked.as_str().into());
+    let address = ("address", view.masked_address.as_str().into());
     let until = ("until", text.clock_time(view.until).into());
     let key = match (view.delivery, view.accepted_at) {
-        (Delivery::Unasked, _) => "code-not-sent",
-        (Delivery::Refused, _) => "code-refused",
+        (MailStatus::NotSent, _) => "code-not-sent",
+        (MailStatus::Refused, _) => "code-refused",
         _ if view.exhausted => "code-spent",
         _ if !takes_code(view) => "code-over",
-        (Delivery::Accepted, _) => "code-sent",
-        (Delivery::Pending, None) => "code-sending",
-        (Delivery::Pending, Some(_)) => "code-sending-again",
+        (MailStatus::Accepted, _) => "code-sent",
+        (MailStatus::Pending, None) => "code-sending",
+        (MailStatus::Pending, Some(_)) => "code-sending-again",
     };
     text.f.l.tr(key, &[address, until])
 }
@@ -121,8 +123,8 @@ fn status(text: &PageText<'_>, view: &CodeView) -> Option<String> {
     }
     let until = ("until", text.clock_time(view.until).into());
     Some(match view.accepted_at {
-        _ if view.time != Time::Open => l.t("code-soon").to_owned(),
-        Some(at) if view.delivery == Delivery::Accepted => {
+        _ if view.validity != CodeValidity::Valid => l.t("code-soon").to_owned(),
+        Some(at) if view.delivery == MailStatus::Accepted => {
             let minutes = text.now.since(at).as_secs() / 60;
             l.tr(
                 "code-ago",
@@ -138,16 +140,16 @@ fn status(text: &PageText<'_>, view: &CodeView) -> Option<String> {
 /// The button's text: the same code again while it can still work, else a new one.
 fn resend(text: &PageText<'_>, view: &CodeView) -> Option<&'static str> {
     let key = match view.delivery {
-        _ if view.exhausted || view.time == Time::Past => "code-new",
-        Delivery::Unasked => "code-send",
-        Delivery::Pending | Delivery::Accepted | Delivery::Refused => "code-resend",
+        _ if view.exhausted || view.validity == CodeValidity::Expired => "code-new",
+        MailStatus::NotSent => "code-send",
+        MailStatus::Pending | MailStatus::Accepted | MailStatus::Refused => "code-resend",
     };
-    (view.resend == Resend::Now).then(|| text.f.l.t(key))
+    (view.resend == ResendTime::Now).then(|| text.f.l.t(key))
 }
 
 /// When it can be asked for, if that is not now.
 fn resend_later(text: &PageText<'_>, view: &CodeView) -> Option<String> {
-    let Resend::At(at) = view.resend else { return None };
+    let ResendTime::At(at) = view.resend else { return None };
     // Rounded up: what is asked for at the told moment is granted.
     let seconds = at.since(text.now).as_millis().div_ceil(1000);
     Some(match u64::try_from(seconds) {
@@ -162,7 +164,7 @@ fn resend_later(text: &PageText<'_>, view: &CodeView) -> Option<String> {
 pub(super) fn signed_in(
     app: &App,
     request: &BrowserRequest,
-    shown: &Shown,
+    shown: &SignInPage,
     person: &str,
 ) -> Result<Response, Failure> {
     let f = Frame::of(&app.brand, request.locale);

@@ -2,9 +2,9 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::{
-    admission::Step,
-    authorize::{Asked, form_action_source},
-    consent::{self, Decided, Decision},
+    admission::PostedStep,
+    authorize::{AuthorizePage, form_action_source},
+    consent::{self, ConsentDecision, ConsentOutcome},
     interaction::Need,
     request::AuthorizationRequest,
 };
@@ -31,7 +31,7 @@ pub(in crate::http) async fn get(
     Query(params): Query,
 ) -> Result<Response, Failure> {
     let attempt = params.get("attempt").unwrap_or_default();
-    let Some(question) = consent::question(&request.cx, &request.visit, attempt).await? else {
+    let Some(question) = consent::find_prompt(&request.cx, &request.visit, attempt).await? else {
         // Not answered here: the step that is due is shown, if there is one.
         return redirect_to_due_step(&request, attempt).await;
     };
@@ -54,16 +54,16 @@ pub(in crate::http) async fn post(
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    rate_limit::check(&request, Step::Later { attempt }).await?;
+    rate_limit::check(&request, PostedStep::AfterSecond { attempt }).await?;
     let decision = match form.text("action") {
-        "allow" | "continue" => Decision::Allow,
-        "restart" => Decision::OtherAccount,
-        _ => Decision::Deny,
+        "allow" | "continue" => ConsentDecision::Allow,
+        "restart" => ConsentDecision::OtherAccount,
+        _ => ConsentDecision::Deny,
     };
     match consent::decide(&request.cx, &request.visit, attempt, decision).await? {
-        Decided::Client(to) => Ok(page::see_other(&to.location)),
-        Decided::SignIn(asked) => password_page::page(&app, &request, &asked),
-        Decided::StartAgain => Err(Failure::StartAgain),
+        ConsentOutcome::Client(to) => Ok(page::see_other(&to.location)),
+        ConsentOutcome::SignIn(asked) => password_page::page(&app, &request, &asked),
+        ConsentOutcome::StartAgain => Err(Failure::StartAgain),
     }
 }
 
@@ -75,7 +75,7 @@ struct About<'a> {
 }
 
 impl<'a> About<'a> {
-    fn of(asked: &'a Asked, session: &'a LiveSession) -> Self {
+    fn of(asked: &'a AuthorizePage, session: &'a LiveSession) -> Self {
         Self { attempt: &asked.attempt, request: &asked.request, session }
     }
 
@@ -93,7 +93,7 @@ impl<'a> About<'a> {
 pub(in crate::http) fn ask_consent(
     app: &App,
     request: &BrowserRequest,
-    asked: &Asked,
+    asked: &AuthorizePage,
     session: &LiveSession,
 ) -> Result<Response, Failure> {
     consent_page(app, request, &About::of(asked, session))
@@ -103,7 +103,7 @@ pub(in crate::http) fn ask_consent(
 pub(in crate::http) fn ask_confirm(
     app: &App,
     request: &BrowserRequest,
-    asked: &Asked,
+    asked: &AuthorizePage,
     session: &LiveSession,
 ) -> Result<Response, Failure> {
     confirm_page(app, request, &About::of(asked, session))

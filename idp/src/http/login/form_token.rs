@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::response::Response;
-use flows::login::{self, Reopened};
+use flows::login::{self, StaleForm};
 
 use super::{address, password_page};
 use crate::{
@@ -45,17 +45,17 @@ pub(super) async fn posted_attempt<'f>(
         return Err(Failure::Forbidden);
     }
     // Of two values it is unknown which was meant.
-    if form.0.repeated().is_some() {
+    if form.0.duplicate().is_some() {
         return Err(Failure::NotAForm);
     }
     let attempt = form.text("attempt");
     if has_token(request, form, step) {
         return Ok(Ok(attempt));
     }
-    match login::reopen(&request.cx, &request.visit, attempt, Some(step.due)).await? {
-        Reopened::Anew(asked) => Ok(Err(password_page::page(app, request, &asked)?)),
-        Reopened::Due(due) => Ok(Err(page::see_other(&address(due, attempt)?))),
-        Reopened::Nothing => Err(Failure::Forbidden),
+    match login::resolve_stale_form(&request.cx, &request.visit, attempt, Some(step.due)).await? {
+        StaleForm::FreshPage(asked) => Ok(Err(password_page::page(app, request, &asked)?)),
+        StaleForm::NextStep(due) => Ok(Err(page::see_other(&address(due, attempt)?))),
+        StaleForm::NotThisBrowser => Err(Failure::Forbidden),
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) fn own_attempt<'f>(
     form: &'f Form,
     step: &Step,
 ) -> Option<&'f str> {
-    let own = has_token(request, form, step) && form.0.repeated().is_none();
+    let own = has_token(request, form, step) && form.0.duplicate().is_none();
     own.then(|| form.text("attempt"))
 }
 

@@ -16,8 +16,8 @@ mod tests;
 
 use axum::{extract::State, response::Response};
 use flows::{
-    authorize::{Asked, form_action_source},
-    login::{self, Answer, Due, Reopened, Shown, View, refusal::Refusal},
+    authorize::{AuthorizePage, form_action_source},
+    login::{self, Answer, NextStep, SignInPage, StaleForm, StepView, refusal::Refusal},
 };
 
 use super::{
@@ -47,13 +47,13 @@ pub(super) async fn get(
     let step = request.step.ok_or(Failure::NotFound)?;
     let shown = due(&request, params.get("attempt").unwrap_or_default()).await?;
     let due = match &shown.view {
-        View::Password => Due::Password,
-        View::Code(_) => Due::Code,
-        View::NewPassword { .. } => Due::NewPassword,
-        View::Complete => Due::Complete,
+        StepView::Password => NextStep::Password,
+        StepView::Code(_) => NextStep::Code,
+        StepView::NewPassword { .. } => NextStep::NewPassword,
+        StepView::Complete => NextStep::Complete,
         // Shown on whichever page the tab is.
-        View::SignedIn { .. } => step.due,
-        View::Cancelled => return Err(Failure::StartAgain),
+        StepView::SignedIn { .. } => step.due,
+        StepView::Cancelled => return Err(Failure::StartAgain),
     };
     if due == step.due {
         render(&app, &request, &shown, Posted::default(), None)
@@ -76,7 +76,7 @@ async fn cancel_or_restart(
 }
 
 /// The step that is due for an attempt, or "start again".
-async fn due(request: &BrowserRequest, attempt: &str) -> Result<Shown, Failure> {
+async fn due(request: &BrowserRequest, attempt: &str) -> Result<SignInPage, Failure> {
     login::show(&request.cx, &request.visit, attempt).await?.ok_or(Failure::StartAgain)
 }
 
@@ -84,28 +84,28 @@ async fn due(request: &BrowserRequest, attempt: &str) -> Result<Shown, Failure> 
 fn render(
     app: &App,
     request: &BrowserRequest,
-    shown: &Shown,
+    shown: &SignInPage,
     posted: Posted<'_>,
     refusal: Option<Refusal>,
 ) -> Result<Response, Failure> {
     let text = request.text(app);
     match &shown.view {
-        View::Password => {
-            let problem = refusal.map(|refusal| text.password(refusal.at_password()));
+        StepView::Password => {
+            let problem = refusal.map(|refusal| text.password(refusal.for_password_page()));
             password_page::render(app, request, shown, posted.email, problem)
         }
-        View::Code(view) => {
-            let said = refusal.map(Refusal::at_mailed_code);
+        StepView::Code(view) => {
+            let said = refusal.map(Refusal::for_code_page);
             code::render(app, request, shown, view, posted.code, said)
         }
-        View::NewPassword { email } => {
-            let said = refusal.map(Refusal::at_new_password);
+        StepView::NewPassword { email } => {
+            let said = refusal.map(Refusal::for_new_password_page);
             let problem = said.map(|said| text.new_password(said, posted.no_new_password));
             new_password::render(app, request, shown, email, problem)
         }
-        View::SignedIn { person } => code::signed_in(app, request, shown, person),
-        View::Complete => Ok(page::see_other(&address(Due::Complete, &shown.attempt)?)),
-        View::Cancelled => Err(Failure::StartAgain),
+        StepView::SignedIn { person } => code::signed_in(app, request, shown, person),
+        StepView::Complete => Ok(page::see_other(&address(NextStep::Complete, &shown.attempt)?)),
+        StepView::Cancelled => Err(Failure::StartAgain),
     }
 }
 
@@ -114,19 +114,21 @@ async fn redirect_to_due_step(
     request: &BrowserRequest,
     attempt: &str,
 ) -> Result<Response, Failure> {
-    match login::reopen(&request.cx, &request.visit, attempt, None).await? {
-        Reopened::Due(due) if due != Due::Complete => Ok(page::see_other(&address(due, attempt)?)),
+    match login::resolve_stale_form(&request.cx, &request.visit, attempt, None).await? {
+        StaleForm::NextStep(due) if due != NextStep::Complete => {
+            Ok(page::see_other(&address(due, attempt)?))
+        }
         _ => Err(Failure::StartAgain),
     }
 }
 
 /// The address of the page that is due.
-fn address(due: Due, attempt: &str) -> Result<String, Failure> {
+fn address(due: NextStep, attempt: &str) -> Result<String, Failure> {
     Ok(Step::of(due).ok_or(Failure::StartAgain)?.address(attempt))
 }
 
 /// The origin that the form of a page may lead to besides our own.
-fn source(shown: &Shown) -> Option<String> {
+fn source(shown: &SignInPage) -> Option<String> {
     form_action_source(&shown.request.redirect_uri)
 }
 
@@ -136,6 +138,10 @@ fn client_name<'a>(request: &'a BrowserRequest, client_id: &'a str) -> &'a str {
 }
 
 /// A request that has no row yet, as what is shown of it.
-fn asked_as_shown(asked: &Asked) -> Shown {
-    Shown { attempt: asked.attempt.clone(), request: asked.request.clone(), view: View::Password }
+fn asked_as_shown(asked: &AuthorizePage) -> SignInPage {
+    SignInPage {
+        attempt: asked.attempt.clone(),
+        request: asked.request.clone(),
+        view: StepView::Password,
+    }
 }

@@ -2,8 +2,8 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use flows::{
-    admission::Step,
-    login::{self, Shown},
+    admission::PostedStep,
+    login::{self, SignInPage},
 };
 
 use super::{
@@ -32,7 +32,7 @@ pub(in crate::http) async fn post(
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    rate_limit::check(&request, Step::Later { attempt }).await?;
+    rate_limit::check(&request, PostedStep::AfterSecond { attempt }).await?;
     let new = form.text("new_password");
     let no_new_password = new.trim().is_empty();
     let posted = Posted { attempt, no_new_password, ..Posted::default() };
@@ -47,7 +47,7 @@ pub(in crate::http) async fn post(
 pub(super) fn render(
     app: &App,
     request: &BrowserRequest,
-    shown: &Shown,
+    shown: &SignInPage,
     email: &str,
     problem: Option<Problem>,
 ) -> Result<Response, Failure> {

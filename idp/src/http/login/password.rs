@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use flows::{
-    admission::Step,
+    admission::PostedStep,
     email::EmailAddress,
     login::{self, Answer},
     network,
@@ -32,17 +32,17 @@ pub(in crate::http) async fn post(
         if let Some(rejected) = unavailable::reject_if_full(&app, &request, &form) {
             return rejected;
         }
-        request.rate_limited = network::post(&request.cx).await?;
+        request.rate_limited = network::count_post(&request.cx).await?;
     }
     let attempt = match posted_attempt(&app, &request, &form, &step::PASSWORD).await? {
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
     let posted = Posted { attempt, email: form.text("email"), ..Posted::default() };
-    match rate_limit::refused(&request, Step::Password { email: posted.email }).await {
+    match rate_limit::refused(&request, PostedStep::Password { email: posted.email }).await {
         Ok(None) => {}
         Ok(Some(crowded)) => {
-            let answer = Answer::Crowded { attempt: attempt.to_owned(), crowded };
+            let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited: crowded };
             return respond(&app, &request, posted, answer).await;
         }
         Err(error) => return unavailable::failed(&app, &request, posted, error),

@@ -1,7 +1,7 @@
 //! The page of the first step.
 
 use axum::{http::StatusCode, response::Response};
-use flows::{authorize::Asked, login::Shown};
+use flows::{authorize::AuthorizePage, login::SignInPage};
 
 use super::{asked_as_shown, client_name, form_token::hidden, source};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 pub(in crate::http) fn page(
     app: &App,
     request: &BrowserRequest,
-    asked: &Asked,
+    asked: &AuthorizePage,
 ) -> Result<Response, Failure> {
     render(app, request, &asked_as_shown(asked), "", None)
 }
@@ -23,7 +23,7 @@ pub(in crate::http) fn page(
 pub(super) fn render(
     app: &App,
     request: &BrowserRequest,
-    shown: &Shown,
+    shown: &SignInPage,
     email: &str,
     problem: Option<Problem>,
 ) -> Result<Response, Failure> {

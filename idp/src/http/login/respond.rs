@@ -8,11 +8,11 @@ use axum::{
 };
 use flows::{
     login::{
-        Answer, CodeView, Due, NewCookies, Onwards, Resend, View,
+        AfterSignIn, Answer, CodeView, NewCookies, NextStep, ResendTime, StepView,
         refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal},
     },
     mail::Category,
-    network::Crowded,
+    network::RateLimited,
 };
 use store::Timestamp;
 
@@ -35,19 +35,19 @@ pub(super) async fn respond(
     match answer {
         Answer::Show(_, refusal) => refused(app, request, posted, refusal).await,
         Answer::Next(id, due) => Ok(page::see_other(&address(due, &id.to_string())?)),
-        Answer::SignedIn { cookies, to } => signed_in(app, request, cookies, to),
-        Answer::Moved { id, due, browser } => {
+        Answer::SignedIn { cookies, destination: to } => signed_in(app, request, cookies, to),
+        Answer::BrowserChanged { id, next_step: due, browser } => {
             let mut response = page::see_other(&address(due, &id.to_string())?);
             page::set_cookie(&mut response, app.cookies.set_browser(&browser));
             Ok(response)
         }
         Answer::Client(to) => Ok(page::see_other(&to.location)),
-        Answer::Anew(asked) => password_page::page(app, request, &asked),
+        Answer::FreshPage(asked) => password_page::page(app, request, &asked),
         Answer::Busy { attempt, retry_after } => {
             let posted = Posted { attempt: &attempt, ..posted };
             unavailable::full(app, request, posted, retry_after).await
         }
-        Answer::Crowded { attempt, crowded } => {
+        Answer::RateLimited { attempt, rate_limited: crowded } => {
             let posted = Posted { attempt: &attempt, ..posted };
             refused(app, request, posted, Some(Refusal::NetworkPaused(crowded))).await
         }
@@ -72,12 +72,12 @@ fn signed_in(
     app: &App,
     request: &BrowserRequest,
     cookies: Option<NewCookies>,
-    to: Onwards,
+    to: AfterSignIn,
 ) -> Result<Response, Failure> {
     let mut response = match to {
-        Onwards::Client(to) => page::see_other(&to.location),
-        Onwards::Page(to) => page::see_other(to.path()),
-        Onwards::Ask(id, _) => page::see_other(&address(Due::Complete, &id.to_string())?),
+        AfterSignIn::Client(to) => page::see_other(&to.location),
+        AfterSignIn::Page(to) => page::see_other(to.path()),
+        AfterSignIn::Ask(id, _) => page::see_other(&address(NextStep::Complete, &id.to_string())?),
     };
     if let Some(NewCookies { browser, session, devices }) = cookies {
         let lifetime = request.cx.settings.device_lifetime;
@@ -89,21 +89,21 @@ fn signed_in(
 }
 
 /// How long a refusal asks the person to wait, on the page that says so.
-fn wait(view: &View, refusal: Option<Refusal>, now: Timestamp) -> Option<Duration> {
+fn wait(view: &StepView, refusal: Option<Refusal>, now: Timestamp) -> Option<Duration> {
     let until = match (view, refusal?) {
         (
-            View::Password | View::Code(_),
+            StepView::Password | StepView::Code(_),
             Refusal::Password(PasswordRefusal::Paused(until))
             | Refusal::Code(CodeRefusal::Paused(until))
             | Refusal::Mail(MailRefusal::SendLater(until))
-            | Refusal::NetworkPaused(Crowded { until, .. }),
+            | Refusal::NetworkPaused(RateLimited { until, .. }),
         ) => until,
         // A new code leads on.
         (
-            View::Code(CodeView { resend: Resend::At(until), .. }),
+            StepView::Code(CodeView { resend: ResendTime::At(until), .. }),
             Refusal::Mail(MailRefusal::Exhausted),
         ) => *until,
-        (View::Code(_), Refusal::Mail(MailRefusal::Exhausted)) => now,
+        (StepView::Code(_), Refusal::Mail(MailRefusal::Exhausted)) => now,
         _ => return None,
     };
     Some(until.since(now))
@@ -125,7 +125,7 @@ fn limited(mut response: Response, wait: Option<Duration>) -> Response {
 const fn may_have_asked_for_a_code(answer: &Answer) -> bool {
     matches!(
         answer,
-        Answer::Next(_, Due::Code)
+        Answer::Next(_, NextStep::Code)
             | Answer::Show(_, Some(Refusal::Mail(MailRefusal::Late | MailRefusal::Expired)))
     )
 }

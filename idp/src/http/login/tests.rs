@@ -5,10 +5,10 @@ use flows::{
     account::password::BadPassword,
     email::BadEmail,
     login::{
-        CodeView, Delivery, Resend, Time,
-        refusal::{CodeRefusal, MailRefusal, PasswordRefusal, Refusal, Said},
+        CodeValidity, CodeView, MailStatus, ResendTime,
+        refusal::{CodeRefusal, MailRefusal, PageMessage, PasswordRefusal, Refusal},
     },
-    network::{Crowded, Size},
+    network::{NetworkSize, RateLimited},
 };
 use jiff::tz::TimeZone;
 use store::Timestamp;
@@ -40,13 +40,13 @@ fn page_text() -> PageText<'static> {
 /// The mail server has taken the mail nearly three minutes ago.
 fn view() -> CodeView {
     CodeView {
-        masked: "m***@example.org".to_owned(),
+        masked_address: "m***@example.org".to_owned(),
         reference: "KOWHAI-27".to_owned(),
         accepted_at: Some(at("2026-11-24T09:41:10Z")),
         until: at("2026-11-24T09:56:10Z"),
-        time: Time::Open,
-        resend: Resend::Now,
-        delivery: Delivery::Accepted,
+        validity: CodeValidity::Valid,
+        resend: ResendTime::Now,
+        delivery: MailStatus::Accepted,
         exhausted: false,
     }
 }
@@ -54,13 +54,14 @@ fn view() -> CodeView {
 /// Every state that the code page can be in, possible or not.
 fn every_view() -> Vec<CodeView> {
     let waits = [
-        Resend::Now,
-        Resend::At(at("2026-11-24T09:44:30Z")),
-        Resend::At(at("2026-11-25T09:41:00Z")),
+        ResendTime::Now,
+        ResendTime::At(at("2026-11-24T09:44:30Z")),
+        ResendTime::At(at("2026-11-25T09:41:00Z")),
     ];
-    let deliveries = [Delivery::Unasked, Delivery::Pending, Delivery::Accepted, Delivery::Refused];
+    let deliveries =
+        [MailStatus::NotSent, MailStatus::Pending, MailStatus::Accepted, MailStatus::Refused];
     let mut views = Vec::new();
-    for time in [Time::Open, Time::Late, Time::Past] {
+    for time in [CodeValidity::Valid, CodeValidity::Late, CodeValidity::Expired] {
         for resend in waits {
             for bits in 0..16_usize {
                 let bit = |n: usize| bits >> n & 1 == 1;
@@ -68,7 +69,7 @@ fn every_view() -> Vec<CodeView> {
                     accepted_at: view().accepted_at.filter(|_| bit(0)),
                     delivery: deliveries[bits >> 1 & 3],
                     exhausted: bit(3),
-                    time,
+                    validity: time,
                     resend,
                     ..view()
                 });
@@ -94,9 +95,9 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::Mail(MailRefusal::OtherBrowser),
         Refusal::Mail(MailRefusal::Exhausted),
         Refusal::Code(CodeRefusal::Paused(later)),
-        Refusal::NetworkPaused(Crowded { size: Size::Ipv4, until: later }),
+        Refusal::NetworkPaused(RateLimited { size: NetworkSize::Ipv4, until: later }),
         Refusal::Mail(MailRefusal::SendLater(later)),
-        Refusal::NewPassword(BadPassword::Same),
+        Refusal::NewPassword(BadPassword::Unchanged),
         Refusal::StartAgain,
         Refusal::OutOfTurn,
     ];
@@ -112,13 +113,13 @@ fn kind(refusal: &Refusal) -> String {
 }
 
 fn html(view: &CodeView, typed: &str, refusal: Option<Refusal>) -> String {
-    page_of(&page_text(), HIDDEN, view, typed, refusal.map(Refusal::at_mailed_code))
+    page_of(&page_text(), HIDDEN, view, typed, refusal.map(Refusal::for_code_page))
         .render()
         .unwrap()
 }
 
 fn says(view: &CodeView, refusal: Refusal) -> String {
-    page_text().code(view, refusal.at_mailed_code()).text
+    page_text().code(view, refusal.for_code_page()).text
 }
 
 #[test]
@@ -135,9 +136,8 @@ fn code_page_states_are_sound() {
 /// Sound, with one way that stands out, and always a way on.
 fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) {
     let l = text.f.l;
-    let html = page_of(text, HIDDEN, view, "12 34", refusal.map(Refusal::at_mailed_code))
-        .render()
-        .unwrap();
+    let html =
+        page_of(text, HIDDEN, view, "12 34", refusal.map(Refusal::for_code_page)).render().unwrap();
     assert_sound(&html, l);
     let primary: Vec<_> = tags(&html, "button")
         .filter(|tag| attribute(tag, "class") == Some("primary"))
@@ -145,8 +145,8 @@ fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) 
         .collect();
     let expected: &[&str] = match (takes_code(view), view.resend) {
         (true, _) => &["continue"],
-        (false, Resend::Now) => &["resend"],
-        (false, Resend::At(_)) => &[],
+        (false, ResendTime::Now) => &["resend"],
+        (false, ResendTime::At(_)) => &[],
     };
     assert_eq!(primary, expected, "one way stands out: {view:?}");
     // There is always a way on, or the time at which there is one.
@@ -183,21 +183,21 @@ fn code_page_shows_address_and_times() {
     ] {
         assert!(page.contains(text), "{text}: {page}");
     }
-    let pending = CodeView { accepted_at: None, delivery: Delivery::Pending, ..view() };
+    let pending = CodeView { accepted_at: None, delivery: MailStatus::Pending, ..view() };
     let page = html(&pending, "", None);
     assert!(page.contains("We are sending a six-digit code to m***@example.org."), "{page}");
     assert!(
         page.contains("It works until 9:56 am at the latest.") && !page.contains("ago"),
         "{page}"
     );
-    let page = html(&CodeView { delivery: Delivery::Pending, ..view() }, "", None);
+    let page = html(&CodeView { delivery: MailStatus::Pending, ..view() }, "", None);
     assert!(page.contains("We are sending the code to m***@example.org again."), "{page}");
     assert!(page.contains("It still works until 9:56 am."), "{page}");
 }
 
 #[test]
 fn resend_wait_shows_next_time() {
-    let wait = |at| html(&CodeView { resend: Resend::At(at), ..view() }, "", None);
+    let wait = |at| html(&CodeView { resend: ResendTime::At(at), ..view() }, "", None);
     let soon = wait(now().plus(Duration::from_millis(28_001)));
     assert!(soon.contains("You can ask for a code again in 29 seconds."), "{soon}");
     assert!(
@@ -214,8 +214,16 @@ fn resend_wait_shows_next_time() {
 fn dead_code_page_offers_resend() {
     for (view, why, button) in [
         (CodeView { exhausted: true, ..view() }, "All tries at the code", "Send a new code"),
-        (CodeView { time: Time::Late, ..view() }, "worked until 9:56 am.", "Send the code again"),
-        (CodeView { time: Time::Past, ..view() }, "worked until 9:56 am.", "Send a new code"),
+        (
+            CodeView { validity: CodeValidity::Late, ..view() },
+            "worked until 9:56 am.",
+            "Send the code again",
+        ),
+        (
+            CodeView { validity: CodeValidity::Expired, ..view() },
+            "worked until 9:56 am.",
+            "Send a new code",
+        ),
     ] {
         let page = html(&view, "", None);
         assert_eq!(contents(&page, "h1").next(), Some("Your code no longer works"));
@@ -229,12 +237,12 @@ fn unsent_code_has_no_field() {
     let nobody = CodeView { accepted_at: None, ..view() };
     for (view, why, button) in [
         (
-            CodeView { delivery: Delivery::Unasked, ..nobody.clone() },
+            CodeView { delivery: MailStatus::NotSent, ..nobody.clone() },
             "too many were asked for",
             "Send a code",
         ),
         (
-            CodeView { delivery: Delivery::Refused, ..nobody },
+            CodeView { delivery: MailStatus::Refused, ..nobody },
             "did not take our e-mail",
             "Send the code again",
         ),
@@ -245,7 +253,7 @@ fn unsent_code_has_no_field() {
         assert!(page.contains(why) && page.contains(button), "{page}");
     }
     // The mail before it is there, and its code still works.
-    let page = html(&CodeView { delivery: Delivery::Refused, ..view() }, "", None);
+    let page = html(&CodeView { delivery: MailStatus::Refused, ..view() }, "", None);
     assert!(page.contains("did not take our e-mail") && page.contains("name=\"code\""), "{page}");
     assert!(page.contains("It still works until 9:56 am."), "{page}");
 }
@@ -253,7 +261,7 @@ fn unsent_code_has_no_field() {
 /// The right code came late and is on its way again: the page asks for it and does not send the person on.
 #[test]
 fn late_code_page_asks_again() {
-    let late = CodeView { time: Time::Late, delivery: Delivery::Pending, ..view() };
+    let late = CodeView { validity: CodeValidity::Late, delivery: MailStatus::Pending, ..view() };
     let page = html(&late, "123456", Some(Refusal::Mail(MailRefusal::Late)));
     assert!(page.contains("value=\"123456\""), "{page}");
     assert!(page.contains("We are sending the code to m***@example.org again."), "{page}");
@@ -265,12 +273,12 @@ fn late_code_page_asks_again() {
     );
     // Its mails are used up: nothing was sent, and nothing else is said.
     let unsent = CodeView {
-        delivery: Delivery::Accepted,
-        resend: Resend::At(at("2026-11-24T10:30:00Z")),
+        delivery: MailStatus::Accepted,
+        resend: ResendTime::At(at("2026-11-24T10:30:00Z")),
         ..late
     };
     assert!(!says(&unsent, Refusal::Mail(MailRefusal::Late)).contains("We have sent"));
-    let unsent = CodeView { delivery: Delivery::Unasked, accepted_at: None, ..view() };
+    let unsent = CodeView { delivery: MailStatus::NotSent, accepted_at: None, ..view() };
     assert!(!says(&unsent, Refusal::Mail(MailRefusal::Expired)).contains("We have sent"));
     assert!(html(&unsent, "", None).contains("We could not send a code to m***@example.org"));
 }
@@ -334,7 +342,7 @@ fn code_refusals_have_messages() {
 #[test]
 fn problem_points_to_shown_field() {
     let field =
-        |view: &CodeView, refusal: Refusal| page_text().code(view, refusal.at_mailed_code()).field;
+        |view: &CodeView, refusal: Refusal| page_text().code(view, refusal.for_code_page()).field;
     assert_eq!(field(&view(), Refusal::Code(CodeRefusal::Wrong(2))), "code");
     assert_eq!(field(&view(), Refusal::Mail(MailRefusal::SendLater(now()))), "resend");
     assert_eq!(
@@ -358,12 +366,14 @@ fn password_form_problems_name_fields() {
     assert_eq!(texts.len(), mails.len());
     assert!(mails.iter().all(|bad| text.email(*bad).field == "email"));
     let paused = text.password(
-        Refusal::Password(PasswordRefusal::Paused(at("2026-11-24T09:45:30Z"))).at_password(),
+        Refusal::Password(PasswordRefusal::Paused(at("2026-11-24T09:45:30Z"))).for_password_page(),
     );
     assert_eq!(paused.text, "There were too many wrong passwords. You can try again at 9:46 am");
-    let wrong = text.password(Refusal::Password(PasswordRefusal::Wrong).at_password());
+    let wrong = text.password(Refusal::Password(PasswordRefusal::Wrong).for_password_page());
     assert!(wrong.text.contains("address or the password"), "which of them is nobody's business");
-    for problem in every_refusal().into_iter().map(|refusal| text.password(refusal.at_password())) {
+    for problem in
+        every_refusal().into_iter().map(|refusal| text.password(refusal.for_password_page()))
+    {
         assert!(["email", "password"].contains(&problem.field) && !problem.text.is_empty());
     }
     for problem in [text.busy(), text.no_password()] {
@@ -377,16 +387,17 @@ fn new_password_problems_have_messages() {
         BadPassword::Short(15),
         BadPassword::Long,
         BadPassword::Common,
-        BadPassword::OwnWords,
+        BadPassword::ContextSpecific,
         BadPassword::Repetitive,
-        BadPassword::Same,
+        BadPassword::Unchanged,
     ];
-    let text =
-        |bad| page_text().new_password(Refusal::NewPassword(bad).at_new_password(), false).text;
+    let text = |bad| {
+        page_text().new_password(Refusal::NewPassword(bad).for_new_password_page(), false).text
+    };
     let texts: std::collections::BTreeSet<_> = all.map(text).into();
     assert_eq!(texts.len(), all.len());
     assert!(text(BadPassword::Short(15)).contains("15 characters"));
-    let empty = page_text().new_password(Said::Own(BadPassword::Short(15)), true);
+    let empty = page_text().new_password(PageMessage::ThisStep(BadPassword::Short(15)), true);
     assert_eq!((empty.field, empty.text.as_str()), ("new_password", "Enter a new password"));
 }
 

@@ -8,8 +8,8 @@ use axum::{
     response::Response,
 };
 use flows::{
-    attempt::peek,
-    login::{Shown, View},
+    attempt::open_sealed_request,
+    login::{SignInPage, StepView},
 };
 use keys::HashingCaller;
 
@@ -57,7 +57,7 @@ pub(super) async fn full(
 fn full_page(
     app: &App,
     request: &BrowserRequest,
-    shown: &Shown,
+    shown: &SignInPage,
     email: &str,
     retry_after: Duration,
 ) -> Result<Response, Failure> {
@@ -90,9 +90,9 @@ pub(super) fn failed(
 }
 
 /// What the page itself says about its request, when it has no row yet.
-fn from_the_page(request: &BrowserRequest, attempt: &str) -> Option<Shown> {
-    let asked = peek(&request.cx, &request.visit, attempt)?;
-    Some(Shown { attempt: attempt.to_owned(), request: asked, view: View::Password })
+fn from_the_page(request: &BrowserRequest, attempt: &str) -> Option<SignInPage> {
+    let asked = open_sealed_request(&request.cx, &request.visit, attempt)?;
+    Some(SignInPage { attempt: attempt.to_owned(), request: asked, view: StepView::Password })
 }
 
 fn unavailable(mut response: Response, retry_after: Duration) -> Response {

@@ -1,7 +1,7 @@
 //! `/oauth2/authorize`.
 
 use axum::{extract::State, response::Response};
-use flows::authorize::{self, Outcome};
+use flows::authorize::{self, AuthorizeOutcome};
 
 use crate::{
     app::App,
@@ -45,20 +45,25 @@ pub(in crate::http) async fn post(
     }
 }
 
-fn answer(app: &App, request: &mut BrowserRequest, outcome: Outcome) -> Result<Response, Failure> {
-    if let Outcome::SignIn(asked) | Outcome::Consent(asked, _) | Outcome::Confirm(asked, _) =
-        &outcome
+fn answer(
+    app: &App,
+    request: &mut BrowserRequest,
+    outcome: AuthorizeOutcome,
+) -> Result<Response, Failure> {
+    if let AuthorizeOutcome::SignIn(asked)
+    | AuthorizeOutcome::Consent(asked, _)
+    | AuthorizeOutcome::Confirm(asked, _) = &outcome
     {
         request.apply_ui_locales(app, asked.request.ui_locales.as_deref());
     }
     match outcome {
-        Outcome::Page { why } => Err(Failure::Request(why)),
-        Outcome::Client(to) => Ok(page::see_other(&to.location)),
-        Outcome::SignIn(asked) => login::password_page::page(app, request, &asked),
-        Outcome::Consent(asked, session) => {
+        AuthorizeOutcome::Page { why } => Err(Failure::Request(why)),
+        AuthorizeOutcome::Client(to) => Ok(page::see_other(&to.location)),
+        AuthorizeOutcome::SignIn(asked) => login::password_page::page(app, request, &asked),
+        AuthorizeOutcome::Consent(asked, session) => {
             login::consent::ask_consent(app, request, &asked, &session)
         }
-        Outcome::Confirm(asked, session) => {
+        AuthorizeOutcome::Confirm(asked, session) => {
             login::consent::ask_confirm(app, request, &asked, &session)
         }
     }

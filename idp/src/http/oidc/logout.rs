@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use flows::{
     authorize::form_action_source,
     discovery::path,
-    logout::{self, Outcome},
+    logout::{self, LogoutOutcome},
     request::Params,
 };
 
@@ -64,8 +64,8 @@ async fn run(
     confirmed: bool,
 ) -> Result<Response, Failure> {
     match logout::logout(&request.cx, &request.visit, params, confirmed).await? {
-        Outcome::Ask { person, to } => question(app, request, params, &person, to.as_deref()),
-        Outcome::SignedOut { to } => {
+        LogoutOutcome::Ask { person, to } => question(app, request, params, &person, to.as_deref()),
+        LogoutOutcome::SignedOut { to } => {
             let mut response = match to {
                 Some(to) => page::see_other(&to),
                 None => page::notice(app, request, "signed_out")?,

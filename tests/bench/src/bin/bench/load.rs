@@ -51,7 +51,7 @@ impl Load {
         }
         let password = "a walk along the river";
         // A database that is kept knows those of earlier runs.
-        let run_id = flows::cx::reference(&keys::Rng::system()).to_lowercase();
+        let run_id = flows::cx::generate_reference(&keys::Rng::system()).to_lowercase();
         let mut all = Vec::new();
         for nth in 0..people {
             let email = format!("patient{nth}.{run_id}@patients.example");

@@ -17,7 +17,7 @@ use crate::audit::Event;
 
 /// An event that is in the trail.
 #[derive(Clone, Debug)]
-pub struct Recorded {
+pub struct RecordedEvent {
     /// What.
     pub event: Event,
     /// How it ended, in the words of the trail.
@@ -33,22 +33,22 @@ pub struct Recorded {
 /// Whoever counts.
 pub trait Observer: Debug + Send + Sync {
     /// An event was committed. Called on the path of a request: it must not wait.
-    fn recorded(&self, recorded: &Recorded);
+    fn on_event(&self, recorded: &RecordedEvent);
 }
 
 /// Counts nothing: for commands.
 #[derive(Clone, Copy, Debug)]
-pub struct Nobody;
+pub struct NoopObserver;
 
-impl Observer for Nobody {
-    fn recorded(&self, _: &Recorded) {}
+impl Observer for NoopObserver {
+    fn on_event(&self, _: &RecordedEvent) {}
 }
 
 /// The client of a request, for its line in the log: known once a flow has looked it up, and then a registered one.
 #[derive(Clone, Debug, Default)]
-pub struct Named(Arc<OnceLock<String>>);
+pub struct ClientSlot(Arc<OnceLock<String>>);
 
-impl Named {
+impl ClientSlot {
     pub(crate) fn set(&self, client: &str) {
         self.0.get_or_init(|| client.to_owned());
     }

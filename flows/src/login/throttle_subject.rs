@@ -17,76 +17,88 @@ use store::{
     user::User,
 };
 
-use crate::{Cx, Result, attempt::Visit, device, guess_budget, network};
+use crate::{Cx, Result, attempt::BrowserContext, device, guess_budget, network};
 
 /// Who guesses at a person.
 #[derive(Clone, Debug)]
-pub(crate) enum Guesser {
+pub(crate) enum ThrottleSubject {
     /// A browser that this person has signed in with.
-    Known {
+    KnownDevice {
         /// The counter of this browser.
         device: TokenHash,
         /// The counter of mails of all such browsers: it outlives the value, which each sign-in replaces.
-        mails: [u8; 32],
+        mail_counter: [u8; 32],
     },
     /// Anybody else.
     Stranger {
         /// The counter of all strangers.
-        all: [u8; 32],
+        all_strangers: [u8; 32],
         /// The counter of this network at this person.
-        here: [u8; 32],
+        this_network: [u8; 32],
     },
 }
 
 /// What became of a try.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Spent {
+pub(super) enum ChargeResult {
     /// It may be judged.
-    Try(Tally),
+    Charged(GuessCount),
     /// A wait is running until then.
     Paused(Timestamp),
 }
 
 /// What is spent now.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tally {
+pub(super) struct GuessCount {
     own: i64,
-    all: Option<i64>,
+    all_strangers: Option<i64>,
 }
 
-impl Guesser {
+impl ThrottleSubject {
     /// A stranger from the request's network.
     pub(crate) fn stranger(cx: &Cx, canonical: &str) -> Self {
-        let here = format!("{canonical}\n{}", network::at_a_person(cx));
-        Self::Stranger { all: cx.root.counter_key(canonical), here: cx.root.counter_key(&here) }
+        let here = format!("{canonical}\n{}", network::throttle_key(cx));
+        Self::Stranger {
+            all_strangers: cx.root.counter_key(canonical),
+            this_network: cx.root.counter_key(&here),
+        }
     }
 
     /// Who this browser is to a person.
-    pub(crate) async fn of(
+    pub(crate) async fn for_user(
         cx: &Cx,
         sql: &mut impl Sql,
-        visit: &Visit,
+        browser_context: &BrowserContext,
         user: &User,
     ) -> Result<Self> {
-        Self::at(cx, sql, visit, &user.counter_name()).await
+        Self::for_address(cx, sql, browser_context, &user.counter_name()).await
     }
 
-    async fn at(cx: &Cx, sql: &mut impl Sql, visit: &Visit, canonical: &str) -> Result<Self> {
-        Ok(match device::known(cx, sql, visit, canonical).await? {
+    async fn for_address(
+        cx: &Cx,
+        sql: &mut impl Sql,
+        browser_context: &BrowserContext,
+        canonical: &str,
+    ) -> Result<Self> {
+        Ok(match device::find_known(cx, sql, browser_context, canonical).await? {
             Some(device) => {
                 let mails = format!("{canonical}\nknown devices");
-                Self::Known { device, mails: cx.root.counter_key(&mails) }
+                Self::KnownDevice { device, mail_counter: cx.root.counter_key(&mails) }
             }
             None => Self::stranger(cx, canonical),
         })
     }
 
     /// What this browser is to an address, whether it is that of a person or not. Without a claim nothing is looked up.
-    pub(super) async fn at_address(cx: &Cx, visit: &Visit, canonical: &str) -> Result<Self> {
-        if !device::is_claimed(cx, visit, canonical) {
+    pub(super) async fn for_typed_address(
+        cx: &Cx,
+        browser_context: &BrowserContext,
+        canonical: &str,
+    ) -> Result<Self> {
+        if !device::is_claimed(cx, browser_context, canonical) {
             return Ok(Self::stranger(cx, canonical));
         }
-        Self::at(cx, &mut cx.db.read().await?, visit, canonical).await
+        Self::for_address(cx, &mut cx.db.read().await?, browser_context, canonical).await
     }
 
     /// Whether it is a stranger.
@@ -95,61 +107,63 @@ impl Guesser {
     }
 
     /// The counter that mails are taken from: known devices have their own.
-    pub(crate) const fn mails(&self) -> &[u8] {
+    pub(crate) const fn mail_counter(&self) -> &[u8] {
         match self {
-            Self::Known { mails, .. } => mails,
-            Self::Stranger { all, .. } => all,
+            Self::KnownDevice { mail_counter: mails, .. } => mails,
+            Self::Stranger { all_strangers: all, .. } => all,
         }
     }
 
     /// The two counters at which a wait may be running; the same one twice where there is one.
-    pub(super) fn counters(&self) -> [&[u8]; 2] {
+    pub(super) fn delay_counters(&self) -> [&[u8]; 2] {
         match self {
-            Self::Known { device, .. } => [device.as_bytes(), device.as_bytes()],
-            Self::Stranger { all, here } => [here, all],
+            Self::KnownDevice { device, .. } => [device.as_bytes(), device.as_bytes()],
+            Self::Stranger { all_strangers: all, this_network: here } => [here, all],
         }
     }
 
-    fn own(&self) -> &[u8] {
+    fn own_counter(&self) -> &[u8] {
         match self {
-            Self::Known { device, .. } => device.as_bytes(),
-            Self::Stranger { here, .. } => here,
+            Self::KnownDevice { device, .. } => device.as_bytes(),
+            Self::Stranger { this_network: here, .. } => here,
         }
     }
 
     /// Spends a try, or only finds out whether one may be spent.
-    pub(super) async fn spend(
+    pub(super) async fn charge(
         &self,
         cx: &Cx,
         tx: &mut Tx,
         kind: ThrottleKind,
         is_charged: bool,
-    ) -> Result<Spent> {
+    ) -> Result<ChargeResult> {
         let cost = if is_charged { Cost::Try } else { Cost::Nothing };
         let spent = match self {
-            Self::Known { device, .. } => {
+            Self::KnownDevice { device, .. } => {
                 let own = throttle::charge_delay(tx, device.as_bytes(), kind, cost, cx.now).await?;
-                own.map(|own| Tally { own, all: None })
+                own.map(|own| GuessCount { own, all_strangers: None })
             }
-            Self::Stranger { all, here } => spend_both(cx, tx, [here, all], kind, cost).await?,
+            Self::Stranger { all_strangers: all, this_network: here } => {
+                charge_both_counters(cx, tx, [here, all], kind, cost).await?
+            }
         };
         match spent {
-            Some(tally) => Ok(Spent::Try(tally)),
-            None => Ok(Spent::Paused(self.waits_until(cx, tx, kind).await?)),
+            Some(tally) => Ok(ChargeResult::Charged(tally)),
+            None => Ok(ChargeResult::Paused(self.delayed_until(cx, tx, kind).await?)),
         }
     }
 
     /// Takes a try back that was spent in this transaction, because nothing was judged.
-    pub(super) async fn give_back(
+    pub(super) async fn refund_charge(
         &self,
         cx: &Cx,
         tx: &mut Tx,
         kind: ThrottleKind,
-        was: Tally,
+        count: GuessCount,
     ) -> Result<()> {
-        throttle::refund_quota(tx, self.own(), kind).await?;
-        if let Self::Stranger { all, .. } = self
-            && counts_for_all(cx, kind, was)
+        throttle::refund_quota(tx, self.own_counter(), kind).await?;
+        if let Self::Stranger { all_strangers: all, .. } = self
+            && also_counts_globally(cx, kind, count)
         {
             throttle::refund_quota(tx, all, kind).await?;
         }
@@ -157,35 +171,41 @@ impl Guesser {
     }
 
     /// Gives a right guess's try back, and with it the wait that it started.
-    pub(super) async fn refund(&self, cx: &Cx, tx: &mut Tx, kind: ThrottleKind) -> Result<()> {
-        let left = throttle::refund_delay(tx, self.own(), kind, 0).await?;
-        if let Self::Stranger { all, .. } = self {
-            // As in `counts_for_all`, by what was spent until now.
-            let own = left.map_or(0, |left| left + 1);
-            let above =
-                if own <= cx.settings.network_share { 0 } else { Limits::of(cx, kind).free };
-            throttle::refund_delay(tx, all, kind, above).await?;
-        }
-        self.give_back_of_day(cx, tx).await
-    }
-
-    /// Begins the waits that a wrong guess leads to; returns whether strangers now wait.
-    pub(super) async fn was_wrong(
+    pub(super) async fn refund_right_guess(
         &self,
         cx: &Cx,
         tx: &mut Tx,
         kind: ThrottleKind,
-        now: Tally,
+    ) -> Result<()> {
+        let left = throttle::refund_delay(tx, self.own_counter(), kind, 0).await?;
+        if let Self::Stranger { all_strangers: all, .. } = self {
+            // As in `counts_for_all`, by what was spent until now.
+            let own = left.map_or(0, |left| left + 1);
+            let above =
+                if own <= cx.settings.network_share { 0 } else { DelayPolicy::of(cx, kind).free };
+            throttle::refund_delay(tx, all, kind, above).await?;
+        }
+        self.refund_daily_quota(cx, tx).await
+    }
+
+    /// Begins the waits that a wrong guess leads to; returns whether strangers now wait.
+    pub(super) async fn start_delays(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx,
+        kind: ThrottleKind,
+        count: GuessCount,
     ) -> Result<bool> {
-        let limits = Limits::of(cx, kind);
+        let limits = DelayPolicy::of(cx, kind);
         let mut begun = false;
-        if let Some(next_at) = limits.wait_after(now.own, cx.now) {
-            throttle::start_delay(tx, self.own(), kind, next_at).await?;
+        if let Some(next_at) = limits.delay_after(count.own, cx.now) {
+            throttle::start_delay(tx, self.own_counter(), kind, next_at).await?;
             begun = true;
         }
-        if let (Self::Stranger { all, .. }, Some(spent)) = (self, now.all)
-            && counts_for_all(cx, kind, now)
-            && let Some(next_at) = limits.wait_after(spent, cx.now)
+        if let (Self::Stranger { all_strangers: all, .. }, Some(spent)) =
+            (self, count.all_strangers)
+            && also_counts_globally(cx, kind, count)
+            && let Some(next_at) = limits.delay_after(spent, cx.now)
         {
             throttle::start_delay(tx, all, kind, next_at).await?;
             begun = true;
@@ -193,25 +213,29 @@ impl Guesser {
         Ok(begun && self.is_stranger())
     }
 
-    async fn waits_until(
+    async fn delayed_until(
         &self,
         cx: &Cx,
         sql: &mut impl Sql,
         kind: ThrottleKind,
     ) -> Result<Timestamp> {
-        let until = throttle::delayed_until(sql, self.counters(), kind).await?;
+        let until = throttle::delayed_until(sql, self.delay_counters(), kind).await?;
         Ok(until.map_or(cx.now, |until| until.max(cx.now)))
     }
 
     /// Forgets what was failed at, at a completed sign-in; returns how many failures this network had at this person, without
     /// the right code where its try `is_counted` among them.
-    pub(super) async fn clear(
+    pub(super) async fn clear_failures(
         cx: &Cx,
         tx: &mut Tx,
         canonical: &str,
         is_counted: bool,
     ) -> Result<i64> {
-        let Self::Stranger { all, here } = Self::stranger(cx, canonical) else { return Ok(0) };
+        let Self::Stranger { all_strangers: all, this_network: here } =
+            Self::stranger(cx, canonical)
+        else {
+            return Ok(0);
+        };
         // In the order in which a try is spent, so that the two do not wait for each other.
         let failed = throttle::clear_failures(tx, &here).await?;
         throttle::clear_failures(tx, &all).await?;
@@ -233,8 +257,12 @@ impl Guesser {
 
     /// Takes a guess from what strangers have in a day while the site's guess budget is spent; says until when there is
     /// none.
-    pub(super) async fn take_of_day(&self, cx: &Cx, tx: &mut Tx) -> Result<Option<Timestamp>> {
-        let Self::Stranger { all, .. } = self else { return Ok(None) };
+    pub(super) async fn charge_daily_quota(
+        &self,
+        cx: &Cx,
+        tx: &mut Tx,
+    ) -> Result<Option<Timestamp>> {
+        let Self::Stranger { all_strangers: all, .. } = self else { return Ok(None) };
         let quota = guess_budget::stranger_quota(cx);
         if !guess_budget::is_spent(cx) || throttle::charge_quota(tx, all, quota, cx.now).await? {
             return Ok(None);
@@ -244,8 +272,8 @@ impl Guesser {
     }
 
     /// Gives back what [`Guesser::take_of_day`] took in this transaction.
-    pub(super) async fn give_back_of_day(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
-        if let Self::Stranger { all, .. } = self
+    pub(super) async fn refund_daily_quota(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
+        if let Self::Stranger { all_strangers: all, .. } = self
             && guess_budget::is_spent(cx)
         {
             throttle::refund_quota(tx, all, guess_budget::stranger_quota(cx).kind).await?;
@@ -255,22 +283,22 @@ impl Guesser {
 }
 
 /// Spends a try of a stranger at both counters, in one statement; none at either while a wait is running at one of them.
-async fn spend_both(
+async fn charge_both_counters(
     cx: &Cx,
     tx: &mut Tx,
     [here, all]: [&[u8]; 2],
     kind: ThrottleKind,
     cost: Cost,
-) -> Result<Option<Tally>> {
+) -> Result<Option<GuessCount>> {
     let spent = throttle::charge_delays(tx, [here, all], kind, cost, cx.now).await?;
     let too_many = match spent {
         [Some(own), Some(spent)] => {
-            let tally = Tally { own, all: Some(spent) };
-            if cost == Cost::Nothing || counts_for_all(cx, kind, tally) {
+            let tally = GuessCount { own, all_strangers: Some(spent) };
+            if cost == Cost::Nothing || also_counts_globally(cx, kind, tally) {
                 return Ok(Some(tally));
             }
             throttle::refund_quota(tx, all, kind).await?;
-            return Ok(Some(Tally { own, all: Some(spent - 1) }));
+            return Ok(Some(GuessCount { own, all_strangers: Some(spent - 1) }));
         }
         [Some(_), None] => here,
         [None, Some(_)] => all,
@@ -283,19 +311,19 @@ async fn spend_both(
 }
 
 /// Whether a network's try counted for all strangers too: its first few do, and each once strangers wait.
-fn counts_for_all(cx: &Cx, kind: ThrottleKind, was: Tally) -> bool {
-    was.own <= cx.settings.network_share
-        || was.all.is_some_and(|all| all > Limits::of(cx, kind).free)
+fn also_counts_globally(cx: &Cx, kind: ThrottleKind, count: GuessCount) -> bool {
+    count.own <= cx.settings.network_share
+        || count.all_strangers.is_some_and(|all| all > DelayPolicy::of(cx, kind).free)
 }
 
 /// Failures that lead to no wait, and the waits after them.
-struct Limits {
+struct DelayPolicy {
     free: i64,
     first_wait: Duration,
     longest_wait: Duration,
 }
 
-impl Limits {
+impl DelayPolicy {
     fn of(cx: &Cx, kind: ThrottleKind) -> Self {
         let settings = &cx.settings;
         match kind {
@@ -314,7 +342,7 @@ impl Limits {
 
     /// When the `spent`-th failure is over the free ones, the end of the wait until the next try: the first wait, doubling up to
     /// the longest.
-    fn wait_after(&self, spent: i64, now: Timestamp) -> Option<Timestamp> {
+    fn delay_after(&self, spent: i64, now: Timestamp) -> Option<Timestamp> {
         let over = spent.checked_sub(self.free).filter(|over| *over >= 0)?;
         let doublings = u32::try_from(over).unwrap_or(u32::MAX).min(20);
         let wait = self.first_wait.saturating_mul(1_u32 << doublings).min(self.longest_wait);
@@ -330,8 +358,8 @@ mod tests {
     fn waits_double_up_to_limit() {
         let now = Timestamp::from_millis(0);
         let hour = Duration::from_hours(1);
-        let limits = Limits { free: 10, first_wait: hour, longest_wait: hour * 24 };
-        let wait = |spent| limits.wait_after(spent, now).map(|t| t.millis() / 3_600_000);
+        let limits = DelayPolicy { free: 10, first_wait: hour, longest_wait: hour * 24 };
+        let wait = |spent| limits.delay_after(spent, now).map(|t| t.millis() / 3_600_000);
         assert_eq!(
             [9, 10, 11, 12, 13, 14, 15, 99].map(wait),
             [None, Some(1), Some(2), Some(4), Some(8), Some(16), Some(24), Some(24)]

@@ -3,42 +3,42 @@
 use store::{Timestamp, email_challenge::EmailChallenge};
 
 use super::{
-    code_window::Time,
-    method::{Challenge, Mailed},
+    code_window::CodeValidity,
+    method::{Challenge, MailedMethod},
     refusal::{CodeRefusal, MailRefusal, Refusal},
     resend::ResendVerdict,
-    second::Verdict,
+    second_step::Verdict,
     state::State,
 };
 
 /// What became of a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Fate {
+pub(super) enum ChallengeState {
     /// It can be answered.
     Open,
     /// Its code led on.
     Used,
     /// A newer one has taken its place.
-    Replaced,
+    Superseded,
 }
 
-impl Fate {
+impl ChallengeState {
     /// What a row says.
     pub(super) const fn of(row: &EmailChallenge) -> Self {
         if row.completed_at.is_some() {
             Self::Used
         } else if row.superseded_at.is_some() {
-            Self::Replaced
+            Self::Superseded
         } else {
             Self::Open
         }
     }
 
     /// Why a code fails that is right for another challenge, of this fate.
-    const fn of_another(self) -> Refusal {
+    const fn refusal_elsewhere(self) -> Refusal {
         match self {
             Self::Used => Refusal::Code(CodeRefusal::Used),
-            Self::Replaced => Refusal::Mail(MailRefusal::Superseded),
+            Self::Superseded => Refusal::Mail(MailRefusal::Superseded),
             Self::Open => Refusal::Mail(MailRefusal::OtherBrowser),
         }
     }
@@ -47,71 +47,79 @@ impl Fate {
 impl Challenge {
     /// The challenge of a row. Codes by e-mail are the only ones with rows there.
     pub(super) const fn of(row: &EmailChallenge) -> Self {
-        Self { method: Mailed::EMAIL_CODE, id: row.id }
+        Self { method: MailedMethod::EMAIL_CODE, id: row.id }
     }
 }
 
 /// Whether an open challenge of this epoch takes the place of one of `fate` and `epoch`, so that the newest code works in
 /// every tab.
-pub(super) fn takes_place(fate: Fate, epoch: i64, open_epoch: i64) -> bool {
-    fate == Fate::Replaced && epoch == open_epoch
+pub(super) fn is_successor(fate: ChallengeState, epoch: i64, open_epoch: i64) -> bool {
+    fate == ChallengeState::Superseded && epoch == open_epoch
 }
 
 /// Whether a code or "send it again" is judged here. If not, another tab of this browser was faster.
-pub(super) fn is_judged(state: &State, fate: Fate) -> bool {
-    fate == Fate::Open || !matches!(state, State::Second(_))
+pub(super) fn is_judged(state: &State, fate: ChallengeState) -> bool {
+    fate == ChallengeState::Open || !matches!(state, State::Second(_))
 }
 
 /// What was found when a code was compared. It has been charged.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Compared {
+pub(super) struct CodeComparison {
     /// Whether it is the code of the challenge.
     pub(super) is_right: bool,
     /// What became of the challenge.
-    pub(super) fate: Fate,
+    pub(super) challenge_state: ChallengeState,
     /// Where its clock stands.
-    pub(super) time: Time,
+    pub(super) validity: CodeValidity,
     /// Whether a proof has led this attempt on from the second step.
-    pub(super) is_led_on: bool,
+    pub(super) is_second_step_proven: bool,
     /// Whether it comes from the browser that was led on, and soon enough.
     pub(super) is_repeat: bool,
     /// What became of another challenge that it is the code of.
-    pub(super) another: Option<Fate>,
+    pub(super) another: Option<ChallengeState>,
     /// Tries that are left.
-    pub(super) left: i64,
+    pub(super) tries_left: i64,
 }
 
 /// The verdict about a compared code.
-pub(super) const fn verdict(found: Compared) -> Verdict {
-    match (found.is_right, found.fate, found.time) {
-        (true, Fate::Used, _) if found.is_led_on && found.is_repeat => Verdict::Repeated,
-        (true, Fate::Used, _) => Verdict::Refused(Refusal::Code(CodeRefusal::Used)),
-        (true, Fate::Replaced, _) => Verdict::Refused(Refusal::Mail(MailRefusal::Superseded)),
-        (true, Fate::Open, time) => Verdict::Right(time),
-        (false, _, Time::Past) => Verdict::Past,
-        (false, _, Time::Open | Time::Late) => Verdict::Refused(match found.another {
-            Some(fate) => fate.of_another(),
-            None => Refusal::Code(CodeRefusal::Wrong(found.left)),
-        }),
+pub(super) const fn verdict(found: CodeComparison) -> Verdict {
+    match (found.is_right, found.challenge_state, found.validity) {
+        (true, ChallengeState::Used, _) if found.is_second_step_proven && found.is_repeat => {
+            Verdict::Repeated
+        }
+        (true, ChallengeState::Used, _) => Verdict::Refused(Refusal::Code(CodeRefusal::Used)),
+        (true, ChallengeState::Superseded, _) => {
+            Verdict::Refused(Refusal::Mail(MailRefusal::Superseded))
+        }
+        (true, ChallengeState::Open, time) => Verdict::Right(time),
+        (false, _, CodeValidity::Expired) => Verdict::Expired,
+        (false, _, CodeValidity::Valid | CodeValidity::Late) => {
+            Verdict::Refused(match found.another {
+                Some(fate) => fate.refusal_elsewhere(),
+                None => Refusal::Code(CodeRefusal::Wrong(found.tries_left)),
+            })
+        }
     }
 }
 
 /// What was found about "send it again", at a challenge that is open.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct ResendFacts {
     /// When it may be sent, if that is not now.
-    pub(super) later: Option<Timestamp>,
+    pub(super) earliest: Option<Timestamp>,
     /// Whether all tries at its code are spent.
-    pub(super) is_spent: bool,
+    pub(super) is_exhausted: bool,
     /// Where its clock stands.
-    pub(super) time: Time,
+    pub(super) validity: CodeValidity,
 }
 
 /// The verdict about "send it again".
-pub(super) const fn resend_verdict(found: Asked) -> ResendVerdict {
-    match found.later {
+pub(super) const fn resend_verdict(found: ResendFacts) -> ResendVerdict {
+    match found.earliest {
         Some(later) => ResendVerdict::Later(later),
-        None if found.is_spent || matches!(found.time, Time::Past) => ResendVerdict::New,
+        None if found.is_exhausted || matches!(found.validity, CodeValidity::Expired) => {
+            ResendVerdict::New
+        }
         None => ResendVerdict::Same,
     }
 }

@@ -12,22 +12,22 @@ use super::{
 use crate::{
     Cx, Result,
     audit::event::MailFailed,
-    jobs::{About, Done, End, Job, Undone, Waits},
+    jobs::{Backoff, CompletedJob, FailedJob, Job, JobAuditDetail, JobResult},
 };
 
 /// What became of a mail when it was read.
 #[derive(Debug)]
-pub enum Opened {
+pub enum PreparedMail {
     /// What it says.
     Letter(Box<Letter>),
     /// It is not sent: how its job ends.
-    Ended(End),
+    Ended(JobResult),
 }
 
-impl From<Option<Letter>> for Opened {
+impl From<Option<Letter>> for PreparedMail {
     /// Without a letter it is no longer true or wanted.
     fn from(letter: Option<Letter>) -> Self {
-        letter.map_or(Self::Ended(End::Superseded), |letter| Self::Letter(Box::new(letter)))
+        letter.map_or(Self::Ended(JobResult::Superseded), |letter| Self::Letter(Box::new(letter)))
     }
 }
 
@@ -41,30 +41,34 @@ pub(crate) trait Mail: Serialize + DeserializeOwned + Send + Sync + 'static {
     const WORDINGS: &'static [Wording];
 
     /// Reads what it says, from the rows of this moment. It was asked for at `asked_at`.
-    fn open(&self, cx: &Cx, asked_at: Timestamp) -> impl Future<Output = Result<Opened>> + Send;
+    fn prepare(
+        &self,
+        cx: &Cx,
+        requested_at: Timestamp,
+    ) -> impl Future<Output = Result<PreparedMail>> + Send;
 
     /// The recipient, as the trail has it when it was not sent.
     fn user(&self, tx: &mut Tx) -> impl Future<Output = Result<Option<UserId>>> + Send;
 
     /// Writes what follows when the mail server took it, in the transaction that says so; `cx.now` is when it said so. It
     /// may be asked twice.
-    fn sent(
+    fn on_sent(
         &self,
         _cx: &Cx,
         _tx: &mut Tx,
-        _done: &Done<'_>,
+        _done: &CompletedJob<'_>,
     ) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
 
     /// Writes what follows when it will not be sent any more, in the transaction that says so.
-    fn refused(&self, _cx: &Cx, _tx: &mut Tx) -> impl Future<Output = Result<()>> + Send {
+    fn on_failed(&self, _cx: &Cx, _tx: &mut Tx) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
 }
 
-impl From<Undone> for MailFailed {
-    fn from(Undone { job, about, r#try, why }: Undone) -> Self {
+impl From<FailedJob> for MailFailed {
+    fn from(FailedJob { job, about, r#try, why }: FailedJob) -> Self {
         Self { job, mail: about, r#try, why }
     }
 }
@@ -72,20 +76,20 @@ impl From<Undone> for MailFailed {
 impl<M: Mail> Job for M {
     const NAME: &'static str = M::KIND;
     const LANE: &'static str = M::CATEGORY.as_str();
-    const WAITS: Waits = M::CATEGORY.waits();
-    const LASTS: Option<Duration> = M::CATEGORY.lasts();
+    const BACKOFF: Backoff = M::CATEGORY.backoff();
+    const MAX_AGE: Option<Duration> = M::CATEGORY.max_age();
     type Failed = MailFailed;
 
-    async fn about(&self, tx: &mut Tx) -> Result<About> {
+    async fn audit_detail(&self, tx: &mut Tx) -> Result<JobAuditDetail> {
         let detail = serde_json::to_value(self)?;
-        Ok(About { user: self.user(tx).await?, detail })
+        Ok(JobAuditDetail { user: self.user(tx).await?, detail })
     }
 
-    async fn done(&self, cx: &Cx, tx: &mut Tx, done: &Done<'_>) -> Result<()> {
-        self.sent(cx, tx, done).await
+    async fn on_done(&self, cx: &Cx, tx: &mut Tx, done: &CompletedJob<'_>) -> Result<()> {
+        self.on_sent(cx, tx, done).await
     }
 
-    async fn failed(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
-        self.refused(cx, tx).await
+    async fn on_failed(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
+        self.on_failed(cx, tx).await
     }
 }

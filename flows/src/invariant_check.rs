@@ -20,17 +20,17 @@ use crate::{
 /// Name of the result.
 pub const CHECK: &str = "unproven_grants";
 /// How often it is made.
-const EVERY: Duration = Duration::from_hours(24);
+const INTERVAL: Duration = Duration::from_hours(24);
 /// Grants of one batch, which is one short read.
 const BATCH: i64 = 5_000;
 /// Clocks of two replicas may differ by this many milliseconds, so that a grant may look older than its sign-in.
 const SLACK: i64 = 5_000;
 /// Grants that are named in the trail; the number says how many there are.
-const NAMED: usize = 20;
+const MAX_LISTED: usize = 20;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct InvariantCheckResult {
     /// Grants that were looked at.
     pub looked_at: u64,
     /// How many are unproven.
@@ -38,19 +38,19 @@ pub struct Found {
 }
 
 /// Compares, unless that was done within a day; says what was found, if it did.
-pub async fn daily(cx: &Cx) -> Result<Option<Found>> {
+pub async fn run_if_due(cx: &Cx) -> Result<Option<InvariantCheckResult>> {
     let mut conn = cx.db.read().await?;
     let last =
         store::invariant_check::all(&mut conn).await?.into_iter().find(|check| check.name == CHECK);
     drop(conn);
-    if last.is_some_and(|last| cx.now.since(last.checked_at) < EVERY) {
+    if last.is_some_and(|last| cx.now.since(last.checked_at) < INTERVAL) {
         return Ok(None);
     }
-    now(cx).await.map(Some)
+    run(cx).await.map(Some)
 }
 
 /// Compares every grant with its sign-in.
-pub async fn now(cx: &Cx) -> Result<Found> {
+pub async fn run(cx: &Cx) -> Result<InvariantCheckResult> {
     let (mut after, mut looked_at, mut unproven) = (None, 0, Vec::new());
     loop {
         let mut conn = cx.db.read().await?;
@@ -63,12 +63,15 @@ pub async fn now(cx: &Cx) -> Result<Found> {
             break;
         }
     }
-    let found = Found { looked_at, unproven: i64::try_from(unproven.len()).unwrap_or(i64::MAX) };
-    keep(cx, &found, &unproven).await?;
+    let found = InvariantCheckResult {
+        looked_at,
+        unproven: i64::try_from(unproven.len()).unwrap_or(i64::MAX),
+    };
+    store_result(cx, &found, &unproven).await?;
     Ok(found)
 }
 
-async fn keep(cx: &Cx, found: &Found, grants: &[GrantId]) -> Result<()> {
+async fn store_result(cx: &Cx, found: &InvariantCheckResult, grants: &[GrantId]) -> Result<()> {
     let check =
         InvariantCheck { name: CHECK.to_owned(), checked_at: cx.now, found: found.unproven };
     cx.db
@@ -77,9 +80,9 @@ async fn keep(cx: &Cx, found: &Found, grants: &[GrantId]) -> Result<()> {
             if grants.is_empty() {
                 return Ok(());
             }
-            let grants = grants.iter().take(NAMED).copied().collect();
+            let grants = grants.iter().take(MAX_LISTED).copied().collect();
             let named = event::UnprovenGrants { count: found.unproven, grants };
-            audit::record(cx, tx, audit::Entry::new(named, outcome::Found::Found)).await
+            audit::record(cx, tx, audit::AuditEntry::new(named, outcome::Found::Found)).await
         })
         .await
 }

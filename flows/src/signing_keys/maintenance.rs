@@ -4,16 +4,19 @@
 use keys::Algorithm;
 use store::signing_key::{EndedKeyRow, SigningKeyRow};
 
-use super::{LONGEST_SESSION, Replaced, Rotation, end, next, open, rotate, rows};
+use super::{
+    LONGEST_SESSION, Rotation, RotationOutcome, load_rows, open_key, published_until, rotate,
+    successor,
+};
 use crate::{
     Cx, Result,
-    acting::Acting,
     audit::{self, event, outcome::KeyOutcome},
+    change_authority::ChangeAuthority,
 };
 
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tended {
+pub struct MaintenanceReport {
     /// Keys that were published in the place of an old one.
     pub published: Vec<String>,
     /// Keys that are not published any more.
@@ -23,14 +26,14 @@ pub struct Tended {
 }
 
 /// Does what is due.
-pub async fn tend(cx: &Cx) -> Result<Tended> {
-    let acting = &Acting::of_program("signing_keys", "age");
-    let mut tended = Tended::default();
-    let present = rows(cx).await?;
+pub async fn maintain(cx: &Cx) -> Result<MaintenanceReport> {
+    let authority = &ChangeAuthority::from_program("signing_keys", "age");
+    let mut tended = MaintenanceReport::default();
+    let present = load_rows(cx).await?;
     for algorithm in Algorithm::ALL {
         if is_old(cx, algorithm, &present) {
             let rotation = Rotation { algorithm, compromised: false };
-            if let Replaced::By { kid, .. } = rotate(cx, acting, rotation).await? {
+            if let RotationOutcome::Rotated { kid, .. } = rotate(cx, authority, rotation).await? {
                 tended.published.push(kid);
             }
         }
@@ -38,17 +41,18 @@ pub async fn tend(cx: &Cx) -> Result<Tended> {
     // A key of an algorithm that this build does not know ends when a build that knows it says so.
     let known = |row: &&SigningKeyRow| row.algorithm.parse::<Algorithm>().is_ok();
     for row in present.iter().filter(known) {
-        let over = next(row, &present).is_some_and(|next| end(next.signs_from) <= cx.now);
+        let over =
+            successor(row, &present).is_some_and(|next| published_until(next.signs_from) <= cx.now);
         if over && end_key(cx, row).await? {
             tended.ended.push(row.id.clone());
         }
     }
-    tended.forgotten = forget(cx).await?;
+    tended.forgotten = sweep_ended(cx).await?;
     Ok(tended)
 }
 
 /// Forgets keys that no hint can name any more. When there are none it costs a read and no write.
-async fn forget(cx: &Cx) -> Result<u64> {
+async fn sweep_ended(cx: &Cx) -> Result<u64> {
     let before = cx.now.minus(LONGEST_SESSION);
     let mut conn = cx.db.read().await?;
     let kept = store::signing_key::all_ended(&mut conn).await?;
@@ -71,7 +75,7 @@ fn is_old(cx: &Cx, algorithm: Algorithm, present: &[SigningKeyRow]) -> bool {
 /// Takes a key out of publication: its public half is kept for hints, its private one is gone.
 async fn end_key(cx: &Cx, row: &SigningKeyRow) -> Result<bool> {
     let ended = EndedKeyRow {
-        public: open(&cx.root, row)?.public_key_bytes(),
+        public: open_key(&cx.root, row)?.public_key_bytes(),
         id: row.id.clone(),
         algorithm: row.algorithm.clone(),
         ended_at: cx.now,
@@ -84,7 +88,7 @@ async fn end_key(cx: &Cx, row: &SigningKeyRow) -> Result<bool> {
             store::signing_key::insert_ended(tx, &ended).await?;
             let gone =
                 event::SigningKeyEnded { kid: row.id.clone(), algorithm: row.algorithm.clone() };
-            audit::record(cx, tx, audit::Entry::new(gone, KeyOutcome::Ok)).await?;
+            audit::record(cx, tx, audit::AuditEntry::new(gone, KeyOutcome::Ok)).await?;
             Ok(true)
         })
         .await

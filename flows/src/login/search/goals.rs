@@ -3,28 +3,29 @@
 
 use super::{
     super::{
-        code_window::Time,
+        code_window::CodeValidity,
         effect::Effect,
         goal::Goal,
-        machine::{Facts, Input, Step, step},
+        machine::{Facts, Input, Transition, step},
         method::Proof,
-        second::{Owner, SecondChecked, Verdict},
-        state::{Second, State, Waiting},
+        second_step::{ProofOwner, SecondChecked, Verdict},
+        state::{AwaitedProof, PendingSecondStep, State},
     },
-    Bounds, CLIENTS, EVERYBODY, Found, PAGES, SOUND, VICTIM,
-    broken::{broken_rule, caught},
-    cast::ACCOUNT,
+    Bounds, CLIENT_GOALS, FULL_BOUNDS, PAGE_GOALS, SearchStats, UNMODIFIED, VICTIM_ONLY,
     executor::{Rules, StepFn},
-    search,
-    table::FIRST_OF_EACH,
+    mutants::{assert_caught, broken_rule},
+    run_search,
+    single_step::FIRST_OF_EACH,
+    test_methods::ACCOUNT,
 };
 
 #[test]
 fn page_and_client_worlds_are_equal() {
-    let bounds = Bounds { people: VICTIM, ..EVERYBODY };
-    let clients = search("ends at clients", &bounds, &Rules { ends: CLIENTS, ..SOUND });
-    let pages = search("ends at pages", &bounds, &Rules { ends: PAGES, ..SOUND });
-    assert_eq!(clients, Found { at_page: 0, ..pages });
+    let bounds = Bounds { people: VICTIM_ONLY, ..FULL_BOUNDS };
+    let clients =
+        run_search("ends at clients", &bounds, &Rules { goals: CLIENT_GOALS, ..UNMODIFIED });
+    let pages = run_search("ends at pages", &bounds, &Rules { goals: PAGE_GOALS, ..UNMODIFIED });
+    assert_eq!(clients, SearchStats { at_page: 0, ..pages });
 }
 
 /// With another goal every decision is the same but for the end itself.
@@ -44,41 +45,43 @@ fn goal_affects_only_final_effect() {
                 let client = way(&state, make(), facts);
                 let page = way(&state, make(), &Facts { goal: ACCOUNT, ..*facts });
                 let input = make();
-                assert!(of.steps_alike(page, &client), "{state:?} {input:?} {facts:?}");
+                assert!(of.are_steps_equivalent(page, &client), "{state:?} {input:?} {facts:?}");
             }
         }
     }
 }
 
 /// Takes the password of an attempt that ends at a page of ours for both steps.
-fn one_step(state: State, input: Input, facts: &Facts<'_>) -> Step {
+fn one_step(state: State, input: Input, facts: &Facts<'_>) -> Transition {
     let is_password = matches!(input, Input::Password(_));
     let first_step = step(state, input, facts);
-    let State::Second(Second { first, waiting: Waiting::Mailed(own) }) = &first_step.state else {
+    let State::Second(PendingSecondStep { first, waiting: AwaitedProof::Mailed(own) }) =
+        &first_step.state
+    else {
         return first_step;
     };
     if facts.goal == Goal::Client || !is_password {
         return first_step;
     }
-    let (proof, owner) = (Proof::Mailed(*own), Owner { user: first.user, epoch: first.epoch });
-    let checked = SecondChecked::assume(proof, owner, Verdict::Right(Time::Open));
+    let (proof, owner) = (Proof::Mailed(*own), ProofOwner { user: first.user, epoch: first.epoch });
+    let checked = SecondChecked::assume(proof, owner, Verdict::Right(CodeValidity::Valid));
     let mut step = step(first_step.state, Input::Second(checked), facts);
-    step.effects.retain(|effect| !matches!(effect, Effect::Spend(..)));
+    step.effects.retain(|effect| !matches!(effect, Effect::Consume(..)));
     step
 }
 
 #[test]
 fn one_step_page_is_caught() {
-    caught(one_step, "signed in without a second step");
-    let clients = Rules { step: one_step, ends: CLIENTS, ..SOUND };
-    assert_eq!(broken_rule(&EVERYBODY, &clients), None, "only the other end shows it");
+    assert_caught(one_step, "signed in without a second step");
+    let clients = Rules { step: one_step, goals: CLIENT_GOALS, ..UNMODIFIED };
+    assert_eq!(broken_rule(&FULL_BOUNDS, &clients), None, "only the other end shows it");
 }
 
 #[test]
 fn wrong_goal_is_caught() {
     let machine: StepFn =
         |state, input, facts| step(state, input, &Facts { goal: Goal::Client, ..*facts });
-    caught(machine, "ended elsewhere than it was begun for");
+    assert_caught(machine, "ended elsewhere than it was begun for");
 }
 
 #[test]
@@ -88,5 +91,5 @@ fn session_without_end_is_caught() {
         step.effects.retain(|effect| !matches!(effect, Effect::End(_)));
         step
     };
-    caught(machine, "an attempt did not reach its end");
+    assert_caught(machine, "an attempt did not reach its end");
 }

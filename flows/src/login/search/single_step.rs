@@ -6,22 +6,25 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        code_window::Time,
+        code_window::CodeValidity,
         effect::{Delivery, Effect},
         follow::SessionChecked,
         goal::Goal,
-        machine::{Facts, Input, Person, Step, step},
-        method::{Challenge, Held, HeldProof, Mailed, Method, Proof},
+        machine::{Facts, Input, Person, Transition, step},
+        method::{Challenge, HeldMethod, HeldProof, MailedMethod, Method, Proof},
         new_password::NewPasswordChecked,
         password::{PasswordChecked, PasswordVerdict},
         refusal::{CodeRefusal, MailRefusal, Refusal},
         resend::{ResendChecked, ResendVerdict},
-        second::{HeldSeal, MailedSeal, Owner, SecondChecked, Verdict},
-        state::{Completed, First, FirstStep, NewPassword, Second, State, Waiting},
+        second_step::{HeldVerifier, MailedVerifier, ProofOwner, SecondChecked, Verdict},
+        state::{
+            AwaitedProof, CompletedAttempt, FirstStep, PendingNewPassword, PendingSecondStep,
+            ProvenFirstStep, State,
+        },
     },
-    cast,
+    conversion::{challenge_id, session_id, user_id},
     executor::StepFn,
-    names::{challenge_id, session_id, user_id},
+    test_methods,
 };
 use crate::account::password::BadPassword;
 
@@ -31,31 +34,31 @@ const ROW: Uuid = Uuid::from_u128(7);
 
 /// One method of each kind, as the table uses them.
 #[derive(Clone, Copy)]
-pub(super) struct Cast {
-    pub(super) mailed: Mailed,
-    pub(super) held: Held,
-    pub(super) both: Held,
+pub(super) struct MethodSet {
+    pub(super) mailed: MailedMethod,
+    pub(super) held: HeldMethod,
+    pub(super) both: HeldMethod,
     /// The three of them.
     pub(super) all: &'static [Method],
 }
 
 /// The program's mailed method, and one of each other kind.
-pub(super) const FIRST_OF_EACH: Cast = Cast {
-    mailed: Mailed::EMAIL_CODE,
-    held: cast::AppSeal::METHOD,
-    both: cast::KeySeal::METHOD,
-    all: &[cast::EMAIL, cast::APP, cast::KEY],
+pub(super) const FIRST_OF_EACH: MethodSet = MethodSet {
+    mailed: MailedMethod::EMAIL_CODE,
+    held: test_methods::AppVerifier::METHOD,
+    both: test_methods::KeyVerifier::METHOD,
+    all: &[test_methods::EMAIL, test_methods::APP, test_methods::KEY],
 };
 
 /// Another one of each kind.
-pub(super) const SECOND_OF_EACH: Cast = Cast {
-    mailed: cast::PostSeal::METHOD,
-    held: cast::ListSeal::METHOD,
-    both: cast::CardSeal::METHOD,
-    all: &[cast::POST, cast::LIST, cast::CARD],
+pub(super) const SECOND_OF_EACH: MethodSet = MethodSet {
+    mailed: test_methods::PaperMailVerifier::METHOD,
+    held: test_methods::ListVerifier::METHOD,
+    both: test_methods::CardVerifier::METHOD,
+    all: &[test_methods::PAPER_MAIL, test_methods::LIST, test_methods::CARD],
 };
 
-impl Cast {
+impl MethodSet {
     fn challenge(self, number: u8) -> Challenge {
         Challenge { method: self.mailed, id: challenge_id(number) }
     }
@@ -67,19 +70,19 @@ impl Cast {
     pub(super) fn states(self) -> Vec<State> {
         let mut states = vec![State::Password, State::Cancelled];
         for first in passwords().into_iter().chain([by_both()]) {
-            let waiting = [0, 1].map(|number| Waiting::Mailed(self.challenge(number)));
-            for waiting in waiting.into_iter().chain([Waiting::Held(self.held)]) {
-                states.push(State::Second(Second { first, waiting }));
+            let waiting = [0, 1].map(|number| AwaitedProof::Mailed(self.challenge(number)));
+            for waiting in waiting.into_iter().chain([AwaitedProof::Held(self.held)]) {
+                states.push(State::Second(PendingSecondStep { first, waiting }));
             }
             for proof in [self.code(0), self.code(1), held(self.held, 1)] {
-                states.push(State::NewPassword(NewPassword { first, proof }));
+                states.push(State::NewPassword(PendingNewPassword { first, proof }));
             }
         }
         for user in [0, 1].map(user_id) {
             let proofs = [self.code(0), self.code(1), held(self.held, 1)];
             for proof in proofs.into_iter().map(Some).chain([None]) {
                 let session = session_id(0);
-                states.push(State::Complete(Completed { user, session, proof }));
+                states.push(State::Complete(CompletedAttempt { user, session, proof }));
             }
         }
         states
@@ -99,7 +102,7 @@ impl Cast {
         let held = [held(self.held, 1), held(self.held, 2), held(self.both, 1)];
         for proof in codes.into_iter().chain(held) {
             for (user, epoch) in [(0, 0), (0, 1), (1, 0)] {
-                let owner = Owner { user: user_id(user), epoch };
+                let owner = ProofOwner { user: user_id(user), epoch };
                 for verdict in verdicts() {
                     inputs.push(Box::new(move || {
                         Input::Second(SecondChecked::assume(proof, owner, verdict))
@@ -115,7 +118,7 @@ impl Cast {
 
     pub(super) fn facts(self) -> Vec<Facts<'static>> {
         let mut people = vec![None];
-        for First { user, epoch, step } in passwords() {
+        for ProvenFirstStep { user, epoch, step } in passwords() {
             let FirstStep::Password { version: password_version } = step else { continue };
             for must_change in [false, true] {
                 people.push(Some(Person { user, epoch, password_version, must_change }));
@@ -139,21 +142,21 @@ impl Cast {
     }
 }
 
-const fn held(method: Held, mark: i64) -> Proof {
+const fn held(method: HeldMethod, mark: i64) -> Proof {
     Proof::Held(HeldProof { method, row: ROW, mark })
 }
 
-fn passwords() -> Vec<First> {
+fn passwords() -> Vec<ProvenFirstStep> {
     let first = |user, epoch, version| {
         let step = FirstStep::Password { version };
-        First { user: user_id(user), epoch, step }
+        ProvenFirstStep { user: user_id(user), epoch, step }
     };
     vec![first(0, 0, 0), first(0, 1, 0), first(0, 0, 1), first(1, 0, 0)]
 }
 
 /// The first step by what proves both.
-fn by_both() -> First {
-    First { user: user_id(0), epoch: 0, step: FirstStep::PasskeyUv { credential: ROW } }
+fn by_both() -> ProvenFirstStep {
+    ProvenFirstStep { user: user_id(0), epoch: 0, step: FirstStep::PasskeyUv { credential: ROW } }
 }
 
 fn verdicts() -> Vec<Verdict> {
@@ -165,10 +168,10 @@ fn verdicts() -> Vec<Verdict> {
         Refusal::Mail(MailRefusal::OtherBrowser),
         Refusal::Mail(MailRefusal::Exhausted),
     ];
-    [Time::Open, Time::Late, Time::Past]
+    [CodeValidity::Valid, CodeValidity::Late, CodeValidity::Expired]
         .map(Verdict::Right)
         .into_iter()
-        .chain([Verdict::Past, Verdict::Repeated])
+        .chain([Verdict::Expired, Verdict::Repeated])
         .chain(refusals.map(Verdict::Refused))
         .collect()
 }
@@ -197,7 +200,7 @@ fn other_inputs() -> Vec<Box<dyn Fn() -> Input>> {
 }
 
 /// Whether what was proven still counts.
-fn counts(first: First, facts: &Facts<'_>) -> bool {
+fn counts(first: ProvenFirstStep, facts: &Facts<'_>) -> bool {
     facts.person.is_some_and(|now| {
         let same = match first.step {
             FirstStep::Password { version } => version == now.password_version,
@@ -208,7 +211,7 @@ fn counts(first: First, facts: &Facts<'_>) -> bool {
 }
 
 /// The first step of a state, if what was proven still counts.
-fn alive(state: &State, facts: &Facts<'_>) -> Option<First> {
+fn alive(state: &State, facts: &Facts<'_>) -> Option<ProvenFirstStep> {
     let first = match state {
         State::Second(second) => second.first,
         State::NewPassword(pending) => pending.first,
@@ -223,33 +226,41 @@ const fn is_ended(state: &State) -> bool {
 
 /// The proof that is right here and now, with the first step that it completes: of this person, of this epoch, awaited or
 /// of both steps, offered, and in time.
-fn right_proof(state: &State, input: &Input, facts: &Facts<'_>) -> Option<(First, Proof)> {
+fn right_proof(
+    state: &State,
+    input: &Input,
+    facts: &Facts<'_>,
+) -> Option<(ProvenFirstStep, Proof)> {
     let Input::Second(checked) = input else { return None };
     let (proof, owner) = (*checked.proof(), checked.owner());
     let offered = facts.offered.contains(&proof.method());
-    if checked.verdict() != Verdict::Right(Time::Open) || !offered || is_ended(state) {
+    if checked.verdict() != Verdict::Right(CodeValidity::Valid) || !offered || is_ended(state) {
         return None;
     }
     if let Proof::Held(held) = proof
         && held.method.proves_both()
     {
         let step = FirstStep::PasskeyUv { credential: held.row };
-        let first = First { user: owner.user, epoch: owner.epoch, step };
+        let first = ProvenFirstStep { user: owner.user, epoch: owner.epoch, step };
         return counts(first, facts).then_some((first, proof));
     }
     let first = alive(state, facts)?;
-    let State::Second(Second { waiting, .. }) = state else { return None };
+    let State::Second(PendingSecondStep { waiting, .. }) = state else { return None };
     let awaited = match (waiting, proof) {
-        (Waiting::Mailed(own), Proof::Mailed(code)) => code == *own || facts.current == Some(code),
-        (Waiting::Held(method), Proof::Held(held)) => held.method == *method,
-        (Waiting::Mailed(_), Proof::Held(_)) | (Waiting::Held(_), Proof::Mailed(_)) => false,
+        (AwaitedProof::Mailed(own), Proof::Mailed(code)) => {
+            code == *own || facts.current == Some(code)
+        }
+        (AwaitedProof::Held(method), Proof::Held(held)) => held.method == *method,
+        (AwaitedProof::Mailed(_), Proof::Held(_)) | (AwaitedProof::Held(_), Proof::Mailed(_)) => {
+            false
+        }
     };
     let own = (owner.user, owner.epoch) == (first.user, first.epoch);
     (awaited && own).then_some((first, proof))
 }
 
 /// The challenge that an input is about.
-fn about(input: &Input) -> Option<Challenge> {
+fn challenge_of_input(input: &Input) -> Option<Challenge> {
     match input {
         Input::Second(checked) => match checked.proof() {
             Proof::Mailed(challenge) => Some(*challenge),
@@ -261,12 +272,12 @@ fn about(input: &Input) -> Option<Challenge> {
 }
 
 /// What may be asked for, and nothing else.
-fn may(effect: &Effect, state: &State, input: &Input, facts: &Facts<'_>) -> bool {
+fn is_allowed_effect(effect: &Effect, state: &State, input: &Input, facts: &Facts<'_>) -> bool {
     let right = right_proof(state, input, facts);
     let must_change = facts.person.is_some_and(|person| person.must_change);
     let changed = match (state, input) {
         (State::NewPassword(pending), Input::NewPassword(checked))
-            if checked.user() == pending.first.user && checked.refused().is_none() =>
+            if checked.user() == pending.first.user && checked.refusal().is_none() =>
         {
             Some(pending)
         }
@@ -280,14 +291,14 @@ fn may(effect: &Effect, state: &State, input: &Input, facts: &Facts<'_>) -> bool
     match effect {
         Effect::SignIn(complete) => {
             let of = |first, proof: Proof| {
-                (complete.first(), complete.second()) == (first, proof.second_word())
+                (complete.first(), complete.second_method()) == (first, proof.second_method())
             };
             let by_proof = right.is_some_and(|(first, proof)| of(first, proof)) && !must_change;
             let by_change = changed.is_some_and(|pending| of(pending.first, pending.proof))
                 && open == Some(complete.first());
             (by_proof || by_change) && complete.session() == facts.session
         }
-        Effect::Spend(first, proof) => right == Some((*first, *proof)),
+        Effect::Consume(first, proof) => right == Some((*first, *proof)),
         Effect::ChangePassword(first) => changed.is_some() && open == Some(*first),
         Effect::FollowSession(session) => match input {
             Input::Follow(checked) => {
@@ -339,14 +350,21 @@ fn may_deliver(delivery: Delivery, (state, input): (&State, &Input), facts: &Fac
         }
         Delivery::Replace { first, old, new } => {
             let is_new = old != new && new.id == facts.challenge && old.method == new.method;
-            is_new && open == Some(first) && about(input) == Some(old)
+            is_new && open == Some(first) && challenge_of_input(input) == Some(old)
         }
-        Delivery::SendAgain(challenge) => open.is_some() && about(input) == Some(challenge),
+        Delivery::SendAgain(challenge) => {
+            open.is_some() && challenge_of_input(input) == Some(challenge)
+        }
     }
 }
 
 /// Where an attempt may go from here.
-fn leads(before: &State, input: &Input, facts: &Facts<'_>, step: &Step) -> bool {
+fn is_allowed_transition(
+    before: &State,
+    input: &Input,
+    facts: &Facts<'_>,
+    step: &Transition,
+) -> bool {
     let effect = |is: fn(&Effect) -> bool| step.effects.iter().filter(|e| is(e)).count() == 1;
     if step.state == *before {
         return true;
@@ -369,11 +387,11 @@ fn leads(before: &State, input: &Input, facts: &Facts<'_>, step: &Step) -> bool 
             },
             State::NewPassword(pending) => {
                 right_proof(before, input, facts) == Some((pending.first, pending.proof))
-                    && effect(|e| matches!(e, Effect::Spend(..)))
+                    && effect(|e| matches!(e, Effect::Consume(..)))
                     && effect(|e| matches!(e, Effect::ChangeBrowser))
             }
             State::Complete(_) => {
-                let spent = effect(|e| matches!(e, Effect::Spend(..)));
+                let spent = effect(|e| matches!(e, Effect::Consume(..)));
                 let changed = effect(|e| matches!(e, Effect::ChangePassword(_)));
                 let signed_in = effect(|e| matches!(e, Effect::SignIn(_)));
                 let followed = effect(|e| matches!(e, Effect::FollowSession(_)));
@@ -383,7 +401,7 @@ fn leads(before: &State, input: &Input, facts: &Facts<'_>, step: &Step) -> bool 
 }
 
 /// Whether an attempt ends exactly where a session is given.
-fn ends(step: &Step) -> bool {
+fn ends_iff_session_given(step: &Transition) -> bool {
     let given = |effect: &&Effect| {
         matches!(effect, Effect::SignIn(_) | Effect::FollowSession(_) | Effect::Reissue(_))
     };
@@ -402,9 +420,9 @@ fn try_all(machine: StepFn) -> Result<usize, String> {
                 let after = machine(state.clone(), make(), facts);
                 let input = make();
                 let silent = after.effects.is_empty() && after.state == *state;
-                let holds = after.effects.iter().all(|effect| may(effect, state, &input, facts))
-                    && leads(state, &input, facts, &after)
-                    && ends(&after)
+                let holds = after.effects.iter().all(|effect| is_allowed_effect(effect, state, &input, facts))
+                    && is_allowed_transition(state, &input, facts, &after)
+                    && ends_iff_session_given(&after)
                     // What leads nowhere says why.
                     && (!silent
                         || after.refusal.is_some()
@@ -426,11 +444,11 @@ fn every_state_and_verdict_is_safe() {
 
 #[test]
 fn ignored_code_owner_is_caught() {
-    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Transition {
         let (State::Second(second), Input::Second(checked)) = (&state, &input) else {
             return step(state, input, facts);
         };
-        let owner = Owner { user: second.first.user, epoch: second.first.epoch };
+        let owner = ProofOwner { user: second.first.user, epoch: second.first.epoch };
         let mine = SecondChecked::assume(*checked.proof(), owner, checked.verdict());
         step(state, Input::Second(mine), facts)
     }
@@ -439,7 +457,7 @@ fn ignored_code_owner_is_caught() {
 
 #[test]
 fn unoffered_method_is_caught() {
-    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Transition {
         step(state, input, &Facts { offered: FIRST_OF_EACH.all, ..*facts })
     }
     assert!(try_all(machine).is_err());
@@ -447,7 +465,7 @@ fn unoffered_method_is_caught() {
 
 #[test]
 fn self_replacing_challenge_is_caught() {
-    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Step {
+    fn machine(state: State, input: Input, facts: &Facts<'_>) -> Transition {
         let resend = matches!(&input, Input::Resend(c) if c.verdict() == ResendVerdict::New);
         let mut step = step(state, input, facts);
         if let (true, [Effect::Deliver(Delivery::SendAgain(same))], State::Second(second)) =

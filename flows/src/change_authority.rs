@@ -8,21 +8,21 @@ use crate::actor::{Actor, CliUser};
 
 /// Who makes a change, and why.
 #[derive(Clone, Debug)]
-pub struct Acting {
+pub struct ChangeAuthority {
     actor: Actor,
     reason: Reason,
 }
 
-impl Acting {
+impl ChangeAuthority {
     /// A user of the machine gave a command.
     #[must_use]
-    pub fn of_command(user: CliUser, reason: Reason) -> Self {
+    pub fn from_command(user: CliUser, reason: Reason) -> Self {
         Self { actor: Actor::Cli(user), reason }
     }
 
     /// A part of the program does what is due, for a reason of its own.
     #[must_use]
-    pub fn of_program(part: &'static str, reason: &'static str) -> Self {
+    pub fn from_program(part: &'static str, reason: &'static str) -> Self {
         Self { actor: Actor::System(part), reason: Reason(reason.to_owned()) }
     }
 
@@ -58,8 +58,8 @@ impl Reason {
         if length > Self::MOST {
             return Err(BadReason::Long(length));
         }
-        if text.contains(is_unseen) {
-            return Err(BadReason::Unseen);
+        if text.contains(is_invisible) {
+            return Err(BadReason::Invisible);
         }
         Ok(Self(text.to_owned()))
     }
@@ -73,7 +73,7 @@ impl Reason {
 
 /// Whether a character breaks a line, reorders it or is not seen, so that a log or a terminal shows something else than was
 /// typed.
-fn is_unseen(c: char) -> bool {
+fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
@@ -99,7 +99,7 @@ pub enum BadReason {
     #[error(
         "it has a line break, or a character that cannot be seen; write it in one line of plain text"
     )]
-    Unseen,
+    Invisible,
 }
 
 #[cfg(test)]
@@ -116,11 +116,11 @@ mod tests {
             ("\u{200B}", BadReason::Empty),
             ("-- ..", BadReason::Empty),
             (&*"a".repeat(501), BadReason::Long(501)),
-            ("slow\nmail", BadReason::Unseen),
-            ("slow\u{1b}[2Jmail", BadReason::Unseen),
-            ("slow\u{2028}mail", BadReason::Unseen),
-            ("slow \u{202E}liam", BadReason::Unseen),
-            ("slow\u{FEFF}mail", BadReason::Unseen),
+            ("slow\nmail", BadReason::Invisible),
+            ("slow\u{1b}[2Jmail", BadReason::Invisible),
+            ("slow\u{2028}mail", BadReason::Invisible),
+            ("slow \u{202E}liam", BadReason::Invisible),
+            ("slow\u{FEFF}mail", BadReason::Invisible),
         ] {
             assert_eq!(Reason::parse(text), Err(bad), "{text:?}");
         }

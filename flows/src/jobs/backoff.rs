@@ -6,7 +6,7 @@ use keys::Rng;
 
 /// The waits between the tries of a kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waits {
+pub enum Backoff {
     /// These seconds, one after the other; the last one from then on.
     Listed(&'static [u64]),
     /// The first, which doubles until it is the longest.
@@ -18,17 +18,17 @@ pub enum Waits {
     },
 }
 
-impl Waits {
+impl Backoff {
     /// The wait after so many tries: between 80 and 120 % of what is listed, so that jobs that failed together do not come
     /// back together.
-    pub(super) fn draw(self, tries: i64, rng: &Rng) -> Duration {
+    pub(super) fn with_jitter(self, tries: i64, rng: &Rng) -> Duration {
         let [chance] = rng.bytes::<1>();
-        self.after(tries) * (205 + u32::from(chance) * 2 / 5) / 256
+        self.delay_after(tries) * (205 + u32::from(chance) * 2 / 5) / 256
     }
 
     /// The wait after so many tries, on average.
     #[must_use]
-    pub fn after(self, tries: i64) -> Duration {
+    pub fn delay_after(self, tries: i64) -> Duration {
         let waited = usize::try_from(tries.saturating_sub(1)).unwrap_or(0);
         match self {
             Self::Listed(seconds) => {
@@ -49,10 +49,10 @@ mod tests {
 
     #[test]
     fn tries_beyond_list_have_longest_wait() {
-        let listed = Waits::Listed(&[2, 5]);
+        let listed = Backoff::Listed(&[2, 5]);
         let doubling =
-            Waits::Doubling { first: Duration::from_secs(30), longest: Duration::from_hours(2) };
-        let seconds = |waits: Waits, tries| waits.after(tries).as_secs();
+            Backoff::Doubling { first: Duration::from_secs(30), longest: Duration::from_hours(2) };
+        let seconds = |waits: Backoff, tries| waits.delay_after(tries).as_secs();
         assert_eq!([1, 2, 3, 4].map(|tries| seconds(listed, tries)), [2, 5, 5, 5]);
         assert_eq!([0, i64::MAX].map(|tries| seconds(listed, tries)), [2, 5]);
         assert_eq!([1, 2, 8, 9].map(|tries| seconds(doubling, tries)), [30, 60, 3840, 7200]);
@@ -62,8 +62,8 @@ mod tests {
 
     #[test]
     fn retry_jitter_is_twenty_percent() {
-        let (rng, ten) = (Rng::system(), Waits::Listed(&[10]));
-        let waits: Vec<_> = (0..200).map(|_| ten.draw(1, &rng).as_millis()).collect();
+        let (rng, ten) = (Rng::system(), Backoff::Listed(&[10]));
+        let waits: Vec<_> = (0..200).map(|_| ten.with_jitter(1, &rng).as_millis()).collect();
         assert!(waits.iter().all(|wait| (8_000..=12_000).contains(wait)), "{waits:?}");
         assert!(waits.iter().min() != waits.iter().max());
     }

@@ -7,8 +7,8 @@ use store::{ChallengeId, UserId};
 use uuid::Uuid;
 
 use super::{
-    code_window::Time,
-    method::{Challenge, Held, HeldProof, Mailed, Proof},
+    code_window::CodeValidity,
+    method::{Challenge, HeldMethod, HeldProof, MailedMethod, Proof},
     refusal::Refusal,
 };
 
@@ -16,9 +16,9 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is right, at this time. What is held is always in time.
-    Right(Time),
+    Right(CodeValidity),
     /// It is wrong, and its challenge is past its cap anyway.
-    Past,
+    Expired,
     /// It is the proof by which this browser was led on, a moment ago.
     Repeated,
     /// It leads nowhere.
@@ -26,20 +26,20 @@ pub enum Verdict {
 }
 
 /// The seal of a mailed method. Its one implementation is in the file of the method's verifier.
-pub(crate) trait MailedSeal {
+pub(crate) trait MailedVerifier {
     /// The method.
-    const METHOD: Mailed;
+    const METHOD: MailedMethod;
 }
 
 /// The seal of a held method. Its one implementation is in the file of the method's verifier.
-pub(crate) trait HeldSeal {
+pub(crate) trait HeldVerifier {
     /// The method.
-    const METHOD: Held;
+    const METHOD: HeldMethod;
 }
 
 /// The person that a proof is of, and the epoch that it was made under: what is older than a reset is dead after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct ProofOwner {
     /// The person.
     pub user: UserId,
     /// The epoch: of a challenge when it was made, of something held when it was judged.
@@ -50,16 +50,16 @@ pub struct Owner {
 #[derive(Debug)]
 pub struct SecondChecked {
     proof: Proof,
-    owner: Owner,
+    owner: ProofOwner,
     verdict: Verdict,
 }
 
 impl SecondChecked {
     /// About the code of a challenge.
-    pub(super) fn mailed<S: MailedSeal>(
+    pub(super) fn mailed<S: MailedVerifier>(
         _: &S,
         challenge: ChallengeId,
-        owner: Owner,
+        owner: ProofOwner,
         verdict: Verdict,
     ) -> Self {
         let proof = Proof::Mailed(Challenge { method: S::METHOD, id: challenge });
@@ -68,11 +68,11 @@ impl SecondChecked {
 
     /// About something held: the row that it is kept in, and the mark that it would leave there.
     #[cfg_attr(not(test), expect(dead_code, reason = "no held method is built yet"))]
-    pub(super) fn held<S: HeldSeal>(
+    pub(super) fn held<S: HeldVerifier>(
         _: &S,
         row: Uuid,
         mark: i64,
-        owner: Owner,
+        owner: ProofOwner,
         verdict: Verdict,
     ) -> Self {
         let proof = Proof::Held(HeldProof { method: S::METHOD, row, mark });
@@ -87,7 +87,7 @@ impl SecondChecked {
 
     /// Whose that is.
     #[must_use]
-    pub const fn owner(&self) -> Owner {
+    pub const fn owner(&self) -> ProofOwner {
         self.owner
     }
 
@@ -106,7 +106,7 @@ impl SecondChecked {
     }
 
     #[cfg(test)]
-    pub(super) const fn assume(proof: Proof, owner: Owner, verdict: Verdict) -> Self {
+    pub(super) const fn assume(proof: Proof, owner: ProofOwner, verdict: Verdict) -> Self {
         Self { proof, owner, verdict }
     }
 }

@@ -5,16 +5,16 @@ use store::{AuditId, Timestamp, invariant_check::InvariantCheck, job::Backlog};
 
 use crate::{
     Cx, Result, guess_budget,
-    jobs::Kinds,
-    signing_keys::{self, Listed},
+    jobs::JobKinds,
+    signing_keys::{self, ListedKey},
 };
 
 /// Jobs that are counted at most, of a lane and of kinds that are not known: a longer queue is shown as this long.
-const MOST_COUNTED: i64 = 100_000;
+const MAX_COUNTED: i64 = 100_000;
 
 /// Everything at one moment.
 #[derive(Clone, Debug)]
-pub struct Overview {
+pub struct OperationalStatus {
     /// When it was read.
     pub at: Timestamp,
     /// What waits, by lane.
@@ -22,18 +22,18 @@ pub struct Overview {
     /// Open jobs of a kind or a lane that this build does not know.
     pub unknown_jobs: i64,
     /// The guess budget.
-    pub guesses: Guesses,
+    pub guesses: GuessBudgetStatus,
     /// When the oldest row of the audit trail was written that waits for its seal.
     pub unsealed_since: Option<Timestamp>,
     /// Signing keys.
-    pub keys: Vec<Listed>,
+    pub keys: Vec<ListedKey>,
     /// What was found when the data was compared with what must always hold.
     pub checks: Vec<InvariantCheck>,
 }
 
 /// The site's guess budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Guesses {
+pub struct GuessBudgetStatus {
     /// Wrong codes in its window.
     pub spent: i64,
     /// Wrong codes from which on it is exceeded.
@@ -41,26 +41,34 @@ pub struct Guesses {
 }
 
 /// Reads it, in a handful of statements. For whoever keeps it for some seconds: never once for each request.
-pub async fn read(cx: &Cx, kinds: &Kinds) -> Result<Overview> {
+pub async fn read(cx: &Cx, kinds: &JobKinds) -> Result<OperationalStatus> {
     let mut backlogs = Vec::new();
     let mut conn = cx.db.read().await?;
     for lane in kinds.lanes() {
-        backlogs.push((lane, store::job::backlog(&mut conn, lane, MOST_COUNTED, cx.now).await?));
+        backlogs.push((lane, store::job::backlog(&mut conn, lane, MAX_COUNTED, cx.now).await?));
     }
     let known: Vec<_> = kinds.iter().map(|kind| (kind.lane, kind.name)).collect();
-    let unknown_jobs = store::job::count_unknown(&mut conn, &known, MOST_COUNTED).await?;
+    let unknown_jobs = store::job::count_unknown(&mut conn, &known, MAX_COUNTED).await?;
     let checks = store::invariant_check::all(&mut conn).await?;
     let first = AuditId::from(uuid::Uuid::nil());
     let unsealed_since =
         store::audit::unsealed(&mut conn, first, 1).await?.first().map(|row| row.at);
     drop(conn);
-    let (keys, guesses) = (signing_keys::list(cx).await?, guesses(cx).await?);
-    Ok(Overview { at: cx.now, backlogs, unknown_jobs, guesses, unsealed_since, keys, checks })
+    let (keys, guesses) = (signing_keys::list(cx).await?, guess_budget_status(cx).await?);
+    Ok(OperationalStatus {
+        at: cx.now,
+        backlogs,
+        unknown_jobs,
+        guesses,
+        unsealed_since,
+        keys,
+        checks,
+    })
 }
 
 /// The guess budget, as of now.
-pub async fn guesses(cx: &Cx) -> Result<Guesses> {
+pub async fn guess_budget_status(cx: &Cx) -> Result<GuessBudgetStatus> {
     let mut conn = cx.db.read().await?;
-    let spent = guess_budget::spent(&mut conn, cx.now).await?;
-    Ok(Guesses { spent, limit: cx.settings.guess_budget })
+    let spent = guess_budget::count_recent(&mut conn, cx.now).await?;
+    Ok(GuessBudgetStatus { spent, limit: cx.settings.guess_budget })
 }

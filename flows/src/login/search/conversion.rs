@@ -8,16 +8,22 @@ use super::{
         follow::SessionChecked,
         goal::Goal,
         machine::Input,
-        method::{Challenge, Held, HeldProof, Mailed, Method, Proof as MachineProof},
+        method::{Challenge, HeldMethod, HeldProof, MailedMethod, Method, Proof as MachineProof},
         new_password::NewPasswordChecked,
         password::{PasswordChecked, PasswordVerdict},
         refusal::{CodeRefusal, MailRefusal, Refusal},
         resend::{ResendChecked, ResendVerdict},
-        second::{Owner, SecondChecked, Verdict},
-        state::{self, Completed, FirstStep, NewPassword, Second, State, Waiting},
+        second_step::{ProofOwner, SecondChecked, Verdict},
+        state::{
+            self, AwaitedProof, CompletedAttempt, FirstStep, PendingNewPassword, PendingSecondStep,
+            State,
+        },
     },
-    cast::ACCOUNT,
-    world::{Again, At, Awaited, By, Code, End, First, Mark, Post, Proof, Why, World, number},
+    test_methods::ACCOUNT,
+    world::{
+        AttemptState, Awaited, CodeFailure, CodeVerdict, FirstProof, GoalKind, HeldMark,
+        JudgedPost, Proof, ProvenFirst, ResendAnswer, World, number,
+    },
 };
 
 const TIME: Timestamp = Timestamp::from_millis(0);
@@ -39,43 +45,43 @@ pub(super) fn session_id(session: u8) -> SessionId {
 }
 
 /// The number in an id that one of the functions above made.
-const fn named(id: Uuid) -> u8 {
+const fn number_of(id: Uuid) -> u8 {
     id.as_bytes()[0]
 }
 
 pub(super) fn user_number(id: UserId) -> u8 {
-    named(id.uuid())
+    number_of(id.uuid())
 }
 
 pub(super) fn challenge_number(id: ChallengeId) -> u8 {
-    named(id.uuid())
+    number_of(id.uuid())
 }
 
 pub(super) fn session_number(id: SessionId) -> u8 {
-    named(id.uuid())
+    number_of(id.uuid())
 }
 
 fn small(value: i64) -> u8 {
     u8::try_from(value).expect("a small number")
 }
 
-pub(super) fn first_of(first: state::First) -> First {
+pub(super) fn from_machine_first(first: state::ProvenFirstStep) -> ProvenFirst {
     let by = match first.step {
-        FirstStep::Password { version } => By::Password(small(version)),
-        FirstStep::PasskeyUv { .. } => By::Both,
+        FirstStep::Password { version } => FirstProof::Password(small(version)),
+        FirstStep::PasskeyUv { .. } => FirstProof::Both,
     };
-    First { user: user_number(first.user), epoch: small(first.epoch), by }
+    ProvenFirst { user: user_number(first.user), epoch: small(first.epoch), by }
 }
 
-pub(super) fn first_in(first: First) -> state::First {
+pub(super) fn to_machine_first(first: ProvenFirst) -> state::ProvenFirstStep {
     let step = match first.by {
-        By::Password(version) => FirstStep::Password { version: version.into() },
-        By::Both => FirstStep::PasskeyUv { credential: id(first.user) },
+        FirstProof::Password(version) => FirstStep::Password { version: version.into() },
+        FirstProof::Both => FirstStep::PasskeyUv { credential: id(first.user) },
     };
-    state::First { user: user_id(first.user), epoch: first.epoch.into(), step }
+    state::ProvenFirstStep { user: user_id(first.user), epoch: first.epoch.into(), step }
 }
 
-impl End {
+impl GoalKind {
     pub(super) fn of(goal: Goal) -> Self {
         match goal {
             Goal::Client => Self::Client,
@@ -93,21 +99,21 @@ impl End {
 
 /// The methods that are offered, by their places.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Offered(pub(super) &'static [Method]);
+pub(super) struct OfferedMethods(pub(super) &'static [Method]);
 
-impl Offered {
-    pub(super) fn place(self, method: Method) -> u8 {
+impl OfferedMethods {
+    pub(super) fn index_of(self, method: Method) -> u8 {
         number(self.0.iter().position(|offered| *offered == method).expect("it is offered"))
     }
 
-    fn mailed(self, place: u8) -> Mailed {
+    fn mailed(self, place: u8) -> MailedMethod {
         match self.0[usize::from(place)] {
             Method::Mailed(method) => method,
             Method::Held(_) => panic!("a held method has no challenge"),
         }
     }
 
-    fn held(self, place: u8) -> Held {
+    fn held(self, place: u8) -> HeldMethod {
         match self.0[usize::from(place)] {
             Method::Held(method) => method,
             Method::Mailed(_) => panic!("a mailed method has no mark"),
@@ -129,81 +135,87 @@ impl Offered {
     pub(super) fn proof_of(self, proof: &MachineProof) -> Proof {
         match proof {
             MachineProof::Mailed(challenge) => Proof::Code(challenge_number(challenge.id)),
-            MachineProof::Held(held) => Proof::Held(Mark {
-                user: named(held.row),
-                method: self.place(proof.method()),
+            MachineProof::Held(held) => Proof::Held(HeldMark {
+                user: number_of(held.row),
+                method: self.index_of(proof.method()),
                 value: small(held.mark),
             }),
         }
     }
 
     /// The machine's state in small numbers.
-    pub(super) fn at_of(self, state: &State) -> At {
+    pub(super) fn from_machine_state(self, state: &State) -> AttemptState {
         match state {
-            State::Password => At::Password,
+            State::Password => AttemptState::Password,
             State::Second(second) => {
                 let awaited = match second.waiting {
-                    Waiting::Mailed(challenge) => Awaited::Code(challenge_number(challenge.id)),
-                    Waiting::Held(method) => Awaited::Held(self.place(Method::Held(method))),
+                    AwaitedProof::Mailed(challenge) => {
+                        Awaited::Code(challenge_number(challenge.id))
+                    }
+                    AwaitedProof::Held(method) => {
+                        Awaited::Held(self.index_of(Method::Held(method)))
+                    }
                 };
-                At::Second { first: first_of(second.first), awaited }
+                AttemptState::Second { first: from_machine_first(second.first), awaited }
             }
-            State::NewPassword(pending) => At::NewPassword {
-                first: first_of(pending.first),
+            State::NewPassword(pending) => AttemptState::NewPassword {
+                first: from_machine_first(pending.first),
                 proof: self.proof_of(&pending.proof),
             },
-            State::Complete(completed) => At::Complete {
+            State::Complete(completed) => AttemptState::Complete {
                 user: user_number(completed.user),
                 session: session_number(completed.session),
                 proof: completed.proof.as_ref().map(|proof| self.proof_of(proof)),
             },
-            State::Cancelled => At::Cancelled,
+            State::Cancelled => AttemptState::Cancelled,
         }
     }
 
-    fn machine_mark(self, mark: Mark) -> MachineProof {
+    fn machine_mark(self, mark: HeldMark) -> MachineProof {
         let (method, row) = (self.held(mark.method), id(mark.user));
         MachineProof::Held(HeldProof { method, row, mark: mark.value.into() })
     }
 
     /// A judged post as the machine takes it.
-    pub(super) fn input(self, world: &World, post: Post) -> Input {
+    pub(super) fn input(self, world: &World, post: JudgedPost) -> Input {
         match post {
-            Post::Password(first) => {
-                Input::Password(PasswordChecked::assume(PasswordVerdict::Right(first_in(first))))
+            JudgedPost::Password(first) => Input::Password(PasswordChecked::assume(
+                PasswordVerdict::Right(to_machine_first(first)),
+            )),
+            JudgedPost::WrongPassword => {
+                Input::Password(PasswordChecked::assume(PasswordVerdict::Wrong))
             }
-            Post::WrongPassword => Input::Password(PasswordChecked::assume(PasswordVerdict::Wrong)),
-            Post::Code { challenge, code } => {
+            JudgedPost::Code { challenge, code } => {
                 let row = world.challenge(challenge);
-                let owner = Owner { user: user_id(row.user), epoch: row.epoch.into() };
+                let owner = ProofOwner { user: user_id(row.user), epoch: row.epoch.into() };
                 let proof = MachineProof::Mailed(self.challenge(world, challenge));
                 Input::Second(SecondChecked::assume(proof, owner, code.verdict()))
             }
-            Post::Held { mark, epoch, code } => {
-                let owner = Owner { user: user_id(mark.user), epoch: epoch.into() };
+            JudgedPost::Held { mark, epoch, code } => {
+                let owner = ProofOwner { user: user_id(mark.user), epoch: epoch.into() };
                 let proof = self.machine_mark(mark);
                 Input::Second(SecondChecked::assume(proof, owner, code.verdict()))
             }
-            Post::Choose { method } => Input::Choose(self.0[usize::from(method)]),
-            Post::Resend { challenge, again } => {
+            JudgedPost::Choose { method } => Input::Choose(self.0[usize::from(method)]),
+            JudgedPost::Resend { challenge, again } => {
                 let verdict = match again {
-                    Again::Same => ResendVerdict::Same,
-                    Again::New => ResendVerdict::New,
-                    Again::Later => ResendVerdict::Later(TIME),
+                    ResendAnswer::Same => ResendVerdict::Same,
+                    ResendAnswer::New => ResendVerdict::New,
+                    ResendAnswer::Later => ResendVerdict::Later(TIME),
                 };
                 Input::Resend(ResendChecked::assume(self.challenge(world, challenge), verdict))
             }
-            Post::Follow { session } => {
+            JudgedPost::Follow { session } => {
                 let row = world.sessions[usize::from(session)].expect("it was read");
                 let (id, user) = (session_id(session), user_id(row.user));
                 Input::Follow(SessionChecked::assume(id, user, row.epoch.into()))
             }
-            Post::NewPassword { user, good } => {
+            JudgedPost::NewPassword { user, good } => {
                 let refused = (!good).then_some(crate::account::password::BadPassword::Common);
                 Input::NewPassword(NewPasswordChecked::assume(user_id(user), refused))
             }
-            Post::Restart => Input::Restart,
-            Post::Cancel => Input::Cancel,
+            JudgedPost::Restart => Input::Restart,
+            JudgedPost::Cancel => Input::Cancel,
         }
     }
 
@@ -220,47 +232,51 @@ impl Offered {
     }
 
     /// The machine's own state.
-    pub(super) fn state_of(self, world: &World, at: At) -> State {
+    pub(super) fn to_machine_state(self, world: &World, at: AttemptState) -> State {
         match at {
-            At::Password => State::Password,
-            At::Second { first, awaited } => State::Second(Second {
-                first: first_in(first),
+            AttemptState::Password => State::Password,
+            AttemptState::Second { first, awaited } => State::Second(PendingSecondStep {
+                first: to_machine_first(first),
                 waiting: match awaited {
-                    Awaited::Code(challenge) => Waiting::Mailed(self.challenge(world, challenge)),
-                    Awaited::Held(method) => Waiting::Held(self.held(method)),
+                    Awaited::Code(challenge) => {
+                        AwaitedProof::Mailed(self.challenge(world, challenge))
+                    }
+                    Awaited::Held(method) => AwaitedProof::Held(self.held(method)),
                 },
             }),
-            At::NewPassword { first, proof } => State::NewPassword(NewPassword {
-                first: first_in(first),
+            AttemptState::NewPassword { first, proof } => State::NewPassword(PendingNewPassword {
+                first: to_machine_first(first),
                 proof: self.machine_proof(world, proof),
             }),
-            At::Complete { user, session, proof } => State::Complete(Completed {
+            AttemptState::Complete { user, session, proof } => State::Complete(CompletedAttempt {
                 user: user_id(user),
                 session: session_id(session),
                 proof: proof.map(|proof| self.machine_proof(world, proof)),
             }),
-            At::Cancelled => State::Cancelled,
+            AttemptState::Cancelled => State::Cancelled,
         }
     }
 }
 
-impl Code {
+impl CodeVerdict {
     /// What a verifier concluded.
     pub(super) fn of(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Right(time) => Self::Right(time),
-            Verdict::Past => Self::Past,
+            Verdict::Expired => Self::Expired,
             Verdict::Repeated => Self::Repeated,
-            Verdict::Refused(Refusal::Code(CodeRefusal::Wrong(_))) => Self::Refused(Why::Wrong),
-            Verdict::Refused(Refusal::Code(CodeRefusal::Used)) => Self::Refused(Why::Used),
+            Verdict::Refused(Refusal::Code(CodeRefusal::Wrong(_))) => {
+                Self::Refused(CodeFailure::Wrong)
+            }
+            Verdict::Refused(Refusal::Code(CodeRefusal::Used)) => Self::Refused(CodeFailure::Used),
             Verdict::Refused(Refusal::Mail(MailRefusal::Superseded)) => {
-                Self::Refused(Why::Superseded)
+                Self::Refused(CodeFailure::Superseded)
             }
             Verdict::Refused(Refusal::Mail(MailRefusal::OtherBrowser)) => {
-                Self::Refused(Why::OtherBrowser)
+                Self::Refused(CodeFailure::OtherBrowser)
             }
             Verdict::Refused(Refusal::Mail(MailRefusal::Exhausted)) => {
-                Self::Refused(Why::Exhausted)
+                Self::Refused(CodeFailure::Exhausted)
             }
             Verdict::Refused(other) => panic!("{other:?} is not told apart here"),
         }
@@ -269,14 +285,14 @@ impl Code {
     pub(super) const fn verdict(self) -> Verdict {
         match self {
             Self::Right(time) => Verdict::Right(time),
-            Self::Past => Verdict::Past,
+            Self::Expired => Verdict::Expired,
             Self::Repeated => Verdict::Repeated,
             Self::Refused(why) => Verdict::Refused(match why {
-                Why::Wrong => Refusal::Code(CodeRefusal::Wrong(1)),
-                Why::Superseded => Refusal::Mail(MailRefusal::Superseded),
-                Why::Used => Refusal::Code(CodeRefusal::Used),
-                Why::OtherBrowser => Refusal::Mail(MailRefusal::OtherBrowser),
-                Why::Exhausted => Refusal::Mail(MailRefusal::Exhausted),
+                CodeFailure::Wrong => Refusal::Code(CodeRefusal::Wrong(1)),
+                CodeFailure::Superseded => Refusal::Mail(MailRefusal::Superseded),
+                CodeFailure::Used => Refusal::Code(CodeRefusal::Used),
+                CodeFailure::OtherBrowser => Refusal::Mail(MailRefusal::OtherBrowser),
+                CodeFailure::Exhausted => Refusal::Mail(MailRefusal::Exhausted),
             }),
         }
     }

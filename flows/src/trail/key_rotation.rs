@@ -13,13 +13,13 @@ pub(super) const ROLLOUT: Duration = Duration::from_hours(24);
 
 /// Root keys, and when each became current.
 #[derive(Clone, Debug)]
-pub(super) struct Succession {
+pub(super) struct KeyRotation {
     /// The first of the configuration: nobody with the database alone can make it an old one.
     current: String,
     since: Vec<(String, Timestamp)>,
 }
 
-impl Succession {
+impl KeyRotation {
     /// As the database tells it.
     pub(super) async fn read(root: &RootKeys, sql: &mut impl Sql) -> Result<Self> {
         let rows = store::root_key::all(sql).await?;
@@ -29,7 +29,7 @@ impl Succession {
 
     /// Takes note of a seal under a key. The database's word for when the key became current is not authenticated, and may
     /// have been moved; a seal under it cannot be older than that.
-    pub(super) fn saw(&mut self, key: &str, at: Timestamp) {
+    pub(super) fn observe(&mut self, key: &str, at: Timestamp) {
         match self.since.iter_mut().find(|(id, _)| id == key) {
             Some((_, since)) => *since = at.min(*since),
             None => self.since.push((key.to_owned(), at)),
@@ -37,11 +37,11 @@ impl Succession {
     }
 
     /// Whether a key had been replaced for longer than a rollout takes, at a time.
-    pub(super) fn is_over(&self, key: &str, at: Timestamp) -> bool {
-        self.end(key).is_some_and(|end| at > end)
+    pub(super) fn is_retired(&self, key: &str, at: Timestamp) -> bool {
+        self.retired_at(key).is_some_and(|end| at > end)
     }
 
-    fn end(&self, key: &str) -> Option<Timestamp> {
+    fn retired_at(&self, key: &str) -> Option<Timestamp> {
         if key == self.current {
             return None;
         }
@@ -56,7 +56,7 @@ impl Succession {
 }
 
 #[cfg(test)]
-impl Succession {
+impl KeyRotation {
     /// One that no database tells.
     pub(super) fn of(current: &str, since: &[(&str, Timestamp)]) -> Self {
         let since = since.iter().map(|(id, at)| ((*id).to_owned(), *at)).collect();
@@ -74,39 +74,43 @@ mod tests {
         Timestamp::from_millis(0).plus(DAY * number)
     }
 
-    fn keys(current: &str, since: &[(&str, u32)]) -> Succession {
+    fn keys(current: &str, since: &[(&str, u32)]) -> KeyRotation {
         let since: Vec<_> = since.iter().map(|(id, at)| (*id, day(*at))).collect();
-        Succession::of(current, &since)
+        KeyRotation::of(current, &since)
     }
 
     #[test]
     fn key_ends_day_after_successor_begins() {
         let keys = keys("c", &[("a", 0), ("b", 10), ("c", 20)]);
         assert_eq!(
-            [keys.end("a"), keys.end("b"), keys.end("c")],
+            [keys.retired_at("a"), keys.retired_at("b"), keys.retired_at("c")],
             [Some(day(11)), Some(day(21)), None]
         );
-        assert!(!keys.is_over("a", day(11)) && keys.is_over("a", day(12)));
+        assert!(!keys.is_retired("a", day(11)) && keys.is_retired("a", day(12)));
     }
 
     #[test]
     fn tampered_rows_extend_no_key() {
         // The stolen key is made to look as if it came last.
         let mut moved = keys("c", &[("a", 99), ("c", 20)]);
-        moved.saw("a", day(0));
-        assert_eq!(moved.end("a"), Some(day(21)));
+        moved.observe("a", day(0));
+        assert_eq!(moved.retired_at("a"), Some(day(21)));
         // The current one is made to look as if it came later than it did.
         let mut moved = keys("c", &[("a", 0), ("c", 99)]);
-        moved.saw("c", day(20));
-        assert_eq!(moved.end("a"), Some(day(21)));
+        moved.observe("c", day(20));
+        assert_eq!(moved.retired_at("a"), Some(day(21)));
         // The row of the stolen one is taken away.
-        assert_eq!(keys("c", &[("c", 20)]).end("a"), Some(day(21)));
-        assert_eq!(keys("c", &[("a", 0)]).end("a"), None, "nothing is under the new one yet");
+        assert_eq!(keys("c", &[("c", 20)]).retired_at("a"), Some(day(21)));
+        assert_eq!(
+            keys("c", &[("a", 0)]).retired_at("a"),
+            None,
+            "nothing is under the new one yet"
+        );
     }
 
     #[test]
     fn reused_older_key_stays_valid() {
         let keys = keys("a", &[("a", 0), ("b", 10)]);
-        assert_eq!([keys.end("a"), keys.end("b")], [None, Some(day(11))]);
+        assert_eq!([keys.retired_at("a"), keys.retired_at("b")], [None, Some(day(11))]);
     }
 }

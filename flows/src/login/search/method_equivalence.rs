@@ -4,14 +4,14 @@
 use super::{
     super::{
         effect::{Delivery, Effect},
-        machine::{Step, step},
+        machine::{Transition, step},
         method::{Challenge, HeldProof, Proof},
-        state::{Completed, NewPassword, Second, State, Waiting},
+        state::{AwaitedProof, CompletedAttempt, PendingNewPassword, PendingSecondStep, State},
     },
-    table::{Cast, FIRST_OF_EACH, SECOND_OF_EACH},
+    single_step::{FIRST_OF_EACH, MethodSet, SECOND_OF_EACH},
 };
 
-impl Cast {
+impl MethodSet {
     /// This cast's method in the place of another's.
     const fn challenge_like(self, challenge: Challenge) -> Challenge {
         Challenge { method: self.mailed, ..challenge }
@@ -29,20 +29,26 @@ impl Cast {
 
     fn state_like(self, state: State) -> State {
         match state {
-            State::Second(Second { first, waiting }) => State::Second(Second {
-                first,
-                waiting: match waiting {
-                    Waiting::Mailed(challenge) => Waiting::Mailed(self.challenge_like(challenge)),
-                    Waiting::Held(method) if method.proves_both() => Waiting::Held(self.both),
-                    Waiting::Held(_) => Waiting::Held(self.held),
-                },
-            }),
-            State::NewPassword(NewPassword { first, proof }) => {
-                State::NewPassword(NewPassword { first, proof: self.proof_like(proof) })
+            State::Second(PendingSecondStep { first, waiting }) => {
+                State::Second(PendingSecondStep {
+                    first,
+                    waiting: match waiting {
+                        AwaitedProof::Mailed(challenge) => {
+                            AwaitedProof::Mailed(self.challenge_like(challenge))
+                        }
+                        AwaitedProof::Held(method) if method.proves_both() => {
+                            AwaitedProof::Held(self.both)
+                        }
+                        AwaitedProof::Held(_) => AwaitedProof::Held(self.held),
+                    },
+                })
             }
-            State::Complete(Completed { user, session, proof }) => {
+            State::NewPassword(PendingNewPassword { first, proof }) => {
+                State::NewPassword(PendingNewPassword { first, proof: self.proof_like(proof) })
+            }
+            State::Complete(CompletedAttempt { user, session, proof }) => {
                 let proof = proof.map(|proof| self.proof_like(proof));
-                State::Complete(Completed { user, session, proof })
+                State::Complete(CompletedAttempt { user, session, proof })
             }
             state @ (State::Password | State::Cancelled) => state,
         }
@@ -65,13 +71,14 @@ impl Cast {
     fn is_like(self, effect: &Effect, own: &Effect) -> bool {
         match (effect, own) {
             (Effect::Deliver(a), Effect::Deliver(b)) => self.delivery_like(*a) == *b,
-            (Effect::Spend(a, proof), Effect::Spend(b, own)) => {
+            (Effect::Consume(a, proof), Effect::Consume(b, own)) => {
                 a == b && self.proof_like(*proof) == *own
             }
             (Effect::ChangeBrowser, Effect::ChangeBrowser) => true,
             (Effect::ChangePassword(a), Effect::ChangePassword(b)) => a == b,
             (Effect::SignIn(a), Effect::SignIn(b)) => {
-                let both = |step: &super::super::machine::Complete| step.second().is_none();
+                let both =
+                    |step: &super::super::machine::SignInProof| step.second_method().is_none();
                 (a.first(), a.session(), both(a)) == (b.first(), b.session(), both(b))
             }
             (Effect::End(a), Effect::End(b)) => a == b,
@@ -81,7 +88,7 @@ impl Cast {
         }
     }
 
-    pub(super) fn steps_alike(self, other: Step, own: &Step) -> bool {
+    pub(super) fn are_steps_equivalent(self, other: Transition, own: &Transition) -> bool {
         other.refusal == own.refusal
             && other.effects.len() == own.effects.len()
             && other.effects.iter().zip(&own.effects).all(|(a, b)| self.is_like(a, b))
@@ -100,7 +107,10 @@ fn methods_of_kind_behave_alike() {
                 let of_one = step(a.clone(), make_a(), facts_a);
                 let of_other = step(b.clone(), make_b(), facts_b);
                 let input = make_a();
-                assert!(other.steps_alike(of_one, &of_other), "{a:?} {input:?} {facts_a:?}");
+                assert!(
+                    other.are_steps_equivalent(of_one, &of_other),
+                    "{a:?} {input:?} {facts_a:?}"
+                );
             }
         }
     }

@@ -1,0 +1,115 @@
+//! A post of the second step, as it is read: once, for verifier, charge and executor. The transactions that follow read again
+//! only what guards.
+
+use store::{
+    Sql,
+    email_challenge::{ChallengePurpose, ChallengeWithUser, EmailChallenge},
+    user::UserWithPassword,
+};
+
+use super::{
+    mailed_method::{self, ChallengeState},
+    state::State,
+    throttle_subject::ThrottleSubject,
+};
+use crate::{
+    Cx, Result,
+    attempt::{BrowserContext, LoadedAttempt},
+    network::AuditSubject,
+};
+
+/// An attempt that waits for a mailed code, or was led on by one, with everything that a post of it is judged by.
+pub(super) struct CodePost {
+    /// The attempt.
+    pub(super) attempt: Box<LoadedAttempt>,
+    /// The challenge that is answered: see [`current`].
+    pub(super) challenge: EmailChallenge,
+    /// Whose code it is.
+    pub(super) person: UserWithPassword,
+    /// What this browser is to that person.
+    pub(super) throttle_subject: ThrottleSubject,
+}
+
+impl CodePost {
+    /// Reads what is left to read: `near` came with the attempt. Gives the attempt back where no challenge is answered.
+    pub(super) async fn read(
+        cx: &Cx,
+        sql: &mut impl Sql,
+        browser_context: &BrowserContext,
+        attempt: Box<LoadedAttempt>,
+        open_challenges: Vec<ChallengeWithUser>,
+    ) -> Result<Result<Self, Box<LoadedAttempt>>> {
+        let Some(found) =
+            answered_challenge(sql, browser_context, &attempt.state, open_challenges).await?
+        else {
+            return Ok(Err(attempt));
+        };
+        let ChallengeWithUser { challenge, person } = found;
+        let throttle_subject =
+            ThrottleSubject::for_user(cx, sql, browser_context, &person.user).await?;
+        Ok(Ok(Self { attempt, challenge, person, throttle_subject }))
+    }
+
+    /// Through which client.
+    pub(super) fn client_id(&self) -> &str {
+        &self.attempt.request.client_id
+    }
+
+    /// What the trail says of a post that is not judged.
+    pub(super) fn audit_subject(&self) -> AuditSubject {
+        AuditSubject {
+            user: Some(self.challenge.user_id),
+            client: Some(self.client_id().to_owned()),
+        }
+    }
+
+    /// Whether the challenge is judged in this state.
+    pub(super) fn is_judged(&self) -> bool {
+        mailed_method::is_judged(&self.attempt.state, ChallengeState::of(&self.challenge))
+    }
+
+    /// The challenge, if it is the open one of this person in this browser.
+    pub(super) fn open_challenge(
+        &self,
+        browser_context: &BrowserContext,
+    ) -> Option<&EmailChallenge> {
+        let is_open = self.challenge.is_open() && self.challenge.browser == browser_context.browser;
+        is_open.then_some(&self.challenge)
+    }
+}
+
+/// The challenge that an attempt is answered with: the one that it waits for or, when another tab of this browser has put
+/// that aside, the one in its place, so that the newest code works in every tab. `near` are the open ones of the browser that
+/// owns the attempt.
+pub(super) async fn answered_challenge(
+    sql: &mut impl Sql,
+    browser_context: &BrowserContext,
+    state: &State,
+    open_challenges: Vec<ChallengeWithUser>,
+) -> Result<Option<ChallengeWithUser>> {
+    let Some(awaited) = state.challenge() else { return Ok(None) };
+    let mut open_challenges = open_challenges.into_iter();
+    if let Some(open) = open_challenges.find(|open| open.challenge.id == awaited.id) {
+        return Ok(Some(open));
+    }
+    let awaited_challenge = store::email_challenge::by_id_with_user(sql, awaited.id).await?;
+    let is_own =
+        |own: &ChallengeWithUser| own.challenge.purpose == ChallengePurpose::SignIn.as_str();
+    let Some(own) = awaited_challenge.filter(is_own) else { return Ok(None) };
+    let (fate, epoch) = (ChallengeState::of(&own.challenge), own.challenge.epoch);
+    if fate != ChallengeState::Superseded {
+        return Ok(Some(own));
+    }
+    let user = own.challenge.user_id;
+    let open = store::email_challenge::find_open(
+        sql,
+        user,
+        &browser_context.browser,
+        ChallengePurpose::SignIn,
+    )
+    .await?;
+    Ok(Some(match open.filter(|open| mailed_method::is_successor(fate, epoch, open.epoch)) {
+        Some(challenge) => ChallengeWithUser { challenge, person: own.person },
+        None => own,
+    }))
+}
