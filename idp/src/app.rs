@@ -15,21 +15,21 @@ use store::{Db, EphemeralCounters};
 use tokio::sync::watch;
 
 use crate::{
-    busy::WhileBusy,
     clock::Clock,
     config::{BrandConfig, Issuer, ProxiesConfig},
     health::Health,
     http::cookies::CookieNames,
     jobs::Wake,
-    live::Live,
     locale::Locale,
     mail::smtp::Mailer,
     metrics::Metrics,
+    snapshot::Live,
+    startup_retry::WhileBusy,
 };
 
 /// What a replica is made of.
 #[derive(Debug)]
-pub struct Build {
+pub struct AppDependencies {
     /// The issuer.
     pub issuer: Issuer,
     /// Name, support line and time zone.
@@ -51,16 +51,16 @@ pub struct Build {
     /// Where mail goes.
     pub mailer: Mailer,
     /// The kinds of jobs that it knows.
-    pub kinds: JobKinds,
+    pub job_kinds: JobKinds,
 }
 
 /// The shared state.
 #[derive(Clone, Debug)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<AppInner>);
 
 /// What [`App`] holds.
 #[derive(Debug)]
-pub struct Parts {
+pub struct AppInner {
     /// The issuer.
     pub issuer: Issuer,
     issuer_text: Arc<str>,
@@ -89,89 +89,94 @@ pub struct Parts {
     /// Whether what it rests on is there.
     pub health: Health,
     /// The kinds of jobs that it knows: it leaves any other to a replica that knows it.
-    pub kinds: JobKinds,
+    pub job_kinds: JobKinds,
     /// Wakes the workers when a request may have written a job.
-    pub wake: Wake,
+    pub lane_notifier: Wake,
     /// A random name of this process, by which it holds leases.
-    pub process: String,
+    pub instance_id: String,
     /// Whether it was asked to stop: `/readyz` says so.
-    pub leaving: AtomicBool,
-    halted: watch::Sender<bool>,
+    pub is_stopping: AtomicBool,
+    is_hard_stopped: watch::Sender<bool>,
     /// Names of the cookies.
     pub cookies: CookieNames,
     /// The discovery document.
-    pub metadata: String,
+    pub discovery_document: String,
 }
 
 impl Deref for App {
-    type Target = Parts;
+    type Target = AppInner;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &AppInner {
         &self.0
     }
 }
 
 impl App {
     /// Makes signing keys if there are none, and reads what is kept in memory.
-    pub async fn start(mut build: Build) -> Result<Self, flows::Error> {
-        flows::root_keys::load_carried(&mut build.root, &mut build.db.read().await?).await?;
-        let root = Arc::new(build.root);
-        let hasher = Hasher::new(build.hashing, root.clone(), build.rng.clone());
-        let issuer_text: Arc<str> = build.issuer.as_str().into();
-        let live = Live::load(&build.db, &root).await?.by(build.clock.clone());
+    pub async fn start(mut dependencies: AppDependencies) -> Result<Self, flows::Error> {
+        flows::root_keys::load_carried(&mut dependencies.root, &mut dependencies.db.read().await?)
+            .await?;
+        let root = Arc::new(dependencies.root);
+        let hasher = Hasher::new(dependencies.hashing, root.clone(), dependencies.rng.clone());
+        let issuer_text: Arc<str> = dependencies.issuer.as_str().into();
+        let live = Live::load(&dependencies.db, &root).await?.by(dependencies.clock.clone());
         // Before anything is done by the time: what a wrong clock sweeps is gone, also when it was wrong for a second.
-        live.look(&build.db).await;
-        let app = Self(Arc::new(Parts {
-            metadata: flows::discovery::metadata(
-                build.issuer.as_str(),
+        live.look(&dependencies.db).await;
+        let app = Self(Arc::new(AppInner {
+            discovery_document: flows::discovery::metadata(
+                dependencies.issuer.as_str(),
                 &Locale::ALL.map(Locale::tag),
             )?,
-            cookies: CookieNames::for_issuer(&build.issuer),
-            process: [
-                flows::cx::generate_reference(&build.rng),
-                flows::cx::generate_reference(&build.rng),
+            cookies: CookieNames::for_issuer(&dependencies.issuer),
+            instance_id: [
+                flows::cx::generate_reference(&dependencies.rng),
+                flows::cx::generate_reference(&dependencies.rng),
             ]
             .concat(),
-            issuer: build.issuer,
+            issuer: dependencies.issuer,
             issuer_text,
-            brand: build.brand,
-            proxies: build.proxies,
-            health: Health::new(build.db.clone(), build.ephemeral.clone(), build.clock.clone()),
-            db: build.db,
-            ephemeral: build.ephemeral,
-            clock: build.clock,
-            rng: build.rng,
+            brand: dependencies.brand,
+            proxies: dependencies.proxies,
+            health: Health::new(
+                dependencies.db.clone(),
+                dependencies.ephemeral.clone(),
+                dependencies.clock.clone(),
+            ),
+            db: dependencies.db,
+            ephemeral: dependencies.ephemeral,
+            clock: dependencies.clock,
+            rng: dependencies.rng,
             root,
             metrics: Arc::new(Metrics::new(hasher.clone())),
             hasher,
             live,
-            mailer: build.mailer,
-            wake: build.kinds.lanes().into_iter().collect(),
-            kinds: build.kinds,
-            leaving: AtomicBool::new(false),
-            halted: watch::Sender::new(false),
+            mailer: dependencies.mailer,
+            lane_notifier: dependencies.job_kinds.lanes().into_iter().collect(),
+            job_kinds: dependencies.job_kinds,
+            is_stopping: AtomicBool::new(false),
+            is_hard_stopped: watch::Sender::new(false),
         }));
-        let patience = WhileBusy::begin(&app.clock);
-        patience.run(async || flows::root_keys::ensure(&app.system_cx("start")).await).await?;
-        patience.run(async || flows::signing_keys::ensure(&app.system_cx("start")).await).await?;
+        let retry = WhileBusy::begin(&app.clock);
+        retry.run(async || flows::root_keys::ensure(&app.system_cx("start")).await).await?;
+        retry.run(async || flows::signing_keys::ensure(&app.system_cx("start")).await).await?;
         app.live.refresh(&app.db, &app.root).await?;
         Ok(app)
     }
 
     /// Says to whoever asks that nobody should be sent here any more.
-    pub(crate) fn leave(&self) {
-        self.leaving.store(true, Ordering::Relaxed);
+    pub(crate) fn mark_stopping(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
     }
 
     /// Has every request that is in flight given up and answered at once.
-    pub(crate) fn halt(&self) {
-        self.halted.send_replace(true);
+    pub(crate) fn begin_hard_stop(&self) {
+        self.is_hard_stopped.send_replace(true);
     }
 
     /// Waits until that is said.
-    pub(crate) async fn halted(&self) {
+    pub(crate) async fn until_hard_stop(&self) {
         // The sender lives as long as we do.
-        let _ = self.halted.subscribe().wait_for(|halted| *halted).await;
+        let _ = self.is_hard_stopped.subscribe().wait_for(|halted| *halted).await;
     }
 
     /// The context of a request.
@@ -208,7 +213,7 @@ impl App {
 
     /// The zone in which people read clock times.
     #[must_use]
-    pub(crate) fn zone(&self) -> &TimeZone {
+    pub(crate) fn time_zone(&self) -> &TimeZone {
         &self.brand.time_zone
     }
 }

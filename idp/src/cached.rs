@@ -9,20 +9,20 @@ use crate::clock::{Clock, Stopwatch};
 /// A value, kept for a while. Whoever asks while it is being found out waits for the same one.
 #[derive(Debug)]
 pub(crate) struct Cached<T> {
-    keep: Duration,
-    kept: Mutex<Option<(Stopwatch, T)>>,
+    ttl: Duration,
+    value: Mutex<Option<(Stopwatch, T)>>,
 }
 
 impl<T: Clone> Cached<T> {
-    pub(crate) fn new(keep: Duration) -> Self {
-        Self { keep, kept: Mutex::new(None) }
+    pub(crate) fn new(ttl: Duration) -> Self {
+        Self { ttl, value: Mutex::new(None) }
     }
 
     /// The kept value, or else what `find` finds.
     pub(crate) async fn get(&self, clock: &Clock, find: impl Future<Output = T>) -> T {
-        let mut kept = self.kept.lock().await;
+        let mut kept = self.value.lock().await;
         if let Some((since, value)) = kept.as_ref()
-            && since.elapsed() < self.keep
+            && since.elapsed() < self.ttl
         {
             return value.clone();
         }

@@ -70,16 +70,17 @@ impl Clock {
         let shift = self.shift_millis.load(Ordering::SeqCst);
         // A stopped clock moves by a millisecond whenever it is read, so that what happens keeps its order.
         let tick = |at| if at == RUNS { None } else { Some(at + 1) };
-        let unmoved = match self.stopped_at.fetch_update(Ordering::SeqCst, Ordering::SeqCst, tick) {
-            Ok(at) => at.saturating_add(self.step_millis.load(Ordering::SeqCst)),
-            Err(_) => self.unmoved().millis(),
-        };
-        Timestamp::from_millis(unmoved.saturating_add(shift))
+        let base_millis =
+            match self.stopped_at.fetch_update(Ordering::SeqCst, Ordering::SeqCst, tick) {
+                Ok(at) => at.saturating_add(self.step_millis.load(Ordering::SeqCst)),
+                Err(_) => self.machine_now().millis(),
+            };
+        Timestamp::from_millis(base_millis.saturating_add(shift))
     }
 
     /// The present moment as this machine has it, for comparing with the database's, which no test can move.
     #[must_use]
-    pub(crate) fn unmoved(&self) -> Timestamp {
+    pub(crate) fn machine_now(&self) -> Timestamp {
         let step = self.step_millis.load(Ordering::SeqCst);
         Timestamp::from_millis(machine_millis().saturating_add(step))
     }
@@ -163,7 +164,7 @@ pub fn rfc3339(at: Timestamp) -> String {
 }
 
 /// A moment that somebody has typed: RFC 3339, or a date for its midnight in Coordinated Universal Time.
-pub fn moment(text: &str) -> Result<Timestamp, String> {
+pub fn parse_time(text: &str) -> Result<Timestamp, String> {
     let date =
         || text.parse::<jiff::civil::Date>()?.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
     // A time of day without its zone could be read as a date too: it is neither.
@@ -253,11 +254,11 @@ mod tests {
             1_795_513_267_250
         );
         assert!(rfc3339(Timestamp::from_millis(i64::MAX)).starts_with("9999-"));
-        assert_eq!(super::moment("2026-11-24T09:41:07.25Z"), Ok(moment));
-        assert_eq!(super::moment("2026-11-24T22:41:07.25+13:00"), Ok(moment));
-        assert_eq!(super::moment("2026-11-24"), Ok(at("2026-11-24T00:00:00Z")));
+        assert_eq!(super::parse_time("2026-11-24T09:41:07.25Z"), Ok(moment));
+        assert_eq!(super::parse_time("2026-11-24T22:41:07.25+13:00"), Ok(moment));
+        assert_eq!(super::parse_time("2026-11-24"), Ok(at("2026-11-24T00:00:00Z")));
         for bad in ["", "yesterday", "2026-11-24T09:41", "2026-13-01"] {
-            assert!(super::moment(bad).is_err(), "{bad}");
+            assert!(super::parse_time(bad).is_err(), "{bad}");
         }
     }
 }

@@ -21,14 +21,14 @@ const BODY_MAX: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Fetch {
     client: reqwest::Client,
-    reach: Reach,
+    allowed_hosts: AllowedHosts,
 }
 
 /// Where a client may connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
+enum AllowedHosts {
     /// This machine.
-    Machine,
+    Loopback,
     /// Wherever its caller says, which is never what a stranger says.
     Anywhere,
 }
@@ -37,7 +37,7 @@ enum Reach {
 ///
 /// # Errors
 /// The HTTP library cannot start.
-pub(crate) fn collector() -> Result<reqwest::Client, FetchError> {
+pub(crate) fn collector_client() -> Result<reqwest::Client, FetchError> {
     #[expect(clippy::disallowed_methods, reason = "this is the one client")]
     let builder = reqwest::Client::builder();
     Ok(builder
@@ -71,8 +71,8 @@ impl Fetch {
     /// # Errors
     /// The HTTP library cannot start.
     pub fn loopback() -> Result<Self, FetchError> {
-        let client = builder().tls_certs_only([]).build()?;
-        Ok(Self { client, reach: Reach::Machine })
+        let client = client_builder().tls_certs_only([]).build()?;
+        Ok(Self { client, allowed_hosts: AllowedHosts::Loopback })
     }
 
     /// A client for an address that an operator has configured. Trusts the root certificates of this machine.
@@ -80,7 +80,7 @@ impl Fetch {
     /// # Errors
     /// The HTTP library cannot start.
     pub(crate) fn anywhere() -> Result<Self, FetchError> {
-        Ok(Self { client: builder().build()?, reach: Reach::Anywhere })
+        Ok(Self { client: client_builder().build()?, allowed_hosts: AllowedHosts::Anywhere })
     }
 
     /// Reads a document.
@@ -93,7 +93,7 @@ impl Fetch {
 
     async fn request(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
         let host = request.uri().host().unwrap_or_default();
-        if self.reach == Reach::Machine && !is_loopback(host) {
+        if self.allowed_hosts == AllowedHosts::Loopback && !is_loopback(host) {
             return Err(FetchError::NotLoopback(host.to_owned()));
         }
         let request = reqwest::Request::try_from(request)?;
@@ -113,7 +113,7 @@ impl Fetch {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
+fn client_builder() -> reqwest::ClientBuilder {
     #[expect(clippy::disallowed_methods, reason = "this is the one client")]
     let builder = reqwest::Client::builder();
     builder

@@ -8,50 +8,50 @@ use tokio::time::timeout;
 use crate::{
     cached::Cached,
     clock::Clock,
-    skew::{self, MOST_SKEW},
+    clock_skew::{self, MOST_SKEW},
 };
 
 /// How long an answer is kept.
-const KEPT: Duration = Duration::from_secs(1);
+const REPORT_TTL: Duration = Duration::from_secs(1);
 /// How long a sign of life may take. A frozen server gives none, and a probe must not hang with it.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub(crate) struct Report {
+pub(crate) struct HealthReport {
     /// The database, or why it is not to be used.
-    pub(crate) database: Result<Database, String>,
+    pub(crate) database: Result<DatabaseHealth, String>,
     /// How long Redis took, or why it is away; nothing when counters are kept in memory.
     pub(crate) redis: Option<Result<Duration, String>>,
 }
 
 /// A database that answers.
 #[derive(Clone, Debug)]
-pub(crate) struct Database {
+pub(crate) struct DatabaseHealth {
     /// How long it took.
     pub(crate) took: Duration,
     /// By how many milliseconds its clock is ahead of ours.
-    pub(crate) ahead_millis: i64,
+    pub(crate) clock_ahead_millis: i64,
     /// Whether its schema is that of this build.
     pub(crate) migrated: bool,
 }
 
-impl Report {
+impl HealthReport {
     /// Ready: nothing is known against the schema and the clock. What all replicas share and is away is told, but is no
     /// reason to send nobody here: then all would be left out at once, and instead of the sign-in page, which needs no
     /// database, people would meet the bare error of whatever stands in front. Without Redis limits fall back.
     pub(crate) fn is_ready(&self) -> bool {
-        self.database.is_err() || self.database().is_ok()
+        self.database.is_err() || self.check_database().is_ok()
     }
 
     /// What stands in the way of using the database.
-    pub(crate) fn database(&self) -> Result<(), String> {
+    pub(crate) fn check_database(&self) -> Result<(), String> {
         let database = self.database.as_ref().map_err(Clone::clone)?;
         if !database.migrated {
             return Err("the schema is older than this build: run `idp migrate`".to_owned());
         }
-        let skew = Duration::from_millis(database.ahead_millis.unsigned_abs());
-        if skew > MOST_SKEW {
+        let skew = Duration::from_millis(database.clock_ahead_millis.unsigned_abs());
+        if clock_skew > MOST_SKEW {
             return Err(format!("the clock of the database differs by {} ms", skew.as_millis()));
         }
         Ok(())
@@ -64,46 +64,46 @@ pub struct Health {
     db: Db,
     ephemeral: EphemeralCounters,
     clock: Clock,
-    kept: Cached<Report>,
+    report_cache: Cached<HealthReport>,
 }
 
 impl Health {
     pub(crate) fn new(db: Db, ephemeral: EphemeralCounters, clock: Clock) -> Self {
-        Self { db, ephemeral, clock, kept: Cached::new(KEPT) }
+        Self { db, ephemeral, clock, report_cache: Cached::new(REPORT_TTL) }
     }
 
     /// What was found within the last second.
-    pub(crate) async fn report(&self) -> Report {
+    pub(crate) async fn report(&self) -> HealthReport {
         let find = async {
-            let (database, redis) = tokio::join!(self.database(), self.redis());
-            Report { database, redis }
+            let (database, redis) = tokio::join!(self.probe_database(), self.probe_redis());
+            HealthReport { database, redis }
         };
-        self.kept.get(&self.clock, find).await
+        self.report_cache.get(&self.clock, find).await
     }
 
-    async fn database(&self) -> Result<Database, String> {
+    async fn probe_database(&self) -> Result<DatabaseHealth, String> {
         let ask = async {
             let migrated = self.db.is_migrated().await?;
             let watch = self.clock.stopwatch();
-            let ahead_millis = skew::ahead(&self.db, || self.clock.now()).await?;
+            let ahead_millis = clock_skew::ahead(&self.db, || self.clock.now()).await?;
             let took = watch.elapsed();
-            Ok(Database { took, ahead_millis, migrated })
+            Ok(DatabaseHealth { took, clock_ahead_millis: ahead_millis, migrated })
         };
-        match timeout(PATIENCE, ask).await {
+        match timeout(PROBE_TIMEOUT, ask).await {
             Ok(answer) => answer.map_err(|error: store::Error| error.to_string()),
-            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+            Err(_) => Err(format!("no answer within {PROBE_TIMEOUT:?}")),
         }
     }
 
-    async fn redis(&self) -> Option<Result<Duration, String>> {
+    async fn probe_redis(&self) -> Option<Result<Duration, String>> {
         if !self.ephemeral.is_shared() {
             return None;
         }
         let watch = self.clock.stopwatch();
-        Some(match timeout(PATIENCE, self.ephemeral.probe()).await {
+        Some(match timeout(PROBE_TIMEOUT, self.ephemeral.probe()).await {
             Ok(Ok(())) => Ok(watch.elapsed()),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+            Err(_) => Err(format!("no answer within {PROBE_TIMEOUT:?}")),
         })
     }
 }

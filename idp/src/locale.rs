@@ -15,7 +15,7 @@ pub enum Locale {
 }
 
 /// What a header may name before the rest of it is not read: browsers send a handful.
-const MOST_RANGES: usize = 32;
+const MAX_LANGUAGE_RANGES: usize = 32;
 
 impl Locale {
     /// Every language, in the order in which they are offered.
@@ -41,7 +41,7 @@ impl Locale {
 
     /// The language of a tag, whatever region or script follows: `mi`, `mi-NZ`, `MI-nz` (RFC 4647, section 3.4).
     #[must_use]
-    pub fn of(tag: &str) -> Option<Self> {
+    pub fn from_tag(tag: &str) -> Option<Self> {
         let language = tag.split('-').next().unwrap_or_default();
         Self::ALL.into_iter().find(|locale| language.eq_ignore_ascii_case(locale.tag()))
     }
@@ -49,19 +49,19 @@ impl Locale {
     /// The first of a list of tags, most wanted first, that we speak: `ui_locales` (OpenID Connect Core 1.0, section
     /// 3.1.2.1).
     #[must_use]
-    pub fn first_of(tags: &str) -> Option<Self> {
-        tags.split(' ').take(MOST_RANGES).find_map(Self::of)
+    pub fn from_ui_locales(tags: &str) -> Option<Self> {
+        tags.split(' ').take(MAX_LANGUAGE_RANGES).find_map(Self::from_tag)
     }
 
     /// The one that an `Accept-Language` wants most (RFC 9110, section 12.5.4); of equals, the one that is named first.
     /// `*` is no wish for one of ours, and a quality that cannot be read counts as none.
     #[must_use]
-    pub fn wanted(accept_language: &str) -> Option<Self> {
+    pub fn from_accept_language(accept_language: &str) -> Option<Self> {
         let mut best: Option<(u16, Self)> = None;
-        for range in accept_language.split(',').take(MOST_RANGES) {
+        for range in accept_language.split(',').take(MAX_LANGUAGE_RANGES) {
             let (tag, parameters) = range.split_once(';').unwrap_or((range, "q=1"));
             let quality = quality(parameters).unwrap_or(0);
-            let Some(locale) = Self::of(tag.trim()).filter(|_| quality > 0) else { continue };
+            let Some(locale) = Self::from_tag(tag.trim()).filter(|_| quality > 0) else { continue };
             if best.is_none_or(|(most, _)| quality > most) {
                 best = Some((quality, locale));
             }
@@ -93,48 +93,48 @@ fn quality(parameters: &str) -> Option<u16> {
 /// As a cookie it is `chosen:asked`, each a tag or empty. The request's language comes first while the request lasts; the
 /// person's own choice stays beside it, and is what the next request finds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Choice {
+pub struct LanguageChoice {
     /// Chosen by the person, with the switch on a page.
     chosen: Option<Locale>,
     /// Asked for by the client, in `ui_locales`.
-    asked: Option<Locale>,
+    requested: Option<Locale>,
 }
 
-impl Choice {
+impl LanguageChoice {
     /// Reads a cookie. What is not ours counts as absent.
     #[must_use]
     pub fn parse(cookie: &str) -> Self {
-        let (chosen, asked) = cookie.split_once(':').unwrap_or((cookie, ""));
+        let (chosen, requested) = cookie.split_once(':').unwrap_or((cookie, ""));
         let exact = |tag: &str| Locale::ALL.into_iter().find(|locale| locale.tag() == tag);
-        Self { chosen: exact(chosen), asked: exact(asked) }
+        Self { chosen: exact(chosen), requested: exact(requested) }
     }
 
     /// The cookie's value.
     #[must_use]
-    pub fn cookie(self) -> String {
+    pub fn to_cookie(self) -> String {
         let tag = |locale: Option<Locale>| locale.map_or("", Locale::tag);
-        format!("{}:{}", tag(self.chosen), tag(self.asked))
+        format!("{}:{}", tag(self.chosen), tag(self.requested))
     }
 
     /// The language that is spoken because of it.
     #[must_use]
     pub const fn locale(self) -> Option<Locale> {
-        match self.asked {
-            Some(asked) => Some(asked),
+        match self.requested {
+            Some(requested) => Some(requested),
             None => self.chosen,
         }
     }
 
     /// After the person's own choice, which is the last word about the present request too.
     #[must_use]
-    pub const fn choose(locale: Locale) -> Self {
-        Self { chosen: Some(locale), asked: None }
+    pub const fn from_user(locale: Locale) -> Self {
+        Self { chosen: Some(locale), requested: None }
     }
 
     /// At the beginning of a request with these `ui_locales`.
     #[must_use]
-    pub fn ask(self, ui_locales: Option<&str>) -> Self {
-        Self { asked: ui_locales.and_then(Locale::first_of), ..self }
+    pub fn with_ui_locales(self, ui_locales: Option<&str>) -> Self {
+        Self { requested: ui_locales.and_then(Locale::from_ui_locales), ..self }
     }
 }
 
@@ -158,45 +158,51 @@ mod tests {
             ("", None),
             ("mis, enx, m, é;q=1", None),
         ] {
-            assert_eq!(Locale::wanted(header), wanted, "{header}");
+            assert_eq!(Locale::from_accept_language(header), wanted, "{header}");
         }
     }
 
     #[test]
     fn overlong_language_lists_are_cut() {
         let long = format!("{}mi", "fr,".repeat(100_000));
-        assert_eq!(Locale::wanted(&long), None);
-        assert_eq!(Locale::first_of(&format!("{}mi", "fr ".repeat(100_000))), None);
+        assert_eq!(Locale::from_accept_language(&long), None);
+        assert_eq!(Locale::from_ui_locales(&format!("{}mi", "fr ".repeat(100_000))), None);
     }
 
     #[test]
     fn ui_locales_picks_first_supported() {
-        assert_eq!(Locale::first_of("fr-CA mi en"), Some(Locale::Mi));
-        assert_eq!(Locale::first_of("EN-GB mi"), Some(Locale::En));
-        assert_eq!(Locale::first_of("se"), None);
+        assert_eq!(Locale::from_ui_locales("fr-CA mi en"), Some(Locale::Mi));
+        assert_eq!(Locale::from_ui_locales("EN-GB mi"), Some(Locale::En));
+        assert_eq!(Locale::from_ui_locales("se"), None);
     }
 
     #[test]
     fn request_language_overrides_saved_choice() {
-        let chosen = Choice::choose(Locale::Mi);
-        assert_eq!(chosen.ask(Some("en")).locale(), Some(Locale::En));
-        assert_eq!(chosen.ask(Some("en")).ask(None).locale(), Some(Locale::Mi));
-        assert_eq!(chosen.ask(Some("fr")).locale(), Some(Locale::Mi));
-        assert_eq!(Choice::default().ask(Some("mi")).ask(None).locale(), None);
+        let chosen = LanguageChoice::from_user(Locale::Mi);
+        assert_eq!(chosen.with_ui_locales(Some("en")).locale(), Some(Locale::En));
+        assert_eq!(
+            chosen.with_ui_locales(Some("en")).with_ui_locales(None).locale(),
+            Some(Locale::Mi)
+        );
+        assert_eq!(chosen.with_ui_locales(Some("fr")).locale(), Some(Locale::Mi));
+        assert_eq!(
+            LanguageChoice::default().with_ui_locales(Some("mi")).with_ui_locales(None).locale(),
+            None
+        );
     }
 
     #[test]
     fn language_cookie_parses_strictly() {
         for choice in [
-            Choice::default(),
-            Choice::choose(Locale::En),
-            Choice::choose(Locale::Mi).ask(Some("en")),
-            Choice::default().ask(Some("mi")),
+            LanguageChoice::default(),
+            LanguageChoice::from_user(Locale::En),
+            LanguageChoice::from_user(Locale::Mi).with_ui_locales(Some("en")),
+            LanguageChoice::default().with_ui_locales(Some("mi")),
         ] {
-            assert_eq!(Choice::parse(&choice.cookie()), choice);
+            assert_eq!(LanguageChoice::parse(&choice.to_cookie()), choice);
         }
         for strange in ["", "fr", "mi-NZ:", "MI", "::", ":mi:", "mi\r\n"] {
-            assert_eq!(Choice::parse(strange), Choice::default(), "{strange:?}");
+            assert_eq!(LanguageChoice::parse(strange), LanguageChoice::default(), "{strange:?}");
         }
     }
 }

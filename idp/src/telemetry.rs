@@ -22,7 +22,7 @@ use crate::config::{LogConfig, LogFormat, LogLevel};
 use self::traces::Traces;
 
 /// Our own crates, which follow the configured level.
-const OURS: [&str; 4] = ["store", "keys", "flows", "idp"];
+const OWN_CRATES: [&str; 4] = ["store", "keys", "flows", "idp"];
 
 /// Sends every event of this process to standard error.
 ///
@@ -37,21 +37,27 @@ pub fn init(log: &LogConfig, clock: Clock) -> Result<(), SetGlobalDefaultError> 
 ///
 /// # Errors
 /// The log was started before.
-pub(crate) fn init_traced(
+pub(crate) fn init_with_traces(
     log: &LogConfig,
     clock: Clock,
     traces: Option<&Traces>,
 ) -> Result<(), SetGlobalDefaultError> {
     match traces {
         None => init(log, clock),
-        Some(traces) => tracing::subscriber::set_global_default(traced(log, clock, traces)),
+        Some(traces) => {
+            tracing::subscriber::set_global_default(subscriber_with_traces(log, clock, traces))
+        }
     }
 }
 
-fn traced(log: &LogConfig, clock: Clock, traces: &Traces) -> Box<dyn Subscriber + Send + Sync> {
+fn subscriber_with_traces(
+    log: &LogConfig,
+    clock: Clock,
+    traces: &Traces,
+) -> Box<dyn Subscriber + Send + Sync> {
     let spans = Targets::new().with_target(traces::TARGET, tracing::Level::INFO);
     let registry = tracing_subscriber::registry().with(traces.layer().with_filter(spans));
-    let lines = fmt::layer().with_writer(io::stderr).with_timer(Stamp(clock)).with_ansi(false);
+    let lines = fmt::layer().with_writer(io::stderr).with_timer(ClockTimer(clock)).with_ansi(false);
     match log.format {
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_span_list(false);
@@ -69,7 +75,7 @@ where
     let builder = fmt()
         .with_env_filter(filter(log.level))
         .with_writer(writer)
-        .with_timer(Stamp(clock))
+        .with_timer(ClockTimer(clock))
         .with_ansi(false);
     match log.format {
         LogFormat::Json => Box::new(
@@ -86,15 +92,15 @@ where
 
 fn filter(level: LogLevel) -> EnvFilter {
     let others = if level == LogLevel::Error { "error" } else { "warn" };
-    let ours = OURS.map(|name| format!("{name}={}", level.as_str())).join(",");
+    let ours = OWN_CRATES.map(|name| format!("{name}={}", level.as_str())).join(",");
     EnvFilter::builder().parse_lossy(format!("{others},{ours}"))
 }
 
 /// Lines carry the time of the one clock, so that they agree with rows and mails.
 #[derive(Debug)]
-struct Stamp(Clock);
+struct ClockTimer(Clock);
 
-impl FormatTime for Stamp {
+impl FormatTime for ClockTimer {
     fn format_time(&self, w: &mut fmt::format::Writer<'_>) -> std::fmt::Result {
         w.write_str(&rfc3339(self.0.now()))
     }

@@ -18,7 +18,7 @@ use tokio::{
 /// Places and seats that one account has in the lane of known devices; what is asked for it beyond is a stranger's.
 const PERMITS_PER_ACCOUNT: u8 = 2;
 
-/// An account, by the key of its counters ([`crate::RootKeys::lookup`]).
+/// An account, by the key of its counters ([`crate::RootKeys::counter_key`]).
 pub type AccountKey = [u8; 32];
 
 /// Who asks for a place.
@@ -109,7 +109,7 @@ pub(crate) struct AdmissionPermit {
 struct AccountPermit(Arc<Inner>, AccountKey);
 
 impl AdmissionQueue {
-    /// `places` compute at once, `seats` wait, each for `wait` at most.
+    /// `permits` compute at once, `queue_slots` wait, each for `max_wait` at most.
     pub(crate) fn new(permits: usize, queue_slots: usize, max_wait: Duration) -> Self {
         let known = (queue_slots / 2).max(1);
         let strangers = queue_slots.saturating_sub(queue_slots / 2).max(1);

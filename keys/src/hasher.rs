@@ -1,10 +1,10 @@
 //! The hashing pool: bounded, with admission before anything else is done (decision 17).
 //!
 //! ```text
-//! admit: a seat in the lane? ─ no ─▶ Busy at once
-//!            │ yes: wait for a slot ─ too long ─▶ Busy
+//! admit: a free slot in the lane? ─ no ─▶ HasherBusy at once
+//!            │ yes: wait for a permit ─ too long ─▶ HasherBusy
 //!            ▼
-//!          Slot ─▶ verify or hash on a thread of the pool, one 19 MiB buffer each
+//!      HashingPermit ─▶ verify or hash on a thread of the pool, one 19 MiB buffer each
 //! ```
 
 use std::{
@@ -87,7 +87,7 @@ impl Hasher {
         }))
     }
 
-    /// Waits for a slot; a full lane or a long wait is [`Busy`].
+    /// Waits for a slot; a full lane or a long wait is [`HasherBusy`].
     pub async fn admit(&self, caller: HashingCaller) -> Result<HashingPermit, HasherBusy> {
         let pool = &self.0;
         let busy = HasherBusy { retry_after: pool.config.wait };
@@ -109,13 +109,13 @@ impl Hasher {
         }
     }
 
-    /// Whether there is no seat for somebody: [`Hasher::turn_away`] would say so.
+    /// Whether there is no seat for somebody: [`Hasher::reject_if_full`] would say so.
     #[must_use]
     pub fn is_full(&self, caller: HashingCaller) -> bool {
         self.0.admission.is_full(caller)
     }
 
-    /// [`Busy`] if there is no seat: what comes before [`Hasher::admit`] need not be done for somebody who will not be heard.
+    /// [`HasherBusy`] if there is no seat: what comes before [`Hasher::admit`] need not be done for somebody who will not be heard.
     pub fn reject_if_full(&self, caller: HashingCaller) -> Result<(), HasherBusy> {
         if !self.is_full(caller) {
             return Ok(());

@@ -38,7 +38,7 @@ pub struct EndedKey {
     pub kid: String,
     /// Its algorithm.
     pub algorithm: Algorithm,
-    /// What [`SigningKey::public_half`] wrote.
+    /// What [`SigningKey::public_key_bytes`] wrote.
     pub public_key: Vec<u8>,
 }
 

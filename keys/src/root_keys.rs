@@ -1,7 +1,7 @@
 //! The root key: 32 bytes outside the database, and what is derived from it by HKDF (RFC 5869), a label per purpose.
 //!
 //! The first of the list is current, the others open what was made under them. Whatever is stored and keyed names its
-//! key. What cannot be made anew under the next one is carried over in the database ([`crate::carried`]).
+//! key. What cannot be made anew under the next one is carried over in the database ([`crate::carried_secrets`]).
 
 use std::fmt;
 
@@ -95,7 +95,7 @@ impl RootKeys {
     /// Takes over what a root key was used for that has been current; in the order in which they were.
     ///
     /// # Errors
-    /// [`KeyError::AnotherRootKey`] when a configured key of this id is not that one.
+    /// [`KeyError::RootKeyMismatch`] when a configured key of this id is not that one.
     pub fn import_carried(&mut self, id: &str, bytes: &[u8]) -> Result<(), KeyError> {
         let carried = CarriedSecrets::from_bytes(bytes).ok_or(KeyError::InvalidSealedValue)?;
         let configured = self.configured().find(|key| key.id == id);

@@ -43,7 +43,7 @@ impl Algorithm {
         }
     }
 
-    /// Parses the public half of a key, as [`SigningKey::public_half`] writes it.
+    /// Parses the public half of a key, as [`SigningKey::public_key_bytes`] writes it.
     pub(crate) fn parse_public_key(self, half: &[u8]) -> Option<ParsedPublicKey> {
         match self {
             Self::RS256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, half),

@@ -19,7 +19,7 @@ pub struct Attempt {
     pub browser: TokenHash,
     /// The browser value under which it was completed.
     pub previous_browser: Option<TokenHash>,
-    /// Where it ends: [`AT_CLIENT`], or a page of ours by its name.
+    /// Where it ends: [`GOAL_CLIENT`], or a page of ours by its name.
     pub goal: String,
     /// The client that sent the person over; none for an attempt that ends at a page of ours.
     pub client_id: Option<String>,
@@ -241,7 +241,7 @@ pub async fn move_browser(
     Ok(())
 }
 
-/// Deletes up to `most` attempts that began before `before`; returns how many.
+/// Deletes up to `limit` attempts that began before `before`; returns how many.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM attempts WHERE id IN
            (SELECT id FROM attempts WHERE created_at < $1 ORDER BY created_at LIMIT $2)")

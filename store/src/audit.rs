@@ -179,7 +179,7 @@ pub async fn unsealed(sql: &mut impl Sql, after: AuditId, limit: i64) -> Result<
         .await
 }
 
-/// Gives up to `most` of the oldest unsealed rows to a seal, and returns them in no order. A row is given once.
+/// Gives up to `limit` of the oldest unsealed rows to a seal, and returns them in no order. A row is given once.
 pub async fn claim_for_seal(
     sql: &mut impl Sql,
     sequence: i64,

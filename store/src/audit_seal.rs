@@ -152,7 +152,7 @@ pub async fn newest_with_swept_mark(sql: &mut impl Sql) -> Result<Option<Seal>> 
         .await
 }
 
-/// Deletes up to `most` seals before a number that were swept before `before`; returns how many.
+/// Deletes up to `limit` seals before a number that were swept before `before`; returns how many.
 pub async fn sweep(
     sql: &mut impl Sql,
     sequence: i64,

@@ -1,7 +1,7 @@
 //! One set of `$n` statements for PostgreSQL and SQLite.
 //!
 //! [`Db::write`] is the only way to a write transaction and [`Db::read`] the only way to read outside one. Both hand
-//! out something that is [`Sql`], on which entity files build statements: `sql.q("..").bind(..).one().await`.
+//! out something that is [`Sql`], on which entity files build statements: `sql.q("..").bind(..).fetch_one().await`.
 
 mod engine;
 mod migrate;
@@ -277,7 +277,7 @@ impl Db {
     ///
     /// # Errors
     /// The table of migrations cannot be read, or is that of a build from before the first release
-    /// ([`Error::OtherSequence`]).
+    /// ([`Error::PreReleaseSchema`]).
     pub async fn is_migrated(&self) -> Result<bool> {
         migrate::is_applied(&mut self.read().await?, Migrations::embedded()).await
     }

@@ -51,7 +51,7 @@ pub async fn delete_all_of_user(sql: &mut impl Sql, user: UserId) -> Result<u64>
     sql.q("DELETE FROM devices WHERE user_id = $1").bind(user).execute().await
 }
 
-/// Deletes up to `most` devices that were made before `before`; returns how many.
+/// Deletes up to `limit` devices that were made before `before`; returns how many.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM devices WHERE hash IN
            (SELECT hash FROM devices WHERE made_at < $1 ORDER BY made_at LIMIT $2)")

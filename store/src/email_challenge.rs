@@ -19,7 +19,7 @@ pub struct EmailChallenge {
     /// The browser that it was asked in.
     #[sqlx(rename = "challenge_browser")]
     pub browser: TokenHash,
-    /// What its code is good for, by [`Purpose::as_str`].
+    /// What its code is good for, by [`ChallengePurpose::as_str`].
     pub purpose: String,
     /// The person's epoch when it was made.
     #[sqlx(rename = "challenge_epoch")]
@@ -320,7 +320,7 @@ pub async fn move_browser(sql: &mut impl Sql, from: &TokenHash, to: &TokenHash) 
     Ok(())
 }
 
-/// Deletes up to `most` challenges that were first asked for before `before`; returns how many. Their ids are as old as
+/// Deletes up to `limit` challenges that were first asked for before `before`; returns how many. Their ids are as old as
 /// they are.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM email_challenges WHERE id IN

@@ -137,7 +137,7 @@ pub struct GrantedUser {
 }
 
 /// THE text of "this grant is alive", beside [`grant_tables`]: not ended, not expired, its person active and of its epoch, and
-/// its session alive unless it outlives that. `$2` is [`Limits::now`], `$3` is [`Limits::created_after`]. It is unknown, never
+/// its session alive unless it outlives that. `$2` is [`SessionLimits::now`], `$3` is [`SessionLimits::created_after`]. It is unknown, never
 /// true, where a session is needed and gone: ask for it in a `WHERE` or a `CASE`.
 macro_rules! grant_alive {
     () => {
@@ -159,7 +159,7 @@ macro_rules! grant_tables {
 }
 pub(crate) use grant_tables;
 
-/// Columns of [`Live`], beside [`grant_tables`] and `sign_ins`.
+/// Columns of [`LiveGrant`], beside [`grant_tables`] and `sign_ins`.
 macro_rules! grant_columns {
     () => {
         concat!(
@@ -222,7 +222,7 @@ pub struct CheckedGrant {
     pub unproven: bool,
 }
 
-/// The next `most` grants after `after`, by id, each with whether it lacks what it must rest on: a sign-in of the same
+/// The next `limit` grants after `after`, by id, each with whether it lacks what it must rest on: a sign-in of the same
 /// person with two completed steps, none of them more than `slack` milliseconds later than the grant itself.
 pub async fn check_proofs(
     sql: &mut impl Sql,
@@ -257,7 +257,7 @@ pub struct GrantSweep {
     pub ended_before: Timestamp,
 }
 
-/// Deletes up to `most` grants that have served their time, and their codes with them; returns how many.
+/// Deletes up to `limit` grants that have served their time, and their codes with them; returns how many.
 pub async fn sweep(sql: &mut impl Sql, sweep: GrantSweep, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM grants WHERE id IN
            (SELECT id FROM grants WHERE NOT offline AND id < $1 AND created_at < $2

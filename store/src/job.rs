@@ -82,7 +82,7 @@ pub async fn has_due(sql: &mut impl Sql, filter: &JobFilter<'_>, now: Timestamp)
     Ok(row.is_some())
 }
 
-/// Claims up to `most` of these jobs for `lease`, the longest due first; a job whose worker died comes back when the lease
+/// Claims up to `limit` of these jobs for `lease`, the longest due first; a job whose worker died comes back when the lease
 /// ends.
 pub async fn claim(
     sql: &mut impl Sql,
@@ -168,7 +168,7 @@ pub struct Backlog {
     pub oldest: Option<Timestamp>,
 }
 
-/// How much a lane has to do. Counts at most `most` jobs, the longest due first, so that a long queue is not read whole.
+/// How much a lane has to do. Counts at most `limit` jobs, the longest due first, so that a long queue is not read whole.
 pub async fn backlog(
     sql: &mut impl Sql,
     lane: &str,
@@ -187,7 +187,7 @@ pub async fn backlog(
 }
 
 /// Open jobs whose lane and kind are not among `known`: a newer program wrote them, and this one leaves them to it. Looks at
-/// `most` open jobs at most.
+/// `limit` open jobs at most.
 pub async fn count_unknown(sql: &mut impl Sql, known: &[(&str, &str)], limit: i64) -> Result<i64> {
     let known: Vec<String> = known.iter().map(|(lane, kind)| format!("{lane}/{kind}")).collect();
     let (unknown,): (i64,) = sql
@@ -202,7 +202,7 @@ pub async fn count_unknown(sql: &mut impl Sql, known: &[(&str, &str)], limit: i6
     Ok(unknown)
 }
 
-/// Deletes up to `most` jobs that were done before `before`; returns how many.
+/// Deletes up to `limit` jobs that were done before `before`; returns how many.
 pub async fn sweep_done(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE done_at < $1 ORDER BY done_at LIMIT $2)")
         .bind(before)
@@ -211,7 +211,7 @@ pub async fn sweep_done(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Re
         .await
 }
 
-/// Deletes up to `most` jobs that failed before `before`; returns how many. What is older than that and done is gone
+/// Deletes up to `limit` jobs that failed before `before`; returns how many. What is older than that and done is gone
 /// already, so that few rows are looked at.
 pub async fn sweep_failed(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM jobs WHERE id IN

@@ -18,7 +18,7 @@ pub struct SealedRow {
 }
 
 /// Values of another mark than this, at most `limit`. THE list of tables with sealed values, together with [`replace`] and
-/// [`count`].
+/// [`count_with_prefix`].
 pub async fn outdated(sql: &mut impl Sql, prefix: &[u8], limit: i64) -> Result<Vec<SealedRow>> {
     sql.q("SELECT 'root_keys' AS home, id, sealed FROM root_keys
            WHERE substr(sealed, 1, CAST($2 AS INTEGER)) <> $1

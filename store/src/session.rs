@@ -83,7 +83,7 @@ pub struct SessionLimits {
 }
 
 /// THE text of "this session is alive", beside `users`: not ended, within its absolute limit, and its person active and of
-/// its epoch. `$3` is [`Limits::created_after`]. The idle limit is not in it: that is the browser's, and ends no grant.
+/// its epoch. `$3` is [`SessionLimits::created_after`]. The idle limit is not in it: that is the browser's, and ends no grant.
 macro_rules! session_alive {
     () => {
         "sessions.ended_at IS NULL AND sessions.created_at > $3 AND sessions.epoch = users.epoch \
@@ -151,7 +151,7 @@ pub async fn live_with_consent(
 }
 
 /// Begins a session of a person by a sign-in that proved these steps, and returns it as it lives: the caller has the person's
-/// row locked ([`crate::user::still_of_epoch`]), so that nothing has ended it before it is committed.
+/// row locked ([`crate::user::lock_and_touch`]), so that nothing has ended it before it is committed.
 pub async fn insert(
     sql: &mut impl Sql,
     new: &Session,
@@ -260,7 +260,7 @@ pub async fn replace_secret(sql: &mut impl Sql, id: SessionId, secret: &TokenHas
     Ok(rows == 1)
 }
 
-/// Deletes up to `most` sessions that began before `before` and have no grant that ends with them; returns how many. Grants
+/// Deletes up to `limit` sessions that began before `before` and have no grant that ends with them; returns how many. Grants
 /// that outlive them keep `sid`, and have no session from then on.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM sessions WHERE id IN

@@ -91,7 +91,7 @@ pub struct SignInSteps {
     pub mailbox_only: bool,
 }
 
-/// Columns of [`Steps`], for the statements of what rests on a sign-in.
+/// Columns of [`SignInSteps`], for the statements of what rests on a sign-in.
 macro_rules! steps_columns {
     () => {
         "sign_ins.first, sign_ins.first_at, sign_ins.second, sign_ins.second_at, sign_ins.mailbox_only"
@@ -136,7 +136,7 @@ pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
     Ok(())
 }
 
-/// Deletes up to `most` sign-ins of before `before` that no session, grant or later sign-in refers to; returns how many.
+/// Deletes up to `limit` sign-ins of before `before` that no session, grant or later sign-in refers to; returns how many.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM sign_ins WHERE id IN
            (SELECT id FROM sign_ins

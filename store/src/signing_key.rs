@@ -42,7 +42,7 @@ pub async fn all(sql: &mut impl Sql) -> Result<Vec<SigningKeyRow>> {
         .await
 }
 
-/// Adds the key that replaces `follows`, or the first of its algorithm when that is empty; false when another one has done
+/// Adds the key that replaces `predecessor`, or the first of its algorithm when that is empty; false when another one has done
 /// so before.
 pub async fn insert(sql: &mut impl Sql, key: &SigningKeyRow, predecessor: &str) -> Result<bool> {
     let inserted = sql

@@ -284,7 +284,7 @@ pub async fn refund_quota(sql: &mut impl Sql, key: &[u8], kind: ThrottleKind) ->
     Ok(())
 }
 
-/// Deletes up to `most` counters whose window and wait have been over since `before`; returns how many. One that moves in
+/// Deletes up to `limit` counters whose window and wait have been over since `before`; returns how many. One that moves in
 /// this moment stays.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM throttles

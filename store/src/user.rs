@@ -22,7 +22,7 @@ pub struct User {
     pub pairwise_seed: String,
     /// User handle of passkeys: a random UUID (version 4) that says nothing else (WebAuthn, section 5.4.3).
     pub user_handle: Uuid,
-    /// Whether the account may be used, by name; only [`ACTIVE`] may.
+    /// Whether the account may be used, by name; only [`STATUS_ACTIVE`] may.
     pub status: String,
     /// The address as its owner writes it: mail goes here. One without gets no mail.
     pub email: Option<String>,

@@ -10,7 +10,7 @@ use flows::{
 };
 use idp::{
     app::App,
-    jobs::{Attempt, LANES, Lane},
+    jobs::{AttemptFuture, LANES, Lane},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ async fn note(tx: &mut Tx, user: UserId, word: &'static str) -> flows::Result<()
     Ok(())
 }
 
-fn attempt<'a>(_app: &'a App, claimed: &'a ClaimedJob) -> Attempt<'a> {
+fn attempt<'a>(_app: &'a App, claimed: &'a ClaimedJob) -> AttemptFuture<'a> {
     Box::pin(async {
         let errand: Errand = claimed.read().expect("its payload");
         Ok(if claimed.tries() <= errand.failures {
@@ -82,7 +82,7 @@ fn attempt<'a>(_app: &'a App, claimed: &'a ClaimedJob) -> Attempt<'a> {
 fn errands() -> MoreJobs {
     let lane = Lane {
         name: Errand::LANE,
-        what: "errand",
+        job_name: "errand",
         workers: |_| 2,
         limit: |_| Duration::from_secs(1),
         attempt,
@@ -113,7 +113,7 @@ async fn written(app: &TestApp, patient: &Patient) -> Option<String> {
 async fn send(app: &TestApp, errand: Errand) -> String {
     let cx = app.cx();
     cx.db.write(async |tx| jobs::insert(&cx, tx, errand, Some("portal")).await).await.unwrap();
-    app.app().wake.call(Errand::LANE);
+    app.app().lane_notifier.call(Errand::LANE);
     cx.trace.reference
 }
 
@@ -152,7 +152,7 @@ async fn tried(app: &TestApp, tries: i64) -> Seen {
 /// Moves the clock to the next try, and waits until it was made.
 async fn tried_again(app: &TestApp, by: Duration, tries: i64) -> Seen {
     app.clock.advance(by);
-    app.app().wake.call(Errand::LANE);
+    app.app().lane_notifier.call(Errand::LANE);
     tried(app, tries).await
 }
 

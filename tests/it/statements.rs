@@ -174,13 +174,13 @@ impl Counted {
     async fn send_mail(&self) {
         let (app, lane) = (self.app.app(), LANES[0]);
         let lease = Duration::from_mins(1);
-        let cx = app.system_cx(lane.what);
+        let cx = app.system_cx(lane.job_name);
         let wanted = ClaimRequest { lane: lane.name, limit: 8, lease, is_notified: true };
-        let claimed = flows::jobs::claim(&cx, &app.kinds, wanted).await.unwrap();
+        let claimed = flows::jobs::claim(&cx, &app.job_kinds, wanted).await.unwrap();
         assert_eq!(claimed.len(), 1, "one mail");
         for claimed in &claimed {
             let end = (lane.attempt)(app, claimed).await.unwrap();
-            flows::jobs::settle(&app.system_cx(lane.what), claimed, &end).await.unwrap();
+            flows::jobs::settle(&app.system_cx(lane.job_name), claimed, &end).await.unwrap();
         }
     }
 

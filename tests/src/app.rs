@@ -12,13 +12,13 @@ use flows::{
     staff::reset,
 };
 use idp::{
-    app::{App, Build},
+    app::{App, AppDependencies},
     clock::{Clock, ClockShift},
     config::{Issuer, LimitsConfig, ProxiesConfig, ShutdownConfig},
     http::routes,
     jobs::{self, Lane},
     mail::smtp::Mailer,
-    serve::{self, Site, Stop, Tls},
+    serve::{self, ServerSetup, Stop, Tls},
 };
 use keys::{Algorithm, HasherConfig, Rng};
 use store::{Db, DbConfig, EphemeralCounters};
@@ -429,20 +429,21 @@ impl Parts<'_> {
             Some(_) => Vec::new(),
             None => jobs::LANES.into_iter().chain(self.jobs.lanes.iter().copied()).collect(),
         };
-        let site = Site { public, tls, ops: ops_listener, router, limits, lanes, alone: None };
+        let site =
+            ServerSetup { public, tls, ops: ops_listener, router, limits, lanes, lease: None };
         let (stop, stopped) = Stop::by_hand();
         let serving = serve::run(beside, site, self.options.shutdown.clone(), stopped);
         Replica { app, address, ops, stop, task: tokio::spawn(serving) }
     }
 
-    fn build(&self, db: Db) -> Build {
+    fn build(&self, db: Db) -> AppDependencies {
         let ephemeral = match self.redis {
             Some(url) => EphemeralCounters::redis(url).expect("an address"),
             None => EphemeralCounters::in_memory(),
         };
         let trusted =
             self.options.proxies.iter().map(|net| net.parse().expect("a network")).collect();
-        Build {
+        AppDependencies {
             issuer: self.issuer.clone(),
             brand: brand(),
             proxies: ProxiesConfig { trusted },
@@ -453,7 +454,7 @@ impl Parts<'_> {
             root: root_keys_of(self.root),
             hashing: self.options.hashing,
             mailer: Mailer::smtp(&smtp(self.mail, self.options.smtp_timeout)).expect("a way out"),
-            kinds: jobs::kinds().iter().chain(&self.jobs.kinds).copied().collect(),
+            job_kinds: jobs::kinds().iter().chain(&self.jobs.kinds).copied().collect(),
         }
     }
 }

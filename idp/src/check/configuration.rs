@@ -8,38 +8,39 @@ use zeroize::Zeroizing;
 
 use crate::{
     clock::rfc3339,
-    config::{Config, DatabaseUrl, EphemeralUrl, Problem, RootKeyFile, TlsConfig},
-    dev::folder::Folder,
+    config::{Config, ConfigProblem, DatabaseUrl, EphemeralUrl, RootKeyFile, TlsConfig},
+    dev::folder::DevFolder,
     serve::Pair,
 };
 
 /// A certificate that ends sooner is worth a word.
-const SOON: Duration = Duration::from_hours(14 * 24);
+const EXPIRY_WARNING: Duration = Duration::from_hours(14 * 24);
 /// File descriptors besides those of connections: databases, mail servers, the log.
-const OTHER_FILES: usize = 100;
+const RESERVED_FILES: usize = 100;
 
 /// Everything that `serve` refuses to start with, by key name.
-pub(crate) fn problems(config: &Config, now: Timestamp) -> Vec<Problem> {
-    let mut found: Vec<Problem> = config.keys.root_file.iter().filter_map(root_key).collect();
+pub(crate) fn problems(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
+    let mut found: Vec<ConfigProblem> =
+        config.keys.root_file.iter().filter_map(check_root_key).collect();
     if let Some(tls) = &config.tls {
-        found.extend(pair(tls, now).err());
-        found.extend(open_to_all("tls.key", &tls.key));
+        found.extend(load_certificate(tls, now).err());
+        found.extend(check_permissions("tls.key", &tls.key));
         if !config.issuer.is_https() {
             let why = "must be https while tls.cert is set, or cookies travel without `Secure`";
             found.push(problem("issuer", why));
         }
     }
-    found.extend(replicas(config));
-    found.extend(data_of_dev(config));
+    found.extend(check_replicas(config));
+    found.extend(check_dev_folder(config));
     found.sort();
     found
 }
 
 /// What can be served, and is probably not meant.
-pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<Problem> {
+pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
     let mut found = Vec::new();
     if let Some(tls) = &config.tls
-        && let Ok(pair) = pair(tls, now)
+        && let Ok(pair) = load_certificate(tls, now)
     {
         let host = config.issuer.url().host_str().unwrap_or_default();
         if !pair.is_for(host) {
@@ -48,7 +49,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<Problem> {
             );
             found.push(problem("tls.cert", why));
         }
-        if pair.expires.since(now) < SOON {
+        if pair.expires.since(now) < EXPIRY_WARNING {
             found.push(problem(
                 "tls.cert",
                 format!("expires at {}; renew it", rfc3339(pair.expires)),
@@ -60,8 +61,8 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<Problem> {
                    would count as one network, the proxy's; name it";
         found.push(problem("proxies.trusted", why));
     }
-    if let Some(most) = open_files()
-        && config.limits.connections + OTHER_FILES > most
+    if let Some(most) = max_open_files()
+        && config.limits.connections + RESERVED_FILES > most
     {
         let why = format!(
             "is {}, and this process may open {most} files; raise that limit (`ulimit -n`) or lower this one",
@@ -72,11 +73,11 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<Problem> {
     found
 }
 
-fn pair(tls: &TlsConfig, now: Timestamp) -> Result<Pair, Problem> {
+fn load_certificate(tls: &TlsConfig, now: Timestamp) -> Result<Pair, ConfigProblem> {
     Pair::load(tls, now)
 }
 
-fn root_key(entry: &RootKeyFile) -> Option<Problem> {
+fn check_root_key(entry: &RootKeyFile) -> Option<ConfigProblem> {
     const KEY: &str = "keys.root_file";
     let file = entry.file.display();
     let content = match fs::read(&entry.file).map(Zeroizing::new) {
@@ -89,14 +90,14 @@ fn root_key(entry: &RootKeyFile) -> Option<Problem> {
         }
     };
     match RootKey::parse(&entry.id, &content) {
-        Ok(_) => open_to_all(KEY, &entry.file),
+        Ok(_) => check_permissions(KEY, &entry.file),
         Err(error) => Some(problem(KEY, format!("{file}: {error}"))),
     }
 }
 
 /// A key that every account of the machine can read is no secret.
 #[cfg(unix)]
-fn open_to_all(key: &str, file: &Path) -> Option<Problem> {
+fn check_permissions(key: &str, file: &Path) -> Option<ConfigProblem> {
     use std::os::unix::fs::PermissionsExt;
     let mode = fs::metadata(file).ok()?.permissions().mode();
     (mode & 0o007 != 0).then(|| {
@@ -109,12 +110,12 @@ fn open_to_all(key: &str, file: &Path) -> Option<Problem> {
 }
 
 #[cfg(not(unix))]
-fn open_to_all(_: &str, _: &Path) -> Option<Problem> {
+fn open_to_all(_: &str, _: &Path) -> Option<ConfigProblem> {
     None
 }
 
 /// More than one replica needs a database and counters that they share.
-fn replicas(config: &Config) -> Vec<Problem> {
+fn check_replicas(config: &Config) -> Vec<ConfigProblem> {
     let mut found = Vec::new();
     if config.replicas > 1 {
         let many = config.replicas;
@@ -135,21 +136,21 @@ fn replicas(config: &Config) -> Vec<Problem> {
 }
 
 /// Data of `dev` has demo people whose passwords lie in a file beside it.
-fn data_of_dev(config: &Config) -> Option<Problem> {
+fn check_dev_folder(config: &Config) -> Option<ConfigProblem> {
     let DatabaseUrl::Sqlite(file) = &config.database.url else { return None };
     // A link to the file is followed: the data is where it leads.
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.clone());
-    let dir = file.parent().filter(|dir| Folder::is_marked(dir))?.display();
+    let dir = file.parent().filter(|dir| DevFolder::is_marked(dir))?.display();
     Some(problem("database.url", format!("{dir} is a folder of `idp dev`; use another one")))
 }
 
 /// How many files this process may have open, where the system says so.
-fn open_files() -> Option<usize> {
+fn max_open_files() -> Option<usize> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-fn problem(key: &str, text: impl Into<String>) -> Problem {
-    Problem { key: key.to_owned(), text: text.into() }
+fn problem(key: &str, text: impl Into<String>) -> ConfigProblem {
+    ConfigProblem { key: key.to_owned(), text: text.into() }
 }

@@ -6,7 +6,7 @@ use flows::signing_keys;
 use store::{Db, DbConfig};
 use tokio::time::timeout;
 
-use super::{Finding, findings, mail, problems, warnings};
+use super::{Finding, mail, problems, to_findings, warnings};
 use crate::{
     cli::{open_database, open_ephemeral, root_keys},
     clock::Clock,
@@ -15,92 +15,92 @@ use crate::{
 };
 
 /// How long one part may take to answer.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Clocks of replicas and database may differ by this much, as `/readyz` has it.
-const MOST_SKEW: Duration = Duration::from_secs(2);
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
 /// What to do about a database that is not reached.
-const REACH_IT: &str = "does it run, is database.url right (with its account and password), and is it reachable from here?";
+const UNREACHABLE_HINT: &str = "does it run, is database.url right (with its account and password), and is it reachable from here?";
 /// What to do about a database that was reached and then failed.
-const ASK_AGAIN: &str = "look at the database's own log, and run `idp doctor` again";
+const FAILED_HINT: &str = "look at the database's own log, and run `idp doctor` again";
 /// What to do about counters that are not reached.
-const REACH_REDIS: &str = "is ephemeral.url right (with its password), does Redis run, is it reachable from here, and \
+const REDIS_HINT: &str = "is ephemeral.url right (with its password), does Redis run, is it reachable from here, and \
                            has its user the rights that docs/operating.md names? Until then each process counts its limits alone";
 
 /// Asks everything that `serve` needs. What depends on something that is away is left out.
-pub(crate) async fn examine(config: &Config, clock: &Clock) -> Vec<Finding> {
+pub(crate) async fn diagnose(config: &Config, clock: &Clock) -> Vec<Finding> {
     let now = clock.now();
-    let mut found = findings(&problems(config, now), &warnings(config, now));
+    let mut found = to_findings(&problems(config, now), &warnings(config, now));
     if found.is_empty() {
         found.push(Finding::good("configuration", "can be served"));
     }
-    found.extend(database(config, clock).await);
-    found.push(redis(config).await);
-    found.push(mail::server(&config.smtp).await);
-    found.push(mail::sender(config));
-    found.push(issuer(&config.issuer).await);
+    found.extend(check_database(config, clock).await);
+    found.push(check_redis(config).await);
+    found.push(mail::check_server(&config.smtp).await);
+    found.push(mail::check_sender(config));
+    found.push(check_issuer(&config.issuer).await);
     found
 }
 
-async fn database(config: &Config, clock: &Clock) -> Vec<Finding> {
+async fn check_database(config: &Config, clock: &Clock) -> Vec<Finding> {
     const NAME: &str = "database";
-    let store = config.database.store();
+    let store = config.database.db_config();
     if let DbConfig::Sqlite { file, .. } = &store
         && !file.exists()
     {
         let file = file.display();
         return vec![Finding::failed(NAME, format!("{file} is not there; `idp migrate` makes it"))];
     }
-    let opened = timeout(PATIENCE, open_database(&store)).await;
+    let opened = timeout(PROBE_TIMEOUT, open_database(&store)).await;
     let db = match opened {
         Ok(Ok(db)) => db,
-        Ok(Err(why)) => return vec![Finding::failed(NAME, format!("{why}; {REACH_IT}"))],
+        Ok(Err(why)) => return vec![Finding::failed(NAME, format!("{why}; {UNREACHABLE_HINT}"))],
         Err(_) => {
-            let why = format!("does not answer within {PATIENCE:?}; {REACH_IT}");
+            let why = format!("does not answer within {PROBE_TIMEOUT:?}; {UNREACHABLE_HINT}");
             return vec![Finding::failed(NAME, why)];
         }
     };
-    let mut found = vec![Finding::good(NAME, "answers"), clocks(&db, clock).await];
-    let migrated = schema(&db).await;
+    let mut found = vec![Finding::good(NAME, "answers"), check_clock(&db, clock).await];
+    let migrated = check_schema(&db).await;
     let is_migrated = migrated.verdict == super::Verdict::Good;
     found.push(migrated);
     if is_migrated {
-        found.push(root_key(config, &db).await);
+        found.push(check_root_key(config, &db).await);
     }
     db.close().await;
     found
 }
 
-async fn clocks(db: &Db, clock: &Clock) -> Finding {
+async fn check_clock(db: &Db, clock: &Clock) -> Finding {
     const NAME: &str = "clock";
     match db.clock().await {
         Ok(there) => {
             let here = clock.now();
             let skew = here.since(there).max(there.since(here));
             let text = format!("differs from the database's by {} ms", skew.as_millis());
-            if skew > MOST_SKEW {
+            if skew > MAX_CLOCK_SKEW {
                 return Finding::failed(NAME, format!("{text}; synchronise both (NTP)"));
             }
             Finding::good(NAME, text)
         }
         Err(error) => Finding::failed(
             NAME,
-            format!("the database does not tell the time: {error}; {ASK_AGAIN}"),
+            format!("the database does not tell the time: {error}; {FAILED_HINT}"),
         ),
     }
 }
 
-async fn schema(db: &Db) -> Finding {
+async fn check_schema(db: &Db) -> Finding {
     const NAME: &str = "schema";
     match db.is_migrated().await {
         Ok(true) => Finding::good(NAME, "is that of this build"),
         Ok(false) => Finding::failed(NAME, "is older than this build; run `idp migrate`"),
         Err(error @ store::Error::PreReleaseSchema) => Finding::failed(NAME, error.to_string()),
-        Err(error) => Finding::failed(NAME, format!("cannot be read: {error}; {ASK_AGAIN}")),
+        Err(error) => Finding::failed(NAME, format!("cannot be read: {error}; {FAILED_HINT}")),
     }
 }
 
 /// Opens every signing key: a root key that opens none is another's.
-async fn root_key(config: &Config, db: &Db) -> Finding {
+async fn check_root_key(config: &Config, db: &Db) -> Finding {
     const NAME: &str = "keys.root_file";
     let mut root = match root_keys(&config.keys) {
         Ok(root) => root,
@@ -131,7 +131,7 @@ async fn root_key(config: &Config, db: &Db) -> Finding {
     }
 }
 
-async fn redis(config: &Config) -> Finding {
+async fn check_redis(config: &Config) -> Finding {
     const NAME: &str = "ephemeral.url";
     if config.ephemeral.url == EphemeralUrl::Memory {
         return Finding::good(NAME, "is the memory of one process");
@@ -140,20 +140,20 @@ async fn redis(config: &Config) -> Finding {
         let ephemeral = open_ephemeral(&config.ephemeral.url).map_err(|why| why.to_string())?;
         ephemeral.probe().await.map_err(|error| error.to_string())
     };
-    match timeout(PATIENCE, probe).await {
+    match timeout(PROBE_TIMEOUT, probe).await {
         Ok(Ok(())) => Finding::good(NAME, "answers"),
-        Ok(Err(why)) => Finding::failed(NAME, format!("does not answer: {why}; {REACH_REDIS}")),
+        Ok(Err(why)) => Finding::failed(NAME, format!("does not answer: {why}; {REDIS_HINT}")),
         Err(_) => {
-            Finding::failed(NAME, format!("does not answer within {PATIENCE:?}; {REACH_REDIS}"))
+            Finding::failed(NAME, format!("does not answer within {PROBE_TIMEOUT:?}; {REDIS_HINT}"))
         }
     }
 }
 
 /// The discovery document as clients read it: by DNS, through whatever stands in front.
-async fn issuer(issuer: &Issuer) -> Finding {
+async fn check_issuer(issuer: &Issuer) -> Finding {
     const NAME: &str = "issuer";
-    let url = issuer.at("/.well-known/openid-configuration");
-    match document(&url).await {
+    let url = issuer.absolute_url("/.well-known/openid-configuration");
+    match fetch_issuer(&url).await {
         Ok(named) if named == issuer.as_str() => Finding::good(NAME, "is reached from here"),
         Ok(named) => Finding::failed(
             NAME,
@@ -170,9 +170,9 @@ async fn issuer(issuer: &Issuer) -> Finding {
     }
 }
 
-async fn document(url: &str) -> Result<String, String> {
-    let fetch = Fetch::anywhere().map_err(|error| told(&error))?;
-    let answer = fetch.get(url).await.map_err(|error| told(&error))?;
+async fn fetch_issuer(url: &str) -> Result<String, String> {
+    let fetch = Fetch::anywhere().map_err(|error| error_chain(&error))?;
+    let answer = fetch.get(url).await.map_err(|error| error_chain(&error))?;
     if answer.status() != 200 {
         return Err(format!("status {}", answer.status()));
     }
@@ -182,7 +182,7 @@ async fn document(url: &str) -> Result<String, String> {
 }
 
 /// An error with what is behind it: "the request failed" alone helps nobody.
-fn told(error: &dyn std::error::Error) -> String {
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Connects, signs in and offers our sender. No mail is sent.
-pub(super) async fn server(smtp: &SmtpConfig) -> Finding {
+pub(super) async fn check_server(smtp: &SmtpConfig) -> Finding {
     const NAME: &str = "smtp";
     let probed = match Mailer::smtp(smtp) {
         Ok(mailer) => mailer.probe_sender().await.map_err(|error| error.to_string()),
@@ -26,13 +26,13 @@ pub(super) async fn server(smtp: &SmtpConfig) -> Finding {
 
 /// A code that comes from another organisation's domain than the page that asks for it looks like what people are told to
 /// distrust, and mail that is sent for a domain by a server of another one ends in junk folders (RFC 7489).
-pub(super) fn sender(config: &Config) -> Finding {
+pub(super) fn check_sender(config: &Config) -> Finding {
     const NAME: &str = "smtp.from_address";
     let (from, host) = (
         config.smtp.from_address.domain().to_lowercase(),
         config.issuer.url().host_str().unwrap_or_default().to_lowercase(),
     );
-    if aligned(&from, &host) {
+    if is_aligned(&from, &host) {
         return Finding::good(NAME, format!("{from} belongs with the issuer"));
     }
     Finding::warning(
@@ -45,7 +45,7 @@ pub(super) fn sender(config: &Config) -> Finding {
 
 /// Whether two names share a domain that somebody can register, as far as names alone tell: two labels, or three where the
 /// second one is as short as in `govt.nz` or `co.uk`.
-fn aligned(one: &str, other: &str) -> bool {
+fn is_aligned(one: &str, other: &str) -> bool {
     let pairs = one.rsplit('.').zip(other.rsplit('.'));
     let shared: Vec<&str> = pairs.take_while(|(a, b)| a == b).map(|(label, _)| label).collect();
     let needed = match shared.as_slice() {
@@ -68,7 +68,7 @@ mod tests {
             ("health.govt.nz", "login.health.govt.nz"),
             ("localhost", "localhost"),
         ] {
-            assert!(aligned(from, host), "{from} {host}");
+            assert!(is_aligned(from, host), "{from} {host}");
         }
         for (from, host) in [
             ("example.com", "login.example.org"),
@@ -77,7 +77,7 @@ mod tests {
             ("govt.nz", "login.health.govt.nz"),
             ("login.example.org", "localhost"),
         ] {
-            assert!(!aligned(from, host), "{from} {host}");
+            assert!(!is_aligned(from, host), "{from} {host}");
         }
     }
 }

@@ -8,9 +8,9 @@ mod doctor;
 mod mail;
 
 pub(crate) use configuration::{problems, warnings};
-pub(crate) use doctor::examine;
+pub(crate) use doctor::diagnose;
 
-use crate::config::Problem;
+use crate::config::ConfigProblem;
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,13 +59,13 @@ impl Finding {
     }
 
     /// A problem that nothing can be served with.
-    pub(crate) fn of(problem: &Problem) -> Self {
+    pub(crate) fn from_problem(problem: &ConfigProblem) -> Self {
         Self::failed(&problem.key, &problem.text)
     }
 }
 
 /// What was found of a configuration that could be read.
-pub(crate) fn findings(problems: &[Problem], warnings: &[Problem]) -> Vec<Finding> {
+pub(crate) fn to_findings(problems: &[ConfigProblem], warnings: &[ConfigProblem]) -> Vec<Finding> {
     let warnings = warnings.iter().map(|problem| Finding::warning(&problem.key, &problem.text));
-    problems.iter().map(Finding::of).chain(warnings).collect()
+    problems.iter().map(Finding::from_problem).chain(warnings).collect()
 }

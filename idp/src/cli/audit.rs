@@ -16,19 +16,19 @@ use flows::{
 use serde_json::{Value, json};
 use store::{Timestamp, audit::AuditRow};
 
-use super::{Done, Failed, place::Where, print, progress::Progress, user};
-use crate::clock::{moment, rfc3339};
+use super::{CommandError, CommandResult, data_source::Where, print, progress::ProgressBar, user};
+use crate::clock::{parse_time, rfc3339};
 
 /// Findings that a JSON answer has, and rows that waited that any answer has; all of them are counted.
-const TOLD: usize = 1_000;
+const MAX_SHOWN: usize = 1_000;
 
 /// Verify and export the audit trail.
 #[derive(Debug, Subcommand)]
-pub(super) enum Audit {
+pub(super) enum AuditCommand {
     /// Check that the trail is as it was written: no row changed, taken away, added or late, and every seal in its place.
     Verify {
         #[command(flatten)]
-        span: Span,
+        span: TimeRange,
         /// A head that the chain once had, as the log or this command printed it: shows when its end was cut off.
         #[arg(long, value_name = "SEQUENCE:DIGEST")]
         expect: Option<ChainHead>,
@@ -41,7 +41,7 @@ pub(super) enum Audit {
     /// Print the trail by time, one JSON object on each line.
     Export {
         #[command(flatten)]
-        span: Span,
+        span: TimeRange,
         /// Only what is about the person with this e-mail address.
         #[arg(long, value_name = "EMAIL")]
         user: Option<String>,
@@ -55,17 +55,17 @@ pub(super) enum Audit {
 
 /// A span of time.
 #[derive(Args, Clone, Copy, Debug)]
-pub(super) struct Span {
+pub(super) struct TimeRange {
     /// Only from then on: `2026-11-24` (midnight UTC) or `2026-11-24T09:41:07Z`.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Option<Timestamp>,
     /// Only before then.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     to: Option<Timestamp>,
 }
 
-impl Audit {
-    pub(super) async fn run(self) -> Done {
+impl AuditCommand {
+    pub(super) async fn run(self) -> CommandResult {
         match self {
             Self::Verify { span, expect, at, json } => {
                 let cx = at.open().await?.cx().await?;
@@ -80,68 +80,68 @@ impl Audit {
     }
 }
 
-struct Watcher {
-    progress: Progress,
+struct VerifyOutput {
+    progress: ProgressBar,
     json: bool,
     findings: Vec<Value>,
     waited: Vec<Value>,
-    noted: usize,
+    note_count: usize,
 }
 
-impl VerifyObserver for Watcher {
+impl VerifyObserver for VerifyOutput {
     fn on_progress(&mut self, done: i64, all: i64) {
-        self.progress.at(done, all);
+        self.progress.update(done, all);
     }
 
     fn on_finding(&mut self, finding: &Finding) {
         if !self.json {
             self.progress.clear();
-            print::line(&told(finding));
-        } else if self.findings.len() < TOLD {
+            print::line(&finding_line(finding));
+        } else if self.findings.len() < MAX_SHOWN {
             self.findings.push(document(finding));
         }
     }
 
     fn on_note(&mut self, note: &Finding) {
-        self.noted += 1;
-        if self.noted > TOLD {
+        self.note_count += 1;
+        if self.note_count > MAX_SHOWN {
             return;
         }
         if self.json {
             self.waited.push(document(note));
         } else {
             self.progress.clear();
-            print::line(&told(note));
+            print::line(&finding_line(note));
         }
     }
 }
 
-async fn verify(cx: &Cx, asked: verify::VerifyOptions, json: bool) -> Done {
-    let mut watcher = Watcher {
-        progress: Progress::new(),
+async fn verify(cx: &Cx, options: verify::VerifyOptions, json: bool) -> CommandResult {
+    let mut output = VerifyOutput {
+        progress: ProgressBar::new(),
         json,
         findings: Vec::new(),
         waited: Vec::new(),
-        noted: 0,
+        note_count: 0,
     };
-    let report = verify::verify(cx, &asked, &mut watcher).await?;
-    let Watcher { progress, findings, waited, .. } = watcher;
+    let report = verify::verify(cx, &options, &mut output).await?;
+    let VerifyOutput { progress, findings, waited, .. } = output;
     drop(progress);
     if json {
-        print::json(&summary(&report, &findings, &waited));
+        print::json(&report_json(&report, &findings, &waited));
     } else {
-        summarize(&report);
+        print_report(&report);
     }
     if report.findings == 0 {
         return Ok(());
     }
-    Err(Failed::new(format!(
+    Err(CommandError::new(format!(
         "the audit trail is not as it was written: {} findings",
         report.findings
     )))
 }
 
-fn told(finding: &Finding) -> String {
+fn finding_line(finding: &Finding) -> String {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     format!(
         "{:<16} seal {:<8} {} {} {}",
@@ -160,7 +160,7 @@ fn document(finding: &Finding) -> Value {
     })
 }
 
-fn summary(report: &VerifyReport, findings: &[Value], waited: &[Value]) -> Value {
+fn report_json(report: &VerifyReport, findings: &[Value], waited: &[Value]) -> Value {
     let head = report
         .head
         .as_ref()
@@ -172,7 +172,7 @@ fn summary(report: &VerifyReport, findings: &[Value], waited: &[Value]) -> Value
     })
 }
 
-fn summarize(report: &VerifyReport) {
+fn print_report(report: &VerifyReport) {
     print::line(&format!(
         "{} rows in {} seals are checked; the rows of {} seals were swept.",
         report.rows, report.seals, report.swept
@@ -193,31 +193,36 @@ fn summarize(report: &VerifyReport) {
     }
 }
 
-async fn export(cx: &Cx, span: Span, email: Option<&str>, event: Option<&str>) -> Done {
+async fn export(
+    cx: &Cx,
+    span: TimeRange,
+    email: Option<&str>,
+    event: Option<&str>,
+) -> CommandResult {
     if let Some(name) = event
         && Event::ALL.iter().all(|known| known.as_str() != name)
     {
-        return Err(Failed::new(format!(
+        return Err(CommandError::new(format!(
             "there is no event called {name}; docs/audit.md lists them"
         )));
     }
     let about = match email {
         None => None,
         Some(text) => {
-            let email = user::address(text)?;
+            let email = user::parse_address(text)?;
             let found = find::find_user(cx, &email).await?;
-            Some(found.ok_or_else(|| user::unknown(&email))?.user.id)
+            Some(found.ok_or_else(|| user::unknown_user(&email))?.user.id)
         }
     };
-    let asked = export::ExportFilter { from: span.from, to: span.to, user: about, event };
-    let (mut export, mut out) = (Export::new(cx, asked), BufWriter::new(stdout().lock()));
+    let filter = export::ExportFilter { from: span.from, to: span.to, user: about, event };
+    let (mut export, mut out) = (Export::new(cx, filter), BufWriter::new(stdout().lock()));
     loop {
         let rows = export.next().await?;
         if rows.is_empty() {
-            return written(out.flush()).map(|_| ());
+            return check_write(out.flush()).map(|_| ());
         }
         for row in &rows {
-            if !written(writeln!(out, "{}", line(row)))? {
+            if !check_write(writeln!(out, "{}", row_json(row)))? {
                 return Ok(());
             }
         }
@@ -225,15 +230,15 @@ async fn export(cx: &Cx, span: Span, email: Option<&str>, event: Option<&str>) -
 }
 
 /// False when the reader has gone away, which is no failure; a full disk is one.
-fn written(result: std::io::Result<()>) -> Result<bool, Failed> {
+fn check_write(result: std::io::Result<()>) -> Result<bool, CommandError> {
     match result {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failed::new(format!("the export could not be written: {error}"))),
+        Err(error) => Err(CommandError::new(format!("the export could not be written: {error}"))),
     }
 }
 
-fn line(row: &AuditRow) -> Value {
+fn row_json(row: &AuditRow) -> Value {
     // What somebody has put there by hand may be no JSON; it is shown as it is.
     let detail =
         serde_json::from_str(&row.detail).unwrap_or_else(|_| Value::from(row.detail.as_str()));

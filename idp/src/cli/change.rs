@@ -4,13 +4,14 @@ use clap::Args;
 use flows::change_authority::{ChangeAuthority, Reason};
 
 use super::{
-    Failed, account,
-    place::{Place, Where},
+    CommandError,
+    data_source::{Place, Where},
+    os_user,
 };
 
 /// Which data a command changes, and why.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Change {
+pub(super) struct ChangeArgs {
     /// Why, for the record: one line. Only with `--data-dir` may it be left out.
     #[arg(long, value_name = "WHY", value_parser = Reason::parse)]
     reason: Option<Reason>,
@@ -18,24 +19,24 @@ pub(super) struct Change {
     at: Where,
 }
 
-impl Change {
+impl ChangeArgs {
     /// The authority of the user who gives the command. Ask for it first: without a reason nothing is read, opened or asked.
-    pub(super) fn acting(&self) -> Result<ChangeAuthority, Failed> {
+    pub(super) fn authority(&self) -> Result<ChangeAuthority, CommandError> {
         let reason = match &self.reason {
             Some(reason) => reason.clone(),
             None if self.at.is_dev() => Reason::not_given(),
             None => {
-                return Err(Failed::misused(
+                return Err(CommandError::usage(
                     "say why, with --reason \"..\": this changes data that `serve` uses, and the audit trail keeps the \
                      reason. It may be left out only for the data folder of `dev` (--data-dir DIR). Nothing was changed.",
                 ));
             }
         };
-        Ok(ChangeAuthority::from_command(account::user(), reason))
+        Ok(ChangeAuthority::from_command(os_user::user(), reason))
     }
 
     /// Opens the database; its schema must be that of this build.
-    pub(super) async fn open(&self) -> Result<Place, Failed> {
+    pub(super) async fn open(&self) -> Result<Place, CommandError> {
         self.at.open().await
     }
 }

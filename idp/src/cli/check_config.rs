@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Done, Failed, print};
+use super::{CommandError, CommandResult, print};
 use crate::{
     check::{self, Finding, Verdict},
     clock::Clock,
@@ -23,17 +23,17 @@ pub(super) struct CheckConfig {
 }
 
 impl CheckConfig {
-    pub(super) fn run(&self) -> Done {
+    pub(super) fn run(&self) -> CommandResult {
         let findings = match Config::load(self.config.as_deref(), config::environment()) {
             Ok(config) => {
                 let now = Clock::system().now();
-                check::findings(&check::problems(&config, now), &check::warnings(&config, now))
+                check::to_findings(&check::problems(&config, now), &check::warnings(&config, now))
             }
-            Err(errors) => errors.problems().iter().map(Finding::of).collect(),
+            Err(errors) => errors.problems().iter().map(Finding::from_problem).collect(),
         };
-        let good = show(&findings, self.json);
+        let good = print_findings(&findings, self.json);
         if !good {
-            return Err(Failed::new("`serve` would refuse this configuration"));
+            return Err(CommandError::new("`serve` would refuse this configuration"));
         }
         if !self.json {
             print::line("The configuration can be served.");
@@ -43,7 +43,7 @@ impl CheckConfig {
 }
 
 /// Prints what was found; whether nothing has failed.
-pub(super) fn show(findings: &[Finding], json: bool) -> bool {
+pub(super) fn print_findings(findings: &[Finding], json: bool) -> bool {
     let good = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
     if json {
         let rows = findings.iter().map(|finding| {

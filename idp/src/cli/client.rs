@@ -11,13 +11,13 @@ use flows::{
 use keys::Algorithm;
 use serde_json::{Value, json};
 
-use super::{Done, Failed, change::Change, place::Where, print};
+use super::{CommandError, CommandResult, change::ChangeArgs, data_source::Where, print};
 
 /// Add, change, list and show clients.
 #[derive(Debug, Subcommand)]
-pub(super) enum Client {
+pub(super) enum ClientCommand {
     /// Add a client; its secret is printed once and stored hashed.
-    Add(Box<Add>),
+    Add(Box<AddClient>),
     /// Change a client. It is in force on every replica within two seconds.
     Set {
         /// `client_id`.
@@ -26,7 +26,7 @@ pub(super) enum Client {
         #[arg(long, value_enum)]
         id_token_alg: IdTokenAlg,
         #[command(flatten)]
-        change: Change,
+        change: ChangeArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -36,7 +36,7 @@ pub(super) enum Client {
         /// `client_id`.
         client_id: String,
         #[command(flatten)]
-        change: Change,
+        change: ChangeArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -63,7 +63,7 @@ pub(super) enum Client {
 
 /// A client to be added.
 #[derive(Args, Debug)]
-pub(super) struct Add {
+pub(super) struct AddClient {
     /// `client_id`: letters, digits, `.`, `-` and `_`.
     client_id: String,
     /// What kind of program it is.
@@ -91,7 +91,7 @@ pub(super) struct Add {
     #[arg(long, value_enum, default_value = "rs256")]
     id_token_alg: IdTokenAlg,
     #[command(flatten)]
-    change: Change,
+    change: ChangeArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -145,12 +145,12 @@ impl From<IdTokenAlg> for Algorithm {
     }
 }
 
-impl Client {
-    pub(super) async fn run(self) -> Done {
+impl ClientCommand {
+    pub(super) async fn run(self) -> CommandResult {
         match self {
             Self::Add(add) => add.run().await,
             Self::Set { client_id, id_token_alg, change, json } => {
-                set(&client_id, id_token_alg.into(), &change, json).await
+                set_algorithm(&client_id, id_token_alg.into(), &change, json).await
             }
             Self::RotateSecret { client_id, change, json } => {
                 rotate_secret(&client_id, &change, json).await
@@ -161,13 +161,13 @@ impl Client {
     }
 }
 
-impl Add {
-    async fn run(self) -> Done {
-        let acting = self.change.acting()?;
+impl AddClient {
+    async fn run(self) -> CommandResult {
+        let authority = self.change.authority()?;
         let cx = self.change.open().await?.cx().await?;
         let as_json = self.json;
         let client = self.client();
-        let secret = registration::add(&cx, &acting, client.clone()).await??;
+        let secret = registration::add(&cx, &authority, client.clone()).await??;
         if as_json {
             print::json(&json!({
                 "client_id": client.id,
@@ -202,10 +202,15 @@ impl Add {
     }
 }
 
-async fn set(id: &str, algorithm: Algorithm, change: &Change, json: bool) -> Done {
-    let acting = change.acting()?;
+async fn set_algorithm(
+    id: &str,
+    algorithm: Algorithm,
+    change: &ChangeArgs,
+    json: bool,
+) -> CommandResult {
+    let authority = change.authority()?;
     let cx = change.open().await?.cx().await?;
-    registration::set_algorithm(&cx, &acting, id, algorithm).await??;
+    registration::set_algorithm(&cx, &authority, id, algorithm).await??;
     if json {
         print::json(
             &json!({ "client_id": id, "id_token_signed_response_alg": algorithm.as_str() }),
@@ -216,10 +221,10 @@ async fn set(id: &str, algorithm: Algorithm, change: &Change, json: bool) -> Don
     Ok(())
 }
 
-async fn rotate_secret(id: &str, change: &Change, json: bool) -> Done {
-    let acting = change.acting()?;
+async fn rotate_secret(id: &str, change: &ChangeArgs, json: bool) -> CommandResult {
+    let authority = change.authority()?;
     let cx = change.open().await?.cx().await?;
-    let secret = registration::rotate_secret(&cx, &acting, id).await??;
+    let secret = registration::rotate_secret(&cx, &authority, id).await??;
     if json {
         print::json(&json!({ "client_id": id, "client_secret": secret.reveal() }));
         return Ok(());
@@ -229,7 +234,7 @@ async fn rotate_secret(id: &str, change: &Change, json: bool) -> Done {
     Ok(())
 }
 
-async fn list(at: &Where, json: bool) -> Done {
+async fn list(at: &Where, json: bool) -> CommandResult {
     let cx = at.open().await?.cx().await?;
     let mut clients: Vec<_> = cx.clients.iter().collect();
     clients.sort_by(|a, b| a.id.cmp(&b.id));
@@ -256,7 +261,7 @@ async fn list(at: &Where, json: bool) -> Done {
     Ok(())
 }
 
-async fn show(id: &str, at: &Where, json: bool) -> Done {
+async fn show(id: &str, at: &Where, json: bool) -> CommandResult {
     let cx = at.open().await?.cx().await?;
     let client = cx.clients.get(id).ok_or_else(|| not_found(&cx, id))?;
     let document = document(client)?;
@@ -268,17 +273,17 @@ async fn show(id: &str, at: &Where, json: bool) -> Done {
     Ok(())
 }
 
-fn not_found(cx: &Cx, id: &str) -> Failed {
+fn not_found(cx: &Cx, id: &str) -> CommandError {
     match cx.clients.why_unusable(id) {
-        Some(why) => Failed::new(format!(
+        Some(why) => CommandError::new(format!(
             "{id} cannot be used by this build: {why}; use the version that wrote it, or correct the row"
         )),
-        None => Failed::new(format!("there is no client called {id}")),
+        None => CommandError::new(format!("there is no client called {id}")),
     }
 }
 
 /// The metadata, with the id and what the operator decided.
-fn document(client: &client::Client) -> Result<Value, Failed> {
+fn document(client: &client::Client) -> Result<Value, CommandError> {
     let mut document = serde_json::to_value(&client.metadata)?;
     let beside = json!({
         "client_id": client.id,

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::{Done, Failed, print};
-use crate::dev::run::{self, Ready, Start};
+use super::{CommandError, CommandResult, print};
+use crate::dev::run::{self, DevEndpoints, DevOptions};
 
 /// Run everything on this machine.
 #[derive(Args, Debug)]
@@ -29,19 +29,19 @@ pub(super) struct Dev {
 }
 
 impl Dev {
-    pub(super) async fn run(self) -> Done {
-        let start = Start {
+    pub(super) async fn run(self) -> CommandResult {
+        let options = DevOptions {
             data_dir: self.data_dir,
             listen: self.listen,
             ops_listen: self.ops_listen,
             portal_listen: self.portal_listen,
         };
-        let tell = if self.json { tell_programs } else { tell_people };
-        Box::pin(run::run(start, tell)).await.map_err(Failed::new)
+        let on_ready = if self.json { print_json } else { print_text };
+        Box::pin(run::run(options, on_ready)).await.map_err(CommandError::new)
     }
 }
 
-fn tell_programs(ready: &Ready) {
+fn print_json(ready: &DevEndpoints) {
     let people: Vec<_> = ready
         .people
         .iter()
@@ -62,7 +62,7 @@ fn tell_programs(ready: &Ready) {
     }));
 }
 
-fn tell_people(ready: &Ready) {
+fn print_text(ready: &DevEndpoints) {
     print::line("");
     print::line(&format!("  Demo portal   {}   <- open this and sign in", ready.portal));
     print::line(&format!("  Mailbox       {}   <- codes arrive here", ready.mailbox));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Done, Failed, check_config::show, place::load};
+use super::{CommandError, CommandResult, check_config::print_findings, data_source::load};
 use crate::{check, clock::Clock};
 
 /// Ask everything that `serve` needs: configuration, database, clock, root key, Redis, mail server and issuer. No mail is
@@ -20,9 +20,13 @@ pub(super) struct Doctor {
 }
 
 impl Doctor {
-    pub(super) async fn run(self) -> Done {
+    pub(super) async fn run(self) -> CommandResult {
         let config = load(self.config.as_deref())?;
-        let findings = check::examine(&config, &Clock::system()).await;
-        if show(&findings, self.json) { Ok(()) } else { Err(Failed::new("something is wrong")) }
+        let findings = check::diagnose(&config, &Clock::system()).await;
+        if print_findings(&findings, self.json) {
+            Ok(())
+        } else {
+            Err(CommandError::new("something is wrong"))
+        }
     }
 }

@@ -8,21 +8,20 @@ use keys::Algorithm;
 use serde_json::{Value, json};
 
 use super::{
-    Done, Failed,
-    change::Change,
+    CommandError, CommandResult,
+    change::ChangeArgs,
     client::IdTokenAlg,
-    key_root,
-    place::{Place, Where},
-    print,
+    data_source::{Place, Where},
+    print, root_key,
 };
 use crate::clock::{Clock, rfc3339};
 
 /// A key that is published by a clock that is further off than this could sign before every client knows it.
-const MOST_SKEW: Duration = Duration::from_secs(2);
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
 
 /// List and replace signing keys, and the root key that seals them.
 #[derive(Debug, Subcommand)]
-pub(super) enum Key {
+pub(super) enum KeyCommand {
     /// List signing keys: what each is doing, from when and until when. The public side only.
     List {
         #[command(flatten)]
@@ -44,7 +43,7 @@ pub(super) enum Key {
     /// Seal again with the current root key what an older one seals. It may be stopped and goes on where it was.
     Reseal {
         #[command(flatten)]
-        change: Change,
+        change: ChangeArgs,
         /// Print JSON: a line for each batch, then what still needs which.
         #[arg(long)]
         json: bool,
@@ -61,24 +60,24 @@ pub(super) struct Rotate {
     #[arg(long)]
     compromised: bool,
     #[command(flatten)]
-    change: Change,
+    change: ChangeArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
-impl Key {
-    pub(super) async fn run(self) -> Done {
+impl KeyCommand {
+    pub(super) async fn run(self) -> CommandResult {
         match self {
             Self::List { at, json } => list(&at, json).await,
             Self::Rotate(rotate) => rotate.run().await,
-            Self::Root { at, json } => key_root::root(&at, json).await,
-            Self::Reseal { change, json } => key_root::reseal(&change, json).await,
+            Self::Root { at, json } => root_key::root(&at, json).await,
+            Self::Reseal { change, json } => root_key::reseal(&change, json).await,
         }
     }
 }
 
-async fn list(at: &Where, json: bool) -> Done {
+async fn list(at: &Where, json: bool) -> CommandResult {
     let cx = at.open().await?.cx().await?;
     let listed = signing_keys::list(&cx).await?;
     if json {
@@ -91,7 +90,7 @@ async fn list(at: &Where, json: bool) -> Done {
             key.kid,
             key.algorithm,
             key.state.as_str(),
-            times(key)
+            format_times(key)
         ));
     }
     Ok(())
@@ -105,7 +104,7 @@ fn document(key: &ListedKey) -> Value {
     })
 }
 
-fn times(key: &ListedKey) -> String {
+fn format_times(key: &ListedKey) -> String {
     let part = |words: &str, at: Option<store::Timestamp>| {
         at.map_or_else(String::new, |at| format!(" {words} {}", rfc3339(at)))
     };
@@ -118,21 +117,21 @@ fn times(key: &ListedKey) -> String {
 }
 
 impl Rotate {
-    async fn run(self) -> Done {
-        let acting = self.change.acting()?;
-        let place = self.change.open().await?;
-        refuse_wrong_clock(&place).await?;
-        let cx = place.cx().await?;
+    async fn run(self) -> CommandResult {
+        let authority = self.change.authority()?;
+        let data_source = self.change.open().await?;
+        check_clock_skew(&data_source).await?;
+        let cx = data_source.cx().await?;
         let algorithms =
             self.alg.map_or(Algorithm::ALL.to_vec(), |chosen| vec![Algorithm::from(chosen)]);
         let mut documents = Vec::new();
         for algorithm in algorithms {
             let rotation = Rotation { algorithm, compromised: self.compromised };
-            let replaced = signing_keys::rotate(&cx, &acting, rotation).await?;
+            let replaced = signing_keys::rotate(&cx, &authority, rotation).await?;
             if self.json {
-                documents.push(outcome(algorithm, &replaced));
+                documents.push(rotation_json(algorithm, &replaced));
             } else {
-                print::line(&told(algorithm, &replaced));
+                print::line(&rotation_text(algorithm, &replaced));
             }
         }
         if self.json {
@@ -142,12 +141,12 @@ impl Rotate {
     }
 }
 
-async fn refuse_wrong_clock(place: &Place) -> Done {
-    let (there, here) = (place.db.clock().await?, Clock::system().now());
+async fn check_clock_skew(data_source: &Place) -> CommandResult {
+    let (there, here) = (data_source.db.clock().await?, Clock::system().now());
     let skew = here.since(there).max(there.since(here));
-    if skew > MOST_SKEW {
+    if skew > MAX_CLOCK_SKEW {
         let millis = skew.as_millis();
-        return Err(Failed::new(format!(
+        return Err(CommandError::new(format!(
             "the clock of this machine differs from the database's by {millis} ms, and keys begin to sign by the clock: \
              set it, or run this where a replica runs"
         )));
@@ -155,7 +154,7 @@ async fn refuse_wrong_clock(place: &Place) -> Done {
     Ok(())
 }
 
-fn outcome(algorithm: Algorithm, replaced: &RotationOutcome) -> Value {
+fn rotation_json(algorithm: Algorithm, replaced: &RotationOutcome) -> Value {
     let (done, kid, signs_from, removed) = match replaced {
         RotationOutcome::Rotated { kid, signs_from, removed } => {
             (true, kid, signs_from, removed.as_slice())
@@ -168,7 +167,7 @@ fn outcome(algorithm: Algorithm, replaced: &RotationOutcome) -> Value {
     })
 }
 
-fn told(algorithm: Algorithm, replaced: &RotationOutcome) -> String {
+fn rotation_text(algorithm: Algorithm, replaced: &RotationOutcome) -> String {
     match replaced {
         RotationOutcome::Rotated { kid, signs_from, removed } if removed.is_empty() => {
             format!("{algorithm}: {kid} is published and signs from {}.", rfc3339(*signs_from))

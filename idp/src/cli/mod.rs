@@ -3,19 +3,19 @@
 //! Data goes to standard output, everything else to standard error. Secrets are never arguments: they come on standard
 //! input and are printed once.
 
-mod account;
 mod audit;
 mod change;
 mod check_config;
 mod client;
+mod data_source;
 mod dev;
 mod doctor;
 mod key;
-mod key_root;
 mod migrate;
-mod place;
+mod os_user;
 mod print;
 mod progress;
+mod root_key;
 mod serve;
 mod setting;
 mod user;
@@ -24,8 +24,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use place::Where;
-pub(crate) use place::{open_database, open_ephemeral, root_keys};
+use data_source::Where;
+pub(crate) use data_source::{open_database, open_ephemeral, root_keys};
 
 /// Vestibule: an OpenID Connect provider whose sign-in always takes two steps.
 #[derive(Debug, Parser)]
@@ -52,53 +52,53 @@ enum Command {
     },
     /// Add, show and reset people.
     #[command(subcommand)]
-    User(user::User),
+    User(user::UserCommand),
     /// Add, change, list and show clients (relying parties).
     #[command(subcommand)]
-    Client(client::Client),
+    Client(client::ClientCommand),
     /// Read and change live settings. A change reaches every replica within two seconds.
     #[command(subcommand)]
-    Setting(setting::Setting),
+    Setting(setting::SettingCommand),
     /// List and replace signing keys, and the root key that seals them.
     #[command(subcommand)]
-    Key(key::Key),
+    Key(key::KeyCommand),
     /// Verify and export the audit trail.
     #[command(subcommand)]
-    Audit(audit::Audit),
+    Audit(audit::AuditCommand),
 }
 
 /// Why a command failed: one or more lines for the user who typed it.
 #[derive(Debug)]
-pub(crate) struct Failed {
-    why: String,
+pub(crate) struct CommandError {
+    message: String,
     /// Whether it is the command that has to be typed differently.
-    misused: bool,
+    is_usage_error: bool,
 }
 
-impl<E: std::error::Error> From<E> for Failed {
+impl<E: std::error::Error> From<E> for CommandError {
     fn from(error: E) -> Self {
         Self::new(error.to_string())
     }
 }
 
-impl std::fmt::Display for Failed {
+impl std::fmt::Display for CommandError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.why)
+        f.write_str(&self.message)
     }
 }
 
-impl Failed {
-    pub(crate) fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), misused: false }
+impl CommandError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), is_usage_error: false }
     }
 
     /// The command has to be typed differently: exit code 2.
-    pub(crate) fn misused(why: impl Into<String>) -> Self {
-        Self { why: why.into(), misused: true }
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), is_usage_error: true }
     }
 }
 
-type Done = Result<(), Failed>;
+type CommandResult = Result<(), CommandError>;
 
 /// Runs the program with the arguments of this process.
 #[must_use]
@@ -119,14 +119,14 @@ pub fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failed { why, misused }) => {
-            print::error(&why);
-            if misused { ExitCode::from(2) } else { ExitCode::FAILURE }
+        Err(CommandError { message, is_usage_error }) => {
+            print::error(&message);
+            if is_usage_error { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
 
-async fn run(command: Command) -> Done {
+async fn run(command: Command) -> CommandResult {
     match command {
         // Boxed: their futures are large, and are made once.
         Command::Dev(dev) => Box::pin(dev.run()).await,

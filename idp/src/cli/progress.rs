@@ -8,29 +8,30 @@ use crate::clock::Clock;
 
 const WIDTH: usize = 30;
 /// Milliseconds before a bar is shown, and between two of its states.
-const FIRST: u128 = 1_000;
-const NEXT: u128 = 200;
+const SHOW_AFTER_MILLIS: u128 = 1_000;
+const REDRAW_AFTER_MILLIS: u128 = 200;
 
 /// A bar that is cleared when it is dropped.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct ProgressBar {
     clock: Clock,
     started: Timestamp,
     drawn: Option<Timestamp>,
     shown: bool,
 }
 
-impl Progress {
+impl ProgressBar {
     pub(super) fn new() -> Self {
         let clock = Clock::system();
         Self { started: clock.now(), clock, drawn: None, shown: stderr().is_terminal() }
     }
 
     /// Says how far it is.
-    pub(super) fn at(&mut self, done: i64, all: i64) {
+    pub(super) fn update(&mut self, done: i64, all: i64) {
         let now = self.clock.now();
-        let early = now.since(self.started).as_millis() < FIRST;
-        let soon = self.drawn.is_some_and(|drawn| now.since(drawn).as_millis() < NEXT);
+        let early = now.since(self.started).as_millis() < SHOW_AFTER_MILLIS;
+        let soon =
+            self.drawn.is_some_and(|drawn| now.since(drawn).as_millis() < REDRAW_AFTER_MILLIS);
         if !self.shown || early || soon {
             return;
         }
@@ -46,7 +47,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
         self.clear();
     }

@@ -7,18 +7,18 @@ use keys::Rng;
 use tokio::net::TcpListener;
 
 use super::{
-    Done, Failed,
-    place::{load, open_database, open_ephemeral, root_keys},
+    CommandError, CommandResult,
+    data_source::{load, open_database, open_ephemeral, root_keys},
 };
 use crate::{
-    app::{App, Build},
+    app::{App, AppDependencies},
     check,
     clock::Clock,
     config::{Config, EphemeralUrl},
     http::routes,
     jobs,
     mail::smtp::Mailer,
-    serve::{self, Alone, Site, Stop, Tls},
+    serve::{self, Alone, ServerSetup, Stop, Tls},
     telemetry::{self, traces::Traces},
 };
 
@@ -31,28 +31,28 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) async fn run(self) -> Done {
+    pub(super) async fn run(self) -> CommandResult {
         let config = load(self.config.as_deref())?;
         let clock = Clock::system();
         let traces = Traces::start(&config.telemetry)?;
-        telemetry::init_traced(&config.log, clock.clone(), traces.as_ref())?;
-        refuse(&config, &clock)?;
+        telemetry::init_with_traces(&config.log, clock.clone(), traces.as_ref())?;
+        reject_problems(&config, &clock)?;
         let tls = config.tls.as_ref().map(|files| Tls::load(files, clock.now())).transpose()?;
         let stop = Stop::signals()?;
-        let app = Box::pin(start(&config, clock)).await?;
-        let alone = match config.ephemeral.url {
+        let app = Box::pin(start_app(&config, clock)).await?;
+        let lease = match config.ephemeral.url {
             EphemeralUrl::Memory => Some(Alone::take(&app).await?),
             EphemeralUrl::Redis(_) => None,
         };
         let bind = async |key: &str, address| {
-            TcpListener::bind(address)
-                .await
-                .map_err(|error| Failed::new(format!("{key}: {address} cannot be bound: {error}")))
+            TcpListener::bind(address).await.map_err(|error| {
+                CommandError::new(format!("{key}: {address} cannot be bound: {error}"))
+            })
         };
-        let site = Site {
+        let setup = ServerSetup {
             tls,
             limits: config.limits.clone(),
-            alone,
+            lease,
             public: bind("listen.public", config.listen.public).await?,
             ops: bind("listen.ops", config.listen.ops).await?,
             router: routes::router(&app),
@@ -64,24 +64,24 @@ impl Serve {
             ops = %config.listen.ops,
             "serving"
         );
-        serve::run(app, site, config.shutdown, stop).await?;
+        serve::run(app, setup, config.shutdown, stop).await?;
         if let Some(traces) = traces {
-            traces.finish().await;
+            traces.shutdown().await;
         }
         tracing::info!("stopped");
         Ok(())
     }
 }
 
-async fn start(config: &Config, clock: Clock) -> Result<App, Failed> {
+async fn start_app(config: &Config, clock: Clock) -> Result<App, CommandError> {
     let root = root_keys(&config.keys)?;
-    let db = open_database(&config.database.store()).await?;
+    let db = open_database(&config.database.db_config()).await?;
     if !db.is_migrated().await? {
-        return Err(Failed::new(
+        return Err(CommandError::new(
             "database.url: the schema is older than this build: run `idp migrate`",
         ));
     }
-    Ok(App::start(Build {
+    Ok(App::start(AppDependencies {
         issuer: config.issuer.clone(),
         brand: config.brand.clone(),
         proxies: config.proxies.clone(),
@@ -90,19 +90,19 @@ async fn start(config: &Config, clock: Clock) -> Result<App, Failed> {
         clock,
         rng: Rng::system(),
         root,
-        hashing: config.hashing.pool(),
+        hashing: config.hashing.hasher_config(),
         mailer: Mailer::smtp(&config.smtp)?,
-        kinds: jobs::kinds(),
+        job_kinds: jobs::kinds(),
     })
     .await?)
 }
 
 /// What `check-config` refuses.
-fn refuse(config: &Config, clock: &Clock) -> Done {
+fn reject_problems(config: &Config, clock: &Clock) -> CommandResult {
     let problems = check::problems(config, clock.now());
     if problems.is_empty() {
         return Ok(());
     }
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    Err(Failed::new(lines.join("\n")))
+    Err(CommandError::new(lines.join("\n")))
 }

@@ -5,18 +5,18 @@ use flows::settings::{self, CurrentSetting, Setting as Known};
 use serde_json::{Value, json};
 use store::document::DocumentVersion;
 
-use super::{Done, change::Change, place::Where, print};
+use super::{CommandResult, change::ChangeArgs, data_source::Where, print};
 use crate::clock::rfc3339;
 
 /// Read and change live settings.
 #[derive(Debug, Subcommand)]
-pub(super) enum Setting {
+pub(super) enum SettingCommand {
     /// Show one setting, or all.
     Get {
         /// Name, such as `sign_in.code_window`; all if left out.
         name: Option<String>,
         #[command(flatten)]
-        how: How,
+        how: ReadArgs,
     },
     /// Change a setting.
     Set {
@@ -25,7 +25,7 @@ pub(super) enum Setting {
         /// Value from now on, such as `20m`.
         value: String,
         #[command(flatten)]
-        change: Change,
+        change: ChangeArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -35,14 +35,14 @@ pub(super) enum Setting {
         /// Name.
         name: String,
         #[command(flatten)]
-        how: How,
+        how: ReadArgs,
     },
     /// Take the newest change of a setting back.
     Undo {
         /// Name.
         name: String,
         #[command(flatten)]
-        change: Change,
+        change: ChangeArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -50,7 +50,7 @@ pub(super) enum Setting {
 }
 
 #[derive(Args, Debug)]
-pub(super) struct How {
+pub(super) struct ReadArgs {
     #[command(flatten)]
     at: Where,
     /// Print JSON.
@@ -58,33 +58,33 @@ pub(super) struct How {
     json: bool,
 }
 
-impl Setting {
-    pub(super) async fn run(self) -> Done {
+impl SettingCommand {
+    pub(super) async fn run(self) -> CommandResult {
         match self {
             Self::Get { name, how } => get(name.as_deref(), &how).await,
             Self::Set { name, value, change, json } => {
-                let acting = change.acting()?;
+                let authority = change.authority()?;
                 let cx = change.open().await?.cx().await?;
                 let setting = Known::find(&name)?;
-                changed(&settings::set(&cx, &acting, setting, &value).await??, json);
+                print_change(&settings::set(&cx, &authority, setting, &value).await??, json);
                 Ok(())
             }
             Self::History { name, how } => history(&name, &how).await,
             Self::Undo { name, change, json } => {
-                let acting = change.acting()?;
+                let authority = change.authority()?;
                 let cx = change.open().await?.cx().await?;
-                changed(&settings::undo(&cx, &acting, Known::find(&name)?).await??, json);
+                print_change(&settings::undo(&cx, &authority, Known::find(&name)?).await??, json);
                 Ok(())
             }
         }
     }
 }
 
-async fn get(name: Option<&str>, how: &How) -> Done {
-    let cx = how.at.open().await?.cx().await?;
+async fn get(name: Option<&str>, args: &ReadArgs) -> CommandResult {
+    let cx = args.at.open().await?.cx().await?;
     let states = settings::current_settings(&cx, name.map(Known::find).transpose()?).await?;
-    if how.json {
-        print::json(&states.iter().map(state).collect::<Value>());
+    if args.json {
+        print::json(&states.iter().map(setting_json).collect::<Value>());
         return Ok(());
     }
     for CurrentSetting { setting, value } in states {
@@ -95,7 +95,7 @@ async fn get(name: Option<&str>, how: &How) -> Done {
     Ok(())
 }
 
-fn state(state: &CurrentSetting) -> Value {
+fn setting_json(state: &CurrentSetting) -> Value {
     let setting = state.setting;
     json!({
         "name": setting.name, "value": state.value, "default": setting.default, "least": setting.least,
@@ -103,28 +103,28 @@ fn state(state: &CurrentSetting) -> Value {
     })
 }
 
-async fn history(name: &str, how: &How) -> Done {
-    let cx = how.at.open().await?.cx().await?;
+async fn history(name: &str, args: &ReadArgs) -> CommandResult {
+    let cx = args.at.open().await?.cx().await?;
     let rows = settings::history(&cx, Known::find(name)?).await?;
-    if how.json {
-        print::json(&rows.iter().map(version).collect::<Value>());
+    if args.json {
+        print::json(&rows.iter().map(version_json).collect::<Value>());
     } else {
         for row in &rows {
-            print::line(&told(row));
+            print::line(&version_text(row));
         }
     }
     Ok(())
 }
 
-fn changed(row: &DocumentVersion, json: bool) {
+fn print_change(row: &DocumentVersion, json: bool) {
     if json {
-        print::json(&version(row));
+        print::json(&version_json(row));
     } else {
-        print::line(&told(row));
+        print::line(&version_text(row));
     }
 }
 
-fn told(row: &DocumentVersion) -> String {
+fn version_text(row: &DocumentVersion) -> String {
     let DocumentVersion { name, version, before, value, actor, reason, .. } = row;
     let undo = row.undoes.map_or_else(String::new, |undone| format!(" (undoes version {undone})"));
     format!(
@@ -133,7 +133,7 @@ fn told(row: &DocumentVersion) -> String {
     )
 }
 
-fn version(row: &DocumentVersion) -> Value {
+fn version_json(row: &DocumentVersion) -> Value {
     json!({
         "name": row.name, "version": row.version, "before": row.before, "value": row.value, "actor": row.actor,
         "reason": row.reason, "undoes": row.undoes, "at": rfc3339(row.at),

@@ -11,12 +11,12 @@ use flows::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Done, Failed, change::Change, place::Where, print};
+use super::{CommandError, CommandResult, change::ChangeArgs, data_source::Where, print};
 use crate::clock::rfc3339;
 
 /// Add, show and reset people.
 #[derive(Debug, Subcommand)]
-pub(super) enum User {
+pub(super) enum UserCommand {
     /// Add a person; the password comes on standard input.
     Add {
         /// E-mail address, taken as verified.
@@ -28,7 +28,7 @@ pub(super) enum User {
         #[arg(long, required = true)]
         password_stdin: bool,
         #[command(flatten)]
-        change: Change,
+        change: ChangeArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -48,7 +48,7 @@ pub(super) enum User {
         /// E-mail address.
         email: String,
         #[command(flatten)]
-        change: Change,
+        change: ChangeArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -58,15 +58,15 @@ pub(super) enum User {
         /// E-mail address.
         email: String,
         #[command(flatten)]
-        change: Change,
+        change: ChangeArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
 }
 
-impl User {
-    pub(super) async fn run(self) -> Done {
+impl UserCommand {
+    pub(super) async fn run(self) -> CommandResult {
         match self {
             Self::Add { email, name, change, json, .. } => add(&email, name, &change, json).await,
             Self::Show { email, at, json } => show(&email, &at, json).await,
@@ -78,23 +78,23 @@ impl User {
     }
 }
 
-pub(super) fn address(text: &str) -> Result<EmailAddress, Failed> {
-    EmailAddress::parse(text).map_err(|bad| Failed::new(format!("{text}: {bad}")))
+pub(super) fn parse_address(text: &str) -> Result<EmailAddress, CommandError> {
+    EmailAddress::parse(text).map_err(|bad| CommandError::new(format!("{text}: {bad}")))
 }
 
-pub(super) fn unknown(email: &EmailAddress) -> Failed {
-    Failed::new(format!("nobody has the address {email}"))
+pub(super) fn unknown_user(email: &EmailAddress) -> CommandError {
+    CommandError::new(format!("nobody has the address {email}"))
 }
 
-async fn add(email: &str, name: String, change: &Change, json: bool) -> Done {
-    let acting = change.acting()?;
-    let email = address(email)?;
+async fn add(email: &str, name: String, change: &ChangeArgs, json: bool) -> CommandResult {
+    let authority = change.authority()?;
+    let email = parse_address(email)?;
     let mut line = Zeroizing::new(String::new());
     std::io::stdin().lock().read_line(&mut line)?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
     let cx = change.open().await?.cx().await?;
     let new = NewUser { email: email.clone(), name, claims: "{}".to_owned(), password };
-    let id = create::create(&cx, &acting, new).await??;
+    let id = create::create(&cx, &authority, new).await??;
     if json {
         print::json(&json!({ "id": id, "email": email.as_written() }));
     } else {
@@ -103,10 +103,10 @@ async fn add(email: &str, name: String, change: &Change, json: bool) -> Done {
     Ok(())
 }
 
-async fn show(email: &str, at: &Where, json: bool) -> Done {
-    let email = address(email)?;
+async fn show(email: &str, at: &Where, json: bool) -> CommandResult {
+    let email = parse_address(email)?;
     let cx = at.open().await?.cx().await?;
-    let found = find::find_user(&cx, &email).await?.ok_or_else(|| unknown(&email))?;
+    let found = find::find_user(&cx, &email).await?.ok_or_else(|| unknown_user(&email))?;
     let user = &found.user;
     let events: Vec<_> = found
         .events
@@ -147,11 +147,11 @@ async fn show(email: &str, at: &Where, json: bool) -> Done {
     Ok(())
 }
 
-async fn force_reset(email: &str, change: &Change, json: bool) -> Done {
-    let acting = change.acting()?;
-    let email = address(email)?;
+async fn force_reset(email: &str, change: &ChangeArgs, json: bool) -> CommandResult {
+    let authority = change.authority()?;
+    let email = parse_address(email)?;
     let cx = change.open().await?.cx().await?;
-    let epoch = reset::force(&cx, &acting, &email).await?.ok_or_else(|| unknown(&email))?;
+    let epoch = reset::force(&cx, &authority, &email).await?.ok_or_else(|| unknown_user(&email))?;
     if json {
         print::json(&json!({ "email": email.as_written(), "epoch": epoch }));
     } else {
@@ -162,12 +162,12 @@ async fn force_reset(email: &str, change: &Change, json: bool) -> Done {
     Ok(())
 }
 
-async fn forget_devices(email: &str, change: &Change, json: bool) -> Done {
-    let acting = change.acting()?;
-    let email = address(email)?;
+async fn forget_devices(email: &str, change: &ChangeArgs, json: bool) -> CommandResult {
+    let authority = change.authority()?;
+    let email = parse_address(email)?;
     let cx = change.open().await?.cx().await?;
-    let forgotten = flows::device::forget_all(&cx, &acting, &email).await?;
-    let devices = forgotten.ok_or_else(|| unknown(&email))?;
+    let forgotten = flows::device::forget_all(&cx, &authority, &email).await?;
+    let devices = forgotten.ok_or_else(|| unknown_user(&email))?;
     if json {
         print::json(&json!({ "email": email.as_written(), "devices": devices }));
     } else {

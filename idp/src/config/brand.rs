@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::parse::line;
+use super::parse::parse_line;
 use super::reader::Reader;
 use crate::mail::forbidden::first_forbidden;
 
@@ -19,30 +19,30 @@ pub struct BrandConfig {
 
 impl BrandConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
-        let name = reader.or("brand.name", "Vestibule".to_owned(), name);
-        let support = reader.optional("brand.support", |text| line(text, 200));
-        let time_zone = reader.optional("brand.time_zone", zone);
+        let name = reader.or_default("brand.name", "Vestibule".to_owned(), parse_name);
+        let support = reader.optional("brand.support", |text| parse_line(text, 200));
+        let time_zone = reader.optional("brand.time_zone", parse_time_zone);
         let time_zone = match time_zone? {
             Some(zone) => Some(zone),
-            None => {
-                zone("Pacific/Auckland").map_err(|why| reader.problem("brand.time_zone", why)).ok()
-            }
+            None => parse_time_zone("Pacific/Auckland")
+                .map_err(|why| reader.add_problem("brand.time_zone", why))
+                .ok(),
         };
         Some(Self { name: name?, support: support?, time_zone: time_zone? })
     }
 }
 
 /// The name stands in every mail, and no mail leaves with something like a link in it.
-fn name(text: &str) -> Result<String, String> {
+fn parse_name(text: &str) -> Result<String, String> {
     if first_forbidden(text).is_some() {
         return Err(format!(
             "`{text}` would make every mail look as if it had a link; write a name, not an address"
         ));
     }
-    line(text, 60)
+    parse_line(text, 60)
 }
 
-fn zone(text: &str) -> Result<TimeZone, String> {
+fn parse_time_zone(text: &str) -> Result<TimeZone, String> {
     TimeZone::get(text).map_err(|_| {
         format!("`{text}` is not a known time zone; use a name such as `Pacific/Auckland` or `UTC`")
     })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use store::DbConfig;
 use url::Url;
 
-use super::parse::number;
+use super::parse::parse_number;
 use super::reader::{Reader, Reported};
 use super::secret::Secret;
 
@@ -31,23 +31,23 @@ impl DatabaseConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
         let url = match reader.secret("database.url", "database.url_file") {
             Ok(Some(text)) => DatabaseUrl::parse(text.reveal())
-                .map_err(|why| reader.problem("database.url", why))
+                .map_err(|why| reader.add_problem("database.url", why))
                 .ok(),
             Ok(None) => {
                 let what = "`sqlite:PATH` or `postgres://...`, or name a file with it in database.url_file";
-                reader.problem("database.url", format!("is missing; set it to {what}"));
+                reader.add_problem("database.url", format!("is missing; set it to {what}"));
                 None
             }
             Err(Reported) => None,
         };
-        let max_connections =
-            reader.or("database.max_connections", 16, |text| number(text, &(1..=1000)));
+        let max_connections = reader
+            .or_default("database.max_connections", 16, |text| parse_number(text, &(1..=1000)));
         Some(Self { url: url?, max_connections: max_connections? })
     }
 
     /// The same for `store`; every commit to a file waits for the disk.
     #[must_use]
-    pub fn store(&self) -> DbConfig {
+    pub fn db_config(&self) -> DbConfig {
         match &self.url {
             DatabaseUrl::Sqlite(file) => DbConfig::Sqlite { file: file.clone(), full_sync: true },
             DatabaseUrl::Postgres(url) => DbConfig::Postgres {

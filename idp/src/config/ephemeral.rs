@@ -25,7 +25,7 @@ impl EphemeralConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
         let url = match reader.secret("ephemeral.url", "ephemeral.url_file") {
             Ok(Some(text)) => EphemeralUrl::parse(text.reveal())
-                .map_err(|why| reader.problem("ephemeral.url", why))
+                .map_err(|why| reader.add_problem("ephemeral.url", why))
                 .ok(),
             Ok(None) => Some(EphemeralUrl::Memory),
             Err(Reported) => None,

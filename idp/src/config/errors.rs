@@ -4,40 +4,40 @@ use std::fmt;
 
 /// One thing that is wrong, under the name of its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The key as an operator writes it: `smtp.host`.
     pub key: String,
     /// What is wrong and what to do. Never holds the value of a secret.
     pub text: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.key, self.text)
     }
 }
 
-impl std::error::Error for Problem {}
+impl std::error::Error for ConfigProblem {}
 
 /// All that is wrong with a configuration: one line per problem, sorted by key.
 #[derive(Clone, Debug)]
 pub struct ConfigErrors {
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
 }
 
 impl ConfigErrors {
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+    pub(super) fn new(mut problems: Vec<ConfigProblem>) -> Self {
         problems.sort();
         Self { problems }
     }
 
-    pub(super) fn one(key: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::new(vec![Problem { key: key.into(), text: text.into() }])
+    pub(super) fn single(key: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::new(vec![ConfigProblem { key: key.into(), text: text.into() }])
     }
 
     /// The problems, sorted by key. Never empty.
     #[must_use]
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[ConfigProblem] {
         &self.problems
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::parse::{duration, number};
+use super::parse::{parse_duration, parse_number};
 use super::reader::Reader;
 
 /// The bounded pool of password hashing.
@@ -26,17 +26,19 @@ impl Default for HashingConfig {
 impl HashingConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
         let default = Self::default();
-        let threads =
-            reader.or("hashing.threads", default.threads, |text| number(text, &(1..=256)));
-        let queue = reader.or("hashing.queue", default.queue, |text| number(text, &(1..=10_000)));
+        let threads = reader
+            .or_default("hashing.threads", default.threads, |text| parse_number(text, &(1..=256)));
+        let queue = reader
+            .or_default("hashing.queue", default.queue, |text| parse_number(text, &(1..=10_000)));
         let range = Duration::from_millis(100)..=Duration::from_mins(1);
-        let wait = reader.or("hashing.wait", default.wait, |text| duration(text, &range));
+        let wait =
+            reader.or_default("hashing.wait", default.wait, |text| parse_duration(text, &range));
         Some(Self { threads: threads?, queue: queue?, wait: wait? })
     }
 
     /// The same for `keys`.
     #[must_use]
-    pub fn pool(&self) -> keys::HasherConfig {
+    pub fn hasher_config(&self) -> keys::HasherConfig {
         keys::HasherConfig { threads: self.threads, queue: self.queue, wait: self.wait }
     }
 }

@@ -16,7 +16,7 @@ pub struct Issuer {
 impl Issuer {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
         let what = "the public address of this service, such as `https://login.example.org`";
-        reader.need("issuer", what, Self::parse)
+        reader.required("issuer", what, Self::parse)
     }
 
     /// Checks an issuer identifier.
@@ -68,7 +68,7 @@ impl Issuer {
 
     /// An absolute address of ours; `path` begins with a slash.
     #[must_use]
-    pub fn at(&self, path: &str) -> String {
+    pub fn absolute_url(&self, path: &str) -> String {
         format!("{}{path}", self.text)
     }
 

@@ -7,7 +7,7 @@ use ::config::{Value, ValueKind};
 
 use super::reader::Reader;
 
-const WHAT: &str = "`[{ id = \"2026a\", file = \"/run/secrets/root-2026a\" }]`";
+const EXAMPLE: &str = "`[{ id = \"2026a\", file = \"/run/secrets/root-2026a\" }]`";
 
 /// The root keys; the first is current, the others open what was made under them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,29 +29,29 @@ impl KeysConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
         let Some(value) = reader.take("keys.root_file") else {
             let key = "keys.root_file";
-            reader.problem(key, format!("is missing; set it to {WHAT} (first = current)"));
+            reader.add_problem(key, format!("is missing; set it to {EXAMPLE} (first = current)"));
             return None;
         };
         let entries = match value.kind {
             ValueKind::Array(values) => values.into_iter().map(from_table).collect(),
             ValueKind::String(text) => text.split(',').map(from_pair).collect(),
-            _ => Err(format!("must be a list such as {WHAT}")),
+            _ => Err(format!("must be a list such as {EXAMPLE}")),
         };
         entries
             .and_then(|root_file: Vec<RootKeyFile>| {
-                distinct(&root_file).map(|()| Self { root_file })
+                check_distinct(&root_file).map(|()| Self { root_file })
             })
-            .map_err(|why| reader.problem("keys.root_file", why))
+            .map_err(|why| reader.add_problem("keys.root_file", why))
             .ok()
     }
 }
 
 fn from_table(value: Value) -> Result<RootKeyFile, String> {
-    let shape = || format!("each entry must have `id` and `file` and nothing else: {WHAT}");
+    let shape = || format!("each entry must have `id` and `file` and nothing else: {EXAMPLE}");
     let mut table = value.into_table().map_err(|_| shape())?;
     let mut text = |name| table.remove(name).and_then(|value| value.into_string().ok());
     let (Some(id), Some(file)) = (text("id"), text("file")) else { return Err(shape()) };
-    if table.is_empty() { entry(&id, &file) } else { Err(shape()) }
+    if table.is_empty() { root_key_file(&id, &file) } else { Err(shape()) }
 }
 
 /// In the environment the list is written `id=path,id=path`.
@@ -60,10 +60,10 @@ fn from_pair(text: &str) -> Result<RootKeyFile, String> {
         .trim()
         .split_once('=')
         .ok_or_else(|| "must be written `id=path,id=path` in a variable".to_owned())?;
-    entry(id, file)
+    root_key_file(id, file)
 }
 
-fn entry(id: &str, file: &str) -> Result<RootKeyFile, String> {
+fn root_key_file(id: &str, file: &str) -> Result<RootKeyFile, String> {
     let plain = id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !plain || id.is_empty() || id.len() > 32 {
         return Err(format!("`{id}` is not a key id; use 1 to 32 of a-z, 0-9 and -"));
@@ -74,9 +74,9 @@ fn entry(id: &str, file: &str) -> Result<RootKeyFile, String> {
     Ok(RootKeyFile { id: id.to_owned(), file: PathBuf::from(file) })
 }
 
-fn distinct(entries: &[RootKeyFile]) -> Result<(), String> {
+fn check_distinct(entries: &[RootKeyFile]) -> Result<(), String> {
     if entries.is_empty() {
-        return Err(format!("is empty; set it to {WHAT}"));
+        return Err(format!("is empty; set it to {EXAMPLE}"));
     }
     let mut seen = BTreeSet::new();
     match entries.iter().find(|entry| !seen.insert(&entry.id)) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::parse::{duration, number};
+use super::parse::{parse_duration, parse_number};
 use super::reader::Reader;
 
 /// Limits of connections. The size of a body is not here: every form of ours fits into 64 KiB.
@@ -49,24 +49,26 @@ impl LimitsConfig {
         let default = Self::default();
         let mut time = |key, default| {
             let range = Duration::from_secs(1)..=Duration::from_mins(10);
-            reader.or(key, default, |text| duration(text, &range))
+            reader.or_default(key, default, |text| parse_duration(text, &range))
         };
         let handshake_time = time("limits.handshake_time", default.handshake_time);
         let header_time = time("limits.header_time", default.header_time);
         let body_time = time("limits.body_time", default.body_time);
         let idle_time = time("limits.idle_time", default.idle_time);
         let many = 1..=1_000_000;
-        let connections =
-            reader.or("limits.connections", default.connections, |text| number(text, &many));
-        let per_network =
-            reader.or("limits.connections_per_network", default.connections_per_network, |text| {
-                number(text, &many)
-            });
-        let header_size = reader.or("limits.header_size", default.header_size, |text| {
-            number(text, &(8 * 1024..=256 * 1024))
+        let connections = reader.or_default("limits.connections", default.connections, |text| {
+            parse_number(text, &many)
         });
-        let streams =
-            reader.or("limits.streams", default.streams, |text| number(text, &(1..=1000)));
+        let per_network = reader.or_default(
+            "limits.connections_per_network",
+            default.connections_per_network,
+            |text| parse_number(text, &many),
+        );
+        let header_size = reader.or_default("limits.header_size", default.header_size, |text| {
+            parse_number(text, &(8 * 1024..=256 * 1024))
+        });
+        let streams = reader
+            .or_default("limits.streams", default.streams, |text| parse_number(text, &(1..=1000)));
         Some(Self {
             connections: connections?,
             connections_per_network: per_network?,

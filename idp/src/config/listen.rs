@@ -15,18 +15,29 @@ pub struct ListenConfig {
 
 impl ListenConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
-        let public = reader.or("listen.public", SocketAddr::from(([0, 0, 0, 0], 8080)), address);
-        let ops = reader.or("listen.ops", SocketAddr::from(([127, 0, 0, 1], 9090)), address);
+        let public = reader.or_default(
+            "listen.public",
+            SocketAddr::from(([0, 0, 0, 0], 8080)),
+            parse_address,
+        );
+        let ops = reader.or_default(
+            "listen.ops",
+            SocketAddr::from(([127, 0, 0, 1], 9090)),
+            parse_address,
+        );
         let listen = Self { public: public?, ops: ops? };
         if listen.public == listen.ops && listen.public.port() != 0 {
-            reader.problem("listen.ops", "is the address of listen.public; give it one of its own");
+            reader.add_problem(
+                "listen.ops",
+                "is the address of listen.public; give it one of its own",
+            );
             return None;
         }
         Some(listen)
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!(
             "`{text}` is not an address with a port; write it as `127.0.0.1:8080` or `[::1]:8080`"

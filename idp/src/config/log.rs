@@ -37,12 +37,12 @@ pub enum LogLevel {
 
 impl LogConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
-        let format = reader.or("log.format", LogFormat::Json, |text| match text {
+        let format = reader.or_default("log.format", LogFormat::Json, |text| match text {
             "json" => Ok(LogFormat::Json),
             "text" => Ok(LogFormat::Text),
             _ => Err(format!("`{text}` is not one of `json`, `text`")),
         });
-        let level = reader.or("log.level", LogLevel::Info, LogLevel::parse);
+        let level = reader.or_default("log.level", LogLevel::Info, LogLevel::parse);
         Some(Self { format: format?, level: level? })
     }
 }

@@ -33,7 +33,7 @@ use std::path::Path;
 pub use brand::BrandConfig;
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use ephemeral::{EphemeralConfig, EphemeralUrl};
-pub use errors::{ConfigErrors, Problem};
+pub use errors::{ConfigErrors, ConfigProblem};
 pub use hashing::HashingConfig;
 pub use issuer::Issuer;
 pub use keys::{KeysConfig, RootKeyFile};
@@ -97,7 +97,7 @@ impl Config {
     ) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::open(path, env)?;
         let config = Self::read(&mut reader);
-        let problems = reader.finish();
+        let problems = reader.into_problems();
         match config {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(ConfigErrors::new(problems)),
@@ -110,7 +110,8 @@ impl Config {
         let listen = ListenConfig::read(reader);
         let tls = TlsConfig::read(reader);
         let limits = LimitsConfig::read(reader);
-        let replicas = reader.or("replicas", 1, |text| parse::number(text, &(1..=1000)));
+        let replicas =
+            reader.or_default("replicas", 1, |text| parse::parse_number(text, &(1..=1000)));
         let database = DatabaseConfig::read(reader);
         let ephemeral = EphemeralConfig::read(reader);
         let brand = BrandConfig::read(reader);

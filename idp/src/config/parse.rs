@@ -6,7 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// A duration with its unit, within `range`: `15m`, `30s`, `1h 30m`.
-pub(super) fn duration(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
+pub(super) fn parse_duration(
+    text: &str,
+    range: &RangeInclusive<Duration>,
+) -> Result<Duration, String> {
     let parsed = jiff::SignedDuration::from_str(text).ok();
     let value = parsed.and_then(|value| Duration::try_from(value).ok()).ok_or_else(|| {
         format!("`{text}` is not a duration; write a number with its unit, such as `30s` or `15m`")
@@ -21,7 +24,7 @@ pub(super) fn duration(text: &str, range: &RangeInclusive<Duration>) -> Result<D
 }
 
 /// A whole number within `range`.
-pub(super) fn number<T>(text: &str, range: &RangeInclusive<T>) -> Result<T, String>
+pub(super) fn parse_number<T>(text: &str, range: &RangeInclusive<T>) -> Result<T, String>
 where
     T: FromStr + PartialOrd + std::fmt::Display,
 {
@@ -32,7 +35,7 @@ where
 }
 
 /// A line that people will read: no control characters, at most `max` characters.
-pub(super) fn line(text: &str, max: usize) -> Result<String, String> {
+pub(super) fn parse_line(text: &str, max: usize) -> Result<String, String> {
     if text.chars().any(char::is_control) {
         return Err(
             "has a line break or another control character; write one plain line".to_owned()

@@ -16,10 +16,10 @@ pub struct ProxiesConfig {
 impl ProxiesConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
         let texts = reader.list("proxies.trusted")?;
-        let trusted: Result<Vec<_>, _> = texts.iter().map(|text| network(text)).collect();
+        let trusted: Result<Vec<_>, _> = texts.iter().map(|text| parse_network(text)).collect();
         trusted
             .map(|trusted| Self { trusted })
-            .map_err(|why| reader.problem("proxies.trusted", why))
+            .map_err(|why| reader.add_problem("proxies.trusted", why))
             .ok()
     }
 
@@ -31,7 +31,7 @@ impl ProxiesConfig {
     }
 }
 
-fn network(text: &str) -> Result<IpNet, String> {
+fn parse_network(text: &str) -> Result<IpNet, String> {
     let parsed =
         text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(
             |_| format!("`{text}` is not a network; write it as `10.0.0.0/8` or `fd00::/8`"),

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use ::config::{Environment, File, FileFormat, Source, Value, ValueKind};
 
-use super::errors::{ConfigErrors, Problem};
+use super::errors::{ConfigErrors, ConfigProblem};
 use super::secret::Secret;
 
 /// The largest file that may hold a secret, in bytes: anything above is the wrong file.
@@ -19,10 +19,10 @@ const SECRET_FILE_MAX: u64 = 16 * 1024;
 pub(super) struct Reported;
 
 pub(super) struct Reader {
-    found: BTreeMap<String, Value>,
+    values: BTreeMap<String, Value>,
     from_environment: BTreeSet<String>,
-    asked: BTreeSet<&'static str>,
-    problems: Vec<Problem>,
+    known_keys: BTreeSet<&'static str>,
+    problems: Vec<ConfigProblem>,
 }
 
 impl Reader {
@@ -34,35 +34,35 @@ impl Reader {
         path: Option<&Path>,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        let mut found = BTreeMap::new();
+        let mut values = BTreeMap::new();
         if let Some(path) = path {
             for (key, value) in read_file(path)? {
-                flatten(&key, value, &mut found);
+                flatten(&key, value, &mut values);
             }
         }
         let environment = read_environment(env)?;
         let from_environment = environment.keys().cloned().collect();
         for (key, value) in environment {
-            found.remove(&other_spelling(&key));
-            found.insert(key, value);
+            values.remove(&other_spelling(&key));
+            values.insert(key, value);
         }
-        let asked = BTreeSet::new();
-        Ok(Self { found, from_environment, asked, problems: Vec::new() })
+        let known_keys = BTreeSet::new();
+        Ok(Self { values, from_environment, known_keys, problems: Vec::new() })
     }
 
     /// Adds a problem under `key`; says which variable it came from, when it came from one.
-    pub(super) fn problem(&mut self, key: &str, text: impl Into<String>) {
+    pub(super) fn add_problem(&mut self, key: &str, text: impl Into<String>) {
         let mut text = text.into();
         if self.from_environment.contains(key) {
-            text = format!("{text} (set by {})", variable(key));
+            text = format!("{text} (set by {})", env_variable(key));
         }
-        self.problems.push(Problem { key: key.to_owned(), text });
+        self.problems.push(ConfigProblem { key: key.to_owned(), text });
     }
 
     /// The value of `key`, once.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value> {
-        self.asked.insert(key);
-        self.found.remove(key)
+        self.known_keys.insert(key);
+        self.values.remove(key)
     }
 
     /// The text of `key`: `None` when it is absent.
@@ -70,40 +70,40 @@ impl Reader {
         let Some(value) = self.take(key) else { return Ok(None) };
         match value.into_string() {
             Ok(text) if text.trim().is_empty() => {
-                self.problem(key, "is empty; give it a value or leave the key out");
+                self.add_problem(key, "is empty; give it a value or leave the key out");
                 Err(Reported)
             }
             Ok(text) => Ok(Some(text)),
             Err(_) => {
-                self.problem(key, "must be one text, not a list or a table");
+                self.add_problem(key, "must be one text, not a list or a table");
                 Err(Reported)
             }
         }
     }
 
-    fn parsed<T>(
+    fn parse<T>(
         &mut self,
         key: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Reported> {
         let Some(text) = self.text(key)? else { return Ok(None) };
         parse(text.trim()).map(Some).map_err(|why| {
-            self.problem(key, why);
+            self.add_problem(key, why);
             Reported
         })
     }
 
     /// A key that must be there; `what` says what to write when it is not.
-    pub(super) fn need<T>(
+    pub(super) fn required<T>(
         &mut self,
         key: &'static str,
         what: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        match self.parsed(key, parse) {
+        match self.parse(key, parse) {
             Ok(Some(value)) => Some(value),
             Ok(None) => {
-                self.problem(key, format!("is missing; set it to {what}"));
+                self.add_problem(key, format!("is missing; set it to {what}"));
                 None
             }
             Err(Reported) => None,
@@ -111,13 +111,13 @@ impl Reader {
     }
 
     /// A key with a default.
-    pub(super) fn or<T>(
+    pub(super) fn or_default<T>(
         &mut self,
         key: &'static str,
         default: T,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        self.parsed(key, parse).ok().map(|value| value.unwrap_or(default))
+        self.parse(key, parse).ok().map(|value| value.unwrap_or(default))
     }
 
     /// A key that may be absent: the outer `None` is a reported problem, the inner one an absence.
@@ -127,7 +127,7 @@ impl Reader {
         key: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<Option<T>> {
-        self.parsed(key, parse).ok()
+        self.parse(key, parse).ok()
     }
 
     /// A secret: the text of `key`, or the content of the file that `file_key` names.
@@ -140,12 +140,12 @@ impl Reader {
         let file = self.text(file_key);
         match (text?, file?) {
             (Some(_), Some(_)) => {
-                self.problem(key, format!("is also given by {file_key}; keep one of the two"));
+                self.add_problem(key, format!("is also given by {file_key}; keep one of the two"));
                 Err(Reported)
             }
             (Some(text), None) => Ok(Some(Secret::new(text))),
             (None, Some(path)) => read_secret(Path::new(&path)).map(Some).map_err(|why| {
-                self.problem(file_key, why);
+                self.add_problem(file_key, why);
                 Reported
             }),
             (None, None) => Ok(None),
@@ -163,38 +163,38 @@ impl Reader {
             _ => None,
         };
         let Some(texts) = texts else {
-            self.problem(key, "must be a list of texts");
+            self.add_problem(key, "must be a list of texts");
             return None;
         };
         // An empty variable would otherwise put "nobody" in the place of the file's list.
         if texts.iter().any(|text| text.trim().is_empty()) {
-            self.problem(key, "has an empty entry; leave it out");
+            self.add_problem(key, "has an empty entry; leave it out");
             return None;
         }
         Some(texts.iter().map(|text| text.trim().to_owned()).collect())
     }
 
     /// All problems, with one for each key that no section knows.
-    pub(super) fn finish(mut self) -> Vec<Problem> {
-        let unknown: Vec<String> = self.found.keys().cloned().collect();
+    pub(super) fn into_problems(mut self) -> Vec<ConfigProblem> {
+        let unknown: Vec<String> = self.values.keys().cloned().collect();
         for key in unknown {
-            let text = format!("is not a key of Vestibule; {}", self.neighbours(&key));
-            self.problem(&key, text);
+            let text = format!("is not a key of Vestibule; {}", self.suggestion(&key));
+            self.add_problem(&key, text);
         }
         self.problems
     }
 
     /// What could have been meant: the keys of the same section, or the sections.
-    fn neighbours(&self, key: &str) -> String {
+    fn suggestion(&self, key: &str) -> String {
         let section = key.split('.').next().unwrap_or(key);
         let inside: Vec<&str> = self
-            .asked
+            .known_keys
             .iter()
             .filter_map(|asked| asked.strip_prefix(section)?.strip_prefix('.'))
             .collect();
         if inside.is_empty() {
             let sections: BTreeSet<&str> =
-                self.asked.iter().filter_map(|asked| asked.split('.').next()).collect();
+                self.known_keys.iter().filter_map(|asked| asked.split('.').next()).collect();
             return format!("there are {}", join(sections));
         }
         format!("[{section}] has {}", join(inside))
@@ -206,7 +206,7 @@ fn join<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// `smtp.host` as a variable: `IDP__SMTP__HOST`.
-fn variable(key: &str) -> String {
+fn env_variable(key: &str) -> String {
     format!("IDP__{}", key.to_uppercase().replace('.', "__"))
 }
 
@@ -221,11 +221,11 @@ fn other_spelling(key: &str) -> String {
 fn read_file(path: &Path) -> Result<HashMap<String, Value>, ConfigErrors> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path)
-        .map_err(|why| ConfigErrors::one(&shown, format!("cannot be read: {why}")))?;
+        .map_err(|why| ConfigErrors::single(&shown, format!("cannot be read: {why}")))?;
     let source = File::from_str(&text, FileFormat::Toml);
     let values = source
         .collect()
-        .map_err(|why| ConfigErrors::one(&shown, without_excerpt(&why.to_string())))?;
+        .map_err(|why| ConfigErrors::single(&shown, without_excerpt(&why.to_string())))?;
     Ok(values.into_iter().collect())
 }
 
@@ -243,7 +243,7 @@ fn read_environment(
     let values = ours
         .source(Some(env.collect()))
         .collect()
-        .map_err(|why| ConfigErrors::one("environment", why.to_string()))?;
+        .map_err(|why| ConfigErrors::single("environment", why.to_string()))?;
     Ok(values.into_iter().collect())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::parse::duration;
+use super::parse::parse_duration;
 use super::reader::Reader;
 
 /// How long the two parts of a stop take.
@@ -18,12 +18,13 @@ pub struct ShutdownConfig {
 
 impl ShutdownConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
-        let delay = reader.or("shutdown.delay", Duration::ZERO, |text| {
-            duration(text, &(Duration::ZERO..=Duration::from_mins(5)))
+        let delay = reader.or_default("shutdown.delay", Duration::ZERO, |text| {
+            parse_duration(text, &(Duration::ZERO..=Duration::from_mins(5)))
         });
         let range = Duration::from_secs(1)..=Duration::from_mins(10);
-        let grace =
-            reader.or("shutdown.grace", Duration::from_secs(25), |text| duration(text, &range));
+        let grace = reader.or_default("shutdown.grace", Duration::from_secs(25), |text| {
+            parse_duration(text, &range)
+        });
         Some(Self { delay: delay?, grace: grace? })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lettre::Address;
 
 use super::brand::BrandConfig;
-use super::parse::{duration, is_loopback, line, number};
+use super::parse::{is_loopback, parse_duration, parse_line, parse_number};
 use super::reader::{Reader, Reported};
 use super::secret::Secret;
 
@@ -52,18 +52,21 @@ pub struct SmtpCredentials {
 
 impl SmtpConfig {
     pub(super) fn read(reader: &mut Reader, brand: Option<&BrandConfig>) -> Option<Self> {
-        let host = reader.need("smtp.host", "the name of your mail server", host);
-        let tls = reader.or("smtp.tls", SmtpTls::StartTls, SmtpTls::parse);
+        let host = reader.required("smtp.host", "the name of your mail server", parse_host);
+        let tls = reader.or_default("smtp.tls", SmtpTls::StartTls, SmtpTls::parse);
         let default_port = tls.map_or(0, SmtpTls::default_port);
-        let port = reader.or("smtp.port", default_port, |text| number(text, &(1..=u16::MAX)));
+        let port = reader
+            .or_default("smtp.port", default_port, |text| parse_number(text, &(1..=u16::MAX)));
         let credentials = SmtpCredentials::read(reader);
         let what = "the address that sign-in codes come from";
-        let from_address = reader.need("smtp.from_address", what, address);
-        let from_name = reader.optional("smtp.from_name", |text| line(text, 100));
+        let from_address = reader.required("smtp.from_address", what, parse_address);
+        let from_name = reader.optional("smtp.from_name", |text| parse_line(text, 100));
         let range = Duration::from_secs(1)..=Duration::from_mins(5);
-        let timeout =
-            reader.or("smtp.timeout", Duration::from_secs(20), |text| duration(text, &range));
-        let connections = reader.or("smtp.connections", 8, |text| number(text, &(1..=256)));
+        let timeout = reader.or_default("smtp.timeout", Duration::from_secs(20), |text| {
+            parse_duration(text, &range)
+        });
+        let connections =
+            reader.or_default("smtp.connections", 8, |text| parse_number(text, &(1..=256)));
         let smtp = Self {
             host: host?,
             port: port?,
@@ -77,7 +80,7 @@ impl SmtpConfig {
         if smtp.tls == SmtpTls::None && !is_loopback(&smtp.host) {
             let why = "`none` sends codes in the clear and is for a server on this machine alone; \
                        use `starttls` or `tls`";
-            reader.problem("smtp.tls", why);
+            reader.add_problem("smtp.tls", why);
             return None;
         }
         Some(smtp)
@@ -106,32 +109,33 @@ impl SmtpTls {
 
 impl SmtpCredentials {
     fn read(reader: &mut Reader) -> Result<Option<Self>, Reported> {
-        let username = reader.optional("smtp.username", |text| line(text, 320));
+        let username = reader.optional("smtp.username", |text| parse_line(text, 320));
         let password = reader.secret("smtp.password", "smtp.password_file");
         match (username.ok_or(Reported)?, password?) {
             (Some(username), Some(password)) => Ok(Some(Self { username, password })),
             (None, None) => Ok(None),
             (Some(_), None) => {
                 let why = "is missing while smtp.username is set; set it or smtp.password_file";
-                reader.problem("smtp.password", why);
+                reader.add_problem("smtp.password", why);
                 Err(Reported)
             }
             (None, Some(_)) => {
-                reader.problem("smtp.username", "is missing while smtp.password is set; set it");
+                reader
+                    .add_problem("smtp.username", "is missing while smtp.password is set; set it");
                 Err(Reported)
             }
         }
     }
 }
 
-fn host(text: &str) -> Result<String, String> {
+fn parse_host(text: &str) -> Result<String, String> {
     if text.contains(['/', '@', ' ']) {
         return Err("must be the name of a server alone, such as `mail.example.org`".to_owned());
     }
     Ok(text.to_owned())
 }
 
-fn address(text: &str) -> Result<Address, String> {
+fn parse_address(text: &str) -> Result<Address, String> {
     text.parse().map_err(|_| {
         "is not an e-mail address; write it alone, such as `codes@login.example.org`".to_owned()
     })

@@ -15,14 +15,14 @@ pub struct TelemetryConfig {
 
 impl TelemetryConfig {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
-        let otlp_endpoint = reader.optional("telemetry.otlp_endpoint", endpoint);
-        let sample_ratio = reader.or("telemetry.sample_ratio", 0.1, ratio);
+        let otlp_endpoint = reader.optional("telemetry.otlp_endpoint", parse_endpoint);
+        let sample_ratio = reader.or_default("telemetry.sample_ratio", 0.1, parse_ratio);
         Some(Self { otlp_endpoint: otlp_endpoint?, sample_ratio: sample_ratio? })
     }
 }
 
 /// What stands in the address would be shown by whoever prints it, so it has no password.
-fn endpoint(text: &str) -> Result<Url, String> {
+fn parse_endpoint(text: &str) -> Result<Url, String> {
     let good = |url: &Url| {
         matches!(url.scheme(), "http" | "https")
             && url.host_str().is_some_and(|host| !host.is_empty())
@@ -36,7 +36,7 @@ fn endpoint(text: &str) -> Result<Url, String> {
     })
 }
 
-fn ratio(text: &str) -> Result<f64, String> {
+fn parse_ratio(text: &str) -> Result<f64, String> {
     let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
     ratio.ok_or_else(|| format!("`{text}` is not a share from 0 to 1, such as `0.1`"))
 }

@@ -128,10 +128,13 @@ fn problem(name: &str, value: &str) -> String {
 fn complete_file_is_read() {
     let config = with_file(WHOLE, &[]).unwrap();
     assert_eq!(config.issuer.as_str(), "https://login.example.org");
-    assert_eq!(config.issuer.at("/oauth2/token"), "https://login.example.org/oauth2/token");
+    assert_eq!(
+        config.issuer.absolute_url("/oauth2/token"),
+        "https://login.example.org/oauth2/token"
+    );
     assert!(config.issuer.is_https());
     assert_eq!(config.listen.public.port(), 443);
-    let store::DbConfig::Postgres { url, max_connections: 40 } = config.database.store() else {
+    let store::DbConfig::Postgres { url, max_connections: 40 } = config.database.db_config() else {
         panic!("{:?}", config.database)
     };
     assert_eq!(url, "postgres://idp:pg-canary@db/idp");

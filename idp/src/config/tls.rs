@@ -25,14 +25,14 @@ impl TlsConfig {
             (Some(cert), Some(key)) => Some(Some(Self { cert, key })),
             (None, None) => Some(None),
             (Some(_), None) => {
-                reader.problem(
+                reader.add_problem(
                     "tls.key",
                     "is missing while tls.cert is set; name the file of its key",
                 );
                 None
             }
             (None, Some(_)) => {
-                reader.problem(
+                reader.add_problem(
                     "tls.cert",
                     "is missing while tls.key is set; name the file of its certificate",
                 );

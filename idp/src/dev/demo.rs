@@ -14,7 +14,7 @@ use keys::{OpaqueToken, Rng};
 use serde_json::json;
 
 use super::{
-    folder::{Demo, DemoPerson, Folder},
+    folder::{DemoData, DemoPerson, DevFolder},
     portal::Portal,
 };
 
@@ -25,21 +25,22 @@ pub(super) const CLIENT_ID: &str = "demo-portal";
 const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz234567890";
 
 /// What was kept, or new people and a new secret.
-pub(super) fn kept_or_new(folder: &Folder, rng: &Rng) -> std::io::Result<Demo> {
-    if let Some(demo) = folder.demo() {
+pub(super) fn load_or_create(folder: &DevFolder, rng: &Rng) -> std::io::Result<DemoData> {
+    if let Some(demo) = folder.load_demo() {
         return Ok(demo);
     }
-    let person = |email: &str| DemoPerson { email: email.to_owned(), password: password(rng) };
-    let demo = Demo {
+    let person =
+        |email: &str| DemoPerson { email: email.to_owned(), password: generate_password(rng) };
+    let demo = DemoData {
         client_secret: OpaqueToken::generate(rng).reveal().to_owned(),
         people: vec![person("mere@patients.example"), person("hemi@patients.example")],
     };
-    folder.keep(&demo)?;
+    folder.save_demo(&demo)?;
     Ok(demo)
 }
 
 /// Four groups of five letters: easy to copy, 100 bits.
-fn password(rng: &Rng) -> String {
+fn generate_password(rng: &Rng) -> String {
     let letters = rng
         .bytes::<20>()
         .map(|byte| LETTERS.get(usize::from(byte % 32)).map_or('x', |letter| char::from(*letter)));
@@ -48,12 +49,12 @@ fn password(rng: &Rng) -> String {
 }
 
 /// What `dev` adds and changes, it does by itself.
-fn acting() -> ChangeAuthority {
+fn authority() -> ChangeAuthority {
     ChangeAuthority::from_program("dev", "demo data")
 }
 
 /// Adds whoever is missing.
-pub(super) async fn people(cx: &Cx, demo: &Demo) -> Result<(), String> {
+pub(super) async fn add_people(cx: &Cx, demo: &DemoData) -> Result<(), String> {
     let names = [("Mere", "Kahui"), ("Hemi", "Walker")];
     for (person, (given, family)) in demo.people.iter().zip(names) {
         let email = EmailAddress::parse(&person.email).map_err(|bad| bad.to_string())?;
@@ -63,7 +64,7 @@ pub(super) async fn people(cx: &Cx, demo: &Demo) -> Result<(), String> {
             name: format!("{given} {family}"),
             password: person.password.clone(),
         };
-        match create::create(cx, &acting(), new).await.map_err(|error| error.to_string())? {
+        match create::create(cx, &authority(), new).await.map_err(|error| error.to_string())? {
             Ok(_) | Err(BadUser::EmailTaken(_)) => {}
             Err(bad) => return Err(bad.to_string()),
         }
@@ -100,7 +101,7 @@ fn claims(given: &str, family: &str) -> String {
 }
 
 /// Registers the demo portal, or gives it the addresses of this start.
-pub(super) async fn portal(cx: &Cx, portal: &Portal) -> Result<(), String> {
+pub(super) async fn register_portal(cx: &Cx, portal: &Portal) -> Result<(), String> {
     let redirect_uris = vec![portal.redirect_uri()];
     let post_logout_redirect_uris = vec![portal.post_logout_redirect_uri()];
     let mut client = Client::new(&portal.client_id, Profile::Web);
@@ -111,12 +112,12 @@ pub(super) async fn portal(cx: &Cx, portal: &Portal) -> Result<(), String> {
     client.secret =
         OpaqueToken::parse(portal.client_secret.reveal()).as_ref().map(OpaqueToken::hash);
     let failed = |error: flows::Error| error.to_string();
-    let id = match registration::add(cx, &acting(), client).await.map_err(failed)? {
+    let id = match registration::add(cx, &authority(), client).await.map_err(failed)? {
         Ok(_) => return Ok(()),
         Err(BadClient::IdTaken(id)) => id,
         Err(bad) => return Err(bad.to_string()),
     };
     let (redirects, after_logout) = (&redirect_uris, &post_logout_redirect_uris);
-    let changed = registration::set_redirects(cx, &acting(), &id, redirects, after_logout).await;
+    let changed = registration::set_redirects(cx, &authority(), &id, redirects, after_logout).await;
     changed.map_err(failed)?.map_err(|why: ClientChangeError| why.to_string())
 }

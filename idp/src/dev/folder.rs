@@ -12,19 +12,19 @@ use store::DbConfig;
 
 use crate::config::{KeysConfig, RootKeyFile};
 
-const MARK: &str = "idp-dev-folder";
+const MARKER_FILE: &str = "idp-dev-folder";
 const MARK_TEXT: &str = "This folder belongs to `idp dev`. Its passwords are in demo.json: never serve real people from it.\n";
-const ROOT_KEY: &str = "root.key";
-const DEMO: &str = "demo.json";
-const DATABASE: &str = "vestibule.db";
+const ROOT_KEY_FILE: &str = "root.key";
+const DEMO_FILE: &str = "demo.json";
+const DATABASE_FILE: &str = "vestibule.db";
 
 /// A marked folder.
 #[derive(Clone, Debug)]
-pub struct Folder(PathBuf);
+pub struct DevFolder(PathBuf);
 
 /// What `dev` must know again at its next start, in a file that only its owner reads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Demo {
+pub struct DemoData {
     /// Secret of the demo portal.
     pub client_secret: String,
     /// Demo people.
@@ -40,18 +40,18 @@ pub struct DemoPerson {
     pub password: String,
 }
 
-impl Folder {
+impl DevFolder {
     /// Whether a folder is one of `dev`.
     #[must_use]
     pub(crate) fn is_marked(dir: &Path) -> bool {
-        dir.join(MARK).exists()
+        dir.join(MARKER_FILE).exists()
     }
 
     /// A folder that `dev` has made.
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub(crate) fn existing(dir: &Path) -> Result<Self, String> {
+    pub(crate) fn open(dir: &Path) -> Result<Self, String> {
         if Self::is_marked(dir) {
             Ok(Self(dir.to_owned()))
         } else {
@@ -66,7 +66,7 @@ impl Folder {
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub fn make(dir: &Path, rng: &Rng) -> Result<Self, String> {
+    pub fn open_or_create(dir: &Path, rng: &Rng) -> Result<Self, String> {
         let cannot = |error: io::Error| format!("{}: {error}", dir.display());
         if !Self::is_marked(dir) {
             fs::create_dir_all(dir).map_err(cannot)?;
@@ -76,12 +76,12 @@ impl Folder {
                     "{dir} has files that are not of `idp dev`; name an empty or new folder"
                 ));
             }
-            fs::write(dir.join(MARK), MARK_TEXT).map_err(cannot)?;
+            fs::write(dir.join(MARKER_FILE), MARK_TEXT).map_err(cannot)?;
         }
         let folder = Self(dir.to_owned());
-        if !folder.0.join(ROOT_KEY).exists() {
+        if !folder.0.join(ROOT_KEY_FILE).exists() {
             folder
-                .write_private(ROOT_KEY, RootKey::generate_file_content(rng).as_bytes())
+                .write_private(ROOT_KEY_FILE, RootKey::generate_file_content(rng).as_bytes())
                 .map_err(cannot)?;
         }
         Ok(folder)
@@ -89,14 +89,14 @@ impl Folder {
 
     /// The database file.
     #[must_use]
-    pub fn database(&self) -> DbConfig {
-        DbConfig::Sqlite { file: self.0.join(DATABASE), full_sync: false }
+    pub fn db_config(&self) -> DbConfig {
+        DbConfig::Sqlite { file: self.0.join(DATABASE_FILE), full_sync: false }
     }
 
     /// The root key.
     #[must_use]
-    pub fn keys(&self) -> KeysConfig {
-        let entry = RootKeyFile { id: "dev".to_owned(), file: self.0.join(ROOT_KEY) };
+    pub fn keys_config(&self) -> KeysConfig {
+        let entry = RootKeyFile { id: "dev".to_owned(), file: self.0.join(ROOT_KEY_FILE) };
         KeysConfig { root_file: vec![entry] }
     }
 
@@ -108,32 +108,32 @@ impl Folder {
 
     /// What was kept.
     #[must_use]
-    pub fn demo(&self) -> Option<Demo> {
-        self.read(DEMO)
+    pub fn load_demo(&self) -> Option<DemoData> {
+        self.read_json(DEMO_FILE)
     }
 
     /// Keeps it.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn keep(&self, demo: &Demo) -> io::Result<()> {
-        self.write_private(DEMO, &serde_json::to_vec_pretty(demo)?)
+    pub fn save_demo(&self, demo: &DemoData) -> io::Result<()> {
+        self.write_private(DEMO_FILE, &serde_json::to_vec_pretty(demo)?)
     }
 
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_slice(&fs::read(self.0.join(name)).ok()?).ok()
     }
 
     /// Written beside and moved into place, so that a power cut leaves the old file or the new one.
     fn write_private(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        let beside = self.0.join(format!("{name}.new"));
+        let temporary = self.0.join(format!("{name}.new"));
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&beside)?;
+        let mut file = options.open(&temporary)?;
         file.write_all(content)?;
         file.sync_all()?;
-        fs::rename(beside, self.0.join(name))
+        fs::rename(temporary, self.0.join(name))
     }
 }

@@ -15,22 +15,22 @@ use lettre::address::Envelope;
 use mail_parser::{Message, MessageParser, MessagePart, PartType};
 use serde::Serialize;
 
-use super::page::{self, SECURITY};
+use super::page::{self, SECURITY_HEADERS};
 use crate::clock::{Clock, rfc3339};
 
 /// Mails that are kept; the oldest goes first.
-const KEPT: usize = 200;
+const MAX_MAILS: usize = 200;
 
 /// The mails that were sent, newest first.
 #[derive(Debug)]
 pub struct Mailbox {
     clock: Clock,
-    entries: Mutex<VecDeque<Entry>>,
+    mails: Mutex<VecDeque<ReceivedMail>>,
 }
 
 /// One mail, as its reader would see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub struct ReceivedMail {
     /// Who it went to, from the envelope; several with a comma between them.
     pub to: String,
     /// The decoded subject.
@@ -49,36 +49,36 @@ impl Mailbox {
     /// An empty mailbox.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, entries: Mutex::new(VecDeque::new()) }
+        Self { clock, mails: Mutex::new(VecDeque::new()) }
     }
 
     /// Takes in one mail; `bytes` is the whole of it with its headers.
     pub(crate) fn receive(&self, envelope: &Envelope, bytes: &[u8]) {
-        let entry = Entry::parse(envelope, bytes, rfc3339(self.clock.now()));
-        let mut entries = self.lock();
-        entries.push_front(entry);
-        entries.truncate(KEPT);
+        let mail = ReceivedMail::parse(envelope, bytes, rfc3339(self.clock.now()));
+        let mut mails = self.lock();
+        mails.push_front(mail);
+        mails.truncate(MAX_MAILS);
     }
 
     /// All kept mails, newest first.
     #[must_use]
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn mails(&self) -> Vec<ReceivedMail> {
         self.lock().iter().cloned().collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<ReceivedMail>> {
+        self.mails.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entry {
+impl ReceivedMail {
     fn parse(envelope: &Envelope, bytes: &[u8], at: String) -> Self {
         let to = envelope.to().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         // An empty message is none to the parser, and its accessors panic on a made-up one.
         let message = MessageParser::default().parse(bytes);
         let message = message.as_ref();
-        let text = part(message, |part| matches!(part.body, PartType::Text(_)));
-        let html = part(message, |part| matches!(part.body, PartType::Html(_)));
+        let text = first_part(message, |part| matches!(part.body, PartType::Text(_)));
+        let html = first_part(message, |part| matches!(part.body, PartType::Html(_)));
         let subject = message.and_then(Message::subject).unwrap_or_default().to_owned();
         let code = find_code(&text);
         Self { to, subject, text, html, code, at }
@@ -92,7 +92,7 @@ impl Entry {
 }
 
 /// The first part of a kind, and only a real one: the parser would make up a missing one.
-fn part(message: Option<&Message<'_>>, wanted: impl Fn(&MessagePart<'_>) -> bool) -> String {
+fn first_part(message: Option<&Message<'_>>, wanted: impl Fn(&MessagePart<'_>) -> bool) -> String {
     let found = message.and_then(|message| message.parts.iter().find(|part| wanted(part)));
     found.and_then(MessagePart::text_contents).unwrap_or_default().to_owned()
 }
@@ -138,15 +138,15 @@ pub fn router(mailbox: Arc<Mailbox>) -> Router {
 #[derive(Template)]
 #[template(path = "dev/mailbox.html")]
 struct MailboxPage<'a> {
-    entries: &'a [Entry],
+    entries: &'a [ReceivedMail],
 }
 
 async fn show(State(mailbox): State<Arc<Mailbox>>) -> Response {
-    page::html(&MailboxPage { entries: &mailbox.entries() }, "'none'")
+    page::html(&MailboxPage { entries: &mailbox.mails() }, "'none'")
 }
 
 async fn list(State(mailbox): State<Arc<Mailbox>>) -> Response {
-    (SECURITY, Json(mailbox.entries())).into_response()
+    (SECURITY_HEADERS, Json(mailbox.mails())).into_response()
 }
 
 #[cfg(test)]
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn mail_is_parsed_from_bytes() {
-        let entry = filled(1).entries().remove(0);
+        let entry = filled(1).mails().remove(0);
         assert_eq!(
             (entry.to.as_str(), entry.code.as_deref()),
             ("mere@patient.example", Some("123456"))
@@ -205,13 +205,13 @@ mod tests {
     #[test]
     fn missing_mail_part_is_empty() {
         let envelope = mail("s", "t", "h").0;
-        let entry = Entry::parse(
+        let entry = ReceivedMail::parse(
             &envelope,
             b"Subject: x\r\nContent-Type: text/html\r\n\r\n<p>hi</p>",
             String::new(),
         );
         assert_eq!((entry.text.as_str(), entry.html.as_str()), ("", "<p>hi</p>"));
-        assert_eq!(Entry::parse(&envelope, b"", String::new()).code, None);
+        assert_eq!(ReceivedMail::parse(&envelope, b"", String::new()).code, None);
     }
 
     #[test]
@@ -225,10 +225,11 @@ mod tests {
 
     #[test]
     fn newest_come_first_oldest_evicted() {
-        let entries = filled(KEPT + 3).entries();
-        assert_eq!(entries.len(), KEPT);
+        let entries = filled(MAX_MAILS + 3).mails();
+        assert_eq!(entries.len(), MAX_MAILS);
         assert!(
-            entries[0].subject.ends_with("-202)") && entries[KEPT - 1].subject.ends_with("-3)")
+            entries[0].subject.ends_with("-202)")
+                && entries[MAX_MAILS - 1].subject.ends_with("-3)")
         );
     }
 

@@ -3,7 +3,7 @@
 
 mod demo;
 pub mod folder;
-mod guard;
+mod host_check;
 pub mod mailbox;
 mod page;
 pub mod portal;

@@ -8,7 +8,7 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
 /// On every answer: nothing is kept by a cache, guessed at, or told to another site.
-pub(super) const SECURITY: [(HeaderName, &str); 3] = [
+pub(super) const SECURITY_HEADERS: [(HeaderName, &str); 3] = [
     (CACHE_CONTROL, "no-store"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "same-origin"),
@@ -22,7 +22,7 @@ pub(super) fn html(page: &impl Template, form_action: &str) -> Response {
                 "default-src 'none'; style-src 'self'; form-action {form_action}; base-uri 'none'; \
                  frame-ancestors 'none'"
             );
-            (SECURITY, [(CONTENT_SECURITY_POLICY, policy)], Html(text)).into_response()
+            (SECURITY_HEADERS, [(CONTENT_SECURITY_POLICY, policy)], Html(text)).into_response()
         }
         Err(error) => {
             tracing::error!(%error, "a page of dev does not render");
@@ -34,5 +34,5 @@ pub(super) fn html(page: &impl Template, form_action: &str) -> Response {
 /// The one style sheet of these pages.
 pub(super) async fn stylesheet() -> Response {
     let css = include_str!("../../templates/dev/dev.css");
-    (SECURITY, [(CONTENT_TYPE, "text/css; charset=utf-8")], css).into_response()
+    (SECURITY_HEADERS, [(CONTENT_TYPE, "text/css; charset=utf-8")], css).into_response()
 }

@@ -7,9 +7,9 @@
 
 mod pages;
 mod provider;
+mod sessions;
 #[cfg(test)]
 mod tests;
-mod visitors;
 
 use std::sync::Arc;
 
@@ -26,13 +26,13 @@ use serde::Deserialize;
 use tokio::sync::RwLock;
 use url::Url;
 
-use super::page::{self, SECURITY};
+use super::page::{self, SECURITY_HEADERS};
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::fetch::{Fetch, FetchError};
 use pages::{FrontPage, Person, PersonPage, ProblemPage, SignedOutPage};
-use provider::{Pending, Provider, ProviderError};
-use visitors::Visitors;
+use provider::{PendingSignIn, Provider, ProviderError};
+use sessions::Visitors;
 
 /// The demo portal and its registration at the provider.
 #[derive(Clone, Debug)]
@@ -55,13 +55,13 @@ impl Portal {
     /// The redirect URI to register for this portal.
     #[must_use]
     pub(crate) fn redirect_uri(&self) -> String {
-        at(&self.base, "callback")
+        join_url(&self.base, "callback")
     }
 
     /// The post-logout redirect URI to register for this portal.
     #[must_use]
     pub(crate) fn post_logout_redirect_uri(&self) -> String {
-        at(&self.base, "signed-out")
+        join_url(&self.base, "signed-out")
     }
 
     /// The portal as a service. The provider need not run yet: it is discovered when it is first
@@ -71,8 +71,12 @@ impl Portal {
     /// The HTTP client cannot start.
     pub(crate) fn router(self) -> Result<Router, FetchError> {
         let http = Fetch::loopback()?;
-        let desk =
-            Desk { portal: self, http, found: RwLock::default(), visitors: Visitors::default() };
+        let portal = PortalState {
+            portal: self,
+            http,
+            discovered: RwLock::default(),
+            sessions: Visitors::default(),
+        };
         Ok(Router::new()
             .route("/", get(home))
             .route("/sign-in", get(sign_in))
@@ -80,27 +84,27 @@ impl Portal {
             .route("/sign-out", post(sign_out))
             .route("/signed-out", get(signed_out))
             .route("/portal.css", get(page::stylesheet))
-            .fallback(async || problem(&ProblemPage::not_found()))
-            .with_state(Arc::new(desk)))
+            .fallback(async || problem_response(&ProblemPage::not_found()))
+            .with_state(Arc::new(portal)))
     }
 }
 
-fn at(base: &Url, page: &str) -> String {
+fn join_url(base: &Url, page: &str) -> String {
     format!("{}/{page}", base.as_str().trim_end_matches('/'))
 }
 
 /// What every handler needs.
 #[derive(Debug)]
-struct Desk {
+struct PortalState {
     portal: Portal,
     http: Fetch,
-    found: RwLock<Option<Arc<Provider>>>,
-    visitors: Visitors,
+    discovered: RwLock<Option<Arc<Provider>>>,
+    sessions: Visitors,
 }
 
-impl Desk {
+impl PortalState {
     async fn provider(&self) -> Result<Arc<Provider>, ProviderError> {
-        if let Some(found) = self.found.read().await.clone() {
+        if let Some(found) = self.discovered.read().await.clone() {
             return Ok(found);
         }
         self.discover().await
@@ -108,13 +112,17 @@ impl Desk {
 
     async fn discover(&self) -> Result<Arc<Provider>, ProviderError> {
         let fresh = Arc::new(Provider::discover(&self.portal, &self.http).await?);
-        *self.found.write().await = Some(Arc::clone(&fresh));
+        *self.discovered.write().await = Some(Arc::clone(&fresh));
         Ok(fresh)
     }
 
     /// From the code to a person: exchange, verify, ask userinfo. Keys may have been rotated since
     /// discovery, so an unknown key is looked for once more.
-    async fn complete(&self, pending: Pending, code: String) -> Result<Person, ProviderError> {
+    async fn complete(
+        &self,
+        pending: PendingSignIn,
+        code: String,
+    ) -> Result<Person, ProviderError> {
         let provider = self.provider().await?;
         let answer = provider.exchange(&self.http, pending, code).await?;
         let clock = &self.portal.clock;
@@ -138,11 +146,11 @@ impl Desk {
             .find_map(|pair| pair.trim().strip_prefix(self.cookie_name())?.strip_prefix('='))
     }
 
-    fn go(&self, cookie: &str, to: &str) -> Response {
+    fn redirect_with_cookie(&self, cookie: &str, to: &str) -> Response {
         let secure = if self.portal.base.scheme() == "https" { "; Secure" } else { "" };
         let name = self.cookie_name();
         let set = format!("{name}={cookie}; Path=/; HttpOnly; SameSite=Lax{secure}");
-        (SECURITY, [(SET_COOKIE, set)], Redirect::to(to)).into_response()
+        (SECURITY_HEADERS, [(SET_COOKIE, set)], Redirect::to(to)).into_response()
     }
 
     /// A page; its one form leads here and from here to the provider.
@@ -151,33 +159,33 @@ impl Desk {
     }
 }
 
-fn problem(page: &ProblemPage) -> Response {
+fn problem_response(page: &ProblemPage) -> Response {
     let status = page.status;
     (status, page::html(page, "'self'")).into_response()
 }
 
-fn failed(error: &ProviderError) -> Response {
+fn error_response(error: &ProviderError) -> Response {
     let source = std::error::Error::source(error).map(ToString::to_string);
     tracing::warn!(%error, source, "the demo portal could not finish a sign-in");
-    problem(&ProblemPage::from(error))
+    problem_response(&ProblemPage::from(error))
 }
 
-async fn home(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
-    let person = desk.cookie(&headers).and_then(|cookie| desk.visitors.person(cookie));
+async fn home(State(portal): State<Arc<PortalState>>, headers: HeaderMap) -> Response {
+    let person = portal.cookie(&headers).and_then(|cookie| portal.sessions.person(cookie));
     match person {
-        Some(person) => desk.page(&PersonPage { person: &person }),
-        None => desk.page(&FrontPage),
+        Some(person) => portal.page(&PersonPage { person: &person }),
+        None => portal.page(&FrontPage),
     }
 }
 
-async fn sign_in(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
-    let provider = match desk.provider().await {
+async fn sign_in(State(portal): State<Arc<PortalState>>, headers: HeaderMap) -> Response {
+    let provider = match portal.provider().await {
         Ok(provider) => provider,
-        Err(error) => return failed(&error),
+        Err(error) => return error_response(&error),
     };
     let (url, pending) = provider.authorize();
-    let cookie = desk.visitors.begin(desk.cookie(&headers), pending);
-    desk.go(&cookie, url.as_str())
+    let cookie = portal.sessions.begin(portal.cookie(&headers), pending);
+    portal.redirect_with_cookie(&cookie, url.as_str())
 }
 
 /// What the provider sends to the callback (RFC 6749, 4.1.2; RFC 9207).
@@ -191,32 +199,36 @@ struct Callback {
 }
 
 async fn callback(
-    State(desk): State<Arc<Desk>>,
+    State(portal): State<Arc<PortalState>>,
     headers: HeaderMap,
     query: Result<Query<Callback>, QueryRejection>,
 ) -> Response {
-    let cookie = desk.cookie(&headers).unwrap_or_default();
-    let Ok(Query(answer)) = query else { return problem(&ProblemPage::lost()) };
+    let cookie = portal.cookie(&headers).unwrap_or_default();
+    let Ok(Query(answer)) = query else { return problem_response(&ProblemPage::unknown_sign_in()) };
     let state = answer.state.as_deref().unwrap_or_default();
-    let Some(pending) = desk.visitors.take(cookie, state) else {
+    let Some(pending) = portal.sessions.take(cookie, state) else {
         // A double click, or "back": the sign-in is done and its code is spent.
-        let signed_in = desk.visitors.person(cookie).is_some();
-        return if signed_in { desk.go(cookie, "/") } else { problem(&ProblemPage::lost()) };
+        let signed_in = portal.sessions.person(cookie).is_some();
+        return if signed_in {
+            portal.redirect_with_cookie(cookie, "/")
+        } else {
+            problem_response(&ProblemPage::unknown_sign_in())
+        };
     };
-    let provider = match desk.provider().await {
+    let provider = match portal.provider().await {
         Ok(provider) => provider,
-        Err(error) => return failed(&error),
+        Err(error) => return error_response(&error),
     };
-    if answer.iss.as_deref().is_some_and(|iss| !provider.is(iss)) {
-        return failed(&ProviderError::Untrusted("iss is another provider's".to_owned()));
+    if answer.iss.as_deref().is_some_and(|iss| !provider.is_issuer(iss)) {
+        return error_response(&ProviderError::Untrusted("iss is another provider's".to_owned()));
     }
     if let Some(error) = answer.error {
         let description = answer.error_description.unwrap_or_default();
-        return problem(&ProblemPage::from_callback(&error, &description));
+        return problem_response(&ProblemPage::from_callback(&error, &description));
     }
-    match desk.complete(pending, answer.code.unwrap_or_default()).await {
-        Ok(person) => desk.go(&desk.visitors.sign_in(cookie, person), "/"),
-        Err(error) => failed(&error),
+    match portal.complete(pending, answer.code.unwrap_or_default()).await {
+        Ok(person) => portal.redirect_with_cookie(&portal.sessions.sign_in(cookie, person), "/"),
+        Err(error) => error_response(&error),
     }
 }
 
@@ -226,19 +238,19 @@ struct SignOut {
 }
 
 async fn sign_out(
-    State(desk): State<Arc<Desk>>,
+    State(portal): State<Arc<PortalState>>,
     headers: HeaderMap,
     Form(SignOut { form }): Form<SignOut>,
 ) -> Response {
-    let cookie = desk.cookie(&headers).unwrap_or_default();
-    let Some(leaving) = desk.visitors.sign_out(cookie, &form) else {
+    let cookie = portal.cookie(&headers).unwrap_or_default();
+    let Some(ended) = portal.sessions.sign_out(cookie, &form) else {
         return Redirect::to("/").into_response();
     };
-    let provider = desk.provider().await.ok();
+    let provider = portal.provider().await.ok();
     let away = provider.and_then(|provider| {
-        provider.logout(&leaving.person.id_token, &desk.portal, leaving.state)
+        provider.logout_url(&ended.person.id_token, &portal.portal, ended.state)
     });
-    desk.go(&leaving.cookie, away.as_ref().map_or("/signed-out", Url::as_str))
+    portal.redirect_with_cookie(&ended.cookie, away.as_ref().map_or("/signed-out", Url::as_str))
 }
 
 #[derive(Debug, Deserialize)]
@@ -247,11 +259,11 @@ struct SignedOut {
 }
 
 async fn signed_out(
-    State(desk): State<Arc<Desk>>,
+    State(portal): State<Arc<PortalState>>,
     headers: HeaderMap,
     Query(SignedOut { state }): Query<SignedOut>,
 ) -> Response {
-    let cookie = desk.cookie(&headers).unwrap_or_default();
-    let everywhere = desk.visitors.signed_out(cookie, state.as_deref().unwrap_or_default());
-    desk.page(&SignedOutPage { everywhere })
+    let cookie = portal.cookie(&headers).unwrap_or_default();
+    let everywhere = portal.sessions.signed_out(cookie, state.as_deref().unwrap_or_default());
+    portal.page(&SignedOutPage { everywhere })
 }

@@ -9,13 +9,13 @@ use tokio::net::TcpListener;
 
 use super::{
     demo,
-    folder::{Demo, DemoPerson, Folder},
-    guard,
+    folder::{DemoData, DemoPerson, DevFolder},
+    host_check,
     mailbox::{self, Mailbox},
     portal::Portal,
 };
 use crate::{
-    app::{App, Build},
+    app::{App, AppDependencies},
     cli::{open_database, root_keys},
     clock::Clock,
     config::{
@@ -25,7 +25,7 @@ use crate::{
     http::routes,
     jobs,
     mail::smtp::Mailer,
-    serve::{self, Site, Stop},
+    serve::{self, ServerSetup, Stop},
     telemetry,
 };
 
@@ -34,7 +34,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// What `dev` is started with.
 #[derive(Clone, Debug)]
-pub struct Start {
+pub struct DevOptions {
     /// Folder for the data.
     pub data_dir: PathBuf,
     /// Address of the provider.
@@ -47,7 +47,7 @@ pub struct Start {
 
 /// What answers now.
 #[derive(Clone, Debug)]
-pub struct Ready {
+pub struct DevEndpoints {
     /// The issuer.
     pub issuer: String,
     /// The demo portal.
@@ -78,41 +78,41 @@ struct Listeners {
 ///
 /// # Errors
 /// What stands in the way, in words.
-pub async fn run(start: Start, tell: impl Fn(&Ready)) -> Result<(), String> {
+pub async fn run(options: DevOptions, on_ready: impl Fn(&DevEndpoints)) -> Result<(), String> {
     let clock = Clock::system();
     let log = LogConfig { format: LogFormat::Text, level: LogLevel::Info };
-    telemetry::init(&log, clock.clone()).map_err(text)?;
+    telemetry::init(&log, clock.clone()).map_err(to_text)?;
     let rng = Rng::system();
     let listeners = Listeners {
-        public: bind("--listen", start.listen).await?,
-        ops: bind("--ops-listen", start.ops_listen).await?,
-        portal: bind("--portal-listen", start.portal_listen).await?,
+        public: bind("--listen", options.listen).await?,
+        ops: bind("--ops-listen", options.ops_listen).await?,
+        portal: bind("--portal-listen", options.portal_listen).await?,
     };
-    let folder = Folder::make(&start.data_dir, &rng)?;
-    let demo = demo::kept_or_new(&folder, &rng).map_err(text)?;
-    let db = open_database(&folder.database()).await.map_err(|failed| failed.to_string())?;
-    db.migrate().await.map_err(text)?;
+    let folder = DevFolder::open_or_create(&options.data_dir, &rng)?;
+    let demo = demo::load_or_create(&folder, &rng).map_err(to_text)?;
+    let db = open_database(&folder.db_config()).await.map_err(|failed| failed.to_string())?;
+    db.migrate().await.map_err(to_text)?;
     let issuer = Issuer::parse(&format!("http://localhost:{}", port(&listeners.public)?))?;
     let mailbox = Arc::new(Mailbox::new(clock.clone()));
-    let app = app(&folder, db, clock, rng, &issuer, &mailbox).await?;
-    let portal = portal(&app, &demo, &issuer, &listeners)?;
+    let app = start_app(&folder, db, clock, rng, &issuer, &mailbox).await?;
+    let portal = build_portal(&app, &demo, &issuer, &listeners)?;
     let cx = app.system_cx("dev");
-    demo::people(&cx, &demo).await?;
-    demo::portal(&cx, &portal).await?;
-    app.live.refresh(&app.db, &app.root).await.map_err(text)?;
-    let ready = ready(&folder, demo, &portal, &listeners)?;
-    serve_all(app, listeners, portal, mailbox, || tell(&ready)).await
+    demo::add_people(&cx, &demo).await?;
+    demo::register_portal(&cx, &portal).await?;
+    app.live.refresh(&app.db, &app.root).await.map_err(to_text)?;
+    let endpoints = endpoints(&folder, demo, &portal, &listeners)?;
+    serve_all(app, listeners, portal, mailbox, || on_ready(&endpoints)).await
 }
 
-async fn app(
-    folder: &Folder,
+async fn start_app(
+    folder: &DevFolder,
     db: Db,
     clock: Clock,
     rng: Rng,
     issuer: &Issuer,
     mailbox: &Arc<Mailbox>,
 ) -> Result<App, String> {
-    let build = Build {
+    let dependencies = AppDependencies {
         issuer: issuer.clone(),
         brand: BrandConfig {
             name: "Vestibule".to_owned(),
@@ -124,17 +124,17 @@ async fn app(
         ephemeral: EphemeralCounters::in_memory(),
         clock,
         rng,
-        root: root_keys(&folder.keys()).map_err(|failed| failed.to_string())?,
-        hashing: HashingConfig::default().pool(),
+        root: root_keys(&folder.keys_config()).map_err(|failed| failed.to_string())?,
+        hashing: HashingConfig::default().hasher_config(),
         mailer: Mailer::mailbox(mailbox.clone()),
-        kinds: jobs::kinds(),
+        job_kinds: jobs::kinds(),
     };
-    App::start(build).await.map_err(text)
+    App::start(dependencies).await.map_err(to_text)
 }
 
-fn portal(
+fn build_portal(
     app: &App,
-    demo: &Demo,
+    demo: &DemoData,
     issuer: &Issuer,
     listeners: &Listeners,
 ) -> Result<Portal, String> {
@@ -143,25 +143,25 @@ fn portal(
         issuer: issuer.url().clone(),
         client_id: demo::CLIENT_ID.to_owned(),
         client_secret: Secret::new(demo.client_secret.clone()),
-        base: base.parse().map_err(text)?,
+        base: base.parse().map_err(to_text)?,
         clock: app.clock.clone(),
-        time_zone: app.zone().clone(),
+        time_zone: app.time_zone().clone(),
     })
 }
 
-fn ready(
-    folder: &Folder,
-    demo: Demo,
+fn endpoints(
+    folder: &DevFolder,
+    demo: DemoData,
     portal: &Portal,
     listeners: &Listeners,
-) -> Result<Ready, String> {
+) -> Result<DevEndpoints, String> {
     let issuer = portal.issuer.origin().ascii_serialization();
-    Ok(Ready {
+    Ok(DevEndpoints {
         mailbox: format!("{issuer}/dev/mailbox"),
         issuer,
         portal: portal.base.origin().ascii_serialization(),
         ops: format!("http://localhost:{}", port(&listeners.ops)?),
-        data_dir: folder.path().canonicalize().map_err(text)?.display().to_string(),
+        data_dir: folder.path().canonicalize().map_err(to_text)?.display().to_string(),
         people: demo.people,
         client_id: portal.client_id.clone(),
         client_secret: demo.client_secret,
@@ -174,23 +174,23 @@ async fn serve_all(
     listeners: Listeners,
     portal: Portal,
     mailbox: Arc<Mailbox>,
-    tell: impl FnOnce(),
+    on_ready: impl FnOnce(),
 ) -> Result<(), String> {
     let authority = portal.base.authority().to_owned();
-    let portal = guard::known_host(portal.router().map_err(text)?, &authority);
-    let mailbox = guard::known_host(mailbox::router(mailbox), app.issuer.authority());
+    let portal = host_check::known_host(portal.router().map_err(to_text)?, &authority);
+    let mailbox = host_check::known_host(mailbox::router(mailbox), app.issuer.authority());
     let router = mailbox.fallback_service(routes::router(&app));
     let Listeners { public, ops, portal: portal_listener } = listeners;
     let (limits, lanes) = (LimitsConfig::default(), jobs::LANES.to_vec());
-    let site = Site { public, tls: None, ops, router, limits, lanes, alone: None };
+    let setup = ServerSetup { public, tls: None, ops, router, limits, lanes, lease: None };
     let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: GRACE };
-    let serving = serve::run(app, site, shutdown, Stop::signals().map_err(text)?);
+    let serving = serve::run(app, setup, shutdown, Stop::signals().map_err(to_text)?);
     let portal = axum::serve(portal_listener, portal).into_future();
     // The listeners are bound, so whoever reads the lines is answered.
-    tell();
+    on_ready();
     tokio::select! {
-        served = serving => served.map_err(text),
-        ended = portal => ended.map_err(text),
+        served = serving => served.map_err(to_text),
+        ended = portal => ended.map_err(to_text),
     }
 }
 
@@ -204,9 +204,9 @@ async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {
 }
 
 fn port(listener: &TcpListener) -> Result<u16, String> {
-    listener.local_addr().map(|address| address.port()).map_err(text)
+    listener.local_addr().map(|address| address.port()).map_err(to_text)
 }
 
-fn text(error: impl std::fmt::Display) -> String {
+fn to_text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

@@ -16,7 +16,7 @@ pub(super) async fn asset(
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Failure> {
     let Path(name) = name.map_err(|_| Failure::NotFound)?;
-    let asset = view::asset(&format!("/assets/{name}")).ok_or(Failure::NotFound)?;
+    let asset = view::find_asset(&format!("/assets/{name}")).ok_or(Failure::NotFound)?;
     let headers = [(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, FOREVER)];
     Ok((headers, asset.bytes).into_response())
 }

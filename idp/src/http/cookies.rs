@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use flows::device;
 use keys::{DeviceToken, OpaqueToken};
 
-use crate::{config::Issuer, locale::Choice};
+use crate::{config::Issuer, locale::LanguageChoice};
 
 /// Between the values of the device cookie.
-const BETWEEN: char = '.';
+const SEPARATOR: char = '.';
 
 /// Names and flags of the cookies.
 #[derive(Clone, Debug)]
@@ -49,34 +49,34 @@ impl CookieNames {
     /// The browser cookie of a request.
     #[must_use]
     pub fn browser(&self, headers: &HeaderMap) -> Option<OpaqueToken> {
-        secret(headers, self.browser)
+        read_token(headers, self.browser)
     }
 
     /// The values of known devices of a request, of one account each.
     #[must_use]
     pub fn devices(&self, headers: &HeaderMap) -> Vec<DeviceToken> {
-        let values = read(headers, self.device).unwrap_or_default();
-        values.split(BETWEEN).filter_map(DeviceToken::parse).take(device::MAX_ACCOUNTS).collect()
+        let values = read_cookie(headers, self.device).unwrap_or_default();
+        values.split(SEPARATOR).filter_map(DeviceToken::parse).take(device::MAX_ACCOUNTS).collect()
     }
 
     /// Sets the values of known devices. They stay when the browser is closed; the server decides whether they count.
     #[must_use]
     pub fn set_devices(&self, values: &[DeviceToken], lifetime: Duration) -> Option<HeaderValue> {
         let values: Vec<String> = values.iter().map(DeviceToken::reveal).collect();
-        let value = values.join(&BETWEEN.to_string());
+        let value = values.join(&SEPARATOR.to_string());
         self.set(self.device, &format!("{value}; Max-Age={}", lifetime.as_secs()))
     }
 
     /// The session cookie of a request.
     #[must_use]
     pub fn session(&self, headers: &HeaderMap) -> Option<OpaqueToken> {
-        secret(headers, self.session)
+        read_token(headers, self.session)
     }
 
     /// The language that this browser remembers.
     #[must_use]
-    pub fn choice(&self, headers: &HeaderMap) -> Choice {
-        Choice::parse(read(headers, self.locale).unwrap_or_default())
+    pub fn language_choice(&self, headers: &HeaderMap) -> LanguageChoice {
+        LanguageChoice::parse(read_cookie(headers, self.locale).unwrap_or_default())
     }
 
     /// Sets the browser cookie.
@@ -99,8 +99,8 @@ impl CookieNames {
 
     /// Remembers a language for a year.
     #[must_use]
-    pub fn set_choice(&self, choice: Choice) -> Option<HeaderValue> {
-        let (name, value, flags) = (self.locale, choice.cookie(), self.flags);
+    pub fn set_language_choice(&self, choice: LanguageChoice) -> Option<HeaderValue> {
+        let (name, value, flags) = (self.locale, choice.to_cookie(), self.flags);
         HeaderValue::try_from(format!("{name}={value}{flags}; Max-Age=31536000")).ok()
     }
 
@@ -111,12 +111,12 @@ impl CookieNames {
     }
 }
 
-fn secret(headers: &HeaderMap, name: &str) -> Option<OpaqueToken> {
-    OpaqueToken::parse(read(headers, name)?)
+fn read_token(headers: &HeaderMap, name: &str) -> Option<OpaqueToken> {
+    OpaqueToken::parse(read_cookie(headers, name)?)
 }
 
 /// A cookie that comes twice was planted beside the real one, and counts as none.
-fn read<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+fn read_cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut found = None;
     for header in headers.get_all(header::COOKIE) {
         // Bytes: a cookie of a neighbour on the same domain may hold anything, and is none of our business.

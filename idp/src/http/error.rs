@@ -16,13 +16,13 @@ use flows::{network::RateLimited, oauth_error::TokenError};
 use super::oauth_error::{BearerError, OAuthError};
 
 /// After which time it is worth trying again what failed because a part was away.
-const AWHILE: Duration = Duration::from_secs(2);
+const RETRY_SOON: Duration = Duration::from_secs(2);
 
 /// Why a request has no answer.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
     /// An authorization request whose redirect URI is not trusted; for the developers of the client.
-    Request(&'static str),
+    UntrustedRequest(&'static str),
     /// A call of a client that the protocol has an answer for.
     OAuth(OAuthError),
     /// An attempt that is gone, too old or of another browser.
@@ -30,7 +30,7 @@ pub(super) enum Failure {
     /// No such address.
     NotFound,
     /// Another method than the route has.
-    Method,
+    MethodNotAllowed,
     /// A form from another site, or without its token.
     Forbidden,
     /// The body is no form.
@@ -42,18 +42,18 @@ pub(super) enum Failure {
     /// A Host that is not ours (misuse case 50).
     Misdirected,
     /// Too many posts from one network; worth trying again after this time.
-    TooMany(RateLimited, Duration),
+    RateLimited(RateLimited, Duration),
     /// The network of the request is unknown, and it must be known.
     UnknownNetwork,
     /// Full: wait and try again.
     Busy(Duration),
     /// A part that we need is away or does not answer, or our clock cannot be trusted: nothing was done, and it is worth
     /// trying again in a moment.
-    Away(String),
+    Unavailable(String),
     /// The machine failed.
     Internal(String),
     /// The database did not say whether it did what was asked: trying again is safe.
-    Unknown(String),
+    OutcomeUnknown(String),
 }
 
 impl Failure {
@@ -61,16 +61,18 @@ impl Failure {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::OAuth(error) => error.status(),
-            Self::Request(_) | Self::StartAgain => StatusCode::BAD_REQUEST,
+            Self::UntrustedRequest(_) | Self::StartAgain => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden | Self::UnknownNetwork => StatusCode::FORBIDDEN,
             Self::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::TooMany(..) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy(_) | Self::Away(_) | Self::Unknown(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RateLimited(..) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy(_) | Self::Unavailable(_) | Self::OutcomeUnknown(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -78,8 +80,8 @@ impl Failure {
     /// When it is worth trying again.
     pub(super) const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::TooMany(_, after) | Self::Busy(after) => Some(*after),
-            Self::Away(_) | Self::Unknown(_) => Some(AWHILE),
+            Self::RateLimited(_, after) | Self::Busy(after) => Some(*after),
+            Self::Unavailable(_) | Self::OutcomeUnknown(_) => Some(RETRY_SOON),
             _ => None,
         }
     }
@@ -87,18 +89,18 @@ impl Failure {
     /// The text for the log.
     pub(super) fn detail(&self) -> &str {
         match self {
-            Self::Request(why) => why,
+            Self::UntrustedRequest(why) => why,
             Self::OAuth(error) => error.description(),
-            Self::Internal(why) | Self::Unknown(why) | Self::Away(why) => why,
+            Self::Internal(why) | Self::OutcomeUnknown(why) | Self::Unavailable(why) => why,
             Self::StartAgain => "the attempt is gone, too old or of another browser",
             Self::NotFound => "no such path",
-            Self::Method => "no such method",
+            Self::MethodNotAllowed => "no such method",
             Self::Forbidden => "cross-site or without form token",
             Self::NotAForm => "not a form",
             Self::TooLarge => "body too large",
             Self::TooSlow => "body too slow",
             Self::Misdirected => "foreign Host",
-            Self::TooMany(..) => "too many posts from one network",
+            Self::RateLimited(..) => "too many posts from one network",
             Self::UnknownNetwork => "a trusted proxy named no address",
             Self::Busy(_) => "full",
         }
@@ -107,36 +109,37 @@ impl Failure {
     /// Name in metrics, if it is counted.
     pub(super) const fn reason(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Request(_) => "untrusted_request",
+            Self::UntrustedRequest(_) => "untrusted_request",
             Self::OAuth(error) => return error.reason(),
             Self::StartAgain => "start_again",
             Self::NotFound => "not_found",
-            Self::Method => "method",
+            Self::MethodNotAllowed => "method",
             Self::Forbidden => "forbidden",
             Self::NotAForm => "not_a_form",
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
             Self::Misdirected => "misdirected",
-            Self::TooMany(..) => "too_many_posts",
+            Self::RateLimited(..) => "too_many_posts",
             Self::UnknownNetwork => "unknown_network",
             Self::Busy(_) => "busy",
-            Self::Away(_) => "away",
+            Self::Unavailable(_) => "away",
             Self::Internal(_) => "internal",
-            Self::Unknown(_) => "outcome_unknown",
+            Self::OutcomeUnknown(_) => "outcome_unknown",
         })
     }
 
     /// Whether the machine is at fault.
-    pub(super) const fn is_ours(&self) -> bool {
-        matches!(self, Self::Internal(_) | Self::Unknown(_) | Self::Away(_))
+    pub(super) const fn is_server_error(&self) -> bool {
+        matches!(self, Self::Internal(_) | Self::OutcomeUnknown(_) | Self::Unavailable(_))
     }
 
     /// The error code for programs (RFC 6749, section 5.2, where it has one).
     pub(super) const fn code(&self) -> &'static str {
         match self {
-            Self::TooMany(..) | Self::Busy(_) | Self::Away(_) | Self::Unknown(_) => {
-                "temporarily_unavailable"
-            }
+            Self::RateLimited(..)
+            | Self::Busy(_)
+            | Self::Unavailable(_)
+            | Self::OutcomeUnknown(_) => "temporarily_unavailable",
             Self::Internal(_) => "server_error",
             _ => "invalid_request",
         }
@@ -160,9 +163,11 @@ impl From<flows::Error> for Failure {
         match error {
             flows::Error::Busy { retry_after } => Self::Busy(retry_after),
             flows::Error::Store(store::Error::CommitUnknown(_)) | flows::Error::Conflict => {
-                Self::Unknown(error.to_string())
+                Self::OutcomeUnknown(error.to_string())
             }
-            flows::Error::Store(store::Error::Unavailable(_)) => Self::Away(error.to_string()),
+            flows::Error::Store(store::Error::Unavailable(_)) => {
+                Self::Unavailable(error.to_string())
+            }
             other => Self::Internal(other.to_string()),
         }
     }

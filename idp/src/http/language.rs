@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     app::App,
-    locale::{Choice, Locale},
+    locale::{LanguageChoice, Locale},
 };
 
 /// Where it is.
@@ -36,33 +36,33 @@ pub(super) async fn get(
         .ok_or(Failure::NotFound)?;
     // Another site may lead here, but it does not choose a person's language.
     if request.same_origin && request.top_level {
-        request.set_language(&app, Choice::choose(locale));
+        request.set_language(&app, LanguageChoice::from_user(locale));
     }
     let mut response = match params.get("step") {
-        Some(step) => page::see_other(&address(step, &params).ok_or(Failure::NotFound)?),
-        None => again(&app, &request, &params)?,
+        Some(step) => page::see_other(&step_address(step, &params).ok_or(Failure::NotFound)?),
+        None => repeat_page(&app, &request, &params)?,
     };
-    page::set_cookie(&mut response, request.new_choice);
+    page::set_cookie(&mut response, request.new_language_cookie);
     Ok(response)
 }
 
 /// The same step again.
-fn address(step: &str, params: &Params) -> Option<String> {
+fn step_address(step: &str, params: &Params) -> Option<String> {
     if step == logout::STEP {
-        return Some(logout::address(params));
+        return Some(logout::logout_address(params));
     }
-    Some(Step::named(step)?.address(params.get("attempt")?))
+    Some(Step::by_name(step)?.address(params.get("attempt")?))
 }
 
 /// A page that only says something: said again, in the other language.
-fn again(app: &App, request: &BrowserRequest, params: &Params) -> Result<Response, Failure> {
+fn repeat_page(app: &App, request: &BrowserRequest, params: &Params) -> Result<Response, Failure> {
     let name = params.get("page").ok_or(Failure::NotFound)?;
     match params.get("reference") {
         Some(reference) if is_reference(reference) => {
-            page::failure_again(app, request, name, reference)
+            page::render_failure_again(app, request, name, reference)
         }
         Some(_) => Err(Failure::NotFound),
-        None => page::notice(app, request, name),
+        None => page::render_notice(app, request, name),
     }
     .map(IntoResponse::into_response)
 }

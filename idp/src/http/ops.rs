@@ -29,12 +29,12 @@ pub fn router(app: App) -> Router {
 /// Whether this replica wants requests, and what stands in the way: it was asked to stop, or what it rests on is away.
 async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
     let report = app.health.report().await;
-    let database = report.database().err().unwrap_or_else(|| "ok".to_owned());
+    let database = report.check_database().err().unwrap_or_else(|| "ok".to_owned());
     let redis = match &report.redis {
         Some(Err(why)) => why,
         Some(Ok(_)) | None => "ok",
     };
-    let stopping = app.leaving.load(Ordering::Relaxed);
+    let stopping = app.is_stopping.load(Ordering::Relaxed);
     let ready = report.is_ready() && !stopping;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "database": database, "ephemeral": redis, "stopping": stopping })))

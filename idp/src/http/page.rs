@@ -26,18 +26,22 @@ pub(super) fn see_other(to: &str) -> Response {
 }
 
 /// A page that says one thing, by its name.
-pub(super) fn notice(app: &App, request: &BrowserRequest, name: &str) -> Result<Response, Failure> {
+pub(super) fn render_notice(
+    app: &App,
+    request: &BrowserRequest,
+    name: &str,
+) -> Result<Response, Failure> {
     let f = Frame::of(&app.brand, request.locale);
-    let (page, title, text) = find(&NOTICES, name)?;
+    let (page, title, text) = find_page(&NOTICES, name)?;
     let html = NoticePage { page, title: f.l.t(title), text: f.l.t(text), f };
     let mut response = Html(html.render()?).into_response();
-    speaks(&mut response, request.locale);
-    set_cookie(&mut response, request.new_choice.clone());
+    set_content_language(&mut response, request.locale);
+    set_cookie(&mut response, request.new_language_cookie.clone());
     Ok(response)
 }
 
 /// A page with a form, whose post may end in a redirect to `source` (decision 18).
-pub(super) fn form(
+pub(super) fn render_form(
     page: &impl Template,
     status: StatusCode,
     source: Option<&str>,
@@ -49,9 +53,9 @@ pub(super) fn form(
             .map_err(|_| Failure::Internal("a redirect URI cannot stand in a policy".to_owned()))?;
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    speaks(&mut response, request.locale);
-    set_cookie(&mut response, request.new_browser.clone());
-    set_cookie(&mut response, request.new_choice.clone());
+    set_content_language(&mut response, request.locale);
+    set_cookie(&mut response, request.new_browser_cookie.clone());
+    set_cookie(&mut response, request.new_language_cookie.clone());
     Ok(response)
 }
 
@@ -63,21 +67,26 @@ pub(super) fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
 }
 
 /// Says in which language a page is (RFC 9110, section 8.5).
-fn speaks(response: &mut Response, locale: Locale) {
+fn set_content_language(response: &mut Response, locale: Locale) {
     let language = HeaderValue::from_static(locale.tag());
     response.headers_mut().insert(header::CONTENT_LANGUAGE, language);
 }
 
 /// The page of a request that has no answer.
-pub(super) fn failure(app: &App, trace: &Trace, locale: Locale, failure: &Failure) -> Response {
+pub(super) fn render_failure(
+    app: &App,
+    trace: &Trace,
+    locale: Locale,
+    failure: &Failure,
+) -> Response {
     let f = Frame::of(&app.brand, locale);
-    let text = PageText { f, zone: app.zone(), now: app.clock.now() };
-    let said = FailureText::of(failure, |until| text.when(until));
-    let page = failure_page(f, &trace.reference, &said);
+    let text = PageText { f, zone: app.time_zone(), now: app.clock.now() };
+    let failure_text = FailureText::new(failure, |until| text.when(until));
+    let page = failure_page(f, &trace.reference, &failure_text);
     match page.and_then(|page| Ok(page.render()?)) {
         Ok(html) => {
             let mut response = (failure.status(), Html(html)).into_response();
-            speaks(&mut response, locale);
+            set_content_language(&mut response, locale);
             response
         }
         Err(error) => {
@@ -95,62 +104,62 @@ struct FailureText {
     /// For the developers of the client.
     detail: Option<&'static str>,
     /// The network that has to wait, and until when.
-    crowded: Option<(String, String)>,
+    rate_limited: Option<(String, String)>,
 }
 
 impl FailureText {
-    fn of(failure: &Failure, when: impl Fn(Timestamp) -> String) -> Self {
+    fn new(failure: &Failure, when: impl Fn(Timestamp) -> String) -> Self {
         let detail = match failure {
-            Failure::Request(why) => Some(*why),
+            Failure::UntrustedRequest(why) => Some(*why),
             _ => None,
         };
-        let crowded = match failure {
-            Failure::TooMany(crowded, _) => Some((crowded.size.to_string(), when(crowded.until))),
+        let rate_limited = match failure {
+            Failure::RateLimited(limit, _) => Some((limit.size.to_string(), when(limit.until))),
             _ => None,
         };
-        Self { name: name(failure), detail, crowded }
+        Self { name: page_name(failure), detail, rate_limited }
     }
 }
 
 /// The page of a failure that was shown before, in another language: nothing fails now, and how long there was to wait is
 /// not known any more.
-pub(super) fn failure_again(
+pub(super) fn render_failure_again(
     app: &App,
     request: &BrowserRequest,
     name: &str,
     reference: &str,
 ) -> Result<Response, Failure> {
-    let (name, ..) = find(&FAILURES, name)?;
-    let said = FailureText { name, detail: None, crowded: None };
-    let page = failure_page(Frame::of(&app.brand, request.locale), reference, &said)?;
+    let (name, ..) = find_page(&FAILURES, name)?;
+    let failure_text = FailureText { name, detail: None, rate_limited: None };
+    let page = failure_page(Frame::of(&app.brand, request.locale), reference, &failure_text)?;
     let mut response = Html(page.render()?).into_response();
-    speaks(&mut response, request.locale);
+    set_content_language(&mut response, request.locale);
     Ok(response)
 }
 
 fn failure_page<'a>(
     f: Frame<'a>,
     reference: &'a str,
-    said: &FailureText,
+    failure_text: &FailureText,
 ) -> Result<FailurePage<'a>, Failure> {
-    let (page, title, text) = find(&FAILURES, said.name)?;
-    let text = match &said.crowded {
+    let (page, title, text) = find_page(&FAILURES, failure_text.name)?;
+    let text = match &failure_text.rate_limited {
         Some((network, when)) => {
             let words = [("network", network.into()), ("when", when.into())];
             f.l.tr("failure-many-until-text", &words)
         }
         None => f.l.t(text).to_owned(),
     };
-    Ok(FailurePage { page, title: f.l.t(title), text, detail: said.detail, reference, f })
+    Ok(FailurePage { page, title: f.l.t(title), text, detail: failure_text.detail, reference, f })
 }
 
 /// The name of a page, and the keys of its title and its text.
-type Words = (&'static str, &'static str, &'static str);
+type PageKeys = (&'static str, &'static str, &'static str);
 
-const NOTICES: [Words; 2] =
+const NOTICES: [PageKeys; 2] =
     [("signed_out", "signed-out-title", "signed-out-text"), ("still", "still-title", "still-text")];
 
-const FAILURES: [Words; 15] = [
+const FAILURES: [PageKeys; 15] = [
     ("request", "failure-request-title", "failure-request-text"),
     ("start", "failure-start-title", "failure-start-text"),
     ("not_found", "failure-not-found-title", "failure-not-found-text"),
@@ -168,28 +177,28 @@ const FAILURES: [Words; 15] = [
     ("unknown", "failure-unknown-title", "failure-unknown-text"),
 ];
 
-fn find(words: &[Words], name: &str) -> Result<Words, Failure> {
-    words.iter().find(|(page, ..)| *page == name).copied().ok_or(Failure::NotFound)
+fn find_page(pages: &[PageKeys], name: &str) -> Result<PageKeys, Failure> {
+    pages.iter().find(|(page, ..)| *page == name).copied().ok_or(Failure::NotFound)
 }
 
-const fn name(failure: &Failure) -> &'static str {
+const fn page_name(failure: &Failure) -> &'static str {
     match failure {
         // An OAuth error is rendered for its client, and on no page.
-        Failure::Request(_) | Failure::OAuth(_) => "request",
+        Failure::UntrustedRequest(_) | Failure::OAuth(_) => "request",
         Failure::StartAgain => "start",
         Failure::NotFound => "not_found",
-        Failure::Method => "method",
+        Failure::MethodNotAllowed => "method",
         Failure::Forbidden => "forbidden",
         Failure::NotAForm => "form",
         Failure::TooLarge => "large",
         Failure::TooSlow => "slow",
         Failure::Misdirected => "misdirected",
-        Failure::TooMany(..) => "many",
+        Failure::RateLimited(..) => "many",
         Failure::UnknownNetwork => "network",
         Failure::Busy(_) => "busy",
-        Failure::Away(_) => "away",
+        Failure::Unavailable(_) => "away",
         Failure::Internal(_) => "internal",
-        Failure::Unknown(_) => "unknown",
+        Failure::OutcomeUnknown(_) => "unknown",
     }
 }
 
@@ -200,28 +209,28 @@ mod tests {
     use flows::network::{NetworkSize, RateLimited};
 
     use super::*;
-    use crate::view::sound::{assert_sound, frames};
+    use crate::view::page_checks::{assert_sound, frames};
 
     fn every_failure() -> Vec<Failure> {
         let soon = Duration::from_secs(1);
         let until = Timestamp::from_millis(0);
-        let crowded = RateLimited { size: NetworkSize::Ipv6Slash48, until };
+        let rate_limited = RateLimited { size: NetworkSize::Ipv6Slash48, until };
         let all = vec![
-            Failure::Request("redirect_uri is not registered for this client"),
+            Failure::UntrustedRequest("redirect_uri is not registered for this client"),
             Failure::StartAgain,
             Failure::NotFound,
-            Failure::Method,
+            Failure::MethodNotAllowed,
             Failure::Forbidden,
             Failure::NotAForm,
             Failure::TooLarge,
             Failure::TooSlow,
             Failure::Misdirected,
-            Failure::TooMany(crowded, soon),
+            Failure::RateLimited(rate_limited, soon),
             Failure::UnknownNetwork,
             Failure::Busy(soon),
-            Failure::Away("10.0.0.7 does not answer".to_owned()),
+            Failure::Unavailable("10.0.0.7 does not answer".to_owned()),
             Failure::Internal("the database at 10.0.0.7 is away".to_owned()),
-            Failure::Unknown("connection reset by 10.0.0.7".to_owned()),
+            Failure::OutcomeUnknown("connection reset by 10.0.0.7".to_owned()),
         ];
         let kinds: std::collections::HashSet<_> = all.iter().map(std::mem::discriminant).collect();
         assert_eq!(kinds.len(), 15, "each variant once");
@@ -229,8 +238,8 @@ mod tests {
     }
 
     fn html(f: Frame<'static>, failure: &Failure) -> String {
-        let said = FailureText::of(failure, |_| "9:41 am".to_owned());
-        failure_page(f, "K4M9TX", &said).unwrap().render().unwrap()
+        let failure_text = FailureText::new(failure, |_| "9:41 am".to_owned());
+        failure_page(f, "K4M9TX", &failure_text).unwrap().render().unwrap()
     }
 
     #[test]
@@ -243,7 +252,7 @@ mod tests {
                 assert!(html.contains("<strong>K4M9TX</strong>"), "{html}");
                 // What the log says about our side is not for the page.
                 assert!(!html.contains("10.0.0.7"), "{html}");
-                titles.insert(find(&FAILURES, name(&failure)).unwrap().1);
+                titles.insert(find_page(&FAILURES, page_name(&failure)).unwrap().1);
             }
             assert_eq!(titles.len(), 15, "no two failures have the same words");
         }
@@ -252,7 +261,7 @@ mod tests {
     #[test]
     fn untrusted_request_page_shows_reason() {
         let [english, maori] =
-            frames().map(|f| html(f, &Failure::Request("redirect_uri is missing")));
+            frames().map(|f| html(f, &Failure::UntrustedRequest("redirect_uri is missing")));
         assert!(english.contains("<h1>This request cannot be completed</h1>"), "{english}");
         assert!(maori.contains("<span lang=\"en\">redirect_uri is missing.</span>"), "{maori}");
     }

@@ -84,7 +84,7 @@ pub enum Origins {
     /// Those of public clients that run in a browser.
     Clients,
     /// Our own alone.
-    Own,
+    SameOrigin,
 }
 
 /// Which posts a route accepts.
@@ -114,8 +114,8 @@ impl Class {
     pub const fn policy(self) -> Policy {
         let (audience, origins, posts, is_constant) = match self {
             Self::Document => (Audience::Programs, Origins::Any, Posts::FromAnySite, true),
-            Self::Page => (Audience::People, Origins::Own, Posts::FromOwnPages, false),
-            Self::Entry => (Audience::People, Origins::Own, Posts::FromAnySite, false),
+            Self::Page => (Audience::People, Origins::SameOrigin, Posts::FromOwnPages, false),
+            Self::Entry => (Audience::People, Origins::SameOrigin, Posts::FromAnySite, false),
             Self::Client | Self::Bearer => {
                 (Audience::Programs, Origins::Clients, Posts::FromAnySite, false)
             }

@@ -91,19 +91,19 @@ routes! {
 }
 
 /// Bodies are forms of a few fields.
-const MOST_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 64 * 1024;
 
 /// The router of the public listener.
 pub fn router(app: &App) -> Router {
     let mut router = Router::new();
     for (route, handlers) in ROUTES.iter().zip(HANDLERS) {
         let methods = handlers()
-            .fallback(any(async || super::error::Failure::Method))
+            .fallback(any(async || super::error::Failure::MethodNotAllowed))
             .layer(middleware::from_fn_with_state((app.clone(), route), layer::handle));
         router = router.route(route.path, methods);
     }
     router
         .fallback(layer::fallback)
-        .layer(axum::extract::DefaultBodyLimit::max(MOST_BODY))
+        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
         .with_state(app.clone())
 }

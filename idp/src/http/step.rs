@@ -8,11 +8,11 @@ pub struct Step {
     /// Path of its page. No path of a step is a prefix of another.
     pub path: &'static str,
     /// The name in its form tokens (decision 13).
-    pub(crate) form: &'static str,
+    pub(crate) form_name: &'static str,
     /// Its name in metrics, and in the link of its page that switches the language.
     pub name: &'static str,
     /// What the flow calls it.
-    pub(crate) due: NextStep,
+    pub(crate) next_step: NextStep,
     /// The events whose outcomes are counted as those of the step.
     pub(crate) events: &'static [Event],
     /// Whether its post needs the hashing pool: then it is rejected cheaply while the pool is full (decision 17).
@@ -22,9 +22,9 @@ pub struct Step {
 /// Address and password.
 pub(crate) const PASSWORD: Step = Step {
     path: "/login/password",
-    form: "password",
+    form_name: "password",
     name: "password",
-    due: NextStep::Password,
+    next_step: NextStep::Password,
     events: &[Event::PasswordChecked],
     needs_hashing: true,
 };
@@ -32,9 +32,9 @@ pub(crate) const PASSWORD: Step = Step {
 /// The mailed code.
 pub(crate) const CODE: Step = Step {
     path: "/login/code",
-    form: "code",
+    form_name: "code",
     name: "code",
-    due: NextStep::Code,
+    next_step: NextStep::Code,
     events: &[Event::CodeChecked],
     needs_hashing: false,
 };
@@ -42,9 +42,9 @@ pub(crate) const CODE: Step = Step {
 /// A new password, after a reset by staff.
 pub(crate) const NEW_PASSWORD: Step = Step {
     path: "/login/new-password",
-    form: "new-password",
+    form_name: "new-password",
     name: "new_password",
-    due: NextStep::NewPassword,
+    next_step: NextStep::NewPassword,
     events: &[],
     needs_hashing: false,
 };
@@ -52,9 +52,9 @@ pub(crate) const NEW_PASSWORD: Step = Step {
 /// Consent to scopes, or "Continue to X as Y".
 pub(crate) const CONSENT: Step = Step {
     path: "/login/consent",
-    form: "consent",
+    form_name: "consent",
     name: "consent",
-    due: NextStep::Complete,
+    next_step: NextStep::Complete,
     events: &[Event::ConsentGiven, Event::ConsentRefused],
     needs_hashing: false,
 };
@@ -64,17 +64,17 @@ pub const STEPS: [&Step; 4] = [&PASSWORD, &CODE, &NEW_PASSWORD, &CONSENT];
 
 impl Step {
     /// The step that is due, if one is.
-    pub(crate) fn of(due: NextStep) -> Option<&'static Self> {
-        STEPS.into_iter().find(|step| step.due == due)
+    pub(crate) fn for_next_step(due: NextStep) -> Option<&'static Self> {
+        STEPS.into_iter().find(|step| step.next_step == due)
     }
 
     /// The step with this name.
-    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+    pub(crate) fn by_name(name: &str) -> Option<&'static Self> {
         STEPS.into_iter().find(|step| step.name == name)
     }
 
     /// The step whose outcome an event is.
-    pub(crate) fn counting(event: Event) -> Option<&'static Self> {
+    pub(crate) fn for_event(event: Event) -> Option<&'static Self> {
         STEPS.into_iter().find(|step| step.events.contains(&event))
     }
 
@@ -99,12 +99,15 @@ mod tests {
             assert_eq!(values.len(), STEPS.len(), "{values:?}");
         };
         unique(|step| step.path);
-        unique(|step| step.form);
+        unique(|step| step.form_name);
         unique(|step| step.name);
         for step in STEPS {
-            assert_eq!(Step::of(step.due).map(|found| found.name), Some(step.name));
+            assert_eq!(
+                Step::for_next_step(step.next_step).map(|found| found.name),
+                Some(step.name)
+            );
             for event in step.events {
-                assert_eq!(Step::counting(*event).map(|found| found.name), Some(step.name));
+                assert_eq!(Step::for_event(*event).map(|found| found.name), Some(step.name));
             }
         }
     }

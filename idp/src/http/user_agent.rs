@@ -31,13 +31,13 @@ const SYSTEMS: [(&str, &str); 8] = [
 ];
 
 /// What is read of a header that may be as long as all headers together.
-const MOST: usize = 512;
+const MAX_LENGTH: usize = 512;
 
 /// `Firefox/Windows`; nothing when either is not one of those that are known.
 #[must_use]
 pub fn browser_and_system(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::USER_AGENT)?.to_str().ok()?;
-    let text = text.get(..MOST).unwrap_or(text);
+    let text = text.get(..MAX_LENGTH).unwrap_or(text);
     let name = |names: &[(&str, &'static str)]| {
         names.iter().find(|(mark, _)| text.contains(mark)).map(|(_, name)| *name)
     };

@@ -8,11 +8,11 @@ use crate::app::App;
 
 /// Tries a job. Every end is written down, also when the program was asked to stop meanwhile.
 pub(super) async fn run(app: App, lane: Lane, claimed: ClaimedJob) {
-    let (job, what) = (claimed.id(), lane.what);
+    let (job, what) = (claimed.id(), lane.job_name);
     let end = match (lane.attempt)(&app, &claimed).await {
         Ok(end) => end,
         Err(error) => {
-            app.metrics.attempt(lane.name, None);
+            app.metrics.record_attempt(lane.name, None);
             tracing::error!(%error, %job, "a {what} could not be read; it waits for its lease");
             return;
         }
@@ -21,11 +21,11 @@ pub(super) async fn run(app: App, lane: Lane, claimed: ClaimedJob) {
     let cx = app.system_cx(what);
     match retry_database(|| Box::pin(jobs::settle(&cx, &claimed, &end))).await {
         Ok(settled) => {
-            app.metrics.attempt(lane.name, Some(settled));
+            app.metrics.record_attempt(lane.name, Some(settled));
             log(what, &claimed, &end, settled, cx.now);
         }
         Err(error) => {
-            app.metrics.attempt(lane.name, None);
+            app.metrics.record_attempt(lane.name, None);
             tracing::error!(%error, %job, "the end of a {what} could not be written down; it may leave again");
         }
     }

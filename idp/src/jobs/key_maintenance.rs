@@ -9,7 +9,7 @@ use flows::{
 use crate::app::App;
 
 /// Signing keys: replaced by age, ended, forgotten.
-pub(super) async fn tend(app: App) -> Result<(), flows::Error> {
+pub(super) async fn maintain_signing_keys(app: App) -> Result<(), flows::Error> {
     let tended = signing_keys::maintain(&app.system_cx("signing_keys")).await?;
     if tended != MaintenanceReport::default() {
         let MaintenanceReport { published, ended, forgotten } = tended;
@@ -19,12 +19,12 @@ pub(super) async fn tend(app: App) -> Result<(), flows::Error> {
 }
 
 /// As the trail names the part that seals again.
-const PART: &str = "root_keys";
+const COMPONENT: &str = "root_keys";
 
 /// What an older root key seals is sealed with the current one.
 pub(super) async fn reseal(app: App) -> Result<(), flows::Error> {
-    let acting = ChangeAuthority::from_program(PART, "an older root key");
-    match root_keys::reseal(&app.system_cx(PART), &acting, BATCH, |_| {}).await? {
+    let authority = ChangeAuthority::from_program(COMPONENT, "an older root key");
+    match root_keys::reseal(&app.system_cx(COMPONENT), &authority, BATCH, |_| {}).await? {
         Ok(0) => {}
         Ok(values) => tracing::info!(values, "sealed again with the current root key"),
         Err(superseded) => tracing::warn!(%superseded, "nothing is sealed again"),

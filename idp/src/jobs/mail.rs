@@ -11,8 +11,8 @@ use super::retry::retry_database;
 use crate::{
     app::App,
     mail::{
-        Composed,
-        compose::{Attempt, ComposeError},
+        ComposedMail,
+        compose::{ComposeError, SendAttempt},
         context::MailContext,
     },
 };
@@ -20,22 +20,24 @@ use crate::{
 /// Tries a mail.
 pub(super) async fn attempt(app: &App, claimed: &ClaimedJob) -> Result<JobResult, flows::Error> {
     let cx = app.system_cx("mail");
-    let letter = match retry_database(|| Box::pin(mail::prepare(&cx, claimed))).await? {
-        PreparedMail::Letter(letter) => letter,
+    let content = match retry_database(|| Box::pin(mail::prepare(&cx, claimed))).await? {
+        PreparedMail::Letter(content) => content,
         PreparedMail::Ended(end) => return Ok(end),
     };
-    let attempt = Attempt { job: claimed.id(), tries: claimed.tries(), now: cx.now };
-    Ok(match compose(app, &letter, attempt) {
+    let attempt = SendAttempt { job: claimed.id(), tries: claimed.tries(), now: cx.now };
+    Ok(match compose(app, &content, attempt) {
         Ok(mail) => send(app, claimed, &mail).await,
         Err(end) => end,
     })
 }
 
-fn compose(app: &App, letter: &Letter, attempt: Attempt) -> Result<Composed, JobResult> {
+fn compose(app: &App, content: &Letter, attempt: SendAttempt) -> Result<ComposedMail, JobResult> {
     let context =
         MailContext { brand: &app.brand, issuer: &app.issuer, sender: app.mailer.sender() };
-    context.compose(letter, attempt).map_err(|error| match error {
-        ComposeError::Address => JobResult::Refused("its address cannot be used".to_owned()),
+    context.compose(content, attempt).map_err(|error| match error {
+        ComposeError::UnusableAddress => {
+            JobResult::Refused("its address cannot be used".to_owned())
+        }
         ComposeError::Malformed(why) => {
             tracing::error!(job = %attempt.job, %why, "alarm: a broken mail was stopped");
             JobResult::Malformed(why.to_string())
@@ -43,7 +45,7 @@ fn compose(app: &App, letter: &Letter, attempt: Attempt) -> Result<Composed, Job
     })
 }
 
-async fn send(app: &App, claimed: &ClaimedJob, mail: &Composed) -> JobResult {
+async fn send(app: &App, claimed: &ClaimedJob, mail: &ComposedMail) -> JobResult {
     let span = tracing::info_span!(target: "spans", "smtp", otel.kind = "client");
     match app.mailer.send(&mail.envelope, &mail.bytes).instrument(span).await {
         Ok(accepted) => {

@@ -3,19 +3,19 @@
 
 mod attempt;
 mod key_maintenance;
+mod lane_notifier;
 mod lanes;
 mod mail;
 mod periodic;
 mod retry;
 mod seal;
 mod sweep;
-mod wake;
 mod worker;
 
 use tokio::{sync::watch, task::JoinSet};
 
-pub use lanes::{Attempt, LANES, Lane, kinds};
-pub use wake::Wake;
+pub use lane_notifier::Wake;
+pub use lanes::{AttemptFuture, LANES, Lane, kinds};
 
 use crate::app::App;
 

@@ -3,17 +3,18 @@
 use std::{pin::Pin, time::Duration};
 
 /// After which rests a flow is asked again. Together they stay far below the lease of a job.
-const RESTS: [Duration; 3] =
+const PAUSES: [Duration; 3] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(4)];
 
 /// A flow that is about to be asked.
-pub(super) type Work<'w, T> = Pin<Box<dyn Future<Output = Result<T, flows::Error>> + Send + 'w>>;
+pub(super) type DatabaseWork<'w, T> =
+    Pin<Box<dyn Future<Output = Result<T, flows::Error>> + Send + 'w>>;
 
 /// Repeats what the database did not answer. `work` must be fit to be done twice.
 pub(super) async fn retry_database<'w, T>(
-    work: impl Fn() -> Work<'w, T>,
+    work: impl Fn() -> DatabaseWork<'w, T>,
 ) -> Result<T, flows::Error> {
-    for rest in RESTS {
+    for pause in PAUSES {
         match work().await {
             Err(flows::Error::Store(error)) => {
                 tracing::warn!(%error, "the database did not answer a worker");
@@ -24,7 +25,7 @@ pub(super) async fn retry_database<'w, T>(
             clippy::disallowed_methods,
             reason = "a job rests between tries; no request waits"
         )]
-        tokio::time::sleep(rest).await;
+        tokio::time::sleep(pause).await;
     }
     work().await
 }

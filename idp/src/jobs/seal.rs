@@ -5,16 +5,16 @@ use flows::trail::seal;
 use crate::app::App;
 
 /// Seals of one turn; the next one goes on.
-const MOST: usize = 50;
+const MAX_SEALS: usize = 50;
 
 /// Whether a row waits for its seal.
-pub(super) async fn due(app: App) -> Result<bool, flows::Error> {
+pub(super) async fn is_due(app: App) -> Result<bool, flows::Error> {
     seal::is_due(&app.system_cx("seal")).await
 }
 
 /// Seals what is in sight.
-pub(super) async fn turn(app: App) -> Result<(), flows::Error> {
-    for _ in 0..MOST {
+pub(super) async fn seal_pending(app: App) -> Result<(), flows::Error> {
+    for _ in 0..MAX_SEALS {
         let cx = app.system_cx("seal");
         let before = seal::newest(&cx).await?;
         let sealed = match seal::seal_next(&cx).await {

@@ -26,15 +26,15 @@ use tokio::{
 
 use super::*;
 use crate::{
-    app::Build,
+    app::AppDependencies,
     clock::{Clock, ClockShift},
     config::{BrandConfig, Issuer, ProxiesConfig},
     mail::{
+        fixtures,
         smtp::{
             Mailer,
             fake::{Script, Seen, config, serve},
         },
-        specimens,
     },
 };
 
@@ -102,7 +102,7 @@ impl World {
             email: Some(address.to_owned()),
             email_canonical: Some(address.to_owned()),
             email_verified: true,
-            name: specimens::NAME.to_owned(),
+            name: fixtures::NAME.to_owned(),
             claims: "{}".to_owned(),
             epoch: 0,
             tokens_invalid_before: None,
@@ -126,7 +126,7 @@ impl World {
         let new = NewJob { id, lane: J::LANE, kind: J::NAME, payload };
         let add = async |tx: &mut store::Tx| store::job::insert(tx, new, now).await;
         self.db.write(add).await.unwrap();
-        self.app.wake.call(J::LANE);
+        self.app.lane_notifier.call(J::LANE);
         id
     }
 
@@ -137,7 +137,7 @@ impl World {
         let challenge = EmailChallenge {
             id: ChallengeId::new(now, Rng::system().bytes()),
             browser: TokenHash::from_bytes([4; 32]),
-            ..specimens::challenge(user, address, now)
+            ..fixtures::challenge(user, address, now)
         };
         let add = async |tx: &mut store::Tx| store::email_challenge::insert(tx, &challenge).await;
         assert!(self.db.write(add).await.unwrap());
@@ -201,7 +201,7 @@ struct Row {
 
 async fn replica(db: &Db, clock: &Clock, port: u16, timeout: Duration) -> App {
     let smtp = crate::config::SmtpConfig { timeout, ..config(port) };
-    let build = Build {
+    let dependencies = AppDependencies {
         issuer: Issuer::parse("https://login.example.org").unwrap(),
         brand: BrandConfig {
             name: "Example Portal".to_owned(),
@@ -213,12 +213,12 @@ async fn replica(db: &Db, clock: &Clock, port: u16, timeout: Duration) -> App {
         ephemeral: EphemeralCounters::in_memory(),
         clock: clock.clone(),
         rng: Rng::system(),
-        root: specimens::root(),
+        root: fixtures::root(),
         hashing: HasherConfig { threads: 1, queue: 1, wait: Duration::from_secs(1) },
         mailer: Mailer::smtp(&smtp).unwrap(),
-        kinds: kinds(),
+        job_kinds: kinds(),
     };
-    App::start(build).await.unwrap()
+    App::start(dependencies).await.unwrap()
 }
 
 fn one(event: &str, outcome: &str) -> Vec<(String, String)> {
@@ -274,13 +274,13 @@ async fn retried_code_window_starts_at_acceptance() {
     assert_eq!(world.accepted_at(challenge).await, None);
     world.shift.advance(Duration::from_secs(3));
     let before = world.clock.now();
-    world.app.wake.call(Category::Code.as_str());
+    world.app.lane_notifier.call(Category::Code.as_str());
     let row = world.until(job, |row| row.tries == 2 && row.locked.is_none()).await;
     assert!(row.run_at.since(before) > Duration::from_secs(3));
     world.seen.mended.store(true, Ordering::SeqCst);
     world.shift.advance(Duration::from_mins(10));
     let late = world.clock.now();
-    world.app.wake.call(Category::Code.as_str());
+    world.app.lane_notifier.call(Category::Code.as_str());
     assert_eq!(world.until(job, |row| row.done).await.tries, 3);
     assert!(world.accepted_at(challenge).await.unwrap() >= late);
     assert_eq!(world.trail().await, one("code.accepted", "ok"));
@@ -406,7 +406,7 @@ async fn expired_lease_returns_job() {
     world.until(other, |row| row.done).await;
     assert!(!world.job(job).await.done);
     world.shift.advance(lease);
-    world.app.wake.call(Category::Code.as_str());
+    world.app.lane_notifier.call(Category::Code.as_str());
     assert_eq!(world.until(job, |row| row.done).await.tries, 2);
 }
 

@@ -17,49 +17,49 @@ use crate::app::App;
 /// How often a worker looks without being called: other replicas write jobs too, and waits end.
 const POLL: Duration = Duration::from_secs(1);
 /// What an attempt may take besides its outward part: reading, and writing down how it ended.
-const AROUND_ATTEMPT: Duration = Duration::from_secs(10);
+const ATTEMPT_OVERHEAD: Duration = Duration::from_secs(10);
 
 /// Works on a lane until `stop`, then finishes what it began.
 pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
-    let mut flying = JoinSet::new();
+    let mut in_flight = JoinSet::new();
     let workers = (lane.workers)(&app);
-    let mut is_called = false;
+    let mut is_woken = false;
     while !*stop.borrow() {
-        let room = workers.saturating_sub(flying.len());
-        for claimed in claim(&app, &lane, room, is_called).await {
+        let free_slots = workers.saturating_sub(in_flight.len());
+        for claimed in claim(&app, &lane, free_slots, is_woken).await {
             let span = tracing::info_span!(
-                target: "spans", "job", otel.name = lane.what, otel.kind = "consumer", vestibule.lane = lane.name
+                target: "spans", "job", otel.name = lane.job_name, otel.kind = "consumer", vestibule.lane = lane.name
             );
-            flying.spawn(attempt::run(app.clone(), lane, claimed).instrument(span));
+            in_flight.spawn(attempt::run(app.clone(), lane, claimed).instrument(span));
         }
-        let full = flying.len() >= workers;
-        is_called = false;
+        let full = in_flight.len() >= workers;
+        is_woken = false;
         tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => break,
-            Some(landed) = flying.join_next() => {
-                report(landed);
-                while let Some(landed) = flying.try_join_next() {
-                    report(landed);
+            Some(finished) = in_flight.join_next() => {
+                log_panic(finished);
+                while let Some(finished) = in_flight.try_join_next() {
+                    log_panic(finished);
                 }
             }
             // Whatever was written since the look above has left a call, so nothing is missed between the two.
-            called = timeout(POLL, app.wake.called(lane.name)), if !full => is_called = called.is_ok(),
+            called = timeout(POLL, app.lane_notifier.called(lane.name)), if !full => is_woken = called.is_ok(),
         }
     }
-    while let Some(landed) = flying.join_next().await {
-        report(landed);
+    while let Some(finished) = in_flight.join_next().await {
+        log_panic(finished);
     }
 }
 
 /// What is due and has room. A database that is away is asked again at the next look.
-async fn claim(app: &App, lane: &Lane, room: usize, is_called: bool) -> Vec<ClaimedJob> {
+async fn claim(app: &App, lane: &Lane, free_slots: usize, is_woken: bool) -> Vec<ClaimedJob> {
     // With a wrong clock the time of an attempt would be wrong, and the end of a code with it.
-    if room == 0 || app.live.clock_is_off() {
+    if free_slots == 0 || app.live.clock_is_off() {
         return Vec::new();
     }
-    let (cx, lease) = (app.system_cx(lane.what), (lane.limit)(app) + AROUND_ATTEMPT);
-    let wanted = ClaimRequest { lane: lane.name, limit: room, lease, is_notified: is_called };
-    match jobs::claim(&cx, &app.kinds, wanted).await {
+    let (cx, lease) = (app.system_cx(lane.job_name), (lane.limit)(app) + ATTEMPT_OVERHEAD);
+    let wanted = ClaimRequest { lane: lane.name, limit: free_slots, lease, is_notified: is_woken };
+    match jobs::claim(&cx, &app.job_kinds, wanted).await {
         Ok(claimed) => claimed,
         Err(error) => {
             tracing::error!(%error, lane = lane.name, "jobs could not be claimed");
@@ -69,8 +69,8 @@ async fn claim(app: &App, lane: &Lane, room: usize, is_called: bool) -> Vec<Clai
 }
 
 /// A job whose task died is tried again when its lease ends.
-fn report(landed: Result<(), JoinError>) {
-    if let Err(error) = landed {
+fn log_panic(finished: Result<(), JoinError>) {
+    if let Err(error) = finished {
         tracing::error!(%error, "alarm: a job's task died");
     }
 }

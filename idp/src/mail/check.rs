@@ -5,7 +5,7 @@ use mail_parser::decoders::html::html_to_text;
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 use super::forbidden::first_forbidden;
-use super::message::{Composed, one_line};
+use super::message::{ComposedMail, one_line};
 use super::text::MailText;
 
 /// Gmail cuts a mail off far above this; a mail of ours has no reason to come near.
@@ -38,135 +38,139 @@ const HEADERS: [&str; 12] = [
 pub(crate) struct Malformed(String);
 
 impl Malformed {
-    pub(super) fn because(why: impl Into<String>) -> Self {
+    pub(super) fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 }
 
-type Checked<T = ()> = Result<T, Malformed>;
+type CheckOutcome<T = ()> = Result<T, Malformed>;
 
-fn must(holds: bool, why: &str) -> Checked {
-    if holds { Ok(()) } else { Err(Malformed::because(why)) }
+fn ensure(holds: bool, why: &str) -> CheckOutcome {
+    if holds { Ok(()) } else { Err(Malformed::new(why)) }
 }
 
 /// Reads a mail back and compares it with what it should say.
-pub(super) fn check(mail: &Composed, wanted: &MailText) -> Checked {
-    lines(&mail.bytes)?;
+pub(super) fn check(mail: &ComposedMail, wanted: &MailText) -> CheckOutcome {
+    check_lines(&mail.bytes)?;
     let message = MessageParser::default().parse(&mail.bytes);
-    let message = message.ok_or_else(|| Malformed::because("is no message"))?;
-    let (text, html) = parts(&message)?;
-    headers(&message, mail, wanted)?;
-    let said = squash(text);
-    must(!said.is_empty(), "the text part is blank")?;
-    says(&said, wanted, "text")?;
+    let message = message.ok_or_else(|| Malformed::new("is no message"))?;
+    let (text, html) = check_parts(&message)?;
+    check_headers(&message, mail, wanted)?;
+    let content = collapse_whitespace(text);
+    ensure(!content.is_empty(), "the text part is blank")?;
+    check_content(&content, wanted, "text")?;
     if let Some(bound) = &wanted.bound {
-        must(text.lines().last() == Some(bound), "the text part does not end with the bound code")?;
+        ensure(
+            text.lines().last() == Some(bound),
+            "the text part does not end with the bound code",
+        )?;
     }
-    must(html.len() <= HTML_MAX, "the HTML part is too large")?;
-    let said = squash(&html_to_text(&without_preheader(html)?));
-    must(!said.is_empty(), "the HTML part is blank")?;
-    says(&said, wanted, "HTML")
+    ensure(html.len() <= HTML_MAX, "the HTML part is too large")?;
+    let content = collapse_whitespace(&html_to_text(&without_preheader(html)?));
+    ensure(!content.is_empty(), "the HTML part is blank")?;
+    check_content(&content, wanted, "HTML")
 }
 
 /// Lines end in CR LF, no CR or LF is alone (RFC 5321, section 2.3.8), and none is too long.
-fn lines(bytes: &[u8]) -> Checked {
-    must(bytes.len() <= MESSAGE_MAX, "the message is too large")?;
+fn check_lines(bytes: &[u8]) -> CheckOutcome {
+    ensure(bytes.len() <= MESSAGE_MAX, "the message is too large")?;
     for line in bytes.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        must(line.len() <= LINE_MAX, "a line is too long")?;
-        must(!line.contains(&b'\r'), "a carriage return stands alone")?;
+        ensure(line.len() <= LINE_MAX, "a line is too long")?;
+        ensure(!line.contains(&b'\r'), "a carriage return stands alone")?;
     }
     let breaks = |pair: &&[u8]| matches!(pair, [before, b'\n'] if *before != b'\r');
-    must(!bytes.windows(2).any(|pair| breaks(&pair)), "a line feed stands alone")
+    ensure(!bytes.windows(2).any(|pair| breaks(&pair)), "a line feed stands alone")
 }
 
 /// One alternative of a plain part and an HTML part, in this order and with nothing beside them.
-fn parts<'m>(message: &'m Message<'_>) -> Checked<(&'m str, &'m str)> {
+fn check_parts<'m>(message: &'m Message<'_>) -> CheckOutcome<(&'m str, &'m str)> {
     let [root, text, html] = message.parts.as_slice() else {
-        return Err(Malformed::because("does not have exactly two parts"));
+        return Err(Malformed::new("does not have exactly two parts"));
     };
     let kind = root.content_type().and_then(|kind| kind.subtype());
-    must(kind == Some("alternative"), "is no alternative of two parts")?;
+    ensure(kind == Some("alternative"), "is no alternative of two parts")?;
     let whole = |part: &MessagePart<'_>| !part.is_encoding_problem;
-    must(whole(text) && whole(html), "a part cannot be decoded")?;
+    ensure(whole(text) && whole(html), "a part cannot be decoded")?;
     match (&text.body, &html.body) {
         (PartType::Text(text), PartType::Html(html)) => Ok((text, html)),
-        _ => Err(Malformed::because("is not a plain part and then an HTML part")),
+        _ => Err(Malformed::new("is not a plain part and then an HTML part")),
     }
 }
 
-fn headers(message: &Message<'_>, mail: &Composed, wanted: &MailText) -> Checked {
+fn check_headers(message: &Message<'_>, mail: &ComposedMail, wanted: &MailText) -> CheckOutcome {
     let mut names: Vec<String> =
         message.headers().iter().map(|header| header.name().to_ascii_lowercase()).collect();
     names.sort_unstable();
-    must(names == HEADERS, "has other headers than it should")?;
+    ensure(names == HEADERS, "has other headers than it should")?;
     let [to] = mail.envelope.to() else {
-        return Err(Malformed::because("does not go to exactly one person"));
+        return Err(Malformed::new("does not go to exactly one person"));
     };
-    must(only(message.to()) == Some(to.as_ref()), "To is not the recipient")?;
+    ensure(single_address(message.to()) == Some(to.as_ref()), "To is not the recipient")?;
     let from = mail.envelope.from();
     let sender = from.map(AsRef::as_ref);
-    must(sender.is_some() && only(message.from()) == sender, "From is not the sender")?;
-    must(message.date().is_some_and(mail_parser::DateTime::is_valid), "Date cannot be read")?;
+    ensure(sender.is_some() && single_address(message.from()) == sender, "From is not the sender")?;
+    ensure(message.date().is_some_and(mail_parser::DateTime::is_valid), "Date cannot be read")?;
     let domain = message.message_id().and_then(|id| id.rsplit_once('@')).map(|(_, domain)| domain);
-    must(
+    ensure(
         domain.is_some() && domain == from.map(lettre::Address::domain),
         "Message-ID is not ours",
     )?;
-    subject(message.subject().unwrap_or_default(), wanted)
+    check_subject(message.subject().unwrap_or_default(), wanted)
 }
 
-fn subject(subject: &str, wanted: &MailText) -> Checked {
-    must(!subject.trim().is_empty(), "the subject is empty")?;
-    must(subject == one_line(&wanted.subject), "the subject is not what it should be")?;
-    permitted(subject, "the subject")?;
-    let told = |code: &str| subject.contains(code) || subject.contains(&code.replace(' ', ""));
-    must(!wanted.code.as_deref().is_some_and(told), "the code is in the subject")
+fn check_subject(subject: &str, wanted: &MailText) -> CheckOutcome {
+    ensure(!subject.trim().is_empty(), "the subject is empty")?;
+    ensure(subject == one_line(&wanted.subject), "the subject is not what it should be")?;
+    check_permitted(subject, "the subject")?;
+    let contains_code =
+        |code: &str| subject.contains(code) || subject.contains(&code.replace(' ', ""));
+    ensure(!wanted.code.as_deref().is_some_and(contains_code), "the code is in the subject")
 }
 
 /// The address, if there is exactly one.
-fn only<'m>(addresses: Option<&'m Address<'_>>) -> Option<&'m str> {
+fn single_address<'m>(addresses: Option<&'m Address<'_>>) -> Option<&'m str> {
     let mut all = addresses?.iter();
     let first = all.next()?.address();
     if all.next().is_some() { None } else { first }
 }
 
 /// A part says every sentence and every fact, and nothing that it must not.
-fn says(said: &str, wanted: &MailText, part: &str) -> Checked {
-    let lacks = |what: &str| Malformed::because(format!("the {part} part lacks {what}"));
-    if !wanted.facts.iter().all(|fact| !fact.is_empty() && said.contains(fact.as_str())) {
+fn check_content(content: &str, wanted: &MailText, part: &str) -> CheckOutcome {
+    let lacks = |what: &str| Malformed::new(format!("the {part} part lacks {what}"));
+    if !wanted.facts.iter().all(|fact| !fact.is_empty() && content.contains(fact.as_str())) {
         return Err(lacks("a fact"));
     }
-    let mut rest = said;
-    for sentence in wanted.sentences().map(squash) {
+    let mut rest = content;
+    for sentence in wanted.sentences().map(collapse_whitespace) {
         let (_, after) = rest
             .split_once(&sentence)
             .filter(|_| !sentence.is_empty())
             .ok_or_else(|| lacks("a sentence"))?;
         rest = after;
     }
-    permitted(said, &format!("the {part} part"))
+    check_permitted(content, &format!("the {part} part"))
 }
 
-fn permitted(text: &str, place: &str) -> Checked {
+fn check_permitted(text: &str, place: &str) -> CheckOutcome {
     match first_forbidden(text) {
-        Some(forbidden) => Err(Malformed::because(format!("{place} has `{forbidden}` in it"))),
+        Some(forbidden) => Err(Malformed::new(format!("{place} has `{forbidden}` in it"))),
         None => Ok(()),
     }
 }
 
 /// The HTML without the sentence that only lists of mails show.
-fn without_preheader(html: &str) -> Checked<String> {
-    permitted(html, "the HTML part")?;
+fn without_preheader(html: &str) -> CheckOutcome<String> {
+    check_permitted(html, "the HTML part")?;
     let hidden = html.split_once("<div style=\"display:none").and_then(|(before, rest)| {
         let (_, after) = rest.split_once("</div>")?;
         Some(format!("{before}{after}"))
     });
-    hidden.ok_or_else(|| Malformed::because("the HTML part has no preheader"))
+    hidden.ok_or_else(|| Malformed::new("the HTML part has no preheader"))
 }
 
 /// The same words with one space between them.
-fn squash(text: &str) -> String {
+fn collapse_whitespace(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

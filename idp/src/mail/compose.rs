@@ -10,7 +10,7 @@ use url::Host;
 
 use super::check::{self, Malformed};
 use super::context::MailContext;
-use super::message::{Composed, one_line};
+use super::message::{ComposedMail, one_line};
 use super::text::MailText;
 use crate::clock::system_time;
 
@@ -22,7 +22,7 @@ const NAME_MAX: usize = 80;
 pub(crate) enum ComposeError {
     /// The person's address is none that mail can be sent to.
     #[error("the address cannot be used")]
-    Address,
+    UnusableAddress,
     /// The message is not what it should be, and must not leave.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -30,7 +30,7 @@ pub(crate) enum ComposeError {
 
 /// Which try at which mail this is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Attempt {
+pub(crate) struct SendAttempt {
     /// The mail's job.
     pub(crate) job: JobId,
     /// Counts its tries.
@@ -41,13 +41,13 @@ pub(crate) struct Attempt {
 
 #[derive(Template)]
 #[template(path = "mail/mail.txt")]
-struct Plain<'a> {
+struct PlainTemplate<'a> {
     text: &'a MailText,
 }
 
 #[derive(Template)]
 #[template(path = "mail/mail.html")]
-struct Html<'a> {
+struct HtmlTemplate<'a> {
     text: &'a MailText,
     language: &'a str,
 }
@@ -59,22 +59,22 @@ impl MailContext<'_> {
     /// When it must not leave.
     pub(crate) fn compose(
         &self,
-        letter: &Letter,
-        attempt: Attempt,
-    ) -> Result<Composed, ComposeError> {
-        let text = MailText::of(self, letter);
-        let composed = self.message(&text, &letter.recipient, attempt)?;
+        content: &Letter,
+        attempt: SendAttempt,
+    ) -> Result<ComposedMail, ComposeError> {
+        let text = MailText::of(self, content);
+        let composed = self.build_message(&text, &content.recipient, attempt)?;
         check::check(&composed, &text)?;
         Ok(composed)
     }
 
-    fn message(
+    fn build_message(
         &self,
         text: &MailText,
         recipient: &Recipient,
-        attempt: Attempt,
-    ) -> Result<Composed, ComposeError> {
-        let to = address(&recipient.address).ok_or(ComposeError::Address)?;
+        attempt: SendAttempt,
+    ) -> Result<ComposedMail, ComposeError> {
+        let to = parse_address(&recipient.address).ok_or(ComposeError::UnusableAddress)?;
         let from = self.sender.name.as_ref().unwrap_or(&self.brand.name);
         let id = format!("{}.{}", attempt.job.uuid().simple(), attempt.tries);
         let message_id = format!("<{id}@{}>", self.sender.address.domain());
@@ -89,9 +89,9 @@ impl MailContext<'_> {
             .raw_header(header("X-Auto-Response-Suppress", "All"))
             .raw_header(header("Feedback-ID", &self.feedback_id(text)))
             .raw_header(header("X-Entity-Ref-ID", &id))
-            .multipart(Self::parts(text, &id)?)
-            .map_err(|error| Malformed::because(format!("no message: {error}")))?;
-        Ok(Composed {
+            .multipart(Self::build_parts(text, &id)?)
+            .map_err(|error| Malformed::new(format!("no message: {error}")))?;
+        Ok(ComposedMail {
             envelope: message.envelope().clone(),
             bytes: message.formatted(),
             message_id,
@@ -99,13 +99,13 @@ impl MailContext<'_> {
     }
 
     /// The plain part first: a reader shows the last one that it understands (RFC 2046, section 5.1.4).
-    fn parts(text: &MailText, id: &str) -> Result<MultiPart, Malformed> {
-        let plain = render(&Plain { text })?;
-        let html = render(&Html { text, language: text.language.tag() })?;
+    fn build_parts(text: &MailText, id: &str) -> Result<MultiPart, Malformed> {
+        let plain = render(&PlainTemplate { text })?;
+        let html = render(&HtmlTemplate { text, language: text.language.tag() })?;
         Ok(MultiPart::alternative()
             .boundary(format!("=_{id}"))
-            .singlepart(part(ContentType::TEXT_PLAIN, plain))
-            .singlepart(part(ContentType::TEXT_HTML, html)))
+            .singlepart(build_part(ContentType::TEXT_PLAIN, plain))
+            .singlepart(build_part(ContentType::TEXT_HTML, html)))
     }
 
     /// `category:language:host:brand`, by which Gmail reports complaints.
@@ -116,11 +116,11 @@ impl MailContext<'_> {
 }
 
 fn render(template: &impl Template) -> Result<String, Malformed> {
-    template.render().map_err(|error| Malformed::because(format!("no part: {error}")))
+    template.render().map_err(|error| Malformed::new(format!("no part: {error}")))
 }
 
 /// Quoted-printable, always: short lines, and the same form whatever the brand is called.
-fn part(kind: ContentType, content: String) -> SinglePart {
+fn build_part(kind: ContentType, content: String) -> SinglePart {
     SinglePart::builder()
         .header(kind)
         .header(ContentTransferEncoding::QuotedPrintable)
@@ -133,7 +133,7 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
 
 /// The stored spelling. Only where a server would have to speak SMTPUTF8 for the domain alone is that written in its
 /// A-label form, which is the same domain.
-fn address(stored: &str) -> Option<Address> {
+fn parse_address(stored: &str) -> Option<Address> {
     let (local, domain) = stored.rsplit_once('@')?;
     let bare = domain.strip_suffix('.').unwrap_or(domain);
     if bare.is_ascii() {

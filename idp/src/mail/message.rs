@@ -6,7 +6,7 @@ use lettre::address::Envelope;
 
 /// A message that may leave.
 #[derive(Clone)]
-pub(crate) struct Composed {
+pub(crate) struct ComposedMail {
     /// Who it is from and to, for the mail server.
     pub(crate) envelope: Envelope,
     /// The whole message with its headers.
@@ -15,7 +15,7 @@ pub(crate) struct Composed {
     pub(crate) message_id: String,
 }
 
-impl fmt::Debug for Composed {
+impl fmt::Debug for ComposedMail {
     /// Without the bytes, which hold a code.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Composed").field("message_id", &self.message_id).finish_non_exhaustive()

@@ -3,11 +3,11 @@
 mod check;
 pub(crate) mod compose;
 pub(crate) mod context;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub(crate) mod forbidden;
 mod message;
 pub mod smtp;
-#[cfg(test)]
-pub(crate) mod specimens;
 mod text;
 
-pub(crate) use message::Composed;
+pub(crate) use message::ComposedMail;

@@ -24,12 +24,12 @@ use crate::dev::mailbox::Mailbox;
 /// Messages after which a connection is closed: servers limit them, and a new one finds new addresses.
 const MESSAGES_PER_CONNECTION: u32 = 100;
 /// How long a parked connection may take to prove that it is alive.
-const ALIVE_WITHIN: Duration = Duration::from_secs(2);
+const ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A way out for mail. Copies share their connections.
 #[derive(Clone, Debug)]
 pub struct Mailer {
-    route: Route,
+    transport: Transport,
     sender: Arc<Sender>,
 }
 
@@ -43,14 +43,14 @@ pub struct Sender {
 }
 
 #[derive(Clone, Debug)]
-enum Route {
-    Smtp(Arc<Server>),
+enum Transport {
+    Smtp(Arc<SmtpServer>),
     Mailbox(Arc<Mailbox>),
 }
 
 /// The server took responsibility for the message (RFC 5321, section 4.2.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
+pub struct SendReceipt {
     /// What it said, mostly its queue id; without addresses.
     pub reply: String,
 }
@@ -79,7 +79,10 @@ impl Mailer {
     pub fn smtp(config: &SmtpConfig) -> Result<Self, MailerError> {
         let sender =
             Sender { address: config.from_address.clone(), name: Some(config.from_name.clone()) };
-        Ok(Self { route: Route::Smtp(Arc::new(Server::new(config)?)), sender: Arc::new(sender) })
+        Ok(Self {
+            transport: Transport::Smtp(Arc::new(SmtpServer::new(config)?)),
+            sender: Arc::new(sender),
+        })
     }
 
     /// A way into the mailbox page of `dev`; nothing leaves this process.
@@ -87,7 +90,7 @@ impl Mailer {
     pub fn mailbox(mailbox: Arc<Mailbox>) -> Self {
         let address = Address::new_dangerous("codes", "localhost");
         let sender = Sender { address, name: None };
-        Self { route: Route::Mailbox(mailbox), sender: Arc::new(sender) }
+        Self { transport: Transport::Mailbox(mailbox), sender: Arc::new(sender) }
     }
 
     /// Who its mails are from.
@@ -99,18 +102,18 @@ impl Mailer {
     /// The longest that [`Mailer::send`] may take.
     #[must_use]
     pub fn limit(&self) -> Duration {
-        match &self.route {
-            Route::Smtp(server) => server.limit,
-            Route::Mailbox(_) => Duration::ZERO,
+        match &self.transport {
+            Transport::Smtp(server) => server.limit,
+            Transport::Mailbox(_) => Duration::ZERO,
         }
     }
 
     /// Codes that may be on their way at once (`smtp.connections`). The mailbox of `dev` takes each at once.
     #[must_use]
     pub fn connections(&self) -> usize {
-        match &self.route {
-            Route::Smtp(server) => server.connections,
-            Route::Mailbox(_) => 1,
+        match &self.transport {
+            Transport::Smtp(server) => server.connections,
+            Transport::Mailbox(_) => 1,
         }
     }
 
@@ -121,12 +124,12 @@ impl Mailer {
     ///
     /// # Errors
     /// The message was not accepted, or nobody knows: after a time-out it may have been.
-    pub async fn send(&self, envelope: &Envelope, bytes: &[u8]) -> Result<Accepted, SendError> {
-        match &self.route {
-            Route::Smtp(server) => server.within_limit(server.send(envelope, bytes)).await,
-            Route::Mailbox(mailbox) => {
+    pub async fn send(&self, envelope: &Envelope, bytes: &[u8]) -> Result<SendReceipt, SendError> {
+        match &self.transport {
+            Transport::Smtp(server) => server.within_limit(server.send(envelope, bytes)).await,
+            Transport::Mailbox(mailbox) => {
                 mailbox.receive(envelope, bytes);
-                Ok(Accepted { reply: "kept in the mailbox of dev".to_owned() })
+                Ok(SendReceipt { reply: "kept in the mailbox of dev".to_owned() })
             }
         }
     }
@@ -136,11 +139,11 @@ impl Mailer {
     /// # Errors
     /// What stands in the way; never permanent.
     pub async fn probe(&self) -> Result<(), SendError> {
-        let Route::Smtp(server) = &self.route else { return Ok(()) };
+        let Transport::Smtp(server) = &self.transport else { return Ok(()) };
         server
             .within_limit(async {
-                let connection = server.connection().await?;
-                server.park(connection);
+                let connection = server.acquire().await?;
+                server.put_back(connection);
                 Ok(())
             })
             .await
@@ -151,14 +154,14 @@ impl Mailer {
     /// # Errors
     /// What stands in the way; never permanent.
     pub(crate) async fn probe_sender(&self) -> Result<(), SendError> {
-        let Route::Smtp(server) = &self.route else { return Ok(()) };
+        let Transport::Smtp(server) = &self.transport else { return Ok(()) };
         let offer = Mail::new(Some(self.sender.address.clone()), Vec::new());
         server
             .within_limit(async {
-                let mut connection = server.connection().await?;
+                let mut connection = server.acquire().await?;
                 for command in [offer.to_string(), Rset.to_string()] {
                     let answer = connection.smtp.command(command).await;
-                    answer.map_err(|error| SendError::of_session(&error))?;
+                    answer.map_err(|error| SendError::from_session_error(&error))?;
                 }
                 connection.smtp.abort().await;
                 Ok(())
@@ -168,7 +171,7 @@ impl Mailer {
 }
 
 /// One mail server and the connections to it that rest.
-struct Server {
+struct SmtpServer {
     host: String,
     port: u16,
     tls: Option<(SmtpTls, TlsParameters)>,
@@ -177,15 +180,15 @@ struct Server {
     limit: Duration,
     /// Codes on their way at once, and connections kept open while no mail is on its way.
     connections: usize,
-    parked: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<SmtpConnection>>,
 }
 
-struct Connection {
+struct SmtpConnection {
     smtp: AsyncSmtpConnection,
     messages: u32,
 }
 
-impl Server {
+impl SmtpServer {
     fn new(config: &SmtpConfig) -> Result<Self, MailerError> {
         let tls = match config.tls {
             SmtpTls::None => None,
@@ -203,7 +206,7 @@ impl Server {
             credentials,
             limit: config.timeout,
             connections: usize::from(config.connections),
-            parked: Mutex::new(Vec::new()),
+            idle: Mutex::new(Vec::new()),
         })
     }
 
@@ -218,29 +221,29 @@ impl Server {
         })
     }
 
-    async fn send(&self, envelope: &Envelope, bytes: &[u8]) -> Result<Accepted, SendError> {
-        let mut connection = self.connection().await?;
+    async fn send(&self, envelope: &Envelope, bytes: &[u8]) -> Result<SendReceipt, SendError> {
+        let mut connection = self.acquire().await?;
         let answer = connection.smtp.send(envelope, bytes).await;
-        let response = answer.map_err(|error| SendError::of_message(&error))?;
+        let response = answer.map_err(|error| SendError::from_message_error(&error))?;
         connection.messages += 1;
-        self.park(connection);
-        Ok(Accepted::from(&response))
+        self.put_back(connection);
+        Ok(SendReceipt::from(&response))
     }
 
     /// A parked connection that still answers, or a new one.
-    async fn connection(&self) -> Result<Connection, SendError> {
+    async fn acquire(&self) -> Result<SmtpConnection, SendError> {
         loop {
-            let parked = self.lock().pop();
-            let Some(mut connection) = parked else { break };
-            let alive = timeout(ALIVE_WITHIN, connection.smtp.test_connected()).await;
+            let idle = self.lock().pop();
+            let Some(mut connection) = idle else { break };
+            let alive = timeout(ALIVE_TIMEOUT, connection.smtp.test_connected()).await;
             if alive == Ok(true) {
                 return Ok(connection);
             }
             // They rested side by side: what cut this one has cut the others, and each would take as long to find out.
             self.lock().clear();
         }
-        let smtp = self.connect().await.map_err(|error| SendError::of_session(&error))?;
-        Ok(Connection { smtp, messages: 0 })
+        let smtp = self.connect().await.map_err(|error| SendError::from_session_error(&error))?;
+        Ok(SmtpConnection { smtp, messages: 0 })
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, lettre::transport::smtp::Error> {
@@ -261,19 +264,19 @@ impl Server {
         Ok(smtp)
     }
 
-    fn park(&self, connection: Connection) {
-        let mut parked = self.lock();
-        if parked.len() < self.connections && connection.messages < MESSAGES_PER_CONNECTION {
-            parked.push(connection);
+    fn put_back(&self, connection: SmtpConnection) {
+        let mut idle = self.lock();
+        if idle.len() < self.connections && connection.messages < MESSAGES_PER_CONNECTION {
+            idle.push(connection);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SmtpConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for SmtpServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("host", &self.host)
@@ -282,39 +285,39 @@ impl fmt::Debug for Server {
     }
 }
 
-impl From<&Response> for Accepted {
+impl From<&Response> for SendReceipt {
     fn from(response: &Response) -> Self {
-        Self { reply: without_addresses(response.first_line().unwrap_or_default()) }
+        Self { reply: redact_addresses(response.first_line().unwrap_or_default()) }
     }
 }
 
 impl SendError {
     /// What went wrong before the message was offered is never the fault of the message.
-    fn of_session(error: &lettre::transport::smtp::Error) -> Self {
-        Self { permanent: false, text: without_addresses(&error.to_string()) }
+    fn from_session_error(error: &lettre::transport::smtp::Error) -> Self {
+        Self { permanent: false, text: redact_addresses(&error.to_string()) }
     }
 
     /// Of the 5xx replies to a message, those about the recipient's mailbox are for good; the rest (policy, our sender,
     /// our quota, commands, authentication, encryption) is between the server and us, and will work when an operator
     /// has mended it. The enhanced status says which it is (RFC 3463, section 3); without one, the code (RFC 5321,
     /// section 4.2.3).
-    fn of_message(error: &lettre::transport::smtp::Error) -> Self {
+    fn from_message_error(error: &lettre::transport::smtp::Error) -> Self {
         let text = error.to_string();
-        let of_recipient = match (error.status().map(u16::from), enhanced(&text)) {
-            (Some(500..), Some((1, detail))) => !SENDERS_ADDRESS.contains(&detail),
+        let is_about_recipient = match (error.status().map(u16::from), enhanced_status(&text)) {
+            (Some(500..), Some((1, detail))) => !SENDER_DETAILS.contains(&detail),
             (Some(500..), Some((subject, _))) => subject == 2,
             (Some(550..=553 | 556), None) => true,
             _ => false,
         };
-        Self { permanent: of_recipient || error.is_client(), text: without_addresses(&text) }
+        Self { permanent: is_about_recipient || error.is_client(), text: redact_addresses(&text) }
     }
 }
 
 /// Details of the subject "addressing" that are about the sender (RFC 3463, section 3.2).
-const SENDERS_ADDRESS: [u16; 2] = [7, 8];
+const SENDER_DETAILS: [u16; 2] = [7, 8];
 
 /// Subject and detail of a permanent failure's enhanced status, `5.1.1`, if the reply has one.
-fn enhanced(reply: &str) -> Option<(u16, u16)> {
+fn enhanced_status(reply: &str) -> Option<(u16, u16)> {
     reply.split_whitespace().find_map(|word| {
         let (subject, detail) = word.strip_prefix("5.")?.split_once('.')?;
         Some((subject.parse().ok()?, detail.parse().ok()?))
@@ -322,7 +325,7 @@ fn enhanced(reply: &str) -> Option<(u16, u16)> {
 }
 
 /// Servers repeat the address that they refuse, and logs are no place for it.
-fn without_addresses(text: &str) -> String {
+fn redact_addresses(text: &str) -> String {
     let words =
         text.split_whitespace().map(|word| if word.contains('@') { "<address>" } else { word });
     words.collect::<Vec<_>>().join(" ").chars().take(300).collect()

@@ -32,25 +32,27 @@ pub(super) struct MailText {
 
 impl MailText {
     /// The text of a letter.
-    pub(super) fn of(context: &MailContext<'_>, letter: &Letter) -> Self {
+    pub(super) fn of(context: &MailContext<'_>, content: &Letter) -> Self {
         // A person of whom no language of ours is known is written to in English.
         let language =
-            letter.recipient.language.as_deref().and_then(Locale::of).unwrap_or_default();
-        let writer = Writer { context, language };
-        let code = letter.code.as_ref().map(grouped);
-        let facts: Vec<Named> = letter.facts.iter().map(|fact| writer.named(fact)).collect();
-        let mut all: Vec<Named> = letter.details.iter().map(|fact| writer.named(fact)).collect();
+            content.recipient.language.as_deref().and_then(Locale::from_tag).unwrap_or_default();
+        let writer = TextWriter { context, language };
+        let code = content.code.as_ref().map(group_digits);
+        let facts: Vec<NamedArg> =
+            content.facts.iter().map(|fact| writer.to_named_arg(fact)).collect();
+        let mut all: Vec<NamedArg> =
+            content.details.iter().map(|fact| writer.to_named_arg(fact)).collect();
         all.extend(facts.iter().cloned());
         all.extend(code.clone().map(|code| ("code", code)));
-        let say = |key: &str| writer.say(key, &all);
-        let lines = letter.wording.lines.iter().map(|key| say(key));
+        let translate = |key: &str| writer.translate(key, &all);
+        let lines = content.wording.lines.iter().map(|key| translate(key));
         Self {
-            category: letter.category.as_str(),
+            category: content.category.as_str(),
             language,
-            subject: say(letter.wording.subject),
-            title: say(letter.wording.title),
-            lines: lines.chain(writer.support()).collect(),
-            bound: letter.code.as_ref().map(|code| writer.bound(code)),
+            subject: translate(content.wording.subject),
+            title: translate(content.wording.title),
+            lines: lines.chain(writer.support_line()).collect(),
+            bound: content.code.as_ref().map(|code| writer.bound_line(code)),
             facts: code.iter().cloned().chain(facts.into_iter().map(|(_, said)| said)).collect(),
             code,
         }
@@ -70,7 +72,7 @@ impl MailText {
 }
 
 /// A code as it is shown: `123 456`.
-fn grouped(code: &EmailCode) -> String {
+fn group_digits(code: &EmailCode) -> String {
     let digits = code.reveal();
     match digits.split_at_checked(3) {
         Some((first, last)) => format!("{first} {last}"),
@@ -79,18 +81,18 @@ fn grouped(code: &EmailCode) -> String {
 }
 
 /// A fact as a text says it, under its name.
-type Named = (&'static str, String);
+type NamedArg = (&'static str, String);
 
 /// What all mails have in common, and the language of this one.
 #[derive(Clone, Copy)]
-struct Writer<'a> {
+struct TextWriter<'a> {
     context: &'a MailContext<'a>,
     language: Locale,
 }
 
-impl Writer<'_> {
+impl TextWriter<'_> {
     /// A text of the locale file; all of them may use the brand.
-    fn say(&self, key: &str, with: &[Named]) -> String {
+    fn translate(&self, key: &str, with: &[NamedArg]) -> String {
         let brand = ("brand", self.context.brand.name.as_str());
         let with = with.iter().map(|(name, value)| (*name, value.as_str()));
         let arguments: Vec<_> =
@@ -98,32 +100,32 @@ impl Writer<'_> {
         self.language.tr(key, &arguments)
     }
 
-    fn named(&self, fact: &Fact) -> Named {
-        let said = match &fact.value {
+    fn to_named_arg(&self, fact: &Fact) -> NamedArg {
+        let value = match &fact.value {
             FactValue::Text(text) => text.clone(),
             FactValue::Clock(at) => self.language.clock_time(*at, &self.context.brand.time_zone),
-            FactValue::Day(at) => self.day(*at),
+            FactValue::Day(at) => self.format_day(*at),
         };
-        (fact.name, said)
+        (fact.name, value)
     }
 
     /// `24 November 2026`.
-    fn day(&self, at: Timestamp) -> String {
+    fn format_day(&self, at: Timestamp) -> String {
         let date = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
         let date = date.to_zoned(self.context.brand.time_zone.clone());
         let part = |name, format| (name, date.strftime(format).to_string());
-        self.say("mail-day", &[part("day", "%-d"), part("month", "%B"), part("year", "%Y")])
+        self.translate("mail-day", &[part("day", "%-d"), part("month", "%B"), part("year", "%Y")])
     }
 
     /// Where help is, unless that would put a link into the mail.
-    fn support(&self) -> Option<String> {
+    fn support_line(&self) -> Option<String> {
         let support = self.context.brand.support.as_ref()?;
         let with = [("support", support.clone())];
-        first_forbidden(support).is_none().then(|| self.say("mail-support", &with))
+        first_forbidden(support).is_none().then(|| self.translate("mail-support", &with))
     }
 
     /// The line that binds a code to the host of the issuer.
-    fn bound(&self, code: &EmailCode) -> String {
+    fn bound_line(&self, code: &EmailCode) -> String {
         format!("@{} #{}", self.context.host(), code.reveal())
     }
 }

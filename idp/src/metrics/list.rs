@@ -54,12 +54,12 @@ macro_rules! metrics {
     };
 }
 
-fn times<const N: usize>(make: fn() -> Histogram) -> Times<N> {
+fn histogram_family<const N: usize>(make: fn() -> Histogram) -> Times<N> {
     Family::new_with_constructor(make)
 }
 
 /// From a style sheet to a sign-in that waited for its place in the hashing pool, in seconds.
-fn requests() -> Histogram {
+fn request_buckets() -> Histogram {
     Histogram::new([
         0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
         2.5, 5.0, 10.0,
@@ -68,7 +68,7 @@ fn requests() -> Histogram {
 
 /// From a person who has the mailbox open to one who comes back after an hour, in seconds. Ends at 5, 10, 15, 20, 30 and
 /// 60 minutes are there because windows end there.
-fn codes() -> Histogram {
+fn code_buckets() -> Histogram {
     Histogram::new([
         10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 450.0, 600.0, 900.0, 1_200.0,
         1_800.0, 3_600.0, 7_200.0,
@@ -76,21 +76,21 @@ fn codes() -> Histogram {
 }
 
 /// From a mail server next door to one that greylists, in seconds.
-fn mails() -> Histogram {
+fn mail_buckets() -> Histogram {
     Histogram::new([0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1_800.0])
 }
 
 metrics! {
     requests: Counters<4> = Counters::default(), "requests", "vestibule_requests_total",
         "Requests answered, by route as it stands in the list of routes, its class, method and status";
-    request_seconds: Times<1> = times(requests), "request_duration_seconds", "vestibule_request_duration_seconds",
+    request_seconds: Times<1> = histogram_family(request_buckets), "request_duration_seconds", "vestibule_request_duration_seconds",
         "How long an answer took, by route";
     refusals: Counters<1> = Counters::default(), "refusals", "vestibule_refusals_total",
         "Requests refused or failed, by reason";
 
     steps: Counters<2> = Counters::default(), "sign_in_steps", "vestibule_sign_in_steps_total",
         "Steps of sign-ins, by step and outcome";
-    code_delay: Times<1> = times(codes), "code_delay_seconds", "vestibule_code_delay_seconds",
+    code_delay: Times<1> = histogram_family(code_buckets), "code_delay_seconds", "vestibule_code_delay_seconds",
         "From the moment a mail server took a code to the moment the right code came back, by outcome: right, late or expired";
     code_window: Number = Number::default(), "code_window_seconds", "vestibule_code_window_seconds",
         "The code window in force";
@@ -109,7 +109,7 @@ metrics! {
         "Age of the oldest mail of a lane that is neither sent nor given up; 0 when there is none";
     mail_attempts: Counters<2> = Counters::default(), "mail_attempts", "vestibule_mail_attempts_total",
         "Attempts at mails of this replica, by lane and outcome";
-    mail_seconds: Times<0> = times(mails), "code_mail_seconds", "vestibule_code_mail_seconds",
+    mail_seconds: Times<0> = histogram_family(mail_buckets), "code_mail_seconds", "vestibule_code_mail_seconds",
         "From the moment a code was asked for to the moment the mail server took its mail";
 
     hashing_slots: Gauges<1> = Gauges::default(), "hashing_slots", "vestibule_hashing_slots",

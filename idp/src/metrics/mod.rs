@@ -31,11 +31,11 @@ use crate::{cached::Cached, http::step::Step};
 /// What the build says of itself.
 const BUILD_HELP: &str = "The version that runs";
 /// How long what was read from the database for a scrape is kept.
-const KEPT: Duration = Duration::from_secs(10);
+const OPERATIONAL_STATUS_TTL: Duration = Duration::from_secs(10);
 
 /// How a request was answered.
 #[derive(Debug)]
-pub(crate) struct Answered<'a> {
+pub(crate) struct AnsweredRequest<'a> {
     /// The path of its route; `none` for a path that no route has.
     pub(crate) route: &'static str,
     /// The class of its route, or `none`.
@@ -50,7 +50,7 @@ pub struct Metrics {
     registry: Registry,
     families: Families,
     hasher: Hasher,
-    overview: Cached<Option<OperationalStatus>>,
+    operational_status: Cached<Option<OperationalStatus>>,
     /// One scrape at a time: what is of the moment is put in before it is shown.
     scraping: Mutex<()>,
 }
@@ -71,16 +71,16 @@ impl Metrics {
     pub fn new(hasher: Hasher) -> Self {
         let mut registry = Registry::with_prefix("vestibule");
         let families = Families::register(&mut registry);
-        registry.register_collector(Box::new(pool::Waits(hasher.clone())));
+        registry.register_collector(Box::new(pool::HashingWaits(hasher.clone())));
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", BUILD_HELP, build);
-        let (overview, scraping) = (Cached::new(KEPT), Mutex::new(()));
-        Self { registry, families, hasher, overview, scraping }
+        let (operational_status, scraping) = (Cached::new(OPERATIONAL_STATUS_TTL), Mutex::new(()));
+        Self { registry, families, hasher, operational_status, scraping }
     }
 
     /// A request was answered.
-    pub(crate) fn answered(&self, answered: &Answered<'_>) {
-        let Answered { route, class, method, status, took } = answered;
+    pub(crate) fn record_request(&self, answered: &AnsweredRequest<'_>) {
+        let AnsweredRequest { route, class, method, status, took } = answered;
         let requests = &self.families.requests;
         requests
             .get_or_create(&[
@@ -95,12 +95,12 @@ impl Metrics {
     }
 
     /// A request was refused or failed, for a reason of a list of ours.
-    pub(crate) fn refused(&self, reason: &'static str) {
+    pub(crate) fn record_refusal(&self, reason: &'static str) {
         self.families.refusals.get_or_create(&[label("reason", reason)]).inc();
     }
 
     /// An attempt at a job has ended; nothing when it could not be read or written down: its lease brings it back.
-    pub(crate) fn attempt(&self, lane: &'static str, ended: Option<Settlement>) {
+    pub(crate) fn record_attempt(&self, lane: &'static str, ended: Option<Settlement>) {
         let outcome = match ended {
             Some(Settlement::Done) => "accepted",
             Some(Settlement::TryAgain(_)) => "again",
@@ -113,29 +113,29 @@ impl Metrics {
     }
 
     /// Work that comes round was done, or failed.
-    pub(crate) fn task(&self, task: &'static str, done: bool) {
+    pub(crate) fn record_task(&self, task: &'static str, done: bool) {
         let outcome = if done { "done" } else { "failed" };
         let labels = [label("task", task), label("outcome", outcome)];
         self.families.tasks.get_or_create(&labels).inc();
     }
 
     /// The certificate of the public listener is in use until then.
-    pub(crate) fn certificate(&self, expires: Timestamp) {
+    pub(crate) fn set_certificate_expiry(&self, expires: Timestamp) {
         let expiry = self.families.certificate_expiry.get_or_create(&[]);
-        expiry.set(scrape::number(expires.seconds()));
+        expiry.set(scrape::to_f64(expires.seconds()));
     }
 
     /// The live snapshot could not be read again.
-    pub(crate) fn snapshot_failed(&self) {
+    pub(crate) fn record_snapshot_failure(&self) {
         self.families.snapshot_failures.inc();
     }
 
-    fn step(&self, step: &'static str, outcome: &str) {
+    fn record_step(&self, step: &'static str, outcome: &str) {
         let labels = [label("step", step), ("outcome", Cow::Owned(outcome.to_owned()))];
         self.families.steps.get_or_create(&labels).inc();
     }
 
-    fn tokens(&self, recorded: &RecordedEvent) {
+    fn record_tokens(&self, recorded: &RecordedEvent) {
         let client = recorded.client.clone().unwrap_or_default();
         let grant_type = recorded.grant_type.unwrap_or("unknown");
         let labels = [("client", Cow::Owned(client)), label("grant_type", grant_type)];
@@ -171,16 +171,19 @@ impl Observer for Metrics {
         let RecordedEvent { event, outcome, after, .. } = recorded;
         let labels = [label("event", event.as_str()), ("outcome", Cow::Owned(outcome.to_owned()))];
         self.families.events.get_or_create(&labels).inc();
-        if let Some(step) = Step::counting(*event) {
-            self.step(step.name, if *event == Event::ConsentGiven { "given" } else { outcome });
+        if let Some(step) = Step::for_event(*event) {
+            self.record_step(
+                step.name,
+                if *event == Event::ConsentGiven { "given" } else { outcome },
+            );
         }
         match event {
-            Event::CodeRequested => self.step("code_request", outcome),
-            Event::CodeAccepted => self.step("code_mail", "accepted"),
-            Event::SignedIn => self.step("completed", outcome),
-            Event::AttemptCancelled => self.step("cancelled", outcome),
-            Event::SequenceFailed => self.step("out_of_turn", outcome),
-            Event::TokensIssued => self.tokens(recorded),
+            Event::CodeRequested => self.record_step("code_request", outcome),
+            Event::CodeAccepted => self.record_step("code_mail", "accepted"),
+            Event::SignedIn => self.record_step("completed", outcome),
+            Event::AttemptCancelled => self.record_step("cancelled", outcome),
+            Event::SequenceFailed => self.record_step("out_of_turn", outcome),
+            Event::TokensIssued => self.record_tokens(recorded),
             _ => {}
         }
         match (event, after) {

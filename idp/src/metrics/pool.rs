@@ -17,9 +17,9 @@ pub(super) const HELP: &str =
 
 /// The pool, as a collector.
 #[derive(Debug)]
-pub(super) struct Waits(pub(super) Hasher);
+pub(super) struct HashingWaits(pub(super) Hasher);
 
-impl Collector for Waits {
+impl Collector for HashingWaits {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let history = self.0.stats().totals;
         let count = history.wait_buckets.iter().map(|(_, count)| count).sum();

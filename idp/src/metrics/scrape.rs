@@ -10,11 +10,11 @@ use tokio::time::timeout;
 use super::{Metrics, label};
 use crate::{
     app::App,
-    health::{Database, Report},
+    health::{DatabaseHealth, HealthReport},
 };
 
 /// How long the database may take to tell what is shown.
-const PATIENCE: Duration = Duration::from_secs(2);
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Metrics {
     /// Everything, as OpenMetrics text.
@@ -23,9 +23,9 @@ impl Metrics {
         let report = app.health.report().await;
         self.show_health(&report);
         self.show_pools(app);
-        let overview = self.overview.get(&app.clock, overview(app)).await;
-        self.show_overview(app, overview.as_ref());
-        self.show_unusable(app, overview.as_ref());
+        let status = self.operational_status.get(&app.clock, read_operational_status(app)).await;
+        self.show_operational_status(app, status.as_ref());
+        self.show_unusable(app, status.as_ref());
         let window = app.live.snapshot().settings.code_window;
         self.families.code_window.set(window.as_secs_f64());
         let mut text = String::with_capacity(16 * 1024);
@@ -33,7 +33,7 @@ impl Metrics {
         Ok(text)
     }
 
-    fn show_health(&self, report: &Report) {
+    fn show_health(&self, report: &HealthReport) {
         let families = &self.families;
         families.ready.set(truth(report.is_ready()));
         families.database_seconds.clear();
@@ -41,9 +41,10 @@ impl Metrics {
         families.redis_up.clear();
         families.redis_seconds.clear();
         families.database_up.set(truth(report.database.is_ok()));
-        if let Ok(Database { took, ahead_millis, .. }) = &report.database {
+        if let Ok(DatabaseHealth { took, clock_ahead_millis: ahead_millis, .. }) = &report.database
+        {
             families.database_seconds.get_or_create(&[]).set(took.as_secs_f64());
-            families.database_skew.get_or_create(&[]).set(number(*ahead_millis) / 1_000.0);
+            families.database_skew.get_or_create(&[]).set(to_f64(*ahead_millis) / 1_000.0);
         }
         if let Some(redis) = &report.redis {
             families.redis_up.get_or_create(&[]).set(truth(redis.is_ok()));
@@ -68,8 +69,8 @@ impl Metrics {
             [("used", load.admitted, load.waiting), ("most", load.max_admitted, load.queue_slots)]
         {
             let labels = [label("state", state)];
-            families.hashing_slots.get_or_create(&labels).set(count(slots));
-            families.hashing_queue.get_or_create(&labels).set(count(queue));
+            families.hashing_slots.get_or_create(&labels).set(count_to_f64(slots));
+            families.hashing_queue.get_or_create(&labels).set(count_to_f64(queue));
         }
         let history = load.totals;
         for (reason, so_far) in [("full", history.rejected_full), ("waited", history.timed_out)] {
@@ -78,41 +79,40 @@ impl Metrics {
         }
     }
 
-    fn show_overview(&self, app: &App, overview: Option<&OperationalStatus>) {
+    fn show_operational_status(&self, app: &App, status: Option<&OperationalStatus>) {
         let families = &self.families;
         families.mail_jobs.clear();
         families.mail_age.clear();
         families.key_age.clear();
-        let Some(overview) = overview else { return };
-        for (lane, backlog) in &overview.backlogs {
+        let Some(status) = status else { return };
+        for (lane, backlog) in &status.backlogs {
             let due = backlog.open - backlog.resting;
             for (state, jobs) in [("due", due), ("resting", backlog.resting)] {
                 let labels = [label("lane", lane), label("state", state)];
-                families.mail_jobs.get_or_create(&labels).set(number(jobs));
+                families.mail_jobs.get_or_create(&labels).set(to_f64(jobs));
             }
-            let age = backlog.oldest.map_or(Duration::ZERO, |oldest| overview.at.since(oldest));
+            let age = backlog.oldest.map_or(Duration::ZERO, |oldest| status.at.since(oldest));
             families.mail_age.get_or_create(&[label("lane", lane)]).set(age.as_secs_f64());
         }
-        let unsealed = overview.unsealed_since.map_or(Duration::ZERO, |at| overview.at.since(at));
+        let unsealed = status.unsealed_since.map_or(Duration::ZERO, |at| status.at.since(at));
         families.unsealed_age.set(unsealed.as_secs_f64());
-        families.guesses.set(number(overview.guesses.spent));
-        families.guesses_limit.set(number(overview.guesses.limit));
-        for key in overview.keys.iter().filter(|key| key.state != KeyState::Ended) {
+        families.guesses.set(to_f64(status.guesses.spent));
+        families.guesses_limit.set(to_f64(status.guesses.limit));
+        for key in status.keys.iter().filter(|key| key.state != KeyState::Ended) {
             let Some(published) = key.published_from else { continue };
             let text = |text: &str| Cow::Owned(text.to_owned());
             let labels = [("kid", text(&key.kid)), ("algorithm", text(&key.algorithm))];
             let age = app.clock.now().since(published);
             families.key_age.get_or_create(&labels).set(age.as_secs_f64());
         }
-        if let Some(check) =
-            overview.checks.iter().find(|check| check.name == invariant_check::CHECK)
+        if let Some(check) = status.checks.iter().find(|check| check.name == invariant_check::CHECK)
         {
-            families.unproven.set(number(check.found));
-            families.unproven_at.set(number(check.checked_at.millis()) / 1_000.0);
+            families.unproven.set(to_f64(check.found));
+            families.unproven_at.set(to_f64(check.checked_at.millis()) / 1_000.0);
         }
     }
 
-    fn show_unusable(&self, app: &App, overview: Option<&OperationalStatus>) {
+    fn show_unusable(&self, app: &App, status: Option<&OperationalStatus>) {
         let rows = &self.families.unusable_rows;
         rows.clear();
         let snapshot = app.live.snapshot();
@@ -121,19 +121,22 @@ impl Metrics {
             ("signing_keys", snapshot.unusable.signing_keys),
             ("ended_keys", snapshot.unusable.ended_keys),
         ] {
-            rows.get_or_create(&[label("table", table)]).set(count(unusable));
+            rows.get_or_create(&[label("table", table)]).set(count_to_f64(unusable));
         }
-        if let Some(overview) = overview {
-            rows.get_or_create(&[label("table", "jobs")]).set(number(overview.unknown_jobs));
+        if let Some(status) = status {
+            rows.get_or_create(&[label("table", "jobs")]).set(to_f64(status.unknown_jobs));
         }
     }
 }
 
-async fn overview(app: &App) -> Option<OperationalStatus> {
-    match timeout(PATIENCE, flows::operational_status::read(&app.system_cx("metrics"), &app.kinds))
-        .await
+async fn read_operational_status(app: &App) -> Option<OperationalStatus> {
+    match timeout(
+        READ_TIMEOUT,
+        flows::operational_status::read(&app.system_cx("metrics"), &app.job_kinds),
+    )
+    .await
     {
-        Ok(Ok(overview)) => Some(overview),
+        Ok(Ok(status)) => Some(status),
         Ok(Err(error)) => {
             tracing::warn!(%error, "what waits could not be read for the metrics");
             None
@@ -150,10 +153,10 @@ fn truth(truth: bool) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown, not computed with")]
-pub(super) fn number(number: i64) -> f64 {
+pub(super) fn to_f64(number: i64) -> f64 {
     number as f64
 }
 
-fn count(count: usize) -> f64 {
-    number(i64::try_from(count).unwrap_or(i64::MAX))
+fn count_to_f64(count: usize) -> f64 {
+    to_f64(i64::try_from(count).unwrap_or(i64::MAX))
 }

@@ -13,11 +13,11 @@ use tokio::time::{Interval, interval};
 /// The body did not arrive in time.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the body did not arrive in time")]
-pub(crate) struct TooSlow;
+pub(crate) struct BodyTimeout;
 
-impl TooSlow {
+impl BodyTimeout {
     /// Whether it is behind an error that a reader of the body had.
-    pub(crate) fn is_behind(error: &(dyn std::error::Error + 'static)) -> bool {
+    pub(crate) fn is_source_of(error: &(dyn std::error::Error + 'static)) -> bool {
         let mut next = Some(error);
         while let Some(error) = next {
             if error.is::<Self>() {
@@ -31,30 +31,30 @@ impl TooSlow {
 
 /// The body of a request. Its time begins when it is first waited for, which is when its head was read.
 #[derive(Debug)]
-pub(super) struct Timed {
+pub(super) struct TimedBody {
     body: Incoming,
     limit: Duration,
-    clock: Option<Interval>,
+    timer: Option<Interval>,
 }
 
-impl Timed {
+impl TimedBody {
     pub(super) fn new(body: Incoming, limit: Duration) -> Self {
-        Self { body, limit, clock: None }
+        Self { body, limit, timer: None }
     }
 
     /// An interval's tick instead of a sleep: the second one comes after `limit`.
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;
-        let clock = self.clock.get_or_insert_with(|| {
-            let mut clock = interval(limit);
-            clock.reset();
-            clock
+        let timer = self.timer.get_or_insert_with(|| {
+            let mut timer = interval(limit);
+            timer.reset();
+            timer
         });
-        clock.poll_tick(cx).map(|_| ())
+        timer.poll_tick(cx).map(|_| ())
     }
 }
 
-impl Body for Timed {
+impl Body for TimedBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -64,7 +64,7 @@ impl Body for Timed {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
-            Poll::Pending => self.poll_limit(cx).map(|()| Some(Err(TooSlow.into()))),
+            Poll::Pending => self.poll_limit(cx).map(|()| Some(Err(BodyTimeout.into()))),
         }
     }
 

@@ -22,67 +22,73 @@ use tokio::{
 use tower::ServiceExt;
 
 use super::{
-    accept::Door,
-    body::Timed,
-    patience::{Doing, Heard, Watch},
-    stop::Stage,
-    unread::Unread,
+    body::TimedBody,
+    connection_timeouts::{Doing, Heard, Watch},
+    listener::Door,
+    shutdown::Stage,
+    write_backpressure::Unread,
 };
 use crate::config::LimitsConfig;
 
 /// How often a peer of HTTP/2 is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// How long it may take to say so, and to let go of a connection that ends.
-const PONG_WITHIN: Duration = Duration::from_secs(10);
+const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams that a client has opened and reset before we looked at them (CVE-2023-44487); beyond it the connection ends.
-const RESETS: usize = 16;
+const MAX_RESET_STREAMS: usize = 16;
 /// What is kept of a body before somebody reads it: the largest form.
 const WINDOW: u32 = 64 * 1024;
 /// While we stop, a new connection must ask at once: it was made before the listener closed, and nothing else comes.
-const ASK_WITHIN: Duration = Duration::from_secs(2);
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// At the hard stop, what has already been sent to us is read and answered, and nothing else is waited for.
-const READ_WITHIN: Duration = Duration::from_millis(200);
+const HARD_STOP_READ_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Serves a connection to its end.
 pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
-    door: Arc<Door>,
+    listener: Arc<Door>,
     stage: watch::Receiver<Stage>,
 ) {
     // Answers are small and complete: nothing is gained by waiting for more to send.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
-    let Some(tls) = &door.tls else { return requests(stream, peer, &door, stage).await };
-    let greeted = tokio::select! {
-        greeted = timeout(door.limits.handshake_time, tls.acceptor().accept(stream)) => greeted,
-        () = halting(stage.clone()) => return,
+    let Some(tls) = &listener.tls else {
+        return serve_requests(stream, peer, &listener, stage).await;
     };
-    match greeted {
-        Ok(Ok(stream)) => requests(stream, peer, &door, stage).await,
+    let handshake = tokio::select! {
+        handshake = timeout(listener.limits.handshake_time, tls.acceptor().accept(stream)) => handshake,
+        () = until_hard_stop(stage.clone()) => return,
+    };
+    match handshake {
+        Ok(Ok(stream)) => serve_requests(stream, peer, &listener, stage).await,
         Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS"),
         Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
     }
 }
 
-async fn requests<S>(stream: S, peer: SocketAddr, door: &Door, mut stage: watch::Receiver<Stage>)
-where
+async fn serve_requests<S>(
+    stream: S,
+    peer: SocketAddr,
+    listener: &Door,
+    mut stage: watch::Receiver<Stage>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let watch = Watch::new();
-    let io = TokioIo::new(Heard::new(stream, Arc::clone(&watch)));
-    let requests = Requests {
-        router: door.router.clone(),
+    let tracker = Watch::new();
+    let io = TokioIo::new(Heard::new(stream, Arc::clone(&tracker)));
+    let requests = RequestService {
+        router: listener.router.clone(),
         peer,
-        body_time: door.limits.body_time,
-        watch: Arc::clone(&watch),
+        body_time: listener.limits.body_time,
+        tracker: Arc::clone(&tracker),
         unread: Unread::default(),
         stage: stage.clone(),
     };
     let unread = requests.unread.clone();
-    let mut unread = std::pin::pin!(unread.too_long(door.limits.idle_time));
-    let builder = builder(&door.limits);
+    let mut unread = std::pin::pin!(unread.too_long(listener.limits.idle_time));
+    let builder = server_builder(&listener.limits);
     let mut connection = std::pin::pin!(builder.serve_connection(io, requests));
     let mut ending = false;
     loop {
@@ -90,12 +96,12 @@ where
         // What was begun is answered first; HTTP/2 is told to go, HTTP/1 is told with its next answer.
         if now >= Stage::Closing
             && !ending
-            && matches!(watch.doing(), Doing::Idle | Doing::Working(_))
+            && matches!(tracker.doing(), Doing::Idle | Doing::Working(_))
         {
             connection.as_mut().graceful_shutdown();
             ending = true;
         }
-        let patience = patience(&watch, &door.limits, now, ending);
+        let time_limit = time_limit(&tracker, &listener.limits, now, ending);
         tokio::select! {
             biased;
             ended = connection.as_mut() => {
@@ -108,11 +114,11 @@ where
                 tracing::debug!(%peer, "answers were not read");
                 return;
             }
-            () = watch.moved() => {}
+            () = tracker.moved() => {}
             Ok(()) = stage.changed() => {}
-            () = elapsed(patience) => {
-                if ending || watch.doing() != Doing::Idle {
-                    tracing::debug!(%peer, doing = ?watch.doing(), "a connection took too long");
+            () = wait_for(time_limit) => {
+                if ending || tracker.doing() != Doing::Idle {
+                    tracing::debug!(%peer, doing = ?tracker.doing(), "a connection took too long");
                     return;
                 }
                 connection.as_mut().graceful_shutdown();
@@ -122,21 +128,28 @@ where
     }
 }
 
-async fn halting(mut stage: watch::Receiver<Stage>) {
+async fn until_hard_stop(mut stage: watch::Receiver<Stage>) {
     let _ = stage.wait_for(|stage| *stage == Stage::Halting).await;
 }
 
-fn patience(watch: &Watch, limits: &LimitsConfig, stage: Stage, ending: bool) -> Option<Duration> {
-    let patience = watch.patience(limits)?;
-    Some(match watch.doing() {
-        Doing::Fresh | Doing::Head if stage == Stage::Halting => patience.min(READ_WITHIN),
-        Doing::Fresh if stage == Stage::Closing => patience.min(ASK_WITHIN),
-        Doing::Idle if ending => patience.min(PONG_WITHIN),
-        _ => patience,
+fn time_limit(
+    tracker: &Watch,
+    limits: &LimitsConfig,
+    stage: Stage,
+    ending: bool,
+) -> Option<Duration> {
+    let time_limit = tracker.patience(limits)?;
+    Some(match tracker.doing() {
+        Doing::Fresh | Doing::Head if stage == Stage::Halting => {
+            time_limit.min(HARD_STOP_READ_TIMEOUT)
+        }
+        Doing::Fresh if stage == Stage::Closing => time_limit.min(FIRST_REQUEST_TIMEOUT),
+        Doing::Idle if ending => time_limit.min(PONG_TIMEOUT),
+        _ => time_limit,
     })
 }
 
-async fn elapsed(time: Option<Duration>) {
+async fn wait_for(time: Option<Duration>) {
     let for_ever = std::future::pending::<()>();
     match time {
         Some(time) => drop(timeout(time, for_ever).await),
@@ -144,7 +157,7 @@ async fn elapsed(time: Option<Duration>) {
     }
 }
 
-fn builder(limits: &LimitsConfig) -> Builder<TokioExecutor> {
+fn server_builder(limits: &LimitsConfig) -> Builder<TokioExecutor> {
     let size = usize::try_from(limits.header_size).unwrap_or(usize::MAX);
     let mut builder = Builder::new(TokioExecutor::new());
     // The time of a head is `patience`'s: hyper's own runs while a connection rests, too.
@@ -153,11 +166,11 @@ fn builder(limits: &LimitsConfig) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PONG_WITHIN)
+        .keep_alive_timeout(PONG_TIMEOUT)
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(limits.header_size)
-        .max_pending_accept_reset_streams(RESETS)
-        .max_local_error_reset_streams(RESETS)
+        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
+        .max_local_error_reset_streams(MAX_RESET_STREAMS)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(4 * WINDOW)
         .max_send_buf_size(256 * 1024);
@@ -166,30 +179,30 @@ fn builder(limits: &LimitsConfig) -> Builder<TokioExecutor> {
 
 /// Answers the requests of one connection.
 #[derive(Clone, Debug)]
-struct Requests {
+struct RequestService {
     router: Router,
     peer: SocketAddr,
     body_time: Duration,
-    watch: Arc<Watch>,
+    tracker: Arc<Watch>,
     unread: Unread,
     stage: watch::Receiver<Stage>,
 }
 
-impl Service<Request<Incoming>> for Requests {
+impl Service<Request<Incoming>> for RequestService {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let http2 = request.version() >= Version::HTTP_2;
-        let work = self.watch.work(http2);
-        let mut request = request.map(|body| Timed::new(body, self.body_time));
+        let guard = self.tracker.work(http2);
+        let mut request = request.map(|body| TimedBody::new(body, self.body_time));
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let (router, stage) = (self.router.clone(), self.stage.clone());
         let unread = self.unread.clone();
         Box::pin(async move {
             let mut response = router.oneshot(request).await?;
-            drop(work);
+            drop(guard);
             // Whoever keeps the connection would send its next request to a listener that is gone (RFC 9112, section 9.6).
             if !http2 && *stage.borrow() != Stage::Open {
                 response

@@ -15,14 +15,14 @@ use crate::config::{LimitsConfig, ProxiesConfig};
 /// The limits of one listener, and what is open.
 #[derive(Debug)]
 pub(super) struct ConnectionLimits {
-    most: usize,
-    most_per_network: usize,
+    max_connections: usize,
+    max_per_network: usize,
     proxies: ProxiesConfig,
-    open: Mutex<Open>,
+    open: Mutex<OpenCounts>,
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenCounts {
     all: usize,
     networks: HashMap<Network, usize>,
 }
@@ -49,8 +49,8 @@ pub(super) enum Full {
 impl ConnectionLimits {
     pub(super) fn new(limits: &LimitsConfig, proxies: ProxiesConfig) -> Arc<Self> {
         Arc::new(Self {
-            most: limits.connections,
-            most_per_network: limits.connections_per_network,
+            max_connections: limits.connections,
+            max_per_network: limits.connections_per_network,
             proxies,
             open: Mutex::default(),
         })
@@ -61,12 +61,12 @@ impl ConnectionLimits {
     pub(super) fn acquire(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, Full> {
         let networks =
             if self.proxies.trusts(peer) { Vec::new() } else { Network::containing(peer) };
-        let mut open = self.open();
-        if open.all >= self.most {
+        let mut open = self.lock();
+        if open.all >= self.max_connections {
             return Err(Full::Listener);
         }
         for network in &networks {
-            let most = self.most_per_network.saturating_mul(households(*network));
+            let most = self.max_per_network.saturating_mul(households(*network));
             if open.networks.get(network).is_some_and(|of_network| *of_network >= most) {
                 return Err(Full::Network(*network));
             }
@@ -79,7 +79,7 @@ impl ConnectionLimits {
         Ok(Permit { limits: Arc::clone(self), networks })
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, OpenCounts> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,7 +100,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut open = self.limits.open();
+        let mut open = self.limits.lock();
         open.all = open.all.saturating_sub(1);
         for network in &self.networks {
             let left = open.networks.get_mut(network).map(|of_network| {
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(limits.acquire(ip("203.0.113.9")).unwrap_err(), Full::Listener);
         drop(taken);
         drop(limits.acquire(ip("203.0.113.9")).unwrap());
-        let left = limits.open();
+        let left = limits.lock();
         assert_eq!((left.all, left.networks.len()), (0, 0), "nothing stays behind");
     }
 }

@@ -6,27 +6,27 @@
 //!                    └─ after `shutdown.grace`, or at a second signal ─▶ hard stop: what is inside is answered as it is
 //! ```
 
-mod accept;
-mod alone;
 mod body;
+mod certificate_pair;
 mod connection;
 mod connection_limits;
-mod pair;
-mod patience;
-mod refuse;
-mod stop;
+mod connection_timeouts;
+mod listener;
+mod refusals;
+mod shutdown;
+mod single_instance_lease;
 mod tls;
-mod unread;
+mod write_backpressure;
 
 use std::{future::pending, io, time::Duration};
 
 use axum::Router;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
-pub use alone::{Alone, NotAlone};
-pub(crate) use body::TooSlow;
-pub(crate) use pair::Pair;
-pub use stop::Stop;
+pub(crate) use body::BodyTimeout;
+pub(crate) use certificate_pair::Pair;
+pub use shutdown::Stop;
+pub use single_instance_lease::{Alone, NotAlone};
 pub use tls::Tls;
 
 use crate::{
@@ -34,14 +34,14 @@ use crate::{
     config::{LimitsConfig, ShutdownConfig},
     http::ops,
     jobs::{self, Lane},
-    live::Source,
+    snapshot::Source,
 };
-use accept::{Door, listen};
-use stop::Stage;
+use listener::{Door, listen};
+use shutdown::Stage;
 
 /// Bound listeners and what the public one serves.
 #[derive(Debug)]
-pub struct Site {
+pub struct ServerSetup {
     /// Where people and clients arrive.
     pub public: TcpListener,
     /// The certificate of the public listener; none when a proxy in front ends TLS.
@@ -55,38 +55,44 @@ pub struct Site {
     /// What is worked on beside the listeners.
     pub lanes: Vec<Lane>,
     /// The lease of counters in memory, where nobody may serve beside us.
-    pub alone: Option<Alone>,
+    pub lease: Option<Alone>,
 }
 
 /// How long a hard stop takes at most: enough to write an answer to whoever reads it.
-const HALT_WITHIN: Duration = Duration::from_millis(1500);
+const HARD_STOP_TIMEOUT: Duration = Duration::from_millis(1500);
 
-type Parts = JoinSet<io::Result<()>>;
+type Tasks = JoinSet<io::Result<()>>;
 
 /// Serves until it is asked to stop, then finishes what is in flight.
 ///
 /// # Errors
 /// A listener failed, or another process took over the counters in memory.
-pub async fn run(app: App, site: Site, shutdown: ShutdownConfig, mut stop: Stop) -> io::Result<()> {
-    let (stage, staged) = watch::channel(Stage::Open);
-    let (stopping, stopped) = watch::channel(false);
+pub async fn run(
+    app: App,
+    setup: ServerSetup,
+    shutdown: ShutdownConfig,
+    mut stop: Stop,
+) -> io::Result<()> {
+    let (stage, stage_receiver) = watch::channel(Stage::Open);
+    let (stopping, stop_receiver) = watch::channel(false);
     // Probes are answered to the end, and nothing waits for them.
-    let mut probed = JoinSet::new();
-    let door = Door::new(ops::router(app.clone()), None, site.limits.clone(), app.proxies.clone());
-    let (_open, always) = watch::channel(Stage::Open);
-    probed.spawn(listen(site.ops, door, always));
-    let mut parts = beside(&app, site.lanes, site.tls.as_ref(), &stopped);
-    if let Some(alone) = site.alone {
-        parts.spawn(alone.hold(app.clone(), stopped));
+    let mut ops_tasks = JoinSet::new();
+    let ops_listener =
+        Door::new(ops::router(app.clone()), None, setup.limits.clone(), app.proxies.clone());
+    let (_open, always_serving) = watch::channel(Stage::Open);
+    ops_tasks.spawn(listen(setup.ops, ops_listener, always_serving));
+    let mut tasks = spawn_background(&app, setup.lanes, setup.tls.as_ref(), &stop_receiver);
+    if let Some(lease) = setup.lease {
+        tasks.spawn(lease.hold(app.clone(), stop_receiver));
     }
-    let door = Door::new(site.router, site.tls, site.limits, app.proxies.clone());
-    parts.spawn(listen(site.public, door, staged));
+    let public_listener = Door::new(setup.router, setup.tls, setup.limits, app.proxies.clone());
+    tasks.spawn(listen(setup.public, public_listener, stage_receiver));
     let failed = tokio::select! {
         () = stop.asked() => Ok(()),
-        ended = parts.join_next() => ended.map_or(Ok(()), flatten),
+        ended = tasks.join_next() => ended.map_or(Ok(()), flatten_join),
     };
     tracing::info!(delay = ?shutdown.delay, grace = ?shutdown.grace, "stopping");
-    app.leave();
+    app.mark_stopping();
     stage.send_replace(Stage::Leaving);
     let waited = tokio::select! {
         () = stop.asked() => false,
@@ -94,9 +100,9 @@ pub async fn run(app: App, site: Site, shutdown: ShutdownConfig, mut stop: Stop)
     };
     stage.send_replace(Stage::Closing);
     stopping.send_replace(true);
-    let ended = if waited { finish(&mut parts, shutdown.grace, &mut stop).await } else { None };
+    let ended = if waited { drain(&mut tasks, shutdown.grace, &mut stop).await } else { None };
     let Some(ended) = ended else {
-        halt(&app, &stage, &mut parts).await;
+        hard_stop(&app, &stage, &mut tasks).await;
         return failed;
     };
     app.db.close().await;
@@ -104,33 +110,33 @@ pub async fn run(app: App, site: Site, shutdown: ShutdownConfig, mut stop: Stop)
 }
 
 /// What runs beside the listeners.
-fn beside(
+fn spawn_background(
     app: &App,
     lanes: Vec<Lane>,
     tls: Option<&Tls>,
-    stopped: &watch::Receiver<bool>,
-) -> Parts {
-    let mut parts = JoinSet::new();
+    stop_receiver: &watch::Receiver<bool>,
+) -> Tasks {
+    let mut tasks = JoinSet::new();
     let source =
         Source { db: app.db.clone(), root: app.root.clone(), metrics: app.metrics.clone() };
-    parts.spawn(well(app.live.clone().follow(source, stopped.clone())));
-    parts.spawn(well(jobs::run(app.clone(), lanes, stopped.clone())));
+    tasks.spawn(infallible(app.live.clone().follow(source, stop_receiver.clone())));
+    tasks.spawn(infallible(jobs::run(app.clone(), lanes, stop_receiver.clone())));
     if let Some(tls) = tls {
-        parts.spawn(well(tls.clone().follow(app.clone(), stopped.clone())));
+        tasks.spawn(infallible(tls.clone().watch_files(app.clone(), stop_receiver.clone())));
     }
-    parts
+    tasks
 }
 
-async fn well(part: impl Future<Output = ()>) -> io::Result<()> {
+async fn infallible(part: impl Future<Output = ()>) -> io::Result<()> {
     part.await;
     Ok(())
 }
 
 /// Waits for every part; nothing when the grace ends first, or when it is asked to stop a second time.
-async fn finish(parts: &mut Parts, grace: Duration, stop: &mut Stop) -> Option<io::Result<()>> {
+async fn drain(tasks: &mut Tasks, grace: Duration, stop: &mut Stop) -> Option<io::Result<()>> {
     let all = timeout(grace, async {
-        while let Some(ended) = parts.join_next().await {
-            flatten(ended)?;
+        while let Some(ended) = tasks.join_next().await {
+            flatten_join(ended)?;
         }
         Ok(())
     });
@@ -141,16 +147,16 @@ async fn finish(parts: &mut Parts, grace: Duration, stop: &mut Stop) -> Option<i
 }
 
 /// The hard stop: requests in flight are given up and answered, and what is not done then is cut.
-async fn halt(app: &App, stage: &watch::Sender<Stage>, parts: &mut Parts) {
+async fn hard_stop(app: &App, stage: &watch::Sender<Stage>, tasks: &mut Tasks) {
     tracing::warn!("hard stop: what is in flight is given up");
-    app.halt();
+    app.begin_hard_stop();
     stage.send_replace(Stage::Halting);
-    let all = timeout(HALT_WITHIN, async { while parts.join_next().await.is_some() {} });
+    let all = timeout(HARD_STOP_TIMEOUT, async { while tasks.join_next().await.is_some() {} });
     if all.await.is_err() {
         tracing::warn!("not everything has ended; the rest is cut");
     }
 }
 
-fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
+fn flatten_join(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
     ended.unwrap_or_else(|error| Err(io::Error::other(error)))
 }

@@ -19,19 +19,19 @@ use store::Timestamp;
 use tokio::{sync::watch, time::timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::pair::{self, Files, Pair};
+use super::certificate_pair::{self, Files, Pair};
 use crate::{
     app::App,
     clock::{Clock, rfc3339},
-    config::{Problem, TlsConfig},
+    config::{ConfigProblem, TlsConfig},
 };
 
 /// How often the files are read.
 const POLL: Duration = Duration::from_secs(2);
 /// An operator is told of a certificate that ends before this time has passed.
-const SOON: Duration = Duration::from_hours(14 * 24);
+const EXPIRY_WARNING: Duration = Duration::from_hours(14 * 24);
 /// How often that is told again.
-const REMIND: Duration = Duration::from_hours(6);
+const REMINDER_INTERVAL: Duration = Duration::from_hours(6);
 
 /// The certificate in use. Copies share it.
 #[derive(Clone, Debug)]
@@ -42,13 +42,13 @@ pub struct Tls {
 
 #[derive(Debug)]
 struct Shared {
-    current: RwLock<Current>,
+    current: RwLock<CurrentCertificate>,
     tickets: Arc<dyn ProducesTickets>,
 }
 
 #[derive(Debug)]
-struct Current {
-    seen: Files,
+struct CurrentCertificate {
+    files: Files,
     config: Arc<ServerConfig>,
     expires: Timestamp,
 }
@@ -58,16 +58,17 @@ impl Tls {
     ///
     /// # Errors
     /// What is wrong with it, by the name of its key.
-    pub fn load(files: &TlsConfig, now: Timestamp) -> Result<Self, Problem> {
-        let broken = |error: rustls::Error| Problem {
+    pub fn load(files: &TlsConfig, now: Timestamp) -> Result<Self, ConfigProblem> {
+        let broken = |error: rustls::Error| ConfigProblem {
             key: "tls.cert".to_owned(),
             text: format!("TLS cannot be used: {error}"),
         };
         let tickets = Ticketer::new().map_err(broken)?;
-        let seen = Files::read(files)?;
-        let pair = Pair::parse(&seen, now)?;
+        let pem_files = Files::read(files)?;
+        let pair = Pair::parse(&pem_files, now)?;
         let config = config(&pair, &tickets).map_err(broken)?;
-        let current = RwLock::new(Current { seen, config, expires: pair.expires });
+        let current =
+            RwLock::new(CurrentCertificate { files: pem_files, config, expires: pair.expires });
         Ok(Self { files: files.clone(), shared: Arc::new(Shared { current, tickets }) })
     }
 
@@ -78,16 +79,16 @@ impl Tls {
     }
 
     /// Reads the files again and again until `stop`.
-    pub(super) async fn follow(self, app: App, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn watch_files(self, app: App, mut stop: watch::Receiver<bool>) {
         let (clock, mut refused) = (&app.clock, None);
         let mut reminded: Option<Timestamp> = None;
-        app.metrics.certificate(self.expires());
+        app.metrics.set_certificate_expiry(self.expires());
         while timeout(POLL, stop.wait_for(|stopped| *stopped)).await.is_err() {
-            self.look(clock, &mut refused).await;
+            self.reload_if_changed(clock, &mut refused).await;
             let (now, expires) = (clock.now(), self.expires());
-            app.metrics.certificate(expires);
-            let told = reminded.is_some_and(|last| now.since(last) < REMIND);
-            if expires.since(now) < SOON && !told {
+            app.metrics.set_certificate_expiry(expires);
+            let is_reminded = reminded.is_some_and(|last| now.since(last) < REMINDER_INTERVAL);
+            if expires.since(now) < EXPIRY_WARNING && !is_reminded {
                 reminded = Some(now);
                 tracing::error!(
                     expires = rfc3339(expires),
@@ -98,18 +99,23 @@ impl Tls {
     }
 
     /// Takes a new pair when there is one. What was refused is told once.
-    async fn look(&self, clock: &Clock, refused: &mut Option<Result<Files, Problem>>) {
+    async fn reload_if_changed(
+        &self,
+        clock: &Clock,
+        refused: &mut Option<Result<Files, ConfigProblem>>,
+    ) {
         let files = self.files.clone();
         let read = tokio::task::spawn_blocking(move || Files::read(&files)).await;
         let Ok(read) = read else { return };
-        if read.as_ref().is_ok_and(|files| *files == self.current(|current| current.seen.clone())) {
+        if read.as_ref().is_ok_and(|files| *files == self.current(|current| current.files.clone()))
+        {
             *refused = None;
             return;
         }
         if refused.as_ref() == Some(&read) {
             return;
         }
-        match read.clone().and_then(|files| self.take(files, clock.now())) {
+        match read.clone().and_then(|files| self.install(files, clock.now())) {
             Ok(expires) => {
                 *refused = None;
                 tracing::info!(expires = rfc3339(expires), "a new certificate is in use");
@@ -121,13 +127,15 @@ impl Tls {
         }
     }
 
-    fn take(&self, seen: Files, now: Timestamp) -> Result<Timestamp, Problem> {
-        let pair = Pair::parse(&seen, now)?;
-        let config = config(&pair, &self.shared.tickets)
-            .map_err(|error| Problem { key: "tls.cert".to_owned(), text: error.to_string() })?;
+    fn install(&self, files: Files, now: Timestamp) -> Result<Timestamp, ConfigProblem> {
+        let pair = Pair::parse(&files, now)?;
+        let config = config(&pair, &self.shared.tickets).map_err(|error| ConfigProblem {
+            key: "tls.cert".to_owned(),
+            text: error.to_string(),
+        })?;
         let expires = pair.expires;
         *self.shared.current.write().unwrap_or_else(PoisonError::into_inner) =
-            Current { seen, config, expires };
+            CurrentCertificate { files, config, expires };
         Ok(expires)
     }
 
@@ -135,7 +143,7 @@ impl Tls {
         self.current(|current| current.expires)
     }
 
-    fn current<T>(&self, read: impl FnOnce(&Current) -> T) -> T {
+    fn current<T>(&self, read: impl FnOnce(&CurrentCertificate) -> T) -> T {
         read(&self.shared.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -147,7 +155,7 @@ fn config(
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let certificate: Arc<dyn ResolvesServerCert> =
         Arc::new(SingleCertAndKey::from(Arc::clone(&pair.certified)));
-    let mut config = ServerConfig::builder_with_provider(pair::provider())
+    let mut config = ServerConfig::builder_with_provider(certificate_pair::provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(certificate);

@@ -38,7 +38,7 @@ use crate::{config::TelemetryConfig, fetch};
 /// The target of spans: the log never has them, and where nothing is traced they cost nothing.
 pub(crate) const TARGET: &str = "spans";
 /// How long the last spans may take to leave when the program stops.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why traces cannot be sent.
 #[derive(Debug, thiserror::Error)]
@@ -62,16 +62,16 @@ impl Traces {
     /// The address or the HTTP client is of no use.
     pub(crate) fn start(config: &TelemetryConfig) -> Result<Option<Self>, TracesError> {
         let Some(endpoint) = &config.otlp_endpoint else { return Ok(None) };
-        let courier = Courier {
-            client: fetch::collector()?,
+        let client = OtlpClient {
+            client: fetch::collector_client()?,
             runtime: Handle::current(),
-            away: Arc::default(),
+            is_failing: Arc::default(),
         };
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/')))
-            .with_http_client(courier)
+            .with_http_client(client)
             .build()?;
         let sampler = Sampler::TraceIdRatioBased(config.sample_ratio);
         let provider = SdkTracerProvider::builder()
@@ -95,10 +95,10 @@ impl Traces {
     }
 
     /// Sends what is left.
-    pub(crate) async fn finish(self) {
+    pub(crate) async fn shutdown(self) {
         // It blocks, and what it waits for runs on this runtime.
         let finished =
-            tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(LAST_WORDS)).await;
+            tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(FLUSH_TIMEOUT)).await;
         if !matches!(finished, Ok(Ok(()))) {
             tracing::warn!("the last traces did not leave");
         }
@@ -116,22 +116,25 @@ fn resource() -> Resource {
 
 /// Carries batches from the exporter's thread, which has no runtime, to the HTTP client, which needs one.
 #[derive(Clone)]
-struct Courier {
+struct OtlpClient {
     client: reqwest::Client,
     runtime: Handle,
-    away: Arc<AtomicBool>,
+    is_failing: Arc<AtomicBool>,
 }
 
-impl fmt::Debug for Courier {
+impl fmt::Debug for OtlpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Courier(..)")
     }
 }
 
-type Sent<'s> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 's>>;
+type SendFuture<'s> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 's>>;
 
-impl HttpClient for Courier {
-    fn send_bytes<'life0, 'async_trait>(&'life0 self, request: Request<Bytes>) -> Sent<'async_trait>
+impl HttpClient for OtlpClient {
+    fn send_bytes<'life0, 'async_trait>(
+        &'life0 self,
+        request: Request<Bytes>,
+    ) -> SendFuture<'async_trait>
     where
         'life0: 'async_trait,
         Self: 'async_trait,
@@ -140,8 +143,8 @@ impl HttpClient for Courier {
             let client = self.client.clone();
             let sent = self.runtime.spawn(async move { send(&client, request).await }).await?;
             let failed = !sent.as_ref().is_ok_and(|answer| answer.status().is_success());
-            if failed != self.away.swap(failed, Ordering::Relaxed) {
-                tell(&sent);
+            if failed != self.is_failing.swap(failed, Ordering::Relaxed) {
+                log_transition(&sent);
             }
             sent
         })
@@ -160,7 +163,7 @@ async fn send(
 }
 
 /// Once when it goes away and once when it is back.
-fn tell(sent: &Result<Response<Bytes>, HttpError>) {
+fn log_transition(sent: &Result<Response<Bytes>, HttpError>) {
     match sent {
         Ok(answer) if answer.status().is_success() => {
             tracing::info!("the collector takes traces again");

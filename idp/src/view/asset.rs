@@ -25,7 +25,7 @@ pub(crate) fn stylesheet() -> &'static str {
 }
 
 /// The file at a path.
-pub(crate) fn asset(path: &str) -> Option<Asset> {
+pub(crate) fn find_asset(path: &str) -> Option<Asset> {
     (path == stylesheet())
         .then_some(Asset { content_type: "text/css; charset=utf-8", bytes: CSS.as_bytes() })
 }

@@ -14,7 +14,7 @@ use flows::{
 use jiff::tz::TimeZone;
 use store::Timestamp;
 
-use super::{Frame, Problem};
+use super::{FormProblem, Frame};
 use crate::clock::is_same_day;
 
 /// The texts of a page, in its language and by its clock.
@@ -43,36 +43,37 @@ impl PageText<'_> {
     }
 
     /// A problem of the password form.
-    pub(crate) fn password(&self, said: PageMessage<PasswordRefusal>) -> Problem {
+    pub(crate) fn password_problem(&self, message: PageMessage<PasswordRefusal>) -> FormProblem {
         let l = self.f.l;
-        match said {
+        match message {
             PageMessage::ThisStep(PasswordRefusal::Wrong) => {
-                Problem::new("password", l.t("password-error-wrong"))
+                FormProblem::new("password", l.t("password-error-wrong"))
             }
             PageMessage::ThisStep(PasswordRefusal::Paused(until)) => {
                 let when = ("when", self.when(until).into());
-                Problem::new("password", l.tr("password-error-paused", &[when]))
+                FormProblem::new("password", l.tr("password-error-paused", &[when]))
             }
-            PageMessage::NetworkPaused(crowded) => {
-                Problem::new("password", self.network_limit("password-error-network", crowded))
-            }
-            PageMessage::OtherStep => Problem::new("email", l.t("password-error-again")),
+            PageMessage::NetworkPaused(rate_limited) => FormProblem::new(
+                "password",
+                self.network_limit_text("password-error-network", rate_limited),
+            ),
+            PageMessage::OtherStep => FormProblem::new("email", l.t("password-error-again")),
         }
     }
 
     /// The hashing pool is full.
-    pub(crate) fn busy(&self) -> Problem {
-        Problem::new("password", self.f.l.t("password-error-busy"))
+    pub(crate) fn busy_problem(&self) -> FormProblem {
+        FormProblem::new("password", self.f.l.t("password-error-busy"))
     }
 
     /// A part that we need is away. The reference finds the line in the log.
-    pub(crate) fn away(&self, reference: &str) -> Problem {
+    pub(crate) fn unavailable_problem(&self, reference: &str) -> FormProblem {
         let reference = ("reference", reference.into());
-        Problem::new("password", self.f.l.tr("password-error-away", &[reference]))
+        FormProblem::new("password", self.f.l.tr("password-error-away", &[reference]))
     }
 
     /// An address that is none.
-    pub(crate) fn email(&self, bad: BadEmail) -> Problem {
+    pub(crate) fn email_problem(&self, bad: BadEmail) -> FormProblem {
         let key = match bad {
             BadEmail::Empty => "password-error-email-empty",
             BadEmail::Shape => "password-error-email-shape",
@@ -81,43 +82,49 @@ impl PageText<'_> {
             BadEmail::Domain => "password-error-email-domain",
             BadEmail::Long => "password-error-email-long",
         };
-        Problem::new("email", self.f.l.t(key))
+        FormProblem::new("email", self.f.l.t(key))
     }
 
     /// No password was typed.
-    pub(crate) fn no_password(&self) -> Problem {
-        Problem::new("password", self.f.l.t("password-error-empty"))
+    pub(crate) fn missing_password(&self) -> FormProblem {
+        FormProblem::new("password", self.f.l.t("password-error-empty"))
     }
 
     /// Which network is beyond its limit, and until when.
-    fn network_limit(&self, key: &str, crowded: RateLimited) -> String {
-        let network = ("network", crowded.size.to_string().into());
-        self.f.l.tr(key, &[network, ("when", self.when(crowded.until).into())])
+    fn network_limit_text(&self, key: &str, rate_limited: RateLimited) -> String {
+        let network = ("network", rate_limited.size.to_string().into());
+        self.f.l.tr(key, &[network, ("when", self.when(rate_limited.until).into())])
     }
 
     /// A problem of the code form.
-    pub(crate) fn code(&self, view: &CodeView, said: PageMessage<MailedCodeRefusal>) -> Problem {
+    pub(crate) fn code_problem(
+        &self,
+        view: &CodeView,
+        message: PageMessage<MailedCodeRefusal>,
+    ) -> FormProblem {
         let reference = ("reference", view.reference.as_str().into());
-        let text = match said {
+        let text = match message {
             PageMessage::ThisStep(MailedCodeRefusal::Typed(refusal)) => {
-                self.typed_code(view, refusal)
+                self.code_refusal_text(view, refusal)
             }
-            PageMessage::ThisStep(MailedCodeRefusal::Mail(refusal)) => self.mail(view, refusal),
-            PageMessage::NetworkPaused(crowded) => {
-                self.network_limit("code-error-network", crowded)
+            PageMessage::ThisStep(MailedCodeRefusal::Mail(refusal)) => {
+                self.mail_refusal_text(view, refusal)
+            }
+            PageMessage::NetworkPaused(rate_limited) => {
+                self.network_limit_text("code-error-network", rate_limited)
             }
             PageMessage::OtherStep => self.f.l.tr("code-error-moved", &[reference]),
         };
         let is_about_sending = matches!(
-            said,
+            message,
             PageMessage::ThisStep(MailedCodeRefusal::Mail(MailRefusal::SendLater(_)))
         );
         // Without its field on the page, the way on is the button that sends a code, or the line that says when.
         let field = if is_about_sending || !takes_code(view) { "resend" } else { "code" };
-        Problem::new(field, text)
+        FormProblem::new(field, text)
     }
 
-    fn typed_code(&self, view: &CodeView, refusal: CodeRefusal) -> String {
+    fn code_refusal_text(&self, view: &CodeView, refusal: CodeRefusal) -> String {
         let l = self.f.l;
         match refusal {
             CodeRefusal::NotSixDigits(0) => l.t("code-error-empty").to_owned(),
@@ -136,7 +143,7 @@ impl PageText<'_> {
         }
     }
 
-    fn mail(&self, view: &CodeView, refusal: MailRefusal) -> String {
+    fn mail_refusal_text(&self, view: &CodeView, refusal: MailRefusal) -> String {
         let l = self.f.l;
         let reference = ("reference", view.reference.as_str().into());
         match refusal {
@@ -161,9 +168,13 @@ impl PageText<'_> {
     }
 
     /// A problem of the new password.
-    pub(crate) fn new_password(&self, said: PageMessage<BadPassword>, empty: bool) -> Problem {
+    pub(crate) fn new_password_problem(
+        &self,
+        message: PageMessage<BadPassword>,
+        empty: bool,
+    ) -> FormProblem {
         let l = self.f.l;
-        let text = match said {
+        let text = match message {
             PageMessage::ThisStep(bad) if !empty => match bad {
                 BadPassword::Short(length) => l.tr("new-error-short", &[("length", length.into())]),
                 BadPassword::Long => l.t("new-error-long").to_owned(),
@@ -177,11 +188,11 @@ impl PageText<'_> {
                 l.t("new-error-empty").to_owned()
             }
         };
-        Problem::new("new_password", text)
+        FormProblem::new("new_password", text)
     }
 
     /// What a scope opens, in plain words.
-    pub(crate) fn scope(&self, scope: &str) -> Option<&'static str> {
+    pub(crate) fn scope_text(&self, scope: &str) -> Option<&'static str> {
         let key = match scope {
             "openid" => "consent-openid",
             "profile" => "consent-profile",

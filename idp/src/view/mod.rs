@@ -3,8 +3,8 @@
 mod asset;
 pub(crate) mod messages;
 #[cfg(test)]
-pub(crate) mod sound;
-pub(crate) mod text;
+pub(crate) mod page_checks;
+pub(crate) mod translations;
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use askama::Template;
 
-pub(crate) use asset::asset;
+pub(crate) use asset::find_asset;
 
 use crate::{config::BrandConfig, locale::Locale};
 
@@ -58,28 +58,28 @@ impl<'a> Frame<'a> {
 
 /// What is wrong with a form: shown above the heading and at its field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub(crate) struct FormProblem {
     /// Id of the field.
     pub(crate) field: &'static str,
     /// What is wrong and what to do.
     pub(crate) text: String,
 }
 
-impl Problem {
+impl FormProblem {
     /// A problem of a field.
     pub(crate) fn new(field: &'static str, text: impl Into<String>) -> Self {
         Self { field, text: text.into() }
     }
 
     /// What is wrong with one field.
-    fn at<'p>(problem: Option<&'p Self>, field: &str) -> Option<&'p str> {
+    fn text_for<'p>(problem: Option<&'p Self>, field: &str) -> Option<&'p str> {
         problem.filter(|problem| problem.field == field).map(|problem| problem.text.as_str())
     }
 }
 
 /// The form of a sign-in step: where it is posted, and the hidden fields that it carries.
 #[derive(Clone, Debug)]
-pub(crate) struct Hidden<'a> {
+pub(crate) struct HiddenFields<'a> {
     /// Path of the step.
     pub(crate) path: &'static str,
     /// Name of the step, by which the switch of languages comes back to it.
@@ -95,8 +95,8 @@ pub(crate) struct Hidden<'a> {
 #[template(path = "password.html")]
 pub(crate) struct PasswordPage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: Hidden<'a>,
-    pub(crate) problem: Option<Problem>,
+    pub(crate) hidden: HiddenFields<'a>,
+    pub(crate) problem: Option<FormProblem>,
     /// "to continue to ..".
     pub(crate) lede: String,
     /// Address as typed or hinted.
@@ -105,7 +105,7 @@ pub(crate) struct PasswordPage<'a> {
 
 impl PasswordPage<'_> {
     fn wrong(&self, field: &str) -> Option<&str> {
-        Problem::at(self.problem.as_ref(), field)
+        FormProblem::text_for(self.problem.as_ref(), field)
     }
 }
 
@@ -114,8 +114,8 @@ impl PasswordPage<'_> {
 #[template(path = "code.html")]
 pub(crate) struct CodePage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: Hidden<'a>,
-    pub(crate) problem: Option<Problem>,
+    pub(crate) hidden: HiddenFields<'a>,
+    pub(crate) problem: Option<FormProblem>,
     /// Heading.
     pub(crate) title: &'static str,
     /// Where the code went, or why it can no longer be entered.
@@ -136,7 +136,7 @@ pub(crate) struct CodePage<'a> {
 
 impl CodePage<'_> {
     fn wrong(&self, field: &str) -> Option<&str> {
-        Problem::at(self.problem.as_ref(), field)
+        FormProblem::text_for(self.problem.as_ref(), field)
     }
 }
 
@@ -145,8 +145,8 @@ impl CodePage<'_> {
 #[template(path = "new_password.html")]
 pub(crate) struct NewPasswordPage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: Hidden<'a>,
-    pub(crate) problem: Option<Problem>,
+    pub(crate) hidden: HiddenFields<'a>,
+    pub(crate) problem: Option<FormProblem>,
     /// What it must be.
     pub(crate) rule: String,
     /// Whose, for the person and for password managers.
@@ -155,7 +155,7 @@ pub(crate) struct NewPasswordPage<'a> {
 
 impl NewPasswordPage<'_> {
     fn wrong(&self, field: &str) -> Option<&str> {
-        Problem::at(self.problem.as_ref(), field)
+        FormProblem::text_for(self.problem.as_ref(), field)
     }
 }
 
@@ -164,7 +164,7 @@ impl NewPasswordPage<'_> {
 #[template(path = "signed_in.html")]
 pub(crate) struct SignedInPage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: Hidden<'a>,
+    pub(crate) hidden: HiddenFields<'a>,
     pub(crate) lede: String,
 }
 
@@ -173,7 +173,7 @@ pub(crate) struct SignedInPage<'a> {
 #[template(path = "consent.html")]
 pub(crate) struct ConsentPage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: Hidden<'a>,
+    pub(crate) hidden: HiddenFields<'a>,
     pub(crate) title: String,
     pub(crate) lede: String,
     /// What each scope opens, in plain words.
@@ -186,7 +186,7 @@ pub(crate) struct ConsentPage<'a> {
 #[template(path = "confirm.html")]
 pub(crate) struct ConfirmPage<'a> {
     pub(crate) f: Frame<'a>,
-    pub(crate) hidden: Hidden<'a>,
+    pub(crate) hidden: HiddenFields<'a>,
     pub(crate) title: String,
     pub(crate) text: String,
     pub(crate) account: String,

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::{
-    sound::{FRAME, assert_sound, attribute, contents, tags},
+    page_checks::{FRAME, assert_sound, attribute, contents, tags},
     *,
 };
 use crate::http::step::{self, Step};
@@ -11,8 +11,8 @@ use crate::http::step::{self, Step};
 /// A name that would end an attribute, a tag and a sentence.
 const HOSTILE: &str = "Bobby \"><script>alert(1)</script>&<b>'{ $x }";
 
-fn hidden(step: &Step) -> Hidden<'static> {
-    Hidden { path: step.path, step: step.name, attempt: "0197", form: "token".into() }
+fn hidden(step: &Step) -> HiddenFields<'static> {
+    HiddenFields { path: step.path, step: step.name, attempt: "0197", form: "token".into() }
 }
 
 fn buttons(html: &str) -> Vec<(&str, &str)> {
@@ -20,7 +20,7 @@ fn buttons(html: &str) -> Vec<(&str, &str)> {
     tags(html, "button").map(of).collect()
 }
 
-fn password(problem: Option<Problem>, email: &str) -> String {
+fn password(problem: Option<FormProblem>, email: &str) -> String {
     let lede = FRAME.l.tr("password-lede", &[("client", "The lab".into())]);
     PasswordPage { f: FRAME, hidden: hidden(&step::PASSWORD), problem, lede, email }
         .render()
@@ -50,7 +50,7 @@ fn password_page_fields_and_buttons() {
 #[test]
 fn problem_is_shown_at_field() {
     for field in ["email", "password"] {
-        let html = password(Some(Problem::new(field, "It is <not> right")), "");
+        let html = password(Some(FormProblem::new(field, "It is <not> right")), "");
         assert_sound(&html, FRAME.l);
         let wrong: Vec<_> =
             tags(&html, "input").filter(|tag| tag.contains("aria-invalid")).collect();
@@ -63,7 +63,7 @@ fn problem_is_shown_at_field() {
     }
 }
 
-fn new_password(problem: Option<Problem>) -> String {
+fn new_password(problem: Option<FormProblem>) -> String {
     let rule = FRAME.l.tr("new-rule", &[("length", 15.into())]);
     let page = NewPasswordPage {
         f: FRAME,
@@ -77,7 +77,7 @@ fn new_password(problem: Option<Problem>) -> String {
 
 #[test]
 fn new_password_page_fields_and_buttons() {
-    for problem in [None, Some(Problem::new("new_password", "Too short"))] {
+    for problem in [None, Some(FormProblem::new("new_password", "Too short"))] {
         let html = new_password(problem);
         assert_sound(&html, FRAME.l);
         assert!(html.contains("At least 15 characters"), "{html}");
@@ -161,7 +161,7 @@ fn frame_shows_brand_and_support() {
 fn foreign_text_is_escaped() {
     let f = Frame { brand: HOSTILE, support: Some(HOSTILE), ..FRAME };
     let lede = f.l.tr("password-lede", &[("client", HOSTILE.into())]);
-    let problem = Some(Problem::new("email", HOSTILE));
+    let problem = Some(FormProblem::new("email", HOSTILE));
     let page = PasswordPage { f, hidden: hidden(&step::PASSWORD), problem, lede, email: HOSTILE };
     let fields = [("state", HOSTILE)];
     let logout = LogoutPage { f, form: HOSTILE, lede: HOSTILE.to_owned(), fields: &fields };

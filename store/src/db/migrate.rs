@@ -83,7 +83,7 @@ pub(super) async fn postgres(pool: &Pool<PgConnection>, to: &Migrations) -> Resu
 /// Whether every migration of a sequence has been applied. There may be more, of a newer build.
 ///
 /// # Errors
-/// [`Error::OtherSequence`], or the table of migrations cannot be read.
+/// [`Error::PreReleaseSchema`], or the table of migrations cannot be read.
 pub(super) async fn is_applied(conn: &mut Conn, migrations: &Migrations) -> Result<bool> {
     let applied = load_applied(conn).await?;
     if migrations.first().is_some_and(|first| {

@@ -1,11 +1,11 @@
 //! Connections that are kept between uses, and how a broken one is never handed out twice.
 //!
 //! ```text
-//! lease ─▶ a kept connection of this generation, or a new one ─▶ statements, each within a time limit
-//!              ▲                                                    │
-//!              ├── answered, no transaction open ───────────────────┤
-//!              ├── rolled back ◀── dropped in the middle ───────────┤
-//!              └── the next generation ◀── broken or silent: closed ┘
+//! get ─▶ an idle connection of this generation, or a new one ─▶ statements, each within a time limit
+//!              ▲                                                   │
+//!              ├── result, no transaction open ────────────────────┤
+//!              ├── rolled back ◀── dropped in the middle ──────────┤
+//!              └── the next generation ◀── broken or timed out ────┘
 //! ```
 //!
 //! Not the driver's own pool: that one asks a connection for a sign of life at every return, which costs a round trip each,
@@ -88,7 +88,7 @@ pub(super) struct PooledConnection<C: EngineConnection> {
 }
 
 impl<C: EngineConnection> Pool<C> {
-    /// A pool of at most `most` connections. Opens the first, so that a wrong address is found at once.
+    /// A pool of at most `max_connections` connections. Opens the first, so that a wrong address is found at once.
     pub(super) async fn open(options: C::Options, max_connections: u32) -> Result<Self> {
         let pool = Self(Arc::new(Shared {
             options,
@@ -101,7 +101,7 @@ impl<C: EngineConnection> Pool<C> {
         Ok(pool)
     }
 
-    /// A connection, within [`WAIT`].
+    /// A connection, within [`ACQUIRE_TIMEOUT`].
     pub(super) async fn get(&self) -> Result<PooledConnection<C>> {
         // What stood in the way last says more than that the time is over.
         let mut last_error = None;
@@ -193,7 +193,7 @@ impl<C: EngineConnection> Shared<C> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The one that was used last: its caches are warm, and the others are found by [`Pool::tend`].
+    /// The one that was used last: its caches are warm, and the others are found by [`Pool::check_oldest_idle`].
     fn take_idle(&self) -> Option<OpenConnection<C>> {
         let generation = self.generation.load(Ordering::Acquire);
         let mut idle = self.idle();
@@ -237,7 +237,7 @@ impl<C: EngineConnection> PooledConnection<C> {
         Self { pool, permit: Some(permit), connection: Some(connection), tx_state: TxState::Idle }
     }
 
-    /// The connection, for one statement; [`Lease::heard`] is told how that ended.
+    /// The connection, for one statement; [`PooledConnection::on_result`] is told how that ended.
     pub(super) fn start_statement(&mut self) -> Result<&mut C> {
         if self.tx_state == TxState::Idle {
             self.tx_state = TxState::InStatement;
@@ -249,7 +249,7 @@ impl<C: EngineConnection> PooledConnection<C> {
         }
     }
 
-    /// What became of a statement that had the time limit [`ANSWER`]. `None`, only where it may be asked `again`: the
+    /// What became of a statement that had the time limit [`STATEMENT_TIMEOUT`]. `None`, only where it `may_retry`: the
     /// connection had died, there is a new one, and the statement was no part of a transaction.
     pub(super) async fn on_result<T>(
         &mut self,

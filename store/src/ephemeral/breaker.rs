@@ -36,7 +36,7 @@ impl CircuitBreaker {
         i64::try_from(self.created.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// Whether a request asks now. While it is open, one does in each [`REST`], and moves the time on for the others.
+    /// Whether a request asks now. While it is open, one does in each [`RETRY_INTERVAL`], and moves the time on for the others.
     pub(super) fn allows_request(&self) -> bool {
         self.allows_request_at(self.elapsed())
     }

@@ -47,7 +47,7 @@ impl EphemeralCounters {
     }
 
     /// Counts one hit of `key` in the window that `now` lies in. When Redis is away this process counts alone, and
-    /// [`Ephemeral::is_degraded`] says so.
+    /// [`EphemeralCounters::is_degraded`] says so.
     pub async fn hit(&self, key: &str, limit: u64, window: Duration, now: Timestamp) -> HitResult {
         let (count, end) = self.add(key, 1, window, now).await;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -88,7 +88,7 @@ async fn wrong_clock_takes_no_live_lease(engine: Engine) {
         .fetch_one()
         .await
         .unwrap();
-    assert_eq!(holder, app.app().process);
+    assert_eq!(holder, app.app().instance_id);
     other.stop().await;
 }
 

@@ -91,7 +91,7 @@ fn cookies_are_read_on_pages_alone() {
         };
         assert_eq!(reads_cookies, policy.audience == Audience::People, "{}", route.path);
         if reads_cookies {
-            assert_eq!(policy.origins, Origins::Own, "{}", route.path);
+            assert_eq!(policy.origins, Origins::SameOrigin, "{}", route.path);
         }
         if route.step.is_some() {
             assert_eq!(policy.posts, Posts::FromOwnPages, "{}: a step", route.path);

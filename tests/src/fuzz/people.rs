@@ -3,7 +3,7 @@
 use flows::email::{self, EmailAddress};
 use idp::{
     http::user_agent,
-    locale::{Choice, Locale},
+    locale::{LanguageChoice, Locale},
 };
 use reqwest::header::{HeaderMap, HeaderValue, USER_AGENT};
 
@@ -71,18 +71,26 @@ pub(super) fn email(_: &Ground, input: &[u8]) {
 pub(super) fn language(_: &Ground, input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let lower = text.to_ascii_lowercase();
-    for found in [Locale::wanted(&text), Locale::first_of(&text), Locale::of(&text)] {
+    for found in [
+        Locale::from_accept_language(&text),
+        Locale::from_ui_locales(&text),
+        Locale::from_tag(&text),
+    ] {
         assert!(found.is_none_or(|locale| lower.contains(locale.tag())), "{found:?}");
     }
     for locale in Locale::ALL {
         assert_eq!(
-            Locale::wanted(&format!("{},{text}", locale.tag())),
+            Locale::from_accept_language(&format!("{},{text}", locale.tag())),
             Some(locale),
             "named first"
         );
-        let choice = Choice::choose(locale).ask(Some(&text));
-        assert_eq!(Choice::parse(&choice.cookie()), choice);
-        assert_eq!(choice.ask(None), Choice::choose(locale), "the person's own choice stays");
+        let choice = LanguageChoice::from_user(locale).with_ui_locales(Some(&text));
+        assert_eq!(LanguageChoice::parse(&choice.to_cookie()), choice);
+        assert_eq!(
+            choice.with_ui_locales(None),
+            LanguageChoice::from_user(locale),
+            "the person's own choice stays"
+        );
     }
     let Ok(value) = HeaderValue::from_bytes(input) else { return };
     let mut headers = HeaderMap::new();

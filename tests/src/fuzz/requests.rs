@@ -11,7 +11,7 @@ use flows::{
 use idp::{
     config::{Issuer, ProxiesConfig},
     http::{client_address, cookies::CookieNames},
-    locale::Choice,
+    locale::LanguageChoice,
 };
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 
@@ -236,10 +236,10 @@ pub(super) fn cookies(_: &Ground, input: &[u8]) {
         let wanted = only(name).filter(is_token).map(|v| String::from_utf8_lossy(v).into_owned());
         assert_eq!(token, wanted, "{name}");
     }
-    let choice = names.choice(&headers);
-    assert_eq!(Choice::parse(&choice.cookie()), choice);
+    let choice = names.language_choice(&headers);
+    assert_eq!(LanguageChoice::parse(&choice.to_cookie()), choice);
     assert!(choice.locale().is_none() || only("__Host-locale").is_some());
-    let set = names.set_choice(choice).expect("it can stand in a header");
+    let set = names.set_language_choice(choice).expect("it can stand in a header");
     assert!(set.to_str().is_ok_and(|set| set.len() < 128));
 }
 

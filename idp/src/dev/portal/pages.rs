@@ -10,7 +10,7 @@ use openidconnect::core::CoreIdToken;
 use serde_json::{Map, Value};
 use store::Timestamp;
 
-use super::provider::{ProviderError, Verified};
+use super::provider::{ProviderError, VerifiedTokens};
 use crate::clock::clock_time;
 
 /// The front page.
@@ -70,7 +70,7 @@ pub(super) struct ProblemPage {
 impl Person {
     /// `profile` is what userinfo answered.
     pub(super) fn new(
-        verified: &Verified,
+        verified: &VerifiedTokens,
         profile: &Value,
         now: Timestamp,
         zone: &TimeZone,
@@ -81,7 +81,7 @@ impl Person {
         let payload = parts.next().unwrap_or_default();
         let profile = profile.as_object().cloned().unwrap_or_default();
         let claims = claims(&payload, &profile, zone);
-        let name = name(&profile, &payload);
+        let name = display_name(&profile, &payload);
         let access = verified.access_lifetime.map_or_else(
             || "The access token does not say how long it works.".to_owned(),
             |life| {
@@ -120,7 +120,7 @@ pub(super) fn claims(
 ) -> Vec<Claim> {
     let row = |name: &String, value: &Value, source| Claim {
         name: name.clone(),
-        value: shown(name, value, zone),
+        value: display_value(name, value, zone),
         source,
     };
     let from_token = token.iter().map(|(name, value)| row(name, value, "ID token"));
@@ -130,7 +130,7 @@ pub(super) fn claims(
 }
 
 /// Times also as a clock shows them.
-fn shown(name: &str, value: &Value, zone: &TimeZone) -> String {
+fn display_value(name: &str, value: &Value, zone: &TimeZone) -> String {
     match (name, value.as_i64()) {
         ("exp" | "iat" | "nbf" | "auth_time" | "updated_at", Some(seconds)) => {
             let at = Timestamp::from_millis(seconds.saturating_mul(1000));
@@ -141,7 +141,7 @@ fn shown(name: &str, value: &Value, zone: &TimeZone) -> String {
 }
 
 /// What to call the person: the best of what the provider told.
-pub(super) fn name(profile: &Map<String, Value>, token: &Map<String, Value>) -> String {
+pub(super) fn display_name(profile: &Map<String, Value>, token: &Map<String, Value>) -> String {
     let find = |key| profile.get(key).or_else(|| token.get(key)).and_then(Value::as_str);
     let found =
         ["name", "given_name", "preferred_username", "email", "sub"].into_iter().find_map(find);
@@ -167,7 +167,7 @@ impl ProblemPage {
     }
 
     /// A callback that belongs to no sign-in of this browser.
-    pub(super) fn lost() -> Self {
+    pub(super) fn unknown_sign_in() -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
             title: "This sign-in is no longer open",

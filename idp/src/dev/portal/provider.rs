@@ -42,7 +42,7 @@ pub(super) struct Provider {
 
 /// An authorization request on its way; each value is used once.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct PendingSignIn {
     pub(super) state: CsrfToken,
     nonce: Nonce,
     verifier: PkceCodeVerifier,
@@ -50,14 +50,14 @@ pub(super) struct Pending {
 
 /// What the token endpoint answered, not yet verified.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct UnverifiedTokens {
     tokens: CoreTokenResponse,
     nonce: Nonce,
 }
 
 /// What was verified.
 #[derive(Debug)]
-pub(super) struct Verified {
+pub(super) struct VerifiedTokens {
     pub(super) id_token: CoreIdToken,
     pub(super) access_lifetime: Option<Duration>,
     subject: SubjectIdentifier,
@@ -102,12 +102,12 @@ impl Provider {
     }
 
     /// Whether the `iss` of a callback is this provider (RFC 9207, section 2.4).
-    pub(super) fn is(&self, iss: &str) -> bool {
+    pub(super) fn is_issuer(&self, iss: &str) -> bool {
         self.issuer.as_str() == iss
     }
 
     /// Where to send the browser, and what must come back (RFC 7636; OpenID Connect Core, 3.1.2.1).
-    pub(super) fn authorize(&self) -> (Url, Pending) {
+    pub(super) fn authorize(&self) -> (Url, PendingSignIn) {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let flow = CoreAuthenticationFlow::AuthorizationCode;
         let (url, state, nonce) = self
@@ -117,16 +117,16 @@ impl Provider {
             .add_scope(Scope::new("email".to_owned()))
             .set_pkce_challenge(challenge)
             .url();
-        (url, Pending { state, nonce, verifier })
+        (url, PendingSignIn { state, nonce, verifier })
     }
 
     /// Exchanges the code, once.
     pub(super) async fn exchange(
         &self,
         http: &Fetch,
-        pending: Pending,
+        pending: PendingSignIn,
         code: String,
-    ) -> Result<Answer, ProviderError> {
+    ) -> Result<UnverifiedTokens, ProviderError> {
         let request = self
             .client
             .exchange_code(AuthorizationCode::new(code))
@@ -142,12 +142,16 @@ impl Provider {
             RequestTokenError::Parse(error, _) => ProviderError::Untrusted(error.to_string()),
             RequestTokenError::Other(text) => ProviderError::Untrusted(text),
         })?;
-        Ok(Answer { tokens, nonce: pending.nonce })
+        Ok(UnverifiedTokens { tokens, nonce: pending.nonce })
     }
 
     /// Verifies the ID token: signature, issuer, audience, expiry, nonce and the hash of the access
     /// token (OpenID Connect Core, 3.1.3.7 and 3.1.3.8).
-    pub(super) fn verify(&self, clock: &Clock, answer: &Answer) -> Result<Verified, ProviderError> {
+    pub(super) fn verify(
+        &self,
+        clock: &Clock,
+        answer: &UnverifiedTokens,
+    ) -> Result<VerifiedTokens, ProviderError> {
         let untrusted = |error: &dyn Error| ProviderError::Untrusted(error.to_string());
         let id_token = answer
             .tokens
@@ -178,7 +182,7 @@ impl Provider {
                 return Err(ProviderError::Untrusted("at_hash does not fit".to_owned()));
             }
         }
-        Ok(Verified {
+        Ok(VerifiedTokens {
             id_token: id_token.clone(),
             subject: claims.subject().clone(),
             access_token: answer.tokens.access_token().clone(),
@@ -190,7 +194,7 @@ impl Provider {
     pub(super) async fn userinfo(
         &self,
         http: &Fetch,
-        verified: &Verified,
+        verified: &VerifiedTokens,
     ) -> Result<UserInfoClaims<EmptyAdditionalClaims, CoreGenderClaim>, ProviderError> {
         let request = self
             .client
@@ -203,7 +207,7 @@ impl Provider {
     }
 
     /// Where the browser ends its session at the provider (RP-Initiated Logout 1.0, section 2).
-    pub(super) fn logout(
+    pub(super) fn logout_url(
         &self,
         hint: &CoreIdToken,
         portal: &Portal,

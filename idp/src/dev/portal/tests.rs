@@ -236,6 +236,6 @@ fn claim_rows_are_human_readable() {
         ("name", "Mere", "userinfo"),
     ];
     assert_eq!(rows, expected);
-    assert_eq!(pages::name(&profile, &token), "Mere");
-    assert_eq!(pages::name(&object(json!({})), &token), "s1");
+    assert_eq!(pages::display_name(&profile, &token), "Mere");
+    assert_eq!(pages::display_name(&object(json!({})), &token), "s1");
 }

@@ -27,7 +27,7 @@ impl FromRequest<App> for BearerCall {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        let context = RequestContext::of(request.extensions())?;
+        let context = RequestContext::from_extensions(request.extensions())?;
         let Caller::Bearer(scope) = context.route.caller else {
             return Err(Failure::Internal("a route of other callers asks for a token".to_owned()));
         };

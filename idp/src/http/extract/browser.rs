@@ -16,7 +16,7 @@ use super::context::{PostCount, RequestContext};
 use crate::{
     app::App,
     http::{error::Failure, step::Step, user_agent},
-    locale::{Choice, Locale},
+    locale::{LanguageChoice, Locale},
     view::{Frame, messages::PageText},
 };
 
@@ -28,15 +28,15 @@ pub(in crate::http) struct BrowserRequest {
     /// The sign-in step that the route is the page of.
     pub(in crate::http) step: Option<&'static Step>,
     /// Its cookies, hashed.
-    pub(in crate::http) visit: BrowserContext,
+    pub(in crate::http) browser_context: BrowserContext,
     /// A cookie for a browser that has none yet.
-    pub(in crate::http) new_browser: Option<HeaderValue>,
+    pub(in crate::http) new_browser_cookie: Option<HeaderValue>,
     /// The language that it is answered in.
     pub(in crate::http) locale: Locale,
     /// What this browser remembers about languages.
-    choice: Choice,
+    language_choice: LanguageChoice,
     /// A cookie for a browser that is to remember another language.
-    pub(in crate::http) new_choice: Option<HeaderValue>,
+    pub(in crate::http) new_language_cookie: Option<HeaderValue>,
     /// Whether it is a navigation of a whole window, not a frame or a picture, as far as the browser says.
     pub(in crate::http) top_level: bool,
     /// Whether a page of ours or the person's own typing led to it, as far as the browser says.
@@ -52,21 +52,21 @@ impl FromRequestParts<App> for BrowserRequest {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
         let headers = &parts.headers;
-        let context = RequestContext::of(&parts.extensions)?;
+        let context = RequestContext::from_extensions(&parts.extensions)?;
         let cx = context.cx(app, Actor::Person);
         let (rate_limited, count_deferred) = match context.post_count {
-            Some(PostCount::Beyond(crowded)) => (Some(crowded), false),
+            Some(PostCount::OverLimit(rate_limited)) => (Some(rate_limited), false),
             Some(PostCount::Deferred) => (None, true),
-            Some(PostCount::Within) | None => (None, false),
+            Some(PostCount::WithinLimit) | None => (None, false),
         };
-        let (browser, new_browser) = if let Some(token) = app.cookies.browser(headers) {
+        let (browser, new_browser_cookie) = if let Some(token) = app.cookies.browser(headers) {
             (token.hash(), None)
         } else {
             let token = OpaqueToken::generate(&cx.rng);
             (token.hash(), app.cookies.set_browser(&token))
         };
-        let locale = locale(app, headers);
-        let visit = BrowserContext {
+        let locale = request_locale(app, headers);
+        let browser_context = BrowserContext {
             browser,
             session: app.cookies.session(headers).map(|token| token.hash()),
             devices: app.cookies.devices(headers),
@@ -78,11 +78,11 @@ impl FromRequestParts<App> for BrowserRequest {
         Ok(Self {
             cx,
             step: context.route.step,
-            visit,
-            new_browser,
+            browser_context,
+            new_browser_cookie,
             locale,
-            choice: app.cookies.choice(headers),
-            new_choice: None,
+            language_choice: app.cookies.language_choice(headers),
+            new_language_cookie: None,
             top_level: is_top_level(headers),
             same_origin: is_same_origin(headers),
             rate_limited,
@@ -95,35 +95,35 @@ impl BrowserRequest {
     /// Answers in the language that an authorization request or a logout asks for, and remembers it for the steps that
     /// follow, beside the person's own choice.
     pub(in crate::http) fn apply_ui_locales(&mut self, app: &App, ui_locales: Option<&str>) {
-        let choice = self.choice.ask(ui_locales);
-        if choice != self.choice {
+        let choice = self.language_choice.with_ui_locales(ui_locales);
+        if choice != self.language_choice {
             self.set_language(app, choice);
         }
     }
 
     /// Answers in the language of a choice, and remembers it.
-    pub(in crate::http) fn set_language(&mut self, app: &App, choice: Choice) {
-        self.choice = choice;
+    pub(in crate::http) fn set_language(&mut self, app: &App, choice: LanguageChoice) {
+        self.language_choice = choice;
         self.locale = choice.locale().unwrap_or(self.locale);
-        self.visit.requester.language = self.locale.tag();
-        self.new_choice = app.cookies.set_choice(choice);
+        self.browser_context.requester.language = self.locale.tag();
+        self.new_language_cookie = app.cookies.set_language_choice(choice);
     }
 
     /// The texts of the page that answers it.
-    pub(in crate::http) fn text<'a>(&self, app: &'a App) -> PageText<'a> {
-        PageText { f: Frame::of(&app.brand, self.locale), zone: app.zone(), now: self.cx.now }
+    pub(in crate::http) fn page_text<'a>(&self, app: &'a App) -> PageText<'a> {
+        PageText { f: Frame::of(&app.brand, self.locale), zone: app.time_zone(), now: self.cx.now }
     }
 }
 
 /// The language of a request: what its browser remembers, or what it says that it wants.
-pub(in crate::http) fn locale(app: &App, headers: &HeaderMap) -> Locale {
+pub(in crate::http) fn request_locale(app: &App, headers: &HeaderMap) -> Locale {
     let wanted = || {
         headers
             .get(header::ACCEPT_LANGUAGE)
             .and_then(|value| value.to_str().ok())
-            .and_then(Locale::wanted)
+            .and_then(Locale::from_accept_language)
     };
-    app.cookies.choice(headers).locale().or_else(wanted).unwrap_or_default()
+    app.cookies.language_choice(headers).locale().or_else(wanted).unwrap_or_default()
 }
 
 /// Fetch metadata; a browser without it is judged by `SameSite=Lax` alone.

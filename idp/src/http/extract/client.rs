@@ -29,7 +29,7 @@ impl FromRequest<App> for ClientCall {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
-        let cx = RequestContext::of(request.extensions())?.cx(app, Actor::Client);
+        let cx = RequestContext::from_extensions(request.extensions())?.cx(app, Actor::Client);
         let credentials = credentials(request.headers());
         let Form(params) = Form::from_request(request, app).await?;
         let client = client_auth::authenticate(&cx, &credentials, &params).await??;

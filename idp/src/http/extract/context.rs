@@ -16,7 +16,7 @@ pub(in crate::http) struct RequestContext {
     /// Reference and client address.
     pub(in crate::http) trace: Trace,
     /// Where a flow notes which client the request is about.
-    pub(in crate::http) client: ClientSlot,
+    pub(in crate::http) client_slot: ClientSlot,
     /// How its network stands, if it is a post that counts.
     pub(in crate::http) post_count: Option<PostCount>,
 }
@@ -25,10 +25,10 @@ pub(in crate::http) struct RequestContext {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) enum PostCount {
     /// Within its limit.
-    Within,
+    WithinLimit,
     /// Beyond its limit. The post is not refused yet, because those of a known device have a limit of their own, and only
     /// the form says of which account it is one.
-    Beyond(RateLimited),
+    OverLimit(RateLimited),
     /// Not counted yet: the post needs the hashing pool, which is full. Rejecting it must be cheap (decision 17), so its
     /// form is read first, and it is counted unless it is rejected for that.
     Deferred,
@@ -36,7 +36,7 @@ pub(in crate::http) enum PostCount {
 
 impl RequestContext {
     /// The context of a request. Without the layer there is none, and nothing is answered.
-    pub(super) fn of(extensions: &Extensions) -> Result<&Self, Failure> {
+    pub(super) fn from_extensions(extensions: &Extensions) -> Result<&Self, Failure> {
         let missing = || Failure::Internal("a handler outside the layer of its route".to_owned());
         extensions.get().ok_or_else(missing)
     }
@@ -44,6 +44,6 @@ impl RequestContext {
     /// The context of the flow, with the actor of its rows in the trail.
     pub(super) fn cx(&self, app: &App, actor: Actor) -> Cx {
         let trace = Trace { actor, ..self.trace.clone() };
-        Cx { client_slot: self.client.clone(), ..app.cx(trace) }
+        Cx { client_slot: self.client_slot.clone(), ..app.cx(trace) }
     }
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use flows::request::Params;
 
-use crate::{app::App, http::error::Failure, serve::TooSlow};
+use crate::{app::App, http::error::Failure, serve::BodyTimeout};
 
 /// Fields of a form body.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl FromRequest<App> for Form {
             return Err(Failure::NotAForm);
         }
         let body = Bytes::from_request(request, app).await.map_err(|error| {
-            if TooSlow::is_behind(&error) { Failure::TooSlow } else { Failure::TooLarge }
+            if BodyTimeout::is_source_of(&error) { Failure::TooSlow } else { Failure::TooLarge }
         })?;
         Ok(Self(Params::parse(&body)))
     }

@@ -7,19 +7,22 @@ use crate::{app::App, http::error::Failure};
 
 /// The answer of `work`; or, when the replica must end first, what is certain about work that was dropped: that nothing
 /// was done, unless it had come to a commit.
-pub(super) async fn unless_halted(app: &App, work: impl Future<Output = Response>) -> Response {
+pub(super) async fn unless_hard_stopped(
+    app: &App,
+    work: impl Future<Output = Response>,
+) -> Response {
     let commits = CommitTracker::default();
     tokio::select! {
         // An answer that is there is given.
         biased;
         response = commits.track(work) => return response,
-        () = app.halted() => {}
+        () = app.until_hard_stop() => {}
     }
     let why = "given up: this replica stops at once";
     let failure = if commits.has_begun() {
-        Failure::Unknown(format!("{why}, after a commit was begun"))
+        Failure::OutcomeUnknown(format!("{why}, after a commit was begun"))
     } else {
-        Failure::Away(why.to_owned())
+        Failure::Unavailable(why.to_owned())
     };
     failure.into_response()
 }

@@ -10,7 +10,11 @@ use axum::{
 use crate::{app::App, http::route::Origins};
 
 /// The origin that a request comes from, if it is that of a public client of the browser and the route is for those.
-pub(super) fn origin(app: &App, origins: Origins, request: &Request) -> Option<HeaderValue> {
+pub(super) fn allowed_origin(
+    app: &App,
+    origins: Origins,
+    request: &Request,
+) -> Option<HeaderValue> {
     if origins != Origins::Clients {
         return None;
     }
@@ -37,7 +41,7 @@ pub(super) fn preflight() -> Response {
 }
 
 /// Lets pages of other origins read the answer. No credentials: such a route reads no cookie.
-pub(super) fn allow(headers: &mut HeaderMap, origins: Origins, origin: Option<HeaderValue>) {
+pub(super) fn set_headers(headers: &mut HeaderMap, origins: Origins, origin: Option<HeaderValue>) {
     match origins {
         // Metadata and keys are read by programs of any origin (OpenID Connect Discovery 1.0, section 4).
         Origins::Any => {
@@ -52,6 +56,6 @@ pub(super) fn allow(headers: &mut HeaderMap, origins: Origins, origin: Option<He
                 headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, readable);
             }
         }
-        Origins::Own => {}
+        Origins::SameOrigin => {}
     }
 }

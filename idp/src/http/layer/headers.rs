@@ -7,13 +7,13 @@ use crate::http::{
     route::{Audience, Policy},
 };
 
-const COMMON: [(HeaderName, &str); 3] = [
+const COMMON_HEADERS: [(HeaderName, &str); 3] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-const FOR_PEOPLE: [(HeaderName, &str); 5] = [
+const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     // Not `no-referrer`: with it a browser posts our own forms with `Origin: null` (Fetch, "append a request Origin
     // header"), and one that knows no fetch metadata could not sign in. No other origin gets a referrer (decision 22).
     (header::REFERRER_POLICY, "same-origin"),
@@ -27,31 +27,35 @@ const FOR_PEOPLE: [(HeaderName, &str); 5] = [
 ];
 
 /// The reference of an answer that is no page of ours: log and trail have it, too.
-pub(super) fn identify(headers: &mut HeaderMap, reference: &str) {
+pub(super) fn set_request_id(headers: &mut HeaderMap, reference: &str) {
     if let Ok(value) = HeaderValue::try_from(reference) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
 }
 
 /// Sets what the handler has not set itself.
-pub(super) fn secure(headers: &mut HeaderMap, policy: Policy, https: bool) {
+pub(super) fn set_security_headers(headers: &mut HeaderMap, policy: Policy, https: bool) {
     if policy.audience == Audience::People {
-        for (name, value) in &FOR_PEOPLE {
-            set(headers, name, value);
+        for (name, value) in &PAGE_HEADERS {
+            set_if_absent(headers, name, value);
         }
     }
-    for (name, value) in &COMMON {
-        set(headers, name, value);
+    for (name, value) in &COMMON_HEADERS {
+        set_if_absent(headers, name, value);
     }
     if !policy.is_constant {
-        set(headers, &header::CACHE_CONTROL, "no-store");
+        set_if_absent(headers, &header::CACHE_CONTROL, "no-store");
     }
     if https {
-        set(headers, &header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
+        set_if_absent(
+            headers,
+            &header::STRICT_TRANSPORT_SECURITY,
+            "max-age=63072000; includeSubDomains",
+        );
     }
 }
 
-fn set(headers: &mut HeaderMap, name: &HeaderName, value: &'static str) {
+fn set_if_absent(headers: &mut HeaderMap, name: &HeaderName, value: &'static str) {
     if !headers.contains_key(name) {
         headers.insert(name.clone(), HeaderValue::from_static(value));
     }

@@ -9,7 +9,11 @@ use crate::{
 };
 
 /// Counts a post. One whose network is unknown is refused, not waved through (misuse case 51).
-pub(super) async fn count(app: &App, route: &Route, trace: &Trace) -> Result<PostCount, Failure> {
+pub(super) async fn count_post(
+    app: &App,
+    route: &Route,
+    trace: &Trace,
+) -> Result<PostCount, Failure> {
     if trace.client_address.is_none() {
         return Err(Failure::UnknownNetwork);
     }
@@ -17,6 +21,6 @@ pub(super) async fn count(app: &App, route: &Route, trace: &Trace) -> Result<Pos
     if needs_hashing && app.hasher.is_full(HashingCaller::Stranger) {
         return Ok(PostCount::Deferred);
     }
-    let crowded = network::count_post(&app.cx(trace.clone())).await?;
-    Ok(crowded.map_or(PostCount::Within, PostCount::Beyond))
+    let rate_limited = network::count_post(&app.cx(trace.clone())).await?;
+    Ok(rate_limited.map_or(PostCount::WithinLimit, PostCount::OverLimit))
 }

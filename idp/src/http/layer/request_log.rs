@@ -15,12 +15,12 @@ pub(super) struct RequestLog {
     path: &'static str,
     started: Timestamp,
     /// Noted by the flow that finds out.
-    pub(super) client: ClientSlot,
+    pub(super) client_slot: ClientSlot,
 }
 
 impl RequestLog {
     pub(super) fn begin(path: &'static str, method: &Method, started: Timestamp) -> Self {
-        Self { method: known_method(method), path, started, client: ClientSlot::default() }
+        Self { method: known_method(method), path, started, client_slot: ClientSlot::default() }
     }
 
     /// Writes the line. A refusal in the words of OAuth is logged like any other answer.
@@ -33,11 +33,12 @@ impl RequestLog {
     ) {
         let millis = u64::try_from(now.since(self.started).as_millis()).unwrap_or(u64::MAX);
         let Self { method, path, .. } = self;
-        let (status, reference, client) = (status.as_u16(), &trace.reference, self.client.get());
+        let (status, reference, client) =
+            (status.as_u16(), &trace.reference, self.client_slot.get());
         let network = &trace.client_address_text();
-        span::identify(reference, client);
+        span::record_identity(reference, client);
         match failure {
-            Some(failure) if failure.is_ours() => {
+            Some(failure) if failure.is_server_error() => {
                 let error = failure.detail();
                 tracing::error!(
                     method,

@@ -22,12 +22,12 @@ use crate::{
     app::App,
     http::{
         error::Failure,
-        extract::{RequestContext, client_address, locale},
+        extract::{RequestContext, client_address, request_locale},
         page,
         route::{Audience, Class, Policy, Posts, Route},
     },
     locale::Locale,
-    metrics::Answered,
+    metrics::AnsweredRequest,
 };
 
 /// Handles a request of a route.
@@ -37,10 +37,10 @@ pub(in crate::http) async fn handle(
     next: Next,
 ) -> Response {
     let (watch, method) = (app.clock.stopwatch(), request.method().clone());
-    let span = span::of(&app, route, &request);
-    let response = answer(&app, route, request, next).instrument(span.clone()).await;
-    span::ended(&span, response.status().as_u16());
-    app.metrics.answered(&Answered {
+    let span = span::request_span(&app, route, &request);
+    let response = process(&app, route, request, next).instrument(span.clone()).await;
+    span::record_status(&span, response.status().as_u16());
+    app.metrics.record_request(&AnsweredRequest {
         route: route.path,
         class: route.class.as_str(),
         method: &method,
@@ -50,26 +50,33 @@ pub(in crate::http) async fn handle(
     response
 }
 
-async fn answer(app: &App, route: &'static Route, mut request: Request, next: Next) -> Response {
+async fn process(app: &App, route: &'static Route, mut request: Request, next: Next) -> Response {
     let policy = route.class.policy();
-    let exchange = Exchange::of(app, route.path, &request);
-    let origin = cors::origin(app, policy.origins, &request);
-    let admitted = match check(app, policy, &request) {
-        Ok(Counts::Yes) => post_limit::count(app, route, &exchange.trace).await.map(Some),
-        Ok(Counts::No) => Ok(None),
+    let exchange = Exchange::new(app, route.path, &request);
+    let origin = cors::allowed_origin(app, policy.origins, &request);
+    let admitted = match check_request(app, policy, &request) {
+        Ok(CountsAgainstNetwork::Yes) => {
+            post_limit::count_post(app, route, &exchange.trace).await.map(Some)
+        }
+        Ok(CountsAgainstNetwork::No) => Ok(None),
         Err(failure) => Err(failure),
     };
     let response = match admitted {
         Ok(_) if cors::is_preflight(&request, origin.as_ref()) => cors::preflight(),
         Ok(post_count) => {
-            let (trace, client) = (exchange.trace.clone(), exchange.log.client.clone());
-            request.extensions_mut().insert(RequestContext { route, trace, client, post_count });
-            cancellation::unless_halted(app, next.run(request)).await
+            let (trace, client_slot) = (exchange.trace.clone(), exchange.log.client_slot.clone());
+            request.extensions_mut().insert(RequestContext {
+                route,
+                trace,
+                client_slot,
+                post_count,
+            });
+            cancellation::unless_hard_stopped(app, next.run(request)).await
         }
         Err(failure) => failure.into_response(),
     };
     let mut response = exchange.finish(app, policy, route.realm(), response);
-    cors::allow(response.headers_mut(), policy.origins, origin);
+    cors::set_headers(response.headers_mut(), policy.origins, origin);
     response
 }
 
@@ -77,11 +84,11 @@ async fn answer(app: &App, route: &'static Route, mut request: Request, next: Ne
 pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) -> Response {
     let (watch, method) = (app.clock.stopwatch(), request.method().clone());
     // A path that is none of ours is the client's text, and not for the log.
-    let exchange = Exchange::of(&app, "", &request);
+    let exchange = Exchange::new(&app, "", &request);
     let ours = is_our_host(&app, &request);
     let failure = if ours { Failure::NotFound } else { Failure::Misdirected };
     let response = exchange.finish(&app, Class::Page.policy(), "", failure.into_response());
-    app.metrics.answered(&Answered {
+    app.metrics.record_request(&AnsweredRequest {
         route: "none",
         class: "none",
         method: &method,
@@ -92,23 +99,31 @@ pub(in crate::http) async fn fallback(State(app): State<App>, request: Request) 
 }
 
 /// Whether a request counts against its network.
-enum Counts {
+enum CountsAgainstNetwork {
     Yes,
     No,
 }
 
 /// Whether a request may go to its handler, as far as the request alone can say.
-fn check(app: &App, policy: Policy, request: &Request) -> Result<Counts, Failure> {
+fn check_request(
+    app: &App,
+    policy: Policy,
+    request: &Request,
+) -> Result<CountsAgainstNetwork, Failure> {
     if !is_our_host(app, request) {
         return Err(Failure::Misdirected);
     }
     if !policy.is_constant && app.live.clock_is_off() {
-        return Err(Failure::Away("the clock of this replica is off".to_owned()));
+        return Err(Failure::Unavailable("the clock of this replica is off".to_owned()));
     }
     if policy.posts == Posts::FromAnySite || request.method() != Method::POST {
-        return Ok(Counts::No);
+        return Ok(CountsAgainstNetwork::No);
     }
-    if is_cross_site(app, request) { Err(Failure::Forbidden) } else { Ok(Counts::Yes) }
+    if is_cross_site(app, request) {
+        Err(Failure::Forbidden)
+    } else {
+        Ok(CountsAgainstNetwork::Yes)
+    }
 }
 
 /// Absolute addresses come from configuration alone, and a request for another Host is refused (misuse case 50), as is one
@@ -116,9 +131,9 @@ fn check(app: &App, policy: Policy, request: &Request) -> Result<Counts, Failure
 fn is_our_host(app: &App, request: &Request) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (host, another) = (hosts.next().and_then(|value| value.to_str().ok()), hosts.next());
-    let asked = request.uri().authority().map(axum::http::uri::Authority::as_str).or(host);
+    let requested_host = request.uri().authority().map(axum::http::uri::Authority::as_str).or(host);
     another.is_none()
-        && asked.is_some_and(|asked| asked.eq_ignore_ascii_case(app.issuer.authority()))
+        && requested_host.is_some_and(|asked| asked.eq_ignore_ascii_case(app.issuer.authority()))
 }
 
 /// Fetch metadata first, Origin for browsers without it, and neither for what is no browser (the scheme of Go 1.25).
@@ -131,7 +146,7 @@ fn is_cross_site(app: &App, request: &Request) -> bool {
     }
 }
 
-fn address(app: &App, request: &Request) -> Option<IpAddr> {
+fn client_ip(app: &App, request: &Request) -> Option<IpAddr> {
     let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
     client_address(peer.ip(), request.headers(), &app.proxies)
 }
@@ -145,37 +160,43 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn of(app: &App, path: &'static str, request: &Request) -> Self {
+    fn new(app: &App, path: &'static str, request: &Request) -> Self {
         let trace = Trace {
             reference: flows::cx::generate_reference(&app.rng),
-            client_address: address(app, request),
+            client_address: client_ip(app, request),
             actor: Actor::Person,
         };
         let log = RequestLog::begin(path, request.method(), app.clock.now());
-        Self { trace, log, locale: locale(app, request.headers()) }
+        Self { trace, log, locale: request_locale(app, request.headers()) }
     }
 
     /// Renders a failure, and adds what every answer carries.
     fn finish(&self, app: &App, policy: Policy, realm: &str, response: Response) -> Response {
         let failure = response.extensions().get::<Failure>().cloned();
         let mut response = match &failure {
-            Some(failure) => self.rendered(app, policy.audience, realm, failure),
+            Some(failure) => self.render_failure(app, policy.audience, realm, failure),
             None => response,
         };
-        headers::identify(response.headers_mut(), &self.trace.reference);
-        headers::secure(response.headers_mut(), policy, app.issuer.is_https());
+        headers::set_request_id(response.headers_mut(), &self.trace.reference);
+        headers::set_security_headers(response.headers_mut(), policy, app.issuer.is_https());
         if let Some(reason) = failure.as_ref().and_then(Failure::reason) {
-            app.metrics.refused(reason);
+            app.metrics.record_refusal(reason);
         }
         self.log.end(app.clock.now(), &self.trace, response.status(), failure.as_ref());
         response
     }
 
-    fn rendered(&self, app: &App, audience: Audience, realm: &str, failure: &Failure) -> Response {
+    fn render_failure(
+        &self,
+        app: &App,
+        audience: Audience,
+        realm: &str,
+        failure: &Failure,
+    ) -> Response {
         let mut response = match (failure, audience) {
             (Failure::OAuth(error), _) => error.response(realm),
-            (_, Audience::People) => page::failure(app, &self.trace, self.locale, failure),
-            (_, Audience::Programs) => self.json(failure),
+            (_, Audience::People) => page::render_failure(app, &self.trace, self.locale, failure),
+            (_, Audience::Programs) => self.failure_json(failure),
         };
         // Whatever the class: no cache keeps a refusal.
         let no_store = HeaderValue::from_static("no-store");
@@ -187,7 +208,7 @@ impl Exchange {
         response
     }
 
-    fn json(&self, failure: &Failure) -> Response {
+    fn failure_json(&self, failure: &Failure) -> Response {
         let (status, reference) = (failure.status(), &self.trace.reference);
         let body = serde_json::json!({
             "error": failure.code(),

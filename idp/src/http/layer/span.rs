@@ -13,7 +13,7 @@ use crate::{app::App, http::route::Route, metrics::known_method};
 
 /// A span, the child of the caller's (W3C Trace Context) when that is a trusted proxy. Otherwise any client could choose
 /// which requests are traced, and under which name.
-pub(super) fn of(app: &App, route: &Route, request: &Request) -> Span {
+pub(super) fn request_span(app: &App, route: &Route, request: &Request) -> Span {
     let span = tracing::info_span!(
         target: "spans",
         "request",
@@ -40,7 +40,7 @@ fn is_trusted(app: &App, request: &Request) -> bool {
 }
 
 /// How it ended.
-pub(super) fn ended(span: &Span, status: u16) {
+pub(super) fn record_status(span: &Span, status: u16) {
     span.record("http.response.status_code", status);
     if status >= 500 {
         span.record("otel.status_code", "ERROR");
@@ -48,7 +48,7 @@ pub(super) fn ended(span: &Span, status: u16) {
 }
 
 /// Its reference in log and trail, and the client that it turned out to be about.
-pub(super) fn identify(reference: &str, client: Option<&str>) {
+pub(super) fn record_identity(reference: &str, client: Option<&str>) {
     let span = Span::current();
     span.record("vestibule.reference", reference);
     if let Some(client) = client {

@@ -11,11 +11,10 @@ use flows::{
 };
 
 use super::{
-    Posted, cancel_or_restart, client_name,
+    PostedForm, cancel_or_restart, client_name, form_action_origin,
     form_token::{hidden, posted_attempt},
     rate_limit,
     respond::respond,
-    source,
 };
 use crate::{
     app::App,
@@ -25,7 +24,7 @@ use crate::{
         page, step,
     },
     view::{
-        CodePage, Frame, Hidden, SignedInPage,
+        CodePage, Frame, HiddenFields, SignedInPage,
         messages::{PageText, takes_code},
     },
 };
@@ -39,19 +38,23 @@ pub(in crate::http) async fn post(
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    let posted = Posted { attempt, code: form.text("code"), ..Posted::default() };
-    if let Some(crowded) = rate_limit::refused(&request, PostedStep::Second { attempt }).await? {
-        let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited: crowded };
+    let posted = PostedForm { attempt, code: form.text("code"), ..PostedForm::default() };
+    if let Some(rate_limited) =
+        rate_limit::reached_limit(&request, PostedStep::Second { attempt }).await?
+    {
+        let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited };
         return respond(&app, &request, posted, answer).await;
     }
-    let (cx, visit) = (&request.cx, &request.visit);
+    let (cx, browser_context) = (&request.cx, &request.browser_context);
     let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
-        None if form.text("action") == "resend" => resend::resend(cx, visit, attempt).await?,
-        None if form.text("follow") == "session" => {
-            follow::continue_with_session(cx, visit, attempt).await?
+        None if form.text("action") == "resend" => {
+            resend::resend(cx, browser_context, attempt).await?
         }
-        None => email_code::post(cx, visit, attempt, posted.code).await?,
+        None if form.text("follow") == "session" => {
+            follow::continue_with_session(cx, browser_context, attempt).await?
+        }
+        None => email_code::post(cx, browser_context, attempt, posted.code).await?,
     };
     respond(&app, &request, posted, answer).await
 }
@@ -63,20 +66,20 @@ pub(super) fn render(
     shown: &SignInPage,
     view: &CodeView,
     code: &str,
-    said: Option<PageMessage<MailedCodeRefusal>>,
+    message: Option<PageMessage<MailedCodeRefusal>>,
 ) -> Result<Response, Failure> {
     let hidden = hidden(request, &step::CODE, &shown.attempt);
-    let html = page_of(&request.text(app), hidden, view, code, said);
-    page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
+    let html = code_page(&request.page_text(app), hidden, view, code, message);
+    page::render_form(&html, StatusCode::OK, form_action_origin(shown).as_deref(), request)
 }
 
 /// What the page says and offers.
-pub(super) fn page_of<'a>(
+pub(super) fn code_page<'a>(
     text: &PageText<'a>,
-    hidden: Hidden<'a>,
+    hidden: HiddenFields<'a>,
     view: &'a CodeView,
     code: &'a str,
-    said: Option<PageMessage<MailedCodeRefusal>>,
+    message: Option<PageMessage<MailedCodeRefusal>>,
 ) -> CodePage<'a> {
     let open = takes_code(view);
     let title = match view.delivery {
@@ -86,21 +89,21 @@ pub(super) fn page_of<'a>(
     };
     CodePage {
         hidden,
-        problem: said.map(|said| text.code(view, said)),
+        problem: message.map(|message| text.code_problem(view, message)),
         title: text.f.l.t(title),
-        sent: sent(text, view),
-        status: status(text, view),
+        sent: sent_text(text, view),
+        status: status_text(text, view),
         reference: open.then_some(view.reference.as_str()),
         code,
         open,
-        resend: resend(text, view),
-        resend_later: resend_later(text, view),
+        resend: resend_button(text, view),
+        resend_later: resend_wait_text(text, view),
         f: text.f,
     }
 }
 
 /// Where the code went, or why it can no longer be entered.
-fn sent(text: &PageText<'_>, view: &CodeView) -> String {
+fn sent_text(text: &PageText<'_>, view: &CodeView) -> String {
     let address = ("address", view.masked_address.as_str().into());
     let until = ("until", text.clock_time(view.until).into());
     let key = match (view.delivery, view.accepted_at) {
@@ -116,7 +119,7 @@ fn sent(text: &PageText<'_>, view: &CodeView) -> String {
 }
 
 /// How long ago, and until when it works. The time in the mail is never later than the one here.
-fn status(text: &PageText<'_>, view: &CodeView) -> Option<String> {
+fn status_text(text: &PageText<'_>, view: &CodeView) -> Option<String> {
     let l = text.f.l;
     if !takes_code(view) {
         return None;
@@ -138,7 +141,7 @@ fn status(text: &PageText<'_>, view: &CodeView) -> Option<String> {
 }
 
 /// The button's text: the same code again while it can still work, else a new one.
-fn resend(text: &PageText<'_>, view: &CodeView) -> Option<&'static str> {
+fn resend_button(text: &PageText<'_>, view: &CodeView) -> Option<&'static str> {
     let key = match view.delivery {
         _ if view.exhausted || view.validity == CodeValidity::Expired => "code-new",
         MailStatus::NotSent => "code-send",
@@ -148,7 +151,7 @@ fn resend(text: &PageText<'_>, view: &CodeView) -> Option<&'static str> {
 }
 
 /// When it can be asked for, if that is not now.
-fn resend_later(text: &PageText<'_>, view: &CodeView) -> Option<String> {
+fn resend_wait_text(text: &PageText<'_>, view: &CodeView) -> Option<String> {
     let ResendTime::At(at) = view.resend else { return None };
     // Rounded up: what is asked for at the told moment is granted.
     let seconds = at.since(text.now).as_millis().div_ceil(1000);
@@ -161,7 +164,7 @@ fn resend_later(text: &PageText<'_>, view: &CodeView) -> Option<String> {
 }
 
 /// The page of a tab whose browser was signed in by another one.
-pub(super) fn signed_in(
+pub(super) fn render_signed_in(
     app: &App,
     request: &BrowserRequest,
     shown: &SignInPage,
@@ -174,5 +177,5 @@ pub(super) fn signed_in(
         lede: f.l.tr("signed-in-lede", &[("person", person.into()), ("client", client.into())]),
         f,
     };
-    page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
+    page::render_form(&html, StatusCode::OK, form_action_origin(shown).as_deref(), request)
 }

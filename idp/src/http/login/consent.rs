@@ -31,12 +31,14 @@ pub(in crate::http) async fn get(
     Query(params): Query,
 ) -> Result<Response, Failure> {
     let attempt = params.get("attempt").unwrap_or_default();
-    let Some(question) = consent::find_prompt(&request.cx, &request.visit, attempt).await? else {
+    let Some(question) =
+        consent::find_prompt(&request.cx, &request.browser_context, attempt).await?
+    else {
         // Not answered here: the step that is due is shown, if there is one.
         return redirect_to_due_step(&request, attempt).await;
     };
     let session = &question.session.session;
-    let about = About { attempt, request: &question.request, session };
+    let about = ConsentSubject { attempt, request: &question.request, session };
     match question.need {
         Need::Consent => consent_page(&app, &request, &about),
         // Answered before, and opened again from the history: it can be answered again.
@@ -54,27 +56,27 @@ pub(in crate::http) async fn post(
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    rate_limit::check(&request, PostedStep::AfterSecond { attempt }).await?;
+    rate_limit::reject_if_limited(&request, PostedStep::AfterSecond { attempt }).await?;
     let decision = match form.text("action") {
         "allow" | "continue" => ConsentDecision::Allow,
         "restart" => ConsentDecision::OtherAccount,
         _ => ConsentDecision::Deny,
     };
-    match consent::decide(&request.cx, &request.visit, attempt, decision).await? {
+    match consent::decide(&request.cx, &request.browser_context, attempt, decision).await? {
         ConsentOutcome::Client(to) => Ok(page::see_other(&to.location)),
-        ConsentOutcome::SignIn(asked) => password_page::page(&app, &request, &asked),
+        ConsentOutcome::SignIn(asked) => password_page::render_new(&app, &request, &asked),
         ConsentOutcome::StartAgain => Err(Failure::StartAgain),
     }
 }
 
 /// What a question is about.
-struct About<'a> {
+struct ConsentSubject<'a> {
     attempt: &'a str,
     request: &'a AuthorizationRequest,
     session: &'a LiveSession,
 }
 
-impl<'a> About<'a> {
+impl<'a> ConsentSubject<'a> {
     fn of(asked: &'a AuthorizePage, session: &'a LiveSession) -> Self {
         Self { attempt: &asked.attempt, request: &asked.request, session }
     }
@@ -96,7 +98,7 @@ pub(in crate::http) fn ask_consent(
     asked: &AuthorizePage,
     session: &LiveSession,
 ) -> Result<Response, Failure> {
-    consent_page(app, request, &About::of(asked, session))
+    consent_page(app, request, &ConsentSubject::of(asked, session))
 }
 
 /// The confirmation page of a request that has no row.
@@ -106,33 +108,33 @@ pub(in crate::http) fn ask_confirm(
     asked: &AuthorizePage,
     session: &LiveSession,
 ) -> Result<Response, Failure> {
-    confirm_page(app, request, &About::of(asked, session))
+    confirm_page(app, request, &ConsentSubject::of(asked, session))
 }
 
 fn consent_page(
     app: &App,
     request: &BrowserRequest,
-    about: &About<'_>,
+    about: &ConsentSubject<'_>,
 ) -> Result<Response, Failure> {
-    let text = request.text(app);
+    let text = request.page_text(app);
     let f = text.f;
     let client = client_name(request, &about.request.client_id);
     let html = ConsentPage {
         hidden: hidden(request, &step::CONSENT, about.attempt),
         title: f.l.tr("consent-title", &[("client", client.into())]),
         lede: f.l.tr("consent-lede", &[("client", client.into())]),
-        scopes: about.request.scopes.iter().filter_map(|scope| text.scope(scope)).collect(),
+        scopes: about.request.scopes.iter().filter_map(|scope| text.scope_text(scope)).collect(),
         account: about.account(f),
         f,
     };
     let source = form_action_source(&about.request.redirect_uri);
-    page::form(&html, StatusCode::OK, source.as_deref(), request)
+    page::render_form(&html, StatusCode::OK, source.as_deref(), request)
 }
 
 fn confirm_page(
     app: &App,
     request: &BrowserRequest,
-    about: &About<'_>,
+    about: &ConsentSubject<'_>,
 ) -> Result<Response, Failure> {
     let f = Frame::of(&app.brand, request.locale);
     let client = client_name(request, &about.request.client_id);
@@ -144,5 +146,5 @@ fn confirm_page(
         f,
     };
     let source = form_action_source(&about.request.redirect_uri);
-    page::form(&html, StatusCode::OK, source.as_deref(), request)
+    page::render_form(&html, StatusCode::OK, source.as_deref(), request)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::response::Response;
 use flows::login::{self, StaleForm};
 
-use super::{address, password_page};
+use super::{password_page, step_address};
 use crate::{
     app::App,
     http::{
@@ -14,7 +14,7 @@ use crate::{
         page,
         step::Step,
     },
-    view::Hidden,
+    view::HiddenFields,
 };
 
 /// The hidden fields of the form of a step.
@@ -22,9 +22,10 @@ pub(super) fn hidden<'a>(
     request: &BrowserRequest,
     step: &'static Step,
     attempt: &'a str,
-) -> Hidden<'a> {
-    let token = request.cx.root.form_token(&request.visit.browser, attempt, step.form);
-    Hidden { path: step.path, step: step.name, attempt, form: Cow::Owned(token) }
+) -> HiddenFields<'a> {
+    let token =
+        request.cx.root.form_token(&request.browser_context.browser, attempt, step.form_name);
+    HiddenFields { path: step.path, step: step.name, attempt, form: Cow::Owned(token) }
 }
 
 /// The attempt that a form names, if its token is right. If it is not, the form may be from before this browser's cookie
@@ -36,10 +37,10 @@ pub(super) async fn posted_attempt<'f>(
     step: &'static Step,
 ) -> Result<Result<&'f str, Response>, Failure> {
     // What the browser can show to be accepted all the same, the step asks for next.
-    if let Some(crowded) = request.rate_limited
-        && !has_token(request, form, step)
+    if let Some(rate_limited) = request.rate_limited
+        && !has_valid_token(request, form, step)
     {
-        return Err(Failure::TooMany(crowded, crowded.until.since(request.cx.now)));
+        return Err(Failure::RateLimited(rate_limited, rate_limited.until.since(request.cx.now)));
     }
     if form.text("form").is_empty() {
         return Err(Failure::Forbidden);
@@ -49,27 +50,41 @@ pub(super) async fn posted_attempt<'f>(
         return Err(Failure::NotAForm);
     }
     let attempt = form.text("attempt");
-    if has_token(request, form, step) {
+    if has_valid_token(request, form, step) {
         return Ok(Ok(attempt));
     }
-    match login::resolve_stale_form(&request.cx, &request.visit, attempt, Some(step.due)).await? {
-        StaleForm::FreshPage(asked) => Ok(Err(password_page::page(app, request, &asked)?)),
-        StaleForm::NextStep(due) => Ok(Err(page::see_other(&address(due, attempt)?))),
+    match login::resolve_stale_form(
+        &request.cx,
+        &request.browser_context,
+        attempt,
+        Some(step.next_step),
+    )
+    .await?
+    {
+        StaleForm::FreshPage(asked) => Ok(Err(password_page::render_new(app, request, &asked)?)),
+        StaleForm::NextStep(next_step) => {
+            Ok(Err(page::see_other(&step_address(next_step, attempt)?)))
+        }
         StaleForm::NotThisBrowser => Err(Failure::Forbidden),
     }
 }
 
 /// The attempt that a form names, if its token is right and no field comes twice.
-pub(super) fn own_attempt<'f>(
+pub(super) fn attempt_with_token<'f>(
     request: &BrowserRequest,
     form: &'f Form,
     step: &Step,
 ) -> Option<&'f str> {
-    let own = has_token(request, form, step) && form.0.duplicate().is_none();
-    own.then(|| form.text("attempt"))
+    let is_valid = has_valid_token(request, form, step) && form.0.duplicate().is_none();
+    is_valid.then(|| form.text("attempt"))
 }
 
-fn has_token(request: &BrowserRequest, form: &Form, step: &Step) -> bool {
+fn has_valid_token(request: &BrowserRequest, form: &Form, step: &Step) -> bool {
     let (token, attempt) = (form.text("form"), form.text("attempt"));
-    request.cx.root.verify_form_token(token, &request.visit.browser, attempt, step.form)
+    request.cx.root.verify_form_token(
+        token,
+        &request.browser_context.browser,
+        attempt,
+        step.form_name,
+    )
 }

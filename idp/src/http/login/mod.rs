@@ -30,7 +30,7 @@ use crate::app::App;
 
 /// What a person posted, as far as the next page needs it: never a password.
 #[derive(Clone, Copy, Debug, Default)]
-struct Posted<'a> {
+struct PostedForm<'a> {
     attempt: &'a str,
     email: &'a str,
     code: &'a str,
@@ -45,20 +45,20 @@ pub(super) async fn get(
     Query(params): Query,
 ) -> Result<Response, Failure> {
     let step = request.step.ok_or(Failure::NotFound)?;
-    let shown = due(&request, params.get("attempt").unwrap_or_default()).await?;
-    let due = match &shown.view {
+    let shown = load_due_page(&request, params.get("attempt").unwrap_or_default()).await?;
+    let next_step = match &shown.view {
         StepView::Password => NextStep::Password,
         StepView::Code(_) => NextStep::Code,
         StepView::NewPassword { .. } => NextStep::NewPassword,
         StepView::Complete => NextStep::Complete,
         // Shown on whichever page the tab is.
-        StepView::SignedIn { .. } => step.due,
+        StepView::SignedIn { .. } => step.next_step,
         StepView::Cancelled => return Err(Failure::StartAgain),
     };
-    if due == step.due {
-        render(&app, &request, &shown, Posted::default(), None)
+    if next_step == step.next_step {
+        render(&app, &request, &shown, PostedForm::default(), None)
     } else {
-        Ok(page::see_other(&address(due, &shown.attempt)?))
+        Ok(page::see_other(&step_address(next_step, &shown.attempt)?))
     }
 }
 
@@ -69,15 +69,15 @@ async fn cancel_or_restart(
     attempt: &str,
 ) -> Result<Option<Answer>, Failure> {
     Ok(match form.text("action") {
-        "cancel" => Some(login::cancel(&request.cx, &request.visit, attempt).await?),
-        "restart" => Some(login::restart(&request.cx, &request.visit, attempt).await?),
+        "cancel" => Some(login::cancel(&request.cx, &request.browser_context, attempt).await?),
+        "restart" => Some(login::restart(&request.cx, &request.browser_context, attempt).await?),
         _ => None,
     })
 }
 
 /// The step that is due for an attempt, or "start again".
-async fn due(request: &BrowserRequest, attempt: &str) -> Result<SignInPage, Failure> {
-    login::show(&request.cx, &request.visit, attempt).await?.ok_or(Failure::StartAgain)
+async fn load_due_page(request: &BrowserRequest, attempt: &str) -> Result<SignInPage, Failure> {
+    login::show(&request.cx, &request.browser_context, attempt).await?.ok_or(Failure::StartAgain)
 }
 
 /// The page of the step that is due, with what was wrong.
@@ -85,26 +85,29 @@ fn render(
     app: &App,
     request: &BrowserRequest,
     shown: &SignInPage,
-    posted: Posted<'_>,
+    posted: PostedForm<'_>,
     refusal: Option<Refusal>,
 ) -> Result<Response, Failure> {
-    let text = request.text(app);
+    let text = request.page_text(app);
     match &shown.view {
         StepView::Password => {
-            let problem = refusal.map(|refusal| text.password(refusal.for_password_page()));
+            let problem = refusal.map(|refusal| text.password_problem(refusal.for_password_page()));
             password_page::render(app, request, shown, posted.email, problem)
         }
         StepView::Code(view) => {
-            let said = refusal.map(Refusal::for_code_page);
-            code::render(app, request, shown, view, posted.code, said)
+            let message = refusal.map(Refusal::for_code_page);
+            code::render(app, request, shown, view, posted.code, message)
         }
         StepView::NewPassword { email } => {
-            let said = refusal.map(Refusal::for_new_password_page);
-            let problem = said.map(|said| text.new_password(said, posted.no_new_password));
+            let message = refusal.map(Refusal::for_new_password_page);
+            let problem =
+                message.map(|message| text.new_password_problem(message, posted.no_new_password));
             new_password::render(app, request, shown, email, problem)
         }
-        StepView::SignedIn { person } => code::signed_in(app, request, shown, person),
-        StepView::Complete => Ok(page::see_other(&address(NextStep::Complete, &shown.attempt)?)),
+        StepView::SignedIn { person } => code::render_signed_in(app, request, shown, person),
+        StepView::Complete => {
+            Ok(page::see_other(&step_address(NextStep::Complete, &shown.attempt)?))
+        }
         StepView::Cancelled => Err(Failure::StartAgain),
     }
 }
@@ -114,21 +117,21 @@ async fn redirect_to_due_step(
     request: &BrowserRequest,
     attempt: &str,
 ) -> Result<Response, Failure> {
-    match login::resolve_stale_form(&request.cx, &request.visit, attempt, None).await? {
-        StaleForm::NextStep(due) if due != NextStep::Complete => {
-            Ok(page::see_other(&address(due, attempt)?))
+    match login::resolve_stale_form(&request.cx, &request.browser_context, attempt, None).await? {
+        StaleForm::NextStep(next_step) if next_step != NextStep::Complete => {
+            Ok(page::see_other(&step_address(next_step, attempt)?))
         }
         _ => Err(Failure::StartAgain),
     }
 }
 
 /// The address of the page that is due.
-fn address(due: NextStep, attempt: &str) -> Result<String, Failure> {
-    Ok(Step::of(due).ok_or(Failure::StartAgain)?.address(attempt))
+fn step_address(next_step: NextStep, attempt: &str) -> Result<String, Failure> {
+    Ok(Step::for_next_step(next_step).ok_or(Failure::StartAgain)?.address(attempt))
 }
 
 /// The origin that the form of a page may lead to besides our own.
-fn source(shown: &SignInPage) -> Option<String> {
+fn form_action_origin(shown: &SignInPage) -> Option<String> {
     form_action_source(&shown.request.redirect_uri)
 }
 
@@ -138,7 +141,7 @@ fn client_name<'a>(request: &'a BrowserRequest, client_id: &'a str) -> &'a str {
 }
 
 /// A request that has no row yet, as what is shown of it.
-fn asked_as_shown(asked: &AuthorizePage) -> SignInPage {
+fn to_sign_in_page(asked: &AuthorizePage) -> SignInPage {
     SignInPage {
         attempt: asked.attempt.clone(),
         request: asked.request.clone(),

@@ -7,11 +7,10 @@ use flows::{
 };
 
 use super::{
-    Posted, cancel_or_restart,
+    PostedForm, cancel_or_restart, form_action_origin,
     form_token::{hidden, posted_attempt},
     rate_limit,
     respond::respond,
-    source,
 };
 use crate::{
     app::App,
@@ -20,7 +19,7 @@ use crate::{
         extract::{BrowserRequest, Form},
         page, step,
     },
-    view::{Frame, NewPasswordPage, Problem},
+    view::{FormProblem, Frame, NewPasswordPage},
 };
 
 pub(in crate::http) async fn post(
@@ -32,13 +31,15 @@ pub(in crate::http) async fn post(
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    rate_limit::check(&request, PostedStep::AfterSecond { attempt }).await?;
+    rate_limit::reject_if_limited(&request, PostedStep::AfterSecond { attempt }).await?;
     let new = form.text("new_password");
     let no_new_password = new.trim().is_empty();
-    let posted = Posted { attempt, no_new_password, ..Posted::default() };
+    let posted = PostedForm { attempt, no_new_password, ..PostedForm::default() };
     let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
-        None => login::new_password::post(&request.cx, &request.visit, attempt, new).await?,
+        None => {
+            login::new_password::post(&request.cx, &request.browser_context, attempt, new).await?
+        }
     };
     respond(&app, &request, posted, answer).await
 }
@@ -49,7 +50,7 @@ pub(super) fn render(
     request: &BrowserRequest,
     shown: &SignInPage,
     email: &str,
-    problem: Option<Problem>,
+    problem: Option<FormProblem>,
 ) -> Result<Response, Failure> {
     let f = Frame::of(&app.brand, request.locale);
     let length = request.cx.settings.password_min_length;
@@ -60,5 +61,5 @@ pub(super) fn render(
         email,
         f,
     };
-    page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
+    page::render_form(&html, StatusCode::OK, form_action_origin(shown).as_deref(), request)
 }

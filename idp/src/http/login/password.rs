@@ -10,7 +10,7 @@ use flows::{
 use keys::Password;
 
 use super::{
-    Posted, cancel_or_restart, form_token::posted_attempt, password_page, rate_limit,
+    PostedForm, cancel_or_restart, form_token::posted_attempt, password_page, rate_limit,
     respond::respond, unavailable,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         extract::{BrowserRequest, Form},
         step,
     },
-    view::{Problem, messages::PageText},
+    view::{FormProblem, messages::PageText},
 };
 
 pub(in crate::http) async fn post(
@@ -38,27 +38,29 @@ pub(in crate::http) async fn post(
         Ok(attempt) => attempt,
         Err(response) => return Ok(response),
     };
-    let posted = Posted { attempt, email: form.text("email"), ..Posted::default() };
-    match rate_limit::refused(&request, PostedStep::Password { email: posted.email }).await {
+    let posted = PostedForm { attempt, email: form.text("email"), ..PostedForm::default() };
+    match rate_limit::reached_limit(&request, PostedStep::Password { email: posted.email }).await {
         Ok(None) => {}
-        Ok(Some(crowded)) => {
-            let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited: crowded };
+        Ok(Some(rate_limited)) => {
+            let answer = Answer::RateLimited { attempt: attempt.to_owned(), rate_limited };
             return respond(&app, &request, posted, answer).await;
         }
-        Err(error) => return unavailable::failed(&app, &request, posted, error),
+        Err(error) => return unavailable::respond_failed(&app, &request, posted, error),
     }
     let answer = match cancel_or_restart(&request, &form, attempt).await? {
         Some(answer) => answer,
-        None => match credentials(&request.text(&app), &form) {
+        None => match credentials(&request.page_text(&app), &form) {
             Ok((email, password)) => {
-                let (cx, visit) = (&request.cx, &request.visit);
-                match login::password::post(cx, visit, attempt, &email, password).await {
-                    Err(error) => return unavailable::failed(&app, &request, posted, error),
+                let (cx, browser_context) = (&request.cx, &request.browser_context);
+                match login::password::post(cx, browser_context, attempt, &email, password).await {
+                    Err(error) => {
+                        return unavailable::respond_failed(&app, &request, posted, error);
+                    }
                     Ok(answer) => answer,
                 }
             }
             Err(problem) => {
-                let shown = super::due(&request, attempt).await?;
+                let shown = super::load_due_page(&request, attempt).await?;
                 return password_page::render(&app, &request, &shown, posted.email, Some(problem));
             }
         },
@@ -70,10 +72,10 @@ pub(in crate::http) async fn post(
 fn credentials(
     text: &PageText<'_>,
     form: &Form,
-) -> Result<(EmailAddress, Option<Password>), Problem> {
-    let email = EmailAddress::parse(form.text("email")).map_err(|bad| text.email(bad))?;
+) -> Result<(EmailAddress, Option<Password>), FormProblem> {
+    let email = EmailAddress::parse(form.text("email")).map_err(|bad| text.email_problem(bad))?;
     if form.text("password").is_empty() {
-        return Err(text.no_password());
+        return Err(text.missing_password());
     }
     Ok((email, Password::parse(form.text("password")).ok()))
 }

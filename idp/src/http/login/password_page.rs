@@ -3,20 +3,20 @@
 use axum::{http::StatusCode, response::Response};
 use flows::{authorize::AuthorizePage, login::SignInPage};
 
-use super::{asked_as_shown, client_name, form_token::hidden, source};
+use super::{client_name, form_action_origin, form_token::hidden, to_sign_in_page};
 use crate::{
     app::App,
     http::{error::Failure, extract::BrowserRequest, page, step},
-    view::{Frame, PasswordPage, Problem},
+    view::{FormProblem, Frame, PasswordPage},
 };
 
 /// The sign-in page of a request that has no row yet.
-pub(in crate::http) fn page(
+pub(in crate::http) fn render_new(
     app: &App,
     request: &BrowserRequest,
     asked: &AuthorizePage,
 ) -> Result<Response, Failure> {
-    render(app, request, &asked_as_shown(asked), "", None)
+    render(app, request, &to_sign_in_page(asked), "", None)
 }
 
 /// The page, with the address as it was typed or hinted.
@@ -25,7 +25,7 @@ pub(super) fn render(
     request: &BrowserRequest,
     shown: &SignInPage,
     email: &str,
-    problem: Option<Problem>,
+    problem: Option<FormProblem>,
 ) -> Result<Response, Failure> {
     let f = Frame::of(&app.brand, request.locale);
     let hint = shown.request.login_hint.as_deref().unwrap_or_default();
@@ -37,5 +37,5 @@ pub(super) fn render(
         email: if email.is_empty() { hint } else { email },
         f,
     };
-    page::form(&html, StatusCode::OK, source(shown).as_deref(), request)
+    page::render_form(&html, StatusCode::OK, form_action_origin(shown).as_deref(), request)
 }

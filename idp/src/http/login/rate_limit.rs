@@ -8,20 +8,27 @@ use flows::{
 use crate::http::{error::Failure, extract::BrowserRequest};
 
 /// The limit that refuses a post of a step.
-pub(super) async fn refused(
+pub(super) async fn reached_limit(
     request: &BrowserRequest,
     step: PostedStep<'_>,
 ) -> flows::Result<Option<RateLimited>> {
-    match Admission::for_post(&request.cx, &request.visit, step, request.rate_limited).await? {
+    match Admission::for_post(&request.cx, &request.browser_context, step, request.rate_limited)
+        .await?
+    {
         Admission::Admitted => Ok(None),
-        Admission::Paused(crowded) => Ok(Some(crowded)),
+        Admission::Paused(rate_limited) => Ok(Some(rate_limited)),
     }
 }
 
 /// Refuses a post of a step whose page has nothing typed to keep.
-pub(super) async fn check(request: &BrowserRequest, step: PostedStep<'_>) -> Result<(), Failure> {
-    match refused(request, step).await? {
-        Some(crowded) => Err(Failure::TooMany(crowded, crowded.until.since(request.cx.now))),
+pub(super) async fn reject_if_limited(
+    request: &BrowserRequest,
+    step: PostedStep<'_>,
+) -> Result<(), Failure> {
+    match reached_limit(request, step).await? {
+        Some(rate_limited) => {
+            Err(Failure::RateLimited(rate_limited, rate_limited.until.since(request.cx.now)))
+        }
         None => Ok(()),
     }
 }

@@ -16,7 +16,7 @@ use flows::{
 };
 use store::Timestamp;
 
-use super::{Posted, address, due, password_page, render, unavailable};
+use super::{PostedForm, load_due_page, password_page, render, step_address, unavailable};
 use crate::{
     app::App,
     http::{error::Failure, extract::BrowserRequest, page},
@@ -26,49 +26,53 @@ use crate::{
 pub(super) async fn respond(
     app: &App,
     request: &BrowserRequest,
-    posted: Posted<'_>,
+    posted: PostedForm<'_>,
     answer: Answer,
 ) -> Result<Response, Failure> {
-    if may_have_asked_for_a_code(&answer) {
-        app.wake.call(Category::Code.as_str());
+    if may_have_queued_code(&answer) {
+        app.lane_notifier.call(Category::Code.as_str());
     }
     match answer {
-        Answer::Show(_, refusal) => refused(app, request, posted, refusal).await,
-        Answer::Next(id, due) => Ok(page::see_other(&address(due, &id.to_string())?)),
-        Answer::SignedIn { cookies, destination: to } => signed_in(app, request, cookies, to),
-        Answer::BrowserChanged { id, next_step: due, browser } => {
-            let mut response = page::see_other(&address(due, &id.to_string())?);
+        Answer::Show(_, refusal) => respond_refused(app, request, posted, refusal).await,
+        Answer::Next(id, next_step) => {
+            Ok(page::see_other(&step_address(next_step, &id.to_string())?))
+        }
+        Answer::SignedIn { cookies, destination: to } => {
+            respond_signed_in(app, request, cookies, to)
+        }
+        Answer::BrowserChanged { id, next_step, browser } => {
+            let mut response = page::see_other(&step_address(next_step, &id.to_string())?);
             page::set_cookie(&mut response, app.cookies.set_browser(&browser));
             Ok(response)
         }
         Answer::Client(to) => Ok(page::see_other(&to.location)),
-        Answer::FreshPage(asked) => password_page::page(app, request, &asked),
+        Answer::FreshPage(asked) => password_page::render_new(app, request, &asked),
         Answer::Busy { attempt, retry_after } => {
-            let posted = Posted { attempt: &attempt, ..posted };
-            unavailable::full(app, request, posted, retry_after).await
+            let posted = PostedForm { attempt: &attempt, ..posted };
+            unavailable::respond_full(app, request, posted, retry_after).await
         }
-        Answer::RateLimited { attempt, rate_limited: crowded } => {
-            let posted = Posted { attempt: &attempt, ..posted };
-            refused(app, request, posted, Some(Refusal::NetworkPaused(crowded))).await
+        Answer::RateLimited { attempt, rate_limited } => {
+            let posted = PostedForm { attempt: &attempt, ..posted };
+            respond_refused(app, request, posted, Some(Refusal::NetworkPaused(rate_limited))).await
         }
         Answer::StartAgain => Err(Failure::StartAgain),
     }
 }
 
 /// The page that is due, with what was wrong, and how long to wait.
-async fn refused(
+async fn respond_refused(
     app: &App,
     request: &BrowserRequest,
-    posted: Posted<'_>,
+    posted: PostedForm<'_>,
     refusal: Option<Refusal>,
 ) -> Result<Response, Failure> {
-    let shown = due(request, posted.attempt).await?;
+    let shown = load_due_page(request, posted.attempt).await?;
     let response = render(app, request, &shown, posted, refusal)?;
-    Ok(limited(response, wait(&shown.view, refusal, request.cx.now)))
+    Ok(mark_rate_limited(response, wait_time(&shown.view, refusal, request.cx.now)))
 }
 
 /// On to the client, or to the page that asks, with new cookies.
-fn signed_in(
+fn respond_signed_in(
     app: &App,
     request: &BrowserRequest,
     cookies: Option<NewCookies>,
@@ -77,7 +81,9 @@ fn signed_in(
     let mut response = match to {
         AfterSignIn::Client(to) => page::see_other(&to.location),
         AfterSignIn::Page(to) => page::see_other(to.path()),
-        AfterSignIn::Ask(id, _) => page::see_other(&address(NextStep::Complete, &id.to_string())?),
+        AfterSignIn::Ask(id, _) => {
+            page::see_other(&step_address(NextStep::Complete, &id.to_string())?)
+        }
     };
     if let Some(NewCookies { browser, session, devices }) = cookies {
         let lifetime = request.cx.settings.device_lifetime;
@@ -89,7 +95,7 @@ fn signed_in(
 }
 
 /// How long a refusal asks the person to wait, on the page that says so.
-fn wait(view: &StepView, refusal: Option<Refusal>, now: Timestamp) -> Option<Duration> {
+fn wait_time(view: &StepView, refusal: Option<Refusal>, now: Timestamp) -> Option<Duration> {
     let until = match (view, refusal?) {
         (
             StepView::Password | StepView::Code(_),
@@ -110,7 +116,7 @@ fn wait(view: &StepView, refusal: Option<Refusal>, now: Timestamp) -> Option<Dur
 }
 
 /// A page that shows a limit is no success (RFC 6585, section 4).
-fn limited(mut response: Response, wait: Option<Duration>) -> Response {
+fn mark_rate_limited(mut response: Response, wait: Option<Duration>) -> Response {
     if let Some(wait) = wait {
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         // Rounded up: what is asked for then is granted.
@@ -122,7 +128,7 @@ fn limited(mut response: Response, wait: Option<Duration>) -> Response {
 }
 
 /// A person waits for such a mail; a notice is found by its worker within a second.
-const fn may_have_asked_for_a_code(answer: &Answer) -> bool {
+const fn may_have_queued_code(answer: &Answer) -> bool {
     matches!(
         answer,
         Answer::Next(_, NextStep::Code)

@@ -13,15 +13,19 @@ use flows::{
 use jiff::tz::TimeZone;
 use store::Timestamp;
 
-use super::code::page_of;
+use super::code::code_page;
 use crate::view::{
-    Hidden,
+    HiddenFields,
     messages::{PageText, takes_code},
-    sound::{FRAME, assert_sound, attribute, contents, frames, tags},
+    page_checks::{FRAME, assert_sound, attribute, contents, frames, tags},
 };
 
-const HIDDEN: Hidden<'static> =
-    Hidden { path: "/login/code", step: "code", attempt: "0197", form: Cow::Borrowed("token") };
+const HIDDEN: HiddenFields<'static> = HiddenFields {
+    path: "/login/code",
+    step: "code",
+    attempt: "0197",
+    form: Cow::Borrowed("token"),
+};
 static ZONE: TimeZone = TimeZone::UTC;
 
 /// 9:44 am on a day in November, in UTC.
@@ -113,13 +117,13 @@ fn kind(refusal: &Refusal) -> String {
 }
 
 fn html(view: &CodeView, typed: &str, refusal: Option<Refusal>) -> String {
-    page_of(&page_text(), HIDDEN, view, typed, refusal.map(Refusal::for_code_page))
+    code_page(&page_text(), HIDDEN, view, typed, refusal.map(Refusal::for_code_page))
         .render()
         .unwrap()
 }
 
-fn says(view: &CodeView, refusal: Refusal) -> String {
-    page_text().code(view, refusal.for_code_page()).text
+fn message_of(view: &CodeView, refusal: Refusal) -> String {
+    page_text().code_problem(view, refusal.for_code_page()).text
 }
 
 #[test]
@@ -136,8 +140,9 @@ fn code_page_states_are_sound() {
 /// Sound, with one way that stands out, and always a way on.
 fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) {
     let l = text.f.l;
-    let html =
-        page_of(text, HIDDEN, view, "12 34", refusal.map(Refusal::for_code_page)).render().unwrap();
+    let html = code_page(text, HIDDEN, view, "12 34", refusal.map(Refusal::for_code_page))
+        .render()
+        .unwrap();
     assert_sound(&html, l);
     let primary: Vec<_> = tags(&html, "button")
         .filter(|tag| attribute(tag, "class") == Some("primary"))
@@ -268,7 +273,7 @@ fn late_code_page_asks_again() {
     assert!(page.contains("It works as soon as the new e-mail is on its way."), "{page}");
     assert!(!page.contains("worked until"), "{page}");
     assert!(
-        says(&late, Refusal::Mail(MailRefusal::Late))
+        message_of(&late, Refusal::Mail(MailRefusal::Late))
             .contains("We have sent you the same code again")
     );
     // Its mails are used up: nothing was sent, and nothing else is said.
@@ -277,9 +282,9 @@ fn late_code_page_asks_again() {
         resend: ResendTime::At(at("2026-11-24T10:30:00Z")),
         ..late
     };
-    assert!(!says(&unsent, Refusal::Mail(MailRefusal::Late)).contains("We have sent"));
+    assert!(!message_of(&unsent, Refusal::Mail(MailRefusal::Late)).contains("We have sent"));
     let unsent = CodeView { delivery: MailStatus::NotSent, accepted_at: None, ..view() };
-    assert!(!says(&unsent, Refusal::Mail(MailRefusal::Expired)).contains("We have sent"));
+    assert!(!message_of(&unsent, Refusal::Mail(MailRefusal::Expired)).contains("We have sent"));
     assert!(html(&unsent, "", None).contains("We could not send a code to m***@example.org"));
 }
 
@@ -324,7 +329,7 @@ fn code_refusals_have_messages() {
              Your account is not locked: you can close this page and sign in again then",
         ),
     ] {
-        assert_eq!(says(&view, refusal), text);
+        assert_eq!(message_of(&view, refusal), text);
     }
     let codes = every_refusal().into_iter().filter(|refusal| {
         !matches!(
@@ -334,15 +339,16 @@ fn code_refusals_have_messages() {
                 | Refusal::StartAgain
         )
     });
-    let texts: Vec<_> = codes.map(|refusal| says(&view, refusal)).collect();
+    let texts: Vec<_> = codes.map(|refusal| message_of(&view, refusal)).collect();
     let different: std::collections::BTreeSet<_> = texts.iter().collect();
     assert_eq!(different.len(), texts.len(), "no two refusals have the same words");
 }
 
 #[test]
 fn problem_points_to_shown_field() {
-    let field =
-        |view: &CodeView, refusal: Refusal| page_text().code(view, refusal.for_code_page()).field;
+    let field = |view: &CodeView, refusal: Refusal| {
+        page_text().code_problem(view, refusal.for_code_page()).field
+    };
     assert_eq!(field(&view(), Refusal::Code(CodeRefusal::Wrong(2))), "code");
     assert_eq!(field(&view(), Refusal::Mail(MailRefusal::SendLater(now()))), "resend");
     assert_eq!(
@@ -362,21 +368,23 @@ fn password_form_problems_name_fields() {
         BadEmail::Domain,
         BadEmail::Long,
     ];
-    let texts: std::collections::BTreeSet<_> = mails.map(|bad| text.email(bad).text).into();
+    let texts: std::collections::BTreeSet<_> = mails.map(|bad| text.email_problem(bad).text).into();
     assert_eq!(texts.len(), mails.len());
-    assert!(mails.iter().all(|bad| text.email(*bad).field == "email"));
-    let paused = text.password(
+    assert!(mails.iter().all(|bad| text.email_problem(*bad).field == "email"));
+    let paused = text.password_problem(
         Refusal::Password(PasswordRefusal::Paused(at("2026-11-24T09:45:30Z"))).for_password_page(),
     );
     assert_eq!(paused.text, "There were too many wrong passwords. You can try again at 9:46 am");
-    let wrong = text.password(Refusal::Password(PasswordRefusal::Wrong).for_password_page());
+    let wrong =
+        text.password_problem(Refusal::Password(PasswordRefusal::Wrong).for_password_page());
     assert!(wrong.text.contains("address or the password"), "which of them is nobody's business");
-    for problem in
-        every_refusal().into_iter().map(|refusal| text.password(refusal.for_password_page()))
+    for problem in every_refusal()
+        .into_iter()
+        .map(|refusal| text.password_problem(refusal.for_password_page()))
     {
         assert!(["email", "password"].contains(&problem.field) && !problem.text.is_empty());
     }
-    for problem in [text.busy(), text.no_password()] {
+    for problem in [text.busy_problem(), text.missing_password()] {
         assert_eq!((problem.field, problem.text.is_empty()), ("password", false));
     }
 }
@@ -392,12 +400,15 @@ fn new_password_problems_have_messages() {
         BadPassword::Unchanged,
     ];
     let text = |bad| {
-        page_text().new_password(Refusal::NewPassword(bad).for_new_password_page(), false).text
+        page_text()
+            .new_password_problem(Refusal::NewPassword(bad).for_new_password_page(), false)
+            .text
     };
     let texts: std::collections::BTreeSet<_> = all.map(text).into();
     assert_eq!(texts.len(), all.len());
     assert!(text(BadPassword::Short(15)).contains("15 characters"));
-    let empty = page_text().new_password(PageMessage::ThisStep(BadPassword::Short(15)), true);
+    let empty =
+        page_text().new_password_problem(PageMessage::ThisStep(BadPassword::Short(15)), true);
     assert_eq!((empty.field, empty.text.as_str()), ("new_password", "Enter a new password"));
 }
 
@@ -405,6 +416,6 @@ fn new_password_problems_have_messages() {
 #[test]
 fn every_scope_has_description() {
     for scope in flows::claims::SCOPES {
-        assert!(page_text().scope(scope).is_some_and(|words| !words.is_empty()), "{scope}");
+        assert!(page_text().scope_text(scope).is_some_and(|words| !words.is_empty()), "{scope}");
     }
 }

@@ -13,7 +13,7 @@ use flows::{
 };
 use keys::HashingCaller;
 
-use super::{Posted, form_token::own_attempt, password_page};
+use super::{PostedForm, form_token::attempt_with_token, password_page};
 use crate::{
     app::App,
     http::{
@@ -31,71 +31,83 @@ pub(super) fn reject_if_full(
     request: &BrowserRequest,
     form: &Form,
 ) -> Option<Result<Response, Failure>> {
-    let attempt = own_attempt(request, form, &step::PASSWORD)?;
-    let shown = from_the_page(request, attempt)?;
-    if !request.visit.devices.is_empty() || matches!(form.text("action"), "cancel" | "restart") {
+    let attempt = attempt_with_token(request, form, &step::PASSWORD)?;
+    let shown = unsaved_sign_in_page(request, attempt)?;
+    if !request.browser_context.devices.is_empty()
+        || matches!(form.text("action"), "cancel" | "restart")
+    {
         return None;
     }
     let full = app.hasher.reject_if_full(HashingCaller::Stranger).err()?;
-    Some(full_page(app, request, &shown, form.text("email"), full.retry_after))
+    Some(render_full(app, request, &shown, form.text("email"), full.retry_after))
 }
 
 /// The hashing pool was full.
-pub(super) async fn full(
+pub(super) async fn respond_full(
     app: &App,
     request: &BrowserRequest,
-    posted: Posted<'_>,
+    posted: PostedForm<'_>,
     retry_after: Duration,
 ) -> Result<Response, Failure> {
-    let shown = match from_the_page(request, posted.attempt) {
+    let shown = match unsaved_sign_in_page(request, posted.attempt) {
         Some(shown) => shown,
-        None => super::due(request, posted.attempt).await?,
+        None => super::load_due_page(request, posted.attempt).await?,
     };
-    full_page(app, request, &shown, posted.email, retry_after)
+    render_full(app, request, &shown, posted.email, retry_after)
 }
 
-fn full_page(
+fn render_full(
     app: &App,
     request: &BrowserRequest,
     shown: &SignInPage,
     email: &str,
     retry_after: Duration,
 ) -> Result<Response, Failure> {
-    app.metrics.refused("busy");
-    let response =
-        password_page::render(app, request, shown, email, Some(request.text(app).busy()))?;
-    Ok(unavailable(response, retry_after))
+    app.metrics.record_refusal("busy");
+    let response = password_page::render(
+        app,
+        request,
+        shown,
+        email,
+        Some(request.page_text(app).busy_problem()),
+    )?;
+    Ok(mark_unavailable(response, retry_after))
 }
 
 /// A part was away. A page that only the database can show becomes the failure's own.
-pub(super) fn failed(
+pub(super) fn respond_failed(
     app: &App,
     request: &BrowserRequest,
-    posted: Posted<'_>,
+    posted: PostedForm<'_>,
     error: flows::Error,
 ) -> Result<Response, Failure> {
     let failure = Failure::from(error);
-    let shown = from_the_page(request, posted.attempt);
+    let shown = unsaved_sign_in_page(request, posted.attempt);
     let (Some(retry_after), Some(shown)) = (failure.retry_after(), shown) else {
         return Err(failure);
     };
     if let Some(reason) = failure.reason() {
-        app.metrics.refused(reason);
+        app.metrics.record_refusal(reason);
     }
     let reference = &request.cx.trace.reference;
     tracing::error!(reference, error = failure.detail(), "a password could not be judged");
-    let problem = request.text(app).away(reference);
+    let problem = request.page_text(app).unavailable_problem(reference);
     let response = password_page::render(app, request, &shown, posted.email, Some(problem))?;
-    Ok(unavailable(response, retry_after))
+    Ok(mark_unavailable(response, retry_after))
 }
 
 /// What the page itself says about its request, when it has no row yet.
-fn from_the_page(request: &BrowserRequest, attempt: &str) -> Option<SignInPage> {
-    let asked = open_sealed_request(&request.cx, &request.visit, attempt)?;
-    Some(SignInPage { attempt: attempt.to_owned(), request: asked, view: StepView::Password })
+fn unsaved_sign_in_page(request: &BrowserRequest, attempt: &str) -> Option<SignInPage> {
+    let authorization_request =
+        open_sealed_request(&request.cx, &request.browser_context, attempt)?;
+    Some(SignInPage {
+        attempt: attempt.to_owned(),
+        request: authorization_request,
+        view: StepView::Password,
+    })
 }
 
-fn unavailable(mut response: Response, retry_after: Duration) -> Response {
+fn mark_unavailable(mut response: Response, retry_after: Duration) -> Response {
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let seconds = retry_after.as_secs().max(1);
     response.headers_mut().insert(header::RETRY_AFTER, seconds.into());

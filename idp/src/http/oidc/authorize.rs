@@ -22,13 +22,13 @@ pub(in crate::http) async fn get(
     Query(params): Query,
 ) -> Result<Response, Failure> {
     if !request.top_level {
-        request.visit.session = None;
+        request.browser_context.session = None;
     }
     let outcome = match params.get(POSTED) {
-        Some(sealed) => authorize::resume(&request.cx, sealed, &request.visit).await?,
-        None => authorize::start(&request.cx, &params, &request.visit).await?,
+        Some(sealed) => authorize::resume(&request.cx, sealed, &request.browser_context).await?,
+        None => authorize::start(&request.cx, &params, &request.browser_context).await?,
     };
-    answer(&app, &mut request, outcome)
+    respond(&app, &mut request, outcome)
 }
 
 /// A post from another site comes without cookies, so it is answered by a GET of the same request that brings them.
@@ -41,11 +41,11 @@ pub(in crate::http) async fn post(
         Ok(sealed) => {
             Ok(page::see_other(&format!("{}?{POSTED}={sealed}", flows::discovery::path::AUTHORIZE)))
         }
-        Err(outcome) => answer(&app, &mut request, outcome),
+        Err(outcome) => respond(&app, &mut request, outcome),
     }
 }
 
-fn answer(
+fn respond(
     app: &App,
     request: &mut BrowserRequest,
     outcome: AuthorizeOutcome,
@@ -57,9 +57,9 @@ fn answer(
         request.apply_ui_locales(app, asked.request.ui_locales.as_deref());
     }
     match outcome {
-        AuthorizeOutcome::Page { why } => Err(Failure::Request(why)),
+        AuthorizeOutcome::Page { why } => Err(Failure::UntrustedRequest(why)),
         AuthorizeOutcome::Client(to) => Ok(page::see_other(&to.location)),
-        AuthorizeOutcome::SignIn(asked) => login::password_page::page(app, request, &asked),
+        AuthorizeOutcome::SignIn(asked) => login::password_page::render_new(app, request, &asked),
         AuthorizeOutcome::Consent(asked, session) => {
             login::consent::ask_consent(app, request, &asked, &session)
         }

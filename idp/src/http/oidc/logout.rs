@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The parameters of a logout request that are carried through the question.
-const CARRIED: [&str; 5] =
+const CARRIED_PARAMETERS: [&str; 5] =
     ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"];
 /// Its name in form tokens, and in the link that switches the language.
 pub(in crate::http) const STEP: &str = "logout";
@@ -36,7 +36,7 @@ pub(in crate::http) async fn get(
     if let Some(locales) = params.get("ui_locales") {
         request.apply_ui_locales(&app, Some(locales));
     }
-    run(&app, &request, &params, false).await
+    log_out(&app, &request, &params, false).await
 }
 
 /// Our own question, answered; or a client's post, which comes without cookies and is answered by a GET that brings them.
@@ -46,29 +46,31 @@ pub(in crate::http) async fn post(
     Form(params): Form,
 ) -> Result<Response, Failure> {
     let Some(token) = params.get("form") else {
-        return Ok(page::see_other(&address(&params)));
+        return Ok(page::see_other(&logout_address(&params)));
     };
-    if !request.cx.root.verify_form_token(token, &request.visit.browser, "", STEP) {
+    if !request.cx.root.verify_form_token(token, &request.browser_context.browser, "", STEP) {
         return Err(Failure::Forbidden);
     }
     match params.get("action") {
-        Some("continue") => run(&app, &request, &params, true).await,
-        _ => page::notice(&app, &request, "still"),
+        Some("continue") => log_out(&app, &request, &params, true).await,
+        _ => page::render_notice(&app, &request, "still"),
     }
 }
 
-async fn run(
+async fn log_out(
     app: &App,
     request: &BrowserRequest,
     params: &Params,
     confirmed: bool,
 ) -> Result<Response, Failure> {
-    match logout::logout(&request.cx, &request.visit, params, confirmed).await? {
-        LogoutOutcome::Ask { person, to } => question(app, request, params, &person, to.as_deref()),
+    match logout::logout(&request.cx, &request.browser_context, params, confirmed).await? {
+        LogoutOutcome::Ask { person, to } => {
+            render_question(app, request, params, &person, to.as_deref())
+        }
         LogoutOutcome::SignedOut { to } => {
             let mut response = match to {
                 Some(to) => page::see_other(&to),
-                None => page::notice(app, request, "signed_out")?,
+                None => page::render_notice(app, request, "signed_out")?,
             };
             page::set_cookie(&mut response, app.cookies.clear_session());
             Ok(response)
@@ -76,16 +78,18 @@ async fn run(
     }
 }
 
-fn question(
+fn render_question(
     app: &App,
     request: &BrowserRequest,
     params: &Params,
     person: &str,
     to: Option<&str>,
 ) -> Result<Response, Failure> {
-    let carried: Vec<(&str, &str)> =
-        CARRIED.iter().filter_map(|name| params.get(name).map(|value| (*name, value))).collect();
-    let form = request.cx.root.form_token(&request.visit.browser, "", STEP);
+    let carried: Vec<(&str, &str)> = CARRIED_PARAMETERS
+        .iter()
+        .filter_map(|name| params.get(name).map(|value| (*name, value)))
+        .collect();
+    let form = request.cx.root.form_token(&request.browser_context.browser, "", STEP);
     let f = Frame::of(&app.brand, request.locale);
     let html = LogoutPage {
         form: &form,
@@ -95,13 +99,13 @@ fn question(
     };
     // The post may end in a redirect to the client's registered page, and to no other (decision 18).
     let source = to.and_then(form_action_source);
-    page::form(&html, axum::http::StatusCode::OK, source.as_deref(), request)
+    page::render_form(&html, axum::http::StatusCode::OK, source.as_deref(), request)
 }
 
 /// The same request as a GET.
-pub(in crate::http) fn address(params: &Params) -> String {
+pub(in crate::http) fn logout_address(params: &Params) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for name in CARRIED {
+    for name in CARRIED_PARAMETERS {
         if let Some(value) = params.get(name) {
             query.append_pair(name, value);
         }

@@ -19,7 +19,10 @@ use crate::{app::App, http::extract::Anyone};
 /// `/.well-known/openid-configuration`, made once at the start.
 pub(super) async fn discovery(_: Anyone, State(app): State<App>) -> Response {
     let kind = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep())], app.metadata.clone())
+    (
+        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache_control())],
+        app.discovery_document.clone(),
+    )
         .into_response()
 }
 
@@ -27,14 +30,14 @@ pub(super) async fn discovery(_: Anyone, State(app): State<App>) -> Response {
 pub(super) async fn jwks(_: Anyone, State(app): State<App>, headers: HeaderMap) -> Response {
     let ring = app.live.snapshot().ring.clone();
     let tag = format!("\"{}\"", ring.jwks().etag);
-    let kept = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = if kept.is_some_and(|kept| names(kept, &tag)) {
+    let if_none_match = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let mut response = if if_none_match.is_some_and(|kept| names_tag(kept, &tag)) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let kind = [(header::CONTENT_TYPE, "application/jwk-set+json")];
         (kind, ring.jwks().json.clone()).into_response()
     };
-    response.headers_mut().insert(header::CACHE_CONTROL, keep());
+    response.headers_mut().insert(header::CACHE_CONTROL, cache_control());
     if let Ok(tag) = HeaderValue::try_from(tag) {
         response.headers_mut().insert(header::ETAG, tag);
     }
@@ -42,7 +45,7 @@ pub(super) async fn jwks(_: Anyone, State(app): State<App>, headers: HeaderMap) 
 }
 
 /// How long clients may keep metadata and keys: decision 7 counts on it.
-fn keep() -> HeaderValue {
+fn cache_control() -> HeaderValue {
     static KEEP: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
         HeaderValue::try_from(format!("public, max-age={}", MAX_AGE.as_secs())).ok()
     });
@@ -50,23 +53,24 @@ fn keep() -> HeaderValue {
 }
 
 /// Whether `If-None-Match` names a tag, by the weak comparison that it asks for.
-fn names(kept: &str, tag: &str) -> bool {
-    kept.split(',')
+fn names_tag(if_none_match: &str, tag: &str) -> bool {
+    if_none_match
+        .split(',')
         .map(str::trim)
         .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use super::names_tag;
 
     #[test]
     fn if_none_match_compares_weakly() {
         for kept in ["\"a\"", "\"b\", W/\"a\"", "*", " \"a\" "] {
-            assert!(names(kept, "\"a\""), "{kept}");
+            assert!(names_tag(kept, "\"a\""), "{kept}");
         }
         for kept in ["", "a", "\"b\"", "\"aa\"", "W/a"] {
-            assert!(!names(kept, "\"a\""), "{kept}");
+            assert!(!names_tag(kept, "\"a\""), "{kept}");
         }
     }
 }

@@ -1,12 +1,12 @@
 use super::*;
-use crate::mail::specimens::{ADDRESS, NAME, Specimen, code, letters};
+use crate::mail::fixtures::{ADDRESS, NAME, Specimen, code, letters};
 
 /// A good mail, its text and its code.
-fn good() -> (Composed, MailText, String) {
-    let specimen = Specimen::new();
-    let (letter, digits) = code(NAME, ADDRESS);
-    let text = MailText::of(&specimen.context(), &letter);
-    (specimen.compose(&letter).unwrap(), text, digits)
+fn good() -> (ComposedMail, MailText, String) {
+    let fixture = Specimen::new();
+    let (content, digits) = code(NAME, ADDRESS);
+    let text = MailText::of(&fixture.context(), &content);
+    (fixture.compose(&content).unwrap(), text, digits)
 }
 
 /// What the check says when `from` is `to` wherever it is in the bytes.
@@ -15,10 +15,10 @@ fn changed(from: &str, to: &str) -> String {
     let raw = String::from_utf8(mail.bytes.clone()).unwrap();
     assert!(raw.contains(from), "{from:?} is not in {raw}");
     let bytes = raw.replace(from, to).into_bytes();
-    why(check(&Composed { bytes, ..mail }, &wanted))
+    why(check(&ComposedMail { bytes, ..mail }, &wanted))
 }
 
-fn why(checked: Checked) -> String {
+fn why(checked: CheckOutcome) -> String {
     checked.unwrap_err().to_string()
 }
 
@@ -26,9 +26,9 @@ fn why(checked: Checked) -> String {
 fn valid_mails_pass() {
     let (mail, wanted, _) = good();
     assert_eq!(check(&mail, &wanted), Ok(()));
-    let specimen = Specimen::new();
-    for (name, letter) in letters() {
-        assert!(specimen.compose(&letter).is_ok(), "{name}");
+    let fixture = Specimen::new();
+    for (name, content) in letters() {
+        assert!(fixture.compose(&content).is_ok(), "{name}");
     }
 }
 
@@ -38,7 +38,7 @@ fn blank_or_missing_parts_are_refused() {
     let raw = String::from_utf8(mail.bytes.clone()).unwrap();
     let with = |text: &str| {
         let bytes = text.as_bytes().to_vec();
-        why(check(&Composed { bytes, ..mail.clone() }, &wanted))
+        why(check(&ComposedMail { bytes, ..mail.clone() }, &wanted))
     };
     let parts: Vec<&str> = raw.split("--=_0193a5b0111170008000000000000001.2").collect();
     let [head, text, html, end] = parts.as_slice() else { panic!("{raw}") };
@@ -87,7 +87,7 @@ fn differing_html_part_is_refused() {
         ("It works", "It worked", "the HTML part lacks a sentence"),
     ] {
         let bytes = format!("{before}text/html{}", html.replace(from, to)).into_bytes();
-        assert_eq!(why(check(&Composed { bytes, ..mail.clone() }, &wanted)), said, "{from}");
+        assert_eq!(why(check(&ComposedMail { bytes, ..mail.clone() }, &wanted)), said, "{from}");
     }
 }
 
@@ -145,7 +145,7 @@ fn code_in_subject_is_refused() {
         let bytes = raw.replace(line, &format!("Subject: {subject}")).into_bytes();
         let wanted = MailText { subject, ..wanted.clone() };
         assert_eq!(
-            why(check(&Composed { bytes, ..mail.clone() }, &wanted)),
+            why(check(&ComposedMail { bytes, ..mail.clone() }, &wanted)),
             "the code is in the subject"
         );
     }

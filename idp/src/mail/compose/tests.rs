@@ -7,8 +7,8 @@ use crate::clock::Clock;
 use crate::config::Issuer;
 use crate::dev::mailbox;
 use crate::locale::Locale;
+use crate::mail::fixtures::{ADDRESS, NAME, Specimen, code, letters};
 use crate::mail::smtp::Mailer;
-use crate::mail::specimens::{ADDRESS, NAME, Specimen, code, letters};
 
 /// What a reader of the mail gets.
 struct Read {
@@ -19,7 +19,7 @@ struct Read {
     raw: String,
 }
 
-fn read(mail: &Composed) -> Read {
+fn read(mail: &ComposedMail) -> Read {
     let message = MessageParser::default().parse(&mail.bytes).unwrap();
     let to = message.to().unwrap().first().unwrap();
     Read {
@@ -38,11 +38,11 @@ fn composed(name: &str) -> Read {
 /// Every mail of the list in every wording and every language: its headers, its text and its HTML.
 #[test]
 fn every_mail_matches_snapshot() {
-    let specimen = Specimen::new();
-    for (name, mut letter) in letters() {
+    let fixture = Specimen::new();
+    for (name, mut content) in letters() {
         for locale in Locale::ALL {
-            letter.recipient.language = Some(locale.tag().to_owned());
-            let mail = read(&specimen.compose(&letter).unwrap());
+            content.recipient.language = Some(locale.tag().to_owned());
+            let mail = read(&fixture.compose(&content).unwrap());
             let head = mail.raw.split_once("--=_").unwrap().0.replace("\r\n", "\n");
             let shown = [head.as_str(), &mail.text, "", &mail.html].join("\n");
             insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -57,9 +57,9 @@ fn every_mail_matches_snapshot() {
 /// What a row says that this build did not write is no reason to send nothing.
 #[test]
 fn unknown_language_is_answered_in_english() {
-    let (mut letter, _) = code("Mere", ADDRESS);
-    letter.recipient.language = Some("fr".to_owned());
-    let mail = read(&Specimen::new().compose(&letter).unwrap());
+    let (mut content, _) = code("Mere", ADDRESS);
+    content.recipient.language = Some("fr".to_owned());
+    let mail = read(&Specimen::new().compose(&content).unwrap());
     assert_eq!(mail.text, composed("Mere").text);
     assert!(mail.raw.contains("Content-Language: en\r\n"), "{}", mail.raw);
 }
@@ -89,14 +89,14 @@ fn recipient_name_stays_one_line() {
 
 #[test]
 fn retries_change_only_message_id() {
-    let specimen = Specimen::new();
-    let (letter, _) = code(NAME, ADDRESS);
-    let first = specimen.compose(&letter).unwrap();
-    let later = crate::mail::specimens::attempt();
-    let again = specimen.context().compose(&letter, Attempt { tries: 3, ..later }).unwrap();
+    let fixture = Specimen::new();
+    let (content, _) = code(NAME, ADDRESS);
+    let first = fixture.compose(&content).unwrap();
+    let later = crate::mail::fixtures::attempt();
+    let again = fixture.context().compose(&content, SendAttempt { tries: 3, ..later }).unwrap();
     assert_ne!(first.message_id, again.message_id);
     assert_eq!(read(&first).text, read(&again).text);
-    assert_eq!(specimen.compose(&letter).unwrap().bytes, first.bytes);
+    assert_eq!(fixture.compose(&content).unwrap().bytes, first.bytes);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn mail_goes_to_stored_spelling() {
                 assert_eq!(mail.envelope.to().len(), 1);
                 assert_eq!(mail.envelope.to()[0].to_string(), to);
             }
-            (Err(ComposeError::Address), None) => {}
+            (Err(ComposeError::UnusableAddress), None) => {}
             (other, _) => panic!("{stored}: {other:?}"),
         }
     }
@@ -128,9 +128,9 @@ fn mail_goes_to_stored_spelling() {
 fn unusual_brand_names_compose() {
     for brand in ["Hauora & Co's <Portal> \"1\"", "Te Whatu Ora – Kāinga ⚕", "x", "{$code}s; a; b"]
     {
-        let mut specimen = Specimen::new();
-        specimen.brand.name = brand.to_owned();
-        match specimen.compose(&code(NAME, ADDRESS).0) {
+        let mut fixture = Specimen::new();
+        fixture.brand.name = brand.to_owned();
+        match fixture.compose(&code(NAME, ADDRESS).0) {
             Ok(mail) => assert!(read(&mail).subject.contains(&format!("Your {brand} sign-in"))),
             // It looks like a text that nothing was put into.
             Err(_) => assert!(brand.contains("{$"), "{brand}"),
@@ -140,12 +140,12 @@ fn unusual_brand_names_compose() {
 
 #[test]
 fn support_link_is_left_out() {
-    let mut specimen = Specimen::new();
-    specimen.brand.support = Some("https://help.example.org".to_owned());
-    let mail = read(&specimen.compose(&code(NAME, ADDRESS).0).unwrap());
+    let mut fixture = Specimen::new();
+    fixture.brand.support = Some("https://help.example.org".to_owned());
+    let mail = read(&fixture.compose(&code(NAME, ADDRESS).0).unwrap());
     assert!(!mail.text.contains("need help"), "{}", mail.text);
-    specimen.brand.support = None;
-    assert_eq!(read(&specimen.compose(&code(NAME, ADDRESS).0).unwrap()).text, mail.text);
+    fixture.brand.support = None;
+    assert_eq!(read(&fixture.compose(&code(NAME, ADDRESS).0).unwrap()).text, mail.text);
 }
 
 #[test]
@@ -161,13 +161,13 @@ fn bulk_and_reply_headers_are_absent() {
 async fn dev_mailbox_reads_same_code() {
     let mailbox = Arc::new(mailbox::Mailbox::new(Clock::system()));
     let mailer = Mailer::mailbox(Arc::clone(&mailbox));
-    let mut specimen = Specimen::new();
-    specimen.sender = mailer.sender().clone();
-    specimen.issuer = Issuer::parse("http://localhost:8080").unwrap();
-    let (letter, digits) = code(NAME, ADDRESS);
-    let mail = specimen.compose(&letter).unwrap();
+    let mut fixture = Specimen::new();
+    fixture.sender = mailer.sender().clone();
+    fixture.issuer = Issuer::parse("http://localhost:8080").unwrap();
+    let (content, digits) = code(NAME, ADDRESS);
+    let mail = fixture.compose(&content).unwrap();
     mailer.send(&mail.envelope, &mail.bytes).await.unwrap();
-    let entry = mailbox.entries().remove(0);
+    let entry = mailbox.mails().remove(0);
     assert_eq!((entry.to.as_str(), entry.code), (ADDRESS, Some(digits.clone())));
     assert!(entry.text.ends_with(&format!("\n@localhost #{digits}")), "{}", entry.text);
 }

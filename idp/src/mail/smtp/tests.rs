@@ -130,5 +130,5 @@ async fn dev_mailbox_receives_mail() {
     let mailer = Mailer::mailbox(Arc::clone(&mailbox));
     mailer.probe().await.unwrap();
     mailer.send(&envelope(), MESSAGE).await.unwrap();
-    assert_eq!(mailbox.entries()[0].to, "mere@patient.example");
+    assert_eq!(mailbox.mails()[0].to, "mere@patient.example");
 }

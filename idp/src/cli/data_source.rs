@@ -14,12 +14,12 @@ use flows::{
 use keys::{Hasher, HasherConfig, Rng, RootKey, RootKeys};
 use store::{Db, DbConfig, EphemeralCounters};
 
-use super::{Failed, account};
+use super::{CommandError, os_user};
 use crate::{
     clock::Clock,
     config::{self, Config, EphemeralUrl, HashingConfig, KeysConfig, RootKeyFile},
-    dev::folder::Folder,
-    live::Live,
+    dev::folder::DevFolder,
+    snapshot::Live,
 };
 
 /// Which data a command works on.
@@ -48,22 +48,24 @@ impl Where {
     }
 
     /// Opens the database; its schema must be that of this build.
-    pub(super) async fn open(&self) -> Result<Place, Failed> {
+    pub(super) async fn open(&self) -> Result<Place, CommandError> {
         let place = self.open_any().await?;
         if place.db.is_migrated().await? {
             Ok(place)
         } else {
-            Err(Failed::new("the database has an older schema than this build: run `idp migrate`"))
+            Err(CommandError::new(
+                "the database has an older schema than this build: run `idp migrate`",
+            ))
         }
     }
 
     /// Opens the database, whatever its schema.
-    pub(super) async fn open_any(&self) -> Result<Place, Failed> {
+    pub(super) async fn open_any(&self) -> Result<Place, CommandError> {
         if let Some(dir) = &self.data_dir {
-            let folder = Folder::existing(dir).map_err(Failed::new)?;
+            let folder = DevFolder::open(dir).map_err(CommandError::new)?;
             Place::open(
-                &folder.database(),
-                &folder.keys(),
+                &folder.db_config(),
+                &folder.keys_config(),
                 crate::dev::DEFAULT_ISSUER.to_owned(),
                 &HashingConfig::default(),
             )
@@ -71,7 +73,7 @@ impl Where {
         } else {
             let config = load(self.config.as_deref())?;
             let issuer = config.issuer.as_str().to_owned();
-            Place::open(&config.database.store(), &config.keys, issuer, &config.hashing).await
+            Place::open(&config.database.db_config(), &config.keys, issuer, &config.hashing).await
         }
     }
 }
@@ -82,14 +84,14 @@ impl Place {
         keys: &KeysConfig,
         issuer: String,
         hashing: &HashingConfig,
-    ) -> Result<Self, Failed> {
+    ) -> Result<Self, CommandError> {
         let root = root_keys(keys)?;
         let db = open_database(database).await?;
-        Ok(Self { db, root, issuer, hashing: hashing.pool() })
+        Ok(Self { db, root, issuer, hashing: hashing.hasher_config() })
     }
 
     /// The context of one command.
-    pub(super) async fn cx(mut self) -> Result<Cx, Failed> {
+    pub(super) async fn cx(mut self) -> Result<Cx, CommandError> {
         let rng = Rng::system();
         flows::root_keys::load_carried(&mut self.root, &mut self.db.read().await?).await?;
         let root = Arc::new(self.root);
@@ -108,7 +110,7 @@ impl Place {
             trace: Trace {
                 reference: flows::cx::generate_reference(&rng),
                 client_address: None,
-                actor: Actor::Cli(account::user()),
+                actor: Actor::Cli(os_user::user()),
             },
             observer: Arc::new(NoopObserver),
             client_slot: ClientSlot::default(),
@@ -118,47 +120,47 @@ impl Place {
 }
 
 /// Reads the configuration, or says everything that is wrong with it.
-pub(super) fn load(file: Option<&Path>) -> Result<Config, Failed> {
+pub(super) fn load(file: Option<&Path>) -> Result<Config, CommandError> {
     Config::load(file, config::environment()).map_err(|errors| {
         let hint = if file.is_none() {
             "\n(no --config FILE was given, so only IDP__ variables were read; `dev` data needs --data-dir DIR)"
         } else {
             ""
         };
-        Failed::new(format!("{errors}{hint}"))
+        CommandError::new(format!("{errors}{hint}"))
     })
 }
 
 /// Reads the root keys.
-pub(crate) fn root_keys(config: &KeysConfig) -> Result<RootKeys, Failed> {
+pub(crate) fn root_keys(config: &KeysConfig) -> Result<RootKeys, CommandError> {
     let keys: Result<Vec<_>, _> = config.root_file.iter().map(root_key).collect();
     Ok(RootKeys::new(&keys?)?)
 }
 
-fn root_key(entry: &RootKeyFile) -> Result<RootKey, Failed> {
+fn root_key(entry: &RootKeyFile) -> Result<RootKey, CommandError> {
     let content = std::fs::read(&entry.file).map_err(|error| {
         let file = entry.file.display();
-        Failed::new(format!(
+        CommandError::new(format!(
             "keys.root_file: {file} of the key {} cannot be read: {error}",
             entry.id
         ))
     })?;
     let key = RootKey::parse(&entry.id, &content);
-    key.map_err(|error| Failed::new(format!("keys.root_file: {error}")))
+    key.map_err(|error| CommandError::new(format!("keys.root_file: {error}")))
 }
 
 /// Opens the database, or says by key name why not.
-pub(crate) async fn open_database(config: &DbConfig) -> Result<Db, Failed> {
+pub(crate) async fn open_database(config: &DbConfig) -> Result<Db, CommandError> {
     Db::open(config)
         .await
-        .map_err(|error| Failed::new(format!("database.url: cannot be opened: {error}")))
+        .map_err(|error| CommandError::new(format!("database.url: cannot be opened: {error}")))
 }
 
 /// Opens the counters.
-pub(crate) fn open_ephemeral(url: &EphemeralUrl) -> Result<EphemeralCounters, Failed> {
+pub(crate) fn open_ephemeral(url: &EphemeralUrl) -> Result<EphemeralCounters, CommandError> {
     match url {
         EphemeralUrl::Memory => Ok(EphemeralCounters::in_memory()),
         EphemeralUrl::Redis(url) => EphemeralCounters::redis(url.reveal())
-            .map_err(|error| Failed::new(format!("ephemeral.url: {error}"))),
+            .map_err(|error| CommandError::new(format!("ephemeral.url: {error}"))),
     }
 }

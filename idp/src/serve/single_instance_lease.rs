@@ -6,7 +6,7 @@ use std::{io, time::Duration};
 use store::Timestamp;
 use tokio::{sync::watch, time::timeout};
 
-use crate::{app::App, busy::WhileBusy};
+use crate::{app::App, startup_retry::WhileBusy};
 
 const NAME: &str = "memory-counters";
 /// How often the lease is renewed.
@@ -98,7 +98,7 @@ impl Alone {
             }
         }
         let released =
-            app.db.write(async |tx| store::lease::release(tx, NAME, &app.process).await).await;
+            app.db.write(async |tx| store::lease::release(tx, NAME, &app.instance_id).await).await;
         if let Err(error) = released {
             tracing::warn!(%error, "the lease of the counters in memory ends by itself");
         }
@@ -109,7 +109,7 @@ impl Alone {
 async fn take(app: &App) -> Result<bool, store::Error> {
     let now = app.clock.now();
     let term = store::lease::LeaseTerm { now, until: now.plus(TERM) };
-    app.db.write(async |tx| store::lease::acquire(tx, NAME, &app.process, term).await).await
+    app.db.write(async |tx| store::lease::acquire(tx, NAME, &app.instance_id, term).await).await
 }
 
 /// When the lease ends that somebody holds.

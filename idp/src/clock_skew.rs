@@ -63,14 +63,14 @@ impl ClockGate {
     fn was_set(&self, clock: &Clock) -> bool {
         let right = *self.0.right.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((then, watch)) = right else { return false };
-        let apart = then.plus(watch.elapsed()).millis().abs_diff(clock.unmoved().millis());
+        let apart = then.plus(watch.elapsed()).millis().abs_diff(clock.machine_now().millis());
         Duration::from_millis(apart) > MOST_SKEW
     }
 
     /// Looks again. A database that does not answer says nothing about our clock.
     pub(crate) async fn look(&self, db: &Db, clock: &Clock) {
-        let asked = (clock.unmoved(), clock.stopwatch());
-        match skew(db, || clock.unmoved()).await {
+        let asked = (clock.machine_now(), clock.stopwatch());
+        match skew(db, || clock.machine_now()).await {
             Ok(Some(skew)) => {
                 if !self.0.off.swap(true, Ordering::Relaxed) {
                     let millis = skew.as_millis();
@@ -102,7 +102,7 @@ mod tests {
         let gate = ClockGate::default();
         hand.advance(Duration::from_secs(90));
         assert!(!gate.is_shut(&clock), "nothing is known yet");
-        gate.found_right((clock.unmoved(), clock.stopwatch()));
+        gate.found_right((clock.machine_now(), clock.stopwatch()));
         assert!(!gate.is_shut(&clock));
         hand.advance(Duration::from_secs(90));
         assert!(gate.is_shut(&clock));

@@ -21,7 +21,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 
-use crate::{clock::Clock, metrics::Metrics, skew::ClockGate};
+use crate::{clock::Clock, clock_skew::ClockGate, metrics::Metrics};
 
 /// How often the numbers are read. Of the two seconds, the rest is for a machine and a database that are busy.
 const POLL: Duration = Duration::from_millis(500);
@@ -203,7 +203,7 @@ impl Live {
         let mut turns = Turns::each(POLL, stop);
         while turns.next().await {
             if let Err(error) = self.refresh(&source.db, &source.root).await {
-                source.metrics.snapshot_failed();
+                source.metrics.record_snapshot_failure();
                 tracing::warn!(%error, "settings, clients and keys could not be read; the last ones stay in force");
             }
         }
@@ -214,7 +214,7 @@ impl Live {
         while turns.next().await {
             self.look(&source.db).await;
             if let Err(error) = self.gauge(&source.db, self.clock.now()).await {
-                source.metrics.snapshot_failed();
+                source.metrics.record_snapshot_failure();
                 tracing::warn!(%error, "the guess budget could not be read; the last sum stays in force");
             }
             source.db.check_idle_connection().await;

@@ -6,11 +6,11 @@ use flows::{
 };
 use serde_json::{Value, json};
 
-use super::{Done, Failed, change::Change, place::Where, print};
+use super::{CommandError, CommandResult, change::ChangeArgs, data_source::Where, print};
 use crate::clock::rfc3339;
 
 /// Shows every root key.
-pub(super) async fn root(at: &Where, json: bool) -> Done {
+pub(super) async fn root(at: &Where, json: bool) -> CommandResult {
     let cx = at.open().await?.cx().await?;
     let report = root_keys::report(&cx).await?;
     if json {
@@ -22,8 +22,8 @@ pub(super) async fn root(at: &Where, json: bool) -> Done {
 }
 
 /// Seals again what an older root key seals, and says what still needs which.
-pub(super) async fn reseal(change: &Change, json: bool) -> Done {
-    let acting = change.acting()?;
+pub(super) async fn reseal(change: &ChangeArgs, json: bool) -> CommandResult {
+    let acting = change.authority()?;
     let cx = change.open().await?.cx().await?;
     root_keys::ensure(&cx).await?;
     let progress = |done: u64| {
@@ -35,7 +35,7 @@ pub(super) async fn reseal(change: &Change, json: bool) -> Done {
     };
     let done = match root_keys::reseal(&cx, &acting, BATCH, progress).await? {
         Ok(done) => done,
-        Err(superseded) => return Err(Failed::new(superseded.to_string())),
+        Err(superseded) => return Err(CommandError::new(superseded.to_string())),
     };
     let report = root_keys::report(&cx).await?;
     if json {

@@ -13,8 +13,8 @@ use tokio::{
 use super::{
     connection,
     connection_limits::{ConnectionLimits, Full, Permit},
-    refuse::Refusals,
-    stop::Stage,
+    refusals::Refusals,
+    shutdown::Stage,
     tls::Tls,
 };
 use crate::config::{LimitsConfig, ProxiesConfig};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use openidconnect::CsrfToken;
 
 use super::pages::Person;
-use super::provider::Pending;
+use super::provider::PendingSignIn;
 
 /// Visitors that are remembered; the one who came first is forgotten first.
 const VISITORS_MAX: usize = 1000;
@@ -27,7 +27,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Visitor {
-    pending: VecDeque<Pending>,
+    pending: VecDeque<PendingSignIn>,
     person: Option<Arc<Person>>,
     signing_out: Option<String>,
 }
@@ -42,7 +42,7 @@ pub(super) struct Leaving {
 
 impl Visitors {
     /// Remembers a sign-in under way; the cookie to set, which is the present one if it is known.
-    pub(super) fn begin(&self, cookie: Option<&str>, pending: Pending) -> String {
+    pub(super) fn begin(&self, cookie: Option<&str>, pending: PendingSignIn) -> String {
         let mut inner = self.lock();
         let known = cookie.filter(|cookie| inner.by_cookie.contains_key(*cookie));
         let cookie = known.map_or_else(|| inner.add(Visitor::default()), str::to_owned);
@@ -56,7 +56,7 @@ impl Visitors {
     }
 
     /// The sign-in under way that `state` names, once, and only for the browser that began it.
-    pub(super) fn take(&self, cookie: &str, state: &str) -> Option<Pending> {
+    pub(super) fn take(&self, cookie: &str, state: &str) -> Option<PendingSignIn> {
         let mut inner = self.lock();
         let visitor = inner.by_cookie.get_mut(cookie)?;
         let nth = visitor.pending.iter().position(|pending| pending.state.secret() == state)?;

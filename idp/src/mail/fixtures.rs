@@ -8,8 +8,8 @@ use keys::{RootKey, RootKeys};
 use store::email_challenge::{ChallengePurpose, EmailChallenge};
 use store::{ChallengeId, Timestamp, TokenHash, UserId};
 
-use super::Composed;
-use super::compose::{Attempt, ComposeError};
+use super::ComposedMail;
+use super::compose::{ComposeError, SendAttempt};
 use super::context::MailContext;
 use super::smtp::Sender;
 use crate::config::{BrandConfig, Issuer};
@@ -41,7 +41,7 @@ impl Specimen {
         MailContext { brand: &self.brand, issuer: &self.issuer, sender: &self.sender }
     }
 
-    pub(crate) fn compose(&self, letter: &Letter) -> Result<Composed, ComposeError> {
+    pub(crate) fn compose(&self, letter: &Letter) -> Result<ComposedMail, ComposeError> {
         self.context().compose(letter, attempt())
     }
 }
@@ -51,9 +51,9 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(now.as_millisecond())
 }
 
-pub(crate) fn attempt() -> Attempt {
+pub(crate) fn attempt() -> SendAttempt {
     let job = "0193a5b0-1111-7000-8000-000000000001".parse().unwrap();
-    Attempt { job, tries: 2, now: now() }
+    SendAttempt { job, tries: 2, now: now() }
 }
 
 pub(crate) fn root() -> RootKeys {

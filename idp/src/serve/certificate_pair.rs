@@ -14,7 +14,7 @@ use store::Timestamp;
 use x509_cert::{Certificate, der::Decode, time::Time};
 use zeroize::Zeroizing;
 
-use crate::config::{Problem, TlsConfig};
+use crate::config::{ConfigProblem, TlsConfig};
 
 /// The largest file of either kind, in bytes: anything above is the wrong file.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -48,7 +48,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 
 impl Files {
     /// Reads both.
-    pub(super) fn read(config: &TlsConfig) -> Result<Self, Problem> {
+    pub(super) fn read(config: &TlsConfig) -> Result<Self, ConfigProblem> {
         let cert = read("tls.cert", &config.cert)?;
         Ok(Self { cert, key: Zeroizing::new(read("tls.key", &config.key)?) })
     }
@@ -59,12 +59,12 @@ impl Pair {
     ///
     /// # Errors
     /// What is wrong, by the name of its key.
-    pub(crate) fn load(config: &TlsConfig, now: Timestamp) -> Result<Self, Problem> {
+    pub(crate) fn load(config: &TlsConfig, now: Timestamp) -> Result<Self, ConfigProblem> {
         Self::parse(&Files::read(config)?, now)
     }
 
     /// Checks what the files hold.
-    pub(super) fn parse(files: &Files, now: Timestamp) -> Result<Self, Problem> {
+    pub(super) fn parse(files: &Files, now: Timestamp) -> Result<Self, ConfigProblem> {
         let chain = chain(&files.cert)?;
         let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|error| {
             problem(
@@ -93,7 +93,7 @@ impl Pair {
     }
 }
 
-fn read(key: &str, path: &Path) -> Result<Vec<u8>, Problem> {
+fn read(key: &str, path: &Path) -> Result<Vec<u8>, ConfigProblem> {
     let shown = path.display();
     let cannot = |error| problem(key, format!("{shown} cannot be read: {error}"));
     let size = fs::metadata(path).map_err(cannot)?.len();
@@ -103,7 +103,7 @@ fn read(key: &str, path: &Path) -> Result<Vec<u8>, Problem> {
     fs::read(path).map_err(cannot)
 }
 
-fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Problem> {
+fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigProblem> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let chain = chain.map_err(|error| problem("tls.cert", format!("is not PEM: {error}")))?;
     if chain.is_empty() {
@@ -123,7 +123,7 @@ fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Problem> {
 
 /// When the server's own certificate ends; refused when it has ended or not begun (RFC 5280, section 4.1.2.5). Those above
 /// it are not judged: a chain may carry an old root beside its new one, and clients know what to make of that.
-fn valid(chain: &[CertificateDer<'_>], now: Timestamp) -> Result<Timestamp, Problem> {
+fn valid(chain: &[CertificateDer<'_>], now: Timestamp) -> Result<Timestamp, ConfigProblem> {
     let unreadable = |why: String| {
         problem("tls.cert", format!("holds a certificate that cannot be read: {why}"))
     };
@@ -149,6 +149,6 @@ fn moment(time: &Time) -> Timestamp {
     Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
 
-fn problem(key: &str, text: impl Into<String>) -> Problem {
-    Problem { key: key.to_owned(), text: text.into() }
+fn problem(key: &str, text: impl Into<String>) -> ConfigProblem {
+    ConfigProblem { key: key.to_owned(), text: text.into() }
 }

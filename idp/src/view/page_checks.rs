@@ -156,8 +156,8 @@ fn stylesheet_is_self_contained_and_hashed() {
     let path = asset::stylesheet();
     let name = path.strip_prefix("/assets/vestibule-").and_then(|name| name.strip_suffix(".css"));
     assert!(name.is_some_and(|name| name.len() == 12), "{path}");
-    let css = std::str::from_utf8(asset::asset(path).unwrap().bytes).unwrap();
-    assert!(asset::asset("/assets/vestibule.css").is_none());
+    let css = std::str::from_utf8(asset::find_asset(path).unwrap().bytes).unwrap();
+    assert!(asset::find_asset("/assets/vestibule.css").is_none());
     for foreign in ["url(", "@import", "@font-face", "http", "!important"] {
         assert!(!css.contains(foreign), "{foreign}");
     }
