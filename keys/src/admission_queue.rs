@@ -1,8 +1,8 @@
-//! Who may compute, and who waits: two lanes in front of the same places (decision 4).
+//! Which callers may hash and which wait: two lanes that share the same permits (decision 4).
 //!
-//! Each lane has half of the seats to wait on, and nobody sits down in the other's. Who waits in both is served in turn; a
-//! lane where nobody waits leaves its turns to the other. So strangers, however many, neither fill the half of known
-//! devices nor make one wait behind more than its own lane.
+//! Each lane has half of the queue slots and cannot use the other's. Lanes with waiters are served in turn; an empty lane
+//! leaves its turns to the other. So strangers, however many, neither fill the half of known devices nor make one wait for
+//! more than its own lane, in turn with theirs.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,18 +15,19 @@ use tokio::{
     time::timeout,
 };
 
-/// Places and seats that one account has in the lane of known devices; what is asked for it beyond is a stranger's.
+/// Callers of one account that are in the lane of known devices at once, hashing or waiting; further ones count as
+/// strangers.
 const PERMITS_PER_ACCOUNT: u8 = 2;
 
 /// An account, by the key of its counters ([`crate::RootKeys::counter_key`]).
 pub type AccountKey = [u8; 32];
 
-/// Who asks for a place.
+/// A caller that wants to hash.
 #[derive(Clone, Copy, Debug)]
 pub enum HashingCaller {
-    /// Anybody.
+    /// Any browser.
     Stranger,
-    /// A known device of this account, or somebody who has proven both steps.
+    /// A known device of this account, or a person who has proven both steps.
     Known(AccountKey),
 }
 
@@ -45,30 +46,30 @@ impl Lane {
     }
 }
 
-/// Why a guest has no place.
+/// Why a caller has no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AdmissionError {
-    /// No seat was free.
+    /// No queue slot was free.
     QueueFull,
     /// The wait was too long.
     TimedOut,
 }
 
-/// The lanes. Copies share them.
+/// The lanes and their permits. Clones share them.
 #[derive(Clone)]
 pub(crate) struct AdmissionQueue(Arc<Inner>);
 
 struct Inner {
     permits: usize,
     max_wait: Duration,
-    /// No lane has more seats.
+    /// The queue slots of the larger lane.
     max_lane_slots: usize,
     queue_slots: [Semaphore; 2],
     queue: Mutex<Queue>,
     accounts: Mutex<HashMap<AccountKey, u8>>,
 }
 
-/// While a place is free nobody waits.
+/// While a permit is free, no caller waits.
 struct Queue {
     free_permits: usize,
     waiting: [VecDeque<oneshot::Sender<Permit>>; 2],
@@ -90,26 +91,26 @@ impl Queue {
     }
 }
 
-/// Who has waited longest and is still there. Who has left costs the lane no turn: otherwise somebody who comes and goes all
-/// the time would keep those behind them waiting.
+/// The waiter that has waited longest and was not cancelled. Cancelled ones use no turn of the lane: otherwise a client that
+/// connects and leaves all the time would delay the callers behind it.
 fn pop_waiting(lane: &mut VecDeque<oneshot::Sender<Permit>>) -> Option<oneshot::Sender<Permit>> {
     std::iter::from_fn(|| lane.pop_front()).find(|waiter| !waiter.is_closed())
 }
 
-/// A place among those who compute; given on when dropped.
+/// A permit to hash; passed to the next waiter when dropped.
 pub(crate) struct Permit(Option<Arc<Inner>>);
 
-/// What a guest holds.
+/// What an admitted caller holds.
 pub(crate) struct AdmissionPermit {
     _permit: Permit,
     _account_permit: Option<AccountPermit>,
 }
 
-/// One of the places of an account; given back when dropped.
+/// One of the permits of an account; returned when dropped.
 struct AccountPermit(Arc<Inner>, AccountKey);
 
 impl AdmissionQueue {
-    /// `permits` compute at once, `queue_slots` wait, each for `max_wait` at most.
+    /// Creates a queue: `permits` callers hash at once, `queue_slots` wait, each for `max_wait` at most.
     pub(crate) fn new(permits: usize, queue_slots: usize, max_wait: Duration) -> Self {
         let known = (queue_slots / 2).max(1);
         let strangers = queue_slots.saturating_sub(queue_slots / 2).max(1);
@@ -124,7 +125,7 @@ impl AdmissionQueue {
         }))
     }
 
-    /// A place, now or after a wait.
+    /// Takes a permit, at once or after a wait.
     pub(crate) async fn acquire(
         &self,
         caller: HashingCaller,
@@ -149,7 +150,7 @@ impl AdmissionQueue {
                 Lane::Known => (known, known_waiting),
             };
             let slot = slots.try_acquire().map_err(|_| AdmissionError::QueueFull)?;
-            // More than there are seats: some of them have left.
+            // More waiters than slots: some of them were cancelled.
             if waiting.len() >= inner.max_lane_slots {
                 waiting.retain(|waiter| !waiter.is_closed());
             }
@@ -165,7 +166,7 @@ impl AdmissionQueue {
         }
     }
 
-    /// Whether a guest would be turned away now: it costs nothing to find out.
+    /// Whether a caller would be rejected now; takes no permit.
     pub(crate) fn is_full(&self, caller: HashingCaller) -> bool {
         let inner = &self.0;
         if inner.lock_queue().free_permits > 0 {
@@ -179,12 +180,12 @@ impl AdmissionQueue {
         slots.available_permits() == 0
     }
 
-    /// How many compute.
+    /// Permits in use.
     pub(crate) fn in_use(&self) -> usize {
         self.0.permits.saturating_sub(self.0.lock_queue().free_permits)
     }
 
-    /// How many wait: strangers, and known devices.
+    /// Callers that wait: strangers, and known devices.
     #[must_use]
     pub(crate) fn waiting(&self) -> [usize; 2] {
         let queue = self.0.lock_queue();
@@ -215,7 +216,7 @@ impl Drop for Permit {
             let Some(next) = next else { return };
             match next.send(Self(Some(Arc::clone(&inner)))) {
                 Ok(()) => return,
-                // Whoever sat there has left.
+                // The waiter was cancelled.
                 Err(mut permit) => permit.0 = None,
             }
         }
@@ -287,7 +288,7 @@ mod tests {
         assert_eq!(full, Some(AdmissionError::QueueFull), "their half is full");
         let known = spawn_acquire(&queue, Some(1));
         until_waiting(&queue, 2, 1).await;
-        // Last to come, first to be served: it is the turn of the known.
+        // It came last and is served first: the lane of known devices has its turn.
         drop(held);
         let known = known.await.unwrap().unwrap();
         until_waiting(&queue, 2, 0).await;
@@ -337,10 +338,10 @@ mod tests {
             fleeting.abort();
             assert!(fleeting.await.is_err());
         }
-        assert!(queue.0.lock_queue().waiting[1].len() <= 4, "no more than there are seats");
+        assert!(queue.0.lock_queue().waiting[1].len() <= 4, "no more than there are slots");
         let owner = spawn_acquire(&queue, Some(2));
         until_waiting(&queue, 2, 1).await;
-        // It is the turn of the known, and of nobody who has left.
+        // The lane of known devices has its turn, and cancelled waiters do not use it.
         drop(held);
         assert!(owner.await.unwrap().is_ok());
         for stranger in strangers {

@@ -1,14 +1,14 @@
-//! What the audit trail is authenticated with: an HMAC over fields that cannot run into each other. Whoever has the
-//! database alone can change rows, but cannot make the HMACs that fit them.
+//! HMACs that authenticate the audit trail, over fields with unambiguous boundaries. An attacker who has only the database
+//! can change rows, but cannot compute the HMACs that match them.
 
 use aws_lc_rs::hmac;
 
-/// What is authenticated. An HMAC of one kind is none of another.
+/// What is authenticated. An HMAC of one kind is not valid for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditMacKind {
-    /// A row, by whoever writes it.
+    /// A row, by the program that writes it.
     Row,
-    /// A row with its tag, by whoever seals it.
+    /// A row with its tag, by the program that seals it.
     Sealed,
     /// The list of the rows of a seal.
     Manifest,
@@ -34,7 +34,7 @@ impl AuditMacKind {
 pub(crate) fn mac(key: &hmac::Key, kind: AuditMacKind, fields: &[Option<&[u8]>]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
     for field in std::iter::once(&Some(kind.label())).chain(fields) {
-        // Presence and length stand before each, so that no field can be taken for another's beginning.
+        // Presence and length precede each field, so that different lists of fields have different bytes.
         context.update(&[u8::from(field.is_some())]);
         let bytes = field.unwrap_or_default();
         context.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());

@@ -1,4 +1,4 @@
-//! Passwords that are tried first, compiled in (`keys/data/README.md` says where they come from).
+//! The blocklist of common passwords, compiled in (`keys/data/README.md` has its sources).
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 

@@ -1,6 +1,6 @@
-//! What must outlive the file of a root key, because it cannot be made anew under the next one: only its owner knows the
-//! password that a hash is of, a counter tells nobody's address, and a trail that was tagged anew would prove nothing. All are
-//! kept in the database, sealed with the current root key.
+//! Secrets that must outlive the file of a root key, because what was made with them cannot be made again with the next:
+//! only its owner knows the password of a hash, a counter does not contain its address, and an audit trail with new tags
+//! would prove nothing. They are kept in the database, sealed with the current root key.
 
 use aws_lc_rs::hmac;
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
@@ -9,19 +9,19 @@ use zeroize::Zeroizing;
 /// Argon2's secret input, under a name that is stored with each hash.
 #[derive(Clone)]
 pub(crate) struct Pepper {
-    /// Eight bytes that say which root key it came from: what the `keyid` parameter of a PHC string has room for.
+    /// Eight bytes that identify its root key: the size of the `keyid` parameter of a PHC string.
     pub(crate) id: [u8; 8],
     pub(crate) secret: Zeroizing<[u8; 32]>,
 }
 
 impl Pepper {
-    /// How the PHC string of a hash names it.
+    /// The parameter by which the PHC string of a hash names it.
     pub(crate) fn phc_keyid(&self) -> String {
         format!("keyid={}", BASE64_STANDARD_NO_PAD.encode(self.id))
     }
 }
 
-/// What is carried over of one root key.
+/// The carried secrets of one root key.
 pub(crate) struct CarriedSecrets {
     pub(crate) pepper: Pepper,
     pub(crate) counter_secret: Zeroizing<[u8; 32]>,
@@ -37,8 +37,8 @@ impl CarriedSecrets {
         key
     }
 
-    /// The key of the marks of known devices. Made from the one above, so that it is carried wherever that is; no address is
-    /// such a text.
+    /// The key of the tags of known devices. Derived from the counter secret, so that it is carried with it; no address
+    /// equals this label.
     pub(crate) fn device_tag_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, &self.counter_key("device-mark/v2"))
     }
@@ -48,7 +48,7 @@ impl CarriedSecrets {
         hmac::Key::new(hmac::HMAC_SHA256, &*self.audit_secret)
     }
 
-    /// Name of the pepper, pepper, key of counters, key of the trail.
+    /// The id of the pepper, the pepper, the counter secret and the audit secret.
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let parts =
             [&self.pepper.id[..], &*self.pepper.secret, &*self.counter_secret, &*self.audit_secret];

@@ -1,7 +1,7 @@
-//! What a browser has of a known device: a random value for one account, and a mark that says for which.
+//! The cookie of a known device: a random value for one account, and a tag that binds it to the account.
 //!
-//! The value is what counts, and the database has its SHA-256. The mark saves the look-up: whether a value claims to be of
-//! the address that was typed is known before anything is asked of the database. It proves nothing by itself.
+//! The value counts, and the database has its SHA-256. The tag saves a look-up: it shows, without the database, whether a
+//! value is for the address that was typed. It proves nothing by itself.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use store::TokenHash;
 
 use crate::{OpaqueToken, Rng, RootKeys};
 
-/// Lengths of a value and of the mark behind it, as text: 32 and 16 bytes in base64url.
+/// Lengths of a value and of the tag behind it, as text: 32 and 16 bytes in base64url.
 const VALUE_LENGTH: usize = 43;
 const TAG_LENGTH: usize = 22;
 
-/// The value of a known device with its mark.
+/// The value of a known device with its tag.
 #[derive(Clone)]
 pub struct DeviceToken {
     value: OpaqueToken,
@@ -21,7 +21,7 @@ pub struct DeviceToken {
 }
 
 impl DeviceToken {
-    /// A new one for the account of a canonical address.
+    /// A new value for the account of a canonical address.
     #[must_use]
     pub fn generate(rng: &Rng, root: &RootKeys, canonical: &str) -> Self {
         let value = OpaqueToken::generate(rng);
@@ -29,7 +29,7 @@ impl DeviceToken {
         Self { value, tag }
     }
 
-    /// Reads what somebody sent; nothing when it cannot be one of ours.
+    /// Parses what a browser sent; `None` when it has another form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (value, tag) = text.split_at_checked(VALUE_LENGTH)?;
@@ -43,7 +43,7 @@ impl DeviceToken {
         format!("{}{}", self.value.reveal(), self.tag)
     }
 
-    /// What is stored of it.
+    /// The hash of the value, which is stored.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         self.value.hash()
@@ -82,7 +82,7 @@ mod tests {
         assert!(
             !read.is_for(&root, "hemi@example.org") && !read.is_for(&other, "mere@example.org")
         );
-        // The mark of one value under another.
+        // The tag of one value behind another.
         let swapped = format!("{}{}", OpaqueToken::generate(&rng).reveal(), &text[VALUE_LENGTH..]);
         assert!(!DeviceToken::parse(&swapped).unwrap().is_for(&root, "mere@example.org"));
         for bad in ["", &text[1..], &text[..VALUE_LENGTH], &format!("{text}A")] {

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 pub struct EmailCode(Zeroizing<String>);
 
 impl EmailCode {
-    /// HMAC(key, challenge, nonce, address) mod 10^6. The remainder is taken of 128 bits, so that no code is likelier
-    /// than another by more than 2^-108.
+    /// HMAC(key, challenge, nonce, address) mod 10^6. The remainder is that of 128 bits, so that no code is likelier than
+    /// another by more than 2^-108.
     pub(crate) fn derive(key: &hmac::Key, challenge: Uuid, nonce: &[u8], address: &str) -> Self {
         let mut context = hmac::Context::with_key(key);
         context.update(b"code");
@@ -26,7 +26,7 @@ impl EmailCode {
         Self(Zeroizing::new(format!("{:06}", number % 1_000_000)))
     }
 
-    /// The digits, for the one mail that carries them.
+    /// The digits, for the one mail that contains them.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -45,7 +45,7 @@ impl fmt::Debug for EmailCode {
     }
 }
 
-/// By which a guess at a challenge is recognised when it comes again: keyed, so that the database alone tells no guess.
+/// A tag by which a repeated guess at a challenge is recognised: keyed, so that the database alone reveals no guess.
 pub(crate) fn guess_tag(key: &hmac::Key, challenge: Uuid, guess: &str) -> String {
     let mut context = hmac::Context::with_key(key);
     context.update(b"guess");

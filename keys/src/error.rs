@@ -1,9 +1,9 @@
-//! What can go wrong with a key. No variant carries a secret.
+//! Errors of keys and passwords. No variant contains a secret.
 
 /// A key operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// A value was made under a root key that is not configured (any more).
+    /// A value was made under a root key that is not configured, perhaps not any more.
     #[error(
         "the root key {0} is needed and not configured: put its id and file into keys.root_file, behind the current one, \
          until `idp key root` says that it may go"
@@ -49,18 +49,18 @@ pub enum KeyError {
     /// Claims could not be written.
     #[error("claims: {0}")]
     Claims(#[from] serde_json::Error),
-    /// A text is no password.
+    /// A text is not accepted as a password.
     #[error(transparent)]
     Password(#[from] PasswordError),
     /// A stored password hash cannot be read.
     #[error("a stored password hash cannot be read: {0}")]
     InvalidStoredHash(&'static str),
-    /// The hashing pool has ended.
-    #[error("the hashing pool has ended")]
+    /// The hashing pool has stopped.
+    #[error("the hashing pool has stopped")]
     PoolClosed,
 }
 
-/// Why a text is no password.
+/// Why a text is not accepted as a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// More than 128 code points.

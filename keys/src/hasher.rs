@@ -29,9 +29,9 @@ use crate::{
 pub struct HasherConfig {
     /// Computations at once: as many as cores.
     pub threads: usize,
-    /// How many may wait for a slot: half of them known devices, half of them strangers.
+    /// How many callers may wait for a permit: half of them known devices, half of them strangers.
     pub queue: usize,
-    /// How long each may wait.
+    /// How long a caller may wait.
     pub wait: Duration,
 }
 
@@ -39,11 +39,11 @@ pub struct HasherConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the hashing pool is full")]
 pub struct HasherBusy {
-    /// When it is worth trying again.
+    /// After how long the caller may try again.
     pub retry_after: Duration,
 }
 
-/// The pool. Copies share it.
+/// The pool. Clones share it.
 #[derive(Clone)]
 pub struct Hasher(Arc<Pool>);
 
@@ -51,24 +51,25 @@ struct Pool {
     config: HasherConfig,
     root: Arc<RootKeys>,
     rng: Rng,
-    /// Who is admitted: twice the threads, so that a thread computes while another slot looks its person up.
+    /// Admits twice as many callers as there are threads, so that threads compute while other admitted callers look their
+    /// persons up.
     admission: AdmissionQueue,
-    /// How it went so far.
+    /// Totals, for the metrics.
     counters: HasherCounters,
     task_sender: mpsc::Sender<HashTask>,
 }
 
-/// A computation, in the memory of the thread that takes it.
+/// A computation, in the memory of the thread that runs it.
 type HashTask = Box<dyn FnOnce(&mut Argon2Memory) + Send>;
 
-/// A place in the pool; given back when dropped.
+/// A permit to hash; returned when dropped.
 pub struct HashingPermit {
     pool: Arc<Pool>,
     admitted: AdmissionPermit,
 }
 
 impl Hasher {
-    /// A pool.
+    /// Starts a pool.
     #[must_use]
     pub fn new(config: HasherConfig, root: Arc<RootKeys>, rng: Rng) -> Self {
         let threads = config.threads.max(1);
@@ -87,7 +88,7 @@ impl Hasher {
         }))
     }
 
-    /// Waits for a slot; a full lane or a long wait is [`HasherBusy`].
+    /// Waits for a permit; [`HasherBusy`] when the lane is full or the wait too long.
     pub async fn admit(&self, caller: HashingCaller) -> Result<HashingPermit, HasherBusy> {
         let pool = &self.0;
         let busy = HasherBusy { retry_after: pool.config.wait };
@@ -109,13 +110,13 @@ impl Hasher {
         }
     }
 
-    /// Whether there is no seat for somebody: [`Hasher::reject_if_full`] would say so.
+    /// Whether [`Hasher::reject_if_full`] would reject this caller.
     #[must_use]
     pub fn is_full(&self, caller: HashingCaller) -> bool {
         self.0.admission.is_full(caller)
     }
 
-    /// [`HasherBusy`] if there is no seat: what comes before [`Hasher::admit`] need not be done for somebody who will not be heard.
+    /// [`HasherBusy`] when the lane is full: the work before [`Hasher::admit`] is saved for a caller that would be rejected.
     pub fn reject_if_full(&self, caller: HashingCaller) -> Result<(), HasherBusy> {
         if !self.is_full(caller) {
             return Ok(());
@@ -124,13 +125,13 @@ impl Hasher {
         Err(HasherBusy { retry_after: self.0.config.wait })
     }
 
-    /// Whether a stored hash is as new ones are: under the current root key, and at today's cost. What cannot be read is not.
+    /// Whether a stored hash is made as new ones are: with the current root key and cost. False when it cannot be read.
     #[must_use]
     pub fn is_current(&self, stored: &PasswordHash) -> bool {
         password::is_current(&self.0.root, stored).unwrap_or(false)
     }
 
-    /// How busy it is now, and how it went since the start.
+    /// The load now, and totals since the start.
     #[must_use]
     pub fn stats(&self) -> HasherStats {
         let HasherConfig { threads, queue, .. } = self.0.config;
@@ -143,7 +144,7 @@ impl Hasher {
         }
     }
 
-    /// How many wait now: strangers, and known devices.
+    /// Callers that wait now: strangers, and known devices.
     #[must_use]
     pub fn waiting(&self) -> [usize; 2] {
         self.0.admission.waiting()
@@ -151,7 +152,7 @@ impl Hasher {
 }
 
 impl HashingPermit {
-    /// Whether `password` is the one of `stored`. Without a stored hash it takes as long and is not.
+    /// Whether `password` is that of `stored`. Without a stored hash it takes as long and is false.
     pub async fn verify(
         self,
         password: Password,
@@ -176,7 +177,7 @@ impl HashingPermit {
         let (sender, receiver) = oneshot::channel();
         let shared = Arc::clone(&pool);
         let task: HashTask = Box::new(move |memory| {
-            // Held until the computation ends, even if whoever asked has gone away meanwhile.
+            // Held until the computation ends, even if its caller was cancelled meanwhile.
             let _admitted = admitted;
             let _ = sender.send(work(&shared, memory));
         });
@@ -186,7 +187,7 @@ impl HashingPermit {
     }
 }
 
-/// A thread of the pool. Its name is what an operator sees it by; it ends with the pool.
+/// Starts a thread of the pool, which ends with the pool. Operators recognise it by its name.
 fn spawn_thread(nth: usize, queue: Arc<Mutex<mpsc::Receiver<HashTask>>>) {
     let run = move || {
         let mut memory = Argon2Memory::default();
@@ -197,7 +198,7 @@ fn spawn_thread(nth: usize, queue: Arc<Mutex<mpsc::Receiver<HashTask>>>) {
         }
     };
     if let Err(error) = thread::Builder::new().name(format!("hashing-{nth}")).spawn(run) {
-        tracing::error!(%error, "alarm: a hashing thread does not start");
+        tracing::error!(%error, "alarm: a hashing thread cannot be started");
     }
 }
 

@@ -1,36 +1,37 @@
-//! How busy the hashing pool is: plain numbers, for whoever shows them.
+//! Statistics of the hashing pool, as plain numbers for the metrics.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-/// Upper ends of the classes of waits, in milliseconds; a last class has no end.
+/// Upper bounds of the buckets of waits, in milliseconds; a last bucket has none.
 const BUCKET_BOUNDS: [u32; 11] = [1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000];
 
 /// The pool at one moment.
 #[derive(Clone, Debug)]
 pub struct HasherStats {
-    /// Who may be in at once: twice the threads.
+    /// Callers that may be admitted at once: twice the threads.
     pub max_admitted: usize,
-    /// Who is in.
+    /// Callers that are admitted.
     pub admitted: usize,
-    /// Who may wait.
+    /// Callers that may wait.
     pub queue_slots: usize,
-    /// Who waits.
+    /// Callers that wait.
     pub waiting: usize,
-    /// How it went since the start.
+    /// Totals since the start.
     pub totals: HasherTotals,
 }
 
-/// How it went since the start.
+/// Totals since the start.
 #[derive(Clone, Debug)]
 pub struct HasherTotals {
-    /// Refused at once, because the queue was full.
+    /// Callers rejected at once, because the queue was full.
     pub rejected_full: u64,
-    /// Refused after waiting in vain.
+    /// Callers rejected after too long a wait.
     pub timed_out: u64,
-    /// Waits of those who got in, by class: the upper end in seconds (infinite for the last) and how many were in it.
+    /// Waits of admitted callers, by bucket: the upper bound in seconds (infinite for the last), and how many waits are in
+    /// this bucket.
     pub wait_buckets: Vec<(f64, u64)>,
     /// The sum of those waits.
     pub wait_sum: Duration,

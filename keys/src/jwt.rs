@@ -1,7 +1,7 @@
-//! What our own tokens must say before anything they say is believed (RFC 7519; RFC 8725).
+//! Our own tokens: how they are signed, and verified before their claims are used (RFC 7519; RFC 8725).
 //!
 //! The key is chosen by `kid` among our own, the algorithm by the key, and `typ` by the caller: an ID token is never
-//! taken for an access token.
+//! accepted as an access token.
 
 use aws_lc_rs::signature::ParsedPublicKey;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -10,10 +10,10 @@ use store::Timestamp;
 
 use crate::{Algorithm, KeyError, SigningKey};
 
-/// Longer tokens are not ours.
+/// The most bytes of a token; ours are shorter.
 const MAX_TOKEN_LENGTH: usize = 16 * 1024;
 
-/// Kinds of tokens, told apart by `typ`.
+/// Kinds of tokens, distinguished by `typ`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenType {
     /// An ID token (OpenID Connect Core 1.0, section 2).
@@ -33,7 +33,7 @@ impl TokenType {
     }
 }
 
-/// What a token must be for.
+/// The claims that a token must have.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpectedClaims<'a> {
     /// `iss`.
@@ -42,14 +42,15 @@ pub struct ExpectedClaims<'a> {
     pub audience: Option<&'a str>,
     /// The time of the request.
     pub now: Timestamp,
-    /// Whether an expired token will do, as for a hint; one of a key that has ended will do then, too.
+    /// Whether an expired token is accepted, as for a hint (`id_token_hint`); then one signed with an ended key is accepted,
+    /// too.
     pub allow_expired: bool,
 }
 
-/// Why a token is refused. For the log: the sender learns only that it is.
+/// Why a token is refused. Only for the log: the sender does not learn the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidToken {
-    /// No JWS in compact form, or too long.
+    /// Not a JWS in compact form, or too long.
     #[error("the token is not a JWS")]
     Malformed,
     /// Another `typ`, or headers that change the meaning.
@@ -67,7 +68,7 @@ pub enum InvalidToken {
     /// Another audience.
     #[error("the token is for another audience")]
     Audience,
-    /// Its time is over.
+    /// It has expired.
     #[error("the token has expired")]
     Expired,
     /// Claims that cannot be read.
@@ -80,7 +81,7 @@ struct Header {
     alg: String,
     typ: String,
     kid: String,
-    /// Extensions that must be understood (RFC 7515, section 4.1.11): we understand none.
+    /// Extensions that must be understood (RFC 7515, section 4.1.11): we support none.
     crit: Option<serde::de::IgnoredAny>,
 }
 
@@ -107,7 +108,7 @@ impl Audience {
     }
 }
 
-/// A public key of ours.
+/// One of our public keys.
 pub(crate) struct VerifyingKey {
     pub(crate) algorithm: Algorithm,
     pub(crate) key: ParsedPublicKey,
@@ -131,7 +132,7 @@ pub(crate) fn sign(
     Ok(token)
 }
 
-/// Reads the claims of a token that is ours, of this kind, for this audience and in its time.
+/// Verifies signature, kind, issuer, audience and expiry of a token; returns its claims.
 pub(crate) fn verify<'k, T: DeserializeOwned>(
     token: &str,
     kind: TokenType,

@@ -15,9 +15,9 @@ use crate::{
 pub struct KeyRing {
     /// In the order in which they begin to sign.
     keys: Vec<PublishedKey>,
-    /// Of the keys above.
+    /// The public keys of `keys`, by `kid`.
     verifying_keys: HashMap<String, VerifyingKey>,
-    /// Of keys that are no longer published: a hint may be signed with one.
+    /// Public keys that are no longer published, by `kid`: a hint may be signed with one.
     ended_keys: HashMap<String, VerifyingKey>,
     jwks: Jwks,
 }
@@ -27,32 +27,32 @@ pub struct KeyRing {
 pub struct PublishedKey {
     /// The key.
     pub key: SigningKey,
-    /// From when it signs.
+    /// When it begins to sign.
     pub signs_from: Timestamp,
 }
 
-/// What is left of a key that is no longer published.
+/// The public key of a signing key that is no longer published.
 #[derive(Clone, Debug)]
 pub struct EndedKey {
     /// `kid`.
     pub kid: String,
     /// Its algorithm.
     pub algorithm: Algorithm,
-    /// What [`SigningKey::public_key_bytes`] wrote.
+    /// The public key, as [`SigningKey::public_key_bytes`] writes it.
     pub public_key: Vec<u8>,
 }
 
-/// The JWK Set (RFC 7517, section 5): public keys alone.
+/// The JWK Set (RFC 7517, section 5): public keys only.
 #[derive(Clone, Debug)]
 pub struct Jwks {
     /// The document.
     pub json: String,
-    /// By which one who has it already knows that it is still the same: equal on every replica.
+    /// Its entity tag, without quotes (RFC 9110, section 8.8.3): the same on every replica.
     pub etag: String,
 }
 
 impl KeyRing {
-    /// A ring of the keys that are published, and of the ones that were.
+    /// A ring of the keys that are published, and of those that were.
     pub fn new(mut keys: Vec<PublishedKey>, ended: &[EndedKey]) -> Result<Self, KeyError> {
         keys.sort_by(|a, b| (a.signs_from, a.key.kid()).cmp(&(b.signs_from, b.key.kid())));
         let mut verifying_keys = HashMap::new();
@@ -74,7 +74,7 @@ impl KeyRing {
         &self.jwks
     }
 
-    /// Signs a token about a person. Its one caller is `flows::token::issue`; `tests/it/architecture/` holds that.
+    /// Signs a token about a person. The only caller is `flows::token::issue`; `tests/it/architecture/` checks that.
     pub fn sign_user_token(
         &self,
         kind: TokenType,
@@ -88,7 +88,7 @@ impl KeyRing {
         jwt::sign(key, kind, claims)
     }
 
-    /// The key that signs: the last whose time has come. When no time has come, on a clock that is a little behind the one
+    /// The key that signs: the last one that has begun to sign. If none has, because this clock is a little behind the one
     /// that made the first key, it is the first.
     fn signing_key(&self, algorithm: Algorithm, now: Timestamp) -> Option<&SigningKey> {
         let mut of_algorithm = self.keys.iter().filter(|key| key.key.algorithm() == algorithm);
@@ -97,7 +97,7 @@ impl KeyRing {
         Some(&last.unwrap_or(first).key)
     }
 
-    /// Reads the claims of a token of ours. An expired one may be signed with a key that has ended.
+    /// Verifies one of our tokens; returns its claims. An expired one may be signed with an ended key.
     pub fn verify<T: DeserializeOwned>(
         &self,
         token: &str,
@@ -175,7 +175,7 @@ mod tests {
             assert_eq!(
                 verify_id_token(&self::ring(), &token),
                 Err(InvalidToken::Signature),
-                "another's key of that name"
+                "another key of that name"
             );
         }
     }
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(kid(NOW), "old");
         assert_eq!(kid(later.minus(Duration::from_millis(1))), "old");
         assert_eq!(kid(later), "new");
-        // A clock that is behind the one that made the first key: something signs all the same.
+        // A clock that is behind the one that made the first key: that key signs all the same.
         assert_eq!(kid(NOW.minus(Duration::from_secs(2))), "old");
         assert!(ring.signing_key(Algorithm::RS256, later).is_none());
     }

@@ -1,7 +1,6 @@
-//! Whatever is a breach when it leaks: the root key and what is derived from it, signing keys, password hashes, opaque
-//! tokens, mailed codes.
+//! Secrets: the root key and what is derived from it, signing keys, password hashes, opaque tokens and mailed codes.
 //!
-//! One rule: a secret has a type that prints nothing, and only its hash or its sealed form leaves for `store`.
+//! Each secret has a type that `Debug` does not print, and only its hash or its sealed form is passed to `store`.
 
 mod admission_queue;
 mod audit_mac;

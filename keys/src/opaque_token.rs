@@ -1,4 +1,4 @@
-//! Opaque tokens: 256 random bits that mean nothing and are stored as their SHA-256.
+//! Opaque tokens: 256 random bits without a meaning, stored as their SHA-256.
 
 use std::fmt;
 
@@ -17,13 +17,13 @@ const LENGTH: usize = 43;
 pub struct OpaqueToken(Zeroizing<String>);
 
 impl OpaqueToken {
-    /// A new one.
+    /// A new token.
     #[must_use]
     pub fn generate(rng: &Rng) -> Self {
         Self(Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(rng.bytes::<32>())))
     }
 
-    /// Reads what somebody sent; nothing when it cannot be one of ours.
+    /// Parses what a browser or client sent; `None` when it has another form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
@@ -31,13 +31,13 @@ impl OpaqueToken {
             .then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The text, for the one message that carries it.
+    /// The text, for the one message that contains it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// What is stored of it.
+    /// Its hash, which is stored.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         hash_text(&self.0)

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{KeyError, PasswordError, Rng, RootKeys, carried_secrets::Pepper};
 
-/// Most code points of a password.
+/// The most code points of a password.
 const MAX_CODE_POINTS: usize = 128;
 /// Length of a hash in bytes.
 const HASH_LENGTH: usize = 32;
@@ -21,7 +21,7 @@ const HASH_LENGTH: usize = 32;
 pub struct Password(Zeroizing<String>);
 
 impl Password {
-    /// Reads what was typed.
+    /// Normalises what was typed.
     pub fn parse(typed: &str) -> Result<Self, PasswordError> {
         let normal = Zeroizing::new(typed.nfkc().take(MAX_CODE_POINTS + 1).collect::<String>());
         if normal.chars().count() > MAX_CODE_POINTS {
@@ -55,7 +55,7 @@ impl fmt::Debug for Password {
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Takes a stored text; whether it can be read is seen when it is compared.
+    /// Wraps a stored text, which is parsed when it is compared.
     #[must_use]
     pub const fn from_stored(phc: String) -> Self {
         Self(phc)
@@ -74,11 +74,11 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// The memory of one computation, kept for the next: 19 MiB that need not be asked of the system again.
+/// The memory of one computation, 19 MiB, reused for the next.
 #[derive(Debug, Default)]
 pub(crate) struct Argon2Memory(Vec<Block>);
 
-/// Argon2id with 19 MiB, two passes, one lane (OWASP; RFC 9106), and which pepper went in.
+/// Argon2id with 19 MiB, two passes, one lane (OWASP; RFC 9106), and the id of its pepper.
 fn params(pepper: &Pepper) -> Result<Params, KeyError> {
     let id = argon2::KeyId::new(&pepper.id).map_err(|_| KeyError::InvalidStoredHash("key id"))?;
     ParamsBuilder::new()
@@ -109,7 +109,7 @@ pub(crate) fn hash(
     Ok(PasswordHash(phc.to_string()))
 }
 
-/// Compares a password with a stored hash; without one it takes the time of a comparison and fails.
+/// Compares a password with a stored hash; without one it takes as long and returns false.
 pub(crate) fn verify(
     root: &RootKeys,
     password: &Password,
@@ -127,9 +127,9 @@ pub(crate) fn verify(
         return Err(KeyError::InvalidStoredHash("without salt or hash"));
     };
     let Some(pepper) = root.pepper_of(params.keyid()) else {
-        // Nobody can tell any more whether it is right, so it is not. A new password helps its owner.
+        // Without its pepper the hash cannot be compared, so no password is right. A new password helps its owner.
         tracing::error!(
-            "alarm: a stored password was made under a root key that is not known; nobody can sign in with it"
+            "alarm: a stored password was made under an unknown root key; its owner cannot sign in"
         );
         return verify_dummy(root, password, memory);
     };
@@ -137,7 +137,7 @@ pub(crate) fn verify(
     Ok(output.ct_eq(expected.as_bytes()).into())
 }
 
-/// Takes the time of a comparison, and fails.
+/// Takes the time of a comparison and returns false.
 fn verify_dummy(
     root: &RootKeys,
     password: &Password,
@@ -148,7 +148,7 @@ fn verify_dummy(
     Ok(false)
 }
 
-/// Whether a stored hash was made as one would be made now: under the current root key, at the present cost.
+/// Whether a stored hash is made as one would be made now: with the current root key and cost.
 pub(crate) fn is_current(root: &RootKeys, stored: &PasswordHash) -> Result<bool, KeyError> {
     let phc = phc::PasswordHash::new(&stored.0)
         .map_err(|_| KeyError::InvalidStoredHash("not in PHC form"))?;
@@ -208,7 +208,7 @@ mod tests {
         // Typed with combining macrons: the same to its owner.
         assert!(check(&root(1), "a\u{304} ra\u{304}kau pounamu").unwrap());
         assert!(!check(&root(1), "ā rākau pounamu ").unwrap());
-        assert!(!check(&root(2), "ā rākau pounamu").unwrap(), "its pepper is not known");
+        assert!(!check(&root(2), "ā rākau pounamu").unwrap(), "its pepper is unknown");
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
     fn length_is_counted_in_code_points() {
         assert_eq!(password(&"ā".repeat(128)).code_points(), 128);
         assert_eq!(Password::parse(&"a".repeat(129)).unwrap_err(), PasswordError::TooLong);
-        // One ligature that NFKC makes eighteen characters of.
+        // One ligature that NFKC expands to eighteen characters.
         assert_eq!(Password::parse(&"\u{FDFA}".repeat(10)).unwrap_err(), PasswordError::TooLong);
     }
 }

@@ -1,4 +1,4 @@
-//! The only source of randomness. It is handed around, so that whoever needs chance says so in a parameter.
+//! The only source of randomness. It is passed as a parameter, so that signatures show which functions need it.
 
 use aws_lc_rs::rand;
 
@@ -7,7 +7,7 @@ use aws_lc_rs::rand;
 pub struct Rng(());
 
 impl Rng {
-    /// The source of this machine.
+    /// The source of the operating system.
     #[must_use]
     pub const fn system() -> Self {
         Self(())
@@ -20,14 +20,14 @@ impl Rng {
         #[expect(clippy::disallowed_methods, reason = "this is the one source of randomness")]
         let filled = rand::fill(&mut bytes);
         if filled.is_err() {
-            // A machine without randomness has no secrets: nothing that could be answered now would be safe.
+            // Without randomness there are no secrets: no response would be safe.
             std::process::abort();
         }
         bytes
     }
 }
 
-/// What a signature with ECDSA draws from.
+/// The source of randomness for signatures.
 pub(crate) fn signature_rng() -> rand::SystemRandom {
     #[expect(clippy::disallowed_methods, reason = "this is the one source of randomness")]
     rand::SystemRandom::new()

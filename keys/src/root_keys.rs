@@ -1,7 +1,9 @@
-//! The root key: 32 bytes outside the database, and what is derived from it by HKDF (RFC 5869), a label per purpose.
+//! The root key: 32 bytes outside the database, and the keys that HKDF derives from it (RFC 5869), with a label for each
+//! purpose.
 //!
-//! The first of the list is current, the others open what was made under them. Whatever is stored and keyed names its
-//! key. What cannot be made anew under the next one is carried over in the database ([`crate::carried_secrets`]).
+//! The first of the list is current, the others open what was made under them. Every stored value that was made with a key
+//! names it. Secrets whose values cannot be made again with the next key are carried over in the database
+//! ([`crate::carried_secrets`]).
 
 use std::fmt;
 
@@ -29,7 +31,7 @@ pub struct RootKey {
 }
 
 impl RootKey {
-    /// Reads the content of a key file: 32 bytes, or their base64 (`openssl rand -base64 32`).
+    /// Parses the content of a key file: 32 bytes, or their base64 (`openssl rand -base64 32`).
     pub fn parse(id: &str, content: &[u8]) -> Result<Self, KeyError> {
         let bad = |why| KeyError::InvalidRootKey { id: id.to_owned(), why };
         let decoded = Zeroizing::new(match content.len() {
@@ -58,16 +60,16 @@ impl fmt::Debug for RootKey {
     }
 }
 
-/// The root keys and what is derived from them.
+/// The root keys and the keys derived from them.
 pub struct RootKeys {
-    /// Boxed: it is moved through the futures of a start, and its keys are large.
+    /// Boxed: its keys are large, and it is moved through the futures of a start.
     current: Box<DerivedKeys>,
     older: Vec<DerivedKeys>,
-    /// Of every root key that has been current, the first one first.
+    /// The secrets of every root key that has been current, the first one first.
     carried: Vec<(String, CarriedSecrets)>,
 }
 
-/// What one root key is used for.
+/// The keys derived from one root key.
 struct DerivedKeys {
     id: String,
     seal: SealingKey,
@@ -78,7 +80,7 @@ struct DerivedKeys {
 }
 
 impl RootKeys {
-    /// Derives everything. The first key is current.
+    /// Derives all keys. The first root key is current.
     pub fn new(keys: &[RootKey]) -> Result<Self, KeyError> {
         let mut derived =
             keys.iter().map(DerivedKeys::from_root).collect::<Result<Vec<_>, _>>()?.into_iter();
@@ -86,16 +88,17 @@ impl RootKeys {
         Ok(Self { current: Box::new(current), older: derived.collect(), carried: Vec::new() })
     }
 
-    /// What is to be carried over of the current key, to be sealed.
+    /// The carried secrets of the current key, to be sealed.
     #[must_use]
     pub fn export_carried(&self) -> Zeroizing<Vec<u8>> {
         self.current.carried.to_bytes()
     }
 
-    /// Takes over what a root key was used for that has been current; in the order in which they were.
+    /// Imports the secrets of a root key that has been current. The caller imports them in the order in which they were
+    /// current.
     ///
     /// # Errors
-    /// [`KeyError::RootKeyMismatch`] when a configured key of this id is not that one.
+    /// [`KeyError::RootKeyMismatch`] when a configured key of this id is another one.
     pub fn import_carried(&mut self, id: &str, bytes: &[u8]) -> Result<(), KeyError> {
         let carried = CarriedSecrets::from_bytes(bytes).ok_or(KeyError::InvalidSealedValue)?;
         let configured = self.configured().find(|key| key.id == id);
@@ -111,7 +114,7 @@ impl RootKeys {
         self.configured().map(|key| key.id.as_str())
     }
 
-    /// What stands in each password hash that was made under a key, if that key is known.
+    /// The parameter that each password hash contains that was made under a key, if that key is known.
     #[must_use]
     pub fn phc_keyid(&self, id: &str) -> Option<String> {
         self.carried_of(id).map(|known| known.pepper.phc_keyid())
@@ -128,26 +131,26 @@ impl RootKeys {
         self.current.seal.seal(rng, &self.current.id, aad, plain)
     }
 
-    /// How everything that is sealed with a key begins.
+    /// The prefix of everything that is sealed with a key.
     #[must_use]
     pub fn seal_prefix(id: &str) -> Vec<u8> {
         let length = u8::try_from(id.len()).unwrap_or(u8::MAX);
         std::iter::once(length).chain(id.bytes()).collect()
     }
 
-    /// Which key a value is sealed with.
+    /// Id of the key that a value is sealed with.
     #[must_use]
     pub fn sealing_key_id(sealed: &[u8]) -> Option<&str> {
         SealedValue::parse(sealed).map(|sealed| sealed.id)
     }
 
-    /// Opens what [`RootKeys::seal`] made for the same place.
+    /// Opens what [`RootKeys::seal`] made with the same `aad`.
     pub fn open(&self, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeyError> {
         let sealed = SealedValue::parse(sealed).ok_or(KeyError::InvalidSealedValue)?;
         self.by_id(sealed.id)?.seal.open(aad, &sealed)
     }
 
-    /// Seals a value that travels in a page or address.
+    /// Seals a value for a page or URL, in base64url.
     pub fn seal_text(&self, rng: &Rng, aad: &[u8], plain: &[u8]) -> Result<String, KeyError> {
         Ok(BASE64_URL_SAFE_NO_PAD.encode(self.seal(rng, aad, plain)?))
     }
@@ -171,7 +174,7 @@ impl RootKeys {
         Ok(EmailCode::derive(key, challenge.uuid(), nonce, address))
     }
 
-    /// By which a guess at a challenge is recognised when it comes again.
+    /// A tag by which a repeated guess at a challenge is recognised.
     pub fn guess_tag(
         &self,
         key_id: &str,
@@ -181,26 +184,26 @@ impl RootKeys {
         Ok(email_code::guess_tag(&self.by_id(key_id)?.email_code, challenge.uuid(), guess))
     }
 
-    /// The key of a person's counters, from the canonical address, known or not. It is that of the first root key, whatever
-    /// became of its file: counters go on, and replicas that have yet to get a new key count with those that have it.
+    /// The key of a person's counters, from the canonical address, known or not. It is that of the first root key, even
+    /// without its file: so counters continue, and replicas with and without a new key use the same ones.
     #[must_use]
     pub fn counter_key(&self, canonical: &str) -> [u8; 32] {
         self.first_carried().counter_key(canonical)
     }
 
-    /// What was carried of the first root key; until it is, that of the current one, which is the first.
+    /// The carried secrets of the first root key; before they are imported, those of the current one, which is the first.
     fn first_carried(&self) -> &CarriedSecrets {
         self.carried.first().map_or(&self.current.carried, |(_, carried)| carried)
     }
 
-    /// The token of a form: of this browser, this attempt and this step (decision 13).
+    /// The form token of a browser, an attempt and a step (decision 13).
     #[must_use]
     pub fn form_token(&self, browser: &TokenHash, attempt: &str, step: &str) -> String {
         let tag = hmac::sign(&self.current.form, &form_message(browser, attempt, step));
         BASE64_URL_SAFE_NO_PAD.encode(tag)
     }
 
-    /// Whether a form's token is the one that was put into it, under any key.
+    /// Whether a form token is that of this browser, attempt and step, under any configured key.
     #[must_use]
     pub fn verify_form_token(
         &self,
@@ -214,7 +217,7 @@ impl RootKeys {
         self.configured().any(|key| hmac::verify(&key.form, &message, &token).is_ok())
     }
 
-    /// Authenticates fields of the audit trail under the key of this id.
+    /// The HMAC of fields of the audit trail, with the root key of this id.
     pub fn audit_mac(
         &self,
         key_id: &str,
@@ -226,18 +229,18 @@ impl RootKeys {
         Ok(audit_mac::mac(&known.audit_key(), kind, fields))
     }
 
-    /// The mark of a known device's value: of this value and this canonical address. Its key is that of the first root key,
-    /// whatever became of its file: a browser that is known stays known.
+    /// The tag of a known device, over its value and canonical address. Its key is that of the first root key, even without
+    /// its file: so a known browser stays known.
     pub(crate) fn device_tag(&self, value: &TokenHash, canonical: &str) -> String {
         device_tag(&self.first_carried().device_tag_key(), value, canonical)
     }
 
-    /// Whether a mark is the one that was made for this value and address.
+    /// Whether a tag was made for this value and address.
     pub(crate) fn verify_device_tag(&self, tag: &str, value: &TokenHash, canonical: &str) -> bool {
         let matches = |key: &hmac::Key| -> bool {
             device_tag(key, value, canonical).as_bytes().ct_eq(tag.as_bytes()).into()
         };
-        // The first version made marks under the root key that was current.
+        // The first version made tags with the root key that was current.
         matches(&self.first_carried().device_tag_key())
             || self.configured().any(|key| matches(&key.device_tag_v1))
     }
@@ -254,7 +257,7 @@ impl RootKeys {
         configured.chain(carried).map(|known| &known.pepper).find(|pepper| pepper.id == id)
     }
 
-    /// What is known of a key, whether it is still configured or not.
+    /// The secrets of a root key, whether it is still configured or not.
     fn carried_of(&self, id: &str) -> Option<&CarriedSecrets> {
         let configured = self.configured().find(|key| key.id == id).map(|key| &key.carried);
         let carried = || self.carried.iter().find(|(name, _)| name == id).map(|(_, known)| known);
@@ -303,7 +306,7 @@ impl DerivedKeys {
     }
 }
 
-/// 128 bits: whoever guessed one would gain a place in a queue.
+/// 128 bits: an attacker who guesses one gains only a slot in a queue.
 fn device_tag(key: &hmac::Key, value: &TokenHash, canonical: &str) -> String {
     let message = [value.as_bytes(), canonical.as_bytes()].concat();
     let tag = hmac::sign(key, &message);
@@ -331,7 +334,7 @@ impl hkdf::KeyType for OutputLength {
     }
 }
 
-/// The attempt's length stands before it, so that no part can be taken for another's beginning.
+/// The attempt's length precedes it, so that different inputs have different bytes.
 fn form_message(browser: &TokenHash, attempt: &str, step: &str) -> Vec<u8> {
     let mut message = browser.as_bytes().to_vec();
     message.extend_from_slice(&u64::try_from(attempt.len()).unwrap_or(u64::MAX).to_be_bytes());

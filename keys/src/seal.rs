@@ -1,7 +1,7 @@
-//! Sealing: values that must be read back, encrypted for one place with one root key.
+//! Sealing: encryption of values that must be read back, for one place and with one root key.
 //!
-//! A sealed value is `length of the key's id | id | nonce | ciphertext and tag`. AES-GCM-SIV (RFC 8452), because nonces
-//! are random and pages are sealed by the million: a nonce that comes twice tells only that two texts are equal.
+//! A sealed value is `length of the key's id | id | nonce | ciphertext and tag`. AES-GCM-SIV (RFC 8452), because nonces are
+//! random and pages are sealed by the million: a repeated nonce reveals only whether two texts are equal.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
@@ -18,7 +18,7 @@ impl SealingKey {
         Ok(Self(LessSafeKey::new(key)))
     }
 
-    /// Seals under `id`. `aad` names the place: what is moved elsewhere does not open there.
+    /// Seals under `id`. `aad` names the place: a value that was moved elsewhere does not open.
     pub(crate) fn seal(
         &self,
         rng: &Rng,
@@ -56,7 +56,7 @@ impl SealingKey {
     }
 }
 
-/// A sealed value, taken apart.
+/// A parsed sealed value.
 #[derive(Debug)]
 pub(crate) struct SealedValue<'a> {
     /// Id of the key.

@@ -25,7 +25,7 @@ pub enum Algorithm {
     RS256,
     /// ECDSA with P-256 and SHA-256.
     ES256,
-    /// Ed25519. The other curve of this name, Ed448, is not spoken.
+    /// Ed25519. The other curve of this name, Ed448, is not supported.
     EdDSA,
 }
 
@@ -43,7 +43,7 @@ impl Algorithm {
         }
     }
 
-    /// Parses the public half of a key, as [`SigningKey::public_key_bytes`] writes it.
+    /// Parses a public key, as [`SigningKey::public_key_bytes`] writes it.
     pub(crate) fn parse_public_key(self, half: &[u8]) -> Option<ParsedPublicKey> {
         match self {
             Self::RS256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, half),
@@ -99,7 +99,7 @@ impl SigningKey {
         }
     }
 
-    /// Reads a private key.
+    /// Parses a private key in PKCS #8.
     pub fn from_pkcs8(kid: String, algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, KeyError> {
         let pair = match algorithm {
             Algorithm::RS256 => RsaKeyPair::from_pkcs8(pkcs8).map(Pair::Rsa),
@@ -142,7 +142,7 @@ impl SigningKey {
         }
     }
 
-    /// Signs; the form of a JWS signature (RFC 7518, sections 3.3 and 3.4; RFC 8037, section 3.1).
+    /// Signs; returns the signature in the form of a JWS (RFC 7518, sections 3.3 and 3.4; RFC 8037, section 3.1).
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let cannot = |_| self.error("cannot sign");
         let random = rng::signature_rng();
@@ -157,8 +157,8 @@ impl SigningKey {
         }
     }
 
-    /// The public half, by which a signature is still known when the private one is gone: PKCS #1, a point or the 32 bytes
-    /// of RFC 8032, by algorithm.
+    /// The public key, which verifies signatures when the private key is deleted: PKCS #1, a point or the 32 bytes of RFC
+    /// 8032, by algorithm.
     #[must_use]
     pub fn public_key_bytes(&self) -> Vec<u8> {
         match &self.pair {
@@ -168,7 +168,7 @@ impl SigningKey {
         }
     }
 
-    /// The public key, parsed once as well.
+    /// The parsed public key.
     pub(crate) fn public_key(&self) -> Result<ParsedPublicKey, KeyError> {
         let parsed = self.algorithm().parse_public_key(&self.public_key_bytes());
         parsed.ok_or_else(|| self.error("has no public key"))

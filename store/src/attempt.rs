@@ -12,16 +12,16 @@ use crate::{
 /// An attempt's row. `request` and `state` are JSON that only `flows` reads.
 #[derive(Clone, Debug, FromRow)]
 pub struct Attempt {
-    /// Id; a name, not a secret.
+    /// Id; not a secret.
     #[sqlx(rename = "attempt_id")]
     pub id: AttemptId,
     /// The browser that owns it.
     pub browser: TokenHash,
     /// The browser value under which it was completed.
     pub previous_browser: Option<TokenHash>,
-    /// Where it ends: [`GOAL_CLIENT`], or a page of ours by its name.
+    /// Where it ends: [`GOAL_CLIENT`], or one of our own pages by its name.
     pub goal: String,
-    /// The client that sent the person over; none for an attempt that ends at a page of ours.
+    /// The client that made the authorization request; none for an attempt that ends at one of our own pages.
     pub client_id: Option<String>,
     /// The checked authorization request.
     pub request: String,
@@ -39,7 +39,7 @@ pub struct Attempt {
 /// The goal of an attempt that answers a client's authorization request.
 pub const GOAL_CLIENT: &str = "client";
 
-/// Adds an attempt; false when the same post made it before.
+/// Adds an attempt; false when the same post has added it before.
 pub async fn insert(sql: &mut impl Sql, new: &Attempt) -> Result<bool> {
     let rows = sql
         .q("INSERT INTO attempts (id, browser, goal, client_id, request, state, version, created_at)
@@ -83,8 +83,8 @@ struct AttemptWithChallenge {
     challenge: OptionalRow<ChallengeWithUser>,
 }
 
-/// Looks an attempt up, with the open challenges of its browser for a purpose and whose they are: one for each person, so
-/// one in nearly every case.
+/// Looks an attempt up, with the open challenges of its browser for a purpose and their persons: one for each person, so
+/// nearly always one.
 pub async fn by_id_with_challenges(
     sql: &mut impl Sql,
     id: AttemptId,
@@ -117,8 +117,8 @@ pub async fn by_id_with_challenges(
     Ok(found.map(|attempt| (attempt, challenges)))
 }
 
-/// Sets the next state if nobody did since `version` was read. A value that the browser had before is forgotten with the
-/// state that it led to.
+/// Sets the next state, if no other request has since `version` was read. Clears the browser's previous value, which belongs
+/// to the state that is replaced.
 pub async fn advance(sql: &mut impl Sql, id: AttemptId, version: i64, state: &str) -> Result<bool> {
     let rows = sql
         .q("UPDATE attempts SET state = $3, version = version + 1, previous_browser = NULL
@@ -131,16 +131,16 @@ pub async fn advance(sql: &mut impl Sql, id: AttemptId, version: i64, state: &st
     Ok(rows == 1)
 }
 
-/// The two values that a browser has around a completed sign-in.
+/// The values of a browser before and after a completed sign-in.
 #[derive(Clone, Copy, Debug)]
 pub struct BrowserChange<'a> {
-    /// Value that posted.
+    /// The value that was posted with.
     pub from: &'a TokenHash,
-    /// Value that it gets.
+    /// The value that replaces it.
     pub to: &'a TokenHash,
 }
 
-/// Completes an attempt and hands it to the browser's new value, if nobody changed it since `version` was read.
+/// Completes an attempt and moves it to the browser's new value, if no other request has changed it since it was read.
 pub async fn complete(
     sql: &mut impl Sql,
     attempt: &Attempt,
@@ -163,7 +163,7 @@ pub async fn complete(
     Ok(rows == 1)
 }
 
-/// The same, and every other attempt of the value that posted goes along.
+/// As [`complete`], and moves every other attempt of the browser's old value, too.
 pub async fn complete_and_move(
     sql: &mut impl Sql,
     attempt: &Attempt,
@@ -190,7 +190,8 @@ pub async fn complete_and_move(
     Ok(moved.contains(&(attempt.id,)))
 }
 
-/// Hands an open attempt with its next state to the browser's new value, if nobody changed it since `version` was read.
+/// Sets the next state of an open attempt and moves it to the browser's new value, if no other request has changed it since
+/// it was read.
 pub async fn advance_and_move(
     sql: &mut impl Sql,
     attempt: &Attempt,
@@ -215,8 +216,8 @@ pub async fn advance_and_move(
 pub enum MoveScope {
     /// All: the old value was presented.
     All,
-    /// This one, and those that no earlier value has led on. The old value was not presented: whoever knows only the one
-    /// before it does not get what was handed over since.
+    /// This one, and those that have no previous value. The old value was not presented: a browser that has only the value
+    /// before it does not get the attempts that were moved since.
     ThisAndUnmoved(AttemptId),
 }
 

@@ -1,4 +1,4 @@
-//! The audit trail. Rows are written in the transaction that causes them, and get their seal later.
+//! The audit trail. Rows are written in the transaction that causes them, and sealed later.
 
 use std::ops::RangeInclusive;
 
@@ -11,38 +11,38 @@ use crate::{AuditId, Result, Sql, Statement, Timestamp, Tx, UserId};
 pub struct AuditRow {
     /// Id; orders the trail.
     pub id: AuditId,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// What, from the vocabulary of `flows::audit`.
+    /// Its name, from the vocabulary of `flows::audit`.
     pub event: String,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: String,
-    /// Who did it.
+    /// The actor.
     pub actor: String,
-    /// Whom it is about.
+    /// The person that it is about.
     pub user_id: Option<UserId>,
-    /// Through which client.
+    /// The client that the request was for.
     pub client_id: Option<String>,
-    /// From which network.
+    /// The network that the request came from.
     pub network: Option<String>,
-    /// The six characters that the person sees on an error page.
+    /// The reference: six characters, which an error page shows.
     pub reference: String,
-    /// JSON object with what else is known; never a secret.
+    /// JSON object with further details; never a secret.
     pub detail: String,
     /// HMAC of the columns above, by the program that wrote the row; none in rows of older versions.
     pub tag: Option<Vec<u8>>,
-    /// The root key of the tag.
+    /// Id of the root key of the tag.
     pub tag_key: Option<String>,
-    /// Sequence of the seal that has this row.
+    /// Sequence of the seal that covers this row.
     pub sealed_by: Option<i64>,
 }
 
-/// Writes an event, in the transaction that causes it: all rows of a transaction are one statement, just before the commit.
+/// Adds an event to the transaction that causes it. The rows of a transaction are written together, just before the commit.
 pub fn insert(tx: &mut Tx, row: AuditRow) {
     tx.push_audit_row(row);
 }
 
-/// What one row says; what a second, a third and a fourth one add: as many as most transactions have.
+/// The values of one row, and of a second, third and fourth: most transactions have no more.
 macro_rules! one_row {
     () => {
         "(id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key) \
@@ -101,7 +101,7 @@ fn bind_row<'c>(statement: Statement<'c>, row: &AuditRow) -> Statement<'c> {
         .bind(&row.tag_key)
 }
 
-/// The newest events of a person.
+/// The newest events of a person, newest first.
 pub async fn newest_of_user(sql: &mut impl Sql, user: UserId, limit: i64) -> Result<Vec<AuditRow>> {
     sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
            FROM audit WHERE user_id = $1 ORDER BY id DESC LIMIT $2")
@@ -111,18 +111,18 @@ pub async fn newest_of_user(sql: &mut impl Sql, user: UserId, limit: i64) -> Res
         .await
 }
 
-/// A piece of the trail: ids are made from the time, so that what lies between two of them lies between two times.
+/// A range of the trail. Ids begin with the time, so that a range of ids is a range of times.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditRange {
-    /// Only what comes after this id.
+    /// Only rows after this id.
     pub after: AuditId,
-    /// Only what comes before this id.
+    /// Only rows before this id.
     pub before: AuditId,
-    /// At most so many rows.
+    /// The most rows to return.
     pub limit: i64,
 }
 
-/// Reads a piece of the trail, oldest first; of one event, if one is named.
+/// Reads a range of the trail, oldest first; only rows of `event`, if it is given.
 pub async fn in_range(
     sql: &mut impl Sql,
     range: AuditRange,
@@ -140,7 +140,7 @@ pub async fn in_range(
         .await
 }
 
-/// The same of one person.
+/// As [`in_range`], for one person.
 pub async fn of_user_in_range(
     sql: &mut impl Sql,
     user: UserId,
@@ -160,7 +160,7 @@ pub async fn of_user_in_range(
         .await
 }
 
-/// Whether a row waits for its seal: a read, so that an idle sealer costs no write lock.
+/// Whether a row is unsealed: a read, so that an idle sealer takes no write lock.
 pub async fn has_unsealed(sql: &mut impl Sql) -> Result<bool> {
     let row: Option<(i64,)> = sql
         .q("SELECT CAST(1 AS BIGINT) FROM audit WHERE sealed_by IS NULL LIMIT 1")
@@ -169,7 +169,7 @@ pub async fn has_unsealed(sql: &mut impl Sql) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Rows that wait for their seal, after an id.
+/// Unsealed rows after an id.
 pub async fn unsealed(sql: &mut impl Sql, after: AuditId, limit: i64) -> Result<Vec<AuditRow>> {
     sql.q("SELECT id, at, event, outcome, actor, user_id, client_id, network, reference, detail, tag, tag_key, sealed_by
            FROM audit WHERE sealed_by IS NULL AND id > $1 ORDER BY id LIMIT $2")
@@ -179,7 +179,7 @@ pub async fn unsealed(sql: &mut impl Sql, after: AuditId, limit: i64) -> Result<
         .await
 }
 
-/// Gives up to `limit` of the oldest unsealed rows to a seal, and returns them in no order. A row is given once.
+/// Assigns up to `limit` of the oldest unsealed rows to a seal, and returns them in no order. A row is assigned once.
 pub async fn claim_for_seal(
     sql: &mut impl Sql,
     sequence: i64,
@@ -210,7 +210,7 @@ pub async fn of_seals(
         .await
 }
 
-/// Rows that name a seal in a range where there is none.
+/// Rows that name a seal of a range that does not exist.
 pub async fn of_missing_seals(
     sql: &mut impl Sql,
     seals: &RangeInclusive<i64>,
@@ -228,7 +228,7 @@ pub async fn of_missing_seals(
         .await
 }
 
-/// When the first row was written that has a tag.
+/// When the first row with a tag was written.
 pub async fn first_tagged_at(sql: &mut impl Sql) -> Result<Option<Timestamp>> {
     let row: Option<(Timestamp,)> = sql
         .q("SELECT at FROM audit WHERE tag IS NOT NULL ORDER BY id LIMIT 1")

@@ -1,4 +1,4 @@
-//! Seals of the audit trail: each has the digest of the one before.
+//! Seals of the audit trail: each contains the digest of the previous one.
 
 use std::ops::RangeInclusive;
 
@@ -9,11 +9,11 @@ use crate::{Result, Sql, Timestamp};
 /// A seal's row.
 #[derive(Clone, Debug, FromRow)]
 pub struct Seal {
-    /// 1, 2, 3 ..
+    /// Its number: 1, 2, 3 ..
     pub sequence: i64,
     /// When it was made.
     pub sealed_at: Timestamp,
-    /// Every row that is older was in sight when it was made, and is in this seal or in one before.
+    /// Every older row was visible when the seal was made, and is in this seal or an earlier one.
     pub complete_to: Timestamp,
     /// How many rows it has.
     pub row_count: i64,
@@ -21,23 +21,23 @@ pub struct Seal {
     pub manifest: Option<Vec<u8>>,
     /// HMAC of the manifest.
     pub manifest_hash: Vec<u8>,
-    /// Digest of the seal before; empty for the first.
+    /// Digest of the previous seal; empty for the first.
     pub previous: Vec<u8>,
-    /// HMAC of all of this.
+    /// HMAC of the seal.
     pub digest: Vec<u8>,
-    /// The root key of the HMACs.
+    /// Id of the root key of the HMACs.
     pub key_id: String,
     /// When its rows were swept.
     pub swept_at: Option<Timestamp>,
-    /// The root key of the mark.
+    /// Id of the root key of the mark.
     pub swept_key: Option<String>,
-    /// HMAC that says that the program itself swept everything up to this seal.
+    /// HMAC that proves that the program itself swept everything up to this seal.
     pub swept_mark: Option<Vec<u8>>,
 }
 
-/// Takes the number of the next seal, whose row is empty until [`complete`]; false when another has it. Who wants the same
-/// number waits here, before it has touched a row of the trail: two that claim rows would otherwise each hold some that the
-/// other wants.
+/// Reserves the number of the next seal, whose row is empty until [`complete`]; false when another transaction has it. A
+/// concurrent sealer waits here, before it locks a row of the trail: otherwise two sealers could each hold rows that the
+/// other waits for.
 pub async fn reserve(sql: &mut impl Sql, sequence: i64, now: Timestamp) -> Result<bool> {
     let rows = sql
         .q("INSERT INTO audit_seals (sequence, sealed_at, complete_to, row_count, manifest_hash, previous, digest, key_id)
@@ -50,7 +50,7 @@ pub async fn reserve(sql: &mut impl Sql, sequence: i64, now: Timestamp) -> Resul
     Ok(rows == 1)
 }
 
-/// Completes a seal whose number was taken in the same transaction.
+/// Completes a seal whose number was reserved in the same transaction.
 pub async fn complete(sql: &mut impl Sql, new: &Seal) -> Result<()> {
     sql.q("UPDATE audit_seals
            SET sealed_at = $2, complete_to = $3, row_count = $4, manifest = $5, manifest_hash = $6, previous = $7,
@@ -76,7 +76,7 @@ pub async fn newest(sql: &mut impl Sql) -> Result<Option<Seal>> {
            FROM audit_seals ORDER BY sequence DESC LIMIT 1").fetch_optional().await
 }
 
-/// The seal of a number.
+/// The seal with a number.
 pub async fn by_sequence(sql: &mut impl Sql, sequence: i64) -> Result<Option<Seal>> {
     sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
            FROM audit_seals WHERE sequence = $1").bind(sequence).fetch_optional().await
@@ -102,7 +102,7 @@ pub async fn first_sequence_since(sql: &mut impl Sql, from: Timestamp) -> Result
     Ok(row.map(|(sequence,)| sequence))
 }
 
-/// Seals after a number whose rows are still there, in their order.
+/// Seals after a number whose rows are not swept, in their order.
 pub async fn unswept_after(sql: &mut impl Sql, sequence: i64, limit: i64) -> Result<Vec<Seal>> {
     sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
            FROM audit_seals WHERE swept_at IS NULL AND sequence > $1 ORDER BY sequence LIMIT $2")
@@ -112,7 +112,7 @@ pub async fn unswept_after(sql: &mut impl Sql, sequence: i64, limit: i64) -> Res
         .await
 }
 
-/// Says that the rows of a range of seals are swept.
+/// Marks the seals of a range as swept and deletes their manifests; returns how many.
 pub async fn mark_swept(
     sql: &mut impl Sql,
     seals: &RangeInclusive<i64>,
@@ -127,7 +127,7 @@ pub async fn mark_swept(
         .await
 }
 
-/// Puts the mark on a seal that everything up to it was swept.
+/// Puts a mark on a seal: everything up to it was swept. False when there is no such seal.
 pub async fn set_swept_mark(
     sql: &mut impl Sql,
     sequence: i64,
@@ -144,7 +144,7 @@ pub async fn set_swept_mark(
     Ok(rows == 1)
 }
 
-/// The newest seal that has such a mark.
+/// The newest seal with such a mark.
 pub async fn newest_with_swept_mark(sql: &mut impl Sql) -> Result<Option<Seal>> {
     sql.q("SELECT sequence, sealed_at, complete_to, row_count, manifest, manifest_hash, previous, digest, key_id, swept_at, swept_key, swept_mark
            FROM audit_seals WHERE swept_mark IS NOT NULL ORDER BY sequence DESC LIMIT 1")

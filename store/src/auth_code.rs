@@ -17,20 +17,20 @@ pub struct NewAuthCode {
     pub grant_id: GrantId,
     /// The attempt that a person completed for it; none for a silent sign-in.
     pub attempt_id: Option<AttemptId>,
-    /// Where it was sent.
+    /// The redirect URI that it was sent to.
     pub redirect_uri: String,
     /// PKCE challenge, S256 (RFC 7636).
     pub code_challenge: Option<String>,
     /// `nonce` of the request.
     pub nonce: Option<String>,
-    /// When.
+    /// When it was made.
     pub created_at: Timestamp,
 }
 
 /// A code, used or not, with the grant that it stands for.
 #[derive(Clone, Debug, FromRow)]
 pub struct AuthCode {
-    /// Where it was sent.
+    /// The redirect URI that it was sent to.
     pub redirect_uri: String,
     /// PKCE challenge.
     pub code_challenge: Option<String>,

@@ -7,14 +7,14 @@ use crate::{
     revision::{self, Topic},
 };
 
-/// A client's row. What its documents say is read by `flows::client`.
+/// A client's row. `flows::client` reads its JSON documents.
 #[derive(Clone, Debug, FromRow)]
 pub struct ClientRow {
     /// `client_id`.
     pub id: String,
-    /// What kind of program it is.
+    /// Its profile: what kind of program it is.
     pub profile: String,
-    /// JSON object: what it says about itself.
+    /// JSON object: its client metadata (RFC 7591).
     pub metadata: String,
     /// JSON object: what the operator decided about it.
     pub operator: String,
@@ -31,7 +31,7 @@ pub async fn all(sql: &mut impl Sql) -> Result<Vec<ClientRow>> {
         .await
 }
 
-/// The client of an id.
+/// Looks a client up by id.
 pub async fn get(sql: &mut impl Sql, id: &str) -> Result<Option<ClientRow>> {
     sql.q("SELECT id, profile, metadata, operator, secret_1, created_at FROM clients WHERE id = $1")
         .bind(id)
@@ -56,7 +56,7 @@ pub async fn insert(sql: &mut impl Sql, new: &ClientRow) -> Result<bool> {
     Ok(rows == 1)
 }
 
-/// Replaces the metadata of a client; false when they are no longer those of the row that was read.
+/// Replaces the metadata of a client; false when they have changed since the row was read.
 pub async fn replace_metadata(
     sql: &mut impl Sql,
     read: &ClientRow,
@@ -69,7 +69,7 @@ pub async fn replace_metadata(
         .bind(metadata)
         .execute()
         .await?;
-    // Only with the row: a transaction that begins anew must not wait for the row while others wait for its number.
+    // Only after a change: a transaction that tries again must not wait for the row while others wait for its revision.
     if rows == 1 {
         revision::bump(sql, Topic::Clients).await?;
     }

@@ -1,10 +1,10 @@
-//! What waits for a commit: counters must not tell of what a rollback has undone.
+//! Callbacks that run after a commit: metrics must not count what was rolled back.
 
 use std::{fmt, mem};
 
 type CommitHook = Box<dyn FnOnce() + Send>;
 
-/// What is done once a transaction is committed, in the order in which it was asked for.
+/// What runs after the commit of a transaction, in the order in which it was added.
 #[derive(Default)]
 pub(crate) struct CommitHooks(Vec<CommitHook>);
 

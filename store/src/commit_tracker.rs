@@ -1,4 +1,4 @@
-//! Whether a piece of work has come to a commit: who gives it up must not say that nothing happened.
+//! Whether a piece of work has begun a commit: a caller that gives it up then must not report that nothing happened.
 
 use std::{
     panic,
@@ -13,30 +13,30 @@ use tracing::Instrument;
 use crate::Error;
 
 tokio::task_local! {
-    /// Of the work that is being done, wherever it asks the database.
+    /// The tracker of the current work, for all of its database calls.
     static CURRENT: CommitTracker;
 }
 
-/// The commits of one piece of work. Copies share what they know.
+/// Whether one piece of work has begun a commit. Clones share the state.
 #[derive(Clone, Debug, Default)]
 pub struct CommitTracker(Arc<AtomicBool>);
 
 impl CommitTracker {
-    /// Does the work and takes note of its commits; those of tasks that it spawns are their own.
+    /// Runs `work` and tracks its commits, but not those of tasks that it spawns.
     pub async fn track<T>(&self, work: impl Future<Output = T>) -> T {
         CURRENT.scope(self.clone(), work).await
     }
 
-    /// Does work that goes on when its caller is dropped, as a task of the present piece of work. A commit counts as begun at
-    /// once: nobody can say afterwards how far the task will have come.
+    /// Runs `work` as a task that belongs to the current work and continues when its caller is dropped. A commit counts as
+    /// begun at once: a dropped caller cannot know how far the task gets.
     ///
     /// # Errors
     ///
-    /// The runtime ends before the work.
+    /// The runtime is shut down before the work ends.
     ///
     /// # Panics
     ///
-    /// If the work does.
+    /// If the work panics.
     pub async fn run_to_completion<T: Send + 'static>(
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Error> {
@@ -47,21 +47,21 @@ impl CommitTracker {
             Ok(done) => Ok(done),
             Err(ended) if ended.is_panic() => panic::resume_unwind(ended.into_panic()),
             Err(_) => {
-                let ended = std::io::Error::other("the runtime ended");
+                let ended = std::io::Error::other("the runtime was shut down");
                 Err(Error::CommitUnknown(sqlx::Error::Io(ended)))
             }
         }
     }
 
-    /// Whether one was begun. What became of the last of them is then unknown, unless the work has come to its end.
+    /// Whether a commit was begun. The outcome of the last one is then unknown, unless the work has ended.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Notes that the present work commits now.
+    /// Records that the current work begins a commit.
     pub(crate) fn mark_begun() {
-        // Outside of such a piece of work nobody asks.
+        // Work without a tracker needs no record.
         let _ = CURRENT.try_with(|tracker| tracker.0.store(true, Ordering::Relaxed));
     }
 }

@@ -1,8 +1,8 @@
-//! Consents: what a person allowed a client, lasting.
+//! Consents: the scopes that a person allowed a client.
 
 use crate::{Result, Sql, Timestamp, UserId};
 
-/// Records what a person allows a client from now on.
+/// Records the scopes that a person allows a client, in place of earlier ones.
 pub async fn put(
     sql: &mut impl Sql,
     user: UserId,
@@ -21,7 +21,7 @@ pub async fn put(
     Ok(())
 }
 
-/// What a person allows a client, separated by spaces.
+/// The scopes that a person allows a client, separated by spaces.
 pub async fn scopes(sql: &mut impl Sql, user: UserId, client: &str) -> Result<Option<String>> {
     let row: Option<(String,)> = sql
         .q("SELECT scopes FROM consents WHERE user_id = $1 AND client_id = $2")

@@ -1,7 +1,7 @@
 //! One set of `$n` statements for PostgreSQL and SQLite.
 //!
-//! [`Db::write`] is the only way to a write transaction and [`Db::read`] the only way to read outside one. Both hand
-//! out something that is [`Sql`], on which entity files build statements: `sql.q("..").bind(..).fetch_one().await`.
+//! [`Db::write`] is the only way to open a write transaction, [`Db::read`] the only way to read outside one. Both give an
+//! [`Sql`], on which the entity files build statements: `sql.q("..").bind(..).fetch_one().await`.
 
 mod engine;
 mod migrate;
@@ -31,45 +31,46 @@ use pool::{Pool, PooledConnection, STATEMENT_TIMEOUT};
 /// Where the database is and how it is opened.
 #[derive(Clone, Debug)]
 pub enum DbConfig {
-    /// The embedded default.
+    /// SQLite, embedded: the default.
     Sqlite {
         /// The database file; its folder must exist.
         file: PathBuf,
-        /// Whether a commit waits for the disk. Off, a used code can come back after a power cut: development only.
+        /// Whether a commit waits for the disk (`synchronous = FULL`). Otherwise a used code can be valid again after a
+        /// power cut: for development only.
         full_sync: bool,
     },
-    /// Production.
+    /// PostgreSQL, for production.
     Postgres {
-        /// `postgres://` address.
+        /// The URL of the server, `postgres://`.
         url: String,
-        /// Size of the pool of this replica.
+        /// Size of this replica's pool.
         max_connections: u32,
     },
 }
 
-/// A database, of either engine.
+/// A database of either engine. Clones share its pools.
 #[derive(Clone, Debug)]
 pub struct Db(Pools);
 
 #[derive(Clone, Debug)]
 enum Pools {
-    /// One writer, because SQLite has one anyway and waiting in our own queue is fair; many readers.
+    /// One writer, because SQLite allows only one and our own queue is fair; several readers.
     Sqlite { writer: Pool<SqliteConnection>, readers: Pool<SqliteConnection> },
-    /// A pool for everything.
+    /// One pool for reads and writes.
     Postgres(Pool<PgConnection>),
 }
 
-/// An open write transaction. Dropped without commit it rolls back.
+/// An open write transaction. It rolls back when it is dropped without a commit.
 #[derive(Debug)]
 pub struct Tx {
     connection: AnyConnection,
-    /// What is done once it is committed.
+    /// What runs after the commit.
     commit_hooks: CommitHooks,
-    /// Rows of the trail that are written just before.
+    /// Rows of the audit trail, written just before the commit.
     audit_rows: Vec<AuditRow>,
 }
 
-/// A connection for reads.
+/// A connection without a transaction.
 #[derive(Debug)]
 pub struct Conn {
     connection: AnyConnection,
@@ -81,7 +82,7 @@ enum AnyConnection {
     Postgres(PooledConnection<PgConnection>),
 }
 
-/// A row that both engines can decode: what `#[derive(FromRow)]` or a tuple gives.
+/// A row that both engines can decode: a type with `#[derive(FromRow)]`, or a tuple.
 pub trait FromAnyRow:
     for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {
@@ -107,7 +108,7 @@ enum AnyQuery<'c> {
     Postgres(&'c mut PooledConnection<PgConnection>, PgArguments),
 }
 
-/// Asks a connection, within the time limit; once more when a connection without a transaction turns out to be dead.
+/// Runs a statement within the time limit, and once more when its connection was dead and has no transaction.
 macro_rules! retry_once {
     ($connection:ident, $raw:ident, $run:expr) => {{
         let mut may_retry = true;
@@ -116,19 +117,20 @@ macro_rules! retry_once {
             let outcome = timeout(STATEMENT_TIMEOUT, $run).await;
             match $connection.on_result(outcome, may_retry).await {
                 Some(result) => break result?,
-                // Not a third time: it may be the statement that its connection dies of.
+                // No third try: the statement itself may break its connection.
                 None => may_retry = false,
             }
         }
     }};
 }
 
-/// Notes a statement in the span that it belongs to. The text is ours: what people typed is bound, and not noted.
+/// Records a statement in the current span. Its text is a constant of the program: what people typed is bound, and not
+/// recorded.
 fn trace_statement(sql: &'static str) {
     tracing::info!(target: "spans", { db.query.text = sql }, "statement");
 }
 
-/// A statement being bound. Its text is `&'static str`: nothing that a person typed can become SQL.
+/// A statement whose values are being bound. Its text is `&'static str`, so that no input can become SQL.
 #[must_use = "a statement does nothing until it is run"]
 #[derive(Debug)]
 pub struct Statement<'c> {
@@ -158,7 +160,7 @@ impl<'c> Statement<'c> {
         }
     }
 
-    /// Runs it; returns the number of rows touched.
+    /// Runs it; returns the number of affected rows.
     pub async fn execute(self) -> Result<u64> {
         let (sql, query) = self.into_query()?;
         Ok(match query {
@@ -203,13 +205,12 @@ impl<'c> Statement<'c> {
     }
 }
 
-/// Something that statements run on: a transaction or a reader.
+/// What statements run on: a transaction or a connection.
 pub trait Sql: Send {
-    /// Starts a statement. The text is shared by both engines (`migrations/README.md` has the portable rules).
+    /// Starts a statement. Both engines run the same text (`migrations/README.md` has the rules for portable SQL).
     fn q(&mut self, sql: &'static str) -> Statement<'_>;
 
-    /// Has something done once the work is committed, and never when it is rolled back: what tells the metrics. A
-    /// reader, which commits nothing, does it at once.
+    /// Runs `hook` after the commit, and never after a rollback: for metrics. Without a transaction it runs at once.
     fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
         hook();
     }
@@ -252,20 +253,19 @@ impl Db {
         }))
     }
 
-    /// Brings the schema to the version of this build, on a connection of its own; a schema that is newer is left as it is.
+    /// Migrates the schema to the version of this build, on a connection of its own. A newer schema is left unchanged.
     ///
     /// It may run while replicas serve.
     ///
     /// # Errors
-    /// A migration failed, the locks were not to be had for a minute, or a migration that was applied is not the one of
-    /// this build.
+    /// A migration failed, its locks were not available within a minute, or an applied migration differs from this build's.
     pub async fn migrate(&self) -> Result<()> {
         self.migrate_with(Migrations::embedded()).await
     }
 
-    /// The same with another sequence of migrations than that of this build.
+    /// As [`Db::migrate`], with another sequence of migrations than this build's.
     pub async fn migrate_with(&self, migrations: &Migrations) -> Result<()> {
-        // Refuses a database of another sequence before anything is done to it.
+        // Refuses a database of another sequence before it is changed.
         migrate::is_applied(&mut self.read().await?, migrations).await?;
         match &self.0 {
             Pools::Sqlite { writer, .. } => migrate::sqlite(writer, migrations).await,
@@ -273,7 +273,7 @@ impl Db {
         }
     }
 
-    /// Whether every migration of this build has been applied. There may be more, of a newer build.
+    /// Whether every migration of this build has been applied. A newer build may have applied more.
     ///
     /// # Errors
     /// The table of migrations cannot be read, or is that of a build from before the first release
@@ -282,7 +282,7 @@ impl Db {
         migrate::is_applied(&mut self.read().await?, Migrations::embedded()).await
     }
 
-    /// The database's own clock, for comparing with ours: the one place where SQL is asked for the time.
+    /// The time of the database's own clock, to compare with ours. No other statement reads a clock.
     pub async fn clock(&self) -> Result<Timestamp> {
         let mut conn = self.read().await?;
         let sql = match &self.0 {
@@ -297,14 +297,14 @@ impl Db {
         Ok(Timestamp::from_millis(millis))
     }
 
-    /// Looks after connections that rest. For a task that comes round each second.
+    /// Checks the connection that has been idle longest. For a task that runs each second.
     pub async fn check_idle_connection(&self) {
         if let Pools::Postgres(pool) = &self.0 {
             pool.check_oldest_idle().await;
         }
     }
 
-    /// How much of each pool of connections is in use: one row for PostgreSQL, one for readers and writer of SQLite each.
+    /// The use of each connection pool: one for PostgreSQL, two for SQLite (readers and writer).
     #[must_use]
     pub fn pool_states(&self) -> Vec<PoolState> {
         match &self.0 {
@@ -313,7 +313,7 @@ impl Db {
         }
     }
 
-    /// A connection for reads. It does not see rows of a transaction that is still open.
+    /// A connection for reads. It does not see changes that are not committed.
     pub async fn read(&self) -> Result<Conn> {
         Ok(Conn {
             connection: match &self.0 {
@@ -323,10 +323,10 @@ impl Db {
         })
     }
 
-    /// A connection for one statement that writes and is a transaction by itself: two messages less than [`Db::write`].
+    /// A connection for one statement that writes and commits by itself: two round trips fewer than [`Db::write`].
     ///
-    /// A statement whose connection has died is asked again on another one, and it is unknown whether it was done before. So
-    /// only for what may be done twice: the claim of a job for a lease.
+    /// If its connection breaks, the statement runs again on another one, although the first run may have taken effect. So
+    /// only for what may happen twice: the claim of a job for a lease.
     pub async fn write_autocommit(&self) -> Result<Conn> {
         CommitTracker::mark_begun();
         Ok(Conn {
@@ -339,11 +339,11 @@ impl Db {
 
     /// Runs `work` in a write transaction: commits on `Ok`, rolls back on `Err`.
     ///
-    /// A refusal (wrong, used, locked) must be an `Ok` value, or its counter is lost with the transaction. Nothing slow
-    /// (hashing, HTTP, SMTP) belongs inside.
+    /// A refusal (wrong, used, locked) must be an `Ok` value, or its counter is rolled back, too. Nothing slow (hashing,
+    /// HTTP, SMTP) belongs inside.
     ///
     /// # Errors
-    /// [`Error::CommitUnknown`] when the connection died while committing; repeating is safe because every claim in
+    /// [`Error::CommitUnknown`] when the connection broke during the commit; repeating is safe, because every claim in
     /// `work` is a guarded statement.
     pub async fn write<T, E, F>(&self, work: F) -> std::result::Result<T, E>
     where
@@ -378,7 +378,7 @@ impl Db {
 
     async fn begin(&self) -> Result<Tx> {
         let connection = match &self.0 {
-            // IMMEDIATE: an upgrade from read to write cannot fail half-way with "busy".
+            // `IMMEDIATE` takes the write lock at once: an upgrade from read to write could fail with `SQLITE_BUSY`.
             Pools::Sqlite { writer, .. } => {
                 AnyConnection::Sqlite(writer.begin("BEGIN IMMEDIATE").await?)
             }
@@ -400,7 +400,7 @@ impl Db {
 }
 
 impl Tx {
-    /// Keeps a row of the trail until the work is done.
+    /// Keeps a row of the audit trail until the work is done.
     pub(crate) fn push_audit_row(&mut self, row: AuditRow) {
         self.audit_rows.push(row);
     }
@@ -420,7 +420,7 @@ impl Tx {
             Error::Unavailable(error) if crate::error::leaves_commit_unknown(&error) => {
                 Error::CommitUnknown(error)
             }
-            // The database answered: it refused, and nothing was written.
+            // The database reported an error: nothing was written.
             error => error,
         })
     }

@@ -1,8 +1,8 @@
-//! Known devices: browsers that completed a sign-in of an account. They prove nothing; they have tries of their own.
+//! Known devices: browsers that completed a sign-in of an account. They prove no step; they have limits of their own.
 
 use crate::{Result, Sql, Timestamp, TokenHash, UserId};
 
-/// Adds a device of a person, under the epoch that its sign-in was completed in.
+/// Adds a device of a person, under the epoch of its sign-in.
 pub async fn insert(
     sql: &mut impl Sql,
     hash: &TokenHash,
@@ -20,8 +20,8 @@ pub async fn insert(
     Ok(())
 }
 
-/// Whether a value is a device of the person of a canonical address: not of another, not of one who is not active, not from
-/// before a forced reset, not made before `after`.
+/// Whether a value is a known device of the person with a canonical address. False for other persons, when the person is not
+/// active, for devices from before a forced reset, and for devices that were not made after `after`.
 pub async fn is_live(
     sql: &mut impl Sql,
     hash: &TokenHash,
@@ -40,13 +40,13 @@ pub async fn is_live(
     Ok(found.is_some())
 }
 
-/// Forgets a value, when a newer one takes its place.
+/// Deletes a value that a newer one replaces.
 pub async fn delete(sql: &mut impl Sql, hash: &TokenHash) -> Result<()> {
     sql.q("DELETE FROM devices WHERE hash = $1").bind(hash).execute().await?;
     Ok(())
 }
 
-/// Forgets every device of a person; returns how many there were.
+/// Deletes every device of a person; returns how many there were.
 pub async fn delete_all_of_user(sql: &mut impl Sql, user: UserId) -> Result<u64> {
     sql.q("DELETE FROM devices WHERE user_id = $1").bind(user).execute().await
 }

@@ -1,5 +1,5 @@
-//! Documents that people change while the program runs: versioned rows, so that who, when, why, before and after are always
-//! there. A version that was not applied is a draft: it has its number, and is in force nowhere.
+//! Documents that are changed while the program runs: versioned rows, each with actor, time, reason, and the values before
+//! and after. A version that was not applied is a draft: it has a number, and is not in force.
 
 use sqlx::FromRow;
 
@@ -8,10 +8,10 @@ use crate::{
     revision::{self, Topic},
 };
 
-/// What a document is.
+/// The kind of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DocumentKind {
-    /// A live setting; its name is that of the setting.
+    /// A setting; the document has its name.
     Setting,
 }
 
@@ -22,7 +22,7 @@ impl DocumentKind {
         }
     }
 
-    /// What replicas read again when a document of this kind changes.
+    /// What replicas reload when a document of this kind changes.
     const fn topic(self) -> Topic {
         match self {
             Self::Setting => Topic::Settings,
@@ -37,15 +37,15 @@ pub struct DocumentVersion {
     pub name: String,
     /// 1 for the first version that was written.
     pub version: i64,
-    /// Value from then on.
+    /// The new value.
     pub value: String,
-    /// Value until then.
+    /// The value before.
     pub before: String,
     /// The actor that wrote it, as in the audit trail.
     pub actor: String,
-    /// Why it was written.
+    /// The reason.
     pub reason: String,
-    /// The version that this one takes back.
+    /// The version that this one undoes.
     pub undoes: Option<i64>,
     /// When it was written and applied.
     pub at: Timestamp,
@@ -76,7 +76,7 @@ pub async fn history(
         .await
 }
 
-/// The version of one document that is in force.
+/// The version of one document in force.
 pub async fn current(
     sql: &mut impl Sql,
     kind: DocumentKind,
@@ -91,7 +91,7 @@ pub async fn current(
         .await
 }
 
-/// The number of the next version of a document: no draft has it.
+/// The number of the next version of a document; not that of a draft.
 pub async fn next_version(sql: &mut impl Sql, kind: DocumentKind, name: &str) -> Result<i64> {
     let (last,): (Option<i64>,) = sql
         .q("SELECT MAX(version) FROM document_versions WHERE kind = $1 AND name = $2")

@@ -1,4 +1,5 @@
-//! Mailed codes. The code is never here: it is derived from the row's id and nonce with a key that the database has not.
+//! Challenges: mailed codes. A code is not stored: it is derived from the row's id and nonce with a key that is not in the
+//! database.
 
 use sqlx::FromRow;
 
@@ -14,51 +15,51 @@ pub struct EmailChallenge {
     /// Id; an input of the code.
     #[sqlx(rename = "challenge_id")]
     pub id: ChallengeId,
-    /// Whose code it is.
+    /// The person that it is for.
     pub user_id: UserId,
-    /// The browser that it was asked in.
+    /// The browser that requested it.
     #[sqlx(rename = "challenge_browser")]
     pub browser: TokenHash,
-    /// What its code is good for, by [`ChallengePurpose::as_str`].
+    /// What its code is for, as [`ChallengePurpose::as_str`] has it.
     pub purpose: String,
     /// The person's epoch when it was made.
     #[sqlx(rename = "challenge_epoch")]
     pub epoch: i64,
-    /// Where it is mailed to; an input of the code.
+    /// The address that it is mailed to; an input of the code.
     pub address: String,
-    /// The root key that the code is derived from.
+    /// Id of the root key that the code is derived from.
     pub key_id: String,
     /// 128 random bits; an input of the code.
     pub nonce: Vec<u8>,
-    /// Words on the page and in the mail by which they can be matched.
+    /// A reference on the page and in the mail, by which they can be matched.
     pub reference: String,
-    /// When the first mail was asked for; the cap counts from here.
+    /// When the first mail was requested; the cap counts from here.
     pub first_issued_at: Timestamp,
-    /// When the last mail was asked for; the cool-down counts from here.
+    /// When the last mail was requested; the cool-down counts from here.
     pub last_requested_at: Timestamp,
-    /// When the mail server last took one; the window counts from here.
+    /// When the mail server last accepted one; the window counts from here.
     pub last_accepted_at: Option<Timestamp>,
-    /// Mails asked for.
+    /// Mails requested.
     pub sends: i64,
-    /// Guesses judged and not refunded.
+    /// Guesses charged and not refunded.
     pub tries: i64,
-    /// Keyed tags of the judged guesses.
+    /// Keyed tags of the charged guesses.
     pub tried: String,
-    /// When it was used.
+    /// When its code was used.
     #[sqlx(rename = "challenge_completed_at")]
     pub completed_at: Option<Timestamp>,
-    /// When a newer one took its place.
+    /// When a newer challenge replaced it.
     pub superseded_at: Option<Timestamp>,
-    /// When the mail server last refused one for good.
+    /// When the mail server last rejected one permanently.
     pub refused_at: Option<Timestamp>,
-    /// The language of the page that asked for it last (BCP 47).
+    /// The language of the page that requested it last (BCP 47).
     #[sqlx(rename = "challenge_language")]
     pub language: Option<String>,
-    /// Browser and system that asked for it, `Firefox/Windows`, if they are known ones.
+    /// Browser and system that requested it, such as `Firefox/Windows`, if both are recognised.
     pub asked_with: Option<String>,
 }
 
-/// What a mailed code is good for.
+/// What a mailed code is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChallengePurpose {
     /// The second step of a sign-in.
@@ -104,7 +105,7 @@ pub struct ChallengeWithUser {
     /// The challenge.
     #[sqlx(flatten)]
     pub challenge: EmailChallenge,
-    /// Whose code it is.
+    /// The person that it is for.
     #[sqlx(flatten)]
     pub person: UserWithPassword,
 }
@@ -131,8 +132,8 @@ pub async fn by_id_with_user(
     .await
 }
 
-/// Opens a challenge; false when this person has an open one for this purpose in this browser, which is then the one to join,
-/// and when the person is no longer active, of its epoch and at its address.
+/// Opens a challenge. False when this person has an open one for this purpose in this browser, which the caller then uses,
+/// and when the person is not active any more or has another epoch or address.
 pub async fn insert(sql: &mut impl Sql, new: &EmailChallenge) -> Result<bool> {
     let added = sql
         .q("INSERT INTO email_challenges (id, user_id, browser, purpose, epoch, address, key_id, nonce, reference,
@@ -170,7 +171,7 @@ pub async fn by_id(sql: &mut impl Sql, id: ChallengeId) -> Result<Option<EmailCh
     .await
 }
 
-/// The challenge of a person in a browser for a purpose that can still be answered.
+/// The open challenge of a person in a browser for a purpose.
 pub async fn find_open(
     sql: &mut impl Sql,
     user: UserId,
@@ -190,7 +191,8 @@ pub async fn find_open(
         .await
 }
 
-/// The newest challenges of a person for a purpose, in any browser, since `since`: what a code is matched against to say *why* it fails.
+/// The newest eight challenges of a person for a purpose, in any browser, since `since`. A code that failed is compared with
+/// them to show *why* it failed.
 pub async fn recent(
     sql: &mut impl Sql,
     user: UserId,
@@ -210,7 +212,8 @@ pub async fn recent(
     .await
 }
 
-/// Charges a guess, before it is judged. `None`: all tries are spent, or this very guess was charged before.
+/// Charges a guess before it is compared; returns the tries spent. `None`: all tries are spent, or the same guess was
+/// charged before.
 pub async fn charge_guess(
     sql: &mut impl Sql,
     id: ChallengeId,
@@ -229,8 +232,8 @@ pub async fn charge_guess(
     Ok(tries.map(|(tries,)| tries))
 }
 
-/// Uses a challenge up and gives the try of the right guess back: only one caller ever gets the tries that other guesses
-/// have spent.
+/// Completes a challenge and refunds the try of the right guess; returns the tries that other guesses have spent. Only one
+/// caller ever gets them.
 pub async fn complete(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> Result<Option<i64>> {
     let tries: Option<(i64,)> = sql
         .q("UPDATE email_challenges SET completed_at = $2, tries = CASE WHEN tries > 0 THEN tries - 1 ELSE 0 END
@@ -243,7 +246,7 @@ pub async fn complete(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> Re
     Ok(tries.map(|(tries,)| tries))
 }
 
-/// Puts a challenge aside for a newer one.
+/// Marks an open challenge as superseded by a newer one; false when it is not open.
 pub async fn supersede(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> Result<bool> {
     let rows = sql
         .q("UPDATE email_challenges SET superseded_at = $2
@@ -255,8 +258,8 @@ pub async fn supersede(sql: &mut impl Sql, id: ChallengeId, now: Timestamp) -> R
     Ok(rows == 1)
 }
 
-/// Counts one more mail of an open challenge, in the language of the page that asks for it, unless another request
-/// counted one since `seen` was read.
+/// Records one more mail of an open challenge, in the language of the page that requests it, unless another request has
+/// recorded one since `seen` was read.
 pub async fn record_send(
     sql: &mut impl Sql,
     seen: &EmailChallenge,
@@ -275,16 +278,16 @@ pub async fn record_send(
     Ok(rows == 1)
 }
 
-/// Which challenge a mail was of that the mail server took.
+/// The challenge of a mail that the mail server accepted.
 #[derive(Clone, Debug, FromRow)]
 pub struct AcceptedMail {
-    /// Whose.
+    /// The person.
     pub user_id: UserId,
     /// The reference on page and mail.
     pub reference: String,
 }
 
-/// Records that the mail server took a mail. The last acceptance is kept, whatever the order in which they are recorded.
+/// Records that the mail server accepted a mail. The latest acceptance is kept, in whatever order they are recorded.
 pub async fn record_accepted(
     sql: &mut impl Sql,
     id: ChallengeId,
@@ -299,7 +302,7 @@ pub async fn record_accepted(
         .await
 }
 
-/// Records that the mail server refused a mail for good.
+/// Records that the mail server rejected a mail permanently.
 pub async fn record_refused(sql: &mut impl Sql, id: ChallengeId, at: Timestamp) -> Result<()> {
     sql.q("UPDATE email_challenges SET refused_at = $2 WHERE id = $1")
         .bind(id)
@@ -320,8 +323,8 @@ pub async fn move_browser(sql: &mut impl Sql, from: &TokenHash, to: &TokenHash) 
     Ok(())
 }
 
-/// Deletes up to `limit` challenges that were first asked for before `before`; returns how many. Their ids are as old as
-/// they are.
+/// Deletes up to `limit` challenges that were first requested before `before`; returns how many. Their ids have the same
+/// time, so that few rows are read.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM email_challenges WHERE id IN
            (SELECT id FROM email_challenges WHERE id < $1 AND first_issued_at < $2 ORDER BY id LIMIT $3)")
@@ -332,7 +335,7 @@ pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<
         .await
 }
 
-/// How many challenges since a time are of a root key. It reads every challenge: for a command, not for a request.
+/// Counts the challenges since a time with codes from a root key. It reads every challenge: for commands, not for requests.
 pub async fn count_with_root_key(
     sql: &mut impl Sql,
     key_id: &str,

@@ -1,6 +1,6 @@
-//! What can go wrong with the database. Never a refusal: a refusal is a value, so that its counter is committed.
+//! Errors of the database and of Redis. A refusal is no error but a value, so that its counter is committed.
 
-/// The machine failed, never the person.
+/// A technical failure, never a refusal.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A statement failed and nothing was written.
@@ -10,7 +10,7 @@ pub enum Error {
     /// again in a moment.
     #[error("the database is away: {0}")]
     Unavailable(#[source] sqlx::Error),
-    /// The connection died during the commit: the transaction may or may not have happened.
+    /// The connection broke during the commit: the transaction may or may not have been committed.
     #[error("database: the outcome of a commit is unknown: {0}")]
     CommitUnknown(#[source] sqlx::Error),
     /// A migration failed, or the schema is not the one this build was made for.
@@ -31,13 +31,13 @@ pub enum Error {
         column: &'static str,
         /// The row's id as text.
         id: String,
-        /// What the reader says.
+        /// Why it cannot be read.
         why: String,
     },
-    /// The database address is of no known kind.
+    /// The database URL is not valid.
     #[error("database.url: {0}")]
     InvalidUrl(String),
-    /// Redis failed; says whether it is away or answered with an error.
+    /// Redis is unavailable, or answered with an error.
     #[error("redis: {0}")]
     Redis(#[from] redis::RedisError),
     /// Redis did not answer in time.
@@ -52,34 +52,34 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
-    /// Whether the same may well succeed in a moment, if it is fit to be done twice.
+    /// Whether a repetition may succeed in a moment, if the work may be done twice.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::CommitUnknown(_))
     }
 
-    /// A statement had no answer within its time.
+    /// The error of a statement that had no answer within its time limit.
     pub(crate) fn timeout() -> Self {
         let timed_out = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time");
         Self::Unavailable(sqlx::Error::Io(timed_out))
     }
 }
 
-/// What PostgreSQL says when it stops, starts, was stopped for us, or has become a standby (SQLSTATE, appendix A of its
-/// manual): the connection is of no more use.
+/// SQLSTATE codes of PostgreSQL when it stops, starts, has ended the session, or has become a standby (appendix A of its
+/// manual): the connection cannot be used any more.
 const CONNECTION_LOST_CODES: [&str; 6] = ["57P01", "57P02", "57P03", "57P05", "25006", "25P03"];
-/// Classes and codes of what passes by itself: connections, resources, an operator, the system, a lost lock.
+/// SQLSTATE classes and codes of transient errors: connections, resources, operator intervention, the system, a lost lock.
 const TRANSIENT_CODES: [&str; 6] = ["08", "53", "57", "58", "40", "55P03"];
-/// The same of SQLite: busy, locked, read-only for the moment, an error of the disk, full, no file handle
+/// Transient errors of SQLite: busy, locked, read-only, I/O error, disk full, cannot open
 /// (<https://www.sqlite.org/rescode.html>).
 const SQLITE_TRANSIENT_CODES: [u32; 6] = [5, 6, 8, 10, 13, 14];
 
-/// Whether a connection is of no more use after this error.
+/// Whether a connection cannot be used any more after this error.
 pub(crate) fn breaks_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
-            // A table has changed under a prepared statement, in a rolling upgrade: it must be prepared anew.
+            // A rolling upgrade has changed the table of a prepared statement, which must be prepared again.
             let stale = code == "0A000" && error.message().contains("cached plan");
             stale || code.starts_with("08") || CONNECTION_LOST_CODES.contains(&code.as_ref())
         }
@@ -93,7 +93,7 @@ pub(crate) fn breaks_connection(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the same may well succeed in a moment.
+/// Whether a repetition may succeed in a moment.
 pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
     if breaks_connection(error) {
         return true;
@@ -107,7 +107,8 @@ pub(crate) fn is_transient(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the error that ended a commit leaves open what became of it: everything but a server that said "no" and stays.
+/// Whether the outcome of a commit is unknown after this error: unless the server reported an error and the connection still
+/// works.
 pub(crate) fn leaves_commit_unknown(error: &sqlx::Error) -> bool {
     breaks_connection(error) || !matches!(error, sqlx::Error::Database(_))
 }

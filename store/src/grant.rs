@@ -1,4 +1,4 @@
-//! Grants: one issue to one client from one sign-in. Codes and tokens hang on it, and are alive while it is.
+//! Grants: one issue to one client from one sign-in. Its codes and tokens are valid only while it is alive.
 
 use sqlx::FromRow;
 
@@ -12,7 +12,7 @@ use crate::{
 pub struct NewGrant {
     /// Id.
     pub id: GrantId,
-    /// Who.
+    /// The person.
     pub user_id: UserId,
     /// The client that it was given to.
     pub client_id: String,
@@ -24,12 +24,12 @@ pub struct NewGrant {
     pub epoch: i64,
     /// Granted scopes.
     pub scopes: String,
-    /// When.
+    /// When it was made.
     pub created_at: Timestamp,
 }
 
-/// Records a grant, and keeps the `sid` of its session: one of the same person, or there is none and the row is refused. Its
-/// one caller is `flows::token::issue`; `tests/it/architecture/` holds that.
+/// Records a grant with the `sid` of its session. A session of another person gives none, and the database refuses the row.
+/// The only caller is `flows::token::issue`; `tests/it/architecture/` checks that.
 pub async fn insert(sql: &mut impl Sql, grant: &NewGrant) -> Result<()> {
     sql.q("INSERT INTO grants (id, user_id, client_id, session_id, sid, sign_in_id, epoch, scopes, offline, created_at)
            VALUES ($1, $2, $3, $4,
@@ -48,7 +48,7 @@ pub async fn insert(sql: &mut impl Sql, grant: &NewGrant) -> Result<()> {
     Ok(())
 }
 
-/// A live grant: what its tokens say, and what they rest on. Nothing but a statement gives one.
+/// A live grant: what its tokens contain and depend on. Only a statement can construct one.
 #[derive(Clone, Debug, FromRow)]
 #[non_exhaustive]
 pub struct LiveGrant {
@@ -59,9 +59,9 @@ pub struct LiveGrant {
     pub client_id: String,
     /// Granted scopes, separated by spaces.
     pub scopes: String,
-    /// `sid` of its session, also when that is gone.
+    /// `sid` of its session, also when that is deleted.
     pub sid: String,
-    /// Who.
+    /// The person.
     pub user_id: UserId,
     /// `sub` for first-party clients.
     pub subject: String,
@@ -71,12 +71,13 @@ pub struct LiveGrant {
     pub epoch: i64,
     /// The completed sign-in that it comes from.
     pub sign_in_id: SignInId,
-    /// What it proved.
+    /// What that sign-in proved.
     #[sqlx(flatten)]
     pub steps: SignInSteps,
 }
 
-/// The grant behind a code, alive or not. Who was meant is told in either case; tokens come from a live one alone.
+/// The grant of a code, alive or not. Its person and client can be read in either case; tokens are issued from a live one
+/// only.
 #[derive(Clone, Debug, FromRow)]
 pub struct CodeGrant {
     #[sqlx(flatten)]
@@ -110,7 +111,7 @@ impl CodeGrant {
     }
 }
 
-/// A live grant, and what userinfo may tell of its person.
+/// A live grant, and what userinfo may return about its person.
 #[derive(Clone, Debug, FromRow)]
 pub struct LiveGrantWithUser {
     /// The grant.
@@ -121,7 +122,7 @@ pub struct LiveGrantWithUser {
     pub user: GrantedUser,
 }
 
-/// What a client may be told about a person.
+/// What a client may learn about a person.
 #[derive(Clone, Debug, FromRow)]
 pub struct GrantedUser {
     /// The person's address, if there is one.
@@ -136,9 +137,10 @@ pub struct GrantedUser {
     pub updated_at: Timestamp,
 }
 
-/// THE text of "this grant is alive", beside [`grant_tables`]: not ended, not expired, its person active and of its epoch, and
-/// its session alive unless it outlives that. `$2` is [`SessionLimits::now`], `$3` is [`SessionLimits::created_after`]. It is unknown, never
-/// true, where a session is needed and gone: ask for it in a `WHERE` or a `CASE`.
+/// The only text of "this grant is alive", beside [`grant_tables`]: not ended, not expired, its person active and of its
+/// epoch, and its session alive unless it is an offline grant. `$2` is [`SessionLimits::now`], `$3` is
+/// [`SessionLimits::created_after`]. It is `NULL`, never true, where a session is needed and deleted: use it in a `WHERE` or
+/// a `CASE`.
 macro_rules! grant_alive {
     () => {
         concat!(
@@ -151,7 +153,7 @@ macro_rules! grant_alive {
 }
 pub(crate) use grant_alive;
 
-/// What a grant rests on, to be joined to `grants`.
+/// The tables that a live grant depends on, to be joined to `grants`.
 macro_rules! grant_tables {
     () => {
         "JOIN users ON users.id = grants.user_id LEFT JOIN sessions ON sessions.id = grants.session_id"
@@ -192,7 +194,7 @@ pub async fn live_with_user(
     .await
 }
 
-/// Ends a grant: everything that hangs on it is dead from now on. Only one caller gets true.
+/// Ends a grant: its codes and tokens are invalid from now on. Only one caller gets true.
 pub async fn end(sql: &mut impl Sql, id: GrantId, now: Timestamp) -> Result<bool> {
     let rows = sql
         .q("UPDATE grants SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
@@ -203,7 +205,7 @@ pub async fn end(sql: &mut impl Sql, id: GrantId, now: Timestamp) -> Result<bool
     Ok(rows == 1)
 }
 
-/// Ends the grants of a person that outlive their session, which nothing else marks as dead.
+/// Ends the offline grants of a person, which do not end with a session.
 pub async fn end_offline(sql: &mut impl Sql, user: UserId, now: Timestamp) -> Result<()> {
     sql.q("UPDATE grants SET ended_at = $2 WHERE user_id = $1 AND offline AND ended_at IS NULL")
         .bind(user)
@@ -213,7 +215,7 @@ pub async fn end_offline(sql: &mut impl Sql, user: UserId, now: Timestamp) -> Re
     Ok(())
 }
 
-/// A grant as the search for unproven ones sees it.
+/// A grant as the check for unproven ones reads it.
 #[derive(Clone, Debug, FromRow)]
 pub struct CheckedGrant {
     /// Id.
@@ -222,8 +224,8 @@ pub struct CheckedGrant {
     pub unproven: bool,
 }
 
-/// The next `limit` grants after `after`, by id, each with whether it lacks what it must rest on: a sign-in of the same
-/// person with two completed steps, none of them more than `slack` milliseconds later than the grant itself.
+/// The next `limit` grants after `after`, by id, each with whether it lacks its proof: a sign-in of the same person and
+/// epoch with two completed steps, neither of them more than `slack` milliseconds later than the grant.
 pub async fn check_proofs(
     sql: &mut impl Sql,
     after: Option<GrantId>,
@@ -248,16 +250,16 @@ pub async fn check_proofs(
         .await
 }
 
-/// What is swept: a grant that ends with its session by when it was made, one that outlives it by its own end alone.
+/// Which grants are swept: those that end with their session by when they were made, offline ones by their own end.
 #[derive(Clone, Copy, Debug)]
 pub struct GrantSweep {
-    /// No session of a grant that was made before can be alive.
+    /// No session of a grant that was made before this can be alive.
     pub created_before: Timestamp,
-    /// A grant that ended or expired before has served its time.
+    /// An offline grant that ended or expired before this is swept.
     pub ended_before: Timestamp,
 }
 
-/// Deletes up to `limit` grants that have served their time, and their codes with them; returns how many.
+/// Deletes up to `limit` of these grants, and their codes with them; returns how many.
 pub async fn sweep(sql: &mut impl Sql, sweep: GrantSweep, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM grants WHERE id IN
            (SELECT id FROM grants WHERE NOT offline AND id < $1 AND created_at < $2

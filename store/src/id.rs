@@ -1,5 +1,4 @@
-//! One id type per entity, all `UUIDv7` (RFC 9562, section 5.7), so that a row of one table cannot be asked for with
-//! the id of another.
+//! One id type per entity, all `UUIDv7` (RFC 9562, section 5.7), so that the id of one table cannot be used for another.
 
 use std::{fmt, str::FromStr};
 
@@ -8,10 +7,10 @@ use uuid::Uuid;
 
 use crate::Timestamp;
 
-/// Random bytes that a `UUIDv7` carries beside its time.
+/// Random bytes of a `UUIDv7`, beside its time.
 pub type IdRandom = [u8; 10];
 
-/// What all id types can do; lets a caller write `cx.id()` and have the type inferred.
+/// What all id types have in common: a caller writes `cx.id()`, and the type is inferred.
 pub trait Id: Copy {
     /// A new id, ordered by `now` and made unique by `random`.
     fn new(now: Timestamp, random: IdRandom) -> Self;
@@ -32,7 +31,7 @@ macro_rules! ids {
                 <Self as Id>::new(now, random)
             }
 
-            /// The bare identifier.
+            /// The UUID.
             #[must_use]
             pub const fn uuid(self) -> Uuid {
                 self.0
@@ -85,6 +84,6 @@ ids! {
     JobId;
     /// A row of `audit`.
     AuditId;
-    /// An access token: its `jti` (RFC 9068, section 2.2.4). No row has it.
+    /// An access token: its `jti` (RFC 9068, section 2.2.4). It is not stored.
     TokenId;
 }

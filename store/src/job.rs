@@ -11,9 +11,9 @@ use crate::{JobId, Result, Sql, Timestamp};
 pub struct JobRow {
     /// Id.
     pub id: JobId,
-    /// What is to be done.
+    /// The kind of work.
     pub kind: String,
-    /// JSON with which rows it is about.
+    /// JSON that names the rows it is about.
     pub payload: String,
     /// Claims so far, this one included.
     pub tries: i64,
@@ -28,18 +28,18 @@ pub struct NewJob<'a> {
     pub id: JobId,
     /// The lane in which it waits: a job never waits behind one of another lane.
     pub lane: &'a str,
-    /// What is to be done.
+    /// The kind of work.
     pub kind: &'a str,
-    /// JSON with which rows it is about.
+    /// JSON that names the rows it is about.
     pub payload: &'a str,
 }
 
-/// The jobs that a worker runs: those of one lane whose kind it knows. Any other is left to a program that knows it.
+/// The jobs that a worker runs: those of one lane whose kind it knows. Others are left to a newer program.
 #[derive(Clone, Debug)]
 pub struct JobFilter<'a> {
     lane: &'a str,
-    /// `,one,two,`: a text that holds a kind between commas knows it. Both engines have `REPLACE`, and it tells capital
-    /// letters apart and knows no patterns, as `LIKE` does.
+    /// `,one,two,`: the kinds between commas. Statements search it with `REPLACE`: both engines have it, and unlike `LIKE`
+    /// it is case-sensitive and has no patterns.
     kinds: String,
 }
 
@@ -68,7 +68,7 @@ pub async fn insert(sql: &mut impl Sql, new: NewJob<'_>, now: Timestamp) -> Resu
     Ok(())
 }
 
-/// Whether one of these jobs is due: a read, so that an idle worker costs no write lock.
+/// Whether one of these jobs is due: a read, so that an idle worker takes no write lock.
 pub async fn has_due(sql: &mut impl Sql, filter: &JobFilter<'_>, now: Timestamp) -> Result<bool> {
     let row: Option<(i64,)> = sql
         .q("SELECT CAST(1 AS BIGINT) FROM jobs
@@ -82,8 +82,8 @@ pub async fn has_due(sql: &mut impl Sql, filter: &JobFilter<'_>, now: Timestamp)
     Ok(row.is_some())
 }
 
-/// Claims up to `limit` of these jobs for `lease`, the longest due first; a job whose worker died comes back when the lease
-/// ends.
+/// Claims up to `limit` of these jobs for `lease`, the longest due first; a job whose worker crashed is due again when the
+/// lease ends.
 pub async fn claim(
     sql: &mut impl Sql,
     filter: &JobFilter<'_>,
@@ -108,7 +108,7 @@ pub async fn claim(
         .await
 }
 
-/// Marks a job done; false when it was done already. Done is a fact, whoever holds the lease by now.
+/// Marks a job done; false when it was done already. It is done, whichever worker has the lease by now.
 pub async fn mark_done(sql: &mut impl Sql, id: JobId, now: Timestamp) -> Result<bool> {
     let rows = sql
         .q("UPDATE jobs SET done_at = $2, locked_until = NULL WHERE id = $1 AND done_at IS NULL")
@@ -119,7 +119,7 @@ pub async fn mark_done(sql: &mut impl Sql, id: JobId, now: Timestamp) -> Result<
     Ok(rows == 1)
 }
 
-/// Puts a job back for a later time; false when this claim is no longer the last one, and so nobody's to put back.
+/// Puts a job back for a later time; false when this claim is no longer the last one, or the job is not open.
 pub async fn schedule_retry(
     sql: &mut impl Sql,
     job: &JobRow,
@@ -138,7 +138,7 @@ pub async fn schedule_retry(
     Ok(rows == 1)
 }
 
-/// Gives a job up; false when this claim is no longer the last one.
+/// Gives a job up; false when this claim is no longer the last one, or the job is not open.
 pub async fn mark_failed(
     sql: &mut impl Sql,
     job: &JobRow,
@@ -157,18 +157,18 @@ pub async fn mark_failed(
     Ok(rows == 1)
 }
 
-/// How much a lane has to do.
+/// The backlog of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
 pub struct Backlog {
-    /// Jobs that are neither done nor given up; no more than the most that were counted.
+    /// Jobs that are neither done nor given up, up to the limit of the count.
     pub open: i64,
-    /// Jobs that wait for their time to be tried again, of those.
+    /// Those of them that wait for their next try.
     pub resting: i64,
     /// When the oldest of them was written.
     pub oldest: Option<Timestamp>,
 }
 
-/// How much a lane has to do. Counts at most `limit` jobs, the longest due first, so that a long queue is not read whole.
+/// The backlog of a lane. Counts at most `limit` jobs, the longest due first, so that a long queue is not read completely.
 pub async fn backlog(
     sql: &mut impl Sql,
     lane: &str,
@@ -186,8 +186,8 @@ pub async fn backlog(
         .await
 }
 
-/// Open jobs whose lane and kind are not among `known`: a newer program wrote them, and this one leaves them to it. Looks at
-/// `limit` open jobs at most.
+/// Counts open jobs whose lane and kind are not among `known`: a newer program wrote them, and will run them. Reads at most
+/// `limit` open jobs.
 pub async fn count_unknown(sql: &mut impl Sql, known: &[(&str, &str)], limit: i64) -> Result<i64> {
     let known: Vec<String> = known.iter().map(|(lane, kind)| format!("{lane}/{kind}")).collect();
     let (unknown,): (i64,) = sql
@@ -211,8 +211,8 @@ pub async fn sweep_done(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Re
         .await
 }
 
-/// Deletes up to `limit` jobs that failed before `before`; returns how many. What is older than that and done is gone
-/// already, so that few rows are looked at.
+/// Deletes up to `limit` jobs that failed before `before`; returns how many. Older jobs that were done are already deleted,
+/// so that few rows are read.
 pub async fn sweep_failed(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM jobs WHERE id IN
            (SELECT id FROM jobs WHERE id < $1 AND failed_at < $2 ORDER BY id LIMIT $3)")

@@ -1,7 +1,7 @@
-//! Leases: what one process at a time does, and another takes over when it dies.
+//! Leases: work that one process does at a time, and another takes over when it crashes.
 //!
-//! A lease saves work; it proves nothing. Clocks differ and a holder may sleep past its end, so whatever is done under one
-//! is guarded by its own statements.
+//! A lease saves work; it excludes nothing. Clocks differ, and a holder may be paused past its end, so work under a lease is
+//! guarded by its own statements.
 
 use std::time::Duration;
 
@@ -10,18 +10,17 @@ use crate::{Result, Sql, Timestamp};
 /// By how much a holder's clock may be ahead of ours. A replica whose clock is off by more than seconds does no work.
 const MAX_CLOCK_SKEW: Duration = Duration::from_mins(1);
 
-/// From when until when a lease is held.
+/// The time for which a lease is held.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseTerm {
     /// The time at which it is taken.
     pub now: Timestamp,
-    /// When it ends unless it is taken again.
+    /// When it ends unless it is renewed.
     pub until: Timestamp,
 }
 
-/// Takes a lease, or holds it longer, until `until`; false while another holds it. Every holder takes a lease of one name
-/// for the same time: one that ends much later than ours would was written by a clock that ran wrong, or by hand, and holds
-/// nobody up.
+/// Acquires or renews a lease; false while another process holds it. Every holder takes a lease of one name for the same
+/// time: one that ends much later than ours would comes from a wrong clock, or was written by hand, and is taken over.
 pub async fn acquire(
     sql: &mut impl Sql,
     name: &str,
@@ -43,18 +42,18 @@ pub async fn acquire(
     Ok(acquired.is_some())
 }
 
-/// Gives back every lease of a process that ends.
+/// Releases every lease of a process that shuts down.
 pub async fn release_all(sql: &mut impl Sql, holder: &str) -> Result<()> {
     sql.q("DELETE FROM leases WHERE holder = $1").bind(holder).execute().await?;
     Ok(())
 }
 
-/// Who holds a lease, and until when.
+/// The holder of a lease, and when it ends.
 pub async fn holder(sql: &mut impl Sql, name: &str) -> Result<Option<(String, Timestamp)>> {
     sql.q("SELECT holder, until FROM leases WHERE name = $1").bind(name).fetch_optional().await
 }
 
-/// Gives one lease back.
+/// Releases one lease.
 pub async fn release(sql: &mut impl Sql, name: &str, holder: &str) -> Result<()> {
     sql.q("DELETE FROM leases WHERE name = $1 AND holder = $2")
         .bind(name)

@@ -1,14 +1,14 @@
-//! What a statement joins and may not find.
+//! Rows of a `LEFT JOIN`.
 
 use sqlx::{ColumnIndex, Error, FromRow, Row, ValueRef};
 
 /// A row that can be the right side of a `LEFT JOIN`.
 pub(crate) trait LeftJoined {
-    /// A column of it that is never `NULL`.
+    /// A column that is `NULL` only where no row was found.
     const KEY: &'static str;
 }
 
-/// The right side of a `LEFT JOIN`: nothing where no row was found.
+/// The right side of a `LEFT JOIN`: `None` where no row was found.
 #[derive(Clone, Debug)]
 pub(crate) struct OptionalRow<T>(pub(crate) Option<T>);
 

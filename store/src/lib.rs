@@ -1,7 +1,7 @@
-//! Rows, statements and transactions: the only crate that knows SQL or Redis.
+//! Rows, statements and transactions. No other crate uses SQL or Redis.
 //!
-//! One rule: a noun's file owns its statements, takes something that is [`Sql`], and every statement runs unchanged on
-//! SQLite and PostgreSQL. Single use is one guarded statement, never read-then-write.
+//! Each entity has a file with all of its statements. They take an [`Sql`], and each runs unchanged on SQLite and
+//! PostgreSQL. Single use is enforced by one guarded statement, never by a read and a later write.
 
 pub mod attempt;
 pub mod audit;

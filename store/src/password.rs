@@ -21,7 +21,7 @@ pub async fn current(sql: &mut impl Sql, user: UserId) -> Result<Option<(String,
     sql.q("SELECT phc, version FROM passwords WHERE user_id = $1").bind(user).fetch_optional().await
 }
 
-/// Puts another hash of the same password into the place of one that is out of date. The version stays: it is no change.
+/// Replaces an outdated hash with another of the same password. The version stays: the password does not change.
 pub async fn replace_hash(sql: &mut impl Sql, user: UserId, phc: &str, version: i64) -> Result<()> {
     sql.q("UPDATE passwords SET phc = $2 WHERE user_id = $1 AND version = $3")
         .bind(user)
@@ -32,7 +32,7 @@ pub async fn replace_hash(sql: &mut impl Sql, user: UserId, phc: &str, version: 
     Ok(())
 }
 
-/// How many hashes have a mark in them. It reads every hash: for a command, not for a request.
+/// Counts the hashes with this `keyid` parameter. It reads every hash: for commands, not for requests.
 pub async fn count_with_keyid(sql: &mut impl Sql, keyid: &str) -> Result<i64> {
     let (count,): (i64,) = sql
         .q("SELECT COUNT(*) FROM passwords WHERE phc LIKE $1")

@@ -1,4 +1,4 @@
-//! Numbers that move when something changes that replicas keep in memory.
+//! Revisions: numbers that increment when something changes that replicas keep in memory.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::{Result, Sql};
 /// Something that replicas keep in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// Live settings.
+    /// Settings.
     Settings,
     /// Clients.
     Clients,
@@ -25,12 +25,12 @@ impl Topic {
     }
 }
 
-/// The numbers of all topics at one moment. Before the first reading there are none.
+/// The numbers of all topics at one moment; none before they are first read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revisions(HashMap<String, i64>);
 
 impl Revisions {
-    /// Whether a topic has another number than in `before`. One without a number counts as moved.
+    /// Whether a topic has another number than in `before`. One without a number counts as changed.
     #[must_use]
     pub fn has_changed(&self, before: &Self, topic: Topic) -> bool {
         let (now, then) = (self.0.get(topic.as_str()), before.0.get(topic.as_str()));
@@ -38,7 +38,7 @@ impl Revisions {
     }
 }
 
-/// Moves a number, in the transaction that makes the change.
+/// Increments a number, in the transaction that makes the change.
 pub(crate) async fn bump(sql: &mut impl Sql, topic: Topic) -> Result<()> {
     sql.q("UPDATE revisions SET version = version + 1 WHERE topic = $1")
         .bind(topic.as_str())

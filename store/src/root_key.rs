@@ -1,4 +1,4 @@
-//! Root keys that have been current, and what must outlive their files.
+//! Root keys that have been current, and their secrets that must outlive their files.
 
 use sqlx::FromRow;
 
@@ -11,7 +11,7 @@ pub struct RootKeyRow {
     pub id: String,
     /// When a replica first had it as the current one.
     pub since: Timestamp,
-    /// What is carried over, sealed under table name and id.
+    /// Its carried secrets, sealed for table name and id.
     pub sealed: Vec<u8>,
 }
 
@@ -20,7 +20,7 @@ pub async fn all(sql: &mut impl Sql) -> Result<Vec<RootKeyRow>> {
     sql.q("SELECT id, since, sealed FROM root_keys ORDER BY since, id").fetch_all().await
 }
 
-/// Notes that a root key is current; false when that was known.
+/// Records that a root key is current; false when that was recorded before.
 pub async fn insert(sql: &mut impl Sql, row: &RootKeyRow) -> Result<bool> {
     let rows = sql
         .q("INSERT INTO root_keys (id, since, sealed) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING")

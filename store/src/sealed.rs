@@ -1,6 +1,6 @@
-//! Sealed values, wherever they are: what a new root key seals again.
+//! Sealed values of all tables, to be sealed again with a new root key.
 //!
-//! A value begins with the mark of its root key, so the rows themselves say how far it has come.
+//! A value begins with a prefix that names its root key, so the rows themselves show the progress.
 
 use sqlx::FromRow;
 
@@ -17,8 +17,8 @@ pub struct SealedRow {
     pub sealed: Vec<u8>,
 }
 
-/// Values of another mark than this, at most `limit`. THE list of tables with sealed values, together with [`replace`] and
-/// [`count_with_prefix`].
+/// Values with another prefix than this, at most `limit`. The only list of tables with sealed values, together with
+/// [`replace`] and [`count_with_prefix`].
 pub async fn outdated(sql: &mut impl Sql, prefix: &[u8], limit: i64) -> Result<Vec<SealedRow>> {
     sql.q("SELECT 'root_keys' AS home, id, sealed FROM root_keys
            WHERE substr(sealed, 1, CAST($2 AS INTEGER)) <> $1
@@ -33,7 +33,7 @@ pub async fn outdated(sql: &mut impl Sql, prefix: &[u8], limit: i64) -> Result<V
         .await
 }
 
-/// Puts a value that was sealed again into the place of the old one; false when that has gone or changed meanwhile.
+/// Replaces a value with one that was sealed again; false when it was deleted or changed meanwhile.
 pub async fn replace(sql: &mut impl Sql, row: &SealedRow, resealed: &[u8]) -> Result<bool> {
     let statement = match row.home.as_str() {
         "root_keys" => sql.q("UPDATE root_keys SET sealed = $3 WHERE id = $1 AND sealed = $2"),
@@ -53,7 +53,7 @@ pub async fn replace(sql: &mut impl Sql, row: &SealedRow, resealed: &[u8]) -> Re
     Ok(rows == 1)
 }
 
-/// How many values have a mark.
+/// Counts the values with a prefix.
 pub async fn count_with_prefix(sql: &mut impl Sql, prefix: &[u8]) -> Result<i64> {
     let (count,): (i64,) = sql
         .q("SELECT (SELECT COUNT(*) FROM root_keys WHERE substr(sealed, 1, CAST($2 AS INTEGER)) = $1)

@@ -10,9 +10,9 @@ use crate::{
 /// A session's row.
 #[derive(Clone, Debug, FromRow)]
 pub struct Session {
-    /// Id; stays inside.
+    /// Id; clients do not see it.
     pub id: SessionId,
-    /// What clients see of it; stable over rotation and step-up.
+    /// `sid` claim, which clients see; stable over rotation and step-up.
     pub sid: String,
     /// SHA-256 of the cookie's value.
     pub secret: TokenHash,
@@ -30,7 +30,7 @@ pub struct Session {
     pub ended_at: Option<Timestamp>,
 }
 
-/// A live session with everything that a request of its browser asks of it, read in one statement.
+/// A live session with everything that a request of its browser needs, read in one statement.
 #[derive(Clone, Debug, FromRow)]
 #[non_exhaustive]
 pub struct LiveSession {
@@ -46,7 +46,7 @@ pub struct LiveSession {
     pub last_seen: Timestamp,
     /// The latest sign-in.
     pub sign_in_id: SignInId,
-    /// What it proved.
+    /// What that sign-in proved.
     #[sqlx(flatten)]
     pub steps: SignInSteps,
     /// The person's and the session's common epoch.
@@ -61,7 +61,7 @@ pub struct LiveSession {
     pub email: Option<String>,
 }
 
-/// A live session, and what its person allowed the client that asks.
+/// A live session, and what its person allowed one client.
 #[derive(Clone, Debug, FromRow)]
 pub struct SessionWithConsent {
     /// The session.
@@ -71,10 +71,10 @@ pub struct SessionWithConsent {
     pub consented: Option<String>,
 }
 
-/// The moment, and where the limits of a session lie then: a session is dead when its numbers are not above these.
+/// The time, and the limits of a session then: it is dead when its times are not later than these.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLimits {
-    /// The moment.
+    /// The current time.
     pub now: Timestamp,
     /// `last_seen` must be later, for the browser that uses the session.
     pub seen_after: Timestamp,
@@ -82,8 +82,9 @@ pub struct SessionLimits {
     pub created_after: Timestamp,
 }
 
-/// THE text of "this session is alive", beside `users`: not ended, within its absolute limit, and its person active and of
-/// its epoch. `$3` is [`SessionLimits::created_after`]. The idle limit is not in it: that is the browser's, and ends no grant.
+/// The only text of "this session is alive", beside `users`: not ended, within its absolute limit, and its person active and
+/// of its epoch. `$3` is [`SessionLimits::created_after`]. It does not contain the idle limit, which applies to the browser
+/// and ends no grant.
 macro_rules! session_alive {
     () => {
         "sessions.ended_at IS NULL AND sessions.created_at > $3 AND sessions.epoch = users.epoch \
@@ -103,7 +104,7 @@ macro_rules! session_columns {
     };
 }
 
-/// Where they are: in the live session of the cookie `$1`, if it was seen after `$2`.
+/// Tables and condition of the live session of the cookie `$1`, if it was used after `$2`.
 macro_rules! session_of_cookie {
     () => {
         concat!(
@@ -115,7 +116,7 @@ macro_rules! session_of_cookie {
     };
 }
 
-/// The live session of a cookie. A forced reset, a suspension, an end or a limit makes it absent.
+/// The live session of a cookie; none after a forced reset, a suspension, its end or a limit.
 pub async fn live(
     sql: &mut impl Sql,
     secret: &TokenHash,
@@ -129,7 +130,7 @@ pub async fn live(
         .await
 }
 
-/// The same with what the person allowed `client`.
+/// As [`live`], with what the person allowed `client`.
 pub async fn live_with_consent(
     sql: &mut impl Sql,
     secret: &TokenHash,
@@ -150,8 +151,8 @@ pub async fn live_with_consent(
     .await
 }
 
-/// Begins a session of a person by a sign-in that proved these steps, and returns it as it lives: the caller has the person's
-/// row locked ([`crate::user::lock_and_touch`]), so that nothing has ended it before it is committed.
+/// Begins a session of a person by a sign-in that proved these steps, and returns it as a live one: the caller has locked
+/// the person's row ([`crate::user::lock_and_touch`]), so that nothing ends it before the commit.
 pub async fn insert(
     sql: &mut impl Sql,
     new: &Session,
@@ -187,17 +188,16 @@ pub async fn insert(
     })
 }
 
-/// The hashes of a session's cookie value around a step-up.
+/// The hashes of a session's cookie value before and after a step-up.
 #[derive(Clone, Copy, Debug)]
 pub struct SecretChange<'a> {
     /// The value that was presented.
     pub from: &'a TokenHash,
-    /// The value that takes its place.
+    /// The value that replaces it.
     pub to: &'a TokenHash,
 }
 
-/// Gives a session a new cookie value and points it to a newer sign-in, if the presented value is still its own; `sid`
-/// stays.
+/// Gives a session a new cookie value and a newer sign-in, if the presented value is still current; `sid` stays.
 pub async fn rotate(
     sql: &mut impl Sql,
     id: SessionId,
@@ -218,7 +218,7 @@ pub async fn rotate(
     Ok(rows == 1)
 }
 
-/// Notes that a session is in use. The caller does so at most once a minute.
+/// Records that a session is in use. The caller does so at most once a minute.
 pub async fn touch(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<()> {
     sql.q("UPDATE sessions SET last_seen = $2 WHERE id = $1 AND last_seen < $2")
         .bind(id)
@@ -228,8 +228,8 @@ pub async fn touch(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<
     Ok(())
 }
 
-/// Ends a session; grants that do not outlive it are dead with it. Only one caller gets true. It is asked by
-/// `flows::session::end` alone; `tests/it/architecture/` holds that.
+/// Ends a session, and with it all grants except offline ones. Only one caller gets true. The only function that calls it is
+/// `flows::session::end`; `tests/it/architecture/` checks that.
 pub async fn end(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<bool> {
     let rows = sql
         .q("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
@@ -240,7 +240,7 @@ pub async fn end(sql: &mut impl Sql, id: SessionId, now: Timestamp) -> Result<bo
     Ok(rows == 1)
 }
 
-/// Ends every session of a person; returns how many. Asked by `flows::session::end` alone, too.
+/// Ends every session of a person; returns how many. Its only caller is `flows::session::end`, too.
 pub async fn end_all(sql: &mut impl Sql, user: UserId, now: Timestamp) -> Result<u64> {
     sql.q("UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL")
         .bind(user)
@@ -249,7 +249,7 @@ pub async fn end_all(sql: &mut impl Sql, user: UserId, now: Timestamp) -> Result
         .await
 }
 
-/// Gives a session a new cookie value and changes nothing else.
+/// Gives a session a new cookie value and changes nothing else; false when it has ended.
 pub async fn replace_secret(sql: &mut impl Sql, id: SessionId, secret: &TokenHash) -> Result<bool> {
     let rows = sql
         .q("UPDATE sessions SET secret = $2 WHERE id = $1 AND ended_at IS NULL")
@@ -260,8 +260,8 @@ pub async fn replace_secret(sql: &mut impl Sql, id: SessionId, secret: &TokenHas
     Ok(rows == 1)
 }
 
-/// Deletes up to `limit` sessions that began before `before` and have no grant that ends with them; returns how many. Grants
-/// that outlive them keep `sid`, and have no session from then on.
+/// Deletes up to `limit` sessions that began before `before` and have no grant that ends with them; returns how many.
+/// Offline grants keep `sid`, and have no session from then on.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM sessions WHERE id IN
            (SELECT id FROM sessions

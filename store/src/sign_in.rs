@@ -4,8 +4,8 @@ use sqlx::{Database, Decode, FromRow, Type, error::BoxDynError};
 
 use crate::{Result, SignInId, Sql, Timestamp, UserId};
 
-/// A column that holds one word of a list. A word that is not on the list is an error of its row: it is never taken for
-/// another word.
+/// Declares an enum for a column with one text of a list. A text that is not on the list is an error of its row: it is never
+/// read as another value.
 macro_rules! text_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $word:ident = $text:literal,)* }) => {
         $(#[$doc])*
@@ -13,10 +13,10 @@ macro_rules! text_enum {
         pub enum $name { $($(#[$of])* $word,)* }
 
         impl $name {
-            /// Every word, for tests.
+            /// Every value, for tests.
             pub const ALL: &[Self] = &[$(Self::$word,)*];
 
-            /// The word in the database.
+            /// The text in the database.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$word => $text,)* }
@@ -43,7 +43,7 @@ macro_rules! text_enum {
             fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
                 match <&str as Decode<DB>>::decode(value)? {
                     $($text => Ok(Self::$word),)*
-                    _ => Err(concat!("not a word of ", stringify!($name)).into()),
+                    _ => Err(concat!("not a value of ", stringify!($name)).into()),
                 }
             }
         }
@@ -51,7 +51,7 @@ macro_rules! text_enum {
 }
 
 text_enum! {
-    /// Methods of the first step: the words of `two_steps`, the CHECK on `sign_ins`.
+    /// Methods of the first step: the values of `two_steps`, the CHECK on `sign_ins`.
     FirstMethod {
         /// A password.
         Password = "password",
@@ -61,7 +61,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// Methods of the second step: the words of the same CHECK.
+    /// Methods of the second step: the values of the same CHECK.
     SecondMethod {
         /// A code by e-mail.
         EmailCode = "email_code",
@@ -91,7 +91,7 @@ pub struct SignInSteps {
     pub mailbox_only: bool,
 }
 
-/// Columns of [`SignInSteps`], for the statements of what rests on a sign-in.
+/// Columns of [`SignInSteps`], for statements that join a sign-in.
 macro_rules! steps_columns {
     () => {
         "sign_ins.first, sign_ins.first_at, sign_ins.second, sign_ins.second_at, sign_ins.mailbox_only"
@@ -110,13 +110,13 @@ pub struct SignInRow {
     pub epoch: i64,
     /// What was proven.
     pub steps: SignInSteps,
-    /// The network that it was completed from, as the audit trail has it.
+    /// The network that it was completed from, in the form of the audit trail.
     pub network: Option<String>,
-    /// The browser and system that it was completed with, `Firefox/Windows`, if they are known ones.
+    /// The browser and system that it was completed with, such as `Firefox/Windows`, if both are recognised.
     pub browser_and_system: Option<String>,
 }
 
-/// Records a completed sign-in. Its one caller is `flows::login::record`; `tests/it/architecture/` holds that.
+/// Records a completed sign-in. The only caller is `flows::login::record`; `tests/it/architecture/` checks that.
 pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
     sql.q("INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only, network,
                                  browser_and_system)
@@ -136,7 +136,7 @@ pub async fn insert(sql: &mut impl Sql, row: &SignInRow) -> Result<()> {
     Ok(())
 }
 
-/// Deletes up to `limit` sign-ins of before `before` that no session, grant or later sign-in refers to; returns how many.
+/// Deletes up to `limit` sign-ins from before `before` that no session, grant or later sign-in refers to; returns how many.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM sign_ins WHERE id IN
            (SELECT id FROM sign_ins

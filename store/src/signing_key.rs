@@ -1,4 +1,4 @@
-//! Signing keys, sealed, and what is left of those that have ended.
+//! Signing keys, sealed, and the public keys of those that have ended.
 
 use sqlx::FromRow;
 
@@ -14,11 +14,11 @@ pub struct SigningKeyRow {
     pub id: String,
     /// JOSE algorithm.
     pub algorithm: String,
-    /// PKCS #8, sealed with the root key under table name and id.
+    /// PKCS #8, sealed with the root key for table name and id.
     pub sealed: Vec<u8>,
     /// When it was made. It is published from then on.
     pub created_at: Timestamp,
-    /// From when it signs.
+    /// When it begins to sign.
     pub signs_from: Timestamp,
 }
 
@@ -29,9 +29,9 @@ pub struct EndedKeyRow {
     pub id: String,
     /// JOSE algorithm.
     pub algorithm: String,
-    /// Its public half, as `keys` writes it.
+    /// Its public key, in the form that `keys` writes.
     pub public: Vec<u8>,
-    /// Since when it is not published.
+    /// When its publication ended.
     pub ended_at: Timestamp,
 }
 
@@ -42,8 +42,8 @@ pub async fn all(sql: &mut impl Sql) -> Result<Vec<SigningKeyRow>> {
         .await
 }
 
-/// Adds the key that replaces `predecessor`, or the first of its algorithm when that is empty; false when another one has done
-/// so before.
+/// Adds the key that replaces `predecessor`, or the first of its algorithm when that is empty; false when another key has
+/// replaced it before.
 pub async fn insert(sql: &mut impl Sql, key: &SigningKeyRow, predecessor: &str) -> Result<bool> {
     let inserted = sql
         .q("INSERT INTO key_successions (algorithm, follows, kid) VALUES ($1, $2, $3)
@@ -68,15 +68,15 @@ pub async fn insert(sql: &mut impl Sql, key: &SigningKeyRow, predecessor: &str) 
     Ok(true)
 }
 
-/// Takes a key out of publication, with its private half; false when that was done before.
+/// Ends the publication of a key and deletes its private key; false when that was done before.
 pub async fn remove(sql: &mut impl Sql, id: &str) -> Result<bool> {
-    // First of all, as where one is added: who takes two rows in another order than others waits for them, and they for him.
+    // First, so that all transactions lock rows in the same order: otherwise two of them could wait for each other.
     revision::bump(sql, Topic::SigningKeys).await?;
     let rows = sql.q("DELETE FROM signing_keys WHERE id = $1").bind(id).execute().await?;
     Ok(rows == 1)
 }
 
-/// Keeps the public half of a key that [`remove`] took away.
+/// Keeps the public key of a signing key that [`remove`] deleted.
 pub async fn insert_ended(sql: &mut impl Sql, key: &EndedKeyRow) -> Result<()> {
     sql.q("INSERT INTO ended_keys (id, algorithm, public, ended_at) VALUES ($1, $2, $3, $4)")
         .bind(&key.id)
@@ -88,14 +88,14 @@ pub async fn insert_ended(sql: &mut impl Sql, key: &EndedKeyRow) -> Result<()> {
     Ok(())
 }
 
-/// Every public half that is kept.
+/// Every public key that is kept.
 pub async fn all_ended(sql: &mut impl Sql) -> Result<Vec<EndedKeyRow>> {
     sql.q("SELECT id, algorithm, public, ended_at FROM ended_keys ORDER BY ended_at, id")
         .fetch_all()
         .await
 }
 
-/// Forgets the public halves of an algorithm; returns of which keys.
+/// Deletes the kept public keys of an algorithm; returns their ids.
 pub async fn delete_ended(sql: &mut impl Sql, algorithm: &str) -> Result<Vec<String>> {
     let deleted: Vec<(String,)> = sql
         .q("DELETE FROM ended_keys WHERE algorithm = $1 RETURNING id")
@@ -108,8 +108,8 @@ pub async fn delete_ended(sql: &mut impl Sql, algorithm: &str) -> Result<Vec<Str
     Ok(deleted.into_iter().map(|(id,)| id).collect())
 }
 
-/// Lets go of who followed a key, or was the first, where the one that did is gone and nothing came after it; returns of
-/// which algorithms. No statement here leaves that behind, but a hand can: nothing could follow that key again.
+/// Deletes the last succession of an algorithm when its key was deleted by hand, which no statement here does: otherwise no
+/// key could succeed the key before it. Returns the algorithms.
 pub async fn repair_successions(sql: &mut impl Sql) -> Result<Vec<String>> {
     let repaired: Vec<(String,)> = sql
         .q("DELETE FROM key_successions
@@ -122,7 +122,7 @@ pub async fn repair_successions(sql: &mut impl Sql) -> Result<Vec<String>> {
     Ok(repaired.into_iter().map(|(algorithm,)| algorithm).collect())
 }
 
-/// Forgets the public halves of keys that ended before a time; returns how many.
+/// Deletes the public keys of signing keys that ended at `before` or earlier; returns how many.
 pub async fn sweep_ended(sql: &mut impl Sql, before: Timestamp) -> Result<u64> {
     revision::bump(sql, Topic::SigningKeys).await?;
     sql.q("DELETE FROM ended_keys WHERE ended_at <= $1").bind(before).execute().await

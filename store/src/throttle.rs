@@ -1,8 +1,8 @@
-//! Counters of a person, of a network on a person, of a known device, or of the site: they survive restarts, new
-//! challenges and other browsers.
+//! Counters of a person, of a network on a person, of a known device, or of the site. Restarts, new challenges and other
+//! browsers do not reset them.
 //!
-//! Two shapes share the table. A *delay* spends a try while no wait is running, and the caller then sets the next wait.
-//! A *quota* counts within a window that starts with its first hit.
+//! Two kinds share the table. A *delay* charges a try while no wait is running, and the caller then starts the next wait. A
+//! *quota* counts within a window that starts with its first hit.
 
 use sqlx::FromRow;
 
@@ -19,13 +19,13 @@ pub enum ThrottleKind {
     SendHour,
     /// Codes mailed to a person in a day.
     SendDay,
-    /// Codes that strangers may guess at a person in a day while the site's guess budget is spent.
+    /// Guesses of strangers at a person's codes in a day, while the site's guess budget is spent.
     StrangerCodeDay,
     /// Wrong codes of one challenge that the site's guess budget has counted.
     BudgetedGuess,
-    /// Notices to a person that somebody tried passwords.
+    /// Notices to a person about wrong passwords.
     PasswordNotice,
-    /// Notices to a person that somebody has the password and tried codes.
+    /// Notices to a person about wrong codes after the right password.
     CodeNotice,
     /// Alarms of the site's guess budget.
     BudgetAlarm,
@@ -55,12 +55,12 @@ pub struct Throttle {
     pub spent: i64,
     /// Start of the window of a quota; last use of a delay.
     pub since: Timestamp,
-    /// Nothing is spent before this.
+    /// When its wait ends: nothing is charged before.
     pub next_at: Timestamp,
 }
 
 impl Throttle {
-    /// Whether it counts this.
+    /// Whether it is a counter of this kind.
     #[must_use]
     pub fn is_kind(&self, kind: ThrottleKind) -> bool {
         self.kind == kind.as_str()
@@ -102,7 +102,7 @@ impl Cost {
     }
 }
 
-/// Spends a try of a delay, unless a wait is running; returns how many are spent now.
+/// Charges a delay, unless a wait is running; returns how many tries are spent now.
 pub async fn charge_delay(
     sql: &mut impl Sql,
     key: &[u8],
@@ -124,7 +124,7 @@ pub async fn charge_delay(
     Ok(spent.map(|(spent,)| spent))
 }
 
-/// The same of two different keys, in their order; each by itself, whether a wait is running for the other or not.
+/// As [`charge_delay`], for two different keys in their order. A wait of one key does not keep the other from being charged.
 pub async fn charge_delays(
     sql: &mut impl Sql,
     keys: [&[u8]; 2],
@@ -148,7 +148,7 @@ pub async fn charge_delays(
     Ok(keys.map(of))
 }
 
-/// Until when nothing is spent at one of two keys.
+/// When the last wait of two keys ends.
 pub async fn delayed_until(
     sql: &mut impl Sql,
     keys: [&[u8]; 2],
@@ -164,7 +164,7 @@ pub async fn delayed_until(
     Ok(until)
 }
 
-/// Starts a wait.
+/// Starts a wait, which ends at `next_at`.
 pub async fn start_delay(
     sql: &mut impl Sql,
     key: &[u8],
@@ -180,8 +180,8 @@ pub async fn start_delay(
     Ok(())
 }
 
-/// Gives the last try back where more than `above` are spent, and with it the wait that it started; returns how many are
-/// spent now.
+/// Refunds the last try where more than `above` are spent, and ends the wait that it started; returns how many are spent
+/// now.
 pub async fn refund_delay(
     sql: &mut impl Sql,
     key: &[u8],
@@ -199,7 +199,7 @@ pub async fn refund_delay(
     Ok(spent.map(|(spent,)| spent))
 }
 
-/// Forgets what a person failed at; returns what it was.
+/// Deletes the counters of a person's wrong passwords and codes; returns them.
 pub async fn clear_failures(sql: &mut impl Sql, key: &[u8]) -> Result<Vec<Throttle>> {
     sql.q("DELETE FROM throttles WHERE key = $1 AND kind IN ('password', 'code')
            RETURNING kind, spent, since, next_at")
@@ -213,13 +213,13 @@ pub async fn clear_failures(sql: &mut impl Sql, key: &[u8]) -> Result<Vec<Thrott
 pub struct Quota {
     /// What is counted.
     pub kind: ThrottleKind,
-    /// How many fit into a window.
+    /// The most in one window.
     pub limit: i64,
     /// Length of a window.
     pub window: std::time::Duration,
 }
 
-/// Takes one from a quota; false when it is spent.
+/// Charges a quota by one; false when it is spent.
 pub async fn charge_quota(
     sql: &mut impl Sql,
     key: &[u8],
@@ -243,7 +243,8 @@ pub async fn charge_quota(
     Ok(taken.is_some())
 }
 
-/// Takes one from two quotas of a key, in their order; says from which of them: what only one gives, the caller gives back.
+/// Charges two quotas of a key by one; returns which of them had one left, in their order. If only one had, the caller
+/// refunds it.
 pub async fn charge_quotas(
     sql: &mut impl Sql,
     key: &[u8],
@@ -274,7 +275,7 @@ pub async fn charge_quotas(
     Ok(quotas.map(|quota| taken.iter().any(|(kind,)| kind == quota.kind.as_str())))
 }
 
-/// Gives one back that was taken in the same transaction.
+/// Refunds one that was charged in the same transaction.
 pub async fn refund_quota(sql: &mut impl Sql, key: &[u8], kind: ThrottleKind) -> Result<()> {
     sql.q("UPDATE throttles SET spent = spent - 1 WHERE key = $1 AND kind = $2 AND spent > 0")
         .bind(key.to_vec())
@@ -284,8 +285,8 @@ pub async fn refund_quota(sql: &mut impl Sql, key: &[u8], kind: ThrottleKind) ->
     Ok(())
 }
 
-/// Deletes up to `limit` counters whose window and wait have been over since `before`; returns how many. One that moves in
-/// this moment stays.
+/// Deletes up to `limit` counters whose window and wait have been over since `before`; returns how many. One that changes
+/// meanwhile stays.
 pub async fn sweep(sql: &mut impl Sql, before: Timestamp, limit: i64) -> Result<u64> {
     sql.q("DELETE FROM throttles
            WHERE since < $1 AND next_at < $1 AND (key, kind) IN

@@ -27,25 +27,25 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since the Unix epoch, as `NumericDate` wants them (RFC 7519, section 2).
+    /// Whole seconds since the Unix epoch, as a `NumericDate` has them (RFC 7519, section 2).
     #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }
 
-    /// This instant moved into the future; stays at the end of time instead of wrapping.
+    /// This instant plus `by`; saturates instead of wrapping.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
         Self(self.0.saturating_add(millis_of(by)))
     }
 
-    /// This instant moved into the past; stays at the beginning of time instead of wrapping.
+    /// This instant minus `by`; saturates instead of wrapping.
     #[must_use]
     pub fn minus(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(millis_of(by)))
     }
 
-    /// The time that passed since `earlier`, zero if it has not come yet.
+    /// The time since `earlier`; zero if that is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -1,4 +1,4 @@
-//! People.
+//! Persons: end-users with an account.
 
 use std::borrow::Cow;
 
@@ -14,31 +14,32 @@ use crate::{
 /// A person's row.
 #[derive(Clone, Debug, FromRow)]
 pub struct User {
-    /// Id; stays inside.
+    /// Id; clients do not see it.
     pub id: UserId,
     /// `sub` for first-party clients.
     pub subject: String,
     /// Input of `sub` for all other clients.
     pub pairwise_seed: String,
-    /// User handle of passkeys: a random UUID (version 4) that says nothing else (WebAuthn, section 5.4.3).
+    /// User handle of passkeys: a random UUID (version 4), which contains nothing about the person (WebAuthn, section
+    /// 5.4.3).
     pub user_handle: Uuid,
-    /// Whether the account may be used, by name; only [`STATUS_ACTIVE`] may.
+    /// The status of the account; only one with [`STATUS_ACTIVE`] may be used.
     pub status: String,
-    /// The address as its owner writes it: mail goes here. One without gets no mail.
+    /// The address as its owner writes it, for mail. A person without one gets no mail.
     pub email: Option<String>,
-    /// The address in canonical form: what is looked up. There is none without the other.
+    /// The address in canonical form, for look-ups. Neither exists without the other.
     pub email_canonical: Option<String>,
-    /// Whether the person has shown that the mailbox is theirs.
+    /// Whether the person has proven control of the mailbox.
     pub email_verified: bool,
     /// Full name.
     pub name: String,
     /// JSON object of further standard claims (OpenID Connect Core 1.0, section 5.1).
     pub claims: String,
-    /// Counts forced resets: what was made under another value is dead.
+    /// Counts forced resets: sessions and grants of another value are dead.
     pub epoch: i64,
-    /// When the last forced reset was, for people to read.
+    /// When the last forced reset was; only displayed.
     pub tokens_invalid_before: Option<Timestamp>,
-    /// Set while the next sign-in must lead through a change of password.
+    /// Set while the next sign-in must change the password.
     pub password_change_required_since: Option<Timestamp>,
     /// Last change of the row.
     pub updated_at: Timestamp,
@@ -58,8 +59,8 @@ macro_rules! user_columns {
 }
 pub(crate) use user_columns;
 
-/// The status of an account that may be used. Any other value, also one that this build does not know, means that nothing is
-/// issued and that what was issued is dead: every statement that compares `epoch` asks for this one, too.
+/// The status of an account that may be used. With any other value, also an unknown one, nothing is issued, and what was
+/// issued is dead: every statement that compares `epoch` also requires this status.
 pub const STATUS_ACTIVE: &str = "active";
 
 impl User {
@@ -69,8 +70,8 @@ impl User {
         self.status == STATUS_ACTIVE
     }
 
-    /// What the counters of a person are kept under: the canonical address, so that known and unknown people cost the same,
-    /// or the id where there is none. No address looks like an id.
+    /// The name of a person's counters: the canonical address, so that known and unknown addresses cost the same, or the id
+    /// without one. No address looks like an id.
     #[must_use]
     pub fn counter_name(&self) -> Cow<'_, str> {
         match &self.email_canonical {
@@ -80,7 +81,7 @@ impl User {
     }
 }
 
-/// A person as the password step needs them: in one statement, so that known and unknown people cost the same.
+/// A person as the password step needs them, read in one statement, so that known and unknown addresses cost the same.
 #[derive(Clone, Debug, FromRow)]
 pub struct UserWithPassword {
     /// The person.
@@ -115,12 +116,12 @@ impl LeftJoined for UserWithPassword {
     const KEY: &'static str = "id";
 }
 
-/// What is known of an address before a password is judged, whether it is a person's or not.
+/// What is read for an address before a password is compared, whether it is a person's or not.
 #[derive(Clone, Debug, FromRow)]
 pub struct AddressLookup {
     #[sqlx(flatten)]
     person: OptionalRow<UserWithPassword>,
-    /// Until when nothing is judged, by the counters that were asked about.
+    /// When the waits of the requested counters end: nothing is compared before.
     pub waits_until: Option<Timestamp>,
 }
 
@@ -202,7 +203,8 @@ pub async fn insert(sql: &mut impl Sql, user: &User) -> Result<bool> {
     Ok(added == 1)
 }
 
-/// Forces a reset: everything made before is dead at once, and the next sign-in changes the password.
+/// Forces a reset: everything made before is dead at once, and the next sign-in must change the password. Returns the new
+/// epoch.
 pub async fn force_reset(sql: &mut impl Sql, id: UserId, now: Timestamp) -> Result<Option<i64>> {
     let epoch: Option<(i64,)> = sql
         .q("UPDATE users SET epoch = epoch + 1, tokens_invalid_before = $2,
@@ -215,7 +217,7 @@ pub async fn force_reset(sql: &mut impl Sql, id: UserId, now: Timestamp) -> Resu
     Ok(epoch.map(|(epoch,)| epoch))
 }
 
-/// Notes that the demanded change of password has happened.
+/// Records that the required change of password was made.
 pub async fn clear_required_password_change(
     sql: &mut impl Sql,
     id: UserId,
@@ -229,7 +231,7 @@ pub async fn clear_required_password_change(
     Ok(())
 }
 
-/// Notes activity by the day, and the language; says whether the person is active and still of `epoch`, and locks the row
+/// Records the day of activity and the language; false when the person is not active or has another epoch. Locks the row
 /// until the transaction ends, so that a forced reset or a suspension waits for it or is seen by it.
 pub async fn lock_and_touch(
     sql: &mut impl Sql,

@@ -1,4 +1,4 @@
-//! How a connection of each engine is opened, and what is set on it before anybody gets it.
+//! How a connection of each engine is opened and set up.
 
 use std::{path::Path, str::FromStr};
 
@@ -11,7 +11,7 @@ use sqlx::{
 use super::pool::ACQUIRE_TIMEOUT;
 use crate::{Error, Result};
 
-/// Statements that a connection keeps prepared: all that there are, so that none is parsed twice.
+/// Prepared statements that a connection caches: more than the program has, so that none is parsed twice.
 const STATEMENT_CACHE_CAPACITY: usize = 500;
 
 /// A connection that a pool can keep.
@@ -21,10 +21,10 @@ pub(super) trait EngineConnection:
     /// Opens one, ready for use.
     fn open(options: &Self::Options) -> impl Future<Output = Result<Self, sqlx::Error>> + Send;
 
-    /// Runs one of the texts that frame a transaction.
+    /// Runs a text without parameters, such as `BEGIN`.
     fn run(&mut self, sql: &'static str) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Leaves whatever it was dropped in the middle of; false when it cannot be used again.
+    /// Rolls back what it was in the middle of; false when it cannot be used again.
     fn reset(&mut self) -> impl Future<Output = bool> + Send {
         async {
             if self.ping().await.is_err() {
@@ -47,7 +47,7 @@ impl EngineConnection for SqliteConnection {
 }
 
 impl EngineConnection for PgConnection {
-    /// A server that only reads is not ours: a standby, or a primary that was one until a moment ago.
+    /// Refuses a server that is in recovery and only reads: a standby, perhaps a former primary.
     async fn open(options: &PgConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = options.connect().await?;
         let (standby,): (bool,) =
@@ -61,22 +61,22 @@ impl EngineConnection for PgConnection {
     }
 
     async fn run(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
-        // As text, not prepared: one message.
+        // As a simple query, not prepared: one round trip.
         self.execute(sql).await.map(|_| ())
     }
 }
 
 mod sql {
-    /// What the server does by itself for each connection: nobody waits longer than this for a row that another
-    /// transaction holds, and a transaction whose replica went silent lets its rows go. Not as options of the address:
-    /// poolers between us and the server refuse those.
+    /// Limits that the server enforces: no statement waits longer for a row that another transaction has locked, and a
+    /// transaction whose replica stopped responding releases its locks. They are not options of the URL: connection poolers
+    /// refuse those.
     pub(super) const SESSION_SETUP: &str = "SELECT pg_is_in_recovery()
         FROM (SELECT set_config('lock_timeout', '5s', false),
                      set_config('statement_timeout', '9s', false),
                      set_config('idle_in_transaction_session_timeout', '15s', false)) AS guards";
 }
 
-/// How a SQLite file is opened: for writing, and for reading alone.
+/// How a SQLite file is opened: for writing, and for reading only.
 pub(super) fn sqlite_options(file: &Path, full_sync: bool) -> [SqliteConnectOptions; 2] {
     let options = SqliteConnectOptions::new()
         .filename(file)
@@ -86,18 +86,18 @@ pub(super) fn sqlite_options(file: &Path, full_sync: bool) -> [SqliteConnectOpti
         .synchronous(if full_sync { SqliteSynchronous::Full } else { SqliteSynchronous::Normal })
         .busy_timeout(ACQUIRE_TIMEOUT)
         .statement_cache_capacity(STATEMENT_CACHE_CAPACITY)
-        // Pages are read where they lie, and written back from the log in larger pieces.
+        // Pages are read through a memory map, and checkpoints of the write-ahead log are larger.
         .pragma("mmap_size", "67108864")
         .pragma("wal_autocheckpoint", "4000");
     let read_only = options.clone().read_only(true);
     [options, read_only]
 }
 
-const UNREADABLE_URL: &str = "cannot be read as an address of PostgreSQL; percent-encode special characters of the password, \
-                          and name no parameter or value that PostgreSQL does not know";
+const UNREADABLE_URL: &str = "is not a valid PostgreSQL URL; percent-encode special characters of the password, \
+                          and use no parameter or value that PostgreSQL does not know";
 
-/// How a PostgreSQL database is reached. What the driver says about an address is not passed on: it quotes it, and what
-/// it cannot read may be a part of a password.
+/// How a PostgreSQL server is reached. The driver's error about a URL is not passed on: it quotes the URL, and what it
+/// cannot parse may be a part of the password.
 pub(super) fn postgres_options(url: &str) -> Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| Error::InvalidUrl(UNREADABLE_URL.to_owned()))?;

@@ -1,4 +1,4 @@
-//! The schema: brought to the version of this build, while replicas serve.
+//! Migrations of the schema, which may run while replicas serve.
 
 use std::{collections::HashMap, path::Path, sync::LazyLock};
 
@@ -10,12 +10,12 @@ use sqlx::{
 use super::{Conn, Sql, engine::EngineConnection, pool::Pool};
 use crate::{Error, Result};
 
-/// A sequence of migrations that a database is brought up with.
+/// A sequence of migrations.
 #[derive(Debug)]
 pub struct Migrations(Migrator);
 
 impl Migrations {
-    /// The sequence that this build is made for.
+    /// The sequence that is compiled into this build.
     #[must_use]
     pub(crate) fn embedded() -> &'static Self {
         static EMBEDDED: LazyLock<Migrations> =
@@ -23,7 +23,7 @@ impl Migrations {
         &EMBEDDED
     }
 
-    /// The sequence of a folder: what another build may bring.
+    /// Reads a sequence from a folder, such as that of another build.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -31,8 +31,8 @@ impl Migrations {
         Ok(Self::new(Migrator::new(folder).await?))
     }
 
-    /// Migrations that are applied and not in the sequence are no error: while an upgrade rolls, and after it was taken back,
-    /// a build runs on a schema that is newer than itself.
+    /// Applied migrations that are not in the sequence are no error: during a rolling upgrade, and after the program is
+    /// rolled back, a build runs on a newer schema.
     fn new(mut migrator: Migrator) -> Self {
         migrator.set_ignore_missing(true);
         Self(migrator)
@@ -50,25 +50,25 @@ struct AppliedMigration {
     checksum: Vec<u8>,
 }
 
-/// How long a migration waits for a lock. Everybody else waits behind it so long. Less than the second after which
-/// PostgreSQL looks for deadlocks, so that it is the migration that gives way and not a sign-in. Once it has its locks it
-/// may take long: no limit of requests is for it.
+/// How long a migration waits for a lock, while other transactions wait behind it. Less than the second after which
+/// PostgreSQL looks for deadlocks (`deadlock_timeout`), so that the migration gives way and not a sign-in. With its locks it
+/// may take long: it has no statement timeout.
 const MIGRATION_TIMEOUTS: &str = "SET lock_timeout = '500ms'; SET statement_timeout = 0";
-/// How often a migration asks for its locks: for a minute in all.
+/// How often a migration tries to get its locks: for a minute in all.
 const LOCK_TRIES: usize = 120;
 
-/// Migrates a file.
+/// Migrates a SQLite file.
 pub(super) async fn sqlite(pool: &Pool<SqliteConnection>, to: &Migrations) -> Result<()> {
     let mut connection = pool.connect_unpooled().await?;
     to.0.run_direct(None, &mut connection, false).await?;
     Ok(connection.close().await?)
 }
 
-/// Migrates a server: asks for each lock only briefly, then lets everybody pass who waited behind it, and tries again.
+/// Migrates a PostgreSQL server. It waits for each lock only briefly, lets the transactions behind it pass, and tries again.
 pub(super) async fn postgres(pool: &Pool<PgConnection>, to: &Migrations) -> Result<()> {
     let mut tries = LOCK_TRIES;
     loop {
-        // A connection of its own each time: what a failed try has locked goes with it.
+        // A new connection each time: closing it releases the locks of a failed try.
         let mut connection = pool.connect_unpooled().await?;
         connection.run(MIGRATION_TIMEOUTS).await?;
         let done = to.0.run_direct(None, &mut connection, false).await;
@@ -80,7 +80,7 @@ pub(super) async fn postgres(pool: &Pool<PgConnection>, to: &Migrations) -> Resu
     }
 }
 
-/// Whether every migration of a sequence has been applied. There may be more, of a newer build.
+/// Whether every migration of a sequence has been applied. A newer build may have applied more.
 ///
 /// # Errors
 /// [`Error::PreReleaseSchema`], or the table of migrations cannot be read.
@@ -94,13 +94,13 @@ pub(super) async fn is_applied(conn: &mut Conn, migrations: &Migrations) -> Resu
     Ok(migrations.0.iter().all(|migration| applied.contains_key(&migration.version)))
 }
 
-/// The migrations that were applied: version and checksum.
+/// The applied migrations: checksums by version.
 async fn load_applied(conn: &mut Conn) -> Result<HashMap<i64, Vec<u8>>> {
     let rows = conn.q("SELECT version, checksum FROM _sqlx_migrations WHERE success");
     match rows.fetch_all::<AppliedMigration>().await {
         Ok(rows) => Ok(rows.into_iter().map(|row| (row.version, row.checksum)).collect()),
         Err(Error::Database(error)) if is_undefined_table(&error) => Ok(HashMap::new()),
-        // No right to read it, a damaged file: no migration mends that, so it is told.
+        // A missing privilege or a damaged file: no migration repairs that, so it is returned.
         Err(error) => Err(error),
     }
 }
@@ -116,8 +116,8 @@ fn is_lock_timeout(error: &MigrateError) -> bool {
         .is_some_and(|code| code == "55P03")
 }
 
-/// Whether no migration has ever run. PostgreSQL's `undefined_table` (Appendix A, class 42); SQLite has one code for
-/// whatever is wrong with a statement (`SQLITE_ERROR`) and tells a missing table in words alone.
+/// Whether no migration has ever run. PostgreSQL has `undefined_table` (Appendix A, class 42); SQLite has one code for every
+/// faulty statement (`SQLITE_ERROR`), and only its message names a missing table.
 fn is_undefined_table(error: &sqlx::Error) -> bool {
     let sqlx::Error::Database(error) = error else { return false };
     match error.code().as_deref() {

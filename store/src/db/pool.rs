@@ -1,4 +1,4 @@
-//! Connections that are kept between uses, and how a broken one is never handed out twice.
+//! A connection pool that never hands out a broken connection twice.
 //!
 //! ```text
 //! get ─▶ an idle connection of this generation, or a new one ─▶ statements, each within a time limit
@@ -8,8 +8,8 @@
 //!              └── the next generation ◀── broken or timed out ────┘
 //! ```
 //!
-//! Not the driver's own pool: that one asks a connection for a sign of life at every return, which costs a round trip each,
-//! waits for the answer without end, and hands out each dead connection once after a restart of the server.
+//! The driver's own pool is not used: it pings a connection at every return, which costs a round trip, waits for the answer
+//! without a limit, and hands out each dead connection once after a restart of the server.
 
 use std::{
     collections::VecDeque,
@@ -33,28 +33,28 @@ use crate::{Error, Result};
 
 /// How long a caller waits for a connection: in the queue and while one is opened.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a statement may take before its connection is given up. More than the server's own limits, on a statement and
-/// on waiting for a lock: what is given up here runs on there.
+/// How long a statement may take before its connection is closed. Longer than the server's own limits (`statement_timeout`,
+/// `lock_timeout`): a statement that is abandoned here keeps running there.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection that was dropped in the middle may take to come back to its senses.
+/// How long the reset of a connection may take that was dropped in the middle of something.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a new connection is tried while the server is away.
+/// How often a connection is tried while the server is unavailable.
 const CONNECT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How much of a pool is in use.
+/// The use of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolState {
-    /// What it is for: `all`, or `read` and `write` where they are apart.
+    /// Its name: `all`, or `read` and `write` where they are separate.
     pub name: &'static str,
-    /// Connections that do something.
+    /// Connections in use.
     pub used: u32,
-    /// Open connections that wait for something to do.
+    /// Open connections that are idle.
     pub idle: u32,
-    /// The most that may be open.
+    /// The most connections that may be open.
     pub max_connections: u32,
 }
 
-/// A pool. Copies share it.
+/// A pool. Clones share it.
 pub(super) struct Pool<C: EngineConnection>(Arc<Shared<C>>);
 
 struct Shared<C: EngineConnection> {
@@ -62,7 +62,8 @@ struct Shared<C: EngineConnection> {
     max_connections: u32,
     permits: Arc<Semaphore>,
     idle: Mutex<VecDeque<OpenConnection<C>>>,
-    /// Moves when a connection breaks. What was opened before is closed, not handed out: what broke one broke them all.
+    /// Increments when a connection breaks. Connections that were opened before are closed instead of handed out: the same
+    /// cause has broken them, too.
     generation: AtomicU64,
 }
 
@@ -71,7 +72,7 @@ struct OpenConnection<C> {
     generation: u64,
 }
 
-/// What a connection is in the middle of.
+/// What a connection is doing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TxState {
     Idle,
@@ -79,7 +80,7 @@ enum TxState {
     InStatement,
 }
 
-/// A connection of the pool, given back when dropped.
+/// A connection of the pool, returned when dropped.
 pub(super) struct PooledConnection<C: EngineConnection> {
     pool: Arc<Shared<C>>,
     permit: Option<OwnedSemaphorePermit>,
@@ -88,7 +89,7 @@ pub(super) struct PooledConnection<C: EngineConnection> {
 }
 
 impl<C: EngineConnection> Pool<C> {
-    /// A pool of at most `max_connections` connections. Opens the first, so that a wrong address is found at once.
+    /// Creates a pool of at most `max_connections` connections. Opens the first, so that a wrong address fails at once.
     pub(super) async fn open(options: C::Options, max_connections: u32) -> Result<Self> {
         let pool = Self(Arc::new(Shared {
             options,
@@ -101,9 +102,9 @@ impl<C: EngineConnection> Pool<C> {
         Ok(pool)
     }
 
-    /// A connection, within [`ACQUIRE_TIMEOUT`].
+    /// Takes a connection, within [`ACQUIRE_TIMEOUT`].
     pub(super) async fn get(&self) -> Result<PooledConnection<C>> {
-        // What stood in the way last says more than that the time is over.
+        // The last error says more than a timeout.
         let mut last_error = None;
         match timeout(ACQUIRE_TIMEOUT, self.get_or_connect(&mut last_error)).await {
             Ok(found) => found,
@@ -125,13 +126,13 @@ impl<C: EngineConnection> Pool<C> {
         Ok(PooledConnection::new(Arc::clone(shared), permit, connection))
     }
 
-    /// A connection with a transaction begun by `sql`. A connection that turns out to be dead is replaced: nothing has
-    /// happened on it yet.
+    /// Takes a connection and begins a transaction with `sql`. A dead connection is replaced: nothing has happened on it
+    /// yet.
     pub(super) async fn begin(&self, sql: &'static str) -> Result<PooledConnection<C>> {
         let mut pooled = self.get().await?;
         match pooled.begin_tx(sql).await {
             Ok(()) => return Ok(pooled),
-            // Alive, but not now: locked by another process.
+            // The connection works, but another process has locked the database.
             Err(busy @ Error::Unavailable(_)) if pooled.connection.is_some() => return Err(busy),
             Err(_) => pooled.invalidate_generation(),
         }
@@ -141,13 +142,12 @@ impl<C: EngineConnection> Pool<C> {
         Ok(pooled)
     }
 
-    /// A connection beside the pool, as the driver opens it.
+    /// Opens a connection outside the pool, without the pool's session setup.
     pub(super) async fn connect_unpooled(&self) -> Result<C> {
         Ok(self.0.options.connect().await?)
     }
 
-    /// Looks at the connection that has rested longest, so that one that was cut off silently is found before a person
-    /// meets it.
+    /// Pings the connection that has been idle longest, so that one that was cut silently is found before a request uses it.
     pub(super) async fn check_oldest_idle(&self) {
         let shared = &self.0;
         let Ok(permit) = shared.permits.clone().try_acquire_owned() else { return };
@@ -157,12 +157,12 @@ impl<C: EngineConnection> Pool<C> {
         if matches!(timeout(RECOVERY_TIMEOUT, raw.ping()).await, Ok(Ok(()))) {
             pooled.tx_state = TxState::Idle;
         } else {
-            tracing::warn!("a connection to the database had died; all are opened again");
+            tracing::warn!("a database connection was dead; all connections are opened again");
             pooled.invalidate_generation();
         }
     }
 
-    /// How much of it is in use.
+    /// The use of this pool.
     pub(super) fn state(&self, name: &'static str) -> PoolState {
         let shared = &self.0;
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -174,7 +174,7 @@ impl<C: EngineConnection> Pool<C> {
         }
     }
 
-    /// Closes every connection, waiting for those in use, but no longer than a statement may take.
+    /// Closes every connection. Waits for those in use, but no longer than a statement may take.
     pub(super) async fn close(&self) {
         let shared = &self.0;
         let all_permits =
@@ -193,7 +193,7 @@ impl<C: EngineConnection> Shared<C> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The one that was used last: its caches are warm, and the others are found by [`Pool::check_oldest_idle`].
+    /// Takes the connection that was used last: its caches are warm, and [`Pool::check_oldest_idle`] checks the others.
     fn take_idle(&self) -> Option<OpenConnection<C>> {
         let generation = self.generation.load(Ordering::Acquire);
         let mut idle = self.idle();
@@ -213,7 +213,7 @@ impl<C: EngineConnection> Shared<C> {
         }
     }
 
-    /// Opens a connection; while the server is away, again and again until the caller's time is over.
+    /// Opens a connection. While the server is unavailable it tries again, until the caller's timeout.
     async fn connect(&self, last_error: &mut Option<sqlx::Error>) -> Result<OpenConnection<C>> {
         let mut retries = interval(CONNECT_RETRY_INTERVAL);
         loop {
@@ -237,20 +237,20 @@ impl<C: EngineConnection> PooledConnection<C> {
         Self { pool, permit: Some(permit), connection: Some(connection), tx_state: TxState::Idle }
     }
 
-    /// The connection, for one statement; [`PooledConnection::on_result`] is told how that ended.
+    /// The connection, for one statement, whose result the caller passes to [`PooledConnection::on_result`].
     pub(super) fn start_statement(&mut self) -> Result<&mut C> {
         if self.tx_state == TxState::Idle {
             self.tx_state = TxState::InStatement;
         }
         match &mut self.connection {
             Some(connection) => Ok(&mut connection.raw),
-            // It broke before: whoever goes on all the same gets no further.
+            // It broke before: a caller that continues all the same gets this error.
             None => Err(Error::Unavailable(sqlx::Error::PoolClosed)),
         }
     }
 
-    /// What became of a statement that had the time limit [`STATEMENT_TIMEOUT`]. `None`, only where it `may_retry`: the
-    /// connection had died, there is a new one, and the statement was no part of a transaction.
+    /// Handles the result of a statement that had the time limit [`STATEMENT_TIMEOUT`]. `None`, only with `may_retry`, means
+    /// that the connection was dead and has been replaced, and that the statement was not part of a transaction.
     pub(super) async fn on_result<T>(
         &mut self,
         outcome: Result<Result<T, sqlx::Error>, Elapsed>,
@@ -277,7 +277,7 @@ impl<C: EngineConnection> PooledConnection<C> {
         }
     }
 
-    /// Another connection in the place of one that died; fails with what it died of when there is none.
+    /// Replaces a broken connection. When none can be opened it fails with the last error, or with `cause`.
     async fn reconnect(&mut self, cause: sqlx::Error) -> Result<()> {
         let mut last_error = None;
         let Ok(connection) = timeout(ACQUIRE_TIMEOUT, self.pool.connect(&mut last_error)).await
@@ -288,7 +288,7 @@ impl<C: EngineConnection> PooledConnection<C> {
         Ok(())
     }
 
-    /// One of the statements that frame a transaction.
+    /// Runs `BEGIN`, `COMMIT` or `ROLLBACK`.
     async fn run_tx_control(&mut self, sql: &'static str) -> Result<()> {
         super::trace_statement(sql);
         let outcome = timeout(STATEMENT_TIMEOUT, C::run(self.start_statement()?, sql)).await;
@@ -309,7 +309,7 @@ impl<C: EngineConnection> PooledConnection<C> {
         self.run_tx_control(sql).await
     }
 
-    /// Ends the transaction. After an error nobody knows whether it happened, unless the server said so.
+    /// Commits. After an error the outcome is unknown, unless the server reported the error.
     pub(super) async fn commit(mut self) -> Result<()> {
         let ended = self.run_tx_control("COMMIT").await;
         if ended.is_ok() {
@@ -318,17 +318,17 @@ impl<C: EngineConnection> PooledConnection<C> {
         ended
     }
 
-    /// Ends the transaction without a trace. When that fails, the connection is dropped and the server does it.
+    /// Rolls back. When that fails, the connection is dropped and the server rolls back.
     pub(super) async fn rollback(mut self) {
         if self.connection.is_some() && self.run_tx_control("ROLLBACK").await.is_ok() {
             self.tx_state = TxState::Idle;
         }
     }
 
-    /// Closes the connection, and every other of its generation before it is used again.
+    /// Closes the connection, and the others of its generation before their next use.
     fn invalidate_generation(&mut self) {
         if let Some(connection) = self.connection.take() {
-            // Not `fetch_add`: twenty that break together are one break.
+            // Not `fetch_add`: twenty that break together count as one break.
             let _ = self.pool.generation.compare_exchange(
                 connection.generation,
                 connection.generation + 1,
@@ -348,14 +348,15 @@ impl<C: EngineConnection> Drop for PooledConnection<C> {
             self.pool.put_back(connection);
             return;
         }
-        // Whoever asked has gone away in the middle. Without a runtime the connection is closed, and the server rolls back.
+        // Its caller was cancelled in the middle. Without a runtime the connection is closed, and the server rolls back.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(recover(Arc::clone(&self.pool), permit, connection));
         }
     }
 }
 
-/// Brings a connection back that was dropped in the middle of something; its place is taken until then.
+/// Resets a connection that was dropped in the middle of something, and returns it to the pool. Its permit is held until
+/// then.
 async fn recover<C: EngineConnection>(
     pool: Arc<Shared<C>>,
     permit: OwnedSemaphorePermit,

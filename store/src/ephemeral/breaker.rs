@@ -1,22 +1,22 @@
-//! A circuit breaker: while Redis is away, one request in each second asks it, and nobody else waits for it.
+//! A circuit breaker: while Redis is unavailable, one request in each second tries it, and no other waits for it.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant},
 };
 
-/// How long nobody asks after a failure.
+/// How long no request tries Redis after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const CLOSED: i64 = i64::MIN;
 
-/// Whether Redis is asked, and since when not.
+/// Whether requests try Redis, and since when they do not.
 ///
-/// It has a watch of its own: the time of a request is that of its beginning, and whoever has waited for a place to hash
-/// comes with one that is seconds old.
+/// It has a clock of its own: the time of a request is that of its start, which is seconds old after a wait for a hashing
+/// permit.
 #[derive(Debug)]
 pub(super) struct CircuitBreaker {
     created: Instant,
-    /// When it was asked in vain, in milliseconds since the beginning; [`CLOSED`] while it answers.
+    /// When it was last tried without success, in milliseconds since `created`; [`CLOSED`] while it answers.
     failed_at: AtomicI64,
 }
 
@@ -36,7 +36,8 @@ impl CircuitBreaker {
         i64::try_from(self.created.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// Whether a request asks now. While it is open, one does in each [`RETRY_INTERVAL`], and moves the time on for the others.
+    /// Whether a request may try Redis now. While the breaker is open, one may in each [`RETRY_INTERVAL`], which restarts it
+    /// for the others.
     pub(super) fn allows_request(&self) -> bool {
         self.allows_request_at(self.elapsed())
     }
@@ -54,12 +55,12 @@ impl CircuitBreaker {
                 .is_ok()
     }
 
-    /// Redis answered; true when it had been away.
+    /// Redis answered; true when it was unavailable before.
     pub(super) fn record_success(&self) -> bool {
         self.failed_at.swap(CLOSED, Ordering::Relaxed) != CLOSED
     }
 
-    /// Redis did not answer; true when it had until now.
+    /// Redis did not answer; true when it did before.
     pub(super) fn record_failure(&self) -> bool {
         self.record_failure_at(self.elapsed())
     }
@@ -68,7 +69,7 @@ impl CircuitBreaker {
         self.failed_at.swap(now, Ordering::Relaxed) == CLOSED
     }
 
-    /// Whether Redis was away when it was asked last.
+    /// Whether Redis was unavailable when it was last tried.
     pub(super) fn is_open(&self) -> bool {
         self.failed_at.load(Ordering::Relaxed) != CLOSED
     }
@@ -82,10 +83,10 @@ mod tests {
     fn open_breaker_probes_once_per_second() {
         let breaker = CircuitBreaker::default();
         assert!(breaker.allows_request_at(0) && !breaker.is_open());
-        assert!(breaker.record_failure_at(0) && !breaker.record_failure_at(1), "told once");
+        assert!(breaker.record_failure_at(0) && !breaker.record_failure_at(1), "reported once");
         assert!(!breaker.allows_request_at(500));
-        assert!(breaker.allows_request_at(1001) && !breaker.allows_request_at(1002), "one asks");
-        assert!(breaker.record_success() && !breaker.record_success(), "told once");
+        assert!(breaker.allows_request_at(1001) && !breaker.allows_request_at(1002), "one tries");
+        assert!(breaker.record_success() && !breaker.record_success(), "reported once");
         assert!(breaker.allows_request_at(1003));
     }
 

@@ -1,17 +1,17 @@
-//! Counters of one process.
+//! Counters in the memory of one process.
 
 use std::{collections::HashMap, sync::Mutex};
 
 use crate::Timestamp;
 
-/// Keys that are remembered at most; beyond it those whose window has ended are forgotten, and if there are none all are,
-/// which only makes a limit gentler.
+/// The most keys that are kept. Beyond it those whose window has ended are removed; if none has, all are, which only makes a
+/// limit less strict.
 const MAX_KEYS: usize = 100_000;
 
-/// A stretch of time in which a key is counted.
+/// A window of time in which a key is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
-    /// Its number among those of the same length.
+    /// Its number among the windows of the same length.
     pub(super) slot: i64,
     /// When it ends. Keys have windows of different lengths, so slots of two keys cannot be compared.
     pub(super) end: Timestamp,
@@ -22,8 +22,8 @@ pub(super) struct Window {
 pub(super) struct MemoryCounters(Mutex<HashMap<String, (Window, i64)>>);
 
 impl MemoryCounters {
-    /// Adds hits, or takes them back when negative, never below zero; returns the count. Whoever comes late from the window
-    /// before, because they have waited, counts in the present one, and takes nothing back from it.
+    /// Adds hits, or refunds them when negative, never below zero; returns the count. A late hit of the previous window,
+    /// whose request has waited, counts in the current one; a late refund is ignored.
     pub(super) fn add(&self, key: &str, window: Window, hits: i64, now: Timestamp) -> i64 {
         let mut counters = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if counters.len() >= MAX_KEYS {
@@ -71,7 +71,7 @@ mod tests {
         let add = |slot, hits| memory.add("a", window(60, slot), hits, at(121));
         assert_eq!((add(1, 1), add(2, 5)), (1, 5));
         assert_eq!((add(1, -1), add(1, 1), add(2, 1)), (5, 6, 7));
-        // A clock that was set back by more begins anew.
+        // A clock that was set back by more starts a new count.
         assert_eq!(add(0, 1), 1);
     }
 

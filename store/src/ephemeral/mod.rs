@@ -1,4 +1,4 @@
-//! What may vanish: rate counters of networks. Redis in production, process memory in the embedded default.
+//! Counters that may be lost: rate limits of networks. In Redis in production, in process memory by default.
 
 mod breaker;
 mod memory;
@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{Result, Timestamp};
 
-/// Counters that may vanish.
+/// Counters that may be lost. Clones share them.
 #[derive(Clone, Debug)]
 pub struct EphemeralCounters {
     local: Arc<memory::MemoryCounters>,
@@ -16,22 +16,22 @@ pub struct EphemeralCounters {
     breaker: Arc<breaker::CircuitBreaker>,
 }
 
-/// What became of a hit.
+/// The result of a hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HitResult {
     /// Within the limit.
     Within,
     /// Over the limit.
     Over {
-        /// The window ends after this time.
+        /// The time until the window ends.
         retry_after: Duration,
-        /// Whether nobody was over it before in this window: what is recorded once is recorded now.
+        /// Whether this hit is the first over the limit in its window, so that it is recorded once.
         is_first: bool,
     },
 }
 
 impl EphemeralCounters {
-    /// Counters of this process alone.
+    /// Counters of this process only.
     #[must_use]
     pub fn in_memory() -> Self {
         Self { local: Arc::default(), shared: None, breaker: Arc::default() }
@@ -40,14 +40,14 @@ impl EphemeralCounters {
     /// Counters shared by all replicas.
     ///
     /// # Errors
-    /// The address cannot be read. A server that is away is no error: counting falls back to this process.
+    /// The URL cannot be parsed. A server that is unavailable is no error: this process then counts alone.
     pub fn redis(url: &str) -> Result<Self> {
         let shared = Some(redis::RedisCounters::connect(url)?);
         Ok(Self { local: Arc::default(), shared, breaker: Arc::default() })
     }
 
-    /// Counts one hit of `key` in the window that `now` lies in. When Redis is away this process counts alone, and
-    /// [`EphemeralCounters::is_degraded`] says so.
+    /// Counts one hit of `key` in the window of `now`. While Redis is unavailable this process counts alone, and
+    /// [`EphemeralCounters::is_degraded`] is true.
     pub async fn hit(&self, key: &str, limit: u64, window: Duration, now: Timestamp) -> HitResult {
         let (count, end) = self.add(key, 1, window, now).await;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -57,13 +57,13 @@ impl EphemeralCounters {
         HitResult::Over { retry_after: end.since(now), is_first: count == limit.saturating_add(1) }
     }
 
-    /// Gives hits of `key` back to the window that `now` lies in. What cannot be given back is lost: the limit is then
-    /// stricter than it had to be, until its window ends. A count never falls below zero.
+    /// Refunds hits of `key` in the window of `now`. A refund that fails is lost: the limit is then too strict until its
+    /// window ends. A count never falls below zero.
     pub async fn refund(&self, key: &str, hits: i64, window: Duration, now: Timestamp) {
         self.add(key, -hits, window, now).await;
     }
 
-    /// Adds hits, or takes them back when negative; returns the count, and when its window ends.
+    /// Adds hits, or refunds them when negative; returns the count, and when its window ends.
     async fn add(
         &self,
         key: &str,
@@ -79,7 +79,7 @@ impl EphemeralCounters {
         (count, current.end)
     }
 
-    /// The count of all replicas; none without Redis, or while it is away.
+    /// The count of all replicas; none without Redis, or while it is unavailable.
     async fn add_shared(&self, key: &str, slot: i64, hits: i64, window: Duration) -> Option<i64> {
         let shared = self.shared.as_ref()?;
         if !self.breaker.allows_request() {
@@ -101,7 +101,7 @@ impl EphemeralCounters {
         }
     }
 
-    /// Whether Redis is configured and was away at the last hit or probe.
+    /// Whether Redis is configured and was unavailable when it was last tried.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         self.breaker.is_open()
@@ -113,7 +113,7 @@ impl EphemeralCounters {
         self.shared.is_some()
     }
 
-    /// Asks Redis whether it is there, and lets us count.
+    /// Checks that Redis is reachable and allows counting.
     pub async fn probe(&self) -> Result<()> {
         match &self.shared {
             Some(shared) => shared.ping().await,
@@ -122,7 +122,7 @@ impl EphemeralCounters {
     }
 }
 
-/// The window that a moment lies in.
+/// The window of a moment.
 fn window_of(length: Duration, now: Timestamp) -> memory::Window {
     let millis = i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1);
     let slot = now.millis().div_euclid(millis);

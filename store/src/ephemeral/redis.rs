@@ -8,17 +8,17 @@ use tokio::time::timeout;
 
 use crate::{Error, Result};
 
-/// How long a counter is waited for. A person waits behind it.
+/// How long a request waits for a counter.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Takes hits off a counter, as many as it has: read and written at once, so that two of these do not take the same ones.
+/// Subtracts hits from a counter, as many as it has. A script is atomic, so that two refunds do not subtract the same hits.
 const REFUND_SCRIPT: &str = "
     local count = tonumber(redis.call('GET', KEYS[1]) or '0')
     local hits = math.min(count, tonumber(ARGV[1]))
     if hits > 0 then return redis.call('DECRBY', KEYS[1], hits) end
     return count";
 
-/// A connection that repairs itself.
+/// A connection that is restored by itself.
 #[derive(Clone)]
 pub(super) struct RedisCounters(ConnectionManager);
 
@@ -38,7 +38,7 @@ impl RedisCounters {
         Ok(Self(ConnectionManager::new_lazy_with_config(client, config)?))
     }
 
-    /// Adds hits, or takes them back when negative, never below zero; returns the count.
+    /// Adds hits, or refunds them when negative, never below zero; returns the count.
     pub(super) async fn add(
         &self,
         key: &str,
@@ -60,7 +60,7 @@ impl RedisCounters {
         Ok(count)
     }
 
-    /// Whether it is there, and lets us do all that a counter needs: a hit, and giving it back.
+    /// Checks that Redis is reachable and allows what a counter needs: a hit, and its refund.
     pub(super) async fn ping(&self) -> Result<()> {
         for hits in [1, -1] {
             self.add("probe", 0, hits, Duration::from_secs(1)).await?;
@@ -69,7 +69,7 @@ impl RedisCounters {
     }
 }
 
-/// Reconnecting and asking together take no longer than this, whatever the client does in between.
+/// Limits reconnecting and command together; the driver limits each of them alone.
 async fn with_timeout<T>(command: impl Future<Output = redis::RedisResult<T>>) -> Result<T> {
     match timeout(RESPONSE_TIMEOUT, command).await {
         Ok(answer) => Ok(answer?),
