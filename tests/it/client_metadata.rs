@@ -8,44 +8,44 @@ use keys::Algorithm;
 use serde_json::{Value, json};
 use store::{Sql, TokenHash};
 use vestibule_tests::{
-    acting,
     app::TestApp,
-    client::{Client, Pending},
+    client::{Client, PendingRequest},
     db::{Engine, TestDb},
-    proc::{outcome, run},
-    served::Served,
+    proc::{run, run_with_status},
+    serve_process::Served,
+    test_actor,
 };
 
 use crate::engines::{apply, both_engines};
 
-const HOME: &str = "https://lab.example/callback";
-const BYE: &str = "https://lab.example/signed-out";
+const REDIRECT_URI: &str = "https://lab.example/callback";
+const POST_LOGOUT_REDIRECT_URI: &str = "https://lab.example/signed-out";
 
 /// A row of `clients`, as another build may have written it.
 #[derive(Clone, Debug)]
-struct Row {
+struct ClientRow {
     profile: &'static str,
     metadata: String,
     operator: String,
     secret: Option<TokenHash>,
 }
 
-impl Row {
+impl ClientRow {
     /// As this build writes it.
-    fn good() -> Self {
+    fn valid() -> Self {
         let operator = json!({ "first_party": true, "pkce": "required", "sector": "lab.example" });
         let (metadata, operator) = (metadata().to_string(), operator.to_string());
         Self { profile: "web", metadata, operator, secret: Some(keys::hash_text("right")) }
     }
 
-    fn metadata(member: &str, value: Value) -> Self {
+    fn with_metadata(member: &str, value: Value) -> Self {
         let mut metadata = metadata();
         metadata[member] = value;
-        Self { metadata: metadata.to_string(), ..Self::good() }
+        Self { metadata: metadata.to_string(), ..Self::valid() }
     }
 
     async fn insert(&self, app: &TestApp, id: &str) {
-        let inserted = app.sql().write(async |tx| {
+        let inserted = app.replica_db().write(async |tx| {
             tx.q("INSERT INTO clients (id, profile, metadata, operator, secret_1, created_at)
                   VALUES ($1, $2, $3, $4, $5, 0)")
                 .bind(id)
@@ -79,8 +79,8 @@ fn metadata() -> Value {
     json!({
         "client_name": "The lab",
         "application_type": "web",
-        "redirect_uris": [HOME],
-        "post_logout_redirect_uris": [BYE],
+        "redirect_uris": [REDIRECT_URI],
+        "post_logout_redirect_uris": [POST_LOGOUT_REDIRECT_URI],
         "token_endpoint_auth_method": "client_secret_basic",
         "grant_types": ["authorization_code"],
         "response_types": ["code"],
@@ -90,11 +90,11 @@ fn metadata() -> Value {
 }
 
 /// A client of these rows, with a wrong secret.
-fn client(id: &str) -> Client {
+fn client_with_wrong_secret(id: &str) -> Client {
     Client {
         id: id.to_owned(),
         secret: Some("wrong".to_owned()),
-        redirect_uri: HOME.to_owned(),
+        redirect_uri: REDIRECT_URI.to_owned(),
         auth_method: flows::client::AuthMethod::Basic,
     }
 }
@@ -109,13 +109,14 @@ async fn added_client_reads_back_whole(engine: Engine) {
         ("browser", Profile::Spa, "web", "none", "lab.example"),
         ("native", Profile::Native, "native", "none", "native"),
     ] {
-        let add = ["client", "add", name, "--profile", name, "--redirect-uri", HOME, "--json"];
+        let add =
+            ["client", "add", name, "--profile", name, "--redirect-uri", REDIRECT_URI, "--json"];
         let added: Value = serde_json::from_str(&run(served.change(&add), "").await).unwrap();
         assert_eq!(added["client_secret"].is_string(), auth_method != "none", "{name}");
         app.refresh().await;
         let found = app.cx().clients.get(name).unwrap().as_ref().clone();
         let mut wanted = Registered::new(name, profile);
-        wanted.metadata.redirect_uris = vec![HOME.to_owned()];
+        wanted.metadata.redirect_uris = vec![REDIRECT_URI.to_owned()];
         wanted.operator.clone_from(&found.operator);
         wanted.secret.clone_from(&found.secret);
         assert_eq!((&found, found.secret.is_some()), (&wanted, auth_method != "none"), "{name}");
@@ -126,7 +127,11 @@ async fn added_client_reads_back_whole(engine: Engine) {
         document["token_endpoint_auth_method"] = auth_method.into();
         document["subject_type"] = "pairwise".into();
         let operator = json!({ "first_party": false, "pkce": "required", "sector": sector });
-        assert_eq!(Row::read(app.sql(), name).await, (document.clone(), operator), "{name}");
+        assert_eq!(
+            ClientRow::read(app.replica_db(), name).await,
+            (document.clone(), operator),
+            "{name}"
+        );
         let show = ["client", "show", name, "--json"];
         let shown: Value = serde_json::from_str(&run(served.command(&show), "").await).unwrap();
         for (member, value) in [
@@ -147,7 +152,8 @@ async fn client_add_options_reach_members(engine: Engine) {
     let db = TestDb::create(engine).await;
     let served = Served::prepare(engine, &db).await;
     let options = ["--auth-method", "client_secret_post", "--pkce", "optional", "--first-party"];
-    let addresses = ["--redirect-uri", HOME, "--post-logout-redirect-uri", BYE];
+    let addresses =
+        ["--redirect-uri", REDIRECT_URI, "--post-logout-redirect-uri", POST_LOGOUT_REDIRECT_URI];
     let others = ["--name", "The lab", "--id-token-alg", "es256"];
     let add = ["client", "add", "lab", "--profile", "web"];
     run(served.change(&[&add[..], &options, &addresses, &others].concat()), "").await;
@@ -155,14 +161,14 @@ async fn client_add_options_reach_members(engine: Engine) {
     document["token_endpoint_auth_method"] = "client_secret_post".into();
     document["id_token_signed_response_alg"] = "ES256".into();
     let operator = json!({ "first_party": true, "pkce": "optional", "sector": "lab.example" });
-    assert_eq!(Row::read(&db.open().await, "lab").await, (document, operator));
+    assert_eq!(ClientRow::read(&db.open().await, "lab").await, (document, operator));
     for (option, value) in [("--auth-method", "private_key_jwt"), ("--pkce", "plain")] {
-        let args = [&add[..], &["--redirect-uri", HOME, option, value]].concat();
-        let (code, _, error) = outcome(served.change(&args), "").await;
+        let args = [&add[..], &["--redirect-uri", REDIRECT_URI, option, value]].concat();
+        let (code, _, error) = run_with_status(served.change(&args), "").await;
         assert!(code == 2 && error.contains("[possible values: "), "{option}: {error}");
     }
-    let public = ["--auth-method", "none", "--pkce", "optional", "--redirect-uri", HOME];
-    let (code, _, error) = outcome(served.change(&[&add[..], &public].concat()), "").await;
+    let public = ["--auth-method", "none", "--pkce", "optional", "--redirect-uri", REDIRECT_URI];
+    let (code, _, error) = run_with_status(served.change(&[&add[..], &public].concat()), "").await;
     assert!(code == 1 && error.contains("must use PKCE"), "{error}");
 }
 
@@ -172,13 +178,16 @@ async fn unknown_members_survive_changes(engine: Engine) {
     let app = TestApp::start(engine).await;
     let served = Served::prepare(engine, &app.db).await;
     let later = json!({ "keys": [{ "kty": "EC", "crv": "P-256" }] });
-    let mut row = Row::metadata("jwks", later.clone());
+    let mut row = ClientRow::with_metadata("jwks", later.clone());
     row.operator = row.operator.replacen('{', r#"{"next":[1],"#, 1);
     row.insert(&app, "lab").await;
     run(served.change(&["client", "set", "lab", "--id-token-alg", "eddsa"]), "").await;
     let uris = ["https://lab.example:8443/callback".to_owned()];
-    registration::set_redirects(&app.cx(), &acting(), "lab", &uris, &[]).await.unwrap().unwrap();
-    let (metadata, operator) = Row::read(app.sql(), "lab").await;
+    registration::set_redirects(&app.cx(), &test_actor(), "lab", &uris, &[])
+        .await
+        .unwrap()
+        .unwrap();
+    let (metadata, operator) = ClientRow::read(app.replica_db(), "lab").await;
     assert_eq!(metadata["jwks"], later);
     assert_eq!(metadata["id_token_signed_response_alg"], "EdDSA");
     assert_eq!(metadata["redirect_uris"], json!(uris));
@@ -194,24 +203,36 @@ async fn unknown_value_refuses_that_client_alone(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
     let unreadable = [
-        ("profile", Row { profile: "kiosk", ..Row::good() }),
-        ("method", Row::metadata("token_endpoint_auth_method", json!("private_key_jwt"))),
-        ("grant", Row::metadata("grant_types", json!(["authorization_code", "refresh_token"]))),
-        ("response", Row::metadata("response_types", json!(["code id_token"]))),
-        ("algorithm", Row::metadata("id_token_signed_response_alg", json!("PS256"))),
-        ("subject", Row::metadata("subject_type", json!("ephemeral"))),
+        ("profile", ClientRow { profile: "kiosk", ..ClientRow::valid() }),
+        (
+            "method",
+            ClientRow::with_metadata("token_endpoint_auth_method", json!("private_key_jwt")),
+        ),
+        (
+            "grant",
+            ClientRow::with_metadata("grant_types", json!(["authorization_code", "refresh_token"])),
+        ),
+        ("response", ClientRow::with_metadata("response_types", json!(["code id_token"]))),
+        ("algorithm", ClientRow::with_metadata("id_token_signed_response_alg", json!("PS256"))),
+        ("subject", ClientRow::with_metadata("subject_type", json!("ephemeral"))),
         // The operator's clients share a subject, and no other client has that one.
-        ("shared", Row::metadata("subject_type", json!("pairwise"))),
-        ("application", Row::metadata("application_type", json!("native"))),
-        ("pkce", Row { operator: Row::good().operator.replace("required", "dpop"), ..Row::good() }),
-        ("secret", Row { secret: None, ..Row::good() }),
-        ("text", Row { metadata: "no JSON".to_owned(), ..Row::good() }),
-        ("empty", Row { metadata: "{}".to_owned(), ..Row::good() }),
+        ("shared", ClientRow::with_metadata("subject_type", json!("pairwise"))),
+        ("application", ClientRow::with_metadata("application_type", json!("native"))),
+        (
+            "pkce",
+            ClientRow {
+                operator: ClientRow::valid().operator.replace("required", "dpop"),
+                ..ClientRow::valid()
+            },
+        ),
+        ("secret", ClientRow { secret: None, ..ClientRow::valid() }),
+        ("text", ClientRow { metadata: "no JSON".to_owned(), ..ClientRow::valid() }),
+        ("empty", ClientRow { metadata: "{}".to_owned(), ..ClientRow::valid() }),
     ];
     for (id, row) in &unreadable {
         row.insert(&app, id).await;
     }
-    Row::good().insert(&app, "lab").await;
+    ClientRow::valid().insert(&app, "lab").await;
     app.refresh().await;
     let other = app.replica().await;
     for replica in [app.app(), &other.app] {
@@ -221,20 +242,26 @@ async fn unknown_value_refuses_that_client_alone(engine: Engine) {
     }
     for browser in [app.browser(), app.browser_at(&other)] {
         for (id, _) in &unreadable {
-            let page = browser.get(Pending::new(&client(id)).url(app.issuer(), &[])).await;
+            let page = browser
+                .get(PendingRequest::new(&client_with_wrong_secret(id)).url(app.issuer(), &[]))
+                .await;
             assert_eq!(page.status, 400, "{id}");
             assert!(page.body.contains("This request cannot be completed"), "{id}");
-            let answer = client(id).call(&browser, &[("grant_type", "authorization_code")]).await;
+            let answer = client_with_wrong_secret(id)
+                .call_token_at(&browser, &[("grant_type", "authorization_code")])
+                .await;
             assert_eq!(
                 (answer.status.as_u16(), &answer.json()["error"]),
                 (401, &json!("invalid_client"))
             );
         }
-        let page = browser.get(Pending::new(&client("lab")).url(app.issuer(), &[])).await;
+        let page = browser
+            .get(PendingRequest::new(&client_with_wrong_secret("lab")).url(app.issuer(), &[]))
+            .await;
         assert!(page.has_field("password"), "{}", page.body);
     }
     let landed = app.browser().sign_in(&app, &portal, &patient).await;
-    assert!(portal.tokens(&app, &landed).await["id_token"].is_string());
+    assert!(portal.redeem_tokens(&app, &landed).await["id_token"].is_string());
     other.stop().await;
 }
 
@@ -243,7 +270,7 @@ async fn unknown_value_refuses_that_client_alone(engine: Engine) {
 async fn commands_name_unusable_clients(engine: Engine) {
     let app = TestApp::start(engine).await;
     let served = Served::prepare(engine, &app.db).await;
-    Row::metadata("subject_type", json!("ephemeral")).insert(&app, "lab").await;
+    ClientRow::with_metadata("subject_type", json!("ephemeral")).insert(&app, "lab").await;
     app.client("portal").await;
     let listed = run(served.command(&["client", "list", "--json"]), "").await;
     let listed: Value = serde_json::from_str(&listed).unwrap();
@@ -265,16 +292,22 @@ async fn commands_name_unusable_clients(engine: Engine) {
         ),
         (&["client", "show", "nobody"], "there is no client called nobody"),
     ] {
-        let (code, out, error) = outcome(served.command(args), "").await;
+        let (code, out, error) = run_with_status(served.command(args), "").await;
         assert!(code == 1 && out.is_empty() && error.contains(why), "{code} {out} {error}");
     }
-    let secret = registration::rotate_secret(&app.cx(), &acting(), "lab").await.unwrap();
+    let secret = registration::rotate_secret(&app.cx(), &test_actor(), "lab").await.unwrap();
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
     assert!(secret.is_ok(), "a secret in wrong hands ends, whatever else the client has");
-    let change =
-        registration::set_redirects(&app.cx(), &acting(), "lab", &[HOME.to_owned()], &[]).await;
+    let change = registration::set_redirects(
+        &app.cx(),
+        &test_actor(),
+        "lab",
+        &[REDIRECT_URI.to_owned()],
+        &[],
+    )
+    .await;
     assert!(matches!(change.unwrap(), Err(ClientChangeError::Unusable(id, _)) if id == "lab"));
-    assert_eq!(Row::read(app.sql(), "lab").await.0["subject_type"], "ephemeral");
+    assert_eq!(ClientRow::read(app.replica_db(), "lab").await.0["subject_type"], "ephemeral");
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
 }
 
@@ -286,13 +319,13 @@ async fn concurrent_changes_are_both_kept(engine: Engine) {
     for round in 0..20 {
         let algorithm = Algorithm::ALL[round % 3];
         let uris = [format!("https://lab.example/{round}")];
-        let (one, two, acting) = (app.cx(), app.cx(), acting());
+        let (one, two, acting) = (app.cx(), app.cx(), test_actor());
         let (signed, moved) = tokio::join!(
             registration::set_algorithm(&one, &acting, "lab", algorithm),
             registration::set_redirects(&two, &acting, "lab", &uris, &[]),
         );
         assert_eq!((signed.unwrap(), moved.unwrap()), (Ok(()), Ok(())));
-        let (metadata, _) = Row::read(app.sql(), "lab").await;
+        let (metadata, _) = ClientRow::read(app.replica_db(), "lab").await;
         assert_eq!(metadata["id_token_signed_response_alg"], algorithm.as_str());
         assert_eq!(metadata["redirect_uris"], json!(uris));
     }
@@ -305,13 +338,14 @@ async fn concurrent_changes_are_both_kept(engine: Engine) {
 async fn refused_change_writes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.client("lab").await;
-    let before = Row::read(app.sql(), "lab").await;
+    let before = ClientRow::read(app.replica_db(), "lab").await;
     for uri in ["http://lab.example/callback", "org.example.lab:/callback"] {
         let change =
-            registration::set_redirects(&app.cx(), &acting(), "lab", &[uri.to_owned()], &[]).await;
+            registration::set_redirects(&app.cx(), &test_actor(), "lab", &[uri.to_owned()], &[])
+                .await;
         assert!(matches!(change.unwrap(), Err(ClientChangeError::Bad(_))), "{uri}");
     }
-    assert_eq!(Row::read(app.sql(), "lab").await, before);
+    assert_eq!(ClientRow::read(app.replica_db(), "lab").await, before);
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 0);
 }
 
@@ -326,14 +360,14 @@ async fn unregistered_grant_is_unauthorized(engine: Engine) {
             new.metadata.response_types.clear();
         })
         .await;
-    let pending = Pending::new(&lab);
+    let pending = PendingRequest::new(&lab);
     let browser = app.browser();
-    let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
+    let landed = browser.get(pending.url(app.issuer(), &[])).await.authorization_response(pending);
     assert_eq!(landed.error(), "unauthorized_client");
     let clinic = app.client_with("clinic", |new| new.metadata.grant_types.clear()).await;
     let landed = browser.sign_in(&app, &clinic, &patient).await;
     let answer = clinic.redeem(&app, &landed).await;
     assert_eq!(answer.status, 400, "{}", answer.body);
     assert_eq!(answer.json()["error"], "unauthorized_client");
-    assert_eq!(app.outcomes("token.refused").await, ["unauthorized_client"]);
+    assert_eq!(app.audit_outcomes("token.refused").await, ["unauthorized_client"]);
 }

@@ -3,19 +3,19 @@
 use serde_json::Value;
 use vestibule_tests::{
     app::TestApp,
-    client::{Client, Pending, userinfo},
+    client::{Client, PendingRequest, get_userinfo},
     db::Engine,
     http::HttpBrowser,
-    proc::{outcome, run},
-    served::Served,
+    proc::{run, run_with_status},
+    serve_process::Served,
     wait::until_equal,
 };
 
 use crate::engines::{apply, both_engines};
 
 /// What the token endpoint of a replica says to a code that is none: 400 to whoever shows the right secret, else 401.
-async fn greeted(client: &Client, browser: &HttpBrowser) -> u16 {
-    let pending = Pending::new(client);
+async fn token_status(client: &Client, browser: &HttpBrowser) -> u16 {
+    let pending = PendingRequest::new(client);
     let (code, verifier) = ("none".to_owned(), pending.verifier.clone());
     let params = [
         ("grant_type", "authorization_code"),
@@ -23,11 +23,11 @@ async fn greeted(client: &Client, browser: &HttpBrowser) -> u16 {
         ("redirect_uri", client.redirect_uri.as_str()),
         ("code_verifier", verifier.as_str()),
     ];
-    client.call(browser, &params).await.status.as_u16()
+    client.call_token_at(browser, &params).await.status.as_u16()
 }
 
 async fn until(client: &Client, browser: &HttpBrowser, status: u16) {
-    until_equal(&client.id, status, async || greeted(client, browser).await).await;
+    until_equal(&client.id, status, async || token_status(client, browser).await).await;
 }
 
 fn with_secret(client: &Client, secret: &str) -> Client {
@@ -45,9 +45,10 @@ async fn rotated_secret_applies_at_all_replicas(engine: Engine) {
         until(&old, browser, 400).await;
     }
     let browser = app.browser();
-    let tokens = old.tokens(&app, &browser.sign_in(&app, &old, &patient).await).await;
-    let pending = Pending::new(&old);
-    let on_its_way = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
+    let tokens = old.redeem_tokens(&app, &browser.sign_in(&app, &old, &patient).await).await;
+    let pending = PendingRequest::new(&old);
+    let on_its_way =
+        browser.get(pending.url(app.issuer(), &[])).await.authorization_response(pending);
     let rotate = ["client", "rotate-secret", "portal"];
     let said = run(served.change(&rotate), "").await;
     let secret = said.trim_end().rsplit(' ').next().unwrap();
@@ -55,7 +56,7 @@ async fn rotated_secret_applies_at_all_replicas(engine: Engine) {
     let new = with_secret(&old, secret);
     for browser in &browsers {
         until(&old, browser, 401).await;
-        assert_eq!(greeted(&new, browser).await, 400, "the new one is right");
+        assert_eq!(token_status(&new, browser).await, 400, "the new one is right");
     }
     // Nobody is signed out, and who is on the way arrives: the code waits for the client that it is of.
     let refused = old.redeem(&app, &on_its_way).await;
@@ -63,16 +64,16 @@ async fn rotated_secret_applies_at_all_replicas(engine: Engine) {
         (refused.status.as_u16(), refused.json()["error"].as_str()),
         (401, Some("invalid_client"))
     );
-    new.tokens(&app, &on_its_way).await;
-    assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 200);
+    new.redeem_tokens(&app, &on_its_way).await;
+    assert_eq!(get_userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 200);
     let again = ["client", "rotate-secret", "portal", "--json"];
     let said: Value = serde_json::from_str(&run(served.change(&again), "").await).unwrap();
     assert_eq!(said["client_id"], "portal");
     let newest = with_secret(&old, said["client_secret"].as_str().unwrap());
     for browser in &browsers {
         until(&newest, browser, 400).await;
-        assert_eq!(greeted(&new, browser).await, 401, "the one between is over");
-        assert_eq!(greeted(&old, browser).await, 401, "the first does not come back");
+        assert_eq!(token_status(&new, browser).await, 401, "the one between is over");
+        assert_eq!(token_status(&old, browser).await, 401, "the first does not come back");
     }
     let rows = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND client_id = 'portal'
                     AND actor LIKE 'cli:%' AND detail = '{\"client_secret\":\"replaced\",\"reason\":\"test\"}'";
@@ -91,7 +92,8 @@ async fn public_client_gets_no_secret(engine: Engine) {
         ("phone", "phone is a public client: it has no secret to replace"),
         ("nobody", "there is no client called nobody"),
     ] {
-        let (code, out, error) = outcome(served.change(&["client", "rotate-secret", id]), "").await;
+        let (code, out, error) =
+            run_with_status(served.change(&["client", "rotate-secret", id]), "").await;
         assert!(code == 1 && out.is_empty() && error.contains(why), "{code} {out} {error}");
     }
     assert_eq!(

@@ -1,12 +1,12 @@
 //! The corpus of the fuzz targets, replayed, with a few inputs made from it: the same ones each time.
 
-use vestibule_tests::fuzz::{Ground, Mutator, TARGETS, folder};
+use vestibule_tests::fuzz::{FuzzContext, Mutator, TARGETS, corpus_dir};
 
-const MADE: usize = 300;
+const GENERATED_INPUTS: usize = 300;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn corpus_inputs_hold_properties() {
-    let ground = Ground::start().await;
+    let ground = FuzzContext::start().await;
     let replay = tokio::task::spawn_blocking(move || {
         for target in TARGETS {
             let corpus = target.corpus();
@@ -15,8 +15,8 @@ async fn corpus_inputs_hold_properties() {
             for input in &corpus {
                 (target.run)(&ground, input);
             }
-            for _ in 0..MADE {
-                let input = mutator.make(&corpus, target.words);
+            for _ in 0..GENERATED_INPUTS {
+                let input = mutator.make(&corpus, target.dictionary);
                 (target.run)(&ground, &input);
             }
         }
@@ -26,7 +26,7 @@ async fn corpus_inputs_hold_properties() {
 
 #[test]
 fn every_corpus_folder_has_target() {
-    for entry in std::fs::read_dir(folder()).expect("a folder") {
+    for entry in std::fs::read_dir(corpus_dir()).expect("a folder") {
         let name = entry.expect("an entry").file_name();
         assert!(TARGETS.iter().any(|target| *target.name == *name), "{}", name.display());
     }

@@ -8,7 +8,7 @@ use std::{
 
 use idp::config::Config;
 use tempfile::TempDir;
-use vestibule_tests::proc::idp;
+use vestibule_tests::proc::idp_command;
 
 /// What the pods have as files of secrets. A variable takes the place of the file.
 const SECRETS: [(&str, &str); 3] = [
@@ -32,7 +32,7 @@ fn problems(file: &Path) -> Vec<String> {
 
 #[test]
 fn chart_renders_valid_configurations() {
-    let root = vestibule_tests::root();
+    let root = vestibule_tests::workspace_root();
     let python = root.join("target/tools/helm/bin/python");
     assert!(python.exists(), "scripts/prepare installs the tools that check the chart");
     let folder = TempDir::new().expect("a folder");
@@ -65,8 +65,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn image_contains_only_needed_files() {
     let folder = TempDir::new().expect("a folder");
     let image = folder.path().join("image");
-    let program = idp().as_std().get_program().to_owned();
-    let made = Command::new(vestibule_tests::root().join("scripts/image-root"))
+    let program = idp_command().as_std().get_program().to_owned();
+    let made = Command::new(vestibule_tests::workspace_root().join("scripts/image-root"))
         .arg(program)
         .arg(&image)
         .output()

@@ -14,24 +14,23 @@ use keys::Algorithm;
 use reqwest::Method;
 use serde_json::Value;
 use vestibule_tests::{
-    acting,
     app::{Patient, Replica, TestApp},
-    client::{Client, Landed, Pending},
+    client::{AuthorizationResponse, Client, PendingRequest},
     crowd::Crowd,
     db::Engine,
     http::HttpBrowser,
     starvation_probe::StarvationProbe,
-    wait,
+    test_actor, wait,
 };
 
 use crate::engines::{apply, both_engines};
 
-const PROMISED: Duration = Duration::from_secs(2);
+const PROMISED_WITHIN: Duration = Duration::from_secs(2);
 /// Each time it is kept.
 const TIMES: usize = 4;
 
 /// Two replicas, and somebody who signs in at both.
-struct Both {
+struct ReplicaPair {
     app: TestApp,
     other: Replica,
     client: Client,
@@ -42,16 +41,16 @@ struct Both {
 struct SignedIn {
     here: HttpBrowser,
     there: HttpBrowser,
-    landed: Landed,
+    landed: AuthorizationResponse,
     tokens: Value,
 }
 
-impl Both {
+impl ReplicaPair {
     async fn sign_in(&self) -> SignedIn {
         let here = self.app.browser();
         let landed = here.sign_in(&self.app, &self.client, &self.patient).await;
-        let tokens = self.client.tokens(&self.app, &landed).await;
-        let there = here.sent_to(self.other.address);
+        let tokens = self.client.redeem_tokens(&self.app, &landed).await;
+        let there = here.at_replica(self.other.address);
         let new = SignedIn { here, there, landed, tokens };
         assert!(self.has_session(&new).await && new.userinfo().await == 200, "good at the other");
         new
@@ -59,13 +58,19 @@ impl Both {
 
     /// Whether the session is good at the other replica.
     async fn has_session(&self, who: &SignedIn) -> bool {
-        let pending = Pending::new(&self.client);
+        let pending = PendingRequest::new(&self.client);
         let url = pending.url(self.app.issuer(), &[("prompt", "none")]);
-        who.there.copied().get(url).await.landed(pending).param("code").is_some()
+        who.there
+            .with_copied_cookies()
+            .get(url)
+            .await
+            .authorization_response(pending)
+            .param("code")
+            .is_some()
     }
 
     /// How long it takes until the other replica says so, each time: without that in which nothing could run, which is told apart.
-    async fn in_force(
+    async fn assert_in_force(
         &self,
         what: &str,
         mut change: impl AsyncFnMut(usize) -> String,
@@ -79,7 +84,7 @@ impl Both {
             took.push((watch.wall(), watch.net()));
         }
         println!("{what}: in force at the other replica after (without starvation) {took:?}");
-        assert!(took.iter().all(|(_, net)| *net < PROMISED), "{what}: {took:?}");
+        assert!(took.iter().all(|(_, net)| *net < PROMISED_WITHIN), "{what}: {took:?}");
     }
 }
 
@@ -92,12 +97,12 @@ impl SignedIn {
     }
 }
 
-async fn changes_are_read(both: &Both) {
-    let Both { app, other, .. } = both;
+async fn check_settings_and_clients(both: &ReplicaPair) {
+    let ReplicaPair { app, other, .. } = both;
     let set = async |nth: usize| {
         let value = format!("{}m", 20 + nth);
         let setting = Setting::find("sign_in.code_window").expect("a setting");
-        let set = settings::set(&app.cx(), &acting(), setting, &value).await;
+        let set = settings::set(&app.cx(), &test_actor(), setting, &value).await;
         set.expect("no failure").expect("a good value");
         (20 + nth).to_string()
     };
@@ -105,36 +110,37 @@ async fn changes_are_read(both: &Both) {
         let window = other.app.live.snapshot().settings.code_window;
         (window.as_secs() / 60).to_string() == minutes
     };
-    both.in_force("setting", set, read).await;
+    both.assert_in_force("setting", set, read).await;
     let add = async |nth: usize| {
         let client = app.client(&format!("late{nth}")).await;
-        Pending::new(&client).url(app.issuer(), &[])
+        PendingRequest::new(&client).url(app.issuer(), &[])
     };
     let known = async |url: &str| app.browser_at(other).get(url).await.has_field("password");
-    both.in_force("client", add, known).await;
+    both.assert_in_force("client", add, known).await;
 }
 
 /// A secret in wrong hands.
-async fn secrets_are_replaced(both: &Both) {
-    let Both { app, other, .. } = both;
+async fn check_client_secrets(both: &ReplicaPair) {
+    let ReplicaPair { app, other, .. } = both;
     let rotate = async |_| {
-        let secret =
-            registration::rotate_secret(&app.cx(), &acting(), "late0").await.expect("no failure");
+        let secret = registration::rotate_secret(&app.cx(), &test_actor(), "late0")
+            .await
+            .expect("no failure");
         secret.expect("it has one").reveal().to_owned()
     };
     let right = async |secret: &str| {
         let redirect_uri = "https://late0.example/callback".to_owned();
         let secret = Some(secret.to_owned());
         let client = Client { id: "late0".to_owned(), secret, redirect_uri, ..both.client.clone() };
-        let answer = client.call(&app.browser_at(other), &[("grant_type", "none")]).await;
+        let answer = client.call_token_at(&app.browser_at(other), &[("grant_type", "none")]).await;
         answer.json()["error"] != "invalid_client"
     };
-    both.in_force("client rotate-secret", rotate, right).await;
+    both.assert_in_force("client rotate-secret", rotate, right).await;
 }
 
 /// Keys in wrong hands, and every token that they signed.
-async fn keys_are_taken_back(both: &Both) {
-    let Both { app, other, .. } = both;
+async fn check_compromised_keys(both: &ReplicaPair) {
+    let ReplicaPair { app, other, .. } = both;
     let signed = std::cell::RefCell::new(std::rc::Rc::new(both.sign_in().await));
     let rotate = async |_| {
         // It signs with what the last one has left.
@@ -143,7 +149,7 @@ async fn keys_are_taken_back(both: &Both) {
         let kid = kid(&new.tokens["id_token"]);
         signed.replace(std::rc::Rc::new(new));
         let stolen = Rotation { algorithm: Algorithm::ES256, compromised: true };
-        signing_keys::rotate(&app.cx(), &acting(), stolen).await.expect("no failure");
+        signing_keys::rotate(&app.cx(), &test_actor(), stolen).await.expect("no failure");
         kid
     };
     let gone = async |kid: &str| {
@@ -151,7 +157,7 @@ async fn keys_are_taken_back(both: &Both) {
         let signed = std::rc::Rc::clone(&signed.borrow());
         !keys.body.contains(kid) && signed.userinfo().await == 401
     };
-    both.in_force("key rotate --compromised", rotate, gone).await;
+    both.assert_in_force("key rotate --compromised", rotate, gone).await;
 }
 
 fn kid(token: &Value) -> String {
@@ -163,12 +169,13 @@ fn kid(token: &Value) -> String {
 }
 
 /// Whatever ends a session or a token at the first replica: the other one is asked once, and refuses.
-async fn ends_hold_at_the_next_request(both: &Both) {
-    let Both { app, client, patient, .. } = both;
+async fn check_ended_sessions(both: &ReplicaPair) {
+    let ReplicaPair { app, client, patient, .. } = both;
     let who = both.sign_in().await;
     let hint = who.tokens["id_token"].as_str().expect("a token");
-    let page = who.here.copied().get(format!("/oauth2/logout?id_token_hint={hint}")).await;
-    assert!(page.says("You are signed out"), "{}", page.text());
+    let page =
+        who.here.with_copied_cookies().get(format!("/oauth2/logout?id_token_hint={hint}")).await;
+    assert!(page.has_text("You are signed out"), "{}", page.text());
     assert!(!both.has_session(&who).await, "signed out");
     assert_eq!(who.userinfo().await, 401, "signed out");
 
@@ -180,7 +187,7 @@ async fn ends_hold_at_the_next_request(both: &Both) {
     assert!(both.has_session(&who).await, "the person did nothing wrong");
 
     let who = both.sign_in().await;
-    app.reset(patient).await;
+    app.force_reset(patient).await;
     assert!(!both.has_session(&who).await, "reset");
     assert_eq!(who.userinfo().await, 401, "reset");
 }
@@ -190,17 +197,17 @@ async fn change_applies_at_other_replica(engine: Engine) {
     let app = TestApp::start(engine).await;
     let other = app.replica().await;
     let crowd = Crowd::start(&app, vec![app.first().address, other.address], 2).await;
-    let client = app.client_signing("clinic", Algorithm::ES256).await;
+    let client = app.client_with_algorithm("clinic", Algorithm::ES256).await;
     other.app.live.refresh(&other.app.db, &other.app.root).await.unwrap();
     let patient = app.patient("Mere").await;
-    let both = Both { app, other, client, patient };
-    crowd.complete(1).await;
-    changes_are_read(&both).await;
-    secrets_are_replaced(&both).await;
-    keys_are_taken_back(&both).await;
-    ends_hold_at_the_next_request(&both).await;
+    let both = ReplicaPair { app, other, client, patient };
+    crowd.wait_for_sign_ins(1).await;
+    check_settings_and_clients(&both).await;
+    check_client_secrets(&both).await;
+    check_compromised_keys(&both).await;
+    check_ended_sessions(&both).await;
     let tally = crowd.finish().await;
     println!("{engine:?}: {} sign-ins meanwhile, {} repeated", tally.completed, tally.repeated);
-    assert_eq!((tally.lost, tally.doubled), (Vec::new(), Vec::new()));
+    assert_eq!((tally.lost_sign_ins, tally.codes_accepted_twice), (Vec::new(), Vec::new()));
     both.other.stop().await;
 }

@@ -6,18 +6,22 @@ use std::time::Duration;
 use reqwest::Method;
 use store::{Sql, Timestamp, UserId};
 use uuid::Uuid;
-use vestibule_tests::{app::TestApp, client::Pending, db::Engine};
+use vestibule_tests::{app::TestApp, client::PendingRequest, db::Engine};
 
 use crate::engines::{apply, both_engines};
 
 /// What a row of `sign_ins` says was done.
-type Steps<'a> = (&'a str, Option<&'a str>, bool, bool);
+type StepColumns<'a> = (&'a str, Option<&'a str>, bool, bool);
 
 /// Whether the schema takes a sign-in of these steps: first, second, whether the second has a time, whether it was
 /// remembered from another.
-async fn taken(app: &TestApp, user: UserId, (first, second, at, remembered): Steps<'_>) -> bool {
+async fn schema_accepts(
+    app: &TestApp,
+    user: UserId,
+    (first, second, at, remembered): StepColumns<'_>,
+) -> bool {
     let written: Result<(), store::Error> = app
-        .sql()
+        .replica_db()
         .write(async |tx| {
             let from: Option<(Uuid,)> =
                 tx.q("SELECT id FROM sign_ins WHERE user_id = $1 LIMIT 1").bind(user).fetch_optional().await?;
@@ -39,7 +43,7 @@ async fn taken(app: &TestApp, user: UserId, (first, second, at, remembered): Ste
 
 /// The person of the one sign-in that there is.
 async fn only_user(app: &TestApp) -> UserId {
-    let mut conn = app.sql().read().await.unwrap();
+    let mut conn = app.replica_db().read().await.unwrap();
     let (user,): (UserId,) = conn.q("SELECT user_id FROM sign_ins").fetch_one().await.unwrap();
     user
 }
@@ -59,7 +63,7 @@ async fn schema_refuses_incomplete_sign_in(engine: Engine) {
         ("password", Some("passkey"), true, false),
         ("password", Some("remembered"), true, true),
     ] {
-        assert!(taken(&app, user, whole).await, "{whole:?}");
+        assert!(schema_accepts(&app, user, whole).await, "{whole:?}");
     }
     for half in [
         ("password", None, false, false),
@@ -77,7 +81,7 @@ async fn schema_refuses_incomplete_sign_in(engine: Engine) {
         ("passkey", None, false, false),
         ("", None, false, false),
     ] {
-        assert!(!taken(&app, user, half).await, "{half:?}");
+        assert!(!schema_accepts(&app, user, half).await, "{half:?}");
     }
 }
 
@@ -85,7 +89,7 @@ async fn schema_refuses_incomplete_sign_in(engine: Engine) {
 #[apply(both_engines)]
 async fn unknown_step_makes_row_unreadable(engine: Engine) {
     let app = TestApp::start(engine).await;
-    let mut conn = app.sql().read().await.unwrap();
+    let mut conn = app.replica_db().read().await.unwrap();
     for (first, second, known) in [
         ("password", Some("email_code"), true),
         ("passkey_uv", None, true),
@@ -114,7 +118,7 @@ async fn schema_refuses_grant_without_sign_in(engine: Engine) {
     app.browser().sign_in(&app, &client, &patient).await;
     for sign_in in [None, Some(Uuid::new_v4())] {
         let written: Result<(), store::Error> = app
-                .sql()
+                .replica_db()
                 .write(async |tx| {
                     let (user, session): (Uuid, Uuid) =
                         tx.q("SELECT user_id, id FROM sessions").fetch_one().await?;
@@ -140,18 +144,18 @@ async fn unreadable_state_starts_over(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let rewritten: Result<u64, store::Error> = app
-        .sql()
+        .replica_db()
         .write(async |tx| tx.q("UPDATE attempts SET state = '{\"Passkey\":{}}'").execute().await)
         .await;
     assert_eq!(rewritten.unwrap(), 1);
     let attempt = page.form().value("attempt").to_owned();
     let shown = browser.get(format!("/login/code?attempt={attempt}")).await;
-    let posted = browser.code(&page, &code).await;
+    let posted = browser.submit_code(&page, &code).await;
     for answer in [shown, posted] {
         assert_eq!(answer.status, 400, "{}", answer.text());
-        assert!(answer.says("Please start again"), "{}", answer.text());
+        assert!(answer.has_text("Please start again"), "{}", answer.text());
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
     // The person is not stuck: the way from the client works.
@@ -164,13 +168,13 @@ async fn hour_old_sign_in_page_expires(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, _) = browser.start(&client).await;
+    let (page, _) = browser.open_sign_in_page(&client).await;
     app.clock.advance(Duration::from_mins(59));
-    assert!(browser.password(&page, &patient).await.has_field("code"));
+    assert!(browser.submit_password(&page, &patient).await.has_field("code"));
     let late = app.browser();
-    let (page, _) = late.start(&client).await;
+    let (page, _) = late.open_sign_in_page(&client).await;
     app.clock.advance(Duration::from_mins(61));
-    let answer = late.password(&page, &patient).await;
+    let answer = late.submit_password(&page, &patient).await;
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 1);
 }
@@ -188,20 +192,21 @@ async fn authorize_requires_top_level_navigation(engine: Engine) {
         [("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
         [("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
     ] {
-        let pending = Pending::new(&client);
+        let pending = PendingRequest::new(&client);
         let url = pending.url(app.issuer(), &[("prompt", "none")]);
-        let landed = browser.send(Method::GET, &url, &headers, None).await.landed(pending);
+        let landed =
+            browser.send(Method::GET, &url, &headers, None).await.authorization_response(pending);
         assert_eq!(landed.error(), "login_required", "{headers:?}");
         let page = browser
-            .send(Method::GET, &Pending::new(&client).url(app.issuer(), &[]), &headers, None)
+            .send(Method::GET, &PendingRequest::new(&client).url(app.issuer(), &[]), &headers, None)
             .await;
         assert!(page.has_field("password"), "{headers:?}");
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, grants);
-    let pending = Pending::new(&client);
+    let pending = PendingRequest::new(&client);
     let whole = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
     let url = pending.url(app.issuer(), &[("prompt", "none")]);
-    browser.send(Method::GET, &url, &whole, None).await.landed(pending).code();
+    browser.send(Method::GET, &url, &whole, None).await.authorization_response(pending).code();
 }
 
 /// What has served its time goes; an attempt that can still be continued stays.
@@ -209,9 +214,9 @@ async fn authorize_requires_top_level_navigation(engine: Engine) {
 async fn attempts_are_swept_after_24_hours(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.browser().up_to_code(&app, &client, &patient).await;
+    app.browser().sign_in_to_code_page(&app, &client, &patient).await;
     app.clock.advance(Duration::from_hours(23));
-    app.browser().up_to_code(&app, &client, &patient).await;
+    app.browser().sign_in_to_code_page(&app, &client, &patient).await;
     app.clock.advance(Duration::from_hours(2));
     let mut turn = flows::retention::SweepPass::default();
     while turn.next(&app.cx()).await.unwrap() {}
@@ -225,7 +230,7 @@ async fn lease_has_one_holder(engine: Engine) {
     let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
     let take = async |holder: &str, from: i64, until: i64| {
         let term = store::lease::LeaseTerm { now: at(from), until: at(until) };
-        app.sql()
+        app.replica_db()
             .write(async |tx| store::lease::acquire(tx, "a job", holder, term).await)
             .await
             .unwrap()
@@ -236,7 +241,7 @@ async fn lease_has_one_holder(engine: Engine) {
     assert!(!take("two", 12, 22).await, "held for longer");
     assert!(take("two", 19, 29).await, "the first was silent");
     assert!(!take("one", 20, 30).await);
-    app.sql().write(async |tx| store::lease::release_all(tx, "two").await).await.unwrap();
+    app.replica_db().write(async |tx| store::lease::release_all(tx, "two").await).await.unwrap();
     assert!(take("one", 20, 30).await, "given back");
     // A clock that ran years ahead, or a hand, keeps nobody out.
     assert!(take("one", 20, 4_000_000_000).await);

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{JobId, Sql, Timestamp, Tx, UserId, job::NewJob};
 use vestibule_tests::{
-    app::{MoreJobs, Options, Otherwise, Patient, TestApp},
+    app::{ExtraJobs, Options, Patient, ReplicaOptions, TestApp},
     db::Engine,
     metrics::Scrape,
     wait::{until, until_equal},
@@ -51,16 +51,16 @@ impl Job for Errand {
     /// What follows is written in the same transaction: it is read back as the person's language.
     async fn on_done(&self, _cx: &Cx, tx: &mut Tx, done: &CompletedJob<'_>) -> flows::Result<()> {
         assert_eq!((done.receipt, done.tries), (&json!("receipt"), self.failures + 1));
-        note(tx, self.user, "done").await
+        set_language(tx, self.user, "done").await
     }
 
     async fn on_failed(&self, _cx: &Cx, tx: &mut Tx) -> flows::Result<()> {
-        note(tx, self.user, "failed").await
+        set_language(tx, self.user, "failed").await
     }
 }
 
 /// Writes a word down as the person's language.
-async fn note(tx: &mut Tx, user: UserId, word: &'static str) -> flows::Result<()> {
+async fn set_language(tx: &mut Tx, user: UserId, word: &'static str) -> flows::Result<()> {
     let sql = "UPDATE users SET language = $2 WHERE id = $1";
     store::Sql::q(tx, sql).bind(user).bind(word).execute().await?;
     Ok(())
@@ -79,7 +79,7 @@ fn attempt<'a>(_app: &'a App, claimed: &'a ClaimedJob) -> AttemptFuture<'a> {
     })
 }
 
-fn errands() -> MoreJobs {
+fn errands() -> ExtraJobs {
     let lane = Lane {
         name: Errand::LANE,
         job_name: "errand",
@@ -87,25 +87,25 @@ fn errands() -> MoreJobs {
         limit: |_| Duration::from_secs(1),
         attempt,
     };
-    MoreJobs { kinds: vec![JobKind::of::<Errand>()], lanes: vec![lane] }
+    ExtraJobs { kinds: vec![JobKind::of::<Errand>()], lanes: vec![lane] }
 }
 
 /// A provider that runs errands, with a person.
 async fn with_errands(engine: Engine) -> (TestApp, Patient, UserId) {
-    let app = TestApp::with(engine, Options { jobs: errands(), ..Options::default() }).await;
+    let app = TestApp::start_with(engine, Options { jobs: errands(), ..Options::default() }).await;
     let patient = app.patient("Mere").await;
     let user = user(&app, &patient).await;
     (app, patient, user)
 }
 
 async fn user(app: &TestApp, patient: &Patient) -> UserId {
-    let mut conn = app.sql().read().await.unwrap();
+    let mut conn = app.replica_db().read().await.unwrap();
     store::user::by_email(&mut conn, &patient.email).await.unwrap().expect("a person").id
 }
 
 /// What the transaction in which the errand ended wrote.
-async fn written(app: &TestApp, patient: &Patient) -> Option<String> {
-    let mut conn = app.sql().read().await.unwrap();
+async fn language_of(app: &TestApp, patient: &Patient) -> Option<String> {
+    let mut conn = app.replica_db().read().await.unwrap();
     store::user::by_email(&mut conn, &patient.email).await.unwrap().expect("a person").language
 }
 
@@ -121,7 +121,7 @@ type Row = (JobId, i64, Timestamp, Option<Timestamp>, Option<Timestamp>, Option<
 
 /// A job's row: what a worker has written of it.
 #[derive(Debug)]
-struct Seen {
+struct JobState {
     id: JobId,
     tries: i64,
     run_at: Timestamp,
@@ -130,35 +130,35 @@ struct Seen {
     failed: bool,
 }
 
-async fn seen(app: &TestApp, kind: &str) -> Seen {
-    let mut conn = app.sql().read().await.unwrap();
+async fn job_state(app: &TestApp, kind: &str) -> JobState {
+    let mut conn = app.replica_db().read().await.unwrap();
     let sql =
         "SELECT id, tries, run_at, locked_until, done_at, failed_at FROM jobs WHERE kind = $1";
     let (id, tries, run_at, locked, done, failed): Row =
         conn.q(sql).bind(kind).fetch_one().await.unwrap();
     let (claimed, done, failed) = (locked.is_some(), done.is_some(), failed.is_some());
-    Seen { id, tries, run_at, claimed, done, failed }
+    JobState { id, tries, run_at, claimed, done, failed }
 }
 
 /// Waits until the errand was tried so often and is no longer held.
-async fn tried(app: &TestApp, tries: i64) -> Seen {
+async fn wait_for_tries(app: &TestApp, tries: i64) -> JobState {
     until("the errand was tried", async || {
-        let seen = seen(app, Errand::NAME).await;
+        let seen = job_state(app, Errand::NAME).await;
         if seen.tries == tries && !seen.claimed { Ok(seen) } else { Err(seen) }
     })
     .await
 }
 
 /// Moves the clock to the next try, and waits until it was made.
-async fn tried_again(app: &TestApp, by: Duration, tries: i64) -> Seen {
+async fn advance_to_next_try(app: &TestApp, by: Duration, tries: i64) -> JobState {
     app.clock.advance(by);
     app.app().lane_notifier.call(Errand::LANE);
-    tried(app, tries).await
+    wait_for_tries(app, tries).await
 }
 
 /// A row of the trail about an errand.
 #[derive(Debug, PartialEq)]
-struct Recorded {
+struct AuditedFailure {
     outcome: String,
     user: Option<UserId>,
     client: Option<String>,
@@ -169,13 +169,13 @@ struct Recorded {
 
 type AuditRow = (String, Option<UserId>, Option<String>, String, String, String);
 
-async fn trail(app: &TestApp) -> Vec<Recorded> {
-    let mut conn = app.sql().read().await.unwrap();
+async fn trail(app: &TestApp) -> Vec<AuditedFailure> {
+    let mut conn = app.replica_db().read().await.unwrap();
     let sql = "SELECT outcome, user_id, client_id, reference, actor, detail FROM audit WHERE event = 'mail.failed'";
     let rows: Vec<AuditRow> = conn.q(sql).fetch_all().await.unwrap();
     let recorded = |(outcome, user, client, reference, actor, detail): AuditRow| {
         let detail = serde_json::from_str(&detail).expect("JSON");
-        Recorded { outcome, user, client, reference, actor, detail }
+        AuditedFailure { outcome, user, client, reference, actor, detail }
     };
     rows.into_iter().map(recorded).collect()
 }
@@ -185,7 +185,7 @@ async fn failed_errand_is_retried_with_backoff(engine: Engine) {
     let (app, patient, user) = with_errands(engine).await;
     let mut before = app.app().clock.now();
     send(&app, Errand { user, failures: 3, refused: false }).await;
-    let mut errand = tried(&app, 1).await;
+    let mut errand = wait_for_tries(&app, 1).await;
     for (tries, wait) in [(1, FIRST_WAIT), (2, FIRST_WAIT * 2), (3, FIRST_WAIT * 4)] {
         assert!(!errand.done && !errand.failed, "{errand:?}");
         // With some chance: between 80 and 120 %.
@@ -193,12 +193,12 @@ async fn failed_errand_is_retried_with_backoff(engine: Engine) {
         let now = app.app().clock.now();
         assert!(errand.run_at <= now.plus(wait * 121 / 100), "{errand:?} at {now:?}");
         before = now;
-        errand = tried_again(&app, wait * 121 / 100, tries + 1).await;
+        errand = advance_to_next_try(&app, wait * 121 / 100, tries + 1).await;
     }
     assert!(errand.done && !errand.failed, "{errand:?}");
-    assert_eq!(written(&app, &patient).await.as_deref(), Some("done"));
+    assert_eq!(language_of(&app, &patient).await.as_deref(), Some("done"));
     assert_eq!(trail(&app).await, []);
-    let scrape = Scrape::of(app.first()).await;
+    let scrape = Scrape::fetch(app.first()).await;
     for (outcome, attempts) in [("again", 3.0), ("accepted", 1.0)] {
         let labels = [("lane", Errand::LANE), ("outcome", outcome)];
         assert_eq!(scrape.value("vestibule_mail_attempts_total", &labels), Some(attempts));
@@ -210,11 +210,11 @@ async fn failed_errand_is_retried_with_backoff(engine: Engine) {
 async fn expired_errand_is_given_up(engine: Engine) {
     let (app, patient, user) = with_errands(engine).await;
     let reference = send(&app, Errand { user, failures: i64::MAX, refused: false }).await;
-    assert!(!tried(&app, 1).await.failed);
-    let errand = tried_again(&app, LASTS, 2).await;
+    assert!(!wait_for_tries(&app, 1).await.failed);
+    let errand = advance_to_next_try(&app, LASTS, 2).await;
     assert!(errand.failed && !errand.done, "{errand:?}");
-    assert_eq!(written(&app, &patient).await.as_deref(), Some("failed"));
-    let row = Recorded {
+    assert_eq!(language_of(&app, &patient).await.as_deref(), Some("failed"));
+    let row = AuditedFailure {
         outcome: "given_up".to_owned(),
         user: Some(user),
         client: Some("portal".to_owned()),
@@ -231,15 +231,15 @@ async fn expired_errand_is_given_up(engine: Engine) {
 async fn refused_errand_is_not_retried(engine: Engine) {
     let (app, patient, user) = with_errands(engine).await;
     send(&app, Errand { user, failures: 0, refused: true }).await;
-    let errand = tried(&app, 1).await;
+    let errand = wait_for_tries(&app, 1).await;
     assert!(errand.failed && !errand.done, "{errand:?}");
-    assert_eq!(written(&app, &patient).await.as_deref(), Some("failed"));
+    assert_eq!(language_of(&app, &patient).await.as_deref(), Some("failed"));
     let [row] = &trail(&app).await[..] else { panic!("one row") };
     assert_eq!((row.outcome.as_str(), &row.detail["why"]), ("refused", &json!("never")));
 }
 
 /// A mail of a newer version, in a lane that this one has.
-async fn future_mail(app: &TestApp) -> &'static str {
+async fn insert_future_mail(app: &TestApp) -> &'static str {
     let (cx, kind) = (app.cx(), "mail.from_the_future");
     assert!(CATALOGUE.iter().all(|mail| mail.kind.name != kind));
     let lane = Category::Notice.as_str();
@@ -249,7 +249,7 @@ async fn future_mail(app: &TestApp) -> &'static str {
 }
 
 async fn is_untouched(app: &TestApp, kind: &str) -> bool {
-    let seen = seen(app, kind).await;
+    let seen = job_state(app, kind).await;
     seen.tries == 0 && !seen.claimed && !seen.done && !seen.failed
 }
 
@@ -259,25 +259,27 @@ async fn unknown_job_is_not_claimed(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
     let user = user(&app, &patient).await;
-    let kind = future_mail(&app).await;
+    let kind = insert_future_mail(&app).await;
     send(&app, Errand { user, failures: 0, refused: false }).await;
     // As many as a lane runs at once, and one more, so that it has looked at what is left twice.
     for name in ["Hemi", "Aroha", "Tui"] {
         let other = app.patient(name).await;
-        app.reset(&other).await;
+        app.force_reset(&other).await;
         app.mail.wait_for(&other.email, 1).await;
     }
     assert!(is_untouched(&app, kind).await && is_untouched(&app, Errand::NAME).await);
     let unknown = async |replica| {
-        Scrape::of(replica).await.value("vestibule_unusable_rows", &[("table", "jobs")])
+        Scrape::fetch(replica).await.value("vestibule_unusable_rows", &[("table", "jobs")])
     };
     assert_eq!(unknown(app.first()).await, Some(2.0));
-    let newer = app.replica_with(Otherwise { jobs: Some(errands()), ..Otherwise::default() }).await;
+    let newer = app
+        .replica_with(ReplicaOptions { jobs: Some(errands()), ..ReplicaOptions::default() })
+        .await;
     until_equal("the newer replica has run the errand", true, async || {
-        seen(&app, Errand::NAME).await.done
+        job_state(&app, Errand::NAME).await.done
     })
     .await;
-    assert_eq!(written(&app, &patient).await.as_deref(), Some("done"));
+    assert_eq!(language_of(&app, &patient).await.as_deref(), Some("done"));
     assert!(is_untouched(&app, kind).await);
     assert_eq!(unknown(&newer).await, Some(1.0));
     newer.stop().await;
@@ -286,7 +288,7 @@ async fn unknown_job_is_not_claimed(engine: Engine) {
 /// `docs/jobs.md` has a row for each mail of the catalogue, and for each lane.
 #[test]
 fn document_lists_every_mail_and_lane() {
-    let path = vestibule_tests::root().join("docs/jobs.md");
+    let path = vestibule_tests::workspace_root().join("docs/jobs.md");
     let text = std::fs::read_to_string(path).expect("the document");
     let rows = |title: &str| -> Vec<Vec<String>> {
         let (_, table) = text.split_once(title).expect("the table");

@@ -3,20 +3,20 @@
 use store::{Db, Sql};
 use vestibule_tests::{
     app::Patient,
-    client::{Client, Pending},
-    crowd::reference,
+    client::{Client, PendingRequest},
+    crowd::reference_on_page,
     db::{Engine, TestDb},
     http::HttpBrowser,
-    proc::Proc,
-    served::Served,
+    proc::ChildProcess,
+    serve_process::Served,
 };
 
 use crate::engines::{apply, both_engines};
 
 /// `serve` that can be killed at any moment.
-struct Victim {
+struct KillableServe {
     served: Served,
-    serve: Option<Proc>,
+    serve: Option<ChildProcess>,
     db: Db,
     browser: HttpBrowser,
     client: Client,
@@ -24,7 +24,7 @@ struct Victim {
     _data: TestDb,
 }
 
-impl Victim {
+impl KillableServe {
     async fn start(engine: Engine) -> Self {
         let data = TestDb::create(engine).await;
         let served = Served::prepare(engine, &data).await;
@@ -36,7 +36,7 @@ impl Victim {
         let add = ["user", "add", &patient.email, "--name", "Mere", "--password-stdin", "--json"];
         vestibule_tests::proc::run(served.change(&add), "a walk along the river\n").await;
         let client = served.add_portal("https://portal.example/callback").await;
-        let (db, browser) = (data.open().await, HttpBrowser::at(&served.issuer()));
+        let (db, browser) = (data.open().await, HttpBrowser::at_issuer(&served.issuer()));
         let serve = Some(served.serve().await);
         Self { served, serve, db, browser, client, patient, _data: data }
     }
@@ -55,18 +55,18 @@ impl Victim {
 
     async fn redeem(
         &self,
-        landed: &vestibule_tests::client::Landed,
-    ) -> vestibule_tests::http::Answer {
-        self.client.redeem_with(&self.browser, landed).await
+        landed: &vestibule_tests::client::AuthorizationResponse,
+    ) -> vestibule_tests::http::Response {
+        self.client.redeem_at(&self.browser, landed).await
     }
 }
 
 #[apply(both_engines)]
 async fn kill_between_steps_loses_nothing(engine: Engine) {
-    let mut victim = Victim::start(engine).await;
-    let (page, pending) = victim.browser.start(&victim.client).await;
+    let mut victim = KillableServe::start(engine).await;
+    let (page, pending) = victim.browser.open_sign_in_page(&victim.client).await;
     victim.kill_and_start().await;
-    let page = victim.browser.password(&page, &victim.patient).await;
+    let page = victim.browser.submit_password(&page, &victim.patient).await;
     assert!(page.has_field("code"), "a page of before the cut is posted after it: {}", page.text());
     victim.kill_and_start().await;
     let code = victim.served.mail.code(&victim.patient.email, 1).await;
@@ -74,7 +74,7 @@ async fn kill_between_steps_loses_nothing(engine: Engine) {
     let mails = victim.served.mail.mails_to(&victim.patient.email);
     assert!(mails.iter().all(|mail| mail.code.as_deref() == Some(code.as_str())));
     victim.kill_and_start().await;
-    let landed = victim.browser.code(&page, &code).await.landed(pending);
+    let landed = victim.browser.submit_code(&page, &code).await.authorization_response(pending);
     victim.kill_and_start().await;
     assert_eq!(victim.redeem(&landed).await.status, 200);
     victim.kill_and_start().await;
@@ -83,16 +83,16 @@ async fn kill_between_steps_loses_nothing(engine: Engine) {
         "invalid_grant",
         "used before the cut"
     );
-    let quiet = Pending::new(&victim.client);
+    let quiet = PendingRequest::new(&victim.client);
     let url = quiet.url(&victim.served.issuer(), &[("prompt", "none")]);
-    victim.browser.get(url).await.landed(quiet).code();
+    victim.browser.get(url).await.authorization_response(quiet).code();
     assert_eq!(victim.count("SELECT COUNT(*) FROM sign_ins").await, 1);
 }
 
 /// Killed at an unknown moment *inside* each step: the person posts again, and nothing is doubled or lost.
 #[apply(both_engines)]
 async fn kill_during_step_loses_nothing(engine: Engine) {
-    let mut victim = Victim::start(engine).await;
+    let mut victim = KillableServe::start(engine).await;
     let mut interrupted = 0;
     let mut round = 0_u64;
     for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day"] {
@@ -103,7 +103,7 @@ async fn kill_during_step_loses_nothing(engine: Engine) {
     while round < 6 || interrupted == 0 {
         assert!(round < 60, "no kill met a post");
         let prompt = [("prompt", "login")];
-        let pending = Pending::new(&victim.client);
+        let pending = PendingRequest::new(&victim.client);
         let start = victim.browser.get(pending.url(&victim.served.issuer(), &prompt)).await;
         let before = victim.served.mail.count(&victim.patient.email);
         let form = start
@@ -122,9 +122,9 @@ async fn kill_during_step_loses_nothing(engine: Engine) {
         let page = victim.browser.follow(victim.browser.post(&form, "continue").await).await;
         assert!(page.has_field("code"), "round {round}: {}", page.text());
         // By its reference: one that a killed worker had taken may come twice.
-        let reference = reference(&page).expect("a reference on the page");
+        let reference = reference_on_page(&page).expect("a reference on the page");
         let mail = &victim.served.mail;
-        let code = mail.code_with(&victim.patient.email, &reference, before).await;
+        let code = mail.code_with(&victim.patient.email, &reference_on_page, before).await;
         let code_form = page.form().with("code", &code);
         let post = tokio::spawn({
             let (browser, form) = (victim.browser.clone(), code_form.clone());
@@ -139,7 +139,7 @@ async fn kill_during_step_loses_nothing(engine: Engine) {
             interrupted += 1;
             victim.browser.follow(victim.browser.post(&code_form, "continue").await).await
         };
-        let landed = answer.landed(pending);
+        let landed = answer.authorization_response(pending);
         assert_eq!(victim.redeem(&landed).await.status, 200, "round {round}");
         let sign_ins = victim.count("SELECT COUNT(*) FROM sign_ins").await;
         round += 1;

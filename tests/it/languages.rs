@@ -5,17 +5,17 @@ use std::time::Duration;
 use reqwest::Method;
 use vestibule_tests::{
     app::{Patient, TestApp},
-    client::{Client, Pending},
+    client::{Client, PendingRequest},
     db::Engine,
-    http::{Answer, HttpBrowser},
+    http::{HttpBrowser, Response},
 };
 
 use crate::engines::{apply, both_engines};
 
 /// A browser whose owner reads te reo Māori first.
-fn reader(app: &TestApp) -> HttpBrowser {
+fn te_reo_browser(app: &TestApp) -> HttpBrowser {
     let mut browser = app.browser();
-    browser.extra.push(("accept-language", "mi-NZ,mi;q=0.9,en;q=0.8".to_owned()));
+    browser.extra_headers.push(("accept-language", "mi-NZ,mi;q=0.9,en;q=0.8".to_owned()));
     browser
 }
 
@@ -24,37 +24,37 @@ async fn open(
     app: &TestApp,
     client: &Client,
     changes: &[(&str, &str)],
-) -> Answer {
-    browser.follow(browser.get(Pending::new(client).url(app.issuer(), changes)).await).await
+) -> Response {
+    browser.follow(browser.get(PendingRequest::new(client).url(app.issuer(), changes)).await).await
 }
 
 /// Presses the switch and follows it, as a browser does on a page of ours.
-async fn switch(browser: &HttpBrowser, page: &Answer) -> Answer {
+async fn switch(browser: &HttpBrowser, page: &Response) -> Response {
     let headers = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate")];
-    browser.follow(browser.send(Method::GET, &page.switch(), &headers, None).await).await
+    browser.follow(browser.send(Method::GET, &page.language_switch(), &headers, None).await).await
 }
 
 #[apply(both_engines)]
 async fn maori_sign_in_sends_maori_mail(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    let mut browser = reader(&app);
+    let mut browser = te_reo_browser(&app);
     let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
-    browser.extra.push(("user-agent", agent.to_owned()));
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    browser.extra_headers.push(("user-agent", agent.to_owned()));
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     assert_eq!(page.language(), "mi");
-    assert!(page.says("Tāurutia tō waehere"), "{}", page.text());
+    assert!(page.has_text("Tāurutia tō waehere"), "{}", page.text());
     assert!(
-        page.says("Mēnā kāore e taea e koe te uru ki tō īmēra: Call 0800 111 222"),
+        page.has_text("Mēnā kāore e taea e koe te uru ki tō īmēra: Call 0800 111 222"),
         "{}",
         page.text()
     );
     let mail = app.mail.mails_to(&patient.email).remove(0);
     assert!(mail.text.contains("tō waehere takiuru"), "{}", mail.text);
     assert!(mail.text.contains("mā Firefox i runga i te Linux"), "{}", mail.text);
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
     // A notice that nobody is at a page for: in the language of the last sign-in.
-    app.reset(&patient).await;
+    app.force_reset(&patient).await;
     let mails = app.mail.wait_for(&patient.email, 2).await;
     let subjects: Vec<_> = mails.iter().map(|mail| mail.subject.as_str()).collect();
     assert!(subjects.iter().any(|subject| subject.starts_with("Ka tonoa koe")), "{subjects:?}");
@@ -66,7 +66,7 @@ async fn resend_uses_page_language(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     assert!(app.mail.mails_to(&patient.email)[0].text.contains("is your sign-in code"));
     let page = switch(&browser, &page).await;
     assert_eq!((page.language(), page.form().action.as_str()), ("mi", "/login/code"));
@@ -75,7 +75,7 @@ async fn resend_uses_page_language(engine: Engine) {
     assert_eq!(app.mail.code(&patient.email, 2).await, code);
     let mails = app.mail.mails_to(&patient.email);
     assert!(mails.iter().any(|mail| mail.text.contains("tō waehere takiuru")));
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
 /// Misuse case 4: a switch on each step leads to that step, with what it demands, and to no other.
@@ -83,11 +83,11 @@ async fn resend_uses_page_language(engine: Engine) {
 async fn case_4_language_switch_keeps_step(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.reset(&patient).await;
+    app.force_reset(&patient).await;
     let browser = app.browser();
     let page = switch(&browser, &open(&browser, &app, &client, &[]).await).await;
     assert_eq!((page.language(), page.form().action.as_str()), ("mi", "/login/password"));
-    let page = switch(&browser, &browser.password(&page, &patient).await).await;
+    let page = switch(&browser, &browser.submit_password(&page, &patient).await).await;
     assert_eq!((page.language(), page.form().action.as_str()), ("en", "/login/code"));
     let attempt = page.form().value("attempt").to_owned();
     for step in ["password", "new_password", "consent", "code"] {
@@ -97,7 +97,7 @@ async fn case_4_language_switch_keeps_step(engine: Engine) {
     }
     assert_eq!(browser.cookie("session"), None);
     let code = app.mail.code(&patient.email, 1).await;
-    let page = switch(&browser, &browser.code(&page, &code).await).await;
+    let page = switch(&browser, &browser.submit_code(&page, &code).await).await;
     assert_eq!((page.language(), page.form().action.as_str()), ("en", "/login/new-password"));
     let end = browser.get(format!("/language?to=mi&step=consent&attempt={attempt}")).await;
     let end = browser.follow(end).await;
@@ -113,10 +113,10 @@ async fn case_4_language_switch_answers_nothing(engine: Engine) {
     let lab = app.client_with("lab", |new| new.operator.first_party = false).await;
     let patient = app.patient("Mere").await;
     let browser = app.browser();
-    let (page, code, _) = browser.up_to_code(&app, &lab, &patient).await;
-    let page = switch(&browser, &browser.code(&page, &code).await).await;
+    let (page, code, _) = browser.sign_in_to_code_page(&app, &lab, &patient).await;
+    let page = switch(&browser, &browser.submit_code(&page, &code).await).await;
     assert_eq!((page.language(), page.form().action.as_str()), ("mi", "/login/consent"));
-    assert!(page.says("Tuari ki The lab?"), "{}", page.text());
+    assert!(page.has_text("Tuari ki The lab?"), "{}", page.text());
     // Asked without a row: the request is sealed in the page.
     let page = switch(&browser, &open(&browser, &app, &lab, &[]).await).await;
     assert_eq!((page.language(), page.form().action.as_str()), ("en", "/login/consent"));
@@ -132,7 +132,7 @@ async fn case_4_language_switch_answers_nothing(engine: Engine) {
 async fn language_choice_follows_precedence(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
-    let browser = reader(&app);
+    let browser = te_reo_browser(&app);
     assert_eq!(open(&browser, &app, &client, &[]).await.language(), "mi");
     // The client's word, for this request.
     let page = open(&browser, &app, &client, &[("ui_locales", "fr en-NZ mi")]).await;
@@ -151,7 +151,7 @@ async fn language_choice_follows_precedence(engine: Engine) {
         assert!(!page.body.contains("<script"), "{}", page.body);
     }
     // A posted request comes without cookies and goes on by a GET.
-    let mut fields = Pending::new(&client).params(&[]);
+    let mut fields = PendingRequest::new(&client).params(&[]);
     fields.push(("ui_locales".to_owned(), "mi".to_owned()));
     let posted = app.browser();
     let answer = posted.send(Method::POST, "/oauth2/authorize", &[], Some(&fields)).await;
@@ -225,16 +225,16 @@ async fn failure_page_switches_language() {
     let (_, reference) = told.split_once("Reference ").expect("a reference");
     let again = switch(&browser, &page).await;
     assert_eq!((again.status.as_u16(), again.language()), (200, "mi"));
-    assert!(again.says("Kāore he whārangi pērā"), "{}", again.text());
-    assert!(again.says(&format!("Tohutoro {}", &reference[..6])), "{}", again.text());
+    assert!(again.has_text("Kāore he whārangi pērā"), "{}", again.text());
+    assert!(again.has_text(&format!("Tohutoro {}", &reference[..6])), "{}", again.text());
     assert_eq!(browser.get("/nothing").await.language(), "mi", "it is remembered");
     assert_eq!(switch(&browser, &again).await.language(), "en");
     // A browser that says what it wants is understood by every failure, too.
-    let request = open(&reader(&app), &app, &unknown(), &[]).await;
-    assert!(request.says("Kāore e taea te whakaoti i tēnei tono"), "{}", request.text());
+    let request = open(&te_reo_browser(&app), &app, &unknown_client(), &[]).await;
+    assert!(request.has_text("Kāore e taea te whakaoti i tēnei tono"), "{}", request.text());
 }
 
-fn unknown() -> Client {
+fn unknown_client() -> Client {
     Client {
         id: "nobody".to_owned(),
         secret: None,
@@ -252,8 +252,8 @@ async fn case_49_user_agent_never_in_mail() {
     for (nth, agent) in strange.into_iter().enumerate() {
         let patient: Patient = app.patient(&format!("Hemi {nth}")).await;
         let mut browser = app.browser();
-        browser.extra.push(("user-agent", agent.to_owned()));
-        browser.up_to_code(&app, &client, &patient).await;
+        browser.extra_headers.push(("user-agent", agent.to_owned()));
+        browser.sign_in_to_code_page(&app, &client, &patient).await;
         let mail = app.mail.mails_to(&patient.email).remove(0);
         assert!(mail.text.contains("It was asked for at "), "{}", mail.text);
         assert!(!mail.text.contains("4567") && !mail.html.contains("<b>"), "{}", mail.text);

@@ -3,22 +3,22 @@
 use store::{Db, Sql, Timestamp};
 use vestibule_tests::{
     db::{Engine, TestDb},
-    proc::{Proc, run},
-    served::Served,
-    servers::redis_url,
+    proc::{ChildProcess, run},
+    serve_process::Served,
+    shared_servers::redis_url,
     wait,
 };
 
 use crate::engines::{apply, both_engines};
 
 /// Waits until `there` says so; panics with what a process has said.
-async fn until(what: &str, serve: &Proc, mut there: impl AsyncFnMut() -> bool) {
+async fn until(what: &str, serve: &ChildProcess, mut there: impl AsyncFnMut() -> bool) {
     let look = async || if there().await { Ok(()) } else { Err(serve.output()) };
     wait::until(what, look).await;
 }
 
 /// A provider whose replicas may be many on either engine: they count in Redis.
-async fn shared(engine: Engine, data: &TestDb) -> (Served, Db) {
+async fn serve_with_redis(engine: Engine, data: &TestDb) -> (Served, Db) {
     let served = Served::prepare(engine, data).await;
     if engine.redis_url().is_none() {
         let text = std::fs::read_to_string(served.file()).unwrap();
@@ -56,7 +56,7 @@ async fn actors(db: &Db, event: &str) -> Vec<String> {
 }
 
 /// The trail is sound, and no row is in two seals.
-async fn sealed_once(served: &Served, db: &Db) {
+async fn assert_sealed_once(served: &Served, db: &Db) {
     run(served.command(&["audit", "verify"]), "").await;
     let seals = number(db, "SELECT COUNT(*) FROM audit_seals").await;
     assert_eq!(
@@ -73,7 +73,7 @@ async fn sealed_once(served: &Served, db: &Db) {
 #[apply(both_engines)]
 async fn killed_sealer_is_succeeded_after_lease(engine: Engine) {
     let data = TestDb::create(engine).await;
-    let (served, db) = shared(engine, &data).await;
+    let (served, db) = serve_with_redis(engine, &data).await;
     let mut first = served.serve().await;
     write_a_row(&served, "16m").await;
     until("the first one seals", &first, async || all_sealed(&db).await).await;
@@ -96,7 +96,7 @@ async fn killed_sealer_is_succeeded_after_lease(engine: Engine) {
     let sealed_at = number(&db, "SELECT MAX(sealed_at) FROM audit_seals").await;
     assert!(sealed_at >= over.millis(), "while the dead one had the lease");
     println!("{engine:?}: sealed {} ms after the lease of the dead one", sealed_at - over.millis());
-    sealed_once(&served, &db).await;
+    assert_sealed_once(&served, &db).await;
     assert!(lives.terminate().await.success());
     assert_eq!(sealer(&db).await, None, "given back at the stop");
 }
@@ -105,7 +105,7 @@ async fn killed_sealer_is_succeeded_after_lease(engine: Engine) {
 #[apply(both_engines)]
 async fn old_key_is_rotated_once(engine: Engine) {
     let data = TestDb::create(engine).await;
-    let (served, db) = shared(engine, &data).await;
+    let (served, db) = serve_with_redis(engine, &data).await;
     let age = "UPDATE signing_keys SET created_at = 0 WHERE algorithm = 'ES256'";
     assert_eq!(db.write(async |tx| tx.q(age).execute().await).await.unwrap(), 1);
     let (mut first, (mut second, _)) = tokio::join!(served.serve(), served.another());
@@ -122,9 +122,9 @@ async fn old_key_is_rotated_once(engine: Engine) {
 #[apply(both_engines)]
 async fn new_root_key_reseals_automatically(engine: Engine) {
     let data = TestDb::create(engine).await;
-    let (served, db) = shared(engine, &data).await;
+    let (served, db) = serve_with_redis(engine, &data).await;
     let next = served.file().with_file_name("next.key");
-    vestibule_tests::tls::private(&next, &[8; 32]);
+    vestibule_tests::tls::write_private_file(&next, &[8; 32]);
     let text = std::fs::read_to_string(served.file()).unwrap();
     let entry = format!("[[keys.root_file]]\nid = \"next\"\nfile = \"{}\"\n", next.display());
     let both = text.replacen("[[keys.root_file]]\n", &format!("{entry}[[keys.root_file]]\n"), 1);

@@ -19,7 +19,7 @@ async fn sign_in_works_without_fetch_metadata(engine: Engine) {
     let mut browser = app.browser();
     browser.fetch_metadata = false;
     let landed = browser.sign_in(&app, &client, &patient).await;
-    client.tokens(&app, &landed).await;
+    client.redeem_tokens(&app, &landed).await;
 }
 
 /// Part of misuse case 53: the same bytes and the same rows.
@@ -31,27 +31,27 @@ async fn known_and_unknown_accounts_look_alike(engine: Engine) {
     let mut pages = Vec::new();
     for who in [&known, &unknown] {
         let browser = app.browser();
-        let (start, _) = browser.start(&client).await;
+        let (start, _) = browser.open_sign_in_page(&client).await;
         let wrong = Patient { password: "not the password of anybody".to_owned(), ..who.clone() };
-        let page = browser.password(&start, &wrong).await;
+        let page = browser.submit_password(&start, &wrong).await;
         let headers: Vec<_> = page.headers.keys().map(|name| name.as_str().to_owned()).collect();
         pages.push((page.status, headers, page.masked()));
     }
     assert_eq!(pages[0], pages[1]);
-    assert_eq!(app.outcomes("password.checked").await, ["wrong", "wrong"]);
+    assert_eq!(app.audit_outcomes("password.checked").await, ["wrong", "wrong"]);
     for (sql, rows) in [("SELECT COUNT(*) FROM throttles", 4), ("SELECT COUNT(*) FROM attempts", 2)]
     {
         assert_eq!(app.count(sql).await, rows, "counted and kept alike");
     }
     // Paused alike, too.
-    app.set("sign_in.password_failures", "3").await;
+    app.set_setting("sign_in.password_failures", "3").await;
     for who in [&known, &unknown] {
         for _ in 0..3 {
             let browser = app.browser();
-            let (start, _) = browser.start(&client).await;
+            let (start, _) = browser.open_sign_in_page(&client).await;
             let wrong =
                 Patient { password: "not the password of anybody".to_owned(), ..who.clone() };
-            let page = browser.password(&start, &wrong).await;
+            let page = browser.submit_password(&start, &wrong).await;
             pages.push((page.status, Vec::new(), page.masked()));
         }
     }
@@ -63,23 +63,23 @@ async fn known_and_unknown_accounts_look_alike(engine: Engine) {
 async fn wrong_passwords_delay_without_lockout(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.set("sign_in.password_failures", "3").await;
+    app.set_setting("sign_in.password_failures", "3").await;
     let wrong = Patient { password: "not the password of Mere".to_owned(), ..patient.clone() };
     let browser = app.browser();
-    let (page, _) = browser.start(&client).await;
+    let (page, _) = browser.open_sign_in_page(&client).await;
     let mut page = page;
     for _ in 0..3 {
-        page = browser.password(&page, &wrong).await;
+        page = browser.submit_password(&page, &wrong).await;
     }
-    let paused = browser.password(&page, &patient).await;
-    assert!(paused.says("You can try again"), "right, but not judged: {}", paused.text());
+    let paused = browser.submit_password(&page, &patient).await;
+    assert!(paused.has_text("You can try again"), "right, but not judged: {}", paused.text());
     app.clock.advance(Duration::from_mins(1));
-    let page = browser.password(&paused, &wrong).await;
+    let page = browser.submit_password(&paused, &wrong).await;
     app.clock.advance(Duration::from_mins(1));
-    let paused = browser.password(&page, &patient).await;
-    assert!(paused.says("You can try again"), "the wait doubles");
+    let paused = browser.submit_password(&page, &patient).await;
+    assert!(paused.has_text("You can try again"), "the wait doubles");
     app.clock.advance(Duration::from_mins(1));
-    let page = browser.password(&paused, &patient).await;
+    let page = browser.submit_password(&paused, &patient).await;
     assert!(page.has_field("code"), "{}", page.text());
 }
 
@@ -90,9 +90,9 @@ async fn case_42_no_step_can_be_framed(engine: Engine) {
     let patient = app.patient("Mere").await;
     let other = app.client_with("lab", |new| new.operator.first_party = false).await;
     let browser = app.browser();
-    let (start, _) = browser.start(&other).await;
-    let (code_page, code, _) = browser.up_to_code(&app, &other, &patient).await;
-    let consent = browser.code(&code_page, &code).await;
+    let (start, _) = browser.open_sign_in_page(&other).await;
+    let (code_page, code, _) = browser.sign_in_to_code_page(&app, &other, &patient).await;
+    let consent = browser.submit_code(&code_page, &code).await;
     for page in [&start, &code_page, &consent] {
         assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
         assert_eq!(page.header("x-frame-options"), "DENY");
@@ -109,7 +109,7 @@ async fn case_42_no_step_can_be_framed(engine: Engine) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_hashing_pool_answers_503() {
     let hashing = HasherConfig { threads: 1, queue: 1, wait: Duration::from_millis(200) };
-    let app = TestApp::with(Engine::Sqlite, Options { hashing, ..Options::default() }).await;
+    let app = TestApp::start_with(Engine::Sqlite, Options { hashing, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let hasher = &app.app().hasher;
     let held = (
@@ -118,19 +118,19 @@ async fn full_hashing_pool_answers_503() {
     );
     // The page itself never waits for the pool.
     let browser = app.browser();
-    let (page, _) = browser.start(&client).await;
+    let (page, _) = browser.open_sign_in_page(&client).await;
     let form = page.form().with("email", &patient.email).with("password", &patient.password);
     let full = browser.post(&form, "continue").await;
     assert_eq!((full.status.as_u16(), full.header("retry-after")), (503, "1"));
-    assert!(full.says("Many people are signing in right now"), "{}", full.text());
+    assert!(full.has_text("Many people are signing in right now"), "{}", full.text());
     assert_eq!(
         (full.form().value("email"), full.form().value("password")),
         (patient.email.as_str(), "")
     );
     // Nothing was looked up or charged, and the same page works when there is room again.
-    assert!(app.outcomes("password.checked").await.is_empty());
+    assert!(app.audit_outcomes("password.checked").await.is_empty());
     drop(held);
-    assert!(browser.password(&full, &patient).await.has_field("code"));
+    assert!(browser.submit_password(&full, &patient).await.has_field("code"));
 }
 
 /// Decision 12: for a stranger the page opens when the database does not answer.
@@ -138,8 +138,8 @@ async fn full_hashing_pool_answers_503() {
 async fn page_opens_without_database(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
-    app.sql().close().await;
-    let (page, _) = app.browser().start(&client).await;
+    app.replica_db().close().await;
+    let (page, _) = app.browser().open_sign_in_page(&client).await;
     assert!(page.status == 200 && page.has_field("password"));
     let form = page.form().with("email", "mere@patients.example").with("password", "a password");
     let answer = app.browser().post(&form, "continue").await;
@@ -153,28 +153,28 @@ async fn page_opens_without_database(engine: Engine) {
 }
 
 /// Of a row of `sign_ins`: network, browser and system, country, autonomous system, data version.
-type Origin = (String, Option<String>, Option<String>, Option<i64>, Option<String>);
+type SignInOrigin = (String, Option<String>, Option<String>, Option<i64>, Option<String>);
 
 /// What the program knows at the end of a sign-in stays with it: the network as the trail has it, and browser and system by
 /// names of ours, never a text that the browser sent.
 #[apply(both_engines)]
 async fn sign_in_keeps_network_and_browser(engine: Engine) {
     let proxies = vec!["127.0.0.0/8"];
-    let app = TestApp::with(engine, Options { proxies, ..Options::default() }).await;
+    let app = TestApp::start_with(engine, Options { proxies, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
     for (network, agent) in [("203.0.113.7", firefox), ("2001:db8::9", "curl/8")] {
-        let mut browser = app.browser().fresh(network);
-        browser.extra.push(("user-agent", agent.to_owned()));
+        let mut browser = app.browser().without_cookies_from(network);
+        browser.extra_headers.push(("user-agent", agent.to_owned()));
         browser.sign_in(&app, &client, &patient).await;
     }
-    let mut conn = app.sql().read().await.unwrap();
-    let kept: Vec<Origin> = conn
+    let mut conn = app.replica_db().read().await.unwrap();
+    let kept: Vec<SignInOrigin> = conn
         .q("SELECT network, browser_and_system, country, asn, data_version FROM sign_ins ORDER BY id")
         .fetch_all()
         .await
         .unwrap();
-    let origin = |network: &str, with: Option<&str>| -> Origin {
+    let origin = |network: &str, with: Option<&str>| -> SignInOrigin {
         (network.to_owned(), with.map(str::to_owned), None, None, None)
     };
     let networks: Vec<(String,)> = conn

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
-    client::{Client, Pending},
+    client::{Client, PendingRequest},
     db::{Engine, TestDb},
-    http::{Answer, HttpBrowser},
-    mailbox::Fault,
+    http::{HttpBrowser, Response},
+    mail_server::Fault,
     proc::run,
-    served::Served,
+    serve_process::Served,
     wait::until,
 };
 
@@ -21,11 +21,11 @@ async fn mail_and_page_agree(engine: Engine) {
     let (client, patient) =
         (app.client("portal").await, app.patient("Te K\u{0101}hui O'Neill-Ng\u{0101}ta").await);
     let browser = app.browser();
-    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let mail = app.mail.mails_to(&patient.email).remove(0);
     // Asked again, once the mail server has taken it.
     let attempt = page.form().value("attempt").to_owned();
-    let page = settled(&browser, &attempt).await;
+    let page = wait_until_mail_taken(&browser, &attempt).await;
     let grouped = format!("{} {}", &code[..3], &code[3..]);
     for part in [&mail.text, &mail.html] {
         assert!(part.contains(&grouped), "{part}");
@@ -33,7 +33,7 @@ async fn mail_and_page_agree(engine: Engine) {
     }
     assert!(!mail.subject.contains(&code) && !mail.subject.contains(&grouped));
     let reference = reference(&mail.subject);
-    assert!(page.says(&reference), "{reference}: {}", page.text());
+    assert!(page.has_text(&reference), "{reference}: {}", page.text());
     assert!(mail.text.contains(&reference) && mail.html.contains(&reference));
     let until = clock_times(&page.text()).pop().expect("until when it works");
     assert!(mail.text.contains(&until) && mail.html.contains(&until), "{until}: {}", mail.text);
@@ -65,10 +65,10 @@ async fn transient_rejection_is_retried(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, pending) = refused_once(&app, &browser, (&client, &patient)).await;
+    let (page, pending) = sign_in_with_deferred_mail(&app, &browser, (&client, &patient)).await;
     app.clock.advance(Duration::from_secs(10));
     let code = app.mail.code(&patient.email, 1).await;
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
 /// A mailbox that does not exist: the page says so instead of waiting for a code that nobody will have.
@@ -78,13 +78,13 @@ async fn permanent_rejection_is_shown(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.mail.fault(Fault::Refuse(550), 1);
     let browser = app.browser();
-    let (start, _) = browser.start(&client).await;
-    let page = browser.password(&start, &patient).await;
+    let (start, _) = browser.open_sign_in_page(&client).await;
+    let page = browser.submit_password(&start, &patient).await;
     let attempt = page.form().value("attempt").to_owned();
-    app.settled().await;
+    app.wait_for_jobs().await;
     let page = browser.get(format!("/login/code?attempt={attempt}")).await;
-    assert!(page.says("did not take our e-mail") && !page.has_field("code"), "{}", page.text());
-    assert_eq!(app.outcomes("mail.failed").await, ["refused"]);
+    assert!(page.has_text("did not take our e-mail") && !page.has_field("code"), "{}", page.text());
+    assert_eq!(app.audit_outcomes("mail.failed").await, ["refused"]);
 }
 
 /// Taken, but the connection broke before that was said: the mail comes twice, with the same code.
@@ -94,11 +94,11 @@ async fn duplicate_mail_has_same_code(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.mail.fault(Fault::DropAfterAccept, 1);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     app.clock.advance(Duration::from_secs(10));
     let mails = app.mail.wait_for(&patient.email, 2).await;
     assert!(mails.iter().all(|mail| mail.code.as_deref() == Some(code.as_str())));
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
 /// The window counts from the moment in which the server took the mail, not from when it was asked for.
@@ -107,13 +107,13 @@ async fn code_window_starts_at_acceptance(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, pending) = refused_once(&app, &browser, (&client, &patient)).await;
+    let (page, pending) = sign_in_with_deferred_mail(&app, &browser, (&client, &patient)).await;
     app.clock.advance(Duration::from_mins(10));
     let code = app.mail.code(&patient.email, 1).await;
-    settled(&browser, page.form().value("attempt")).await;
+    wait_until_mail_taken(&browser, page.form().value("attempt")).await;
     // 24 minutes after it was asked for, 14 after it was taken.
     app.clock.advance(Duration::from_mins(14));
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
 #[apply(both_engines)]
@@ -121,7 +121,7 @@ async fn resend_repeats_code_after_cooldown(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let early = browser.follow(browser.post(&page.form(), "resend").await).await;
     assert!(early.has_field("code"));
     assert_eq!(app.mail.mails_to(&patient.email).len(), 1, "not before the cool-down");
@@ -131,17 +131,24 @@ async fn resend_repeats_code_after_cooldown(engine: Engine) {
     app.clock.advance(Duration::from_secs(31));
     browser.post(&page.form(), "resend").await;
     assert_eq!(app.mail.mails_to(&patient.email).len(), 2, "the cool-down doubles");
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
     // Quotas of a person: six an hour by default, whatever the browser.
     for nth in 3..=6 {
-        app.browser().up_to_code(&app, &client, &patient).await;
+        app.browser().sign_in_to_code_page(&app, &client, &patient).await;
         assert_eq!(app.mail.mails_to(&patient.email).len(), nth);
     }
     let seventh = app.browser();
-    let (start, _) = seventh.start(&client).await;
-    let page = seventh.password(&start, &patient).await;
-    assert!(page.says("We could not send your code") && !page.has_field("code"), "{}", page.text());
-    assert_eq!(app.outcomes("code.requested").await.last().map(String::as_str), Some("too_many"));
+    let (start, _) = seventh.open_sign_in_page(&client).await;
+    let page = seventh.submit_password(&start, &patient).await;
+    assert!(
+        page.has_text("We could not send your code") && !page.has_field("code"),
+        "{}",
+        page.text()
+    );
+    assert_eq!(
+        app.audit_outcomes("code.requested").await.last().map(String::as_str),
+        Some("too_many")
+    );
     assert_eq!(app.mail.mails_to(&patient.email).len(), 6);
 }
 
@@ -149,7 +156,7 @@ async fn resend_repeats_code_after_cooldown(engine: Engine) {
 #[apply(both_engines)]
 async fn notices_do_not_delay_codes(engine: Engine) {
     let options = Options { smtp_timeout: Duration::from_hours(1), ..Options::default() };
-    let app = TestApp::with(engine, options).await;
+    let app = TestApp::start_with(engine, options).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     // None is answered before the end of the test: the code's is received all the same.
     app.mail.fault(Fault::Hold, 10);
@@ -158,11 +165,11 @@ async fn notices_do_not_delay_codes(engine: Engine) {
         others.push(app.patient(&format!("Hemi {nth}")).await);
     }
     for other in &others {
-        app.reset(other).await;
+        app.force_reset(other).await;
     }
     app.mail.wait_for_held(2).await;
     let started = std::time::Instant::now();
-    app.browser().up_to_code(&app, &client, &patient).await;
+    app.browser().sign_in_to_code_page(&app, &client, &patient).await;
     println!("{engine:?}: a code behind 8 slow notices took {} ms", started.elapsed().as_millis());
     assert!(
         others.iter().any(|other| app.mail.mails_to(&other.email).is_empty()),
@@ -172,20 +179,20 @@ async fn notices_do_not_delay_codes(engine: Engine) {
 }
 
 /// Up to the code page, with a mail that the server has refused for now.
-async fn refused_once(
+async fn sign_in_with_deferred_mail(
     app: &TestApp,
     browser: &HttpBrowser,
     (client, patient): (&Client, &Patient),
-) -> (Answer, Pending) {
+) -> (Response, PendingRequest) {
     app.mail.fault(Fault::Refuse(451), 1);
-    let (start, pending) = browser.start(client).await;
-    let page = browser.password(&start, patient).await;
+    let (start, pending) = browser.open_sign_in_page(client).await;
+    let page = browser.submit_password(&start, patient).await;
     app.mail.wait_for_refusals(1).await;
     (page, pending)
 }
 
 /// The code page once the mail server has taken the mail: the page then names clock times.
-async fn settled(browser: &HttpBrowser, attempt: &str) -> Answer {
+async fn wait_until_mail_taken(browser: &HttpBrowser, attempt: &str) -> Response {
     let taken = async || {
         let page = browser.get(format!("/login/code?attempt={attempt}")).await;
         if clock_times(&page.text()).len() >= 2 { Ok(page) } else { Err(page.text()) }
@@ -235,14 +242,14 @@ async fn concurrent_sends_match_smtp_connections() {
         .await;
     served.mail.fault(Fault::Hold, people.len());
     for email in &people {
-        let browser = HttpBrowser::at(&served.issuer());
-        let (page, _) = browser.start(&client).await;
+        let browser = HttpBrowser::at_issuer(&served.issuer());
+        let (page, _) = browser.open_sign_in_page(&client).await;
         let patient = Patient {
             email: email.clone(),
             password: "a walk along the river".to_owned(),
             name: "Somebody".to_owned(),
         };
-        let page = browser.password(&page, &patient).await;
+        let page = browser.submit_password(&page, &patient).await;
         assert!(page.has_field("code"), "{}", page.text());
     }
     served.mail.wait_for_held(3).await;

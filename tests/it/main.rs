@@ -1,10 +1,12 @@
 //! Every end-to-end test but those in a browser, in one binary.
 
-mod alone;
 mod architecture;
 mod audit;
+mod cli;
 mod client_metadata;
 mod client_secret;
+mod command_reasons;
+mod doctor;
 mod door;
 mod engines;
 mod faults;
@@ -23,19 +25,17 @@ mod misuse;
 mod monitoring;
 mod newer_rows;
 mod oidc;
-mod operate;
-mod operating;
-mod program;
+mod operating_doc;
 mod race;
-mod reasons;
 mod relying_party;
 mod replicas;
 mod restore;
 mod retention;
 mod routes;
-mod statements;
+mod single_instance_lease;
+mod statement_counts;
 mod sweeping;
 mod tabs;
 mod two_replicas;
 mod upgrade;
-mod without_address;
+mod user_without_email;

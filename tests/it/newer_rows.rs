@@ -5,11 +5,11 @@ use store::{JobId, Sql};
 use uuid::Uuid;
 use vestibule_tests::{
     app::TestApp,
-    client::{Client, Pending, userinfo},
+    client::{Client, PendingRequest, get_userinfo},
     db::Engine,
     metrics::Scrape,
-    proc::{outcome, run},
-    served::Served,
+    proc::{run, run_with_status},
+    serve_process::Served,
 };
 
 use crate::engines::{apply, both_engines};
@@ -54,7 +54,7 @@ async fn fill(app: &TestApp) -> Vec<Client> {
         clients.push(app.client_with(id, |_| {}).await);
     }
     let written: store::Result<()> = app
-        .sql()
+        .replica_db()
         .write(async |tx| {
             for (_, sql) in NEWER_CLIENTS {
                 assert_eq!(tx.q(sql).execute().await?, 1, "{sql}");
@@ -94,19 +94,19 @@ async fn newer_row_is_unusable_alone(engine: Engine) {
         assert_eq!(ready.status(), 200, "{}", ready.text().await.unwrap());
         let browser = app.browser_at(replica);
         let landed = browser.sign_in(&app, &portal, &patient).await;
-        let tokens = portal.tokens(&app, &landed).await;
-        assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 200);
+        let tokens = portal.redeem_tokens(&app, &landed).await;
+        assert_eq!(get_userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 200);
         for client in &unusable {
-            let page = browser.get(Pending::new(client).url(app.issuer(), &[])).await;
+            let page = browser.get(PendingRequest::new(client).url(app.issuer(), &[])).await;
             assert_eq!(page.status, 400, "{}: {}", client.id, page.text());
             let params = [("grant_type", "authorization_code"), ("code", "x")];
-            let refused = client.call(&browser, &params).await;
+            let refused = client.call_token_at(&browser, &params).await;
             assert_eq!(refused.json()["error"], "invalid_client", "{}", client.id);
         }
         let set: Value = browser.get("/oauth2/jwks").await.json();
         let keys = set["keys"].as_array().unwrap();
         assert!(keys.len() == 3 && keys.iter().all(|key| key["kid"] != "newer"), "{set}");
-        let scrape = Scrape::of(replica).await;
+        let scrape = Scrape::fetch(replica).await;
         for (table, rows) in
             [("clients", 5.0), ("signing_keys", 1.0), ("ended_keys", 1.0), ("jobs", 3.0)]
         {
@@ -135,9 +135,9 @@ async fn tasks_and_commands_keep_newer_rows(engine: Engine) {
         clients.contains("portal") && algorithm.is_some_and(|line| line.contains("unusable")),
         "{clients}"
     );
-    let (code, _, error) = outcome(served.command(&["client", "show", "method"]), "").await;
+    let (code, _, error) = run_with_status(served.command(&["client", "show", "method"]), "").await;
     assert!(code == 1 && error.contains("method cannot be used by this build"), "{error}");
-    let (_, found, _) = outcome(served.command(&["doctor"]), "").await;
+    let (_, found, _) = run_with_status(served.command(&["doctor"]), "").await;
     assert!(found.contains("opens the signing keys (4)"), "the newer one is not opened: {found}");
     assert!(served.serve().await.terminate().await.success());
     let kept = "SELECT (SELECT COUNT(*) FROM signing_keys WHERE id = 'newer')

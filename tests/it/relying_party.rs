@@ -19,13 +19,13 @@ use tokio::{
 use url::Url;
 use vestibule_tests::{
     app::{Options, TestApp},
-    client::{Client, Landed, Pending},
+    client::{AuthorizationResponse, Client, PendingRequest},
     db::{Engine, TestDb},
     http::HttpBrowser,
-    mailbox::Mailbox,
-    proc::{Proc, run},
-    served::Served,
-    tls::Authority,
+    mail_server::Mailbox,
+    proc::{ChildProcess, run},
+    serve_process::Served,
+    tls::CertificateAuthority,
     wait,
 };
 
@@ -36,13 +36,13 @@ const PASSWORD: &str = "a walk along the river";
 
 /// The Python that `scripts/prepare` has put the library into.
 fn python() -> PathBuf {
-    let python = vestibule_tests::root().join("target/tools/python/bin/python");
+    let python = vestibule_tests::workspace_root().join("target/tools/python/bin/python");
     assert!(python.exists(), "scripts/prepare installs the Python client library");
     python
 }
 
 async fn over_tls(engine: Engine) -> TestApp {
-    TestApp::with(engine, Options { tls: true, ..Options::default() }).await
+    TestApp::start_with(engine, Options { tls: true, ..Options::default() }).await
 }
 
 #[apply(both_engines)]
@@ -61,10 +61,10 @@ async fn authlib_signs_in_over_tls(engine: Engine) {
 #[apply(both_engines)]
 async fn authlib_signs_in_at_serve_process(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let program = Program::start(engine, &db).await;
+    let program = TlsServe::start(engine, &db).await;
     for algorithm in Algorithm::ALL {
         let client = program.client(algorithm).await;
-        authlib(&program.at(), &client, algorithm, PASSWORD).await;
+        run_authlib(&program.provider_ref(), &client, algorithm, PASSWORD).await;
     }
 }
 
@@ -82,13 +82,13 @@ async fn openidconnect_signs_in_over_tls(engine: Engine) {
         .tls_certs_only([root])
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy();
-    openidconnect_with_each_algorithm(&app, &Trusting(client.build().unwrap())).await;
+    openidconnect_with_each_algorithm(&app, &TrustingHttpClient(client.build().unwrap())).await;
 }
 
 /// A client's HTTP that trusts the authority of the test alone.
-struct Trusting(reqwest::Client);
+struct TrustingHttpClient(reqwest::Client);
 
-impl<'c> AsyncHttpClient<'c> for Trusting {
+impl<'c> AsyncHttpClient<'c> for TrustingHttpClient {
     type Error = reqwest::Error;
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, reqwest::Error>> + Send + 'c>>;
 
@@ -104,16 +104,16 @@ impl<'c> AsyncHttpClient<'c> for Trusting {
 }
 
 /// `idp serve` over TLS.
-struct Program {
+struct TlsServe {
     served: Served,
-    authority: Authority,
+    authority: CertificateAuthority,
     issuer: String,
-    serve: Proc,
+    serve: ChildProcess,
 }
 
-impl Program {
+impl TlsServe {
     async fn start(engine: Engine, db: &TestDb) -> Self {
-        let (served, authority) = (Served::prepare(engine, db).await, Authority::new());
+        let (served, authority) = (Served::prepare(engine, db).await, CertificateAuthority::new());
         let add = ["user", "add", EMAIL, "--name", "Mere", "--password-stdin"];
         run(served.change(&add), PASSWORD).await;
         let files = authority.write(&authority.issue(&["localhost"]));
@@ -121,9 +121,9 @@ impl Program {
         let mut command = served.command(&["serve"]);
         command.env("IDP__TLS__CERT", &files.cert).env("IDP__TLS__KEY", &files.key);
         command.env("IDP__ISSUER", &issuer).env("SSL_CERT_FILE", authority.file());
-        let serve = Proc::spawn(command);
+        let serve = ChildProcess::spawn(command);
         let browser = HttpBrowser::over_tls(&issuer, &authority.pem());
-        serve.until_answers(&browser).await;
+        serve.wait_until_answering(&browser).await;
         Self { served, authority, issuer, serve }
     }
 
@@ -139,7 +139,7 @@ impl Program {
             &algorithm.as_str().to_lowercase(),
         ]);
         command.args(["--redirect-uri", &redirect_uri]);
-        command.args(["--post-logout-redirect-uri", &signed_out(&id)]);
+        command.args(["--post-logout-redirect-uri", &post_logout_redirect_uri(&id)]);
         let added: Value = serde_json::from_str(&run(command, "").await).unwrap();
         let client = Client {
             id,
@@ -147,22 +147,22 @@ impl Program {
             redirect_uri,
             auth_method: flows::client::AuthMethod::Basic,
         };
-        self.knows(&client).await;
+        self.wait_until_known(&client).await;
         client
     }
 
     /// A replica that runs hears of it within two seconds.
-    async fn knows(&self, client: &Client) {
-        let browser = self.at().browser;
+    async fn wait_until_known(&self, client: &Client) {
+        let browser = self.provider_ref().browser;
         let known = async || {
-            let page = browser.get(Pending::new(client).url(&self.issuer, &[])).await;
+            let page = browser.get(PendingRequest::new(client).url(&self.issuer, &[])).await;
             if page.status == 200 { Ok(()) } else { Err(self.serve.output()) }
         };
         wait::until(&format!("serve knows {}", client.id), known).await;
     }
 
-    fn at(&self) -> At<'_> {
-        At {
+    fn provider_ref(&self) -> ProviderRef<'_> {
+        ProviderRef {
             issuer: &self.issuer,
             authority: Some(self.authority.file()),
             mail: &self.served.mail,
@@ -172,7 +172,7 @@ impl Program {
 }
 
 /// A provider, as a client and a person see it.
-struct At<'p> {
+struct ProviderRef<'p> {
     issuer: &'p str,
     /// The root that a client must trust, where it speaks TLS.
     authority: Option<PathBuf>,
@@ -181,25 +181,31 @@ struct At<'p> {
 }
 
 /// Where a client wants people back who have signed out.
-fn signed_out(id: &str) -> String {
+fn post_logout_redirect_uri(id: &str) -> String {
     format!("https://{id}.example/signed-out")
 }
 
 /// The Python client: a process with which lines are exchanged.
-struct Authlib {
+struct AuthlibClient {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
     stdin: ChildStdin,
 }
 
-impl Authlib {
-    fn start(at: &At<'_>, client: &Client) -> Self {
+impl AuthlibClient {
+    fn start(at: &ProviderRef<'_>, client: &Client) -> Self {
         let secret = client.secret.as_deref().unwrap();
         let mut process = Command::new(python())
             // It warns of EdDSA under its old name (RFC 9864), which is the one that we have.
             .env("PYTHONWARNINGS", "ignore")
-            .arg(vestibule_tests::root().join("tests/clients/relying_party.py"))
-            .args([at.issuer, &client.id, secret, &client.redirect_uri, &signed_out(&client.id)])
+            .arg(vestibule_tests::workspace_root().join("tests/clients/relying_party.py"))
+            .args([
+                at.issuer,
+                &client.id,
+                secret,
+                &client.redirect_uri,
+                &post_logout_redirect_uri(&client.id),
+            ])
             .args(at.authority.as_ref())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -215,58 +221,58 @@ impl Authlib {
         self.lines.next_line().await.unwrap().expect("a line")
     }
 
-    async fn tell(&mut self, url: &Url) {
+    async fn send_url(&mut self, url: &Url) {
         self.stdin.write_all(format!("{url}\n").as_bytes()).await.unwrap();
     }
 }
 
 async fn authlib_with_each_algorithm(app: &TestApp, authority: Option<PathBuf>) {
-    let patient = app.person(EMAIL, "Mere").await;
+    let patient = app.patient_with_email(EMAIL, "Mere").await;
     for algorithm in Algorithm::ALL {
         let id = format!("python-{}", algorithm.as_str().to_lowercase());
-        let client = app.client_signing(&id, algorithm).await;
-        let at = At {
+        let client = app.client_with_algorithm(&id, algorithm).await;
+        let at = ProviderRef {
             issuer: app.issuer(),
             authority: authority.clone(),
             mail: &app.mail,
             browser: app.browser(),
         };
-        authlib(&at, &client, algorithm, &patient.password).await;
+        run_authlib(&at, &client, algorithm, &patient.password).await;
     }
 }
 
 /// From the client's first address to its page for those who have signed out.
-async fn authlib(at: &At<'_>, client: &Client, algorithm: Algorithm, password: &str) {
-    let mut python = Authlib::start(at, client);
+async fn run_authlib(at: &ProviderRef<'_>, client: &Client, algorithm: Algorithm, password: &str) {
+    let mut python = AuthlibClient::start(at, client);
     let url = python.line().await;
     let browser = &at.browser;
-    let landed = lands(browser, at.mail, (&url, client), (EMAIL, password)).await;
-    python.tell(&landed.url).await;
+    let landed = sign_in_at(browser, at.mail, (&url, client), (EMAIL, password)).await;
+    python.send_url(&landed.url).await;
     let told: Value = serde_json::from_str(&python.line().await).unwrap();
     assert_eq!(told["alg"], algorithm.as_str());
     assert_eq!(told["claims"]["acr"], "urn:vestibule:two-step");
     assert_eq!(told["userinfo"]["email"], EMAIL);
     // Signed out at the client, by the address of the metadata and the ID token: not asked, and led back.
     let back = browser.get(&python.line().await).await.location().expect("led back");
-    assert!(back.as_str().starts_with(&signed_out(&client.id)), "{back}");
-    python.tell(&back).await;
+    assert!(back.as_str().starts_with(&post_logout_redirect_uri(&client.id)), "{back}");
+    python.send_url(&back).await;
     assert_eq!(python.line().await, "signed out");
     assert!(python.process.wait().await.unwrap().success());
 }
 
 /// A person signs in where a client has sent the browser, and lands at the client.
-async fn lands(
+async fn sign_in_at(
     browser: &HttpBrowser,
     mail: &Mailbox,
     (url, client): (&str, &Client),
     (email, password): (&str, &str),
-) -> Landed {
+) -> AuthorizationResponse {
     let page = browser.follow(browser.get(url).await).await;
     let mails = mail.codes_to(email).len();
     let form = page.form().with("email", email).with("password", password);
     let page = browser.follow(browser.post(&form, "continue").await).await;
     let code = mail.code(email, mails + 1).await;
-    browser.code(&page, &code).await.landed(Pending::new(client))
+    browser.submit_code(&page, &code).await.authorization_response(PendingRequest::new(client))
 }
 
 /// The Rust library, with each algorithm.
@@ -274,15 +280,15 @@ async fn openidconnect_with_each_algorithm<H>(app: &TestApp, http: &H)
 where
     H: for<'c> AsyncHttpClient<'c>,
 {
-    let patient = app.person(EMAIL, "Mere").await;
+    let patient = app.patient_with_email(EMAIL, "Mere").await;
     for algorithm in Algorithm::ALL {
         let id = format!("rust-{}", algorithm.as_str().to_lowercase());
-        let registered = app.client_signing(&id, algorithm).await;
-        openidconnect(app, http, &registered, (algorithm, &patient.password)).await;
+        let registered = app.client_with_algorithm(&id, algorithm).await;
+        run_openidconnect(app, http, &registered, (algorithm, &patient.password)).await;
     }
 }
 
-async fn openidconnect<H>(
+async fn run_openidconnect<H>(
     app: &TestApp,
     http: &H,
     registered: &Client,
@@ -307,7 +313,7 @@ async fn openidconnect<H>(
         .set_pkce_challenge(challenge)
         .url();
     let to = (url.as_str(), registered);
-    let landed = lands(&app.browser(), &app.mail, to, (EMAIL, password)).await;
+    let landed = sign_in_at(&app.browser(), &app.mail, to, (EMAIL, password)).await;
     assert_eq!(landed.param("state").as_deref(), Some(state.secret().as_str()));
     let tokens = client.exchange_code(AuthorizationCode::new(landed.code())).unwrap();
     let tokens = tokens.set_pkce_verifier(verifier).request_async(http).await.unwrap();

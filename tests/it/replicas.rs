@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use flows::settings::{self, Setting};
-use vestibule_tests::{acting, app::TestApp, db::Engine, starvation_probe::StarvationProbe, wait};
+use vestibule_tests::{
+    app::TestApp, db::Engine, starvation_probe::StarvationProbe, test_actor, wait,
+};
 
 use crate::engines::{apply, both_engines};
 
@@ -14,12 +16,12 @@ async fn setting_change_reaches_running_replica(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let other = app.replica().await;
     let browser = app.browser_at(&other);
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-    app.settled().await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+    app.wait_for_jobs().await;
     app.clock.advance(Duration::from_mins(17));
     // Written by a command, not by the replica that serves.
     let setting = Setting::find("sign_in.code_window").unwrap();
-    settings::set(&app.cx(), &acting(), setting, "20m").await.unwrap().unwrap();
+    settings::set(&app.cx(), &test_actor(), setting, "20m").await.unwrap().unwrap();
     let probe = StarvationProbe::start();
     let changed = probe.stopwatch();
     let window = async || other.app.live.snapshot().settings.code_window;
@@ -28,18 +30,18 @@ async fn setting_change_reaches_running_replica(engine: Engine) {
     println!("{engine:?}: in force on a running replica after {wall:?}, {net:?} not starved");
     assert!(net < Duration::from_secs(2), "not within two seconds: {net:?} of {wall:?}");
     // 17 minutes after it was sent, the code of a 15-minute window works.
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
     let history = settings::history(&app.cx(), setting).await.unwrap();
     assert_eq!((history[0].before.as_str(), history[0].value.as_str()), ("15m", "20m"));
-    settings::undo(&app.cx(), &acting(), setting).await.unwrap().unwrap();
+    settings::undo(&app.cx(), &test_actor(), setting).await.unwrap().unwrap();
     app.refresh().await;
     assert_eq!(app.app().live.snapshot().settings.code_window, Duration::from_mins(15));
-    assert_eq!(app.outcomes("setting.changed").await.len(), 2);
+    assert_eq!(app.audit_outcomes("setting.changed").await.len(), 2);
     other.stop().await;
 }
 
 async fn run(app: &TestApp, sql: &'static str) {
-    app.sql().write(async |tx| store::Sql::q(tx, sql).execute().await).await.unwrap();
+    app.replica_db().write(async |tx| store::Sql::q(tx, sql).execute().await).await.unwrap();
 }
 
 /// A draft takes its number, so that no change meets it, and is in force nowhere until it is applied.
@@ -47,7 +49,7 @@ async fn run(app: &TestApp, sql: &'static str) {
 async fn draft_setting_is_not_applied(engine: Engine) {
     let app = TestApp::start(engine).await;
     let setting = Setting::find("sign_in.code_window").unwrap();
-    settings::set(&app.cx(), &acting(), setting, "20m").await.unwrap().unwrap();
+    settings::set(&app.cx(), &test_actor(), setting, "20m").await.unwrap().unwrap();
     let draft = "INSERT INTO document_versions (kind, name, version, value, before, actor, reason, at)
                  VALUES ('setting', 'sign_in.code_window', 2, '30m', '20m', 'cli:mere', 'to be decided', 0)";
     run(&app, draft).await;
@@ -60,9 +62,9 @@ async fn draft_setting_is_not_applied(engine: Engine) {
         history.iter().map(|row| row.version).collect::<Vec<_>>()
     };
     assert_eq!(versions().await, [1]);
-    let third = settings::set(&app.cx(), &acting(), setting, "25m").await.unwrap().unwrap();
+    let third = settings::set(&app.cx(), &test_actor(), setting, "25m").await.unwrap().unwrap();
     assert_eq!((third.version, third.before.as_str()), (3, "20m"));
-    let undone = settings::undo(&app.cx(), &acting(), setting).await.unwrap().unwrap();
+    let undone = settings::undo(&app.cx(), &test_actor(), setting).await.unwrap().unwrap();
     assert_eq!((undone.undoes, undone.value.as_str()), (Some(3), "20m"));
     assert_eq!(versions().await, [4, 3, 1]);
     // Another kind of document may have the same name.
@@ -82,10 +84,10 @@ async fn attempt_continues_on_other_replica(engine: Engine) {
     let other = app.replica().await;
     other.app.live.refresh(&other.app.db, &other.app.root).await.unwrap();
     let (here, there) = (app.browser(), app.browser_at(&other));
-    let (page, pending) = here.start(&client).await;
+    let (page, pending) = here.open_sign_in_page(&client).await;
     there.set_cookie("browser", &here.cookie("browser").unwrap());
-    let page = there.password(&page, &patient).await;
+    let page = there.submit_password(&page, &patient).await;
     let code = app.mail.code(&patient.email, 1).await;
-    let answer = here.code(&page, &code).await;
-    client.tokens(&app, &answer.landed(pending)).await;
+    let answer = here.submit_code(&page, &code).await;
+    client.redeem_tokens(&app, &answer.authorization_response(pending)).await;
 }

@@ -6,20 +6,20 @@ use tokio::process::Command;
 use vestibule_tests::{
     app::Patient,
     backup::{back_up, restore},
-    client::{Client, Landed, Pending},
+    client::{AuthorizationResponse, Client, PendingRequest},
     db::{Engine, TestDb},
-    http::{Answer, HttpBrowser},
-    proc::{Proc, run},
-    served::Served,
-    tls::private,
+    http::{HttpBrowser, Response},
+    proc::{ChildProcess, run},
+    serve_process::Served,
+    tls::write_private_file,
 };
 
 use crate::engines::{apply, both_engines};
 
 /// `serve` on a database, with people and a client.
-struct House {
+struct ServeWithClient {
     served: Served,
-    serve: Option<Proc>,
+    serve: Option<ChildProcess>,
     data: TestDb,
     client: Client,
 }
@@ -32,7 +32,7 @@ fn person(name: &str) -> Patient {
     }
 }
 
-impl House {
+impl ServeWithClient {
     async fn start(engine: Engine, people: &[&Patient]) -> Self {
         let data = TestDb::create(engine).await;
         let served = Served::prepare(engine, &data).await;
@@ -46,7 +46,7 @@ impl House {
     }
 
     /// Another one, on a new database with what a backup holds. The root key is the same.
-    async fn restored(&self, engine: Engine, backup: &std::path::Path) -> Self {
+    async fn restore_to_new_database(&self, engine: Engine, backup: &std::path::Path) -> Self {
         let data = TestDb::empty(engine).await;
         restore(backup, &data).await;
         let served = Served::prepare(engine, &data).await;
@@ -54,23 +54,27 @@ impl House {
     }
 
     fn browser(&self) -> HttpBrowser {
-        HttpBrowser::at(&self.served.issuer())
+        HttpBrowser::at_issuer(&self.served.issuer())
     }
 
     /// Signs in up to the page of the code.
-    async fn up_to_code(&self, browser: &HttpBrowser, patient: &Patient) -> (Answer, Pending) {
-        let pending = Pending::new(&self.client);
+    async fn sign_in_to_code_page(
+        &self,
+        browser: &HttpBrowser,
+        patient: &Patient,
+    ) -> (Response, PendingRequest) {
+        let pending = PendingRequest::new(&self.client);
         let url = pending.url(&self.served.issuer(), &[("prompt", "login")]);
         let page = browser.follow(browser.get(url).await).await;
-        (browser.password(&page, patient).await, pending)
+        (browser.submit_password(&page, patient).await, pending)
     }
 
-    async fn sign_in(&self, browser: &HttpBrowser, patient: &Patient) -> Landed {
+    async fn sign_in(&self, browser: &HttpBrowser, patient: &Patient) -> AuthorizationResponse {
         let mails = self.served.mail.mails_to(&patient.email).len();
-        let (page, pending) = self.up_to_code(browser, patient).await;
+        let (page, pending) = self.sign_in_to_code_page(browser, patient).await;
         let code = self.served.mail.code(&patient.email, mails + 1).await;
-        let landed = browser.code(&page, &code).await.landed(pending);
-        assert_eq!(self.client.redeem_with(browser, &landed).await.status, 200);
+        let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
+        assert_eq!(self.client.redeem_at(browser, &landed).await.status, 200);
         landed
     }
 
@@ -83,10 +87,10 @@ impl House {
     }
 
     /// Whether a browser is signed in.
-    async fn knows(&self, browser: &HttpBrowser) -> bool {
-        let quiet = Pending::new(&self.client);
+    async fn is_signed_in(&self, browser: &HttpBrowser) -> bool {
+        let quiet = PendingRequest::new(&self.client);
         let url = quiet.url(&self.served.issuer(), &[("prompt", "none")]);
-        browser.get(url).await.landed(quiet).param("code").is_some()
+        browser.get(url).await.authorization_response(quiet).param("code").is_some()
     }
 
     /// The same browser at this house.
@@ -121,7 +125,7 @@ async fn run_sql(data: &TestDb, sql: &'static str) {
 #[apply(both_engines)]
 async fn restored_backup_signs_people_in(engine: Engine) {
     let (mere, tui) = (person("Mere"), person("Tui"));
-    let mut house = House::start(engine, &[&mere, &tui]).await;
+    let mut house = ServeWithClient::start(engine, &[&mere, &tui]).await;
     let (hers, his) = (house.browser(), house.browser());
     house.sign_in(&hers, &mere).await;
     house.sign_in(&his, &tui).await;
@@ -131,10 +135,10 @@ async fn restored_backup_signs_people_in(engine: Engine) {
     tokio::join!(house.sign_in(&other, &mere), back_up(&house.data, &backup));
     // After the backup: a reset, which the backup does not know.
     run(house.served.change(&["user", "reset", &tui.email]), "").await;
-    assert!(!house.knows(&his).await);
+    assert!(!house.is_signed_in(&his).await);
     house.serve.take().unwrap().kill().await;
 
-    let mut restored = house.restored(engine, &backup).await;
+    let mut restored = house.restore_to_new_database(engine, &backup).await;
     // Keys that were replaced as stolen after the backup are in it again: they are taken away before anything is served.
     let stolen = restored.kids().await;
     let rotate = ["key", "rotate", "--compromised", "--reason", "restored from a backup"];
@@ -151,19 +155,22 @@ async fn restored_backup_signs_people_in(engine: Engine) {
             && stolen.iter().all(|kid| !published.contains(kid))
     );
     restored.sign_in(&restored.browser(), &mere).await;
-    assert!(restored.knows(&restored.with_cookies_of(&hers)).await, "sessions of the backup go on");
+    assert!(
+        restored.is_signed_in(&restored.with_cookies_of(&hers)).await,
+        "sessions of the backup go on"
+    );
     // What happened after the backup has not happened: it must be done again, and then holds.
     let his = restored.with_cookies_of(&his);
-    assert!(restored.knows(&his).await);
+    assert!(restored.is_signed_in(&his).await);
     run(restored.served.change(&["user", "reset", &tui.email]), "").await;
-    assert!(!restored.knows(&his).await);
+    assert!(!restored.is_signed_in(&his).await);
     // For everybody at once: ten minutes later, with an idle time that is shorter.
     restored.serve.take().unwrap().kill().await;
     run_sql(&restored.data, "UPDATE sessions SET last_seen = last_seen - 600000").await;
     let set = ["setting", "set", "session.idle", "5m", "--reason", "restored from a backup"];
     run(restored.served.command(&set), "").await;
     restored.serve = Some(restored.served.serve().await);
-    assert!(!restored.knows(&restored.with_cookies_of(&hers)).await);
+    assert!(!restored.is_signed_in(&restored.with_cookies_of(&hers)).await);
     restored.sign_in(&restored.browser(), &mere).await;
 }
 
@@ -171,17 +178,17 @@ async fn restored_backup_signs_people_in(engine: Engine) {
 #[apply(both_engines)]
 async fn backup_without_root_key_opens_nothing(engine: Engine) {
     let mere = person("Mere");
-    let house = House::start(engine, &[&mere]).await;
+    let house = ServeWithClient::start(engine, &[&mere]).await;
     // In the middle of a sign-in: its code is on the way, and the thief has the browser, too.
     let browser = house.browser();
-    let (page, pending) = house.up_to_code(&browser, &mere).await;
+    let (page, pending) = house.sign_in_to_code_page(&browser, &mere).await;
     let code = house.served.mail.code(&mere.email, 1).await;
     let folder = TempDir::new().unwrap();
     let (backup, root) = (folder.path().join("backup"), folder.path().join("root"));
     back_up(&house.data, &backup).await;
-    private(&root, &[8; 32]);
+    write_private_file(&root, &[8; 32]);
 
-    let mut stolen = house.restored(engine, &backup).await;
+    let mut stolen = house.restore_to_new_database(engine, &backup).await;
     for (id, why) in
         [("test", "holds another key"), ("2027a", "the root key test is needed and not configured")]
     {
@@ -196,7 +203,7 @@ async fn backup_without_root_key_opens_nothing(engine: Engine) {
         run_sql(&stolen.data, sql).await;
     }
     stolen.serve = Some(stolen.served.serve_by(|command| with_root(command, "test", &root)).await);
-    let (answer, _) = stolen.up_to_code(&stolen.browser(), &mere).await;
+    let (answer, _) = stolen.sign_in_to_code_page(&stolen.browser(), &mere).await;
     assert!(
         !answer.has_field("code") && answer.has_field("password"),
         "{} {}",
@@ -207,8 +214,8 @@ async fn backup_without_root_key_opens_nothing(engine: Engine) {
     assert_eq!(stolen.served.mail.mails_to(&mere.email).len(), 0);
     let theirs = stolen.browser();
     theirs.set_cookie("browser", &browser.cookie("browser").unwrap());
-    let answer = theirs.code(&page, &code).await;
+    let answer = theirs.submit_code(&page, &code).await;
     assert!(answer.location().is_none() && !answer.text().contains("code="), "{}", answer.text());
     // The owner's house still takes it.
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use flows::retention::SweepPass;
 use store::Sql;
 use vestibule_tests::{
+    aged_data,
     app::{Options, Patient, TestApp},
-    client::{Client, Pending, userinfo},
+    client::{Client, PendingRequest, get_userinfo},
     db::{Engine, TestDb},
     http::HttpBrowser,
-    old_rows, wait,
+    wait,
 };
 
 use crate::engines::{apply, both_engines};
@@ -26,18 +27,18 @@ async fn sweep(app: &TestApp) {
 }
 
 /// A provider on a database that has been in use for years, and its trail sealed. Somebody else has the lease for sweeping.
-pub(super) async fn with_old_rows(engine: Engine, rows: i64) -> TestApp {
+pub(super) async fn app_with_aged_data(engine: Engine, rows: i64) -> TestApp {
     let db = TestDb::create(engine).await;
     let open = db.open().await;
-    old_rows::fill(&open, engine, rows).await;
-    old_rows::fill_kept(&open, engine, rows).await;
+    aged_data::fill(&open, engine, rows).await;
+    aged_data::fill_kept(&open, engine, rows).await;
     // Whole seals of it: one that has a newer row too is not old.
-    old_rows::fill_trail(&open, engine, rows / 500 * 500).await;
+    aged_data::fill_trail(&open, engine, rows / 500 * 500).await;
     let until = open.clock().await.unwrap().plus(Duration::from_mins(10));
     let lease = "INSERT INTO leases (name, holder, until) VALUES ('retention', 'somebody', $1)";
     open.write(async |tx| tx.q(lease).bind(until).execute().await).await.unwrap();
     open.close().await;
-    let app = TestApp::on(db, engine.redis_url(), Options::default()).await;
+    let app = TestApp::start_on(db, engine.redis_url(), Options::default()).await;
     while app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await > 0 {
         let _ = flows::trail::seal::seal_next(&app.cx()).await;
     }
@@ -45,23 +46,23 @@ pub(super) async fn with_old_rows(engine: Engine, rows: i64) -> TestApp {
 }
 
 /// How much is left of each kind.
-async fn left(app: &TestApp) -> Vec<(&'static str, i64)> {
+async fn remaining_rows(app: &TestApp) -> Vec<(&'static str, i64)> {
     let mut all = Vec::new();
-    for (kind, count) in old_rows::LEFT_OF_KIND {
+    for (kind, count) in aged_data::LEFT_OF_KIND {
         all.push((kind, app.count(count).await));
     }
     all
 }
 
-async fn rows_left(app: &TestApp) -> i64 {
-    left(app).await.iter().map(|(_, rows)| rows).sum()
+async fn remaining_total(app: &TestApp) -> i64 {
+    remaining_rows(app).await.iter().map(|(_, rows)| rows).sum()
 }
 
 /// A silent sign-in of a client; its access token.
-async fn silent(app: &TestApp, browser: &HttpBrowser, client: &Client) -> String {
-    let pending = Pending::new(client);
+async fn silent_access_token(app: &TestApp, browser: &HttpBrowser, client: &Client) -> String {
+    let pending = PendingRequest::new(client);
     let answer = browser.get(pending.url(app.issuer(), &[("prompt", "none")])).await;
-    let tokens = client.tokens(app, &answer.landed(pending)).await;
+    let tokens = client.redeem_tokens(app, &answer.authorization_response(pending)).await;
     tokens["access_token"].as_str().unwrap().to_owned()
 }
 
@@ -76,17 +77,17 @@ async fn live_session_rows_survive_sweep(engine: Engine) {
         ("retention.audit", "30d"),
         ("token.access", "1h"),
     ] {
-        app.set(name, value).await;
+        app.set_setting(name, value).await;
     }
     let browser = app.browser();
     let landed = browser.sign_in(&app, &client, &patient).await;
-    client.tokens(&app, &landed).await;
-    app.settled().await;
+    client.redeem_tokens(&app, &landed).await;
+    app.wait_for_jobs().await;
     for day in 0..30 {
         app.clock.advance(DAY.checked_sub(HOUR).unwrap());
         sweep(&app).await;
-        let token = silent(&app, &browser, &client).await;
-        assert_eq!(userinfo(&app, &token).await.status, 200, "day {day}");
+        let token = silent_access_token(&app, &browser, &client).await;
+        assert_eq!(get_userinfo(&app, &token).await.status, 200, "day {day}");
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM sessions").await, 1);
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
@@ -107,7 +108,7 @@ async fn live_session_rows_survive_sweep(engine: Engine) {
     }
     // An old code that comes again is still known as one, and its grant ends.
     assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
-    assert_eq!(app.outcomes("grant.code_reused").await, ["revoked"]);
+    assert_eq!(app.audit_outcomes("grant.code_reused").await, ["revoked"]);
 }
 
 /// Each kind stays as long as it is good for something, and not longer.
@@ -116,13 +117,16 @@ async fn rows_are_swept_after_retention(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    client.tokens(&app, &browser.sign_in(&app, &client, &patient).await).await;
+    client.redeem_tokens(&app, &browser.sign_in(&app, &client, &patient).await).await;
     let other = app.browser();
-    let (page, _) = other.start(&client).await;
+    let (page, _) = other.open_sign_in_page(&client).await;
     other
-        .password(&page, &Patient { password: "not hers at all".to_owned(), ..patient.clone() })
+        .submit_password(
+            &page,
+            &Patient { password: "not hers at all".to_owned(), ..patient.clone() },
+        )
         .await;
-    app.settled().await;
+    app.wait_for_jobs().await;
     let mut passed = Duration::ZERO;
     for (age, table, rows) in [
         (HOUR * 2, "SELECT COUNT(*) FROM email_challenges", 1),
@@ -156,8 +160,8 @@ async fn page_with_swept_challenge_starts_over(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-    app.settled().await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+    app.wait_for_jobs().await;
     app.clock.advance(HOUR * 3);
     sweep(&app).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 0);
@@ -172,28 +176,28 @@ async fn page_with_swept_challenge_starts_over(engine: Engine) {
         );
     }
     let again = browser.follow(browser.get(page.url.as_str()).await).await;
-    let page = browser.password(&again, &patient).await;
+    let page = browser.submit_password(&again, &patient).await;
     let code = app.mail.code(&patient.email, 2).await;
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
 /// What refers to something goes first, and all of it goes in one turn, at most a thousand rows of a kind in one
 /// transaction: that bounds what a sign-in may wait for.
 #[apply(both_engines)]
 async fn one_pass_sweeps_every_kind(engine: Engine) {
-    let app = with_old_rows(engine, 1_500).await;
-    let (cx, mut turn, mut before) = (app.cx(), SweepPass::default(), left(&app).await);
+    let app = app_with_aged_data(engine, 1_500).await;
+    let (cx, mut turn, mut before) = (app.cx(), SweepPass::default(), remaining_rows(&app).await);
     while turn.next(&cx).await.unwrap() {
-        let now = left(&app).await;
+        let now = remaining_rows(&app).await;
         for ((kind, had), (_, has)) in before.iter().zip(&now) {
             assert!(had - has <= 1_000, "{} {kind} at once", had - has);
         }
         before = now;
     }
-    for (kind, count) in old_rows::LEFT_OF_KIND {
+    for (kind, count) in aged_data::LEFT_OF_KIND {
         assert_eq!(app.count(count).await, 0, "{kind}");
     }
-    for (kind, count) in old_rows::KEPT {
+    for (kind, count) in aged_data::KEPT {
         assert_eq!(app.count(count).await, 1_500, "{kind}");
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM grants WHERE session_id IS NOT NULL").await, 0);
@@ -203,25 +207,26 @@ async fn one_pass_sweeps_every_kind(engine: Engine) {
 /// expires after ten days.
 async fn four_grants(app: &TestApp, client: &Client, patient: &Patient) {
     let browser = app.browser();
-    client.tokens(app, &browser.sign_in(app, client, patient).await).await;
+    client.redeem_tokens(app, &browser.sign_in(app, client, patient).await).await;
     for scope in ["openid", "openid email", "openid phone"] {
-        let pending = Pending { scope: scope.to_owned(), ..Pending::new(client) };
-        let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
-        client.tokens(app, &landed).await;
+        let pending = PendingRequest { scope: scope.to_owned(), ..PendingRequest::new(client) };
+        let landed =
+            browser.get(pending.url(app.issuer(), &[])).await.authorization_response(pending);
+        client.redeem_tokens(app, &landed).await;
     }
     for statement in [
         "UPDATE grants SET offline = TRUE WHERE scopes <> 'openid profile email'",
         "UPDATE grants SET ended_at = created_at WHERE scopes = 'openid email'",
         "UPDATE grants SET expires_at = created_at + 864000000 WHERE scopes = 'openid phone'",
     ] {
-        app.sql().write(async |tx| tx.q(statement).execute().await).await.unwrap();
+        app.replica_db().write(async |tx| tx.q(statement).execute().await).await.unwrap();
     }
 }
 
-const BOUND: &str = "SELECT COUNT(*) FROM grants WHERE scopes = 'openid profile email'";
-const LIVE: &str = "SELECT COUNT(*) FROM grants WHERE scopes = 'openid'";
-const GONE: &str = "SELECT COUNT(*) FROM grants WHERE scopes = 'openid email'";
-const EXPIRED: &str = "SELECT COUNT(*) FROM grants WHERE scopes = 'openid phone'";
+const SESSION_GRANTS: &str = "SELECT COUNT(*) FROM grants WHERE scopes = 'openid profile email'";
+const LIVE_GRANTS: &str = "SELECT COUNT(*) FROM grants WHERE scopes = 'openid'";
+const ENDED_GRANTS: &str = "SELECT COUNT(*) FROM grants WHERE scopes = 'openid email'";
+const EXPIRED_GRANTS: &str = "SELECT COUNT(*) FROM grants WHERE scopes = 'openid phone'";
 const SESSIONS: &str = "SELECT COUNT(*) FROM sessions";
 const SIGN_INS: &str = "SELECT COUNT(*) FROM sign_ins";
 
@@ -238,7 +243,7 @@ async fn sweep_at(app: &TestApp, ages: &[(Duration, &'static str, i64)]) {
 
 /// The grant with the scope `openid`, if it is alive.
 async fn live_grant(app: &TestApp) -> Option<store::grant::LiveGrantWithUser> {
-    let mut conn = app.sql().read().await.unwrap();
+    let mut conn = app.replica_db().read().await.unwrap();
     let (id, sid): (store::GrantId, String) =
         conn.q("SELECT id, sid FROM grants WHERE scopes = 'openid'").fetch_one().await.unwrap();
     let now = app.cx().now;
@@ -258,14 +263,14 @@ async fn live_offline_grant_survives_every_sweep(engine: Engine) {
     sweep_at(
         &app,
         &[
-            (DAY * 29, GONE, 1),
-            (DAY * 30, BOUND, 1),
-            (DAY * 31, BOUND, 0),
-            (DAY * 31, GONE, 0),
+            (DAY * 29, ENDED_GRANTS, 1),
+            (DAY * 30, SESSION_GRANTS, 1),
+            (DAY * 31, SESSION_GRANTS, 0),
+            (DAY * 31, ENDED_GRANTS, 0),
             (DAY * 32, SESSIONS, 0),
-            (DAY * 39, EXPIRED, 1),
-            (DAY * 41, EXPIRED, 0),
-            (DAY * 3_000, LIVE, 1),
+            (DAY * 39, EXPIRED_GRANTS, 1),
+            (DAY * 41, EXPIRED_GRANTS, 0),
+            (DAY * 3_000, LIVE_GRANTS, 1),
             (DAY * 3_000, SIGN_INS, 1),
             (DAY * 3_000, "SELECT COUNT(*) FROM auth_codes", 1),
             (DAY * 3_000, "SELECT COUNT(*) FROM grants WHERE session_id IS NULL", 1),
@@ -275,8 +280,12 @@ async fn live_offline_grant_survives_every_sweep(engine: Engine) {
     let live = live_grant(&app).await.expect("it is alive");
     assert_eq!((live.grant.sid, live.user.email), (sid, Some(patient.email)));
     let (now, id) = (app.cx().now, live.grant.id);
-    assert!(app.sql().write(async |tx| store::grant::end(tx, id, now).await).await.unwrap());
-    sweep_at(&app, &[(DAY * 29, LIVE, 1), (DAY * 31, LIVE, 0), (DAY * 31, SIGN_INS, 0)]).await;
+    assert!(app.replica_db().write(async |tx| store::grant::end(tx, id, now).await).await.unwrap());
+    sweep_at(
+        &app,
+        &[(DAY * 29, LIVE_GRANTS, 1), (DAY * 31, LIVE_GRANTS, 0), (DAY * 31, SIGN_INS, 0)],
+    )
+    .await;
 }
 
 /// A reset ends what outlives sessions: dead at once, and swept like all that has ended.
@@ -287,9 +296,9 @@ async fn reset_ends_offline_grant(engine: Engine) {
     four_grants(&app, &client, &patient).await;
     assert!(live_grant(&app).await.is_some());
     app.clock.advance(DAY * 100);
-    app.reset(&patient).await;
+    app.force_reset(&patient).await;
     assert!(live_grant(&app).await.is_none());
-    sweep_at(&app, &[(DAY * 29, LIVE, 1), (DAY * 31, LIVE, 0)]).await;
+    sweep_at(&app, &[(DAY * 29, LIVE_GRANTS, 1), (DAY * 31, LIVE_GRANTS, 0)]).await;
 }
 
 /// The job of a replica sweeps while people sign in, who get their turn between two batches: sign-ins end long before the
@@ -301,31 +310,31 @@ async fn sign_in_finishes_during_sweep(engine: Engine) {
     let mut rows = ROWS / 2;
     let beside = async || {
         rows = (rows * 2).min(MOST_ROWS);
-        signs_in_beside_the_sweep(engine, rows / (old_rows::KINDS + 1)).await
+        try_sign_in_beside_sweep(engine, rows / (aged_data::KINDS + 1)).await
     };
-    wait::in_one_try("a sign-in that ends before the sweep does", beside).await;
+    wait::retry_while_slow("a sign-in that ends before the sweep does", beside).await;
 }
 
-async fn signs_in_beside_the_sweep(engine: Engine, old: i64) -> Option<()> {
-    let app = with_old_rows(engine, old).await;
+async fn try_sign_in_beside_sweep(engine: Engine, old: i64) -> Option<()> {
+    let app = app_with_aged_data(engine, old).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
-        app.set(name, "100000").await;
+        app.set_setting(name, "100000").await;
     }
     let release = "DELETE FROM leases WHERE name = 'retention'";
-    app.sql().write(async |tx| tx.q(release).execute().await).await.unwrap();
-    let (rows, replica) = (rows_left(&app).await, app.replica().await);
+    app.replica_db().write(async |tx| tx.q(release).execute().await).await.unwrap();
+    let (rows, replica) = (remaining_total(&app).await, app.replica().await);
     let (begun, mut slowest, mut beside) = (Instant::now(), Duration::ZERO, 0);
-    wait::until("the sweep begins", async || rows_left(&app).await < rows).await;
+    wait::until("the sweep begins", async || remaining_total(&app).await < rows).await;
     loop {
         let one = Instant::now();
         app.browser().sign_in(&app, &client, &patient).await;
         slowest = slowest.max(one.elapsed());
-        if rows_left(&app).await == 0 {
+        if remaining_total(&app).await == 0 {
             break;
         }
         beside += 1;
-        assert!(begun.elapsed() < wait::LIMIT, "{:?} are left", left(&app).await);
+        assert!(begun.elapsed() < wait::LIMIT, "{:?} are left", remaining_rows(&app).await);
     }
     let taken = begun.elapsed().as_secs_f64();
     println!(
@@ -339,7 +348,7 @@ async fn signs_in_beside_the_sweep(engine: Engine, old: i64) -> Option<()> {
 /// A sweep that is stopped goes on where it was.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancelled_sweep_is_resumed_later() {
-    let app = with_old_rows(Engine::Sqlite, 2_500).await;
+    let app = app_with_aged_data(Engine::Sqlite, 2_500).await;
     let cx = app.cx();
     for batches in 1..40 {
         let mut turn = SweepPass::default();
@@ -352,5 +361,5 @@ async fn cancelled_sweep_is_resumed_later() {
     }
     let mut turn = SweepPass::default();
     while turn.next(&cx).await.unwrap() {}
-    assert!(left(&app).await.iter().all(|(_, rows)| *rows == 0));
+    assert!(remaining_rows(&app).await.iter().all(|(_, rows)| *rows == 0));
 }

@@ -9,10 +9,10 @@ use vestibule_tests::{
     app::{Patient, TestApp},
     client::Client,
     db::Engine,
-    mailbox::Fault,
+    mail_server::Fault,
 };
 
-use super::retention::with_old_rows;
+use super::retention::app_with_aged_data;
 use crate::engines::{apply, both_engines};
 
 /// Rows of one batch, as the job has them.
@@ -46,15 +46,15 @@ async fn sweep(tx: &mut store::Tx, what: SweepTarget) -> store::Result<u64> {
 }
 
 /// A batch whose transaction is open, with all its locks, until it is told to commit.
-struct Held {
+struct OpenBatch {
     gate: Arc<Notify>,
     batch: JoinHandle<store::Result<u64>>,
 }
 
-impl Held {
+impl OpenBatch {
     async fn open(app: &TestApp, what: SweepTarget) -> Self {
         let (swept, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (db, told, opens) = (app.sql().clone(), swept.clone(), gate.clone());
+        let (db, told, opens) = (app.replica_db().clone(), swept.clone(), gate.clone());
         let batch = tokio::spawn(async move {
             db.write(async |tx| {
                 let gone = sweep(tx, what).await?;
@@ -81,10 +81,10 @@ impl Held {
 }
 
 /// A provider with old rows, all of them of the one who signs in and of her client: what she writes refers to what they do.
-async fn with_her_old_rows(engine: Engine) -> (TestApp, Client, Patient) {
-    let app = with_old_rows(engine, 500).await;
+async fn app_with_own_aged_data(engine: Engine) -> (TestApp, Client, Patient) {
+    let app = app_with_aged_data(engine, 500).await;
     for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
-        app.set(name, "100000").await;
+        app.set_setting(name, "100000").await;
     }
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     for (table, of_hers) in [
@@ -104,7 +104,7 @@ async fn with_her_old_rows(engine: Engine) -> (TestApp, Client, Patient) {
         };
         let sql = format!("UPDATE {table} SET {set}").leak();
         assert!(
-            app.sql().write(async |tx| tx.q(sql).execute().await).await.unwrap() >= 500,
+            app.replica_db().write(async |tx| tx.q(sql).execute().await).await.unwrap() >= 500,
             "{table}"
         );
     }
@@ -114,11 +114,11 @@ async fn with_her_old_rows(engine: Engine) -> (TestApp, Client, Patient) {
 /// A whole sign-in, both steps and the tokens, while the batch of each kind is open: it ends before the batch does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_sweep_blocks_no_sign_in() {
-    let (app, client, patient) = with_her_old_rows(Engine::Postgres).await;
+    let (app, client, patient) = app_with_own_aged_data(Engine::Postgres).await;
     for what in SweepTarget::ALL {
-        let held = Held::open(&app, what).await;
+        let held = OpenBatch::open(&app, what).await;
         let landed = app.browser().sign_in(&app, &client, &patient).await;
-        client.tokens(&app, &landed).await;
+        client.redeem_tokens(&app, &landed).await;
         let gone = held.commit().await;
         assert!(gone >= 500, "{what:?}: {gone}");
     }
@@ -127,21 +127,26 @@ async fn postgres_sweep_blocks_no_sign_in() {
 /// SQLite has one writer. A page opens beside a batch; what is posted waits for its end, which is why batches are short.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_sweep_only_delays_posts() {
-    let (app, client, patient) = with_her_old_rows(Engine::Sqlite).await;
+    let (app, client, patient) = app_with_own_aged_data(Engine::Sqlite).await;
     for what in SweepTarget::ALL {
-        let held = Held::open(&app, what).await;
+        let held = OpenBatch::open(&app, what).await;
         let browser = app.browser();
-        let (page, pending) = browser.start(&client).await;
+        let (page, pending) = browser.open_sign_in_page(&client).await;
         let mails = app.mail.codes_to(&patient.email).len();
         let posted = tokio::spawn({
             let (browser, patient) = (browser.clone(), patient.clone());
-            async move { browser.password(&page, &patient).await }
+            async move { browser.submit_password(&page, &patient).await }
         });
         let gone = held.commit().await;
         assert!(gone >= 500, "{what:?}: {gone}");
         let page = posted.await.unwrap();
         let code = app.mail.code(&patient.email, mails + 1).await;
-        client.tokens(&app, &browser.code(&page, &code).await.landed(pending)).await;
+        client
+            .redeem_tokens(
+                &app,
+                &browser.submit_code(&page, &code).await.authorization_response(pending),
+            )
+            .await;
     }
 }
 
@@ -152,20 +157,20 @@ async fn remaining_kinds_are_swept_in_time(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     app.mail.fault(Fault::Refuse(550), 1);
     let refused = app.browser();
-    let (page, _) = refused.start(&client).await;
-    refused.password(&page, &patient).await;
-    app.settled().await;
+    let (page, _) = refused.open_sign_in_page(&client).await;
+    refused.submit_password(&page, &patient).await;
+    app.wait_for_jobs().await;
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let other = if code == "000000" { "000001" } else { "000000" };
-    let page = browser.code(&page, other).await;
-    browser.code(&page, &code).await.landed(pending);
-    app.settled().await;
+    let page = browser.submit_code(&page, other).await;
+    browser.submit_code(&page, &code).await.authorization_response(pending);
+    app.wait_for_jobs().await;
     let now = app.cx().now;
     let term = store::lease::LeaseTerm { now, until: now.plus(Duration::from_secs(10)) };
     let lease =
         async |tx: &mut store::Tx| store::lease::acquire(tx, "gone", "somebody", term).await;
-    assert!(app.sql().write(lease).await.unwrap());
+    assert!(app.replica_db().write(lease).await.unwrap());
     let (failed, wrong, devices, gone) = (
         "SELECT COUNT(*) FROM jobs WHERE failed_at IS NOT NULL",
         "SELECT COUNT(*) FROM (SELECT slot FROM wrong_codes LIMIT 1) AS one",

@@ -5,18 +5,23 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use vestibule_tests::{
     app::TestApp,
-    client::{Client, Landed, Pending},
+    client::{AuthorizationResponse, Client, PendingRequest},
     db::Engine,
     http::HttpBrowser,
 };
 
 /// Sign-ins of one person with a session, all silent: one code each.
-async fn codes(browser: &HttpBrowser, app: &TestApp, client: &Client, count: usize) -> Vec<Landed> {
+async fn codes(
+    browser: &HttpBrowser,
+    app: &TestApp,
+    client: &Client,
+    count: usize,
+) -> Vec<AuthorizationResponse> {
     let mut landed = Vec::new();
     for _ in 0..count {
-        let pending = Pending::new(client);
+        let pending = PendingRequest::new(client);
         let url = pending.url(app.issuer(), &[("prompt", "none")]);
-        landed.push(browser.get(url).await.landed(pending));
+        landed.push(browser.get(url).await.authorization_response(pending));
     }
     landed
 }
@@ -25,7 +30,7 @@ async fn codes(browser: &HttpBrowser, app: &TestApp, client: &Client, count: usi
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_redemption_has_one_winner() {
     let app = TestApp::start(Engine::Postgres).await;
-    app.set("sign_in.posts_per_minute", "100000").await;
+    app.set_setting("sign_in.posts_per_minute", "100000").await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let other = app.replica().await;
     let browser = app.browser();
@@ -36,7 +41,7 @@ async fn concurrent_redemption_has_one_winner() {
         let landed = codes(&browser, &app, &client, 10).await;
         let races = landed.iter().map(|landed| async {
             let (one, two) =
-                tokio::join!(client.redeem_with(&here, landed), client.redeem_with(&there, landed));
+                tokio::join!(client.redeem_at(&here, landed), client.redeem_at(&there, landed));
             [one, two]
         });
         for race in join_all(races).await {
@@ -63,23 +68,26 @@ async fn concurrent_redemption_has_one_winner() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_mailed_code_signs_in_once() {
     let app = TestApp::start(Engine::Postgres).await;
-    app.set("sign_in.sends_per_hour", "1000").await;
-    app.set("sign_in.sends_per_day", "1000").await;
-    app.set("sign_in.posts_per_minute", "100000").await;
+    app.set_setting("sign_in.sends_per_hour", "1000").await;
+    app.set_setting("sign_in.sends_per_day", "1000").await;
+    app.set_setting("sign_in.posts_per_minute", "100000").await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let other = app.replica().await;
     for round in 1..=20 {
         let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+        let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
         let form = page.form().with("code", &code);
-        let (here, there) = (browser.copied(), browser.copied().sent_to(other.address));
+        let (here, there) = (
+            browser.with_copied_cookies(),
+            browser.with_copied_cookies().at_replica(other.address),
+        );
         let (one, two) = tokio::join!(here.post(&form, "continue"), there.post(&form, "continue"));
         assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, round);
         let mut alive = 0;
         for (browser, answer) in [(&here, one), (&there, two)] {
             let answer = browser.follow(answer).await;
-            let landed = answer.landed(pending.clone());
-            alive += i32::from(client.redeem_with(browser, &landed).await.status == 200);
+            let landed = answer.authorization_response(pending.clone());
+            alive += i32::from(client.redeem_at(browser, &landed).await.status == 200);
         }
         // The later answer's code voids the earlier's, unless that was redeemed already.
         assert!(alive == 1, "round {round}: {alive} codes were good");

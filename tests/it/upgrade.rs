@@ -13,21 +13,20 @@ use store::{Db, DbConfig, Migrations, Sql};
 use tempfile::TempDir;
 use tokio::{process::Command, sync::Notify, task::JoinHandle};
 use vestibule_tests::{
-    app::{Patient, Replica, Shared, TestApp},
+    app::{Patient, Replica, SharedApp, TestApp},
     client::Client,
     db::{Engine, TestDb},
-    proc::{Proc, idp, outcome, run as command},
-    root,
-    served::Served,
-    wait,
+    proc::{ChildProcess, idp_command, run as command, run_with_status},
+    serve_process::Served,
+    wait, workspace_root,
 };
 
 use crate::engines::{apply, both_engines};
 
 /// The migrations that only the tests have: what the next version may do, and what the one after that takes away again when no
 /// program that runs names any of it any more.
-fn later(half: &str) -> PathBuf {
-    root().join("tests/migrations").join(half)
+fn test_migrations(half: &str) -> PathBuf {
+    workspace_root().join("tests/migrations").join(half)
 }
 
 /// Brings a database to the schema of a folder of migrations, as the `idp migrate` of a build that has them does.
@@ -38,7 +37,7 @@ async fn migrate(db: &Db, folder: &Path) {
 
 /// Each file of a folder of migrations in a folder of its own, in their order.
 fn one_by_one(half: &str) -> Vec<TempDir> {
-    let entries = std::fs::read_dir(later(half)).expect("a folder");
+    let entries = std::fs::read_dir(test_migrations(half)).expect("a folder");
     let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
     let alone = |file: &PathBuf| {
@@ -68,17 +67,17 @@ async fn keep_signing_in(load: Arc<Load>, patient: Patient) {
     let mut first = true;
     while !load.stop.load(Ordering::Relaxed) {
         let here = load.app.browser();
-        let there = here.sent_to(load.other.address);
+        let there = here.at_replica(load.other.address);
         // Whose turn it is to begin changes.
         let (one, two) = if first { (here, there) } else { (there, here) };
         first = !first;
         let mails = load.app.mail.codes_to(&patient.email).len();
-        let (page, pending) = one.start(&load.client).await;
-        let page = two.password(&page, &patient).await;
+        let (page, pending) = one.open_sign_in_page(&load.client).await;
+        let page = two.submit_password(&page, &patient).await;
         assert!(page.has_field("code"), "no code page: {} {}", page.status, page.text());
         let code = load.app.mail.code(&patient.email, mails + 1).await;
-        let landed = one.code(&page, &code).await.landed(pending);
-        let answer = load.client.redeem_with(&two, &landed).await;
+        let landed = one.submit_code(&page, &code).await.authorization_response(pending);
+        let answer = load.client.redeem_at(&two, &landed).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         let bearer = format!("Bearer {}", answer.json()["access_token"].as_str().expect("a token"));
         let headers = [("authorization", bearer.as_str())];
@@ -89,7 +88,7 @@ async fn keep_signing_in(load: Arc<Load>, patient: Patient) {
 }
 
 struct Load {
-    app: Shared,
+    app: SharedApp,
     other: Replica,
     client: Client,
     done: AtomicUsize,
@@ -98,7 +97,7 @@ struct Load {
 
 impl Load {
     /// Waits until so many more sign-ins were completed.
-    async fn more(&self, people: &[JoinHandle<()>], more: usize) {
+    async fn wait_for_more(&self, people: &[JoinHandle<()>], more: usize) {
         let wanted = self.done.load(Ordering::Relaxed) + more;
         let done = async || {
             assert!(!people.iter().any(JoinHandle::is_finished), "somebody was refused: see above");
@@ -112,9 +111,9 @@ impl Load {
 /// them may notice.
 #[apply(both_engines)]
 async fn schema_change_under_load_refuses_nothing(engine: Engine) {
-    let app = Shared::new(TestApp::start(engine).await);
+    let app = SharedApp::new(TestApp::start(engine).await);
     for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
-        app.set(name, "100000").await;
+        app.set_setting(name, "100000").await;
     }
     let client = app.client("portal").await;
     let (other, done, stop) = (app.replica().await, AtomicUsize::new(0), AtomicBool::new(false));
@@ -123,14 +122,14 @@ async fn schema_change_under_load_refuses_nothing(engine: Engine) {
     for name in ["Mere", "Tui", "Aroha"] {
         people.push(tokio::spawn(keep_signing_in(load.clone(), app.patient(name).await)));
     }
-    load.more(&people, 3).await;
+    load.wait_for_more(&people, 3).await;
     let next = app.db.open().await;
     for done in ["expand", "contract"] {
         for folder in one_by_one(done) {
             migrate(&next, folder.path()).await;
-            load.more(&people, 1).await;
+            load.wait_for_more(&people, 1).await;
         }
-        load.more(&people, 3).await;
+        load.wait_for_more(&people, 3).await;
         println!("{engine:?}: {} sign-ins by the end of {done}", load.done.load(Ordering::Relaxed));
     }
     load.stop.store(true, Ordering::Relaxed);
@@ -149,7 +148,7 @@ async fn older_program_runs_on_newer_schema(engine: Engine) {
     let data = TestDb::create(engine).await;
     let served = Served::prepare(engine, &data).await;
     let db = data.open().await;
-    migrate(&db, &later("expand")).await;
+    migrate(&db, &test_migrations("expand")).await;
     let said = command(served.command(&["migrate"]), "").await;
     assert_eq!(said, "The database has the schema of this build already, or a newer one.\n");
     let add = ["user", "add", "mere@patients.example", "--password-stdin"];
@@ -193,12 +192,12 @@ async fn damaged_migrations_table_is_reported(engine: Engine) {
     run(&data.open().await, "ALTER TABLE _sqlx_migrations RENAME COLUMN success TO went_well")
         .await;
     for asked in ["serve", "migrate", "doctor"] {
-        is_told(served.command(&[asked]), "success").await;
+        assert_refused_with(served.command(&[asked]), "success").await;
     }
 }
 
 /// A command that cannot find out what the schema is says why, and sends nobody to `idp migrate`.
-async fn is_told(mut command: Command, why: &str) {
+async fn assert_refused_with(mut command: Command, why: &str) {
     let refused = command.output().await.unwrap();
     let said = [refused.stdout, refused.stderr].map(|text| String::from_utf8(text).unwrap());
     let said = said.concat();
@@ -218,7 +217,7 @@ async fn unreadable_migrations_table_is_reported() {
     for asked in ["serve", "migrate", "doctor"] {
         let mut command = served.command(&[asked]);
         command.env("IDP__DATABASE__URL", format!("postgres://may_read_nothing@{place}"));
-        is_told(command, "permission denied for table _sqlx_migrations").await;
+        assert_refused_with(command, "permission denied for table _sqlx_migrations").await;
     }
     run(&db, "DROP ROLE may_read_nothing").await;
 }
@@ -228,7 +227,7 @@ async fn unreadable_migrations_table_is_reported() {
 async fn waiting_migration_blocks_no_reader() {
     let data = TestDb::create(Engine::Postgres).await;
     let db = data.open().await;
-    let schema = Migrations::read(&later("expand")).await.unwrap();
+    let schema = Migrations::read(&test_migrations("expand")).await.unwrap();
     let (reads, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let long = tokio::spawn({
         let (db, reads, gate) = (db.clone(), reads.clone(), gate.clone());
@@ -278,11 +277,11 @@ async fn foreign_migration_sequence_is_refused(engine: Engine) {
     migrate(&db, old.path()).await;
     let show = ["user", "show", "mere@patients.example"];
     for args in [&["serve"][..], &["migrate"], &["key", "list"], &["client", "list"], &show] {
-        let (code, said, error) = outcome(served.command(args), "").await;
+        let (code, said, error) = run_with_status(served.command(args), "").await;
         assert_eq!((code, error.lines().count()), (1, 1), "{args:?}: {said}{error}");
         assert!(error.contains(OTHER_SEQUENCE) && !error.contains("migration"), "{error}");
     }
-    let (code, found, _) = outcome(served.command(&["doctor"]), "").await;
+    let (code, found, _) = run_with_status(served.command(&["doctor"]), "").await;
     assert!(code == 1 && found.contains(OTHER_SEQUENCE), "{found}");
     // Nothing was done to it.
     let mut conn = db.read().await.unwrap();
@@ -297,22 +296,22 @@ async fn dev_folder_with_foreign_sequence_is_refused() {
     let folder = TempDir::new().unwrap();
     let dir = folder.path().join("data");
     let dev = || {
-        let mut command = idp();
+        let mut command = idp_command();
         command.args(["dev", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--json"]);
         command.args(["--portal-listen", "127.0.0.1:0", "--data-dir"]).arg(&dir);
         command
     };
-    let mut first = Proc::spawn(dev());
+    let mut first = ChildProcess::spawn(dev());
     first.json().await;
     assert!(first.terminate().await.success());
     let file = DbConfig::Sqlite { file: dir.join("vestibule.db"), full_sync: false };
     let db = Db::open(&file).await.unwrap();
     run(&db, "UPDATE _sqlx_migrations SET checksum = CAST('another' AS BLOB)").await;
     db.close().await;
-    let mut list = idp();
+    let mut list = idp_command();
     list.args(["client", "list", "--data-dir"]).arg(&dir);
     for command in [dev(), list] {
-        let ended = tokio::time::timeout(wait::LIMIT, outcome(command, "")).await;
+        let ended = tokio::time::timeout(wait::LIMIT, run_with_status(command, "")).await;
         let (code, said, error) = ended.expect("it does not start");
         assert!(code == 1 && error.contains(OTHER_SEQUENCE), "{said}{error}");
     }

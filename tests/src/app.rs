@@ -25,18 +25,18 @@ use store::{Db, DbConfig, EphemeralCounters};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 use crate::{
-    acting,
     client::Client,
     db::{Engine, TestDb},
     http::HttpBrowser,
-    mailbox::Mailbox,
-    tls::Authority,
+    mail_server::Mailbox,
+    test_actor,
+    tls::CertificateAuthority,
     wait,
 };
 
 mod config;
 
-pub use config::{ROOT, root_keys, root_keys_of, smtp_toml};
+pub use config::{TEST_ROOT_KEYS, root_keys, root_keys_of, smtp_toml};
 use config::{brand, smtp};
 
 /// What a test may want otherwise.
@@ -55,15 +55,15 @@ pub struct Options {
     /// How long one attempt at one mail may take.
     pub smtp_timeout: Duration,
     /// Jobs beside those of the program.
-    pub jobs: MoreJobs,
+    pub jobs: ExtraJobs,
     /// Another way to the same database, for requests alone: what runs beside them keeps its own, and no worker runs, so that
     /// jobs wait until the test does them.
-    pub for_requests: Option<DbConfig>,
+    pub request_db: Option<DbConfig>,
 }
 
 /// Kinds of jobs beside those of the program, and lanes that run them.
 #[derive(Clone, Debug, Default)]
-pub struct MoreJobs {
+pub struct ExtraJobs {
     /// The kinds.
     pub kinds: Vec<JobKind>,
     /// The lanes.
@@ -84,8 +84,8 @@ impl Default for Options {
             limits,
             shutdown,
             smtp_timeout,
-            jobs: MoreJobs::default(),
-            for_requests: None,
+            jobs: ExtraJobs::default(),
+            request_db: None,
         }
     }
 }
@@ -103,19 +103,19 @@ pub struct TestApp {
     options: Options,
     time: Clock,
     redis: Option<String>,
-    authority: Option<Authority>,
+    authority: Option<CertificateAuthority>,
     first: Replica,
 }
 
 /// What a further replica may have otherwise than the first.
 #[derive(Clone, Debug, Default)]
-pub struct Otherwise {
+pub struct ReplicaOptions {
     /// A clock of its own.
-    pub time: Option<Clock>,
+    pub clock: Option<Clock>,
     /// Other root keys, the current one first.
     pub root: Option<&'static [(&'static str, u8)]>,
     /// Jobs that the first does not know.
-    pub jobs: Option<MoreJobs>,
+    pub jobs: Option<ExtraJobs>,
 }
 
 /// One running replica.
@@ -151,12 +151,12 @@ impl Replica {
     /// Asks it to stop and waits until everything in flight is finished.
     pub async fn stop(self) {
         self.ask_to_stop();
-        self.stopped().await;
+        self.wait_until_stopped().await;
     }
 
     /// Waits until it has stopped.
-    pub async fn stopped(mut self) {
-        let stopped = wait::ended("the replica stops", &mut self.task).await;
+    pub async fn wait_until_stopped(mut self) {
+        let stopped = wait::until_done("the replica stops", &mut self.task).await;
         stopped.expect("no panic").expect("it stops well");
     }
 }
@@ -170,69 +170,77 @@ impl Drop for Replica {
 impl TestApp {
     /// A provider on an engine.
     pub async fn start(engine: Engine) -> Self {
-        Self::with(engine, Options::default()).await
+        Self::start_with(engine, Options::default()).await
     }
 
     /// A provider with something otherwise than usual.
-    pub async fn with(engine: Engine, options: Options) -> Self {
-        Self::on(TestDb::create(engine).await, engine.redis_url(), options).await
+    pub async fn start_with(engine: Engine, options: Options) -> Self {
+        Self::start_on(TestDb::create(engine).await, engine.redis_url(), options).await
     }
 
     /// A provider on servers of the test's own.
-    pub async fn on(db: TestDb, redis: Option<String>, options: Options) -> Self {
+    pub async fn start_on(db: TestDb, redis: Option<String>, options: Options) -> Self {
         let mail = Arc::new(Mailbox::start().await);
         let (time, clock) = Clock::shifted();
         let public = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = public.local_addr().expect("bound").port();
-        let authority = options.tls.then(Authority::new);
+        let authority = options.tls.then(CertificateAuthority::new);
         let scheme = if options.tls { "https" } else { "http" };
         let issuer = Issuer::parse(&format!("{scheme}://localhost:{port}")).expect("an issuer");
-        let build = Parts {
+        let build = ReplicaBuilder {
             options: &options,
             issuer: &issuer,
             time: &time,
             mail: &mail,
             redis: redis.as_deref(),
             authority: authority.as_ref(),
-            root: ROOT,
+            root: TEST_ROOT_KEYS,
             jobs: &options.jobs,
         };
-        let first = build.replica(&db, public).await;
+        let first = build.start(&db, public).await;
         Self { mail, clock, db, issuer, options, time, redis, authority, first }
     }
 
     /// Another replica of the same provider, on the same database.
     pub async fn replica(&self) -> Replica {
-        self.replica_with(Otherwise::default()).await
+        self.replica_with(ReplicaOptions::default()).await
     }
 
     /// Another replica on another machine, whose clock can be set wrong.
-    pub async fn stepped_replica(&self) -> (Replica, ClockShift) {
+    pub async fn replica_with_own_clock(&self) -> (Replica, ClockShift) {
         let (time, hand) = self.time.stepped();
-        (self.replica_with(Otherwise { time: Some(time), ..Otherwise::default() }).await, hand)
+        (
+            self.replica_with(ReplicaOptions { clock: Some(time), ..ReplicaOptions::default() })
+                .await,
+            hand,
+        )
     }
 
     /// Another replica on another machine, whose clock is ahead by so much when it starts, and the hand that sets it right.
-    pub async fn replica_ahead(&self, by: Duration) -> (Replica, ClockShift) {
+    pub async fn replica_with_clock_ahead(&self, by: Duration) -> (Replica, ClockShift) {
         let (time, hand) = self.time.stepped();
         hand.advance(by);
-        (self.replica_with(Otherwise { time: Some(time), ..Otherwise::default() }).await, hand)
+        (
+            self.replica_with(ReplicaOptions { clock: Some(time), ..ReplicaOptions::default() })
+                .await,
+            hand,
+        )
     }
 
     /// Another replica that has something otherwise than the first.
-    pub async fn replica_with(&self, otherwise: Otherwise) -> Replica {
+    pub async fn replica_with(&self, otherwise: ReplicaOptions) -> Replica {
         let public = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let build = Parts {
+        let build = ReplicaBuilder {
             options: &self.options,
             issuer: &self.issuer,
-            time: otherwise.time.as_ref().unwrap_or(&self.time),
+            time: otherwise.clock.as_ref().unwrap_or(&self.time),
             mail: &self.mail,
             redis: self.redis.as_deref(),
             authority: self.authority.as_ref(),
-            root: otherwise.root.unwrap_or(ROOT),
+            root: otherwise.root.unwrap_or(TEST_ROOT_KEYS),
             jobs: otherwise.jobs.as_ref().unwrap_or(&self.options.jobs),
         };
-        build.replica(&self.db, public).await
+        build.start(&self.db, public).await
     }
 
     /// Puts another replica into the place of the first one, which is returned and still runs.
@@ -256,12 +264,12 @@ impl TestApp {
     }
 
     /// The database, as the first replica has it open.
-    pub fn sql(&self) -> &Db {
+    pub fn replica_db(&self) -> &Db {
         &self.first.app.db
     }
 
     /// Whom a client must trust, when the provider speaks TLS.
-    pub fn authority(&self) -> &Authority {
+    pub fn authority(&self) -> &CertificateAuthority {
         self.authority.as_ref().expect("options.tls")
     }
 
@@ -281,11 +289,11 @@ impl TestApp {
     /// Adds a person called `name`, whose address is `name@patients.example`.
     pub async fn patient(&self, name: &str) -> Patient {
         let local: String = name.to_lowercase().split_whitespace().collect::<Vec<_>>().join(".");
-        self.person(&format!("{local}@patients.example"), name).await
+        self.patient_with_email(&format!("{local}@patients.example"), name).await
     }
 
     /// Adds a person.
-    pub async fn person(&self, email: &str, name: &str) -> Patient {
+    pub async fn patient_with_email(&self, email: &str, name: &str) -> Patient {
         let patient = Patient {
             email: email.to_owned(),
             password: format!("the long password of {name} 4711"),
@@ -298,7 +306,7 @@ impl TestApp {
             // Not checked against the name: tests like passwords that say whose they are.
             password: patient.password.clone(),
         };
-        create::create(&self.cx(), &acting(), new)
+        create::create(&self.cx(), &test_actor(), new)
             .await
             .expect("no failure")
             .expect("a new person");
@@ -320,7 +328,7 @@ impl TestApp {
         change(&mut new);
         let redirect_uri = new.metadata.redirect_uris[0].clone();
         let auth_method = new.metadata.token_endpoint_auth_method;
-        let added = registration::add(&self.cx(), &acting(), new).await;
+        let added = registration::add(&self.cx(), &test_actor(), new).await;
         let secret = added.expect("no failure").expect("a new client");
         self.refresh().await;
         Client {
@@ -332,22 +340,25 @@ impl TestApp {
     }
 
     /// Registers the usual client with another signature of its tokens.
-    pub async fn client_signing(&self, id: &str, algorithm: Algorithm) -> Client {
+    pub async fn client_with_algorithm(&self, id: &str, algorithm: Algorithm) -> Client {
         self.client_with(id, |new| new.metadata.id_token_signed_response_alg = algorithm).await
     }
 
     /// Changes a setting and waits until the first replica has read it.
-    pub async fn set(&self, name: &str, value: &str) {
+    pub async fn set_setting(&self, name: &str, value: &str) {
         let setting = Setting::find(name).expect("a setting");
-        let set = settings::set(&self.cx(), &acting(), setting, value).await;
+        let set = settings::set(&self.cx(), &test_actor(), setting, value).await;
         set.expect("no failure").expect("a good value");
         self.refresh().await;
     }
 
     /// Forces a reset.
-    pub async fn reset(&self, patient: &Patient) {
+    pub async fn force_reset(&self, patient: &Patient) {
         let email = EmailAddress::parse(&patient.email).expect("an address");
-        reset::force(&self.cx(), &acting(), &email).await.expect("no failure").expect("a person");
+        reset::force(&self.cx(), &test_actor(), &email)
+            .await
+            .expect("no failure")
+            .expect("a person");
     }
 
     /// Has the first replica read settings, clients and keys again.
@@ -362,8 +373,8 @@ impl TestApp {
     }
 
     /// The outcomes of an event in the trail, oldest first.
-    pub async fn outcomes(&self, event: &str) -> Vec<String> {
-        let mut conn = self.sql().read().await.expect("a connection");
+    pub async fn audit_outcomes(&self, event: &str) -> Vec<String> {
+        let mut conn = self.replica_db().read().await.expect("a connection");
         let rows: Vec<(String,)> =
             store::Sql::q(&mut conn, "SELECT outcome FROM audit WHERE event = $1 ORDER BY id")
                 .bind(event)
@@ -374,13 +385,13 @@ impl TestApp {
     }
 
     /// Waits until every job is done: what was mailed is also written down as accepted. For whoever then moves the clock.
-    pub async fn settled(&self) {
+    pub async fn wait_for_jobs(&self) {
         let open = "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL";
         wait::until_equal("open jobs", 0, async || self.count(open).await).await;
     }
 
     /// Stops the clock at the beginning of a time in which nothing was counted yet: windows of limits last up to five minutes.
-    pub fn stop_in_new_window(&self) {
+    pub fn stop_clock_in_new_window(&self) {
         const WINDOW: i64 = 300_000;
         let now = self.app().clock.now().millis();
         self.clock.stop(store::Timestamp::from_millis((now / WINDOW + 2) * WINDOW));
@@ -388,31 +399,31 @@ impl TestApp {
 
     /// A number that a statement finds.
     pub async fn count(&self, sql: &'static str) -> i64 {
-        let mut conn = self.sql().read().await.expect("a connection");
+        let mut conn = self.replica_db().read().await.expect("a connection");
         let (count,): (i64,) = store::Sql::q(&mut conn, sql).fetch_one().await.expect("a row");
         count
     }
 }
 
 /// What replicas share.
-struct Parts<'a> {
+struct ReplicaBuilder<'a> {
     options: &'a Options,
     issuer: &'a Issuer,
     time: &'a Clock,
     mail: &'a Mailbox,
     redis: Option<&'a str>,
-    authority: Option<&'a Authority>,
+    authority: Option<&'a CertificateAuthority>,
     root: &'a [(&'a str, u8)],
-    jobs: &'a MoreJobs,
+    jobs: &'a ExtraJobs,
 }
 
-impl Parts<'_> {
-    async fn replica(&self, db: &TestDb, public: TcpListener) -> Replica {
+impl ReplicaBuilder<'_> {
+    async fn start(&self, db: &TestDb, public: TcpListener) -> Replica {
         let ops_listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = public.local_addr().expect("bound");
         let ops = ops_listener.local_addr().expect("bound");
         let beside = App::start(self.build(db.open().await)).await.expect("it starts");
-        let app = match &self.options.for_requests {
+        let app = match &self.options.request_db {
             Some(config) => {
                 let db = Db::open(config).await.expect("the database opens");
                 App::start(self.build(db)).await.expect("it starts")
@@ -425,7 +436,7 @@ impl Parts<'_> {
             Tls::load(&files, self.time.now()).expect("a good pair")
         });
         let limits = self.options.limits.clone();
-        let lanes = match self.options.for_requests {
+        let lanes = match self.options.request_db {
             Some(_) => Vec::new(),
             None => jobs::LANES.into_iter().chain(self.jobs.lanes.iter().copied()).collect(),
         };
@@ -460,23 +471,23 @@ impl Parts<'_> {
 }
 
 /// Makes signing keys in a template database, so that not every test waits for an RSA key.
-pub(crate) async fn prepare(db: &Db) {
+pub(crate) async fn create_signing_keys(db: &Db) {
     let issuer = Issuer::parse("http://localhost").expect("an issuer");
     let (time, _) = Clock::shifted();
     let mail = Mailbox::start().await;
     let options = Options::default();
-    let parts = Parts {
+    let parts = ReplicaBuilder {
         options: &options,
         issuer: &issuer,
         time: &time,
         mail: &mail,
         redis: None,
         authority: None,
-        root: ROOT,
+        root: TEST_ROOT_KEYS,
         jobs: &options.jobs,
     };
     App::start(parts.build(db.clone())).await.expect("it starts");
 }
 
 /// What a test shares between tasks.
-pub type Shared = Arc<TestApp>;
+pub type SharedApp = Arc<TestApp>;

@@ -5,7 +5,7 @@ use std::path::Path;
 use store::DbConfig;
 use tokio::process::Command;
 
-use crate::{db::TestDb, proc::run, servers::postgres};
+use crate::{db::TestDb, proc::run, shared_servers::postgres};
 
 /// Copies a database into a file, while it is in use.
 pub async fn back_up(from: &TestDb, to: &Path) {

@@ -9,7 +9,7 @@ use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 /// to be over by then.
 pub const MOST_OF_LOCK_WAIT: Duration = Duration::from_secs(4);
 
-const SPEAKS_EACH: Duration = Duration::from_secs(1);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An open transaction. Dropped, it rolls back.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl BlockingTx {
                     tx.q(sql).execute().await?;
                     holds.notify_one();
                     // The server ends a transaction that is silent for long.
-                    while timeout(SPEAKS_EACH, gate.notified()).await.is_err() {
+                    while timeout(KEEPALIVE_INTERVAL, gate.notified()).await.is_err() {
                         tx.q("SELECT 1 FROM leases WHERE name = ''").execute().await?;
                     }
                     Ok(())

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     app::TestApp,
-    http::{Answer, HttpBrowser},
+    http::{HttpBrowser, Response},
 };
 
 /// A registered client.
@@ -29,7 +29,7 @@ pub struct Client {
 
 /// An authorization request on its way.
 #[derive(Clone, Debug)]
-pub struct Pending {
+pub struct PendingRequest {
     /// `client_id`.
     pub client_id: String,
     /// `redirect_uri`.
@@ -46,14 +46,14 @@ pub struct Pending {
 
 /// A browser that came back to the client.
 #[derive(Clone, Debug)]
-pub struct Landed {
+pub struct AuthorizationResponse {
     /// The whole address.
     pub url: Url,
     /// The request that it answers.
-    pub pending: Pending,
+    pub pending: PendingRequest,
 }
 
-impl Pending {
+impl PendingRequest {
     /// A new request.
     pub fn new(client: &Client) -> Self {
         let random = || keys::OpaqueToken::generate(&keys::Rng::system()).reveal().to_owned();
@@ -98,7 +98,7 @@ impl Pending {
     }
 }
 
-impl Landed {
+impl AuthorizationResponse {
     /// A parameter of the answer.
     pub fn param(&self, name: &str) -> Option<String> {
         self.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
@@ -117,12 +117,17 @@ impl Landed {
 
 impl Client {
     /// Redeems the code of an answer.
-    pub async fn redeem(&self, app: &TestApp, landed: &Landed) -> Answer {
-        self.token(app, landed, &[]).await
+    pub async fn redeem(&self, app: &TestApp, landed: &AuthorizationResponse) -> Response {
+        self.token_request(app, landed, &[]).await
     }
 
     /// A token request for an answer, with some parameters changed, added, or (empty) left out.
-    pub async fn token(&self, app: &TestApp, landed: &Landed, changes: &[(&str, &str)]) -> Answer {
+    pub async fn token_request(
+        &self,
+        app: &TestApp,
+        landed: &AuthorizationResponse,
+        changes: &[(&str, &str)],
+    ) -> Response {
         let code = landed.code();
         let mut params = vec![
             ("grant_type", "authorization_code"),
@@ -136,32 +141,44 @@ impl Client {
     }
 
     /// Redeems the code of an answer at whatever provider a browser is at.
-    pub async fn redeem_with(&self, browser: &HttpBrowser, landed: &Landed) -> Answer {
+    pub async fn redeem_at(
+        &self,
+        browser: &HttpBrowser,
+        landed: &AuthorizationResponse,
+    ) -> Response {
         self.try_redeem(browser, landed).await.expect("the provider answers")
     }
 
     /// Redeems a code at a provider that may be gone.
-    pub async fn try_redeem(&self, browser: &HttpBrowser, landed: &Landed) -> Option<Answer> {
+    pub async fn try_redeem(
+        &self,
+        browser: &HttpBrowser,
+        landed: &AuthorizationResponse,
+    ) -> Option<Response> {
         let params = [
             ("grant_type", "authorization_code"),
             ("code", &landed.code()),
             ("redirect_uri", &landed.pending.redirect_uri),
             ("code_verifier", &landed.pending.verifier),
         ];
-        self.try_call(browser, &params).await
+        self.try_call_token(browser, &params).await
     }
 
     /// Calls the token endpoint with its own authentication.
-    pub async fn call_token(&self, app: &TestApp, params: &[(&str, &str)]) -> Answer {
-        self.call(&app.browser(), params).await
+    pub async fn call_token(&self, app: &TestApp, params: &[(&str, &str)]) -> Response {
+        self.call_token_at(&app.browser(), params).await
     }
 
     /// The same at whatever provider a browser is at.
-    pub async fn call(&self, browser: &HttpBrowser, params: &[(&str, &str)]) -> Answer {
-        self.try_call(browser, params).await.expect("the provider answers")
+    pub async fn call_token_at(&self, browser: &HttpBrowser, params: &[(&str, &str)]) -> Response {
+        self.try_call_token(browser, params).await.expect("the provider answers")
     }
 
-    async fn try_call(&self, browser: &HttpBrowser, params: &[(&str, &str)]) -> Option<Answer> {
+    async fn try_call_token(
+        &self,
+        browser: &HttpBrowser,
+        params: &[(&str, &str)],
+    ) -> Option<Response> {
         let mut params: Vec<(String, String)> =
             params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let secret = self.secret.as_deref().unwrap_or_default();
@@ -179,7 +196,7 @@ impl Client {
     }
 
     /// Redeems and returns the tokens.
-    pub async fn tokens(&self, app: &TestApp, landed: &Landed) -> Value {
+    pub async fn redeem_tokens(&self, app: &TestApp, landed: &AuthorizationResponse) -> Value {
         let answer = self.redeem(app, landed).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.json()
@@ -187,13 +204,13 @@ impl Client {
 }
 
 /// Calls userinfo with an access token.
-pub async fn userinfo(app: &TestApp, token: &str) -> Answer {
+pub async fn get_userinfo(app: &TestApp, token: &str) -> Response {
     let bearer = format!("Bearer {token}");
     app.browser().send(Method::GET, "/oauth2/userinfo", &[("authorization", &bearer)], None).await
 }
 
 /// The claims of a token, unverified: for reading, where something else verifies.
-pub fn claims(token: &str) -> Value {
+pub fn decode_claims(token: &str) -> Value {
     let part = token.split('.').nth(1).expect("three parts");
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64")).expect("JSON")
 }

@@ -32,7 +32,7 @@ pub struct Span {
 }
 
 #[derive(Debug, Default)]
-struct Got {
+struct ReceivedTraces {
     spans: Vec<Span>,
     /// Whole bodies, for what must not be in them.
     raw: Vec<u8>,
@@ -42,7 +42,7 @@ struct Got {
 #[derive(Debug)]
 pub struct Collector {
     address: SocketAddr,
-    got: Arc<Mutex<Got>>,
+    received: Arc<Mutex<ReceivedTraces>>,
     server: JoinHandle<()>,
 }
 
@@ -57,7 +57,7 @@ impl Collector {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let got = Arc::<Mutex<Got>>::default();
+        let got = Arc::<Mutex<ReceivedTraces>>::default();
         let kept = Arc::clone(&got);
         let server = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -65,7 +65,7 @@ impl Collector {
                 tokio::spawn(async move { serve(stream, &got).await });
             }
         });
-        Self { address, got, server }
+        Self { address, received: got, server }
     }
 
     /// What `telemetry.otlp_endpoint` is set to.
@@ -75,12 +75,12 @@ impl Collector {
 
     /// Every span so far.
     pub fn spans(&self) -> Vec<Span> {
-        self.got.lock().expect("no writer panicked").spans.clone()
+        self.received.lock().expect("no writer panicked").spans.clone()
     }
 
     /// Whether any body had this text in it.
     pub fn has(&self, text: &str) -> bool {
-        let got = self.got.lock().expect("no writer panicked");
+        let got = self.received.lock().expect("no writer panicked");
         got.raw.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
@@ -95,14 +95,14 @@ impl Collector {
 }
 
 /// Requests of one connection, each `POST /v1/traces` with a length.
-async fn serve(mut stream: TcpStream, got: &Mutex<Got>) -> Option<()> {
+async fn serve(mut stream: TcpStream, got: &Mutex<ReceivedTraces>) -> Option<()> {
     let mut input = Vec::new();
     loop {
         let head = loop {
             if let Some(end) = input.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end + 4;
             }
-            more(&mut stream, &mut input).await?;
+            read_more(&mut stream, &mut input).await?;
         };
         let text = String::from_utf8_lossy(&input[..head]).to_lowercase();
         assert!(text.starts_with("post /v1/traces http/1.1"), "{text}");
@@ -110,7 +110,7 @@ async fn serve(mut stream: TcpStream, got: &Mutex<Got>) -> Option<()> {
         let (_, length) = text.split_once("content-length: ").expect("a length");
         let length: usize = length.lines().next()?.trim().parse().expect("a number");
         while input.len() < head + length {
-            more(&mut stream, &mut input).await?;
+            read_more(&mut stream, &mut input).await?;
         }
         let body: Vec<u8> = input.drain(..head + length).skip(head).collect();
         {
@@ -124,7 +124,7 @@ async fn serve(mut stream: TcpStream, got: &Mutex<Got>) -> Option<()> {
     }
 }
 
-async fn more(stream: &mut TcpStream, input: &mut Vec<u8>) -> Option<()> {
+async fn read_more(stream: &mut TcpStream, input: &mut Vec<u8>) -> Option<()> {
     let read = stream.read_buf(input).await.ok()?;
     (read > 0).then_some(())
 }
@@ -174,7 +174,7 @@ fn varint(message: &mut &[u8]) -> u64 {
     value
 }
 
-fn inside(message: &[u8], wanted: u64) -> impl Iterator<Item = &[u8]> {
+fn nested_fields(message: &[u8], wanted: u64) -> impl Iterator<Item = &[u8]> {
     fields(message).into_iter().filter_map(move |field| match field {
         Field::Bytes(number, bytes) if number == wanted => Some(bytes),
         _ => None,
@@ -183,14 +183,14 @@ fn inside(message: &[u8], wanted: u64) -> impl Iterator<Item = &[u8]> {
 
 /// `ExportTraceServiceRequest.resource_spans(1).scope_spans(2).spans(2)`.
 fn spans(request: &[u8]) -> Vec<Span> {
-    let of_scopes = inside(request, 1).flat_map(|resource| inside(resource, 2));
-    of_scopes.flat_map(|scope| inside(scope, 2)).map(span).collect()
+    let of_scopes = nested_fields(request, 1).flat_map(|resource| nested_fields(resource, 2));
+    of_scopes.flat_map(|scope| nested_fields(scope, 2)).map(span).collect()
 }
 
 /// `Span`: `trace_id` 1, `span_id` 2, `parent_span_id` 4, `name` 5, `attributes` 9, `events` 11; `Event`: `attributes` 3.
 fn span(message: &[u8]) -> Span {
     let hex = |number| {
-        let bytes = inside(message, number).next().unwrap_or_default();
+        let bytes = nested_fields(message, number).next().unwrap_or_default();
         let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         digits.concat()
     };
@@ -199,10 +199,10 @@ fn span(message: &[u8]) -> Span {
         trace: hex(1),
         id: hex(2),
         parent: hex(4),
-        name: inside(message, 5).next().map(text).unwrap_or_default(),
-        attributes: inside(message, 9).map(attribute).collect(),
-        statements: inside(message, 11)
-            .flat_map(|event| inside(event, 3).map(attribute))
+        name: nested_fields(message, 5).next().map(text).unwrap_or_default(),
+        attributes: nested_fields(message, 9).map(attribute).collect(),
+        statements: nested_fields(message, 11)
+            .flat_map(|event| nested_fields(event, 3).map(attribute))
             .filter_map(|(key, value)| (key == "db.query.text").then_some(value))
             .collect(),
     }
@@ -211,8 +211,8 @@ fn span(message: &[u8]) -> Span {
 /// `KeyValue`: `key` 1, `value` 2; `AnyValue`: `string_value` 1, `int_value` 3.
 fn attribute(message: &[u8]) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let key = inside(message, 1).next().map(text).unwrap_or_default();
-    let value = inside(message, 2).flat_map(fields).map(|field| match field {
+    let key = nested_fields(message, 1).next().map(text).unwrap_or_default();
+    let value = nested_fields(message, 2).flat_map(fields).map(|field| match field {
         Field::Bytes(_, bytes) => text(bytes),
         Field::Number(number) => number.to_string(),
     });

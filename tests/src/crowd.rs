@@ -15,9 +15,9 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     app::{Patient, TestApp},
-    client::{Client, Landed, Pending},
-    http::{Answer, HttpBrowser},
-    mailbox::Mailbox,
+    client::{AuthorizationResponse, Client, PendingRequest},
+    http::{HttpBrowser, Response},
+    mail_server::Mailbox,
     page::Form,
     starvation_probe::{StarvationProbe, Stopwatch},
     wait::{self, LIMIT},
@@ -25,33 +25,33 @@ use crate::{
 
 /// What happened.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct CrowdStats {
     /// Sign-ins that ended in tokens.
     pub completed: u32,
     /// Of them, since the fault was over.
-    pub after: u32,
+    pub completed_after_fault: u32,
     /// Requests without an answer, or with one that said "try again".
     pub repeated: u32,
     /// Connections that were refused before anything was asked.
     pub refused: u32,
     /// Mails that came more than once.
-    pub doubled_mails: u32,
+    pub duplicate_mails: u32,
     /// Codes of clients whose answer was lost, so that nobody knows who used them.
     pub in_doubt: u32,
     /// Times a person had to begin anew.
-    pub begun_anew: u32,
+    pub restarts: u32,
     /// Mails that did not come.
     pub lost_mails: Vec<String>,
     /// Sign-ins that were given up.
-    pub lost: Vec<String>,
+    pub lost_sign_ins: Vec<String>,
     /// Codes that were accepted twice.
-    pub doubled: Vec<String>,
+    pub codes_accepted_twice: Vec<String>,
     /// Answers that did not say what to do.
-    pub unhelpful: Vec<String>,
+    pub unhelpful_answers: Vec<String>,
     /// The longest time to an answer, without that in which nothing could run.
-    pub longest: Duration,
+    pub longest_answer: Duration,
     /// From the end of the fault to the first sign-in that ended after it, without the time in which nothing could run.
-    pub back_after: Option<Duration>,
+    pub recovery_time: Option<Duration>,
 }
 
 /// The people, and where they sign in.
@@ -68,10 +68,10 @@ struct Shared {
     replicas: Vec<SocketAddr>,
     client: Client,
     mail: Arc<Mailbox>,
-    tally: Mutex<Tally>,
-    mended: Mutex<Option<Stopwatch>>,
+    tally: Mutex<CrowdStats>,
+    fault_over: Mutex<Option<Stopwatch>>,
     /// How long each request that has no answer yet has waited, by its number.
-    open: Mutex<BTreeMap<u64, Stopwatch>>,
+    open_requests: Mutex<BTreeMap<u64, Stopwatch>>,
     probe: StarvationProbe,
     pause: Duration,
 }
@@ -79,9 +79,9 @@ struct Shared {
 impl Crowd {
     /// `count` people who sign in at these replicas, one sign-in after another with a pause between.
     pub async fn start(app: &TestApp, replicas: Vec<SocketAddr>, count: usize) -> Self {
-        app.set("sign_in.sends_per_hour", "1000").await;
-        app.set("sign_in.sends_per_day", "1000").await;
-        app.set("sign_in.posts_per_minute", "100000").await;
+        app.set_setting("sign_in.sends_per_hour", "1000").await;
+        app.set_setting("sign_in.sends_per_day", "1000").await;
+        app.set_setting("sign_in.posts_per_minute", "100000").await;
         let client = app.client("portal").await;
         let mut patients = Vec::new();
         for nth in 0..count {
@@ -89,13 +89,13 @@ impl Crowd {
         }
         let browser = HttpBrowser::new_at(app.issuer(), replicas[0]);
         for replica in &replicas {
-            until_known(&browser.sent_to(*replica), &client).await;
+            wait_until_client_known(&browser.at_replica(*replica), &client).await;
         }
-        Self::of((browser, Arc::clone(&app.mail)), replicas, client, patients)
+        Self::with_people((browser, Arc::clone(&app.mail)), replicas, client, patients)
     }
 
     /// These people with browsers like this one, at a provider in whatever process.
-    pub fn of(
+    pub fn with_people(
         (browser, mail): (HttpBrowser, Arc<Mailbox>),
         replicas: Vec<SocketAddr>,
         client: Client,
@@ -108,41 +108,41 @@ impl Crowd {
             client,
             mail,
             tally: Mutex::default(),
-            mended: Mutex::default(),
-            open: Mutex::default(),
+            fault_over: Mutex::default(),
+            open_requests: Mutex::default(),
             probe: StarvationProbe::start(),
             pause,
         });
         let (stop, stopped) = watch::channel(false);
         let mut people = JoinSet::new();
         for (nth, patient) in patients.into_iter().enumerate() {
-            people.spawn(live(Arc::clone(&shared), patient, nth, stopped.clone()));
+            people.spawn(sign_in_repeatedly(Arc::clone(&shared), patient, nth, stopped.clone()));
         }
         Self { shared, stop, people }
     }
 
     /// Waits until `more` sign-ins have ended.
-    pub async fn complete(&self, more: u32) {
-        let wanted = self.shared.tally().completed + more;
+    pub async fn wait_for_sign_ins(&self, more: u32) {
+        let wanted = self.shared.lock_stats().completed + more;
         self.until("sign-ins", |tally| tally.completed >= wanted).await;
     }
 
     /// What has happened so far.
-    pub fn tally(&self) -> Tally {
-        self.shared.tally().clone()
+    pub fn stats(&self) -> CrowdStats {
+        self.shared.lock_stats().clone()
     }
 
     /// Waits until somebody has met what goes on, as `tally` tells.
-    pub async fn until(&self, what: &str, met: impl Fn(&Tally) -> bool) {
+    pub async fn until(&self, what: &str, met: impl Fn(&CrowdStats) -> bool) {
         let look = async || {
-            let tally = self.tally();
+            let tally = self.stats();
             if met(&tally) { Ok(()) } else { Err(tally) }
         };
         wait::until(what, look).await;
     }
 
     /// Waits until a request has had no answer for this time, and has none yet.
-    pub async fn until_held(&self, time: Duration) {
+    pub async fn wait_until_request_held(&self, time: Duration) {
         let longest = async || {
             let waited = self.shared.longest_open();
             if waited > time { Ok(()) } else { Err(waited) }
@@ -151,97 +151,102 @@ impl Crowd {
     }
 
     /// The fault is over from now on.
-    pub fn mended(&self) {
-        *self.shared.mended.lock().expect("no holder panicked") =
+    pub fn mark_fault_over(&self) {
+        *self.shared.fault_over.lock().expect("no holder panicked") =
             Some(self.shared.probe.stopwatch());
     }
 
     /// Lets everybody finish, and tells what happened.
-    pub async fn finish(mut self) -> Tally {
+    pub async fn finish(mut self) -> CrowdStats {
         self.stop.send_replace(true);
         while let Some(ended) = self.people.join_next().await {
             ended.expect("no person panicked");
         }
-        let mut tally = self.tally();
-        tally.doubled_mails = self.shared.doubled_mails();
+        let mut tally = self.stats();
+        tally.duplicate_mails = self.shared.count_duplicate_mails();
         tally
     }
 }
 
 impl Shared {
     /// Mails that say a code which has come before: each sign-in has one of its own and asks once.
-    fn doubled_mails(&self) -> u32 {
+    fn count_duplicate_mails(&self) -> u32 {
         let mut seen = std::collections::HashSet::new();
         let mails = self.mail.all().into_iter().filter(|mail| mail.code.is_some());
         let doubled = mails.filter(|mail| !seen.insert((mail.to.clone(), mail.code.clone())));
         u32::try_from(doubled.count()).expect("not that many")
     }
 
-    fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
+    fn lock_stats(&self) -> std::sync::MutexGuard<'_, CrowdStats> {
         self.tally.lock().expect("no holder panicked")
     }
 
     /// Begins to measure a request.
-    fn ask(&self) -> Open<'_> {
+    fn start_request(&self) -> OpenRequest<'_> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let (number, watch) = (NEXT.fetch_add(1, Ordering::Relaxed), self.probe.stopwatch());
-        self.open.lock().expect("no holder panicked").insert(number, watch.clone());
-        Open { shared: self, number, watch }
+        self.open_requests.lock().expect("no holder panicked").insert(number, watch.clone());
+        OpenRequest { shared: self, number, watch }
     }
 
     /// How long the request has waited that waits longest.
     fn longest_open(&self) -> Duration {
-        let open = self.open.lock().expect("no holder panicked");
+        let open = self.open_requests.lock().expect("no holder panicked");
         open.values().map(Stopwatch::net).max().unwrap_or_default()
     }
 
-    fn completed(&self) {
-        let mended = self.mended.lock().expect("no holder panicked").clone();
-        let mut tally = self.tally();
+    fn record_sign_in(&self) {
+        let mended = self.fault_over.lock().expect("no holder panicked").clone();
+        let mut tally = self.lock_stats();
         tally.completed += 1;
         if let Some(mended) = mended {
-            tally.after += 1;
-            tally.back_after.get_or_insert(mended.net());
+            tally.completed_after_fault += 1;
+            tally.recovery_time.get_or_insert(mended.net());
         }
     }
 }
 
 /// A request that has no answer yet.
-struct Open<'a> {
+struct OpenRequest<'a> {
     shared: &'a Shared,
     number: u64,
     watch: Stopwatch,
 }
 
-impl Open<'_> {
+impl OpenRequest<'_> {
     /// It has an answer: after how long.
-    fn answered(self) -> Duration {
+    fn elapsed(self) -> Duration {
         self.watch.net()
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenRequest<'_> {
     fn drop(&mut self) {
-        self.shared.open.lock().expect("no holder panicked").remove(&self.number);
+        self.shared.open_requests.lock().expect("no holder panicked").remove(&self.number);
     }
 }
 
 /// Waits until a replica knows a client, and with it what was changed before.
-pub async fn until_known(browser: &HttpBrowser, client: &Client) {
-    let url = Pending::new(client).url(&browser.issuer(), &[]);
+pub async fn wait_until_client_known(browser: &HttpBrowser, client: &Client) {
+    let url = PendingRequest::new(client).url(&browser.issuer(), &[]);
     let known = async || {
-        let page = browser.anew().get(&url).await;
+        let page = browser.new_browser().get(&url).await;
         if page.has_field("password") { Ok(()) } else { Err(page.text()) }
     };
     wait::until("the replica knows the client", known).await;
 }
 
-async fn live(shared: Arc<Shared>, patient: Patient, nth: usize, stop: watch::Receiver<bool>) {
+async fn sign_in_repeatedly(
+    shared: Arc<Shared>,
+    patient: Patient,
+    nth: usize,
+    stop: watch::Receiver<bool>,
+) {
     let mut round = nth;
     while !*stop.borrow() {
         let person = Person { shared: &shared, patient: &patient, round };
         if let Err(why) = person.sign_in().await {
-            shared.tally().lost.push(format!("{}: {why}", patient.name));
+            shared.lock_stats().lost_sign_ins.push(format!("{}: {why}", patient.name));
         }
         round += 1;
         tokio::time::sleep(shared.pause).await;
@@ -250,10 +255,10 @@ async fn live(shared: Arc<Shared>, patient: Patient, nth: usize, stop: watch::Re
 
 /// A request that is repeated until it is answered.
 #[derive(Clone, Copy)]
-enum Step<'a> {
+enum RepeatedRequest<'a> {
     Get(&'a str),
     Post(&'a Form),
-    Redeem(&'a Landed),
+    Redeem(&'a AuthorizationResponse),
 }
 
 /// One sign-in of one person.
@@ -265,26 +270,29 @@ struct Person<'a> {
 
 impl Person<'_> {
     /// The browser, sent to the replica whose turn it is: another at each step and each repetition.
-    fn sent(&self, browser: &HttpBrowser, turn: usize) -> HttpBrowser {
+    fn browser_for_turn(&self, browser: &HttpBrowser, turn: usize) -> HttpBrowser {
         let replicas = &self.shared.replicas;
-        browser.sent_to(replicas[(self.round + turn) % replicas.len()])
+        browser.at_replica(replicas[(self.round + turn) % replicas.len()])
     }
 
     async fn sign_in(&self) -> Result<(), String> {
         let begun = Instant::now();
         while begun.elapsed() < LIMIT {
-            let browser = self.shared.browser.anew();
+            let browser = self.shared.browser.new_browser();
             if let Some(landed) = self.both_steps(&browser).await? {
                 return self.redeem(&browser, &landed).await;
             }
-            self.shared.tally().begun_anew += 1;
+            self.shared.lock_stats().restarts += 1;
         }
         Err("had to begin anew too often".to_owned())
     }
 
     /// `None`: the page said to start again.
-    async fn both_steps(&self, browser: &HttpBrowser) -> Result<Option<Landed>, String> {
-        let pending = Pending::new(&self.shared.client);
+    async fn both_steps(
+        &self,
+        browser: &HttpBrowser,
+    ) -> Result<Option<AuthorizationResponse>, String> {
+        let pending = PendingRequest::new(&self.shared.client);
         let url = pending.url(&browser.issuer(), &[]);
         let page = self.get(browser, 0, &url).await?;
         let Patient { email, password, .. } = self.patient;
@@ -292,17 +300,24 @@ impl Person<'_> {
         let before = self.shared.mail.count(email);
         let page = self.post(browser, 1, &form).await?;
         if !page.has_field("code") {
-            return Self::anew(&page);
+            return Self::expect_restart(&page);
         }
         let code = self.code(&page, before).await?;
         let answer = self.post(browser, 2, &page.form().with("code", &code)).await?;
         let at_client =
             answer.location().is_some_and(|to| to.as_str().starts_with(&pending.redirect_uri));
-        if at_client { Ok(Some(answer.landed(pending))) } else { Self::anew(&answer) }
+        if at_client {
+            Ok(Some(answer.authorization_response(pending)))
+        } else {
+            Self::expect_restart(&answer)
+        }
     }
 
-    fn anew(page: &Answer) -> Result<Option<Landed>, String> {
-        if page.says("start again") || page.says("sign in again") || page.has_field("password") {
+    fn expect_restart(page: &Response) -> Result<Option<AuthorizationResponse>, String> {
+        if page.has_text("start again")
+            || page.has_text("sign in again")
+            || page.has_field("password")
+        {
             Ok(None)
         } else {
             Err(format!("{} {}", page.status, page.text()))
@@ -310,35 +325,42 @@ impl Person<'_> {
     }
 
     /// The code of the mail whose reference is on the page, of those since the sign-in began.
-    async fn code(&self, page: &Answer, before: usize) -> Result<String, String> {
-        let reference = reference(page).ok_or_else(|| format!("no reference: {}", page.text()))?;
+    async fn code(&self, page: &Response, before: usize) -> Result<String, String> {
+        let reference =
+            reference_on_page(page).ok_or_else(|| format!("no reference: {}", page.text()))?;
         let email = &self.patient.email;
-        self.shared.mail.try_code_with(email, &reference, before).await.ok_or_else(|| {
-            self.shared.tally().lost_mails.push(format!("{email} {reference}"));
+        self.shared.mail.try_code_with(email, &reference_on_page, before).await.ok_or_else(|| {
+            self.shared.lock_stats().lost_mails.push(format!("{email} {reference}"));
             "no mail".to_owned()
         })
     }
 
-    async fn redeem(&self, browser: &HttpBrowser, landed: &Landed) -> Result<(), String> {
-        let (first, repeats) = self.patiently(browser, 3, Step::Redeem(landed)).await?;
-        let (second, _) = self.patiently(browser, 4, Step::Redeem(landed)).await?;
+    async fn redeem(
+        &self,
+        browser: &HttpBrowser,
+        landed: &AuthorizationResponse,
+    ) -> Result<(), String> {
+        let (first, repeats) =
+            self.repeat_until_answered(browser, 3, RepeatedRequest::Redeem(landed)).await?;
+        let (second, _) =
+            self.repeat_until_answered(browser, 4, RepeatedRequest::Redeem(landed)).await?;
         if second.status == 200 {
-            self.shared.tally().doubled.push(landed.code());
+            self.shared.lock_stats().codes_accepted_twice.push(landed.code());
         }
         if first.status == 200 {
-            self.shared.completed();
+            self.shared.record_sign_in();
             return Ok(());
         }
         if first.status == 400 && repeats > 0 {
             // Used by a request of this person whose answer was lost, or too old by now.
-            self.shared.tally().in_doubt += 1;
+            self.shared.lock_stats().in_doubt += 1;
             return Ok(());
         }
         Err(format!("not redeemed: {} {}", first.status, first.body))
     }
 
-    async fn get(&self, browser: &HttpBrowser, turn: usize, url: &str) -> Result<Answer, String> {
-        Ok(self.patiently(browser, turn, Step::Get(url)).await?.0)
+    async fn get(&self, browser: &HttpBrowser, turn: usize, url: &str) -> Result<Response, String> {
+        Ok(self.repeat_until_answered(browser, turn, RepeatedRequest::Get(url)).await?.0)
     }
 
     async fn post(
@@ -346,8 +368,9 @@ impl Person<'_> {
         browser: &HttpBrowser,
         turn: usize,
         form: &Form,
-    ) -> Result<Answer, String> {
-        let (mut answer, _) = self.patiently(browser, turn, Step::Post(form)).await?;
+    ) -> Result<Response, String> {
+        let (mut answer, _) =
+            self.repeat_until_answered(browser, turn, RepeatedRequest::Post(form)).await?;
         while let Some(to) = answer.location() {
             if to.origin() != answer.url.origin() {
                 break;
@@ -358,23 +381,25 @@ impl Person<'_> {
     }
 
     /// Repeats a request until it has an answer that is not "try again"; says how often.
-    async fn patiently(
+    async fn repeat_until_answered(
         &self,
         browser: &HttpBrowser,
         turn: usize,
-        step: Step<'_>,
-    ) -> Result<(Answer, usize), String> {
+        step: RepeatedRequest<'_>,
+    ) -> Result<(Response, usize), String> {
         let begun = Instant::now();
         for again in 0.. {
-            let browser = self.sent(browser, turn + again);
-            let (refused, open) = (browser.refused(), self.shared.ask());
+            let browser = self.browser_for_turn(browser, turn + again);
+            let (refused, open) = (browser.refused_connections(), self.shared.start_request());
             let answer = match step {
-                Step::Get(url) => browser.try_get(url).await,
-                Step::Post(form) => browser.try_post(form, "continue").await,
-                Step::Redeem(landed) => self.shared.client.try_redeem(&browser, landed).await,
+                RepeatedRequest::Get(url) => browser.try_get(url).await,
+                RepeatedRequest::Post(form) => browser.try_post(form, "continue").await,
+                RepeatedRequest::Redeem(landed) => {
+                    self.shared.client.try_redeem(&browser, landed).await
+                }
             };
-            let refused = browser.refused() > refused;
-            match self.heard(answer, open.answered(), refused) {
+            let refused = browser.refused_connections() > refused;
+            match self.record_answer(answer, open.elapsed(), refused) {
                 Ok(answer) => return Ok((answer, again)),
                 Err(why) if begun.elapsed() > LIMIT => return Err(why),
                 // As a person would: not at once.
@@ -385,18 +410,18 @@ impl Person<'_> {
     }
 
     /// Counts an answer; an error when it has to be asked for again.
-    fn heard(
+    fn record_answer(
         &self,
-        answer: Option<Answer>,
+        answer: Option<Response>,
         after: Duration,
         refused: bool,
-    ) -> Result<Answer, String> {
-        let mut tally = self.shared.tally();
-        tally.longest = tally.longest.max(after);
+    ) -> Result<Response, String> {
+        let mut tally = self.shared.lock_stats();
+        tally.longest_answer = tally.longest_answer.max(after);
         let why = match answer {
             Some(answer) if !answer.status.is_server_error() => return Ok(answer),
             Some(answer) => {
-                tally.unhelpful.extend(unhelpful(&answer, &self.patient.email));
+                tally.unhelpful_answers.extend(why_unhelpful(&answer, &self.patient.email));
                 format!("{} {}", answer.status, answer.text())
             }
             None if refused => {
@@ -411,14 +436,14 @@ impl Person<'_> {
 }
 
 /// The reference on a page, of the mail or of the failure.
-pub fn reference(page: &Answer) -> Option<String> {
+pub fn reference_on_page(page: &Response) -> Option<String> {
     let (_, rest) = page.body.split_once("class=\"reference\"")?;
     let (_, rest) = rest.split_once("<strong>")?;
-    rest.split_once("</strong>").map(|(reference, _)| reference.to_owned())
+    rest.split_once("</strong>").map(|(reference, _)| reference_on_page.to_owned())
 }
 
 /// Why a "try again" leaves a person or a program without help; `None` when it says all that is needed.
-fn unhelpful(answer: &Answer, email: &str) -> Option<String> {
+fn why_unhelpful(answer: &Response, email: &str) -> Option<String> {
     let form = answer.has_field("password").then(|| answer.form());
     let is_page = answer.header("content-type").starts_with("text/html");
     let why = match form {
@@ -430,8 +455,8 @@ fn unhelpful(answer: &Answer, email: &str) -> Option<String> {
         Some(_) => return None,
         None if !is_page && answer.body.contains("temporarily_unavailable") => return None,
         None if !is_page => "no error code",
-        None if reference(answer).is_none() => "no reference",
-        None if answer.says("try again") => return None,
+        None if reference_on_page(answer).is_none() => "no reference",
+        None if answer.has_text("try again") => return None,
         None => "nothing to do",
     };
     Some(format!("{} {}: {why}: {}", answer.status, answer.url.path(), answer.text()))

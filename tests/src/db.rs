@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::{
-    proc::remove_with_us,
-    servers::{postgres, redis_url},
+    proc::remove_at_exit,
+    shared_servers::{postgres, redis_url},
 };
 
 /// The pair of stores that a test runs on.
@@ -35,17 +35,17 @@ impl Engine {
 pub struct TestDb {
     engine: Engine,
     config: DbConfig,
-    kept: Kept,
+    storage: Storage,
 }
 
 #[derive(Debug)]
-enum Kept {
+enum Storage {
     Folder {
         _folder: TempDir,
     },
     Database(Database),
     /// It ends with its server.
-    Elsewhere,
+    External,
 }
 
 /// Name of a PostgreSQL database, dropped with this value.
@@ -68,9 +68,9 @@ impl TestDb {
             Engine::Postgres => &POSTGRES,
         };
         let template = template.get_or_init(|| Self::template(engine)).await;
-        match &template.kept {
-            Kept::Database(name) => create_database(Some(&name.0)).await,
-            Kept::Folder { .. } | Kept::Elsewhere => {
+        match &template.storage {
+            Storage::Database(name) => create_database(Some(&name.0)).await,
+            Storage::Folder { .. } | Storage::External => {
                 let new = create_file();
                 std::fs::copy(template.file(), new.file()).expect("a copy of the template");
                 new
@@ -79,12 +79,12 @@ impl TestDb {
     }
 
     /// The database at an address of a PostgreSQL of the test's own, with the schema of this build.
-    pub async fn at(url: String) -> Self {
+    pub async fn at_url(url: String) -> Self {
         let config = DbConfig::Postgres { url, max_connections: 8 };
-        let new = Self { engine: Engine::Postgres, config, kept: Kept::Elsewhere };
+        let new = Self { engine: Engine::Postgres, config, storage: Storage::External };
         let db = new.open().await;
         db.migrate().await.expect("the migrations run");
-        crate::app::prepare(&db).await;
+        crate::app::create_signing_keys(&db).await;
         db.close().await;
         new
     }
@@ -101,7 +101,7 @@ impl TestDb {
         let empty = Self::empty(engine).await;
         let db = empty.open().await;
         db.migrate().await.expect("the migrations run");
-        crate::app::prepare(&db).await;
+        crate::app::create_signing_keys(&db).await;
         // Closed, SQLite writes its log into the file; PostgreSQL copies no database that is in use.
         db.close().await;
         empty
@@ -109,7 +109,7 @@ impl TestDb {
 
     /// The same, opened with so few connections to PostgreSQL. SQLite's are what they are.
     #[must_use]
-    pub fn with_connections(mut self, most: u32) -> Self {
+    pub fn with_max_connections(mut self, most: u32) -> Self {
         if let DbConfig::Postgres { max_connections, .. } = &mut self.config {
             *max_connections = most;
         }
@@ -140,7 +140,7 @@ impl TestDb {
     }
 
     /// How many connections to this database wait for a lock. SQLite has one writer and no such list: 0.
-    pub async fn waiting(&self) -> i64 {
+    pub async fn lock_waiters(&self) -> i64 {
         if self.engine == Engine::Sqlite {
             return 0;
         }
@@ -166,9 +166,9 @@ impl TestDb {
 fn create_file() -> TestDb {
     let folder = tempfile::Builder::new().prefix("vestibule-").tempdir().expect("a folder");
     // Nothing drops what lives in a static, as a template does, nor what a killed process had.
-    remove_with_us(folder.path());
+    remove_at_exit(folder.path());
     let config = DbConfig::Sqlite { file: folder.path().join("test.db"), full_sync: false };
-    TestDb { engine: Engine::Sqlite, config, kept: Kept::Folder { _folder: folder } }
+    TestDb { engine: Engine::Sqlite, config, storage: Storage::Folder { _folder: folder } }
 }
 
 async fn create_database(template: Option<&str>) -> TestDb {
@@ -184,7 +184,7 @@ async fn create_database(template: Option<&str>) -> TestDb {
     drop(connection);
     admin.close().await;
     let config = DbConfig::Postgres { url: postgres().url(&name), max_connections: 8 };
-    TestDb { engine: Engine::Postgres, config, kept: Kept::Database(Database(name)) }
+    TestDb { engine: Engine::Postgres, config, storage: Storage::Database(Database(name)) }
 }
 
 #[cfg(test)]

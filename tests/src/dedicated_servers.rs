@@ -6,14 +6,14 @@ use std::{
 };
 
 use crate::{
-    proc::{End, start, temp_folder},
-    servers::{Account, SETTINGS, USER, free_port, postgres_programs, run},
+    proc::{EndSignal, start_server, temp_folder},
+    shared_servers::{Account, SETTINGS, USER, free_port, postgres_programs, run},
     wait,
 };
 
 /// How PostgreSQL is stopped.
 #[derive(Clone, Copy, Debug)]
-pub enum Stop {
+pub enum StopMode {
     /// Sessions are ended, transactions rolled back, everything is written.
     Fast,
     /// As a crash: at once, and recovered at the next start.
@@ -26,7 +26,7 @@ pub struct DedicatedPostgres {
     folder: PathBuf,
     port: u16,
     standby: bool,
-    kept: bool,
+    persistent: bool,
     /// Settings beside those of every server.
     settings: &'static [&'static str],
 }
@@ -47,43 +47,43 @@ impl DedicatedPostgres {
 
     /// A new one with further settings, such as `shared_preload_libraries=..`, running.
     pub fn start_with(settings: &'static [&'static str]) -> Self {
-        let mut new = Self::stopped(temp_folder());
+        let mut new = Self::new_stopped(temp_folder());
         new.settings = settings;
-        new.make();
-        new.up();
+        new.init_cluster();
+        new.start_server();
         new
     }
 
-    fn stopped(folder: PathBuf) -> Self {
-        Self { folder, port: free_port(), standby: false, kept: false, settings: &[] }
+    fn new_stopped(folder: PathBuf) -> Self {
+        Self { folder, port: free_port(), standby: false, persistent: false, settings: &[] }
     }
 
     /// The one in `folder`, which stays there; made at the first time.
-    pub fn kept(folder: &Path) -> Self {
+    pub fn persistent(folder: &Path) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         let folder = folder.to_owned();
-        let mut new = Self::stopped(folder);
-        new.kept = true;
+        let mut new = Self::new_stopped(folder);
+        new.persistent = true;
         if !new.folder.join("data/PG_VERSION").exists() {
-            new.make();
+            new.init_cluster();
         }
-        new.up();
+        new.start_server();
         new
     }
 
     /// `postgres://` address of a database of it, made at the first time.
     pub fn database(&self, name: &str) -> String {
         let known = format!("SELECT COUNT(*) FROM pg_database WHERE datname = '{name}'");
-        if self.ask("postgres", &known) == "0" {
-            self.ask("postgres", &format!("CREATE DATABASE {name}"));
+        if self.run_sql("postgres", &known) == "0" {
+            self.run_sql("postgres", &format!("CREATE DATABASE {name}"));
         }
         format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port)
     }
 
     /// What `psql` says to statements, each in a transaction of its own.
-    pub fn ask(&self, database: &str, text: &str) -> String {
+    pub fn run_sql(&self, database: &str, text: &str) -> String {
         let port = self.port.to_string();
-        let mut psql = self.program("psql");
+        let mut psql = self.command("psql");
         psql.args(["-h", "127.0.0.1", "-p", &port, "-U", USER, "-d", database, "-qAtX"]);
         psql.args(["-v", "ON_ERROR_STOP=1"]);
         for statement in text.split(';').map(str::trim).filter(|text| !text.is_empty()) {
@@ -99,13 +99,13 @@ impl DedicatedPostgres {
     /// commits, and a used code could be used again.
     #[must_use]
     pub fn standby(&self) -> Self {
-        let mut other = Self::stopped(temp_folder());
+        let mut other = Self::new_stopped(temp_folder());
         other.standby = true;
         if let Some(account) = Account::unless_ordinary(&other.folder) {
             account.give(&other.folder);
         }
         let port = self.port.to_string();
-        let mut backup = other.program("pg_basebackup");
+        let mut backup = other.command("pg_basebackup");
         backup.args([
             "-h",
             "127.0.0.1",
@@ -120,15 +120,15 @@ impl DedicatedPostgres {
             "stream",
         ]);
         run(backup.args(["-c", "fast", "--no-sync"]));
-        other.up();
+        other.start_server();
         let alone = "ALTER SYSTEM SET synchronous_standby_names = '*'; SELECT pg_reload_conf()";
-        self.ask("postgres", alone);
+        self.run_sql("postgres", alone);
         other
     }
 
     /// Makes a standby the primary.
     pub fn promote(&self) {
-        run(self.program("pg_ctl").args(["promote", "-D", "data", "-w"]));
+        run(self.command("pg_ctl").args(["promote", "-D", "data", "-w"]));
     }
 
     /// `postgres://` address of its one database, on another port if something is in front.
@@ -142,8 +142,8 @@ impl DedicatedPostgres {
     }
 
     /// Starts it, on the same port and data.
-    pub fn up(&self) {
-        let mut command = self.program("postgres");
+    pub fn start_server(&self) {
+        let mut command = self.command("postgres");
         command.args(["-D", "data", "-p", &self.port.to_string()]);
         for setting in SETTINGS.iter().chain(self.settings) {
             command.args(["-c", setting]);
@@ -153,20 +153,20 @@ impl DedicatedPostgres {
         if self.standby {
             command.args(["-c", "synchronous_standby_names="]);
         }
-        if self.kept {
+        if self.persistent {
             // As large as what a portal of that size would give it.
             command.args(["-c", "shared_buffers=1GB", "-c", "max_wal_size=8GB"]);
         }
         let ready =
             if self.standby { "ready to accept read-only" } else { "ready to accept connections" };
-        start(&mut command, End::Quit, ready).expect("PostgreSQL starts");
+        start_server(&mut command, EndSignal::Quit, ready).expect("PostgreSQL starts");
     }
 
     /// Stops it and waits until it is gone.
-    pub fn down(&self, how: Stop) {
+    pub fn stop_server(&self, how: StopMode) {
         let signal = match how {
-            Stop::Fast => "INT",
-            Stop::Immediate => "QUIT",
+            StopMode::Fast => "INT",
+            StopMode::Immediate => "QUIT",
         };
         let Some(pid) = self.pid() else { return };
         signal_all(signal, &[pid]);
@@ -184,11 +184,11 @@ impl DedicatedPostgres {
     }
 
     /// Makes the folder a cluster.
-    fn make(&self) {
+    fn init_cluster(&self) {
         if let Some(account) = Account::unless_ordinary(&self.folder) {
             account.give(&self.folder);
         }
-        let mut init = self.program("initdb");
+        let mut init = self.command("initdb");
         init.args(["-D", "data", "-U", USER, "-A", "trust", "-E", "UTF8"]);
         run(init.args(["--locale=C", "--no-sync"]));
     }
@@ -207,7 +207,7 @@ impl DedicatedPostgres {
             .collect()
     }
 
-    fn program(&self, name: &str) -> Command {
+    fn command(&self, name: &str) -> Command {
         let program = postgres_programs().join(name);
         let mut command = match Account::unless_ordinary(Path::new("/proc/self")) {
             Some(account) => account.command(&program),
@@ -221,11 +221,11 @@ impl DedicatedPostgres {
 impl Drop for DedicatedPostgres {
     fn drop(&mut self) {
         self.thaw();
-        if self.kept {
-            self.down(Stop::Fast);
+        if self.persistent {
+            self.stop_server(StopMode::Fast);
             return;
         }
-        self.down(Stop::Immediate);
+        self.stop_server(StopMode::Immediate);
         // Gone with the test process at the latest.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
@@ -235,7 +235,7 @@ impl DedicatedRedis {
     /// A new one, running.
     pub fn start() -> Self {
         let mut new = Self { folder: temp_folder(), port: free_port(), pid: None };
-        new.up();
+        new.start_server();
         new
     }
 
@@ -245,7 +245,7 @@ impl DedicatedRedis {
     }
 
     /// Asks it something, as an operator would.
-    pub fn ask(&self, words: &[&str]) {
+    pub fn run_command(&self, words: &[&str]) {
         let port = self.port.to_string();
         let mut command = Command::new("redis-cli");
         let output = command.args(["-e", "-p", &port]).args(words).output().expect("it starts");
@@ -254,13 +254,14 @@ impl DedicatedRedis {
     }
 
     /// Starts it, on the same port.
-    pub fn up(&mut self) {
+    pub fn start_server(&mut self) {
         let port = self.port.to_string();
         let file = self.folder.join("redis.pid");
         let mut command = Command::new("redis-server");
         command.current_dir(&self.folder).args(["--bind", "127.0.0.1", "--port", &port]);
         command.args(["--save", "", "--appendonly", "no", "--pidfile"]).arg(&file);
-        start(&mut command, End::Kill, "Ready to accept connections").expect("Redis starts");
+        start_server(&mut command, EndSignal::Kill, "Ready to accept connections")
+            .expect("Redis starts");
         self.pid = Some(read_pid(&file));
     }
 

@@ -14,9 +14,9 @@ use url::Url;
 
 use crate::{
     app::{Patient, TestApp},
-    client::{Client, Landed, Pending},
-    doors::{Doors, trusting},
+    client::{AuthorizationResponse, Client, PendingRequest},
     page::Form,
+    tls_routing::{Doors, trusting},
 };
 
 /// A browser with its cookies. A clone shares them, as tabs do.
@@ -27,18 +27,18 @@ pub struct HttpBrowser {
     address: Option<SocketAddr>,
     http: reqwest::Client,
     /// How it reaches an address over TLS, where that is what it speaks.
-    doors: Option<Arc<Doors>>,
-    refused: Arc<AtomicUsize>,
+    tls_routes: Option<Arc<Doors>>,
+    refused_connections: Arc<AtomicUsize>,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
     /// Headers of every request.
-    pub extra: Vec<(&'static str, String)>,
+    pub extra_headers: Vec<(&'static str, String)>,
     /// Whether it knows fetch metadata; Safari before 16.4 and many web views send `Origin` alone.
     pub fetch_metadata: bool,
 }
 
 /// What a server answered.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     /// Status.
     pub status: StatusCode,
     /// Headers.
@@ -69,17 +69,18 @@ impl HttpBrowser {
     pub fn over_tls_at(issuer: &str, authority: &str, address: SocketAddr) -> Self {
         let mut new = Self::over_tls(issuer, authority);
         let name = new.issuer.host_str().expect("a name").to_owned();
-        (new.address, new.doors) = (Some(address), Some(Arc::new(Doors::new(authority, &name))));
+        (new.address, new.tls_routes) =
+            (Some(address), Some(Arc::new(Doors::new(authority, &name))));
         new
     }
 
     /// A new browser at the same replica that speaks as this one does: no cookies, no connections.
     #[must_use]
-    pub fn anew(&self) -> Self {
+    pub fn new_browser(&self) -> Self {
         let (issuer, address) = (self.issuer(), self.address.expect("at a replica"));
         let new = Self::new(&issuer, address);
-        let doors = self.doors.as_ref().map(|doors| Arc::new(doors.anew()));
-        Self { doors, ..new }
+        let doors = self.tls_routes.as_ref().map(|doors| Arc::new(doors.anew()));
+        Self { tls_routes: doors, ..new }
     }
 
     /// The issuer.
@@ -88,8 +89,8 @@ impl HttpBrowser {
     }
 
     /// How many connections were refused so far: nothing was asked on them.
-    pub fn refused(&self) -> usize {
-        self.refused.load(Ordering::SeqCst)
+    pub fn refused_connections(&self) -> usize {
+        self.refused_connections.load(Ordering::SeqCst)
     }
 
     fn with(issuer: &str, address: Option<SocketAddr>, builder: reqwest::ClientBuilder) -> Self {
@@ -100,48 +101,48 @@ impl HttpBrowser {
             issuer,
             address,
             http,
-            doors: None,
-            refused: Arc::default(),
+            tls_routes: None,
+            refused_connections: Arc::default(),
             cookies: Arc::default(),
-            extra: Vec::new(),
+            extra_headers: Vec::new(),
             fetch_metadata: true,
         }
     }
 
     /// A browser without cookies, at whoever listens where the issuer says.
-    pub fn at(issuer: &str) -> Self {
+    pub fn at_issuer(issuer: &str) -> Self {
         let port = issuer.parse::<Url>().expect("an address").port().expect("a port");
         Self::new(issuer, SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
     /// A browser without cookies whose requests come from an address, as a trusted proxy says. It shares connections.
     #[must_use]
-    pub fn fresh(&self, address: &str) -> Self {
+    pub fn without_cookies_from(&self, address: &str) -> Self {
         let extra = vec![("x-forwarded-for", address.to_owned())];
-        Self { cookies: Arc::default(), extra, ..self.clone() }
+        Self { cookies: Arc::default(), extra_headers: extra, ..self.clone() }
     }
 
     /// The same browser, with its cookies copied and no longer shared.
     #[must_use]
-    pub fn copied(&self) -> Self {
+    pub fn with_copied_cookies(&self) -> Self {
         let cookies = Arc::new(Mutex::new(self.jar().clone()));
         Self { cookies, ..self.clone() }
     }
 
     /// Another browser, without cookies, on the same connections: making new ones costs more than what is measured.
     #[must_use]
-    pub fn another(&self) -> Self {
+    pub fn without_cookies(&self) -> Self {
         Self { cookies: Arc::default(), ..self.clone() }
     }
 
     /// The same browser with the same cookies, sent to another replica.
     #[must_use]
-    pub fn sent_to(&self, address: SocketAddr) -> Self {
+    pub fn at_replica(&self, address: SocketAddr) -> Self {
         Self { address: Some(address), ..self.clone() }
     }
 
     /// Opens an address of a provider that may be gone.
-    pub async fn try_get(&self, to: impl AsRef<str>) -> Option<Answer> {
+    pub async fn try_get(&self, to: impl AsRef<str>) -> Option<Response> {
         let headers = [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];
         self.try_send(Method::GET, to.as_ref(), &headers, None).await
     }
@@ -161,18 +162,18 @@ impl HttpBrowser {
     }
 
     /// Opens an address of the provider: a path or a whole address.
-    pub async fn get(&self, to: impl AsRef<str>) -> Answer {
+    pub async fn get(&self, to: impl AsRef<str>) -> Response {
         let headers = [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];
         self.send(Method::GET, to.as_ref(), &headers, None).await
     }
 
     /// Posts a form of a page of the provider.
-    pub async fn post(&self, form: &Form, button: &str) -> Answer {
+    pub async fn post(&self, form: &Form, button: &str) -> Response {
         self.try_post(form, button).await.expect("the provider answers")
     }
 
     /// Posts a form to a provider that may be gone.
-    pub async fn try_post(&self, form: &Form, button: &str) -> Option<Answer> {
+    pub async fn try_post(&self, form: &Form, button: &str) -> Option<Response> {
         let mut fields = form.fields.clone();
         if !button.is_empty() {
             fields.push(("action".to_owned(), button.to_owned()));
@@ -189,7 +190,7 @@ impl HttpBrowser {
         to: &str,
         headers: &[(&str, &str)],
         fields: Option<&[(String, String)]>,
-    ) -> Answer {
+    ) -> Response {
         self.try_send(method, to, headers, fields).await.expect("the provider answers")
     }
 
@@ -200,10 +201,10 @@ impl HttpBrowser {
         to: &str,
         headers: &[(&str, &str)],
         fields: Option<&[(String, String)]>,
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         let url = self.issuer.join(to).expect("an address");
         let mut request = self.request(method, &url);
-        let by_address = self.address.is_some() && self.doors.is_none();
+        let by_address = self.address.is_some() && self.tls_routes.is_none();
         if by_address && !headers.iter().any(|(name, _)| *name == "host") {
             request = request.header("host", self.issuer.authority());
         }
@@ -217,7 +218,7 @@ impl HttpBrowser {
             }
             request = request.header(*name, *value);
         }
-        for (name, value) in &self.extra {
+        for (name, value) in &self.extra_headers {
             request = request.header(*name, value);
         }
         if let Some(fields) = fields {
@@ -225,18 +226,18 @@ impl HttpBrowser {
         }
         let sent = request.send().await;
         if sent.as_ref().is_err_and(reqwest::Error::is_connect) {
-            self.refused.fetch_add(1, Ordering::SeqCst);
+            self.refused_connections.fetch_add(1, Ordering::SeqCst);
         }
         let response = sent.ok()?;
         self.keep_cookies(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
-        Some(Answer { status, headers, body: response.text().await.ok()?, url })
+        Some(Response { status, headers, body: response.text().await.ok()?, url })
     }
 
     /// A request to where this browser is.
     fn request(&self, method: Method, url: &Url) -> reqwest::RequestBuilder {
         let mut direct = url.clone();
-        match (self.address, &self.doors) {
+        match (self.address, &self.tls_routes) {
             (Some(address), Some(doors)) => return doors.to(address).request(method, direct),
             (Some(address), None) => {
                 direct.set_host(Some(&address.ip().to_string())).expect("a host");
@@ -261,7 +262,7 @@ impl HttpBrowser {
     }
 
     /// Follows redirects inside the provider; ends at a page, or at the first address outside.
-    pub async fn follow(&self, mut answer: Answer) -> Answer {
+    pub async fn follow(&self, mut answer: Response) -> Response {
         for _ in 0..8 {
             let Some(to) = answer.location() else { return answer };
             if to.origin() != self.issuer.origin() {
@@ -273,8 +274,8 @@ impl HttpBrowser {
     }
 
     /// Opens the sign-in page by an authorization request of a client.
-    pub async fn start(&self, client: &Client) -> (Answer, Pending) {
-        let pending = Pending::new(client);
+    pub async fn open_sign_in_page(&self, client: &Client) -> (Response, PendingRequest) {
+        let pending = PendingRequest::new(client);
         let page = self
             .follow(self.get(pending.url(&self.issuer.origin().ascii_serialization(), &[])).await)
             .await;
@@ -282,39 +283,44 @@ impl HttpBrowser {
     }
 
     /// Fills address and password in and goes on to the next page.
-    pub async fn password(&self, page: &Answer, patient: &Patient) -> Answer {
+    pub async fn submit_password(&self, page: &Response, patient: &Patient) -> Response {
         let form = page.form().with("email", &patient.email).with("password", &patient.password);
         self.follow(self.post(&form, "continue").await).await
     }
 
     /// Fills a code in and goes on.
-    pub async fn code(&self, page: &Answer, code: &str) -> Answer {
+    pub async fn submit_code(&self, page: &Response, code: &str) -> Response {
         self.follow(self.post(&page.form().with("code", code), "continue").await).await
     }
 
     /// Opens the page of the code: both the page and the code that was mailed for it.
-    pub async fn up_to_code(
+    pub async fn sign_in_to_code_page(
         &self,
         app: &TestApp,
         client: &Client,
         patient: &Patient,
-    ) -> (Answer, String, Pending) {
-        let (page, pending) = self.start(client).await;
+    ) -> (Response, String, PendingRequest) {
+        let (page, pending) = self.open_sign_in_page(client).await;
         let mails = app.mail.codes_to(&patient.email).len();
-        let page = self.password(&page, patient).await;
+        let page = self.submit_password(&page, patient).await;
         assert!(page.has_field("code"), "no code page: {} {}", page.status, page.text());
         let code = app.mail.code(&patient.email, mails + 1).await;
         (page, code, pending)
     }
 
     /// Signs in with both steps; ends at the client.
-    pub async fn sign_in(&self, app: &TestApp, client: &Client, patient: &Patient) -> Landed {
-        let (page, code, pending) = self.up_to_code(app, client, patient).await;
-        self.code(&page, &code).await.landed(pending)
+    pub async fn sign_in(
+        &self,
+        app: &TestApp,
+        client: &Client,
+        patient: &Patient,
+    ) -> AuthorizationResponse {
+        let (page, code, pending) = self.sign_in_to_code_page(app, client, patient).await;
+        self.submit_code(&page, &code).await.authorization_response(pending)
     }
 }
 
-impl Answer {
+impl Response {
     /// Where it leads.
     pub fn location(&self) -> Option<Url> {
         let text = self.headers.get("location")?.to_str().ok()?;
@@ -332,10 +338,10 @@ impl Answer {
     }
 
     /// The client's callback with its answer.
-    pub fn landed(&self, pending: Pending) -> Landed {
+    pub fn authorization_response(&self, pending: PendingRequest) -> AuthorizationResponse {
         let to = self.location();
         let to = to.unwrap_or_else(|| panic!("no redirect: {} {}", self.status, self.text()));
         assert!(to.as_str().starts_with(&pending.redirect_uri), "not at the client: {to}");
-        Landed { url: to, pending }
+        AuthorizationResponse { url: to, pending }
     }
 }

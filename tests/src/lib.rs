@@ -4,6 +4,7 @@ use std::path::Path;
 
 use flows::change_authority::ChangeAuthority;
 
+pub mod aged_data;
 pub mod app;
 pub mod attacks;
 pub mod backup;
@@ -13,28 +14,27 @@ pub mod collector;
 pub mod crowd;
 pub mod db;
 pub mod dedicated_servers;
-mod doors;
 pub mod fuzz;
 pub mod http;
 pub mod log;
-pub mod mailbox;
+pub mod mail_server;
 pub mod metrics;
-pub mod old_rows;
 pub mod page;
 pub mod proc;
 pub mod proxy;
-pub mod served;
-pub mod servers;
+pub mod serve_process;
+pub mod shared_servers;
 pub mod starvation_probe;
 pub mod tls;
+mod tls_routing;
 pub mod wait;
 
 /// The authority of a test.
-pub fn acting() -> ChangeAuthority {
+pub fn test_actor() -> ChangeAuthority {
     ChangeAuthority::from_program("test", "test")
 }
 
 /// The folder of the workspace.
-pub fn root() -> &'static Path {
+pub fn workspace_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }

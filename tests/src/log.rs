@@ -18,22 +18,22 @@ use serde_json::Value;
 ///
 /// The subscriber is that of the whole process. One per thread would miss lines: what is logged for the first time on a
 /// thread without a subscriber is switched off for all.
-pub struct Log {
-    page: Page,
+pub struct CapturedLog {
+    buffer: LogBuffer,
     /// It stays on its thread.
     _here: PhantomData<*const ()>,
 }
 
-type Page = Arc<Mutex<Vec<u8>>>;
+type LogBuffer = Arc<Mutex<Vec<u8>>>;
 
 thread_local! {
-    static HERE: RefCell<Option<Page>> = const { RefCell::new(None) };
+    static HERE: RefCell<Option<LogBuffer>> = const { RefCell::new(None) };
 }
 
 /// Writes to the page of the thread that writes, if it has one.
-struct Here;
+struct ThreadLogWriter;
 
-impl io::Write for Here {
+impl io::Write for ThreadLogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         HERE.with_borrow(|page| {
             if let Some(page) = page {
@@ -48,36 +48,36 @@ impl io::Write for Here {
     }
 }
 
-impl fmt::Debug for Log {
+impl fmt::Debug for CapturedLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Log(..)")
     }
 }
 
-impl Drop for Log {
+impl Drop for CapturedLog {
     fn drop(&mut self) {
         HERE.set(None);
     }
 }
 
-impl Log {
+impl CapturedLog {
     /// Keeps what this thread logs from now on, at every level of ours, in the format of production.
     pub fn start() -> Self {
         static PROCESS: Once = Once::new();
         PROCESS.call_once(|| {
             let config = LogConfig { format: LogFormat::Json, level: LogLevel::Trace };
-            let subscriber = telemetry::subscriber(&config, Clock::system(), || Here);
+            let subscriber = telemetry::subscriber(&config, Clock::system(), || ThreadLogWriter);
             tracing::subscriber::set_global_default(subscriber).expect("nobody else logs");
             tracing::callsite::rebuild_interest_cache();
         });
-        let page = Page::default();
+        let page = LogBuffer::default();
         HERE.set(Some(Arc::clone(&page)));
-        Self { page, _here: PhantomData }
+        Self { buffer: page, _here: PhantomData }
     }
 
     /// Everything so far.
     pub fn text(&self) -> String {
-        let bytes = self.page.lock().expect("no writer panicked").clone();
+        let bytes = self.buffer.lock().expect("no writer panicked").clone();
         String::from_utf8(bytes).expect("text")
     }
 

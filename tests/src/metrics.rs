@@ -33,7 +33,7 @@ pub struct Sample {
 
 impl Scrape {
     /// Scrapes a replica.
-    pub async fn of(replica: &Replica) -> Self {
+    pub async fn fetch(replica: &Replica) -> Self {
         let url = format!("http://{}/metrics", replica.ops);
         let answer = reqwest::get(url).await.expect("it answers");
         assert_eq!(answer.status(), 200);
@@ -48,7 +48,7 @@ impl Scrape {
     /// what is shown is kept for a while.
     pub async fn until(replica: &Replica, what: &str, is: impl Fn(&Self) -> bool) -> Self {
         let scrape = async || {
-            let scrape = Self::of(replica).await;
+            let scrape = Self::fetch(replica).await;
             if is(&scrape) { Ok(scrape) } else { Err(scrape) }
         };
         wait::until(what, scrape).await

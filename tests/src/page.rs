@@ -3,7 +3,7 @@
 use regex::Regex;
 use scraper::{ElementRef, Html, Selector};
 
-use crate::http::Answer;
+use crate::http::Response;
 
 /// A form of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Form {
 
 impl Form {
     fn of(form: ElementRef<'_>) -> Self {
-        let fields = found(form, "input[name]").into_iter();
+        let fields = select_all(form, "input[name]").into_iter();
         let fields = fields.map(|field| (attribute(field, "name"), attribute(field, "value")));
         Self { action: attribute(form, "action"), fields: fields.collect() }
     }
@@ -36,7 +36,7 @@ impl Form {
     }
 }
 
-impl Answer {
+impl Response {
     /// The page, which has to be sound HTML.
     fn document(&self) -> Html {
         let document = Html::parse_document(&self.body);
@@ -53,9 +53,9 @@ impl Answer {
     }
 
     /// Where the link to another language leads.
-    pub fn switch(&self) -> String {
+    pub fn language_switch(&self) -> String {
         let document = self.document();
-        let links = found(document.root_element(), "a[href^='/language?']");
+        let links = select_all(document.root_element(), "a[href^='/language?']");
         attribute(*links.first().expect("a switch"), "href")
     }
 
@@ -68,24 +68,24 @@ impl Answer {
     /// Every form of the page.
     pub fn forms(&self) -> Vec<Form> {
         let document = self.document();
-        found(document.root_element(), "form").into_iter().map(Form::of).collect()
+        select_all(document.root_element(), "form").into_iter().map(Form::of).collect()
     }
 
     /// Whether the page has a field of this name.
     pub fn has_field(&self, name: &str) -> bool {
-        !found(self.document().root_element(), &format!("[name='{name}']")).is_empty()
+        !select_all(self.document().root_element(), &format!("[name='{name}']")).is_empty()
     }
 
     /// The page as it is read: no tags, white space folded.
     pub fn text(&self) -> String {
         let document = self.document();
-        let body = found(document.root_element(), "body").into_iter();
+        let body = select_all(document.root_element(), "body").into_iter();
         let words = body.flat_map(|body| body.text()).flat_map(str::split_whitespace);
         words.collect::<Vec<_>>().join(" ")
     }
 
     /// Whether a person reads this on the page.
-    pub fn says(&self, wanted: &str) -> bool {
+    pub fn has_text(&self, wanted: &str) -> bool {
         self.text().contains(wanted)
     }
 
@@ -100,7 +100,7 @@ impl Answer {
 }
 
 /// The elements of a part that a selector of CSS finds.
-fn found<'d>(part: ElementRef<'d>, selector: &str) -> Vec<ElementRef<'d>> {
+fn select_all<'d>(part: ElementRef<'d>, selector: &str) -> Vec<ElementRef<'d>> {
     part.select(&Selector::parse(selector).expect("a selector")).collect()
 }
 

@@ -29,7 +29,7 @@ use crate::{
 /// Lets the test harness use what the stable compiler refuses (a report of times). It would have other programs built anew.
 const BOOTSTRAP: &str = "RUSTC_BOOTSTRAP";
 /// How long what an ended process has written may take to be read.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const OUTPUT_DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 const WATCHDOG: &str = r#"
 trap '' INT HUP TERM
@@ -61,14 +61,14 @@ rm -rf -- "$@"
 
 /// How the watchdog ends a process.
 #[derive(Clone, Copy, Debug)]
-pub enum End {
+pub enum EndSignal {
     /// At once.
     Kill,
     /// PostgreSQL's immediate shutdown: it ends its children and gives its shared memory back.
     Quit,
 }
 
-fn tell(line: &str) {
+fn send_to_watchdog(line: &str) {
     static SH: OnceLock<Mutex<std::process::Child>> = OnceLock::new();
     let sh = SH.get_or_init(|| {
         let child = std::process::Command::new("sh")
@@ -86,34 +86,38 @@ fn tell(line: &str) {
 }
 
 /// Has the process `pid` ended when this one is gone.
-pub(crate) fn end_with_us(pid: u32, how: End) {
+pub(crate) fn end_at_exit(pid: u32, how: EndSignal) {
     let signal = match how {
-        End::Kill => "KILL",
-        End::Quit => "QUIT",
+        EndSignal::Kill => "KILL",
+        EndSignal::Quit => "QUIT",
     };
-    tell(&format!("end {pid}:{signal}"));
+    send_to_watchdog(&format!("end {pid}:{signal}"));
 }
 
 /// The process `pid` has been waited for: its number may be another's soon.
-pub(crate) fn forget(pid: u32) {
-    tell(&format!("forget {pid}"));
+pub(crate) fn unregister_pid(pid: u32) {
+    send_to_watchdog(&format!("forget {pid}"));
 }
 
 /// Has `folder` removed when this process is gone.
-pub(crate) fn remove_with_us(folder: &Path) {
-    tell(&format!("remove {}", folder.display()));
+pub(crate) fn remove_at_exit(folder: &Path) {
+    send_to_watchdog(&format!("remove {}", folder.display()));
 }
 
 /// A folder of the machine's temporary ones that is removed when this process is gone.
 pub fn temp_folder() -> PathBuf {
     let folder = tempfile::Builder::new().prefix("vestibule-").tempdir().expect("a folder").keep();
-    remove_with_us(&folder);
+    remove_at_exit(&folder);
     folder
 }
 
 /// Starts a server that runs until this process is gone, and returns its line that holds `ready`; or, when it ends before
 /// it says so, all that it said.
-pub fn start(command: &mut std::process::Command, end: End, ready: &str) -> Result<String, String> {
+pub fn start_server(
+    command: &mut std::process::Command,
+    end: EndSignal,
+    ready: &str,
+) -> Result<String, String> {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let error = writer.try_clone().expect("a pipe");
     command.stdin(Stdio::null()).stdout(writer).stderr(error).process_group(0);
@@ -121,7 +125,7 @@ pub fn start(command: &mut std::process::Command, end: End, ready: &str) -> Resu
     let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
     // Our ends of the pipe: the log ends when the server does.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    end_with_us(child.id(), end);
+    end_at_exit(child.id(), end);
     let mut said = String::new();
     let mut log = std::io::BufReader::new(reader).lines().map_while(Result::ok);
     let found = log.find(|line| {
@@ -133,7 +137,7 @@ pub fn start(command: &mut std::process::Command, end: End, ready: &str) -> Resu
     let wait = move || {
         // Read on, or the server stops when the pipe is full.
         log.for_each(drop);
-        child.wait().map(|_| forget(id))
+        child.wait().map(|_| unregister_pid(id))
     };
     if let Some(line) = found {
         std::thread::spawn(wait);
@@ -145,21 +149,21 @@ pub fn start(command: &mut std::process::Command, end: End, ready: &str) -> Resu
 }
 
 /// A running program whose output is kept.
-pub struct Proc {
+pub struct ChildProcess {
     child: Child,
     pid: u32,
     lines: mpsc::UnboundedReceiver<String>,
     output: Arc<Mutex<String>>,
-    keepers: [JoinHandle<()>; 2],
+    output_readers: [JoinHandle<()>; 2],
 }
 
-impl fmt::Debug for Proc {
+impl fmt::Debug for ChildProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proc").field("pid", &self.pid).finish_non_exhaustive()
     }
 }
 
-impl Proc {
+impl ChildProcess {
     /// Starts `command`; it is killed when the value is dropped or this process ends.
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command
@@ -172,14 +176,14 @@ impl Proc {
             .spawn()
             .unwrap_or_else(|e| panic!("{command:?} does not start: {e}"));
         let pid = child.id().expect("it has not been waited for");
-        end_with_us(pid, End::Kill);
+        end_at_exit(pid, EndSignal::Kill);
         let output = Arc::new(Mutex::new(String::new()));
         let (sender, lines) = mpsc::unbounded_channel();
         let keepers = [
-            keep(child.stdout.take().expect("piped"), Arc::clone(&output), Some(sender)),
-            keep(child.stderr.take().expect("piped"), Arc::clone(&output), None),
+            collect_output(child.stdout.take().expect("piped"), Arc::clone(&output), Some(sender)),
+            collect_output(child.stderr.take().expect("piped"), Arc::clone(&output), None),
         ];
-        Self { child, pid, lines, output, keepers }
+        Self { child, pid, lines, output, output_readers: keepers }
     }
 
     /// Process id.
@@ -188,7 +192,7 @@ impl Proc {
     }
 
     /// The next line of standard output.
-    pub async fn line(&mut self) -> String {
+    pub async fn next_line(&mut self) -> String {
         match timeout(LIMIT, self.lines.recv()).await {
             Ok(Some(line)) => line,
             Ok(None) => panic!("it ended without a further line; it said:\n{}", self.output()),
@@ -198,7 +202,7 @@ impl Proc {
 
     /// The next line of standard output, read as JSON.
     pub async fn json(&mut self) -> serde_json::Value {
-        let line = self.line().await;
+        let line = self.next_line().await;
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("not JSON ({e}): {line}"))
     }
 
@@ -208,7 +212,7 @@ impl Proc {
     }
 
     /// Waits until it has said `text`.
-    pub async fn until_says(&self, text: &str) {
+    pub async fn wait_for_output(&self, text: &str) {
         let said = async || {
             let ended = self.has_ended();
             let output = self.output();
@@ -222,7 +226,7 @@ impl Proc {
     }
 
     /// Waits until the provider that it is answers at a browser's address.
-    pub async fn until_answers(&self, browser: &HttpBrowser) {
+    pub async fn wait_until_answering(&self, browser: &HttpBrowser) {
         let answers = async || {
             assert!(!self.has_ended(), "it ended before it answered; it said:\n{}", self.output());
             browser.try_get("/oauth2/jwks").await.ok_or_else(|| self.output()).map(drop)
@@ -232,19 +236,19 @@ impl Proc {
 
     /// Whether it has ended, and all that it said is in [`Self::output`].
     fn has_ended(&self) -> bool {
-        self.keepers.iter().all(JoinHandle::is_finished)
+        self.output_readers.iter().all(JoinHandle::is_finished)
     }
 
     /// Ends it as a power cut would, and waits until it is gone and its output is read.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("ours to kill");
-        self.heard().await;
+        self.drain_output().await;
     }
 
     /// Asks it to end (SIGTERM) and waits.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM").await;
-        self.exit().await
+        self.wait_for_exit().await
     }
 
     /// Freezes it (SIGSTOP): it is there, and does nothing.
@@ -263,31 +267,31 @@ impl Proc {
     }
 
     /// Waits until it ends by itself, and until its last word is in [`Self::output`].
-    pub async fn exit(&mut self) -> ExitStatus {
+    pub async fn wait_for_exit(&mut self) -> ExitStatus {
         let ended = timeout(LIMIT, self.child.wait()).await;
         let status = ended
             .unwrap_or_else(|_| panic!("still running; it said:\n{}", self.output()))
             .expect("ours");
-        self.heard().await;
+        self.drain_output().await;
         status
     }
 
     /// Waits until all that it said is read. A child of its own may have the pipe open still: not for ever.
-    async fn heard(&mut self) {
-        for keeper in self.keepers.iter_mut().filter(|keeper| !keeper.is_finished()) {
-            let _ = timeout(LAST_WORDS, keeper).await;
+    async fn drain_output(&mut self) {
+        for keeper in self.output_readers.iter_mut().filter(|keeper| !keeper.is_finished()) {
+            let _ = timeout(OUTPUT_DRAIN_LIMIT, keeper).await;
         }
     }
 }
 
-impl Drop for Proc {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         // Dropping the child kills it.
-        forget(self.pid);
+        unregister_pid(self.pid);
     }
 }
 
-fn keep(
+fn collect_output(
     stream: impl AsyncRead + Unpin + Send + 'static,
     output: Arc<Mutex<String>>,
     sender: Option<mpsc::UnboundedSender<String>>,
@@ -309,13 +313,13 @@ fn keep(
 /// Runs a command to its good end with `input` on its standard input; returns what it prints.
 pub async fn run(command: Command, input: &str) -> String {
     let shown = format!("{command:?}");
-    let (code, out, error) = outcome(command, input).await;
+    let (code, out, error) = run_with_status(command, input).await;
     assert_eq!(code, 0, "{shown} failed: {error}");
     out
 }
 
 /// Runs a command to its end; returns its exit code, standard output and standard error.
-pub async fn outcome(mut command: Command, input: &str) -> (i32, String, String) {
+pub async fn run_with_status(mut command: Command, input: &str) -> (i32, String, String) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let shown = format!("{command:?} ends");
     command.env_remove(BOOTSTRAP).kill_on_drop(true);
@@ -324,14 +328,14 @@ pub async fn outcome(mut command: Command, input: &str) -> (i32, String, String)
     // A command that refuses its configuration may end before it reads.
     let _ = tokio::io::AsyncWriteExt::write_all(&mut stdin, input.as_bytes()).await;
     drop(stdin);
-    let output = wait::ended(&shown, child.wait_with_output()).await.expect("ours");
+    let output = wait::until_done(&shown, child.wait_with_output()).await.expect("ours");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     let code = output.status.code().expect("it ends by itself");
     (code, text(output.stdout), text(output.stderr))
 }
 
 /// A command of the `idp` program of this build, with none of our `IDP__` variables.
-pub fn idp() -> Command {
+pub fn idp_command() -> Command {
     let mut command = Command::new(idp_program());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IDP__")) {
         command.env_remove(name);
@@ -354,7 +358,7 @@ fn idp_program() -> &'static Path {
         let name = floor.file_name().and_then(|n| n.to_str()).expect("built by cargo");
         let profile = if name == "debug" { "dev" } else { name };
         let built = std::process::Command::new(env!("CARGO"))
-            .current_dir(crate::root())
+            .current_dir(crate::workspace_root())
             .env_remove(BOOTSTRAP)
             // Of all packages, as the tests are built: another choice would switch features and build everything again.
             .args(["build", "--quiet", "--workspace", "--bin", "idp", "--profile", profile])
@@ -375,7 +379,7 @@ mod tests {
             "-c",
             r#"trap 'exit 3' TERM; echo two >&2; echo '{"a": 1}'; while :; do sleep 0.05; done"#,
         ]);
-        let mut proc = Proc::spawn(command);
+        let mut proc = ChildProcess::spawn(command);
         assert_eq!(proc.json().await["a"], 1);
         assert_eq!(proc.terminate().await.code(), Some(3));
         assert!(proc.output().contains("{\"a\": 1}\n"));
@@ -388,8 +392,8 @@ mod tests {
             let mut command = Command::new("sh");
             // Less than a pipe holds: it ends before all is read.
             command.args(["-c", "exec seq 1 10000 >&2"]);
-            let mut proc = Proc::spawn(command);
-            assert!(proc.exit().await.success());
+            let mut proc = ChildProcess::spawn(command);
+            assert!(proc.wait_for_exit().await.success());
             assert!(proc.output().ends_with("\n10000\n"), "{} bytes", proc.output().len());
         }
     }
@@ -398,7 +402,7 @@ mod tests {
     async fn kill_leaves_no_process() {
         let mut command = Command::new("sleep");
         command.arg("600");
-        let mut proc = Proc::spawn(command);
+        let mut proc = ChildProcess::spawn(command);
         proc.kill().await;
         let alive = Command::new("kill").args(["-0", &proc.pid().to_string()]).output().await;
         assert!(!alive.unwrap().status.success());

@@ -13,49 +13,51 @@ const TICK: Duration = Duration::from_millis(10);
 /// Ticks until it is dropped, in the runtime in which the replicas run.
 #[derive(Debug)]
 pub struct StarvationProbe {
-    shared: Arc<Mutex<Counted>>,
+    shared: Arc<Mutex<StarvationCount>>,
     task: JoinHandle<()>,
 }
 
 /// Measures a time, with and without what the machine was starved for.
 #[derive(Clone, Debug)]
 pub struct Stopwatch {
-    shared: Arc<Mutex<Counted>>,
+    shared: Arc<Mutex<StarvationCount>>,
     begun: Instant,
     starved_before: Duration,
 }
 
 #[derive(Debug)]
-struct Counted {
+struct StarvationCount {
     starved: Duration,
     since: Instant,
 }
 
-impl Counted {
+impl StarvationCount {
     /// For how long nothing could run, with the tick that is still to come. A timer is late by a millisecond or two anyway: a
     /// tick counts only when another one has been missed.
-    fn by(&self, now: Instant) -> Duration {
+    fn starved_until(&self, now: Instant) -> Duration {
         let late = now.saturating_duration_since(self.since).saturating_sub(TICK);
         if late > TICK { self.starved + late } else { self.starved }
     }
 }
 
-fn starved(shared: &Mutex<Counted>) -> Duration {
-    shared.lock().expect("no holder panicked").by(Instant::now())
+fn starved(shared: &Mutex<StarvationCount>) -> Duration {
+    shared.lock().expect("no holder panicked").starved_until(Instant::now())
 }
 
 impl StarvationProbe {
     /// A probe that ticks from now on.
     pub fn start() -> Self {
-        let shared =
-            Arc::new(Mutex::new(Counted { starved: Duration::ZERO, since: Instant::now() }));
+        let shared = Arc::new(Mutex::new(StarvationCount {
+            starved: Duration::ZERO,
+            since: Instant::now(),
+        }));
         let counted = Arc::clone(&shared);
         let task = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(TICK).await;
                 let now = Instant::now();
                 let mut counted = counted.lock().expect("no holder panicked");
-                *counted = Counted { starved: counted.by(now), since: now };
+                *counted = StarvationCount { starved: counted.starved_until(now), since: now };
             }
         });
         Self { shared, task }

@@ -12,27 +12,27 @@ use tempfile::TempDir;
 
 /// An authority that one test trusts, with a folder for what it issues.
 #[derive(Debug)]
-pub struct Authority {
+pub struct CertificateAuthority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 /// A certificate and its key in PEM.
 #[derive(Clone, Debug)]
-pub struct Issued {
+pub struct IssuedCertificate {
     /// The certificate.
     pub cert: String,
     /// Its key.
     pub key: String,
 }
 
-impl Default for Authority {
+impl Default for CertificateAuthority {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Authority {
+impl CertificateAuthority {
     /// A new one. Its root is in [`Authority::file`].
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
@@ -61,32 +61,32 @@ impl Authority {
     }
 
     /// A certificate for names or addresses.
-    pub fn issue(&self, names: &[&str]) -> Issued {
+    pub fn issue(&self, names: &[&str]) -> IssuedCertificate {
         self.issue_until(names, 4000)
     }
 
     /// One that is valid until the beginning of a year.
-    pub fn issue_until(&self, names: &[&str], year: i32) -> Issued {
+    pub fn issue_until(&self, names: &[&str], year: i32) -> IssuedCertificate {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names");
         params.not_after = rcgen::date_time_ymd(year, 1, 1);
         let key = KeyPair::generate().expect("a key");
         let cert = params.signed_by(&key, &*self.issuer).expect("a certificate");
-        Issued { cert: cert.pem(), key: key.serialize_pem() }
+        IssuedCertificate { cert: cert.pem(), key: key.serialize_pem() }
     }
 
     /// Writes a pair where a server reads it, the key for its owner alone.
-    pub fn write(&self, issued: &Issued) -> TlsConfig {
+    pub fn write(&self, issued: &IssuedCertificate) -> TlsConfig {
         let at = |name: &str| self.folder.path().join(name);
         let files = TlsConfig { cert: at("server.pem"), key: at("server.key") };
         fs::write(&files.cert, &issued.cert).expect("written");
-        private(&files.key, issued.key.as_bytes());
+        write_private_file(&files.key, issued.key.as_bytes());
         files
     }
 }
 
 /// Writes a file that its owner alone reads.
-pub fn private(path: &Path, content: &[u8]) {
+pub fn write_private_file(path: &Path, content: &[u8]) {
     fs::write(path, content).expect("written");
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("ours");
 }

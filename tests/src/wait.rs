@@ -14,44 +14,44 @@ use tokio::time::{sleep, timeout};
 pub const LIMIT: Duration = Duration::from_mins(5);
 
 /// Pauses between two looks: short at first, then a part of what was waited so far.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
-const PART: u32 = 20;
+const PAUSE_RANGE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
+const PAUSE_DIVISOR: u32 = 20;
 /// How often a scenario is tried that the machine may be too slow for.
 const TRIES: usize = 10;
 
 /// What a look at a state tells: that it is the wanted one, or what was seen instead.
-pub trait Look {
+pub trait ProbeResult {
     /// What is read from the wanted state.
-    type Found;
+    type Value;
     /// What another state is described by when the wait fails.
-    type Seen: Debug;
+    type Observed: Debug;
     /// The wanted state, or what was seen.
-    fn look(self) -> Result<Self::Found, Self::Seen>;
+    fn into_result(self) -> Result<Self::Value, Self::Observed>;
 }
 
-impl Look for bool {
-    type Found = ();
-    type Seen = bool;
+impl ProbeResult for bool {
+    type Value = ();
+    type Observed = bool;
 
-    fn look(self) -> Result<(), bool> {
+    fn into_result(self) -> Result<(), bool> {
         if self { Ok(()) } else { Err(false) }
     }
 }
 
-impl<T> Look for Option<T> {
-    type Found = T;
-    type Seen = Option<Infallible>;
+impl<T> ProbeResult for Option<T> {
+    type Value = T;
+    type Observed = Option<Infallible>;
 
-    fn look(self) -> Result<T, Self::Seen> {
+    fn into_result(self) -> Result<T, Self::Observed> {
         self.ok_or(None)
     }
 }
 
-impl<T, S: Debug> Look for Result<T, S> {
-    type Found = T;
-    type Seen = S;
+impl<T, S: Debug> ProbeResult for Result<T, S> {
+    type Value = T;
+    type Observed = S;
 
-    fn look(self) -> Self {
+    fn into_result(self) -> Self {
         self
     }
 }
@@ -60,36 +60,38 @@ impl<T, S: Debug> Look for Result<T, S> {
 ///
 /// # Panics
 /// With what was seen last, when that takes longer than [`LIMIT`].
-pub async fn until<L: Look>(what: &str, probe: impl AsyncFnMut() -> L) -> L::Found {
-    let found = found(probe).await;
-    found.unwrap_or_else(|seen| panic!("{what}: not within {LIMIT:?}; seen last: {seen:#?}"))
+pub async fn until<L: ProbeResult>(what: &str, probe: impl AsyncFnMut() -> L) -> L::Value {
+    let found = try_until(probe).await;
+    try_until.unwrap_or_else(|seen| panic!("{what}: not within {LIMIT:?}; seen last: {seen:#?}"))
 }
 
 /// [`until`] for a caller that tells itself what is wrong.
 ///
 /// # Errors
 /// What was seen last; none when the first look did not end.
-pub async fn found<L: Look>(probe: impl AsyncFnMut() -> L) -> Result<L::Found, Option<L::Seen>> {
-    found_within(LIMIT, probe).await
+pub async fn try_until<L: ProbeResult>(
+    probe: impl AsyncFnMut() -> L,
+) -> Result<L::Value, Option<L::Observed>> {
+    try_until_within(LIMIT, probe).await
 }
 
-async fn found_within<L: Look>(
+async fn try_until_within<L: ProbeResult>(
     limit: Duration,
     mut probe: impl AsyncFnMut() -> L,
-) -> Result<L::Found, Option<L::Seen>> {
+) -> Result<L::Value, Option<L::Observed>> {
     let mut seen = None;
     let found = timeout(limit, async {
         let begun = Instant::now();
         loop {
-            match probe().await.look() {
-                Ok(found) => return found,
+            match probe().await.into_result() {
+                Ok(found) => return try_until,
                 Err(last) => seen = Some(last),
             }
             sleep(pause(begun.elapsed())).await;
         }
     });
-    let found = found.await;
-    found.map_err(|_| seen)
+    let found = try_until.await;
+    try_until.map_err(|_| seen)
 }
 
 /// Asks `read` until it reads `wanted`.
@@ -112,11 +114,11 @@ pub async fn until_equal<T: PartialEq + Debug>(
 ///
 /// # Panics
 /// As [`until`].
-pub fn until_blocking<L: Look>(what: &str, mut probe: impl FnMut() -> L) -> L::Found {
+pub fn until_blocking<L: ProbeResult>(what: &str, mut probe: impl FnMut() -> L) -> L::Value {
     let begun = Instant::now();
     loop {
-        match probe().look() {
-            Ok(found) => return found,
+        match probe().into_result() {
+            Ok(found) => return try_until,
             Err(seen) if begun.elapsed() > LIMIT => {
                 panic!("{what}: not within {LIMIT:?}; seen last: {seen:#?}")
             }
@@ -131,7 +133,7 @@ pub fn until_blocking<L: Look>(what: &str, mut probe: impl FnMut() -> L) -> L::F
 ///
 /// # Panics
 /// When the machine was too slow ten times.
-pub async fn in_one_try<T>(what: &str, mut scenario: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn retry_while_slow<T>(what: &str, mut scenario: impl AsyncFnMut() -> Option<T>) -> T {
     for nth in 1..=TRIES {
         if let Some(seen) = scenario().await {
             return seen;
@@ -145,12 +147,12 @@ pub async fn in_one_try<T>(what: &str, mut scenario: impl AsyncFnMut() -> Option
 ///
 /// # Panics
 /// When that takes longer than [`LIMIT`].
-pub async fn ended<T>(what: &str, ending: impl Future<Output = T>) -> T {
+pub async fn until_done<T>(what: &str, ending: impl Future<Output = T>) -> T {
     timeout(LIMIT, ending).await.unwrap_or_else(|_| panic!("{what}: not within {LIMIT:?}"))
 }
 
 fn pause(waited: Duration) -> Duration {
-    (waited / PART).clamp(PAUSES.0, PAUSES.1)
+    (waited / PAUSE_DIVISOR).clamp(PAUSE_RANGE.0, PAUSE_RANGE.1)
 }
 
 #[cfg(test)]
@@ -168,13 +170,13 @@ mod tests {
         until("true", async || true).await;
         until_equal("four", 4, async || 4).await;
         assert_eq!(until_blocking("some", || Some(5)), 5);
-        assert_eq!(ended("ready", async { 6 }).await, 6);
+        assert_eq!(until_done("ready", async { 6 }).await, 6);
         let mut tries = 0;
         let scenario = async || {
             tries += 1;
             (tries == 7).then_some(tries)
         };
-        assert_eq!(in_one_try("seven", scenario).await, 7);
+        assert_eq!(retry_while_slow("seven", scenario).await, 7);
     }
 
     #[tokio::test]
@@ -184,7 +186,7 @@ mod tests {
             looks += 1;
             Err::<(), _>(looks)
         };
-        let seen = found_within(PAUSES.0 * 4, probe).await;
+        let seen = try_until_within(PAUSE_RANGE.0 * 4, probe).await;
         assert_eq!(seen, Err(Some(looks)));
     }
 

@@ -7,30 +7,30 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::TempDir;
 use vestibule_browser_tests::{
+    accessibility::violations,
     browser::{Browser, Tab},
-    look::violations,
 };
 use vestibule_tests::{
-    proc::{Proc, idp},
+    proc::{ChildProcess, idp_command},
     wait,
 };
 
 /// `idp dev` on free ports.
 struct Dev {
     ready: Value,
-    _process: Proc,
+    _process: ChildProcess,
     _folder: TempDir,
 }
 
 impl Dev {
     async fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let mut command = idp();
+        let mut command = idp_command();
         command.args(["dev", "--json", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
         command
             .args(["--portal-listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path().join("data"));
-        let mut process = Proc::spawn(command);
+        let mut process = ChildProcess::spawn(command);
         let ready = process.json().await;
         Self { ready, _process: process, _folder: folder }
     }
@@ -58,9 +58,9 @@ impl Dev {
 }
 
 /// Where a reviewer finds the pictures.
-fn picture(device: &str, page: &str) -> PathBuf {
+fn screenshot_path(device: &str, page: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| vestibule_tests::root().join("target"), PathBuf::from);
+        .map_or_else(|| vestibule_tests::workspace_root().join("target"), PathBuf::from);
     target.join("screenshots").join(device).join(format!("{page}.png"))
 }
 
@@ -73,8 +73,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    async fn keep(&self, page: &str) {
-        let file = picture(self.device, page);
+    async fn check_and_screenshot(&self, page: &str) {
+        let file = screenshot_path(self.device, page);
         self.tab.screenshot(&file).await;
         assert!(file.exists());
         let width = self.tab.evaluate::<u32>("window.innerWidth").await;
@@ -88,13 +88,13 @@ impl Walk<'_> {
         assert_eq!(self.tab.problems().await, Vec::<String>::new(), "{page}");
     }
 
-    async fn to_sign_in(&self) {
+    async fn open_sign_in_page(&self) {
         self.tab.open(self.dev.text("portal")).await;
         self.tab.submit("a.button").await;
         assert!(self.tab.url().await.as_str().starts_with(self.dev.text("issuer")));
     }
 
-    async fn password(&mut self, person: usize) -> String {
+    async fn submit_password(&mut self, person: usize) -> String {
         let (email, password) = self.dev.person(person);
         self.tab.fill("#email", email).await;
         self.tab.fill("#password", password).await;
@@ -103,7 +103,7 @@ impl Walk<'_> {
         self.dev.code(self.codes).await
     }
 
-    async fn back_at_the_portal(&self) {
+    async fn wait_for_portal(&self) {
         self.tab.wait_for_url(|url| url.as_str() == format!("{}/", self.dev.text("portal"))).await;
     }
 }
@@ -116,9 +116,9 @@ async fn walk(device: &str, (width, height, phone): (u32, u32, bool), scripts: b
     tab.set_javascript(scripts).await;
     let mut walk = Walk { dev: &dev, tab: &tab, device, width, codes: 0 };
     tab.open(dev.text("portal")).await;
-    walk.keep("01-portal").await;
-    walk.to_sign_in().await;
-    walk.keep("02-password").await;
+    walk.check_and_screenshot("01-portal").await;
+    walk.open_sign_in_page().await;
+    walk.check_and_screenshot("02-password").await;
     // A wrong password: the address survives, the password does not.
     let (email, _) = dev.person(0);
     tab.fill("#email", email).await;
@@ -129,56 +129,56 @@ async fn walk(device: &str, (width, height, phone): (u32, u32, bool), scripts: b
         (email, "")
     );
     assert!(tab.text_of("[role=alert]").await.contains("is not right"));
-    walk.keep("03-password-wrong").await;
-    let code = walk.password(0).await;
-    walk.keep("04-code").await;
+    walk.check_and_screenshot("03-password-wrong").await;
+    let code = walk.submit_password(0).await;
+    walk.check_and_screenshot("04-code").await;
     // A wrong code, then the right one as it is pasted from a mail: with a space.
     let wrong = if code == "123456" { "654321" } else { "123456" };
     tab.fill("#code", wrong).await;
     tab.submit("button[value=continue]").await;
     assert_eq!(tab.value("#code").await, wrong);
     assert!(tab.text_of("[role=alert]").await.contains("4 tries left"));
-    walk.keep("05-code-wrong").await;
+    walk.check_and_screenshot("05-code-wrong").await;
     tab.fill("#code", &format!("{} {}", &code[..3], &code[3..])).await;
     tab.press("#code", "Enter").await;
-    walk.back_at_the_portal().await;
+    walk.wait_for_portal().await;
     let text = tab.text().await;
     assert!(
         text.contains("Kia ora, Mere Kahui") && text.contains("urn:vestibule:two-step"),
         "{text}"
     );
-    walk.keep("06-signed-in").await;
+    walk.check_and_screenshot("06-signed-in").await;
     // A second time there is no page in between.
     tab.open(format!("{}/sign-in", dev.text("portal"))).await;
-    walk.back_at_the_portal().await;
+    walk.wait_for_portal().await;
     tab.submit("button[type=submit]").await;
     assert!(tab.text().await.contains("You are signed out"));
-    walk.keep("07-signed-out").await;
+    walk.check_and_screenshot("07-signed-out").await;
     // Signed out is signed out: the page asks for the password again.
-    walk.to_sign_in().await;
+    walk.open_sign_in_page().await;
     assert!(tab.has("#password").await);
     cancel(&walk).await;
-    failures(&walk).await;
+    visit_failure_pages(&walk).await;
 }
 
 async fn cancel(walk: &Walk<'_>) {
     walk.tab.submit("button[value=cancel]").await;
     assert!(walk.tab.text().await.contains("You did not sign in"), "{}", walk.tab.text().await);
-    walk.keep("08-cancelled").await;
+    walk.check_and_screenshot("08-cancelled").await;
 }
 
-async fn failures(walk: &Walk<'_>) {
+async fn visit_failure_pages(walk: &Walk<'_>) {
     let issuer = walk.dev.text("issuer");
     walk.tab.open(format!("{issuer}/oauth2/authorize?client_id=nobody")).await;
     assert!(walk.tab.text().await.contains("This request cannot be completed"));
-    walk.keep("09-bad-request").await;
+    walk.check_and_screenshot("09-bad-request").await;
     walk.tab.open(format!("{issuer}/login/code?attempt=x")).await;
     assert!(walk.tab.text().await.contains("Please start again"));
-    walk.keep("10-start-again").await;
+    walk.check_and_screenshot("10-start-again").await;
     walk.tab.open(format!("{issuer}/oauth2/logout")).await;
     assert!(walk.tab.text().await.contains("You are signed out"));
     walk.tab.open(walk.dev.text("mailbox")).await;
-    walk.keep("11-mailbox").await;
+    walk.check_and_screenshot("11-mailbox").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -207,23 +207,23 @@ async fn reset_and_second_tab_pages_work() {
     }
     let mut first = Walk { dev: &dev, tab: &one, device: "rare", width: 390, codes: 0 };
     let second = Walk { dev: &dev, tab: &two, device: "rare", width: 390, codes: 0 };
-    first.to_sign_in().await;
-    let code = first.password(0).await;
-    second.to_sign_in().await;
+    first.open_sign_in_page().await;
+    let code = first.submit_password(0).await;
+    second.open_sign_in_page().await;
     two.fill("#email", dev.person(0).0).await;
     two.fill("#password", dev.person(0).1).await;
     two.submit("button[value=continue]").await;
     // One mail for both tabs; the code signs the first in, and the second goes on by it.
     one.fill("#code", &code).await;
     one.submit("button[value=continue]").await;
-    first.back_at_the_portal().await;
+    first.wait_for_portal().await;
     two.fill("#code", &code).await;
     two.submit("button[value=continue]").await;
-    second.keep("signed-in-by-another-tab").await;
+    second.check_and_screenshot("signed-in-by-another-tab").await;
     two.submit("button[value=continue]").await;
-    second.back_at_the_portal().await;
+    second.wait_for_portal().await;
     // A forced reset: the next sign-in leads through the change of password.
-    let mut reset = idp();
+    let mut reset = idp_command();
     reset.args([
         "user",
         "reset",
@@ -235,32 +235,32 @@ async fn reset_and_second_tab_pages_work() {
     ]);
     vestibule_tests::proc::run(reset, "").await;
     one.open(format!("{}/sign-in", dev.text("portal"))).await;
-    let code = first.password(0).await;
+    let code = first.submit_password(0).await;
     one.fill("#code", &code).await;
     one.submit("button[value=continue]").await;
-    first.keep("new-password").await;
+    first.check_and_screenshot("new-password").await;
     one.fill("#new_password", "too short").await;
     one.submit("button[value=continue]").await;
     assert!(one.text_of("[role=alert]").await.contains("at least 15 characters"));
-    first.keep("new-password-refused").await;
+    first.check_and_screenshot("new-password-refused").await;
     one.fill("#new_password", "a walk along the river at noon").await;
     one.submit("button[value=continue]").await;
-    first.back_at_the_portal().await;
-    spent_tries(&dev).await;
+    first.wait_for_portal().await;
+    spend_code_tries(&dev).await;
 }
 
-async fn spent_tries(dev: &Dev) {
+async fn spend_code_tries(dev: &Dev) {
     let browser = Browser::start().await;
     let tab = browser.tab().await;
     tab.set_viewport(390, 844, true).await;
     let mut walk = Walk { dev, tab: &tab, device: "rare", width: 390, codes: 2 };
-    walk.to_sign_in().await;
-    let code = walk.password(1).await;
+    walk.open_sign_in_page().await;
+    let code = walk.submit_password(1).await;
     for nth in 0..5_u32 {
         let wrong = (code.parse::<u32>().unwrap() + 1 + nth) % 1_000_000;
         tab.fill("#code", &format!("{wrong:06}")).await;
         tab.submit("button[value=continue]").await;
     }
     assert!(!tab.has("#code").await, "no field: {}", tab.text().await);
-    walk.keep("code-spent").await;
+    walk.check_and_screenshot("code-spent").await;
 }

@@ -2,12 +2,12 @@
 //! has the focus can be seen.
 
 use vestibule_browser_tests::{
+    accessibility::{begun, focus, in_front, key, shift, types},
     browser::{Browser, Tab},
-    look::{begun, focus, in_front, key, shift, types},
 };
 use vestibule_tests::{
     app::{Patient, TestApp},
-    client::{Client, Pending},
+    client::{Client, PendingRequest},
     db::Engine,
     wait::{until, until_equal},
 };
@@ -16,7 +16,7 @@ use vestibule_tests::{
 pub(crate) const CALLBACK: &str = "http://127.0.0.1:1/callback";
 
 /// A client whose address a real browser can be sent to.
-pub(crate) async fn client(app: &TestApp, id: &str, first_party: bool) -> Client {
+pub(crate) async fn register_client(app: &TestApp, id: &str, first_party: bool) -> Client {
     let change = |new: &mut flows::client::Client| {
         new.metadata.redirect_uris = vec![CALLBACK.to_owned()];
         new.metadata.post_logout_redirect_uris = vec!["http://127.0.0.1:1/signed-out".to_owned()];
@@ -26,7 +26,7 @@ pub(crate) async fn client(app: &TestApp, id: &str, first_party: bool) -> Client
 }
 
 /// Presses Tab until every stop of the page was seen; the focus then leaves the page.
-async fn stops(tab: &Tab) -> Vec<String> {
+async fn tab_stops(tab: &Tab) -> Vec<String> {
     let mut stops = Vec::new();
     for _ in 0..20 {
         key(tab, "Tab").await;
@@ -40,7 +40,7 @@ async fn stops(tab: &Tab) -> Vec<String> {
 }
 
 /// Presses Tab until `wanted` has the focus.
-async fn to(tab: &Tab, wanted: &str) {
+async fn tab_to(tab: &Tab, wanted: &str) {
     for _ in 0..20 {
         key(tab, "Tab").await;
         if focus(tab).await == wanted {
@@ -51,7 +51,7 @@ async fn to(tab: &Tab, wanted: &str) {
 }
 
 /// Presses Enter and waits for the page that it leads to.
-async fn enter(tab: &Tab, path: &str) {
+async fn press_enter(tab: &Tab, path: &str) {
     let before = begun(tab).await.expect("a page");
     key(tab, "Enter").await;
     let led = async || {
@@ -62,37 +62,38 @@ async fn enter(tab: &Tab, path: &str) {
     until(&format!("Enter leads to {path}"), led).await;
 }
 
-async fn sign_in_page(tab: &Tab, app: &TestApp, client: &Client) {
-    tab.open(Pending::new(client).url(app.issuer(), &[])).await;
+async fn open_sign_in_page(tab: &Tab, app: &TestApp, client: &Client) {
+    tab.open(PendingRequest::new(client).url(app.issuer(), &[])).await;
 }
 
 /// From the sign-in page to the page of the code, by keys.
-async fn password(tab: &Tab, patient: &Patient) {
-    to(tab, "email").await;
+async fn submit_password(tab: &Tab, patient: &Patient) {
+    tab_to(tab, "email").await;
     types(tab, &patient.email).await;
     key(tab, "Tab").await;
     assert_eq!(focus(tab).await, "password");
     types(tab, &patient.password).await;
-    enter(tab, "/login/code").await;
+    press_enter(tab, "/login/code").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sign_in_works_by_keyboard() {
     let app = TestApp::start(Engine::Sqlite).await;
-    let (client, patient) = (client(&app, "portal", true).await, app.patient("Mere").await);
+    let (client, patient) =
+        (register_client(&app, "portal", true).await, app.patient("Mere").await);
     let browser = Browser::start().await;
     let tab = browser.tab().await;
     in_front(&tab).await;
-    sign_in_page(&tab, &app, &client).await;
+    open_sign_in_page(&tab, &app, &client).await;
     let expected = ["Te reo Māori", "email", "password", "continue", "cancel"];
-    assert_eq!(stops(&tab).await, expected, "the order in which it is read");
-    shift_back(&tab, &expected).await;
+    assert_eq!(tab_stops(&tab).await, expected, "the order in which it is read");
+    check_reverse_order(&tab, &expected).await;
 
     // Enter in the first field is "continue", which finds the second one empty; the problem takes the focus.
-    sign_in_page(&tab, &app, &client).await;
-    to(&tab, "email").await;
+    open_sign_in_page(&tab, &app, &client).await;
+    tab_to(&tab, "email").await;
     types(&tab, &patient.email).await;
-    enter(&tab, "/login/password").await;
+    press_enter(&tab, "/login/password").await;
     assert_eq!(focus(&tab).await, tab.text_of("[role=alert]").await, "the problem is read first");
     key(&tab, "Tab").await;
     assert_eq!(focus(&tab).await, "#password");
@@ -100,11 +101,11 @@ async fn sign_in_works_by_keyboard() {
     until_equal("its link leads to the field", "password".to_owned(), async || focus(&tab).await)
         .await;
     types(&tab, &patient.password).await;
-    enter(&tab, "/login/code").await;
-    code(&tab, &app, &patient).await;
+    press_enter(&tab, "/login/code").await;
+    check_code_page(&tab, &app, &patient).await;
 }
 
-async fn shift_back(tab: &Tab, stops: &[&str]) {
+async fn check_reverse_order(tab: &Tab, stops: &[&str]) {
     for stop in stops.iter().rev() {
         shift(tab, "Tab").await;
         assert_eq!(focus(tab).await, *stop, "backwards");
@@ -112,19 +113,19 @@ async fn shift_back(tab: &Tab, stops: &[&str]) {
 }
 
 /// The page of the code: what Enter and Space do on it.
-async fn code(tab: &Tab, app: &TestApp, patient: &Patient) {
+async fn check_code_page(tab: &Tab, app: &TestApp, patient: &Patient) {
     let code = app.mail.code(&patient.email, 1).await;
-    app.settled().await;
-    let found = stops(tab).await;
+    app.wait_for_jobs().await;
+    let found = tab_stops(tab).await;
     // Before the cool-down is over the button is a link.
     assert_eq!(found[..3], ["Te reo Māori", "code", "continue"], "{found:?}");
     assert_eq!(found[4..], ["The e-mail has not arrived?", "restart", "cancel"], "{found:?}");
     app.clock.advance(std::time::Duration::from_secs(31));
     tab.open(tab.url().await).await;
-    to(tab, "code").await;
+    tab_to(tab, "code").await;
     types(tab, if code == "123456" { "654321" } else { "123456" }).await;
     // "Send the code again" stands on the page too, and Enter is not that.
-    enter(tab, "/login/code").await;
+    press_enter(tab, "/login/code").await;
     assert!(tab.has("button[value=resend]").await, "{}", tab.text().await);
     assert_eq!(app.mail.mails_to(&patient.email).len(), 1, "nothing was sent again");
     assert!(tab.text_of("[role=alert]").await.contains("4 tries left"));
@@ -132,7 +133,7 @@ async fn code(tab: &Tab, app: &TestApp, patient: &Patient) {
     key(tab, "Tab").await;
     key(tab, "Enter").await;
     until_equal("its link leads to the field", "code".to_owned(), async || focus(tab).await).await;
-    to(tab, "The e-mail has not arrived?").await;
+    tab_to(tab, "The e-mail has not arrived?").await;
     key(tab, " ").await;
     assert!(tab.text().await.contains("spam or junk folder"), "Space opens what is folded");
     tab.fill("#code", "").await;
@@ -146,33 +147,33 @@ async fn code(tab: &Tab, app: &TestApp, patient: &Patient) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reset_consent_logout_work_by_keyboard() {
     let app = TestApp::start(Engine::Sqlite).await;
-    let (lab, patient) = (client(&app, "lab", false).await, app.patient("Hemi").await);
-    app.reset(&patient).await;
+    let (lab, patient) = (register_client(&app, "lab", false).await, app.patient("Hemi").await);
+    app.force_reset(&patient).await;
     let browser = Browser::start().await;
     let tab = browser.tab().await;
     in_front(&tab).await;
-    sign_in_page(&tab, &app, &lab).await;
-    password(&tab, &patient).await;
+    open_sign_in_page(&tab, &app, &lab).await;
+    submit_password(&tab, &patient).await;
     let code = app.mail.code(&patient.email, 1).await;
-    to(&tab, "code").await;
+    tab_to(&tab, "code").await;
     types(&tab, &code).await;
-    enter(&tab, "/login/new-password").await;
+    press_enter(&tab, "/login/new-password").await;
     let expected = ["Te reo Māori", "username", "new_password", "continue", "restart", "cancel"];
-    assert_eq!(stops(&tab).await, expected);
-    to(&tab, "new_password").await;
+    assert_eq!(tab_stops(&tab).await, expected);
+    tab_to(&tab, "new_password").await;
     types(&tab, "a walk along the river at noon").await;
-    enter(&tab, "/login/consent").await;
-    assert_eq!(stops(&tab).await, ["Te reo Māori", "allow", "deny", "restart"]);
-    to(&tab, "allow").await;
+    press_enter(&tab, "/login/consent").await;
+    assert_eq!(tab_stops(&tab).await, ["Te reo Māori", "allow", "deny", "restart"]);
+    tab_to(&tab, "allow").await;
     key(&tab, " ").await;
     tab.wait_for_url(|url| url.as_str().starts_with(CALLBACK)).await;
     tab.open(format!("{}/oauth2/logout", app.issuer())).await;
-    assert_eq!(stops(&tab).await, ["Te reo Māori", "continue", "cancel"]);
+    assert_eq!(tab_stops(&tab).await, ["Te reo Māori", "continue", "cancel"]);
     // The switch is a link: Enter follows it, and the question is asked in the other language.
-    to(&tab, "Te reo Māori").await;
-    enter(&tab, "/oauth2/logout").await;
+    tab_to(&tab, "Te reo Māori").await;
+    press_enter(&tab, "/oauth2/logout").await;
     assert!(tab.text().await.contains("Takiputa?"), "{}", tab.text().await);
-    to(&tab, "continue").await;
-    enter(&tab, "/oauth2/logout").await;
+    tab_to(&tab, "continue").await;
+    press_enter(&tab, "/oauth2/logout").await;
     assert!(tab.text().await.contains("Kua takiputa koe"), "{}", tab.text().await);
 }

@@ -3,7 +3,7 @@
 //!
 //! Which pages there are is read from the sources. The engine under the pages does not matter, so that one is enough.
 
-mod list;
+mod page_list;
 mod refusals;
 
 use std::{path::PathBuf, time::Duration};
@@ -11,19 +11,19 @@ use std::{path::PathBuf, time::Duration};
 use keys::{HasherConfig, HashingCaller};
 use url::Url;
 use vestibule_browser_tests::{
+    accessibility::{layout, prefer, text_size, violations},
     browser::{Browser, Tab},
-    look::{layout, prefer, text_size, violations},
 };
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
-    client::{Client, Pending},
+    client::{Client, PendingRequest},
     db::Engine,
 };
 
-use crate::keyboard::{CALLBACK, client};
+use crate::keyboard::{CALLBACK, register_client};
 
 const DARK: [(&str, &str); 1] = [("prefers-color-scheme", "dark")];
-const FORCED: [(&str, &str); 1] = [("forced-colors", "active")];
+const FORCED_COLORS: [(&str, &str); 1] = [("forced-colors", "active")];
 
 /// Widths, heights, and whether it is a telephone.
 const SCREENS: [(u32, u32, bool); 2] = [(1280, 900, false), (390, 844, true)];
@@ -38,30 +38,30 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Looks at the page in every way, and keeps pictures of it.
-    async fn look(&mut self, page: &str) {
+    async fn check_page(&mut self, page: &str) {
         let mut wrong = Vec::new();
         for (width, height, phone) in SCREENS {
             self.tab.set_viewport(width, height, phone).await;
             note(&mut wrong, &format!("{width}"), violations(self.tab, &[]).await);
             note(&mut wrong, &format!("{width}"), layout(self.tab).await);
             if phone {
-                self.keep(page).await;
+                self.take_screenshot(page).await;
             } else if self.language == "en" {
-                self.keep(&format!("{page}-wide")).await;
+                self.take_screenshot(&format!("{page}-wide")).await;
             }
-            note(&mut wrong, &format!("{width}"), self.colours(page, phone).await);
+            note(&mut wrong, &format!("{width}"), self.check_colours(page, phone).await);
             text_size(self.tab, 200).await;
             note(&mut wrong, &format!("{width}, text at 200 %"), layout(self.tab).await);
             if phone && self.language == "en" {
-                self.keep_larger(page, (width, height)).await;
+                self.take_large_text_screenshot(page, (width, height)).await;
             }
             text_size(self.tab, 100).await;
         }
-        self.done(page, wrong).await;
+        self.finish_page(page, wrong).await;
     }
 
     /// What is wrong in dark and in forced colours.
-    async fn colours(&self, page: &str, phone: bool) -> Vec<String> {
+    async fn check_colours(&self, page: &str, phone: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         let pictures = phone && self.language == "en";
         prefer(self.tab, &DARK).await;
@@ -69,25 +69,25 @@ impl Walk<'_> {
             note(&mut wrong, "dark", violations(self.tab, &["color-contrast"]).await);
         }
         if pictures {
-            self.keep(&format!("{page}-dark")).await;
+            self.take_screenshot(&format!("{page}-dark")).await;
         }
-        prefer(self.tab, &FORCED).await;
+        prefer(self.tab, &FORCED_COLORS).await;
         note(&mut wrong, "forced colours", layout(self.tab).await);
         if pictures {
-            self.keep(&format!("{page}-forced")).await;
+            self.take_screenshot(&format!("{page}-forced")).await;
         }
         prefer(self.tab, &[]).await;
         wrong
     }
 
     /// Looks at a page that differs from one that was looked at in its words alone.
-    async fn glance(&mut self, page: &str) {
+    async fn check_variant(&mut self, page: &str) {
         let mut wrong = Vec::new();
         for (width, height, phone) in SCREENS {
             self.tab.set_viewport(width, height, phone).await;
             note(&mut wrong, &format!("{width}"), violations(self.tab, &[]).await);
             note(&mut wrong, &format!("{width}"), layout(self.tab).await);
-            prefer(self.tab, &FORCED).await;
+            prefer(self.tab, &FORCED_COLORS).await;
             note(&mut wrong, &format!("{width}, forced colours"), layout(self.tab).await);
             prefer(self.tab, &[]).await;
             text_size(self.tab, 200).await;
@@ -96,12 +96,12 @@ impl Walk<'_> {
         }
         // A failure that is come to in two ways is one page.
         if !self.seen.iter().any(|seen| seen == page) {
-            self.keep(page).await;
+            self.take_screenshot(page).await;
         }
-        self.done(page, wrong).await;
+        self.finish_page(page, wrong).await;
     }
 
-    async fn done(&mut self, page: &str, mut wrong: Vec<String>) {
+    async fn finish_page(&mut self, page: &str, mut wrong: Vec<String>) {
         let lang: String = self.tab.evaluate("document.documentElement.lang").await;
         assert_eq!(lang, self.language, "{page}");
         // Pages that say one thing have no form, and no other page is taken for one that has.
@@ -113,16 +113,16 @@ impl Walk<'_> {
         self.seen.push(page.to_owned());
     }
 
-    async fn keep(&self, page: &str) {
-        self.tab.screenshot(picture(self.language, page)).await;
+    async fn take_screenshot(&self, page: &str) {
+        self.tab.screenshot(screenshot_path(self.language, page)).await;
     }
 
     /// The whole page is made visible instead: a picture of more than that is taken with the usual size of text.
-    async fn keep_larger(&self, page: &str, (width, height): (u32, u32)) {
+    async fn take_large_text_screenshot(&self, page: &str, (width, height): (u32, u32)) {
         let whole: u32 = self.tab.evaluate("document.documentElement.scrollHeight").await;
         self.tab.set_viewport(width, whole, true).await;
         text_size(self.tab, 200).await;
-        let file = picture(self.language, &format!("{page}-200"));
+        let file = screenshot_path(self.language, &format!("{page}-200"));
         std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
         let visible = chromiumoxide::page::ScreenshotParams::default();
         self.tab.page().save_screenshot(visible, file).await.expect("a picture");
@@ -132,23 +132,23 @@ impl Walk<'_> {
     async fn start(&self, client: &Client, changes: &[(&str, &str)]) {
         let mut all = vec![("ui_locales", self.language)];
         all.extend(changes);
-        self.tab.open(Pending::new(client).url(self.app.issuer(), &all)).await;
+        self.tab.open(PendingRequest::new(client).url(self.app.issuer(), &all)).await;
     }
 
     /// Fills in the first step and goes on, whatever comes of it.
-    async fn first_step(&self, email: &str, password: &str) {
+    async fn submit_credentials(&self, email: &str, password: &str) {
         self.tab.fill("#email", email).await;
         self.tab.fill("#password", password).await;
         self.press("continue").await;
     }
 
-    async fn password(&self, patient: &Patient) -> String {
+    async fn submit_password(&self, patient: &Patient) -> String {
         let mails = self.app.mail.codes_to(&patient.email).len();
-        self.first_step(&patient.email, &patient.password).await;
+        self.submit_credentials(&patient.email, &patient.password).await;
         self.app.mail.code(&patient.email, mails + 1).await
     }
 
-    async fn code(&self, code: &str) {
+    async fn submit_code(&self, code: &str) {
         self.tab.fill("#code", code).await;
         self.press("continue").await;
     }
@@ -157,17 +157,17 @@ impl Walk<'_> {
         self.tab.submit(&format!("button[value={button}]")).await;
     }
 
-    async fn again(&self) {
+    async fn reload(&self) {
         self.reopen(&self.tab.url().await).await;
     }
 
     /// Opens a page again: what a post has shown stands at an address without its attempt.
     async fn reopen(&self, page: &Url) {
-        self.app.settled().await;
+        self.app.wait_for_jobs().await;
         self.tab.open(page).await;
     }
 
-    async fn at_the_client(&self) {
+    async fn wait_for_client(&self) {
         self.tab.wait_for_url(|url| url.as_str().starts_with(CALLBACK)).await;
     }
 }
@@ -177,136 +177,141 @@ fn note(wrong: &mut Vec<String>, how: &str, found: Vec<String>) {
 }
 
 /// Where a reviewer finds the pictures.
-fn picture(language: &str, page: &str) -> PathBuf {
+fn screenshot_path(language: &str, page: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| vestibule_tests::root().join("target"), PathBuf::from);
+        .map_or_else(|| vestibule_tests::workspace_root().join("target"), PathBuf::from);
     target.join("screenshots").join(language).join(format!("{page}.png"))
 }
 
 /// Guesses that are not the code.
-fn wrong(code: &str, nth: u32) -> String {
+fn wrong_code(code: &str, nth: u32) -> String {
     format!("{:06}", (code.parse::<u32>().expect("digits") + 1 + nth) % 1_000_000)
 }
 
-async fn passwords(walk: &mut Walk<'_>, portal: &Client) {
+async fn visit_password_pages(walk: &mut Walk<'_>, portal: &Client) {
     walk.start(portal, &[]).await;
-    walk.look("password").await;
+    walk.check_page("password").await;
     walk.press("continue").await;
-    walk.look("password-empty").await;
-    walk.first_step("mere@patients.example", "not the password").await;
-    walk.look("password-wrong").await;
+    walk.check_page("password-empty").await;
+    walk.submit_credentials("mere@patients.example", "not the password").await;
+    walk.check_page("password-wrong").await;
     let mut held = Vec::new();
     while held.len() < 4 {
         held.push(walk.app.app().hasher.admit(HashingCaller::Stranger).await.expect("a slot"));
     }
     walk.tab.fill("#password", "not the password").await;
     walk.press("continue").await;
-    walk.look("password-busy").await;
+    walk.check_page("password-busy").await;
 }
 
-async fn codes(walk: &mut Walk<'_>, portal: &Client) {
+async fn visit_code_pages(walk: &mut Walk<'_>, portal: &Client) {
     let patient = walk.app.patient("Mere").await;
     walk.start(portal, &[]).await;
-    let code = walk.password(&patient).await;
-    walk.again().await;
+    let code = walk.submit_password(&patient).await;
+    walk.reload().await;
     walk.tab.click("summary").await;
-    walk.look("code").await;
-    walk.code(&wrong(&code, 0)).await;
-    walk.look("code-wrong").await;
+    walk.check_page("code").await;
+    walk.submit_code(&wrong_code(&code, 0)).await;
+    walk.check_page("code-wrong").await;
     for nth in 1..5 {
-        walk.code(&wrong(&code, nth)).await;
+        walk.submit_code(&wrong_code(&code, nth)).await;
     }
-    walk.look("code-spent").await;
+    walk.check_page("code-spent").await;
     let hemi = walk.app.patient("Hemi").await;
     walk.start(portal, &[]).await;
-    let code = walk.password(&hemi).await;
+    let code = walk.submit_password(&hemi).await;
     let page = walk.tab.url().await;
-    walk.app.settled().await;
-    walk.app.set("sign_in.code_failures", "3").await;
+    walk.app.wait_for_jobs().await;
+    walk.app.set_setting("sign_in.code_failures", "3").await;
     for nth in 0..4 {
-        walk.code(&wrong(&code, nth)).await;
+        walk.submit_code(&wrong_code(&code, nth)).await;
     }
-    walk.look("code-paused").await;
-    walk.app.set("sign_in.code_failures", "10").await;
+    walk.check_page("code-paused").await;
+    walk.app.set_setting("sign_in.code_failures", "10").await;
     walk.app.clock.advance(Duration::from_mins(20));
     walk.reopen(&page).await;
-    walk.look("code-late").await;
+    walk.check_page("code-late").await;
     walk.app.clock.advance(Duration::from_mins(20));
     walk.reopen(&page).await;
-    walk.look("code-expired").await;
+    walk.check_page("code-expired").await;
 }
 
 /// A forced reset, another tab, consent and confirmation.
-async fn signed_in(walk: &mut Walk<'_>, browser: &Browser, (portal, lab): (&Client, &Client)) {
+async fn visit_signed_in_pages(
+    walk: &mut Walk<'_>,
+    browser: &Browser,
+    (portal, lab): (&Client, &Client),
+) {
     let patient = walk.app.patient("Aroha").await;
-    walk.app.reset(&patient).await;
+    walk.app.force_reset(&patient).await;
     walk.start(portal, &[]).await;
-    let code = walk.password(&patient).await;
+    let code = walk.submit_password(&patient).await;
     let other = browser.tab().await;
     let second = Walk { tab: &other, seen: Vec::new(), ..*walk };
     second.start(portal, &[]).await;
-    second.first_step(&patient.email, &patient.password).await;
-    walk.code(&code).await;
-    walk.look("new-password").await;
+    second.submit_credentials(&patient.email, &patient.password).await;
+    walk.submit_code(&code).await;
+    walk.check_page("new-password").await;
     walk.tab.fill("#new_password", "too short").await;
     walk.press("continue").await;
-    walk.look("new-password-short").await;
+    walk.check_page("new-password-short").await;
     walk.tab.fill("#new_password", "a walk along the river at noon").await;
     walk.press("continue").await;
-    walk.at_the_client().await;
+    walk.wait_for_client().await;
     walk.start(lab, &[]).await;
-    walk.look("consent").await;
+    walk.check_page("consent").await;
     walk.start(portal, &[("prompt", "select_account")]).await;
-    walk.look("confirm").await;
+    walk.check_page("confirm").await;
 }
 
-async fn signed_in_elsewhere(walk: &mut Walk<'_>, browser: &Browser, portal: &Client) {
+async fn visit_signed_in_elsewhere(walk: &mut Walk<'_>, browser: &Browser, portal: &Client) {
     walk.start(portal, &[("prompt", "login")]).await;
     let patient = walk.app.patient("Tama").await;
-    let code = walk.password(&patient).await;
+    let code = walk.submit_password(&patient).await;
     let other = browser.tab().await;
     let second = Walk { tab: &other, seen: Vec::new(), ..*walk };
     second.start(portal, &[("prompt", "login")]).await;
-    second.first_step(&patient.email, &patient.password).await;
-    second.code(&code).await;
-    second.at_the_client().await;
-    walk.again().await;
-    walk.look("signed-in-elsewhere").await;
+    second.submit_credentials(&patient.email, &patient.password).await;
+    second.submit_code(&code).await;
+    second.wait_for_client().await;
+    walk.reload().await;
+    walk.check_page("signed-in-elsewhere").await;
 }
 
-async fn ends(walk: &mut Walk<'_>) {
+async fn visit_end_pages(walk: &mut Walk<'_>) {
     let issuer = walk.app.issuer().to_owned();
     walk.tab.open(format!("{issuer}/oauth2/logout?state=a")).await;
-    walk.look("logout").await;
+    walk.check_page("logout").await;
     walk.press("cancel").await;
-    walk.look("still").await;
+    walk.check_page("still").await;
     walk.tab.open(format!("{issuer}/oauth2/logout")).await;
     walk.press("continue").await;
-    walk.look("signed-out").await;
+    walk.check_page("signed-out").await;
     walk.tab.open(format!("{issuer}/oauth2/authorize?client_id=nobody")).await;
-    walk.look("failure-request").await;
+    walk.check_page("failure-request").await;
     walk.tab.open(format!("{issuer}/nothing")).await;
-    walk.look("failure-not-found").await;
+    walk.check_page("failure-not-found").await;
     walk.tab.open(format!("{issuer}/login/code?attempt=x")).await;
-    walk.look("failure-start").await;
+    walk.check_page("failure-start").await;
 }
 
 async fn walk(language: &str) {
     let hashing = HasherConfig { threads: 2, queue: 20, wait: Duration::from_millis(500) };
-    let app = TestApp::with(Engine::Sqlite, Options { hashing, ..Options::default() }).await;
-    let (portal, lab) = (client(&app, "portal", true).await, client(&app, "lab", false).await);
-    app.set("sign_in.sends_per_hour", "100").await;
+    let app = TestApp::start_with(Engine::Sqlite, Options { hashing, ..Options::default() }).await;
+    let (portal, lab) =
+        (register_client(&app, "portal", true).await, register_client(&app, "lab", false).await);
+    app.set_setting("sign_in.sends_per_hour", "100").await;
     let browser = Browser::start().await;
     let tab = browser.tab().await;
     let mut walk = Walk { app: &app, tab: &tab, language, seen: Vec::new() };
-    passwords(&mut walk, &portal).await;
-    codes(&mut walk, &portal).await;
-    signed_in(&mut walk, &browser, (&portal, &lab)).await;
-    signed_in_elsewhere(&mut walk, &browser, &portal).await;
-    refusals::visit(&mut walk, &portal).await;
-    ends(&mut walk).await;
-    refusals::failures(&mut walk, &portal).await;
-    let missed = list::missed(&walk.seen);
+    visit_password_pages(&mut walk, &portal).await;
+    visit_code_pages(&mut walk, &portal).await;
+    visit_signed_in_pages(&mut walk, &browser, (&portal, &lab)).await;
+    visit_signed_in_elsewhere(&mut walk, &browser, &portal).await;
+    refusals::visit_refusal_pages(&mut walk, &portal).await;
+    visit_end_pages(&mut walk).await;
+    refusals::visit_failure_pages(&mut walk, &portal).await;
+    let missed = page_list::missed(&walk.seen);
     assert!(missed.is_empty(), "nobody looked at {missed:?}; seen were {:?}", walk.seen);
 }
 

@@ -42,8 +42,8 @@ use tokio::{runtime, time::timeout};
 use url::Url;
 
 use vestibule_tests::{
-    proc::{End, start, temp_folder},
-    wait::{self, LIMIT, Look},
+    proc::{EndSignal, start_server, temp_folder},
+    wait::{self, LIMIT, ProbeResult},
 };
 
 /// Nothing that talks to the world, asks the person, or differs between machines.
@@ -87,7 +87,7 @@ fn chromium() -> &'static Chromium {
             .args(FLAGS)
             .arg(format!("--user-data-dir={}", profile.display()))
             .env("TMPDIR", &profile);
-        let line = start(&mut command, End::Kill, "DevTools listening on ")
+        let line = start_server(&mut command, EndSignal::Kill, "DevTools listening on ")
             .unwrap_or_else(|said| panic!("Chromium does not come up; it said:\n{said}"));
         let (_, address) = line.split_once("listening on ").expect("just found");
         drive(address.trim().to_owned())
@@ -191,7 +191,7 @@ impl Tab {
         // A refused connection is an error here and a page there; what counts is where the browser is.
         let _ = self.page.goto(url).await;
         if !self.is_loaded().await {
-            self.within("the page does not load", loads.next()).await;
+            self.with_time_limit("the page does not load", loads.next()).await;
         }
     }
 
@@ -220,13 +220,13 @@ impl Tab {
                 }
             }
         };
-        self.within("the address does not come", arrival).await
+        self.with_time_limit("the address does not come", arrival).await
     }
 
     /// Types `text` into the field, in place of what it holds.
     pub async fn fill(&self, selector: &str, text: &str) {
         let field = self.find(selector).await;
-        self.drawn().await;
+        self.wait_for_autofocus().await;
         self.show(&field).await;
         let select = "function() { this.focus(); this.select(); }";
         field.call_js_fn(select, false).await.expect("a field");
@@ -239,7 +239,7 @@ impl Tab {
 
     /// Waits until what asks for the focus has it. That is when the page is drawn, and no person types before; whoever does
     /// takes the focus first, and Chromium complains that it was taken.
-    async fn drawn(&self) {
+    async fn wait_for_autofocus(&self) {
         let taken =
             "!document.querySelector('[autofocus]') || document.activeElement !== document.body";
         let drawn = async || self.evaluate::<bool>(taken).await;
@@ -276,7 +276,7 @@ impl Tab {
     pub async fn submit(&self, selector: &str) {
         let mut loads = self.loads().await;
         self.click(selector).await;
-        self.within("no page follows", loads.next()).await;
+        self.with_time_limit("no page follows", loads.next()).await;
     }
 
     /// Whether an element is on the page now.
@@ -383,7 +383,7 @@ impl Tab {
         state.is_ok_and(|state| state.into_value::<String>().is_ok_and(|s| s == "complete"))
     }
 
-    async fn within<T>(&self, otherwise: &str, what: impl Future<Output = T>) -> T {
+    async fn with_time_limit<T>(&self, otherwise: &str, what: impl Future<Output = T>) -> T {
         match timeout(LIMIT, what).await {
             Ok(value) => value,
             Err(late) => panic!("{otherwise} ({late})\n{}", self.describe().await),
@@ -391,8 +391,12 @@ impl Tab {
     }
 
     /// Asks until it is so; panics with what the page shows instead.
-    async fn until<L: Look>(&self, otherwise: &str, probe: impl AsyncFnMut() -> L) -> L::Found {
-        let Ok(found) = wait::found(probe).await else {
+    async fn until<L: ProbeResult>(
+        &self,
+        otherwise: &str,
+        probe: impl AsyncFnMut() -> L,
+    ) -> L::Value {
+        let Ok(found) = wait::try_until(probe).await else {
             panic!("{otherwise} within {LIMIT:?}\n{}", self.describe().await)
         };
         found

@@ -1,4 +1,4 @@
 //! A real Chromium for tests of the pages, beside the harness that every end-to-end test links.
 
+pub mod accessibility;
 pub mod browser;
-pub mod look;

@@ -4,8 +4,8 @@ use syn::{Expr, Ident, ImplItem, Item, ItemImpl, ItemStruct, Type, Visibility};
 
 use super::{
     assert_none,
-    facts::{Fact, Kind, is_for_tests},
-    source::{Source, outside, read_one, source, sources},
+    facts::{Fact, FactKind, is_for_tests},
+    source::{Source, read_one, source, sources, sources_outside},
     tokens::words_in,
 };
 
@@ -78,16 +78,16 @@ fn is_only_in(found: &[String], file: &str) -> bool {
 }
 
 /// The functions that write a value of a type out, `Name { .. }`, once for each time.
-fn makers<'a>(source: &'a Source, name: &str) -> Vec<&'a str> {
-    let values = source.production(Kind::Value).filter(|fact| fact.means(name));
+fn constructing_functions<'a>(source: &'a Source, name: &str) -> Vec<&'a str> {
+    let values = source.production(FactKind::Value).filter(|fact| fact.means(name));
     values.map(|fact| fact.function.as_str()).collect()
 }
 
 #[test]
 fn proof_insert_has_one_caller() {
     for (target, file) in ONE_CALLER {
-        let found: Vec<String> = outside("store")
-            .flat_map(|source| source.mentions(target).map(|fact| source.place(&fact.at)))
+        let found: Vec<String> = sources_outside("store")
+            .flat_map(|source| source.mentions(target).map(|fact| source.location(&fact.at)))
             .collect();
         assert!(
             is_only_in(&found, file),
@@ -100,7 +100,7 @@ fn proof_insert_has_one_caller() {
 #[test]
 fn store_import_keeps_its_name() {
     let mut findings = Vec::new();
-    for source in outside("store") {
+    for source in sources_outside("store") {
         let imports = source.facts.imports.iter().filter(|import| !source.is_test(&import.at));
         for import in
             imports.filter(|import| import.path.trim_start_matches(':').starts_with("store::"))
@@ -108,7 +108,7 @@ fn store_import_keeps_its_name() {
             let renamed =
                 !import.path.ends_with(&format!("::{}", import.name)) || import.name == "*";
             if renamed || import.exported {
-                let place = source.place(&import.at);
+                let place = source.location(&import.at);
                 findings.push(format!("{place}: {} as {}", import.path, import.name));
             }
         }
@@ -123,9 +123,9 @@ fn store_import_keeps_its_name() {
 fn user_token_is_signed_in_one_call() {
     let mut found = Vec::new();
     for source in sources() {
-        let calls = source.production(Kind::Method).chain(source.production(Kind::Path));
+        let calls = source.production(FactKind::Method).chain(source.production(FactKind::Path));
         let calls = calls.filter(|fact| fact.name.rsplit("::").next() == Some("sign_user_token"));
-        found.extend(calls.map(|fact| source.place(&fact.at)));
+        found.extend(calls.map(|fact| source.location(&fact.at)));
     }
     assert!(
         is_only_in(&found, "flows/src/token/issue.rs"),
@@ -142,7 +142,9 @@ fn token_signature_is_made_by_ring() {
             let ends = |end| fact.meanings.iter().any(|meaning| meaning.ends_with(end));
             ends("::jwt::sign") || ends("::crypto::sign")
         };
-        found.extend(source.production(Kind::Path).filter(signs).map(|f| source.place(&f.at)));
+        found.extend(
+            source.production(FactKind::Path).filter(signs).map(|f| source.location(&f.at)),
+        );
     }
     assert!(
         is_only_in(&found, "keys/src/ring.rs"),
@@ -161,8 +163,8 @@ fn proof_is_made_in_its_file() {
     for (name, file) in PROOFS {
         let proof = format!("{}::{name}", source(file).facts.modules[0]);
         for source in sources().iter().filter(|source| source.path != file) {
-            let found = source.production(Kind::Value).filter(|fact| fact.means(&proof));
-            findings.extend(found.map(|f| format!("{} makes a {name}", source.place(&f.at))));
+            let found = source.production(FactKind::Value).filter(|fact| fact.means(&proof));
+            findings.extend(found.map(|f| format!("{} makes a {name}", source.location(&f.at))));
         }
     }
     assert_none(
@@ -175,7 +177,7 @@ fn proof_is_made_in_its_file() {
 fn method_is_judged_in_one_file() {
     let mut found = Vec::new();
     for source in sources() {
-        let seals = source.production(Kind::Impl).filter(|fact| {
+        let seals = source.production(FactKind::Impl).filter(|fact| {
             ["MailedSeal", "HeldSeal"]
                 .map(|seal| format!("flows::login::second::{seal}"))
                 .iter()
@@ -216,7 +218,9 @@ fn proof_has_no_second_source() {
         });
         let proof =
             proof.unwrap_or_else(|| panic!("{name} is no longer in {file}; correct PROOFS"));
-        findings.extend(ways_in(proof, &items).into_iter().map(|way| format!("{file}: {way}")));
+        findings.extend(
+            other_constructors(proof, &items).into_iter().map(|way| format!("{file}: {way}")),
+        );
     }
     assert_none(
         &findings,
@@ -226,7 +230,7 @@ fn proof_has_no_second_source() {
 
 /// How others could make or change a value of a type: by its fields, by a derived or written trait, or from a module inside,
 /// which sees the fields.
-fn ways_in(proof: &ItemStruct, items: &[Item]) -> Vec<String> {
+fn other_constructors(proof: &ItemStruct, items: &[Item]) -> Vec<String> {
     const TRAITS: [&str; 3] = ["Deserialize", "Default", "FromRow"];
     let name = &proof.ident;
     let mut ways = Vec::new();
@@ -291,7 +295,7 @@ fn operator_flow_takes_authority() {
 fn sign_in_has_three_sources() {
     let file = source("flows/src/sign_in.rs");
     assert_eq!(
-        makers(file, "flows::sign_in::SignIn"),
+        constructing_functions(file, "flows::sign_in::SignIn"),
         ["of_row", "load", "of_grant"],
         "a SignIn comes from its row, from a session or from a grant; a fourth source needs a decision, then this test"
     );
@@ -299,7 +303,7 @@ fn sign_in_has_three_sources() {
     let found: Vec<String> = sources()
         .iter()
         .flat_map(|source| {
-            source.mentions("flows::sign_in::SignIn::of_row").map(|fact| source.place(&fact.at))
+            source.mentions("flows::sign_in::SignIn::of_row").map(|fact| source.location(&fact.at))
         })
         .collect();
     assert!(
@@ -320,11 +324,11 @@ fn sign_in_has_three_sources() {
 fn sign_in_row_is_never_updated() {
     let mut found = Vec::new();
     for source in sources().iter().filter(|source| source.krate() == "store") {
-        for text in source.all(Kind::Text) {
+        for text in source.all(FactKind::Text) {
             let words = text.name.to_uppercase();
             let words: Vec<&str> = words.split_whitespace().collect();
             if words.windows(2).any(|pair| pair[0].ends_with("UPDATE") && pair[1] == "SIGN_INS") {
-                found.push(source.place(&text.at));
+                found.push(source.location(&text.at));
             }
         }
     }
@@ -335,7 +339,10 @@ fn sign_in_row_is_never_updated() {
 #[test]
 fn machine_completes_in_two_places() {
     assert_eq!(
-        makers(source("flows/src/login/machine.rs"), "flows::login::machine::Complete"),
+        constructing_functions(
+            source("flows/src/login/machine.rs"),
+            "flows::login::machine::Complete"
+        ),
         ["second_proven", "new_password"],
         "every way to Complete leads through second_proven or the new password after it"
     );
@@ -345,18 +352,18 @@ fn machine_completes_in_two_places() {
 fn assumed_verdict_is_test_only() {
     let mut findings = Vec::new();
     for source in sources() {
-        let calls = source.production(Kind::Path).chain(source.production(Kind::Method));
+        let calls = source.production(FactKind::Path).chain(source.production(FactKind::Method));
         let calls = calls.filter(|fact| fact.name.rsplit("::").next() == Some("assume"));
         let made = source.facts.functions.iter().filter(|f| f.name == "assume");
         let made = made.filter(|f| !source.is_test(&f.at)).map(|f| &f.at);
-        findings.extend(calls.map(|fact| &fact.at).chain(made).map(|at| source.place(at)));
+        findings.extend(calls.map(|fact| &fact.at).chain(made).map(|at| source.location(at)));
     }
     assert_none(&findings, "`assume` makes a verdict without judging: only under #[cfg(test)]:");
 }
 
 #[test]
 fn construction_is_distinguished_from_type() {
-    let made = |text: &str| makers(&read_one(text), "flows::x::Complete").len();
+    let made = |text: &str| constructing_functions(&read_one(text), "flows::x::Complete").len();
     assert_eq!(made("fn f() { let a = Complete { b }; }"), 1);
     assert_eq!(made("fn f() { g(crate::x::Complete {\n b }) }"), 1);
     assert_eq!(made("fn f() { assert!(g(Complete { b })) }"), 1);
@@ -376,7 +383,7 @@ fn proof_constructors_are_found() {
     let ways = |text: &str| {
         let items = read_one(text).items();
         let Item::Struct(proof) = &items[0] else { panic!("{text}") };
-        ways_in(proof, &items)
+        other_constructors(proof, &items)
     };
     assert_eq!(ways("#[derive(Clone)]\npub struct P { a: u8 }\n#[cfg(test)]\nmod t;"), [""; 0]);
     for (text, way) in [

@@ -6,7 +6,7 @@ use cargo_metadata::MetadataCommand;
 
 use super::{
     assert_none,
-    facts::Kind,
+    facts::FactKind,
     source::{Source, read_one, sources},
 };
 
@@ -72,7 +72,7 @@ pub(super) struct Package {
 pub(super) fn packages() -> &'static [Package] {
     static PACKAGES: LazyLock<Vec<Package>> = LazyLock::new(|| {
         let mut command = MetadataCommand::new();
-        command.current_dir(vestibule_tests::root()).no_deps();
+        command.current_dir(vestibule_tests::workspace_root()).no_deps();
         let options = ["--offline", "--locked"].map(str::to_owned);
         let metadata = command.other_options(options).exec().expect("cargo reads the manifests");
         let package = |package: &cargo_metadata::Package| {
@@ -114,14 +114,15 @@ pub(super) fn library_names() -> HashSet<String> {
 }
 
 /// Where a source, or a test in it, names a crate: as the root of a path.
-fn names(source: &Source, krate: &str) -> Vec<String> {
+fn places_naming(source: &Source, krate: &str) -> Vec<String> {
     let krate = krate.replace('-', "_");
     let of_it = |meanings: &[String]| {
         meanings.iter().any(|meaning| meaning.split("::").next() == Some(krate.as_str()))
     };
-    let paths = source.all(Kind::Path).filter(|fact| of_it(&fact.meanings)).map(|fact| &fact.at);
+    let paths =
+        source.all(FactKind::Path).filter(|fact| of_it(&fact.meanings)).map(|fact| &fact.at);
     let imports = source.facts.imports.iter().filter(|i| of_it(&i.meanings)).map(|i| &i.at);
-    paths.chain(imports).map(|at| format!("{} names {krate}", source.place(at))).collect()
+    paths.chain(imports).map(|at| format!("{} names {krate}", source.location(at))).collect()
 }
 
 #[test]
@@ -154,7 +155,7 @@ fn package_imports_follow_layer_order() {
         let right = right.iter().filter(|name| **name != package && !left.contains(name));
         for name in right {
             let own = sources().iter().filter(|source| source.krate() == package);
-            findings.extend(own.flat_map(|source| names(source, name)));
+            findings.extend(own.flat_map(|source| places_naming(source, name)));
         }
     }
     assert_none(
@@ -191,7 +192,7 @@ fn every_dependency_is_used() {
     for package in packages() {
         for name in &package.dependencies {
             let mut own = sources().iter().filter(|source| source.krate() == package.name);
-            if own.all(|source| names(source, name).is_empty()) {
+            if own.all(|source| places_naming(source, name).is_empty()) {
                 findings.push(format!("{}/Cargo.toml depends on {name}", package.folder));
             }
         }
@@ -204,7 +205,7 @@ fn library_is_used_in_listed_places() {
     let mut findings = Vec::new();
     for (library, places) in NAMED_BY {
         let others = sources().iter().filter(|s| !places.iter().any(|place| s.is_in(place)));
-        findings.extend(others.flat_map(|source| names(source, library)));
+        findings.extend(others.flat_map(|source| places_naming(source, library)));
     }
     assert_none(
         &findings,
@@ -224,7 +225,7 @@ fn crate_name_at_path_root_is_found() {
         "use {redis as r, b};",
         "#[redis::main]\nfn a(b: &redis::Cmd) {}",
     ] {
-        assert!(!names(&read_one(text), "redis").is_empty(), "{text}");
+        assert!(!places_naming(&read_one(text), "redis").is_empty(), "{text}");
     }
     for text in [
         "fn a(redis: &str) {} // redis::cmd",
@@ -233,6 +234,6 @@ fn crate_name_at_path_root_is_found() {
         "fn a() { Ephemeral::redis(url); b(redis); redis() }",
         "fn a() { ephemeral::redis::connect() }",
     ] {
-        assert_eq!(names(&read_one(text), "redis"), Vec::<String>::new(), "{text}");
+        assert_eq!(places_naming(&read_one(text), "redis"), Vec::<String>::new(), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! A migration only expands: the program of before it runs on, unnoticed, while an upgrade is rolled out.
 
-use super::{assert_none, source::sources, sql::statements, words::places_of};
+use super::{assert_none, source::sources, sql::statements, suppressions::places_of};
 
 /// Stands in the line before a statement that takes something away, with the reason why no program misses it any more.
 const CONTRACT: &str = "-- contract:";
@@ -49,7 +49,7 @@ fn word_after<'a>(text: &'a str, phrase: &str) -> &'a str {
 }
 
 /// Table and column of an `ADD COLUMN`.
-fn added(text: &str) -> Option<(&str, &str)> {
+fn added_column(text: &str) -> Option<(&str, &str)> {
     text.contains(" ADD COLUMN ")
         .then(|| (word_after(text, "ALTER TABLE "), word_after(text, " ADD COLUMN ")))
 }
@@ -57,12 +57,13 @@ fn added(text: &str) -> Option<(&str, &str)> {
 /// The tables that a migration makes, and the columns that it adds: what no older program writes.
 fn new_names(steps: &[Step]) -> Vec<&str> {
     let tables = steps.iter().filter(|s| s.text.starts_with("CREATE TABLE "));
-    let columns = steps.iter().filter_map(|step| added(&step.text)).map(|(_, column)| column);
+    let columns =
+        steps.iter().filter_map(|step| added_column(&step.text)).map(|(_, column)| column);
     tables.map(|step| word_after(&step.text, "CREATE TABLE ")).chain(columns).collect()
 }
 
 /// Why an older program would notice a statement.
-fn noticed(step: &Step, new: &[&str]) -> Option<&'static str> {
+fn breaks_older_program(step: &Step, new: &[&str]) -> Option<&'static str> {
     let text = step.text.as_str();
     if step.contract || text.starts_with("CREATE TABLE ") || text.starts_with("CREATE INDEX ") {
         return None;
@@ -78,7 +79,7 @@ fn noticed(step: &Step, new: &[&str]) -> Option<&'static str> {
         return (!fresh && !new.contains(&table))
             .then_some("it may write two alike: make only new tables and new columns unique");
     }
-    if added(text).is_some() {
+    if added_column(text).is_some() {
         let required = text.contains("NOT NULL") && !text.contains(" DEFAULT ");
         return required
             .then_some("it does not write the new column: let it be NULL, or give it a default");
@@ -97,7 +98,7 @@ fn migrations() -> Vec<(String, String)> {
 
 /// The migrations of a folder, by path.
 fn files(folder: &str) -> Vec<(String, String)> {
-    std::fs::read_dir(vestibule_tests::root().join(folder))
+    std::fs::read_dir(vestibule_tests::workspace_root().join(folder))
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|ext| ext == "sql"))
@@ -119,7 +120,8 @@ fn migrations_only_expand() {
         );
         let new = new_names(&steps);
         findings.extend(steps.iter().filter_map(|step| {
-            noticed(step, &new).map(|why| format!("{name}:{}: {}: {why}", step.line, step.text))
+            breaks_older_program(step, &new)
+                .map(|why| format!("{name}:{}: {}: {why}", step.line, step.text))
         }));
     }
     assert_none(
@@ -137,14 +139,14 @@ fn new_column_leaves_joins_unambiguous() {
         .iter()
         .filter(|source| source.krate() == "store")
         .flat_map(|source| {
-            statements(source).into_iter().map(|(fact, text)| (source.place(&fact.at), text))
+            statements(source).into_iter().map(|(fact, text)| (source.location(&fact.at), text))
         })
         .filter(|(_, text)| text.contains(" JOIN "))
         .collect();
     assert!(joined.len() > 4, "{} joined statements were found", joined.len());
     for (name, text) in migrations() {
         for step in steps(&text) {
-            let Some((table, column)) = added(&step.text) else { continue };
+            let Some((table, column)) = added_column(&step.text) else { continue };
             findings.extend(
                 joined
                     .iter()
@@ -171,7 +173,7 @@ fn contracting_statements_are_found() {
     let found = |sql: &str| {
         let steps = steps(sql);
         let new = new_names(&steps);
-        steps.iter().filter(|step| noticed(step, &new).is_some()).count()
+        steps.iter().filter(|step| breaks_older_program(step, &new).is_some()).count()
     };
     for sql in [
         "-- Why.\n\nALTER TABLE a ADD COLUMN b BIGINT; -- may be NULL",

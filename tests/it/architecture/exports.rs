@@ -63,7 +63,7 @@ impl Exports<'_> {
             self.found.push(Export {
                 name: name.to_string(),
                 owner: owner.map(str::to_owned),
-                place: format!("{}: {shown}", self.source.place(&at)),
+                place: format!("{}: {shown}", self.source.location(&at)),
                 row: format!("{}: {shown}", self.source.path),
                 names: names.0,
             });

@@ -13,7 +13,7 @@ use super::tokens::{test_parts, words_in};
 
 /// What kind of fact it is, and so what its name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FactKind {
     /// A path: of a call, a type, a pattern, a macro, an attribute.
     Path,
     /// A method that is called.
@@ -35,7 +35,7 @@ pub(super) enum Kind {
 /// Something that a source says.
 #[derive(Clone, Debug)]
 pub(super) struct Fact {
-    pub(super) kind: Kind,
+    pub(super) kind: FactKind,
     /// As it is written, with the type's name for `Self`.
     pub(super) name: String,
     /// Where it stands, in bytes.
@@ -109,14 +109,14 @@ impl Facts {
         Ok(facts)
     }
 
-    pub(super) fn add(&mut self, kind: Kind, name: String, at: Span) {
+    pub(super) fn add(&mut self, kind: FactKind, name: String, at: Span) {
         let (module, function) = (self.module.clone(), self.function.clone());
         let at = at.byte_range();
         self.list.push(Fact { kind, name, at, module, function, meanings: Vec::new() });
     }
 
     /// Adds a path, unless it is the keyword of `pub(crate)` and the like.
-    pub(super) fn add_path(&mut self, kind: Kind, segments: &[String], at: Span) {
+    pub(super) fn add_path(&mut self, kind: FactKind, segments: &[String], at: Span) {
         if matches!(segments, [only] if ["crate", "self", "super"].contains(&only.as_str())) {
             return;
         }
@@ -209,7 +209,7 @@ impl<'ast> Visit<'ast> for Facts {
 
     fn visit_item_impl(&mut self, item: &'ast ItemImpl) {
         if let Some((path, _)) = &item.trait_ {
-            self.add_path(Kind::Impl, &segments(path), path.span());
+            self.add_path(FactKind::Impl, &segments(path), path.span());
         }
         let name = match &*item.self_ty {
             Type::Path(of) => segments(&of.path).join("::"),
@@ -221,31 +221,31 @@ impl<'ast> Visit<'ast> for Facts {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        self.add_path(Kind::Path, &segments(path), path.span());
+        self.add_path(FactKind::Path, &segments(path), path.span());
         visit::visit_path(self, path);
     }
 
     fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
 
     fn visit_expr_struct(&mut self, value: &'ast syn::ExprStruct) {
-        self.add_path(Kind::Value, &segments(&value.path), value.path.span());
+        self.add_path(FactKind::Value, &segments(&value.path), value.path.span());
         visit::visit_expr_struct(self, value);
     }
 
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
-        self.add(Kind::Method, call.method.to_string(), call.method.span());
+        self.add(FactKind::Method, call.method.to_string(), call.method.span());
         visit::visit_expr_method_call(self, call);
     }
 
     fn visit_expr_field(&mut self, field: &'ast syn::ExprField) {
         if let syn::Member::Named(name) = &field.member {
-            self.add(Kind::Field, name.to_string(), name.span());
+            self.add(FactKind::Field, name.to_string(), name.span());
         }
         visit::visit_expr_field(self, field);
     }
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
-        self.add_path(Kind::Macro, &segments(&call.path), call.path.span());
+        self.add_path(FactKind::Macro, &segments(&call.path), call.path.span());
         visit::visit_macro(self, call);
     }
 
@@ -257,7 +257,7 @@ impl<'ast> Visit<'ast> for Facts {
             };
             let mut words = vec![segments(attribute.path()).join("::")];
             words_in(tokens, &mut words);
-            self.add(Kind::Attribute, words.join(" "), attribute.span());
+            self.add(FactKind::Attribute, words.join(" "), attribute.span());
             visit::visit_attribute(self, attribute);
         }
     }
@@ -269,7 +269,7 @@ impl<'ast> Visit<'ast> for Facts {
             syn::Lit::CStr(text) => text.value().to_string_lossy().into_owned(),
             _ => return,
         };
-        self.add(Kind::Text, text, literal.span());
+        self.add(FactKind::Text, text, literal.span());
     }
 
     fn visit_token_stream(&mut self, tokens: &'ast TokenStream) {

@@ -2,22 +2,22 @@
 //! `syn`; a test that fails says what to do.
 
 mod callers;
-mod checks;
-mod circles;
+mod check_constraints;
 mod crates;
-mod documents;
 mod expand;
 mod exports;
 mod facts;
-mod names;
-mod one_of_each;
-mod parts;
+mod import_cycles;
+mod name_resolution;
+mod single_definition;
 mod sizes;
 mod source;
 mod sql;
-mod statements;
+mod sql_fragments;
+mod suppressions;
+mod threat_model;
 mod tokens;
-mod words;
+mod unused_statements;
 
 /// Fails with one line per finding, under a heading that says what to do about them.
 fn assert_none(findings: &[String], what_to_do: &str) {

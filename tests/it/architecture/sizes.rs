@@ -5,8 +5,8 @@ use super::{
     source::{Source, sources},
 };
 
-const MOST_FUNCTION: usize = 80;
-const MOST_FILE: usize = 600;
+const MAX_FUNCTION_LINES: usize = 80;
+const MAX_FILE_LINES: usize = 600;
 
 /// Lines of the part of a file that is compiled into the program, and of the part that is compiled for tests.
 fn parts(source: &Source) -> (usize, usize) {
@@ -30,12 +30,12 @@ fn function_has_at_most_80_lines() {
     let mut found = Vec::new();
     for source in sources() {
         for function in &source.facts.functions {
-            let place = source.place(&function.at);
+            let place = source.location(&function.at);
             found.push((function.lines, format!("{place} {}", function.name)));
         }
     }
     assert!(found.len() > 500, "{} functions were found; correct the reader", found.len());
-    let findings = largest("functions", found, MOST_FUNCTION);
+    let findings = largest("functions", found, MAX_FUNCTION_LINES);
     assert_none(&findings, "a function has at most 80 lines: name a step of it and move that out:");
 }
 
@@ -47,7 +47,7 @@ fn file_has_at_most_600_lines() {
         found.push((program, source.path.clone()));
         found.push((tests, format!("{} (its tests)", source.path)));
     }
-    let findings = largest("files", found, MOST_FILE);
+    let findings = largest("files", found, MAX_FILE_LINES);
     assert_none(
         &findings,
         "a file has at most 600 lines, and so have its tests: split it by what it knows:",

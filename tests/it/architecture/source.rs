@@ -4,8 +4,8 @@ use std::{fs, ops::Range, path::Path, sync::LazyLock};
 
 use super::{
     crates::{Package, is_in, package_of, packages},
-    facts::{Fact, Facts, Kind},
-    names::Names,
+    facts::{Fact, FactKind, Facts},
+    name_resolution::Names,
 };
 
 /// A source.
@@ -30,18 +30,18 @@ impl Source {
     }
 
     /// What it says of a kind, in its tests too.
-    pub(super) fn all(&self, kind: Kind) -> impl Iterator<Item = &Fact> {
+    pub(super) fn all(&self, kind: FactKind) -> impl Iterator<Item = &Fact> {
         self.facts.list.iter().filter(move |fact| fact.kind == kind)
     }
 
     /// What the program says of a kind.
-    pub(super) fn production(&self, kind: Kind) -> impl Iterator<Item = &Fact> {
+    pub(super) fn production(&self, kind: FactKind) -> impl Iterator<Item = &Fact> {
         self.all(kind).filter(|fact| !self.is_test(&fact.at))
     }
 
     /// Where the program mentions an item, `krate::module::name`, outside of `use` declarations.
     pub(super) fn mentions(&self, item: &str) -> impl Iterator<Item = &Fact> {
-        self.production(Kind::Path).filter(move |fact| fact.means(item))
+        self.production(FactKind::Path).filter(move |fact| fact.means(item))
     }
 
     /// Whether a place is compiled for tests alone.
@@ -50,7 +50,7 @@ impl Source {
     }
 
     /// `path:line` of a place.
-    pub(super) fn place(&self, at: &Range<usize>) -> String {
+    pub(super) fn location(&self, at: &Range<usize>) -> String {
         let line = self.text[..at.start].matches('\n').count() + 1;
         format!("{}:{line}", self.path)
     }
@@ -76,7 +76,7 @@ pub(super) fn sources() -> &'static [Source] {
         paths.retain(|path| Path::new(path).extension().is_some_and(|ext| ext == "rs"));
         paths.sort();
         paths.dedup();
-        let text = |path: &String| fs::read_to_string(vestibule_tests::root().join(path));
+        let text = |path: &String| fs::read_to_string(vestibule_tests::workspace_root().join(path));
         let texts = paths.iter().map(text).collect::<Result<Vec<_>, _>>().expect("sources");
         read(paths.into_iter().zip(texts).collect())
     });
@@ -85,7 +85,7 @@ pub(super) fn sources() -> &'static [Source] {
 
 /// Reads texts, each with its path, as the sources of one workspace.
 pub(super) fn read(texts: Vec<(String, String)>) -> Vec<Source> {
-    let mut sources: Vec<Source> = texts.into_iter().map(one).collect();
+    let mut sources: Vec<Source> = texts.into_iter().map(parse_source).collect();
     let for_tests: Vec<String> =
         sources.iter().flat_map(|source| source.facts.test_modules.clone()).collect();
     let names = Names::of(&sources);
@@ -98,7 +98,7 @@ pub(super) fn read(texts: Vec<(String, String)>) -> Vec<Source> {
         }
         for fact in &mut source.facts.list {
             fact.meanings = match fact.kind {
-                Kind::Path | Kind::Value | Kind::Impl | Kind::Macro => {
+                FactKind::Path | FactKind::Value | FactKind::Impl | FactKind::Macro => {
                     names.meanings(&fact.module, &fact.name)
                 }
                 _ => Vec::new(),
@@ -116,7 +116,7 @@ pub(super) fn read_one(text: &str) -> Source {
     read(vec![("flows/src/x.rs".to_owned(), text.to_owned())]).remove(0)
 }
 
-fn one((path, text): (String, String)) -> Source {
+fn parse_source((path, text): (String, String)) -> Source {
     let package = package_of(&path).expect("a package");
     let facts =
         Facts::read(&module(package, &path), &text).unwrap_or_else(|e| panic!("{path}: {e}"));
@@ -140,13 +140,13 @@ pub(super) fn source(path: &str) -> &'static Source {
 }
 
 /// Sources of the workspace, without those of a crate.
-pub(super) fn outside(krate: &str) -> impl Iterator<Item = &'static Source> {
+pub(super) fn sources_outside(krate: &str) -> impl Iterator<Item = &'static Source> {
     sources().iter().filter(move |source| source.krate() != krate)
 }
 
 /// Every file in a folder, and in those inside it.
 pub(super) fn files(folder: &Path, found: &mut Vec<String>) {
-    let Ok(entries) = fs::read_dir(vestibule_tests::root().join(folder)) else { return };
+    let Ok(entries) = fs::read_dir(vestibule_tests::workspace_root().join(folder)) else { return };
     for entry in entries {
         let entry = entry.expect("an entry");
         let path = folder.join(entry.file_name());
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     fn reads(source: &Source) -> Vec<&str> {
-        source.production(Kind::Path).map(|fact| fact.name.as_str()).collect()
+        source.production(FactKind::Path).map(|fact| fact.name.as_str()).collect()
     }
 
     #[test]
@@ -201,8 +201,11 @@ mod tests {
         let source = read_one(text);
         let found = source.facts.functions.iter().map(|f| (f.name.as_str(), f.lines));
         assert_eq!(found.collect::<Vec<_>>(), [("b", 7), ("c", 1), ("f", 2)]);
-        let d = source.production(Kind::Path).find(|fact| fact.name == "d").expect("the call");
-        assert_eq!((d.function.as_str(), source.place(&d.at).as_str()), ("c", "flows/src/x.rs:6"));
+        let d = source.production(FactKind::Path).find(|fact| fact.name == "d").expect("the call");
+        assert_eq!(
+            (d.function.as_str(), source.location(&d.at).as_str()),
+            ("c", "flows/src/x.rs:6")
+        );
     }
 
     #[test]
@@ -210,7 +213,8 @@ mod tests {
         let text = "/// a\nfn b() { c(\"d // e\", r#\"f \"g\" \\\"#, b\"h\", c\"i\", 'j', \"k\\\"l\"); }\n\
                     m! { /// n\n o(\"p\") } // \"q\"";
         let source = read_one(text);
-        let found: Vec<_> = source.production(Kind::Text).map(|fact| fact.name.as_str()).collect();
+        let found: Vec<_> =
+            source.production(FactKind::Text).map(|fact| fact.name.as_str()).collect();
         assert_eq!(found, ["d // e", "f \"g\" \\", "h", "i", "k\"l", "p"]);
     }
 
@@ -221,10 +225,13 @@ mod tests {
             source.production(kind).map(|fact| fact.name.clone()).collect::<Vec<_>>()
         };
         for text in ["fn a() { b.c::<D>(1).e; }", "fn a() { m!(b.c::<D>(1).e) }"] {
-            assert_eq!(found(text, Kind::Method), ["c"], "{text}");
-            assert_eq!(found(text, Kind::Field), ["e"], "{text}");
+            assert_eq!(found(text, FactKind::Method), ["c"], "{text}");
+            assert_eq!(found(text, FactKind::Field), ["e"], "{text}");
         }
-        assert_eq!(found("impl a::B for C {} m! { impl D for $e {} }", Kind::Impl), ["a::B", "D"]);
-        assert_eq!(found("fn a() { b::c!(d!()); }", Kind::Macro), ["b::c", "d"]);
+        assert_eq!(
+            found("impl a::B for C {} m! { impl D for $e {} }", FactKind::Impl),
+            ["a::B", "D"]
+        );
+        assert_eq!(found("fn a() { b::c!(d!()); }", FactKind::Macro), ["b::c", "d"]);
     }
 }

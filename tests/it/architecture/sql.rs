@@ -2,9 +2,9 @@
 
 use super::{
     assert_none,
-    facts::{Fact, Kind},
-    parts::joined,
+    facts::{Fact, FactKind},
     source::{Source, source, sources},
+    sql_fragments::joined,
 };
 
 /// How a statement begins.
@@ -65,9 +65,10 @@ pub(super) fn statements(source: &Source) -> Vec<(&Fact, String)> {
     let joined = joined(source);
     let is_part = |fact: &Fact| joined.iter().any(|(at, _)| at.contains(&fact.at.start));
     let in_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
-    let whole = source.production(Kind::Text).filter(|fact| is_sql(&fact.name) && !is_part(fact));
+    let whole =
+        source.production(FactKind::Text).filter(|fact| is_sql(&fact.name) && !is_part(fact));
     let whole = whole.map(|fact| (fact, in_line(&fact.name)));
-    let calls = source.production(Kind::Macro).filter_map(|fact| {
+    let calls = source.production(FactKind::Macro).filter_map(|fact| {
         let call = joined.iter().find(|(at, _)| at.start == fact.at.start);
         call.map(|(_, text)| (fact, in_line(text)))
     });
@@ -81,7 +82,7 @@ fn sql_is_in_store_alone() {
         findings.extend(
             statements(source)
                 .into_iter()
-                .map(|(fact, text)| format!("{}: {text}", source.place(&fact.at))),
+                .map(|(fact, text)| format!("{}: {text}", source.location(&fact.at))),
         );
     }
     assert_none(
@@ -95,7 +96,7 @@ fn statement_runs_on_both_engines() {
     let mut findings = Vec::new();
     for source in sources().iter().filter(|source| source.krate() == "store") {
         for (fact, text) in statements(source) {
-            let place = source.place(&fact.at);
+            let place = source.location(&fact.at);
             let beside = BESIDE_THE_BUILDER
                 .iter()
                 .any(|(file, function, _)| *file == source.path && *function == fact.function);
@@ -124,7 +125,7 @@ fn epoch_guard_checks_status() {
             }
             guards += 1;
             if !text.contains("STATUS = 'ACTIVE'") {
-                findings.push(format!("{}: {text}", source.place(&fact.at)));
+                findings.push(format!("{}: {text}", source.location(&fact.at)));
             }
         }
     }
@@ -140,7 +141,7 @@ fn selected_columns_are_named() {
     for source in sources().iter().filter(|source| source.krate() == "store") {
         for (fact, text) in statements(source) {
             if ["SELECT *", "RETURNING *", ".*"].iter().any(|all| text.contains(all)) {
-                findings.push(format!("{}: {text}", source.place(&fact.at)));
+                findings.push(format!("{}: {text}", source.location(&fact.at)));
             }
         }
     }
@@ -150,8 +151,8 @@ fn selected_columns_are_named() {
 /// What is sealed and not on the list would keep an old root key for ever.
 #[test]
 fn every_sealed_column_is_resealed() {
-    let folder = vestibule_tests::root().join("migrations");
-    let list: Vec<&Fact> = source("store/src/sealed.rs").all(Kind::Text).collect();
+    let folder = vestibule_tests::workspace_root().join("migrations");
+    let list: Vec<&Fact> = source("store/src/sealed.rs").all(FactKind::Text).collect();
     let listed = |start: &str| list.iter().filter(|text| text.name.contains(start)).count();
     let mut tables = 0;
     let mut findings = Vec::new();
@@ -181,7 +182,7 @@ fn every_sealed_column_is_resealed() {
 
 #[test]
 fn migration_runs_on_both_engines() {
-    let folder = vestibule_tests::root().join("migrations");
+    let folder = vestibule_tests::workspace_root().join("migrations");
     let mut findings = Vec::new();
     let mut files = 0;
     for entry in std::fs::read_dir(folder).expect("a folder") {
@@ -243,7 +244,8 @@ fn engine_is_known_to_db_alone() {
                 ["Tx", "Conn", "Db"].iter().any(|name| of.rsplit("::").next() == Some(name))
             })
         };
-        findings.extend(source.production(Kind::Path).filter(asks).map(|f| source.place(&f.at)));
+        findings
+            .extend(source.production(FactKind::Path).filter(asks).map(|f| source.location(&f.at)));
     }
     assert_none(
         &findings,

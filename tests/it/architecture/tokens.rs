@@ -5,7 +5,7 @@ use std::ops::Range;
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::{ItemUse, visit::Visit};
 
-use super::facts::{Facts, Kind, function};
+use super::facts::{FactKind, Facts, function};
 
 impl Facts {
     /// Walks tokens that `syn` does not read.
@@ -35,7 +35,7 @@ impl Facts {
         let mut words = Vec::new();
         words_in(group.stream(), &mut words);
         if words.first().is_some_and(|word| word != "doc") {
-            self.add(Kind::Attribute, words.join(" "), group.span());
+            self.add(FactKind::Attribute, words.join(" "), group.span());
             self.walk(group.stream());
         }
         1 + usize::from(inner)
@@ -75,22 +75,22 @@ impl Facts {
         let span = span.join(trees[end - 1].span()).unwrap_or(span);
         if ends_with(before, ".") && !ends_with(before, "..") {
             let is_call = is_group(after, Delimiter::Parenthesis) || starts_with(after, "::<");
-            let kind = if is_call { Kind::Method } else { Kind::Field };
+            let kind = if is_call { FactKind::Method } else { FactKind::Field };
             self.add(kind, segments.concat(), span);
             return end;
         }
         if ends_with(before, "::") && !ends_with(before, ">::") {
             segments.insert(0, String::new());
         }
-        self.add_path(Kind::Path, &segments, span);
+        self.add_path(FactKind::Path, &segments, span);
         let word = before.last().map(ToString::to_string).unwrap_or_default();
         let is_type = ends_with(before, "->") || NO_VALUE.contains(&word.as_str());
         if is_group(after, Delimiter::Brace) && !is_type {
-            self.add_path(Kind::Value, &segments, span);
+            self.add_path(FactKind::Value, &segments, span);
         } else if matches!(after, [TokenTree::Ident(word), ..] if word == "for") {
-            self.add_path(Kind::Impl, &segments, span);
+            self.add_path(FactKind::Impl, &segments, span);
         } else if starts_with(after, "!") {
-            self.add_path(Kind::Macro, &segments, span);
+            self.add_path(FactKind::Macro, &segments, span);
         }
         end
     }

@@ -8,9 +8,9 @@ use store::{AuditId, Sql};
 use vestibule_tests::app::TestApp;
 
 #[derive(Default)]
-struct Found(Vec<Finding>, Vec<Finding>);
+struct CollectedFindings(Vec<Finding>, Vec<Finding>);
 
-impl VerifyObserver for Found {
+impl VerifyObserver for CollectedFindings {
     fn on_progress(&mut self, done: i64, all: i64) {
         assert!(done <= all);
     }
@@ -25,7 +25,7 @@ impl VerifyObserver for Found {
 }
 
 /// Seals whatever is written, as the job does; the job of the running program may be faster.
-pub(super) async fn seal(app: &TestApp) {
+pub(super) async fn seal_pending_rows(app: &TestApp) {
     while app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await > 0 {
         match seal::seal_next(&app.cx()).await {
             Ok(_) | Err(flows::Error::Conflict) => {}
@@ -35,11 +35,11 @@ pub(super) async fn seal(app: &TestApp) {
 }
 
 /// Verifies what is asked for.
-pub(super) async fn verify_asked(
+pub(super) async fn verify_with(
     app: &TestApp,
     asked: VerifyOptions,
 ) -> (VerifyReport, Vec<Finding>) {
-    let mut found = Found::default();
+    let mut found = CollectedFindings::default();
     let report = verify::verify(&app.cx(), &asked, &mut found).await.expect("it verifies");
     assert_eq!(report.findings, u64::try_from(found.0.len()).unwrap());
     assert_eq!(report.waited, u64::try_from(found.1.len()).unwrap());
@@ -47,8 +47,8 @@ pub(super) async fn verify_asked(
 }
 
 /// What is noted when all of it is verified, although nothing is wrong with it.
-pub(super) async fn noted(app: &TestApp) -> Vec<Finding> {
-    let mut found = Found::default();
+pub(super) async fn verify_notes(app: &TestApp) -> Vec<Finding> {
+    let mut found = CollectedFindings::default();
     let report = verify::verify(&app.cx(), &VerifyOptions::default(), &mut found).await;
     assert_eq!((report.expect("it verifies").findings, &found.0), (0, &vec![]));
     found.1
@@ -56,36 +56,36 @@ pub(super) async fn noted(app: &TestApp) -> Vec<Finding> {
 
 /// Verifies all of it, as somebody with this context does.
 pub(super) async fn verify_by(cx: &flows::Cx) -> Vec<Finding> {
-    let mut found = Found::default();
+    let mut found = CollectedFindings::default();
     verify::verify(cx, &VerifyOptions::default(), &mut found).await.expect("it verifies");
     found.0
 }
 
 /// Verifies all of it.
 pub(super) async fn verify(app: &TestApp) -> Vec<Finding> {
-    verify_asked(app, VerifyOptions::default()).await.1
+    verify_with(app, VerifyOptions::default()).await.1
 }
 
 /// Verifies all of it, and that nothing is wrong.
-pub(super) async fn sound(app: &TestApp) -> VerifyReport {
-    let (report, found) = verify_asked(app, VerifyOptions::default()).await;
+pub(super) async fn assert_sound(app: &TestApp) -> VerifyReport {
+    let (report, found) = verify_with(app, VerifyOptions::default()).await;
     assert!(found.is_empty(), "{report:?}, the first: {:?}", found.first());
     report
 }
 
 /// The findings as their words and seals.
-pub(super) fn words(found: &[Finding]) -> Vec<(FindingKind, Option<i64>)> {
+pub(super) fn finding_keys(found: &[Finding]) -> Vec<(FindingKind, Option<i64>)> {
     found.iter().map(|finding| (finding.kind, finding.seal)).collect()
 }
 
 /// Where the chain stands.
-pub(super) async fn head(app: &TestApp) -> ChainHead {
-    sound(app).await.head.expect("something is sealed")
+pub(super) async fn chain_head(app: &TestApp) -> ChainHead {
+    assert_sound(app).await.head.expect("something is sealed")
 }
 
 /// What somebody does who has the database and nothing else.
 pub(super) async fn tamper(app: &TestApp, statements: &[&'static str]) {
-    app.sql()
+    app.replica_db()
         .write(async |tx| {
             for statement in statements {
                 tx.q(statement).execute().await?;
@@ -99,7 +99,7 @@ pub(super) async fn tamper(app: &TestApp, statements: &[&'static str]) {
 /// The same to one row, `$1`.
 pub(super) async fn tamper_row(app: &TestApp, id: AuditId, statement: &'static str) {
     let rows = app
-        .sql()
+        .replica_db()
         .write(async |tx| tx.q(statement).bind(id).execute().await)
         .await
         .expect("it runs");
@@ -107,7 +107,7 @@ pub(super) async fn tamper_row(app: &TestApp, id: AuditId, statement: &'static s
 }
 
 /// Keeps a copy of trail and seals.
-pub(super) async fn keep(app: &TestApp) {
+pub(super) async fn copy_trail(app: &TestApp) {
     let copy = [
         "CREATE TABLE kept AS SELECT * FROM audit",
         "CREATE TABLE kept_seals AS SELECT * FROM audit_seals",
@@ -124,5 +124,5 @@ pub(super) async fn restore(app: &TestApp) {
         "INSERT INTO audit_seals SELECT * FROM kept_seals",
     ];
     tamper(app, &back).await;
-    sound(app).await;
+    assert_sound(app).await;
 }

@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 use tokio::process::Command;
-use vestibule_tests::{app::TestApp, db::Engine, log::Log, metrics::Scrape, served::Served, wait};
+use vestibule_tests::{
+    app::TestApp, db::Engine, log::CapturedLog, metrics::Scrape, serve_process::Served, wait,
+};
 
 use super::{
-    chain::{head, seal, tamper},
+    chain::{chain_head, seal_pending_rows, tamper},
     trail,
 };
 use crate::engines::{apply, both_engines};
@@ -21,12 +23,12 @@ pub(super) async fn run(mut command: Command) -> (i32, String, String) {
 async fn verify_reports_findings_and_fails(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.client("portal").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     let served = Served::prepare(engine, &app.db).await;
     let (code, out, error) = run(served.command(&["audit", "verify"])).await;
     assert!(code == 0 && error.is_empty(), "{error}");
     let told = out.lines().last().unwrap().strip_prefix("Head: ").unwrap().to_owned();
-    assert_eq!(told, head(&app).await.to_string());
+    assert_eq!(told, chain_head(&app).await.to_string());
     let (code, out, error) =
         run(served.command(&["audit", "verify", "--json", "--expect", &told])).await;
     let report: Value = serde_json::from_str(&out).unwrap();
@@ -70,11 +72,11 @@ async fn verify_reports_findings_and_fails(engine: Engine) {
 async fn export_streams_rows_by_time(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    vestibule_tests::old_rows::fill_trail(app.sql(), engine, 1_200).await;
+    vestibule_tests::aged_data::fill_trail(app.replica_db(), engine, 1_200).await;
     let landed = app.browser().sign_in(&app, &client, &patient).await;
-    client.tokens(&app, &landed).await;
-    app.settled().await;
-    seal(&app).await;
+    client.redeem_tokens(&app, &landed).await;
+    app.wait_for_jobs().await;
+    seal_pending_rows(&app).await;
     let served = Served::prepare(engine, &app.db).await;
     let export = async |args: &[&str]| {
         let (code, out, error) = run(served.command(&[&["audit", "export"], args].concat())).await;
@@ -132,12 +134,12 @@ async fn export_streams_rows_by_time(engine: Engine) {
 /// One thread, so that everything that happens is logged here.
 #[tokio::test(flavor = "current_thread")]
 async fn head_is_logged_hourly() {
-    let log = Log::start();
+    let log = CapturedLog::start();
     let app = TestApp::start(vestibule_tests::db::Engine::Sqlite).await;
     let heads = || log.text().matches("the audit trail is sealed up to here").count();
     let open = "SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL";
     let turns = async || {
-        let scrape = Scrape::of(app.first()).await;
+        let scrape = Scrape::fetch(app.first()).await;
         scrape.value("vestibule_tasks_total", &[("task", "audit_seals")]).unwrap_or_default()
     };
     // A seal is told after its commit, by the end of the turn that made it.
@@ -155,5 +157,5 @@ async fn head_is_logged_hourly() {
     app.patient("Mere").await;
     sealed().await;
     assert_eq!(heads(), first + 1, "{}", log.text());
-    assert!(log.text().contains(&head(&app).await.sequence.to_string()));
+    assert!(log.text().contains(&chain_head(&app).await.sequence.to_string()));
 }

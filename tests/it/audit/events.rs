@@ -6,44 +6,44 @@ use vestibule_tests::db::Engine;
 use flows::audit::{COMMON, Event};
 use store::audit::AuditRow;
 
-use super::{drive, trail};
+use super::{event_scenarios, trail};
 use crate::engines::{apply, both_engines};
 
 /// Whether a row has a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Has {
+enum Presence {
     Always,
     /// Where it is known; the rows of this test must show both.
-    Known,
+    WhenKnown,
     Never,
 }
 
-use Has::{Always, Known, Never};
+use Presence::{Always, Never, WhenKnown};
 
-impl Has {
+impl Presence {
     /// As the document says it.
     const fn word(self) -> &'static str {
         match self {
             Always => "always",
-            Known => "where known",
+            WhenKnown => "where known",
             Never => "never",
         }
     }
 
-    fn is_kept_by(self, seen: &BTreeSet<bool>) -> bool {
+    fn matches(self, seen: &BTreeSet<bool>) -> bool {
         match self {
             Always => *seen == BTreeSet::from([true]),
-            Known => *seen == BTreeSet::from([false, true]),
+            WhenKnown => *seen == BTreeSet::from([false, true]),
             Never => *seen == BTreeSet::from([false]),
         }
     }
 }
 
 /// Who may be its actor, and whether it has subject, client and network. Reference, outcome and detail every row has.
-const fn fields(event: Event) -> (&'static [&'static str], Has, Has, Has) {
+const fn fields(event: Event) -> (&'static [&'static str], Presence, Presence, Presence) {
     match event {
         Event::PasswordChecked | Event::SequenceFailed | Event::AttemptCancelled => {
-            (&["person"], Known, Always, Always)
+            (&["person"], WhenKnown, Always, Always)
         }
         Event::CodeChecked
         | Event::CodeRequested
@@ -53,11 +53,11 @@ const fn fields(event: Event) -> (&'static [&'static str], Has, Has, Has) {
         | Event::CodeIssued
         | Event::PasswordChanged => (&["person"], Always, Always, Always),
         Event::CodeAccepted => (&["system"], Always, Always, Always),
-        Event::MailFailed => (&["system"], Always, Known, Known),
+        Event::MailFailed => (&["system"], Always, WhenKnown, WhenKnown),
         Event::TokensIssued | Event::CodeReused => (&["client"], Always, Always, Always),
-        Event::TokenRefused => (&["client"], Known, Always, Always),
-        Event::NetworkLimited => (&["person", "client"], Known, Known, Always),
-        Event::SignedOut => (&["person"], Always, Known, Always),
+        Event::TokenRefused => (&["client"], WhenKnown, Always, Always),
+        Event::NetworkLimited => (&["person", "client"], WhenKnown, WhenKnown, Always),
+        Event::SignedOut => (&["person"], Always, WhenKnown, Always),
         Event::UserAdded | Event::ResetForced | Event::DevicesForgotten => {
             (&["cli"], Always, Never, Never)
         }
@@ -79,7 +79,7 @@ fn kind(row: &AuditRow) -> &str {
     row.actor.split(':').next().unwrap_or_default()
 }
 
-fn assert_whole(event: Event, rows: &[&AuditRow]) {
+fn assert_row_fields(event: Event, rows: &[&AuditRow]) {
     assert!(!rows.is_empty(), "{event:?} was not written: have drive.rs do what writes it");
     let (actors, user, client, network) = fields(event);
     let seen: BTreeSet<&str> = rows.iter().map(|row| kind(row)).collect();
@@ -90,7 +90,7 @@ fn assert_whole(event: Event, rows: &[&AuditRow]) {
         ("network", network, |row| row.network.is_some()),
     ] {
         let seen = rows.iter().map(|row| present(row)).collect();
-        assert!(has.is_kept_by(&seen), "{field} of {event:?} is {}: {rows:#?}", has.word());
+        assert!(has.matches(&seen), "{field} of {event:?} is {}: {rows:#?}", has.word());
     }
     for row in rows {
         let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
@@ -142,11 +142,11 @@ fn assert_mails_name_their_request(trail: &[AuditRow]) {
 
 #[apply(both_engines)]
 async fn every_event_has_its_fields(engine: Engine) {
-    let app = drive::everything(engine).await;
+    let app = event_scenarios::everything(engine).await;
     let trail = trail(&app).await;
     for event in Event::ALL {
         let rows: Vec<_> = trail.iter().filter(|row| row.event == event.as_str()).collect();
-        assert_whole(*event, &rows);
+        assert_row_fields(*event, &rows);
     }
     let known: BTreeSet<_> = Event::ALL.iter().map(|event| event.as_str()).collect();
     assert!(trail.iter().all(|row| known.contains(row.event.as_str())));
@@ -155,7 +155,7 @@ async fn every_event_has_its_fields(engine: Engine) {
 }
 
 fn document() -> String {
-    let file = vestibule_tests::root().join("docs/audit.md");
+    let file = vestibule_tests::workspace_root().join("docs/audit.md");
     std::fs::read_to_string(file).expect("the document")
 }
 
@@ -166,7 +166,7 @@ fn keys(event: Event) -> String {
 }
 
 /// Every outcome of every event that the tables of the document explain: a row without an event goes on about the one before.
-fn explained(document: &str) -> BTreeMap<&str, Vec<&str>> {
+fn explained_outcomes(document: &str) -> BTreeMap<&str, Vec<&str>> {
     let mut explained = BTreeMap::new();
     let mut event = "";
     for line in document.lines().filter(|line| line.starts_with("| ")) {
@@ -187,7 +187,7 @@ fn explained(document: &str) -> BTreeMap<&str, Vec<&str>> {
 #[test]
 fn document_explains_each_outcome_once() {
     let text = document();
-    let explained = explained(&text);
+    let explained = explained_outcomes(&text);
     for event in Event::ALL {
         let found: BTreeSet<_> = explained[event.as_str()].iter().collect();
         assert_eq!(found.len(), explained[event.as_str()].len(), "{event:?}: once");

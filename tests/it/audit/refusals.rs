@@ -2,7 +2,7 @@
 
 use vestibule_tests::{app::TestApp, client::Client, db::Engine};
 
-use super::of_request;
+use super::rows_of_request;
 use crate::engines::{apply, both_engines};
 
 /// A name that is nobody's is a stranger's text: the log has the refusal, the trail has nothing.
@@ -32,7 +32,7 @@ async fn token_refusal_row_names_reason(engine: Engine) {
         (&client, &[code], "invalid_request", "code is missing"),
         (&client, &[code, ("code", "x")], "invalid_grant", "unknown, expired or was used"),
     ] {
-        let rows = of_request(&app, &client.call_token(&app, params).await).await;
+        let rows = rows_of_request(&app, &client.call_token(&app, params).await).await;
         assert_eq!(rows.len(), 1, "{params:?}");
         assert_eq!((rows[0].event.as_str(), rows[0].outcome.as_str()), ("token.refused", outcome));
         assert_eq!(
@@ -48,8 +48,8 @@ async fn token_refusal_row_names_reason(engine: Engine) {
 async fn refusal_rows_are_limited_per_network(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.set("token.refusals_per_minute", "3").await;
-    app.stop_in_new_window();
+    app.set_setting("token.refusals_per_minute", "3").await;
+    app.stop_clock_in_new_window();
     let landed = app.browser().sign_in(&app, &client, &patient).await;
     let wrong = Client { secret: Some("wrong".to_owned()), ..client.clone() };
     for _ in 0..8 {
@@ -58,17 +58,17 @@ async fn refusal_rows_are_limited_per_network(engine: Engine) {
             401
         );
     }
-    assert_eq!(app.outcomes("token.refused").await.len(), 3);
-    assert_eq!(app.outcomes("network.limited").await, ["refused"]);
+    assert_eq!(app.audit_outcomes("token.refused").await.len(), 3);
+    assert_eq!(app.audit_outcomes("network.limited").await, ["refused"]);
     // Over the limit of what is written down, the right client is served, and its success is recorded.
-    client.tokens(&app, &landed).await;
-    assert_eq!(app.outcomes("token.issued").await, ["ok"]);
+    client.redeem_tokens(&app, &landed).await;
+    assert_eq!(app.audit_outcomes("token.issued").await, ["ok"]);
     // A used code that comes again is news, whoever is over a limit; that it goes on coming is not.
     for _ in 0..4 {
         assert_eq!(client.redeem(&app, &landed).await.status, 400);
     }
-    assert_eq!(app.outcomes("grant.code_reused").await, ["revoked"]);
+    assert_eq!(app.audit_outcomes("grant.code_reused").await, ["revoked"]);
     app.clock.advance(std::time::Duration::from_mins(1));
     wrong.call_token(&app, &[("grant_type", "authorization_code")]).await;
-    assert_eq!(app.outcomes("token.refused").await.len(), 4, "a new minute");
+    assert_eq!(app.audit_outcomes("token.refused").await.len(), 4, "a new minute");
 }

@@ -2,19 +2,20 @@
 
 use flows::root_keys;
 use vestibule_tests::{
-    acting,
-    app::{Otherwise, TestApp},
+    app::{ReplicaOptions, TestApp},
     db::Engine,
-    proc::{outcome, run},
-    served::Served,
+    proc::{run, run_with_status},
+    serve_process::Served,
+    test_actor,
 };
 
-use super::chain::{seal, sound, tamper, verify, words};
+use super::chain::{assert_sound, finding_keys, seal_pending_rows, tamper, verify};
 use crate::engines::{apply, both_engines};
 
 /// Replaces the replica by one with other root keys, the first of them current.
 async fn roll_out(app: &mut TestApp, root: &'static [(&'static str, u8)]) {
-    let next = app.replica_with(Otherwise { root: Some(root), ..Otherwise::default() }).await;
+    let next =
+        app.replica_with(ReplicaOptions { root: Some(root), ..ReplicaOptions::default() }).await;
     app.swap_first(next).stop().await;
 }
 
@@ -24,10 +25,10 @@ async fn seals_of(app: &TestApp, root: &'static str) -> i64 {
 }
 
 /// A configuration with the new root key alone.
-async fn served(app: &TestApp) -> Served {
+async fn serve_with_new_root_key(app: &TestApp) -> Served {
     let served = Served::prepare(app.db.engine(), &app.db).await;
     let file = served.file().with_file_name("next.key");
-    vestibule_tests::tls::private(&file, &[8; 32]);
+    vestibule_tests::tls::write_private_file(&file, &[8; 32]);
     let text = std::fs::read_to_string(served.file()).unwrap();
     let next = text.replace("id = \"test\"", "id = \"next\"").replace("root.key", "next.key");
     assert!(next.contains("id = \"next\"") && next.contains("next.key"), "{next}");
@@ -40,21 +41,21 @@ async fn served(app: &TestApp) -> Served {
 async fn old_seals_verify_without_root_key(engine: Engine) {
     let mut app = TestApp::start(engine).await;
     app.client("early").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     roll_out(&mut app, &[("test", 7), ("next", 8)]).await;
     roll_out(&mut app, &[("next", 8), ("test", 7)]).await;
-    root_keys::reseal(&app.cx(), &acting(), root_keys::BATCH, |_| {}).await.unwrap().unwrap();
+    root_keys::reseal(&app.cx(), &test_actor(), root_keys::BATCH, |_| {}).await.unwrap().unwrap();
     app.client("between").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     roll_out(&mut app, &[("next", 8)]).await;
     app.client("late").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     assert!(app.cx().root.ids().eq(["next"]));
     let (old, new) = (seals_of(&app, "test").await, seals_of(&app, "next").await);
     assert!(old > 0 && new > 1, "{old} {new}");
-    let report = sound(&app).await;
+    let report = assert_sound(&app).await;
     assert_eq!(i64::try_from(report.seals).unwrap(), old + new);
-    let served = served(&app).await;
+    let served = serve_with_new_root_key(&app).await;
     run(served.command(&["audit", "verify"]), "").await;
     for (client, root) in [("early", "test"), ("late", "next")] {
         let of_client = format!("event = 'client.added' AND client_id = '{client}'");
@@ -65,18 +66,18 @@ async fn old_seals_verify_without_root_key(engine: Engine) {
         assert_eq!(app.count(sealed.leak()).await, 1, "{client} is sealed with {root}");
         tamper(&app, &[format!("UPDATE audit SET outcome = 'x' WHERE {of_client}").leak()]).await;
         let found = verify(&app).await;
-        assert_eq!(found.len(), 1, "{:?}", words(&found));
+        assert_eq!(found.len(), 1, "{:?}", finding_keys(&found));
         assert_eq!(found[0].kind.as_str(), "row_changed");
-        let (code, out, _) = outcome(served.command(&["audit", "verify"]), "").await;
+        let (code, out, _) = run_with_status(served.command(&["audit", "verify"]), "").await;
         assert!(code == 1 && out.contains("row_changed"), "{out}");
         tamper(&app, &[format!("UPDATE audit SET outcome = 'ok' WHERE {of_client}").leak()]).await;
     }
-    sound(&app).await;
+    assert_sound(&app).await;
     // A seal of before, too, is tied to a key that nobody has who has the database alone.
     let count = "UPDATE audit_seals SET row_count = row_count - 1 WHERE sequence = 1";
     tamper(&app, &[count]).await;
     assert!(
-        words(&verify(&app).await)
+        finding_keys(&verify(&app).await)
             .iter()
             .any(|(what, seal)| (what.as_str(), *seal) == ("seal_changed", Some(1)))
     );

@@ -1,9 +1,9 @@
 //! Each row says who, about whom, through which client, from where, and by which reference.
 
 use flows::audit::{self, AuditEntry, event::SettingChanged};
-use vestibule_tests::{app::TestApp, client::Pending, db::Engine};
+use vestibule_tests::{app::TestApp, client::PendingRequest, db::Engine};
 
-use super::{of_request, trail};
+use super::{rows_of_request, trail};
 use crate::engines::{apply, both_engines};
 
 /// What no request of a person or client causes.
@@ -45,14 +45,14 @@ async fn sign_in_leaves_complete_rows(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-    browser.code(&page, "000000").await;
-    let landed = browser.code(&page, &code).await.landed(pending);
-    let tokens = client.tokens(&app, &landed).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+    browser.submit_code(&page, "000000").await;
+    let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
+    let tokens = client.redeem_tokens(&app, &landed).await;
     client.redeem(&app, &landed).await;
     let hint = tokens["id_token"].as_str().unwrap();
     browser.get(format!("/oauth2/logout?id_token_hint={hint}")).await;
-    app.settled().await;
+    app.wait_for_jobs().await;
     let mut seen = std::collections::BTreeSet::new();
     for row in trail(&app).await {
         assert_eq!(row.reference.len(), 6, "{row:?}");
@@ -89,7 +89,7 @@ async fn out_of_turn_step_is_recorded(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let post = async |action: &str| {
         let mut form = page.form().with("new_password", "another long password 4711");
         form.action = action.to_owned();
@@ -97,11 +97,11 @@ async fn out_of_turn_step_is_recorded(engine: Engine) {
     };
     // The token of this page is of the step that is due: nothing out of turn.
     browser.post(&page.form().with("code", "1"), "continue").await;
-    assert_eq!(app.outcomes("attempt.sequence_fail").await.len(), 0);
+    assert_eq!(app.audit_outcomes("attempt.sequence_fail").await.len(), 0);
     for (nth, path) in
         ["/login/consent", "/login/new-password", "/login/password"].into_iter().enumerate()
     {
-        let rows = of_request(&app, &post(path).await).await;
+        let rows = rows_of_request(&app, &post(path).await).await;
         assert_eq!(rows.len(), 1, "{path}");
         assert_eq!(
             (rows[0].event.as_str(), rows[0].outcome.as_str()),
@@ -109,14 +109,14 @@ async fn out_of_turn_step_is_recorded(engine: Engine) {
         );
         assert_eq!(rows[0].client_id.as_deref(), Some("portal"));
         assert!(rows[0].user_id.is_some() && rows[0].network.is_some(), "{path}");
-        assert_eq!(app.outcomes("attempt.sequence_fail").await.len(), nth + 1, "{path}");
+        assert_eq!(app.audit_outcomes("attempt.sequence_fail").await.len(), nth + 1, "{path}");
     }
     // A page that was left open while the code was entered in another tab.
-    browser.code(&page, &code).await;
-    let before = app.outcomes("attempt.sequence_fail").await.len();
+    browser.submit_code(&page, &code).await;
+    let before = app.audit_outcomes("attempt.sequence_fail").await.len();
     let stale = browser.post(&page.form().with("code", "123456"), "continue").await;
-    assert_eq!(of_request(&app, &stale).await[0].event, "attempt.sequence_fail");
-    assert_eq!(app.outcomes("attempt.sequence_fail").await.len(), before + 1);
+    assert_eq!(rows_of_request(&app, &stale).await[0].event, "attempt.sequence_fail");
+    assert_eq!(app.audit_outcomes("attempt.sequence_fail").await.len(), before + 1);
 }
 
 /// What is read out from an error page finds the rows and the log line; a program finds the same in a header.
@@ -125,15 +125,15 @@ async fn every_response_carries_reference() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     let browser = app.browser();
-    let (page, _) = browser.start(&client).await;
+    let (page, _) = browser.open_sign_in_page(&client).await;
     let mut seen = std::collections::BTreeSet::new();
     let refused = browser.get("/oauth2/authorize?client_id=nobody").await;
     let shown = refused.header("x-request-id").to_owned();
-    assert!(refused.says(&shown), "the page shows {shown}: {}", refused.text());
+    assert!(refused.has_text(&shown), "the page shows {shown}: {}", refused.text());
     let wrong =
         browser.post(&page.form().with("email", "a@b.nz").with("password", "x"), "continue").await;
-    assert_eq!(of_request(&app, &wrong).await[0].event, "password.checked");
-    let pending = Pending::new(&client);
+    assert_eq!(rows_of_request(&app, &wrong).await[0].event, "password.checked");
+    let pending = PendingRequest::new(&client);
     for answer in [
         refused,
         wrong,

@@ -7,15 +7,15 @@ use flows::{
     trail::{sweep::SealBatch, verify::FindingKind},
 };
 use vestibule_tests::{
+    aged_data,
     app::{Options, TestApp},
     db::{Engine, TestDb},
-    old_rows,
 };
 
-use super::chain::{seal, sound, tamper, verify, words};
+use super::chain::{assert_sound, finding_keys, seal_pending_rows, tamper, verify};
 use crate::engines::{apply, both_engines};
 
-const YEAR: Duration = Duration::from_hours(400 * 24);
+const PAST_RETENTION: Duration = Duration::from_hours(400 * 24);
 
 pub(super) async fn sweep(app: &TestApp) -> SweepPass {
     let (cx, mut turn) = (app.cx(), SweepPass::default());
@@ -28,12 +28,12 @@ pub(super) async fn rows(app: &TestApp) -> i64 {
 }
 
 /// Two seals, and a sweep that has read them.
-async fn with_a_batch_that_was_read(engine: Engine) -> (TestApp, SealBatch) {
+async fn app_with_read_batch(engine: Engine) -> (TestApp, SealBatch) {
     let app = TestApp::start(engine).await;
     app.client("portal").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     app.patient("Mere").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     let late = SealBatch::after(&app.cx(), i64::MIN).await.unwrap();
     (app, late)
 }
@@ -42,43 +42,43 @@ async fn with_a_batch_that_was_read(engine: Engine) -> (TestApp, SealBatch) {
 async fn swept_trail_stays_sound(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.client("portal").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     app.patient("Mere").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     app.clock.advance(Duration::from_hours(300 * 24));
     let before = rows(&app).await;
     sweep(&app).await;
     assert_eq!(rows(&app).await, before, "not yet");
     app.patient("Ana").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     app.clock.advance(Duration::from_hours(100 * 24));
     assert!(before >= 4);
     let turn = sweep(&app).await;
     assert_eq!((turn.unsound, rows(&app).await), (0, 1), "Ana is of 100 days ago");
     assert!(turn.gone >= before.unsigned_abs(), "{turn:?}");
-    let report = sound(&app).await;
+    let report = assert_sound(&app).await;
     assert!(report.swept >= 2 && report.rows == 1, "{report:?}");
     // The setting decides, and applies to what is there.
-    app.set("retention.audit", "30d").await;
-    seal(&app).await;
+    app.set_setting("retention.audit", "30d").await;
+    seal_pending_rows(&app).await;
     sweep(&app).await;
-    assert_eq!(app.outcomes("user.added").await.len(), 0);
-    assert_eq!(app.outcomes("setting.changed").await.len(), 1);
-    sound(&app).await;
+    assert_eq!(app.audit_outcomes("user.added").await.len(), 0);
+    assert_eq!(app.audit_outcomes("setting.changed").await.len(), 1);
+    assert_sound(&app).await;
 }
 
 /// Whoever deletes rows and says that they were swept has no mark for it.
 #[apply(both_engines)]
 async fn forged_sweep_is_found(engine: Engine) {
     let app = TestApp::start(engine).await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     app.client("portal").await;
-    seal(&app).await;
-    app.clock.advance(YEAR);
+    seal_pending_rows(&app).await;
+    app.clock.advance(PAST_RETENTION);
     sweep(&app).await;
     app.patient("Mere").await;
-    seal(&app).await;
-    let newest = sound(&app).await.head.unwrap().sequence;
+    seal_pending_rows(&app).await;
+    let newest = assert_sound(&app).await.head.unwrap().sequence;
     tamper(
         &app,
         &[
@@ -89,23 +89,23 @@ async fn forged_sweep_is_found(engine: Engine) {
         ],
     )
     .await;
-    assert!(words(&verify(&app).await).contains(&(FindingKind::SealNotSwept, Some(newest))));
+    assert!(finding_keys(&verify(&app).await).contains(&(FindingKind::SealNotSwept, Some(newest))));
 }
 
 /// What was changed is kept: time alone would otherwise destroy the evidence.
 #[apply(both_engines)]
 async fn changed_row_is_not_swept(engine: Engine) {
     let app = TestApp::start(engine).await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     app.client("portal").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     app.patient("Mere").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     tamper(&app, &["UPDATE audit SET outcome = 'refused' WHERE event = 'client.added'"]).await;
-    app.clock.advance(YEAR);
+    app.clock.advance(PAST_RETENTION);
     let turn = sweep(&app).await;
     assert_eq!(turn.unsound, 1);
-    assert_eq!(app.outcomes("client.added").await, ["refused"]);
+    assert_eq!(app.audit_outcomes("client.added").await, ["refused"]);
     assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, 1, "all the others went");
     let found = verify(&app).await;
     assert_eq!((found.len(), found[0].kind), (1, FindingKind::Changed), "{found:?}");
@@ -115,23 +115,23 @@ async fn changed_row_is_not_swept(engine: Engine) {
 /// read before the clock moves, so that the job of the running program leaves it alone until then.
 #[apply(both_engines)]
 async fn concurrent_sweep_raises_no_alarm(engine: Engine) {
-    let (app, late) = with_a_batch_that_was_read(engine).await;
-    app.clock.advance(YEAR);
+    let (app, late) = app_with_read_batch(engine).await;
+    app.clock.advance(PAST_RETENTION);
     assert_eq!((sweep(&app).await.unsound, rows(&app).await), (0, 0), "the other one is through");
     let swept = late.sweep(&app.cx()).await.unwrap();
     assert!(swept.up_to.is_some(), "there were seals in it");
     assert_eq!((swept.unsound, swept.rows), (0, 0));
-    assert!(sound(&app).await.swept >= 2);
+    assert!(assert_sound(&app).await.swept >= 2);
 }
 
 /// The same with one that somebody has changed since: it is counted, and stays.
 #[apply(both_engines)]
 async fn row_changed_after_read_is_counted(engine: Engine) {
-    let (app, late) = with_a_batch_that_was_read(engine).await;
+    let (app, late) = app_with_read_batch(engine).await;
     tamper(&app, &[
             "UPDATE audit SET reference = 'other' WHERE sealed_by = (SELECT MIN(sequence) FROM audit_seals)",
         ]).await;
-    app.clock.advance(YEAR);
+    app.clock.advance(PAST_RETENTION);
     let swept = late.sweep(&app.cx()).await.unwrap();
     assert_eq!((swept.unsound, swept.rows), (1, 0));
     assert_eq!(sweep(&app).await.unsound, 1);
@@ -139,7 +139,9 @@ async fn row_changed_after_read_is_counted(engine: Engine) {
         app.count("SELECT COUNT(*) FROM audit WHERE reference = 'other'").await >= 1,
         "it stays"
     );
-    assert!(words(&verify(&app).await).iter().all(|(what, _)| *what == FindingKind::Changed));
+    assert!(
+        finding_keys(&verify(&app).await).iter().all(|(what, _)| *what == FindingKind::Changed)
+    );
 }
 
 /// Seals whose rows went long ago go themselves; the chain then begins later, and is still one.
@@ -148,37 +150,39 @@ async fn old_swept_seals_are_removed(engine: Engine) {
     let app = TestApp::start(engine).await;
     for name in ["Mere", "Ana", "Hana"] {
         app.patient(name).await;
-        seal(&app).await;
+        seal_pending_rows(&app).await;
     }
-    app.clock.advance(YEAR);
+    app.clock.advance(PAST_RETENTION);
     sweep(&app).await;
     app.patient("Tui").await;
-    seal(&app).await;
-    assert!(sound(&app).await.swept >= 3);
-    app.clock.advance(YEAR);
+    seal_pending_rows(&app).await;
+    assert!(assert_sound(&app).await.swept >= 3);
+    app.clock.advance(PAST_RETENTION);
     sweep(&app).await;
     // Looked at when there is no row left to sweep.
     sweep(&app).await;
-    let report = sound(&app).await;
+    let report = assert_sound(&app).await;
     assert_eq!((report.seals, report.swept, report.rows), (1, 1, 0), "the marked one stays");
     app.patient("Rangi").await;
-    seal(&app).await;
-    assert_eq!(sound(&app).await.rows, 1);
+    seal_pending_rows(&app).await;
+    assert_eq!(assert_sound(&app).await.rows, 1);
     // Whoever takes that one away takes the beginning of the chain.
     tamper(&app, &["DELETE FROM audit_seals WHERE swept_at IS NOT NULL"]).await;
-    assert!(words(&verify(&app).await).iter().any(|(what, _)| *what == FindingKind::SealMissing));
+    assert!(
+        finding_keys(&verify(&app).await).iter().any(|(what, _)| *what == FindingKind::SealMissing)
+    );
 }
 
 /// The trail of a version that knew no seals is sealed at the first start, and swept like any other.
 #[apply(both_engines)]
 async fn unsealed_trail_is_sealed_and_swept(engine: Engine) {
     let db = TestDb::create(engine).await;
-    old_rows::fill_trail(&db.open().await, engine, 3_000).await;
-    let app = TestApp::on(db, engine.redis_url(), Options::default()).await;
-    seal(&app).await;
-    let report = sound(&app).await;
+    aged_data::fill_trail(&db.open().await, engine, 3_000).await;
+    let app = TestApp::start_on(db, engine.redis_url(), Options::default()).await;
+    seal_pending_rows(&app).await;
+    let report = assert_sound(&app).await;
     assert!(report.seals >= 6, "{report:?}");
     assert_eq!(sweep(&app).await.unsound, 0);
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'old'").await, 0);
-    sound(&app).await;
+    assert_sound(&app).await;
 }

@@ -7,20 +7,23 @@ use keys::{RootKey, RootKeys};
 use vestibule_tests::{app::TestApp, db::Engine};
 
 use super::{
-    chain::{head, keep, restore, seal, sound, tamper, tamper_row, verify, verify_asked, words},
-    limited, trail,
+    chain::{
+        assert_sound, chain_head, copy_trail, finding_keys, restore, seal_pending_rows, tamper,
+        tamper_row, verify, verify_with,
+    },
+    limited_entry, trail,
 };
 use crate::engines::{apply, both_engines};
 
 /// A provider with a trail of at least five seals, the third of which has two rows or more.
 async fn with_chain(engine: vestibule_tests::db::Engine) -> TestApp {
     let app = TestApp::start(engine).await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     app.client("portal").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     let both = [("portal-2", true), ("portal-3", true)];
     let cx = app.cx();
-    app.sql()
+    app.replica_db()
         .write(async |tx| {
             for (client, _) in both {
                 let entry = audit::AuditEntry::done(audit::event::ClientAdded {}).client(client);
@@ -30,13 +33,13 @@ async fn with_chain(engine: vestibule_tests::db::Engine) -> TestApp {
         })
         .await
         .unwrap();
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     for name in ["Mere", "Ana"] {
         app.patient(name).await;
-        seal(&app).await;
+        seal_pending_rows(&app).await;
     }
-    assert!(sound(&app).await.seals >= 5);
-    keep(&app).await;
+    assert!(assert_sound(&app).await.seals >= 5);
+    copy_trail(&app).await;
     app
 }
 
@@ -61,7 +64,7 @@ const COLUMNS: [&str; 14] = [
 /// A row of the trail, as any flow writes one.
 async fn write_row(cx: &flows::Cx) {
     let written: Result<(), flows::Error> =
-        cx.db.write(async |tx| audit::record(cx, tx, limited()).await).await;
+        cx.db.write(async |tx| audit::record(cx, tx, limited_entry()).await).await;
     written.unwrap();
 }
 
@@ -76,7 +79,7 @@ async fn changed_column_is_found(engine: Engine) {
     for statement in COLUMNS {
         tamper_row(&app, row.id, statement).await;
         let found = verify(&app).await;
-        assert_eq!(words(&found), [(FindingKind::Changed, row.sealed_by)], "{statement}");
+        assert_eq!(finding_keys(&found), [(FindingKind::Changed, row.sealed_by)], "{statement}");
         assert_eq!(found[0].row, Some(row.id), "{statement}");
         assert!(found[0].event.is_some() && found[0].at.is_some(), "{statement}");
         restore(&app).await;
@@ -94,7 +97,7 @@ async fn missing_added_moved_row_is_found(engine: Engine) {
 
     tamper_row(&app, one.id, "DELETE FROM audit WHERE id = $1").await;
     let found = verify(&app).await;
-    assert_eq!(words(&found), [(FindingKind::Missing, seals.0)]);
+    assert_eq!(finding_keys(&found), [(FindingKind::Missing, seals.0)]);
     assert_eq!(
         (found[0].row, found[0].at),
         (Some(one.id), Some(one.at)),
@@ -108,13 +111,13 @@ async fn missing_added_moved_row_is_found(engine: Engine) {
              WHERE client_id IN ('portal-2', 'portal-3')",
         ]).await;
     assert_eq!(
-        words(&verify(&app).await),
+        finding_keys(&verify(&app).await),
         [(FindingKind::Changed, seals.0), (FindingKind::Changed, seals.0)]
     );
     restore(&app).await;
     tamper_row(&app, one.id, "UPDATE audit SET sealed_by = sealed_by + 1 WHERE id = $1").await;
     assert_eq!(
-        words(&verify(&app).await),
+        finding_keys(&verify(&app).await),
         [(FindingKind::Missing, seals.0), (FindingKind::Added, seals.1)]
     );
     restore(&app).await;
@@ -124,14 +127,14 @@ async fn missing_added_moved_row_is_found(engine: Engine) {
             "INSERT INTO audit (id, at, event, outcome, actor, client_id, reference, detail, tag, tag_key, sealed_by)
              SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at, event, outcome, actor, client_id, reference, detail,
                     tag, tag_key, sealed_by FROM audit WHERE id = $1").await;
-    assert_eq!(words(&verify(&app).await), [(FindingKind::Added, seals.0)]);
+    assert_eq!(finding_keys(&verify(&app).await), [(FindingKind::Added, seals.0)]);
     restore(&app).await;
 
     // Taken out of its seal: the job gives it a new one, and it is missing in the old.
     tamper_row(&app, one.id, "UPDATE audit SET sealed_by = NULL WHERE id = $1").await;
-    assert_eq!(words(&verify(&app).await)[0], (FindingKind::Missing, seals.0));
-    seal(&app).await;
-    assert_eq!(words(&verify(&app).await), [(FindingKind::Missing, seals.0)]);
+    assert_eq!(finding_keys(&verify(&app).await)[0], (FindingKind::Missing, seals.0));
+    seal_pending_rows(&app).await;
+    assert_eq!(finding_keys(&verify(&app).await), [(FindingKind::Missing, seals.0)]);
     restore(&app).await;
 }
 
@@ -146,7 +149,7 @@ async fn forged_row_is_found_after_sealing(engine: Engine) {
                     tag, tag_key FROM audit WHERE id = $1";
     tamper_row(&app, row.id, copied).await;
     assert_eq!(verify(&app).await[0].kind, FindingKind::Forged, "before it is sealed");
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     assert_eq!(verify(&app).await[0].kind, FindingKind::Forged, "and after");
     restore(&app).await;
     // Without a tag, as an older version writes it: that is believed for the day of the upgrade.
@@ -155,7 +158,7 @@ async fn forged_row_is_found_after_sealing(engine: Engine) {
              SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at + 1000, event, outcome, actor, reference, detail
              FROM audit WHERE id = $1";
     tamper_row(&app, row.id, bare).await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     assert_eq!(verify(&app).await, []);
     restore(&app).await;
     let later =
@@ -164,14 +167,14 @@ async fn forged_row_is_found_after_sealing(engine: Engine) {
              FROM audit WHERE id = $1";
     tamper_row(&app, row.id, later).await;
     app.clock.advance(Duration::from_hours(26));
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     assert_eq!(verify(&app).await[0].kind, FindingKind::Forged);
     restore(&app).await;
     // Another program with another root key of the same name.
     let mut foreign = app.cx();
     foreign.root = Arc::new(RootKeys::new(&[RootKey::parse("test", &[8; 32]).unwrap()]).unwrap());
     write_row(&foreign).await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     let found = verify(&app).await;
     assert_eq!((found.len(), found[0].kind), (1, FindingKind::Forged));
 }
@@ -183,7 +186,7 @@ async fn late_row_is_found(engine: Engine) {
     let mut cx = app.cx();
     cx.now = cx.now.minus(Duration::from_mins(1));
     write_row(&cx).await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     assert_eq!(verify(&app).await, [], "a slow transaction is none");
     cx.now = cx.now.minus(Duration::from_mins(10));
     write_row(&cx).await;
@@ -193,7 +196,7 @@ async fn late_row_is_found(engine: Engine) {
         (1, FindingKind::Late),
         "before it is sealed, and after: {found:?}"
     );
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     let found = verify(&app).await;
     assert_eq!(
         (found.len(), found[0].kind, found[0].event.as_deref()),
@@ -253,7 +256,7 @@ async fn missing_or_changed_seal_is_found(engine: Engine) {
             "UPDATE audit_seals SET sequence = -sequence WHERE sequence < 0",
             "UPDATE audit SET sealed_by = CASE sealed_by WHEN 3 THEN 4 ELSE 3 END WHERE sealed_by IN (3, 4)",
         ]).await;
-    let found = words(&verify(&app).await);
+    let found = finding_keys(&verify(&app).await);
     for wanted in [
         (FindingKind::SealChanged, Some(3)),
         (FindingKind::SealUnlinked, Some(3)),
@@ -271,7 +274,7 @@ async fn missing_or_changed_seal_is_found(engine: Engine) {
             "UPDATE audit_seals SET sequence = -sequence - 1 WHERE sequence < 0",
             "UPDATE audit_seals SET previous = (SELECT digest FROM kept_seals WHERE sequence = 2) WHERE sequence = 3",
         ]).await;
-    assert_eq!(words(&verify(&app).await)[0], (FindingKind::SealChanged, Some(3)));
+    assert_eq!(finding_keys(&verify(&app).await)[0], (FindingKind::SealChanged, Some(3)));
     restore(&app).await;
 }
 
@@ -279,9 +282,9 @@ async fn missing_or_changed_seal_is_found(engine: Engine) {
 #[apply(both_engines)]
 async fn rollback_is_found_by_external_head(engine: Engine) {
     let app = with_chain(engine).await;
-    let head = head(&app).await;
+    let head = chain_head(&app).await;
     let expecting = || VerifyOptions { expect: Some(head.clone()), ..VerifyOptions::default() };
-    assert_eq!(verify_asked(&app, expecting()).await.1, []);
+    assert_eq!(verify_with(&app, expecting()).await.1, []);
     tamper(
         &app,
         &[
@@ -291,12 +294,12 @@ async fn rollback_is_found_by_external_head(engine: Engine) {
     )
     .await;
     assert_eq!(verify(&app).await, [], "an older copy is sound by itself");
-    let found = verify_asked(&app, expecting()).await.1;
-    assert_eq!(words(&found), [(FindingKind::HeadMissing, Some(head.sequence))]);
+    let found = verify_with(&app, expecting()).await.1;
+    assert_eq!(finding_keys(&found), [(FindingKind::HeadMissing, Some(head.sequence))]);
     // It goes on from there, and the same number has another digest.
     app.patient("Hana").await;
-    seal(&app).await;
-    assert_eq!(verify_asked(&app, expecting()).await.1[0].kind, FindingKind::HeadMissing);
+    seal_pending_rows(&app).await;
+    assert_eq!(verify_with(&app, expecting()).await.1[0].kind, FindingKind::HeadMissing);
     restore(&app).await;
     // Cut off, with rows left behind: they name a seal that is not there.
     tamper(
@@ -311,19 +314,19 @@ async fn rollback_is_found_by_external_head(engine: Engine) {
 #[apply(both_engines)]
 async fn time_span_is_verified_alone(engine: Engine) {
     let app = TestApp::start(engine).await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     // By the seals' own times: the running program may seal by a time that it read before the clock was moved.
     let newest = async || {
-        let mut conn = app.sql().read().await.unwrap();
+        let mut conn = app.replica_db().read().await.unwrap();
         store::audit_seal::newest(&mut conn).await.unwrap().unwrap().sealed_at
     };
     app.clock.advance(Duration::from_hours(1));
     app.client("portal").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     let from = newest().await;
     app.clock.advance(Duration::from_hours(1));
     app.patient("Mere").await;
-    seal(&app).await;
+    seal_pending_rows(&app).await;
     let to = newest().await;
     let span = |from, to| VerifyOptions { from, to, expect: None };
     for (asked, seals) in [
@@ -332,10 +335,10 @@ async fn time_span_is_verified_alone(engine: Engine) {
         (span(Some(to), None), 1),
         (span(Some(from), Some(from)), 1),
     ] {
-        let (report, found) = verify_asked(&app, asked).await;
+        let (report, found) = verify_with(&app, asked).await;
         assert_eq!((report.seals, found), (seals, vec![]));
     }
     tamper(&app, &["UPDATE audit SET outcome = 'x' WHERE sealed_by = 1"]).await;
-    assert_eq!(verify_asked(&app, span(Some(from), None)).await.1, []);
-    assert!(!verify_asked(&app, span(None, None)).await.1.is_empty());
+    assert_eq!(verify_with(&app, span(Some(from), None)).await.1, []);
+    assert!(!verify_with(&app, span(None, None)).await.1.is_empty());
 }

@@ -6,7 +6,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use vestibule_tests::wait::ended;
+use vestibule_tests::wait::until_done;
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
@@ -31,12 +31,12 @@ pub(super) struct Frame {
 }
 
 /// One connection.
-pub(super) struct Frames {
+pub(super) struct Http2Client {
     stream: TcpStream,
     seen: Vec<Frame>,
 }
 
-impl Frames {
+impl Http2Client {
     pub(super) async fn connect(to: SocketAddr) -> Self {
         let stream = TcpStream::connect(to).await.expect("it listens");
         let mut new = Self { stream, seen: Vec::new() };
@@ -68,7 +68,7 @@ impl Frames {
 
     /// Waits until the other side says that it goes, that nothing was wrong, and that it answers the first stream (RFC
     /// 9113, section 6.8).
-    pub(super) async fn until_told_to_go(&mut self) {
+    pub(super) async fn wait_for_goaway(&mut self) {
         loop {
             let frame = self.next().await.expect("told before it ends");
             if frame.kind == GOAWAY && frame.payload[..8] == [0, 0, 0, 1, 0, 0, 0, 0] {
@@ -104,7 +104,7 @@ impl Frames {
             self.stream.read_exact(&mut payload).await.ok()?;
             Some(Frame { kind, flags, stream: u32::from_be_bytes(stream), payload })
         };
-        let frame = ended("a frame or an end", read).await?;
+        let frame = until_done("a frame or an end", read).await?;
         if (frame.kind, frame.flags) == (PING, 0) {
             self.send(PING, ACK, 0, &frame.payload).await;
         }

@@ -14,14 +14,14 @@ use vestibule_tests::{
 };
 
 use super::{
-    frames::{DATA, Frames, HEADERS, RETRY_AFTER_2, STATUS_503},
-    raw::Raw,
-    stop::{app, in_flight, until_refused},
+    frames::{DATA, HEADERS, Http2Client, RETRY_AFTER_2, STATUS_503},
+    raw::RawConnection,
+    stop::{app_with_shutdown, post_in_flight, until_refused},
 };
 use crate::engines::{apply, both_engines};
 
 /// A grace that no test waits for.
-const LONG: Duration = Duration::from_mins(5);
+const LONG_GRACE: Duration = Duration::from_mins(5);
 /// What a hard stop may take at most (docs/door.md).
 const HARD_STOP: Duration = Duration::from_millis(1500);
 
@@ -31,13 +31,13 @@ fn host(app: &TestApp) -> &str {
 
 /// A hard stop that is over.
 #[derive(Debug)]
-struct Halted {
+struct HardStopTiming {
     took: Duration,
     /// For how long of it nothing could run.
     starved: Duration,
 }
 
-impl Halted {
+impl HardStopTiming {
     /// Whether there may have been no time to answer: the time of a hard stop runs also while nothing else does.
     fn was_starved(&self) -> bool {
         self.starved > HARD_STOP / 3
@@ -45,19 +45,19 @@ impl Halted {
 }
 
 /// Says the second word to a replica that has heard the first.
-async fn halt(replica: Replica) -> Halted {
+async fn stop_hard(replica: Replica) -> HardStopTiming {
     let probe = StarvationProbe::start();
     let watch = probe.stopwatch();
     replica.ask_to_stop();
-    replica.stopped().await;
-    let halted = Halted { took: watch.wall(), starved: watch.starved() };
+    replica.wait_until_stopped().await;
+    let halted = HardStopTiming { took: watch.wall(), starved: watch.starved() };
     // The time that is given to answers, and a moment to end.
     assert!(halted.took.saturating_sub(halted.starved) < HARD_STOP * 2, "{halted:?}");
     halted
 }
 
 /// Of HTTP/1.1: come back, on another connection.
-fn assert_come_back(said: &str) {
+fn assert_retry_later(said: &str) {
     let head = said.split("\r\n\r\n").next().unwrap_or_default();
     assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
     assert!(
@@ -67,11 +67,16 @@ fn assert_come_back(said: &str) {
 }
 
 /// Posts a form of a page and returns the connection once its body is asked for and sent.
-async fn posted(app: &TestApp, replica: &Replica, browser: &HttpBrowser, form: &Form) -> Raw {
+async fn post_form(
+    app: &TestApp,
+    replica: &Replica,
+    browser: &HttpBrowser,
+    form: &Form,
+) -> RawConnection {
     let mut body = url::form_urlencoded::Serializer::new(String::new());
     let body = body.extend_pairs(&form.fields).append_pair("action", "continue").finish();
     let cookie = browser.cookie("browser").expect("a cookie");
-    let mut raw = Raw::connect(replica.address).await;
+    let mut raw = RawConnection::connect(replica.address).await;
     raw.write(&format!(
         "POST {} HTTP/1.1\r\nhost: {}\r\nexpect: 100-continue\r\ncookie: browser={cookie}\r\n\
          sec-fetch-site: same-origin\r\ncontent-type: application/x-www-form-urlencoded\r\n\
@@ -81,7 +86,10 @@ async fn posted(app: &TestApp, replica: &Replica, browser: &HttpBrowser, form: &
         body.len()
     ))
     .await;
-    assert!(raw.answer().await.starts_with("HTTP/1.1 100 "), "the handler asks for the body");
+    assert!(
+        raw.read_response().await.starts_with("HTTP/1.1 100 "),
+        "the handler asks for the body"
+    );
     assert!(raw.write(&body).await);
     raw
 }
@@ -89,23 +97,25 @@ async fn posted(app: &TestApp, replica: &Replica, browser: &HttpBrowser, form: &
 /// Whoever does not want to wait says it twice. Whoever is inside is answered, and half a request is not waited for.
 #[apply(both_engines)]
 async fn second_signal_stops_hard(engine: Engine) {
-    wait::in_one_try("a hard stop", async || stopped_hard(engine).await).await;
+    wait::retry_while_slow("a hard stop", async || try_second_signal(engine).await).await;
 }
 
-async fn stopped_hard(engine: Engine) -> Option<()> {
-    let app = app(engine, Duration::ZERO, LONG).await;
+async fn try_second_signal(engine: Engine) -> Option<()> {
+    let app = app_with_shutdown(engine, Duration::ZERO, LONG_GRACE).await;
     let replica = app.replica().await;
-    let mut begun = in_flight(&app, &replica).await;
-    let mut half = Raw::connect(replica.address).await;
+    let mut begun = post_in_flight(&app, &replica).await;
+    let mut half = RawConnection::connect(replica.address).await;
     half.write("GET /oauth2/jwks HTTP/1.1\r\nhost:").await;
-    let mut multiplexed = Frames::connect(replica.address).await;
+    let mut multiplexed = Http2Client::connect(replica.address).await;
     multiplexed.begin_post(host(&app), "/oauth2/token").await;
     replica.ask_to_stop();
     until_refused(&replica).await;
-    multiplexed.until_told_to_go().await;
-    let halted = halt(replica).await;
-    println!("{engine:?}: stopped after the second signal, of a grace of {LONG:?}: {halted:?}");
-    assert!(halted.took < LONG / 2);
+    multiplexed.wait_for_goaway().await;
+    let halted = stop_hard(replica).await;
+    println!(
+        "{engine:?}: stopped after the second signal, of a grace of {LONG_GRACE:?}: {halted:?}"
+    );
+    assert!(halted.took < LONG_GRACE / 2);
     let (said, _) = begun.until_closed().await;
     let frames = multiplexed.until_closed().await;
     let of = |kind, stream| frames.iter().rposition(|f| (f.kind, f.stream) == (kind, stream));
@@ -113,7 +123,7 @@ async fn stopped_hard(engine: Engine) -> Option<()> {
     if unanswered && halted.was_starved() {
         return None;
     }
-    assert_come_back(&said);
+    assert_retry_later(&said);
     assert!(said.contains("temporarily_unavailable") && said.contains("reference"), "{said}");
     assert_eq!(half.until_closed().await.0, "");
     let at = of(HEADERS, 1).unwrap_or_else(|| panic!("no answer: {frames:?}"));
@@ -127,14 +137,14 @@ async fn stopped_hard(engine: Engine) -> Option<()> {
 /// A request that never ends is answered after the grace.
 #[apply(both_engines)]
 async fn endless_request_ends_after_grace(engine: Engine) {
-    wait::in_one_try("the end of the grace", async || given_up(engine).await).await;
+    wait::retry_while_slow("the end of the grace", async || try_end_of_grace(engine).await).await;
 }
 
-async fn given_up(engine: Engine) -> Option<()> {
+async fn try_end_of_grace(engine: Engine) -> Option<()> {
     let grace = Duration::from_millis(300);
-    let app = app(engine, Duration::ZERO, grace).await;
+    let app = app_with_shutdown(engine, Duration::ZERO, grace).await;
     let replica = app.replica().await;
-    let mut begun = in_flight(&app, &replica).await;
+    let mut begun = post_in_flight(&app, &replica).await;
     let probe = StarvationProbe::start();
     let watch = probe.stopwatch();
     replica.stop().await;
@@ -144,7 +154,7 @@ async fn given_up(engine: Engine) -> Option<()> {
         return None;
     }
     println!("{engine:?}: a request in flight was given up after {lived:?}");
-    assert_come_back(&said);
+    assert_retry_later(&said);
     Some(())
 }
 
@@ -152,15 +162,15 @@ async fn given_up(engine: Engine) -> Option<()> {
 /// same form is good at another replica.
 #[apply(both_engines)]
 async fn uncommitted_post_is_reported_undone(engine: Engine) {
-    wait::in_one_try("a post that waits", async || not_done(engine).await).await;
+    wait::retry_while_slow("a post that waits", async || try_uncommitted_post(engine).await).await;
 }
 
-async fn not_done(engine: Engine) -> Option<()> {
-    let app = app(engine, Duration::ZERO, LONG).await;
+async fn try_uncommitted_post(engine: Engine) -> Option<()> {
+    let app = app_with_shutdown(engine, Duration::ZERO, LONG_GRACE).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let replica = app.replica().await;
     let browser = app.browser();
-    let (page, _) = browser.start(&client).await;
+    let (page, _) = browser.open_sign_in_page(&client).await;
     let form = page.form().with("email", &patient.email).with("password", &patient.password);
     let held = BlockingTx::open(
         app.db.open().await,
@@ -172,17 +182,17 @@ async fn not_done(engine: Engine) -> Option<()> {
     )
     .await;
     let begun = Instant::now();
-    let mut waiting = posted(&app, &replica, &browser, &form).await;
+    let mut waiting = post_form(&app, &replica, &browser, &form).await;
     replica.ask_to_stop();
     until_refused(&replica).await;
-    let halted = halt(replica).await;
+    let halted = stop_hard(replica).await;
     let too_late = halted.was_starved() || begun.elapsed() > MOST_OF_LOCK_WAIT;
     let (said, _) = waiting.until_closed().await;
     if !said.contains("Nothing is lost") && too_late {
         return None;
     }
     println!("{engine:?}: given up and answered within {:?}", halted.took);
-    assert_come_back(&said);
+    assert_retry_later(&said);
     assert!(said.contains("Nothing is lost") && said.contains("class=\"reference\""), "{said}");
     held.commit().await;
     assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 0);
@@ -202,43 +212,43 @@ const SLOW_COMMIT: [&str; 2] = [
 /// A commit that is under way may well come to be: nobody is told that nothing happened, and posting again is safe.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pending_commit_is_reported_unknown() {
-    wait::in_one_try("a commit that waits", under_way).await;
+    wait::retry_while_slow("a commit that waits", try_commit_under_way).await;
 }
 
-async fn under_way() -> Option<()> {
-    let app = app(Engine::Postgres, Duration::ZERO, LONG).await;
+async fn try_commit_under_way() -> Option<()> {
+    let app = app_with_shutdown(Engine::Postgres, Duration::ZERO, LONG_GRACE).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let replica = app.replica().await;
     let browser = app.browser();
-    let (page, pending) = browser.start(&client).await;
+    let (page, pending) = browser.open_sign_in_page(&client).await;
     let form = page.form().with("email", &patient.email).with("password", &patient.password);
     let db = app.db.open().await;
     for sql in SLOW_COMMIT {
         db.write(async |tx| tx.q(sql).execute().await).await.expect("it runs");
     }
     let held = BlockingTx::open(db.clone(), "SELECT pg_advisory_xact_lock(77)").await;
-    let mut waiting = posted(&app, &replica, &browser, &form).await;
+    let mut waiting = post_form(&app, &replica, &browser, &form).await;
     let commits = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     wait::until_equal("commits that wait", 1, async || app.count(commits).await).await;
     let begun = Instant::now();
     replica.ask_to_stop();
     until_refused(&replica).await;
-    let halted = halt(replica).await;
+    let halted = stop_hard(replica).await;
     println!("given up in its commit and answered within {:?}", halted.took);
     let too_late = halted.was_starved() || begun.elapsed() > MOST_OF_LOCK_WAIT;
     let (said, _) = waiting.until_closed().await;
     if !said.contains("We do not know") && too_late {
         return None;
     }
-    assert_come_back(&said);
+    assert_retry_later(&said);
     assert!(said.contains("We do not know whether that worked"), "{said}");
     held.commit().await;
     let page = browser.follow(browser.post(&form, "continue").await).await;
     assert!(page.has_field("code"), "{}", page.text());
     let code = app.mail.code(&patient.email, 1).await;
-    let landed = browser.code(&page, &code).await.landed(pending);
-    client.tokens(&app, &landed).await;
+    let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
+    client.redeem_tokens(&app, &landed).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
     Some(())
 }

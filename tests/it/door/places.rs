@@ -4,14 +4,14 @@ use idp::config::LimitsConfig;
 use vestibule_tests::{
     app::{Options, TestApp},
     db::{Engine, TestDb},
-    served::Served,
+    serve_process::Served,
     wait::until,
 };
 
-use super::raw::Raw;
+use super::raw::RawConnection;
 
-async fn app(limits: LimitsConfig, proxies: Vec<&'static str>) -> TestApp {
-    TestApp::with(Engine::Sqlite, Options { limits, proxies, ..Options::default() }).await
+async fn app_with_limits(limits: LimitsConfig, proxies: Vec<&'static str>) -> TestApp {
+    TestApp::start_with(Engine::Sqlite, Options { limits, proxies, ..Options::default() }).await
 }
 
 fn request(app: &TestApp) -> String {
@@ -20,12 +20,12 @@ fn request(app: &TestApp) -> String {
 }
 
 /// Connections that were answered once and rest.
-async fn resting(app: &TestApp, own: &str, many: usize) -> Vec<Raw> {
+async fn open_idle_connections(app: &TestApp, own: &str, many: usize) -> Vec<RawConnection> {
     let mut all = Vec::new();
     for _ in 0..many {
-        let mut one = Raw::from(own, app.first().address).await;
+        let mut one = RawConnection::connect_from(own, app.first().address).await;
         one.write(&request(app)).await;
-        assert!(one.answer().await.starts_with("HTTP/1.1 200"));
+        assert!(one.read_response().await.starts_with("HTTP/1.1 200"));
         all.push(one);
     }
     all
@@ -34,29 +34,29 @@ async fn resting(app: &TestApp, own: &str, many: usize) -> Vec<Raw> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn network_limit_spares_other_networks() {
     let limits = LimitsConfig { connections_per_network: 8, ..LimitsConfig::default() };
-    let app = app(limits, Vec::new()).await;
-    let mut held = resting(&app, "127.0.0.1", 8).await;
-    let mut more = Raw::from("127.0.0.1", app.first().address).await;
+    let app = app_with_limits(limits, Vec::new()).await;
+    let mut held = open_idle_connections(&app, "127.0.0.1", 8).await;
+    let mut more = RawConnection::connect_from("127.0.0.1", app.first().address).await;
     more.write(&request(&app)).await;
     let (said, lived) = more.until_closed().await;
     println!("the ninth connection of a network was told after {lived:?}: {said:?}");
     assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("\r\nretry-after: 5\r\n"), "{said}");
     assert!(said.ends_with("Please try again in a moment."));
     // Another network is served, and those that are inside still are.
-    resting(&app, "127.0.0.2", 1).await;
+    open_idle_connections(&app, "127.0.0.2", 1).await;
     held[0].write(&request(&app)).await;
-    assert!(held[0].answer().await.starts_with("HTTP/1.1 200"));
+    assert!(held[0].read_response().await.starts_with("HTTP/1.1 200"));
     // A place that is given back is found.
     held.truncate(4);
-    again(&app, "127.0.0.1").await;
+    wait_until_served(&app, "127.0.0.1").await;
 }
 
 /// Waits until a connection of a network is served: the server learns of a closed one in its own time.
-async fn again(app: &TestApp, own: &str) {
+async fn wait_until_served(app: &TestApp, own: &str) {
     let served = async || {
-        let mut one = Raw::from(own, app.first().address).await;
+        let mut one = RawConnection::connect_from(own, app.first().address).await;
         one.write(&request(app)).await;
-        let answer = one.answer().await;
+        let answer = one.read_response().await;
         if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(answer) }
     };
     until("a connection is served again", served).await;
@@ -67,13 +67,13 @@ async fn again(app: &TestApp, own: &str) {
 async fn trusted_proxy_has_no_network_limit() {
     let limits =
         LimitsConfig { connections: 6, connections_per_network: 2, ..LimitsConfig::default() };
-    let app = app(limits, vec!["127.0.0.9/32"]).await;
-    let proxy = resting(&app, "127.0.0.9", 6).await;
-    let mut more = Raw::from("127.0.0.1", app.first().address).await;
+    let app = app_with_limits(limits, vec!["127.0.0.9/32"]).await;
+    let proxy = open_idle_connections(&app, "127.0.0.9", 6).await;
+    let mut more = RawConnection::connect_from("127.0.0.1", app.first().address).await;
     let (said, _) = more.until_closed().await;
     assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
     drop(proxy);
-    again(&app, "127.0.0.1").await;
+    wait_until_served(&app, "127.0.0.1").await;
 }
 
 /// The limit of open files is below the limit of connections: the loop rests, says so, and goes on.
@@ -93,9 +93,9 @@ async fn exhausted_file_descriptors_raise_alarm() {
     let address = served.issuer().replace("http://localhost", "127.0.0.1").parse().unwrap();
     let mut many = Vec::new();
     for _ in 0..140 {
-        many.push(Raw::connect(address).await);
+        many.push(RawConnection::connect(address).await);
     }
-    serve.until_says("alarm: no connection can be accepted").await;
+    serve.wait_for_output("alarm: no connection can be accepted").await;
     drop(many);
     let jwks = format!("{}/oauth2/jwks", served.issuer());
     assert_eq!(reqwest::get(jwks).await.unwrap().status(), 200, "it goes on");

@@ -12,22 +12,22 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
 };
-use vestibule_tests::wait::{LIMIT, ended};
+use vestibule_tests::wait::{LIMIT, until_done};
 
 /// One connection.
-pub(super) struct Raw {
+pub(super) struct RawConnection {
     stream: TcpStream,
     begun: Instant,
 }
 
-impl Raw {
+impl RawConnection {
     pub(super) async fn connect(to: SocketAddr) -> Self {
         let begun = Instant::now();
         Self { stream: TcpStream::connect(to).await.expect("it listens"), begun }
     }
 
     /// From another address of loopback, which is another network.
-    pub(super) async fn from(own: &str, to: SocketAddr) -> Self {
+    pub(super) async fn connect_from(own: &str, to: SocketAddr) -> Self {
         let begun = Instant::now();
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind(format!("{own}:0").parse().expect("an address")).expect("loopback");
@@ -35,7 +35,7 @@ impl Raw {
     }
 
     /// Over which the other side can send little that is not read: the smallest window that the system gives.
-    pub(super) async fn narrow(to: SocketAddr) -> Self {
+    pub(super) async fn connect_with_small_window(to: SocketAddr) -> Self {
         let begun = Instant::now();
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(1).expect("a size");
@@ -44,7 +44,7 @@ impl Raw {
 
     /// Writes the same again and again and reads nothing, until the other side has closed; how many bytes were taken, and how
     /// long the connection has lived by then.
-    pub(super) async fn pour(&mut self, text: &str) -> (usize, Duration) {
+    pub(super) async fn write_without_reading(&mut self, text: &str) -> (usize, Duration) {
         let mut taken = 0;
         let poured = async {
             let mut rest = text.as_bytes();
@@ -56,7 +56,7 @@ impl Raw {
                 }
             }
         };
-        ended("the other side closes", poured).await;
+        until_done("the other side closes", poured).await;
         (taken, self.begun.elapsed())
     }
 
@@ -76,7 +76,7 @@ impl Raw {
     }
 
     /// Everything up to the end of a head, and the body of the length that it says.
-    pub(super) async fn answer(&mut self) -> String {
+    pub(super) async fn read_response(&mut self) -> String {
         let read = async {
             let mut text = String::new();
             while !is_whole(&text) {
@@ -87,7 +87,7 @@ impl Raw {
             }
             text
         };
-        ended("an answer", read).await
+        until_done("an answer", read).await
     }
 
     /// Whatever comes until the other side closes, and how long the connection has lived by then.
@@ -100,7 +100,7 @@ impl Raw {
     pub(super) async fn bytes_until_closed(&mut self) -> (Vec<u8>, Duration) {
         let mut bytes = Vec::new();
         // A reset is an end, too.
-        let _ = ended("the other side closes", self.stream.read_to_end(&mut bytes)).await;
+        let _ = until_done("the other side closes", self.stream.read_to_end(&mut bytes)).await;
         (bytes, self.begun.elapsed())
     }
 

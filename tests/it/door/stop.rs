@@ -12,34 +12,37 @@ use idp::config::ShutdownConfig;
 use vestibule_tests::{
     app::{Options, Replica, TestApp},
     db::Engine,
-    wait::{LIMIT, in_one_try, until, until_equal},
+    wait::{LIMIT, retry_while_slow, until, until_equal},
 };
 
-use super::raw::Raw;
+use super::raw::RawConnection;
 use crate::engines::{apply, both_engines};
 
 const DELAY: Duration = Duration::from_secs(2);
 const LONGEST_DELAY: Duration = Duration::from_secs(32);
 
-pub(super) async fn app(
+pub(super) async fn app_with_shutdown(
     engine: vestibule_tests::db::Engine,
     delay: Duration,
     grace: Duration,
 ) -> TestApp {
     let shutdown = ShutdownConfig { delay, grace };
-    TestApp::with(engine, Options { shutdown, ..Options::default() }).await
+    TestApp::start_with(engine, Options { shutdown, ..Options::default() }).await
 }
 
 /// A post whose handler waits for its body: in flight, and known to be.
-pub(super) async fn in_flight(app: &TestApp, replica: &Replica) -> Raw {
+pub(super) async fn post_in_flight(app: &TestApp, replica: &Replica) -> RawConnection {
     let host = app.issuer().split_once("//").unwrap().1;
-    let mut raw = Raw::connect(replica.address).await;
+    let mut raw = RawConnection::connect(replica.address).await;
     raw.write(&format!(
         "POST /oauth2/token HTTP/1.1\r\nhost: {host}\r\nexpect: 100-continue\r\n\
          content-type: application/x-www-form-urlencoded\r\ncontent-length: 18\r\n\r\n"
     ))
     .await;
-    assert!(raw.answer().await.starts_with("HTTP/1.1 100 "), "the handler asks for the body");
+    assert!(
+        raw.read_response().await.starts_with("HTTP/1.1 100 "),
+        "the handler asks for the body"
+    );
     raw
 }
 
@@ -64,16 +67,16 @@ async fn shutdown_is_unready_before_closing(engine: Engine) {
     let mut delay = DELAY / 2;
     let stopped = async || {
         delay = (2 * delay).min(LONGEST_DELAY);
-        stops_after(engine, delay).await
+        try_stop_after(engine, delay).await
     };
-    in_one_try("a delay before the listener closes", stopped).await;
+    retry_while_slow("a delay before the listener closes", stopped).await;
 }
 
-async fn stops_after(engine: Engine, delay: Duration) -> Option<()> {
+async fn try_stop_after(engine: Engine, delay: Duration) -> Option<()> {
     // What is in flight ends when the test ends it.
-    let app = app(engine, delay, LIMIT).await;
+    let app = app_with_shutdown(engine, delay, LIMIT).await;
     let replica = app.replica().await;
-    let mut begun = in_flight(&app, &replica).await;
+    let mut begun = post_in_flight(&app, &replica).await;
     assert_eq!(ready(&replica).await.0, 200);
     let asked = Instant::now();
     replica.ask_to_stop();
@@ -93,7 +96,7 @@ async fn stops_after(engine: Engine, delay: Duration) -> Option<()> {
     let (said, _) = begun.until_closed().await;
     assert!(said.starts_with("HTTP/1.1 40") && said.contains("connection: close"), "{said}");
     assert!(said.contains("reference") || said.contains("error"), "{said}");
-    replica.stopped().await;
+    replica.wait_until_stopped().await;
     Some(())
 }
 
@@ -101,24 +104,24 @@ async fn stops_after(engine: Engine, delay: Duration) -> Option<()> {
 /// other when a connection is refused, and repeats nothing else: every request that was taken is answered.
 #[apply(both_engines)]
 async fn shutdown_answers_every_accepted_request(engine: Engine) {
-    let app = Arc::new(app(engine, DELAY, Duration::from_secs(20)).await);
+    let app = Arc::new(app_with_shutdown(engine, DELAY, Duration::from_secs(20)).await);
     let portal = app.client("portal").await;
     let other = app.replica().await;
     other.app.live.refresh(&other.app.db, &other.app.root).await.unwrap();
-    let page = vestibule_tests::client::Pending::new(&portal).url(app.issuer(), &[]);
+    let page = vestibule_tests::client::PendingRequest::new(&portal).url(app.issuer(), &[]);
     let path = page.strip_prefix(app.issuer()).unwrap().to_owned();
-    let load = Arc::new(Load { path, ..Load::default() });
+    let load = Arc::new(RequestLoad { path, ..RequestLoad::default() });
     let clients: Vec<_> = (0..12)
         .map(|nth| {
             let to = (app.issuer().to_owned(), other.address);
-            tokio::spawn(drive(Arc::clone(&load), nth % 2 == 0, to))
+            tokio::spawn(send_requests(Arc::clone(&load), nth % 2 == 0, to))
         })
         .collect();
-    load.reach(100).await;
+    load.wait_for_answers(100).await;
     app.first().ask_to_stop();
     until_refused(app.first()).await;
     let here = load.here.load(Ordering::SeqCst);
-    load.reach(here + load.there.load(Ordering::SeqCst) + 100).await;
+    load.wait_for_answers(here + load.there.load(Ordering::SeqCst) + 100).await;
     load.stop.store(true, Ordering::SeqCst);
     for client in clients {
         client.await.unwrap();
@@ -137,7 +140,7 @@ async fn shutdown_answers_every_accepted_request(engine: Engine) {
 }
 
 #[derive(Default)]
-struct Load {
+struct RequestLoad {
     path: String,
     stop: AtomicBool,
     here: AtomicUsize,
@@ -146,9 +149,9 @@ struct Load {
     lost: AtomicUsize,
 }
 
-impl Load {
+impl RequestLoad {
     /// Waits until so many requests were answered in all.
-    async fn reach(&self, many: usize) {
+    async fn wait_for_answers(&self, many: usize) {
         let answered = async || {
             let count = self.here.load(Ordering::SeqCst) + self.there.load(Ordering::SeqCst);
             if count < many { Err(count) } else { Ok(()) }
@@ -158,7 +161,11 @@ impl Load {
 }
 
 /// One client: sign-in pages from the first replica, and from the second once the first refuses a connection.
-async fn drive(load: Arc<Load>, http2: bool, (issuer, second): (String, std::net::SocketAddr)) {
+async fn send_requests(
+    load: Arc<RequestLoad>,
+    http2: bool,
+    (issuer, second): (String, std::net::SocketAddr),
+) {
     let builder = reqwest::Client::builder().no_proxy();
     let builder = if http2 {
         // It repeats what a GOAWAY says was never taken (RFC 9113, section 6.8), and nothing else.

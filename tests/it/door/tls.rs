@@ -7,15 +7,15 @@ use serde_json::Value;
 use vestibule_tests::{
     app::{Options, TestApp},
     db::Engine,
-    log::Log,
-    tls::private,
+    log::CapturedLog,
+    tls::write_private_file,
     wait::until,
 };
 
 use crate::engines::{apply, both_engines};
 
-async fn app(engine: Engine) -> TestApp {
-    TestApp::with(engine, Options { tls: true, ..Options::default() }).await
+async fn app_over_tls(engine: Engine) -> TestApp {
+    TestApp::start_with(engine, Options { tls: true, ..Options::default() }).await
 }
 
 /// A client that trusts the authority of the test and nobody else.
@@ -26,7 +26,7 @@ fn client(app: &TestApp, change: impl FnOnce(ClientBuilder) -> ClientBuilder) ->
 }
 
 /// The certificate that a client is shown.
-async fn shown(app: &TestApp, client: &reqwest::Client) -> Vec<u8> {
+async fn shown_certificate(app: &TestApp, client: &reqwest::Client) -> Vec<u8> {
     let answer = client.get(format!("{}/oauth2/jwks", app.issuer())).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let info = answer.extensions().get::<TlsInfo>().expect("over TLS");
@@ -35,22 +35,22 @@ async fn shown(app: &TestApp, client: &reqwest::Client) -> Vec<u8> {
 
 #[apply(both_engines)]
 async fn sign_in_works_over_tls(engine: Engine) {
-    let app = app(engine).await;
+    let app = app_over_tls(engine).await;
     let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, _) = browser.start(&portal).await;
+    let (page, _) = browser.open_sign_in_page(&portal).await;
     assert_eq!(page.header("strict-transport-security"), "max-age=63072000; includeSubDomains");
     let cookie = page.header("set-cookie");
     assert!(cookie.starts_with("__Host-browser=") && cookie.contains("; Secure"), "{cookie}");
     let landed = browser.sign_in(&app, &portal, &patient).await;
     assert!(browser.cookie("__Host-session").is_some());
-    assert_eq!(portal.redeem_with(&browser, &landed).await.status, 200);
+    assert_eq!(portal.redeem_at(&browser, &landed).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_serves_http1_and_http2() {
     use reqwest::tls::Version as Tls;
-    let app = app(Engine::Sqlite).await;
+    let app = app_over_tls(Engine::Sqlite).await;
     let jwks = format!("{}/oauth2/jwks", app.issuer());
     let version =
         async |client: reqwest::Client| client.get(&jwks).send().await.map(|a| a.version());
@@ -69,21 +69,25 @@ async fn tls_serves_http1_and_http2() {
 /// Mounted secrets are links: the new pair is an old file that a link now leads to.
 #[tokio::test]
 async fn renewed_certificate_serves_new_connections() {
-    let log = Log::start();
-    let app = app(Engine::Sqlite).await;
+    let log = CapturedLog::start();
+    let app = app_over_tls(Engine::Sqlite).await;
     let old = client(&app, |builder| builder);
-    let first = shown(&app, &old).await;
+    let first = shown_certificate(&app, &old).await;
     let folder = app.authority().folder().to_owned();
     let renewed = app.authority().issue(&["localhost"]);
     std::fs::create_dir(folder.join("renewed")).unwrap();
     std::fs::write(folder.join("renewed/server.pem"), &renewed.cert).unwrap();
-    private(&folder.join("renewed/server.key"), renewed.key.as_bytes());
+    write_private_file(&folder.join("renewed/server.key"), renewed.key.as_bytes());
     for name in ["server.pem", "server.key"] {
         symlink(folder.join("renewed").join(name), folder.join("link")).unwrap();
         std::fs::rename(folder.join("link"), folder.join(name)).unwrap();
     }
     let second = until_shown(&app, |cert| cert != first).await;
-    assert_eq!(shown(&app, &old).await, first, "a connection keeps the one that it began with");
+    assert_eq!(
+        shown_certificate(&app, &old).await,
+        first,
+        "a connection keeps the one that it began with"
+    );
 
     // A pair that does not belong together, an expired one and none at all: the second stays, and an alarm rings.
     let (one, other) =
@@ -103,7 +107,7 @@ async fn renewed_certificate_serves_new_connections() {
             if alarms.iter().any(told) { Ok(()) } else { Err(alarms) }
         })
         .await;
-        assert_eq!(shown(&app, &client(&app, |builder| builder)).await, second);
+        assert_eq!(shown_certificate(&app, &client(&app, |builder| builder)).await, second);
     }
     std::fs::write(folder.join("renewed/server.pem"), &one.cert).unwrap();
     std::fs::write(folder.join("renewed/server.key"), &one.key).unwrap();
@@ -113,7 +117,8 @@ async fn renewed_certificate_serves_new_connections() {
 
 async fn until_shown(app: &TestApp, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     until("another certificate", async || {
-        Some(shown(app, &client(app, |builder| builder)).await).filter(|cert| wanted(cert))
+        Some(shown_certificate(app, &client(app, |builder| builder)).await)
+            .filter(|cert| wanted(cert))
     })
     .await
 }

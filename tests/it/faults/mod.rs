@@ -1,17 +1,17 @@
 //! What happens when a part dies while people sign in through two replicas. Real servers of the test's own, honest people at a
 //! bounded rate, and a count of what was lost or doubled.
 
-mod clock;
+mod clock_skew;
 mod connections;
-mod disk;
-mod kill;
-mod kill_steps;
-mod one_connection;
+mod disk_full;
+mod kill_in_transaction;
+mod kill_replica;
 mod postgres;
 mod redis;
-mod restart;
+mod rolling_restart;
+mod single_connection;
 mod smtp;
-mod wrong_start;
+mod wrong_clock_at_start;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -19,16 +19,16 @@ use store::{Db, Sql};
 use vestibule_tests::{
     app::{Options, Patient, Replica, TestApp},
     client::Client,
-    crowd::{Crowd, Tally},
+    crowd::{Crowd, CrowdStats},
     db::{Engine, TestDb},
     proc::run,
-    served::Served,
+    serve_process::Served,
     wait,
 };
 
 /// How soon people sign in again when a fault is over: a mail whose replica was killed comes with the end of its lease, after
 /// 30 s.
-const BACK: Duration = Duration::from_mins(1);
+const RECOVERY_LIMIT: Duration = Duration::from_mins(1);
 
 /// How often each fault comes: once, or as `scripts/bench faults` says.
 fn rounds() -> u32 {
@@ -36,45 +36,45 @@ fn rounds() -> u32 {
 }
 
 /// A provider of two replicas, and the people at it.
-struct Site {
+struct FaultScenario {
     app: TestApp,
     _other: Replica,
     crowd: Crowd,
 }
 
-impl Site {
+impl FaultScenario {
     async fn start(db: TestDb, redis: Option<String>) -> Self {
-        let app = TestApp::on(db, redis, Options::default()).await;
+        let app = TestApp::start_on(db, redis, Options::default()).await;
         let other = app.replica().await;
         let crowd = Crowd::start(&app, vec![app.first().address, other.address], 4).await;
-        crowd.complete(2).await;
+        crowd.wait_for_sign_ins(2).await;
         Self { app, _other: other, crowd }
     }
 
     /// The fault is over: everybody is back without a restart, and nothing was lost or doubled.
-    async fn mended(self, name: &str) -> Tally {
-        self.crowd.mended();
-        self.crowd.complete(8).await;
+    async fn finish_after_fault(self, name: &str) -> CrowdStats {
+        self.crowd.mark_fault_over();
+        self.crowd.wait_for_sign_ins(8).await;
         let tally = self.crowd.finish().await;
-        print(name, &tally);
+        print_stats(name, &tally);
         assert_sound(&tally);
-        assert_consistent(self.app.sql(), &tally).await;
+        assert_consistent(self.app.replica_db(), &tally).await;
         tally
     }
 }
 
-fn assert_sound(tally: &Tally) {
+fn assert_sound(tally: &CrowdStats) {
     let nobody: [&str; 0] = [];
     assert_eq!(tally.lost_mails, nobody, "mails were lost");
-    assert_eq!(tally.lost, nobody, "sign-ins were lost");
-    assert_eq!(tally.doubled, nobody, "codes were accepted twice");
-    assert_eq!(tally.unhelpful, nobody, "answers do not say what to do");
-    let back = tally.back_after.expect("somebody signed in after it");
-    assert!(back < BACK, "back only after {back:?}");
+    assert_eq!(tally.lost_sign_ins, nobody, "sign-ins were lost");
+    assert_eq!(tally.codes_accepted_twice, nobody, "codes were accepted twice");
+    assert_eq!(tally.unhelpful_answers, nobody, "answers do not say what to do");
+    let back = tally.recovery_time.expect("somebody signed in after it");
+    assert!(back < RECOVERY_LIMIT, "back only after {back:?}");
 }
 
 /// What the database says about it, once every mail is gone.
-async fn assert_consistent(db: &Db, tally: &Tally) {
+async fn assert_consistent(db: &Db, tally: &CrowdStats) {
     let count = async |sql| {
         let mut conn = db.read().await.expect("a connection");
         let (count,): (i64,) = conn.q(sql).fetch_one().await.expect("a row");
@@ -101,47 +101,47 @@ async fn assert_consistent(db: &Db, tally: &Tally) {
     assert_eq!(given_up, 0, "no mail was given up");
 }
 
-fn print(name: &str, tally: &Tally) {
+fn print_stats(name: &str, tally: &CrowdStats) {
     println!(
         "{name}: {} sign-ins, {} of them after it, the first {:?} after; {} requests repeated and {} connections refused, the longest answer {:?}; \
          lost {} mails and {} sign-ins, doubled {} codes and {} mails; in doubt {}, begun anew {}",
         tally.completed,
-        tally.after,
-        tally.back_after.unwrap_or_default(),
+        tally.completed_after_fault,
+        tally.recovery_time.unwrap_or_default(),
         tally.repeated,
         tally.refused,
-        tally.longest,
+        tally.longest_answer,
         tally.lost_mails.len(),
-        tally.lost.len(),
-        tally.doubled.len(),
-        tally.doubled_mails,
+        tally.lost_sign_ins.len(),
+        tally.codes_accepted_twice.len(),
+        tally.duplicate_mails,
         tally.in_doubt,
-        tally.begun_anew,
+        tally.restarts,
     );
 }
 
 /// A provider of processes, and people who were added by commands.
-struct Program {
+struct ServeWithPeople {
     data: TestDb,
     served: Served,
     client: Client,
     people: Vec<Patient>,
 }
 
-impl Program {
+impl ServeWithPeople {
     async fn prepare(engine: Engine, people: usize) -> Self {
         let data = TestDb::create(engine).await;
         let served = Served::prepare(engine, &data).await;
-        Self::of(data, served, people).await
+        Self::with_people(data, served, people).await
     }
 
     async fn over_tls(engine: Engine, people: usize) -> Self {
         let data = TestDb::create(engine).await;
         let served = Served::over_tls(engine, &data).await;
-        Self::of(data, served, people).await
+        Self::with_people(data, served, people).await
     }
 
-    async fn of(data: TestDb, served: Served, people: usize) -> Self {
+    async fn with_people(data: TestDb, served: Served, people: usize) -> Self {
         for (name, value) in [
             ("sign_in.sends_per_hour", "1000"),
             ("sign_in.sends_per_day", "1000"),
@@ -163,6 +163,6 @@ impl Program {
     fn crowd(&self, replicas: Vec<SocketAddr>) -> Crowd {
         let browser = self.served.browser_at(replicas[0]);
         let site = (browser, self.served.mail.clone());
-        Crowd::of(site, replicas, self.client.clone(), self.people.clone())
+        Crowd::with_people(site, replicas, self.client.clone(), self.people.clone())
     }
 }

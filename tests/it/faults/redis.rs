@@ -10,45 +10,45 @@ use store::{EphemeralCounters, HitResult};
 use vestibule_tests::{
     db::{Engine, TestDb},
     dedicated_servers::DedicatedRedis,
-    log::Log,
+    log::CapturedLog,
     metrics::Scrape,
     starvation_probe::StarvationProbe,
     wait::{until, until_equal},
 };
 
-use super::Site;
+use super::FaultScenario;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_outage_falls_back_to_memory() {
     let mut redis = DedicatedRedis::start();
     let db = TestDb::create(Engine::Postgres).await;
-    let site = Site::start(db, Some(redis.url())).await;
+    let site = FaultScenario::start(db, Some(redis.url())).await;
     let counters = site.app.app().ephemeral.clone();
     redis.kill();
-    site.crowd.complete(6).await;
+    site.crowd.wait_for_sign_ins(6).await;
     until("limits are counted per process", async || counters.is_degraded()).await;
     // A report is kept for a second: monitoring is told later than the counters know.
-    until_equal("vestibule_redis_up", Some(0.0), async || scraped(&site).await).await;
-    redis.up();
-    site.crowd.complete(6).await;
-    back(&counters).await;
-    until_equal("vestibule_redis_up", Some(1.0), async || scraped(&site).await).await;
+    until_equal("vestibule_redis_up", Some(0.0), async || redis_up_metric(&site).await).await;
+    redis.start_server();
+    site.crowd.wait_for_sign_ins(6).await;
+    wait_until_back(&counters).await;
+    until_equal("vestibule_redis_up", Some(1.0), async || redis_up_metric(&site).await).await;
     redis.freeze();
-    site.crowd.complete(6).await;
+    site.crowd.wait_for_sign_ins(6).await;
     until("limits are counted per process", async || counters.is_degraded()).await;
     redis.thaw();
-    let tally = site.mended("Redis killed, then hung").await;
+    let tally = site.finish_after_fault("Redis killed, then hung").await;
     assert_eq!(tally.repeated, 0, "nobody has to try again for want of a counter");
-    back(&counters).await;
+    wait_until_back(&counters).await;
 }
 
 /// What monitoring is told about Redis by the replica whose counters are looked at.
-async fn scraped(site: &Site) -> Option<f64> {
-    Scrape::of(site.app.first()).await.value("vestibule_redis_up", &[])
+async fn redis_up_metric(site: &FaultScenario) -> Option<f64> {
+    Scrape::fetch(site.app.first()).await.value("vestibule_redis_up", &[])
 }
 
 /// It comes back by itself.
-async fn back(counters: &EphemeralCounters) {
+async fn wait_until_back(counters: &EphemeralCounters) {
     let hit = async || {
         let now = idp::clock::Clock::system().now();
         counters.hit("probe", 1_000_000, Duration::from_mins(1), now).await;
@@ -59,15 +59,15 @@ async fn back(counters: &EphemeralCounters) {
 
 /// What 60 hits met while Redis hung.
 #[derive(Debug, Default)]
-struct Met {
+struct HitsWhileHanging {
     within: u32,
     /// How long each of those took that waited at all, without the time in which nothing could run.
     waits: Vec<Duration>,
 }
 
 /// 60 hits, one after another. Whoever asks nobody has the answer at once: that is seen without a watch.
-async fn sixty(hit: impl AsyncFn() -> HitResult) -> Met {
-    let (mut met, probe) = (Met::default(), StarvationProbe::start());
+async fn hit_sixty_times(hit: impl AsyncFn() -> HitResult) -> HitsWhileHanging {
+    let (mut met, probe) = (HitsWhileHanging::default(), StarvationProbe::start());
     for _ in 0..60 {
         let watch = probe.stopwatch();
         let mut hit = pin!(hit());
@@ -87,7 +87,7 @@ async fn sixty(hit: impl AsyncFn() -> HitResult) -> Met {
 #[tokio::test]
 async fn limit_holds_while_redis_hangs() {
     let redis = DedicatedRedis::start();
-    let log = Log::start();
+    let log = CapturedLog::start();
     let counters = EphemeralCounters::redis(&redis.url()).unwrap();
     let now = idp::clock::Clock::system().now();
     let hit = async |key| counters.hit(key, 30, Duration::from_hours(1), now).await;
@@ -99,7 +99,7 @@ async fn limit_holds_while_redis_hangs() {
     .await;
     redis.freeze();
     let begun = Instant::now();
-    let met = sixty(async || hit("post:192.0.2.1").await).await;
+    let met = hit_sixty_times(async || hit("post:192.0.2.1").await).await;
     let took = begun.elapsed();
     println!("60 hits while Redis hangs: {took:?}, {met:?} within a limit of 30");
     assert_eq!(met.within, 30);
@@ -110,5 +110,5 @@ async fn limit_holds_while_redis_hangs() {
     assert!(met.waits.iter().all(|wait| *wait < Duration::from_secs(1)), "{met:?}");
     assert!(log.text().contains("alarm: Redis is away"));
     redis.thaw();
-    back(&counters).await;
+    wait_until_back(&counters).await;
 }

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use vestibule_tests::{
     db::{Engine, TestDb},
-    mailbox::Fault,
+    mail_server::Fault,
 };
 
-use super::Site;
+use super::FaultScenario;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_smtp_fault_is_survived() {
     let site =
-        Site::start(TestDb::create(Engine::Postgres).await, Engine::Postgres.redis_url()).await;
+        FaultScenario::start(TestDb::create(Engine::Postgres).await, Engine::Postgres.redis_url())
+            .await;
     let mail = site.app.mail.clone();
     for (name, fault, messages) in [
         ("refuses for now", Fault::Refuse(451), 6),
@@ -22,22 +23,23 @@ async fn every_smtp_fault_is_survived() {
         ("is over its quota", Fault::Refuse(452), 4),
     ] {
         mail.fault(fault, messages);
-        site.crowd.complete(4).await;
+        site.crowd.wait_for_sign_ins(4).await;
         println!("the mail server {name}: people are served");
     }
     // The sign-ins that have ended by now may have met fewer of them.
     mail.wait_for_refusals(10).await;
-    site.mended("the mail server failed in every way").await;
+    site.finish_after_fault("the mail server failed in every way").await;
 }
 
 /// Greylisting: a server puts off each recipient that it has not seen, and takes the mail when it comes again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn greylisted_recipients_get_mail_later() {
     let site =
-        Site::start(TestDb::create(Engine::Postgres).await, Engine::Postgres.redis_url()).await;
+        FaultScenario::start(TestDb::create(Engine::Postgres).await, Engine::Postgres.redis_url())
+            .await;
     site.app.mail.greylist(Duration::from_secs(2));
-    site.crowd.complete(8).await;
+    site.crowd.wait_for_sign_ins(8).await;
     // Each of four is put off once.
     site.app.mail.wait_for_refusals(4).await;
-    site.mended("new recipients were put off").await;
+    site.finish_after_fault("new recipients were put off").await;
 }

@@ -4,13 +4,13 @@ use keys::Algorithm;
 use openidconnect::core::CoreJwsSigningAlgorithm;
 use vestibule_tests::{
     app::TestApp,
-    client::userinfo,
+    client::get_userinfo,
     db::Engine,
-    proc::{outcome, run},
-    served::Served,
+    proc::{run, run_with_status},
+    serve_process::Served,
 };
 
-use super::{header, key_set, silent, verify};
+use super::{header, key_set, silent_sign_in, verify};
 use crate::engines::{apply, both_engines};
 
 #[apply(both_engines)]
@@ -27,16 +27,16 @@ async fn openidconnect_crate_verifies_every_algorithm(engine: Engine) {
         (Algorithm::EdDSA, CoreJwsSigningAlgorithm::EdDsa),
     ] {
         let id = format!("client-{}", algorithm.as_str().to_lowercase());
-        let client = app.client_signing(&id, algorithm).await;
-        let landed = silent(&browser, app.issuer(), &client).await;
-        let tokens = client.tokens(&app, &landed).await;
+        let client = app.client_with_algorithm(&id, algorithm).await;
+        let landed = silent_sign_in(&browser, app.issuer(), &client).await;
+        let tokens = client.redeem_tokens(&app, &landed).await;
         let token = (&tokens["id_token"], landed.pending.nonce.as_str());
         assert_eq!(verify(&keys, app.issuer(), &client, token), Ok(jws));
         assert!(verify(&keys, app.issuer(), &client, (token.0, "another")).is_err());
         // RFC 9068, section 4, leaves the choice to us: both tokens are signed alike.
         assert_eq!(header(&tokens["access_token"])["alg"], algorithm.as_str());
         assert_eq!(header(&tokens["id_token"])["alg"], algorithm.as_str());
-        let answer = userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
+        let answer = get_userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
         assert_eq!(answer.status, 200, "our own token is verified too: {algorithm}");
     }
     let chosen = "SELECT COUNT(*) FROM clients WHERE id = 'client-eddsa' \
@@ -56,12 +56,12 @@ async fn changed_client_algorithm_signs_next_tokens(engine: Engine) {
     let keys = key_set(&browser).await;
     let tokens = async || {
         app.refresh().await;
-        let landed = silent(&browser, app.issuer(), &client).await;
-        let tokens = client.tokens(&app, &landed).await;
+        let landed = silent_sign_in(&browser, app.issuer(), &client).await;
+        let tokens = client.redeem_tokens(&app, &landed).await;
         let token = (&tokens["id_token"], landed.pending.nonce.as_str());
         assert!(verify(&keys, app.issuer(), &client, token).is_ok());
         let access = tokens["access_token"].as_str().unwrap();
-        assert_eq!(userinfo(&app, access).await.status, 200);
+        assert_eq!(get_userinfo(&app, access).await.status, 200);
         [header(&tokens["id_token"])["alg"].clone(), header(&tokens["access_token"])["alg"].clone()]
     };
     // Whoever does not choose has RS256 (OpenID Connect Dynamic Client Registration 1.0, section 2).
@@ -87,7 +87,7 @@ async fn changed_client_algorithm_signs_next_tokens(engine: Engine) {
     let detail = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND detail LIKE '%\"before\":\"EdDSA\"%'";
     assert_eq!(app.count(detail).await, 2);
     let set = ["client", "set", "nobody", "--id-token-alg", "es256"];
-    let (code, _, error) = outcome(served.change(&set), "").await;
+    let (code, _, error) = run_with_status(served.change(&set), "").await;
     assert!(code == 1 && error.contains("there is no client called nobody"), "{error}");
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE client_id = 'nobody'").await, 0);
 }

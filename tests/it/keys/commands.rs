@@ -4,7 +4,7 @@ use serde_json::Value;
 use vestibule_tests::{
     db::{Engine, TestDb},
     proc::run,
-    served::Served,
+    serve_process::Served,
 };
 
 use crate::engines::{apply, both_engines};

@@ -2,10 +2,10 @@
 
 mod algorithms;
 mod commands;
-mod lost;
-mod order;
-mod root;
-mod rotation;
+mod lock_order;
+mod root_key_loss;
+mod root_key_rotation;
+mod signing_key_rotation;
 
 use openidconnect::{
     ClientId, ClientSecret, IssuerUrl, Nonce,
@@ -13,7 +13,7 @@ use openidconnect::{
 };
 use serde_json::Value;
 use vestibule_tests::{
-    client::{Client, Landed, Pending},
+    client::{AuthorizationResponse, Client, PendingRequest},
     http::HttpBrowser,
 };
 
@@ -50,9 +50,13 @@ fn verify(
 }
 
 /// A silent sign-in of a browser with a session.
-async fn silent(browser: &HttpBrowser, issuer: &str, client: &Client) -> Landed {
-    let quiet = Pending::new(client);
-    browser.get(quiet.url(issuer, &[("prompt", "none")])).await.landed(quiet)
+async fn silent_sign_in(
+    browser: &HttpBrowser,
+    issuer: &str,
+    client: &Client,
+) -> AuthorizationResponse {
+    let quiet = PendingRequest::new(client);
+    browser.get(quiet.url(issuer, &[("prompt", "none")])).await.authorization_response(quiet)
 }
 
 /// The header of a token, unverified.

@@ -12,43 +12,44 @@ const SMALL: Scale = Scale { addresses: 60, accounts: 60, one_in: 20, posts: 30 
 
 #[apply(both_engines)]
 async fn credential_stuffing_gets_no_session(engine: Engine) {
-    let outcome = attacks::stuffing(engine, SMALL).await;
+    let outcome = attacks::credential_stuffing(engine, SMALL).await;
     println!("{outcome}");
     assert_eq!((outcome.second_steps, outcome.mailed, outcome.sign_ins), (1, 1, 0));
 }
 
 #[apply(both_engines)]
 async fn password_spraying_gets_no_session(engine: Engine) {
-    let outcome = attacks::one_guess_each(engine, SMALL).await;
+    let outcome = attacks::password_spraying(engine, SMALL).await;
     println!("{outcome}");
     // The password of three is right. Each stands before the code, which went to somebody else.
-    assert_eq!((outcome.judged, outcome.right), (60, 3));
+    assert_eq!((outcome.judged, outcome.correct_passwords), (60, 3));
     assert_eq!((outcome.second_steps, outcome.mailed), (3, 3));
     assert_eq!((outcome.sign_ins, outcome.sessions), (0, 0));
 }
 
 #[apply(both_engines)]
 async fn code_guessing_triggers_site_budget(engine: Engine) {
-    let (outcome, reaction) = attacks::code_guesses(engine, Scale { accounts: 240, ..SMALL }).await;
+    let (outcome, reaction) =
+        attacks::code_guessing(engine, Scale { accounts: 240, ..SMALL }).await;
     println!("{outcome}\n{reaction}");
     assert_eq!(reaction.people, 12);
     // Five guesses at a code, then two; the site is told of once.
     assert_eq!((reaction.before, reaction.after), (30, 12));
     assert_eq!((reaction.budget, reaction.wrong_codes, reaction.alarms), (30, 42, 1));
-    assert_eq!((outcome.right, outcome.second_steps > 0), (12, true));
+    assert_eq!((outcome.correct_passwords, outcome.second_steps > 0), (12, true));
     assert_eq!((outcome.mailed, outcome.sign_ins, outcome.sessions), (12, 0, 0));
 }
 
 #[apply(both_engines)]
 async fn lockout_attack_spares_owner(engine: Engine) {
-    let outcome = attacks::lock_out(engine, SMALL).await;
+    let outcome = attacks::account_lockout(engine, SMALL).await;
     println!("{outcome}");
     assert_eq!((outcome.judged, outcome.refused.0, outcome.sign_ins), (10, 20, 0));
 }
 
 #[apply(both_engines)]
 async fn hashing_flood_spares_honest_sign_in(engine: Engine) {
-    let outcome = attacks::full_pool(engine, Scale { posts: 120, ..SMALL }).await;
+    let outcome = attacks::hashing_queue_flood(engine, Scale { posts: 120, ..SMALL }).await;
     println!("{outcome}");
     assert!(outcome.refused.1 > 0, "the queue was not full, so nothing was shown");
     assert_eq!(outcome.sign_ins, 0);
@@ -56,7 +57,7 @@ async fn hashing_flood_spares_honest_sign_in(engine: Engine) {
 
 #[apply(both_engines)]
 async fn inbox_flood_is_limited(engine: Engine) {
-    let outcome = attacks::inbox(engine, SMALL).await;
+    let outcome = attacks::inbox_flood(engine, SMALL).await;
     println!("{outcome}");
     // Six an hour for all strangers, of which the owner's first sign-in was one.
     assert_eq!((outcome.mailed, outcome.sign_ins), (5, 0));

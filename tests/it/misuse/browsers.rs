@@ -5,9 +5,9 @@ use std::time::Duration;
 use reqwest::Method;
 use vestibule_tests::{
     app::{Options, Patient, TestApp},
-    client::claims,
+    client::decode_claims,
     db::Engine,
-    mailbox::Fault,
+    mail_server::Fault,
 };
 
 use crate::engines::{apply, both_engines};
@@ -20,30 +20,35 @@ async fn case_8_code_proves_one_step(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     // In the place of the password, in another tab and in another browser.
     for other in [browser.clone(), app.browser()] {
-        let (start, _) = other.start(&client).await;
+        let (start, _) = other.open_sign_in_page(&client).await;
         let by_code = Patient { password: code.clone(), ..patient.clone() };
-        assert!(other.password(&start, &by_code).await.has_field("password"));
+        assert!(other.submit_password(&start, &by_code).await.has_field("password"));
     }
-    let tokens = client.tokens(&app, &browser.code(&page, &code).await.landed(pending)).await;
-    let id = claims(tokens["id_token"].as_str().unwrap());
+    let tokens = client
+        .redeem_tokens(
+            &app,
+            &browser.submit_code(&page, &code).await.authorization_response(pending),
+        )
+        .await;
+    let id = decode_claims(tokens["id_token"].as_str().unwrap());
     assert_eq!(
         (&id["acr"], &id["amr"]),
         (&"urn:vestibule:two-step".into(), &serde_json::json!(["pwd", "mca"]))
     );
     // Where a mailbox stood for both, as a later recovery may write it, less is claimed.
-    let pending = vestibule_tests::client::Pending::new(&client);
-    app.sql()
+    let pending = vestibule_tests::client::PendingRequest::new(&client);
+    app.replica_db()
         .write(async |tx| {
             store::Sql::q(tx, "UPDATE sign_ins SET mailbox_only = $1").bind(true).execute().await
         })
         .await
         .unwrap();
-    let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
-    let tokens = client.tokens(&app, &landed).await;
-    let id = claims(tokens["id_token"].as_str().unwrap());
+    let landed = browser.get(pending.url(app.issuer(), &[])).await.authorization_response(pending);
+    let tokens = client.redeem_tokens(&app, &landed).await;
+    let id = decode_claims(tokens["id_token"].as_str().unwrap());
     assert_eq!(
         (&id["acr"], &id["amr"]),
         (&"urn:vestibule:restricted".into(), &serde_json::json!(["pwd"]))
@@ -56,8 +61,8 @@ async fn case_19_mail_scanner_changes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-    app.settled().await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+    app.wait_for_jobs().await;
     let mail = app.mail.mails_to(&patient.email).pop().unwrap();
     for part in [&mail.text, &mail.html] {
         assert!(!part.contains("http") && !part.contains("href"), "{part}");
@@ -81,7 +86,7 @@ async fn case_19_mail_scanner_changes_nothing(engine: Engine) {
     assert_eq!(app.count("SELECT CAST(SUM(version) AS BIGINT) FROM attempts").await, before);
     assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, rows);
     assert_eq!(app.count("SELECT CAST(SUM(tries) AS BIGINT) FROM email_challenges").await, 0);
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
 /// Whoever shares the browser cookie, because they have planted it, does not choose the new password.
@@ -89,12 +94,12 @@ async fn case_19_mail_scanner_changes_nothing(engine: Engine) {
 async fn case_24_planted_cookie_sets_no_password(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.reset(&patient).await;
+    app.force_reset(&patient).await;
     let victim = app.browser();
-    let (page, code, pending) = victim.up_to_code(&app, &client, &patient).await;
-    let attacker = victim.copied();
-    let twin = victim.copied();
-    let chosen = victim.code(&page, &code).await;
+    let (page, code, pending) = victim.sign_in_to_code_page(&app, &client, &patient).await;
+    let attacker = victim.with_copied_cookies();
+    let twin = victim.with_copied_cookies();
+    let chosen = victim.submit_code(&page, &code).await;
     assert!(chosen.has_field("new_password"), "{}", chosen.text());
     assert_ne!(victim.cookie("browser"), attacker.cookie("browser"));
     let attempt = page.form().value("attempt").to_owned();
@@ -103,15 +108,15 @@ async fn case_24_planted_cookie_sets_no_password(engine: Engine) {
     let form = chosen.form().with("new_password", "the choice of somebody else");
     let posted = attacker.post(&form, "continue").await;
     assert!(posted.location().is_none(), "{:?}", posted.location());
-    assert_eq!(app.outcomes("user.password_changed").await.len(), 0);
+    assert_eq!(app.audit_outcomes("user.password_changed").await.len(), 0);
     // A double click is not lost: the same code from the value before leads there under one more value.
-    let again = twin.code(&page, &code).await;
+    let again = twin.submit_code(&page, &code).await;
     assert!(again.has_field("new_password"), "{}", again.text());
     let form = again.form().with("new_password", NEW);
-    twin.follow(twin.post(&form, "continue").await).await.landed(pending).code();
+    twin.follow(twin.post(&form, "continue").await).await.authorization_response(pending).code();
     // And not after a minute.
     app.clock.advance(Duration::from_secs(61));
-    assert!(attacker.code(&page, &code).await.location().is_none());
+    assert!(attacker.submit_code(&page, &code).await.location().is_none());
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
 }
 
@@ -120,30 +125,30 @@ async fn case_24_planted_cookie_sets_no_password(engine: Engine) {
 #[apply(both_engines)]
 async fn case_56_overload_never_fails_open(engine: Engine) {
     let hashing = keys::HasherConfig { threads: 1, queue: 1, wait: Duration::from_millis(100) };
-    let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
+    let app = TestApp::start_with(engine, Options { hashing, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
     app.mail.fault(Fault::Refuse(451), 2);
-    let (start, pending) = browser.start(&client).await;
-    let page = browser.password(&start, &patient).await;
-    assert!(page.has_field("code") && page.says("We are sending"), "{}", page.text());
+    let (start, pending) = browser.open_sign_in_page(&client).await;
+    let page = browser.submit_password(&start, &patient).await;
+    assert!(page.has_field("code") && page.has_text("We are sending"), "{}", page.text());
     app.mail.wait_for_refusals(1).await;
     let held = (
         app.app().hasher.admit(keys::HashingCaller::Stranger).await.unwrap(),
         app.app().hasher.admit(keys::HashingCaller::Stranger).await.unwrap(),
     );
-    let (other, _) = app.browser().start(&client).await;
+    let (other, _) = app.browser().open_sign_in_page(&client).await;
     assert!(other.status == 200 && other.has_field("password"));
     let newcomer = app.browser();
-    let (start, _) = newcomer.start(&client).await;
+    let (start, _) = newcomer.open_sign_in_page(&client).await;
     let form = start.form().with("email", &patient.email).with("password", &patient.password);
     let full = newcomer.post(&form, "continue").await;
     assert_eq!((full.status.as_u16(), full.form().value("email")), (503, patient.email.as_str()));
     drop(held);
-    assert!(browser.code(&page, "000000").await.location().is_none());
+    assert!(browser.submit_code(&page, "000000").await.location().is_none());
     app.clock.advance(Duration::from_secs(90));
     let code = app.mail.code(&patient.email, 1).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
-    let answer = browser.code(&page, &code).await;
-    answer.landed(pending).code();
+    let answer = browser.submit_code(&page, &code).await;
+    answer.authorization_response(pending).code();
 }

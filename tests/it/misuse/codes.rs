@@ -6,13 +6,13 @@ use vestibule_tests::{
     app::{Options, TestApp},
     db::Engine,
     http::HttpBrowser,
-    wait::in_one_try,
+    wait::retry_while_slow,
 };
 
 use crate::engines::{apply, both_engines};
 
 /// A code that is not this one.
-fn wrong(code: &str, nth: usize) -> String {
+fn wrong_code(code: &str, nth: usize) -> String {
     let number: usize = code.parse().unwrap();
     format!("{:06}", (number + 1 + nth) % 1_000_000)
 }
@@ -23,18 +23,20 @@ async fn tries(app: &TestApp) -> i64 {
 
 #[apply(both_engines)]
 async fn case_11_concurrent_guesses_respect_tries(engine: Engine) {
-    in_one_try("200 guesses before the database gives one up", async || guess_200(engine).await)
-        .await;
+    retry_while_slow("200 guesses before the database gives one up", async || {
+        guess_200(engine).await
+    })
+    .await;
 }
 
 async fn guess_200(engine: Engine) -> Option<()> {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let guesses = (0..200).map(|nth| {
-        let (browser, page, guess) = (browser.clone(), page.clone(), wrong(&code, nth));
-        tokio::spawn(async move { browser.code(&page, &guess).await })
+        let (browser, page, guess) = (browser.clone(), page.clone(), wrong_code(&code, nth));
+        tokio::spawn(async move { browser.submit_code(&page, &guess).await })
     });
     let mut given_up = 0;
     for guess in guesses.collect::<Vec<_>>() {
@@ -49,10 +51,10 @@ async fn guess_200(engine: Engine) -> Option<()> {
         return None;
     }
     assert_eq!(tried, 5);
-    let outcomes = app.outcomes("code.checked").await;
+    let outcomes = app.audit_outcomes("code.checked").await;
     assert_eq!(outcomes.iter().filter(|outcome| *outcome == "wrong").count(), 5, "{outcomes:?}");
     // Spent, even the right one is not compared any more.
-    let answer = browser.code(&page, &code).await;
+    let answer = browser.submit_code(&page, &code).await;
     assert!(answer.location().is_none());
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
     Some(())
@@ -63,13 +65,13 @@ async fn case_12_concurrent_code_signs_in_once(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let posts: Vec<_> = (0..20)
         .map(|_| {
             // Each has the cookies of the moment before: twenty clicks, not twenty answers.
-            let (browser, page, code) = (browser.copied(), page.clone(), code.clone());
+            let (browser, page, code) = (browser.with_copied_cookies(), page.clone(), code.clone());
             tokio::spawn(async move {
-                let answer = browser.code(&page, &code).await;
+                let answer = browser.submit_code(&page, &code).await;
                 (browser, answer)
             })
         })
@@ -78,7 +80,7 @@ async fn case_12_concurrent_code_signs_in_once(engine: Engine) {
     for post in posts {
         let (_, answer) = post.await.unwrap();
         if answer.location().is_some_and(|to| to.as_str().starts_with(&pending.redirect_uri)) {
-            landed.push(answer.landed(pending.clone()));
+            landed.push(answer.authorization_response(pending.clone()));
         }
     }
     assert!(!landed.is_empty());
@@ -98,11 +100,11 @@ async fn case_12_repeated_code_reaches_same_end(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-    let before = browser.copied();
-    let first = browser.code(&page, &code).await.landed(pending.clone());
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+    let before = browser.with_copied_cookies();
+    let first = browser.submit_code(&page, &code).await.authorization_response(pending.clone());
     app.clock.advance(Duration::from_secs(30));
-    let second = before.code(&page, &code).await.landed(pending.clone());
+    let second = before.submit_code(&page, &code).await.authorization_response(pending.clone());
     assert_ne!(first.code(), second.code());
     assert_ne!(browser.cookie("session"), before.cookie("session"));
     assert_eq!(
@@ -114,10 +116,10 @@ async fn case_12_repeated_code_reaches_same_end(engine: Engine) {
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
     // Later, and from anywhere else, it is used.
     app.clock.advance(Duration::from_secs(61));
-    let late = before.copied();
-    assert!(late.code(&page, &code).await.location().is_none());
+    let late = before.with_copied_cookies();
+    assert!(late.submit_code(&page, &code).await.location().is_none());
     let stranger = app.browser();
-    assert!(stranger.code(&page, &code).await.location().is_none());
+    assert!(stranger.submit_code(&page, &code).await.location().is_none());
     assert_eq!(app.count("SELECT COUNT(*) FROM sessions").await, 1);
 }
 
@@ -127,18 +129,18 @@ async fn case_12_second_tab_follows_session(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (one, code, pending_one) = browser.up_to_code(&app, &client, &patient).await;
-    let (start, pending_two) = browser.start(&client).await;
-    let two = browser.password(&start, &patient).await;
+    let (one, code, pending_one) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+    let (start, pending_two) = browser.open_sign_in_page(&client).await;
+    let two = browser.submit_password(&start, &patient).await;
     assert!(two.has_field("code"));
     assert_eq!(app.mail.mails_to(&patient.email).len(), 1, "one mail for both");
     assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 1);
-    browser.code(&one, &code).await.landed(pending_one).code();
+    browser.submit_code(&one, &code).await.authorization_response(pending_one).code();
     // The second tab, with the code or without, finds itself signed in.
     let attempt = two.form().value("attempt").to_owned();
     let page = browser.follow(browser.get(format!("/login/code?attempt={attempt}")).await).await;
     let answer = browser.follow(browser.post(&page.form(), "continue").await).await;
-    client.tokens(&app, &answer.landed(pending_two)).await;
+    client.redeem_tokens(&app, &answer.authorization_response(pending_two)).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
 }
 
@@ -146,12 +148,12 @@ async fn case_12_second_tab_follows_session(engine: Engine) {
 async fn case_13_failures_count_across_challenges(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.set("sign_in.resend_wait", "0s").await;
+    app.set_setting("sign_in.resend_wait", "0s").await;
     let browser = app.browser();
-    let (mut page, mut code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let (mut page, mut code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     for round in 0..2 {
         for nth in 0..5 {
-            browser.code(&page, &wrong(&code, nth)).await;
+            browser.submit_code(&page, &wrong_code(&code, nth)).await;
         }
         if round == 0 {
             // Five tries spent: a new challenge with a new code.
@@ -164,38 +166,40 @@ async fn case_13_failures_count_across_challenges(engine: Engine) {
         }
     }
     // Ten wrong codes of one person: paused, with the right code in hand, in this browser and in any other.
-    let answer = browser.code(&page, &code).await;
+    let answer = browser.submit_code(&page, &code).await;
     assert!(answer.location().is_none(), "{}", answer.text());
-    assert_eq!(app.outcomes("code.checked").await.last().map(String::as_str), Some("paused"));
+    assert_eq!(app.audit_outcomes("code.checked").await.last().map(String::as_str), Some("paused"));
     let other = app.browser();
-    let (page, code, pending) = other.up_to_code(&app, &client, &patient).await;
-    assert!(other.code(&page, &code).await.location().is_none());
-    assert_eq!(app.outcomes("code.checked").await.last().map(String::as_str), Some("paused"));
+    let (page, code, pending) = other.sign_in_to_code_page(&app, &client, &patient).await;
+    assert!(other.submit_code(&page, &code).await.location().is_none());
+    assert_eq!(app.audit_outcomes("code.checked").await.last().map(String::as_str), Some("paused"));
     // It delays, it does not lock.
     app.clock.advance(Duration::from_hours(1));
     let mails = app.mail.codes_to(&patient.email).len();
     let page = other.follow(other.post(&page.form(), "resend").await).await;
     let code = app.mail.code(&patient.email, mails + 1).await;
-    other.code(&page, &code).await.landed(pending).code();
+    other.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
 #[apply(both_engines)]
 async fn case_15_cookies_and_headers_reset_nothing(engine: Engine) {
-    let app =
-        TestApp::with(engine, Options { proxies: vec!["192.0.2.0/24"], ..Options::default() })
-            .await;
+    let app = TestApp::start_with(
+        engine,
+        Options { proxies: vec!["192.0.2.0/24"], ..Options::default() },
+    )
+    .await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.set("sign_in.password_failures", "3").await;
+    app.set_setting("sign_in.password_failures", "3").await;
     let mut guessed = patient.clone();
     for nth in 0..4 {
         guessed.password = format!("a wrong password number {nth}");
         let mut fresh = app.browser();
-        fresh.extra.push(("x-forwarded-for", format!("198.51.100.{nth}")));
-        let (page, _) = fresh.start(&client).await;
-        assert!(fresh.password(&page, &guessed).await.has_field("password"));
+        fresh.extra_headers.push(("x-forwarded-for", format!("198.51.100.{nth}")));
+        let (page, _) = fresh.open_sign_in_page(&client).await;
+        assert!(fresh.submit_password(&page, &guessed).await.has_field("password"));
     }
-    assert_eq!(app.outcomes("password.checked").await, ["wrong", "wrong", "wrong", "paused"]);
-    let mut conn = app.sql().read().await.unwrap();
+    assert_eq!(app.audit_outcomes("password.checked").await, ["wrong", "wrong", "wrong", "paused"]);
+    let mut conn = app.replica_db().read().await.unwrap();
     let networks: Vec<(String,)> =
         store::Sql::q(&mut conn, "SELECT network FROM audit WHERE event = 'password.checked'")
             .fetch_all()
@@ -213,44 +217,47 @@ async fn case_16_code_is_bound_to_browser(engine: Engine) {
     let client = app.client("portal").await;
     let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
     let (hers, his, another) = (app.browser(), app.browser(), app.browser());
-    let (page, code, pending) = hers.up_to_code(&app, &client, &mere).await;
-    let (other_page, other_code, _) = another.up_to_code(&app, &client, &mere).await;
+    let (page, code, pending) = hers.sign_in_to_code_page(&app, &client, &mere).await;
+    let (other_page, other_code, _) = another.sign_in_to_code_page(&app, &client, &mere).await;
     assert_ne!(code, other_code, "another browser has another challenge");
-    let (his_page, _, _) = his.up_to_code(&app, &client, &hemi).await;
-    assert!(his.code(&his_page, &code).await.location().is_none(), "Mere's in Hemi's attempt");
-    let answer = another.code(&other_page, &code).await;
+    let (his_page, _, _) = his.sign_in_to_code_page(&app, &client, &hemi).await;
+    assert!(
+        his.submit_code(&his_page, &code).await.location().is_none(),
+        "Mere's in Hemi's attempt"
+    );
+    let answer = another.submit_code(&other_page, &code).await;
     assert!(answer.location().is_none(), "her code in another browser");
     assert_eq!(
-        app.outcomes("code.checked").await.last().map(String::as_str),
+        app.audit_outcomes("code.checked").await.last().map(String::as_str),
         Some("other_browser")
     );
     // A page that was taken along without its cookie is nothing.
     let thief = app.browser();
-    assert!(thief.code(&page, &code).await.location().is_none());
-    hers.code(&page, &code).await.landed(pending).code();
+    assert!(thief.submit_code(&page, &code).await.location().is_none());
+    hers.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
 #[apply(both_engines)]
 async fn case_17_late_and_expired_codes_resend(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    let outcome = async || app.outcomes("code.checked").await.pop().unwrap();
+    let outcome = async || app.audit_outcomes("code.checked").await.pop().unwrap();
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-    app.settled().await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+    app.wait_for_jobs().await;
     // One second past the window: late, and the same code is sent again.
     app.clock.advance(Duration::from_secs(15 * 60 + 1));
-    let late = browser.code(&page, &code).await;
+    let late = browser.submit_code(&page, &code).await;
     assert!(late.has_field("code") && outcome().await == "late", "{}", late.text());
     assert_eq!(app.mail.code(&patient.email, 2).await, code);
-    app.settled().await;
-    let landed = browser.code(&late, &code).await.landed(pending);
-    client.tokens(&app, &landed).await;
+    app.wait_for_jobs().await;
+    let landed = browser.submit_code(&late, &code).await.authorization_response(pending);
+    client.redeem_tokens(&app, &landed).await;
     // Past the cap: expired, and a new code is sent.
-    let (page, code, pending) = fresh(&app, &browser, &client, &patient).await;
+    let (page, code, pending) = start_new_sign_in(&app, &browser, &client, &patient).await;
     app.clock.advance(Duration::from_mins(30));
     let mails = app.mail.codes_to(&patient.email).len();
-    let expired = browser.code(&page, &code).await;
+    let expired = browser.submit_code(&page, &code).await;
     assert!(
         expired.has_field("code") && outcome().await == "expired",
         "{} {:?} {}",
@@ -262,29 +269,29 @@ async fn case_17_late_and_expired_codes_resend(engine: Engine) {
     assert_ne!(next, code);
     // The code of before, into the page of the new one: told apart, and charged.
     let before = tries(&app).await;
-    browser.code(&expired, &code).await;
+    browser.submit_code(&expired, &code).await;
     assert_eq!(outcome().await, "superseded");
     assert_eq!(tries(&app).await, before + 1);
-    browser.code(&expired, &next).await.landed(pending).code();
+    browser.submit_code(&expired, &next).await.authorization_response(pending).code();
     // After a reset, the code of before is of no use.
-    let (page, code, _) = fresh(&app, &browser, &client, &patient).await;
-    app.reset(&patient).await;
-    assert!(browser.code(&page, &code).await.location().is_none());
+    let (page, code, _) = start_new_sign_in(&app, &browser, &client, &patient).await;
+    app.force_reset(&patient).await;
+    assert!(browser.submit_code(&page, &code).await.location().is_none());
 }
 
 /// A new sign-in of the same person, whatever session there is.
-async fn fresh(
+async fn start_new_sign_in(
     app: &TestApp,
     browser: &HttpBrowser,
     client: &vestibule_tests::client::Client,
     patient: &vestibule_tests::app::Patient,
-) -> (vestibule_tests::http::Answer, String, vestibule_tests::client::Pending) {
-    let pending = vestibule_tests::client::Pending::new(client);
+) -> (vestibule_tests::http::Response, String, vestibule_tests::client::PendingRequest) {
+    let pending = vestibule_tests::client::PendingRequest::new(client);
     let page =
         browser.follow(browser.get(pending.url(app.issuer(), &[("prompt", "login")])).await).await;
     let mails = app.mail.codes_to(&patient.email).len();
-    let page = browser.password(&page, patient).await;
+    let page = browser.submit_password(&page, patient).await;
     let code = app.mail.code(&patient.email, mails + 1).await;
-    app.settled().await;
+    app.wait_for_jobs().await;
     (page, code, pending)
 }

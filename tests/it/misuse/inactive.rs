@@ -5,10 +5,10 @@ use std::time::Duration;
 use store::{Sql, UserId};
 use vestibule_tests::{
     app::{Patient, TestApp},
-    client::{Client, Pending, userinfo},
+    client::{Client, PendingRequest, get_userinfo},
     db::Engine,
     http::HttpBrowser,
-    mailbox::Fault,
+    mail_server::Fault,
 };
 
 use crate::engines::{apply, both_engines};
@@ -20,16 +20,16 @@ const INACTIVE: [&str; 4] = ["suspended", "status of a later build", "Active", "
 async fn set_status(app: &TestApp, patient: &Patient, status: &str) {
     let sql = "UPDATE users SET status = $2 WHERE email = $1";
     let rows: store::Result<u64> = app
-        .sql()
+        .replica_db()
         .write(async |tx| tx.q(sql).bind(&patient.email).bind(status).execute().await)
         .await;
     assert_eq!(rows.unwrap(), 1);
 }
 
-async fn is_silent(app: &TestApp, browser: &HttpBrowser, client: &Client) -> bool {
-    let pending = Pending::new(client);
+async fn signs_in_silently(app: &TestApp, browser: &HttpBrowser, client: &Client) -> bool {
+    let pending = PendingRequest::new(client);
     let url = pending.url(app.issuer(), &[("prompt", "none")]);
-    let landed = browser.get(url).await.landed(pending);
+    let landed = browser.get(url).await.authorization_response(pending);
     assert!(landed.param("code").is_some() || landed.error() == "login_required");
     landed.param("code").is_some()
 }
@@ -40,28 +40,28 @@ async fn inactive_account_invalidates_everything_issued(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
     let landed = browser.sign_in(&app, &client, &patient).await;
-    let tokens = client.tokens(&app, &landed).await;
+    let tokens = client.redeem_tokens(&app, &landed).await;
     let token = tokens["access_token"].as_str().unwrap();
     for status in INACTIVE {
-        let pending = Pending::new(&client);
+        let pending = PendingRequest::new(&client);
         let url = pending.url(app.issuer(), &[]);
-        let unredeemed = browser.get(url).await.landed(pending);
+        let unredeemed = browser.get(url).await.authorization_response(pending);
         set_status(&app, &patient, status).await;
         // The session: no silent answer, and no page that knows the person.
-        assert!(!is_silent(&app, &browser, &client).await, "{status}");
-        let (page, _) = browser.start(&client).await;
-        assert!(page.has_field("password") && !page.says(&patient.name), "{}", page.text());
+        assert!(!signs_in_silently(&app, &browser, &client).await, "{status}");
+        let (page, _) = browser.open_sign_in_page(&client).await;
+        assert!(page.has_field("password") && !page.has_text(&patient.name), "{}", page.text());
         // The code and the token.
         let refused = client.redeem(&app, &unredeemed).await;
         assert_eq!(
             (refused.status.as_u16(), refused.json()["error"].as_str()),
             (400, Some("invalid_grant"))
         );
-        assert_eq!(userinfo(&app, token).await.status, 401, "{status}");
+        assert_eq!(get_userinfo(&app, token).await.status, 401, "{status}");
         // It is the status alone: nothing was ended, and an account that is restored goes on.
         set_status(&app, &patient, "active").await;
-        assert_eq!(userinfo(&app, token).await.status, 200, "{status}");
-        assert!(is_silent(&app, &browser, &client).await, "{status}");
+        assert_eq!(get_userinfo(&app, token).await.status, 200, "{status}");
+        assert!(signs_in_silently(&app, &browser, &client).await, "{status}");
     }
 }
 
@@ -72,8 +72,8 @@ async fn inactive_accounts_password_looks_wrong(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let post = async |patient: &Patient| {
         let browser = app.browser();
-        let (page, _) = browser.start(&client).await;
-        browser.password(&page, patient).await
+        let (page, _) = browser.open_sign_in_page(&client).await;
+        browser.submit_password(&page, patient).await
     };
     let wrong = post(&Patient { password: "not the password".to_owned(), ..patient.clone() }).await;
     for status in INACTIVE {
@@ -81,8 +81,8 @@ async fn inactive_accounts_password_looks_wrong(engine: Engine) {
         let answer = post(&patient).await;
         assert_eq!((answer.status, answer.masked()), (wrong.status, wrong.masked()), "{status}");
     }
-    assert_eq!(app.outcomes("password.checked").await, ["wrong"; 1 + INACTIVE.len()]);
-    app.settled().await;
+    assert_eq!(app.audit_outcomes("password.checked").await, ["wrong"; 1 + INACTIVE.len()]);
+    app.wait_for_jobs().await;
     assert_eq!(app.mail.codes_to(&patient.email).len(), 0);
     let failures =
         "SELECT spent FROM throttles WHERE kind = 'password' ORDER BY spent DESC LIMIT 1";
@@ -95,16 +95,16 @@ async fn inactive_account_cannot_complete_sign_in(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     set_status(&app, &patient, "suspended").await;
-    let answer = browser.code(&page, &code).await;
+    let answer = browser.submit_code(&page, &code).await;
     assert!(answer.location().is_none() && answer.has_field("password"), "{}", answer.text());
     // Nor by a new code, nor by a new password after both steps.
     let other = app.browser();
     set_status(&app, &patient, "active").await;
-    app.reset(&patient).await;
-    let (page, code, _) = other.up_to_code(&app, &client, &patient).await;
-    let page = other.code(&page, &code).await;
+    app.force_reset(&patient).await;
+    let (page, code, _) = other.sign_in_to_code_page(&app, &client, &patient).await;
+    let page = other.submit_code(&page, &code).await;
     set_status(&app, &patient, "suspended").await;
     let form = page.form().with("new_password", "a walk along the river at noon");
     let answer = other.follow(other.post(&form, "continue").await).await;
@@ -121,13 +121,13 @@ async fn inactive_account_cannot_complete_sign_in(engine: Engine) {
 async fn sign_in_commit_checks_account_status(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
-    let mut conn = app.sql().read().await.unwrap();
+    let mut conn = app.replica_db().read().await.unwrap();
     let (user, epoch): (UserId, i64) =
         conn.q("SELECT id, epoch FROM users").fetch_one().await.unwrap();
     drop(conn);
     let now = app.app().clock.now();
     let passes = async || -> store::Result<bool> {
-        app.sql()
+        app.replica_db()
             .write(async |tx| store::user::lock_and_touch(tx, user, epoch, "en", now).await)
             .await
     };
@@ -145,7 +145,7 @@ async fn inactive_accounts_device_is_unknown(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
     browser.sign_in(&app, &client, &patient).await;
-    let mut conn = app.sql().read().await.unwrap();
+    let mut conn = app.replica_db().read().await.unwrap();
     let (hash,): (store::TokenHash,) =
         conn.q("SELECT hash FROM devices").fetch_one().await.unwrap();
     let after = store::Timestamp::from_millis(0);
@@ -163,8 +163,8 @@ async fn inactive_account_gets_no_code(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
     app.mail.fault(Fault::Refuse(451), 1);
-    let (page, _) = browser.start(&client).await;
-    assert!(browser.password(&page, &patient).await.has_field("code"));
+    let (page, _) = browser.open_sign_in_page(&client).await;
+    assert!(browser.submit_password(&page, &patient).await.has_field("code"));
     let put_back =
         "SELECT COUNT(*) FROM jobs WHERE last_error IS NOT NULL AND locked_until IS NULL";
     for _ in 0..1_000 {
@@ -175,7 +175,7 @@ async fn inactive_account_gets_no_code(engine: Engine) {
     }
     set_status(&app, &patient, "suspended").await;
     app.clock.advance(Duration::from_mins(5));
-    app.settled().await;
+    app.wait_for_jobs().await;
     assert_eq!(app.mail.codes_to(&patient.email).len(), 0);
-    assert_eq!(app.outcomes("mail.failed").await, ["superseded"]);
+    assert_eq!(app.audit_outcomes("mail.failed").await, ["superseded"]);
 }

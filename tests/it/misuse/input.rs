@@ -2,9 +2,9 @@
 
 use reqwest::Method;
 use vestibule_tests::{
-    acting,
     app::{Options, Patient, TestApp},
     db::Engine,
+    test_actor,
 };
 
 use crate::engines::{apply, both_engines};
@@ -20,10 +20,10 @@ async fn case_48_spellings_reach_stored_address(engine: Engine) {
         let browser = app.browser();
         let typed = Patient { email: typed.to_owned(), ..patient.clone() };
         let mails = app.mail.codes_to(&patient.email).len();
-        let (page, pending) = browser.start(&client).await;
-        let page = browser.password(&page, &typed).await;
+        let (page, pending) = browser.open_sign_in_page(&client).await;
+        let page = browser.submit_password(&page, &typed).await;
         let code = app.mail.code(&patient.email, mails + 1).await;
-        browser.code(&page, &code).await.landed(pending).code();
+        browser.submit_code(&page, &code).await.authorization_response(pending).code();
     }
     assert!(app.mail.all().iter().all(|mail| mail.to == std::slice::from_ref(&patient.email)));
     // Look-alikes are other people, and what cannot be seen is no address.
@@ -34,8 +34,8 @@ async fn case_48_spellings_reach_stored_address(engine: Engine) {
     ] {
         let browser = app.browser();
         let typed = Patient { email: typed.to_owned(), ..patient.clone() };
-        let (page, _) = browser.start(&client).await;
-        assert!(browser.password(&page, &typed).await.has_field("password"), "{typed:?}");
+        let (page, _) = browser.open_sign_in_page(&client).await;
+        assert!(browser.submit_password(&page, &typed).await.has_field("password"), "{typed:?}");
     }
     let taken = flows::email::EmailAddress::parse("MERE@patients.example").unwrap();
     let new = flows::account::create::NewUser {
@@ -44,7 +44,7 @@ async fn case_48_spellings_reach_stored_address(engine: Engine) {
         claims: "{}".to_owned(),
         password: "a walk along the river".to_owned(),
     };
-    let refused = flows::account::create::create(&app.cx(), &acting(), new).await.unwrap();
+    let refused = flows::account::create::create(&app.cx(), &test_actor(), new).await.unwrap();
     assert!(matches!(refused, Err(flows::account::create::BadUser::EmailTaken(_))), "{refused:?}");
 }
 
@@ -53,24 +53,24 @@ async fn case_49_line_breaks_split_no_header(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     let name = "Mere\r\nBcc: evil@example.org\r\n\r\nSubject: x";
-    let patient = app.person("mere@patients.example", name).await;
+    let patient = app.patient_with_email("mere@patients.example", name).await;
     let mut browser = app.browser();
-    browser.extra.push(("user-agent", "a\tb".to_owned()));
+    browser.extra_headers.push(("user-agent", "a\tb".to_owned()));
     browser.sign_in(&app, &client, &patient).await;
     let mail = app.mail.mails_to(&patient.email).remove(0);
     assert_eq!(mail.to, std::slice::from_ref(&patient.email));
     let head = mail.raw.split("\r\n\r\n").next().unwrap().to_lowercase();
     assert!(!head.contains("\r\nbcc:") && !mail.subject.contains(['\r', '\n']), "{head}");
     let state = "a\r\nSet-Cookie: x=y";
-    let pending = vestibule_tests::client::Pending {
+    let pending = vestibule_tests::client::PendingRequest {
         state: state.to_owned(),
-        ..vestibule_tests::client::Pending::new(&client)
+        ..vestibule_tests::client::PendingRequest::new(&client)
     };
     let answer = browser.get(pending.url(app.issuer(), &[])).await;
     assert!(
         !answer.headers.get_all("set-cookie").iter().any(|v| v.to_str().unwrap().starts_with("x="))
     );
-    assert_eq!(answer.landed(pending).param("state").as_deref(), Some(state));
+    assert_eq!(answer.authorization_response(pending).param("state").as_deref(), Some(state));
 }
 
 /// Every absolute address comes from the configuration; another Host is refused.
@@ -100,19 +100,19 @@ async fn case_50_foreign_host_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_51_rightmost_untrusted_hop_counts() {
     let options = Options { proxies: vec!["127.0.0.0/8"], ..Options::default() };
-    let app = TestApp::with(Engine::Sqlite, options).await;
+    let app = TestApp::start_with(Engine::Sqlite, options).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
-    app.set("sign_in.posts_per_minute", "10").await;
-    app.stop_in_new_window();
+    app.set_setting("sign_in.posts_per_minute", "10").await;
+    app.stop_clock_in_new_window();
     let people = std::cell::Cell::new(0);
     let post = async |forwarded: &str| {
         // Each at somebody else: a person's own waits are not what this is about.
         people.set(people.get() + 1);
         let email = format!("nobody{}@patients.example", people.get());
         let mut browser = app.browser();
-        browser.extra.push(("x-forwarded-for", forwarded.to_owned()));
-        let (page, _) = browser.start(&client).await;
+        browser.extra_headers.push(("x-forwarded-for", forwarded.to_owned()));
+        let (page, _) = browser.open_sign_in_page(&client).await;
         let form = page.form().with("email", &email).with("password", "x");
         browser.post(&form, "continue").await.status.as_u16()
     };
@@ -124,7 +124,7 @@ async fn case_51_rightmost_untrusted_hop_counts() {
     }
     assert_eq!(post("198.51.100.77, 2001:db8:1:2:ffff::1").await, 429);
     assert_ne!(post("2001:db8:1:3::1").await, 429);
-    let mut conn = app.sql().read().await.unwrap();
+    let mut conn = app.replica_db().read().await.unwrap();
     let networks: Vec<(String,)> = store::Sql::q(
         &mut conn,
         "SELECT DISTINCT network FROM audit WHERE event = 'password.checked'",
@@ -140,17 +140,17 @@ async fn case_51_rightmost_untrusted_hop_counts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_51_spoofed_forwarded_for_is_ignored() {
     let options = Options { proxies: vec!["10.0.0.0/8"], ..Options::default() };
-    let app = TestApp::with(Engine::Sqlite, options).await;
+    let app = TestApp::start_with(Engine::Sqlite, options).await;
     let client = app.client("portal").await;
-    app.set("sign_in.posts_per_minute", "10").await;
-    app.stop_in_new_window();
+    app.set_setting("sign_in.posts_per_minute", "10").await;
+    app.stop_clock_in_new_window();
     for nth in 0..=10 {
         let mut browser = app.browser();
-        let (page, _) = browser.start(&client).await;
+        let (page, _) = browser.open_sign_in_page(&client).await;
         for name in ["x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip"] {
             let said = format!("203.0.113.{nth}");
             let said = if name == "forwarded" { format!("for={said}") } else { said };
-            browser.extra.push((name, said));
+            browser.extra_headers.push((name, said));
         }
         let form = page.form().with("email", "nobody@patients.example").with("password", "x");
         let status = browser.post(&form, "continue").await.status.as_u16();

@@ -4,20 +4,20 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as B64};
 use serde_json::{Value, json};
 use vestibule_tests::{
     app::TestApp,
-    client::{Client, Pending, userinfo},
+    client::{Client, PendingRequest, get_userinfo},
     db,
     http::HttpBrowser,
 };
 
 use crate::engines::{apply, both_engines};
 
-fn encoded(value: &Value) -> String {
+fn encode_json(value: &Value) -> String {
     B64.encode(value.to_string())
 }
 
 fn with_header(token: &str, header: &Value) -> String {
     let (_, rest) = token.split_once('.').unwrap();
-    format!("{}.{rest}", encoded(header))
+    format!("{}.{rest}", encode_json(header))
 }
 
 fn header_of(token: &str) -> Value {
@@ -26,7 +26,7 @@ fn header_of(token: &str) -> Value {
 }
 
 /// A token with members of its header changed; the signature stays.
-fn changed(token: &str, changes: &Value) -> String {
+fn with_changed_header(token: &str, changes: &Value) -> String {
     let mut header = header_of(token);
     for (name, value) in changes.as_object().unwrap() {
         header[name] = value.clone();
@@ -44,44 +44,44 @@ fn forgeries(good: &str, jwks: &Value) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     let mut add = |what: &str, token: String| all.push((what.to_owned(), token));
     for alg in ["none", "None", "NONE", ""] {
-        let header = encoded(&json!({ "alg": alg, "typ": typ, "kid": kid }));
+        let header = encode_json(&json!({ "alg": alg, "typ": typ, "kid": kid }));
         add("alg none without signature", format!("{header}.{claims}."));
-        add("alg none with signature", changed(good, &json!({ "alg": alg })));
+        add("alg none with signature", with_changed_header(good, &json!({ "alg": alg })));
     }
     for alg in ["HS256", "PS256", "ES256", "EdDSA", "RS512"] {
-        add("another alg", changed(good, &json!({ "alg": alg })));
+        add("another alg", with_changed_header(good, &json!({ "alg": alg })));
     }
     // HMAC with what is public: any tag is as good, because the algorithm is refused before it is computed.
     let tag = B64.encode(keys::hash_text(&key.to_string()).as_bytes());
-    let hs = encoded(&json!({ "alg": "HS256", "typ": typ, "kid": kid }));
+    let hs = encode_json(&json!({ "alg": "HS256", "typ": typ, "kid": kid }));
     add("HS256 by the public key", format!("{hs}.{claims}.{tag}"));
     for kid in
         ["", "unknown", "../../../../dev/null", "' OR '1'='1", "https://evil.example/jwks", "\u{0}"]
     {
-        add("another kid", changed(good, &json!({ "kid": kid })));
+        add("another kid", with_changed_header(good, &json!({ "kid": kid })));
     }
     add("no kid", with_header(good, &json!({ "alg": header_of(good)["alg"], "typ": typ })));
-    add("an embedded key", changed(good, &json!({ "kid": "mine", "jwk": key })));
+    add("an embedded key", with_changed_header(good, &json!({ "kid": "mine", "jwk": key })));
     for name in ["jku", "x5u"] {
         add(
             "an address of keys",
-            changed(good, &json!({ "kid": "mine", name: "https://evil.example/k" })),
+            with_changed_header(good, &json!({ "kid": "mine", name: "https://evil.example/k" })),
         );
     }
-    add("crit", changed(good, &json!({ "crit": ["exp"] })));
+    add("crit", with_changed_header(good, &json!({ "crit": ["exp"] })));
     // Both halves zero, and the curve's key where there is one (CVE-2022-21449).
     if let Some(es) = jwks["keys"].as_array().unwrap().iter().find(|key| key["alg"] == "ES256") {
-        let header = encoded(&json!({ "alg": "ES256", "typ": typ, "kid": es["kid"] }));
+        let header = encode_json(&json!({ "alg": "ES256", "typ": typ, "kid": es["kid"] }));
         add("a psychic signature", format!("{header}.{claims}.{}", B64.encode([0; 64])));
     }
     for typ in ["JWT", "at+jwt", "logout+jwt", "jwt", ""] {
         if header_of(good)["typ"] != typ {
-            add("another typ", changed(good, &json!({ "typ": typ })));
+            add("another typ", with_changed_header(good, &json!({ "typ": typ })));
         }
     }
     let twice = format!(r#"{{"alg":"none","alg":"RS256","typ":{typ},"kid":{kid}}}"#);
     add("a member twice", format!("{}.{claims}.{}", B64.encode(twice), B64.encode([0; 256])));
-    add("a huge header", changed(good, &json!({ "x": "x".repeat(20_000) })));
+    add("a huge header", with_changed_header(good, &json!({ "x": "x".repeat(20_000) })));
     add("a cut signature", good[..good.len() - 4].to_owned());
     add("no signature", format!("{message}."));
     add("four parts", format!("{good}.x"));
@@ -90,13 +90,13 @@ fn forgeries(good: &str, jwks: &Value) -> Vec<(String, String)> {
     other["sub"] = json!("somebody else");
     let (head, _) = good.split_once('.').unwrap();
     let (_, signature) = good.rsplit_once('.').unwrap();
-    add("other claims", format!("{head}.{}.{signature}", encoded(&other)));
+    add("other claims", format!("{head}.{}.{signature}", encode_json(&other)));
     all
 }
 
 /// Whether authorize takes a token as a hint.
 async fn is_hint(app: &TestApp, client: &Client, browser: &HttpBrowser, token: &str) -> bool {
-    let pending = Pending::new(client);
+    let pending = PendingRequest::new(client);
     let changes = [("id_token_hint", token), ("prompt", "none")];
     let answer = browser.get(pending.url(app.issuer(), &changes)).await;
     // A huge one is refused before it is looked at.
@@ -105,8 +105,9 @@ async fn is_hint(app: &TestApp, client: &Client, browser: &HttpBrowser, token: &
 
 /// Whether logout takes a token as a hint: it then signs out without asking.
 async fn signs_out(browser: &HttpBrowser, token: &str) -> bool {
-    let answer = browser.copied().get(format!("/oauth2/logout?id_token_hint={token}")).await;
-    answer.says("You are signed out")
+    let answer =
+        browser.with_copied_cookies().get(format!("/oauth2/logout?id_token_hint={token}")).await;
+    answer.has_text("You are signed out")
 }
 
 #[apply(both_engines)]
@@ -115,14 +116,14 @@ async fn case_36_forged_tokens_are_refused_everywhere(engine: db::Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
     let landed = browser.sign_in(&app, &client, &patient).await;
-    let tokens = client.tokens(&app, &landed).await;
+    let tokens = client.redeem_tokens(&app, &landed).await;
     let (access, id) =
         (tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap());
     let jwks = browser.get("/oauth2/jwks").await.json();
-    assert_eq!(userinfo(&app, access).await.status, 200);
-    assert_eq!(userinfo(&app, id).await.status, 401, "an ID token is no access token");
+    assert_eq!(get_userinfo(&app, access).await.status, 200);
+    assert_eq!(get_userinfo(&app, id).await.status, 401, "an ID token is no access token");
     for (what, token) in forgeries(access, &jwks).into_iter().chain(forgeries(id, &jwks)) {
-        let status = userinfo(&app, &token).await.status;
+        let status = get_userinfo(&app, &token).await.status;
         assert!(status.is_client_error(), "userinfo: {what}: {status}");
     }
     assert!(is_hint(&app, &client, &browser, id).await);

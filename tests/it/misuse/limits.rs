@@ -3,44 +3,45 @@
 use std::time::Duration;
 
 use vestibule_tests::{
-    acting,
     app::{Options, Patient, TestApp},
     client::Client,
     db::Engine,
-    http::{Answer, HttpBrowser},
+    http::{HttpBrowser, Response},
+    test_actor,
 };
 
 use crate::engines::{apply, both_engines};
 
 /// A provider behind a proxy that says where people come from.
 pub(super) async fn behind_a_proxy(engine: vestibule_tests::db::Engine) -> TestApp {
-    TestApp::with(engine, Options { proxies: vec!["127.0.0.0/8"], ..Options::default() }).await
+    TestApp::start_with(engine, Options { proxies: vec!["127.0.0.0/8"], ..Options::default() })
+        .await
 }
 
 /// A browser in a network of its own.
-pub(super) fn from(app: &TestApp, address: &str) -> HttpBrowser {
+pub(super) fn browser_from(app: &TestApp, address: &str) -> HttpBrowser {
     let mut browser = app.browser();
-    browser.extra.push(("x-forwarded-for", address.to_owned()));
+    browser.extra_headers.push(("x-forwarded-for", address.to_owned()));
     browser
 }
 
 /// The same browser on another day: its device is known, and it is not signed in.
-pub(super) fn later(browser: &HttpBrowser) -> HttpBrowser {
-    let later = browser.copied();
+pub(super) fn without_session(browser: &HttpBrowser) -> HttpBrowser {
+    let later = browser.with_copied_cookies();
     later.set_cookie("session", "");
     later
 }
 
-pub(super) fn mistaken(patient: &Patient) -> Patient {
+pub(super) fn with_wrong_password(patient: &Patient) -> Patient {
     Patient { password: "not the password of anybody".to_owned(), ..patient.clone() }
 }
 
-pub(super) async fn guess(browser: &HttpBrowser, client: &Client, patient: &Patient) -> Answer {
-    let (page, _) = browser.start(client).await;
-    browser.password(&page, &mistaken(patient)).await
+pub(super) async fn guess(browser: &HttpBrowser, client: &Client, patient: &Patient) -> Response {
+    let (page, _) = browser.open_sign_in_page(client).await;
+    browser.submit_password(&page, &with_wrong_password(patient)).await
 }
 
-pub(super) fn wrong(code: &str, nth: usize) -> String {
+pub(super) fn wrong_code(code: &str, nth: usize) -> String {
     let number: usize = code.parse().unwrap();
     format!("{:06}", (number + 1 + nth) % 1_000_000)
 }
@@ -51,33 +52,36 @@ async fn case_7_known_device_proves_nothing(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
-    app.set("sign_in.password_failures", "3").await;
-    let home = from(&app, "198.51.100.1");
+    app.set_setting("sign_in.password_failures", "3").await;
+    let home = browser_from(&app, "198.51.100.1");
     home.sign_in(&app, &client, &mere).await;
     let device = home.cookie("device").expect("a completed sign-in sets it");
     // Alone it is neither a session nor a step.
-    let thief = from(&app, "198.51.100.9");
+    let thief = browser_from(&app, "198.51.100.9");
     thief.set_cookie("device", &device);
-    let (page, _) = thief.start(&client).await;
+    let (page, _) = thief.open_sign_in_page(&client).await;
     assert!(page.has_field("password"));
-    assert!(thief.password(&page, &mistaken(&mere)).await.has_field("password"));
+    assert!(thief.submit_password(&page, &with_wrong_password(&mere)).await.has_field("password"));
     // Strangers have spent what they have at both people.
     for who in [&mere, &hemi] {
         for nth in 0..3 {
-            guess(&from(&app, &format!("203.0.113.{nth}")), &client, who).await;
+            guess(&browser_from(&app, &format!("203.0.113.{nth}")), &client, who).await;
         }
-        assert_eq!(guess(&from(&app, "203.0.113.77"), &client, who).await.status, 429);
+        assert_eq!(guess(&browser_from(&app, "203.0.113.77"), &client, who).await.status, 429);
     }
     // Mere's device opens nothing at Hemi, nor does a forged one, nor half of one.
     let forged = format!("{}{}", "A".repeat(43), &device[43..]);
     for value in [device.as_str(), &forged, &device[..60], "x", &format!("{device}.{device}")] {
-        let browser = from(&app, "198.51.100.10");
+        let browser = browser_from(&app, "198.51.100.10");
         browser.set_cookie("device", value);
-        let (page, _) = browser.start(&client).await;
-        assert_eq!(browser.password(&page, &hemi).await.status, 429, "{value}");
+        let (page, _) = browser.open_sign_in_page(&client).await;
+        assert_eq!(browser.submit_password(&page, &hemi).await.status, 429, "{value}");
     }
-    let (page, _) = later(&home).start(&client).await;
-    assert!(later(&home).password(&page, &mere).await.has_field("code"), "hers works");
+    let (page, _) = without_session(&home).open_sign_in_page(&client).await;
+    assert!(
+        without_session(&home).submit_password(&page, &mere).await.has_field("code"),
+        "hers works"
+    );
     // Only its hash is stored.
     let stored = app.count("SELECT COUNT(*) FROM devices").await;
     assert_eq!(stored, 1);
@@ -88,53 +92,53 @@ async fn case_7_reset_or_time_ends_device(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
-    app.set("sign_in.password_failures", "3").await;
-    let home = from(&app, "198.51.100.1");
+    app.set_setting("sign_in.password_failures", "3").await;
+    let home = browser_from(&app, "198.51.100.1");
     home.sign_in(&app, &client, &patient).await;
     let lock = async || {
         for nth in 0..3 {
-            guess(&from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
+            guess(&browser_from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
         }
     };
     let gets_in = async || {
-        let browser = later(&home);
-        let (page, _) = browser.start(&client).await;
-        let answer = browser.password(&page, &patient).await;
+        let browser = without_session(&home);
+        let (page, _) = browser.open_sign_in_page(&client).await;
+        let answer = browser.submit_password(&page, &patient).await;
         // Its mail is there before anybody waits for the next.
-        app.settled().await;
+        app.wait_for_jobs().await;
         (answer.has_field("code"), format!("{}: {}", answer.status, answer.text()))
     };
     lock().await;
     let (inside, said) = gets_in().await;
     assert!(inside, "known: {said}");
     let address = flows::email::EmailAddress::parse(&patient.email).unwrap();
-    let gone = flows::device::forget_all(&app.cx(), &acting(), &address).await.unwrap();
+    let gone = flows::device::forget_all(&app.cx(), &test_actor(), &address).await.unwrap();
     assert_eq!(gone, Some(1));
     let (inside, said) = gets_in().await;
     assert!(!inside, "forgotten, so a stranger like others: {said}");
-    assert_eq!(app.outcomes("user.devices_forgotten").await, ["ok"]);
+    assert_eq!(app.audit_outcomes("user.devices_forgotten").await, ["ok"]);
     // Known again, and dead by the epoch after a forced reset.
     app.clock.advance(Duration::from_hours(2));
     home.sign_in(&app, &client, &patient).await;
-    app.reset(&patient).await;
+    app.force_reset(&patient).await;
     lock().await;
     let (inside, said) = gets_in().await;
     assert!(!inside, "from before the reset: {said}");
     // Known once more, for ninety days.
     app.clock.advance(Duration::from_hours(2));
-    let (page, code, pending) = home.up_to_code(&app, &client, &patient).await;
-    let page = home.code(&page, &code).await;
+    let (page, code, pending) = home.sign_in_to_code_page(&app, &client, &patient).await;
+    let page = home.submit_code(&page, &code).await;
     let form = page.form().with("new_password", "a walk along the river at noon");
-    home.follow(home.post(&form, "continue").await).await.landed(pending).code();
+    home.follow(home.post(&form, "continue").await).await.authorization_response(pending).code();
     let patient =
         Patient { password: "a walk along the river at noon".to_owned(), ..patient.clone() };
     app.clock.advance(Duration::from_hours(24 * 91));
     for nth in 0..3 {
-        guess(&from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
+        guess(&browser_from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
     }
-    let browser = later(&home);
-    let (page, _) = browser.start(&client).await;
-    assert_eq!(browser.password(&page, &patient).await.status, 429, "too old");
+    let browser = without_session(&home);
+    let (page, _) = browser.open_sign_in_page(&client).await;
+    assert_eq!(browser.submit_password(&page, &patient).await.status, 429, "too old");
 }
 
 /// A family at one computer: five accounts, and each is known.
@@ -142,25 +146,29 @@ async fn case_7_reset_or_time_ends_device(engine: Engine) {
 async fn one_browser_knows_several_accounts(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
-    let browser = from(&app, "198.51.100.1");
+    let browser = browser_from(&app, "198.51.100.1");
     let mut family = Vec::new();
     for name in ["Mere", "Hemi", "Aroha", "Tama", "Kiri"] {
         family.push(app.patient(name).await);
     }
     for person in &family {
-        later_sign_in(&app, &browser, &client, person).await;
+        sign_in_without_session(&app, &browser, &client, person).await;
     }
     // Once more: a new value takes the place of the old one.
-    later_sign_in(&app, &browser, &client, &family[0]).await;
+    sign_in_without_session(&app, &browser, &client, &family[0]).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM devices").await, 5);
     assert_eq!(browser.cookie("device").unwrap().split('.').count(), 5);
-    app.set("sign_in.password_failures", "3").await;
+    app.set_setting("sign_in.password_failures", "3").await;
     for person in &family {
         for nth in 0..3 {
-            guess(&from(&app, &format!("203.0.113.{nth}")), &client, person).await;
+            guess(&browser_from(&app, &format!("203.0.113.{nth}")), &client, person).await;
         }
-        let (page, _) = later(&browser).start(&client).await;
-        assert!(later(&browser).password(&page, person).await.has_field("code"), "{}", person.name);
+        let (page, _) = without_session(&browser).open_sign_in_page(&client).await;
+        assert!(
+            without_session(&browser).submit_password(&page, person).await.has_field("code"),
+            "{}",
+            person.name
+        );
     }
 }
 
@@ -170,40 +178,41 @@ async fn case_54_strangers_cannot_lock_out_owner(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
-    let home = from(&app, "198.51.100.1");
+    let home = browser_from(&app, "198.51.100.1");
     home.sign_in(&app, &client, &patient).await;
     for nth in 0..30 {
-        let answer = guess(&from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
+        let answer =
+            guess(&browser_from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
         if nth >= 10 {
             assert_eq!(answer.status, 429, "{nth}");
-            assert!(answer.says("You can try again at"), "{}", answer.text());
+            assert!(answer.has_text("You can try again at"), "{}", answer.text());
             assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 60);
             assert_eq!(answer.form().value("email"), patient.email, "the address is kept");
         }
     }
-    let outcomes = app.outcomes("password.checked").await;
+    let outcomes = app.audit_outcomes("password.checked").await;
     assert_eq!(outcomes.iter().filter(|outcome| *outcome == "wrong").count(), 10);
-    let owner = later(&home);
+    let owner = without_session(&home);
     owner.sign_in(&app, &client, &patient).await;
-    app.settled().await;
+    app.wait_for_jobs().await;
     let told = || {
         let mails = app.mail.mails_to(&patient.email);
         mails.into_iter().filter(|mail| mail.subject.contains("Somebody tried")).count()
     };
     assert_eq!(told(), 1, "told once");
     for nth in 0..30 {
-        guess(&from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
+        guess(&browser_from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
     }
-    app.settled().await;
+    app.wait_for_jobs().await;
     assert_eq!(told(), 1, "and not again on that day");
     // Her own mistakes are her own: they wait too, and pass.
-    app.set("sign_in.password_failures", "3").await;
+    app.set_setting("sign_in.password_failures", "3").await;
     for _ in 0..3 {
-        guess(&later(&owner), &client, &patient).await;
+        guess(&without_session(&owner), &client, &patient).await;
     }
-    assert_eq!(guess(&later(&owner), &client, &patient).await.status, 429);
+    assert_eq!(guess(&without_session(&owner), &client, &patient).await.status, 429);
     app.clock.advance(Duration::from_mins(1));
-    later(&owner).sign_in(&app, &client, &patient).await;
+    without_session(&owner).sign_in(&app, &client, &patient).await;
 }
 
 /// One network, however long it tries, leaves something to strangers elsewhere: her new telephone.
@@ -212,16 +221,16 @@ async fn network_tries_spare_other_strangers(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
-    let attacker = from(&app, "203.0.113.1");
+    let attacker = browser_from(&app, "203.0.113.1");
     for nth in 0..12 {
         let answer = guess(&attacker, &client, &patient).await;
         assert_eq!(answer.status == 429, nth >= 10, "{nth}");
     }
-    let phone = from(&app, "198.51.100.2");
+    let phone = browser_from(&app, "198.51.100.2");
     phone.sign_in(&app, &client, &patient).await;
     // What strangers had spent is forgotten with it; the network that failed waits on.
     assert_eq!(guess(&attacker, &client, &patient).await.status, 429);
-    assert!(guess(&from(&app, "203.0.113.2"), &client, &patient).await.status != 429);
+    assert!(guess(&browser_from(&app, "203.0.113.2"), &client, &patient).await.status != 429);
 }
 
 /// The code step: whoever has the password and guesses at codes does not stop the owner's codes.
@@ -230,24 +239,24 @@ async fn case_54_strangers_codes_never_pause_owner(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
-    app.set("sign_in.resend_wait", "0s").await;
-    let home = from(&app, "198.51.100.1");
+    app.set_setting("sign_in.resend_wait", "0s").await;
+    let home = browser_from(&app, "198.51.100.1");
     home.sign_in(&app, &client, &patient).await;
     for network in 1..=2 {
-        let thief = from(&app, &format!("203.0.113.{network}"));
-        let (page, code, _) = thief.up_to_code(&app, &client, &patient).await;
+        let thief = browser_from(&app, &format!("203.0.113.{network}"));
+        let (page, code, _) = thief.sign_in_to_code_page(&app, &client, &patient).await;
         for nth in 0..5 {
-            thief.code(&page, &wrong(&code, nth)).await;
+            thief.submit_code(&page, &wrong_code(&code, nth)).await;
         }
     }
     // Ten wrong ones by strangers: strangers wait, also with a right one.
-    let stranger = from(&app, "203.0.113.3");
-    let (page, code, _) = stranger.up_to_code(&app, &client, &patient).await;
-    let paused = stranger.code(&page, &code).await;
+    let stranger = browser_from(&app, "203.0.113.3");
+    let (page, code, _) = stranger.sign_in_to_code_page(&app, &client, &patient).await;
+    let paused = stranger.submit_code(&page, &code).await;
     assert_eq!(paused.status, 429, "{}", paused.text());
     assert!(paused.header("retry-after").parse::<u64>().unwrap() > 3000);
-    later(&home).sign_in(&app, &client, &patient).await;
-    app.settled().await;
+    without_session(&home).sign_in(&app, &client, &patient).await;
+    app.wait_for_jobs().await;
     let mails = app.mail.mails_to(&patient.email);
     assert!(
         mails.iter().any(|mail| mail.subject.contains("has your")),
@@ -261,22 +270,22 @@ async fn case_18_inbox_flood_spares_owner(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
-    let home = from(&app, "198.51.100.1");
+    let home = browser_from(&app, "198.51.100.1");
     home.sign_in(&app, &client, &patient).await;
-    let thief = from(&app, "203.0.113.1");
-    let (mut page, _, _) = thief.up_to_code(&app, &client, &patient).await;
+    let thief = browser_from(&app, "203.0.113.1");
+    let (mut page, _, _) = thief.sign_in_to_code_page(&app, &client, &patient).await;
     assert_eq!(thief.post(&page.form(), "resend").await.status, 429, "not so soon");
     for _ in 0..12 {
         // A mail under way would be taken for lost, and sent once more.
-        app.settled().await;
+        app.wait_for_jobs().await;
         app.clock.advance(Duration::from_mins(3));
         page = thief.follow(thief.post(&page.form(), "resend").await).await;
     }
-    app.settled().await;
+    app.wait_for_jobs().await;
     // The owner's first one was a stranger's too: her browser was not known yet.
     assert_eq!(app.mail.codes_to(&patient.email).len(), 6, "six an hour for all strangers");
-    assert!(page.says("You can ask for a code again"), "{}", page.text());
-    later(&home).sign_in(&app, &client, &patient).await;
+    assert!(page.has_text("You can ask for a code again"), "{}", page.text());
+    without_session(&home).sign_in(&app, &client, &patient).await;
     assert_eq!(app.mail.codes_to(&patient.email).len(), 7);
 }
 
@@ -285,15 +294,15 @@ async fn case_18_inbox_flood_spares_owner(engine: Engine) {
 async fn case_14_site_guess_budget_limits_strangers(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
-    app.set("sign_in.guess_budget", "8").await;
+    app.set_setting("sign_in.guess_budget", "8").await;
     let known = app.patient("Mere").await;
-    let home = from(&app, "198.51.100.1");
+    let home = browser_from(&app, "198.51.100.1");
     home.sign_in(&app, &client, &known).await;
     for nth in 0..8 {
         let patient = app.patient(&format!("Hemi {nth}")).await;
-        let thief = from(&app, &format!("203.0.113.{nth}"));
-        let (page, code, _) = thief.up_to_code(&app, &client, &patient).await;
-        thief.code(&page, &wrong(&code, 0)).await;
+        let thief = browser_from(&app, &format!("203.0.113.{nth}"));
+        let (page, code, _) = thief.sign_in_to_code_page(&app, &client, &patient).await;
+        thief.submit_code(&page, &wrong_code(&code, 0)).await;
     }
     let live = &app.app().live;
     live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
@@ -301,29 +310,29 @@ async fn case_14_site_guess_budget_limits_strangers(engine: Engine) {
     // The alarm rings once an hour.
     flows::guess_budget::alarm_if_exceeded(&app.cx()).await.unwrap();
     assert!(!flows::guess_budget::alarm_if_exceeded(&app.cx()).await.unwrap());
-    assert_eq!(app.outcomes("guess_budget.exceeded").await, ["exceeded"]);
+    assert_eq!(app.audit_outcomes("guess_budget.exceeded").await, ["exceeded"]);
     // Strangers have two guesses at a code and three a day at a person; the right one still signs in.
     let victim = app.patient("Aroha").await;
-    let thief = from(&app, "203.0.113.50");
-    let (page, code, pending) = thief.up_to_code(&app, &client, &victim).await;
-    thief.code(&page, &wrong(&code, 0)).await;
-    thief.code(&page, &wrong(&code, 1)).await;
-    assert_eq!(thief.code(&page, &wrong(&code, 2)).await.status, 429);
-    assert!(thief.code(&page, &code).await.location().is_none());
+    let thief = browser_from(&app, "203.0.113.50");
+    let (page, code, pending) = thief.sign_in_to_code_page(&app, &client, &victim).await;
+    thief.submit_code(&page, &wrong_code(&code, 0)).await;
+    thief.submit_code(&page, &wrong_code(&code, 1)).await;
+    assert_eq!(thief.submit_code(&page, &wrong_code(&code, 2)).await.status, 429);
+    assert!(thief.submit_code(&page, &code).await.location().is_none());
     drop(pending);
-    let other = from(&app, "203.0.113.51");
-    let (page, code, _) = other.up_to_code(&app, &client, &victim).await;
-    other.code(&page, &wrong(&code, 0)).await;
-    assert_eq!(other.code(&page, &code).await.status, 429, "the fourth of the day");
+    let other = browser_from(&app, "203.0.113.51");
+    let (page, code, _) = other.sign_in_to_code_page(&app, &client, &victim).await;
+    other.submit_code(&page, &wrong_code(&code, 0)).await;
+    assert_eq!(other.submit_code(&page, &code).await.status, 429, "the fourth of the day");
     let newcomer = app.patient("Kiri").await;
-    from(&app, "198.51.100.7").sign_in(&app, &client, &newcomer).await;
+    browser_from(&app, "198.51.100.7").sign_in(&app, &client, &newcomer).await;
     // A known device feels nothing: five guesses as always.
-    let mine = later(&home);
-    let (page, code, pending) = mine.up_to_code(&app, &client, &known).await;
+    let mine = without_session(&home);
+    let (page, code, pending) = mine.sign_in_to_code_page(&app, &client, &known).await;
     for nth in 0..4 {
-        assert!(mine.code(&page, &wrong(&code, nth)).await.has_field("code"), "{nth}");
+        assert!(mine.submit_code(&page, &wrong_code(&code, nth)).await.has_field("code"), "{nth}");
     }
-    mine.code(&page, &code).await.landed(pending).code();
+    mine.submit_code(&page, &code).await.authorization_response(pending).code();
     // It ends by itself.
     app.clock.advance(Duration::from_hours(25));
     live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
@@ -338,42 +347,46 @@ async fn network_failure_limit_spares_neighbours(engine: Engine) {
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
     for (name, value) in [("ipv4", "10"), ("ipv6_64", "10"), ("ipv6_48", "12")] {
-        app.set(&format!("sign_in.network_failures_{name}"), value).await;
+        app.set_setting(&format!("sign_in.network_failures_{name}"), value).await;
     }
-    app.set("sign_in.password_failures", "100000").await;
-    app.stop_in_new_window();
-    let exit = from(&app, "203.0.113.1");
+    app.set_setting("sign_in.password_failures", "100000").await;
+    app.stop_clock_in_new_window();
+    let exit = browser_from(&app, "203.0.113.1");
     exit.sign_in(&app, &client, &patient).await;
     // Nine mistakes and a sign-in, again and again: given back.
     for _ in 0..3 {
-        let hospital = from(&app, "203.0.113.1");
+        let hospital = browser_from(&app, "203.0.113.1");
         for _ in 0..9 {
             assert_ne!(guess(&hospital, &client, &patient).await.status, 429);
         }
         hospital.sign_in(&app, &client, &patient).await;
         app.clock.advance(Duration::from_secs(1));
-        app.set("sign_in.sends_per_hour", "100").await;
+        app.set_setting("sign_in.sends_per_hour", "100").await;
     }
     let nobody = Patient { email: "nobody@patients.example".to_owned(), ..patient.clone() };
-    let attacker = from(&app, "203.0.113.1");
+    let attacker = browser_from(&app, "203.0.113.1");
     for _ in 0..10 {
         guess(&attacker, &client, &nobody).await;
     }
     let shut = guess(&attacker, &client, &nobody).await;
     assert_eq!(shut.status, 429);
-    assert!(shut.says("IPv4 address") && shut.says("You can try again at"), "{}", shut.text());
+    assert!(
+        shut.has_text("IPv4 address") && shut.has_text("You can try again at"),
+        "{}",
+        shut.text()
+    );
     assert_eq!(shut.form().value("email"), nobody.email);
     assert!(shut.header("retry-after").parse::<u64>().unwrap() <= 300);
-    later(&exit).sign_in(&app, &client, &patient).await;
+    without_session(&exit).sign_in(&app, &client, &patient).await;
     // A household, and the customer around it.
     for nth in 0..12 {
-        let neighbour = from(&app, &format!("2001:db8:1:{nth}::1"));
+        let neighbour = browser_from(&app, &format!("2001:db8:1:{nth}::1"));
         assert_ne!(guess(&neighbour, &client, &nobody).await.status, 429, "{nth}");
     }
-    let shut = guess(&from(&app, "2001:db8:1:ffff::1"), &client, &nobody).await;
-    assert!(shut.status == 429 && shut.says("IPv6 /48"), "{}", shut.text());
-    assert_ne!(guess(&from(&app, "2001:db8:2::1"), &client, &nobody).await.status, 429);
-    let mut conn = app.sql().read().await.unwrap();
+    let shut = guess(&browser_from(&app, "2001:db8:1:ffff::1"), &client, &nobody).await;
+    assert!(shut.status == 429 && shut.has_text("IPv6 /48"), "{}", shut.text());
+    assert_ne!(guess(&browser_from(&app, "2001:db8:2::1"), &client, &nobody).await.status, 429);
+    let mut conn = app.replica_db().read().await.unwrap();
     let rows: Vec<(String,)> = store::Sql::q(
         &mut conn,
         "SELECT detail FROM audit WHERE event = 'network.limited' ORDER BY id",
@@ -395,19 +408,19 @@ async fn rate_limited_posts_admit_known_devices(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
-    let home = from(&app, "203.0.113.1");
+    let home = browser_from(&app, "203.0.113.1");
     home.sign_in(&app, &client, &patient).await;
-    app.set("sign_in.posts_per_minute", "10").await;
-    app.stop_in_new_window();
-    let attacker = from(&app, "203.0.113.1");
+    app.set_setting("sign_in.posts_per_minute", "10").await;
+    app.stop_clock_in_new_window();
+    let attacker = browser_from(&app, "203.0.113.1");
     let mut last = guess(&attacker, &client, &patient).await;
     for _ in 0..12 {
         last = guess(&attacker, &client, &patient).await;
     }
     assert_eq!(last.status, 429);
     assert_eq!(last.form().value("email"), patient.email);
-    assert!(last.says("IPv4 address"), "{}", last.text());
-    later(&home).sign_in(&app, &client, &patient).await;
+    assert!(last.has_text("IPv4 address"), "{}", last.text());
+    without_session(&home).sign_in(&app, &client, &patient).await;
 }
 
 /// Success forgets failures: of the person, of this network, of this device.
@@ -417,16 +430,16 @@ async fn completed_sign_in_clears_counters(engine: Engine) {
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
     let spent = "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) FROM throttles WHERE kind IN ('password', 'code')";
-    let home = from(&app, "198.51.100.1");
+    let home = browser_from(&app, "198.51.100.1");
     for round in 0..2 {
-        let browser = later(&home);
+        let browser = without_session(&home);
         for _ in 0..3 {
             guess(&browser, &client, &patient).await;
         }
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-        browser.code(&page, &wrong(&code, 0)).await;
+        let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+        browser.submit_code(&page, &wrong_code(&code, 0)).await;
         assert!(app.count(spent).await >= 4, "{round}");
-        browser.code(&page, &code).await.landed(pending).code();
+        browser.submit_code(&page, &code).await.authorization_response(pending).code();
         assert_eq!(app.count(spent).await, 0, "{round}");
         home.set_cookie("device", &browser.cookie("device").unwrap());
     }
@@ -438,7 +451,7 @@ async fn case_53_unknown_accounts_cost_same_rows(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let (client, known) = (app.client("portal").await, app.patient("Mere").await);
     let unknown = Patient { email: "nobo@patients.example".to_owned(), ..known.clone() };
-    app.set("sign_in.password_failures", "3").await;
+    app.set_setting("sign_in.password_failures", "3").await;
     let tables = [
         "SELECT COUNT(*) FROM throttles",
         "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) FROM throttles",
@@ -451,7 +464,7 @@ async fn case_53_unknown_accounts_cost_same_rows(engine: Engine) {
     for who in [&known, &unknown] {
         let mut answers = Vec::new();
         for nth in 0..6 {
-            let browser = from(&app, &format!("203.0.113.{nth}"));
+            let browser = browser_from(&app, &format!("203.0.113.{nth}"));
             let mut before = Vec::new();
             for sql in tables {
                 before.push(app.count(sql).await);
@@ -464,7 +477,7 @@ async fn case_53_unknown_accounts_cost_same_rows(engine: Engine) {
             let names: Vec<_> = page.headers.keys().map(|name| name.as_str().to_owned()).collect();
             answers.push((page.status, names, page.masked(), grown));
         }
-        app.settled().await;
+        app.wait_for_jobs().await;
         seen.push(answers);
     }
     assert_eq!(seen[0], seen[1]);
@@ -477,7 +490,12 @@ async fn case_53_unknown_accounts_cost_same_rows(engine: Engine) {
     assert!(app.mail.mails_to(&unknown.email).is_empty());
 }
 
-async fn later_sign_in(app: &TestApp, browser: &HttpBrowser, client: &Client, person: &Patient) {
+async fn sign_in_without_session(
+    app: &TestApp,
+    browser: &HttpBrowser,
+    client: &Client,
+    person: &Patient,
+) {
     browser.set_cookie("session", "");
     browser.sign_in(app, client, person).await;
 }

@@ -1,19 +1,19 @@
 //! The misuse cases: each a test that names its number.
 
+mod account_enumeration;
 mod attacks;
 mod browsers;
-mod budget;
 mod canaries;
 mod codes;
 mod devices;
+mod guess_budget;
 mod inactive;
 mod input;
 mod jwt;
 mod limits;
 mod networks;
 mod oauth;
+mod paused_guesses;
 mod second_step;
 mod secrets;
 mod sessions;
-mod statements;
-mod waits;

@@ -17,33 +17,34 @@ use crate::engines::{apply, both_engines};
 
 async fn behind_a_proxy(engine: Engine) -> TestApp {
     let app =
-        TestApp::with(engine, Options { proxies: vec!["127.0.0.0/8"], ..Options::default() }).await;
-    app.stop_in_new_window();
+        TestApp::start_with(engine, Options { proxies: vec!["127.0.0.0/8"], ..Options::default() })
+            .await;
+    app.stop_clock_in_new_window();
     app
 }
 
-fn from(app: &TestApp, address: &str) -> HttpBrowser {
-    app.browser().fresh(address)
+fn browser_from(app: &TestApp, address: &str) -> HttpBrowser {
+    app.browser().without_cookies_from(address)
 }
 
 async fn guess(browser: &HttpBrowser, client: &Client, email: &str) -> u16 {
-    let (page, _) = browser.start(client).await;
+    let (page, _) = browser.open_sign_in_page(client).await;
     let form = page.form().with("email", email).with("password", "not the password");
     browser.post(&form, "continue").await.status.as_u16()
 }
 
 /// How many were let in to be hashed since the start.
-fn hashed(app: &TestApp) -> u64 {
+fn admitted_count(app: &TestApp) -> u64 {
     app.app().hasher.stats().totals.wait_buckets.iter().map(|(_, many)| many).sum()
 }
 
 /// Spends five guesses at a new code.
 async fn guess_codes(app: &TestApp, client: &Client, patient: &Patient, address: &str) {
-    let thief = from(app, address);
-    let (page, code, _) = thief.up_to_code(app, client, patient).await;
+    let thief = browser_from(app, address);
+    let (page, code, _) = thief.sign_in_to_code_page(app, client, patient).await;
     let code: usize = code.parse().unwrap();
     for nth in 1..=5 {
-        thief.code(&page, &format!("{:06}", (code + nth) % 1_000_000)).await;
+        thief.submit_code(&page, &format!("{:06}", (code + nth) % 1_000_000)).await;
     }
 }
 
@@ -52,20 +53,23 @@ async fn guess_codes(app: &TestApp, client: &Client, patient: &Patient, address:
 async fn rate_limited_network_costs_no_hash(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
-    app.set("sign_in.network_failures_ipv4", "10").await;
-    let attacker = from(&app, "203.0.113.1");
+    app.set_setting("sign_in.network_failures_ipv4", "10").await;
+    let attacker = browser_from(&app, "203.0.113.1");
     for nth in 0..10 {
         assert_eq!(guess(&attacker, &client, &format!("{nth}@patients.example")).await, 200);
     }
-    let before = hashed(&app);
+    let before = admitted_count(&app);
     assert_eq!(before, 10, "each guess was one");
     for nth in 0..20 {
         let email = format!("another{nth}@patients.example");
         assert_eq!(guess(&attacker, &client, &email).await, 429, "{nth}");
     }
-    assert_eq!(hashed(&app), before);
-    assert_eq!(guess(&from(&app, "203.0.113.2"), &client, "one@patients.example").await, 200);
-    assert_eq!(hashed(&app), before + 1, "a neighbour is heard");
+    assert_eq!(admitted_count(&app), before);
+    assert_eq!(
+        guess(&browser_from(&app, "203.0.113.2"), &client, "one@patients.example").await,
+        200
+    );
+    assert_eq!(admitted_count(&app), before + 1, "a neighbour is heard");
 }
 
 #[apply(both_engines)]
@@ -74,11 +78,11 @@ async fn ipv6_64_shares_tries_per_person(engine: Engine) {
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
     for nth in 0..12 {
-        let host = from(&app, &format!("2001:db8:9:1::{nth:x}"));
+        let host = browser_from(&app, &format!("2001:db8:9:1::{nth:x}"));
         let status = guess(&host, &client, &patient.email).await;
         assert_eq!(status == 429, nth >= 10, "{nth}");
     }
-    from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
+    browser_from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
 }
 
 /// The same at the second step, for somebody who has the password.
@@ -87,41 +91,44 @@ async fn network_wait_spares_other_networks_codes(engine: Engine) {
     let app = behind_a_proxy(engine).await;
     let client = app.client("portal").await;
     let patient = app.patient("Mere").await;
-    app.set("sign_in.resend_wait", "0s").await;
+    app.set_setting("sign_in.resend_wait", "0s").await;
     for host in 1..=2 {
         guess_codes(&app, &client, &patient, &format!("2001:db8:9:1::{host}")).await;
     }
-    let neighbour = from(&app, "2001:db8:9:1::3");
-    let (page, code, _) = neighbour.up_to_code(&app, &client, &patient).await;
-    assert_eq!(neighbour.code(&page, &code).await.status, 429, "ten of this /64 were wrong");
-    from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
+    let neighbour = browser_from(&app, "2001:db8:9:1::3");
+    let (page, code, _) = neighbour.sign_in_to_code_page(&app, &client, &patient).await;
+    assert_eq!(neighbour.submit_code(&page, &code).await.status, 429, "ten of this /64 were wrong");
+    browser_from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
 }
 
 /// Who is turned away by a full pool is not counted, whoever they share an address with: on a bad day that is nearly
 /// everybody. What is heard is counted.
 #[apply(both_engines)]
 async fn queue_refusal_is_not_counted(engine: Engine) {
-    let (app, client, patient) = with_two_seats(engine).await;
-    let full = Full::of(&app).await;
+    let (app, client, patient) = app_with_two_queue_slots(engine).await;
+    let full = FullHashingPool::fill(&app).await;
     let browser = app.browser();
-    let (mut page, _) = browser.start(&client).await;
+    let (mut page, _) = browser.open_sign_in_page(&client).await;
     for _ in 0..15 {
-        page = browser.password(&page, &patient).await;
+        page = browser.submit_password(&page, &patient).await;
         assert_eq!(page.status, 503, "{}", page.text());
     }
-    full.empty().await;
-    assert!(browser.password(&page, &patient).await.has_field("code"), "heard, after fifteen");
-    assert_eq!(last_of(12, &app, &client).await, 429);
+    full.release().await;
+    assert!(
+        browser.submit_password(&page, &patient).await.has_field("code"),
+        "heard, after fifteen"
+    );
+    assert_eq!(status_of_last(12, &app, &client).await, 429);
 }
 
 /// A full pool is no cover for posts that do anything else than ask for a seat.
 #[apply(both_engines)]
 async fn other_posts_count_despite_full_queue(engine: Engine) {
-    let (app, client, _) = with_two_seats(engine).await;
-    let full = Full::of(&app).await;
+    let (app, client, _) = app_with_two_queue_slots(engine).await;
+    let full = FullHashingPool::fill(&app).await;
     for nth in 0..12 {
         let browser = app.browser();
-        let (page, _) = browser.start(&client).await;
+        let (page, _) = browser.open_sign_in_page(&client).await;
         let form = page.form().with("email", "nobody@patients.example").with("password", "a guess");
         let answer = if nth % 2 == 0 {
             browser.post(&form, "cancel").await
@@ -130,18 +137,18 @@ async fn other_posts_count_despite_full_queue(engine: Engine) {
         };
         assert_ne!(answer.status, 503, "{}", answer.text());
     }
-    full.empty().await;
-    assert_eq!(last_of(1, &app, &client).await, 429);
+    full.release().await;
+    assert_eq!(status_of_last(1, &app, &client).await, 429);
 }
 
 /// Somebody computes, and somebody sits on the one seat of strangers.
-struct Full {
+struct FullHashingPool {
     held: Vec<HashingPermit>,
     waiting: JoinHandle<bool>,
 }
 
-impl Full {
-    async fn of(app: &TestApp) -> Self {
+impl FullHashingPool {
+    async fn fill(app: &TestApp) -> Self {
         let hasher = app.app().hasher.clone();
         let mut held = Vec::new();
         for _ in 0..2 {
@@ -155,23 +162,23 @@ impl Full {
         Self { held, waiting }
     }
 
-    async fn empty(self) {
+    async fn release(self) {
         drop(self.held);
         assert!(self.waiting.await.unwrap());
     }
 }
 
 /// One seat for strangers and one for known devices; of each network ten posts a minute are heard.
-async fn with_two_seats(engine: Engine) -> (TestApp, Client, Patient) {
+async fn app_with_two_queue_slots(engine: Engine) -> (TestApp, Client, Patient) {
     let hashing = HasherConfig { threads: 1, queue: 2, wait: Duration::from_mins(5) };
-    let app = TestApp::with(engine, Options { hashing, ..Options::default() }).await;
+    let app = TestApp::start_with(engine, Options { hashing, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.set("sign_in.posts_per_minute", "10").await;
-    app.stop_in_new_window();
+    app.set_setting("sign_in.posts_per_minute", "10").await;
+    app.stop_clock_in_new_window();
     (app, client, patient)
 }
 
-async fn last_of(guesses: usize, app: &TestApp, client: &Client) -> u16 {
+async fn status_of_last(guesses: usize, app: &TestApp, client: &Client) -> u16 {
     let mut last = 0;
     for _ in 0..guesses {
         last = guess(&app.browser(), client, "nobody@patients.example").await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use vestibule_tests::{
     app::TestApp,
-    client::{Client, Pending, userinfo},
+    client::{Client, PendingRequest, get_userinfo},
     db::Engine,
 };
 
@@ -28,7 +28,7 @@ async fn case_30_code_binds_pkce_client_redirect(engine: Engine) {
         &[("redirect_uri", "")],
         &[("redirect_uri", "https://portal.example/callback/")],
     ] {
-        let answer = client.token(&app, &landed, changes).await;
+        let answer = client.token_request(&app, &landed, changes).await;
         assert_eq!(answer.json()["error"], "invalid_grant", "{changes:?}");
     }
     let answer = other.redeem(&app, &landed).await;
@@ -43,13 +43,13 @@ async fn case_32_replayed_code_revokes_tokens(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let landed = app.browser().sign_in(&app, &client, &patient).await;
-    let tokens = client.tokens(&app, &landed).await;
+    let tokens = client.redeem_tokens(&app, &landed).await;
     let token = tokens["access_token"].as_str().unwrap();
-    assert_eq!(userinfo(&app, token).await.status, 200);
+    assert_eq!(get_userinfo(&app, token).await.status, 200);
     let again = client.redeem(&app, &landed).await;
     assert_eq!((again.status.as_u16(), &again.json()["error"]), (400, &json!("invalid_grant")));
-    assert_eq!(userinfo(&app, token).await.status, 401, "revoked");
-    assert_eq!(app.outcomes("grant.code_reused").await, ["revoked"]);
+    assert_eq!(get_userinfo(&app, token).await.status, 401, "revoked");
+    assert_eq!(app.audit_outcomes("grant.code_reused").await, ["revoked"]);
 }
 
 #[apply(both_engines)]
@@ -61,10 +61,10 @@ async fn case_32_code_lives_sixty_seconds(engine: Engine) {
     assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
     // A late reuse of a redeemed one is found out too.
     let landed = app.browser().sign_in(&app, &client, &patient).await;
-    let tokens = client.tokens(&app, &landed).await;
+    let tokens = client.redeem_tokens(&app, &landed).await;
     app.clock.advance(Duration::from_secs(90));
     assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
-    assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 401);
+    assert_eq!(get_userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 401);
 }
 
 /// A redirect URI that is not exactly a registered one is answered on our page, never by a redirect.
@@ -93,23 +93,24 @@ async fn case_31_redirect_uri_matches_exactly() {
         "/callback",
         "",
     ] {
-        let pending = Pending::new(&client);
+        let pending = PendingRequest::new(&client);
         let answer = app.browser().get(pending.url(app.issuer(), &[("redirect_uri", uri)])).await;
         assert_eq!(answer.status, 400, "{uri}");
         assert!(answer.location().is_none(), "{uri}");
-        assert!(answer.says("This request cannot be completed"), "{uri}: {}", answer.text());
+        assert!(answer.has_text("This request cannot be completed"), "{uri}: {}", answer.text());
         assert!(!answer.body.contains("evil"), "{uri} is not shown");
     }
     for (parameter, value) in
         [("client_id", "portal"), ("redirect_uri", "https://evil.example"), ("state", "2")]
     {
-        let url = format!("{}&{parameter}={value}", Pending::new(&client).url(app.issuer(), &[]));
+        let url =
+            format!("{}&{parameter}={value}", PendingRequest::new(&client).url(app.issuer(), &[]));
         let answer = app.browser().get(url).await;
         assert_eq!(answer.status, 400, "a second {parameter}");
     }
     let unknown = Client { id: "nobody".to_owned(), ..client };
-    let answer = app.browser().get(Pending::new(&unknown).url(app.issuer(), &[])).await;
-    assert!(answer.status == 400 && answer.says("This request cannot be completed"));
+    let answer = app.browser().get(PendingRequest::new(&unknown).url(app.issuer(), &[])).await;
+    assert!(answer.status == 400 && answer.has_text("This request cannot be completed"));
 }
 
 /// What is echoed is echoed unchanged, encoded where it stands, and has a length.
@@ -121,19 +122,24 @@ async fn case_35_state_and_nonce_return_unchanged(engine: Engine) {
     browser.sign_in(&app, &client, &patient).await;
     let html = "<script>alert('\"&#')</script> +%2B\u{0101}";
     for (state, nonce) in [(html, html), (&"s".repeat(2048), &"n".repeat(512)), ("", "")] {
-        let pending =
-            Pending { state: state.to_owned(), nonce: nonce.to_owned(), ..Pending::new(&client) };
-        let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
+        let pending = PendingRequest {
+            state: state.to_owned(),
+            nonce: nonce.to_owned(),
+            ..PendingRequest::new(&client)
+        };
+        let landed =
+            browser.get(pending.url(app.issuer(), &[])).await.authorization_response(pending);
         assert_eq!(landed.param("state").unwrap_or_default(), state);
-        let tokens = client.tokens(&app, &landed).await;
-        let id = vestibule_tests::client::claims(tokens["id_token"].as_str().unwrap());
+        let tokens = client.redeem_tokens(&app, &landed).await;
+        let id = vestibule_tests::client::decode_claims(tokens["id_token"].as_str().unwrap());
         assert_eq!(id["nonce"].as_str().unwrap_or_default(), nonce);
     }
     let long = "s".repeat(2049);
-    let answer = browser.get(Pending::new(&client).url(app.issuer(), &[("state", &long)])).await;
+    let answer =
+        browser.get(PendingRequest::new(&client).url(app.issuer(), &[("state", &long)])).await;
     assert_eq!(answer.status, 400);
     let hint = [("login_hint", html), ("prompt", "login"), ("ui_locales", html)];
-    let page = browser.get(Pending::new(&client).url(app.issuer(), &hint)).await;
+    let page = browser.get(PendingRequest::new(&client).url(app.issuer(), &hint)).await;
     assert!(!page.body.contains("<script"), "{}", page.body);
 }
 
@@ -169,7 +175,8 @@ async fn case_43_no_parameter_redirects() {
             );
             assert!(!answer.body.contains("evil.example"), "{path} {parameter}");
         }
-        let url = format!("{}&{parameter}={evil}", Pending::new(&client).url(app.issuer(), &[]));
+        let url =
+            format!("{}&{parameter}={evil}", PendingRequest::new(&client).url(app.issuer(), &[]));
         assert!(!app.browser().get(url).await.body.contains("evil.example"), "{parameter}");
     }
 }

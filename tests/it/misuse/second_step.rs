@@ -3,23 +3,25 @@
 use reqwest::Method;
 use vestibule_tests::{
     app::TestApp,
-    client::{Pending, userinfo},
+    client::{PendingRequest, get_userinfo},
     db::Engine,
-    http::{Answer, HttpBrowser},
+    http::{HttpBrowser, Response},
 };
 
 use crate::engines::{apply, both_engines};
 
 /// Whether this browser has anything that a client would take for a sign-in.
 async fn is_signed_in(app: &TestApp, browser: &HttpBrowser) -> bool {
-    let client = app.client_with(&format!("probe-{}", keys_id()), |_| {}).await;
-    let pending = Pending::new(&client);
-    let landed =
-        browser.get(pending.url(app.issuer(), &[("prompt", "none")])).await.landed(pending);
+    let client = app.client_with(&format!("probe-{}", random_id()), |_| {}).await;
+    let pending = PendingRequest::new(&client);
+    let landed = browser
+        .get(pending.url(app.issuer(), &[("prompt", "none")]))
+        .await
+        .authorization_response(pending);
     landed.param("error").as_deref() != Some("login_required")
 }
 
-fn keys_id() -> String {
+fn random_id() -> String {
     keys::OpaqueToken::generate(&keys::Rng::system())
         .reveal()
         .chars()
@@ -29,7 +31,7 @@ fn keys_id() -> String {
         .to_lowercase()
 }
 
-fn attempt(page: &Answer) -> String {
+fn attempt(page: &Response) -> String {
     page.form().value("attempt").to_owned()
 }
 
@@ -38,7 +40,7 @@ async fn case_1_only_code_follows_password(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let attempt = attempt(&page);
     for path in ["/login/consent", "/login/new-password", "/login/password"] {
         let answer = browser.follow(browser.get(format!("{path}?attempt={attempt}")).await).await;
@@ -55,14 +57,14 @@ async fn case_1_only_code_follows_password(engine: Engine) {
         let answer = browser.follow(browser.post(&form, button).await).await;
         assert!(answer.location().is_none(), "{path}: {:?}", answer.location());
     }
-    let again = Pending::new(&client);
+    let again = PendingRequest::new(&client);
     let start = browser.follow(browser.get(again.url(app.issuer(), &[])).await).await;
     assert!(start.has_field("password"), "authorize again starts again");
     assert!(!is_signed_in(&app, &browser).await);
     assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, 0);
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
     // All of it has cost the honest person nothing.
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
 #[apply(both_engines)]
@@ -70,12 +72,12 @@ async fn case_2_browser_cookie_is_no_session(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    browser.up_to_code(&app, &client, &patient).await;
+    browser.sign_in_to_code_page(&app, &client, &patient).await;
     assert_eq!(browser.cookie("session"), None);
     let first = browser.cookie("browser").unwrap();
     browser.set_cookie("session", &first);
     assert!(!is_signed_in(&app, &browser).await);
-    assert_eq!(userinfo(&app, &first).await.status, 401);
+    assert_eq!(get_userinfo(&app, &first).await.status, 401);
 }
 
 /// With one method, the switch is "start again" and "back": the result of a step counts for that step alone.
@@ -84,11 +86,11 @@ async fn case_3_restart_and_back_prove_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let restarted = browser.follow(browser.post(&page.form(), "restart").await).await;
     assert!(restarted.has_field("password"), "{}", restarted.text());
     // The code page of before, from the history, with the right code.
-    let answer = browser.code(&page, &code).await;
+    let answer = browser.submit_code(&page, &code).await;
     assert!(answer.location().is_none(), "the code alone signs nobody in");
     assert!(!is_signed_in(&app, &browser).await);
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
@@ -99,21 +101,21 @@ async fn case_3_restart_and_back_prove_nothing(engine: Engine) {
 async fn case_4_restart_keeps_requirements(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.reset(&patient).await;
+    app.force_reset(&patient).await;
     let browser = app.browser();
-    let (page, code, _) = browser.up_to_code(&app, &client, &patient).await;
-    let page = browser.code(&page, &code).await;
+    let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+    let page = browser.submit_code(&page, &code).await;
     assert!(page.has_field("new_password"), "{}", page.text());
     let restarted = browser.follow(browser.post(&page.form(), "restart").await).await;
     assert!(restarted.has_field("password"));
     let mails = app.mail.codes_to(&patient.email).len();
-    let page = browser.password(&restarted, &patient).await;
+    let page = browser.submit_password(&restarted, &patient).await;
     let code = app.mail.code(&patient.email, mails + 1).await;
-    let page = browser.code(&page, &code).await;
+    let page = browser.submit_code(&page, &code).await;
     assert!(page.has_field("new_password"), "still: {}", page.text());
     assert!(!is_signed_in(&app, &browser).await);
     // `prompt=login` of the client survives a restart as well.
-    let pending = Pending::new(&client);
+    let pending = PendingRequest::new(&client);
     let page =
         browser.follow(browser.get(pending.url(app.issuer(), &[("prompt", "login")])).await).await;
     assert!(page.has_field("password"));
@@ -125,31 +127,31 @@ async fn case_5_account_switch_drops_proof(engine: Engine) {
     let client = app.client("portal").await;
     let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
     let browser = app.browser();
-    let (page, code, _) = browser.up_to_code(&app, &client, &mere).await;
+    let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &mere).await;
     // Another address beside the right code changes nothing about whose attempt it is ...
     let mails = app.mail.codes_to(&hemi.email).len();
     let form = page.form().with("code", "000000").with("email", &hemi.email);
     browser.post(&form, "continue").await;
     // ... and the other's password leads to the other's own second step.
-    let (start, pending) = browser.start(&client).await;
-    let page = browser.password(&start, &hemi).await;
+    let (start, pending) = browser.open_sign_in_page(&client).await;
+    let page = browser.submit_password(&start, &hemi).await;
     assert!(page.has_field("code"));
-    let answer = browser.code(&page, &code).await;
+    let answer = browser.submit_code(&page, &code).await;
     assert!(answer.location().is_none(), "Mere's code is not Hemi's");
     let his = app.mail.code(&hemi.email, mails + 1).await;
-    let landed = browser.code(&page, &his).await.landed(pending);
-    let tokens = client.tokens(&app, &landed).await;
+    let landed = browser.submit_code(&page, &his).await.authorization_response(pending);
+    let tokens = client.redeem_tokens(&app, &landed).await;
     let token = tokens["access_token"].as_str().unwrap();
-    assert_eq!(userinfo(&app, token).await.json()["email"], hemi.email);
+    assert_eq!(get_userinfo(&app, token).await.json()["email"], hemi.email);
 }
 
 #[apply(both_engines)]
 async fn case_6_malformed_code_is_charged(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.set("sign_in.code_tries", "10").await;
+    app.set_setting("sign_in.code_tries", "10").await;
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let tries = async || app.count("SELECT CAST(SUM(tries) AS BIGINT) FROM email_challenges").await;
     for (typed, charged) in [
         ("", 0),
@@ -161,7 +163,7 @@ async fn case_6_malformed_code_is_charged(engine: Engine) {
         ("12345", 5),
         ("12345", 5),
     ] {
-        let answer = browser.code(&page, typed).await;
+        let answer = browser.submit_code(&page, typed).await;
         assert!(answer.has_field("code"), "{typed:?}: {}", answer.text());
         assert_eq!(tries().await, charged, "{typed:?}");
         assert_eq!(answer.form().value("code"), typed, "what was typed survives");
@@ -180,5 +182,5 @@ async fn case_6_malformed_code_is_charged(engine: Engine) {
         .await;
     assert_eq!(json.status, 415);
     let spaced = format!(" {} {} ", &code[..3], &code[3..]);
-    browser.code(&page, &spaced).await.landed(pending).code();
+    browser.submit_code(&page, &spaced).await.authorization_response(pending).code();
 }

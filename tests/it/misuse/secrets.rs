@@ -1,21 +1,22 @@
 //! Misuse case 57: canaries. What is secret in a sign-in is looked for wherever it must not be.
 
-use vestibule_tests::{app::TestApp, client::Client, db::Engine, log::Log};
+use vestibule_tests::{app::TestApp, client::Client, db::Engine, log::CapturedLog};
 
 /// One thread, so that everything that happens is logged here.
 #[tokio::test(flavor = "current_thread")]
 async fn case_57_logs_and_errors_hide_secrets() {
-    let log = Log::start();
+    let log = CapturedLog::start();
     for engine in Engine::ALL {
         let app = TestApp::start(engine).await;
         let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
         let browser = app.browser();
-        let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+        let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
         let first_cookie = browser.cookie("browser").unwrap();
         let wrong = if code == "135790" { "135791" } else { "135790" };
-        let refused = browser.code(&page, wrong).await;
-        let landed = browser.code(&refused, &code).await.landed(pending.clone());
-        let tokens = client.tokens(&app, &landed).await;
+        let refused = browser.submit_code(&page, wrong).await;
+        let landed =
+            browser.submit_code(&refused, &code).await.authorization_response(pending.clone());
+        let tokens = client.redeem_tokens(&app, &landed).await;
         let wrong_secret =
             Client { secret: Some("client-secret-canary".to_owned()), ..client.clone() };
         let error = wrong_secret.redeem(&app, &landed).await;
@@ -48,7 +49,7 @@ async fn case_57_logs_and_errors_hide_secrets() {
 }
 
 async fn trail(app: &TestApp) -> String {
-    let mut conn = app.sql().read().await.unwrap();
+    let mut conn = app.replica_db().read().await.unwrap();
     let rows: Vec<(String, String, String, String)> =
         store::Sql::q(&mut conn, "SELECT event, outcome, actor, detail FROM audit")
             .fetch_all()
@@ -63,11 +64,11 @@ async fn database_holds_no_plain_secret() {
     let app = TestApp::start(Engine::Sqlite).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let wrong = if code == "135790" { "135791" } else { "135790" };
-    let page = browser.code(&page, wrong).await;
-    let landed = browser.code(&page, &code).await.landed(pending);
-    let tokens = client.tokens(&app, &landed).await;
+    let page = browser.submit_code(&page, wrong).await;
+    let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
+    let tokens = client.redeem_tokens(&app, &landed).await;
     let store::DbConfig::Sqlite { file, .. } = app.db.config() else { unreachable!() };
     let mut bytes = std::fs::read(file).unwrap();
     bytes.extend(std::fs::read(file.with_extension("db-wal")).unwrap_or_default());
@@ -90,7 +91,7 @@ async fn database_holds_no_plain_secret() {
     // Another root key opens nothing of it.
     let mut foreign =
         keys::RootKeys::new(&[keys::RootKey::parse("test", &[8; 32]).unwrap()]).unwrap();
-    let mut conn = app.sql().read().await.unwrap();
+    let mut conn = app.replica_db().read().await.unwrap();
     assert!(flows::signing_keys::load(&foreign, &mut conn).await.is_err());
     assert!(flows::root_keys::load_carried(&mut foreign, &mut conn).await.is_err());
 }

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use vestibule_tests::{
     app::TestApp,
-    client::{Client, Pending},
+    client::{Client, PendingRequest},
     db::Engine,
     http::HttpBrowser,
 };
 
 use crate::engines::{apply, both_engines};
 
-async fn silent(app: &TestApp, browser: &HttpBrowser, client: &Client) -> bool {
-    let pending = Pending::new(client);
-    let landed =
-        browser.get(pending.url(app.issuer(), &[("prompt", "none")])).await.landed(pending);
+async fn signs_in_silently(app: &TestApp, browser: &HttpBrowser, client: &Client) -> bool {
+    let pending = PendingRequest::new(client);
+    let landed = browser
+        .get(pending.url(app.issuer(), &[("prompt", "none")]))
+        .await
+        .authorization_response(pending);
     landed.param("code").is_some()
 }
 
@@ -24,19 +26,19 @@ async fn case_24_planted_cookie_is_no_session(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let attacker = app.browser();
-    attacker.start(&client).await;
+    attacker.open_sign_in_page(&client).await;
     let planted = attacker.cookie("browser").unwrap();
     let victim = app.browser();
     victim.set_cookie("browser", &planted);
     victim.set_cookie("session", &planted);
     let landed = victim.sign_in(&app, &client, &patient).await;
-    client.tokens(&app, &landed).await;
+    client.redeem_tokens(&app, &landed).await;
     assert_ne!(victim.cookie("browser").unwrap(), planted);
     assert_ne!(victim.cookie("session").unwrap(), planted);
     assert_ne!(victim.cookie("browser"), victim.cookie("session"));
     attacker.set_cookie("session", &planted);
-    assert!(!silent(&app, &attacker, &client).await);
-    assert!(silent(&app, &victim, &client).await);
+    assert!(!signs_in_silently(&app, &attacker, &client).await);
+    assert!(signs_in_silently(&app, &victim, &client).await);
 }
 
 #[apply(both_engines)]
@@ -46,24 +48,27 @@ async fn idle_and_absolute_limits_end_session(engine: Engine) {
     let browser = app.browser();
     browser.sign_in(&app, &client, &patient).await;
     app.clock.advance(Duration::from_mins(29));
-    assert!(silent(&app, &browser, &client).await, "used within half an hour");
+    assert!(signs_in_silently(&app, &browser, &client).await, "used within half an hour");
     app.clock.advance(Duration::from_mins(29));
-    assert!(silent(&app, &browser, &client).await, "use keeps it alive");
+    assert!(signs_in_silently(&app, &browser, &client).await, "use keeps it alive");
     app.clock.advance(Duration::from_mins(31));
-    assert!(!silent(&app, &browser, &client).await, "idle for more");
+    assert!(!signs_in_silently(&app, &browser, &client).await, "idle for more");
     browser.sign_in(&app, &client, &patient).await;
     for _ in 0..24 {
         app.clock.advance(Duration::from_mins(29));
-        silent(&app, &browser, &client).await;
+        signs_in_silently(&app, &browser, &client).await;
     }
-    assert!(silent(&app, &browser, &client).await, "eleven and a half hours, always in use");
+    assert!(
+        signs_in_silently(&app, &browser, &client).await,
+        "eleven and a half hours, always in use"
+    );
     app.clock.advance(Duration::from_mins(25));
-    assert!(!silent(&app, &browser, &client).await, "twelve hours, in use or not");
+    assert!(!signs_in_silently(&app, &browser, &client).await, "twelve hours, in use or not");
     // The limits are live settings.
     browser.sign_in(&app, &client, &patient).await;
-    app.set("session.idle", "5m").await;
+    app.set_setting("session.idle", "5m").await;
     app.clock.advance(Duration::from_mins(6));
-    assert!(!silent(&app, &browser, &client).await);
+    assert!(!signs_in_silently(&app, &browser, &client).await);
 }
 
 #[apply(both_engines)]
@@ -73,15 +78,15 @@ async fn account_switch_ends_previous_session(engine: Engine) {
     let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
     let browser = app.browser();
     browser.sign_in(&app, &client, &mere).await;
-    let hers = browser.copied();
-    let pending = Pending::new(&client);
+    let hers = browser.with_copied_cookies();
+    let pending = PendingRequest::new(&client);
     let page =
         browser.follow(browser.get(pending.url(app.issuer(), &[("prompt", "login")])).await).await;
-    let page = browser.password(&page, &hemi).await;
+    let page = browser.submit_password(&page, &hemi).await;
     let code = app.mail.code(&hemi.email, 1).await;
-    browser.code(&page, &code).await.landed(pending).code();
-    assert!(!silent(&app, &hers, &client).await);
-    assert!(silent(&app, &browser, &client).await);
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
+    assert!(!signs_in_silently(&app, &hers, &client).await);
+    assert!(signs_in_silently(&app, &browser, &client).await);
 }
 
 /// However a session ends, its row says when. The trail has a row for it where nothing else tells.
@@ -96,25 +101,25 @@ async fn every_cause_ends_session_row(engine: Engine) {
     other.sign_in(&app, &client, &mere).await;
     assert_eq!(app.count(open).await, 2);
     // The browser is signed in as another person.
-    let pending = Pending::new(&client);
+    let pending = PendingRequest::new(&client);
     let url = pending.url(app.issuer(), &[("prompt", "login")]);
-    let page = browser.password(&browser.follow(browser.get(url).await).await, &hemi).await;
+    let page = browser.submit_password(&browser.follow(browser.get(url).await).await, &hemi).await;
     let code = app.mail.code(&hemi.email, 1).await;
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
     assert_eq!(app.count(open).await, 2, "one ended, one began");
-    assert_eq!(app.outcomes("session.signed_out").await, [""; 0]);
+    assert_eq!(app.audit_outcomes("session.signed_out").await, [""; 0]);
     // A reset ends all of a person, and none of another.
     app.browser().sign_in(&app, &client, &mere).await;
     assert_eq!(app.count(open).await, 3);
-    app.reset(&mere).await;
+    app.force_reset(&mere).await;
     assert_eq!(app.count(open).await, 1);
-    assert!(silent(&app, &browser, &client).await);
-    assert_eq!(app.outcomes("session.signed_out").await, [""; 0]);
+    assert!(signs_in_silently(&app, &browser, &client).await);
+    assert_eq!(app.audit_outcomes("session.signed_out").await, [""; 0]);
     // A person signs out.
     let page = browser.get("/oauth2/logout").await;
     browser.post(&page.form(), "continue").await;
     assert_eq!(app.count(open).await, 0);
-    assert_eq!(app.outcomes("session.signed_out").await, ["ok"]);
+    assert_eq!(app.audit_outcomes("session.signed_out").await, ["ok"]);
 }
 
 /// Decision 6: everything older is dead at the next request, and the next sign-in changes the password.
@@ -124,17 +129,17 @@ async fn forced_reset_ends_everything_older(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let (signed_in, waiting) = (app.browser(), app.browser());
     let landed = signed_in.sign_in(&app, &client, &patient).await;
-    let (page, code, _) = waiting.up_to_code(&app, &client, &patient).await;
-    app.reset(&patient).await;
+    let (page, code, _) = waiting.sign_in_to_code_page(&app, &client, &patient).await;
+    app.force_reset(&patient).await;
     // The notice is worth a mail only while the reset is open: let it leave before the change closes it.
-    app.settled().await;
-    assert!(!silent(&app, &signed_in, &client).await);
+    app.wait_for_jobs().await;
+    assert!(!signs_in_silently(&app, &signed_in, &client).await);
     assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
-    assert!(waiting.code(&page, &code).await.location().is_none());
+    assert!(waiting.submit_code(&page, &code).await.location().is_none());
     // The next sign-in: both steps, then the change, then the client.
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
-    let page = browser.code(&page, &code).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+    let page = browser.submit_code(&page, &code).await;
     assert!(page.has_field("new_password"), "{}", page.text());
     assert_eq!(
         app.count("SELECT COUNT(*) FROM sign_ins").await,
@@ -149,14 +154,14 @@ async fn forced_reset_ends_everything_older(engine: Engine) {
     let new = "a walk along the river at noon";
     let form = page.form().with("new_password", new);
     let answer = browser.follow(browser.post(&form, "continue").await).await;
-    client.tokens(&app, &answer.landed(pending)).await;
+    client.redeem_tokens(&app, &answer.authorization_response(pending)).await;
     // The old password is nobody's now, the new one is, and its owner was told.
     let other = app.browser();
-    let (page, _) = other.start(&client).await;
-    assert!(other.password(&page, &patient).await.has_field("password"));
+    let (page, _) = other.open_sign_in_page(&client).await;
+    assert!(other.submit_password(&page, &patient).await.has_field("password"));
     let changed = vestibule_tests::app::Patient { password: new.to_owned(), ..patient.clone() };
     other.sign_in(&app, &client, &changed).await;
-    app.settled().await;
+    app.wait_for_jobs().await;
     let subjects: Vec<_> = app
         .mail
         .mails_to(&patient.email)

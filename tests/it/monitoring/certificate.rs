@@ -6,7 +6,7 @@ use store::Timestamp;
 use vestibule_tests::{
     app::{Options, TestApp},
     db::Engine,
-    log::Log,
+    log::CapturedLog,
     metrics::Scrape,
     wait::until_equal,
 };
@@ -32,14 +32,15 @@ async fn renew(app: &TestApp, year: i32) {
 #[expect(clippy::cast_precision_loss, reason = "seconds of some thousand years are exact")]
 async fn until_shown(app: &TestApp, year: i32) {
     let ends = beginning_of(year).seconds() as f64;
-    let shown = async || Scrape::of(app.first()).await.value(EXPIRY, &[]);
+    let shown = async || Scrape::fetch(app.first()).await.value(EXPIRY, &[]);
     until_equal(&format!("an end in {year}"), Some(ends), shown).await;
 }
 
 #[tokio::test]
 async fn expiring_certificate_raises_alarm_until_renewed() {
-    let log = Log::start();
-    let app = TestApp::with(Engine::Sqlite, Options { tls: true, ..Options::default() }).await;
+    let log = CapturedLog::start();
+    let app =
+        TestApp::start_with(Engine::Sqlite, Options { tls: true, ..Options::default() }).await;
     let alarms = || log.lines("message", ENDS_SOON);
     let rung = async |times| until_equal("alarms", times, async || alarms().len()).await;
     until_shown(&app, 4000).await;
@@ -65,5 +66,5 @@ async fn expiring_certificate_raises_alarm_until_renewed() {
 #[tokio::test]
 async fn plain_http_has_no_expiry_metric() {
     let app = TestApp::start(Engine::Sqlite).await;
-    assert_eq!(Scrape::of(app.first()).await.value(EXPIRY, &[]), None);
+    assert_eq!(Scrape::fetch(app.first()).await.value(EXPIRY, &[]), None);
 }

@@ -15,7 +15,8 @@ use vestibule_tests::{
 };
 
 fn read(file: &str) -> String {
-    fs::read_to_string(vestibule_tests::root().join("docs").join(file)).expect("a document")
+    fs::read_to_string(vestibule_tests::workspace_root().join("docs").join(file))
+        .expect("a document")
 }
 
 /// Every name of ours in a text, as it is written.
@@ -28,13 +29,13 @@ fn names(text: &str) -> BTreeSet<String> {
 }
 
 /// A histogram is asked for by its parts.
-fn whole(name: &str) -> &str {
+fn base_name(name: &str) -> &str {
     let parts = ["_bucket", "_count", "_sum"];
     parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name)
 }
 
 /// Rows of the tables of metrics: name and labels.
-fn documented() -> BTreeMap<String, BTreeSet<String>> {
+fn documented_metrics() -> BTreeMap<String, BTreeSet<String>> {
     let text = read("monitoring.md");
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `vestibule_"));
     rows.map(|row| {
@@ -53,15 +54,16 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 const TASKS: [&str; 6] =
     ["proof", "guess_budget", "retention", "audit_seals", "signing_keys", "root_keys"];
 
-async fn scraped() -> Scrape {
-    let app = TestApp::with(Engine::Postgres, Options { tls: true, ..Options::default() }).await;
+async fn scrape_after_sign_in() -> Scrape {
+    let app =
+        TestApp::start_with(Engine::Postgres, Options { tls: true, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &client, &patient).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     // A delay counts from the acceptance, which is written down a moment after the mail is there.
-    app.settled().await;
-    let landed = browser.code(&page, &code).await.landed(pending);
-    client.tokens(&app, &landed).await;
+    app.wait_for_jobs().await;
+    let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
+    client.redeem_tokens(&app, &landed).await;
     browser.get("/nothing").await;
     Scrape::until(app.first(), "the work that comes round", |scrape| {
         let done = |task| scrape.value("vestibule_tasks_total", &[("task", task)]).is_some();
@@ -72,17 +74,17 @@ async fn scraped() -> Scrape {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn documents_and_scrape_list_same_metrics() {
-    let scrape = scraped().await;
+    let scrape = scrape_after_sign_in().await;
     let listed: BTreeSet<String> = METRICS.iter().map(|metric| metric.name.to_owned()).collect();
     assert_eq!(listed.len(), METRICS.len(), "a name stands twice in the list");
     assert_eq!(scrape.names(), listed, "what is listed is shown:\n{}", scrape.text);
-    let documented = documented();
+    let documented = documented_metrics();
     let rows: BTreeSet<String> = documented.keys().cloned().collect();
     assert_eq!(rows, listed, "docs/monitoring.md has a row for each metric");
     for (name, labels) in documented {
         assert_eq!(scrape.labels(&name), labels, "the labels of {name} in docs/monitoring.md");
         let samples =
-            scrape.samples().into_iter().any(|sample| whole(&sample.name) == whole(&name));
+            scrape.samples().into_iter().any(|sample| base_name(&sample.name) == base_name(&name));
         assert!(samples, "{name} has a value after a sign-in");
     }
     for file in [
@@ -91,8 +93,10 @@ async fn documents_and_scrape_list_same_metrics() {
         "monitoring/alerts_test.yaml",
         "monitoring/dashboard.json",
     ] {
-        let unknown: Vec<_> =
-            names(&read(file)).into_iter().filter(|name| !listed.contains(whole(name))).collect();
+        let unknown: Vec<_> = names(&read(file))
+            .into_iter()
+            .filter(|name| !listed.contains(base_name(name)))
+            .collect();
         assert!(unknown.is_empty(), "docs/{file} names metrics that do not exist: {unknown:?}");
     }
 }
@@ -123,7 +127,7 @@ fn dashboard_shows_every_metric() {
         for target in panel["targets"].as_array().expect("targets") {
             let found = names(target["expr"].as_str().expect("an expression"));
             assert!(!found.is_empty(), "{target}");
-            shown.extend(found.iter().map(|name| whole(name).to_owned()));
+            shown.extend(found.iter().map(|name| base_name(name).to_owned()));
         }
     }
     let missing: Vec<_> =
@@ -181,7 +185,7 @@ fn every_alert_has_runbook_and_listing() {
 /// Prometheus' own tool reads the rules, and shows that they ring when they should and not when all is well.
 #[test]
 fn promtool_accepts_and_fires_alert_rules() {
-    let folder = vestibule_tests::root().join("docs/monitoring");
+    let folder = vestibule_tests::workspace_root().join("docs/monitoring");
     for arguments in [["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]] {
         let output = Command::new("promtool").args(arguments).current_dir(&folder).output();
         let output = output.expect("promtool is not installed; scripts/test installs it");

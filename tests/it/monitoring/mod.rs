@@ -2,9 +2,9 @@
 
 mod certificate;
 mod documents;
-mod figures;
-mod lines;
-mod proof;
-mod ready;
-mod selectors;
+mod invariant_check;
+mod metrics;
+mod promql_queries;
+mod readiness;
+mod request_log;
 mod traces;

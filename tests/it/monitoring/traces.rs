@@ -6,16 +6,16 @@ use vestibule_tests::{
     collector::{Collector, Span},
     db::{Engine, TestDb},
     http::HttpBrowser,
-    served::Served,
+    serve_process::Served,
 };
 
 use crate::engines::{apply, both_engines};
 
 /// A caller's trace (W3C Trace Context, section 3.2), sampled.
-const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-const CALLER: &str = "b7ad6b7169203331";
+const TRACE_ID: &str = "0af7651916cd43dd8448eb211c80319c";
+const PARENT_SPAN_ID: &str = "b7ad6b7169203331";
 
-fn named<'s>(spans: &'s [Span], name: &str) -> Vec<&'s Span> {
+fn spans_named<'s>(spans: &'s [Span], name: &str) -> Vec<&'s Span> {
     spans.iter().filter(|span| span.name == name).collect()
 }
 
@@ -34,13 +34,13 @@ async fn sign_in_trace_omits_personal_data(engine: Engine) {
             command
         })
         .await;
-    let browser = HttpBrowser::at(&served.issuer());
-    let (page, pending) = browser.start(&client).await;
+    let browser = HttpBrowser::at_issuer(&served.issuer());
+    let (page, pending) = browser.open_sign_in_page(&client).await;
     let form = page.form().with("email", "mere@patients.example").with("password", password);
     let page = browser.follow(browser.post(&form, "continue").await).await;
     let code = served.mail.code("mere@patients.example", 1).await;
-    let landed = browser.code(&page, &code).await.landed(pending);
-    assert_eq!(client.redeem_with(&browser, &landed).await.status, 200);
+    let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
+    assert_eq!(client.redeem_at(&browser, &landed).await.status, 200);
     assert!(serve.terminate().await.success(), "{}", serve.output());
     // Everything has left when the program has ended.
     let spans = collector.spans();
@@ -56,8 +56,8 @@ async fn sign_in_trace_omits_personal_data(engine: Engine) {
     let children: BTreeSet<_> =
         spans.iter().filter(|span| span.parent == post.id).map(|span| span.name.as_str()).collect();
     assert_eq!(children, ["database write", "hashing", "hashing wait"].into());
-    let smtp = named(&spans, "smtp");
-    let mail = named(&spans, "mail");
+    let smtp = spans_named(&spans, "smtp");
+    let mail = spans_named(&spans, "mail");
     assert_eq!((smtp.len(), mail.len()), (1, 1));
     assert_eq!(
         (&smtp[0].parent, mail[0].attributes["vestibule.lane"].as_str()),
@@ -96,13 +96,14 @@ async fn traceparent_needs_trusted_proxy() {
                 command
             })
             .await;
-        let mut browser = HttpBrowser::at(&served.issuer());
-        browser.extra.push(("traceparent", format!("00-{TRACE}-{CALLER}-01")));
+        let mut browser = HttpBrowser::at_issuer(&served.issuer());
+        browser.extra_headers.push(("traceparent", format!("00-{TRACE_ID}-{PARENT_SPAN_ID}-01")));
         assert_eq!(browser.get("/oauth2/jwks").await.status, 200);
         assert!(serve.terminate().await.success(), "{}", serve.output());
         let spans = collector.spans();
-        let ours: Vec<_> = named(&spans, "/oauth2/jwks");
-        let gone_on = ours.iter().any(|span| span.trace == TRACE && span.parent == CALLER);
+        let ours: Vec<_> = spans_named(&spans, "/oauth2/jwks");
+        let gone_on =
+            ours.iter().any(|span| span.trace == TRACE_ID && span.parent == PARENT_SPAN_ID);
         assert_eq!(gone_on, trusted, "{spans:#?}");
         assert_eq!(ours.is_empty(), !trusted && ratio == "0", "{spans:#?}");
     }
@@ -121,7 +122,7 @@ async fn unreachable_collector_warns_once() {
             command
         })
         .await;
-    let browser = HttpBrowser::at(&served.issuer());
+    let browser = HttpBrowser::at_issuer(&served.issuer());
     for _ in 0..20 {
         assert_eq!(browser.get("/oauth2/jwks").await.status, 200);
     }

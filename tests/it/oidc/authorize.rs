@@ -1,7 +1,7 @@
 //! `/oauth2/authorize`: what a client is answered, and what a person sees.
 
 use reqwest::Method;
-use vestibule_tests::{app::TestApp, client::Pending, db::Engine};
+use vestibule_tests::{app::TestApp, client::PendingRequest, db::Engine};
 
 use crate::engines::{apply, both_engines};
 
@@ -22,7 +22,7 @@ async fn sign_in_page_writes_nothing(engine: Engine) {
     let client = app.client("portal").await;
     let before = app.count("SELECT COUNT(*) FROM audit").await;
     for _ in 0..3 {
-        let (page, _) = app.browser().start(&client).await;
+        let (page, _) = app.browser().open_sign_in_page(&client).await;
         assert_eq!(page.status, 200);
         assert!(page.has_field("email") && page.has_field("password"));
     }
@@ -56,8 +56,12 @@ async fn request_errors_redirect_to_client() {
         (&[("id_token_hint", "x.y.z")], "invalid_request"),
         (&[("prompt", "none")], "login_required"),
     ] {
-        let pending = Pending::new(&client);
-        let landed = app.browser().get(pending.url(app.issuer(), changes)).await.landed(pending);
+        let pending = PendingRequest::new(&client);
+        let landed = app
+            .browser()
+            .get(pending.url(app.issuer(), changes))
+            .await
+            .authorization_response(pending);
         assert_eq!(landed.error(), error, "{changes:?}");
         assert_eq!(landed.param("state").as_deref(), Some(landed.pending.state.as_str()));
         assert_eq!(landed.param("iss").as_deref(), Some(app.issuer()), "RFC 9207, also for errors");
@@ -83,11 +87,11 @@ async fn unknown_parameters_and_hints_are_accepted() {
         &[("scope", "openid unknown")],
         &[("response_mode", "query")],
     ] {
-        let pending = Pending::new(&client);
+        let pending = PendingRequest::new(&client);
         let page = app.browser().get(pending.url(app.issuer(), changes)).await;
         assert!(page.has_field("password"), "{changes:?}: {}", page.text());
     }
-    let pending = Pending::new(&client);
+    let pending = PendingRequest::new(&client);
     let hinted = [("login_hint", "mere@patients.example")];
     let page = app.browser().get(pending.url(app.issuer(), &hinted)).await;
     assert_eq!(page.form().value("email"), "mere@patients.example");
@@ -99,21 +103,21 @@ async fn posted_request_behaves_like_get(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let pending = Pending::new(&client);
+    let pending = PendingRequest::new(&client);
     let cross_site = [("sec-fetch-site", "cross-site"), ("origin", "https://portal.example")];
     let params = pending.params(&[]);
     let answer = browser.send(Method::POST, "/oauth2/authorize", &cross_site, Some(&params)).await;
     assert_eq!(answer.status, 303);
     let page = browser.follow(answer).await;
     let mails = app.mail.codes_to(&patient.email).len();
-    let page = browser.password(&page, &patient).await;
+    let page = browser.submit_password(&page, &patient).await;
     let code = app.mail.code(&patient.email, mails + 1).await;
-    browser.code(&page, &code).await.landed(pending).code();
+    browser.submit_code(&page, &code).await.authorization_response(pending).code();
     // With the session that now is there, a posted request is answered silently too.
-    let again = Pending::new(&client);
+    let again = PendingRequest::new(&client);
     let params = again.params(&[]);
     let answer = browser.send(Method::POST, "/oauth2/authorize", &cross_site, Some(&params)).await;
-    browser.follow(answer).await.landed(again).code();
+    browser.follow(answer).await.authorization_response(again).code();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,10 +125,10 @@ async fn posted_request_expires_after_five_minutes() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     let browser = app.browser();
-    let params = Pending::new(&client).params(&[]);
+    let params = PendingRequest::new(&client).params(&[]);
     let answer = browser.send(Method::POST, "/oauth2/authorize", &[], Some(&params)).await;
     app.clock.advance(std::time::Duration::from_secs(301));
     let page = browser.follow(answer).await;
     assert_eq!(page.status, 400);
-    assert!(page.says("This request cannot be completed"));
+    assert!(page.has_text("This request cannot be completed"));
 }

@@ -4,9 +4,9 @@ use flows::client::AuthMethod;
 use reqwest::Method;
 use vestibule_tests::{
     app::TestApp,
-    client::{Client, Pending},
+    client::{Client, PendingRequest},
     db::Engine,
-    http::{Answer, HttpBrowser},
+    http::{HttpBrowser, Response},
 };
 
 use crate::engines::{apply, both_engines};
@@ -20,7 +20,7 @@ async fn browser_client(app: &TestApp) -> Client {
     .await
 }
 
-async fn preflight(browser: &HttpBrowser, path: &str, origin: &str) -> Answer {
+async fn preflight(browser: &HttpBrowser, path: &str, origin: &str) -> Response {
     let headers = [
         ("origin", origin),
         ("access-control-request-method", "POST"),
@@ -45,7 +45,7 @@ async fn public_client_calls_cross_origin(engine: Engine) {
         assert_eq!(asked.header("access-control-allow-credentials"), "", "{path}");
         assert_eq!(asked.header("vary"), "Origin", "{path}");
     }
-    let Pending { verifier, redirect_uri, .. } = &landed.pending;
+    let PendingRequest { verifier, redirect_uri, .. } = &landed.pending;
     let fields = [
         ("grant_type", "authorization_code"),
         ("client_id", &client.id),

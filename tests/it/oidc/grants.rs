@@ -5,7 +5,7 @@ use serde_json::Value;
 use store::Sql;
 use vestibule_tests::{
     app::{Patient, TestApp},
-    client::{Client, Landed, Pending, claims, userinfo},
+    client::{AuthorizationResponse, Client, PendingRequest, decode_claims, get_userinfo},
     db::Engine,
 };
 
@@ -32,17 +32,22 @@ async fn change(app: &TestApp, patient: &Patient, statement: &str) {
     let owner = if statement.starts_with("UPDATE users") { "id" } else { "user_id" };
     let of_person = "(SELECT id FROM users WHERE email = $1)";
     let sql = format!("{statement} WHERE {owner} IN {of_person}").leak();
-    let rows = app.sql().write(async |tx| tx.q(sql).bind(&patient.email).execute().await).await;
+    let rows =
+        app.replica_db().write(async |tx| tx.q(sql).bind(&patient.email).execute().await).await;
     assert!(rows.expect("it runs") > 0, "{statement}");
 }
 
 /// A person who has signed in: tokens of a grant, and the code of another that is not redeemed.
-async fn granted(app: &TestApp, client: &Client, patient: &Patient) -> (Value, Landed) {
+async fn sign_in_with_two_grants(
+    app: &TestApp,
+    client: &Client,
+    patient: &Patient,
+) -> (Value, AuthorizationResponse) {
     let browser = app.browser();
     let landed = browser.sign_in(app, client, patient).await;
-    let tokens = client.tokens(app, &landed).await;
-    let pending = Pending::new(client);
-    let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
+    let tokens = client.redeem_tokens(app, &landed).await;
+    let pending = PendingRequest::new(client);
+    let landed = browser.get(pending.url(app.issuer(), &[])).await.authorization_response(pending);
     (tokens, landed)
 }
 
@@ -51,25 +56,26 @@ async fn grant_lives_by_one_rule_everywhere(engine: Engine) {
     let app = TestApp::start(engine).await;
     let client = app.client("portal").await;
     for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
-        app.set(name, "100000").await;
+        app.set_setting(name, "100000").await;
     }
     for (number, (event, bound, offline)) in EVENTS.into_iter().enumerate() {
         for (outlives, is_alive) in [(false, bound), (true, offline)] {
             let patient = app.patient(&format!("Mere {number} {outlives}")).await;
-            let (tokens, landed) = granted(&app, &client, &patient).await;
+            let (tokens, landed) = sign_in_with_two_grants(&app, &client, &patient).await;
             if outlives {
                 change(&app, &patient, "UPDATE grants SET offline = TRUE").await;
             }
             change(&app, &patient, event).await;
             let case = format!("{event}, outlives its session: {outlives}");
-            let seen = userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
+            let seen = get_userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
             assert_eq!(seen.status == 200, is_alive, "{case}: {}", seen.status);
             let redeemed = client.redeem(&app, &landed).await;
             assert_eq!(redeemed.status == 200, is_alive, "{case}: {}", redeemed.body);
             if is_alive {
                 // Also where the session is gone by now.
-                let sid =
-                    |tokens: &Value| claims(tokens["id_token"].as_str().unwrap())["sid"].clone();
+                let sid = |tokens: &Value| {
+                    decode_claims(tokens["id_token"].as_str().unwrap())["sid"].clone()
+                };
                 assert_eq!(sid(&redeemed.json()), sid(&tokens), "{case}");
             } else {
                 assert_eq!(redeemed.json()["error"], "invalid_grant", "{case}");
@@ -83,14 +89,15 @@ async fn grant_lives_by_one_rule_everywhere(engine: Engine) {
 async fn dead_grant_is_not_claimed(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    let (_, landed) = granted(&app, &client, &patient).await;
+    let (_, landed) = sign_in_with_two_grants(&app, &client, &patient).await;
     let hash = keys::hash_text(&landed.code());
     let now = app.cx().now;
     let long_ago = store::Timestamp::from_millis(0);
     let limits =
         store::session::SessionLimits { now, seen_after: long_ago, created_after: long_ago };
     let claim = async || {
-        let claimed = app.sql().write(async |tx| store::auth_code::redeem(tx, &hash, limits).await);
+        let claimed =
+            app.replica_db().write(async |tx| store::auth_code::redeem(tx, &hash, limits).await);
         claimed.await.unwrap()
     };
     change(&app, &patient, "UPDATE grants SET ended_at = 1").await;
@@ -105,12 +112,12 @@ async fn dead_grant_is_not_claimed(engine: Engine) {
 async fn grant_without_openid_gives_no_id_token(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    let (_, landed) = granted(&app, &client, &patient).await;
+    let (_, landed) = sign_in_with_two_grants(&app, &client, &patient).await;
     change(&app, &patient, "UPDATE grants SET scopes = 'profile'").await;
-    let tokens = client.tokens(&app, &landed).await;
+    let tokens = client.redeem_tokens(&app, &landed).await;
     assert!(tokens.get("id_token").is_none(), "{tokens}");
     assert_eq!(tokens["token_type"], "Bearer");
-    let refused = userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
+    let refused = get_userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
     assert_eq!(refused.status.as_u16(), 403, "claims are for the scope `openid` (section 5.3)");
     assert!(refused.header("www-authenticate").contains("insufficient_scope"));
 }
@@ -124,7 +131,7 @@ async fn grant_of_foreign_session_is_refused(engine: Engine) {
     for patient in [&mere, &hemi] {
         app.browser().sign_in(&app, &client, patient).await;
     }
-    let mut conn = app.sql().read().await.unwrap();
+    let mut conn = app.replica_db().read().await.unwrap();
     let of = "SELECT sessions.id, sessions.user_id, sessions.sign_in_id FROM sessions JOIN users ON users.id = sessions.user_id
               WHERE users.email = $1";
     let (hers, owner, sign_in) = conn.q(of).bind(&mere.email).fetch_one().await.unwrap();
@@ -142,7 +149,7 @@ async fn grant_of_foreign_session_is_refused(engine: Engine) {
             scopes: "openid".to_owned(),
             created_at: app.cx().now,
         };
-        let made = app.sql().write(async |tx| store::grant::insert(tx, &grant).await).await;
+        let made = app.replica_db().write(async |tx| store::grant::insert(tx, &grant).await).await;
         assert_eq!(made.is_ok(), is_made, "{made:?}");
     }
 }

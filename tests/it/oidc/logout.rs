@@ -4,23 +4,25 @@ use serde_json::Value;
 use url::Url;
 use vestibule_tests::{
     app::TestApp,
-    client::{Client, Pending, userinfo},
+    client::{Client, PendingRequest, get_userinfo},
     db::Engine,
     http::HttpBrowser,
 };
 
 use crate::engines::{apply, both_engines};
 
-fn logout(app: &TestApp, params: &[(&str, &str)]) -> String {
+fn logout_url(app: &TestApp, params: &[(&str, &str)]) -> String {
     let mut url = Url::parse(&format!("{}/oauth2/logout", app.issuer())).unwrap();
     url.query_pairs_mut().extend_pairs(params);
     url.into()
 }
 
-async fn signed_in(app: &TestApp, browser: &HttpBrowser, client: &Client) -> bool {
-    let pending = Pending::new(client);
-    let landed =
-        browser.get(pending.url(app.issuer(), &[("prompt", "none")])).await.landed(pending);
+async fn is_signed_in(app: &TestApp, browser: &HttpBrowser, client: &Client) -> bool {
+    let pending = PendingRequest::new(client);
+    let landed = browser
+        .get(pending.url(app.issuer(), &[("prompt", "none")]))
+        .await
+        .authorization_response(pending);
     landed.param("code").is_some()
 }
 
@@ -28,32 +30,35 @@ async fn start(app: &TestApp) -> (Client, HttpBrowser, Value) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
     let landed = browser.sign_in(app, &client, &patient).await;
-    let tokens = client.tokens(app, &landed).await;
+    let tokens = client.redeem_tokens(app, &landed).await;
     (client, browser, tokens)
 }
 
-const BACK: &str = "https://portal.example/signed-out";
+const POST_LOGOUT_REDIRECT_URI: &str = "https://portal.example/signed-out";
 
 #[apply(both_engines)]
 async fn hint_ends_session_and_tokens(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, browser, tokens) = start(&app).await;
     let hint = tokens["id_token"].as_str().unwrap();
-    let url = logout(
+    let url = logout_url(
         &app,
         &[
             ("id_token_hint", hint),
             ("client_id", "portal"),
-            ("post_logout_redirect_uri", BACK),
+            ("post_logout_redirect_uri", POST_LOGOUT_REDIRECT_URI),
             ("state", "a b&c"),
         ],
     );
     let answer = browser.get(url).await;
-    assert_eq!(answer.location().unwrap().as_str(), format!("{BACK}?state=a+b%26c"));
+    assert_eq!(
+        answer.location().unwrap().as_str(),
+        format!("{POST_LOGOUT_REDIRECT_URI}?state=a+b%26c")
+    );
     assert_eq!(browser.cookie("session"), None);
-    assert!(!signed_in(&app, &browser, &client).await);
-    assert_eq!(userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 401);
-    assert_eq!(app.outcomes("session.signed_out").await, ["ok"]);
+    assert!(!is_signed_in(&app, &browser, &client).await);
+    assert_eq!(get_userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 401);
+    assert_eq!(app.audit_outcomes("session.signed_out").await, ["ok"]);
 }
 
 #[apply(both_engines)]
@@ -62,9 +67,9 @@ async fn expired_hint_is_accepted(engine: Engine) {
     let (client, browser, tokens) = start(&app).await;
     app.clock.advance(std::time::Duration::from_mins(15));
     let hint = tokens["id_token"].as_str().unwrap();
-    let page = browser.get(logout(&app, &[("id_token_hint", hint)])).await;
-    assert!(page.says("You are signed out"), "{}", page.text());
-    assert!(!signed_in(&app, &browser, &client).await);
+    let page = browser.get(logout_url(&app, &[("id_token_hint", hint)])).await;
+    assert!(page.has_text("You are signed out"), "{}", page.text());
+    assert!(!is_signed_in(&app, &browser, &client).await);
 }
 
 /// Misuse case 41: an image on another site ends nobody's session.
@@ -73,32 +78,32 @@ async fn case_41_logout_without_hint_asks(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, browser, tokens) = start(&app).await;
     let (other, hemi) = (app.browser(), app.patient("Hemi").await);
-    let foreign = client.tokens(&app, &other.sign_in(&app, &client, &hemi).await).await;
+    let foreign = client.redeem_tokens(&app, &other.sign_in(&app, &client, &hemi).await).await;
     let hint = tokens["id_token"].as_str().unwrap();
     let broken = format!("{}x", &hint[..hint.len() - 1]);
     for params in [
         &[][..],
-        &[("post_logout_redirect_uri", BACK)],
+        &[("post_logout_redirect_uri", POST_LOGOUT_REDIRECT_URI)],
         &[("state", "x")],
         &[
             ("id_token_hint", foreign["id_token"].as_str().unwrap()),
-            ("post_logout_redirect_uri", BACK),
+            ("post_logout_redirect_uri", POST_LOGOUT_REDIRECT_URI),
         ],
-        &[("id_token_hint", &broken), ("post_logout_redirect_uri", BACK)],
+        &[("id_token_hint", &broken), ("post_logout_redirect_uri", POST_LOGOUT_REDIRECT_URI)],
         &[("id_token_hint", hint), ("client_id", "another")],
     ] {
-        let page = browser.get(logout(&app, params)).await;
+        let page = browser.get(logout_url(&app, params)).await;
         assert_eq!(page.status, 200, "{params:?}: never a redirect");
-        assert!(!page.says("You are signed out"), "{params:?}");
-        assert!(signed_in(&app, &browser, &client).await, "{params:?}");
+        assert!(!page.has_text("You are signed out"), "{params:?}");
+        assert!(is_signed_in(&app, &browser, &client).await, "{params:?}");
     }
-    let page = browser.get(logout(&app, &[])).await;
+    let page = browser.get(logout_url(&app, &[])).await;
     let stayed = browser.post(&page.form(), "cancel").await;
     assert_eq!(stayed.status, 200);
-    assert!(signed_in(&app, &browser, &client).await);
+    assert!(is_signed_in(&app, &browser, &client).await);
     let ended = browser.post(&page.form(), "continue").await;
-    assert!(ended.says("You are signed out"), "{}", ended.text());
-    assert!(!signed_in(&app, &browser, &client).await);
+    assert!(ended.has_text("You are signed out"), "{}", ended.text());
+    assert!(!is_signed_in(&app, &browser, &client).await);
 }
 
 #[apply(both_engines)]
@@ -115,9 +120,9 @@ async fn only_registered_logout_uri_is_followed(engine: Engine) {
         "javascript:alert(1)",
     ] {
         let params = [("id_token_hint", hint), ("post_logout_redirect_uri", address)];
-        let page = browser.get(logout(&app, &params)).await;
+        let page = browser.get(logout_url(&app, &params)).await;
         assert_eq!(page.status, 200, "{address}");
-        assert!(page.says("You are signed out"), "{address}");
+        assert!(page.has_text("You are signed out"), "{address}");
     }
 }
 
@@ -127,13 +132,14 @@ async fn logout_page_csp_allows_registered_uri(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, browser, _) = start(&app).await;
     let (other, hemi) = (app.browser(), app.patient("Hemi").await);
-    let tokens = client.tokens(&app, &other.sign_in(&app, &client, &hemi).await).await;
+    let tokens = client.redeem_tokens(&app, &other.sign_in(&app, &client, &hemi).await).await;
     let hint = tokens["id_token"].as_str().unwrap();
-    for (address, source) in
-        [("https://evil.example/x", None), (BACK, Some("https://portal.example"))]
-    {
+    for (address, source) in [
+        ("https://evil.example/x", None),
+        (POST_LOGOUT_REDIRECT_URI, Some("https://portal.example")),
+    ] {
         let params = [("id_token_hint", hint), ("post_logout_redirect_uri", address)];
-        let page = browser.get(logout(&app, &params)).await;
+        let page = browser.get(logout_url(&app, &params)).await;
         let csp = page.headers["content-security-policy"].to_str().unwrap();
         assert!(!csp.contains("evil"), "{csp}");
         assert_eq!(

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use vestibule_tests::{
     app::TestApp,
-    client::{Pending, claims},
+    client::{PendingRequest, decode_claims},
     db::Engine,
-    http::{Answer, HttpBrowser},
+    http::{HttpBrowser, Response},
 };
 
 use crate::engines::{apply, both_engines};
 
-async fn ask(
+async fn authorize(
     app: &TestApp,
     browser: &HttpBrowser,
-    pending: &Pending,
+    pending: &PendingRequest,
     changes: &[(&str, &str)],
-) -> Answer {
+) -> Response {
     browser.follow(browser.get(pending.url(app.issuer(), changes)).await).await
 }
 
@@ -26,12 +26,14 @@ async fn second_first_party_client_is_silent(engine: Engine) {
     let (portal, records) = (app.client("portal").await, app.client("records").await);
     let patient = app.patient("Mere").await;
     let browser = app.browser();
-    let first = portal.tokens(&app, &browser.sign_in(&app, &portal, &patient).await).await;
-    let pending = Pending::new(&records);
-    let landed = ask(&app, &browser, &pending, &[("prompt", "none")]).await.landed(pending);
-    let second = records.tokens(&app, &landed).await;
-    let claims = |tokens: &serde_json::Value| claims(tokens["id_token"].as_str().unwrap());
-    let (first, second) = (claims(&first), claims(&second));
+    let first = portal.redeem_tokens(&app, &browser.sign_in(&app, &portal, &patient).await).await;
+    let pending = PendingRequest::new(&records);
+    let landed = authorize(&app, &browser, &pending, &[("prompt", "none")])
+        .await
+        .authorization_response(pending);
+    let second = records.redeem_tokens(&app, &landed).await;
+    let claims = |tokens: &serde_json::Value| decode_claims(tokens["id_token"].as_str().unwrap());
+    let (first, second) = (decode_claims(&first), decode_claims(&second));
     for same in ["sub", "sid", "auth_time", "acr"] {
         assert_eq!(first[same], second[same], "{same}");
     }
@@ -45,32 +47,35 @@ async fn consent_is_remembered_per_scope(engine: Engine) {
     let patient = app.patient("Mere").await;
     let other = app.client_with("lab", |new| new.operator.first_party = false).await;
     let browser = app.browser();
-    let (page, code, pending) = browser.up_to_code(&app, &other, &patient).await;
-    let page = browser.code(&page, &code).await;
-    assert!(page.says("The lab"), "consent is asked: {}", page.text());
-    let landed = browser.post(&page.form(), "allow").await.landed(pending);
-    let tokens = other.tokens(&app, &landed).await;
+    let (page, code, pending) = browser.sign_in_to_code_page(&app, &other, &patient).await;
+    let page = browser.submit_code(&page, &code).await;
+    assert!(page.has_text("The lab"), "consent is asked: {}", page.text());
+    let landed = browser.post(&page.form(), "allow").await.authorization_response(pending);
+    let tokens = other.redeem_tokens(&app, &landed).await;
     // Remembered per person and client.
-    let again = Pending::new(&other);
-    let landed = ask(&app, &browser, &again, &[("prompt", "none")]).await.landed(again);
-    let silent = other.tokens(&app, &landed).await;
-    let sub =
-        |tokens: &serde_json::Value| claims(tokens["id_token"].as_str().unwrap())["sub"].clone();
+    let again = PendingRequest::new(&other);
+    let landed = authorize(&app, &browser, &again, &[("prompt", "none")])
+        .await
+        .authorization_response(again);
+    let silent = other.redeem_tokens(&app, &landed).await;
+    let sub = |tokens: &serde_json::Value| {
+        decode_claims(tokens["id_token"].as_str().unwrap())["sub"].clone()
+    };
     assert_eq!(sub(&tokens), sub(&silent));
     // More than was allowed is asked for (misuse case 44).
-    let wider = Pending::new(&other);
+    let wider = PendingRequest::new(&other);
     let changes = [("prompt", "none"), ("scope", "openid phone")];
-    let landed = ask(&app, &browser, &wider, &changes).await.landed(wider);
+    let landed = authorize(&app, &browser, &wider, &changes).await.authorization_response(wider);
     assert_eq!(landed.error(), "consent_required");
-    let wider = Pending::new(&other);
-    let page = ask(&app, &browser, &wider, &[("scope", "openid phone")]).await;
-    let landed = browser.post(&page.form(), "deny").await.landed(wider);
+    let wider = PendingRequest::new(&other);
+    let page = authorize(&app, &browser, &wider, &[("scope", "openid phone")]).await;
+    let landed = browser.post(&page.form(), "deny").await.authorization_response(wider);
     assert_eq!(landed.error(), "access_denied");
     // Another client sees another subject of the same person.
     let portal = app.client("portal").await;
-    let pending = Pending::new(&portal);
-    let landed = ask(&app, &browser, &pending, &[]).await.landed(pending);
-    assert_ne!(sub(&portal.tokens(&app, &landed).await), sub(&tokens));
+    let pending = PendingRequest::new(&portal);
+    let landed = authorize(&app, &browser, &pending, &[]).await.authorization_response(pending);
+    assert_ne!(sub(&portal.redeem_tokens(&app, &landed).await), sub(&tokens));
 }
 
 #[apply(both_engines)]
@@ -87,19 +92,19 @@ async fn native_client_is_always_confirmed(engine: Engine) {
     let browser = app.browser();
     let portal = app.client("portal").await;
     browser.sign_in(&app, &portal, &patient).await;
-    let pending = Pending::new(&native);
+    let pending = PendingRequest::new(&native);
     let port = [("redirect_uri", "http://127.0.0.1:51004/callback")];
-    let landed = |answer: Answer, mut pending: Pending| {
+    let landed = |answer: Response, mut pending: PendingRequest| {
         port[0].1.clone_into(&mut pending.redirect_uri);
-        answer.landed(pending)
+        answer.authorization_response(pending)
     };
     let quiet = [port[0], ("prompt", "none")];
-    let answer = ask(&app, &browser, &pending, &quiet).await;
+    let answer = authorize(&app, &browser, &pending, &quiet).await;
     assert_eq!(landed(answer, pending.clone()).error(), "interaction_required");
-    let page = ask(&app, &browser, &pending, &port).await;
-    assert!(page.says("The phone") && page.says("Mere"), "{}", page.text());
+    let page = authorize(&app, &browser, &pending, &port).await;
+    assert!(page.has_text("The phone") && page.has_text("Mere"), "{}", page.text());
     let answer = browser.post(&page.form(), "continue").await;
-    let tokens = native.tokens(&app, &landed(answer, pending)).await;
+    let tokens = native.redeem_tokens(&app, &landed(answer, pending)).await;
     assert!(tokens["id_token"].is_string());
 }
 
@@ -108,7 +113,7 @@ async fn max_age_and_prompt_are_honoured(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    let first = portal.tokens(&app, &browser.sign_in(&app, &portal, &patient).await).await;
+    let first = portal.redeem_tokens(&app, &browser.sign_in(&app, &portal, &patient).await).await;
     app.clock.advance(Duration::from_mins(2));
     for (changes, silent) in [
         (&[("max_age", "100")][..], false),
@@ -117,21 +122,21 @@ async fn max_age_and_prompt_are_honoured(engine: Engine) {
         (&[("prompt", "login")], false),
         (&[("prompt", "")], true),
     ] {
-        let answer = ask(&app, &browser, &Pending::new(&portal), changes).await;
+        let answer = authorize(&app, &browser, &PendingRequest::new(&portal), changes).await;
         assert_eq!(answer.has_field("password"), !silent, "{changes:?}");
     }
     // The sign-in that max_age demanded satisfies it, steps the session up and keeps its sid.
-    let pending = Pending::new(&portal);
-    let page = ask(&app, &browser, &pending, &[("max_age", "100")]).await;
+    let pending = PendingRequest::new(&portal);
+    let page = authorize(&app, &browser, &pending, &[("max_age", "100")]).await;
     let session = browser.cookie("session");
     let mails = app.mail.codes_to(&patient.email).len();
-    let page = browser.password(&page, &patient).await;
+    let page = browser.submit_password(&page, &patient).await;
     let code = app.mail.code(&patient.email, mails + 1).await;
-    let landed = browser.code(&page, &code).await.landed(pending);
+    let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
     assert_ne!(browser.cookie("session"), session);
-    let second = portal.tokens(&app, &landed).await;
-    let claims = |tokens: &serde_json::Value| claims(tokens["id_token"].as_str().unwrap());
-    let (first, second) = (claims(&first), claims(&second));
+    let second = portal.redeem_tokens(&app, &landed).await;
+    let claims = |tokens: &serde_json::Value| decode_claims(tokens["id_token"].as_str().unwrap());
+    let (first, second) = (decode_claims(&first), decode_claims(&second));
     assert_eq!(first["sid"], second["sid"]);
     assert!(second["auth_time"].as_i64() >= first["auth_time"].as_i64().map(|t| t + 120));
 }
@@ -142,13 +147,13 @@ async fn foreign_id_token_hint_requires_login(engine: Engine) {
     let portal = app.client("portal").await;
     let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
     let (hers, his) = (app.browser(), app.browser());
-    let hint = portal.tokens(&app, &hers.sign_in(&app, &portal, &mere).await).await;
+    let hint = portal.redeem_tokens(&app, &hers.sign_in(&app, &portal, &mere).await).await;
     his.sign_in(&app, &portal, &hemi).await;
     let hint = hint["id_token"].as_str().unwrap();
-    let pending = Pending::new(&portal);
+    let pending = PendingRequest::new(&portal);
     let quiet = [("id_token_hint", hint), ("prompt", "none")];
-    let landed = ask(&app, &his, &pending, &quiet).await.landed(pending);
+    let landed = authorize(&app, &his, &pending, &quiet).await.authorization_response(pending);
     assert_eq!(landed.error(), "login_required");
-    let pending = Pending::new(&portal);
-    ask(&app, &hers, &pending, &quiet).await.landed(pending).code();
+    let pending = PendingRequest::new(&portal);
+    authorize(&app, &hers, &pending, &quiet).await.authorization_response(pending).code();
 }

@@ -8,7 +8,7 @@ use keys::Algorithm;
 use serde_json::json;
 use vestibule_tests::{
     app::TestApp,
-    client::{Client, Pending, claims},
+    client::{Client, PendingRequest, decode_claims},
     db::Engine,
 };
 
@@ -24,8 +24,8 @@ async fn token_claims_match_proven_steps(engine: Engine) {
     assert_eq!(answer.header("cache-control"), "no-store");
     let tokens = answer.json();
     assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(300)));
-    let id = claims(tokens["id_token"].as_str().unwrap());
-    let access = claims(tokens["access_token"].as_str().unwrap());
+    let id = decode_claims(tokens["id_token"].as_str().unwrap());
+    let access = decode_claims(tokens["access_token"].as_str().unwrap());
     for token in [&id, &access] {
         assert_eq!(token["iss"], app.issuer());
         assert_eq!(token["acr"], "urn:vestibule:two-step");
@@ -72,7 +72,7 @@ async fn client_authentication_must_match_registration(engine: Engine) {
             (401, &json!("invalid_client")),
             "{id}"
         );
-        assert!(client.tokens(&app, &landed).await["id_token"].is_string(), "{id}");
+        assert!(client.redeem_tokens(&app, &landed).await["id_token"].is_string(), "{id}");
     }
 }
 
@@ -141,14 +141,14 @@ async fn pkce_is_optional_only_when_configured(engine: Engine) {
     let old = app.client_with("old", |new| new.operator.pkce = Pkce::Optional).await;
     let browser = app.browser();
     browser.sign_in(&app, &old, &patient).await;
-    let pending = Pending::new(&old);
+    let pending = PendingRequest::new(&old);
     let without = [("code_challenge", ""), ("code_challenge_method", "")];
     let answer = browser.get(pending.url(app.issuer(), &without)).await;
-    let landed = answer.landed(pending);
+    let landed = answer.authorization_response(pending);
     assert_eq!(
-        old.token(&app, &landed, &[]).await.json()["error"],
+        old.token_request(&app, &landed, &[]).await.json()["error"],
         "invalid_grant",
         "a verifier without a challenge"
     );
-    assert_eq!(old.token(&app, &landed, &[("code_verifier", "")]).await.status, 200);
+    assert_eq!(old.token_request(&app, &landed, &[("code_verifier", "")]).await.status, 200);
 }

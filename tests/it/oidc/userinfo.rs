@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use vestibule_tests::{
     app::TestApp,
-    client::{Pending, userinfo},
+    client::{PendingRequest, get_userinfo},
     db::Engine,
 };
 
@@ -25,10 +25,11 @@ async fn scopes_select_userinfo_claims(engine: Engine) {
         ("openid address", &["address", "sub"]),
         ("openid profile", &["given_name", "name", "sub", "updated_at"]),
     ] {
-        let pending = Pending { scope: scope.to_owned(), ..Pending::new(&client) };
-        let landed = browser.get(pending.url(app.issuer(), &[])).await.landed(pending);
-        let tokens = client.tokens(&app, &landed).await;
-        let answer = userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
+        let pending = PendingRequest { scope: scope.to_owned(), ..PendingRequest::new(&client) };
+        let landed =
+            browser.get(pending.url(app.issuer(), &[])).await.authorization_response(pending);
+        let tokens = client.redeem_tokens(&app, &landed).await;
+        let answer = get_userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
         let claims = answer.json();
         let found: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(found, names, "{scope}");
@@ -41,20 +42,20 @@ async fn expiry_and_reset_end_token(engine: Engine) {
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let token = async || {
         let landed = app.browser().sign_in(&app, &client, &patient).await;
-        client.tokens(&app, &landed).await["access_token"].as_str().unwrap().to_owned()
+        client.redeem_tokens(&app, &landed).await["access_token"].as_str().unwrap().to_owned()
     };
     let first = token().await;
-    assert_eq!(userinfo(&app, &first).await.status, 200);
+    assert_eq!(get_userinfo(&app, &first).await.status, 200);
     app.clock.advance(Duration::from_mins(5));
-    let expired = userinfo(&app, &first).await;
+    let expired = get_userinfo(&app, &first).await;
     assert_eq!(expired.status, 401);
     assert_eq!(
         expired.header("www-authenticate"),
         "Bearer realm=\"userinfo\", error=\"invalid_token\""
     );
     let second = token().await;
-    app.reset(&patient).await;
-    assert_eq!(userinfo(&app, &second).await.status, 401, "a forced reset is in force at once");
+    app.force_reset(&patient).await;
+    assert_eq!(get_userinfo(&app, &second).await.status, 401, "a forced reset is in force at once");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,7 +63,7 @@ async fn token_in_header_or_body_only() {
     let app = TestApp::start(Engine::Sqlite).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let landed = app.browser().sign_in(&app, &client, &patient).await;
-    let tokens = client.tokens(&app, &landed).await;
+    let tokens = client.redeem_tokens(&app, &landed).await;
     let token = tokens["access_token"].as_str().unwrap();
     let bearer = format!("Bearer {token}");
     let header = [("authorization", bearer.as_str())];

@@ -9,16 +9,16 @@ use keys::{Algorithm, TokenType};
 use serde_json::json;
 use vestibule_tests::{
     app::TestApp,
-    client::{claims, userinfo},
+    client::{decode_claims, get_userinfo},
     db::Engine,
-    http::{Answer, HttpBrowser},
+    http::{HttpBrowser, Response},
 };
 
-use super::{address, ask, post};
+use super::{address, post, send};
 use crate::engines::{apply, both_engines};
 
 /// What a route answers a caller that shows nothing.
-fn assert_asked(route: &Route, method: &str, answer: &Answer) {
+fn assert_challenged(route: &Route, method: &str, answer: &Response) {
     let what = format!("{method} {}", route.path);
     let challenge = answer.header("www-authenticate");
     match route.caller {
@@ -44,11 +44,11 @@ fn assert_asked(route: &Route, method: &str, answer: &Answer) {
     }
 }
 
-async fn call(browser: &HttpBrowser, route: &Route, method: &str) -> Answer {
+async fn call(browser: &HttpBrowser, route: &Route, method: &str) -> Response {
     if method == "POST" {
         post(browser, route.path, &[], &[("grant_type", "authorization_code")]).await
     } else {
-        ask(browser, method, &address(route), &[]).await
+        send(browser, method, &address(route), &[]).await
     }
 }
 
@@ -58,7 +58,7 @@ async fn unauthenticated_caller_is_challenged() {
     for route in ROUTES {
         for method in route.methods {
             let answer = call(&app.browser(), route, method).await;
-            assert_asked(route, method, &answer);
+            assert_challenged(route, method, &answer);
         }
     }
 }
@@ -74,7 +74,7 @@ async fn session_cookie_authenticates_no_client(engine: Engine) {
     for route in ROUTES.iter().filter(others) {
         for method in route.methods {
             let answer = call(&browser, route, method).await;
-            assert_asked(route, method, &answer);
+            assert_challenged(route, method, &answer);
         }
     }
 }
@@ -105,18 +105,19 @@ async fn token_without_scope_is_forbidden(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let landed = app.browser().sign_in(&app, &client, &patient).await;
-    let tokens = client.tokens(&app, &landed).await;
+    let tokens = client.redeem_tokens(&app, &landed).await;
     let issued = tokens["access_token"].as_str().unwrap();
-    assert_eq!(userinfo(&app, issued).await.status, 200);
+    assert_eq!(get_userinfo(&app, issued).await.status, 200);
     let signed_for = |scope: &str| {
-        let mut claims = claims(issued);
-        claims["scope"] = json!(scope);
+        let mut claims = decode_claims(issued);
+        decode_claims["scope"] = json!(scope);
         let (ring, now) = (app.app().live.snapshot().ring.clone(), app.app().clock.now());
-        ring.sign_user_token(TokenType::Access, Algorithm::RS256, &claims, now).expect("signed")
+        ring.sign_user_token(TokenType::Access, Algorithm::RS256, &decode_claims, now)
+            .expect("signed")
     };
-    assert_eq!(userinfo(&app, &signed_for("email openid")).await.status, 200);
+    assert_eq!(get_userinfo(&app, &signed_for("email openid")).await.status, 200);
     for scope in ["", "email", "openid2 profile", "OPENID"] {
-        let answer = userinfo(&app, &signed_for(scope)).await;
+        let answer = get_userinfo(&app, &signed_for(scope)).await;
         assert_eq!(answer.status, 403, "{scope:?}: {}", answer.body);
         assert_eq!(
             answer.header("www-authenticate"),

@@ -1,10 +1,10 @@
 //! Coverage over the route table: each test takes every route of a class, so that a new route is tested by being a route.
 
 mod callers;
-mod lines;
 mod pages;
 mod programs;
 mod refusals;
+mod request_log;
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use idp::http::{
     step::STEPS,
 };
 use reqwest::Method;
-use vestibule_tests::http::{Answer, HttpBrowser};
+use vestibule_tests::http::{HttpBrowser, Response};
 
 /// Each route, the file of `tests/it` that shows what it does, and a text by which that file is known to be about it.
 const SHOWN_IN: [(&str, &str, &str); 13] = [
@@ -73,18 +73,18 @@ fn address(route: &Route) -> String {
 }
 
 /// The address of the style sheet of a page.
-fn style_sheet(page: &Answer) -> String {
+fn style_sheet(page: &Response) -> String {
     let (_, rest) = page.body.split_once("href=\"/assets/").expect("a style sheet");
     format!("/assets/{}", rest.split('"').next().expect("a whole tag"))
 }
 
 /// Whether a route has a method. HEAD comes with GET (RFC 9110, section 9.3.2).
-fn has(route: &Route, method: &str) -> bool {
+fn has_method(route: &Route, method: &str) -> bool {
     route.methods.contains(&method) || (method == "HEAD" && route.methods.contains(&"GET"))
 }
 
 /// Asks with any method.
-async fn ask(browser: &HttpBrowser, method: &str, to: &str, headers: &[(&str, &str)]) -> Answer {
+async fn send(browser: &HttpBrowser, method: &str, to: &str, headers: &[(&str, &str)]) -> Response {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     browser.send(method, to, headers, None).await
 }
@@ -95,7 +95,7 @@ async fn post(
     to: &str,
     headers: &[(&str, &str)],
     fields: &[(&str, &str)],
-) -> Answer {
+) -> Response {
     let fields: Vec<(String, String)> =
         fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let mut all = headers.to_vec();
@@ -118,7 +118,7 @@ fn every_route_is_tested() {
     let gone: Vec<_> = shown.difference(&routes).collect();
     assert!(gone.is_empty(), "{gone:?} is no route any more: take it out of SHOWN_IN");
     for (path, file, text) in SHOWN_IN {
-        let whole = vestibule_tests::root().join("tests/it").join(file);
+        let whole = vestibule_tests::workspace_root().join("tests/it").join(file);
         let source =
             std::fs::read_to_string(whole).unwrap_or_else(|e| panic!("{path}: {file}: {e}"));
         let tests = source.contains("#[tokio::test") || source.contains("#[apply(both_engines)]");

@@ -7,17 +7,17 @@ use reqwest::Method;
 use vestibule_tests::{
     app::TestApp,
     db::Engine,
-    http::{Answer, HttpBrowser},
+    http::{HttpBrowser, Response},
     page::Form,
 };
 
-use super::{ask, has, routes_of};
+use super::{has_method, routes_of, send};
 use crate::engines::{apply, both_engines};
 
 /// A page that a person has come to, with its form filled in rightly.
 struct Step {
     browser: HttpBrowser,
-    page: Answer,
+    page: Response,
     form: Form,
     button: &'static str,
 }
@@ -28,7 +28,7 @@ impl Step {
     }
 
     /// Posts the form, with some fields otherwise and some headers instead of those of a browser on our page.
-    async fn post(&self, browser: &HttpBrowser, headers: &[(&str, &str)], form: &Form) -> Answer {
+    async fn post(&self, browser: &HttpBrowser, headers: &[(&str, &str)], form: &Form) -> Response {
         let mut fields = form.fields.clone();
         fields.push(("action".to_owned(), self.button.to_owned()));
         browser.send(Method::POST, self.path(), headers, Some(&fields)).await
@@ -48,25 +48,25 @@ async fn steps(app: &TestApp) -> Vec<Step> {
     let mut steps = Vec::new();
 
     let (browser, patient) = (app.browser(), app.patient("Mere").await);
-    let (page, _) = browser.start(&portal).await;
+    let (page, _) = browser.open_sign_in_page(&portal).await;
     let form = page.form().with("email", &patient.email).with("password", &patient.password);
     steps.push(Step { browser, page, form, button: "continue" });
 
     let (browser, patient) = (app.browser(), app.patient("Hemi").await);
-    let (page, code, _) = browser.up_to_code(app, &portal, &patient).await;
+    let (page, code, _) = browser.sign_in_to_code_page(app, &portal, &patient).await;
     let form = page.form().with("code", &code);
     steps.push(Step { browser, page, form, button: "continue" });
 
     let (browser, patient) = (app.browser(), app.patient("Aroha").await);
-    app.reset(&patient).await;
-    let (page, code, _) = browser.up_to_code(app, &portal, &patient).await;
-    let page = browser.code(&page, &code).await;
+    app.force_reset(&patient).await;
+    let (page, code, _) = browser.sign_in_to_code_page(app, &portal, &patient).await;
+    let page = browser.submit_code(&page, &code).await;
     let form = page.form().with("new_password", "a walk along the river at noon");
     steps.push(Step { browser, page, form, button: "continue" });
 
     let (browser, patient) = (app.browser(), app.patient("Tama").await);
-    let (page, code, _) = browser.up_to_code(app, &lab, &patient).await;
-    let page = browser.code(&page, &code).await;
+    let (page, code, _) = browser.sign_in_to_code_page(app, &lab, &patient).await;
+    let page = browser.submit_code(&page, &code).await;
     let form = page.form();
     steps.push(Step { browser, page, form, button: "allow" });
 
@@ -77,7 +77,7 @@ async fn steps(app: &TestApp) -> Vec<Step> {
 }
 
 /// Holds an answer against what every answer to a person carries.
-fn assert_surrounded(what: &str, answer: &Answer) {
+fn assert_security_headers(what: &str, answer: &Response) {
     let policy = answer.header("content-security-policy");
     for part in
         ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"]
@@ -121,35 +121,35 @@ async fn every_page_has_security_headers() {
     let app = TestApp::start(Engine::Sqlite).await;
     for step in steps(&app).await {
         assert_eq!(step.page.status, 200, "{}", step.path());
-        assert_surrounded(step.path(), &step.page);
+        assert_security_headers(step.path(), &step.page);
         let attempt = step.form.value("attempt");
         let again = step.browser.get(format!("{}?attempt={attempt}", step.path())).await;
         assert_eq!(again.status, 200, "{} opened again", step.path());
-        assert_surrounded(step.path(), &again);
+        assert_security_headers(step.path(), &again);
         let onwards = step.browser.post(&step.form, step.button).await;
         assert_eq!(onwards.status, 303, "{}", step.path());
-        assert_surrounded(step.path(), &onwards);
+        assert_security_headers(step.path(), &onwards);
     }
     // Somebody who is signed in, at the doors.
     let (client, patient) = (app.client("clinic").await, app.patient("Ana").await);
     let browser = app.browser();
-    let (door, _) = browser.start(&client).await;
-    assert_surrounded("/oauth2/authorize", &door);
+    let (door, _) = browser.open_sign_in_page(&client).await;
+    assert_security_headers("/oauth2/authorize", &door);
     browser.sign_in(&app, &client, &patient).await;
     let question = browser.get("/oauth2/logout").await;
     assert!(question.has_field("form"), "{}", question.text());
-    assert_surrounded("/oauth2/logout", &question);
+    assert_security_headers("/oauth2/logout", &question);
     for button in ["cancel", "continue"] {
         let answer = browser.post(&question.form(), button).await;
         assert_eq!(answer.status, 200, "{button}");
-        assert_surrounded(button, &answer);
+        assert_security_headers(button, &answer);
     }
     // And with nothing in hand, every method that there is.
     for route in ROUTES.iter().filter(|route| route.class.is_for_people()) {
         for method in route.methods {
             let headers = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
-            let answer = ask(&app.browser(), method, route.path, &headers).await;
-            assert_surrounded(&format!("{method} {}", route.path), &answer);
+            let answer = send(&app.browser(), method, route.path, &headers).await;
+            assert_security_headers(&format!("{method} {}", route.path), &answer);
         }
     }
 }
@@ -175,7 +175,7 @@ const STATE: [&str; 14] = [
 
 async fn state(app: &TestApp) -> Vec<i64> {
     // The end of a mail is a row of its own, whenever the worker gets there.
-    app.settled().await;
+    app.wait_for_jobs().await;
     let mut all = Vec::new();
     for sql in STATE {
         all.push(app.count(sql).await);
@@ -211,7 +211,7 @@ async fn case_40_cross_site_form_changes_nothing(engine: Engine) {
         }
         for (what, browser, form) in strange_tokens(&app, &step) {
             let answer = step.post(&browser, &ours, &form).await;
-            assert_not_taken(&format!("{} {what}", step.path()), &answer, &app);
+            assert_refused(&format!("{} {what}", step.path()), &answer, &app);
             assert_eq!(state(&app).await, before, "{} {what}", step.path());
         }
         // The same form from where it belongs: with fetch metadata, and (it is taken once) without any.
@@ -230,8 +230,8 @@ async fn case_40_entry_point_post_changes_nothing(engine: Engine) {
     browser.sign_in(&app, &client, &patient).await;
     let before = state(&app).await;
     let question = browser.get("/oauth2/logout").await;
-    for route in routes_of(&[Class::Entry]).filter(|route| has(route, "POST")) {
-        let pending = vestibule_tests::client::Pending::new(&client);
+    for route in routes_of(&[Class::Entry]).filter(|route| has_method(route, "POST")) {
+        let pending = vestibule_tests::client::PendingRequest::new(&client);
         let mut fields = pending.params(&[]);
         fields.extend(
             [("action", "continue"), ("form", "x")].map(|(n, v)| (n.to_owned(), v.to_owned())),
@@ -254,7 +254,7 @@ async fn case_40_entry_point_post_changes_nothing(engine: Engine) {
     let stranger = app.browser();
     assert_eq!(stranger.post(&question.form(), "continue").await.status, 403);
     assert_eq!(state(&app).await, before);
-    assert!(browser.post(&question.form(), "continue").await.says("You are signed out"));
+    assert!(browser.post(&question.form(), "continue").await.has_text("You are signed out"));
 }
 
 /// Tokens that are not this form's: altered, of another form, of another browser, and the form in another browser.
@@ -263,17 +263,25 @@ fn strange_tokens(app: &TestApp, step: &Step) -> Vec<(&'static str, HttpBrowser,
     let altered = format!("{}{}", if token.starts_with('A') { 'B' } else { 'A' }, &token[1..]);
     let with = |token: &str| step.form.clone().with("form", token);
     vec![
-        ("with an altered token", step.browser.copied(), with(&altered)),
-        ("with half a token", step.browser.copied(), with(&token[..token.len() / 2])),
-        ("with the attempt as token", step.browser.copied(), with(step.form.value("attempt"))),
+        ("with an altered token", step.browser.with_copied_cookies(), with(&altered)),
+        ("with half a token", step.browser.with_copied_cookies(), with(&token[..token.len() / 2])),
+        (
+            "with the attempt as token",
+            step.browser.with_copied_cookies(),
+            with(step.form.value("attempt")),
+        ),
         ("in another browser", app.browser(), step.form.clone()),
-        ("without an attempt", step.browser.copied(), step.without("attempt")),
-        ("with another attempt", step.browser.copied(), step.form.clone().with("attempt", "x")),
+        ("without an attempt", step.browser.with_copied_cookies(), step.without("attempt")),
+        (
+            "with another attempt",
+            step.browser.with_copied_cookies(),
+            step.form.clone().with("attempt", "x"),
+        ),
     ]
 }
 
 /// Refused, or shown anew: a form may be from before its browser's cookie changed, by another tab that signed in.
-fn assert_not_taken(what: &str, answer: &Answer, app: &TestApp) {
+fn assert_refused(what: &str, answer: &Response, app: &TestApp) {
     match answer.status.as_u16() {
         403 => {}
         200 => assert!(answer.has_field("password"), "{what}: {}", answer.text()),

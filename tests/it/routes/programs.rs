@@ -1,13 +1,13 @@
 //! Routes that programs call: documents, clients, bearers of a token.
 
 use idp::http::route::{Caller, Class};
-use vestibule_tests::{app::TestApp, db::Engine, http::Answer};
+use vestibule_tests::{app::TestApp, db::Engine, http::Response};
 
-use super::{address, ask, called_by, has, post, routes_of, style_sheet};
+use super::{address, called_by, has_method, post, routes_of, send, style_sheet};
 
 const ELSEWHERE: [(&str, &str); 1] = [("origin", "https://elsewhere.example")];
 
-fn cors(answer: &Answer) -> Vec<&str> {
+fn cors(answer: &Response) -> Vec<&str> {
     let names = answer.headers.keys().map(reqwest::header::HeaderName::as_str);
     names.filter(|name| name.starts_with("access-control-")).collect()
 }
@@ -18,13 +18,13 @@ async fn documents_are_cacheable_cross_origin() {
     let app = TestApp::start(Engine::Sqlite).await;
     let client = app.client("portal").await;
     let browser = app.browser();
-    let (page, _) = browser.start(&client).await;
+    let (page, _) = browser.open_sign_in_page(&client).await;
     let style_sheet = style_sheet(&page);
     for route in routes_of(&[Class::Document]) {
         let path =
             if route.path == "/assets/{name}" { style_sheet.clone() } else { address(route) };
         for (asking, method) in [(&browser, "GET"), (&app.browser(), "GET"), (&browser, "HEAD")] {
-            let answer = ask(asking, method, &path, &ELSEWHERE).await;
+            let answer = send(asking, method, &path, &ELSEWHERE).await;
             assert_eq!(answer.status, 200, "{path}");
             assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
             assert_eq!(cors(&answer), ["access-control-allow-origin"], "{path}: no credentials");
@@ -56,10 +56,10 @@ async fn other_routes_deny_cross_origin() {
     ];
     for route in routes_of(&[Class::Entry, Class::Page, Class::Client]) {
         for method in ["GET", "POST"] {
-            let answer = ask(&browser, method, route.path, &ELSEWHERE).await;
+            let answer = send(&browser, method, route.path, &ELSEWHERE).await;
             assert_eq!(cors(&answer), Vec::<&str>::new(), "{method} {}", route.path);
         }
-        let answer = ask(&browser, "OPTIONS", route.path, &preflight).await;
+        let answer = send(&browser, "OPTIONS", route.path, &preflight).await;
         assert_eq!(cors(&answer), Vec::<&str>::new(), "OPTIONS {}", route.path);
     }
 }
@@ -69,9 +69,9 @@ async fn bearer_route_requires_token() {
     let app = TestApp::start(Engine::Sqlite).await;
     let browser = app.browser();
     for route in called_by(|caller| matches!(caller, Caller::Bearer(_))) {
-        for method in ["GET", "POST"].into_iter().filter(|method| has(route, method)) {
+        for method in ["GET", "POST"].into_iter().filter(|method| has_method(route, method)) {
             let what = format!("{method} {}", route.path);
-            let bare = ask(&browser, method, route.path, &[]).await;
+            let bare = send(&browser, method, route.path, &[]).await;
             assert_eq!(bare.status, 401, "{what}");
             // RFC 6750, section 3.1: no error code for who has not tried.
             assert!(bare.header("www-authenticate").starts_with("Bearer "), "{what}");
@@ -79,19 +79,19 @@ async fn bearer_route_requires_token() {
             for token in
                 ["Bearer", "Bearer ", "Bearer a.b.c", "bearer x", "Basic Og==", "DPoP a.b.c"]
             {
-                let answer = ask(&browser, method, route.path, &[("authorization", token)]).await;
+                let answer = send(&browser, method, route.path, &[("authorization", token)]).await;
                 assert_eq!(answer.status, 401, "{what} {token}");
                 assert!(answer.header("www-authenticate").starts_with("Bearer "), "{what} {token}");
                 assert_eq!(answer.header("cache-control"), "no-store", "{what} {token}");
                 assert_eq!(answer.header("set-cookie"), "", "{what} {token}");
             }
             let wrong =
-                ask(&browser, method, route.path, &[("authorization", "Bearer a.b.c")]).await;
+                send(&browser, method, route.path, &[("authorization", "Bearer a.b.c")]).await;
             assert!(wrong.header("www-authenticate").contains("error=\"invalid_token\""), "{what}");
         }
         // A token in the query ends up in logs (RFC 9700, section 4.3.2): it is not looked for.
         let query = format!("{}?access_token=a.b.c", route.path);
-        let answer = ask(&browser, "GET", &query, &[]).await;
+        let answer = send(&browser, "GET", &query, &[]).await;
         assert!(!answer.header("www-authenticate").contains("error"), "{}", route.path);
     }
 }

@@ -11,28 +11,28 @@ use tokio::{
 use vestibule_tests::{
     app::TestApp,
     db::{Engine, TestDb},
-    http::Answer,
-    log::Log,
+    http::Response,
+    log::CapturedLog,
 };
 
-use super::{METHODS, NO_ROUTES, address, ask, has, post, routes_of};
+use super::{METHODS, NO_ROUTES, address, has_method, post, routes_of, send};
 use crate::engines::{apply, both_engines};
 
 /// A provider, and what it logs.
-struct Ground {
+struct LoggedApp {
     app: TestApp,
-    log: Log,
+    log: CapturedLog,
 }
 
-impl Ground {
+impl LoggedApp {
     /// One thread, so that everything that happens is logged here.
     async fn start() -> Self {
-        let log = Log::start();
+        let log = CapturedLog::start();
         Self { app: TestApp::start(Engine::Sqlite).await, log }
     }
 
     /// Holds a refusal against what its reader and the log are promised.
-    fn refused(&self, what: &str, answer: &Answer, class: Class, status: u16) {
+    fn assert_refusal(&self, what: &str, answer: &Response, class: Class, status: u16) {
         assert_eq!(answer.status, status, "{what}: {}", answer.body);
         assert_eq!(answer.header("cache-control"), "no-store", "{what}");
         assert_eq!(answer.header("set-cookie"), "", "{what}");
@@ -47,7 +47,7 @@ impl Ground {
 }
 
 /// The six characters that a person reads out, from a page or from JSON.
-fn reference(what: &str, answer: &Answer, class: Class) -> String {
+fn reference(what: &str, answer: &Response, class: Class) -> String {
     let text = if class.is_for_people() {
         assert!(
             answer.header("content-type").starts_with("text/html"),
@@ -70,24 +70,24 @@ fn reference(what: &str, answer: &Answer, class: Class) -> String {
 
 #[tokio::test(flavor = "current_thread")]
 async fn unsupported_method_is_405() {
-    let ground = Ground::start().await;
+    let ground = LoggedApp::start().await;
     let browser = ground.app.browser();
     for route in ROUTES {
-        for method in METHODS.into_iter().filter(|method| !has(route, method)) {
+        for method in METHODS.into_iter().filter(|method| !has_method(route, method)) {
             let what = format!("{method} {}", route.path);
-            let answer = ask(&browser, method, &address(route), &[]).await;
+            let answer = send(&browser, method, &address(route), &[]).await;
             assert_eq!(answer.status, 405, "{what}");
             if method == "HEAD" {
                 assert_eq!(answer.body, "", "{what}");
             } else {
-                ground.refused(&what, &answer, route.class, 405);
+                ground.assert_refusal(&what, &answer, route.class, 405);
             }
             // RFC 9110, section 15.5.6.
             let allowed: Vec<&str> = answer.header("allow").split(',').collect();
             for method in METHODS {
                 assert_eq!(
                     allowed.contains(&method),
-                    has(route, method),
+                    has_method(route, method),
                     "{what}: Allow: {allowed:?}"
                 );
             }
@@ -97,27 +97,27 @@ async fn unsupported_method_is_405() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn unknown_path_is_404() {
-    let ground = Ground::start().await;
+    let ground = LoggedApp::start().await;
     let browser = ground.app.browser();
     for path in NO_ROUTES {
         for method in ["GET", "POST", "PUT", "BREW"] {
-            let answer = ask(&browser, method, path, &[("origin", "https://evil.example")]).await;
+            let answer = send(&browser, method, path, &[("origin", "https://evil.example")]).await;
             let what = format!("{method} {path}");
             let class = if path == "/assets/" { Class::Page } else { Class::Entry };
-            ground.refused(&what, &answer, class, 404);
+            ground.assert_refusal(&what, &answer, class, 404);
         }
     }
     // A style sheet that there is not, by names that cannot be anybody's.
     for name in ["none.css", "..%2f..%2fCargo.toml", "%ff", "%00"] {
         let answer = browser.get(format!("/assets/{name}")).await;
-        ground.refused(name, &answer, Class::Document, 404);
+        ground.assert_refusal(name, &answer, Class::Document, 404);
     }
 }
 
 /// Misuse case 50: on every route, with every method, whatever a proxy might have said.
 #[tokio::test(flavor = "current_thread")]
 async fn case_50_foreign_host_is_421_everywhere() {
-    let ground = Ground::start().await;
+    let ground = LoggedApp::start().await;
     let browser = ground.app.browser();
     let ours = ground.app.issuer().strip_prefix("http://").unwrap();
     let forwarded = format!("host={ours}");
@@ -128,11 +128,11 @@ async fn case_50_foreign_host_is_421_everywhere() {
     for (path, class) in all {
         for method in METHODS {
             let what = format!("{method} {path}");
-            let answer = ask(&browser, method, &path, &foreign).await;
+            let answer = send(&browser, method, &path, &foreign).await;
             if method == "HEAD" {
                 assert_eq!(answer.status, 421, "{what}");
             } else {
-                ground.refused(&what, &answer, class, 421);
+                ground.assert_refusal(&what, &answer, class, 421);
             }
             assert!(!answer.body.contains("evil.example"), "{what}: {}", answer.body);
             assert_eq!(answer.header("location"), "", "{what}");
@@ -143,7 +143,7 @@ async fn case_50_foreign_host_is_421_everywhere() {
 /// The same in what no HTTP client would send.
 #[tokio::test(flavor = "current_thread")]
 async fn case_50_ambiguous_host_is_refused() {
-    let ground = Ground::start().await;
+    let ground = LoggedApp::start().await;
     let ours = ground.app.issuer().strip_prefix("http://").unwrap();
     let path = "/.well-known/openid-configuration";
     let right = raw(&ground.app, &format!("GET {path} HTTP/1.1\r\nHost: {ours}\r\n")).await;
@@ -176,7 +176,7 @@ async fn raw(app: &TestApp, head: &str) -> String {
 /// Our Host, and a proxy that says another: nothing of it is believed.
 #[tokio::test(flavor = "current_thread")]
 async fn case_50_forwarded_host_is_ignored() {
-    let ground = Ground::start().await;
+    let ground = LoggedApp::start().await;
     let browser = ground.app.browser();
     let forwarded = [
         ("x-forwarded-host", "evil.example"),
@@ -188,8 +188,9 @@ async fn case_50_forwarded_host_is_ignored() {
     for route in ROUTES {
         for method in route.methods {
             let what = format!("{method} {}", route.path);
-            let plain = ask(&browser.copied(), method, &address(route), &[]).await;
-            let answer = ask(&browser.copied(), method, &address(route), &forwarded).await;
+            let plain = send(&browser.with_copied_cookies(), method, &address(route), &[]).await;
+            let answer =
+                send(&browser.with_copied_cookies(), method, &address(route), &forwarded).await;
             assert_eq!(answer.status, plain.status, "{what}");
             assert!(!answer.body.contains("evil.example"), "{what}: {}", answer.body);
             assert!(
@@ -202,13 +203,13 @@ async fn case_50_forwarded_host_is_ignored() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn bad_body_is_413_or_415() {
-    let ground = Ground::start().await;
+    let ground = LoggedApp::start().await;
     let browser = ground.app.browser();
     let large = "x".repeat(64 * 1024);
-    let with_body: Vec<_> = ROUTES.iter().filter(|route| has(route, "POST")).collect();
+    let with_body: Vec<_> = ROUTES.iter().filter(|route| has_method(route, "POST")).collect();
     for route in &with_body {
         let answer = post(&browser, route.path, &[], &[("form", &large)]).await;
-        ground.refused(&format!("a large POST {}", route.path), &answer, route.class, 413);
+        ground.assert_refusal(&format!("a large POST {}", route.path), &answer, route.class, 413);
     }
     // A token in a body that is no form is none (RFC 6750, section 2.2): that of the header is looked at.
     for route in with_body.iter().filter(|route| !matches!(route.caller, Caller::Bearer(_))) {
@@ -216,10 +217,15 @@ async fn bad_body_is_413_or_415() {
             let what = format!("POST {} with {kind}", route.path);
             let answer =
                 post(&browser, route.path, &[("content-type", kind)], &[("form", "x")]).await;
-            ground.refused(&what, &answer, route.class, 415);
+            ground.assert_refusal(&what, &answer, route.class, 415);
         }
-        let bare = ask(&browser, "POST", route.path, &[("sec-fetch-site", "same-origin")]).await;
-        ground.refused(&format!("POST {} without a body", route.path), &bare, route.class, 415);
+        let bare = send(&browser, "POST", route.path, &[("sec-fetch-site", "same-origin")]).await;
+        ground.assert_refusal(
+            &format!("POST {} without a body", route.path),
+            &bare,
+            route.class,
+            415,
+        );
     }
 }
 
@@ -227,11 +233,12 @@ async fn bad_body_is_413_or_415() {
 #[apply(both_engines)]
 async fn posts_over_network_limit_are_429(engine: Engine) {
     let app = TestApp::start(engine).await;
-    app.set("sign_in.posts_per_minute", "10").await;
-    for (minute, route) in routes_of(&[Class::Page]).filter(|route| has(route, "POST")).enumerate()
+    app.set_setting("sign_in.posts_per_minute", "10").await;
+    for (minute, route) in
+        routes_of(&[Class::Page]).filter(|route| has_method(route, "POST")).enumerate()
     {
         // The beginning of a minute that nobody has posted in.
-        app.stop_in_new_window();
+        app.stop_clock_in_new_window();
         let browser = app.browser();
         for _ in 0..10 {
             assert_eq!(post(&browser, route.path, &[], &[]).await.status, 403, "{}", route.path);
@@ -248,7 +255,7 @@ async fn posts_over_network_limit_are_429(engine: Engine) {
             }
         }
         // One row for each minute.
-        let rows = app.outcomes("network.limited").await;
+        let rows = app.audit_outcomes("network.limited").await;
         assert_eq!(rows, vec!["refused"; minute + 1], "{}", route.path);
         // Nothing else is limited with it: pages open, clients are answered.
         assert_eq!(browser.get(route.path).await.status, 400, "{}", route.path);
@@ -266,9 +273,9 @@ async fn post_limit_is_shared_by_replicas(engine: Engine) {
         return;
     }
     let second = app.replica().await;
-    app.set("sign_in.posts_per_minute", "10").await;
+    app.set_setting("sign_in.posts_per_minute", "10").await;
     second.app.live.refresh(&second.app.db, &second.app.root).await.expect("it reads");
-    app.stop_in_new_window();
+    app.stop_clock_in_new_window();
     for browser in [app.browser(), app.browser_at(&second)] {
         for _ in 0..5 {
             assert_eq!(post(&browser, "/login/code", &[], &[]).await.status, 403);
@@ -277,5 +284,5 @@ async fn post_limit_is_shared_by_replicas(engine: Engine) {
     for browser in [app.browser(), app.browser_at(&second)] {
         assert_eq!(post(&browser, "/login/code", &[], &[]).await.status, 429);
     }
-    assert_eq!(app.outcomes("network.limited").await, ["refused"]);
+    assert_eq!(app.audit_outcomes("network.limited").await, ["refused"]);
 }

@@ -6,7 +6,7 @@ use idp::config::{BrandConfig, SmtpConfig, SmtpTls};
 use jiff::tz::TimeZone;
 use keys::{RootKey, RootKeys};
 
-use crate::mailbox::Mailbox;
+use crate::mail_server::Mailbox;
 
 pub(super) fn brand() -> BrandConfig {
     BrandConfig {
@@ -30,11 +30,11 @@ pub(super) fn smtp(mail: &Mailbox, timeout: Duration) -> SmtpConfig {
 }
 
 /// The root key of every test database: its id, and the byte that it consists of.
-pub const ROOT: &[(&str, u8)] = &[("test", 7)];
+pub const TEST_ROOT_KEYS: &[(&str, u8)] = &[("test", 7)];
 
 /// The root key of every test database.
 pub fn root_keys() -> RootKeys {
-    root_keys_of(ROOT)
+    root_keys_of(TEST_ROOT_KEYS)
 }
 
 /// Root keys, the current one first.

@@ -4,11 +4,11 @@ use std::fmt;
 
 use futures_util::{StreamExt, stream};
 
-use super::{AT_ONCE, Ground, Outcome, Scale, address, people};
+use super::{AT_ONCE, AttackOutcome, AttackTarget, Scale, accounts, address};
 use crate::{
     app::Patient,
     db::Engine,
-    http::{Answer, HttpBrowser},
+    http::{HttpBrowser, Response},
 };
 
 /// Guesses at one mailed code that the pages let anybody make.
@@ -16,7 +16,7 @@ const TRIES: usize = 5;
 
 /// What the site's guess budget did.
 #[derive(Clone, Copy, Debug)]
-pub struct Reaction {
+pub struct BudgetReaction {
     /// People whose password the attacker has.
     pub people: usize,
     /// `sign_in.guess_budget`: spent by the codes of the first half of them.
@@ -31,7 +31,7 @@ pub struct Reaction {
     pub alarms: usize,
 }
 
-impl fmt::Display for Reaction {
+impl fmt::Display for BudgetReaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "    people whose password is known{:>8}", self.people)?;
         writeln!(f, "    the site's guess budget       {:>8}", self.budget)?;
@@ -42,38 +42,43 @@ impl fmt::Display for Reaction {
     }
 }
 
-impl Ground {
+impl AttackTarget {
     /// Signs in with a person's password from an address, and guesses at the code as often as the page lets.
-    async fn guess_code(&self, nth: usize) -> Vec<Answer> {
-        let email = people::email(nth);
-        let browser = self.plain.fresh(&address(nth));
-        let (page, _) = browser.start(&self.client).await;
+    async fn guess_code(&self, nth: usize) -> Vec<Response> {
+        let email = accounts::email(nth);
+        let browser = self.base_browser.without_cookies_from(&address(nth));
+        let (page, _) = browser.open_sign_in_page(&self.client).await;
         let patient = Patient {
             email: email.clone(),
-            password: people::COMMON.to_owned(),
+            password: accounts::COMMON.to_owned(),
             name: String::new(),
         };
-        let page = browser.password(&page, &patient).await;
+        let page = browser.submit_password(&page, &patient).await;
         let code = self.app.mail.code(&email, 1).await;
-        let guesses = self.guess_at(&browser, &page, &code).await;
+        let guesses = self.guess_wrong_codes(&browser, &page, &code).await;
         [vec![page], guesses].concat()
     }
 
     /// The one guess in a million that is right is left out: the figures are the same each time.
-    async fn guess_at(&self, browser: &HttpBrowser, page: &Answer, code: &str) -> Vec<Answer> {
+    async fn guess_wrong_codes(
+        &self,
+        browser: &HttpBrowser,
+        page: &Response,
+        code: &str,
+    ) -> Vec<Response> {
         let code: usize = code.parse().expect("digits");
         let mut answers = Vec::new();
         for nth in 1..=TRIES {
             let guess = format!("{:06}", (code + nth) % 1_000_000);
-            answers.push(browser.code(page, &guess).await);
+            answers.push(browser.submit_code(page, &guess).await);
         }
         answers
     }
 
     /// The same at many, and how many codes were judged.
-    async fn guess_codes(&self, of: std::ops::Range<usize>) -> (Vec<Answer>, usize) {
+    async fn guess_codes(&self, of: std::ops::Range<usize>) -> (Vec<Response>, usize) {
         let judged = async || {
-            let outcomes = self.app.outcomes("code.checked").await;
+            let outcomes = self.app.audit_outcomes("code.checked").await;
             outcomes.iter().filter(|outcome| *outcome == "wrong").count()
         };
         let before = judged().await;
@@ -83,7 +88,7 @@ impl Ground {
     }
 
     /// Looks at the gauge, as each replica does every second, and at the alarm, as one of them does.
-    async fn looked_at(&self) -> i64 {
+    async fn refresh_budget(&self) -> i64 {
         let (live, app) = (&self.app.app().live, self.app.app());
         live.gauge(&app.db, app.clock.now()).await.expect("it reads");
         flows::guess_budget::alarm_if_exceeded(&self.app.cx()).await.expect("it reads");
@@ -93,21 +98,21 @@ impl Ground {
 
 /// Five guesses at the code of each person whose password is known, each person from another address. The first half of
 /// them spends the site's budget; the honest person signs in after that.
-pub async fn code_guesses(engine: Engine, scale: Scale) -> (Outcome, Reaction) {
-    let mut ground = Ground::roomy(engine).await;
+pub async fn code_guessing(engine: Engine, scale: Scale) -> (AttackOutcome, BudgetReaction) {
+    let mut ground = AttackTarget::with_large_queue(engine).await;
     let people = scale.accounts / scale.one_in;
-    people::add(&ground.app, people, 1).await;
+    accounts::add(&ground.app, people, 1).await;
     let budget = people / 2 * TRIES;
-    ground.app.set("sign_in.guess_budget", &budget.to_string()).await;
-    ground.begun = std::time::Instant::now();
+    ground.app.set_setting("sign_in.guess_budget", &budget.to_string()).await;
+    ground.started_at = std::time::Instant::now();
     let (mut answers, before) = ground.guess_codes(0..people / 2).await;
-    ground.looked_at().await;
+    ground.refresh_budget().await;
     let (more, after) = ground.guess_codes(people / 2..people).await;
     answers.extend(more);
-    let wrong_codes = ground.looked_at().await;
-    let alarms = ground.app.outcomes("guess_budget.exceeded").await.len();
-    let honest = ground.honest().await;
+    let wrong_codes = ground.refresh_budget().await;
+    let alarms = ground.app.audit_outcomes("guess_budget.exceeded").await.len();
+    let honest = ground.honest_sign_in().await;
     let outcome = ground.outcome("Guessing codes, five at each person", &answers, honest).await;
     let budget = i64::try_from(budget).expect("small");
-    (outcome, Reaction { people, budget, before, after, wrong_codes, alarms })
+    (outcome, BudgetReaction { people, budget, before, after, wrong_codes, alarms })
 }

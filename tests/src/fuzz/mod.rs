@@ -3,29 +3,29 @@
 //! `scripts/fuzz` runs them for minutes on inputs that it makes from the corpus; `tests/it/fuzz.rs` replays the corpus with
 //! each test run. A target panics when its property does not hold, and the panic says what it was.
 
-mod answers;
-mod mutate;
-mod people;
+mod email_and_language;
+mod mutator;
 mod requests;
+mod responses;
 mod sealed;
-mod typed;
+mod typed_input;
 
 use std::path::PathBuf;
 
-pub use mutate::Mutator;
+pub use mutator::Mutator;
 
 use crate::{app::TestApp, client::Client, db::Engine, http::HttpBrowser};
 
 /// What targets work on.
 #[derive(Debug)]
-pub struct Ground {
+pub struct FuzzContext {
     app: TestApp,
     browser: HttpBrowser,
-    sealed: sealed::Genuine,
+    sealed: sealed::GenuineTexts,
     runtime: tokio::runtime::Handle,
 }
 
-impl Ground {
+impl FuzzContext {
     /// A provider with a client of each kind.
     pub async fn start() -> Self {
         let app = TestApp::start(Engine::Sqlite).await;
@@ -38,8 +38,8 @@ impl Ground {
         })
         .await;
         // Nobody is to be told to wait instead of being judged.
-        app.set("sign_in.posts_per_minute", "1000000").await;
-        let sealed = sealed::Genuine::make(&app, &portal).await;
+        app.set_setting("sign_in.posts_per_minute", "1000000").await;
+        let sealed = sealed::GenuineTexts::make(&app, &portal).await;
         let browser = app.browser();
         Self { app, browser, sealed, runtime: tokio::runtime::Handle::current() }
     }
@@ -56,42 +56,54 @@ pub struct Target {
     /// Its name, and that of its folder in `tests/corpus`.
     pub name: &'static str,
     /// Pieces that its inputs are made of.
-    pub words: &'static [&'static str],
+    pub dictionary: &'static [&'static str],
     /// Holds the property against an input.
-    pub run: fn(&Ground, &[u8]),
+    pub run: fn(&FuzzContext, &[u8]),
 }
 
 /// Every target.
 pub const TARGETS: [Target; 18] = [
     Target {
         name: "params",
-        words: &["=", "&", "%", "%00", "+", "%C4%81", "a"],
+        dictionary: &["=", "&", "%", "%00", "+", "%C4%81", "a"],
         run: requests::params,
     },
-    Target { name: "authorize", words: requests::WORDS, run: requests::authorize },
-    Target { name: "cookies", words: requests::COOKIES, run: requests::cookies },
-    Target { name: "forwarded", words: requests::HOPS, run: requests::forwarded },
-    Target { name: "basic", words: &["Basic ", "Og==", "=", "%3A", ":"], run: requests::basic },
-    Target { name: "attempt", words: &["s.", ".", "="], run: sealed::attempt },
-    Target { name: "posted", words: &["s.", ".", "="], run: sealed::posted },
-    Target { name: "jwt", words: sealed::JWT, run: sealed::jwt },
-    Target { name: "email", words: people::ADDRESSES, run: people::email },
-    Target { name: "language", words: people::LANGUAGES, run: people::language },
-    Target { name: "devices", words: answers::DEVICES, run: answers::devices },
-    Target { name: "bearer", words: sealed::JWT, run: answers::bearer },
-    Target { name: "form-token", words: &["=", ".", "A", "%00"], run: answers::form_token },
-    Target { name: "logout", words: answers::QUERIES, run: answers::logout },
-    Target { name: "switch", words: answers::QUERIES, run: answers::switch },
-    Target { name: "if-none-match", words: answers::TAGS, run: answers::if_none_match },
-    Target { name: "typed-code", words: typed::CODES, run: typed::code },
-    Target { name: "password", words: typed::PASSWORDS, run: typed::password },
+    Target { name: "authorize", dictionary: requests::WORDS, run: requests::authorize },
+    Target { name: "cookies", dictionary: requests::COOKIES, run: requests::cookies },
+    Target { name: "forwarded", dictionary: requests::HOPS, run: requests::forwarded },
+    Target {
+        name: "basic",
+        dictionary: &["Basic ", "Og==", "=", "%3A", ":"],
+        run: requests::basic,
+    },
+    Target { name: "attempt", dictionary: &["s.", ".", "="], run: sealed::attempt },
+    Target { name: "posted", dictionary: &["s.", ".", "="], run: sealed::posted },
+    Target { name: "jwt", dictionary: sealed::JWT, run: sealed::jwt },
+    Target {
+        name: "email",
+        dictionary: email_and_language::ADDRESSES,
+        run: email_and_language::email,
+    },
+    Target {
+        name: "language",
+        dictionary: email_and_language::LANGUAGES,
+        run: email_and_language::language,
+    },
+    Target { name: "devices", dictionary: responses::DEVICES, run: responses::devices },
+    Target { name: "bearer", dictionary: sealed::JWT, run: responses::bearer },
+    Target { name: "form-token", dictionary: &["=", ".", "A", "%00"], run: responses::form_token },
+    Target { name: "logout", dictionary: responses::QUERIES, run: responses::logout },
+    Target { name: "switch", dictionary: responses::QUERIES, run: responses::switch },
+    Target { name: "if-none-match", dictionary: responses::TAGS, run: responses::if_none_match },
+    Target { name: "typed-code", dictionary: typed_input::CODES, run: typed_input::code },
+    Target { name: "password", dictionary: typed_input::PASSWORDS, run: typed_input::password },
 ];
 
 impl Target {
     /// The inputs that are kept: seeds that matter, and whatever once broke a property.
     pub fn corpus(&self) -> Vec<Vec<u8>> {
-        let folder = folder().join(self.name);
-        let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        let folder = corpus_dir().join(self.name);
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&corpus_dir)
             .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
             .map(|entry| entry.expect("an entry").path())
             .collect();
@@ -101,6 +113,6 @@ impl Target {
 }
 
 /// Where the corpus is.
-pub fn folder() -> PathBuf {
-    crate::root().join("tests/corpus")
+pub fn corpus_dir() -> PathBuf {
+    crate::workspace_root().join("tests/corpus")
 }

@@ -15,7 +15,7 @@ use idp::{
 };
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 
-use super::Ground;
+use super::FuzzContext;
 
 pub(super) const WORDS: &[&str] = &[
     "&client_id=portal",
@@ -73,7 +73,7 @@ pub(super) const HOPS: &[&str] = &[
 ];
 
 /// Names and values as a reader who has only the standard in hand would find them (URL Standard, section 5.1).
-fn decoded(encoded: &[u8]) -> Vec<(String, String)> {
+fn decode_form(encoded: &[u8]) -> Vec<(String, String)> {
     let text = |part: &[u8]| {
         let mut bytes = Vec::new();
         let mut rest = part;
@@ -108,11 +108,11 @@ fn decoded(encoded: &[u8]) -> Vec<(String, String)> {
 
 /// What is read is what the standard says; an empty value is none; a name that comes twice is told; and what was read can be
 /// written and read again.
-pub(super) fn params(_: &Ground, input: &[u8]) {
+pub(super) fn params(_: &FuzzContext, input: &[u8]) {
     let params = Params::parse(input);
     let mut wanted: HashMap<String, String> = HashMap::new();
     let mut twice = None;
-    for (name, value) in decoded(input).into_iter().filter(|(_, value)| !value.is_empty()) {
+    for (name, value) in decode_form(input).into_iter().filter(|(_, value)| !value.is_empty()) {
         if wanted.insert(name.clone(), value).is_some() {
             twice.get_or_insert(name);
         }
@@ -127,7 +127,7 @@ pub(super) fn params(_: &Ground, input: &[u8]) {
     assert!(again.duplicate().is_none() && wanted.iter().all(|(n, v)| again.get(n) == Some(v)));
 }
 
-fn stranger() -> BrowserContext {
+fn anonymous_context() -> BrowserContext {
     let reader = Requester { language: "en", user_agent: None };
     BrowserContext {
         browser: keys::hash_text("a browser"),
@@ -138,7 +138,7 @@ fn stranger() -> BrowserContext {
 }
 
 /// Whether an address is one that the client registered, but for the port of a native client.
-fn registered(ground: &Ground, client_id: &str, uri: &str) -> bool {
+fn is_registered_uri(ground: &FuzzContext, client_id: &str, uri: &str) -> bool {
     let clients = ground.app.cx().clients;
     let Some(client) = clients.get(client_id) else { return false };
     let port_apart = uri.strip_prefix("http://127.0.0.1").is_some_and(|rest| {
@@ -152,10 +152,11 @@ fn registered(ground: &Ground, client_id: &str, uri: &str) -> bool {
 }
 
 /// A request that passes is what it says; one that does not is never answered at an address that nobody registered.
-pub(super) fn authorize(ground: &Ground, input: &[u8]) {
+pub(super) fn authorize(ground: &FuzzContext, input: &[u8]) {
     let (cx, params) = (ground.app.cx(), Params::parse(input));
     let checked = request::check(&cx, &params);
-    let outcome = ground.wait(authorize::start(&cx, &params, &stranger())).expect("no failure");
+    let outcome =
+        ground.wait(authorize::start(&cx, &params, &anonymous_context())).expect("no failure");
     match (&checked, &outcome) {
         (Err(rejected), AuthorizeOutcome::Page { .. }) => {
             assert!(matches!(rejected.refusal, RequestRefusal::Page { .. }));
@@ -166,23 +167,27 @@ pub(super) fn authorize(ground: &Ground, input: &[u8]) {
             };
             let plain = |b: u8| (0x20..=0x7e).contains(&b) && b != b'"' && b != b'\\';
             assert!(error.description.bytes().all(plain), "{error:?}");
-            leads_home(ground, &rejected.request, &to.location);
+            assert_redirects_to_client(ground, &rejected.request, &to.location);
         }
         (Ok((request, _)), AuthorizeOutcome::Client(to)) => {
             assert!(request.prompt.none, "a stranger has to sign in");
-            leads_home(ground, request, &to.location);
+            assert_redirects_to_client(ground, request, &to.location);
         }
         (Ok((request, _)), AuthorizeOutcome::SignIn(asked)) => {
             assert_eq!(*request, asked.request);
-            whole(ground, &params, request);
+            assert_request_complete(ground, &params, request);
         }
         (checked, outcome) => panic!("{checked:?} is answered by {outcome:?}"),
     }
 }
 
-fn leads_home(ground: &Ground, request: &AuthorizationRequest, location: &str) {
+fn assert_redirects_to_client(
+    ground: &FuzzContext,
+    request: &AuthorizationRequest,
+    location: &str,
+) {
     let uri = &request.redirect_uri;
-    assert!(registered(ground, &request.client_id, uri), "{uri}");
+    assert!(is_registered_uri(ground, &request.client_id, uri), "{uri}");
     let rest = location.strip_prefix(uri.as_str()).expect("it begins with what was registered");
     assert!(rest.starts_with('?') || rest.starts_with('&'), "{location}");
     assert!(location.bytes().all(|b| (0x21..=0x7e).contains(&b)), "{location}");
@@ -192,8 +197,8 @@ fn leads_home(ground: &Ground, request: &AuthorizationRequest, location: &str) {
     assert!(answer.duplicate().is_none(), "{location}");
 }
 
-fn whole(ground: &Ground, params: &Params, request: &AuthorizationRequest) {
-    assert!(registered(ground, &request.client_id, &request.redirect_uri));
+fn assert_request_complete(ground: &FuzzContext, params: &Params, request: &AuthorizationRequest) {
+    assert!(is_registered_uri(ground, &request.client_id, &request.redirect_uri));
     assert_eq!(request.state.as_deref(), params.get("state"));
     assert_eq!(request.nonce.as_deref(), params.get("nonce"));
     assert!(request.state.as_ref().is_none_or(|state| state.chars().count() <= 2048));
@@ -207,7 +212,7 @@ fn whole(ground: &Ground, params: &Params, request: &AuthorizationRequest) {
 }
 
 /// A cookie is taken when it is there once, and what is taken is what stands there.
-pub(super) fn cookies(_: &Ground, input: &[u8]) {
+pub(super) fn cookies(_: &FuzzContext, input: &[u8]) {
     let names = CookieNames::for_issuer(&Issuer::parse("https://login.example.org").expect("one"));
     let mut headers = HeaderMap::new();
     let mut pairs: Vec<(&[u8], &[u8])> = Vec::new();
@@ -244,7 +249,7 @@ pub(super) fn cookies(_: &Ground, input: &[u8]) {
 }
 
 /// The walk from the right, written another way.
-pub(super) fn forwarded(_: &Ground, input: &[u8]) {
+pub(super) fn forwarded(_: &FuzzContext, input: &[u8]) {
     let proxies = ProxiesConfig { trusted: vec!["10.0.0.0/8".parse().expect("a network")] };
     let name = HeaderName::from_static("x-forwarded-for");
     let mut headers = HeaderMap::new();
@@ -274,7 +279,7 @@ pub(super) fn forwarded(_: &Ground, input: &[u8]) {
 }
 
 /// Credentials that can be read are of the scheme, and printing them tells no secret.
-pub(super) fn basic(_: &Ground, input: &[u8]) {
+pub(super) fn basic(_: &FuzzContext, input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(input) else { return };
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, value);

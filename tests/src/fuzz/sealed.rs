@@ -11,8 +11,8 @@ use flows::{
 use keys::{Algorithm, ExpectedClaims, TokenType};
 use serde_json::Value;
 
-use super::Ground;
-use crate::{app::TestApp, client::Client, client::Pending};
+use super::FuzzContext;
+use crate::{app::TestApp, client::Client, client::PendingRequest};
 
 pub(super) const JWT: &[&str] = &[
     ".",
@@ -28,13 +28,13 @@ pub(super) const JWT: &[&str] = &[
 
 /// Texts that were made by the provider.
 #[derive(Debug)]
-pub(super) struct Genuine {
+pub(super) struct GenuineTexts {
     attempt: String,
     posted: String,
     tokens: Vec<String>,
 }
 
-fn visit() -> BrowserContext {
+fn owner_context() -> BrowserContext {
     let reader = Requester { language: "en", user_agent: None };
     BrowserContext {
         browser: keys::hash_text("the browser that owns it"),
@@ -44,21 +44,21 @@ fn visit() -> BrowserContext {
     }
 }
 
-impl Genuine {
+impl GenuineTexts {
     /// A sealed page, a posted request, and an ID token of each algorithm from a sign-in.
     pub(super) async fn make(app: &TestApp, portal: &Client) -> Self {
         let cx = app.cx();
-        let params = Params::new(Pending::new(portal).params(&[]));
+        let params = Params::new(PendingRequest::new(portal).params(&[]));
         let (request, _) = request::check(&cx, &params).expect("a good request");
-        let attempt =
-            attempt::seal(&cx, &visit().browser, Purpose::SignIn, &request).expect("it is sealed");
+        let attempt = attempt::seal(&cx, &owner_context().browser, Purpose::SignIn, &request)
+            .expect("it is sealed");
         let posted = authorize::post(&cx, &params).expect("no failure").expect("a good request");
         let (patient, mut tokens) = (app.patient("Mere").await, Vec::new());
         for algorithm in Algorithm::ALL {
             let id = format!("client-{algorithm}").to_lowercase();
-            let client = app.client_signing(&id, algorithm).await;
+            let client = app.client_with_algorithm(&id, algorithm).await;
             let landed = app.browser().sign_in(app, &client, &patient).await;
-            let answer = client.tokens(app, &landed).await;
+            let answer = client.redeem_tokens(app, &landed).await;
             tokens.push(answer["id_token"].as_str().expect("an ID token").to_owned());
         }
         Self { attempt, posted, tokens }
@@ -76,7 +76,7 @@ impl Genuine {
 }
 
 /// The text that an input stands for.
-pub(super) fn text(genuine: &str, input: &[u8]) -> String {
+pub(super) fn apply_edits(genuine: &str, input: &[u8]) -> String {
     let Some(edits) = input.strip_prefix(b"~") else {
         return String::from_utf8_lossy(input).into_owned();
     };
@@ -102,17 +102,18 @@ pub(super) fn text(genuine: &str, input: &[u8]) -> String {
 }
 
 /// A page that was changed is nobody's page.
-pub(super) fn attempt(ground: &Ground, input: &[u8]) {
+pub(super) fn attempt(ground: &FuzzContext, input: &[u8]) {
     let (cx, genuine) = (ground.app.cx(), &ground.sealed.attempt);
-    let name = text(genuine, input);
+    let name = apply_edits(genuine, input);
     let found = |visit: &BrowserContext| {
         ground.wait(async {
             let mut conn = cx.db.read().await.expect("a connection");
             attempt::find(&cx, &mut conn, visit, &name).await.expect("no failure")
         })
     };
-    let elsewhere = BrowserContext { browser: keys::hash_text("another browser"), ..visit() };
-    match (name == *genuine, found(&visit()), found(&elsewhere)) {
+    let elsewhere =
+        BrowserContext { browser: keys::hash_text("another browser"), ..owner_context() };
+    match (name == *genuine, found(&owner_context()), found(&elsewhere)) {
         (true, AttemptLookup::ThisBrowser(_), AttemptLookup::OtherCookie(_))
         | (false, AttemptLookup::NotFound, AttemptLookup::NotFound) => {}
         (_, own, other) => panic!("{name:?} is {own:?}, and elsewhere {other:?}"),
@@ -120,26 +121,27 @@ pub(super) fn attempt(ground: &Ground, input: &[u8]) {
 }
 
 /// A posted request that was changed is none, and a sealed page is no posted request.
-pub(super) fn posted(ground: &Ground, input: &[u8]) {
+pub(super) fn posted(ground: &FuzzContext, input: &[u8]) {
     let (cx, genuine) = (ground.app.cx(), &ground.sealed.posted);
-    let sealed = text(genuine, input);
-    let outcome = ground.wait(authorize::resume(&cx, &sealed, &visit())).expect("no failure");
+    let sealed = apply_edits(genuine, input);
+    let outcome =
+        ground.wait(authorize::resume(&cx, &sealed, &owner_context())).expect("no failure");
     let opened = matches!(outcome, AuthorizeOutcome::SignIn(_));
     assert!(opened || matches!(outcome, AuthorizeOutcome::Page { .. }), "{outcome:?}");
     assert_eq!(opened, sealed == *genuine, "{sealed:?}");
     let page = ground.sealed.attempt.trim_start_matches("s.");
-    let outcome = ground.wait(authorize::resume(&cx, page, &visit())).expect("no failure");
+    let outcome = ground.wait(authorize::resume(&cx, page, &owner_context())).expect("no failure");
     assert!(matches!(outcome, AuthorizeOutcome::Page { .. }), "sealed for another place");
 }
 
 /// Only what was signed is believed, and only as what it was signed for.
-pub(super) fn jwt(ground: &Ground, input: &[u8]) {
+pub(super) fn jwt(ground: &FuzzContext, input: &[u8]) {
     let cx = ground.app.cx();
     // Genuine ones may expire while the target runs.
     let expected =
         ExpectedClaims { issuer: &cx.issuer, audience: None, now: cx.now, allow_expired: true };
     for genuine in &ground.sealed.tokens {
-        let mut candidates = vec![text(genuine, input)];
+        let mut candidates = vec![apply_edits(genuine, input)];
         // A header or claims of the stranger's own before or between what is genuine.
         if let (Ok(own), [header, claims, signature]) =
             (std::str::from_utf8(input), genuine.split('.').collect::<Vec<_>>().as_slice())

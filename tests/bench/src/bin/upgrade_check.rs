@@ -14,12 +14,12 @@ use reqwest::Method;
 use serde_json::Value;
 use vestibule_tests::{
     app::Patient,
-    client::{Client, Pending},
+    client::{Client, PendingRequest},
     db::{Engine, TestDb},
     http::HttpBrowser,
-    proc::{Proc, idp, run},
-    served::Served,
-    servers::free_port,
+    proc::{ChildProcess, idp_command, run},
+    serve_process::Served,
+    shared_servers::free_port,
 };
 
 /// Sign-ins of each phase, in turns of as many as there are people.
@@ -28,7 +28,7 @@ const PEOPLE: usize = 4;
 
 /// Both programs on one database.
 struct Upgrade {
-    then: PathBuf,
+    old_program: PathBuf,
     served: Served,
     ports: [u16; 2],
     client: Client,
@@ -63,8 +63,8 @@ async fn main() -> ExitCode {
 }
 
 /// Whether a program wants a reason for every change: one of long ago has no such option for most.
-async fn asks_why(program: &Path) -> bool {
-    let mut help = other(program);
+async fn has_reason_option(program: &Path) -> bool {
+    let mut help = command_of(program);
     help.args(["user", "add", "--help"]);
     run(help, "").await.contains("--reason")
 }
@@ -73,12 +73,12 @@ impl Upgrade {
     /// People and a client, added by the old program.
     async fn prepare(then: PathBuf, served: Served) -> Self {
         let command = |args: &[&str]| {
-            let mut command = other(&then);
+            let mut command = command_of(&then);
             command.args(args).arg("--config").arg(served.file());
             command
         };
         run(command(&["migrate"]), "").await;
-        let asks_why = asks_why(&then).await;
+        let asks_why = has_reason_option(&then).await;
         let change = |args: &[&str]| {
             let mut command = command(args);
             command.args(["--reason", "test"].iter().take_while(|_| asks_why));
@@ -110,17 +110,17 @@ impl Upgrade {
             auth_method: AuthMethod::Basic,
         };
         let ports = [served.port(), free_port()];
-        Self { then, served, ports, client, people }
+        Self { old_program: then, served, ports, client, people }
     }
 
     /// Starts the old program (0) or the new one (1) and waits until it answers.
-    async fn start(&self, nth: usize) -> Proc {
-        let mut command = if nth == 0 { other(&self.then) } else { idp() };
+    async fn start(&self, nth: usize) -> ChildProcess {
+        let mut command = if nth == 0 { command_of(&self.old_program) } else { idp_command() };
         command.args(["serve", "--config"]).arg(self.served.file());
         command.env("IDP__LISTEN__PUBLIC", format!("127.0.0.1:{}", self.ports[nth]));
-        let serve = Proc::spawn(command);
-        let browser = self.browser().sent_to(local(self.ports[nth]));
-        serve.until_answers(&browser).await;
+        let serve = ChildProcess::spawn(command);
+        let browser = self.browser().at_replica(local(self.ports[nth]));
+        serve.wait_until_answering(&browser).await;
         serve
     }
 
@@ -129,7 +129,7 @@ impl Upgrade {
     }
 
     fn browser(&self) -> HttpBrowser {
-        HttpBrowser::at(&self.served.issuer())
+        HttpBrowser::at_issuer(&self.served.issuer())
     }
 
     /// Signs everybody in, in turns, with steps at two replicas; returns how many were refused.
@@ -158,15 +158,15 @@ impl Upgrade {
     /// Page, password, code, exchange and userinfo, at one replica and the other in turn.
     async fn sign_in(&self, nth: usize, [here, there]: [u16; 2]) {
         let (patient, browser) = (&self.people[nth], self.browser());
-        let (one, two) = (browser.sent_to(local(here)), browser.sent_to(local(there)));
+        let (one, two) = (browser.at_replica(local(here)), browser.at_replica(local(there)));
         let mails = self.served.mail.codes_to(&patient.email).len();
-        let pending = Pending::new(&self.client);
+        let pending = PendingRequest::new(&self.client);
         let page = one.follow(one.get(pending.url(&self.served.issuer(), &[])).await).await;
-        let page = two.password(&page, patient).await;
+        let page = two.submit_password(&page, patient).await;
         assert!(page.has_field("code"), "no code page: {} {}", page.status, page.text());
         let code = self.served.mail.code(&patient.email, mails + 1).await;
-        let landed = one.code(&page, &code).await.landed(pending);
-        let answer = self.client.redeem_with(&two, &landed).await;
+        let landed = one.submit_code(&page, &code).await.authorization_response(pending);
+        let answer = self.client.redeem_at(&two, &landed).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         let bearer = format!("Bearer {}", answer.json()["access_token"].as_str().expect("a token"));
         let headers = [("authorization", bearer.as_str())];
@@ -176,7 +176,7 @@ impl Upgrade {
 }
 
 /// A command of another program, with none of our `IDP__` variables.
-fn other(program: &Path) -> tokio::process::Command {
+fn command_of(program: &Path) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IDP__")) {
         command.env_remove(name);

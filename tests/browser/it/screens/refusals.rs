@@ -3,55 +3,55 @@
 use std::time::Duration;
 
 use store::Timestamp;
-use vestibule_tests::{client::Client, mailbox::Fault};
+use vestibule_tests::{client::Client, mail_server::Fault};
 
-use super::{Walk, list, wrong};
+use super::{Walk, page_list, wrong_code};
 
 /// Everything but what ends the provider.
-pub(super) async fn visit(walk: &mut Walk<'_>, portal: &Client) {
+pub(super) async fn visit_refusal_pages(walk: &mut Walk<'_>, portal: &Client) {
     walk.start(portal, &[("prompt", "login")]).await;
-    paused(walk).await;
-    crowded(walk, portal).await;
-    mails(walk, portal).await;
-    other_codes(walk, portal).await;
-    repeated_codes(walk, portal).await;
+    visit_paused_account(walk).await;
+    visit_rate_limited(walk, portal).await;
+    visit_mail_failures(walk, portal).await;
+    visit_other_codes(walk, portal).await;
+    visit_repeated_codes(walk, portal).await;
 }
 
 /// Too many wrong passwords of one person.
-async fn paused(walk: &mut Walk<'_>) {
-    walk.app.set("sign_in.password_failures", "3").await;
+async fn visit_paused_account(walk: &mut Walk<'_>) {
+    walk.app.set_setting("sign_in.password_failures", "3").await;
     for _ in 0..4 {
-        walk.first_step("somebody@patients.example", "not the password").await;
+        walk.submit_credentials("somebody@patients.example", "not the password").await;
     }
-    walk.glance("password-paused").await;
-    walk.app.set("sign_in.password_failures", "10").await;
+    walk.check_variant("password-paused").await;
+    walk.app.set_setting("sign_in.password_failures", "10").await;
 }
 
 /// Too many failures from one network, at either step.
-async fn crowded(walk: &mut Walk<'_>, portal: &Client) {
+async fn visit_rate_limited(walk: &mut Walk<'_>, portal: &Client) {
     let patient = walk.app.patient("Kiri").await;
     // The beginning of a window, which is not over before this is.
     let now = walk.app.app().clock.now().millis();
     walk.app.clock.set(Timestamp::from_millis((now / 300_000 + 1) * 300_000));
     walk.start(portal, &[("prompt", "login")]).await;
-    let code = walk.password(&patient).await;
-    walk.app.set("sign_in.network_failures_ipv4", "10").await;
+    let code = walk.submit_password(&patient).await;
+    walk.app.set_setting("sign_in.network_failures_ipv4", "10").await;
     let neighbour = walk.app.browser();
     for _ in 0..10 {
-        let (page, _) = neighbour.start(portal).await;
+        let (page, _) = neighbour.open_sign_in_page(portal).await;
         let form = page.form().with("email", "nobody@patients.example").with("password", "x");
         neighbour.post(&form, "continue").await;
     }
-    walk.code(&wrong(&code, 0)).await;
-    walk.glance("code-network").await;
+    walk.submit_code(&wrong_code(&code, 0)).await;
+    walk.check_variant("code-network").await;
     walk.start(portal, &[("prompt", "login")]).await;
-    walk.first_step("nobody@patients.example", "not the password").await;
-    walk.glance("password-network").await;
-    walk.app.set("sign_in.network_failures_ipv4", "200").await;
+    walk.submit_credentials("nobody@patients.example", "not the password").await;
+    walk.check_variant("password-network").await;
+    walk.app.set_setting("sign_in.network_failures_ipv4", "200").await;
 }
 
 /// The mail is on its way, is refused, or was not sent.
-async fn mails(walk: &mut Walk<'_>, portal: &Client) {
+async fn visit_mail_failures(walk: &mut Walk<'_>, portal: &Client) {
     let again = [("prompt", "login")];
     let [slow, refused, spent] = [
         walk.app.patient("Ana").await,
@@ -60,74 +60,75 @@ async fn mails(walk: &mut Walk<'_>, portal: &Client) {
     ];
     walk.app.mail.fault(Fault::Hold, 1);
     walk.start(portal, &again).await;
-    walk.first_step(&slow.email, &slow.password).await;
-    walk.glance("code-sending").await;
+    walk.submit_credentials(&slow.email, &slow.password).await;
+    walk.check_variant("code-sending").await;
     walk.app.mail.release();
-    walk.app.settled().await;
+    walk.app.wait_for_jobs().await;
     walk.app.mail.fault(Fault::Refuse(550), 1);
     walk.start(portal, &again).await;
-    walk.first_step(&refused.email, &refused.password).await;
-    walk.again().await;
-    walk.glance("code-refused").await;
-    walk.app.set("sign_in.sends_per_hour", "2").await;
+    walk.submit_credentials(&refused.email, &refused.password).await;
+    walk.reload().await;
+    walk.check_variant("code-refused").await;
+    walk.app.set_setting("sign_in.sends_per_hour", "2").await;
     for _ in 0..2 {
-        walk.app.browser().up_to_code(walk.app, portal, &spent).await;
+        walk.app.browser().sign_in_to_code_page(walk.app, portal, &spent).await;
     }
     walk.start(portal, &again).await;
-    walk.first_step(&spent.email, &spent.password).await;
-    walk.glance("code-not-sent").await;
-    walk.app.set("sign_in.sends_per_hour", "100").await;
+    walk.submit_credentials(&spent.email, &spent.password).await;
+    walk.check_variant("code-not-sent").await;
+    walk.app.set_setting("sign_in.sends_per_hour", "100").await;
 }
 
 /// The code of another browser, and of an older mail.
-async fn other_codes(walk: &mut Walk<'_>, portal: &Client) {
+async fn visit_other_codes(walk: &mut Walk<'_>, portal: &Client) {
     let patient = walk.app.patient("Tui").await;
-    let (_, elsewhere, _) = walk.app.browser().up_to_code(walk.app, portal, &patient).await;
+    let (_, elsewhere, _) =
+        walk.app.browser().sign_in_to_code_page(walk.app, portal, &patient).await;
     walk.start(portal, &[("prompt", "login")]).await;
-    let first = walk.password(&patient).await;
+    let first = walk.submit_password(&patient).await;
     let page = walk.tab.url().await;
-    walk.code(&elsewhere).await;
-    walk.glance("code-other-browser").await;
+    walk.submit_code(&elsewhere).await;
+    walk.check_variant("code-other-browser").await;
     walk.app.clock.advance(Duration::from_mins(40));
     walk.reopen(&page).await;
     walk.press("resend").await;
     walk.app.mail.code(&patient.email, 3).await;
-    walk.code(&first).await;
-    walk.glance("code-superseded").await;
+    walk.submit_code(&first).await;
+    walk.check_variant("code-superseded").await;
 }
 
 /// A code that has signed somebody in.
-async fn repeated_codes(walk: &mut Walk<'_>, portal: &Client) {
+async fn visit_repeated_codes(walk: &mut Walk<'_>, portal: &Client) {
     let patient = walk.app.patient("Moana").await;
     walk.start(portal, &[("prompt", "login")]).await;
-    let used = walk.password(&patient).await;
-    walk.code(&used).await;
-    walk.at_the_client().await;
-    walk.app.settled().await;
+    let used = walk.submit_password(&patient).await;
+    walk.submit_code(&used).await;
+    walk.wait_for_client().await;
+    walk.app.wait_for_jobs().await;
     walk.start(portal, &[("prompt", "login")]).await;
-    walk.password(&patient).await;
-    walk.code(&used).await;
-    walk.glance("code-used").await;
+    walk.submit_password(&patient).await;
+    walk.submit_code(&used).await;
+    walk.check_variant("code-used").await;
 }
 
 /// Every failure by its name; those that a browser can come to, as it comes to them. The database is gone afterwards.
-pub(super) async fn failures(walk: &mut Walk<'_>, portal: &Client) {
+pub(super) async fn visit_failure_pages(walk: &mut Walk<'_>, portal: &Client) {
     let issuer = walk.app.issuer().to_owned();
-    for name in list::failures() {
+    for name in page_list::failures() {
         let (language, page) = (walk.language, name.replace('-', "_"));
         let to = format!("{issuer}/language?to={language}&page={page}&reference=K4M9TX");
         walk.tab.open(to).await;
-        walk.glance(&format!("failure-{name}")).await;
+        walk.check_variant(&format!("failure-{name}")).await;
     }
     walk.start(portal, &[]).await;
     let without = "document.querySelector('input[name=form]').value = ''; true";
     assert!(walk.tab.evaluate::<bool>(without).await);
-    walk.first_step("mere@patients.example", "not the password").await;
-    walk.glance("failure-forbidden").await;
+    walk.submit_credentials("mere@patients.example", "not the password").await;
+    walk.check_variant("failure-forbidden").await;
     walk.start(portal, &[]).await;
-    walk.app.sql().close().await;
-    walk.first_step("mere@patients.example", "not the password").await;
-    walk.glance("password-away").await;
+    walk.app.replica_db().close().await;
+    walk.submit_credentials("mere@patients.example", "not the password").await;
+    walk.check_variant("password-away").await;
     walk.tab.open(format!("{issuer}/login/code?attempt=x")).await;
-    walk.glance("failure-away").await;
+    walk.check_variant("failure-away").await;
 }

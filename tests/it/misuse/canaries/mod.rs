@@ -1,26 +1,30 @@
 //! Misuse case 57 against the program itself: everything that is secret in its use is looked for in everything that `serve`
 //! says at its most talkative, on every path and with every part of it away, and in what the commands beside it print.
 
+mod canary_serve;
 mod secrets;
-mod site;
 
 use reqwest::Method;
 use vestibule_tests::{
-    client::{Client, Pending},
+    client::{Client, PendingRequest},
     db::Engine,
-    http::{Answer, HttpBrowser},
-    mailbox::Fault,
+    http::{HttpBrowser, Response},
+    mail_server::Fault,
     wait,
 };
 
-use site::{NEW_PASSWORD, PASSWORD, Site, TYPED_PASSWORD};
+use canary_serve::{NEW_PASSWORD, PASSWORD, Site, TYPED_PASSWORD};
 
 use crate::engines::{apply, both_engines};
 
 impl Site {
     /// Opens the sign-in page and posts the password of a person who is at `client`.
-    async fn up_to_code(&self, browser: &HttpBrowser, client: &Client) -> (Answer, Pending) {
-        let (page, pending) = browser.start(client).await;
+    async fn sign_in_to_code_page(
+        &self,
+        browser: &HttpBrowser,
+        client: &Client,
+    ) -> (Response, PendingRequest) {
+        let (page, pending) = browser.open_sign_in_page(client).await;
         self.saw(browser, &page);
         self.secrets.add("PKCE verifier", &pending.verifier);
         let form = page.form().with("email", &self.email).with("password", PASSWORD);
@@ -30,49 +34,50 @@ impl Site {
     }
 
     /// The code that was mailed last, when there have been so many.
-    async fn code(&self, count: usize) -> String {
+    async fn wait_for_code(&self, count: usize) -> String {
         let code = self.served.mail.code(&self.email, count).await;
         self.secrets.add("e-mail code", &code);
         code
     }
 
     /// A journey with every mistake on its way, then one of a known device with consent.
-    async fn people_sign_in(&self) {
+    async fn run_sign_ins(&self) {
         let browser = self.browser();
-        let (page, _) = browser.start(&self.portal).await;
+        let (page, _) = browser.open_sign_in_page(&self.portal).await;
         let form = page.form().with("email", &self.email).with("password", TYPED_PASSWORD);
         browser.post(&form, "continue").await;
-        let (page, pending) = self.up_to_code(&browser, &self.portal).await;
-        let code = self.code(1).await;
-        browser.post(&page.form().with("code", site::other(&code)), "continue").await;
-        let answer = browser.code(&page, &code).await;
+        let (page, pending) = self.sign_in_to_code_page(&browser, &self.portal).await;
+        let code = self.wait_for_code(1).await;
+        browser.post(&page.form().with("code", canary_serve::other(&code)), "continue").await;
+        let answer = browser.submit_code(&page, &code).await;
         self.saw(&browser, &answer);
-        let tokens = self.redeems(&browser, &self.portal, &answer.landed(pending)).await;
-        self.asks_wrongly(&browser, &page, &tokens).await;
+        let tokens =
+            self.redeem_code(&browser, &self.portal, &answer.authorization_response(pending)).await;
+        self.send_misplaced_secrets(&browser, &page, &tokens).await;
         let id_token = tokens["id_token"].as_str().expect("a token");
         browser.get(format!("/oauth2/logout?id_token_hint={id_token}&state=x")).await;
-        let (page, pending) = self.up_to_code(&browser, &self.lab).await;
-        let code = self.code(2).await;
-        let page = browser.code(&page, &code).await;
+        let (page, pending) = self.sign_in_to_code_page(&browser, &self.lab).await;
+        let code = self.wait_for_code(2).await;
+        let page = browser.submit_code(&page, &code).await;
         self.saw(&browser, &page);
         let answer = browser.post(&page.form(), "allow").await;
         self.saw(&browser, &answer);
-        self.redeems(&browser, &self.lab, &answer.landed(pending)).await;
+        self.redeem_code(&browser, &self.lab, &answer.authorization_response(pending)).await;
     }
 
     /// Redeems a code: with a wrong secret, rightly, and once more.
-    async fn redeems(
+    async fn redeem_code(
         &self,
         browser: &HttpBrowser,
         client: &Client,
-        landed: &vestibule_tests::client::Landed,
+        landed: &vestibule_tests::client::AuthorizationResponse,
     ) -> serde_json::Value {
         self.secrets.add("authorization code", &landed.code());
         let typed = "client-secret-canary-of-a-thief";
         self.secrets.add("typed client secret", typed);
         let thief = Client { secret: Some(typed.to_owned()), ..client.clone() };
-        assert_eq!(thief.redeem_with(browser, landed).await.status, 401);
-        let tokens = client.redeem_with(browser, landed).await.json();
+        assert_eq!(thief.redeem_at(browser, landed).await.status, 401);
+        let tokens = client.redeem_at(browser, landed).await.json();
         for name in ["id_token", "access_token"] {
             self.secrets.add_token(name, tokens[name].as_str().expect("a token"));
         }
@@ -80,12 +85,17 @@ impl Site {
         let claims = [("authorization", bearer.as_str())];
         let answer = browser.send(Method::GET, "/oauth2/userinfo", &claims, None).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
-        assert_eq!(client.redeem_with(browser, landed).await.status, 400);
+        assert_eq!(client.redeem_at(browser, landed).await.status, 400);
         tokens
     }
 
     /// Secrets where none belongs: in paths, queries, headers and fields that nobody reads.
-    async fn asks_wrongly(&self, browser: &HttpBrowser, page: &Answer, tokens: &serde_json::Value) {
+    async fn send_misplaced_secrets(
+        &self,
+        browser: &HttpBrowser,
+        page: &Response,
+        tokens: &serde_json::Value,
+    ) {
         let access = tokens["access_token"].as_str().expect("a token");
         let attempt = page.form().value("attempt").to_owned();
         for to in [
@@ -106,30 +116,30 @@ impl Site {
     }
 
     /// A forced reset, a refused new password, and a good one.
-    async fn a_person_is_reset(&self) {
+    async fn run_reset(&self) {
         self.types(&["user", "reset", &self.email, "--reason", "somebody called"]).await;
         let browser = self.browser();
-        let (page, pending) = self.up_to_code(&browser, &self.portal).await;
-        let code = self.code(3).await;
-        let page = browser.code(&page, &code).await;
+        let (page, pending) = self.sign_in_to_code_page(&browser, &self.portal).await;
+        let code = self.wait_for_code(3).await;
+        let page = browser.submit_code(&page, &code).await;
         for typed in [PASSWORD, NEW_PASSWORD] {
             let form = page.form().with("new_password", typed);
             let answer = browser.follow(browser.post(&form, "continue").await).await;
             self.saw(&browser, &answer);
             if typed == NEW_PASSWORD {
-                answer.landed(pending.clone()).code();
+                answer.authorization_response(pending.clone()).code();
             }
         }
     }
 
     /// The mail server refuses for now, for good, and breaks off.
-    async fn mail_is_refused(&self) {
+    async fn run_mail_failures(&self) {
         let mail = &self.served.mail;
         for fault in [Fault::Refuse(451), Fault::CloseInData, Fault::Refuse(550)] {
             let before = mail.refused();
             mail.fault(fault, 1);
             let browser = self.browser();
-            let (page, _) = browser.start(&self.portal).await;
+            let (page, _) = browser.open_sign_in_page(&self.portal).await;
             let form = page.form().with("email", &self.other_email).with("password", PASSWORD);
             browser.follow(browser.post(&form, "continue").await).await;
             if let Fault::Refuse(_) = fault {
@@ -140,9 +150,9 @@ impl Site {
     }
 
     /// What a page, a client and a bearer are told while database and Redis are away, and how the program starts then.
-    async fn parts_are_away(&self) {
+    async fn run_outage(&self) {
         let browser = self.browser();
-        let (page, _) = browser.start(&self.portal).await;
+        let (page, _) = browser.open_sign_in_page(&self.portal).await;
         let form = page.form().with("email", &self.email).with("password", NEW_PASSWORD);
         self.move_parts(false);
         let refused = browser.post(&form, "continue").await;
@@ -158,7 +168,7 @@ impl Site {
         self.types_in_vain(&["key", "list"]).await;
         self.move_parts(true);
         let served = async || {
-            let (page, _) = browser.start(&self.portal).await;
+            let (page, _) = browser.open_sign_in_page(&self.portal).await;
             let form = page.form().with("email", &self.email).with("password", NEW_PASSWORD);
             browser.post(&form, "continue").await.status != 503
         };
@@ -166,7 +176,7 @@ impl Site {
     }
 
     /// Everything that an operator asks, when all is well.
-    async fn operators_look(&self) {
+    async fn run_operator_commands(&self) {
         for args in [
             &["check-config"][..],
             &["doctor"],
@@ -190,7 +200,7 @@ impl Site {
     }
 
     /// Configurations that cannot be read: the value of a key is no help to anybody but a thief.
-    async fn configurations_are_wrong(&self) {
+    async fn run_bad_configurations(&self) {
         for (name, value) in [
             ("IDP__DATABASE__URL", "mysql://vestibule:canary-typo-4711@127.0.0.1/db"),
             ("IDP__DATABASE__URL", "postgres://vestibule:canary-typo-4711@127.0.0.1:port/db"),
@@ -216,13 +226,13 @@ impl Site {
 #[apply(both_engines)]
 async fn case_57_program_output_has_no_secret(engine: Engine) {
     let mut site = Site::start(engine).await;
-    site.people_sign_in().await;
-    site.a_person_is_reset().await;
-    site.mail_is_refused().await;
-    site.operators_look().await;
-    site.configurations_are_wrong().await;
+    site.run_sign_ins().await;
+    site.run_reset().await;
+    site.run_mail_failures().await;
+    site.run_operator_commands().await;
+    site.run_bad_configurations().await;
     if engine == Engine::Postgres {
-        site.parts_are_away().await;
+        site.run_outage().await;
     }
     site.ends().await;
 }

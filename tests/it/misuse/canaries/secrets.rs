@@ -61,7 +61,7 @@ impl Secrets {
     /// Notes which of them stand in a text.
     pub(super) fn look_in(&self, place: &str, text: &str) {
         for (what, written) in locked(&self.known).iter() {
-            let Some(at) = found(text, written) else { continue };
+            let Some(at) = find_secret(text, written) else { continue };
             let nth = text[..at].matches('\n').count();
             let line = text.lines().nth(nth).unwrap_or_default();
             locked(&self.leaks).push(format!("{what} stands in {place} as {written}:\n  {line}"));
@@ -69,7 +69,7 @@ impl Secrets {
     }
 
     /// Fails when one of them was found.
-    pub(super) fn assert_kept(&self) {
+    pub(super) fn assert_no_leaks(&self) {
         let leaks = locked(&self.leaks);
         assert!(leaks.is_empty(), "{}", leaks.join("\n"));
     }
@@ -80,7 +80,7 @@ impl Secrets {
 }
 
 /// Where a secret stands. Six digits may stand in any number, so a code is looked for as a word.
-fn found(text: &str, written: &str) -> Option<usize> {
+fn find_secret(text: &str, written: &str) -> Option<usize> {
     let is_code = written.len() == 6 && written.bytes().all(|byte| byte.is_ascii_digit());
     let inside = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
     text.match_indices(written).map(|(at, _)| at).find(|at| {

@@ -18,11 +18,11 @@ pub(crate) async fn run() {
         posts: 1_000,
     };
     println!("{scale:?}");
-    println!("{}", attacks::stuffing(Engine::Postgres, scale).await);
-    println!("{}", attacks::lock_out(Engine::Postgres, scale).await);
-    println!("{}", attacks::full_pool(Engine::Postgres, scale).await);
-    println!("{}", attacks::inbox(Engine::Postgres, scale).await);
-    let (outcome, reaction) = attacks::code_guesses(Engine::Postgres, scale).await;
+    println!("{}", attacks::credential_stuffing(Engine::Postgres, scale).await);
+    println!("{}", attacks::account_lockout(Engine::Postgres, scale).await);
+    println!("{}", attacks::hashing_queue_flood(Engine::Postgres, scale).await);
+    println!("{}", attacks::inbox_flood(Engine::Postgres, scale).await);
+    let (outcome, reaction) = attacks::code_guessing(Engine::Postgres, scale).await;
     println!("{outcome}\n{reaction}");
-    println!("{}", attacks::one_guess_each(Engine::Postgres, scale).await);
+    println!("{}", attacks::password_spraying(Engine::Postgres, scale).await);
 }

@@ -14,10 +14,10 @@ use serde_json::Value;
 use store::{Db, DbConfig, Sql};
 use vestibule_tests::{
     app::Patient,
-    client::{Client, Pending},
-    crowd::{reference, until_known},
-    http::{Answer, HttpBrowser},
-    mailbox::Mailbox,
+    client::{Client, PendingRequest},
+    crowd::{reference_on_page, wait_until_client_known},
+    http::{HttpBrowser, Response},
+    mail_server::Mailbox,
     proc::run,
 };
 
@@ -27,7 +27,7 @@ const CONNECTIONS: u32 = 8;
 const REDIRECT: &str = "https://portal.example/callback";
 
 /// Somebody who can sign in, again and again.
-pub(crate) struct Load {
+pub(crate) struct LoadGenerator {
     issuer: String,
     client: Client,
     people: Vec<Patient>,
@@ -38,7 +38,7 @@ pub(crate) struct Load {
     browser: HttpBrowser,
 }
 
-impl Load {
+impl LoadGenerator {
     /// People and a client of a `serve`, with limits that a benchmark does not meet.
     pub(crate) async fn new(server: &Server, people: u32) -> Self {
         let operator = server.served.as_ref().expect("a serve");
@@ -59,8 +59,8 @@ impl Load {
             all.push(Patient { email, password: password.to_owned(), name: String::new() });
         }
         let client = operator.add_client(&format!("portal-{run_id}"), REDIRECT).await;
-        let browser = HttpBrowser::at(&server.issuer);
-        until_known(&browser, &client).await;
+        let browser = HttpBrowser::at_issuer(&server.issuer);
+        wait_until_client_known(&browser, &client).await;
         let config = operator.database();
         let db = Db::open(&config).await.expect("it opens");
         Self {
@@ -76,12 +76,12 @@ impl Load {
     }
 
     /// The demo people and the demo client of a `dev`.
-    pub(crate) async fn dev(server: &Server) -> Self {
+    pub(crate) async fn for_dev(server: &Server) -> Self {
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         let ready = &server.ready;
         let demo = &ready["clients"][0];
         let data = text(&ready["data_dir"]);
-        let mut set = vestibule_tests::proc::idp();
+        let mut set = vestibule_tests::proc::idp_command();
         set.args(["setting", "set", "sign_in.posts_per_minute", "1000000", "--data-dir", &data]);
         run(set, "").await;
         let person = &ready["people"][0];
@@ -98,7 +98,7 @@ impl Load {
             mail: None,
             mailbox: format!("{}.json", text(&ready["mailbox"])),
             http: http(),
-            browser: HttpBrowser::at(&server.issuer),
+            browser: HttpBrowser::at_issuer(&server.issuer),
         }
     }
 
@@ -109,12 +109,12 @@ impl Load {
 
     /// A browser without cookies, on the connections that all share: a proxy in front keeps them open.
     pub(crate) fn browser(&self) -> HttpBrowser {
-        self.browser.another()
+        self.browser.without_cookies()
     }
 
     /// An authorization request of the client.
-    pub(crate) fn pending(&self) -> Pending {
-        Pending::new(&self.client)
+    pub(crate) fn authorization_request(&self) -> PendingRequest {
+        PendingRequest::new(&self.client)
     }
 
     /// Whose turn it is.
@@ -129,15 +129,15 @@ impl Load {
 
     /// A code that a page may wait for, which was not tried there: of the mails after the first `before`, because references
     /// come again.
-    pub(crate) async fn code_for(
+    pub(crate) async fn wait_for_code(
         &self,
         (person, before): (&Patient, usize),
-        page: &Answer,
+        page: &Response,
         tried: &[String],
     ) -> Option<String> {
-        let reference = reference(page)?;
+        let reference = reference_on_page(page)?;
         loop {
-            let codes = self.mail.as_ref()?.codes_with(&person.email, &reference, before);
+            let codes = self.mail.as_ref()?.codes_with(&person.email, &reference_on_page, before);
             if let Some(code) = codes.into_iter().rfind(|code| !tried.contains(code)) {
                 return Some(code);
             }
@@ -152,11 +152,11 @@ impl Load {
 
     /// An authorization request.
     pub(crate) fn authorize_url(&self) -> String {
-        Pending::new(&self.client).url(&self.issuer, &[])
+        PendingRequest::new(&self.client).url(&self.issuer, &[])
     }
 
     /// Write transactions of the database so far: each takes a number, reads take none.
-    pub(crate) async fn commits(&self) -> u32 {
+    pub(crate) async fn write_transactions(&self) -> u32 {
         let Some(db) = &self.db else { return 0 };
         let mut conn = db.read().await.expect("a connection");
         let (id,): (i64,) = conn
@@ -168,7 +168,7 @@ impl Load {
     }
 
     /// Transactions that sealed rows of the trail, each with its lease: they come by the second, not by the sign-in.
-    pub(crate) async fn seals(&self) -> u32 {
+    pub(crate) async fn sealing_transactions(&self) -> u32 {
         let Some(db) = &self.db else { return 0 };
         let mut conn = db.read().await.expect("a connection");
         let (seals,): (i64,) =
@@ -191,7 +191,7 @@ impl Load {
     }
 
     /// Signs everybody in again and again for a while; how long each time took.
-    pub(crate) async fn timed(&self, during: Duration) -> Vec<Duration> {
+    pub(crate) async fn measure_sign_ins(&self, during: Duration) -> Vec<Duration> {
         let begun = Instant::now();
         let everybody = self.people.iter().map(|person| async {
             let mut all = Vec::new();
@@ -207,10 +207,10 @@ impl Load {
 
     async fn sign_in(&self, person: &Patient, exchange: bool) -> HttpBrowser {
         // Connections of its own, as a person's browser has.
-        let browser = HttpBrowser::at(&self.issuer);
-        let (page, pending) = browser.start(&self.client).await;
+        let browser = HttpBrowser::at_issuer(&self.issuer);
+        let (page, pending) = browser.open_sign_in_page(&self.client).await;
         let before = self.codes(person).await.len();
-        let page = browser.password(&page, person).await;
+        let page = browser.submit_password(&page, person).await;
         assert!(page.has_field("code"), "{} {}", page.status, page.text());
         let code = loop {
             let codes = self.codes(person).await;
@@ -219,9 +219,9 @@ impl Load {
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         };
-        let landed = browser.code(&page, &code).await.landed(pending);
+        let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
         if exchange {
-            assert_eq!(self.client.redeem_with(&browser, &landed).await.status, 200);
+            assert_eq!(self.client.redeem_at(&browser, &landed).await.status, 200);
         }
         browser
     }
@@ -273,7 +273,7 @@ impl Load {
         count: u32,
     ) -> (Duration, f64) {
         let once = async || {
-            silent(self, session).await;
+            silent_exchange(self, session).await;
         };
         let (cpu, wall) = cost(server, count, once).await;
         (cpu, 1.0 / wall.as_secs_f64())
@@ -281,8 +281,8 @@ impl Load {
 }
 
 /// One silent authorize and code exchange; returns the access token.
-pub(crate) async fn silent(load: &Load, session: &str) -> String {
-    let pending = Pending::new(&load.client);
+pub(crate) async fn silent_exchange(load: &LoadGenerator, session: &str) -> String {
+    let pending = PendingRequest::new(&load.client);
     let answer =
         load.http.get(pending.url(&load.issuer, &[])).header(header::COOKIE, session).send().await;
     let answer = answer.expect("an answer");

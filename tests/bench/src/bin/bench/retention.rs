@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use store::{Db, Sql};
 use vestibule_tests::{
+    aged_data,
     db::{Engine, TestDb},
-    old_rows, wait,
+    wait,
 };
 
-use crate::{hold::Hold, line, load::Load, millis, percentile, server::Server};
+use crate::{
+    held_leases::Hold, load::LoadGenerator, millis, percentile, print_figure, server::Server,
+};
 
 /// Rows of each kind and of the trail; eleven times as many in all.
 const EACH: i64 = 91_500;
@@ -23,9 +26,9 @@ pub(crate) async fn measure() {
     }
 }
 
-async fn left(db: &Db) -> i64 {
+async fn remaining_rows(db: &Db) -> i64 {
     let mut all = 0;
-    for (_, count) in old_rows::LEFT_OF_KIND {
+    for (_, count) in aged_data::LEFT_OF_KIND {
         let mut conn = db.read().await.expect("a connection");
         let (rows,): (i64,) = conn.q(count).fetch_one().await.expect("a number");
         all += rows;
@@ -48,36 +51,36 @@ async fn sweep(engine: Engine) {
     println!("\nRetention on {name}, 4 people at once");
     let test = TestDb::create(engine).await;
     let db = test.open().await;
-    old_rows::fill_trail(&db, engine, EACH).await;
+    aged_data::fill_trail(&db, engine, EACH).await;
     // Nobody sweeps yet.
     let held = Hold::of(test.open().await, &["retention"]).await;
     let server = Server::serve(engine, &test).await;
     let begun = Instant::now();
     wait_until_sealed(&db).await;
-    line("old rows of the trail sealed", per_second(EACH, begun.elapsed()), "1/s", None);
-    old_rows::fill(&db, engine, EACH).await;
-    let rows = left(&db).await;
-    line("rows past their time", per_second(rows, Duration::from_secs(1)), "", None);
-    let mut without = Felt::by(&server).await;
+    print_figure("old rows of the trail sealed", per_second(EACH, begun.elapsed()), "1/s", None);
+    aged_data::fill(&db, engine, EACH).await;
+    let rows = remaining_rows(&db).await;
+    print_figure("rows past their time", per_second(rows, Duration::from_secs(1)), "", None);
+    let mut without = SignInTimes::measure(&server).await;
     // A server sweeps as soon as it starts, and serves meanwhile.
     server.stop().await;
     held.end().await;
     let server = Server::serve(engine, &test).await;
     let begun = Instant::now();
     let swept = async {
-        while left(&db).await > 0 {
+        while remaining_rows(&db).await > 0 {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         begun.elapsed()
     };
-    let (taken, mut beside) = tokio::join!(swept, Felt::by(&server));
-    line("swept, with its rests and beside sign-ins", per_second(rows, taken), "1/s", None);
-    server.told("swept what has served its time").await;
+    let (taken, mut beside) = tokio::join!(swept, SignInTimes::measure(&server));
+    print_figure("swept, with its rests and beside sign-ins", per_second(rows, taken), "1/s", None);
+    server.print_log_line("swept what has served its time").await;
     // The machine may have become faster or slower meanwhile: so much before, and so much after.
-    without.and(Felt::by(&server).await);
-    let without = without.tell("without sweeping");
-    let ratio = beside.tell("beside sweeping") / without;
-    line("median beside sweeping, to that without", ratio, "", Some(("at most", 1.25)));
+    without.merge(SignInTimes::measure(&server).await);
+    let without = without.print_times("without sweeping");
+    let ratio = beside.print_times("beside sweeping") / without;
+    print_figure("median beside sweeping, to that without", ratio, "", Some(("at most", 1.25)));
 }
 
 fn per_second(rows: i64, taken: Duration) -> f64 {
@@ -85,37 +88,37 @@ fn per_second(rows: i64, taken: Duration) -> f64 {
 }
 
 /// How long sign-ins took, and what Argon2 took of all.
-struct Felt {
+struct SignInTimes {
     latencies: Vec<Duration>,
     hashing: Duration,
 }
 
-impl Felt {
+impl SignInTimes {
     /// By four people for a while.
-    async fn by(server: &Server) -> Self {
-        let load = Load::new(server, 4).await;
+    async fn measure(server: &Server) -> Self {
+        let load = LoadGenerator::new(server, 4).await;
         load.sign_ins(8, false).await;
         let before = server.hashing_cpu();
-        let latencies = load.timed(DURING).await;
+        let latencies = load.measure_sign_ins(DURING).await;
         Self { latencies, hashing: server.hashing_cpu().saturating_sub(before) }
     }
 
     /// With those of another time.
-    fn and(&mut self, other: Self) {
+    fn merge(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         self.hashing += other.hashing;
     }
 
     /// Prints it, and returns the median.
-    fn tell(&mut self, what: &str) -> f64 {
+    fn print_times(&mut self, what: &str) -> f64 {
         let count = self.latencies.len();
         let [median, p95, slowest] =
             [50, 95, 100].map(|percent| millis(percentile(&mut self.latencies, percent)));
         for (name, value) in [("median", median), ("p95", p95), ("slowest", slowest)] {
-            line(&format!("a sign-in {what}, {name} of {count}"), value, "ms", None);
+            print_figure(&format!("a sign-in {what}, {name} of {count}"), value, "ms", None);
         }
         let each = self.hashing / u32::try_from(count).expect("few");
-        line(&format!("Argon2 of a sign-in {what}"), millis(each), "ms", None);
+        print_figure(&format!("Argon2 of a sign-in {what}"), millis(each), "ms", None);
         median
     }
 }

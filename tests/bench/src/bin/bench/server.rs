@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use vestibule_tests::{
     db::{Engine, TestDb},
-    proc::{Proc, idp},
-    served::Served,
+    proc::{ChildProcess, idp_command},
+    serve_process::Served,
 };
 
 /// A running server.
@@ -22,7 +22,7 @@ pub(crate) struct Server {
     pub(crate) served: Option<Served>,
     /// What `dev` told.
     pub(crate) ready: Value,
-    process: Proc,
+    process: ChildProcess,
     _folder: Option<TempDir>,
 }
 
@@ -50,12 +50,12 @@ impl Server {
     /// `dev`, whose SQLite does not wait for the disk.
     pub(crate) async fn dev() -> Self {
         let folder = TempDir::new().expect("a folder");
-        let mut command = idp();
+        let mut command = idp_command();
         command.args(["dev", "--json", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
         command
             .args(["--portal-listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path().join("data"));
-        let mut process = Proc::spawn(on_core_0(command));
+        let mut process = ChildProcess::spawn(on_core_0(command));
         let ready = process.json().await;
         let issuer = ready["issuer"].as_str().expect("an issuer").to_owned();
         Self { issuer, served: None, ready, process, _folder: Some(folder) }
@@ -65,7 +65,7 @@ impl Server {
     pub(crate) async fn cold_start(engine: Engine, db: &TestDb) -> Duration {
         let served = Served::prepare(engine, db).await;
         let begun = Instant::now();
-        let mut process = Proc::spawn(on_core_0(served.command(&["serve"])));
+        let mut process = ChildProcess::spawn(on_core_0(served.command(&["serve"])));
         let address = served.issuer().replace("http://localhost", "127.0.0.1");
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         loop {
@@ -83,7 +83,7 @@ impl Server {
     }
 
     /// Prints the line of its log that has a text, once it is there.
-    pub(crate) async fn told(&self, text: &str) {
+    pub(crate) async fn print_log_line(&self, text: &str) {
         for _ in 0..200 {
             let output = self.process.output();
             if let Some(line) = output.lines().find(|line| line.contains(text)) {

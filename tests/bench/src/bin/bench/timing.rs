@@ -10,7 +10,7 @@ use vestibule_tests::{
     db::Engine,
 };
 
-use crate::line;
+use crate::print_figure;
 
 /// Runs the study on PostgreSQL and prints its p-value, which is to be above 0.01.
 pub(crate) async fn run() {
@@ -23,7 +23,7 @@ pub(crate) async fn run() {
         ("sign_in.password_failures", "100000"),
         ("sign_in.network_share", "100000"),
     ] {
-        app.set(name, value).await;
+        app.set_setting(name, value).await;
     }
     let wrong = |email: &str| Patient {
         email: email.to_owned(),
@@ -36,9 +36,9 @@ pub(crate) async fn run() {
         // Who is first changes, so that neither profits from what the other has warmed.
         for who in if nth % 2 == 0 { [0, 1] } else { [1, 0] } {
             let browser = app.browser();
-            let (page, _) = browser.start(&client).await;
+            let (page, _) = browser.open_sign_in_page(&client).await;
             let begun = Instant::now();
-            let answer = browser.password(&page, &people[who]).await;
+            let answer = browser.submit_password(&page, &people[who]).await;
             times[who].push(begun.elapsed().as_secs_f64() * 1000.0);
             assert_eq!(answer.status, 200);
         }
@@ -49,9 +49,9 @@ pub(crate) async fn run() {
         all[all.len() / 2]
     };
     println!("Known and unknown people, {samples} wrong passwords each");
-    line("median for a known address", median(&times[0]), "ms", None);
-    line("median for an unknown one", median(&times[1]), "ms", None);
-    line("p of Mann and Whitney, two-sided", p_value(&times), "", Some(("at least", 0.01)));
+    print_figure("median for a known address", median(&times[0]), "ms", None);
+    print_figure("median for an unknown one", median(&times[1]), "ms", None);
+    print_figure("p of Mann and Whitney, two-sided", p_value(&times), "", Some(("at least", 0.01)));
 }
 
 /// Normal approximation; ties are too rare among times to matter.

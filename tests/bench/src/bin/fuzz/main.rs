@@ -9,16 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use vestibule_tests::fuzz::{Ground, Mutator, TARGETS, Target};
+use vestibule_tests::fuzz::{FuzzContext, Mutator, TARGETS, Target};
 
-const MOST: usize = 4096;
+const MAX_INPUT_LEN: usize = 4096;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let seconds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(180);
     let wanted = arguments.next();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let ground = runtime.block_on(Ground::start());
+    let ground = runtime.block_on(FuzzContext::start());
     let mut found = 0;
     for target in TARGETS.iter().filter(|t| wanted.as_ref().is_none_or(|name| name == t.name)) {
         found += run(target, &ground, Duration::from_secs(seconds));
@@ -27,19 +27,19 @@ fn main() -> ExitCode {
 }
 
 /// Runs one target for a time; returns how many inputs broke its property.
-fn run(target: &Target, ground: &Ground, time: Duration) -> usize {
+fn run(target: &Target, ground: &FuzzContext, time: Duration) -> usize {
     let corpus = target.corpus();
     let seed = u64::from_be_bytes(keys::Rng::system().bytes());
-    let mut mutator = Mutator::new(seed, MOST);
+    let mut mutator = Mutator::new(seed, MAX_INPUT_LEN);
     let (mut runs, mut found) = (0_u64, 0);
     let started = Instant::now();
     let mut inputs = corpus.iter().cloned();
     while started.elapsed() < time && found < 5 {
-        let input = inputs.next().unwrap_or_else(|| mutator.make(&corpus, target.words));
+        let input = inputs.next().unwrap_or_else(|| mutator.make(&corpus, target.dictionary));
         runs += 1;
         if catch_unwind(AssertUnwindSafe(|| (target.run)(ground, &input))).is_err() {
             found += 1;
-            keep(target.name, &input);
+            save_input(target.name, &input);
         }
     }
     let rate = runs / time.as_secs().max(1);
@@ -50,10 +50,10 @@ fn run(target: &Target, ground: &Ground, time: Duration) -> usize {
     found
 }
 
-fn keep(name: &str, input: &[u8]) {
+fn save_input(name: &str, input: &[u8]) {
     let hash = keys::hash_text(&String::from_utf8_lossy(input));
     let digest = hash.as_bytes().iter().take(6).fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
-    let folder = vestibule_tests::root().join("target/fuzz").join(name);
+    let folder = vestibule_tests::workspace_root().join("target/fuzz").join(name);
     std::fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join(format!("{digest:012x}"));
     std::fs::write(&file, input).expect("a file");

@@ -1,0 +1,149 @@
+//! Sign-ins with 1.8 million people in the database, beside the same with a few (`scripts/bench people`). The full database is
+//! made once and kept outside the tree.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use vestibule_tests::{
+    db::{Engine, TestDb},
+    dedicated_servers::DedicatedPostgres,
+    proc::run,
+    serve_process::Served,
+};
+
+use crate::{held_leases::Hold, load::LoadGenerator, millis, print_figure, server::Server};
+
+const FULL: &str = "people";
+const FEW: &str = "few";
+const PEOPLE: u32 = 1_800_000;
+const SIGN_INS: u32 = 104;
+
+/// People with a password, the sign-in and the session that each had last, and what the trail says about it. Everybody has
+/// the password of one; identifiers are random. All of it is a day old, so that no part of it has served its time.
+const FILL: &str = "
+CREATE TABLE yesterday AS SELECT CAST(extract(epoch FROM now()) * 1000 AS BIGINT) - 86400000 AS at;
+INSERT INTO users (id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name, claims, epoch, created_at, updated_at)
+SELECT gen_random_uuid(), md5(random()::text || n), md5(n || random()::text), gen_random_uuid(), 'person' || n || '@people.example',
+       'person' || n || '@people.example', true, 'Person ' || n, '{}', 0, at, at
+FROM yesterday, generate_series(1, 1800000) AS n;
+INSERT INTO passwords (user_id, phc, version, set_at)
+SELECT users.id, (SELECT phc FROM passwords LIMIT 1), 1, at FROM users, yesterday WHERE email LIKE '%@people.example';
+INSERT INTO sign_ins (id, user_id, epoch, first, first_at, second, second_at, mailbox_only)
+SELECT gen_random_uuid(), id, 0, 'password', at, 'email_code', at, false FROM users, yesterday WHERE email LIKE '%@people.example';
+INSERT INTO sessions (id, sid, secret, user_id, sign_in_id, epoch, created_at, last_seen, ended_at)
+SELECT gen_random_uuid(), md5(random()::text || id), sha256(id::text::bytea), user_id, id, 0, at, at, at FROM sign_ins, yesterday;
+INSERT INTO audit (id, at, event, outcome, actor, user_id, reference, detail)
+SELECT gen_random_uuid(), at, 'sign_in.completed', 'password+email_code', 'person', user_id, 'BENCH0', '{}' FROM sign_ins, yesterday;
+DROP TABLE yesterday;
+VACUUM ANALYZE;";
+
+/// Nobody seals or sweeps meanwhile: it would be two million rows in the one and a few in the other.
+const HELD: &[&str] = &["audit_seals", "retention"];
+/// Of each database, by turns.
+const ROUNDS: usize = 5;
+
+/// Where the full database is kept.
+fn folder() -> PathBuf {
+    if let Some(folder) = std::env::var_os("VESTIBULE_BENCH_DIR") {
+        return folder.into();
+    }
+    match std::env::var_os("HOME") {
+        // PostgreSQL does not run as root, and another account cannot reach into root's home.
+        Some(home) if home != "/root" => PathBuf::from(home).join(".cache/vestibule-bench"),
+        _ => PathBuf::from("/var/cache/vestibule-bench"),
+    }
+}
+
+/// Fills what is not full, and compares.
+pub(crate) async fn compare() {
+    let folder = folder();
+    let server = DedicatedPostgres::persistent(&folder);
+    let full = filled(&server).await;
+    let few = database(&server, FEW).await;
+    let _held = [Hold::of(few.open().await, HELD).await, Hold::of(full.open().await, HELD).await];
+    // What the filling left to be written must not be written meanwhile, nor count as read.
+    server.run_sql(FULL, "CHECKPOINT; SELECT pg_stat_reset()");
+    println!("Sign-ins on PostgreSQL, 8 people at once, kept in {}", folder.display());
+    let mut best = [Figures::WORST; 2];
+    for round in 1..=ROUNDS {
+        for (which, db) in [&few, &full].into_iter().enumerate() {
+            let figures = measure(db).await;
+            let name = if which == 0 { "a few people" } else { "1.8 million people" };
+            println!(
+                "  round {round}, {name}: {:.3} ms CPU, {:.1} a second",
+                millis(figures.cpu),
+                1.0 / figures.wall.as_secs_f64()
+            );
+            best[which] = best[which].best(figures);
+        }
+    }
+    let ratio = |of: fn(&Figures) -> Duration| millis(of(&best[1])) / millis(of(&best[0]));
+    print_figure(
+        "CPU per sign-in, 1.8 million over a few",
+        ratio(|f| f.cpu),
+        "",
+        Some(("at most", 1.1)),
+    );
+    print_figure(
+        "time per sign-in, 1.8 million over a few",
+        ratio(|f| f.wall),
+        "",
+        Some(("at most", 1.1)),
+    );
+    println!("Tables that were read from end to end meanwhile (none is as it should be):");
+    println!("{}", server.run_sql(FULL, SCANNED));
+}
+
+const SCANNED: &str = "SELECT relname, seq_scan, seq_tup_read FROM pg_stat_user_tables
+    WHERE seq_scan > 0 AND n_live_tup > 1000 ORDER BY seq_tup_read DESC";
+
+/// The full database; one that was left half full is made anew.
+async fn filled(server: &DedicatedPostgres) -> TestDb {
+    let url = server.database(FULL);
+    let table = server.run_sql(FULL, "SELECT COUNT(*) FROM pg_tables WHERE tablename = 'audit'");
+    let marks = "SELECT COUNT(*) FROM audit WHERE reference = 'BENCH0'";
+    if table == "1" && server.run_sql(FULL, marks).parse().is_ok_and(|n: u32| n >= PEOPLE) {
+        return TestDb::at_url(url).await;
+    }
+    server.run_sql("postgres", "DROP DATABASE people");
+    let db = database(server, FULL).await;
+    let operator = Served::prepare(Engine::Postgres, &db).await;
+    let add = ["user", "add", "first@patients.example", "--password-stdin"];
+    run(operator.change(&add), "a walk along the river").await;
+    println!("Filling in 1.8 million people, once; this takes minutes");
+    let begun = Instant::now();
+    server.run_sql(FULL, FILL);
+    println!("  filled in {:.0} s", begun.elapsed().as_secs_f64());
+    db
+}
+
+/// A database of this build.
+async fn database(server: &DedicatedPostgres, name: &str) -> TestDb {
+    TestDb::at_url(server.database(name)).await
+}
+
+#[derive(Clone, Copy)]
+struct Figures {
+    cpu: Duration,
+    wall: Duration,
+}
+
+impl Figures {
+    const WORST: Self = Self { cpu: Duration::MAX, wall: Duration::MAX };
+
+    fn best(self, other: Self) -> Self {
+        Self { cpu: self.cpu.min(other.cpu), wall: self.wall.min(other.wall) }
+    }
+}
+
+async fn measure(db: &TestDb) -> Figures {
+    let server = Server::serve(Engine::Postgres, db).await;
+    let load = LoadGenerator::new(&server, 8).await;
+    load.sign_ins(16, false).await;
+    let (cpu, wall) = (server.cpu(), Instant::now());
+    load.sign_ins(SIGN_INS, false).await;
+    let (cpu, wall) = (server.cpu().saturating_sub(cpu), wall.elapsed());
+    Figures { cpu: cpu / SIGN_INS, wall: wall / SIGN_INS }
+}

@@ -1,0 +1,99 @@
+//! Somebody who wants to sign in on a bad day: refused, they wait as long as they were asked to and press "continue" again,
+//! on the page that the refusal showed them.
+
+use std::time::{Duration, Instant};
+
+use vestibule_tests::{
+    app::Patient,
+    client::PendingRequest,
+    http::{HttpBrowser, Response},
+};
+
+use crate::load::LoadGenerator;
+
+/// A person at the door, with a page to post.
+pub(crate) struct Knocking {
+    browser: HttpBrowser,
+    person: Patient,
+    pending: PendingRequest,
+    page: Response,
+    /// Posts so far.
+    pub(crate) tries: u32,
+}
+
+/// What a post led to.
+pub(crate) enum Outcome {
+    /// Signed in, with both steps.
+    In,
+    /// Refused honestly: 503, `Retry-After` and the address kept. Whoever tries again does not before the moment.
+    Refused(Box<Knocking>, Instant),
+    /// Anything else.
+    Broken(String),
+}
+
+impl Knocking {
+    /// Opens the sign-in page.
+    pub(crate) async fn open(load: &LoadGenerator, nth: u32) -> Result<Self, String> {
+        let (browser, pending) = (load.browser(), load.authorization_request());
+        let page = browser.try_get(pending.url(load.issuer(), &[])).await.ok_or("no page")?;
+        Ok(Self { browser, person: load.person(nth), pending, page, tries: 0 })
+    }
+
+    /// Posts address and password, and goes on to the end if they are heard.
+    pub(crate) async fn knock(self, load: &LoadGenerator) -> Outcome {
+        match self.post(load).await {
+            Ok(outcome) => outcome,
+            Err(why) => Outcome::Broken(why),
+        }
+    }
+
+    async fn post(mut self, load: &LoadGenerator) -> Result<Outcome, String> {
+        self.tries += 1;
+        let typed = self.page.form().with("email", &self.person.email);
+        let form = typed.with("password", &self.person.password);
+        let before = load.mails(&self.person);
+        let answer = self.browser.try_post(&form, "continue").await.ok_or("no answer")?;
+        if answer.status == 503 {
+            return self.refused(answer);
+        }
+        let to = answer.location().ok_or_else(|| told(&answer))?;
+        let page = self.browser.try_get(to.as_str()).await.ok_or("no code page")?;
+        let done = self.type_code(load, page, before).await?;
+        let to = done.location().ok_or_else(|| told(&done))?;
+        let at_client = to.as_str().starts_with(&self.pending.redirect_uri);
+        if at_client { Ok(Outcome::In) } else { Err(told(&done)) }
+    }
+
+    /// Types the code of the mail whose reference the page shows. One in some thousands has two such mails: a person signs in
+    /// here more often at once than anybody does, and the mail of another sign-in may bear the same reference, and come first.
+    async fn type_code(
+        &self,
+        load: &LoadGenerator,
+        mut page: Response,
+        before: usize,
+    ) -> Result<Response, String> {
+        let mut tried = Vec::new();
+        loop {
+            let code = load.wait_for_code((&self.person, before), &page, &tried).await;
+            let code = code.ok_or_else(|| told(&page))?;
+            let form = page.form().with("code", &code);
+            page = self.browser.try_post(&form, "continue").await.ok_or("no answer to a code")?;
+            if page.location().is_some() || !page.has_field("code") {
+                return Ok(page);
+            }
+            tried.push(code);
+        }
+    }
+
+    fn refused(mut self, answer: Response) -> Result<Outcome, String> {
+        let kept = answer.has_field("email") && answer.form().value("email") == self.person.email;
+        let wait: Option<u64> = answer.header("retry-after").parse().ok();
+        let Some(wait) = wait.filter(|_| kept) else { return Err(told(&answer)) };
+        self.page = answer;
+        Ok(Outcome::Refused(Box::new(self), Instant::now() + Duration::from_secs(wait)))
+    }
+}
+
+fn told(answer: &Response) -> String {
+    format!("{} {}: {}", answer.status, answer.url.path(), answer.text())
+}

@@ -1,0 +1,57 @@
+//! What the server sustains while nobody is refused.
+
+use std::time::{Duration, Instant};
+
+use crate::{load::LoadGenerator, millis, server::Server};
+
+/// Sign-ins of a round without a crowd: the end of each, where not all connections are busy, is small beside it.
+const ROUND: u32 = 400;
+
+/// What the server sustains without anybody who is refused. Taken before and after the crowd, for as long as the crowd comes:
+/// a machine that others use too changes its speed within minutes, and the best moment before says little of the one after.
+pub(crate) struct Pace {
+    sign_ins: u32,
+    took: Duration,
+    /// CPU of our process.
+    pub(crate) cpu: Duration,
+    /// CPU of its hashing threads.
+    pub(crate) hashing: Duration,
+}
+
+impl Pace {
+    /// Measures for this long.
+    pub(crate) async fn of(load: &LoadGenerator, server: &Server, time: Duration) -> Self {
+        let (cpu, hashing, begun) = (server.cpu(), server.hashing_cpu(), Instant::now());
+        let mut sign_ins = 0;
+        while begun.elapsed() < time {
+            load.sign_ins(ROUND, false).await;
+            sign_ins += ROUND;
+        }
+        Self {
+            sign_ins,
+            took: begun.elapsed(),
+            cpu: server.cpu().saturating_sub(cpu),
+            hashing: server.hashing_cpu().saturating_sub(hashing),
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        Self {
+            sign_ins: self.sign_ins + other.sign_ins,
+            took: self.took + other.took,
+            cpu: self.cpu + other.cpu,
+            hashing: self.hashing + other.hashing,
+        }
+    }
+
+    /// Sign-ins a second.
+    pub(crate) fn rate(&self) -> f64 {
+        f64::from(self.sign_ins) / self.took.as_secs_f64()
+    }
+
+    /// Milliseconds of a sum for each sign-in.
+    pub(crate) fn each(&self, sum: Duration) -> f64 {
+        millis(sum) / f64::from(self.sign_ins)
+    }
+}

@@ -1,0 +1,203 @@
+//! Import circles: files of one crate that cannot be read without each other.
+//!
+//! An edge leads from a file to another file of its crate when its production code names something in there: a function, a
+//! type, a constant, a method by its type (`Type::method`), by a path or by a `use`. Re-exports are followed to the file that
+//! has the thing. What does not count:
+//!
+//! * `mod` and `pub use`: they give a thing a place and a second name, and use it for nothing. Naming a module alone, as in
+//!   `use crate::audit;`, does not count either; what is named through it does.
+//! * Edges between a module and what is inside it, `login/mod.rs` and `login/password.rs`: the folder holds them together,
+//!   and one reads them together.
+//! * Tests, so `use super::*` in a module of tests as well, and calls of methods, whose type the sources do not say.
+//!
+//! A circle is a largest set of files each of which leads to all others. Two files may be one; larger ones stand in
+//! [`CIRCLES`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    assert_none,
+    facts::{Fact, Import},
+    source::{Source, read, sources},
+};
+
+/// The circles of more than two files that are left, each by its files. The list may become shorter, never longer.
+const CIRCLES: [&[&str]; 1] = [&[
+    "flows/src/login/apply.rs",
+    "flows/src/login/complete.rs",
+    "flows/src/login/deliver.rs",
+    "flows/src/login/effect.rs",
+    "flows/src/login/follow.rs",
+    "flows/src/login/machine.rs",
+    "flows/src/login/mailed.rs",
+    "flows/src/login/new_password.rs",
+    "flows/src/login/password.rs",
+    "flows/src/login/plan.rs",
+    "flows/src/login/post.rs",
+    "flows/src/login/record.rs",
+    "flows/src/login/resend.rs",
+]];
+
+/// How many edges of a new circle are shown.
+const MOST_SHOWN: usize = 10;
+
+const CRATES: [&str; 4] = ["store", "keys", "flows", "idp"];
+
+/// For each file the files that it leads to, and for what: `path:line` and the name.
+type Edges<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Vec<String>>>;
+type Circle<'a> = BTreeSet<&'a str>;
+
+/// The edges between the sources of a crate.
+fn edges<'a>(sources: &[&'a Source]) -> Edges<'a> {
+    let files: BTreeMap<&str, &Source> =
+        sources.iter().map(|source| (source.facts.modules[0].as_str(), *source)).collect();
+    let modules: BTreeSet<&str> =
+        sources.iter().flat_map(|s| &s.facts.modules).map(String::as_str).collect();
+    let mut edges = Edges::new();
+    for from in sources {
+        let facts = from.facts.list.iter().map(|Fact { meanings, at, .. }| (meanings, at));
+        let imports = from.facts.imports.iter().filter(|import| !import.exported);
+        let imports = imports.map(|Import { meanings, at, .. }| (meanings, at));
+        for (meanings, at) in facts.chain(imports).filter(|(_, at)| !from.is_test(at)) {
+            for name in meanings.iter().filter(|name| !modules.contains(name.as_str())) {
+                let to = modules_around(name).find_map(|module| files.get(module));
+                if let Some(to) = to.filter(|to| !are_nested(from, to)) {
+                    let reasons = edges.entry(&from.path).or_default().entry(&to.path).or_default();
+                    reasons.push(format!("{} names {name}", from.location(at)));
+                }
+            }
+        }
+    }
+    edges
+}
+
+/// The modules that an item may be in, the innermost first.
+fn modules_around(item: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(item), |path| path.rsplit_once("::").map(|(parent, _)| parent))
+}
+
+/// Whether two files are one, or one is a module inside the other.
+fn are_nested(one: &Source, two: &Source) -> bool {
+    let (one, two) = (&one.facts.modules[0], &two.facts.modules[0]);
+    modules_around(one).any(|module| module == two)
+        || modules_around(two).any(|module| module == one)
+}
+
+/// The files that a file leads to.
+fn reached<'a>(edges: &Edges<'a>, from: &'a str) -> Circle<'a> {
+    let (mut found, mut open) = (Circle::new(), vec![from]);
+    while let Some(file) = open.pop() {
+        let next = edges.get(file).into_iter().flat_map(BTreeMap::keys);
+        open.extend(next.filter(|file| found.insert(file)));
+    }
+    found
+}
+
+/// The circles, of two files and more.
+fn circles<'a>(edges: &Edges<'a>) -> BTreeSet<Circle<'a>> {
+    let reached: BTreeMap<&str, Circle<'_>> =
+        edges.keys().map(|file| (*file, reached(edges, file))).collect();
+    let leads_back = |from: &str, file: &str| reached.get(from).is_some_and(|to| to.contains(file));
+    let circle = |file: &&'a str| {
+        reached[file]
+            .iter()
+            .filter(|other| leads_back(other, file))
+            .copied()
+            .collect::<Circle<'_>>()
+    };
+    edges.keys().map(circle).filter(|circle| circle.len() > 1).collect()
+}
+
+/// The edges of a circle, those first without which least is left of it.
+fn closing_edges(edges: &Edges<'_>, circle: &Circle<'_>) -> Vec<String> {
+    let mut inside = edges.clone();
+    inside.retain(|file, _| circle.contains(file));
+    for to in inside.values_mut() {
+        to.retain(|file, _| circle.contains(file));
+    }
+    let mut found = Vec::new();
+    for (from, to) in &inside {
+        for (file, reasons) in to {
+            let mut without = inside.clone();
+            without.get_mut(from).expect("an edge").remove(file);
+            let left = circles(&without).iter().map(BTreeSet::len).max().unwrap_or(1);
+            found.push((
+                left,
+                format!("{left} files are left without {from} -> {file}: {}", reasons[0]),
+            ));
+        }
+    }
+    found.sort();
+    found.into_iter().map(|(_, text)| text).take(MOST_SHOWN).collect()
+}
+
+/// Circles of more than two files that are not as the rows say; each with what to do about it.
+fn differences(edges: &Edges<'_>, rows: &[Circle<'_>]) -> Vec<String> {
+    let found: Vec<Circle<'_>> = circles(edges).into_iter().filter(|c| c.len() > 2).collect();
+    let mut findings = Vec::new();
+    for circle in found.iter().filter(|circle| !rows.contains(circle)) {
+        let row = rows.iter().find(|row| !row.is_disjoint(circle)).cloned().unwrap_or_default();
+        let joined: Vec<&str> = circle.difference(&row).copied().collect();
+        if !joined.is_empty() {
+            findings.push(format!("{joined:?} joined a circle; cut one of these edges:"));
+            findings.extend(closing_edges(edges, circle));
+        }
+    }
+    for row in rows.iter().filter(|row| !found.contains(row)) {
+        let left: Vec<&str> =
+            row.iter().filter(|file| !found.iter().any(|c| c.contains(*file))).copied().collect();
+        findings.push(format!("{left:?} left a circle; take them out of CIRCLES"));
+    }
+    findings
+}
+
+#[test]
+fn import_circles_only_shrink() {
+    let mut findings = Vec::new();
+    for krate in CRATES {
+        let place = format!("{krate}/src");
+        let own: Vec<&Source> = sources().iter().filter(|source| source.is_in(&place)).collect();
+        let rows = CIRCLES.iter().filter(|row| row[0].starts_with(&place));
+        let rows: Vec<Circle<'_>> = rows.map(|row| row.iter().copied().collect()).collect();
+        findings.extend(differences(&edges(&own), &rows));
+    }
+    assert_none(
+        &findings,
+        "a circle of files is understood as one: hand in what a part needs, or move what both need below them:",
+    );
+}
+
+#[test]
+fn circle_is_found_with_closing_edge() {
+    let of = |path: &str, text: &str| (format!("flows/src/{path}"), text.to_owned());
+    let sources = read(vec![
+        of("lib.rs", "mod a;\nmod b;\nmod c;\nmod d;\nmod e;\npub use c::C;"),
+        of("a.rs", "use crate::b::B;\nfn a() { assert!(B::b()) }"),
+        of("b.rs", "impl B { fn b() { crate::C::new() } }"),
+        of("c/mod.rs", "mod inside;\nuse crate::{a, d};\nfn c() { a::a(); inside::i() }"),
+        of("c/inside.rs", "use super::c;\nfn i() { c() }"),
+        of("d.rs", "fn d() { crate::c::c() }\n#[cfg(test)]\nmod tests { use crate::a::*; }"),
+        of("e.rs", "fn e() { crate::f::f() }"),
+        of("f.rs", "fn f() { crate::e::e() }"),
+    ]);
+    let sources: Vec<&Source> = sources.iter().collect();
+    let edges = edges(&sources);
+    let circle: Circle<'_> = ["flows/src/a.rs", "flows/src/b.rs", "flows/src/c/mod.rs"].into();
+    let pair: Circle<'_> = ["flows/src/e.rs", "flows/src/f.rs"].into();
+    assert_eq!(circles(&edges), [circle.clone(), pair].into());
+    assert_eq!(differences(&edges, std::slice::from_ref(&circle)), [""; 0]);
+    let new = differences(&edges, &[]);
+    assert_eq!(new.len(), 4, "{new:?}");
+    assert!(
+        new[2].ends_with(
+            "flows/src/b.rs -> flows/src/c/mod.rs: flows/src/b.rs:1 names flows::c::C::new"
+        ),
+        "{new:?}"
+    );
+    let mut larger = circle;
+    larger.insert("flows/src/d.rs");
+    assert_eq!(
+        differences(&edges, &[larger]),
+        ["[\"flows/src/d.rs\"] left a circle; take them out of CIRCLES"]
+    );
+}

@@ -1,0 +1,63 @@
+//! Replicas that seal at the same time, as they do when a lease changes hands: one makes the next seal and the others see
+//! that they lost. Two that took rows in different orders would wait for each other until PostgreSQL ends one of them.
+
+use std::time::Duration;
+
+use flows::{Error, trail::seal};
+use idp::clock::Clock;
+use tokio::task::JoinSet;
+use vestibule_tests::{
+    aged_data,
+    app::{Options, TestApp},
+    db::{Engine, TestDb},
+};
+
+use super::chain::assert_sound;
+use crate::engines::{apply, both_engines};
+
+const ROWS: i64 = 12_000;
+const SEALERS: usize = 8;
+/// The job of the running program seals nothing for this long: longer than the test takes.
+const HELD: Duration = Duration::from_mins(1);
+
+/// Seals until nothing is left; how many seals were its own.
+async fn seal_all(cx: flows::Cx) -> Result<usize, Error> {
+    let mut own = 0;
+    while seal::is_due(&cx).await? {
+        match seal::seal_next(&cx).await {
+            Ok(sealed) => own += usize::from(sealed.is_some()),
+            Err(Error::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(own)
+}
+
+/// Rows that nobody has sealed, and nobody will but the test.
+async fn unsealed(engine: Engine) -> TestApp {
+    let data = TestDb::create(engine).await.with_max_connections(16);
+    let db = data.open().await;
+    aged_data::fill_trail(&db, engine, ROWS).await;
+    let now = Clock::system().now();
+    let term = store::lease::LeaseTerm { now, until: now.plus(HELD) };
+    let held =
+        db.write(async |tx| store::lease::acquire(tx, "audit_seals", "test", term).await).await;
+    assert!(held.expect("a lease"), "nobody else has it");
+    TestApp::start_on(data, engine.redis_url(), Options::default()).await
+}
+
+#[apply(both_engines)]
+async fn concurrent_sealers_never_fail(engine: Engine) {
+    let app = unsealed(engine).await;
+    let mut sealers = JoinSet::new();
+    for _ in 0..SEALERS {
+        sealers.spawn(seal_all(app.cx()));
+    }
+    let mut made = 0;
+    for sealed in sealers.join_all().await {
+        made += sealed.expect("a sealer loses, or seals");
+    }
+    let report = assert_sound(&app).await;
+    assert!(report.unsealed == 0 && made >= 24, "{made}: {report:?}");
+    assert_eq!(report.seals, u64::try_from(made).unwrap(), "no seal is made twice");
+}

@@ -1,0 +1,292 @@
+//! Everything that is recorded, done once: by people, clients, operators and the program itself.
+
+use std::time::Duration;
+
+use flows::{change_authority::ChangeAuthority, client::registration::set_redirects};
+use store::Sql;
+use vestibule_tests::{
+    app::{Options, Patient, ReplicaOptions, TestApp},
+    client::{Client, PendingRequest},
+    db::{Engine, TestDb},
+    http::{HttpBrowser, Response},
+    mail_server::Fault,
+    proc::run,
+    serve_process::Served,
+};
+
+const NEW_PASSWORD: &str = "a walk along the river at noon";
+
+/// A provider of which everything is recorded that there is, from its first start on.
+pub(super) async fn everything(engine: Engine) -> TestApp {
+    let db = TestDb::empty(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    run(served.command(&["migrate"]), "").await;
+    let app = TestApp::start_on(db, engine.redis_url(), Options::default()).await;
+    let site = Site::prepare(app, served).await;
+    site.signs_in_and_out().await;
+    site.gives_up().await;
+    site.answers_consent().await;
+    site.is_reset().await;
+    site.mail_is_refused().await;
+    site.clients_err().await;
+    site.replaces_keys().await;
+    site.too_many().await;
+    site.looks_after_itself().await;
+    site.app
+}
+
+/// The provider, with the commands of its operator.
+struct Site {
+    app: TestApp,
+    served: Served,
+    portal: Client,
+    mere: Patient,
+}
+
+impl Site {
+    async fn prepare(app: TestApp, served: Served) -> Self {
+        let portal = served.add_portal("https://portal.example/callback").await;
+        let email = "mere@patients.example".to_owned();
+        let password = "the long password of somebody 4711".to_owned();
+        let mere = Patient { email, password, name: "Mere".to_owned() };
+        let add = ["user", "add", &mere.email, "--name", "Mere", "--password-stdin"];
+        run(served.change(&add), &format!("{}\n", mere.password)).await;
+        let site = Self { app, served, portal, mere };
+        // Everybody comes from one address.
+        site.set("sign_in.posts_per_minute", "100000").await;
+        site
+    }
+
+    /// What an operator types.
+    async fn types(&self, args: &[&str]) {
+        run(self.served.command(args), "").await;
+    }
+
+    /// The same, for no reason that a test looks at.
+    async fn changes(&self, args: &[&str]) {
+        run(self.served.change(args), "").await;
+    }
+
+    async fn set(&self, name: &str, value: &str) {
+        self.changes(&["setting", "set", name, value]).await;
+        self.app.refresh().await;
+    }
+
+    /// Another person, so that nobody uses up what one has in an hour.
+    async fn person(&self, name: &str) -> Patient {
+        let email = format!("{}@patients.example", name.to_lowercase());
+        let person = Patient { email, name: name.to_owned(), ..self.mere.clone() };
+        let add = ["user", "add", &person.email, "--name", name, "--password-stdin"];
+        run(self.served.change(&add), &format!("{}\n", person.password)).await;
+        person
+    }
+
+    async fn signs_in_and_out(&self) {
+        let (app, portal) = (&self.app, &self.portal);
+        let browser = app.browser();
+        let landed = browser.sign_in(app, portal, &self.mere).await;
+        let tokens = portal.redeem_tokens(app, &landed).await;
+        // Its code again.
+        assert_eq!(portal.redeem(app, &landed).await.status, 400);
+        let hint = tokens["id_token"].as_str().expect("a token");
+        browser.get(format!("/oauth2/logout?id_token_hint={hint}")).await;
+        // Once more, and out without a hint.
+        browser.sign_in(app, portal, &self.mere).await;
+        let page = browser.get("/oauth2/logout").await;
+        assert!(browser.post(&page.form(), "continue").await.has_text("You are signed out"));
+        self.types(&["user", "forget-devices", &self.mere.email, "--reason", "a lost phone"]).await;
+    }
+
+    /// A stranger, and somebody who knows a password.
+    async fn gives_up(&self) {
+        let (app, portal) = (&self.app, &self.portal);
+        let stranger = app.browser();
+        let page = wrong_password(&stranger, portal, "nobody@patients.example").await;
+        stranger.post(&at(&page, "/login/code"), "continue").await;
+        stranger.post(&page.form(), "cancel").await;
+        let kiri = self.person("Kiri").await;
+        let browser = app.browser();
+        let (page, code, _) = browser.sign_in_to_code_page(app, portal, &kiri).await;
+        browser.submit_code(&page, wrong(&code)).await;
+        browser.post(&at(&page, "/login/consent"), "allow").await;
+        browser.post(&page.form(), "cancel").await;
+    }
+
+    /// A client of somebody else: refused, then allowed.
+    async fn answers_consent(&self) {
+        let redirect_uri = "https://lab.example/callback";
+        let add = ["client", "add", "lab", "--profile", "web", "--redirect-uri", redirect_uri];
+        self.changes(&add).await;
+        self.changes(&["client", "set", "lab", "--id-token-alg", "es256"]).await;
+        self.app.refresh().await;
+        let (id, redirect_uri) = ("lab".to_owned(), redirect_uri.to_owned());
+        let lab = Client { id, secret: None, redirect_uri, ..self.portal.clone() };
+        let hemi = self.person("Hemi").await;
+        let browser = self.app.browser();
+        let (page, code, pending) = browser.sign_in_to_code_page(&self.app, &lab, &hemi).await;
+        let page = browser.submit_code(&page, &code).await;
+        browser.post(&page.form(), "deny").await.authorization_response(pending).error();
+        let pending = PendingRequest::new(&lab);
+        let page = browser.follow(browser.get(pending.url(self.app.issuer(), &[])).await).await;
+        browser.post(&page.form(), "allow").await.authorization_response(pending).code();
+    }
+
+    async fn is_reset(&self) {
+        let (app, portal) = (&self.app, &self.portal);
+        let aroha = self.person("Aroha").await;
+        self.types(&["user", "reset", &aroha.email, "--reason", "somebody called"]).await;
+        app.wait_for_jobs().await;
+        let browser = app.browser();
+        let (page, code, pending) = browser.sign_in_to_code_page(app, portal, &aroha).await;
+        let page = browser.submit_code(&page, &code).await;
+        let form = page.form().with("new_password", NEW_PASSWORD);
+        browser
+            .follow(browser.post(&form, "continue").await)
+            .await
+            .authorization_response(pending)
+            .code();
+        app.wait_for_jobs().await;
+    }
+
+    /// A notice that an operator caused, and a code that a person asked for.
+    async fn mail_is_refused(&self) {
+        let (app, portal) = (&self.app, &self.portal);
+        let rangi = self.person("Rangi").await;
+        app.wait_for_jobs().await;
+        app.mail.fault(Fault::Refuse(550), 1);
+        self.changes(&["user", "reset", &rangi.email]).await;
+        app.wait_for_jobs().await;
+        app.mail.fault(Fault::Refuse(550), 1);
+        let browser = app.browser();
+        let (page, _) = browser.open_sign_in_page(portal).await;
+        browser.submit_password(&page, &rangi).await;
+        app.wait_for_jobs().await;
+        assert_eq!(app.audit_outcomes("mail.failed").await, ["refused", "refused"]);
+    }
+
+    /// One that has a wrong secret, and one with a code that is not proven to be its own.
+    async fn clients_err(&self) {
+        let (app, portal) = (&self.app, &self.portal);
+        let thief = Client { secret: Some("wrong".to_owned()), ..portal.clone() };
+        assert_eq!(
+            thief.call_token(app, &[("grant_type", "authorization_code")]).await.status,
+            401
+        );
+        let manu = self.person("Manu").await;
+        let landed = app.browser().sign_in(app, portal, &manu).await;
+        let verifier = "x".repeat(43);
+        assert_eq!(
+            portal.token_request(app, &landed, &[("code_verifier", &verifier)]).await.status,
+            400
+        );
+    }
+
+    /// Posts, passwords, codes and token requests of one network.
+    async fn too_many(&self) {
+        let (app, portal) = (&self.app, &self.portal);
+        let tui = self.person("Tui").await;
+        self.set("sign_in.network_failures_ipv4", "10").await;
+        self.set("token.refusals_per_minute", "10").await;
+        self.set("sign_in.guess_budget", "1").await;
+        app.stop_clock_in_new_window();
+        let browser = app.browser();
+        let (page, code, _) = browser.sign_in_to_code_page(app, portal, &tui).await;
+        for nth in 0..11 {
+            wrong_password(&app.browser(), portal, &format!("nobody{nth}@patients.example")).await;
+        }
+        self.limited(1, "a password").await;
+        app.stop_clock_in_new_window();
+        browser.submit_code(&page, wrong(&code)).await;
+        for nth in 0..9 {
+            wrong_password(&app.browser(), portal, &format!("nobody{nth}@patients.example")).await;
+        }
+        browser.submit_code(&page, wrong(&code)).await;
+        self.limited(2, "a code").await;
+        let thief = Client { secret: Some("wrong".to_owned()), ..portal.clone() };
+        for _ in 0..11 {
+            thief.call_token(app, &[("grant_type", "authorization_code")]).await;
+        }
+        self.limited(3, "a token request").await;
+        self.set("sign_in.posts_per_minute", "10").await;
+        app.stop_clock_in_new_window();
+        for _ in 0..11 {
+            browser.post(&page.form(), "continue").await;
+        }
+        self.limited(4, "a post").await;
+    }
+
+    async fn limited(&self, rows: usize, by: &str) {
+        assert_eq!(self.app.audit_outcomes("network.limited").await.len(), rows, "by {by}");
+    }
+
+    async fn replaces_keys(&self) {
+        self.types(&["key", "rotate", "--compromised", "--reason", "a lost backup"]).await;
+        self.types(&["key", "rotate", "--alg", "eddsa", "--reason", "yearly"]).await;
+    }
+
+    /// What comes round, and what `dev` does when its portal gets another port.
+    async fn looks_after_itself(&self) {
+        let app = &self.app;
+        flows::guess_budget::alarm_if_exceeded(&app.app().system_cx("guess_budget"))
+            .await
+            .expect("it looks");
+        let uris = ["https://portal.example:4430/callback".to_owned()];
+        let dev = app.app().system_cx("dev");
+        let changed = set_redirects(
+            &dev,
+            &ChangeAuthority::from_program("dev", "demo data"),
+            "portal",
+            &uris,
+            &[],
+        )
+        .await;
+        changed.expect("no failure").expect("it changes them");
+        // Keys are replaced by age, and end when their last token has expired.
+        for time in [Duration::from_hours(91 * 24), Duration::from_hours(3)] {
+            app.clock.advance(time);
+            flows::signing_keys::maintain(&app.app().system_cx("signing_keys"))
+                .await
+                .expect("it tends");
+        }
+        let another = "UPDATE grants SET created_at = created_at - 60000";
+        app.replica_db()
+            .write(async |tx| tx.q(another).execute().await)
+            .await
+            .expect("a hand in the database");
+        flows::invariant_check::run(&app.app().system_cx("proof")).await.expect("it looks");
+        // A rollout with another root key. From here on commands would need it too.
+        let root = Some([("next", 8), ("test", 7)].as_slice());
+        assert!(sealed_with_first(&app.cx()).await > 0, "there is something to seal again");
+        let ahead = app.replica_with(ReplicaOptions { root, ..ReplicaOptions::default() }).await;
+        let cx = ahead.app.system_cx("root_keys");
+        let acting = ChangeAuthority::from_program("root_keys", "an older root key");
+        let sealed = flows::root_keys::reseal(&cx, &acting, 100, |_| {}).await.expect("it seals");
+        sealed.expect("it is ahead");
+        // By this call or by its own job, whichever was faster.
+        assert_eq!(sealed_with_first(&app.cx()).await, 0, "all of it is sealed again");
+        ahead.stop().await;
+    }
+}
+
+/// Values that are sealed with the root key that the provider began with.
+async fn sealed_with_first(cx: &flows::Cx) -> i64 {
+    let report = flows::root_keys::report(cx).await.expect("it reads");
+    report.iter().find(|key| key.id == "test").expect("it is configured").sealed
+}
+
+/// A form of a page, posted to another step.
+fn at(page: &Response, step: &str) -> vestibule_tests::page::Form {
+    let mut form = page.form().with("code", "1");
+    step.clone_into(&mut form.action);
+    form
+}
+
+fn wrong(code: &str) -> &'static str {
+    if code == "135790" { "135791" } else { "135790" }
+}
+
+async fn wrong_password(browser: &HttpBrowser, client: &Client, email: &str) -> Response {
+    let (page, _) = browser.open_sign_in_page(client).await;
+    let form = page.form().with("email", email).with("password", "not the password");
+    browser.follow(browser.post(&form, "continue").await).await
+}

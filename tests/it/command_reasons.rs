@@ -1,0 +1,209 @@
+//! Every command that changes what `serve` uses says why, and its actor is the user of the system, not of the environment.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+use vestibule_tests::{
+    db::{Engine, TestDb},
+    proc::{ChildProcess, idp_command, run, run_with_status},
+    serve_process::Served,
+};
+
+use crate::engines::{apply, both_engines};
+
+/// Every command that changes data.
+const CHANGES: [&[&str]; 10] = [
+    &["user", "add", "tui@patients.example", "--password-stdin"],
+    &["user", "reset", "mere@patients.example"],
+    &["user", "forget-devices", "mere@patients.example"],
+    &["client", "add", "lab", "--profile", "web", "--redirect-uri", "https://lab.example/back"],
+    &["client", "set", "portal", "--id-token-alg", "es256"],
+    &["client", "rotate-secret", "portal"],
+    &["setting", "set", "sign_in.code_window", "20m"],
+    &["setting", "undo", "sign_in.code_window"],
+    &["key", "rotate"],
+    &["key", "reseal"],
+];
+
+/// Every command of those groups that only reads.
+const READS: [&[&str]; 7] = [
+    &["user", "show"],
+    &["client", "list"],
+    &["client", "show"],
+    &["setting", "get"],
+    &["setting", "history"],
+    &["key", "list"],
+    &["key", "root"],
+];
+
+/// How much there is of everything that a change writes, and what is changed in its place.
+async fn data(db: &store::Db) -> (Vec<i64>, Vec<(String,)>) {
+    let mut conn = db.read().await.unwrap();
+    let mut counts = Vec::new();
+    for sql in [
+        "SELECT COUNT(*) FROM audit",
+        "SELECT COUNT(*) FROM users",
+        "SELECT COUNT(*) FROM clients",
+        "SELECT COUNT(*) FROM document_versions",
+        "SELECT COUNT(*) FROM signing_keys",
+        "SELECT COUNT(*) FROM jobs",
+    ] {
+        let (count,): (i64,) = store::Sql::q(&mut conn, sql).fetch_one().await.unwrap();
+        counts.push(count);
+    }
+    let clients = "SELECT metadata FROM clients ORDER BY id";
+    (counts, store::Sql::q(&mut conn, clients).fetch_all().await.unwrap())
+}
+
+async fn prepare(engine: Engine, db: &TestDb) -> Served {
+    let served = Served::prepare(engine, db).await;
+    let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
+    run(served.change(&add), "a walk along the river\n").await;
+    served.add_portal("https://portal.example/callback").await;
+    run(served.change(&["setting", "set", "sign_in.code_window", "25m"]), "").await;
+    served
+}
+
+#[apply(both_engines)]
+async fn change_without_reason_changes_nothing(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = prepare(engine, &db).await;
+    let open = db.open().await;
+    let before = data(&open).await;
+    for args in CHANGES {
+        let (code, out, error) =
+            run_with_status(served.command(args), "a walk along the hill\n").await;
+        assert!(code == 2 && out.is_empty(), "{args:?}: {code} {out}");
+        assert!(error.contains("say why, with --reason"), "{args:?}: {error}");
+        assert!(error.contains("Nothing was changed"), "{args:?}: {error}");
+    }
+    let long = "a".repeat(501);
+    for (reason, why) in [
+        ("", "it is empty; say in a few words why"),
+        (" \t ", "it is empty"),
+        ("slow\nmail", "write it in one line"),
+        (long.as_str(), "it has 501 characters; it may have 500"),
+    ] {
+        let args = [CHANGES[6], &["--reason", reason]].concat();
+        let (code, out, error) = run_with_status(served.command(&args), "").await;
+        assert!(code == 2 && out.is_empty() && error.contains(why), "{reason:?}: {code} {error}");
+    }
+    assert_eq!(data(&open).await, before);
+    for args in CHANGES {
+        run(served.change(args), "a walk along the hill\n").await;
+    }
+    let said = "SELECT COUNT(*) FROM audit WHERE detail LIKE '%\"reason\":\"test\"%'";
+    let mut conn = open.read().await.unwrap();
+    let (said,): (i64,) = store::Sql::q(&mut conn, said).fetch_one().await.unwrap();
+    // Three rows of the preparation; each change has one, a rotation two for each of three algorithms, and a reseal that
+    // finds nothing has none.
+    assert_eq!(said, 3 + 8 + 6);
+}
+
+/// The names of what a command offers, by its help.
+async fn offered(group: &str) -> Vec<String> {
+    let mut command = idp_command();
+    command.args([group, "--help"]);
+    let help = run(command, "").await;
+    let (_, rest) = help.split_once("Commands:\n").expect("its commands");
+    let lines = rest.lines().take_while(|line| line.starts_with("  "));
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+/// A command that is in neither list would be one that nothing asks why.
+#[tokio::test]
+async fn every_changing_command_requires_reason() {
+    let mut known = 0;
+    for group in ["user", "client", "setting", "key"] {
+        for name in offered(group).await {
+            let is = |list: &[&[&str]]| list.iter().any(|args| args[..2] == [group, &name]);
+            let (changes, reads) = (is(&CHANGES), is(&READS));
+            assert!(changes != reads, "{group} {name}: in CHANGES {changes}, in READS {reads}");
+            let mut command = idp_command();
+            command.args([group, &name, "--help"]);
+            let help = run(command, "").await;
+            assert_eq!(help.contains("--reason"), changes, "{help}");
+            known += 1;
+        }
+    }
+    assert_eq!(known, CHANGES.len() + READS.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reason_is_optional_in_dev_folder() {
+    let folder = TempDir::new().unwrap();
+    let dir = folder.path().join("data");
+    let typed = |args: &[&str]| -> Command {
+        let mut command = idp_command();
+        command.args(args).arg("--data-dir").arg(&dir);
+        command
+    };
+    let local = ["--listen", "--ops-listen", "--portal-listen"];
+    let mut dev = typed(&["dev", "--json"]);
+    dev.args(local.iter().flat_map(|option| [option, "127.0.0.1:0"]));
+    let mut dev = ChildProcess::spawn(dev);
+    dev.json().await;
+    assert!(dev.terminate().await.success());
+    let set = ["setting", "set", "sign_in.code_window"];
+    run(typed(&[&set[..], &["20m"]].concat()), "").await;
+    run(typed(&[&set[..], &["25m", "--reason", "slow mail"]].concat()), "").await;
+    let history = run(typed(&["setting", "history", "sign_in.code_window", "--json"]), "").await;
+    let history: Value = serde_json::from_str(&history).unwrap();
+    let reasons = history.as_array().unwrap().iter().map(|row| &row["reason"]);
+    assert_eq!(reasons.collect::<Vec<_>>(), ["slow mail", "not given"]);
+}
+
+/// What `id` says.
+async fn id(args: &[&str]) -> String {
+    let mut command = Command::new("id");
+    command.args(args);
+    run(command, "").await.trim().to_owned()
+}
+
+/// What the system says of the user of this process, asked by other programs.
+async fn user() -> (String, bool) {
+    let real = id(&["-ru"]).await;
+    let login = std::fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
+    let login = Some(login.trim()).filter(|uid| !uid.is_empty() && *uid != "4294967295");
+    let user = id(&["-un", login.unwrap_or(&real)]).await;
+    (user, real == "0")
+}
+
+#[apply(both_engines)]
+async fn actor_is_system_user(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = prepare(engine, &db).await;
+    let (name, is_root) = user().await;
+    let actor = format!("cli:{name}");
+    let pretend = |mut command: Command, uid: &str| {
+        for name in ["USER", "LOGNAME", "USERNAME", "SUDO_USER"] {
+            command.env(name, "evil");
+        }
+        command.env("SUDO_UID", uid);
+        command
+    };
+    // Each of them names another user or none, and none becomes the actor.
+    let reset = ["user", "reset", "mere@patients.example"];
+    let set = ["setting", "set", "sign_in.code_window", "20m", "--json"];
+    run(pretend(served.change(&reset), "1"), "").await;
+    run(pretend(served.change(&reset), "4242424"), "").await;
+    run(pretend(served.change(&reset), "evil"), "").await;
+    let said: Value =
+        serde_json::from_str(&run(pretend(served.change(&set), "1"), "").await).unwrap();
+    assert_eq!(said["actor"], actor.as_str(), "{said}");
+    let open = db.open().await;
+    let mut conn = open.read().await.unwrap();
+    let sql = "SELECT actor, detail FROM audit WHERE event = 'user.reset_forced' ORDER BY id";
+    let rows: Vec<(String, String)> = store::Sql::q(&mut conn, sql).fetch_all().await.unwrap();
+    let daemon = id(&["-un", "1"]).await;
+    let claims = [Some(daemon.as_str()), Some("#4242424"), None];
+    assert_eq!(rows.len(), claims.len());
+    for ((found, detail), claim) in rows.iter().zip(claims) {
+        let detail: Value = serde_json::from_str(detail).unwrap();
+        assert_eq!(found, &actor, "{detail}");
+        assert_eq!(detail["reason"], "test");
+        let claim = claim.filter(|_| is_root);
+        assert_eq!(detail["sudo_user"], json!(claim), "{detail}");
+    }
+}

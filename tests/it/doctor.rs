@@ -1,0 +1,357 @@
+//! What an operator asks before anybody signs in: `check-config`, `doctor`, and a start that refuses.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
+
+use serde_json::Value;
+use tokio::process::Command;
+use vestibule_tests::{
+    db::{Engine, TestDb},
+    mail_server::Fault,
+    proc::{ChildProcess, run_with_status},
+    serve_process::Served,
+    tls::{CertificateAuthority, write_private_file},
+    wait,
+};
+
+use crate::engines::{apply, both_engines};
+
+/// Runs a command on the data of `served` with some variables; returns its exit code and what it says.
+async fn said(served: &Served, args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+    let mut command = served.command(args);
+    command.envs(env.iter().copied());
+    run_with_status(command, "").await
+}
+
+/// Verdict and text of each finding by its name; the worst, where a name has several.
+pub(crate) async fn findings(
+    served: &Served,
+    command: &str,
+    env: &[(&str, &str)],
+) -> (i32, BTreeMap<String, (String, String)>) {
+    let (code, out, error) = said(served, &[command, "--json"], env).await;
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"));
+    assert_eq!(report["ok"], code == 0);
+    let mut found = BTreeMap::new();
+    for finding in report["findings"].as_array().unwrap() {
+        let text = |member: &str| finding[member].as_str().unwrap().to_owned();
+        let failed =
+            found.get(&text("name")).is_some_and(|(v, _): &(String, String)| v == "failed");
+        if !failed {
+            found.insert(text("name"), (text("verdict"), text("text")));
+        }
+    }
+    (code, found)
+}
+
+pub(crate) fn assert_failed(found: &BTreeMap<String, (String, String)>, name: &str, why: &str) {
+    let (verdict, text) = found.get(name).unwrap_or_else(|| panic!("{name}: {found:?}"));
+    assert!(verdict == "failed" && text.contains(why), "{name}: {verdict} {text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_config_and_serve_refuse_alike() {
+    let db = TestDb::create(Engine::Sqlite).await;
+    let served = Served::prepare(Engine::Sqlite, &db).await;
+    let (code, out, error) = said(&served, &["check-config"], &[]).await;
+    assert_eq!((code, out.as_str()), (0, "The configuration can be served.\n"), "{error}");
+    let folder = tempfile::TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    write_private_file(Path::new(&at("short.key")), b"short");
+    write_private_file(Path::new(&at("open.key")), &[8; 32]);
+    fs::set_permissions(at("open.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let authority = CertificateAuthority::new();
+    let good = authority.write(&authority.issue(&["localhost"]));
+    let (cert, key) = (good.cert.display().to_string(), good.key.display().to_string());
+    let elsewhere = at("none.pem");
+    let short = format!("a={}", at("short.key"));
+    let open = format!("a={}", at("open.key"));
+    let away = format!("a={}", at("none.key"));
+    let https = ("IDP__ISSUER", "https://localhost:8443");
+    let cases: [(&[(&str, &str)], &str); 8] = [
+        (&[("IDP__KEYS__ROOT_FILE", &away)], "keys.root_file: "),
+        (&[("IDP__KEYS__ROOT_FILE", &short)], "keys.root_file: "),
+        (&[("IDP__KEYS__ROOT_FILE", &open)], "can be read by every account of this machine"),
+        (&[("IDP__REPLICAS", "2")], "database.url: is a file, which one replica alone can serve"),
+        (
+            &[("IDP__REPLICAS", "2")],
+            "ephemeral.url: is `memory`, in which each replica would count",
+        ),
+        (&[https, ("IDP__TLS__CERT", &elsewhere), ("IDP__TLS__KEY", &key)], "tls.cert: "),
+        (
+            &[https, ("IDP__TLS__CERT", &cert), ("IDP__TLS__KEY", &cert)],
+            "tls.key: holds no private key",
+        ),
+        (
+            &[("IDP__TLS__CERT", &cert), ("IDP__TLS__KEY", &key)],
+            "issuer: must be https while tls.cert is set",
+        ),
+    ];
+    for (env, why) in cases {
+        for command in ["check-config", "serve"] {
+            let (code, out, error) = said(&served, &[command], env).await;
+            assert!(code == 1 && (out + &error).contains(why), "{command}: {why}: {error}");
+        }
+    }
+    // What can be served and is probably not meant is told, and no refusal.
+    let env =
+        [("IDP__ISSUER", "https://login.example.org"), ("IDP__LIMITS__CONNECTIONS", "1000000")];
+    let (code, found) = findings(&served, "check-config", &env).await;
+    assert_eq!((code, found["proxies.trusted"].0.as_str()), (0, "warning"));
+    assert!(found["limits.connections"].1.contains("ulimit -n"), "{found:?}");
+    let env = [
+        ("IDP__ISSUER", "https://login.example.org"),
+        ("IDP__TLS__CERT", &cert),
+        ("IDP__TLS__KEY", &key),
+    ];
+    let (code, found) = findings(&served, "check-config", &env).await;
+    assert_eq!(code, 0);
+    assert!(found["tls.cert"].1.contains("does not name login.example.org"), "{found:?}");
+    // What cannot be read is told in the same form.
+    let (code, found) = findings(&served, "check-config", &[("IDP__SMTP__PORT", "many")]).await;
+    assert_eq!(code, 1);
+    assert_failed(&found, "smtp.port", "is not a number");
+}
+
+#[apply(both_engines)]
+async fn doctor_reports_problems_with_remedies(engine: Engine) {
+    let empty = TestDb::empty(engine).await;
+    let served = Served::prepare(engine, &empty).await;
+    let (code, found) = findings(&served, "doctor", &[]).await;
+    assert_eq!(code, 1);
+    match engine {
+        Engine::Sqlite => assert_failed(&found, "database", "`idp migrate` makes it"),
+        Engine::Postgres => assert_failed(&found, "schema", "run `idp migrate`"),
+    }
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let (code, found) = findings(&served, "doctor", &[]).await;
+    assert_eq!(code, 1);
+    assert_failed(&found, "issuer", "is `serve` running");
+    let mut serve = served.serve().await;
+    let (code, out, error) = said(&served, &["doctor"], &[]).await;
+    println!("{engine:?}:\n{out}");
+    assert_eq!(code, 0, "{out}{error}");
+    let (_, found) = findings(&served, "doctor", &[]).await;
+    for name in [
+        "configuration",
+        "database",
+        "clock",
+        "schema",
+        "keys.root_file",
+        "ephemeral.url",
+        "smtp",
+        "issuer",
+    ] {
+        assert_eq!(found[name].0, "ok", "{name}: {}", found[name].1);
+    }
+    assert_eq!(found["smtp.from_address"].0, "warning", "codes@login.example.org for localhost");
+    assert!(served.mail.all().is_empty(), "no mail is sent");
+    // One thing after the other goes wrong, and the others are still told.
+    served.mail.fault(Fault::RefuseSender(550), 1);
+    let (code, found) = findings(&served, "doctor", &[]).await;
+    assert_eq!((code, found["issuer"].0.as_str()), (1, "ok"));
+    assert_failed(&found, "smtp", "550");
+    let folder = tempfile::TempDir::new().unwrap();
+    let other = folder.path().join("other.key");
+    write_private_file(&other, &[9; 32]);
+    let root = format!("test={}", other.display());
+    let (_, found) = findings(&served, "doctor", &[("IDP__KEYS__ROOT_FILE", &root)]).await;
+    assert_failed(&found, "keys.root_file", "does not open the signing keys of this database");
+    let closed = format!("127.0.0.1:{}", vestibule_tests::shared_servers::closed_port());
+    let (redis, mail) = (format!("redis://{closed}"), closed.rsplit(':').next().unwrap());
+    let env = [("IDP__EPHEMERAL__URL", redis.as_str()), ("IDP__SMTP__PORT", mail)];
+    let (_, found) = findings(&served, "doctor", &env).await;
+    assert_failed(
+        &found,
+        "ephemeral.url",
+        "is ephemeral.url right (with its password), does Redis run",
+    );
+    assert_failed(&found, "smtp", "look at smtp.host");
+    assert!(serve.terminate().await.success());
+}
+
+/// Counters in memory are right in one process: a second one refuses to start beside it.
+#[apply(both_engines)]
+async fn memory_counters_allow_one_process(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let memory = |mut command: Command| {
+        command.env("IDP__EPHEMERAL__URL", "memory");
+        command
+    };
+    let mut first = served.serve_by(memory).await;
+    let beside = || {
+        let mut second = memory(served.command(&["serve"]));
+        second.env("IDP__LISTEN__PUBLIC", "127.0.0.1:0");
+        second
+    };
+    let begun = std::time::Instant::now();
+    let (code, _, error) = run_with_status(beside(), "").await;
+    println!("{engine:?}: refused beside a living one after {:?}", begun.elapsed());
+    assert!(
+        code == 1 && error.contains("ephemeral.url: another `idp serve` runs on this database"),
+        "{error}"
+    );
+    // A holder that was killed holds for a moment; one that stopped well, not at all.
+    first.kill().await;
+    let begun = std::time::Instant::now();
+    let mut second = served.serve_by(memory).await;
+    println!("{engine:?}: serves {:?} after the other was killed", begun.elapsed());
+    assert!(second.terminate().await.success());
+    let leases = "SELECT COUNT(*) FROM leases WHERE name = 'memory-counters'";
+    let sql = db.open().await;
+    let (left,): (i64,) =
+        store::Sql::q(&mut sql.read().await.unwrap(), leases).fetch_one().await.unwrap();
+    assert_eq!(left, 0, "given back at the stop");
+    let mut third = served.serve_by(memory).await;
+    assert!(third.terminate().await.success());
+}
+
+/// With Redis there may be as many as one likes; `serve` by its certificate, and `doctor` over it.
+#[apply(both_engines)]
+async fn serve_uses_configured_certificate(engine: Engine) {
+    let db = TestDb::create(engine).await;
+    let served = Served::prepare(engine, &db).await;
+    let authority = CertificateAuthority::new();
+    let files = authority.write(&authority.issue(&["localhost"]));
+    let issuer = served.issuer().replace("http://", "https://");
+    let over_tls = |mut command: Command| {
+        command.env("IDP__TLS__CERT", &files.cert).env("IDP__TLS__KEY", &files.key);
+        command.env("IDP__ISSUER", &issuer).env("SSL_CERT_FILE", authority.file());
+        command
+    };
+    let mut serve = ChildProcess::spawn(over_tls(served.command(&["serve"])));
+    let root = reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+    let client = reqwest::Client::builder().tls_certs_only([root]).no_proxy().build().unwrap();
+    let jwks = format!("{issuer}/oauth2/jwks");
+    let answers = async || client.get(&jwks).send().await.map_err(|_| serve.output());
+    let answer = wait::until("the program answers", answers).await;
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
+    // A handshake that takes longer than 2 s is none to it.
+    let in_time = async || {
+        let (code, out, error) = run_with_status(over_tls(served.command(&["doctor"])), "").await;
+        (!out.contains("operation timed out")).then_some((code, out, error))
+    };
+    let (code, out, error) = wait::retry_while_slow("a handshake within 2 s", in_time).await;
+    assert!(code == 0 && out.contains("issuer: is reached from here"), "{out}{error}");
+    assert!(serve.terminate().await.success());
+}
+
+/// Changes a database as no command does.
+async fn by_hand(db: &TestDb, statements: &'static [&'static str]) {
+    let open = db.open().await;
+    let done = open.write(async |tx| {
+        for statement in statements {
+            store::Sql::q(tx, statement).execute().await?;
+        }
+        Ok::<_, store::Error>(())
+    });
+    done.await.unwrap();
+    open.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_reports_unreachable_postgres() {
+    let db = TestDb::create(Engine::Postgres).await;
+    let served = Served::prepare(Engine::Postgres, &db).await;
+    let port = vestibule_tests::shared_servers::closed_port();
+    let away = format!("postgres://vestibule:canary-4711@127.0.0.1:{port}/vestibule");
+    let stranger = db.url().replace("vestibule@", "nobody:canary-4711@");
+    assert_ne!(stranger, db.url());
+    for (url, why) in [(&away, "refused"), (&stranger, "role \"nobody\" does not exist")] {
+        let (code, found) = findings(&served, "doctor", &[("IDP__DATABASE__URL", url)]).await;
+        assert_eq!(code, 1);
+        assert_failed(&found, "database", why);
+        assert_failed(&found, "database", "does it run, is database.url right (with its account");
+        for left_out in ["clock", "schema", "keys.root_file"] {
+            assert!(!found.contains_key(left_out), "{left_out}: {found:?}");
+        }
+        assert_eq!(found["ephemeral.url"].0, "ok", "the others are still asked: {found:?}");
+        assert!(!format!("{found:?}").contains("canary"), "{found:?}");
+    }
+}
+
+/// For a connection that looks elsewhere first, the database's clock is another one, or it says neither the time nor which
+/// schema it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_reports_clock_and_unreadable_schema() {
+    let db = TestDb::create(Engine::Postgres).await;
+    let served = Served::prepare(Engine::Postgres, &db).await;
+    let statements = &[
+        "CREATE SCHEMA ahead",
+        "CREATE FUNCTION ahead.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+         AS 'SELECT pg_catalog.clock_timestamp() + interval ''60 seconds'''",
+        "CREATE SCHEMA mute",
+        "CREATE FUNCTION mute.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql
+         AS 'BEGIN RAISE EXCEPTION ''no time''; END'",
+        "CREATE FUNCTION mute.version() RETURNS bigint LANGUAGE plpgsql
+         AS 'BEGIN RAISE EXCEPTION ''no memory'' USING ERRCODE = ''53200''; END'",
+        "CREATE VIEW mute._sqlx_migrations AS SELECT mute.version() AS version, true AS success, ''::bytea AS checksum",
+    ];
+    by_hand(&db, statements).await;
+    let ask_again = "look at the database's own log, and run `idp doctor` again";
+    for (schema, wanted) in [
+        (
+            "ahead",
+            [("clock", "differs from the database's by "), ("clock", "synchronise both (NTP)")],
+        ),
+        ("mute", [("clock", ask_again), ("schema", ask_again)]),
+    ] {
+        let url = format!("{}?options=-c%20search_path%3D{schema},pg_catalog,public", db.url());
+        let (code, found) = findings(&served, "doctor", &[("IDP__DATABASE__URL", &url)]).await;
+        assert_eq!((code, found["database"].0.as_str()), (1, "ok"), "{found:?}");
+        for (name, why) in wanted {
+            assert_failed(&found, name, why);
+        }
+    }
+}
+
+/// A server that is none of ours and has one answer for everybody; returns its address.
+async fn another_server(answer: &'static str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let Ok(byte) = stream.read_u8().await else { break };
+                asked.push(byte);
+            }
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_reports_foreign_server_at_issuer() {
+    let db = TestDb::create(Engine::Sqlite).await;
+    let served = Served::prepare(Engine::Sqlite, &db).await;
+    let lead_to_it = "is `serve` running, and do DNS, proxy and certificate lead to it?";
+    for (answer, why, what_to_do) in [
+        (
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"issuer\":\"https://other.example\"}",
+            "names the issuer `https://other.example`, so another server answers there",
+            "correct `issuer`, or where DNS and proxy lead",
+        ),
+        ("HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n", "status 404", lead_to_it),
+        (
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<html>Hi",
+            "cannot be read from here",
+            lead_to_it,
+        ),
+    ] {
+        let issuer = another_server(answer).await;
+        let (code, found) = findings(&served, "doctor", &[("IDP__ISSUER", &issuer)]).await;
+        assert_eq!((code, found["database"].0.as_str()), (1, "ok"));
+        assert_failed(&found, "issuer", why);
+        assert_failed(&found, "issuer", what_to_do);
+    }
+    // Another provider, which does not answer for our name.
+    let mut serve = served.serve().await;
+    let issuer = format!("http://127.0.0.1:{}", served.port());
+    let (_, found) = findings(&served, "doctor", &[("IDP__ISSUER", &issuer)]).await;
+    assert_failed(&found, "issuer", "status 421");
+    assert!(serve.terminate().await.success());
+}

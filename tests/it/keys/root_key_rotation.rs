@@ -1,0 +1,314 @@
+//! The root key is replaced in three rollouts, under load, and nobody is refused.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use flows::root_keys;
+use tokio::sync::RwLock;
+use vestibule_tests::{
+    app::{Patient, Replica, ReplicaOptions, TestApp},
+    client::{Client, PendingRequest},
+    db::Engine,
+    http::{HttpBrowser, Response},
+    test_actor, wait,
+};
+
+use crate::engines::{apply, both_engines};
+
+const PEOPLE: usize = 3;
+
+/// Two replicas, either of which may be replaced at any moment.
+struct Site {
+    app: TestApp,
+    second: Replica,
+}
+
+impl Site {
+    fn replica(&self, nth: usize) -> &Replica {
+        if nth.is_multiple_of(2) { self.app.first() } else { &self.second }
+    }
+}
+
+type Shared = Arc<RwLock<Site>>;
+
+/// What the load has done.
+#[derive(Default)]
+struct Load {
+    stop: AtomicBool,
+    rounds: [AtomicUsize; PEOPLE],
+}
+
+impl Load {
+    fn rounds(&self) -> Vec<usize> {
+        self.rounds.iter().map(|rounds| rounds.load(Ordering::SeqCst)).collect()
+    }
+
+    /// Waits until each person has signed in twice from now: what is open then was begun after now.
+    async fn each_person_twice(&self) {
+        let before = self.rounds();
+        let twice = async || {
+            let now = self.rounds();
+            let all = now.iter().zip(&before).all(|(now, before)| *now >= before + 2);
+            if all { Ok(()) } else { Err(now) }
+        };
+        wait::until("each person has signed in twice", twice).await;
+    }
+}
+
+/// One person who signs in again and again, each step at the other replica.
+async fn signs_in(site: Shared, load: Arc<Load>, client: Client, patient: Patient, nth: usize) {
+    let mut step = nth;
+    while !load.stop.load(Ordering::SeqCst) {
+        let browser = site.read().await.app.browser();
+        let pending = PendingRequest::new(&client);
+        let at = async |step: &mut usize, ask: Ask<'_>| {
+            *step += 1;
+            // Held while it is asked, so that no replica goes away with the request in flight.
+            let site = site.read().await;
+            ask.of(&browser.at_replica(site.replica(*step).address), site.app.issuer()).await
+        };
+        let page = at(&mut step, Ask::Start(&pending)).await;
+        let mails = site.read().await.app.mail.codes_to(&patient.email).len();
+        let page = at(&mut step, Ask::Password(&page, &patient)).await;
+        assert!(page.has_field("code"), "{}: {} {}", patient.email, page.status, page.text());
+        let code = site.read().await.app.mail.code(&patient.email, mails + 1).await;
+        let landed = at(&mut step, Ask::Code(&page, &code)).await.authorization_response(pending);
+        let guard = site.read().await;
+        let answer =
+            client.redeem_at(&browser.at_replica(guard.replica(step).address), &landed).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        load.rounds[nth].fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+enum Ask<'a> {
+    Start(&'a PendingRequest),
+    Password(&'a Response, &'a Patient),
+    Code(&'a Response, &'a str),
+}
+
+impl Ask<'_> {
+    async fn of(self, browser: &HttpBrowser, issuer: &str) -> Response {
+        match self {
+            Self::Start(pending) => {
+                let url = pending.url(issuer, &[]);
+                browser.follow(browser.get(url).await).await
+            }
+            Self::Password(page, patient) => browser.submit_password(page, patient).await,
+            Self::Code(page, code) => browser.submit_code(page, code).await,
+        }
+    }
+}
+
+/// A rollout: each replica is replaced by one with other root keys, one after the other.
+async fn roll_out(site: &Shared, root: &'static [(&'static str, u8)]) {
+    for first in [true, false] {
+        let otherwise = ReplicaOptions { root: Some(root), ..ReplicaOptions::default() };
+        let next = site.read().await.app.replica_with(otherwise).await;
+        let mut site = site.write().await;
+        let old = if first {
+            site.app.swap_first(next)
+        } else {
+            std::mem::replace(&mut site.second, next)
+        };
+        drop(site);
+        old.stop().await;
+    }
+}
+
+async fn wrong_password(site: &Shared, client: &Client, patient: &Patient) -> Response {
+    let site = site.read().await;
+    let browser = site.app.browser();
+    let (page, _) = browser.open_sign_in_page(client).await;
+    let form = page.form().with("email", &patient.email).with("password", "not the password");
+    browser.follow(browser.post(&form, "continue").await).await
+}
+
+/// A browser that is a known device of somebody.
+async fn known_browser(site: &Shared, client: &Client) -> (HttpBrowser, Patient) {
+    let site = site.read().await;
+    let (home, known) = (site.app.browser(), site.app.patient("Known").await);
+    home.sign_in(&site.app, client, &known).await;
+    (home, known)
+}
+
+/// Strangers wait at that person, and the browser does not.
+async fn is_known_still(site: &Shared, client: &Client, (home, known): (&HttpBrowser, &Patient)) {
+    for _ in 0..10 {
+        wrong_password(site, client, known).await;
+    }
+    assert_eq!(wrong_password(site, client, known).await.status, 429);
+    let site = site.read().await;
+    home.set_cookie("session", "");
+    home.at_replica(site.replica(0).address).sign_in(&site.app, client, known).await;
+}
+
+async fn start(engine: Engine) -> (Shared, Client) {
+    let app = TestApp::start(engine).await;
+    for (name, value) in [
+        ("sign_in.sends_per_hour", "100000"),
+        ("sign_in.sends_per_day", "100000"),
+        ("sign_in.posts_per_minute", "1000000"),
+    ] {
+        app.set_setting(name, value).await;
+    }
+    let client = app.client("portal").await;
+    let second = app.replica().await;
+    (Arc::new(RwLock::new(Site { app, second })), client)
+}
+
+#[apply(both_engines)]
+async fn root_key_replacement_interrupts_nothing(engine: Engine) {
+    let (site, client) = start(engine).await;
+    let load = Arc::new(Load::default());
+    let mut tasks = tokio::task::JoinSet::new();
+    for nth in 0..PEOPLE {
+        let patient = site.read().await.app.patient(&format!("Mere {nth}")).await;
+        tasks.spawn(signs_in(site.clone(), load.clone(), client.clone(), patient, nth));
+    }
+    // One who comes back only when it is all over, and one whose password somebody guesses meanwhile.
+    let sleeper = site.read().await.app.patient("Sleeper").await;
+    let guessed = site.read().await.app.patient("Guessed").await;
+    for _ in 0..5 {
+        wrong_password(&site, &client, &guessed).await;
+    }
+    let (home, known) = known_browser(&site, &client).await;
+    load.each_person_twice().await;
+    roll_out(&site, &[("test", 7), ("next", 8)]).await;
+    load.each_person_twice().await;
+    // A page of before the switch, posted after it.
+    let browser = site.read().await.app.browser();
+    let (page, pending) = browser.open_sign_in_page(&client).await;
+    // Somebody else has the lease, so that the job does not do at its first turn what is to be cut off here.
+    let lease = "INSERT INTO leases (name, holder, until) VALUES ('root_keys', 'somebody', $1)
+                     ON CONFLICT (name) DO UPDATE SET holder = 'somebody', until = $1";
+    let (db, now) = {
+        let site = site.read().await;
+        (site.app.replica_db().clone(), site.app.cx().now)
+    };
+    let until = now.plus(Duration::from_mins(10));
+    db.write(async |tx| store::Sql::q(tx, lease).bind(until).execute().await).await.unwrap();
+    roll_out(&site, &[("next", 8), ("test", 7)]).await;
+    let cx = site.read().await.app.cx();
+    // Re-sealing that dies after its first value, and is begun again.
+    let dying = site.read().await.app.cx();
+    let died = tokio::spawn(async move {
+        root_keys::reseal(&dying, &test_actor(), 1, |_| panic!("it dies here")).await.map(|_| ())
+    });
+    assert!(died.await.unwrap_err().is_panic());
+    let left = root_keys::report(&cx).await.unwrap();
+    let old = left.iter().find(|root| root.id == "test").unwrap();
+    println!("{engine:?}: {} values were left when it died", old.sealed);
+    assert!(old.sealed > 0 && old.removable_from.is_none());
+    let done = root_keys::reseal(&cx, &test_actor(), 1, |_| {}).await.unwrap().unwrap();
+    assert_eq!(i64::try_from(done).unwrap(), old.sealed, "it goes on where it was");
+    for _ in 0..4 {
+        wrong_password(&site, &client, &guessed).await;
+    }
+    let mails = site.read().await.app.mail.codes_to("mere.0@patients.example").len();
+    assert!(mails > 0);
+    {
+        let site = site.read().await;
+        let page =
+            browser.at_replica(site.replica(1).address).submit_password(&page, &sleeper).await;
+        let code = site.app.mail.code(&sleeper.email, 1).await;
+        browser
+            .at_replica(site.replica(0).address)
+            .submit_code(&page, &code)
+            .await
+            .authorization_response(pending)
+            .code();
+    }
+    let another = site.read().await.app.patient("Late sleeper").await;
+    load.each_person_twice().await;
+    roll_out(&site, &[("next", 8)]).await;
+    load.each_person_twice().await;
+    load.stop.store(true, Ordering::SeqCst);
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    println!("{engine:?}: {:?} sign-ins, none refused", load.rounds());
+    // Counters went on through it all: this is the tenth wrong password.
+    wrong_password(&site, &client, &guessed).await;
+    let paused = wrong_password(&site, &client, &guessed).await;
+    let guard = site.read().await;
+    assert_eq!(
+        guard.app.audit_outcomes("password.checked").await.last().unwrap(),
+        "paused",
+        "{}",
+        paused.text()
+    );
+    guard.app.browser().sign_in(&guard.app, &client, &another).await;
+    drop(guard);
+    is_known_still(&site, &client, (&home, &known)).await;
+}
+
+/// Whoever has not signed in since still can when the file is gone; who does gets a hash under the new key.
+#[apply(both_engines)]
+async fn password_hashes_outlive_root_key_file(engine: Engine) {
+    let (site, client) = start(engine).await;
+    let (early, late) = {
+        let site = site.read().await;
+        (site.app.patient("Early").await, site.app.patient("Late").await)
+    };
+    let passwords = async |id: &str| {
+        let cx = site.read().await.app.cx();
+        let report = root_keys::report(&cx).await.unwrap();
+        report.into_iter().find(|root| root.id == id).map(|root| root.passwords)
+    };
+    assert_eq!(passwords("test").await, Some(2));
+    roll_out(&site, &[("next", 8), ("test", 7)]).await;
+    {
+        let site = site.read().await;
+        site.app.browser().sign_in(&site.app, &client, &early).await;
+    }
+    assert_eq!((passwords("test").await, passwords("next").await), (Some(1), Some(1)));
+    let cx = site.read().await.app.cx();
+    root_keys::reseal(&cx, &test_actor(), 100, |_| {}).await.unwrap().unwrap();
+    let report = root_keys::report(&cx).await.unwrap();
+    let old = report.iter().find(|root| root.id == "test").unwrap();
+    assert_eq!((old.sealed, old.passwords_need_it), (0, false));
+    roll_out(&site, &[("next", 8)]).await;
+    let guard = site.read().await;
+    for patient in [&early, &late] {
+        guard.app.browser().sign_in(&guard.app, &client, patient).await;
+    }
+    drop(guard);
+    assert_eq!((passwords("test").await, passwords("next").await), (Some(0), Some(2)));
+}
+
+/// A replica that has yet to get the new key first does not seal with the old one again.
+#[apply(both_engines)]
+async fn lagging_replica_reseals_nothing(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let both: &[(&str, u8)] = &[("test", 7), ("next", 8)];
+    let lags =
+        app.replica_with(ReplicaOptions { root: Some(both), ..ReplicaOptions::default() }).await;
+    let ahead = app
+        .replica_with(ReplicaOptions {
+            root: Some(&[("next", 8), ("test", 7)]),
+            ..ReplicaOptions::default()
+        })
+        .await;
+    let done = root_keys::reseal(&ahead.app.system_cx("test"), &test_actor(), 100, |_| {})
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(done >= 4, "{done}");
+    let refused =
+        root_keys::reseal(&lags.app.system_cx("test"), &test_actor(), 100, |_| {}).await.unwrap();
+    assert_eq!(refused.unwrap_err().newest, "next");
+    // It opens what the other one has sealed, and both find a person's counters in one place.
+    lags.app.live.refresh(&lags.app.db, &lags.app.root).await.unwrap();
+    assert_eq!(
+        lags.app.root.counter_key("mere@example.org"),
+        ahead.app.root.counter_key("mere@example.org")
+    );
+    assert_eq!(app.audit_outcomes("root_key.current").await.len(), 2);
+    assert_eq!(app.audit_outcomes("root_key.resealed").await.len(), 1);
+}

@@ -1,0 +1,135 @@
+//! What spends the site's guess budget, and what is charged while it is spent (misuse case 14).
+
+use vestibule_tests::{app::TestApp, blocking_tx::BlockingTx, db::Engine, wait};
+
+use super::limits::{behind_a_proxy, browser_from, without_session, wrong_code};
+use crate::engines::{apply, both_engines};
+
+/// What the replica sees of the gauge.
+async fn gauge(app: &TestApp) -> i64 {
+    let live = &app.app().live;
+    live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
+    live.wrong_codes()
+}
+
+/// Otherwise one account whose owner mistypes, again and again, would spend what the whole site has.
+#[apply(both_engines)]
+async fn completed_sign_in_refunds_wrong_codes(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let other = app.patient("Hemi").await;
+    let thief = browser_from(&app, "203.0.113.9");
+    let (page, code, _) = thief.sign_in_to_code_page(&app, &client, &other).await;
+    thief.submit_code(&page, &wrong_code(&code, 0)).await;
+    assert_eq!(gauge(&app).await, 1);
+    let home = browser_from(&app, "198.51.100.1");
+    let (page, code, pending) = home.sign_in_to_code_page(&app, &client, &patient).await;
+    for guess in
+        [wrong_code(&code, 0), wrong_code(&code, 1), wrong_code(&code, 1), "12345".to_owned()]
+    {
+        home.submit_code(&page, &guess).await;
+    }
+    assert_eq!(
+        gauge(&app).await,
+        3,
+        "the same one counts once, and what cannot be a code not at all"
+    );
+    home.submit_code(&page, &code).await.authorization_response(pending).code();
+    assert_eq!(gauge(&app).await, 1, "its own, and nobody else's");
+}
+
+/// They feel nothing of it, so they spend nothing of it.
+#[apply(both_engines)]
+async fn known_devices_spend_no_budget(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let home = browser_from(&app, "198.51.100.1");
+    home.sign_in(&app, &client, &patient).await;
+    let browser = without_session(&home);
+    let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
+    for nth in 0..3 {
+        browser.submit_code(&page, &wrong_code(&code, nth)).await;
+    }
+    assert_eq!(gauge(&app).await, 0);
+}
+
+/// A stranger who has had the guesses of the day is told so, and pays for nothing that is not judged.
+#[apply(both_engines)]
+async fn unjudged_guess_is_not_charged(engine: Engine) {
+    let app = behind_a_proxy(engine).await;
+    let (client, other) = (app.client("portal").await, app.patient("Hemi").await);
+    app.set_setting("sign_in.guess_budget", "1").await;
+    let thief = browser_from(&app, "203.0.113.9");
+    let (page, code, _) = thief.sign_in_to_code_page(&app, &client, &other).await;
+    thief.submit_code(&page, &wrong_code(&code, 0)).await;
+    assert_eq!(gauge(&app).await, 1);
+    let victim = app.patient("Mere").await;
+    let mut pages = Vec::new();
+    for network in 1..=2 {
+        let thief = browser_from(&app, &format!("203.0.113.{network}"));
+        let (page, code, _) = thief.sign_in_to_code_page(&app, &client, &victim).await;
+        pages.push((thief, page, code));
+    }
+    let (first, page, code) = &pages[0];
+    for nth in 0..2 {
+        first.submit_code(page, &wrong_code(code, nth)).await;
+    }
+    let (second, page, code) = &pages[1];
+    second.submit_code(page, &wrong_code(code, 0)).await;
+    let mut spent = Vec::new();
+    for nth in 1..4 {
+        let tries = app.count("SELECT CAST(SUM(tries) AS BIGINT) FROM email_challenges").await;
+        let codes = "SELECT CAST(SUM(spent) AS BIGINT) FROM throttles WHERE kind = 'code'";
+        spent.push((tries, app.count(codes).await));
+        let refused = second.submit_code(page, &wrong_code(code, nth)).await;
+        assert!(
+            refused.status == 429 && refused.has_text("There were too many wrong codes"),
+            "{}",
+            refused.text()
+        );
+    }
+    assert!(spent.windows(2).all(|pair| pair[0] == pair[1]), "{spent:?}");
+    // The guess that was judged before is still told what it was told.
+    assert!(second.submit_code(page, &wrong_code(code, 0)).await.status == 200);
+}
+
+/// Otherwise an attacker who leaves between the charge and the verdict guesses past the budget: the same code, posted again, is
+/// charged no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guess_of_leaving_client_is_counted() {
+    wait::retry_while_slow("a guess that waits for a lock", leaving).await;
+}
+
+async fn leaving() -> Option<()> {
+    let app = behind_a_proxy(Engine::Postgres).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let thief = browser_from(&app, "203.0.113.9");
+    let (page, code, _) = thief.sign_in_to_code_page(&app, &client, &patient).await;
+    let held =
+        BlockingTx::open(app.replica_db().clone(), "LOCK TABLE wrong_codes IN EXCLUSIVE MODE")
+            .await;
+    let form = page.form().with("code", &wrong_code(&code, 0));
+    let post = tokio::spawn({
+        let thief = thief.clone();
+        async move { thief.post(&form, "continue").await }
+    });
+    let waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'
+                   AND relation = 'wrong_codes'::regclass";
+    wait::until_equal("guesses that wait", 1, async || app.count(waiting).await).await;
+    post.abort();
+    assert!(post.await.is_err_and(|ended| ended.is_cancelled()));
+    // The server reads the end of that connection before it answers these.
+    for _ in 0..3 {
+        app.browser().open_sign_in_page(&client).await;
+    }
+    let is_away = app.count(waiting).await == 0;
+    held.commit().await;
+    if is_away {
+        // The guess waited for longer than the database lets it.
+        assert_eq!(app.audit_outcomes("code.checked").await.len(), 0);
+        return None;
+    }
+    wait::until_equal("wrong codes", 1, async || gauge(&app).await).await;
+    assert_eq!(app.audit_outcomes("code.checked").await, ["wrong"]);
+    Some(())
+}

@@ -1,0 +1,96 @@
+//! `/readyz`: no request goes where it cannot be served.
+
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use vestibule_tests::{
+    app::TestApp,
+    db::Engine,
+    dedicated_servers::{DedicatedPostgres, StopMode},
+    mail_server::Mailbox,
+    proc::{ChildProcess, idp_command, run},
+    serve_process,
+    tls::write_private_file,
+    wait,
+};
+
+use crate::engines::{apply, both_engines};
+
+async fn ready(ops: &str) -> (u16, Value) {
+    let answer = reqwest::get(format!("http://{ops}/readyz")).await.expect("it answers");
+    (answer.status().as_u16(), answer.json().await.expect("JSON"))
+}
+
+/// Waits until it says what is wanted; returns that and after how long.
+async fn until(ops: &str, wanted: impl Fn(u16, &Value) -> bool) -> (Value, Duration) {
+    let begun = Instant::now();
+    let asked = async || {
+        let (status, said) = ready(ops).await;
+        if wanted(status, &said) { Ok(said) } else { Err((status, said)) }
+    };
+    (wait::until("what /readyz says", asked).await, begun.elapsed())
+}
+
+/// Codes, sessions and leases are compared with the clock: a replica whose clock is wrong gets no requests.
+#[apply(both_engines)]
+async fn wrong_clock_is_not_ready(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let ops = app.first().ops.to_string();
+    assert_eq!(ready(&ops).await.0, 200);
+    app.clock.advance(Duration::from_secs(3));
+    let (said, _) = until(&ops, |status, _| status == 503).await;
+    assert!(
+        said["database"].as_str().unwrap().contains("clock of the database differs by"),
+        "{said}"
+    );
+    app.clock.set(idp::clock::Clock::system().now());
+    until(&ops, |status, _| status == 200).await;
+}
+
+/// A free address of this machine.
+fn free() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_outage_is_reported_and_recovers() {
+    let (postgres, mail) = (DedicatedPostgres::start(), Mailbox::start().await);
+    let (folder, ops) = (TempDir::new().unwrap(), free());
+    let root = folder.path().join("root.key");
+    write_private_file(&root, &[7; 32]);
+    let issuer = format!("http://localhost:{}", free().rsplit(':').next().unwrap());
+    let text = serve_process::config(&issuer, &postgres.url(None), None, &mail, &root);
+    let file = folder.path().join("idp.toml");
+    std::fs::write(&file, text).unwrap();
+    let command = |name: &str| {
+        let mut command = idp_command();
+        command.args([name, "--config"]).arg(&file).env("IDP__LISTEN__OPS", &ops);
+        command
+    };
+    run(command("migrate"), "").await;
+    let mut serve = ChildProcess::spawn(command("serve"));
+    let alive = async || reqwest::get(format!("http://{ops}/healthz")).await.map(drop);
+    wait::until("it is alive", alive).await;
+    assert_eq!(ready(&ops).await.0, 200, "{}", serve.output());
+    postgres.stop_server(StopMode::Fast);
+    let (said, after) = until(&ops, |_, said| said["database"] != "ok").await;
+    println!("stopped: told after {} ms: {said}", after.as_millis());
+    // Ready and alive all the same: the sign-in page opens, nobody gains by a restart, and no figure is one of yesterday.
+    assert_eq!(ready(&ops).await.0, 200);
+    assert_eq!(reqwest::get(format!("http://{ops}/healthz")).await.unwrap().status(), 200);
+    let figures =
+        reqwest::get(format!("http://{ops}/metrics")).await.unwrap().text().await.unwrap();
+    for line in ["vestibule_ready 1.0", "vestibule_database_up 0.0"] {
+        assert!(figures.contains(line), "{figures}");
+    }
+    assert!(!figures.contains("vestibule_database_clock_skew_seconds "), "{figures}");
+    postgres.start_server();
+    let (_, after) = until(&ops, |_, said| said["database"] == "ok").await;
+    println!("started: told after {} ms", after.as_millis());
+    assert!(serve.terminate().await.success());
+    postgres.stop_server(StopMode::Fast);
+}

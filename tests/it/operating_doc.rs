@@ -1,0 +1,117 @@
+//! docs/operating.md: its commands are commands of the program, the rights that it names are those that are needed, and its
+//! arithmetic begins with the right numbers.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use store::{EphemeralCounters, HitResult};
+use tokio::process::Command;
+use vestibule_tests::{
+    app::TestApp,
+    db::{Engine, TestDb},
+    dedicated_servers::DedicatedRedis,
+    proc::idp_command,
+    serve_process::Served,
+};
+
+use crate::doctor::{assert_failed, findings};
+use crate::engines::{apply, both_engines};
+
+fn document() -> String {
+    let path = vestibule_tests::workspace_root().join("docs/operating.md");
+    std::fs::read_to_string(path).expect("the document")
+}
+
+/// The commands of the program in the code blocks of a document.
+fn commands(document: &str) -> Vec<&str> {
+    let blocks = document.split("```").skip(1).step_by(2);
+    blocks.flat_map(str::lines).map(str::trim).filter(|line| line.starts_with("idp ")).collect()
+}
+
+/// A command's help: it ends well when there is such a command.
+async fn help(words: &[&str]) -> Option<String> {
+    let mut command: Command = idp_command();
+    let output = command.args(words).arg("--help").output().await.expect("it starts");
+    output.status.success().then(|| String::from_utf8(output.stdout).expect("text"))
+}
+
+#[tokio::test]
+async fn documented_commands_and_options_exist() {
+    let document = document();
+    let commands = commands(&document);
+    assert!(commands.len() >= 7, "{commands:?}");
+    for command in commands {
+        let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+        let deep =
+            usize::from(!matches!(words[0], "migrate" | "serve" | "doctor" | "check-config"));
+        let help =
+            help(&words[..=deep]).await.unwrap_or_else(|| panic!("no such command: {command}"));
+        for option in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(option), "{command}: there is no {option}");
+        }
+    }
+}
+
+/// The rights of the user of Redis are enough, and `doctor` finds each that is not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documented_redis_rights_suffice() {
+    let document = document();
+    let line = document.lines().find_map(|line| line.strip_prefix("ACL SETUSER vestibule "));
+    let rules: Vec<&str> = line.expect("the user of Redis").split(' ').collect();
+    let rights: Vec<&str> = rules.iter().copied().filter(|rule| rule.starts_with('+')).collect();
+    assert!(rights.len() >= 7, "{rules:?}");
+    let redis = DedicatedRedis::start();
+    let url = redis.url().replace("redis://", "redis://vestibule:PASSWORD@");
+    let db = TestDb::create(Engine::Postgres).await;
+    let served = Served::prepare(Engine::Postgres, &db).await;
+    let doctor = async || findings(&served, "doctor", &[("IDP__EPHEMERAL__URL", &url)]).await.1;
+    redis.run_command(&[&["ACL", "SETUSER", "vestibule"], rules.as_slice()].concat());
+    assert_eq!(doctor().await["ephemeral.url"].0, "ok");
+    let counters = EphemeralCounters::redis(&url).expect("an address");
+    let (now, window) = (idp::clock::Clock::system().now(), Duration::from_mins(5));
+    for _ in 0..3 {
+        assert_eq!(counters.hit("somebody", 1, window, now).await, HitResult::Within);
+        counters.refund("somebody", 1, window, now).await;
+    }
+    assert!(!counters.is_degraded());
+    for right in rights {
+        redis.run_command(&["ACL", "SETUSER", "vestibule", &right.replace('+', "-")]);
+        let found = doctor().await;
+        println!("without {right}: {}", found["ephemeral.url"].1);
+        assert_failed(&found, "ephemeral.url", "has its user the rights that docs/operating.md");
+        redis.run_command(&["ACL", "SETUSER", "vestibule", right]);
+    }
+    assert_eq!(doctor().await["ephemeral.url"].0, "ok");
+}
+
+/// The rows that one more sign-in writes, with the exchange of its code, are those of the table.
+#[apply(both_engines)]
+async fn documented_rows_per_sign_in_match(engine: Engine) {
+    let app = TestApp::start(engine).await;
+    let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
+    let counts = async || {
+        let mut counts = BTreeMap::new();
+        for (table, sql) in [
+            ("attempts", "SELECT COUNT(*) FROM attempts"),
+            ("email_challenges", "SELECT COUNT(*) FROM email_challenges"),
+            ("jobs", "SELECT COUNT(*) FROM jobs"),
+            ("sessions", "SELECT COUNT(*) FROM sessions"),
+            ("grants", "SELECT COUNT(*) FROM grants"),
+            ("auth_codes", "SELECT COUNT(*) FROM auth_codes"),
+            ("sign_ins", "SELECT COUNT(*) FROM sign_ins"),
+            ("audit", "SELECT COUNT(*) FROM audit"),
+        ] {
+            counts.insert(table, app.count(sql).await);
+        }
+        counts
+    };
+    let before = counts().await;
+    let landed = app.browser().sign_in(&app, &client, &patient).await;
+    client.redeem_tokens(&app, &landed).await;
+    app.wait_for_jobs().await;
+    let document = document();
+    for (table, count) in counts().await {
+        let row = document.lines().find(|line| line.starts_with(&format!("| `{table}` | ")));
+        let rows = row.and_then(|row| row.split('|').nth(2)).map(str::trim);
+        assert_eq!(rows, Some((count - before[table]).to_string().as_str()), "{table}");
+    }
+}

@@ -1,0 +1,86 @@
+//! One line in the log for each request, with the reference of its answer: on every route, with every method.
+
+use idp::http::routes::ROUTES;
+use serde_json::Value;
+use vestibule_tests::{
+    app::TestApp,
+    db::Engine,
+    http::{HttpBrowser, Response},
+    log::CapturedLog,
+};
+
+use super::{METHODS, NO_ROUTES, address, send, style_sheet};
+
+/// The messages of the line of a request.
+const MESSAGES: [&str; 3] = ["request", "request refused", "request failed"];
+
+/// The line of a request, which has one.
+fn line(log: &CapturedLog, answer: &Response, what: &str) -> Value {
+    let reference = answer.header("x-request-id");
+    assert_eq!(reference.len(), 6, "{what}: {:?}", answer.headers);
+    let mut lines = log.lines("reference", reference);
+    lines.retain(|line| MESSAGES.iter().any(|message| line["message"] == *message));
+    assert_eq!(lines.len(), 1, "{what}: {lines:?}");
+    lines.remove(0)
+}
+
+/// How a method stands in the log: what is none of ours is a stranger's text.
+fn logged(method: &str) -> &str {
+    if ["GET", "HEAD", "POST", "OPTIONS"].contains(&method) { method } else { "other" }
+}
+
+async fn is_written(
+    log: &CapturedLog,
+    browser: &HttpBrowser,
+    (method, to, path): (&str, &str, &str),
+) {
+    let what = format!("{method} {to}");
+    let answer = send(browser, method, to, &[]).await;
+    let line = line(log, &answer, &what);
+    assert_eq!(
+        line["method"],
+        logged(method),
+        "{what}: a method of ours, and nothing of a stranger's"
+    );
+    assert_eq!(line["path"], path, "{what}: the route, and nothing of a stranger's");
+    assert_eq!(line["status"], answer.status.as_u16(), "{what}");
+    assert_eq!(line["network"], "127.0.0.1", "{what}");
+    assert!(line["millis"].is_u64() && line["timestamp"].is_string(), "{what}: {line}");
+}
+
+/// One thread, so that everything that happens is logged here.
+#[tokio::test(flavor = "current_thread")]
+async fn every_request_is_logged_with_reference() {
+    let log = CapturedLog::start();
+    let app = TestApp::start(Engine::Sqlite).await;
+    let client = app.client("portal").await;
+    let browser = app.browser();
+    for route in ROUTES {
+        for method in METHODS {
+            is_written(&log, &browser, (method, &address(route), route.path)).await;
+        }
+    }
+    for path in NO_ROUTES {
+        is_written(&log, &browser, ("GET", path, "")).await;
+    }
+    for to in ["/oauth2/jwks", "/login/password", "/nothing"] {
+        let path = if to == "/nothing" { "" } else { to };
+        is_written(&log, &browser, ("anna.walker-example.nz", to, path)).await;
+    }
+    assert!(!log.text().contains("anna.walker"), "a made-up method is not for the log");
+    // One that is there.
+    let (page, _) = browser.open_sign_in_page(&client).await;
+    line(&log, &page, "the sign-in page");
+    is_written(&log, &browser, ("GET", &style_sheet(&page), "/assets/{name}")).await;
+    // One that is there and still what the client has.
+    let keys = browser.get("/oauth2/jwks").await;
+    let kept = [("if-none-match", keys.header("etag"))];
+    let same = send(&browser, "GET", "/oauth2/jwks", &kept).await;
+    assert_eq!(
+        (same.status.as_u16(), line(&log, &same, "keys")["status"].as_u64()),
+        (304, Some(304))
+    );
+    // One for another host.
+    let elsewhere = send(&browser, "GET", "/oauth2/jwks", &[("host", "elsewhere.example")]).await;
+    assert_eq!(line(&log, &elsewhere, "another host")["message"], "request refused");
+}

@@ -1,0 +1,159 @@
+//! What the running provider answers to a stranger's cookies, tokens, forms and queries: never with a failure of its own, never
+//! with what belongs to somebody else, never by leading elsewhere.
+
+use std::time::Duration;
+
+use idp::{config::Issuer, http::cookies::CookieNames};
+use reqwest::{
+    Method,
+    header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE},
+};
+
+use super::{FuzzContext, sealed::apply_edits};
+use crate::http::Response;
+
+pub(super) const DEVICES: &[&str] =
+    &[".", "..", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "=", ";", "%2E", "-", "_"];
+pub(super) const QUERIES: &[&str] = &[
+    "&to=mi",
+    "&to=en",
+    "&step=code",
+    "&step=logout",
+    "&attempt=",
+    "&page=busy",
+    "&page=still",
+    "&reference=K4M9TX",
+    "&id_token_hint=",
+    "&client_id=portal",
+    "&post_logout_redirect_uri=https://portal.example/signed-out",
+    "&post_logout_redirect_uri=https://evil.example/",
+    "&state=",
+    "&ui_locales=mi",
+    "//evil.example",
+    "%0d%0a",
+    "%00",
+    "#",
+];
+pub(super) const TAGS: &[&str] = &["*", ",", "W/", "\"", "\"x\"", " ", "W/\"\"", ", *"];
+
+/// What can stand in a header.
+fn printable(input: &[u8]) -> String {
+    let kept = input.iter().filter(|byte| (0x20..=0x7e).contains(*byte));
+    kept.map(|byte| char::from(*byte)).collect()
+}
+
+/// Whatever is asked, the answer is not a failure of ours, and leads nowhere but to us.
+fn at_home(ground: &FuzzContext, answer: &Response, asked: &str) {
+    assert!(answer.status.as_u16() < 500, "{}: {asked:?}", answer.status);
+    if let Some(to) = answer.location() {
+        assert_eq!(to.origin(), answer.url.origin(), "{to}: {asked:?}");
+        assert!(to.as_str().starts_with(ground.app.issuer()), "{to}: {asked:?}");
+    }
+}
+
+fn asked(ground: &FuzzContext, path: &str, input: &[u8]) -> (Response, String) {
+    let mut url: url::Url = ground.app.issuer().parse().expect("an address");
+    url.set_path(path);
+    url.set_query(Some(&String::from_utf8_lossy(input)));
+    let answer = ground.wait(ground.browser.without_cookies().get(url.as_str()));
+    (answer, url.into())
+}
+
+/// Values of known devices: pieces of the cookie in their order, few of them, and what is set is what is read again.
+pub(super) fn devices(_: &FuzzContext, input: &[u8]) {
+    let names = CookieNames::for_issuer(&Issuer::parse("https://login.example.org").expect("one"));
+    let read = |value: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::from_str(value).expect("printable"));
+        names.devices(&headers)
+    };
+    let value = printable(input).replace(';', "");
+    let found = read(&format!("__Host-device={value}"));
+    let mut pieces = value.trim().split('.');
+    for device in &found {
+        assert!(pieces.any(|piece| piece == device.reveal()), "{value}");
+    }
+    let set = names.set_devices(&found, Duration::from_hours(1)).expect("it can stand in a header");
+    let mut headers = HeaderMap::new();
+    headers.insert(SET_COOKIE, set);
+    let set = headers[SET_COOKIE].to_str().expect("text");
+    assert!(set.len() < 4096, "a browser keeps it");
+    let again = read(set.split(';').next().expect("a pair"));
+    let reveal = |all: &[keys::DeviceToken]| -> Vec<String> {
+        all.iter().map(keys::DeviceToken::reveal).collect()
+    };
+    assert_eq!(reveal(&again), reveal(&found));
+}
+
+/// Nothing but an access token opens userinfo: no text of a stranger's, and no ID token, changed or whole.
+pub(super) fn bearer(ground: &FuzzContext, input: &[u8]) {
+    let token = printable(apply_edits(ground.sealed.id_token(), input).as_bytes());
+    let authorization = format!("Bearer {token}");
+    let headers = [("authorization", authorization.as_str())];
+    let sent = ground.browser.without_cookies();
+    let answer = ground.wait(sent.send(Method::GET, "/oauth2/userinfo", &headers, None));
+    assert_eq!(answer.status, 401, "{token:?}");
+    assert!(answer.header("www-authenticate").starts_with("Bearer "), "{token:?}");
+    assert!(answer.body.is_empty(), "{token:?}");
+}
+
+/// A form without the token of its page is not judged: it is refused, or the page is shown anew under another name.
+pub(super) fn form_token(ground: &FuzzContext, input: &[u8]) {
+    let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let fields = [
+        field("attempt", ground.sealed.attempt()),
+        field("form", &String::from_utf8_lossy(input)),
+        field("email", "mere@patients.example"),
+        field("password", "anything at all"),
+        field("action", "continue"),
+    ];
+    let judged = || ground.wait(ground.app.count("SELECT COUNT(*) FROM audit"));
+    let before = judged();
+    let headers = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate")];
+    let sent = ground.browser.without_cookies();
+    let answer = ground.wait(sent.send(Method::POST, "/login/password", &headers, Some(&fields)));
+    let token = String::from_utf8_lossy(input);
+    assert_eq!(judged(), before, "{token:?}");
+    match answer.status.as_u16() {
+        200 => assert_ne!(answer.form().value("attempt"), ground.sealed.attempt(), "{token:?}"),
+        other => assert_eq!(other, 403, "{token:?}"),
+    }
+}
+
+/// A stranger's request to sign out leads to our own page.
+pub(super) fn logout(ground: &FuzzContext, input: &[u8]) {
+    let (answer, asked) = asked(ground, "/oauth2/logout", input);
+    at_home(ground, &answer, &asked);
+}
+
+/// The switch of languages leads to our own pages, and says nothing that it was told to say.
+pub(super) fn switch(ground: &FuzzContext, input: &[u8]) {
+    let (answer, asked) = asked(ground, "/language", input);
+    at_home(ground, &answer, &asked);
+    assert!([200, 303, 404].contains(&answer.status.as_u16()), "{}: {asked:?}", answer.status);
+    let to = answer.location().map(|to| to.path().to_owned());
+    assert!(
+        to.as_deref().is_none_or(|to| to.starts_with("/login/") || to == "/oauth2/logout"),
+        "{to:?}: {asked:?}"
+    );
+}
+
+/// Keys are left out for whoever names them, and for nobody else (RFC 9110, section 13.1.2).
+pub(super) fn if_none_match(ground: &FuzzContext, input: &[u8]) {
+    let get = |headers: &[(&str, &str)]| {
+        ground.wait(ground.browser.without_cookies().send(
+            Method::GET,
+            "/oauth2/jwks",
+            headers,
+            None,
+        ))
+    };
+    let whole = get(&[]);
+    let tag = whole.header("etag");
+    let kept = printable(input).replace("\"\"", tag);
+    let those = ["*".to_owned(), tag.to_owned(), format!("W/{tag}")];
+    let named = kept.split(',').any(|one| those.iter().any(|that| that == one.trim()));
+    let answer = get(&[("if-none-match", &kept)]);
+    assert_eq!(answer.status == 304, named, "{kept:?}");
+    assert_eq!(answer.body, if named { "" } else { &whole.body }, "{kept:?}");
+}

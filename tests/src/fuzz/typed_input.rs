@@ -1,0 +1,81 @@
+//! What people type or paste into the fields of a sign-in: the code of a mail, and a password.
+
+use flows::login::{refusal::CodeRefusal, typed_code};
+use keys::{Password, PasswordError};
+use unicode_normalization::UnicodeNormalization;
+
+use super::FuzzContext;
+
+pub(super) const CODES: &[&str] = &[
+    "123456", "0", " ", "-", "\u{a0}", "\u{ff11}", "\u{ff19}", "\u{661}", "\u{2460}", "\u{200b}",
+    "\u{feff}", "\u{2011}", "\u{2212}", "\u{301}", "a",
+];
+pub(super) const PASSWORDS: &[&str] = &[
+    "a walk along the river",
+    "ā",
+    "a\u{304}",
+    "\u{1e69}",
+    "s\u{307}\u{323}",
+    "s\u{323}\u{307}",
+    "\u{fdfa}",
+    "\u{fb01}",
+    "\u{212b}",
+    "\u{1100}\u{1161}\u{11a8}",
+    "각",
+    "\u{344}",
+    "\u{3000}",
+    "🌊",
+    "\0",
+];
+
+/// Most code points of a password, and the most that one becomes in NFKC (Unicode FAQ, normalization).
+const MOST: usize = 128;
+const GROWS: usize = 18;
+
+/// A code that is taken is six digits, those that were typed and in their order. What was typed between them changes nothing,
+/// and a refusal says what was wrong.
+pub(super) fn code(_: &FuzzContext, input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let read = typed_code::parse(&text);
+    let apart: String = text.chars().flat_map(|c| ['\u{2013}', c, ' ']).collect();
+    assert_eq!(typed_code::parse(&apart), read, "what is between digits says nothing");
+    // A full-width digit becomes a plain one in NFKC; and one that is read is one of these.
+    let digits: String = text.nfkc().filter(char::is_ascii_digit).collect();
+    match read {
+        Ok(code) => {
+            assert_eq!((code.as_str(), code.len()), (digits.as_str(), 6));
+            assert_eq!(typed_code::parse(&code).as_ref(), Ok(&code), "a code is read as itself");
+        }
+        Err(CodeRefusal::NotSixDigits(many)) => {
+            assert!(many != 6 && many == digits.len(), "{many}");
+        }
+        Err(CodeRefusal::NotDigits) => {
+            assert!(text.chars().any(|c| !c.is_ascii_digit() && c != ' ' && c != '-'));
+        }
+        Err(other) => panic!("{other:?} is nothing that can be wrong with what was typed"),
+    }
+}
+
+/// A password has one form, however its characters were composed when they were typed, and one that is too long is too long in
+/// each of them.
+pub(super) fn password(_: &FuzzContext, input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let form = |text: &str| Password::parse(text).map(|password| password.reveal().to_owned());
+    let read = form(&text);
+    let others: [String; 4] =
+        [text.nfc().collect(), text.nfd().collect(), text.nfkc().collect(), text.nfkd().collect()];
+    for other in others {
+        assert_eq!(form(&other), read, "{other:?} is the same text");
+    }
+    match Password::parse(&text) {
+        Ok(password) => {
+            let form = password.reveal();
+            assert!(form.nfkc().eq(form.chars()), "{form:?} is in NFKC");
+            assert_eq!(password.code_points(), form.chars().count());
+            assert!(password.code_points() <= MOST, "{form:?}");
+            assert_eq!(text.is_empty(), form.is_empty(), "nothing typed is lost: {text:?}");
+            assert_eq!(format!("{password:?}"), "Password(..)");
+        }
+        Err(PasswordError::TooLong) => assert!(text.chars().count() * GROWS > MOST, "{text:?}"),
+    }
+}
