@@ -32,7 +32,7 @@ const MAX_LISTED: usize = 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvariantCheckResult {
     /// Grants that were looked at.
-    pub looked_at: u64,
+    pub checked: u64,
     /// How many are unproven.
     pub unproven: i64,
 }
@@ -64,7 +64,7 @@ pub async fn run(cx: &Cx) -> Result<InvariantCheckResult> {
         }
     }
     let found = InvariantCheckResult {
-        looked_at,
+        checked: looked_at,
         unproven: i64::try_from(unproven.len()).unwrap_or(i64::MAX),
     };
     store_result(cx, &found, &unproven).await?;

@@ -24,12 +24,12 @@ pub enum LogoutOutcome {
         /// The signed-in person's name.
         person: String,
         /// The registered address that it leads to afterwards.
-        to: Option<String>,
+        redirect_uri: Option<String>,
     },
     /// Signed out: to this address of the client's, or to our own page.
     SignedOut {
         /// The registered address, with `state`.
-        to: Option<String>,
+        redirect_uri: Option<String>,
     },
 }
 
@@ -51,10 +51,10 @@ pub async fn logout(
     let mut conn = cx.db.read().await?;
     let live = session::live(cx, &mut conn, browser_context.session.as_ref()).await?;
     drop(conn);
-    let Some(live) = live else { return Ok(LogoutOutcome::SignedOut { to: redirect_uri }) };
+    let Some(live) = live else { return Ok(LogoutOutcome::SignedOut { redirect_uri }) };
     let is_hinted_session = hint.as_ref().is_some_and(|hint| hint.sid == live.sid);
     if !is_hinted_session && !confirmed {
-        return Ok(LogoutOutcome::Ask { person: live.name, to: redirect_uri });
+        return Ok(LogoutOutcome::Ask { person: live.name, redirect_uri });
     }
     let cause =
         EndReason::SignedOut { client: hint.as_ref().and_then(|hint| hinted_client(cx, hint)) };
@@ -69,7 +69,7 @@ pub async fn logout(
             .await
         })
         .await?;
-    Ok(LogoutOutcome::SignedOut { to: redirect_uri })
+    Ok(LogoutOutcome::SignedOut { redirect_uri })
 }
 
 /// The hint, if it is an ID token of ours (expired ones count) for the client that is named beside it, if one is.

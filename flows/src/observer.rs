@@ -25,7 +25,7 @@ pub struct RecordedEvent {
     /// Through which client; only a registered one.
     pub client: Option<String>,
     /// How long it took a person or a mail to get there, where that is known.
-    pub after: Option<Duration>,
+    pub elapsed: Option<Duration>,
     /// By which grant type tokens were issued.
     pub grant_type: Option<&'static str>,
 }

@@ -22,7 +22,7 @@ pub struct OperationalStatus {
     /// Open jobs of a kind or a lane that this build does not know.
     pub unknown_jobs: i64,
     /// The guess budget.
-    pub guesses: GuessBudgetStatus,
+    pub guess_budget: GuessBudgetStatus,
     /// When the oldest row of the audit trail was written that waits for its seal.
     pub unsealed_since: Option<Timestamp>,
     /// Signing keys.
@@ -59,7 +59,7 @@ pub async fn read(cx: &Cx, kinds: &JobKinds) -> Result<OperationalStatus> {
         at: cx.now,
         backlogs,
         unknown_jobs,
-        guesses,
+        guess_budget: guesses,
         unsealed_since,
         keys,
         checks,

@@ -86,18 +86,23 @@ impl SweepTarget {
 /// the next one goes on.
 #[derive(Debug)]
 pub struct SweepPass {
-    left: VecDeque<SweepTarget>,
+    remaining: VecDeque<SweepTarget>,
     /// Up to which seal the trail was looked at.
-    seal: i64,
+    last_seal: i64,
     /// Rows that went.
-    pub gone: u64,
+    pub deleted: u64,
     /// Seals that were changed by somebody, and so are kept.
-    pub unsound: u64,
+    pub unsound_seals: u64,
 }
 
 impl Default for SweepPass {
     fn default() -> Self {
-        Self { left: SweepTarget::ALL.into(), seal: i64::MIN, gone: 0, unsound: 0 }
+        Self {
+            remaining: SweepTarget::ALL.into(),
+            last_seal: i64::MIN,
+            deleted: 0,
+            unsound_seals: 0,
+        }
     }
 }
 
@@ -105,7 +110,7 @@ impl SweepPass {
     /// Whether there is anything left to look at.
     #[must_use]
     pub fn has_remaining(&self) -> bool {
-        !self.left.is_empty()
+        !self.remaining.is_empty()
     }
 
     /// Sweeps one batch of what comes next; false when nothing is left.
@@ -113,21 +118,21 @@ impl SweepPass {
     /// # Errors
     /// Of the kind that was next. It is left out of this turn, which may go on with the others.
     pub async fn next(&mut self, cx: &Cx) -> Result<bool> {
-        let Some(what) = self.left.pop_front() else { return Ok(false) };
+        let Some(what) = self.remaining.pop_front() else { return Ok(false) };
         if what == SweepTarget::Audit {
-            let swept = trail::sweep::SealBatch::after(cx, self.seal).await?.sweep(cx).await?;
-            self.gone += swept.rows;
-            self.unsound += swept.unsound;
+            let swept = trail::sweep::SealBatch::after(cx, self.last_seal).await?.sweep(cx).await?;
+            self.deleted += swept.rows;
+            self.unsound_seals += swept.unsound;
             if let Some(up_to) = swept.up_to {
-                self.seal = up_to;
-                self.left.push_back(what);
+                self.last_seal = up_to;
+                self.remaining.push_back(what);
             }
         } else {
             let gone = delete_batch(cx, what).await?;
-            self.gone += gone;
-            let waits = what.waits_for().iter().any(|other| self.left.contains(other));
+            self.deleted += gone;
+            let waits = what.waits_for().iter().any(|other| self.remaining.contains(other));
             if gone >= BATCH.unsigned_abs() || waits {
-                self.left.push_back(what);
+                self.remaining.push_back(what);
             }
         }
         Ok(self.has_remaining())

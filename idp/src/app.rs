@@ -19,12 +19,12 @@ use crate::{
     config::{BrandConfig, Issuer, ProxiesConfig},
     health::Health,
     http::cookies::CookieNames,
-    jobs::Wake,
+    jobs::LaneNotifier,
     locale::Locale,
     mail::smtp::Mailer,
     metrics::Metrics,
-    snapshot::Live,
-    startup_retry::WhileBusy,
+    snapshot::LiveState,
+    startup_retry::StartupRetry,
 };
 
 /// What a replica is made of.
@@ -81,7 +81,7 @@ pub struct AppInner {
     /// The hashing pool.
     pub hasher: Hasher,
     /// Settings, clients and keys in memory.
-    pub live: Live,
+    pub live: LiveState,
     /// Where mail goes.
     pub mailer: Mailer,
     /// What is counted and measured.
@@ -91,7 +91,7 @@ pub struct AppInner {
     /// The kinds of jobs that it knows: it leaves any other to a replica that knows it.
     pub job_kinds: JobKinds,
     /// Wakes the workers when a request may have written a job.
-    pub lane_notifier: Wake,
+    pub lane_notifier: LaneNotifier,
     /// A random name of this process, by which it holds leases.
     pub instance_id: String,
     /// Whether it was asked to stop: `/readyz` says so.
@@ -119,9 +119,10 @@ impl App {
         let root = Arc::new(dependencies.root);
         let hasher = Hasher::new(dependencies.hashing, root.clone(), dependencies.rng.clone());
         let issuer_text: Arc<str> = dependencies.issuer.as_str().into();
-        let live = Live::load(&dependencies.db, &root).await?.by(dependencies.clock.clone());
+        let live =
+            LiveState::load(&dependencies.db, &root).await?.with_clock(dependencies.clock.clone());
         // Before anything is done by the time: what a wrong clock sweeps is gone, also when it was wrong for a second.
-        live.look(&dependencies.db).await;
+        live.check_clock(&dependencies.db).await;
         let app = Self(Arc::new(AppInner {
             discovery_document: flows::discovery::metadata(
                 dependencies.issuer.as_str(),
@@ -156,7 +157,7 @@ impl App {
             is_stopping: AtomicBool::new(false),
             is_hard_stopped: watch::Sender::new(false),
         }));
-        let retry = WhileBusy::begin(&app.clock);
+        let retry = StartupRetry::new(&app.clock);
         retry.run(async || flows::root_keys::ensure(&app.system_cx("start")).await).await?;
         retry.run(async || flows::signing_keys::ensure(&app.system_cx("start")).await).await?;
         app.live.refresh(&app.db, &app.root).await?;

@@ -18,14 +18,17 @@ use store::{Db, Timestamp};
 use crate::clock::{Clock, Stopwatch};
 
 /// Clocks of replicas and database may differ by this much.
-pub(crate) const MOST_SKEW: Duration = Duration::from_secs(2);
+pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
 
 /// By how many milliseconds the database's clock is ahead of the one given by `now`, at the least: the answer was made at an
 /// unknown moment between question and receipt.
 ///
 /// # Errors
 /// The database did not answer.
-pub(crate) async fn ahead(db: &Db, now: impl Fn() -> Timestamp) -> Result<i64, store::Error> {
+pub(crate) async fn database_clock_ahead(
+    db: &Db,
+    now: impl Fn() -> Timestamp,
+) -> Result<i64, store::Error> {
     let before = now().millis();
     let there = db.clock().await?.millis();
     let after = now().millis();
@@ -36,50 +39,53 @@ pub(crate) async fn ahead(db: &Db, now: impl Fn() -> Timestamp) -> Result<i64, s
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn skew(db: &Db, now: impl Fn() -> Timestamp) -> Result<Option<Duration>, store::Error> {
-    let skew = Duration::from_millis(ahead(db, now).await?.unsigned_abs());
-    Ok((skew > MOST_SKEW).then_some(skew))
+pub async fn skew_over_limit(
+    db: &Db,
+    now: impl Fn() -> Timestamp,
+) -> Result<Option<Duration>, store::Error> {
+    let skew = Duration::from_millis(database_clock_ahead(db, now).await?.unsigned_abs());
+    Ok((skew > MAX_CLOCK_SKEW).then_some(skew))
 }
 
 /// Whether this machine's clock can be believed. Copies share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ClockGate(Arc<Gate>);
+pub(crate) struct ClockGate(Arc<GateState>);
 
 #[derive(Debug, Default)]
-struct Gate {
+struct GateState {
     /// Off at the last look.
-    off: AtomicBool,
+    is_off: AtomicBool,
     /// When it was last found right, by itself and by a stopwatch, which runs on when a clock is set.
-    right: Mutex<Option<(Timestamp, Stopwatch)>>,
+    last_right: Mutex<Option<(Timestamp, Stopwatch)>>,
 }
 
 impl ClockGate {
     /// Whether nothing that rests on time may be answered: the clock was off at the last look, or was set since then.
     #[must_use]
-    pub(crate) fn is_shut(&self, clock: &Clock) -> bool {
-        self.0.off.load(Ordering::Relaxed) || self.was_set(clock)
+    pub(crate) fn is_closed(&self, clock: &Clock) -> bool {
+        self.0.is_off.load(Ordering::Relaxed) || self.was_clock_set(clock)
     }
 
-    fn was_set(&self, clock: &Clock) -> bool {
-        let right = *self.0.right.lock().unwrap_or_else(PoisonError::into_inner);
+    fn was_clock_set(&self, clock: &Clock) -> bool {
+        let right = *self.0.last_right.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((then, watch)) = right else { return false };
         let apart = then.plus(watch.elapsed()).millis().abs_diff(clock.machine_now().millis());
-        Duration::from_millis(apart) > MOST_SKEW
+        Duration::from_millis(apart) > MAX_CLOCK_SKEW
     }
 
     /// Looks again. A database that does not answer says nothing about our clock.
-    pub(crate) async fn look(&self, db: &Db, clock: &Clock) {
-        let asked = (clock.machine_now(), clock.stopwatch());
-        match skew(db, || clock.machine_now()).await {
+    pub(crate) async fn check(&self, db: &Db, clock: &Clock) {
+        let checked_at = (clock.machine_now(), clock.stopwatch());
+        match skew_over_limit(db, || clock.machine_now()).await {
             Ok(Some(skew)) => {
-                if !self.0.off.swap(true, Ordering::Relaxed) {
+                if !self.0.is_off.swap(true, Ordering::Relaxed) {
                     let millis = skew.as_millis();
                     tracing::error!(millis, "alarm: the clock is off, nothing is answered");
                 }
             }
             Ok(None) => {
-                self.found_right(asked);
-                if self.0.off.swap(false, Ordering::Relaxed) {
+                self.found_right(checked_at);
+                if self.0.is_off.swap(false, Ordering::Relaxed) {
                     tracing::info!("the clock is right again");
                 }
             }
@@ -88,7 +94,7 @@ impl ClockGate {
     }
 
     fn found_right(&self, when: (Timestamp, Stopwatch)) {
-        *self.0.right.lock().unwrap_or_else(PoisonError::into_inner) = Some(when);
+        *self.0.last_right.lock().unwrap_or_else(PoisonError::into_inner) = Some(when);
     }
 }
 
@@ -101,14 +107,14 @@ mod tests {
         let (clock, hand) = Clock::system().stepped();
         let gate = ClockGate::default();
         hand.advance(Duration::from_secs(90));
-        assert!(!gate.is_shut(&clock), "nothing is known yet");
+        assert!(!gate.is_closed(&clock), "nothing is known yet");
         gate.found_right((clock.machine_now(), clock.stopwatch()));
-        assert!(!gate.is_shut(&clock));
+        assert!(!gate.is_closed(&clock));
         hand.advance(Duration::from_secs(90));
-        assert!(gate.is_shut(&clock));
+        assert!(gate.is_closed(&clock));
         hand.set_back(Duration::from_mins(3));
-        assert!(gate.is_shut(&clock));
+        assert!(gate.is_closed(&clock));
         hand.advance(Duration::from_secs(90));
-        assert!(!gate.is_shut(&clock), "set right again");
+        assert!(!gate.is_closed(&clock), "set right again");
     }
 }

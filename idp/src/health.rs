@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::{
     cached::Cached,
     clock::Clock,
-    clock_skew::{self, MOST_SKEW},
+    clock_skew::{self, MAX_CLOCK_SKEW},
 };
 
 /// How long an answer is kept.
@@ -51,7 +51,7 @@ impl HealthReport {
             return Err("the schema is older than this build: run `idp migrate`".to_owned());
         }
         let skew = Duration::from_millis(database.clock_ahead_millis.unsigned_abs());
-        if clock_skew > MOST_SKEW {
+        if skew > MAX_CLOCK_SKEW {
             return Err(format!("the clock of the database differs by {} ms", skew.as_millis()));
         }
         Ok(())
@@ -85,7 +85,8 @@ impl Health {
         let ask = async {
             let migrated = self.db.is_migrated().await?;
             let watch = self.clock.stopwatch();
-            let ahead_millis = clock_skew::ahead(&self.db, || self.clock.now()).await?;
+            let ahead_millis =
+                clock_skew::database_clock_ahead(&self.db, || self.clock.now()).await?;
             let took = watch.elapsed();
             Ok(DatabaseHealth { took, clock_ahead_millis: ahead_millis, migrated })
         };

@@ -24,9 +24,9 @@ use tokio::{
 use crate::{clock::Clock, clock_skew::ClockGate, metrics::Metrics};
 
 /// How often the numbers are read. Of the two seconds, the rest is for a machine and a database that are busy.
-const POLL: Duration = Duration::from_millis(500);
+const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the clock, the site's guess budget and resting connections are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One consistent set.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct Snapshot {
     /// Signing keys.
     pub ring: Arc<KeyRing>,
     /// Rows that this build cannot use.
-    pub unusable: Unusable,
+    pub unusable_rows: UnusableRows,
     revisions: Revisions,
 }
 
@@ -49,16 +49,16 @@ impl Snapshot {
             settings: Arc::default(),
             clients: Arc::default(),
             ring: Arc::new(KeyRing::new(Vec::new(), &[])?),
-            unusable: Unusable::default(),
+            unusable_rows: UnusableRows::default(),
             revisions: Revisions::default(),
         })
     }
 
     /// The same with what has moved since read again.
-    async fn renewed(&self, root: &RootKeys, conn: &mut Conn) -> Result<Self, Error> {
+    async fn reload_changed(&self, root: &RootKeys, conn: &mut Conn) -> Result<Self, Error> {
         let revisions = store::revision::current(conn).await?;
         let mut new = Self { revisions, ..self.clone() };
-        for (topic, load) in KEPT {
+        for (topic, load) in PARTS {
             if new.revisions.has_changed(&self.revisions, topic) {
                 load(root, conn).await?.put_into(&mut new);
             }
@@ -68,40 +68,43 @@ impl Snapshot {
 }
 
 /// A part of the set, as it was read.
-enum Part {
+enum SnapshotPart {
     Settings(Settings),
     Clients(Clients),
     Keys(signing_keys::LoadedKeys),
 }
 
-impl Part {
+impl SnapshotPart {
     fn put_into(self, set: &mut Snapshot) {
         match self {
             Self::Settings(settings) => set.settings = Arc::new(settings),
             Self::Clients(clients) => set.clients = Arc::new(clients),
             Self::Keys(keys) => {
-                (set.unusable, set.ring) = (Unusable::of(&keys), Arc::new(keys.ring));
+                (set.unusable_rows, set.ring) = (UnusableRows::of(&keys), Arc::new(keys.ring));
             }
         }
     }
 }
 
-type Load = for<'a> fn(&'a RootKeys, &'a mut Conn) -> BoxFuture<'a, Result<Part, Error>>;
+type LoadPart =
+    for<'a> fn(&'a RootKeys, &'a mut Conn) -> BoxFuture<'a, Result<SnapshotPart, Error>>;
 
 /// THE list of what is kept: what moves its number, and how it is read.
-const KEPT: [(Topic, Load); 3] = [
+const PARTS: [(Topic, LoadPart); 3] = [
     (Topic::Settings, |_, conn| {
-        Box::pin(async { Ok(Part::Settings(Settings::load(conn).await?)) })
+        Box::pin(async { Ok(SnapshotPart::Settings(Settings::load(conn).await?)) })
     }),
-    (Topic::Clients, |_, conn| Box::pin(async { Ok(Part::Clients(Clients::load(conn).await?)) })),
+    (Topic::Clients, |_, conn| {
+        Box::pin(async { Ok(SnapshotPart::Clients(Clients::load(conn).await?)) })
+    }),
     (Topic::SigningKeys, |root, conn| {
-        Box::pin(async { Ok(Part::Keys(signing_keys::load(root, conn).await?)) })
+        Box::pin(async { Ok(SnapshotPart::Keys(signing_keys::load(root, conn).await?)) })
     }),
 ];
 
 /// What the set is read from, and where it is counted when it cannot be read.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct SnapshotSource {
     pub(crate) db: Db,
     pub(crate) root: Arc<RootKeys>,
     pub(crate) metrics: Arc<Metrics>,
@@ -109,14 +112,14 @@ pub(crate) struct Source {
 
 /// How many rows this build cannot use, by what it does without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unusable {
+pub struct UnusableRows {
     /// Signing keys.
     pub signing_keys: usize,
     /// Public halves of ended ones.
     pub ended_keys: usize,
 }
 
-impl Unusable {
+impl UnusableRows {
     fn of(loaded: &signing_keys::LoadedKeys) -> Self {
         Self { signing_keys: loaded.unusable, ended_keys: loaded.unusable_ended }
     }
@@ -124,28 +127,28 @@ impl Unusable {
 
 /// The current set, replaced as a whole.
 #[derive(Clone, Debug)]
-pub struct Live {
+pub struct LiveState {
     current: Arc<RwLock<Arc<Snapshot>>>,
     /// Held while it is read again: what was read before would otherwise replace what was read after.
-    reading: Arc<Mutex<()>>,
+    refresh_lock: Arc<Mutex<()>>,
     gate: ClockGate,
     clock: Clock,
     /// Wrong codes on the whole site in the last 24 hours.
     wrong_codes: Arc<AtomicI64>,
 }
 
-impl Live {
+impl LiveState {
     /// Reads everything for the first time.
     pub async fn load(db: &Db, root: &RootKeys) -> Result<Self, Error> {
-        let snapshot = Snapshot::empty()?.renewed(root, &mut db.read().await?).await?;
+        let snapshot = Snapshot::empty()?.reload_changed(root, &mut db.read().await?).await?;
         let current = Arc::new(RwLock::new(Arc::new(snapshot)));
         let (gate, clock) = (ClockGate::default(), Clock::system());
-        Ok(Self { current, reading: Arc::default(), gate, clock, wrong_codes: Arc::default() })
+        Ok(Self { current, refresh_lock: Arc::default(), gate, clock, wrong_codes: Arc::default() })
     }
 
     /// The same with the clock that is compared with the database's.
     #[must_use]
-    pub fn by(self, clock: Clock) -> Self {
+    pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
 
@@ -156,15 +159,15 @@ impl Live {
     }
 
     /// Looks at this machine's clock.
-    pub async fn look(&self, db: &Db) {
-        self.gate.look(db, &self.clock).await;
+    pub async fn check_clock(&self, db: &Db) {
+        self.gate.check(db, &self.clock).await;
     }
 
     /// Whether this machine's clock was off at the last look, or was set since then: nothing that rests on time may be
     /// answered or done.
     #[must_use]
     pub fn clock_is_off(&self) -> bool {
-        self.gate.is_shut(&self.clock)
+        self.gate.is_closed(&self.clock)
     }
 
     /// Wrong codes on the whole site in the last 24 hours, as of the last look.
@@ -174,7 +177,7 @@ impl Live {
     }
 
     /// Looks at the gauge of the site's guess budget.
-    pub async fn gauge(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
+    pub async fn refresh_guess_count(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
         let mut conn = db.read().await?;
         let spent = flows::guess_budget::count_recent(&mut conn, now).await?;
         self.wrong_codes.store(spent, Ordering::Relaxed);
@@ -183,9 +186,9 @@ impl Live {
 
     /// Reads again what has moved.
     pub async fn refresh(&self, db: &Db, root: &RootKeys) -> Result<(), Error> {
-        let _one = self.reading.lock().await;
+        let _one = self.refresh_lock.lock().await;
         let old = self.snapshot();
-        let new = old.renewed(root, &mut db.read().await?).await?;
+        let new = old.reload_changed(root, &mut db.read().await?).await?;
         if new.revisions == old.revisions {
             return Ok(());
         }
@@ -195,13 +198,16 @@ impl Live {
 
     /// Keeps it fresh until `stop`, and looks at the clock and at resting connections; a database that is away leaves the
     /// last set in force. The two do not wait for each other: of the promised two seconds, nothing is spent on looking.
-    pub(crate) async fn follow(self, source: Source, stop: watch::Receiver<bool>) {
-        tokio::join!(self.keep_fresh(&source, stop.clone()), self.look_around(&source, stop));
+    pub(crate) async fn run(self, source: SnapshotSource, stop: watch::Receiver<bool>) {
+        tokio::join!(
+            self.refresh_loop(&source, stop.clone()),
+            self.maintenance_loop(&source, stop)
+        );
     }
 
-    async fn keep_fresh(&self, source: &Source, stop: watch::Receiver<bool>) {
-        let mut turns = Turns::each(POLL, stop);
-        while turns.next().await {
+    async fn refresh_loop(&self, source: &SnapshotSource, stop: watch::Receiver<bool>) {
+        let mut interval = StoppableInterval::new(REFRESH_INTERVAL, stop);
+        while interval.tick().await {
             if let Err(error) = self.refresh(&source.db, &source.root).await {
                 source.metrics.record_snapshot_failure();
                 tracing::warn!(%error, "settings, clients and keys could not be read; the last ones stay in force");
@@ -209,11 +215,11 @@ impl Live {
         }
     }
 
-    async fn look_around(&self, source: &Source, stop: watch::Receiver<bool>) {
-        let mut turns = Turns::each(LOOK, stop);
-        while turns.next().await {
-            self.look(&source.db).await;
-            if let Err(error) = self.gauge(&source.db, self.clock.now()).await {
+    async fn maintenance_loop(&self, source: &SnapshotSource, stop: watch::Receiver<bool>) {
+        let mut interval = StoppableInterval::new(MAINTENANCE_INTERVAL, stop);
+        while interval.tick().await {
+            self.check_clock(&source.db).await;
+            if let Err(error) = self.refresh_guess_count(&source.db, self.clock.now()).await {
                 source.metrics.record_snapshot_failure();
                 tracing::warn!(%error, "the guess budget could not be read; the last sum stays in force");
             }
@@ -223,20 +229,20 @@ impl Live {
 }
 
 /// What comes round until it is told to stop: at once and then each period. What takes longer than one is not made up for.
-struct Turns {
+struct StoppableInterval {
     ticks: Interval,
     stop: watch::Receiver<bool>,
 }
 
-impl Turns {
-    fn each(period: Duration, stop: watch::Receiver<bool>) -> Self {
+impl StoppableInterval {
+    fn new(period: Duration, stop: watch::Receiver<bool>) -> Self {
         let mut ticks = tokio::time::interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         Self { ticks, stop }
     }
 
     /// Whether there is another one, when it has come.
-    async fn next(&mut self) -> bool {
+    async fn tick(&mut self) -> bool {
         tokio::select! {
             _ = self.ticks.tick() => true,
             _ = self.stop.wait_for(|stopped| *stopped) => false,

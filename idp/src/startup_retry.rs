@@ -9,17 +9,17 @@ use crate::clock::{Clock, Stopwatch};
 
 /// How long a part of a start asks again. More than the ten seconds after which the store gives up a statement, so that
 /// there is a second try at least; one that has begun by then still has its time.
-const MOST: Duration = Duration::from_secs(15);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long it rests between two tries.
-const REST: Duration = Duration::from_millis(250);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The time that one part of a start has.
 #[derive(Debug)]
-pub(crate) struct WhileBusy(Stopwatch);
+pub(crate) struct StartupRetry(Stopwatch);
 
-impl WhileBusy {
+impl StartupRetry {
     /// It begins now.
-    pub(crate) fn begin(clock: &Clock) -> Self {
+    pub(crate) fn new(clock: &Clock) -> Self {
         Self(clock.stopwatch())
     }
 
@@ -34,10 +34,10 @@ impl WhileBusy {
         loop {
             match work().await {
                 Err(flows::Error::Store(error))
-                    if error.is_transient() && self.0.elapsed() < MOST =>
+                    if error.is_transient() && self.0.elapsed() < RETRY_TIMEOUT =>
                 {
                     tracing::warn!(%error, "the start waits for the database");
-                    let _ = timeout(REST, std::future::pending::<()>()).await;
+                    let _ = timeout(RETRY_INTERVAL, std::future::pending::<()>()).await;
                 }
                 ended => return ended,
             }

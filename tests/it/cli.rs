@@ -7,9 +7,9 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use vestibule_tests::{
     db::{Engine, TestDb},
-    mail_server::Mailbox,
+    mail_server::MailServer,
     proc::{ChildProcess, idp_command, run_with_status as run},
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 use crate::engines::{apply, both_engines};
@@ -123,11 +123,11 @@ async fn serve_refuses_dev_folder() {
     let dir = folder.path().join("data");
     let (mut dev, _) = dev(&dir, &[]).await;
     dev.terminate().await;
-    let mail = Mailbox::start().await;
+    let mail = MailServer::start().await;
     let (data, link) = (dir.join("vestibule.db"), folder.path().join("link.db"));
     std::os::unix::fs::symlink(&data, &link).unwrap();
     for database in [data, link] {
-        let config = vestibule_tests::serve_process::config(
+        let config = vestibule_tests::serve_process::config_toml(
             "http://localhost:8080",
             &format!("sqlite:{}", database.display()),
             None,
@@ -146,19 +146,19 @@ async fn serve_refuses_dev_folder() {
 #[apply(both_engines)]
 async fn migrate_add_and_serve_work(engine: Engine) {
     let db = TestDb::empty(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let (code, _, error) = run(served.command(&["serve"]), "").await;
     assert!(code == 1 && error.contains("run `idp migrate`"), "{error}");
     let (code, out, _) = run(served.command(&["migrate"]), "").await;
     assert_eq!((code, out.as_str()), (0, "The database now has the schema of this build.\n"));
     let add =
         &["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin", "--json"];
-    let (code, out, error) = run(served.change(add), "short\n").await;
+    let (code, out, error) = run(served.change_command(add), "short\n").await;
     assert!(code == 1 && out.is_empty() && error.contains("at least 15 characters"), "{error}");
-    let (code, out, _) = run(served.change(add), "a walk along the river\n").await;
+    let (code, out, _) = run(served.change_command(add), "a walk along the river\n").await;
     assert_eq!(code, 0);
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["email"], "mere@patients.example");
-    let (code, _, error) = run(served.change(add), "a walk along the river\n").await;
+    let (code, _, error) = run(served.change_command(add), "a walk along the river\n").await;
     assert!(code == 1 && error.contains("already"), "{error}");
     let client = &[
         "client",
@@ -171,7 +171,7 @@ async fn migrate_add_and_serve_work(engine: Engine) {
         "--first-party",
         "--json",
     ];
-    let (code, out, error) = run(served.change(client), "").await;
+    let (code, out, error) = run(served.change_command(client), "").await;
     assert_eq!(code, 0, "{error}");
     let client: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(client["client_secret"].as_str().unwrap().len(), 43);
@@ -184,7 +184,7 @@ async fn migrate_add_and_serve_work(engine: Engine) {
         "--redirect-uri",
         "http://portal.example/x",
     ];
-    let (code, _, error) = run(served.change(bad), "").await;
+    let (code, _, error) = run(served.change_command(bad), "").await;
     assert!(code == 1 && error.contains("http is only for loopback"), "{error}");
     let (_, out, _) = run(served.command(&["client", "list", "--json"]), "").await;
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()[0]["client_id"], "portal");
@@ -210,7 +210,7 @@ async fn migrate_add_and_serve_work(engine: Engine) {
 #[apply(both_engines)]
 async fn setting_commands_set_and_undo(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let json = async |args: &[&str]| {
         let (code, out, error) = run(served.command(args), "").await;
         assert_eq!(code, 0, "{error}");
@@ -242,7 +242,7 @@ async fn setting_commands_set_and_undo(engine: Engine) {
         (&["setting", "set", "sign_in.window", "9m"], "there is no setting called"),
         (&["setting", "undo", "session.idle"], "has never been changed"),
     ] {
-        let (code, _, error) = run(served.change(args), "").await;
+        let (code, _, error) = run(served.change_command(args), "").await;
         assert!(code == 1 && error.contains(why), "{why}: {error}");
     }
 }

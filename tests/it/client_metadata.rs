@@ -12,7 +12,7 @@ use vestibule_tests::{
     client::{Client, PendingRequest},
     db::{Engine, TestDb},
     proc::{run, run_with_status},
-    serve_process::Served,
+    serve_process::ServeSetup,
     test_actor,
 };
 
@@ -103,7 +103,7 @@ fn client_with_wrong_secret(id: &str) -> Client {
 #[apply(both_engines)]
 async fn added_client_reads_back_whole(engine: Engine) {
     let app = TestApp::start(engine).await;
-    let served = Served::prepare(engine, &app.db).await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
     for (name, profile, application_type, auth_method, sector) in [
         ("web", Profile::Web, "web", "client_secret_basic", "lab.example"),
         ("browser", Profile::Spa, "web", "none", "lab.example"),
@@ -111,7 +111,8 @@ async fn added_client_reads_back_whole(engine: Engine) {
     ] {
         let add =
             ["client", "add", name, "--profile", name, "--redirect-uri", REDIRECT_URI, "--json"];
-        let added: Value = serde_json::from_str(&run(served.change(&add), "").await).unwrap();
+        let added: Value =
+            serde_json::from_str(&run(served.change_command(&add), "").await).unwrap();
         assert_eq!(added["client_secret"].is_string(), auth_method != "none", "{name}");
         app.refresh().await;
         let found = app.cx().clients.get(name).unwrap().as_ref().clone();
@@ -150,13 +151,13 @@ async fn added_client_reads_back_whole(engine: Engine) {
 #[apply(both_engines)]
 async fn client_add_options_reach_members(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let options = ["--auth-method", "client_secret_post", "--pkce", "optional", "--first-party"];
     let addresses =
         ["--redirect-uri", REDIRECT_URI, "--post-logout-redirect-uri", POST_LOGOUT_REDIRECT_URI];
     let others = ["--name", "The lab", "--id-token-alg", "es256"];
     let add = ["client", "add", "lab", "--profile", "web"];
-    run(served.change(&[&add[..], &options, &addresses, &others].concat()), "").await;
+    run(served.change_command(&[&add[..], &options, &addresses, &others].concat()), "").await;
     let mut document = metadata();
     document["token_endpoint_auth_method"] = "client_secret_post".into();
     document["id_token_signed_response_alg"] = "ES256".into();
@@ -164,11 +165,12 @@ async fn client_add_options_reach_members(engine: Engine) {
     assert_eq!(ClientRow::read(&db.open().await, "lab").await, (document, operator));
     for (option, value) in [("--auth-method", "private_key_jwt"), ("--pkce", "plain")] {
         let args = [&add[..], &["--redirect-uri", REDIRECT_URI, option, value]].concat();
-        let (code, _, error) = run_with_status(served.change(&args), "").await;
+        let (code, _, error) = run_with_status(served.change_command(&args), "").await;
         assert!(code == 2 && error.contains("[possible values: "), "{option}: {error}");
     }
     let public = ["--auth-method", "none", "--pkce", "optional", "--redirect-uri", REDIRECT_URI];
-    let (code, _, error) = run_with_status(served.change(&[&add[..], &public].concat()), "").await;
+    let (code, _, error) =
+        run_with_status(served.change_command(&[&add[..], &public].concat()), "").await;
     assert!(code == 1 && error.contains("must use PKCE"), "{error}");
 }
 
@@ -176,12 +178,12 @@ async fn client_add_options_reach_members(engine: Engine) {
 #[apply(both_engines)]
 async fn unknown_members_survive_changes(engine: Engine) {
     let app = TestApp::start(engine).await;
-    let served = Served::prepare(engine, &app.db).await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
     let later = json!({ "keys": [{ "kty": "EC", "crv": "P-256" }] });
     let mut row = ClientRow::with_metadata("jwks", later.clone());
     row.operator = row.operator.replacen('{', r#"{"next":[1],"#, 1);
     row.insert(&app, "lab").await;
-    run(served.change(&["client", "set", "lab", "--id-token-alg", "eddsa"]), "").await;
+    run(served.change_command(&["client", "set", "lab", "--id-token-alg", "eddsa"]), "").await;
     let uris = ["https://lab.example:8443/callback".to_owned()];
     registration::set_redirects(&app.cx(), &test_actor(), "lab", &uris, &[])
         .await
@@ -269,7 +271,7 @@ async fn unknown_value_refuses_that_client_alone(engine: Engine) {
 #[apply(both_engines)]
 async fn commands_name_unusable_clients(engine: Engine) {
     let app = TestApp::start(engine).await;
-    let served = Served::prepare(engine, &app.db).await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
     ClientRow::with_metadata("subject_type", json!("ephemeral")).insert(&app, "lab").await;
     app.client("portal").await;
     let listed = run(served.command(&["client", "list", "--json"]), "").await;

@@ -7,7 +7,7 @@ use vestibule_tests::{
     db::Engine,
     http::HttpBrowser,
     proc::{run, run_with_status},
-    serve_process::Served,
+    serve_process::ServeSetup,
     wait::until_equal,
 };
 
@@ -39,7 +39,7 @@ fn with_secret(client: &Client, secret: &str) -> Client {
 async fn rotated_secret_applies_at_all_replicas(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (old, patient) = (app.client("portal").await, app.patient("Mere").await);
-    let (served, other) = (Served::prepare(engine, &app.db).await, app.replica().await);
+    let (served, other) = (ServeSetup::prepare(engine, &app.db).await, app.replica().await);
     let browsers = [app.browser(), app.browser_at(&other)];
     for browser in &browsers {
         until(&old, browser, 400).await;
@@ -50,7 +50,7 @@ async fn rotated_secret_applies_at_all_replicas(engine: Engine) {
     let on_its_way =
         browser.get(pending.url(app.issuer(), &[])).await.authorization_response(pending);
     let rotate = ["client", "rotate-secret", "portal"];
-    let said = run(served.change(&rotate), "").await;
+    let said = run(served.change_command(&rotate), "").await;
     let secret = said.trim_end().rsplit(' ').next().unwrap();
     assert!(said.contains("Its new secret, shown this once: ") && secret.len() >= 43, "{said}");
     let new = with_secret(&old, secret);
@@ -67,7 +67,7 @@ async fn rotated_secret_applies_at_all_replicas(engine: Engine) {
     new.redeem_tokens(&app, &on_its_way).await;
     assert_eq!(get_userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 200);
     let again = ["client", "rotate-secret", "portal", "--json"];
-    let said: Value = serde_json::from_str(&run(served.change(&again), "").await).unwrap();
+    let said: Value = serde_json::from_str(&run(served.change_command(&again), "").await).unwrap();
     assert_eq!(said["client_id"], "portal");
     let newest = with_secret(&old, said["client_secret"].as_str().unwrap());
     for browser in &browsers {
@@ -84,16 +84,16 @@ async fn rotated_secret_applies_at_all_replicas(engine: Engine) {
 #[apply(both_engines)]
 async fn public_client_gets_no_secret(engine: Engine) {
     let app = TestApp::start(engine).await;
-    let served = Served::prepare(engine, &app.db).await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
     let redirect = "http://127.0.0.1/callback";
     let add = ["client", "add", "phone", "--profile", "native", "--redirect-uri", redirect];
-    run(served.change(&add), "").await;
+    run(served.change_command(&add), "").await;
     for (id, why) in [
         ("phone", "phone is a public client: it has no secret to replace"),
         ("nobody", "there is no client called nobody"),
     ] {
         let (code, out, error) =
-            run_with_status(served.change(&["client", "rotate-secret", id]), "").await;
+            run_with_status(served.change_command(&["client", "rotate-secret", id]), "").await;
         assert!(code == 1 && out.is_empty() && error.contains(why), "{code} {out} {error}");
     }
     assert_eq!(

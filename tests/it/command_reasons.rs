@@ -6,7 +6,7 @@ use tokio::process::Command;
 use vestibule_tests::{
     db::{Engine, TestDb},
     proc::{ChildProcess, idp_command, run, run_with_status},
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 use crate::engines::{apply, both_engines};
@@ -55,12 +55,12 @@ async fn data(db: &store::Db) -> (Vec<i64>, Vec<(String,)>) {
     (counts, store::Sql::q(&mut conn, clients).fetch_all().await.unwrap())
 }
 
-async fn prepare(engine: Engine, db: &TestDb) -> Served {
-    let served = Served::prepare(engine, db).await;
+async fn prepare(engine: Engine, db: &TestDb) -> ServeSetup {
+    let served = ServeSetup::prepare(engine, db).await;
     let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
-    run(served.change(&add), "a walk along the river\n").await;
+    run(served.change_command(&add), "a walk along the river\n").await;
     served.add_portal("https://portal.example/callback").await;
-    run(served.change(&["setting", "set", "sign_in.code_window", "25m"]), "").await;
+    run(served.change_command(&["setting", "set", "sign_in.code_window", "25m"]), "").await;
     served
 }
 
@@ -90,7 +90,7 @@ async fn change_without_reason_changes_nothing(engine: Engine) {
     }
     assert_eq!(data(&open).await, before);
     for args in CHANGES {
-        run(served.change(args), "a walk along the hill\n").await;
+        run(served.change_command(args), "a walk along the hill\n").await;
     }
     let said = "SELECT COUNT(*) FROM audit WHERE detail LIKE '%\"reason\":\"test\"%'";
     let mut conn = open.read().await.unwrap();
@@ -101,7 +101,7 @@ async fn change_without_reason_changes_nothing(engine: Engine) {
 }
 
 /// The names of what a command offers, by its help.
-async fn offered(group: &str) -> Vec<String> {
+async fn subcommands_of(group: &str) -> Vec<String> {
     let mut command = idp_command();
     command.args([group, "--help"]);
     let help = run(command, "").await;
@@ -116,7 +116,7 @@ async fn offered(group: &str) -> Vec<String> {
 async fn every_changing_command_requires_reason() {
     let mut known = 0;
     for group in ["user", "client", "setting", "key"] {
-        for name in offered(group).await {
+        for name in subcommands_of(group).await {
             let is = |list: &[&[&str]]| list.iter().any(|args| args[..2] == [group, &name]);
             let (changes, reads) = (is(&CHANGES), is(&READS));
             assert!(changes != reads, "{group} {name}: in CHANGES {changes}, in READS {reads}");
@@ -186,11 +186,11 @@ async fn actor_is_system_user(engine: Engine) {
     // Each of them names another user or none, and none becomes the actor.
     let reset = ["user", "reset", "mere@patients.example"];
     let set = ["setting", "set", "sign_in.code_window", "20m", "--json"];
-    run(pretend(served.change(&reset), "1"), "").await;
-    run(pretend(served.change(&reset), "4242424"), "").await;
-    run(pretend(served.change(&reset), "evil"), "").await;
+    run(pretend(served.change_command(&reset), "1"), "").await;
+    run(pretend(served.change_command(&reset), "4242424"), "").await;
+    run(pretend(served.change_command(&reset), "evil"), "").await;
     let said: Value =
-        serde_json::from_str(&run(pretend(served.change(&set), "1"), "").await).unwrap();
+        serde_json::from_str(&run(pretend(served.change_command(&set), "1"), "").await).unwrap();
     assert_eq!(said["actor"], actor.as_str(), "{said}");
     let open = db.open().await;
     let mut conn = open.read().await.unwrap();

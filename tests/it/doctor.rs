@@ -6,9 +6,9 @@ use serde_json::Value;
 use tokio::process::Command;
 use vestibule_tests::{
     db::{Engine, TestDb},
-    mail_server::Fault,
+    mail_server::MailFault,
     proc::{ChildProcess, run_with_status},
-    serve_process::Served,
+    serve_process::ServeSetup,
     tls::{CertificateAuthority, write_private_file},
     wait,
 };
@@ -16,7 +16,11 @@ use vestibule_tests::{
 use crate::engines::{apply, both_engines};
 
 /// Runs a command on the data of `served` with some variables; returns its exit code and what it says.
-async fn said(served: &Served, args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+async fn run_with_env(
+    served: &ServeSetup,
+    args: &[&str],
+    env: &[(&str, &str)],
+) -> (i32, String, String) {
     let mut command = served.command(args);
     command.envs(env.iter().copied());
     run_with_status(command, "").await
@@ -24,11 +28,11 @@ async fn said(served: &Served, args: &[&str], env: &[(&str, &str)]) -> (i32, Str
 
 /// Verdict and text of each finding by its name; the worst, where a name has several.
 pub(crate) async fn findings(
-    served: &Served,
+    served: &ServeSetup,
     command: &str,
     env: &[(&str, &str)],
 ) -> (i32, BTreeMap<String, (String, String)>) {
-    let (code, out, error) = said(served, &[command, "--json"], env).await;
+    let (code, out, error) = run_with_env(served, &[command, "--json"], env).await;
     let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"));
     assert_eq!(report["ok"], code == 0);
     let mut found = BTreeMap::new();
@@ -51,8 +55,8 @@ pub(crate) fn assert_failed(found: &BTreeMap<String, (String, String)>, name: &s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn check_config_and_serve_refuse_alike() {
     let db = TestDb::create(Engine::Sqlite).await;
-    let served = Served::prepare(Engine::Sqlite, &db).await;
-    let (code, out, error) = said(&served, &["check-config"], &[]).await;
+    let served = ServeSetup::prepare(Engine::Sqlite, &db).await;
+    let (code, out, error) = run_with_env(&served, &["check-config"], &[]).await;
     assert_eq!((code, out.as_str()), (0, "The configuration can be served.\n"), "{error}");
     let folder = tempfile::TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
@@ -88,7 +92,7 @@ async fn check_config_and_serve_refuse_alike() {
     ];
     for (env, why) in cases {
         for command in ["check-config", "serve"] {
-            let (code, out, error) = said(&served, &[command], env).await;
+            let (code, out, error) = run_with_env(&served, &[command], env).await;
             assert!(code == 1 && (out + &error).contains(why), "{command}: {why}: {error}");
         }
     }
@@ -115,7 +119,7 @@ async fn check_config_and_serve_refuse_alike() {
 #[apply(both_engines)]
 async fn doctor_reports_problems_with_remedies(engine: Engine) {
     let empty = TestDb::empty(engine).await;
-    let served = Served::prepare(engine, &empty).await;
+    let served = ServeSetup::prepare(engine, &empty).await;
     let (code, found) = findings(&served, "doctor", &[]).await;
     assert_eq!(code, 1);
     match engine {
@@ -123,12 +127,12 @@ async fn doctor_reports_problems_with_remedies(engine: Engine) {
         Engine::Postgres => assert_failed(&found, "schema", "run `idp migrate`"),
     }
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let (code, found) = findings(&served, "doctor", &[]).await;
     assert_eq!(code, 1);
     assert_failed(&found, "issuer", "is `serve` running");
     let mut serve = served.serve().await;
-    let (code, out, error) = said(&served, &["doctor"], &[]).await;
+    let (code, out, error) = run_with_env(&served, &["doctor"], &[]).await;
     println!("{engine:?}:\n{out}");
     assert_eq!(code, 0, "{out}{error}");
     let (_, found) = findings(&served, "doctor", &[]).await;
@@ -147,7 +151,7 @@ async fn doctor_reports_problems_with_remedies(engine: Engine) {
     assert_eq!(found["smtp.from_address"].0, "warning", "codes@login.example.org for localhost");
     assert!(served.mail.all().is_empty(), "no mail is sent");
     // One thing after the other goes wrong, and the others are still told.
-    served.mail.fault(Fault::RefuseSender(550), 1);
+    served.mail.inject_fault(MailFault::RefuseSender(550), 1);
     let (code, found) = findings(&served, "doctor", &[]).await;
     assert_eq!((code, found["issuer"].0.as_str()), (1, "ok"));
     assert_failed(&found, "smtp", "550");
@@ -174,12 +178,12 @@ async fn doctor_reports_problems_with_remedies(engine: Engine) {
 #[apply(both_engines)]
 async fn memory_counters_allow_one_process(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let memory = |mut command: Command| {
         command.env("IDP__EPHEMERAL__URL", "memory");
         command
     };
-    let mut first = served.serve_by(memory).await;
+    let mut first = served.serve_with(memory).await;
     let beside = || {
         let mut second = memory(served.command(&["serve"]));
         second.env("IDP__LISTEN__PUBLIC", "127.0.0.1:0");
@@ -195,7 +199,7 @@ async fn memory_counters_allow_one_process(engine: Engine) {
     // A holder that was killed holds for a moment; one that stopped well, not at all.
     first.kill().await;
     let begun = std::time::Instant::now();
-    let mut second = served.serve_by(memory).await;
+    let mut second = served.serve_with(memory).await;
     println!("{engine:?}: serves {:?} after the other was killed", begun.elapsed());
     assert!(second.terminate().await.success());
     let leases = "SELECT COUNT(*) FROM leases WHERE name = 'memory-counters'";
@@ -203,7 +207,7 @@ async fn memory_counters_allow_one_process(engine: Engine) {
     let (left,): (i64,) =
         store::Sql::q(&mut sql.read().await.unwrap(), leases).fetch_one().await.unwrap();
     assert_eq!(left, 0, "given back at the stop");
-    let mut third = served.serve_by(memory).await;
+    let mut third = served.serve_with(memory).await;
     assert!(third.terminate().await.success());
 }
 
@@ -211,7 +215,7 @@ async fn memory_counters_allow_one_process(engine: Engine) {
 #[apply(both_engines)]
 async fn serve_uses_configured_certificate(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let authority = CertificateAuthority::new();
     let files = authority.write(&authority.issue(&["localhost"]));
     let issuer = served.issuer().replace("http://", "https://");
@@ -238,7 +242,7 @@ async fn serve_uses_configured_certificate(engine: Engine) {
 }
 
 /// Changes a database as no command does.
-async fn by_hand(db: &TestDb, statements: &'static [&'static str]) {
+async fn run_statements(db: &TestDb, statements: &'static [&'static str]) {
     let open = db.open().await;
     let done = open.write(async |tx| {
         for statement in statements {
@@ -253,7 +257,7 @@ async fn by_hand(db: &TestDb, statements: &'static [&'static str]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_reports_unreachable_postgres() {
     let db = TestDb::create(Engine::Postgres).await;
-    let served = Served::prepare(Engine::Postgres, &db).await;
+    let served = ServeSetup::prepare(Engine::Postgres, &db).await;
     let port = vestibule_tests::shared_servers::closed_port();
     let away = format!("postgres://vestibule:canary-4711@127.0.0.1:{port}/vestibule");
     let stranger = db.url().replace("vestibule@", "nobody:canary-4711@");
@@ -276,7 +280,7 @@ async fn doctor_reports_unreachable_postgres() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_reports_clock_and_unreadable_schema() {
     let db = TestDb::create(Engine::Postgres).await;
-    let served = Served::prepare(Engine::Postgres, &db).await;
+    let served = ServeSetup::prepare(Engine::Postgres, &db).await;
     let statements = &[
         "CREATE SCHEMA ahead",
         "CREATE FUNCTION ahead.clock_timestamp() RETURNS timestamptz LANGUAGE sql
@@ -288,7 +292,7 @@ async fn doctor_reports_clock_and_unreadable_schema() {
          AS 'BEGIN RAISE EXCEPTION ''no memory'' USING ERRCODE = ''53200''; END'",
         "CREATE VIEW mute._sqlx_migrations AS SELECT mute.version() AS version, true AS success, ''::bytea AS checksum",
     ];
-    by_hand(&db, statements).await;
+    run_statements(&db, statements).await;
     let ask_again = "look at the database's own log, and run `idp doctor` again";
     for (schema, wanted) in [
         (
@@ -327,7 +331,7 @@ async fn another_server(answer: &'static str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_reports_foreign_server_at_issuer() {
     let db = TestDb::create(Engine::Sqlite).await;
-    let served = Served::prepare(Engine::Sqlite, &db).await;
+    let served = ServeSetup::prepare(Engine::Sqlite, &db).await;
     let lead_to_it = "is `serve` running, and do DNS, proxy and certificate lead to it?";
     for (answer, why, what_to_do) in [
         (

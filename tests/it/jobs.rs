@@ -113,7 +113,7 @@ async fn language_of(app: &TestApp, patient: &Patient) -> Option<String> {
 async fn send(app: &TestApp, errand: Errand) -> String {
     let cx = app.cx();
     cx.db.write(async |tx| jobs::insert(&cx, tx, errand, Some("portal")).await).await.unwrap();
-    app.app().lane_notifier.call(Errand::LANE);
+    app.app().lane_notifier.notify(Errand::LANE);
     cx.trace.reference
 }
 
@@ -152,7 +152,7 @@ async fn wait_for_tries(app: &TestApp, tries: i64) -> JobState {
 /// Moves the clock to the next try, and waits until it was made.
 async fn advance_to_next_try(app: &TestApp, by: Duration, tries: i64) -> JobState {
     app.clock.advance(by);
-    app.app().lane_notifier.call(Errand::LANE);
+    app.app().lane_notifier.notify(Errand::LANE);
     wait_for_tries(app, tries).await
 }
 

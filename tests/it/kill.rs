@@ -8,14 +8,14 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     http::HttpBrowser,
     proc::ChildProcess,
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 use crate::engines::{apply, both_engines};
 
 /// `serve` that can be killed at any moment.
 struct KillableServe {
-    served: Served,
+    served: ServeSetup,
     serve: Option<ChildProcess>,
     db: Db,
     browser: HttpBrowser,
@@ -27,14 +27,14 @@ struct KillableServe {
 impl KillableServe {
     async fn start(engine: Engine) -> Self {
         let data = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &data).await;
+        let served = ServeSetup::prepare(engine, &data).await;
         let patient = Patient {
             email: "mere@patients.example".to_owned(),
             password: "a walk along the river".to_owned(),
             name: "Mere".to_owned(),
         };
         let add = ["user", "add", &patient.email, "--name", "Mere", "--password-stdin", "--json"];
-        vestibule_tests::proc::run(served.change(&add), "a walk along the river\n").await;
+        vestibule_tests::proc::run(served.change_command(&add), "a walk along the river\n").await;
         let client = served.add_portal("https://portal.example/callback").await;
         let (db, browser) = (data.open().await, HttpBrowser::at_issuer(&served.issuer()));
         let serve = Some(served.serve().await);
@@ -69,7 +69,7 @@ async fn kill_between_steps_loses_nothing(engine: Engine) {
     let page = victim.browser.submit_password(&page, &victim.patient).await;
     assert!(page.has_field("code"), "a page of before the cut is posted after it: {}", page.text());
     victim.kill_and_start().await;
-    let code = victim.served.mail.code(&victim.patient.email, 1).await;
+    let code = victim.served.mail.wait_for_code(&victim.patient.email, 1).await;
     // The mail went out before the cut or goes out after it, and more than one has one code.
     let mails = victim.served.mail.mails_to(&victim.patient.email);
     assert!(mails.iter().all(|mail| mail.code.as_deref() == Some(code.as_str())));
@@ -96,8 +96,11 @@ async fn kill_during_step_loses_nothing(engine: Engine) {
     let mut interrupted = 0;
     let mut round = 0_u64;
     for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day"] {
-        vestibule_tests::proc::run(victim.served.change(&["setting", "set", name, "1000"]), "")
-            .await;
+        vestibule_tests::proc::run(
+            victim.served.change_command(&["setting", "set", name, "1000"]),
+            "",
+        )
+        .await;
     }
     // So many rounds, and on until somebody's post was cut off.
     while round < 6 || interrupted == 0 {
@@ -124,7 +127,7 @@ async fn kill_during_step_loses_nothing(engine: Engine) {
         // By its reference: one that a killed worker had taken may come twice.
         let reference = reference_on_page(&page).expect("a reference on the page");
         let mail = &victim.served.mail;
-        let code = mail.code_with(&victim.patient.email, &reference_on_page, before).await;
+        let code = mail.wait_for_code_in(&victim.patient.email, &reference, before).await;
         let code_form = page.form().with("code", &code);
         let post = tokio::spawn({
             let (browser, form) = (victim.browser.clone(), code_form.clone());

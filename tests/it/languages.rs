@@ -72,7 +72,7 @@ async fn resend_uses_page_language(engine: Engine) {
     assert_eq!((page.language(), page.form().action.as_str()), ("mi", "/login/code"));
     app.clock.advance(Duration::from_secs(31));
     browser.follow(browser.post(&page.form(), "resend").await).await;
-    assert_eq!(app.mail.code(&patient.email, 2).await, code);
+    assert_eq!(app.mail.wait_for_code(&patient.email, 2).await, code);
     let mails = app.mail.mails_to(&patient.email);
     assert!(mails.iter().any(|mail| mail.text.contains("tō waehere takiuru")));
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
@@ -96,7 +96,7 @@ async fn case_4_language_switch_keeps_step(engine: Engine) {
         assert_eq!(page.form().action, "/login/code", "{step}: {}", page.text());
     }
     assert_eq!(browser.cookie("session"), None);
-    let code = app.mail.code(&patient.email, 1).await;
+    let code = app.mail.wait_for_code(&patient.email, 1).await;
     let page = switch(&browser, &browser.submit_code(&page, &code).await).await;
     assert_eq!((page.language(), page.form().action.as_str()), ("en", "/login/new-password"));
     let end = browser.get(format!("/language?to=mi&step=consent&attempt={attempt}")).await;

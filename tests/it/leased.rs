@@ -4,7 +4,7 @@ use store::{Db, Sql, Timestamp};
 use vestibule_tests::{
     db::{Engine, TestDb},
     proc::{ChildProcess, run},
-    serve_process::Served,
+    serve_process::ServeSetup,
     shared_servers::redis_url,
     wait,
 };
@@ -18,12 +18,12 @@ async fn until(what: &str, serve: &ChildProcess, mut there: impl AsyncFnMut() ->
 }
 
 /// A provider whose replicas may be many on either engine: they count in Redis.
-async fn serve_with_redis(engine: Engine, data: &TestDb) -> (Served, Db) {
-    let served = Served::prepare(engine, data).await;
+async fn serve_with_redis(engine: Engine, data: &TestDb) -> (ServeSetup, Db) {
+    let served = ServeSetup::prepare(engine, data).await;
     if engine.redis_url().is_none() {
-        let text = std::fs::read_to_string(served.file()).unwrap();
+        let text = std::fs::read_to_string(served.config_file()).unwrap();
         let redis = format!("{text}[ephemeral]\nurl = \"{}\"\n", redis_url());
-        std::fs::write(served.file(), redis).unwrap();
+        std::fs::write(served.config_file(), redis).unwrap();
     }
     (served, data.open().await)
 }
@@ -44,8 +44,8 @@ async fn sealer(db: &Db) -> Option<(String, Timestamp)> {
 }
 
 /// Writes a row of the trail, as an operator would.
-async fn write_a_row(served: &Served, window: &str) {
-    run(served.change(&["setting", "set", "sign_in.code_window", window]), "").await;
+async fn write_a_row(served: &ServeSetup, window: &str) {
+    run(served.change_command(&["setting", "set", "sign_in.code_window", window]), "").await;
 }
 
 async fn actors(db: &Db, event: &str) -> Vec<String> {
@@ -56,7 +56,7 @@ async fn actors(db: &Db, event: &str) -> Vec<String> {
 }
 
 /// The trail is sound, and no row is in two seals.
-async fn assert_sealed_once(served: &Served, db: &Db) {
+async fn assert_sealed_once(served: &ServeSetup, db: &Db) {
     run(served.command(&["audit", "verify"]), "").await;
     let seals = number(db, "SELECT COUNT(*) FROM audit_seals").await;
     assert_eq!(
@@ -78,7 +78,7 @@ async fn killed_sealer_is_succeeded_after_lease(engine: Engine) {
     write_a_row(&served, "16m").await;
     until("the first one seals", &first, async || all_sealed(&db).await).await;
     let (name_of_first, _) = sealer(&db).await.unwrap();
-    let (mut second, _) = served.another().await;
+    let (mut second, _) = served.start_replica().await;
     write_a_row(&served, "17m").await;
     until("one of them seals", &first, async || all_sealed(&db).await).await;
     let (holder, _) = sealer(&db).await.unwrap();
@@ -108,7 +108,7 @@ async fn old_key_is_rotated_once(engine: Engine) {
     let (served, db) = serve_with_redis(engine, &data).await;
     let age = "UPDATE signing_keys SET created_at = 0 WHERE algorithm = 'ES256'";
     assert_eq!(db.write(async |tx| tx.q(age).execute().await).await.unwrap(), 1);
-    let (mut first, (mut second, _)) = tokio::join!(served.serve(), served.another());
+    let (mut first, (mut second, _)) = tokio::join!(served.serve(), served.start_replica());
     let rotated = async || actors(&db, "key.rotated").await;
     until("the key is replaced", &first, async || !rotated().await.is_empty()).await;
     // Both have had their turn when they are gone.
@@ -123,12 +123,12 @@ async fn old_key_is_rotated_once(engine: Engine) {
 async fn new_root_key_reseals_automatically(engine: Engine) {
     let data = TestDb::create(engine).await;
     let (served, db) = serve_with_redis(engine, &data).await;
-    let next = served.file().with_file_name("next.key");
+    let next = served.config_file().with_file_name("next.key");
     vestibule_tests::tls::write_private_file(&next, &[8; 32]);
-    let text = std::fs::read_to_string(served.file()).unwrap();
+    let text = std::fs::read_to_string(served.config_file()).unwrap();
     let entry = format!("[[keys.root_file]]\nid = \"next\"\nfile = \"{}\"\n", next.display());
     let both = text.replacen("[[keys.root_file]]\n", &format!("{entry}[[keys.root_file]]\n"), 1);
-    std::fs::write(served.file(), both).unwrap();
+    std::fs::write(served.config_file(), both).unwrap();
     let roots = async || -> serde_json::Value {
         serde_json::from_str(&run(served.command(&["key", "root", "--json"]), "").await).unwrap()
     };

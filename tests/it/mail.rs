@@ -7,9 +7,9 @@ use vestibule_tests::{
     client::{Client, PendingRequest},
     db::{Engine, TestDb},
     http::{HttpBrowser, Response},
-    mail_server::Fault,
+    mail_server::MailFault,
     proc::run,
-    serve_process::Served,
+    serve_process::ServeSetup,
     wait::until,
 };
 
@@ -67,7 +67,7 @@ async fn transient_rejection_is_retried(engine: Engine) {
     let browser = app.browser();
     let (page, pending) = sign_in_with_deferred_mail(&app, &browser, (&client, &patient)).await;
     app.clock.advance(Duration::from_secs(10));
-    let code = app.mail.code(&patient.email, 1).await;
+    let code = app.mail.wait_for_code(&patient.email, 1).await;
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
@@ -76,7 +76,7 @@ async fn transient_rejection_is_retried(engine: Engine) {
 async fn permanent_rejection_is_shown(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.mail.fault(Fault::Refuse(550), 1);
+    app.mail.inject_fault(MailFault::Refuse(550), 1);
     let browser = app.browser();
     let (start, _) = browser.open_sign_in_page(&client).await;
     let page = browser.submit_password(&start, &patient).await;
@@ -92,7 +92,7 @@ async fn permanent_rejection_is_shown(engine: Engine) {
 async fn duplicate_mail_has_same_code(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.mail.fault(Fault::DropAfterAccept, 1);
+    app.mail.inject_fault(MailFault::DropAfterAccept, 1);
     let browser = app.browser();
     let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     app.clock.advance(Duration::from_secs(10));
@@ -109,7 +109,7 @@ async fn code_window_starts_at_acceptance(engine: Engine) {
     let browser = app.browser();
     let (page, pending) = sign_in_with_deferred_mail(&app, &browser, (&client, &patient)).await;
     app.clock.advance(Duration::from_mins(10));
-    let code = app.mail.code(&patient.email, 1).await;
+    let code = app.mail.wait_for_code(&patient.email, 1).await;
     wait_until_mail_taken(&browser, page.form().value("attempt")).await;
     // 24 minutes after it was asked for, 14 after it was taken.
     app.clock.advance(Duration::from_mins(14));
@@ -127,7 +127,7 @@ async fn resend_repeats_code_after_cooldown(engine: Engine) {
     assert_eq!(app.mail.mails_to(&patient.email).len(), 1, "not before the cool-down");
     app.clock.advance(Duration::from_secs(31));
     browser.post(&page.form(), "resend").await;
-    assert_eq!(app.mail.code(&patient.email, 2).await, code);
+    assert_eq!(app.mail.wait_for_code(&patient.email, 2).await, code);
     app.clock.advance(Duration::from_secs(31));
     browser.post(&page.form(), "resend").await;
     assert_eq!(app.mail.mails_to(&patient.email).len(), 2, "the cool-down doubles");
@@ -159,7 +159,7 @@ async fn notices_do_not_delay_codes(engine: Engine) {
     let app = TestApp::start_with(engine, options).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     // None is answered before the end of the test: the code's is received all the same.
-    app.mail.fault(Fault::Hold, 10);
+    app.mail.inject_fault(MailFault::Hold, 10);
     let mut others = Vec::new();
     for nth in 0..8 {
         others.push(app.patient(&format!("Hemi {nth}")).await);
@@ -175,7 +175,7 @@ async fn notices_do_not_delay_codes(engine: Engine) {
         others.iter().any(|other| app.mail.mails_to(&other.email).is_empty()),
         "notices were still waiting"
     );
-    app.mail.release();
+    app.mail.release_held();
 }
 
 /// Up to the code page, with a mail that the server has refused for now.
@@ -184,7 +184,7 @@ async fn sign_in_with_deferred_mail(
     browser: &HttpBrowser,
     (client, patient): (&Client, &Patient),
 ) -> (Response, PendingRequest) {
-    app.mail.fault(Fault::Refuse(451), 1);
+    app.mail.inject_fault(MailFault::Refuse(451), 1);
     let (start, pending) = browser.open_sign_in_page(client).await;
     let page = browser.submit_password(&start, patient).await;
     app.mail.wait_for_refusals(1).await;
@@ -227,20 +227,23 @@ fn clock_times(text: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_sends_match_smtp_connections() {
     let data = TestDb::create(Engine::Sqlite).await;
-    let served = Served::prepare(Engine::Sqlite, &data).await;
+    let served = ServeSetup::prepare(Engine::Sqlite, &data).await;
     let people: Vec<_> = (0..5).map(|nth| format!("p{nth}@patients.example")).collect();
     for email in &people {
-        run(served.change(&["user", "add", email, "--password-stdin"]), "a walk along the river\n")
-            .await;
+        run(
+            served.change_command(&["user", "add", email, "--password-stdin"]),
+            "a walk along the river\n",
+        )
+        .await;
     }
     let client = served.add_portal("https://portal.example/callback").await;
     let mut serve = served
-        .serve_by(|mut command| {
+        .serve_with(|mut command| {
             command.env("IDP__SMTP__CONNECTIONS", "3").env("IDP__SMTP__TIMEOUT", "1m");
             command
         })
         .await;
-    served.mail.fault(Fault::Hold, people.len());
+    served.mail.inject_fault(MailFault::Hold, people.len());
     for email in &people {
         let browser = HttpBrowser::at_issuer(&served.issuer());
         let (page, _) = browser.open_sign_in_page(&client).await;
@@ -259,9 +262,9 @@ async fn concurrent_sends_match_smtp_connections() {
     let due =
         "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND locked_until IS NULL AND tries = 0";
     let (waiting,): (i64,) = store::Sql::q(&mut conn, due).fetch_one().await.unwrap();
-    assert_eq!((waiting, served.mail.release()), (2, 3));
+    assert_eq!((waiting, served.mail.release_held()), (2, 3));
     for email in &people {
-        served.mail.code(email, 1).await;
+        served.mail.wait_for_code(email, 1).await;
     }
     assert!(serve.terminate().await.success());
 }

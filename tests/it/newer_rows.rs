@@ -9,7 +9,7 @@ use vestibule_tests::{
     db::Engine,
     metrics::Scrape,
     proc::{run, run_with_status},
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 use crate::engines::{apply, both_engines};
@@ -122,13 +122,13 @@ async fn tasks_and_commands_keep_newer_rows(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.client("portal").await;
     fill(&app).await;
-    let served = Served::prepare(engine, &app.db).await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
     let tended = flows::signing_keys::maintain(&app.cx()).await.unwrap();
     assert_eq!(tended, flows::signing_keys::MaintenanceReport::default());
     flows::signing_keys::ensure(&app.cx()).await.unwrap();
     let listed = run(served.command(&["key", "list"]), "").await;
     assert!(listed.contains("newer") && listed.contains("ML-DSA-65"), "{listed}");
-    run(served.change(&["key", "rotate", "--alg", "es256"]), "").await;
+    run(served.change_command(&["key", "rotate", "--alg", "es256"]), "").await;
     let clients = run(served.command(&["client", "list"]), "").await;
     let algorithm = clients.lines().find(|line| line.starts_with("algorithm "));
     assert!(

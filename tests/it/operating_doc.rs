@@ -10,7 +10,7 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     dedicated_servers::DedicatedRedis,
     proc::idp_command,
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 use crate::doctor::{assert_failed, findings};
@@ -62,7 +62,7 @@ async fn documented_redis_rights_suffice() {
     let redis = DedicatedRedis::start();
     let url = redis.url().replace("redis://", "redis://vestibule:PASSWORD@");
     let db = TestDb::create(Engine::Postgres).await;
-    let served = Served::prepare(Engine::Postgres, &db).await;
+    let served = ServeSetup::prepare(Engine::Postgres, &db).await;
     let doctor = async || findings(&served, "doctor", &[("IDP__EPHEMERAL__URL", &url)]).await.1;
     redis.run_command(&[&["ACL", "SETUSER", "vestibule"], rules.as_slice()].concat());
     assert_eq!(doctor().await["ephemeral.url"].0, "ok");

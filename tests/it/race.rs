@@ -134,6 +134,6 @@ async fn try_guess_beside_change(engine: Engine) -> Option<()> {
         return None;
     }
     assert_eq!(app.audit_outcomes("password.checked").await[before.1..], ["right"]);
-    app.mail.code(&victim.email, 1).await;
+    app.mail.wait_for_code(&victim.email, 1).await;
     Some(())
 }

@@ -22,9 +22,9 @@ use vestibule_tests::{
     client::{AuthorizationResponse, Client, PendingRequest},
     db::{Engine, TestDb},
     http::HttpBrowser,
-    mail_server::Mailbox,
+    mail_server::MailServer,
     proc::{ChildProcess, run},
-    serve_process::Served,
+    serve_process::ServeSetup,
     tls::CertificateAuthority,
     wait,
 };
@@ -105,7 +105,7 @@ impl<'c> AsyncHttpClient<'c> for TrustingHttpClient {
 
 /// `idp serve` over TLS.
 struct TlsServe {
-    served: Served,
+    served: ServeSetup,
     authority: CertificateAuthority,
     issuer: String,
     serve: ChildProcess,
@@ -113,9 +113,10 @@ struct TlsServe {
 
 impl TlsServe {
     async fn start(engine: Engine, db: &TestDb) -> Self {
-        let (served, authority) = (Served::prepare(engine, db).await, CertificateAuthority::new());
+        let (served, authority) =
+            (ServeSetup::prepare(engine, db).await, CertificateAuthority::new());
         let add = ["user", "add", EMAIL, "--name", "Mere", "--password-stdin"];
-        run(served.change(&add), PASSWORD).await;
+        run(served.change_command(&add), PASSWORD).await;
         let files = authority.write(&authority.issue(&["localhost"]));
         let issuer = served.issuer().replace("http://", "https://");
         let mut command = served.command(&["serve"]);
@@ -131,7 +132,7 @@ impl TlsServe {
     async fn client(&self, algorithm: Algorithm) -> Client {
         let id = format!("python-{}", algorithm.as_str().to_lowercase());
         let redirect_uri = format!("https://{id}.example/callback");
-        let mut command = self.served.change(&["client", "add", &id, "--profile", "web"]);
+        let mut command = self.served.change_command(&["client", "add", &id, "--profile", "web"]);
         command.args([
             "--first-party",
             "--json",
@@ -176,7 +177,7 @@ struct ProviderRef<'p> {
     issuer: &'p str,
     /// The root that a client must trust, where it speaks TLS.
     authority: Option<PathBuf>,
-    mail: &'p Mailbox,
+    mail: &'p MailServer,
     browser: HttpBrowser,
 }
 
@@ -263,7 +264,7 @@ async fn run_authlib(at: &ProviderRef<'_>, client: &Client, algorithm: Algorithm
 /// A person signs in where a client has sent the browser, and lands at the client.
 async fn sign_in_at(
     browser: &HttpBrowser,
-    mail: &Mailbox,
+    mail: &MailServer,
     (url, client): (&str, &Client),
     (email, password): (&str, &str),
 ) -> AuthorizationResponse {
@@ -271,7 +272,7 @@ async fn sign_in_at(
     let mails = mail.codes_to(email).len();
     let form = page.form().with("email", email).with("password", password);
     let page = browser.follow(browser.post(&form, "continue").await).await;
-    let code = mail.code(email, mails + 1).await;
+    let code = mail.wait_for_code(email, mails + 1).await;
     browser.submit_code(&page, &code).await.authorization_response(PendingRequest::new(client))
 }
 

@@ -87,7 +87,7 @@ async fn attempt_continues_on_other_replica(engine: Engine) {
     let (page, pending) = here.open_sign_in_page(&client).await;
     there.set_cookie("browser", &here.cookie("browser").unwrap());
     let page = there.submit_password(&page, &patient).await;
-    let code = app.mail.code(&patient.email, 1).await;
+    let code = app.mail.wait_for_code(&patient.email, 1).await;
     let answer = here.submit_code(&page, &code).await;
     client.redeem_tokens(&app, &answer.authorization_response(pending)).await;
 }

@@ -10,7 +10,7 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     http::{HttpBrowser, Response},
     proc::{ChildProcess, run},
-    serve_process::Served,
+    serve_process::ServeSetup,
     tls::write_private_file,
 };
 
@@ -18,7 +18,7 @@ use crate::engines::{apply, both_engines};
 
 /// `serve` on a database, with people and a client.
 struct ServeWithClient {
-    served: Served,
+    served: ServeSetup,
     serve: Option<ChildProcess>,
     data: TestDb,
     client: Client,
@@ -35,10 +35,10 @@ fn person(name: &str) -> Patient {
 impl ServeWithClient {
     async fn start(engine: Engine, people: &[&Patient]) -> Self {
         let data = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &data).await;
+        let served = ServeSetup::prepare(engine, &data).await;
         for patient in people {
             let add = ["user", "add", &patient.email, "--name", &patient.name, "--password-stdin"];
-            run(served.change(&add), &format!("{}\n", patient.password)).await;
+            run(served.change_command(&add), &format!("{}\n", patient.password)).await;
         }
         let client = served.add_portal("https://portal.example/callback").await;
         let serve = Some(served.serve().await);
@@ -49,7 +49,7 @@ impl ServeWithClient {
     async fn restore_to_new_database(&self, engine: Engine, backup: &std::path::Path) -> Self {
         let data = TestDb::empty(engine).await;
         restore(backup, &data).await;
-        let served = Served::prepare(engine, &data).await;
+        let served = ServeSetup::prepare(engine, &data).await;
         Self { served, serve: None, data, client: self.client.clone() }
     }
 
@@ -72,7 +72,7 @@ impl ServeWithClient {
     async fn sign_in(&self, browser: &HttpBrowser, patient: &Patient) -> AuthorizationResponse {
         let mails = self.served.mail.mails_to(&patient.email).len();
         let (page, pending) = self.sign_in_to_code_page(browser, patient).await;
-        let code = self.served.mail.code(&patient.email, mails + 1).await;
+        let code = self.served.mail.wait_for_code(&patient.email, mails + 1).await;
         let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
         assert_eq!(self.client.redeem_at(browser, &landed).await.status, 200);
         landed
@@ -134,7 +134,7 @@ async fn restored_backup_signs_people_in(engine: Engine) {
     let other = house.browser();
     tokio::join!(house.sign_in(&other, &mere), back_up(&house.data, &backup));
     // After the backup: a reset, which the backup does not know.
-    run(house.served.change(&["user", "reset", &tui.email]), "").await;
+    run(house.served.change_command(&["user", "reset", &tui.email]), "").await;
     assert!(!house.is_signed_in(&his).await);
     house.serve.take().unwrap().kill().await;
 
@@ -162,7 +162,7 @@ async fn restored_backup_signs_people_in(engine: Engine) {
     // What happened after the backup has not happened: it must be done again, and then holds.
     let his = restored.with_cookies_of(&his);
     assert!(restored.is_signed_in(&his).await);
-    run(restored.served.change(&["user", "reset", &tui.email]), "").await;
+    run(restored.served.change_command(&["user", "reset", &tui.email]), "").await;
     assert!(!restored.is_signed_in(&his).await);
     // For everybody at once: ten minutes later, with an idle time that is shorter.
     restored.serve.take().unwrap().kill().await;
@@ -182,7 +182,7 @@ async fn backup_without_root_key_opens_nothing(engine: Engine) {
     // In the middle of a sign-in: its code is on the way, and the thief has the browser, too.
     let browser = house.browser();
     let (page, pending) = house.sign_in_to_code_page(&browser, &mere).await;
-    let code = house.served.mail.code(&mere.email, 1).await;
+    let code = house.served.mail.wait_for_code(&mere.email, 1).await;
     let folder = TempDir::new().unwrap();
     let (backup, root) = (folder.path().join("backup"), folder.path().join("root"));
     back_up(&house.data, &backup).await;
@@ -202,7 +202,8 @@ async fn backup_without_root_key_opens_nothing(engine: Engine) {
     for sql in ["DELETE FROM signing_keys", "DELETE FROM root_keys"] {
         run_sql(&stolen.data, sql).await;
     }
-    stolen.serve = Some(stolen.served.serve_by(|command| with_root(command, "test", &root)).await);
+    stolen.serve =
+        Some(stolen.served.serve_with(|command| with_root(command, "test", &root)).await);
     let (answer, _) = stolen.sign_in_to_code_page(&stolen.browser(), &mere).await;
     assert!(
         !answer.has_field("code") && answer.has_field("password"),

@@ -31,7 +31,7 @@ pub(super) async fn app_with_aged_data(engine: Engine, rows: i64) -> TestApp {
     let db = TestDb::create(engine).await;
     let open = db.open().await;
     aged_data::fill(&open, engine, rows).await;
-    aged_data::fill_kept(&open, engine, rows).await;
+    aged_data::fill_live(&open, engine, rows).await;
     // Whole seals of it: one that has a newer row too is not old.
     aged_data::fill_trail(&open, engine, rows / 500 * 500).await;
     let until = open.clock().await.unwrap().plus(Duration::from_mins(10));
@@ -48,7 +48,7 @@ pub(super) async fn app_with_aged_data(engine: Engine, rows: i64) -> TestApp {
 /// How much is left of each kind.
 async fn remaining_rows(app: &TestApp) -> Vec<(&'static str, i64)> {
     let mut all = Vec::new();
-    for (kind, count) in aged_data::LEFT_OF_KIND {
+    for (kind, count) in aged_data::COUNT_BY_KIND {
         all.push((kind, app.count(count).await));
     }
     all
@@ -177,7 +177,7 @@ async fn page_with_swept_challenge_starts_over(engine: Engine) {
     }
     let again = browser.follow(browser.get(page.url.as_str()).await).await;
     let page = browser.submit_password(&again, &patient).await;
-    let code = app.mail.code(&patient.email, 2).await;
+    let code = app.mail.wait_for_code(&patient.email, 2).await;
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
@@ -194,10 +194,10 @@ async fn one_pass_sweeps_every_kind(engine: Engine) {
         }
         before = now;
     }
-    for (kind, count) in aged_data::LEFT_OF_KIND {
+    for (kind, count) in aged_data::COUNT_BY_KIND {
         assert_eq!(app.count(count).await, 0, "{kind}");
     }
-    for (kind, count) in aged_data::KEPT {
+    for (kind, count) in aged_data::LIVE_ROWS {
         assert_eq!(app.count(count).await, 1_500, "{kind}");
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM grants WHERE session_id IS NOT NULL").await, 0);

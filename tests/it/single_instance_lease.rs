@@ -7,7 +7,7 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     http::HttpBrowser,
     proc::{ChildProcess, idp_command},
-    serve_process::Served,
+    serve_process::ServeSetup,
     wait,
 };
 
@@ -36,18 +36,18 @@ const HOLD: &str =
 #[apply(both_engines)]
 async fn frozen_holder_exits_after_takeover(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let sql = db.open().await;
     let in_memory = |mut command: tokio::process::Command| {
         command.env("IDP__EPHEMERAL__URL", "memory");
         command
     };
-    let mut first = served.serve_by(in_memory).await;
+    let mut first = served.serve_with(in_memory).await;
     freeze(&first, &sql).await;
     let address =
         std::net::SocketAddr::from(([127, 0, 0, 1], vestibule_tests::shared_servers::free_port()));
     let mut command = in_memory(idp_command());
-    command.args(["serve", "--config"]).arg(served.file());
+    command.args(["serve", "--config"]).arg(served.config_file());
     command.env("IDP__LISTEN__PUBLIC", address.to_string());
     let mut second = ChildProcess::spawn(command);
     let browser = HttpBrowser::new_at(&served.issuer(), address);
@@ -68,7 +68,7 @@ async fn frozen_holder_exits_after_takeover(engine: Engine) {
 #[apply(both_engines)]
 async fn start_waits_for_busy_database(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let sql = db.open().await;
     let held = BlockingTx::open(sql.clone(), HOLD).await;
     let mut command = served.command(&["serve"]);

@@ -20,7 +20,7 @@ use vestibule_tests::{
 
 const DATABASE: &str = "counted";
 /// Loaded when the server starts: nothing counts otherwise.
-const COUNTS: &[&str] = &["shared_preload_libraries=pg_stat_statements"];
+const PRELOAD_SETTINGS: &[&str] = &["shared_preload_libraries=pg_stat_statements"];
 /// The role of requests, with the number of each statement of theirs since the last reset; those that open a connection
 /// stand by themselves (`store/src/db/engine.rs`).
 const STATEMENTS: &str = "SELECT calls || E'\\t' || regexp_replace(query, E'\\\\s+', ' ', 'g')
@@ -36,7 +36,7 @@ impl Statements {
         self.0.iter().map(|(calls, _)| calls).sum()
     }
 
-    fn of(&self, text: &str) -> u64 {
+    fn calls_of(&self, text: &str) -> u64 {
         self.0.iter().filter(|(_, query)| query == text).map(|(calls, _)| calls).sum()
     }
 
@@ -64,14 +64,14 @@ impl fmt::Display for Statements {
 
 /// A part of a sign-in, and what it cost.
 #[derive(Debug)]
-struct Part {
+struct SignInPart {
     name: &'static str,
     statements: Statements,
 }
 
 /// What a whole sign-in cost.
 #[derive(Debug, Default)]
-struct Costs(Vec<Part>);
+struct Costs(Vec<SignInPart>);
 
 impl Costs {
     fn sum(&self, count: impl Fn(&Statements) -> u64) -> u64 {
@@ -87,19 +87,19 @@ impl Costs {
         let claims =
             |(_, query): &&(u64, String)| query.starts_with("UPDATE jobs SET locked_until");
         let alone = |all: &Statements| all.0.iter().filter(claims).map(|(calls, _)| calls).sum();
-        self.sum(|statements| statements.of("COMMIT")) + self.sum(alone)
+        self.sum(|statements| statements.calls_of("COMMIT")) + self.sum(alone)
     }
 }
 
 impl fmt::Display for Costs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Part { name, statements } in &self.0 {
+        for SignInPart { name, statements } in &self.0 {
             writeln!(f, "{name}: {}\n{statements}", statements.count())?;
         }
         for table in TABLES {
             write!(f, "{table} {}, ", self.sum(|statements| statements.table(table)))?;
         }
-        let [begun, committed] = ["BEGIN", "COMMIT"].map(|text| self.sum(|all| all.of(text)));
+        let [begun, committed] = ["BEGIN", "COMMIT"].map(|text| self.sum(|all| all.calls_of(text)));
         writeln!(f, "BEGIN {begun}, COMMIT {committed}")
     }
 }
@@ -122,14 +122,14 @@ const TABLES: [&str; 14] = [
 ];
 
 /// A provider whose statements are counted.
-struct Counted {
+struct CountedApp {
     server: Arc<DedicatedPostgres>,
     app: TestApp,
 }
 
-impl Counted {
+impl CountedApp {
     async fn start() -> Self {
-        let server = spawn(|| Arc::new(DedicatedPostgres::start_with(COUNTS))).await;
+        let server = spawn(|| Arc::new(DedicatedPostgres::start_with(PRELOAD_SETTINGS))).await;
         let url = {
             let server = Arc::clone(&server);
             spawn(move || {
@@ -147,26 +147,28 @@ impl Counted {
         Self { server, app }
     }
 
-    async fn ask(&self, text: &'static str) -> String {
+    async fn run_sql(&self, text: &'static str) -> String {
         let server = Arc::clone(&self.server);
         spawn(move || server.run_sql(DATABASE, text)).await
     }
 
     /// Does a part of a sign-in and adds what it cost.
-    async fn part<T>(
+    async fn count_part<T>(
         &self,
         costs: &mut Costs,
         name: &'static str,
         work: impl Future<Output = T>,
     ) -> T {
-        self.ask("SELECT pg_stat_statements_reset()").await;
+        self.run_sql("SELECT pg_stat_statements_reset()").await;
         let done = work.await;
-        let lines = self.ask(STATEMENTS).await;
+        let lines = self.run_sql(STATEMENTS).await;
         let read = |line: &str| {
             let (calls, query) = line.split_once('\t').expect("a count and a text");
             (calls.parse().expect("a number"), query.to_owned())
         };
-        costs.0.push(Part { name, statements: Statements(lines.lines().map(read).collect()) });
+        costs
+            .0
+            .push(SignInPart { name, statements: Statements(lines.lines().map(read).collect()) });
         done
     }
 
@@ -188,17 +190,18 @@ impl Counted {
     async fn sign_in(&self, client: &Client, patient: &Patient) -> (HttpBrowser, Costs) {
         let (browser, mut costs) = (self.app.browser(), Costs::default());
         let costed = &mut costs;
-        let (page, pending) = self.part(costed, "page", browser.open_sign_in_page(client)).await;
+        let (page, pending) =
+            self.count_part(costed, "page", browser.open_sign_in_page(client)).await;
         let form = page.form().with("email", &patient.email).with("password", &patient.password);
-        let answer = self.part(costed, "password", browser.post(&form, "continue")).await;
-        self.part(costed, "mail", self.send_mail()).await;
-        let page = self.part(costed, "code page", browser.follow(answer)).await;
+        let answer = self.count_part(costed, "password", browser.post(&form, "continue")).await;
+        self.count_part(costed, "mail", self.send_mail()).await;
+        let page = self.count_part(costed, "code page", browser.follow(answer)).await;
         let mails = self.app.mail.codes_to(&patient.email).len();
-        let code = self.app.mail.code(&patient.email, mails).await;
+        let code = self.app.mail.wait_for_code(&patient.email, mails).await;
         let form = page.form().with("code", &code);
-        let answer = self.part(costed, "code", browser.post(&form, "continue")).await;
+        let answer = self.count_part(costed, "code", browser.post(&form, "continue")).await;
         let landed = browser.follow(answer).await.authorization_response(pending);
-        let tokens = self.part(costed, "exchange", client.redeem_at(&browser, &landed)).await;
+        let tokens = self.count_part(costed, "exchange", client.redeem_at(&browser, &landed)).await;
         assert_eq!(tokens.status, 200, "{}", tokens.body);
         (browser, costs)
     }
@@ -208,10 +211,10 @@ impl Counted {
         let mut costs = Costs::default();
         let pending = PendingRequest::new(client);
         let url = pending.url(self.app.issuer(), &[("prompt", "none")]);
-        let answer = self.part(&mut costs, "silent code", browser.get(url)).await;
+        let answer = self.count_part(&mut costs, "silent code", browser.get(url)).await;
         let landed = answer.authorization_response(pending);
         let tokens = client.redeem_at(browser, &landed);
-        let tokens = self.part(&mut costs, "exchange", tokens).await;
+        let tokens = self.count_part(&mut costs, "exchange", tokens).await;
         assert_eq!(tokens.status, 200, "{}", tokens.body);
         costs
     }
@@ -224,7 +227,7 @@ async fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 /// With what opens connections and prepares statements out of the way: one person has signed in before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sign_in_statement_count_is_bounded() {
-    let counted = Counted::start().await;
+    let counted = CountedApp::start().await;
     let client = counted.app.client("portal").await;
     let (first, second) = (counted.app.patient("Hemi").await, counted.app.patient("Mere").await);
     counted.sign_in(&client, &first).await;
@@ -236,7 +239,7 @@ async fn sign_in_statement_count_is_bounded() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_code_statement_count_is_bounded() {
-    let counted = Counted::start().await;
+    let counted = CountedApp::start().await;
     let (portal, records) =
         (counted.app.client("portal").await, counted.app.client("records").await);
     let patient = counted.app.patient("Mere").await;
@@ -245,7 +248,7 @@ async fn silent_code_statement_count_is_bounded() {
     let costs = counted.silent(&browser, &records).await;
     println!("a silent code: {}\n{costs}", costs.count());
     // Two transactions: without what begins and ends them, 7.
-    let frames = costs.sum(|all| all.of("BEGIN") + all.of("COMMIT"));
+    let frames = costs.sum(|all| all.calls_of("BEGIN") + all.calls_of("COMMIT"));
     assert_eq!(frames, 4, "{costs}");
     assert!(costs.count() - frames <= 7, "{} statements:\n{costs}", costs.count());
 }
@@ -254,7 +257,7 @@ async fn silent_code_statement_count_is_bounded() {
 /// third read is of other mails of the person, whose code it might be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_code_statement_count_is_bounded() {
-    let counted = Counted::start().await;
+    let counted = CountedApp::start().await;
     let client = counted.app.client("portal").await;
     let patient = counted.app.patient("Mere").await;
     let browser = counted.app.browser();
@@ -263,7 +266,7 @@ async fn wrong_code_statement_count_is_bounded() {
     let page = browser.follow(browser.post(&form, "continue").await).await;
     for code in ["000000", "000001"] {
         let (form, mut costs) = (page.form().with("code", code), Costs::default());
-        let answer = counted.part(&mut costs, "code", browser.post(&form, "continue")).await;
+        let answer = counted.count_part(&mut costs, "code", browser.post(&form, "continue")).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert!(costs.count() <= 13, "{} statements:\n{costs}", costs.count());
         for (table, most) in

@@ -9,7 +9,7 @@ use vestibule_tests::{
     app::{Patient, TestApp},
     client::Client,
     db::Engine,
-    mail_server::Fault,
+    mail_server::MailFault,
 };
 
 use super::retention::app_with_aged_data;
@@ -140,7 +140,7 @@ async fn sqlite_sweep_only_delays_posts() {
         let gone = held.commit().await;
         assert!(gone >= 500, "{what:?}: {gone}");
         let page = posted.await.unwrap();
-        let code = app.mail.code(&patient.email, mails + 1).await;
+        let code = app.mail.wait_for_code(&patient.email, mails + 1).await;
         client
             .redeem_tokens(
                 &app,
@@ -155,7 +155,7 @@ async fn sqlite_sweep_only_delays_posts() {
 async fn remaining_kinds_are_swept_in_time(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.mail.fault(Fault::Refuse(550), 1);
+    app.mail.inject_fault(MailFault::Refuse(550), 1);
     let refused = app.browser();
     let (page, _) = refused.open_sign_in_page(&client).await;
     refused.submit_password(&page, &patient).await;

@@ -19,7 +19,7 @@ async fn newest_code_works_in_other_tab(engine: Engine) {
     }
     let mails = app.mail.codes_to(&patient.email).len();
     browser.follow(browser.post(&one.form(), "resend").await).await;
-    let next = app.mail.code(&patient.email, mails + 1).await;
+    let next = app.mail.wait_for_code(&patient.email, mails + 1).await;
     assert_ne!(next, code);
     // The second tab still shows the page of the first code: the older code is told apart there, the newest works.
     browser.submit_code(&two, &code).await;

@@ -17,7 +17,7 @@ use vestibule_tests::{
     client::Client,
     db::{Engine, TestDb},
     proc::{ChildProcess, idp_command, run as command, run_with_status},
-    serve_process::Served,
+    serve_process::ServeSetup,
     wait, workspace_root,
 };
 
@@ -75,7 +75,7 @@ async fn keep_signing_in(load: Arc<Load>, patient: Patient) {
         let (page, pending) = one.open_sign_in_page(&load.client).await;
         let page = two.submit_password(&page, &patient).await;
         assert!(page.has_field("code"), "no code page: {} {}", page.status, page.text());
-        let code = load.app.mail.code(&patient.email, mails + 1).await;
+        let code = load.app.mail.wait_for_code(&patient.email, mails + 1).await;
         let landed = one.submit_code(&page, &code).await.authorization_response(pending);
         let answer = load.client.redeem_at(&two, &landed).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -146,13 +146,13 @@ async fn schema_change_under_load_refuses_nothing(engine: Engine) {
 #[apply(both_engines)]
 async fn older_program_runs_on_newer_schema(engine: Engine) {
     let data = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &data).await;
+    let served = ServeSetup::prepare(engine, &data).await;
     let db = data.open().await;
     migrate(&db, &test_migrations("expand")).await;
     let said = command(served.command(&["migrate"]), "").await;
     assert_eq!(said, "The database has the schema of this build already, or a newer one.\n");
     let add = ["user", "add", "mere@patients.example", "--password-stdin"];
-    command(served.change(&add), "a walk along the river\n").await;
+    command(served.change_command(&add), "a walk along the river\n").await;
     assert!(served.serve().await.terminate().await.success());
 }
 
@@ -160,7 +160,7 @@ async fn older_program_runs_on_newer_schema(engine: Engine) {
 #[apply(both_engines)]
 async fn missing_migration_is_found_beside_newer(engine: Engine) {
     let data = TestDb::empty(engine).await;
-    let served = Served::prepare(engine, &data).await;
+    let served = ServeSetup::prepare(engine, &data).await;
     let db = data.open().await;
     let newer = one_file("9999_newer.sql", "CREATE TABLE newer (id UUID PRIMARY KEY);");
     migrate(&db, newer.path()).await;
@@ -188,7 +188,7 @@ async fn damaged_migrations_table_is_reported(engine: Engine) {
     let empty = TestDb::empty(engine).await;
     assert!(!empty.open().await.is_migrated().await.unwrap());
     let data = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &data).await;
+    let served = ServeSetup::prepare(engine, &data).await;
     run(&data.open().await, "ALTER TABLE _sqlx_migrations RENAME COLUMN success TO went_well")
         .await;
     for asked in ["serve", "migrate", "doctor"] {
@@ -209,7 +209,7 @@ async fn assert_refused_with(mut command: Command, why: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unreadable_migrations_table_is_reported() {
     let data = TestDb::create(Engine::Postgres).await;
-    let served = Served::prepare(Engine::Postgres, &data).await;
+    let served = ServeSetup::prepare(Engine::Postgres, &data).await;
     let db = data.open().await;
     run(&db, "CREATE ROLE may_read_nothing LOGIN").await;
     let url = data.url();
@@ -271,7 +271,7 @@ async fn waiting_migration_blocks_no_reader() {
 #[apply(both_engines)]
 async fn foreign_migration_sequence_is_refused(engine: Engine) {
     let data = TestDb::empty(engine).await;
-    let served = Served::prepare(engine, &data).await;
+    let served = ServeSetup::prepare(engine, &data).await;
     let db = data.open().await;
     let old = one_file("0001_sign_in.sql", "CREATE TABLE users (id UUID PRIMARY KEY);");
     migrate(&db, old.path()).await;

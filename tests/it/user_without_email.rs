@@ -10,9 +10,9 @@ use vestibule_tests::{
     client::{Client, get_userinfo},
     db::{Engine, TestDb},
     http::HttpBrowser,
-    mail_server::Fault,
+    mail_server::MailFault,
     proc::run,
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 use crate::engines::{apply, both_engines};
@@ -84,9 +84,9 @@ async fn person_without_address_disturbs_no_other(engine: Engine) {
 #[apply(both_engines)]
 async fn commands_tolerate_person_without_address(engine: Engine) {
     let data = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &data).await;
+    let served = ServeSetup::prepare(engine, &data).await;
     let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
-    run(served.change(&add), "a walk along the river\n").await;
+    run(served.change_command(&add), "a walk along the river\n").await;
     add_without_address(&data.open().await, "Tui").await;
     let shown = run(served.command(&["user", "show", "mere@patients.example"]), "").await;
     assert!(shown.starts_with("Mere <mere@patients.example>"), "{shown}");
@@ -147,7 +147,7 @@ async fn sign_in_without_address_starts_over(engine: Engine) {
 async fn notice_without_address_is_not_mailed(engine: Engine) {
     let app = TestApp::start(engine).await;
     let patient = app.patient("Mere").await;
-    app.mail.fault(Fault::Refuse(451), 1);
+    app.mail.inject_fault(MailFault::Refuse(451), 1);
     app.force_reset(&patient).await;
     let put_back =
         "SELECT COUNT(*) FROM jobs WHERE last_error IS NOT NULL AND locked_until IS NULL";

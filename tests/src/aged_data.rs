@@ -13,7 +13,7 @@ pub const KINDS: i64 = 11;
 const FEW: i64 = 500;
 
 /// What is counted when somebody asks how many are left.
-pub const LEFT_OF_KIND: [(&str, &str); 15] = [
+pub const COUNT_BY_KIND: [(&str, &str); 15] = [
     ("attempts", "SELECT COUNT(*) FROM attempts WHERE client_id = 'old'"),
     ("challenges", "SELECT COUNT(*) FROM email_challenges WHERE reference = 'old'"),
     (
@@ -35,7 +35,7 @@ pub const LEFT_OF_KIND: [(&str, &str); 15] = [
 ];
 
 /// What is as old and in use: grants that outlive their session and are alive, and the sign-ins that they come from.
-pub const KEPT: [(&str, &str); 2] = [
+pub const LIVE_ROWS: [(&str, &str); 2] = [
     (
         "live grants",
         "SELECT COUNT(*) FROM grants WHERE scopes = 'old-live' AND sid LIKE 'old-live-%'",
@@ -156,7 +156,7 @@ pub async fn fill(db: &Db, engine: Engine, rows: i64) {
 }
 
 /// Adds `rows` of what [`KEPT`] has, to a database that [`fill`] has filled with as many rows: its sessions are theirs, too.
-pub async fn fill_kept(db: &Db, engine: Engine, rows: i64) {
+pub async fn fill_live(db: &Db, engine: Engine, rows: i64) {
     let dialect = Dialect::of(engine, rows);
     let owner = "(SELECT id FROM users WHERE email = 'old')";
     let mut all = Vec::new();

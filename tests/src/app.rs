@@ -18,7 +18,7 @@ use idp::{
     http::routes,
     jobs::{self, Lane},
     mail::smtp::Mailer,
-    serve::{self, ServerSetup, Stop, Tls},
+    serve::{self, ServerSetup, StopSignal, Tls},
 };
 use keys::{Algorithm, HasherConfig, Rng};
 use store::{Db, DbConfig, EphemeralCounters};
@@ -28,7 +28,7 @@ use crate::{
     client::Client,
     db::{Engine, TestDb},
     http::HttpBrowser,
-    mail_server::Mailbox,
+    mail_server::MailServer,
     test_actor,
     tls::CertificateAuthority,
     wait,
@@ -94,7 +94,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct TestApp {
     /// The mail server.
-    pub mail: Arc<Mailbox>,
+    pub mail: Arc<MailServer>,
     /// The hand that moves the clock of every replica.
     pub clock: ClockShift,
     /// The database.
@@ -180,7 +180,7 @@ impl TestApp {
 
     /// A provider on servers of the test's own.
     pub async fn start_on(db: TestDb, redis: Option<String>, options: Options) -> Self {
-        let mail = Arc::new(Mailbox::start().await);
+        let mail = Arc::new(MailServer::start().await);
         let (time, clock) = Clock::shifted();
         let public = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = public.local_addr().expect("bound").port();
@@ -410,7 +410,7 @@ struct ReplicaBuilder<'a> {
     options: &'a Options,
     issuer: &'a Issuer,
     time: &'a Clock,
-    mail: &'a Mailbox,
+    mail: &'a MailServer,
     redis: Option<&'a str>,
     authority: Option<&'a CertificateAuthority>,
     root: &'a [(&'a str, u8)],
@@ -442,7 +442,7 @@ impl ReplicaBuilder<'_> {
         };
         let site =
             ServerSetup { public, tls, ops: ops_listener, router, limits, lanes, lease: None };
-        let (stop, stopped) = Stop::by_hand();
+        let (stop, stopped) = StopSignal::manual();
         let serving = serve::run(beside, site, self.options.shutdown.clone(), stopped);
         Replica { app, address, ops, stop, task: tokio::spawn(serving) }
     }
@@ -474,7 +474,7 @@ impl ReplicaBuilder<'_> {
 pub(crate) async fn create_signing_keys(db: &Db) {
     let issuer = Issuer::parse("http://localhost").expect("an issuer");
     let (time, _) = Clock::shifted();
-    let mail = Mailbox::start().await;
+    let mail = MailServer::start().await;
     let options = Options::default();
     let parts = ReplicaBuilder {
         options: &options,

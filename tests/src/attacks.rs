@@ -222,7 +222,7 @@ pub async fn password_spraying(engine: Engine, scale: Scale) -> AttackOutcome {
     accounts::add(&ground.app, scale.accounts, scale.one_in).await;
     ground.started_at = Instant::now();
     let guesses = (0..scale.accounts)
-        .map(|nth| (nth / 150, accounts::email(nth), accounts::COMMON.to_owned()));
+        .map(|nth| (nth / 150, accounts::email(nth), accounts::COMMON_PASSWORD.to_owned()));
     let (answers, honest) = tokio::join!(ground.guesses(guesses), ground.honest_sign_in());
     ground.outcome("One guess at each account", &answers, honest).await
 }

@@ -17,7 +17,7 @@ use crate::{
     app::{Patient, TestApp},
     client::{AuthorizationResponse, Client, PendingRequest},
     http::{HttpBrowser, Response},
-    mail_server::Mailbox,
+    mail_server::MailServer,
     page::Form,
     starvation_probe::{StarvationProbe, Stopwatch},
     wait::{self, LIMIT},
@@ -67,7 +67,7 @@ struct Shared {
     browser: HttpBrowser,
     replicas: Vec<SocketAddr>,
     client: Client,
-    mail: Arc<Mailbox>,
+    mail: Arc<MailServer>,
     tally: Mutex<CrowdStats>,
     fault_over: Mutex<Option<Stopwatch>>,
     /// How long each request that has no answer yet has waited, by its number.
@@ -96,7 +96,7 @@ impl Crowd {
 
     /// These people with browsers like this one, at a provider in whatever process.
     pub fn with_people(
-        (browser, mail): (HttpBrowser, Arc<Mailbox>),
+        (browser, mail): (HttpBrowser, Arc<MailServer>),
         replicas: Vec<SocketAddr>,
         client: Client,
         patients: Vec<Patient>,
@@ -329,7 +329,7 @@ impl Person<'_> {
         let reference =
             reference_on_page(page).ok_or_else(|| format!("no reference: {}", page.text()))?;
         let email = &self.patient.email;
-        self.shared.mail.try_code_with(email, &reference_on_page, before).await.ok_or_else(|| {
+        self.shared.mail.try_wait_for_code_in(email, &reference, before).await.ok_or_else(|| {
             self.shared.lock_stats().lost_mails.push(format!("{email} {reference}"));
             "no mail".to_owned()
         })
@@ -439,7 +439,7 @@ impl Person<'_> {
 pub fn reference_on_page(page: &Response) -> Option<String> {
     let (_, rest) = page.body.split_once("class=\"reference\"")?;
     let (_, rest) = rest.split_once("<strong>")?;
-    rest.split_once("</strong>").map(|(reference, _)| reference_on_page.to_owned())
+    rest.split_once("</strong>").map(|(reference, _)| reference.to_owned())
 }
 
 /// Why a "try again" leaves a person or a program without help; `None` when it says all that is needed.

@@ -7,7 +7,9 @@ use std::{
 
 use crate::{
     proc::{EndSignal, start_server, temp_folder},
-    shared_servers::{Account, SETTINGS, USER, free_port, postgres_programs, run},
+    shared_servers::{
+        Account, POSTGRES_SETTINGS, POSTGRES_USER, free_port, postgres_programs, run,
+    },
     wait,
 };
 
@@ -77,14 +79,14 @@ impl DedicatedPostgres {
         if self.run_sql("postgres", &known) == "0" {
             self.run_sql("postgres", &format!("CREATE DATABASE {name}"));
         }
-        format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port)
+        format!("postgres://{POSTGRES_USER}@127.0.0.1:{}/{name}", self.port)
     }
 
     /// What `psql` says to statements, each in a transaction of its own.
     pub fn run_sql(&self, database: &str, text: &str) -> String {
         let port = self.port.to_string();
         let mut psql = self.command("psql");
-        psql.args(["-h", "127.0.0.1", "-p", &port, "-U", USER, "-d", database, "-qAtX"]);
+        psql.args(["-h", "127.0.0.1", "-p", &port, "-U", POSTGRES_USER, "-d", database, "-qAtX"]);
         psql.args(["-v", "ON_ERROR_STOP=1"]);
         for statement in text.split(';').map(str::trim).filter(|text| !text.is_empty()) {
             psql.args(["-c", statement]);
@@ -101,7 +103,7 @@ impl DedicatedPostgres {
     pub fn standby(&self) -> Self {
         let mut other = Self::new_stopped(temp_folder());
         other.standby = true;
-        if let Some(account) = Account::unless_ordinary(&other.folder) {
+        if let Some(account) = Account::if_root(&other.folder) {
             account.give(&other.folder);
         }
         let port = self.port.to_string();
@@ -112,7 +114,7 @@ impl DedicatedPostgres {
             "-p",
             &port,
             "-U",
-            USER,
+            POSTGRES_USER,
             "-D",
             "data",
             "-R",
@@ -133,7 +135,7 @@ impl DedicatedPostgres {
 
     /// `postgres://` address of its one database, on another port if something is in front.
     pub fn url(&self, port: Option<u16>) -> String {
-        format!("postgres://{USER}@127.0.0.1:{}/postgres", port.unwrap_or(self.port))
+        format!("postgres://{POSTGRES_USER}@127.0.0.1:{}/postgres", port.unwrap_or(self.port))
     }
 
     /// Its port.
@@ -145,7 +147,7 @@ impl DedicatedPostgres {
     pub fn start_server(&self) {
         let mut command = self.command("postgres");
         command.args(["-D", "data", "-p", &self.port.to_string()]);
-        for setting in SETTINGS.iter().chain(self.settings) {
+        for setting in POSTGRES_SETTINGS.iter().chain(self.settings) {
             command.args(["-c", setting]);
         }
         // A standby is to be promoted alone, and waits for nobody then.
@@ -185,11 +187,11 @@ impl DedicatedPostgres {
 
     /// Makes the folder a cluster.
     fn init_cluster(&self) {
-        if let Some(account) = Account::unless_ordinary(&self.folder) {
+        if let Some(account) = Account::if_root(&self.folder) {
             account.give(&self.folder);
         }
         let mut init = self.command("initdb");
-        init.args(["-D", "data", "-U", USER, "-A", "trust", "-E", "UTF8"]);
+        init.args(["-D", "data", "-U", POSTGRES_USER, "-A", "trust", "-E", "UTF8"]);
         run(init.args(["--locale=C", "--no-sync"]));
     }
 
@@ -209,7 +211,7 @@ impl DedicatedPostgres {
 
     fn command(&self, name: &str) -> Command {
         let program = postgres_programs().join(name);
-        let mut command = match Account::unless_ordinary(Path::new("/proc/self")) {
+        let mut command = match Account::if_root(Path::new("/proc/self")) {
             Some(account) => account.command(&program),
             None => Command::new(program),
         };

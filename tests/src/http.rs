@@ -16,7 +16,7 @@ use crate::{
     app::{Patient, TestApp},
     client::{AuthorizationResponse, Client, PendingRequest},
     page::Form,
-    tls_routing::{Doors, trusting},
+    tls_routing::{TlsRoutes, client_trusting},
 };
 
 /// A browser with its cookies. A clone shares them, as tabs do.
@@ -27,7 +27,7 @@ pub struct HttpBrowser {
     address: Option<SocketAddr>,
     http: reqwest::Client,
     /// How it reaches an address over TLS, where that is what it speaks.
-    tls_routes: Option<Arc<Doors>>,
+    tls_routes: Option<Arc<TlsRoutes>>,
     refused_connections: Arc<AtomicUsize>,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
     /// Headers of every request.
@@ -62,7 +62,7 @@ impl HttpBrowser {
 
     /// A browser without cookies that trusts an authority, and speaks HTTP/2 when it is offered.
     pub fn over_tls(issuer: &str, authority: &str) -> Self {
-        Self::with(issuer, None, trusting(authority))
+        Self::with(issuer, None, client_trusting(authority))
     }
 
     /// The same at a replica, which listens on the issuer's port at an address of its own.
@@ -70,7 +70,7 @@ impl HttpBrowser {
         let mut new = Self::over_tls(issuer, authority);
         let name = new.issuer.host_str().expect("a name").to_owned();
         (new.address, new.tls_routes) =
-            (Some(address), Some(Arc::new(Doors::new(authority, &name))));
+            (Some(address), Some(Arc::new(TlsRoutes::new(authority, &name))));
         new
     }
 
@@ -79,7 +79,7 @@ impl HttpBrowser {
     pub fn new_browser(&self) -> Self {
         let (issuer, address) = (self.issuer(), self.address.expect("at a replica"));
         let new = Self::new(&issuer, address);
-        let doors = self.tls_routes.as_ref().map(|doors| Arc::new(doors.anew()));
+        let doors = self.tls_routes.as_ref().map(|doors| Arc::new(doors.without_connections()));
         Self { tls_routes: doors, ..new }
     }
 
@@ -238,7 +238,9 @@ impl HttpBrowser {
     fn request(&self, method: Method, url: &Url) -> reqwest::RequestBuilder {
         let mut direct = url.clone();
         match (self.address, &self.tls_routes) {
-            (Some(address), Some(doors)) => return doors.to(address).request(method, direct),
+            (Some(address), Some(doors)) => {
+                return doors.client_for(address).request(method, direct);
+            }
             (Some(address), None) => {
                 direct.set_host(Some(&address.ip().to_string())).expect("a host");
                 direct.set_port(Some(address.port())).expect("a port");
@@ -304,7 +306,7 @@ impl HttpBrowser {
         let mails = app.mail.codes_to(&patient.email).len();
         let page = self.submit_password(&page, patient).await;
         assert!(page.has_field("code"), "no code page: {} {}", page.status, page.text());
-        let code = app.mail.code(&patient.email, mails + 1).await;
+        let code = app.mail.wait_for_code(&patient.email, mails + 1).await;
         (page, code, pending)
     }
 

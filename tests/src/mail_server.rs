@@ -40,7 +40,7 @@ pub struct Mail {
 
 /// What goes wrong with one message.
 #[derive(Clone, Copy, Debug)]
-pub enum Fault {
+pub enum MailFault {
     /// Its recipient is refused with this reply: 4xx for now, 5xx for good.
     Refuse(u16),
     /// Its sender is refused with this reply.
@@ -57,7 +57,7 @@ pub enum Fault {
 
 /// The mail server. It stops when the value is dropped.
 #[derive(Debug)]
-pub struct Mailbox {
+pub struct MailServer {
     address: SocketAddr,
     shared: Arc<Shared>,
     server: JoinHandle<()>,
@@ -72,7 +72,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     mails: Vec<Mail>,
-    faults: VecDeque<Fault>,
+    faults: VecDeque<MailFault>,
     refused: usize,
     connections: usize,
     /// Messages that are held, and whether they are no longer.
@@ -84,7 +84,7 @@ struct State {
 
 impl State {
     /// Whether a recipient is put off now.
-    fn puts_off(&mut self, to: &str) -> bool {
+    fn is_greylisted(&mut self, to: &str) -> bool {
         let Some((wait, known)) = &mut self.greylist else { return false };
         known.entry(to.to_owned()).or_insert_with(Instant::now).elapsed() < *wait
     }
@@ -100,7 +100,7 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
-    async fn released(&self) {
+    async fn wait_until_released(&self) {
         loop {
             let changed = self.changed.notified();
             if self.state().released {
@@ -133,7 +133,7 @@ impl Shared {
     }
 }
 
-impl Mailbox {
+impl MailServer {
     /// Starts on a free loopback port.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -149,12 +149,12 @@ impl Mailbox {
     }
 
     /// Has the next `messages` messages go wrong, after those that were told earlier.
-    pub fn fault(&self, fault: Fault, messages: usize) {
+    pub fn inject_fault(&self, fault: MailFault, messages: usize) {
         self.shared.change(|state| state.faults.extend(std::iter::repeat_n(fault, messages)));
     }
 
     /// Puts each recipient off from its first mail on for this time (greylisting, RFC 6647).
-    pub fn greylist(&self, wait: Duration) {
+    pub fn enable_greylisting(&self, wait: Duration) {
         self.shared.change(|state| state.greylist = Some((wait, HashMap::new())));
     }
 
@@ -165,7 +165,7 @@ impl Mailbox {
     }
 
     /// Answers what is held and holds nothing any more; how many messages were held until now.
-    pub fn release(&self) -> usize {
+    pub fn release_held(&self) -> usize {
         self.shared.change(|state| state.released = true);
         self.shared.state().held
     }
@@ -182,22 +182,22 @@ impl Mailbox {
 
     /// How many messages `to` has received.
     pub fn count(&self, to: &str) -> usize {
-        of(&self.shared.state(), to).count()
+        iter_mails_to(&self.shared.state(), to).count()
     }
 
     /// The newest message to `to` that says `text`, without the first `before` to it.
     pub fn find(&self, to: &str, text: &str, before: usize) -> Option<Mail> {
-        that_say(&self.shared.state(), (to, text), before).last().cloned()
+        mails_containing(&self.shared.state(), (to, text), before).last().cloned()
     }
 
     /// The codes of all of those, oldest first.
     pub fn codes_with(&self, to: &str, text: &str, before: usize) -> Vec<String> {
         let state = self.shared.state();
-        that_say(&state, (to, text), before).filter_map(|mail| mail.code.clone()).collect()
+        mails_containing(&state, (to, text), before).filter_map(|mail| mail.code.clone()).collect()
     }
 
     /// How many recipients were refused so far.
-    pub fn refused(&self) -> usize {
+    pub fn refused_recipients(&self) -> usize {
         self.shared.state().refused
     }
 
@@ -219,7 +219,7 @@ impl Mailbox {
     }
 
     /// Waits until `to` has received `count` codes since the start; returns the newest.
-    pub async fn code(&self, to: &str, count: usize) -> String {
+    pub async fn wait_for_code(&self, to: &str, count: usize) -> String {
         let what = format!("{to} does not have {count} codes");
         let ready = |state: &State| Some(codes_to(state, to)).filter(|codes| codes.len() >= count);
         self.shared.until(&what, ready).await.pop().expect("waited for one")
@@ -227,14 +227,21 @@ impl Mailbox {
 
     /// Waits for a mail to `to` that says `text`, such as a reference, and has a code, without the first `before` to it;
     /// returns the code.
-    pub async fn code_with(&self, to: &str, text: &str, before: usize) -> String {
-        let code = self.try_code_with(to, text, before).await;
+    pub async fn wait_for_code_in(&self, to: &str, text: &str, before: usize) -> String {
+        let code = self.try_wait_for_code_in(to, text, before).await;
         code.unwrap_or_else(|| panic!("{to} has no code with {text}: {:#?}", self.mails_to(to)))
     }
 
     /// The same; none when that takes longer than the limit of all waits.
-    pub async fn try_code_with(&self, to: &str, text: &str, before: usize) -> Option<String> {
-        self.shared.wait(|state| that_say(state, (to, text), before).last()?.code.clone()).await
+    pub async fn try_wait_for_code_in(
+        &self,
+        to: &str,
+        text: &str,
+        before: usize,
+    ) -> Option<String> {
+        self.shared
+            .wait(|state| mails_containing(state, (to, text), before).last()?.code.clone())
+            .await
     }
 
     /// Waits until `count` recipients were refused since the start.
@@ -244,26 +251,26 @@ impl Mailbox {
     }
 }
 
-impl Drop for Mailbox {
+impl Drop for MailServer {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
-fn of<'s>(state: &'s State, to: &str) -> impl Iterator<Item = &'s Mail> {
+fn iter_mails_to<'s>(state: &'s State, to: &str) -> impl Iterator<Item = &'s Mail> {
     state.mails.iter().filter(move |mail| mail.to.iter().any(|t| t == to))
 }
 
 fn mails_to(state: &State, to: &str) -> Vec<Mail> {
-    of(state, to).cloned().collect()
+    iter_mails_to(state, to).cloned().collect()
 }
 
-fn that_say<'s>(
+fn mails_containing<'s>(
     state: &'s State,
     (to, text): (&'s str, &'s str),
     before: usize,
 ) -> impl Iterator<Item = &'s Mail> {
-    of(state, to).skip(before).filter(move |mail| mail.text.contains(text))
+    iter_mails_to(state, to).skip(before).filter(move |mail| mail.text.contains(text))
 }
 
 fn codes_to(state: &State, to: &str) -> Vec<String> {
@@ -278,29 +285,29 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         sessions.spawn(async move {
             // The client may go at any time; a session that breaks is what some tests are about.
-            let _ = Session::new(stream, shared).run().await;
+            let _ = SmtpSession::new(stream, shared).run().await;
         });
         while sessions.try_join_next().is_some() {}
     }
 }
 
 /// One connection.
-struct Session {
+struct SmtpSession {
     reader: BufReader<tokio::net::tcp::OwnedReadHalf>,
     writer: OwnedWriteHalf,
     shared: Arc<Shared>,
     from: String,
     to: Vec<String>,
-    fault: Option<Fault>,
+    fault: Option<MailFault>,
 }
 
-enum Next {
+enum SmtpReply {
     Reply(&'static str),
     Code(u16),
     Close,
 }
 
-impl Session {
+impl SmtpSession {
     fn new(stream: TcpStream, shared: Arc<Shared>) -> Self {
         let (reader, writer) = stream.into_split();
         let reader = BufReader::new(reader);
@@ -311,44 +318,44 @@ impl Session {
         self.say("220 localhost ESMTP").await?;
         while let Some(line) = self.line().await? {
             match self.command(&line).await? {
-                Next::Reply(reply) => self.say(reply).await?,
-                Next::Code(code) => self.say(&format!("{code} told to refuse")).await?,
-                Next::Close => break,
+                SmtpReply::Reply(reply) => self.say(reply).await?,
+                SmtpReply::Code(code) => self.say(&format!("{code} told to refuse")).await?,
+                SmtpReply::Close => break,
             }
         }
         Ok(())
     }
 
-    async fn command(&mut self, line: &str) -> io::Result<Next> {
+    async fn command(&mut self, line: &str) -> io::Result<SmtpReply> {
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         Ok(match verb.as_str() {
-            "EHLO" => Next::Reply(
+            "EHLO" => SmtpReply::Reply(
                 "250-localhost\r\n250-PIPELINING\r\n250-AUTH PLAIN\r\n250-8BITMIME\r\n250 SMTPUTF8",
             ),
             // Whoever wants to sign in may.
-            "AUTH" => Next::Reply("235 welcome"),
-            "HELO" | "NOOP" => Next::Reply("250 OK"),
+            "AUTH" => SmtpReply::Reply("235 welcome"),
+            "HELO" | "NOOP" => SmtpReply::Reply("250 OK"),
             "MAIL" => {
                 self.reset();
                 self.from = address(line);
                 self.shared.change(|state| self.fault = state.faults.pop_front());
                 match self.fault {
-                    Some(Fault::RefuseSender(code)) => Next::Code(code),
-                    _ => Next::Reply("250 OK"),
+                    Some(MailFault::RefuseSender(code)) => SmtpReply::Code(code),
+                    _ => SmtpReply::Reply("250 OK"),
                 }
             }
             "RCPT" => self.recipient(line),
-            "DATA" if self.to.is_empty() => Next::Reply("503 no recipient"),
+            "DATA" if self.to.is_empty() => SmtpReply::Reply("503 no recipient"),
             "DATA" => self.data().await?,
             "RSET" => {
                 self.reset();
-                Next::Reply("250 OK")
+                SmtpReply::Reply("250 OK")
             }
             "QUIT" => {
                 self.say("221 bye").await?;
-                Next::Close
+                SmtpReply::Close
             }
-            _ => Next::Reply("502 not implemented"),
+            _ => SmtpReply::Reply("502 not implemented"),
         })
     }
 
@@ -358,31 +365,31 @@ impl Session {
         self.fault = None;
     }
 
-    fn recipient(&mut self, line: &str) -> Next {
-        if let Some(Fault::Refuse(code)) = self.fault {
+    fn recipient(&mut self, line: &str) -> SmtpReply {
+        if let Some(MailFault::Refuse(code)) = self.fault {
             self.shared.change(|state| state.refused += 1);
-            return Next::Code(code);
+            return SmtpReply::Code(code);
         }
         let to = address(line);
         let mut put_off = false;
         self.shared.change(|state| {
-            put_off = state.puts_off(&to);
+            put_off = state.is_greylisted(&to);
             state.refused += usize::from(put_off);
         });
         if put_off {
-            return Next::Code(451);
+            return SmtpReply::Code(451);
         }
         self.to.push(to);
-        Next::Reply("250 OK")
+        SmtpReply::Reply("250 OK")
     }
 
-    async fn data(&mut self) -> io::Result<Next> {
+    async fn data(&mut self) -> io::Result<SmtpReply> {
         self.say("354 go on").await?;
         let mut raw = String::new();
         loop {
-            let Some(line) = self.line().await? else { return Ok(Next::Close) };
-            if matches!(self.fault, Some(Fault::CloseInData)) {
-                return Ok(Next::Close);
+            let Some(line) = self.line().await? else { return Ok(SmtpReply::Close) };
+            if matches!(self.fault, Some(MailFault::CloseInData)) {
+                return Ok(SmtpReply::Close);
             }
             if line == "." {
                 break;
@@ -393,15 +400,15 @@ impl Session {
         let mail = parse(std::mem::take(&mut self.from), std::mem::take(&mut self.to), raw);
         self.shared.change(|state| state.mails.push(mail));
         match self.fault.take() {
-            Some(Fault::DropAfterAccept) => return Ok(Next::Close),
-            Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
-            Some(Fault::Hold) => {
+            Some(MailFault::DropAfterAccept) => return Ok(SmtpReply::Close),
+            Some(MailFault::Delay(time)) => tokio::time::sleep(time).await,
+            Some(MailFault::Hold) => {
                 self.shared.change(|state| state.held += usize::from(!state.released));
-                self.shared.released().await;
+                self.shared.wait_until_released().await;
             }
             _ => {}
         }
-        Ok(Next::Reply("250 accepted"))
+        Ok(SmtpReply::Reply("250 accepted"))
     }
 
     async fn line(&mut self) -> io::Result<Option<String>> {

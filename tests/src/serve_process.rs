@@ -15,16 +15,16 @@ use crate::{
     client::Client,
     db::{Engine, TestDb},
     http::HttpBrowser,
-    mail_server::Mailbox,
+    mail_server::MailServer,
     proc::{ChildProcess, idp_command, run},
     tls::CertificateAuthority,
 };
 
 /// A configuration of `serve` with its mail server.
 #[derive(Debug)]
-pub struct Served {
+pub struct ServeSetup {
     /// The mail server.
-    pub mail: Arc<Mailbox>,
+    pub mail: Arc<MailServer>,
     folder: TempDir,
     port: u16,
     database: DbConfig,
@@ -32,11 +32,11 @@ pub struct Served {
 }
 
 /// A whole configuration.
-pub fn config(
+pub fn config_toml(
     issuer: &str,
     database: &str,
     redis: Option<&str>,
-    mail: &Mailbox,
+    mail: &MailServer,
     root: &Path,
 ) -> String {
     let ephemeral = redis.map_or_else(String::new, |url| format!("[ephemeral]\nurl = \"{url}\"\n"));
@@ -53,7 +53,7 @@ pub fn config(
     )
 }
 
-impl Served {
+impl ServeSetup {
     /// Writes the configuration for a database.
     pub async fn prepare(engine: Engine, db: &TestDb) -> Self {
         Self::with(engine, db, None).await
@@ -65,20 +65,20 @@ impl Served {
     }
 
     async fn with(engine: Engine, db: &TestDb, authority: Option<CertificateAuthority>) -> Self {
-        let mail = Arc::new(Mailbox::start().await);
+        let mail = Arc::new(MailServer::start().await);
         let folder = TempDir::new().expect("a folder");
         let root = folder.path().join("root.key");
         crate::tls::write_private_file(&root, &[7; 32]);
         let port = crate::shared_servers::free_port();
         let new = Self { mail, folder, port, database: db.config().clone(), authority };
         let redis = engine.redis_url();
-        let mut text = config(&new.issuer(), &db.url(), redis.as_deref(), &new.mail, &root);
+        let mut text = config_toml(&new.issuer(), &db.url(), redis.as_deref(), &new.mail, &root);
         if let Some(authority) = &new.authority {
             let files = authority.write(&authority.issue(&["localhost"]));
             let (cert, key) = (files.cert.display(), files.key.display());
             text = format!("{text}[tls]\ncert = \"{cert}\"\nkey = \"{key}\"\n");
         }
-        std::fs::write(new.file(), text).expect("written");
+        std::fs::write(new.config_file(), text).expect("written");
         new
     }
 
@@ -102,19 +102,19 @@ impl Served {
     }
 
     /// The configuration file.
-    pub fn file(&self) -> PathBuf {
+    pub fn config_file(&self) -> PathBuf {
         self.folder.path().join("idp.toml")
     }
 
     /// A command on the same data.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = idp_command();
-        command.args(args).arg("--config").arg(self.file());
+        command.args(args).arg("--config").arg(self.config_file());
         command
     }
 
     /// A command that changes the same data, for a reason.
-    pub fn change(&self, args: &[&str]) -> Command {
+    pub fn change_command(&self, args: &[&str]) -> Command {
         let mut command = self.command(args);
         command.args(["--reason", "test"]);
         command
@@ -128,7 +128,7 @@ impl Served {
     /// The same under another name.
     pub async fn add_client(&self, id: &str, redirect_uri: &str) -> Client {
         let add = ["client", "add", id, "--profile", "web", "--first-party", "--json"];
-        let mut command = self.change(&add);
+        let mut command = self.change_command(&add);
         command.args(["--redirect-uri", redirect_uri]);
         let added: serde_json::Value = serde_json::from_str(&run(command, "").await).expect("JSON");
         Client {
@@ -150,13 +150,13 @@ impl Served {
     }
 
     /// Starts another replica of the same provider on a port of its own, and waits until it answers.
-    pub async fn another(&self) -> (ChildProcess, SocketAddr) {
+    pub async fn start_replica(&self) -> (ChildProcess, SocketAddr) {
         let address = SocketAddr::from(([127, 0, 0, 1], crate::shared_servers::free_port()));
-        (self.at(address).await, address)
+        (self.start_replica_at(address).await, address)
     }
 
     /// The same on a given port.
-    pub async fn at(&self, address: SocketAddr) -> ChildProcess {
+    pub async fn start_replica_at(&self, address: SocketAddr) -> ChildProcess {
         let mut command = self.command(&["serve"]);
         command.env("IDP__LISTEN__PUBLIC", address.to_string());
         // A mail that a busy machine is slow to take would be sent again.
@@ -169,11 +169,11 @@ impl Served {
 
     /// Starts `serve` and waits until it answers.
     pub async fn serve(&self) -> ChildProcess {
-        self.serve_by(|command| command).await
+        self.serve_with(|command| command).await
     }
 
     /// The same by a command that is changed first.
-    pub async fn serve_by(&self, change: impl FnOnce(Command) -> Command) -> ChildProcess {
+    pub async fn serve_with(&self, change: impl FnOnce(Command) -> Command) -> ChildProcess {
         let serve = ChildProcess::spawn(change(self.command(&["serve"])));
         serve.wait_until_answering(&self.browser_at(self.address())).await;
         serve

@@ -16,11 +16,11 @@ use tokio::net::TcpSocket;
 
 use crate::proc::{EndSignal, start_server, temp_folder};
 
-pub(crate) const USER: &str = "vestibule";
+pub(crate) const POSTGRES_USER: &str = "vestibule";
 const REDIS_DATABASES: u32 = 4096;
 
 /// Of every server: durable as in production, small otherwise.
-pub(crate) const SETTINGS: [&str; 7] = [
+pub(crate) const POSTGRES_SETTINGS: [&str; 7] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "max_connections=300",
@@ -59,7 +59,7 @@ pub fn redis_url() -> String {
 impl Postgres {
     /// `postgres://` address of a database of this server.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://{POSTGRES_USER}@127.0.0.1:{}/{database}", self.port)
     }
 
     /// A program of this version of PostgreSQL, such as `pg_dump`.
@@ -71,7 +71,17 @@ impl Postgres {
     pub(crate) fn drop_database(&self, database: &str) {
         let port = self.port.to_string();
         let dropping = Command::new(self.program("dropdb"))
-            .args(["--force", "--if-exists", "-h", "127.0.0.1", "-p", &port, "-U", USER, database])
+            .args([
+                "--force",
+                "--if-exists",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &port,
+                "-U",
+                POSTGRES_USER,
+                database,
+            ])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
@@ -84,7 +94,7 @@ impl Postgres {
     fn start() -> Self {
         let programs = postgres_programs();
         let folder = temp_folder();
-        let account = Account::unless_ordinary(&folder);
+        let account = Account::if_root(&folder);
         if let Some(account) = &account {
             account.give(&folder);
         }
@@ -97,7 +107,7 @@ impl Postgres {
             command.current_dir(&folder).arg("-D").arg(folder.join("data"));
             command
         };
-        let account_and_encoding = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C"];
+        let account_and_encoding = ["-U", POSTGRES_USER, "-A", "trust", "-E", "UTF8", "--locale=C"];
         run(program("initdb").args(account_and_encoding).arg("--no-sync"));
         let port = start_on_free_port(
             "PostgreSQL",
@@ -106,7 +116,7 @@ impl Postgres {
             |port| {
                 let mut command = program("postgres");
                 command.args(["-p", &port.to_string()]);
-                for setting in SETTINGS.into_iter().chain(NOT_DURABLE) {
+                for setting in POSTGRES_SETTINGS.into_iter().chain(NOT_DURABLE) {
                     command.args(["-c", setting]);
                 }
                 command
@@ -188,7 +198,7 @@ pub(crate) struct Account {
 
 impl Account {
     /// None when we are not root: `folder` was made by us and tells.
-    pub(crate) fn unless_ordinary(folder: &Path) -> Option<Self> {
+    pub(crate) fn if_root(folder: &Path) -> Option<Self> {
         let owner = std::fs::metadata(folder).expect("just made").uid();
         (owner == 0).then(|| {
             ["postgres", "nobody"]

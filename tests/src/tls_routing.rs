@@ -11,28 +11,28 @@ use reqwest::{Certificate, Client, ClientBuilder};
 
 /// Connections of one browser, by replica.
 #[derive(Debug)]
-pub(crate) struct Doors {
+pub(crate) struct TlsRoutes {
     authority: String,
     name: String,
     clients: Mutex<HashMap<SocketAddr, Client>>,
 }
 
-impl Doors {
+impl TlsRoutes {
     pub(crate) fn new(authority: &str, name: &str) -> Self {
         let (authority, name) = (authority.to_owned(), name.to_owned());
         Self { authority, name, clients: Mutex::default() }
     }
 
     /// The same without any connection.
-    pub(crate) fn anew(&self) -> Self {
+    pub(crate) fn without_connections(&self) -> Self {
         Self::new(&self.authority, &self.name)
     }
 
     /// What speaks to the replica at an address.
-    pub(crate) fn to(&self, address: SocketAddr) -> Client {
+    pub(crate) fn client_for(&self, address: SocketAddr) -> Client {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let client = clients.entry(address).or_insert_with(|| {
-            let builder = trusting(&self.authority).resolve(&self.name, address);
+            let builder = client_trusting(&self.authority).resolve(&self.name, address);
             let builder = builder.redirect(reqwest::redirect::Policy::none()).no_proxy();
             builder.build().expect("a client")
         });
@@ -41,7 +41,7 @@ impl Doors {
 }
 
 /// What trusts one authority alone.
-pub(crate) fn trusting(authority: &str) -> ClientBuilder {
+pub(crate) fn client_trusting(authority: &str) -> ClientBuilder {
     let root = Certificate::from_pem(authority.as_bytes()).expect("a certificate");
     Client::builder().tls_certs_only([root])
 }

@@ -62,7 +62,7 @@ impl<T, S: Debug> ProbeResult for Result<T, S> {
 /// With what was seen last, when that takes longer than [`LIMIT`].
 pub async fn until<L: ProbeResult>(what: &str, probe: impl AsyncFnMut() -> L) -> L::Value {
     let found = try_until(probe).await;
-    try_until.unwrap_or_else(|seen| panic!("{what}: not within {LIMIT:?}; seen last: {seen:#?}"))
+    found.unwrap_or_else(|seen| panic!("{what}: not within {LIMIT:?}; seen last: {seen:#?}"))
 }
 
 /// [`until`] for a caller that tells itself what is wrong.
@@ -84,14 +84,14 @@ async fn try_until_within<L: ProbeResult>(
         let begun = Instant::now();
         loop {
             match probe().await.into_result() {
-                Ok(found) => return try_until,
+                Ok(found) => return found,
                 Err(last) => seen = Some(last),
             }
             sleep(pause(begun.elapsed())).await;
         }
     });
-    let found = try_until.await;
-    try_until.map_err(|_| seen)
+    let found = found.await;
+    found.map_err(|_| seen)
 }
 
 /// Asks `read` until it reads `wanted`.
@@ -118,7 +118,7 @@ pub fn until_blocking<L: ProbeResult>(what: &str, mut probe: impl FnMut() -> L) 
     let begun = Instant::now();
     loop {
         match probe().into_result() {
-            Ok(found) => return try_until,
+            Ok(found) => return found,
             Err(seen) if begun.elapsed() > LIMIT => {
                 panic!("{what}: not within {LIMIT:?}; seen last: {seen:#?}")
             }

@@ -27,9 +27,9 @@ pub struct AuditEntry<'a> {
     user: Option<UserId>,
     client: Option<&'a str>,
     origin: Option<Origin>,
-    acting: Option<&'a ChangeAuthority>,
+    authority: Option<&'a ChangeAuthority>,
     detail: Map<String, Value>,
-    after: Option<Duration>,
+    elapsed: Option<Duration>,
     grant_type: Option<&'static str>,
 }
 
@@ -49,9 +49,9 @@ impl<'a> AuditEntry<'a> {
             user: None,
             client: None,
             origin: None,
-            acting: None,
+            authority: None,
             detail: detail.into_map(),
-            after: None,
+            elapsed: None,
             grant_type: None,
         }
     }
@@ -86,14 +86,14 @@ impl<'a> AuditEntry<'a> {
     /// By whose authority, and why: what staff, an operator or the program changes.
     #[must_use]
     pub(crate) fn by(mut self, authority: impl Into<Option<&'a ChangeAuthority>>) -> Self {
-        self.acting = authority.into();
+        self.authority = authority.into();
         self
     }
 
     /// How long it took to get there. For metrics; it is not in the row.
     #[must_use]
-    pub fn elapsed(mut self, after: impl Into<Option<Duration>>) -> Self {
-        self.after = after.into();
+    pub fn elapsed(mut self, elapsed: impl Into<Option<Duration>>) -> Self {
+        self.elapsed = elapsed.into();
         self
     }
 
@@ -112,7 +112,7 @@ impl<'a> AuditEntry<'a> {
 
     /// Who acts: whose authority it is, or who asks.
     fn actor<'e>(&'e self, cx: &'e Cx) -> &'e Actor {
-        self.acting.map_or(&cx.trace.actor, ChangeAuthority::actor)
+        self.authority.map_or(&cx.trace.actor, ChangeAuthority::actor)
     }
 
     fn to_recorded(&self) -> RecordedEvent {
@@ -120,7 +120,7 @@ impl<'a> AuditEntry<'a> {
             event: self.event,
             outcome: self.outcome.to_owned(),
             client: self.client_id(),
-            after: self.after,
+            elapsed: self.elapsed,
             grant_type: self.grant_type,
         }
     }
@@ -137,7 +137,7 @@ pub async fn record(cx: &Cx, tx: &mut Tx, entry: AuditEntry<'_>) -> Result<()> {
         None => (&cx.trace.reference, cx.trace.client_address),
     };
     let mut detail = entry.detail.clone();
-    detail.extend(entry.acting.map(|acting| ("reason".to_owned(), acting.reason().into())));
+    detail.extend(entry.authority.map(|acting| ("reason".to_owned(), acting.reason().into())));
     let sudo_user = entry.actor(cx).sudo_user();
     detail.extend(sudo_user.map(|name| ("sudo_user".to_owned(), name.into())));
     if entry.actor(cx).is_in_user_namespace() {

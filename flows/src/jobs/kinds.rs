@@ -63,7 +63,7 @@ pub struct FailedJob {
     /// The job.
     pub job: JobId,
     /// What [`About::detail`] says of it.
-    pub about: Value,
+    pub detail: Value,
     /// Which try was the last one, from 1; none when there was no need to try.
     pub r#try: Option<i64>,
     /// Why it was the last one.

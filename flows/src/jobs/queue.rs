@@ -211,7 +211,7 @@ async fn record(
     let user = about.user;
     let undone = FailedJob {
         job: claimed.id(),
-        about: about.detail,
+        detail: about.detail,
         r#try: why.map(|_| claimed.tries()),
         why: why.map(str::to_owned),
     };

@@ -83,7 +83,7 @@ async fn was_completed(cx: &Cx, browser_context: &BrowserContext, name: &str) ->
     Ok(match attempt::find(cx, &mut conn, browser_context, name).await? {
         AttemptLookup::ThisBrowser(Attempt::Row(loaded))
         | AttemptLookup::PreviousCookie(loaded) => {
-            loaded.state.is_led_on() && loaded.state.challenge().is_some()
+            loaded.state.is_second_step_proven() && loaded.state.challenge().is_some()
         }
         AttemptLookup::ThisBrowser(Attempt::Sealed { .. })
         | AttemptLookup::OtherCookie(_)

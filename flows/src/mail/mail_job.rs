@@ -68,7 +68,7 @@ pub(crate) trait Mail: Serialize + DeserializeOwned + Send + Sync + 'static {
 }
 
 impl From<FailedJob> for MailFailed {
-    fn from(FailedJob { job, about, r#try, why }: FailedJob) -> Self {
+    fn from(FailedJob { job, detail: about, r#try, why }: FailedJob) -> Self {
         Self { job, mail: about, r#try, why }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     clock::rfc3339,
     config::{Config, ConfigProblem, DatabaseUrl, EphemeralUrl, RootKeyFile, TlsConfig},
     dev::folder::DevFolder,
-    serve::Pair,
+    serve::CertificatePair,
 };
 
 /// A certificate that ends sooner is worth a word.
@@ -43,7 +43,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
         && let Ok(pair) = load_certificate(tls, now)
     {
         let host = config.issuer.url().host_str().unwrap_or_default();
-        if !pair.is_for(host) {
+        if !pair.is_valid_for(host) {
             let why = format!(
                 "does not name {host}, the host of the issuer; only a proxy in front could take it"
             );
@@ -73,8 +73,8 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
     found
 }
 
-fn load_certificate(tls: &TlsConfig, now: Timestamp) -> Result<Pair, ConfigProblem> {
-    Pair::load(tls, now)
+fn load_certificate(tls: &TlsConfig, now: Timestamp) -> Result<CertificatePair, ConfigProblem> {
+    CertificatePair::load(tls, now)
 }
 
 fn check_root_key(entry: &RootKeyFile) -> Option<ConfigProblem> {

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{Finding, mail, problems, to_findings, warnings};
 use crate::{
-    cli::{open_database, open_ephemeral, root_keys},
+    cli::{load_root_keys, open_database, open_ephemeral},
     clock::Clock,
     config::{Config, EphemeralUrl, Issuer},
     fetch::Fetch,
@@ -102,7 +102,7 @@ async fn check_schema(db: &Db) -> Finding {
 /// Opens every signing key: a root key that opens none is another's.
 async fn check_root_key(config: &Config, db: &Db) -> Finding {
     const NAME: &str = "keys.root_file";
-    let mut root = match root_keys(&config.keys) {
+    let mut root = match load_root_keys(&config.keys) {
         Ok(root) => root,
         Err(why) => {
             let why = format!("{why}; is the path right, and may this account read it?");

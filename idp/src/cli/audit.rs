@@ -16,7 +16,9 @@ use flows::{
 use serde_json::{Value, json};
 use store::{Timestamp, audit::AuditRow};
 
-use super::{CommandError, CommandResult, data_source::Where, print, progress::ProgressBar, user};
+use super::{
+    CommandError, CommandResult, data_source::DataSourceArgs, print, progress::ProgressBar, user,
+};
 use crate::clock::{parse_time, rfc3339};
 
 /// Findings that a JSON answer has, and rows that waited that any answer has; all of them are counted.
@@ -33,7 +35,7 @@ pub(super) enum AuditCommand {
         #[arg(long, value_name = "SEQUENCE:DIGEST")]
         expect: Option<ChainHead>,
         #[command(flatten)]
-        at: Where,
+        at: DataSourceArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -49,7 +51,7 @@ pub(super) enum AuditCommand {
         #[arg(long)]
         event: Option<String>,
         #[command(flatten)]
-        at: Where,
+        at: DataSourceArgs,
     },
 }
 

@@ -5,7 +5,7 @@ use flows::change_authority::{ChangeAuthority, Reason};
 
 use super::{
     CommandError,
-    data_source::{Place, Where},
+    data_source::{DataSource, DataSourceArgs},
     os_user,
 };
 
@@ -16,7 +16,7 @@ pub(super) struct ChangeArgs {
     #[arg(long, value_name = "WHY", value_parser = Reason::parse)]
     reason: Option<Reason>,
     #[command(flatten)]
-    at: Where,
+    at: DataSourceArgs,
 }
 
 impl ChangeArgs {
@@ -32,11 +32,11 @@ impl ChangeArgs {
                 ));
             }
         };
-        Ok(ChangeAuthority::from_command(os_user::user(), reason))
+        Ok(ChangeAuthority::from_command(os_user::current(), reason))
     }
 
     /// Opens the database; its schema must be that of this build.
-    pub(super) async fn open(&self) -> Result<Place, CommandError> {
+    pub(super) async fn open(&self) -> Result<DataSource, CommandError> {
         self.at.open().await
     }
 }

@@ -11,7 +11,7 @@ use flows::{
 use keys::Algorithm;
 use serde_json::{Value, json};
 
-use super::{CommandError, CommandResult, change::ChangeArgs, data_source::Where, print};
+use super::{CommandError, CommandResult, change::ChangeArgs, data_source::DataSourceArgs, print};
 
 /// Add, change, list and show clients.
 #[derive(Debug, Subcommand)]
@@ -44,7 +44,7 @@ pub(super) enum ClientCommand {
     /// List clients.
     List {
         #[command(flatten)]
-        at: Where,
+        at: DataSourceArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -54,7 +54,7 @@ pub(super) enum ClientCommand {
         /// `client_id`.
         client_id: String,
         #[command(flatten)]
-        at: Where,
+        at: DataSourceArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -234,7 +234,7 @@ async fn rotate_secret(id: &str, change: &ChangeArgs, json: bool) -> CommandResu
     Ok(())
 }
 
-async fn list(at: &Where, json: bool) -> CommandResult {
+async fn list(at: &DataSourceArgs, json: bool) -> CommandResult {
     let cx = at.open().await?.cx().await?;
     let mut clients: Vec<_> = cx.clients.iter().collect();
     clients.sort_by(|a, b| a.id.cmp(&b.id));
@@ -261,7 +261,7 @@ async fn list(at: &Where, json: bool) -> CommandResult {
     Ok(())
 }
 
-async fn show(id: &str, at: &Where, json: bool) -> CommandResult {
+async fn show(id: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
     let cx = at.open().await?.cx().await?;
     let client = cx.clients.get(id).ok_or_else(|| not_found(&cx, id))?;
     let document = document(client)?;

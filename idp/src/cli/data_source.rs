@@ -19,12 +19,12 @@ use crate::{
     clock::Clock,
     config::{self, Config, EphemeralUrl, HashingConfig, KeysConfig, RootKeyFile},
     dev::folder::DevFolder,
-    snapshot::Live,
+    snapshot::LiveState,
 };
 
 /// Which data a command works on.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Where {
+pub(super) struct DataSourceArgs {
     /// Configuration file (TOML) of `serve`; variables `IDP__SECTION__KEY` win over it.
     #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
     config: Option<PathBuf>,
@@ -34,24 +34,24 @@ pub(super) struct Where {
 }
 
 /// What a command works with.
-pub(super) struct Place {
+pub(super) struct DataSource {
     pub(super) db: Db,
     root: RootKeys,
     issuer: String,
     hashing: HasherConfig,
 }
 
-impl Where {
+impl DataSourceArgs {
     /// Whether it is the data folder of `dev`, and not what `serve` uses.
     pub(super) const fn is_dev(&self) -> bool {
         self.data_dir.is_some()
     }
 
     /// Opens the database; its schema must be that of this build.
-    pub(super) async fn open(&self) -> Result<Place, CommandError> {
-        let place = self.open_any().await?;
-        if place.db.is_migrated().await? {
-            Ok(place)
+    pub(super) async fn open(&self) -> Result<DataSource, CommandError> {
+        let data_source = self.open_any_schema().await?;
+        if data_source.db.is_migrated().await? {
+            Ok(data_source)
         } else {
             Err(CommandError::new(
                 "the database has an older schema than this build: run `idp migrate`",
@@ -60,10 +60,10 @@ impl Where {
     }
 
     /// Opens the database, whatever its schema.
-    pub(super) async fn open_any(&self) -> Result<Place, CommandError> {
+    pub(super) async fn open_any_schema(&self) -> Result<DataSource, CommandError> {
         if let Some(dir) = &self.data_dir {
             let folder = DevFolder::open(dir).map_err(CommandError::new)?;
-            Place::open(
+            DataSource::open(
                 &folder.db_config(),
                 &folder.keys_config(),
                 crate::dev::DEFAULT_ISSUER.to_owned(),
@@ -71,21 +71,22 @@ impl Where {
             )
             .await
         } else {
-            let config = load(self.config.as_deref())?;
+            let config = load_config(self.config.as_deref())?;
             let issuer = config.issuer.as_str().to_owned();
-            Place::open(&config.database.db_config(), &config.keys, issuer, &config.hashing).await
+            DataSource::open(&config.database.db_config(), &config.keys, issuer, &config.hashing)
+                .await
         }
     }
 }
 
-impl Place {
+impl DataSource {
     async fn open(
         database: &DbConfig,
         keys: &KeysConfig,
         issuer: String,
         hashing: &HashingConfig,
     ) -> Result<Self, CommandError> {
-        let root = root_keys(keys)?;
+        let root = load_root_keys(keys)?;
         let db = open_database(database).await?;
         Ok(Self { db, root, issuer, hashing: hashing.hasher_config() })
     }
@@ -95,7 +96,7 @@ impl Place {
         let rng = Rng::system();
         flows::root_keys::load_carried(&mut self.root, &mut self.db.read().await?).await?;
         let root = Arc::new(self.root);
-        let snapshot = Live::load(&self.db, &root).await?.snapshot();
+        let snapshot = LiveState::load(&self.db, &root).await?.snapshot();
         Ok(Cx {
             db: self.db.clone(),
             now: Clock::system().now(),
@@ -110,7 +111,7 @@ impl Place {
             trace: Trace {
                 reference: flows::cx::generate_reference(&rng),
                 client_address: None,
-                actor: Actor::Cli(os_user::user()),
+                actor: Actor::Cli(os_user::current()),
             },
             observer: Arc::new(NoopObserver),
             client_slot: ClientSlot::default(),
@@ -120,7 +121,7 @@ impl Place {
 }
 
 /// Reads the configuration, or says everything that is wrong with it.
-pub(super) fn load(file: Option<&Path>) -> Result<Config, CommandError> {
+pub(super) fn load_config(file: Option<&Path>) -> Result<Config, CommandError> {
     Config::load(file, config::environment()).map_err(|errors| {
         let hint = if file.is_none() {
             "\n(no --config FILE was given, so only IDP__ variables were read; `dev` data needs --data-dir DIR)"
@@ -132,12 +133,12 @@ pub(super) fn load(file: Option<&Path>) -> Result<Config, CommandError> {
 }
 
 /// Reads the root keys.
-pub(crate) fn root_keys(config: &KeysConfig) -> Result<RootKeys, CommandError> {
-    let keys: Result<Vec<_>, _> = config.root_file.iter().map(root_key).collect();
+pub(crate) fn load_root_keys(config: &KeysConfig) -> Result<RootKeys, CommandError> {
+    let keys: Result<Vec<_>, _> = config.root_file.iter().map(load_root_key).collect();
     Ok(RootKeys::new(&keys?)?)
 }
 
-fn root_key(entry: &RootKeyFile) -> Result<RootKey, CommandError> {
+fn load_root_key(entry: &RootKeyFile) -> Result<RootKey, CommandError> {
     let content = std::fs::read(&entry.file).map_err(|error| {
         let file = entry.file.display();
         CommandError::new(format!(

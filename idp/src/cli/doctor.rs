@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CommandError, CommandResult, check_config::print_findings, data_source::load};
+use super::{CommandError, CommandResult, check_config::print_findings, data_source::load_config};
 use crate::{check, clock::Clock};
 
 /// Ask everything that `serve` needs: configuration, database, clock, root key, Redis, mail server and issuer. No mail is
@@ -21,7 +21,7 @@ pub(super) struct Doctor {
 
 impl Doctor {
     pub(super) async fn run(self) -> CommandResult {
-        let config = load(self.config.as_deref())?;
+        let config = load_config(self.config.as_deref())?;
         let findings = check::diagnose(&config, &Clock::system()).await;
         if print_findings(&findings, self.json) {
             Ok(())

@@ -11,7 +11,7 @@ use super::{
     CommandError, CommandResult,
     change::ChangeArgs,
     client::IdTokenAlg,
-    data_source::{Place, Where},
+    data_source::{DataSource, DataSourceArgs},
     print, root_key,
 };
 use crate::clock::{Clock, rfc3339};
@@ -25,7 +25,7 @@ pub(super) enum KeyCommand {
     /// List signing keys: what each is doing, from when and until when. The public side only.
     List {
         #[command(flatten)]
-        at: Where,
+        at: DataSourceArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -35,7 +35,7 @@ pub(super) enum KeyCommand {
     /// Show the root keys, and what still needs which.
     Root {
         #[command(flatten)]
-        at: Where,
+        at: DataSourceArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -71,13 +71,13 @@ impl KeyCommand {
         match self {
             Self::List { at, json } => list(&at, json).await,
             Self::Rotate(rotate) => rotate.run().await,
-            Self::Root { at, json } => root_key::root(&at, json).await,
+            Self::Root { at, json } => root_key::show(&at, json).await,
             Self::Reseal { change, json } => root_key::reseal(&change, json).await,
         }
     }
 }
 
-async fn list(at: &Where, json: bool) -> CommandResult {
+async fn list(at: &DataSourceArgs, json: bool) -> CommandResult {
     let cx = at.open().await?.cx().await?;
     let listed = signing_keys::list(&cx).await?;
     if json {
@@ -141,7 +141,7 @@ impl Rotate {
     }
 }
 
-async fn check_clock_skew(data_source: &Place) -> CommandResult {
+async fn check_clock_skew(data_source: &DataSource) -> CommandResult {
     let (there, here) = (data_source.db.clock().await?, Clock::system().now());
     let skew = here.since(there).max(there.since(here));
     if skew > MAX_CLOCK_SKEW {

@@ -1,9 +1,9 @@
 //! `idp migrate`.
 
-use super::{CommandResult, data_source::Where, print};
+use super::{CommandResult, data_source::DataSourceArgs, print};
 
-pub(super) async fn run(at: &Where) -> CommandResult {
-    let data_source = at.open_any().await?;
+pub(super) async fn run(at: &DataSourceArgs) -> CommandResult {
+    let data_source = at.open_any_schema().await?;
     if data_source.db.is_migrated().await? {
         print::line("The database has the schema of this build already, or a newer one.");
         return Ok(());

@@ -24,8 +24,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use data_source::Where;
-pub(crate) use data_source::{open_database, open_ephemeral, root_keys};
+use data_source::DataSourceArgs;
+pub(crate) use data_source::{load_root_keys, open_database, open_ephemeral};
 
 /// Vestibule: an OpenID Connect provider whose sign-in always takes two steps.
 #[derive(Debug, Parser)]
@@ -48,7 +48,7 @@ enum Command {
     /// Bring the database to the schema of this build.
     Migrate {
         #[command(flatten)]
-        at: Where,
+        at: DataSourceArgs,
     },
     /// Add, show and reset people.
     #[command(subcommand)]

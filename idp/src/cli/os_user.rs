@@ -8,23 +8,23 @@ use nix::unistd::{Uid, User, getuid};
 use crate::config;
 
 /// What the kernel has where no user logged in (`audit(8)`): a service, a container.
-const UNSET: u32 = u32::MAX;
+const LOGINUID_UNSET: u32 = u32::MAX;
 
 /// What `/proc/self/uid_map` has where user ids are those of the machine (`user_namespaces(7)`).
-const OF_THE_MACHINE: [&str; 3] = ["0", "0", "4294967295"];
+const INITIAL_UID_MAP: [&str; 3] = ["0", "0", "4294967295"];
 
 /// The user who logged in, whatever they became since by `su` or `sudo`; where there is none, the user of this process.
-pub(super) fn user() -> CliUser {
+pub(super) fn current() -> CliUser {
     let login = fs::read_to_string("/proc/self/loginuid").ok();
     let map = fs::read_to_string("/proc/self/uid_map").ok();
     let sudo = config::environment().find(|(name, _)| name == "SUDO_UID").map(|(_, uid)| uid);
     let real = getuid().as_raw();
-    let found = Found { login: login.as_deref(), real, sudo: sudo.as_deref(), map: map.as_deref() };
-    found.user(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
+    let ids = UserIds { login: login.as_deref(), real, sudo: sudo.as_deref(), map: map.as_deref() };
+    ids.resolve(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
 }
 
 /// What the system and the environment say.
-struct Found<'a> {
+struct UserIds<'a> {
     /// Text of `/proc/self/loginuid`, which follows a process for its whole life and takes a capability to change.
     login: Option<&'a str>,
     /// Real user id of this process.
@@ -36,13 +36,13 @@ struct Found<'a> {
     map: Option<&'a str>,
 }
 
-impl Found<'_> {
-    fn user(&self, name_of: impl Fn(u32) -> Option<String>) -> CliUser {
+impl UserIds<'_> {
+    fn resolve(&self, name_of: impl Fn(u32) -> Option<String>) -> CliUser {
         let parse = |text: Option<&str>| text.and_then(|text| text.trim().parse::<u32>().ok());
         let name = |uid: u32| name_of(uid).unwrap_or_else(|| format!("#{uid}"));
-        let login = parse(self.login).filter(|uid| *uid != UNSET);
+        let login = parse(self.login).filter(|uid| *uid != LOGINUID_UNSET);
         let uid = login.unwrap_or(self.real);
-        if self.map.is_some_and(|map| !map.split_whitespace().eq(OF_THE_MACHINE)) {
+        if self.map.is_some_and(|map| !map.split_whitespace().eq(INITIAL_UID_MAP)) {
             return CliUser { name: format!("#{uid}"), sudo_user: None, in_user_namespace: true };
         }
         CliUser {
@@ -68,8 +68,9 @@ mod tests {
     #[test]
     fn user_namespace_maps_no_names() {
         for map in ["         0       1000          1\n", "1 65534 1\n", "0 0 65536\n"] {
-            let found = Found { login: Some("1000"), real: 0, sudo: Some("1001"), map: Some(map) };
-            let user = found.user(names);
+            let found =
+                UserIds { login: Some("1000"), real: 0, sudo: Some("1001"), map: Some(map) };
+            let user = found.resolve(names);
             assert_eq!((user.name.as_str(), user.in_user_namespace), ("#1000", true), "{map}");
             assert_eq!(user.sudo_user, None, "{map}");
         }
@@ -86,9 +87,9 @@ mod tests {
             (None, 0, "root"),
             (None, 4711, "#4711"),
         ] {
-            let found = Found { login, real, sudo: None, map: Some(MACHINE) };
+            let found = UserIds { login, real, sudo: None, map: Some(MACHINE) };
             let user = CliUser { name: name.to_owned(), sudo_user: None, in_user_namespace: false };
-            assert_eq!(found.user(names), user, "{login:?} {real}");
+            assert_eq!(found.resolve(names), user, "{login:?} {real}");
         }
     }
 
@@ -101,8 +102,8 @@ mod tests {
             (None, 0, "aroha", None),
             (None, 1000, "1001", None),
         ] {
-            let found = Found { login, real, sudo: Some(sudo), map: Some(MACHINE) };
-            let user = found.user(names);
+            let found = UserIds { login, real, sudo: Some(sudo), map: Some(MACHINE) };
+            let user = found.resolve(names);
             assert_eq!(user.sudo_user.as_deref(), claim, "{real} {sudo}");
             assert_ne!(user.name, "aroha", "a claim is not the actor");
         }

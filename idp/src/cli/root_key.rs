@@ -6,24 +6,24 @@ use flows::{
 };
 use serde_json::{Value, json};
 
-use super::{CommandError, CommandResult, change::ChangeArgs, data_source::Where, print};
+use super::{CommandError, CommandResult, change::ChangeArgs, data_source::DataSourceArgs, print};
 use crate::clock::rfc3339;
 
 /// Shows every root key.
-pub(super) async fn root(at: &Where, json: bool) -> CommandResult {
+pub(super) async fn show(at: &DataSourceArgs, json: bool) -> CommandResult {
     let cx = at.open().await?.cx().await?;
     let report = root_keys::report(&cx).await?;
     if json {
         print::json(&report.iter().map(document).collect::<Value>());
     } else {
-        told(&cx, &report);
+        print_report(&cx, &report);
     }
     Ok(())
 }
 
 /// Seals again what an older root key seals, and says what still needs which.
 pub(super) async fn reseal(change: &ChangeArgs, json: bool) -> CommandResult {
-    let acting = change.authority()?;
+    let authority = change.authority()?;
     let cx = change.open().await?.cx().await?;
     root_keys::ensure(&cx).await?;
     let progress = |done: u64| {
@@ -33,7 +33,7 @@ pub(super) async fn reseal(change: &ChangeArgs, json: bool) -> CommandResult {
             print::line(&format!("{done} values are sealed again."));
         }
     };
-    let done = match root_keys::reseal(&cx, &acting, BATCH, progress).await? {
+    let done = match root_keys::reseal(&cx, &authority, BATCH, progress).await? {
         Ok(done) => done,
         Err(superseded) => return Err(CommandError::new(superseded.to_string())),
     };
@@ -43,7 +43,7 @@ pub(super) async fn reseal(change: &ChangeArgs, json: bool) -> CommandResult {
         print::json(&json!({ "resealed": done, "root_keys": roots }));
     } else {
         print::line(&format!("Done: {done} values were sealed again."));
-        told(&cx, &report);
+        print_report(&cx, &report);
     }
     Ok(())
 }
@@ -57,17 +57,17 @@ fn document(status: &RootKeyStatus) -> Value {
     })
 }
 
-fn told(cx: &Cx, report: &[RootKeyStatus]) {
+fn print_report(cx: &Cx, report: &[RootKeyStatus]) {
     for status in report {
         let RootKeyStatus { id, sealed, codes, passwords, .. } = status;
         print::line(&format!(
             "{id}: {}. {sealed} sealed values, {codes} codes, {passwords} password hashes.",
-            verdict(cx, status)
+            status_text(cx, status)
         ));
     }
 }
 
-fn verdict(cx: &Cx, status: &RootKeyStatus) -> String {
+fn status_text(cx: &Cx, status: &RootKeyStatus) -> String {
     if status.current {
         return "current".to_owned();
     }
@@ -83,11 +83,11 @@ fn verdict(cx: &Cx, status: &RootKeyStatus) -> String {
         None if status.since.is_none() && status.sealed + status.codes + status.passwords == 0 => {
             "not used yet".to_owned()
         }
-        None => needed(status),
+        None => needed_by_text(status),
     }
 }
 
-fn needed(status: &RootKeyStatus) -> String {
+fn needed_by_text(status: &RootKeyStatus) -> String {
     let mut by = Vec::new();
     if status.sealed > 0 {
         by.push("sealed values (run `idp key reseal`)");

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::{
     CommandError, CommandResult,
-    data_source::{load, open_database, open_ephemeral, root_keys},
+    data_source::{load_config, load_root_keys, open_database, open_ephemeral},
 };
 use crate::{
     app::{App, AppDependencies},
@@ -18,7 +18,7 @@ use crate::{
     http::routes,
     jobs,
     mail::smtp::Mailer,
-    serve::{self, Alone, ServerSetup, Stop, Tls},
+    serve::{self, ServerSetup, SingleInstanceLease, StopSignal, Tls},
     telemetry::{self, traces::Traces},
 };
 
@@ -32,16 +32,16 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> CommandResult {
-        let config = load(self.config.as_deref())?;
+        let config = load_config(self.config.as_deref())?;
         let clock = Clock::system();
         let traces = Traces::start(&config.telemetry)?;
         telemetry::init_with_traces(&config.log, clock.clone(), traces.as_ref())?;
         reject_problems(&config, &clock)?;
         let tls = config.tls.as_ref().map(|files| Tls::load(files, clock.now())).transpose()?;
-        let stop = Stop::signals()?;
+        let stop = StopSignal::signals()?;
         let app = Box::pin(start_app(&config, clock)).await?;
         let lease = match config.ephemeral.url {
-            EphemeralUrl::Memory => Some(Alone::take(&app).await?),
+            EphemeralUrl::Memory => Some(SingleInstanceLease::acquire(&app).await?),
             EphemeralUrl::Redis(_) => None,
         };
         let bind = async |key: &str, address| {
@@ -74,7 +74,7 @@ impl Serve {
 }
 
 async fn start_app(config: &Config, clock: Clock) -> Result<App, CommandError> {
-    let root = root_keys(&config.keys)?;
+    let root = load_root_keys(&config.keys)?;
     let db = open_database(&config.database.db_config()).await?;
     if !db.is_migrated().await? {
         return Err(CommandError::new(

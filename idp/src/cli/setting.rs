@@ -5,7 +5,7 @@ use flows::settings::{self, CurrentSetting, Setting as Known};
 use serde_json::{Value, json};
 use store::document::DocumentVersion;
 
-use super::{CommandResult, change::ChangeArgs, data_source::Where, print};
+use super::{CommandResult, change::ChangeArgs, data_source::DataSourceArgs, print};
 use crate::clock::rfc3339;
 
 /// Read and change live settings.
@@ -52,7 +52,7 @@ pub(super) enum SettingCommand {
 #[derive(Args, Debug)]
 pub(super) struct ReadArgs {
     #[command(flatten)]
-    at: Where,
+    at: DataSourceArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,

@@ -11,7 +11,7 @@ use flows::{
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{CommandError, CommandResult, change::ChangeArgs, data_source::Where, print};
+use super::{CommandError, CommandResult, change::ChangeArgs, data_source::DataSourceArgs, print};
 use crate::clock::rfc3339;
 
 /// Add, show and reset people.
@@ -38,7 +38,7 @@ pub(super) enum UserCommand {
         /// E-mail address.
         email: String,
         #[command(flatten)]
-        at: Where,
+        at: DataSourceArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -103,7 +103,7 @@ async fn add(email: &str, name: String, change: &ChangeArgs, json: bool) -> Comm
     Ok(())
 }
 
-async fn show(email: &str, at: &Where, json: bool) -> CommandResult {
+async fn show(email: &str, at: &DataSourceArgs, json: bool) -> CommandResult {
     let email = parse_address(email)?;
     let cx = at.open().await?.cx().await?;
     let found = find::find_user(&cx, &email).await?.ok_or_else(|| unknown_user(&email))?;

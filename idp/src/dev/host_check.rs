@@ -12,7 +12,7 @@ use axum::{
 };
 
 /// Refuses every other Host.
-pub(super) fn known_host(router: Router, authority: &str) -> Router {
+pub(super) fn require_host(router: Router, authority: &str) -> Router {
     router.layer(middleware::from_fn_with_state(Arc::<str>::from(authority), check))
 }
 

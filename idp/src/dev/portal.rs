@@ -32,7 +32,7 @@ use crate::config::Secret;
 use crate::fetch::{Fetch, FetchError};
 use pages::{FrontPage, Person, PersonPage, ProblemPage, SignedOutPage};
 use provider::{PendingSignIn, Provider, ProviderError};
-use sessions::Visitors;
+use sessions::Sessions;
 
 /// The demo portal and its registration at the provider.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Portal {
             portal: self,
             http,
             discovered: RwLock::default(),
-            sessions: Visitors::default(),
+            sessions: Sessions::default(),
         };
         Ok(Router::new()
             .route("/", get(home))
@@ -99,7 +99,7 @@ struct PortalState {
     portal: Portal,
     http: Fetch,
     discovered: RwLock<Option<Arc<Provider>>>,
-    sessions: Visitors,
+    sessions: Sessions,
 }
 
 impl PortalState {
@@ -184,7 +184,7 @@ async fn sign_in(State(portal): State<Arc<PortalState>>, headers: HeaderMap) -> 
         Err(error) => return error_response(&error),
     };
     let (url, pending) = provider.authorize();
-    let cookie = portal.sessions.begin(portal.cookie(&headers), pending);
+    let cookie = portal.sessions.begin_sign_in(portal.cookie(&headers), pending);
     portal.redirect_with_cookie(&cookie, url.as_str())
 }
 
@@ -206,7 +206,7 @@ async fn callback(
     let cookie = portal.cookie(&headers).unwrap_or_default();
     let Ok(Query(answer)) = query else { return problem_response(&ProblemPage::unknown_sign_in()) };
     let state = answer.state.as_deref().unwrap_or_default();
-    let Some(pending) = portal.sessions.take(cookie, state) else {
+    let Some(pending) = portal.sessions.take_pending(cookie, state) else {
         // A double click, or "back": the sign-in is done and its code is spent.
         let signed_in = portal.sessions.person(cookie).is_some();
         return if signed_in {
@@ -264,6 +264,6 @@ async fn signed_out(
     Query(SignedOut { state }): Query<SignedOut>,
 ) -> Response {
     let cookie = portal.cookie(&headers).unwrap_or_default();
-    let everywhere = portal.sessions.signed_out(cookie, state.as_deref().unwrap_or_default());
+    let everywhere = portal.sessions.finish_sign_out(cookie, state.as_deref().unwrap_or_default());
     portal.page(&SignedOutPage { everywhere })
 }

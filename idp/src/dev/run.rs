@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app::{App, AppDependencies},
-    cli::{open_database, root_keys},
+    cli::{load_root_keys, open_database},
     clock::Clock,
     config::{
         BrandConfig, HashingConfig, Issuer, LimitsConfig, LogConfig, LogFormat, LogLevel,
@@ -25,7 +25,7 @@ use crate::{
     http::routes,
     jobs,
     mail::smtp::Mailer,
-    serve::{self, ServerSetup, Stop},
+    serve::{self, ServerSetup, StopSignal},
     telemetry,
 };
 
@@ -124,7 +124,7 @@ async fn start_app(
         ephemeral: EphemeralCounters::in_memory(),
         clock,
         rng,
-        root: root_keys(&folder.keys_config()).map_err(|failed| failed.to_string())?,
+        root: load_root_keys(&folder.keys_config()).map_err(|failed| failed.to_string())?,
         hashing: HashingConfig::default().hasher_config(),
         mailer: Mailer::mailbox(mailbox.clone()),
         job_kinds: jobs::kinds(),
@@ -177,14 +177,14 @@ async fn serve_all(
     on_ready: impl FnOnce(),
 ) -> Result<(), String> {
     let authority = portal.base.authority().to_owned();
-    let portal = host_check::known_host(portal.router().map_err(to_text)?, &authority);
-    let mailbox = host_check::known_host(mailbox::router(mailbox), app.issuer.authority());
+    let portal = host_check::require_host(portal.router().map_err(to_text)?, &authority);
+    let mailbox = host_check::require_host(mailbox::router(mailbox), app.issuer.authority());
     let router = mailbox.fallback_service(routes::router(&app));
     let Listeners { public, ops, portal: portal_listener } = listeners;
     let (limits, lanes) = (LimitsConfig::default(), jobs::LANES.to_vec());
     let setup = ServerSetup { public, tls: None, ops, router, limits, lanes, lease: None };
     let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: GRACE };
-    let serving = serve::run(app, setup, shutdown, Stop::signals().map_err(to_text)?);
+    let serving = serve::run(app, setup, shutdown, StopSignal::signals().map_err(to_text)?);
     let portal = axum::serve(portal_listener, portal).into_future();
     // The listeners are bound, so whoever reads the lines is answered.
     on_ready();

@@ -209,7 +209,7 @@ mod tests {
     use flows::network::{NetworkSize, RateLimited};
 
     use super::*;
-    use crate::view::page_checks::{assert_sound, frames};
+    use crate::view::page_checks::{assert_valid_page, frame_per_locale};
 
     fn every_failure() -> Vec<Failure> {
         let soon = Duration::from_secs(1);
@@ -244,11 +244,11 @@ mod tests {
 
     #[test]
     fn failure_pages_show_reference() {
-        for f in frames() {
+        for f in frame_per_locale() {
             let mut titles = std::collections::BTreeSet::new();
             for failure in every_failure() {
                 let html = html(f, &failure);
-                assert_sound(&html, f.l);
+                assert_valid_page(&html, f.l);
                 assert!(html.contains("<strong>K4M9TX</strong>"), "{html}");
                 // What the log says about our side is not for the page.
                 assert!(!html.contains("10.0.0.7"), "{html}");
@@ -260,8 +260,8 @@ mod tests {
 
     #[test]
     fn untrusted_request_page_shows_reason() {
-        let [english, maori] =
-            frames().map(|f| html(f, &Failure::UntrustedRequest("redirect_uri is missing")));
+        let [english, maori] = frame_per_locale()
+            .map(|f| html(f, &Failure::UntrustedRequest("redirect_uri is missing")));
         assert!(english.contains("<h1>This request cannot be completed</h1>"), "{english}");
         assert!(maori.contains("<span lang=\"en\">redirect_uri is missing.</span>"), "{maori}");
     }

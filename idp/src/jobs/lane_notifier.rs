@@ -8,19 +8,19 @@ use tokio::sync::Notify;
 ///
 /// A call is never lost: a worker that is busy finds it when it looks for more, and every worker hears it.
 #[derive(Debug)]
-pub struct Wake(BTreeMap<&'static str, Notify>);
+pub struct LaneNotifier(BTreeMap<&'static str, Notify>);
 
-impl FromIterator<&'static str> for Wake {
+impl FromIterator<&'static str> for LaneNotifier {
     /// Of these lanes.
     fn from_iter<I: IntoIterator<Item = &'static str>>(lanes: I) -> Self {
         Self(lanes.into_iter().map(|lane| (lane, Notify::new())).collect())
     }
 }
 
-impl Wake {
+impl LaneNotifier {
     /// Wakes the worker of a lane, after a transaction was committed that may have written a job for which a person waits;
     /// any other is found within a second.
-    pub fn call(&self, lane: &str) {
+    pub fn notify(&self, lane: &str) {
         if let Some(calls) = self.0.get(lane) {
             // Kept for the one worker of the lane when it is not waiting, unlike `notify_waiters`.
             calls.notify_one();
@@ -28,7 +28,7 @@ impl Wake {
     }
 
     /// Waits for a call; without end for a lane that has none.
-    pub(super) async fn called(&self, lane: &str) {
+    pub(super) async fn notified(&self, lane: &str) {
         match self.0.get(lane) {
             Some(calls) => calls.notified().await,
             None => std::future::pending().await,

@@ -14,7 +14,7 @@ mod worker;
 
 use tokio::{sync::watch, task::JoinSet};
 
-pub use lane_notifier::Wake;
+pub use lane_notifier::LaneNotifier;
 pub use lanes::{AttemptFuture, LANES, Lane, kinds};
 
 use crate::app::App;

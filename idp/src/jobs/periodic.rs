@@ -82,7 +82,7 @@ const INVARIANT_CHECK: Task = Task {
                 ),
                 Some(found) => {
                     tracing::info!(
-                        grants = found.looked_at,
+                        grants = found.checked,
                         "every grant has a completed second step"
                     );
                 }

@@ -43,14 +43,14 @@ pub(super) async fn run_pass(app: App) -> Result<(), flows::Error> {
 }
 
 fn report(pass: &SweepPass, batches: u32, longest: Duration) {
-    if pass.gone > 0 {
+    if pass.deleted > 0 {
         let longest_millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
-        let rows = pass.gone;
+        let rows = pass.deleted;
         tracing::info!(rows, batches, longest_millis, "swept what has served its time");
     }
-    if pass.unsound > 0 {
+    if pass.unsound_seals > 0 {
         tracing::error!(
-            seals = pass.unsound,
+            seals = pass.unsound_seals,
             "alarm: old rows of the audit trail were changed and are kept; run `idp audit verify`"
         );
     }

@@ -126,7 +126,7 @@ impl World {
         let new = NewJob { id, lane: J::LANE, kind: J::NAME, payload };
         let add = async |tx: &mut store::Tx| store::job::insert(tx, new, now).await;
         self.db.write(add).await.unwrap();
-        self.app.lane_notifier.call(J::LANE);
+        self.app.lane_notifier.notify(J::LANE);
         id
     }
 
@@ -252,10 +252,10 @@ fn every_kind_has_lane() {
 
 #[tokio::test]
 async fn wake_before_wait_is_kept() {
-    let wake: Wake = kinds().lanes().into_iter().collect();
+    let wake: LaneNotifier = kinds().lanes().into_iter().collect();
     for lane in LANES {
-        wake.call(lane.name);
-        timeout(LIMIT, wake.called(lane.name)).await.unwrap();
+        wake.notify(lane.name);
+        timeout(LIMIT, wake.notified(lane.name)).await.unwrap();
     }
 }
 
@@ -274,13 +274,13 @@ async fn retried_code_window_starts_at_acceptance() {
     assert_eq!(world.accepted_at(challenge).await, None);
     world.shift.advance(Duration::from_secs(3));
     let before = world.clock.now();
-    world.app.lane_notifier.call(Category::Code.as_str());
+    world.app.lane_notifier.notify(Category::Code.as_str());
     let row = world.until(job, |row| row.tries == 2 && row.locked.is_none()).await;
     assert!(row.run_at.since(before) > Duration::from_secs(3));
     world.seen.mended.store(true, Ordering::SeqCst);
     world.shift.advance(Duration::from_mins(10));
     let late = world.clock.now();
-    world.app.lane_notifier.call(Category::Code.as_str());
+    world.app.lane_notifier.notify(Category::Code.as_str());
     assert_eq!(world.until(job, |row| row.done).await.tries, 3);
     assert!(world.accepted_at(challenge).await.unwrap() >= late);
     assert_eq!(world.trail().await, one("code.accepted", "ok"));
@@ -406,7 +406,7 @@ async fn expired_lease_returns_job() {
     world.until(other, |row| row.done).await;
     assert!(!world.job(job).await.done);
     world.shift.advance(lease);
-    world.app.lane_notifier.call(Category::Code.as_str());
+    world.app.lane_notifier.notify(Category::Code.as_str());
     assert_eq!(world.until(job, |row| row.done).await.tries, 2);
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
                 }
             }
             // Whatever was written since the look above has left a call, so nothing is missed between the two.
-            called = timeout(POLL, app.lane_notifier.called(lane.name)), if !full => is_woken = called.is_ok(),
+            called = timeout(POLL, app.lane_notifier.notified(lane.name)), if !full => is_woken = called.is_ok(),
         }
     }
     while let Some(finished) = in_flight.join_next().await {

@@ -18,13 +18,13 @@ pub(crate) const NAME: &str = "Te Kāhui O'Neill-Ngāta";
 pub(crate) const ADDRESS: &str = "Kahui@patient.example";
 
 /// What a [`MailContext`] borrows.
-pub(crate) struct Specimen {
+pub(crate) struct MailFixture {
     pub(crate) brand: BrandConfig,
     pub(crate) issuer: Issuer,
     pub(crate) sender: Sender,
 }
 
-impl Specimen {
+impl MailFixture {
     pub(crate) fn new() -> Self {
         Self {
             brand: BrandConfig {
@@ -41,8 +41,8 @@ impl Specimen {
         MailContext { brand: &self.brand, issuer: &self.issuer, sender: &self.sender }
     }
 
-    pub(crate) fn compose(&self, letter: &Letter) -> Result<ComposedMail, ComposeError> {
-        self.context().compose(letter, attempt())
+    pub(crate) fn compose(&self, content: &Letter) -> Result<ComposedMail, ComposeError> {
+        self.context().compose(content, attempt())
     }
 }
 
@@ -110,17 +110,17 @@ fn recipient() -> Recipient {
 }
 
 /// A letter for each wording of each mail of the list, with a name.
-pub(crate) fn letters() -> Vec<(String, Letter)> {
+pub(crate) fn mail_contents() -> Vec<(String, Letter)> {
     let wordings = CATALOGUE.iter().flat_map(|mail| {
         mail.wordings.iter().zip(1..).map(move |(wording, nth)| (mail, wording, nth))
     });
     wordings
         .map(|(mail, wording, nth)| {
-            let letter = match mail.category {
+            let content = match mail.category {
                 Category::Code => code_with(wording),
                 Category::Notice => Letter::notice(recipient(), *wording, now()),
             };
-            (format!("{}-{nth}", mail.kind.name), letter)
+            (format!("{}-{nth}", mail.kind.name), content)
         })
         .collect()
 }
@@ -128,9 +128,9 @@ pub(crate) fn letters() -> Vec<(String, Letter)> {
 /// The letter with a code that has this wording.
 fn code_with(wording: &Wording) -> Letter {
     let asked_with = [None, Some("Firefox/Windows".to_owned())];
-    let letter = |asked_with| {
+    let content = |asked_with| {
         let plain = challenge(UserId::new(now(), [2; 10]), ADDRESS, now());
         code_of(EmailChallenge { asked_with, ..plain }, NAME).0
     };
-    asked_with.map(letter).into_iter().find(|letter| letter.wording == *wording).unwrap()
+    asked_with.map(content).into_iter().find(|content| content.wording == *wording).unwrap()
 }

@@ -168,7 +168,7 @@ fn status_text(status: StatusCode) -> Cow<'static, str> {
 
 impl Observer for Metrics {
     fn on_event(&self, recorded: &RecordedEvent) {
-        let RecordedEvent { event, outcome, after, .. } = recorded;
+        let RecordedEvent { event, outcome, elapsed: after, .. } = recorded;
         let labels = [label("event", event.as_str()), ("outcome", Cow::Owned(outcome.to_owned()))];
         self.families.events.get_or_create(&labels).inc();
         if let Some(step) = Step::for_event(*event) {

@@ -96,8 +96,8 @@ impl Metrics {
         }
         let unsealed = status.unsealed_since.map_or(Duration::ZERO, |at| status.at.since(at));
         families.unsealed_age.set(unsealed.as_secs_f64());
-        families.guesses.set(to_f64(status.guesses.spent));
-        families.guesses_limit.set(to_f64(status.guesses.limit));
+        families.guesses.set(to_f64(status.guess_budget.spent));
+        families.guesses_limit.set(to_f64(status.guess_budget.limit));
         for key in status.keys.iter().filter(|key| key.state != KeyState::Ended) {
             let Some(published) = key.published_from else { continue };
             let text = |text: &str| Cow::Owned(text.to_owned());
@@ -118,8 +118,8 @@ impl Metrics {
         let snapshot = app.live.snapshot();
         for (table, unusable) in [
             ("clients", snapshot.clients.unusable_count()),
-            ("signing_keys", snapshot.unusable.signing_keys),
-            ("ended_keys", snapshot.unusable.ended_keys),
+            ("signing_keys", snapshot.unusable_rows.signing_keys),
+            ("ended_keys", snapshot.unusable_rows.ended_keys),
         ] {
             rows.get_or_create(&[label("table", table)]).set(count_to_f64(unusable));
         }

@@ -17,16 +17,16 @@ use zeroize::Zeroizing;
 use crate::config::{ConfigProblem, TlsConfig};
 
 /// The largest file of either kind, in bytes: anything above is the wrong file.
-const MOST_BYTES: u64 = 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The two files as they are.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Files {
+pub(super) struct PemFiles {
     cert: Vec<u8>,
     key: Zeroizing<Vec<u8>>,
 }
 
-impl std::fmt::Debug for Files {
+impl std::fmt::Debug for PemFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Files(..)")
     }
@@ -34,58 +34,59 @@ impl std::fmt::Debug for Files {
 
 /// A certificate that is valid now, and its key.
 #[derive(Debug)]
-pub(crate) struct Pair {
+pub(crate) struct CertificatePair {
     /// For rustls.
-    pub(super) certified: Arc<CertifiedKey>,
+    pub(super) certified_key: Arc<CertifiedKey>,
     /// When it ends.
     pub(crate) expires: Timestamp,
 }
 
 /// The one crypto library.
-pub(super) fn provider() -> Arc<CryptoProvider> {
+pub(super) fn crypto_provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-impl Files {
+impl PemFiles {
     /// Reads both.
     pub(super) fn read(config: &TlsConfig) -> Result<Self, ConfigProblem> {
-        let cert = read("tls.cert", &config.cert)?;
-        Ok(Self { cert, key: Zeroizing::new(read("tls.key", &config.key)?) })
+        let cert = read_file("tls.cert", &config.cert)?;
+        Ok(Self { cert, key: Zeroizing::new(read_file("tls.key", &config.key)?) })
     }
 }
 
-impl Pair {
+impl CertificatePair {
     /// Reads and checks both files.
     ///
     /// # Errors
     /// What is wrong, by the name of its key.
     pub(crate) fn load(config: &TlsConfig, now: Timestamp) -> Result<Self, ConfigProblem> {
-        Self::parse(&Files::read(config)?, now)
+        Self::parse(&PemFiles::read(config)?, now)
     }
 
     /// Checks what the files hold.
-    pub(super) fn parse(files: &Files, now: Timestamp) -> Result<Self, ConfigProblem> {
-        let chain = chain(&files.cert)?;
+    pub(super) fn parse(files: &PemFiles, now: Timestamp) -> Result<Self, ConfigProblem> {
+        let chain = parse_chain(&files.cert)?;
         let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|error| {
             problem(
                 "tls.key",
                 format!("holds no private key in PEM that is not encrypted: {error}"),
             )
         })?;
-        let expires = valid(&chain, now)?;
-        let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+        let expires = check_validity(&chain, now)?;
+        let certified_key = CertifiedKey::from_der(chain, key, &crypto_provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
                 problem("tls.key", "is not the key of the first certificate in tls.cert; name the two that belong together")
             }
             other => problem("tls.key", format!("cannot be used: {other}")),
         })?;
-        Ok(Self { certified: Arc::new(certified), expires })
+        Ok(Self { certified_key: Arc::new(certified_key), expires })
     }
 
     /// Whether a client that asks for `host` takes it.
-    pub(crate) fn is_for(&self, host: &str) -> bool {
+    pub(crate) fn is_valid_for(&self, host: &str) -> bool {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let (Ok(name), Ok(cert)) = (ServerName::try_from(bare), self.certified.end_entity_cert())
+        let (Ok(name), Ok(cert)) =
+            (ServerName::try_from(bare), self.certified_key.end_entity_cert())
         else {
             return false;
         };
@@ -93,17 +94,17 @@ impl Pair {
     }
 }
 
-fn read(key: &str, path: &Path) -> Result<Vec<u8>, ConfigProblem> {
+fn read_file(key: &str, path: &Path) -> Result<Vec<u8>, ConfigProblem> {
     let shown = path.display();
     let cannot = |error| problem(key, format!("{shown} cannot be read: {error}"));
     let size = fs::metadata(path).map_err(cannot)?.len();
-    if size > MOST_BYTES {
+    if size > MAX_FILE_BYTES {
         return Err(problem(key, format!("{shown} is too large for it ({size} bytes)")));
     }
     fs::read(path).map_err(cannot)
 }
 
-fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigProblem> {
+fn parse_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigProblem> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let chain = chain.map_err(|error| problem("tls.cert", format!("is not PEM: {error}")))?;
     if chain.is_empty() {
@@ -123,15 +124,18 @@ fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigProblem> {
 
 /// When the server's own certificate ends; refused when it has ended or not begun (RFC 5280, section 4.1.2.5). Those above
 /// it are not judged: a chain may carry an old root beside its new one, and clients know what to make of that.
-fn valid(chain: &[CertificateDer<'_>], now: Timestamp) -> Result<Timestamp, ConfigProblem> {
+fn check_validity(
+    chain: &[CertificateDer<'_>],
+    now: Timestamp,
+) -> Result<Timestamp, ConfigProblem> {
     let unreadable = |why: String| {
         problem("tls.cert", format!("holds a certificate that cannot be read: {why}"))
     };
-    let own = chain.first().ok_or_else(|| unreadable("none".to_owned()))?;
-    let own = Certificate::from_der(own).map_err(|error| unreadable(error.to_string()))?;
-    let validity = &own.tbs_certificate.validity;
-    let (begins, ends) = (moment(&validity.not_before), moment(&validity.not_after));
-    let subject = &own.tbs_certificate.subject;
+    let leaf = chain.first().ok_or_else(|| unreadable("none".to_owned()))?;
+    let leaf = Certificate::from_der(leaf).map_err(|error| unreadable(error.to_string()))?;
+    let validity = &leaf.tbs_certificate.validity;
+    let (begins, ends) = (to_timestamp(&validity.not_before), to_timestamp(&validity.not_after));
+    let subject = &leaf.tbs_certificate.subject;
     if now < begins {
         let begins = crate::clock::rfc3339(begins);
         let why = format!("`{subject}` is not valid before {begins}; is the clock right?");
@@ -144,7 +148,7 @@ fn valid(chain: &[CertificateDer<'_>], now: Timestamp) -> Result<Timestamp, Conf
     Ok(ends)
 }
 
-fn moment(time: &Time) -> Timestamp {
+fn to_timestamp(time: &Time) -> Timestamp {
     let millis = time.to_unix_duration().as_millis();
     Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }

@@ -23,10 +23,10 @@ use tower::ServiceExt;
 
 use super::{
     body::TimedBody,
-    connection_timeouts::{Doing, Heard, Watch},
-    listener::Door,
-    shutdown::Stage,
-    write_backpressure::Unread,
+    connection_timeouts::{ConnectionState, ConnectionTracker, TrackedStream},
+    listener::Listener,
+    shutdown::ShutdownStage,
+    write_backpressure::UnreadResponses,
 };
 use crate::config::LimitsConfig;
 
@@ -47,8 +47,8 @@ const HARD_STOP_READ_TIMEOUT: Duration = Duration::from_millis(200);
 pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
-    listener: Arc<Door>,
-    stage: watch::Receiver<Stage>,
+    listener: Arc<Listener>,
+    stage: watch::Receiver<ShutdownStage>,
 ) {
     // Answers are small and complete: nothing is gained by waiting for more to send.
     if let Err(error) = stream.set_nodelay(true) {
@@ -71,32 +71,32 @@ pub(super) async fn serve(
 async fn serve_requests<S>(
     stream: S,
     peer: SocketAddr,
-    listener: &Door,
-    mut stage: watch::Receiver<Stage>,
+    listener: &Listener,
+    mut stage: watch::Receiver<ShutdownStage>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let tracker = Watch::new();
-    let io = TokioIo::new(Heard::new(stream, Arc::clone(&tracker)));
+    let tracker = ConnectionTracker::new();
+    let io = TokioIo::new(TrackedStream::new(stream, Arc::clone(&tracker)));
     let requests = RequestService {
         router: listener.router.clone(),
         peer,
         body_time: listener.limits.body_time,
         tracker: Arc::clone(&tracker),
-        unread: Unread::default(),
+        unread: UnreadResponses::default(),
         stage: stage.clone(),
     };
     let unread = requests.unread.clone();
-    let mut unread = std::pin::pin!(unread.too_long(listener.limits.idle_time));
+    let mut unread = std::pin::pin!(unread.until_overdue(listener.limits.idle_time));
     let builder = server_builder(&listener.limits);
     let mut connection = std::pin::pin!(builder.serve_connection(io, requests));
     let mut ending = false;
     loop {
         let now = *stage.borrow_and_update();
         // What was begun is answered first; HTTP/2 is told to go, HTTP/1 is told with its next answer.
-        if now >= Stage::Closing
+        if now >= ShutdownStage::Draining
             && !ending
-            && matches!(tracker.doing(), Doing::Idle | Doing::Working(_))
+            && matches!(tracker.state(), ConnectionState::Idle | ConnectionState::Working(_))
         {
             connection.as_mut().graceful_shutdown();
             ending = true;
@@ -114,11 +114,11 @@ async fn serve_requests<S>(
                 tracing::debug!(%peer, "answers were not read");
                 return;
             }
-            () = tracker.moved() => {}
+            () = tracker.changed() => {}
             Ok(()) = stage.changed() => {}
             () = wait_for(time_limit) => {
-                if ending || tracker.doing() != Doing::Idle {
-                    tracing::debug!(%peer, doing = ?tracker.doing(), "a connection took too long");
+                if ending || tracker.state() != ConnectionState::Idle {
+                    tracing::debug!(%peer, doing = ?tracker.state(), "a connection took too long");
                     return;
                 }
                 connection.as_mut().graceful_shutdown();
@@ -128,23 +128,27 @@ async fn serve_requests<S>(
     }
 }
 
-async fn until_hard_stop(mut stage: watch::Receiver<Stage>) {
-    let _ = stage.wait_for(|stage| *stage == Stage::Halting).await;
+async fn until_hard_stop(mut stage: watch::Receiver<ShutdownStage>) {
+    let _ = stage.wait_for(|stage| *stage == ShutdownStage::HardStop).await;
 }
 
 fn time_limit(
-    tracker: &Watch,
+    tracker: &ConnectionTracker,
     limits: &LimitsConfig,
-    stage: Stage,
+    stage: ShutdownStage,
     ending: bool,
 ) -> Option<Duration> {
-    let time_limit = tracker.patience(limits)?;
-    Some(match tracker.doing() {
-        Doing::Fresh | Doing::Head if stage == Stage::Halting => {
+    let time_limit = tracker.time_limit(limits)?;
+    Some(match tracker.state() {
+        ConnectionState::Fresh | ConnectionState::ReadingHead
+            if stage == ShutdownStage::HardStop =>
+        {
             time_limit.min(HARD_STOP_READ_TIMEOUT)
         }
-        Doing::Fresh if stage == Stage::Closing => time_limit.min(FIRST_REQUEST_TIMEOUT),
-        Doing::Idle if ending => time_limit.min(PONG_TIMEOUT),
+        ConnectionState::Fresh if stage == ShutdownStage::Draining => {
+            time_limit.min(FIRST_REQUEST_TIMEOUT)
+        }
+        ConnectionState::Idle if ending => time_limit.min(PONG_TIMEOUT),
         _ => time_limit,
     })
 }
@@ -183,9 +187,9 @@ struct RequestService {
     router: Router,
     peer: SocketAddr,
     body_time: Duration,
-    tracker: Arc<Watch>,
-    unread: Unread,
-    stage: watch::Receiver<Stage>,
+    tracker: Arc<ConnectionTracker>,
+    unread: UnreadResponses,
+    stage: watch::Receiver<ShutdownStage>,
 }
 
 impl Service<Request<Incoming>> for RequestService {
@@ -195,7 +199,7 @@ impl Service<Request<Incoming>> for RequestService {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let http2 = request.version() >= Version::HTTP_2;
-        let guard = self.tracker.work(http2);
+        let guard = self.tracker.begin_request(http2);
         let mut request = request.map(|body| TimedBody::new(body, self.body_time));
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let (router, stage) = (self.router.clone(), self.stage.clone());
@@ -204,12 +208,12 @@ impl Service<Request<Incoming>> for RequestService {
             let mut response = router.oneshot(request).await?;
             drop(guard);
             // Whoever keeps the connection would send its next request to a listener that is gone (RFC 9112, section 9.6).
-            if !http2 && *stage.borrow() != Stage::Open {
+            if !http2 && *stage.borrow() != ShutdownStage::Serving {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok(if http2 { response.map(|body| unread.answer(body)) } else { response })
+            Ok(if http2 { response.map(|body| unread.track(body)) } else { response })
         })
     }
 }

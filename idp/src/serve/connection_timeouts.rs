@@ -23,11 +23,11 @@ use crate::config::LimitsConfig;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doing {
+pub(super) enum ConnectionState {
     /// It has not asked anything yet.
     Fresh,
     /// It has sent the beginning of a further request.
-    Head,
+    ReadingHead,
     /// So many requests are being answered.
     Working(usize),
     /// It was answered and rests, or it takes its time to read the answer.
@@ -36,99 +36,99 @@ pub(super) enum Doing {
 
 /// What is known of a connection, shared by its transport and its requests.
 #[derive(Debug)]
-pub(super) struct Watch {
-    state: Mutex<State>,
-    moved: Notify,
+pub(super) struct ConnectionTracker {
+    inner: Mutex<TrackerInner>,
+    changed: Notify,
 }
 
 #[derive(Debug)]
-struct State {
-    doing: Doing,
+struct TrackerInner {
+    state: ConnectionState,
     /// On a connection of many requests at once, bytes between them may be anything.
-    many_at_once: bool,
+    is_multiplexed: bool,
 }
 
-impl Watch {
+impl ConnectionTracker {
     pub(super) fn new() -> Arc<Self> {
-        let state = State { doing: Doing::Fresh, many_at_once: false };
-        Arc::new(Self { state: Mutex::new(state), moved: Notify::new() })
+        let inner = TrackerInner { state: ConnectionState::Fresh, is_multiplexed: false };
+        Arc::new(Self { inner: Mutex::new(inner), changed: Notify::new() })
     }
 
-    pub(super) fn doing(&self) -> Doing {
-        self.state().doing
+    pub(super) fn state(&self) -> ConnectionState {
+        self.lock().state
     }
 
     /// Waits until it does something else.
-    pub(super) async fn moved(&self) {
-        self.moved.notified().await;
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// How long it may go on as it does. A request that is being answered has limits of its own.
-    pub(super) fn patience(&self, limits: &LimitsConfig) -> Option<Duration> {
-        match self.doing() {
-            Doing::Fresh | Doing::Head => Some(limits.header_time),
-            Doing::Idle => Some(limits.idle_time),
-            Doing::Working(_) => None,
+    pub(super) fn time_limit(&self, limits: &LimitsConfig) -> Option<Duration> {
+        match self.state() {
+            ConnectionState::Fresh | ConnectionState::ReadingHead => Some(limits.header_time),
+            ConnectionState::Idle => Some(limits.idle_time),
+            ConnectionState::Working(_) => None,
         }
     }
 
     /// A request is being answered as long as the value lives.
-    pub(super) fn work(self: &Arc<Self>, many_at_once: bool) -> Work {
-        let mut state = self.state();
-        state.many_at_once = many_at_once;
-        state.doing = match state.doing {
-            Doing::Working(others) => Doing::Working(others + 1),
-            _ => Doing::Working(1),
+    pub(super) fn begin_request(self: &Arc<Self>, is_multiplexed: bool) -> RequestGuard {
+        let mut inner = self.lock();
+        inner.is_multiplexed = is_multiplexed;
+        inner.state = match inner.state {
+            ConnectionState::Working(others) => ConnectionState::Working(others + 1),
+            _ => ConnectionState::Working(1),
         };
-        drop(state);
-        self.moved.notify_one();
-        Work(Arc::clone(self))
+        drop(inner);
+        self.changed.notify_one();
+        RequestGuard(Arc::clone(self))
     }
 
-    fn heard(&self) {
-        let mut state = self.state();
-        if state.doing == Doing::Idle && !state.many_at_once {
-            state.doing = Doing::Head;
-            drop(state);
-            self.moved.notify_one();
+    fn on_bytes_read(&self) {
+        let mut inner = self.lock();
+        if inner.state == ConnectionState::Idle && !inner.is_multiplexed {
+            inner.state = ConnectionState::ReadingHead;
+            drop(inner);
+            self.changed.notify_one();
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, TrackerInner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(super) struct Work(Arc<Watch>);
+pub(super) struct RequestGuard(Arc<ConnectionTracker>);
 
-impl Drop for Work {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.doing = match state.doing {
-            Doing::Working(others @ 2..) => Doing::Working(others - 1),
-            _ => Doing::Idle,
+        let mut inner = self.0.lock();
+        inner.state = match inner.state {
+            ConnectionState::Working(others @ 2..) => ConnectionState::Working(others - 1),
+            _ => ConnectionState::Idle,
         };
-        drop(state);
-        self.0.moved.notify_one();
+        drop(inner);
+        self.0.changed.notify_one();
     }
 }
 
 /// A stream that tells when it hears something.
 #[derive(Debug)]
-pub(super) struct Heard<S> {
+pub(super) struct TrackedStream<S> {
     stream: S,
-    watch: Arc<Watch>,
+    tracker: Arc<ConnectionTracker>,
 }
 
-impl<S> Heard<S> {
-    pub(super) fn new(stream: S, watch: Arc<Watch>) -> Self {
-        Self { stream, watch }
+impl<S> TrackedStream<S> {
+    pub(super) fn new(stream: S, tracker: Arc<ConnectionTracker>) -> Self {
+        Self { stream, tracker }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TrackedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -137,13 +137,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.watch.heard();
+            self.tracker.on_bytes_read();
         }
         polled
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -179,28 +179,36 @@ mod tests {
 
     #[test]
     fn header_time_starts_with_first_byte() {
-        let watch = Watch::new();
-        watch.heard();
-        assert_eq!(watch.doing(), Doing::Fresh, "counted from the start of the connection");
-        let (one, two) = (watch.work(false), watch.work(false));
+        let tracker = ConnectionTracker::new();
+        tracker.on_bytes_read();
         assert_eq!(
-            (watch.doing(), watch.patience(&LimitsConfig::default())),
-            (Doing::Working(2), None)
+            tracker.state(),
+            ConnectionState::Fresh,
+            "counted from the start of the connection"
+        );
+        let (one, two) = (tracker.begin_request(false), tracker.begin_request(false));
+        assert_eq!(
+            (tracker.state(), tracker.time_limit(&LimitsConfig::default())),
+            (ConnectionState::Working(2), None)
         );
         drop(one);
-        watch.heard();
-        assert_eq!(watch.doing(), Doing::Working(1), "a body may come");
+        tracker.on_bytes_read();
+        assert_eq!(tracker.state(), ConnectionState::Working(1), "a body may come");
         drop(two);
-        assert_eq!(watch.doing(), Doing::Idle);
-        watch.heard();
-        assert_eq!(watch.doing(), Doing::Head);
+        assert_eq!(tracker.state(), ConnectionState::Idle);
+        tracker.on_bytes_read();
+        assert_eq!(tracker.state(), ConnectionState::ReadingHead);
     }
 
     #[test]
     fn idle_http2_frames_start_no_header() {
-        let watch = Watch::new();
-        drop(watch.work(true));
-        watch.heard();
-        assert_eq!(watch.doing(), Doing::Idle, "a ping keeps nothing alive and begins nothing");
+        let tracker = ConnectionTracker::new();
+        drop(tracker.begin_request(true));
+        tracker.on_bytes_read();
+        assert_eq!(
+            tracker.state(),
+            ConnectionState::Idle,
+            "a ping keeps nothing alive and begins nothing"
+        );
     }
 }

@@ -14,106 +14,106 @@ use super::{
     connection,
     connection_limits::{ConnectionLimits, Full, Permit},
     refusals::Refusals,
-    shutdown::Stage,
+    shutdown::ShutdownStage,
     tls::Tls,
 };
 use crate::config::{LimitsConfig, ProxiesConfig};
 
 /// How long the loop rests when this process has no more file descriptors or memory: a connection may end meanwhile.
-const REST: Duration = Duration::from_millis(200);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// What a listener does with connections.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct Listener {
     /// What answers.
     pub(super) router: Router,
     /// The certificate, unless it is plain HTTP.
     pub(super) tls: Option<Tls>,
     /// What one client may take.
     pub(super) limits: LimitsConfig,
-    permits: Arc<ConnectionLimits>,
+    connection_limits: Arc<ConnectionLimits>,
 }
 
-impl Door {
+impl Listener {
     pub(super) fn new(
         router: Router,
         tls: Option<Tls>,
         limits: LimitsConfig,
         proxies: ProxiesConfig,
     ) -> Arc<Self> {
-        let permits = ConnectionLimits::new(&limits, proxies);
-        Arc::new(Self { router, tls, limits, permits })
+        let connection_limits = ConnectionLimits::new(&limits, proxies);
+        Arc::new(Self { router, tls, limits, connection_limits })
     }
 }
 
 /// Takes connections in until the stage is `Closing` or later, then ends with the last of them.
-pub(super) async fn listen(
-    listener: TcpListener,
-    door: Arc<Door>,
-    stage: watch::Receiver<Stage>,
+pub(super) async fn accept_connections(
+    socket: TcpListener,
+    listener: Arc<Listener>,
+    stage: watch::Receiver<ShutdownStage>,
 ) -> io::Result<()> {
-    let mut hall = Hall::new(door, stage.clone());
-    let mut closing = std::pin::pin!(closing(stage));
+    let mut acceptor = Acceptor::new(listener, stage.clone());
+    let mut draining = std::pin::pin!(until_draining(stage));
     loop {
         tokio::select! {
             biased;
-            () = &mut closing => break,
-            Some(ended) = hall.inside.join_next() => report(ended),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => hall.admit(stream, peer),
-                Err(error) if is_of_one_connection(&error) => {}
+            () = &mut draining => break,
+            Some(ended) = acceptor.connections.join_next() => log_panic(ended),
+            accepted = socket.accept() => match accepted {
+                Ok((stream, peer)) => acceptor.admit(stream, peer),
+                Err(error) if is_connection_error(&error) => {}
                 Err(error) => {
-                    hall.hindered_by(&error);
-                    if timeout(REST, &mut closing).await.is_ok() {
+                    acceptor.log_accept_failure(&error);
+                    if timeout(ACCEPT_PAUSE, &mut draining).await.is_ok() {
                         break;
                     }
                 }
             },
         }
     }
-    hall.admit_waiting(listener)?;
-    while let Some(ended) = hall.inside.join_next().await {
-        report(ended);
+    acceptor.admit_backlog(socket)?;
+    while let Some(ended) = acceptor.connections.join_next().await {
+        log_panic(ended);
     }
     Ok(())
 }
 
-async fn closing(mut stage: watch::Receiver<Stage>) {
-    let _ = stage.wait_for(|stage| *stage >= Stage::Closing).await;
+async fn until_draining(mut stage: watch::Receiver<ShutdownStage>) {
+    let _ = stage.wait_for(|stage| *stage >= ShutdownStage::Draining).await;
 }
 
 /// Whether it is about a connection that is gone, and the next may be well.
-fn is_of_one_connection(error: &io::Error) -> bool {
+fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 /// A connection that panicked takes nobody with it.
-fn report(ended: Result<(), tokio::task::JoinError>) {
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "alarm: the task of a connection died");
     }
 }
 
 /// Connections that are inside, and how one gets there.
-struct Hall {
-    door: Arc<Door>,
-    stage: watch::Receiver<Stage>,
-    inside: JoinSet<()>,
+struct Acceptor {
+    listener: Arc<Listener>,
+    stage: watch::Receiver<ShutdownStage>,
+    connections: JoinSet<()>,
     refusals: Refusals,
-    hindered: bool,
+    is_failing: bool,
 }
 
-impl Hall {
-    fn new(door: Arc<Door>, stage: watch::Receiver<Stage>) -> Self {
-        let (inside, refusals) = (JoinSet::new(), Refusals::default());
-        Self { door, stage, inside, refusals, hindered: false }
+impl Acceptor {
+    fn new(listener: Arc<Listener>, stage: watch::Receiver<ShutdownStage>) -> Self {
+        let (connections, refusals) = (JoinSet::new(), Refusals::default());
+        Self { listener, stage, connections, refusals, is_failing: false }
     }
 
     /// Tells once that nobody can come in.
-    fn hindered_by(&mut self, error: &io::Error) {
-        if !self.hindered {
-            self.hindered = true;
+    fn log_accept_failure(&mut self, error: &io::Error) {
+        if !self.is_failing {
+            self.is_failing = true;
             tracing::error!(
                 %error,
                 "alarm: no connection can be accepted; is limits.connections above the limit of open files?"
@@ -122,15 +122,15 @@ impl Hall {
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
-        self.hindered = false;
-        match self.door.permits.acquire(peer.ip()) {
+        self.is_failing = false;
+        match self.listener.connection_limits.acquire(peer.ip()) {
             Ok(permit) => {
-                self.refusals.none(permit.networks());
-                self.inside.spawn(held(
+                self.refusals.reset(permit.networks());
+                self.connections.spawn(serve_with_permit(
                     permit,
                     stream,
                     peer,
-                    Arc::clone(&self.door),
+                    Arc::clone(&self.listener),
                     self.stage.clone(),
                 ));
             }
@@ -139,19 +139,19 @@ impl Hall {
     }
 
     fn refuse(&mut self, stream: TcpStream, full: Full) {
-        self.refusals.tell(full);
+        self.refusals.log_once(full);
         // A refusal in the clear would be noise to a client that speaks TLS, and a handshake costs what we are saving.
-        if self.door.tls.is_none()
-            && let Some(polite) = self.refusals.answer(stream)
+        if self.listener.tls.is_none()
+            && let Some(reply) = self.refusals.reply(stream)
         {
-            self.inside.spawn(polite);
+            self.connections.spawn(reply);
         }
     }
 
     /// The kernel has connected some clients whom nobody has greeted yet; they would be cut when the listener closes.
-    fn admit_waiting(&mut self, listener: TcpListener) -> io::Result<()> {
-        let listener = listener.into_std()?;
-        while let Ok((stream, peer)) = listener.accept() {
+    fn admit_backlog(&mut self, socket: TcpListener) -> io::Result<()> {
+        let socket = socket.into_std()?;
+        while let Ok((stream, peer)) = socket.accept() {
             stream.set_nonblocking(true)?;
             self.admit(TcpStream::from_std(stream)?, peer);
         }
@@ -159,13 +159,13 @@ impl Hall {
     }
 }
 
-async fn held(
+async fn serve_with_permit(
     permit: Permit,
     stream: TcpStream,
     peer: SocketAddr,
-    door: Arc<Door>,
-    stage: watch::Receiver<Stage>,
+    listener: Arc<Listener>,
+    stage: watch::Receiver<ShutdownStage>,
 ) {
-    connection::serve(stream, peer, door, stage).await;
+    connection::serve(stream, peer, listener, stage).await;
     drop(permit);
 }

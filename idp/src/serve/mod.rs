@@ -24,9 +24,9 @@ use axum::Router;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
 pub(crate) use body::BodyTimeout;
-pub(crate) use certificate_pair::Pair;
-pub use shutdown::Stop;
-pub use single_instance_lease::{Alone, NotAlone};
+pub(crate) use certificate_pair::CertificatePair;
+pub use shutdown::StopSignal;
+pub use single_instance_lease::{LeaseError, SingleInstanceLease};
 pub use tls::Tls;
 
 use crate::{
@@ -34,10 +34,10 @@ use crate::{
     config::{LimitsConfig, ShutdownConfig},
     http::ops,
     jobs::{self, Lane},
-    snapshot::Source,
+    snapshot::SnapshotSource,
 };
-use listener::{Door, listen};
-use shutdown::Stage;
+use listener::{Listener, accept_connections};
+use shutdown::ShutdownStage;
 
 /// Bound listeners and what the public one serves.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub struct ServerSetup {
     /// What is worked on beside the listeners.
     pub lanes: Vec<Lane>,
     /// The lease of counters in memory, where nobody may serve beside us.
-    pub lease: Option<Alone>,
+    pub lease: Option<SingleInstanceLease>,
 }
 
 /// How long a hard stop takes at most: enough to write an answer to whoever reads it.
@@ -71,34 +71,34 @@ pub async fn run(
     app: App,
     setup: ServerSetup,
     shutdown: ShutdownConfig,
-    mut stop: Stop,
+    mut stop: StopSignal,
 ) -> io::Result<()> {
-    let (stage, stage_receiver) = watch::channel(Stage::Open);
+    let (stage, stage_receiver) = watch::channel(ShutdownStage::Serving);
     let (stopping, stop_receiver) = watch::channel(false);
     // Probes are answered to the end, and nothing waits for them.
     let mut ops_tasks = JoinSet::new();
     let ops_listener =
-        Door::new(ops::router(app.clone()), None, setup.limits.clone(), app.proxies.clone());
-    let (_open, always_serving) = watch::channel(Stage::Open);
-    ops_tasks.spawn(listen(setup.ops, ops_listener, always_serving));
+        Listener::new(ops::router(app.clone()), None, setup.limits.clone(), app.proxies.clone());
+    let (_open, always_serving) = watch::channel(ShutdownStage::Serving);
+    ops_tasks.spawn(accept_connections(setup.ops, ops_listener, always_serving));
     let mut tasks = spawn_background(&app, setup.lanes, setup.tls.as_ref(), &stop_receiver);
     if let Some(lease) = setup.lease {
         tasks.spawn(lease.hold(app.clone(), stop_receiver));
     }
-    let public_listener = Door::new(setup.router, setup.tls, setup.limits, app.proxies.clone());
-    tasks.spawn(listen(setup.public, public_listener, stage_receiver));
+    let public_listener = Listener::new(setup.router, setup.tls, setup.limits, app.proxies.clone());
+    tasks.spawn(accept_connections(setup.public, public_listener, stage_receiver));
     let failed = tokio::select! {
-        () = stop.asked() => Ok(()),
+        () = stop.wait() => Ok(()),
         ended = tasks.join_next() => ended.map_or(Ok(()), flatten_join),
     };
     tracing::info!(delay = ?shutdown.delay, grace = ?shutdown.grace, "stopping");
     app.mark_stopping();
-    stage.send_replace(Stage::Leaving);
+    stage.send_replace(ShutdownStage::Unready);
     let waited = tokio::select! {
-        () = stop.asked() => false,
+        () = stop.wait() => false,
         _ = timeout(shutdown.delay, pending::<()>()) => true,
     };
-    stage.send_replace(Stage::Closing);
+    stage.send_replace(ShutdownStage::Draining);
     stopping.send_replace(true);
     let ended = if waited { drain(&mut tasks, shutdown.grace, &mut stop).await } else { None };
     let Some(ended) = ended else {
@@ -118,8 +118,8 @@ fn spawn_background(
 ) -> Tasks {
     let mut tasks = JoinSet::new();
     let source =
-        Source { db: app.db.clone(), root: app.root.clone(), metrics: app.metrics.clone() };
-    tasks.spawn(infallible(app.live.clone().follow(source, stop_receiver.clone())));
+        SnapshotSource { db: app.db.clone(), root: app.root.clone(), metrics: app.metrics.clone() };
+    tasks.spawn(infallible(app.live.clone().run(source, stop_receiver.clone())));
     tasks.spawn(infallible(jobs::run(app.clone(), lanes, stop_receiver.clone())));
     if let Some(tls) = tls {
         tasks.spawn(infallible(tls.clone().watch_files(app.clone(), stop_receiver.clone())));
@@ -133,7 +133,11 @@ async fn infallible(part: impl Future<Output = ()>) -> io::Result<()> {
 }
 
 /// Waits for every part; nothing when the grace ends first, or when it is asked to stop a second time.
-async fn drain(tasks: &mut Tasks, grace: Duration, stop: &mut Stop) -> Option<io::Result<()>> {
+async fn drain(
+    tasks: &mut Tasks,
+    grace: Duration,
+    stop: &mut StopSignal,
+) -> Option<io::Result<()>> {
     let all = timeout(grace, async {
         while let Some(ended) = tasks.join_next().await {
             flatten_join(ended)?;
@@ -142,15 +146,15 @@ async fn drain(tasks: &mut Tasks, grace: Duration, stop: &mut Stop) -> Option<io
     });
     tokio::select! {
         ended = all => ended.ok(),
-        () = stop.asked() => None,
+        () = stop.wait() => None,
     }
 }
 
 /// The hard stop: requests in flight are given up and answered, and what is not done then is cut.
-async fn hard_stop(app: &App, stage: &watch::Sender<Stage>, tasks: &mut Tasks) {
+async fn hard_stop(app: &App, stage: &watch::Sender<ShutdownStage>, tasks: &mut Tasks) {
     tracing::warn!("hard stop: what is in flight is given up");
     app.begin_hard_stop();
-    stage.send_replace(Stage::Halting);
+    stage.send_replace(ShutdownStage::HardStop);
     let all = timeout(HARD_STOP_TIMEOUT, async { while tasks.join_next().await.is_some() {} });
     if all.await.is_err() {
         tracing::warn!("not everything has ended; the rest is cut");

@@ -6,22 +6,22 @@ use tokio::sync::mpsc;
 
 /// What a listener does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum ShutdownStage {
     /// It serves.
-    Open,
+    Serving,
     /// It serves, and asks whoever comes to come elsewhere next time.
-    Leaving,
+    Unready,
     /// It takes nobody in and finishes what is inside.
-    Closing,
+    Draining,
     /// It waits for nothing more: what is inside is answered as it is.
-    Halting,
+    HardStop,
 }
 
 /// Who asks this process to stop: once to finish what is in flight, twice to end at once.
 #[derive(Debug)]
-pub struct Stop(mpsc::UnboundedReceiver<()>);
+pub struct StopSignal(mpsc::UnboundedReceiver<()>);
 
-impl Stop {
+impl StopSignal {
     /// SIGTERM, or SIGINT from a terminal.
     ///
     /// # Errors
@@ -29,7 +29,7 @@ impl Stop {
     #[cfg(unix)]
     pub(crate) fn signals() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let (sender, stop) = Self::by_hand();
+        let (sender, stop) = Self::manual();
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::spawn(async move {
@@ -61,13 +61,13 @@ impl Stop {
 
     /// Whoever holds the sender.
     #[must_use]
-    pub fn by_hand() -> (mpsc::UnboundedSender<()>, Self) {
+    pub fn manual() -> (mpsc::UnboundedSender<()>, Self) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (sender, Self(receiver))
     }
 
     /// Waits to be asked, once more.
-    pub(super) async fn asked(&mut self) {
+    pub(super) async fn wait(&mut self) {
         if self.0.recv().await.is_none() {
             std::future::pending::<()>().await;
         }

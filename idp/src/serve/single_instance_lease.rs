@@ -6,71 +6,71 @@ use std::{io, time::Duration};
 use store::Timestamp;
 use tokio::{sync::watch, time::timeout};
 
-use crate::{app::App, startup_retry::WhileBusy};
+use crate::{app::App, startup_retry::StartupRetry};
 
-const NAME: &str = "memory-counters";
+const LEASE_NAME: &str = "memory-counters";
 /// How often the lease is renewed.
-const RENEW: Duration = Duration::from_secs(1);
+const RENEW_INTERVAL: Duration = Duration::from_secs(1);
 /// How long it outlives its holder: what a start after a crash has to wait.
-const TERM: Duration = Duration::from_secs(3);
+const LEASE_TERM: Duration = Duration::from_secs(3);
 /// How long a start waits for a lease that nobody renews: its term, and what clocks may differ.
-const MOST_WAIT: Duration = Duration::from_secs(6);
+const MAX_WAIT: Duration = Duration::from_secs(6);
 /// How often a start looks whether it is free.
-const LOOK: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The lease, taken.
 #[derive(Debug)]
-pub struct Alone(());
+pub struct SingleInstanceLease(());
 
 /// What a process says that has lost it.
-const LOST: &str = "ephemeral.url: another `idp serve` has taken over this database and counts in its memory, because this one did not renew \
+const LOST_MESSAGE: &str = "ephemeral.url: another `idp serve` has taken over this database and counts in its memory, because this one did not renew \
      its lease in time: it was frozen, or could not reach the database. This one stops, so that no limit is doubled. Run one \
      of them, or give both the same Redis (`ephemeral.url = \"redis://..\"`)";
 
 /// Why it was not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum NotAlone {
+pub enum LeaseError {
     /// Another process holds it and lives.
     #[error(
         "ephemeral.url: another `idp serve` runs on this database and counts in its memory, and this one would count apart \
          from it; stop that one, or give both the same Redis (`ephemeral.url = \"redis://..\"`)"
     )]
-    Other,
+    HeldByOther,
     /// The lease would be taken by a time that is wrong, from somebody who is alive.
     #[error(
         "clock: this machine's clock differs from the database's by more than two seconds; set it, and start again"
     )]
-    Clock,
+    ClockOff,
     /// The database failed.
     #[error("database.url: {0}")]
     Database(#[from] flows::Error),
 }
 
-impl Alone {
+impl SingleInstanceLease {
     /// Takes the lease. Waits for one whose holder has died, and gives up as soon as a living one renews it. A database
     /// that is only busy is asked again.
     ///
     /// # Errors
     /// Another process serves, this machine's clock is wrong, or the database failed.
-    pub async fn take(app: &App) -> Result<Self, NotAlone> {
-        let mut seen = None;
-        let mut looked = Duration::ZERO;
-        let patience = WhileBusy::begin(&app.clock);
+    pub async fn acquire(app: &App) -> Result<Self, LeaseError> {
+        let mut last_end = None;
+        let mut waited = Duration::ZERO;
+        let retry = StartupRetry::new(&app.clock);
         loop {
             if app.live.clock_is_off() {
-                return Err(NotAlone::Clock);
+                return Err(LeaseError::ClockOff);
             }
-            if patience.run(async || Ok(take(app).await?)).await? {
+            if retry.run(async || Ok(acquire_lease(app).await?)).await? {
                 return Ok(Self(()));
             }
-            let until = patience.run(async || Ok(ends(app).await?)).await?;
-            let renewed = until.is_some() && seen.is_some() && until != seen;
-            if renewed || looked > MOST_WAIT {
-                return Err(NotAlone::Other);
+            let until = retry.run(async || Ok(lease_end(app).await?)).await?;
+            let renewed = until.is_some() && last_end.is_some() && until != last_end;
+            if renewed || waited > MAX_WAIT {
+                return Err(LeaseError::HeldByOther);
             }
-            seen = until.or(seen);
-            let _ = timeout(LOOK, std::future::pending::<()>()).await;
-            looked += LOOK;
+            last_end = until.or(last_end);
+            let _ = timeout(POLL_INTERVAL, std::future::pending::<()>()).await;
+            waited += POLL_INTERVAL;
         }
     }
 
@@ -79,26 +79,28 @@ impl Alone {
     /// # Errors
     /// Another process has taken it over: this one must not count beside it.
     pub(super) async fn hold(self, app: App, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-        while timeout(RENEW, stop.wait_for(|stopped| *stopped)).await.is_err() {
+        while timeout(RENEW_INTERVAL, stop.wait_for(|stopped| *stopped)).await.is_err() {
             // Nobody is served meanwhile, and nobody else is kept from serving.
             if app.live.clock_is_off() {
                 continue;
             }
-            match take(&app).await {
+            match acquire_lease(&app).await {
                 Ok(true) => {}
                 Ok(false) => {
                     tracing::error!(
                         "alarm: another process counts in memory on this database; this one stops"
                     );
-                    return Err(io::Error::other(LOST));
+                    return Err(io::Error::other(LOST_MESSAGE));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the lease of the counters in memory is not renewed");
                 }
             }
         }
-        let released =
-            app.db.write(async |tx| store::lease::release(tx, NAME, &app.instance_id).await).await;
+        let released = app
+            .db
+            .write(async |tx| store::lease::release(tx, LEASE_NAME, &app.instance_id).await)
+            .await;
         if let Err(error) = released {
             tracing::warn!(%error, "the lease of the counters in memory ends by itself");
         }
@@ -106,14 +108,16 @@ impl Alone {
     }
 }
 
-async fn take(app: &App) -> Result<bool, store::Error> {
+async fn acquire_lease(app: &App) -> Result<bool, store::Error> {
     let now = app.clock.now();
-    let term = store::lease::LeaseTerm { now, until: now.plus(TERM) };
-    app.db.write(async |tx| store::lease::acquire(tx, NAME, &app.instance_id, term).await).await
+    let term = store::lease::LeaseTerm { now, until: now.plus(LEASE_TERM) };
+    app.db
+        .write(async |tx| store::lease::acquire(tx, LEASE_NAME, &app.instance_id, term).await)
+        .await
 }
 
 /// When the lease ends that somebody holds.
-async fn ends(app: &App) -> Result<Option<Timestamp>, store::Error> {
-    let held = store::lease::holder(&mut app.db.read().await?, NAME).await?;
+async fn lease_end(app: &App) -> Result<Option<Timestamp>, store::Error> {
+    let held = store::lease::holder(&mut app.db.read().await?, LEASE_NAME).await?;
     Ok(held.map(|(_, until)| until))
 }

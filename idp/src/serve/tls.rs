@@ -19,7 +19,7 @@ use store::Timestamp;
 use tokio::{sync::watch, time::timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::certificate_pair::{self, Files, Pair};
+use super::certificate_pair::{self, CertificatePair, PemFiles};
 use crate::{
     app::App,
     clock::{Clock, rfc3339},
@@ -48,7 +48,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct CurrentCertificate {
-    files: Files,
+    files: PemFiles,
     config: Arc<ServerConfig>,
     expires: Timestamp,
 }
@@ -64,8 +64,8 @@ impl Tls {
             text: format!("TLS cannot be used: {error}"),
         };
         let tickets = Ticketer::new().map_err(broken)?;
-        let pem_files = Files::read(files)?;
-        let pair = Pair::parse(&pem_files, now)?;
+        let pem_files = PemFiles::read(files)?;
+        let pair = CertificatePair::parse(&pem_files, now)?;
         let config = config(&pair, &tickets).map_err(broken)?;
         let current =
             RwLock::new(CurrentCertificate { files: pem_files, config, expires: pair.expires });
@@ -102,10 +102,10 @@ impl Tls {
     async fn reload_if_changed(
         &self,
         clock: &Clock,
-        refused: &mut Option<Result<Files, ConfigProblem>>,
+        refused: &mut Option<Result<PemFiles, ConfigProblem>>,
     ) {
         let files = self.files.clone();
-        let read = tokio::task::spawn_blocking(move || Files::read(&files)).await;
+        let read = tokio::task::spawn_blocking(move || PemFiles::read(&files)).await;
         let Ok(read) = read else { return };
         if read.as_ref().is_ok_and(|files| *files == self.current(|current| current.files.clone()))
         {
@@ -127,8 +127,8 @@ impl Tls {
         }
     }
 
-    fn install(&self, files: Files, now: Timestamp) -> Result<Timestamp, ConfigProblem> {
-        let pair = Pair::parse(&files, now)?;
+    fn install(&self, files: PemFiles, now: Timestamp) -> Result<Timestamp, ConfigProblem> {
+        let pair = CertificatePair::parse(&files, now)?;
         let config = config(&pair, &self.shared.tickets).map_err(|error| ConfigProblem {
             key: "tls.cert".to_owned(),
             text: error.to_string(),
@@ -150,12 +150,12 @@ impl Tls {
 
 /// One certificate whatever name is asked for: the Host of each request is checked later.
 fn config(
-    pair: &Pair,
+    pair: &CertificatePair,
     tickets: &Arc<dyn ProducesTickets>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let certificate: Arc<dyn ResolvesServerCert> =
-        Arc::new(SingleCertAndKey::from(Arc::clone(&pair.certified)));
-    let mut config = ServerConfig::builder_with_provider(certificate_pair::provider())
+        Arc::new(SingleCertAndKey::from(Arc::clone(&pair.certified_key)));
+    let mut config = ServerConfig::builder_with_provider(certificate_pair::crypto_provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(certificate);

@@ -13,81 +13,85 @@ use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::time::interval;
 
 /// A piece of an answer. It leaves us when the client has room, so at most this much of an answer is not seen here.
-const PIECE: usize = 1024;
+const CHUNK_SIZE: usize = 1024;
 
 /// The unread answers of a connection, by the turn in which each began.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Unread(Arc<Mutex<Turns>>);
+pub(super) struct UnreadResponses(Arc<Mutex<Periods>>);
 
 #[derive(Debug, Default)]
-struct Turns {
+struct Periods {
     number: u64,
-    this: usize,
-    last: usize,
+    current: usize,
+    previous: usize,
 }
 
-impl Unread {
+impl UnreadResponses {
     /// An answer that is cut into pieces, and counted until its last one has gone.
-    pub(super) fn answer(&self, body: Body) -> Body {
-        let mut turns = self.turns();
-        turns.this += 1;
-        let began = turns.number;
-        drop(turns);
-        let counted = Counted { unread: self.clone(), began };
-        Body::new(Pieces { body, rest: Bytes::new(), _counted: counted })
+    pub(super) fn track(&self, body: Body) -> Body {
+        let mut periods = self.lock();
+        periods.current += 1;
+        let period = periods.number;
+        drop(periods);
+        let guard = UnreadGuard { unread: self.clone(), period };
+        Body::new(ChunkedBody { body, rest: Bytes::new(), _guard: guard })
     }
 
     /// Waits until an answer has not been read for `limit`, or for twice as long at most.
-    pub(super) async fn too_long(&self, limit: Duration) {
-        let mut turns = interval(limit);
+    pub(super) async fn until_overdue(&self, limit: Duration) {
+        let mut ticks = interval(limit);
         loop {
-            turns.tick().await;
-            if self.turn() {
+            ticks.tick().await;
+            if self.next_period() {
                 return;
             }
         }
     }
 
     /// Another turn begins; says whether an answer of the one before the last is still there.
-    fn turn(&self) -> bool {
-        let mut turns = self.turns();
-        if turns.last > 0 {
+    fn next_period(&self) -> bool {
+        let mut periods = self.lock();
+        if periods.previous > 0 {
             return true;
         }
-        turns.last = std::mem::take(&mut turns.this);
-        turns.number += 1;
+        periods.previous = std::mem::take(&mut periods.current);
+        periods.number += 1;
         false
     }
 
-    fn turns(&self) -> MutexGuard<'_, Turns> {
+    fn lock(&self) -> MutexGuard<'_, Periods> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An answer that counts as unread.
 #[derive(Debug)]
-struct Counted {
-    unread: Unread,
-    began: u64,
+struct UnreadGuard {
+    unread: UnreadResponses,
+    period: u64,
 }
 
-impl Drop for Counted {
+impl Drop for UnreadGuard {
     fn drop(&mut self) {
-        let mut turns = self.unread.turns();
-        let count = if turns.number == self.began { &mut turns.this } else { &mut turns.last };
+        let mut periods = self.unread.lock();
+        let count = if periods.number == self.period {
+            &mut periods.current
+        } else {
+            &mut periods.previous
+        };
         *count = count.saturating_sub(1);
     }
 }
 
 /// A body in pieces.
 #[derive(Debug)]
-struct Pieces {
+struct ChunkedBody {
     body: Body,
     rest: Bytes,
-    _counted: Counted,
+    _guard: UnreadGuard,
 }
 
-impl hyper::body::Body for Pieces {
+impl hyper::body::Body for ChunkedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -104,7 +108,7 @@ impl hyper::body::Body for Pieces {
                 ended => return Poll::Ready(ended),
             }
         }
-        let size = self.rest.len().min(PIECE);
+        let size = self.rest.len().min(CHUNK_SIZE);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(size)))))
     }
 
@@ -132,24 +136,24 @@ mod tests {
 
     #[test]
     fn unread_response_expires_on_second_turn() {
-        let unread = Unread::default();
-        assert!(!unread.turn());
-        let (read, left) = (unread.answer(Body::from("a")), unread.answer(Body::from("b")));
+        let unread = UnreadResponses::default();
+        assert!(!unread.next_period());
+        let (read, left) = (unread.track(Body::from("a")), unread.track(Body::from("b")));
         drop(read);
-        assert!(!unread.turn());
-        let later = unread.answer(Body::from("c"));
-        assert!(unread.turn(), "the one that was left");
+        assert!(!unread.next_period());
+        let later = unread.track(Body::from("c"));
+        assert!(unread.next_period(), "the one that was left");
         drop(left);
-        assert!(!unread.turn());
-        assert!(unread.turn(), "the later one");
+        assert!(!unread.next_period());
+        assert!(unread.next_period(), "the later one");
         drop(later);
-        assert!(!unread.turn());
+        assert!(!unread.next_period());
     }
 
     #[tokio::test]
     async fn wrapped_body_is_unchanged() {
         let text = "0123456789".repeat(1000);
-        let body = Unread::default().answer(Body::from(text.clone()));
+        let body = UnreadResponses::default().track(Body::from(text.clone()));
         assert_eq!(body.size_hint().exact(), Some(10_000));
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         assert_eq!(bytes, text.as_bytes());

@@ -11,15 +11,16 @@ pub(crate) const FRAME: Frame<'static> =
     Frame { l: Locale::En, brand: "Health Portal", support: Some("0800 111 222") };
 
 /// The same frame in every language.
-pub(crate) fn frames() -> [Frame<'static>; 2] {
+pub(crate) fn frame_per_locale() -> [Frame<'static>; 2] {
     Locale::ALL.map(|l| Frame { l, ..FRAME })
 }
 
 /// Elements that a person reads, and that say nothing when they are empty.
-const SPOKEN: [&str; 9] = ["title", "h1", "h2", "p", "label", "button", "li", "summary", "a"];
+const TEXT_ELEMENTS: [&str; 9] =
+    ["title", "h1", "h2", "p", "label", "button", "li", "summary", "a"];
 
 /// Holds a page against the rules of every page.
-pub(crate) fn assert_sound(html: &str, l: Locale) {
+pub(crate) fn assert_valid_page(html: &str, l: Locale) {
     let opening = format!("<!doctype html>\n<html lang=\"{}\">", l.tag());
     assert!(html.starts_with(&opening), "{html}");
     assert_eq!(tags(html, "h1").count(), 1, "one heading of the first rank: {html}");
@@ -34,18 +35,18 @@ pub(crate) fn assert_sound(html: &str, l: Locale) {
     for left in ["{$", "{ $", "{ -"] {
         assert!(!html.contains(left), "{left}: {html}");
     }
-    for element in SPOKEN {
+    for element in TEXT_ELEMENTS {
         for content in contents(html, element) {
-            assert!(!spoken(content).is_empty(), "an empty {element}: {html}");
+            assert!(!text_content(content).is_empty(), "an empty {element}: {html}");
         }
     }
-    assert_named(html);
-    assert_told(html, l);
-    assert_switch(html, l);
+    assert_ids_and_labels(html);
+    assert_problem_shown(html, l);
+    assert_language_switch(html, l);
 }
 
 /// Every id is there once, what points to one points to one that is there, and every field that is seen has a label.
-fn assert_named(html: &str) {
+fn assert_ids_and_labels(html: &str) {
     let all: Vec<_> = all_tags(html).filter_map(|tag| attribute(tag, "id")).collect();
     let ids: BTreeSet<_> = all.iter().copied().collect();
     assert_eq!(ids.len(), all.len(), "an id comes twice: {html}");
@@ -68,7 +69,7 @@ fn assert_named(html: &str) {
 }
 
 /// Each other language is one link away, by its own name; the link leads to the switch with what it needs to come back.
-fn assert_switch(html: &str, l: Locale) {
+fn assert_language_switch(html: &str, l: Locale) {
     let links: Vec<_> = tags(html, "a").filter(|tag| tag.contains("/language?")).collect();
     let others: Vec<_> = Locale::ALL.into_iter().filter(|other| *other != l).collect();
     assert_eq!(links.len(), others.len(), "{html}");
@@ -83,7 +84,7 @@ fn assert_switch(html: &str, l: Locale) {
 }
 
 /// A problem is told three times: in the title, above the heading with a link, and where it is.
-fn assert_told(html: &str, l: Locale) {
+fn assert_problem_shown(html: &str, l: Locale) {
     let title = contents(html, "title").next().unwrap_or_default();
     let Some((before, _)) = html.split_once("<h1") else { unreachable!() };
     let summary = before.contains("role=\"alert\"");
@@ -96,11 +97,11 @@ fn assert_told(html: &str, l: Locale) {
     );
     if let Some((_, rest)) = before.split_once("role=\"alert\"") {
         assert!(rest.contains(l.t("problem-title")), "{html}");
-        let told = contents(rest, "a").next().unwrap_or_default();
-        let there = format!(">{told}</p>");
+        let problem = contents(rest, "a").next().unwrap_or_default();
+        let there = format!(">{problem}</p>");
         assert!(
             html.split_once("<h1").is_some_and(|(_, rest)| rest.contains(&there)),
-            "{told}: {html}"
+            "{problem}: {html}"
         );
     }
 }
@@ -131,7 +132,7 @@ pub(crate) fn contents<'h>(html: &'h str, element: &str) -> impl Iterator<Item =
     })
 }
 
-fn spoken(content: &str) -> String {
+fn text_content(content: &str) -> String {
     let mut text = String::new();
     let mut is_tag = false;
     for c in content.chars() {

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::{
-    page_checks::{FRAME, assert_sound, attribute, contents, tags},
+    page_checks::{FRAME, assert_valid_page, attribute, contents, tags},
     *,
 };
 use crate::http::step::{self, Step};
@@ -30,7 +30,7 @@ fn password(problem: Option<FormProblem>, email: &str) -> String {
 #[test]
 fn password_page_fields_and_buttons() {
     let html = password(None, "mere@example.org");
-    assert_sound(&html, FRAME.l);
+    assert_valid_page(&html, FRAME.l);
     assert!(html.contains("<p class=\"lede\">to continue to The lab</p>"), "{html}");
     assert_eq!(buttons(&html), [("primary", "continue"), ("quiet", "cancel")]);
     let fields: Vec<_> =
@@ -51,7 +51,7 @@ fn password_page_fields_and_buttons() {
 fn problem_is_shown_at_field() {
     for field in ["email", "password"] {
         let html = password(Some(FormProblem::new(field, "It is <not> right")), "");
-        assert_sound(&html, FRAME.l);
+        assert_valid_page(&html, FRAME.l);
         let wrong: Vec<_> =
             tags(&html, "input").filter(|tag| tag.contains("aria-invalid")).collect();
         assert_eq!(wrong.len(), 1, "{html}");
@@ -79,7 +79,7 @@ fn new_password(problem: Option<FormProblem>) -> String {
 fn new_password_page_fields_and_buttons() {
     for problem in [None, Some(FormProblem::new("new_password", "Too short"))] {
         let html = new_password(problem);
-        assert_sound(&html, FRAME.l);
+        assert_valid_page(&html, FRAME.l);
         assert!(html.contains("At least 15 characters"), "{html}");
         assert_eq!(
             buttons(&html),
@@ -131,7 +131,7 @@ fn question_pages_have_one_primary_button() {
     assert_eq!(buttons(&logout), [("primary", "continue"), ("secondary", "cancel")]);
     assert!(logout.contains("name=\"state\" value=\"a b\""), "{logout}");
     for html in [signed_in, consent, confirm, logout] {
-        assert_sound(&html, FRAME.l);
+        assert_valid_page(&html, FRAME.l);
     }
 }
 
@@ -142,7 +142,7 @@ fn notice_pages_are_sound() {
             NoticePage { f: FRAME, page: "still", title: FRAME.l.t(title), text: FRAME.l.t(text) }
                 .render()
                 .unwrap();
-        assert_sound(&html, FRAME.l);
+        assert_valid_page(&html, FRAME.l);
     }
     assert_eq!(FRAME.l.t("signed-out-title"), "You are signed out");
 }

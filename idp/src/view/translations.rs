@@ -33,7 +33,7 @@ impl Locale {
 
     /// A text without arguments.
     pub(crate) fn t(self, key: &str) -> &'static str {
-        let found = speaker(self).plain.get(key).or_else(|| speaker(Self::En).plain.get(key));
+        let found = translator(self).plain.get(key).or_else(|| translator(Self::En).plain.get(key));
         found.map_or_else(
             || {
                 tracing::error!(key, "alarm: a text is missing");
@@ -46,8 +46,8 @@ impl Locale {
     /// A text with arguments.
     pub(crate) fn tr(self, key: &str, arguments: &[Argument<'_>]) -> String {
         let arguments: FluentArgs<'_> = arguments.iter().cloned().collect();
-        let said = speaker(self).say(key, &arguments);
-        said.or_else(|| speaker(Self::En).say(key, &arguments)).unwrap_or_else(|| {
+        let text = translator(self).format_message(key, &arguments);
+        text.or_else(|| translator(Self::En).format_message(key, &arguments)).unwrap_or_else(|| {
             tracing::error!(key, "alarm: a text is missing or lacks an argument");
             String::new()
         })
@@ -55,22 +55,22 @@ impl Locale {
 }
 
 /// The texts of one language, parsed once.
-struct Speaker {
+struct Translator {
     bundle: FluentBundle<FluentResource>,
     plain: HashMap<String, String>,
 }
 
-static SPEAKERS: LazyLock<Vec<(Locale, Speaker)>> = LazyLock::new(|| {
-    FILES.iter().map(|(locale, files)| (*locale, Speaker::new(locale.tag(), files))).collect()
+static TRANSLATORS: LazyLock<Vec<(Locale, Translator)>> = LazyLock::new(|| {
+    FILES.iter().map(|(locale, files)| (*locale, Translator::new(locale.tag(), files))).collect()
 });
 
 /// English stands in for a language that is not there, and is always there.
-fn speaker(locale: Locale) -> &'static Speaker {
-    static SILENT: LazyLock<Speaker> = LazyLock::new(|| Speaker::new("en", &[]));
-    SPEAKERS.iter().find(|(other, _)| *other == locale).map_or(&SILENT, |(_, speaker)| speaker)
+fn translator(locale: Locale) -> &'static Translator {
+    static EMPTY: LazyLock<Translator> = LazyLock::new(|| Translator::new("en", &[]));
+    TRANSLATORS.iter().find(|(other, _)| *other == locale).map_or(&EMPTY, |(_, speaker)| speaker)
 }
 
-impl Speaker {
+impl Translator {
     fn new(tag: &str, files: &[&str]) -> Self {
         let mut bundle = FluentBundle::new_concurrent(vec![tag.parse().unwrap_or_default()]);
         // Marks around arguments would stand in subjects and be read out.
@@ -83,14 +83,16 @@ impl Speaker {
             keys.extend(keys_of(file));
             bundle.add_resource_overriding(resource);
         }
-        let mut speaker = Self { bundle, plain: HashMap::new() };
+        let mut translator = Self { bundle, plain: HashMap::new() };
         let none = FluentArgs::new();
-        speaker.plain =
-            keys.iter().filter_map(|key| Some((key.clone(), speaker.say(key, &none)?))).collect();
-        speaker
+        translator.plain = keys
+            .iter()
+            .filter_map(|key| Some((key.clone(), translator.format_message(key, &none)?)))
+            .collect();
+        translator
     }
 
-    fn say(&self, key: &str, arguments: &FluentArgs<'_>) -> Option<String> {
+    fn format_message(&self, key: &str, arguments: &FluentArgs<'_>) -> Option<String> {
         let pattern = self.bundle.get_message(key)?.value()?;
         let mut errors = Vec::new();
         let text = self.bundle.format_pattern(pattern, Some(arguments), &mut errors);

@@ -2,7 +2,9 @@
 //! has the focus can be seen.
 
 use vestibule_browser_tests::{
-    accessibility::{begun, focus, in_front, key, shift, types},
+    accessibility::{
+        bring_to_front, focused_element, page_started_at, press_key, press_shift_key, type_text,
+    },
     browser::{Browser, Tab},
 };
 use vestibule_tests::{
@@ -29,8 +31,8 @@ pub(crate) async fn register_client(app: &TestApp, id: &str, first_party: bool) 
 async fn tab_stops(tab: &Tab) -> Vec<String> {
     let mut stops = Vec::new();
     for _ in 0..20 {
-        key(tab, "Tab").await;
-        let here = focus(tab).await;
+        press_key(tab, "Tab").await;
+        let here = focused_element(tab).await;
         if here == "nothing" || stops.first() == Some(&here) {
             return stops;
         }
@@ -42,8 +44,8 @@ async fn tab_stops(tab: &Tab) -> Vec<String> {
 /// Presses Tab until `wanted` has the focus.
 async fn tab_to(tab: &Tab, wanted: &str) {
     for _ in 0..20 {
-        key(tab, "Tab").await;
-        if focus(tab).await == wanted {
+        press_key(tab, "Tab").await;
+        if focused_element(tab).await == wanted {
             return;
         }
     }
@@ -52,10 +54,10 @@ async fn tab_to(tab: &Tab, wanted: &str) {
 
 /// Presses Enter and waits for the page that it leads to.
 async fn press_enter(tab: &Tab, path: &str) {
-    let before = begun(tab).await.expect("a page");
-    key(tab, "Enter").await;
+    let before = page_started_at(tab).await.expect("a page");
+    press_key(tab, "Enter").await;
     let led = async || {
-        let new = begun(tab).await.is_some_and(|now| now > before);
+        let new = page_started_at(tab).await.is_some_and(|now| now > before);
         let url = tab.url().await;
         if new && url.path() == path { Ok(()) } else { Err(url) }
     };
@@ -69,10 +71,10 @@ async fn open_sign_in_page(tab: &Tab, app: &TestApp, client: &Client) {
 /// From the sign-in page to the page of the code, by keys.
 async fn submit_password(tab: &Tab, patient: &Patient) {
     tab_to(tab, "email").await;
-    types(tab, &patient.email).await;
-    key(tab, "Tab").await;
-    assert_eq!(focus(tab).await, "password");
-    types(tab, &patient.password).await;
+    type_text(tab, &patient.email).await;
+    press_key(tab, "Tab").await;
+    assert_eq!(focused_element(tab).await, "password");
+    type_text(tab, &patient.password).await;
     press_enter(tab, "/login/code").await;
 }
 
@@ -83,7 +85,7 @@ async fn sign_in_works_by_keyboard() {
         (register_client(&app, "portal", true).await, app.patient("Mere").await);
     let browser = Browser::start().await;
     let tab = browser.tab().await;
-    in_front(&tab).await;
+    bring_to_front(&tab).await;
     open_sign_in_page(&tab, &app, &client).await;
     let expected = ["Te reo Māori", "email", "password", "continue", "cancel"];
     assert_eq!(tab_stops(&tab).await, expected, "the order in which it is read");
@@ -92,29 +94,35 @@ async fn sign_in_works_by_keyboard() {
     // Enter in the first field is "continue", which finds the second one empty; the problem takes the focus.
     open_sign_in_page(&tab, &app, &client).await;
     tab_to(&tab, "email").await;
-    types(&tab, &patient.email).await;
+    type_text(&tab, &patient.email).await;
     press_enter(&tab, "/login/password").await;
-    assert_eq!(focus(&tab).await, tab.text_of("[role=alert]").await, "the problem is read first");
-    key(&tab, "Tab").await;
-    assert_eq!(focus(&tab).await, "#password");
-    key(&tab, "Enter").await;
-    until_equal("its link leads to the field", "password".to_owned(), async || focus(&tab).await)
-        .await;
-    types(&tab, &patient.password).await;
+    assert_eq!(
+        focused_element(&tab).await,
+        tab.text_of("[role=alert]").await,
+        "the problem is read first"
+    );
+    press_key(&tab, "Tab").await;
+    assert_eq!(focused_element(&tab).await, "#password");
+    press_key(&tab, "Enter").await;
+    until_equal("its link leads to the field", "password".to_owned(), async || {
+        focused_element(&tab).await
+    })
+    .await;
+    type_text(&tab, &patient.password).await;
     press_enter(&tab, "/login/code").await;
     check_code_page(&tab, &app, &patient).await;
 }
 
 async fn check_reverse_order(tab: &Tab, stops: &[&str]) {
     for stop in stops.iter().rev() {
-        shift(tab, "Tab").await;
-        assert_eq!(focus(tab).await, *stop, "backwards");
+        press_shift_key(tab, "Tab").await;
+        assert_eq!(focused_element(tab).await, *stop, "backwards");
     }
 }
 
 /// The page of the code: what Enter and Space do on it.
 async fn check_code_page(tab: &Tab, app: &TestApp, patient: &Patient) {
-    let code = app.mail.code(&patient.email, 1).await;
+    let code = app.mail.wait_for_code(&patient.email, 1).await;
     app.wait_for_jobs().await;
     let found = tab_stops(tab).await;
     // Before the cool-down is over the button is a link.
@@ -123,22 +131,25 @@ async fn check_code_page(tab: &Tab, app: &TestApp, patient: &Patient) {
     app.clock.advance(std::time::Duration::from_secs(31));
     tab.open(tab.url().await).await;
     tab_to(tab, "code").await;
-    types(tab, if code == "123456" { "654321" } else { "123456" }).await;
+    type_text(tab, if code == "123456" { "654321" } else { "123456" }).await;
     // "Send the code again" stands on the page too, and Enter is not that.
     press_enter(tab, "/login/code").await;
     assert!(tab.has("button[value=resend]").await, "{}", tab.text().await);
     assert_eq!(app.mail.mails_to(&patient.email).len(), 1, "nothing was sent again");
     assert!(tab.text_of("[role=alert]").await.contains("4 tries left"));
-    assert_eq!(focus(tab).await, tab.text_of("[role=alert]").await);
-    key(tab, "Tab").await;
-    key(tab, "Enter").await;
-    until_equal("its link leads to the field", "code".to_owned(), async || focus(tab).await).await;
+    assert_eq!(focused_element(tab).await, tab.text_of("[role=alert]").await);
+    press_key(tab, "Tab").await;
+    press_key(tab, "Enter").await;
+    until_equal("its link leads to the field", "code".to_owned(), async || {
+        focused_element(tab).await
+    })
+    .await;
     tab_to(tab, "The e-mail has not arrived?").await;
-    key(tab, " ").await;
+    press_key(tab, " ").await;
     assert!(tab.text().await.contains("spam or junk folder"), "Space opens what is folded");
     tab.fill("#code", "").await;
-    types(tab, &code).await;
-    key(tab, "Enter").await;
+    type_text(tab, &code).await;
+    press_key(tab, "Enter").await;
     let end = tab.wait_for_url(|url| url.as_str().starts_with(CALLBACK)).await;
     assert!(end.query().is_some_and(|query| query.contains("code=")), "{end}");
 }
@@ -151,21 +162,21 @@ async fn reset_consent_logout_work_by_keyboard() {
     app.force_reset(&patient).await;
     let browser = Browser::start().await;
     let tab = browser.tab().await;
-    in_front(&tab).await;
+    bring_to_front(&tab).await;
     open_sign_in_page(&tab, &app, &lab).await;
     submit_password(&tab, &patient).await;
-    let code = app.mail.code(&patient.email, 1).await;
+    let code = app.mail.wait_for_code(&patient.email, 1).await;
     tab_to(&tab, "code").await;
-    types(&tab, &code).await;
+    type_text(&tab, &code).await;
     press_enter(&tab, "/login/new-password").await;
     let expected = ["Te reo Māori", "username", "new_password", "continue", "restart", "cancel"];
     assert_eq!(tab_stops(&tab).await, expected);
     tab_to(&tab, "new_password").await;
-    types(&tab, "a walk along the river at noon").await;
+    type_text(&tab, "a walk along the river at noon").await;
     press_enter(&tab, "/login/consent").await;
     assert_eq!(tab_stops(&tab).await, ["Te reo Māori", "allow", "deny", "restart"]);
     tab_to(&tab, "allow").await;
-    key(&tab, " ").await;
+    press_key(&tab, " ").await;
     tab.wait_for_url(|url| url.as_str().starts_with(CALLBACK)).await;
     tab.open(format!("{}/oauth2/logout", app.issuer())).await;
     assert_eq!(tab_stops(&tab).await, ["Te reo Māori", "continue", "cancel"]);

@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Duration};
 use keys::{HasherConfig, HashingCaller};
 use url::Url;
 use vestibule_browser_tests::{
-    accessibility::{layout, prefer, text_size, violations},
+    accessibility::{emulate_media, layout_problems, set_text_size, violations},
     browser::{Browser, Tab},
 };
 use vestibule_tests::{
@@ -43,19 +43,19 @@ impl Walk<'_> {
         for (width, height, phone) in SCREENS {
             self.tab.set_viewport(width, height, phone).await;
             note(&mut wrong, &format!("{width}"), violations(self.tab, &[]).await);
-            note(&mut wrong, &format!("{width}"), layout(self.tab).await);
+            note(&mut wrong, &format!("{width}"), layout_problems(self.tab).await);
             if phone {
                 self.take_screenshot(page).await;
             } else if self.language == "en" {
                 self.take_screenshot(&format!("{page}-wide")).await;
             }
             note(&mut wrong, &format!("{width}"), self.check_colours(page, phone).await);
-            text_size(self.tab, 200).await;
-            note(&mut wrong, &format!("{width}, text at 200 %"), layout(self.tab).await);
+            set_text_size(self.tab, 200).await;
+            note(&mut wrong, &format!("{width}, text at 200 %"), layout_problems(self.tab).await);
             if phone && self.language == "en" {
                 self.take_large_text_screenshot(page, (width, height)).await;
             }
-            text_size(self.tab, 100).await;
+            set_text_size(self.tab, 100).await;
         }
         self.finish_page(page, wrong).await;
     }
@@ -64,19 +64,19 @@ impl Walk<'_> {
     async fn check_colours(&self, page: &str, phone: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         let pictures = phone && self.language == "en";
-        prefer(self.tab, &DARK).await;
+        emulate_media(self.tab, &DARK).await;
         if self.language == "en" {
             note(&mut wrong, "dark", violations(self.tab, &["color-contrast"]).await);
         }
         if pictures {
             self.take_screenshot(&format!("{page}-dark")).await;
         }
-        prefer(self.tab, &FORCED_COLORS).await;
-        note(&mut wrong, "forced colours", layout(self.tab).await);
+        emulate_media(self.tab, &FORCED_COLORS).await;
+        note(&mut wrong, "forced colours", layout_problems(self.tab).await);
         if pictures {
             self.take_screenshot(&format!("{page}-forced")).await;
         }
-        prefer(self.tab, &[]).await;
+        emulate_media(self.tab, &[]).await;
         wrong
     }
 
@@ -86,13 +86,13 @@ impl Walk<'_> {
         for (width, height, phone) in SCREENS {
             self.tab.set_viewport(width, height, phone).await;
             note(&mut wrong, &format!("{width}"), violations(self.tab, &[]).await);
-            note(&mut wrong, &format!("{width}"), layout(self.tab).await);
-            prefer(self.tab, &FORCED_COLORS).await;
-            note(&mut wrong, &format!("{width}, forced colours"), layout(self.tab).await);
-            prefer(self.tab, &[]).await;
-            text_size(self.tab, 200).await;
-            note(&mut wrong, &format!("{width}, text at 200 %"), layout(self.tab).await);
-            text_size(self.tab, 100).await;
+            note(&mut wrong, &format!("{width}"), layout_problems(self.tab).await);
+            emulate_media(self.tab, &FORCED_COLORS).await;
+            note(&mut wrong, &format!("{width}, forced colours"), layout_problems(self.tab).await);
+            emulate_media(self.tab, &[]).await;
+            set_text_size(self.tab, 200).await;
+            note(&mut wrong, &format!("{width}, text at 200 %"), layout_problems(self.tab).await);
+            set_text_size(self.tab, 100).await;
         }
         // A failure that is come to in two ways is one page.
         if !self.seen.iter().any(|seen| seen == page) {
@@ -121,7 +121,7 @@ impl Walk<'_> {
     async fn take_large_text_screenshot(&self, page: &str, (width, height): (u32, u32)) {
         let whole: u32 = self.tab.evaluate("document.documentElement.scrollHeight").await;
         self.tab.set_viewport(width, whole, true).await;
-        text_size(self.tab, 200).await;
+        set_text_size(self.tab, 200).await;
         let file = screenshot_path(self.language, &format!("{page}-200"));
         std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
         let visible = chromiumoxide::page::ScreenshotParams::default();
@@ -145,7 +145,7 @@ impl Walk<'_> {
     async fn submit_password(&self, patient: &Patient) -> String {
         let mails = self.app.mail.codes_to(&patient.email).len();
         self.submit_credentials(&patient.email, &patient.password).await;
-        self.app.mail.code(&patient.email, mails + 1).await
+        self.app.mail.wait_for_code(&patient.email, mails + 1).await
     }
 
     async fn submit_code(&self, code: &str) {
@@ -311,7 +311,7 @@ async fn walk(language: &str) {
     refusals::visit_refusal_pages(&mut walk, &portal).await;
     visit_end_pages(&mut walk).await;
     refusals::visit_failure_pages(&mut walk, &portal).await;
-    let missed = page_list::missed(&walk.seen);
+    let missed = page_list::unvisited(&walk.seen);
     assert!(missed.is_empty(), "nobody looked at {missed:?}; seen were {:?}", walk.seen);
 }
 

@@ -29,22 +29,22 @@ fn axe() -> &'static str {
 }
 
 /// Puts the window in front, as far as its page can tell: tests that run at once share one Chromium.
-pub async fn in_front(tab: &Tab) {
+pub async fn bring_to_front(tab: &Tab) {
     let params = SetFocusEmulationEnabledParams::new(true);
     tab.page().execute(params).await.expect("the tab is open");
 }
 
 /// Presses a key where the focus is.
-pub async fn key(tab: &Tab, key: &str) {
-    press(tab, key, 0).await;
+pub async fn press_key(tab: &Tab, key: &str) {
+    dispatch_key(tab, key, 0).await;
 }
 
 /// Presses a key with Shift where the focus is.
-pub async fn shift(tab: &Tab, key: &str) {
-    press(tab, key, SHIFT).await;
+pub async fn press_shift_key(tab: &Tab, key: &str) {
+    dispatch_key(tab, key, SHIFT).await;
 }
 
-async fn press(tab: &Tab, key: &str, modifiers: i64) {
+async fn dispatch_key(tab: &Tab, key: &str, modifiers: i64) {
     let (code, number, text) = match key {
         "Tab" => ("Tab", 9, None),
         "Enter" => ("Enter", 13, Some("\r")),
@@ -67,24 +67,24 @@ async fn press(tab: &Tab, key: &str, modifiers: i64) {
 }
 
 /// Types where the focus is.
-pub async fn types(tab: &Tab, text: &str) {
+pub async fn type_text(tab: &Tab, text: &str) {
     tab.page().execute(InsertTextParams::new(text)).await.expect("it takes text");
 }
 
 /// What has the focus: its id, or its value, or its text; with a word about it if it cannot be seen.
-pub async fn focus(tab: &Tab) -> String {
+pub async fn focused_element(tab: &Tab) -> String {
     tab.evaluate(FOCUS).await
 }
 
 /// When the page was begun; nothing between two pages. It tells a page from the one before at the same address.
-pub async fn begun(tab: &Tab) -> Option<f64> {
+pub async fn page_started_at(tab: &Tab) -> Option<f64> {
     let ready = "document.readyState === 'complete' ? performance.timeOrigin : 0";
     let begun = tab.page().evaluate_expression(ready).await.ok()?.into_value::<f64>().ok()?;
     (begun > 0.0).then_some(begun)
 }
 
 /// Prefers what these media features say: `prefers-color-scheme`, `forced-colors`.
-pub async fn prefer(tab: &Tab, features: &[(&str, &str)]) {
+pub async fn emulate_media(tab: &Tab, features: &[(&str, &str)]) {
     let features: Vec<_> =
         features.iter().map(|(name, value)| MediaFeature::new(*name, *value)).collect();
     let params = SetEmulatedMediaParams::builder().media("").features(features).build();
@@ -92,13 +92,13 @@ pub async fn prefer(tab: &Tab, features: &[(&str, &str)]) {
 }
 
 /// Sets the size of text that the person has chosen in the browser, in percent.
-pub async fn text_size(tab: &Tab, percent: i64) {
+pub async fn set_text_size(tab: &Tab, percent: i64) {
     let sizes = FontSizes::builder().standard(16 * percent / 100).fixed(13 * percent / 100);
     tab.page().execute(SetFontSizesParams::new(sizes.build())).await.expect("a size");
 }
 
 /// What is wrong with the layout.
-pub async fn layout(tab: &Tab) -> Vec<String> {
+pub async fn layout_problems(tab: &Tab) -> Vec<String> {
     tab.evaluate(LAYOUT).await
 }
 

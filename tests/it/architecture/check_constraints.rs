@@ -9,7 +9,7 @@ const LISTS_VALUES: [(&str, &str); 1] = [(
 )];
 
 /// A migration without its comments.
-fn code(sql: &str) -> String {
+fn without_comments(sql: &str) -> String {
     sql.lines()
         .map(|line| line.split("--").next().unwrap_or_default())
         .collect::<Vec<_>>()
@@ -18,7 +18,7 @@ fn code(sql: &str) -> String {
 
 /// Every CHECK of a migration: its name, if it has one, and its condition.
 fn checks(sql: &str) -> Vec<(Option<String>, String)> {
-    let code = code(sql);
+    let code = without_comments(sql);
     let mut found = Vec::new();
     for (at, word) in code.to_uppercase().match_indices("CHECK") {
         let (before, after) = (code[..at].trim_end(), code[at + word.len()..].trim_start());

@@ -1,6 +1,6 @@
 //! A migration only expands: the program of before it runs on, unnoticed, while an upgrade is rolled out.
 
-use super::{assert_none, source::sources, sql::statements, suppressions::places_of};
+use super::{assert_none, source::sources, sql::statements, suppressions::word_positions};
 
 /// Stands in the line before a statement that takes something away, with the reason why no program misses it any more.
 const CONTRACT: &str = "-- contract:";
@@ -151,7 +151,7 @@ fn new_column_leaves_joins_unambiguous() {
                 joined
                     .iter()
                     .filter(|(_, sql)| {
-                        places_of(sql, table).next().is_some() && is_bare(sql, column)
+                        word_positions(sql, table).next().is_some() && is_bare(sql, column)
                     })
                     .map(|(place, _)| format!("{name}:{}: {column}, in {place}", step.line)),
             );
@@ -165,7 +165,7 @@ fn new_column_leaves_joins_unambiguous() {
 
 /// Whether a statement says a column without its table.
 fn is_bare(sql: &str, column: &str) -> bool {
-    places_of(sql, column).any(|at| !sql[..at].ends_with('.') && !sql[..at].ends_with(" AS "))
+    word_positions(sql, column).any(|at| !sql[..at].ends_with('.') && !sql[..at].ends_with(" AS "))
 }
 
 #[test]

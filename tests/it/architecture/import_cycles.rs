@@ -22,7 +22,7 @@ use super::{
 };
 
 /// The circles of more than two files that are left, each by its files. The list may become shorter, never longer.
-const CIRCLES: [&[&str]; 1] = [&[
+const CYCLES: [&[&str]; 1] = [&[
     "flows/src/login/apply.rs",
     "flows/src/login/complete.rs",
     "flows/src/login/deliver.rs",
@@ -45,7 +45,7 @@ const CRATES: [&str; 4] = ["store", "keys", "flows", "idp"];
 
 /// For each file the files that it leads to, and for what: `path:line` and the name.
 type Edges<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Vec<String>>>;
-type Circle<'a> = BTreeSet<&'a str>;
+type Cycle<'a> = BTreeSet<&'a str>;
 
 /// The edges between the sources of a crate.
 fn edges<'a>(sources: &[&'a Source]) -> Edges<'a> {
@@ -60,7 +60,7 @@ fn edges<'a>(sources: &[&'a Source]) -> Edges<'a> {
         let imports = imports.map(|Import { meanings, at, .. }| (meanings, at));
         for (meanings, at) in facts.chain(imports).filter(|(_, at)| !from.is_test(at)) {
             for name in meanings.iter().filter(|name| !modules.contains(name.as_str())) {
-                let to = modules_around(name).find_map(|module| files.get(module));
+                let to = enclosing_modules(name).find_map(|module| files.get(module));
                 if let Some(to) = to.filter(|to| !are_nested(from, to)) {
                     let reasons = edges.entry(&from.path).or_default().entry(&to.path).or_default();
                     reasons.push(format!("{} names {name}", from.location(at)));
@@ -72,20 +72,20 @@ fn edges<'a>(sources: &[&'a Source]) -> Edges<'a> {
 }
 
 /// The modules that an item may be in, the innermost first.
-fn modules_around(item: &str) -> impl Iterator<Item = &str> {
+fn enclosing_modules(item: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(item), |path| path.rsplit_once("::").map(|(parent, _)| parent))
 }
 
 /// Whether two files are one, or one is a module inside the other.
 fn are_nested(one: &Source, two: &Source) -> bool {
     let (one, two) = (&one.facts.modules[0], &two.facts.modules[0]);
-    modules_around(one).any(|module| module == two)
-        || modules_around(two).any(|module| module == one)
+    enclosing_modules(one).any(|module| module == two)
+        || enclosing_modules(two).any(|module| module == one)
 }
 
 /// The files that a file leads to.
-fn reached<'a>(edges: &Edges<'a>, from: &'a str) -> Circle<'a> {
-    let (mut found, mut open) = (Circle::new(), vec![from]);
+fn reachable_from<'a>(edges: &Edges<'a>, from: &'a str) -> Cycle<'a> {
+    let (mut found, mut open) = (Cycle::new(), vec![from]);
     while let Some(file) = open.pop() {
         let next = edges.get(file).into_iter().flat_map(BTreeMap::keys);
         open.extend(next.filter(|file| found.insert(file)));
@@ -94,22 +94,18 @@ fn reached<'a>(edges: &Edges<'a>, from: &'a str) -> Circle<'a> {
 }
 
 /// The circles, of two files and more.
-fn circles<'a>(edges: &Edges<'a>) -> BTreeSet<Circle<'a>> {
-    let reached: BTreeMap<&str, Circle<'_>> =
-        edges.keys().map(|file| (*file, reached(edges, file))).collect();
+fn find_cycles<'a>(edges: &Edges<'a>) -> BTreeSet<Cycle<'a>> {
+    let reached: BTreeMap<&str, Cycle<'_>> =
+        edges.keys().map(|file| (*file, reachable_from(edges, file))).collect();
     let leads_back = |from: &str, file: &str| reached.get(from).is_some_and(|to| to.contains(file));
     let circle = |file: &&'a str| {
-        reached[file]
-            .iter()
-            .filter(|other| leads_back(other, file))
-            .copied()
-            .collect::<Circle<'_>>()
+        reached[file].iter().filter(|other| leads_back(other, file)).copied().collect::<Cycle<'_>>()
     };
     edges.keys().map(circle).filter(|circle| circle.len() > 1).collect()
 }
 
 /// The edges of a circle, those first without which least is left of it.
-fn closing_edges(edges: &Edges<'_>, circle: &Circle<'_>) -> Vec<String> {
+fn closing_edges(edges: &Edges<'_>, circle: &Cycle<'_>) -> Vec<String> {
     let mut inside = edges.clone();
     inside.retain(|file, _| circle.contains(file));
     for to in inside.values_mut() {
@@ -120,7 +116,7 @@ fn closing_edges(edges: &Edges<'_>, circle: &Circle<'_>) -> Vec<String> {
         for (file, reasons) in to {
             let mut without = inside.clone();
             without.get_mut(from).expect("an edge").remove(file);
-            let left = circles(&without).iter().map(BTreeSet::len).max().unwrap_or(1);
+            let left = find_cycles(&without).iter().map(BTreeSet::len).max().unwrap_or(1);
             found.push((
                 left,
                 format!("{left} files are left without {from} -> {file}: {}", reasons[0]),
@@ -132,8 +128,8 @@ fn closing_edges(edges: &Edges<'_>, circle: &Circle<'_>) -> Vec<String> {
 }
 
 /// Circles of more than two files that are not as the rows say; each with what to do about it.
-fn differences(edges: &Edges<'_>, rows: &[Circle<'_>]) -> Vec<String> {
-    let found: Vec<Circle<'_>> = circles(edges).into_iter().filter(|c| c.len() > 2).collect();
+fn differences(edges: &Edges<'_>, rows: &[Cycle<'_>]) -> Vec<String> {
+    let found: Vec<Cycle<'_>> = find_cycles(edges).into_iter().filter(|c| c.len() > 2).collect();
     let mut findings = Vec::new();
     for circle in found.iter().filter(|circle| !rows.contains(circle)) {
         let row = rows.iter().find(|row| !row.is_disjoint(circle)).cloned().unwrap_or_default();
@@ -157,8 +153,8 @@ fn import_circles_only_shrink() {
     for krate in CRATES {
         let place = format!("{krate}/src");
         let own: Vec<&Source> = sources().iter().filter(|source| source.is_in(&place)).collect();
-        let rows = CIRCLES.iter().filter(|row| row[0].starts_with(&place));
-        let rows: Vec<Circle<'_>> = rows.map(|row| row.iter().copied().collect()).collect();
+        let rows = CYCLES.iter().filter(|row| row[0].starts_with(&place));
+        let rows: Vec<Cycle<'_>> = rows.map(|row| row.iter().copied().collect()).collect();
         findings.extend(differences(&edges(&own), &rows));
     }
     assert_none(
@@ -182,9 +178,9 @@ fn circle_is_found_with_closing_edge() {
     ]);
     let sources: Vec<&Source> = sources.iter().collect();
     let edges = edges(&sources);
-    let circle: Circle<'_> = ["flows/src/a.rs", "flows/src/b.rs", "flows/src/c/mod.rs"].into();
-    let pair: Circle<'_> = ["flows/src/e.rs", "flows/src/f.rs"].into();
-    assert_eq!(circles(&edges), [circle.clone(), pair].into());
+    let circle: Cycle<'_> = ["flows/src/a.rs", "flows/src/b.rs", "flows/src/c/mod.rs"].into();
+    let pair: Cycle<'_> = ["flows/src/e.rs", "flows/src/f.rs"].into();
+    assert_eq!(find_cycles(&edges), [circle.clone(), pair].into());
     assert_eq!(differences(&edges, std::slice::from_ref(&circle)), [""; 0]);
     let new = differences(&edges, &[]);
     assert_eq!(new.len(), 4, "{new:?}");

@@ -9,14 +9,14 @@ const MOST_STEPS: usize = 8;
 
 /// The names of all modules.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct NameTable {
     modules: HashSet<String>,
     /// What is imported under a name, `module::name`: where, and the path as it is written there.
     imports: HashMap<String, Vec<(String, String)>>,
     libraries: HashSet<String>,
 }
 
-impl Names {
+impl NameTable {
     pub(super) fn of(sources: &[Source]) -> Self {
         let mut names = Self { libraries: library_names(), ..Self::default() };
         for source in sources {
@@ -24,7 +24,7 @@ impl Names {
             // `use store;` says the same with and without it.
             for import in source.facts.imports.iter().filter(|import| import.path != import.name) {
                 let key = format!("{}::{}", import.module, import.name);
-                let path = names.rooted(&import.path).trim_end_matches("::*").to_owned();
+                let path = names.with_crate_root(&import.path).trim_end_matches("::*").to_owned();
                 names.imports.entry(key).or_default().push((import.module.clone(), path));
             }
         }
@@ -47,10 +47,10 @@ impl Names {
 
     /// What an import means; a crate, when it is the name of one alone.
     pub(super) fn meanings_of_import(&self, import: &Import) -> Vec<String> {
-        self.meanings(&import.module, &self.rooted(&import.path))
+        self.meanings(&import.module, &self.with_crate_root(&import.path))
     }
 
-    fn rooted(&self, path: &str) -> String {
+    fn with_crate_root(&self, path: &str) -> String {
         if self.libraries.contains(path) { format!("::{path}") } else { path.to_owned() }
     }
 

@@ -5,7 +5,7 @@ use std::{fs, ops::Range, path::Path, sync::LazyLock};
 use super::{
     crates::{Package, is_in, package_of, packages},
     facts::{Fact, FactKind, Facts},
-    name_resolution::Names,
+    name_resolution::NameTable,
 };
 
 /// A source.
@@ -88,7 +88,7 @@ pub(super) fn read(texts: Vec<(String, String)>) -> Vec<Source> {
     let mut sources: Vec<Source> = texts.into_iter().map(parse_source).collect();
     let for_tests: Vec<String> =
         sources.iter().flat_map(|source| source.facts.test_modules.clone()).collect();
-    let names = Names::of(&sources);
+    let names = NameTable::of(&sources);
     for source in &mut sources {
         if source.krate().starts_with("vestibule-")
             || for_tests.iter().any(|m| source.is_of_module(m))

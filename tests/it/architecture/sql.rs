@@ -4,7 +4,7 @@ use super::{
     assert_none,
     facts::{Fact, FactKind},
     source::{Source, source, sources},
-    sql_fragments::joined,
+    sql_fragments::joined_statements,
 };
 
 /// How a statement begins.
@@ -62,7 +62,7 @@ fn is_sql(text: &str) -> bool {
 
 /// Statements of the program, those that are joined of parts too, each as upper-case text in one line.
 pub(super) fn statements(source: &Source) -> Vec<(&Fact, String)> {
-    let joined = joined(source);
+    let joined = joined_statements(source);
     let is_part = |fact: &Fact| joined.iter().any(|(at, _)| at.contains(&fact.at.start));
     let in_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_uppercase();
     let whole =

@@ -12,9 +12,9 @@ use syn::{
 use super::source::{Source, sources};
 
 /// The parts of all sources, by the names of their macros.
-type Parts = BTreeMap<String, Expr>;
+type Fragments = BTreeMap<String, Expr>;
 
-fn parts_in(items: &[Item], parts: &mut Parts) {
+fn collect_fragments(items: &[Item], parts: &mut Fragments) {
     for item in items {
         let Item::Macro(item) = item else { continue };
         let (Some(name), Some(body)) = (&item.ident, body(&item.mac.tokens)) else { continue };
@@ -51,7 +51,7 @@ fn without_dollars(tokens: TokenStream) -> TokenStream {
 }
 
 /// The text that a string, a `concat!` or a part is.
-fn text(expression: &Expr, parts: &Parts) -> Option<String> {
+fn text(expression: &Expr, parts: &Fragments) -> Option<String> {
     match expression {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
         Expr::Macro(call) => {
@@ -71,32 +71,32 @@ fn text(expression: &Expr, parts: &Parts) -> Option<String> {
 type Statement = (Range<usize>, String);
 
 /// The statements of a source that are joined. Only `store` has any.
-pub(super) fn joined(source: &Source) -> &'static [Statement] {
+pub(super) fn joined_statements(source: &Source) -> &'static [Statement] {
     static JOINED: LazyLock<BTreeMap<String, Vec<Statement>>> = LazyLock::new(|| {
         let store = || sources().iter().filter(|source| source.krate() == "store");
-        let mut parts = Parts::new();
+        let mut parts = Fragments::new();
         for source in store() {
-            parts_in(&source.items(), &mut parts);
+            collect_fragments(&source.items(), &mut parts);
         }
-        store().map(|source| (source.path.clone(), joined_in(&source.items(), &parts))).collect()
+        store().map(|source| (source.path.clone(), find_joined(&source.items(), &parts))).collect()
     });
     JOINED.get(&source.path).map_or(&[], Vec::as_slice)
 }
 
-fn joined_in(items: &[Item], parts: &Parts) -> Vec<Statement> {
-    let mut found = Joined { parts, found: Vec::new() };
+fn find_joined(items: &[Item], parts: &Fragments) -> Vec<Statement> {
+    let mut found = JoinedVisitor { parts, found: Vec::new() };
     for item in items {
         found.visit_item(item);
     }
     found.found
 }
 
-struct Joined<'a> {
-    parts: &'a Parts,
+struct JoinedVisitor<'a> {
+    parts: &'a Fragments,
     found: Vec<Statement>,
 }
 
-impl<'ast> Visit<'ast> for Joined<'_> {
+impl<'ast> Visit<'ast> for JoinedVisitor<'_> {
     fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
         if let (true, Some(argument @ Expr::Macro(_))) = (call.method == "q", call.args.first()) {
             let text = text(argument, self.parts);
@@ -117,9 +117,9 @@ fn joined_statement_is_read_whole() {
         async fn two(sql: &mut impl Sql) { sql.q("SELECT 2").one().await }
     "#;
     let items = syn::parse_file(code).expect("it is code").items;
-    let mut parts = Parts::new();
-    parts_in(&items, &mut parts);
-    let found = joined_in(&items, &parts);
+    let mut parts = Fragments::new();
+    collect_fragments(&items, &mut parts);
+    let found = find_joined(&items, &parts);
     let [(at, text)] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(text, "SELECT 1 FROM a WHERE a.ended_at IS NULL");
     assert_eq!(&code[at.clone()], "concat!(\"SELECT 1 \", of!())");

@@ -14,7 +14,7 @@ const LEFT_FOR_LATER: [&str; 4] = ["TODO", "FIXME", "XXX", "HACK"];
 const NOT_DONE: [&str; 3] = ["todo", "unimplemented", "dbg"];
 
 /// Where a name stands in a text, as a whole.
-pub(super) fn places_of<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+pub(super) fn word_positions<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(name).map(|(at, _)| at).filter(move |at| {
         !text[..*at].ends_with(is_name) && !text[at + name.len()..].starts_with(is_name)
@@ -26,7 +26,7 @@ fn left_for_later(source: &Source) -> Vec<String> {
     let in_text = |at: usize| source.all(FactKind::Text).any(|text| text.at.contains(&at));
     let mut found = Vec::new();
     for word in LEFT_FOR_LATER {
-        let places = places_of(&source.text, word).filter(|at| !in_text(*at));
+        let places = word_positions(&source.text, word).filter(|at| !in_text(*at));
         found.extend(places.map(|at| format!("{}: {word}", source.location(&(at..at)))));
     }
     for call in source.all(FactKind::Macro).filter(|call| NOT_DONE.contains(&call.name.as_str())) {
@@ -47,7 +47,8 @@ fn no_work_is_left_for_later() {
             continue;
         };
         for (number, line) in text.lines().enumerate() {
-            let found = LEFT_FOR_LATER.iter().filter(|word| places_of(line, word).next().is_some());
+            let found =
+                LEFT_FOR_LATER.iter().filter(|word| word_positions(line, word).next().is_some());
             findings.extend(found.map(|word| format!("{path}:{}: {word}", number + 1)));
         }
     }
@@ -105,5 +106,5 @@ fn word_in_comment_is_found() {
     assert_eq!(found(&format!("/// {word}\nfn a() {{ /* {word} */ }}")), 2);
     assert_eq!(found("fn a() { b!(todo!()); dbg!(c) }"), 2);
     assert_eq!(found(&format!("fn a() {{ \"{word}\"; }} // {word}S")), 0);
-    assert_eq!(places_of("ab a a_b b::a", "a").collect::<Vec<_>>(), [3, 12]);
+    assert_eq!(word_positions("ab a a_b b::a", "a").collect::<Vec<_>>(), [3, 12]);
 }

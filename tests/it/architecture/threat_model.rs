@@ -17,7 +17,7 @@ fn is_test_name(word: &str) -> bool {
 }
 
 /// Whether a test of this name is in the sources.
-fn is_there(name: &str) -> bool {
+fn test_exists(name: &str) -> bool {
     let mut functions = sources().iter().flat_map(|source| &source.facts.functions);
     functions.any(|function| function.is_test_case && function.name == name)
 }
@@ -30,7 +30,7 @@ fn threat_model_references_exist() {
     for word in quoted(&text) {
         if is_test_name(word) {
             tests += 1;
-            if !is_there(word) {
+            if !test_exists(word) {
                 findings.push(format!("no test is called {word}"));
             }
         } else if word.contains('/') && !word.starts_with('/') && !root.join(word).exists() {
@@ -100,5 +100,5 @@ fn test_names_are_recognised() {
         "#[test]\nfn case_7_a() {}\n#[test]\nfn case_by_case() {}\nfn case_9_c() {}\n#[apply(both_engines)]\nasync fn case_8_b(engine: Engine) {}",
     );
     assert_eq!(cases(&source), ["case_7_a", "case_8_b"]);
-    assert!(!is_there("a_test_that_nobody_wrote"));
+    assert!(!test_exists("a_test_that_nobody_wrote"));
 }

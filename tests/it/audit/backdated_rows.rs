@@ -6,7 +6,7 @@ use std::time::Duration;
 use flows::{audit, trail::verify::FindingKind};
 use serde_json::Value;
 use store::{AuditId, audit::AuditRow};
-use vestibule_tests::{app::TestApp, db::Engine, serve_process::Served};
+use vestibule_tests::{app::TestApp, db::Engine, serve_process::ServeSetup};
 
 use super::{
     chain::{seal_pending_rows, tamper_row, verify, verify_notes},
@@ -16,7 +16,7 @@ use super::{
 use crate::engines::{apply, both_engines};
 
 /// A moment as commands print it.
-fn printed(at: store::Timestamp) -> String {
+fn format_time(at: store::Timestamp) -> String {
     idp::clock::rfc3339(at)
 }
 
@@ -37,13 +37,13 @@ const COPIES: [&str; 3] = [
 ];
 
 /// The lines of `idp audit verify` that name a row, and how it ended.
-async fn lines_about(served: &Served, id: AuditId) -> (i32, Vec<String>) {
+async fn lines_about(served: &ServeSetup, id: AuditId) -> (i32, Vec<String>) {
     let (code, out, _) = run(served.command(&["audit", "verify"])).await;
     let about = out.lines().filter(|line| line.contains(&id.to_string()));
     (code, about.map(str::to_owned).collect())
 }
 
-async fn added(app: &TestApp, known: &[AuditRow]) -> AuditRow {
+async fn added_row(app: &TestApp, known: &[AuditRow]) -> AuditRow {
     let rows = trail(app).await;
     let added = rows.into_iter().find(|row| known.iter().all(|known| known.id != row.id));
     added.expect("a row more")
@@ -63,15 +63,15 @@ async fn backdated_row_is_reported_by_id(engine: Engine) {
         let app = TestApp::start(engine).await;
         app.patient("Mere").await;
         seal_pending_rows(&app).await;
-        let served = Served::prepare(engine, &app.db).await;
+        let served = ServeSetup::prepare(engine, &app.db).await;
         let known = trail(&app).await;
         tamper_row(&app, known[0].id, copy).await;
         seal_pending_rows(&app).await;
-        let row = added(&app, &known).await;
+        let row = added_row(&app, &known).await;
         let (code, lines) = lines_about(&served, row.id).await;
         assert_eq!((code, lines.len()), (1, 1), "{lines:?}");
-        let sealed = format!("sealed {}", printed(when_sealed(&app, &row).await));
-        for part in [what, &printed(row.at), "client.added", &sealed] {
+        let sealed = format!("sealed {}", format_time(when_sealed(&app, &row).await));
+        for part in [what, &format_time(row.at), "client.added", &sealed] {
             assert!(lines[0].contains(part), "{part}: {}", lines[0]);
         }
     }
@@ -88,7 +88,7 @@ async fn withheld_row_is_reported_by_id(engine: Engine) {
     let entry = limited_entry();
     cx.db.write(async |tx| audit::record(&cx, tx, entry).await).await.unwrap();
     seal_pending_rows(&app).await;
-    let row = added(&app, &known).await;
+    let row = added_row(&app, &known).await;
     let found = verify(&app).await;
     assert_eq!((found.len(), found[0].kind, found[0].row), (1, FindingKind::Late, Some(row.id)));
     assert_eq!(found[0].at, Some(row.at));
@@ -98,21 +98,22 @@ async fn withheld_row_is_reported_by_id(engine: Engine) {
 /// Nothing was sealed meanwhile, as when no replica ran: each row is named with both times, and nothing is wrong.
 #[apply(both_engines)]
 async fn delayed_row_is_noted_without_finding(engine: Engine) {
-    let app = asleep(engine).await;
+    let app = app_without_sealing(engine).await;
     app.patient("Mere").await;
     let row = trail(&app).await.pop().unwrap();
     app.clock.advance(Duration::from_hours(2));
-    wake(&app, engine).await;
+    resume_sealing(&app, engine).await;
     let row = trail(&app).await.into_iter().find(|now| now.id == row.id).unwrap();
     let sealed = when_sealed(&app, &row).await;
     assert!(verify_notes(&app).await.iter().any(|note| {
         (note.kind, note.row, note.at, note.sealed_at)
             == (FindingKind::Waited, Some(row.id), Some(row.at), Some(sealed))
     }));
-    let served = Served::prepare(engine, &app.db).await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
     let (code, lines) = lines_about(&served, row.id).await;
     assert_eq!((code, lines.len()), (0, 1), "{lines:?}");
-    for part in ["row_waited", &printed(row.at), &format!("sealed {}", printed(sealed)), &row.event]
+    for part in
+        ["row_waited", &format_time(row.at), &format!("sealed {}", format_time(sealed)), &row.event]
     {
         assert!(lines[0].contains(part), "{part}: {}", lines[0]);
     }
@@ -124,19 +125,19 @@ async fn delayed_row_is_noted_without_finding(engine: Engine) {
     let named = waited.iter().find(|one| one["id"] == row.id.to_string()).unwrap();
     assert_eq!(
         (&named["what"], &named["sealed_at"]),
-        (&"row_waited".into(), &printed(sealed).into())
+        (&"row_waited".into(), &format_time(sealed).into())
     );
 }
 
 /// A provider whose seals do not get into the database.
-async fn asleep(engine: Engine) -> TestApp {
+async fn app_without_sealing(engine: Engine) -> TestApp {
     let app = TestApp::start(engine).await;
     seal_pending_rows(&app).await;
-    super::sealing_delays::keep_seals_out(&app, engine).await;
+    super::sealing_delays::block_seals(&app, engine).await;
     app
 }
 
-async fn wake(app: &TestApp, engine: Engine) {
-    super::sealing_delays::let_seals_in(app, engine).await;
+async fn resume_sealing(app: &TestApp, engine: Engine) {
+    super::sealing_delays::unblock_seals(app, engine).await;
     seal_pending_rows(app).await;
 }

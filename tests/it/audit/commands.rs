@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::process::Command;
 use vestibule_tests::{
-    app::TestApp, db::Engine, log::CapturedLog, metrics::Scrape, serve_process::Served, wait,
+    app::TestApp, db::Engine, log::CapturedLog, metrics::Scrape, serve_process::ServeSetup, wait,
 };
 
 use super::{
@@ -24,7 +24,7 @@ async fn verify_reports_findings_and_fails(engine: Engine) {
     let app = TestApp::start(engine).await;
     app.client("portal").await;
     seal_pending_rows(&app).await;
-    let served = Served::prepare(engine, &app.db).await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
     let (code, out, error) = run(served.command(&["audit", "verify"])).await;
     assert!(code == 0 && error.is_empty(), "{error}");
     let told = out.lines().last().unwrap().strip_prefix("Head: ").unwrap().to_owned();
@@ -77,7 +77,7 @@ async fn export_streams_rows_by_time(engine: Engine) {
     client.redeem_tokens(&app, &landed).await;
     app.wait_for_jobs().await;
     seal_pending_rows(&app).await;
-    let served = Served::prepare(engine, &app.db).await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
     let export = async |args: &[&str]| {
         let (code, out, error) = run(served.command(&[&["audit", "export"], args].concat())).await;
         assert_eq!(code, 0, "{error}");

@@ -18,7 +18,7 @@ use crate::engines::{apply, both_engines};
 const ROWS: i64 = 12_000;
 const SEALERS: usize = 8;
 /// The job of the running program seals nothing for this long: longer than the test takes.
-const HELD: Duration = Duration::from_mins(1);
+const LEASE_TERM: Duration = Duration::from_mins(1);
 
 /// Seals until nothing is left; how many seals were its own.
 async fn seal_all(cx: flows::Cx) -> Result<usize, Error> {
@@ -34,12 +34,12 @@ async fn seal_all(cx: flows::Cx) -> Result<usize, Error> {
 }
 
 /// Rows that nobody has sealed, and nobody will but the test.
-async fn unsealed(engine: Engine) -> TestApp {
+async fn app_with_unsealed_rows(engine: Engine) -> TestApp {
     let data = TestDb::create(engine).await.with_max_connections(16);
     let db = data.open().await;
     aged_data::fill_trail(&db, engine, ROWS).await;
     let now = Clock::system().now();
-    let term = store::lease::LeaseTerm { now, until: now.plus(HELD) };
+    let term = store::lease::LeaseTerm { now, until: now.plus(LEASE_TERM) };
     let held =
         db.write(async |tx| store::lease::acquire(tx, "audit_seals", "test", term).await).await;
     assert!(held.expect("a lease"), "nobody else has it");
@@ -48,7 +48,7 @@ async fn unsealed(engine: Engine) -> TestApp {
 
 #[apply(both_engines)]
 async fn concurrent_sealers_never_fail(engine: Engine) {
-    let app = unsealed(engine).await;
+    let app = app_with_unsealed_rows(engine).await;
     let mut sealers = JoinSet::new();
     for _ in 0..SEALERS {
         sealers.spawn(seal_all(app.cx()));

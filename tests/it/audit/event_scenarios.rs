@@ -9,48 +9,48 @@ use vestibule_tests::{
     client::{Client, PendingRequest},
     db::{Engine, TestDb},
     http::{HttpBrowser, Response},
-    mail_server::Fault,
+    mail_server::MailFault,
     proc::run,
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 const NEW_PASSWORD: &str = "a walk along the river at noon";
 
 /// A provider of which everything is recorded that there is, from its first start on.
-pub(super) async fn everything(engine: Engine) -> TestApp {
+pub(super) async fn record_every_event(engine: Engine) -> TestApp {
     let db = TestDb::empty(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     run(served.command(&["migrate"]), "").await;
     let app = TestApp::start_on(db, engine.redis_url(), Options::default()).await;
-    let site = Site::prepare(app, served).await;
-    site.signs_in_and_out().await;
-    site.gives_up().await;
-    site.answers_consent().await;
-    site.is_reset().await;
-    site.mail_is_refused().await;
-    site.clients_err().await;
-    site.replaces_keys().await;
-    site.too_many().await;
-    site.looks_after_itself().await;
+    let site = EventScenario::prepare(app, served).await;
+    site.sign_in_and_out().await;
+    site.cancel_attempts().await;
+    site.answer_consent().await;
+    site.reset_password().await;
+    site.refuse_mail().await;
+    site.send_bad_token_requests().await;
+    site.rotate_keys().await;
+    site.exceed_limits().await;
+    site.run_periodic_tasks().await;
     site.app
 }
 
 /// The provider, with the commands of its operator.
-struct Site {
+struct EventScenario {
     app: TestApp,
-    served: Served,
+    served: ServeSetup,
     portal: Client,
     mere: Patient,
 }
 
-impl Site {
-    async fn prepare(app: TestApp, served: Served) -> Self {
+impl EventScenario {
+    async fn prepare(app: TestApp, served: ServeSetup) -> Self {
         let portal = served.add_portal("https://portal.example/callback").await;
         let email = "mere@patients.example".to_owned();
         let password = "the long password of somebody 4711".to_owned();
         let mere = Patient { email, password, name: "Mere".to_owned() };
         let add = ["user", "add", &mere.email, "--name", "Mere", "--password-stdin"];
-        run(served.change(&add), &format!("{}\n", mere.password)).await;
+        run(served.change_command(&add), &format!("{}\n", mere.password)).await;
         let site = Self { app, served, portal, mere };
         // Everybody comes from one address.
         site.set("sign_in.posts_per_minute", "100000").await;
@@ -58,30 +58,30 @@ impl Site {
     }
 
     /// What an operator types.
-    async fn types(&self, args: &[&str]) {
+    async fn run_command(&self, args: &[&str]) {
         run(self.served.command(args), "").await;
     }
 
     /// The same, for no reason that a test looks at.
-    async fn changes(&self, args: &[&str]) {
-        run(self.served.change(args), "").await;
+    async fn run_change(&self, args: &[&str]) {
+        run(self.served.change_command(args), "").await;
     }
 
     async fn set(&self, name: &str, value: &str) {
-        self.changes(&["setting", "set", name, value]).await;
+        self.run_change(&["setting", "set", name, value]).await;
         self.app.refresh().await;
     }
 
     /// Another person, so that nobody uses up what one has in an hour.
-    async fn person(&self, name: &str) -> Patient {
+    async fn add_person(&self, name: &str) -> Patient {
         let email = format!("{}@patients.example", name.to_lowercase());
         let person = Patient { email, name: name.to_owned(), ..self.mere.clone() };
         let add = ["user", "add", &person.email, "--name", name, "--password-stdin"];
-        run(self.served.change(&add), &format!("{}\n", person.password)).await;
+        run(self.served.change_command(&add), &format!("{}\n", person.password)).await;
         person
     }
 
-    async fn signs_in_and_out(&self) {
+    async fn sign_in_and_out(&self) {
         let (app, portal) = (&self.app, &self.portal);
         let browser = app.browser();
         let landed = browser.sign_in(app, portal, &self.mere).await;
@@ -94,34 +94,35 @@ impl Site {
         browser.sign_in(app, portal, &self.mere).await;
         let page = browser.get("/oauth2/logout").await;
         assert!(browser.post(&page.form(), "continue").await.has_text("You are signed out"));
-        self.types(&["user", "forget-devices", &self.mere.email, "--reason", "a lost phone"]).await;
+        self.run_command(&["user", "forget-devices", &self.mere.email, "--reason", "a lost phone"])
+            .await;
     }
 
     /// A stranger, and somebody who knows a password.
-    async fn gives_up(&self) {
+    async fn cancel_attempts(&self) {
         let (app, portal) = (&self.app, &self.portal);
         let stranger = app.browser();
-        let page = wrong_password(&stranger, portal, "nobody@patients.example").await;
-        stranger.post(&at(&page, "/login/code"), "continue").await;
+        let page = post_wrong_password(&stranger, portal, "nobody@patients.example").await;
+        stranger.post(&form_for_step(&page, "/login/code"), "continue").await;
         stranger.post(&page.form(), "cancel").await;
-        let kiri = self.person("Kiri").await;
+        let kiri = self.add_person("Kiri").await;
         let browser = app.browser();
         let (page, code, _) = browser.sign_in_to_code_page(app, portal, &kiri).await;
-        browser.submit_code(&page, wrong(&code)).await;
-        browser.post(&at(&page, "/login/consent"), "allow").await;
+        browser.submit_code(&page, wrong_code(&code)).await;
+        browser.post(&form_for_step(&page, "/login/consent"), "allow").await;
         browser.post(&page.form(), "cancel").await;
     }
 
     /// A client of somebody else: refused, then allowed.
-    async fn answers_consent(&self) {
+    async fn answer_consent(&self) {
         let redirect_uri = "https://lab.example/callback";
         let add = ["client", "add", "lab", "--profile", "web", "--redirect-uri", redirect_uri];
-        self.changes(&add).await;
-        self.changes(&["client", "set", "lab", "--id-token-alg", "es256"]).await;
+        self.run_change(&add).await;
+        self.run_change(&["client", "set", "lab", "--id-token-alg", "es256"]).await;
         self.app.refresh().await;
         let (id, redirect_uri) = ("lab".to_owned(), redirect_uri.to_owned());
         let lab = Client { id, secret: None, redirect_uri, ..self.portal.clone() };
-        let hemi = self.person("Hemi").await;
+        let hemi = self.add_person("Hemi").await;
         let browser = self.app.browser();
         let (page, code, pending) = browser.sign_in_to_code_page(&self.app, &lab, &hemi).await;
         let page = browser.submit_code(&page, &code).await;
@@ -131,10 +132,10 @@ impl Site {
         browser.post(&page.form(), "allow").await.authorization_response(pending).code();
     }
 
-    async fn is_reset(&self) {
+    async fn reset_password(&self) {
         let (app, portal) = (&self.app, &self.portal);
-        let aroha = self.person("Aroha").await;
-        self.types(&["user", "reset", &aroha.email, "--reason", "somebody called"]).await;
+        let aroha = self.add_person("Aroha").await;
+        self.run_command(&["user", "reset", &aroha.email, "--reason", "somebody called"]).await;
         app.wait_for_jobs().await;
         let browser = app.browser();
         let (page, code, pending) = browser.sign_in_to_code_page(app, portal, &aroha).await;
@@ -149,14 +150,14 @@ impl Site {
     }
 
     /// A notice that an operator caused, and a code that a person asked for.
-    async fn mail_is_refused(&self) {
+    async fn refuse_mail(&self) {
         let (app, portal) = (&self.app, &self.portal);
-        let rangi = self.person("Rangi").await;
+        let rangi = self.add_person("Rangi").await;
         app.wait_for_jobs().await;
-        app.mail.fault(Fault::Refuse(550), 1);
-        self.changes(&["user", "reset", &rangi.email]).await;
+        app.mail.inject_fault(MailFault::Refuse(550), 1);
+        self.run_change(&["user", "reset", &rangi.email]).await;
         app.wait_for_jobs().await;
-        app.mail.fault(Fault::Refuse(550), 1);
+        app.mail.inject_fault(MailFault::Refuse(550), 1);
         let browser = app.browser();
         let (page, _) = browser.open_sign_in_page(portal).await;
         browser.submit_password(&page, &rangi).await;
@@ -165,14 +166,14 @@ impl Site {
     }
 
     /// One that has a wrong secret, and one with a code that is not proven to be its own.
-    async fn clients_err(&self) {
+    async fn send_bad_token_requests(&self) {
         let (app, portal) = (&self.app, &self.portal);
         let thief = Client { secret: Some("wrong".to_owned()), ..portal.clone() };
         assert_eq!(
             thief.call_token(app, &[("grant_type", "authorization_code")]).await.status,
             401
         );
-        let manu = self.person("Manu").await;
+        let manu = self.add_person("Manu").await;
         let landed = app.browser().sign_in(app, portal, &manu).await;
         let verifier = "x".repeat(43);
         assert_eq!(
@@ -182,9 +183,9 @@ impl Site {
     }
 
     /// Posts, passwords, codes and token requests of one network.
-    async fn too_many(&self) {
+    async fn exceed_limits(&self) {
         let (app, portal) = (&self.app, &self.portal);
-        let tui = self.person("Tui").await;
+        let tui = self.add_person("Tui").await;
         self.set("sign_in.network_failures_ipv4", "10").await;
         self.set("token.refusals_per_minute", "10").await;
         self.set("sign_in.guess_budget", "1").await;
@@ -192,40 +193,42 @@ impl Site {
         let browser = app.browser();
         let (page, code, _) = browser.sign_in_to_code_page(app, portal, &tui).await;
         for nth in 0..11 {
-            wrong_password(&app.browser(), portal, &format!("nobody{nth}@patients.example")).await;
+            post_wrong_password(&app.browser(), portal, &format!("nobody{nth}@patients.example"))
+                .await;
         }
-        self.limited(1, "a password").await;
+        self.assert_limited(1, "a password").await;
         app.stop_clock_in_new_window();
-        browser.submit_code(&page, wrong(&code)).await;
+        browser.submit_code(&page, wrong_code(&code)).await;
         for nth in 0..9 {
-            wrong_password(&app.browser(), portal, &format!("nobody{nth}@patients.example")).await;
+            post_wrong_password(&app.browser(), portal, &format!("nobody{nth}@patients.example"))
+                .await;
         }
-        browser.submit_code(&page, wrong(&code)).await;
-        self.limited(2, "a code").await;
+        browser.submit_code(&page, wrong_code(&code)).await;
+        self.assert_limited(2, "a code").await;
         let thief = Client { secret: Some("wrong".to_owned()), ..portal.clone() };
         for _ in 0..11 {
             thief.call_token(app, &[("grant_type", "authorization_code")]).await;
         }
-        self.limited(3, "a token request").await;
+        self.assert_limited(3, "a token request").await;
         self.set("sign_in.posts_per_minute", "10").await;
         app.stop_clock_in_new_window();
         for _ in 0..11 {
             browser.post(&page.form(), "continue").await;
         }
-        self.limited(4, "a post").await;
+        self.assert_limited(4, "a post").await;
     }
 
-    async fn limited(&self, rows: usize, by: &str) {
+    async fn assert_limited(&self, rows: usize, by: &str) {
         assert_eq!(self.app.audit_outcomes("network.limited").await.len(), rows, "by {by}");
     }
 
-    async fn replaces_keys(&self) {
-        self.types(&["key", "rotate", "--compromised", "--reason", "a lost backup"]).await;
-        self.types(&["key", "rotate", "--alg", "eddsa", "--reason", "yearly"]).await;
+    async fn rotate_keys(&self) {
+        self.run_command(&["key", "rotate", "--compromised", "--reason", "a lost backup"]).await;
+        self.run_command(&["key", "rotate", "--alg", "eddsa", "--reason", "yearly"]).await;
     }
 
     /// What comes round, and what `dev` does when its portal gets another port.
-    async fn looks_after_itself(&self) {
+    async fn run_periodic_tasks(&self) {
         let app = &self.app;
         flows::guess_budget::alarm_if_exceeded(&app.app().system_cx("guess_budget"))
             .await
@@ -256,36 +259,36 @@ impl Site {
         flows::invariant_check::run(&app.app().system_cx("proof")).await.expect("it looks");
         // A rollout with another root key. From here on commands would need it too.
         let root = Some([("next", 8), ("test", 7)].as_slice());
-        assert!(sealed_with_first(&app.cx()).await > 0, "there is something to seal again");
+        assert!(sealed_with_first_key(&app.cx()).await > 0, "there is something to seal again");
         let ahead = app.replica_with(ReplicaOptions { root, ..ReplicaOptions::default() }).await;
         let cx = ahead.app.system_cx("root_keys");
         let acting = ChangeAuthority::from_program("root_keys", "an older root key");
         let sealed = flows::root_keys::reseal(&cx, &acting, 100, |_| {}).await.expect("it seals");
         sealed.expect("it is ahead");
         // By this call or by its own job, whichever was faster.
-        assert_eq!(sealed_with_first(&app.cx()).await, 0, "all of it is sealed again");
+        assert_eq!(sealed_with_first_key(&app.cx()).await, 0, "all of it is sealed again");
         ahead.stop().await;
     }
 }
 
 /// Values that are sealed with the root key that the provider began with.
-async fn sealed_with_first(cx: &flows::Cx) -> i64 {
+async fn sealed_with_first_key(cx: &flows::Cx) -> i64 {
     let report = flows::root_keys::report(cx).await.expect("it reads");
     report.iter().find(|key| key.id == "test").expect("it is configured").sealed
 }
 
 /// A form of a page, posted to another step.
-fn at(page: &Response, step: &str) -> vestibule_tests::page::Form {
+fn form_for_step(page: &Response, step: &str) -> vestibule_tests::page::Form {
     let mut form = page.form().with("code", "1");
     step.clone_into(&mut form.action);
     form
 }
 
-fn wrong(code: &str) -> &'static str {
+fn wrong_code(code: &str) -> &'static str {
     if code == "135790" { "135791" } else { "135790" }
 }
 
-async fn wrong_password(browser: &HttpBrowser, client: &Client, email: &str) -> Response {
+async fn post_wrong_password(browser: &HttpBrowser, client: &Client, email: &str) -> Response {
     let (page, _) = browser.open_sign_in_page(client).await;
     let form = page.form().with("email", email).with("password", "not the password");
     browser.follow(browser.post(&form, "continue").await).await

@@ -5,7 +5,7 @@ use vestibule_tests::{
     app::{ReplicaOptions, TestApp},
     db::Engine,
     proc::{run, run_with_status},
-    serve_process::Served,
+    serve_process::ServeSetup,
     test_actor,
 };
 
@@ -25,14 +25,14 @@ async fn seals_of(app: &TestApp, root: &'static str) -> i64 {
 }
 
 /// A configuration with the new root key alone.
-async fn serve_with_new_root_key(app: &TestApp) -> Served {
-    let served = Served::prepare(app.db.engine(), &app.db).await;
-    let file = served.file().with_file_name("next.key");
+async fn serve_with_new_root_key(app: &TestApp) -> ServeSetup {
+    let served = ServeSetup::prepare(app.db.engine(), &app.db).await;
+    let file = served.config_file().with_file_name("next.key");
     vestibule_tests::tls::write_private_file(&file, &[8; 32]);
-    let text = std::fs::read_to_string(served.file()).unwrap();
+    let text = std::fs::read_to_string(served.config_file()).unwrap();
     let next = text.replace("id = \"test\"", "id = \"next\"").replace("root.key", "next.key");
     assert!(next.contains("id = \"next\"") && next.contains("next.key"), "{next}");
-    std::fs::write(served.file(), next).unwrap();
+    std::fs::write(served.config_file(), next).unwrap();
     served
 }
 

@@ -40,7 +40,7 @@ async fn until_age(app: &TestApp, is: impl Fn(f64) -> bool) {
 }
 
 /// Something in the database that lets no seal in and says nothing.
-pub(super) async fn keep_seals_out(app: &TestApp, engine: Engine) {
+pub(super) async fn block_seals(app: &TestApp, engine: Engine) {
     let statements: &[&'static str] = match engine {
         Engine::Sqlite => &[
             "CREATE TRIGGER no_seals BEFORE INSERT ON audit_seals BEGIN SELECT RAISE(IGNORE); END",
@@ -53,7 +53,7 @@ pub(super) async fn keep_seals_out(app: &TestApp, engine: Engine) {
     tamper(app, statements).await;
 }
 
-pub(super) async fn let_seals_in(app: &TestApp, engine: Engine) {
+pub(super) async fn unblock_seals(app: &TestApp, engine: Engine) {
     let statement = match engine {
         Engine::Sqlite => "DROP TRIGGER no_seals",
         Engine::Postgres => "DROP TRIGGER no_seals ON audit_seals",
@@ -88,7 +88,7 @@ async fn every_late_row_is_found(engine: Engine) {
 async fn blocked_seal_counts_as_failure(engine: Engine) {
     let app = TestApp::start(engine).await;
     seal_pending_rows(&app).await;
-    keep_seals_out(&app, engine).await;
+    block_seals(&app, engine).await;
     app.patient("Mere").await;
     let failed = [("task", "audit_seals"), ("outcome", "failed")];
     Scrape::until(app.first(), "a seal fails", |scrape| {
@@ -103,7 +103,7 @@ async fn blocked_seal_counts_as_failure(engine: Engine) {
         !found.is_empty() && found.iter().all(|finding| finding.kind == FindingKind::Waiting),
         "{found:?}"
     );
-    let_seals_in(&app, engine).await;
+    unblock_seals(&app, engine).await;
     seal_pending_rows(&app).await;
     let report = assert_sound(&app).await;
     assert!(report.waited >= 1 && report.unsealed == 0, "{report:?}");

@@ -54,8 +54,8 @@ async fn swept_trail_stays_sound(engine: Engine) {
     app.clock.advance(Duration::from_hours(100 * 24));
     assert!(before >= 4);
     let turn = sweep(&app).await;
-    assert_eq!((turn.unsound, rows(&app).await), (0, 1), "Ana is of 100 days ago");
-    assert!(turn.gone >= before.unsigned_abs(), "{turn:?}");
+    assert_eq!((turn.unsound_seals, rows(&app).await), (0, 1), "Ana is of 100 days ago");
+    assert!(turn.deleted >= before.unsigned_abs(), "{turn:?}");
     let report = assert_sound(&app).await;
     assert!(report.swept >= 2 && report.rows == 1, "{report:?}");
     // The setting decides, and applies to what is there.
@@ -104,7 +104,7 @@ async fn changed_row_is_not_swept(engine: Engine) {
     tamper(&app, &["UPDATE audit SET outcome = 'refused' WHERE event = 'client.added'"]).await;
     app.clock.advance(PAST_RETENTION);
     let turn = sweep(&app).await;
-    assert_eq!(turn.unsound, 1);
+    assert_eq!(turn.unsound_seals, 1);
     assert_eq!(app.audit_outcomes("client.added").await, ["refused"]);
     assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, 1, "all the others went");
     let found = verify(&app).await;
@@ -117,7 +117,11 @@ async fn changed_row_is_not_swept(engine: Engine) {
 async fn concurrent_sweep_raises_no_alarm(engine: Engine) {
     let (app, late) = app_with_read_batch(engine).await;
     app.clock.advance(PAST_RETENTION);
-    assert_eq!((sweep(&app).await.unsound, rows(&app).await), (0, 0), "the other one is through");
+    assert_eq!(
+        (sweep(&app).await.unsound_seals, rows(&app).await),
+        (0, 0),
+        "the other one is through"
+    );
     let swept = late.sweep(&app.cx()).await.unwrap();
     assert!(swept.up_to.is_some(), "there were seals in it");
     assert_eq!((swept.unsound, swept.rows), (0, 0));
@@ -134,7 +138,7 @@ async fn row_changed_after_read_is_counted(engine: Engine) {
     app.clock.advance(PAST_RETENTION);
     let swept = late.sweep(&app.cx()).await.unwrap();
     assert_eq!((swept.unsound, swept.rows), (1, 0));
-    assert_eq!(sweep(&app).await.unsound, 1);
+    assert_eq!(sweep(&app).await.unsound_seals, 1);
     assert!(
         app.count("SELECT COUNT(*) FROM audit WHERE reference = 'other'").await >= 1,
         "it stays"
@@ -182,7 +186,7 @@ async fn unsealed_trail_is_sealed_and_swept(engine: Engine) {
     seal_pending_rows(&app).await;
     let report = assert_sound(&app).await;
     assert!(report.seals >= 6, "{report:?}");
-    assert_eq!(sweep(&app).await.unsound, 0);
+    assert_eq!(sweep(&app).await.unsound_seals, 0);
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'old'").await, 0);
     assert_sound(&app).await;
 }

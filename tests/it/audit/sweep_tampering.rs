@@ -21,7 +21,7 @@ use super::{
 use crate::engines::{apply, both_engines};
 
 const DAY: Duration = Duration::from_hours(24);
-const YEAR: Duration = Duration::from_hours(400 * 24);
+const PAST_RETENTION: Duration = Duration::from_hours(400 * 24);
 
 /// A provider with four seals, and a copy of them in `kept`.
 async fn with_seals(engine: Engine) -> TestApp {
@@ -69,7 +69,7 @@ async fn forged_seal_time_sweeps_nothing(engine: Engine) {
     ] {
         tamper(&app, &[statement]).await;
         let turn = sweep(&app).await;
-        assert_eq!((turn.unsound, rows(&app).await), (seals, before), "{statement}");
+        assert_eq!((turn.unsound_seals, rows(&app).await), (seals, before), "{statement}");
         assert!(!verify(&app).await.is_empty(), "{statement}");
         put_seals_back(&app).await;
         assert_sound(&app).await;
@@ -81,8 +81,8 @@ async fn forged_seal_time_sweeps_nothing(engine: Engine) {
 async fn seal_of_unknown_key_is_kept(engine: Engine) {
     let app = with_seals(engine).await;
     tamper(&app, &["UPDATE audit_seals SET key_id = 'x' WHERE sequence = 2"]).await;
-    app.clock.advance(YEAR);
-    assert_eq!(sweep(&app).await.unsound, 1);
+    app.clock.advance(PAST_RETENTION);
+    assert_eq!(sweep(&app).await.unsound_seals, 1);
     assert!(app.count("SELECT COUNT(*) FROM audit WHERE sealed_by = 2").await > 0);
     assert_eq!(
         app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IN (1, 3)").await,
@@ -96,14 +96,14 @@ async fn seal_of_unknown_key_is_kept(engine: Engine) {
 #[apply(both_engines)]
 async fn changed_seal_does_not_block_sweep(engine: Engine) {
     let app = with_seals(engine).await;
-    app.clock.advance(YEAR);
+    app.clock.advance(PAST_RETENTION);
     for statement in [
         "UPDATE audit_seals SET complete_to = 9000000000000000 WHERE sequence = 1",
         "UPDATE audit_seals SET row_count = -5 WHERE sequence = 1",
         "UPDATE audit_seals SET row_count = 9223372036854775807 WHERE sequence <= 2",
     ] {
         tamper(&app, &[statement]).await;
-        assert!((1..=2).contains(&sweep(&app).await.unsound), "{statement}");
+        assert!((1..=2).contains(&sweep(&app).await.unsound_seals), "{statement}");
         let others = "SELECT COUNT(*) FROM audit WHERE sealed_by > 2 AND event = 'user.added'";
         assert_eq!(app.count(others).await, 0, "{statement}");
         assert!(
@@ -118,7 +118,7 @@ async fn changed_seal_does_not_block_sweep(engine: Engine) {
 async fn cleaned_trail_verifies_again(engine: Engine) {
     let app = with_seals(engine).await;
     tamper(&app, &["UPDATE audit SET outcome = 'x' WHERE sealed_by = 2"]).await;
-    app.clock.advance(YEAR);
+    app.clock.advance(PAST_RETENTION);
     sweep(&app).await;
     app.patient("Tui").await;
     seal_pending_rows(&app).await;
@@ -126,7 +126,7 @@ async fn cleaned_trail_verifies_again(engine: Engine) {
         |found: &[(FindingKind, Option<i64>)]| found.iter().all(|(_, seal)| *seal == Some(2));
     let found = finding_keys(&verify(&app).await);
     assert!(!found.is_empty() && of_the_changed(&found), "{found:?}");
-    app.clock.advance(YEAR);
+    app.clock.advance(PAST_RETENTION);
     sweep(&app).await;
     sweep(&app).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM audit_seals WHERE sequence = 1").await, 0);

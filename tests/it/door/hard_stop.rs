@@ -246,7 +246,7 @@ async fn try_commit_under_way() -> Option<()> {
     held.commit().await;
     let page = browser.follow(browser.post(&form, "continue").await).await;
     assert!(page.has_field("code"), "{}", page.text());
-    let code = app.mail.code(&patient.email, 1).await;
+    let code = app.mail.wait_for_code(&patient.email, 1).await;
     let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
     client.redeem_tokens(&app, &landed).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);

@@ -4,7 +4,7 @@ use idp::config::LimitsConfig;
 use vestibule_tests::{
     app::{Options, TestApp},
     db::{Engine, TestDb},
-    serve_process::Served,
+    serve_process::ServeSetup,
     wait::until,
 };
 
@@ -80,9 +80,9 @@ async fn trusted_proxy_has_no_network_limit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exhausted_file_descriptors_raise_alarm() {
     let db = TestDb::create(Engine::Sqlite).await;
-    let served = Served::prepare(Engine::Sqlite, &db).await;
+    let served = ServeSetup::prepare(Engine::Sqlite, &db).await;
     let mut serve = served
-        .serve_by(|command| {
+        .serve_with(|command| {
             let command = command.into_std();
             let mut limited = tokio::process::Command::new("sh");
             limited.args(["-c", "ulimit -n 100; exec \"$@\"", "sh"]);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use idp::{
     clock::ClockShift,
-    serve::{Alone, NotAlone},
+    serve::{LeaseError, SingleInstanceLease},
 };
 use store::Sql;
 use vestibule_tests::{
@@ -18,13 +18,13 @@ use vestibule_tests::{
 use super::{assert_consistent, assert_sound, print_stats, rounds};
 use crate::engines::{apply, both_engines};
 
-const STEP: Duration = Duration::from_secs(90);
+const SKEW: Duration = Duration::from_secs(90);
 
-fn step(hand: &ClockShift, ahead: bool) {
+fn skew_clock(hand: &ClockShift, ahead: bool) {
     if ahead {
-        hand.advance(STEP);
+        hand.advance(SKEW);
     } else {
-        hand.set_back(STEP);
+        hand.set_back(SKEW);
     }
 }
 
@@ -45,14 +45,14 @@ async fn clock_step_under_load_loses_nothing(engine: Engine) {
     crowd.wait_for_sign_ins(2).await;
     for ahead in [true, false].repeat(rounds() as usize) {
         let before = crowd.stats().repeated;
-        step(&hand, ahead);
+        skew_clock(&hand, ahead);
         let known = until_off(&other, true).await;
         println!(
-            "{engine:?}: {} by {STEP:?}, known after {known:?}",
+            "{engine:?}: {} by {SKEW:?}, known after {known:?}",
             if ahead { "ahead" } else { "behind" }
         );
         crowd.until("the clock is off", |tally| tally.repeated > before).await;
-        step(&hand, !ahead);
+        skew_clock(&hand, !ahead);
         until_off(&other, false).await;
         crowd.wait_for_sign_ins(2).await;
     }
@@ -60,7 +60,7 @@ async fn clock_step_under_load_loses_nothing(engine: Engine) {
     crowd.wait_for_sign_ins(6).await;
     let tally = crowd.finish().await;
     print_stats(
-        &format!("{engine:?}: the clock of one of two was set by {STEP:?}, ahead and behind"),
+        &format!("{engine:?}: the clock of one of two was set by {SKEW:?}, ahead and behind"),
         &tally,
     );
     assert_sound(&tally);
@@ -73,10 +73,10 @@ async fn clock_step_under_load_loses_nothing(engine: Engine) {
 async fn wrong_clock_takes_no_live_lease(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (other, hand) = app.replica_with_own_clock().await;
-    Alone::take(app.app()).await.unwrap();
-    step(&hand, true);
+    SingleInstanceLease::acquire(app.app()).await.unwrap();
+    skew_clock(&hand, true);
     until_off(&other, true).await;
-    assert!(matches!(Alone::take(&other.app).await, Err(NotAlone::Clock)));
+    assert!(matches!(SingleInstanceLease::acquire(&other.app).await, Err(LeaseError::ClockOff)));
     let held = "SELECT COUNT(*) FROM leases WHERE name = 'memory-counters'";
     assert_eq!(app.count(held).await, 1);
     let (holder,): (String,) = app
@@ -101,7 +101,7 @@ async fn replica_with_wrong_clock_answers_503(engine: Engine) {
         let right = app.browser();
         let wrong = right.at_replica(other.address);
         let (page, code, pending) = right.sign_in_to_code_page(&app, &client, &patient).await;
-        step(&hand, ahead);
+        skew_clock(&hand, ahead);
         println!("{engine:?}: known after {:?}", until_off(&other, true).await);
         // Nothing that rests on time is answered there, and everything is here.
         let refused = wrong.post(&page.form().with("code", &code), "continue").await;
@@ -125,7 +125,7 @@ async fn replica_with_wrong_clock_answers_503(engine: Engine) {
         let late = client.try_redeem(&wrong, &landed).await.unwrap();
         assert_eq!(late.status, 503, "{}", late.body);
         client.redeem_tokens(&app, &landed).await;
-        step(&hand, !ahead);
+        skew_clock(&hand, !ahead);
         until_off(&other, false).await;
         // Right again, it serves; and what was used stays used.
         let again = client.try_redeem(&wrong, &landed).await.unwrap();

@@ -18,7 +18,7 @@ use vestibule_tests::{db::Engine, proc::ChildProcess};
 use super::{ServeWithPeople, assert_consistent, assert_sound, print_stats, rounds};
 
 /// How a namespace with mounts of its own is made: as anybody, or as root where that is not allowed.
-const WAYS: [[&str; 2]; 2] = [["unshare", "-rm"], ["unshare", "-m"]];
+const UNSHARE_COMMANDS: [[&str; 2]; 2] = [["unshare", "-rm"], ["unshare", "-m"]];
 /// Mounts a small disk in the place of the folder `$1`, with what is in it by way of the folder `$2`, and runs the rest there.
 const ON_SMALL_DISK: &str = "set -e; folder=$1; copy=$2; shift 2
     cp -a \"$folder/.\" \"$copy\"
@@ -29,7 +29,7 @@ const ON_SMALL_DISK: &str = "set -e; folder=$1; copy=$2; shift 2
 /// What fills up.
 enum Disk {
     Small(SmallDisk),
-    Limit,
+    FileSizeLimit,
 }
 
 /// A disk that only the server sees. It is gone with the server and with this value.
@@ -62,7 +62,7 @@ impl SmallDisk {
 
     /// Brings the database to where everybody sees it, once nobody writes. What it began with is still there, and
     /// would be taken for the log of this one.
-    fn bring_out(&self) {
+    fn copy_back(&self) {
         for entry in fs::read_dir(&self.folder).expect("a folder").flatten() {
             fs::remove_file(entry.path()).expect("it goes");
         }
@@ -76,20 +76,20 @@ impl Disk {
     async fn fill(&self, serve: &ChildProcess) {
         match self {
             Self::Small(disk) => disk.fill(),
-            Self::Limit => most_bytes(serve, "8192:unlimited").await,
+            Self::FileSizeLimit => limit_file_size(serve, "8192:unlimited").await,
         }
     }
 
     async fn make_room(&self, serve: &ChildProcess) {
         match self {
             Self::Small(disk) => disk.make_room(),
-            Self::Limit => most_bytes(serve, "unlimited").await,
+            Self::FileSizeLimit => limit_file_size(serve, "unlimited").await,
         }
     }
 }
 
 /// Files of a process may not grow beyond this: what a full disk does, for one process.
-async fn most_bytes(process: &ChildProcess, bytes: &str) {
+async fn limit_file_size(process: &ChildProcess, bytes: &str) {
     let pid = process.pid().to_string();
     let limited =
         Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}")]).status();
@@ -98,10 +98,10 @@ async fn most_bytes(process: &ChildProcess, bytes: &str) {
 
 /// Told that its file is too large, a process is ended unless it ignores the signal; on a full disk there is none.
 fn without_signal(command: Command) -> Command {
-    around(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"], command)
+    wrap_command(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"], command)
 }
 
-fn around(outer: &[&str], command: Command) -> Command {
+fn wrap_command(outer: &[&str], command: Command) -> Command {
     let command = command.into_std();
     let mut around = Command::new(outer[0]);
     around.args(&outer[1..]).arg(command.get_program()).args(command.get_args());
@@ -109,9 +109,9 @@ fn around(outer: &[&str], command: Command) -> Command {
 }
 
 /// The way that this machine allows, if any.
-async fn allowed() -> Option<[&'static str; 2]> {
+async fn allowed_unshare() -> Option<[&'static str; 2]> {
     let folder = tempfile::tempdir().expect("a folder");
-    for [program, how] in WAYS {
+    for [program, how] in UNSHARE_COMMANDS {
         let mut mount = Command::new(program);
         mount.args([how, "mount", "-t", "tmpfs", "vestibule"]).arg(folder.path());
         if mount.output().await.is_ok_and(|made| made.status.success()) {
@@ -130,15 +130,15 @@ fn folder_of(config: &DbConfig) -> PathBuf {
 
 /// Starts it, on a small disk where that is allowed.
 async fn serve(program: &ServeWithPeople, copy: &TempDir) -> (ChildProcess, Disk) {
-    let Some([unshare, how]) = allowed().await else {
+    let Some([unshare, how]) = allowed_unshare().await else {
         println!("no mount is allowed here: the files of the server may not grow");
-        return (program.served.serve_by(without_signal).await, Disk::Limit);
+        return (program.served.serve_with(without_signal).await, Disk::FileSizeLimit);
     };
     println!("on a small disk of its own ({unshare} {how})");
     let folder = folder_of(program.data.config());
     let (there, by) = (folder.to_str().expect("text"), copy.path().to_str().expect("text"));
     let outer = [unshare, how, "sh", "-c", ON_SMALL_DISK, "sh", there, by];
-    let serve = program.served.serve_by(|command| around(&outer, command)).await;
+    let serve = program.served.serve_with(|command| wrap_command(&outer, command)).await;
     let disk = SmallDisk::of(&serve, &folder);
     (serve, Disk::Small(disk))
 }
@@ -167,7 +167,7 @@ async fn full_disk_loses_nothing() {
         // SQLITE_FULL (https://www.sqlite.org/rescode.html#full).
         assert!(serve.output().contains("(code: 13)"), "{}", serve.output());
         serve.terminate().await;
-        disk.bring_out();
+        disk.copy_back();
     }
     assert_consistent(&program.data.open().await, &tally).await;
 }

@@ -17,34 +17,35 @@ use vestibule_tests::{
     wait,
 };
 
-use super::{ServeWithPeople, assert_consistent, kill_replica::Pair};
+use super::{ServeWithPeople, assert_consistent, kill_replica::ReplicaPair};
 
 /// Where a step is when its replica dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Moment {
+enum KillPoint {
     /// Nothing is written yet.
-    Writing,
+    BeforeWrite,
     /// The server commits what was charged or prepared.
-    Charging,
+    ChargeCommit,
     /// The server commits the outcome: nobody will hear of it.
-    Ending,
+    OutcomeCommit,
 }
 
-impl Moment {
-    const fn hold(self) -> &'static str {
+impl KillPoint {
+    const fn lock_statement(self) -> &'static str {
         match self {
-            Self::Writing => "SELECT pg_advisory_xact_lock(76)",
-            Self::Charging => "SELECT pg_advisory_xact_lock(77)",
-            Self::Ending => "SELECT pg_advisory_xact_lock(78)",
+            Self::BeforeWrite => "SELECT pg_advisory_xact_lock(76)",
+            Self::ChargeCommit => "SELECT pg_advisory_xact_lock(77)",
+            Self::OutcomeCommit => "SELECT pg_advisory_xact_lock(78)",
         }
     }
 }
 
-const WAITING: &str = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
+const LOCK_WAITERS: &str =
+    "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 const OPEN_JOBS: &str = "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL";
 
-const WAIT: &str = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+const WAIT_FUNCTION: &str = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN PERFORM pg_advisory_xact_lock_shared(CAST(TG_ARGV[0] AS BIGINT)); RETURN COALESCE(NEW, OLD); END'";
 
 /// Before a row of a table is written, and when that is committed.
@@ -59,7 +60,7 @@ macro_rules! waits {
     };
 }
 
-const WAITS: [&str; 16] = waits! {
+const WAIT_TRIGGERS: [&str; 16] = waits! {
     "attempts": 77,
     "email_challenges": 77,
     "sign_ins": 78,
@@ -81,23 +82,24 @@ async fn until(db: &Db, sql: &'static str, wanted: impl Fn(i64) -> bool) {
 }
 
 /// Two replicas, one of which is killed in each step.
-struct Steps {
-    pair: Pair,
+struct KilledSteps {
+    pair: ReplicaPair,
     db: Db,
     lab: Client,
-    cut: BTreeMap<(&'static str, Moment), u32>,
+    kills: BTreeMap<(&'static str, KillPoint), u32>,
     redeemed: u32,
     /// Mails that a person had when the sign-in began that is under way: references come again.
     mails_before: Cell<usize>,
 }
 
-impl Steps {
+impl KilledSteps {
     async fn start(people: usize) -> Self {
         let program = ServeWithPeople::prepare(Engine::Postgres, people).await;
-        run(program.served.change(&["setting", "set", "sign_in.resend_wait", "0s"]), "").await;
+        run(program.served.change_command(&["setting", "set", "sign_in.resend_wait", "0s"]), "")
+            .await;
         let uri = "https://lab.example/callback";
         let add = ["client", "add", "lab", "--profile", "web", "--json", "--redirect-uri", uri];
-        let added = run(program.served.change(&add), "").await;
+        let added = run(program.served.change_command(&add), "").await;
         let added: serde_json::Value = serde_json::from_str(&added).expect("JSON");
         let lab = Client {
             id: "lab".to_owned(),
@@ -106,11 +108,11 @@ impl Steps {
             ..program.client.clone()
         };
         let db = program.data.open().await;
-        for sql in std::iter::once(WAIT).chain(WAITS) {
+        for sql in std::iter::once(WAIT_FUNCTION).chain(WAIT_TRIGGERS) {
             db.write(async |tx| tx.q(sql).execute().await).await.expect("it runs");
         }
-        let pair = Pair::of(program).await;
-        Self { pair, db, lab, cut: BTreeMap::new(), redeemed: 0, mails_before: Cell::new(0) }
+        let pair = ReplicaPair::start_with(program).await;
+        Self { pair, db, lab, kills: BTreeMap::new(), redeemed: 0, mails_before: Cell::new(0) }
     }
 
     fn issuer(&self) -> String {
@@ -122,27 +124,27 @@ impl Steps {
     }
 
     /// Kills the replica that does a step at `moment`, and asks the other one again.
-    async fn cut(
+    async fn kill_and_retry(
         &mut self,
-        (name, moment): (&'static str, Moment),
+        (name, moment): (&'static str, KillPoint),
         step: impl AsyncFn(SocketAddr) -> Option<Response>,
     ) -> Response {
         for _ in 0..10 {
             // Nothing else writes.
             let db = self.db.clone();
             until(&db, OPEN_JOBS, |open| open == 0).await;
-            let held = BlockingTx::open(db.clone(), moment.hold()).await;
+            let held = BlockingTx::open(db.clone(), moment.lock_statement()).await;
             let (there, second) = (self.pair.there, &mut self.pair.second);
             let (answer, ()) = tokio::join!(step(there), async {
-                until(&db, WAITING, |waiting| waiting > 0).await;
+                until(&db, LOCK_WAITERS, |waiting| waiting > 0).await;
                 second.kill().await;
             });
             held.commit().await;
-            until(&db, WAITING, |waiting| waiting == 0).await;
-            self.pair.second = self.pair.program.served.at(there).await;
+            until(&db, LOCK_WAITERS, |waiting| waiting == 0).await;
+            self.pair.second = self.pair.program.served.start_replica_at(there).await;
             // On a machine that is very busy it may have given up before it was killed.
             let Some(answer) = answer else {
-                *self.cut.entry((name, moment)).or_default() += 1;
+                *self.kills.entry((name, moment)).or_default() += 1;
                 return step(self.pair.here).await.expect("the other replica answers");
             };
             assert_eq!(answer.status, 503, "{name} {moment:?}: {}", answer.text());
@@ -150,7 +152,7 @@ impl Steps {
         panic!("{name} {moment:?}: no kill met it");
     }
 
-    async fn at_password(
+    async fn open_password_page(
         &self,
         client: &Client,
         who: &Patient,
@@ -163,12 +165,12 @@ impl Steps {
         (browser, page, pending)
     }
 
-    async fn at_code(
+    async fn open_code_page(
         &self,
         client: &Client,
         who: &Patient,
     ) -> (HttpBrowser, Response, PendingRequest) {
-        let (browser, page, pending) = self.at_password(client, who).await;
+        let (browser, page, pending) = self.open_password_page(client, who).await;
         let page = browser.submit_password(&page, who).await;
         assert!(page.has_field("code"), "{}", page.text());
         (browser, page, pending)
@@ -179,10 +181,10 @@ impl Steps {
         let reference =
             reference_on_page(page).unwrap_or_else(|| panic!("no reference: {}", page.text()));
         let before = self.mails_before.get();
-        self.pair.program.served.mail.code_with(&who.email, &reference_on_page, before).await
+        self.pair.program.served.mail.wait_for_code_in(&who.email, &reference, before).await
     }
 
-    async fn after_code(
+    async fn submit_mailed_code(
         &self,
         (browser, page): (&HttpBrowser, &Response),
         who: &Patient,
@@ -192,8 +194,9 @@ impl Steps {
     }
 
     async fn sign_in(&self, who: &Patient) -> (HttpBrowser, AuthorizationResponse) {
-        let (browser, page, pending) = self.at_code(&self.pair.program.client, who).await;
-        let landed = self.after_code((&browser, &page), who).await.authorization_response(pending);
+        let (browser, page, pending) = self.open_code_page(&self.pair.program.client, who).await;
+        let landed =
+            self.submit_mailed_code((&browser, &page), who).await.authorization_response(pending);
         (browser, landed)
     }
 
@@ -214,85 +217,88 @@ impl Steps {
         browser.get(url).await.authorization_response(pending).param("code").is_some()
     }
 
-    async fn password(&mut self, moment: Moment, who: &Patient) {
+    async fn password(&mut self, moment: KillPoint, who: &Patient) {
         let client = self.pair.program.client.clone();
-        let (browser, page, pending) = self.at_password(&client, who).await;
+        let (browser, page, pending) = self.open_password_page(&client, who).await;
         let form = page.form().with("email", &who.email).with("password", &who.password);
         let posted = async |at| browser.at_replica(at).try_post(&form, "continue").await;
-        let page = browser.follow(self.cut(("password", moment), posted).await).await;
-        let landed = self.after_code((&browser, &page), who).await.authorization_response(pending);
+        let page = browser.follow(self.kill_and_retry(("password", moment), posted).await).await;
+        let landed =
+            self.submit_mailed_code((&browser, &page), who).await.authorization_response(pending);
         self.redeem(&client, &landed).await;
     }
 
-    async fn resend(&mut self, moment: Moment, who: &Patient) {
+    async fn resend(&mut self, moment: KillPoint, who: &Patient) {
         let client = self.pair.program.client.clone();
-        let (browser, page, pending) = self.at_code(&client, who).await;
+        let (browser, page, pending) = self.open_code_page(&client, who).await;
         self.code(&page, who).await;
         let form = page.form();
         let posted = async |at| browser.at_replica(at).try_post(&form, "resend").await;
-        let page = browser.follow(self.cut(("resend", moment), posted).await).await;
-        let landed = self.after_code((&browser, &page), who).await.authorization_response(pending);
+        let page = browser.follow(self.kill_and_retry(("resend", moment), posted).await).await;
+        let landed =
+            self.submit_mailed_code((&browser, &page), who).await.authorization_response(pending);
         self.redeem(&client, &landed).await;
     }
 
-    async fn mailed_code(&mut self, moment: Moment, who: &Patient) {
+    async fn mailed_code(&mut self, moment: KillPoint, who: &Patient) {
         let client = self.pair.program.client.clone();
-        let (browser, page, pending) = self.at_code(&client, who).await;
+        let (browser, page, pending) = self.open_code_page(&client, who).await;
         let form = page.form().with("code", &self.code(&page, who).await);
         let posted = async |at| browser.at_replica(at).try_post(&form, "continue").await;
-        let answer = self.cut(("code", moment), posted).await;
+        let answer = self.kill_and_retry(("code", moment), posted).await;
         let landed = browser.follow(answer).await.authorization_response(pending);
         self.redeem(&client, &landed).await;
     }
 
-    async fn token(&mut self, moment: Moment, who: &Patient) {
+    async fn token(&mut self, moment: KillPoint, who: &Patient) {
         let client = self.pair.program.client.clone();
         let (browser, landed) = self.sign_in(who).await;
         let redeemed = async |at| client.try_redeem(&browser.at_replica(at), &landed).await;
-        let answer = self.cut(("token", moment), redeemed).await;
+        let answer = self.kill_and_retry(("token", moment), redeemed).await;
         // Used by the request that was cut off: its tokens reached nobody.
-        let wanted = if moment == Moment::Ending { 400 } else { 200 };
+        let wanted = if moment == KillPoint::OutcomeCommit { 400 } else { 200 };
         assert_eq!(answer.status, wanted, "{}", answer.body);
         let again = client.redeem_at(&browser, &landed).await;
         assert_eq!(again.json()["error"], "invalid_grant", "used once");
     }
 
-    async fn silent(&mut self, moment: Moment, who: &Patient) {
+    async fn silent(&mut self, moment: KillPoint, who: &Patient) {
         let client = self.pair.program.client.clone();
         let (browser, landed) = self.sign_in(who).await;
         self.redeem(&client, &landed).await;
         let pending = PendingRequest::new(&client);
         let url = pending.url(&self.issuer(), &[("prompt", "none")]);
         let asked = async |at| browser.at_replica(at).try_get(&url).await;
-        let landed = self.cut(("silent", moment), asked).await.authorization_response(pending);
+        let landed =
+            self.kill_and_retry(("silent", moment), asked).await.authorization_response(pending);
         self.redeem(&client, &landed).await;
     }
 
-    async fn consent(&mut self, moment: Moment, who: &Patient) {
+    async fn consent(&mut self, moment: KillPoint, who: &Patient) {
         let lab = self.lab.clone();
-        let (browser, page, pending) = self.at_code(&lab, who).await;
-        let page = self.after_code((&browser, &page), who).await;
+        let (browser, page, pending) = self.open_code_page(&lab, who).await;
+        let page = self.submit_mailed_code((&browser, &page), who).await;
         let form = page.form();
         let allowed = async |at| browser.at_replica(at).try_post(&form, "allow").await;
-        let answer = self.cut(("consent", moment), allowed).await;
+        let answer = self.kill_and_retry(("consent", moment), allowed).await;
         let landed = browser.follow(answer).await.authorization_response(pending);
         self.redeem(&lab, &landed).await;
     }
 
     /// After a forced reset; the password that was chosen is the one that counts from then on.
-    async fn new_password(&mut self, moment: Moment, who: &mut Patient) {
+    async fn new_password(&mut self, moment: KillPoint, who: &mut Patient) {
         let served = &self.pair.program.served;
         run(served.command(&["user", "reset", &who.email, "--reason", "test"]), "").await;
         let client = self.pair.program.client.clone();
-        let (browser, page, pending) = self.at_code(&client, who).await;
-        let page = self.after_code((&browser, &page), who).await;
+        let (browser, page, pending) = self.open_code_page(&client, who).await;
+        let page = self.submit_mailed_code((&browser, &page), who).await;
         assert!(page.has_field("new_password"), "{}", page.text());
         let chosen = format!("another walk along the river {moment:?}");
         let form = page.form().with("new_password", &chosen);
         let posted = async |at| browser.at_replica(at).try_post(&form, "continue").await;
-        let answer = self.cut(("new password", moment), posted).await;
+        let answer = self.kill_and_retry(("new password", moment), posted).await;
         let answer = browser.follow(answer).await;
-        if moment == Moment::Ending {
+        if moment == KillPoint::OutcomeCommit {
             // It is finished, and the session of it reached nobody: one more sign-in, with the new password.
             assert!(answer.has_text("Please start again"), "{}", answer.text());
         } else {
@@ -303,7 +309,7 @@ impl Steps {
         self.redeem(&client, &landed).await;
     }
 
-    async fn logout(&mut self, moment: Moment, who: &Patient) {
+    async fn logout(&mut self, moment: KillPoint, who: &Patient) {
         let client = self.pair.program.client.clone();
         let (browser, landed) = self.sign_in(who).await;
         let tokens = self.redeem(&client, &landed).await.json();
@@ -313,7 +319,7 @@ impl Steps {
         // The cookie as it was: whoever has a copy of it has no session either.
         let kept = browser.with_copied_cookies();
         let asked = async |at| browser.at_replica(at).try_get(&url).await;
-        let page = self.cut(("logout", moment), asked).await;
+        let page = self.kill_and_retry(("logout", moment), asked).await;
         assert!(page.has_text("You are signed out"), "{}", page.text());
         assert!(!self.is_signed_in(&kept).await, "signed out");
     }
@@ -321,19 +327,19 @@ impl Steps {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn step_killed_anywhere_resumes_elsewhere() {
-    use Moment::{Charging, Ending, Writing};
-    let mut steps = Steps::start(5).await;
+    use KillPoint::{BeforeWrite, ChargeCommit, OutcomeCommit};
+    let mut steps = KilledSteps::start(5).await;
     let people = steps.pair.program.people.clone();
     let [who, reset, consents @ ..] = people.as_slice() else { panic!("five people") };
     let mut reset = reset.clone();
-    for moment in [Writing, Charging] {
+    for moment in [BeforeWrite, ChargeCommit] {
         steps.password(moment, who).await;
         steps.resend(moment, who).await;
         steps.mailed_code(moment, who).await;
     }
-    steps.mailed_code(Ending, who).await;
+    steps.mailed_code(OutcomeCommit, who).await;
     // Each is asked once.
-    for (moment, allows) in [Writing, Ending].into_iter().zip(consents) {
+    for (moment, allows) in [BeforeWrite, OutcomeCommit].into_iter().zip(consents) {
         steps.consent(moment, allows).await;
         steps.token(moment, who).await;
         steps.silent(moment, who).await;
@@ -342,9 +348,9 @@ async fn step_killed_anywhere_resumes_elsewhere() {
     }
     println!(
         "cut off by SIGKILL of one of two replicas, and gone on with at the other: {:?}",
-        steps.cut
+        steps.kills
     );
-    assert_eq!(steps.cut.len(), 17, "every step at every moment: {:?}", steps.cut);
+    assert_eq!(steps.kills.len(), 17, "every step at every moment: {:?}", steps.kills);
     let tally = CrowdStats { completed: 1, ..CrowdStats::default() };
     assert_consistent(&steps.db, &tally).await;
     println!("{} codes of clients redeemed once each, no mail lost", steps.redeemed);

@@ -10,7 +10,7 @@ use vestibule_tests::{
 use super::{ServeWithPeople, assert_consistent, assert_sound, print_stats, rounds};
 
 /// Two processes, of which the second dies again and again.
-pub(super) struct Pair {
+pub(super) struct ReplicaPair {
     pub(super) program: ServeWithPeople,
     _first: ChildProcess,
     pub(super) second: ChildProcess,
@@ -19,21 +19,21 @@ pub(super) struct Pair {
     interrupted: u32,
 }
 
-impl Pair {
+impl ReplicaPair {
     pub(super) async fn start(people: usize) -> Self {
-        Self::of(ServeWithPeople::prepare(Engine::Postgres, people).await).await
+        Self::start_with(ServeWithPeople::prepare(Engine::Postgres, people).await).await
     }
 
-    pub(super) async fn of(program: ServeWithPeople) -> Self {
+    pub(super) async fn start_with(program: ServeWithPeople) -> Self {
         let first = program.served.serve().await;
-        let (second, there) = program.served.another().await;
+        let (second, there) = program.served.start_replica().await;
         let here = program.served.address();
         Self { program, _first: first, second, here, there, interrupted: 0 }
     }
 
     /// Kills the second replica in the middle of `step`, which goes there; asked again, it goes to the first. Where the kill
     /// meets the step is a matter of time and is to differ, so time is what passes before it.
-    async fn killed_in<T: Send + 'static>(
+    async fn kill_during<T: Send + 'static>(
         &mut self,
         after: Duration,
         step: impl AsyncFn(SocketAddr) -> Option<T>,
@@ -43,7 +43,7 @@ impl Pair {
             tokio::time::sleep(after).await;
             self.second.kill().await;
         });
-        (self.second, self.there) = self.program.served.another().await;
+        (self.second, self.there) = self.program.served.start_replica().await;
         if let Some(answer) = answer {
             return answer;
         }
@@ -54,7 +54,7 @@ impl Pair {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn steps_survive_killed_replica() {
-    let mut pair = Pair::start(1).await;
+    let mut pair = ReplicaPair::start(1).await;
     let (client, patient) = (pair.program.client.clone(), pair.program.people[0].clone());
     let issuer = pair.program.served.issuer();
     let mail = pair.program.served.mail.clone();
@@ -70,19 +70,19 @@ async fn steps_survive_killed_replica() {
         let form = page.form().with("email", &patient.email).with("password", &patient.password);
         let before = mail.count(&patient.email);
         let posted = async |at| browser.at_replica(at).try_post(&form, "continue").await;
-        let answer = pair.killed_in(after(15_000), posted).await;
+        let answer = pair.kill_during(after(15_000), posted).await;
         let page = browser.follow(answer).await;
         assert!(page.has_field("code"), "round {round}: {}", page.text());
         // By its reference: a mail of an earlier round may come again, and that of this one when the lease of it ends.
         let reference = reference_on_page(&page).expect("a reference on the page");
-        let code = mail.code_with(&patient.email, &reference_on_page, before).await;
+        let code = mail.wait_for_code_in(&patient.email, &reference, before).await;
         let form = page.form().with("code", &code);
         let posted = async |at| browser.at_replica(at).try_post(&form, "continue").await;
-        let answer = pair.killed_in(after(2_000), posted).await;
+        let answer = pair.kill_during(after(2_000), posted).await;
         let landed = browser.follow(answer).await.authorization_response(pending);
         let redeemed = async |at| client.try_redeem(&browser.at_replica(at), &landed).await;
         let before = pair.interrupted;
-        let answer = pair.killed_in(after(1_000), redeemed).await;
+        let answer = pair.kill_during(after(1_000), redeemed).await;
         // Used by the request that was cut off: its tokens reached nobody, and what they are worth is taken back.
         let cut_off = pair.interrupted > before && answer.status == 400;
         assert!(answer.status == 200 || cut_off, "round {round}: {}", answer.body);
@@ -103,7 +103,7 @@ async fn steps_survive_killed_replica() {
 /// The same with people who sign in all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_replica_under_load_loses_nothing() {
-    let mut pair = Pair::start(4).await;
+    let mut pair = ReplicaPair::start(4).await;
     let crowd = pair.program.crowd(vec![pair.here, pair.there]);
     crowd.wait_for_sign_ins(2).await;
     let mut kills = 0;
@@ -115,7 +115,7 @@ async fn killed_replica_under_load_loses_nothing() {
         pair.second.kill().await;
         let refused = crowd.stats().refused;
         crowd.until("nobody listens", |tally| tally.refused > refused).await;
-        pair.second = pair.program.served.at(pair.there).await;
+        pair.second = pair.program.served.start_replica_at(pair.there).await;
         kills += 1;
     }
     crowd.mark_fault_over();

@@ -22,7 +22,7 @@ use vestibule_tests::{
     crowd::{Crowd, CrowdStats},
     db::{Engine, TestDb},
     proc::run,
-    serve_process::Served,
+    serve_process::ServeSetup,
     wait,
 };
 
@@ -123,7 +123,7 @@ fn print_stats(name: &str, tally: &CrowdStats) {
 /// A provider of processes, and people who were added by commands.
 struct ServeWithPeople {
     data: TestDb,
-    served: Served,
+    served: ServeSetup,
     client: Client,
     people: Vec<Patient>,
 }
@@ -131,29 +131,30 @@ struct ServeWithPeople {
 impl ServeWithPeople {
     async fn prepare(engine: Engine, people: usize) -> Self {
         let data = TestDb::create(engine).await;
-        let served = Served::prepare(engine, &data).await;
+        let served = ServeSetup::prepare(engine, &data).await;
         Self::with_people(data, served, people).await
     }
 
     async fn over_tls(engine: Engine, people: usize) -> Self {
         let data = TestDb::create(engine).await;
-        let served = Served::over_tls(engine, &data).await;
+        let served = ServeSetup::over_tls(engine, &data).await;
         Self::with_people(data, served, people).await
     }
 
-    async fn with_people(data: TestDb, served: Served, people: usize) -> Self {
+    async fn with_people(data: TestDb, served: ServeSetup, people: usize) -> Self {
         for (name, value) in [
             ("sign_in.sends_per_hour", "1000"),
             ("sign_in.sends_per_day", "1000"),
             ("sign_in.posts_per_minute", "100000"),
         ] {
-            run(served.change(&["setting", "set", name, value]), "").await;
+            run(served.change_command(&["setting", "set", name, value]), "").await;
         }
         let mut all = Vec::new();
         for nth in 0..people {
             let email = format!("patient{nth}@patients.example");
             let password = "a walk along the river".to_owned();
-            run(served.change(&["user", "add", &email, "--password-stdin"]), &password).await;
+            run(served.change_command(&["user", "add", &email, "--password-stdin"]), &password)
+                .await;
             all.push(Patient { email, password, name: format!("Patient {nth}") });
         }
         let client = served.add_portal("https://portal.example/callback").await;

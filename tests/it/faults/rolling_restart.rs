@@ -12,7 +12,10 @@ async fn rolling_restart_loses_nothing() {
     let program = ServeWithPeople::over_tls(Engine::Postgres, 4).await;
     let port = program.served.port();
     let at = [1, 2].map(|host| SocketAddr::from(([127, 0, 0, host], port)));
-    let mut replicas = [program.served.at(at[0]).await, program.served.at(at[1]).await];
+    let mut replicas = [
+        program.served.start_replica_at(at[0]).await,
+        program.served.start_replica_at(at[1]).await,
+    ];
     let crowd = program.crowd(at.to_vec());
     crowd.wait_for_sign_ins(2).await;
     for _ in 0..rounds() {
@@ -21,7 +24,7 @@ async fn rolling_restart_loses_nothing() {
             assert!(replica.terminate().await.success(), "{}", replica.output());
             assert!(!replica.output().contains("hard stop"), "{}", replica.output());
             crowd.until("nobody listens", |tally| tally.refused > refused).await;
-            *replica = program.served.at(at).await;
+            *replica = program.served.start_replica_at(at).await;
             crowd.wait_for_sign_ins(2).await;
         }
     }

@@ -12,13 +12,13 @@ use vestibule_tests::{
 use crate::engines::{apply, both_engines};
 
 /// Redeems a code that nobody issued.
-async fn refused(app: &TestApp, client: &Client) {
+async fn redeem_unknown_code(app: &TestApp, client: &Client) {
     let unknown = [("grant_type", "authorization_code"), ("code", "nobody-issued-this")];
     let answer = client.call_token(app, &unknown).await;
     assert_eq!(answer.json()["error"], "invalid_grant", "{}", answer.body);
 }
 
-async fn new_password(page: Form, browser: &HttpBrowser) {
+async fn submit_new_password(page: Form, browser: &HttpBrowser) {
     let form = page.with("new_password", "a walk along the river at noon");
     let done = browser.post(&form, "continue").await;
     assert!(done.location().is_some(), "{}", done.text());
@@ -35,7 +35,7 @@ async fn one_connection_suffices_for_every_step(engine: Engine) {
     let wrong = page.form().with("email", &patient.email).with("password", "not this one");
     let page = browser.post(&wrong, "continue").await;
     let page = browser.submit_password(&page, &patient).await;
-    let first = app.mail.code(&patient.email, 1).await;
+    let first = app.mail.wait_for_code(&patient.email, 1).await;
     let wrong = if first == "111111" { "222222" } else { "111111" };
     let page = browser.submit_code(&page, wrong).await;
     assert!(page.has_field("code"), "{}", page.text());
@@ -43,7 +43,7 @@ async fn one_connection_suffices_for_every_step(engine: Engine) {
     let tokens = client.redeem_tokens(&app, &landed).await;
     let token = tokens["access_token"].as_str().unwrap();
     assert_eq!(get_userinfo(&app, token).await.status, 200);
-    refused(&app, &client).await;
+    redeem_unknown_code(&app, &client).await;
     // Used twice: everything that it issued ends.
     let again = client.redeem(&app, &landed).await;
     assert_eq!(again.json()["error"], "invalid_grant", "{}", again.body);
@@ -51,5 +51,5 @@ async fn one_connection_suffices_for_every_step(engine: Engine) {
     app.force_reset(&patient).await;
     let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let page = browser.submit_code(&page, &code).await;
-    new_password(page.form(), &browser).await;
+    submit_new_password(page.form(), &browser).await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vestibule_tests::{
     db::{Engine, TestDb},
-    mail_server::Fault,
+    mail_server::MailFault,
 };
 
 use super::FaultScenario;
@@ -16,13 +16,13 @@ async fn every_smtp_fault_is_survived() {
             .await;
     let mail = site.app.mail.clone();
     for (name, fault, messages) in [
-        ("refuses for now", Fault::Refuse(451), 6),
-        ("is slow", Fault::Delay(Duration::from_secs(2)), 6),
-        ("breaks off after it took a mail", Fault::DropAfterAccept, 4),
-        ("breaks off in the middle", Fault::CloseInData, 4),
-        ("is over its quota", Fault::Refuse(452), 4),
+        ("refuses for now", MailFault::Refuse(451), 6),
+        ("is slow", MailFault::Delay(Duration::from_secs(2)), 6),
+        ("breaks off after it took a mail", MailFault::DropAfterAccept, 4),
+        ("breaks off in the middle", MailFault::CloseInData, 4),
+        ("is over its quota", MailFault::Refuse(452), 4),
     ] {
-        mail.fault(fault, messages);
+        mail.inject_fault(fault, messages);
         site.crowd.wait_for_sign_ins(4).await;
         println!("the mail server {name}: people are served");
     }
@@ -37,7 +37,7 @@ async fn greylisted_recipients_get_mail_later() {
     let site =
         FaultScenario::start(TestDb::create(Engine::Postgres).await, Engine::Postgres.redis_url())
             .await;
-    site.app.mail.greylist(Duration::from_secs(2));
+    site.app.mail.enable_greylisting(Duration::from_secs(2));
     site.crowd.wait_for_sign_ins(8).await;
     // Each of four is put off once.
     site.app.mail.wait_for_refusals(4).await;

@@ -7,7 +7,7 @@ use vestibule_tests::{
     client::get_userinfo,
     db::Engine,
     proc::{run, run_with_status},
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 use super::{header, key_set, silent_sign_in, verify};
@@ -50,7 +50,7 @@ async fn openidconnect_crate_verifies_every_algorithm(engine: Engine) {
 async fn changed_client_algorithm_signs_next_tokens(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    let served = Served::prepare(engine, &app.db).await;
+    let served = ServeSetup::prepare(engine, &app.db).await;
     let browser = app.browser();
     browser.sign_in(&app, &client, &patient).await;
     let keys = key_set(&browser).await;
@@ -75,7 +75,7 @@ async fn changed_client_algorithm_signs_next_tokens(engine: Engine) {
     ] {
         let set = ["client", "set", "portal", "--id-token-alg", chosen, "--json"];
         let said: serde_json::Value =
-            serde_json::from_str(&run(served.change(&set), "").await).unwrap();
+            serde_json::from_str(&run(served.change_command(&set), "").await).unwrap();
         assert_eq!(said["id_token_signed_response_alg"], name);
         assert_eq!(tokens().await, [name, name]);
     }
@@ -87,7 +87,7 @@ async fn changed_client_algorithm_signs_next_tokens(engine: Engine) {
     let detail = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND detail LIKE '%\"before\":\"EdDSA\"%'";
     assert_eq!(app.count(detail).await, 2);
     let set = ["client", "set", "nobody", "--id-token-alg", "es256"];
-    let (code, _, error) = run_with_status(served.change(&set), "").await;
+    let (code, _, error) = run_with_status(served.change_command(&set), "").await;
     assert!(code == 1 && error.contains("there is no client called nobody"), "{error}");
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE client_id = 'nobody'").await, 0);
 }

@@ -4,19 +4,19 @@ use serde_json::Value;
 use vestibule_tests::{
     db::{Engine, TestDb},
     proc::run,
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 use crate::engines::{apply, both_engines};
 
-async fn json(served: &Served, args: &[&str]) -> Value {
+async fn json(served: &ServeSetup, args: &[&str]) -> Value {
     serde_json::from_str(&run(served.command(args), "").await).expect("JSON")
 }
 
 #[apply(both_engines)]
 async fn key_rotate_replaces_signing_keys(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let listed = json(&served, &["key", "list", "--json"]).await;
     let states = |listed: &Value, alg: &str| -> Vec<String> {
         let keys = listed.as_array().unwrap().iter().filter(|key| key["alg"] == alg);
@@ -28,7 +28,7 @@ async fn key_rotate_replaces_signing_keys(engine: Engine) {
     let rotated =
         json(&served, &["key", "rotate", "--alg", "eddsa", "--reason", "yearly", "--json"]).await;
     assert_eq!((&rotated[0]["alg"], &rotated[0]["published"]), (&"EdDSA".into(), &true.into()));
-    let again = run(served.change(&["key", "rotate", "--alg", "eddsa"]), "").await;
+    let again = run(served.change_command(&["key", "rotate", "--alg", "eddsa"]), "").await;
     assert!(again.contains("is published already and signs from"), "{again}");
     let listed = json(&served, &["key", "list", "--json"]).await;
     assert_eq!(states(&listed, "EdDSA"), ["signing", "waiting"]);
@@ -46,7 +46,7 @@ async fn key_rotate_replaces_signing_keys(engine: Engine) {
 #[apply(both_engines)]
 async fn client_add_accepts_eddsa(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let add = [
         "client",
         "add",
@@ -58,7 +58,7 @@ async fn client_add_accepts_eddsa(engine: Engine) {
         "--id-token-alg",
         "eddsa",
     ];
-    run(served.change(&add), "").await;
+    run(served.change_command(&add), "").await;
     let shown = json(&served, &["client", "show", "app", "--json"]).await;
     assert_eq!(shown["id_token_signed_response_alg"], "EdDSA");
 }

@@ -28,12 +28,12 @@ fn row(id: String) -> SigningKeyRow {
     SigningKeyRow { id, algorithm, sealed: vec![1], created_at: NOW, signs_from: NOW }
 }
 
-fn ended(id: String) -> EndedKeyRow {
+fn ended_key_row(id: String) -> EndedKeyRow {
     EndedKeyRow { id, algorithm: ALGORITHM.to_owned(), public: vec![1], ended_at: NOW }
 }
 
 /// What is published and what has ended, of one algorithm.
-async fn kept(db: &Db) -> (Vec<String>, Vec<String>) {
+async fn key_ids(db: &Db) -> (Vec<String>, Vec<String>) {
     let mut conn = db.read().await.expect("a connection");
     let mut published = signing_key::all(&mut conn).await.expect("rows");
     published.retain(|row| row.algorithm == ALGORITHM);
@@ -51,7 +51,7 @@ async fn fill(db: &Db, round: usize, mut newest: String) -> String {
         let (id, gone) = (format!("r{round}k{nth}"), format!("r{round}e{nth}"));
         db.write(async |tx| {
             assert!(signing_key::insert(tx, &row(id.clone()), &newest).await?);
-            signing_key::insert_ended(tx, &ended(gone)).await
+            signing_key::insert_ended(tx, &ended_key_row(gone)).await
         })
         .await
         .expect("it is written");
@@ -80,7 +80,7 @@ async fn replace(db: Db, round: usize, newest: String) -> Result<()> {
 async fn end(db: Db, id: String) -> Result<()> {
     db.write(async |tx| {
         if signing_key::remove(tx, &id).await? {
-            signing_key::insert_ended(tx, &ended(id)).await?;
+            signing_key::insert_ended(tx, &ended_key_row(id)).await?;
         }
         Ok(())
     })
@@ -92,13 +92,13 @@ async fn forget(db: Db) -> Result<()> {
 }
 
 /// All that is under way, and how many of them PostgreSQL holds back.
-struct Many<'a> {
+struct ConcurrentWrites<'a> {
     data: &'a TestDb,
     begun: Instant,
     writes: Vec<JoinHandle<Result<()>>>,
 }
 
-impl<'a> Many<'a> {
+impl<'a> ConcurrentWrites<'a> {
     fn none(data: &'a TestDb) -> Self {
         Self { data, begun: Instant::now(), writes: Vec::new() }
     }
@@ -137,17 +137,18 @@ impl<'a> Many<'a> {
 /// while waiting for it.
 #[apply(both_engines)]
 async fn key_rotation_and_ending_never_deadlock(engine: Engine) {
-    wait::retry_while_slow("all of them wait", async || rotates_while_keys_end(engine).await).await;
+    wait::retry_while_slow("all of them wait", async || try_rotation_while_keys_end(engine).await)
+        .await;
 }
 
-async fn rotates_while_keys_end(engine: Engine) -> Option<()> {
+async fn try_rotation_while_keys_end(engine: Engine) -> Option<()> {
     let data = TestDb::create(engine).await.with_max_connections(24);
     let db = data.open().await;
-    let mut newest = kept(&db).await.0.pop().unwrap_or_default();
+    let mut newest = key_ids(&db).await.0.pop().unwrap_or_default();
     for round in 0..3 {
         newest = fill(&db, round, newest).await;
         let held = BlockingTx::open(db.clone(), REVISION).await;
-        let mut many = Many::none(&data);
+        let mut many = ConcurrentWrites::none(&data);
         many.begin(replace(db.clone(), round, newest));
         many.all_wait().await?;
         for nth in 0..KEYS {
@@ -158,7 +159,7 @@ async fn rotates_while_keys_end(engine: Engine) -> Option<()> {
         held.commit().await;
         many.end().await;
         newest = format!("r{round}new");
-        assert_eq!(kept(&db).await, (vec![newest.clone()], Vec::new()), "round {round}");
+        assert_eq!(key_ids(&db).await, (vec![newest.clone()], Vec::new()), "round {round}");
     }
     Some(())
 }
@@ -168,10 +169,10 @@ async fn rotates_while_keys_end(engine: Engine) -> Option<()> {
 async fn concurrent_key_writes_never_fail(engine: Engine) {
     let data = TestDb::create(engine).await.with_max_connections(24);
     let db = data.open().await;
-    let mut newest = kept(&db).await.0.pop().unwrap_or_default();
+    let mut newest = key_ids(&db).await.0.pop().unwrap_or_default();
     for round in 0..10 {
         newest = fill(&db, round, newest).await;
-        let mut many = Many::none(&data);
+        let mut many = ConcurrentWrites::none(&data);
         for nth in 0..KEYS {
             if nth == round % KEYS {
                 many.begin(replace(db.clone(), round, newest.clone()));
@@ -181,7 +182,7 @@ async fn concurrent_key_writes_never_fail(engine: Engine) {
         }
         many.end().await;
         newest = format!("r{round}new");
-        let (published, ended) = kept(&db).await;
+        let (published, ended) = key_ids(&db).await;
         assert_eq!(published, [newest.as_str()], "round {round}");
         assert_eq!(
             ended,

@@ -6,7 +6,7 @@ use vestibule_tests::{
     app::root_keys,
     db::{Engine, TestDb},
     proc::{ChildProcess, run},
-    serve_process::Served,
+    serve_process::ServeSetup,
     tls::write_private_file,
     wait,
 };
@@ -37,41 +37,43 @@ async fn many_keys(db: &store::Db) {
 }
 
 /// Writes other root keys into the configuration: ids, and the byte that each file consists of.
-fn configure(served: &Served, roots: &[(&str, u8)]) {
-    let text = std::fs::read_to_string(served.file()).unwrap();
+fn configure(served: &ServeSetup, roots: &[(&str, u8)]) {
+    let text = std::fs::read_to_string(served.config_file()).unwrap();
     let (head, _) = text.split_once("[[keys.root_file]]").unwrap();
     let mut text = head.to_owned();
     for (id, byte) in roots {
-        let file = served.file().with_file_name(format!("{id}-{byte}.key"));
+        let file = served.config_file().with_file_name(format!("{id}-{byte}.key"));
         write_private_file(&file, &[*byte; 32]);
         let entry = format!("[[keys.root_file]]\nid = \"{id}\"\nfile = \"{}\"\n", file.display());
         text.push_str(&entry);
     }
-    std::fs::write(served.file(), text).unwrap();
+    std::fs::write(served.config_file(), text).unwrap();
 }
 
-async fn refused(served: &Served, args: &[&str]) -> String {
+async fn refusal_text(served: &ServeSetup, args: &[&str]) -> String {
     let output = served.command(args).output().await.unwrap();
     assert_eq!(output.status.code(), Some(1));
     String::from_utf8(output.stderr).unwrap()
 }
 
-async fn roots(served: &Served) -> Value {
+async fn roots(served: &ServeSetup) -> Value {
     serde_json::from_str(&run(served.command(&["key", "root", "--json"]), "").await).unwrap()
 }
 
 #[apply(both_engines)]
 async fn killed_reseal_is_resumed(engine: Engine) {
-    wait::retry_while_slow("a kill before all is sealed again", async || begun_again(engine).await)
-        .await;
+    wait::retry_while_slow("a kill before all is sealed again", async || {
+        try_killed_reseal(engine).await
+    })
+    .await;
 }
 
-async fn begun_again(engine: Engine) -> Option<()> {
+async fn try_killed_reseal(engine: Engine) -> Option<()> {
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     many_keys(&db.open().await).await;
     configure(&served, &[("next", 8), ("test", 7)]);
-    let mut reseal = ChildProcess::spawn(served.change(&["key", "reseal", "--json"]));
+    let mut reseal = ChildProcess::spawn(served.change_command(&["key", "reseal", "--json"]));
     assert_eq!(reseal.json().await["resealed"], 100);
     reseal.kill().await;
     let found = roots(&served).await;
@@ -87,14 +89,14 @@ async fn begun_again(engine: Engine) -> Option<()> {
     assert!(sealed(&found, 0) >= 100, "{found}");
     let text = run(served.command(&["key", "root"]), "").await;
     assert!(text.contains("test: still needed by sealed values (run `idp key reseal`)"), "{text}");
-    let lines = run(served.change(&["key", "reseal", "--json"]), "").await;
+    let lines = run(served.change_command(&["key", "reseal", "--json"]), "").await;
     let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
     assert_eq!(last["resealed"].as_u64().unwrap(), sealed(&found, 1), "it goes on where it was");
     assert!(
         sealed(&last["root_keys"], 1) == 0 && last["root_keys"][1]["removable_from"].is_string(),
         "{last}"
     );
-    let text = run(served.change(&["key", "reseal"]), "").await;
+    let text = run(served.change_command(&["key", "reseal"]), "").await;
     assert!(
         text.contains("0 values were sealed again") && text.contains("test: its file may go from"),
         "{text}"
@@ -111,7 +113,7 @@ async fn begun_again(engine: Engine) -> Option<()> {
 #[apply(both_engines)]
 async fn deleted_signing_keys_are_recreated(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let delete = async |statements: &[&'static str]| {
         let open = db.open().await;
         for statement in statements {
@@ -137,29 +139,29 @@ async fn deleted_signing_keys_are_recreated(engine: Engine) {
     let new = kids().await;
     assert!(new.len() == 3 && new.iter().all(|kid| !old.contains(kid)), "{old:?} {new:?}");
     // The successor alone: its key can be replaced again.
-    run(served.change(&["key", "rotate", "--alg", "es256"]), "").await;
+    run(served.change_command(&["key", "rotate", "--alg", "es256"]), "").await;
     delete(&["DELETE FROM signing_keys WHERE id IN (SELECT kid FROM key_successions WHERE algorithm = 'ES256' AND follows <> '')"]).await;
     assert_eq!(kids().await, new);
-    let again = run(served.change(&["key", "rotate", "--alg", "es256"]), "").await;
+    let again = run(served.change_command(&["key", "rotate", "--alg", "es256"]), "").await;
     assert_eq!(kids().await.len(), 4, "{again}");
 }
 
 #[apply(both_engines)]
 async fn lost_root_key_refuses_start(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     configure(&served, &[("next", 8)]);
-    let why = refused(&served, &["serve"]).await;
+    let why = refusal_text(&served, &["serve"]).await;
     assert!(why.contains("the root key test is needed and not configured"), "{why}");
     configure(&served, &[("test", 9)]);
-    let why = refused(&served, &["serve"]).await;
+    let why = refusal_text(&served, &["serve"]).await;
     assert!(
         why.contains("the file of the root key test in keys.root_file holds another key"),
         "{why}"
     );
     // Sealed again, the old id is still known: another key cannot take it unnoticed.
     configure(&served, &[("next", 8), ("test", 7)]);
-    run(served.change(&["key", "reseal"]), "").await;
+    run(served.change_command(&["key", "reseal"]), "").await;
     configure(&served, &[("next", 8), ("test", 9)]);
     let said = served.command(&["doctor"]).output().await.unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
@@ -167,9 +169,9 @@ async fn lost_root_key_refuses_start(engine: Engine) {
         said.contains("holds another key"),
         "what keeps it from starting is found before: {said}"
     );
-    let why = refused(&served, &["key", "list"]).await;
+    let why = refusal_text(&served, &["key", "list"]).await;
     assert!(why.contains("give the new key an id of its own"), "{why}");
     configure(&served, &[("test", 7), ("next", 8)]);
-    let why = refused(&served, &["key", "reseal", "--reason", "test"]).await;
+    let why = refusal_text(&served, &["key", "reseal", "--reason", "test"]).await;
     assert!(why.contains("the root key test was replaced by next: put next first"), "{why}");
 }

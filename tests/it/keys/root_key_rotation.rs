@@ -23,27 +23,27 @@ use crate::engines::{apply, both_engines};
 const PEOPLE: usize = 3;
 
 /// Two replicas, either of which may be replaced at any moment.
-struct Site {
+struct ReplicaPair {
     app: TestApp,
     second: Replica,
 }
 
-impl Site {
+impl ReplicaPair {
     fn replica(&self, nth: usize) -> &Replica {
         if nth.is_multiple_of(2) { self.app.first() } else { &self.second }
     }
 }
 
-type Shared = Arc<RwLock<Site>>;
+type SharedReplicas = Arc<RwLock<ReplicaPair>>;
 
 /// What the load has done.
 #[derive(Default)]
-struct Load {
+struct SignInLoad {
     stop: AtomicBool,
     rounds: [AtomicUsize; PEOPLE],
 }
 
-impl Load {
+impl SignInLoad {
     fn rounds(&self) -> Vec<usize> {
         self.rounds.iter().map(|rounds| rounds.load(Ordering::SeqCst)).collect()
     }
@@ -61,23 +61,30 @@ impl Load {
 }
 
 /// One person who signs in again and again, each step at the other replica.
-async fn signs_in(site: Shared, load: Arc<Load>, client: Client, patient: Patient, nth: usize) {
+async fn sign_in_repeatedly(
+    site: SharedReplicas,
+    load: Arc<SignInLoad>,
+    client: Client,
+    patient: Patient,
+    nth: usize,
+) {
     let mut step = nth;
     while !load.stop.load(Ordering::SeqCst) {
         let browser = site.read().await.app.browser();
         let pending = PendingRequest::new(&client);
-        let at = async |step: &mut usize, ask: Ask<'_>| {
+        let at = async |step: &mut usize, ask: SignInRequest<'_>| {
             *step += 1;
             // Held while it is asked, so that no replica goes away with the request in flight.
             let site = site.read().await;
-            ask.of(&browser.at_replica(site.replica(*step).address), site.app.issuer()).await
+            ask.send(&browser.at_replica(site.replica(*step).address), site.app.issuer()).await
         };
-        let page = at(&mut step, Ask::Start(&pending)).await;
+        let page = at(&mut step, SignInRequest::Start(&pending)).await;
         let mails = site.read().await.app.mail.codes_to(&patient.email).len();
-        let page = at(&mut step, Ask::Password(&page, &patient)).await;
+        let page = at(&mut step, SignInRequest::Password(&page, &patient)).await;
         assert!(page.has_field("code"), "{}: {} {}", patient.email, page.status, page.text());
-        let code = site.read().await.app.mail.code(&patient.email, mails + 1).await;
-        let landed = at(&mut step, Ask::Code(&page, &code)).await.authorization_response(pending);
+        let code = site.read().await.app.mail.wait_for_code(&patient.email, mails + 1).await;
+        let landed =
+            at(&mut step, SignInRequest::Code(&page, &code)).await.authorization_response(pending);
         let guard = site.read().await;
         let answer =
             client.redeem_at(&browser.at_replica(guard.replica(step).address), &landed).await;
@@ -86,14 +93,14 @@ async fn signs_in(site: Shared, load: Arc<Load>, client: Client, patient: Patien
     }
 }
 
-enum Ask<'a> {
+enum SignInRequest<'a> {
     Start(&'a PendingRequest),
     Password(&'a Response, &'a Patient),
     Code(&'a Response, &'a str),
 }
 
-impl Ask<'_> {
-    async fn of(self, browser: &HttpBrowser, issuer: &str) -> Response {
+impl SignInRequest<'_> {
+    async fn send(self, browser: &HttpBrowser, issuer: &str) -> Response {
         match self {
             Self::Start(pending) => {
                 let url = pending.url(issuer, &[]);
@@ -106,7 +113,7 @@ impl Ask<'_> {
 }
 
 /// A rollout: each replica is replaced by one with other root keys, one after the other.
-async fn roll_out(site: &Shared, root: &'static [(&'static str, u8)]) {
+async fn roll_out(site: &SharedReplicas, root: &'static [(&'static str, u8)]) {
     for first in [true, false] {
         let otherwise = ReplicaOptions { root: Some(root), ..ReplicaOptions::default() };
         let next = site.read().await.app.replica_with(otherwise).await;
@@ -121,7 +128,7 @@ async fn roll_out(site: &Shared, root: &'static [(&'static str, u8)]) {
     }
 }
 
-async fn wrong_password(site: &Shared, client: &Client, patient: &Patient) -> Response {
+async fn wrong_password(site: &SharedReplicas, client: &Client, patient: &Patient) -> Response {
     let site = site.read().await;
     let browser = site.app.browser();
     let (page, _) = browser.open_sign_in_page(client).await;
@@ -130,7 +137,7 @@ async fn wrong_password(site: &Shared, client: &Client, patient: &Patient) -> Re
 }
 
 /// A browser that is a known device of somebody.
-async fn known_browser(site: &Shared, client: &Client) -> (HttpBrowser, Patient) {
+async fn known_browser(site: &SharedReplicas, client: &Client) -> (HttpBrowser, Patient) {
     let site = site.read().await;
     let (home, known) = (site.app.browser(), site.app.patient("Known").await);
     home.sign_in(&site.app, client, &known).await;
@@ -138,7 +145,11 @@ async fn known_browser(site: &Shared, client: &Client) -> (HttpBrowser, Patient)
 }
 
 /// Strangers wait at that person, and the browser does not.
-async fn is_known_still(site: &Shared, client: &Client, (home, known): (&HttpBrowser, &Patient)) {
+async fn assert_still_known(
+    site: &SharedReplicas,
+    client: &Client,
+    (home, known): (&HttpBrowser, &Patient),
+) {
     for _ in 0..10 {
         wrong_password(site, client, known).await;
     }
@@ -148,7 +159,7 @@ async fn is_known_still(site: &Shared, client: &Client, (home, known): (&HttpBro
     home.at_replica(site.replica(0).address).sign_in(&site.app, client, known).await;
 }
 
-async fn start(engine: Engine) -> (Shared, Client) {
+async fn start(engine: Engine) -> (SharedReplicas, Client) {
     let app = TestApp::start(engine).await;
     for (name, value) in [
         ("sign_in.sends_per_hour", "100000"),
@@ -159,17 +170,17 @@ async fn start(engine: Engine) -> (Shared, Client) {
     }
     let client = app.client("portal").await;
     let second = app.replica().await;
-    (Arc::new(RwLock::new(Site { app, second })), client)
+    (Arc::new(RwLock::new(ReplicaPair { app, second })), client)
 }
 
 #[apply(both_engines)]
 async fn root_key_replacement_interrupts_nothing(engine: Engine) {
     let (site, client) = start(engine).await;
-    let load = Arc::new(Load::default());
+    let load = Arc::new(SignInLoad::default());
     let mut tasks = tokio::task::JoinSet::new();
     for nth in 0..PEOPLE {
         let patient = site.read().await.app.patient(&format!("Mere {nth}")).await;
-        tasks.spawn(signs_in(site.clone(), load.clone(), client.clone(), patient, nth));
+        tasks.spawn(sign_in_repeatedly(site.clone(), load.clone(), client.clone(), patient, nth));
     }
     // One who comes back only when it is all over, and one whose password somebody guesses meanwhile.
     let sleeper = site.read().await.app.patient("Sleeper").await;
@@ -216,7 +227,7 @@ async fn root_key_replacement_interrupts_nothing(engine: Engine) {
         let site = site.read().await;
         let page =
             browser.at_replica(site.replica(1).address).submit_password(&page, &sleeper).await;
-        let code = site.app.mail.code(&sleeper.email, 1).await;
+        let code = site.app.mail.wait_for_code(&sleeper.email, 1).await;
         browser
             .at_replica(site.replica(0).address)
             .submit_code(&page, &code)
@@ -245,7 +256,7 @@ async fn root_key_replacement_interrupts_nothing(engine: Engine) {
     );
     guard.app.browser().sign_in(&guard.app, &client, &another).await;
     drop(guard);
-    is_known_still(&site, &client, (&home, &known)).await;
+    assert_still_known(&site, &client, (&home, &known)).await;
 }
 
 /// Whoever has not signed in since still can when the file is gone; who does gets a hash under the new key.

@@ -24,7 +24,7 @@ const PLANNED: Rotation = Rotation { algorithm: Algorithm::ES256, compromised: f
 const COMPROMISED: Rotation = Rotation { compromised: true, ..PLANNED };
 
 /// Two replicas, the clock of the second one off by as much as `/readyz` lets pass.
-struct Pair {
+struct ReplicaPair {
     app: TestApp,
     second: Replica,
     second_clock: ClockShift,
@@ -33,7 +33,7 @@ struct Pair {
     browsers: [HttpBrowser; 2],
 }
 
-impl Pair {
+impl ReplicaPair {
     async fn start(engine: Engine, behind: bool) -> Self {
         let app = TestApp::start(engine).await;
         let client = app.client_with_algorithm("portal", Algorithm::ES256).await;
@@ -67,16 +67,16 @@ impl Pair {
     }
 
     /// A replica reads again what has moved, as it does twice a second.
-    async fn read_again(&self) {
+    async fn refresh_both(&self) {
         self.app.refresh().await;
         self.second.app.live.refresh(&self.second.app.db, &self.second.app.root).await.unwrap();
     }
 
     /// Both replicas do at once what comes round.
-    async fn tend(&self) -> usize {
+    async fn run_maintenance(&self) -> usize {
         let (one, two) = (self.app.cx(), self.second.app.system_cx("test"));
         let (one, two) = tokio::join!(signing_keys::maintain(&one), signing_keys::maintain(&two));
-        self.read_again().await;
+        self.refresh_both().await;
         let (one, two) = (one.unwrap(), two.unwrap());
         one.published.len() + two.published.len() + one.ended.len() + two.ended.len()
     }
@@ -107,17 +107,17 @@ impl Pair {
 }
 
 /// A client that keeps the key set for exactly as long as it may.
-struct Cached {
+struct CachedKeySet {
     keys: CoreJsonWebKeySet,
     at: Timestamp,
 }
 
-impl Cached {
-    async fn new(pair: &Pair, replica: usize) -> Self {
+impl CachedKeySet {
+    async fn new(pair: &ReplicaPair, replica: usize) -> Self {
         Self { keys: key_set(&pair.browsers[replica]).await, at: pair.now() }
     }
 
-    async fn keep(&mut self, pair: &Pair, replica: usize) {
+    async fn refresh_if_stale(&mut self, pair: &ReplicaPair, replica: usize) {
         if pair.now().since(self.at) >= MAX_AGE {
             *self = Self::new(pair, replica).await;
         }
@@ -128,11 +128,11 @@ impl Cached {
 #[apply(both_engines)]
 async fn cached_jwks_verifies_every_token(engine: Engine) {
     for behind in [false, true] {
-        let pair = Pair::start(engine, behind).await;
+        let pair = ReplicaPair::start(engine, behind).await;
         let old = pair.kids(0).await;
-        let mut caches = vec![Cached::new(&pair, 0).await];
+        let mut caches = vec![CachedKeySet::new(&pair, 0).await];
         pair.advance(Duration::from_secs(100));
-        caches.push(Cached::new(&pair, 1).await);
+        caches.push(CachedKeySet::new(&pair, 1).await);
         let made = signing_keys::rotate(&pair.app.cx(), &test_actor(), PLANNED).await.unwrap();
         let RotationOutcome::Rotated { kid: new, signs_from, removed } = made else {
             panic!("{made:?}")
@@ -140,8 +140,8 @@ async fn cached_jwks_verifies_every_token(engine: Engine) {
         assert!(removed.is_empty());
         // The worst that can happen: the set is fetched of a replica that is about to read it again.
         pair.advance(Duration::from_secs(2));
-        caches.push(Cached::new(&pair, 1).await);
-        pair.read_again().await;
+        caches.push(CachedKeySet::new(&pair, 1).await);
+        pair.refresh_both().await;
         assert_eq!(pair.kids(0).await, [old[0].clone(), new.clone()], "published at once");
         let (mut steps, mut signed_by_old, mut signed_by_new) = (0, 0, 0);
         while !(pair.kids(0).await == [new.clone()] && pair.kids(1).await == [new.clone()]) {
@@ -151,7 +151,7 @@ async fn cached_jwks_verifies_every_token(engine: Engine) {
                 *(if signer == new.as_str() { &mut signed_by_new } else { &mut signed_by_old }) +=
                     1;
                 for cached in &mut caches {
-                    cached.keep(&pair, replica).await;
+                    cached.refresh_if_stale(&pair, replica).await;
                     let token = (&tokens["id_token"], landed.pending.nonce.as_str());
                     let verified = verify(&cached.keys, pair.app.issuer(), &pair.client, token);
                     assert!(verified.is_ok(), "step {steps}, replica {replica}: {verified:?}");
@@ -163,7 +163,7 @@ async fn cached_jwks_verifies_every_token(engine: Engine) {
             let soon = signs_from.since(pair.now()) < Duration::from_mins(1)
                 && pair.now() < signs_from.plus(PUBLICATION_MARGIN);
             pair.advance(Duration::from_secs(if soon { 30 } else { 130 }));
-            pair.tend().await;
+            pair.run_maintenance().await;
         }
         println!(
             "{engine:?}: {steps} steps, {signed_by_old} tokens of the old key, {signed_by_new} of the new one"
@@ -180,18 +180,18 @@ async fn cached_jwks_verifies_every_token(engine: Engine) {
 /// The last token of an old key is good to its end, on each replica.
 #[apply(both_engines)]
 async fn last_token_of_old_key_verifies(engine: Engine) {
-    let pair = Pair::start(engine, true).await;
+    let pair = ReplicaPair::start(engine, true).await;
     pair.app.set_setting("token.access", "1h").await;
-    pair.read_again().await;
+    pair.refresh_both().await;
     signing_keys::rotate(&pair.app.cx(), &test_actor(), PLANNED).await.unwrap();
-    pair.read_again().await;
+    pair.refresh_both().await;
     pair.advance(PUBLICATION_MARGIN);
     let (new, _) = pair.tokens(0).await;
     // The second one's clock is two seconds behind, and it signs with the old key still.
     let (last, landed) = pair.tokens(1).await;
     assert_ne!(header(&new["id_token"]), header(&last["id_token"]));
     pair.advance(Duration::from_secs(3590));
-    assert_eq!(pair.tend().await, 0);
+    assert_eq!(pair.run_maintenance().await, 0);
     assert_eq!([pair.userinfo(0, &last).await, pair.userinfo(1, &last).await], [200, 200]);
     let token = (&last["id_token"], landed.pending.nonce.as_str());
     let verified =
@@ -199,13 +199,13 @@ async fn last_token_of_old_key_verifies(engine: Engine) {
     assert!(verified.is_ok(), "{verified:?}");
     // When it has expired, caches are given their time, and then the key is gone.
     pair.advance(PUBLICATION_MARGIN + Duration::from_secs(10));
-    assert_eq!(pair.tend().await, 1);
+    assert_eq!(pair.run_maintenance().await, 1);
     assert_eq!(pair.kids(0).await.len(), 1);
 }
 
 #[apply(both_engines)]
 async fn compromised_key_is_refused_immediately(engine: Engine) {
-    let pair = Pair::start(engine, false).await;
+    let pair = ReplicaPair::start(engine, false).await;
     let (stolen, _) = pair.tokens(0).await;
     assert_eq!(pair.userinfo(1, &stolen).await, 200);
     // One is waiting besides: it lies where the stolen one lay.
@@ -213,7 +213,7 @@ async fn compromised_key_is_refused_immediately(engine: Engine) {
     let made = signing_keys::rotate(&pair.app.cx(), &test_actor(), COMPROMISED).await.unwrap();
     let RotationOutcome::Rotated { kid: new, removed, .. } = made else { panic!("{made:?}") };
     assert_eq!(removed.len(), 2);
-    pair.read_again().await;
+    pair.refresh_both().await;
     for replica in [0, 1] {
         assert_eq!(pair.userinfo(replica, &stolen).await, 401);
         assert_eq!(pair.kids(replica).await, std::slice::from_ref(&new));
@@ -233,9 +233,9 @@ async fn compromised_key_is_refused_immediately(engine: Engine) {
 /// It may be the one before that was stolen: what ended already is not a hint either.
 #[apply(both_engines)]
 async fn compromise_also_revokes_ended_keys(engine: Engine) {
-    let pair = Pair::start(engine, false).await;
+    let pair = ReplicaPair::start(engine, false).await;
     pair.app.set_setting("session.idle", "12h").await;
-    pair.read_again().await;
+    pair.refresh_both().await;
     let (old, _) = pair.tokens(0).await;
     signing_keys::rotate(&pair.app.cx(), &test_actor(), PLANNED).await.unwrap();
     signing_keys::rotate(
@@ -246,7 +246,7 @@ async fn compromise_also_revokes_ended_keys(engine: Engine) {
     .await
     .unwrap();
     pair.advance(Duration::from_hours(3));
-    assert_eq!(pair.tend().await, 2);
+    assert_eq!(pair.run_maintenance().await, 2);
     let made = signing_keys::rotate(&pair.app.cx(), &test_actor(), COMPROMISED).await.unwrap();
     let RotationOutcome::Rotated { removed, .. } = made else { panic!("{made:?}") };
     assert!(
@@ -258,7 +258,7 @@ async fn compromise_also_revokes_ended_keys(engine: Engine) {
         0
     );
     assert_eq!(pair.app.count("SELECT COUNT(*) FROM ended_keys").await, 1, "of another algorithm");
-    pair.read_again().await;
+    pair.refresh_both().await;
     let url = format!("/oauth2/logout?id_token_hint={}", old["id_token"].as_str().unwrap());
     for browser in &pair.browsers {
         let asked = browser.get(&url).await;
@@ -270,13 +270,13 @@ async fn compromise_also_revokes_ended_keys(engine: Engine) {
 /// key meanwhile.
 #[apply(both_engines)]
 async fn id_token_hint_outlives_key(engine: Engine) {
-    let pair = Pair::start(engine, false).await;
+    let pair = ReplicaPair::start(engine, false).await;
     pair.app.set_setting("session.idle", "12h").await;
-    pair.read_again().await;
+    pair.refresh_both().await;
     let (old, _) = pair.tokens(0).await;
     signing_keys::rotate(&pair.app.cx(), &test_actor(), PLANNED).await.unwrap();
     pair.advance(Duration::from_hours(3));
-    assert_eq!(pair.tend().await, 1);
+    assert_eq!(pair.run_maintenance().await, 1);
     assert_eq!(pair.userinfo(0, &old).await, 401);
     let hint = old["id_token"].as_str().unwrap();
     let silent = format!("&prompt=none&id_token_hint={hint}");
@@ -288,22 +288,26 @@ async fn id_token_hint_outlives_key(engine: Engine) {
     assert_eq!(pair.browsers[0].get(&url).await.location().unwrap().as_str(), back);
     // A month later no session can be of that time.
     pair.advance(Duration::from_hours(30 * 24));
-    pair.tend().await;
+    pair.run_maintenance().await;
     assert_eq!(pair.app.count("SELECT COUNT(*) FROM ended_keys").await, 0);
 }
 
 /// By age, once, whoever looks first; and not at all when that is switched off.
 #[apply(both_engines)]
 async fn keys_are_replaced_by_age(engine: Engine) {
-    let pair = Pair::start(engine, false).await;
+    let pair = ReplicaPair::start(engine, false).await;
     pair.app.set_setting("keys.rotate_after", "off").await;
-    pair.read_again().await;
+    pair.refresh_both().await;
     pair.advance(Duration::from_hours(90 * 24));
-    assert_eq!(pair.tend().await, 0);
+    assert_eq!(pair.run_maintenance().await, 0);
     pair.app.set_setting("keys.rotate_after", "90d").await;
-    pair.read_again().await;
-    assert_eq!(pair.tend().await, Algorithm::ALL.len(), "each once, on two replicas at once");
-    assert_eq!(pair.tend().await, 0);
+    pair.refresh_both().await;
+    assert_eq!(
+        pair.run_maintenance().await,
+        Algorithm::ALL.len(),
+        "each once, on two replicas at once"
+    );
+    assert_eq!(pair.run_maintenance().await, 0);
     let keys = pair.app.count("SELECT COUNT(*) FROM key_successions WHERE follows <> ''").await;
     assert_eq!(keys, 3);
     let listed = signing_keys::list(&pair.app.cx()).await.unwrap();
@@ -322,8 +326,8 @@ async fn deleted_key_is_replaced_by_rotation(engine: Engine) {
         let deleted =
             app.replica_db().write(async |tx| store::Sql::q(tx, delete).execute().await).await;
         assert_eq!(deleted.unwrap(), 1, "{delete}");
-        let (cx, acting) = (app.cx(), test_actor());
-        let replaced = signing_keys::rotate(&cx, &test_actor, COMPROMISED);
+        let (cx, actor) = (app.cx(), test_actor());
+        let replaced = signing_keys::rotate(&cx, &actor, COMPROMISED);
         let replaced = wait::until_done("the rotation", replaced).await.unwrap();
         assert!(matches!(replaced, RotationOutcome::Rotated { .. }), "{replaced:?}");
     }

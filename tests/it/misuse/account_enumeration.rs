@@ -7,7 +7,7 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     http::HttpBrowser,
     proc::run,
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 use crate::engines::{apply, both_engines};
@@ -16,18 +16,18 @@ use crate::engines::{apply, both_engines};
 const POSTS: usize = 6;
 
 /// A running program whose spans are collected.
-struct Traced {
-    served: Served,
+struct TracedServe {
+    served: ServeSetup,
     collector: Collector,
     client: Client,
 }
 
-impl Traced {
+impl TracedServe {
     async fn prepare(engine: Engine, db: &TestDb) -> Self {
-        let (served, collector) = (Served::prepare(engine, db).await, Collector::start().await);
+        let (served, collector) = (ServeSetup::prepare(engine, db).await, Collector::start().await);
         let client = served.add_portal("https://portal.example/callback").await;
         let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
-        run(served.change(&add), "a walk along the river").await;
+        run(served.change_command(&add), "a walk along the river").await;
         let set = ["setting", "set", "sign_in.password_failures", "3", "--reason", "test"];
         run(served.command(&set), "").await;
         Self { served, collector, client }
@@ -68,10 +68,10 @@ fn commits(post: &[(&str, &[String])]) -> usize {
 #[apply(both_engines)]
 async fn case_53_unknown_accounts_cost_same_statements(engine: Engine) {
     let db = TestDb::create(engine).await;
-    let traced = Traced::prepare(engine, &db).await;
+    let traced = TracedServe::prepare(engine, &db).await;
     let mut serve = traced
         .served
-        .serve_by(|mut command| {
+        .serve_with(|mut command| {
             command.env("IDP__TELEMETRY__OTLP_ENDPOINT", traced.collector.endpoint());
             command.env("IDP__TELEMETRY__SAMPLE_RATIO", "1");
             command.env("IDP__PROXIES__TRUSTED", "127.0.0.1");

@@ -7,7 +7,7 @@ use vestibule_tests::{
     app::{Options, Patient, TestApp},
     client::decode_claims,
     db::Engine,
-    mail_server::Fault,
+    mail_server::MailFault,
 };
 
 use crate::engines::{apply, both_engines};
@@ -128,7 +128,7 @@ async fn case_56_overload_never_fails_open(engine: Engine) {
     let app = TestApp::start_with(engine, Options { hashing, ..Options::default() }).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    app.mail.fault(Fault::Refuse(451), 2);
+    app.mail.inject_fault(MailFault::Refuse(451), 2);
     let (start, pending) = browser.open_sign_in_page(&client).await;
     let page = browser.submit_password(&start, &patient).await;
     assert!(page.has_field("code") && page.has_text("We are sending"), "{}", page.text());
@@ -147,7 +147,7 @@ async fn case_56_overload_never_fails_open(engine: Engine) {
     drop(held);
     assert!(browser.submit_code(&page, "000000").await.location().is_none());
     app.clock.advance(Duration::from_secs(90));
-    let code = app.mail.code(&patient.email, 1).await;
+    let code = app.mail.wait_for_code(&patient.email, 1).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
     let answer = browser.submit_code(&page, &code).await;
     answer.authorization_response(pending).code();

@@ -160,7 +160,7 @@ async fn case_13_failures_count_across_challenges(engine: Engine) {
             let mails = app.mail.codes_to(&patient.email).len();
             let form = page.form();
             page = browser.follow(browser.post(&form, "resend").await).await;
-            let next = app.mail.code(&patient.email, mails + 1).await;
+            let next = app.mail.wait_for_code(&patient.email, mails + 1).await;
             assert_ne!(next, code);
             code = next;
         }
@@ -177,7 +177,7 @@ async fn case_13_failures_count_across_challenges(engine: Engine) {
     app.clock.advance(Duration::from_hours(1));
     let mails = app.mail.codes_to(&patient.email).len();
     let page = other.follow(other.post(&page.form(), "resend").await).await;
-    let code = app.mail.code(&patient.email, mails + 1).await;
+    let code = app.mail.wait_for_code(&patient.email, mails + 1).await;
     other.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
@@ -249,7 +249,7 @@ async fn case_17_late_and_expired_codes_resend(engine: Engine) {
     app.clock.advance(Duration::from_secs(15 * 60 + 1));
     let late = browser.submit_code(&page, &code).await;
     assert!(late.has_field("code") && outcome().await == "late", "{}", late.text());
-    assert_eq!(app.mail.code(&patient.email, 2).await, code);
+    assert_eq!(app.mail.wait_for_code(&patient.email, 2).await, code);
     app.wait_for_jobs().await;
     let landed = browser.submit_code(&late, &code).await.authorization_response(pending);
     client.redeem_tokens(&app, &landed).await;
@@ -265,7 +265,7 @@ async fn case_17_late_and_expired_codes_resend(engine: Engine) {
         expired.location(),
         expired.text()
     );
-    let next = app.mail.code(&patient.email, mails + 1).await;
+    let next = app.mail.wait_for_code(&patient.email, mails + 1).await;
     assert_ne!(next, code);
     // The code of before, into the page of the new one: told apart, and charged.
     let before = tries(&app).await;
@@ -291,7 +291,7 @@ async fn start_new_sign_in(
         browser.follow(browser.get(pending.url(app.issuer(), &[("prompt", "login")])).await).await;
     let mails = app.mail.codes_to(&patient.email).len();
     let page = browser.submit_password(&page, patient).await;
-    let code = app.mail.code(&patient.email, mails + 1).await;
+    let code = app.mail.wait_for_code(&patient.email, mails + 1).await;
     app.wait_for_jobs().await;
     (page, code, pending)
 }

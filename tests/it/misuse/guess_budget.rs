@@ -6,9 +6,9 @@ use super::limits::{behind_a_proxy, browser_from, without_session, wrong_code};
 use crate::engines::{apply, both_engines};
 
 /// What the replica sees of the gauge.
-async fn gauge(app: &TestApp) -> i64 {
+async fn refresh_wrong_codes(app: &TestApp) -> i64 {
     let live = &app.app().live;
-    live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
+    live.refresh_guess_count(&app.app().db, app.app().clock.now()).await.unwrap();
     live.wrong_codes()
 }
 
@@ -21,7 +21,7 @@ async fn completed_sign_in_refunds_wrong_codes(engine: Engine) {
     let thief = browser_from(&app, "203.0.113.9");
     let (page, code, _) = thief.sign_in_to_code_page(&app, &client, &other).await;
     thief.submit_code(&page, &wrong_code(&code, 0)).await;
-    assert_eq!(gauge(&app).await, 1);
+    assert_eq!(refresh_wrong_codes(&app).await, 1);
     let home = browser_from(&app, "198.51.100.1");
     let (page, code, pending) = home.sign_in_to_code_page(&app, &client, &patient).await;
     for guess in
@@ -30,12 +30,12 @@ async fn completed_sign_in_refunds_wrong_codes(engine: Engine) {
         home.submit_code(&page, &guess).await;
     }
     assert_eq!(
-        gauge(&app).await,
+        refresh_wrong_codes(&app).await,
         3,
         "the same one counts once, and what cannot be a code not at all"
     );
     home.submit_code(&page, &code).await.authorization_response(pending).code();
-    assert_eq!(gauge(&app).await, 1, "its own, and nobody else's");
+    assert_eq!(refresh_wrong_codes(&app).await, 1, "its own, and nobody else's");
 }
 
 /// They feel nothing of it, so they spend nothing of it.
@@ -50,7 +50,7 @@ async fn known_devices_spend_no_budget(engine: Engine) {
     for nth in 0..3 {
         browser.submit_code(&page, &wrong_code(&code, nth)).await;
     }
-    assert_eq!(gauge(&app).await, 0);
+    assert_eq!(refresh_wrong_codes(&app).await, 0);
 }
 
 /// A stranger who has had the guesses of the day is told so, and pays for nothing that is not judged.
@@ -62,7 +62,7 @@ async fn unjudged_guess_is_not_charged(engine: Engine) {
     let thief = browser_from(&app, "203.0.113.9");
     let (page, code, _) = thief.sign_in_to_code_page(&app, &client, &other).await;
     thief.submit_code(&page, &wrong_code(&code, 0)).await;
-    assert_eq!(gauge(&app).await, 1);
+    assert_eq!(refresh_wrong_codes(&app).await, 1);
     let victim = app.patient("Mere").await;
     let mut pages = Vec::new();
     for network in 1..=2 {
@@ -97,10 +97,10 @@ async fn unjudged_guess_is_not_charged(engine: Engine) {
 /// charged no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guess_of_leaving_client_is_counted() {
-    wait::retry_while_slow("a guess that waits for a lock", leaving).await;
+    wait::retry_while_slow("a guess that waits for a lock", try_leaving_client).await;
 }
 
-async fn leaving() -> Option<()> {
+async fn try_leaving_client() -> Option<()> {
     let app = behind_a_proxy(Engine::Postgres).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let thief = browser_from(&app, "203.0.113.9");
@@ -129,7 +129,7 @@ async fn leaving() -> Option<()> {
         assert_eq!(app.audit_outcomes("code.checked").await.len(), 0);
         return None;
     }
-    wait::until_equal("wrong codes", 1, async || gauge(&app).await).await;
+    wait::until_equal("wrong codes", 1, async || refresh_wrong_codes(&app).await).await;
     assert_eq!(app.audit_outcomes("code.checked").await, ["wrong"]);
     Some(())
 }

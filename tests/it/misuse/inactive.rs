@@ -8,7 +8,7 @@ use vestibule_tests::{
     client::{Client, PendingRequest, get_userinfo},
     db::Engine,
     http::HttpBrowser,
-    mail_server::Fault,
+    mail_server::MailFault,
 };
 
 use crate::engines::{apply, both_engines};
@@ -162,7 +162,7 @@ async fn inactive_account_gets_no_code(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    app.mail.fault(Fault::Refuse(451), 1);
+    app.mail.inject_fault(MailFault::Refuse(451), 1);
     let (page, _) = browser.open_sign_in_page(&client).await;
     assert!(browser.submit_password(&page, &patient).await.has_field("code"));
     let put_back =

@@ -22,7 +22,7 @@ async fn case_48_spellings_reach_stored_address(engine: Engine) {
         let mails = app.mail.codes_to(&patient.email).len();
         let (page, pending) = browser.open_sign_in_page(&client).await;
         let page = browser.submit_password(&page, &typed).await;
-        let code = app.mail.code(&patient.email, mails + 1).await;
+        let code = app.mail.wait_for_code(&patient.email, mails + 1).await;
         browser.submit_code(&page, &code).await.authorization_response(pending).code();
     }
     assert!(app.mail.all().iter().all(|mail| mail.to == std::slice::from_ref(&patient.email)));

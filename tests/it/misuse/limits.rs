@@ -305,7 +305,7 @@ async fn case_14_site_guess_budget_limits_strangers(engine: Engine) {
         thief.submit_code(&page, &wrong_code(&code, 0)).await;
     }
     let live = &app.app().live;
-    live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
+    live.refresh_guess_count(&app.app().db, app.app().clock.now()).await.unwrap();
     assert_eq!(live.wrong_codes(), 8);
     // The alarm rings once an hour.
     flows::guess_budget::alarm_if_exceeded(&app.cx()).await.unwrap();
@@ -335,7 +335,7 @@ async fn case_14_site_guess_budget_limits_strangers(engine: Engine) {
     mine.submit_code(&page, &code).await.authorization_response(pending).code();
     // It ends by itself.
     app.clock.advance(Duration::from_hours(25));
-    live.gauge(&app.app().db, app.app().clock.now()).await.unwrap();
+    live.refresh_guess_count(&app.app().db, app.app().clock.now()).await.unwrap();
     assert_eq!(live.wrong_codes(), 0);
     assert!(!flows::guess_budget::alarm_if_exceeded(&app.cx()).await.unwrap());
 }

@@ -8,7 +8,7 @@ use vestibule_tests::{app::Patient, db::Engine};
 use super::limits::{behind_a_proxy, browser_from, guess, with_wrong_password, wrong_code};
 use crate::engines::{apply, both_engines};
 
-const EXIT: &str = "203.0.113.1";
+const SHARED_ADDRESS: &str = "203.0.113.1";
 
 /// A hash that cannot be read fails whenever it is compared with: so it shows whether it was.
 #[apply(both_engines)]
@@ -17,7 +17,7 @@ async fn paused_guess_is_not_compared(engine: Engine) {
     let (client, known) = (app.client("portal").await, app.patient("Mere").await);
     app.set_setting("sign_in.password_failures", "3").await;
     for _ in 0..3 {
-        guess(&browser_from(&app, EXIT), &client, &known).await;
+        guess(&browser_from(&app, SHARED_ADDRESS), &client, &known).await;
     }
     app.replica_db()
         .write(async |tx| {
@@ -25,7 +25,7 @@ async fn paused_guess_is_not_compared(engine: Engine) {
         })
         .await
         .unwrap();
-    let browser = browser_from(&app, EXIT);
+    let browser = browser_from(&app, SHARED_ADDRESS);
     for patient in [known.clone(), with_wrong_password(&known)] {
         let (page, _) = browser.open_sign_in_page(&client).await;
         let paused = browser.submit_password(&page, &patient).await;
@@ -47,12 +47,12 @@ async fn paused_guess_counts_against_network(engine: Engine) {
     app.stop_clock_in_new_window();
     for nth in 0..10 {
         assert_eq!(
-            guess(&browser_from(&app, EXIT), &client, &patient).await.status == 429,
+            guess(&browser_from(&app, SHARED_ADDRESS), &client, &patient).await.status == 429,
             nth >= 3,
             "{nth}"
         );
     }
-    let shut = guess(&browser_from(&app, EXIT), &client, &patient).await;
+    let shut = guess(&browser_from(&app, SHARED_ADDRESS), &client, &patient).await;
     assert!(shut.has_text("too many tries from your network"), "{}", shut.text());
 }
 
@@ -64,7 +64,7 @@ async fn wrong_password_counts_in_ended_attempt(engine: Engine) {
     app.set_setting("sign_in.password_failures", "100000").await;
     app.set_setting("sign_in.network_failures_ipv4", "10").await;
     app.stop_clock_in_new_window();
-    let browser = browser_from(&app, EXIT);
+    let browser = browser_from(&app, SHARED_ADDRESS);
     let (page, _) = browser.open_sign_in_page(&client).await;
     let page = browser.submit_password(&page, &with_wrong_password(&patient)).await;
     browser.post(&page.form(), "cancel").await;
@@ -73,7 +73,7 @@ async fn wrong_password_counts_in_ended_attempt(engine: Engine) {
     for _ in 0..9 {
         browser.post(&form, "continue").await;
     }
-    let shut = guess(&browser_from(&app, EXIT), &client, &patient).await;
+    let shut = guess(&browser_from(&app, SHARED_ADDRESS), &client, &patient).await;
     assert!(
         shut.status == 429 && shut.has_text("too many tries from your network"),
         "{}",

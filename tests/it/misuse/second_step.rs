@@ -110,7 +110,7 @@ async fn case_4_restart_keeps_requirements(engine: Engine) {
     assert!(restarted.has_field("password"));
     let mails = app.mail.codes_to(&patient.email).len();
     let page = browser.submit_password(&restarted, &patient).await;
-    let code = app.mail.code(&patient.email, mails + 1).await;
+    let code = app.mail.wait_for_code(&patient.email, mails + 1).await;
     let page = browser.submit_code(&page, &code).await;
     assert!(page.has_field("new_password"), "still: {}", page.text());
     assert!(!is_signed_in(&app, &browser).await);
@@ -138,7 +138,7 @@ async fn case_5_account_switch_drops_proof(engine: Engine) {
     assert!(page.has_field("code"));
     let answer = browser.submit_code(&page, &code).await;
     assert!(answer.location().is_none(), "Mere's code is not Hemi's");
-    let his = app.mail.code(&hemi.email, mails + 1).await;
+    let his = app.mail.wait_for_code(&hemi.email, mails + 1).await;
     let landed = browser.submit_code(&page, &his).await.authorization_response(pending);
     let tokens = client.redeem_tokens(&app, &landed).await;
     let token = tokens["access_token"].as_str().unwrap();

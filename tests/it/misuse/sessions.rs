@@ -83,7 +83,7 @@ async fn account_switch_ends_previous_session(engine: Engine) {
     let page =
         browser.follow(browser.get(pending.url(app.issuer(), &[("prompt", "login")])).await).await;
     let page = browser.submit_password(&page, &hemi).await;
-    let code = app.mail.code(&hemi.email, 1).await;
+    let code = app.mail.wait_for_code(&hemi.email, 1).await;
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
     assert!(!signs_in_silently(&app, &hers, &client).await);
     assert!(signs_in_silently(&app, &browser, &client).await);
@@ -104,7 +104,7 @@ async fn every_cause_ends_session_row(engine: Engine) {
     let pending = PendingRequest::new(&client);
     let url = pending.url(app.issuer(), &[("prompt", "login")]);
     let page = browser.submit_password(&browser.follow(browser.get(url).await).await, &hemi).await;
-    let code = app.mail.code(&hemi.email, 1).await;
+    let code = app.mail.wait_for_code(&hemi.email, 1).await;
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
     assert_eq!(app.count(open).await, 2, "one ended, one began");
     assert_eq!(app.audit_outcomes("session.signed_out").await, [""; 0]);

@@ -26,7 +26,7 @@ async fn unproven_grant_raises_alarm(engine: Engine) {
     app.patient("Hemi").await;
     app.browser().sign_in(&app, &client, &mere).await;
     app.browser().sign_in(&app, &client, &mere).await;
-    let fine = InvariantCheckResult { looked_at: 2, unproven: 0 };
+    let fine = InvariantCheckResult { checked: 2, unproven: 0 };
     assert_eq!(invariant_check::run(&app.cx()).await.unwrap(), fine);
     assert_eq!(invariant_check::run_if_due(&app.cx()).await.unwrap(), None, "once a day is enough");
     tamper(
@@ -38,7 +38,7 @@ async fn unproven_grant_raises_alarm(engine: Engine) {
     app.clock.advance(Duration::from_hours(25));
     assert_eq!(
         invariant_check::run_if_due(&app.cx()).await.unwrap(),
-        Some(InvariantCheckResult { looked_at: 2, unproven: 1 })
+        Some(InvariantCheckResult { checked: 2, unproven: 1 })
     );
     assert_eq!(app.audit_outcomes("grant.unproven").await, ["found"]);
     let scrape = Scrape::fetch(app.first()).await;

@@ -8,7 +8,7 @@ use reqwest::Method;
 use vestibule_tests::{
     app::{Options, TestApp},
     db::Engine,
-    mail_server::Fault,
+    mail_server::MailFault,
     metrics::Scrape,
     wait::until_equal,
 };
@@ -121,7 +121,7 @@ async fn rolled_back_event_is_not_counted(engine: Engine) {
 async fn mail_queue_and_age_are_measured(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    app.mail.fault(Fault::Refuse(451), 1000);
+    app.mail.inject_fault(MailFault::Refuse(451), 1000);
     let browser = app.browser();
     let (page, _) = browser.open_sign_in_page(&client).await;
     browser.submit_password(&page, &patient).await;

@@ -16,19 +16,19 @@ fn read(file: &str) -> String {
 type Query = (String, String);
 
 /// What Grafana puts into a query, as it does for a panel of an hour.
-fn filled(query: &str) -> String {
+fn fill_variables(query: &str) -> String {
     query.replace("$__rate_interval", "5m").replace("$__range", "1h")
 }
 
 /// The queries of the dashboard.
-fn of_panels() -> Vec<Query> {
+fn dashboard_queries() -> Vec<Query> {
     let dashboard: Value =
         serde_json::from_str(&read("docs/monitoring/dashboard.json")).expect("JSON");
     let panels = dashboard["panels"].as_array().expect("panels");
     let queries = panels.iter().flat_map(|panel| {
         let targets = panel["targets"].as_array().into_iter().flatten();
         targets.map(|target| {
-            let query = filled(target["expr"].as_str().expect("an expression"));
+            let query = fill_variables(target["expr"].as_str().expect("an expression"));
             (panel["title"].to_string(), query)
         })
     });
@@ -36,7 +36,7 @@ fn of_panels() -> Vec<Query> {
 }
 
 /// The queries of the page: what stands in its blocks and names a metric.
-fn of_page() -> Vec<Query> {
+fn document_queries() -> Vec<Query> {
     let page = read("docs/monitoring.md");
     let blocks = page.split("```").skip(1).step_by(2).filter(|block| block.contains("vestibule_"));
     blocks.map(|block| ("monitoring.md".to_owned(), block.trim().to_owned())).collect()
@@ -65,7 +65,7 @@ fn selectors(text: &str) -> Vec<Selector> {
 }
 
 /// The sources that have the list of a label's values, as strings.
-fn home(name: &str, label: &str) -> &'static [&'static str] {
+fn value_sources(name: &str, label: &str) -> &'static [&'static str] {
     match (name, label) {
         ("refusals_total", "reason") => &["idp/src/http/error.rs"],
         (_, "task") => &["idp/src/jobs/periodic.rs"],
@@ -91,13 +91,13 @@ fn is_known(name: &str, label: &str, value: &str) -> bool {
         }
         _ => {
             let quoted = format!("\"{value}\"");
-            home(name, label).iter().any(|file| read(file).contains(&quoted))
+            value_sources(name, label).iter().any(|file| read(file).contains(&quoted))
         }
     }
 }
 
 /// What is wrong with the selectors of a text.
-fn wrong(text: &str) -> (usize, Vec<String>) {
+fn wrong_selectors(text: &str) -> (usize, Vec<String>) {
     let (mut count, mut wrong) = (0, Vec::new());
     for (name, label, is_pattern, value) in selectors(text) {
         let values: Vec<&str> = if is_pattern { value.split('|').collect() } else { vec![&value] };
@@ -126,7 +126,7 @@ fn queries_use_existing_labels_and_values() {
     let mut all = 0;
     for file in ["monitoring/alerts.yaml", "monitoring/dashboard.json", "monitoring.md"] {
         let text = read(&format!("docs/{file}"));
-        let (count, wrong) = wrong(&text);
+        let (count, wrong) = wrong_selectors(&text);
         assert!(wrong.is_empty(), "docs/{file} asks for what the program never says: {wrong:?}");
         for (name, label, ..) in selectors(&text) {
             let known = label == "le" || labels(&name).contains(&label);
@@ -145,16 +145,16 @@ fn unknown_label_value_is_found() {
         "vestibule_requests_total{route=\\\"/login\\\",method=\\\"GET\\\"}",
         "vestibule_tasks_total{outcome=\"given-up\"}",
     ] {
-        assert_eq!(wrong(text).1.len(), 1, "{text}");
+        assert_eq!(wrong_selectors(text).1.len(), 1, "{text}");
     }
     let good = "vestibule_database_connections{state=\"used\", pool!=\"write\"}";
-    assert_eq!(wrong(good), (2, Vec::new()));
+    assert_eq!(wrong_selectors(good), (2, Vec::new()));
 }
 
 /// The rules are read by promtool as they are; queries elsewhere are put into rules for it.
 #[test]
 fn promtool_accepts_every_query() {
-    let queries: Vec<Query> = of_panels().into_iter().chain(of_page()).collect();
+    let queries: Vec<Query> = dashboard_queries().into_iter().chain(document_queries()).collect();
     assert!(queries.len() > 40, "{queries:?}");
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("queries.yaml");

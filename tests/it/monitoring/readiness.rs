@@ -11,7 +11,7 @@ use vestibule_tests::{
     app::TestApp,
     db::Engine,
     dedicated_servers::{DedicatedPostgres, StopMode},
-    mail_server::Mailbox,
+    mail_server::MailServer,
     proc::{ChildProcess, idp_command, run},
     serve_process,
     tls::write_private_file,
@@ -52,18 +52,18 @@ async fn wrong_clock_is_not_ready(engine: Engine) {
 }
 
 /// A free address of this machine.
-fn free() -> String {
+fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_outage_is_reported_and_recovers() {
-    let (postgres, mail) = (DedicatedPostgres::start(), Mailbox::start().await);
-    let (folder, ops) = (TempDir::new().unwrap(), free());
+    let (postgres, mail) = (DedicatedPostgres::start(), MailServer::start().await);
+    let (folder, ops) = (TempDir::new().unwrap(), free_address());
     let root = folder.path().join("root.key");
     write_private_file(&root, &[7; 32]);
-    let issuer = format!("http://localhost:{}", free().rsplit(':').next().unwrap());
-    let text = serve_process::config(&issuer, &postgres.url(None), None, &mail, &root);
+    let issuer = format!("http://localhost:{}", free_address().rsplit(':').next().unwrap());
+    let text = serve_process::config_toml(&issuer, &postgres.url(None), None, &mail, &root);
     let file = folder.path().join("idp.toml");
     std::fs::write(&file, text).unwrap();
     let command = |name: &str| {

@@ -6,7 +6,7 @@ use vestibule_tests::{
     collector::{Collector, Span},
     db::{Engine, TestDb},
     http::HttpBrowser,
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 use crate::engines::{apply, both_engines};
@@ -22,13 +22,13 @@ fn spans_named<'s>(spans: &'s [Span], name: &str) -> Vec<&'s Span> {
 #[apply(both_engines)]
 async fn sign_in_trace_omits_personal_data(engine: Engine) {
     let (db, collector) = (TestDb::create(engine).await, Collector::start().await);
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let client = served.add_portal("https://portal.example/callback").await;
     let add = ["user", "add", "mere@patients.example", "--name", "Mere", "--password-stdin"];
     let password = "a walk along the river";
-    vestibule_tests::proc::run(served.change(&add), password).await;
+    vestibule_tests::proc::run(served.change_command(&add), password).await;
     let mut serve = served
-        .serve_by(|mut command| {
+        .serve_with(|mut command| {
             command.env("IDP__TELEMETRY__OTLP_ENDPOINT", collector.endpoint());
             command.env("IDP__TELEMETRY__SAMPLE_RATIO", "1");
             command
@@ -38,7 +38,7 @@ async fn sign_in_trace_omits_personal_data(engine: Engine) {
     let (page, pending) = browser.open_sign_in_page(&client).await;
     let form = page.form().with("email", "mere@patients.example").with("password", password);
     let page = browser.follow(browser.post(&form, "continue").await).await;
-    let code = served.mail.code("mere@patients.example", 1).await;
+    let code = served.mail.wait_for_code("mere@patients.example", 1).await;
     let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
     assert_eq!(client.redeem_at(&browser, &landed).await.status, 200);
     assert!(serve.terminate().await.success(), "{}", serve.output());
@@ -85,9 +85,9 @@ async fn traceparent_needs_trusted_proxy() {
     let engine = vestibule_tests::db::Engine::Sqlite;
     for (trusted, ratio) in [(true, "0"), (false, "0"), (false, "1")] {
         let (db, collector) = (TestDb::create(engine).await, Collector::start().await);
-        let served = Served::prepare(engine, &db).await;
+        let served = ServeSetup::prepare(engine, &db).await;
         let mut serve = served
-            .serve_by(|mut command| {
+            .serve_with(|mut command| {
                 command.env("IDP__TELEMETRY__OTLP_ENDPOINT", collector.endpoint());
                 command.env("IDP__TELEMETRY__SAMPLE_RATIO", ratio);
                 if trusted {
@@ -114,9 +114,9 @@ async fn traceparent_needs_trusted_proxy() {
 async fn unreachable_collector_warns_once() {
     let engine = vestibule_tests::db::Engine::Sqlite;
     let db = TestDb::create(engine).await;
-    let served = Served::prepare(engine, &db).await;
+    let served = ServeSetup::prepare(engine, &db).await;
     let mut serve = served
-        .serve_by(|mut command| {
+        .serve_with(|mut command| {
             command.env("IDP__TELEMETRY__OTLP_ENDPOINT", "http://127.0.0.1:1");
             command.env("IDP__TELEMETRY__SAMPLE_RATIO", "1");
             command

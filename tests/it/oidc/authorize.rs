@@ -111,7 +111,7 @@ async fn posted_request_behaves_like_get(engine: Engine) {
     let page = browser.follow(answer).await;
     let mails = app.mail.codes_to(&patient.email).len();
     let page = browser.submit_password(&page, &patient).await;
-    let code = app.mail.code(&patient.email, mails + 1).await;
+    let code = app.mail.wait_for_code(&patient.email, mails + 1).await;
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
     // With the session that now is there, a posted request is answered silently too.
     let again = PendingRequest::new(&client);

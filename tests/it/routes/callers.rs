@@ -110,10 +110,9 @@ async fn token_without_scope_is_forbidden(engine: Engine) {
     assert_eq!(get_userinfo(&app, issued).await.status, 200);
     let signed_for = |scope: &str| {
         let mut claims = decode_claims(issued);
-        decode_claims["scope"] = json!(scope);
+        claims["scope"] = json!(scope);
         let (ring, now) = (app.app().live.snapshot().ring.clone(), app.app().clock.now());
-        ring.sign_user_token(TokenType::Access, Algorithm::RS256, &decode_claims, now)
-            .expect("signed")
+        ring.sign_user_token(TokenType::Access, Algorithm::RS256, &claims, now).expect("signed")
     };
     assert_eq!(get_userinfo(&app, &signed_for("email openid")).await.status, 200);
     for scope in ["", "email", "openid2 profile", "OPENID"] {

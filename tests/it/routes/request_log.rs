@@ -25,11 +25,11 @@ fn line(log: &CapturedLog, answer: &Response, what: &str) -> Value {
 }
 
 /// How a method stands in the log: what is none of ours is a stranger's text.
-fn logged(method: &str) -> &str {
+fn logged_method(method: &str) -> &str {
     if ["GET", "HEAD", "POST", "OPTIONS"].contains(&method) { method } else { "other" }
 }
 
-async fn is_written(
+async fn assert_logged(
     log: &CapturedLog,
     browser: &HttpBrowser,
     (method, to, path): (&str, &str, &str),
@@ -39,7 +39,7 @@ async fn is_written(
     let line = line(log, &answer, &what);
     assert_eq!(
         line["method"],
-        logged(method),
+        logged_method(method),
         "{what}: a method of ours, and nothing of a stranger's"
     );
     assert_eq!(line["path"], path, "{what}: the route, and nothing of a stranger's");
@@ -57,21 +57,21 @@ async fn every_request_is_logged_with_reference() {
     let browser = app.browser();
     for route in ROUTES {
         for method in METHODS {
-            is_written(&log, &browser, (method, &address(route), route.path)).await;
+            assert_logged(&log, &browser, (method, &address(route), route.path)).await;
         }
     }
     for path in NO_ROUTES {
-        is_written(&log, &browser, ("GET", path, "")).await;
+        assert_logged(&log, &browser, ("GET", path, "")).await;
     }
     for to in ["/oauth2/jwks", "/login/password", "/nothing"] {
         let path = if to == "/nothing" { "" } else { to };
-        is_written(&log, &browser, ("anna.walker-example.nz", to, path)).await;
+        assert_logged(&log, &browser, ("anna.walker-example.nz", to, path)).await;
     }
     assert!(!log.text().contains("anna.walker"), "a made-up method is not for the log");
     // One that is there.
     let (page, _) = browser.open_sign_in_page(&client).await;
     line(&log, &page, "the sign-in page");
-    is_written(&log, &browser, ("GET", &style_sheet(&page), "/assets/{name}")).await;
+    assert_logged(&log, &browser, ("GET", &style_sheet(&page), "/assets/{name}")).await;
     // One that is there and still what the client has.
     let keys = browser.get("/oauth2/jwks").await;
     let kept = [("if-none-match", keys.header("etag"))];

@@ -6,7 +6,7 @@ use idp::config::{BrandConfig, SmtpConfig, SmtpTls};
 use jiff::tz::TimeZone;
 use keys::{RootKey, RootKeys};
 
-use crate::mail_server::Mailbox;
+use crate::mail_server::MailServer;
 
 pub(super) fn brand() -> BrandConfig {
     BrandConfig {
@@ -16,7 +16,7 @@ pub(super) fn brand() -> BrandConfig {
     }
 }
 
-pub(super) fn smtp(mail: &Mailbox, timeout: Duration) -> SmtpConfig {
+pub(super) fn smtp(mail: &MailServer, timeout: Duration) -> SmtpConfig {
     SmtpConfig {
         host: mail.address().ip().to_string(),
         port: mail.address().port(),
@@ -45,7 +45,7 @@ pub fn root_keys_of(keys: &[(&str, u8)]) -> RootKeys {
 }
 
 /// An address of a mail server that a configuration file can name.
-pub fn smtp_toml(mail: &Mailbox) -> String {
+pub fn smtp_toml(mail: &MailServer) -> String {
     let address = mail.address();
     format!(
         "[smtp]\nhost = \"{}\"\nport = {}\ntls = \"none\"\nfrom_address = \"codes@login.example.org\"\n\

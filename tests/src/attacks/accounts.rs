@@ -10,7 +10,7 @@ use store::{
 use crate::app::TestApp;
 
 /// What an attacker who has one guess would guess.
-pub(super) const COMMON: &str = "Summer holidays 2026!";
+pub(super) const COMMON_PASSWORD: &str = "Summer holidays 2026!";
 /// People of one transaction.
 const BATCH: usize = 500;
 
@@ -26,7 +26,7 @@ pub(super) const fn is_common(nth: usize, one_in: usize) -> bool {
 
 /// Adds people with a password, of whom one in `one_in` has the common one.
 pub(super) async fn add(app: &TestApp, many: usize, one_in: usize) {
-    let common = hash(app, COMMON).await;
+    let common = hash(app, COMMON_PASSWORD).await;
     let other = hash(app, "a password that nobody guesses 7413").await;
     let all: Vec<usize> = (0..many).collect();
     for batch in all.chunks(BATCH) {

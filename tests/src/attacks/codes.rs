@@ -50,11 +50,11 @@ impl AttackTarget {
         let (page, _) = browser.open_sign_in_page(&self.client).await;
         let patient = Patient {
             email: email.clone(),
-            password: accounts::COMMON.to_owned(),
+            password: accounts::COMMON_PASSWORD.to_owned(),
             name: String::new(),
         };
         let page = browser.submit_password(&page, &patient).await;
-        let code = self.app.mail.code(&email, 1).await;
+        let code = self.app.mail.wait_for_code(&email, 1).await;
         let guesses = self.guess_wrong_codes(&browser, &page, &code).await;
         [vec![page], guesses].concat()
     }
@@ -90,7 +90,7 @@ impl AttackTarget {
     /// Looks at the gauge, as each replica does every second, and at the alarm, as one of them does.
     async fn refresh_budget(&self) -> i64 {
         let (live, app) = (&self.app.app().live, self.app.app());
-        live.gauge(&app.db, app.clock.now()).await.expect("it reads");
+        live.refresh_guess_count(&app.db, app.clock.now()).await.expect("it reads");
         flows::guess_budget::alarm_if_exceeded(&self.app.cx()).await.expect("it reads");
         live.wrong_codes()
     }

@@ -103,7 +103,7 @@ impl Target {
     /// The inputs that are kept: seeds that matter, and whatever once broke a property.
     pub fn corpus(&self) -> Vec<Vec<u8>> {
         let folder = corpus_dir().join(self.name);
-        let mut files: Vec<PathBuf> = std::fs::read_dir(&corpus_dir)
+        let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
             .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
             .map(|entry| entry.expect("an entry").path())
             .collect();

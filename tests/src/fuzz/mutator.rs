@@ -4,29 +4,29 @@
 #[derive(Clone, Debug)]
 pub struct Mutator {
     state: u64,
-    most: usize,
+    max_len: usize,
 }
 
 impl Mutator {
     /// From a seed; inputs have at most `most` bytes.
     pub fn new(seed: u64, most: usize) -> Self {
-        Self { state: seed | 1, most }
+        Self { state: seed | 1, max_len: most }
     }
 
     /// An input made of others.
     pub fn make(&mut self, corpus: &[Vec<u8>], words: &[&str]) -> Vec<u8> {
         let mut input = self.pick(corpus).cloned().unwrap_or_default();
-        for _ in 0..=self.below(6) {
+        for _ in 0..=self.random_below(6) {
             self.change(&mut input, corpus, words);
         }
-        input.truncate(self.most);
+        input.truncate(self.max_len);
         input
     }
 
     fn change(&mut self, input: &mut Vec<u8>, corpus: &[Vec<u8>], words: &[&str]) {
-        let at = self.below(input.len() + 1);
-        match self.below(9) {
-            0 if at < input.len() => input[at] ^= 1 << self.below(8),
+        let at = self.random_below(input.len() + 1);
+        match self.random_below(9) {
+            0 if at < input.len() => input[at] ^= 1 << self.random_below(8),
             1 if at < input.len() => input[at] = self.byte(),
             2 => input.insert(at, self.byte()),
             3 if at < input.len() => {
@@ -37,18 +37,18 @@ impl Mutator {
                 input.splice(at..at, word.bytes());
             }
             5 => {
-                let to = at + self.below(input.len() - at + 1);
+                let to = at + self.random_below(input.len() - at + 1);
                 input.drain(at..to);
             }
             6 => {
-                let to = at + self.below(input.len() - at + 1);
+                let to = at + self.random_below(input.len() - at + 1);
                 let piece = input[at..to].to_vec();
-                let times = 1 + self.below(4);
+                let times = 1 + self.random_below(4);
                 input.splice(at..at, piece.repeat(times));
             }
             7 => {
                 let other = self.pick(corpus).cloned().unwrap_or_default();
-                let from = self.below(other.len() + 1);
+                let from = self.random_below(other.len() + 1);
                 input.truncate(at);
                 input.extend_from_slice(&other[from..]);
             }
@@ -63,7 +63,7 @@ impl Mutator {
     /// Bytes that parsers care about come more often than others.
     fn byte(&mut self) -> u8 {
         const SPECIAL: &[u8] = b"\0\t\r\n \"%&+,-./:;<=>?@[\\]_{|}~\x7f\x80\xc4\xff";
-        if self.below(2) == 0 {
+        if self.random_below(2) == 0 {
             self.pick(SPECIAL).copied().unwrap_or(0)
         } else {
             self.next().to_be_bytes()[0]
@@ -71,11 +71,11 @@ impl Mutator {
     }
 
     fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
-        let nth = self.below(from.len().max(1));
+        let nth = self.random_below(from.len().max(1));
         from.get(nth)
     }
 
-    fn below(&mut self, most: usize) -> usize {
+    fn random_below(&mut self, most: usize) -> usize {
         usize::try_from(self.next() >> 11).unwrap_or(0) % most.max(1)
     }
 

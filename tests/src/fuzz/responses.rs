@@ -37,13 +37,13 @@ pub(super) const QUERIES: &[&str] = &[
 pub(super) const TAGS: &[&str] = &["*", ",", "W/", "\"", "\"x\"", " ", "W/\"\"", ", *"];
 
 /// What can stand in a header.
-fn printable(input: &[u8]) -> String {
+fn keep_printable(input: &[u8]) -> String {
     let kept = input.iter().filter(|byte| (0x20..=0x7e).contains(*byte));
     kept.map(|byte| char::from(*byte)).collect()
 }
 
 /// Whatever is asked, the answer is not a failure of ours, and leads nowhere but to us.
-fn at_home(ground: &FuzzContext, answer: &Response, asked: &str) {
+fn assert_stays_at_issuer(ground: &FuzzContext, answer: &Response, asked: &str) {
     assert!(answer.status.as_u16() < 500, "{}: {asked:?}", answer.status);
     if let Some(to) = answer.location() {
         assert_eq!(to.origin(), answer.url.origin(), "{to}: {asked:?}");
@@ -51,7 +51,7 @@ fn at_home(ground: &FuzzContext, answer: &Response, asked: &str) {
     }
 }
 
-fn asked(ground: &FuzzContext, path: &str, input: &[u8]) -> (Response, String) {
+fn get_with_query(ground: &FuzzContext, path: &str, input: &[u8]) -> (Response, String) {
     let mut url: url::Url = ground.app.issuer().parse().expect("an address");
     url.set_path(path);
     url.set_query(Some(&String::from_utf8_lossy(input)));
@@ -67,7 +67,7 @@ pub(super) fn devices(_: &FuzzContext, input: &[u8]) {
         headers.insert(COOKIE, HeaderValue::from_str(value).expect("printable"));
         names.devices(&headers)
     };
-    let value = printable(input).replace(';', "");
+    let value = keep_printable(input).replace(';', "");
     let found = read(&format!("__Host-device={value}"));
     let mut pieces = value.trim().split('.');
     for device in &found {
@@ -87,7 +87,7 @@ pub(super) fn devices(_: &FuzzContext, input: &[u8]) {
 
 /// Nothing but an access token opens userinfo: no text of a stranger's, and no ID token, changed or whole.
 pub(super) fn bearer(ground: &FuzzContext, input: &[u8]) {
-    let token = printable(apply_edits(ground.sealed.id_token(), input).as_bytes());
+    let token = keep_printable(apply_edits(ground.sealed.id_token(), input).as_bytes());
     let authorization = format!("Bearer {token}");
     let headers = [("authorization", authorization.as_str())];
     let sent = ground.browser.without_cookies();
@@ -122,14 +122,14 @@ pub(super) fn form_token(ground: &FuzzContext, input: &[u8]) {
 
 /// A stranger's request to sign out leads to our own page.
 pub(super) fn logout(ground: &FuzzContext, input: &[u8]) {
-    let (answer, asked) = asked(ground, "/oauth2/logout", input);
-    at_home(ground, &answer, &asked);
+    let (answer, asked) = get_with_query(ground, "/oauth2/logout", input);
+    assert_stays_at_issuer(ground, &answer, &asked);
 }
 
 /// The switch of languages leads to our own pages, and says nothing that it was told to say.
 pub(super) fn switch(ground: &FuzzContext, input: &[u8]) {
-    let (answer, asked) = asked(ground, "/language", input);
-    at_home(ground, &answer, &asked);
+    let (answer, asked) = get_with_query(ground, "/language", input);
+    assert_stays_at_issuer(ground, &answer, &asked);
     assert!([200, 303, 404].contains(&answer.status.as_u16()), "{}: {asked:?}", answer.status);
     let to = answer.location().map(|to| to.path().to_owned());
     assert!(
@@ -150,7 +150,7 @@ pub(super) fn if_none_match(ground: &FuzzContext, input: &[u8]) {
     };
     let whole = get(&[]);
     let tag = whole.header("etag");
-    let kept = printable(input).replace("\"\"", tag);
+    let kept = keep_printable(input).replace("\"\"", tag);
     let those = ["*".to_owned(), tag.to_owned(), format!("W/{tag}")];
     let named = kept.split(',').any(|one| those.iter().any(|that| that == one.trim()));
     let answer = get(&[("if-none-match", &kept)]);

@@ -29,8 +29,8 @@ pub(super) const PASSWORDS: &[&str] = &[
 ];
 
 /// Most code points of a password, and the most that one becomes in NFKC (Unicode FAQ, normalization).
-const MOST: usize = 128;
-const GROWS: usize = 18;
+const MAX_CODE_POINTS: usize = 128;
+const NFKC_MAX_EXPANSION: usize = 18;
 
 /// A code that is taken is six digits, those that were typed and in their order. What was typed between them changes nothing,
 /// and a refusal says what was wrong.
@@ -72,10 +72,12 @@ pub(super) fn password(_: &FuzzContext, input: &[u8]) {
             let form = password.reveal();
             assert!(form.nfkc().eq(form.chars()), "{form:?} is in NFKC");
             assert_eq!(password.code_points(), form.chars().count());
-            assert!(password.code_points() <= MOST, "{form:?}");
+            assert!(password.code_points() <= MAX_CODE_POINTS, "{form:?}");
             assert_eq!(text.is_empty(), form.is_empty(), "nothing typed is lost: {text:?}");
             assert_eq!(format!("{password:?}"), "Password(..)");
         }
-        Err(PasswordError::TooLong) => assert!(text.chars().count() * GROWS > MOST, "{text:?}"),
+        Err(PasswordError::TooLong) => {
+            assert!(text.chars().count() * NFKC_MAX_EXPANSION > MAX_CODE_POINTS, "{text:?}")
+        }
     }
 }

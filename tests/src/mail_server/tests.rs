@@ -3,7 +3,7 @@ use super::*;
 const TO: &str = "ana@example.nz";
 
 /// Sends the lines in one go, as pipelining allows, and returns the replies up to the close.
-async fn send(mailbox: &Mailbox, lines: &[&str]) -> String {
+async fn send(mailbox: &MailServer, lines: &[&str]) -> String {
     let mut stream = TcpStream::connect(mailbox.address()).await.unwrap();
     stream.write_all((lines.join("\r\n") + "\r\n").as_bytes()).await.unwrap();
     let mut replies = Vec::new();
@@ -29,23 +29,23 @@ const MESSAGE: [&str; 12] = [
 
 #[tokio::test]
 async fn message_is_received_and_parsed() {
-    let mailbox = Mailbox::start().await;
+    let mailbox = MailServer::start().await;
     let (replies, mails) = tokio::join!(send(&mailbox, &MESSAGE), mailbox.wait_for(TO, 1));
     assert!(replies.ends_with("354 go on\r\n250 accepted\r\n250 OK\r\n221 bye\r\n"), "{replies}");
     let [mail] = &mails[..] else { panic!("{mails:?}") };
     assert_eq!((mail.from.as_str(), mail.subject.as_str()), ("no-reply@id.example", "Kōrero"));
     assert!(mail.text.ends_with("123 456.\r\n.dots\r\n"), "{:?}", mail.text);
-    assert_eq!(mailbox.code(TO, 1).await, "123456");
+    assert_eq!(mailbox.wait_for_code(TO, 1).await, "123456");
     assert_eq!(mailbox.connections(), 1);
 }
 
 #[tokio::test]
 async fn faults_apply_in_order_then_clear() {
-    let mailbox = Mailbox::start().await;
-    mailbox.fault(Fault::Refuse(451), 1);
-    mailbox.fault(Fault::CloseInData, 1);
-    mailbox.fault(Fault::DropAfterAccept, 1);
-    mailbox.fault(Fault::Delay(Duration::from_millis(20)), 1);
+    let mailbox = MailServer::start().await;
+    mailbox.inject_fault(MailFault::Refuse(451), 1);
+    mailbox.inject_fault(MailFault::CloseInData, 1);
+    mailbox.inject_fault(MailFault::DropAfterAccept, 1);
+    mailbox.inject_fault(MailFault::Delay(Duration::from_millis(20)), 1);
     let refused = send(&mailbox, &MESSAGE).await;
     assert!(refused.contains("451 ") && refused.contains("503 "), "{refused}");
     mailbox.wait_for_refusals(1).await;
@@ -55,7 +55,7 @@ async fn faults_apply_in_order_then_clear() {
     assert_eq!(mailbox.mails_to(TO).len(), 1);
     assert!(send(&mailbox, &MESSAGE).await.contains("250 accepted"));
     assert!(send(&mailbox, &MESSAGE).await.contains("250 accepted"));
-    assert_eq!((mailbox.all().len(), mailbox.refused()), (3, 1));
+    assert_eq!((mailbox.all().len(), mailbox.refused_recipients()), (3, 1));
 }
 
 #[test]

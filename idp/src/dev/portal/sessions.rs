@@ -9,65 +9,65 @@ use super::pages::Person;
 use super::provider::PendingSignIn;
 
 /// Visitors that are remembered; the one who came first is forgotten first.
-const VISITORS_MAX: usize = 1000;
+const SESSIONS_MAX: usize = 1000;
 /// Sign-ins that one browser may have under way (tabs).
 const PENDING_MAX: usize = 8;
 
 /// All visitors.
 #[derive(Debug, Default)]
-pub(super) struct Visitors {
+pub(super) struct Sessions {
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    by_cookie: HashMap<String, Visitor>,
+    by_cookie: HashMap<String, PortalSession>,
     order: VecDeque<String>,
 }
 
 #[derive(Debug, Default)]
-struct Visitor {
+struct PortalSession {
     pending: VecDeque<PendingSignIn>,
     person: Option<Arc<Person>>,
-    signing_out: Option<String>,
+    logout_state: Option<String>,
 }
 
 /// A visitor who just left: what the logout request needs.
 #[derive(Debug)]
-pub(super) struct Leaving {
+pub(super) struct EndedSession {
     pub(super) person: Arc<Person>,
     pub(super) cookie: String,
     pub(super) state: CsrfToken,
 }
 
-impl Visitors {
+impl Sessions {
     /// Remembers a sign-in under way; the cookie to set, which is the present one if it is known.
-    pub(super) fn begin(&self, cookie: Option<&str>, pending: PendingSignIn) -> String {
+    pub(super) fn begin_sign_in(&self, cookie: Option<&str>, pending: PendingSignIn) -> String {
         let mut inner = self.lock();
         let known = cookie.filter(|cookie| inner.by_cookie.contains_key(*cookie));
-        let cookie = known.map_or_else(|| inner.add(Visitor::default()), str::to_owned);
-        if let Some(visitor) = inner.by_cookie.get_mut(&cookie) {
-            if visitor.pending.len() >= PENDING_MAX {
-                visitor.pending.pop_front();
+        let cookie = known.map_or_else(|| inner.add(PortalSession::default()), str::to_owned);
+        if let Some(session) = inner.by_cookie.get_mut(&cookie) {
+            if session.pending.len() >= PENDING_MAX {
+                session.pending.pop_front();
             }
-            visitor.pending.push_back(pending);
+            session.pending.push_back(pending);
         }
         cookie
     }
 
     /// The sign-in under way that `state` names, once, and only for the browser that began it.
-    pub(super) fn take(&self, cookie: &str, state: &str) -> Option<PendingSignIn> {
+    pub(super) fn take_pending(&self, cookie: &str, state: &str) -> Option<PendingSignIn> {
         let mut inner = self.lock();
-        let visitor = inner.by_cookie.get_mut(cookie)?;
-        let nth = visitor.pending.iter().position(|pending| pending.state.secret() == state)?;
-        visitor.pending.remove(nth)
+        let session = inner.by_cookie.get_mut(cookie)?;
+        let nth = session.pending.iter().position(|pending| pending.state.secret() == state)?;
+        session.pending.remove(nth)
     }
 
     /// Signs a visitor in under a new cookie; the old one and all that hung on it are forgotten.
     pub(super) fn sign_in(&self, cookie: &str, person: Person) -> String {
         let mut inner = self.lock();
         inner.remove(cookie);
-        inner.add(Visitor { person: Some(Arc::new(person)), ..Visitor::default() })
+        inner.add(PortalSession { person: Some(Arc::new(person)), ..PortalSession::default() })
     }
 
     /// Who is signed in.
@@ -76,7 +76,7 @@ impl Visitors {
     }
 
     /// Signs a visitor out when the form is one that this visitor was given.
-    pub(super) fn sign_out(&self, cookie: &str, form: &str) -> Option<Leaving> {
+    pub(super) fn sign_out(&self, cookie: &str, form: &str) -> Option<EndedSession> {
         let mut inner = self.lock();
         let person = inner.by_cookie.get(cookie)?.person.clone()?;
         if person.form != form {
@@ -84,16 +84,16 @@ impl Visitors {
         }
         inner.remove(cookie);
         let state = CsrfToken::new_random();
-        let signing_out = Some(state.secret().clone());
-        let cookie = inner.add(Visitor { signing_out, ..Visitor::default() });
-        Some(Leaving { person, cookie, state })
+        let logout_state = Some(state.secret().clone());
+        let cookie = inner.add(PortalSession { logout_state, ..PortalSession::default() });
+        Some(EndedSession { person, cookie, state })
     }
 
     /// Whether this browser comes back from the logout that it began, once.
-    pub(super) fn signed_out(&self, cookie: &str, state: &str) -> bool {
+    pub(super) fn finish_sign_out(&self, cookie: &str, state: &str) -> bool {
         let mut inner = self.lock();
-        let Some(visitor) = inner.by_cookie.get_mut(cookie) else { return false };
-        visitor.signing_out.take_if(|expected| expected == state).is_some()
+        let Some(session) = inner.by_cookie.get_mut(cookie) else { return false };
+        session.logout_state.take_if(|expected| expected == state).is_some()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -102,14 +102,14 @@ impl Visitors {
 }
 
 impl Inner {
-    fn add(&mut self, visitor: Visitor) -> String {
-        while self.order.len() >= VISITORS_MAX {
+    fn add(&mut self, session: PortalSession) -> String {
+        while self.order.len() >= SESSIONS_MAX {
             let Some(first) = self.order.pop_front() else { break };
             self.by_cookie.remove(&first);
         }
         let cookie = CsrfToken::new_random_len(32).secret().clone();
         self.order.push_back(cookie.clone());
-        self.by_cookie.insert(cookie.clone(), visitor);
+        self.by_cookie.insert(cookie.clone(), session);
         cookie
     }
 

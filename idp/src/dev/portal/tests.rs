@@ -211,13 +211,13 @@ fn provider_error_text_is_escaped() {
 async fn oldest_visitors_are_evicted() {
     let provider =
         Provider::discover(&portal(&provider().await), &Fetch::loopback().unwrap()).await.unwrap();
-    let visitors = Visitors::default();
-    let first = visitors.begin(None, provider.authorize().1);
+    let visitors = Sessions::default();
+    let first = visitors.begin_sign_in(None, provider.authorize().1);
     for _ in 0..1000 {
-        visitors.begin(None, provider.authorize().1);
+        visitors.begin_sign_in(None, provider.authorize().1);
     }
-    assert!(visitors.take(&first, "any").is_none());
-    assert_ne!(visitors.begin(Some(&first), provider.authorize().1), first);
+    assert!(visitors.take_pending(&first, "any").is_none());
+    assert_ne!(visitors.begin_sign_in(Some(&first), provider.authorize().1), first);
     assert!(visitors.sign_out(&first, "").is_none());
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn respond(
     answer: Answer,
 ) -> Result<Response, Failure> {
     if may_have_queued_code(&answer) {
-        app.lane_notifier.call(Category::Code.as_str());
+        app.lane_notifier.notify(Category::Code.as_str());
     }
     match answer {
         Answer::Show(_, refusal) => respond_refused(app, request, posted, refusal).await,

@@ -17,7 +17,7 @@ use super::code::code_page;
 use crate::view::{
     HiddenFields,
     messages::{PageText, takes_code},
-    page_checks::{FRAME, assert_sound, attribute, contents, frames, tags},
+    page_checks::{FRAME, assert_valid_page, attribute, contents, frame_per_locale, tags},
 };
 
 const HIDDEN: HiddenFields<'static> = HiddenFields {
@@ -128,7 +128,7 @@ fn message_of(view: &CodeView, refusal: Refusal) -> String {
 
 #[test]
 fn code_page_states_are_sound() {
-    for f in frames() {
+    for f in frame_per_locale() {
         for view in every_view() {
             for refusal in every_refusal().into_iter().map(Some).chain([None]) {
                 assert_whole(&PageText { f, ..page_text() }, &view, refusal);
@@ -143,7 +143,7 @@ fn assert_whole(text: &PageText<'_>, view: &CodeView, refusal: Option<Refusal>) 
     let html = code_page(text, HIDDEN, view, "12 34", refusal.map(Refusal::for_code_page))
         .render()
         .unwrap();
-    assert_sound(&html, l);
+    assert_valid_page(&html, l);
     let primary: Vec<_> = tags(&html, "button")
         .filter(|tag| attribute(tag, "class") == Some("primary"))
         .filter_map(|tag| attribute(tag, "value"))

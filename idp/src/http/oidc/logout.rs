@@ -64,10 +64,10 @@ async fn log_out(
     confirmed: bool,
 ) -> Result<Response, Failure> {
     match logout::logout(&request.cx, &request.browser_context, params, confirmed).await? {
-        LogoutOutcome::Ask { person, to } => {
+        LogoutOutcome::Ask { person, redirect_uri: to } => {
             render_question(app, request, params, &person, to.as_deref())
         }
-        LogoutOutcome::SignedOut { to } => {
+        LogoutOutcome::SignedOut { redirect_uri: to } => {
             let mut response = match to {
                 Some(to) => page::see_other(&to),
                 None => page::render_notice(app, request, "signed_out")?,

@@ -1,9 +1,9 @@
 use super::*;
-use crate::mail::fixtures::{ADDRESS, NAME, Specimen, code, letters};
+use crate::mail::fixtures::{ADDRESS, MailFixture, NAME, code, mail_contents};
 
 /// A good mail, its text and its code.
 fn good() -> (ComposedMail, MailText, String) {
-    let fixture = Specimen::new();
+    let fixture = MailFixture::new();
     let (content, digits) = code(NAME, ADDRESS);
     let text = MailText::of(&fixture.context(), &content);
     (fixture.compose(&content).unwrap(), text, digits)
@@ -26,8 +26,8 @@ fn why(checked: CheckOutcome) -> String {
 fn valid_mails_pass() {
     let (mail, wanted, _) = good();
     assert_eq!(check(&mail, &wanted), Ok(()));
-    let fixture = Specimen::new();
-    for (name, content) in letters() {
+    let fixture = MailFixture::new();
+    for (name, content) in mail_contents() {
         assert!(fixture.compose(&content).is_ok(), "{name}");
     }
 }

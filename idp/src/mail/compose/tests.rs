@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Issuer;
 use crate::dev::mailbox;
 use crate::locale::Locale;
-use crate::mail::fixtures::{ADDRESS, NAME, Specimen, code, letters};
+use crate::mail::fixtures::{ADDRESS, MailFixture, NAME, code, mail_contents};
 use crate::mail::smtp::Mailer;
 
 /// What a reader of the mail gets.
@@ -32,14 +32,14 @@ fn read(mail: &ComposedMail) -> Read {
 }
 
 fn composed(name: &str) -> Read {
-    read(&Specimen::new().compose(&code(name, ADDRESS).0).unwrap())
+    read(&MailFixture::new().compose(&code(name, ADDRESS).0).unwrap())
 }
 
 /// Every mail of the list in every wording and every language: its headers, its text and its HTML.
 #[test]
 fn every_mail_matches_snapshot() {
-    let fixture = Specimen::new();
-    for (name, mut content) in letters() {
+    let fixture = MailFixture::new();
+    for (name, mut content) in mail_contents() {
         for locale in Locale::ALL {
             content.recipient.language = Some(locale.tag().to_owned());
             let mail = read(&fixture.compose(&content).unwrap());
@@ -59,7 +59,7 @@ fn every_mail_matches_snapshot() {
 fn unknown_language_is_answered_in_english() {
     let (mut content, _) = code("Mere", ADDRESS);
     content.recipient.language = Some("fr".to_owned());
-    let mail = read(&Specimen::new().compose(&content).unwrap());
+    let mail = read(&MailFixture::new().compose(&content).unwrap());
     assert_eq!(mail.text, composed("Mere").text);
     assert!(mail.raw.contains("Content-Language: en\r\n"), "{}", mail.raw);
 }
@@ -89,7 +89,7 @@ fn recipient_name_stays_one_line() {
 
 #[test]
 fn retries_change_only_message_id() {
-    let fixture = Specimen::new();
+    let fixture = MailFixture::new();
     let (content, _) = code(NAME, ADDRESS);
     let first = fixture.compose(&content).unwrap();
     let later = crate::mail::fixtures::attempt();
@@ -112,7 +112,7 @@ fn mail_goes_to_stored_spelling() {
         ("mere@patient.example>\r\nBcc: <x@y.example", None),
     ];
     for (stored, to) in cases {
-        match (Specimen::new().compose(&code(NAME, stored).0), to) {
+        match (MailFixture::new().compose(&code(NAME, stored).0), to) {
             (Ok(mail), Some(to)) => {
                 assert_eq!(read(&mail).to.1, to);
                 assert_eq!(mail.envelope.to().len(), 1);
@@ -128,7 +128,7 @@ fn mail_goes_to_stored_spelling() {
 fn unusual_brand_names_compose() {
     for brand in ["Hauora & Co's <Portal> \"1\"", "Te Whatu Ora – Kāinga ⚕", "x", "{$code}s; a; b"]
     {
-        let mut fixture = Specimen::new();
+        let mut fixture = MailFixture::new();
         fixture.brand.name = brand.to_owned();
         match fixture.compose(&code(NAME, ADDRESS).0) {
             Ok(mail) => assert!(read(&mail).subject.contains(&format!("Your {brand} sign-in"))),
@@ -140,7 +140,7 @@ fn unusual_brand_names_compose() {
 
 #[test]
 fn support_link_is_left_out() {
-    let mut fixture = Specimen::new();
+    let mut fixture = MailFixture::new();
     fixture.brand.support = Some("https://help.example.org".to_owned());
     let mail = read(&fixture.compose(&code(NAME, ADDRESS).0).unwrap());
     assert!(!mail.text.contains("need help"), "{}", mail.text);
@@ -150,7 +150,7 @@ fn support_link_is_left_out() {
 
 #[test]
 fn bulk_and_reply_headers_are_absent() {
-    let mail = Specimen::new().compose(&code(NAME, ADDRESS).0).unwrap();
+    let mail = MailFixture::new().compose(&code(NAME, ADDRESS).0).unwrap();
     let message = MessageParser::default().parse(&mail.bytes).unwrap();
     for name in ["List-Unsubscribe", "Precedence", "In-Reply-To", "References", "Bcc", "Cc"] {
         assert!(message.header(HeaderName::parse(name).unwrap()).is_none(), "{name}");
@@ -161,7 +161,7 @@ fn bulk_and_reply_headers_are_absent() {
 async fn dev_mailbox_reads_same_code() {
     let mailbox = Arc::new(mailbox::Mailbox::new(Clock::system()));
     let mailer = Mailer::mailbox(Arc::clone(&mailbox));
-    let mut fixture = Specimen::new();
+    let mut fixture = MailFixture::new();
     fixture.sender = mailer.sender().clone();
     fixture.issuer = Issuer::parse("http://localhost:8080").unwrap();
     let (content, digits) = code(NAME, ADDRESS);

@@ -18,7 +18,7 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     http::HttpBrowser,
     proc::{ChildProcess, idp_command, run},
-    serve_process::Served,
+    serve_process::ServeSetup,
     shared_servers::free_port,
 };
 
@@ -29,7 +29,7 @@ const PEOPLE: usize = 4;
 /// Both programs on one database.
 struct Upgrade {
     old_program: PathBuf,
-    served: Served,
+    served: ServeSetup,
     ports: [u16; 2],
     client: Client,
     people: Vec<Patient>,
@@ -39,7 +39,7 @@ struct Upgrade {
 async fn main() -> ExitCode {
     let then = std::env::args().nth(1).expect("the program of then");
     let data = TestDb::empty(Engine::Postgres).await;
-    let served = Served::prepare(Engine::Postgres, &data).await;
+    let served = ServeSetup::prepare(Engine::Postgres, &data).await;
     let upgrade = Arc::new(Upgrade::prepare(PathBuf::from(then), served).await);
     let mut failed = 0;
 
@@ -71,10 +71,10 @@ async fn has_reason_option(program: &Path) -> bool {
 
 impl Upgrade {
     /// People and a client, added by the old program.
-    async fn prepare(then: PathBuf, served: Served) -> Self {
+    async fn prepare(then: PathBuf, served: ServeSetup) -> Self {
         let command = |args: &[&str]| {
             let mut command = command_of(&then);
-            command.args(args).arg("--config").arg(served.file());
+            command.args(args).arg("--config").arg(served.config_file());
             command
         };
         run(command(&["migrate"]), "").await;
@@ -116,7 +116,7 @@ impl Upgrade {
     /// Starts the old program (0) or the new one (1) and waits until it answers.
     async fn start(&self, nth: usize) -> ChildProcess {
         let mut command = if nth == 0 { command_of(&self.old_program) } else { idp_command() };
-        command.args(["serve", "--config"]).arg(self.served.file());
+        command.args(["serve", "--config"]).arg(self.served.config_file());
         command.env("IDP__LISTEN__PUBLIC", format!("127.0.0.1:{}", self.ports[nth]));
         let serve = ChildProcess::spawn(command);
         let browser = self.browser().at_replica(local(self.ports[nth]));
@@ -164,7 +164,7 @@ impl Upgrade {
         let page = one.follow(one.get(pending.url(&self.served.issuer(), &[])).await).await;
         let page = two.submit_password(&page, patient).await;
         assert!(page.has_field("code"), "no code page: {} {}", page.status, page.text());
-        let code = self.served.mail.code(&patient.email, mails + 1).await;
+        let code = self.served.mail.wait_for_code(&patient.email, mails + 1).await;
         let landed = one.submit_code(&page, &code).await.authorization_response(pending);
         let answer = self.client.redeem_at(&two, &landed).await;
         assert_eq!(answer.status, 200, "{}", answer.body);

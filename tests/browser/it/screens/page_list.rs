@@ -10,36 +10,36 @@ fn source(file: &str) -> String {
 }
 
 /// The names in a list of pages in `idp/src/http/page.rs`.
-fn named(page: &str, list: &str) -> Vec<String> {
+fn page_names(page: &str, list: &str) -> Vec<String> {
     let (_, rest) = page.split_once(&format!("const {list}: ")).expect("the list");
     let (entries, _) = rest.split_once("];\n").expect("its end");
     quoted(entries, "(\"").into_iter().map(|name| name.replace('_', "-")).collect()
 }
 
 /// The names of all pages, as the walk calls them.
-fn every() -> Vec<String> {
+fn all_pages() -> Vec<String> {
     let (views, page) = (source("idp/src/view/mod.rs"), source("idp/src/http/page.rs"));
     let templates = quoted(&views, "#[template(path = \"").into_iter();
     let templates = templates.filter_map(|path| path.strip_suffix(".html"));
     let own = templates.filter(|name| !["notice", "failure"].contains(name));
     let mut all: Vec<String> = own.map(|name| name.replace('_', "-")).collect();
-    all.extend(named(&page, "NOTICES"));
-    all.extend(named(&page, "FAILURES").into_iter().map(|name| format!("failure-{name}")));
+    all.extend(page_names(&page, "NOTICES"));
+    all.extend(page_names(&page, "FAILURES").into_iter().map(|name| format!("failure-{name}")));
     assert!(all.len() > 20, "the lists are read: {all:?}");
     all
 }
 
 /// The pages that failures have.
 pub(super) fn failures() -> Vec<String> {
-    named(&source("idp/src/http/page.rs"), "FAILURES")
+    page_names(&source("idp/src/http/page.rs"), "FAILURES")
 }
 
 /// The pages that were not looked at; a page is looked at under its name, or under its name and a word about it.
-pub(super) fn missed(seen: &[String]) -> Vec<String> {
+pub(super) fn unvisited(seen: &[String]) -> Vec<String> {
     let looked = |page: &str| {
         seen.iter().any(|seen| {
             seen.strip_prefix(page).is_some_and(|word| word.is_empty() || word.starts_with('-'))
         })
     };
-    every().into_iter().filter(|page| !looked(page)).collect()
+    all_pages().into_iter().filter(|page| !looked(page)).collect()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use store::Timestamp;
-use vestibule_tests::{client::Client, mail_server::Fault};
+use vestibule_tests::{client::Client, mail_server::MailFault};
 
 use super::{Walk, page_list, wrong_code};
 
@@ -58,13 +58,13 @@ async fn visit_mail_failures(walk: &mut Walk<'_>, portal: &Client) {
         walk.app.patient("Rangi").await,
         walk.app.patient("Wiremu").await,
     ];
-    walk.app.mail.fault(Fault::Hold, 1);
+    walk.app.mail.inject_fault(MailFault::Hold, 1);
     walk.start(portal, &again).await;
     walk.submit_credentials(&slow.email, &slow.password).await;
     walk.check_variant("code-sending").await;
-    walk.app.mail.release();
+    walk.app.mail.release_held();
     walk.app.wait_for_jobs().await;
-    walk.app.mail.fault(Fault::Refuse(550), 1);
+    walk.app.mail.inject_fault(MailFault::Refuse(550), 1);
     walk.start(portal, &again).await;
     walk.submit_credentials(&refused.email, &refused.password).await;
     walk.reload().await;
@@ -92,7 +92,7 @@ async fn visit_other_codes(walk: &mut Walk<'_>, portal: &Client) {
     walk.app.clock.advance(Duration::from_mins(40));
     walk.reopen(&page).await;
     walk.press("resend").await;
-    walk.app.mail.code(&patient.email, 3).await;
+    walk.app.mail.wait_for_code(&patient.email, 3).await;
     walk.submit_code(&first).await;
     walk.check_variant("code-superseded").await;
 }

@@ -12,7 +12,7 @@ use vestibule_tests::{
     http::{HttpBrowser, Response},
     proc::{ChildProcess, run_with_status},
     proxy::Proxy,
-    serve_process::Served,
+    serve_process::ServeSetup,
     shared_servers::closed_port,
     wait,
 };
@@ -24,14 +24,14 @@ pub(super) const TYPED_PASSWORD: &str = "a mistyped password canary 4712";
 pub(super) const NEW_PASSWORD: &str = "the second password canary 4713";
 
 /// Where a part of the program is, behind something that can lead elsewhere.
-struct Part {
+struct ProxiedServer {
     proxy: Proxy,
     port: u16,
 }
 
 /// A running `serve`, what it is configured with, and what everything around it has said.
-pub(super) struct Site {
-    pub(super) served: Served,
+pub(super) struct CanaryServe {
+    pub(super) served: ServeSetup,
     pub(super) secrets: Secrets,
     pub(super) portal: Client,
     pub(super) lab: Client,
@@ -39,7 +39,7 @@ pub(super) struct Site {
     pub(super) other_email: String,
     serve: ChildProcess,
     settings: Vec<(&'static str, String)>,
-    parts: Vec<Part>,
+    servers: Vec<ProxiedServer>,
     /// It lives as long as the program.
     _db: TestDb,
 }
@@ -50,14 +50,14 @@ pub(super) fn other(code: &str) -> &'static str {
 }
 
 /// Puts a password into the address of a part, and something in front of it that can be led elsewhere.
-async fn behind(url: &str, user: &str, password: &str) -> (String, Part) {
+async fn behind_proxy(url: &str, user: &str, password: &str) -> (String, ProxiedServer) {
     let mut url: Url = url.parse().expect("an address");
     let port = url.port().expect("a port");
     let proxy = Proxy::start(port).await;
     url.set_port(Some(proxy.port())).expect("a port");
     url.set_username(user).expect("a user");
     url.set_password(Some(password)).expect("a password");
-    (url.into(), Part { proxy, port })
+    (url.into(), ProxiedServer { proxy, port })
 }
 
 /// What `served` is configured with beside its file.
@@ -65,7 +65,7 @@ async fn settings(
     engine: Engine,
     db: &TestDb,
     secrets: &Secrets,
-) -> (Vec<(&'static str, String)>, Vec<Part>) {
+) -> (Vec<(&'static str, String)>, Vec<ProxiedServer>) {
     let format = if engine == Engine::Sqlite { "text" } else { "json" };
     let mut settings = vec![
         ("IDP__LOG__LEVEL", "trace".to_owned()),
@@ -84,7 +84,7 @@ async fn settings(
             ("IDP__DATABASE__URL", db.url(), "vestibule", "database-password-canary-4715"),
             ("IDP__EPHEMERAL__URL", redis, "default", "redis-password-canary-4716"),
         ] {
-            let (url, part) = behind(&url, user, password).await;
+            let (url, part) = behind_proxy(&url, user, password).await;
             secrets.add("password of a part", password);
             settings.push((name, url));
             parts.push(part);
@@ -94,8 +94,8 @@ async fn settings(
 }
 
 /// A root key that is like no other, in the place of the one of every test.
-fn draw_root_key(served: &Served, secrets: &Secrets) {
-    let file = served.file().with_file_name("root.key");
+fn draw_root_key(served: &ServeSetup, secrets: &Secrets) {
+    let file = served.config_file().with_file_name("root.key");
     let key = Rng::system().bytes::<32>();
     std::fs::write(&file, key).expect("it is ours");
     let mode = std::fs::metadata(&file).expect("it is there").permissions().mode();
@@ -110,14 +110,14 @@ fn with(mut command: Command, settings: &[(&'static str, String)]) -> Command {
 
 /// A client as an operator adds it: the one command that prints a secret, once.
 async fn add_client(
-    served: &Served,
+    served: &ServeSetup,
     settings: &[(&'static str, String)],
     args: &[&str],
     secrets: &Secrets,
 ) -> Client {
     let (id, redirect_uri) = (args[0].to_owned(), format!("https://{}.example/callback", args[0]));
     let add = [&["client", "add"], args, &["--profile", "web", "--json"]].concat();
-    let mut command = with(served.change(&add), settings);
+    let mut command = with(served.change_command(&add), settings);
     command.args(["--redirect-uri", &redirect_uri]);
     let (code, out, error) = run_with_status(command, "").await;
     assert_eq!(code, 0, "{error}");
@@ -129,10 +129,10 @@ async fn add_client(
     Client { id, secret: Some(secret), redirect_uri, auth_method }
 }
 
-impl Site {
+impl CanaryServe {
     pub(super) async fn start(engine: Engine) -> Self {
         let (db, secrets) = (TestDb::empty(engine).await, Secrets::default());
-        let served = Served::prepare(engine, &db).await;
+        let served = ServeSetup::prepare(engine, &db).await;
         draw_root_key(&served, &secrets);
         for password in [PASSWORD, TYPED_PASSWORD, NEW_PASSWORD] {
             secrets.add("password", password);
@@ -141,7 +141,7 @@ impl Site {
         let (code, _, error) =
             run_with_status(with(served.command(&["migrate"]), &settings), "").await;
         assert_eq!(code, 0, "{error}");
-        let serve = served.serve_by(|command| with(command, &settings)).await;
+        let serve = served.serve_with(|command| with(command, &settings)).await;
         let portal = add_client(&served, &settings, &["portal", "--first-party"], &secrets).await;
         let lab = add_client(&served, &settings, &["lab"], &secrets).await;
         let (email, other_email) = ("mere@patients.example", "hemi@patients.example");
@@ -155,7 +155,7 @@ impl Site {
             other_email,
             serve,
             settings,
-            parts,
+            servers: parts,
             _db: db,
         };
         for email in [&site.email, &site.other_email] {
@@ -169,7 +169,7 @@ impl Site {
                 "--reason",
                 "test",
             ];
-            site.types_with(&add, &format!("{PASSWORD}\n"), true).await;
+            site.run_command_with(&add, &format!("{PASSWORD}\n"), true).await;
         }
         // A change reaches the program within two seconds; a client that it does not know yet is refused.
         site.until_known(&["portal", "lab"]).await;
@@ -190,7 +190,7 @@ impl Site {
     }
 
     /// Notes what a browser now has that proves something.
-    pub(super) fn saw(&self, browser: &HttpBrowser, answer: &Response) {
+    pub(super) fn collect_secrets(&self, browser: &HttpBrowser, answer: &Response) {
         for name in ["browser", "session", "device"] {
             for value in browser.cookie(name).iter().flat_map(|cookie| cookie.split('.')) {
                 self.secrets.add(&format!("{name} cookie"), value);
@@ -213,7 +213,7 @@ impl Site {
         format!("Basic {}", BASE64_STANDARD.encode(format!("portal:{secret}")))
     }
 
-    async fn types_with(&self, args: &[&str], input: &str, good: bool) {
+    async fn run_command_with(&self, args: &[&str], input: &str, good: bool) {
         let command = with(self.served.command(args), &self.settings);
         let (code, out, error) = run_with_status(command, input).await;
         assert_eq!(code == 0, good, "{args:?}: {out}{error}");
@@ -221,17 +221,17 @@ impl Site {
     }
 
     /// Runs a command, which works.
-    pub(super) async fn types(&self, args: &[&str]) {
-        self.types_with(args, "", true).await;
+    pub(super) async fn run_command(&self, args: &[&str]) {
+        self.run_command_with(args, "", true).await;
     }
 
     /// Runs a command, which fails.
-    pub(super) async fn types_in_vain(&self, args: &[&str]) {
-        self.types_with(args, "", false).await;
+    pub(super) async fn run_failing_command(&self, args: &[&str]) {
+        self.run_command_with(args, "", false).await;
     }
 
     /// Runs a command with something wrong in its configuration.
-    pub(super) async fn types_wrongly(&self, command: &str, (name, value): (&str, &str)) {
+    pub(super) async fn run_misconfigured(&self, command: &str, (name, value): (&str, &str)) {
         let mut wrong = with(self.served.command(&[command]), &self.settings);
         wrong.env(name, value);
         // The place is taken, so that a `serve` that could start ends too.
@@ -241,8 +241,8 @@ impl Site {
     }
 
     /// Leads every part to nowhere, or back.
-    pub(super) fn move_parts(&self, back: bool) {
-        for part in &self.parts {
+    pub(super) fn switch_servers(&self, back: bool) {
+        for part in &self.servers {
             part.proxy.move_to(if back { part.port } else { closed_port() });
         }
     }
@@ -252,7 +252,7 @@ impl Site {
     }
 
     /// Stops the program and looks through everything that it has said.
-    pub(super) async fn ends(&mut self) {
+    pub(super) async fn finish(&mut self) {
         assert!(self.serve.terminate().await.success());
         let said = self.serve.output();
         for wanted in

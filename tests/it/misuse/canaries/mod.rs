@@ -9,15 +9,15 @@ use vestibule_tests::{
     client::{Client, PendingRequest},
     db::Engine,
     http::{HttpBrowser, Response},
-    mail_server::Fault,
+    mail_server::MailFault,
     wait,
 };
 
-use canary_serve::{NEW_PASSWORD, PASSWORD, Site, TYPED_PASSWORD};
+use canary_serve::{CanaryServe, NEW_PASSWORD, PASSWORD, TYPED_PASSWORD};
 
 use crate::engines::{apply, both_engines};
 
-impl Site {
+impl CanaryServe {
     /// Opens the sign-in page and posts the password of a person who is at `client`.
     async fn sign_in_to_code_page(
         &self,
@@ -25,17 +25,17 @@ impl Site {
         client: &Client,
     ) -> (Response, PendingRequest) {
         let (page, pending) = browser.open_sign_in_page(client).await;
-        self.saw(browser, &page);
+        self.collect_secrets(browser, &page);
         self.secrets.add("PKCE verifier", &pending.verifier);
         let form = page.form().with("email", &self.email).with("password", PASSWORD);
         let page = browser.follow(browser.post(&form, "continue").await).await;
-        self.saw(browser, &page);
+        self.collect_secrets(browser, &page);
         (page, pending)
     }
 
     /// The code that was mailed last, when there have been so many.
     async fn wait_for_code(&self, count: usize) -> String {
-        let code = self.served.mail.code(&self.email, count).await;
+        let code = self.served.mail.wait_for_code(&self.email, count).await;
         self.secrets.add("e-mail code", &code);
         code
     }
@@ -50,7 +50,7 @@ impl Site {
         let code = self.wait_for_code(1).await;
         browser.post(&page.form().with("code", canary_serve::other(&code)), "continue").await;
         let answer = browser.submit_code(&page, &code).await;
-        self.saw(&browser, &answer);
+        self.collect_secrets(&browser, &answer);
         let tokens =
             self.redeem_code(&browser, &self.portal, &answer.authorization_response(pending)).await;
         self.send_misplaced_secrets(&browser, &page, &tokens).await;
@@ -59,9 +59,9 @@ impl Site {
         let (page, pending) = self.sign_in_to_code_page(&browser, &self.lab).await;
         let code = self.wait_for_code(2).await;
         let page = browser.submit_code(&page, &code).await;
-        self.saw(&browser, &page);
+        self.collect_secrets(&browser, &page);
         let answer = browser.post(&page.form(), "allow").await;
-        self.saw(&browser, &answer);
+        self.collect_secrets(&browser, &answer);
         self.redeem_code(&browser, &self.lab, &answer.authorization_response(pending)).await;
     }
 
@@ -117,7 +117,7 @@ impl Site {
 
     /// A forced reset, a refused new password, and a good one.
     async fn run_reset(&self) {
-        self.types(&["user", "reset", &self.email, "--reason", "somebody called"]).await;
+        self.run_command(&["user", "reset", &self.email, "--reason", "somebody called"]).await;
         let browser = self.browser();
         let (page, pending) = self.sign_in_to_code_page(&browser, &self.portal).await;
         let code = self.wait_for_code(3).await;
@@ -125,7 +125,7 @@ impl Site {
         for typed in [PASSWORD, NEW_PASSWORD] {
             let form = page.form().with("new_password", typed);
             let answer = browser.follow(browser.post(&form, "continue").await).await;
-            self.saw(&browser, &answer);
+            self.collect_secrets(&browser, &answer);
             if typed == NEW_PASSWORD {
                 answer.authorization_response(pending.clone()).code();
             }
@@ -135,14 +135,14 @@ impl Site {
     /// The mail server refuses for now, for good, and breaks off.
     async fn run_mail_failures(&self) {
         let mail = &self.served.mail;
-        for fault in [Fault::Refuse(451), Fault::CloseInData, Fault::Refuse(550)] {
-            let before = mail.refused();
-            mail.fault(fault, 1);
+        for fault in [MailFault::Refuse(451), MailFault::CloseInData, MailFault::Refuse(550)] {
+            let before = mail.refused_recipients();
+            mail.inject_fault(fault, 1);
             let browser = self.browser();
             let (page, _) = browser.open_sign_in_page(&self.portal).await;
             let form = page.form().with("email", &self.other_email).with("password", PASSWORD);
             browser.follow(browser.post(&form, "continue").await).await;
-            if let Fault::Refuse(_) = fault {
+            if let MailFault::Refuse(_) = fault {
                 mail.wait_for_refusals(before + 1).await;
             }
         }
@@ -154,7 +154,7 @@ impl Site {
         let browser = self.browser();
         let (page, _) = browser.open_sign_in_page(&self.portal).await;
         let form = page.form().with("email", &self.email).with("password", NEW_PASSWORD);
-        self.move_parts(false);
+        self.switch_servers(false);
         let refused = browser.post(&form, "continue").await;
         assert_eq!(refused.status, 503, "{}", refused.text());
         let fields = [("grant_type", "authorization_code"), ("code", "an-unknown-code-canary")];
@@ -163,10 +163,10 @@ impl Site {
         let basic = self.portal_basic();
         let headers = [("authorization", basic.as_str())];
         browser.send(Method::POST, "/oauth2/token", &headers, Some(&fields)).await;
-        self.types_in_vain(&["doctor"]).await;
-        self.types_in_vain(&["serve"]).await;
-        self.types_in_vain(&["key", "list"]).await;
-        self.move_parts(true);
+        self.run_failing_command(&["doctor"]).await;
+        self.run_failing_command(&["serve"]).await;
+        self.run_failing_command(&["key", "list"]).await;
+        self.switch_servers(true);
         let served = async || {
             let (page, _) = browser.open_sign_in_page(&self.portal).await;
             let form = page.form().with("email", &self.email).with("password", NEW_PASSWORD);
@@ -195,7 +195,7 @@ impl Site {
             &["audit", "verify"],
             &["audit", "export"],
         ] {
-            self.types(args).await;
+            self.run_command(args).await;
         }
     }
 
@@ -217,7 +217,7 @@ impl Site {
             ("IDP__KEYS__ROOT_FILE", "canary=/nowhere/root.key"),
         ] {
             for command in ["check-config", "doctor", "serve"] {
-                self.types_wrongly(command, (name, value)).await;
+                self.run_misconfigured(command, (name, value)).await;
             }
         }
     }
@@ -225,7 +225,7 @@ impl Site {
 
 #[apply(both_engines)]
 async fn case_57_program_output_has_no_secret(engine: Engine) {
-    let mut site = Site::start(engine).await;
+    let mut site = CanaryServe::start(engine).await;
     site.run_sign_ins().await;
     site.run_reset().await;
     site.run_mail_failures().await;
@@ -234,5 +234,5 @@ async fn case_57_program_output_has_no_secret(engine: Engine) {
     if engine == Engine::Postgres {
         site.run_outage().await;
     }
-    site.ends().await;
+    site.finish().await;
 }

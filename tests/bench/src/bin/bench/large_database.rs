@@ -10,13 +10,13 @@ use vestibule_tests::{
     db::{Engine, TestDb},
     dedicated_servers::DedicatedPostgres,
     proc::run,
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
-use crate::{held_leases::Hold, load::LoadGenerator, millis, print_figure, server::Server};
+use crate::{held_leases::HeldLeases, load::LoadGenerator, millis, print_figure, server::Server};
 
-const FULL: &str = "people";
-const FEW: &str = "few";
+const LARGE_DATABASE: &str = "people";
+const SMALL_DATABASE: &str = "few";
 const PEOPLE: u32 = 1_800_000;
 const SIGN_INS: u32 = 104;
 
@@ -60,11 +60,14 @@ fn folder() -> PathBuf {
 pub(crate) async fn compare() {
     let folder = folder();
     let server = DedicatedPostgres::persistent(&folder);
-    let full = filled(&server).await;
-    let few = database(&server, FEW).await;
-    let _held = [Hold::of(few.open().await, HELD).await, Hold::of(full.open().await, HELD).await];
+    let full = ensure_filled(&server).await;
+    let few = database(&server, SMALL_DATABASE).await;
+    let _held = [
+        HeldLeases::acquire(few.open().await, HELD).await,
+        HeldLeases::acquire(full.open().await, HELD).await,
+    ];
     // What the filling left to be written must not be written meanwhile, nor count as read.
-    server.run_sql(FULL, "CHECKPOINT; SELECT pg_stat_reset()");
+    server.run_sql(LARGE_DATABASE, "CHECKPOINT; SELECT pg_stat_reset()");
     println!("Sign-ins on PostgreSQL, 8 people at once, kept in {}", folder.display());
     let mut best = [Figures::WORST; 2];
     for round in 1..=ROUNDS {
@@ -93,28 +96,30 @@ pub(crate) async fn compare() {
         Some(("at most", 1.1)),
     );
     println!("Tables that were read from end to end meanwhile (none is as it should be):");
-    println!("{}", server.run_sql(FULL, SCANNED));
+    println!("{}", server.run_sql(LARGE_DATABASE, SCANNED));
 }
 
 const SCANNED: &str = "SELECT relname, seq_scan, seq_tup_read FROM pg_stat_user_tables
     WHERE seq_scan > 0 AND n_live_tup > 1000 ORDER BY seq_tup_read DESC";
 
 /// The full database; one that was left half full is made anew.
-async fn filled(server: &DedicatedPostgres) -> TestDb {
-    let url = server.database(FULL);
-    let table = server.run_sql(FULL, "SELECT COUNT(*) FROM pg_tables WHERE tablename = 'audit'");
+async fn ensure_filled(server: &DedicatedPostgres) -> TestDb {
+    let url = server.database(LARGE_DATABASE);
+    let table =
+        server.run_sql(LARGE_DATABASE, "SELECT COUNT(*) FROM pg_tables WHERE tablename = 'audit'");
     let marks = "SELECT COUNT(*) FROM audit WHERE reference = 'BENCH0'";
-    if table == "1" && server.run_sql(FULL, marks).parse().is_ok_and(|n: u32| n >= PEOPLE) {
+    if table == "1" && server.run_sql(LARGE_DATABASE, marks).parse().is_ok_and(|n: u32| n >= PEOPLE)
+    {
         return TestDb::at_url(url).await;
     }
     server.run_sql("postgres", "DROP DATABASE people");
-    let db = database(server, FULL).await;
-    let operator = Served::prepare(Engine::Postgres, &db).await;
+    let db = database(server, LARGE_DATABASE).await;
+    let operator = ServeSetup::prepare(Engine::Postgres, &db).await;
     let add = ["user", "add", "first@patients.example", "--password-stdin"];
-    run(operator.change(&add), "a walk along the river").await;
+    run(operator.change_command(&add), "a walk along the river").await;
     println!("Filling in 1.8 million people, once; this takes minutes");
     let begun = Instant::now();
-    server.run_sql(FULL, FILL);
+    server.run_sql(LARGE_DATABASE, FILL);
     println!("  filled in {:.0} s", begun.elapsed().as_secs_f64());
     db
 }

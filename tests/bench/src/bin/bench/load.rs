@@ -17,7 +17,7 @@ use vestibule_tests::{
     client::{Client, PendingRequest},
     crowd::{reference_on_page, wait_until_client_known},
     http::{HttpBrowser, Response},
-    mail_server::Mailbox,
+    mail_server::MailServer,
     proc::run,
 };
 
@@ -32,7 +32,7 @@ pub(crate) struct LoadGenerator {
     client: Client,
     people: Vec<Patient>,
     db: Option<Db>,
-    mail: Option<Arc<Mailbox>>,
+    mail: Option<Arc<MailServer>>,
     mailbox: String,
     http: reqwest::Client,
     browser: HttpBrowser,
@@ -47,7 +47,7 @@ impl LoadGenerator {
             ("sign_in.sends_per_day", "100000"),
             ("sign_in.posts_per_minute", "1000000"),
         ] {
-            run(operator.change(&["setting", "set", name, value]), "").await;
+            run(operator.change_command(&["setting", "set", name, value]), "").await;
         }
         let password = "a walk along the river";
         // A database that is kept knows those of earlier runs.
@@ -55,7 +55,8 @@ impl LoadGenerator {
         let mut all = Vec::new();
         for nth in 0..people {
             let email = format!("patient{nth}.{run_id}@patients.example");
-            run(operator.change(&["user", "add", &email, "--password-stdin"]), password).await;
+            run(operator.change_command(&["user", "add", &email, "--password-stdin"]), password)
+                .await;
             all.push(Patient { email, password: password.to_owned(), name: String::new() });
         }
         let client = operator.add_client(&format!("portal-{run_id}"), REDIRECT).await;
@@ -137,7 +138,7 @@ impl LoadGenerator {
     ) -> Option<String> {
         let reference = reference_on_page(page)?;
         loop {
-            let codes = self.mail.as_ref()?.codes_with(&person.email, &reference_on_page, before);
+            let codes = self.mail.as_ref()?.codes_with(&person.email, &reference, before);
             if let Some(code) = codes.into_iter().rfind(|code| !tried.contains(code)) {
                 return Some(code);
             }

@@ -21,8 +21,8 @@ use crate::{
     load::LoadGenerator,
     millis, percentile, print_figure,
     server::Server,
-    sign_in_attempt::{Knocking, Outcome},
-    throughput::Pace,
+    sign_in_attempt::{AttemptOutcome, SignInAttempt},
+    throughput::Throughput,
 };
 
 const PEOPLE: u32 = 200;
@@ -57,7 +57,7 @@ impl OverloadOptions {
 }
 
 /// Those who wait before they try again, in the order in which they may.
-type RetryQueue = Mutex<VecDeque<(Instant, Box<Knocking>)>>;
+type RetryQueue = Mutex<VecDeque<(Instant, Box<SignInAttempt>)>>;
 
 #[derive(Default)]
 struct OverloadCounts {
@@ -79,22 +79,22 @@ pub(crate) async fn run(crowd: OverloadOptions) {
     let mut idle = measure_page_times(&load, Duration::from_secs(5)).await;
     let idle_p99 = percentile(&mut idle, 99);
     let time = Duration::from_secs(crowd.seconds);
-    let before = Pace::of(&load, &server, time / 2).await;
+    let before = Throughput::measure(&load, &server, time / 2).await;
     let (cpu, hashing) = (server.cpu(), server.hashing_cpu());
     let [filling, counts, late] = std::array::from_fn(|_| Arc::new(OverloadCounts::default()));
     offer_load(&load, [&filling, &counts, &late], before.rate() * OVERLOAD_FACTOR, crowd).await;
     let (cpu, hashing) =
         (server.cpu().saturating_sub(cpu), server.hashing_cpu().saturating_sub(hashing));
-    let after = Pace::of(&load, &server, time / 2).await;
+    let after = Throughput::measure(&load, &server, time / 2).await;
     counts.merge_broken(&late);
     println!("Overload on PostgreSQL and Redis, server on one core");
     print_figure("sign-ins per second without a crowd, before", before.rate(), "1/s", None);
     print_figure("sign-ins per second without a crowd, after", after.rate(), "1/s", None);
-    let peak = before.and(&after);
+    let peak = before.merge(&after);
     print_figure("the peak: both together", peak.rate(), "1/s", None);
     print_figure(
         "CPU of our process for each sign-in at the peak",
-        peak.each(peak.cpu),
+        peak.millis_per_sign_in(peak.cpu),
         "ms",
         None,
     );
@@ -143,18 +143,23 @@ fn print_counts(counts: &OverloadCounts, peak: f64, time: Duration) {
 /// On a machine that others use too, time says less than CPU time: what a refusal costs, and how much of the CPU that was
 /// spent went into sign-ins. Nobody who is refused is hashed for, so hashing is left out of the one and counted in the other
 /// as it was: others slow it, and not evenly.
-fn print_cpu(counts: [&OverloadCounts; 3], peak: &Pace, (cpu, hashing): (Duration, Duration)) {
+fn print_cpu(
+    counts: [&OverloadCounts; 3],
+    peak: &Throughput,
+    (cpu, hashing): (Duration, Duration),
+) {
     let all = |of: fn(&OverloadCounts) -> &AtomicU32| -> f64 {
         counts.iter().map(|counts| f64::from(of(counts).load(Ordering::Relaxed))).sum()
     };
     let completed = all(|counts| &counts.completed);
-    let around = completed * (peak.each(peak.cpu) - peak.each(peak.hashing));
+    let around =
+        completed * (peak.millis_per_sign_in(peak.cpu) - peak.millis_per_sign_in(peak.hashing));
     let refusals = millis(cpu) - millis(hashing) - around;
     let each = refusals / all(|counts| &counts.refused);
     print_figure("CPU of our process for each refusal, with the pages opened", each, "ms", None);
     let share = 1.0 - refusals / millis(cpu);
     print_figure("CPU that went into completed sign-ins", share, "", Some(("at least", 0.9)));
-    let speed = peak.each(peak.hashing) * completed / millis(hashing);
+    let speed = peak.millis_per_sign_in(peak.hashing) * completed / millis(hashing);
     print_figure(
         "Argon2 of a sign-in, at the peak over meanwhile: others slow it",
         speed,
@@ -194,11 +199,11 @@ async fn offer_load(
                     None => told[phase()].open_page(&load, posts).await,
                 };
                 let outcome = match who {
-                    Ok(who) => who.knock(&load).await,
-                    Err(why) => Outcome::Broken(why),
+                    Ok(who) => who.submit(&load).await,
+                    Err(why) => AttemptOutcome::Broken(why),
                 };
                 told[phase()].count(&outcome);
-                if let Outcome::Refused(who, at) = outcome
+                if let AttemptOutcome::Refused(who, at) = outcome
                     && who.tries < crowd.tries
                 {
                     waiting.lock().expect("no holder panicked").push_back((at, who));
@@ -218,7 +223,7 @@ async fn offer_load(
 }
 
 /// Who has waited long enough.
-fn pop_due(waiting: &RetryQueue) -> Option<Box<Knocking>> {
+fn pop_due(waiting: &RetryQueue) -> Option<Box<SignInAttempt>> {
     let mut waiting = waiting.lock().expect("no holder panicked");
     let due = waiting.front().is_some_and(|(at, _)| *at <= Instant::now());
     if due { waiting.pop_front().map(|(_, who)| who) } else { None }
@@ -226,10 +231,10 @@ fn pop_due(waiting: &RetryQueue) -> Option<Box<Knocking>> {
 
 impl OverloadCounts {
     /// Somebody new opens the sign-in page.
-    async fn open_page(&self, load: &LoadGenerator, nth: u32) -> Result<Knocking, String> {
+    async fn open_page(&self, load: &LoadGenerator, nth: u32) -> Result<SignInAttempt, String> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let asked = Instant::now();
-        let who = Knocking::open(load, nth).await?;
+        let who = SignInAttempt::open(load, nth).await?;
         self.pages.lock().expect("no holder panicked").push(asked.elapsed());
         Ok(who)
     }
@@ -239,15 +244,15 @@ impl OverloadCounts {
         self.broken.lock().expect("no holder panicked").append(&mut broken);
     }
 
-    fn count(&self, outcome: &Outcome) {
+    fn count(&self, outcome: &AttemptOutcome) {
         match outcome {
-            Outcome::In => {
+            AttemptOutcome::SignedIn => {
                 self.completed.fetch_add(1, Ordering::Relaxed);
             }
-            Outcome::Refused(..) => {
+            AttemptOutcome::Refused(..) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
             }
-            Outcome::Broken(why) => {
+            AttemptOutcome::Broken(why) => {
                 self.broken.lock().expect("no holder panicked").push(why.clone());
             }
         }

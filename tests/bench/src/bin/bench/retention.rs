@@ -11,7 +11,7 @@ use vestibule_tests::{
 };
 
 use crate::{
-    held_leases::Hold, load::LoadGenerator, millis, percentile, print_figure, server::Server,
+    held_leases::HeldLeases, load::LoadGenerator, millis, percentile, print_figure, server::Server,
 };
 
 /// Rows of each kind and of the trail; eleven times as many in all.
@@ -28,7 +28,7 @@ pub(crate) async fn measure() {
 
 async fn remaining_rows(db: &Db) -> i64 {
     let mut all = 0;
-    for (_, count) in aged_data::LEFT_OF_KIND {
+    for (_, count) in aged_data::COUNT_BY_KIND {
         let mut conn = db.read().await.expect("a connection");
         let (rows,): (i64,) = conn.q(count).fetch_one().await.expect("a number");
         all += rows;
@@ -53,7 +53,7 @@ async fn sweep(engine: Engine) {
     let db = test.open().await;
     aged_data::fill_trail(&db, engine, EACH).await;
     // Nobody sweeps yet.
-    let held = Hold::of(test.open().await, &["retention"]).await;
+    let held = HeldLeases::acquire(test.open().await, &["retention"]).await;
     let server = Server::serve(engine, &test).await;
     let begun = Instant::now();
     wait_until_sealed(&db).await;
@@ -64,7 +64,7 @@ async fn sweep(engine: Engine) {
     let mut without = SignInTimes::measure(&server).await;
     // A server sweeps as soon as it starts, and serves meanwhile.
     server.stop().await;
-    held.end().await;
+    held.release().await;
     let server = Server::serve(engine, &test).await;
     let begun = Instant::now();
     let swept = async {

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use vestibule_tests::{
     db::{Engine, TestDb},
     proc::{ChildProcess, idp_command},
-    serve_process::Served,
+    serve_process::ServeSetup,
 };
 
 /// A running server.
@@ -19,7 +19,7 @@ pub(crate) struct Server {
     /// Its issuer.
     pub(crate) issuer: String,
     /// How it was configured; none for `dev`.
-    pub(crate) served: Option<Served>,
+    pub(crate) served: Option<ServeSetup>,
     /// What `dev` told.
     pub(crate) ready: Value,
     process: ChildProcess,
@@ -36,8 +36,8 @@ fn on_core_0(command: Command) -> Command {
 impl Server {
     /// `serve` on an engine.
     pub(crate) async fn serve(engine: Engine, db: &TestDb) -> Self {
-        let served = Served::prepare(engine, db).await;
-        let process = served.serve_by(on_core_0).await;
+        let served = ServeSetup::prepare(engine, db).await;
+        let process = served.serve_with(on_core_0).await;
         Self {
             issuer: served.issuer(),
             served: Some(served),
@@ -63,7 +63,7 @@ impl Server {
 
     /// From the start of the process to its first answer.
     pub(crate) async fn cold_start(engine: Engine, db: &TestDb) -> Duration {
-        let served = Served::prepare(engine, db).await;
+        let served = ServeSetup::prepare(engine, db).await;
         let begun = Instant::now();
         let mut process = ChildProcess::spawn(on_core_0(served.command(&["serve"])));
         let address = served.issuer().replace("http://localhost", "127.0.0.1");

@@ -12,7 +12,7 @@ use vestibule_tests::{
 use crate::load::LoadGenerator;
 
 /// A person at the door, with a page to post.
-pub(crate) struct Knocking {
+pub(crate) struct SignInAttempt {
     browser: HttpBrowser,
     person: Patient,
     pending: PendingRequest,
@@ -22,16 +22,16 @@ pub(crate) struct Knocking {
 }
 
 /// What a post led to.
-pub(crate) enum Outcome {
+pub(crate) enum AttemptOutcome {
     /// Signed in, with both steps.
-    In,
+    SignedIn,
     /// Refused honestly: 503, `Retry-After` and the address kept. Whoever tries again does not before the moment.
-    Refused(Box<Knocking>, Instant),
+    Refused(Box<SignInAttempt>, Instant),
     /// Anything else.
     Broken(String),
 }
 
-impl Knocking {
+impl SignInAttempt {
     /// Opens the sign-in page.
     pub(crate) async fn open(load: &LoadGenerator, nth: u32) -> Result<Self, String> {
         let (browser, pending) = (load.browser(), load.authorization_request());
@@ -40,14 +40,14 @@ impl Knocking {
     }
 
     /// Posts address and password, and goes on to the end if they are heard.
-    pub(crate) async fn knock(self, load: &LoadGenerator) -> Outcome {
+    pub(crate) async fn submit(self, load: &LoadGenerator) -> AttemptOutcome {
         match self.post(load).await {
             Ok(outcome) => outcome,
-            Err(why) => Outcome::Broken(why),
+            Err(why) => AttemptOutcome::Broken(why),
         }
     }
 
-    async fn post(mut self, load: &LoadGenerator) -> Result<Outcome, String> {
+    async fn post(mut self, load: &LoadGenerator) -> Result<AttemptOutcome, String> {
         self.tries += 1;
         let typed = self.page.form().with("email", &self.person.email);
         let form = typed.with("password", &self.person.password);
@@ -56,12 +56,12 @@ impl Knocking {
         if answer.status == 503 {
             return self.refused(answer);
         }
-        let to = answer.location().ok_or_else(|| told(&answer))?;
+        let to = answer.location().ok_or_else(|| describe(&answer))?;
         let page = self.browser.try_get(to.as_str()).await.ok_or("no code page")?;
         let done = self.type_code(load, page, before).await?;
-        let to = done.location().ok_or_else(|| told(&done))?;
+        let to = done.location().ok_or_else(|| describe(&done))?;
         let at_client = to.as_str().starts_with(&self.pending.redirect_uri);
-        if at_client { Ok(Outcome::In) } else { Err(told(&done)) }
+        if at_client { Ok(AttemptOutcome::SignedIn) } else { Err(describe(&done)) }
     }
 
     /// Types the code of the mail whose reference the page shows. One in some thousands has two such mails: a person signs in
@@ -75,7 +75,7 @@ impl Knocking {
         let mut tried = Vec::new();
         loop {
             let code = load.wait_for_code((&self.person, before), &page, &tried).await;
-            let code = code.ok_or_else(|| told(&page))?;
+            let code = code.ok_or_else(|| describe(&page))?;
             let form = page.form().with("code", &code);
             page = self.browser.try_post(&form, "continue").await.ok_or("no answer to a code")?;
             if page.location().is_some() || !page.has_field("code") {
@@ -85,15 +85,15 @@ impl Knocking {
         }
     }
 
-    fn refused(mut self, answer: Response) -> Result<Outcome, String> {
+    fn refused(mut self, answer: Response) -> Result<AttemptOutcome, String> {
         let kept = answer.has_field("email") && answer.form().value("email") == self.person.email;
         let wait: Option<u64> = answer.header("retry-after").parse().ok();
-        let Some(wait) = wait.filter(|_| kept) else { return Err(told(&answer)) };
+        let Some(wait) = wait.filter(|_| kept) else { return Err(describe(&answer)) };
         self.page = answer;
-        Ok(Outcome::Refused(Box::new(self), Instant::now() + Duration::from_secs(wait)))
+        Ok(AttemptOutcome::Refused(Box::new(self), Instant::now() + Duration::from_secs(wait)))
     }
 }
 
-fn told(answer: &Response) -> String {
+fn describe(answer: &Response) -> String {
     format!("{} {}: {}", answer.status, answer.url.path(), answer.text())
 }

@@ -9,7 +9,7 @@ const ROUND: u32 = 400;
 
 /// What the server sustains without anybody who is refused. Taken before and after the crowd, for as long as the crowd comes:
 /// a machine that others use too changes its speed within minutes, and the best moment before says little of the one after.
-pub(crate) struct Pace {
+pub(crate) struct Throughput {
     sign_ins: u32,
     took: Duration,
     /// CPU of our process.
@@ -18,9 +18,9 @@ pub(crate) struct Pace {
     pub(crate) hashing: Duration,
 }
 
-impl Pace {
+impl Throughput {
     /// Measures for this long.
-    pub(crate) async fn of(load: &LoadGenerator, server: &Server, time: Duration) -> Self {
+    pub(crate) async fn measure(load: &LoadGenerator, server: &Server, time: Duration) -> Self {
         let (cpu, hashing, begun) = (server.cpu(), server.hashing_cpu(), Instant::now());
         let mut sign_ins = 0;
         while begun.elapsed() < time {
@@ -36,7 +36,7 @@ impl Pace {
     }
 
     /// Both together.
-    pub(crate) fn and(&self, other: &Self) -> Self {
+    pub(crate) fn merge(&self, other: &Self) -> Self {
         Self {
             sign_ins: self.sign_ins + other.sign_ins,
             took: self.took + other.took,
@@ -51,7 +51,7 @@ impl Pace {
     }
 
     /// Milliseconds of a sum for each sign-in.
-    pub(crate) fn each(&self, sum: Duration) -> f64 {
+    pub(crate) fn millis_per_sign_in(&self, sum: Duration) -> f64 {
         millis(sum) / f64::from(self.sign_ins)
     }
 }
