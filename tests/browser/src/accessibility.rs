@@ -15,9 +15,9 @@ use crate::browser::Tab;
 const SHIFT: i64 = 8;
 
 /// What is wrong with how a page is laid out: sideways scrolling, text that is cut, and things that lie on each other.
-const LAYOUT: &str = include_str!("look/layout.js");
+const LAYOUT: &str = include_str!("accessibility/layout.js");
 /// What has the focus, and whether that can be seen.
-const FOCUS: &str = include_str!("look/focus.js");
+const FOCUS: &str = include_str!("accessibility/focus.js");
 
 fn axe() -> &'static str {
     static AXE: OnceLock<String> = OnceLock::new();

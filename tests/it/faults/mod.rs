@@ -5,6 +5,7 @@ mod clock_skew;
 mod connections;
 mod disk_full;
 mod kill_in_transaction;
+mod kill_process;
 mod kill_replica;
 mod postgres;
 mod redis;

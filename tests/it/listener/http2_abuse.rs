@@ -5,8 +5,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vestibule_tests::{app::TestApp, wait::until_done};
 
 use super::{
-    raw::RawConnection,
-    slow::{SHORT, app_with_limits, assert_served},
+    raw_client::RawConnection,
+    slow_clients::{SHORT, app_with_limits, assert_served},
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

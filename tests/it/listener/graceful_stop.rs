@@ -15,7 +15,7 @@ use vestibule_tests::{
     wait::{LIMIT, retry_while_slow, until, until_equal},
 };
 
-use super::raw::RawConnection;
+use super::raw_client::RawConnection;
 use crate::engines::{apply, both_engines};
 
 const DELAY: Duration = Duration::from_secs(2);

@@ -12,7 +12,7 @@ use vestibule_tests::{
     mail_server::MailFault,
 };
 
-use super::retention::app_with_aged_data;
+use super::expiry::app_with_aged_data;
 use crate::engines::{apply, both_engines};
 
 /// Rows of one batch, as the job has them.

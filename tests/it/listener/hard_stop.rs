@@ -14,9 +14,9 @@ use vestibule_tests::{
 };
 
 use super::{
-    frames::{DATA, HEADERS, Http2Client, RETRY_AFTER_2, STATUS_503},
-    raw::RawConnection,
-    stop::{app_with_shutdown, post_in_flight, until_refused},
+    graceful_stop::{app_with_shutdown, post_in_flight, until_refused},
+    http2_client::{DATA, HEADERS, Http2Client, RETRY_AFTER_2, STATUS_503},
+    raw_client::RawConnection,
 };
 use crate::engines::{apply, both_engines};
 

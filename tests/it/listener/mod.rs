@@ -1,10 +1,10 @@
 //! The public listener itself: TLS, slow clients, greedy clients, and how it closes.
 
-mod frames;
+mod connection_limits;
+mod graceful_stop;
 mod hard_stop;
-mod hostile;
-mod places;
-mod raw;
-mod slow;
-mod stop;
+mod http2_abuse;
+mod http2_client;
+mod raw_client;
+mod slow_clients;
 mod tls;

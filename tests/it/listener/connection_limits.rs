@@ -8,7 +8,7 @@ use vestibule_tests::{
     wait::until,
 };
 
-use super::raw::RawConnection;
+use super::raw_client::RawConnection;
 
 async fn app_with_limits(limits: LimitsConfig, proxies: Vec<&'static str>) -> TestApp {
     TestApp::start_with(Engine::Sqlite, Options { limits, proxies, ..Options::default() }).await

@@ -10,7 +10,7 @@ use vestibule_tests::{
     wait::until,
 };
 
-use super::raw::RawConnection;
+use super::raw_client::RawConnection;
 
 pub(super) const SHORT: Duration = Duration::from_millis(400);
 
