@@ -33,6 +33,7 @@ mod replicas;
 mod restore;
 mod retention;
 mod routes;
+mod schema_diagram;
 mod statements;
 mod sweeping;
 mod tabs;

@@ -135,7 +135,7 @@ fn the_dashboard_shows_every_metric() {
 #[test]
 fn the_operators_page_reads_every_row_of_the_dashboard() {
     let dashboard: Value = serde_json::from_str(&read("monitoring/dashboard.json")).expect("JSON");
-    let page = read("operating.md");
+    let page = read("operating/dashboard.md");
     let panels = dashboard["panels"].as_array().expect("panels").iter();
     let rows: Vec<_> = panels.filter(|panel| panel["type"] == "row").collect();
     assert!(rows.len() > 3, "{rows:?}");
@@ -143,7 +143,11 @@ fn the_operators_page_reads_every_row_of_the_dashboard() {
         let title = row["title"].as_str().expect("a title");
         let told = page.lines().find(|line| line.starts_with(&format!("| {title} | ")));
         let cells = told.map(|line| line.split(" | ").filter(|cell| cell.len() > 20).count());
-        assert_eq!(cells, Some(3), "docs/operating.md on {title}: good, bad, and where to look");
+        assert_eq!(
+            cells,
+            Some(3),
+            "docs/operating/dashboard.md on {title}: good, bad, and where to look"
+        );
     }
 }
 
