@@ -9,7 +9,8 @@ use vestibule_tests::db::{Engine, TestDb};
 const TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table'
     AND name NOT LIKE 'sqlite%' AND name NOT LIKE '%sqlx%' ORDER BY name";
 /// Columns that are part of a primary key or refer to another table.
-const KEY_COLUMNS: &str = "SELECT tables.name, columns.name, columns.type, columns.pk, columns.\"notnull\",
+const KEY_COLUMNS: &str =
+    "SELECT tables.name, columns.name, columns.type, columns.pk, columns.\"notnull\",
         COALESCE(refs.\"table\", '')
     FROM sqlite_master AS tables JOIN pragma_table_info(tables.name) AS columns
     LEFT JOIN pragma_foreign_key_list(tables.name) AS refs ON refs.\"from\" = columns.name
@@ -90,10 +91,8 @@ async fn diagram_has_references_of_schema() {
 #[tokio::test]
 async fn each_table_has_a_row() {
     let document = document();
-    let described: BTreeSet<&str> = document
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .collect();
+    let described: BTreeSet<&str> =
+        document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     let (tables, _) = schema().await;
     assert_eq!(described, tables.iter().map(String::as_str).collect(), "tables of docs/schema.md");
 }
