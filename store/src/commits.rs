@@ -1,4 +1,4 @@
-//! Whether a piece of work has come to a commit: who gives it up must not say that nothing happened.
+//! Whether a piece of work has come to a commit: its caller must then not answer that nothing happened.
 
 use std::{
     panic,
@@ -28,7 +28,7 @@ impl Commits {
     }
 
     /// Does work that goes on when its caller is dropped, as a task of the present piece of work. A commit counts as begun at
-    /// once: nobody can say afterwards how far the task will have come.
+    /// once, because the caller cannot know how far the task will have come.
     ///
     /// # Errors
     ///
