@@ -181,7 +181,7 @@ async fn answer(
 }
 
 /// The sign-in page of a request once more, as when another cookie has taken the place of the one it was sealed for.
-pub fn sign_in_page(
+pub(crate) fn sign_in_page(
     cx: &Cx,
     browser_context: &BrowserContext,
     request: AuthorizationRequest,

@@ -94,7 +94,7 @@ impl Origin {
 impl Cx {
     /// A registered client, which is then the one that the log names.
     #[must_use]
-    pub fn find_client(&self, id: &str) -> Option<&Arc<Client>> {
+    pub(crate) fn find_client(&self, id: &str) -> Option<&Arc<Client>> {
         let client = self.clients.get(id);
         if let Some(client) = client {
             self.client_slot.set(&client.id);

@@ -67,7 +67,7 @@ pub async fn read(cx: &Cx, kinds: &JobKinds) -> Result<OperationalStatus> {
 }
 
 /// The guess budget, as of now.
-pub async fn guess_budget_status(cx: &Cx) -> Result<GuessBudgetStatus> {
+pub(crate) async fn guess_budget_status(cx: &Cx) -> Result<GuessBudgetStatus> {
     let mut conn = cx.db.read().await?;
     let spent = guess_budget::count_recent(&mut conn, cx.now).await?;
     Ok(GuessBudgetStatus { spent, limit: cx.settings.guess_budget })

@@ -80,7 +80,7 @@ impl SignIn {
 
     /// The sign-in that a live session rests on.
     #[must_use]
-    pub fn of_session(session: &LiveSession) -> Self {
+    pub(crate) fn of_session(session: &LiveSession) -> Self {
         Self {
             id: session.sign_in_id,
             user: session.user_id,

@@ -164,7 +164,7 @@ pub fn rfc3339(at: Timestamp) -> String {
 }
 
 /// A moment that somebody has typed: RFC 3339, or a date for its midnight in Coordinated Universal Time.
-pub fn parse_time(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Timestamp, String> {
     let date =
         || text.parse::<jiff::civil::Date>()?.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
     // A time of day without its zone could be read as a date too: it is neither.

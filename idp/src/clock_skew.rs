@@ -39,7 +39,7 @@ pub(crate) async fn database_clock_ahead(
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn skew_over_limit(
+pub(crate) async fn skew_over_limit(
     db: &Db,
     now: impl Fn() -> Timestamp,
 ) -> Result<Option<Duration>, store::Error> {

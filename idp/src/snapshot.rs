@@ -148,7 +148,7 @@ impl LiveState {
 
     /// The same with the clock that is compared with the database's.
     #[must_use]
-    pub fn with_clock(self, clock: Clock) -> Self {
+    pub(crate) fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
 
@@ -159,7 +159,7 @@ impl LiveState {
     }
 
     /// Looks at this machine's clock.
-    pub async fn check_clock(&self, db: &Db) {
+    pub(crate) async fn check_clock(&self, db: &Db) {
         self.gate.check(db, &self.clock).await;
     }
 

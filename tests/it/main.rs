@@ -29,6 +29,7 @@ mod replicas;
 mod restore;
 mod retention;
 mod routes;
+mod schema_diagram;
 mod single_instance_lease;
 mod statement_counts;
 mod tabs;

@@ -1,7 +1,12 @@
-//! docs/operating.md: its commands are commands of the program, the rights that it names are those that are needed, and its
-//! arithmetic begins with the right numbers.
+//! The pages of docs/operating: their commands are commands of the program, the rights that they name are those that are
+//! needed, their arithmetic begins with the right numbers, and each alarm of the log has a row.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    time::Duration,
+};
 
 use store::{EphemeralCounters, HitResult};
 use tokio::process::Command;
@@ -16,14 +21,24 @@ use vestibule_tests::{
 use crate::doctor::{assert_failed, findings};
 use crate::engines::{apply, both_engines};
 
-fn document() -> String {
-    let path = vestibule_tests::workspace_root().join("docs/operating.md");
-    std::fs::read_to_string(path).expect("the document")
+/// A page of docs/operating.
+fn page(name: &str) -> String {
+    let path = vestibule_tests::workspace_root().join("docs/operating").join(name);
+    fs::read_to_string(path).expect("a page")
 }
 
-/// The commands of the program in the code blocks of a document.
-fn commands(document: &str) -> Vec<&str> {
-    let blocks = document.split("```").skip(1).step_by(2);
+/// Every page of docs/operating.
+fn pages() -> Vec<String> {
+    let folder =
+        fs::read_dir(vestibule_tests::workspace_root().join("docs/operating")).expect("the folder");
+    let paths = folder.map(|entry| entry.expect("an entry").path());
+    let pages = paths.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.map(|path| fs::read_to_string(path).expect("a page")).collect()
+}
+
+/// The commands of the program in the code blocks of a page.
+fn commands(page: &str) -> Vec<&str> {
+    let blocks = page.split("```").skip(1).step_by(2);
     blocks.flat_map(str::lines).map(str::trim).filter(|line| line.starts_with("idp ")).collect()
 }
 
@@ -36,8 +51,8 @@ async fn help(words: &[&str]) -> Option<String> {
 
 #[tokio::test]
 async fn documented_commands_and_options_exist() {
-    let document = document();
-    let commands = commands(&document);
+    let pages = pages();
+    let commands: Vec<&str> = pages.iter().flat_map(|page| commands(page)).collect();
     assert!(commands.len() >= 7, "{commands:?}");
     for command in commands {
         let words: Vec<&str> = command.split_whitespace().skip(1).collect();
@@ -54,8 +69,8 @@ async fn documented_commands_and_options_exist() {
 /// The rights of the user of Redis are enough, and `doctor` finds each that is not there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn documented_redis_rights_suffice() {
-    let document = document();
-    let line = document.lines().find_map(|line| line.strip_prefix("ACL SETUSER vestibule "));
+    let page = page("deploy-replicas.md");
+    let line = page.lines().find_map(|line| line.strip_prefix("ACL SETUSER vestibule "));
     let rules: Vec<&str> = line.expect("the user of Redis").split(' ').collect();
     let rights: Vec<&str> = rules.iter().copied().filter(|rule| rule.starts_with('+')).collect();
     assert!(rights.len() >= 7, "{rules:?}");
@@ -77,7 +92,8 @@ async fn documented_redis_rights_suffice() {
         redis.run_command(&["ACL", "SETUSER", "vestibule", &right.replace('+', "-")]);
         let found = doctor().await;
         println!("without {right}: {}", found["ephemeral.url"].1);
-        assert_failed(&found, "ephemeral.url", "has its user the rights that docs/operating.md");
+        let named = "has its user the rights that docs/operating/deploy-replicas.md names";
+        assert_failed(&found, "ephemeral.url", named);
         redis.run_command(&["ACL", "SETUSER", "vestibule", right]);
     }
     assert_eq!(doctor().await["ephemeral.url"].0, "ok");
@@ -108,10 +124,41 @@ async fn documented_rows_per_sign_in_match(engine: Engine) {
     let landed = app.browser().sign_in(&app, &client, &patient).await;
     client.redeem_tokens(&app, &landed).await;
     app.wait_for_jobs().await;
-    let document = document();
+    let page = page("size.md");
     for (table, count) in counts().await {
-        let row = document.lines().find(|line| line.starts_with(&format!("| `{table}` | ")));
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{table}` | ")));
         let rows = row.and_then(|row| row.split('|').nth(2)).map(str::trim);
         assert_eq!(rows, Some((count - before[table]).to_string().as_str()), "{table}");
+    }
+}
+
+/// Messages of the log that begin with `alarm:` in the sources of a folder, up to their first comma or semicolon.
+fn alarms(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            alarms(&path, found);
+        } else {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let messages = text.split("\"alarm: ").skip(1);
+            let names = messages.filter_map(|message| message.split(['"', ',', ';']).next());
+            found.extend(names.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn each_alarm_has_a_row() {
+    let mut found = BTreeSet::new();
+    for krate in ["store", "keys", "flows", "idp"] {
+        alarms(&vestibule_tests::workspace_root().join(krate).join("src"), &mut found);
+    }
+    assert!(found.len() >= 20, "{found:?}; correct this test's way of finding them");
+    let page = page("alarms.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    for alarm in found {
+        let name = format!("`{alarm}`");
+        let is_there = rows.iter().any(|row| row.contains(&name));
+        assert!(is_there, "docs/operating/alarms.md has no row for {alarm}");
     }
 }

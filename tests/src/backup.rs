@@ -1,4 +1,4 @@
-//! Backup and restore of a test's database, by the commands of docs/operating.md.
+//! Backup and restore of a test's database, by the commands of docs/operating/backup.md and restore.md.
 
 use std::path::Path;
 

@@ -28,7 +28,7 @@ impl Backoff {
 
     /// The wait after so many tries, on average.
     #[must_use]
-    pub fn delay_after(self, tries: i64) -> Duration {
+    pub(crate) fn delay_after(self, tries: i64) -> Duration {
         let waited = usize::try_from(tries.saturating_sub(1)).unwrap_or(0);
         match self {
             Self::Listed(seconds) => {

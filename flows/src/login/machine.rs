@@ -103,7 +103,7 @@ impl SignInProof {
 
     /// The word of the second step; none where the first was both.
     #[must_use]
-    pub const fn second_method(&self) -> Option<SecondMethod> {
+    pub(crate) const fn second_method(&self) -> Option<SecondMethod> {
         self.proof.second_method()
     }
 

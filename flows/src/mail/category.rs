@@ -25,7 +25,7 @@ impl Category {
 
     /// The waits between the tries of a mail that was not taken.
     #[must_use]
-    pub const fn backoff(self) -> Backoff {
+    pub(crate) const fn backoff(self) -> Backoff {
         match self {
             Self::Code => Backoff::Listed(&[2, 5, 10, 20, 30]),
             Self::Notice => Backoff::Doubling {

@@ -24,7 +24,8 @@ const UNREACHABLE_HINT: &str = "does it run, is database.url right (with its acc
 const FAILED_HINT: &str = "look at the database's own log, and run `idp doctor` again";
 /// What to do about counters that are not reached.
 const REDIS_HINT: &str = "is ephemeral.url right (with its password), does Redis run, is it reachable from here, and \
-                           has its user the rights that docs/operating.md names? Until then each process counts its limits alone";
+                           has its user the rights that docs/operating/deploy-replicas.md names? Until then each process \
+                           counts its limits alone";
 
 /// Asks everything that `serve` needs. What depends on something that is away is left out.
 pub(crate) async fn diagnose(config: &Config, clock: &Clock) -> Vec<Finding> {

@@ -47,7 +47,7 @@ impl DatabaseConfig {
 
     /// The same for `store`; every commit to a file waits for the disk.
     #[must_use]
-    pub fn db_config(&self) -> DbConfig {
+    pub(crate) fn db_config(&self) -> DbConfig {
         match &self.url {
             DatabaseUrl::Sqlite(file) => DbConfig::Sqlite { file: file.clone(), full_sync: true },
             DatabaseUrl::Postgres(url) => DbConfig::Postgres {

@@ -38,7 +38,7 @@ impl HashingConfig {
 
     /// The same for `keys`.
     #[must_use]
-    pub fn hasher_config(&self) -> keys::HasherConfig {
+    pub(crate) fn hasher_config(&self) -> keys::HasherConfig {
         keys::HasherConfig { threads: self.threads, queue: self.queue, wait: self.wait }
     }
 }

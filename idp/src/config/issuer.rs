@@ -68,7 +68,7 @@ impl Issuer {
 
     /// An absolute address of ours; `path` begins with a slash.
     #[must_use]
-    pub fn absolute_url(&self, path: &str) -> String {
+    pub(crate) fn absolute_url(&self, path: &str) -> String {
         format!("{}{path}", self.text)
     }
 

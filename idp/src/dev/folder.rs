@@ -20,11 +20,11 @@ const DATABASE_FILE: &str = "vestibule.db";
 
 /// A marked folder.
 #[derive(Clone, Debug)]
-pub struct DevFolder(PathBuf);
+pub(crate) struct DevFolder(PathBuf);
 
 /// What `dev` must know again at its next start, in a file that only its owner reads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct DemoData {
+pub(crate) struct DemoData {
     /// Secret of the demo portal.
     pub client_secret: String,
     /// Demo people.
@@ -66,7 +66,7 @@ impl DevFolder {
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub fn open_or_create(dir: &Path, rng: &Rng) -> Result<Self, String> {
+    pub(crate) fn open_or_create(dir: &Path, rng: &Rng) -> Result<Self, String> {
         let cannot = |error: io::Error| format!("{}: {error}", dir.display());
         if !Self::is_marked(dir) {
             fs::create_dir_all(dir).map_err(cannot)?;
@@ -89,26 +89,26 @@ impl DevFolder {
 
     /// The database file.
     #[must_use]
-    pub fn db_config(&self) -> DbConfig {
+    pub(crate) fn db_config(&self) -> DbConfig {
         DbConfig::Sqlite { file: self.0.join(DATABASE_FILE), full_sync: false }
     }
 
     /// The root key.
     #[must_use]
-    pub fn keys_config(&self) -> KeysConfig {
+    pub(crate) fn keys_config(&self) -> KeysConfig {
         let entry = RootKeyFile { id: "dev".to_owned(), file: self.0.join(ROOT_KEY_FILE) };
         KeysConfig { root_file: vec![entry] }
     }
 
     /// Where it is.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// What was kept.
     #[must_use]
-    pub fn load_demo(&self) -> Option<DemoData> {
+    pub(crate) fn load_demo(&self) -> Option<DemoData> {
         self.read_json(DEMO_FILE)
     }
 
@@ -116,7 +116,7 @@ impl DevFolder {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn save_demo(&self, demo: &DemoData) -> io::Result<()> {
+    pub(crate) fn save_demo(&self, demo: &DemoData) -> io::Result<()> {
         self.write_private(DEMO_FILE, &serde_json::to_vec_pretty(demo)?)
     }
 

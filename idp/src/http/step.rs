@@ -12,7 +12,7 @@ pub struct Step {
     /// Its name in metrics, and in the link of its page that switches the language.
     pub name: &'static str,
     /// What the flow calls it.
-    pub(crate) next_step: NextStep,
+    pub(crate) leads_to: NextStep,
     /// The events whose outcomes are counted as those of the step.
     pub(crate) events: &'static [Event],
     /// Whether its post needs the hashing pool: then it is rejected cheaply while the pool is full (decision 17).
@@ -24,7 +24,7 @@ pub(crate) const PASSWORD: Step = Step {
     path: "/login/password",
     form_name: "password",
     name: "password",
-    next_step: NextStep::Password,
+    leads_to: NextStep::Password,
     events: &[Event::PasswordChecked],
     needs_hashing: true,
 };
@@ -34,7 +34,7 @@ pub(crate) const CODE: Step = Step {
     path: "/login/code",
     form_name: "code",
     name: "code",
-    next_step: NextStep::Code,
+    leads_to: NextStep::Code,
     events: &[Event::CodeChecked],
     needs_hashing: false,
 };
@@ -44,7 +44,7 @@ pub(crate) const NEW_PASSWORD: Step = Step {
     path: "/login/new-password",
     form_name: "new-password",
     name: "new_password",
-    next_step: NextStep::NewPassword,
+    leads_to: NextStep::NewPassword,
     events: &[],
     needs_hashing: false,
 };
@@ -54,7 +54,7 @@ pub(crate) const CONSENT: Step = Step {
     path: "/login/consent",
     form_name: "consent",
     name: "consent",
-    next_step: NextStep::Complete,
+    leads_to: NextStep::Complete,
     events: &[Event::ConsentGiven, Event::ConsentRefused],
     needs_hashing: false,
 };
@@ -65,7 +65,7 @@ pub const STEPS: [&Step; 4] = [&PASSWORD, &CODE, &NEW_PASSWORD, &CONSENT];
 impl Step {
     /// The step that is due, if one is.
     pub(crate) fn for_next_step(due: NextStep) -> Option<&'static Self> {
-        STEPS.into_iter().find(|step| step.next_step == due)
+        STEPS.into_iter().find(|step| step.leads_to == due)
     }
 
     /// The step with this name.
@@ -102,10 +102,7 @@ mod tests {
         unique(|step| step.form_name);
         unique(|step| step.name);
         for step in STEPS {
-            assert_eq!(
-                Step::for_next_step(step.next_step).map(|found| found.name),
-                Some(step.name)
-            );
+            assert_eq!(Step::for_next_step(step.leads_to).map(|found| found.name), Some(step.name));
             for event in step.events {
                 assert_eq!(Step::for_event(*event).map(|found| found.name), Some(step.name));
             }

@@ -20,21 +20,21 @@ use crate::{
 /// Tries a mail.
 pub(super) async fn attempt(app: &App, claimed: &ClaimedJob) -> Result<JobResult, flows::Error> {
     let cx = app.system_cx("mail");
-    let content = match retry_database(|| Box::pin(mail::prepare(&cx, claimed))).await? {
-        PreparedMail::Letter(content) => content,
+    let letter = match retry_database(|| Box::pin(mail::prepare(&cx, claimed))).await? {
+        PreparedMail::Letter(letter) => letter,
         PreparedMail::Ended(end) => return Ok(end),
     };
     let attempt = SendAttempt { job: claimed.id(), tries: claimed.tries(), now: cx.now };
-    Ok(match compose(app, &content, attempt) {
+    Ok(match compose(app, &letter, attempt) {
         Ok(mail) => send(app, claimed, &mail).await,
         Err(end) => end,
     })
 }
 
-fn compose(app: &App, content: &Letter, attempt: SendAttempt) -> Result<ComposedMail, JobResult> {
+fn compose(app: &App, letter: &Letter, attempt: SendAttempt) -> Result<ComposedMail, JobResult> {
     let context =
         MailContext { brand: &app.brand, issuer: &app.issuer, sender: app.mailer.sender() };
-    context.compose(content, attempt).map_err(|error| match error {
+    context.compose(letter, attempt).map_err(|error| match error {
         ComposeError::UnusableAddress => {
             JobResult::Refused("its address cannot be used".to_owned())
         }

@@ -59,11 +59,11 @@ impl MailContext<'_> {
     /// When it must not leave.
     pub(crate) fn compose(
         &self,
-        content: &Letter,
+        letter: &Letter,
         attempt: SendAttempt,
     ) -> Result<ComposedMail, ComposeError> {
-        let text = MailText::of(self, content);
-        let composed = self.build_message(&text, &content.recipient, attempt)?;
+        let text = MailText::of(self, letter);
+        let composed = self.build_message(&text, &letter.recipient, attempt)?;
         check::check(&composed, &text)?;
         Ok(composed)
     }

@@ -41,8 +41,8 @@ impl MailFixture {
         MailContext { brand: &self.brand, issuer: &self.issuer, sender: &self.sender }
     }
 
-    pub(crate) fn compose(&self, content: &Letter) -> Result<ComposedMail, ComposeError> {
-        self.context().compose(content, attempt())
+    pub(crate) fn compose(&self, letter: &Letter) -> Result<ComposedMail, ComposeError> {
+        self.context().compose(letter, attempt())
     }
 }
 
@@ -116,11 +116,11 @@ pub(crate) fn mail_contents() -> Vec<(String, Letter)> {
     });
     wordings
         .map(|(mail, wording, nth)| {
-            let content = match mail.category {
+            let letter = match mail.category {
                 Category::Code => code_with(wording),
                 Category::Notice => Letter::notice(recipient(), *wording, now()),
             };
-            (format!("{}-{nth}", mail.kind.name), content)
+            (format!("{}-{nth}", mail.kind.name), letter)
         })
         .collect()
 }
@@ -128,9 +128,9 @@ pub(crate) fn mail_contents() -> Vec<(String, Letter)> {
 /// The letter with a code that has this wording.
 fn code_with(wording: &Wording) -> Letter {
     let asked_with = [None, Some("Firefox/Windows".to_owned())];
-    let content = |asked_with| {
+    let letter = |asked_with| {
         let plain = challenge(UserId::new(now(), [2; 10]), ADDRESS, now());
         code_of(EmailChallenge { asked_with, ..plain }, NAME).0
     };
-    asked_with.map(content).into_iter().find(|content| content.wording == *wording).unwrap()
+    asked_with.map(letter).into_iter().find(|letter| letter.wording == *wording).unwrap()
 }

@@ -32,27 +32,26 @@ pub(super) struct MailText {
 
 impl MailText {
     /// The text of a letter.
-    pub(super) fn of(context: &MailContext<'_>, content: &Letter) -> Self {
+    pub(super) fn of(context: &MailContext<'_>, letter: &Letter) -> Self {
         // A person of whom no language of ours is known is written to in English.
         let language =
-            content.recipient.language.as_deref().and_then(Locale::from_tag).unwrap_or_default();
+            letter.recipient.language.as_deref().and_then(Locale::from_tag).unwrap_or_default();
         let writer = TextWriter { context, language };
-        let code = content.code.as_ref().map(group_digits);
-        let facts: Vec<NamedArg> =
-            content.facts.iter().map(|fact| writer.to_named_arg(fact)).collect();
+        let code = letter.code.as_ref().map(group_digits);
+        let facts: Vec<NamedArg> = letter.facts.iter().map(|fact| writer.named_arg(fact)).collect();
         let mut all: Vec<NamedArg> =
-            content.details.iter().map(|fact| writer.to_named_arg(fact)).collect();
+            letter.details.iter().map(|fact| writer.named_arg(fact)).collect();
         all.extend(facts.iter().cloned());
         all.extend(code.clone().map(|code| ("code", code)));
         let translate = |key: &str| writer.translate(key, &all);
-        let lines = content.wording.lines.iter().map(|key| translate(key));
+        let lines = letter.wording.lines.iter().map(|key| translate(key));
         Self {
-            category: content.category.as_str(),
+            category: letter.category.as_str(),
             language,
-            subject: translate(content.wording.subject),
-            title: translate(content.wording.title),
+            subject: translate(letter.wording.subject),
+            title: translate(letter.wording.title),
             lines: lines.chain(writer.support_line()).collect(),
-            bound: content.code.as_ref().map(|code| writer.bound_line(code)),
+            bound: letter.code.as_ref().map(|code| writer.bound_line(code)),
             facts: code.iter().cloned().chain(facts.into_iter().map(|(_, said)| said)).collect(),
             code,
         }
@@ -100,7 +99,7 @@ impl TextWriter<'_> {
         self.language.tr(key, &arguments)
     }
 
-    fn to_named_arg(&self, fact: &Fact) -> NamedArg {
+    fn named_arg(&self, fact: &Fact) -> NamedArg {
         let value = match &fact.value {
             FactValue::Text(text) => text.clone(),
             FactValue::Clock(at) => self.language.clock_time(*at, &self.context.brand.time_zone),

@@ -1,4 +1,17 @@
 //! One connection: handshake, requests, and the end of it.
+//!
+//! Over HTTP/2 a head may come in several frames, HEADERS and CONTINUATION (RFC 9113, section 6.10), with no other frame of
+//! the connection between them.
+//!
+//! * **Size.** `limits.header_size` is for all frames of a head together, decompressed. A larger head is read to its end
+//!   without being kept, and answered by 431. A head of four times that size, or of more frames than its size can need (5
+//!   without `END_HEADERS`; 20 at the largest `limits.header_size`), ends the connection with `ENHANCE_YOUR_CALM`.
+//! * **Time of the first head.** `limits.header_time` from the start of the connection, for any number of frames.
+//! * **Time of a further head.** None of its own: until it ends there is no request, so the connection counts as idle. It
+//!   gets GOAWAY `limits.idle_time` after its last request was answered, and is cut `PONG_WITHIN` later. Earlier requests
+//!   are answered meanwhile; a body among them cannot continue and ends after `limits.body_time`. Such a connection costs
+//!   its permit and `limits.header_size` of memory.
+//! * **Resets.** A client that opens and resets streams faster than they are accepted is cut (`RESETS`).
 
 use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 

@@ -14,7 +14,7 @@ const ONE_CALLER: [(&str, &str); 9] = [
     ("store::sign_in::insert", "flows/src/login/record.rs"),
     ("store::grant::insert", "flows/src/token/issue.rs"),
     ("store::auth_code::insert", "flows/src/token/issue.rs"),
-    ("store::auth_code::claim", "flows/src/token/authorization_code.rs"),
+    ("store::auth_code::redeem", "flows/src/token/authorization_code.rs"),
     ("store::session::insert", "flows/src/login/complete.rs"),
     ("store::session::end", "flows/src/session.rs"),
     ("store::session::end_all", "flows/src/session.rs"),
@@ -25,27 +25,27 @@ const ONE_CALLER: [(&str, &str); 9] = [
 /// Proofs, each with the one file that makes it.
 const PROOFS: [(&str, &str); 12] = [
     ("SignIn", "flows/src/sign_in.rs"),
-    ("Complete", "flows/src/login/machine.rs"),
+    ("SignInProof", "flows/src/login/machine.rs"),
     ("PasswordChecked", "flows/src/login/password.rs"),
-    ("SecondChecked", "flows/src/login/second.rs"),
-    ("EmailCodeSeal", "flows/src/login/email_code.rs"),
+    ("SecondChecked", "flows/src/login/second_step.rs"),
+    ("EmailCodeVerifier", "flows/src/login/email_code.rs"),
     ("ResendChecked", "flows/src/login/resend.rs"),
     ("SessionChecked", "flows/src/login/follow.rs"),
     ("NewPasswordChecked", "flows/src/login/new_password.rs"),
     ("AuthenticatedClient", "flows/src/client_auth.rs"),
     ("Principal", "flows/src/token/principal.rs"),
-    ("Acting", "flows/src/acting.rs"),
-    ("Reason", "flows/src/acting.rs"),
+    ("ChangeAuthority", "flows/src/change_authority.rs"),
+    ("Reason", "flows/src/change_authority.rs"),
 ];
 
 /// What makes an authority, and the places that may call it.
 const AUTHORITY: [(&str, &[&str]); 3] = [
-    ("flows::acting::Acting::of_command", &["idp/src/cli/change.rs"]),
-    ("flows::acting::Reason::not_given", &["idp/src/cli/change.rs"]),
+    ("flows::change_authority::ChangeAuthority::from_command", &["idp/src/cli/change.rs"]),
+    ("flows::change_authority::Reason::not_given", &["idp/src/cli/change.rs"]),
     (
-        "flows::acting::Acting::of_program",
+        "flows::change_authority::ChangeAuthority::from_program",
         &[
-            "flows/src/signing_keys/tend.rs",
+            "flows/src/signing_keys/maintenance.rs",
             "idp/src/dev/demo.rs",
             "idp/src/jobs/key_maintenance.rs",
         ],
@@ -70,7 +70,7 @@ const ACTS: [(&str, &str); 11] = [
 /// The verifiers of the second step: which seal speaks for which method, and where. A verdict is made from a seal alone, and
 /// a seal in its own file alone (`PROOFS`).
 const SEALS: [(&str, &str, &str); 1] =
-    [("EmailCodeSeal", "Mailed::EMAIL_CODE", "flows/src/login/email_code.rs")];
+    [("EmailCodeVerifier", "MailedMethod::EMAIL_CODE", "flows/src/login/email_code.rs")];
 
 /// Whether the one place that was found is in a file.
 fn is_only_in(found: &[String], file: &str) -> bool {
@@ -147,8 +147,8 @@ fn token_signature_is_made_by_ring() {
         );
     }
     assert!(
-        is_only_in(&found, "keys/src/ring.rs"),
-        "keys/src/ring.rs alone signs tokens, and hands out one function for each kind. Found: {found:?}"
+        is_only_in(&found, "keys/src/key_ring.rs"),
+        "keys/src/key_ring.rs alone signs tokens, and hands out one function for each kind. Found: {found:?}"
     );
     let items = source("keys/src/jwt.rs").items();
     let inside = items.iter().any(|item| {
@@ -178,8 +178,8 @@ fn method_is_judged_in_one_file() {
     let mut found = Vec::new();
     for source in sources() {
         let seals = source.production(FactKind::Impl).filter(|fact| {
-            ["MailedSeal", "HeldSeal"]
-                .map(|seal| format!("flows::login::second::{seal}"))
+            ["MailedVerifier", "HeldVerifier"]
+                .map(|seal| format!("flows::login::second_step::{seal}"))
                 .iter()
                 .any(|seal| fact.means(seal))
         });
@@ -285,18 +285,21 @@ fn operator_flow_takes_authority() {
         let act = source.facts.functions.iter().find(|f| f.name == name);
         let act = act.unwrap_or_else(|| panic!("{name} is no longer in {file}; correct ACTS"));
         let signature = source.text[act.at.clone()].split('{').next().unwrap_or_default();
-        assert!(signature.contains("acting: &Acting"), "{file}: {name} takes `acting: &Acting`");
+        assert!(
+            signature.contains("authority: &ChangeAuthority"),
+            "{file}: {name} takes `authority: &ChangeAuthority`"
+        );
     }
 }
 
-/// A [`SignIn`](flows::SignIn) comes from a row that the machine's `Complete` was recorded in, from a live session, or from a
+/// A [`SignIn`](flows::SignIn) comes from a row that the machine's `SignInProof` was recorded in, from a live session, or from a
 /// grant.
 #[test]
 fn sign_in_has_three_sources() {
     let file = source("flows/src/sign_in.rs");
     assert_eq!(
         constructing_functions(file, "flows::sign_in::SignIn"),
-        ["of_row", "load", "of_grant"],
+        ["of_row", "of_session", "of_grant"],
         "a SignIn comes from its row, from a session or from a grant; a fourth source needs a decision, then this test"
     );
     let recorder = source("flows/src/login/record.rs");
@@ -314,8 +317,8 @@ fn sign_in_has_three_sources() {
     let record = recorder.facts.functions.iter().find(is_recorder).expect("it is there");
     let signature = recorder.text[record.at.clone()].split('{').next().unwrap_or_default();
     assert!(
-        signature.contains("complete: &Complete"),
-        "record_sign_in takes the machine's Complete as proof"
+        signature.contains("proof: &SignInProof"),
+        "record_sign_in takes the machine's SignInProof"
     );
 }
 
@@ -335,16 +338,16 @@ fn sign_in_row_is_never_updated() {
     assert_none(&found, "a sign-in is a fact: add another one instead of changing it:");
 }
 
-/// `step` makes the one `Complete`, in two places: after the second step, and after the new password that follows it.
+/// `step` makes the one `SignInProof`, in two places: after the second step, and after the new password that follows it.
 #[test]
 fn machine_completes_in_two_places() {
     assert_eq!(
         constructing_functions(
             source("flows/src/login/machine.rs"),
-            "flows::login::machine::Complete"
+            "flows::login::machine::SignInProof"
         ),
-        ["second_proven", "new_password"],
-        "every way to Complete leads through second_proven or the new password after it"
+        ["after_second_step", "new_password"],
+        "every SignInProof comes from the second step or from the new password after it"
     );
 }
 

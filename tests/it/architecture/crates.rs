@@ -48,7 +48,7 @@ const NAMED_BY: [(&str, &[&str]); 29] = [
     ("tokio-rustls", &["idp/src/serve"]),
     ("x509-cert", &["idp/src/serve"]),
     // The real user of a command.
-    ("nix", &["idp/src/cli/account.rs"]),
+    ("nix", &["idp/src/cli/os_user.rs"]),
     ("rcgen", &["tests"]),
     // What reads the sources for these tests.
     ("cargo_metadata", &["tests/it/architecture"]),

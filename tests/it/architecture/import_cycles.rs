@@ -29,11 +29,11 @@ const CYCLES: [&[&str]; 1] = [&[
     "flows/src/login/effect.rs",
     "flows/src/login/follow.rs",
     "flows/src/login/machine.rs",
-    "flows/src/login/mailed.rs",
+    "flows/src/login/mailed_method.rs",
     "flows/src/login/new_password.rs",
     "flows/src/login/password.rs",
     "flows/src/login/plan.rs",
-    "flows/src/login/post.rs",
+    "flows/src/login/code_post.rs",
     "flows/src/login/record.rs",
     "flows/src/login/resend.rs",
 ]];

@@ -75,7 +75,7 @@ fn write_transactions_begin_in_one_place() {
 /// A statement that is a transaction by itself may run twice: the claim of a job may, and nothing else is known to.
 #[test]
 fn lone_statement_writes_in_one_place() {
-    let is_it = |fact: &Fact| fact.name == "write_alone";
+    let is_it = |fact: &Fact| fact.name == "write_autocommit";
     let file = "flows/src/jobs/queue.rs";
     assert_none(
         &found_outside(FactKind::Method, is_it, &[file]),

@@ -111,7 +111,7 @@ fn statement_runs_on_both_engines() {
 }
 
 /// Statements that compare an epoch with none of a person: the daily comparison of a grant with its own sign-in.
-const NO_GUARD: [(&str, &str); 1] = [("store/src/grant.rs", "look")];
+const NO_GUARD: [(&str, &str); 1] = [("store/src/grant.rs", "check_proofs")];
 
 /// A guard against a forced reset is one against an account that may not be used.
 #[test]

@@ -173,6 +173,15 @@ async fn start(engine: Engine) -> (SharedReplicas, Client) {
     (Arc::new(RwLock::new(ReplicaPair { app, second })), client)
 }
 
+/// Gives the lease of resealing to another process, so that the job does not do what a test cuts off.
+async fn hold_lease(pair: &ReplicaPair) {
+    let lease = "INSERT INTO leases (name, holder, until) VALUES ('root_keys', 'other process', $1)
+                     ON CONFLICT (name) DO UPDATE SET holder = 'other process', until = $1";
+    let until = pair.app.cx().now.plus(Duration::from_mins(10));
+    let db = pair.app.replica_db();
+    db.write(async |tx| store::Sql::q(tx, lease).bind(until).execute().await).await.unwrap();
+}
+
 #[apply(both_engines)]
 async fn root_key_replacement_interrupts_nothing(engine: Engine) {
     let (site, client) = start(engine).await;
@@ -195,15 +204,7 @@ async fn root_key_replacement_interrupts_nothing(engine: Engine) {
     // A page of before the switch, posted after it.
     let browser = site.read().await.app.browser();
     let (page, pending) = browser.open_sign_in_page(&client).await;
-    // Somebody else has the lease, so that the job does not do at its first turn what is to be cut off here.
-    let lease = "INSERT INTO leases (name, holder, until) VALUES ('root_keys', 'somebody', $1)
-                     ON CONFLICT (name) DO UPDATE SET holder = 'somebody', until = $1";
-    let (db, now) = {
-        let site = site.read().await;
-        (site.app.replica_db().clone(), site.app.cx().now)
-    };
-    let until = now.plus(Duration::from_mins(10));
-    db.write(async |tx| store::Sql::q(tx, lease).bind(until).execute().await).await.unwrap();
+    hold_lease(&*site.read().await).await;
     roll_out(&site, &[("next", 8), ("test", 7)]).await;
     let cx = site.read().await.app.cx();
     // Re-sealing that dies after its first value, and is begun again.

@@ -22,7 +22,7 @@ use crate::engines::{apply, both_engines};
 
 /// A grace that no test waits for.
 const LONG_GRACE: Duration = Duration::from_mins(5);
-/// What a hard stop may take at most (docs/door.md).
+/// What a hard stop may take at most (docs/listener.md).
 const HARD_STOP: Duration = Duration::from_millis(1500);
 
 fn host(app: &TestApp) -> &str {

@@ -139,7 +139,7 @@ fn dashboard_shows_every_metric() {
 #[test]
 fn operating_page_explains_dashboard_rows() {
     let dashboard: Value = serde_json::from_str(&read("monitoring/dashboard.json")).expect("JSON");
-    let page = read("operating.md");
+    let page = read("operating/dashboard.md");
     let panels = dashboard["panels"].as_array().expect("panels").iter();
     let rows: Vec<_> = panels.filter(|panel| panel["type"] == "row").collect();
     assert!(rows.len() > 3, "{rows:?}");
@@ -147,7 +147,11 @@ fn operating_page_explains_dashboard_rows() {
         let title = row["title"].as_str().expect("a title");
         let told = page.lines().find(|line| line.starts_with(&format!("| {title} | ")));
         let cells = told.map(|line| line.split(" | ").filter(|cell| cell.len() > 20).count());
-        assert_eq!(cells, Some(3), "docs/operating.md on {title}: good, bad, and where to look");
+        assert_eq!(
+            cells,
+            Some(3),
+            "docs/operating/dashboard.md on {title}: good, bad, and where to look"
+        );
     }
 }
 

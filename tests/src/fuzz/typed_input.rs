@@ -77,7 +77,7 @@ pub(super) fn password(_: &FuzzContext, input: &[u8]) {
             assert_eq!(format!("{password:?}"), "Password(..)");
         }
         Err(PasswordError::TooLong) => {
-            assert!(text.chars().count() * NFKC_MAX_EXPANSION > MAX_CODE_POINTS, "{text:?}")
+            assert!(text.chars().count() * NFKC_MAX_EXPANSION > MAX_CODE_POINTS, "{text:?}");
         }
     }
 }

@@ -144,7 +144,7 @@ impl OfferedMethods {
     }
 
     /// The machine's state in small numbers.
-    pub(super) fn from_machine_state(self, state: &State) -> AttemptState {
+    pub(super) fn model_state(self, state: &State) -> AttemptState {
         match state {
             State::Password => AttemptState::Password,
             State::Second(second) => {

@@ -184,7 +184,7 @@ pub(super) fn run(
     invariants::check_proposed(world, flight, loaded, read, &step, rules)?;
     let owns_row = flight.browser == flight.row || !rules.has(Guard::ThisAndUnmoved);
     let plan = Plan::of(&rows, &before, &step, RowOwnership { has_row: true, owns_row });
-    let after = rules.offered.from_machine_state(&step.state);
+    let after = rules.offered.model_state(&step.state);
     let mut work = ModelWork::new(world, flight, (loaded, after), stale, rules);
     for write in &plan.writes {
         if !work.write(*write) {

@@ -33,10 +33,7 @@ pub(super) fn check_proposed(
     rules: &Rules,
 ) -> Result<(), Violation> {
     if matches!(loaded, AttemptState::Complete { .. } | AttemptState::Cancelled) {
-        require(
-            rules.offered.from_machine_state(&step.state) == loaded,
-            "an ended attempt changed",
-        )?;
+        require(rules.offered.model_state(&step.state) == loaded, "an ended attempt changed")?;
         let again = |effect: &Effect| matches!(effect, Effect::Reissue(_) | Effect::End(_));
         require(step.effects.iter().all(again), "an ended attempt acted")?;
     }

@@ -57,7 +57,7 @@ pub(super) async fn posted_attempt<'f>(
         &request.cx,
         &request.browser_context,
         attempt,
-        Some(step.next_step),
+        Some(step.leads_to),
     )
     .await?
     {

@@ -52,10 +52,10 @@ pub(super) async fn get(
         StepView::NewPassword { .. } => NextStep::NewPassword,
         StepView::Complete => NextStep::Complete,
         // Shown on whichever page the tab is.
-        StepView::SignedIn { .. } => step.next_step,
+        StepView::SignedIn { .. } => step.leads_to,
         StepView::Cancelled => return Err(Failure::StartAgain),
     };
-    if next_step == step.next_step {
+    if next_step == step.leads_to {
         render(&app, &request, &shown, PostedForm::default(), None)
     } else {
         Ok(page::see_other(&step_address(next_step, &shown.attempt)?))

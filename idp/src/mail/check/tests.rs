@@ -4,9 +4,9 @@ use crate::mail::fixtures::{ADDRESS, MailFixture, NAME, code, mail_contents};
 /// A good mail, its text and its code.
 fn good() -> (ComposedMail, MailText, String) {
     let fixture = MailFixture::new();
-    let (content, digits) = code(NAME, ADDRESS);
-    let text = MailText::of(&fixture.context(), &content);
-    (fixture.compose(&content).unwrap(), text, digits)
+    let (letter, digits) = code(NAME, ADDRESS);
+    let text = MailText::of(&fixture.context(), &letter);
+    (fixture.compose(&letter).unwrap(), text, digits)
 }
 
 /// What the check says when `from` is `to` wherever it is in the bytes.
@@ -27,8 +27,8 @@ fn valid_mails_pass() {
     let (mail, wanted, _) = good();
     assert_eq!(check(&mail, &wanted), Ok(()));
     let fixture = MailFixture::new();
-    for (name, content) in mail_contents() {
-        assert!(fixture.compose(&content).is_ok(), "{name}");
+    for (name, letter) in mail_contents() {
+        assert!(fixture.compose(&letter).is_ok(), "{name}");
     }
 }
 

@@ -39,10 +39,10 @@ fn composed(name: &str) -> Read {
 #[test]
 fn every_mail_matches_snapshot() {
     let fixture = MailFixture::new();
-    for (name, mut content) in mail_contents() {
+    for (name, mut letter) in mail_contents() {
         for locale in Locale::ALL {
-            content.recipient.language = Some(locale.tag().to_owned());
-            let mail = read(&fixture.compose(&content).unwrap());
+            letter.recipient.language = Some(locale.tag().to_owned());
+            let mail = read(&fixture.compose(&letter).unwrap());
             let head = mail.raw.split_once("--=_").unwrap().0.replace("\r\n", "\n");
             let shown = [head.as_str(), &mail.text, "", &mail.html].join("\n");
             insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -57,9 +57,9 @@ fn every_mail_matches_snapshot() {
 /// What a row says that this build did not write is no reason to send nothing.
 #[test]
 fn unknown_language_is_answered_in_english() {
-    let (mut content, _) = code("Mere", ADDRESS);
-    content.recipient.language = Some("fr".to_owned());
-    let mail = read(&MailFixture::new().compose(&content).unwrap());
+    let (mut letter, _) = code("Mere", ADDRESS);
+    letter.recipient.language = Some("fr".to_owned());
+    let mail = read(&MailFixture::new().compose(&letter).unwrap());
     assert_eq!(mail.text, composed("Mere").text);
     assert!(mail.raw.contains("Content-Language: en\r\n"), "{}", mail.raw);
 }
@@ -90,13 +90,13 @@ fn recipient_name_stays_one_line() {
 #[test]
 fn retries_change_only_message_id() {
     let fixture = MailFixture::new();
-    let (content, _) = code(NAME, ADDRESS);
-    let first = fixture.compose(&content).unwrap();
+    let (letter, _) = code(NAME, ADDRESS);
+    let first = fixture.compose(&letter).unwrap();
     let later = crate::mail::fixtures::attempt();
-    let again = fixture.context().compose(&content, SendAttempt { tries: 3, ..later }).unwrap();
+    let again = fixture.context().compose(&letter, SendAttempt { tries: 3, ..later }).unwrap();
     assert_ne!(first.message_id, again.message_id);
     assert_eq!(read(&first).text, read(&again).text);
-    assert_eq!(fixture.compose(&content).unwrap().bytes, first.bytes);
+    assert_eq!(fixture.compose(&letter).unwrap().bytes, first.bytes);
 }
 
 #[test]
@@ -164,8 +164,8 @@ async fn dev_mailbox_reads_same_code() {
     let mut fixture = MailFixture::new();
     fixture.sender = mailer.sender().clone();
     fixture.issuer = Issuer::parse("http://localhost:8080").unwrap();
-    let (content, digits) = code(NAME, ADDRESS);
-    let mail = fixture.compose(&content).unwrap();
+    let (letter, digits) = code(NAME, ADDRESS);
+    let mail = fixture.compose(&letter).unwrap();
     mailer.send(&mail.envelope, &mail.bytes).await.unwrap();
     let entry = mailbox.mails().remove(0);
     assert_eq!((entry.to.as_str(), entry.code), (ADDRESS, Some(digits.clone())));
