@@ -1,6 +1,6 @@
 //! The only clock.
 //!
-//! Flows are handed a [`Timestamp`]; whoever makes one asks here. Tests move the shifted clock
+//! Flows get a [`Timestamp`]; every present one comes from here. Tests move the shifted clock
 //! instead of sleeping.
 
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use store::Timestamp;
 /// Where "now" comes from. Copies share the same shift.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// How far tests have moved time, for every replica and, if it could be, for the database.
+    /// How far tests have moved time, for all replicas. The database's clock cannot be moved.
     shift_millis: Arc<AtomicI64>,
-    /// How far this machine's clock is wrong.
+    /// The simulated error of this machine's clock, for tests.
     step_millis: Arc<AtomicI64>,
-    /// The time at which a test has stopped the clock; [`RUNS`] while it runs.
+    /// The time at which a test has stopped the clock, or [`RUNS`].
     stopped_at: Arc<AtomicI64>,
 }
 
-/// The value of a time at which the clock was stopped, when it was not.
+/// The value of `stopped_at` while the clock runs.
 const RUNS: i64 = i64::MIN;
 
-/// The hand that moves a shifted [`Clock`] and all its copies, for tests.
+/// Moves a shifted [`Clock`] and all its copies, for tests.
 #[derive(Clone, Debug)]
 pub struct ClockShift {
     shift_millis: Arc<AtomicI64>,
@@ -42,7 +42,7 @@ impl Clock {
         }
     }
 
-    /// A clock that runs with this machine's but can be moved, and the hand that moves it.
+    /// A clock that follows this machine's but can be moved, and its [`ClockShift`].
     #[must_use]
     pub fn shifted() -> (Self, ClockShift) {
         let clock = Self::system();
@@ -53,7 +53,7 @@ impl Clock {
         (clock, hand)
     }
 
-    /// The clock of another machine at the same time, and the hand that sets it wrong.
+    /// The clock of another machine at the same time, and the [`ClockShift`] that sets its error.
     #[must_use]
     pub fn stepped(&self) -> (Self, ClockShift) {
         let step_millis = Arc::<AtomicI64>::default();
@@ -68,7 +68,7 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let shift = self.shift_millis.load(Ordering::SeqCst);
-        // A stopped clock moves by a millisecond whenever it is read, so that what happens keeps its order.
+        // A stopped clock moves by a millisecond at each read, so that events keep their order.
         let tick = |at| if at == RUNS { None } else { Some(at + 1) };
         let base_millis =
             match self.stopped_at.fetch_update(Ordering::SeqCst, Ordering::SeqCst, tick) {
@@ -78,7 +78,7 @@ impl Clock {
         Timestamp::from_millis(base_millis.saturating_add(shift))
     }
 
-    /// The present moment as this machine has it, for comparing with the database's, which no test can move.
+    /// The present moment of this machine's clock, for comparison with the database's, which no test can move.
     #[must_use]
     pub(crate) fn machine_now(&self) -> Timestamp {
         let step = self.step_millis.load(Ordering::SeqCst);
@@ -94,7 +94,7 @@ impl Clock {
     }
 }
 
-/// Measures how long something took. No step of a clock changes it, and nothing is decided by it.
+/// Measures how long something took, by the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);
 
@@ -119,27 +119,27 @@ impl ClockShift {
         self.shift_millis.fetch_sub(by, Ordering::SeqCst);
     }
 
-    /// Sets the clock to `to`, from where it runs on.
+    /// Sets the clock to `to`. It runs on from there.
     pub fn set(&self, to: Timestamp) {
         self.stopped_at.store(RUNS, Ordering::SeqCst);
         self.shift_millis.store(to.millis().saturating_sub(machine_millis()), Ordering::SeqCst);
     }
 
-    /// Stops the clock at `at`: a limit that counts in a window of time does not begin anew, however slow the machine is.
+    /// Stops the clock at `at`, so that no new window of a limit begins, however slow the machine is.
     pub fn stop(&self, at: Timestamp) {
         self.shift_millis.store(0, Ordering::SeqCst);
         self.stopped_at.store(at.millis(), Ordering::SeqCst);
     }
 }
 
-/// A clock time as people read it in English, floored to the minute: `9:41 am`.
+/// A time of day in English, rounded down to the minute: `9:41 am`.
 #[must_use]
 pub(crate) fn clock_time(at: Timestamp, zone: &TimeZone) -> String {
     zoned(at, zone).strftime("%-I:%M %P").to_string()
 }
 
-/// The same for other languages: `9:41`, and the part of the day, `morning`, `afternoon` (from noon) or `evening` (from
-/// six).
+/// A time of day for other languages: `9:41`, and the part of the day, `morning`, `afternoon` (from noon) or `evening`
+/// (from six).
 #[must_use]
 pub(crate) fn time_of_day(at: Timestamp, zone: &TimeZone) -> (String, &'static str) {
     let at = zoned(at, zone);
@@ -151,7 +151,7 @@ pub(crate) fn time_of_day(at: Timestamp, zone: &TimeZone) -> (String, &'static s
     (at.strftime("%-I:%M").to_string(), part)
 }
 
-/// Whether two moments are on the same day where the clock hangs.
+/// Whether two moments are on the same day in `zone`.
 #[must_use]
 pub(crate) fn is_same_day(one: Timestamp, other: Timestamp, zone: &TimeZone) -> bool {
     zoned(one, zone).date() == zoned(other, zone).date()
@@ -163,18 +163,18 @@ pub fn rfc3339(at: Timestamp) -> String {
     zoned(at, &TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// A moment that somebody has typed: RFC 3339, or a date for its midnight in Coordinated Universal Time.
+/// Parses a moment of the command line: RFC 3339, or a date for its midnight in Coordinated Universal Time.
 pub(crate) fn parse_time(text: &str) -> Result<Timestamp, String> {
     let date =
         || text.parse::<jiff::civil::Date>()?.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
-    // A time of day without its zone could be read as a date too: it is neither.
+    // Only text of a date's length is a date: a time without a zone would otherwise be read as one.
     let parsed = if text.len() == "2026-11-24".len() { date() } else { text.parse() };
     parsed
         .map(|at| Timestamp::from_millis(at.as_millisecond()))
         .map_err(|_| "not a time such as 2026-11-24 or 2026-11-24T09:41:07Z".to_owned())
 }
 
-/// The same moment for APIs of the standard library.
+/// The moment as a [`SystemTime`].
 #[must_use]
 pub(crate) fn system_time(at: Timestamp) -> SystemTime {
     let millis = Duration::from_millis(at.millis().unsigned_abs());
@@ -186,7 +186,7 @@ pub(crate) fn system_time(at: Timestamp) -> SystemTime {
     moved.unwrap_or(UNIX_EPOCH)
 }
 
-/// A moment outside the calendar (beyond the year 9999) is shown as the calendar's nearest end.
+/// The moment in `zone`. A moment outside the calendar (beyond the year 9999) becomes the calendar's nearest end.
 fn zoned(at: Timestamp, zone: &TimeZone) -> jiff::Zoned {
     let end = if at.millis() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
     jiff::Timestamp::from_millisecond(at.millis()).unwrap_or(end).to_zoned(zone.clone())

@@ -1,9 +1,9 @@
-//! How far this machine's clock is from the database's, which is the one that all replicas share.
+//! How far this machine's clock is from the database's, which all replicas share.
 //!
-//! A replica whose clock is wrong would accept codes past their end, or refuse them before it. So it looks each second, and
-//! while it is off it answers 503 to everything that rests on time. A clock that is set meanwhile is noticed at once, by a
-//! stopwatch that no setting moves. `/readyz` says so too, but whoever sends requests may
-//! take half a minute to hear it.
+//! A replica whose clock is wrong would accept expired codes, or refuse valid ones. So it compares the clocks each second.
+//! While the skew is over the limit, it answers 503 to every request that depends on time. A clock that is set between two
+//! comparisons is detected at once, by the monotonic clock. `/readyz` reports it too, but a load balancer may take half a
+//! minute to stop sending requests.
 
 use std::{
     sync::{
@@ -17,11 +17,11 @@ use store::{Db, Timestamp};
 
 use crate::clock::{Clock, Stopwatch};
 
-/// Clocks of replicas and database may differ by this much.
+/// The most by which the clocks of replica and database may differ.
 pub(crate) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
 
-/// By how many milliseconds the database's clock is ahead of the one given by `now`, at the least: the answer was made at an
-/// unknown moment between question and receipt.
+/// By how many milliseconds the database's clock is at least ahead of `now`; negative when it is behind. The database read
+/// its clock at an unknown moment between query and answer.
 ///
 /// # Errors
 /// The database did not answer.
@@ -35,7 +35,7 @@ pub(crate) async fn database_clock_ahead(
     Ok(there.saturating_sub(there.clamp(before, after.max(before))))
 }
 
-/// How far the two clocks are apart when that is over the limit.
+/// The skew of the two clocks, if it is over the limit.
 ///
 /// # Errors
 /// The database did not answer.
@@ -47,20 +47,20 @@ pub(crate) async fn skew_over_limit(
     Ok((skew > MAX_CLOCK_SKEW).then_some(skew))
 }
 
-/// Whether this machine's clock can be believed. Copies share it.
+/// Closed while this machine's clock is wrong. Copies share the state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClockGate(Arc<GateState>);
 
 #[derive(Debug, Default)]
 struct GateState {
-    /// Off at the last look.
+    /// Whether the skew was over the limit at the last comparison.
     is_off: AtomicBool,
-    /// When it was last found right, by itself and by a stopwatch, which runs on when a clock is set.
+    /// When the clock was last found right: its time, and a stopwatch started then. Setting a clock does not move the latter.
     last_right: Mutex<Option<(Timestamp, Stopwatch)>>,
 }
 
 impl ClockGate {
-    /// Whether nothing that rests on time may be answered: the clock was off at the last look, or was set since then.
+    /// Whether requests that depend on time must be refused: the clock was off at the last comparison, or was set since.
     #[must_use]
     pub(crate) fn is_closed(&self, clock: &Clock) -> bool {
         self.0.is_off.load(Ordering::Relaxed) || self.was_clock_set(clock)
@@ -73,7 +73,7 @@ impl ClockGate {
         Duration::from_millis(apart) > MAX_CLOCK_SKEW
     }
 
-    /// Looks again. A database that does not answer says nothing about our clock.
+    /// Compares the clocks. Without an answer of the database the last result stays.
     pub(crate) async fn check(&self, db: &Db, clock: &Clock) {
         let checked_at = (clock.machine_now(), clock.stopwatch());
         match skew_over_limit(db, || clock.machine_now()).await {
@@ -89,7 +89,7 @@ impl ClockGate {
                     tracing::info!("the clock is right again");
                 }
             }
-            Err(error) => tracing::debug!(%error, "the database did not tell its time"),
+            Err(error) => tracing::debug!(%error, "the time of the database could not be read"),
         }
     }
 
@@ -107,7 +107,7 @@ mod tests {
         let (clock, hand) = Clock::system().stepped();
         let gate = ClockGate::default();
         hand.advance(Duration::from_secs(90));
-        assert!(!gate.is_closed(&clock), "nothing is known yet");
+        assert!(!gate.is_closed(&clock), "no comparison yet");
         gate.found_right((clock.machine_now(), clock.stopwatch()));
         assert!(!gate.is_closed(&clock));
         hand.advance(Duration::from_secs(90));

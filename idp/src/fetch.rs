@@ -1,9 +1,9 @@
 //! The only HTTP client.
 //!
-//! Three use it. The demo portal of `dev` talks to its provider on the same machine: so that client speaks to this machine
-//! alone, with no root certificates to load. `doctor` reads the discovery document of our own issuer, as clients do. Traces
-//! go to the collector that the operator names. None follows a redirect or a proxy of the environment, so no answer leads
-//! it anywhere.
+//! It has three users. The demo portal of `dev` connects to its provider on the same machine, so its client is limited to
+//! loopback and loads no root certificates. `doctor` reads the discovery document of our own issuer, as clients do. Traces
+//! are sent to the collector that the operator configured. No client follows redirects or uses a proxy of the environment,
+//! so no answer can choose another host.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -16,8 +16,7 @@ use crate::config::is_loopback;
 /// The largest answer that is read, in bytes.
 const BODY_MAX: usize = 1 << 20;
 
-/// A client. Follows no redirect: an answer of the token endpoint that leads elsewhere would take the client's secret with
-/// it.
+/// An HTTP client. Follows no redirect: one from the token endpoint would send the client's secret to another host.
 #[derive(Clone, Debug)]
 pub struct Fetch {
     client: reqwest::Client,
@@ -29,11 +28,11 @@ pub struct Fetch {
 enum AllowedHosts {
     /// This machine.
     Loopback,
-    /// Wherever its caller says, which is never what a stranger says.
+    /// Any host. The address comes from the configuration, never from a request.
     Anywhere,
 }
 
-/// A client for the collector of traces: the one server elsewhere that an operator names.
+/// A client for the collector of traces, which may be on any host.
 ///
 /// # Errors
 /// The HTTP library cannot start.
@@ -57,10 +56,10 @@ pub enum FetchError {
     /// The answer is longer than this client reads.
     #[error("the answer is larger than {BODY_MAX} bytes")]
     TooLarge,
-    /// No connection, or not in time.
+    /// There was no connection, or it timed out.
     #[error("the request failed")]
     Failed(#[from] reqwest::Error),
-    /// The answer cannot be passed on.
+    /// The answer cannot be represented as a response.
     #[error("the answer is malformed")]
     Malformed(#[from] http::Error),
 }
@@ -86,7 +85,7 @@ impl Fetch {
     /// Reads a document.
     ///
     /// # Errors
-    /// No connection, not in time, or too large.
+    /// There was no connection, it timed out, or the answer is too large.
     pub async fn get(&self, url: &str) -> Result<HttpResponse, FetchError> {
         self.request(http::Request::get(url).body(Vec::new())?).await
     }

@@ -1,4 +1,4 @@
-//! Whether what this replica rests on is there: asked once a second at most, however many probes and scrapes come.
+//! Whether the database and Redis answer. They are probed once a second at most, however many probes and scrapes arrive.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use crate::{
     clock_skew::{self, MAX_CLOCK_SKEW},
 };
 
-/// How long an answer is kept.
+/// How long a report is kept.
 const REPORT_TTL: Duration = Duration::from_secs(1);
-/// How long a sign of life may take. A frozen server gives none, and a probe must not hang with it.
+/// How long a probe may take. A frozen server never answers, and a probe must not wait for it.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What was found.
+/// The results of the probes.
 #[derive(Clone, Debug)]
 pub(crate) struct HealthReport {
-    /// The database, or why it is not to be used.
+    /// The database, or why it did not answer.
     pub(crate) database: Result<DatabaseHealth, String>,
-    /// How long Redis took, or why it is away; nothing when counters are kept in memory.
+    /// How long Redis took, or why it did not answer; `None` when counters are kept in memory.
     pub(crate) redis: Option<Result<Duration, String>>,
 }
 
 /// A database that answers.
 #[derive(Clone, Debug)]
 pub(crate) struct DatabaseHealth {
-    /// How long it took.
+    /// How long its answer took.
     pub(crate) took: Duration,
     /// By how many milliseconds its clock is ahead of ours.
     pub(crate) clock_ahead_millis: i64,
@@ -37,14 +37,14 @@ pub(crate) struct DatabaseHealth {
 }
 
 impl HealthReport {
-    /// Ready: nothing is known against the schema and the clock. What all replicas share and is away is told, but is no
-    /// reason to send nobody here: then all would be left out at once, and instead of the sign-in page, which needs no
-    /// database, people would meet the bare error of whatever stands in front. Without Redis limits fall back.
+    /// Whether this replica wants requests: no problem of schema or clock is known. A database that is away does not count.
+    /// All replicas share it, so a load balancer would remove all of them at once, and browsers would get the error of the
+    /// proxy instead of our sign-in page, which needs no database. Without Redis the limits of each process apply.
     pub(crate) fn is_ready(&self) -> bool {
         self.database.is_err() || self.check_database().is_ok()
     }
 
-    /// What stands in the way of using the database.
+    /// Returns why the database cannot be used.
     pub(crate) fn check_database(&self) -> Result<(), String> {
         let database = self.database.as_ref().map_err(Clone::clone)?;
         if !database.migrated {
@@ -58,7 +58,7 @@ impl HealthReport {
     }
 }
 
-/// Asks, and keeps the answer for a second.
+/// Probes database and Redis, and keeps the report for a second.
 #[derive(Debug)]
 pub struct Health {
     db: Db,
@@ -72,7 +72,7 @@ impl Health {
         Self { db, ephemeral, clock, report_cache: Cached::new(REPORT_TTL) }
     }
 
-    /// What was found within the last second.
+    /// A report of the last second.
     pub(crate) async fn report(&self) -> HealthReport {
         let find = async {
             let (database, redis) = tokio::join!(self.probe_database(), self.probe_redis());

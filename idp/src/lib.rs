@@ -1,6 +1,6 @@
 //! The program: routes, pages, mail, jobs, clock, configuration and the command line.
 //!
-//! One rule: it extracts, calls one flow, and renders. What may happen is decided in `flows`.
+//! One rule: a handler extracts, calls one flow, and renders. The flow decides what may happen.
 
 pub mod app;
 mod cached;

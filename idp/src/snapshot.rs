@@ -1,5 +1,5 @@
-//! What this replica keeps in memory: settings, clients, signing keys. Their numbers are polled twice a second, and what has
-//! moved is read again, so that a change is in force everywhere within two seconds, with Redis or without.
+//! What this replica keeps in memory: settings, clients, signing keys. Their revisions are polled twice a second, and
+//! changed parts are read again. So a change is in force on every replica within two seconds, with Redis or without.
 
 use std::{
     sync::{
@@ -23,12 +23,12 @@ use tokio::{
 
 use crate::{clock::Clock, clock_skew::ClockGate, metrics::Metrics};
 
-/// How often the numbers are read. Of the two seconds, the rest is for a machine and a database that are busy.
+/// How often the revisions are read. The rest of the two seconds is margin for a busy machine or database.
 const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
-/// How often the clock, the site's guess budget and resting connections are looked at.
+/// How often the clock, the site's guess budget and idle connections are checked.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// One consistent set.
+/// Settings, clients and keys of one consistent read.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Live settings.
@@ -43,7 +43,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Nothing: what is in force before anything was read.
+    /// The empty snapshot, before anything was read.
     fn empty() -> Result<Self, Error> {
         Ok(Self {
             settings: Arc::default(),
@@ -54,7 +54,7 @@ impl Snapshot {
         })
     }
 
-    /// The same with what has moved since read again.
+    /// A new snapshot, in which the changed parts were read again.
     async fn reload_changed(&self, root: &RootKeys, conn: &mut Conn) -> Result<Self, Error> {
         let revisions = store::revision::current(conn).await?;
         let mut new = Self { revisions, ..self.clone() };
@@ -67,7 +67,7 @@ impl Snapshot {
     }
 }
 
-/// A part of the set, as it was read.
+/// A part of the snapshot, as it was read.
 enum SnapshotPart {
     Settings(Settings),
     Clients(Clients),
@@ -89,7 +89,7 @@ impl SnapshotPart {
 type LoadPart =
     for<'a> fn(&'a RootKeys, &'a mut Conn) -> BoxFuture<'a, Result<SnapshotPart, Error>>;
 
-/// THE list of what is kept: what moves its number, and how it is read.
+/// THE list of parts: the topic of the revision, and the function that reads the part.
 const PARTS: [(Topic, LoadPart); 3] = [
     (Topic::Settings, |_, conn| {
         Box::pin(async { Ok(SnapshotPart::Settings(Settings::load(conn).await?)) })
@@ -102,7 +102,7 @@ const PARTS: [(Topic, LoadPart); 3] = [
     }),
 ];
 
-/// What the set is read from, and where it is counted when it cannot be read.
+/// Where the snapshot is read from, and where failures are counted.
 #[derive(Debug)]
 pub(crate) struct SnapshotSource {
     pub(crate) db: Db,
@@ -110,12 +110,12 @@ pub(crate) struct SnapshotSource {
     pub(crate) metrics: Arc<Metrics>,
 }
 
-/// How many rows this build cannot use, by what it does without.
+/// How many rows this build cannot use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnusableRows {
     /// Signing keys.
     pub signing_keys: usize,
-    /// Public halves of ended ones.
+    /// Public halves of ended signing keys.
     pub ended_keys: usize,
 }
 
@@ -125,11 +125,11 @@ impl UnusableRows {
     }
 }
 
-/// The current set, replaced as a whole.
+/// The current snapshot, replaced as a whole.
 #[derive(Clone, Debug)]
 pub struct LiveState {
     current: Arc<RwLock<Arc<Snapshot>>>,
-    /// Held while it is read again: what was read before would otherwise replace what was read after.
+    /// Held during a refresh: otherwise an older read could replace a newer one.
     refresh_lock: Arc<Mutex<()>>,
     gate: ClockGate,
     clock: Clock,
@@ -146,37 +146,37 @@ impl LiveState {
         Ok(Self { current, refresh_lock: Arc::default(), gate, clock, wrong_codes: Arc::default() })
     }
 
-    /// The same with the clock that is compared with the database's.
+    /// Sets the clock that is compared with the database's.
     #[must_use]
     pub(crate) fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
 
-    /// The current set.
+    /// The current snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Looks at this machine's clock.
+    /// Compares this machine's clock with the database's.
     pub(crate) async fn check_clock(&self, db: &Db) {
         self.gate.check(db, &self.clock).await;
     }
 
-    /// Whether this machine's clock was off at the last look, or was set since then: nothing that rests on time may be
-    /// answered or done.
+    /// Whether this machine's clock was off at the last comparison, or was set since: requests and jobs that depend on time
+    /// must be refused.
     #[must_use]
     pub fn clock_is_off(&self) -> bool {
         self.gate.is_closed(&self.clock)
     }
 
-    /// Wrong codes on the whole site in the last 24 hours, as of the last look.
+    /// Wrong codes on the whole site in the last 24 hours, as last read.
     #[must_use]
     pub fn wrong_codes(&self) -> i64 {
         self.wrong_codes.load(Ordering::Relaxed)
     }
 
-    /// Looks at the gauge of the site's guess budget.
+    /// Reads the count of the site's guess budget.
     pub async fn refresh_guess_count(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
         let mut conn = db.read().await?;
         let spent = flows::guess_budget::count_recent(&mut conn, now).await?;
@@ -184,7 +184,7 @@ impl LiveState {
         Ok(())
     }
 
-    /// Reads again what has moved.
+    /// Reads the changed parts again.
     pub async fn refresh(&self, db: &Db, root: &RootKeys) -> Result<(), Error> {
         let _one = self.refresh_lock.lock().await;
         let old = self.snapshot();
@@ -196,8 +196,8 @@ impl LiveState {
         Ok(())
     }
 
-    /// Keeps it fresh until `stop`, and looks at the clock and at resting connections; a database that is away leaves the
-    /// last set in force. The two do not wait for each other: of the promised two seconds, nothing is spent on looking.
+    /// Refreshes the snapshot until `stop`, and checks the clock and idle connections. While the database is away, the last
+    /// snapshot stays in force. The two loops do not wait for each other, so that checks delay no change.
     pub(crate) async fn run(self, source: SnapshotSource, stop: watch::Receiver<bool>) {
         tokio::join!(
             self.refresh_loop(&source, stop.clone()),
@@ -228,7 +228,7 @@ impl LiveState {
     }
 }
 
-/// What comes round until it is told to stop: at once and then each period. What takes longer than one is not made up for.
+/// An interval that ends with `stop`. It ticks at once and then each period; missed ticks are skipped.
 struct StoppableInterval {
     ticks: Interval,
     stop: watch::Receiver<bool>,
@@ -241,7 +241,7 @@ impl StoppableInterval {
         Self { ticks, stop }
     }
 
-    /// Whether there is another one, when it has come.
+    /// Waits for the next tick; false after `stop`.
     async fn tick(&mut self) -> bool {
         tokio::select! {
             _ = self.ticks.tick() => true,

@@ -1,5 +1,5 @@
-//! A start that meets a busy database. On SQLite a backup or a long command holds the one writer; on PostgreSQL another
-//! transaction holds a row. It is over in a moment, and a start that gave up at the first try would be one that failed.
+//! Retries at startup while the database is busy. On SQLite a backup or a long command holds the one writer; on PostgreSQL
+//! another transaction holds a row. Both are over in a moment, and no reason for a failed start.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use tokio::time::timeout;
 
 use crate::clock::{Clock, Stopwatch};
 
-/// How long a part of a start asks again. More than the ten seconds after which the store gives up a statement, so that
-/// there is a second try at least; one that has begun by then still has its time.
+/// How long one part of a start is retried. More than the ten seconds after which the store gives up a statement, so that
+/// there is at least a second try. A try that has begun by then may finish.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long it rests between two tries.
+/// The pause between two tries.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The time that one part of a start has.
+/// The retries of one part of a start.
 #[derive(Debug)]
 pub(crate) struct StartupRetry(Stopwatch);
 
 impl StartupRetry {
-    /// It begins now.
+    /// Starts the time limit.
     pub(crate) fn new(clock: &Clock) -> Self {
         Self(clock.stopwatch())
     }
 
-    /// Runs `work`, which must be fit to be done twice, and again while the database only asks for patience.
+    /// Runs `work`, which must be repeatable, until it ends with something else than a transient error.
     ///
     /// # Errors
-    /// Those of `work`: at once what does not pass by itself, and at the end of the time whatever it is.
+    /// Those of `work`: permanent errors at once, transient ones after the time limit.
     pub(crate) async fn run<T>(
         &self,
         work: impl AsyncFn() -> flows::Result<T>,

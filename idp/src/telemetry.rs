@@ -1,8 +1,8 @@
 //! The log: one line per event on standard error, JSON or text.
 //!
-//! Standard output belongs to what a command prints (`--json`). The level is that of our own
-//! crates; libraries speak from `warn` up only, because at `debug` some of them write what passes
-//! through them: addresses, headers, mail.
+//! Standard output is for the output of commands (`--json`). The level is that of our own crates.
+//! Libraries log from `warn` up only, because at `debug` some of them write addresses, headers and
+//! mails.
 
 pub mod traces;
 
@@ -33,7 +33,7 @@ pub fn init(log: &LogConfig, clock: Clock) -> Result<(), SetGlobalDefaultError> 
     tracing::subscriber::set_global_default(subscriber)
 }
 
-/// The same, and spans to a collector.
+/// Sends every event to standard error, and spans to a collector.
 ///
 /// # Errors
 /// The log was started before.
@@ -67,7 +67,7 @@ fn subscriber_with_traces(
     }
 }
 
-/// The same log into any writer: what a test reads back.
+/// The same log for any writer, for tests.
 pub fn subscriber<W>(log: &LogConfig, clock: Clock, writer: W) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -96,7 +96,7 @@ fn filter(level: LogLevel) -> EnvFilter {
     EnvFilter::builder().parse_lossy(format!("{others},{ours}"))
 }
 
-/// Lines carry the time of the one clock, so that they agree with rows and mails.
+/// Gives lines the time of the one clock, so that they agree with rows and mails.
 #[derive(Debug)]
 struct ClockTimer(Clock);
 

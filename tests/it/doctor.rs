@@ -123,7 +123,7 @@ async fn doctor_reports_problems_with_remedies(engine: Engine) {
     let (code, found) = findings(&served, "doctor", &[]).await;
     assert_eq!(code, 1);
     match engine {
-        Engine::Sqlite => assert_failed(&found, "database", "`idp migrate` makes it"),
+        Engine::Sqlite => assert_failed(&found, "database", "`idp migrate` creates it"),
         Engine::Postgres => assert_failed(&found, "schema", "run `idp migrate`"),
     }
     let db = TestDb::create(engine).await;
@@ -337,7 +337,7 @@ async fn doctor_reports_foreign_server_at_issuer() {
         (
             "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"issuer\":\"https://other.example\"}",
             "names the issuer `https://other.example`, so another server answers there",
-            "correct `issuer`, or where DNS and proxy lead",
+            "correct `issuer`, or the targets of DNS and proxy",
         ),
         ("HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n", "status 404", lead_to_it),
         (

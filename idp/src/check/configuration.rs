@@ -1,4 +1,4 @@
-//! What a configuration promises, held against the files that it names and against itself.
+//! Checks a configuration against the files that it names, and its keys against each other.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -13,12 +13,12 @@ use crate::{
     serve::CertificatePair,
 };
 
-/// A certificate that ends sooner is worth a word.
+/// A certificate that expires sooner is reported as a warning.
 const EXPIRY_WARNING: Duration = Duration::from_hours(14 * 24);
 /// File descriptors besides those of connections: databases, mail servers, the log.
 const RESERVED_FILES: usize = 100;
 
-/// Everything that `serve` refuses to start with, by key name.
+/// Every problem with which `serve` refuses to start, sorted by key name.
 pub(crate) fn problems(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
     let mut found: Vec<ConfigProblem> =
         config.keys.root_file.iter().filter_map(check_root_key).collect();
@@ -36,7 +36,7 @@ pub(crate) fn problems(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
     found
 }
 
-/// What can be served, and is probably not meant.
+/// What can be served but is probably a mistake.
 pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
     let mut found = Vec::new();
     if let Some(tls) = &config.tls
@@ -45,7 +45,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
         let host = config.issuer.url().host_str().unwrap_or_default();
         if !pair.is_valid_for(host) {
             let why = format!(
-                "does not name {host}, the host of the issuer; only a proxy in front could take it"
+                "does not name {host}, the host of the issuer; only a proxy in front could accept it"
             );
             found.push(problem("tls.cert", why));
         }
@@ -57,7 +57,7 @@ pub(crate) fn warnings(config: &Config, now: Timestamp) -> Vec<ConfigProblem> {
         }
     }
     if config.tls.is_none() && config.issuer.is_https() && config.proxies.trusted.is_empty() {
-        let why = "is empty while a proxy must be in front (the issuer is https, and tls.cert is not set): everybody \
+        let why = "is empty while a proxy must be in front (the issuer is https, and tls.cert is not set): all clients \
                    would count as one network, the proxy's; name it";
         found.push(problem("proxies.trusted", why));
     }
@@ -95,7 +95,7 @@ fn check_root_key(entry: &RootKeyFile) -> Option<ConfigProblem> {
     }
 }
 
-/// A key that every account of the machine can read is no secret.
+/// Reports a key file that every account of the machine can read.
 #[cfg(unix)]
 fn check_permissions(key: &str, file: &Path) -> Option<ConfigProblem> {
     use std::os::unix::fs::PermissionsExt;
@@ -110,11 +110,11 @@ fn check_permissions(key: &str, file: &Path) -> Option<ConfigProblem> {
 }
 
 #[cfg(not(unix))]
-fn open_to_all(_: &str, _: &Path) -> Option<ConfigProblem> {
+fn check_permissions(_: &str, _: &Path) -> Option<ConfigProblem> {
     None
 }
 
-/// More than one replica needs a database and counters that they share.
+/// More than one replica needs a shared database and shared counters.
 fn check_replicas(config: &Config) -> Vec<ConfigProblem> {
     let mut found = Vec::new();
     if config.replicas > 1 {
@@ -135,16 +135,16 @@ fn check_replicas(config: &Config) -> Vec<ConfigProblem> {
     found
 }
 
-/// Data of `dev` has demo people whose passwords lie in a file beside it.
+/// The data of `dev` has demo people, and a file beside it has their passwords.
 fn check_dev_folder(config: &Config) -> Option<ConfigProblem> {
     let DatabaseUrl::Sqlite(file) = &config.database.url else { return None };
-    // A link to the file is followed: the data is where it leads.
+    // Follows a symbolic link: the mark is in the folder of its target.
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.clone());
     let dir = file.parent().filter(|dir| DevFolder::is_marked(dir))?.display();
     Some(problem("database.url", format!("{dir} is a folder of `idp dev`; use another one")))
 }
 
-/// How many files this process may have open, where the system says so.
+/// How many files this process may have open, where the system has `/proc`.
 fn max_open_files() -> Option<usize> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;

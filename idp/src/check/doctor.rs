@@ -1,4 +1,4 @@
-//! The examination: each part is asked, and each answer says what to do.
+//! The checks of `idp doctor`: each part is probed, and each failure says what to do.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ use crate::{
     fetch::Fetch,
 };
 
-/// How long one part may take to answer.
+/// How long one probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Clocks of replicas and database may differ by this much, as `/readyz` has it.
+/// The most by which the clocks of replica and database may differ: the same limit as for `/readyz`.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
-/// What to do about a database that is not reached.
+/// What to do when the database cannot be reached.
 const UNREACHABLE_HINT: &str = "does it run, is database.url right (with its account and password), and is it reachable from here?";
-/// What to do about a database that was reached and then failed.
+/// What to do when the database was reached and then failed.
 const FAILED_HINT: &str = "look at the database's own log, and run `idp doctor` again";
-/// What to do about counters that are not reached.
+/// What to do when Redis cannot be reached.
 const REDIS_HINT: &str = "is ephemeral.url right (with its password), does Redis run, is it reachable from here, and \
                            has its user the rights that docs/operating/deploy-replicas.md names? Until then each process \
                            counts its limits alone";
 
-/// Asks everything that `serve` needs. What depends on something that is away is left out.
+/// Probes everything that `serve` needs. Checks that depend on an unreachable part are left out.
 pub(crate) async fn diagnose(config: &Config, clock: &Clock) -> Vec<Finding> {
     let now = clock.now();
     let mut found = to_findings(&problems(config, now), &warnings(config, now));
@@ -49,7 +49,10 @@ async fn check_database(config: &Config, clock: &Clock) -> Vec<Finding> {
         && !file.exists()
     {
         let file = file.display();
-        return vec![Finding::failed(NAME, format!("{file} is not there; `idp migrate` makes it"))];
+        return vec![Finding::failed(
+            NAME,
+            format!("{file} does not exist; `idp migrate` creates it"),
+        )];
     }
     let opened = timeout(PROBE_TIMEOUT, open_database(&store)).await;
     let db = match opened {
@@ -85,7 +88,7 @@ async fn check_clock(db: &Db, clock: &Clock) -> Finding {
         }
         Err(error) => Finding::failed(
             NAME,
-            format!("the database does not tell the time: {error}; {FAILED_HINT}"),
+            format!("the time of the database cannot be read: {error}; {FAILED_HINT}"),
         ),
     }
 }
@@ -100,7 +103,7 @@ async fn check_schema(db: &Db) -> Finding {
     }
 }
 
-/// Opens every signing key: a root key that opens none is another's.
+/// Opens every signing key: a root key that opens none of them belongs to another database.
 async fn check_root_key(config: &Config, db: &Db) -> Finding {
     const NAME: &str = "keys.root_file";
     let mut root = match load_root_keys(&config.keys) {
@@ -113,20 +116,21 @@ async fn check_root_key(config: &Config, db: &Db) -> Finding {
     let opened = async {
         let mut conn = db.read().await?;
         let sealed = store::signing_key::all(&mut conn).await?.len();
-        // As a start does: what an older root key left behind must be openable too.
+        // As at a start: values that an older root key sealed must open, too.
         flows::root_keys::load_carried(&mut root, &mut conn).await?;
         let loaded = signing_keys::load(&root, &mut conn).await?;
         Ok::<_, flows::Error>(sealed.saturating_sub(loaded.unusable))
     };
     match opened.await {
-        Ok(0) => {
-            Finding::good(NAME, "is read; there is no signing key yet, the first start makes them")
-        }
+        Ok(0) => Finding::good(
+            NAME,
+            "is read; there is no signing key yet, the first start generates them",
+        ),
         Ok(many) => Finding::good(NAME, format!("opens the signing keys ({many})")),
         Err(error) => Finding::failed(
             NAME,
             format!(
-                "does not open the signing keys of this database: {error}; name the root key that they were sealed with, too"
+                "does not open the signing keys of this database: {error}; also name the root key that sealed them"
             ),
         ),
     }
@@ -150,7 +154,7 @@ async fn check_redis(config: &Config) -> Finding {
     }
 }
 
-/// The discovery document as clients read it: by DNS, through whatever stands in front.
+/// Reads the discovery document as clients do: by DNS and through the proxy in front.
 async fn check_issuer(issuer: &Issuer) -> Finding {
     const NAME: &str = "issuer";
     let url = issuer.absolute_url("/.well-known/openid-configuration");
@@ -159,7 +163,7 @@ async fn check_issuer(issuer: &Issuer) -> Finding {
         Ok(named) => Finding::failed(
             NAME,
             format!(
-                "{url} names the issuer `{named}`, so another server answers there; correct `issuer`, or where DNS and proxy lead"
+                "{url} names the issuer `{named}`, so another server answers there; correct `issuer`, or the targets of DNS and proxy"
             ),
         ),
         Err(why) => Finding::failed(
@@ -182,7 +186,7 @@ async fn fetch_issuer(url: &str) -> Result<String, String> {
     Ok(document.get("issuer").and_then(|issuer| issuer.as_str()).unwrap_or_default().to_owned())
 }
 
-/// An error with what is behind it: "the request failed" alone helps nobody.
+/// An error with its sources: "the request failed" alone does not say why.
 fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

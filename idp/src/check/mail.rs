@@ -1,4 +1,4 @@
-//! Whether the mail server takes our mail, and whether those who receive it are likely to.
+//! Whether the mail server accepts our mail, and whether receiving servers are likely to.
 
 use super::Finding;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     mail::smtp::Mailer,
 };
 
-/// Connects, signs in and offers our sender. No mail is sent.
+/// Connects, authenticates and sends `MAIL FROM` with our sender. No mail is sent.
 pub(super) async fn check_server(smtp: &SmtpConfig) -> Finding {
     const NAME: &str = "smtp";
     let probed = match Mailer::smtp(smtp) {
@@ -14,7 +14,7 @@ pub(super) async fn check_server(smtp: &SmtpConfig) -> Finding {
         Err(error) => Err(error.to_string()),
     };
     match probed {
-        Ok(()) => Finding::good(NAME, "answers and takes our sender"),
+        Ok(()) => Finding::good(NAME, "answers and accepts our sender"),
         Err(why) => Finding::failed(
             NAME,
             format!(
@@ -24,8 +24,8 @@ pub(super) async fn check_server(smtp: &SmtpConfig) -> Finding {
     }
 }
 
-/// A code that comes from another organisation's domain than the page that asks for it looks like what people are told to
-/// distrust, and mail that is sent for a domain by a server of another one ends in junk folders (RFC 7489).
+/// Warns when the sender's domain is not that of the issuer. Such a mail looks like phishing to its reader, and mail that
+/// is not aligned with its domain ends in junk folders (RFC 7489, section 3.1).
 pub(super) fn check_sender(config: &Config) -> Finding {
     const NAME: &str = "smtp.from_address";
     let (from, host) = (
@@ -38,13 +38,13 @@ pub(super) fn check_sender(config: &Config) -> Finding {
     Finding::warning(
         NAME,
         format!(
-            "{from} is not of the issuer's domain ({host}); send from it or from a part of it, with SPF, DKIM and DMARC"
+            "{from} is not of the issuer's domain ({host}); send from that domain or a subdomain, with SPF, DKIM and DMARC"
         ),
     )
 }
 
-/// Whether two names share a domain that somebody can register, as far as names alone tell: two labels, or three where the
-/// second one is as short as in `govt.nz` or `co.uk`.
+/// Whether two names share a registrable domain, guessed from the names alone: two labels, or three where the second one
+/// is as short as in `govt.nz` or `co.uk`.
 fn is_aligned(one: &str, other: &str) -> bool {
     let pairs = one.rsplit('.').zip(other.rsplit('.'));
     let shared: Vec<&str> = pairs.take_while(|(a, b)| a == b).map(|(label, _)| label).collect();

@@ -1,7 +1,7 @@
-//! What an operator asks before anybody else does: can this be served, and does everything that it needs answer?
+//! Checks for operators: whether a configuration can be served, and whether everything that it needs answers.
 //!
-//! `check-config` reads the configuration and the files that it names, and nothing else. `serve` refuses what it refuses.
-//! `doctor` talks to the database, to Redis, to the mail server and to the issuer.
+//! `check-config` reads the configuration and the files that it names, and nothing else. `serve` refuses to start
+//! with the same problems. `doctor` connects to the database, to Redis, to the mail server and to the issuer.
 
 mod configuration;
 mod doctor;
@@ -12,19 +12,19 @@ pub(crate) use doctor::diagnose;
 
 use crate::config::ConfigProblem;
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// As it should be.
     Good,
-    /// It works, and somebody should look at it.
+    /// It works, but an operator should look at it.
     Warning,
     /// It does not work.
     Failed,
 }
 
 impl Verdict {
-    /// As it is printed.
+    /// The word that is printed.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Good => "ok",
@@ -37,9 +37,9 @@ impl Verdict {
 /// One thing that was checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
-    /// What was checked: the name of a key, or of a part.
+    /// What was checked: the name of a configuration key, or of a part.
     pub(crate) name: String,
-    /// How it came out.
+    /// The result.
     pub(crate) verdict: Verdict,
     /// What was found and, unless it is good, what to do.
     pub(crate) text: String,
@@ -58,13 +58,13 @@ impl Finding {
         Self { name: name.to_owned(), verdict: Verdict::Failed, text: text.into() }
     }
 
-    /// A problem that nothing can be served with.
+    /// A problem with which `serve` refuses to start.
     pub(crate) fn from_problem(problem: &ConfigProblem) -> Self {
         Self::failed(&problem.key, &problem.text)
     }
 }
 
-/// What was found of a configuration that could be read.
+/// The findings about a configuration that could be read.
 pub(crate) fn to_findings(problems: &[ConfigProblem], warnings: &[ConfigProblem]) -> Vec<Finding> {
     let warnings = warnings.iter().map(|problem| Finding::warning(&problem.key, &problem.text));
     problems.iter().map(Finding::from_problem).chain(warnings).collect()

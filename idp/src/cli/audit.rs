@@ -21,17 +21,17 @@ use super::{
 };
 use crate::clock::{parse_time, rfc3339};
 
-/// Findings that a JSON answer has, and rows that waited that any answer has; all of them are counted.
+/// The most findings in JSON output, and the most late-sealed rows in any output. The counts include the others.
 const MAX_SHOWN: usize = 1_000;
 
 /// Verify and export the audit trail.
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
-    /// Check that the trail is as it was written: no row changed, taken away, added or late, and every seal in its place.
+    /// Check that the trail is as it was written: no row changed, removed, added or late, and no seal missing.
     Verify {
         #[command(flatten)]
         span: TimeRange,
-        /// A head that the chain once had, as the log or this command printed it: shows when its end was cut off.
+        /// A head that the chain once had, as the log or this command printed it: detects a deleted end.
         #[arg(long, value_name = "SEQUENCE:DIGEST")]
         expect: Option<ChainHead>,
         #[command(flatten)]
@@ -44,7 +44,7 @@ pub(super) enum AuditCommand {
     Export {
         #[command(flatten)]
         span: TimeRange,
-        /// Only what is about the person with this e-mail address.
+        /// Only events of the person with this e-mail address.
         #[arg(long, value_name = "EMAIL")]
         user: Option<String>,
         /// Only this event, such as `sign_in.completed`.
@@ -55,13 +55,13 @@ pub(super) enum AuditCommand {
     },
 }
 
-/// A span of time.
+/// A range of time.
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct TimeRange {
-    /// Only from then on: `2026-11-24` (midnight UTC) or `2026-11-24T09:41:07Z`.
+    /// Only from this time on: `2026-11-24` (midnight UTC) or `2026-11-24T09:41:07Z`.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Option<Timestamp>,
-    /// Only before then.
+    /// Only before this time.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     to: Option<Timestamp>,
 }
@@ -183,7 +183,7 @@ fn print_report(report: &VerifyReport) {
         let rows = report.waited;
         print::line(&format!(
             "{rows} of them had waited for minutes, with nothing sealed meanwhile: did no replica run then? Until their seal, \
-             nobody would have seen one of them taken away."
+             the removal of one of them could not have been detected."
         ));
     }
     if let Some(since) = report.oldest_unsealed {
@@ -231,7 +231,7 @@ async fn export(
     }
 }
 
-/// False when the reader has gone away, which is no failure; a full disk is one.
+/// False when the reader has closed the pipe, which is no failure; a full disk is one.
 fn check_write(result: std::io::Result<()>) -> Result<bool, CommandError> {
     match result {
         Ok(()) => Ok(true),
@@ -241,7 +241,7 @@ fn check_write(result: std::io::Result<()>) -> Result<bool, CommandError> {
 }
 
 fn row_json(row: &AuditRow) -> Value {
-    // What somebody has put there by hand may be no JSON; it is shown as it is.
+    // A row that was edited by hand may not be JSON; its text is shown as it is.
     let detail =
         serde_json::from_str(&row.detail).unwrap_or_else(|_| Value::from(row.detail.as_str()));
     json!({

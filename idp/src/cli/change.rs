@@ -1,4 +1,4 @@
-//! What every command takes that changes data: where, and why.
+//! The arguments of every command that changes data: which data, and why.
 
 use clap::Args;
 use flows::change_authority::{ChangeAuthority, Reason};
@@ -12,7 +12,7 @@ use super::{
 /// Which data a command changes, and why.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ChangeArgs {
-    /// Why, for the record: one line. Only with `--data-dir` may it be left out.
+    /// Reason for the audit trail: one line. May be left out only with `--data-dir`.
     #[arg(long, value_name = "WHY", value_parser = Reason::parse)]
     reason: Option<Reason>,
     #[command(flatten)]
@@ -20,7 +20,7 @@ pub(super) struct ChangeArgs {
 }
 
 impl ChangeArgs {
-    /// The authority of the user who gives the command. Ask for it first: without a reason nothing is read, opened or asked.
+    /// The authority of the user who runs the command. Call this first: without a reason nothing is read or opened.
     pub(super) fn authority(&self) -> Result<ChangeAuthority, CommandError> {
         let reason = match &self.reason {
             Some(reason) => reason.clone(),

@@ -11,7 +11,7 @@ use crate::{
     config::{self, Config},
 };
 
-/// Read the configuration and the files that it names, and say what is wrong with it. Talks to nobody.
+/// Check the configuration and the files that it names. Makes no connection.
 #[derive(Args, Debug)]
 pub(super) struct CheckConfig {
     /// Configuration file (TOML); variables `IDP__SECTION__KEY` win over it.
@@ -42,7 +42,7 @@ impl CheckConfig {
     }
 }
 
-/// Prints what was found; whether nothing has failed.
+/// Prints the findings; returns whether none of them has failed.
 pub(super) fn print_findings(findings: &[Finding], json: bool) -> bool {
     let good = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
     if json {

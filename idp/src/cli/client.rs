@@ -18,11 +18,11 @@ use super::{CommandError, CommandResult, change::ChangeArgs, data_source::DataSo
 pub(super) enum ClientCommand {
     /// Add a client; its secret is printed once and stored hashed.
     Add(Box<AddClient>),
-    /// Change a client. It is in force on every replica within two seconds.
+    /// Change a client. The change is in force on every replica within two seconds.
     Set {
         /// `client_id`.
         client_id: String,
-        /// Signature of its tokens.
+        /// Signature algorithm of its tokens.
         #[arg(long, value_enum)]
         id_token_alg: IdTokenAlg,
         #[command(flatten)]
@@ -78,16 +78,16 @@ pub(super) struct AddClient {
     /// Post-logout redirect URI; repeat for more.
     #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
     post_logout_redirect_uris: Vec<String>,
-    /// How it shows who it is at the token endpoint; by profile if left out.
+    /// How it authenticates at the token endpoint; by profile if left out.
     #[arg(long, value_parser = one_of(AuthMethod::ALL, AuthMethod::as_str))]
     auth_method: Option<AuthMethod>,
     /// Whether a request without PKCE is refused; `optional` only for a client with a secret.
     #[arg(long, value_parser = one_of(Pkce::ALL, Pkce::as_str), default_value = "required")]
     pkce: Pkce,
-    /// It belongs to the operator of this provider: no consent page, and the `sub` that all such clients share.
+    /// The client belongs to the operator of this provider: no consent page, and the `sub` that all such clients share.
     #[arg(long)]
     first_party: bool,
-    /// Signature of its ID tokens.
+    /// Signature algorithm of its ID tokens.
     #[arg(long, value_enum, default_value = "rs256")]
     id_token_alg: IdTokenAlg,
     #[command(flatten)]
@@ -125,7 +125,7 @@ impl From<Profile> for client::Profile {
     }
 }
 
-/// Reads one of the names that documents know, which the help lists.
+/// A parser for one of the names that stored documents use; the help lists them.
 fn one_of<T: Copy + Send + Sync + 'static>(
     values: &'static [T],
     name: fn(T) -> &'static str,
@@ -183,7 +183,7 @@ impl AddClient {
         Ok(())
     }
 
-    /// The client as its profile makes it, with what was asked for.
+    /// The client with the defaults of its profile and the given options.
     fn client(self) -> client::Client {
         let mut client = client::Client::new(&self.client_id, self.profile.into());
         let metadata = &mut client.metadata;
@@ -282,7 +282,7 @@ fn not_found(cx: &Cx, id: &str) -> CommandError {
     }
 }
 
-/// The metadata, with the id and what the operator decided.
+/// The metadata, with the id and the operator's part.
 fn document(client: &client::Client) -> Result<Value, CommandError> {
     let mut document = serde_json::to_value(&client.metadata)?;
     let beside = json!({

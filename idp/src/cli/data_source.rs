@@ -33,7 +33,7 @@ pub(super) struct DataSourceArgs {
     data_dir: Option<PathBuf>,
 }
 
-/// What a command works with.
+/// The opened data of a command.
 pub(super) struct DataSource {
     pub(super) db: Db,
     root: RootKeys,
@@ -42,7 +42,7 @@ pub(super) struct DataSource {
 }
 
 impl DataSourceArgs {
-    /// Whether it is the data folder of `dev`, and not what `serve` uses.
+    /// Whether it is the data folder of `dev`, not the data of `serve`.
     pub(super) const fn is_dev(&self) -> bool {
         self.data_dir.is_some()
     }
@@ -120,7 +120,7 @@ impl DataSource {
     }
 }
 
-/// Reads the configuration, or says everything that is wrong with it.
+/// Reads the configuration. The error lists every problem.
 pub(super) fn load_config(file: Option<&Path>) -> Result<Config, CommandError> {
     Config::load(file, config::environment()).map_err(|errors| {
         let hint = if file.is_none() {
@@ -150,7 +150,7 @@ fn load_root_key(entry: &RootKeyFile) -> Result<RootKey, CommandError> {
     key.map_err(|error| CommandError::new(format!("keys.root_file: {error}")))
 }
 
-/// Opens the database, or says by key name why not.
+/// Opens the database. The error names the configuration key.
 pub(crate) async fn open_database(config: &DbConfig) -> Result<Db, CommandError> {
     Db::open(config)
         .await

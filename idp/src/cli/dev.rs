@@ -11,7 +11,7 @@ use crate::dev::run::{self, DevEndpoints, DevOptions};
 /// Run everything on this machine.
 #[derive(Args, Debug)]
 pub(super) struct Dev {
-    /// Folder for the data; made at the first start.
+    /// Folder for the data; created at the first start.
     #[arg(long, value_name = "DIR", default_value = "dev-data")]
     data_dir: PathBuf,
     /// Address of the provider; port 0 picks a free one.
@@ -74,5 +74,5 @@ fn print_text(ready: &DevEndpoints) {
         print::line(&format!("  {:<24} password {}", person.email, person.password));
     }
     print::line("");
-    print::line("  Ctrl-C stops it; what was made is there again at the next start.");
+    print::line("  Ctrl-C stops it; the data is kept for the next start.");
 }

@@ -7,8 +7,8 @@ use clap::Args;
 use super::{CommandError, CommandResult, check_config::print_findings, data_source::load_config};
 use crate::{check, clock::Clock};
 
-/// Ask everything that `serve` needs: configuration, database, clock, root key, Redis, mail server and issuer. No mail is
-/// sent and nothing is written.
+/// Check everything that `serve` needs: configuration, database, clock, root key, Redis, mail server and issuer. No mail
+/// is sent and nothing is written.
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
     /// Configuration file (TOML) of `serve`; variables `IDP__SECTION__KEY` win over it.
@@ -26,7 +26,7 @@ impl Doctor {
         if print_findings(&findings, self.json) {
             Ok(())
         } else {
-            Err(CommandError::new("something is wrong"))
+            Err(CommandError::new("a check has failed"))
         }
     }
 }

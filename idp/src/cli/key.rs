@@ -16,13 +16,14 @@ use super::{
 };
 use crate::clock::{Clock, rfc3339};
 
-/// A key that is published by a clock that is further off than this could sign before every client knows it.
+/// The most by which this machine's clock may be off: a key published by a clock that is fast or slow could sign before
+/// every client has fetched it.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
 
 /// List and replace signing keys, and the root key that seals them.
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
-    /// List signing keys: what each is doing, from when and until when. The public side only.
+    /// List signing keys with their states and times. Public halves only.
     List {
         #[command(flatten)]
         at: DataSourceArgs,
@@ -30,9 +31,9 @@ pub(super) enum KeyCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Publish new signing keys, which sign in ten minutes, when every client knows them.
+    /// Publish new signing keys. They sign ten minutes later, when every client has fetched them.
     Rotate(Rotate),
-    /// Show the root keys, and what still needs which.
+    /// Show the root keys, and what still needs each of them.
     Root {
         #[command(flatten)]
         at: DataSourceArgs,
@@ -40,23 +41,23 @@ pub(super) enum KeyCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Seal again with the current root key what an older one seals. It may be stopped and goes on where it was.
+    /// Seal values of older root keys again, with the current one. May be stopped, and continues when run again.
     Reseal {
         #[command(flatten)]
         change: ChangeArgs,
-        /// Print JSON: a line for each batch, then what still needs which.
+        /// Print JSON: a line for each batch, then what still needs each root key.
         #[arg(long)]
         json: bool,
     },
 }
 
-/// A rotation.
+/// The options of a rotation.
 #[derive(Args, Debug)]
 pub(super) struct Rotate {
     /// Only the keys of this algorithm; all if left out.
     #[arg(long, value_enum)]
     alg: Option<IdTokenAlg>,
-    /// The old ones are in wrong hands: the new ones sign at once, and no token of the old ones is accepted any more.
+    /// An attacker may have the old keys: the new ones sign at once, and tokens of the old ones are no longer accepted.
     #[arg(long)]
     compromised: bool,
     #[command(flatten)]

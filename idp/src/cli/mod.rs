@@ -1,7 +1,7 @@
-//! The command line. Exit codes: 0 done, 1 failed, 2 not understood.
+//! The command line. Exit codes: 0 done, 1 failed, 2 usage error.
 //!
-//! Data goes to standard output, everything else to standard error. Secrets are never arguments: they come on standard
-//! input and are printed once.
+//! Data is written to standard output, everything else to standard error. Secrets are never arguments: they are read from
+//! standard input, and new ones are printed once.
 
 mod audit;
 mod change;
@@ -41,11 +41,11 @@ enum Command {
     Dev(dev::Dev),
     /// Run the provider.
     Serve(serve::Serve),
-    /// Say what is wrong with the configuration. Talks to nobody.
+    /// Check the configuration. Makes no connection.
     CheckConfig(check_config::CheckConfig),
-    /// Ask the database, Redis, the mail server and the issuer whether they are well.
+    /// Check everything that `serve` needs: database, Redis, mail server and issuer.
     Doctor(doctor::Doctor),
-    /// Bring the database to the schema of this build.
+    /// Migrate the database to the schema of this build.
     Migrate {
         #[command(flatten)]
         at: DataSourceArgs,
@@ -71,7 +71,7 @@ enum Command {
 #[derive(Debug)]
 pub(crate) struct CommandError {
     message: String,
-    /// Whether it is the command that has to be typed differently.
+    /// Whether the arguments were wrong.
     is_usage_error: bool,
 }
 
@@ -92,7 +92,7 @@ impl CommandError {
         Self { message: message.into(), is_usage_error: false }
     }
 
-    /// The command has to be typed differently: exit code 2.
+    /// An error in the arguments: exit code 2.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { message: message.into(), is_usage_error: true }
     }
@@ -106,7 +106,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are asked for; anything else was not understood.
+            // Help and version were requested; anything else is a usage error.
             let code = if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
             let _ = error.print();
             return code;
@@ -128,7 +128,7 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command) -> CommandResult {
     match command {
-        // Boxed: their futures are large, and are made once.
+        // Boxed: their futures are large, and only one is created.
         Command::Dev(dev) => Box::pin(dev.run()).await,
         Command::Serve(serve) => Box::pin(serve.run()).await,
         Command::CheckConfig(check) => check.run(),

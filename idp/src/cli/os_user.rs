@@ -1,4 +1,4 @@
-//! The real user of the machine who gives a command: what the system says, and never what the environment says.
+//! The real user who runs a command, from the operating system and never from the environment.
 
 use std::fs;
 
@@ -7,13 +7,14 @@ use nix::unistd::{Uid, User, getuid};
 
 use crate::config;
 
-/// What the kernel has where no user logged in (`audit(8)`): a service, a container.
+/// The login uid of a process that no user's login started (`audit(8)`): a service, a container.
 const LOGINUID_UNSET: u32 = u32::MAX;
 
-/// What `/proc/self/uid_map` has where user ids are those of the machine (`user_namespaces(7)`).
+/// The content of `/proc/self/uid_map` in the initial user namespace, where user ids are those of the machine
+/// (`user_namespaces(7)`).
 const INITIAL_UID_MAP: [&str; 3] = ["0", "0", "4294967295"];
 
-/// The user who logged in, whatever they became since by `su` or `sudo`; where there is none, the user of this process.
+/// The user who logged in, also after `su` or `sudo`. Without a login, the user of this process.
 pub(super) fn current() -> CliUser {
     let login = fs::read_to_string("/proc/self/loginuid").ok();
     let map = fs::read_to_string("/proc/self/uid_map").ok();
@@ -23,16 +24,16 @@ pub(super) fn current() -> CliUser {
     ids.resolve(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
 }
 
-/// What the system and the environment say.
+/// User ids, as the system and the environment have them.
 struct UserIds<'a> {
-    /// Text of `/proc/self/loginuid`, which follows a process for its whole life and takes a capability to change.
+    /// Text of `/proc/self/loginuid`. Child processes inherit it, and changing it takes a capability.
     login: Option<&'a str>,
     /// Real user id of this process.
     real: u32,
-    /// `SUDO_UID`. Any user may set it, so it counts for nothing but as the claim of root.
+    /// `SUDO_UID`. Any user may set it, so it is recorded only as a claim, and only for root.
     sudo: Option<&'a str>,
-    /// Text of `/proc/self/uid_map`. Any user may begin a namespace in which the ids above are others, so there they name
-    /// no user of the machine.
+    /// Text of `/proc/self/uid_map`. Any user may create a user namespace with other ids, so there the ids above name no
+    /// user of the machine.
     map: Option<&'a str>,
 }
 

@@ -1,4 +1,4 @@
-//! A bar for what takes more than a second: on standard error, and only where somebody looks.
+//! A progress bar for commands that take more than a second: on standard error, and only on a terminal.
 
 use std::io::{IsTerminal, Write, stderr};
 
@@ -7,7 +7,7 @@ use store::Timestamp;
 use crate::clock::Clock;
 
 const WIDTH: usize = 30;
-/// Milliseconds before a bar is shown, and between two of its states.
+/// Milliseconds before a bar is shown, and between two updates.
 const SHOW_AFTER_MILLIS: u128 = 1_000;
 const REDRAW_AFTER_MILLIS: u128 = 200;
 
@@ -26,7 +26,7 @@ impl ProgressBar {
         Self { started: clock.now(), clock, drawn: None, shown: stderr().is_terminal() }
     }
 
-    /// Says how far it is.
+    /// Shows how much is done.
     pub(super) fn update(&mut self, done: i64, all: i64) {
         let now = self.clock.now();
         let early = now.since(self.started).as_millis() < SHOW_AFTER_MILLIS;
@@ -39,7 +39,7 @@ impl ProgressBar {
         let _ = write!(stderr().lock(), "\r{}", bar(done, all));
     }
 
-    /// Takes the bar away, before something else is written.
+    /// Clears the bar, before something else is written.
     pub(super) fn clear(&mut self) {
         if self.drawn.take().is_some() {
             let _ = write!(stderr().lock(), "\r{:width$}\r", "", width = WIDTH + 10);

@@ -1,4 +1,4 @@
-//! `idp key root` and `idp key reseal`: the root keys, and what needs which.
+//! `idp key root` and `idp key reseal`: the root keys, and what needs each of them.
 
 use flows::{
     Cx,
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{CommandError, CommandResult, change::ChangeArgs, data_source::DataSourceArgs, print};
 use crate::clock::rfc3339;
 
-/// Shows every root key.
+/// Prints every root key.
 pub(super) async fn show(at: &DataSourceArgs, json: bool) -> CommandResult {
     let cx = at.open().await?.cx().await?;
     let report = root_keys::report(&cx).await?;
@@ -21,7 +21,7 @@ pub(super) async fn show(at: &DataSourceArgs, json: bool) -> CommandResult {
     Ok(())
 }
 
-/// Seals again what an older root key seals, and says what still needs which.
+/// Seals values of older root keys again, and prints what still needs each root key.
 pub(super) async fn reseal(change: &ChangeArgs, json: bool) -> CommandResult {
     let authority = change.authority()?;
     let cx = change.open().await?.cx().await?;
@@ -77,7 +77,7 @@ fn status_text(cx: &Cx, status: &RootKeyStatus) -> String {
     match status.removable_from {
         Some(from) if from <= cx.now => "its file may go".to_owned(),
         Some(from) => format!(
-            "its file may go from {}, when no page of before is open any more",
+            "its file may go from {}, when pages that it sealed have expired",
             rfc3339(from)
         ),
         None if status.since.is_none() && status.sealed + status.codes + status.passwords == 0 => {

@@ -97,7 +97,7 @@ async fn start_app(config: &Config, clock: Clock) -> Result<App, CommandError> {
     .await?)
 }
 
-/// What `check-config` refuses.
+/// Refuses the problems that `check-config` reports.
 fn reject_problems(config: &Config, clock: &Clock) -> CommandResult {
     let problems = check::problems(config, clock.now());
     if problems.is_empty() {

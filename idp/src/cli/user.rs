@@ -17,9 +17,9 @@ use crate::clock::rfc3339;
 /// Add, show and reset people.
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Add a person; the password comes on standard input.
+    /// Add a person; the password is read from standard input.
     Add {
-        /// E-mail address, taken as verified.
+        /// E-mail address, stored as verified.
         email: String,
         /// Full name.
         #[arg(long, default_value = "")]
@@ -33,7 +33,7 @@ pub(super) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show a person and what happened last.
+    /// Show a person and the latest events.
     Show {
         /// E-mail address.
         email: String,
@@ -43,7 +43,7 @@ pub(super) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Force a new password: everything signed in is signed out, and the next sign-in leads through the change.
+    /// Force a new password: all sessions and grants end, and the next sign-in requires the change.
     Reset {
         /// E-mail address.
         email: String,
@@ -53,7 +53,7 @@ pub(super) enum UserCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Forget every browser that is known to a person: all of them are strangers at their next sign-in.
+    /// Forget every known device of a person: all of them are strangers at their next sign-in.
     ForgetDevices {
         /// E-mail address.
         email: String,
@@ -83,7 +83,7 @@ pub(super) fn parse_address(text: &str) -> Result<EmailAddress, CommandError> {
 }
 
 pub(super) fn unknown_user(email: &EmailAddress) -> CommandError {
-    CommandError::new(format!("nobody has the address {email}"))
+    CommandError::new(format!("there is no user with the address {email}"))
 }
 
 async fn add(email: &str, name: String, change: &ChangeArgs, json: bool) -> CommandResult {

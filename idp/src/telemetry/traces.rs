@@ -7,7 +7,7 @@
 //! mail ────── smtp
 //! ```
 //!
-//! Spans are handed over in batches by a thread of their own. A collector that is away costs a warning and the spans.
+//! A separate thread exports spans in batches. While the collector is away, spans are dropped, with one warning.
 
 use std::{
     fmt,
@@ -35,15 +35,15 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::{config::TelemetryConfig, fetch};
 
-/// The target of spans: the log never has them, and where nothing is traced they cost nothing.
+/// The target of spans. The log filters it out, and without traces the spans cost nothing.
 pub(crate) const TARGET: &str = "spans";
-/// How long the last spans may take to leave when the program stops.
+/// How long the export of the last spans may take when the program stops.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why traces cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TracesError {
-    /// The exporter does not take the address.
+    /// The exporter does not accept the address.
     #[error("telemetry.otlp_endpoint: {0}")]
     Exporter(#[from] ExporterBuildError),
     /// The HTTP client does not start.
@@ -51,15 +51,15 @@ pub(crate) enum TracesError {
     Client(#[from] fetch::FetchError),
 }
 
-/// The way of spans to the collector.
+/// Exports spans to the collector.
 #[derive(Debug)]
 pub(crate) struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Starts it, if an endpoint is configured. Call it inside the runtime that is to do the sending.
+    /// Starts the export, if an endpoint is configured. Call it inside the runtime that sends the requests.
     ///
     /// # Errors
-    /// The address or the HTTP client is of no use.
+    /// The address cannot be used, or the HTTP client does not start.
     pub(crate) fn start(config: &TelemetryConfig) -> Result<Option<Self>, TracesError> {
         let Some(endpoint) = &config.otlp_endpoint else { return Ok(None) };
         let client = OtlpClient {
@@ -82,7 +82,7 @@ impl Traces {
         Ok(Some(Self(provider)))
     }
 
-    /// What turns our spans into those of OpenTelemetry.
+    /// The layer that turns our spans into those of OpenTelemetry.
     pub(super) fn layer<S>(&self) -> OpenTelemetryLayer<S, SdkTracer>
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
@@ -94,13 +94,13 @@ impl Traces {
             .with_tracked_inactivity(false)
     }
 
-    /// Sends what is left.
+    /// Sends the remaining spans.
     pub(crate) async fn shutdown(self) {
-        // It blocks, and what it waits for runs on this runtime.
+        // The shutdown blocks its thread, and the requests that it waits for run on this runtime.
         let finished =
             tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(FLUSH_TIMEOUT)).await;
         if !matches!(finished, Ok(Ok(()))) {
-            tracing::warn!("the last traces did not leave");
+            tracing::warn!("the last traces could not be sent");
         }
     }
 }
@@ -124,7 +124,7 @@ struct OtlpClient {
 
 impl fmt::Debug for OtlpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Courier(..)")
+        f.write_str("OtlpClient(..)")
     }
 }
 
@@ -162,11 +162,11 @@ async fn send(
     Ok(response)
 }
 
-/// Once when it goes away and once when it is back.
+/// Logs once when the collector fails and once when it accepts traces again.
 fn log_transition(sent: &Result<Response<Bytes>, HttpError>) {
     match sent {
         Ok(answer) if answer.status().is_success() => {
-            tracing::info!("the collector takes traces again");
+            tracing::info!("the collector accepts traces again");
         }
         Ok(answer) => {
             let status = answer.status().as_u16();

@@ -122,7 +122,10 @@ async fn export_streams_rows_by_time(engine: Engine) {
     assert_eq!(export(&["--from", at]).await.len(), new.len(), "the beginning is");
     for (args, why) in [
         (&["audit", "export", "--event", "sign_in"][..], "there is no event called sign_in"),
-        (&["audit", "export", "--user", "nobody@patients.example"], "nobody has the address"),
+        (
+            &["audit", "export", "--user", "nobody@patients.example"],
+            "there is no user with the address",
+        ),
     ] {
         let (code, out, error) = run(served.command(args)).await;
         assert!(code == 1 && out.is_empty() && error.contains(why), "{error}");
