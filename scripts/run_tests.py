@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds every test and runs those that are asked for; `scripts/test` and `scripts/check` call it.
+"""Builds every test and runs those that are requested; `scripts/test` and `scripts/check` call it.
 
 Prints what failed, how long compiling and running took, and the ten slowest tests.
 """
@@ -13,12 +13,12 @@ import subprocess
 import sys
 import time
 
-# Most tests wait for a server, a lease or a mail, and not for a core.
+# Most tests wait for a server, a lease or a mail, and need no CPU meanwhile.
 THREADS = 2 * (os.cpu_count() or 2)
 # These measure time, kill processes or fill the machine: they run after the others, one at a time.
 ALONE = ("faults::", "misuse::attacks::")
 OTHER_ENGINE = {"sqlite": "::case_2_postgres", "postgres": "::case_1_sqlite"}
-# As libtest prints it: `test faults::redis::name ... ok <1.234s>`.
+# The format of libtest: `test faults::redis::name ... ok <1.234s>`.
 RESULT = re.compile(r"^test (\S+).* \.\.\. (\w+)(?: <([\d.]+)s>)?$")
 
 
@@ -32,9 +32,9 @@ def arguments():
 
 def build():
     """Compiles the program and the tests; returns each test program with the folder of its package."""
-    # All packages at once: a choice of packages would switch features of libraries and compile them again.
+    # All packages at once: a subset would change the features of libraries and compile them again.
     workspace = ["--quiet", "--workspace", "--locked"]
-    # The program together with the tests, for the same reason: what tests depend on switches features, too.
+    # The program in the same build as the tests, for the same reason: dependencies of the tests change features, too.
     subprocess.run(["cargo", "build", *workspace, "--bin", "idp", "--tests"], check=True)
     command = ["cargo", "test", *workspace, "--no-run", "--message-format=json-render-diagnostics"]
     output = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -46,7 +46,7 @@ def build():
 
 
 def chosen(program, wanted):
-    """Names of the tests of a program that are asked for."""
+    """Names of the requested tests in a test program."""
     listed = subprocess.run([program, "--list"], check=True, stdout=subprocess.PIPE, text=True).stdout
     names = [line.removesuffix(": test") for line in listed.splitlines() if line.endswith(": test")]
     without = wanted.without + ([OTHER_ENGINE[wanted.engine]] if wanted.engine else [])
@@ -55,10 +55,10 @@ def chosen(program, wanted):
 
 
 def run(program, folder, names, threads):
-    """Runs tests of a program; returns whether all of them passed, and how long each took."""
+    """Runs tests of a test program; returns whether all of them passed, and how long each took."""
     if not names:
         return True, []
-    # libtest tells the time of each test only to those who know that it may change how; the variable is for it alone.
+    # libtest reports the time of each test only with unstable options. RUSTC_BOOTSTRAP allows them, for libtest alone.
     environment = dict(os.environ, RUSTC_BOOTSTRAP="1", INSTA_UPDATE="no", VESTIBULE_PROGRAM=os.path.abspath("target/debug/idp"))
     command = [program, "-Z", "unstable-options", "--report-time", f"--test-threads={threads}", "--exact", *names]
     ended = subprocess.run(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -1,8 +1,8 @@
-"""A relying party that shares no line with the provider: Authlib.
+"""A relying party that shares no code with the provider: Authlib.
 
-Speaks with the test that runs it in lines: prints the authorization URL, reads the address that the browser came back
-to, prints what it verified as one line of JSON; prints the address for signing out, reads the address that the browser
-came back to, prints "signed out".
+It exchanges lines with the test that runs it. It prints the authorization URL, reads the address that the browser came
+back to, and prints what it verified as one line of JSON. Then it prints the address for signing out, reads the address
+that the browser came back to, and prints "signed out".
 """
 
 import json
@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 issuer, client_id, client_secret, redirect_uri, signed_out_uri = sys.argv[1:6]
-# The authority that signed the provider's certificate; nothing else is trusted.
+# The authority that signed the provider's certificate; no other is trusted.
 authority = sys.argv[6] if len(sys.argv) > 6 else True
 
 metadata = requests.get(
@@ -32,7 +32,7 @@ session = OAuth2Session(
     token_endpoint_auth_method="client_secret_basic",
 )
 session.verify = authority
-# Or an authority that the environment names would be trusted instead.
+# Otherwise an authority from the environment would be trusted instead.
 session.trust_env = False
 verifier = "v" * 64
 nonce = "a nonce of this test"
@@ -61,7 +61,7 @@ userinfo = session.get(metadata["userinfo_endpoint"]).json()
 assert userinfo["sub"] == parsed.claims["sub"]
 print(json.dumps({"alg": parsed.header["alg"], "claims": parsed.claims, "userinfo": userinfo}), flush=True)
 
-# There is nothing to refresh: a person who is still signed in is led through without a page instead.
+# There is no refresh token: a person who is still signed in gets a new code without a page.
 assert metadata["grant_types_supported"] == ["authorization_code"]
 assert "refresh_token" not in token
 

@@ -48,12 +48,12 @@ async fn dev_prints_addresses_and_keeps_data() {
     let mails = format!("{}.json", ready["mailbox"].as_str().unwrap());
     assert_eq!(get(&mails).await.json::<Value>().await.unwrap(), serde_json::json!([]));
     assert_eq!(get(&format!("{}/readyz", ready["ops"].as_str().unwrap())).await.status(), 200);
-    // A Host that it does not know reads no mail.
+    // A request with an unknown Host cannot read mail.
     let foreign =
         reqwest::Client::new().get(&mails).header("host", "evil.example").send().await.unwrap();
     assert_eq!(foreign.status(), 421);
     assert!(first.terminate().await.success());
-    // The same people with the same passwords after a restart; another command finds the same data.
+    // After a restart the same people have the same passwords, and another command finds the same data.
     let (mut second, again) = dev(&dir, &[]).await;
     assert_eq!(
         (&again["people"], &again["clients"][0]["client_secret"]),

@@ -1,4 +1,4 @@
-//! A client as it is stored: two JSON documents, which this build and a newer one read and write in turn.
+//! A stored client: two JSON documents, which this build and a newer one read and write in turns.
 
 use flows::client::{
     Client as Registered, Pkce, Profile,
@@ -31,7 +31,7 @@ struct ClientRow {
 }
 
 impl ClientRow {
-    /// As this build writes it.
+    /// A valid row as this build writes it.
     fn valid() -> Self {
         let operator = json!({ "first_party": true, "pkce": "required", "sector": "lab.example" });
         let (metadata, operator) = (metadata().to_string(), operator.to_string());
@@ -89,7 +89,7 @@ fn metadata() -> Value {
     })
 }
 
-/// A client of these rows, with a wrong secret.
+/// A client with the id of such a row and a wrong secret.
 fn client_with_wrong_secret(id: &str) -> Client {
     Client {
         id: id.to_owned(),
@@ -99,7 +99,7 @@ fn client_with_wrong_secret(id: &str) -> Client {
     }
 }
 
-/// What `idp client add` writes for each profile is what the snapshot has and what `idp client show` prints.
+/// For each profile, `idp client add` writes what the snapshot has and what `idp client show` prints.
 #[apply(both_engines)]
 async fn added_client_reads_back_whole(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -147,7 +147,7 @@ async fn added_client_reads_back_whole(engine: Engine) {
     }
 }
 
-/// Every option of `idp client add` reaches its member.
+/// Every option of `idp client add` sets its member.
 #[apply(both_engines)]
 async fn client_add_options_reach_members(engine: Engine) {
     let db = TestDb::create(engine).await;
@@ -174,7 +174,7 @@ async fn client_add_options_reach_members(engine: Engine) {
     assert!(code == 1 && error.contains("must use PKCE"), "{error}");
 }
 
-/// A newer build has written members that this one does not know: whatever this one changes, they stay.
+/// A newer build has written members that this build cannot interpret; they survive every change by this build.
 #[apply(both_engines)]
 async fn unknown_members_survive_changes(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -199,7 +199,7 @@ async fn unknown_members_survive_changes(engine: Engine) {
     assert_eq!(shown["jwks"], later);
 }
 
-/// A newer build has written values that this one does not know: those clients are refused, every other one is served.
+/// A newer build has written values that this build cannot interpret: it refuses those clients and serves every other one.
 #[apply(both_engines)]
 async fn unknown_value_refuses_that_client_alone(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -217,7 +217,7 @@ async fn unknown_value_refuses_that_client_alone(engine: Engine) {
         ("response", ClientRow::with_metadata("response_types", json!(["code id_token"]))),
         ("algorithm", ClientRow::with_metadata("id_token_signed_response_alg", json!("PS256"))),
         ("subject", ClientRow::with_metadata("subject_type", json!("ephemeral"))),
-        // The operator's clients share a subject, and no other client has that one.
+        // First-party clients have public subjects; all other clients have pairwise ones.
         ("shared", ClientRow::with_metadata("subject_type", json!("pairwise"))),
         ("application", ClientRow::with_metadata("application_type", json!("native"))),
         (
@@ -267,7 +267,7 @@ async fn unknown_value_refuses_that_client_alone(engine: Engine) {
     other.stop().await;
 }
 
-/// The commands of an operator name a client that they cannot read, and change nothing of it but its secret.
+/// The operator's commands name a client that this build cannot read, and change nothing of it but its secret.
 #[apply(both_engines)]
 async fn commands_name_unusable_clients(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -299,7 +299,7 @@ async fn commands_name_unusable_clients(engine: Engine) {
     }
     let secret = registration::rotate_secret(&app.cx(), &test_actor(), "lab").await.unwrap();
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
-    assert!(secret.is_ok(), "a secret in wrong hands ends, whatever else the client has");
+    assert!(secret.is_ok(), "even an unreadable client's secret can be replaced");
     let change = registration::set_redirects(
         &app.cx(),
         &test_actor(),
@@ -313,7 +313,7 @@ async fn commands_name_unusable_clients(engine: Engine) {
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 1);
 }
 
-/// Two members of one document are changed at once, again and again: neither change is lost.
+/// Two members of one document are changed concurrently and repeatedly: neither change is lost.
 #[apply(both_engines)]
 async fn concurrent_changes_are_both_kept(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -335,7 +335,7 @@ async fn concurrent_changes_are_both_kept(engine: Engine) {
     assert_eq!(app.count(rows).await, 40);
 }
 
-/// What a change would make of a client passes the checks of a registration, or is not written.
+/// A change is written only if its result passes the checks of a registration.
 #[apply(both_engines)]
 async fn refused_change_writes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -351,7 +351,7 @@ async fn refused_change_writes_nothing(engine: Engine) {
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'client.changed'").await, 0);
 }
 
-/// RFC 6749, sections 4.1.2.1 and 5.2: a client that is not registered for the code is told so, at both endpoints.
+/// RFC 6749, sections 4.1.2.1 and 5.2: a client that is not registered for the code grant gets the error of either endpoint.
 #[apply(both_engines)]
 async fn unregistered_grant_is_unauthorized(engine: Engine) {
     let app = TestApp::start(engine).await;

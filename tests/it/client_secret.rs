@@ -1,4 +1,4 @@
-//! `idp client rotate-secret`: the old secret ends at every replica, the new one begins, and nobody is signed out.
+//! `idp client rotate-secret`: the old secret ends at every replica, the new one is valid, and sessions continue.
 
 use serde_json::Value;
 use vestibule_tests::{
@@ -13,7 +13,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// What the token endpoint of a replica says to a code that is none: 400 to whoever shows the right secret, else 401.
+/// The status of a replica's token endpoint for an invalid code: 400 with the right secret, else 401.
 async fn token_status(client: &Client, browser: &HttpBrowser) -> u16 {
     let pending = PendingRequest::new(client);
     let (code, verifier) = ("none".to_owned(), pending.verifier.clone());
@@ -34,7 +34,7 @@ fn with_secret(client: &Client, secret: &str) -> Client {
     Client { secret: Some(secret.to_owned()), ..client.clone() }
 }
 
-/// Two replicas serve while the command runs beside them.
+/// Rotates the secret while two replicas serve.
 #[apply(both_engines)]
 async fn rotated_secret_applies_at_all_replicas(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -56,9 +56,9 @@ async fn rotated_secret_applies_at_all_replicas(engine: Engine) {
     let new = with_secret(&old, secret);
     for browser in &browsers {
         until(&old, browser, 401).await;
-        assert_eq!(token_status(&new, browser).await, 400, "the new one is right");
+        assert_eq!(token_status(&new, browser).await, 400, "the new secret is accepted");
     }
-    // Nobody is signed out, and who is on the way arrives: the code waits for the client that it is of.
+    // Sessions and tokens continue, and so does a code that was issued before: only the new secret redeems it.
     let refused = old.redeem(&app, &on_its_way).await;
     assert_eq!(
         (refused.status.as_u16(), refused.json()["error"].as_str()),
@@ -72,8 +72,8 @@ async fn rotated_secret_applies_at_all_replicas(engine: Engine) {
     let newest = with_secret(&old, said["client_secret"].as_str().unwrap());
     for browser in &browsers {
         until(&newest, browser, 400).await;
-        assert_eq!(token_status(&new, browser).await, 401, "the one between is over");
-        assert_eq!(token_status(&old, browser).await, 401, "the first does not come back");
+        assert_eq!(token_status(&new, browser).await, 401, "the second secret is replaced");
+        assert_eq!(token_status(&old, browser).await, 401, "the first secret stays invalid");
     }
     let rows = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND client_id = 'portal'
                     AND actor LIKE 'cli:%' AND detail = '{\"client_secret\":\"replaced\",\"reason\":\"test\"}'";

@@ -1,4 +1,5 @@
-//! Every command that changes what `serve` uses says why, and its actor is the user of the system, not of the environment.
+//! Every command that changes what `serve` uses requires a reason. Its actor is the operating system's user, not the
+//! environment's.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -25,7 +26,7 @@ const CHANGES: [&[&str]; 10] = [
     &["key", "reseal"],
 ];
 
-/// Every command of those groups that only reads.
+/// Every command of the same groups that only reads.
 const READS: [&[&str]; 7] = [
     &["user", "show"],
     &["client", "list"],
@@ -36,7 +37,7 @@ const READS: [&[&str]; 7] = [
     &["key", "root"],
 ];
 
-/// How much there is of everything that a change writes, and what is changed in its place.
+/// The number of rows in each table that a change inserts into, and the rows that it updates.
 async fn data(db: &store::Db) -> (Vec<i64>, Vec<(String,)>) {
     let mut conn = db.read().await.unwrap();
     let mut counts = Vec::new();
@@ -95,12 +96,12 @@ async fn change_without_reason_changes_nothing(engine: Engine) {
     let said = "SELECT COUNT(*) FROM audit WHERE detail LIKE '%\"reason\":\"test\"%'";
     let mut conn = open.read().await.unwrap();
     let (said,): (i64,) = store::Sql::q(&mut conn, said).fetch_one().await.unwrap();
-    // Three rows of the preparation; each change has one, a rotation two for each of three algorithms, and a reseal that
-    // finds nothing has none.
+    // Three rows of the preparation. Each change has one row, except a rotation (two for each of three algorithms) and a
+    // reseal that finds nothing to do (none).
     assert_eq!(said, 3 + 8 + 6);
 }
 
-/// The names of what a command offers, by its help.
+/// The subcommands that a command's help lists.
 async fn subcommands_of(group: &str) -> Vec<String> {
     let mut command = idp_command();
     command.args([group, "--help"]);
@@ -111,7 +112,7 @@ async fn subcommands_of(group: &str) -> Vec<String> {
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
-/// A command that is in neither list would be one that nothing asks why.
+/// Every command is in one of the two lists; otherwise no test would check that it requires a reason.
 #[tokio::test]
 async fn every_changing_command_requires_reason() {
     let mut known = 0;
@@ -154,14 +155,14 @@ async fn reason_is_optional_in_dev_folder() {
     assert_eq!(reasons.collect::<Vec<_>>(), ["slow mail", "not given"]);
 }
 
-/// What `id` says.
+/// The output of `id`.
 async fn id(args: &[&str]) -> String {
     let mut command = Command::new("id");
     command.args(args);
     run(command, "").await.trim().to_owned()
 }
 
-/// What the system says of the user of this process, asked by other programs.
+/// The name of this process's user, and whether it has one, as other programs report it.
 async fn user() -> (String, bool) {
     let real = id(&["-ru"]).await;
     let login = std::fs::read_to_string("/proc/self/loginuid").unwrap_or_default();
@@ -183,7 +184,7 @@ async fn actor_is_system_user(engine: Engine) {
         command.env("SUDO_UID", uid);
         command
     };
-    // Each of them names another user or none, and none becomes the actor.
+    // Each of these variables names another user or none; none of them becomes the actor.
     let reset = ["user", "reset", "mere@patients.example"];
     let set = ["setting", "set", "sign_in.code_window", "20m", "--json"];
     run(pretend(served.change_command(&reset), "1"), "").await;

@@ -1,4 +1,4 @@
-//! What an operator asks before anybody signs in: `check-config`, `doctor`, and a start that refuses.
+//! What an operator checks before a provider is used: `check-config`, `doctor`, and a start that fails.
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -15,7 +15,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// Runs a command on the data of `served` with some variables; returns its exit code and what it says.
+/// Runs a command on the data of `served` with some variables; returns its exit code and its output.
 async fn run_with_env(
     served: &ServeSetup,
     args: &[&str],
@@ -26,7 +26,7 @@ async fn run_with_env(
     run_with_status(command, "").await
 }
 
-/// Verdict and text of each finding by its name; the worst, where a name has several.
+/// Verdict and text of each finding by name; the worst, where a name has several.
 pub(crate) async fn findings(
     served: &ServeSetup,
     command: &str,
@@ -96,7 +96,7 @@ async fn check_config_and_serve_refuse_alike() {
             assert!(code == 1 && (out + &error).contains(why), "{command}: {why}: {error}");
         }
     }
-    // What can be served and is probably not meant is told, and no refusal.
+    // A configuration that can be served but is probably a mistake gives a warning, not a failure.
     let env =
         [("IDP__ISSUER", "https://login.example.org"), ("IDP__LIMITS__CONNECTIONS", "1000000")];
     let (code, found) = findings(&served, "check-config", &env).await;
@@ -110,7 +110,7 @@ async fn check_config_and_serve_refuse_alike() {
     let (code, found) = findings(&served, "check-config", &env).await;
     assert_eq!(code, 0);
     assert!(found["tls.cert"].1.contains("does not name login.example.org"), "{found:?}");
-    // What cannot be read is told in the same form.
+    // A configuration that cannot be parsed is reported in the same form.
     let (code, found) = findings(&served, "check-config", &[("IDP__SMTP__PORT", "many")]).await;
     assert_eq!(code, 1);
     assert_failed(&found, "smtp.port", "is not a number");
@@ -150,7 +150,7 @@ async fn doctor_reports_problems_with_remedies(engine: Engine) {
     }
     assert_eq!(found["smtp.from_address"].0, "warning", "codes@login.example.org for localhost");
     assert!(served.mail.all().is_empty(), "no mail is sent");
-    // One thing after the other goes wrong, and the others are still told.
+    // One fault after another; the other findings are still reported.
     served.mail.inject_fault(MailFault::RefuseSender(550), 1);
     let (code, found) = findings(&served, "doctor", &[]).await;
     assert_eq!((code, found["issuer"].0.as_str()), (1, "ok"));
@@ -174,7 +174,7 @@ async fn doctor_reports_problems_with_remedies(engine: Engine) {
     assert!(serve.terminate().await.success());
 }
 
-/// Counters in memory are right in one process: a second one refuses to start beside it.
+/// Counters in memory are correct in one process only: a second process refuses to start beside it.
 #[apply(both_engines)]
 async fn memory_counters_allow_one_process(engine: Engine) {
     let db = TestDb::create(engine).await;
@@ -191,12 +191,12 @@ async fn memory_counters_allow_one_process(engine: Engine) {
     };
     let begun = std::time::Instant::now();
     let (code, _, error) = run_with_status(beside(), "").await;
-    println!("{engine:?}: refused beside a living one after {:?}", begun.elapsed());
+    println!("{engine:?}: refused beside a running one after {:?}", begun.elapsed());
     assert!(
         code == 1 && error.contains("ephemeral.url: another `idp serve` runs on this database"),
         "{error}"
     );
-    // A holder that was killed holds for a moment; one that stopped well, not at all.
+    // After a kill the lease lasts for a moment; after a clean stop it is released.
     first.kill().await;
     let begun = std::time::Instant::now();
     let mut second = served.serve_with(memory).await;
@@ -206,12 +206,12 @@ async fn memory_counters_allow_one_process(engine: Engine) {
     let sql = db.open().await;
     let (left,): (i64,) =
         store::Sql::q(&mut sql.read().await.unwrap(), leases).fetch_one().await.unwrap();
-    assert_eq!(left, 0, "given back at the stop");
+    assert_eq!(left, 0, "released at the stop");
     let mut third = served.serve_with(memory).await;
     assert!(third.terminate().await.success());
 }
 
-/// With Redis there may be as many as one likes; `serve` by its certificate, and `doctor` over it.
+/// With Redis any number of replicas may run. `serve` uses its certificate, and `doctor` connects over it.
 #[apply(both_engines)]
 async fn serve_uses_configured_certificate(engine: Engine) {
     let db = TestDb::create(engine).await;
@@ -231,7 +231,7 @@ async fn serve_uses_configured_certificate(engine: Engine) {
     let answers = async || client.get(&jwks).send().await.map_err(|_| serve.output());
     let answer = wait::until("the program answers", answers).await;
     assert_eq!((answer.status().as_u16(), answer.version()), (200, reqwest::Version::HTTP_2));
-    // A handshake that takes longer than 2 s is none to it.
+    // `doctor` gives up on a TLS handshake after 2 s.
     let in_time = async || {
         let (code, out, error) = run_with_status(over_tls(served.command(&["doctor"])), "").await;
         (!out.contains("operation timed out")).then_some((code, out, error))
@@ -241,7 +241,7 @@ async fn serve_uses_configured_certificate(engine: Engine) {
     assert!(serve.terminate().await.success());
 }
 
-/// Changes a database as no command does.
+/// Changes a database in ways that no command offers.
 async fn run_statements(db: &TestDb, statements: &'static [&'static str]) {
     let open = db.open().await;
     let done = open.write(async |tx| {
@@ -270,13 +270,13 @@ async fn doctor_reports_unreachable_postgres() {
         for left_out in ["clock", "schema", "keys.root_file"] {
             assert!(!found.contains_key(left_out), "{left_out}: {found:?}");
         }
-        assert_eq!(found["ephemeral.url"].0, "ok", "the others are still asked: {found:?}");
+        assert_eq!(found["ephemeral.url"].0, "ok", "the other checks still run: {found:?}");
         assert!(!format!("{found:?}").contains("canary"), "{found:?}");
     }
 }
 
-/// For a connection that looks elsewhere first, the database's clock is another one, or it says neither the time nor which
-/// schema it has.
+/// A search path makes the connection see functions of another schema: with a wrong clock, or without a readable time and
+/// schema version.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_reports_clock_and_unreadable_schema() {
     let db = TestDb::create(Engine::Postgres).await;
@@ -310,7 +310,7 @@ async fn doctor_reports_clock_and_unreadable_schema() {
     }
 }
 
-/// A server that is none of ours and has one answer for everybody; returns its address.
+/// Starts a server that is not ours and gives one answer to every request; returns its address.
 async fn another_server(answer: &'static str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -352,7 +352,7 @@ async fn doctor_reports_foreign_server_at_issuer() {
         assert_failed(&found, "issuer", why);
         assert_failed(&found, "issuer", what_to_do);
     }
-    // Another provider, which does not answer for our name.
+    // Another provider, which does not serve this issuer's host name.
     let mut serve = served.serve().await;
     let issuer = format!("http://127.0.0.1:{}", served.port());
     let (_, found) = findings(&served, "doctor", &[("IDP__ISSUER", &issuer)]).await;

@@ -1,4 +1,4 @@
-//! One test body, run on both pairs of stores.
+//! A test body that runs on both pairs of stores.
 
 pub(crate) use rstest_reuse::apply;
 

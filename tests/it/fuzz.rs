@@ -1,4 +1,4 @@
-//! The corpus of the fuzz targets, replayed, with a few inputs made from it: the same ones each time.
+//! Replays the corpus of the fuzz targets, with a few inputs made from it; they are the same in each run.
 
 use vestibule_tests::fuzz::{FuzzContext, Mutator, TARGETS, corpus_dir};
 

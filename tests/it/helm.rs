@@ -1,5 +1,5 @@
-//! The Helm chart and its image: `helm/tests/check.py` renders and checks the chart, the program reads the configuration
-//! that it makes, and it runs from the root folder of the image.
+//! The Helm chart and its image. `helm/tests/check.py` renders and checks the chart, the program reads the configuration
+//! that the chart renders, and it runs from the root folder of the image.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,14 +10,14 @@ use idp::config::Config;
 use tempfile::TempDir;
 use vestibule_tests::proc::idp_command;
 
-/// What the pods have as files of secrets. A variable takes the place of the file.
+/// The secrets that the pods mount as files. Here a variable replaces each file.
 const SECRETS: [(&str, &str); 3] = [
     ("IDP__DATABASE__URL", "postgres://vestibule@db.internal/vestibule"),
     ("IDP__EPHEMERAL__URL", "redis://redis.internal:6379"),
     ("IDP__SMTP__PASSWORD", "not a real one"),
 ];
 
-/// The problems that the program has with a configuration of the chart, but for the certificate, which is not there.
+/// The problems that the program finds in a configuration of the chart, except the certificate, which is missing here.
 fn problems(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).expect("the check leaves it");
     let password = text.contains("password_file");
@@ -50,7 +50,7 @@ fn chart_renders_valid_configurations() {
     }
 }
 
-/// Every file below a folder.
+/// All files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
@@ -60,7 +60,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Run as the loader of the image would: by its own C library and no other.
+/// Runs the program as the image would: with the loader and the C library of the image only.
 #[test]
 fn image_contains_only_needed_files() {
     let folder = TempDir::new().expect("a folder");

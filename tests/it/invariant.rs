@@ -1,5 +1,5 @@
-//! The one invariant, where the machine does not hold it: in the schema, in the state that a build cannot read, and in
-//! what is too old or comes in a frame.
+//! The invariant (no token without both steps), where the machine does not enforce it: in the schema, in a state that a
+//! build cannot read, in what is too old, and in frames.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use vestibule_tests::{app::TestApp, client::PendingRequest, db::Engine};
 
 use crate::engines::{apply, both_engines};
 
-/// What a row of `sign_ins` says was done.
+/// The columns of `sign_ins` that record the steps.
 type StepColumns<'a> = (&'a str, Option<&'a str>, bool, bool);
 
-/// Whether the schema takes a sign-in of these steps: first, second, whether the second has a time, whether it was
-/// remembered from another.
+/// Whether the schema accepts a sign-in with these steps: the first, the second, whether the second has a time, whether it
+/// was remembered from an earlier sign-in.
 async fn schema_accepts(
     app: &TestApp,
     user: UserId,
@@ -41,14 +41,14 @@ async fn schema_accepts(
     written.is_ok()
 }
 
-/// The person of the one sign-in that there is.
+/// The person of the only sign-in.
 async fn only_user(app: &TestApp) -> UserId {
     let mut conn = app.replica_db().read().await.unwrap();
     let (user,): (UserId,) = conn.q("SELECT user_id FROM sign_ins").fetch_one().await.unwrap();
     user
 }
 
-/// Held by the database: half a sign-in has no row, and so no grant and no token.
+/// Enforced by the database: half a sign-in has no row, and so no grant and no token.
 #[apply(both_engines)]
 async fn schema_refuses_incomplete_sign_in(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -85,7 +85,7 @@ async fn schema_refuses_incomplete_sign_in(engine: Engine) {
     }
 }
 
-/// A word of steps that this build does not know is an error of its row, and never another word.
+/// An unknown name of a step is an error of its row; it is never read as another step.
 #[apply(both_engines)]
 async fn unknown_step_makes_row_unreadable(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -110,7 +110,7 @@ async fn unknown_step_makes_row_unreadable(engine: Engine) {
     }
 }
 
-/// No grant without a sign-in, whoever writes it.
+/// No grant without a sign-in, even for a direct statement.
 #[apply(both_engines)]
 async fn schema_refuses_grant_without_sign_in(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -138,7 +138,7 @@ async fn schema_refuses_grant_without_sign_in(engine: Engine) {
     assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, 1);
 }
 
-/// A state of another build means "start again", and no page that blames the machine.
+/// A state of another build means "start again"; it is not an internal error.
 #[apply(both_engines)]
 async fn unreadable_state_starts_over(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -158,11 +158,11 @@ async fn unreadable_state_starts_over(engine: Engine) {
         assert!(answer.has_text("Please start again"), "{}", answer.text());
     }
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
-    // The person is not stuck: the way from the client works.
+    // The person can continue: a new request from the client works.
     app.browser().sign_in(&app, &client, &patient).await;
 }
 
-/// The sealed request of a page that has no row yet is good for 60 minutes (decision 12).
+/// The sealed request of a page without a row is valid for 60 minutes (decision 12).
 #[apply(both_engines)]
 async fn hour_old_sign_in_page_expires(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -179,7 +179,7 @@ async fn hour_old_sign_in_page_expires(engine: Engine) {
     assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 1);
 }
 
-/// A session acts on navigation of a whole window alone: no frame, picture or script finds out or uses it.
+/// A session is used only for a top-level navigation: frames, images and scripts can neither detect nor use it.
 #[apply(both_engines)]
 async fn authorize_requires_top_level_navigation(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -209,7 +209,7 @@ async fn authorize_requires_top_level_navigation(engine: Engine) {
     browser.send(Method::GET, &url, &whole, None).await.authorization_response(pending).code();
 }
 
-/// What has served its time goes; an attempt that can still be continued stays.
+/// What is past its retention time is deleted; an attempt that can still be continued stays.
 #[apply(both_engines)]
 async fn attempts_are_swept_after_24_hours(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -223,7 +223,7 @@ async fn attempts_are_swept_after_24_hours(engine: Engine) {
     assert_eq!(app.count("SELECT COUNT(*) FROM attempts").await, 1);
 }
 
-/// One holder at a time; another takes over when it is silent, or when it has given the lease back.
+/// A lease has one holder at a time; another takes over when the term ends or after a release.
 #[apply(both_engines)]
 async fn lease_has_one_holder(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -238,12 +238,12 @@ async fn lease_has_one_holder(engine: Engine) {
     assert!(take("one", 0, 10).await);
     assert!(!take("two", 5, 15).await, "held");
     assert!(take("one", 9, 19).await, "renewed");
-    assert!(!take("two", 12, 22).await, "held for longer");
-    assert!(take("two", 19, 29).await, "the first was silent");
+    assert!(!take("two", 12, 22).await, "the lease was renewed");
+    assert!(take("two", 19, 29).await, "the term has ended");
     assert!(!take("one", 20, 30).await);
     app.replica_db().write(async |tx| store::lease::release_all(tx, "two").await).await.unwrap();
     assert!(take("one", 20, 30).await, "given back");
-    // A clock that ran years ahead, or a hand, keeps nobody out.
+    // An end far in the future, from a wrong clock or a manual change, does not block other holders.
     assert!(take("one", 20, 4_000_000_000).await);
-    assert!(take("two", 21, 31).await, "nobody takes it for so long");
+    assert!(take("two", 21, 31).await, "an end that is years ahead is ignored");
 }

@@ -1,4 +1,4 @@
-//! Jobs that are no mails, run by the program's own workers; and jobs that a replica does not know.
+//! Jobs that are not mails, run by the program's own workers; and kinds of jobs that a replica does not have.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// A job that is no mail. It fails as often as it says, and then it is done, or refused.
+/// A job that is not a mail. It fails as often as it is set to; then it is done, or refused.
 #[derive(Debug, Serialize, Deserialize)]
 struct Errand {
     user: UserId,
@@ -41,14 +41,14 @@ impl Job for Errand {
     const BACKOFF: Backoff =
         Backoff::Doubling { first: FIRST_WAIT, longest: Duration::from_mins(10) };
     const MAX_AGE: Option<Duration> = Some(LASTS);
-    // A kind of the program brings an event of its own.
+    // Kinds of the program have events of their own.
     type Failed = MailFailed;
 
     async fn audit_detail(&self, _tx: &mut Tx) -> flows::Result<JobAuditDetail> {
         Ok(JobAuditDetail { user: Some(self.user), detail: json!({ "refused": self.refused }) })
     }
 
-    /// What follows is written in the same transaction: it is read back as the person's language.
+    /// Writes in the same transaction. The test reads it back as the person's language.
     async fn on_done(&self, _cx: &Cx, tx: &mut Tx, done: &CompletedJob<'_>) -> flows::Result<()> {
         assert_eq!((done.receipt, done.tries), (&json!("receipt"), self.failures + 1));
         set_language(tx, self.user, "done").await
@@ -59,7 +59,7 @@ impl Job for Errand {
     }
 }
 
-/// Writes a word down as the person's language.
+/// Stores a word as the person's language.
 async fn set_language(tx: &mut Tx, user: UserId, word: &'static str) -> flows::Result<()> {
     let sql = "UPDATE users SET language = $2 WHERE id = $1";
     store::Sql::q(tx, sql).bind(user).bind(word).execute().await?;
@@ -90,7 +90,7 @@ fn errands() -> ExtraJobs {
     ExtraJobs { kinds: vec![JobKind::of::<Errand>()], lanes: vec![lane] }
 }
 
-/// A provider that runs errands, with a person.
+/// A provider that runs errands, and a person.
 async fn with_errands(engine: Engine) -> (TestApp, Patient, UserId) {
     let app = TestApp::start_with(engine, Options { jobs: errands(), ..Options::default() }).await;
     let patient = app.patient("Mere").await;
@@ -103,13 +103,13 @@ async fn user(app: &TestApp, patient: &Patient) -> UserId {
     store::user::by_email(&mut conn, &patient.email).await.unwrap().expect("a person").id
 }
 
-/// What the transaction in which the errand ended wrote.
+/// What the transaction that ended the errand wrote.
 async fn language_of(app: &TestApp, patient: &Patient) -> Option<String> {
     let mut conn = app.replica_db().read().await.unwrap();
     store::user::by_email(&mut conn, &patient.email).await.unwrap().expect("a person").language
 }
 
-/// Writes the errand as a flow would; returns the reference of the request that caused it.
+/// Enqueues the errand as a flow would; returns the reference of the request that caused it.
 async fn send(app: &TestApp, errand: Errand) -> String {
     let cx = app.cx();
     cx.db.write(async |tx| jobs::insert(&cx, tx, errand, Some("portal")).await).await.unwrap();
@@ -119,7 +119,7 @@ async fn send(app: &TestApp, errand: Errand) -> String {
 
 type Row = (JobId, i64, Timestamp, Option<Timestamp>, Option<Timestamp>, Option<Timestamp>);
 
-/// A job's row: what a worker has written of it.
+/// The columns of a job's row that a worker writes.
 #[derive(Debug)]
 struct JobState {
     id: JobId,
@@ -140,7 +140,7 @@ async fn job_state(app: &TestApp, kind: &str) -> JobState {
     JobState { id, tries, run_at, claimed, done, failed }
 }
 
-/// Waits until the errand was tried so often and is no longer held.
+/// Waits until the errand was tried so often and its claim was released.
 async fn wait_for_tries(app: &TestApp, tries: i64) -> JobState {
     until("the errand was tried", async || {
         let seen = job_state(app, Errand::NAME).await;
@@ -149,14 +149,14 @@ async fn wait_for_tries(app: &TestApp, tries: i64) -> JobState {
     .await
 }
 
-/// Moves the clock to the next try, and waits until it was made.
+/// Moves the clock to the next try, and waits for that try.
 async fn advance_to_next_try(app: &TestApp, by: Duration, tries: i64) -> JobState {
     app.clock.advance(by);
     app.app().lane_notifier.notify(Errand::LANE);
     wait_for_tries(app, tries).await
 }
 
-/// A row of the trail about an errand.
+/// A row of the audit trail about an errand.
 #[derive(Debug, PartialEq)]
 struct AuditedFailure {
     outcome: String,
@@ -188,7 +188,7 @@ async fn failed_errand_is_retried_with_backoff(engine: Engine) {
     let mut errand = wait_for_tries(&app, 1).await;
     for (tries, wait) in [(1, FIRST_WAIT), (2, FIRST_WAIT * 2), (3, FIRST_WAIT * 4)] {
         assert!(!errand.done && !errand.failed, "{errand:?}");
-        // With some chance: between 80 and 120 %.
+        // With jitter: between 80 and 120 %.
         assert!(errand.run_at >= before.plus(wait * 79 / 100), "{errand:?} after {before:?}");
         let now = app.app().clock.now();
         assert!(errand.run_at <= now.plus(wait * 121 / 100), "{errand:?} at {now:?}");
@@ -238,7 +238,7 @@ async fn refused_errand_is_not_retried(engine: Engine) {
     assert_eq!((row.outcome.as_str(), &row.detail["why"]), ("refused", &json!("never")));
 }
 
-/// A mail of a newer version, in a lane that this one has.
+/// Inserts a mail of a newer version, in a lane that this version has.
 async fn insert_future_mail(app: &TestApp) -> &'static str {
     let (cx, kind) = (app.cx(), "mail.from_the_future");
     assert!(CATALOGUE.iter().all(|mail| mail.kind.name != kind));
@@ -253,7 +253,8 @@ async fn is_untouched(app: &TestApp, kind: &str) -> bool {
     seen.tries == 0 && !seen.claimed && !seen.done && !seen.failed
 }
 
-/// An unknown kind in a known lane, and an unknown lane: neither claimed nor failed, and no job waits behind them.
+/// An unknown kind in a known lane, and an unknown lane: these jobs are neither claimed nor failed, and do not block other
+/// jobs.
 #[apply(both_engines)]
 async fn unknown_job_is_not_claimed(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -261,7 +262,7 @@ async fn unknown_job_is_not_claimed(engine: Engine) {
     let user = user(&app, &patient).await;
     let kind = insert_future_mail(&app).await;
     send(&app, Errand { user, failures: 0, refused: false }).await;
-    // As many as a lane runs at once, and one more, so that it has looked at what is left twice.
+    // One more than a lane runs at once, so that the lane has read the remaining jobs twice.
     for name in ["Hemi", "Aroha", "Tui"] {
         let other = app.patient(name).await;
         app.force_reset(&other).await;

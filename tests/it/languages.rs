@@ -1,4 +1,4 @@
-//! English and te reo Māori: how a language is chosen, that it is kept, and that choosing it changes nothing else.
+//! English and te reo Māori: how a language is chosen, that it is kept, and that the choice changes nothing else.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// A browser whose owner reads te reo Māori first.
+/// A browser that prefers te reo Māori.
 fn te_reo_browser(app: &TestApp) -> HttpBrowser {
     let mut browser = app.browser();
     browser.extra_headers.push(("accept-language", "mi-NZ,mi;q=0.9,en;q=0.8".to_owned()));
@@ -28,7 +28,7 @@ async fn open(
     browser.follow(browser.get(PendingRequest::new(client).url(app.issuer(), changes)).await).await
 }
 
-/// Presses the switch and follows it, as a browser does on a page of ours.
+/// Presses the language switch and follows the redirect, as a browser does on our pages.
 async fn switch(browser: &HttpBrowser, page: &Response) -> Response {
     let headers = [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate")];
     browser.follow(browser.send(Method::GET, &page.language_switch(), &headers, None).await).await
@@ -53,14 +53,14 @@ async fn maori_sign_in_sends_maori_mail(engine: Engine) {
     assert!(mail.text.contains("tō waehere takiuru"), "{}", mail.text);
     assert!(mail.text.contains("mā Firefox i runga i te Linux"), "{}", mail.text);
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
-    // A notice that nobody is at a page for: in the language of the last sign-in.
+    // A notice is not written for a page: it has the language of the last sign-in.
     app.force_reset(&patient).await;
     let mails = app.mail.wait_for(&patient.email, 2).await;
     let subjects: Vec<_> = mails.iter().map(|mail| mail.subject.as_str()).collect();
     assert!(subjects.iter().any(|subject| subject.starts_with("Ka tonoa koe")), "{subjects:?}");
 }
 
-/// A resend is written in the language of the page that asks for it; the code is the same.
+/// A resend has the language of the page that requests it; the code is the same.
 #[apply(both_engines)]
 async fn resend_uses_page_language(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -78,7 +78,7 @@ async fn resend_uses_page_language(engine: Engine) {
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
-/// Misuse case 4: a switch on each step leads to that step, with what it demands, and to no other.
+/// Misuse case 4: the language switch on each step leads to the same step, with the same requirements, and to no other.
 #[apply(both_engines)]
 async fn case_4_language_switch_keeps_step(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -106,7 +106,7 @@ async fn case_4_language_switch_keeps_step(engine: Engine) {
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
 }
 
-/// The same with somebody who is signed in: a question stays a question.
+/// The same with a session: a page that asks still asks.
 #[apply(both_engines)]
 async fn case_4_language_switch_answers_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -117,7 +117,7 @@ async fn case_4_language_switch_answers_nothing(engine: Engine) {
     let page = switch(&browser, &browser.submit_code(&page, &code).await).await;
     assert_eq!((page.language(), page.form().action.as_str()), ("mi", "/login/consent"));
     assert!(page.has_text("Tuari ki The lab?"), "{}", page.text());
-    // Asked without a row: the request is sealed in the page.
+    // This page has no row: its request is sealed in the page.
     let page = switch(&browser, &open(&browser, &app, &lab, &[]).await).await;
     assert_eq!((page.language(), page.form().action.as_str()), ("en", "/login/consent"));
     let fresh = switch(&browser, &open(&browser, &app, &lab, &[("prompt", "login")]).await).await;
@@ -134,11 +134,11 @@ async fn language_choice_follows_precedence(engine: Engine) {
     let client = app.client("portal").await;
     let browser = te_reo_browser(&app);
     assert_eq!(open(&browser, &app, &client, &[]).await.language(), "mi");
-    // The client's word, for this request.
+    // The client's choice, for this request.
     let page = open(&browser, &app, &client, &[("ui_locales", "fr en-NZ mi")]).await;
     assert_eq!(page.language(), "en");
     assert_eq!(browser.get("/login/code?attempt=x").await.language(), "en", "its failures too");
-    // The person's word is the last about that request, and outlives it.
+    // The person's choice overrides the request's, and outlives it.
     let page = switch(&browser, &switch(&browser, &page).await).await;
     assert_eq!(page.language(), "en");
     assert_eq!(open(&browser, &app, &client, &[]).await.language(), "en", "before the header");
@@ -150,7 +150,7 @@ async fn language_choice_follows_precedence(engine: Engine) {
         assert_eq!((page.status.as_u16(), page.language()), (200, "en"), "{strange}");
         assert!(!page.body.contains("<script"), "{}", page.body);
     }
-    // A posted request comes without cookies and goes on by a GET.
+    // A cross-site post has no cookies, and continues with a GET.
     let mut fields = PendingRequest::new(&client).params(&[]);
     fields.push(("ui_locales".to_owned(), "mi".to_owned()));
     let posted = app.browser();
@@ -158,7 +158,7 @@ async fn language_choice_follows_precedence(engine: Engine) {
     assert_eq!(posted.follow(answer).await.language(), "mi");
 }
 
-/// Misuse case 43: whatever the link says, it leads to a page of ours.
+/// Misuse case 43: whatever the link contains, it leads to one of our pages.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_43_language_switch_stays_local() {
     let app = TestApp::start(Engine::Sqlite).await;
@@ -195,7 +195,7 @@ async fn case_43_language_switch_stays_local() {
     assert!(to.as_str().starts_with(&format!("{}/oauth2/logout?", app.issuer())), "{to}");
 }
 
-/// Another site may link here, and changes nothing by it.
+/// Another site may link here, but the link changes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cross_site_request_changes_no_language() {
     let app = TestApp::start(Engine::Sqlite).await;
@@ -215,7 +215,7 @@ async fn cross_site_request_changes_no_language() {
     assert_eq!(cookie, "locale=mi:; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000");
 }
 
-/// A page that only says something is said once more, with the same reference.
+/// A message page is shown again in the other language, with the same reference.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failure_page_switches_language() {
     let app = TestApp::start(Engine::Sqlite).await;
@@ -229,7 +229,7 @@ async fn failure_page_switches_language() {
     assert!(again.has_text(&format!("Tohutoro {}", &reference[..6])), "{}", again.text());
     assert_eq!(browser.get("/nothing").await.language(), "mi", "it is remembered");
     assert_eq!(switch(&browser, &again).await.language(), "en");
-    // A browser that says what it wants is understood by every failure, too.
+    // Failure pages respect the browser's preference, too.
     let request = open(&te_reo_browser(&app), &app, &unknown_client(), &[]).await;
     assert!(request.has_text("Kāore e taea te whakaoti i tēnei tono"), "{}", request.text());
 }
@@ -243,7 +243,7 @@ fn unknown_client() -> Client {
     }
 }
 
-/// What a browser says about itself never stands in a mail as it came (misuse case 49).
+/// Text from the user agent header is never copied into a mail (misuse case 49).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_49_user_agent_never_in_mail() {
     let app = TestApp::start(Engine::Sqlite).await;

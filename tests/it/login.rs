@@ -11,7 +11,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// Our own posts name their origin, because the pages' referrer policy lets them (decision 22).
+/// Our own posts have an `Origin` header, because the referrer policy of the pages allows it (decision 22).
 #[apply(both_engines)]
 async fn sign_in_works_without_fetch_metadata(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -22,7 +22,7 @@ async fn sign_in_works_without_fetch_metadata(engine: Engine) {
     client.redeem_tokens(&app, &landed).await;
 }
 
-/// Part of misuse case 53: the same bytes and the same rows.
+/// Part of misuse case 53: same bytes and same rows for known and unknown addresses.
 #[apply(both_engines)]
 async fn known_and_unknown_accounts_look_alike(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -41,9 +41,9 @@ async fn known_and_unknown_accounts_look_alike(engine: Engine) {
     assert_eq!(app.audit_outcomes("password.checked").await, ["wrong", "wrong"]);
     for (sql, rows) in [("SELECT COUNT(*) FROM throttles", 4), ("SELECT COUNT(*) FROM attempts", 2)]
     {
-        assert_eq!(app.count(sql).await, rows, "counted and kept alike");
+        assert_eq!(app.count(sql).await, rows, "same counts and rows");
     }
-    // Paused alike, too.
+    // The wait is the same, too.
     app.set_setting("sign_in.password_failures", "3").await;
     for who in [&known, &unknown] {
         for _ in 0..3 {
@@ -72,7 +72,7 @@ async fn wrong_passwords_delay_without_lockout(engine: Engine) {
         page = browser.submit_password(&page, &wrong).await;
     }
     let paused = browser.submit_password(&page, &patient).await;
-    assert!(paused.has_text("You can try again"), "right, but not judged: {}", paused.text());
+    assert!(paused.has_text("You can try again"), "right, but not compared: {}", paused.text());
     app.clock.advance(Duration::from_mins(1));
     let page = browser.submit_password(&paused, &wrong).await;
     app.clock.advance(Duration::from_mins(1));
@@ -83,7 +83,7 @@ async fn wrong_passwords_delay_without_lockout(engine: Engine) {
     assert!(page.has_field("code"), "{}", page.text());
 }
 
-/// Misuse case 42: nothing of a sign-in can be put into another page.
+/// Misuse case 42: no page of a sign-in can be embedded in another page.
 #[apply(both_engines)]
 async fn case_42_no_step_can_be_framed(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -99,13 +99,13 @@ async fn case_42_no_step_can_be_framed(engine: Engine) {
         assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
         assert!(!page.body.contains("<script"));
     }
-    // Where the form may lead is this attempt's client, and no other (decision 18).
+    // The form may lead to this attempt's client only (decision 18).
     assert!(
         start.header("content-security-policy").contains("form-action 'self' https://lab.example;")
     );
 }
 
-/// Decision 17: full means wait, then say so; the address is kept, the password never.
+/// Decision 17: when the hashing queue is full, wait, then say so. The form keeps the address, never the password.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_hashing_pool_answers_503() {
     let hashing = HasherConfig { threads: 1, queue: 1, wait: Duration::from_millis(200) };
@@ -116,7 +116,7 @@ async fn full_hashing_pool_answers_503() {
         hasher.admit(HashingCaller::Stranger).await.unwrap(),
         hasher.admit(HashingCaller::Stranger).await.unwrap(),
     );
-    // The page itself never waits for the pool.
+    // The page itself never waits for the hashing queue.
     let browser = app.browser();
     let (page, _) = browser.open_sign_in_page(&client).await;
     let form = page.form().with("email", &patient.email).with("password", &patient.password);
@@ -127,13 +127,13 @@ async fn full_hashing_pool_answers_503() {
         (full.form().value("email"), full.form().value("password")),
         (patient.email.as_str(), "")
     );
-    // Nothing was looked up or charged, and the same page works when there is room again.
+    // No lookup and no charge took place, and the same page works when the queue has room again.
     assert!(app.audit_outcomes("password.checked").await.is_empty());
     drop(held);
     assert!(browser.submit_password(&full, &patient).await.has_field("code"));
 }
 
-/// Decision 12: for a stranger the page opens when the database does not answer.
+/// Decision 12: for a stranger the page opens even if the database does not answer.
 #[apply(both_engines)]
 async fn page_opens_without_database(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -144,7 +144,7 @@ async fn page_opens_without_database(engine: Engine) {
     let form = page.form().with("email", "mere@patients.example").with("password", "a password");
     let answer = app.browser().post(&form, "continue").await;
     assert!(answer.status.is_server_error() || answer.status == 403, "{}", answer.status);
-    // People are still sent here: no other replica has the database either, and the page is better than none.
+    // The replica stays ready: the other replicas have no database either, and the page is better than none.
     let ready = reqwest::get(format!("http://{}/readyz", app.first().ops)).await.unwrap();
     assert_eq!(ready.status(), 200);
     assert_ne!(ready.json::<serde_json::Value>().await.unwrap()["database"], "ok");
@@ -152,11 +152,11 @@ async fn page_opens_without_database(engine: Engine) {
     assert_eq!(alive.status(), 200);
 }
 
-/// Of a row of `sign_ins`: network, browser and system, country, autonomous system, data version.
+/// Columns of `sign_ins`: network, browser and system, country, autonomous system, data version.
 type SignInOrigin = (String, Option<String>, Option<String>, Option<i64>, Option<String>);
 
-/// What the program knows at the end of a sign-in stays with it: the network as the trail has it, and browser and system by
-/// names of ours, never a text that the browser sent.
+/// The origin of a sign-in is stored with it: the network as in the audit trail, and browser and system by our own names,
+/// never by a text that the browser sent.
 #[apply(both_engines)]
 async fn sign_in_keeps_network_and_browser(engine: Engine) {
     let proxies = vec!["127.0.0.0/8"];

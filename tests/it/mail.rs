@@ -1,4 +1,4 @@
-//! Mail: real SMTP, and what happens when it goes wrong.
+//! Mail: real SMTP, and its failures.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn mail_and_page_agree(engine: Engine) {
     let browser = app.browser();
     let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let mail = app.mail.mails_to(&patient.email).remove(0);
-    // Asked again, once the mail server has taken it.
+    // The page again, after the mail server has accepted the mail.
     let attempt = page.form().value("attempt").to_owned();
     let page = wait_until_mail_taken(&browser, &attempt).await;
     let grouped = format!("{} {}", &code[..3], &code[3..]);
@@ -35,7 +35,7 @@ async fn mail_and_page_agree(engine: Engine) {
     let reference = reference(&mail.subject);
     assert!(page.has_text(&reference), "{reference}: {}", page.text());
     assert!(mail.text.contains(&reference) && mail.html.contains(&reference));
-    let until = clock_times(&page.text()).pop().expect("until when it works");
+    let until = clock_times(&page.text()).pop().expect("the end of its window");
     assert!(mail.text.contains(&until) && mail.html.contains(&until), "{until}: {}", mail.text);
     assert!(mail.raw.len() < 15 * 1024);
     let head = mail.raw.split("\r\n\r\n").next().unwrap();
@@ -71,7 +71,7 @@ async fn transient_rejection_is_retried(engine: Engine) {
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
-/// A mailbox that does not exist: the page says so instead of waiting for a code that nobody will have.
+/// The mailbox does not exist: the page reports it instead of waiting for a code that cannot arrive.
 #[apply(both_engines)]
 async fn permanent_rejection_is_shown(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -87,7 +87,7 @@ async fn permanent_rejection_is_shown(engine: Engine) {
     assert_eq!(app.audit_outcomes("mail.failed").await, ["refused"]);
 }
 
-/// Taken, but the connection broke before that was said: the mail comes twice, with the same code.
+/// The server accepted the mail, but the connection broke before the reply: the mail arrives twice, with the same code.
 #[apply(both_engines)]
 async fn duplicate_mail_has_same_code(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -101,7 +101,7 @@ async fn duplicate_mail_has_same_code(engine: Engine) {
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
-/// The window counts from the moment in which the server took the mail, not from when it was asked for.
+/// The window starts when the server accepts the mail, not when the code was requested.
 #[apply(both_engines)]
 async fn code_window_starts_at_acceptance(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -111,7 +111,7 @@ async fn code_window_starts_at_acceptance(engine: Engine) {
     app.clock.advance(Duration::from_mins(10));
     let code = app.mail.wait_for_code(&patient.email, 1).await;
     wait_until_mail_taken(&browser, page.form().value("attempt")).await;
-    // 24 minutes after it was asked for, 14 after it was taken.
+    // 24 minutes after the request, 14 after the mail was accepted.
     app.clock.advance(Duration::from_mins(14));
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
@@ -132,7 +132,7 @@ async fn resend_repeats_code_after_cooldown(engine: Engine) {
     browser.post(&page.form(), "resend").await;
     assert_eq!(app.mail.mails_to(&patient.email).len(), 2, "the cool-down doubles");
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
-    // Quotas of a person: six an hour by default, whatever the browser.
+    // Quotas of a person: by default six mails an hour, from any browser.
     for nth in 3..=6 {
         app.browser().sign_in_to_code_page(&app, &client, &patient).await;
         assert_eq!(app.mail.mails_to(&patient.email).len(), nth);
@@ -152,13 +152,13 @@ async fn resend_repeats_code_after_cooldown(engine: Engine) {
     assert_eq!(app.mail.mails_to(&patient.email).len(), 6);
 }
 
-/// Somebody is waiting for a code: a pile of notices before it does not make them wait.
+/// A code does not wait behind a pile of notices.
 #[apply(both_engines)]
 async fn notices_do_not_delay_codes(engine: Engine) {
     let options = Options { smtp_timeout: Duration::from_hours(1), ..Options::default() };
     let app = TestApp::start_with(engine, options).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    // None is answered before the end of the test: the code's is received all the same.
+    // No notice is answered before the end of the test; the code's mail is accepted all the same.
     app.mail.inject_fault(MailFault::Hold, 10);
     let mut others = Vec::new();
     for nth in 0..8 {
@@ -178,7 +178,7 @@ async fn notices_do_not_delay_codes(engine: Engine) {
     app.mail.release_held();
 }
 
-/// Up to the code page, with a mail that the server has refused for now.
+/// Signs in up to the code page, with a mail that the server defers.
 async fn sign_in_with_deferred_mail(
     app: &TestApp,
     browser: &HttpBrowser,
@@ -191,7 +191,7 @@ async fn sign_in_with_deferred_mail(
     (page, pending)
 }
 
-/// The code page once the mail server has taken the mail: the page then names clock times.
+/// The code page after the mail server has accepted the mail: the page then names clock times.
 async fn wait_until_mail_taken(browser: &HttpBrowser, attempt: &str) -> Response {
     let taken = async || {
         let page = browser.get(format!("/login/code?attempt={attempt}")).await;
@@ -223,7 +223,7 @@ fn clock_times(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A replica has as many codes on their way as `smtp.connections` says, and not one more.
+/// A replica sends as many codes at once as `smtp.connections` allows, and no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_sends_match_smtp_connections() {
     let data = TestDb::create(Engine::Sqlite).await;
@@ -256,7 +256,7 @@ async fn concurrent_sends_match_smtp_connections() {
         assert!(page.has_field("code"), "{}", page.text());
     }
     served.mail.wait_for_held(3).await;
-    // The others wait: their jobs are due, and nobody has claimed them.
+    // The others wait: their jobs are due, and not claimed.
     let db = data.open().await;
     let mut conn = db.read().await.unwrap();
     let due =

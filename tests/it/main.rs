@@ -1,4 +1,4 @@
-//! Every end-to-end test but those in a browser, in one binary.
+//! Every end-to-end test except those in a browser, in one binary.
 
 mod architecture;
 mod audit;

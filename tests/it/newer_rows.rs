@@ -1,4 +1,4 @@
-//! Rows that a newer program wrote: each is unusable by itself, and neither a snapshot nor the program with it.
+//! Rows that a newer program wrote: each row is unusable by itself; the snapshot and the program remain usable.
 
 use serde_json::Value;
 use store::{JobId, Sql};
@@ -14,7 +14,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// What a newer program may have made of clients that this one has registered.
+/// Changes that a newer program may have made to clients that this one registered.
 const NEWER_CLIENTS: [(&str, &str); 5] = [
     (
         "method",
@@ -30,7 +30,7 @@ const NEWER_CLIENTS: [(&str, &str); 5] = [
         "UPDATE clients SET metadata = REPLACE(REPLACE(metadata, '\"public\"', '\"ephemeral\"'), '\"pairwise\"', '\"ephemeral\"')
          WHERE id = 'subject'",
     ),
-    // Not newer: a hand that breaks what the schema cannot hold.
+    // Not a newer program but a manual change: it breaks a rule that the schema cannot enforce.
     ("secret", "UPDATE clients SET secret_1 = NULL WHERE id = 'secret'"),
     (
         "pkce",
@@ -86,7 +86,7 @@ async fn newer_row_is_unusable_alone(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (portal, patient) = (app.client("portal").await, app.patient("Mere").await);
     let unusable = fill(&app).await;
-    // The replica that runs reads them, and so does one that starts on them.
+    // A running replica reads them, and so does one that starts with them.
     app.refresh().await;
     let late = app.replica().await;
     for replica in [app.first(), &late] {
@@ -116,7 +116,7 @@ async fn newer_row_is_unusable_alone(engine: Engine) {
     }
 }
 
-/// What comes round looks at all keys: it leaves these as they are. So does every command.
+/// The periodic tasks read all keys and leave these unchanged. So does every command.
 #[apply(both_engines)]
 async fn tasks_and_commands_keep_newer_rows(engine: Engine) {
     let app = TestApp::start(engine).await;

@@ -1,5 +1,5 @@
-//! The pages of docs/operating: their commands are commands of the program, the rights that they name are those that are
-//! needed, their arithmetic begins with the right numbers, and each alarm of the log has a row.
+//! The pages of docs/operating: their commands exist, the Redis rights that they name are sufficient and necessary, their
+//! calculations begin with the right numbers, and each alarm in the log has a row.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,13 +21,13 @@ use vestibule_tests::{
 use crate::doctor::{assert_failed, findings};
 use crate::engines::{apply, both_engines};
 
-/// A page of docs/operating.
+/// The text of a page of docs/operating.
 fn page(name: &str) -> String {
     let path = vestibule_tests::workspace_root().join("docs/operating").join(name);
     fs::read_to_string(path).expect("a page")
 }
 
-/// Every page of docs/operating.
+/// The names of all pages of docs/operating.
 fn pages() -> Vec<String> {
     let folder =
         fs::read_dir(vestibule_tests::workspace_root().join("docs/operating")).expect("the folder");
@@ -42,7 +42,7 @@ fn commands(page: &str) -> Vec<&str> {
     blocks.flat_map(str::lines).map(str::trim).filter(|line| line.starts_with("idp ")).collect()
 }
 
-/// A command's help: it ends well when there is such a command.
+/// A command's help; none if there is no such command.
 async fn help(words: &[&str]) -> Option<String> {
     let mut command: Command = idp_command();
     let output = command.args(words).arg("--help").output().await.expect("it starts");
@@ -66,7 +66,7 @@ async fn documented_commands_and_options_exist() {
     }
 }
 
-/// The rights of the user of Redis are enough, and `doctor` finds each that is not there.
+/// The rights of the Redis user are sufficient, and `doctor` reports each one that is missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn documented_redis_rights_suffice() {
     let page = page("deploy-replicas.md");
@@ -99,7 +99,7 @@ async fn documented_redis_rights_suffice() {
     assert_eq!(doctor().await["ephemeral.url"].0, "ok");
 }
 
-/// The rows that one more sign-in writes, with the exchange of its code, are those of the table.
+/// One more sign-in, with the exchange of its code, writes the rows of the table.
 #[apply(both_engines)]
 async fn documented_rows_per_sign_in_match(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -132,7 +132,7 @@ async fn documented_rows_per_sign_in_match(engine: Engine) {
     }
 }
 
-/// Messages of the log that begin with `alarm:` in the sources of a folder, up to their first comma or semicolon.
+/// Collects log messages that begin with `alarm:` from the sources of a folder, up to their first comma or semicolon.
 fn alarms(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();

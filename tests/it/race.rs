@@ -1,4 +1,4 @@
-//! Races that misuse cases 11 and 12 do not have: codes of clients, and a reset in the middle of everything.
+//! Races that misuse cases 11 and 12 do not cover: codes of clients, and a reset during other steps.
 
 use vestibule_tests::{
     app::{SharedApp, TestApp},
@@ -32,11 +32,11 @@ async fn concurrent_redemption_issues_once_and_revokes(engine: Engine) {
     }
     assert_eq!(tokens.len(), 1);
     assert_eq!(app.count("SELECT COUNT(*) FROM audit WHERE event = 'token.issued'").await, 1);
-    // Forty-nine came too late, and a code that comes again revokes what it issued.
+    // Forty-nine requests were too late, and a reused code revokes the tokens that it issued.
     assert_eq!(get_userinfo(&app, tokens[0]["access_token"].as_str().unwrap()).await.status, 401);
 }
 
-/// A reset at any moment: whatever comes out, nothing of before the reset is alive after it.
+/// A reset at any moment: whatever the result, nothing from before the reset is valid after it.
 #[apply(both_engines)]
 async fn concurrent_reset_leaves_nothing_alive(engine: Engine) {
     let app = SharedApp::new(TestApp::start(engine).await);
@@ -44,7 +44,7 @@ async fn concurrent_reset_leaves_nothing_alive(engine: Engine) {
     for round in 0..6 {
         let patient = app.patient(&format!("Mere {round}")).await;
         let browser = app.browser();
-        // The step that the reset races with.
+        // The step that races with the reset.
         let posted = if round % 3 == 0 {
             let (page, pending) = browser.open_sign_in_page(&client).await;
             let (racing, mine, who) = (browser.clone(), page.clone(), patient.clone());
@@ -60,7 +60,7 @@ async fn concurrent_reset_leaves_nothing_alive(engine: Engine) {
         };
         let (answer, pending) = posted;
         if answer.location().is_some() {
-            // The step was first: its code came out under the old epoch, and is dead.
+            // The step was first: its code was issued under the old epoch and is invalid.
             let landed = answer.authorization_response(pending);
             assert_eq!(
                 client.redeem(&app, &landed).await.json()["error"],
@@ -102,7 +102,7 @@ async fn reset_during_redemption_kills_token(engine: Engine) {
     }
 }
 
-/// A guess at a password is not undone by what the same browser posts beside it: a right one is in the trail, and its person
+/// A concurrent post of the same browser does not undo a password guess: a right one is in the audit trail, and its person
 /// gets the mail.
 #[apply(both_engines)]
 async fn password_verdict_survives_concurrent_change(engine: Engine) {
@@ -124,7 +124,7 @@ async fn try_guess_beside_change(engine: Engine) -> Option<()> {
         || app.app().hasher.stats().totals.wait_buckets.iter().map(|(_, many)| many).sum::<u64>();
     let guess = first.form().with("email", &victim.email).with("password", &victim.password);
     let before = (hashed(), app.audit_outcomes("password.checked").await.len());
-    // The attempt is another one when the guess, which has read it, comes to its transaction.
+    // The guess has read the attempt; before its transaction, the attempt gets another version.
     let change = "UPDATE attempts SET version = version + 1";
     let held = BlockingTx::open(app.replica_db().clone(), change).await;
     let posted = tokio::spawn(async move { browser.post(&guess, "continue").await });

@@ -1,5 +1,5 @@
-//! Client libraries that others wrote, one of them not in Rust, against the running provider: with each algorithm, over TLS, and
-//! at the program itself.
+//! Client libraries of others, one of them not in Rust, against the running provider: with each algorithm, over TLS, and
+//! with the program as a process.
 
 use std::{path::PathBuf, pin::Pin, process::Stdio};
 
@@ -34,7 +34,7 @@ use crate::engines::{apply, both_engines};
 const EMAIL: &str = "mere@patients.example";
 const PASSWORD: &str = "a walk along the river";
 
-/// The Python that `scripts/prepare` has put the library into.
+/// The Python of the environment into which `scripts/prepare` installed the library.
 fn python() -> PathBuf {
     let python = vestibule_tests::workspace_root().join("target/tools/python/bin/python");
     assert!(python.exists(), "scripts/prepare installs the Python client library");
@@ -57,7 +57,7 @@ async fn authlib_signs_in_over_tls(engine: Engine) {
     authlib_with_each_algorithm(&app, Some(authority)).await;
 }
 
-/// The program as an operator starts it, by its own certificate; people and clients added by its own commands.
+/// The program as an operator starts it, with its own certificate. Its own commands add people and clients.
 #[apply(both_engines)]
 async fn authlib_signs_in_at_serve_process(engine: Engine) {
     let db = TestDb::create(engine).await;
@@ -85,7 +85,7 @@ async fn openidconnect_signs_in_over_tls(engine: Engine) {
     openidconnect_with_each_algorithm(&app, &TrustingHttpClient(client.build().unwrap())).await;
 }
 
-/// A client's HTTP that trusts the authority of the test alone.
+/// A client's HTTP stack that trusts the test's authority only.
 struct TrustingHttpClient(reqwest::Client);
 
 impl<'c> AsyncHttpClient<'c> for TrustingHttpClient {
@@ -128,7 +128,7 @@ impl TlsServe {
         Self { served, authority, issuer, serve }
     }
 
-    /// Registers a client that wants its ID tokens signed so.
+    /// Registers a client whose ID tokens are signed with the algorithm.
     async fn client(&self, algorithm: Algorithm) -> Client {
         let id = format!("python-{}", algorithm.as_str().to_lowercase());
         let redirect_uri = format!("https://{id}.example/callback");
@@ -152,7 +152,7 @@ impl TlsServe {
         client
     }
 
-    /// A replica that runs hears of it within two seconds.
+    /// Waits until the running replica has read the client, which takes up to two seconds.
     async fn wait_until_known(&self, client: &Client) {
         let browser = self.provider_ref().browser;
         let known = async || {
@@ -175,18 +175,18 @@ impl TlsServe {
 /// A provider, as a client and a person see it.
 struct ProviderRef<'p> {
     issuer: &'p str,
-    /// The root that a client must trust, where it speaks TLS.
+    /// The authority that a client must trust, if the provider uses TLS.
     authority: Option<PathBuf>,
     mail: &'p MailServer,
     browser: HttpBrowser,
 }
 
-/// Where a client wants people back who have signed out.
+/// The address to which a client wants the browser back after a logout.
 fn post_logout_redirect_uri(id: &str) -> String {
     format!("https://{id}.example/signed-out")
 }
 
-/// The Python client: a process with which lines are exchanged.
+/// The Python client: a process that exchanges lines with the test.
 struct AuthlibClient {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -197,7 +197,7 @@ impl AuthlibClient {
     fn start(at: &ProviderRef<'_>, client: &Client) -> Self {
         let secret = client.secret.as_deref().unwrap();
         let mut process = Command::new(python())
-            // It warns of EdDSA under its old name (RFC 9864), which is the one that we have.
+            // It warns of the name EdDSA, which RFC 9864 deprecates and which is the one that we have.
             .env("PYTHONWARNINGS", "ignore")
             .arg(vestibule_tests::workspace_root().join("tests/clients/relying_party.py"))
             .args([
@@ -242,7 +242,7 @@ async fn authlib_with_each_algorithm(app: &TestApp, authority: Option<PathBuf>) 
     }
 }
 
-/// From the client's first address to its page for those who have signed out.
+/// From the client's authorization URL to its page after the logout.
 async fn run_authlib(at: &ProviderRef<'_>, client: &Client, algorithm: Algorithm, password: &str) {
     let mut python = AuthlibClient::start(at, client);
     let url = python.line().await;
@@ -253,7 +253,7 @@ async fn run_authlib(at: &ProviderRef<'_>, client: &Client, algorithm: Algorithm
     assert_eq!(told["alg"], algorithm.as_str());
     assert_eq!(told["claims"]["acr"], "urn:vestibule:two-step");
     assert_eq!(told["userinfo"]["email"], EMAIL);
-    // Signed out at the client, by the address of the metadata and the ID token: not asked, and led back.
+    // Signed out by the client, with the metadata's address and the ID token: no question, and a redirect back.
     let back = browser.get(&python.line().await).await.location().expect("led back");
     assert!(back.as_str().starts_with(&post_logout_redirect_uri(&client.id)), "{back}");
     python.send_url(&back).await;
@@ -261,7 +261,7 @@ async fn run_authlib(at: &ProviderRef<'_>, client: &Client, algorithm: Algorithm
     assert!(python.process.wait().await.unwrap().success());
 }
 
-/// A person signs in where a client has sent the browser, and lands at the client.
+/// Signs a person in at the address to which a client has sent the browser, up to the redirect to the client.
 async fn sign_in_at(
     browser: &HttpBrowser,
     mail: &MailServer,
@@ -276,7 +276,7 @@ async fn sign_in_at(
     browser.submit_code(&page, &code).await.authorization_response(PendingRequest::new(client))
 }
 
-/// The Rust library, with each algorithm.
+/// Runs the Rust library with each algorithm.
 async fn openidconnect_with_each_algorithm<H>(app: &TestApp, http: &H)
 where
     H: for<'c> AsyncHttpClient<'c>,

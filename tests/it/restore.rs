@@ -1,4 +1,4 @@
-//! Backups: with the root key a restored database is the service again, and without it nothing.
+//! Backups: with the root key a restored database works as before; without it, it is useless.
 
 use store::Sql;
 use tempfile::TempDir;
@@ -45,7 +45,7 @@ impl ServeWithClient {
         Self { served, serve, data, client }
     }
 
-    /// Another one, on a new database with what a backup holds. The root key is the same.
+    /// A second provider, on a new database with the content of a backup. The root key is the same.
     async fn restore_to_new_database(&self, engine: Engine, backup: &std::path::Path) -> Self {
         let data = TestDb::empty(engine).await;
         restore(backup, &data).await;
@@ -57,7 +57,7 @@ impl ServeWithClient {
         HttpBrowser::at_issuer(&self.served.issuer())
     }
 
-    /// Signs in up to the page of the code.
+    /// Signs in up to the code page.
     async fn sign_in_to_code_page(
         &self,
         browser: &HttpBrowser,
@@ -93,7 +93,7 @@ impl ServeWithClient {
         browser.get(url).await.authorization_response(quiet).param("code").is_some()
     }
 
-    /// The same browser at this house.
+    /// A browser with the cookies of another one, at this provider.
     fn with_cookies_of(&self, other: &HttpBrowser) -> HttpBrowser {
         let browser = self.browser();
         for name in ["browser", "session"] {
@@ -103,7 +103,7 @@ impl ServeWithClient {
     }
 }
 
-/// Has a command use another root key, under the same id or another.
+/// Makes a command use another root key, under the same id or another.
 fn with_root(mut command: Command, id: &str, file: &std::path::Path) -> Command {
     command.env("IDP__KEYS__ROOT_FILE", format!("{id}={}", file.display()));
     command
@@ -121,25 +121,26 @@ async fn run_sql(data: &TestDb, sql: &'static str) {
     db.close().await;
 }
 
-/// Backed up while people sign in, and lost by a power cut after that.
+/// A backup during sign-ins; later the original is lost without a clean stop.
 #[apply(both_engines)]
 async fn restored_backup_signs_people_in(engine: Engine) {
     let (mere, tui) = (person("Mere"), person("Tui"));
-    let mut house = ServeWithClient::start(engine, &[&mere, &tui]).await;
-    let (hers, his) = (house.browser(), house.browser());
-    house.sign_in(&hers, &mere).await;
-    house.sign_in(&his, &tui).await;
+    let mut original = ServeWithClient::start(engine, &[&mere, &tui]).await;
+    let (hers, his) = (original.browser(), original.browser());
+    original.sign_in(&hers, &mere).await;
+    original.sign_in(&his, &tui).await;
     let folder = TempDir::new().unwrap();
     let backup = folder.path().join("backup");
-    let other = house.browser();
-    tokio::join!(house.sign_in(&other, &mere), back_up(&house.data, &backup));
-    // After the backup: a reset, which the backup does not know.
-    run(house.served.change_command(&["user", "reset", &tui.email]), "").await;
-    assert!(!house.is_signed_in(&his).await);
-    house.serve.take().unwrap().kill().await;
+    let other = original.browser();
+    tokio::join!(original.sign_in(&other, &mere), back_up(&original.data, &backup));
+    // After the backup: a reset, which the backup does not contain.
+    run(original.served.change_command(&["user", "reset", &tui.email]), "").await;
+    assert!(!original.is_signed_in(&his).await);
+    original.serve.take().unwrap().kill().await;
 
-    let mut restored = house.restore_to_new_database(engine, &backup).await;
-    // Keys that were replaced as stolen after the backup are in it again: they are taken away before anything is served.
+    let mut restored = original.restore_to_new_database(engine, &backup).await;
+    // Keys that were replaced as stolen after the backup are in it again; they are revoked before the restored provider
+    // serves.
     let stolen = restored.kids().await;
     let rotate = ["key", "rotate", "--compromised", "--reason", "restored from a backup"];
     run(restored.served.command(&rotate), "").await;
@@ -157,14 +158,14 @@ async fn restored_backup_signs_people_in(engine: Engine) {
     restored.sign_in(&restored.browser(), &mere).await;
     assert!(
         restored.is_signed_in(&restored.with_cookies_of(&hers)).await,
-        "sessions of the backup go on"
+        "sessions of the backup continue"
     );
-    // What happened after the backup has not happened: it must be done again, and then holds.
+    // Changes after the backup are lost: they must be repeated, and then take effect.
     let his = restored.with_cookies_of(&his);
     assert!(restored.is_signed_in(&his).await);
     run(restored.served.change_command(&["user", "reset", &tui.email]), "").await;
     assert!(!restored.is_signed_in(&his).await);
-    // For everybody at once: ten minutes later, with an idle time that is shorter.
+    // For all people at once: a shorter idle time, ten minutes later.
     restored.serve.take().unwrap().kill().await;
     run_sql(&restored.data, "UPDATE sessions SET last_seen = last_seen - 600000").await;
     let set = ["setting", "set", "session.idle", "5m", "--reason", "restored from a backup"];
@@ -178,17 +179,17 @@ async fn restored_backup_signs_people_in(engine: Engine) {
 #[apply(both_engines)]
 async fn backup_without_root_key_opens_nothing(engine: Engine) {
     let mere = person("Mere");
-    let house = ServeWithClient::start(engine, &[&mere]).await;
-    // In the middle of a sign-in: its code is on the way, and the thief has the browser, too.
-    let browser = house.browser();
-    let (page, pending) = house.sign_in_to_code_page(&browser, &mere).await;
-    let code = house.served.mail.wait_for_code(&mere.email, 1).await;
+    let original = ServeWithClient::start(engine, &[&mere]).await;
+    // During a sign-in: its code is in the mail, and the thief has the browser's cookies, too.
+    let browser = original.browser();
+    let (page, pending) = original.sign_in_to_code_page(&browser, &mere).await;
+    let code = original.served.mail.wait_for_code(&mere.email, 1).await;
     let folder = TempDir::new().unwrap();
     let (backup, root) = (folder.path().join("backup"), folder.path().join("root"));
-    back_up(&house.data, &backup).await;
+    back_up(&original.data, &backup).await;
     write_private_file(&root, &[8; 32]);
 
-    let mut stolen = house.restore_to_new_database(engine, &backup).await;
+    let mut stolen = original.restore_to_new_database(engine, &backup).await;
     for (id, why) in
         [("test", "holds another key"), ("2027a", "the root key test is needed and not configured")]
     {
@@ -198,7 +199,7 @@ async fn backup_without_root_key_opens_nothing(engine: Engine) {
         let said = refusal(with_root(show, id, &root)).await;
         assert!(said.contains(why), "{said}");
     }
-    // Without everything that it cannot open, it starts, makes its own, and knows no password and no code.
+    // After deletion of all that it cannot open, it starts with keys of its own, and accepts no password and no code.
     for sql in ["DELETE FROM signing_keys", "DELETE FROM root_keys"] {
         run_sql(&stolen.data, sql).await;
     }
@@ -217,6 +218,6 @@ async fn backup_without_root_key_opens_nothing(engine: Engine) {
     theirs.set_cookie("browser", &browser.cookie("browser").unwrap());
     let answer = theirs.submit_code(&page, &code).await;
     assert!(answer.location().is_none() && !answer.text().contains("code="), "{}", answer.text());
-    // The owner's house still takes it.
+    // The original provider still accepts the code.
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }

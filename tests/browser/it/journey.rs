@@ -1,4 +1,4 @@
-//! The whole journey in a real Chromium, from the demo portal and back, as the first command gives it to everybody.
+//! The whole journey in a real Chromium, from the demo portal and back, as `idp dev` offers it.
 //!
 //! Screenshots of every page are kept in `target/screenshots`.
 
@@ -45,7 +45,7 @@ impl Dev {
         (person["email"].as_str().unwrap(), person["password"].as_str().unwrap())
     }
 
-    /// The newest code, once there are `count`.
+    /// The newest code, once there are `count` mails.
     async fn code(&self, count: usize) -> String {
         let list = format!("{}.json", self.text("mailbox"));
         let newest = async || {
@@ -57,7 +57,7 @@ impl Dev {
     }
 }
 
-/// Where a reviewer finds the pictures.
+/// The file of a screenshot.
 fn screenshot_path(device: &str, page: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| vestibule_tests::workspace_root().join("target"), PathBuf::from);
@@ -81,7 +81,7 @@ impl Walk<'_> {
         assert_eq!(width, self.width, "{page} is not shown at the width of the device");
         let fits = "document.documentElement.scrollWidth <= window.innerWidth";
         assert!(self.tab.evaluate::<bool>(fits).await, "{page} is wider than the screen");
-        // The pages of `dev` are pages too. Once is enough; the provider's own are looked at in `screens`.
+        // The pages of `dev` are checked too, once. Those of the provider itself are checked in `screens`.
         if self.device == "phone" {
             assert_eq!(violations(self.tab, &[]).await, Vec::<String>::new(), "{page}");
         }
@@ -119,7 +119,7 @@ async fn walk(device: &str, (width, height, phone): (u32, u32, bool), scripts: b
     walk.check_and_screenshot("01-portal").await;
     walk.open_sign_in_page().await;
     walk.check_and_screenshot("02-password").await;
-    // A wrong password: the address survives, the password does not.
+    // A wrong password: the form keeps the address, not the password.
     let (email, _) = dev.person(0);
     tab.fill("#email", email).await;
     tab.fill("#password", "not the password").await;
@@ -132,7 +132,7 @@ async fn walk(device: &str, (width, height, phone): (u32, u32, bool), scripts: b
     walk.check_and_screenshot("03-password-wrong").await;
     let code = walk.submit_password(0).await;
     walk.check_and_screenshot("04-code").await;
-    // A wrong code, then the right one as it is pasted from a mail: with a space.
+    // A wrong code, then the right one as pasted from a mail, with a space.
     let wrong = if code == "123456" { "654321" } else { "123456" };
     tab.fill("#code", wrong).await;
     tab.submit("button[value=continue]").await;
@@ -148,13 +148,13 @@ async fn walk(device: &str, (width, height, phone): (u32, u32, bool), scripts: b
         "{text}"
     );
     walk.check_and_screenshot("06-signed-in").await;
-    // A second time there is no page in between.
+    // The second sign-in shows no page of the provider.
     tab.open(format!("{}/sign-in", dev.text("portal"))).await;
     walk.wait_for_portal().await;
     tab.submit("button[type=submit]").await;
     assert!(tab.text().await.contains("You are signed out"));
     walk.check_and_screenshot("07-signed-out").await;
-    // Signed out is signed out: the page asks for the password again.
+    // After signing out, the page asks for the password again.
     walk.open_sign_in_page().await;
     assert!(tab.has("#password").await);
     cancel(&walk).await;
@@ -196,7 +196,7 @@ async fn narrow_phone_works_without_scripts() {
     walk("narrow-no-scripts", (320, 640, true), false).await;
 }
 
-/// The pages that the plain walk does not pass: a forced reset, another tab, spent tries.
+/// The pages that the plain walk does not reach: a forced reset, another tab, no tries left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reset_and_second_tab_pages_work() {
     let dev = Dev::start().await;
@@ -213,7 +213,7 @@ async fn reset_and_second_tab_pages_work() {
     two.fill("#email", dev.person(0).0).await;
     two.fill("#password", dev.person(0).1).await;
     two.submit("button[value=continue]").await;
-    // One mail for both tabs; the code signs the first in, and the second goes on by it.
+    // One mail for both tabs; the code signs the first in, and the second continues with that sign-in.
     one.fill("#code", &code).await;
     one.submit("button[value=continue]").await;
     first.wait_for_portal().await;
@@ -222,7 +222,7 @@ async fn reset_and_second_tab_pages_work() {
     second.check_and_screenshot("signed-in-by-another-tab").await;
     two.submit("button[value=continue]").await;
     second.wait_for_portal().await;
-    // A forced reset: the next sign-in leads through the change of password.
+    // A forced reset: the next sign-in requires a new password.
     let mut reset = idp_command();
     reset.args([
         "user",

@@ -1,5 +1,4 @@
-//! The journey by keyboard alone, in a real Chromium: everything can be reached, in the order in which it is read, and what
-//! has the focus can be seen.
+//! The journey by keyboard alone, in a real Chromium: everything can be reached, in reading order, and the focus is visible.
 
 use vestibule_browser_tests::{
     accessibility::{
@@ -14,10 +13,10 @@ use vestibule_tests::{
     wait::{until, until_equal},
 };
 
-/// Nobody listens there: the journey ends where the client begins.
+/// No program listens at this address: the journey ends where the client begins.
 pub(crate) const CALLBACK: &str = "http://127.0.0.1:1/callback";
 
-/// A client whose address a real browser can be sent to.
+/// Registers a client whose address a real browser can be sent to.
 pub(crate) async fn register_client(app: &TestApp, id: &str, first_party: bool) -> Client {
     let change = |new: &mut flows::client::Client| {
         new.metadata.redirect_uris = vec![CALLBACK.to_owned()];
@@ -27,7 +26,7 @@ pub(crate) async fn register_client(app: &TestApp, id: &str, first_party: bool) 
     app.client_with(id, change).await
 }
 
-/// Presses Tab until every stop of the page was seen; the focus then leaves the page.
+/// Presses Tab through every stop of the page, until the focus leaves the page.
 async fn tab_stops(tab: &Tab) -> Vec<String> {
     let mut stops = Vec::new();
     for _ in 0..20 {
@@ -68,7 +67,7 @@ async fn open_sign_in_page(tab: &Tab, app: &TestApp, client: &Client) {
     tab.open(PendingRequest::new(client).url(app.issuer(), &[])).await;
 }
 
-/// From the sign-in page to the page of the code, by keys.
+/// From the sign-in page to the code page, by keys.
 async fn submit_password(tab: &Tab, patient: &Patient) {
     tab_to(tab, "email").await;
     type_text(tab, &patient.email).await;
@@ -88,10 +87,10 @@ async fn sign_in_works_by_keyboard() {
     bring_to_front(&tab).await;
     open_sign_in_page(&tab, &app, &client).await;
     let expected = ["Te reo Māori", "email", "password", "continue", "cancel"];
-    assert_eq!(tab_stops(&tab).await, expected, "the order in which it is read");
+    assert_eq!(tab_stops(&tab).await, expected, "the reading order");
     check_reverse_order(&tab, &expected).await;
 
-    // Enter in the first field is "continue", which finds the second one empty; the problem takes the focus.
+    // Enter in the first field means "continue". The second field is empty, and the error summary takes the focus.
     open_sign_in_page(&tab, &app, &client).await;
     tab_to(&tab, "email").await;
     type_text(&tab, &patient.email).await;
@@ -120,19 +119,19 @@ async fn check_reverse_order(tab: &Tab, stops: &[&str]) {
     }
 }
 
-/// The page of the code: what Enter and Space do on it.
+/// What Enter and Space do on the code page.
 async fn check_code_page(tab: &Tab, app: &TestApp, patient: &Patient) {
     let code = app.mail.wait_for_code(&patient.email, 1).await;
     app.wait_for_jobs().await;
     let found = tab_stops(tab).await;
-    // Before the cool-down is over the button is a link.
+    // Until the cool-down is over, a link is in place of the button.
     assert_eq!(found[..3], ["Te reo Māori", "code", "continue"], "{found:?}");
     assert_eq!(found[4..], ["The e-mail has not arrived?", "restart", "cancel"], "{found:?}");
     app.clock.advance(std::time::Duration::from_secs(31));
     tab.open(tab.url().await).await;
     tab_to(tab, "code").await;
     type_text(tab, if code == "123456" { "654321" } else { "123456" }).await;
-    // "Send the code again" stands on the page too, and Enter is not that.
+    // "Send the code again" is on the page too; Enter does not press it.
     press_enter(tab, "/login/code").await;
     assert!(tab.has("button[value=resend]").await, "{}", tab.text().await);
     assert_eq!(app.mail.mails_to(&patient.email).len(), 1, "nothing was sent again");
@@ -154,7 +153,7 @@ async fn check_code_page(tab: &Tab, app: &TestApp, patient: &Patient) {
     assert!(end.query().is_some_and(|query| query.contains("code=")), "{end}");
 }
 
-/// A new password and the questions, by keys: the way on comes first, and Space presses a button.
+/// A new password and the confirmation pages, by keys: the main button comes first, and Space presses a button.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reset_consent_logout_work_by_keyboard() {
     let app = TestApp::start(Engine::Sqlite).await;
@@ -180,7 +179,7 @@ async fn reset_consent_logout_work_by_keyboard() {
     tab.wait_for_url(|url| url.as_str().starts_with(CALLBACK)).await;
     tab.open(format!("{}/oauth2/logout", app.issuer())).await;
     assert_eq!(tab_stops(&tab).await, ["Te reo Māori", "continue", "cancel"]);
-    // The switch is a link: Enter follows it, and the question is asked in the other language.
+    // The language switch is a link: Enter follows it, and the page asks again in the other language.
     tab_to(&tab, "Te reo Māori").await;
     press_enter(&tab, "/oauth2/logout").await;
     assert!(tab.text().await.contains("Takiputa?"), "{}", tab.text().await);

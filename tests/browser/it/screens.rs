@@ -1,7 +1,8 @@
-//! Every page, in a real Chromium, against the rules of accessibility: axe-core in both languages, at both widths, in light and
-//! dark, with larger text and in forced colours. Pictures are kept in `target/screenshots`, one folder for each language.
+//! Every page, in a real Chromium, against the rules of accessibility: axe-core in both languages, at both widths, in light
+//! and dark, with larger text and in forced colours. Screenshots are kept in `target/screenshots`, one folder for each
+//! language.
 //!
-//! Which pages there are is read from the sources. The engine under the pages does not matter, so that one is enough.
+//! The list of pages is read from the sources. The database engine does not matter to the pages, so that one is enough.
 
 mod page_list;
 mod refusals;
@@ -25,10 +26,10 @@ use crate::keyboard::{CALLBACK, register_client};
 const DARK: [(&str, &str); 1] = [("prefers-color-scheme", "dark")];
 const FORCED_COLORS: [(&str, &str); 1] = [("forced-colors", "active")];
 
-/// Widths, heights, and whether it is a telephone.
+/// Width, height, and whether it is a phone.
 const SCREENS: [(u32, u32, bool); 2] = [(1280, 900, false), (390, 844, true)];
 
-/// A person's way through the pages, looked at on each.
+/// A person's path through the pages; each page is checked.
 struct Walk<'a> {
     app: &'a TestApp,
     tab: &'a Tab,
@@ -37,7 +38,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Looks at the page in every way, and keeps pictures of it.
+    /// Checks the page in every way, and keeps screenshots of it.
     async fn check_page(&mut self, page: &str) {
         let mut wrong = Vec::new();
         for (width, height, phone) in SCREENS {
@@ -60,7 +61,7 @@ impl Walk<'_> {
         self.finish_page(page, wrong).await;
     }
 
-    /// What is wrong in dark and in forced colours.
+    /// The problems in dark and in forced colours.
     async fn check_colours(&self, page: &str, phone: bool) -> Vec<String> {
         let mut wrong = Vec::new();
         let pictures = phone && self.language == "en";
@@ -80,7 +81,7 @@ impl Walk<'_> {
         wrong
     }
 
-    /// Looks at a page that differs from one that was looked at in its words alone.
+    /// Checks a page that differs only in its text from one that was checked fully.
     async fn check_variant(&mut self, page: &str) {
         let mut wrong = Vec::new();
         for (width, height, phone) in SCREENS {
@@ -94,7 +95,7 @@ impl Walk<'_> {
             note(&mut wrong, &format!("{width}, text at 200 %"), layout_problems(self.tab).await);
             set_text_size(self.tab, 100).await;
         }
-        // A failure that is come to in two ways is one page.
+        // A failure that is reached in two ways is one page.
         if !self.seen.iter().any(|seen| seen == page) {
             self.take_screenshot(page).await;
         }
@@ -104,7 +105,7 @@ impl Walk<'_> {
     async fn finish_page(&mut self, page: &str, mut wrong: Vec<String>) {
         let lang: String = self.tab.evaluate("document.documentElement.lang").await;
         assert_eq!(lang, self.language, "{page}");
-        // Pages that say one thing have no form, and no other page is taken for one that has.
+        // Message pages have no form, and every other page has one; so no page is taken for another.
         let form: bool = self.tab.evaluate("document.querySelector('main form') !== null").await;
         let says = ["failure-", "still", "signed-out"].iter().any(|name| page.starts_with(name));
         assert!(form != says, "{page} is another page: {}", self.tab.text().await);
@@ -117,7 +118,8 @@ impl Walk<'_> {
         self.tab.screenshot(screenshot_path(self.language, page)).await;
     }
 
-    /// The whole page is made visible instead: a picture of more than that is taken with the usual size of text.
+    /// Enlarges the viewport to the whole page instead: Chromium draws the part of a screenshot outside it at the usual text
+    /// size.
     async fn take_large_text_screenshot(&self, page: &str, (width, height): (u32, u32)) {
         let whole: u32 = self.tab.evaluate("document.documentElement.scrollHeight").await;
         self.tab.set_viewport(width, whole, true).await;
@@ -135,7 +137,7 @@ impl Walk<'_> {
         self.tab.open(PendingRequest::new(client).url(self.app.issuer(), &all)).await;
     }
 
-    /// Fills in the first step and goes on, whatever comes of it.
+    /// Fills in the first step and submits it, whatever the result.
     async fn submit_credentials(&self, email: &str, password: &str) {
         self.tab.fill("#email", email).await;
         self.tab.fill("#password", password).await;
@@ -161,7 +163,7 @@ impl Walk<'_> {
         self.reopen(&self.tab.url().await).await;
     }
 
-    /// Opens a page again: what a post has shown stands at an address without its attempt.
+    /// Opens a page again: the answer to a post is at an address without its attempt.
     async fn reopen(&self, page: &Url) {
         self.app.wait_for_jobs().await;
         self.tab.open(page).await;
@@ -176,14 +178,14 @@ fn note(wrong: &mut Vec<String>, how: &str, found: Vec<String>) {
     wrong.extend(found.into_iter().map(|found| format!("{how}: {found}")));
 }
 
-/// Where a reviewer finds the pictures.
+/// The file of a screenshot.
 fn screenshot_path(language: &str, page: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| vestibule_tests::workspace_root().join("target"), PathBuf::from);
     target.join("screenshots").join(language).join(format!("{page}.png"))
 }
 
-/// Guesses that are not the code.
+/// A guess that is not the code.
 fn wrong_code(code: &str, nth: u32) -> String {
     format!("{:06}", (code.parse::<u32>().expect("digits") + 1 + nth) % 1_000_000)
 }
@@ -312,7 +314,7 @@ async fn walk(language: &str) {
     visit_end_pages(&mut walk).await;
     refusals::visit_failure_pages(&mut walk, &portal).await;
     let missed = page_list::unvisited(&walk.seen);
-    assert!(missed.is_empty(), "nobody looked at {missed:?}; seen were {:?}", walk.seen);
+    assert!(missed.is_empty(), "pages that were not checked: {missed:?}; checked: {:?}", walk.seen);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,4 @@
-//! How a page is for those who do not use a mouse, do not see well or do not see: keys, focus, larger text, other colours,
-//! and the rules of axe-core.
+//! Accessibility of a page: keys, focus, larger text, other colours, and the rules of axe-core.
 
 use std::sync::OnceLock;
 
@@ -11,12 +10,12 @@ use chromiumoxide::cdp::browser_protocol::{
 
 use crate::browser::Tab;
 
-/// `MODIFIER` of the protocol for the Shift key.
+/// The Shift key in `modifiers` of the DevTools protocol.
 const SHIFT: i64 = 8;
 
-/// What is wrong with how a page is laid out: sideways scrolling, text that is cut, and things that lie on each other.
+/// Layout problems: sideways scrolling, clipped text and overlapping elements.
 const LAYOUT: &str = include_str!("accessibility/layout.js");
-/// What has the focus, and whether that can be seen.
+/// The focused element, and whether the focus is visible.
 const FOCUS: &str = include_str!("accessibility/focus.js");
 
 fn axe() -> &'static str {
@@ -28,18 +27,18 @@ fn axe() -> &'static str {
     })
 }
 
-/// Puts the window in front, as far as its page can tell: tests that run at once share one Chromium.
+/// Makes the page believe that its window is in front: tests that run at once share one Chromium.
 pub async fn bring_to_front(tab: &Tab) {
     let params = SetFocusEmulationEnabledParams::new(true);
     tab.page().execute(params).await.expect("the tab is open");
 }
 
-/// Presses a key where the focus is.
+/// Presses a key on the focused element.
 pub async fn press_key(tab: &Tab, key: &str) {
     dispatch_key(tab, key, 0).await;
 }
 
-/// Presses a key with Shift where the focus is.
+/// Presses a key with Shift on the focused element.
 pub async fn press_shift_key(tab: &Tab, key: &str) {
     dispatch_key(tab, key, SHIFT).await;
 }
@@ -62,28 +61,28 @@ async fn dispatch_key(tab: &Tab, key: &str, modifiers: i64) {
     };
     tab.page().execute(down.build().expect("a key")).await.expect("the tab is open");
     let up = event.r#type(DispatchKeyEventType::KeyUp).build().expect("a key");
-    // The page may be gone by what the key did.
+    // The page may be gone because of the key.
     let _ = tab.page().execute(up).await;
 }
 
-/// Types where the focus is.
+/// Types into the focused element.
 pub async fn type_text(tab: &Tab, text: &str) {
     tab.page().execute(InsertTextParams::new(text)).await.expect("it takes text");
 }
 
-/// What has the focus: its id, or its value, or its text; with a word about it if it cannot be seen.
+/// The id, value or text of the focused element, with a remark if the focus is not visible.
 pub async fn focused_element(tab: &Tab) -> String {
     tab.evaluate(FOCUS).await
 }
 
-/// When the page was begun; nothing between two pages. It tells a page from the one before at the same address.
+/// The time origin of the page; none between two pages. It distinguishes a page from an earlier one at the same address.
 pub async fn page_started_at(tab: &Tab) -> Option<f64> {
     let ready = "document.readyState === 'complete' ? performance.timeOrigin : 0";
     let begun = tab.page().evaluate_expression(ready).await.ok()?.into_value::<f64>().ok()?;
     (begun > 0.0).then_some(begun)
 }
 
-/// Prefers what these media features say: `prefers-color-scheme`, `forced-colors`.
+/// Emulates media features: `prefers-color-scheme`, `forced-colors`.
 pub async fn emulate_media(tab: &Tab, features: &[(&str, &str)]) {
     let features: Vec<_> =
         features.iter().map(|(name, value)| MediaFeature::new(*name, *value)).collect();
@@ -91,18 +90,18 @@ pub async fn emulate_media(tab: &Tab, features: &[(&str, &str)]) {
     tab.page().execute(params).await.expect("it can be preferred");
 }
 
-/// Sets the size of text that the person has chosen in the browser, in percent.
+/// Sets the text size preference of the browser, in percent.
 pub async fn set_text_size(tab: &Tab, percent: i64) {
     let sizes = FontSizes::builder().standard(16 * percent / 100).fixed(13 * percent / 100);
     tab.page().execute(SetFontSizesParams::new(sizes.build())).await.expect("a size");
 }
 
-/// What is wrong with the layout.
+/// The layout problems of the page.
 pub async fn layout_problems(tab: &Tab) -> Vec<String> {
     tab.evaluate(LAYOUT).await
 }
 
-/// What breaks a rule of axe-core, each with the element that does; `rules` are names of rules, or none for all of them.
+/// The violations of axe-core rules, each with its element; `rules` are names of rules, empty for all of them.
 pub async fn violations(tab: &Tab, rules: &[&str]) -> Vec<String> {
     if !tab.evaluate::<bool>("typeof axe === 'object'").await {
         tab.evaluate::<bool>(&format!("{}; true", axe())).await;

@@ -1,7 +1,7 @@
-//! A real Chromium, driven as a person would: by the keyboard, the mouse and what can be read.
+//! A real Chromium, driven as a person would: with the keyboard, the mouse and visible text.
 //!
-//! One Chromium per test process; a [`Browser`] is a profile of its own in it (cookies, storage) and a [`Tab`] a page.
-//! Everything waits for what it needs, and panics with what the page shows instead.
+//! One Chromium for each test process; a [`Browser`] is a separate profile in it (cookies, storage) and a [`Tab`] a page.
+//! Every call waits for what it needs, and panics with the text of the page if it times out.
 
 use std::{
     fmt::{self, Debug},
@@ -46,7 +46,7 @@ use vestibule_tests::{
     wait::{self, LIMIT, ProbeResult},
 };
 
-/// Nothing that talks to the world, asks the person, or differs between machines.
+/// No network access of its own, no dialogs, and no differences between machines.
 const FLAGS: [&str; 17] = [
     "--headless=new",
     "--no-sandbox",
@@ -67,7 +67,7 @@ const FLAGS: [&str; 17] = [
     "--remote-debugging-port=0",
 ];
 
-/// The Chromium of this test process and the thread that talks to it.
+/// The Chromium of this test process and the thread that drives it.
 #[derive(Debug)]
 struct Chromium {
     driver: chromiumoxide::Browser,
@@ -82,13 +82,13 @@ fn chromium() -> &'static Chromium {
         let program = program.into_iter().find(|name| on_path(name));
         let mut command =
             Command::new(program.expect("Chromium is not installed; scripts/test does"));
-        // What Chromium keeps besides its profile goes with it, too.
+        // Files of Chromium outside its profile are removed with it.
         command
             .args(FLAGS)
             .arg(format!("--user-data-dir={}", profile.display()))
             .env("TMPDIR", &profile);
         let line = start_server(&mut command, EndSignal::Kill, "DevTools listening on ")
-            .unwrap_or_else(|said| panic!("Chromium does not come up; it said:\n{said}"));
+            .unwrap_or_else(|said| panic!("Chromium does not start; its output:\n{said}"));
         let (_, address) = line.split_once("listening on ").expect("just found");
         drive(address.trim().to_owned())
     })
@@ -99,7 +99,7 @@ fn on_path(name: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
-/// A thread of its own: each test has a runtime that ends with it, and the connection must outlive that.
+/// Drives Chromium in a thread of its own: each test's runtime ends with the test, and the connection must outlive it.
 fn drive(address: String) -> Chromium {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -116,7 +116,7 @@ fn drive(address: String) -> Chromium {
     receiver.recv().expect("Chromium is connected")
 }
 
-/// One person's browser: a profile of its own.
+/// A person's browser: a separate profile.
 pub struct Browser {
     context: BrowserContextId,
 }
@@ -128,7 +128,7 @@ impl Debug for Browser {
 }
 
 impl Browser {
-    /// A browser without cookies; it is gone with the value. The first call starts Chromium.
+    /// A browser without cookies. Dropping the value removes it. The first call starts Chromium.
     pub async fn start() -> Self {
         let context =
             chromium().driver.create_browser_context(CreateBrowserContextParams::default());
@@ -188,14 +188,15 @@ impl Tab {
     pub async fn open(&self, url: impl AsRef<str>) {
         let url = url.as_ref();
         let mut loads = self.loads().await;
-        // A refused connection is an error here and a page there; what counts is where the browser is.
+        // A refused connection is an error here, but Chromium shows a page for it. Only the address where the browser ends
+        // counts.
         let _ = self.page.goto(url).await;
         if !self.is_loaded().await {
             self.with_time_limit("the page does not load", loads.next()).await;
         }
     }
 
-    /// The address shown; of a page that could not be reached, the one asked for.
+    /// The address shown; for a page that could not be reached, the requested one.
     pub async fn url(&self) -> Url {
         let tree = self.page.execute(GetFrameTreeParams::default()).await.expect("the tab is open");
         let frame = tree.result.frame_tree.frame;
@@ -203,7 +204,7 @@ impl Tab {
         Url::parse(&(shown + &frame.url_fragment.unwrap_or_default())).expect("an address")
     }
 
-    /// Waits until the address is `wanted` and its page has loaded; returns it.
+    /// Waits until `wanted` accepts the address and the page has loaded; returns the address.
     pub async fn wait_for_url(&self, wanted: impl Fn(&Url) -> bool) -> Url {
         let mut loads = self.loads().await;
         let within = self.page.event_listener::<EventNavigatedWithinDocument>().await;
@@ -237,13 +238,13 @@ impl Tab {
         }
     }
 
-    /// Waits until what asks for the focus has it. That is when the page is drawn, and no person types before; whoever does
-    /// takes the focus first, and Chromium complains that it was taken.
+    /// Waits until the autofocus element has the focus. That is when the page is drawn; a person types later. Typing earlier
+    /// would take the focus first, and Chromium then logs that autofocus was blocked.
     async fn wait_for_autofocus(&self) {
         let taken =
             "!document.querySelector('[autofocus]') || document.activeElement !== document.body";
         let drawn = async || self.evaluate::<bool>(taken).await;
-        self.until("what asks for the focus does not get it", drawn).await;
+        self.until("the autofocus element does not get the focus", drawn).await;
     }
 
     /// Presses a key (`Enter`, `Tab`) in the field.
@@ -253,7 +254,7 @@ impl Tab {
         field.press_key(key).await.expect("it takes keys");
     }
 
-    /// Clicks with the mouse; waits for nothing.
+    /// Clicks with the mouse; does not wait.
     pub async fn click(&self, selector: &str) {
         let element = self.find(selector).await;
         self.show(&element).await;
@@ -266,7 +267,7 @@ impl Tab {
         }
     }
 
-    /// Scrolls to an element. The driver's own way needs scripts.
+    /// Scrolls to an element. The driver's own method needs scripts.
     async fn show(&self, element: &Element) {
         let node = ScrollIntoViewIfNeededParams::builder().backend_node_id(element.backend_node_id);
         self.page.execute(node.build()).await.expect("it can be seen");
@@ -320,16 +321,16 @@ impl Tab {
         self.page.execute(params).await.expect("scripts on or off");
     }
 
-    /// Writes a PNG of the whole page, making the folder where needed.
+    /// Writes a PNG of the whole page; creates the folder if needed.
     ///
-    /// By a clip: the driver's own `full_page` changes the viewport and leaves another one behind.
+    /// With a clip: the driver's own `full_page` changes the viewport and does not restore it.
     pub async fn screenshot(&self, file: impl AsRef<Path>) {
         let file = file.as_ref();
         std::fs::create_dir_all(file.parent().unwrap_or(Path::new("."))).expect("a folder");
         let size = "[innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]";
         let (width, height) = self.evaluate::<(f64, f64)>(size).await;
         let page = Viewport { x: 0.0, y: 0.0, width, height, scale: 1.0 };
-        // Packed quickly, which makes it a third larger: a walk takes a hundred of them.
+        // Compressed fast, which makes the file a third larger: a walk takes a hundred screenshots.
         let whole = CaptureScreenshotParams::builder()
             .clip(page)
             .capture_beyond_viewport(true)
@@ -338,14 +339,14 @@ impl Tab {
         self.page.save_screenshot(whole, file).await.expect("a picture");
     }
 
-    /// What the page complained about since the last call: script errors and breaches of its content security policy.
+    /// The page's problems since the last call: script errors and violations of its content security policy.
     pub async fn problems(&self) -> Vec<String> {
-        // What happened before this answer is in the streams after it.
+        // Events before this answer are in the streams after it.
         self.url().await;
         let mut problems = self.problems.lock().expect("no holder panicked");
         let mut found = Vec::new();
         while let Some(Some(event)) = problems.complaints.next().now_or_never() {
-            // An answer of 400 is news to the network log and the business of the test.
+            // The network log reports an answer of 400 as an error; the test checks it itself.
             if event.entry.source != LogEntrySource::Network {
                 found.push(event.entry.text.clone());
             }
@@ -361,7 +362,7 @@ impl Tab {
         &self.page
     }
 
-    /// Waits until the element is there.
+    /// Waits until the element exists.
     async fn find(&self, selector: &str) -> Element {
         // Scripts change a page without an event to wait for.
         let search = async || self.page.find_element(selector).await.ok();
@@ -378,7 +379,7 @@ impl Tab {
     }
 
     async fn is_loaded(&self) -> bool {
-        // Between two pages there is nothing to ask: not loaded.
+        // Between two pages there is no document to evaluate in: not loaded.
         let state = self.page.evaluate_expression("document.readyState").await;
         state.is_ok_and(|state| state.into_value::<String>().is_ok_and(|s| s == "complete"))
     }
@@ -390,7 +391,7 @@ impl Tab {
         }
     }
 
-    /// Asks until it is so; panics with what the page shows instead.
+    /// Polls until the condition holds; panics with the text of the page on timeout.
     async fn until<L: ProbeResult>(
         &self,
         otherwise: &str,

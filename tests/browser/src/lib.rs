@@ -1,4 +1,4 @@
-//! A real Chromium for tests of the pages, beside the harness that every end-to-end test links.
+//! A real Chromium for tests of the pages, in addition to the harness that every end-to-end test links.
 
 pub mod accessibility;
 pub mod browser;

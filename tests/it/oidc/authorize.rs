@@ -1,4 +1,4 @@
-//! `/oauth2/authorize`: what a client is answered, and what a person sees.
+//! `/oauth2/authorize`: the answers to a client, and the pages for a person.
 
 use reqwest::Method;
 use vestibule_tests::{app::TestApp, client::PendingRequest, db::Engine};
@@ -15,7 +15,7 @@ async fn sign_in_returns_code_state_issuer(engine: Engine) {
     assert_eq!(landed.code().len(), 43);
 }
 
-/// A stranger costs the database nothing (decision 12).
+/// A request of a stranger uses no database (decision 12).
 #[apply(both_engines)]
 async fn sign_in_page_writes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -97,7 +97,7 @@ async fn unknown_parameters_and_hints_are_accepted() {
     assert_eq!(page.form().value("email"), "mere@patients.example");
 }
 
-/// Decision 13: a post from another site has no cookies, so it is answered by a GET that brings them.
+/// Decision 13: a post from another site has no cookies, so the answer redirects to a GET that has them.
 #[apply(both_engines)]
 async fn posted_request_behaves_like_get(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -113,7 +113,7 @@ async fn posted_request_behaves_like_get(engine: Engine) {
     let page = browser.submit_password(&page, &patient).await;
     let code = app.mail.wait_for_code(&patient.email, mails + 1).await;
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
-    // With the session that now is there, a posted request is answered silently too.
+    // There is a session now, so a posted request is answered silently too.
     let again = PendingRequest::new(&client);
     let params = again.params(&[]);
     let answer = browser.send(Method::POST, "/oauth2/authorize", &cross_site, Some(&params)).await;

@@ -1,4 +1,4 @@
-//! Clients that run in a browser call the token endpoint and userinfo from their own origin, and nobody else's may.
+//! Clients that run in a browser call the token endpoint and userinfo from their own origin; other origins may not.
 
 use flows::client::AuthMethod;
 use reqwest::Method;
@@ -63,7 +63,7 @@ async fn public_client_calls_cross_origin(engine: Engine) {
     let answer = page.send(Method::GET, "/oauth2/userinfo", &headers, None).await;
     assert_eq!(answer.json()["email"], patient.email);
     assert_eq!(answer.header("access-control-allow-origin"), APP);
-    // A refusal is readable too.
+    // The client can read an error answer too.
     let answer = page.send(Method::GET, "/oauth2/userinfo", &[("origin", APP)], None).await;
     assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (401, APP));
 }

@@ -1,4 +1,4 @@
-//! The metadata document and the keys: what a client library reads first.
+//! The metadata document and the key set: what a client library reads first.
 
 use vestibule_tests::{app::TestApp, db::Engine};
 
@@ -50,7 +50,7 @@ async fn metadata_lists_supported_features() {
     ] {
         assert_eq!(document[unsupported], false, "{unsupported}");
     }
-    // RFC 8414 names another place for the same document.
+    // RFC 8414 defines another path for the same document.
     let other = app.browser().get("/.well-known/oauth-authorization-server").await;
     assert_eq!(other.body, answer.body);
 }
@@ -72,7 +72,7 @@ async fn keys_are_public_distinct_and_cacheable() {
     }
 }
 
-/// A client that has the key set asks whether it is still the same, of any replica.
+/// A client revalidates its key set, at any replica.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unchanged_jwks_is_304() {
     let app = TestApp::start(Engine::Sqlite).await;

@@ -1,5 +1,5 @@
-//! What a grant lives by: the token endpoint, which redeems a code of it, and userinfo, which is shown a token of it, see it
-//! alike.
+//! The conditions under which a grant is live. The token endpoint, which redeems its code, and userinfo, which gets its
+//! token, apply the same ones.
 
 use serde_json::Value;
 use store::Sql;
@@ -11,7 +11,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// What happens to a person's rows, and whether a grant is alive after it: one that ends with its session, and one that
+/// Changes to a person's rows, and whether a grant is live after each: a grant that ends with its session, and one that
 /// outlives it.
 const EVENTS: [(&str, bool, bool); 10] = [
     ("UPDATE grants SET scopes = scopes", true, true),
@@ -22,7 +22,7 @@ const EVENTS: [(&str, bool, bool); 10] = [
     ("UPDATE users SET status = 'suspended'", false, false),
     ("UPDATE sessions SET ended_at = 1", false, true),
     ("UPDATE sessions SET created_at = 1", false, true),
-    // A client's use is not the browser's: the idle limit ends the session there, and no grant.
+    // A client's use of tokens is not use of the browser: the idle limit ends the session there, but no grant.
     ("UPDATE sessions SET last_seen = 1", true, true),
     ("DELETE FROM sessions", false, true),
 ];
@@ -37,7 +37,7 @@ async fn change(app: &TestApp, patient: &Patient, statement: &str) {
     assert!(rows.expect("it runs") > 0, "{statement}");
 }
 
-/// A person who has signed in: tokens of a grant, and the code of another that is not redeemed.
+/// A person who has signed in: the tokens of one grant, and the unredeemed code of another.
 async fn sign_in_with_two_grants(
     app: &TestApp,
     client: &Client,
@@ -72,7 +72,7 @@ async fn grant_lives_by_one_rule_everywhere(engine: Engine) {
             let redeemed = client.redeem(&app, &landed).await;
             assert_eq!(redeemed.status == 200, is_alive, "{case}: {}", redeemed.body);
             if is_alive {
-                // Also where the session is gone by now.
+                // Also where the session's row is gone.
                 let sid = |tokens: &Value| {
                     decode_claims(tokens["id_token"].as_str().unwrap())["sid"].clone()
                 };
@@ -84,7 +84,7 @@ async fn grant_lives_by_one_rule_everywhere(engine: Engine) {
     }
 }
 
-/// The code is read before its tokens are signed, and claimed afterwards: what dies in between is not claimed.
+/// The code is read before its tokens are signed, and claimed afterwards. If its grant ends in between, it is not claimed.
 #[apply(both_engines)]
 async fn dead_grant_is_not_claimed(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -107,7 +107,7 @@ async fn dead_grant_is_not_claimed(engine: Engine) {
     assert!(!claim().await, "once");
 }
 
-/// OpenID Connect Core 1.0, section 3.1.2.1: without the scope `openid` a grant is one of OAuth 2.0 alone.
+/// OpenID Connect Core 1.0, section 3.1.2.1: without the scope `openid` a grant is a plain OAuth 2.0 grant.
 #[apply(both_engines)]
 async fn grant_without_openid_gives_no_id_token(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -122,7 +122,7 @@ async fn grant_without_openid_gives_no_id_token(engine: Engine) {
     assert!(refused.header("www-authenticate").contains("insufficient_scope"));
 }
 
-/// A grant is of a session of its person, or is not made.
+/// A grant needs a session of the same person; otherwise it is not created.
 #[apply(both_engines)]
 async fn grant_of_foreign_session_is_refused(engine: Engine) {
     let app = TestApp::start(engine).await;

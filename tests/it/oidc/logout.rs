@@ -72,7 +72,7 @@ async fn expired_hint_is_accepted(engine: Engine) {
     assert!(!is_signed_in(&app, &browser, &client).await);
 }
 
-/// Misuse case 41: an image on another site ends nobody's session.
+/// Misuse case 41: an image on another site ends no session.
 #[apply(both_engines)]
 async fn case_41_logout_without_hint_asks(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -126,7 +126,7 @@ async fn only_registered_logout_uri_is_followed(engine: Engine) {
     }
 }
 
-/// The page that asks lets its form lead to the registered address and to no other (decision 18).
+/// The form of the confirmation page may lead to the registered address only (decision 18).
 #[apply(both_engines)]
 async fn logout_page_csp_allows_registered_uri(engine: Engine) {
     let app = TestApp::start(engine).await;

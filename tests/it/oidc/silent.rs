@@ -1,4 +1,4 @@
-//! A second client, with a session: what happens without a page, and what must be asked (decision 15).
+//! A second client, with a session: what happens without a page, and what needs consent (decision 15).
 
 use std::time::Duration;
 
@@ -49,10 +49,10 @@ async fn consent_is_remembered_per_scope(engine: Engine) {
     let browser = app.browser();
     let (page, code, pending) = browser.sign_in_to_code_page(&app, &other, &patient).await;
     let page = browser.submit_code(&page, &code).await;
-    assert!(page.has_text("The lab"), "consent is asked: {}", page.text());
+    assert!(page.has_text("The lab"), "the page asks for consent: {}", page.text());
     let landed = browser.post(&page.form(), "allow").await.authorization_response(pending);
     let tokens = other.redeem_tokens(&app, &landed).await;
-    // Remembered per person and client.
+    // Consent is remembered for each person and client.
     let again = PendingRequest::new(&other);
     let landed = authorize(&app, &browser, &again, &[("prompt", "none")])
         .await
@@ -62,7 +62,7 @@ async fn consent_is_remembered_per_scope(engine: Engine) {
         decode_claims(tokens["id_token"].as_str().unwrap())["sub"].clone()
     };
     assert_eq!(sub(&tokens), sub(&silent));
-    // More than was allowed is asked for (misuse case 44).
+    // The request wants more scopes than the person allowed (misuse case 44).
     let wider = PendingRequest::new(&other);
     let changes = [("prompt", "none"), ("scope", "openid phone")];
     let landed = authorize(&app, &browser, &wider, &changes).await.authorization_response(wider);
@@ -71,7 +71,7 @@ async fn consent_is_remembered_per_scope(engine: Engine) {
     let page = authorize(&app, &browser, &wider, &[("scope", "openid phone")]).await;
     let landed = browser.post(&page.form(), "deny").await.authorization_response(wider);
     assert_eq!(landed.error(), "access_denied");
-    // Another client sees another subject of the same person.
+    // Another client gets another subject for the same person.
     let portal = app.client("portal").await;
     let pending = PendingRequest::new(&portal);
     let landed = authorize(&app, &browser, &pending, &[]).await.authorization_response(pending);
@@ -125,7 +125,7 @@ async fn max_age_and_prompt_are_honoured(engine: Engine) {
         let answer = authorize(&app, &browser, &PendingRequest::new(&portal), changes).await;
         assert_eq!(answer.has_field("password"), !silent, "{changes:?}");
     }
-    // The sign-in that max_age demanded satisfies it, steps the session up and keeps its sid.
+    // The sign-in that `max_age` required satisfies it, steps the session up and keeps its `sid`.
     let pending = PendingRequest::new(&portal);
     let page = authorize(&app, &browser, &pending, &[("max_age", "100")]).await;
     let session = browser.cookie("session");

@@ -63,7 +63,7 @@ async fn client_authentication_must_match_registration(engine: Engine) {
             })
             .await;
         let landed = app.browser().sign_in(&app, &client, &patient).await;
-        // As another method than the registered one: refused, and the code is still good.
+        // With another authentication method than the registered one: refused, and the code stays valid.
         let other = if method == AuthMethod::Basic { AuthMethod::Post } else { AuthMethod::Basic };
         let wrong = Client { auth_method: other, ..client.clone() };
         let answer = wrong.redeem(&app, &landed).await;
@@ -102,7 +102,7 @@ async fn bad_requests_are_answered_in_json() {
     }
 }
 
-/// One list: what the metadata names is answered, and nothing else is.
+/// The metadata and the endpoint agree: every grant type in the metadata is supported, and no other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_announced_grant_types_are_answered() {
     let app = TestApp::start(Engine::Sqlite).await;

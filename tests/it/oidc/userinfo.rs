@@ -85,7 +85,7 @@ async fn token_in_header_or_body_only() {
         401,
         "never in the query"
     );
-    // An ID token is no access token, and neither is text.
+    // An ID token is not an access token, and neither is other text.
     for text in [tokens["id_token"].as_str().unwrap(), "x", ""] {
         let bearer = format!("Bearer {text}");
         let answer = call(Method::GET, &[("authorization", &bearer)], None).await;

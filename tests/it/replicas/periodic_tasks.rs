@@ -1,4 +1,4 @@
-//! Work that comes round, as the running program does it: by one replica, and by the other one when that is gone.
+//! Periodic tasks in the running program: one replica runs them, and another takes over when it is gone.
 
 use store::{Db, Sql, Timestamp};
 use vestibule_tests::{
@@ -11,13 +11,13 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// Waits until `there` says so; panics with what a process has said.
+/// Waits until `there` is true; panics with the output of the process.
 async fn until(what: &str, serve: &ChildProcess, mut there: impl AsyncFnMut() -> bool) {
     let look = async || if there().await { Ok(()) } else { Err(serve.output()) };
     wait::until(what, look).await;
 }
 
-/// A provider whose replicas may be many on either engine: they count in Redis.
+/// A provider that may have several replicas on either engine: its counters are in Redis.
 async fn serve_with_redis(engine: Engine, data: &TestDb) -> (ServeSetup, Db) {
     let served = ServeSetup::prepare(engine, data).await;
     if engine.redis_url().is_none() {
@@ -38,12 +38,12 @@ async fn all_sealed(db: &Db) -> bool {
     number(db, "SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await == 0
 }
 
-/// Who seals, and until when nobody else does.
+/// The holder of the sealing lease, and the end of its term.
 async fn sealer(db: &Db) -> Option<(String, Timestamp)> {
     store::lease::holder(&mut db.read().await.unwrap(), "audit_seals").await.unwrap()
 }
 
-/// Writes a row of the trail, as an operator would.
+/// Writes a row to the audit trail, as an operator would.
 async fn write_a_row(served: &ServeSetup, window: &str) {
     run(served.change_command(&["setting", "set", "sign_in.code_window", window]), "").await;
 }
@@ -55,7 +55,7 @@ async fn actors(db: &Db, event: &str) -> Vec<String> {
     rows.into_iter().map(|(actor,)| actor).collect()
 }
 
-/// The trail is sound, and no row is in two seals.
+/// The audit trail is valid, and no row is in two seals.
 async fn assert_sealed_once(served: &ServeSetup, db: &Db) {
     run(served.command(&["audit", "verify"]), "").await;
     let seals = number(db, "SELECT COUNT(*) FROM audit_seals").await;
@@ -68,7 +68,7 @@ async fn assert_sealed_once(served: &ServeSetup, db: &Db) {
     assert_eq!(number(db, counted).await, number(db, "SELECT COUNT(*) FROM audit").await);
 }
 
-/// The holder is killed with rows that wait for their seal. The other one makes it when the lease is over, and not
+/// The holder is killed while rows wait for their seal. The other replica seals them when the lease has ended, and not
 /// before.
 #[apply(both_engines)]
 async fn killed_sealer_is_succeeded_after_lease(engine: Engine) {
@@ -85,7 +85,7 @@ async fn killed_sealer_is_succeeded_after_lease(engine: Engine) {
     let (dies, lives) =
         if holder == name_of_first { (&mut first, &mut second) } else { (&mut second, &mut first) };
     dies.kill().await;
-    // Read again: it may have held it longer until it died.
+    // Read again: the holder may have renewed the lease before it was killed.
     let (_, over) = sealer(&db).await.unwrap();
     for window in ["18m", "19m", "20m"] {
         write_a_row(&served, window).await;
@@ -94,14 +94,14 @@ async fn killed_sealer_is_succeeded_after_lease(engine: Engine) {
     let (heir, _) = sealer(&db).await.unwrap();
     assert_ne!(heir, holder);
     let sealed_at = number(&db, "SELECT MAX(sealed_at) FROM audit_seals").await;
-    assert!(sealed_at >= over.millis(), "while the dead one had the lease");
-    println!("{engine:?}: sealed {} ms after the lease of the dead one", sealed_at - over.millis());
+    assert!(sealed_at >= over.millis(), "while the killed one had the lease");
+    println!("{engine:?}: sealed {} ms after the killed one's lease", sealed_at - over.millis());
     assert_sealed_once(&served, &db).await;
     assert!(lives.terminate().await.success());
-    assert_eq!(sealer(&db).await, None, "given back at the stop");
+    assert_eq!(sealer(&db).await, None, "released at the stop");
 }
 
-/// A key that is too old is replaced by whichever of two replicas comes to it first, once.
+/// A key that is too old is replaced once, by one of the two replicas.
 #[apply(both_engines)]
 async fn old_key_is_rotated_once(engine: Engine) {
     let data = TestDb::create(engine).await;
@@ -111,14 +111,14 @@ async fn old_key_is_rotated_once(engine: Engine) {
     let (mut first, (mut second, _)) = tokio::join!(served.serve(), served.start_replica());
     let rotated = async || actors(&db, "key.rotated").await;
     until("the key is replaced", &first, async || !rotated().await.is_empty()).await;
-    // Both have had their turn when they are gone.
+    // Both have run the task before they stop.
     assert!(first.terminate().await.success() && second.terminate().await.success());
     assert_eq!(rotated().await, ["system:signing_keys"]);
     assert_eq!(number(&db, "SELECT COUNT(*) FROM signing_keys WHERE algorithm = 'ES256'").await, 2);
     assert_eq!(number(&db, "SELECT COUNT(*) FROM signing_keys WHERE algorithm = 'RS256'").await, 1);
 }
 
-/// A replica that is given another root key first seals all with it by itself.
+/// A replica that gets another root key in first place reseals everything with it on its own.
 #[apply(both_engines)]
 async fn new_root_key_reseals_automatically(engine: Engine) {
     let data = TestDb::create(engine).await;

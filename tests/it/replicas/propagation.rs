@@ -1,7 +1,7 @@
-//! What is changed or taken back at one replica is in force at the other, while people sign in at both.
+//! A change or revocation at one replica takes effect at the other, while people sign in at both.
 //!
-//! What a replica keeps in memory (settings, clients, keys) is read again within two seconds. Everything else is asked of
-//! the database and holds from the next request on.
+//! The snapshot of a replica (settings, clients, keys) is refreshed within two seconds. Everything else is read from the
+//! database and takes effect with the next request.
 
 use std::time::Duration;
 
@@ -26,10 +26,10 @@ use vestibule_tests::{
 use crate::engines::{apply, both_engines};
 
 const PROMISED_WITHIN: Duration = Duration::from_secs(2);
-/// Each time it is kept.
+/// How often each change is repeated.
 const TIMES: usize = 4;
 
-/// Two replicas, and somebody who signs in at both.
+/// Two replicas, and a person who signs in at both.
 struct ReplicaPair {
     app: TestApp,
     other: Replica,
@@ -37,7 +37,7 @@ struct ReplicaPair {
     patient: Patient,
 }
 
-/// A person who signed in at the first replica, seen from the other one.
+/// A person who signed in at the first replica, as the other replica sees them.
 struct SignedIn {
     here: HttpBrowser,
     there: HttpBrowser,
@@ -52,11 +52,11 @@ impl ReplicaPair {
         let tokens = self.client.redeem_tokens(&self.app, &landed).await;
         let there = here.at_replica(self.other.address);
         let new = SignedIn { here, there, landed, tokens };
-        assert!(self.has_session(&new).await && new.userinfo().await == 200, "good at the other");
+        assert!(self.has_session(&new).await && new.userinfo().await == 200, "valid at the other");
         new
     }
 
-    /// Whether the session is good at the other replica.
+    /// Whether the session is valid at the other replica.
     async fn has_session(&self, who: &SignedIn) -> bool {
         let pending = PendingRequest::new(&self.client);
         let url = pending.url(self.app.issuer(), &[("prompt", "none")]);
@@ -69,7 +69,8 @@ impl ReplicaPair {
             .is_some()
     }
 
-    /// How long it takes until the other replica says so, each time: without that in which nothing could run, which is told apart.
+    /// Asserts how long each change takes to be visible at the other replica. Time in which no thread could run is
+    /// subtracted.
     async fn assert_in_force(
         &self,
         what: &str,
@@ -89,7 +90,7 @@ impl ReplicaPair {
 }
 
 impl SignedIn {
-    /// What the other replica says to the access token.
+    /// The status of userinfo at the other replica for the access token.
     async fn userinfo(&self) -> u16 {
         let bearer = format!("Bearer {}", self.tokens["access_token"].as_str().expect("a token"));
         let headers = [("authorization", bearer.as_str())];
@@ -119,7 +120,7 @@ async fn check_settings_and_clients(both: &ReplicaPair) {
     both.assert_in_force("client", add, known).await;
 }
 
-/// A secret in wrong hands.
+/// A leaked client secret.
 async fn check_client_secrets(both: &ReplicaPair) {
     let ReplicaPair { app, other, .. } = both;
     let rotate = async |_| {
@@ -138,12 +139,12 @@ async fn check_client_secrets(both: &ReplicaPair) {
     both.assert_in_force("client rotate-secret", rotate, right).await;
 }
 
-/// Keys in wrong hands, and every token that they signed.
+/// Leaked signing keys, and every token that they signed.
 async fn check_compromised_keys(both: &ReplicaPair) {
     let ReplicaPair { app, other, .. } = both;
     let signed = std::cell::RefCell::new(std::rc::Rc::new(both.sign_in().await));
     let rotate = async |_| {
-        // It signs with what the last one has left.
+        // The new sign-in is signed with the key of the last rotation.
         app.refresh().await;
         let new = both.sign_in().await;
         let kid = kid(&new.tokens["id_token"]);
@@ -168,7 +169,7 @@ fn kid(token: &Value) -> String {
     head["kid"].as_str().expect("a name").to_owned()
 }
 
-/// Whatever ends a session or a token at the first replica: the other one is asked once, and refuses.
+/// Every event that ends a session or a token at the first replica: one request to the other replica, which refuses it.
 async fn check_ended_sessions(both: &ReplicaPair) {
     let ReplicaPair { app, client, patient, .. } = both;
     let who = both.sign_in().await;
@@ -179,7 +180,7 @@ async fn check_ended_sessions(both: &ReplicaPair) {
     assert!(!both.has_session(&who).await, "signed out");
     assert_eq!(who.userinfo().await, 401, "signed out");
 
-    // A code that is used twice takes back what it was given for (RFC 6749, section 4.1.2).
+    // A reused code revokes the tokens that it was redeemed for (RFC 6749, section 4.1.2).
     let who = both.sign_in().await;
     let again = client.redeem(app, &who.landed).await;
     assert_eq!(again.json()["error"], "invalid_grant");

@@ -1,4 +1,4 @@
-//! Two replicas on one database: what one changes, the other follows.
+//! Two replicas on one database: a change by one takes effect at the other.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// The window is a live setting: applied to codes already sent, on every replica within two seconds.
+/// The window is a live setting: it applies to codes that were already sent, at every replica within two seconds.
 #[apply(both_engines)]
 async fn setting_change_reaches_running_replica(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -19,7 +19,7 @@ async fn setting_change_reaches_running_replica(engine: Engine) {
     let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     app.wait_for_jobs().await;
     app.clock.advance(Duration::from_mins(17));
-    // Written by a command, not by the replica that serves.
+    // A command writes the setting, not the replica that serves.
     let setting = Setting::find("sign_in.code_window").unwrap();
     settings::set(&app.cx(), &test_actor(), setting, "20m").await.unwrap().unwrap();
     let probe = StarvationProbe::start();
@@ -29,7 +29,7 @@ async fn setting_change_reaches_running_replica(engine: Engine) {
     let (wall, net) = (changed.wall(), changed.net());
     println!("{engine:?}: in force on a running replica after {wall:?}, {net:?} not starved");
     assert!(net < Duration::from_secs(2), "not within two seconds: {net:?} of {wall:?}");
-    // 17 minutes after it was sent, the code of a 15-minute window works.
+    // 17 minutes after it was sent, the code works: its window was 15 minutes before the change.
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
     let history = settings::history(&app.cx(), setting).await.unwrap();
     assert_eq!((history[0].before.as_str(), history[0].value.as_str()), ("15m", "20m"));
@@ -44,7 +44,7 @@ async fn run(app: &TestApp, sql: &'static str) {
     app.replica_db().write(async |tx| store::Sql::q(tx, sql).execute().await).await.unwrap();
 }
 
-/// A draft takes its number, so that no change meets it, and is in force nowhere until it is applied.
+/// A draft occupies its version number, so that no other change gets it, and has no effect until it is applied.
 #[apply(both_engines)]
 async fn draft_setting_is_not_applied(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -67,7 +67,7 @@ async fn draft_setting_is_not_applied(engine: Engine) {
     let undone = settings::undo(&app.cx(), &test_actor(), setting).await.unwrap().unwrap();
     assert_eq!((undone.undoes, undone.value.as_str()), (Some(3), "20m"));
     assert_eq!(versions().await, [4, 3, 1]);
-    // Another kind of document may have the same name.
+    // A document of another kind may have the same name.
     run(&app, "INSERT INTO document_versions (kind, name, version, value, before, actor, reason, at, applied_at)
              VALUES ('rule', 'sign_in.code_window', 5, '60m', '', 'cli:mere', '', 0, 0)")
         .await;

@@ -1,4 +1,4 @@
-//! Two replicas on PostgreSQL and Redis: what may happen once happens once, whichever of them is asked.
+//! Two replicas on PostgreSQL and Redis: single use holds across both.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use vestibule_tests::{
     http::HttpBrowser,
 };
 
-/// Sign-ins of one person with a session, all silent: one code each.
+/// Silent sign-ins of one person with a session: one code each.
 async fn codes(
     browser: &HttpBrowser,
     app: &TestApp,
@@ -26,7 +26,7 @@ async fn codes(
     landed
 }
 
-/// A thousand codes of a client, each redeemed at both replicas at once: one winner each.
+/// A thousand codes of a client, each redeemed at both replicas at once: each succeeds once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_redemption_has_one_winner() {
     let app = TestApp::start(Engine::Postgres).await;
@@ -64,7 +64,7 @@ async fn concurrent_redemption_has_one_winner() {
     other.stop().await;
 }
 
-/// One right code of a mail, posted to both replicas at once: one sign-in, and both answers lead to the same end.
+/// One right code of a mail, posted to both replicas at once: one sign-in, and both answers lead to the same result.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_mailed_code_signs_in_once() {
     let app = TestApp::start(Engine::Postgres).await;
@@ -89,8 +89,8 @@ async fn concurrent_mailed_code_signs_in_once() {
             let landed = answer.authorization_response(pending.clone());
             alive += i32::from(client.redeem_at(browser, &landed).await.status == 200);
         }
-        // The later answer's code voids the earlier's, unless that was redeemed already.
-        assert!(alive == 1, "round {round}: {alive} codes were good");
+        // The code of the later answer revokes that of the earlier one, unless it was redeemed already.
+        assert!(alive == 1, "round {round}: {alive} codes were valid");
     }
     other.stop().await;
 }

@@ -1,4 +1,4 @@
-//! What a batch of sweeping has locked, and who waits for it.
+//! The locks of a sweep's batch, and which statements wait for them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,12 +15,12 @@ use vestibule_tests::{
 use super::expiry::app_with_aged_data;
 use crate::engines::{apply, both_engines};
 
-/// Rows of one batch, as the job has them.
+/// Rows of one batch, as in the sweep.
 const BATCH: i64 = 1_000;
-/// Whatever is older than this is one of the old rows.
+/// The old rows are older than this.
 const OLD: Timestamp = Timestamp::from_millis(1_000_000_000_000);
 
-/// The statements of a batch.
+/// Runs the statements of a batch.
 async fn sweep(tx: &mut store::Tx, what: SweepTarget) -> store::Result<u64> {
     match what {
         SweepTarget::Attempts => store::attempt::sweep(tx, OLD, BATCH).await,
@@ -45,7 +45,7 @@ async fn sweep(tx: &mut store::Tx, what: SweepTarget) -> store::Result<u64> {
     }
 }
 
-/// A batch whose transaction is open, with all its locks, until it is told to commit.
+/// A batch whose transaction stays open, with all its locks, until `commit`.
 struct OpenBatch {
     gate: Arc<Notify>,
     batch: JoinHandle<store::Result<u64>>,
@@ -59,7 +59,7 @@ impl OpenBatch {
             db.write(async |tx| {
                 let gone = sweep(tx, what).await?;
                 told.notify_one();
-                // The server ends a transaction that is silent for long.
+                // The server ends a transaction that is idle for long.
                 while tokio::time::timeout(Duration::from_secs(1), opens.notified()).await.is_err()
                 {
                     tx.q("SELECT 1 FROM leases WHERE name = ''").execute().await?;
@@ -72,15 +72,16 @@ impl OpenBatch {
         Self { gate, batch }
     }
 
-    /// Commits; how many rows are gone.
+    /// Commits; returns how many rows were deleted.
     async fn commit(self) -> u64 {
-        assert!(!self.batch.is_finished(), "it was open all the time");
+        assert!(!self.batch.is_finished(), "the transaction was open all the time");
         self.gate.notify_one();
         self.batch.await.unwrap().unwrap()
     }
 }
 
-/// A provider with old rows, all of them of the one who signs in and of her client: what she writes refers to what they do.
+/// A provider with old rows that all belong to the person and the client of the sign-in: the new rows refer to the same
+/// rows.
 async fn app_with_own_aged_data(engine: Engine) -> (TestApp, Client, Patient) {
     let app = app_with_aged_data(engine, 500).await;
     for name in ["sign_in.sends_per_hour", "sign_in.sends_per_day", "sign_in.posts_per_minute"] {
@@ -111,7 +112,7 @@ async fn app_with_own_aged_data(engine: Engine) -> (TestApp, Client, Patient) {
     (app, client, patient)
 }
 
-/// A whole sign-in, both steps and the tokens, while the batch of each kind is open: it ends before the batch does.
+/// A complete sign-in, both steps and the tokens, while the batch of each kind is open: it ends before the batch.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_sweep_blocks_no_sign_in() {
     let (app, client, patient) = app_with_own_aged_data(Engine::Postgres).await;
@@ -124,7 +125,8 @@ async fn postgres_sweep_blocks_no_sign_in() {
     }
 }
 
-/// SQLite has one writer. A page opens beside a batch; what is posted waits for its end, which is why batches are short.
+/// SQLite has one writer. A page opens beside a batch; a post waits for the end of the batch, which is why batches are
+/// short.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_sweep_only_delays_posts() {
     let (app, client, patient) = app_with_own_aged_data(Engine::Sqlite).await;
@@ -150,7 +152,7 @@ async fn sqlite_sweep_only_delays_posts() {
     }
 }
 
-/// What lies beside people: jobs that failed, wrong codes of the site, known devices, leases of processes that are gone.
+/// Rows that belong to no person: failed jobs, the site's wrong codes, known devices, leases of processes that are gone.
 #[apply(both_engines)]
 async fn remaining_kinds_are_swept_in_time(engine: Engine) {
     let app = TestApp::start(engine).await;

@@ -1,4 +1,4 @@
-//! Nothing grows for ever, nothing is swept that somebody is signed in with, and no sign-in waits for the broom.
+//! Every table stays bounded, nothing that a live session needs is swept, and no sign-in is blocked by the sweep.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// Old rows that people sign in beside, at first and at most.
+/// Old rows during which people sign in: at first, and at most.
 const ROWS: i64 = 20_000;
 const MOST_ROWS: i64 = 16 * ROWS;
 const HOUR: Duration = Duration::from_hours(1);
@@ -26,13 +26,13 @@ async fn sweep(app: &TestApp) {
     while turn.next(&cx).await.unwrap() {}
 }
 
-/// A provider on a database that has been in use for years, and its trail sealed. Somebody else has the lease for sweeping.
+/// A provider on a database that has been used for years, with its audit trail sealed. Another holder has the sweep's lease.
 pub(super) async fn app_with_aged_data(engine: Engine, rows: i64) -> TestApp {
     let db = TestDb::create(engine).await;
     let open = db.open().await;
     aged_data::fill(&open, engine, rows).await;
     aged_data::fill_live(&open, engine, rows).await;
-    // Whole seals of it: one that has a newer row too is not old.
+    // Rows of complete seals only: a seal that also covers a newer row is not old.
     aged_data::fill_trail(&open, engine, rows / 500 * 500).await;
     let until = open.clock().await.unwrap().plus(Duration::from_mins(10));
     let lease = "INSERT INTO leases (name, holder, until) VALUES ('retention', 'somebody', $1)";
@@ -45,7 +45,7 @@ pub(super) async fn app_with_aged_data(engine: Engine, rows: i64) -> TestApp {
     app
 }
 
-/// How much is left of each kind.
+/// The remaining rows of each kind.
 async fn remaining_rows(app: &TestApp) -> Vec<(&'static str, i64)> {
     let mut all = Vec::new();
     for (kind, count) in aged_data::COUNT_BY_KIND {
@@ -58,7 +58,7 @@ async fn remaining_total(app: &TestApp) -> i64 {
     remaining_rows(app).await.iter().map(|(_, rows)| rows).sum()
 }
 
-/// A silent sign-in of a client; its access token.
+/// A client's silent sign-in; returns its access token.
 async fn silent_access_token(app: &TestApp, browser: &HttpBrowser, client: &Client) -> String {
     let pending = PendingRequest::new(client);
     let answer = browser.get(pending.url(app.issuer(), &[("prompt", "none")])).await;
@@ -66,7 +66,7 @@ async fn silent_access_token(app: &TestApp, browser: &HttpBrowser, client: &Clie
     tokens["access_token"].as_str().unwrap().to_owned()
 }
 
-/// The longest session that there can be, and everything that it rests on.
+/// The longest possible session, and every row that it needs.
 #[apply(both_engines)]
 async fn live_session_rows_survive_sweep(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -95,7 +95,7 @@ async fn live_session_rows_survive_sweep(engine: Engine) {
     assert_eq!(
         app.count("SELECT COUNT(*) FROM auth_codes").await,
         31,
-        "so that one that comes again is known"
+        "so that a reused code is recognised"
     );
     assert_eq!(app.count("SELECT COUNT(*) FROM consents").await, 0);
     assert_eq!(app.count("SELECT COUNT(*) FROM users").await, 1);
@@ -106,12 +106,12 @@ async fn live_session_rows_survive_sweep(engine: Engine) {
     ] {
         assert_eq!(app.count(gone).await, 0, "{gone}");
     }
-    // An old code that comes again is still known as one, and its grant ends.
+    // A reused old code is still recognised, and its grant ends.
     assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
     assert_eq!(app.audit_outcomes("grant.code_reused").await, ["revoked"]);
 }
 
-/// Each kind stays as long as it is good for something, and not longer.
+/// Each kind of row stays as long as it is needed, and no longer.
 #[apply(both_engines)]
 async fn rows_are_swept_after_retention(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -150,11 +150,11 @@ async fn rows_are_swept_after_retention(engine: Engine) {
         sweep(&app).await;
         assert_eq!(app.count(table).await, rows, "{table} after {age:?}");
     }
-    // The same person signs in as ever.
+    // The same person can still sign in.
     app.browser().sign_in(&app, &client, &patient).await;
 }
 
-/// A page that is left open longer than its code is kept leads back to the first step, not into an error.
+/// A page that stays open longer than its code is kept leads back to the first step, not to an error.
 #[apply(both_engines)]
 async fn page_with_swept_challenge_starts_over(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -181,8 +181,8 @@ async fn page_with_swept_challenge_starts_over(engine: Engine) {
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
-/// What refers to something goes first, and all of it goes in one turn, at most a thousand rows of a kind in one
-/// transaction: that bounds what a sign-in may wait for.
+/// Referencing rows are deleted first, and all of it in one pass, at most a thousand rows of a kind in one transaction: that
+/// bounds how long a sign-in may wait.
 #[apply(both_engines)]
 async fn one_pass_sweeps_every_kind(engine: Engine) {
     let app = app_with_aged_data(engine, 1_500).await;
@@ -203,8 +203,8 @@ async fn one_pass_sweeps_every_kind(engine: Engine) {
     assert_eq!(app.count("SELECT COUNT(*) FROM grants WHERE session_id IS NOT NULL").await, 0);
 }
 
-/// Four grants of one sign-in, by their scope: one ends with its session, three outlive it, of which one was ended and one
-/// expires after ten days.
+/// Four grants of one sign-in, by scope. One ends with its session; three outlive it, of which one was ended and one expires
+/// after ten days.
 async fn four_grants(app: &TestApp, client: &Client, patient: &Patient) {
     let browser = app.browser();
     client.redeem_tokens(app, &browser.sign_in(app, client, patient).await).await;
@@ -230,7 +230,7 @@ const EXPIRED_GRANTS: &str = "SELECT COUNT(*) FROM grants WHERE scopes = 'openid
 const SESSIONS: &str = "SELECT COUNT(*) FROM sessions";
 const SIGN_INS: &str = "SELECT COUNT(*) FROM sign_ins";
 
-/// Sweeps at each age, and looks at how many rows there are then.
+/// Sweeps at each age, and checks how many rows remain.
 async fn sweep_at(app: &TestApp, ages: &[(Duration, &'static str, i64)]) {
     let mut passed = Duration::ZERO;
     for (age, count, rows) in ages {
@@ -241,7 +241,7 @@ async fn sweep_at(app: &TestApp, ages: &[(Duration, &'static str, i64)]) {
     }
 }
 
-/// The grant with the scope `openid`, if it is alive.
+/// The grant with the scope `openid`, if it is live.
 async fn live_grant(app: &TestApp) -> Option<store::grant::LiveGrantWithUser> {
     let mut conn = app.replica_db().read().await.unwrap();
     let (id, sid): (store::GrantId, String) =
@@ -253,7 +253,7 @@ async fn live_grant(app: &TestApp) -> Option<store::grant::LiveGrantWithUser> {
     live
 }
 
-/// What an application stays signed in with is not swept before it ends, however old it and its sign-in are.
+/// The grant of an application that stays signed in is not swept before it ends, however old it and its sign-in are.
 #[apply(both_engines)]
 async fn live_offline_grant_survives_every_sweep(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -277,7 +277,7 @@ async fn live_offline_grant_survives_every_sweep(engine: Engine) {
         ],
     )
     .await;
-    let live = live_grant(&app).await.expect("it is alive");
+    let live = live_grant(&app).await.expect("the grant is live");
     assert_eq!((live.grant.sid, live.user.email), (sid, Some(patient.email)));
     let (now, id) = (app.cx().now, live.grant.id);
     assert!(app.replica_db().write(async |tx| store::grant::end(tx, id, now).await).await.unwrap());
@@ -288,7 +288,7 @@ async fn live_offline_grant_survives_every_sweep(engine: Engine) {
     .await;
 }
 
-/// A reset ends what outlives sessions: dead at once, and swept like all that has ended.
+/// A reset ends grants that outlive sessions: they are invalid at once, and swept like other ended grants.
 #[apply(both_engines)]
 async fn reset_ends_offline_grant(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -301,12 +301,12 @@ async fn reset_ends_offline_grant(engine: Engine) {
     sweep_at(&app, &[(DAY * 29, LIVE_GRANTS, 1), (DAY * 31, LIVE_GRANTS, 0)]).await;
 }
 
-/// The job of a replica sweeps while people sign in, who get their turn between two batches: sign-ins end long before the
-/// sweep does. How long one may take is not asserted: it writes several times, each may wait for a batch, and what
-/// a batch takes is the machine's. `scripts/bench retention` measures it with a million rows.
+/// A replica sweeps while people sign in, between two batches: sign-ins end long before the sweep. The time of a sign-in is
+/// not asserted: each of its writes may wait for a batch, and the time of a batch depends on the machine. `scripts/bench
+/// retention` measures it with a million rows.
 #[apply(both_engines)]
 async fn sign_in_finishes_during_sweep(engine: Engine) {
-    // Twice as many each time: a sign-in takes a busy machine longer, and a sweep rests most of the time.
+    // Twice as many rows in each round: on a busy machine a sign-in takes longer, and a sweep pauses most of the time.
     let mut rows = ROWS / 2;
     let beside = async || {
         rows = (rows * 2).min(MOST_ROWS);
@@ -345,7 +345,7 @@ async fn try_sign_in_beside_sweep(engine: Engine, old: i64) -> Option<()> {
     (beside > 0).then_some(())
 }
 
-/// A sweep that is stopped goes on where it was.
+/// A sweep that is stopped continues where it stopped.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancelled_sweep_is_resumed_later() {
     let app = app_with_aged_data(Engine::Sqlite, 2_500).await;

@@ -1,4 +1,4 @@
-//! What is deleted when, and what the deletion blocks.
+//! When rows are deleted, and what the deletion blocks.
 
 mod batch_locks;
 mod expiry;

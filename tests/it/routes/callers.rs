@@ -1,5 +1,5 @@
-//! Who calls each route: what the column says is what the route asks for, and nothing is answered without it. That the
-//! handlers take the extractor of the column the compiler holds (`idp/src/http/extract/caller.rs`).
+//! The callers of each route: a route requires the credentials of its column, and refuses requests without them. The
+//! compiler enforces that handlers take the extractor of the column (`idp/src/http/extract/caller.rs`).
 
 use idp::http::{
     route::{Audience, Caller, Origins, Posts, Route},
@@ -17,7 +17,7 @@ use vestibule_tests::{
 use super::{address, post, send};
 use crate::engines::{apply, both_engines};
 
-/// What a route answers a caller that shows nothing.
+/// Checks a route's answer to a request without credentials.
 fn assert_challenged(route: &Route, method: &str, answer: &Response) {
     let what = format!("{method} {}", route.path);
     let challenge = answer.header("www-authenticate");
@@ -26,7 +26,7 @@ fn assert_challenged(route: &Route, method: &str, answer: &Response) {
             assert_eq!(challenge, "", "{what}");
             assert_eq!(answer.header("set-cookie"), "", "{what}");
         }
-        // The cookie is made here, and what a request without one may do is for the flow to decide.
+        // The cookie is set here; the flow decides what a request without one may do.
         Caller::Browser => {
             assert_eq!(challenge, "", "{what}");
             assert_ne!(answer.status, 401, "{what}");
@@ -63,7 +63,7 @@ async fn unauthenticated_caller_is_challenged() {
     }
 }
 
-/// A session opens nothing that clients and holders of tokens call.
+/// A session gives no access to the routes of clients and token holders.
 #[apply(both_engines)]
 async fn session_cookie_authenticates_no_client(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -79,8 +79,8 @@ async fn session_cookie_authenticates_no_client(engine: Engine) {
     }
 }
 
-/// Cookies are sent by themselves. So a route that reads them is read by people, protects its posts, and no page of another
-/// origin reads its answers.
+/// Browsers add cookies on their own. So a route that reads them must be for people, protect its posts, and forbid other
+/// origins to read its answers.
 #[test]
 fn cookies_are_read_on_pages_alone() {
     for route in ROUTES {

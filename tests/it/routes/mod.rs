@@ -1,4 +1,4 @@
-//! Coverage over the route table: each test takes every route of a class, so that a new route is tested by being a route.
+//! Coverage over the route table: each test covers every route of a class, so that a new route is tested automatically.
 
 mod callers;
 mod pages;
@@ -16,7 +16,7 @@ use idp::http::{
 use reqwest::Method;
 use vestibule_tests::http::{HttpBrowser, Response};
 
-/// Each route, the file of `tests/it` that shows what it does, and a text by which that file is known to be about it.
+/// For each route, the file of `tests/it` that tests it, and a text that this file must contain.
 const SHOWN_IN: [(&str, &str, &str); 13] = [
     ("/.well-known/openid-configuration", "oidc/discovery.rs", "/.well-known/openid-configuration"),
     (
@@ -37,11 +37,11 @@ const SHOWN_IN: [(&str, &str, &str); 13] = [
     ("/login/consent", "oidc/silent.rs", "consent"),
 ];
 
-/// Every method that a server is likely to meet, and one that nobody knows.
+/// Every method that a server is likely to get, and an unknown one.
 const METHODS: [&str; 9] =
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"];
 
-/// What no route serves, although it looks like one.
+/// Paths that look like routes and are not.
 const NO_ROUTES: [&str; 12] = [
     "/",
     "/nothing",
@@ -57,17 +57,17 @@ const NO_ROUTES: [&str; 12] = [
     "/metrics",
 ];
 
-/// Routes of some classes.
+/// The routes of some classes.
 fn routes_of(classes: &[Class]) -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(|route| classes.contains(&route.class))
 }
 
-/// Routes that some kind of caller calls.
+/// The routes that a kind of caller calls.
 fn called_by(is_caller: fn(Caller) -> bool) -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(move |route| is_caller(route.caller))
 }
 
-/// An address of a route.
+/// A concrete address of a route.
 fn address(route: &Route) -> String {
     route.path.replace("{name}", "none.css")
 }
@@ -83,13 +83,13 @@ fn has_method(route: &Route, method: &str) -> bool {
     route.methods.contains(&method) || (method == "HEAD" && route.methods.contains(&"GET"))
 }
 
-/// Asks with any method.
+/// Sends a request with any method.
 async fn send(browser: &HttpBrowser, method: &str, to: &str, headers: &[(&str, &str)]) -> Response {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     browser.send(method, to, headers, None).await
 }
 
-/// Posts fields as the page of this origin does.
+/// Posts fields as a page of this origin does.
 async fn post(
     browser: &HttpBrowser,
     to: &str,
@@ -109,7 +109,7 @@ async fn post(
 fn every_route_is_tested() {
     let routes: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
     let shown: BTreeSet<&str> = SHOWN_IN.iter().map(|(path, ..)| *path).collect();
-    assert_eq!(routes.len(), ROUTES.len(), "a path stands in ROUTES once, with all its methods");
+    assert_eq!(routes.len(), ROUTES.len(), "a path is in ROUTES once, with all its methods");
     let missing: Vec<_> = routes.difference(&shown).collect();
     assert!(
         missing.is_empty(),

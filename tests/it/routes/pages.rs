@@ -1,4 +1,4 @@
-//! Routes that people see: what surrounds every page, and forms that come from elsewhere.
+//! Routes for people: the headers of every page, and forms that are posted from other sites.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use vestibule_tests::{
 use super::{has_method, routes_of, send};
 use crate::engines::{apply, both_engines};
 
-/// A page that a person has come to, with its form filled in rightly.
+/// A page that a person has reached, with its form filled in correctly.
 struct Step {
     browser: HttpBrowser,
     page: Response,
@@ -27,7 +27,7 @@ impl Step {
         &self.form.action
     }
 
-    /// Posts the form, with some fields otherwise and some headers instead of those of a browser on our page.
+    /// Posts the form, with some fields changed and some headers instead of those of a browser on our page.
     async fn post(&self, browser: &HttpBrowser, headers: &[(&str, &str)], form: &Form) -> Response {
         let mut fields = form.fields.clone();
         fields.push(("action".to_owned(), self.button.to_owned()));
@@ -41,7 +41,7 @@ impl Step {
     }
 }
 
-/// Every step of a sign-in, each in a browser and of a person of its own.
+/// Every step of a sign-in, each with its own browser and person.
 async fn steps(app: &TestApp) -> Vec<Step> {
     let portal = app.client("portal").await;
     let lab = app.client_with("lab", |new| new.operator.first_party = false).await;
@@ -72,11 +72,11 @@ async fn steps(app: &TestApp) -> Vec<Step> {
 
     let come_to: BTreeSet<&str> = steps.iter().map(Step::path).collect();
     let pages: BTreeSet<&str> = routes_of(&[Class::Page]).map(|route| route.path).collect();
-    assert_eq!(come_to, pages, "a page is a step that `steps` comes to: add the new one");
+    assert_eq!(come_to, pages, "every page is a step of `steps`: add the new one");
     steps
 }
 
-/// Holds an answer against what every answer to a person carries.
+/// Checks the headers that every answer to a person must have.
 fn assert_security_headers(what: &str, answer: &Response) {
     let policy = answer.header("content-security-policy");
     for part in
@@ -92,7 +92,7 @@ fn assert_security_headers(what: &str, answer: &Response) {
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         ("cache-control", "no-store"),
-        // On http it would be ignored, and it is not sent.
+        // On http, browsers ignore this header, so it is not sent.
         ("strict-transport-security", ""),
     ] {
         assert_eq!(answer.header(name), value, "{what}: {name}");
@@ -108,7 +108,7 @@ fn assert_security_headers(what: &str, answer: &Response) {
         );
         assert!(cookie.contains("; Path=/") && !cookie.contains("Domain="), "{what}: {cookie}");
     }
-    // What the policy forbids is not on the page either.
+    // The page contains nothing that the policy forbids.
     for part in
         ["<script", " style=\"", " onclick=", " onload=", "javascript:", "http://", "https://"]
     {
@@ -130,7 +130,7 @@ async fn every_page_has_security_headers() {
         assert_eq!(onwards.status, 303, "{}", step.path());
         assert_security_headers(step.path(), &onwards);
     }
-    // Somebody who is signed in, at the doors.
+    // A person with a session, at the entry points.
     let (client, patient) = (app.client("clinic").await, app.patient("Ana").await);
     let browser = app.browser();
     let (door, _) = browser.open_sign_in_page(&client).await;
@@ -144,7 +144,7 @@ async fn every_page_has_security_headers() {
         assert_eq!(answer.status, 200, "{button}");
         assert_security_headers(button, &answer);
     }
-    // And with nothing in hand, every method that there is.
+    // Without any session or attempt, with every method.
     for route in ROUTES.iter().filter(|route| route.class.is_for_people()) {
         for method in route.methods {
             let headers = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
@@ -154,7 +154,7 @@ async fn every_page_has_security_headers() {
     }
 }
 
-/// What a refused post must leave as it was.
+/// State that a refused post must not change.
 const STATE: [&str; 14] = [
     "SELECT COUNT(*) FROM attempts",
     "SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM attempts",
@@ -169,12 +169,12 @@ const STATE: [&str; 14] = [
     "SELECT COUNT(*) FROM grants WHERE ended_at IS NULL",
     "SELECT COUNT(*) FROM auth_codes",
     "SELECT COUNT(*) FROM jobs",
-    // The mail server takes mails meanwhile.
+    // The mail server may accept mails meanwhile.
     "SELECT COUNT(*) FROM audit WHERE event <> 'code.accepted'",
 ];
 
 async fn state(app: &TestApp) -> Vec<i64> {
-    // The end of a mail is a row of its own, whenever the worker gets there.
+    // The worker writes a row of its own at the end of a mail, at any time.
     app.wait_for_jobs().await;
     let mut all = Vec::new();
     for sql in STATE {
@@ -183,7 +183,7 @@ async fn state(app: &TestApp) -> Vec<i64> {
     all
 }
 
-/// A form of ours, posted from elsewhere or without the token that only our page has.
+/// One of our forms, posted from another site or without the token that only our page has.
 #[apply(both_engines)]
 async fn case_40_cross_site_form_changes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -214,14 +214,14 @@ async fn case_40_cross_site_form_changes_nothing(engine: Engine) {
             assert_refused(&format!("{} {what}", step.path()), &answer, &app);
             assert_eq!(state(&app).await, before, "{} {what}", step.path());
         }
-        // The same form from where it belongs: with fetch metadata, and (it is taken once) without any.
+        // The same form from its own page: with fetch metadata, and without (each form is accepted once).
         let answer = step.post(&step.browser, &ours, &step.form).await;
         assert_eq!(answer.status, 303, "{}: {}", step.path(), answer.text());
         assert_ne!(state(&app).await, before, "{}: it would have changed something", step.path());
     }
 }
 
-/// Doors are open to posts from every site, so that a post alone does nothing behind them.
+/// Entry points accept posts from every site, so a post alone must change nothing there.
 #[apply(both_engines)]
 async fn case_40_entry_point_post_changes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -250,7 +250,7 @@ async fn case_40_entry_point_post_changes_nothing(engine: Engine) {
             assert_eq!(state(&app).await, before, "{}", route.path);
         }
     }
-    // The question itself: only in the browser that was asked.
+    // The confirmation itself: only in the browser that was asked.
     let stranger = app.browser();
     assert_eq!(stranger.post(&question.form(), "continue").await.status, 403);
     assert_eq!(state(&app).await, before);
@@ -280,13 +280,13 @@ fn strange_tokens(app: &TestApp, step: &Step) -> Vec<(&'static str, HttpBrowser,
     ]
 }
 
-/// Refused, or shown anew: a form may be from before its browser's cookie changed, by another tab that signed in.
+/// Refused, or shown again: another tab may have signed in and changed the browser's cookie since the form was shown.
 fn assert_refused(what: &str, answer: &Response, app: &TestApp) {
     match answer.status.as_u16() {
         403 => {}
         200 => assert!(answer.has_field("password"), "{what}: {}", answer.text()),
         303 => {
-            let to = answer.location().expect("a redirect leads somewhere");
+            let to = answer.location().expect("a redirect has a location");
             let ours = format!("{}/login/", app.issuer());
             assert!(to.as_str().starts_with(&ours), "{what}: {to}");
         }

@@ -1,4 +1,4 @@
-//! Routes that programs call: documents, clients, bearers of a token.
+//! Routes that programs call: documents, clients, token holders.
 
 use idp::http::route::{Caller, Class};
 use vestibule_tests::{app::TestApp, db::Engine, http::Response};
@@ -12,7 +12,7 @@ fn cors(answer: &Response) -> Vec<&str> {
     names.filter(|name| name.starts_with("access-control-")).collect()
 }
 
-/// OpenID Connect Discovery 1.0, section 4: any origin may read it, and nobody gets a cookie with it.
+/// OpenID Connect Discovery 1.0, section 4: any origin may read it, and the answer sets no cookie.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn documents_are_cacheable_cross_origin() {
     let app = TestApp::start(Engine::Sqlite).await;
@@ -31,7 +31,7 @@ async fn documents_are_cacheable_cross_origin() {
             let keep = answer.header("cache-control");
             assert!(keep.starts_with("public, max-age="), "{path}: {keep}");
             assert_eq!(answer.header("set-cookie"), "", "{path}");
-            assert_eq!(answer.header("vary"), "", "{path}: the same for everybody");
+            assert_eq!(answer.header("vary"), "", "{path}: the same for every caller");
             assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
             assert_eq!(answer.body.is_empty(), method == "HEAD", "{path}");
         }
@@ -44,7 +44,7 @@ async fn documents_are_cacheable_cross_origin() {
     );
 }
 
-/// Whoever is signed in here is not to be seen, or made to do anything, from another origin.
+/// Another origin can neither detect a session nor use it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_routes_deny_cross_origin() {
     let app = TestApp::start(Engine::Sqlite).await;

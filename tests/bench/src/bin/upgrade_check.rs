@@ -1,5 +1,5 @@
-//! An upgrade as it happens: the program of an earlier commit serves, this build migrates the database under it, and both
-//! serve as replicas of one provider (`scripts/upgrade-check`). Prints what people saw in each phase.
+//! An upgrade as in operation: the program of an earlier commit serves, this build migrates its database, and both serve as
+//! replicas of one provider (`scripts/upgrade-check`). Prints the results of people's sign-ins in each phase.
 
 use std::{
     net::SocketAddr,
@@ -22,11 +22,11 @@ use vestibule_tests::{
     shared_servers::free_port,
 };
 
-/// Sign-ins of each phase, in turns of as many as there are people.
+/// Rounds of each phase; in each round every person signs in once.
 const ROUNDS: usize = 5;
 const PEOPLE: usize = 4;
 
-/// Both programs on one database.
+/// The old and the new program on one database.
 struct Upgrade {
     old_program: PathBuf,
     served: ServeSetup,
@@ -37,7 +37,7 @@ struct Upgrade {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
-    let then = std::env::args().nth(1).expect("the program of then");
+    let then = std::env::args().nth(1).expect("the path of the old program");
     let data = TestDb::empty(Engine::Postgres).await;
     let served = ServeSetup::prepare(Engine::Postgres, &data).await;
     let upgrade = Arc::new(Upgrade::prepare(PathBuf::from(then), served).await);
@@ -56,13 +56,13 @@ async fn main() -> ExitCode {
     old.kill().await;
     old = upgrade.start(0).await;
     failed += upgrade.phase("the old program started anew on the new schema", [0, 1]).await;
-    assert!(old.terminate().await.success(), "the old program stops well");
+    assert!(old.terminate().await.success(), "the old program stops cleanly");
     failed += upgrade.phase("the new program alone", [1, 1]).await;
     drop(new);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Whether a program wants a reason for every change: one of long ago has no such option for most.
+/// Whether a program requires a reason for every change; an old one has no such option for most commands.
 async fn has_reason_option(program: &Path) -> bool {
     let mut help = command_of(program);
     help.args(["user", "add", "--help"]);
@@ -132,12 +132,12 @@ impl Upgrade {
         HttpBrowser::at_issuer(&self.served.issuer())
     }
 
-    /// Signs everybody in, in turns, with steps at two replicas; returns how many were refused.
+    /// Signs all people in, in rounds, with the steps spread over two replicas; returns how many were refused.
     async fn phase(self: &Arc<Self>, name: &str, at: [usize; 2]) -> usize {
         let begun = Instant::now();
         let mut refused = 0;
         for round in 0..ROUNDS {
-            // Whose turn it is to begin changes.
+            // Each round begins at the other replica.
             let ports = [self.ports[at[round % 2]], self.ports[at[(round + 1) % 2]]];
             let everybody: Vec<_> = (0..PEOPLE)
                 .map(|nth| {
@@ -146,7 +146,7 @@ impl Upgrade {
                 })
                 .collect();
             for person in everybody {
-                // What went wrong has been printed by the panic.
+                // The panic has already printed what went wrong.
                 refused += usize::from(person.await.is_err());
             }
         }
@@ -155,7 +155,7 @@ impl Upgrade {
         refused
     }
 
-    /// Page, password, code, exchange and userinfo, at one replica and the other in turn.
+    /// Page, password, code, exchange and userinfo, alternating between two replicas.
     async fn sign_in(&self, nth: usize, [here, there]: [u16; 2]) {
         let (patient, browser) = (&self.people[nth], self.browser());
         let (one, two) = (browser.at_replica(local(here)), browser.at_replica(local(there)));
@@ -175,7 +175,7 @@ impl Upgrade {
     }
 }
 
-/// A command of another program, with none of our `IDP__` variables.
+/// A command of another program, without our `IDP__` variables.
 fn command_of(program: &Path) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IDP__")) {
@@ -184,7 +184,7 @@ fn command_of(program: &Path) -> tokio::process::Command {
     command
 }
 
-/// A port of this machine.
+/// A port on the loopback address.
 fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }

@@ -1,6 +1,6 @@
-//! Which pages there are: each template, and for those that say one thing, each thing that they say.
+//! The list of pages: each template, and each text of the message pages.
 
-/// The texts in quotes after each of these marks.
+/// The quoted texts after each occurrence of `mark`.
 fn quoted<'s>(source: &'s str, mark: &str) -> Vec<&'s str> {
     source.split(mark).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
@@ -16,7 +16,7 @@ fn page_names(page: &str, list: &str) -> Vec<String> {
     quoted(entries, "(\"").into_iter().map(|name| name.replace('_', "-")).collect()
 }
 
-/// The names of all pages, as the walk calls them.
+/// The names of all pages, as the walk uses them.
 fn all_pages() -> Vec<String> {
     let (views, page) = (source("idp/src/view/mod.rs"), source("idp/src/http/page.rs"));
     let templates = quoted(&views, "#[template(path = \"").into_iter();
@@ -29,12 +29,12 @@ fn all_pages() -> Vec<String> {
     all
 }
 
-/// The pages that failures have.
+/// The names of the failure pages.
 pub(super) fn failures() -> Vec<String> {
     page_names(&source("idp/src/http/page.rs"), "FAILURES")
 }
 
-/// The pages that were not looked at; a page is looked at under its name, or under its name and a word about it.
+/// The pages that were not checked. A page is checked under its name, or under its name with a suffix.
 pub(super) fn unvisited(seen: &[String]) -> Vec<String> {
     let looked = |page: &str| {
         seen.iter().any(|seen| {

@@ -1,4 +1,4 @@
-//! The pages of those who are refused: too many tries, no mail, a code that is not the one, a part that is away.
+//! The refusal pages: too many tries, no mail, a wrong code, a dependency that is unavailable.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use vestibule_tests::{client::Client, mail_server::MailFault};
 
 use super::{Walk, page_list, wrong_code};
 
-/// Everything but what ends the provider.
+/// All refusals except those that make the provider unusable.
 pub(super) async fn visit_refusal_pages(walk: &mut Walk<'_>, portal: &Client) {
     walk.start(portal, &[("prompt", "login")]).await;
     visit_paused_account(walk).await;
@@ -17,7 +17,7 @@ pub(super) async fn visit_refusal_pages(walk: &mut Walk<'_>, portal: &Client) {
     visit_repeated_codes(walk, portal).await;
 }
 
-/// Too many wrong passwords of one person.
+/// Too many wrong passwords for one person.
 async fn visit_paused_account(walk: &mut Walk<'_>) {
     walk.app.set_setting("sign_in.password_failures", "3").await;
     for _ in 0..4 {
@@ -30,7 +30,7 @@ async fn visit_paused_account(walk: &mut Walk<'_>) {
 /// Too many failures from one network, at either step.
 async fn visit_rate_limited(walk: &mut Walk<'_>, portal: &Client) {
     let patient = walk.app.patient("Kiri").await;
-    // The beginning of a window, which is not over before this is.
+    // At the beginning of a rate limit window, so that it does not end during this.
     let now = walk.app.app().clock.now().millis();
     walk.app.clock.set(Timestamp::from_millis((now / 300_000 + 1) * 300_000));
     walk.start(portal, &[("prompt", "login")]).await;
@@ -79,7 +79,7 @@ async fn visit_mail_failures(walk: &mut Walk<'_>, portal: &Client) {
     walk.app.set_setting("sign_in.sends_per_hour", "100").await;
 }
 
-/// The code of another browser, and of an older mail.
+/// The code of another browser, and that of an older mail.
 async fn visit_other_codes(walk: &mut Walk<'_>, portal: &Client) {
     let patient = walk.app.patient("Tui").await;
     let (_, elsewhere, _) =
@@ -97,7 +97,7 @@ async fn visit_other_codes(walk: &mut Walk<'_>, portal: &Client) {
     walk.check_variant("code-superseded").await;
 }
 
-/// A code that has signed somebody in.
+/// A code that has already completed a sign-in.
 async fn visit_repeated_codes(walk: &mut Walk<'_>, portal: &Client) {
     let patient = walk.app.patient("Moana").await;
     walk.start(portal, &[("prompt", "login")]).await;
@@ -111,7 +111,7 @@ async fn visit_repeated_codes(walk: &mut Walk<'_>, portal: &Client) {
     walk.check_variant("code-used").await;
 }
 
-/// Every failure by its name; those that a browser can come to, as it comes to them. The database is gone afterwards.
+/// Every failure by name; those that a browser can reach are reached through it. The database is unusable afterwards.
 pub(super) async fn visit_failure_pages(walk: &mut Walk<'_>, portal: &Client) {
     let issuer = walk.app.issuer().to_owned();
     for name in page_list::failures() {

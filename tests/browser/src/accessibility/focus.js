@@ -1,4 +1,4 @@
-// Evaluates to the name of what has the focus, and says so when that cannot be seen.
+// Evaluates to the name of the focused element, with a remark if the focus is not visible.
 (() => {
   const element = document.activeElement;
   if (!element || element === document.body) return 'nothing';

@@ -1,4 +1,4 @@
-// Evaluates to a list of what is wrong; an empty list is a page that is whole.
+// Evaluates to a list of layout problems; it is empty if there are none.
 (() => {
   const wrong = [];
   const width = document.documentElement.clientWidth;
@@ -11,7 +11,8 @@
   for (const element of seen) {
     const box = element.getBoundingClientRect();
     if (box.left < -1 || box.right > width + 1) wrong.push(`${name(element)} leaves the page`);
-    // A field may hold more than it shows, but for a code, which is compared digit by digit; all else shows what it holds.
+    // A field may hold more text than it shows, except a code, which is compared digit by digit. All other elements show all
+    // their text.
     if ((element.tagName !== 'INPUT' || element.autocomplete === 'one-time-code') && getComputedStyle(element).display !== 'inline'
         && (element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1)) {
       wrong.push(`${name(element)} is cut: ${element.scrollWidth}x${element.scrollHeight}`

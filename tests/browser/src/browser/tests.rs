@@ -12,7 +12,7 @@ const FORM: &str = "<!doctype html><title>t</title><meta name=viewport content='
 const FOCUS: &str = "<!doctype html><title>t</title><link rel=stylesheet href=/style><p tabindex=-1 autofocus>Try again</p>\
     <form action=/focus><input name=a><button>Go on</button></form>";
 
-/// Answers each request with the form, or on `/next` with what was sent.
+/// Answers each request with the form, and `/next` with the submitted values.
 async fn site() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -103,7 +103,7 @@ async fn viewport_and_script_settings_apply() {
     let file = folder.path().join("a/page.png");
     tab.screenshot(&file).await;
     assert_eq!(std::fs::read(file).unwrap()[1..4], *b"PNG");
-    assert_eq!(tab.evaluate::<u32>("innerWidth").await, 390, "a picture leaves the page as it is");
+    assert_eq!(tab.evaluate::<u32>("innerWidth").await, 390, "a screenshot changes nothing");
 }
 
 #[tokio::test]

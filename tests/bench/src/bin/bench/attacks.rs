@@ -1,4 +1,4 @@
-//! `scripts/bench attacks [ADDRESSES [ACCOUNTS]]`: the simulated attacks, large, on PostgreSQL and Redis.
+//! `scripts/bench attacks [ADDRESSES [ACCOUNTS]]`: the simulated attacks at a larger scale, on PostgreSQL and Redis.
 
 use vestibule_tests::{
     attacks::{self, Scale},
@@ -9,7 +9,7 @@ fn number(nth: usize, default: usize) -> usize {
     std::env::args().nth(nth).and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Runs each attack and prints what it cost and won. It panics when the honest person cannot sign in.
+/// Runs each attack and prints what it cost and what it gained. Panics if the legitimate person cannot sign in.
 pub(crate) async fn run() {
     let scale = Scale {
         addresses: number(2, 10_000),

@@ -1,4 +1,4 @@
-//! What cannot be avoided, measured on this machine in this run.
+//! The physical floor: the cost that cannot be avoided, measured on this machine in this run.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,15 +10,15 @@ use tempfile::TempDir;
 
 use crate::server::own_cpu;
 
-/// CPU times.
+/// CPU times of the work that no sign-in can avoid.
 pub(crate) struct Floor {
     /// One password hash.
     pub(crate) argon2: Duration,
     /// One RS256 token.
     pub(crate) rs256: Duration,
-    /// One row in one transaction that waits for the disk.
+    /// A transaction that inserts one row and waits for the disk.
     pub(crate) commit_full: Duration,
-    /// One row in one transaction that does not.
+    /// A transaction that inserts one row and does not wait for the disk.
     pub(crate) commit_normal: Duration,
 }
 

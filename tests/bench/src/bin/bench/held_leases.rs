@@ -1,4 +1,4 @@
-//! Leases that the benchmark holds, so that work which comes round does not come in between what it measures.
+//! Leases that the benchmark holds, so that periodic tasks do not disturb what it measures.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use idp::clock::Clock;
 use store::{Db, Sql};
 use tokio::task::JoinHandle;
 
-/// How long a lease is taken for: a program leaves one alone that ends a minute after its own would, and no later.
+/// The term of a held lease. A program leaves a lease alone if it ends up to a minute after its own would.
 const LEASE_TERM: Duration = Duration::from_secs(30);
 const RENEW_INTERVAL: Duration = Duration::from_secs(5);
 const HOLDER: &str = "bench";
 
-/// Holds leases until it is dropped, and half a minute more.
+/// Holds leases until it is dropped, and half a minute longer.
 pub(crate) struct HeldLeases {
     db: Db,
     renewal: JoinHandle<()>,
 }
 
 impl HeldLeases {
-    /// Takes leases from whoever has them. Nothing runs any more in a server that starts after this.
+    /// Takes leases from their holders. In a server that starts after this, these tasks do not run.
     pub(crate) async fn acquire(db: Db, names: &'static [&'static str]) -> Self {
         take_leases(&db, names).await;
         let renewed = db.clone();
@@ -31,10 +31,10 @@ impl HeldLeases {
         Self { db, renewal: again }
     }
 
-    /// Gives them back at once.
+    /// Releases the leases at once.
     pub(crate) async fn release(mut self) {
         self.renewal.abort();
-        // Either way it takes none again.
+        // Renewed or not, the task takes no lease again.
         let _ = (&mut self.renewal).await;
         let given = self.db.write(async |tx| store::lease::release_all(tx, HOLDER).await).await;
         given.expect("the leases are given back");

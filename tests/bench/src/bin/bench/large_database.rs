@@ -1,5 +1,5 @@
-//! Sign-ins with 1.8 million people in the database, beside the same with a few (`scripts/bench people`). The full database is
-//! made once and kept outside the tree.
+//! Sign-ins with 1.8 million people in the database, beside sign-ins with a few (`scripts/bench people`). The full database
+//! is created once and kept outside the tree.
 
 use std::{
     path::PathBuf,
@@ -20,8 +20,8 @@ const SMALL_DATABASE: &str = "few";
 const PEOPLE: u32 = 1_800_000;
 const SIGN_INS: u32 = 104;
 
-/// People with a password, the sign-in and the session that each had last, and what the trail says about it. Everybody has
-/// the password of one; identifiers are random. All of it is a day old, so that no part of it has served its time.
+/// People with a password, their last sign-in and session, and their rows in the audit trail. All have the same password;
+/// identifiers are random. Everything is a day old, so that no row is past its retention time.
 const FILL: &str = "
 CREATE TABLE yesterday AS SELECT CAST(extract(epoch FROM now()) * 1000 AS BIGINT) - 86400000 AS at;
 INSERT INTO users (id, subject, pairwise_seed, user_handle, email, email_canonical, email_verified, name, claims, epoch, created_at, updated_at)
@@ -39,12 +39,12 @@ SELECT gen_random_uuid(), at, 'sign_in.completed', 'password+email_code', 'perso
 DROP TABLE yesterday;
 VACUUM ANALYZE;";
 
-/// Nobody seals or sweeps meanwhile: it would be two million rows in the one and a few in the other.
+/// Sealing and sweeping are suspended: they would handle two million rows in the full database and a few in the other.
 const HELD: &[&str] = &["audit_seals", "retention"];
-/// Of each database, by turns.
+/// Rounds on each database, in turns.
 const ROUNDS: usize = 5;
 
-/// Where the full database is kept.
+/// The folder of the full database.
 fn folder() -> PathBuf {
     if let Some(folder) = std::env::var_os("VESTIBULE_BENCH_DIR") {
         return folder.into();
@@ -56,7 +56,7 @@ fn folder() -> PathBuf {
     }
 }
 
-/// Fills what is not full, and compares.
+/// Fills the database if it is not full, and compares.
 pub(crate) async fn compare() {
     let folder = folder();
     let server = DedicatedPostgres::persistent(&folder);
@@ -66,7 +66,7 @@ pub(crate) async fn compare() {
         HeldLeases::acquire(few.open().await, HELD).await,
         HeldLeases::acquire(full.open().await, HELD).await,
     ];
-    // What the filling left to be written must not be written meanwhile, nor count as read.
+    // Writes that the filling left pending must not happen while we measure, and its reads must not count.
     server.run_sql(LARGE_DATABASE, "CHECKPOINT; SELECT pg_stat_reset()");
     println!("Sign-ins on PostgreSQL, 8 people at once, kept in {}", folder.display());
     let mut best = [Figures::WORST; 2];
@@ -95,14 +95,14 @@ pub(crate) async fn compare() {
         "",
         Some(("at most", 1.1)),
     );
-    println!("Tables that were read from end to end meanwhile (none is as it should be):");
+    println!("Tables that were read from end to end meanwhile (should be none):");
     println!("{}", server.run_sql(LARGE_DATABASE, SCANNED));
 }
 
 const SCANNED: &str = "SELECT relname, seq_scan, seq_tup_read FROM pg_stat_user_tables
     WHERE seq_scan > 0 AND n_live_tup > 1000 ORDER BY seq_tup_read DESC";
 
-/// The full database; one that was left half full is made anew.
+/// The full database. A partly filled one is created again.
 async fn ensure_filled(server: &DedicatedPostgres) -> TestDb {
     let url = server.database(LARGE_DATABASE);
     let table =
@@ -124,7 +124,7 @@ async fn ensure_filled(server: &DedicatedPostgres) -> TestDb {
     db
 }
 
-/// A database of this build.
+/// Creates an empty database with the schema of this build.
 async fn database(server: &DedicatedPostgres, name: &str) -> TestDb {
     TestDb::at_url(server.database(name)).await
 }

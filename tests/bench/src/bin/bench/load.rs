@@ -1,4 +1,4 @@
-//! Load: whole sign-ins as a browser makes them, and single requests over eight connections.
+//! Load: complete sign-ins as a browser makes them, and single requests over eight connections.
 
 use std::{
     sync::{
@@ -26,7 +26,7 @@ use crate::server::Server;
 const CONNECTIONS: u32 = 8;
 const REDIRECT: &str = "https://portal.example/callback";
 
-/// Somebody who can sign in, again and again.
+/// Signs people in repeatedly.
 pub(crate) struct LoadGenerator {
     issuer: String,
     client: Client,
@@ -39,7 +39,7 @@ pub(crate) struct LoadGenerator {
 }
 
 impl LoadGenerator {
-    /// People and a client of a `serve`, with limits that a benchmark does not meet.
+    /// People and a client of a `serve`, with limits that a benchmark does not reach.
     pub(crate) async fn new(server: &Server, people: u32) -> Self {
         let operator = server.served.as_ref().expect("a serve");
         for (name, value) in [
@@ -50,7 +50,7 @@ impl LoadGenerator {
             run(operator.change_command(&["setting", "set", name, value]), "").await;
         }
         let password = "a walk along the river";
-        // A database that is kept knows those of earlier runs.
+        // A database that is kept has the people of earlier runs.
         let run_id = flows::cx::generate_reference(&keys::Rng::system()).to_lowercase();
         let mut all = Vec::new();
         for nth in 0..people {
@@ -108,7 +108,7 @@ impl LoadGenerator {
         &self.issuer
     }
 
-    /// A browser without cookies, on the connections that all share: a proxy in front keeps them open.
+    /// A browser without cookies, on connections that all browsers share, as behind a proxy that keeps them open.
     pub(crate) fn browser(&self) -> HttpBrowser {
         self.browser.without_cookies()
     }
@@ -118,7 +118,7 @@ impl LoadGenerator {
         PendingRequest::new(&self.client)
     }
 
-    /// Whose turn it is.
+    /// The person of the `nth` sign-in; people take turns.
     pub(crate) fn person(&self, nth: u32) -> Patient {
         self.people[nth as usize % self.people.len()].clone()
     }
@@ -128,8 +128,8 @@ impl LoadGenerator {
         self.mail.as_ref().map_or(0, |mail| mail.count(&person.email))
     }
 
-    /// A code that a page may wait for, which was not tried there: of the mails after the first `before`, because references
-    /// come again.
+    /// Waits for a code for a page where it was not tried yet. Looks at the mails after the first `before`, because
+    /// references repeat.
     pub(crate) async fn wait_for_code(
         &self,
         (person, before): (&Patient, usize),
@@ -156,7 +156,7 @@ impl LoadGenerator {
         PendingRequest::new(&self.client).url(&self.issuer, &[])
     }
 
-    /// Write transactions of the database so far: each takes a number, reads take none.
+    /// Write transactions of the database so far. Each takes a transaction number; reads take none.
     pub(crate) async fn write_transactions(&self) -> u32 {
         let Some(db) = &self.db else { return 0 };
         let mut conn = db.read().await.expect("a connection");
@@ -168,7 +168,8 @@ impl LoadGenerator {
         u32::try_from(id).expect("a young database")
     }
 
-    /// Transactions that sealed rows of the trail, each with its lease: they come by the second, not by the sign-in.
+    /// Transactions that sealed rows of the audit trail, each with its lease. Their number depends on seconds, not on
+    /// sign-ins.
     pub(crate) async fn sealing_transactions(&self) -> u32 {
         let Some(db) = &self.db else { return 0 };
         let mut conn = db.read().await.expect("a connection");
@@ -191,7 +192,7 @@ impl LoadGenerator {
         futures_util::future::join_all(everybody).await;
     }
 
-    /// Signs everybody in again and again for a while; how long each time took.
+    /// Signs people in repeatedly for a while; returns how long each sign-in took.
     pub(crate) async fn measure_sign_ins(&self, during: Duration) -> Vec<Duration> {
         let begun = Instant::now();
         let everybody = self.people.iter().map(|person| async {
@@ -236,7 +237,7 @@ impl LoadGenerator {
         mails.iter().rev().filter_map(|mail| mail["code"].as_str().map(str::to_owned)).collect()
     }
 
-    /// The session cookie of somebody who has just signed in.
+    /// The session cookie of a new sign-in.
     pub(crate) async fn session(&self) -> String {
         let browser = self.sign_in(&self.people[0], true).await;
         format!(
@@ -246,7 +247,7 @@ impl LoadGenerator {
         )
     }
 
-    /// CPU of the server per GET, over eight connections.
+    /// The server's CPU time for each GET, over eight connections.
     pub(crate) async fn get_cost(
         &self,
         server: &Server,
@@ -266,7 +267,7 @@ impl LoadGenerator {
         cost(server, count, get).await.0
     }
 
-    /// CPU of the server per silent authorize and exchange, and how many a second.
+    /// The server's CPU time for each silent authorize and exchange, and how many complete each second.
     pub(crate) async fn silent_cost(
         &self,
         server: &Server,
@@ -303,7 +304,7 @@ pub(crate) async fn silent_exchange(load: &LoadGenerator, session: &str) -> Stri
     answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 
-/// CPU and time per piece of work, over eight connections.
+/// CPU time and elapsed time for each piece of work, over eight connections.
 async fn cost(server: &Server, count: u32, work: impl AsyncFn()) -> (Duration, Duration) {
     for _ in 0..CONNECTIONS {
         work().await;

@@ -1,7 +1,7 @@
 //! Measures and prints ratios to the physical floor: Argon2, signatures and durable commits (`scripts/bench`).
 //!
-//! The server runs on core 0 and this program with mail catcher and PostgreSQL on core 1, so that what is counted as the
-//! server's is the server's. Times are CPU times of `/proc`, which hold on a busy machine too.
+//! The server runs on core 0. This program, the mail catcher and PostgreSQL run on core 1, so that only the server's work is
+//! counted as the server's. Times are CPU times from `/proc`, which are valid on a busy machine too.
 
 mod attacks;
 mod floor;
@@ -27,10 +27,10 @@ use floor::Floor;
 use load::{LoadGenerator, silent_exchange};
 use server::Server;
 
-/// Bars that were missed: the program fails then.
+/// Bars that were missed; if there are any, the program fails.
 static MISSED_BARS: AtomicU32 = AtomicU32::new(0);
 
-/// A measured figure beside its bar.
+/// Prints a measured figure beside its bar.
 fn print_figure(what: &str, value: f64, unit: &str, bar: Option<(&str, f64)>) {
     let (bar, verdict) = match bar {
         Some(("at most", most)) => (format!("bar: at most {most}"), value <= most),
@@ -46,7 +46,7 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// The time that so many of a hundred took, or less.
+/// The percentile of the times.
 fn percentile(times: &mut [Duration], percent: usize) -> Duration {
     times.sort_unstable();
     times[(times.len() * percent).div_ceil(100).saturating_sub(1)]
@@ -54,7 +54,7 @@ fn percentile(times: &mut [Duration], percent: usize) -> Duration {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    // It is built before anything is measured or held.
+    // Builds the program before anything is measured or held.
     drop(vestibule_tests::proc::idp_command());
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
@@ -129,7 +129,7 @@ async fn measure_sign_ins(engine: Engine, floor: &Floor) {
         None,
     );
     if engine == Engine::Postgres {
-        // Asking for the number takes one.
+        // Reading the transaction number takes one.
         let before = commits;
         let after = load.write_transactions().await;
         print_figure(

@@ -1,6 +1,6 @@
-//! Ten times more sign-in posts than the server can hear (`scripts/bench overload`), in an open loop: nobody waits for the one
-//! before. Who is told "full" tries again after the time that the answer names, on the page that it shows, and goes away
-//! after a few times; then somebody new opens the sign-in page. Who is admitted signs in with both steps.
+//! Ten times more sign-in posts than the server can admit (`scripts/bench overload`), in an open loop: no post waits for the
+//! one before. A person who is refused as "full" tries again after the time that the answer names, on the page that it
+//! shows, and gives up after a few tries; then a new person opens the sign-in page. Admitted people sign in with both steps.
 
 use std::{
     collections::VecDeque,
@@ -29,26 +29,26 @@ const PEOPLE: u32 = 200;
 const OVERLOAD_FACTOR: f64 = 10.0;
 const PROBES_PER_SECOND: f64 = 50.0;
 
-/// How long somebody who came last may wait: longer than the queue for hashing and the mail together.
+/// How long the last person may wait: longer than the hashing queue and the mail together.
 const LAST_ANSWER_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long the queue takes to fill: what ends in this time is not counted.
+/// How long the queue takes to fill; what ends within this time is not counted.
 const WARM_UP: Duration = Duration::from_secs(8);
 
-/// How often somebody tries unless told otherwise: once is the hardest, because every post needs a page.
+/// How often a person tries by default. Once is the hardest, because every post then needs a new page.
 const TRIES: u32 = 1;
 
-/// How a crowd behaves.
+/// The size of the overload and how people behave in it.
 #[derive(Clone, Copy)]
 pub(crate) struct OverloadOptions {
-    /// For how long it comes.
+    /// How long the overload lasts.
     seconds: u64,
-    /// How often each tries; once: then every post is that of somebody who has just opened the page.
+    /// How often each person tries. With 1, every post comes from a person who has just opened the page.
     tries: u32,
 }
 
 impl OverloadOptions {
-    /// From the command line.
+    /// Reads the options from the command line.
     pub(crate) fn from_args(mut arguments: impl Iterator<Item = String>) -> Self {
         let mut number =
             |default| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
@@ -56,7 +56,7 @@ impl OverloadOptions {
     }
 }
 
-/// Those who wait before they try again, in the order in which they may.
+/// People who wait before they try again, in the order in which they may.
 type RetryQueue = Mutex<VecDeque<(Instant, Box<SignInAttempt>)>>;
 
 #[derive(Default)]
@@ -66,7 +66,7 @@ struct OverloadCounts {
     completed: AtomicU32,
     refused: AtomicU32,
     broken: Mutex<Vec<String>>,
-    /// How long the sign-in page took, for each who opened it.
+    /// How long the sign-in page took, for each person who opened it.
     pages: Mutex<Vec<Duration>>,
 }
 
@@ -140,9 +140,9 @@ fn print_counts(counts: &OverloadCounts, peak: f64, time: Duration) {
     print_figure("of the peak", share, "", Some(("at least", 0.9)));
 }
 
-/// On a machine that others use too, time says less than CPU time: what a refusal costs, and how much of the CPU that was
-/// spent went into sign-ins. Nobody who is refused is hashed for, so hashing is left out of the one and counted in the other
-/// as it was: others slow it, and not evenly.
+/// On a shared machine CPU time says more than elapsed time: it gives the cost of a refusal, and the share of CPU that
+/// sign-ins took. A refused post is not hashed, so hashing is left out of the first figure. The second counts it as
+/// measured: other programs slow it, and not evenly.
 fn print_cpu(
     counts: [&OverloadCounts; 3],
     peak: &Throughput,
@@ -168,8 +168,8 @@ fn print_cpu(
     );
 }
 
-/// Has `rate` passwords a second posted: while the queue fills, and then for the crowd's time. What ends is counted for when
-/// it ends: meanwhile, within the time, or late.
+/// Posts `rate` passwords a second, while the queue fills and then for the time of the overload. Each result is counted for
+/// the period in which it ends: warm-up, measured time, or after it.
 async fn offer_load(
     load: &Arc<LoadGenerator>,
     counts: [&Arc<OverloadCounts>; 3],
@@ -222,7 +222,7 @@ async fn offer_load(
     }
 }
 
-/// Who has waited long enough.
+/// Takes the first person who has waited long enough.
 fn pop_due(waiting: &RetryQueue) -> Option<Box<SignInAttempt>> {
     let mut waiting = waiting.lock().expect("no holder panicked");
     let due = waiting.front().is_some_and(|(at, _)| *at <= Instant::now());
@@ -230,7 +230,7 @@ fn pop_due(waiting: &RetryQueue) -> Option<Box<SignInAttempt>> {
 }
 
 impl OverloadCounts {
-    /// Somebody new opens the sign-in page.
+    /// A new person opens the sign-in page.
     async fn open_page(&self, load: &LoadGenerator, nth: u32) -> Result<SignInAttempt, String> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let asked = Instant::now();
@@ -259,7 +259,7 @@ impl OverloadCounts {
     }
 }
 
-/// Opens the sign-in page again and again, in an open loop; how long each took.
+/// Opens the sign-in page repeatedly, in an open loop; returns how long each took.
 async fn measure_page_times(load: &Arc<LoadGenerator>, time: Duration) -> Vec<Duration> {
     let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / PROBES_PER_SECOND));
     let (begun, mut probes) = (Instant::now(), JoinSet::new());

@@ -1,5 +1,5 @@
-//! `scripts/bench retention`: a database with a million rows past their time is swept by the running server while people
-//! sign in, and as many sign in before and after it.
+//! `scripts/bench retention`: the running server sweeps a database with a million rows past their retention time while
+//! people sign in. As many sign in before and after it.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,9 @@ use crate::{
     held_leases::HeldLeases, load::LoadGenerator, millis, percentile, print_figure, server::Server,
 };
 
-/// Rows of each kind and of the trail; eleven times as many in all.
+/// Rows of each kind and of the audit trail; eleven times as many in total.
 const EACH: i64 = 91_500;
-/// How long people sign in each time.
+/// How long each round of sign-ins lasts.
 const DURING: Duration = Duration::from_secs(20);
 
 /// Measures on both engines.
@@ -52,7 +52,7 @@ async fn sweep(engine: Engine) {
     let test = TestDb::create(engine).await;
     let db = test.open().await;
     aged_data::fill_trail(&db, engine, EACH).await;
-    // Nobody sweeps yet.
+    // Sweeping is suspended.
     let held = HeldLeases::acquire(test.open().await, &["retention"]).await;
     let server = Server::serve(engine, &test).await;
     let begun = Instant::now();
@@ -62,7 +62,7 @@ async fn sweep(engine: Engine) {
     let rows = remaining_rows(&db).await;
     print_figure("rows past their time", per_second(rows, Duration::from_secs(1)), "", None);
     let mut without = SignInTimes::measure(&server).await;
-    // A server sweeps as soon as it starts, and serves meanwhile.
+    // A server starts to sweep at once, and serves meanwhile.
     server.stop().await;
     held.release().await;
     let server = Server::serve(engine, &test).await;
@@ -76,7 +76,7 @@ async fn sweep(engine: Engine) {
     let (taken, mut beside) = tokio::join!(swept, SignInTimes::measure(&server));
     print_figure("swept, with its rests and beside sign-ins", per_second(rows, taken), "1/s", None);
     server.print_log_line("swept what has served its time").await;
-    // The machine may have become faster or slower meanwhile: so much before, and so much after.
+    // The machine may have become faster or slower meanwhile, so the rounds before and after are merged.
     without.merge(SignInTimes::measure(&server).await);
     let without = without.print_times("without sweeping");
     let ratio = beside.print_times("beside sweeping") / without;
@@ -87,14 +87,14 @@ fn per_second(rows: i64, taken: Duration) -> f64 {
     f64::from(i32::try_from(rows).expect("few")) / taken.as_secs_f64()
 }
 
-/// How long sign-ins took, and what Argon2 took of all.
+/// How long sign-ins took, and the CPU time of Argon2 in total.
 struct SignInTimes {
     latencies: Vec<Duration>,
     hashing: Duration,
 }
 
 impl SignInTimes {
-    /// By four people for a while.
+    /// Measures sign-ins of four people at once.
     async fn measure(server: &Server) -> Self {
         let load = LoadGenerator::new(server, 4).await;
         load.sign_ins(8, false).await;
@@ -103,13 +103,13 @@ impl SignInTimes {
         Self { latencies, hashing: server.hashing_cpu().saturating_sub(before) }
     }
 
-    /// With those of another time.
+    /// Adds the times of another round.
     fn merge(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         self.hashing += other.hashing;
     }
 
-    /// Prints it, and returns the median.
+    /// Prints the times, and returns the median.
     fn print_times(&mut self, what: &str) -> f64 {
         let count = self.latencies.len();
         let [median, p95, slowest] =

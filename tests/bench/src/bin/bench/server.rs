@@ -18,9 +18,9 @@ use vestibule_tests::{
 pub(crate) struct Server {
     /// Its issuer.
     pub(crate) issuer: String,
-    /// How it was configured; none for `dev`.
+    /// Its configuration; none for `dev`.
     pub(crate) served: Option<ServeSetup>,
-    /// What `dev` told.
+    /// The line that `dev` printed when it was ready.
     pub(crate) ready: Value,
     process: ChildProcess,
     _folder: Option<TempDir>,
@@ -34,7 +34,7 @@ fn on_core_0(command: Command) -> Command {
 }
 
 impl Server {
-    /// `serve` on an engine.
+    /// Starts `serve` on an engine.
     pub(crate) async fn serve(engine: Engine, db: &TestDb) -> Self {
         let served = ServeSetup::prepare(engine, db).await;
         let process = served.serve_with(on_core_0).await;
@@ -47,7 +47,7 @@ impl Server {
         }
     }
 
-    /// `dev`, whose SQLite does not wait for the disk.
+    /// Starts `dev`, whose SQLite does not wait for the disk.
     pub(crate) async fn dev() -> Self {
         let folder = TempDir::new().expect("a folder");
         let mut command = idp_command();
@@ -61,7 +61,7 @@ impl Server {
         Self { issuer, served: None, ready, process, _folder: Some(folder) }
     }
 
-    /// From the start of the process to its first answer.
+    /// Time from the start of the process to its first answer.
     pub(crate) async fn cold_start(engine: Engine, db: &TestDb) -> Duration {
         let served = ServeSetup::prepare(engine, db).await;
         let begun = Instant::now();
@@ -82,7 +82,7 @@ impl Server {
         taken
     }
 
-    /// Prints the line of its log that has a text, once it is there.
+    /// Waits for a log line that contains a text, and prints it.
     pub(crate) async fn print_log_line(&self, text: &str) {
         for _ in 0..200 {
             let output = self.process.output();
@@ -91,10 +91,10 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        println!("! its log does not say: {text}");
+        println!("! its log does not contain: {text}");
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Stops the process and waits until it has ended.
     pub(crate) async fn stop(mut self) {
         self.process.terminate().await;
     }
@@ -104,7 +104,7 @@ impl Server {
         cpu(&format!("/proc/{}", self.process.pid()))
     }
 
-    /// CPU time of its hashing threads so far: of Argon2 and of nothing else.
+    /// CPU time of its hashing threads so far, which do nothing but Argon2.
     pub(crate) fn hashing_cpu(&self) -> Duration {
         self.hashing_threads().iter().map(|thread| cpu(&thread.display().to_string())).sum()
     }
@@ -118,7 +118,7 @@ impl Server {
         tasks.flatten().map(|task| task.path()).filter(is_hashing).collect()
     }
 
-    /// What the buffers of the hashing threads take, 19 MiB each.
+    /// Memory of the hashing threads' buffers, 19 MiB each.
     pub(crate) fn hashing_mib(&self) -> f64 {
         self.hashing_threads().iter().map(|_| 19.0).sum()
     }
@@ -139,7 +139,7 @@ pub(crate) fn own_cpu() -> Duration {
     cpu("/proc/self")
 }
 
-/// CPU time of a process or thread, by its folder in `/proc`.
+/// CPU time of a process or thread, given its folder in `/proc`.
 fn cpu(process: &str) -> Duration {
     let stat = std::fs::read_to_string(PathBuf::from(process).join("stat")).expect("it runs");
     let (_, after_name) = stat.rsplit_once(") ").expect("a name");

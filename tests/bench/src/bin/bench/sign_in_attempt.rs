@@ -1,5 +1,5 @@
-//! Somebody who wants to sign in on a bad day: refused, they wait as long as they were asked to and press "continue" again,
-//! on the page that the refusal showed them.
+//! A person who wants to sign in during an overload. When refused, they wait as long as the answer says and press "continue"
+//! again, on the page of the refusal.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use vestibule_tests::{
 
 use crate::load::LoadGenerator;
 
-/// A person at the door, with a page to post.
+/// A person with a sign-in page to post.
 pub(crate) struct SignInAttempt {
     browser: HttpBrowser,
     person: Patient,
@@ -21,11 +21,12 @@ pub(crate) struct SignInAttempt {
     pub(crate) tries: u32,
 }
 
-/// What a post led to.
+/// The result of a post.
 pub(crate) enum AttemptOutcome {
     /// Signed in, with both steps.
     SignedIn,
-    /// Refused honestly: 503, `Retry-After` and the address kept. Whoever tries again does not before the moment.
+    /// Refused as designed: 503, `Retry-After` and the address kept. With the time before which the person does not try
+    /// again.
     Refused(Box<SignInAttempt>, Instant),
     /// Anything else.
     Broken(String),
@@ -39,7 +40,7 @@ impl SignInAttempt {
         Ok(Self { browser, person: load.person(nth), pending, page, tries: 0 })
     }
 
-    /// Posts address and password, and goes on to the end if they are heard.
+    /// Posts address and password, and completes the sign-in if the post is admitted.
     pub(crate) async fn submit(self, load: &LoadGenerator) -> AttemptOutcome {
         match self.post(load).await {
             Ok(outcome) => outcome,
@@ -64,8 +65,8 @@ impl SignInAttempt {
         if at_client { Ok(AttemptOutcome::SignedIn) } else { Err(describe(&done)) }
     }
 
-    /// Types the code of the mail whose reference the page shows. One in some thousands has two such mails: a person signs in
-    /// here more often at once than anybody does, and the mail of another sign-in may bear the same reference, and come first.
+    /// Types the code of the mail whose reference the page shows. Here a person has more sign-ins at once than in real use,
+    /// so about one in some thousands has two mails with the same reference. The wrong one may be first.
     async fn type_code(
         &self,
         load: &LoadGenerator,

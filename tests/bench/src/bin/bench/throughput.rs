@@ -1,25 +1,25 @@
-//! What the server sustains while nobody is refused.
+//! What the server sustains while no request is refused.
 
 use std::time::{Duration, Instant};
 
 use crate::{load::LoadGenerator, millis, server::Server};
 
-/// Sign-ins of a round without a crowd: the end of each, where not all connections are busy, is small beside it.
+/// Sign-ins of a round without overload. The end of a round, when not all connections are busy, is short beside it.
 const ROUND: u32 = 400;
 
-/// What the server sustains without anybody who is refused. Taken before and after the crowd, for as long as the crowd comes:
-/// a machine that others use too changes its speed within minutes, and the best moment before says little of the one after.
+/// What the server sustains while no request is refused. Measured before and after the overload, for as long as the overload
+/// lasts: a shared machine changes its speed within minutes, and the best moment before says little about the one after.
 pub(crate) struct Throughput {
     sign_ins: u32,
     took: Duration,
-    /// CPU of our process.
+    /// CPU time of our process.
     pub(crate) cpu: Duration,
-    /// CPU of its hashing threads.
+    /// CPU time of its hashing threads.
     pub(crate) hashing: Duration,
 }
 
 impl Throughput {
-    /// Measures for this long.
+    /// Measures for the given time.
     pub(crate) async fn measure(load: &LoadGenerator, server: &Server, time: Duration) -> Self {
         let (cpu, hashing, begun) = (server.cpu(), server.hashing_cpu(), Instant::now());
         let mut sign_ins = 0;
@@ -35,7 +35,7 @@ impl Throughput {
         }
     }
 
-    /// Both together.
+    /// The sum of both.
     pub(crate) fn merge(&self, other: &Self) -> Self {
         Self {
             sign_ins: self.sign_ins + other.sign_ins,
@@ -45,12 +45,12 @@ impl Throughput {
         }
     }
 
-    /// Sign-ins a second.
+    /// Sign-ins for each second.
     pub(crate) fn rate(&self) -> f64 {
         f64::from(self.sign_ins) / self.took.as_secs_f64()
     }
 
-    /// Milliseconds of a sum for each sign-in.
+    /// A total time, in milliseconds for each sign-in.
     pub(crate) fn millis_per_sign_in(&self, sum: Duration) -> f64 {
         millis(sum) / f64::from(self.sign_ins)
     }

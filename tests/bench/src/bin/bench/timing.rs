@@ -1,7 +1,7 @@
-//! `scripts/bench timing [SAMPLES]`: whether the time of an answer says if an address is known (misuse case 53).
+//! `scripts/bench timing [SAMPLES]`: whether the response time reveals if an address has an account (misuse case 53).
 //!
-//! Wrong passwords of a known and of an unknown person in turn, one after the other, and the rank test of Mann and Whitney
-//! over both. Each has a new browser and a new attempt, so that nothing else differs.
+//! Wrong passwords for a known and an unknown person, in turns, and the Mann-Whitney rank test over both. Each has a new
+//! browser and a new attempt, so that nothing else differs.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use vestibule_tests::{
 
 use crate::print_figure;
 
-/// Runs the study on PostgreSQL and prints its p-value, which is to be above 0.01.
+/// Runs the study on PostgreSQL and prints its p-value, which must be above 0.01.
 pub(crate) async fn run() {
     let samples = std::env::args().nth(2).and_then(|text| text.parse().ok()).unwrap_or(10_000);
     let app = TestApp::start(Engine::Postgres).await;
@@ -33,7 +33,7 @@ pub(crate) async fn run() {
     let people = [wrong(&known.email), wrong("nobo@patients.example")];
     let mut times: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
     for nth in 0..samples {
-        // Who is first changes, so that neither profits from what the other has warmed.
+        // The order changes, so that neither profits from caches that the other has filled.
         for who in if nth % 2 == 0 { [0, 1] } else { [1, 0] } {
             let browser = app.browser();
             let (page, _) = browser.open_sign_in_page(&client).await;

@@ -1,7 +1,7 @@
 //! Runs the targets of `vestibule_tests::fuzz` on inputs made from the corpus (`scripts/fuzz`).
 //!
-//! It is not guided by coverage: it changes inputs that matter, many times, and looks at properties. An input that breaks
-//! one is written to `target/fuzz` and belongs into the corpus once the fault is gone.
+//! It is not guided by coverage: it mutates relevant inputs many times and checks properties. An input that breaks a
+//! property is written to `target/fuzz` and belongs in the corpus once the fault is fixed.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one target for a time; returns how many inputs broke its property.
+/// Runs one target for the given time; returns how many inputs broke its property.
 fn run(target: &Target, ground: &FuzzContext, time: Duration) -> usize {
     let corpus = target.corpus();
     let seed = u64::from_be_bytes(keys::Rng::system().bytes());
