@@ -1,8 +1,8 @@
-//! Who acts, as the audit trail names it.
+//! The actor of an event, as the audit trail names it.
 
 use std::fmt;
 
-/// Who acts. What tells the kinds apart is [`fmt::Display`] alone, so another one (a member of staff, with id and role) is a
+/// Who acts. Only [`fmt::Display`] distinguishes the kinds, so another one (a member of staff, with id and role) is a
 /// variant and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
@@ -17,12 +17,12 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// Whether the user is known by an id of a namespace alone.
+    /// Whether the user is known only by an id of a user namespace.
     pub(crate) fn is_in_user_namespace(&self) -> bool {
         matches!(self, Self::Cli(user) if user.in_user_namespace)
     }
 
-    /// Who acts behind `root`, by a claim that nothing proves.
+    /// The user behind `root`, by a claim that nothing proves.
     pub(crate) fn sudo_user(&self) -> Option<&str> {
         match self {
             Self::Cli(user) => user.sudo_user.as_deref(),

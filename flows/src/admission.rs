@@ -1,4 +1,4 @@
-//! Whether a post is heard: the one place that decides it, by what the network of the post has had (decision 4).
+//! Whether a post is processed: the one place that decides it, by what the network of the post has used (decision 4).
 //!
 //! ```text
 //! layer counts the post ─▶ within ─▶ admitted
@@ -22,24 +22,24 @@ use crate::{
     session,
 };
 
-/// Whether a post is heard.
+/// The decision about a post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// It is.
+    /// It is processed.
     Admitted,
-    /// Not until then: which network had too many.
+    /// It is rejected until then: which network is rate limited.
     Paused(RateLimited),
 }
 
-/// The step that a post is of, as far as it tells whose account it is about.
+/// The step that a post belongs to, with what it reveals about the account.
 #[derive(Clone, Copy, Debug)]
 pub enum PostedStep<'a> {
-    /// The first one: the account is that of the address, as it was typed.
+    /// The first one: the account is that of the address that was typed.
     Password {
         /// What was typed.
         email: &'a str,
     },
-    /// The second one, of an attempt by its name.
+    /// The second one, of the attempt with this name.
     Second {
         /// The name.
         attempt: &'a str,
@@ -52,7 +52,7 @@ pub enum PostedStep<'a> {
 }
 
 impl Admission {
-    /// Decides about a post of a step. `beyond` is the limit of a network that it was counted beyond.
+    /// Decides about a post of a step. `beyond` is the limit of a network that the post exceeded.
     pub async fn for_post(
         cx: &Cx,
         browser_context: &BrowserContext,
@@ -68,8 +68,8 @@ impl Admission {
         })
     }
 
-    /// Decides about a guess before it is judged, and charges a stranger's network with a failure until it is known that it
-    /// was none. `about` is asked only when the refusal goes into the trail.
+    /// Decides about a guess before it is checked, and charges a stranger's network with a failure until the guess turns out
+    /// to be right. `about` is called only when the refusal is recorded in the trail.
     pub(crate) async fn for_guess(
         cx: &Cx,
         is_stranger: bool,
@@ -82,8 +82,8 @@ impl Admission {
     }
 }
 
-/// The account that a post is heard for although its network had too many, counted by its own number: this browser is a known
-/// device of it, or has proven both steps.
+/// The account for which a post is processed although its network is rate limited, counted per account: this browser is a
+/// known device of it, or has proven both steps.
 async fn exempt_account(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -94,7 +94,7 @@ async fn exempt_account(
             let Ok(email) = EmailAddress::parse(email) else { return Ok(None) };
             return device::known_account(cx, browser_context, email.canonical()).await;
         }
-        // Nothing but a device tells a person from a stranger here, who asks the database nothing.
+        // Only a device distinguishes the person from a stranger here; a stranger causes no query.
         PostedStep::Second { .. } if browser_context.devices.is_empty() => return Ok(None),
         PostedStep::Second { attempt } | PostedStep::AfterSecond { attempt } => attempt,
     };

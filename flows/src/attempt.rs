@@ -26,20 +26,20 @@ const ROW_FOR: Duration = Duration::from_hours(24);
 const SEALED_PREFIX: &str = "s.";
 const AAD: &[u8] = b"vestibule/attempt/v1";
 
-/// What a request comes with: browser and session as hashes of their cookies, and the values of known devices.
+/// What identifies the browser of a request: hashes of its browser and session cookies, and the values of known devices.
 #[derive(Clone, Debug)]
 pub struct BrowserContext {
     /// The browser cookie's value; one is made for a browser that has none.
     pub browser: TokenHash,
     /// The session cookie's value.
     pub session: Option<TokenHash>,
-    /// The values of known devices, of one account each.
+    /// The values of known devices, each of one account.
     pub devices: Vec<DeviceToken>,
-    /// Who reads the answer, for the mails that it may cause.
+    /// The reader of the answer, for the mails that it may cause.
     pub requester: Requester,
 }
 
-/// Who reads a page, as far as a mail that the page asks for should know.
+/// The reader of a page, as far as a mail that the page requests needs it.
 #[derive(Clone, Debug)]
 pub struct Requester {
     /// The language of the page (BCP 47).
@@ -48,7 +48,7 @@ pub struct Requester {
     pub user_agent: Option<String>,
 }
 
-/// What a sealed page was made for: a page made to ask for consent cannot be posted as anything else.
+/// What a sealed page was made for: a consent page cannot be posted as anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Purpose {
     /// Signing in.
@@ -66,7 +66,7 @@ struct SealedAttempt {
     request: AuthorizationRequest,
 }
 
-/// An attempt that a post or page names.
+/// An attempt that a post or a page names.
 #[derive(Clone, Debug)]
 pub enum Attempt {
     /// No row yet.
@@ -84,7 +84,7 @@ pub enum Attempt {
     Row(Box<LoadedAttempt>),
 }
 
-/// An attempt's row, read.
+/// An attempt's row, parsed.
 #[derive(Clone, Debug)]
 pub struct LoadedAttempt {
     /// The row.
@@ -93,20 +93,20 @@ pub struct LoadedAttempt {
     pub request: AuthorizationRequest,
     /// The machine's state.
     pub state: State,
-    /// Where it ends.
+    /// The goal: where it ends.
     pub(crate) goal: Goal,
 }
 
-/// What a name leads to.
+/// The result of looking up the name of an attempt.
 #[derive(Clone, Debug)]
 pub enum AttemptLookup {
     /// An attempt of this browser.
     ThisBrowser(Attempt),
     /// A completed attempt of this browser, named with the cookie that it had before (a double click).
     PreviousCookie(Box<LoadedAttempt>),
-    /// A genuine page of another cookie: two tabs opened at once. Nothing is proven in it, so it can be shown anew.
+    /// A genuine page of another cookie: two tabs opened at once. Nothing is proven in it, so it can be shown again.
     OtherCookie(AuthorizationRequest),
-    /// Nothing that can be continued: start again.
+    /// Nothing that can be continued: the browser starts again.
     NotFound,
 }
 
@@ -138,7 +138,7 @@ impl Attempt {
         }
     }
 
-    /// Where it ends. A page without a row carries a client's request.
+    /// The goal. A page without a row has a client's request.
     #[must_use]
     pub(crate) const fn goal(&self) -> Goal {
         match self {
@@ -212,7 +212,7 @@ pub async fn find(
     Ok(classify(cx, browser_context, named, row))
 }
 
-/// The same with the mailed codes that its browser may still answer, and whose they are, in one statement.
+/// Like [`find`], with the mailed codes that its browser may still answer and their persons, in one statement.
 pub(crate) async fn find_with_challenges(
     cx: &Cx,
     sql: &mut impl Sql,
@@ -235,7 +235,7 @@ fn classify(
     row: Option<store::attempt::Attempt>,
 ) -> AttemptLookup {
     match (row, named) {
-        // Also where the same page is posted twice: the first post has made the row.
+        // Also when the same page is posted twice: the first post has created the row.
         (Some(row), _) => classify_row(cx, browser_context, row),
         (None, AttemptName::Row(_)) => AttemptLookup::NotFound,
         (None, AttemptName::Page(sealed)) if sealed.browser != browser_context.browser => {
@@ -253,8 +253,8 @@ fn classify(
     }
 }
 
-/// The request of a page that has no row yet, without asking the database: what the page said can be shown again when
-/// the database is busy or away. Whether a row was made meanwhile the next post finds out.
+/// The request of a page that has no row yet, without a query: the page can be shown again when the database is busy or
+/// unavailable. The next post finds out whether a row was created meanwhile.
 #[must_use]
 pub fn open_sealed_request(
     cx: &Cx,
@@ -311,7 +311,7 @@ fn classify_row(
     }
 }
 
-/// Where an attempt ends: at its client, or at a page of ours without one. None for a goal of another build.
+/// The goal of an attempt: its client, or a page of ours without one. `None` for a goal of another build.
 fn goal_of(row: &store::attempt::Attempt) -> Option<Goal> {
     let fits = |goal: &Goal| matches!(goal, Goal::Client) == row.client_id.is_some();
     Goal::from_name(&row.goal).filter(fits)

@@ -7,7 +7,7 @@
 //!                  └─ refused ─▶ our page, or the client by redirect
 //! ```
 //!
-//! For a stranger nothing is written (decision 12). With a session this GET acts, on top-level navigation only.
+//! A stranger's request writes nothing (decision 12). With a session this GET acts, on top-level navigation only.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,17 +30,17 @@ use crate::{
     token::issue::{self, NewCode},
 };
 
-/// Where the browser goes: to the client, by redirect.
+/// A redirect to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientRedirect {
-    /// The whole address; checked, never built from anything but a registered redirect URI.
+    /// The whole URL; it is always built from a registered redirect URI.
     pub location: String,
 }
 
-/// What to answer an authorization request with.
+/// The answer to an authorization request.
 #[derive(Debug)]
 pub enum AuthorizeOutcome {
-    /// A page of ours: the redirect URI is not trusted.
+    /// An error page of ours: the redirect URI is not trusted.
     Page {
         /// What is wrong.
         why: &'static str,
@@ -55,7 +55,7 @@ pub enum AuthorizeOutcome {
     Confirm(AuthorizePage, Box<LiveSession>),
 }
 
-/// A page about a request that has no row yet.
+/// The content of a page about a request that has no row yet.
 #[derive(Clone, Debug)]
 pub struct AuthorizePage {
     /// The sealed request, for the page's `attempt` field.
@@ -87,8 +87,8 @@ fn rejection_outcome(cx: &Cx, rejected: &RejectedRequest) -> AuthorizeOutcome {
     }
 }
 
-/// A posted authorization request: it comes from another site, so the browser keeps its cookies back. The checked
-/// request is sealed for a GET that brings them (decision 13).
+/// Handles a posted authorization request: it comes from another site, so the browser withholds its cookies. The checked
+/// request is sealed for a GET that carries them (decision 13).
 pub fn post(cx: &Cx, params: &Params) -> Result<Result<String, AuthorizeOutcome>> {
     match request::check(cx, params) {
         Ok((request, _)) => {
@@ -99,7 +99,7 @@ pub fn post(cx: &Cx, params: &Params) -> Result<Result<String, AuthorizeOutcome>
     }
 }
 
-/// The GET that [`post`] leads to.
+/// Handles the GET that [`post`] redirects to.
 pub async fn resume(
     cx: &Cx,
     sealed: &str,
@@ -180,7 +180,7 @@ async fn answer(
     })
 }
 
-/// The sign-in page of a request once more, as when another cookie has taken the place of the one it was sealed for.
+/// The sign-in page of a request again, for example when another cookie has replaced the one it was sealed for.
 pub(crate) fn sign_in_page(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -208,13 +208,13 @@ async fn issue_silently(
     Ok(code_redirect(cx, request, code.reveal()))
 }
 
-/// The address that carries a code to the client, with `state` and `iss` (RFC 9207).
+/// The URL that returns a code to the client, with `state` and `iss` (RFC 9207).
 #[must_use]
 pub(crate) fn code_redirect(cx: &Cx, request: &AuthorizationRequest, code: &str) -> ClientRedirect {
     client_redirect(cx, request, &[("code", code)])
 }
 
-/// The address that carries an error to the client.
+/// The URL that returns an error to the client.
 #[must_use]
 pub(crate) fn error_redirect(
     cx: &Cx,
@@ -240,7 +240,7 @@ fn client_redirect(
     }
     query.append_pair("iss", &cx.issuer);
     let base = &request.redirect_uri;
-    // Textually, so that what was registered comes back as it was registered.
+    // As text, so that the registered part stays byte for byte as it was registered.
     let joint = match base.split_once('?') {
         None => "?",
         Some((_, "")) => "",
@@ -249,8 +249,8 @@ fn client_redirect(
     ClientRedirect { location: format!("{base}{joint}{}", query.finish()) }
 }
 
-/// What a page's `form-action` must allow besides `'self'`: browsers apply it to the redirect after the post
-/// (decision 18). An origin for web addresses, a scheme for private ones.
+/// What a page's `form-action` must allow besides `'self'`: browsers apply it to the redirect after the post (decision 18).
+/// An origin for http and https, a scheme for private schemes.
 #[must_use]
 pub fn form_action_source(redirect_uri: &str) -> Option<String> {
     let url = Url::parse(redirect_uri).ok()?;

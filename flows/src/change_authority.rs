@@ -1,8 +1,8 @@
 //! The authority behind a change that staff, an operator or the program makes: who makes it, and why.
 //!
-//! Each flow that they call takes an [`Acting`], so that none of them can be called without a reason, and the row of the trail
-//! names both. It is made where a command is read (`idp/src/cli/`), and by the parts of the program that change data by
-//! themselves. A session of staff will be the third source, with the case that the change belongs to.
+//! Each flow that they call takes a [`ChangeAuthority`], so that none of them can be called without a reason, and the row of
+//! the trail names both. It is made where a command is parsed (`idp/src/cli/`), and by the parts of the program that change
+//! data by themselves. A session of staff will be the third source, with the case that the change belongs to.
 
 use crate::actor::{Actor, CliUser};
 
@@ -20,7 +20,7 @@ impl ChangeAuthority {
         Self { actor: Actor::Cli(user), reason }
     }
 
-    /// A part of the program does what is due, for a reason of its own.
+    /// A part of the program does scheduled work, for a fixed reason.
     #[must_use]
     pub fn from_program(part: &'static str, reason: &'static str) -> Self {
         Self { actor: Actor::System(part), reason: Reason(reason.to_owned()) }
@@ -40,15 +40,15 @@ impl ChangeAuthority {
 pub struct Reason(String);
 
 impl Reason {
-    /// The longest, in characters.
+    /// The maximum length, in characters.
     const MOST: usize = 500;
 
-    /// Reads a reason.
+    /// Parses a reason.
     ///
     /// # Errors
     ///
-    /// When it has no letter and no digit, is longer than 500 characters, or has a character that breaks or reorders a line or
-    /// is not seen.
+    /// If it has no letter and no digit, is longer than 500 characters, or has a character that breaks or reorders a line or
+    /// is invisible.
     pub fn parse(text: &str) -> Result<Self, BadReason> {
         let text = text.trim();
         let length = text.chars().count();
@@ -64,14 +64,14 @@ impl Reason {
         Ok(Self(text.to_owned()))
     }
 
-    /// What stands in the trail of a folder of `dev`, where a reason may be left out.
+    /// The reason in the trail of a folder of `dev`, where it may be omitted.
     #[must_use]
     pub fn not_given() -> Self {
         Self("not given".to_owned())
     }
 }
 
-/// Whether a character breaks a line, reorders it or is not seen, so that a log or a terminal shows something else than was
+/// Whether a character breaks a line, reorders it or is invisible, so that a log or a terminal shows something else than was
 /// typed.
 fn is_invisible(c: char) -> bool {
     c.is_control()
@@ -89,13 +89,13 @@ fn is_invisible(c: char) -> bool {
 /// Why a reason is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadReason {
-    /// It says nothing.
+    /// It has no letter and no digit.
     #[error("it is empty; say in a few words why the change is made")]
     Empty,
     /// It is too long.
     #[error("it has {0} characters; it may have {most}", most = Reason::MOST)]
     Long(usize),
-    /// It has a line break, or a character that reorders the line or is not seen.
+    /// It has a line break, or a character that reorders the line or is invisible.
     #[error(
         "it has a line break, or a character that cannot be seen; write it in one line of plain text"
     )]

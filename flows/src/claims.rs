@@ -43,7 +43,7 @@ pub(crate) fn supported() -> Vec<CoreClaimName> {
         .collect()
 }
 
-/// The userinfo answer: `sub`, and what the granted scopes open. Nothing empty (section 5.3.2).
+/// The userinfo response: `sub`, and the claims of the granted scopes. Empty claims are omitted (section 5.3.2).
 #[must_use]
 pub fn userinfo(principal: &Principal) -> Map<String, Value> {
     let user = principal.user();

@@ -1,4 +1,4 @@
-//! How a client shows who it is (RFC 6749, section 2.3): by the one method that it is registered for.
+//! Client authentication (RFC 6749, section 2.3), by the one method that the client is registered for.
 
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ pub enum Credentials {
         /// `client_secret`.
         secret: ClientSecret,
     },
-    /// A header that cannot be read.
+    /// A header that cannot be parsed.
     Unreadable,
 }
 
-/// A client secret on its way to be compared.
+/// A presented client secret, not yet compared.
 #[derive(Clone)]
 pub struct ClientSecret(String);
 
@@ -40,7 +40,7 @@ impl std::fmt::Debug for ClientSecret {
 }
 
 impl Credentials {
-    /// Reads an `Authorization` header: id and secret are form-encoded before base64 (RFC 6749, section 2.3.1).
+    /// Parses an `Authorization` header: id and secret are form-encoded before base64 (RFC 6749, section 2.3.1).
     #[must_use]
     pub fn parse(header: Option<&str>) -> Self {
         let Some(header) = header else { return Self::None };
@@ -63,7 +63,7 @@ fn form_decoded(text: &str) -> Option<String> {
     url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
 }
 
-/// A client that has authenticated. [`authenticate`] alone makes it.
+/// A client that has authenticated. Only [`authenticate`] constructs it.
 #[derive(Clone, Debug)]
 pub struct AuthenticatedClient {
     client: Arc<Client>,
@@ -76,7 +76,7 @@ impl AuthenticatedClient {
     }
 }
 
-/// Authenticates the client of a request. A refusal is in the trail if it names a registered client.
+/// Authenticates the client of a request. A refusal is recorded in the trail if the request names a registered client.
 pub async fn authenticate(
     cx: &Cx,
     credentials: &Credentials,
@@ -93,7 +93,7 @@ pub async fn authenticate(
             Credentials::Basic { id, .. } => Some(id.as_str()),
             _ => params.get("client_id"),
         };
-        // Only a registered name goes into the trail: anything else is text that the caller chose.
+        // Only a registered name is recorded in the trail: any other is text that the caller chose.
         match claimed.filter(|id| cx.find_client(id).is_some()) {
             Some(id) => client_refusal::record(cx, id, None, error).await?,
             None => client_refusal::log_unattributed(cx, error),

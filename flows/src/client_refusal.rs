@@ -1,5 +1,5 @@
-//! What the trail records of refusals at the token endpoint: enough to see what happens, and never so much that an
-//! attacker can fill it. A refused call costs its sender nothing, and a `client_id` is no secret.
+//! What the trail records of refusals at the token endpoint: enough for an investigation, and never so much that an attacker
+//! can fill it. A refused call costs its sender nothing, and a `client_id` is no secret.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) fn log_unattributed(cx: &Cx, error: &TokenError) {
     tracing::info!(reference, network, why = %error.description, "a token request was refused");
 }
 
-/// Writes a refusal down while its network is within the limit, and once a minute that it no longer is.
+/// Records a refusal while its network is within the limit, and beyond it once a minute that there were more.
 pub(crate) async fn record_limited(cx: &Cx, entry: audit::AuditEntry<'_>) -> Result<()> {
     let limit = u64::try_from(cx.settings.refusals_per_minute).unwrap_or(u64::MAX);
     let name = network::smallest(cx);
@@ -42,7 +42,7 @@ pub(crate) async fn record_limited(cx: &Cx, entry: audit::AuditEntry<'_>) -> Res
         HitResult::Within => cx.db.write(async |tx| audit::record(cx, tx, entry).await).await,
         HitResult::Over { is_first: true, .. } => {
             let limited = event::NetworkLimited { limit: "token", size: None, network: name };
-            // User and client are those of the first refusal that is not written down.
+            // User and client are those of the first refusal that is not recorded.
             let entry = entry.with_event(limited, Refused::Refused);
             cx.db.write(async |tx| audit::record(cx, tx, entry).await).await
         }

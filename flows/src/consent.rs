@@ -1,4 +1,4 @@
-//! Consent and confirmation: what a signed-in person answers a client's request with.
+//! Consent and confirmation: a signed-in person's decision about a client's request.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
     token::issue::{self, NewCode},
 };
 
-/// What a person answers.
+/// A person's decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConsentDecision {
     /// Yes.
@@ -30,18 +30,18 @@ pub enum ConsentDecision {
     OtherAccount,
 }
 
-/// What a decision leads to.
+/// The outcome of a decision.
 #[derive(Debug)]
 pub enum ConsentOutcome {
-    /// To the client.
+    /// Redirect to the client.
     Client(ClientRedirect),
-    /// To the sign-in page.
+    /// Show the sign-in page.
     SignIn(Box<AuthorizePage>),
-    /// Nothing that can be continued.
+    /// Nothing that can be continued: the browser starts again.
     StartAgain,
 }
 
-/// What there is to decide about.
+/// The question to the person.
 #[derive(Debug)]
 pub struct ConsentPrompt {
     /// The request.
@@ -56,7 +56,7 @@ pub struct ConsentPrompt {
     fresh: bool,
 }
 
-/// Finds the question that a page names. It exists only for the session that satisfied the request.
+/// Finds the question that a page names. Only the session that satisfied the request can answer it.
 pub async fn find_prompt(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -73,7 +73,7 @@ pub async fn find_prompt(
     let secret = browser_context.session.as_ref();
     let found = session::live_with_consent(cx, &mut conn, secret, &client.id).await?;
     let Some(session) = found else { return Ok(None) };
-    // A row is answered by the session that its two steps made; a sealed page was made for a session in the first place.
+    // A row is answered by the session that its two steps created; a sealed page was made for an existing session.
     let fresh = match &attempt {
         Attempt::Row(loaded) => match &loaded.state {
             State::Complete(completed) if completed.session == session.session.id => true,
@@ -87,7 +87,7 @@ pub async fn find_prompt(
     Ok(Some(ConsentPrompt { attempt: attempt.id(), request, client, session, need, fresh }))
 }
 
-/// Acts on a decision.
+/// Carries out a decision.
 pub async fn decide(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -132,7 +132,7 @@ async fn allow(
     let code = cx
         .db
         .write(async |tx| {
-            // Read again: the session may have ended since the question was read.
+            // Read again: the session may have ended since.
             let secret = browser_context.session.as_ref();
             let found = session::live_with_consent(cx, tx, secret, &client.id).await?;
             let Some(session) = found else { return Ok(None) };

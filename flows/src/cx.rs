@@ -1,4 +1,4 @@
-//! The context of one request: everything that a flow may touch, handed in so that time and chance are parameters.
+//! The context of one request: everything that a flow may use, passed in so that time and randomness are parameters.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     settings::Settings,
 };
 
-/// What one request works with. Snapshots are taken once, so that a request sees one set of settings throughout.
+/// The context of one request. Snapshots are taken once, so that a request sees one set of settings throughout.
 #[derive(Clone, Debug)]
 pub struct Cx {
     /// The database.
@@ -32,29 +32,29 @@ pub struct Cx {
     pub settings: Arc<Settings>,
     /// Registered clients.
     pub clients: Arc<Clients>,
-    /// Wrong codes on the whole site in the last 24 hours, as this replica has last seen it.
+    /// Wrong codes on the whole site in the last 24 hours, as this replica last read them.
     pub wrong_codes: i64,
-    /// Counters that may vanish.
+    /// Counters that may be lost.
     pub ephemeral: EphemeralCounters,
     /// The issuer identifier: every absolute address starts with it, whatever a request claims (misuse case 50).
     pub issuer: Arc<str>,
-    /// Who asks, for the audit trail.
+    /// The source of the request, for the audit trail.
     pub trace: Trace,
-    /// Whoever counts what is recorded.
+    /// Receives the events that are recorded.
     pub observer: Arc<dyn Observer>,
     /// The client that the request turned out to be about.
     pub client_slot: ClientSlot,
 }
 
-/// Who asks, for the audit trail and the log.
+/// The source of a request, for the audit trail and the log.
 #[derive(Clone, Debug)]
 pub struct Trace {
     /// Six characters that a person can read out; in the log line and in every audit row of the request.
     pub reference: String,
-    /// The client address of the request. None when a trusted proxy named no address (misuse case 51), and for what no
-    /// request asks for.
+    /// The client address of the request. None when a trusted proxy named no address (misuse case 51), and for work without
+    /// a request.
     pub client_address: Option<IpAddr>,
-    /// Who acts.
+    /// The actor.
     pub actor: Actor,
 }
 
@@ -66,16 +66,15 @@ impl Trace {
     }
 }
 
-/// The request that caused what happens after it: a job carries it, so that its rows in the trail are found by that
-/// request.
+/// The request that caused later work: a job stores it, so that its rows in the trail are found by that request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Origin {
     /// The request's reference.
     pub(crate) reference: String,
-    /// Where it came from, if that is known.
+    /// Its network, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) network: Option<IpAddr>,
-    /// Through which client.
+    /// Its client, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client: Option<String>,
 }
@@ -92,7 +91,7 @@ impl Origin {
 }
 
 impl Cx {
-    /// A registered client, which is then the one that the log names.
+    /// Finds a registered client, and notes it for the request's line in the log.
     #[must_use]
     pub(crate) fn find_client(&self, id: &str) -> Option<&Arc<Client>> {
         let client = self.clients.get(id);
@@ -109,7 +108,7 @@ impl Cx {
     }
 }
 
-/// Letters and digits that cannot be mistaken for each other when read out.
+/// Letters and digits that cannot be confused when read out.
 const READABLE: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
 /// A new six-character reference.

@@ -1,4 +1,4 @@
-//! Known devices (decision 4): a browser that completed a sign-in of an account has tries, mails and places of its own.
+//! Known devices (decision 4): a browser that completed a sign-in of an account has tries, mails and permits of its own.
 //!
 //! ```text
 //! completed sign-in ─▶ value for this account in the cookie, SHA-256 of it in `devices`, with the epoch
@@ -6,7 +6,7 @@
 //!     completed again ─▶ a new value takes its place
 //! ```
 //!
-//! It never stands for a step and is never a session: whoever steals one gains tries, not an account.
+//! It never counts as a step and is never a session: a thief gains tries, not an account.
 
 use keys::DeviceToken;
 use store::{Sql, TokenHash, Tx, user::User};
@@ -22,8 +22,8 @@ use crate::{
 /// Accounts that one browser is known to: a family at one computer.
 pub const MAX_ACCOUNTS: usize = 5;
 
-/// The value that a browser presents for this address. Only a claim, which outlives the device: what it is worth says
-/// `store::device`.
+/// The value that a browser presents for this address. It is only a claim, which outlives the device; `store::device`
+/// decides what it is worth.
 fn claimed_device<'v>(
     cx: &Cx,
     browser_context: &'v BrowserContext,
@@ -32,13 +32,13 @@ fn claimed_device<'v>(
     browser_context.devices.iter().find(|device| device.is_for(&cx.root, canonical))
 }
 
-/// Whether a browser claims to be a known device of this address. Without a claim nothing is looked up.
+/// Whether a browser claims to be a known device of this address. Without a claim there is no look-up.
 pub(crate) fn is_claimed(cx: &Cx, browser_context: &BrowserContext, canonical: &str) -> bool {
     claimed_device(cx, browser_context, canonical).is_some()
 }
 
-/// The known device that a browser is to this person. Without a claim nothing is looked up, so that a stranger costs the
-/// same for everybody's address.
+/// The known device that a browser is to this person. Without a claim there is no look-up, so that a stranger's request
+/// costs the same for every address.
 pub(crate) async fn find_known(
     cx: &Cx,
     sql: &mut impl Sql,
@@ -50,8 +50,8 @@ pub(crate) async fn find_known(
     Ok(store::device::is_live(sql, &hash, canonical, after).await?.then_some(hash))
 }
 
-/// The account of this address, if the browser is a known device of it: what places and posts of known devices are
-/// counted by. However many values somebody has collected for an account, they are one guest.
+/// The account of this address, if the browser is a known device of it: permits and posts of known devices are counted by
+/// account. However many values a browser has collected for an account, they count as one.
 pub(crate) async fn known_account(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -65,7 +65,7 @@ pub(crate) async fn known_account(
     Ok(known.map(|_| cx.root.counter_key(canonical)))
 }
 
-/// Makes the browser known to this person; returns everything that its cookie holds from now on, the newest first.
+/// Makes the browser known to this person; returns all values for its cookie, the newest first.
 pub(crate) async fn renew(
     cx: &Cx,
     tx: &mut Tx,
@@ -88,7 +88,7 @@ pub(crate) async fn renew(
     Ok(std::iter::once(new).chain(others).take(MAX_ACCOUNTS).collect())
 }
 
-/// Forgets every device of a person, as staff may wish; returns how many there were.
+/// Forgets every device of a person, on request of staff; returns how many there were.
 pub async fn forget_all(
     cx: &Cx,
     authority: &ChangeAuthority,

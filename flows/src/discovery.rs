@@ -46,7 +46,7 @@ type Metadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-/// Paths of the protocol, as they stand in the metadata and in the route table.
+/// Paths of the protocol, as in the metadata and in the route table.
 pub mod path {
     /// Authorization endpoint.
     pub const AUTHORIZE: &str = "/oauth2/authorize";
@@ -62,7 +62,7 @@ pub mod path {
 
 /// The metadata document, as JSON.
 ///
-/// `languages` are the tags (BCP 47) of the languages that pages speak.
+/// `languages` are the tags (BCP 47) of the languages of our pages.
 pub fn metadata(issuer: &str, languages: &[&str]) -> Result<String> {
     let at = |path: &str| format!("{issuer}{path}");
     let more = ExtraMetadata {
@@ -95,7 +95,7 @@ pub fn metadata(issuer: &str, languages: &[&str]) -> Result<String> {
     Ok(serde_json::to_string(&with_optional_members(metadata))?)
 }
 
-/// What a client may register is what is announced: the same lists, under the library's names.
+/// The metadata announces what a client may register: the same lists, under the library's names.
 fn map_all<T: Copy, U>(values: &[T], named: fn(T) -> U) -> Vec<U> {
     values.iter().copied().map(named).collect()
 }

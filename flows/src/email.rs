@@ -1,10 +1,10 @@
-//! E-mail addresses: one canonical form at every entry (decision 16).
+//! E-mail addresses: one canonical form wherever one is entered (decision 16).
 
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// An address in two spellings: as its owner writes it, where mail goes, and canonical, which is looked up.
+/// An address in two spellings: as its owner writes it, for sending mail, and canonical, for look-ups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailAddress {
     written: String,
@@ -26,7 +26,7 @@ pub enum BadEmail {
     /// The local part is quoted or has a space.
     #[error("addresses with spaces or quotation marks are not supported")]
     Quoted,
-    /// The part after `@` is no domain name.
+    /// The part after `@` is not a domain name.
     #[error("the part after @ is not a domain name")]
     Domain,
     /// Over 64 characters before `@`, or over 254 in all (RFC 5321, section 4.5.3.1).
@@ -35,7 +35,7 @@ pub enum BadEmail {
 }
 
 impl EmailAddress {
-    /// Reads an address: trims, normalises to NFKC, refuses what cannot be seen, brings the domain to its A-label
+    /// Parses an address: trims, normalises to NFKC, refuses invisible characters, converts the domain to its A-label
     /// without trailing dot and folds the case of the local part. Nothing specific to a provider: dots and tags stay.
     pub fn parse(text: &str) -> Result<Self, BadEmail> {
         let written: String = text.trim().nfkc().collect();
@@ -54,7 +54,7 @@ impl EmailAddress {
         }
         let domain = canonical_domain(domain)?;
         let folded: String = local.to_lowercase().nfkc().collect();
-        // A letter may become longer when its case is folded, and the form that is looked up is an address too.
+        // A letter may become longer when its case is folded, and the canonical form is an address too.
         let longest = local.len().max(folded.len());
         if longest > 64 || longest + 1 + domain.len() > 254 {
             return Err(BadEmail::Long);
@@ -82,7 +82,7 @@ impl fmt::Display for EmailAddress {
 }
 
 fn is_invisible(c: char) -> bool {
-    // A space can be seen to be there, and is told as one; U+2028 and its like end a line in some programs.
+    // A space is visible, and has an error of its own; U+2028 and similar ones end a line in some programs.
     c.is_control()
         || c.is_whitespace() && c != ' '
         || matches!(c, '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
@@ -97,7 +97,7 @@ fn canonical_domain(domain: &str) -> Result<String, BadEmail> {
     if plausible && !ascii.starts_with('.') { Ok(ascii) } else { Err(BadEmail::Domain) }
 }
 
-/// The address with all but its first letter and its domain hidden, for a page that a stranger may see over a shoulder.
+/// The address with all but its first letter and its domain hidden, for a page that a bystander may see.
 #[must_use]
 pub fn mask_address(address: &str) -> String {
     match address.rsplit_once('@') {

@@ -1,4 +1,4 @@
-//! What a flow fails with when the machine is at fault. Refusals of people and clients are values, not errors.
+//! Errors of flows: the machine is at fault. Refusals of people and clients are values, not errors.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub enum Error {
     /// A key operation failed.
     #[error(transparent)]
     Keys(#[from] keys::KeyError),
-    /// The hashing pool is full (decision 17): wait, then say so.
+    /// The hashing pool is full (decision 17): the request has waited in vain.
     #[error("the hashing pool is full")]
     Busy {
         /// When it is worth trying again.
@@ -20,7 +20,7 @@ pub enum Error {
     /// Another request changed the same attempt first. The caller renders the new state; the input is not applied again.
     #[error("another request was faster")]
     Conflict,
-    /// A value of ours could not be written as JSON.
+    /// A value of ours could not be serialised as JSON.
     #[error("encoding: {0}")]
     Encode(#[from] serde_json::Error),
 }

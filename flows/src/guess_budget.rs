@@ -1,7 +1,8 @@
 //! The site's guess budget (decision 4): how many wrong codes there may be in 24 hours before strangers get fewer tries.
 //!
-//! A million guesses at six digits are one takeover, so 10,000 a day are one in a hundred days that all are spent. Beyond
-//! it nothing is refused on the whole site and known devices feel nothing. It ends by itself, as wrong codes grow old.
+//! A million guesses at six digits are one takeover on average, so 10,000 a day are one in a hundred days if all are used.
+//! Beyond the budget nothing is refused on the whole site, and known devices are not affected. It ends by itself, as wrong
+//! codes leave the window.
 
 use std::time::Duration;
 
@@ -16,37 +17,37 @@ use crate::{
     audit::{self, event, outcome::Exceeded},
 };
 
-/// The window of the gauge.
+/// The window of the budget.
 const DAY: Duration = Duration::from_hours(24);
-/// Rows that a slot is spread over.
+/// Rows that each time slot is spread over.
 const SHARDS: u8 = 16;
-/// The key of what is counted for the whole site.
+/// The key of the counter for the whole site.
 const SITE: &[u8] = b"site";
 
-/// What was counted of one challenge: there is no end to it, and no challenge is a day old.
+/// What was counted of one challenge: without a limit, because no challenge is a day old.
 const CHALLENGE_COUNTER: Quota =
     Quota { kind: ThrottleKind::BudgetedGuess, limit: i64::MAX, window: DAY };
 
-/// Counts a wrong code, and notes it for its challenge.
+/// Counts a wrong code, for the site and for its challenge.
 pub(crate) async fn count_wrong_code(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
     wrong_code::add(tx, shard(cx), 1, cx.now).await?;
     throttle::charge_quota(tx, challenge.uuid().as_bytes(), CHALLENGE_COUNTER, cx.now).await?;
     Ok(())
 }
 
-/// Takes the wrong codes of a challenge back, when it was answered: they were its owner's, and guessed at nobody. Called
-/// once for each challenge.
+/// Takes back the wrong codes of a challenge when it was answered: they were its owner's and not an attacker's. Called once
+/// for each challenge.
 pub(crate) async fn refund_challenge(cx: &Cx, tx: &mut Tx, challenge: ChallengeId) -> Result<()> {
     let counted =
         throttle::get(tx, challenge.uuid().as_bytes(), ThrottleKind::BudgetedGuess).await?;
     if let Some(counted) = counted {
-        // Where they began to be counted: while they grow old the gauge never shows too few.
+        // From the slot where their count began: so the count is never too low while they leave the window.
         wrong_code::add(tx, shard(cx), -counted.spent, counted.since).await?;
     }
     Ok(())
 }
 
-/// One of the rows of a slot, by chance.
+/// One of the rows of a slot, at random.
 fn shard(cx: &Cx) -> i64 {
     let [chance] = cx.rng.bytes::<1>();
     i64::from(chance % SHARDS)
@@ -57,12 +58,12 @@ pub async fn count_recent(sql: &mut impl Sql, now: store::Timestamp) -> Result<i
     Ok(wrong_code::count_since(sql, now.minus(DAY)).await?)
 }
 
-/// Whether the budget is spent, as this replica has last seen it.
+/// Whether the budget is spent, as this replica last read it.
 pub(crate) fn is_spent(cx: &Cx) -> bool {
     cx.wrong_codes >= cx.settings.guess_budget
 }
 
-/// What is left to strangers at one person while the budget is spent.
+/// The tries of strangers at one person while the budget is spent.
 pub(crate) fn stranger_quota(cx: &Cx) -> Quota {
     Quota {
         kind: ThrottleKind::StrangerCodeDay,
@@ -71,18 +72,19 @@ pub(crate) fn stranger_quota(cx: &Cx) -> Quota {
     }
 }
 
-/// The wrong codes of the last 24 hours, if they are as many as the budget, or more.
+/// The wrong codes of the last 24 hours, if they reach the budget.
 async fn exceeded_count(cx: &Cx) -> Result<Option<i64>> {
     let spent = count_recent(&mut cx.db.read().await?, cx.now).await?;
     Ok((spent >= cx.settings.guess_budget).then_some(spent))
 }
 
-/// Whether there is anything to alarm about, as the database has it.
+/// Whether the alarm is due, by the count in the database.
 pub async fn is_exceeded(cx: &Cx) -> Result<bool> {
     Ok(exceeded_count(cx).await?.is_some())
 }
 
-/// Rings the alarm while the budget is spent, once an hour; returns whether it rang. Done by one replica at a time.
+/// Logs and records the alarm while the budget is spent, once an hour; returns whether it did. One replica at a time does
+/// it.
 pub async fn alarm_if_exceeded(cx: &Cx) -> Result<bool> {
     let Some(spent) = exceeded_count(cx).await? else { return Ok(false) };
     let budget = cx.settings.guess_budget;

@@ -1,4 +1,4 @@
-//! What the person must be asked before a request can be answered: a pure decision over an ordered list of reasons.
+//! What the person must decide before a request can be answered: a pure decision over an ordered list of reasons.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
 /// What a request needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Nothing: the answer can go out.
+    /// Nothing: the answer can be sent.
     Nothing,
     /// A sign-in.
     SignIn,
@@ -35,13 +35,13 @@ pub enum Need {
 pub struct SignedInUser<'a> {
     /// The live session, with the consent for this client.
     pub session: &'a SessionWithConsent,
-    /// What was proven for this very request after it began: `prompt=login` and `max_age` are met by it.
+    /// Whether the steps were proven for this very request after it began: that satisfies `prompt=login` and `max_age`.
     pub fresh: bool,
     /// Whether the person has just pressed "Continue" or "Allow" for this very request.
     pub confirmed: bool,
 }
 
-/// Decides. `prompt=none` is not looked at here: whoever may not ask turns the need into an error.
+/// Decides. It ignores `prompt=none`: the caller turns the need into an error.
 #[must_use]
 pub fn decide(
     request: &AuthorizationRequest,

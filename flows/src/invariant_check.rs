@@ -1,12 +1,12 @@
-//! The invariant, looked for in the data: once a day every grant is compared with the sign-in behind it.
+//! The invariant, checked in the data: once a day every grant is compared with the sign-in behind it.
 //!
 //! ```text
 //! due? ─▶ batches of grants, by id ─▶ none unproven ─▶ the result is kept
-//!                                  └▶ some ─▶ the result is kept, and they are in the trail: somebody must come
+//!                                  └▶ some ─▶ the result is kept, and the trail has them: an operator must act
 //! ```
 //!
-//! No token leaves without a completed second step: types, the schema and an exhaustive search hold that. This is what
-//! would tell that all three were got round, by a restored backup or by a hand in the database.
+//! No token is issued without a completed second step: types, the schema and an exhaustive search ensure that. This check
+//! finds out if all three were bypassed, by a restored backup or by a manual change in the database.
 
 use std::time::Duration;
 
@@ -17,27 +17,27 @@ use crate::{
     audit::{self, event, outcome},
 };
 
-/// Name of the result.
+/// Name of the result in the database.
 pub const CHECK: &str = "unproven_grants";
-/// How often it is made.
+/// How often it runs.
 const INTERVAL: Duration = Duration::from_hours(24);
 /// Grants of one batch, which is one short read.
 const BATCH: i64 = 5_000;
-/// Clocks of two replicas may differ by this many milliseconds, so that a grant may look older than its sign-in.
+/// Clocks of two replicas may differ by this many milliseconds, so that a grant may seem older than its sign-in.
 const SLACK: i64 = 5_000;
-/// Grants that are named in the trail; the number says how many there are.
+/// Grants that the trail lists; the number covers all.
 const MAX_LISTED: usize = 20;
 
-/// What was found.
+/// The result of the check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvariantCheckResult {
-    /// Grants that were looked at.
+    /// Grants that were checked.
     pub checked: u64,
     /// How many are unproven.
     pub unproven: i64,
 }
 
-/// Compares, unless that was done within a day; says what was found, if it did.
+/// Compares, unless that was done within a day; returns the result if it did.
 pub async fn run_if_due(cx: &Cx) -> Result<Option<InvariantCheckResult>> {
     let mut conn = cx.db.read().await?;
     let last =

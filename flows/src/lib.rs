@@ -1,6 +1,6 @@
-//! What may happen: every decision of the provider, with no HTTP, no SQL text, no clock and no source of chance.
+//! Every decision of the provider, with no HTTP, no SQL text, no clock and no source of randomness.
 //!
-//! A flow takes a [`Cx`], reads, computes with nothing held, and applies its result in one write transaction. Refusals
+//! A flow takes a [`Cx`], reads, computes without a transaction, and applies its result in one write transaction. Refusals
 //! of people and clients are values; [`Error`] means that the machine failed.
 
 pub mod account;

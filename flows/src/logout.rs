@@ -16,17 +16,17 @@ use crate::{
     session::{self, EndReason, SessionSelector},
 };
 
-/// What to answer a logout request with.
+/// The answer to a logout request.
 #[derive(Debug)]
 pub enum LogoutOutcome {
-    /// Ask first.
+    /// Ask the person first.
     Ask {
         /// The signed-in person's name.
         person: String,
-        /// The registered address that it leads to afterwards.
+        /// The registered redirect URI that the browser is sent to afterwards.
         redirect_uri: Option<String>,
     },
-    /// Signed out: to this address of the client's, or to our own page.
+    /// Signed out: redirect to this address of the client's, or show our own page.
     SignedOut {
         /// The registered address, with `state`.
         redirect_uri: Option<String>,
@@ -72,7 +72,7 @@ pub async fn logout(
     Ok(LogoutOutcome::SignedOut { redirect_uri })
 }
 
-/// The hint, if it is an ID token of ours (expired ones count) for the client that is named beside it, if one is.
+/// The hint, if it is an ID token of ours (expired ones count) and for the client that is named beside it, if one is.
 fn id_token_hint(cx: &Cx, params: &Params) -> Option<IdTokenHint> {
     if params.duplicate().is_some() {
         return None;

@@ -1,8 +1,9 @@
-//! Limits of networks (decision 4): posts and failures count apart, for an IPv4 address, an IPv6 /64 and an IPv6 /48.
+//! Limits of networks (decision 4): posts and failures are counted separately, for an IPv4 address, an IPv6 /64 and an IPv6
+//! /48.
 //!
-//! They may vanish with Redis, so nothing rests on them: what holds a person safe is counted in SQL. A completed sign-in
-//! gives back what it took, and known devices do not ask here at all, so that an exit that many people share is not shut
-//! by the failures of some.
+//! The counters may be lost with Redis, so no protection of a person depends on them: those are counted in SQL. A completed
+//! sign-in gives back what it used, and known devices are not counted here at all, so that the failures of some do not block
+//! an address that many people share.
 
 mod prefix;
 
@@ -20,21 +21,21 @@ use crate::{
 
 /// The window of posts.
 const MINUTE: Duration = Duration::from_mins(1);
-/// The window of failures. Short, because whoever shares an exit with an attacker waits for its end.
+/// The window of failures. Short, because people who share an address with an attacker wait for its end.
 const FAILURE_WINDOW: Duration = Duration::from_mins(5);
 /// Posts of a completed sign-in: one with the password, one with the code.
 const POSTS_PER_SIGN_IN: i64 = 2;
 
-/// A network that had too many.
+/// A network that is rate limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimited {
     /// How large it is.
     pub size: NetworkSize,
-    /// Until when.
+    /// The end of the limit.
     pub until: Timestamp,
 }
 
-/// Whom a request is about, as far as it is known when its network is found to have had too many.
+/// The subject of a request, as far as it is known when its network is found to be rate limited.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AuditSubject {
     /// The person.
@@ -89,20 +90,20 @@ pub(crate) fn smallest(cx: &Cx) -> String {
     request_networks(cx).first().map_or_else(|| "unknown".to_owned(), Network::to_string)
 }
 
-/// By what a person's counters tell one network from another: in IPv6 by the /48, because a household may have 256 of the
-/// /64, and with two of them would spend what all strangers have.
+/// The part of the network that a person's counters use as key: in IPv6 the /48, because a household may have 256 of the
+/// /64, and with two of them would use up what all strangers have.
 pub(crate) fn throttle_key(cx: &Cx) -> String {
     request_networks(cx).last().map_or_else(|| "unknown".to_owned(), Network::to_string)
 }
 
-/// Counts a post; says so when one of the request's networks had too many. Its form is not read yet, so nobody knows whom
-/// it is about.
+/// Counts a post; returns the limit when one of the request's networks is rate limited. The form is not parsed yet, so the
+/// subject is unknown.
 pub async fn count_post(cx: &Cx) -> Result<Option<RateLimited>> {
     count(cx, LimitKind::Posts, async || Ok(AuditSubject::default())).await
 }
 
-/// Counts a failure before anything is judged; says so when one of the request's networks had too many, and then nothing
-/// is judged. `about` is asked only when that goes into the trail.
+/// Counts a failure before anything is checked; returns the limit when one of the request's networks is rate limited, and
+/// then nothing is checked. `about` is called only when that is recorded in the trail.
 pub(crate) async fn count_failure(
     cx: &Cx,
     about: impl AsyncFnOnce() -> Result<AuditSubject>,
@@ -110,10 +111,10 @@ pub(crate) async fn count_failure(
     count(cx, LimitKind::Failures, about).await
 }
 
-/// Counts a post of a known device of an account, or of somebody who has proven both steps. They have a number of their
-/// own; says so when there were too many.
+/// Counts a post of a known device of an account, or of a person who has proven both steps. They have a limit of their own;
+/// returns it when there were too many.
 pub(crate) async fn count_account_post(cx: &Cx, account: &keys::AccountKey) -> Option<RateLimited> {
-    // An HMAC: what lies in Redis tells nobody's address.
+    // An HMAC: a value in Redis reveals no address.
     let name = BASE64_URL_SAFE_NO_PAD.encode(account);
     let limit = u64::try_from(cx.settings.posts_per_minute_device).unwrap_or(u64::MAX);
     match cx.ephemeral.hit(&format!("post:device:{name}"), limit, MINUTE, cx.now).await {
@@ -126,12 +127,12 @@ pub(crate) async fn count_account_post(cx: &Cx, account: &keys::AccountKey) -> O
     }
 }
 
-/// Gives back a failure that was none.
+/// Gives back a failure that turned out to be none.
 pub(crate) async fn refund_failure(cx: &Cx) {
     refund(cx, LimitKind::Failures, 1).await;
 }
 
-/// Gives back what a completed sign-in took: its posts, and the failures of this person from here on the way.
+/// Gives back what a completed sign-in used: its posts, and this person's failures from here during it.
 pub(crate) async fn refund_sign_in(cx: &Cx, failures: i64) {
     refund(cx, LimitKind::Posts, POSTS_PER_SIGN_IN).await;
     if failures > 0 {
@@ -173,7 +174,7 @@ async fn refund(cx: &Cx, what: LimitKind, hits: i64) {
     }
 }
 
-/// One row for each network and window. The refusal stands when it cannot be written.
+/// One row for each network and window. The refusal is sent even if the row cannot be written.
 async fn record(
     cx: &Cx,
     what: LimitKind,
@@ -196,7 +197,7 @@ async fn record(
     }
 }
 
-/// A network had too many.
+/// The audit entry of a rate limited network.
 fn limit_entry(what: LimitKind, network: Network, about: &AuditSubject) -> audit::AuditEntry<'_> {
     let limited = event::NetworkLimited {
         limit: what.as_str(),

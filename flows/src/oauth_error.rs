@@ -1,10 +1,10 @@
-//! What a client is refused with (RFC 6749, sections 4.1.2.1 and 5.2).
+//! Errors that clients receive (RFC 6749, sections 4.1.2.1 and 5.2).
 
 use std::borrow::Cow;
 
 use crate::audit::outcome::outcomes;
 
-/// An error for a client that is told by redirect (RFC 6749, section 4.1.2.1).
+/// An error that is returned to a client by redirect (RFC 6749, section 4.1.2.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OAuthError {
     /// `error`.
@@ -29,14 +29,14 @@ outcomes! {
     }
 }
 
-/// A refusal of an endpoint that clients call themselves (RFC 6749, section 5.2).
+/// An error of an endpoint that clients call themselves (RFC 6749, section 5.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenError {
     /// `error`.
     pub error: TokenErrorCode,
     /// `error_description`: printable ASCII without quotation mark and backslash.
     pub description: Cow<'static, str>,
-    /// Header fields that the answer has because of it: lower-case name, value.
+    /// Header fields that this error adds to the response: lower-case name, value.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -47,7 +47,7 @@ impl TokenError {
         Self { error, description, headers: Vec::new() }
     }
 
-    /// What is presented is not good: `invalid_grant`.
+    /// The grant that was presented is not valid: `invalid_grant`.
     pub(crate) const fn invalid_grant(description: &'static str) -> Self {
         Self::new(TokenErrorCode::InvalidGrant, Cow::Borrowed(description))
     }
@@ -57,7 +57,7 @@ impl TokenError {
         Self::new(TokenErrorCode::InvalidRequest, Cow::Borrowed(description))
     }
 
-    /// The client is not who it says: `invalid_client`, with the challenge that the answer must have.
+    /// Client authentication failed: `invalid_client`, with the challenge that the response must have.
     pub(crate) fn invalid_client(description: &'static str) -> Self {
         let challenge = ("www-authenticate", "Basic realm=\"token\"".to_owned());
         Self {

@@ -1,11 +1,11 @@
-//! Telling the observer, which counts: each event of the trail, once it is committed.
+//! Notifies the observer, which counts, of each event of the trail once it is committed.
 //!
 //! ```text
 //! audit::record ─▶ row in the transaction ─▶ commit ─▶ Observer::recorded
 //!                                        └─▶ rollback ─▶ nothing
 //! ```
 //!
-//! So a counter says what the trail says, and this crate knows nothing of metrics.
+//! So a counter agrees with the trail, and this crate does not depend on metrics.
 
 use std::{
     fmt::Debug,
@@ -18,19 +18,19 @@ use crate::audit::Event;
 /// An event that is in the trail.
 #[derive(Clone, Debug)]
 pub struct RecordedEvent {
-    /// What.
+    /// The event.
     pub event: Event,
-    /// How it ended, in the words of the trail.
+    /// The outcome, as text of the trail.
     pub outcome: String,
-    /// Through which client; only a registered one.
+    /// The client; only a registered one.
     pub client: Option<String>,
-    /// How long it took a person or a mail to get there, where that is known.
+    /// How long the person or the mail took, where that is known.
     pub elapsed: Option<Duration>,
-    /// By which grant type tokens were issued.
+    /// The grant type by which tokens were issued.
     pub grant_type: Option<&'static str>,
 }
 
-/// Whoever counts.
+/// Receives committed events and counts them.
 pub trait Observer: Debug + Send + Sync {
     /// An event was committed. Called on the path of a request: it must not wait.
     fn on_event(&self, recorded: &RecordedEvent);
@@ -44,7 +44,7 @@ impl Observer for NoopObserver {
     fn on_event(&self, _: &RecordedEvent) {}
 }
 
-/// The client of a request, for its line in the log: known once a flow has looked it up, and then a registered one.
+/// The client of a request, for its line in the log: set once a flow has looked it up, so it is a registered one.
 #[derive(Clone, Debug, Default)]
 pub struct ClientSlot(Arc<OnceLock<String>>);
 

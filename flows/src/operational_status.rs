@@ -1,5 +1,5 @@
-//! What an operator watches besides events: how much waits, how near the guess budget is, how old the keys are, and whether
-//! the audit trail is being sealed.
+//! What an operator monitors besides events: the backlog of jobs, the state of the guess budget, the age of the keys, and
+//! whether the audit trail is being sealed.
 
 use store::{AuditId, Timestamp, invariant_check::InvariantCheck, job::Backlog};
 
@@ -9,25 +9,25 @@ use crate::{
     signing_keys::{self, ListedKey},
 };
 
-/// Jobs that are counted at most, of a lane and of kinds that are not known: a longer queue is shown as this long.
+/// Maximum count of jobs of a lane, and of unknown kinds: a longer queue is shown as this long.
 const MAX_COUNTED: i64 = 100_000;
 
-/// Everything at one moment.
+/// The status at one moment.
 #[derive(Clone, Debug)]
 pub struct OperationalStatus {
     /// When it was read.
     pub at: Timestamp,
-    /// What waits, by lane.
+    /// The backlog of each lane.
     pub backlogs: Vec<(&'static str, Backlog)>,
     /// Open jobs of a kind or a lane that this build does not know.
     pub unknown_jobs: i64,
     /// The guess budget.
     pub guess_budget: GuessBudgetStatus,
-    /// When the oldest row of the audit trail was written that waits for its seal.
+    /// When the oldest unsealed row of the audit trail was written.
     pub unsealed_since: Option<Timestamp>,
     /// Signing keys.
     pub keys: Vec<ListedKey>,
-    /// What was found when the data was compared with what must always hold.
+    /// The latest results of the invariant checks.
     pub checks: Vec<InvariantCheck>,
 }
 
@@ -36,11 +36,11 @@ pub struct OperationalStatus {
 pub struct GuessBudgetStatus {
     /// Wrong codes in its window.
     pub spent: i64,
-    /// Wrong codes from which on it is exceeded.
+    /// The number of wrong codes at which it is exceeded.
     pub limit: i64,
 }
 
-/// Reads it, in a handful of statements. For whoever keeps it for some seconds: never once for each request.
+/// Reads the status, in a handful of statements. For callers that cache it for some seconds: never once for each request.
 pub async fn read(cx: &Cx, kinds: &JobKinds) -> Result<OperationalStatus> {
     let mut backlogs = Vec::new();
     let mut conn = cx.db.read().await?;

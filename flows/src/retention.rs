@@ -1,9 +1,9 @@
-//! Nothing grows for ever: what has served its time is deleted, in batches that no sign-in feels.
+//! Retention: rows past their time are deleted, in batches that do not delay sign-ins.
 //!
-//! Nothing that a person is signed in with is touched. A session lives at most `session.absolute` after it began, and a
-//! grant is made while its session lives; so a grant that ends with its session cannot be in use when it is older than that.
-//! A grant that outlives its session may be of any age: it goes by its own end alone, keeps its sign-in until then, and has
-//! no session from the time at which that is swept. What cannot be used stays for 30 days beyond it, for questions.
+//! Nothing that a person is signed in with is deleted. A session lasts at most `session.absolute` from its beginning, and a
+//! grant is made while its session is live; so a grant that ends with its session cannot be in use when it is older than
+//! that. A grant that outlives its session may have any age: only its own end counts, it keeps its sign-in until then, and
+//! it loses its session when that is swept. What cannot be used stays for 30 days longer, for investigations.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -11,25 +11,25 @@ use crate::{Cx, Error, Result, trail};
 
 /// Rows of one batch, which is one short transaction.
 const BATCH: i64 = 1_000;
-/// An attempt lives for a day (`attempt::ROW_FOR`).
+/// An attempt lasts for a day (`attempt::ROW_FOR`).
 const ATTEMPT_RETENTION: Duration = Duration::from_hours(24);
-/// A challenge past its cap can be told "expired" for so long; afterwards its page is the first step again.
+/// How long a challenge past its cap can be reported as expired; afterwards its page is the first step again.
 const CHALLENGE_RETENTION: Duration = Duration::from_hours(2);
 const DONE_JOB_RETENTION: Duration = Duration::from_hours(7 * 24);
-/// A job that failed is looked into by somebody.
+/// Failed jobs are kept for an operator to investigate.
 const FAILED_JOB_RETENTION: Duration = Duration::from_hours(30 * 24);
 /// Sessions and grants that can no longer be used.
 const ENDED_RETENTION: Duration = Duration::from_hours(30 * 24);
-/// A counter that nobody has moved for so long forgets: ten free tries a month are fewer than one a day.
+/// A counter without a change for so long is forgotten: ten free tries a month are fewer than one a day.
 const THROTTLE_RETENTION: Duration = Duration::from_hours(30 * 24);
 /// The guess budget looks back 24 hours.
 const WRONG_CODE_RETENTION: Duration = Duration::from_hours(48);
 const LEASE_RETENTION: Duration = Duration::from_hours(24);
 
-/// THE list of what is swept.
+/// The one list of what is swept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SweepTarget {
-    /// Authorization requests of browsers.
+    /// Attempts of browsers.
     Attempts,
     /// Mailed codes.
     Challenges,
@@ -37,9 +37,9 @@ pub enum SweepTarget {
     DoneJobs,
     /// Jobs that failed.
     FailedJobs,
-    /// Issues to clients, with their authorization codes.
+    /// Grants, with their authorization codes.
     Grants,
-    /// Browsers that were signed in.
+    /// Sessions.
     Sessions,
     /// Sign-ins that nothing refers to.
     SignIns,
@@ -47,16 +47,16 @@ pub enum SweepTarget {
     Throttles,
     /// Wrong codes of the whole site.
     WrongCodes,
-    /// Browsers that are known to an account no longer.
+    /// Devices that are no longer known to an account.
     Devices,
-    /// Leases of processes that are gone.
+    /// Leases of processes that have ended.
     Leases,
     /// Rows of the trail, by whole seals.
     Audit,
 }
 
 impl SweepTarget {
-    /// All of it, each after what refers to it.
+    /// All targets, each after those that refer to it.
     pub const ALL: [Self; 12] = [
         Self::Attempts,
         Self::Challenges,
@@ -72,7 +72,7 @@ impl SweepTarget {
         Self::Audit,
     ];
 
-    /// What refers to rows of this kind: as long as that is being swept, there may be more to come.
+    /// The targets that refer to rows of this one: while they are being swept, more rows may become free.
     const fn waits_for(self) -> &'static [Self] {
         match self {
             Self::Sessions => &[Self::Grants],
@@ -82,16 +82,16 @@ impl SweepTarget {
     }
 }
 
-/// A turn of sweeping: one batch of each kind after another, as long as there is any. It can be dropped at any time, and
-/// the next one goes on.
+/// One pass of the sweep: one batch of each target in turn, until none has rows left. It can be dropped at any time, and the
+/// next pass continues.
 #[derive(Debug)]
 pub struct SweepPass {
     remaining: VecDeque<SweepTarget>,
-    /// Up to which seal the trail was looked at.
+    /// The seal up to which the trail was checked.
     last_seal: i64,
-    /// Rows that went.
+    /// Rows that were deleted.
     pub deleted: u64,
-    /// Seals that were changed by somebody, and so are kept.
+    /// Seals that were tampered with and are therefore kept.
     pub unsound_seals: u64,
 }
 
@@ -107,16 +107,16 @@ impl Default for SweepPass {
 }
 
 impl SweepPass {
-    /// Whether there is anything left to look at.
+    /// Whether any target is left.
     #[must_use]
     pub fn has_remaining(&self) -> bool {
         !self.remaining.is_empty()
     }
 
-    /// Sweeps one batch of what comes next; false when nothing is left.
+    /// Sweeps one batch of the next target; false when nothing is left.
     ///
     /// # Errors
-    /// Of the kind that was next. It is left out of this turn, which may go on with the others.
+    /// The error of that target. It is left out of this pass, which may continue with the others.
     pub async fn next(&mut self, cx: &Cx) -> Result<bool> {
         let Some(what) = self.remaining.pop_front() else { return Ok(false) };
         if what == SweepTarget::Audit {
@@ -167,7 +167,7 @@ async fn delete_batch(cx: &Cx, what: SweepTarget) -> Result<u64> {
                         store::grant::GrantSweep { created_before: made_before, ended_before };
                     store::grant::sweep(tx, sweep, BATCH).await?
                 }
-                // Its last grant may have been made at its very end.
+                // Its last grant may have been made just before its end.
                 SweepTarget::Sessions => {
                     store::session::sweep(tx, ago(session * 2 + ENDED_RETENTION), BATCH).await?
                 }

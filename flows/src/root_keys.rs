@@ -1,4 +1,4 @@
-//! Root keys replace each other without anybody noticing.
+//! Root keys are replaced without interruption.
 //!
 //! ```text
 //! [old] ─▶ [old, new] ─▶ [new, old] ─────────────────────────────▶ [new]
@@ -6,8 +6,8 @@
 //!                        what is sealed with old, a batch at a time
 //! ```
 //!
-//! What is sealed is sealed again. What cannot be made anew is carried over: sealed in the database, it outlives the file of
-//! its root key. Codes and pages name their key and are over in a day.
+//! Sealed values are sealed again. What cannot be made again is carried over: sealed in the database, it outlives the file
+//! of its root key. Codes and pages name their key and expire within a day.
 
 use std::time::Duration;
 
@@ -22,13 +22,14 @@ use crate::{
 
 /// Values of one batch, which is one short transaction.
 pub const BATCH: i64 = 100;
-/// As long as a page can be posted.
+/// How long a page can be posted.
 const PAGE_LIFETIME: Duration = Duration::from_hours(24);
-/// As long as a code is compared with what is typed: twice the longest window, and two hours to say why it fails.
+/// How long a code is compared with what is typed: twice the longest window, and two hours in which its failure is
+/// explained.
 const CODE_LIFETIME: Duration = Duration::from_hours(4);
 
-/// Takes over what was carried. A root key that something needs and that is not there, or is another one, is an error: the
-/// start fails, before anybody is refused.
+/// Loads the carried secrets. A root key that something needs and that is missing or differs is an error: the start fails,
+/// before any request is refused.
 pub async fn load_carried(root: &mut RootKeys, sql: &mut impl Sql) -> Result<()> {
     for row in store::root_key::all(sql).await? {
         let opened =
@@ -45,7 +46,7 @@ pub async fn load_carried(root: &mut RootKeys, sql: &mut impl Sql) -> Result<()>
     Ok(())
 }
 
-/// Notes that the first key of the list is current, and carries over what must outlive its file.
+/// Records that the first key of the list is current, and carries over what must outlive its file.
 pub async fn ensure(cx: &Cx) -> Result<()> {
     let id = cx.root.current_id();
     let mut conn = cx.db.read().await?;
@@ -67,7 +68,7 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
         .await
 }
 
-/// What a value is sealed for: its own row.
+/// The associated data of a sealed value: its own row.
 fn aad(table: &str, id: &str) -> Vec<u8> {
     format!("{table}/{id}").into_bytes()
 }
@@ -85,8 +86,8 @@ pub struct RootKeySuperseded {
     pub newest: String,
 }
 
-/// Seals again what is sealed with an older root key, and tells after each batch how many values it has done. It may be
-/// stopped at any moment and goes on where it was: what is done names the current key.
+/// Seals again what is sealed with an older root key, and reports after each batch how many values are done. It may be
+/// stopped at any moment and continues there: a value that is done names the current key.
 pub async fn reseal(
     cx: &Cx,
     authority: &ChangeAuthority,
@@ -132,7 +133,7 @@ async fn reseal_batch(cx: &Cx, authority: &ChangeAuthority, rows: &[SealedRow]) 
         .await
 }
 
-/// A replica that has yet to get the new key as its first one must not seal with the old one again.
+/// A replica that does not yet have the new key as its first one must not seal with the old one again.
 async fn superseded(cx: &Cx) -> Result<Option<RootKeySuperseded>> {
     let mut conn = cx.db.read().await?;
     let newest = store::root_key::all(&mut conn).await?.pop();
@@ -142,7 +143,7 @@ async fn superseded(cx: &Cx) -> Result<Option<RootKeySuperseded>> {
         .map(|newest| RootKeySuperseded { current: current.to_owned(), newest: newest.id }))
 }
 
-/// A root key, and what needs it.
+/// A root key and what depends on it.
 #[derive(Clone, Debug)]
 pub struct RootKeyStatus {
     /// Its id.
@@ -157,15 +158,15 @@ pub struct RootKeyStatus {
     pub sealed: i64,
     /// Mailed codes of the last hours that are made with it.
     pub codes: i64,
-    /// Password hashes that are made with it. Each is made anew when its owner signs in.
+    /// Password hashes that are made with it. Each is replaced when its owner signs in.
     pub passwords: i64,
-    /// Whether those hashes need its file: not, once its part in them is carried over.
+    /// Whether those hashes need its file: no longer, once its pepper is carried over.
     pub passwords_need_it: bool,
-    /// From when its file may go; none while it is current, yet to become so, or needed.
+    /// From when its file may be deleted; none while it is current, yet to become so, or needed.
     pub removable_from: Option<Timestamp>,
 }
 
-/// Every root key that is configured or has been current. It reads whole tables: for a command.
+/// Every root key that is configured or has been current. It scans whole tables, so only commands call it.
 pub async fn report(cx: &Cx) -> Result<Vec<RootKeyStatus>> {
     let mut conn = cx.db.read().await?;
     let rows = store::root_key::all(&mut conn).await?;

@@ -1,4 +1,4 @@
-//! Sessions: a browser that is signed in, within its idle and absolute limits, and THE place where one ends.
+//! Sessions: a browser that is signed in, within its idle and absolute limits, and the one function that ends them.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::{
     audit::{self, event},
 };
 
-/// How often use of a session is written down.
+/// How often use of a session is recorded.
 const SEEN_EVERY: Duration = Duration::from_mins(1);
 
-/// Where the limits of a session lie now.
+/// The limits of sessions as of now: the oldest last use and the oldest beginning of a live one.
 #[must_use]
 pub(crate) fn limits(cx: &Cx) -> SessionLimits {
     SessionLimits {
@@ -37,7 +37,7 @@ pub(crate) async fn live(
     }
 }
 
-/// The live session of a cookie, with what its person allowed a client.
+/// The live session of a cookie, with the consent of its person for a client.
 pub(crate) async fn live_with_consent(
     cx: &Cx,
     sql: &mut impl Sql,
@@ -52,8 +52,8 @@ pub(crate) async fn live_with_consent(
     }
 }
 
-/// A session that has begun in this transaction, with what its person allowed a client. What a client of our own asks for is
-/// allowed without.
+/// A session that was created in this transaction, with the consent of its person for a client. A first-party client needs
+/// no consent.
 pub(crate) async fn with_consent(
     cx: &Cx,
     tx: &mut Tx,
@@ -69,7 +69,7 @@ pub(crate) async fn with_consent(
     Ok(SessionWithConsent { session: live, consented })
 }
 
-/// Notes that a session is in use, at most once a minute.
+/// Records that a session is in use, at most once a minute.
 pub(crate) async fn touch(cx: &Cx, tx: &mut Tx, session: &LiveSession) -> Result<()> {
     if cx.now.since(session.last_seen) >= SEEN_EVERY {
         store::session::touch(tx, session.id, cx.now).await?;
@@ -77,7 +77,7 @@ pub(crate) async fn touch(cx: &Cx, tx: &mut Tx, session: &LiveSession) -> Result
     Ok(())
 }
 
-/// Which sessions end.
+/// The sessions to end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SessionSelector {
     /// This one.
@@ -99,15 +99,15 @@ pub(crate) enum EndReason<'a> {
         /// The client that asked for it, if one did.
         client: Option<&'a str>,
     },
-    /// The browser was signed in anew, and not by a step-up of this session.
+    /// The browser signed in again, and not by a step-up of this session.
     Replaced,
     /// A reset was forced.
     Reset,
 }
 
-/// Ends sessions, whatever the cause: nothing else does. What follows from the end of a session follows here, in the
-/// transaction that ends it: the row of the trail now, and the jobs that tell its clients (OpenID Connect Back-Channel
-/// Logout 1.0) when there are any.
+/// Ends sessions, whatever the reason: no other function does. What follows from the end belongs here, in the transaction
+/// that ends it: the row of the trail now, and the jobs that notify its clients (OpenID Connect Back-Channel Logout 1.0)
+/// when there are any.
 pub(crate) async fn end(
     cx: &Cx,
     tx: &mut Tx,

@@ -1,7 +1,7 @@
-//! [`SignIn`]: the value without which nothing is issued.
+//! [`SignIn`]: the value that every issue of a token requires.
 //!
-//! It comes from a row that was recorded with the proof of the machine (`login/record.rs`), or from a live session or grant
-//! that rests on such a row, and from nowhere else: the fields are private to this file.
+//! It is constructed from a row that was recorded with the proof of the machine (`login/record.rs`), or from a live session
+//! or grant that refers to such a row, and nowhere else: the fields are private to this file.
 
 use store::{
     SignInId, Timestamp, UserId, grant,
@@ -49,8 +49,8 @@ impl Assurance {
         }
     }
 
-    /// What steps prove, by both of them. A password with a mailed code is the only way in that this build offers; for
-    /// what a row of a later build may say less is claimed, never more.
+    /// What the two steps prove. Password with a mailed code is the only combination that this build offers; for a row of a
+    /// later build less may be claimed, never more.
     const fn of(steps: &SignInSteps) -> Self {
         match (steps.first, steps.second) {
             (FirstMethod::Password, Some(SecondMethod::EmailCode)) if !steps.mailbox_only => {
@@ -101,7 +101,7 @@ impl SignIn {
         self.id
     }
 
-    /// Who.
+    /// The person.
     #[must_use]
     pub const fn user(&self) -> UserId {
         self.user

@@ -17,7 +17,7 @@ use crate::{
 /// Why a person cannot be added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadUser {
-    /// The canonical address belongs to somebody: refused, never merged.
+    /// Another account has the canonical address: refused, never merged.
     #[error("there is an account with this address already ({0})")]
     EmailTaken(String),
     /// The password is not acceptable.
@@ -28,7 +28,7 @@ pub enum BadUser {
 /// A person to be added.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// Address; taken as verified by whoever adds it.
+    /// Address; the caller vouches that it is verified.
     pub email: EmailAddress,
     /// Full name.
     pub name: String,

@@ -1,4 +1,4 @@
-//! What a new password must be (decision 2): long enough, not a known one, not made of the person's own words.
+//! Rules for a new password (decision 2): long enough, not a known one, not made of the person's own words.
 
 use keys::{HashingCaller, Password, PasswordHash, blocklist};
 use store::{Tx, UserId};
@@ -20,7 +20,7 @@ pub enum BadPassword {
     /// More than 128 characters.
     #[error("it has more than 128 characters")]
     Long,
-    /// On the list of passwords that are tried first.
+    /// On the blocklist of common passwords.
     #[error("it is one of the passwords that are tried first")]
     Common,
     /// Made of the person's name or address, or of the service's name.
@@ -29,12 +29,12 @@ pub enum BadPassword {
     /// One character or a short run, repeated.
     #[error("it repeats the same few characters")]
     Repetitive,
-    /// The present password.
+    /// The current password.
     #[error("it is the present password")]
     Unchanged,
 }
 
-/// What a new password is looked at beside.
+/// What a new password is compared with.
 #[derive(Clone, Debug)]
 pub struct Context {
     min_length: i64,
@@ -60,7 +60,7 @@ fn folded(text: &str) -> String {
     text.nfkc().collect::<String>().to_lowercase()
 }
 
-/// Reads a new password and checks it.
+/// Parses a new password and checks it.
 pub fn check(typed: &str, context: &Context) -> Result<Password, BadPassword> {
     let password = Password::parse(typed).map_err(|_| BadPassword::Long)?;
     let length = i64::try_from(password.code_points()).unwrap_or(i64::MAX);
@@ -74,7 +74,7 @@ pub fn check(typed: &str, context: &Context) -> Result<Password, BadPassword> {
     if is_repetitive(&text) {
         return Err(BadPassword::Repetitive);
     }
-    // Own words may be in it, but they must not be most of it.
+    // The person's own words may be in it, but must not be most of it.
     let mut rest = text;
     for word in &context.words {
         rest = rest.replace(word.as_str(), "");
@@ -85,7 +85,7 @@ pub fn check(typed: &str, context: &Context) -> Result<Password, BadPassword> {
     Ok(password)
 }
 
-/// A listed password with digits or signs around it is tried as early as the bare one.
+/// A listed password with digits or signs around it is guessed as early as the bare one.
 fn padded_common(text: &str) -> bool {
     let core = text.trim_matches(|c: char| !c.is_alphabetic());
     core.chars().count() >= 8
@@ -100,7 +100,7 @@ fn is_repetitive(text: &str) -> bool {
     })
 }
 
-/// Hashes a new password unless it is the present one, with no transaction held.
+/// Hashes a new password unless it is the current one, outside a transaction.
 pub(crate) async fn hash_if_new(
     cx: &Cx,
     user: UserId,
@@ -120,7 +120,7 @@ pub(crate) async fn hash_if_new(
     Ok(Ok(cx.hasher.admit(caller).await?.hash(password).await?))
 }
 
-/// Stores a new password that was chosen in a sign-in at `client`; tells the trail and the person.
+/// Stores a new password that was chosen in a sign-in at `client`; records it and sends the person a notice.
 pub async fn store(
     cx: &Cx,
     tx: &mut Tx,

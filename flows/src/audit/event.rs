@@ -1,4 +1,4 @@
-//! THE vocabulary of the trail: each event with its outcomes and the keys of its detail. Nothing else can be recorded: an
+//! The vocabulary of the trail: each event with its outcomes and the keys of its detail. Nothing else can be recorded: an
 //! outcome is a value of its event's type, and a detail is a struct with a field for each key.
 
 use keys::Algorithm;
@@ -11,18 +11,18 @@ use super::outcome::{
 };
 use crate::oauth_error::TokenErrorCode;
 
-/// What is recorded of an event.
+/// The detail of an event.
 pub trait Detail {
-    /// Which.
+    /// The event.
     const EVENT: Event;
-    /// How it may end.
+    /// The outcomes that it may have.
     type Outcome: Outcome;
 
-    /// What else is known, without what is not.
+    /// The fields as a map, without those that are unknown.
     fn into_map(self) -> Map<String, Value>;
 }
 
-/// A field as it is called in the row: `try` is a word of Rust.
+/// The key of a field in the row: `try` is a keyword of Rust, so its field is a raw identifier.
 const fn key(field: &'static str) -> &'static str {
     match field.as_bytes() {
         [b'r', b'#', ..] => field.split_at(2).1,
@@ -46,7 +46,7 @@ macro_rules! events {
                 match self { $(Self::$name => $text,)* }
             }
 
-            /// How it may end, in the words of the trail.
+            /// Its possible outcomes, as text of the trail.
             #[must_use]
             pub const fn outcomes(self) -> &'static [&'static str] {
                 match self { $(Self::$name => <$outcome as Outcome>::WORDS,)* }
@@ -82,18 +82,18 @@ macro_rules! events {
     };
 }
 
-/// The keys that the detail of any event may have: why staff, an operator or the program changed something, who is said to
-/// stand behind `root`, and whether the user is known by an id of a namespace alone.
+/// The keys that the detail of any event may have: why staff, an operator or the program changed something, who by their own
+/// claim is the user behind `root`, and whether that user is known only by an id of a user namespace.
 pub const COMMON: [&str; 3] = ["reason", "sudo_user", "user_namespace"];
 
 events! {
-    /// A password was judged.
+    /// A password was checked.
     PasswordChecked = "password.checked": PasswordOutcome {}
-    /// A mailed code was judged.
+    /// A mailed code was checked.
     CodeChecked = "code.checked": CodeOutcome { challenge: ChallengeId, reference: String }
-    /// A code was asked for, first or again.
+    /// A code was requested, for the first time or again.
     CodeRequested = "code.requested": CodeRequest { challenge: ChallengeId, reference: String }
-    /// The mail server took a mail with a code.
+    /// The mail server accepted a mail with a code.
     CodeAccepted = "code.accepted": Done {
         challenge: ChallengeId, reference: String, r#try: i64, message_id: Value, reply: Value,
     }
@@ -101,11 +101,11 @@ events! {
     MailFailed = "mail.failed": JobOutcome { job: JobId, mail: Value, r#try: Option<i64>, why: Option<String> }
     /// Both steps were completed.
     SignedIn = "sign_in.completed": Done { sign_in: SignInId, acr: &'static str }
-    /// A person gave an attempt up.
+    /// A person cancelled an attempt.
     AttemptCancelled = "attempt.cancelled": Done {}
-    /// A step was asked for out of turn.
+    /// A step was requested out of order.
     SequenceFailed = "attempt.sequence_fail": Refused {}
-    /// A person allowed a client something.
+    /// A person allowed a client some scopes.
     ConsentGiven = "consent.given": Done { scopes: String }
     /// A person refused a client.
     ConsentRefused = "consent.refused": Refused {}
@@ -115,19 +115,19 @@ events! {
     TokensIssued = "token.issued": Done { grant: GrantId }
     /// A client was refused at the token endpoint.
     TokenRefused = "token.refused": TokenErrorCode { why: String }
-    /// A used authorization code came again; what it issued was revoked.
+    /// A used authorization code was presented again; what it issued was revoked.
     CodeReused = "grant.code_reused": Revoked { grant: GrantId }
-    /// A session ended at its owner's wish.
+    /// A session ended because its owner signed out.
     SignedOut = "session.signed_out": Done {}
     /// A person was added.
     UserAdded = "user.added": Done {}
-    /// A person must choose a new password; everything older is dead.
+    /// A person must choose a new password; everything older is invalid.
     ResetForced = "user.reset_forced": Done { epoch: Option<i64> }
     /// A password was set or changed.
     PasswordChanged = "user.password_changed": Done { version: i64 }
     /// A client was added.
     ClientAdded = "client.added": Done {}
-    /// A client got other addresses, another signature of its tokens, or another secret.
+    /// A client got other redirect URIs, another signature algorithm of its tokens, or another secret.
     ClientChanged = "client.changed": Done {
         id_token_signed_response_alg: Option<Algorithm>, before: Option<Algorithm>, client_secret: Option<&'static str>,
     }
@@ -135,7 +135,7 @@ events! {
     SettingChanged = "setting.changed": Done { name: String, version: i64, before: String, after: String }
     /// A signing key was made.
     SigningKeyAdded = "key.added": Done { kid: String, algorithm: String }
-    /// A signing key was published in the place of another.
+    /// A signing key was replaced by another.
     SigningKeyRotated = "key.rotated": KeyOutcome {
         algorithm: String, kid: String, follows: String, signs_from: Timestamp, removed: Vec<String>,
     }
@@ -145,9 +145,9 @@ events! {
     RootKeyCurrent = "root_key.current": Done { root_key: String }
     /// What was sealed with an older root key was sealed with the current one.
     RootKeyResealed = "root_key.resealed": Done { root_key: String, values: u64 }
-    /// Staff had every known device of a person forgotten.
+    /// Staff removed every known device of a person.
     DevicesForgotten = "user.devices_forgotten": Done { devices: u64 }
-    /// More codes were wrong on the whole site than its budget; one row an hour.
+    /// More codes were wrong on the whole site than its budget allows; one row an hour.
     GuessBudgetExceeded = "guess_budget.exceeded": Exceeded { wrong_codes: i64, budget: i64 }
     /// Too many posts or failures came from one network; one row for each window.
     NetworkLimited = "network.limited": Refused { limit: &'static str, size: Option<String>, network: String }

@@ -1,5 +1,5 @@
-//! The one way to write a row of the trail: in the transaction that causes it. The row carries a tag that only this program can
-//! make (`trail`). What can be written is in `event.rs`.
+//! The one way to write a row of the trail: in the transaction that causes it. The row has a tag that only this program can
+//! compute (`trail`). The events are in `event.rs`.
 
 pub mod event;
 pub mod outcome;
@@ -34,13 +34,13 @@ pub struct AuditEntry<'a> {
 }
 
 impl<'a> AuditEntry<'a> {
-    /// An event with which there is nothing to tell apart.
+    /// An event that has only one outcome.
     #[must_use]
     pub fn done<D: Detail<Outcome = Done>>(detail: D) -> Self {
         Self::new(detail, Done::Ok)
     }
 
-    /// An event, and how it ended.
+    /// An event and its outcome.
     #[must_use]
     pub fn new<D: Detail>(detail: D, outcome: D::Outcome) -> Self {
         Self {
@@ -56,61 +56,61 @@ impl<'a> AuditEntry<'a> {
         }
     }
 
-    /// Another event of the same person and client in its place.
+    /// Another event instead, of the same person and client.
     #[must_use]
     pub(crate) fn with_event<D: Detail>(self, detail: D, outcome: D::Outcome) -> Self {
         Self { event: D::EVENT, outcome: outcome.word(), detail: detail.into_map(), ..self }
     }
 
-    /// The person that it is about.
+    /// Sets the person that it is about.
     #[must_use]
     pub fn user(mut self, user: impl Into<Option<UserId>>) -> Self {
         self.user = user.into();
         self
     }
 
-    /// Through which client.
+    /// Sets the client.
     #[must_use]
     pub fn client(mut self, client: &'a str) -> Self {
         self.client = Some(client);
         self
     }
 
-    /// The request that asked for what happens only now: its client, network and reference are those of the row.
+    /// Sets the earlier request that caused it: the row has its client, network and reference.
     #[must_use]
     pub(crate) fn origin(mut self, origin: Option<Origin>) -> Self {
         self.origin = origin;
         self
     }
 
-    /// By whose authority, and why: what staff, an operator or the program changes.
+    /// Sets the authority, for a change by staff, an operator or the program.
     #[must_use]
     pub(crate) fn by(mut self, authority: impl Into<Option<&'a ChangeAuthority>>) -> Self {
         self.authority = authority.into();
         self
     }
 
-    /// How long it took to get there. For metrics; it is not in the row.
+    /// Sets the time that the person or the mail took. For metrics; it is not in the row.
     #[must_use]
     pub fn elapsed(mut self, elapsed: impl Into<Option<Duration>>) -> Self {
         self.elapsed = elapsed.into();
         self
     }
 
-    /// By which grant type tokens were issued (RFC 6749, section 4). For metrics; it is not in the row.
+    /// Sets the grant type by which tokens were issued (RFC 6749, section 4). For metrics; it is not in the row.
     #[must_use]
     pub fn grant_type(mut self, grant_type: &'static str) -> Self {
         self.grant_type = Some(grant_type);
         self
     }
 
-    /// Its own client, or that of the request behind it.
+    /// Its own client, or that of the request that caused it.
     fn client_id(&self) -> Option<String> {
         let behind = || self.origin.as_ref().and_then(|origin| origin.client.clone());
         self.client.map(str::to_owned).or_else(behind)
     }
 
-    /// Who acts: whose authority it is, or who asks.
+    /// The actor of its authority, or that of the request.
     fn actor<'e>(&'e self, cx: &'e Cx) -> &'e Actor {
         self.authority.map_or(&cx.trace.actor, ChangeAuthority::actor)
     }
@@ -126,7 +126,7 @@ impl<'a> AuditEntry<'a> {
     }
 }
 
-/// Writes an event, and tells the observer (metrics) once it is committed.
+/// Writes an event, and notifies the observer (metrics) once it is committed.
 #[expect(
     clippy::unused_async,
     reason = "it is asked as every statement is; that it is sent with the others before the commit is the business of `store`"

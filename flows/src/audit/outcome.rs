@@ -1,11 +1,11 @@
-//! How events end, in the words of the trail. An outcome, once used, keeps its meaning: it is counted.
+//! Outcomes of events, as text of the trail. An outcome, once used, keeps its meaning, because it is counted.
 
-/// How an event may end.
+/// An outcome of an event.
 pub trait Outcome: Copy {
-    /// Every word that it may be.
+    /// Every text that it may have.
     const WORDS: &'static [&'static str];
 
-    /// Its word.
+    /// Its text.
     fn word(self) -> &'static str;
 }
 
@@ -20,7 +20,7 @@ macro_rules! outcomes {
             )* }
 
             impl $name {
-                /// Its word.
+                /// Its text.
                 #[must_use]
                 pub const fn as_str(self) -> &'static str {
                     match self { $(Self::$variant => $word,)* }
@@ -41,30 +41,30 @@ macro_rules! outcomes {
 pub(crate) use outcomes;
 
 outcomes! {
-    /// There is nothing to tell apart.
+    /// The only outcome.
     Done { Ok = "ok" }
     /// It was refused.
     Refused { Refused = "refused" }
-    /// What hung on it was revoked.
+    /// What depended on it was revoked.
     Revoked { Revoked = "revoked" }
-    /// A number is beyond its limit.
+    /// A number exceeds its limit.
     Exceeded { Exceeded = "exceeded" }
-    /// Something was found that must not be.
+    /// Something was found that must not exist.
     Found { Found = "found" }
-    /// Of a password.
+    /// The result of checking a password.
     PasswordOutcome { Right = "right", Wrong = "wrong", Paused = "paused" }
-    /// Of a code.
+    /// The result of checking a code.
     CodeOutcome {
         Right = "right", Late = "late", Expired = "expired", Wrong = "wrong", Superseded = "superseded",
         OtherBrowser = "other_browser", Used = "used", Repeated = "repeated", Exhausted = "exhausted",
         Malformed = "malformed", Paused = "paused",
     }
-    /// Of asking for a code.
+    /// The result of requesting a code.
     CodeRequest {
         Queued = "queued", QueuedAgain = "queued_again", OnItsWay = "on_its_way", TooMany = "too_many",
     }
-    /// Of a job that was not done.
+    /// How a job failed.
     JobOutcome { Superseded = "superseded", Refused = "refused", GivenUp = "given_up", Malformed = "malformed" }
-    /// Of a signing key.
+    /// How a signing key changed.
     KeyOutcome { Ok = "ok", Compromised = "compromised" }
 }

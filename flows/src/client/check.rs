@@ -1,4 +1,4 @@
-//! What a registration must be like. The rules that a profile decides come from its row, the others hold for every client.
+//! The rules for a registration. Those that depend on the profile come from its row, the others hold for every client.
 
 use url::Url;
 
@@ -14,10 +14,10 @@ pub enum BadClient {
     /// The id is taken.
     #[error("there is a client called {0} already")]
     IdTaken(String),
-    /// The id has characters that do not travel well.
+    /// The id has characters that would need escaping.
     #[error("a client id is 1 to 64 letters, digits, dots, dashes or underscores")]
     Id,
-    /// No redirect URI.
+    /// No redirect URI was given.
     #[error("at least one --redirect-uri is needed")]
     NoRedirect,
     /// A redirect URI that cannot be trusted.
@@ -34,8 +34,8 @@ pub enum BadClient {
     Sectors,
 }
 
-/// Checks a client that is to be registered, and fills in what is not its own to choose, whatever it asks for (RFC 7591, section
-/// 3.2.1): `application_type`, `subject_type` and the sector.
+/// Checks a client that is to be registered, and sets what it cannot choose, whatever it requests (RFC 7591, section 3.2.1):
+/// `application_type`, `subject_type` and the sector.
 pub(super) fn check_and_complete(mut client: Client) -> Result<Client, BadClient> {
     client.metadata.application_type = client.profile.application_type();
     client.metadata.subject_type = client.operator.subject_type();
@@ -44,7 +44,7 @@ pub(super) fn check_and_complete(mut client: Client) -> Result<Client, BadClient
     Ok(client)
 }
 
-/// Checks what every registered client must be like; returns its redirect URIs.
+/// Checks the rules for every registered client; returns its redirect URIs.
 pub(super) fn check(client: &Client) -> Result<Vec<Url>, BadClient> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if client.id.is_empty() || client.id.len() > 64 || !client.id.chars().all(plain) {
@@ -69,7 +69,7 @@ pub(super) fn check(client: &Client) -> Result<Vec<Url>, BadClient> {
     Ok(urls)
 }
 
-/// Decision 14: the one host of its redirect URIs. A native client, and one with public subjects that has several hosts, is a
+/// Decision 14: the one host of its redirect URIs. A native client, and one with public subjects and several hosts, is a
 /// sector of its own.
 fn sector(client: &Client, urls: &[Url]) -> Result<String, BadClient> {
     let mut hosts: Vec<&str> = urls.iter().filter_map(Url::host_str).collect();
@@ -99,7 +99,7 @@ mod tests {
 
     type Change = fn(&mut Client);
 
-    /// What each profile refuses, and the sector of what it takes.
+    /// What each profile refuses, and the sector of a client that it accepts.
     #[test]
     fn each_profile_refuses_invalid_registrations() {
         let optional: Change = |client| client.operator.pkce = Pkce::Optional;

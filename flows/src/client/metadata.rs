@@ -1,15 +1,15 @@
 //! The two documents of a client, as they are stored: what it says about itself, and what the operator decided about it.
 //!
-//! A member that this build does not know is kept, so that a change by this build loses nothing that a newer one wrote. A value
-//! that it does not know makes the document unreadable, and its client is refused: the value may demand what this build cannot
-//! give. A new member is a field here and a default in `profile.rs`; it also needs `#[serde(default)]`, because documents
-//! from before do not have it.
+//! A member that this build does not know is kept, so that a change by this build loses nothing that a newer one wrote. A
+//! value that it does not know makes the document unreadable, and its client is refused: the value may require what this
+//! build cannot do. A new member is a field here and a default in `profile.rs`; it also needs `#[serde(default)]`, because
+//! older documents do not have it.
 
 use keys::Algorithm;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Makes an enum of names that stand in a document, from one list of them.
+/// Defines an enum of names that occur in a document, from one list of them.
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)* })*) => {$(
         $(#[$doc])*
@@ -19,7 +19,7 @@ macro_rules! names {
         }
 
         impl $name {
-            /// Every value; lists of the provider's metadata have this order.
+            /// Every value, in the order of the provider's metadata.
             pub const ALL: &[Self] = &[$(Self::$value,)*];
 
             /// Its name in a document.
@@ -28,7 +28,7 @@ macro_rules! names {
                 match self { $(Self::$value => $text,)* }
             }
 
-            /// The value of this name.
+            /// Parses the name of a value.
             #[must_use]
             pub fn parse(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.as_str() == name)
@@ -39,7 +39,7 @@ macro_rules! names {
 pub(super) use names;
 
 names! {
-    /// `token_endpoint_auth_method`: how a client authenticates where it calls (RFC 7591, section 2).
+    /// `token_endpoint_auth_method`: how a client authenticates at the endpoints that it calls (RFC 7591, section 2).
     AuthMethod {
         /// HTTP Basic (RFC 6749, section 2.3.1).
         Basic = "client_secret_basic",
@@ -77,7 +77,7 @@ names! {
         Native = "native",
     }
 
-    /// Whether an authorization request must have a PKCE challenge (RFC 7636).
+    /// Whether an authorization request needs a PKCE challenge (RFC 7636).
     Pkce {
         /// A request without one is refused.
         Required = "required",
@@ -87,7 +87,7 @@ names! {
 }
 
 impl AuthMethod {
-    /// Whether it takes a client secret.
+    /// Whether a client of this method has a secret.
     #[must_use]
     pub(crate) const fn has_secret(self) -> bool {
         match self {
@@ -103,19 +103,19 @@ impl AuthMethod {
 pub struct Metadata {
     /// Name that people see.
     pub client_name: String,
-    /// Follows from the profile.
+    /// Determined by the profile.
     pub application_type: ApplicationType,
-    /// Where answers may go.
+    /// Registered redirect URIs.
     pub redirect_uris: Vec<String>,
-    /// Where people may be sent after they signed out.
+    /// Where people may be redirected after they signed out.
     pub post_logout_redirect_uris: Vec<String>,
-    /// How it authenticates: by this method and no other.
+    /// Its one method of authentication.
     pub token_endpoint_auth_method: AuthMethod,
     /// What it may use at the token endpoint.
     pub grant_types: Vec<GrantType>,
     /// What it may use at the authorization endpoint.
     pub response_types: Vec<ResponseType>,
-    /// Follows from [`Operator::first_party`].
+    /// Determined by [`OperatorPolicy::first_party`].
     pub subject_type: SubjectType,
     /// Signature of its tokens.
     pub id_token_signed_response_alg: Algorithm,
@@ -124,11 +124,11 @@ pub struct Metadata {
     pub(super) other: Map<String, Value>,
 }
 
-/// What the operator decided about a client. No member of it is one of [`Metadata`]: what a client says about itself never
-/// reaches it.
+/// What the operator decided about a client. It shares no member with [`Metadata`]: what a client says about itself never
+/// sets it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorPolicy {
-    /// Whether it belongs to the operator: no consent page, and `sub` is the one that all such clients share.
+    /// Whether the operator runs it: no consent page, and a `sub` that all such clients share.
     pub first_party: bool,
     /// Optional only for a confidential client.
     pub pkce: Pkce,
@@ -141,13 +141,13 @@ pub struct OperatorPolicy {
 }
 
 impl OperatorPolicy {
-    /// Nothing is granted: consent is asked for, PKCE is required, and the client is a sector of its own.
+    /// The strictest policy: consent is requested, PKCE is required, and the client is a sector of its own.
     pub(super) fn new(sector: &str) -> Self {
         let sector = sector.to_owned();
         Self { first_party: false, pkce: Pkce::Required, sector, other: Map::new() }
     }
 
-    /// `subject_type` of the client: clients of the operator share a `sub`, any other client is told one of its own.
+    /// `subject_type` of the client: first-party clients share a `sub`, any other client gets one of its own.
     pub(super) const fn subject_type(&self) -> SubjectType {
         if self.first_party { SubjectType::Public } else { SubjectType::Pairwise }
     }

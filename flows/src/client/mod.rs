@@ -5,7 +5,7 @@
 //!            what the operator asks for ─┘     one struct all the way
 //! ```
 //!
-//! This file re-exports data alone. What changes a client is in [`registration`], which needs a context; the context has the
+//! This file re-exports only data. Changes of clients are in [`registration`], which needs a context; the context has the
 //! snapshot.
 
 mod check;

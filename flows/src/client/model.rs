@@ -1,4 +1,4 @@
-//! A client, from its registration to the requests that are about it.
+//! A client, in its registration and in requests.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ use super::{
     profile::Profile,
 };
 
-/// A client: one that is registered, or one that is to be.
+/// A client: a registered one, or one that is to be registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// `client_id`.
@@ -29,8 +29,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client as its profile makes it, which is not registered yet: without redirect URIs and without a secret, under its id
-    /// as its name.
+    /// A new client with the defaults of its profile: without redirect URIs and without a secret, with its id as its name.
     #[must_use]
     pub fn new(id: &str, profile: Profile) -> Self {
         Self {
@@ -88,7 +87,7 @@ impl Client {
             .collect()
     }
 
-    /// Reads a row.
+    /// Parses a row.
     ///
     /// # Errors
     /// A value that this build does not know, or values that contradict each other: the client is refused.
@@ -107,7 +106,7 @@ impl Client {
         }
     }
 
-    /// What no registration writes, by its column.
+    /// A combination that no registration writes: its column and the reason.
     fn contradiction(&self) -> Option<(&'static str, &'static str)> {
         let method = self.metadata.token_endpoint_auth_method;
         if self.metadata.application_type != self.profile.application_type() {

@@ -1,5 +1,5 @@
-//! Profiles: what kind of program a client is. A profile is a row of a table, which says what a client begins with and what
-//! it cannot be otherwise.
+//! Profiles: what kind of program a client is. A profile is a row of a table, with the defaults of its clients and what they
+//! cannot choose.
 
 use keys::Algorithm;
 use serde_json::Map;
@@ -22,9 +22,9 @@ names! {
 
 /// A row of the table.
 struct ProfileSpec {
-    /// What its clients are; decides which redirect URIs they may have.
+    /// The type of its clients; decides which redirect URIs they may have.
     application_type: ApplicationType,
-    /// The method of a client that asks for none.
+    /// The method of a client that requests none.
     auth_method: AuthMethod,
     /// What its clients may use at the token endpoint.
     grant_types: &'static [GrantType],
@@ -57,7 +57,8 @@ impl Profile {
         self.spec().application_type
     }
 
-    /// What a client of this profile begins with. What no profile decides has its default in RFC 7591 or OpenID Connect.
+    /// The metadata that a client of this profile starts with. What no profile decides has its default in RFC 7591 or OpenID
+    /// Connect.
     pub(super) fn defaults(self, client_name: &str) -> Metadata {
         let row = self.spec();
         let grant_types = row.grant_types.to_vec();
@@ -69,7 +70,7 @@ impl Profile {
             post_logout_redirect_uris: Vec::new(),
             token_endpoint_auth_method: row.auth_method,
             grant_types,
-            // The two lists go together (RFC 7591, section 2.1).
+            // The two lists must agree (RFC 7591, section 2.1).
             response_types: if has_codes { vec![ResponseType::Code] } else { Vec::new() },
             subject_type: SubjectType::Pairwise,
             id_token_signed_response_alg: Algorithm::RS256,
@@ -84,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// What each profile begins with that another one begins with otherwise.
+    /// The defaults in which the profiles differ.
     #[test]
     fn defaults_of_each_profile() {
         for (profile, name, application_type, auth_method) in [

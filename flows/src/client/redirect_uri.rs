@@ -1,4 +1,4 @@
-//! Which addresses a client may register for answers.
+//! Rules for the redirect URIs that a client registers.
 
 use url::Url;
 
@@ -27,7 +27,7 @@ pub(super) fn parse(uri: &str, application: ApplicationType) -> Result<Url, &'st
     }
 }
 
-/// Whether an address stays on the person's own machine.
+/// Whether an address is on the person's own machine.
 #[must_use]
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {

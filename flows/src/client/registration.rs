@@ -11,8 +11,8 @@ use crate::{
     change_authority::ChangeAuthority,
 };
 
-/// Adds a client. One whose method takes a secret and that comes without one gets a new secret, which is returned to be shown
-/// once, and stored hashed.
+/// Adds a client. If its method needs a secret and it has none, it gets a new one, which is returned to be shown once, and
+/// stored hashed.
 pub async fn add(
     cx: &Cx,
     authority: &ChangeAuthority,
@@ -40,7 +40,7 @@ pub async fn add(
         .await
 }
 
-/// Why a client is not changed.
+/// Why a client cannot be changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientChangeError {
     /// No client has that id.
@@ -52,16 +52,16 @@ pub enum ClientChangeError {
     /// The client has a value that this build does not know.
     #[error("{0} cannot be changed by this build: {1}")]
     Unusable(String, String),
-    /// What it would become cannot be registered.
+    /// The changed client would break the rules of registration.
     #[error(transparent)]
     Bad(#[from] BadClient),
 }
 
-/// A change of which the trail says no more than that it was made.
+/// A change without further detail in the trail.
 const EMPTY_CHANGE: event::ClientChanged =
     event::ClientChanged { id_token_signed_response_alg: None, before: None, client_secret: None };
 
-/// Gives a client other addresses, as `dev` does when its portal gets another port.
+/// Sets the redirect URIs of a client, as `dev` does when its portal gets another port.
 pub async fn set_redirects(
     cx: &Cx,
     authority: &ChangeAuthority,
@@ -85,7 +85,7 @@ pub async fn set_redirects(
         .await
 }
 
-/// Gives a client another signature of its tokens (`id_token_signed_response_alg`).
+/// Sets the signature algorithm of a client's tokens (`id_token_signed_response_alg`).
 pub async fn set_algorithm(
     cx: &Cx,
     authority: &ChangeAuthority,
@@ -111,14 +111,14 @@ pub async fn set_algorithm(
         .await
 }
 
-/// Edits the metadata of a client; returns what they were before. The document is written only if it is still the one that was
-/// read, so that of two changes at once neither is lost.
+/// Edits the metadata of a client; returns the previous ones. The document is written only if it is still the one that was
+/// read, so that no concurrent change is lost.
 async fn edit_metadata(
     tx: &mut Tx,
     id: &str,
     edit: impl Fn(&mut Metadata),
 ) -> Result<Result<Metadata, ClientChangeError>> {
-    // Each further turn has lost to a change that was committed.
+    // A further turn means that another change was committed first.
     loop {
         let Some(row) = store::client::get(tx, id).await? else {
             return Ok(Err(ClientChangeError::Unknown(id.to_owned())));

@@ -1,4 +1,4 @@
-//! The snapshot that requests look clients up in, so that the sign-in page opens when the database is busy.
+//! The snapshot of clients that requests use, so that the sign-in page opens when the database is busy.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,8 +21,8 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Reads every client. One that this build cannot read, as a newer one may have written it, is refused like one that is
-    /// not registered; the others are not touched by it.
+    /// Loads every client. One that this build cannot read, for example because a newer one wrote it, is refused like one
+    /// that is not registered; the others are not affected.
     pub async fn load(sql: &mut impl Sql) -> Result<Self> {
         let mut clients = Self::default();
         for row in store::client::all(sql).await? {

@@ -7,9 +7,9 @@ use keys::Rng;
 /// The waits between the tries of a kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backoff {
-    /// These seconds, one after the other; the last one from then on.
+    /// These seconds, in this order; then the last one each time.
     Listed(&'static [u64]),
-    /// The first, which doubles until it is the longest.
+    /// Starts with `first` and doubles up to `longest`.
     Doubling {
         /// The wait after the first try.
         first: Duration,
@@ -19,8 +19,8 @@ pub enum Backoff {
 }
 
 impl Backoff {
-    /// The wait after so many tries: between 80 and 120 % of what is listed, so that jobs that failed together do not come
-    /// back together.
+    /// The wait after so many tries: between 80 and 120 % of the average, so that jobs that failed together are not retried
+    /// together.
     pub(super) fn with_jitter(self, tries: i64, rng: &Rng) -> Duration {
         let [chance] = rng.bytes::<1>();
         self.delay_after(tries) * (205 + u32::from(chance) * 2 / 5) / 256

@@ -1,4 +1,4 @@
-//! Kinds of jobs: a type for each, and the table of those that a program knows.
+//! Kinds of jobs: a type for each, and the table of the kinds of a program.
 
 use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Duration};
 
@@ -16,23 +16,23 @@ use crate::{
 /// A future of a flow, so that a table can hold functions.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
-/// A kind of job: the value is what its row carries.
+/// A kind of job: the value is the payload of its row.
 pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Its name in the database, without a comma. Another payload gets another name.
+    /// Its name in the database, without a comma. A changed payload needs another name.
     const NAME: &'static str;
-    /// The lane in which it waits: a job never waits behind one of another lane.
+    /// The lane in which it waits: a job never waits for one of another lane.
     const LANE: &'static str;
-    /// How long it waits between tries.
+    /// The waits between its tries.
     const BACKOFF: Backoff;
-    /// How old it may become before a try that fails is its last one; none when what it is about has an end of its own.
+    /// The age after which a failed try is the last one; none when its subject expires by itself.
     const MAX_AGE: Option<Duration>;
-    /// The event that says that it was not done.
+    /// The event that records that it was not done.
     type Failed: Detail<Outcome = JobOutcome> + From<FailedJob>;
 
-    /// What the trail says of it when it was not done.
+    /// The detail for the trail when it was not done.
     fn audit_detail(&self, tx: &mut Tx) -> impl Future<Output = Result<JobAuditDetail>> + Send;
 
-    /// Writes what follows when it is done, in the transaction that says so. It may be asked twice.
+    /// Writes what follows when it is done, in the transaction that records it. It may be called twice.
     fn on_done(
         &self,
         _cx: &Cx,
@@ -42,18 +42,18 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Writes what follows when it was refused, was malformed or is given up, in the transaction that says so.
+    /// Writes what follows when it was refused, was malformed or is given up, in the transaction that records it.
     fn on_failed(&self, _cx: &Cx, _tx: &mut Tx) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
 }
 
-/// What the trail says of a job that was not done.
+/// What the trail records of a job that was not done.
 #[derive(Clone, Debug)]
 pub struct JobAuditDetail {
     /// The person that it concerns.
     pub user: Option<UserId>,
-    /// Which job it was. Never a secret.
+    /// What identifies the job. Never a secret.
     pub detail: Value,
 }
 
@@ -62,32 +62,32 @@ pub struct JobAuditDetail {
 pub struct FailedJob {
     /// The job.
     pub job: JobId,
-    /// What [`About::detail`] says of it.
+    /// The detail from [`JobAuditDetail::detail`].
     pub detail: Value,
-    /// Which try was the last one, from 1; none when there was no need to try.
+    /// The number of the last try, from 1; none when no try was needed.
     pub r#try: Option<i64>,
-    /// Why it was the last one.
+    /// Why there are no more tries.
     pub why: Option<String>,
 }
 
-/// How a job was done.
+/// A job that was done.
 #[derive(Clone, Copy, Debug)]
 pub struct CompletedJob<'a> {
     /// The job.
     pub job: JobId,
-    /// When it was written.
+    /// When it was inserted.
     pub requested_at: Timestamp,
     /// Which try it was, from 1.
     pub tries: i64,
-    /// Whether it is the first time that this is written down.
+    /// Whether this is recorded for the first time.
     pub is_first: bool,
-    /// What the attempt brought, for the trail.
+    /// The result of the attempt, for the trail.
     pub receipt: &'a Value,
-    /// The request that asked for it.
+    /// The request that caused it.
     pub(crate) origin: Option<&'a Origin>,
 }
 
-/// What a job's row carries: the job, and which request asked for it.
+/// The payload of a job's row: the job, and the request that caused it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Payload<J> {
     #[serde(flatten)]
@@ -96,7 +96,7 @@ pub(super) struct Payload<J> {
     pub(super) origin: Option<Origin>,
 }
 
-/// Reads the job out of a payload.
+/// Parses the job of a payload.
 fn read<J: Job>(payload: &str) -> Result<J> {
     Ok(serde_json::from_str(payload)?)
 }
@@ -114,7 +114,7 @@ pub struct JobKind {
     pub lane: &'static str,
     /// How long it waits between tries.
     pub backoff: Backoff,
-    /// How old it may become before a try that fails is its last one.
+    /// The age after which a failed try is the last one.
     pub max_age: Option<Duration>,
     pub(super) audit_detail: AuditDetailFn,
     pub(super) on_done: DoneFn,
@@ -145,7 +145,7 @@ impl JobKind {
     }
 }
 
-/// The table of the kinds that a program knows. Copies share it.
+/// The table of the kinds of a program. Clones share it.
 #[derive(Clone, Debug)]
 pub struct JobKinds(Arc<[JobKind]>);
 

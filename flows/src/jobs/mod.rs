@@ -1,4 +1,4 @@
-//! Jobs: what is decided in a transaction and happens after it. A job is written in the transaction that causes it; `idp`
+//! Jobs: work that is decided in a transaction and done after it. A job is inserted in the transaction that causes it; `idp`
 //! has the workers.
 //!
 //! ```text
@@ -9,10 +9,10 @@
 //!   └──────── not now: the wait grows ──┘
 //! ```
 //!
-//! A job may be done twice, after a time-out or a crash between the deed and its record: what it does must bear that.
+//! A job may be done twice, after a time-out or a crash between the work and its record: its effect must allow that.
 //!
-//! A kind of job is a type that is a [`Job`], and a row in the table of [`Kinds`] that a program is built with. A job of a
-//! kind that is not in the table is not claimed: it waits for a program that knows it.
+//! A kind of job is a type that implements [`Job`], and a row in the table of [`JobKinds`] that a program is built with. A
+//! job of a kind that is not in the table is not claimed: it waits for a program that has it.
 
 mod backoff;
 mod kinds;

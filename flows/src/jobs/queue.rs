@@ -1,4 +1,5 @@
-//! The queue: a job is written, claimed for a lease, and settled: done, tried again later, or given up. It knows no kind.
+//! The queue: a job is inserted, claimed for a lease, and settled: done, tried again later, or given up. It depends on no
+//! kind.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::{
     cx::Origin,
 };
 
-/// Writes a job in the transaction that causes it; `client` is the one that the request of `cx` is about.
+/// Inserts a job in the transaction that causes it; `client` is the one that the request of `cx` is about.
 pub async fn insert<J: Job>(cx: &Cx, tx: &mut Tx, job: J, client: Option<&str>) -> Result<()> {
     let origin = Some(Origin::of(cx, client));
     let payload = serde_json::to_string(&Payload { job, origin })?;
@@ -24,7 +25,7 @@ pub async fn insert<J: Job>(cx: &Cx, tx: &mut Tx, job: J, client: Option<&str>) 
     Ok(())
 }
 
-/// A job of one claim: until the lease ends, no other worker tries it.
+/// A claimed job: until the lease ends, no other worker tries it.
 #[derive(Clone, Debug)]
 pub struct ClaimedJob {
     kind: JobKind,
@@ -50,39 +51,39 @@ impl ClaimedJob {
         self.row.tries
     }
 
-    /// When it was written.
+    /// When it was inserted.
     pub(crate) const fn requested_at(&self) -> Timestamp {
         self.row.created_at
     }
 
-    /// The job; nothing when its payload is not one that this build can read.
+    /// The job; `None` when this build cannot parse its payload.
     #[must_use]
     pub fn read<J: Job>(&self) -> Option<J> {
         serde_json::from_str(&self.row.payload).ok()
     }
 
-    /// The request that asked for it.
+    /// The request that caused it.
     fn origin(&self) -> Option<Origin> {
         let payload: Option<Payload<Value>> = serde_json::from_str(&self.row.payload).ok();
         payload.and_then(|payload| payload.origin)
     }
 }
 
-/// What a worker claims.
+/// Which jobs a worker claims.
 #[derive(Clone, Copy, Debug)]
 pub struct ClaimRequest<'a> {
     /// Jobs of this lane.
     pub lane: &'a str,
-    /// So many at most.
+    /// The maximum number.
     pub limit: usize,
-    /// Until when they are not another worker's.
+    /// How long no other worker may claim them.
     pub lease: Duration,
-    /// Whether there is a job in all likelihood: then it is claimed without a look before.
+    /// Whether a notification announced a job: then it is claimed without a read first.
     pub is_notified: bool,
 }
 
-/// Claims jobs that are due and of a kind that is known. When there are none it costs a read and no write, unless the worker
-/// was called.
+/// Claims jobs that are due and of a known kind. When there are none it costs a read and no write, unless the worker was
+/// notified.
 pub async fn claim(cx: &Cx, kinds: &JobKinds, wanted: ClaimRequest<'_>) -> Result<Vec<ClaimedJob>> {
     let ClaimRequest { lane, limit: most, lease, is_notified: is_called } = wanted;
     let known: Vec<&JobKind> = kinds.of_lane(lane).collect();
@@ -101,40 +102,40 @@ pub async fn claim(cx: &Cx, kinds: &JobKinds, wanted: ClaimRequest<'_>) -> Resul
     Ok(rows.into_iter().filter_map(with_kind).collect())
 }
 
-/// How an attempt at a job ended. The texts are for the log and the trail, and have no secrets and no addresses.
+/// The result of an attempt at a job. The texts are for the log and the trail, and contain no secrets and no addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobResult {
-    /// It is done; with what the attempt brought.
+    /// It is done; with the result for the trail.
     Done(Value),
-    /// It is no longer true or wanted, and the trail says so.
+    /// It is no longer true or wanted, and the trail records that.
     Superseded,
     /// There was nothing to do, and there is nothing to record.
     NotNeeded,
-    /// It was refused for good, or nothing could take it.
+    /// It was refused permanently, or no server could accept it.
     Refused(String),
-    /// It was found broken before it left.
+    /// It was found malformed before it was sent.
     Malformed(String),
-    /// It was not taken this time.
+    /// It failed temporarily.
     NotNow(String),
-    /// This build cannot read its payload: it is left to one that can.
+    /// This build cannot parse its payload: it is left for one that can.
     Unreadable,
 }
 
-/// What became of a job after an attempt.
+/// What happened to a job after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// It is done.
     Done,
-    /// It was not needed any more.
+    /// It was no longer needed.
     NotNeeded,
-    /// It is tried again then.
+    /// It is tried again at this time.
     TryAgain(Timestamp),
     /// It was given up.
     GivenUp,
 }
 
-/// Writes down how an attempt ended, and decides whether the job is tried again; `cx.now` is when it ended. Repeating it is
-/// safe.
+/// Records the result of an attempt, and decides whether the job is tried again; `cx.now` is when the attempt ended. It may
+/// be called again.
 pub async fn settle(cx: &Cx, claimed: &ClaimedJob, end: &JobResult) -> Result<Settlement> {
     match end {
         JobResult::Done(receipt) => settle_done(cx, claimed, receipt).await,
@@ -199,7 +200,7 @@ async fn fail(cx: &Cx, claimed: &ClaimedJob, outcome: JobOutcome, why: &str) -> 
         .await
 }
 
-/// Says in the trail that a job was not done, and why an attempt was the last one.
+/// Records in the trail that a job was not done, and why an attempt was the last one.
 async fn record(
     cx: &Cx,
     tx: &mut Tx,

@@ -1,4 +1,4 @@
-//! THE list of mails. `docs/jobs.md` has it, and a test compares them.
+//! The one list of mails. `docs/jobs.md` has it, and a test compares them.
 
 use super::{
     category::Category,
@@ -29,7 +29,7 @@ type PrepareFn = for<'a> fn(&'a Cx, &'a ClaimedJob) -> BoxFuture<'a, PreparedMai
 pub struct CatalogueEntry {
     /// Its kind of job.
     pub kind: JobKind,
-    /// What it is for.
+    /// Its category.
     pub category: Category,
     /// The texts that it may have.
     pub wordings: &'static [Wording],
@@ -47,7 +47,7 @@ impl CatalogueEntry {
     }
 }
 
-/// Reads what a claimed mail says, from the rows of this moment.
+/// Prepares the content of a claimed mail from the current rows.
 pub async fn prepare(cx: &Cx, claimed: &ClaimedJob) -> Result<PreparedMail> {
     match CATALOGUE.iter().find(|entry| entry.kind.name == claimed.kind().name) {
         Some(entry) => (entry.prepare)(cx, claimed).await,
@@ -79,7 +79,7 @@ mod tests {
         assert!(names.iter().all(|name| name.starts_with("mail.") && !name.contains(',')));
     }
 
-    /// The trail has them, under these names.
+    /// The trail has these names.
     #[test]
     fn mail_payload_format_is_stable() {
         let (user, challenge) = (ID.parse().unwrap(), ID.parse().unwrap());

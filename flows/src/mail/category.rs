@@ -1,20 +1,20 @@
-//! What mails are for, and what follows from it: in which lane they wait, how often and how long they are tried.
+//! Categories of mails, and what depends on them: the lane, the waits between tries and the maximum age.
 
 use std::time::Duration;
 
 use crate::jobs::Backoff;
 
-/// What a mail is for.
+/// The purpose of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
-    /// A code: a person waits for it in front of a page.
+    /// A code: a person waits for it in the browser.
     Code,
     /// A notice.
     Notice,
 }
 
 impl Category {
-    /// Its lane, and its name for statistics of mail providers.
+    /// Its lane, and its name in statistics of mail providers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -23,7 +23,7 @@ impl Category {
         }
     }
 
-    /// The waits between the tries of a mail that was not taken.
+    /// The waits between the tries of a mail that was not accepted.
     #[must_use]
     pub(crate) const fn backoff(self) -> Backoff {
         match self {
@@ -35,7 +35,7 @@ impl Category {
         }
     }
 
-    /// How old such a mail may become. A code has the cap of its challenge instead.
+    /// The maximum age of such a mail. A code has the cap of its challenge instead.
     #[must_use]
     pub const fn max_age(self) -> Option<Duration> {
         match self {

@@ -1,4 +1,4 @@
-//! The code of a challenge. The code itself is derived when it is sent.
+//! The mail with the code of a challenge. The code is derived when the mail is sent.
 
 use keys::EmailCode;
 use serde::{Deserialize, Serialize};
@@ -23,11 +23,11 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mail", rename = "code")]
 pub struct CodeMail {
-    /// Which challenge.
+    /// The challenge.
     pub challenge: ChallengeId,
 }
 
-/// Asked for with a browser and a system that have a name.
+/// For a request from a known browser and system.
 const WITH_BROWSER: Wording = Wording {
     subject: "mail-code-subject",
     title: "mail-code-title",
@@ -40,7 +40,7 @@ const WITH_BROWSER: Wording = Wording {
     ],
 };
 
-/// Asked for with something that has none.
+/// For a request without a known browser and system.
 const WITHOUT_BROWSER: Wording = Wording {
     lines: &[
         "mail-code-reference",
@@ -57,8 +57,8 @@ impl Mail for CodeMail {
     const CATEGORY: Category = Category::Code;
     const WORDINGS: &'static [Wording] = &[WITH_BROWSER, WITHOUT_BROWSER];
 
-    /// It is no longer worth sending when its challenge was used, superseded, guessed at too often, is past its cap, or is
-    /// of a person who was reset since, is not active or has no address any more.
+    /// It is no longer worth sending when its challenge was used, was superseded, had too many wrong guesses or is past its
+    /// cap, or when its person was reset since, is not active or no longer has an address.
     async fn prepare(&self, cx: &Cx, _asked_at: Timestamp) -> Result<PreparedMail> {
         let mut conn = cx.db.read().await?;
         let found = store::email_challenge::by_id_with_user(&mut conn, self.challenge).await?;
@@ -85,7 +85,7 @@ impl Mail for CodeMail {
         Ok(challenge.map(|challenge| challenge.user_id))
     }
 
-    /// The window of the code counts from here.
+    /// The window of the code starts now.
     async fn on_sent(&self, cx: &Cx, tx: &mut Tx, done: &CompletedJob<'_>) -> Result<()> {
         let accepted = store::email_challenge::record_accepted(tx, self.challenge, cx.now).await?;
         let Some(accepted) = accepted.filter(|_| done.is_first) else { return Ok(()) };
@@ -108,14 +108,14 @@ impl Mail for CodeMail {
     }
 }
 
-/// What the mail with a code needs.
+/// The content of a mail with a code.
 #[derive(Debug)]
 pub struct CodeToSend {
     /// The challenge.
     pub challenge: EmailChallenge,
     /// Its code.
     pub code: EmailCode,
-    /// Until when it works if the mail server takes the mail now.
+    /// When the code expires if the mail server accepts the mail now.
     pub until: Timestamp,
     /// The person's name.
     pub name: String,

@@ -1,17 +1,17 @@
-//! What a mail says, as values: which texts, and the facts that they name.
+//! The content of a mail, as values: which texts, and the facts in them.
 
 use keys::EmailCode;
 use store::{Timestamp, UserId, user::User};
 
 use super::category::Category;
 
-/// The texts of a mail, by their keys in the locale files. They may name the facts and the details of their letter, and the
+/// The texts of a mail, by their keys in the locale files. They may use the facts and the details of their letter, and the
 /// brand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wording {
-    /// The subject. It must not have the code.
+    /// The subject. It must not contain the code.
     pub subject: &'static str,
-    /// The first sentence, and what lists of mails show beside the subject.
+    /// The first sentence, and the preview in a list of mails.
     pub title: &'static str,
     /// The further sentences.
     pub lines: &'static [&'static str],
@@ -22,16 +22,16 @@ pub struct Wording {
 pub struct Recipient {
     /// The person.
     pub user: UserId,
-    /// Where it is mailed to, as its owner writes it.
+    /// The address, as its owner writes it.
     pub address: String,
     /// The person's name.
     pub name: String,
-    /// The language that it is written in (BCP 47): a code's is that of the page that asked for it, so that mail and page
-    /// can be held against each other; a notice's is the one in which the person last signed in.
+    /// The language of the mail (BCP 47): for a code that of the page that requested it, so that the person can compare mail
+    /// and page; for a notice that of the person's last sign-in.
     pub language: Option<String>,
 }
 
-/// A value that a text names.
+/// A value in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
     /// Its name in the texts.
@@ -40,10 +40,10 @@ pub struct Fact {
     pub value: FactValue,
 }
 
-/// What kind of value it is, and so how it is written.
+/// The value, by the way it is formatted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FactValue {
-    /// As it is.
+    /// Verbatim.
     Text(String),
     /// A clock time in the brand's zone.
     Clock(Timestamp),
@@ -51,25 +51,25 @@ pub enum FactValue {
     Day(Timestamp),
 }
 
-/// What one mail says.
+/// The content of one mail.
 #[derive(Debug)]
 pub struct Letter {
-    /// Where it goes.
+    /// The recipient.
     pub recipient: Recipient,
-    /// What it is for.
+    /// Its category.
     pub category: Category,
     /// Its texts.
     pub wording: Wording,
-    /// The code that it brings: the fact `code`.
+    /// The code in it: the fact `code`.
     pub code: Option<EmailCode>,
-    /// What both parts of the mail must say, whatever the sentences around it are.
+    /// Facts that both parts of the mail must contain, whatever the sentences around them.
     pub facts: Vec<Fact>,
-    /// What the texts may name besides.
+    /// Further values for the texts.
     pub details: Vec<Fact>,
 }
 
 impl Letter {
-    /// A notice of what happened at a time.
+    /// A notice of an event at a time.
     #[must_use]
     pub fn notice(recipient: Recipient, wording: Wording, happened_at: Timestamp) -> Self {
         let day = Fact { name: "day", value: FactValue::Day(happened_at) };
@@ -86,7 +86,7 @@ impl Letter {
 }
 
 impl Recipient {
-    /// A person, in the language of the last sign-in; nothing when no address is known.
+    /// A person, with the language of the last sign-in; `None` without a known address.
     pub(super) fn of(user: User) -> Option<Self> {
         let User { id, name, language, .. } = user;
         Some(Self { user: id, address: user.email?, name, language })

@@ -1,4 +1,4 @@
-//! What every mail is: a job that is opened, with the lane and the waits of its category.
+//! Mails as jobs: a mail is a job that is prepared, with the lane and the waits of its category.
 
 use std::time::Duration;
 
@@ -15,43 +15,43 @@ use crate::{
     jobs::{Backoff, CompletedJob, FailedJob, Job, JobAuditDetail, JobResult},
 };
 
-/// What became of a mail when it was read.
+/// The result of preparing a mail.
 #[derive(Debug)]
 pub enum PreparedMail {
-    /// What it says.
+    /// Its content.
     Letter(Box<Letter>),
-    /// It is not sent: how its job ends.
+    /// It is not sent: the result of its job.
     Ended(JobResult),
 }
 
 impl From<Option<Letter>> for PreparedMail {
-    /// Without a letter it is no longer true or wanted.
+    /// Without a letter, the mail is no longer true or wanted.
     fn from(letter: Option<Letter>) -> Self {
         letter.map_or(Self::Ended(JobResult::Superseded), |letter| Self::Letter(Box::new(letter)))
     }
 }
 
-/// A mail: the value says which rows it is about. Its member `mail`, the name of the mail, is in the trail.
+/// A mail: the value identifies its rows. Its member `mail`, the name of the mail, is in the trail.
 pub(crate) trait Mail: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Its kind of job.
     const KIND: &'static str;
-    /// What it is for.
+    /// Its category.
     const CATEGORY: Category;
     /// The texts that it may have.
     const WORDINGS: &'static [Wording];
 
-    /// Reads what it says, from the rows of this moment. It was asked for at `asked_at`.
+    /// Prepares its content from the current rows. It was requested at `asked_at`.
     fn prepare(
         &self,
         cx: &Cx,
         requested_at: Timestamp,
     ) -> impl Future<Output = Result<PreparedMail>> + Send;
 
-    /// The recipient, as the trail has it when it was not sent.
+    /// The recipient, for the trail when the mail was not sent.
     fn user(&self, tx: &mut Tx) -> impl Future<Output = Result<Option<UserId>>> + Send;
 
-    /// Writes what follows when the mail server took it, in the transaction that says so; `cx.now` is when it said so. It
-    /// may be asked twice.
+    /// Writes what follows when the mail server has accepted it, in the transaction that records it; `cx.now` is the time of
+    /// acceptance. It may be called twice.
     fn on_sent(
         &self,
         _cx: &Cx,
@@ -61,7 +61,7 @@ pub(crate) trait Mail: Serialize + DeserializeOwned + Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Writes what follows when it will not be sent any more, in the transaction that says so.
+    /// Writes what follows when it will not be sent any more, in the transaction that records it.
     fn on_failed(&self, _cx: &Cx, _tx: &mut Tx) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }

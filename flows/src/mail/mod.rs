@@ -1,9 +1,9 @@
-//! Mails: one file for each, with what it needs, and the list of them. Each is a kind of [job](crate::jobs): written in the
-//! transaction that causes it, and read from the rows of the moment in which it is sent. `idp` has the texts, composes and
-//! sends.
+//! Mails: one file for each, with the data that it needs, and the list of them. Each is a kind of [job](crate::jobs):
+//! inserted in the transaction that causes it, and prepared from the rows at the time of sending. `idp` has the texts,
+//! composes and sends.
 //!
-//! A mail may leave twice, after a time-out or a crash behind the server's answer. That is harmless: a mail says what is
-//! true when it is sent, and the code of a challenge is always the same.
+//! A mail may be sent twice, after a time-out or a crash before the server's answer was recorded. That is harmless: a mail
+//! says what is true when it is sent, and the code of a challenge is always the same.
 
 mod catalogue;
 mod category;

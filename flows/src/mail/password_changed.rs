@@ -14,7 +14,7 @@ use crate::{Cx, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mail", rename = "password_changed")]
 pub struct PasswordChangedMail {
-    /// Whose.
+    /// The person.
     pub user: UserId,
 }
 

@@ -1,4 +1,4 @@
-//! "Somebody tried to sign in as you": so many passwords or codes were wrong that new browsers now wait.
+//! The notice of sign-in attempts: so many passwords or codes were wrong that new browsers now wait.
 
 use std::time::Duration;
 
@@ -18,18 +18,18 @@ use crate::{
     jobs::{self, JobResult},
 };
 
-/// The notice that passwords or codes of a person were guessed wrong too often. Written for an address that no account has,
-/// too, so that its row costs the same.
+/// The notice that there were too many wrong guesses at a person's password or code. Inserted also for an address without an
+/// account, so that both cost the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mail", rename = "somebody_tried")]
 pub(crate) struct WrongGuessesMail {
-    /// The person; nothing where no account has the address.
+    /// The person; none if no account has the address.
     pub(crate) user: Option<UserId>,
-    /// What was wrong so often.
+    /// What was guessed.
     pub(crate) tried: GuessKind,
 }
 
-/// What was wrong so often that new browsers now wait.
+/// What was guessed so often that new browsers now wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum GuessKind {
@@ -77,8 +77,9 @@ impl Mail for WrongGuessesMail {
     }
 }
 
-/// Asks for the notice, unless the address had such a one in the last 24 hours. Passwords and codes count apart: that
-/// passwords were tried, as any attacker can, must not silence that an attacker has the right one.
+/// Requests the notice, unless the address had one of this kind in the last 24 hours. Passwords and codes are counted
+/// separately: wrong passwords, which any attacker can send, must not suppress the notice that an attacker has the right
+/// one.
 pub(crate) async fn warn_once_a_day(
     cx: &Cx,
     tx: &mut Tx,

@@ -1,18 +1,18 @@
-//! Networks as limits count them: an IPv4 address, an IPv6 /64 and an IPv6 /48.
+//! Networks, the unit of limits: an IPv4 address, an IPv6 /64 and an IPv6 /48.
 
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
 };
 
-/// How large a network is.
+/// The size of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NetworkSize {
-    /// One IPv4 address: a household, or thousands of people behind a provider's or a hospital's exit.
+    /// One IPv4 address: a household, or thousands of people behind the NAT of a provider or a hospital.
     Ipv4,
-    /// An IPv6 /64: what one household has whole.
+    /// An IPv6 /64: the usual prefix of one household.
     Ipv6Slash64,
-    /// An IPv6 /48: what a customer may have, with 65,536 of the former.
+    /// An IPv6 /48: the most that a customer usually has, 65,536 of the /64.
     Ipv6Slash48,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for NetworkSize {
     }
 }
 
-/// An IP network: a size, and an address whose bits beyond that size are zero. It is written `203.0.113.9` or
+/// An IP network: a size, and an address whose bits beyond that size are zero. Displayed as `203.0.113.9` or
 /// `2001:db8:1:2::/64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
@@ -35,8 +35,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// The networks that contain an address, the smallest first: one for IPv4, a /64 and its /48 for IPv6. An address of
-    /// IPv4 that is mapped into IPv6 (RFC 4291, section 2.5.5.2) is the IPv4 address.
+    /// The networks that contain an address, the smallest first: one for IPv4, a /64 and its /48 for IPv6. An IPv4 address
+    /// that is mapped into IPv6 (RFC 4291, section 2.5.5.2) is the IPv4 address.
     #[must_use]
     pub fn containing(address: IpAddr) -> Vec<Self> {
         match address.to_canonical() {
@@ -56,7 +56,7 @@ impl Network {
         self.address
     }
 
-    /// How large it is.
+    /// Its size.
     #[must_use]
     pub const fn size(self) -> NetworkSize {
         self.size

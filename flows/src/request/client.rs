@@ -1,8 +1,8 @@
-//! Who sends the request.
+//! Checks of the client, and that parameters occur once.
 
 use super::{Draft, RequestRefusal, page_error, redirect_error};
 
-/// What decides where an answer goes must come once: of two values nobody can say which was meant.
+/// What decides where the answer is sent must occur once: of two values the intended one is unknown.
 pub(super) fn redirect_parameters_once(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     match draft.params.duplicate() {
         Some("client_id" | "redirect_uri" | "state") => {

@@ -7,7 +7,7 @@ use super::{Draft, RequestRefusal, redirect_error};
 
 const MAX_HINT_LENGTH: usize = 254;
 
-/// `login_hint` fills the address in. One that is no address is worth nothing, but no error either.
+/// `login_hint` prefills the address. A value that is not an address is ignored.
 #[expect(clippy::unnecessary_wraps, reason = "every check of the table has one shape")]
 pub(super) fn login_hint(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     draft.request.login_hint = draft
@@ -20,7 +20,7 @@ pub(super) fn login_hint(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
 
 const MAX_LOCALES_LENGTH: usize = 200;
 
-/// `ui_locales` that are no list of language tags are worth nothing, but no error either (section 3.1.2.1).
+/// `ui_locales` that are not a list of language tags are ignored (section 3.1.2.1).
 #[expect(clippy::unnecessary_wraps, reason = "every check of the table has one shape")]
 pub(super) fn ui_locales(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     let is_tags = |text: &&str| {

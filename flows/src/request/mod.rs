@@ -1,7 +1,7 @@
-//! The authorization request: THE ordered table of its checks, a small file each.
+//! The authorization request: the ordered table of its checks, a small file each.
 //!
-//! The order is the security property: whatever fails before `redirect_uri` has been compared is shown on a page of
-//! ours, and only what fails after it is sent to the client.
+//! The order is the security property: a failure before `redirect_uri` has been compared is shown on a page of ours, and
+//! only a later failure is sent to the client.
 
 mod client;
 mod hints;
@@ -29,9 +29,9 @@ pub struct AuthorizationRequest {
     pub client_id: String,
     /// The redirect URI, equal to a registered one.
     pub redirect_uri: String,
-    /// `state`, handed back as it came.
+    /// `state`, returned unchanged.
     pub state: Option<String>,
-    /// `nonce`, put into the ID token as it came.
+    /// `nonce`, copied into the ID token unchanged.
     pub nonce: Option<String>,
     /// Scopes that will be granted, in order.
     pub scopes: Vec<String>,
@@ -41,23 +41,23 @@ pub struct AuthorizationRequest {
     pub prompt: Prompt,
     /// `max_age` in seconds.
     pub max_age: Option<i64>,
-    /// `login_hint`: fills the address in, proves nothing.
+    /// `login_hint`: prefills the address, proves nothing.
     pub login_hint: Option<String>,
     /// `sub` of a verified `id_token_hint`.
     pub hinted_subject: Option<String>,
-    /// `ui_locales`: languages that the person reads, most wanted first; as it came.
+    /// `ui_locales`: the person's languages in order of preference, unchanged.
     pub ui_locales: Option<String>,
 }
 
-/// Why a request is refused, and whether the client may be told.
+/// Why a request is refused, and whether the client may receive the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestRefusal {
     /// The redirect URI is not trusted: a page of ours, never a redirect (misuse case 31).
     Page {
-        /// What is wrong, for the log and for whoever builds the client.
+        /// What is wrong, for the log and for the developer of the client.
         why: &'static str,
     },
-    /// The client is told by redirect.
+    /// The error is returned to the client by redirect.
     Redirect(OAuthError),
 }
 
@@ -69,7 +69,7 @@ fn redirect_error(error: &'static str, description: &'static str) -> RequestRefu
     RequestRefusal::Redirect(OAuthError::new(error, description))
 }
 
-/// A request on its way through the checks.
+/// A request while it is checked.
 struct Draft<'a> {
     cx: &'a Cx,
     params: &'a Params,
@@ -84,7 +84,7 @@ const CHECKS: &[Check] = &[
     client::redirect_parameters_once,
     client::registered,
     redirect_uri::registered,
-    // From here on the client may be told.
+    // From here on errors may be returned to the client.
     sizes::state,
     client::parameters_once,
     response::no_request_object,
@@ -100,10 +100,10 @@ const CHECKS: &[Check] = &[
     hints::id_token_hint,
 ];
 
-/// The outcome of checking: a request, or a refusal with what is needed to tell the client.
+/// A refusal with what is needed to return the error to the client.
 #[derive(Clone, Debug)]
 pub struct RejectedRequest {
-    /// Why.
+    /// The reason.
     pub refusal: RequestRefusal,
     /// What was checked so far: client, redirect URI and state.
     pub request: Box<AuthorizationRequest>,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-/// Parameters by name. A parameter without a value counts as left out (RFC 6749, section 3.1).
+/// Parameters by name. A parameter without a value counts as omitted (RFC 6749, section 3.1).
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     values: HashMap<String, String>,
@@ -10,7 +10,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// Takes decoded pairs in.
+    /// Collects decoded pairs.
     #[must_use]
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut params = Self::default();
@@ -25,7 +25,7 @@ impl Params {
         params
     }
 
-    /// Reads a query string or form body.
+    /// Parses a query string or form body.
     #[must_use]
     pub fn parse(encoded: &[u8]) -> Self {
         Self::new(url::form_urlencoded::parse(encoded).into_owned())
@@ -37,7 +37,7 @@ impl Params {
         self.values.get(name).map(String::as_str)
     }
 
-    /// The first parameter that came more than once.
+    /// The first parameter that occurs more than once.
     #[must_use]
     pub fn duplicate(&self) -> Option<&str> {
         self.duplicate.as_deref()

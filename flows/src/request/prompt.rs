@@ -4,17 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{Draft, RequestRefusal, redirect_error};
 
-/// What the client wants the person to be asked.
+/// Values of `prompt`: what the client wants the person to be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent words of one parameter")]
 pub struct Prompt {
-    /// Nothing at all.
+    /// Show no page.
     pub none: bool,
     /// Sign in, even with a session.
     pub login: bool,
     /// Consent, even if it was given.
     pub consent: bool,
-    /// Which account.
+    /// Ask which account.
     pub select_account: bool,
 }
 

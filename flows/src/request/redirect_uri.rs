@@ -19,12 +19,13 @@ pub(super) fn registered(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     Ok(())
 }
 
-/// Equal but for the port, and both on `127.0.0.1` or `[::1]`; `localhost` is exact, because a name can be pointed away.
+/// Equal except for the port, and both on `127.0.0.1` or `[::1]`; `localhost` must match exactly, because DNS can resolve it
+/// to another host.
 fn loopback_match(registered: &str, given: &str) -> bool {
     let (Ok(mut registered), Ok(mut parsed)) = (Url::parse(registered), Url::parse(given)) else {
         return false;
     };
-    // What the parser had to repair was not written as registered.
+    // A URI that the parser normalised differs from the registered text.
     if parsed.as_str() != given {
         return false;
     }

@@ -1,4 +1,4 @@
-//! How the answer is asked for: a code, in the query, with the request in plain parameters.
+//! Checks of how the answer is requested: a code, in the query, with the request in plain parameters.
 
 use super::{Draft, RequestRefusal, redirect_error};
 use crate::client::ResponseType;
@@ -14,7 +14,7 @@ pub(super) fn no_request_object(draft: &mut Draft<'_>) -> Result<(), RequestRefu
     Ok(())
 }
 
-/// `code` and nothing else (RFC 9700, section 2.1.2).
+/// Only `code` (RFC 9700, section 2.1.2).
 pub(super) fn response_type(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     let may_ask =
         draft.client.as_ref().is_some_and(|client| client.has_response_type(ResponseType::Code));
@@ -31,7 +31,7 @@ pub(super) fn response_type(draft: &mut Draft<'_>) -> Result<(), RequestRefusal>
     }
 }
 
-/// `query`, which is also the default of the code flow.
+/// Only `query`, which is also the default of the code flow.
 pub(super) fn response_mode(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     match draft.params.get("response_mode") {
         None | Some("query") => Ok(()),

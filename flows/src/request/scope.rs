@@ -1,4 +1,4 @@
-//! Scopes: `openid` must be asked; what this provider does not know is left out (RFC 6749, section 3.3).
+//! Scopes: `openid` is required; unknown scopes are ignored (RFC 6749, section 3.3).
 
 use super::{Draft, RequestRefusal, redirect_error};
 use crate::claims;

@@ -1,11 +1,12 @@
-//! Lengths: what is handed back unchanged has a limit (decision 12).
+//! Length limits of values that are returned unchanged (decision 12).
 
 use super::{Draft, RequestRefusal, page_error, redirect_error};
 
 const MAX_STATE_LENGTH: usize = 2048;
 const MAX_NONCE_LENGTH: usize = 512;
 
-/// `state` comes back in an address, and addresses have an end. Too long, it cannot be handed back, so nothing can.
+/// `state` is returned in a URL, whose length is limited. A `state` that is too long cannot be returned, so neither can an
+/// error.
 pub(super) fn state(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     let state = draft.params.get("state");
     if state.is_some_and(|state| state.chars().count() > MAX_STATE_LENGTH) {
@@ -15,7 +16,7 @@ pub(super) fn state(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     Ok(())
 }
 
-/// `nonce` travels in the ID token.
+/// `nonce` is copied into the ID token.
 pub(super) fn nonce(draft: &mut Draft<'_>) -> Result<(), RequestRefusal> {
     let nonce = draft.params.get("nonce");
     if nonce.is_some_and(|nonce| nonce.chars().count() > MAX_NONCE_LENGTH) {

@@ -1,4 +1,4 @@
-//! How a setting is looked up, changed and taken back.
+//! Looking up, changing and undoing settings.
 
 use store::{
     Tx,
@@ -12,16 +12,16 @@ use crate::{
     change_authority::ChangeAuthority,
 };
 
-/// A setting and its present value.
+/// A setting and its current value.
 #[derive(Clone, Debug)]
 pub struct CurrentSetting {
-    /// Which.
+    /// The setting.
     pub setting: &'static Setting,
     /// Value now.
     pub value: String,
 }
 
-/// The present value of one setting, or of all: the one that is in force.
+/// The effective value of one setting, or of all.
 pub async fn current_settings(
     cx: &Cx,
     asked: Option<&'static Setting>,
@@ -62,7 +62,7 @@ pub async fn set(
         .await
 }
 
-/// Takes the newest change of a setting back, by a new version with the value before it.
+/// Undoes the newest change of a setting, by a new version with the value before it.
 pub async fn undo(
     cx: &Cx,
     authority: &ChangeAuthority,

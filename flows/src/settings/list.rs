@@ -1,4 +1,4 @@
-//! The list of live settings, what each may be, and the snapshot that requests read.
+//! The list of live settings, the values that each may have, and the snapshot that requests read.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use store::{Sql, document};
 
 use crate::Result;
 
-/// What a setting's value is.
+/// The type of a setting's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A length of time: `30s`, `15m`, `12h`, `7d`.
@@ -22,19 +22,19 @@ pub enum Kind {
 pub struct Setting {
     /// Name, as in `idp setting set NAME VALUE`.
     pub name: &'static str,
-    /// What its value is.
+    /// The type of its value.
     pub kind: Kind,
-    /// Value when nobody has changed it.
+    /// Value while no operator has changed it.
     pub default: &'static str,
-    /// Least value.
+    /// Minimum.
     pub least: &'static str,
-    /// Greatest value.
+    /// Maximum.
     pub most: &'static str,
-    /// What it does.
+    /// Description, for the command line.
     pub about: &'static str,
 }
 
-/// The value of a length of time that never comes.
+/// The value of a length of time that means never.
 const OFF: &str = "off";
 
 macro_rules! settings {
@@ -45,7 +45,7 @@ macro_rules! settings {
             $(#[doc = $about] pub $field: settings!(@type $kind),)*
         }
 
-        /// THE list of settings.
+        /// The one list of settings.
         pub const ALL: &[Setting] = &[
             $(Setting { name: $name, kind: Kind::$kind, default: $default, least: $least, most: $most, about: $about },)*
         ];
@@ -57,7 +57,7 @@ macro_rules! settings {
         }
 
         impl Settings {
-            /// Puts a checked value into the snapshot; a name that this build does not know is left alone.
+            /// Stores a checked value in the snapshot; a name that this build does not know is ignored.
             fn put(&mut self, name: &str, value: &str) {
                 match name {
                     $($name => if let Some(value) = settings!(@value $kind, value) { self.$field = value; },)*
@@ -78,7 +78,7 @@ macro_rules! settings {
 
 settings! {
     code_window: Duration = "sign_in.code_window", "15m" in "2m" ..= "60m",
-        "How long a mailed code works, counted from the moment the mail server takes the mail. Applies to codes already sent.";
+        "How long a mailed code works, counted from the moment the mail server accepts the mail. Applies to codes already sent.";
     code_tries: Count = "sign_in.code_tries", "5" in "3" ..= "10",
         "Guesses at one mailed code.";
     code_failures: Count = "sign_in.code_failures", "10" in "3" ..= "100000",
@@ -104,7 +104,7 @@ settings! {
     posts_per_minute_ipv6_48: Count = "sign_in.posts_per_minute_ipv6_48", "1200" in "10" ..= "1000000",
         "Sign-in posts from one IPv6 /48 in a minute.";
     posts_per_minute_device: Count = "sign_in.posts_per_minute_device", "60" in "10" ..= "1000000",
-        "Sign-in posts in a minute for one account, of all its known devices and of whoever has proven both steps for it, when their network has had too many.";
+        "Sign-in posts in a minute for one account, of all its known devices and of people who have proven both steps for it, when their network has had too many.";
     failures_ipv4: Count = "sign_in.network_failures_ipv4", "200" in "10" ..= "1000000",
         "Wrong passwords and codes of strangers from one IPv4 address in five minutes.";
     failures_ipv6_64: Count = "sign_in.network_failures_ipv6_64", "40" in "10" ..= "1000000",
@@ -143,33 +143,33 @@ pub enum BadSetting {
     /// No such setting.
     #[error("there is no setting called {0}; `idp setting get` lists them")]
     Unknown(String),
-    /// The value cannot be read.
+    /// The value cannot be parsed.
     #[error("{name}: {value} is not {wanted}")]
     Unreadable {
-        /// Which setting.
+        /// The setting.
         name: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: String,
-        /// What it should look like.
+        /// The form that it should have.
         wanted: &'static str,
     },
     /// The value is out of its range.
     #[error("{name}: {value} is outside {least} to {most}")]
     OutOfRange {
-        /// Which setting.
+        /// The setting.
         name: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: String,
-        /// Least value.
+        /// Minimum.
         least: &'static str,
-        /// Greatest value.
+        /// Maximum.
         most: &'static str,
     },
     /// There is nothing to undo.
     #[error("{0} has never been changed, so there is nothing to undo")]
     NothingToUndo(&'static str),
-    /// Somebody else changed it in the same moment.
-    #[error("{0} was changed by somebody else in this moment; look at its history and try again")]
+    /// Another change was made at the same time.
+    #[error("{0} was changed by another operator at the same time; look at its history and try again")]
     Conflict(&'static str),
 }
 
@@ -220,8 +220,8 @@ impl Setting {
 }
 
 impl Settings {
-    /// Reads the current values. One that `setting set` would have refused was written by hand, or by another build: it is
-    /// not followed, whatever it would do, and the log has an alarm each time that it is read.
+    /// Loads the current values. One that `setting set` would have refused was written by hand or by another build: it is
+    /// not used, and the log has an alarm each time that it is read.
     pub async fn load(sql: &mut impl Sql) -> Result<Self> {
         let mut settings = Self::default();
         for row in document::all_current(sql, document::DocumentKind::Setting).await? {

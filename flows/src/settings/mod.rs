@@ -1,7 +1,7 @@
 //! Live settings: the list of them, their snapshot, and how they are changed and undone.
 //!
-//! A setting is a versioned document: who, when, why, before, after. Replicas poll one number twice a second and read the
-//! values again when it has moved.
+//! A setting is a versioned document: actor, time, reason, old and new value. Replicas poll one number twice a second and
+//! read the values again when it has changed.
 
 mod change;
 mod list;

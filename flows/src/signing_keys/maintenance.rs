@@ -1,5 +1,5 @@
-//! What time does to signing keys: an old one is replaced, a replaced one ends, an ended one is forgotten. Every part is
-//! guarded by its own statement, so that two replicas that do it at once do it once.
+//! Scheduled maintenance of signing keys: an old one is replaced, a replaced one ends, an ended one is deleted. Every part
+//! is guarded by its own statement, so that two replicas at once do it only once.
 
 use keys::Algorithm;
 use store::signing_key::{EndedKeyRow, SigningKeyRow};
@@ -17,11 +17,11 @@ use crate::{
 /// What was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MaintenanceReport {
-    /// Keys that were published in the place of an old one.
+    /// Keys that were published to replace an old one.
     pub published: Vec<String>,
-    /// Keys that are not published any more.
+    /// Keys that are no longer published.
     pub ended: Vec<String>,
-    /// Ended keys that no hint can name any more.
+    /// Ended keys that no hint can name any more, deleted.
     pub forgotten: u64,
 }
 
@@ -38,7 +38,7 @@ pub async fn maintain(cx: &Cx) -> Result<MaintenanceReport> {
             }
         }
     }
-    // A key of an algorithm that this build does not know ends when a build that knows it says so.
+    // Only a build that knows the algorithm of a key ends it.
     let known = |row: &&SigningKeyRow| row.algorithm.parse::<Algorithm>().is_ok();
     for row in present.iter().filter(known) {
         let over =
@@ -51,7 +51,7 @@ pub async fn maintain(cx: &Cx) -> Result<MaintenanceReport> {
     Ok(tended)
 }
 
-/// Forgets keys that no hint can name any more. When there are none it costs a read and no write.
+/// Deletes keys that no hint can name any more. When there are none it costs a read and no write.
 async fn sweep_ended(cx: &Cx) -> Result<u64> {
     let before = cx.now.minus(LONGEST_SESSION);
     let mut conn = cx.db.read().await?;
@@ -63,7 +63,7 @@ async fn sweep_ended(cx: &Cx) -> Result<u64> {
     Ok(cx.db.write(async |tx| store::signing_key::sweep_ended(tx, before).await).await?)
 }
 
-/// Whether the newest key of an algorithm is older than the setting wants.
+/// Whether the newest key of an algorithm is older than the setting allows.
 fn is_old(cx: &Cx, algorithm: Algorithm, present: &[SigningKeyRow]) -> bool {
     let newest = present.iter().rfind(|row| row.algorithm == algorithm.as_str());
     match (cx.settings.rotate_keys_after, newest) {
@@ -72,7 +72,7 @@ fn is_old(cx: &Cx, algorithm: Algorithm, present: &[SigningKeyRow]) -> bool {
     }
 }
 
-/// Takes a key out of publication: its public half is kept for hints, its private one is gone.
+/// Stops publishing a key: its public half is kept for hints, its private half is deleted.
 async fn end_key(cx: &Cx, row: &SigningKeyRow) -> Result<bool> {
     let ended = EndedKeyRow {
         public: open_key(&cx.root, row)?.public_key_bytes(),

@@ -1,5 +1,4 @@
-//! Signing keys: sealed in the database, read into a ring of parsed ones, and replaced without anybody noticing
-//! (decision 7).
+//! Signing keys: sealed in the database, loaded into a ring of parsed keys, and replaced without interruption (decision 7).
 //!
 //! ```text
 //! made ─▶ waiting ────────────▶ signing ─▶ retired ────────────────────▶ ended ─────────────────▶ forgotten
@@ -8,7 +7,7 @@
 //! compromised: the next one signs at once, and nothing is left of the others
 //! ```
 //!
-//! No state is stored: it follows from when a key signs and from when the next one does.
+//! No state is stored: it follows from the time at which a key starts to sign and that at which its successor does.
 
 mod maintenance;
 mod rotate;
@@ -30,17 +29,17 @@ use crate::{
     change_authority::ChangeAuthority,
 };
 
-/// How long clients may keep the key set: `max-age` of its answer.
+/// How long clients may cache the key set: `max-age` of its response.
 pub const MAX_AGE: Duration = Duration::from_mins(5);
-/// How long a key is published before it signs, and after its last token: until whoever keeps the key set has a new one, and
-/// as long again for replicas that have yet to read it, clocks that differ and caches that are slow.
+/// How long a key is published before it signs, and after its last token: until cached key sets have expired, and as long
+/// again for replicas that have not loaded it yet, clocks that differ and slow caches.
 pub const PUBLICATION_MARGIN: Duration = Duration::from_mins(10);
-/// The most that `token.access` can be: tokens that were signed under another value of it still count.
+/// The maximum of `token.access`: tokens that were signed under an earlier value of it are still valid.
 const LONGEST_TOKEN: Duration = Duration::from_hours(1);
-/// The most that `session.absolute` can be: so long an ID token may come back as a hint about a session that is still there.
+/// The maximum of `session.absolute`: for so long an ID token may be a hint about a session that still exists.
 const LONGEST_SESSION: Duration = Duration::from_hours(30 * 24);
 
-/// What a key is doing.
+/// The state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
     /// Published, and not signing yet.
@@ -49,12 +48,12 @@ pub enum KeyState {
     Signing,
     /// Replaced, and still published.
     Retired,
-    /// Not published any more.
+    /// No longer published.
     Ended,
 }
 
 impl KeyState {
-    /// For people and programs.
+    /// Its name in output for people and programs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -66,14 +65,14 @@ impl KeyState {
     }
 }
 
-/// A key and what it is doing.
+/// A key and its state.
 #[derive(Clone, Debug)]
 pub struct ListedKey {
     /// `kid`.
     pub kid: String,
     /// Its algorithm.
     pub algorithm: String,
-    /// What it is doing.
+    /// Its state.
     pub state: KeyState,
     /// From when it was published, where that is still known.
     pub published_from: Option<Timestamp>,
@@ -83,7 +82,7 @@ pub struct ListedKey {
     pub published_until: Option<Timestamp>,
 }
 
-/// Makes the first key of each algorithm that has none.
+/// Creates the first key of each algorithm that has none.
 pub async fn ensure(cx: &Cx) -> Result<()> {
     repair_successions(cx).await?;
     let present = load_rows(cx).await?;
@@ -94,7 +93,7 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
         let row = generate_row(cx, algorithm, cx.now)?;
         cx.db
             .write(async |tx| {
-                // Another replica that starts in the same moment may have been faster: then there is one.
+                // Another replica that starts at the same time may have inserted one first.
                 if store::signing_key::insert(tx, &row, "").await? {
                     record_added(cx, tx, None, &row).await?;
                 }
@@ -105,7 +104,8 @@ pub async fn ensure(cx: &Cx) -> Result<()> {
     Ok(())
 }
 
-/// A key that was deleted by hand has left word of the key that it followed: that is let go of, so that another can follow.
+/// A key that was deleted by hand leaves the `follows` reference to its predecessor: this removes it, so that another
+/// successor is possible.
 async fn repair_successions(cx: &Cx) -> Result<()> {
     for algorithm in
         cx.db.write(async |tx| store::signing_key::repair_successions(tx).await).await?
@@ -123,7 +123,7 @@ async fn load_rows(cx: &Cx) -> Result<Vec<SigningKeyRow>> {
     Ok(store::signing_key::all(&mut conn).await?)
 }
 
-/// Makes and seals a key; nothing is written.
+/// Generates and seals a key; nothing is written.
 fn generate_row(cx: &Cx, algorithm: Algorithm, signs_from: Timestamp) -> Result<SigningKeyRow> {
     let kid =
         format!("{}-{}", algorithm.as_str().to_lowercase(), crate::cx::generate_reference(&cx.rng));
@@ -147,7 +147,7 @@ async fn record_added(
     audit::record(cx, tx, audit::AuditEntry::done(added).by(authority)).await
 }
 
-/// Noun and row id: a sealed key opens only in its own place.
+/// Noun and row id: a sealed key can be opened only for its own row.
 fn aad(kid: &str) -> Vec<u8> {
     format!("signing_keys/{kid}").into_bytes()
 }
@@ -164,14 +164,14 @@ pub struct LoadedKeys {
     pub ring: KeyRing,
     /// How many published keys are of an algorithm that this build does not know: they are neither published nor used.
     pub unusable: usize,
-    /// The same of ended ones: they verify no hint.
+    /// The same for ended ones: they verify no hint.
     pub unusable_ended: usize,
 }
 
-/// Reads, opens and parses every key of an algorithm that this build knows.
+/// Loads, opens and parses every key of an algorithm that this build knows.
 ///
 /// # Errors
-/// The database, or a key that no root key opens: that is no newer build, but a root key that is missing.
+/// A database error, or a key that no root key opens: then a root key is missing.
 pub async fn load(root: &RootKeys, sql: &mut impl Sql) -> Result<LoadedKeys> {
     let (mut keys, mut ended) = (Vec::new(), Vec::new());
     let (mut unusable, mut unusable_ended) = (0, 0);
@@ -205,7 +205,7 @@ fn is_known(kid: &str, algorithm: &str) -> bool {
     known
 }
 
-/// Every key that is known, the published ones first, each algorithm in the order in which its keys sign.
+/// Every known key, the published ones first, each algorithm in the order in which its keys sign.
 pub async fn list(cx: &Cx) -> Result<Vec<ListedKey>> {
     let mut conn = cx.db.read().await?;
     let published = store::signing_key::all(&mut conn).await?;
@@ -230,7 +230,7 @@ fn to_listed(row: &SigningKeyRow, all: &[SigningKeyRow], now: Timestamp) -> List
         !all.iter().any(|other| self::successor(other, all).is_some_and(|n| n.id == row.id));
     let state = match next {
         Some(next) if next.signs_from <= now => KeyState::Retired,
-        // The first signs whatever a clock says.
+        // The first key signs even if a clock is behind.
         _ if row.signs_from <= now || is_first => KeyState::Signing,
         _ => KeyState::Waiting,
     };
@@ -253,7 +253,7 @@ fn successor<'a>(row: &SigningKeyRow, all: &'a [SigningKeyRow]) -> Option<&'a Si
     all.iter().find(later)
 }
 
-/// Until when a key is published whose successor signs from `replaced`: its last token expires, then caches do.
+/// When publication ends of a key whose successor signs from `replaced`: its last token expires, then caches do.
 fn published_until(replaced: Timestamp) -> Timestamp {
     replaced.plus(LONGEST_TOKEN + PUBLICATION_MARGIN)
 }

@@ -1,4 +1,4 @@
-//! Replacing a signing key: in time, so that nobody notices, or at once, when it is in wrong hands.
+//! Replacing a signing key: in advance, without interruption, or at once, when it is compromised.
 
 use keys::Algorithm;
 use store::{Timestamp, Tx, signing_key::SigningKeyRow};
@@ -10,17 +10,17 @@ use crate::{
     change_authority::ChangeAuthority,
 };
 
-/// What somebody asks for.
+/// A request to rotate keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation {
     /// Keys of this algorithm.
     pub algorithm: Algorithm,
-    /// Whether they are in wrong hands: the new one signs at once, and the others are not accepted any more, not even as
-    /// hints, whether they were still published or not.
+    /// Whether they are compromised: the new one signs at once, and all others are no longer accepted, not even for hints,
+    /// whether they were still published or not.
     pub compromised: bool,
 }
 
-/// How it ended.
+/// The result of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RotationOutcome {
     /// A new key was published.
@@ -29,10 +29,10 @@ pub enum RotationOutcome {
         kid: String,
         /// From when it signs.
         signs_from: Timestamp,
-        /// The keys that are not accepted any more: all others, if they were compromised.
+        /// The keys that are no longer accepted: all others, if they were compromised.
         removed: Vec<String>,
     },
-    /// One is waiting already, or was made in the same moment.
+    /// A new key is waiting already, or was created at the same time.
     AlreadyPending {
         /// Its `kid`.
         kid: String,
@@ -67,10 +67,10 @@ pub async fn rotate(
         if let Some(removed) = removed.await? {
             return Ok(RotationOutcome::Rotated { kid: key.id, signs_from, removed });
         }
-        // The one that took its place may have been deleted by hand.
+        // Its successor may have been deleted by hand.
         repair_successions(cx).await?;
-        // Another caller has replaced it in this moment. That will do for a planned one, which finds the new key waiting; one
-        // in wrong hands is replaced again, because the other may have been planned.
+        // Another caller has replaced it at the same time. That is enough for a planned rotation, which finds the new key
+        // waiting; a compromised key is replaced again, because the other rotation may have been planned.
     }
 }
 
@@ -80,17 +80,17 @@ async fn of_algorithm(cx: &Cx, algorithm: Algorithm) -> Result<Vec<SigningKeyRow
     Ok(present)
 }
 
-/// A key that takes the place of another.
+/// A key that replaces another.
 #[derive(Clone, Copy)]
 struct Successor<'a> {
     key: &'a SigningKeyRow,
-    /// The key before it; empty if there is none.
+    /// The key that it replaces; empty if there is none.
     follows: &'a str,
-    /// Whether the others are in wrong hands.
+    /// Whether the others are compromised.
     compromised: bool,
 }
 
-/// Publishes the key, unless somebody else has replaced the same one first.
+/// Publishes the key, unless another caller has replaced the same one first.
 async fn publish_successor(
     cx: &Cx,
     tx: &mut Tx,
@@ -103,15 +103,15 @@ async fn publish_successor(
     super::record_added(cx, tx, Some(authority), key).await?;
     let mut removed = Vec::new();
     if compromised {
-        // Read again: what is taken away is what is there now, whoever made it meanwhile.
+        // Read again: every key that exists now is removed, whichever replica created it.
         let mut others = store::signing_key::all(tx).await?;
         others.retain(|row| row.algorithm == key.algorithm && row.id != key.id);
         for other in others {
             remove_compromised(cx, tx, authority, &other).await?;
             removed.push(other.id);
         }
-        // One that ended before may be the one that was stolen, and so may be one that ended in this moment: last, so that
-        // what its end has left is seen.
+        // The stolen key may have ended before, or at this moment: this statement comes last, so that it sees what that end
+        // has left.
         removed.extend(store::signing_key::delete_ended(tx, &key.algorithm).await?);
     }
     let rotated = event::SigningKeyRotated {
@@ -126,7 +126,7 @@ async fn publish_successor(
     Ok(Some(removed))
 }
 
-/// Nothing is left of a key that somebody else has: what it signed is not even a hint.
+/// Deletes a compromised key completely: what it signed is not even accepted as a hint.
 async fn remove_compromised(
     cx: &Cx,
     tx: &mut Tx,

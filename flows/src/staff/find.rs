@@ -1,4 +1,4 @@
-//! Finding a person, and what happened to them last.
+//! Finding a person and the latest events about them.
 
 use store::{audit::AuditRow, user::User};
 

@@ -1,4 +1,4 @@
-//! What staff start for people. They never see or set a secret.
+//! Actions of staff on people's accounts. Staff never see or set a secret.
 
 pub mod find;
 pub mod reset;

@@ -1,4 +1,4 @@
-//! Forcing a reset (decision 6): everything older is dead at the next request, and the next sign-in leads through the
+//! Forcing a reset (decision 6): everything older is invalid from the next request on, and the next sign-in requires a
 //! change of password.
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     session::{self, EndReason, SessionSelector},
 };
 
-/// Forces a reset; returns the new epoch, or nothing when there is no such person.
+/// Forces a reset; returns the new epoch, or `None` when there is no such person.
 pub async fn force(
     cx: &Cx,
     authority: &ChangeAuthority,
@@ -23,8 +23,8 @@ pub async fn force(
                 return Ok(None);
             };
             let epoch = store::user::force_reset(tx, user.id, cx.now).await?;
-            // All of it is dead by its epoch already. What follows from the end of a session, and the time from which a dead
-            // grant is swept, need the end itself.
+            // All of it is already invalid because of its epoch. What follows from the end of a session, and the time from
+            // which an invalid grant is swept, need the end itself.
             session::end(cx, tx, SessionSelector::AllOfUser(user.id), EndReason::Reset).await?;
             store::grant::end_offline(tx, user.id, cx.now).await?;
             let entry =

@@ -40,8 +40,8 @@ async fn redeem(cx: &Cx, client: &Arc<Client>, params: &Params) -> TokenResult {
     };
     let hash = keys::hash_text(text);
     let limits = session::limits(cx);
-    // The connection goes back before anything else is asked for: a request that holds one and waits for another can wait
-    // for ever.
+    // The connection is returned before another one is requested: a request that holds one and waits for another can
+    // deadlock.
     let found = store::auth_code::by_hash(&mut cx.db.read().await?, &hash, limits).await?;
     let Some(code) = found else {
         return refuse(cx, client, None, INVALID_CODE).await;
@@ -58,11 +58,11 @@ async fn redeem(cx: &Cx, client: &Arc<Client>, params: &Params) -> TokenResult {
     if claim(cx, client, &hash, &code).await? {
         return Ok(Ok(tokens));
     }
-    // Another request redeemed it between our read and our claim: the same as a code that comes again.
+    // Another request redeemed it between our read and our claim: treated like a code that is presented again.
     revoke(cx, client, &code).await
 }
 
-/// Whether the code is good for this request: the live grant that tokens are made of.
+/// Whether the code is valid for this request; returns the live grant to issue tokens from.
 fn check<'a>(
     cx: &Cx,
     client: &Client,
@@ -142,7 +142,7 @@ async fn revoke(cx: &Cx, client: &Client, code: &AuthCode) -> TokenResult {
             Ok::<_, Error>(ended)
         })
         .await?;
-    // The first time is news, over a limit or not. A client that goes on repeating it is like any other refusal.
+    // The first time is always recorded, over a limit or not. A client that repeats it is recorded like any other refusal.
     if !ended {
         client_refusal::record_limited(cx, entry()).await?;
     }

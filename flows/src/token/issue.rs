@@ -1,4 +1,4 @@
-//! The only mint: nothing else makes grants, authorization codes or user tokens, and all of it from a [`SignIn`].
+//! The only issuer: nothing else creates grants, authorization codes or user tokens, and all of them require a [`SignIn`].
 
 use keys::{OpaqueToken, TokenType};
 use serde::Serialize;
@@ -21,13 +21,13 @@ use crate::{
 pub(crate) struct NewCode<'a> {
     /// The completed sign-in.
     pub sign_in: &'a SignIn,
-    /// The session that it lives in, and that the grant ends with.
+    /// The session that it belongs to, and that the grant ends with.
     pub session: SessionId,
     /// The attempt that a person completed for it; none for a silent sign-in.
     pub attempt: Option<AttemptId>,
 }
 
-/// Makes a grant and the authorization code that stands for it.
+/// Creates a grant and its authorization code.
 pub(crate) async fn authorization_code(
     cx: &Cx,
     tx: &mut Tx,
@@ -71,7 +71,7 @@ pub(crate) async fn authorization_code(
 /// What is issued from a live grant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IssueRequest<'a> {
-    /// The recipient: the client of the grant, which has shown who it is.
+    /// The recipient: the client of the grant, authenticated.
     pub client: &'a Client,
     /// The grant.
     pub grant: &'a LiveGrant,
@@ -86,17 +86,17 @@ pub struct Tokens {
     pub access_token: String,
     /// How it is presented (RFC 6749, section 7.1).
     pub token_type: &'static str,
-    /// Seconds that the access token lives.
+    /// Lifetime of the access token in seconds.
     pub expires_in: u64,
     /// ID token (OpenID Connect Core 1.0, section 2), when the scope `openid` was granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
 }
 
-/// A token that its holder may use, without more (RFC 6750).
+/// A bearer token (RFC 6750).
 const BEARER: &str = "Bearer";
 
-/// What both tokens say.
+/// The claims that both tokens share.
 #[derive(Clone, Copy, Serialize)]
 struct CommonClaims<'a> {
     iss: &'a str,
@@ -126,11 +126,11 @@ struct AccessClaims<'a> {
     jti: TokenId,
     client_id: &'a str,
     scope: &'a str,
-    /// The grant: what is asked whether it is still alive.
+    /// The grant, by which the token is found to be still valid.
     gid: GrantId,
 }
 
-/// Signs the tokens of a grant. They are thrown away if the claim of the authorization code is lost afterwards.
+/// Signs the tokens of a grant. They are discarded if the claim of the authorization code is lost afterwards.
 pub(crate) fn tokens(cx: &Cx, issue: IssueRequest<'_>) -> Result<Tokens> {
     let IssueRequest { client, grant, nonce } = issue;
     let sub = client.subject(&grant.subject, &grant.pairwise_seed);
@@ -177,7 +177,7 @@ fn common_claims<'a>(cx: &'a Cx, sign_in: &SignIn, sub: &'a str) -> CommonClaims
     }
 }
 
-/// Both kinds of claims, so that there is one call of the signature.
+/// Both kinds of claims, so that there is one call that signs.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Claims<'a> {

@@ -1,4 +1,5 @@
-//! The token endpoint (RFC 6749, section 3.2): one registry of grant types over shared steps; and what tokens stand for.
+//! The token endpoint (RFC 6749, section 3.2): one registry of grant types over shared steps; and the verification of access
+//! tokens.
 
 mod authorization_code;
 pub(crate) mod issue;
@@ -18,12 +19,12 @@ use crate::{
     request::Params,
 };
 
-/// What a token request is answered with: tokens, or a refusal.
+/// The answer to a token request: tokens, or a refusal.
 pub type TokenResult = Result<Result<Tokens, TokenError>>;
 
 type TokenFuture<'a> = Pin<Box<dyn Future<Output = TokenResult> + Send + 'a>>;
 
-/// One way to get tokens.
+/// A grant type and its handler.
 #[derive(Debug)]
 pub struct GrantHandler {
     /// `grant_type`, and its name in `grant_types_supported`.
@@ -32,7 +33,7 @@ pub struct GrantHandler {
     handler: for<'a> fn(&'a Cx, &'a Arc<Client>, &'a Params) -> TokenFuture<'a>,
 }
 
-/// THE list of grant types: the token endpoint takes these and no others, and the metadata names them.
+/// The one list of grant types: the token endpoint accepts these and no others, and the metadata lists them.
 pub const GRANT_TYPES: &[GrantHandler] = &[authorization_code::HANDLER];
 
 const UNAUTHORIZED: TokenError = TokenError::new(

@@ -1,5 +1,5 @@
-//! What an access token proves (RFC 9068): its person and its scopes. A token that is signed right is still refused when
-//! what it rests on has ended: grant, session, epoch.
+//! What an access token proves (RFC 9068): its person and its scopes. A token with a valid signature is still refused when
+//! its grant, session or epoch has ended.
 
 use keys::{ExpectedClaims, TokenType};
 use serde::Deserialize;
@@ -10,19 +10,19 @@ use store::{
 
 use crate::{Cx, Result, session};
 
-/// The claims of an access token of ours that are looked at (RFC 9068, section 2.2).
+/// The claims of our access tokens that are checked (RFC 9068, section 2.2).
 #[derive(Clone, Debug, Deserialize)]
 struct AccessTokenClaims {
     /// The person, for this client.
     sub: String,
     /// The client that it was issued to.
     client_id: String,
-    /// What it is good for: scopes, separated by spaces.
+    /// The granted scopes, separated by spaces.
     scope: String,
     gid: GrantId,
 }
 
-/// What a presented access token proves. [`principal`] alone makes it.
+/// What a presented access token proves. Only [`verify_access_token`] constructs it.
 #[derive(Clone, Debug)]
 pub struct Principal {
     token: AccessTokenClaims,
@@ -51,7 +51,7 @@ impl Principal {
     }
 }
 
-/// What an access token that is meant for us proves; nothing when it is not good, or no longer.
+/// Verifies an access token for this issuer; `None` when it is not valid, or no longer.
 pub async fn verify_access_token(cx: &Cx, token: &str) -> Result<Option<Principal>> {
     let expected = ExpectedClaims {
         issuer: &cx.issuer,

@@ -1,4 +1,4 @@
-//! What is wrong with a seal and its rows, if anything.
+//! Checks of a seal and its rows.
 
 use std::collections::BTreeMap;
 
@@ -11,39 +11,39 @@ use super::{
 };
 use crate::Result;
 
-/// What somebody did to the trail.
+/// What was found wrong in the trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FindingKind {
-    /// A row is not as it was when it was sealed.
+    /// A row differs from what was sealed.
     Changed,
-    /// A row is gone before its time.
+    /// A row was deleted before its time.
     Missing,
-    /// A row says that it is in a seal which does not know it.
+    /// A row names a seal whose manifest does not contain it.
     Added,
-    /// A row was not written by this program: its tag is missing or not its own.
+    /// A row was not written by this program: its tag is missing or invalid.
     Forged,
-    /// A row came into sight long after it should have: others had been sealed past its time.
+    /// A row became visible long after its time: later rows had been sealed before it.
     Late,
-    /// A row got its seal long after it was written, and nothing was sealed in between. No finding: see
-    /// [`super::verify::Watch::noted`].
+    /// A row was sealed long after it was written, and nothing was sealed in between. Not a finding: see
+    /// [`super::verify::VerifyObserver::on_note`].
     Waited,
-    /// A seal is not as it was made.
+    /// A seal was changed.
     SealChanged,
-    /// A seal does not follow on the one before: another stood there, or another stands here.
+    /// A seal does not link to the one before: one of the two was replaced.
     SealUnlinked,
-    /// A seal is gone.
+    /// A seal was deleted.
     SealMissing,
-    /// A seal says that its rows were swept, and the program did not do it.
+    /// A seal says that its rows were swept, but the program did not sweep them.
     SealNotSwept,
-    /// The program swept the rows of a seal before anything may be swept.
+    /// The program swept the rows of a seal before the minimum retention.
     SweptEarly,
-    /// A row waits for its seal for minutes: no replica seals.
+    /// A row has been unsealed for minutes: no replica seals.
     Waiting,
-    /// A seal or row is under a root key that had been replaced a day before.
+    /// A seal or row is under a root key that was replaced more than a day before.
     KeyReplaced,
-    /// A seal or row cannot be checked: its root key is not known.
+    /// A seal or row cannot be checked: its root key is not configured.
     UnknownKey,
-    /// The chain does not have the head that is known from elsewhere.
+    /// The chain does not contain the head that was stored elsewhere.
     HeadMissing,
 }
 
@@ -71,20 +71,20 @@ impl FindingKind {
     }
 }
 
-/// Something that is wrong.
+/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What.
+    /// The kind.
     pub kind: FindingKind,
-    /// With which seal.
+    /// The seal.
     pub seal: Option<i64>,
-    /// With which row.
+    /// The row.
     pub row: Option<AuditId>,
     /// When the row was written, or the seal made.
     pub at: Option<Timestamp>,
-    /// What the row says that happened; unknown of a row that is gone.
+    /// The event of the row; unknown if the row is gone.
     pub event: Option<String>,
-    /// When the row was sealed, as far as its seal may be believed.
+    /// When the row was sealed, as far as its seal is authentic.
     pub sealed_at: Option<Timestamp>,
 }
 
@@ -98,7 +98,7 @@ impl Finding {
         Self { kind: what, seal: Some(sequence), row: None, at, event: None, sealed_at: None }
     }
 
-    /// A row of a seal that is as it was made.
+    /// A finding about a row of an unchanged seal.
     pub(super) fn sealed(what: FindingKind, row: &AuditRow, seal: &Seal) -> Self {
         Self { sealed_at: Some(seal.sealed_at), ..Self::row(what, row) }
     }
@@ -116,17 +116,17 @@ impl Finding {
     }
 }
 
-/// How far rows were swept, in the program's own hand.
+/// An authenticated mark: up to which seal the program swept rows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SweptMark {
-    /// Everything up to this seal.
+    /// The last seal that was swept.
     pub(super) up_to: i64,
-    /// When that was.
+    /// When it was swept.
     at: Timestamp,
 }
 
 impl SweptMark {
-    /// Reads the mark on a seal; nothing when it is not the program's own.
+    /// Reads the mark on a seal; `None` unless the program wrote it.
     pub(super) fn of(root: &RootKeys, keys: &KeyRotation, seal: &Seal) -> Option<Self> {
         let (at, key, mark) = (seal.swept_at?, seal.swept_key.as_ref()?, seal.swept_mark.as_ref()?);
         let own = swept_mark(root, key, seal, at).is_ok_and(|own| *mark == own);
@@ -134,35 +134,35 @@ impl SweptMark {
     }
 }
 
-/// What a check knows besides the seal and its rows.
+/// What a check needs besides the seal and its rows.
 #[derive(Clone, Debug)]
 pub(super) struct CheckContext {
-    /// How far rows may be swept.
+    /// Up to where rows may be swept.
     pub(super) swept: Option<SweptMark>,
-    /// When the first row was written that has a tag.
+    /// When the first row with a tag was written.
     pub(super) tagged_since: Option<Timestamp>,
-    /// Up to when the seals before were complete.
+    /// Up to when the previous seals were complete.
     pub(super) complete_to: Option<Timestamp>,
-    /// When the newest of the seals before was made.
+    /// When the newest of the previous seals was made.
     pub(super) newest_sealed_at: Option<Timestamp>,
-    /// Which root key may be used when.
+    /// Which root key may be used at which time.
     pub(super) keys: KeyRotation,
 }
 
 impl CheckContext {
-    /// Nothing but when keys are over.
+    /// A context with the key rotation only.
     pub(super) const fn new(keys: KeyRotation) -> Self {
         Self { swept: None, tagged_since: None, complete_to: None, newest_sealed_at: None, keys }
     }
 
-    /// Takes note of a seal whose times are as it was made.
+    /// Updates the context with a seal whose times are authentic.
     pub(super) fn advance(&mut self, seal: &Seal) {
         self.complete_to = self.complete_to.max(Some(seal.complete_to));
         self.newest_sealed_at = self.newest_sealed_at.max(Some(seal.sealed_at));
     }
 }
 
-/// Checks a seal by itself.
+/// Checks a seal without its rows.
 pub(super) fn seal_alone(
     root: &RootKeys,
     seal: &Seal,
@@ -176,7 +176,7 @@ pub(super) fn seal_alone(
     if seal.digest != own {
         return Ok(Some(FindingKind::SealChanged));
     }
-    // A seal is no older than the one before, whatever it says itself.
+    // A seal is no older than the one before, whatever its own time says.
     let made = known.newest_sealed_at.map_or(seal.sealed_at, |reached| reached.max(seal.sealed_at));
     if known.keys.is_retired(&seal.key_id, made) {
         return Ok(Some(FindingKind::KeyReplaced));
@@ -193,7 +193,7 @@ pub(super) fn seal_alone(
     Ok((seal.manifest_hash != hash).then_some(FindingKind::SealChanged))
 }
 
-/// Checks a seal with the rows that say they are in it.
+/// Checks a seal with the rows that name it.
 pub(super) fn seal(
     root: &RootKeys,
     seal: &Seal,
@@ -223,9 +223,9 @@ pub(super) fn seal(
     Ok(found)
 }
 
-/// Checks a row by itself, and against the time up to which everything was in sight.
+/// Checks a row by itself, and against the time up to which everything was visible.
 pub(super) fn row(root: &RootKeys, row: &AuditRow, known: &CheckContext) -> Option<FindingKind> {
-    // Whoever has the database alone can write a row without a tag: after an upgrade nobody else does.
+    // An attacker who has only the database can write a row without a tag; after an upgrade no program does.
     let upgraded = known.tagged_since.is_some_and(|since| row.at > since.plus(UPGRADE));
     match TagStatus::of(root, row) {
         TagStatus::Invalid => return Some(FindingKind::Forged),
@@ -248,7 +248,7 @@ mod tests {
 
     use super::*;
 
-    /// A program without a floor swept by a setting of a second, and marked it in its own hand.
+    /// A program without a minimum retention swept because of a setting of one second, and marked it itself.
     #[test]
     fn sweep_before_minimum_retention_is_found() {
         let root = RootKeys::new(&[RootKey::parse("a", &[1; 32]).unwrap()]).unwrap();
@@ -272,7 +272,7 @@ mod tests {
             seal.swept_mark = Some(swept_mark(&root, "a", &seal, swept_at).unwrap().to_vec());
             let keys = KeyRotation::of("a", &[]);
             let swept = SweptMark::of(&root, &keys, &seal);
-            assert!(swept.is_some(), "it is the program's own");
+            assert!(swept.is_some(), "the program wrote it");
             seal_alone(&root, &seal, &CheckContext { swept, ..CheckContext::new(keys) }).unwrap()
         };
         assert_eq!(judge(made.plus(Duration::from_hours(1))), Some(FindingKind::SweptEarly));

@@ -1,4 +1,4 @@
-//! Exporting: the trail by time, in pages, so that its length costs no memory.
+//! Export of the trail by time, in pages, so that memory does not grow with its length.
 
 use store::{AuditId, Timestamp, UserId, audit::AuditRange, audit::AuditRow};
 
@@ -6,12 +6,12 @@ use crate::{Cx, Result};
 
 const PAGE: i64 = 500;
 
-/// What is to be exported.
+/// What to export.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExportFilter<'a> {
-    /// Only from then on.
+    /// Only from this time on.
     pub from: Option<Timestamp>,
-    /// Only before then.
+    /// Only before this time.
     pub to: Option<Timestamp>,
     /// Only about this person.
     pub user: Option<UserId>,
@@ -19,7 +19,7 @@ pub struct ExportFilter<'a> {
     pub event: Option<&'a str>,
 }
 
-/// A walk through the trail.
+/// An export in progress.
 #[derive(Debug)]
 pub struct Export<'a> {
     cx: &'a Cx,
@@ -29,7 +29,7 @@ pub struct Export<'a> {
 }
 
 impl<'a> Export<'a> {
-    /// Begins one.
+    /// Starts an export.
     #[must_use]
     pub fn new(cx: &'a Cx, filter: ExportFilter<'a>) -> Self {
         let least = |at: Timestamp| AuditId::new(at, [0; 10]);

@@ -1,5 +1,5 @@
-//! Which root key the trail may be under, and until when: whoever stole one before it was replaced can make every HMAC of
-//! it for ever, so that a HMAC alone does not say when it was made.
+//! Which root key the trail may use, and until when: an attacker who stole a key before it was replaced can compute every
+//! HMAC with it for ever, so an HMAC alone does not prove when it was made.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use store::{Sql, Timestamp};
 
 use crate::Result;
 
-/// Replicas that have yet to get the new root key may go on with the old one for this long.
+/// Replicas that do not have the new root key yet may use the old one for this long.
 pub(super) const ROLLOUT: Duration = Duration::from_hours(24);
 
 /// Root keys, and when each became current.
 #[derive(Clone, Debug)]
 pub(super) struct KeyRotation {
-    /// The first of the configuration: nobody with the database alone can make it an old one.
+    /// The first of the configuration: an attacker who has only the database cannot make it an old one.
     current: String,
     since: Vec<(String, Timestamp)>,
 }
 
 impl KeyRotation {
-    /// As the database tells it.
+    /// Reads it from the database.
     pub(super) async fn read(root: &RootKeys, sql: &mut impl Sql) -> Result<Self> {
         let rows = store::root_key::all(sql).await?;
         let since = rows.into_iter().map(|row| (row.id, row.since)).collect();
         Ok(Self { current: root.current_id().to_owned(), since })
     }
 
-    /// Takes note of a seal under a key. The database's word for when the key became current is not authenticated, and may
-    /// have been moved; a seal under it cannot be older than that.
+    /// Records that a seal uses a key. The time in the database at which the key became current is not authenticated, and
+    /// may have been changed; a key is current at the latest when a seal uses it.
     pub(super) fn observe(&mut self, key: &str, at: Timestamp) {
         match self.since.iter_mut().find(|(id, _)| id == key) {
             Some((_, since)) => *since = at.min(*since),
@@ -36,7 +36,7 @@ impl KeyRotation {
         }
     }
 
-    /// Whether a key had been replaced for longer than a rollout takes, at a time.
+    /// Whether, at a time, a key had been replaced for longer than a rollout takes.
     pub(super) fn is_retired(&self, key: &str, at: Timestamp) -> bool {
         self.retired_at(key).is_some_and(|end| at > end)
     }
@@ -49,7 +49,7 @@ impl KeyRotation {
         let replaces = |(id, since): &&(String, Timestamp)| {
             id != key && (*id == self.current || own.is_some_and(|own| *since > own))
         };
-        // Where somebody went back to an older key, the one that is left had its time from when it came.
+        // If an operator went back to an older key, the time of the abandoned key counts from when it became current.
         let ends = self.since.iter().filter(replaces).map(|(_, since)| own.max(Some(*since)));
         ends.min().flatten().map(|replaced| replaced.plus(ROLLOUT))
     }
@@ -57,7 +57,7 @@ impl KeyRotation {
 
 #[cfg(test)]
 impl KeyRotation {
-    /// One that no database tells.
+    /// A rotation for tests, without a database.
     pub(super) fn of(current: &str, since: &[(&str, Timestamp)]) -> Self {
         let since = since.iter().map(|(id, at)| ((*id).to_owned(), *at)).collect();
         Self { current: current.to_owned(), since }
@@ -91,15 +91,15 @@ mod tests {
 
     #[test]
     fn tampered_rows_extend_no_key() {
-        // The stolen key is made to look as if it came last.
+        // The stolen key is given a later time than all others.
         let mut moved = keys("c", &[("a", 99), ("c", 20)]);
         moved.observe("a", day(0));
         assert_eq!(moved.retired_at("a"), Some(day(21)));
-        // The current one is made to look as if it came later than it did.
+        // The current key is given a later time than its own.
         let mut moved = keys("c", &[("a", 0), ("c", 99)]);
         moved.observe("c", day(20));
         assert_eq!(moved.retired_at("a"), Some(day(21)));
-        // The row of the stolen one is taken away.
+        // The row of the stolen key is deleted.
         assert_eq!(keys("c", &[("c", 20)]).retired_at("a"), Some(day(21)));
         assert_eq!(
             keys("c", &[("a", 0)]).retired_at("a"),

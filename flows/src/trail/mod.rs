@@ -5,9 +5,9 @@
 //!                                     each seal has the digest of the one before
 //! ```
 //!
-//! No transaction of a person waits for the chain: rows commit unsealed and in any order, and each second whatever is in
-//! sight gets the next seal. What comes into sight later gets a later one. Everything is authenticated with keys that are
-//! derived from the root key, so that the database alone cannot make it.
+//! No transaction of a person waits for the chain: rows commit unsealed and in any order, and each second all visible rows
+//! get the next seal. Rows that become visible later get a later one. Everything is authenticated with keys that are derived
+//! from the root key, so that write access to the database is not enough to forge it.
 
 mod check;
 pub mod export;
@@ -21,15 +21,15 @@ use std::{fmt, str::FromStr, time::Duration};
 use keys::{AuditMacKind, KeyError, RootKeys};
 use store::{AuditId, Timestamp, audit::AuditRow, audit_seal::Seal};
 
-/// A row that comes into sight this much later than it should have is not the work of a slow transaction: clocks of
-/// replicas differ by seconds, and none waits for minutes.
+/// A row that becomes visible this much too late is not due to a slow transaction: clocks of replicas differ by seconds, and
+/// no transaction takes minutes.
 pub(crate) const LATE: Duration = Duration::from_mins(5);
-/// Programs that write no tags may go on beside those that do for this long, while an upgrade is rolled out.
+/// While an upgrade is rolled out, programs that write no tags may run beside those that do for this long.
 pub(crate) const UPGRADE: Duration = Duration::from_hours(24);
-/// No row is swept before this, whatever the database says the setting is: it is the least that `retention.audit` can be.
+/// No row is swept earlier, whatever the setting in the database: it is the minimum of `retention.audit`.
 pub(crate) const MIN_RETENTION: Duration = Duration::from_hours(30 * 24);
 
-/// Where the chain stands: whoever keeps this outside the database sees when its end was cut off.
+/// The end of the chain: a copy outside the database shows when the end was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainHead {
     /// Number of the newest seal.
@@ -38,7 +38,7 @@ pub struct ChainHead {
     pub digest: String,
 }
 
-/// A head that cannot be read.
+/// A head that cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a head is SEQUENCE:DIGEST, a number and 64 hexadecimal digits, as the log and `audit verify` print it"
@@ -71,19 +71,19 @@ impl FromStr for ChainHead {
     }
 }
 
-/// The tag of a row that is about to be written.
+/// The tag of a row that will be written.
 pub(crate) fn tag(root: &RootKeys, key: &str, row: &AuditRow) -> Result<[u8; 32], KeyError> {
     with_fields(row, |fields| root.audit_mac(key, AuditMacKind::Row, fields))
 }
 
-/// What a row's tag says.
+/// The result of checking a row's tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TagStatus {
     /// This program wrote the row as it is.
     Valid,
-    /// There is none: an older version wrote the row, or an attacker with the database alone.
+    /// There is none: an older version wrote the row, or an attacker who has only the database.
     Missing,
-    /// It is of another row, or of another program.
+    /// It belongs to another row, or another program made it.
     Invalid,
     /// Its root key is not configured.
     UnknownKey,
@@ -103,7 +103,7 @@ impl TagStatus {
     }
 }
 
-/// What a manifest says of a row: all of its columns, its tag too.
+/// The HMAC of a row in a manifest: over all of its columns, including its tag.
 fn manifest_mac(root: &RootKeys, key: &str, row: &AuditRow) -> Result<[u8; 32], KeyError> {
     let tag = [row.tag.as_deref(), row.tag_key.as_deref().map(str::as_bytes)];
     with_fields(row, |fields| root.audit_mac(key, AuditMacKind::Sealed, &[fields, &tag].concat()))
@@ -126,7 +126,7 @@ fn with_fields<T>(row: &AuditRow, run: impl FnOnce(&[Option<&[u8]>]) -> T) -> T 
     ])
 }
 
-/// The digest of a seal: everything in it but its rows, which its manifest stands for.
+/// The digest of a seal: over everything in it except its rows, which its manifest covers.
 fn seal_digest(root: &RootKeys, seal: &Seal) -> Result<[u8; 32], KeyError> {
     let numbers =
         [seal.sequence, seal.sealed_at.millis(), seal.complete_to.millis(), seal.row_count]
@@ -140,12 +140,12 @@ fn seal_digest(root: &RootKeys, seal: &Seal) -> Result<[u8; 32], KeyError> {
     root.audit_mac(&seal.key_id, AuditMacKind::Seal, &fields)
 }
 
-/// Whether a seal's numbers and times are as it was made: before that, none of them counts.
+/// Whether a seal's numbers and times are authentic; without that, none of them may be used.
 fn is_authentic(root: &RootKeys, seal: &Seal) -> bool {
     seal_digest(root, seal).is_ok_and(|own| seal.digest == own)
 }
 
-/// The mark of a seal up to which everything was swept.
+/// The HMAC of the mark on the seal up to which everything was swept.
 fn swept_mark(
     root: &RootKeys,
     key: &str,
@@ -156,7 +156,7 @@ fn swept_mark(
     root.audit_mac(key, AuditMacKind::Swept, &[Some(&sequence), Some(&seal.digest), Some(&at)])
 }
 
-/// How much of a row's HMAC a manifest keeps: 128 bits, which nobody finds a second row for.
+/// Bytes of a row's HMAC in a manifest: 128 bits, enough against second preimages.
 const MAC_LENGTH: usize = 16;
 
 /// A line of a manifest.
@@ -180,7 +180,7 @@ impl ManifestLine {
         manifest.extend_from_slice(&self.mac);
     }
 
-    /// The lines of a manifest; what is no whole line is left out, and the manifest's own HMAC tells.
+    /// Parses the lines of a manifest; an incomplete line is left out, and the manifest's own HMAC shows the change.
     fn parse_all(manifest: &[u8]) -> impl Iterator<Item = Self> {
         manifest.as_chunks::<{ Self::LENGTH }>().0.iter().map(|chunk| {
             let mut line = ([0; 16], [0; MAC_LENGTH]);
@@ -192,7 +192,7 @@ impl ManifestLine {
     }
 }
 
-/// When an id was made (RFC 9562, section 5.7): for a row that is no longer there to ask.
+/// When an id was created (RFC 9562, section 5.7): for a row that no longer exists.
 fn made_at(id: AuditId) -> Timestamp {
     Timestamp::from_millis(i64::try_from(id.uuid().as_u128() >> 80).unwrap_or(i64::MAX))
 }

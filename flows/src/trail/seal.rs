@@ -1,4 +1,4 @@
-//! Sealing: whatever is in sight gets the next seal.
+//! Sealing: all visible rows get the next seal.
 
 use keys::AuditMacKind;
 use store::{audit::AuditRow, audit_seal::Seal};
@@ -6,19 +6,19 @@ use store::{audit::AuditRow, audit_seal::Seal};
 use super::{ChainHead, ManifestLine, TagStatus, is_authentic, seal_digest};
 use crate::{Cx, Error, Result};
 
-/// Rows of one seal: as many as one short transaction bears.
+/// Rows of one seal: as many as fit into one short transaction.
 const ROWS: i64 = 500;
 
-/// What a turn has sealed.
+/// The result of one seal.
 #[derive(Clone, Debug)]
 pub struct SealReport {
-    /// Where the chain stands now.
+    /// The new head of the chain.
     pub head: ChainHead,
-    /// Whether this is the first seal of its hour: the head is then told to whoever keeps logs.
+    /// Whether this is the first seal of its hour: then the head is logged, so that it is stored elsewhere.
     pub first_of_hour: bool,
     /// Whether there may be more to seal.
     pub is_full: bool,
-    /// Rows whose tag does not fit them: they were changed, or not written by this program.
+    /// Rows with an invalid tag: they were changed, or not written by this program.
     pub forged: usize,
 }
 
@@ -34,11 +34,11 @@ pub async fn newest(cx: &Cx) -> Result<i64> {
     Ok(store::audit_seal::newest(&mut conn).await?.map_or(0, |seal| seal.sequence))
 }
 
-/// Makes the next seal, of the oldest unsealed rows; nothing when there are none.
+/// Makes the next seal, of the oldest unsealed rows; `None` when there are none.
 ///
 /// # Errors
-/// [`Error::Lost`] when another replica made this seal first; its rows are in the next one. [`newest`] then tells of it: if
-/// it does not, something keeps seals out of the table.
+/// [`Error::Conflict`] when another replica made this seal first; its rows are in the next one. [`newest`] is then higher:
+/// if it is not, something prevents inserts into the table.
 pub async fn seal_next(cx: &Cx) -> Result<Option<SealReport>> {
     cx.db
         .write(async |tx| {
@@ -50,9 +50,10 @@ pub async fn seal_next(cx: &Cx) -> Result<Option<SealReport>> {
             if !store::audit_seal::reserve(tx, sequence, cx.now).await? {
                 return Err(Error::Conflict);
             }
-            // Claimed, not read and then marked: no row is in two seals, and none that commits meanwhile is in between.
+            // Claimed in one statement, not read and then marked: no row is in two seals, and none that commits meanwhile is
+            // missed.
             let mut rows = store::audit::claim_for_seal(tx, sequence, ROWS).await?;
-            // They were taken by a seal that came between the first two of these statements.
+            // Another seal claimed them between the first two of these statements.
             if rows.is_empty() {
                 return Err(Error::Conflict);
             }
@@ -84,8 +85,8 @@ fn make(cx: &Cx, sequence: i64, previous: Option<&Seal>, rows: &[AuditRow]) -> R
         ManifestLine::of(&cx.root, key_id, row)?.write(&mut manifest);
     }
     let hash = cx.root.audit_mac(key_id, AuditMacKind::Manifest, &[Some(&manifest)])?;
-    // A full seal may have left newer rows for the next one. What was complete stays so, however late a row comes: as far as
-    // the seal before says so in the program's own hand.
+    // A full seal may have left newer rows for the next one. The time up to which the trail is complete never decreases,
+    // however late a row appears, as far as the previous seal is authentic.
     let newest = rows.last().filter(|_| is_full(rows)).map_or(cx.now, |row| row.at);
     let before = previous.filter(|seal| is_authentic(&cx.root, seal));
     let newest = before.map_or(newest, |before| newest.max(before.complete_to));

@@ -1,5 +1,5 @@
-//! Sweeping the trail: whole seals, oldest first, and only those that are as they were made. What somebody has changed
-//! stays, so that time does not wash it away.
+//! Sweeping the trail: whole seals, oldest first, and only unchanged ones. Changed seals are kept, so that evidence of
+//! tampering does not expire.
 
 use store::{Timestamp, audit_seal::Seal};
 
@@ -12,22 +12,22 @@ use super::{
 };
 use crate::{Cx, Error, Result};
 
-/// Seals that are swept at once, and rows.
+/// Seals that are swept at once.
 const SEALS: i64 = 200;
 const ROWS: i64 = 1_000;
 
-/// What a batch has done.
+/// The result of a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SweepReport {
-    /// Rows that went, seals of long ago among them.
+    /// Rows that were deleted, and seals that were deleted with them.
     pub rows: u64,
-    /// Up to which seal it looked; nothing when there is no more to look at.
+    /// The last seal that was checked; none at the end.
     pub up_to: Option<i64>,
-    /// Seals that are not as they were made. They stay, with their rows.
+    /// Seals that were changed. They are kept, with their rows.
     pub unsound: u64,
 }
 
-/// Seals whose rows were still there when they were read. Another replica may sweep them meanwhile.
+/// Seals whose rows existed when they were read. Another replica may sweep them meanwhile.
 #[derive(Debug)]
 pub struct SealBatch(Vec<Seal>);
 
@@ -38,8 +38,8 @@ impl SealBatch {
         Ok(Self(store::audit_seal::unswept_after(&mut conn, sequence, SEALS).await?))
     }
 
-    /// Sweeps those of them that are older than the setting says. What a seal says of itself is believed only once its
-    /// digest is right: whoever has the database could otherwise have the program sweep anything.
+    /// Sweeps those that are older than the setting. The contents of a seal count only once its digest is verified:
+    /// otherwise an attacker with the database could make the program sweep anything.
     pub async fn sweep(self, cx: &Cx) -> Result<SweepReport> {
         sweep(cx, self.0).await
     }
@@ -61,7 +61,7 @@ async fn sweep(cx: &Cx, mut seals: Vec<Seal>) -> Result<SweepReport> {
         let unsound = u64::from(is_unswept(cx, first).await?);
         return Ok(SweepReport { rows: 0, up_to: Some(first.sequence), unsound });
     };
-    // The first that is not sound is looked at by the next batch, and left where it is.
+    // The next batch checks the first altered seal, and keeps it.
     Ok(SweepReport {
         rows: delete(cx, first.sequence, end).await?,
         up_to: Some(end.sequence),
@@ -69,23 +69,23 @@ async fn sweep(cx: &Cx, mut seals: Vec<Seal>) -> Result<SweepReport> {
     })
 }
 
-/// What was swept before has served its time.
+/// Rows before this time may be deleted.
 fn cutoff(cx: &Cx) -> Timestamp {
     cx.now.minus(cx.settings.audit_retention.max(MIN_RETENTION))
 }
 
-/// Passes by the seals that are not as they were made, if the first is one: they stay, and nothing in them is believed.
+/// Skips altered seals, if the first is one: they are kept, and their contents are ignored.
 fn skip_altered(cx: &Cx, seals: &[Seal]) -> Option<SweepReport> {
     let changed = seals.iter().take_while(|seal| !is_authentic(&cx.root, seal));
     let (unsound, last) = changed.fold((0, None), |(count, _), seal| (count + 1, Some(seal)));
     last.map(|seal| SweepReport { rows: 0, up_to: Some(seal.sequence), unsound })
 }
 
-/// As many seals as have a batch of rows together; at least one.
+/// Truncates to the seals that have a batch of rows together; at least one.
 fn truncate_to_batch(seals: &mut Vec<Seal>) {
     let (mut rows, mut kept) = (0_i64, 0);
     for (nth, seal) in seals.iter().enumerate() {
-        // One after another without a gap: a range is deleted.
+        // Consecutive, because a range is deleted.
         let follows =
             nth == 0 || seals.get(nth - 1).is_some_and(|s| s.sequence + 1 == seal.sequence);
         rows = rows.saturating_add(seal.row_count);
@@ -97,8 +97,8 @@ fn truncate_to_batch(seals: &mut Vec<Seal>) {
     seals.truncate(kept);
 }
 
-/// How many of them, from the first, are as they were made. A seal whose key is not known can be neither proven nor
-/// disproven: it stays.
+/// How many of them, from the first, are unchanged. A seal whose key is unknown can be neither proven nor disproven: it is
+/// kept.
 async fn count_sound(cx: &Cx, seals: &[Seal]) -> Result<usize> {
     let mut conn = cx.db.read().await?;
     let known = CheckContext::new(KeyRotation::read(&cx.root, &mut conn).await?);
@@ -111,7 +111,7 @@ async fn count_sound(cx: &Cx, seals: &[Seal]) -> Result<usize> {
         let rows = store::audit::of_seals(&mut conn, &only, most).await?;
         let next = store::audit_seal::by_sequence(&mut conn, seal.sequence + 1).await?;
         drop(conn);
-        // Another one in its place would not be what the next one follows on.
+        // The next seal would not link to a replaced one.
         let linked = next.is_none_or(|next| next.previous == seal.digest);
         if !linked || !check::seal(&cx.root, seal, &rows, &known)?.is_empty() {
             break;
@@ -121,7 +121,7 @@ async fn count_sound(cx: &Cx, seals: &[Seal]) -> Result<usize> {
     Ok(sound)
 }
 
-/// Whether nobody else has swept a seal since it was read: without its rows it only looked changed.
+/// Whether no other replica has swept a seal since it was read: without its rows it would only seem altered.
 async fn is_unswept(cx: &Cx, seal: &Seal) -> Result<bool> {
     let now = store::audit_seal::by_sequence(&mut cx.db.read().await?, seal.sequence).await?;
     Ok(now.is_some_and(|now| now.swept_at.is_none()))
@@ -135,7 +135,7 @@ async fn delete(cx: &Cx, first: i64, end: &Seal) -> Result<u64> {
     cx.db
         .write(async |tx| {
             let rows = store::audit::sweep(tx, &seals).await?;
-            // Another replica was faster, if there is nothing to mark.
+            // If there is nothing to mark, another replica was first.
             if store::audit_seal::mark_swept(tx, &seals, cx.now).await? > 0 {
                 store::audit_seal::set_swept_mark(tx, end.sequence, key, &mark).await?;
             }
@@ -144,7 +144,7 @@ async fn delete(cx: &Cx, first: i64, end: &Seal) -> Result<u64> {
         .await
 }
 
-/// Deletes seals whose rows were swept as long ago as rows are kept; the marked one, which the rest hangs on, stays.
+/// Deletes seals whose rows were swept longer ago than the retention; the marked one, to which the rest links, is kept.
 async fn delete_swept_seals(cx: &Cx) -> Result<u64> {
     let mut conn = cx.db.read().await?;
     let Some(marked) = store::audit_seal::newest_with_swept_mark(&mut conn).await? else {

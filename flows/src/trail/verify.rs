@@ -1,4 +1,4 @@
-//! Verifying: reads the whole chain, or a part of it, in pages, and tells what somebody did to it.
+//! Verification: reads the whole chain, or a part of it, in pages, and reports how it was changed.
 
 use std::collections::BTreeSet;
 
@@ -15,21 +15,21 @@ use crate::{Cx, Result};
 
 /// Seals that are read at once.
 const SEALS: i64 = 64;
-/// Rows that are read beyond those that are expected: so many can be told by name that somebody has added.
+/// Maximum number of unexpected rows to read: so many added rows can be reported by name.
 const EXTRA_ROWS: i64 = 1_000;
 
-/// What is to be verified.
+/// What to verify.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyOptions {
-    /// Only what was sealed then or later.
+    /// Only what was sealed at this time or later.
     pub from: Option<Timestamp>,
-    /// Only what was written before then.
+    /// Only what was written before this time.
     pub to: Option<Timestamp>,
     /// A head that the chain once had.
     pub expect: Option<ChainHead>,
 }
 
-/// What was verified.
+/// The result of a verification.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyReport {
     /// Seals that were checked.
@@ -38,26 +38,26 @@ pub struct VerifyReport {
     pub swept: u64,
     /// Rows that were checked in their seals.
     pub rows: u64,
-    /// Of them, those that had waited for their seal for minutes, and nothing was sealed meanwhile: no replica ran, or none
-    /// could seal. Each is noted.
+    /// Of them, those that were unsealed for minutes while nothing was sealed: no replica ran, or none could seal. Each is
+    /// noted.
     pub waited: u64,
-    /// Rows that wait for their seal.
+    /// Rows that are not sealed yet.
     pub unsealed: u64,
     /// When the oldest of them was written.
     pub oldest_unsealed: Option<Timestamp>,
-    /// How much is wrong.
+    /// Number of findings.
     pub findings: u64,
-    /// Where the chain ends.
+    /// The end of the chain.
     pub head: Option<ChainHead>,
 }
 
-/// Who is told while it runs.
+/// Receives progress and findings during a verification.
 pub trait VerifyObserver {
-    /// So many seals of so many are checked.
+    /// `done` of `all` seals are checked.
     fn on_progress(&mut self, done: i64, all: i64);
     /// Something is wrong.
     fn on_finding(&mut self, finding: &Finding);
-    /// Something that is as it may be, and that somebody should be able to explain: [`What::Waited`].
+    /// Something permitted that an operator should be able to explain: [`FindingKind::Waited`].
     fn on_note(&mut self, note: &Finding);
 }
 
@@ -72,7 +72,7 @@ pub async fn verify(
     let newest = store::audit_seal::newest(&mut conn).await?.map_or(0, |seal| seal.sequence);
     let start = match options.from {
         None => None,
-        // The seal before is taken without its rows: what is verified is linked to it.
+        // The previous seal is used without its rows: the verified part links to it.
         Some(from) => Some(
             store::audit_seal::first_sequence_since(&mut conn, from).await?.unwrap_or(newest + 1)
                 - 1,
@@ -104,7 +104,7 @@ pub async fn verify(
     Ok(run.report)
 }
 
-/// Rows that wait for their seal, and what is wrong with them.
+/// Unsealed rows, and what is wrong with them.
 #[derive(Default)]
 struct Unsealed {
     rows: u64,
@@ -127,8 +127,8 @@ impl<W: VerifyObserver> Verification<'_, W> {
         self.observer.on_finding(finding);
     }
 
-    /// Reads how far was swept, and the seal that the first one follows. Where to begin was found by a time that anybody
-    /// can write: so that nobody is led past a seal, that one must be as it was made.
+    /// Reads how far rows were swept, and the seal before the first one. That seal was found by a time that any writer of
+    /// the database can set: so that no seal is skipped, it must be unchanged.
     async fn start(&mut self, start: Option<i64>) -> Result<()> {
         self.context.swept = self.read_swept_mark().await?;
         let Some(before) = start else { return Ok(()) };
@@ -154,7 +154,7 @@ impl<W: VerifyObserver> Verification<'_, W> {
         Ok(marked.and_then(|seal| SweptMark::of(&self.cx.root, &self.context.keys, &seal)))
     }
 
-    /// Whether the mark that was believed is still to be, now that the chain has told when each root key was used.
+    /// Checks whether the accepted mark is still valid, now that the chain has shown when each root key was used.
     async fn check_mark(&mut self) -> Result<()> {
         if let Some(believed) = self.context.swept
             && self.read_swept_mark().await?.is_none()
@@ -164,8 +164,8 @@ impl<W: VerifyObserver> Verification<'_, W> {
         Ok(())
     }
 
-    /// The chain and the rows that wait for their seal; false when no more than a part of the chain was asked for. A row that
-    /// gets its seal meanwhile was in neither, so the chain is followed until nothing was sealed while the rows were read.
+    /// Checks the chain and the unsealed rows; false when only a part of the chain was requested. A row that is sealed
+    /// meanwhile was in neither, so the chain is followed until nothing was sealed while the rows were read.
     async fn check_all(&mut self, start: Option<i64>, to: Option<Timestamp>) -> Result<bool> {
         let mut from = start;
         while self.check_chain(from, to).await? {
@@ -190,7 +190,7 @@ impl<W: VerifyObserver> Verification<'_, W> {
         self.previous.as_ref().map_or(0, |seal| seal.sequence)
     }
 
-    /// Goes along the chain; false when it stopped before the end, because no more was asked for.
+    /// Follows the chain; false when it stopped before the end, because no more was requested.
     async fn check_chain(&mut self, start: Option<i64>, to: Option<Timestamp>) -> Result<bool> {
         let mut last = start.unwrap_or(i64::MIN);
         loop {
@@ -211,7 +211,7 @@ impl<W: VerifyObserver> Verification<'_, W> {
         }
     }
 
-    /// The rows of some seals, which follow each other.
+    /// The rows of consecutive seals.
     async fn rows(&self, seals: &[Seal]) -> Result<Vec<AuditRow>> {
         let (Some(first), Some(last)) = (seals.first(), seals.last()) else {
             return Ok(Vec::new());
@@ -250,7 +250,7 @@ impl<W: VerifyObserver> Verification<'_, W> {
         Ok(())
     }
 
-    /// Notes the rows that nothing is wrong with but how long they waited. Those without a tag are of before an upgrade, and
+    /// Notes the rows whose only irregularity is a long time unsealed. Rows without a tag are from before an upgrade, and
     /// got their first seal with it.
     fn note_waited(&mut self, seal: &Seal, rows: &[AuditRow], found: &[Finding]) {
         let told: BTreeSet<_> = found.iter().filter_map(|finding| finding.row).collect();
@@ -262,7 +262,7 @@ impl<W: VerifyObserver> Verification<'_, W> {
         }
     }
 
-    /// Looks once more, at this seal alone: it may have been swept since it was read.
+    /// Checks this seal alone again: it may have been swept since it was read.
     async fn recheck(&mut self, seal: &Seal) -> Result<Vec<Finding>> {
         self.context.swept = self.read_swept_mark().await?;
         let mut conn = self.cx.db.read().await?;
@@ -278,12 +278,12 @@ impl<W: VerifyObserver> Verification<'_, W> {
         check::seal(&self.cx.root, &now, &rows, &self.context)
     }
 
-    /// Whether a seal follows on the one before.
+    /// Whether a seal links to the one before.
     async fn check_link(&mut self, seal: &Seal) -> Result<()> {
         let before = self.previous.as_ref().map_or(0, |previous| previous.sequence);
         if seal.sequence != before + 1 {
-            // Seals whose rows were swept long ago are gone themselves, and so may be one between them that was not as it was
-            // made and was looked into; the mark says up to which.
+            // Seals whose rows were swept long ago are deleted themselves, and so may be an altered one between them that
+            // was investigated; the mark shows up to which.
             let trimmed = self.context.swept.is_some_and(|mark| seal.sequence <= mark.up_to);
             return if trimmed {
                 self.report_orphans(before + 1, seal.sequence - 1).await
@@ -301,7 +301,7 @@ impl<W: VerifyObserver> Verification<'_, W> {
     }
 
     async fn gap(&mut self, first: i64, last: i64) -> Result<()> {
-        // Told one by one, as far as anybody would read.
+        // Reported one by one, up to a readable number.
         for sequence in (first..=last).take(usize::try_from(EXTRA_ROWS).unwrap_or(usize::MAX)) {
             self.report_finding(&Finding::seal(FindingKind::SealMissing, sequence, None));
         }
@@ -318,7 +318,7 @@ impl<W: VerifyObserver> Verification<'_, W> {
         Ok(())
     }
 
-    /// Rows that wait for their seal.
+    /// Reads and checks the unsealed rows.
     async fn check_unsealed(&self) -> Result<Unsealed> {
         let mut unsealed = Unsealed::default();
         let mut after = AuditId::from(uuid::Uuid::nil());
