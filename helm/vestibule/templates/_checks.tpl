@@ -13,7 +13,7 @@
 {{- fail "smtp.username and smtp.secret.name: set both, or neither" -}}
 {{- end -}}
 {{- if and $v.ingress.enabled (empty $v.proxies.trusted) -}}
-{{- fail "proxies.trusted: with an ingress, name the networks of its pods. Otherwise everybody comes from the ingress's address and shares one limit." -}}
+{{- fail "proxies.trusted: with an ingress, name the networks of its pods. Otherwise all clients have the ingress's address and share one limit." -}}
 {{- end -}}
 {{- $ids := list -}}
 {{- range $v.rootKeys -}}

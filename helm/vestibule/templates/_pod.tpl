@@ -4,7 +4,7 @@
 runAsNonRoot: true
 runAsUser: 65532
 runAsGroup: 65532
-# Mounted secrets are readable by this group, and by nobody else.
+# Mounted secrets are readable by this group, and by no other user.
 fsGroup: 65532
 seccompProfile:
   type: RuntimeDefault
