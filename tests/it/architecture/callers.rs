@@ -1,4 +1,4 @@
-//! The invariant, held by call sites: no token leaves without a completed second step.
+//! The invariant, checked at call sites: no token is issued without a completed second step.
 
 use syn::{Expr, Ident, ImplItem, Item, ItemImpl, ItemStruct, Type, Visibility};
 
@@ -9,7 +9,7 @@ use super::{
     tokens::words_in,
 };
 
-/// Statements that make a proof or a token durable, and the one file that runs each, once.
+/// Statements that make a proof or a token durable. One file runs each, once.
 const ONE_CALLER: [(&str, &str); 9] = [
     ("store::sign_in::insert", "flows/src/login/record.rs"),
     ("store::grant::insert", "flows/src/token/issue.rs"),
@@ -22,7 +22,7 @@ const ONE_CALLER: [(&str, &str); 9] = [
     ("store::document::insert", "flows/src/settings/change.rs"),
 ];
 
-/// Proofs, each with the one file that makes it.
+/// Proofs, each with the one file that constructs it.
 const PROOFS: [(&str, &str); 12] = [
     ("SignIn", "flows/src/sign_in.rs"),
     ("SignInProof", "flows/src/login/machine.rs"),
@@ -38,7 +38,7 @@ const PROOFS: [(&str, &str); 12] = [
     ("Reason", "flows/src/change_authority.rs"),
 ];
 
-/// What makes an authority, and the places that may call it.
+/// Constructors of an authority, and the places that may call them.
 const AUTHORITY: [(&str, &[&str]); 3] = [
     ("flows::change_authority::ChangeAuthority::from_command", &["idp/src/cli/change.rs"]),
     ("flows::change_authority::Reason::not_given", &["idp/src/cli/change.rs"]),
@@ -52,7 +52,7 @@ const AUTHORITY: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// Flows that staff or an operator calls. Each takes the authority.
+/// Flows that staff or an operator calls. Each takes the authority as a parameter.
 const ACTS: [(&str, &str); 11] = [
     ("flows/src/account/create.rs", "create"),
     ("flows/src/client/registration.rs", "add"),
@@ -67,17 +67,17 @@ const ACTS: [(&str, &str); 11] = [
     ("flows/src/staff/reset.rs", "force"),
 ];
 
-/// The verifiers of the second step: which seal speaks for which method, and where. A verdict is made from a seal alone, and
-/// a seal in its own file alone (`PROOFS`).
+/// The verifiers of the second step: which seal belongs to which method, and in which file. A verdict needs a seal, and a
+/// seal is constructed in its own file alone (`PROOFS`).
 const SEALS: [(&str, &str, &str); 1] =
     [("EmailCodeVerifier", "MailedMethod::EMAIL_CODE", "flows/src/login/email_code.rs")];
 
-/// Whether the one place that was found is in a file.
+/// Whether a file has the only place that was found.
 fn is_only_in(found: &[String], file: &str) -> bool {
     matches!(found, [one] if one.starts_with(&format!("{file}:")))
 }
 
-/// The functions that write a value of a type out, `Name { .. }`, once for each time.
+/// The functions that construct a value of a type with `Name { .. }`, one entry for each construction.
 fn constructing_functions<'a>(source: &'a Source, name: &str) -> Vec<&'a str> {
     let values = source.production(FactKind::Value).filter(|fact| fact.means(name));
     values.map(|fact| fact.function.as_str()).collect()
@@ -91,12 +91,12 @@ fn proof_insert_has_one_caller() {
             .collect();
         assert!(
             is_only_in(&found, file),
-            "{target} is called once, in {file}; call what that file offers instead. Found: {found:?}"
+            "{target} is called once, in {file}; call a function of that file instead. Found: {found:?}"
         );
     }
 }
 
-/// A reader finds a statement by its name.
+/// So a search for a statement's name finds every use of it.
 #[test]
 fn store_import_keeps_its_name() {
     let mut findings = Vec::new();
@@ -133,7 +133,7 @@ fn user_token_is_signed_in_one_call() {
     );
 }
 
-/// The signature below it.
+/// The signature under that token.
 #[test]
 fn token_signature_is_made_by_ring() {
     let mut found = Vec::new();
@@ -148,13 +148,13 @@ fn token_signature_is_made_by_ring() {
     }
     assert!(
         is_only_in(&found, "keys/src/key_ring.rs"),
-        "keys/src/key_ring.rs alone signs tokens, and hands out one function for each kind. Found: {found:?}"
+        "only keys/src/key_ring.rs signs tokens, with one function for each kind. Found: {found:?}"
     );
     let items = source("keys/src/jwt.rs").items();
     let inside = items.iter().any(|item| {
         matches!(item, Item::Fn(f) if f.sig.ident == "sign" && matches!(f.vis, Visibility::Restricted(_)))
     });
-    assert!(inside, "keys::jwt::sign stays inside `keys`");
+    assert!(inside, "keys::jwt::sign stays private to `keys`");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn proof_is_made_in_its_file() {
     }
     assert_none(
         &findings,
-        "a proof is made by its verifier alone; ask the verifier (PROOFS says which file that is):",
+        "only its verifier constructs a proof; call the verifier (PROOFS names its file):",
     );
 }
 
@@ -192,11 +192,11 @@ fn method_is_judged_in_one_file() {
             Item::Impl(item) => sealed_method(item, seal),
             _ => None,
         });
-        assert_eq!(of.as_deref(), Some(method), "{file}: {seal} speaks for its own method alone");
+        assert_eq!(of.as_deref(), Some(method), "{file}: {seal} is for its own method only");
     }
 }
 
-/// The method that a seal speaks for, where it is said here.
+/// The method of a seal, where this `impl` declares it.
 fn sealed_method(item: &ItemImpl, seal: &str) -> Option<String> {
     let Type::Path(of) = &*item.self_ty else { return None };
     let ([ImplItem::Const(said)], Some(_)) = (item.items.as_slice(), &item.trait_) else {
@@ -224,11 +224,11 @@ fn proof_has_no_second_source() {
     }
     assert_none(
         &findings,
-        "a proof is nothing but what its verifier says: keep its fields private and its file whole:",
+        "only its verifier makes a proof: keep its fields private and its file without modules:",
     );
 }
 
-/// How others could make or change a value of a type: by its fields, by a derived or written trait, or from a module inside,
+/// Other ways to construct or change a value of a type: a public field, a derived or written trait, or a module inside,
 /// which sees the fields.
 fn other_constructors(proof: &ItemStruct, items: &[Item]) -> Vec<String> {
     const TRAITS: [&str; 3] = ["Deserialize", "Default", "FromRow"];
@@ -257,14 +257,14 @@ fn other_constructors(proof: &ItemStruct, items: &[Item]) -> Vec<String> {
     ways
 }
 
-/// The trait that a type gets here.
+/// The trait that this `impl` gives to a type.
 fn trait_for(item: &ItemImpl, name: &Ident) -> Option<String> {
     let last = |path: &syn::Path| path.segments.last().map(|segment| segment.ident.clone());
     let (Some((path, _)), Type::Path(of)) = (&item.trait_, &*item.self_ty) else { return None };
     (last(&of.path).as_ref() == Some(name)).then(|| last(path)).flatten().map(|t| t.to_string())
 }
 
-/// An operator's authority is made where a command is read, the program's own where it acts by itself.
+/// A command constructs an operator's authority where it is parsed; the program constructs its own where it acts by itself.
 #[test]
 fn authority_is_made_by_its_callers() {
     for (maker, files) in AUTHORITY {
@@ -274,7 +274,7 @@ fn authority_is_made_by_its_callers() {
             .map(|source| source.path.as_str())
             .collect();
         found.sort_unstable();
-        assert_eq!(found, files, "{maker}: who else may act, a decision says, then this test");
+        assert_eq!(found, files, "{maker}: a further caller needs a decision, then a row here");
     }
 }
 
@@ -292,7 +292,7 @@ fn operator_flow_takes_authority() {
     }
 }
 
-/// A [`SignIn`](flows::SignIn) comes from a row that the machine's `SignInProof` was recorded in, from a live session, or from a
+/// A [`SignIn`](flows::SignIn) comes from the row that recorded the machine's `SignInProof`, from a live session, or from a
 /// grant.
 #[test]
 fn sign_in_has_three_sources() {
@@ -311,7 +311,7 @@ fn sign_in_has_three_sources() {
         .collect();
     assert!(
         is_only_in(&found, recorder.path.as_str()),
-        "of_row is for the row just recorded: {found:?}"
+        "of_row is only for the row just recorded: {found:?}"
     );
     let is_recorder = |f: &&super::facts::Function| f.name == "record_sign_in";
     let record = recorder.facts.functions.iter().find(is_recorder).expect("it is there");
@@ -335,7 +335,7 @@ fn sign_in_row_is_never_updated() {
             }
         }
     }
-    assert_none(&found, "a sign-in is a fact: add another one instead of changing it:");
+    assert_none(&found, "a sign-in never changes: insert another row instead of updating one:");
 }
 
 /// `step` makes the one `SignInProof`, in two places: after the second step, and after the new password that follows it.

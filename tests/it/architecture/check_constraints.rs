@@ -1,11 +1,11 @@
-//! The schema lists no values that grow: SQLite cannot change a CHECK, and a newer program adds to such a list.
+//! No CHECK of the schema lists values of a set that grows: SQLite cannot change a CHECK, and a newer program adds a value.
 
 use super::assert_none;
 
-/// Every CHECK that lists values, by its name, and why it may.
+/// Every CHECK that lists values, by its name, and why it may do so.
 const LISTS_VALUES: [(&str, &str); 1] = [(
     "two_steps",
-    "the invariant: its words cover every way in that is planned, and no other may be added by accident",
+    "the invariant: its values cover every planned way to sign in, and adding one needs a decision",
 )];
 
 /// A migration without its comments.
@@ -34,7 +34,7 @@ fn checks(sql: &str) -> Vec<(Option<String>, String)> {
     found
 }
 
-/// The text up to the parenthesis that closes the first one.
+/// The text inside the first pair of parentheses.
 fn in_parentheses(text: &str) -> &str {
     let mut open = 0_usize;
     for (at, c) in text.char_indices() {
@@ -48,7 +48,7 @@ fn in_parentheses(text: &str) -> &str {
     panic!("no end of {text}")
 }
 
-/// Whether a condition names values: text in quotes. A number is a bound, not a list.
+/// Whether a condition names values, which are text in quotes. A number is a bound, not a list.
 fn lists_values(condition: &str) -> bool {
     condition.contains('\'')
 }
@@ -75,8 +75,8 @@ fn no_check_lists_growing_values() {
             }
         }
     }
-    assert_none(&findings, "TEXT whose values Rust knows: no CHECK can change on SQLite:");
-    assert_eq!(named, LISTS_VALUES.map(|(name, _)| name), "each of the list is there, once");
+    assert_none(&findings, "Rust's type lists these values: SQLite cannot change a CHECK:");
+    assert_eq!(named, LISTS_VALUES.map(|(name, _)| name), "each row is in a migration, once");
 }
 
 #[test]

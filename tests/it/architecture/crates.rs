@@ -1,4 +1,4 @@
-//! Who may depend on whom, and which crate alone names which library.
+//! Which crate may depend on which, and which crate alone names a library.
 
 use std::{collections::HashSet, sync::LazyLock};
 
@@ -10,7 +10,7 @@ use super::{
     source::{Source, read_one, sources},
 };
 
-/// Each package and those of ours that it depends on: the ones to its left.
+/// Each package and the packages of the workspace that it may depend on: those to its left.
 const LEFT_OF: [(&str, &[&str]); 7] = [
     ("store", &[]),
     ("keys", &["store"]),
@@ -33,7 +33,7 @@ const NAMED_BY: [(&str, &[&str]); 29] = [
     ("clap", &["idp"]),
     ("fluent-bundle", &["idp"]),
     ("reqwest", &["idp", "tests"]),
-    // Types of metadata and claims; a relying party, with its HTTP client, in the demo portal and in the tests.
+    // Types of metadata and claims; in the demo portal and the tests, a relying party with its HTTP client.
     ("openidconnect", &["flows", "idp/src/dev", "idp/src/fetch.rs", "tests"]),
     ("opentelemetry", &["idp"]),
     ("opentelemetry-http", &["idp"]),
@@ -47,10 +47,10 @@ const NAMED_BY: [(&str, &[&str]); 29] = [
     ("rustls", &["idp/src/serve"]),
     ("tokio-rustls", &["idp/src/serve"]),
     ("x509-cert", &["idp/src/serve"]),
-    // The real user of a command.
+    // The OS user who runs a command.
     ("nix", &["idp/src/cli/os_user.rs"]),
     ("rcgen", &["tests"]),
-    // What reads the sources for these tests.
+    // Finds the sources for these tests.
     ("cargo_metadata", &["tests/it/architecture"]),
     ("proc-macro2", &["tests/it/architecture"]),
     ("syn", &["tests/it/architecture"]),
@@ -62,9 +62,9 @@ const NAMED_BY: [(&str, &[&str]); 29] = [
 #[derive(Debug)]
 pub(super) struct Package {
     pub(super) name: String,
-    /// From the workspace's folder, with `/`.
+    /// Path relative to the workspace, with `/`.
     pub(super) folder: String,
-    /// What it depends on, in any section of its Cargo.toml, as its sources call it.
+    /// Its dependencies from all sections of its Cargo.toml, by the names that the sources use.
     dependencies: Vec<String>,
 }
 
@@ -94,18 +94,18 @@ pub(super) fn packages() -> &'static [Package] {
     &PACKAGES
 }
 
-/// The package that a path, of a folder or a file, lies in.
+/// The package that contains a path of a folder or a file.
 pub(super) fn package_of(path: &str) -> Option<&'static Package> {
     let holding = packages().iter().filter(|package| is_in(path, &package.folder));
     holding.max_by_key(|package| package.folder.len())
 }
 
-/// Whether a path is this place or lies in it.
+/// Whether a path is this place or inside it.
 pub(super) fn is_in(path: &str, place: &str) -> bool {
     path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The names that begin the path of something in another crate.
+/// The names that can begin a path into another crate.
 pub(super) fn library_names() -> HashSet<String> {
     let ours = packages().iter().map(|package| &package.name);
     let dependencies = packages().iter().flat_map(|package| &package.dependencies);
@@ -113,7 +113,7 @@ pub(super) fn library_names() -> HashSet<String> {
     names.chain(["std", "core", "alloc"].map(str::to_owned)).collect()
 }
 
-/// Where a source, or a test in it, names a crate: as the root of a path.
+/// Where a source, its tests included, names a crate as the root of a path.
 fn places_naming(source: &Source, krate: &str) -> Vec<String> {
     let krate = krate.replace('-', "_");
     let of_it = |meanings: &[String]| {

@@ -1,15 +1,15 @@
-//! A migration only expands: the program of before it runs on, unnoticed, while an upgrade is rolled out.
+//! A migration only expands: the older program keeps working on the new schema while an upgrade is rolled out.
 
 use super::{assert_none, source::sources, sql::statements, suppressions::word_positions};
 
-/// Stands in the line before a statement that takes something away, with the reason why no program misses it any more.
+/// Marks, on the line before it, a statement that removes something, with the reason why no running program needs it.
 const CONTRACT: &str = "-- contract:";
 
 /// A statement of a migration, as upper-case text in one line.
 struct Step {
     text: String,
     line: usize,
-    /// Whether the line before it says why it may take something away.
+    /// Whether the line before it gives the reason why it may remove something.
     contract: bool,
 }
 
@@ -54,7 +54,7 @@ fn added_column(text: &str) -> Option<(&str, &str)> {
         .then(|| (word_after(text, "ALTER TABLE "), word_after(text, " ADD COLUMN ")))
 }
 
-/// The tables that a migration makes, and the columns that it adds: what no older program writes.
+/// The tables and columns that a migration adds: no older program writes them.
 fn new_names(steps: &[Step]) -> Vec<&str> {
     let tables = steps.iter().filter(|s| s.text.starts_with("CREATE TABLE "));
     let columns =
@@ -62,7 +62,7 @@ fn new_names(steps: &[Step]) -> Vec<&str> {
     tables.map(|step| word_after(&step.text, "CREATE TABLE ")).chain(columns).collect()
 }
 
-/// Why an older program would notice a statement.
+/// How a statement would break an older program.
 fn breaks_older_program(step: &Step, new: &[&str]) -> Option<&'static str> {
     let text = step.text.as_str();
     if step.contract || text.starts_with("CREATE TABLE ") || text.starts_with("CREATE INDEX ") {
@@ -77,17 +77,17 @@ fn breaks_older_program(step: &Step, new: &[&str]) -> Option<&'static str> {
         let columns = columns.map_or("", |(columns, _)| columns);
         let fresh = columns.split(',').all(|column| new.contains(&column.trim()));
         return (!fresh && !new.contains(&table))
-            .then_some("it may write two alike: make only new tables and new columns unique");
+            .then_some("it may write duplicates: make only new tables and new columns unique");
     }
     if added_column(text).is_some() {
         let required = text.contains("NOT NULL") && !text.contains(" DEFAULT ");
         return required
             .then_some("it does not write the new column: let it be NULL, or give it a default");
     }
-    Some("it still needs what this changes: add beside it, and take away in a later release")
+    Some("it needs the old state: add the new beside it, and remove the old in a later release")
 }
 
-/// The migrations, by name; the first made the schema. Those that only the tests have obey the same rules.
+/// The migrations, by name; the first one creates the schema. Migrations of the tests follow the same rules.
 fn migrations() -> Vec<(String, String)> {
     let folders = ["migrations", "tests/migrations/expand", "tests/migrations/contract"];
     let mut found: Vec<_> = folders.into_iter().flat_map(files).collect();
@@ -114,10 +114,7 @@ fn migrations_only_expand() {
     let mut findings = Vec::new();
     for (name, text) in migrations() {
         let steps = steps(&text);
-        assert!(
-            !steps.is_empty(),
-            "{name} has no statement; correct this test's way of finding them"
-        );
+        assert!(!steps.is_empty(), "{name} has no statement; correct how this test finds them");
         let new = new_names(&steps);
         findings.extend(steps.iter().filter_map(|step| {
             breaks_older_program(step, &new)
@@ -126,12 +123,12 @@ fn migrations_only_expand() {
     }
     assert_none(
         &findings,
-        "the program of before an upgrade runs on the schema of after it (migrations/README.md):",
+        "the program before an upgrade must run on the schema after it (migrations/README.md):",
     );
 }
 
-/// A name that stands alone in a joined statement gets a second meaning when another of its tables gains a column of that
-/// name, and an older program's statement fails.
+/// An unqualified column of a join becomes ambiguous when another of its tables gains a column of that name, and the older
+/// program's statement fails.
 #[test]
 fn new_column_leaves_joins_unambiguous() {
     let mut findings = Vec::new();
@@ -159,11 +156,11 @@ fn new_column_leaves_joins_unambiguous() {
     }
     assert_none(
         &findings,
-        "give the column another name, these statements say it without a table:",
+        "give the column another name, these statements use it without a table:",
     );
 }
 
-/// Whether a statement says a column without its table.
+/// Whether a statement uses a column without its table.
 fn is_bare(sql: &str, column: &str) -> bool {
     word_positions(sql, column).any(|at| !sql[..at].ends_with('.') && !sql[..at].ends_with(" AS "))
 }

@@ -1,8 +1,8 @@
-//! What a crate offers: nothing is `pub` that no other crate uses.
+//! What a crate exports: nothing is `pub` that no other crate uses.
 //!
-//! Judged by names alone, so that too much counts as used rather than too little: an item is used when its name occurs
-//! anywhere in the code of another crate, tests, benchmark and the program's `main.rs` among them, or in the public signature
-//! of an item that is used. Functions, types, traits and constants count, methods and constants of types as well.
+//! It compares names alone, so it errs towards "used": an item is used when its name occurs anywhere in the code of another
+//! crate (tests, benchmark and the program's `main.rs` included) or in the public signature of a used item. It covers
+//! functions, types, traits and constants, and methods and constants of types.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -20,18 +20,18 @@ use super::{
 
 const CRATES: [&str; 4] = ["store", "keys", "flows", "idp"];
 
-/// What is `pub` although nothing outside uses it, still: `file: name`. The list may become shorter, never longer.
+/// Items that are still `pub` although nothing outside uses them: `file: name`. The list may become shorter, never longer.
 const UNUSED: [&str; 0] = [];
 
-/// Something that is `pub`.
+/// A `pub` item.
 struct Export {
     name: String,
-    /// The type of a method.
+    /// The type that a method belongs to.
     owner: Option<String>,
     /// `path:line: name`.
     place: String,
     row: String,
-    /// The names in its signature: what has to be as public as it is.
+    /// The names in its signature: these have to be public, too.
     names: HashSet<String>,
 }
 
@@ -39,9 +39,9 @@ struct Export {
 struct Exports<'a> {
     source: &'a Source,
     found: Vec<Export>,
-    /// What a type leads to by the traits that it has: `type Err = BadHead`.
+    /// The names that a type refers to in the traits that it implements: `type Err = BadHead`.
     by_traits: Vec<(String, HashSet<String>)>,
-    /// Names in the calls of macros, which may make anything of them.
+    /// Names in macro calls: a macro may use them as anything.
     of_macros: HashSet<String>,
 }
 
@@ -70,7 +70,7 @@ impl Exports<'_> {
         }
     }
 
-    /// Adds what an `impl` of a type offers, or leads to.
+    /// Adds what an `impl` of a type exports or refers to.
     fn add_impl(&mut self, item: &ItemImpl) {
         let Type::Path(of) = &*item.self_ty else { return };
         let Some(owner) = of.path.segments.last().map(|last| last.ident.to_string()) else {
@@ -138,12 +138,12 @@ fn words(tokens: TokenStream) -> Vec<String> {
     words
 }
 
-/// Whether a source is of a crate's library.
+/// Whether a source belongs to a crate's library.
 fn is_of_library(source: &Source, krate: &str) -> bool {
     source.is_in(&format!("{krate}/src")) && !source.path.ends_with("/main.rs")
 }
 
-/// What a crate exports and no other one uses.
+/// The exports of a crate that no other crate uses.
 fn unused(krate: &str, sources: &[Source]) -> Vec<Export> {
     let mut used: HashSet<String> = HashSet::new();
     let (mut exports, mut by_traits) = (Vec::new(), Vec::new());

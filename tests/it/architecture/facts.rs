@@ -1,5 +1,5 @@
-//! What one source says: its paths, calls, strings, attributes, functions and imports. `syn` reads the code; the bodies of
-//! macros, which it leaves alone, are walked as tokens (`tokens.rs`).
+//! What one source contains: its paths, calls, strings, attributes, functions and imports. `syn` parses the code; it does
+//! not parse the bodies of macros, so these are walked as tokens (`tokens.rs`).
 
 use std::ops::Range;
 
@@ -11,20 +11,20 @@ use syn::{
 
 use super::tokens::{test_parts, words_in};
 
-/// What kind of fact it is, and so what its name is.
+/// The kind of a fact, and so what its name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FactKind {
-    /// A path: of a call, a type, a pattern, a macro, an attribute.
+    /// A path of a call, a type, a pattern, a macro or an attribute.
     Path,
-    /// A method that is called.
+    /// A method call.
     Method,
     /// A field that is read or written.
     Field,
-    /// The type of a value that is written out: `Name { .. }`.
+    /// The type of a constructed value: `Name { .. }`.
     Value,
     /// The trait of an `impl .. for ..`.
     Impl,
-    /// A macro that is called.
+    /// A macro call.
     Macro,
     /// The words of an attribute.
     Attribute,
@@ -32,24 +32,24 @@ pub(super) enum FactKind {
     Text,
 }
 
-/// Something that a source says.
+/// One thing that a source contains.
 #[derive(Clone, Debug)]
 pub(super) struct Fact {
     pub(super) kind: FactKind,
-    /// As it is written, with the type's name for `Self`.
+    /// As written, with the type's name for `Self`.
     pub(super) name: String,
-    /// Where it stands, in bytes.
+    /// Its position, in bytes.
     pub(super) at: Range<usize>,
     /// The module around it.
     pub(super) module: String,
     /// The innermost function around it; empty outside of functions.
     pub(super) function: String,
-    /// What a path may mean, from its crate on: see `Names`.
+    /// What a path may refer to, from its crate on: see `NameTable`.
     pub(super) meanings: Vec<String>,
 }
 
 impl Fact {
-    /// Whether it may mean this item, `krate::module::name`.
+    /// Whether it may refer to this item, `krate::module::name`.
     pub(super) fn means(&self, item: &str) -> bool {
         self.meanings.iter().any(|meaning| meaning == item)
     }
@@ -58,15 +58,15 @@ impl Fact {
 /// One name that a `use` declaration brings in.
 #[derive(Clone, Debug)]
 pub(super) struct Import {
-    /// The whole path, as it is written.
+    /// The whole path, as written.
     pub(super) path: String,
-    /// What the module calls it; `*` for everything inside.
+    /// Its name in the module; `*` for a glob import.
     pub(super) name: String,
-    /// Whether others may use it from here.
+    /// Whether it is a re-export.
     pub(super) exported: bool,
     pub(super) at: Range<usize>,
     pub(super) module: String,
-    /// What the path may mean, from its crate on.
+    /// What the path may refer to, from its crate on.
     pub(super) meanings: Vec<String>,
 }
 
@@ -81,17 +81,17 @@ pub(super) struct Function {
     pub(super) is_test_case: bool,
 }
 
-/// Everything that a source says.
+/// All facts of a source.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) list: Vec<Fact>,
     pub(super) imports: Vec<Import>,
     pub(super) functions: Vec<Function>,
-    /// Every module that the source is or has inside.
+    /// Every module that the source is or contains.
     pub(super) modules: Vec<String>,
-    /// Modules in files of their own that are compiled for tests alone.
+    /// Modules in files of their own that are compiled for tests only.
     pub(super) test_modules: Vec<String>,
-    /// Parts that are compiled for tests alone.
+    /// Parts that are compiled for tests only.
     pub(super) tests: Vec<Range<usize>>,
     module: String,
     pub(super) function: String,
@@ -99,7 +99,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Reads a source that is this module.
+    /// Reads the source of a module.
     pub(super) fn read(module: &str, text: &str) -> syn::Result<Self> {
         let tokens: TokenStream = text.parse()?;
         let mut facts = Self { module: module.to_owned(), ..Self::default() };
@@ -115,7 +115,7 @@ impl Facts {
         self.list.push(Fact { kind, name, at, module, function, meanings: Vec::new() });
     }
 
-    /// Adds a path, unless it is the keyword of `pub(crate)` and the like.
+    /// Adds a path, unless it is the keyword in `pub(crate)` and the like.
     pub(super) fn add_path(&mut self, kind: FactKind, segments: &[String], at: Span) {
         if matches!(segments, [only] if ["crate", "self", "super"].contains(&only.as_str())) {
             return;
@@ -289,7 +289,7 @@ fn segments(path: &syn::Path) -> Vec<String> {
     root.into_iter().chain(path.segments.iter().map(|s| s.ident.to_string())).collect()
 }
 
-/// Whether attributes say `#[cfg(test)]`.
+/// Whether the attributes have `#[cfg(test)]`.
 pub(super) fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         matches!(&attribute.meta, syn::Meta::List(list)
@@ -297,7 +297,7 @@ pub(super) fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// `#[test]`, `#[tokio::test]`, or the template of both engines.
+/// `#[test]`, `#[tokio::test]`, or the template for both engines.
 fn runs_a_test(attribute: &Attribute) -> bool {
     let last = attribute.path().segments.last();
     last.is_some_and(|last| ["test", "apply", "rstest"].iter().any(|name| last.ident == name))

@@ -1,17 +1,17 @@
-//! Import circles: files of one crate that cannot be read without each other.
+//! Import cycles: files of one crate that cannot be read without each other.
 //!
-//! An edge leads from a file to another file of its crate when its production code names something in there: a function, a
-//! type, a constant, a method by its type (`Type::method`), by a path or by a `use`. Re-exports are followed to the file that
-//! has the thing. What does not count:
+//! An edge goes from a file to another file of its crate when its production code names something there: a function, a type,
+//! a constant or a method by its type (`Type::method`), through a path or a `use`. Re-exports are followed to the file that
+//! defines the item. These do not count:
 //!
-//! * `mod` and `pub use`: they give a thing a place and a second name, and use it for nothing. Naming a module alone, as in
+//! * `mod` and `pub use`: they declare or re-export an item without using it. Naming a module alone, as in
 //!   `use crate::audit;`, does not count either; what is named through it does.
-//! * Edges between a module and what is inside it, `login/mod.rs` and `login/password.rs`: the folder holds them together,
-//!   and one reads them together.
-//! * Tests, so `use super::*` in a module of tests as well, and calls of methods, whose type the sources do not say.
+//! * Edges between a module and what is inside it, `login/mod.rs` and `login/password.rs`: they are in one folder and are
+//!   read together.
+//! * Tests, `use super::*` in a test module included, and method calls, because the sources do not name the type.
 //!
-//! A circle is a largest set of files each of which leads to all others. Two files may be one; larger ones stand in
-//! [`CIRCLES`].
+//! A cycle is a strongly connected component of the graph. A cycle of two files is allowed; larger ones are listed in
+//! [`CYCLES`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use super::{
     source::{Source, read, sources},
 };
 
-/// The circles of more than two files that are left, each by its files. The list may become shorter, never longer.
+/// The remaining cycles of more than two files, each by its files. The list may become shorter, never longer.
 const CYCLES: [&[&str]; 1] = [&[
     "flows/src/login/apply.rs",
     "flows/src/login/complete.rs",
@@ -38,12 +38,12 @@ const CYCLES: [&[&str]; 1] = [&[
     "flows/src/login/resend.rs",
 ]];
 
-/// How many edges of a new circle are shown.
+/// How many edges of a new cycle are shown.
 const MOST_SHOWN: usize = 10;
 
 const CRATES: [&str; 4] = ["store", "keys", "flows", "idp"];
 
-/// For each file the files that it leads to, and for what: `path:line` and the name.
+/// For each file the files that it depends on, and why: `path:line` and the name.
 type Edges<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Vec<String>>>;
 type Cycle<'a> = BTreeSet<&'a str>;
 
@@ -76,14 +76,14 @@ fn enclosing_modules(item: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(item), |path| path.rsplit_once("::").map(|(parent, _)| parent))
 }
 
-/// Whether two files are one, or one is a module inside the other.
+/// Whether two files are the same, or one is a module inside the other.
 fn are_nested(one: &Source, two: &Source) -> bool {
     let (one, two) = (&one.facts.modules[0], &two.facts.modules[0]);
     enclosing_modules(one).any(|module| module == two)
         || enclosing_modules(two).any(|module| module == one)
 }
 
-/// The files that a file leads to.
+/// The files that can be reached from a file.
 fn reachable_from<'a>(edges: &Edges<'a>, from: &'a str) -> Cycle<'a> {
     let (mut found, mut open) = (Cycle::new(), vec![from]);
     while let Some(file) = open.pop() {
@@ -93,7 +93,7 @@ fn reachable_from<'a>(edges: &Edges<'a>, from: &'a str) -> Cycle<'a> {
     found
 }
 
-/// The circles, of two files and more.
+/// The cycles, those of two files included.
 fn find_cycles<'a>(edges: &Edges<'a>) -> BTreeSet<Cycle<'a>> {
     let reached: BTreeMap<&str, Cycle<'_>> =
         edges.keys().map(|file| (*file, reachable_from(edges, file))).collect();
@@ -104,7 +104,7 @@ fn find_cycles<'a>(edges: &Edges<'a>) -> BTreeSet<Cycle<'a>> {
     edges.keys().map(circle).filter(|circle| circle.len() > 1).collect()
 }
 
-/// The edges of a circle, those first without which least is left of it.
+/// The edges of a cycle, first those whose removal leaves the smallest cycle.
 fn closing_edges(edges: &Edges<'_>, circle: &Cycle<'_>) -> Vec<String> {
     let mut inside = edges.clone();
     inside.retain(|file, _| circle.contains(file));
@@ -127,7 +127,7 @@ fn closing_edges(edges: &Edges<'_>, circle: &Cycle<'_>) -> Vec<String> {
     found.into_iter().map(|(_, text)| text).take(MOST_SHOWN).collect()
 }
 
-/// Circles of more than two files that are not as the rows say; each with what to do about it.
+/// Cycles of more than two files that differ from the rows; each with what to do about it.
 fn differences(edges: &Edges<'_>, rows: &[Cycle<'_>]) -> Vec<String> {
     let found: Vec<Cycle<'_>> = find_cycles(edges).into_iter().filter(|c| c.len() > 2).collect();
     let mut findings = Vec::new();
@@ -135,14 +135,14 @@ fn differences(edges: &Edges<'_>, rows: &[Cycle<'_>]) -> Vec<String> {
         let row = rows.iter().find(|row| !row.is_disjoint(circle)).cloned().unwrap_or_default();
         let joined: Vec<&str> = circle.difference(&row).copied().collect();
         if !joined.is_empty() {
-            findings.push(format!("{joined:?} joined a circle; cut one of these edges:"));
+            findings.push(format!("{joined:?} joined a cycle; cut one of these edges:"));
             findings.extend(closing_edges(edges, circle));
         }
     }
     for row in rows.iter().filter(|row| !found.contains(row)) {
         let left: Vec<&str> =
             row.iter().filter(|file| !found.iter().any(|c| c.contains(*file))).copied().collect();
-        findings.push(format!("{left:?} left a circle; take them out of CIRCLES"));
+        findings.push(format!("{left:?} left a cycle; take them out of CYCLES"));
     }
     findings
 }
@@ -159,7 +159,7 @@ fn import_circles_only_shrink() {
     }
     assert_none(
         &findings,
-        "a circle of files is understood as one: hand in what a part needs, or move what both need below them:",
+        "files of a cycle cannot be understood alone: pass in what a part needs, or move what both need below them:",
     );
 }
 
@@ -194,6 +194,6 @@ fn circle_is_found_with_closing_edge() {
     larger.insert("flows/src/d.rs");
     assert_eq!(
         differences(&edges, &[larger]),
-        ["[\"flows/src/d.rs\"] left a circle; take them out of CIRCLES"]
+        ["[\"flows/src/d.rs\"] left a cycle; take them out of CYCLES"]
     );
 }

@@ -1,4 +1,4 @@
-//! What a path means: the crate, the modules and the name of an item, whatever a source calls it.
+//! What a path refers to: the crate, the modules and the name of an item, under whatever name a source imports it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,7 @@ const MOST_STEPS: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct NameTable {
     modules: HashSet<String>,
-    /// What is imported under a name, `module::name`: where, and the path as it is written there.
+    /// For a name, `module::name`: the modules that import it, and the path as written there.
     imports: HashMap<String, Vec<(String, String)>>,
     libraries: HashSet<String>,
 }
@@ -21,7 +21,7 @@ impl NameTable {
         let mut names = Self { libraries: library_names(), ..Self::default() };
         for source in sources {
             names.modules.extend(source.facts.modules.iter().cloned());
-            // `use store;` says the same with and without it.
+            // `use store;` means the same with and without this entry.
             for import in source.facts.imports.iter().filter(|import| import.path != import.name) {
                 let key = format!("{}::{}", import.module, import.name);
                 let path = names.with_crate_root(&import.path).trim_end_matches("::*").to_owned();
@@ -31,8 +31,8 @@ impl NameTable {
         names
     }
 
-    /// The items that a path may mean in a module, each from its crate on. Imports are followed, renamed and re-exported ones
-    /// too; what is imported by `*` may be what is meant, or not.
+    /// The items that a path in a module may refer to, each from its crate on. Imports are followed, renamed and re-exported
+    /// ones too; a glob import may or may not be what is meant.
     pub(super) fn meanings(&self, module: &str, path: &str) -> Vec<String> {
         let first = path.split("::").next().unwrap_or_default();
         let named = ["", "crate", "self", "super"].contains(&first)
@@ -45,7 +45,7 @@ impl NameTable {
         paths.into_iter().flat_map(|path| self.follow(path, MOST_STEPS)).collect()
     }
 
-    /// What an import means; a crate, when it is the name of one alone.
+    /// What an import refers to; a crate, if it is only the name of one.
     pub(super) fn meanings_of_import(&self, import: &Import) -> Vec<String> {
         self.meanings(&import.module, &self.with_crate_root(&import.path))
     }
@@ -75,7 +75,7 @@ impl NameTable {
         }
     }
 
-    /// What a path means, import by import.
+    /// What a path refers to, import by import.
     fn follow(&self, path: String, steps: usize) -> Vec<String> {
         // A function may have the name of its module: `pub use rotate::rotate`.
         let ends = path.match_indices("::").map(|(at, _)| at);

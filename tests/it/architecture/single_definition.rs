@@ -1,4 +1,4 @@
-//! One list, one way, one place of each.
+//! Things that have one definition or one place: each list, each table, each way to write.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use super::{
     source::{source, sources, sources_outside},
 };
 
-/// Where the program says something of a kind, outside of some places.
+/// Where the program has a fact of a kind, outside of some places.
 fn found_outside(kind: FactKind, is_it: impl Fn(&Fact) -> bool, places: &[&str]) -> Vec<String> {
     let others = sources().iter().filter(|s| !places.iter().any(|place| s.is_in(place)));
     let found = others.flat_map(|source| {
@@ -18,7 +18,7 @@ fn found_outside(kind: FactKind, is_it: impl Fn(&Fact) -> bool, places: &[&str])
     found.collect()
 }
 
-/// The last name of what a fact says.
+/// The last segment of a fact's name.
 fn last(fact: &Fact) -> &str {
     fact.name.rsplit("::").next().unwrap_or_default()
 }
@@ -29,7 +29,7 @@ fn errors_become_responses_in_one_file() {
     let is_it = |fact: &Fact| last(fact) == "IntoResponse";
     assert_none(
         &found_outside(FactKind::Impl, is_it, &[file]),
-        "errors become responses in idp/src/http/error.rs alone; give `Failure` a variant, or render a page in the handler:",
+        "only idp/src/http/error.rs turns errors into responses; give `Failure` a variant, or render a page in the handler:",
     );
     let here = source(file).production(FactKind::Impl).filter(|fact| is_it(fact)).count();
     assert_eq!(here, 1, "{file}: one impl, of `Failure`");
@@ -51,7 +51,7 @@ fn routes_are_in_one_table() {
 
 #[test]
 fn write_transactions_begin_in_one_place() {
-    // Outside `store` nothing has a pool to begin on.
+    // Outside `store` no code has a pool to begin on.
     let places = ["store/src/db.rs", "keys", "flows", "idp"];
     let begins = |fact: &Fact| ["begin", "begin_with", "acquire"].contains(&fact.name.as_str());
     let mut findings = found_outside(FactKind::Method, begins, &places);
@@ -72,14 +72,14 @@ fn write_transactions_begin_in_one_place() {
     );
 }
 
-/// A statement that is a transaction by itself may run twice: the claim of a job may, and nothing else is known to.
+/// A statement that is its own transaction may run twice: only the claim of a job is known to allow it.
 #[test]
 fn lone_statement_writes_in_one_place() {
     let is_it = |fact: &Fact| fact.name == "write_autocommit";
     let file = "flows/src/jobs/queue.rs";
     assert_none(
         &found_outside(FactKind::Method, is_it, &[file]),
-        "write in `Db::write`; only the claim of a job may be done twice:",
+        "write in `Db::write`; only the claim of a job may run twice:",
     );
     let here = source(file).production(FactKind::Method).filter(|fact| is_it(fact)).count();
     assert_eq!(here, 1, "{file}: one statement, the claim");
@@ -92,7 +92,7 @@ fn settings_are_in_one_list() {
         let calls = source.production(FactKind::Macro).filter(|fact| last(fact) == "settings");
         calls.filter(|fact| source.text[fact.at.end..].starts_with("! {"))
     });
-    assert_eq!(lists.count(), 1, "settings stand in one list, in {file}");
+    assert_eq!(lists.count(), 1, "settings are in one list, in {file}");
     let is_setting = |fact: &Fact| fact.means("flows::settings::list::Setting");
     assert_none(
         &found_outside(FactKind::Value, is_setting, &[file]),
@@ -100,7 +100,7 @@ fn settings_are_in_one_list() {
     );
 }
 
-/// A setting that nothing reads would be a promise to the security team that is not kept.
+/// A setting without an effect would mislead the security team that changes it.
 #[test]
 fn every_setting_is_read() {
     let file = "flows/src/settings/list.rs";
@@ -153,7 +153,7 @@ fn every_audit_event_is_recorded() {
     );
 }
 
-/// One clock and one source of chance; clippy.toml bans the rest, and each home carries the one exception.
+/// One clock and one source of randomness; clippy.toml bans the rest, and each listed file has the one exception.
 #[test]
 fn clippy_exceptions_are_in_listed_files() {
     let homes = [
@@ -167,6 +167,6 @@ fn clippy_exceptions_are_in_listed_files() {
     let is_exception = |fact: &Fact| fact.name.contains("disallowed_methods");
     assert_none(
         &found_outside(FactKind::Attribute, is_exception, &homes),
-        "take time, chance, configuration and the HTTP client as parameters (clippy.toml says of whom):",
+        "take time, randomness, configuration and the HTTP client as parameters (clippy.toml says from where):",
     );
 }

@@ -8,7 +8,7 @@ use super::{
 const MAX_FUNCTION_LINES: usize = 80;
 const MAX_FILE_LINES: usize = 600;
 
-/// Lines of the part of a file that is compiled into the program, and of the part that is compiled for tests.
+/// Lines of a file that are compiled into the program, and lines that are compiled for tests only.
 fn parts(source: &Source) -> (usize, usize) {
     let lines = |range: &std::ops::Range<usize>| source.text[range.clone()].lines().count();
     let tests: usize = source.facts.tests.iter().map(lines).sum();
@@ -50,6 +50,6 @@ fn file_has_at_most_600_lines() {
     let findings = largest("files", found, MAX_FILE_LINES);
     assert_none(
         &findings,
-        "a file has at most 600 lines, and so have its tests: split it by what it knows:",
+        "a file has at most 600 lines, and so have its tests: split it by subject:",
     );
 }

@@ -1,4 +1,4 @@
-//! Every source of the workspace: what it says, and which part of it is compiled into the program.
+//! Every source of the workspace: its facts, and which part of it is compiled into the program.
 
 use std::{fs, ops::Range, path::Path, sync::LazyLock};
 
@@ -8,10 +8,10 @@ use super::{
     name_resolution::NameTable,
 };
 
-/// A source.
+/// A source file.
 #[derive(Debug)]
 pub(super) struct Source {
-    /// Path from the workspace's folder, with `/`.
+    /// Path relative to the workspace, with `/`.
     pub(super) path: String,
     pub(super) text: String,
     pub(super) package: &'static Package,
@@ -19,22 +19,22 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Its crate, as its package is called.
+    /// Its crate, by the name of the package.
     pub(super) fn krate(&self) -> &str {
         &self.package.name
     }
 
-    /// Whether it lies in a folder, or is this file.
+    /// Whether it is this file or is in this folder.
     pub(super) fn is_in(&self, place: &str) -> bool {
         is_in(&self.path, place)
     }
 
-    /// What it says of a kind, in its tests too.
+    /// Its facts of a kind, its tests included.
     pub(super) fn all(&self, kind: FactKind) -> impl Iterator<Item = &Fact> {
         self.facts.list.iter().filter(move |fact| fact.kind == kind)
     }
 
-    /// What the program says of a kind.
+    /// Its facts of a kind, without its tests.
     pub(super) fn production(&self, kind: FactKind) -> impl Iterator<Item = &Fact> {
         self.all(kind).filter(|fact| !self.is_test(&fact.at))
     }
@@ -44,7 +44,7 @@ impl Source {
         self.production(FactKind::Path).filter(move |fact| fact.means(item))
     }
 
-    /// Whether a place is compiled for tests alone.
+    /// Whether a place is compiled for tests only.
     pub(super) fn is_test(&self, at: &Range<usize>) -> bool {
         self.facts.tests.iter().any(|part| part.contains(&at.start))
     }
@@ -55,7 +55,7 @@ impl Source {
         format!("{}:{line}", self.path)
     }
 
-    /// Its items, for a closer look.
+    /// Its parsed items.
     pub(super) fn items(&self) -> Vec<syn::Item> {
         syn::parse_file(&self.text).expect("it was read before").items
     }
@@ -111,7 +111,7 @@ pub(super) fn read(texts: Vec<(String, String)>) -> Vec<Source> {
     sources
 }
 
-/// Reads one text of the program, as a file of `flows` has it.
+/// Reads one text as production code in a file of `flows`.
 pub(super) fn read_one(text: &str) -> Source {
     read(vec![("flows/src/x.rs".to_owned(), text.to_owned())]).remove(0)
 }
@@ -123,7 +123,7 @@ fn parse_source((path, text): (String, String)) -> Source {
     Source { path, text, package, facts }
 }
 
-/// The module that a file is. The roots of programs and tests get a name of their own beside the library's.
+/// The module of a file. The roots of programs and tests get a name of their own beside the library's.
 fn module(package: &Package, path: &str) -> String {
     let inside = path.trim_start_matches(&package.folder).trim_end_matches(".rs");
     let parts = inside.split('/').filter(|part| !["", "src", "it", "mod", "lib"].contains(part));
@@ -136,15 +136,15 @@ pub(super) fn source(path: &str) -> &'static Source {
     sources()
         .iter()
         .find(|source| source.path == path)
-        .unwrap_or_else(|| panic!("{path} is gone: say in tests/it/architecture/ where it went"))
+        .unwrap_or_else(|| panic!("{path} is gone: put its new path into tests/it/architecture/"))
 }
 
-/// Sources of the workspace, without those of a crate.
+/// Sources of the workspace, except those of a crate.
 pub(super) fn sources_outside(krate: &str) -> impl Iterator<Item = &'static Source> {
     sources().iter().filter(move |source| source.krate() != krate)
 }
 
-/// Every file in a folder, and in those inside it.
+/// Every file in a folder and its subfolders.
 pub(super) fn files(folder: &Path, found: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(vestibule_tests::workspace_root().join(folder)) else { return };
     for entry in entries {

@@ -1,4 +1,4 @@
-//! SQL: in `store` and `migrations` alone, and one text for both engines.
+//! SQL is in `store` and `migrations` only, and one text works on both engines.
 
 use super::{
     assert_none,
@@ -23,7 +23,7 @@ const VERBS: [&str; 12] = [
     "VACUUM",
 ];
 
-/// What only one engine understands, or what is not ours to ask a database, and what to write instead.
+/// What works on one engine only, or what a database should not decide for us, and what to write instead.
 const NOT_PORTABLE: [(&str, &str); 18] = [
     ("FOR UPDATE", "guard the write itself in its WHERE"),
     ("FOR SHARE", "guard the write itself in its WHERE"),
@@ -45,9 +45,8 @@ const NOT_PORTABLE: [(&str, &str); 18] = [
     (" ANY(", "bind each value"),
 ];
 
-/// Statement texts that do not go through `Sql::q`: the function, and how often. Three differ by engine: the clock, the
-/// beginning of a transaction, and what PostgreSQL is told when a connection is opened. The list may become shorter, never
-/// longer.
+/// Statement texts that bypass `Sql::q`: the function, and how many. Three differ by engine: the clock, the beginning of a
+/// transaction, and what PostgreSQL receives when a connection is opened. The list may become shorter, never longer.
 const BESIDE_THE_BUILDER: [(&str, &str, usize); 3] = [
     ("store/src/db.rs", "begin", 2),
     ("store/src/db.rs", "clock", 2),
@@ -60,7 +59,7 @@ fn is_sql(text: &str) -> bool {
         || ["SELECT ", "INSERT INTO", "DELETE FROM"].iter().any(|verb| text.contains(verb))
 }
 
-/// Statements of the program, those that are joined of parts too, each as upper-case text in one line.
+/// Statements of the program, joined ones included, each as upper-case text in one line.
 pub(super) fn statements(source: &Source) -> Vec<(&Fact, String)> {
     let joined = joined_statements(source);
     let is_part = |fact: &Fact| joined.iter().any(|(at, _)| at.contains(&fact.at.start));
@@ -85,10 +84,7 @@ fn sql_is_in_store_alone() {
                 .map(|(fact, text)| format!("{}: {text}", source.location(&fact.at))),
         );
     }
-    assert_none(
-        &findings,
-        "a statement belongs to the file of its noun in store/src, as a function:",
-    );
+    assert_none(&findings, "a statement is a function in the file of its table in store/src:");
 }
 
 #[test]
@@ -103,17 +99,17 @@ fn statement_runs_on_both_engines() {
             let bad = NOT_PORTABLE.iter().filter(|(sql, _)| !beside && text.contains(sql));
             findings.extend(bad.map(|(sql, instead)| format!("{place}: {sql}: {instead}")));
             if text.contains('?') {
-                findings.push(format!("{place}: `?` is a bind of SQLite alone: write $1"));
+                findings.push(format!("{place}: only SQLite binds with `?`: write $1"));
             }
         }
     }
     assert_none(&findings, "one text serves both engines:");
 }
 
-/// Statements that compare an epoch with none of a person: the daily comparison of a grant with its own sign-in.
+/// Statements that compare an epoch with another one than a person's: the daily comparison of a grant with its sign-in.
 const NO_GUARD: [(&str, &str); 1] = [("store/src/grant.rs", "check_proofs")];
 
-/// A guard against a forced reset is one against an account that may not be used.
+/// A guard against a forced reset also refuses an account that is not active.
 #[test]
 fn epoch_guard_checks_status() {
     let (mut findings, mut guards) = (Vec::new(), 0);
@@ -129,12 +125,12 @@ fn epoch_guard_checks_status() {
             }
         }
     }
-    assert!(guards >= 6, "{guards} guards were found; correct this test's way of finding them");
-    assert_none(&findings, "a guard that compares users.epoch asks users.status = 'active', too:");
+    assert!(guards >= 6, "{guards} guards were found; correct how this test finds them");
+    assert_none(&findings, "a guard on users.epoch also checks users.status = 'active':");
 }
 
-/// PostgreSQL refuses a prepared statement whose result has another shape than before: `SELECT *` of a running replica fails
-/// on every connection as soon as a migration adds a column.
+/// PostgreSQL refuses a prepared statement whose result columns changed: `SELECT *` of a running replica fails on every
+/// connection as soon as a migration adds a column.
 #[test]
 fn selected_columns_are_named() {
     let mut findings = Vec::new();
@@ -148,7 +144,7 @@ fn selected_columns_are_named() {
     assert_none(&findings, "name each column, so that a table may grow under a running replica:");
 }
 
-/// What is sealed and not on the list would keep an old root key for ever.
+/// A sealed table that is not on the list would need an old root key for ever.
 #[test]
 fn every_sealed_column_is_resealed() {
     let folder = vestibule_tests::workspace_root().join("migrations");
@@ -173,7 +169,7 @@ fn every_sealed_column_is_resealed() {
             findings.extend(places.into_iter().filter(|place| listed(place) == 0));
         }
     }
-    assert!(tables >= 2, "{tables} tables were found; correct this test's way of finding them");
+    assert!(tables >= 2, "{tables} tables were found; correct how this test finds them");
     assert_none(
         &findings,
         "a table with a column `sealed` joins the statements of store/src/sealed.rs:",
@@ -207,7 +203,7 @@ fn migration_runs_on_both_engines() {
     assert_none(&findings, "one migration serves both engines:");
 }
 
-/// Every statement goes through the builder, so that one text serves both engines; the exceptions are counted.
+/// Every statement uses the builder, so that one text works on both engines; the exceptions are counted.
 #[test]
 fn statement_goes_through_builder() {
     let mut found: Vec<(String, String, usize)> = Vec::new();
@@ -249,7 +245,7 @@ fn engine_is_known_to_db_alone() {
     }
     assert_none(
         &findings,
-        "one text serves both engines: nothing outside store/src/db.rs asks which it is:",
+        "one text serves both engines: only store/src/db.rs may branch on the engine:",
     );
 }
 

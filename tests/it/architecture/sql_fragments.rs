@@ -1,5 +1,5 @@
-//! Statements that are joined of parts, `q(concat!("..", part!(), ".."))`: a part is a macro without arguments that holds what
-//! several statements have in common. Here they become whole again, so that what is read as a statement is what is run.
+//! Statements that are joined from parts, `q(concat!("..", part!(), ".."))`: a part is a macro without arguments with text
+//! that several statements share. This joins them again, so that the tests read the statement that runs.
 
 use std::{collections::BTreeMap, ops::Range, sync::LazyLock};
 
@@ -23,7 +23,7 @@ fn collect_fragments(items: &[Item], parts: &mut Fragments) {
     }
 }
 
-/// What `() => { .. }` stands for, if it is an expression.
+/// The expression in `() => { .. }`, if it is one.
 fn body(rules: &TokenStream) -> Option<Expr> {
     let trees: Vec<TokenTree> = rules.clone().into_iter().collect();
     match trees.as_slice() {
@@ -38,7 +38,7 @@ fn body(rules: &TokenStream) -> Option<Expr> {
     }
 }
 
-/// `$crate::part!()` as a path that can be read.
+/// `$crate::part!()` as a path that `syn` can parse.
 fn without_dollars(tokens: TokenStream) -> TokenStream {
     let is_dollar = |tree: &TokenTree| matches!(tree, TokenTree::Punct(p) if p.as_char() == '$');
     let inside = |tree| match tree {
@@ -50,7 +50,7 @@ fn without_dollars(tokens: TokenStream) -> TokenStream {
     tokens.into_iter().filter(|tree| !is_dollar(tree)).map(inside).collect()
 }
 
-/// The text that a string, a `concat!` or a part is.
+/// The text of a string, a `concat!` or a part.
 fn text(expression: &Expr, parts: &Fragments) -> Option<String> {
     match expression {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
@@ -67,10 +67,10 @@ fn text(expression: &Expr, parts: &Fragments) -> Option<String> {
     }
 }
 
-/// A statement that is joined, and where its `concat!` stands.
+/// A joined statement, and the position of its `concat!`.
 type Statement = (Range<usize>, String);
 
-/// The statements of a source that are joined. Only `store` has any.
+/// The joined statements of a source. Only `store` has any.
 pub(super) fn joined_statements(source: &Source) -> &'static [Statement] {
     static JOINED: LazyLock<BTreeMap<String, Vec<Statement>>> = LazyLock::new(|| {
         let store = || sources().iter().filter(|source| source.krate() == "store");

@@ -1,4 +1,4 @@
-//! Nothing is left for later, skipped or waved through.
+//! No work is left for later, and no test or lint is silenced.
 
 use std::{fs, path::Path};
 
@@ -8,12 +8,12 @@ use super::{
     source::{Source, files, read_one, sources},
 };
 
-/// In comments: work that is not done.
+/// Words in comments that mark unfinished work.
 const LEFT_FOR_LATER: [&str; 4] = ["TODO", "FIXME", "XXX", "HACK"];
-/// Macros: work that is not done, and output that is not the log.
+/// Macros for unfinished work, and for output outside the log.
 const NOT_DONE: [&str; 3] = ["todo", "unimplemented", "dbg"];
 
-/// Where a name stands in a text, as a whole.
+/// Where a name occurs in a text as a whole word.
 pub(super) fn word_positions<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(name).map(|(at, _)| at).filter(move |at| {
@@ -21,7 +21,7 @@ pub(super) fn word_positions<'a>(text: &'a str, name: &'a str) -> impl Iterator<
     })
 }
 
-/// Where a source says that something is left for later: in comments and names, not in strings.
+/// Where a source marks unfinished work: in comments and names, not in strings.
 fn left_for_later(source: &Source) -> Vec<String> {
     let in_text = |at: usize| source.all(FactKind::Text).any(|text| text.at.contains(&at));
     let mut found = Vec::new();
@@ -52,10 +52,7 @@ fn no_work_is_left_for_later() {
             findings.extend(found.map(|word| format!("{path}:{}: {word}", number + 1)));
         }
     }
-    assert_none(
-        &findings,
-        "do it now, or leave it out; what is decided for later stands in docs/:",
-    );
+    assert_none(&findings, "do it now, or leave it out; what is decided for later is in docs/:");
 }
 
 #[test]

@@ -1,16 +1,16 @@
-//! docs/threat-model.md: what it names is there, and each misuse case that is tested stands in it.
+//! docs/threat-model.md: the names in it exist, and it cites each tested misuse case.
 
 use super::{
     assert_none,
     source::{Source, read_one, sources},
 };
 
-/// What stands in backticks in a document.
+/// The words in backticks in a document.
 fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// Whether a word is the name of a test, as the document writes them: words with underscores.
+/// Whether a word is the name of a test, as the document writes them: words joined by underscores.
 fn is_test_name(word: &str) -> bool {
     let plain = word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     plain && word.matches('_').count() > 1
@@ -37,7 +37,7 @@ fn threat_model_references_exist() {
             findings.push(format!("there is no {word}"));
         }
     }
-    assert!(tests > 60, "{tests} tests were found; correct this test's way of finding them");
+    assert!(tests > 60, "{tests} tests were found; correct how this test finds them");
     assert_none(&findings, "docs/threat-model.md is out of date:");
 }
 
@@ -49,7 +49,7 @@ fn cases(source: &Source) -> Vec<&str> {
     names.filter(|name| name.strip_prefix("case_").is_some_and(is_number)).collect()
 }
 
-/// A case that is proven and not cited is a row that nobody finds.
+/// Without a citation, a reader of the threat model does not find the proof.
 #[test]
 fn threat_model_cites_every_misuse_case() {
     let path = vestibule_tests::workspace_root().join("docs/threat-model.md");
@@ -57,13 +57,13 @@ fn threat_model_cites_every_misuse_case() {
     let cited = quoted(&text);
     let misuse = sources().iter().filter(|source| source.is_in("tests/it/misuse"));
     let names: Vec<_> = misuse.flat_map(cases).collect();
-    assert!(names.len() >= 35, "{names:?}; correct this test's way of finding them");
+    assert!(names.len() >= 35, "{names:?}; correct how this test finds them");
     let missing = names.into_iter().filter(|name| !cited.contains(name)).map(str::to_owned);
     let missing: Vec<_> = missing.collect();
     assert_none(&missing, "docs/threat-model.md does not cite:");
 }
 
-/// Each attacker has a part, and each row of it says what is left or has a proof.
+/// Each attacker has a section, and each row of it has a proof or names the remaining risk.
 #[test]
 fn attacks_have_proof_or_residual_risk() {
     let path = vestibule_tests::workspace_root().join("docs/threat-model.md");
@@ -76,7 +76,7 @@ fn attacks_have_proof_or_residual_risk() {
             findings.push(row.to_owned());
         }
     }
-    assert_eq!(text.matches("\n## ").count(), 13, "twelve attackers, and what is not held");
+    assert_eq!(text.matches("\n## ").count(), 13, "twelve attackers, and the risks that remain");
     assert_none(&findings, "a row has four cells, and the last two are not both empty:");
 }
 

@@ -1,4 +1,5 @@
-//! The tokens that `syn` leaves alone, so that nothing hides in `assert!(..)`, `select! { .. }` or the body of a macro.
+//! The tokens that `syn` does not parse, so that the rules also cover `assert!(..)`, `select! { .. }` and the bodies of
+//! macros.
 
 use std::ops::Range;
 
@@ -8,7 +9,7 @@ use syn::{ItemUse, visit::Visit};
 use super::facts::{FactKind, Facts, function};
 
 impl Facts {
-    /// Walks tokens that `syn` does not read.
+    /// Walks tokens that `syn` does not parse.
     pub(super) fn walk(&mut self, tokens: TokenStream) {
         let trees: Vec<TokenTree> = tokens.into_iter().collect();
         let mut at = 0;
@@ -28,7 +29,7 @@ impl Facts {
         }
     }
 
-    /// Walks an attribute after its `#`; gives the number of trees in it.
+    /// Walks an attribute after its `#`; returns the number of trees in it.
     fn walk_attribute(&mut self, trees: &[TokenTree]) -> usize {
         let inner = trees.first().is_some_and(|tree| is_punct(tree, '!'));
         let Some(TokenTree::Group(group)) = trees.get(usize::from(inner)) else { return 0 };
@@ -41,7 +42,7 @@ impl Facts {
         1 + usize::from(inner)
     }
 
-    /// Walks a function after its `fn`; gives the number of trees in it.
+    /// Walks a function after its `fn`; returns the number of trees in it.
     fn walk_function(&mut self, trees: &[TokenTree]) -> usize {
         let is_end = |tree: &TokenTree| is_punct(tree, ';') || body(tree).is_some();
         let end = trees.iter().position(is_end);
@@ -55,7 +56,7 @@ impl Facts {
         end + 1
     }
 
-    /// Reads a `use` declaration; gives where what follows it begins.
+    /// Reads a `use` declaration; returns the index after it.
     fn walk_use(&mut self, trees: &[TokenTree], begin: usize) -> usize {
         let end = trees[begin..].iter().position(|tree| is_punct(tree, ';'));
         let end = end.map_or(begin, |end| begin + end);
@@ -66,7 +67,7 @@ impl Facts {
         begin + 1
     }
 
-    /// Takes the path that begins at a name; gives where what follows it begins.
+    /// Reads the path that begins at a name; returns the index after it.
     fn walk_path(&mut self, trees: &[TokenTree], begin: usize) -> usize {
         const NO_VALUE: [&str; 6] = ["struct", "enum", "union", "trait", "impl", "for"];
         let (mut segments, end) = path_at(trees, begin);
@@ -96,7 +97,7 @@ impl Facts {
     }
 }
 
-/// The segments of the path that begins at a name, and where it ends.
+/// The segments of the path that begins at a name, and the index after it.
 fn path_at(trees: &[TokenTree], begin: usize) -> (Vec<String>, usize) {
     let (mut segments, mut end) = (vec![trees[begin].to_string()], begin + 1);
     while starts_with(&trees[end..], "::")
@@ -121,7 +122,7 @@ fn is_group(trees: &[TokenTree], delimiter: Delimiter) -> bool {
     matches!(trees, [TokenTree::Group(group), ..] if group.delimiter() == delimiter)
 }
 
-/// The names in tokens, strings apart.
+/// The names in tokens, without strings.
 pub(super) fn words_in(tokens: TokenStream, words: &mut Vec<String>) {
     for tree in tokens {
         match tree {
@@ -146,7 +147,7 @@ fn body(tree: &TokenTree) -> Option<Span> {
     }
 }
 
-/// What `#[cfg(test)]` stands before, each up to its closing brace or its semicolon.
+/// The parts behind `#[cfg(test)]`, each up to its closing brace or its semicolon.
 pub(super) fn test_parts(tokens: TokenStream, found: &mut Vec<Range<usize>>) {
     let trees: Vec<TokenTree> = tokens.into_iter().collect();
     for (at, tree) in trees.iter().enumerate() {

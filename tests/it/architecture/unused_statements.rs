@@ -1,4 +1,4 @@
-//! No dead statements: what nothing runs, nothing proves.
+//! No dead statements: a statement that no flow runs is not tested.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::{
     source::{Source, sources, sources_outside},
 };
 
-/// Statements of the program: public functions of `store` that run on something, as `store::noun::name`.
+/// Statements of the program: public functions of `store` that take `sql`, as `store::noun::name`.
 fn statements(source: &Source) -> Vec<(String, Range<usize>)> {
     let is_sql = |argument: &FnArg| {
         argument.span().source_text().is_some_and(|text| text == "sql: &mut impl Sql")
@@ -38,7 +38,7 @@ fn statement_is_run_by_flow() {
             }
         }
     }
-    assert!(all > 30, "{all} statements were found; correct this test's way of finding them");
+    assert!(all > 30, "{all} statements were found; correct how this test finds them");
     assert_none(
         &dead,
         "no flow runs these statements; remove them, or make those that only `store` needs private:",

@@ -1,5 +1,5 @@
-//! What an operator reads about rows whose seal came long after their time: those that somebody dated back, and those that
-//! waited while nothing was sealed.
+//! What `idp audit verify` reports about rows that were sealed long after their time: rows that an attacker backdated, and
+//! rows that waited while nothing was sealed.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use super::{
 };
 use crate::engines::{apply, both_engines};
 
-/// A moment as commands print it.
+/// A time as commands print it.
 fn format_time(at: store::Timestamp) -> String {
     idp::clock::rfc3339(at)
 }
 
 /// Copies of a row, a year before the trail begins.
 const COPIES: [&str; 3] = [
-    // Without a tag, as an older version would have written it.
+    // Without a tag, as an older version would have written the row.
     "INSERT INTO audit (id, at, event, outcome, actor, reference, detail)
      SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at - 31536000000, 'client.added', outcome, actor, reference, detail
      FROM audit WHERE id = $1",
@@ -30,13 +30,13 @@ const COPIES: [&str; 3] = [
     "INSERT INTO audit (id, at, event, outcome, actor, reference, detail, tag, tag_key)
      SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at - 31536000000, 'client.added', outcome, actor, reference, detail,
             tag, tag_key FROM audit WHERE id = $1",
-    // Under a root key that is nobody's.
+    // Under an unknown root key.
     "INSERT INTO audit (id, at, event, outcome, actor, reference, detail, tag, tag_key)
      SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at - 31536000000, 'client.added', outcome, actor, reference, detail,
             tag, 'nobody' FROM audit WHERE id = $1",
 ];
 
-/// The lines of `idp audit verify` that name a row, and how it ended.
+/// The exit code of `idp audit verify`, and its lines that name a row.
 async fn lines_about(served: &ServeSetup, id: AuditId) -> (i32, Vec<String>) {
     let (code, out, _) = run(served.command(&["audit", "verify"])).await;
     let about = out.lines().filter(|line| line.contains(&id.to_string()));
@@ -46,7 +46,7 @@ async fn lines_about(served: &ServeSetup, id: AuditId) -> (i32, Vec<String>) {
 async fn added_row(app: &TestApp, known: &[AuditRow]) -> AuditRow {
     let rows = trail(app).await;
     let added = rows.into_iter().find(|row| known.iter().all(|known| known.id != row.id));
-    added.expect("a row more")
+    added.expect("one more row")
 }
 
 async fn when_sealed(app: &TestApp, row: &AuditRow) -> store::Timestamp {
@@ -56,7 +56,7 @@ async fn when_sealed(app: &TestApp, row: &AuditRow) -> store::Timestamp {
     seal.expect("its seal").sealed_at
 }
 
-/// By somebody with the database alone, whatever they do about the tag.
+/// An attacker with the database alone, whatever tag the row has.
 #[apply(both_engines)]
 async fn backdated_row_is_reported_by_id(engine: Engine) {
     for (copy, what) in COPIES.into_iter().zip(["row_late", "row_forged", "unknown_key"]) {
@@ -77,7 +77,7 @@ async fn backdated_row_is_reported_by_id(engine: Engine) {
     }
 }
 
-/// The program's own row, kept away while others were sealed, and put back.
+/// The program's own row, removed while others were sealed, and inserted again.
 #[apply(both_engines)]
 async fn withheld_row_is_reported_by_id(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -95,7 +95,7 @@ async fn withheld_row_is_reported_by_id(engine: Engine) {
     assert_eq!(found[0].sealed_at, Some(when_sealed(&app, &row).await));
 }
 
-/// Nothing was sealed meanwhile, as when no replica ran: each row is named with both times, and nothing is wrong.
+/// Nothing was sealed meanwhile, as when no replica runs: the report has each row with both times, and no finding.
 #[apply(both_engines)]
 async fn delayed_row_is_noted_without_finding(engine: Engine) {
     let app = app_without_sealing(engine).await;
@@ -129,7 +129,7 @@ async fn delayed_row_is_noted_without_finding(engine: Engine) {
     );
 }
 
-/// A provider whose seals do not get into the database.
+/// A provider whose seals never reach the database.
 async fn app_without_sealing(engine: Engine) -> TestApp {
     let app = TestApp::start(engine).await;
     seal_pending_rows(&app).await;

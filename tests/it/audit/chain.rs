@@ -1,4 +1,4 @@
-//! What the tests of the chain share: sealing, verifying, and somebody who has the database in hand.
+//! Shared by the tests of the chain: sealing, verifying, and tampering with the database.
 
 use flows::trail::{
     ChainHead, seal,
@@ -24,7 +24,7 @@ impl VerifyObserver for CollectedFindings {
     }
 }
 
-/// Seals whatever is written, as the job does; the job of the running program may be faster.
+/// Seals all unsealed rows, as the job does; the job of the running program may be faster.
 pub(super) async fn seal_pending_rows(app: &TestApp) {
     while app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IS NULL").await > 0 {
         match seal::seal_next(&app.cx()).await {
@@ -34,7 +34,7 @@ pub(super) async fn seal_pending_rows(app: &TestApp) {
     }
 }
 
-/// Verifies what is asked for.
+/// Verifies with options.
 pub(super) async fn verify_with(
     app: &TestApp,
     asked: VerifyOptions,
@@ -46,7 +46,7 @@ pub(super) async fn verify_with(
     (report, found.0)
 }
 
-/// What is noted when all of it is verified, although nothing is wrong with it.
+/// The notes of a full verification without findings.
 pub(super) async fn verify_notes(app: &TestApp) -> Vec<Finding> {
     let mut found = CollectedFindings::default();
     let report = verify::verify(&app.cx(), &VerifyOptions::default(), &mut found).await;
@@ -54,36 +54,36 @@ pub(super) async fn verify_notes(app: &TestApp) -> Vec<Finding> {
     found.1
 }
 
-/// Verifies all of it, as somebody with this context does.
+/// Verifies the whole trail with the keys of this context.
 pub(super) async fn verify_by(cx: &flows::Cx) -> Vec<Finding> {
     let mut found = CollectedFindings::default();
     verify::verify(cx, &VerifyOptions::default(), &mut found).await.expect("it verifies");
     found.0
 }
 
-/// Verifies all of it.
+/// Verifies the whole trail.
 pub(super) async fn verify(app: &TestApp) -> Vec<Finding> {
     verify_with(app, VerifyOptions::default()).await.1
 }
 
-/// Verifies all of it, and that nothing is wrong.
+/// Verifies the whole trail, and that there are no findings.
 pub(super) async fn assert_sound(app: &TestApp) -> VerifyReport {
     let (report, found) = verify_with(app, VerifyOptions::default()).await;
     assert!(found.is_empty(), "{report:?}, the first: {:?}", found.first());
     report
 }
 
-/// The findings as their words and seals.
+/// The kind and the seal of each finding.
 pub(super) fn finding_keys(found: &[Finding]) -> Vec<(FindingKind, Option<i64>)> {
     found.iter().map(|finding| (finding.kind, finding.seal)).collect()
 }
 
-/// Where the chain stands.
+/// The head of the chain.
 pub(super) async fn chain_head(app: &TestApp) -> ChainHead {
     assert_sound(app).await.head.expect("something is sealed")
 }
 
-/// What somebody does who has the database and nothing else.
+/// Runs statements as an attacker with the database alone.
 pub(super) async fn tamper(app: &TestApp, statements: &[&'static str]) {
     app.replica_db()
         .write(async |tx| {
@@ -96,7 +96,7 @@ pub(super) async fn tamper(app: &TestApp, statements: &[&'static str]) {
         .expect("the statements run");
 }
 
-/// The same to one row, `$1`.
+/// Runs a statement on one row, `$1`.
 pub(super) async fn tamper_row(app: &TestApp, id: AuditId, statement: &'static str) {
     let rows = app
         .replica_db()

@@ -1,4 +1,4 @@
-//! `idp audit verify` and `idp audit export`, as an operator runs them beside the running program.
+//! `idp audit verify` and `idp audit export`, run by an operator beside the running program.
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::engines::{apply, both_engines};
 
-/// A command: its exit code, what it printed, and what it said on standard error.
+/// Runs a command: its exit code, standard output and standard error.
 pub(super) async fn run(mut command: Command) -> (i32, String, String) {
     let output = command.output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -118,8 +118,8 @@ async fn export_streams_rows_by_time(engine: Engine) {
     let new = export(&["--from", "2020-01-01"]).await;
     assert_eq!(new.len(), all.len() - 1_200);
     let at = new[0]["at"].as_str().unwrap();
-    assert_eq!(export(&["--to", at]).await.len(), 1_200, "the end is not in it");
-    assert_eq!(export(&["--from", at]).await.len(), new.len(), "the beginning is");
+    assert_eq!(export(&["--to", at]).await.len(), 1_200, "the end is exclusive");
+    assert_eq!(export(&["--from", at]).await.len(), new.len(), "the beginning is inclusive");
     for (args, why) in [
         (&["audit", "export", "--event", "sign_in"][..], "there is no event called sign_in"),
         (
@@ -134,7 +134,7 @@ async fn export_streams_rows_by_time(engine: Engine) {
     assert!(code == 2 && error.contains("not a time such as"), "{error}");
 }
 
-/// One thread, so that everything that happens is logged here.
+/// One thread, so that this test captures the log of every task.
 #[tokio::test(flavor = "current_thread")]
 async fn head_is_logged_hourly() {
     let log = CapturedLog::start();
@@ -145,7 +145,7 @@ async fn head_is_logged_hourly() {
         let scrape = Scrape::fetch(app.first()).await;
         scrape.value("vestibule_tasks_total", &[("task", "audit_seals")]).unwrap_or_default()
     };
-    // A seal is told after its commit, by the end of the turn that made it.
+    // A head is logged after the commit of its seal, by the end of the task's run.
     let sealed = async || {
         wait::until_equal("rows without a seal", 0, async || app.count(open).await).await;
         let before = turns().await;

@@ -1,5 +1,5 @@
-//! Replicas that seal at the same time, as they do when a lease changes hands: one makes the next seal and the others see
-//! that they lost. Two that took rows in different orders would wait for each other until PostgreSQL ends one of them.
+//! Replicas that seal at the same time, as they do when a lease changes hands: one writes the next seal, and the others
+//! detect that they lost. If two took rows in different orders, they would deadlock until PostgreSQL ends one of them.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::engines::{apply, both_engines};
 
 const ROWS: i64 = 12_000;
 const SEALERS: usize = 8;
-/// The job of the running program seals nothing for this long: longer than the test takes.
+/// The running program's job seals nothing for this long: longer than the test takes.
 const LEASE_TERM: Duration = Duration::from_mins(1);
 
-/// Seals until nothing is left; how many seals were its own.
+/// Seals until nothing is left; returns how many seals it wrote itself.
 async fn seal_all(cx: flows::Cx) -> Result<usize, Error> {
     let mut own = 0;
     while seal::is_due(&cx).await? {
@@ -33,7 +33,7 @@ async fn seal_all(cx: flows::Cx) -> Result<usize, Error> {
     Ok(own)
 }
 
-/// Rows that nobody has sealed, and nobody will but the test.
+/// Rows without a seal, which only the test seals.
 async fn app_with_unsealed_rows(engine: Engine) -> TestApp {
     let data = TestDb::create(engine).await.with_max_connections(16);
     let db = data.open().await;
@@ -42,7 +42,7 @@ async fn app_with_unsealed_rows(engine: Engine) -> TestApp {
     let term = store::lease::LeaseTerm { now, until: now.plus(LEASE_TERM) };
     let held =
         db.write(async |tx| store::lease::acquire(tx, "audit_seals", "test", term).await).await;
-    assert!(held.expect("a lease"), "nobody else has it");
+    assert!(held.expect("a lease"), "the lease is free");
     TestApp::start_on(data, engine.redis_url(), Options::default()).await
 }
 

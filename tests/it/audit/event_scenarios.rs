@@ -1,4 +1,4 @@
-//! Everything that is recorded, done once: by people, clients, operators and the program itself.
+//! Causes every event of the audit trail once: by people, clients, operators and the program itself.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use vestibule_tests::{
 
 const NEW_PASSWORD: &str = "a walk along the river at noon";
 
-/// A provider of which everything is recorded that there is, from its first start on.
+/// A provider whose trail has every event, from its first start on.
 pub(super) async fn record_every_event(engine: Engine) -> TestApp {
     let db = TestDb::empty(engine).await;
     let served = ServeSetup::prepare(engine, &db).await;
@@ -52,17 +52,17 @@ impl EventScenario {
         let add = ["user", "add", &mere.email, "--name", "Mere", "--password-stdin"];
         run(served.change_command(&add), &format!("{}\n", mere.password)).await;
         let site = Self { app, served, portal, mere };
-        // Everybody comes from one address.
+        // Every browser uses one address.
         site.set("sign_in.posts_per_minute", "100000").await;
         site
     }
 
-    /// What an operator types.
+    /// Runs a command of an operator.
     async fn run_command(&self, args: &[&str]) {
         run(self.served.command(args), "").await;
     }
 
-    /// The same, for no reason that a test looks at.
+    /// Runs a command that needs a reason; no test checks the reason.
     async fn run_change(&self, args: &[&str]) {
         run(self.served.change_command(args), "").await;
     }
@@ -72,7 +72,7 @@ impl EventScenario {
         self.app.refresh().await;
     }
 
-    /// Another person, so that nobody uses up what one has in an hour.
+    /// Another person, because some limits per person hold for an hour.
     async fn add_person(&self, name: &str) -> Patient {
         let email = format!("{}@patients.example", name.to_lowercase());
         let person = Patient { email, name: name.to_owned(), ..self.mere.clone() };
@@ -86,11 +86,11 @@ impl EventScenario {
         let browser = app.browser();
         let landed = browser.sign_in(app, portal, &self.mere).await;
         let tokens = portal.redeem_tokens(app, &landed).await;
-        // Its code again.
+        // Redeems its code again.
         assert_eq!(portal.redeem(app, &landed).await.status, 400);
         let hint = tokens["id_token"].as_str().expect("a token");
         browser.get(format!("/oauth2/logout?id_token_hint={hint}")).await;
-        // Once more, and out without a hint.
+        // Signs in again, and signs out without a hint.
         browser.sign_in(app, portal, &self.mere).await;
         let page = browser.get("/oauth2/logout").await;
         assert!(browser.post(&page.form(), "continue").await.has_text("You are signed out"));
@@ -98,7 +98,7 @@ impl EventScenario {
             .await;
     }
 
-    /// A stranger, and somebody who knows a password.
+    /// Cancels attempts: of an unknown address, and after a person's password.
     async fn cancel_attempts(&self) {
         let (app, portal) = (&self.app, &self.portal);
         let stranger = app.browser();
@@ -113,7 +113,7 @@ impl EventScenario {
         browser.post(&page.form(), "cancel").await;
     }
 
-    /// A client of somebody else: refused, then allowed.
+    /// A client that asks for consent: refused, then allowed.
     async fn answer_consent(&self) {
         let redirect_uri = "https://lab.example/callback";
         let add = ["client", "add", "lab", "--profile", "web", "--redirect-uri", redirect_uri];
@@ -149,7 +149,7 @@ impl EventScenario {
         app.wait_for_jobs().await;
     }
 
-    /// A notice that an operator caused, and a code that a person asked for.
+    /// A notice that an operator caused, and a code that a person requested.
     async fn refuse_mail(&self) {
         let (app, portal) = (&self.app, &self.portal);
         let rangi = self.add_person("Rangi").await;
@@ -165,7 +165,7 @@ impl EventScenario {
         assert_eq!(app.audit_outcomes("mail.failed").await, ["refused", "refused"]);
     }
 
-    /// One that has a wrong secret, and one with a code that is not proven to be its own.
+    /// A request with a wrong secret, and one with a wrong code verifier.
     async fn send_bad_token_requests(&self) {
         let (app, portal) = (&self.app, &self.portal);
         let thief = Client { secret: Some("wrong".to_owned()), ..portal.clone() };
@@ -182,7 +182,7 @@ impl EventScenario {
         );
     }
 
-    /// Posts, passwords, codes and token requests of one network.
+    /// Exceeds the limits of one network: posts, passwords, codes and token requests.
     async fn exceed_limits(&self) {
         let (app, portal) = (&self.app, &self.portal);
         let tui = self.add_person("Tui").await;
@@ -227,12 +227,12 @@ impl EventScenario {
         self.run_command(&["key", "rotate", "--alg", "eddsa", "--reason", "yearly"]).await;
     }
 
-    /// What comes round, and what `dev` does when its portal gets another port.
+    /// The periodic tasks, and what `dev` does when its portal gets another port.
     async fn run_periodic_tasks(&self) {
         let app = &self.app;
         flows::guess_budget::alarm_if_exceeded(&app.app().system_cx("guess_budget"))
             .await
-            .expect("it looks");
+            .expect("the check runs");
         let uris = ["https://portal.example:4430/callback".to_owned()];
         let dev = app.app().system_cx("dev");
         let changed = set_redirects(
@@ -249,35 +249,35 @@ impl EventScenario {
             app.clock.advance(time);
             flows::signing_keys::maintain(&app.app().system_cx("signing_keys"))
                 .await
-                .expect("it tends");
+                .expect("the key task runs");
         }
         let another = "UPDATE grants SET created_at = created_at - 60000";
         app.replica_db()
             .write(async |tx| tx.q(another).execute().await)
             .await
-            .expect("a hand in the database");
-        flows::invariant_check::run(&app.app().system_cx("proof")).await.expect("it looks");
+            .expect("the statement runs");
+        flows::invariant_check::run(&app.app().system_cx("proof")).await.expect("the check runs");
         // A rollout with another root key. From here on commands would need it too.
         let root = Some([("next", 8), ("test", 7)].as_slice());
         assert!(sealed_with_first_key(&app.cx()).await > 0, "there is something to seal again");
         let ahead = app.replica_with(ReplicaOptions { root, ..ReplicaOptions::default() }).await;
         let cx = ahead.app.system_cx("root_keys");
         let acting = ChangeAuthority::from_program("root_keys", "an older root key");
-        let sealed = flows::root_keys::reseal(&cx, &acting, 100, |_| {}).await.expect("it seals");
-        sealed.expect("it is ahead");
-        // By this call or by its own job, whichever was faster.
+        let sealed = flows::root_keys::reseal(&cx, &acting, 100, |_| {}).await.expect("it reseals");
+        sealed.expect("its key is the newer one");
+        // Resealed by this call or by the job, whichever was faster.
         assert_eq!(sealed_with_first_key(&app.cx()).await, 0, "all of it is sealed again");
         ahead.stop().await;
     }
 }
 
-/// Values that are sealed with the root key that the provider began with.
+/// Counts values that are sealed with the provider's first root key.
 async fn sealed_with_first_key(cx: &flows::Cx) -> i64 {
     let report = flows::root_keys::report(cx).await.expect("it reads");
     report.iter().find(|key| key.id == "test").expect("it is configured").sealed
 }
 
-/// A form of a page, posted to another step.
+/// A page's form, posted to another step.
 fn form_for_step(page: &Response, step: &str) -> vestibule_tests::page::Form {
     let mut form = page.form().with("code", "1");
     step.clone_into(&mut form.action);

@@ -1,4 +1,4 @@
-//! Which fields the rows of each event have: a table over the whole vocabulary, against rows that the program has written.
+//! Which fields the rows of each event have: a table over all events, compared with rows that the program wrote.
 
 use std::collections::{BTreeMap, BTreeSet};
 use vestibule_tests::db::Engine;
@@ -13,7 +13,7 @@ use crate::engines::{apply, both_engines};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
     Always,
-    /// Where it is known; the rows of this test must show both.
+    /// Only where the value is known; the rows of this test must show both.
     WhenKnown,
     Never,
 }
@@ -21,7 +21,7 @@ enum Presence {
 use Presence::{Always, Never, WhenKnown};
 
 impl Presence {
-    /// As the document says it.
+    /// The word of the document.
     const fn word(self) -> &'static str {
         match self {
             Always => "always",
@@ -39,7 +39,8 @@ impl Presence {
     }
 }
 
-/// Who may be its actor, and whether it has subject, client and network. Reference, outcome and detail every row has.
+/// The actors of an event, and whether its rows have a subject, a client and a network. Every row has reference, outcome and
+/// detail.
 const fn fields(event: Event) -> (&'static [&'static str], Presence, Presence, Presence) {
     match event {
         Event::PasswordChecked | Event::SequenceFailed | Event::AttemptCancelled => {
@@ -74,13 +75,13 @@ const fn fields(event: Event) -> (&'static [&'static str], Presence, Presence, P
     }
 }
 
-/// The kind of an actor: what stands before the name of a command's user, or of a part of the program.
+/// The kind of an actor: the part before a command's user or a part of the program.
 fn kind(row: &AuditRow) -> &str {
     row.actor.split(':').next().unwrap_or_default()
 }
 
 fn assert_row_fields(event: Event, rows: &[&AuditRow]) {
-    assert!(!rows.is_empty(), "{event:?} was not written: have drive.rs do what writes it");
+    assert!(!rows.is_empty(), "{event:?} was not written: let event_scenarios.rs cause it");
     let (actors, user, client, network) = fields(event);
     let seen: BTreeSet<&str> = rows.iter().map(|row| kind(row)).collect();
     assert_eq!(seen, actors.iter().copied().collect(), "actors of {event:?}: {rows:#?}");
@@ -104,7 +105,7 @@ fn assert_row_fields(event: Event, rows: &[&AuditRow]) {
     }
 }
 
-/// Its outcome and the keys of its detail are those of the vocabulary, and what an operator changed has a reason.
+/// The outcome and the keys of the detail are declared for the event, and an operator's change has a reason.
 fn assert_known(event: Event, row: &AuditRow, detail: &serde_json::Value) {
     assert!(event.outcomes().contains(&row.outcome.as_str()), "{row:?}");
     for (key, value) in detail.as_object().expect("an object") {
@@ -115,7 +116,7 @@ fn assert_known(event: Event, row: &AuditRow, detail: &serde_json::Value) {
     assert!(kind(row) != "cli" || reason.is_some_and(|reason| !reason.is_empty()), "{row:?}");
 }
 
-/// What was mailed is found by the reference of the page that asked for it.
+/// A mail's rows have the reference of the page that requested it.
 fn assert_mails_name_their_request(trail: &[AuditRow]) {
     let challenge = |row: &AuditRow| {
         let detail: serde_json::Value = serde_json::from_str(&row.detail).expect("JSON");
@@ -159,13 +160,13 @@ fn document() -> String {
     std::fs::read_to_string(file).expect("the document")
 }
 
-/// The keys of a detail, as the document lists them.
+/// The keys of an event's detail, as the document lists them.
 fn keys(event: Event) -> String {
     let keys: Vec<_> = event.keys().iter().map(|key| format!("`{key}`")).collect();
     if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
 }
 
-/// Every outcome of every event that the tables of the document explain: a row without an event goes on about the one before.
+/// Every outcome that the tables of the document explain, by event: a row without an event belongs to the event above it.
 fn explained_outcomes(document: &str) -> BTreeMap<&str, Vec<&str>> {
     let mut explained = BTreeMap::new();
     let mut event = "";
@@ -183,7 +184,7 @@ fn explained_outcomes(document: &str) -> BTreeMap<&str, Vec<&str>> {
     explained
 }
 
-/// No outcome without its meaning, and none that cannot be.
+/// The document explains each outcome, and none that cannot occur.
 #[test]
 fn document_explains_each_outcome_once() {
     let text = document();
@@ -195,7 +196,7 @@ fn document_explains_each_outcome_once() {
     }
 }
 
-/// The table of docs/audit.md says the same.
+/// The table of docs/audit.md has the same fields.
 #[test]
 fn document_lists_fields_of_each_event() {
     let text = document();

@@ -18,7 +18,7 @@ use flows::audit::{AuditEntry, event::NetworkLimited, outcome::Refused};
 use store::audit::AuditRow;
 use vestibule_tests::app::TestApp;
 
-/// A row about no person, as any flow writes one.
+/// A row about no person, as any flow writes it.
 fn limited_entry() -> AuditEntry<'static> {
     let network = "192.0.2.1".to_owned();
     AuditEntry::new(NetworkLimited { limit: "post", size: None, network }, Refused::Refused)
@@ -30,7 +30,7 @@ async fn trail(app: &TestApp) -> Vec<AuditRow> {
     store::Sql::q(&mut conn, "SELECT * FROM audit ORDER BY id").fetch_all().await.unwrap()
 }
 
-/// The rows of a request, by what its answer is called.
+/// The rows of a request, by the reference in its response.
 async fn rows_of_request(app: &TestApp, answer: &vestibule_tests::http::Response) -> Vec<AuditRow> {
     let reference = answer.header("x-request-id");
     assert_eq!(reference.len(), 6, "every answer has a reference: {:?}", answer.headers);

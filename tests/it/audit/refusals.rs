@@ -1,11 +1,11 @@
-//! Refusals of the token endpoint: a stranger writes no rows, and nobody writes more than the limit.
+//! Refusals of the token endpoint: an unknown client writes no rows, and a network writes no more than the limit.
 
 use vestibule_tests::{app::TestApp, client::Client, db::Engine};
 
 use super::rows_of_request;
 use crate::engines::{apply, both_engines};
 
-/// A name that is nobody's is a stranger's text: the log has the refusal, the trail has nothing.
+/// An unknown client id is an attacker's text: the refusal is in the log only, not in the trail.
 #[apply(both_engines)]
 async fn unknown_client_writes_no_row(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -43,7 +43,7 @@ async fn token_refusal_row_names_reason(engine: Engine) {
     }
 }
 
-/// Whoever names a registered client fills no table; successes are never counted.
+/// A stranger who uses a registered client's id cannot fill the table; successes are never limited.
 #[apply(both_engines)]
 async fn refusal_rows_are_limited_per_network(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -60,10 +60,10 @@ async fn refusal_rows_are_limited_per_network(engine: Engine) {
     }
     assert_eq!(app.audit_outcomes("token.refused").await.len(), 3);
     assert_eq!(app.audit_outcomes("network.limited").await, ["refused"]);
-    // Over the limit of what is written down, the right client is served, and its success is recorded.
+    // The limit only stops recording: the right client is served, and its success is recorded.
     client.redeem_tokens(&app, &landed).await;
     assert_eq!(app.audit_outcomes("token.issued").await, ["ok"]);
-    // A used code that comes again is news, whoever is over a limit; that it goes on coming is not.
+    // The first reuse of a code is recorded even over the limit; further ones are not.
     for _ in 0..4 {
         assert_eq!(client.redeem(&app, &landed).await.status, 400);
     }

@@ -1,4 +1,4 @@
-//! The trail outlives the root keys that it was written and sealed with.
+//! The trail stays verifiable when the root keys that it was written and sealed with are gone.
 
 use flows::root_keys;
 use vestibule_tests::{
@@ -12,7 +12,7 @@ use vestibule_tests::{
 use super::chain::{assert_sound, finding_keys, seal_pending_rows, tamper, verify};
 use crate::engines::{apply, both_engines};
 
-/// Replaces the replica by one with other root keys, the first of them current.
+/// Replaces the replica by one with other root keys, the first of which is current.
 async fn roll_out(app: &mut TestApp, root: &'static [(&'static str, u8)]) {
     let next =
         app.replica_with(ReplicaOptions { root: Some(root), ..ReplicaOptions::default() }).await;
@@ -36,7 +36,7 @@ async fn serve_with_new_root_key(app: &TestApp) -> ServeSetup {
     served
 }
 
-/// Sealed under one root key, verified when its file is gone: what is sound stays sound, and what somebody changes is found.
+/// Sealed under one root key, verified without its file: a sound trail stays sound, and a change is found.
 #[apply(both_engines)]
 async fn old_seals_verify_without_root_key(engine: Engine) {
     let mut app = TestApp::start(engine).await;
@@ -73,7 +73,7 @@ async fn old_seals_verify_without_root_key(engine: Engine) {
         tamper(&app, &[format!("UPDATE audit SET outcome = 'ok' WHERE {of_client}").leak()]).await;
     }
     assert_sound(&app).await;
-    // A seal of before, too, is tied to a key that nobody has who has the database alone.
+    // An older seal, too, is tied to a key that an attacker with the database alone does not have.
     let count = "UPDATE audit_seals SET row_count = row_count - 1 WHERE sequence = 1";
     tamper(&app, &[count]).await;
     assert!(

@@ -1,4 +1,4 @@
-//! Each row says who, about whom, through which client, from where, and by which reference.
+//! Each row has the actor, the person, the client, the network and the reference.
 
 use flows::audit::{self, AuditEntry, event::SettingChanged};
 use vestibule_tests::{app::TestApp, client::PendingRequest, db::Engine};
@@ -6,10 +6,10 @@ use vestibule_tests::{app::TestApp, client::PendingRequest, db::Engine};
 use super::{rows_of_request, trail};
 use crate::engines::{apply, both_engines};
 
-/// What no request of a person or client causes.
+/// Actors whose rows no request of a person or client causes.
 const OF_THE_PROGRAM: [&str; 2] = ["system:", "cli:"];
 
-/// All rows of a transaction are one statement, and of many several.
+/// A transaction inserts all its rows in one statement, and in several when there are many.
 #[apply(both_engines)]
 async fn transaction_writes_many_audit_rows(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -83,7 +83,7 @@ async fn sign_in_leaves_complete_rows(engine: Engine) {
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
 }
 
-/// Misuse case 1: whichever way a step is posted that is not due, it is in the trail, with who it was about.
+/// Misuse case 1: however a step out of turn is posted, the trail records it and the account.
 #[apply(both_engines)]
 async fn out_of_turn_step_is_recorded(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -95,7 +95,7 @@ async fn out_of_turn_step_is_recorded(engine: Engine) {
         form.action = action.to_owned();
         browser.post(&form, "continue").await
     };
-    // The token of this page is of the step that is due: nothing out of turn.
+    // This page's token is for the step that is due: nothing is out of turn.
     browser.post(&page.form().with("code", "1"), "continue").await;
     assert_eq!(app.audit_outcomes("attempt.sequence_fail").await.len(), 0);
     for (nth, path) in
@@ -111,7 +111,7 @@ async fn out_of_turn_step_is_recorded(engine: Engine) {
         assert!(rows[0].user_id.is_some() && rows[0].network.is_some(), "{path}");
         assert_eq!(app.audit_outcomes("attempt.sequence_fail").await.len(), nth + 1, "{path}");
     }
-    // A page that was left open while the code was entered in another tab.
+    // A page that stayed open while the code was entered in another tab.
     browser.submit_code(&page, &code).await;
     let before = app.audit_outcomes("attempt.sequence_fail").await.len();
     let stale = browser.post(&page.form().with("code", "123456"), "continue").await;
@@ -119,7 +119,7 @@ async fn out_of_turn_step_is_recorded(engine: Engine) {
     assert_eq!(app.audit_outcomes("attempt.sequence_fail").await.len(), before + 1);
 }
 
-/// What is read out from an error page finds the rows and the log line; a program finds the same in a header.
+/// The reference on an error page finds the rows and the log line; a program finds it in a header.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_response_carries_reference() {
     let app = TestApp::start(Engine::Sqlite).await;

@@ -1,4 +1,4 @@
-//! Rows that come late, or wait for a seal that nobody makes.
+//! Rows that are written late, or wait for a seal.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::engines::{apply, both_engines};
 
-/// Rows of the trail, as any flow writes them, in one transaction.
+/// Writes rows, as any flow does, in one transaction.
 async fn write_rows(cx: &flows::Cx, count: usize) {
     let written: Result<(), flows::Error> = cx
         .db
@@ -31,7 +31,7 @@ async fn write_rows(cx: &flows::Cx, count: usize) {
     written.unwrap();
 }
 
-/// Waits until the age of the oldest row without a seal is shown as it should be: it is read again every few seconds.
+/// Waits until the metric has the expected age of the oldest row without a seal: the program updates it every few seconds.
 async fn until_age(app: &TestApp, is: impl Fn(f64) -> bool) {
     Scrape::until(app.first(), "the age of the oldest row without a seal", |scrape| {
         scrape.value("vestibule_audit_unsealed_age_seconds", &[]).is_some_and(&is)
@@ -39,7 +39,7 @@ async fn until_age(app: &TestApp, is: impl Fn(f64) -> bool) {
     .await;
 }
 
-/// Something in the database that lets no seal in and says nothing.
+/// Makes the database drop new seals without an error.
 pub(super) async fn block_seals(app: &TestApp, engine: Engine) {
     let statements: &[&'static str] = match engine {
         Engine::Sqlite => &[
@@ -61,7 +61,7 @@ pub(super) async fn unblock_seals(app: &TestApp, engine: Engine) {
     tamper(app, &[statement]).await;
 }
 
-/// More than two seals of them: a full seal of old rows does not make the next ones look in time.
+/// More rows than two seals hold: a full seal of old rows must not make later ones look timely.
 #[apply(both_engines)]
 async fn every_late_row_is_found(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -80,10 +80,10 @@ async fn every_late_row_is_found(engine: Engine) {
              (SELECT complete_to FROM audit_seals WHERE sequence = s.sequence - 1)",
         )
         .await;
-    assert_eq!(back, 0, "what was complete stays so");
+    assert_eq!(back, 0, "complete seals stay complete");
 }
 
-/// Nothing fails where the seal is kept out: it does not appear, and that is what is told.
+/// A database that drops the seal reports no error: the task notices that the seal is missing, and counts a failure.
 #[apply(both_engines)]
 async fn blocked_seal_counts_as_failure(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -95,7 +95,7 @@ async fn blocked_seal_counts_as_failure(engine: Engine) {
         scrape.value("vestibule_tasks_total", &failed).is_some()
     })
     .await;
-    assert_eq!(verify(&app).await, [], "it is early to say so");
+    assert_eq!(verify(&app).await, [], "not reported this early");
     app.clock.advance(Duration::from_mins(10));
     until_age(&app, |age| age >= 600.0).await;
     let found = verify(&app).await;
@@ -110,7 +110,7 @@ async fn blocked_seal_counts_as_failure(engine: Engine) {
     until_age(&app, |age| age < 600.0).await;
 }
 
-/// A root key was replaced because somebody had stolen it. For a day it may still be that of a replica.
+/// A root key was replaced because it was stolen. For a day a replica may still use it.
 #[apply(both_engines)]
 async fn replaced_root_key_expires_after_day(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -134,11 +134,11 @@ async fn replaced_root_key_expires_after_day(engine: Engine) {
     until("a seal by the next key", sealed).await;
     write_rows(&thief, 1).await;
     seal_pending_rows(&app).await;
-    assert_eq!(verify_by(&owner()).await, [], "both go on while it is rolled out");
+    assert_eq!(verify_by(&owner()).await, [], "both keys are valid during the rollout");
     assert!(app.count("SELECT COUNT(*) FROM audit WHERE tag_key = 'next'").await > 0);
     app.clock.advance(Duration::from_hours(25));
     write_rows(&app.cx(), 1).await;
-    // The thief moves the time at which the other key began.
+    // The thief moves the time from which the other key was in use.
     tamper(&app, &["UPDATE root_keys SET since = 9000000000000 WHERE id = 'next'"]).await;
     seal_pending_rows(&app).await;
     let found = verify_by(&owner()).await;
@@ -152,7 +152,7 @@ async fn replaced_root_key_expires_after_day(engine: Engine) {
     );
 }
 
-/// The lease of a holder whose clock ran years ahead, or of a hand, keeps nobody from sealing.
+/// A lease far in the future, from a wrong clock or a manual change, does not stop sealing.
 #[apply(both_engines)]
 async fn far_future_lease_is_taken_over(engine: Engine) {
     let app = TestApp::start(engine).await;

@@ -1,4 +1,4 @@
-//! Rows of the trail are swept when they have served their time; what is left stays sound, and nothing is washed away.
+//! Rows of the trail are swept after their retention; the rest stays sound, and no evidence of tampering is swept.
 
 use std::time::Duration;
 
@@ -48,17 +48,17 @@ async fn swept_trail_stays_sound(engine: Engine) {
     app.clock.advance(Duration::from_hours(300 * 24));
     let before = rows(&app).await;
     sweep(&app).await;
-    assert_eq!(rows(&app).await, before, "not yet");
+    assert_eq!(rows(&app).await, before, "not due yet");
     app.patient("Ana").await;
     seal_pending_rows(&app).await;
     app.clock.advance(Duration::from_hours(100 * 24));
     assert!(before >= 4);
     let turn = sweep(&app).await;
-    assert_eq!((turn.unsound_seals, rows(&app).await), (0, 1), "Ana is of 100 days ago");
+    assert_eq!((turn.unsound_seals, rows(&app).await), (0, 1), "Ana's row is 100 days old");
     assert!(turn.deleted >= before.unsigned_abs(), "{turn:?}");
     let report = assert_sound(&app).await;
     assert!(report.swept >= 2 && report.rows == 1, "{report:?}");
-    // The setting decides, and applies to what is there.
+    // The setting's new value applies to existing rows.
     app.set_setting("retention.audit", "30d").await;
     seal_pending_rows(&app).await;
     sweep(&app).await;
@@ -67,7 +67,7 @@ async fn swept_trail_stays_sound(engine: Engine) {
     assert_sound(&app).await;
 }
 
-/// Whoever deletes rows and says that they were swept has no mark for it.
+/// An attacker who deletes rows and marks their seals as swept cannot forge the mark of a sweep.
 #[apply(both_engines)]
 async fn forged_sweep_is_found(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -92,7 +92,7 @@ async fn forged_sweep_is_found(engine: Engine) {
     assert!(finding_keys(&verify(&app).await).contains(&(FindingKind::SealNotSwept, Some(newest))));
 }
 
-/// What was changed is kept: time alone would otherwise destroy the evidence.
+/// A changed row is kept: the sweep must not destroy the evidence.
 #[apply(both_engines)]
 async fn changed_row_is_not_swept(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -106,13 +106,13 @@ async fn changed_row_is_not_swept(engine: Engine) {
     let turn = sweep(&app).await;
     assert_eq!(turn.unsound_seals, 1);
     assert_eq!(app.audit_outcomes("client.added").await, ["refused"]);
-    assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, 1, "all the others went");
+    assert_eq!(app.count("SELECT COUNT(*) FROM audit").await, 1, "all the others were swept");
     let found = verify(&app).await;
     assert_eq!((found.len(), found[0].kind), (1, FindingKind::Changed), "{found:?}");
 }
 
-/// Two sweeps at once: what the other one has swept since it was read only looks changed, and rings no alarm. The batch is
-/// read before the clock moves, so that the job of the running program leaves it alone until then.
+/// Two sweeps at once: a batch that the other one swept in between only looks changed, and must not raise an alarm. The
+/// batch is read before the clock moves, so that the job of the running program does not sweep it before.
 #[apply(both_engines)]
 async fn concurrent_sweep_raises_no_alarm(engine: Engine) {
     let (app, late) = app_with_read_batch(engine).await;
@@ -120,7 +120,7 @@ async fn concurrent_sweep_raises_no_alarm(engine: Engine) {
     assert_eq!(
         (sweep(&app).await.unsound_seals, rows(&app).await),
         (0, 0),
-        "the other one is through"
+        "the other sweep is complete"
     );
     let swept = late.sweep(&app.cx()).await.unwrap();
     assert!(swept.up_to.is_some(), "there were seals in it");
@@ -128,7 +128,7 @@ async fn concurrent_sweep_raises_no_alarm(engine: Engine) {
     assert!(assert_sound(&app).await.swept >= 2);
 }
 
-/// The same with one that somebody has changed since: it is counted, and stays.
+/// A row that was changed after the batch was read: it is counted, and stays.
 #[apply(both_engines)]
 async fn row_changed_after_read_is_counted(engine: Engine) {
     let (app, late) = app_with_read_batch(engine).await;
@@ -141,14 +141,14 @@ async fn row_changed_after_read_is_counted(engine: Engine) {
     assert_eq!(sweep(&app).await.unsound_seals, 1);
     assert!(
         app.count("SELECT COUNT(*) FROM audit WHERE reference = 'other'").await >= 1,
-        "it stays"
+        "the row stays"
     );
     assert!(
         finding_keys(&verify(&app).await).iter().all(|(what, _)| *what == FindingKind::Changed)
     );
 }
 
-/// Seals whose rows went long ago go themselves; the chain then begins later, and is still one.
+/// Seals whose rows were swept long ago are removed; the chain then begins later, and stays valid.
 #[apply(both_engines)]
 async fn old_swept_seals_are_removed(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -163,21 +163,21 @@ async fn old_swept_seals_are_removed(engine: Engine) {
     assert!(assert_sound(&app).await.swept >= 3);
     app.clock.advance(PAST_RETENTION);
     sweep(&app).await;
-    // Looked at when there is no row left to sweep.
+    // Checked even when no row is left to sweep.
     sweep(&app).await;
     let report = assert_sound(&app).await;
     assert_eq!((report.seals, report.swept, report.rows), (1, 1, 0), "the marked one stays");
     app.patient("Rangi").await;
     seal_pending_rows(&app).await;
     assert_eq!(assert_sound(&app).await.rows, 1);
-    // Whoever takes that one away takes the beginning of the chain.
+    // Without the marked seal, the chain has lost its beginning.
     tamper(&app, &["DELETE FROM audit_seals WHERE swept_at IS NOT NULL"]).await;
     assert!(
         finding_keys(&verify(&app).await).iter().any(|(what, _)| *what == FindingKind::SealMissing)
     );
 }
 
-/// The trail of a version that knew no seals is sealed at the first start, and swept like any other.
+/// The trail of a version without seals is sealed at the first start, and swept like any other.
 #[apply(both_engines)]
 async fn unsealed_trail_is_sealed_and_swept(engine: Engine) {
     let db = TestDb::create(engine).await;

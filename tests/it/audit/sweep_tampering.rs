@@ -1,5 +1,5 @@
-//! Somebody has the database, and changes what a seal says of itself, or a setting, so that the program's own sweep takes the
-//! trail away: nothing is believed that has no proof.
+//! An attacker with the database changes fields of a seal, or a setting, so that the program's own sweep would delete the
+//! trail: unauthenticated values are not trusted.
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,7 +40,7 @@ async fn put_seals_back(app: &TestApp) {
     tamper(app, &["DELETE FROM audit_seals", "INSERT INTO audit_seals SELECT * FROM kept"]).await;
 }
 
-/// A version of a setting that `setting set` did not write.
+/// Writes a version of a setting without `setting set`.
 async fn write_setting(app: &TestApp, value: &str) {
     let row = DocumentVersion {
         name: "retention.audit".to_owned(),
@@ -76,7 +76,7 @@ async fn forged_seal_time_sweeps_nothing(engine: Engine) {
     }
 }
 
-/// A key that nobody knows proves nothing: its time may have come, and what it has stays.
+/// A seal of an unknown key cannot be verified: even when it is due, its rows stay.
 #[apply(both_engines)]
 async fn seal_of_unknown_key_is_kept(engine: Engine) {
     let app = with_seals(engine).await;
@@ -87,12 +87,12 @@ async fn seal_of_unknown_key_is_kept(engine: Engine) {
     assert_eq!(
         app.count("SELECT COUNT(*) FROM audit WHERE sealed_by IN (1, 3)").await,
         0,
-        "all others went"
+        "all others were swept"
     );
     assert!(finding_keys(&verify(&app).await).contains(&(FindingKind::UnknownKey, Some(2))));
 }
 
-/// One seal that says it is of tomorrow, or has fewer rows than none, holds nothing up.
+/// One seal with a time in the future, or a negative row count, does not block the sweep.
 #[apply(both_engines)]
 async fn changed_seal_does_not_block_sweep(engine: Engine) {
     let app = with_seals(engine).await;
@@ -113,7 +113,7 @@ async fn changed_seal_does_not_block_sweep(engine: Engine) {
     }
 }
 
-/// What was looked into and deleted by hand is not told for ever, before and after the seals beside it are gone.
+/// After an operator deleted the changed rows, `verify` has no findings, even when the seals beside them are gone.
 #[apply(both_engines)]
 async fn cleaned_trail_verifies_again(engine: Engine) {
     let app = with_seals(engine).await;
@@ -148,17 +148,17 @@ async fn out_of_range_retention_is_ignored(engine: Engine) {
     write_setting(&app, "1s").await;
     assert_eq!(*app.cx().settings, Settings::default());
     let shown = settings::current_settings(&app.cx(), Some(retention)).await.unwrap();
-    assert_eq!(shown[0].value, "396d", "what is in force is shown");
+    assert_eq!(shown[0].value, "396d", "the value in use is shown");
     app.clock.advance(DAY);
     sweep(&app).await;
     assert_eq!(rows(&app).await, before);
-    // It is taken back like any other change.
+    // It is undone like any other change.
     settings::undo(&app.cx(), &test_actor(), retention).await.unwrap().unwrap();
     app.refresh().await;
     assert_eq!(app.cx().settings.audit_retention, Settings::default().audit_retention);
 }
 
-/// Not even a program that has such a value sweeps what is younger than the least that it can be.
+/// Even with such a value in memory, no row is swept before the minimum retention.
 #[apply(both_engines)]
 async fn rows_stay_for_minimum_retention(engine: Engine) {
     let app = with_seals(engine).await;
@@ -179,7 +179,7 @@ async fn rows_stay_for_minimum_retention(engine: Engine) {
     assert_sound(&app).await;
 }
 
-/// A span begins where the times of seals say, which anybody can write.
+/// A span is selected by the times of seals, which an attacker with the database can write.
 #[apply(both_engines)]
 async fn span_does_not_skip_changed_seal(engine: Engine) {
     let app = with_seals(engine).await;
@@ -194,7 +194,7 @@ async fn span_does_not_skip_changed_seal(engine: Engine) {
     assert_eq!(finding_keys(&verify_with(&app, span()).await.1)[0].0, FindingKind::SealChanged);
 }
 
-/// One thread, so that everything that happens is logged here.
+/// One thread, so that this test captures the log of every task.
 #[tokio::test(flavor = "current_thread")]
 async fn invalid_setting_raises_alarm() {
     let log = CapturedLog::start();

@@ -1,4 +1,4 @@
-//! Somebody who can write to the database, and has no root key, changes the trail: each way is found, and named.
+//! An attacker who can write to the database, but has no root key, changes the trail: each change is found and named.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::engines::{apply, both_engines};
 
-/// A provider with a trail of at least five seals, the third of which has two rows or more.
+/// A provider with a trail of at least five seals; the third one has two rows or more.
 async fn with_chain(engine: vestibule_tests::db::Engine) -> TestApp {
     let app = TestApp::start(engine).await;
     seal_pending_rows(&app).await;
@@ -43,7 +43,7 @@ async fn with_chain(engine: vestibule_tests::db::Engine) -> TestApp {
     app
 }
 
-/// Each column, changed in one row.
+/// Statements that change each column in one row.
 const COLUMNS: [&str; 14] = [
     "UPDATE audit SET at = at + 1 WHERE id = $1",
     "UPDATE audit SET event = 'client.changed' WHERE id = $1",
@@ -61,7 +61,7 @@ const COLUMNS: [&str; 14] = [
     "UPDATE audit SET tag_key = 'other' WHERE id = $1",
 ];
 
-/// A row of the trail, as any flow writes one.
+/// A row of the trail, as any flow writes it.
 async fn write_row(cx: &flows::Cx) {
     let written: Result<(), flows::Error> =
         cx.db.write(async |tx| audit::record(cx, tx, limited_entry()).await).await;
@@ -101,11 +101,11 @@ async fn missing_added_moved_row_is_found(engine: Engine) {
     assert_eq!(
         (found[0].row, found[0].at),
         (Some(one.id), Some(one.at)),
-        "its id says when it was written"
+        "the finding's time is that of its id"
     );
     restore(&app).await;
 
-    // Two rows change places: by their contents, and by their seals.
+    // Two rows swapped: by their contents, and by their seals.
     tamper(&app, &[
             "UPDATE audit SET client_id = CASE client_id WHEN 'portal-2' THEN 'portal-3' ELSE 'portal-2' END
              WHERE client_id IN ('portal-2', 'portal-3')",
@@ -122,7 +122,7 @@ async fn missing_added_moved_row_is_found(engine: Engine) {
     );
     restore(&app).await;
 
-    // A copy of a row, under another id, put into the same seal.
+    // A copy of a row with another id, added to the same seal.
     tamper_row(&app, one.id,
             "INSERT INTO audit (id, at, event, outcome, actor, client_id, reference, detail, tag, tag_key, sealed_by)
              SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at, event, outcome, actor, client_id, reference, detail,
@@ -130,7 +130,7 @@ async fn missing_added_moved_row_is_found(engine: Engine) {
     assert_eq!(finding_keys(&verify(&app).await), [(FindingKind::Added, seals.0)]);
     restore(&app).await;
 
-    // Taken out of its seal: the job gives it a new one, and it is missing in the old.
+    // Removed from its seal: the job seals it again, and it is missing in the old one.
     tamper_row(&app, one.id, "UPDATE audit SET sealed_by = NULL WHERE id = $1").await;
     assert_eq!(finding_keys(&verify(&app).await)[0], (FindingKind::Missing, seals.0));
     seal_pending_rows(&app).await;
@@ -138,7 +138,7 @@ async fn missing_added_moved_row_is_found(engine: Engine) {
     restore(&app).await;
 }
 
-/// The job seals whatever it finds; a row that the program did not write has no tag that fits.
+/// The job seals any row; a row that the program did not write has no valid tag.
 #[apply(both_engines)]
 async fn forged_row_is_found_after_sealing(engine: Engine) {
     let app = with_chain(engine).await;
@@ -152,7 +152,7 @@ async fn forged_row_is_found_after_sealing(engine: Engine) {
     seal_pending_rows(&app).await;
     assert_eq!(verify(&app).await[0].kind, FindingKind::Forged, "and after");
     restore(&app).await;
-    // Without a tag, as an older version writes it: that is believed for the day of the upgrade.
+    // A row without a tag, as an older version writes it, is accepted on the day of the upgrade.
     let bare =
             "INSERT INTO audit (id, at, event, outcome, actor, reference, detail)
              SELECT (SELECT id FROM users ORDER BY id LIMIT 1), at + 1000, event, outcome, actor, reference, detail
@@ -179,7 +179,7 @@ async fn forged_row_is_found_after_sealing(engine: Engine) {
     assert_eq!((found.len(), found[0].kind), (1, FindingKind::Forged));
 }
 
-/// The program's own row, which comes into sight ten minutes after its time.
+/// The program's own row, visible ten minutes after its time.
 #[apply(both_engines)]
 async fn late_row_is_found(engine: Engine) {
     let app = with_chain(engine).await;
@@ -187,7 +187,7 @@ async fn late_row_is_found(engine: Engine) {
     cx.now = cx.now.minus(Duration::from_mins(1));
     write_row(&cx).await;
     seal_pending_rows(&app).await;
-    assert_eq!(verify(&app).await, [], "a slow transaction is none");
+    assert_eq!(verify(&app).await, [], "a slow transaction is not late");
     cx.now = cx.now.minus(Duration::from_mins(10));
     write_row(&cx).await;
     let found = verify(&app).await;
@@ -250,7 +250,7 @@ async fn missing_or_changed_seal_is_found(engine: Engine) {
         assert_eq!(first, (what, wanted), "{statement}: {found:?}");
         restore(&app).await;
     }
-    // Two seals change places, with their rows.
+    // Two seals swapped, with their rows.
     tamper(&app, &[
             "UPDATE audit_seals SET sequence = CASE sequence WHEN 3 THEN -4 ELSE -3 END WHERE sequence IN (3, 4)",
             "UPDATE audit_seals SET sequence = -sequence WHERE sequence < 0",
@@ -265,7 +265,7 @@ async fn missing_or_changed_seal_is_found(engine: Engine) {
         assert!(found.contains(&wanted), "{found:?}");
     }
     restore(&app).await;
-    // A seal and its rows, and the rest made to follow: whoever has no key cannot.
+    // A removed seal and its rows, with the rest renumbered: without the key this fails.
     tamper(&app, &[
             "DELETE FROM audit WHERE sealed_by = 3",
             "DELETE FROM audit_seals WHERE sequence = 3",
@@ -278,7 +278,7 @@ async fn missing_or_changed_seal_is_found(engine: Engine) {
     restore(&app).await;
 }
 
-/// The end of the chain says nothing about what came after it: only who knows a head can tell.
+/// The chain alone does not show that its end is missing: this needs a head that is kept elsewhere.
 #[apply(both_engines)]
 async fn rollback_is_found_by_external_head(engine: Engine) {
     let app = with_chain(engine).await;
@@ -296,12 +296,12 @@ async fn rollback_is_found_by_external_head(engine: Engine) {
     assert_eq!(verify(&app).await, [], "an older copy is sound by itself");
     let found = verify_with(&app, expecting()).await.1;
     assert_eq!(finding_keys(&found), [(FindingKind::HeadMissing, Some(head.sequence))]);
-    // It goes on from there, and the same number has another digest.
+    // The chain continues from there, and the same number has another digest.
     app.patient("Hana").await;
     seal_pending_rows(&app).await;
     assert_eq!(verify_with(&app, expecting()).await.1[0].kind, FindingKind::HeadMissing);
     restore(&app).await;
-    // Cut off, with rows left behind: they name a seal that is not there.
+    // The end is deleted, but its rows are left: they name a missing seal.
     tamper(
         &app,
         &["DELETE FROM audit_seals WHERE sequence IN (SELECT MAX(sequence) FROM audit_seals)"],
@@ -310,7 +310,7 @@ async fn rollback_is_found_by_external_head(engine: Engine) {
     assert_eq!(verify(&app).await[0].kind, FindingKind::Added);
 }
 
-/// A span takes the seal before it as it is, and what is outside is not looked at.
+/// A span trusts the seal before it, and rows outside are not verified.
 #[apply(both_engines)]
 async fn time_span_is_verified_alone(engine: Engine) {
     let app = TestApp::start(engine).await;

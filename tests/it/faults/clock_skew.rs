@@ -28,7 +28,8 @@ fn skew_clock(hand: &ClockShift, ahead: bool) {
     }
 }
 
-/// Waits until a replica knows about its clock, at most two of its looks and their time.
+/// Waits until a replica detects that its clock is off (or right again): at most two checks and their duration. Returns how
+/// long it took.
 async fn until_off(replica: &Replica, off: bool) -> Duration {
     let begun = Instant::now();
     let seen = async || replica.app.live.clock_is_off();
@@ -36,7 +37,7 @@ async fn until_off(replica: &Replica, off: bool) -> Duration {
     begun.elapsed()
 }
 
-/// People sign in at both all the time, also in the second before the replica knows.
+/// People sign in at both replicas all the time, even in the second before the check detects it.
 #[apply(both_engines)]
 async fn clock_step_under_load_loses_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -48,7 +49,7 @@ async fn clock_step_under_load_loses_nothing(engine: Engine) {
         skew_clock(&hand, ahead);
         let known = until_off(&other, true).await;
         println!(
-            "{engine:?}: {} by {SKEW:?}, known after {known:?}",
+            "{engine:?}: {} by {SKEW:?}, detected after {known:?}",
             if ahead { "ahead" } else { "behind" }
         );
         crowd.until("the clock is off", |tally| tally.repeated > before).await;
@@ -68,7 +69,8 @@ async fn clock_step_under_load_loses_nothing(engine: Engine) {
     other.stop().await;
 }
 
-/// A start with a wrong clock would find every lease over: it takes none from somebody who is alive, and says why.
+/// To a replica that starts with a wrong clock, every lease would look expired: it takes none from a live holder, and
+/// reports why.
 #[apply(both_engines)]
 async fn wrong_clock_takes_no_live_lease(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -102,8 +104,8 @@ async fn replica_with_wrong_clock_answers_503(engine: Engine) {
         let wrong = right.at_replica(other.address);
         let (page, code, pending) = right.sign_in_to_code_page(&app, &client, &patient).await;
         skew_clock(&hand, ahead);
-        println!("{engine:?}: known after {:?}", until_off(&other, true).await);
-        // Nothing that rests on time is answered there, and everything is here.
+        println!("{engine:?}: detected after {:?}", until_off(&other, true).await);
+        // This replica refuses whatever depends on the time; the other one serves everything.
         let refused = wrong.post(&page.form().with("code", &code), "continue").await;
         assert_eq!(
             (refused.status.as_u16(), refused.header("retry-after")),
@@ -116,18 +118,22 @@ async fn replica_with_wrong_clock_answers_503(engine: Engine) {
             wrong.get(PendingRequest::new(&client).url(app.issuer(), &[])).await.status,
             503
         );
-        assert_eq!(wrong.get("/oauth2/jwks").await.status, 200, "keys do not rest on time");
+        assert_eq!(
+            wrong.get("/oauth2/jwks").await.status,
+            200,
+            "the key set does not depend on the time"
+        );
         let ready = reqwest::get(format!("http://{}/readyz", other.ops)).await.unwrap();
         let why = ready.text().await.unwrap();
         assert!(why.contains("clock"), "{why}");
         let landed = right.submit_code(&page, &code).await.authorization_response(pending);
-        // A code that is past its end for the right clock is not taken by the one that is behind.
+        // A code that the right clock considers expired is not redeemed by the clock that is behind.
         let late = client.try_redeem(&wrong, &landed).await.unwrap();
         assert_eq!(late.status, 503, "{}", late.body);
         client.redeem_tokens(&app, &landed).await;
         skew_clock(&hand, !ahead);
         until_off(&other, false).await;
-        // Right again, it serves; and what was used stays used.
+        // With the right clock it serves again, and what was used stays used.
         let again = client.try_redeem(&wrong, &landed).await.unwrap();
         assert_eq!(again.json()["error"], "invalid_grant");
         assert_eq!(

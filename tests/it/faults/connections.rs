@@ -1,4 +1,4 @@
-//! What becomes of connections that die while they rest, and of those whose user goes away in the middle.
+//! What happens to idle connections that are closed, and to connections whose request is cancelled.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// How long a statement may take before its connection is given up here (`store/src/db/pool.rs`).
+/// How long a statement may take before the program closes its connection (`store/src/db/pool.rs`).
 const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
 
 async fn version(db: &Db) -> i64 {
@@ -27,7 +27,7 @@ async fn bump(db: &Db) -> Result<u64, Error> {
     db.write(async |tx| tx.q(sql).execute().await).await
 }
 
-/// The server ends every connection: nobody meets a dead one.
+/// The server ends every connection: no caller gets a closed one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dead_idle_connections_are_replaced() {
     let data = TestDb::create(Engine::Postgres).await;
@@ -43,13 +43,13 @@ async fn dead_idle_connections_are_replaced() {
         let mut conn = other.read().await.expect("a connection");
         let (ended,): (i64,) = conn.q(end).fetch_one().await.expect("a row");
         assert!(ended >= 8, "round {round}: {ended} were ended");
-        assert_eq!(version(&db).await, 2 * round, "a read goes on");
+        assert_eq!(version(&db).await, 2 * round, "a read succeeds");
         bump(&db).await.expect("a transaction begins");
         bump(&db).await.expect("and another");
     }
 }
 
-/// A row that another transaction holds is waited for a bounded time; that is "away", not a defect.
+/// The wait for a row lock of another transaction is bounded; it counts as "unavailable", not as a defect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lock_wait_is_bounded() {
     let data = TestDb::create(Engine::Postgres).await;
@@ -65,12 +65,12 @@ async fn lock_wait_is_bounded() {
     let waited = waiting.await.expect("no panic");
     assert!(matches!(waited, Err(Error::Unavailable(_))), "{waited:?}");
     drop(held);
-    // The holder has gone away without a word, and its row is free again.
+    // The holder was dropped without a commit, and its row is free again.
     bump(&db).await.expect("the row is free");
     assert_eq!(version(&db).await, 1);
 }
 
-/// A statement that kills its connection is not sent again and again to the server that it kills.
+/// A statement that kills its connection is retried once, not without end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn read_killing_connection_retries_once() {
     let data = TestDb::create(Engine::Postgres).await;
@@ -82,10 +82,10 @@ async fn read_killing_connection_retries_once() {
         .await;
     assert!(matches!(died, Err(Error::Unavailable(_))), "{died:?}");
     drop(conn);
-    assert_eq!(version(&db).await, 0, "the next one gets a living connection");
+    assert_eq!(version(&db).await, 0, "the next caller gets an open connection");
 }
 
-/// What is given up here does not run on there, holding what others want.
+/// A statement that the program gives up does not keep running in the server with its locks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_ends_long_statement() {
     wait::retry_while_slow("the server's limit, a second before ours", try_server_timeout).await;
@@ -105,14 +105,14 @@ async fn try_server_timeout() -> Option<()> {
         matches!(slept, Err(Error::Unavailable(_))) && ended.contains("statement timeout"),
         "{ended}"
     );
-    // The connection has lived, and nothing else was opened again because of it.
+    // The connection stayed open, and the statement no longer runs.
     let alive = "SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()";
     let (running,): (i64,) = conn.q(alive).fetch_one().await.expect("it answers");
     assert_eq!(running, 0);
     Some(())
 }
 
-/// Who gives a piece of work up knows whether it has come to a commit.
+/// A caller that gives up work can see whether its commit has begun.
 #[apply(both_engines)]
 async fn commit_start_is_tracked(engine: Engine) {
     let data = TestDb::create(engine).await;
@@ -124,14 +124,14 @@ async fn commit_start_is_tracked(engine: Engine) {
         Err::<(), _>(Error::InvalidUrl("it fails".to_owned()))
     });
     assert!(commits.track(failed).await.is_err());
-    bump(&db).await.expect("of somebody else");
+    bump(&db).await.expect("another caller's commit");
     assert!(!commits.has_begun(), "read, and rolled back");
     commits.track(bump(&db)).await.expect("a commit");
     assert!(commits.has_begun());
     assert_eq!(version(&db).await, 2);
 }
 
-/// A request that is dropped in the middle of a transaction leaves no trace, and takes no connection with it.
+/// A request that is dropped in the middle of a transaction changes nothing, and leaks no connection.
 #[apply(both_engines)]
 async fn cancelled_transaction_rolls_back(engine: Engine) {
     let data = TestDb::create(engine).await;
@@ -153,5 +153,5 @@ async fn cancelled_transaction_rolls_back(engine: Engine) {
         assert!(cut.is_err(), "it was cut off");
         bump(&db).await.expect("the next one gets its connection");
     }
-    assert_eq!(version(&db).await, 20, "nothing of what was cut off was kept");
+    assert_eq!(version(&db).await, 20, "nothing of the cancelled work was kept");
 }

@@ -1,8 +1,8 @@
 //! The disk of the embedded database is full.
 //!
-//! Where a mount of our own is allowed, the database lies on a small disk in memory, in a namespace that only the server is
-//! in, and that disk is filled: SQLite meets `ENOSPC`. Elsewhere the files of the server may not grow, which is as much as an
-//! ordinary process can do to another. Which way was taken is printed.
+//! Where mounts are allowed, the database is on a small disk in memory, in a mount namespace of the server, and that disk is
+//! filled: SQLite gets `ENOSPC`. Elsewhere the server gets a file size limit, which is the closest that an ordinary process
+//! can do to another. The test prints which way was used.
 
 use std::{
     fs::{self, File},
@@ -17,24 +17,24 @@ use vestibule_tests::{db::Engine, proc::ChildProcess};
 
 use super::{ServeWithPeople, assert_consistent, assert_sound, print_stats, rounds};
 
-/// How a namespace with mounts of its own is made: as anybody, or as root where that is not allowed.
+/// How to create a mount namespace: as any user, or as root where that is not allowed.
 const UNSHARE_COMMANDS: [[&str; 2]; 2] = [["unshare", "-rm"], ["unshare", "-m"]];
-/// Mounts a small disk in the place of the folder `$1`, with what is in it by way of the folder `$2`, and runs the rest there.
+/// Mounts a small disk at the folder `$1`, with its files (copied through the folder `$2`), and runs the rest there.
 const ON_SMALL_DISK: &str = "set -e; folder=$1; copy=$2; shift 2
     cp -a \"$folder/.\" \"$copy\"
     mount -t tmpfs -o size=24m vestibule \"$folder\"
     cp -a \"$copy/.\" \"$folder\"
     exec \"$@\"";
 
-/// What fills up.
+/// What gets full.
 enum Disk {
     Small(SmallDisk),
     FileSizeLimit,
 }
 
-/// A disk that only the server sees. It is gone with the server and with this value.
+/// A disk that only the server sees. It ends with the server and with this value.
 struct SmallDisk {
-    /// Where it is for us: a way into it that stays when the server has ended.
+    /// Its path outside the namespace: an open handle that stays valid when the server has ended.
     inside: PathBuf,
     _root: File,
     folder: PathBuf,
@@ -48,7 +48,7 @@ impl SmallDisk {
         Self { inside: inside.into(), _root: root, folder: folder.to_owned() }
     }
 
-    /// Writes until there is no room for another byte.
+    /// Writes until no byte is left.
     fn fill(&self) {
         let mut file = File::create(self.inside.join("other")).expect("a file");
         for size in [1 << 16, 1 << 10, 1] {
@@ -60,8 +60,8 @@ impl SmallDisk {
         fs::remove_file(self.inside.join("other")).expect("it is there");
     }
 
-    /// Brings the database to where everybody sees it, once nobody writes. What it began with is still there, and
-    /// would be taken for the log of this one.
+    /// Copies the database out of the namespace, once the server has stopped. The original files have to go first: their log
+    /// would be taken for that of the copy.
     fn copy_back(&self) {
         for entry in fs::read_dir(&self.folder).expect("a folder").flatten() {
             fs::remove_file(entry.path()).expect("it goes");
@@ -88,7 +88,7 @@ impl Disk {
     }
 }
 
-/// Files of a process may not grow beyond this: what a full disk does, for one process.
+/// Limits the file size of a process: for this process, the effect of a full disk.
 async fn limit_file_size(process: &ChildProcess, bytes: &str) {
     let pid = process.pid().to_string();
     let limited =
@@ -96,7 +96,7 @@ async fn limit_file_size(process: &ChildProcess, bytes: &str) {
     assert!(limited.await.expect("prlimit starts").success());
 }
 
-/// Told that its file is too large, a process is ended unless it ignores the signal; on a full disk there is none.
+/// A process over its file size limit gets SIGXFSZ, which ends it unless it is ignored; a full disk sends no signal.
 fn without_signal(command: Command) -> Command {
     wrap_command(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"], command)
 }
@@ -108,7 +108,7 @@ fn wrap_command(outer: &[&str], command: Command) -> Command {
     around
 }
 
-/// The way that this machine allows, if any.
+/// The command that this machine allows, if any.
 async fn allowed_unshare() -> Option<[&'static str; 2]> {
     let folder = tempfile::tempdir().expect("a folder");
     for [program, how] in UNSHARE_COMMANDS {
@@ -128,7 +128,7 @@ fn folder_of(config: &DbConfig) -> PathBuf {
     }
 }
 
-/// Starts it, on a small disk where that is allowed.
+/// Starts the server, on a small disk where that is allowed.
 async fn serve(program: &ServeWithPeople, copy: &TempDir) -> (ChildProcess, Disk) {
     let Some([unshare, how]) = allowed_unshare().await else {
         println!("no mount is allowed here: the files of the server may not grow");

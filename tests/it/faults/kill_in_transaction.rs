@@ -1,7 +1,7 @@
-//! Each step is cut off by SIGKILL of the replica that does it: before its first row is written, in the commit of its charge,
-//! and in the commit of its outcome. Asked again at the other replica, it goes on where it stood.
+//! In each step, SIGKILL ends the replica that runs it: before its first row is written, in the commit of its charge, and in
+//! the commit of its outcome. Repeated at the other replica, the step continues from its state.
 //!
-//! Where a step is, is not left to chance: a trigger has it wait there for a lock that the test holds.
+//! The point is not left to chance: a trigger makes the step wait there for a lock that the test holds.
 
 use std::{cell::Cell, collections::BTreeMap, net::SocketAddr};
 
@@ -19,14 +19,14 @@ use vestibule_tests::{
 
 use super::{ServeWithPeople, assert_consistent, kill_replica::ReplicaPair};
 
-/// Where a step is when its replica dies.
+/// The point of a step at which its replica is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum KillPoint {
     /// Nothing is written yet.
     BeforeWrite,
     /// The server commits what was charged or prepared.
     ChargeCommit,
-    /// The server commits the outcome: nobody will hear of it.
+    /// The server commits the outcome, and its response is lost.
     OutcomeCommit,
 }
 
@@ -48,8 +48,8 @@ const OPEN_JOBS: &str = "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND fai
 const WAIT_FUNCTION: &str = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN PERFORM pg_advisory_xact_lock_shared(CAST(TG_ARGV[0] AS BIGINT)); RETURN COALESCE(NEW, OLD); END'";
 
-/// Before a row of a table is written, and when that is committed.
-macro_rules! waits {
+/// Two triggers: before a row of a table is written, and when it is committed.
+macro_rules! wait_triggers {
     ($($table:literal: $lock:literal,)*) => {
         [$(
             concat!("CREATE TRIGGER writing BEFORE INSERT OR UPDATE OR DELETE ON ", $table,
@@ -60,7 +60,7 @@ macro_rules! waits {
     };
 }
 
-const WAIT_TRIGGERS: [&str; 16] = waits! {
+const WAIT_TRIGGERS: [&str; 16] = wait_triggers! {
     "attempts": 77,
     "email_challenges": 77,
     "sign_ins": 78,
@@ -71,7 +71,7 @@ const WAIT_TRIGGERS: [&str; 16] = waits! {
     "auth_codes": 78,
 };
 
-/// Waits until a count is as wanted.
+/// Waits until a count has the wanted value.
 async fn until(db: &Db, sql: &'static str, wanted: impl Fn(i64) -> bool) {
     let probe = async || {
         let mut conn = db.read().await.expect("a connection");
@@ -88,7 +88,7 @@ struct KilledSteps {
     lab: Client,
     kills: BTreeMap<(&'static str, KillPoint), u32>,
     redeemed: u32,
-    /// Mails that a person had when the sign-in began that is under way: references come again.
+    /// How many mails a person had when the current sign-in began: references repeat.
     mails_before: Cell<usize>,
 }
 
@@ -123,14 +123,14 @@ impl KilledSteps {
         HttpBrowser::new_at(&self.issuer(), self.pair.here)
     }
 
-    /// Kills the replica that does a step at `moment`, and asks the other one again.
+    /// Kills the replica that runs a step at `moment`, and repeats the step at the other one.
     async fn kill_and_retry(
         &mut self,
         (name, moment): (&'static str, KillPoint),
         step: impl AsyncFn(SocketAddr) -> Option<Response>,
     ) -> Response {
         for _ in 0..10 {
-            // Nothing else writes.
+            // No other write is under way.
             let db = self.db.clone();
             until(&db, OPEN_JOBS, |open| open == 0).await;
             let held = BlockingTx::open(db.clone(), moment.lock_statement()).await;
@@ -142,14 +142,14 @@ impl KilledSteps {
             held.commit().await;
             until(&db, LOCK_WAITERS, |waiting| waiting == 0).await;
             self.pair.second = self.pair.program.served.start_replica_at(there).await;
-            // On a machine that is very busy it may have given up before it was killed.
+            // On a very busy machine the step may have failed before the kill.
             let Some(answer) = answer else {
                 *self.kills.entry((name, moment)).or_default() += 1;
                 return step(self.pair.here).await.expect("the other replica answers");
             };
             assert_eq!(answer.status, 503, "{name} {moment:?}: {}", answer.text());
         }
-        panic!("{name} {moment:?}: no kill met it");
+        panic!("{name} {moment:?}: no kill hit it");
     }
 
     async fn open_password_page(
@@ -176,7 +176,7 @@ impl KilledSteps {
         (browser, page, pending)
     }
 
-    /// The mailed code of a page: no mail is lost.
+    /// The mailed code for a page: no mail is lost.
     async fn code(&self, page: &Response, who: &Patient) -> String {
         let reference =
             reference_on_page(page).unwrap_or_else(|| panic!("no reference: {}", page.text()));
@@ -200,7 +200,7 @@ impl KilledSteps {
         (browser, landed)
     }
 
-    /// Redeems a code, once and no second time.
+    /// Redeems a code: the first time succeeds, the second fails.
     async fn redeem(&mut self, client: &Client, landed: &AuthorizationResponse) -> Response {
         let browser = self.browser();
         let tokens = client.redeem_at(&browser, landed).await;
@@ -255,7 +255,7 @@ impl KilledSteps {
         let (browser, landed) = self.sign_in(who).await;
         let redeemed = async |at| client.try_redeem(&browser.at_replica(at), &landed).await;
         let answer = self.kill_and_retry(("token", moment), redeemed).await;
-        // Used by the request that was cut off: its tokens reached nobody.
+        // Redeemed by the request that was killed: its tokens never arrived.
         let wanted = if moment == KillPoint::OutcomeCommit { 400 } else { 200 };
         assert_eq!(answer.status, wanted, "{}", answer.body);
         let again = client.redeem_at(&browser, &landed).await;
@@ -285,7 +285,7 @@ impl KilledSteps {
         self.redeem(&lab, &landed).await;
     }
 
-    /// After a forced reset; the password that was chosen is the one that counts from then on.
+    /// After a forced reset; the chosen password is valid from then on.
     async fn new_password(&mut self, moment: KillPoint, who: &mut Patient) {
         let served = &self.pair.program.served;
         run(served.command(&["user", "reset", &who.email, "--reason", "test"]), "").await;
@@ -299,7 +299,7 @@ impl KilledSteps {
         let answer = self.kill_and_retry(("new password", moment), posted).await;
         let answer = browser.follow(answer).await;
         if moment == KillPoint::OutcomeCommit {
-            // It is finished, and the session of it reached nobody: one more sign-in, with the new password.
+            // The step was committed, but its session never arrived: one more sign-in, with the new password.
             assert!(answer.has_text("Please start again"), "{}", answer.text());
         } else {
             self.redeem(&client, &answer.authorization_response(pending)).await;
@@ -316,7 +316,7 @@ impl KilledSteps {
         assert!(self.is_signed_in(&browser).await);
         let hint = tokens["id_token"].as_str().expect("a token");
         let url = format!("/oauth2/logout?id_token_hint={hint}");
-        // The cookie as it was: whoever has a copy of it has no session either.
+        // A copy of the cookie has no session either.
         let kept = browser.with_copied_cookies();
         let asked = async |at| browser.at_replica(at).try_get(&url).await;
         let page = self.kill_and_retry(("logout", moment), asked).await;
@@ -338,7 +338,7 @@ async fn step_killed_anywhere_resumes_elsewhere() {
         steps.mailed_code(moment, who).await;
     }
     steps.mailed_code(OutcomeCommit, who).await;
-    // Each is asked once.
+    // Each person is asked for consent once.
     for (moment, allows) in [BeforeWrite, OutcomeCommit].into_iter().zip(consents) {
         steps.consent(moment, allows).await;
         steps.token(moment, who).await;
@@ -347,7 +347,7 @@ async fn step_killed_anywhere_resumes_elsewhere() {
         steps.logout(moment, who).await;
     }
     println!(
-        "cut off by SIGKILL of one of two replicas, and gone on with at the other: {:?}",
+        "cut off by SIGKILL of one of two replicas, and completed at the other: {:?}",
         steps.kills
     );
     assert_eq!(steps.kills.len(), 17, "every step at every moment: {:?}", steps.kills);

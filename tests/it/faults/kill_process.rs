@@ -1,4 +1,4 @@
-//! A process killed with SIGKILL between any two steps, and started again.
+//! A process is killed with SIGKILL between any two steps, and started again.
 
 use store::{Db, Sql};
 use vestibule_tests::{
@@ -41,7 +41,7 @@ impl KillableServe {
         Self { served, serve, db, browser, client, patient, _data: data }
     }
 
-    /// A power cut, and the power coming back.
+    /// A power failure and a restart.
     async fn kill_and_start(&mut self) {
         self.serve.take().expect("it runs").kill().await;
         self.serve = Some(self.served.serve().await);
@@ -67,10 +67,14 @@ async fn kill_between_steps_loses_nothing(engine: Engine) {
     let (page, pending) = victim.browser.open_sign_in_page(&victim.client).await;
     victim.kill_and_start().await;
     let page = victim.browser.submit_password(&page, &victim.patient).await;
-    assert!(page.has_field("code"), "a page of before the cut is posted after it: {}", page.text());
+    assert!(
+        page.has_field("code"),
+        "a page from before the kill is posted after it: {}",
+        page.text()
+    );
     victim.kill_and_start().await;
     let code = victim.served.mail.wait_for_code(&victim.patient.email, 1).await;
-    // The mail went out before the cut or goes out after it, and more than one has one code.
+    // The mail was sent before the kill or is sent after it; if it is sent twice, both have the same code.
     let mails = victim.served.mail.mails_to(&victim.patient.email);
     assert!(mails.iter().all(|mail| mail.code.as_deref() == Some(code.as_str())));
     victim.kill_and_start().await;
@@ -81,7 +85,7 @@ async fn kill_between_steps_loses_nothing(engine: Engine) {
     assert_eq!(
         victim.redeem(&landed).await.json()["error"],
         "invalid_grant",
-        "used before the cut"
+        "used before the kill"
     );
     let quiet = PendingRequest::new(&victim.client);
     let url = quiet.url(&victim.served.issuer(), &[("prompt", "none")]);
@@ -89,7 +93,7 @@ async fn kill_between_steps_loses_nothing(engine: Engine) {
     assert_eq!(victim.count("SELECT COUNT(*) FROM sign_ins").await, 1);
 }
 
-/// Killed at an unknown moment *inside* each step: the person posts again, and nothing is doubled or lost.
+/// Killed at an unknown moment *inside* each step: the person posts again, and nothing is lost or done twice.
 #[apply(both_engines)]
 async fn kill_during_step_loses_nothing(engine: Engine) {
     let mut victim = KillableServe::start(engine).await;
@@ -102,9 +106,9 @@ async fn kill_during_step_loses_nothing(engine: Engine) {
         )
         .await;
     }
-    // So many rounds, and on until somebody's post was cut off.
+    // Six rounds, or more until a post was cut off.
     while round < 6 || interrupted == 0 {
-        assert!(round < 60, "no kill met a post");
+        assert!(round < 60, "no kill hit a post");
         let prompt = [("prompt", "login")];
         let pending = PendingRequest::new(&victim.client);
         let start = victim.browser.get(pending.url(&victim.served.issuer(), &prompt)).await;
@@ -117,14 +121,14 @@ async fn kill_during_step_loses_nothing(engine: Engine) {
             let (browser, form) = (victim.browser.clone(), form.clone());
             async move { browser.try_post(&form, "continue").await.is_some() }
         });
-        // Where the kill meets the post is a matter of time and is to differ.
+        // The delay varies, so that the kill hits different points of the post.
         tokio::time::sleep(std::time::Duration::from_millis(3 + 9 * (round % 6))).await;
         victim.kill_and_start().await;
         interrupted += i32::from(!post.await.unwrap());
-        // Posted again, as a person would: joined or made anew, there is one open challenge.
+        // Posted again, as a person would: joined or created again, there is one open challenge.
         let page = victim.browser.follow(victim.browser.post(&form, "continue").await).await;
         assert!(page.has_field("code"), "round {round}: {}", page.text());
-        // By its reference: one that a killed worker had taken may come twice.
+        // By its reference: a mail that a killed worker had claimed may be sent twice.
         let reference = reference_on_page(&page).expect("a reference on the page");
         let mail = &victim.served.mail;
         let code = mail.wait_for_code_in(&victim.patient.email, &reference, before).await;
@@ -135,7 +139,7 @@ async fn kill_during_step_loses_nothing(engine: Engine) {
         });
         tokio::time::sleep(std::time::Duration::from_millis(1 + round % 6)).await;
         victim.kill_and_start().await;
-        // Answered before the cut, or posted again by somebody who saw no answer.
+        // Answered before the kill, or posted again because no response came.
         let answer = if let Some(answer) = post.await.unwrap() {
             answer
         } else {
@@ -146,7 +150,7 @@ async fn kill_during_step_loses_nothing(engine: Engine) {
         assert_eq!(victim.redeem(&landed).await.status, 200, "round {round}");
         let sign_ins = victim.count("SELECT COUNT(*) FROM sign_ins").await;
         round += 1;
-        assert_eq!(sign_ins, i64::try_from(round).unwrap(), "one each");
+        assert_eq!(sign_ins, i64::try_from(round).unwrap(), "one sign-in for each round");
     }
     println!("{engine:?}: {interrupted} of {} posts were cut off", 2 * round);
 }

@@ -1,4 +1,4 @@
-//! One of two replicas is killed in the middle of every step, and the other goes on.
+//! One of two replicas is killed in the middle of every step, and the other one continues.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,7 +9,7 @@ use vestibule_tests::{
 
 use super::{ServeWithPeople, assert_consistent, assert_sound, print_stats, rounds};
 
-/// Two processes, of which the second dies again and again.
+/// Two processes, of which the second is killed again and again.
 pub(super) struct ReplicaPair {
     pub(super) program: ServeWithPeople,
     _first: ChildProcess,
@@ -31,8 +31,8 @@ impl ReplicaPair {
         Self { program, _first: first, second, here, there, interrupted: 0 }
     }
 
-    /// Kills the second replica in the middle of `step`, which goes there; asked again, it goes to the first. Where the kill
-    /// meets the step is a matter of time and is to differ, so time is what passes before it.
+    /// Kills the second replica in the middle of `step`, which runs there; if it fails, it is repeated at the first. The
+    /// delay before the kill varies, so that it hits different points of the step.
     async fn kill_during<T: Send + 'static>(
         &mut self,
         after: Duration,
@@ -59,9 +59,9 @@ async fn steps_survive_killed_replica() {
     let issuer = pair.program.served.issuer();
     let mail = pair.program.served.mail.clone();
     let (least, mut round) = (5 * rounds(), 0);
-    // So many times, and on until a kill met a step.
+    // At least so many rounds, or more until a kill hit a step.
     while round < least || pair.interrupted == 0 {
-        assert!(round < 20 * least, "no kill met a step");
+        assert!(round < 20 * least, "no kill hit a step");
         // From the arrival of a request to its last statement, a little later each time.
         let after = |step: u64| Duration::from_micros(500 + u64::from(round % least) * step);
         let browser = HttpBrowser::new_at(&issuer, pair.here);
@@ -73,7 +73,7 @@ async fn steps_survive_killed_replica() {
         let answer = pair.kill_during(after(15_000), posted).await;
         let page = browser.follow(answer).await;
         assert!(page.has_field("code"), "round {round}: {}", page.text());
-        // By its reference: a mail of an earlier round may come again, and that of this one when the lease of it ends.
+        // By its reference: a mail of an earlier round may be sent again, and that of this round when its lease ends.
         let reference = reference_on_page(&page).expect("a reference on the page");
         let code = mail.wait_for_code_in(&patient.email, &reference, before).await;
         let form = page.form().with("code", &code);
@@ -83,7 +83,7 @@ async fn steps_survive_killed_replica() {
         let redeemed = async |at| client.try_redeem(&browser.at_replica(at), &landed).await;
         let before = pair.interrupted;
         let answer = pair.kill_during(after(1_000), redeemed).await;
-        // Used by the request that was cut off: its tokens reached nobody, and what they are worth is taken back.
+        // Redeemed by the request that was killed: its tokens never arrived, and the reuse revokes them.
         let cut_off = pair.interrupted > before && answer.status == 400;
         assert!(answer.status == 200 || cut_off, "round {round}: {}", answer.body);
         let again = client.try_redeem(&browser, &landed).await.expect("an answer");
@@ -100,21 +100,21 @@ async fn steps_survive_killed_replica() {
     assert_consistent(&db, &tally).await;
 }
 
-/// The same with people who sign in all the time.
+/// The same while people sign in all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_replica_under_load_loses_nothing() {
     let mut pair = ReplicaPair::start(4).await;
     let crowd = pair.program.crowd(vec![pair.here, pair.there]);
     crowd.wait_for_sign_ins(2).await;
     let mut kills = 0;
-    // So many times, and on until somebody's request was cut off.
+    // At least so many kills, or more until a request was cut off.
     while kills < 4 * rounds() || crowd.stats().repeated == 0 {
-        assert!(kills < 100 * rounds(), "no kill met a request");
-        // Where a kill meets a request is a matter of time and is to differ.
+        assert!(kills < 100 * rounds(), "no kill hit a request");
+        // The delay varies, so that the kill hits different points of a request.
         tokio::time::sleep(Duration::from_millis(200 + u64::from(kills % 4) * 37)).await;
         pair.second.kill().await;
         let refused = crowd.stats().refused;
-        crowd.until("nobody listens", |tally| tally.refused > refused).await;
+        crowd.until("the port is closed", |tally| tally.refused > refused).await;
         pair.second = pair.program.served.start_replica_at(pair.there).await;
         kills += 1;
     }

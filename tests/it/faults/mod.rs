@@ -1,5 +1,5 @@
-//! What happens when a part dies while people sign in through two replicas. Real servers of the test's own, honest people at a
-//! bounded rate, and a count of what was lost or doubled.
+//! What happens when a part fails while people sign in through two replicas: dedicated servers, honest people at a bounded
+//! rate, and a count of what was lost or done twice.
 
 mod clock_skew;
 mod connections;
@@ -27,16 +27,15 @@ use vestibule_tests::{
     wait,
 };
 
-/// How soon people sign in again when a fault is over: a mail whose replica was killed comes with the end of its lease, after
-/// 30 s.
+/// How soon people can sign in again after a fault: a mail whose replica was killed is sent when its lease ends, after 30 s.
 const RECOVERY_LIMIT: Duration = Duration::from_mins(1);
 
-/// How often each fault comes: once, or as `scripts/bench faults` says.
+/// How often each fault is repeated: once, or as often as `scripts/bench faults` says.
 fn rounds() -> u32 {
     std::env::var("VESTIBULE_FAULT_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
 
-/// A provider of two replicas, and the people at it.
+/// A provider of two replicas, and the people who use it.
 struct FaultScenario {
     app: TestApp,
     _other: Replica,
@@ -52,7 +51,7 @@ impl FaultScenario {
         Self { app, _other: other, crowd }
     }
 
-    /// The fault is over: everybody is back without a restart, and nothing was lost or doubled.
+    /// After the fault everything works again without a restart, and nothing was lost or done twice.
     async fn finish_after_fault(self, name: &str) -> CrowdStats {
         self.crowd.mark_fault_over();
         self.crowd.wait_for_sign_ins(8).await;
@@ -70,11 +69,11 @@ fn assert_sound(tally: &CrowdStats) {
     assert_eq!(tally.lost_sign_ins, nobody, "sign-ins were lost");
     assert_eq!(tally.codes_accepted_twice, nobody, "codes were accepted twice");
     assert_eq!(tally.unhelpful_answers, nobody, "answers do not say what to do");
-    let back = tally.recovery_time.expect("somebody signed in after it");
-    assert!(back < RECOVERY_LIMIT, "back only after {back:?}");
+    let back = tally.recovery_time.expect("a sign-in after the fault");
+    assert!(back < RECOVERY_LIMIT, "recovered only after {back:?}");
 }
 
-/// What the database says about it, once every mail is gone.
+/// Checks the database, once every mail is sent.
 async fn assert_consistent(db: &Db, tally: &CrowdStats) {
     let count = async |sql| {
         let mut conn = db.read().await.expect("a connection");
@@ -82,7 +81,7 @@ async fn assert_consistent(db: &Db, tally: &CrowdStats) {
         count
     };
     let open = "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL";
-    wait::until_equal("mails that have not left", 0, async || count(open).await).await;
+    wait::until_equal("mails that are not sent", 0, async || count(open).await).await;
     let sign_ins = count("SELECT COUNT(*) FROM sign_ins").await;
     assert!(sign_ins >= i64::from(tally.completed + tally.in_doubt), "{sign_ins} of {tally:?}");
     let used = "SELECT COUNT(*) FROM email_challenges WHERE completed_at IS NOT NULL";
@@ -97,9 +96,9 @@ async fn assert_consistent(db: &Db, tally: &CrowdStats) {
     let unsent =
         "SELECT COUNT(*) FROM email_challenges WHERE sends > 0 AND last_accepted_at IS NULL
                   AND refused_at IS NULL AND superseded_at IS NULL AND completed_at IS NULL";
-    assert_eq!(count(unsent).await, 0, "each mail that was asked for was sent or refused");
+    assert_eq!(count(unsent).await, 0, "each requested mail was sent or refused");
     let given_up = count("SELECT COUNT(*) FROM jobs WHERE failed_at IS NOT NULL").await;
-    assert_eq!(given_up, 0, "no mail was given up");
+    assert_eq!(given_up, 0, "no mail failed for good");
 }
 
 fn print_stats(name: &str, tally: &CrowdStats) {

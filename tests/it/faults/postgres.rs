@@ -11,7 +11,7 @@ use vestibule_tests::{
 
 use super::{FaultScenario, rounds};
 
-/// Servers are waited for on a thread of their own, so that the people go on meanwhile.
+/// Waits for servers on a blocking thread, so that the sign-ins continue meanwhile.
 async fn on_blocking_thread<T: Send + 'static>(
     server: &Arc<DedicatedPostgres>,
     work: impl FnOnce(&DedicatedPostgres) -> T + Send + 'static,
@@ -20,14 +20,14 @@ async fn on_blocking_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&server)).await.expect("no panic")
 }
 
-/// A request that waits for so long has met the fault.
+/// A request that waits this long was hit by the fault.
 const FAULT_WAIT: Duration = Duration::from_millis(500);
-/// How long a statement may take (`store/src/db/pool.rs`): a server that hangs for longer has its connections given up.
+/// How long a statement may take (`store/src/db/pool.rs`): connections to a server that hangs for longer are closed.
 const STATEMENT: Duration = Duration::from_secs(10);
-/// A request that waits for so long has met a server that hangs.
+/// A request that waits this long was hit by a hanging server.
 const HANG_WAIT: Duration = Duration::from_secs(4);
 
-/// Whether somebody had to repeat, or was held until the server was back.
+/// Whether a request had to be repeated, or waited until the server was back.
 fn met_fault(tally: &CrowdStats) -> bool {
     tally.repeated > 0 || tally.longest_answer > FAULT_WAIT
 }
@@ -47,7 +47,7 @@ async fn postgres_restart_and_crash_lose_nothing() {
         }
     }
     let tally = site.finish_after_fault("PostgreSQL restarted, then crashed").await;
-    assert!(met_fault(&tally), "nobody met the fault");
+    assert!(met_fault(&tally), "no request met the fault");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,8 +58,7 @@ async fn hanging_postgres_bounds_response_time() {
             .await;
     for _ in 0..rounds() {
         server.freeze();
-        // Time itself is what is tested: a statement is given up, and so is a request that waits
-        // for its connection.
+        // The time limit itself is tested: a statement is given up, and so is a request that waits for its connection.
         tokio::time::sleep(STATEMENT).await;
         site.crowd.until("the server hangs", |tally| tally.longest_answer > HANG_WAIT).await;
         server.thaw();
@@ -69,12 +68,12 @@ async fn hanging_postgres_bounds_response_time() {
     assert!(tally.longest_answer > HANG_WAIT, "no request met the fault");
     assert!(
         tally.longest_answer < Duration::from_secs(25),
-        "an answer took {:?}",
+        "a response took {:?}",
         tally.longest_answer
     );
 }
 
-/// The virtual address moves, the old primary is gone, and the standby has every commit that was told to anybody.
+/// The virtual address moves, the old primary is gone, and the standby has every acknowledged commit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promoted_standby_loses_nothing() {
     let primary = Arc::new(tokio::task::spawn_blocking(DedicatedPostgres::start).await.unwrap());
@@ -83,10 +82,10 @@ async fn promoted_standby_loses_nothing() {
     let standby = Arc::new(on_blocking_thread(&primary, DedicatedPostgres::standby).await);
     let site = FaultScenario::start(db, Engine::Postgres.redis_url()).await;
     on_blocking_thread(&primary, |primary| primary.stop_server(StopMode::Immediate)).await;
-    // The address moves too early: a server that only reads is not ours, and is not taken for the database.
+    // The address moves too early: a read-only server is not accepted as the database.
     proxy.move_to(standby.port());
     site.crowd.wait_until_request_held(FAULT_WAIT).await;
     on_blocking_thread(&standby, DedicatedPostgres::promote).await;
     let tally = site.finish_after_fault("a standby was promoted").await;
-    assert!(met_fault(&tally), "nobody met the fault");
+    assert!(met_fault(&tally), "no request met the fault");
 }

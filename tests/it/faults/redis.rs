@@ -1,4 +1,4 @@
-//! Redis dies and hangs: limits fall back to counters of each process, and nobody waits for it.
+//! Redis crashes and hangs: limits fall back to counters of each process, and requests do not wait for it.
 
 use std::{
     pin::pin,
@@ -27,7 +27,7 @@ async fn redis_outage_falls_back_to_memory() {
     redis.kill();
     site.crowd.wait_for_sign_ins(6).await;
     until("limits are counted per process", async || counters.is_degraded()).await;
-    // A report is kept for a second: monitoring is told later than the counters know.
+    // A report is cached for a second: the metric changes later than the counters do.
     until_equal("vestibule_redis_up", Some(0.0), async || redis_up_metric(&site).await).await;
     redis.start_server();
     site.crowd.wait_for_sign_ins(6).await;
@@ -38,34 +38,34 @@ async fn redis_outage_falls_back_to_memory() {
     until("limits are counted per process", async || counters.is_degraded()).await;
     redis.thaw();
     let tally = site.finish_after_fault("Redis killed, then hung").await;
-    assert_eq!(tally.repeated, 0, "nobody has to try again for want of a counter");
+    assert_eq!(tally.repeated, 0, "no request has to be repeated for want of a counter");
     wait_until_back(&counters).await;
 }
 
-/// What monitoring is told about Redis by the replica whose counters are looked at.
+/// The Redis metric of the replica whose counters this test reads.
 async fn redis_up_metric(site: &FaultScenario) -> Option<f64> {
     Scrape::fetch(site.app.first()).await.value("vestibule_redis_up", &[])
 }
 
-/// It comes back by itself.
+/// The counters return to Redis by themselves.
 async fn wait_until_back(counters: &EphemeralCounters) {
     let hit = async || {
         let now = idp::clock::Clock::system().now();
         counters.hit("probe", 1_000_000, Duration::from_mins(1), now).await;
         !counters.is_degraded()
     };
-    until("Redis is taken back", hit).await;
+    until("Redis is used again", hit).await;
 }
 
-/// What 60 hits met while Redis hung.
+/// The results of 60 hits while Redis hung.
 #[derive(Debug, Default)]
 struct HitsWhileHanging {
     within: u32,
-    /// How long each of those took that waited at all, without the time in which nothing could run.
+    /// The duration of each hit that waited, without the time in which the runtime was starved.
     waits: Vec<Duration>,
 }
 
-/// 60 hits, one after another. Whoever asks nobody has the answer at once: that is seen without a watch.
+/// 60 hits, one after another. A hit that does not use Redis is ready at the first poll, so no clock is needed to see it.
 async fn hit_sixty_times(hit: impl AsyncFn() -> HitResult) -> HitsWhileHanging {
     let (mut met, probe) = (HitsWhileHanging::default(), StarvationProbe::start());
     for _ in 0..60 {
@@ -83,7 +83,7 @@ async fn hit_sixty_times(hit: impl AsyncFn() -> HitResult) -> HitsWhileHanging {
     met
 }
 
-/// While Redis hangs, one request a second waits for it, a bounded time, and the limit holds in each process.
+/// While Redis hangs, one request a second waits for it, for a bounded time, and the limit holds in each process.
 #[tokio::test]
 async fn limit_holds_while_redis_hangs() {
     let redis = DedicatedRedis::start();
@@ -91,7 +91,7 @@ async fn limit_holds_while_redis_hangs() {
     let counters = EphemeralCounters::redis(&redis.url()).unwrap();
     let now = idp::clock::Clock::system().now();
     let hit = async |key| counters.hit(key, 30, Duration::from_hours(1), now).await;
-    // A Redis that does not answer within 300 ms counts as away.
+    // A Redis that does not answer within 300 ms counts as unavailable.
     until("limits are counted in Redis", async || {
         hit("another").await;
         !counters.is_degraded()
@@ -103,10 +103,10 @@ async fn limit_holds_while_redis_hangs() {
     let took = begun.elapsed();
     println!("60 hits while Redis hangs: {took:?}, {met:?} within a limit of 30");
     assert_eq!(met.within, 30);
-    // The first, and one in each second after it, however fast the machine is.
+    // The first hit, and one in each second after it, however fast the machine is.
     let most = 1 + took.as_secs();
     assert!((1..=most).contains(&met.waits.len().try_into().unwrap()), "{met:?} in {took:?}");
-    // It is told to wait 300 ms.
+    // Its timeout is 300 ms.
     assert!(met.waits.iter().all(|wait| *wait < Duration::from_secs(1)), "{met:?}");
     assert!(log.text().contains("alarm: Redis is away"));
     redis.thaw();

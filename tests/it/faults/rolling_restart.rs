@@ -1,5 +1,5 @@
-//! Both of two replicas are stopped softly and started again, one after another, as an upgrade does it. The processes are
-//! real, they speak TLS, and people sign in all the time.
+//! Each of two replicas is stopped gracefully and started again, one after the other, as in an upgrade. The processes are
+//! real, they use TLS, and people sign in all the time.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ async fn rolling_restart_loses_nothing() {
             let refused = crowd.stats().refused;
             assert!(replica.terminate().await.success(), "{}", replica.output());
             assert!(!replica.output().contains("hard stop"), "{}", replica.output());
-            crowd.until("nobody listens", |tally| tally.refused > refused).await;
+            crowd.until("the port is closed", |tally| tally.refused > refused).await;
             *replica = program.served.start_replica_at(at).await;
             crowd.wait_for_sign_ins(2).await;
         }
@@ -33,11 +33,7 @@ async fn rolling_restart_loses_nothing() {
     let tally = crowd.finish().await;
     print_stats("each of two was stopped and started again", &tally);
     assert_sound(&tally);
-    assert_eq!(
-        (tally.repeated, tally.in_doubt),
-        (0, 0),
-        "only a refused connection is tried again"
-    );
+    assert_eq!((tally.repeated, tally.in_doubt), (0, 0), "only a refused connection is repeated");
     assert_eq!((tally.restarts, tally.duplicate_mails), (0, 0));
     assert_consistent(&program.data.open().await, &tally).await;
 }

@@ -1,5 +1,5 @@
-//! Whoever holds a connection and waits for another waits for ever once everybody does. With one connection for all, one
-//! person is enough to find that.
+//! Callers that hold a connection while they wait for another deadlock as soon as all do. With a pool of one connection, one
+//! person is enough to show it.
 
 use vestibule_tests::{
     app::{Options, TestApp},
@@ -11,7 +11,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// Redeems a code that nobody issued.
+/// Redeems a code that was never issued.
 async fn redeem_unknown_code(app: &TestApp, client: &Client) {
     let unknown = [("grant_type", "authorization_code"), ("code", "nobody-issued-this")];
     let answer = client.call_token(app, &unknown).await;
@@ -30,7 +30,7 @@ async fn one_connection_suffices_for_every_step(engine: Engine) {
     let app = TestApp::start_on(db, engine.redis_url(), Options::default()).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
-    // A wrong password, a wrong code, another code, the right one.
+    // A wrong password, a wrong code, a resent code, the right code.
     let (page, pending) = browser.open_sign_in_page(&client).await;
     let wrong = page.form().with("email", &patient.email).with("password", "not this one");
     let page = browser.post(&wrong, "continue").await;

@@ -1,4 +1,4 @@
-//! The mail server refuses for now, is slow, breaks off after it took a mail, and puts new recipients off.
+//! The mail server refuses temporarily, is slow, disconnects after it accepted a mail, and greylists new recipients.
 
 use std::time::Duration;
 
@@ -16,22 +16,22 @@ async fn every_smtp_fault_is_survived() {
             .await;
     let mail = site.app.mail.clone();
     for (name, fault, messages) in [
-        ("refuses for now", MailFault::Refuse(451), 6),
+        ("refuses temporarily", MailFault::Refuse(451), 6),
         ("is slow", MailFault::Delay(Duration::from_secs(2)), 6),
-        ("breaks off after it took a mail", MailFault::DropAfterAccept, 4),
-        ("breaks off in the middle", MailFault::CloseInData, 4),
+        ("disconnects after it accepted a mail", MailFault::DropAfterAccept, 4),
+        ("disconnects in the middle of a mail", MailFault::CloseInData, 4),
         ("is over its quota", MailFault::Refuse(452), 4),
     ] {
         mail.inject_fault(fault, messages);
         site.crowd.wait_for_sign_ins(4).await;
-        println!("the mail server {name}: people are served");
+        println!("the mail server {name}: people sign in");
     }
-    // The sign-ins that have ended by now may have met fewer of them.
+    // The sign-ins that are complete by now may have met fewer refusals.
     mail.wait_for_refusals(10).await;
     site.finish_after_fault("the mail server failed in every way").await;
 }
 
-/// Greylisting: a server puts off each recipient that it has not seen, and takes the mail when it comes again.
+/// Greylisting: a server defers each unknown recipient, and accepts the mail at the second attempt.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn greylisted_recipients_get_mail_later() {
     let site =
@@ -39,7 +39,7 @@ async fn greylisted_recipients_get_mail_later() {
             .await;
     site.app.mail.enable_greylisting(Duration::from_secs(2));
     site.crowd.wait_for_sign_ins(8).await;
-    // Each of four is put off once.
+    // Each of four recipients is deferred once.
     site.app.mail.wait_for_refusals(4).await;
-    site.finish_after_fault("new recipients were put off").await;
+    site.finish_after_fault("new recipients were greylisted").await;
 }

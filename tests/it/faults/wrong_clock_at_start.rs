@@ -1,4 +1,4 @@
-//! A replica whose clock is wrong already when it starts: its work that comes round would sweep what is in use.
+//! A replica whose clock is already wrong when it starts: its periodic tasks would sweep what is in use.
 
 use std::time::Duration;
 
@@ -28,14 +28,14 @@ async fn start_with_wrong_clock_does_nothing(engine: Engine) {
     };
     app.wait_for_jobs().await;
     let before = kept().await;
-    // Thirteen months and more: everything would be past its time.
+    // More than thirteen months: every retention would be over.
     let (other, hand) = app.replica_with_clock_ahead(Duration::from_hours(24 * 420)).await;
-    assert!(other.app.live.clock_is_off(), "known before anything is begun");
+    assert!(other.app.live.clock_is_off(), "detected before any work begins");
     let there = app.browser_at(&other);
     assert_eq!(there.get(PendingRequest::new(&client).url(app.issuer(), &[])).await.status, 503);
-    // Its work begins at once where it begins at all: one whose clock is right has had a second turn since.
+    // Periodic tasks would start at once: a replica with the right clock has meanwhile completed its second run.
     let right = app.replica().await;
-    Scrape::until(&right, "a second turn of work", |scrape| {
+    Scrape::until(&right, "a second run of the tasks", |scrape| {
         let turns = scrape.value("vestibule_tasks_total", &[("task", "audit_seals")]);
         turns.is_some_and(|turns| turns >= 2.0)
     })
