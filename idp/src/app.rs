@@ -27,18 +27,18 @@ use crate::{
     startup_retry::StartupRetry,
 };
 
-/// What a replica is made of.
+/// The parts from which a replica is built.
 #[derive(Debug)]
 pub struct AppDependencies {
     /// The issuer.
     pub issuer: Issuer,
     /// Name, support line and time zone.
     pub brand: BrandConfig,
-    /// Whose word about client addresses is taken.
+    /// The proxies whose `X-Forwarded-For` counts.
     pub proxies: ProxiesConfig,
     /// The database, migrated.
     pub db: Db,
-    /// Counters that may vanish.
+    /// Counters that may be lost.
     pub ephemeral: EphemeralCounters,
     /// The clock.
     pub clock: Clock,
@@ -48,9 +48,9 @@ pub struct AppDependencies {
     pub root: RootKeys,
     /// The hashing pool.
     pub hashing: HasherConfig,
-    /// Where mail goes.
+    /// Sends mails.
     pub mailer: Mailer,
-    /// The kinds of jobs that it knows.
+    /// The kinds of jobs that the replica runs.
     pub job_kinds: JobKinds,
 }
 
@@ -58,7 +58,7 @@ pub struct AppDependencies {
 #[derive(Clone, Debug)]
 pub struct App(Arc<AppInner>);
 
-/// What [`App`] holds.
+/// The fields of [`App`].
 #[derive(Debug)]
 pub struct AppInner {
     /// The issuer.
@@ -66,11 +66,11 @@ pub struct AppInner {
     issuer_text: Arc<str>,
     /// Name, support line and time zone.
     pub brand: BrandConfig,
-    /// Whose word about client addresses is taken.
+    /// The proxies whose `X-Forwarded-For` counts.
     pub proxies: ProxiesConfig,
     /// The database.
     pub db: Db,
-    /// Counters that may vanish.
+    /// Counters that may be lost.
     pub ephemeral: EphemeralCounters,
     /// The clock.
     pub clock: Clock,
@@ -82,19 +82,19 @@ pub struct AppInner {
     pub hasher: Hasher,
     /// Settings, clients and keys in memory.
     pub live: LiveState,
-    /// Where mail goes.
+    /// Sends mails.
     pub mailer: Mailer,
-    /// What is counted and measured.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// Whether what it rests on is there.
+    /// Probes database and Redis.
     pub health: Health,
-    /// The kinds of jobs that it knows: it leaves any other to a replica that knows it.
+    /// The kinds of jobs that this replica runs; any other kind is left to a replica that has it.
     pub job_kinds: JobKinds,
     /// Wakes the workers when a request may have written a job.
     pub lane_notifier: LaneNotifier,
-    /// A random name of this process, by which it holds leases.
+    /// A random name of this process: the holder of its leases.
     pub instance_id: String,
-    /// Whether it was asked to stop: `/readyz` says so.
+    /// Whether the replica is stopping; `/readyz` reports it.
     pub is_stopping: AtomicBool,
     is_hard_stopped: watch::Sender<bool>,
     /// Names of the cookies.
@@ -112,7 +112,7 @@ impl Deref for App {
 }
 
 impl App {
-    /// Makes signing keys if there are none, and reads what is kept in memory.
+    /// Creates signing keys if there are none, and loads settings, clients and keys.
     pub async fn start(mut dependencies: AppDependencies) -> Result<Self, flows::Error> {
         flows::root_keys::load_carried(&mut dependencies.root, &mut dependencies.db.read().await?)
             .await?;
@@ -121,7 +121,7 @@ impl App {
         let issuer_text: Arc<str> = dependencies.issuer.as_str().into();
         let live =
             LiveState::load(&dependencies.db, &root).await?.with_clock(dependencies.clock.clone());
-        // Before anything is done by the time: what a wrong clock sweeps is gone, also when it was wrong for a second.
+        // Before anything uses the time: a row that a wrong clock sweeps is lost, even if it is wrong for a second only.
         live.check_clock(&dependencies.db).await;
         let app = Self(Arc::new(AppInner {
             discovery_document: flows::discovery::metadata(
@@ -164,19 +164,19 @@ impl App {
         Ok(app)
     }
 
-    /// Says to whoever asks that nobody should be sent here any more.
+    /// Makes `/readyz` fail, so that no further requests are sent to this replica.
     pub(crate) fn mark_stopping(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Has every request that is in flight given up and answered at once.
+    /// Cancels every request in flight; each is answered at once.
     pub(crate) fn begin_hard_stop(&self) {
         self.is_hard_stopped.send_replace(true);
     }
 
-    /// Waits until that is said.
+    /// Waits for [`App::begin_hard_stop`].
     pub(crate) async fn until_hard_stop(&self) {
-        // The sender lives as long as we do.
+        // Cannot fail: `self` owns the sender.
         let _ = self.is_hard_stopped.subscribe().wait_for(|halted| *halted).await;
     }
 
@@ -202,7 +202,7 @@ impl App {
         }
     }
 
-    /// A context for what no request asks for: a job, or the start.
+    /// A context for work without a request: a job, or the start.
     #[must_use]
     pub fn system_cx(&self, part: &'static str) -> Cx {
         self.cx(Trace {

@@ -1,4 +1,4 @@
-//! A value that is found out once for everybody who asks within a while: probes and scrapes must not load the database.
+//! A value that is computed once per period for all callers: probes and scrapes must not load the database.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::{Clock, Stopwatch};
 
-/// A value, kept for a while. Whoever asks while it is being found out waits for the same one.
+/// A value that is kept for a period. Concurrent callers wait for one computation.
 #[derive(Debug)]
 pub(crate) struct Cached<T> {
     ttl: Duration,
@@ -18,7 +18,7 @@ impl<T: Clone> Cached<T> {
         Self { ttl, value: Mutex::new(None) }
     }
 
-    /// The kept value, or else what `find` finds.
+    /// The kept value while it is fresh, else the result of `find`.
     pub(crate) async fn get(&self, clock: &Clock, find: impl Future<Output = T>) -> T {
         let mut kept = self.value.lock().await;
         if let Some((since, value)) = kept.as_ref()

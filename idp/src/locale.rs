@@ -1,10 +1,10 @@
-//! The languages that pages and mails speak, and how one of them is chosen.
+//! The languages of pages and mails, and how one of them is chosen.
 //!
 //! ```text
 //! ui_locales of the request  ->  what was chosen in this browser  ->  Accept-Language  ->  English
 //! ```
 
-/// A language that pages and mails speak.
+/// A language of pages and mails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Locale {
     /// English.
@@ -14,7 +14,7 @@ pub enum Locale {
     Mi,
 }
 
-/// What a header may name before the rest of it is not read: browsers send a handful.
+/// The limit on language ranges in a header; the rest is not read. Browsers send a handful.
 const MAX_LANGUAGE_RANGES: usize = 32;
 
 impl Locale {
@@ -30,7 +30,7 @@ impl Locale {
         }
     }
 
-    /// Its name in itself: whoever looks for a language reads it.
+    /// Its name in the language itself, for a person who looks for it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -46,15 +46,15 @@ impl Locale {
         Self::ALL.into_iter().find(|locale| language.eq_ignore_ascii_case(locale.tag()))
     }
 
-    /// The first of a list of tags, most wanted first, that we speak: `ui_locales` (OpenID Connect Core 1.0, section
+    /// The first supported language of `ui_locales`, which has the preferred tag first (OpenID Connect Core 1.0, section
     /// 3.1.2.1).
     #[must_use]
     pub fn from_ui_locales(tags: &str) -> Option<Self> {
         tags.split(' ').take(MAX_LANGUAGE_RANGES).find_map(Self::from_tag)
     }
 
-    /// The one that an `Accept-Language` wants most (RFC 9110, section 12.5.4); of equals, the one that is named first.
-    /// `*` is no wish for one of ours, and a quality that cannot be read counts as none.
+    /// The supported language with the highest quality in an `Accept-Language` (RFC 9110, section 12.5.4); of equals, the
+    /// first. `*` selects none of ours, and an invalid quality counts as 0.
     #[must_use]
     pub fn from_accept_language(accept_language: &str) -> Option<Self> {
         let mut best: Option<(u16, Self)> = None;
@@ -90,8 +90,8 @@ fn quality(parameters: &str) -> Option<u16> {
 
 /// What a browser remembers: the language that the person chose, and the one that the present request asks for.
 ///
-/// As a cookie it is `chosen:asked`, each a tag or empty. The request's language comes first while the request lasts; the
-/// person's own choice stays beside it, and is what the next request finds.
+/// As a cookie it is `chosen:requested`, each a tag or empty. The request's language has priority while the request lasts;
+/// the person's own choice is kept beside it for the next request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LanguageChoice {
     /// Chosen by the person, with the switch on a page.
@@ -101,7 +101,7 @@ pub struct LanguageChoice {
 }
 
 impl LanguageChoice {
-    /// Reads a cookie. What is not ours counts as absent.
+    /// Parses a cookie. An unsupported language counts as absent.
     #[must_use]
     pub fn parse(cookie: &str) -> Self {
         let (chosen, requested) = cookie.split_once(':').unwrap_or((cookie, ""));
@@ -116,7 +116,7 @@ impl LanguageChoice {
         format!("{}:{}", tag(self.chosen), tag(self.requested))
     }
 
-    /// The language that is spoken because of it.
+    /// The language that it selects.
     #[must_use]
     pub const fn locale(self) -> Option<Locale> {
         match self.requested {
@@ -125,13 +125,13 @@ impl LanguageChoice {
         }
     }
 
-    /// After the person's own choice, which is the last word about the present request too.
+    /// The state after the person's own choice, which overrides `ui_locales` of the present request too.
     #[must_use]
     pub const fn from_user(locale: Locale) -> Self {
         Self { chosen: Some(locale), requested: None }
     }
 
-    /// At the beginning of a request with these `ui_locales`.
+    /// The state at the beginning of a request with these `ui_locales`.
     #[must_use]
     pub fn with_ui_locales(self, ui_locales: Option<&str>) -> Self {
         Self { requested: ui_locales.and_then(Locale::from_ui_locales), ..self }

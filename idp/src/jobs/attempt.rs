@@ -1,4 +1,4 @@
-//! One attempt at a job, of whatever kind: made, written down, counted and logged.
+//! One attempt at a job of any kind: made, recorded, counted and logged.
 
 use flows::jobs::{self, ClaimedJob, JobResult, Settlement};
 use store::Timestamp;
@@ -6,18 +6,18 @@ use store::Timestamp;
 use super::{lanes::Lane, retry::retry_database};
 use crate::app::App;
 
-/// Tries a job. Every end is written down, also when the program was asked to stop meanwhile.
+/// Attempts a job. Every result is recorded, also when the program is stopping.
 pub(super) async fn run(app: App, lane: Lane, claimed: ClaimedJob) {
     let (job, what) = (claimed.id(), lane.job_name);
     let end = match (lane.attempt)(&app, &claimed).await {
         Ok(end) => end,
         Err(error) => {
             app.metrics.record_attempt(lane.name, None);
-            tracing::error!(%error, %job, "a {what} could not be read; it waits for its lease");
+            tracing::error!(%error, %job, "a {what} could not be read; it is tried again when its lease ends");
             return;
         }
     };
-    // Only now: what counts from the end of the attempt, as the window of a code does, counts from here.
+    // Created after the attempt: times that count from its end, as the window of a code does, use this `now`.
     let cx = app.system_cx(what);
     match retry_database(|| Box::pin(jobs::settle(&cx, &claimed, &end))).await {
         Ok(settled) => {
@@ -26,12 +26,12 @@ pub(super) async fn run(app: App, lane: Lane, claimed: ClaimedJob) {
         }
         Err(error) => {
             app.metrics.record_attempt(lane.name, None);
-            tracing::error!(%error, %job, "the end of a {what} could not be written down; it may leave again");
+            tracing::error!(%error, %job, "the result of a {what} could not be stored; it may be sent again");
         }
     }
 }
 
-/// One line for each end; that it was done is said by the attempt itself, which knows more.
+/// Logs one line for each result. Success is logged by the attempt itself, which has more details.
 fn log(what: &str, claimed: &ClaimedJob, end: &JobResult, settled: Settlement, now: Timestamp) {
     let (job, tries) = (claimed.id(), claimed.tries());
     match settled {

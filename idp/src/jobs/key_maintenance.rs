@@ -8,7 +8,7 @@ use flows::{
 
 use crate::app::App;
 
-/// Signing keys: replaced by age, ended, forgotten.
+/// Maintains the signing keys: replaces them by age, ends them, and deletes those that no hint can name.
 pub(super) async fn maintain_signing_keys(app: App) -> Result<(), flows::Error> {
     let tended = signing_keys::maintain(&app.system_cx("signing_keys")).await?;
     if tended != MaintenanceReport::default() {
@@ -18,10 +18,10 @@ pub(super) async fn maintain_signing_keys(app: App) -> Result<(), flows::Error> 
     Ok(())
 }
 
-/// As the trail names the part that seals again.
+/// The name of this component in the audit trail.
 const COMPONENT: &str = "root_keys";
 
-/// What an older root key seals is sealed with the current one.
+/// Seals with the current root key what an older one has sealed.
 pub(super) async fn reseal(app: App) -> Result<(), flows::Error> {
     let authority = ChangeAuthority::from_program(COMPONENT, "an older root key");
     match root_keys::reseal(&app.system_cx(COMPONENT), &authority, BATCH, |_| {}).await? {

@@ -10,23 +10,23 @@ use flows::{
 use super::mail;
 use crate::app::App;
 
-/// An attempt at a job: what it takes, and how it ended.
+/// The future of one attempt at a job, with its result.
 pub type AttemptFuture<'a> =
     Pin<Box<dyn Future<Output = Result<JobResult, flows::Error>> + Send + 'a>>;
 
 /// A lane: the jobs in it wait for each other, and for no job of another lane.
 #[derive(Clone, Copy, Debug)]
 pub struct Lane {
-    /// Its name: the kinds of this lane are run here.
+    /// Its name. Its worker runs the kinds of jobs that name this lane.
     pub name: &'static str,
-    /// What a job of it is called, in the log and in traces; in the trail it acts as `system:WHAT`.
+    /// The name of its jobs in the log and in traces; their actor in the audit trail is `system:NAME`.
     pub job_name: &'static str,
-    /// Attempts that are made at once.
+    /// The number of attempts at once.
     pub workers: fn(&App) -> usize,
-    /// The longest that the outward part of an attempt may take. A job is claimed for this long and ten seconds more, for
-    /// reading and for writing down how it ended.
+    /// The time limit of the outward part of an attempt. The lease of a job is ten seconds longer, for reading and for
+    /// recording the result.
     pub limit: fn(&App) -> Duration,
-    /// One attempt. It writes nothing down: how it ended is recorded by the worker.
+    /// Makes one attempt. It records nothing: the worker records the result.
     pub attempt: for<'a> fn(&'a App, &'a ClaimedJob) -> AttemptFuture<'a>,
 }
 

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Tries a mail.
+/// Attempts to send a mail.
 pub(super) async fn attempt(app: &App, claimed: &ClaimedJob) -> Result<JobResult, flows::Error> {
     let cx = app.system_cx("mail");
     let letter = match retry_database(|| Box::pin(mail::prepare(&cx, claimed))).await? {

@@ -19,8 +19,8 @@ pub use lanes::{AttemptFuture, LANES, Lane, kinds};
 
 use crate::app::App;
 
-/// Works on these lanes until `stop`; returns when what was begun is finished. That takes no longer than one attempt and
-/// writing down how it ended.
+/// Runs the jobs of these lanes until `stop`, then returns when the attempts in flight have ended. That takes no longer
+/// than one attempt and recording its result.
 pub async fn run(app: App, lanes: Vec<Lane>, stop: watch::Receiver<bool>) {
     let mut workers = JoinSet::new();
     for lane in lanes {

@@ -1,5 +1,5 @@
-//! Periodic tasks, done by one replica at a time: each has a lease of its own, which its holder renews, so that
-//! another replica takes over when the holder dies.
+//! Periodic tasks. One replica at a time runs a task: it holds the task's lease and renews it. Another replica takes over
+//! when it does not renew the lease any more.
 
 use std::{pin::Pin, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::{sync::watch, task::JoinSet};
 use super::{seal, sweep};
 use crate::app::App;
 
-/// How long a holder may be silent before another takes over, beside the interval itself. More than clocks differ.
+/// How much longer a lease is than the task's interval. It is more than clocks differ.
 const LEASE_GRACE: Duration = Duration::from_secs(10);
 
 type TaskFuture<T> = Pin<Box<dyn Future<Output = Result<T, flows::Error>> + Send>>;
@@ -17,8 +17,8 @@ type TaskFuture<T> = Pin<Box<dyn Future<Output = Result<T, flows::Error>> + Send
 struct Task {
     name: &'static str,
     interval: Duration,
-    /// Asks by a read whether there is anything to do, so that an idle program writes no lease; none when there always may
-    /// be.
+    /// Checks with a read whether there is work, so that an idle program writes no lease. `None`: there always may be
+    /// work.
     is_due: Option<fn(App) -> TaskFuture<bool>>,
     run: fn(App) -> TaskFuture<()>,
 }
@@ -68,7 +68,7 @@ const TASKS: [Task; 6] = [
     },
 ];
 
-/// The invariant, looked for in the data. Asked for each hour, done once a day.
+/// Checks the invariant in the data. It is due once a day; whether it is due is checked each hour.
 const INVARIANT_CHECK: Task = Task {
     name: "proof",
     interval: Duration::from_hours(1),
@@ -93,7 +93,7 @@ const INVARIANT_CHECK: Task = Task {
     },
 };
 
-/// Does all of it until `stop`, then gives every lease back.
+/// Runs every task until `stop`, then releases every lease.
 pub(super) async fn run(app: App, stop: watch::Receiver<bool>) {
     let mut tasks = JoinSet::new();
     for task in &TASKS {
@@ -101,13 +101,13 @@ pub(super) async fn run(app: App, stop: watch::Receiver<bool>) {
     }
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
-            tracing::error!(%error, "alarm: work that comes round ended");
+            tracing::error!(%error, "alarm: a periodic task ended");
         }
     }
     let released =
         app.db.write(async |tx| store::lease::release_all(tx, &app.instance_id).await).await;
     if let Err(error) = released {
-        tracing::warn!(%error, "leases could not be given back; they end by themselves");
+        tracing::warn!(%error, "leases could not be released; they end by themselves");
     }
 }
 
@@ -121,11 +121,11 @@ async fn repeat_task(app: App, task: &'static Task, mut stop: watch::Receiver<bo
         }
         let done = tokio::select! {
             done = run_once(&app, task) => done,
-            // All of it is made of short transactions, and goes on with the next holder.
+            // Every task consists of short transactions, so it can stop here; the next holder continues it.
             _ = stop.wait_for(|stopped| *stopped) => return,
         };
         if let Err(error) = done {
-            tracing::error!(%error, task = task.name, "work that comes round failed; it is tried at the next turn");
+            tracing::error!(%error, task = task.name, "a periodic task failed; it is tried again at the next interval");
         }
     }
 }
@@ -137,7 +137,7 @@ async fn run_once(app: &App, task: &Task) -> Result<(), flows::Error> {
     if let Some(is_due) = task.is_due
         && !is_due(app.clone()).await?
     {
-        // It came round all the same, and whoever watches over it should see that.
+        // The task ran, though there was nothing to do: its metrics show that.
         app.metrics.record_task(task.name, true);
         return Ok(());
     }

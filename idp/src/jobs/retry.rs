@@ -1,16 +1,16 @@
-//! What a worker does while the database is away for a moment.
+//! Retries of a worker while the database is briefly unavailable.
 
 use std::{pin::Pin, time::Duration};
 
-/// After which rests a flow is asked again. Together they stay far below the lease of a job.
+/// The pauses between tries. Their sum is far below the lease of a job.
 const PAUSES: [Duration; 3] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(4)];
 
-/// A flow that is about to be asked.
+/// One try of a flow.
 pub(super) type DatabaseWork<'w, T> =
     Pin<Box<dyn Future<Output = Result<T, flows::Error>> + Send + 'w>>;
 
-/// Repeats what the database did not answer. `work` must be fit to be done twice.
+/// Repeats `work` after a database error. `work` must be idempotent.
 pub(super) async fn retry_database<'w, T>(
     work: impl Fn() -> DatabaseWork<'w, T>,
 ) -> Result<T, flows::Error> {

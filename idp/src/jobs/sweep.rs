@@ -1,4 +1,4 @@
-//! Sweeping what has served its time, at a pace that leaves room for people.
+//! Deletes expired rows, at a pace that does not delay sign-ins.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use flows::retention::SweepPass;
 
 use crate::app::App;
 
-/// A batch is followed by a rest of this many times what it took, within the bounds below: seven eighths of the time are
-/// for others, while a batch takes less than 0.7 s.
+/// A batch is followed by a pause of this many times its duration, within the bounds below. So seven eighths of the time
+/// are left for other work, while a batch takes less than 0.7 s.
 const PAUSE_FACTOR: u32 = 7;
-/// The shortest rest and the longest.
+/// The shortest pause and the longest.
 const PAUSE_RANGE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(5));
-/// A turn ends after this long; the next one goes on where it stopped.
+/// The time limit of a pass; the next pass continues where it stopped.
 const MAX_PASS_TIME: Duration = Duration::from_mins(5);
 
-/// Sweeps until nothing is left or the turn is over.
+/// Sweeps until nothing is left or the time limit is reached.
 pub(super) async fn run_pass(app: App) -> Result<(), flows::Error> {
     let cx = app.system_cx("retention");
     let mut pass = SweepPass::default();
@@ -22,9 +22,9 @@ pub(super) async fn run_pass(app: App) -> Result<(), flows::Error> {
     let mut failed = None;
     loop {
         let started = app.clock.now();
-        // What fails is left to the next turn, and holds nothing else up.
+        // A part that fails is left to the next pass and does not delay the others.
         let more = pass.next(&cx).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "a part of what has served its time could not be swept");
+            tracing::warn!(%error, "some expired rows could not be deleted");
             failed = Some(error);
             pass.has_remaining()
         });
@@ -46,7 +46,7 @@ fn report(pass: &SweepPass, batches: u32, longest: Duration) {
     if pass.deleted > 0 {
         let longest_millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
         let rows = pass.deleted;
-        tracing::info!(rows, batches, longest_millis, "swept what has served its time");
+        tracing::info!(rows, batches, longest_millis, "expired rows were deleted");
     }
     if pass.unsound_seals > 0 {
         tracing::error!(

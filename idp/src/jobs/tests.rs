@@ -38,14 +38,14 @@ use crate::{
     },
 };
 
-/// How long a state is waited for: far longer than any takes, also on a busy machine.
+/// The time limit for reaching a state: far longer than any takes, also on a busy machine.
 const LIMIT: Duration = Duration::from_mins(5);
-/// How long one attempt at one mail may take: no end of a test waits for it.
+/// A time limit of one attempt that no test reaches.
 const LONG: Duration = Duration::from_mins(1);
-/// The same where a mail server falls silent and the end of the attempt is waited for.
+/// A time limit of one attempt for tests in which the mail server stops answering.
 const SHORT: Duration = Duration::from_millis(700);
 
-/// One replica and what is around it.
+/// One replica with its database, clock and mail server.
 struct World {
     app: App,
     db: Db,
@@ -173,7 +173,7 @@ impl World {
         challenge.last_accepted_at
     }
 
-    /// Event and outcome of every row of the trail about mail.
+    /// Event and outcome of every row about mail in the audit trail.
     async fn trail(&self) -> Vec<(String, String)> {
         let mut conn = self.db.read().await.unwrap();
         let events =
@@ -240,7 +240,7 @@ async fn queued_code_is_sent_and_recorded() {
     assert_eq!(world.seen.count("@login.example.org #"), 1);
 }
 
-/// A kind without a lane would wait for ever.
+/// A job whose kind has no lane would wait for ever.
 #[test]
 fn every_kind_has_lane() {
     let lanes: BTreeSet<_> = LANES.iter().map(|lane| lane.name).collect();
@@ -264,7 +264,7 @@ async fn retried_code_window_starts_at_acceptance() {
     let script = Script { end: Some("451 4.3.0 later"), ..Script::default() };
     let mut world = World::new(script).await;
     let (job, challenge) = world.code("mere@patient.example").await;
-    // The attempt lies between these two moments.
+    // The attempt was made between these two times.
     let before = world.clock.now();
     world.work();
     let row = world.until(job, |row| row.error.is_some()).await;
@@ -306,7 +306,7 @@ async fn superseded_mails_are_not_sent() {
     let complete =
         async |tx: &mut store::Tx| store::email_challenge::complete(tx, challenge, now).await;
     assert_eq!(world.db.write(complete).await.unwrap(), Some(0));
-    // This person was reset and has chosen the new password since.
+    // This person has chosen a new password since the reset.
     let user = world.person("hemi@patient.example").await;
     let reset = world.queue(ResetForcedMail { user }).await;
     let (capped, _) = world.code("aroha@patient.example").await;
@@ -324,7 +324,7 @@ async fn superseded_mails_are_not_sent() {
 #[tokio::test]
 async fn malformed_mail_is_not_sent() {
     let mut world = World::new(Script::default()).await;
-    // A reference that reads like a link stands for whatever a mail must not say.
+    // A reference that looks like a link, as an example of forbidden text.
     let (job, challenge) = world.code("mere@patient.example").await;
     let break_it = async |tx: &mut store::Tx| {
         tx.q("UPDATE email_challenges SET reference = 'http' WHERE id = $1")

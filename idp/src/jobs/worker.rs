@@ -1,4 +1,4 @@
-//! One lane's worker: claims no more than it can begin at once, and never waits for what it began.
+//! The worker of a lane. It claims no more jobs than it can begin at once, and does not wait for the attempts in flight.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use tracing::Instrument;
 use super::{attempt, lanes::Lane};
 use crate::app::App;
 
-/// How often a worker looks without being called: other replicas write jobs too, and waits end.
+/// How often a worker claims jobs without a notification: other replicas write jobs too, and retries become due.
 const POLL: Duration = Duration::from_secs(1);
-/// What an attempt may take besides its outward part: reading, and writing down how it ended.
+/// The time of an attempt besides its outward part: for reading, and for recording the result.
 const ATTEMPT_OVERHEAD: Duration = Duration::from_secs(10);
 
-/// Works on a lane until `stop`, then finishes what it began.
+/// Runs the jobs of a lane until `stop`, then waits for the attempts in flight.
 pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
     let mut in_flight = JoinSet::new();
     let workers = (lane.workers)(&app);
@@ -42,7 +42,7 @@ pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
                     log_panic(finished);
                 }
             }
-            // Whatever was written since the look above has left a call, so nothing is missed between the two.
+            // A job that was written since the claim above has left a notification, so none is missed.
             called = timeout(POLL, app.lane_notifier.notified(lane.name)), if !full => is_woken = called.is_ok(),
         }
     }
@@ -51,7 +51,7 @@ pub(super) async fn run(app: App, lane: Lane, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// What is due and has room. A database that is away is asked again at the next look.
+/// Claims due jobs, at most `free_slots`. After a database error the worker tries again in its next round.
 async fn claim(app: &App, lane: &Lane, free_slots: usize, is_woken: bool) -> Vec<ClaimedJob> {
     // With a wrong clock the time of an attempt would be wrong, and the end of a code with it.
     if free_slots == 0 || app.live.clock_is_off() {
@@ -68,9 +68,9 @@ async fn claim(app: &App, lane: &Lane, free_slots: usize, is_woken: bool) -> Vec
     }
 }
 
-/// A job whose task died is tried again when its lease ends.
+/// A job whose task panicked is tried again when its lease ends.
 fn log_panic(finished: Result<(), JoinError>) {
     if let Err(error) = finished {
-        tracing::error!(%error, "alarm: a job's task died");
+        tracing::error!(%error, "alarm: a job's task panicked");
     }
 }

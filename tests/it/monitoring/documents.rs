@@ -50,7 +50,7 @@ fn documented_metrics() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// A provider after a sign-in, a wrong code, a refusal, and its first round of work.
-/// The work that comes round (`idp/src/jobs/periodic.rs`).
+/// The periodic tasks (`idp/src/jobs/periodic.rs`).
 const TASKS: [&str; 6] =
     ["proof", "guess_budget", "retention", "audit_seals", "signing_keys", "root_keys"];
 
@@ -65,7 +65,7 @@ async fn scrape_after_sign_in() -> Scrape {
     let landed = browser.submit_code(&page, &code).await.authorization_response(pending);
     client.redeem_tokens(&app, &landed).await;
     browser.get("/nothing").await;
-    Scrape::until(app.first(), "the work that comes round", |scrape| {
+    Scrape::until(app.first(), "the periodic tasks", |scrape| {
         let done = |task| scrape.value("vestibule_tasks_total", &[("task", task)]).is_some();
         TASKS.into_iter().all(done)
     })

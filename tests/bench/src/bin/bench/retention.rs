@@ -75,7 +75,7 @@ async fn sweep(engine: Engine) {
     };
     let (taken, mut beside) = tokio::join!(swept, SignInTimes::measure(&server));
     print_figure("swept, with its rests and beside sign-ins", per_second(rows, taken), "1/s", None);
-    server.print_log_line("swept what has served its time").await;
+    server.print_log_line("expired rows were deleted").await;
     // The machine may have become faster or slower meanwhile, so the rounds before and after are merged.
     without.merge(SignInTimes::measure(&server).await);
     let without = without.print_times("without sweeping");
