@@ -1,4 +1,4 @@
-//! RS256, ES256 and `EdDSA`, each of a client's choice, and that choice changed.
+//! RS256, ES256 and `EdDSA`: each chosen by a client, and the choice changed.
 
 use keys::Algorithm;
 use openidconnect::core::CoreJwsSigningAlgorithm;
@@ -33,19 +33,19 @@ async fn openidconnect_crate_verifies_every_algorithm(engine: Engine) {
         let token = (&tokens["id_token"], landed.pending.nonce.as_str());
         assert_eq!(verify(&keys, app.issuer(), &client, token), Ok(jws));
         assert!(verify(&keys, app.issuer(), &client, (token.0, "another")).is_err());
-        // RFC 9068, section 4, leaves the choice to us: both tokens are signed alike.
+        // RFC 9068, section 4, leaves the choice to us: both tokens use the same algorithm.
         assert_eq!(header(&tokens["access_token"])["alg"], algorithm.as_str());
         assert_eq!(header(&tokens["id_token"])["alg"], algorithm.as_str());
         let answer = get_userinfo(&app, tokens["access_token"].as_str().unwrap()).await;
-        assert_eq!(answer.status, 200, "our own token is verified too: {algorithm}");
+        assert_eq!(answer.status, 200, "the provider verifies its own token, too: {algorithm}");
     }
     let chosen = "SELECT COUNT(*) FROM clients WHERE id = 'client-eddsa' \
                       AND metadata LIKE '%\"id_token_signed_response_alg\":\"EdDSA\"%'";
     assert_eq!(app.count(chosen).await, 1);
 }
 
-/// An operator gives a client another algorithm: its next tokens have it, and the client that has the key set verifies
-/// them with what it has.
+/// An operator changes a client's algorithm: its next tokens use it, and a client that cached the key set verifies them
+/// without a new one.
 #[apply(both_engines)]
 async fn changed_client_algorithm_signs_next_tokens(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -64,7 +64,7 @@ async fn changed_client_algorithm_signs_next_tokens(engine: Engine) {
         assert_eq!(get_userinfo(&app, access).await.status, 200);
         [header(&tokens["id_token"])["alg"].clone(), header(&tokens["access_token"])["alg"].clone()]
     };
-    // Whoever does not choose has RS256 (OpenID Connect Dynamic Client Registration 1.0, section 2).
+    // The default is RS256 (OpenID Connect Dynamic Client Registration 1.0, section 2).
     assert_eq!(tokens().await, ["RS256", "RS256"]);
     for (chosen, name) in [
         ("es256", "ES256"),
@@ -81,7 +81,7 @@ async fn changed_client_algorithm_signs_next_tokens(engine: Engine) {
     }
     let last = "SELECT COUNT(*) FROM clients WHERE id = 'portal' \
                 AND metadata LIKE '%\"id_token_signed_response_alg\":\"ES256\"%'";
-    assert_eq!(app.count(last).await, 1, "nothing is left of the choice before");
+    assert_eq!(app.count(last).await, 1, "the last choice is stored");
     let changed = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND client_id = 'portal' AND actor LIKE 'cli:%'";
     assert_eq!(app.count(changed).await, 5);
     let detail = "SELECT COUNT(*) FROM audit WHERE event = 'client.changed' AND detail LIKE '%\"before\":\"EdDSA\"%'";

@@ -1,4 +1,4 @@
-//! `idp key` and the choice of an algorithm on the command line.
+//! `idp key`, and the choice of an algorithm on the command line.
 
 use serde_json::Value;
 use vestibule_tests::{

@@ -1,5 +1,5 @@
-//! Whoever writes signing keys takes the row that all wait for first, then the keys. Two that took them in opposite orders
-//! would wait for each other until PostgreSQL ends one of them.
+//! Every writer of signing keys locks the shared revision row first, then the keys. Two writers with opposite lock orders
+//! would deadlock until PostgreSQL ends one of them.
 
 use std::time::Instant;
 
@@ -18,9 +18,9 @@ use crate::engines::{apply, both_engines};
 
 const ALGORITHM: &str = "ES256";
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-/// Keys that are published, and as many that have ended.
+/// Keys that are published, and as many that are ended.
 const KEYS: usize = 6;
-/// The row that all wait for.
+/// Locks the row that every writer locks first.
 const REVISION: &str = "UPDATE revisions SET version = version + 1 WHERE topic = 'signing_keys'";
 
 fn row(id: String) -> SigningKeyRow {
@@ -32,7 +32,7 @@ fn ended_key_row(id: String) -> EndedKeyRow {
     EndedKeyRow { id, algorithm: ALGORITHM.to_owned(), public: vec![1], ended_at: NOW }
 }
 
-/// What is published and what has ended, of one algorithm.
+/// The published and the ended keys of one algorithm.
 async fn key_ids(db: &Db) -> (Vec<String>, Vec<String>) {
     let mut conn = db.read().await.expect("a connection");
     let mut published = signing_key::all(&mut conn).await.expect("rows");
@@ -45,7 +45,7 @@ async fn key_ids(db: &Db) -> (Vec<String>, Vec<String>) {
     )
 }
 
-/// Keys of a round, each following the one before; returns the newest.
+/// Inserts the keys of a round, each the successor of the one before; returns the newest.
 async fn fill(db: &Db, round: usize, mut newest: String) -> String {
     for nth in 0..KEYS {
         let (id, gone) = (format!("r{round}k{nth}"), format!("r{round}e{nth}"));
@@ -60,11 +60,11 @@ async fn fill(db: &Db, round: usize, mut newest: String) -> String {
     newest
 }
 
-/// As a rotation of stolen keys: the new one, then all others, the newest first, and what has ended.
+/// Like a rotation of stolen keys: inserts the new key, then deletes all others, the newest first, and the ended ones.
 async fn replace(db: Db, round: usize, newest: String) -> Result<()> {
     db.write(async |tx| {
         let new = row(format!("r{round}new"));
-        assert!(signing_key::insert(tx, &new, &newest).await?, "nobody else replaces it");
+        assert!(signing_key::insert(tx, &new, &newest).await?, "no other writer replaces it");
         let mut others = signing_key::all(tx).await?;
         others.retain(|row| row.algorithm == ALGORITHM && row.id != new.id);
         for other in others.iter().rev() {
@@ -76,7 +76,7 @@ async fn replace(db: Db, round: usize, newest: String) -> Result<()> {
     .await
 }
 
-/// As the end of a key whose time is over.
+/// Like the end of a key that has expired.
 async fn end(db: Db, id: String) -> Result<()> {
     db.write(async |tx| {
         if signing_key::remove(tx, &id).await? {
@@ -91,7 +91,7 @@ async fn forget(db: Db) -> Result<()> {
     db.write(async |tx| signing_key::sweep_ended(tx, NOW).await.map(drop)).await
 }
 
-/// All that is under way, and how many of them PostgreSQL holds back.
+/// All writes that are under way.
 struct ConcurrentWrites<'a> {
     data: &'a TestDb,
     begun: Instant,
@@ -107,8 +107,8 @@ impl<'a> ConcurrentWrites<'a> {
         self.writes.push(tokio::spawn(write));
     }
 
-    /// Waits until all of them wait; none when that took so long that the first wait no more. Those at SQLite's one writer
-    /// cannot be seen, and wait in a queue.
+    /// Waits until PostgreSQL blocks all of them; returns none when that took so long that the first ones stopped waiting.
+    /// SQLite has one writer: its writes wait in a queue that cannot be observed.
     async fn all_wait(&self) -> Option<()> {
         if self.data.engine() == Engine::Sqlite {
             return Some(());
@@ -119,7 +119,7 @@ impl<'a> ConcurrentWrites<'a> {
             if self.begun.elapsed() > MOST_OF_LOCK_WAIT {
                 return Ok(None);
             }
-            assert!(self.writes.iter().all(|write| !write.is_finished()), "nothing ends yet");
+            assert!(self.writes.iter().all(|write| !write.is_finished()), "no write ends yet");
             if waiting < wanted { Err(waiting) } else { Ok(Some(())) }
         };
         wait::until("all of them wait", wait).await
@@ -133,8 +133,8 @@ impl<'a> ConcurrentWrites<'a> {
     }
 }
 
-/// The one that replaces comes first and the others are there before it goes on: who held a key already would hold it up
-/// while waiting for it.
+/// The rotation is first in line, and the others wait before it continues: a writer that already held a key would deadlock
+/// with it.
 #[apply(both_engines)]
 async fn key_rotation_and_ending_never_deadlock(engine: Engine) {
     wait::retry_while_slow("all of them wait", async || try_rotation_while_keys_end(engine).await)
@@ -164,7 +164,7 @@ async fn try_rotation_while_keys_end(engine: Engine) -> Option<()> {
     Some(())
 }
 
-/// All at once, in whatever order they come.
+/// All at once, in any order.
 #[apply(both_engines)]
 async fn concurrent_key_writes_never_fail(engine: Engine) {
     let data = TestDb::create(engine).await.with_max_connections(24);
@@ -184,10 +184,6 @@ async fn concurrent_key_writes_never_fail(engine: Engine) {
         newest = format!("r{round}new");
         let (published, ended) = key_ids(&db).await;
         assert_eq!(published, [newest.as_str()], "round {round}");
-        assert_eq!(
-            ended,
-            Vec::<String>::new(),
-            "round {round}: whatever ended, ended before or with it"
-        );
+        assert_eq!(ended, Vec::<String>::new(), "round {round}: every other key has ended");
     }
 }

@@ -1,4 +1,4 @@
-//! Keys: what signs, what replaces it, and what the root key opens.
+//! Keys: which key signs, how it is replaced, and what the root key decrypts.
 
 mod algorithms;
 mod commands;
@@ -17,13 +17,13 @@ use vestibule_tests::{
     http::HttpBrowser,
 };
 
-/// The key set as a client keeps it.
+/// The key set as a client caches it.
 async fn key_set(browser: &HttpBrowser) -> CoreJsonWebKeySet {
     let answer = browser.get("/oauth2/jwks").await;
     serde_json::from_str(&answer.body).expect("a key set")
 }
 
-/// Verifies an ID token by nothing but a key set, with a library that shares no line with the provider.
+/// Verifies an ID token with nothing but a key set, by a library that shares no code with the provider.
 fn verify(
     keys: &CoreJsonWebKeySet,
     issuer: &str,
@@ -37,7 +37,7 @@ fn verify(
         IssuerUrl::new(issuer.to_owned()).expect("an issuer"),
         keys.clone(),
     )
-    // The clock of the test is ahead of the library's: times are judged elsewhere.
+    // The test's clock is ahead of the library's clock: other tests check the times.
     .set_time_fn(|| std::time::UNIX_EPOCH.into())
     .set_issue_time_verifier_fn(|_| Ok(()))
     .set_allowed_algs([

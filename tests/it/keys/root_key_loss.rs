@@ -1,4 +1,4 @@
-//! `idp key reseal` that is killed, and a root key that is lost.
+//! A killed `idp key reseal`, and a lost root key.
 
 use serde_json::Value;
 use store::Sql;
@@ -15,7 +15,7 @@ use crate::engines::{apply, both_engines};
 
 const ROWS: usize = 3000;
 
-/// Sealed values enough that re-sealing takes a moment.
+/// Enough sealed values that resealing takes a moment.
 async fn many_keys(db: &store::Db) {
     let (root, rng) = (root_keys(), keys::Rng::system());
     let key = keys::SigningKey::generate("k".to_owned(), keys::Algorithm::EdDSA).unwrap();
@@ -36,7 +36,7 @@ async fn many_keys(db: &store::Db) {
     .unwrap();
 }
 
-/// Writes other root keys into the configuration: ids, and the byte that each file consists of.
+/// Configures other root keys: their ids, and the byte that fills each file.
 fn configure(served: &ServeSetup, roots: &[(&str, u8)]) {
     let text = std::fs::read_to_string(served.config_file()).unwrap();
     let (head, _) = text.split_once("[[keys.root_file]]").unwrap();
@@ -91,7 +91,11 @@ async fn try_killed_reseal(engine: Engine) -> Option<()> {
     assert!(text.contains("test: still needed by sealed values (run `idp key reseal`)"), "{text}");
     let lines = run(served.change_command(&["key", "reseal", "--json"]), "").await;
     let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
-    assert_eq!(last["resealed"].as_u64().unwrap(), sealed(&found, 1), "it goes on where it was");
+    assert_eq!(
+        last["resealed"].as_u64().unwrap(),
+        sealed(&found, 1),
+        "it resumes where it stopped"
+    );
     assert!(
         sealed(&last["root_keys"], 1) == 0 && last["root_keys"][1]["removable_from"].is_string(),
         "{last}"
@@ -109,7 +113,7 @@ async fn try_killed_reseal(engine: Engine) -> Option<()> {
     Some(())
 }
 
-/// Somebody deletes keys by hand. What is left of who followed whom does not keep others from taking their place.
+/// Keys are deleted by hand. The remaining rows about their succession do not prevent new keys.
 #[apply(both_engines)]
 async fn deleted_signing_keys_are_recreated(engine: Engine) {
     let db = TestDb::create(engine).await;
@@ -138,7 +142,7 @@ async fn deleted_signing_keys_are_recreated(engine: Engine) {
     delete(&["DELETE FROM signing_keys"]).await;
     let new = kids().await;
     assert!(new.len() == 3 && new.iter().all(|kid| !old.contains(kid)), "{old:?} {new:?}");
-    // The successor alone: its key can be replaced again.
+    // Only the successor is deleted: its predecessor can be rotated again.
     run(served.change_command(&["key", "rotate", "--alg", "es256"]), "").await;
     delete(&["DELETE FROM signing_keys WHERE id IN (SELECT kid FROM key_successions WHERE algorithm = 'ES256' AND follows <> '')"]).await;
     assert_eq!(kids().await, new);
@@ -159,16 +163,13 @@ async fn lost_root_key_refuses_start(engine: Engine) {
         why.contains("the file of the root key test in keys.root_file holds another key"),
         "{why}"
     );
-    // Sealed again, the old id is still known: another key cannot take it unnoticed.
+    // After resealing, the old id is still recorded: another key cannot use it unnoticed.
     configure(&served, &[("next", 8), ("test", 7)]);
     run(served.change_command(&["key", "reseal"]), "").await;
     configure(&served, &[("next", 8), ("test", 9)]);
     let said = served.command(&["doctor"]).output().await.unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
-    assert!(
-        said.contains("holds another key"),
-        "what keeps it from starting is found before: {said}"
-    );
+    assert!(said.contains("holds another key"), "`doctor` reports what prevents a start: {said}");
     let why = refusal_text(&served, &["key", "list"]).await;
     assert!(why.contains("give the new key an id of its own"), "{why}");
     configure(&served, &[("test", 7), ("next", 8)]);

@@ -1,4 +1,4 @@
-//! The root key is replaced in three rollouts, under load, and nobody is refused.
+//! The root key is replaced in three rollouts under load, and no sign-in fails.
 
 use std::{
     sync::{
@@ -22,7 +22,7 @@ use crate::engines::{apply, both_engines};
 
 const PEOPLE: usize = 3;
 
-/// Two replicas, either of which may be replaced at any moment.
+/// Two replicas, either of which may be replaced at any time.
 struct ReplicaPair {
     app: TestApp,
     second: Replica,
@@ -36,7 +36,7 @@ impl ReplicaPair {
 
 type SharedReplicas = Arc<RwLock<ReplicaPair>>;
 
-/// What the load has done.
+/// What the load has completed.
 #[derive(Default)]
 struct SignInLoad {
     stop: AtomicBool,
@@ -48,7 +48,7 @@ impl SignInLoad {
         self.rounds.iter().map(|rounds| rounds.load(Ordering::SeqCst)).collect()
     }
 
-    /// Waits until each person has signed in twice from now: what is open then was begun after now.
+    /// Waits until each person has completed two more sign-ins: those under way then have begun after this call.
     async fn each_person_twice(&self) {
         let before = self.rounds();
         let twice = async || {
@@ -60,7 +60,7 @@ impl SignInLoad {
     }
 }
 
-/// One person who signs in again and again, each step at the other replica.
+/// One person who signs in repeatedly, each step at the other replica.
 async fn sign_in_repeatedly(
     site: SharedReplicas,
     load: Arc<SignInLoad>,
@@ -74,7 +74,7 @@ async fn sign_in_repeatedly(
         let pending = PendingRequest::new(&client);
         let at = async |step: &mut usize, ask: SignInRequest<'_>| {
             *step += 1;
-            // Held while it is asked, so that no replica goes away with the request in flight.
+            // Held during the request, so that no replica stops with the request in flight.
             let site = site.read().await;
             ask.send(&browser.at_replica(site.replica(*step).address), site.app.issuer()).await
         };
@@ -136,7 +136,7 @@ async fn wrong_password(site: &SharedReplicas, client: &Client, patient: &Patien
     browser.follow(browser.post(&form, "continue").await).await
 }
 
-/// A browser that is a known device of somebody.
+/// A browser that is a known device, and its person.
 async fn known_browser(site: &SharedReplicas, client: &Client) -> (HttpBrowser, Patient) {
     let site = site.read().await;
     let (home, known) = (site.app.browser(), site.app.patient("Known").await);
@@ -144,7 +144,7 @@ async fn known_browser(site: &SharedReplicas, client: &Client) -> (HttpBrowser, 
     (home, known)
 }
 
-/// Strangers wait at that person, and the browser does not.
+/// Strangers have to wait at this account, and the known device does not.
 async fn assert_still_known(
     site: &SharedReplicas,
     client: &Client,
@@ -173,7 +173,7 @@ async fn start(engine: Engine) -> (SharedReplicas, Client) {
     (Arc::new(RwLock::new(ReplicaPair { app, second })), client)
 }
 
-/// Gives the lease of resealing to another process, so that the job does not do what a test cuts off.
+/// Gives the resealing lease to another process, so that the job does not finish what the test interrupts.
 async fn hold_lease(pair: &ReplicaPair) {
     let lease = "INSERT INTO leases (name, holder, until) VALUES ('root_keys', 'other process', $1)
                      ON CONFLICT (name) DO UPDATE SET holder = 'other process', until = $1";
@@ -191,7 +191,7 @@ async fn root_key_replacement_interrupts_nothing(engine: Engine) {
         let patient = site.read().await.app.patient(&format!("Mere {nth}")).await;
         tasks.spawn(sign_in_repeatedly(site.clone(), load.clone(), client.clone(), patient, nth));
     }
-    // One who comes back only when it is all over, and one whose password somebody guesses meanwhile.
+    // One person who returns only after the rotation, and one whose password is guessed meanwhile.
     let sleeper = site.read().await.app.patient("Sleeper").await;
     let guessed = site.read().await.app.patient("Guessed").await;
     for _ in 0..5 {
@@ -201,24 +201,26 @@ async fn root_key_replacement_interrupts_nothing(engine: Engine) {
     load.each_person_twice().await;
     roll_out(&site, &[("test", 7), ("next", 8)]).await;
     load.each_person_twice().await;
-    // A page of before the switch, posted after it.
+    // A page from before the switch, posted after it.
     let browser = site.read().await.app.browser();
     let (page, pending) = browser.open_sign_in_page(&client).await;
     hold_lease(&*site.read().await).await;
     roll_out(&site, &[("next", 8), ("test", 7)]).await;
     let cx = site.read().await.app.cx();
-    // Re-sealing that dies after its first value, and is begun again.
+    // Resealing that panics after its first value, and is run again.
     let dying = site.read().await.app.cx();
     let died = tokio::spawn(async move {
-        root_keys::reseal(&dying, &test_actor(), 1, |_| panic!("it dies here")).await.map(|_| ())
+        root_keys::reseal(&dying, &test_actor(), 1, |_| panic!("the test interrupts it here"))
+            .await
+            .map(|_| ())
     });
     assert!(died.await.unwrap_err().is_panic());
     let left = root_keys::report(&cx).await.unwrap();
     let old = left.iter().find(|root| root.id == "test").unwrap();
-    println!("{engine:?}: {} values were left when it died", old.sealed);
+    println!("{engine:?}: {} values were left at the interruption", old.sealed);
     assert!(old.sealed > 0 && old.removable_from.is_none());
     let done = root_keys::reseal(&cx, &test_actor(), 1, |_| {}).await.unwrap().unwrap();
-    assert_eq!(i64::try_from(done).unwrap(), old.sealed, "it goes on where it was");
+    assert_eq!(i64::try_from(done).unwrap(), old.sealed, "it resumes where it stopped");
     for _ in 0..4 {
         wrong_password(&site, &client, &guessed).await;
     }
@@ -245,7 +247,7 @@ async fn root_key_replacement_interrupts_nothing(engine: Engine) {
         ended.unwrap();
     }
     println!("{engine:?}: {:?} sign-ins, none refused", load.rounds());
-    // Counters went on through it all: this is the tenth wrong password.
+    // Counters survived all of it: this is the tenth wrong password.
     wrong_password(&site, &client, &guessed).await;
     let paused = wrong_password(&site, &client, &guessed).await;
     let guard = site.read().await;
@@ -260,7 +262,7 @@ async fn root_key_replacement_interrupts_nothing(engine: Engine) {
     assert_still_known(&site, &client, (&home, &known)).await;
 }
 
-/// Whoever has not signed in since still can when the file is gone; who does gets a hash under the new key.
+/// A person who has not signed in since can still do so without the file; a sign-in rehashes under the new key.
 #[apply(both_engines)]
 async fn password_hashes_outlive_root_key_file(engine: Engine) {
     let (site, client) = start(engine).await;
@@ -294,7 +296,7 @@ async fn password_hashes_outlive_root_key_file(engine: Engine) {
     assert_eq!((passwords("test").await, passwords("next").await), (Some(0), Some(2)));
 }
 
-/// A replica that has yet to get the new key first does not seal with the old one again.
+/// A replica that does not have the new key first yet does not reseal with the old one.
 #[apply(both_engines)]
 async fn lagging_replica_reseals_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -315,7 +317,7 @@ async fn lagging_replica_reseals_nothing(engine: Engine) {
     let refused =
         root_keys::reseal(&lags.app.system_cx("test"), &test_actor(), 100, |_| {}).await.unwrap();
     assert_eq!(refused.unwrap_err().newest, "next");
-    // It opens what the other one has sealed, and both find a person's counters in one place.
+    // It decrypts what the other one has sealed, and both use the same counter of a person.
     lags.app.live.refresh(&lags.app.db, &lags.app.root).await.unwrap();
     assert_eq!(
         lags.app.root.counter_key("mere@example.org"),

@@ -1,4 +1,5 @@
-//! Signing keys replace each other, and nobody notices: clients cache the key set, replicas are two, and their clocks differ.
+//! Signing keys are rotated without a failure at clients: they cache the key set, two replicas sign, and their clocks
+//! differ.
 
 use std::time::Duration;
 
@@ -23,13 +24,13 @@ use crate::engines::{apply, both_engines};
 const PLANNED: Rotation = Rotation { algorithm: Algorithm::ES256, compromised: false };
 const COMPROMISED: Rotation = Rotation { compromised: true, ..PLANNED };
 
-/// Two replicas, the clock of the second one off by as much as `/readyz` lets pass.
+/// Two replicas; the second one's clock is off by as much as `/readyz` tolerates.
 struct ReplicaPair {
     app: TestApp,
     second: Replica,
     second_clock: ClockShift,
     client: Client,
-    /// One browser with a session, at each replica.
+    /// One browser with a session, once for each replica.
     browsers: [HttpBrowser; 2],
 }
 
@@ -66,13 +67,13 @@ impl ReplicaPair {
         self.app.cx().now
     }
 
-    /// A replica reads again what has moved, as it does twice a second.
+    /// Each replica reloads what has changed, as it does twice a second.
     async fn refresh_both(&self) {
         self.app.refresh().await;
         self.second.app.live.refresh(&self.second.app.db, &self.second.app.root).await.unwrap();
     }
 
-    /// Both replicas do at once what comes round.
+    /// Both replicas run the key task at the same time.
     async fn run_maintenance(&self) -> usize {
         let (one, two) = (self.app.cx(), self.second.app.system_cx("test"));
         let (one, two) = tokio::join!(signing_keys::maintain(&one), signing_keys::maintain(&two));
@@ -81,7 +82,7 @@ impl ReplicaPair {
         one.published.len() + two.published.len() + one.ended.len() + two.ended.len()
     }
 
-    /// Tokens that a replica signs.
+    /// Tokens that a replica issues.
     async fn tokens(&self, replica: usize) -> (Value, AuthorizationResponse) {
         let browser = &self.browsers[replica];
         let landed = silent_sign_in(browser, self.app.issuer(), &self.client).await;
@@ -106,7 +107,7 @@ impl ReplicaPair {
     }
 }
 
-/// A client that keeps the key set for exactly as long as it may.
+/// A client that caches the key set for exactly as long as it may.
 struct CachedKeySet {
     keys: CoreJsonWebKeySet,
     at: Timestamp,
@@ -124,7 +125,7 @@ impl CachedKeySet {
     }
 }
 
-/// Across a rotation, no client that keeps the key set for its `max-age` sees a token of a key that it does not know.
+/// During a rotation, a client that caches the key set for its `max-age` never gets a token of an unknown key.
 #[apply(both_engines)]
 async fn cached_jwks_verifies_every_token(engine: Engine) {
     for behind in [false, true] {
@@ -138,7 +139,7 @@ async fn cached_jwks_verifies_every_token(engine: Engine) {
             panic!("{made:?}")
         };
         assert!(removed.is_empty());
-        // The worst that can happen: the set is fetched of a replica that is about to read it again.
+        // The worst case: the set is fetched from a replica that is about to reload it.
         pair.advance(Duration::from_secs(2));
         caches.push(CachedKeySet::new(&pair, 1).await);
         pair.refresh_both().await;
@@ -159,7 +160,7 @@ async fn cached_jwks_verifies_every_token(engine: Engine) {
                 assert_eq!(pair.userinfo(1 - replica, &tokens).await, 200, "at the other replica");
             }
             steps += 1;
-            assert!(steps < 100, "the old key stays for ever");
+            assert!(steps < 100, "the old key never ends");
             let soon = signs_from.since(pair.now()) < Duration::from_mins(1)
                 && pair.now() < signs_from.plus(PUBLICATION_MARGIN);
             pair.advance(Duration::from_secs(if soon { 30 } else { 130 }));
@@ -172,12 +173,12 @@ async fn cached_jwks_verifies_every_token(engine: Engine) {
         assert_eq!(
             pair.app.audit_outcomes("key.ended").await,
             ["ok"],
-            "two replicas ended it once"
+            "only one of two replicas ended it"
         );
     }
 }
 
-/// The last token of an old key is good to its end, on each replica.
+/// The last token of an old key is valid until it expires, on each replica.
 #[apply(both_engines)]
 async fn last_token_of_old_key_verifies(engine: Engine) {
     let pair = ReplicaPair::start(engine, true).await;
@@ -187,7 +188,7 @@ async fn last_token_of_old_key_verifies(engine: Engine) {
     pair.refresh_both().await;
     pair.advance(PUBLICATION_MARGIN);
     let (new, _) = pair.tokens(0).await;
-    // The second one's clock is two seconds behind, and it signs with the old key still.
+    // The second replica's clock is two seconds behind, so it still signs with the old key.
     let (last, landed) = pair.tokens(1).await;
     assert_ne!(header(&new["id_token"]), header(&last["id_token"]));
     pair.advance(Duration::from_secs(3590));
@@ -197,7 +198,7 @@ async fn last_token_of_old_key_verifies(engine: Engine) {
     let verified =
         verify(&key_set(&pair.browsers[0]).await, pair.app.issuer(), &pair.client, token);
     assert!(verified.is_ok(), "{verified:?}");
-    // When it has expired, caches are given their time, and then the key is gone.
+    // After it has expired, caches get their time, and then the key is removed.
     pair.advance(PUBLICATION_MARGIN + Duration::from_secs(10));
     assert_eq!(pair.run_maintenance().await, 1);
     assert_eq!(pair.kids(0).await.len(), 1);
@@ -208,7 +209,7 @@ async fn compromised_key_is_refused_immediately(engine: Engine) {
     let pair = ReplicaPair::start(engine, false).await;
     let (stolen, _) = pair.tokens(0).await;
     assert_eq!(pair.userinfo(1, &stolen).await, 200);
-    // One is waiting besides: it lies where the stolen one lay.
+    // A waiting key is removed, too: it was stored beside the stolen one.
     signing_keys::rotate(&pair.app.cx(), &test_actor(), PLANNED).await.unwrap();
     let made = signing_keys::rotate(&pair.app.cx(), &test_actor(), COMPROMISED).await.unwrap();
     let RotationOutcome::Rotated { kid: new, removed, .. } = made else { panic!("{made:?}") };
@@ -221,16 +222,16 @@ async fn compromised_key_is_refused_immediately(engine: Engine) {
         assert_eq!(header(&tokens["id_token"])["kid"], new.as_str());
         assert_eq!(pair.userinfo(1 - replica, &tokens).await, 200);
     }
-    // What it signed is not even a hint: whoever has the key can write any.
+    // A token of that key is not even accepted as a hint: the thief can sign any.
     let hint = stolen["id_token"].as_str().unwrap();
     let url = format!("/oauth2/logout?id_token_hint={hint}");
     let asked = pair.browsers[0].get(&url).await;
-    assert!(asked.body.contains("<form"), "it is asked, not done: {}", asked.text());
+    assert!(asked.body.contains("<form"), "it asks first: {}", asked.text());
     assert_eq!(pair.app.audit_outcomes("key.rotated").await, ["ok", "compromised"]);
     assert_eq!(pair.app.audit_outcomes("key.ended").await, ["compromised", "compromised"]);
 }
 
-/// It may be the one before that was stolen: what ended already is not a hint either.
+/// The stolen key may be an earlier one: tokens of keys that already ended are no hints either.
 #[apply(both_engines)]
 async fn compromise_also_revokes_ended_keys(engine: Engine) {
     let pair = ReplicaPair::start(engine, false).await;
@@ -262,12 +263,12 @@ async fn compromise_also_revokes_ended_keys(engine: Engine) {
     let url = format!("/oauth2/logout?id_token_hint={}", old["id_token"].as_str().unwrap());
     for browser in &pair.browsers {
         let asked = browser.get(&url).await;
-        assert!(asked.body.contains("<form"), "it is asked, not done: {}", asked.text());
+        assert!(asked.body.contains("<form"), "it asks first: {}", asked.text());
     }
 }
 
-/// RP-Initiated Logout 1.0, section 2: an ID token counts as a hint while its session is there, whatever became of its
-/// key meanwhile.
+/// RP-Initiated Logout 1.0, section 2: an ID token is accepted as a hint while its session exists, even if its key has
+/// ended.
 #[apply(both_engines)]
 async fn id_token_hint_outlives_key(engine: Engine) {
     let pair = ReplicaPair::start(engine, false).await;
@@ -286,13 +287,13 @@ async fn id_token_hint_outlives_key(engine: Engine) {
     let back = "https://portal.example/signed-out";
     let url = format!("/oauth2/logout?id_token_hint={hint}&post_logout_redirect_uri={back}");
     assert_eq!(pair.browsers[0].get(&url).await.location().unwrap().as_str(), back);
-    // A month later no session can be of that time.
+    // A month later no session of that time can exist.
     pair.advance(Duration::from_hours(30 * 24));
     pair.run_maintenance().await;
     assert_eq!(pair.app.count("SELECT COUNT(*) FROM ended_keys").await, 0);
 }
 
-/// By age, once, whoever looks first; and not at all when that is switched off.
+/// Keys are replaced by age, once, by the first replica that checks; and not at all when that is switched off.
 #[apply(both_engines)]
 async fn keys_are_replaced_by_age(engine: Engine) {
     let pair = ReplicaPair::start(engine, false).await;
@@ -305,7 +306,7 @@ async fn keys_are_replaced_by_age(engine: Engine) {
     assert_eq!(
         pair.run_maintenance().await,
         Algorithm::ALL.len(),
-        "each once, on two replicas at once"
+        "each once, although two replicas ran at once"
     );
     assert_eq!(pair.run_maintenance().await, 0);
     let keys = pair.app.count("SELECT COUNT(*) FROM key_successions WHERE follows <> ''").await;
@@ -315,7 +316,7 @@ async fn keys_are_replaced_by_age(engine: Engine) {
     assert_eq!(states, ["signing", "waiting", "signing", "waiting", "signing", "waiting"]);
 }
 
-/// Of a key that was deleted by hand there is word of the one that it followed: another takes its place all the same.
+/// The row about a deleted key's succession remains: another key can take its place all the same.
 #[apply(both_engines)]
 async fn deleted_key_is_replaced_by_rotation(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -333,7 +334,7 @@ async fn deleted_key_is_replaced_by_rotation(engine: Engine) {
     }
 }
 
-/// Asked for twenty times at once, a key is replaced once; and one in wrong hands is replaced whoever plans what.
+/// Twenty simultaneous rotations replace a key once; a compromised key is replaced whatever else is planned.
 #[apply(both_engines)]
 async fn concurrent_rotations_replace_key_once(engine: Engine) {
     let app = std::sync::Arc::new(TestApp::start(engine).await);
@@ -370,5 +371,5 @@ async fn concurrent_rotations_replace_key_once(engine: Engine) {
     }
     assert!(signs_at_once.is_some());
     let listed = signing_keys::list(&app.cx()).await.unwrap();
-    assert!(listed.iter().all(|key| !kids.contains(&key.kid)), "the stolen ones are gone");
+    assert!(listed.iter().all(|key| !kids.contains(&key.kid)), "the stolen keys are removed");
 }

@@ -1,4 +1,4 @@
-//! A client that takes many connections has only its own, and a full house says so.
+//! A network that opens many connections uses up only its own limit, and a full listener answers with 503.
 
 use idp::config::LimitsConfig;
 use vestibule_tests::{
@@ -19,7 +19,7 @@ fn request(app: &TestApp) -> String {
     format!("GET /oauth2/jwks HTTP/1.1\r\nhost: {host}\r\n\r\n")
 }
 
-/// Connections that were answered once and rest.
+/// Keep-alive connections that are idle after one response.
 async fn open_idle_connections(app: &TestApp, own: &str, many: usize) -> Vec<RawConnection> {
     let mut all = Vec::new();
     for _ in 0..many {
@@ -39,19 +39,19 @@ async fn network_limit_spares_other_networks() {
     let mut more = RawConnection::connect_from("127.0.0.1", app.first().address).await;
     more.write(&request(&app)).await;
     let (said, lived) = more.until_closed().await;
-    println!("the ninth connection of a network was told after {lived:?}: {said:?}");
+    println!("the ninth connection of a network was answered after {lived:?}: {said:?}");
     assert!(said.starts_with("HTTP/1.1 503 ") && said.contains("\r\nretry-after: 5\r\n"), "{said}");
     assert!(said.ends_with("Please try again in a moment."));
-    // Another network is served, and those that are inside still are.
+    // Another network is served, and so are the open connections.
     open_idle_connections(&app, "127.0.0.2", 1).await;
     held[0].write(&request(&app)).await;
     assert!(held[0].read_response().await.starts_with("HTTP/1.1 200"));
-    // A place that is given back is found.
+    // A released permit can be used again.
     held.truncate(4);
     wait_until_served(&app, "127.0.0.1").await;
 }
 
-/// Waits until a connection of a network is served: the server learns of a closed one in its own time.
+/// Waits until a connection of a network is served: the server needs a moment to detect a closed one.
 async fn wait_until_served(app: &TestApp, own: &str) {
     let served = async || {
         let mut one = RawConnection::connect_from(own, app.first().address).await;
@@ -62,7 +62,7 @@ async fn wait_until_served(app: &TestApp, own: &str) {
     until("a connection is served again", served).await;
 }
 
-/// Everybody comes through the proxy: it has no share of its own, but the house can be full.
+/// All clients share the proxy's address: it has no limit of its own, but the listener can be full.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trusted_proxy_has_no_network_limit() {
     let limits =
@@ -76,7 +76,7 @@ async fn trusted_proxy_has_no_network_limit() {
     wait_until_served(&app, "127.0.0.1").await;
 }
 
-/// The limit of open files is below the limit of connections: the loop rests, says so, and goes on.
+/// The limit of open files is below the limit of connections: the accept loop pauses, raises an alarm, and continues.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exhausted_file_descriptors_raise_alarm() {
     let db = TestDb::create(Engine::Sqlite).await;
@@ -98,6 +98,6 @@ async fn exhausted_file_descriptors_raise_alarm() {
     serve.wait_for_output("alarm: no connection can be accepted").await;
     drop(many);
     let jwks = format!("{}/oauth2/jwks", served.issuer());
-    assert_eq!(reqwest::get(jwks).await.unwrap().status(), 200, "it goes on");
+    assert_eq!(reqwest::get(jwks).await.unwrap().status(), 200, "it still serves");
     assert!(serve.terminate().await.success());
 }

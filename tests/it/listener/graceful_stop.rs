@@ -1,4 +1,4 @@
-//! A replica stops, and nobody notices.
+//! A replica stops without a lost request.
 
 use std::{
     sync::{
@@ -30,7 +30,7 @@ pub(super) async fn app_with_shutdown(
     TestApp::start_with(engine, Options { shutdown, ..Options::default() }).await
 }
 
-/// A post whose handler waits for its body: in flight, and known to be.
+/// A post whose handler waits for its body, so it is known to be in flight.
 pub(super) async fn post_in_flight(app: &TestApp, replica: &Replica) -> RawConnection {
     let host = app.issuer().split_once("//").unwrap().1;
     let mut raw = RawConnection::connect(replica.address).await;
@@ -41,12 +41,12 @@ pub(super) async fn post_in_flight(app: &TestApp, replica: &Replica) -> RawConne
     .await;
     assert!(
         raw.read_response().await.starts_with("HTTP/1.1 100 "),
-        "the handler asks for the body"
+        "the handler waits for the body"
     );
     raw
 }
 
-/// Waits until nobody listens there any more.
+/// Waits until the port refuses connections.
 pub(super) async fn until_refused(replica: &Replica) {
     let refused = async || tokio::net::TcpStream::connect(replica.address).await.is_err();
     until("the listener is closed", refused).await;
@@ -60,10 +60,10 @@ async fn ready(replica: &Replica) -> (u16, serde_json::Value) {
     until("an answer to a probe", asked).await
 }
 
-/// `/readyz` says so first, requests are still taken, and what is in flight when the listener closes is finished.
+/// `/readyz` is unready first, requests are still accepted, and requests in flight are finished after the listener closes.
 #[apply(both_engines)]
 async fn shutdown_is_unready_before_closing(engine: Engine) {
-    // Twice as long each time: on a busy machine a short one is over before it is looked at.
+    // Twice as long each time: on a busy machine a short delay is over before it is observed.
     let mut delay = DELAY / 2;
     let stopped = async || {
         delay = (2 * delay).min(LONGEST_DELAY);
@@ -73,16 +73,17 @@ async fn shutdown_is_unready_before_closing(engine: Engine) {
 }
 
 async fn try_stop_after(engine: Engine, delay: Duration) -> Option<()> {
-    // What is in flight ends when the test ends it.
+    // The request in flight ends when the test ends it.
     let app = app_with_shutdown(engine, delay, LIMIT).await;
     let replica = app.replica().await;
     let mut begun = post_in_flight(&app, &replica).await;
     assert_eq!(ready(&replica).await.0, 200);
     let asked = Instant::now();
     replica.ask_to_stop();
-    until_equal("what a probe hears while it leaves", 503, async || ready(&replica).await.0).await;
+    until_equal("the status of a probe during shutdown", 503, async || ready(&replica).await.0)
+        .await;
     assert_eq!(ready(&replica).await.1["stopping"], true);
-    // Still open, and says that it goes.
+    // Still open, and announces that it closes.
     let page = app.browser_at(&replica).try_get("/oauth2/jwks").await;
     if asked.elapsed() >= delay {
         return None;
@@ -100,8 +101,8 @@ async fn try_stop_after(engine: Engine, delay: Duration) -> Option<()> {
     Some(())
 }
 
-/// Under load over kept connections of HTTP/1.1 and over HTTP/2, one of two replicas stops. The client turns to the
-/// other when a connection is refused, and repeats nothing else: every request that was taken is answered.
+/// Under load over keep-alive connections of HTTP/1.1 and over HTTP/2, one of two replicas stops. The client switches to the
+/// other one when a connection is refused, and repeats nothing else: every accepted request is answered.
 #[apply(both_engines)]
 async fn shutdown_answers_every_accepted_request(engine: Engine) {
     let app = Arc::new(app_with_shutdown(engine, DELAY, Duration::from_secs(20)).await);
@@ -150,7 +151,7 @@ struct RequestLoad {
 }
 
 impl RequestLoad {
-    /// Waits until so many requests were answered in all.
+    /// Waits until so many requests were answered in total.
     async fn wait_for_answers(&self, many: usize) {
         let answered = async || {
             let count = self.here.load(Ordering::SeqCst) + self.there.load(Ordering::SeqCst);
@@ -160,7 +161,7 @@ impl RequestLoad {
     }
 }
 
-/// One client: sign-in pages from the first replica, and from the second once the first refuses a connection.
+/// One client: it fetches sign-in pages from the first replica, and from the second once the first refuses a connection.
 async fn send_requests(
     load: Arc<RequestLoad>,
     http2: bool,
@@ -168,7 +169,7 @@ async fn send_requests(
 ) {
     let builder = reqwest::Client::builder().no_proxy();
     let builder = if http2 {
-        // It repeats what a GOAWAY says was never taken (RFC 9113, section 6.8), and nothing else.
+        // It repeats requests that GOAWAY declares unprocessed (RFC 9113, section 6.8), and nothing else.
         builder.http2_prior_knowledge()
     } else {
         builder.http1_only().retry(reqwest::retry::never())

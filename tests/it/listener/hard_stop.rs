@@ -1,4 +1,4 @@
-//! A replica stops at once, and still everybody who waits for it is answered.
+//! A replica stops at once, and still answers every request in flight.
 
 use std::time::{Duration, Instant};
 
@@ -20,43 +20,43 @@ use super::{
 };
 use crate::engines::{apply, both_engines};
 
-/// A grace that no test waits for.
+/// A grace period that no test waits for.
 const LONG_GRACE: Duration = Duration::from_mins(5);
-/// What a hard stop may take at most (docs/listener.md).
+/// How long a hard stop may take at most (docs/listener.md).
 const HARD_STOP: Duration = Duration::from_millis(1500);
 
 fn host(app: &TestApp) -> &str {
     app.issuer().split_once("//").expect("an address").1
 }
 
-/// A hard stop that is over.
+/// The timing of a hard stop.
 #[derive(Debug)]
 struct HardStopTiming {
     took: Duration,
-    /// For how long of it nothing could run.
+    /// How long the runtime was starved meanwhile.
     starved: Duration,
 }
 
 impl HardStopTiming {
-    /// Whether there may have been no time to answer: the time of a hard stop runs also while nothing else does.
+    /// Whether there may have been no time to answer: the time limit of a hard stop also runs while the runtime is starved.
     fn was_starved(&self) -> bool {
         self.starved > HARD_STOP / 3
     }
 }
 
-/// Says the second word to a replica that has heard the first.
+/// Sends the second signal to a replica that has received the first.
 async fn stop_hard(replica: Replica) -> HardStopTiming {
     let probe = StarvationProbe::start();
     let watch = probe.stopwatch();
     replica.ask_to_stop();
     replica.wait_until_stopped().await;
     let halted = HardStopTiming { took: watch.wall(), starved: watch.starved() };
-    // The time that is given to answers, and a moment to end.
+    // The time for answers, and a moment to exit.
     assert!(halted.took.saturating_sub(halted.starved) < HARD_STOP * 2, "{halted:?}");
     halted
 }
 
-/// Of HTTP/1.1: come back, on another connection.
+/// An HTTP/1.1 response that asks to retry, on another connection.
 fn assert_retry_later(said: &str) {
     let head = said.split("\r\n\r\n").next().unwrap_or_default();
     assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
@@ -66,7 +66,7 @@ fn assert_retry_later(said: &str) {
     );
 }
 
-/// Posts a form of a page and returns the connection once its body is asked for and sent.
+/// Posts a form and returns the connection once the handler has asked for its body and the body is sent.
 async fn post_form(
     app: &TestApp,
     replica: &Replica,
@@ -88,13 +88,13 @@ async fn post_form(
     .await;
     assert!(
         raw.read_response().await.starts_with("HTTP/1.1 100 "),
-        "the handler asks for the body"
+        "the handler waits for the body"
     );
     assert!(raw.write(&body).await);
     raw
 }
 
-/// Whoever does not want to wait says it twice. Whoever is inside is answered, and half a request is not waited for.
+/// A second signal skips the grace period. Requests in flight are answered, and an incomplete request is not waited for.
 #[apply(both_engines)]
 async fn second_signal_stops_hard(engine: Engine) {
     wait::retry_while_slow("a hard stop", async || try_second_signal(engine).await).await;
@@ -113,7 +113,7 @@ async fn try_second_signal(engine: Engine) -> Option<()> {
     multiplexed.wait_for_goaway().await;
     let halted = stop_hard(replica).await;
     println!(
-        "{engine:?}: stopped after the second signal, of a grace of {LONG_GRACE:?}: {halted:?}"
+        "{engine:?}: stopped after the second signal, with a grace of {LONG_GRACE:?}: {halted:?}"
     );
     assert!(halted.took < LONG_GRACE / 2);
     let (said, _) = begun.until_closed().await;
@@ -134,7 +134,7 @@ async fn try_second_signal(engine: Engine) -> Option<()> {
     Some(())
 }
 
-/// A request that never ends is answered after the grace.
+/// A request that never ends is answered after the grace period.
 #[apply(both_engines)]
 async fn endless_request_ends_after_grace(engine: Engine) {
     wait::retry_while_slow("the end of the grace", async || try_end_of_grace(engine).await).await;
@@ -158,8 +158,8 @@ async fn try_end_of_grace(engine: Engine) -> Option<()> {
     Some(())
 }
 
-/// A post that waits for the database is given up: the page says that nothing is lost, nothing was written, and the
-/// same form is good at another replica.
+/// A post that waits for the database is cancelled: the page says that nothing is lost, nothing was written, and another
+/// replica accepts the same form.
 #[apply(both_engines)]
 async fn uncommitted_post_is_reported_undone(engine: Engine) {
     wait::retry_while_slow("a post that waits", async || try_uncommitted_post(engine).await).await;
@@ -175,7 +175,7 @@ async fn try_uncommitted_post(engine: Engine) -> Option<()> {
     let held = BlockingTx::open(
         app.db.open().await,
         match engine {
-            // The one writer.
+            // Blocks the single writer.
             Engine::Sqlite => "UPDATE revisions SET version = version WHERE topic = 'settings'",
             Engine::Postgres => "LOCK TABLE email_challenges IN ACCESS EXCLUSIVE MODE",
         },
@@ -191,7 +191,7 @@ async fn try_uncommitted_post(engine: Engine) -> Option<()> {
     if !said.contains("Nothing is lost") && too_late {
         return None;
     }
-    println!("{engine:?}: given up and answered within {:?}", halted.took);
+    println!("{engine:?}: cancelled and answered within {:?}", halted.took);
     assert_retry_later(&said);
     assert!(said.contains("Nothing is lost") && said.contains("class=\"reference\""), "{said}");
     held.commit().await;
@@ -201,7 +201,7 @@ async fn try_uncommitted_post(engine: Engine) -> Option<()> {
     Some(())
 }
 
-/// Has the commit of whatever makes a challenge wait for the lock 77, as a slow disk would.
+/// Makes the commit of a new challenge wait for lock 77, as a slow disk would.
 const SLOW_COMMIT: [&str; 2] = [
     "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
         AS 'BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NULL; END'",
@@ -209,7 +209,7 @@ const SLOW_COMMIT: [&str; 2] = [
         FOR EACH ROW EXECUTE FUNCTION slow()",
 ];
 
-/// A commit that is under way may well come to be: nobody is told that nothing happened, and posting again is safe.
+/// A commit that is under way may still succeed: the page must not say that nothing happened, and posting again is safe.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pending_commit_is_reported_unknown() {
     wait::retry_while_slow("a commit that waits", try_commit_under_way).await;
@@ -235,7 +235,7 @@ async fn try_commit_under_way() -> Option<()> {
     replica.ask_to_stop();
     until_refused(&replica).await;
     let halted = stop_hard(replica).await;
-    println!("given up in its commit and answered within {:?}", halted.took);
+    println!("cancelled in its commit and answered within {:?}", halted.took);
     let too_late = halted.was_starved() || begun.elapsed() > MOST_OF_LOCK_WAIT;
     let (said, _) = waiting.until_closed().await;
     if !said.contains("We do not know") && too_late {

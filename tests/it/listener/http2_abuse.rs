@@ -1,5 +1,5 @@
-//! A hostile client of HTTP/2, frame by frame (RFC 9113): it says nothing, never ends a head, never reads an answer, resets
-//! what it asks. Each is cut off, and others are served meanwhile.
+//! A hostile HTTP/2 client, frame by frame (RFC 9113): it is silent, never ends a header block, never reads a response, or
+//! resets its requests. Each connection is closed, and others are served meanwhile.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vestibule_tests::{app::TestApp, wait::until_done};
@@ -22,7 +22,7 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// `PROTOCOL_ERROR` would be ours; this says that the client asks too much (RFC 9113, section 7).
+/// `PROTOCOL_ERROR` would be a fault of the server; this code means excessive load (RFC 9113, section 7).
 const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -33,12 +33,12 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// `GET /oauth2/jwks`, in HPACK (RFC 7541): names from the static table, values written out.
+/// `GET /oauth2/jwks` in HPACK (RFC 7541): names from the static table, literal values.
 fn head(app: &TestApp) -> Vec<u8> {
     head_of(app, "/oauth2/jwks")
 }
 
-/// The same of a page of several KiB.
+/// The same for a page of several KiB.
 fn page_head(app: &TestApp) -> Vec<u8> {
     head_of(app, "/nothing/is/here")
 }
@@ -53,7 +53,7 @@ fn head_of(app: &TestApp, path: &str) -> Vec<u8> {
     block
 }
 
-/// A connection that has greeted, with these settings: identifier and value.
+/// A connection that has sent its preface and these settings: identifier and value.
 async fn connect_with_settings(app: &TestApp, settings: &[(u16, u32)]) -> RawConnection {
     let mut raw = RawConnection::connect(app.first().address).await;
     let payload: Vec<u8> = settings
@@ -64,7 +64,7 @@ async fn connect_with_settings(app: &TestApp, settings: &[(u16, u32)]) -> RawCon
     raw
 }
 
-/// The frames of what was read: type and payload.
+/// The frames in the bytes: type and payload.
 fn parse_frames(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
     let mut found = Vec::new();
     while bytes.len() >= 9 {
@@ -77,20 +77,20 @@ fn parse_frames(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
     found
 }
 
-/// The reasons that the server gave for closing.
+/// The error codes of the server's GOAWAY frames.
 fn goaway_codes(bytes: &[u8]) -> Vec<u32> {
     let farewells = parse_frames(bytes).into_iter().filter(|(kind, _)| *kind == GOAWAY);
     farewells.map(|(_, p)| u32::from_be_bytes(p[4..8].try_into().expect("a code"))).collect()
 }
 
-/// Others are served, while this happens and after it.
+/// Others are served, during this and after it.
 async fn others_are_served<T>(app: &TestApp, meanwhile: impl Future<Output = T>) -> T {
     let (happened, ()) = tokio::join!(meanwhile, assert_served(app));
     assert_served(app).await;
     happened
 }
 
-/// Sends a piece again and again until the connection is closed; returns how many went out and what was said.
+/// Sends a piece repeatedly until the connection is closed; returns how many were sent and the response bytes.
 async fn flood(raw: RawConnection, mut piece: impl FnMut() -> Vec<u8>) -> (usize, Vec<u8>) {
     let (mut reader, mut writer) = raw.split();
     let mut said = Vec::new();
@@ -101,7 +101,7 @@ async fn flood(raw: RawConnection, mut piece: impl FnMut() -> Vec<u8>) -> (usize
         }
         sent
     };
-    // Both end when the other side has closed: by an end, or by a reset.
+    // Both end when the server has closed the connection, with a FIN or a reset.
     let both = async { tokio::join!(write, reader.read_to_end(&mut said)).0 };
     let sent = until_done("the connection is closed", both).await;
     (sent, said)
@@ -112,7 +112,7 @@ async fn silent_http2_client_is_closed() {
     let app = app_with_limits(|limits| limits.header_time = SHORT).await;
     let mut silent = connect_with_settings(&app, &[]).await;
     let (_, lived) = others_are_served(&app, silent.bytes_until_closed()).await;
-    println!("a greeting and then nothing lived {lived:?} (limit {SHORT:?})");
+    println!("a silent connection was closed after {lived:?} (limit {SHORT:?})");
     assert!(lived >= SHORT);
 }
 
@@ -123,12 +123,12 @@ async fn unfinished_header_block_is_closed() {
     slow.send(&frame(HEADERS, END_STREAM, 1, &head(&app))).await;
     slow.send(&frame(CONTINUATION, 0, 1, &[])).await;
     let (said, lived) = others_are_served(&app, slow.bytes_until_closed()).await;
-    println!("a head without END_HEADERS lived {lived:?} (limit {SHORT:?})");
+    println!("a header block without END_HEADERS was closed after {lived:?} (limit {SHORT:?})");
     assert!(lived >= SHORT);
     assert!(parse_frames(&said).iter().all(|(kind, _)| *kind != HEADERS), "it was not answered");
 }
 
-/// A further head that is never ended has no time of its own: the connection counts as at rest.
+/// A later header block that never ends has no time limit of its own: the connection counts as idle.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unfinished_later_header_is_closed() {
     let app = app_with_limits(|limits| limits.idle_time = SHORT).await;
@@ -137,21 +137,23 @@ async fn unfinished_later_header_is_closed() {
     let begun = [frame(HEADERS, END_STREAM, 3, &head(&app)), frame(CONTINUATION, 0, 3, &[])];
     slow.send(&[answered, begun.concat()].concat()).await;
     let (said, lived) = others_are_served(&app, slow.bytes_until_closed()).await;
-    println!("a further head lived {lived:?} (limit {SHORT:?}, and 10 s to say goodbye)");
+    println!(
+        "a later header block was closed after {lived:?} (limit {SHORT:?}, and 10 s for GOAWAY)"
+    );
     assert!(lived >= SHORT);
     let answers = parse_frames(&said).into_iter().filter(|(kind, _)| *kind == HEADERS);
-    assert_eq!(answers.count(), 1, "the first alone was answered");
-    assert_eq!(goaway_codes(&said).first(), Some(&0), "it was told to go");
+    assert_eq!(answers.count(), 1, "only the first one was answered");
+    assert_eq!(goaway_codes(&said).first(), Some(&0), "it was sent a GOAWAY");
 }
 
-/// The size of a head is that of all its frames.
+/// The size limit of a header block covers all its frames.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn oversize_continuation_headers_are_431() {
-    // `:status: 431`, as the first answer of a connection has it (RFC 7541, section 6.2.1).
+    // `:status: 431`, as encoded in the first response of a connection (RFC 7541, section 6.2.1).
     const STATUS_431: &[u8] = &[0x48, 0x83, 0x69, 0x90, 0xff];
     let app = app_with_limits(|_| {}).await;
     let mut large = connect_with_settings(&app, &[]).await;
-    // `x: ` and 6000 bytes, a literal that is not indexed; the length in three bytes (RFC 7541, section 5.1).
+    // `x: ` and 6000 bytes, a literal without indexing; the length takes three bytes (RFC 7541, section 5.1).
     let field = [&[0, 1, b'x', 0x7f, 0xf1, 0x2d][..], &[b'y'; 6000]].concat();
     let whole = [
         frame(HEADERS, END_STREAM, 1, &[head(&app), field.clone()].concat()),
@@ -177,20 +179,23 @@ async fn oversize_continuation_headers_are_431() {
     assert!(answer.starts_with(STATUS_431), "{answer:x?}");
 }
 
-/// Frame after frame of one head (CVE-2024-27983): neither kept without end nor read without end.
+/// Endless frames of one header block (CVE-2024-27983): they are neither stored nor read without a limit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn endless_continuation_is_closed() {
     let app = app_with_limits(|_| {}).await;
     let mut endless = connect_with_settings(&app, &[]).await;
     endless.send(&frame(HEADERS, END_STREAM, 1, &head(&app))).await;
-    // `x: y` as a literal that is not indexed.
+    // `x: y` as a literal without indexing.
     let more = frame(CONTINUATION, 0, 1, &[0, 1, b'x', 1, b'y']);
     let (sent, said) = others_are_served(&app, flood(endless, || more.clone())).await;
-    println!("CONTINUATION without end: closed, {sent} frames went out, {:?}", goaway_codes(&said));
+    println!(
+        "CONTINUATION without end: closed, {sent} frames were sent, {:?}",
+        goaway_codes(&said)
+    );
     assert!(parse_frames(&said).iter().all(|(kind, _)| *kind != DATA), "it was not answered");
 }
 
-/// The answer waits for a window that is never opened.
+/// The response waits for a flow-control window that never opens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn zero_window_client_is_closed() {
     const INITIAL_WINDOW_SIZE: u16 = 4;
@@ -198,20 +203,20 @@ async fn zero_window_client_is_closed() {
     let mut shut = connect_with_settings(&app, &[(INITIAL_WINDOW_SIZE, 0)]).await;
     shut.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &head(&app))).await;
     let (said, lived) = others_are_served(&app, shut.bytes_until_closed()).await;
-    println!("a window that stays shut lived {lived:?} (limit {SHORT:?}, and 10 s to say goodbye)");
+    println!("a closed window: closed after {lived:?} (limit {SHORT:?}, and 10 s for GOAWAY)");
     let frames = parse_frames(&said);
     assert!(frames.iter().any(|(kind, _)| *kind == HEADERS), "it was answered");
-    assert!(frames.iter().all(|(kind, body)| *kind != DATA || body.is_empty()), "and not let in");
+    assert!(frames.iter().all(|(kind, body)| *kind != DATA || body.is_empty()), "no data was sent");
     assert!(lived >= SHORT);
 }
 
-/// Answers that are left lying while the client goes on asking: without a limit of their own the connection would live, and
-/// each of them be kept, for as long as it asks.
+/// A client sends requests and reads no responses: without a separate limit the connection, and each response, would be kept
+/// for as long as requests arrive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unread_responses_close_busy_connection() {
     const INITIAL_WINDOW_SIZE: u16 = 4;
     let app = app_with_limits(|limits| limits.idle_time = SHORT).await;
-    // Room for a byte: enough for a server that looks at the first piece only.
+    // A window of one byte: enough for a server that only waits for the first piece.
     let shut = connect_with_settings(&app, &[(INITIAL_WINDOW_SIZE, 1)]).await;
     let (block, mut next) = (page_head(&app), 1);
     let (mut reader, mut writer) = shut.split();
@@ -226,15 +231,15 @@ async fn unread_responses_close_busy_connection() {
             {
                 return;
             }
-            // Time itself is what is tested: a client that asks well within the limit of one that rests.
+            // Time itself is tested: requests arrive well within the idle limit.
             tokio::time::sleep(SHORT / 8).await;
         }
     };
     let mut said = Vec::new();
     let both = async { tokio::join!(asking, reader.read_to_end(&mut said)).1 };
-    // It does not live for as long as it asks. It ends by a reset or without one.
+    // It is closed although requests still arrive, with a reset or without one.
     let _ = others_are_served(&app, until_done("the connection is closed", both)).await;
-    println!("answers that are left: closed after {:?} (limit {SHORT:?})", begun.elapsed());
+    println!("unread responses: closed after {:?} (limit {SHORT:?})", begun.elapsed());
     assert!(begun.elapsed() >= SHORT);
 }
 
@@ -256,7 +261,10 @@ async fn rapid_reset_is_closed() {
         all
     };
     let (sent, said) = others_are_served(&app, flood(rapid, burst)).await;
-    println!("rapid reset: closed, {sent} bursts of {AT_ONCE} went out, {:?}", goaway_codes(&said));
+    println!(
+        "rapid reset: closed, {sent} bursts of {AT_ONCE} were sent, {:?}",
+        goaway_codes(&said)
+    );
     let goodbye = goaway_codes(&said);
     assert!(goodbye.is_empty() || goodbye.contains(&ENHANCE_YOUR_CALM), "{goodbye:?}");
 }

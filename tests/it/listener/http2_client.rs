@@ -1,4 +1,4 @@
-//! A client of HTTP/2 that sees the frames (RFC 9113), for what a library hides.
+//! An HTTP/2 client that works with frames (RFC 9113), which a library hides.
 
 use std::net::SocketAddr;
 
@@ -16,8 +16,8 @@ const PING: u8 = 6;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// `:status: 503` and `retry-after: 2` as the first answer of a connection has them (RFC 7541, section 6.2.1: names by their
-/// index, values by the code of Huffman).
+/// `:status: 503` and `retry-after: 2`, as encoded in the first response of a connection (RFC 7541, section 6.2.1: indexed
+/// names, Huffman-coded values).
 pub(super) const STATUS_503: &[u8] = &[0x48, 0x83, 0x6c, 0x0c, 0xff];
 pub(super) const RETRY_AFTER_2: &[u8] = &[0x75, 0x81, 0x17];
 
@@ -45,9 +45,9 @@ impl Http2Client {
         new
     }
 
-    /// Begins a post whose body does not come, and waits until the other side has read so far.
+    /// Begins a post without its body, and waits until the server has read this far.
     pub(super) async fn begin_post(&mut self, host: &str, path: &str) {
-        // Indexed: POST, http. Literals: path, authority, and a name of our own.
+        // Indexed: POST, http. Literals: path, authority, and a custom name.
         let mut block = vec![0x83, 0x86];
         for (name, value) in [(&[0x04][..], path), (&[0x01], host)] {
             block.extend_from_slice(name);
@@ -66,18 +66,17 @@ impl Http2Client {
         }
     }
 
-    /// Waits until the other side says that it goes, that nothing was wrong, and that it answers the first stream (RFC
-    /// 9113, section 6.8).
+    /// Waits for a GOAWAY without an error, which promises an answer to the first stream (RFC 9113, section 6.8).
     pub(super) async fn wait_for_goaway(&mut self) {
         loop {
-            let frame = self.next().await.expect("told before it ends");
+            let frame = self.next().await.expect("a GOAWAY before the end");
             if frame.kind == GOAWAY && frame.payload[..8] == [0, 0, 0, 1, 0, 0, 0, 0] {
                 return;
             }
         }
     }
 
-    /// Everything until the other side closes, and what came before.
+    /// All frames until the server closes the connection, earlier ones included.
     pub(super) async fn until_closed(mut self) -> Vec<Frame> {
         while self.next().await.is_some() {}
         self.seen
@@ -89,7 +88,7 @@ impl Http2Client {
         frame.extend_from_slice(&[kind, flags]);
         frame.extend_from_slice(&stream.to_be_bytes());
         frame.extend_from_slice(payload);
-        // Closed meanwhile: the next read says so.
+        // If the connection is closed by now, the next read detects it.
         let _ = self.stream.write_all(&frame).await;
     }
 
@@ -113,7 +112,7 @@ impl Http2Client {
     }
 }
 
-/// A text of less than 127 bytes, as it is (RFC 7541, section 5.2).
+/// A literal string of less than 127 bytes, without Huffman coding (RFC 7541, section 5.2).
 fn text(block: &mut Vec<u8>, text: &str) {
     block.push(u8::try_from(text.len()).expect("a short text"));
     block.extend_from_slice(text.as_bytes());

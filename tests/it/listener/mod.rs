@@ -1,4 +1,4 @@
-//! The public listener itself: TLS, slow clients, greedy clients, and how it closes.
+//! The public listener itself: TLS, slow clients, connection limits, and how it closes.
 
 mod connection_limits;
 mod graceful_stop;

@@ -1,4 +1,4 @@
-//! A client that writes what it likes.
+//! A client that writes raw bytes.
 
 use std::{
     net::SocketAddr,
@@ -26,7 +26,7 @@ impl RawConnection {
         Self { stream: TcpStream::connect(to).await.expect("it listens"), begun }
     }
 
-    /// From another address of loopback, which is another network.
+    /// Connects from another loopback address, which counts as another network.
     pub(super) async fn connect_from(own: &str, to: SocketAddr) -> Self {
         let begun = Instant::now();
         let socket = TcpSocket::new_v4().expect("a socket");
@@ -34,7 +34,8 @@ impl RawConnection {
         Self { stream: socket.connect(to).await.expect("it listens"), begun }
     }
 
-    /// Over which the other side can send little that is not read: the smallest window that the system gives.
+    /// Connects with the smallest receive window that the system allows, so that the server can send little that is not
+    /// read.
     pub(super) async fn connect_with_small_window(to: SocketAddr) -> Self {
         let begun = Instant::now();
         let socket = TcpSocket::new_v4().expect("a socket");
@@ -42,8 +43,8 @@ impl RawConnection {
         Self { stream: socket.connect(to).await.expect("it listens"), begun }
     }
 
-    /// Writes the same again and again and reads nothing, until the other side has closed; how many bytes were taken, and how
-    /// long the connection has lived by then.
+    /// Writes a text repeatedly and reads nothing, until the server has closed the connection; returns how many bytes were
+    /// accepted, and how long the connection was open.
     pub(super) async fn write_without_reading(&mut self, text: &str) -> (usize, Duration) {
         let mut taken = 0;
         let poured = async {
@@ -60,22 +61,22 @@ impl RawConnection {
         (taken, self.begun.elapsed())
     }
 
-    /// Writes; false when the other side has closed.
+    /// Writes text; false if the server has closed the connection.
     pub(super) async fn write(&mut self, text: &str) -> bool {
         self.send(text.as_bytes()).await
     }
 
-    /// The same with what is no text.
+    /// Writes bytes; false if the server has closed the connection.
     pub(super) async fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).await.is_ok()
     }
 
-    /// Both directions, for whoever reads while it writes.
+    /// Both directions, to read and write at the same time.
     pub(super) fn split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         self.stream.into_split()
     }
 
-    /// Everything up to the end of a head, and the body of the length that it says.
+    /// Reads a response: the head, and a body of the length that it declares.
     pub(super) async fn read_response(&mut self) -> String {
         let read = async {
             let mut text = String::new();
@@ -90,27 +91,27 @@ impl RawConnection {
         until_done("an answer", read).await
     }
 
-    /// Whatever comes until the other side closes, and how long the connection has lived by then.
+    /// Reads until the server closes the connection; returns the text, and how long the connection was open.
     pub(super) async fn until_closed(&mut self) -> (String, Duration) {
         let (bytes, lived) = self.bytes_until_closed().await;
         (String::from_utf8_lossy(&bytes).into_owned(), lived)
     }
 
-    /// The same as it came.
+    /// Reads bytes until the server closes the connection.
     pub(super) async fn bytes_until_closed(&mut self) -> (Vec<u8>, Duration) {
         let mut bytes = Vec::new();
-        // A reset is an end, too.
+        // A reset ends the connection, too.
         let _ = until_done("the other side closes", self.stream.read_to_end(&mut bytes)).await;
         (bytes, self.begun.elapsed())
     }
 
-    /// Sends a byte every 30 ms until the other side closes; returns what it said.
+    /// Sends a byte every 30 ms until the server closes the connection; returns the response.
     pub(super) async fn drip(&mut self, byte: u8) -> (String, Duration) {
         let (mut reader, mut writer) = self.stream.split();
         let mut text = Vec::new();
         let dripped = async {
             while writer.write_all(&[byte]).await.is_ok() {
-                // A client that takes its time is what is tested.
+                // This delay is the slow client under test.
                 tokio::time::sleep(Duration::from_millis(30)).await;
             }
             std::future::pending::<()>().await;

@@ -1,4 +1,4 @@
-//! A client that takes its time is cut off, whatever it does with it, and nobody else waits meanwhile.
+//! A slow client is disconnected in every phase of a request, and other clients do not wait meanwhile.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::raw_client::RawConnection;
 
 pub(super) const SHORT: Duration = Duration::from_millis(400);
 
-/// A provider whose limit of one kind is short, and the others long.
+/// A provider with one short limit; the other limits are long.
 pub(super) async fn app_with_limits(change: impl FnOnce(&mut LimitsConfig)) -> TestApp {
     app_with_limits_and_tls(change, false).await
 }
@@ -32,8 +32,8 @@ async fn app_with_limits_and_tls(change: impl FnOnce(&mut LimitsConfig), tls: bo
     TestApp::start_with(Engine::Sqlite, Options { limits, tls, ..Options::default() }).await
 }
 
-/// Another client is served. A connection whose head the machine did not let through within [`SHORT`] is cut like any other
-/// that is slow, and is made again; what is answered is good.
+/// Another client is served. A connection that the busy machine delays beyond [`SHORT`] is closed like any slow one, and is
+/// opened again; what matters is that a response arrives.
 pub(super) async fn assert_served(app: &TestApp) {
     let answered = async || app.browser().try_get("/oauth2/jwks").await;
     assert_eq!(until("others are served", answered).await.status, 200);
@@ -51,7 +51,9 @@ async fn unfinished_header_is_closed() {
     slow.write(&head(&app, "GET /oauth2/jwks")).await;
     slow.write("x-slow: ").await;
     let ((said, lived), ()) = tokio::join!(slow.drip(b'a'), assert_served(&app));
-    println!("a head that grows by a byte every 30 ms lived {lived:?} (limit {SHORT:?})");
+    println!(
+        "a header that grows by a byte every 30 ms was closed after {lived:?} (limit {SHORT:?})"
+    );
     assert_eq!(said, "");
     assert!(lived >= SHORT);
 }
@@ -60,24 +62,24 @@ async fn unfinished_header_is_closed() {
 async fn silent_connection_is_closed() {
     let app = app_with_limits(|limits| limits.header_time = SHORT).await;
     let (said, lived) = RawConnection::connect(app.first().address).await.until_closed().await;
-    println!("a connection that says nothing lived {lived:?} (limit {SHORT:?})");
+    println!("a silent connection was closed after {lived:?} (limit {SHORT:?})");
     assert!(said.is_empty() && lived >= SHORT);
 }
 
-/// The limit of a head holds for every request of a connection, not for the first alone.
+/// The time limit of a header applies to every request of a connection, not only to the first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unfinished_later_header_is_closed() {
     let app = app_with_limits(|limits| limits.header_time = SHORT).await;
     let mut slow = RawConnection::connect(app.first().address).await;
     slow.write(&(head(&app, "GET /oauth2/jwks") + "\r\n")).await;
     assert!(slow.read_response().await.starts_with("HTTP/1.1 200"));
-    // It may rest for longer than a head may take, and then ask: time itself is what is tested, and no clock moves it.
+    // It may be idle for longer than a header may take, and then send a request: real time is tested, so no clock is moved.
     tokio::time::sleep(2 * SHORT).await;
     slow.write(&(head(&app, "GET /oauth2/jwks") + "\r\n")).await;
     assert!(slow.read_response().await.starts_with("HTTP/1.1 200"));
     slow.write(&head(&app, "GET /oauth2/jwks")).await;
     let (said, lived) = slow.drip(b'a').await;
-    println!("the third head of a connection was cut; the connection lived {lived:?}");
+    println!("the third header of a connection timed out; the connection was open for {lived:?}");
     assert_eq!(said, "");
 }
 
@@ -88,12 +90,12 @@ async fn idle_connection_is_closed() {
     idle.write(&(head(&app, "GET /oauth2/jwks") + "\r\n")).await;
     assert!(idle.read_response().await.starts_with("HTTP/1.1 200"));
     let (said, lived) = idle.until_closed().await;
-    println!("a connection that rests after an answer lived {lived:?} (limit {SHORT:?})");
+    println!("an idle connection was closed after {lived:?} (limit {SHORT:?})");
     assert!(said.is_empty() && lived >= SHORT);
 }
 
-/// It asks and asks and reads no answer: once nothing more can be sent to it, nothing more is taken from it, and it
-/// counts as one that rests.
+/// It sends requests and reads no responses: once the send buffer is full, the server reads no more from it, and the
+/// connection counts as idle.
 #[tokio::test]
 async fn unread_responses_close_connection() {
     let log = CapturedLog::start();
@@ -102,15 +104,15 @@ async fn unread_responses_close_connection() {
     let page = head(&app, "GET /nothing/is/here") + "\r\n";
     let ((taken, lived), ()) = tokio::join!(deaf.write_without_reading(&page), assert_served(&app));
     println!(
-        "a client that reads no answer lived {lived:?} (limit {SHORT:?}); {taken} bytes of its requests were taken"
+        "a client that reads no response was closed after {lived:?} (limit {SHORT:?}); {taken} bytes of its requests were read"
     );
     assert!(lived >= SHORT && taken > page.len());
-    // It was asked to end first, and could not, for want of somebody who reads.
+    // A graceful close was tried first, and failed because the client does not read.
     let cut = log.lines("message", "a connection took too long");
     assert!(cut.len() == 1 && cut[0]["doing"] == "Idle", "{}", log.text());
 }
 
-/// A total, not a limit per piece: each byte comes well within it.
+/// The limit is for the whole body, not for each piece: every byte arrives well within it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unfinished_body_is_408() {
     let app = app_with_limits(|limits| limits.body_time = SHORT).await;
@@ -121,7 +123,7 @@ async fn unfinished_body_is_408() {
         slow.write(&head).await;
         let (said, lived) = slow.drip(b'a').await;
         println!(
-            "{path}: a body that grows by a byte every 30 ms lived {lived:?} (limit {SHORT:?})"
+            "{path}: a body that grows by a byte every 30 ms was closed after {lived:?} (limit {SHORT:?})"
         );
         assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
         assert!(lived >= SHORT);
@@ -134,9 +136,9 @@ async fn unfinished_handshake_is_closed() {
     let address = app.first().address;
     let mut silent = RawConnection::connect(address).await;
     let mut begun = RawConnection::connect(address).await;
-    // A record of a client's greeting that says 512 bytes, and then comes byte by byte.
+    // The header of a ClientHello record that declares 512 bytes, which then arrive byte by byte.
     begun.write("\x16\x03\x01\x02\x00\x01").await;
-    // Handshakes do not wait for each other.
+    // Handshakes do not block each other.
     let (silent, begun, ()) =
         tokio::join!(silent.until_closed(), begun.drip(0), assert_served(&app));
     println!("handshakes: silent {:?}, byte by byte {:?} (limit {SHORT:?})", silent.1, begun.1);
@@ -167,7 +169,7 @@ async fn header_over_limit_is_431() {
     }
 }
 
-/// HTTP/2 has the same limits: a head that is too large, and a body that never ends.
+/// HTTP/2 has the same limits: a header that is too large, and a body that never ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn http2_header_and_body_are_limited() {
     let app = app_with_limits(|limits| limits.body_time = SHORT).await;
@@ -175,7 +177,7 @@ async fn http2_header_and_body_are_limited() {
     let jwks = format!("{}/oauth2/jwks", app.issuer());
     let large = client.get(&jwks).header("x-large", "a".repeat(20_000)).send().await.unwrap();
     assert_eq!((large.status().as_u16(), large.version()), (431, reqwest::Version::HTTP_2));
-    // A client that takes its time is what is tested.
+    // The delay between pieces is the slow client under test.
     let drops = futures_util::stream::unfold((), |()| async {
         tokio::time::sleep(Duration::from_millis(30)).await;
         Some((Ok::<_, std::io::Error>("a"), ()))

@@ -1,4 +1,4 @@
-//! TLS by files: what it offers, and a certificate that is renewed while it serves.
+//! TLS with files: the versions it supports, and a certificate that is renewed while it serves.
 
 use std::os::unix::fs::symlink;
 
@@ -18,14 +18,14 @@ async fn app_over_tls(engine: Engine) -> TestApp {
     TestApp::start_with(engine, Options { tls: true, ..Options::default() }).await
 }
 
-/// A client that trusts the authority of the test and nobody else.
+/// A client that trusts only the test's certificate authority.
 fn client(app: &TestApp, change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> reqwest::Client {
     let root = reqwest::Certificate::from_pem(app.authority().pem().as_bytes()).unwrap();
     let builder = reqwest::Client::builder().tls_certs_only([root]).no_proxy().tls_info(true);
     change(builder).build().unwrap()
 }
 
-/// The certificate that a client is shown.
+/// The certificate that the server presents to a client.
 async fn shown_certificate(app: &TestApp, client: &reqwest::Client) -> Vec<u8> {
     let answer = client.get(format!("{}/oauth2/jwks", app.issuer())).send().await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -60,13 +60,13 @@ async fn tls_serves_http1_and_http2() {
         let old = client(&app, |builder| only(builder).http1_only());
         assert_eq!(version(old).await.unwrap(), Version::HTTP_11, "{tls:?}");
     }
-    // Without its authority nobody believes it, and in the clear it says nothing.
+    // A client without the test's authority refuses the certificate, and plain HTTP gets no response.
     assert!(version(reqwest::Client::new()).await.is_err());
     let plain = jwks.replace("https://", "http://");
     assert!(reqwest::get(plain).await.is_err());
 }
 
-/// Mounted secrets are links: the new pair is an old file that a link now leads to.
+/// Mounted secrets are symbolic links: the new pair is in older files, to which the links now point.
 #[tokio::test]
 async fn renewed_certificate_serves_new_connections() {
     let log = CapturedLog::start();
@@ -83,13 +83,9 @@ async fn renewed_certificate_serves_new_connections() {
         std::fs::rename(folder.join("link"), folder.join(name)).unwrap();
     }
     let second = until_shown(&app, |cert| cert != first).await;
-    assert_eq!(
-        shown_certificate(&app, &old).await,
-        first,
-        "a connection keeps the one that it began with"
-    );
+    assert_eq!(shown_certificate(&app, &old).await, first, "a connection keeps its certificate");
 
-    // A pair that does not belong together, an expired one and none at all: the second stays, and an alarm rings.
+    // A mismatched pair, an expired certificate and an empty file: the second one stays in use, with an alarm.
     let (one, other) =
         (app.authority().issue(&["localhost"]), app.authority().issue(&["localhost"]));
     let expired = app.authority().issue_until(&["localhost"], 2001);
