@@ -1,4 +1,4 @@
-//! The executor: reads what a decision rests on, asks the machine, and does what the plan says, in one transaction.
+//! The executor: reads the rows that a decision depends on, runs the machine, and carries out the plan, in one transaction.
 
 use std::sync::OnceLock;
 
@@ -33,19 +33,18 @@ use crate::{
     session,
 };
 
-/// The methods that a person may answer with, the one that is asked for first in front. Every person who signs in has an
-/// address.
+/// The methods that a person may answer with, the default first. Every person who signs in has an address.
 const OFFERED: [Method; 1] = [Method::Mailed(MailedMethod::EMAIL_CODE)];
 
 /// The open challenge of a person in this browser.
 enum PrefetchedChallenge<'a> {
     /// It is read in the transaction.
     NotRead,
-    /// The post has read it, or that there is none.
+    /// The post has read it, or found that there is none.
     Read(Option<&'a EmailChallenge>),
 }
 
-/// What the executor works on: an attempt with or without a row.
+/// What the executor works on: an attempt with or without a row, and what the post has read already.
 pub(super) struct UnitOfWork<'a> {
     pub(super) cx: &'a Cx,
     pub(super) browser_context: &'a BrowserContext,
@@ -57,18 +56,18 @@ pub(super) struct UnitOfWork<'a> {
     pub(super) row: Option<&'a store::attempt::Attempt>,
     /// Hash of a new password that was found acceptable.
     pub(super) new_password: Option<PasswordHash>,
-    /// What the post has read of the person before the transaction. What may have changed since is guarded by the writes
-    /// ([`Write::Lock`], [`Write::Open`]).
+    /// The person as the post has read them before the transaction. The writes guard against changes since ([`Write::Lock`],
+    /// [`Write::Open`]).
     known_user: Option<&'a UserWithPassword>,
     /// The open challenge of that person in this browser.
     prefetched: PrefetchedChallenge<'a>,
-    /// What this browser is to that person, where the post has read it.
+    /// The throttle subject of this browser and that person, if the post has read it.
     throttle_subject: Option<&'a ThrottleSubject>,
     /// The person's row.
     user: OnceLock<User>,
-    /// How often the challenge had been mailed when the input was judged.
+    /// How often the challenge had been mailed when the input was checked.
     pub(super) sends: Option<i64>,
-    /// Failures of this network at the person, once the sign-in is complete.
+    /// Failures of this network at the person, set once the sign-in is complete.
     pub(super) failures: OnceLock<i64>,
 }
 
@@ -100,7 +99,7 @@ impl<'a> UnitOfWork<'a> {
         }
     }
 
-    /// The same of a person whose address was typed.
+    /// The same, for a person whose address was typed.
     pub(super) fn with_person(
         self,
         known: Option<&'a UserWithPassword>,
@@ -116,7 +115,7 @@ impl<'a> UnitOfWork<'a> {
         post: &'a CodePost,
     ) -> Self {
         let on_row = Self::for_row(cx, browser_context, &post.attempt);
-        // Under the value before, the browser has another one now: what is open there is not known.
+        // With its previous cookie value, the browser may have another open challenge now, which is not known here.
         let owns_row = post.attempt.row.browser == browser_context.browser;
         Self {
             prefetched: if owns_row {
@@ -154,7 +153,7 @@ impl<'a> UnitOfWork<'a> {
 }
 
 impl UnitOfWork<'_> {
-    /// The person that the input is about: what the post has read, or the transaction.
+    /// The person that the input is about, read by the post or in the transaction.
     pub(super) fn user(&self) -> Result<&User> {
         self.user.get().ok_or(Error::Conflict)
     }
@@ -164,7 +163,7 @@ impl UnitOfWork<'_> {
         RowOwnership { has_row: self.row.is_some(), owns_row }
     }
 
-    /// What this browser is to that person.
+    /// The throttle subject of this browser and that person.
     pub(super) async fn throttle_subject(&self, tx: &mut Tx) -> Result<ThrottleSubject> {
         match self.throttle_subject {
             Some(guesser) => Ok(guesser.clone()),
@@ -174,7 +173,7 @@ impl UnitOfWork<'_> {
         }
     }
 
-    /// The open challenge of the person in this browser, of whatever epoch.
+    /// The open challenge of the person in this browser, of any epoch.
     async fn open_challenge(&self, tx: &mut Tx) -> Result<Option<OpenChallenge>> {
         if let PrefetchedChallenge::Read(open) = self.prefetched {
             return to_open_challenge(self, tx, open).await;
@@ -210,7 +209,7 @@ pub(super) async fn apply_input(
     apply_to_row(UnitOfWork::for_row(cx, browser_context, loaded), loaded, input).await
 }
 
-/// The same with something for the effects to look at.
+/// The same, with additional data for the effects.
 pub(super) async fn apply_to_row(
     work: UnitOfWork<'_>,
     loaded: &LoadedAttempt,
@@ -226,10 +225,10 @@ pub(super) async fn apply_to_row(
     Ok(answer)
 }
 
-/// Asks the machine and does what the plan of its decision says.
+/// Runs the machine and carries out the plan of its decision.
 ///
 /// # Errors
-/// [`Error::Lost`] when another request changed the attempt or used the proof first; the transaction is rolled back.
+/// [`Error::Conflict`] when another request changed the attempt or used the proof first; the transaction is rolled back.
 pub(super) async fn run(
     work: &UnitOfWork<'_>,
     tx: &mut Tx,
@@ -251,7 +250,7 @@ pub(super) async fn run(
     ending.answer(plan.reply, due)
 }
 
-/// Reads what the decision rests on, inside the transaction.
+/// Reads the rows that the decision depends on, inside the transaction.
 async fn read_rows<'a>(
     work: &UnitOfWork<'_>,
     tx: &mut Tx,
@@ -274,8 +273,8 @@ async fn read_rows<'a>(
     Ok(Rows { person, offered: &OFFERED, open, session, new, goal: work.goal })
 }
 
-/// A person as the machine sees one. One whose account may not be used is as good as gone: nothing proven counts. So is one
-/// without address, who gets no code.
+/// A person as the machine sees one. A person whose account may not be used counts as absent: nothing proven counts. So does
+/// one without an address, who cannot get a code.
 async fn read_person(work: &UnitOfWork<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Person>> {
     let known = work.known_user.filter(|known| known.user.id == id).cloned();
     let found = match known {
@@ -294,7 +293,7 @@ async fn read_person(work: &UnitOfWork<'_>, tx: &mut Tx, id: UserId) -> Result<O
     }))
 }
 
-/// Does one write of a plan.
+/// Carries out one write of a plan.
 async fn apply_write(
     work: &UnitOfWork<'_>,
     tx: &mut Tx,
@@ -331,7 +330,7 @@ async fn apply_write(
     }
 }
 
-/// Locks the person's row until the transaction ends. Every sign-in passes here before anything else is written.
+/// Locks the person's row until the transaction ends. Every sign-in does this before it writes anything else.
 async fn lock(work: &UnitOfWork<'_>, tx: &mut Tx, first: ProvenFirstStep) -> Result<()> {
     let language = work.browser_context.requester.language;
     if !store::user::lock_and_touch(tx, first.user, first.epoch, language, work.cx.now).await? {
@@ -362,7 +361,7 @@ async fn save(work: &UnitOfWork<'_>, tx: &mut Tx, state: String) -> Result<()> {
     }
 }
 
-/// Makes the row; lost if there is one, unless it would say the same.
+/// Inserts the row; a conflict if there is one with other content.
 async fn insert(
     work: &UnitOfWork<'_>,
     tx: &mut Tx,

@@ -1,5 +1,5 @@
-//! What a guess at a code costs, before it is compared: a try of the person's, and while the site's guess budget is spent
-//! one of those that strangers have in a day; and at a mailed code one of the challenge's. All of them or none.
+//! Charging a guess at a code before it is compared: one try of the person; while the site's guess budget is spent also one
+//! of the strangers' daily quota; and for a mailed code one of the challenge. All of them or none.
 
 use store::{ChallengeId, Timestamp, Tx, throttle::ThrottleKind};
 
@@ -13,25 +13,25 @@ use crate::{Cx, Result};
 /// A guess at a mailed code that may be compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ChargedGuess {
-    /// So many tries at the challenge are left afterwards.
+    /// Tries at the challenge that are left afterwards.
     pub(super) tries_left: i64,
-    /// Whether strangers wait from now on, unless it is right.
+    /// Whether strangers wait from now on, unless the guess is right.
     pub(super) starts_delay: bool,
-    /// Whether a try was spent: not where this very guess was judged before.
+    /// Whether a try was spent: not if this very guess was checked before.
     pub(super) was_charged: bool,
 }
 
-/// The person's tries for a guess at a code, by whatever method it came.
+/// The result of charging the person for a guess at a code, by any method.
 enum PersonCharge {
-    /// They are spent; the guess may be compared.
+    /// The tries are spent; the guess may be compared.
     Charged(GuessCount),
-    /// Nothing is judged until then.
+    /// Nothing is checked until then.
     Paused(Timestamp),
-    /// What strangers have in a day is used up until then.
+    /// The strangers' daily quota is used up until then.
     DailyQuotaSpent(Timestamp),
 }
 
-/// Takes the person's tries, all of them or none.
+/// Spends the person's tries, all of them or none.
 async fn charge_person(
     cx: &Cx,
     tx: &mut Tx,
@@ -48,7 +48,7 @@ async fn charge_person(
     Ok(PersonCharge::DailyQuotaSpent(until))
 }
 
-/// Gives back what was taken.
+/// Gives back what was spent.
 async fn refund_person(
     cx: &Cx,
     tx: &mut Tx,
@@ -59,7 +59,7 @@ async fn refund_person(
     throttle_subject.refund_charge(cx, tx, ThrottleKind::Code, tally).await
 }
 
-/// Charges a guess at a mailed code, or says why it is not judged. No expiry is looked at.
+/// Charges a guess at a mailed code, or returns why it is not checked. Expiry is ignored here.
 pub(super) async fn charge_guess(
     cx: &Cx,
     post: &CodePost,

@@ -1,5 +1,5 @@
-//! A post of the second step, as it is read: once, for verifier, charge and executor. The transactions that follow read again
-//! only what guards.
+//! A post of the second step with its rows: read once, for verifier, charge and executor. Later transactions read again only
+//! what guards need.
 
 use store::{
     Sql,
@@ -18,20 +18,20 @@ use crate::{
     network::AuditSubject,
 };
 
-/// An attempt that waits for a mailed code, or was led on by one, with everything that a post of it is judged by.
+/// An attempt that waits for a mailed code, or was continued by one, with everything that is needed to check a post of it.
 pub(super) struct CodePost {
     /// The attempt.
     pub(super) attempt: Box<LoadedAttempt>,
-    /// The challenge that is answered: see [`current`].
+    /// The challenge that is answered: see [`answered_challenge`].
     pub(super) challenge: EmailChallenge,
-    /// Whose code it is.
+    /// The person whose code it is.
     pub(super) person: UserWithPassword,
-    /// What this browser is to that person.
+    /// The throttle subject of this browser and that person.
     pub(super) throttle_subject: ThrottleSubject,
 }
 
 impl CodePost {
-    /// Reads what is left to read: `near` came with the attempt. Gives the attempt back where no challenge is answered.
+    /// Reads the remaining rows: `near` was read with the attempt. Returns the attempt if no challenge is answered.
     pub(super) async fn read(
         cx: &Cx,
         sql: &mut impl Sql,
@@ -50,12 +50,12 @@ impl CodePost {
         Ok(Ok(Self { attempt, challenge, person, throttle_subject }))
     }
 
-    /// Through which client.
+    /// The client of the request.
     pub(super) fn client_id(&self) -> &str {
         &self.attempt.request.client_id
     }
 
-    /// What the trail says of a post that is not judged.
+    /// The subject in the trail of a post that is not checked.
     pub(super) fn audit_subject(&self) -> AuditSubject {
         AuditSubject {
             user: Some(self.challenge.user_id),
@@ -63,7 +63,7 @@ impl CodePost {
         }
     }
 
-    /// Whether the challenge is judged in this state.
+    /// Whether the challenge is checked in this state.
     pub(super) fn is_judged(&self) -> bool {
         mailed_method::is_judged(&self.attempt.state, ChallengeState::of(&self.challenge))
     }
@@ -78,9 +78,9 @@ impl CodePost {
     }
 }
 
-/// The challenge that an attempt is answered with: the one that it waits for or, when another tab of this browser has put
-/// that aside, the one in its place, so that the newest code works in every tab. `near` are the open ones of the browser that
-/// owns the attempt.
+/// The challenge that an attempt is answered with: the one that it waits for or, when another tab of this browser has
+/// superseded that, its successor, so that the newest code works in every tab. `near` are the open challenges of the browser
+/// that owns the attempt.
 pub(super) async fn answered_challenge(
     sql: &mut impl Sql,
     browser_context: &BrowserContext,

@@ -1,5 +1,4 @@
-//! The end of an attempt in the database: sign-in, session, new cookie values, and the answer to the client, as the plan
-//! says.
+//! The end of an attempt in the database: sign-in, session, new cookie values, and the answer to the client, as planned.
 
 use keys::OpaqueToken;
 use store::{
@@ -31,21 +30,21 @@ use crate::{
     token::issue::{self, NewCode},
 };
 
-/// What the writes of a plan have made so far.
+/// What the writes of a plan have created so far.
 pub(super) struct Completion<'a> {
     work: &'a UnitOfWork<'a>,
     state: &'a State,
-    /// The browser's new value, where nothing else of its cookies changes.
+    /// The browser's new value, if no other cookie changes.
     browser: Option<OpaqueToken>,
     cookies: Option<NewCookies>,
     sign_in: Option<SignIn>,
     live: Option<SessionWithConsent>,
     destination: Option<AfterSignIn>,
-    /// The session that began here: alive, since the person's row is locked.
+    /// The session that was created here: live, because the person's row is locked.
     new_session: Option<LiveSession>,
-    /// Whether the attempts of the presented value have moved along with this one.
+    /// Whether the attempts of the presented value were moved with this one.
     has_moved: bool,
-    /// Whether the right guess's try of a stranger is still to be given back.
+    /// Whether a stranger's try for the right guess must still be given back.
     refund_pending: bool,
 }
 
@@ -65,8 +64,8 @@ impl<'a> Completion<'a> {
         }
     }
 
-    /// Uses a mailed code up, or loses. Where the sign-in is complete with it, the try is given back when the person's
-    /// counters are cleared.
+    /// Uses a mailed code up, or fails with a conflict. If the sign-in is complete with it, the try is given back when the
+    /// person's counters are cleared.
     pub(super) async fn consume(&mut self, tx: &mut Tx, challenge: Challenge) -> Result<()> {
         let completes = matches!(self.state, State::Complete(_));
         let throttle_subject = deliver::consume(self.work, tx, challenge, completes).await?;
@@ -74,12 +73,12 @@ impl<'a> Completion<'a> {
         Ok(())
     }
 
-    /// The next state, as it is stored.
+    /// The next state, serialised.
     pub(super) fn state(&self) -> Result<String> {
         Ok(serde_json::to_string(self.state)?)
     }
 
-    /// Records the sign-in: `proof` comes from the machine alone. From here on the browser is known to the person.
+    /// Records the sign-in: only the machine constructs `proof`. From here on the browser is a known device of the person.
     pub(super) async fn record(&mut self, tx: &mut Tx, proof: &SignInProof) -> Result<()> {
         let (work, cx) = (self.work, self.work.cx);
         let user = work.user()?;
@@ -141,7 +140,7 @@ impl<'a> Completion<'a> {
         Ok(())
     }
 
-    /// Gives the attempt with its next state to the browser's new value.
+    /// Assigns the attempt with its next state to the browser's new value.
     pub(super) async fn hand_over(&mut self, tx: &mut Tx) -> Result<()> {
         let browser = OpaqueToken::generate(&self.work.cx.rng);
         let to = browser.hash();
@@ -191,7 +190,7 @@ impl<'a> Completion<'a> {
         Ok(())
     }
 
-    /// Reads the session that the browser holds from now on.
+    /// Reads the session that the browser has from now on.
     pub(super) async fn load_live_session(
         &mut self,
         tx: &mut Tx,
@@ -246,7 +245,7 @@ impl<'a> Completion<'a> {
         self.destination = Some(AfterSignIn::Page(page));
     }
 
-    /// What the post is answered with; `due` where the attempt goes on as it is.
+    /// The answer to the post; `due` if the attempt continues as it is.
     pub(super) fn answer(self, reply: Reply, due: Answer) -> Result<Answer> {
         match (reply, self.destination) {
             (Reply::NextStep, _) => Ok(due),
@@ -294,7 +293,7 @@ impl<'a> Completion<'a> {
     }
 }
 
-/// A guard that did not hold: another request was faster.
+/// An error for a guard that did not hold: another request was faster.
 const fn or_conflict(held: bool) -> Result<()> {
     if held { Ok(()) } else { Err(Error::Conflict) }
 }

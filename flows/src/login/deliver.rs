@@ -1,4 +1,4 @@
-//! Bringing a code to the person: challenges that are opened, mailed again and put aside, in the transaction at hand.
+//! Delivering a code to the person: challenges are opened, mailed again and superseded, in the current transaction.
 
 use store::{
     Tx,
@@ -17,7 +17,7 @@ use crate::{
     mail::CodeMail,
 };
 
-/// Puts a challenge aside.
+/// Supersedes a challenge.
 pub(super) async fn supersede(
     work: &UnitOfWork<'_>,
     tx: &mut Tx,
@@ -27,7 +27,7 @@ pub(super) async fn supersede(
     Ok(())
 }
 
-/// Opens a challenge and has its code mailed.
+/// Opens a challenge and requests the mail with its code.
 pub(super) async fn open_challenge(
     work: &UnitOfWork<'_>,
     tx: &mut Tx,
@@ -61,7 +61,7 @@ pub(super) async fn open_challenge(
         asked_with: work.browser_context.requester.user_agent.clone(),
     };
     if !store::email_challenge::insert(tx, &row).await? {
-        // Another tab opened one in the same moment, or the person is not who was read.
+        // Another tab opened one at the same time, or the person was changed since.
         return Err(Error::Conflict);
     }
     if may_send {
@@ -71,7 +71,7 @@ pub(super) async fn open_challenge(
     record_requested(work, tx, &row, outcome).await
 }
 
-/// Has the code of a challenge mailed again.
+/// Requests another mail with the code of a challenge.
 pub(super) async fn send_again(
     work: &UnitOfWork<'_>,
     tx: &mut Tx,
@@ -82,7 +82,7 @@ pub(super) async fn send_again(
         return Err(Error::Conflict);
     };
     if work.sends.is_some_and(|seen| seen < row.sends) {
-        // Pressed twice: both were judged before the first one's mail was counted, and that one is on its way.
+        // A double click: both posts were checked before the first one's mail was counted, and that mail is being sent.
         return record_requested(work, tx, &row, CodeRequest::OnItsWay).await;
     }
     let throttle_subject = work.throttle_subject(tx).await?;
@@ -111,8 +111,9 @@ async fn record_requested(
     audit::record(work.cx, tx, entry).await
 }
 
-/// Uses a challenge up, or loses; gives the right guess's try back, to the challenge, the site and the person. Where the
-/// sign-in is complete with it, the person's counters are cleared next (`Guesser::clear`), and are left to that.
+/// Uses a challenge up, or fails with a conflict; gives the try for the right guess back, to the challenge, the site and the
+/// person. If the sign-in is complete with it, the person's counters are cleared next (`ThrottleSubject::clear_failures`),
+/// which does the last part.
 pub(super) async fn consume(
     work: &UnitOfWork<'_>,
     tx: &mut Tx,
@@ -123,7 +124,7 @@ pub(super) async fn consume(
     let Some(others) = store::email_challenge::complete(tx, challenge.id, cx.now).await? else {
         return Err(Error::Conflict);
     };
-    // What the site has counted of a challenge was spent on it before.
+    // The site counted only guesses that were charged to the challenge.
     if others > 0 {
         guess_budget::refund_challenge(cx, tx, challenge.id).await?;
     }

@@ -1,5 +1,5 @@
-//! What the machine asks for, to happen in the transaction that stores the next state. `plan` says what each effect does
-//! to which row.
+//! Effects: what the machine orders, to happen in the transaction that stores the next state. `plan` maps each effect to
+//! writes.
 
 use store::SessionId;
 
@@ -13,33 +13,33 @@ use super::{
 /// What must happen.
 #[derive(Debug)]
 pub enum Effect {
-    /// Bring a code to the person. Mailed methods alone ask for it: what is held needs none.
+    /// Deliver a code to the person. Only mailed methods need it.
     Deliver(Delivery),
-    /// Use a proof up, or lose.
+    /// Use a proof up, or fail with a conflict.
     Consume(ProvenFirstStep, Proof),
-    /// Give the browser that proved the second step a new value, which alone owns the attempt from here on: a browser that
-    /// shares the old one, because an attacker planted it, is left behind.
+    /// Give the browser that proved the second step a new cookie value, which alone owns the attempt from here on: a browser
+    /// that shares the old one, because an attacker planted it, loses the attempt.
     ChangeBrowser,
     /// Store the new password.
     ChangePassword(ProvenFirstStep),
     /// Sign in.
     SignIn(SignInProof),
-    /// Go on by a session that this browser already has.
+    /// Continue with a session that this browser already has.
     FollowSession(SessionId),
-    /// Give the browser that completed it new values once more.
+    /// Give the browser that completed the attempt new cookie values once more.
     Reissue(SessionId),
-    /// Go to the attempt's end by the session that one of the three before has given.
+    /// Go to the goal of the attempt with the session of one of the three effects before.
     End(Goal),
 }
 
-/// What can be done to bring a code to a person.
+/// How a code can be delivered to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// Join or open this challenge and mail its code.
     Open(ProvenFirstStep, Challenge),
     /// Mail the same code again.
     SendAgain(Challenge),
-    /// Put the old challenge aside and open a new one with a new code.
+    /// Supersede the old challenge and open a new one with a new code.
     Replace {
         /// The first step.
         first: ProvenFirstStep,
@@ -51,7 +51,7 @@ pub enum Delivery {
 }
 
 impl Effect {
-    /// The first step that it rests on: it happens only while that still counts, with the person's row locked.
+    /// The first step that it depends on: it happens only while that still counts, with the person's row locked.
     pub(super) const fn rests_on(&self) -> Option<ProvenFirstStep> {
         match self {
             Self::Consume(first, _) | Self::ChangePassword(first) => Some(*first),

@@ -4,8 +4,8 @@
 //! posted ─▶ charged to person and challenge (one commit) ─▶ derived and compared ─▶ applied (one commit)
 //! ```
 //!
-//! Nothing stores an expiry: a code is good until min(last acceptance by the mail server + window, first issue
-//! + 2 × window), computed with the live setting, so that a change applies to codes already sent.
+//! Nothing stores an expiry: a code is valid until min(last acceptance by the mail server + window, first issue + 2 ×
+//! window), computed with the live setting, so that a change applies to codes already sent.
 
 use std::time::Duration;
 
@@ -39,12 +39,12 @@ use crate::{
     network,
 };
 
-/// How long after completion the right code of the browser that completed still leads to the same end.
+/// How long after completion the right code from the browser that completed still leads to the same goal.
 const REPEAT_WINDOW: Duration = Duration::from_mins(1);
-/// How long past its cap a challenge is still looked at, to say why a code fails.
+/// How long past its cap a challenge can still be found, to explain why a code fails.
 const TOMBSTONE_LIFETIME: Duration = Duration::from_hours(2);
 
-/// The seal of codes by e-mail: only this file makes one.
+/// The seal of codes by e-mail: only this file constructs one.
 #[derive(Debug)]
 pub(crate) struct EmailCodeVerifier {
     _here: (),
@@ -54,8 +54,8 @@ impl MailedVerifier for EmailCodeVerifier {
     const METHOD: MailedMethod = MailedMethod::EMAIL_CODE;
 }
 
-/// Judges a posted code, to the end also for a client that does not wait: a guess that is charged is recorded and counted, and
-/// its person warned.
+/// Checks a posted code, to the end even if the client disconnects: a guess that is charged is recorded and counted, and its
+/// person warned.
 pub async fn post(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -66,7 +66,8 @@ pub async fn post(
         (cx.clone(), browser_context.clone(), name.to_owned(), typed.to_owned());
     CommitTracker::run_to_completion(async move {
         let answer = judge_once(&cx, &browser_context, &name, &typed).await?;
-        // A double click, and the other click was faster: this one, seen as the later one, goes to the same end.
+        // A double click, and the other post was faster: this one is treated as the repeated one, and leads to the same
+        // goal.
         if matches!(answer, Answer::Show(_, None))
             && was_completed(&cx, &browser_context, &name).await?
         {
@@ -77,7 +78,7 @@ pub async fn post(
     .await?
 }
 
-/// Whether this browser has just been led on by a code.
+/// Whether a code has just completed the second step in this browser.
 async fn was_completed(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Result<bool> {
     let mut conn = cx.db.read().await?;
     Ok(match attempt::find(cx, &mut conn, browser_context, name).await? {
@@ -147,7 +148,7 @@ async fn judge(
     if let Admission::Paused(rate_limited) = Admission::for_guess(cx, is_stranger, about).await? {
         return Ok(Answer::Show(id, Some(Refusal::NetworkPaused(rate_limited))));
     }
-    // Typed in vain, but typed: it counts (misuse case 6), the same one only once.
+    // A text that is not a code also counts as a guess (misuse case 6), but the same one only once.
     let guess = read.as_deref().unwrap_or(typed);
     let charged = charge::charge_guess(cx, post, guess).await?;
     let verdict = match (&charged, &read) {
@@ -160,7 +161,7 @@ async fn judge(
     let charge = charged.ok();
     let work = UnitOfWork::for_post(cx, browser_context, post);
     let answer = apply_verdict(&work, post, charge, verdict).await;
-    // What is given back at a completed sign-in is what the person's counters have: so it is charged here alike.
+    // A completed sign-in gives back what the person's counters have: so the network is charged in the same cases.
     let failed = charge.is_some_and(|charge| charge.was_charged) && !is_refunded(verdict);
     if is_stranger && !failed {
         network::refund_failure(cx).await;
@@ -171,7 +172,7 @@ async fn judge(
     answer
 }
 
-/// Applies the verdict, and writes down what there was.
+/// Applies the verdict, and records the check.
 async fn apply_verdict(
     work: &UnitOfWork<'_>,
     post: &CodePost,
@@ -199,7 +200,7 @@ const fn is_refunded(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Right(CodeValidity::Valid))
 }
 
-/// What a guess moves besides its own counters: the site's guess budget, and a notice where strangers now wait.
+/// Counts a wrong guess beyond its own counters: in the site's guess budget, and with a notice if strangers now wait.
 async fn count_guess(
     cx: &Cx,
     tx: &mut Tx,
@@ -208,8 +209,8 @@ async fn count_guess(
     verdict: Verdict,
 ) -> Result<()> {
     let challenge = &post.challenge;
-    // Known devices feel nothing of the budget, so they spend nothing of it; nor does the same guess once more, nor one at a
-    // code that was answered before, which leads nowhere and could not be taken back.
+    // The budget does not affect known devices, so they spend nothing of it; nor does a repeated guess, nor one at a
+    // challenge that was answered before, which is useless and could not be taken back.
     let answered = challenge.completed_at.is_some();
     if audit_outcome(verdict) == CodeOutcome::Wrong
         && charge.was_charged
@@ -226,7 +227,7 @@ async fn count_guess(
     Ok(())
 }
 
-/// Compares, with nothing held.
+/// Compares, outside a transaction.
 async fn compare(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -252,7 +253,7 @@ async fn compare(
     }))
 }
 
-/// Whether a post comes from the browser that was led on `at` that time, and soon enough.
+/// Whether a post comes from the browser whose code was accepted `at` that time, and soon enough.
 fn is_repeat(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -269,7 +270,7 @@ fn is_code_of(cx: &Cx, challenge: &EmailChallenge, guess: &str) -> Result<bool> 
 }
 
 /// A wrong code may be a right one elsewhere: an older mail, another browser, an earlier sign-in. It is still wrong here,
-/// and it has been charged; it is told apart so that the person knows which mail to look at.
+/// and it has been charged; it has a refusal of its own so that the person knows which mail to use.
 async fn state_of_matching_challenge(
     cx: &Cx,
     challenge: &EmailChallenge,
@@ -285,7 +286,7 @@ async fn state_of_matching_challenge(
     )
     .await?
     {
-        // Of a root key whose file has gone: it can no longer be derived.
+        // A code of a root key that was removed can no longer be derived.
         let known = cx.root.ids().any(|id| id == other.key_id);
         if known && other.id != challenge.id && is_code_of(cx, &other, guess)? {
             return Ok(Some(ChallengeState::of(&other)));
@@ -305,13 +306,13 @@ async fn record_verdict(cx: &Cx, tx: &mut Tx, post: &CodePost, verdict: Verdict)
     audit::record(cx, tx, entry).await
 }
 
-/// How long after its mail was taken a right code came back: what shows whether the window is right.
+/// Time from the acceptance of its mail to a right code: shows whether the window is long enough.
 fn delay(cx: &Cx, challenge: &EmailChallenge, verdict: Verdict) -> Option<Duration> {
     let Verdict::Right(_) = verdict else { return None };
     challenge.last_accepted_at.map(|at| cx.now.since(at))
 }
 
-/// The outcomes that are told apart in the trail.
+/// The outcome in the trail.
 const fn audit_outcome(verdict: Verdict) -> CodeOutcome {
     match verdict {
         Verdict::Right(CodeValidity::Valid) => CodeOutcome::Right,

@@ -1,4 +1,4 @@
-//! Going on by a session that another tab of the same browser got (decision 3): one code completes one attempt, and the
+//! Continuing with a session that another tab of the same browser got (decision 3): one code completes one attempt, and the
 //! other tabs need no second one.
 
 use store::{SessionId, UserId, session::LiveSession};
@@ -12,7 +12,7 @@ use crate::{
     sign_in::SignIn,
 };
 
-/// A live session of this browser that satisfies the attempt's request. Only this file makes one.
+/// A live session of this browser that satisfies the attempt's request. Only this file constructs one.
 #[derive(Debug)]
 pub struct SessionChecked {
     session: SessionId,
@@ -27,7 +27,7 @@ impl SessionChecked {
         self.session
     }
 
-    /// Who is signed in.
+    /// The signed-in person.
     #[must_use]
     pub const fn user(&self) -> UserId {
         self.user
@@ -45,7 +45,7 @@ impl SessionChecked {
     }
 }
 
-/// The session that an open attempt can go on by.
+/// The session that an open attempt can continue with.
 pub(super) async fn find_session(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -68,7 +68,7 @@ pub(super) async fn find_session(
     Ok(Some((checked, live)))
 }
 
-/// Goes on by the session that another tab of this browser got.
+/// Continues with the session that another tab of this browser got.
 pub async fn continue_with_session(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -81,7 +81,7 @@ pub async fn continue_with_session(
     }
 }
 
-/// Goes on by the session, or starts again where it no longer is.
+/// Continues with the session, or starts again if it has ended.
 pub(super) async fn follow_or_restart(
     cx: &Cx,
     browser_context: &BrowserContext,

@@ -1,14 +1,14 @@
-//! Where an attempt ends: at the client whose request it answers, or at a page of ours out of a closed list.
+//! Where an attempt ends: at the client whose request it answers, or at a page of ours from a closed list.
 //!
-//! An attempt has its goal from its first row on, and no parameter of a request names a page. Both ends are reached by the
-//! same steps: the machine is told the goal and hands it on with the sign-in, and looks at it nowhere else.
+//! An attempt has its goal from its first row on, and no parameter of a request names a page. Both goals are reached by the
+//! same steps: the machine passes the goal on with the sign-in, and uses it nowhere else.
 
 /// Where an attempt ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Goal {
     /// At the client, with the answer to its authorization request.
     Client,
-    /// At a page of ours, with nothing but the session.
+    /// At a page of ours, with only the session.
     Page(Page),
 }
 
@@ -36,7 +36,7 @@ impl Page {
 }
 
 impl Goal {
-    /// The goal of this name in `attempts.goal`; none if it is one of another build.
+    /// The goal of this name in `attempts.goal`; `None` if it is one of another build.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         if name == store::attempt::GOAL_CLIENT {
             return Some(Self::Client);

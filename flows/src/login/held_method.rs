@@ -1,4 +1,4 @@
-//! What all verifiers of held methods share: what they conclude, which the search runs too, and how a proof is used up.
+//! What all verifiers of held methods share: their verdict, which the search runs too, and how a proof is used up.
 
 use std::pin::Pin;
 
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{Cx, Error, Result};
 
-/// Uses a proof up; false when its mark is no longer above the one in its row. One guarded statement of the method's own
-/// file in `store`.
+/// Uses a proof up; false when its mark is no longer above that of its row. One guarded statement in the method's own file
+/// in `store`.
 type ConsumeFn = for<'a> fn(
     &'a Cx,
     &'a mut Tx,
@@ -21,24 +21,25 @@ type ConsumeFn = for<'a> fn(
     HeldProof,
 ) -> Pin<Box<dyn Future<Output = Result<bool>> + Send + 'a>>;
 
-/// How the proof of each held method is used up.
+/// The function that uses up the proof of each held method.
 const CONSUME_FNS: &[(HeldMethod, ConsumeFn)] = &[];
 
-/// Uses a proof of this person up, or loses.
+/// Uses up a proof of this person, or fails with a conflict.
 pub(super) async fn consume(cx: &Cx, tx: &mut Tx, user: UserId, proof: HeldProof) -> Result<()> {
     let found = CONSUME_FNS.iter().find(|(method, _)| *method == proof.method);
     let Some((_, spend)) = found else { return Err(Error::Conflict) };
     if spend(cx, tx, user, proof).await? { Ok(()) } else { Err(Error::Conflict) }
 }
 
-/// What was found when something held was compared. It has been charged.
+/// The result of comparing something held. It has been charged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeldComparison {
     /// Whether it is right now.
     pub(super) is_right: bool,
     /// Whether its mark, or a higher one, was used up before.
     pub(super) is_used: bool,
-    /// Whether it is the proof that has led this attempt on, posted once more by the browser that was led on, soon enough.
+    /// Whether it is the proof that completed the second step of this attempt, posted again by the same browser, soon
+    /// enough.
     pub(super) is_repeat: bool,
     /// Tries that are left.
     pub(super) tries_left: i64,

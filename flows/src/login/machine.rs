@@ -9,11 +9,11 @@
 //!     └──────── restart, another person's password, reset ──────────────┘
 //! ```
 //!
-//! It knows no clock, no database and no secret. What was found out about an input arrives as a verdict that only its
-//! verifier can make; what must happen leaves as an effect. `search` runs this very function over every order of
-//! events and proves that no session comes into being without both steps.
+//! It uses no clock, no database and no secret. What was found out about an input is passed in as a verdict that only its
+//! verifier can construct; what must happen is returned as effects. `search` runs this very function over every order of
+//! events and proves that no session is created without both steps.
 //!
-//! It knows no method either: only the two kinds of `method`, and what it does for one it does for all of its kind.
+//! It depends on no method either: only on the two kinds of `method`, and it treats all methods of a kind alike.
 
 use store::{ChallengeId, SessionId, UserId, sign_in::SecondMethod};
 
@@ -34,7 +34,7 @@ use super::{
     },
 };
 
-/// What was found out about a posted input.
+/// A checked input.
 #[derive(Debug)]
 pub enum Input {
     /// An address and a password.
@@ -68,25 +68,25 @@ pub struct Person {
     pub must_change: bool,
 }
 
-/// What the machine may look at besides state and input. Ids are chosen by the caller, because chance is a parameter.
+/// What the machine may use besides state and input. Ids are chosen by the caller, because randomness is a parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The person that state or input is about, read again in the same transaction; absent if none is identified.
+    /// The person that state or input is about, read again in the same transaction; `None` if no person is identified.
     pub person: Option<Person>,
-    /// The methods that this person may answer with, the one that is asked for first in front.
+    /// The methods that this person may answer with, the default first.
     pub offered: &'a [Method],
     /// The challenge to answer next: the open one of this person in this browser if it can be joined, or a new id.
     pub challenge: ChallengeId,
-    /// The open challenge of this person in this browser, whether or not it can be joined. It takes the place of the one
-    /// that the state waits for when another tab has put that aside: the newest code works in every tab.
+    /// The open challenge of this person in this browser, whether or not it can be joined. It replaces the one that the
+    /// state waits for when another tab has superseded that: the newest code works in every tab.
     pub current: Option<Challenge>,
     /// The session to sign in to: the live one of this person in this browser, or a new id.
     pub session: SessionId,
-    /// Where the attempt ends.
+    /// The goal of the attempt.
     pub goal: Goal,
 }
 
-/// Proof that both steps were completed. Only [`step`] makes one: the fields are private to this file.
+/// Proof that both steps were completed. Only [`step`] constructs one: the fields are private to this file.
 #[derive(Debug)]
 pub struct SignInProof {
     first: ProvenFirstStep,
@@ -101,7 +101,7 @@ impl SignInProof {
         self.first
     }
 
-    /// The word of the second step; none where the first was both.
+    /// The method of the second step; `None` if the first was both.
     #[must_use]
     pub(crate) const fn second_method(&self) -> Option<SecondMethod> {
         self.proof.second_method()
@@ -121,7 +121,7 @@ pub struct Transition {
     pub state: State,
     /// What must happen with it.
     pub effects: Vec<Effect>,
-    /// What the person is told, if it is not simply the next page.
+    /// What the page explains, if it is not simply the next page.
     pub refusal: Option<Refusal>,
 }
 
@@ -181,7 +181,7 @@ pub fn step(state: State, input: Input, facts: &Facts<'_>) -> Transition {
     }
 }
 
-/// Whether what was proven still counts: the same person, no reset since, and no other password where one was proven.
+/// Whether what was proven still counts: the same person, no reset since, and the same password if one was proven.
 fn still_counts(first: ProvenFirstStep, facts: &Facts<'_>) -> bool {
     facts.person.is_some_and(|person| {
         let same = match first.step {
@@ -208,7 +208,7 @@ fn password(state: State, checked: &PasswordChecked, facts: &Facts<'_>) -> Trans
     }
 }
 
-/// Asks for the second step by a method. What is mailed is brought to the person, what is held is there.
+/// Waits for the second step by a method. A mailed code is delivered first, something held is there already.
 fn await_second_step(first: ProvenFirstStep, method: Method, facts: &Facts<'_>) -> Transition {
     let (waiting, effects) = match method {
         Method::Mailed(method) => {
@@ -221,7 +221,7 @@ fn await_second_step(first: ProvenFirstStep, method: Method, facts: &Facts<'_>) 
     Transition::to(State::Second(PendingSecondStep { first, waiting }), effects)
 }
 
-/// Another method proves nothing and takes nothing away: the first step stays, and only what is awaited changes.
+/// Choosing another method proves nothing and removes nothing: the first step stays, and only what is awaited changes.
 fn choose(second: PendingSecondStep, method: Method, facts: &Facts<'_>) -> Transition {
     let awaited = match second.waiting {
         AwaitedProof::Mailed(challenge) => Method::Mailed(challenge.method),
@@ -236,7 +236,7 @@ fn choose(second: PendingSecondStep, method: Method, facts: &Facts<'_>) -> Trans
     await_second_step(second.first, method, facts)
 }
 
-/// Whether a verdict about this challenge is a verdict about what the attempt waits for.
+/// Whether a verdict about this challenge is about what the attempt waits for.
 fn is_challenge_awaited(
     second: &PendingSecondStep,
     challenge: Challenge,
@@ -286,7 +286,7 @@ fn second_step(
     }
 }
 
-/// What proves both steps may be posted in any open state, like a password, and keeps nothing of what was proven before.
+/// A proof of both steps may be posted in any open state, like a password, and discards what was proven before.
 fn both_steps(state: State, checked: &SecondChecked, facts: &Facts<'_>) -> Transition {
     let (proof, owner) = (*checked.proof(), checked.owner());
     match (state, checked.verdict(), proof) {
@@ -312,7 +312,7 @@ fn both_steps(state: State, checked: &SecondChecked, facts: &Facts<'_>) -> Trans
     }
 }
 
-/// The one way from a proven second step onwards.
+/// The only continuation after a proven second step.
 fn after_second_step(first: ProvenFirstStep, proof: Proof, facts: &Facts<'_>) -> Transition {
     let mut effects = Vec::with_capacity(3);
     effects.push(Effect::Consume(first, proof));
@@ -371,7 +371,7 @@ fn send_again(first: ProvenFirstStep, challenge: Challenge) -> Transition {
 fn replace(first: ProvenFirstStep, old: Challenge, facts: &Facts<'_>) -> Transition {
     let new = Challenge { id: facts.challenge, ..old };
     if new == old {
-        // It can still be joined, so nothing has to take its place: put aside for itself, it could never be answered.
+        // It can still be joined, so no replacement is needed: superseded by itself, it could never be answered.
         return send_again(first, old);
     }
     let waiting = AwaitedProof::Mailed(new);
@@ -379,7 +379,7 @@ fn replace(first: ProvenFirstStep, old: Challenge, facts: &Facts<'_>) -> Transit
     Transition::to(State::Second(PendingSecondStep { first, waiting }), vec![replaced])
 }
 
-/// Another tab completed: this one goes on by the session, if it is the session of the person identified here.
+/// Another tab completed: this one continues with that session, if it is of the person identified here.
 fn follow(state: State, checked: &SessionChecked, facts: &Facts<'_>) -> Transition {
     let first = match &state {
         State::Second(second) => second.first,
@@ -402,7 +402,7 @@ fn follow(state: State, checked: &SessionChecked, facts: &Facts<'_>) -> Transiti
     )
 }
 
-/// The right proof once more, by the browser that it has just led to the new password: a lost answer or a double click.
+/// The right proof again, from the browser that it has just led to the new password: a lost answer or a double click.
 fn repeated_before_new_password(
     pending: PendingNewPassword,
     checked: &SecondChecked,
@@ -418,7 +418,7 @@ fn repeated_before_new_password(
     }
 }
 
-/// The right proof once more, by the browser that completed, soon after: a lost answer or a double click.
+/// The right proof again, from the browser that completed, soon after: a lost answer or a double click.
 fn repeated_after_completion(
     completed: CompletedAttempt,
     checked: &SecondChecked,

@@ -1,4 +1,4 @@
-//! One test per refusal of the machine, and one per way on. What never happens is `search`'s business.
+//! One test for each refusal of the machine, and one for each way to continue. What must never happen is tested by `search`.
 
 use store::{ChallengeId, SessionId, Timestamp, UserId};
 use uuid::Uuid;
@@ -53,7 +53,7 @@ fn person() -> Person {
     Person { user: user(1), epoch: 4, password_version: 2, must_change: false }
 }
 
-/// The person as proven, the awaited challenge open, and new ids where some are needed.
+/// The person as proven, the awaited challenge open, and new ids where needed.
 fn facts() -> Facts<'static> {
     Facts {
         person: Some(person()),
@@ -114,14 +114,14 @@ fn chosen(refused: Option<BadPassword>) -> Input {
     Input::NewPassword(NewPasswordChecked::assume(user(1), refused))
 }
 
-/// The state did not change, nothing happens, and this is said.
+/// Asserts that the state did not change, that nothing happens, and the refusal.
 fn assert_refused(state: State, input: Input, refusal: impl Into<Refusal>) {
     let after = step(state.clone(), input, &facts());
     assert_eq!((after.state, after.refusal), (state, Some(refusal.into())));
     assert!(after.effects.is_empty(), "{:?}", after.effects);
 }
 
-/// Nothing proven is kept, nothing happens, and the person is told to start again.
+/// Asserts that nothing proven is kept, that nothing happens, and that the person must start again.
 fn assert_set_back(after: &Transition) {
     assert_eq!((&after.state, after.refusal), (&State::Password, Some(Refusal::StartAgain)));
     assert!(after.effects.is_empty(), "{:?}", after.effects);
@@ -361,7 +361,7 @@ fn repeated_code_reissues_session() {
     let after = step(complete(Some(1)), code(Verdict::Repeated), &facts());
     assert_eq!((after.state, after.refusal), (complete(Some(1)), None));
     assert!(matches!(after.effects[..], [Effect::Reissue(s), Effect::End(_)] if s == session(5)));
-    // By another browser or too late, of another challenge, or where no code completed it.
+    // From another browser or too late, of another challenge, or if no code completed the attempt.
     assert_refused(
         complete(Some(1)),
         code(Verdict::Refused(Refusal::Code(CodeRefusal::Used))),

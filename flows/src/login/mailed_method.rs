@@ -1,4 +1,4 @@
-//! What the verifier of a mailed code concludes from what it found: pure, so that the search runs it too.
+//! The verdicts about a mailed code: pure functions, so that the search runs them too.
 
 use store::{Timestamp, email_challenge::EmailChallenge};
 
@@ -11,19 +11,19 @@ use super::{
     state::State,
 };
 
-/// What became of a challenge.
+/// The state of a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ChallengeState {
     /// It can be answered.
     Open,
-    /// Its code led on.
+    /// Its code was accepted.
     Used,
-    /// A newer one has taken its place.
+    /// A newer one has replaced it.
     Superseded,
 }
 
 impl ChallengeState {
-    /// What a row says.
+    /// The state of a row.
     pub(super) const fn of(row: &EmailChallenge) -> Self {
         if row.completed_at.is_some() {
             Self::Used
@@ -34,7 +34,7 @@ impl ChallengeState {
         }
     }
 
-    /// Why a code fails that is right for another challenge, of this fate.
+    /// Why a code fails that is right for another challenge, which has this state.
     const fn refusal_elsewhere(self) -> Refusal {
         match self {
             Self::Used => Refusal::Code(CodeRefusal::Used),
@@ -45,37 +45,36 @@ impl ChallengeState {
 }
 
 impl Challenge {
-    /// The challenge of a row. Codes by e-mail are the only ones with rows there.
+    /// The challenge of a row. Only codes by e-mail have rows there.
     pub(super) const fn of(row: &EmailChallenge) -> Self {
         Self { method: MailedMethod::EMAIL_CODE, id: row.id }
     }
 }
 
-/// Whether an open challenge of this epoch takes the place of one of `fate` and `epoch`, so that the newest code works in
-/// every tab.
+/// Whether an open challenge of this epoch replaces one of `fate` and `epoch`, so that the newest code works in every tab.
 pub(super) fn is_successor(fate: ChallengeState, epoch: i64, open_epoch: i64) -> bool {
     fate == ChallengeState::Superseded && epoch == open_epoch
 }
 
-/// Whether a code or "send it again" is judged here. If not, another tab of this browser was faster.
+/// Whether a code or "send it again" is checked here. If not, another tab of this browser was faster.
 pub(super) fn is_judged(state: &State, fate: ChallengeState) -> bool {
     fate == ChallengeState::Open || !matches!(state, State::Second(_))
 }
 
-/// What was found when a code was compared. It has been charged.
+/// The result of comparing a code. It has been charged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CodeComparison {
     /// Whether it is the code of the challenge.
     pub(super) is_right: bool,
-    /// What became of the challenge.
+    /// The state of the challenge.
     pub(super) challenge_state: ChallengeState,
-    /// Where its clock stands.
+    /// The validity of its code.
     pub(super) validity: CodeValidity,
-    /// Whether a proof has led this attempt on from the second step.
+    /// Whether a proof of the second step was accepted in this attempt.
     pub(super) is_second_step_proven: bool,
-    /// Whether it comes from the browser that was led on, and soon enough.
+    /// Whether it comes from the browser whose proof was accepted, and soon enough.
     pub(super) is_repeat: bool,
-    /// What became of another challenge that it is the code of.
+    /// The state of another challenge that it is the code of.
     pub(super) another: Option<ChallengeState>,
     /// Tries that are left.
     pub(super) tries_left: i64,
@@ -102,14 +101,14 @@ pub(super) const fn verdict(found: CodeComparison) -> Verdict {
     }
 }
 
-/// What was found about "send it again", at a challenge that is open.
+/// The facts about "send it again", for a challenge that is open.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ResendFacts {
     /// When it may be sent, if that is not now.
     pub(super) earliest: Option<Timestamp>,
     /// Whether all tries at its code are spent.
     pub(super) is_exhausted: bool,
-    /// Where its clock stands.
+    /// The validity of its code.
     pub(super) validity: CodeValidity,
 }
 

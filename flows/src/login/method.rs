@@ -1,8 +1,8 @@
-//! The methods of the second step, as data: what the machine knows of each.
+//! The methods of the second step, as data for the machine.
 //!
-//! There are two kinds. The code of a *mailed* method is brought to the person: its challenge is opened, sent again and
-//! replaced. What proves a *held* method is with the person already: an app, a passkey, a printed list. All methods of a
-//! kind behave alike (`search::alike`), so a new one is a row here and a verifier in a file of its own.
+//! There are two kinds. The code of a *mailed* method is delivered to the person: its challenge is opened, sent again and
+//! replaced. The proof of a *held* method is with the person already: an app, a passkey, a printed list. All methods of a
+//! kind behave alike (`search::method_equivalence`), so a new one is a row here and a verifier in a file of its own.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use store::{
@@ -25,7 +25,7 @@ pub struct HeldMethod {
     proves: ProvenSteps,
 }
 
-/// Which steps a held method proves.
+/// The steps that a held method proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum ProvenSteps {
     /// The second, after another first step.
@@ -87,19 +87,19 @@ pub struct Challenge {
     pub id: ChallengeId,
 }
 
-/// What proves a held method, once.
+/// A proof of a held method, valid once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HeldProof {
     /// The method.
     pub method: HeldMethod,
-    /// Id of the row that it is kept in, which the method's own statements read.
+    /// Id of its row, which the method's own statements read.
     pub row: Uuid,
-    /// What must be above the mark in that row, and becomes it: the time step of an app, the counter of a passkey. A row
-    /// that is good for once has 1.
+    /// Must be above the mark in that row, and replaces it: the time step of an app, the counter of a passkey. A single-use
+    /// row has 1.
     pub mark: i64,
 }
 
-/// What proves a second step. It is used up by [`Effect::Spend`](super::effect::Effect::Spend), and by nothing else.
+/// A proof of the second step. Only [`Effect::Consume`](super::effect::Effect::Consume) uses it up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Proof {
     /// The code of this challenge.
@@ -118,7 +118,7 @@ impl Proof {
         }
     }
 
-    /// The word of the second step that it proves; none if it proves both.
+    /// The name of the second step that it proves; `None` if it proves both.
     pub(crate) const fn second_method(&self) -> Option<SecondMethod> {
         match self {
             Self::Mailed(challenge) => Some(challenge.method.second_method),

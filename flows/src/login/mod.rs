@@ -1,7 +1,7 @@
-//! Signing in: the machine, its verifiers, and the executor that applies what it decides.
+//! Signing in: the machine, its verifiers, and the executor that carries out its decisions.
 //!
-//! A post has three phases. *Read and charge*: load rows, spend the try before it is judged. *Compute with nothing
-//! held*: hash, derive. *One write* that reads again what may have changed, asks the machine and applies its effects.
+//! A post has three phases. *Read and charge*: load rows, spend the try before the guess is checked. *Compute without a
+//! transaction*: hash, derive. *One write* that reads again what may have changed, runs the machine and applies its effects.
 
 mod apply;
 mod charge;
@@ -58,7 +58,7 @@ use machine::Input;
 use refusal::Refusal;
 use state::{AwaitedProof, PendingSecondStep, State};
 
-/// New values of a browser's cookies, at a change of privilege.
+/// New values of a browser's cookies, for a change of privilege.
 #[derive(Clone, Debug)]
 pub struct NewCookies {
     /// The browser cookie.
@@ -69,14 +69,14 @@ pub struct NewCookies {
     pub devices: Vec<DeviceToken>,
 }
 
-/// What to answer a post of a sign-in page with.
+/// The answer to a post of a sign-in page.
 #[derive(Debug)]
 pub enum Answer {
-    /// Show the step that is due, with a word about why it is not the next one.
+    /// Show the step that is due, with the reason if it is not the next one.
     Show(AttemptId, Option<Refusal>),
-    /// On to the page of the step that is now due.
+    /// Redirect to the page of the step that is now due.
     Next(AttemptId, NextStep),
-    /// The same under a new value of the browser cookie.
+    /// The same, with a new value of the browser cookie.
     BrowserChanged {
         /// The attempt.
         id: AttemptId,
@@ -85,14 +85,14 @@ pub enum Answer {
         /// The new value.
         browser: OpaqueToken,
     },
-    /// Signed in: new cookies, and on to the client, or to a page that asks.
+    /// Signed in: new cookies, and a redirect to the client or to a page that asks.
     SignedIn {
-        /// New cookie values; none when the session was there already.
+        /// New cookie values; `None` when the session existed already.
         cookies: Option<NewCookies>,
-        /// Where to.
+        /// The target.
         destination: AfterSignIn,
     },
-    /// Back to the client without a sign-in.
+    /// Redirect to the client without a sign-in.
     Client(ClientRedirect),
     /// The page was made for another cookie: the same page again.
     FreshPage(Box<AuthorizePage>),
@@ -100,7 +100,7 @@ pub enum Answer {
     Busy {
         /// The page.
         attempt: String,
-        /// When it is worth trying again.
+        /// When to try again.
         retry_after: Duration,
     },
     /// Too many failures of strangers in this network: the page again, with the address, never the password.
@@ -110,11 +110,11 @@ pub enum Answer {
         /// Which network, and until when.
         rate_limited: RateLimited,
     },
-    /// Nothing that can be continued.
+    /// Nothing that can be continued: the browser starts again.
     StartAgain,
 }
 
-/// The page that a state is due on.
+/// The page that a state requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
     /// Address and password.
@@ -125,7 +125,7 @@ pub enum NextStep {
     NewPassword,
     /// Consent or confirmation.
     Complete,
-    /// None: it has ended.
+    /// None: the attempt has ended.
     Nothing,
 }
 
@@ -147,18 +147,18 @@ impl NextStep {
     }
 }
 
-/// Where a signed-in browser goes.
+/// Where a signed-in browser is redirected.
 #[derive(Debug)]
 pub enum AfterSignIn {
     /// To the client.
     Client(ClientRedirect),
-    /// To the page of ours at which the attempt ends.
+    /// To the page of ours that is the attempt's goal.
     Page(Page),
     /// To a page of ours that asks for consent or confirmation.
     Ask(AttemptId, Need),
 }
 
-/// Finds the attempt that a post names, or says what to answer instead.
+/// Finds the attempt that a post names, or returns the answer to send instead.
 async fn find_own_attempt(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -168,7 +168,7 @@ async fn find_own_attempt(
     attempt_or_answer(cx, browser_context, found)
 }
 
-/// The attempt that was found, or what to answer instead.
+/// The attempt that was found, or the answer to send instead.
 fn attempt_or_answer(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -186,7 +186,7 @@ fn attempt_or_answer(
     })
 }
 
-/// What a page whose form token is no longer right is answered with. Nothing is done.
+/// The answer to a page whose form token is no longer valid. Nothing is done.
 #[derive(Debug)]
 pub enum StaleForm {
     /// It was made for another cookie, when two tabs were opened at once: the same page again.
@@ -197,8 +197,8 @@ pub enum StaleForm {
     NotThisBrowser,
 }
 
-/// Finds out what to show instead of acting on a form whose token is not right. A form that was `posted` at a step that
-/// is not due goes into the trail: its token is of the step that is due, or of one before.
+/// Decides what to show instead of acting on a form with an invalid token. A form that was `posted` at a step that is not
+/// due is recorded in the trail: its token is of the step that is due, or of an earlier one.
 pub async fn resolve_stale_form(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -271,7 +271,7 @@ async fn record_cancelled(cx: &Cx, loaded: &LoadedAttempt) -> Result<()> {
         .await
 }
 
-/// Records that a step was posted out of turn (misuse case 1).
+/// Records that a step was posted out of order (misuse case 1).
 async fn record_out_of_turn(cx: &Cx, loaded: &LoadedAttempt) -> Result<()> {
     cx.db
         .write(async |tx| {
@@ -283,7 +283,7 @@ async fn record_out_of_turn(cx: &Cx, loaded: &LoadedAttempt) -> Result<()> {
         .await
 }
 
-/// A lost compare-and-set is no error for the person: the new state is shown, the input is not applied again.
+/// A lost compare-and-set is not an error for the person: the new state is shown, the input is not applied again.
 fn show_on_conflict(id: AttemptId, outcome: Result<Answer>) -> Result<Answer> {
     match outcome {
         Err(Error::Conflict) => Ok(Answer::Show(id, None)),

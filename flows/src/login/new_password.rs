@@ -1,4 +1,4 @@
-//! The change of password that a forced reset demands (decision 6): after both steps, before anything is issued.
+//! The change of password that a forced reset requires (decision 6): after both steps, before anything is issued.
 
 use keys::{HashingCaller, Password};
 use store::UserId;
@@ -14,7 +14,7 @@ use crate::{
     network,
 };
 
-/// What was found out about a new password. Only this file makes one.
+/// A checked new password. Only this file constructs one.
 #[derive(Debug)]
 pub struct NewPasswordChecked {
     user: UserId,
@@ -22,13 +22,13 @@ pub struct NewPasswordChecked {
 }
 
 impl NewPasswordChecked {
-    /// Whose password it would be.
+    /// The person whose password it would be.
     #[must_use]
     pub const fn user(&self) -> UserId {
         self.user
     }
 
-    /// Why it is not acceptable, if it is not.
+    /// Why it is not acceptable, if so.
     #[must_use]
     pub const fn refusal(&self) -> Option<BadPassword> {
         self.refusal
@@ -40,7 +40,7 @@ impl NewPasswordChecked {
     }
 }
 
-/// Judges and stores a new password, and completes the sign-in.
+/// Checks and stores a new password, and completes the sign-in.
 pub async fn post(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -78,7 +78,7 @@ pub async fn post(
     show_on_conflict(loaded.row.id, outcome)
 }
 
-/// The password, and as whom it is hashed: both steps are proven.
+/// The password, and the hashing caller: both steps are proven.
 async fn check_password(
     cx: &Cx,
     user: UserId,

@@ -1,8 +1,8 @@
 //! The first step: an address and a password.
 //!
-//! Known and unknown people run the same statements and one commit, and get the same bytes: the hash of an unknown
-//! person is compared with a dummy, and counters are keyed by an HMAC of the address, not by a row. Only a browser that
-//! claims to be a known device of the typed address costs a statement more, and nobody but its owner has such a claim.
+//! Known and unknown people cause the same statements and one commit, and get the same bytes: the password of an unknown
+//! person is compared with a dummy hash, and counters are keyed by an HMAC of the address, not by a row. Only a browser that
+//! claims to be a known device of the typed address costs a statement more, and only its owner's browser has such a claim.
 
 use keys::{HasherBusy, HashingCaller, HashingPermit, Password, PasswordHash};
 use store::{Timestamp, Tx, throttle::ThrottleKind, user::UserWithPassword};
@@ -25,7 +25,7 @@ use crate::{
     network::{self, AuditSubject},
 };
 
-/// What was found out about an address and a password. Only this file makes one.
+/// A checked address and password. Only this file constructs one.
 #[derive(Debug)]
 pub struct PasswordChecked {
     verdict: PasswordVerdict,
@@ -38,7 +38,7 @@ pub enum PasswordVerdict {
     Right(ProvenFirstStep),
     /// It is not, or there is no such person.
     Wrong,
-    /// Not judged: too many were wrong before.
+    /// Not checked: too many were wrong before.
     Paused(Timestamp),
 }
 
@@ -55,7 +55,7 @@ impl PasswordChecked {
     }
 }
 
-/// Judges a posted password.
+/// Checks a posted password.
 pub async fn post(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -63,7 +63,7 @@ pub async fn post(
     email: &EmailAddress,
     password: Option<Password>,
 ) -> Result<Answer> {
-    // A claim is worth nothing until the database has been asked; a stranger has none, and asks nothing.
+    // A claim counts only after a query; a stranger has none, and causes no query.
     let throttle_subject =
         ThrottleSubject::for_typed_address(cx, browser_context, email.canonical()).await?;
     let caller = if throttle_subject.is_stranger() {
@@ -71,12 +71,12 @@ pub async fn post(
     } else {
         HashingCaller::Known(cx.root.counter_key(email.canonical()))
     };
-    // Nothing is counted for somebody who is turned away: on a bad day that is nearly everybody, and each has to cost little.
+    // A rejected request is not counted: under overload that is nearly every request, and each must be cheap.
     if let Err(full) = cx.hasher.reject_if_full(caller) {
         return Ok(busy_answer(name, full));
     }
-    // Networks come before the pool, and admission to the pool before any look-up: a full pool says so before it costs
-    // the database anything.
+    // Networks are checked before the pool, and admission to the pool before any look-up: a full pool rejects before the
+    // request costs a query.
     let is_counted = throttle_subject.is_stranger();
     let about = async || audit_subject(cx, browser_context, name).await;
     if let Admission::Paused(rate_limited) = Admission::for_guess(cx, is_counted, about).await? {
@@ -101,7 +101,7 @@ pub async fn post(
     outcome.map(|judgement| judgement.answer)
 }
 
-/// Through which client a post came that is not judged, for the trail.
+/// The subject, with the client, of a post that is not checked, for the trail.
 async fn audit_subject(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -120,17 +120,17 @@ fn busy_answer(name: &str, full: HasherBusy) -> Answer {
     Answer::Busy { attempt: name.to_owned(), retry_after: full.retry_after }
 }
 
-/// What was typed, and what the browser is to the person of that address.
+/// What was typed, and the throttle subject of the browser for that address.
 struct TypedCredentials<'a> {
     email: &'a EmailAddress,
     password: Option<Password>,
     throttle_subject: &'a ThrottleSubject,
 }
 
-/// What became of a post.
+/// The result of checking a post.
 struct Judgement {
     answer: Answer,
-    /// Whether the network's failure stays: a password was compared in vain, or would have been.
+    /// Whether the network's failure stays: a password was wrong, or was not compared because of a wait.
     failed: bool,
 }
 
@@ -167,7 +167,7 @@ async fn judge_admitted(
             .await?;
     drop(conn);
     let person = TypedPerson { email, known_user: found.person(), throttle_subject };
-    // Only a look, the same for every address: what counts is the charge.
+    // Only a read, the same for every address: the charge decides.
     let (compared, renewal) = match found.waits_until.filter(|until| *until > cx.now) {
         Some(until) => {
             drop(slot);
@@ -186,7 +186,7 @@ async fn judge_admitted(
     Ok(Judgement { answer: show_on_conflict(attempt.id(), outcome)?, failed })
 }
 
-/// Whose address was typed, if it is anybody's.
+/// The person of the typed address, if there is one.
 #[derive(Clone, Copy)]
 struct TypedPerson<'a> {
     email: &'a EmailAddress,
@@ -194,17 +194,18 @@ struct TypedPerson<'a> {
     throttle_subject: &'a ThrottleSubject,
 }
 
-/// What comparing found.
+/// The result of comparing.
 #[derive(Clone, Copy)]
 enum PasswordComparison {
     Right,
     Wrong,
-    /// Nothing: a wait is running, and a guess that is not judged costs no hash and tells nothing by its time.
+    /// Nothing was compared: a wait is running, and a guess that is not checked costs no hash and reveals nothing by its
+    /// time.
     NotCompared(Timestamp),
 }
 
 impl TypedPerson<'_> {
-    /// Whether the account may be used. Asked after the password is compared, so that the time tells nothing.
+    /// Whether the account may be used. Checked after the password is compared, so that the time reveals nothing.
     fn may_sign_in(self) -> bool {
         self.known_user.is_some_and(|known| known.user.is_active())
     }
@@ -214,15 +215,15 @@ impl TypedPerson<'_> {
     }
 }
 
-/// Compares, in the same time whatever there is to compare with: the right password of an account that may not be used is
-/// as good as a wrong one. Returns the password again, if it is right and its stored hash is out of date.
+/// Compares, in the same time whatever there is to compare with: the right password of an account that may not be used
+/// counts as a wrong one. Returns the password again, if it is right and its stored hash is outdated.
 async fn compare(
     cx: &Cx,
     slot: HashingPermit,
     password: Option<Password>,
     person: TypedPerson<'_>,
 ) -> Result<(PasswordComparison, Option<Password>)> {
-    // A password too long to be anybody's still takes the time of one.
+    // A password that is too long for any account still takes the time of one.
     let (password, stored) = match password {
         Some(password) => (password, person.stored_hash()),
         None => (Password::parse("").map_err(keys::KeyError::from)?, None),
@@ -235,8 +236,8 @@ async fn compare(
     Ok((PasswordComparison::Right, is_outdated.then_some(again)))
 }
 
-/// The verdict and what it leads to. Where another post has changed the attempt meanwhile, it is applied to what that is now,
-/// so that a right guess leaves its row in the trail and has its code mailed, whatever is posted beside it.
+/// The verdict and its effects. If another post has changed the attempt meanwhile, it is applied to the new state, so that a
+/// right guess is recorded in the trail and its code mailed, whatever is posted at the same time.
 async fn judge(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -278,7 +279,7 @@ async fn own_attempt(
     })
 }
 
-/// The verdict and what it leads to, in one transaction. The verdict is known also where the attempt was changed meanwhile and
+/// The verdict and its effects, in one transaction. The verdict is returned also if the attempt was changed meanwhile and
 /// nothing is written.
 async fn judge_once(
     cx: &Cx,
@@ -304,8 +305,8 @@ async fn judge_once(
     (judged, outcome)
 }
 
-/// Hashes a right password anew. Only now: before the verdict, the time of a second hash would tell who is right, also
-/// while guesses are paused. While anybody waits for a hash the next sign-in does it.
+/// Hashes a right password again. Only now: before the verdict, the time of a second hash would reveal a right guess, even
+/// while guesses are paused. While another caller waits for a hash, this is left to the next sign-in.
 async fn rehash(
     cx: &Cx,
     person: TypedPerson<'_>,
@@ -326,7 +327,7 @@ async fn rehash(
         .await
 }
 
-/// Spends the try. A verdict whose try cannot be spent is thrown away, so that guesses sent at once win nothing.
+/// Spends the try. A verdict whose try cannot be spent is discarded, so that concurrent guesses gain nothing.
 async fn charge(
     cx: &Cx,
     tx: &mut Tx,
@@ -340,7 +341,7 @@ async fn charge(
         PasswordComparison::Wrong => None,
     };
     let throttle_subject = person.throttle_subject;
-    // A right one is refunded, so it spends nothing: but it, too, finds no wait running.
+    // A right guess is refunded, so it spends nothing; but it, too, is refused while a wait is running.
     let tally =
         match throttle_subject.charge(cx, tx, ThrottleKind::Password, right.is_none()).await? {
             ChargeResult::Charged(tally) => tally,

@@ -1,11 +1,11 @@
-//! What a decision of the machine does to which row: one pure function, for the program and for the search.
+//! Maps a decision of the machine to writes of rows: one pure function, for the program and for the search.
 //!
 //! ```text
 //! Rows ─▶ facts ─▶ machine::step ─▶ effects ─▶ plan ─▶ writes
 //! ```
 //!
-//! A transaction reads its [`Rows`], asks the machine, and does the [`Write`]s in their order. Each is one guarded
-//! statement with what goes along with it; a guard that does not hold means that another request was faster, and the whole
+//! A transaction reads its [`Rows`], runs the machine, and carries out the [`Write`]s in their order. Each is one guarded
+//! statement with what belongs to it; a guard that does not hold means that another request was faster, and the whole
 //! transaction is rolled back. `apply` does them in the database, `search::executor` in its small world.
 
 use store::{ChallengeId, SessionId, UserId};
@@ -24,15 +24,15 @@ use super::{
 pub(super) struct Rows<'a> {
     /// The person that state or input is about.
     pub(super) person: Option<Person>,
-    /// The methods that this person may answer with, the one that is asked for first in front.
+    /// The methods that this person may answer with, the default first.
     pub(super) offered: &'a [Method],
-    /// The open challenge of this person in this browser, by the method that [`asks`] names.
+    /// The open challenge of this person in this browser, by the method that [`challenge_method_of`] returns.
     pub(super) open: Option<OpenChallenge>,
-    /// The live session that was presented, of whatever person.
+    /// The live session that was presented, of any person.
     pub(super) session: Option<PresentedSession>,
-    /// Ids for what may have to be made.
+    /// Ids for new rows.
     pub(super) new: NewIds,
-    /// Where the attempt ends.
+    /// The goal of the attempt.
     pub(super) goal: Goal,
 }
 
@@ -40,10 +40,10 @@ pub(super) struct Rows<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OpenChallenge {
     pub(super) challenge: Challenge,
-    /// The epoch that it was made under. One of an older epoch is dead, as its code is (decision 6): it is never joined, and
-    /// put aside when the next one is opened.
+    /// Its epoch. One of an older epoch is invalid, and so is its code (decision 6): it is never joined, and is superseded
+    /// when the next one is opened.
     pub(super) epoch: i64,
-    /// Whether its code is still good, and tries are left.
+    /// Whether its code is still valid, and tries are left.
     pub(super) can_be_joined: bool,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct PresentedSession {
     pub(super) user: UserId,
 }
 
-/// Ids that nothing has yet.
+/// Unused ids.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NewIds {
     pub(super) challenge: ChallengeId,
@@ -79,7 +79,7 @@ pub(super) fn person_of(state: &State, input: &Input) -> Option<UserId> {
     }
 }
 
-/// The mailed method whose open challenge the machine needs to know for this input.
+/// The mailed method whose open challenge the machine needs for this input.
 pub(super) fn challenge_method_of(
     state: &State,
     input: &Input,
@@ -102,7 +102,7 @@ pub(super) fn challenge_method_of(
 }
 
 impl<'a> Rows<'a> {
-    /// What the machine may look at of them.
+    /// What the machine may use of them.
     pub(super) fn facts(&self) -> Facts<'a> {
         let person = self.person;
         let current = self.open.filter(|open| person.is_some_and(|p| p.epoch == open.epoch));
@@ -120,67 +120,67 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Where the transaction stands beside its rows.
+/// How the transaction relates to the attempt's row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RowOwnership {
     /// Whether the attempt has a row.
     pub(super) has_row: bool,
-    /// Whether the presented browser value owns the row: not where a proof is posted once more with the value before.
+    /// Whether the presented browser value owns the row: not if a proof is posted again with the previous value.
     pub(super) owns_row: bool,
 }
 
 /// One write, in the order of a plan.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Write<'a> {
-    /// Lock the person's row until the transaction ends; lost unless this step still counts. What the rows said may have
-    /// changed since they were read (READ COMMITTED).
+    /// Lock the person's row until the transaction ends; a conflict unless this step still counts. The rows may have changed
+    /// since they were read (READ COMMITTED).
     Lock(ProvenFirstStep),
-    /// Put a challenge aside, if it is open.
+    /// Supersede a challenge, if it is open.
     Supersede(Challenge),
-    /// Open a challenge and mail its code; lost if another one is open, and unless the person is still active, of this epoch and
-    /// at the address that was read.
+    /// Open a challenge and mail its code; a conflict if another one is open, and unless the person is still active, of this
+    /// epoch and at the address that was read.
     Open(ProvenFirstStep, Challenge),
-    /// Mail the code of a challenge again; lost unless it is open.
+    /// Mail the code of a challenge again; a conflict unless it is open.
     SendAgain(Challenge),
-    /// Use a proof up; lost if it was used before.
+    /// Use a proof up; a conflict if it was used before.
     Consume(ProvenFirstStep, Proof),
     /// Store the new password of this person.
     ChangePassword(UserId),
     /// Record the sign-in.
     Record(&'a SignInProof),
-    /// End a session, if it lives: another person signs in.
+    /// End a session, if it is live: another person signs in.
     EndSession(PresentedSession),
-    /// Begin the session of the sign-in that was recorded.
+    /// Create the session of the recorded sign-in.
     BeginSession(SessionId),
-    /// Give the session a new secret and the sign-in that was recorded; lost unless the presented secret is still its own.
+    /// Give the session a new secret and the recorded sign-in; a conflict unless the presented secret is still its own.
     RotateSession(SessionId),
-    /// Give the session a new secret and nothing else; lost if it has ended.
+    /// Give the session a new secret and nothing else; a conflict if it has ended.
     ReplaceSecret(SessionId),
     /// Void the authorization codes of this attempt that were not redeemed.
     VoidCodes,
-    /// Make the attempt's row, if there is none.
+    /// Insert the attempt's row, if there is none.
     MakeRow,
-    /// Store the next state; lost if the attempt was changed since it was loaded.
+    /// Store the next state; a conflict if the attempt was changed since it was loaded.
     Save,
-    /// The same, and hand the attempt to the browser's new value.
+    /// The same, and assign the attempt to the browser's new value.
     HandOver,
-    /// The same at the end of an attempt.
+    /// The same, at the end of an attempt.
     Complete(BrowserValue),
     /// Move attempts and open challenges from a browser value to the new one.
     MoveBrowser {
-        /// Which value.
+        /// The old value.
         from: MoveSource,
-        /// Which attempts.
+        /// The attempts.
         moves: MovedAttempts,
     },
-    /// The session that the browser holds now is this one; lost unless it lives.
+    /// The session that the browser has now is this one; a conflict unless it is live.
     RequireLive(SessionId),
-    /// Answer the client by that session.
+    /// Answer the client with that session.
     AnswerClient {
         /// Whether it was proven for this very attempt.
         is_fresh: bool,
     },
-    /// Go on to a page of ours by that session.
+    /// Continue to a page of ours with that session.
     GoTo(Page),
 }
 
@@ -193,39 +193,40 @@ pub(super) enum BrowserValue {
     New,
 }
 
-/// The browser value that owns what moves.
+/// The browser value that owns what is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MoveSource {
-    /// By the value that was presented.
+    /// The value that was presented.
     ByPresented,
-    /// By the value that owns the attempt's row.
+    /// The value that owns the attempt's row.
     ByRow,
 }
 
-/// Which attempts of a browser move to its new value.
+/// The attempts of a browser that are moved to its new value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MovedAttempts {
     /// All.
     All,
-    /// This one, and those that no earlier value has led on. When a proof is posted once more, the browser may not have
-    /// received the value that it got for the first: then only what it could have led on with the one before moves along.
+    /// This one, and those that no earlier value has continued. When a proof is posted again, the browser may not have
+    /// received the value that it got for the first: then only what it could have continued with the previous one is moved
+    /// too.
     ThisAndUnmoved,
 }
 
-/// What is answered when everything was written.
+/// The answer when everything was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     /// The page that is due.
     NextStep,
-    /// The same, under a new browser value.
+    /// The same, with a new browser value.
     BrowserChanged,
-    /// The attempt's end, by the cookies that the browser has.
+    /// The attempt's goal, with the cookies that the browser has.
     Followed,
-    /// The attempt's end, by new cookies.
+    /// The attempt's goal, with new cookies.
     SignedIn,
 }
 
-/// What a decision of the machine comes to.
+/// The plan for a decision of the machine.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
     pub(super) writes: Vec<Write<'a>>,
@@ -233,7 +234,7 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// The plan of a step.
+    /// The plan of a transition.
     pub(super) fn of(
         rows: &Rows<'_>,
         before: &State,
@@ -293,7 +294,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Joins the challenge if it is the open one, and else puts that aside and opens it.
+    /// Joins the challenge if it is the open one; otherwise supersedes the open one and opens it.
     fn open(&mut self, first: ProvenFirstStep, challenge: Challenge, rows: &Rows<'_>) {
         if let Some(open) = rows.open {
             if open.challenge == challenge {
@@ -304,8 +305,8 @@ impl<'a> Plan<'a> {
         self.add(Write::Open(first, challenge));
     }
 
-    /// What a sign-in makes: its row, a session that rests on it, and new values for everything that this browser has open
-    /// (decision 13). Signing in again steps a session up and keeps its `sid`.
+    /// The writes of a sign-in: its row, a session that belongs to it, and new values for everything that this browser has
+    /// open (decision 13). Signing in again steps a session up and keeps its `sid`.
     fn sign_in(&mut self, proof: &'a SignInProof, rows: &Rows<'_>) {
         let session = proof.session();
         self.add(Write::Record(proof));
@@ -342,7 +343,8 @@ impl<'a> Plan<'a> {
         });
     }
 
-    /// An unchanged state of an existing row is not written, so that wrong guesses at once do not lose each other's charge.
+    /// An unchanged state of an existing row is not written, so that concurrent wrong guesses do not roll back each other's
+    /// charge.
     fn save(&mut self, is_unchanged: bool, ownership: RowOwnership) {
         match (is_unchanged, ownership.has_row) {
             (true, true) => {}

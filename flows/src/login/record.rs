@@ -1,4 +1,4 @@
-//! How a completed sign-in becomes a row.
+//! Recording a completed sign-in as a row.
 
 use store::{
     Tx,
@@ -8,8 +8,8 @@ use store::{
 use super::machine::SignInProof;
 use crate::{Cx, Result, sign_in::SignIn};
 
-/// Records the completed steps, and from where and with what the last of them was posted. `complete` is proof: only the
-/// machine makes one.
+/// Records the completed steps, with the network and the browser of the last post. `proof` can be constructed only by the
+/// machine.
 pub(super) async fn record_sign_in(
     cx: &Cx,
     tx: &mut Tx,
@@ -23,7 +23,7 @@ pub(super) async fn record_sign_in(
         epoch: first.epoch,
         steps: SignInSteps {
             first: first.step.first_method(),
-            // Both are the moment at which the attempt that proved them was completed (decision 1).
+            // Both times are the completion of the attempt that proved them (decision 1).
             first_at: cx.now,
             second: proof.second_method(),
             second_at: proof.second_method().map(|_| cx.now),

@@ -1,22 +1,22 @@
-//! Why an input did not lead further, by what was posted. A page says what is its own in its own words; what belongs to
-//! another step it says in one common way ([`Said`]).
+//! Why an input was refused, by what was posted. A page has texts for its own refusals; those of another step have one
+//! common text ([`PageMessage`]).
 
 use store::Timestamp;
 
 use crate::{account::password::BadPassword, network::RateLimited};
 
-/// Why an input did not lead further, told apart for the person and for the trail.
+/// Why an input was refused, in as many variants as the person and the trail need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Of an address and a password.
     Password(PasswordRefusal),
-    /// Of a code that was typed, by whatever method it came.
+    /// Of a code that was typed, by any method.
     Code(CodeRefusal),
     /// Of a code that is mailed, or of its mail.
     Mail(MailRefusal),
     /// The new password is not acceptable.
     NewPassword(BadPassword),
-    /// Too many posts or failures from this network; again when its window ends.
+    /// Too many posts or failures from this network; try again when its window ends.
     NetworkPaused(RateLimited),
     /// What was proven no longer counts.
     StartAgain,
@@ -27,28 +27,28 @@ pub enum Refusal {
 /// What is wrong with an address and a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordRefusal {
-    /// Unknown address or wrong password: the same words for both.
+    /// Unknown address or wrong password: the same text for both.
     Wrong,
-    /// Too many wrong passwords; again at this time.
+    /// Too many wrong passwords; try again at this time.
     Paused(Timestamp),
 }
 
 /// What is wrong with a typed code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeRefusal {
-    /// It is not the code; so many tries are left.
+    /// It is not the code; the number of tries left.
     Wrong(i64),
-    /// Not six digits; so many were there.
+    /// Not six digits; the number of digits typed.
     NotSixDigits(usize),
     /// Something other than digits.
     NotDigits,
     /// A code that was used before.
     Used,
-    /// Too many wrong codes; again at this time.
+    /// Too many wrong codes; try again at this time.
     Paused(Timestamp),
 }
 
-/// What is wrong with a mailed code, or with asking for its mail.
+/// What is wrong with a mailed code, or with requesting its mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailRefusal {
     /// Right but late: the same code was sent again.
@@ -57,26 +57,26 @@ pub enum MailRefusal {
     Expired,
     /// The code of an older mail.
     Superseded,
-    /// A code that was asked for in another browser.
+    /// A code that was requested in another browser.
     OtherBrowser,
-    /// All tries at this code are spent: a new one must be asked for.
+    /// All tries at this code are spent: a new one must be requested.
     Exhausted,
-    /// Sent too often; again at this time.
+    /// Sent too often; try again at this time.
     SendLater(Timestamp),
 }
 
-/// What the page of a step says about a refusal.
+/// What the page of a step shows about a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageMessage<R> {
     /// What is wrong with the post of this step.
     ThisStep(R),
-    /// Posts of this network wait.
+    /// Posts from this network must wait.
     NetworkPaused(RateLimited),
-    /// Something was posted to another step than the one that is due now: in an older tab, or while another tab went on.
+    /// Something was posted to another step than the one that is due now: in an older tab, or while another tab continued.
     OtherStep,
 }
 
-/// What the page of the mailed code says.
+/// A refusal on the page of the mailed code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailedCodeRefusal {
     /// About the code that was typed.
@@ -86,7 +86,7 @@ pub enum MailedCodeRefusal {
 }
 
 impl Refusal {
-    /// What the password page says.
+    /// The message on the password page.
     #[must_use]
     pub const fn for_password_page(self) -> PageMessage<PasswordRefusal> {
         match self {
@@ -100,7 +100,7 @@ impl Refusal {
         }
     }
 
-    /// What the page of the mailed code says.
+    /// The message on the page of the mailed code.
     #[must_use]
     pub const fn for_code_page(self) -> PageMessage<MailedCodeRefusal> {
         match self {
@@ -113,7 +113,7 @@ impl Refusal {
         }
     }
 
-    /// What the page of the new password says.
+    /// The message on the page of the new password.
     #[must_use]
     pub const fn for_new_password_page(self) -> PageMessage<BadPassword> {
         match self {

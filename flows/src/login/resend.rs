@@ -1,4 +1,4 @@
-//! "Send it again": the same code while it works, a new one when it does not, and neither too often.
+//! "Send it again": the same code while it is valid, a new one when it is not, and neither too often.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::{
     attempt::{self, Attempt, BrowserContext},
 };
 
-/// What was found out about "send it again". Only this file makes one.
+/// A checked "send it again". Only this file constructs one.
 #[derive(Debug)]
 pub struct ResendChecked {
     challenge: Challenge,
@@ -60,7 +60,7 @@ impl ResendChecked {
     }
 }
 
-/// When the same person may ask for the next mail: the cool-down doubles with each, up to four times.
+/// When the same person may request the next mail: the cool-down doubles with each, up to four times its first value.
 pub(super) fn resend_at(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
     let doublings = u32::try_from(challenge.sends.saturating_sub(1)).unwrap_or(0).min(2);
     let wait = if challenge.sends == 0 {
@@ -71,7 +71,7 @@ pub(super) fn resend_at(cx: &Cx, challenge: &EmailChallenge) -> Timestamp {
     challenge.last_requested_at.plus(wait)
 }
 
-/// Judges "send it again".
+/// Checks "send it again".
 pub async fn resend(cx: &Cx, browser_context: &BrowserContext, name: &str) -> Result<Answer> {
     let mut conn = cx.db.read().await?;
     let (found, open_challenges) =

@@ -1,7 +1,7 @@
-//! What a verifier found out about a proof of the second step.
+//! Checked proofs of the second step.
 //!
-//! A [`SecondChecked`] is made from a *seal*: a value that only the file of its method can make, and whose type says which
-//! method that is. So no verifier speaks for another method than its own.
+//! A [`SecondChecked`] is constructed from a *seal*: a value that only the file of its method can construct, and whose type
+//! identifies that method. So a verifier gives verdicts only about its own method.
 
 use store::{ChallengeId, UserId};
 use uuid::Uuid;
@@ -15,13 +15,13 @@ use super::{
 /// The verdict about a proof of the second step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is right, at this time. What is held is always in time.
+    /// It is right, with this validity. What is held is always valid.
     Right(CodeValidity),
     /// It is wrong, and its challenge is past its cap anyway.
     Expired,
-    /// It is the proof by which this browser was led on, a moment ago.
+    /// It is the proof that this browser posted before and that was accepted, a moment ago.
     Repeated,
-    /// It leads nowhere.
+    /// It is refused.
     Refused(Refusal),
 }
 
@@ -37,16 +37,16 @@ pub(crate) trait HeldVerifier {
     const METHOD: HeldMethod;
 }
 
-/// The person that a proof is of, and the epoch that it was made under: what is older than a reset is dead after it.
+/// The person of a proof, and the epoch that it was made under: what is older than a reset is invalid after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProofOwner {
     /// The person.
     pub user: UserId,
-    /// The epoch: of a challenge when it was made, of something held when it was judged.
+    /// The epoch: of a challenge when it was created, of something held when it was checked.
     pub epoch: i64,
 }
 
-/// What was found out about a proof of the second step.
+/// A checked proof of the second step.
 #[derive(Debug)]
 pub struct SecondChecked {
     proof: Proof,
@@ -66,7 +66,7 @@ impl SecondChecked {
         Self { proof, owner, verdict }
     }
 
-    /// About something held: the row that it is kept in, and the mark that it would leave there.
+    /// About something held: its row, and the mark that it would set there.
     #[cfg_attr(not(test), expect(dead_code, reason = "no held method is built yet"))]
     pub(super) fn held<S: HeldVerifier>(
         _: &S,
@@ -79,13 +79,13 @@ impl SecondChecked {
         Self { proof, owner, verdict }
     }
 
-    /// What it is about.
+    /// The proof that was checked.
     #[must_use]
     pub const fn proof(&self) -> &Proof {
         &self.proof
     }
 
-    /// Whose that is.
+    /// The person and epoch of the proof.
     #[must_use]
     pub const fn owner(&self) -> ProofOwner {
         self.owner

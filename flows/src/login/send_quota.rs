@@ -1,4 +1,4 @@
-//! How many mails a person gets in an hour and in a day: for all strangers together, and for all known devices.
+//! Quotas of mails to a person in an hour and in a day: one for all strangers together, and one for all known devices.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn quotas(cx: &Cx) -> [Quota; 2] {
     ]
 }
 
-/// Until when the mails that this guesser may ask for are used up, if they are.
+/// Until when the mail quota of this throttle subject is used up, if it is.
 pub(super) async fn used_up_until(
     cx: &Cx,
     sql: &mut impl store::Sql,
@@ -37,7 +37,7 @@ pub(super) async fn used_up_until(
     Ok(until)
 }
 
-/// Takes one mail from the quotas, or none.
+/// Charges one mail to the quotas, or none.
 pub(super) async fn charge_send(
     cx: &Cx,
     tx: &mut Tx,

@@ -1,4 +1,4 @@
-//! What a sign-in page shows: the step that is due, whatever was asked for.
+//! The content of a sign-in page: the step that is due, whatever was requested.
 
 use store::{
     Timestamp,
@@ -30,7 +30,7 @@ pub struct SignInPage {
     pub view: StepView,
 }
 
-/// The step that is due, with what its page says.
+/// The step that is due, with the content of its page.
 #[derive(Clone, Debug)]
 pub enum StepView {
     /// Address and password.
@@ -42,9 +42,9 @@ pub enum StepView {
         /// The person's address, for password managers; empty where there is none.
         email: String,
     },
-    /// Signed in by another tab: one press goes on.
+    /// Signed in by another tab: one click continues.
     SignedIn {
-        /// Who.
+        /// The signed-in person.
         person: String,
     },
     /// Completed: consent or confirmation may be due.
@@ -53,37 +53,37 @@ pub enum StepView {
     Cancelled,
 }
 
-/// What the code page says.
+/// The content of the code page.
 #[derive(Clone, Debug)]
 pub struct CodeView {
-    /// Where the code went, masked.
+    /// The address that the code was sent to, masked.
     pub masked_address: String,
-    /// The words by which page and mail can be matched.
+    /// The reference by which the person matches page and mail.
     pub reference: String,
-    /// When the mail server took the last mail; none while it has not.
+    /// When the mail server accepted the last mail; `None` before.
     pub accepted_at: Option<Timestamp>,
-    /// Until when the code works.
+    /// When the code expires.
     pub until: Timestamp,
-    /// Whether that time has passed.
+    /// Whether it is expired.
     pub validity: CodeValidity,
     /// When it can be sent again.
     pub resend: ResendTime,
-    /// What became of the mail that was asked for last.
+    /// The status of the last requested mail.
     pub delivery: MailStatus,
     /// Whether all tries are spent.
     pub exhausted: bool,
 }
 
-/// How far the mail has come that was asked for last.
+/// The status of the last requested mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailStatus {
-    /// There is none: too many were asked for.
+    /// There is none: too many were requested.
     NotSent,
-    /// It is on its way to the mail server.
+    /// It waits to be accepted by the mail server.
     Pending,
-    /// The mail server took it.
+    /// The mail server accepted it.
     Accepted,
-    /// The mail server refused it for good.
+    /// The mail server refused it permanently.
     Refused,
 }
 
@@ -111,7 +111,7 @@ pub enum ResendTime {
     At(Timestamp),
 }
 
-/// Finds out what to show.
+/// Finds the content of the page.
 pub async fn show(
     cx: &Cx,
     browser_context: &BrowserContext,
@@ -160,7 +160,7 @@ async fn view_of_step(
     }
     let found =
         code_post::answered_challenge(&mut conn, browser_context, state, open_challenges).await?;
-    // What is held has no page in this build, and a challenge that another tab used up or that is gone cannot be answered
+    // Held methods have no page in this build, and a challenge that another tab used up or that was swept cannot be answered
     // here.
     let Some(ChallengeWithUser { challenge, person }) =
         found.filter(|found| found.challenge.is_open())

@@ -1,4 +1,4 @@
-//! Where an attempt stands, and what is proven there. Stored as JSON: what a build cannot read means "start again".
+//! The state of an attempt, and what is proven in it. Stored as JSON: a value that a build cannot read means "start again".
 
 use serde::{Deserialize, Serialize};
 use store::{SessionId, UserId, sign_in::FirstMethod};
@@ -6,18 +6,18 @@ use uuid::Uuid;
 
 use super::method::{Challenge, HeldMethod, Proof};
 
-/// Where an attempt stands.
+/// The state of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum State {
     /// Nothing is proven, and no person is identified.
     Password,
     /// The first step is proven; the second is awaited.
     Second(PendingSecondStep),
-    /// Both steps are proven, and a forced reset demands a new password first.
+    /// Both steps are proven, and a forced reset requires a new password first.
     NewPassword(PendingNewPassword),
-    /// Both steps are proven, and the attempt has come to its end. Kept so that a repeated post goes to the same end.
+    /// Both steps are proven, and the attempt has ended. Kept so that a repeated post leads to the same goal.
     Complete(CompletedAttempt),
-    /// The person gave up.
+    /// The person cancelled.
     Cancelled,
 }
 
@@ -28,7 +28,7 @@ pub struct ProvenFirstStep {
     pub user: UserId,
     /// The person's epoch when it was proven.
     pub epoch: i64,
-    /// By what.
+    /// The proof.
     pub step: FirstStep,
 }
 
@@ -48,7 +48,7 @@ pub enum FirstStep {
 }
 
 impl FirstStep {
-    /// Its word in `sign_ins.first`.
+    /// Its name in `sign_ins.first`.
     pub(crate) const fn first_method(self) -> FirstMethod {
         match self {
             Self::Password { .. } => FirstMethod::Password,
@@ -66,7 +66,7 @@ pub struct PendingSecondStep {
     pub waiting: AwaitedProof,
 }
 
-/// What the second step waits for.
+/// What is awaited for the second step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AwaitedProof {
     /// The code of this challenge.
@@ -80,7 +80,7 @@ pub enum AwaitedProof {
 pub struct PendingNewPassword {
     /// The first step.
     pub first: ProvenFirstStep,
-    /// What proved the second step and led here: the same once more leads here again.
+    /// What proved the second step and led here: the same proof again leads here again.
     pub proof: Proof,
 }
 
@@ -91,7 +91,7 @@ pub struct CompletedAttempt {
     pub user: UserId,
     /// The session that the browser got or had.
     pub session: SessionId,
-    /// What proved the second step and completed it, if the last post was that.
+    /// What proved the second step and completed it, if the last post was that proof.
     pub proof: Option<Proof>,
 }
 
@@ -107,7 +107,7 @@ impl State {
         }
     }
 
-    /// The challenge that it waits for, or whose code led to it. None where nothing mailed is awaited or was given.
+    /// The challenge that it waits for, or whose code led to it. `None` if nothing mailed is awaited or was used.
     #[must_use]
     pub const fn challenge(&self) -> Option<Challenge> {
         match self {
@@ -126,7 +126,7 @@ impl State {
         }
     }
 
-    /// Whether a proof of the second step has led here.
+    /// Whether a proof of the second step led to this state.
     #[must_use]
     pub(crate) const fn is_second_step_proven(&self) -> bool {
         matches!(self, Self::NewPassword(_) | Self::Complete(_))

@@ -1,4 +1,4 @@
-//! Whose tries a guess spends (decision 4).
+//! Which counters a guess is charged to (decision 4).
 //!
 //! ```text
 //! known device ─▶ its own counter
@@ -6,7 +6,7 @@
 //!                 waits by itself              gets the first few failures of each network, and all of them once it waits
 //! ```
 //!
-//! So one network, however long it tries, does not spend what all strangers have, and no stranger spends what the person's
+//! So one network, however long it tries, does not use up what all strangers have, and no stranger uses up what the person's
 //! own browser has. The counters are keyed by HMACs of the address: known and unknown people cost the same statements.
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ use store::{
 
 use crate::{Cx, Result, attempt::BrowserContext, device, guess_budget, network};
 
-/// Who guesses at a person.
+/// The source of guesses at a person.
 #[derive(Clone, Debug)]
 pub(crate) enum ThrottleSubject {
     /// A browser that this person has signed in with.
@@ -29,7 +29,7 @@ pub(crate) enum ThrottleSubject {
         /// The counter of mails of all such browsers: it outlives the value, which each sign-in replaces.
         mail_counter: [u8; 32],
     },
-    /// Anybody else.
+    /// Any other browser.
     Stranger {
         /// The counter of all strangers.
         all_strangers: [u8; 32],
@@ -38,16 +38,16 @@ pub(crate) enum ThrottleSubject {
     },
 }
 
-/// What became of a try.
+/// The result of charging a try.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ChargeResult {
-    /// It may be judged.
+    /// The guess may be checked.
     Charged(GuessCount),
-    /// A wait is running until then.
+    /// A wait is running until this time.
     Paused(Timestamp),
 }
 
-/// What is spent now.
+/// The tries that are spent after a charge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GuessCount {
     own: i64,
@@ -64,7 +64,7 @@ impl ThrottleSubject {
         }
     }
 
-    /// Who this browser is to a person.
+    /// The throttle subject of this browser for a person.
     pub(crate) async fn for_user(
         cx: &Cx,
         sql: &mut impl Sql,
@@ -89,7 +89,8 @@ impl ThrottleSubject {
         })
     }
 
-    /// What this browser is to an address, whether it is that of a person or not. Without a claim nothing is looked up.
+    /// The throttle subject of this browser for an address, whether or not it is that of a person. Without a claim there is
+    /// no look-up.
     pub(super) async fn for_typed_address(
         cx: &Cx,
         browser_context: &BrowserContext,
@@ -106,7 +107,7 @@ impl ThrottleSubject {
         matches!(self, Self::Stranger { .. })
     }
 
-    /// The counter that mails are taken from: known devices have their own.
+    /// The counter of mails: known devices have their own.
     pub(crate) const fn mail_counter(&self) -> &[u8] {
         match self {
             Self::KnownDevice { mail_counter: mails, .. } => mails,
@@ -114,7 +115,7 @@ impl ThrottleSubject {
         }
     }
 
-    /// The two counters at which a wait may be running; the same one twice where there is one.
+    /// The two counters at which a wait may be running; the same one twice if there is only one.
     pub(super) fn delay_counters(&self) -> [&[u8]; 2] {
         match self {
             Self::KnownDevice { device, .. } => [device.as_bytes(), device.as_bytes()],
@@ -129,7 +130,7 @@ impl ThrottleSubject {
         }
     }
 
-    /// Spends a try, or only finds out whether one may be spent.
+    /// Spends a try, or only checks whether one may be spent.
     pub(super) async fn charge(
         &self,
         cx: &Cx,
@@ -153,7 +154,7 @@ impl ThrottleSubject {
         }
     }
 
-    /// Takes a try back that was spent in this transaction, because nothing was judged.
+    /// Takes back a try that was spent in this transaction, because nothing was checked.
     pub(super) async fn refund_charge(
         &self,
         cx: &Cx,
@@ -170,7 +171,7 @@ impl ThrottleSubject {
         Ok(())
     }
 
-    /// Gives a right guess's try back, and with it the wait that it started.
+    /// Gives the try for a right guess back, and with it the wait that it started.
     pub(super) async fn refund_right_guess(
         &self,
         cx: &Cx,
@@ -179,7 +180,7 @@ impl ThrottleSubject {
     ) -> Result<()> {
         let left = throttle::refund_delay(tx, self.own_counter(), kind, 0).await?;
         if let Self::Stranger { all_strangers: all, .. } = self {
-            // As in `counts_for_all`, by what was spent until now.
+            // As in `also_counts_globally`, by what was spent until now.
             let own = left.map_or(0, |left| left + 1);
             let above =
                 if own <= cx.settings.network_share { 0 } else { DelayPolicy::of(cx, kind).free };
@@ -188,7 +189,7 @@ impl ThrottleSubject {
         self.refund_daily_quota(cx, tx).await
     }
 
-    /// Begins the waits that a wrong guess leads to; returns whether strangers now wait.
+    /// Starts the waits after a wrong guess; returns whether strangers now wait.
     pub(super) async fn start_delays(
         &self,
         cx: &Cx,
@@ -223,8 +224,8 @@ impl ThrottleSubject {
         Ok(until.map_or(cx.now, |until| until.max(cx.now)))
     }
 
-    /// Forgets what was failed at, at a completed sign-in; returns how many failures this network had at this person, without
-    /// the right code where its try `is_counted` among them.
+    /// Clears the failures at a completed sign-in; returns how many failures this network had at this person, without the
+    /// right code if its try `is_counted` among them.
     pub(super) async fn clear_failures(
         cx: &Cx,
         tx: &mut Tx,
@@ -236,7 +237,7 @@ impl ThrottleSubject {
         else {
             return Ok(0);
         };
-        // In the order in which a try is spent, so that the two do not wait for each other.
+        // In the order in which a try is spent, to prevent a deadlock of the two.
         let failed = throttle::clear_failures(tx, &here).await?;
         throttle::clear_failures(tx, &all).await?;
         let right = is_counted
@@ -245,7 +246,7 @@ impl ThrottleSubject {
         Ok(failed - i64::from(right))
     }
 
-    /// Guesses that they have at one code: fewer for strangers while the site's guess budget is spent.
+    /// Guesses at one code: fewer for strangers while the site's guess budget is spent.
     pub(crate) fn code_tries(&self, cx: &Cx) -> i64 {
         let tries = cx.settings.code_tries;
         if self.is_stranger() && guess_budget::is_spent(cx) {
@@ -255,8 +256,8 @@ impl ThrottleSubject {
         }
     }
 
-    /// Takes a guess from what strangers have in a day while the site's guess budget is spent; says until when there is
-    /// none.
+    /// Charges a guess to the strangers' daily quota while the site's guess budget is spent; returns until when the quota is
+    /// used up, if it is.
     pub(super) async fn charge_daily_quota(
         &self,
         cx: &Cx,
@@ -271,7 +272,7 @@ impl ThrottleSubject {
         Ok(Some(taken.map_or(cx.now, |taken| taken.since.plus(quota.window))))
     }
 
-    /// Gives back what [`Guesser::take_of_day`] took in this transaction.
+    /// Gives back what [`ThrottleSubject::charge_daily_quota`] charged in this transaction.
     pub(super) async fn refund_daily_quota(&self, cx: &Cx, tx: &mut Tx) -> Result<()> {
         if let Self::Stranger { all_strangers: all, .. } = self
             && guess_budget::is_spent(cx)
@@ -282,7 +283,7 @@ impl ThrottleSubject {
     }
 }
 
-/// Spends a try of a stranger at both counters, in one statement; none at either while a wait is running at one of them.
+/// Spends a try of a stranger at both counters, in one statement; at neither while a wait is running at one of them.
 async fn charge_both_counters(
     cx: &Cx,
     tx: &mut Tx,
@@ -310,13 +311,13 @@ async fn charge_both_counters(
     Ok(None)
 }
 
-/// Whether a network's try counted for all strangers too: its first few do, and each once strangers wait.
+/// Whether a network's try also counted for all strangers: its first few do, and each one while strangers wait.
 fn also_counts_globally(cx: &Cx, kind: ThrottleKind, count: GuessCount) -> bool {
     count.own <= cx.settings.network_share
         || count.all_strangers.is_some_and(|all| all > DelayPolicy::of(cx, kind).free)
 }
 
-/// Failures that lead to no wait, and the waits after them.
+/// The number of failures without a wait, and the waits after them.
 struct DelayPolicy {
     free: i64,
     first_wait: Duration,

@@ -1,15 +1,15 @@
-//! What a person types or pastes into the field for the code.
+//! Parsing what a person types or pastes into the field for the code.
 
 use super::refusal::CodeRefusal;
 
 /// Digits of a code.
 const DIGITS: usize = 6;
 
-/// Reads six digits out of what was typed or pasted: spaces and dashes go, full-width digits count.
+/// Parses six digits from what was typed or pasted: spaces and dashes are removed, full-width digits count.
 ///
 /// # Errors
 ///
-/// [`CodeRefusal::NotDigits`] when anything else was typed, and else [`CodeRefusal::NotSixDigits`].
+/// [`CodeRefusal::NotDigits`] when any other character was typed, otherwise [`CodeRefusal::NotSixDigits`].
 pub fn parse(typed: &str) -> Result<String, CodeRefusal> {
     let kept: Vec<char> = typed
         .chars()

@@ -169,7 +169,7 @@ pub enum BadSetting {
     #[error("{0} has never been changed, so there is nothing to undo")]
     NothingToUndo(&'static str),
     /// Another change was made at the same time.
-    #[error("{0} was changed by another operator at the same time; look at its history and try again")]
+    #[error("{0} was changed at the same time; look at its history and try again")]
     Conflict(&'static str),
 }
 
