@@ -1,5 +1,4 @@
-//! Misuse case 53: known and unknown people cost the same statements and the same commits, read from the traces of the
-//! program itself.
+//! Misuse case 53: known and unknown accounts cost the same statements and commits, as the program's own traces show.
 
 use vestibule_tests::{
     client::Client,
@@ -12,7 +11,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// Posts at each address: wrong ones, then paused ones.
+/// Posts for each address: wrong passwords, then paused ones.
 const POSTS: usize = 6;
 
 /// A running program whose spans are collected.
@@ -33,7 +32,7 @@ impl TracedServe {
         Self { served, collector, client }
     }
 
-    /// Guesses at an address, each from another network, and returns what was answered.
+    /// Guesses passwords of an address, each from another network; returns the status codes.
     async fn guesses(&self, email: &str) -> Vec<u16> {
         let mut statuses = Vec::new();
         for nth in 0..POSTS {
@@ -47,7 +46,7 @@ impl TracedServe {
     }
 }
 
-/// The statements of each post of a password: those of each span, the spans in the order in which they ended.
+/// The statements of each password post: those of each span, in the order in which the spans ended.
 fn statements(spans: &[Span]) -> Vec<Vec<(&str, &[String])>> {
     let posts = spans.iter().filter(|span| {
         span.name == "/login/password" && span.attributes["http.request.method"] == "POST"
@@ -64,7 +63,7 @@ fn commits(post: &[(&str, &[String])]) -> usize {
     post.iter().flat_map(|(_, all)| all.iter()).filter(|sql| *sql == "COMMIT").count()
 }
 
-/// The very texts in their very order, wrong and paused.
+/// The same texts in the same order, for wrong and for paused guesses.
 #[apply(both_engines)]
 async fn case_53_unknown_accounts_cost_same_statements(engine: Engine) {
     let db = TestDb::create(engine).await;
@@ -91,6 +90,6 @@ async fn case_53_unknown_accounts_cost_same_statements(engine: Engine) {
         assert_eq!(commits(known), 1, "guess {nth}: {known:#?}");
         let count: usize = known.iter().map(|(_, all)| all.len()).sum();
         println!("guess {nth}: {count} statements, one commit, known or not");
-        assert!(count > 5, "they are there to be compared: {known:#?}");
+        assert!(count > 5, "there are statements to compare: {known:#?}");
     }
 }

@@ -1,5 +1,5 @@
-//! The simulated attacks, small: `scripts/bench attacks` runs them large. Each lets an honest person sign in meanwhile,
-//! and fails where that fails.
+//! The simulated attacks on a small scale: `scripts/bench attacks` runs them on a large one. In each, an honest person signs
+//! in meanwhile, and the test fails if that fails.
 
 use vestibule_tests::{
     attacks::{self, Scale},
@@ -21,7 +21,7 @@ async fn credential_stuffing_gets_no_session(engine: Engine) {
 async fn password_spraying_gets_no_session(engine: Engine) {
     let outcome = attacks::password_spraying(engine, SMALL).await;
     println!("{outcome}");
-    // The password of three is right. Each stands before the code, which went to somebody else.
+    // Three passwords are right. Each attempt stops at the code, which was mailed to the account's owner.
     assert_eq!((outcome.judged, outcome.correct_passwords), (60, 3));
     assert_eq!((outcome.second_steps, outcome.mailed), (3, 3));
     assert_eq!((outcome.sign_ins, outcome.sessions), (0, 0));
@@ -33,7 +33,7 @@ async fn code_guessing_triggers_site_budget(engine: Engine) {
         attacks::code_guessing(engine, Scale { accounts: 240, ..SMALL }).await;
     println!("{outcome}\n{reaction}");
     assert_eq!(reaction.people, 12);
-    // Five guesses at a code, then two; the site is told of once.
+    // Five guesses at a code, then two; one alarm for the site.
     assert_eq!((reaction.before, reaction.after), (30, 12));
     assert_eq!((reaction.budget, reaction.wrong_codes, reaction.alarms), (30, 42, 1));
     assert_eq!((outcome.correct_passwords, outcome.second_steps > 0), (12, true));
@@ -51,7 +51,7 @@ async fn lockout_attack_spares_owner(engine: Engine) {
 async fn hashing_flood_spares_honest_sign_in(engine: Engine) {
     let outcome = attacks::hashing_queue_flood(engine, Scale { posts: 120, ..SMALL }).await;
     println!("{outcome}");
-    assert!(outcome.refused.1 > 0, "the queue was not full, so nothing was shown");
+    assert!(outcome.refused.1 > 0, "the queue was not full, so the test shows nothing");
     assert_eq!(outcome.sign_ins, 0);
 }
 
@@ -59,6 +59,6 @@ async fn hashing_flood_spares_honest_sign_in(engine: Engine) {
 async fn inbox_flood_is_limited(engine: Engine) {
     let outcome = attacks::inbox_flood(engine, SMALL).await;
     println!("{outcome}");
-    // Six an hour for all strangers, of which the owner's first sign-in was one.
+    // Six an hour for all strangers, including the owner's first sign-in.
     assert_eq!((outcome.mailed, outcome.sign_ins), (5, 0));
 }

@@ -1,4 +1,4 @@
-//! Misuse cases 8, 19, 24 and 56: one mailbox, scanners of mail, a planted cookie at a reset, and a bad day.
+//! Misuse cases 8, 19, 24 and 56: a stolen mailbox, mail scanners, a planted cookie at a reset, and an overload.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::engines::{apply, both_engines};
 
 const NEW: &str = "a walk along the river at noon";
 
-/// The mailbox counts once: a code is no password, a used code is no second time, and what is claimed is what was done.
+/// The mailbox proves one step: a code is no password, works once, and `acr` and `amr` claim what was proven.
 #[apply(both_engines)]
 async fn case_8_code_proves_one_step(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
     let browser = app.browser();
     let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
-    // In the place of the password, in another tab and in another browser.
+    // A code instead of the password, in another tab and in another browser.
     for other in [browser.clone(), app.browser()] {
         let (start, _) = other.open_sign_in_page(&client).await;
         let by_code = Patient { password: code.clone(), ..patient.clone() };
@@ -38,7 +38,7 @@ async fn case_8_code_proves_one_step(engine: Engine) {
         (&id["acr"], &id["amr"]),
         (&"urn:vestibule:two-step".into(), &serde_json::json!(["pwd", "mca"]))
     );
-    // Where a mailbox stood for both, as a later recovery may write it, less is claimed.
+    // If the mailbox proved both steps, as a later recovery flow may record it, the token claims less.
     let pending = vestibule_tests::client::PendingRequest::new(&client);
     app.replica_db()
         .write(async |tx| {
@@ -55,7 +55,7 @@ async fn case_8_code_proves_one_step(engine: Engine) {
     );
 }
 
-/// A scanner opens and posts whatever it finds in a mail: there is nothing, and what a page has changes by no GET.
+/// A scanner opens and posts whatever it finds in a mail: it finds nothing, and no GET changes anything.
 #[apply(both_engines)]
 async fn case_19_mail_scanner_changes_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -78,7 +78,7 @@ async fn case_19_mail_scanner_changes_nothing(engine: Engine) {
             }
         }
     }
-    // A scanner's post comes without the browser and without a page of ours.
+    // A scanner's post has neither the browser's cookie nor a page of ours.
     let fields = [("attempt", attempt.as_str()), ("code", &code), ("action", "continue")];
     let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let posted = app.browser().send(Method::POST, "/login/code", &[], Some(&fields)).await;
@@ -89,7 +89,7 @@ async fn case_19_mail_scanner_changes_nothing(engine: Engine) {
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
-/// Whoever shares the browser cookie, because they have planted it, does not choose the new password.
+/// An attacker who shares the browser cookie, because they planted it, does not choose the new password.
 #[apply(both_engines)]
 async fn case_24_planted_cookie_sets_no_password(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -109,19 +109,19 @@ async fn case_24_planted_cookie_sets_no_password(engine: Engine) {
     let posted = attacker.post(&form, "continue").await;
     assert!(posted.location().is_none(), "{:?}", posted.location());
     assert_eq!(app.audit_outcomes("user.password_changed").await.len(), 0);
-    // A double click is not lost: the same code from the value before leads there under one more value.
+    // A double click still works: the same code with the previous cookie value leads to the page with one more new value.
     let again = twin.submit_code(&page, &code).await;
     assert!(again.has_field("new_password"), "{}", again.text());
     let form = again.form().with("new_password", NEW);
     twin.follow(twin.post(&form, "continue").await).await.authorization_response(pending).code();
-    // And not after a minute.
+    // After a minute it no longer does.
     app.clock.advance(Duration::from_secs(61));
     assert!(attacker.submit_code(&page, &code).await.location().is_none());
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
 }
 
-/// The mail server refuses, the queue is full, and this replica's clock is 90 seconds ahead: pages open, say what is
-/// so, and nobody gets in without both steps.
+/// The mail server refuses, the queue is full, and this replica's clock is 90 seconds ahead: pages open and say what is
+/// wrong, and no request signs in without both steps.
 #[apply(both_engines)]
 async fn case_56_overload_never_fails_open(engine: Engine) {
     let hashing = keys::HasherConfig { threads: 1, queue: 1, wait: Duration::from_millis(100) };

@@ -11,7 +11,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// A code that is not this one.
+/// A code that differs from this one.
 fn wrong_code(code: &str, nth: usize) -> String {
     let number: usize = code.parse().unwrap();
     format!("{:06}", (number + 1 + nth) % 1_000_000)
@@ -46,14 +46,14 @@ async fn guess_200(engine: Engine) -> Option<()> {
     }
     let tried = tries(&app).await;
     assert!(tried <= 5, "{tried}");
-    // One that waited for the database for 5 s was charged, if it was, and not judged.
+    // A guess that waited 5 s for the database may be charged, but is not checked.
     if given_up > 0 {
         return None;
     }
     assert_eq!(tried, 5);
     let outcomes = app.audit_outcomes("code.checked").await;
     assert_eq!(outcomes.iter().filter(|outcome| *outcome == "wrong").count(), 5, "{outcomes:?}");
-    // Spent, even the right one is not compared any more.
+    // With no tries left, even the right code is not compared any more.
     let answer = browser.submit_code(&page, &code).await;
     assert!(answer.location().is_none());
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
@@ -68,7 +68,7 @@ async fn case_12_concurrent_code_signs_in_once(engine: Engine) {
     let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let posts: Vec<_> = (0..20)
         .map(|_| {
-            // Each has the cookies of the moment before: twenty clicks, not twenty answers.
+            // Each has a copy of the earlier cookies: twenty clicks before the first response.
             let (browser, page, code) = (browser.with_copied_cookies(), page.clone(), code.clone());
             tokio::spawn(async move {
                 let answer = browser.submit_code(&page, &code).await;
@@ -86,7 +86,7 @@ async fn case_12_concurrent_code_signs_in_once(engine: Engine) {
     assert!(!landed.is_empty());
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
     assert_eq!(app.count("SELECT COUNT(*) FROM sessions").await, 1);
-    // Of the codes that went out, one is good; the others were voided.
+    // One of the issued authorization codes is valid; the others were revoked.
     let mut good = 0;
     for landed in &landed {
         good += i32::from(client.redeem(&app, landed).await.status == 200);
@@ -94,7 +94,7 @@ async fn case_12_concurrent_code_signs_in_once(engine: Engine) {
     assert_eq!(good, 1, "of {}", landed.len());
 }
 
-/// A lost answer: the browser that completed posts the same again and goes to the same end.
+/// A lost response: the browser that completed the sign-in posts the same again and gets the same result.
 #[apply(both_engines)]
 async fn case_12_repeated_code_reaches_same_end(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -110,11 +110,11 @@ async fn case_12_repeated_code_reaches_same_end(engine: Engine) {
     assert_eq!(
         client.redeem(&app, &first).await.json()["error"],
         "invalid_grant",
-        "the first is void"
+        "the first one is revoked"
     );
     assert_eq!(client.redeem(&app, &second).await.status, 200);
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 1);
-    // Later, and from anywhere else, it is used.
+    // Later, and in any other browser, the code is used up.
     app.clock.advance(Duration::from_secs(61));
     let late = before.with_copied_cookies();
     assert!(late.submit_code(&page, &code).await.location().is_none());
@@ -123,7 +123,7 @@ async fn case_12_repeated_code_reaches_same_end(engine: Engine) {
     assert_eq!(app.count("SELECT COUNT(*) FROM sessions").await, 1);
 }
 
-/// Two tabs: one mail, one code; the other goes on by the session.
+/// Two tabs: one mail, one code; the second tab continues with the session.
 #[apply(both_engines)]
 async fn case_12_second_tab_follows_session(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -136,7 +136,7 @@ async fn case_12_second_tab_follows_session(engine: Engine) {
     assert_eq!(app.mail.mails_to(&patient.email).len(), 1, "one mail for both");
     assert_eq!(app.count("SELECT COUNT(*) FROM email_challenges").await, 1);
     browser.submit_code(&one, &code).await.authorization_response(pending_one).code();
-    // The second tab, with the code or without, finds itself signed in.
+    // The second tab, with or without the code, is signed in.
     let attempt = two.form().value("attempt").to_owned();
     let page = browser.follow(browser.get(format!("/login/code?attempt={attempt}")).await).await;
     let answer = browser.follow(browser.post(&page.form(), "continue").await).await;
@@ -156,7 +156,7 @@ async fn case_13_failures_count_across_challenges(engine: Engine) {
             browser.submit_code(&page, &wrong_code(&code, nth)).await;
         }
         if round == 0 {
-            // Five tries spent: a new challenge with a new code.
+            // All five tries are used: a new challenge with a new code.
             let mails = app.mail.codes_to(&patient.email).len();
             let form = page.form();
             page = browser.follow(browser.post(&form, "resend").await).await;
@@ -165,7 +165,7 @@ async fn case_13_failures_count_across_challenges(engine: Engine) {
             code = next;
         }
     }
-    // Ten wrong codes of one person: paused, with the right code in hand, in this browser and in any other.
+    // Ten wrong codes of one person: paused even for the right code, in this browser and in any other.
     let answer = browser.submit_code(&page, &code).await;
     assert!(answer.location().is_none(), "{}", answer.text());
     assert_eq!(app.audit_outcomes("code.checked").await.last().map(String::as_str), Some("paused"));
@@ -173,7 +173,7 @@ async fn case_13_failures_count_across_challenges(engine: Engine) {
     let (page, code, pending) = other.sign_in_to_code_page(&app, &client, &patient).await;
     assert!(other.submit_code(&page, &code).await.location().is_none());
     assert_eq!(app.audit_outcomes("code.checked").await.last().map(String::as_str), Some("paused"));
-    // It delays, it does not lock.
+    // It delays sign-ins, it does not lock the account.
     app.clock.advance(Duration::from_hours(1));
     let mails = app.mail.codes_to(&patient.email).len();
     let page = other.follow(other.post(&page.form(), "resend").await).await;
@@ -207,7 +207,7 @@ async fn case_15_cookies_and_headers_reset_nothing(engine: Engine) {
             .unwrap();
     assert!(
         networks.iter().all(|(network,)| network == "127.0.0.1"),
-        "nobody's proxy wrote that header"
+        "no trusted proxy wrote that header"
     );
 }
 
@@ -231,7 +231,7 @@ async fn case_16_code_is_bound_to_browser(engine: Engine) {
         app.audit_outcomes("code.checked").await.last().map(String::as_str),
         Some("other_browser")
     );
-    // A page that was taken along without its cookie is nothing.
+    // A page without its cookie is worthless.
     let thief = app.browser();
     assert!(thief.submit_code(&page, &code).await.location().is_none());
     hers.submit_code(&page, &code).await.authorization_response(pending).code();
@@ -245,7 +245,7 @@ async fn case_17_late_and_expired_codes_resend(engine: Engine) {
     let browser = app.browser();
     let (page, code, pending) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     app.wait_for_jobs().await;
-    // One second past the window: late, and the same code is sent again.
+    // One second after the window: late, and the same code is sent again.
     app.clock.advance(Duration::from_secs(15 * 60 + 1));
     let late = browser.submit_code(&page, &code).await;
     assert!(late.has_field("code") && outcome().await == "late", "{}", late.text());
@@ -253,7 +253,7 @@ async fn case_17_late_and_expired_codes_resend(engine: Engine) {
     app.wait_for_jobs().await;
     let landed = browser.submit_code(&late, &code).await.authorization_response(pending);
     client.redeem_tokens(&app, &landed).await;
-    // Past the cap: expired, and a new code is sent.
+    // After the cap: expired, and a new code is sent.
     let (page, code, pending) = start_new_sign_in(&app, &browser, &client, &patient).await;
     app.clock.advance(Duration::from_mins(30));
     let mails = app.mail.codes_to(&patient.email).len();
@@ -267,19 +267,19 @@ async fn case_17_late_and_expired_codes_resend(engine: Engine) {
     );
     let next = app.mail.wait_for_code(&patient.email, mails + 1).await;
     assert_ne!(next, code);
-    // The code of before, into the page of the new one: told apart, and charged.
+    // The earlier code on the new page: recognized as superseded, and charged.
     let before = tries(&app).await;
     browser.submit_code(&expired, &code).await;
     assert_eq!(outcome().await, "superseded");
     assert_eq!(tries(&app).await, before + 1);
     browser.submit_code(&expired, &next).await.authorization_response(pending).code();
-    // After a reset, the code of before is of no use.
+    // After a reset, the earlier code does not work.
     let (page, code, _) = start_new_sign_in(&app, &browser, &client, &patient).await;
     app.force_reset(&patient).await;
     assert!(browser.submit_code(&page, &code).await.location().is_none());
 }
 
-/// A new sign-in of the same person, whatever session there is.
+/// Starts a new sign-in of the same person, even with a session.
 async fn start_new_sign_in(
     app: &TestApp,
     browser: &HttpBrowser,

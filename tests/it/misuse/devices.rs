@@ -1,4 +1,4 @@
-//! What a known device is worth, and for how long (decision 4): its places, its posts and its mails are those of the account.
+//! What a known device may do, and for how long (decision 4): its queue permits, posts and mails count per account.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use vestibule_tests::{
 use super::limits::{behind_a_proxy, browser_from, guess, without_session};
 use crate::engines::{apply, both_engines};
 
-/// The exit that everybody shares here, and somebody attacks from.
+/// The address that all clients share here, an attacker among them.
 const SHARED_ADDRESS: &str = "203.0.113.1";
 
-/// Strangers spend the failures of the exit.
+/// Strangers use up the failures of the shared address.
 async fn spend_failures(app: &TestApp, client: &Client) {
     let nobody = Patient {
         email: "nobody@patients.example".to_owned(),
@@ -31,14 +31,14 @@ async fn spend_failures(app: &TestApp, client: &Client) {
     }
 }
 
-/// Strangers spend the posts of the exit.
+/// Strangers use up the posts of the shared address.
 async fn spend_posts(app: &TestApp, client: &Client, patient: &Patient) {
     for _ in 0..12 {
         guess(&browser_from(app, SHARED_ADDRESS), client, patient).await;
     }
 }
 
-/// A browser at the exit with the value of a device.
+/// A browser at the shared address with a device cookie.
 fn with(app: &TestApp, device: &str) -> HttpBrowser {
     let browser = browser_from(app, SHARED_ADDRESS);
     browser.set_cookie("device", device);
@@ -53,13 +53,14 @@ async fn is_admitted(
 ) -> bool {
     let (page, _) = browser.open_sign_in_page(client).await;
     let answer = browser.submit_password(&page, patient).await;
-    // Its mail is there before anybody waits for the next.
+    // The mail has to arrive before a test waits for the next one.
     app.wait_for_jobs().await;
     assert!(answer.has_field("code") || answer.status == 429, "{}", answer.text());
     answer.has_field("code")
 }
 
-/// The mark on a value never ends; the device does. Without one its bearer is a stranger in a crowded network.
+/// The mark on a device cookie never expires; the device does. Without a live device its bearer is a stranger in a
+/// rate-limited network.
 #[apply(both_engines)]
 async fn replaced_device_cookie_is_worthless(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -83,14 +84,14 @@ async fn replaced_device_cookie_is_worthless(engine: Engine) {
     app.clock.advance(Duration::from_mins(1));
     assert!(
         !is_admitted(&app, &with(&app, &replaced), &client, &patient).await,
-        "failures: a newer one took its place"
+        "failures: a newer value replaced it"
     );
     assert!(is_admitted(&app, &with(&app, &live), &client, &patient).await);
     app.stop_clock_in_new_window();
     spend_posts(&app, &client, &patient).await;
     assert!(
         !is_admitted(&app, &with(&app, &replaced), &client, &patient).await,
-        "posts: a newer one took its place"
+        "posts: a newer value replaced it"
     );
     assert!(is_admitted(&app, &with(&app, &live), &client, &patient).await);
     let address = EmailAddress::parse(&patient.email).unwrap();
@@ -105,7 +106,7 @@ async fn replaced_device_cookie_is_worthless(engine: Engine) {
     assert!(!is_admitted(&app, &with(&app, &old), &client, &patient).await, "too old");
 }
 
-/// Two browsers of one account are one guest: who collects values gains nothing.
+/// Two browsers of one account share one limit: collecting device cookies gains nothing.
 #[apply(both_engines)]
 async fn device_posts_count_per_account(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -129,7 +130,7 @@ async fn device_posts_count_per_account(engine: Engine) {
     assert_eq!(guess(&without_session(&phone), &client, &patient).await.status, 429);
 }
 
-/// The seats of known devices are for those that are known now.
+/// The queue slots of known devices are for devices that are live.
 #[apply(both_engines)]
 async fn replaced_device_cookie_queues_as_stranger(engine: Engine) {
     let hashing = HasherConfig { threads: 1, queue: 2, wait: Duration::from_mins(5) };
@@ -150,12 +151,12 @@ async fn replaced_device_cookie_queues_as_stranger(engine: Engine) {
         let hasher = hasher.clone();
         async move { hasher.admit(HashingCaller::Stranger).await.is_ok() }
     });
-    until_equal("who waits", [1, 0], async || hasher.waiting()).await;
+    until_equal("callers in the queue", [1, 0], async || hasher.waiting()).await;
     let (page, _) = spent.open_sign_in_page(&client).await;
     assert_eq!(
         spent.submit_password(&page, &patient).await.status,
         503,
-        "a stranger, and those have no seat left"
+        "a stranger, and the strangers' queue is full"
     );
     let owner = tokio::spawn({
         let (browser, client, patient) = (without_session(&home), client.clone(), patient.clone());
@@ -164,13 +165,13 @@ async fn replaced_device_cookie_queues_as_stranger(engine: Engine) {
             browser.submit_password(&page, &patient).await
         }
     });
-    until_equal("who waits", [1, 1], async || hasher.waiting()).await;
+    until_equal("callers in the queue", [1, 1], async || hasher.waiting()).await;
     drop(held);
     assert!(owner.await.unwrap().has_field("code"));
     assert!(stranger.await.unwrap());
 }
 
-/// Whoever has been let in through both steps is heard to the end: consent, confirmation, a new password.
+/// A person who has passed both steps may finish: consent, confirmation, a new password.
 #[apply(both_engines)]
 async fn rate_limited_network_completes_last_page(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -192,11 +193,11 @@ async fn rate_limited_network_completes_last_page(engine: Engine) {
     let (page, code, pending) = browser.sign_in_to_code_page(&app, &phone, &patient).await;
     let confirm = browser.submit_code(&page, &code).await;
     browser.post(&confirm.form(), "continue").await.authorization_response(pending).code();
-    // A page that a session was asked on, without a row.
+    // A confirmation page that a session led to, without an attempt's row.
     let again = PendingRequest::new(&phone);
     let confirm = browser.follow(browser.get(again.url(app.issuer(), &[])).await).await;
     browser.post(&confirm.form(), "continue").await.authorization_response(again).code();
-    // A browser that nobody knows, between its second step and a new password.
+    // An unknown browser, between its second step and a new password.
     app.force_reset(&patient).await;
     app.stop_clock_in_new_window();
     let newcomer = browser_from(&app, SHARED_ADDRESS);
@@ -209,12 +210,12 @@ async fn rate_limited_network_completes_last_page(engine: Engine) {
         .await
         .authorization_response(pending)
         .code();
-    // And nobody else.
+    // No other browser is admitted.
     let stranger = browser_from(&app, SHARED_ADDRESS);
     assert_eq!(stranger.post(&confirm.form(), "continue").await.status, 429);
 }
 
-/// A sign-in gives a device a new value, and no new mails.
+/// A sign-in gives a device a new cookie, but no new mail quota.
 #[apply(both_engines)]
 async fn device_mail_quota_survives_new_cookie(engine: Engine) {
     let app = behind_a_proxy(engine).await;

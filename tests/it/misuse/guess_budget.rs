@@ -1,18 +1,18 @@
-//! What spends the site's guess budget, and what is charged while it is spent (misuse case 14).
+//! What uses up the site's guess budget, and what is charged while it is used up (misuse case 14).
 
 use vestibule_tests::{app::TestApp, blocking_tx::BlockingTx, db::Engine, wait};
 
 use super::limits::{behind_a_proxy, browser_from, without_session, wrong_code};
 use crate::engines::{apply, both_engines};
 
-/// What the replica sees of the gauge.
+/// The replica's count of wrong codes, refreshed.
 async fn refresh_wrong_codes(app: &TestApp) -> i64 {
     let live = &app.app().live;
     live.refresh_guess_count(&app.app().db, app.app().clock.now()).await.unwrap();
     live.wrong_codes()
 }
 
-/// Otherwise one account whose owner mistypes, again and again, would spend what the whole site has.
+/// Otherwise one account whose owner mistypes repeatedly would use up the budget of the whole site.
 #[apply(both_engines)]
 async fn completed_sign_in_refunds_wrong_codes(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -32,13 +32,13 @@ async fn completed_sign_in_refunds_wrong_codes(engine: Engine) {
     assert_eq!(
         refresh_wrong_codes(&app).await,
         3,
-        "the same one counts once, and what cannot be a code not at all"
+        "the same code counts once, and a malformed one not at all"
     );
     home.submit_code(&page, &code).await.authorization_response(pending).code();
-    assert_eq!(refresh_wrong_codes(&app).await, 1, "its own, and nobody else's");
+    assert_eq!(refresh_wrong_codes(&app).await, 1, "only its own are refunded");
 }
 
-/// They feel nothing of it, so they spend nothing of it.
+/// Known devices are not restricted by the budget, so they do not use it up.
 #[apply(both_engines)]
 async fn known_devices_spend_no_budget(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -53,7 +53,7 @@ async fn known_devices_spend_no_budget(engine: Engine) {
     assert_eq!(refresh_wrong_codes(&app).await, 0);
 }
 
-/// A stranger who has had the guesses of the day is told so, and pays for nothing that is not judged.
+/// A stranger without guesses left gets an explanation, and is not charged for a guess that is not checked.
 #[apply(both_engines)]
 async fn unjudged_guess_is_not_charged(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -89,12 +89,12 @@ async fn unjudged_guess_is_not_charged(engine: Engine) {
         );
     }
     assert!(spent.windows(2).all(|pair| pair[0] == pair[1]), "{spent:?}");
-    // The guess that was judged before is still told what it was told.
+    // The guess that was checked before still gets the same response.
     assert!(second.submit_code(page, &wrong_code(code, 0)).await.status == 200);
 }
 
-/// Otherwise an attacker who leaves between the charge and the verdict guesses past the budget: the same code, posted again, is
-/// charged no more.
+/// Otherwise an attacker who disconnects between the charge and the verdict guesses past the budget: the same code, posted
+/// again, is not charged again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guess_of_leaving_client_is_counted() {
     wait::retry_while_slow("a guess that waits for a lock", try_leaving_client).await;
@@ -118,14 +118,14 @@ async fn try_leaving_client() -> Option<()> {
     wait::until_equal("guesses that wait", 1, async || app.count(waiting).await).await;
     post.abort();
     assert!(post.await.is_err_and(|ended| ended.is_cancelled()));
-    // The server reads the end of that connection before it answers these.
+    // The server detects the closed connection before it answers these.
     for _ in 0..3 {
         app.browser().open_sign_in_page(&client).await;
     }
     let is_away = app.count(waiting).await == 0;
     held.commit().await;
     if is_away {
-        // The guess waited for longer than the database lets it.
+        // The guess waited for longer than the database's lock timeout.
         assert_eq!(app.audit_outcomes("code.checked").await.len(), 0);
         return None;
     }

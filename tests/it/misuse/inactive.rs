@@ -1,4 +1,4 @@
-//! People whose account may not be used: whatever was issued is dead, and nothing new is issued (fail closed).
+//! People whose account is not active: whatever was issued is invalid, and nothing new is issued (fail closed).
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// A planned one, one of a later build, and two that a careless comparison takes for `active`.
+/// A planned status, one of a later build, and two that a careless comparison takes for `active`.
 const INACTIVE: [&str; 4] = ["suspended", "status of a later build", "Active", ""];
 
-/// Sets a person's status, as SQL does.
+/// Sets a person's status by SQL.
 async fn set_status(app: &TestApp, patient: &Patient, status: &str) {
     let sql = "UPDATE users SET status = $2 WHERE email = $1";
     let rows: store::Result<u64> = app
@@ -47,7 +47,7 @@ async fn inactive_account_invalidates_everything_issued(engine: Engine) {
         let url = pending.url(app.issuer(), &[]);
         let unredeemed = browser.get(url).await.authorization_response(pending);
         set_status(&app, &patient, status).await;
-        // The session: no silent answer, and no page that knows the person.
+        // The session: no silent sign-in, and no page that shows the person's name.
         assert!(!signs_in_silently(&app, &browser, &client).await, "{status}");
         let (page, _) = browser.open_sign_in_page(&client).await;
         assert!(page.has_field("password") && !page.has_text(&patient.name), "{}", page.text());
@@ -58,14 +58,14 @@ async fn inactive_account_invalidates_everything_issued(engine: Engine) {
             (400, Some("invalid_grant"))
         );
         assert_eq!(get_userinfo(&app, token).await.status, 401, "{status}");
-        // It is the status alone: nothing was ended, and an account that is restored goes on.
+        // Only the status changed: nothing was ended, and a reactivated account continues.
         set_status(&app, &patient, "active").await;
         assert_eq!(get_userinfo(&app, token).await.status, 200, "{status}");
         assert!(signs_in_silently(&app, &browser, &client).await, "{status}");
     }
 }
 
-/// The page is that of a wrong password, to the letter, and so is what it costs.
+/// The page is the same as for a wrong password, to the byte, and it costs a try.
 #[apply(both_engines)]
 async fn inactive_accounts_password_looks_wrong(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -89,7 +89,7 @@ async fn inactive_accounts_password_looks_wrong(engine: Engine) {
     assert_eq!(app.count(failures).await, 5, "each costs a try");
 }
 
-/// Whatever step has come: an account that stops being active meanwhile is not signed in to.
+/// At every step: an account that becomes inactive meanwhile is not signed in to.
 #[apply(both_engines)]
 async fn inactive_account_cannot_complete_sign_in(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -99,7 +99,7 @@ async fn inactive_account_cannot_complete_sign_in(engine: Engine) {
     set_status(&app, &patient, "suspended").await;
     let answer = browser.submit_code(&page, &code).await;
     assert!(answer.location().is_none() && answer.has_field("password"), "{}", answer.text());
-    // Nor by a new code, nor by a new password after both steps.
+    // Nor with a new code, nor with a new password after both steps.
     let other = app.browser();
     set_status(&app, &patient, "active").await;
     app.force_reset(&patient).await;
@@ -115,8 +115,8 @@ async fn inactive_account_cannot_complete_sign_in(engine: Engine) {
     }
 }
 
-/// The last guard, which every sign-in passes with the person's row locked: it sees a suspension that came after all else
-/// was read.
+/// The last guard of every sign-in, with the person's row locked: it detects a suspension that was committed after all other
+/// reads.
 #[apply(both_engines)]
 async fn sign_in_commit_checks_account_status(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -156,7 +156,7 @@ async fn inactive_accounts_device_is_unknown(engine: Engine) {
     }
 }
 
-/// No code leaves for an account that is not active any more.
+/// No code is mailed to an account that is no longer active.
 #[apply(both_engines)]
 async fn inactive_account_gets_no_code(engine: Engine) {
     let app = TestApp::start(engine).await;

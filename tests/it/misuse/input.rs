@@ -1,4 +1,4 @@
-//! Misuse cases 48 to 51: addresses, line breaks, hosts and networks.
+//! Misuse cases 48 to 51: mail addresses, line breaks, hosts and networks.
 
 use reqwest::Method;
 use vestibule_tests::{
@@ -26,7 +26,7 @@ async fn case_48_spellings_reach_stored_address(engine: Engine) {
         browser.submit_code(&page, &code).await.authorization_response(pending).code();
     }
     assert!(app.mail.all().iter().all(|mail| mail.to == std::slice::from_ref(&patient.email)));
-    // Look-alikes are other people, and what cannot be seen is no address.
+    // Similar spellings are other people, and invisible characters make an address invalid.
     for typed in [
         "m\u{0435}re@patients.example",
         "me\u{200B}re@patients.example",
@@ -73,7 +73,7 @@ async fn case_49_line_breaks_split_no_header(engine: Engine) {
     assert_eq!(answer.authorization_response(pending).param("state").as_deref(), Some(state));
 }
 
-/// Every absolute address comes from the configuration; another Host is refused.
+/// Every absolute URL is built from the configuration; another Host is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_50_foreign_host_is_refused() {
     let app = TestApp::start(Engine::Sqlite).await;
@@ -96,7 +96,7 @@ async fn case_50_foreign_host_is_refused() {
     assert!(!answer.body.contains("evil.example"));
 }
 
-/// The right-most hop that is not ours counts, and one that cannot be read denies.
+/// The right-most address that is no proxy of ours counts, and an unreadable one is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_51_rightmost_untrusted_hop_counts() {
     let options = Options { proxies: vec!["127.0.0.0/8"], ..Options::default() };
@@ -107,7 +107,7 @@ async fn case_51_rightmost_untrusted_hop_counts() {
     app.stop_clock_in_new_window();
     let people = std::cell::Cell::new(0);
     let post = async |forwarded: &str| {
-        // Each at somebody else: a person's own waits are not what this is about.
+        // Each post uses another account, because the wait of an account is not tested here.
         people.set(people.get() + 1);
         let email = format!("nobody{}@patients.example", people.get());
         let mut browser = app.browser();
@@ -118,7 +118,7 @@ async fn case_51_rightmost_untrusted_hop_counts() {
     };
     assert_eq!(post("a").await, 403, "unparsable: refused, not skipped");
     assert_eq!(post("203.0.113.7, a").await, 403);
-    // One IPv6 household is one network, whatever it puts before its own address.
+    // One IPv6 household is one network, whatever it adds in front of its own address.
     for nth in 0..10 {
         assert_ne!(post(&format!("198.51.100.{nth}, 2001:db8:1:2::{nth:x}")).await, 429);
     }
@@ -136,7 +136,7 @@ async fn case_51_rightmost_untrusted_hop_counts() {
     drop(patient);
 }
 
-/// Whoever is no proxy of ours is counted as who they are, whatever they say about it.
+/// A client that is no trusted proxy is counted by its own address, whatever its headers claim.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_51_spoofed_forwarded_for_is_ignored() {
     let options = Options { proxies: vec!["10.0.0.0/8"], ..Options::default() };

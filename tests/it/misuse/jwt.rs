@@ -1,4 +1,4 @@
-//! Misuse case 36: tokens that are none of ours, at every place where one is read.
+//! Misuse case 36: forged tokens, at every place that reads one.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as B64};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn header_of(token: &str) -> Value {
     serde_json::from_slice(&B64.decode(header).unwrap()).unwrap()
 }
 
-/// A token with members of its header changed; the signature stays.
+/// A token with changed members of its header; the signature stays.
 fn with_changed_header(token: &str, changes: &Value) -> String {
     let mut header = header_of(token);
     for (name, value) in changes.as_object().unwrap() {
@@ -34,7 +34,7 @@ fn with_changed_header(token: &str, changes: &Value) -> String {
     with_header(token, &header)
 }
 
-/// Everything that is not `good` and tries to be.
+/// Forgeries of the token `good`, each with a name.
 fn forgeries(good: &str, jwks: &Value) -> Vec<(String, String)> {
     let kid = header_of(good)["kid"].clone();
     let key = &jwks["keys"][0];
@@ -51,7 +51,7 @@ fn forgeries(good: &str, jwks: &Value) -> Vec<(String, String)> {
     for alg in ["HS256", "PS256", "ES256", "EdDSA", "RS512"] {
         add("another alg", with_changed_header(good, &json!({ "alg": alg })));
     }
-    // HMAC with what is public: any tag is as good, because the algorithm is refused before it is computed.
+    // HMAC with the public key: any tag will do, because the algorithm is refused before a tag is computed.
     let tag = B64.encode(keys::hash_text(&key.to_string()).as_bytes());
     let hs = encode_json(&json!({ "alg": "HS256", "typ": typ, "kid": kid }));
     add("HS256 by the public key", format!("{hs}.{claims}.{tag}"));
@@ -69,7 +69,7 @@ fn forgeries(good: &str, jwks: &Value) -> Vec<(String, String)> {
         );
     }
     add("crit", with_changed_header(good, &json!({ "crit": ["exp"] })));
-    // Both halves zero, and the curve's key where there is one (CVE-2022-21449).
+    // Both halves zero, with an ES256 header if there is such a key (CVE-2022-21449).
     if let Some(es) = jwks["keys"].as_array().unwrap().iter().find(|key| key["alg"] == "ES256") {
         let header = encode_json(&json!({ "alg": "ES256", "typ": typ, "kid": es["kid"] }));
         add("a psychic signature", format!("{header}.{claims}.{}", B64.encode([0; 64])));
@@ -94,16 +94,16 @@ fn forgeries(good: &str, jwks: &Value) -> Vec<(String, String)> {
     all
 }
 
-/// Whether authorize takes a token as a hint.
+/// Whether the authorization endpoint accepts a token as a hint.
 async fn is_hint(app: &TestApp, client: &Client, browser: &HttpBrowser, token: &str) -> bool {
     let pending = PendingRequest::new(client);
     let changes = [("id_token_hint", token), ("prompt", "none")];
     let answer = browser.get(pending.url(app.issuer(), &changes)).await;
-    // A huge one is refused before it is looked at.
+    // A huge one is refused before it is parsed.
     answer.location().is_some_and(|to| to.query_pairs().any(|(name, _)| name == "code"))
 }
 
-/// Whether logout takes a token as a hint: it then signs out without asking.
+/// Whether logout accepts a token as a hint: it then signs out without a question.
 async fn signs_out(browser: &HttpBrowser, token: &str) -> bool {
     let answer =
         browser.with_copied_cookies().get(format!("/oauth2/logout?id_token_hint={token}")).await;
@@ -132,6 +132,6 @@ async fn case_36_forged_tokens_are_refused_everywhere(engine: db::Engine) {
         assert!(!is_hint(&app, &client, &browser, &token).await, "authorize: {what}");
         assert!(!signs_out(&browser, &token).await, "logout: {what}");
     }
-    assert!(!signs_out(&browser, access).await, "an access token signs nobody out");
+    assert!(!signs_out(&browser, access).await, "an access token signs no session out");
     assert!(signs_out(&browser, id).await);
 }

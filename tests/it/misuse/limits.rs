@@ -1,4 +1,4 @@
-//! Misuse cases 7, 14, 18, 53 and 54: limits that slow guessing down, and that a stranger cannot turn against a person.
+//! Misuse cases 7, 14, 18, 53 and 54: limits that slow guessing down, and that a stranger cannot turn against the owner.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// A provider behind a proxy that says where people come from.
+/// A provider behind a proxy that sends the clients' addresses.
 pub(super) async fn behind_a_proxy(engine: vestibule_tests::db::Engine) -> TestApp {
     TestApp::start_with(engine, Options { proxies: vec!["127.0.0.0/8"], ..Options::default() })
         .await
 }
 
-/// A browser in a network of its own.
+/// A browser with an address of its own.
 pub(super) fn browser_from(app: &TestApp, address: &str) -> HttpBrowser {
     let mut browser = app.browser();
     browser.extra_headers.push(("x-forwarded-for", address.to_owned()));
@@ -46,7 +46,7 @@ pub(super) fn wrong_code(code: &str, nth: usize) -> String {
     format!("{:06}", (number + 1 + nth) % 1_000_000)
 }
 
-/// A known device is a value of one account and one browser; it stands for no step and for no session.
+/// A device cookie belongs to one account and one browser; it replaces no step and no session.
 #[apply(both_engines)]
 async fn case_7_known_device_proves_nothing(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -62,14 +62,14 @@ async fn case_7_known_device_proves_nothing(engine: Engine) {
     let (page, _) = thief.open_sign_in_page(&client).await;
     assert!(page.has_field("password"));
     assert!(thief.submit_password(&page, &with_wrong_password(&mere)).await.has_field("password"));
-    // Strangers have spent what they have at both people.
+    // Strangers have used up their tries at both accounts.
     for who in [&mere, &hemi] {
         for nth in 0..3 {
             guess(&browser_from(&app, &format!("203.0.113.{nth}")), &client, who).await;
         }
         assert_eq!(guess(&browser_from(&app, "203.0.113.77"), &client, who).await.status, 429);
     }
-    // Mere's device opens nothing at Hemi, nor does a forged one, nor half of one.
+    // Mere's device helps nobody at Hemi's account, and neither does a forged or a truncated one.
     let forged = format!("{}{}", "A".repeat(43), &device[43..]);
     for value in [device.as_str(), &forged, &device[..60], "x", &format!("{device}.{device}")] {
         let browser = browser_from(&app, "198.51.100.10");
@@ -104,7 +104,7 @@ async fn case_7_reset_or_time_ends_device(engine: Engine) {
         let browser = without_session(&home);
         let (page, _) = browser.open_sign_in_page(&client).await;
         let answer = browser.submit_password(&page, &patient).await;
-        // Its mail is there before anybody waits for the next.
+        // The mail has to arrive before a test waits for the next one.
         app.wait_for_jobs().await;
         (answer.has_field("code"), format!("{}: {}", answer.status, answer.text()))
     };
@@ -115,9 +115,9 @@ async fn case_7_reset_or_time_ends_device(engine: Engine) {
     let gone = flows::device::forget_all(&app.cx(), &test_actor(), &address).await.unwrap();
     assert_eq!(gone, Some(1));
     let (inside, said) = gets_in().await;
-    assert!(!inside, "forgotten, so a stranger like others: {said}");
+    assert!(!inside, "forgotten, so a stranger: {said}");
     assert_eq!(app.audit_outcomes("user.devices_forgotten").await, ["ok"]);
-    // Known again, and dead by the epoch after a forced reset.
+    // Known again, and invalidated by the new epoch after a forced reset.
     app.clock.advance(Duration::from_hours(2));
     home.sign_in(&app, &client, &patient).await;
     app.force_reset(&patient).await;
@@ -141,7 +141,7 @@ async fn case_7_reset_or_time_ends_device(engine: Engine) {
     assert_eq!(browser.submit_password(&page, &patient).await.status, 429, "too old");
 }
 
-/// A family at one computer: five accounts, and each is known.
+/// A family with one computer: five accounts, and the browser is a known device of each.
 #[apply(both_engines)]
 async fn one_browser_knows_several_accounts(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -154,7 +154,7 @@ async fn one_browser_knows_several_accounts(engine: Engine) {
     for person in &family {
         sign_in_without_session(&app, &browser, &client, person).await;
     }
-    // Once more: a new value takes the place of the old one.
+    // Another sign-in: a new value replaces the old one.
     sign_in_without_session(&app, &browser, &client, &family[0]).await;
     assert_eq!(app.count("SELECT COUNT(*) FROM devices").await, 5);
     assert_eq!(browser.cookie("device").unwrap().split('.').count(), 5);
@@ -172,7 +172,7 @@ async fn one_browser_knows_several_accounts(engine: Engine) {
     }
 }
 
-/// A stranger fails all day. The person signs in as always, is told once, and a stranger is told when to come again.
+/// A stranger fails all day. The owner signs in as always and gets one mail, and the stranger's page says when to try again.
 #[apply(both_engines)]
 async fn case_54_strangers_cannot_lock_out_owner(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -199,13 +199,13 @@ async fn case_54_strangers_cannot_lock_out_owner(engine: Engine) {
         let mails = app.mail.mails_to(&patient.email);
         mails.into_iter().filter(|mail| mail.subject.contains("Somebody tried")).count()
     };
-    assert_eq!(told(), 1, "told once");
+    assert_eq!(told(), 1, "one mail");
     for nth in 0..30 {
         guess(&browser_from(&app, &format!("203.0.113.{nth}")), &client, &patient).await;
     }
     app.wait_for_jobs().await;
-    assert_eq!(told(), 1, "and not again on that day");
-    // Her own mistakes are her own: they wait too, and pass.
+    assert_eq!(told(), 1, "and no other on that day");
+    // The owner's mistakes have a limit of their own: a wait that passes.
     app.set_setting("sign_in.password_failures", "3").await;
     for _ in 0..3 {
         guess(&without_session(&owner), &client, &patient).await;
@@ -215,7 +215,7 @@ async fn case_54_strangers_cannot_lock_out_owner(engine: Engine) {
     without_session(&owner).sign_in(&app, &client, &patient).await;
 }
 
-/// One network, however long it tries, leaves something to strangers elsewhere: her new telephone.
+/// One network, however long it tries, leaves tries to strangers elsewhere, such as the owner's new telephone.
 #[apply(both_engines)]
 async fn network_tries_spare_other_strangers(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -228,12 +228,12 @@ async fn network_tries_spare_other_strangers(engine: Engine) {
     }
     let phone = browser_from(&app, "198.51.100.2");
     phone.sign_in(&app, &client, &patient).await;
-    // What strangers had spent is forgotten with it; the network that failed waits on.
+    // The strangers' count is cleared with it; the network that failed still has to wait.
     assert_eq!(guess(&attacker, &client, &patient).await.status, 429);
     assert!(guess(&browser_from(&app, "203.0.113.2"), &client, &patient).await.status != 429);
 }
 
-/// The code step: whoever has the password and guesses at codes does not stop the owner's codes.
+/// The code step: an attacker who has the password and guesses codes does not block the owner's codes.
 #[apply(both_engines)]
 async fn case_54_strangers_codes_never_pause_owner(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -249,7 +249,7 @@ async fn case_54_strangers_codes_never_pause_owner(engine: Engine) {
             thief.submit_code(&page, &wrong_code(&code, nth)).await;
         }
     }
-    // Ten wrong ones by strangers: strangers wait, also with a right one.
+    // Ten wrong codes by strangers: strangers have to wait, even with the right code.
     let stranger = browser_from(&app, "203.0.113.3");
     let (page, code, _) = stranger.sign_in_to_code_page(&app, &client, &patient).await;
     let paused = stranger.submit_code(&page, &code).await;
@@ -260,11 +260,12 @@ async fn case_54_strangers_codes_never_pause_owner(engine: Engine) {
     let mails = app.mail.mails_to(&patient.email);
     assert!(
         mails.iter().any(|mail| mail.subject.contains("has your")),
-        "told that the password is known"
+        "a mail says that the password is known"
     );
 }
 
-/// Resend flooding by somebody with the password: six an hour, the page says when, and her own codes still come.
+/// Resend flooding by an attacker with the password: six mails an hour, the page says when, and the owner's own codes still
+/// arrive.
 #[apply(both_engines)]
 async fn case_18_inbox_flood_spares_owner(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -276,20 +277,20 @@ async fn case_18_inbox_flood_spares_owner(engine: Engine) {
     let (mut page, _, _) = thief.sign_in_to_code_page(&app, &client, &patient).await;
     assert_eq!(thief.post(&page.form(), "resend").await.status, 429, "not so soon");
     for _ in 0..12 {
-        // A mail under way would be taken for lost, and sent once more.
+        // A mail that is still being sent would count as lost, and be sent again.
         app.wait_for_jobs().await;
         app.clock.advance(Duration::from_mins(3));
         page = thief.follow(thief.post(&page.form(), "resend").await).await;
     }
     app.wait_for_jobs().await;
-    // The owner's first one was a stranger's too: her browser was not known yet.
+    // The owner's first code counts as a stranger's, too: the browser was not known yet.
     assert_eq!(app.mail.codes_to(&patient.email).len(), 6, "six an hour for all strangers");
     assert!(page.has_text("You can ask for a code again"), "{}", page.text());
     without_session(&home).sign_in(&app, &client, &patient).await;
     assert_eq!(app.mail.codes_to(&patient.email).len(), 7);
 }
 
-/// One guess each at many people: no counter of a person moves far, the site's gauge does.
+/// One guess at each of many people: no person's counter grows much, but the site's does.
 #[apply(both_engines)]
 async fn case_14_site_guess_budget_limits_strangers(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -307,11 +308,11 @@ async fn case_14_site_guess_budget_limits_strangers(engine: Engine) {
     let live = &app.app().live;
     live.refresh_guess_count(&app.app().db, app.app().clock.now()).await.unwrap();
     assert_eq!(live.wrong_codes(), 8);
-    // The alarm rings once an hour.
+    // The alarm is raised once an hour.
     flows::guess_budget::alarm_if_exceeded(&app.cx()).await.unwrap();
     assert!(!flows::guess_budget::alarm_if_exceeded(&app.cx()).await.unwrap());
     assert_eq!(app.audit_outcomes("guess_budget.exceeded").await, ["exceeded"]);
-    // Strangers have two guesses at a code and three a day at a person; the right one still signs in.
+    // Strangers have two guesses at a code, and three a day at a person; the right code still signs in.
     let victim = app.patient("Aroha").await;
     let thief = browser_from(&app, "203.0.113.50");
     let (page, code, pending) = thief.sign_in_to_code_page(&app, &client, &victim).await;
@@ -326,21 +327,21 @@ async fn case_14_site_guess_budget_limits_strangers(engine: Engine) {
     assert_eq!(other.submit_code(&page, &code).await.status, 429, "the fourth of the day");
     let newcomer = app.patient("Kiri").await;
     browser_from(&app, "198.51.100.7").sign_in(&app, &client, &newcomer).await;
-    // A known device feels nothing: five guesses as always.
+    // A known device is not affected: five guesses as always.
     let mine = without_session(&home);
     let (page, code, pending) = mine.sign_in_to_code_page(&app, &client, &known).await;
     for nth in 0..4 {
         assert!(mine.submit_code(&page, &wrong_code(&code, nth)).await.has_field("code"), "{nth}");
     }
     mine.submit_code(&page, &code).await.authorization_response(pending).code();
-    // It ends by itself.
+    // The restriction ends by itself.
     app.clock.advance(Duration::from_hours(25));
     live.refresh_guess_count(&app.app().db, app.app().clock.now()).await.unwrap();
     assert_eq!(live.wrong_codes(), 0);
     assert!(!flows::guess_budget::alarm_if_exceeded(&app.cx()).await.unwrap());
 }
 
-/// Failures of networks count apart from posts, a completed sign-in gives them back, and known devices do not ask.
+/// Failures of networks are counted separately from posts, a completed sign-in refunds them, and known devices are exempt.
 #[apply(both_engines)]
 async fn network_failure_limit_spares_neighbours(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -353,7 +354,7 @@ async fn network_failure_limit_spares_neighbours(engine: Engine) {
     app.stop_clock_in_new_window();
     let exit = browser_from(&app, "203.0.113.1");
     exit.sign_in(&app, &client, &patient).await;
-    // Nine mistakes and a sign-in, again and again: given back.
+    // Nine mistakes and a sign-in, repeatedly: they are refunded.
     for _ in 0..3 {
         let hospital = browser_from(&app, "203.0.113.1");
         for _ in 0..9 {
@@ -378,7 +379,7 @@ async fn network_failure_limit_spares_neighbours(engine: Engine) {
     assert_eq!(shut.form().value("email"), nobody.email);
     assert!(shut.header("retry-after").parse::<u64>().unwrap() <= 300);
     without_session(&exit).sign_in(&app, &client, &patient).await;
-    // A household, and the customer around it.
+    // A household's /64, and the /48 around it.
     for nth in 0..12 {
         let neighbour = browser_from(&app, &format!("2001:db8:1:{nth}::1"));
         assert_ne!(guess(&neighbour, &client, &nobody).await.status, 429, "{nth}");
@@ -402,7 +403,8 @@ async fn network_failure_limit_spares_neighbours(engine: Engine) {
     assert_ne!(guess(&attacker, &client, &nobody).await.status, 429);
 }
 
-/// Beyond the posts of a network a known device is still heard, and others are told when, with their address kept.
+/// Over the post limit of a network a known device is still admitted; other pages say when to try again, and keep the
+/// address.
 #[apply(both_engines)]
 async fn rate_limited_posts_admit_known_devices(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -423,7 +425,7 @@ async fn rate_limited_posts_admit_known_devices(engine: Engine) {
     without_session(&home).sign_in(&app, &client, &patient).await;
 }
 
-/// Success forgets failures: of the person, of this network, of this device.
+/// A completed sign-in clears failures: of the person, of this network, of this device.
 #[apply(both_engines)]
 async fn completed_sign_in_clears_counters(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -445,7 +447,7 @@ async fn completed_sign_in_clears_counters(engine: Engine) {
     }
 }
 
-/// The same statements for known and unknown people, wrong and paused: the same rows, the same bytes, one commit.
+/// The same for known and unknown accounts, wrong and paused: the same statements, rows and bytes, and one commit.
 #[apply(both_engines)]
 async fn case_53_unknown_accounts_cost_same_rows(engine: Engine) {
     let app = behind_a_proxy(engine).await;

@@ -1,4 +1,4 @@
-//! The misuse cases: each a test that names its number.
+//! The misuse cases: each test has the number of its case in its name.
 
 mod account_enumeration;
 mod attacks;

@@ -1,5 +1,5 @@
-//! Misuse cases 7 and 54, of networks: who comes from one that had too many costs no hash, and a network spends its own tries
-//! at a person, not those of all strangers. An IPv6 /64 is one network, whatever address in it is used.
+//! Misuse cases 7 and 54 for networks: a rate-limited network costs no hash, and a network uses up its own tries at a
+//! person, not those of all strangers. An IPv6 /64 is one network, whichever of its addresses is used.
 
 use std::time::Duration;
 
@@ -33,12 +33,12 @@ async fn guess(browser: &HttpBrowser, client: &Client, email: &str) -> u16 {
     browser.post(&form, "continue").await.status.as_u16()
 }
 
-/// How many were let in to be hashed since the start.
+/// How many callers were admitted to hashing since the start.
 fn admitted_count(app: &TestApp) -> u64 {
     app.app().hasher.stats().totals.wait_buckets.iter().map(|(_, many)| many).sum()
 }
 
-/// Spends five guesses at a new code.
+/// Uses up the five guesses of a new code.
 async fn guess_codes(app: &TestApp, client: &Client, patient: &Patient, address: &str) {
     let thief = browser_from(app, address);
     let (page, code, _) = thief.sign_in_to_code_page(app, client, patient).await;
@@ -48,7 +48,7 @@ async fn guess_codes(app: &TestApp, client: &Client, patient: &Patient, address:
     }
 }
 
-/// The limit stands before the hashing pool: what it refuses, no hash is computed for.
+/// The limit applies before the hashing queue: a refused post is never hashed.
 #[apply(both_engines)]
 async fn rate_limited_network_costs_no_hash(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -69,7 +69,7 @@ async fn rate_limited_network_costs_no_hash(engine: Engine) {
         guess(&browser_from(&app, "203.0.113.2"), &client, "one@patients.example").await,
         200
     );
-    assert_eq!(admitted_count(&app), before + 1, "a neighbour is heard");
+    assert_eq!(admitted_count(&app), before + 1, "a neighbour is admitted");
 }
 
 #[apply(both_engines)]
@@ -85,7 +85,7 @@ async fn ipv6_64_shares_tries_per_person(engine: Engine) {
     browser_from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
 }
 
-/// The same at the second step, for somebody who has the password.
+/// The same at the second step, for an attacker who has the password.
 #[apply(both_engines)]
 async fn network_wait_spares_other_networks_codes(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -101,8 +101,8 @@ async fn network_wait_spares_other_networks_codes(engine: Engine) {
     browser_from(&app, "2001:db8:a::1").sign_in(&app, &client, &patient).await;
 }
 
-/// Who is turned away by a full pool is not counted, whoever they share an address with: on a bad day that is nearly
-/// everybody. What is heard is counted.
+/// A post that a full queue rejects is not counted against its network: in an overload that is nearly every post. Admitted
+/// posts are counted.
 #[apply(both_engines)]
 async fn queue_refusal_is_not_counted(engine: Engine) {
     let (app, client, patient) = app_with_two_queue_slots(engine).await;
@@ -116,12 +116,12 @@ async fn queue_refusal_is_not_counted(engine: Engine) {
     full.release().await;
     assert!(
         browser.submit_password(&page, &patient).await.has_field("code"),
-        "heard, after fifteen"
+        "admitted, after fifteen rejections"
     );
     assert_eq!(status_of_last(12, &app, &client).await, 429);
 }
 
-/// A full pool is no cover for posts that do anything else than ask for a seat.
+/// A full queue does not exempt posts that need no hash.
 #[apply(both_engines)]
 async fn other_posts_count_despite_full_queue(engine: Engine) {
     let (app, client, _) = app_with_two_queue_slots(engine).await;
@@ -141,7 +141,7 @@ async fn other_posts_count_despite_full_queue(engine: Engine) {
     assert_eq!(status_of_last(1, &app, &client).await, 429);
 }
 
-/// Somebody computes, and somebody sits on the one seat of strangers.
+/// Two hashing permits are held, and the one queue slot of strangers is taken.
 struct FullHashingPool {
     held: Vec<HashingPermit>,
     waiting: JoinHandle<bool>,
@@ -158,7 +158,7 @@ impl FullHashingPool {
             let hasher = hasher.clone();
             async move { hasher.admit(HashingCaller::Stranger).await.is_ok() }
         });
-        until_equal("who waits", [1, 0], async || hasher.waiting()).await;
+        until_equal("callers in the queue", [1, 0], async || hasher.waiting()).await;
         Self { held, waiting }
     }
 
@@ -168,7 +168,7 @@ impl FullHashingPool {
     }
 }
 
-/// One seat for strangers and one for known devices; of each network ten posts a minute are heard.
+/// One queue slot for strangers and one for known devices; a network may post ten times a minute.
 async fn app_with_two_queue_slots(engine: Engine) -> (TestApp, Client, Patient) {
     let hashing = HasherConfig { threads: 1, queue: 2, wait: Duration::from_mins(5) };
     let app = TestApp::start_with(engine, Options { hashing, ..Options::default() }).await;

@@ -1,4 +1,4 @@
-//! Misuse cases 30 to 35 and 43: what is tried at the protocol's edge.
+//! Misuse cases 30 to 35 and 43: attacks on the protocol endpoints.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// A code that was caught on its way is worth nothing without the verifier.
+/// An intercepted code is worthless without the verifier.
 #[apply(both_engines)]
 async fn case_30_code_binds_pkce_client_redirect(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -33,11 +33,11 @@ async fn case_30_code_binds_pkce_client_redirect(engine: Engine) {
     }
     let answer = other.redeem(&app, &landed).await;
     assert_eq!(answer.json()["error"], "invalid_grant", "another client");
-    // None of it used the code up.
+    // None of these requests used up the code.
     assert_eq!(client.redeem(&app, &landed).await.status, 200);
 }
 
-/// Exactly one success; what the first use issued is revoked by the second.
+/// Exactly one success; the second use revokes what the first one issued.
 #[apply(both_engines)]
 async fn case_32_replayed_code_revokes_tokens(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -59,7 +59,7 @@ async fn case_32_code_lives_sixty_seconds(engine: Engine) {
     let landed = app.browser().sign_in(&app, &client, &patient).await;
     app.clock.advance(Duration::from_mins(1));
     assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
-    // A late reuse of a redeemed one is found out too.
+    // A late reuse of a redeemed code is detected, too.
     let landed = app.browser().sign_in(&app, &client, &patient).await;
     let tokens = client.redeem_tokens(&app, &landed).await;
     app.clock.advance(Duration::from_secs(90));
@@ -67,7 +67,7 @@ async fn case_32_code_lives_sixty_seconds(engine: Engine) {
     assert_eq!(get_userinfo(&app, tokens["access_token"].as_str().unwrap()).await.status, 401);
 }
 
-/// A redirect URI that is not exactly a registered one is answered on our page, never by a redirect.
+/// A redirect URI that does not match a registered one exactly gets an error page, never a redirect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_31_redirect_uri_matches_exactly() {
     let app = TestApp::start(Engine::Sqlite).await;
@@ -113,7 +113,7 @@ async fn case_31_redirect_uri_matches_exactly() {
     assert!(answer.status == 400 && answer.has_text("This request cannot be completed"));
 }
 
-/// What is echoed is echoed unchanged, encoded where it stands, and has a length.
+/// `state` and `nonce` are returned unchanged, encoded for their place, and limited in length.
 #[apply(both_engines)]
 async fn case_35_state_and_nonce_return_unchanged(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -143,7 +143,7 @@ async fn case_35_state_and_nonce_return_unchanged(engine: Engine) {
     assert!(!page.body.contains("<script"), "{}", page.body);
 }
 
-/// No parameter of ours leads the browser anywhere.
+/// No parameter of ours redirects the browser.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_43_no_parameter_redirects() {
     let app = TestApp::start(Engine::Sqlite).await;

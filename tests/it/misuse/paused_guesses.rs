@@ -1,4 +1,4 @@
-//! What a wait is worth: it is not judged, it costs no hash, and what was wrong is counted wherever it was typed.
+//! Paused guesses: they are not compared and cost no hash, and a wrong password counts wherever it was typed.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::engines::{apply, both_engines};
 
 const SHARED_ADDRESS: &str = "203.0.113.1";
 
-/// A hash that cannot be read fails whenever it is compared with: so it shows whether it was.
+/// A comparison with an unreadable hash fails, which shows whether there was one.
 #[apply(both_engines)]
 async fn paused_guess_is_not_compared(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -37,7 +37,7 @@ async fn paused_guess_is_not_compared(engine: Engine) {
     assert_eq!(browser.submit_password(&page, &known).await.status, 500, "compared again");
 }
 
-/// Otherwise whoever waits could ask for as many hashes as posts.
+/// Otherwise a paused client could cause a hash with every post.
 #[apply(both_engines)]
 async fn paused_guess_counts_against_network(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -56,7 +56,7 @@ async fn paused_guess_counts_against_network(engine: Engine) {
     assert!(shut.has_text("too many tries from your network"), "{}", shut.text());
 }
 
-/// An attempt that has ended is no place to guess for nothing.
+/// An ended attempt must not allow uncounted guesses.
 #[apply(both_engines)]
 async fn wrong_password_counts_in_ended_attempt(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -81,7 +81,7 @@ async fn wrong_password_counts_in_ended_attempt(engine: Engine) {
     );
 }
 
-/// That passwords were guessed at says nothing of whoever has the right one.
+/// A mail about guessed passwords does not replace the mail about a known password.
 #[apply(both_engines)]
 async fn each_warning_kind_is_mailed_once(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -109,7 +109,7 @@ async fn each_warning_kind_is_mailed_once(engine: Engine) {
     }
 }
 
-/// A household has many an IPv6 /64, and is one network at a person.
+/// A household has many IPv6 /64 networks, and counts as one network at a person.
 #[apply(both_engines)]
 async fn ipv6_48_shares_tries_per_person(engine: Engine) {
     let app = behind_a_proxy(engine).await;
@@ -125,7 +125,7 @@ async fn ipv6_48_shares_tries_per_person(engine: Engine) {
     phone.sign_in(&app, &client, &patient).await;
 }
 
-/// What was never counted cannot be given back.
+/// A refund never exceeds what was counted.
 #[apply(both_engines)]
 async fn network_counter_never_falls_below_zero(engine: Engine) {
     let app = behind_a_proxy(engine).await;

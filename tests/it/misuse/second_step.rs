@@ -1,4 +1,4 @@
-//! Misuse cases 1 to 6: getting in without the second step.
+//! Misuse cases 1 to 6: signing in without the second step.
 
 use reqwest::Method;
 use vestibule_tests::{
@@ -10,7 +10,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// Whether this browser has anything that a client would take for a sign-in.
+/// Whether a client would accept anything of this browser as a sign-in.
 async fn is_signed_in(app: &TestApp, browser: &HttpBrowser) -> bool {
     let client = app.client_with(&format!("probe-{}", random_id()), |_| {}).await;
     let pending = PendingRequest::new(&client);
@@ -46,7 +46,7 @@ async fn case_1_only_code_follows_password(engine: Engine) {
         let answer = browser.follow(browser.get(format!("{path}?attempt={attempt}")).await).await;
         assert!(answer.has_field("code"), "{path} leads back to the due step: {}", answer.text());
     }
-    // Each step's form, posted out of turn with the token of the step that is due.
+    // The form of each step, posted out of turn with the token of the step that is due.
     for (path, button) in [
         ("/login/consent", "allow"),
         ("/login/consent", "continue"),
@@ -63,7 +63,7 @@ async fn case_1_only_code_follows_password(engine: Engine) {
     assert!(!is_signed_in(&app, &browser).await);
     assert_eq!(app.count("SELECT COUNT(*) FROM grants").await, 0);
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
-    // All of it has cost the honest person nothing.
+    // None of this has cost the honest person anything.
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
 }
 
@@ -80,7 +80,7 @@ async fn case_2_browser_cookie_is_no_session(engine: Engine) {
     assert_eq!(get_userinfo(&app, &first).await.status, 401);
 }
 
-/// With one method, the switch is "start again" and "back": the result of a step counts for that step alone.
+/// With one method, switching means "start again" and "back": the result of a step counts for that step alone.
 #[apply(both_engines)]
 async fn case_3_restart_and_back_prove_nothing(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -89,14 +89,14 @@ async fn case_3_restart_and_back_prove_nothing(engine: Engine) {
     let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &patient).await;
     let restarted = browser.follow(browser.post(&page.form(), "restart").await).await;
     assert!(restarted.has_field("password"), "{}", restarted.text());
-    // The code page of before, from the history, with the right code.
+    // The earlier code page, from the history, with the right code.
     let answer = browser.submit_code(&page, &code).await;
-    assert!(answer.location().is_none(), "the code alone signs nobody in");
+    assert!(answer.location().is_none(), "the code alone is no sign-in");
     assert!(!is_signed_in(&app, &browser).await);
     assert_eq!(app.count("SELECT COUNT(*) FROM sign_ins").await, 0);
 }
 
-/// A forced reset demands a new password whatever is restarted on the way.
+/// A forced reset requires a new password, however often the sign-in is restarted.
 #[apply(both_engines)]
 async fn case_4_restart_keeps_requirements(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -114,7 +114,7 @@ async fn case_4_restart_keeps_requirements(engine: Engine) {
     let page = browser.submit_code(&page, &code).await;
     assert!(page.has_field("new_password"), "still: {}", page.text());
     assert!(!is_signed_in(&app, &browser).await);
-    // `prompt=login` of the client survives a restart as well.
+    // The client's `prompt=login` survives a restart as well.
     let pending = PendingRequest::new(&client);
     let page =
         browser.follow(browser.get(pending.url(app.issuer(), &[("prompt", "login")])).await).await;
@@ -128,11 +128,11 @@ async fn case_5_account_switch_drops_proof(engine: Engine) {
     let (mere, hemi) = (app.patient("Mere").await, app.patient("Hemi").await);
     let browser = app.browser();
     let (page, code, _) = browser.sign_in_to_code_page(&app, &client, &mere).await;
-    // Another address beside the right code changes nothing about whose attempt it is ...
+    // Another address beside the right code does not change whose attempt it is ...
     let mails = app.mail.codes_to(&hemi.email).len();
     let form = page.form().with("code", "000000").with("email", &hemi.email);
     browser.post(&form, "continue").await;
-    // ... and the other's password leads to the other's own second step.
+    // ... and the other person's password leads to that person's own second step.
     let (start, pending) = browser.open_sign_in_page(&client).await;
     let page = browser.submit_password(&start, &hemi).await;
     assert!(page.has_field("code"));
@@ -166,9 +166,9 @@ async fn case_6_malformed_code_is_charged(engine: Engine) {
         let answer = browser.submit_code(&page, typed).await;
         assert!(answer.has_field("code"), "{typed:?}: {}", answer.text());
         assert_eq!(tries().await, charged, "{typed:?}");
-        assert_eq!(answer.form().value("code"), typed, "what was typed survives");
+        assert_eq!(answer.form().value("code"), typed, "the typed value is kept");
     }
-    // Missing, and twice.
+    // A missing code, and two of them.
     let mut form = page.form();
     form.fields.retain(|(name, _)| name != "code");
     assert!(browser.follow(browser.post(&form, "continue").await).await.location().is_none());

@@ -1,8 +1,8 @@
-//! Misuse case 57: canaries. What is secret in a sign-in is looked for wherever it must not be.
+//! Misuse case 57: canaries. The secrets of a sign-in are searched for wherever they must not be.
 
 use vestibule_tests::{app::TestApp, client::Client, db::Engine, log::CapturedLog};
 
-/// One thread, so that everything that happens is logged here.
+/// One thread, so that this test captures the log of every task.
 #[tokio::test(flavor = "current_thread")]
 async fn case_57_logs_and_errors_hide_secrets() {
     let log = CapturedLog::start();
@@ -36,14 +36,14 @@ async fn case_57_logs_and_errors_hide_secrets() {
         ];
         let trail = trail(&app).await;
         let logged = log.text();
-        assert!(logged.contains("/login/code"), "something is logged: {logged}");
+        assert!(logged.contains("/login/code"), "requests are logged: {logged}");
         for secret in secrets {
             assert!(!logged.contains(secret), "in the log on {engine:?}: {secret}");
             assert!(!trail.contains(secret), "in the trail: {secret}");
             assert!(!error.body.contains(secret), "in an error: {secret}");
         }
         assert!(!refused.url.as_str().contains(&code) && !page.url.as_str().contains(&code));
-        // The address of a person is in no log line either.
+        // A person's mail address is in no log line either.
         assert!(!logged.contains(&patient.email), "{engine:?}");
     }
 }
@@ -58,7 +58,7 @@ async fn trail(app: &TestApp) -> String {
     format!("{rows:?}")
 }
 
-/// With only the database in hand, no code is computed and no secret opened.
+/// With the database alone, no code can be computed and no secret decrypted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn database_holds_no_plain_secret() {
     let app = TestApp::start(Engine::Sqlite).await;
@@ -86,9 +86,9 @@ async fn database_holds_no_plain_secret() {
     ] {
         assert!(!holds(secret), "{secret}");
     }
-    // Six digits may stand in any number; as text of its own the code stands nowhere.
+    // Six digits may be in any number; the code is nowhere a text of its own.
     assert!(!holds(&format!("\"{code}\"")) && !holds(&format!(" {code} ")));
-    // Another root key opens nothing of it.
+    // Another root key decrypts none of it.
     let mut foreign =
         keys::RootKeys::new(&[keys::RootKey::parse("test", &[8; 32]).unwrap()]).unwrap();
     let mut conn = app.replica_db().read().await.unwrap();

@@ -1,4 +1,4 @@
-//! Misuse case 24, and sessions: new values at every change of privilege, and their limits.
+//! Misuse case 24, and sessions: new cookie values at every change of privilege, and their limits.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn signs_in_silently(app: &TestApp, browser: &HttpBrowser, client: &Client
     landed.param("code").is_some()
 }
 
-/// A cookie that an attacker has planted is worth nothing after the victim has signed in with it.
+/// A planted cookie is worthless after the victim has signed in with it.
 #[apply(both_engines)]
 async fn case_24_planted_cookie_is_no_session(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -64,7 +64,7 @@ async fn idle_and_absolute_limits_end_session(engine: Engine) {
     );
     app.clock.advance(Duration::from_mins(25));
     assert!(!signs_in_silently(&app, &browser, &client).await, "twelve hours, in use or not");
-    // The limits are live settings.
+    // The limits are settings that apply at once.
     browser.sign_in(&app, &client, &patient).await;
     app.set_setting("session.idle", "5m").await;
     app.clock.advance(Duration::from_mins(6));
@@ -89,7 +89,7 @@ async fn account_switch_ends_previous_session(engine: Engine) {
     assert!(signs_in_silently(&app, &browser, &client).await);
 }
 
-/// However a session ends, its row says when. The trail has a row for it where nothing else tells.
+/// However a session ends, its row has the time. The trail has a row for it where no other row says so.
 #[apply(both_engines)]
 async fn every_cause_ends_session_row(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -108,7 +108,7 @@ async fn every_cause_ends_session_row(engine: Engine) {
     browser.submit_code(&page, &code).await.authorization_response(pending).code();
     assert_eq!(app.count(open).await, 2, "one ended, one began");
     assert_eq!(app.audit_outcomes("session.signed_out").await, [""; 0]);
-    // A reset ends all of a person, and none of another.
+    // A reset ends all sessions of a person, and none of another.
     app.browser().sign_in(&app, &client, &mere).await;
     assert_eq!(app.count(open).await, 3);
     app.force_reset(&mere).await;
@@ -122,7 +122,7 @@ async fn every_cause_ends_session_row(engine: Engine) {
     assert_eq!(app.audit_outcomes("session.signed_out").await, ["ok"]);
 }
 
-/// Decision 6: everything older is dead at the next request, and the next sign-in changes the password.
+/// Decision 6: everything older is invalid at the next request, and the next sign-in changes the password.
 #[apply(both_engines)]
 async fn forced_reset_ends_everything_older(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -131,7 +131,7 @@ async fn forced_reset_ends_everything_older(engine: Engine) {
     let landed = signed_in.sign_in(&app, &client, &patient).await;
     let (page, code, _) = waiting.sign_in_to_code_page(&app, &client, &patient).await;
     app.force_reset(&patient).await;
-    // The notice is worth a mail only while the reset is open: let it leave before the change closes it.
+    // The notice is only sent while the reset is open: it has to be sent before the change closes it.
     app.wait_for_jobs().await;
     assert!(!signs_in_silently(&app, &signed_in, &client).await);
     assert_eq!(client.redeem(&app, &landed).await.json()["error"], "invalid_grant");
@@ -155,7 +155,7 @@ async fn forced_reset_ends_everything_older(engine: Engine) {
     let form = page.form().with("new_password", new);
     let answer = browser.follow(browser.post(&form, "continue").await).await;
     client.redeem_tokens(&app, &answer.authorization_response(pending)).await;
-    // The old password is nobody's now, the new one is, and its owner was told.
+    // The old password no longer works, the new one does, and its owner got a mail.
     let other = app.browser();
     let (page, _) = other.open_sign_in_page(&client).await;
     assert!(other.submit_password(&page, &patient).await.has_field("password"));

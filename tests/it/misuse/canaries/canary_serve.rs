@@ -1,4 +1,4 @@
-//! The program as an operator runs it, with secrets that the test knows.
+//! The program as an operator runs it, with secrets that the test can search for.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -23,13 +23,13 @@ pub(super) const PASSWORD: &str = "the first password canary 4711";
 pub(super) const TYPED_PASSWORD: &str = "a mistyped password canary 4712";
 pub(super) const NEW_PASSWORD: &str = "the second password canary 4713";
 
-/// Where a part of the program is, behind something that can lead elsewhere.
+/// The real address of a server, and the proxy in front of it.
 struct ProxiedServer {
     proxy: Proxy,
     port: u16,
 }
 
-/// A running `serve`, what it is configured with, and what everything around it has said.
+/// A running `serve`, its configuration and its surroundings, with everything that they output.
 pub(super) struct CanaryServe {
     pub(super) served: ServeSetup,
     pub(super) secrets: Secrets,
@@ -40,16 +40,16 @@ pub(super) struct CanaryServe {
     serve: ChildProcess,
     settings: Vec<(&'static str, String)>,
     servers: Vec<ProxiedServer>,
-    /// It lives as long as the program.
+    /// Dropped together with the program.
     _db: TestDb,
 }
 
-/// A code that is another one.
+/// A code that differs from this one.
 pub(super) fn other(code: &str) -> &'static str {
     if code == "135790" { "135791" } else { "135790" }
 }
 
-/// Puts a password into the address of a part, and something in front of it that can be led elsewhere.
+/// Puts a password into the URL of a server, and a proxy in front of it that can be redirected.
 async fn behind_proxy(url: &str, user: &str, password: &str) -> (String, ProxiedServer) {
     let mut url: Url = url.parse().expect("an address");
     let port = url.port().expect("a port");
@@ -60,7 +60,7 @@ async fn behind_proxy(url: &str, user: &str, password: &str) -> (String, Proxied
     (url.into(), ProxiedServer { proxy, port })
 }
 
-/// What `served` is configured with beside its file.
+/// The settings of `served` that are not in its configuration file.
 async fn settings(
     engine: Engine,
     db: &TestDb,
@@ -75,7 +75,7 @@ async fn settings(
         ("IDP__SHUTDOWN__DELAY", "0s".to_owned()),
     ];
     secrets.add("password of the mail server", "smtp-password-canary-4714");
-    // As PLAIN sends it (RFC 4616).
+    // Encoded as SASL PLAIN sends it (RFC 4616).
     secrets.add_bytes("password of the mail server", b"\0vestibule\0smtp-password-canary-4714");
     secrets.add("typo", "canary-typo-4711");
     let mut parts = Vec::new();
@@ -93,13 +93,13 @@ async fn settings(
     (settings, parts)
 }
 
-/// A root key that is like no other, in the place of the one of every test.
+/// A unique root key instead of the one that all tests share.
 fn draw_root_key(served: &ServeSetup, secrets: &Secrets) {
     let file = served.config_file().with_file_name("root.key");
     let key = Rng::system().bytes::<32>();
     std::fs::write(&file, key).expect("it is ours");
     let mode = std::fs::metadata(&file).expect("it is there").permissions().mode();
-    assert_eq!(mode & 0o077, 0, "nobody else's");
+    assert_eq!(mode & 0o077, 0, "readable by the owner only");
     secrets.add_bytes("root key", &key);
 }
 
@@ -108,7 +108,7 @@ fn with(mut command: Command, settings: &[(&'static str, String)]) -> Command {
     command
 }
 
-/// A client as an operator adds it: the one command that prints a secret, once.
+/// Adds a client as an operator does: the only command that prints a secret, once.
 async fn add_client(
     served: &ServeSetup,
     settings: &[(&'static str, String)],
@@ -124,7 +124,7 @@ async fn add_client(
     let added: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     let secret = added["client_secret"].as_str().expect("a secret").to_owned();
     secrets.add("client secret", &secret);
-    secrets.look_in("what `client add` complains about", &error);
+    secrets.look_in("standard error of `client add`", &error);
     let auth_method = flows::client::AuthMethod::Basic;
     Client { id, secret: Some(secret), redirect_uri, auth_method }
 }
@@ -171,7 +171,7 @@ impl CanaryServe {
             ];
             site.run_command_with(&add, &format!("{PASSWORD}\n"), true).await;
         }
-        // A change reaches the program within two seconds; a client that it does not know yet is refused.
+        // A change reaches the program within two seconds; until then it refuses the client.
         site.until_known(&["portal", "lab"]).await;
         site
     }
@@ -181,7 +181,7 @@ impl CanaryServe {
             let to = format!("/oauth2/authorize?client_id={client}");
             let known =
                 async || !self.browser().get(&to).await.has_text("client_id is not registered");
-            wait::until("the program knows a client", known).await;
+            wait::until("the program has the client", known).await;
         }
     }
 
@@ -189,7 +189,7 @@ impl CanaryServe {
         HttpBrowser::at_issuer(&self.served.issuer())
     }
 
-    /// Notes what a browser now has that proves something.
+    /// Records the secrets that a browser has now.
     pub(super) fn collect_secrets(&self, browser: &HttpBrowser, answer: &Response) {
         for name in ["browser", "session", "device"] {
             for value in browser.cookie(name).iter().flat_map(|cookie| cookie.split('.')) {
@@ -200,14 +200,14 @@ impl CanaryServe {
             if !form.value("form").is_empty() {
                 self.secrets.add("form token", form.value("form"));
             }
-            // Before the first post it is the sealed request; afterwards a name, which is no secret.
+            // Before the first post it is the sealed request; afterwards an id, which is no secret.
             if form.value("attempt").starts_with("s.") {
                 self.secrets.add("sealed page", form.value("attempt"));
             }
         }
     }
 
-    /// How the portal shows who it is.
+    /// The Authorization header of the portal.
     pub(super) fn portal_basic(&self) -> String {
         let secret = self.portal.secret.as_deref().expect("a secret");
         format!("Basic {}", BASE64_STANDARD.encode(format!("portal:{secret}")))
@@ -220,27 +220,27 @@ impl CanaryServe {
         self.secrets.look_in(&format!("what {args:?} says"), &format!("{out}{error}"));
     }
 
-    /// Runs a command, which works.
+    /// Runs a command that succeeds.
     pub(super) async fn run_command(&self, args: &[&str]) {
         self.run_command_with(args, "", true).await;
     }
 
-    /// Runs a command, which fails.
+    /// Runs a command that fails.
     pub(super) async fn run_failing_command(&self, args: &[&str]) {
         self.run_command_with(args, "", false).await;
     }
 
-    /// Runs a command with something wrong in its configuration.
+    /// Runs a command with an error in its configuration.
     pub(super) async fn run_misconfigured(&self, command: &str, (name, value): (&str, &str)) {
         let mut wrong = with(self.served.command(&[command]), &self.settings);
         wrong.env(name, value);
-        // The place is taken, so that a `serve` that could start ends too.
+        // The port is in use, so that a `serve` that could start ends too.
         let (_, out, error) = run_with_status(wrong, "").await;
-        let place = format!("what `{command}` says with a wrong {name}");
+        let place = format!("output of `{command}` with a wrong {name}");
         self.secrets.look_in(&place, &format!("{out}{error}"));
     }
 
-    /// Leads every part to nowhere, or back.
+    /// Makes every server unreachable, or reachable again.
     pub(super) fn switch_servers(&self, back: bool) {
         for part in &self.servers {
             part.proxy.move_to(if back { part.port } else { closed_port() });
@@ -251,14 +251,14 @@ impl CanaryServe {
         self.serve.wait_for_output(message).await;
     }
 
-    /// Stops the program and looks through everything that it has said.
+    /// Stops the program and searches everything that it has output.
     pub(super) async fn finish(&mut self) {
         assert!(self.serve.terminate().await.success());
         let said = self.serve.output();
         for wanted in
-            ["/login/code", "/oauth2/token", "/oauth2/jwks", "the mail server took a mail"]
+            ["/login/code", "/oauth2/token", "/oauth2/jwks", "the mail server accepted a mail"]
         {
-            assert!(said.contains(wanted), "nothing of {wanted} in\n{said}");
+            assert!(said.contains(wanted), "no {wanted} in\n{said}");
         }
         println!(
             "{} forms of secrets in none of {} lines of `serve`",
@@ -268,7 +268,7 @@ impl CanaryServe {
         self.secrets.look_in("what `serve` says", &said);
         self.secrets.assert_no_leaks();
         for person in [&self.email, &self.other_email] {
-            assert!(!said.contains(person), "{person} stands in the log");
+            assert!(!said.contains(person), "{person} is in the log");
         }
     }
 }

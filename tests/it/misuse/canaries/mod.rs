@@ -1,5 +1,5 @@
-//! Misuse case 57 against the program itself: everything that is secret in its use is looked for in everything that `serve`
-//! says at its most talkative, on every path and with every part of it away, and in what the commands beside it print.
+//! Misuse case 57 against the program itself: every secret is searched for in all output of `serve` at its most verbose
+//! level, on every path and with every server unavailable, and in the output of the commands.
 
 mod canary_serve;
 mod secrets;
@@ -18,7 +18,7 @@ use canary_serve::{CanaryServe, NEW_PASSWORD, PASSWORD, TYPED_PASSWORD};
 use crate::engines::{apply, both_engines};
 
 impl CanaryServe {
-    /// Opens the sign-in page and posts the password of a person who is at `client`.
+    /// Opens the sign-in page of `client` and posts the person's password.
     async fn sign_in_to_code_page(
         &self,
         browser: &HttpBrowser,
@@ -33,14 +33,14 @@ impl CanaryServe {
         (page, pending)
     }
 
-    /// The code that was mailed last, when there have been so many.
+    /// The latest mailed code, once so many were mailed.
     async fn wait_for_code(&self, count: usize) -> String {
         let code = self.served.mail.wait_for_code(&self.email, count).await;
         self.secrets.add("e-mail code", &code);
         code
     }
 
-    /// A journey with every mistake on its way, then one of a known device with consent.
+    /// A sign-in with every mistake on its way, then one from a known device with consent.
     async fn run_sign_ins(&self) {
         let browser = self.browser();
         let (page, _) = browser.open_sign_in_page(&self.portal).await;
@@ -65,7 +65,7 @@ impl CanaryServe {
         self.redeem_code(&browser, &self.lab, &answer.authorization_response(pending)).await;
     }
 
-    /// Redeems a code: with a wrong secret, rightly, and once more.
+    /// Redeems a code: with a wrong secret, correctly, and once more.
     async fn redeem_code(
         &self,
         browser: &HttpBrowser,
@@ -89,7 +89,7 @@ impl CanaryServe {
         tokens
     }
 
-    /// Secrets where none belongs: in paths, queries, headers and fields that nobody reads.
+    /// Sends secrets where they do not belong: in paths, queries, headers and unused fields.
     async fn send_misplaced_secrets(
         &self,
         browser: &HttpBrowser,
@@ -115,7 +115,7 @@ impl CanaryServe {
         browser.send(Method::POST, "/login/code", &headers, Some(&fields)).await;
     }
 
-    /// A forced reset, a refused new password, and a good one.
+    /// A forced reset, a refused new password, and an accepted one.
     async fn run_reset(&self) {
         self.run_command(&["user", "reset", &self.email, "--reason", "somebody called"]).await;
         let browser = self.browser();
@@ -132,7 +132,7 @@ impl CanaryServe {
         }
     }
 
-    /// The mail server refuses for now, for good, and breaks off.
+    /// The mail server refuses temporarily, refuses permanently, and disconnects.
     async fn run_mail_failures(&self) {
         let mail = &self.served.mail;
         for fault in [MailFault::Refuse(451), MailFault::CloseInData, MailFault::Refuse(550)] {
@@ -149,7 +149,7 @@ impl CanaryServe {
         self.until_logged("a mail was given up").await;
     }
 
-    /// What a page, a client and a bearer are told while database and Redis are away, and how the program starts then.
+    /// The responses to a page, a client and a bearer token while database and Redis are unavailable, and a start meanwhile.
     async fn run_outage(&self) {
         let browser = self.browser();
         let (page, _) = browser.open_sign_in_page(&self.portal).await;
@@ -172,10 +172,10 @@ impl CanaryServe {
             let form = page.form().with("email", &self.email).with("password", NEW_PASSWORD);
             browser.post(&form, "continue").await.status != 503
         };
-        wait::until("the database is back, and people are served", served).await;
+        wait::until("the database is back, and requests are served", served).await;
     }
 
-    /// Everything that an operator asks, when all is well.
+    /// The commands of an operator, while all servers are available.
     async fn run_operator_commands(&self) {
         for args in [
             &["check-config"][..],
@@ -199,7 +199,7 @@ impl CanaryServe {
         }
     }
 
-    /// Configurations that cannot be read: the value of a key is no help to anybody but a thief.
+    /// Configurations that cannot be parsed: the error must not contain the value of a secret.
     async fn run_bad_configurations(&self) {
         for (name, value) in [
             ("IDP__DATABASE__URL", "mysql://vestibule:canary-typo-4711@127.0.0.1/db"),

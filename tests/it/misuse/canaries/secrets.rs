@@ -1,4 +1,4 @@
-//! Secrets that a test knows, and every form in which one could stand in a text.
+//! The secrets of a test, and every encoding in which one could be in a text.
 
 use std::{
     collections::BTreeSet,
@@ -12,10 +12,10 @@ use base64::{
 };
 use url::form_urlencoded::byte_serialize;
 
-/// What must not be said, and where it was said all the same.
+/// What must not be output, and where it was output nevertheless.
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
-    /// What each is, and how it is written.
+    /// The name of each secret, and one encoding of it.
     known: Mutex<BTreeSet<(String, String)>>,
     leaks: Mutex<Vec<String>>,
 }
@@ -26,11 +26,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Secrets {
     fn put(&self, what: &str, written: String) {
-        assert!(written.len() >= 6, "{what}: {written} would be found anywhere");
+        assert!(written.len() >= 6, "{what}: {written} is too short to search for");
         locked(&self.known).insert((what.to_owned(), written));
     }
 
-    /// A text: as it is, in a form or a query, and where base64 or Rust's `Debug` hides it.
+    /// Adds a text: as it is, URL-encoded, and encoded by base64 or Rust's `Debug`.
     pub(super) fn add(&self, what: &str, secret: &str) {
         self.put(what, secret.to_owned());
         self.put(what, byte_serialize(secret.as_bytes()).collect());
@@ -39,16 +39,16 @@ impl Secrets {
         }
     }
 
-    /// A token of three parts: whole, and its signature, without which it is worth nothing.
+    /// Adds a token of three parts: the whole token, and its signature, which makes it valid.
     pub(super) fn add_token(&self, what: &str, token: &str) {
         self.add(what, token);
         self.add(what, token.rsplit('.').next().expect("a signature"));
     }
 
-    /// Bytes, in the ways in which a program writes bytes.
+    /// Adds bytes, in the encodings that a program may use for them.
     pub(super) fn add_bytes(&self, what: &str, bytes: &[u8]) {
         let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("a String takes everything");
+            write!(hex, "{byte:02x}").expect("writing to a String succeeds");
             hex
         });
         self.put(what, hex.to_uppercase());
@@ -58,17 +58,17 @@ impl Secrets {
         self.put(what, format!("{bytes:?}").trim_matches(['[', ']']).to_owned());
     }
 
-    /// Notes which of them stand in a text.
+    /// Records which secrets are in a text.
     pub(super) fn look_in(&self, place: &str, text: &str) {
         for (what, written) in locked(&self.known).iter() {
             let Some(at) = find_secret(text, written) else { continue };
             let nth = text[..at].matches('\n').count();
             let line = text.lines().nth(nth).unwrap_or_default();
-            locked(&self.leaks).push(format!("{what} stands in {place} as {written}:\n  {line}"));
+            locked(&self.leaks).push(format!("{what} is in {place} as {written}:\n  {line}"));
         }
     }
 
-    /// Fails when one of them was found.
+    /// Fails if a secret was found.
     pub(super) fn assert_no_leaks(&self) {
         let leaks = locked(&self.leaks);
         assert!(leaks.is_empty(), "{}", leaks.join("\n"));
@@ -79,7 +79,7 @@ impl Secrets {
     }
 }
 
-/// Where a secret stands. Six digits may stand in any number, so a code is looked for as a word.
+/// The position of a secret. Six digits may be in any number, so a code has to be a whole word.
 fn find_secret(text: &str, written: &str) -> Option<usize> {
     let is_code = written.len() == 6 && written.bytes().all(|byte| byte.is_ascii_digit());
     let inside = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
