@@ -2,8 +2,8 @@
 
 pub(crate) use rstest_reuse::apply;
 
-/// `#[apply(both_engines)] async fn name(engine: Engine)` is two tests: `name::case_1_sqlite` on SQLite with counters in memory,
-/// and `name::case_2_postgres` on PostgreSQL with Redis.
+/// `#[apply(both_engines)] async fn name(engine: Engine)` is two tests: `name::case_1_sqlite` on SQLite with counters in
+/// memory, and `name::case_2_postgres` on PostgreSQL with Redis.
 #[rstest_reuse::template]
 #[rstest::rstest]
 #[case::sqlite(vestibule_tests::db::Engine::Sqlite)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write};
 use store::Sql;
 use vestibule_tests::db::{Engine, TestDb};
 
-/// Tables of the program. Tables of SQLite and of the migrations are none of them.
+/// Tables of the program, without those of SQLite and of the migrations.
 const TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table'
     AND name NOT LIKE 'sqlite%' AND name NOT LIKE '%sqlx%' ORDER BY name";
 /// Columns that are part of a primary key or refer to another table.
@@ -24,7 +24,7 @@ struct KeyColumn {
     sql_type: String,
     is_primary: bool,
     is_required: bool,
-    /// The table whose row it names, or nothing.
+    /// The table that it refers to, or empty.
     refers_to: String,
 }
 
@@ -42,7 +42,7 @@ async fn schema() -> (Vec<String>, Vec<KeyColumn>) {
     (tables.into_iter().map(|(name,)| name).collect(), columns.collect())
 }
 
-/// How mermaid writes a reference: `||--o{` many rows for one, `|o--o{` many for one or none, `||--o|` one for one.
+/// A reference in mermaid's notation: `||--o{` many rows for one, `|o--o{` many for one or none, `||--o|` one for one.
 fn relation(column: &KeyColumn, primary_key_size: usize) -> &'static str {
     match (column.is_primary && primary_key_size == 1, column.is_required) {
         (true, _) => "||--o|",

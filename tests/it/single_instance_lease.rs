@@ -1,5 +1,5 @@
-//! Counters in memory are one process's alone: what becomes of a holder that was frozen longer than its lease, and of a
-//! start that finds the database busy.
+//! Counters in memory need a single process: a holder that was frozen longer than its lease, and a start while the database
+//! is busy.
 
 use store::{Db, Sql};
 use vestibule_tests::{
@@ -13,7 +13,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// Freezes a process in a moment in which it holds no lock that another one would wait for.
+/// Freezes a process while it holds no lock that another process would wait for.
 async fn freeze(serve: &ChildProcess, db: &Db) {
     let holds_nothing = async || {
         serve.freeze().await;
@@ -27,12 +27,12 @@ async fn freeze(serve: &ChildProcess, db: &Db) {
     wait::until("a frozen process that holds no lock", holds_nothing).await;
 }
 
-/// Holds the lease's row, and on SQLite thereby the writer.
+/// Locks the lease's row, and on SQLite thereby the writer.
 const HOLD: &str =
     "INSERT INTO leases (name, holder, until) VALUES ('memory-counters', 'nobody', 0)
      ON CONFLICT (name) DO UPDATE SET until = 0";
 
-/// Frozen while another one took over: back again, it ends by itself, and the other goes on.
+/// A holder is frozen while another process takes over: once it runs again, it ends by itself, and the other continues.
 #[apply(both_engines)]
 async fn frozen_holder_exits_after_takeover(engine: Engine) {
     let db = TestDb::create(engine).await;
@@ -58,13 +58,13 @@ async fn frozen_holder_exits_after_takeover(engine: Engine) {
     assert_eq!(ended.code(), Some(1), "{said}");
     assert!(said.contains("another `idp serve` has taken over this database"), "{said}");
     assert!(said.contains("alarm: another process counts in memory"), "{said}");
-    // The lease is still the other's, which serves.
+    // The other process still holds the lease and serves.
     assert_eq!(browser.get("/oauth2/jwks").await.status, 200);
     assert!(second.terminate().await.success());
 }
 
-/// A start waits for somebody who holds what it has to write, longer than the store itself waits for a lock: on SQLite
-/// whatever writes, on PostgreSQL the row of the lease.
+/// A start waits for a transaction that holds its lock, longer than the store itself waits for a lock: on SQLite any writer,
+/// on PostgreSQL the row of the lease.
 #[apply(both_engines)]
 async fn start_waits_for_busy_database(engine: Engine) {
     let db = TestDb::create(engine).await;
@@ -74,7 +74,7 @@ async fn start_waits_for_busy_database(engine: Engine) {
     let mut command = served.command(&["serve"]);
     command.env("IDP__EPHEMERAL__URL", "memory");
     let mut serve = ChildProcess::spawn(command);
-    // It has met the lock once; had it not asked again, it would have ended.
+    // It has met the lock once; without a retry it would have ended.
     serve.wait_for_output("the start waits for the database").await;
     held.commit().await;
     serve.wait_until_answering(&served.browser_at(served.address())).await;

@@ -1,9 +1,9 @@
 //! What a sign-in costs the database, as PostgreSQL itself counts it (`pg_stat_statements`): each statement of its requests
-//! and of its mail, `BEGIN` and `COMMIT` too.
+//! and of its mail, including `BEGIN` and `COMMIT`.
 //!
-//! Nothing else is counted, and nothing is left out by its text. Requests go to the database under a role of their own, and
-//! what runs beside them (polling, sealing, sweeping) under another. No worker runs: the mail is claimed, sent and settled by
-//! hand, with the functions of the worker.
+//! Nothing else is counted, and no statement is left out because of its text. Requests use a database role of their own;
+//! background work (polling, sealing, sweeping) uses another. No worker runs: the test claims, sends and settles the mail
+//! with the functions of the worker.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,10 +19,10 @@ use vestibule_tests::{
 };
 
 const DATABASE: &str = "counted";
-/// Loaded when the server starts: nothing counts otherwise.
+/// The extension counts only if it is loaded when the server starts.
 const PRELOAD_SETTINGS: &[&str] = &["shared_preload_libraries=pg_stat_statements"];
-/// The role of requests, with the number of each statement of theirs since the last reset; those that open a connection
-/// stand by themselves (`store/src/db/engine.rs`).
+/// The statements of the requests' role, with the number of calls since the last reset. Statements that open a connection
+/// are counted separately (`store/src/db/engine.rs`).
 const STATEMENTS: &str = "SELECT calls || E'\\t' || regexp_replace(query, E'\\\\s+', ' ', 'g')
     FROM pg_stat_statements WHERE userid = 'requests'::regrole
     ORDER BY calls DESC, query";
@@ -40,7 +40,7 @@ impl Statements {
         self.0.iter().filter(|(_, query)| query == text).map(|(calls, _)| calls).sum()
     }
 
-    /// Those of a table: what writes to it or names it first.
+    /// The statements of a table: those that write to it or name it first.
     fn table(&self, table: &str) -> u64 {
         let words = [" FROM ", "INSERT INTO ", "UPDATE "].map(|before| format!("{before}{table} "));
         let first = |query: &str| {
@@ -62,14 +62,14 @@ impl fmt::Display for Statements {
     }
 }
 
-/// A part of a sign-in, and what it cost.
+/// A part of a sign-in, and its statements.
 #[derive(Debug)]
 struct SignInPart {
     name: &'static str,
     statements: Statements,
 }
 
-/// What a whole sign-in cost.
+/// The statements of a complete sign-in.
 #[derive(Debug, Default)]
 struct Costs(Vec<SignInPart>);
 
@@ -82,7 +82,7 @@ impl Costs {
         self.sum(Statements::count)
     }
 
-    /// Those of transactions, and the claim of the mail, which is one by itself.
+    /// Commits of transactions, and the claim of the mail, which is a transaction by itself.
     fn commits(&self) -> u64 {
         let claims =
             |(_, query): &&(u64, String)| query.starts_with("UPDATE jobs SET locked_until");
@@ -152,7 +152,7 @@ impl CountedApp {
         spawn(move || server.run_sql(DATABASE, text)).await
     }
 
-    /// Does a part of a sign-in and adds what it cost.
+    /// Runs a part of a sign-in and adds its statements.
     async fn count_part<T>(
         &self,
         costs: &mut Costs,
@@ -172,7 +172,7 @@ impl CountedApp {
         done
     }
 
-    /// Does what waits in the lane of codes, as its worker does.
+    /// Runs the due jobs in the lane of codes, as its worker does.
     async fn send_mail(&self) {
         let (app, lane) = (self.app.app(), LANES[0]);
         let lease = Duration::from_mins(1);
@@ -206,7 +206,7 @@ impl CountedApp {
         (browser, costs)
     }
 
-    /// Gets a code without a page, by the session, and redeems it.
+    /// Gets a code without a page, with the session, and redeems it.
     async fn silent(&self, browser: &HttpBrowser, client: &Client) -> Costs {
         let mut costs = Costs::default();
         let pending = PendingRequest::new(client);
@@ -224,7 +224,7 @@ async fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     tokio::task::spawn_blocking(work).await.expect("no panic")
 }
 
-/// With what opens connections and prepares statements out of the way: one person has signed in before.
+/// One person has signed in before, so that opening connections and preparing statements are not counted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sign_in_statement_count_is_bounded() {
     let counted = CountedApp::start().await;
@@ -247,14 +247,14 @@ async fn silent_code_statement_count_is_bounded() {
     counted.silent(&browser, &records).await;
     let costs = counted.silent(&browser, &records).await;
     println!("a silent code: {}\n{costs}", costs.count());
-    // Two transactions: without what begins and ends them, 7.
+    // Two transactions; 7 statements without `BEGIN` and `COMMIT`.
     let frames = costs.sum(|all| all.calls_of("BEGIN") + all.calls_of("COMMIT"));
     assert_eq!(frames, 4, "{costs}");
     assert!(costs.count() - frames <= 7, "{} statements:\n{costs}", costs.count());
 }
 
-/// Attempt, person, device and challenge come with one statement: once to judge the code, once for the page that says so. The
-/// third read is of other mails of the person, whose code it might be.
+/// One statement reads attempt, person, device and challenge: once to judge the code, once for the page with the result. The
+/// third read finds the person's other mails, whose code it might be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_code_statement_count_is_bounded() {
     let counted = CountedApp::start().await;

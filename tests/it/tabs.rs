@@ -1,4 +1,4 @@
-//! Challenges across tabs, resets and impatient presses: what the exhaustive search finds, on the real executor.
+//! Challenges across tabs, resets and repeated presses: what the exhaustive search finds, on the real executor.
 
 use vestibule_tests::{app::TestApp, db::Engine};
 
@@ -21,7 +21,7 @@ async fn newest_code_works_in_other_tab(engine: Engine) {
     browser.follow(browser.post(&one.form(), "resend").await).await;
     let next = app.mail.wait_for_code(&patient.email, mails + 1).await;
     assert_ne!(next, code);
-    // The second tab still shows the page of the first code: the older code is told apart there, the newest works.
+    // The second tab still shows the page of the first code: the older code is recognised there, and the newest works.
     browser.submit_code(&two, &code).await;
     assert_eq!(app.audit_outcomes("code.checked").await.pop().unwrap(), "superseded");
     let landed = browser.submit_code(&two, &next).await.authorization_response(pending_two);

@@ -23,19 +23,19 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// The migrations that only the tests have: what the next version may do, and what the one after that takes away again when no
-/// program that runs names any of it any more.
+/// The migrations of the tests: what the next version may add, and what the version after it removes, when no running
+/// program uses it any more.
 fn test_migrations(half: &str) -> PathBuf {
     workspace_root().join("tests/migrations").join(half)
 }
 
-/// Brings a database to the schema of a folder of migrations, as the `idp migrate` of a build that has them does.
+/// Migrates a database with a folder of migrations, as `idp migrate` of a build that has them does.
 async fn migrate(db: &Db, folder: &Path) {
     let schema = Migrations::read(folder).await.expect("a folder of migrations");
     db.migrate_with(&schema).await.expect("they run");
 }
 
-/// Each file of a folder of migrations in a folder of its own, in their order.
+/// Each file of a folder of migrations in a folder of its own, in order.
 fn one_by_one(half: &str) -> Vec<TempDir> {
     let entries = std::fs::read_dir(test_migrations(half)).expect("a folder");
     let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
@@ -54,7 +54,7 @@ fn one_file(name: &str, sql: &str) -> TempDir {
     folder
 }
 
-/// What is said of a database of before the first release.
+/// The error for a database from before the first release.
 const OTHER_SEQUENCE: &str = "the database was made by a build from before the first release, which nothing leads on from: \
                               begin a new folder (`dev`) or a new database (`serve`)";
 
@@ -62,13 +62,14 @@ async fn run(db: &Db, sql: &'static str) {
     db.write(async |tx| tx.q(sql).execute().await).await.expect("it runs");
 }
 
-/// Signs one person in again and again, all the way to userinfo, a step at each replica in turn; panics when anything is refused.
+/// Signs one person in repeatedly, as far as userinfo, with steps alternating between the replicas; panics when a request is
+/// refused.
 async fn keep_signing_in(load: Arc<Load>, patient: Patient) {
     let mut first = true;
     while !load.stop.load(Ordering::Relaxed) {
         let here = load.app.browser();
         let there = here.at_replica(load.other.address);
-        // Whose turn it is to begin changes.
+        // Each sign-in begins at the other replica.
         let (one, two) = if first { (here, there) } else { (there, here) };
         first = !first;
         let mails = load.app.mail.codes_to(&patient.email).len();
@@ -96,19 +97,19 @@ struct Load {
 }
 
 impl Load {
-    /// Waits until so many more sign-ins were completed.
+    /// Waits until `more` further sign-ins were completed.
     async fn wait_for_more(&self, people: &[JoinHandle<()>], more: usize) {
         let wanted = self.done.load(Ordering::Relaxed) + more;
         let done = async || {
-            assert!(!people.iter().any(JoinHandle::is_finished), "somebody was refused: see above");
+            assert!(!people.iter().any(JoinHandle::is_finished), "a sign-in failed: see above");
             self.done.load(Ordering::Relaxed) >= wanted
         };
         wait::until("sign-ins", done).await;
     }
 }
 
-/// Every connection of two replicas has its statements prepared when the schema grows, and when it shrinks again: none of
-/// them may notice.
+/// Every connection of two replicas has its statements prepared when the schema grows, and when it shrinks again: no request
+/// may fail.
 #[apply(both_engines)]
 async fn schema_change_under_load_refuses_nothing(engine: Engine) {
     let app = SharedApp::new(TestApp::start(engine).await);
@@ -134,15 +135,15 @@ async fn schema_change_under_load_refuses_nothing(engine: Engine) {
     }
     load.stop.store(true, Ordering::Relaxed);
     for person in people {
-        person.await.expect("nobody was refused");
+        person.await.expect("no sign-in was refused");
     }
-    // Commands and a replica of this version go on, too.
+    // Commands and a replica of this version continue to work, too.
     let late = app.replica().await;
     let ready = reqwest::get(format!("http://{}/readyz", late.ops)).await.unwrap();
     assert_eq!(ready.status(), 200, "{}", ready.text().await.unwrap());
 }
 
-/// The program of before the upgrade on the schema of after it: it runs, starts anew, and changes nothing.
+/// The program from before the upgrade on the schema after it: it runs, restarts, and changes nothing.
 #[apply(both_engines)]
 async fn older_program_runs_on_newer_schema(engine: Engine) {
     let data = TestDb::create(engine).await;
@@ -156,7 +157,7 @@ async fn older_program_runs_on_newer_schema(engine: Engine) {
     assert!(served.serve().await.terminate().await.success());
 }
 
-/// A newer migration does not make up for one of ours that is missing: they are compared by number, not counted.
+/// A newer migration does not compensate for a missing one of ours: migrations are compared by number, not counted.
 #[apply(both_engines)]
 async fn missing_migration_is_found_beside_newer(engine: Engine) {
     let data = TestDb::empty(engine).await;
@@ -182,7 +183,7 @@ async fn missing_migration_is_found_beside_newer(engine: Engine) {
     assert_eq!(newer, [(9999,)], "what a newer build applied stays");
 }
 
-/// No tables at all is an older schema. A table of migrations that is not as it should be is not: that is told.
+/// No tables at all is an older schema. A damaged table of migrations is not: that is an error of its own.
 #[apply(both_engines)]
 async fn damaged_migrations_table_is_reported(engine: Engine) {
     let empty = TestDb::empty(engine).await;
@@ -196,7 +197,7 @@ async fn damaged_migrations_table_is_reported(engine: Engine) {
     }
 }
 
-/// A command that cannot find out what the schema is says why, and sends nobody to `idp migrate`.
+/// A command that cannot read the schema's version reports why, and does not advise `idp migrate`.
 async fn assert_refused_with(mut command: Command, why: &str) {
     let refused = command.output().await.unwrap();
     let said = [refused.stdout, refused.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -205,7 +206,7 @@ async fn assert_refused_with(mut command: Command, why: &str) {
     assert!(!said.contains("idp migrate"), "{said}");
 }
 
-/// An account that may not read the table of migrations is told so, not that the schema is older than it is.
+/// An account without the right to read the table of migrations gets that error, not "the schema is older".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unreadable_migrations_table_is_reported() {
     let data = TestDb::create(Engine::Postgres).await;
@@ -222,7 +223,7 @@ async fn unreadable_migrations_table_is_reported() {
     run(&db, "DROP ROLE may_read_nothing").await;
 }
 
-/// A migration that must wait for a long transaction does not make everybody else wait behind it.
+/// A migration that waits for a long transaction does not block other transactions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_migration_blocks_no_reader() {
     let data = TestDb::create(Engine::Postgres).await;
@@ -256,18 +257,19 @@ async fn waiting_migration_blocks_no_reader() {
         count > 0
     };
     wait::until("the migration waits", waits).await;
-    // The long transaction still holds its lock and the migration waits: this reader came last and is not the last.
+    // The long transaction still holds its lock and the migration waits; this later reader is not blocked by it.
     let rows: Vec<(i64,)> = conn.q("SELECT tries FROM email_challenges").fetch_all().await.unwrap();
     assert!(rows.is_empty() && !migration.is_finished() && !long.is_finished());
     gate.notify_one();
     long.await.unwrap().unwrap();
-    migration.await.unwrap().expect("it has its turn in the end");
+    migration.await.unwrap().expect("it runs in the end");
     let rows: Vec<(Option<Vec<u8>>,)> =
         conn.q("SELECT next_bytes FROM email_challenges").fetch_all().await.unwrap();
     assert!(rows.is_empty() && db.is_migrated().await.unwrap());
 }
 
-/// A database of before the first release has another first migration. No program leads on from it, and each says what to do.
+/// A database from before the first release has another first migration. No program can migrate it, and each reports what to
+/// do.
 #[apply(both_engines)]
 async fn foreign_migration_sequence_is_refused(engine: Engine) {
     let data = TestDb::empty(engine).await;
@@ -283,14 +285,14 @@ async fn foreign_migration_sequence_is_refused(engine: Engine) {
     }
     let (code, found, _) = run_with_status(served.command(&["doctor"]), "").await;
     assert!(code == 1 && found.contains(OTHER_SEQUENCE), "{found}");
-    // Nothing was done to it.
+    // The database is unchanged.
     let mut conn = db.read().await.unwrap();
     let versions: Vec<(i64,)> =
         conn.q("SELECT version FROM _sqlx_migrations").fetch_all().await.unwrap();
     assert_eq!(versions, [(1,)]);
 }
 
-/// The same of a folder of `dev`.
+/// The same for a folder of `dev`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dev_folder_with_foreign_sequence_is_refused() {
     let folder = TempDir::new().unwrap();

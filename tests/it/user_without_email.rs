@@ -1,4 +1,5 @@
-//! People without an e-mail address: nothing is mailed to them, they are not looked up by one, and other people notice nothing.
+//! People without an e-mail address: no mail is sent to them, no lookup finds them by an address, and other people are
+//! unaffected.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use vestibule_tests::{
 
 use crate::engines::{apply, both_engines};
 
-/// Adds a person without an address, with Mere's password, as SQL does.
+/// Adds a person without an address, with Mere's password, by SQL.
 async fn add_without_address(db: &store::Db, name: &'static str) -> UserId {
     let id = UserId::from(Uuid::new_v4());
     let added: store::Result<u64> = db
@@ -40,7 +41,7 @@ async fn add_without_address(db: &store::Db, name: &'static str) -> UserId {
     id
 }
 
-/// Takes the address of a person away.
+/// Removes the address of a person.
 async fn take_address(app: &TestApp, patient: &Patient) {
     let sql = "UPDATE users SET email = NULL, email_canonical = NULL, email_verified = FALSE WHERE email = $1";
     let rows: store::Result<u64> =
@@ -52,7 +53,7 @@ async fn take_address(app: &TestApp, patient: &Patient) {
 async fn person_without_address_disturbs_no_other(engine: Engine) {
     let app = TestApp::start(engine).await;
     let (client, patient) = (app.client("portal").await, app.patient("Mere").await);
-    // Two of them: an address is unique where there is one.
+    // Two people: addresses are unique, and several may be missing.
     for name in ["Tui", "Aroha"] {
         let id = add_without_address(app.replica_db(), name).await;
         let mut conn = app.replica_db().read().await.unwrap();
@@ -68,7 +69,7 @@ async fn person_without_address_disturbs_no_other(engine: Engine) {
     }
     let landed = app.browser().sign_in(&app, &client, &patient).await;
     client.redeem_tokens(&app, &landed).await;
-    // Nor by what stands in the place of an address.
+    // Nor by a text that could replace a missing address.
     for email in ["tui@patients.example", "null@patients.example"] {
         let browser = app.browser();
         let (page, _) = browser.open_sign_in_page(&client).await;
@@ -99,7 +100,7 @@ async fn commands_tolerate_person_without_address(engine: Engine) {
     }
 }
 
-/// A person who is signed in and has no address any more: what rests on the session goes on, without an address in it.
+/// A person who is signed in and has no address any more: session and grants stay valid, without an address in them.
 #[apply(both_engines)]
 async fn session_without_address_omits_email(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -114,7 +115,7 @@ async fn session_without_address_omits_email(engine: Engine) {
     assert!(page.has_text("You are signed in as Mere."), "{}", page.text());
 }
 
-/// The claims that userinfo tells of who is signed in.
+/// The claims of userinfo for the person who is signed in.
 async fn claims_of(app: &TestApp, browser: &HttpBrowser, client: &Client) -> serde_json::Value {
     let pending = vestibule_tests::client::PendingRequest::new(client);
     let url = pending.url(app.issuer(), &[("scope", "openid profile email")]);
@@ -125,7 +126,7 @@ async fn claims_of(app: &TestApp, browser: &HttpBrowser, client: &Client) -> ser
     answer.json()
 }
 
-/// A sign-in that began with an address does not end without one: the second step of this build is a mail.
+/// A sign-in that began with an address does not complete without one: the second step of this build is a mail.
 #[apply(both_engines)]
 async fn sign_in_without_address_starts_over(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -142,7 +143,7 @@ async fn sign_in_without_address_starts_over(engine: Engine) {
     assert_eq!(app.mail.mails_to(&patient.email).len(), 1);
 }
 
-/// A notice that waits is not mailed when the address has gone, and its job is over.
+/// A waiting notice is not mailed when the address is gone, and its job is done.
 #[apply(both_engines)]
 async fn notice_without_address_is_not_mailed(engine: Engine) {
     let app = TestApp::start(engine).await;

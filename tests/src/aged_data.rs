@@ -1,4 +1,4 @@
-//! A database that has been in use for years: rows of every kind that is swept, all of them past their time.
+//! A database that has been in use for years: rows of every kind that is swept, all of them past their retention time.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use store::{Db, Sql, Timestamp};
 
 use crate::db::Engine;
 
-/// Kinds of rows that [`fill`] makes many of, beside the trail. Of wrong codes and leases there are few in any database.
+/// Kinds of rows that [`fill`] adds in large numbers, besides the audit trail. Any database has few wrong codes and leases.
 pub const KINDS: i64 = 11;
 
-/// The most that there are of those.
+/// The most rows of those few kinds.
 const FEW: i64 = 500;
 
-/// What is counted when somebody asks how many are left.
+/// How to count the remaining rows of each kind.
 pub const COUNT_BY_KIND: [(&str, &str); 15] = [
     ("attempts", "SELECT COUNT(*) FROM attempts WHERE client_id = 'old'"),
     ("challenges", "SELECT COUNT(*) FROM email_challenges WHERE reference = 'old'"),
@@ -34,7 +34,7 @@ pub const COUNT_BY_KIND: [(&str, &str); 15] = [
     ("trail", "SELECT COUNT(*) FROM audit WHERE event = 'old'"),
 ];
 
-/// What is as old and in use: grants that outlive their session and are alive, and the sign-ins that they come from.
+/// Rows that are as old and still needed: live grants that outlived their session, and their sign-ins.
 pub const LIVE_ROWS: [(&str, &str); 2] = [
     (
         "live grants",
@@ -43,11 +43,11 @@ pub const LIVE_ROWS: [(&str, &str); 2] = [
     ("their sign-ins", "SELECT COUNT(*) FROM sign_ins WHERE network = 'old-live'"),
 ];
 
-/// How far back the newest of them lies: in the year 2001, as far as is counted.
+/// The time of the newest of these rows, in the year 2001.
 const NEWEST: Timestamp = Timestamp::from_millis(990_000_000_000);
 const SPAN: Duration = Duration::from_hours(50 * 24);
 
-/// How an engine says what the other says otherwise. Tests alone: the program has one text for both.
+/// SQL that differs between the engines. For tests only: the program has one text for both.
 struct Dialect {
     series: String,
     id: &'static str,
@@ -98,7 +98,7 @@ async fn run(db: &Db, statements: &[&'static str]) {
     }
 }
 
-/// Adds `rows` rows of each kind, of one person and one client of their own.
+/// Adds `rows` rows of each kind, all of one new person and one new client.
 pub async fn fill(db: &Db, engine: Engine, rows: i64) {
     let dialect = Dialect::of(engine, rows);
     let one = Dialect::of(engine, 1);
@@ -155,7 +155,7 @@ pub async fn fill(db: &Db, engine: Engine, rows: i64) {
     run(db, &all).await;
 }
 
-/// Adds `rows` of what [`KEPT`] has, to a database that [`fill`] has filled with as many rows: its sessions are theirs, too.
+/// Adds `rows` rows of [`LIVE_ROWS`] to a database that [`fill`] has filled with as many rows; they share its sessions.
 pub async fn fill_live(db: &Db, engine: Engine, rows: i64) {
     let dialect = Dialect::of(engine, rows);
     let owner = "(SELECT id FROM users WHERE email = 'old')";
@@ -171,7 +171,7 @@ pub async fn fill_live(db: &Db, engine: Engine, rows: i64) {
     run(db, &all).await;
 }
 
-/// Adds `rows` rows of the trail, as a version wrote them that knew no seals.
+/// Adds `rows` rows to the audit trail, in the format of a version without seals.
 pub async fn fill_trail(db: &Db, engine: Engine, rows: i64) {
     let text = "INSERT INTO audit (id, at, event, outcome, actor, network, reference, detail)
                 SELECT ID, AT, 'old', 'ok', 'person', '203.0.113.9', 'AAAAAA', '{\"what\":\"something of years ago\"}'

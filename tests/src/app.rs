@@ -1,5 +1,5 @@
-//! Vestibule, running inside the test process: real listeners, real database, real mail over SMTP, and a clock that is
-//! moved instead of slept on.
+//! Vestibule inside the test process: real listeners, a real database, real mail over SMTP, and a clock that tests move
+//! instead of sleeping.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -39,29 +39,29 @@ mod config;
 pub use config::{TEST_ROOT_KEYS, root_keys, root_keys_of, smtp_toml};
 use config::{brand, smtp};
 
-/// What a test may want otherwise.
+/// Options of a provider that a test may change.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Proxies whose `X-Forwarded-For` counts.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub proxies: Vec<&'static str>,
     /// The hashing pool.
     pub hashing: HasherConfig,
     /// Whether the public listener speaks TLS; its authority is [`TestApp::authority`].
     pub tls: bool,
-    /// What one client may take.
+    /// Limits for one client address.
     pub limits: LimitsConfig,
-    /// How long a stop takes.
+    /// The times of a stop.
     pub shutdown: ShutdownConfig,
-    /// How long one attempt at one mail may take.
+    /// The time limit of one attempt to send one mail.
     pub smtp_timeout: Duration,
-    /// Jobs beside those of the program.
+    /// Jobs in addition to those of the program.
     pub jobs: ExtraJobs,
-    /// Another way to the same database, for requests alone: what runs beside them keeps its own, and no worker runs, so that
-    /// jobs wait until the test does them.
+    /// A separate connection to the same database for requests only. Background work keeps its own, and no worker runs, so
+    /// that jobs wait until the test runs them.
     pub request_db: Option<DbConfig>,
 }
 
-/// Kinds of jobs beside those of the program, and lanes that run them.
+/// Kinds of jobs in addition to those of the program, and lanes that run them.
 #[derive(Clone, Debug, Default)]
 pub struct ExtraJobs {
     /// The kinds.
@@ -74,7 +74,7 @@ impl Default for Options {
     fn default() -> Self {
         let hashing = HasherConfig { threads: 2, queue: 1000, wait: Duration::from_secs(30) };
         let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: Duration::from_secs(20) };
-        // Everybody in a test comes from one address.
+        // All people in a test have one address.
         let limits = LimitsConfig { connections_per_network: 4096, ..LimitsConfig::default() };
         let smtp_timeout = Duration::from_secs(5);
         Self {
@@ -90,12 +90,12 @@ impl Default for Options {
     }
 }
 
-/// A provider with its mail server and its database. Everything ends with the value.
+/// A provider with its mail server and its database. Dropping it ends everything.
 #[derive(Debug)]
 pub struct TestApp {
     /// The mail server.
     pub mail: Arc<MailServer>,
-    /// The hand that moves the clock of every replica.
+    /// Moves the clock of every replica.
     pub clock: ClockShift,
     /// The database.
     pub db: TestDb,
@@ -107,14 +107,14 @@ pub struct TestApp {
     first: Replica,
 }
 
-/// What a further replica may have otherwise than the first.
+/// What another replica may have different from the first.
 #[derive(Clone, Debug, Default)]
 pub struct ReplicaOptions {
-    /// A clock of its own.
+    /// A separate clock.
     pub clock: Option<Clock>,
     /// Other root keys, the current one first.
     pub root: Option<&'static [(&'static str, u8)]>,
-    /// Jobs that the first does not know.
+    /// Jobs that the first replica does not have.
     pub jobs: Option<ExtraJobs>,
 }
 
@@ -143,12 +143,12 @@ pub struct Patient {
 }
 
 impl Replica {
-    /// Asks it to stop, as a signal does.
+    /// Requests a stop, as a signal does.
     pub fn ask_to_stop(&self) {
         self.stop.send(()).expect("it runs");
     }
 
-    /// Asks it to stop and waits until everything in flight is finished.
+    /// Requests a stop and waits until everything in flight is finished.
     pub async fn stop(self) {
         self.ask_to_stop();
         self.wait_until_stopped().await;
@@ -157,7 +157,7 @@ impl Replica {
     /// Waits until it has stopped.
     pub async fn wait_until_stopped(mut self) {
         let stopped = wait::until_done("the replica stops", &mut self.task).await;
-        stopped.expect("no panic").expect("it stops well");
+        stopped.expect("no panic").expect("it stops cleanly");
     }
 }
 
@@ -168,17 +168,17 @@ impl Drop for Replica {
 }
 
 impl TestApp {
-    /// A provider on an engine.
+    /// Starts a provider on an engine.
     pub async fn start(engine: Engine) -> Self {
         Self::start_with(engine, Options::default()).await
     }
 
-    /// A provider with something otherwise than usual.
+    /// Starts a provider with changed options.
     pub async fn start_with(engine: Engine, options: Options) -> Self {
         Self::start_on(TestDb::create(engine).await, engine.redis_url(), options).await
     }
 
-    /// A provider on servers of the test's own.
+    /// Starts a provider on the test's own servers.
     pub async fn start_on(db: TestDb, redis: Option<String>, options: Options) -> Self {
         let mail = Arc::new(MailServer::start().await);
         let (time, clock) = Clock::shifted();
@@ -206,7 +206,7 @@ impl TestApp {
         self.replica_with(ReplicaOptions::default()).await
     }
 
-    /// Another replica on another machine, whose clock can be set wrong.
+    /// Another replica on another machine, whose clock can be wrong.
     pub async fn replica_with_own_clock(&self) -> (Replica, ClockShift) {
         let (time, hand) = self.time.stepped();
         (
@@ -216,7 +216,7 @@ impl TestApp {
         )
     }
 
-    /// Another replica on another machine, whose clock is ahead by so much when it starts, and the hand that sets it right.
+    /// Another replica on another machine, whose clock is ahead by `by` at its start, and the means to correct it.
     pub async fn replica_with_clock_ahead(&self, by: Duration) -> (Replica, ClockShift) {
         let (time, hand) = self.time.stepped();
         hand.advance(by);
@@ -227,7 +227,7 @@ impl TestApp {
         )
     }
 
-    /// Another replica that has something otherwise than the first.
+    /// Another replica that differs from the first.
     pub async fn replica_with(&self, otherwise: ReplicaOptions) -> Replica {
         let public = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let build = ReplicaBuilder {
@@ -243,7 +243,7 @@ impl TestApp {
         build.start(&self.db, public).await
     }
 
-    /// Puts another replica into the place of the first one, which is returned and still runs.
+    /// Replaces the first replica, which is returned and still runs.
     pub fn swap_first(&mut self, next: Replica) -> Replica {
         std::mem::replace(&mut self.first, next)
     }
@@ -268,7 +268,7 @@ impl TestApp {
         &self.first.app.db
     }
 
-    /// Whom a client must trust, when the provider speaks TLS.
+    /// The authority that a client must trust, when the provider speaks TLS.
     pub fn authority(&self) -> &CertificateAuthority {
         self.authority.as_ref().expect("options.tls")
     }
@@ -303,7 +303,7 @@ impl TestApp {
             email: EmailAddress::parse(&patient.email).expect("an address"),
             name: patient.name.clone(),
             claims: r#"{"given_name":"Mere","phone_number":"+64 21 000 0000","address":{"country":"NZ"}}"#.to_owned(),
-            // Not checked against the name: tests like passwords that say whose they are.
+            // Not checked against the name: tests use passwords that contain it.
             password: patient.password.clone(),
         };
         create::create(&self.cx(), &test_actor(), new)
@@ -339,7 +339,7 @@ impl TestApp {
         }
     }
 
-    /// Registers the usual client with another signature of its tokens.
+    /// Registers the usual client with another signature algorithm of its tokens.
     pub async fn client_with_algorithm(&self, id: &str, algorithm: Algorithm) -> Client {
         self.client_with(id, |new| new.metadata.id_token_signed_response_alg = algorithm).await
     }
@@ -361,18 +361,18 @@ impl TestApp {
             .expect("a person");
     }
 
-    /// Has the first replica read settings, clients and keys again.
+    /// Makes the first replica read settings, clients and keys again.
     pub async fn refresh(&self) {
         let app = self.app();
         app.live.refresh(&app.db, &app.root).await.expect("it reads");
     }
 
-    /// A context as a command of an operator has it.
+    /// A context as an operator's command has it.
     pub fn cx(&self) -> flows::Cx {
         self.app().system_cx("test")
     }
 
-    /// The outcomes of an event in the trail, oldest first.
+    /// The outcomes of an event in the audit trail, oldest first.
     pub async fn audit_outcomes(&self, event: &str) -> Vec<String> {
         let mut conn = self.replica_db().read().await.expect("a connection");
         let rows: Vec<(String,)> =
@@ -384,20 +384,21 @@ impl TestApp {
         rows.into_iter().map(|(outcome,)| outcome).collect()
     }
 
-    /// Waits until every job is done: what was mailed is also written down as accepted. For whoever then moves the clock.
+    /// Waits until every job is done, so that each sent mail is recorded as accepted. For tests that then move the clock.
     pub async fn wait_for_jobs(&self) {
         let open = "SELECT COUNT(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL";
         wait::until_equal("open jobs", 0, async || self.count(open).await).await;
     }
 
-    /// Stops the clock at the beginning of a time in which nothing was counted yet: windows of limits last up to five minutes.
+    /// Stops the clock at the beginning of a window in which nothing was counted yet: windows of limits last up to five
+    /// minutes.
     pub fn stop_clock_in_new_window(&self) {
         const WINDOW: i64 = 300_000;
         let now = self.app().clock.now().millis();
         self.clock.stop(store::Timestamp::from_millis((now / WINDOW + 2) * WINDOW));
     }
 
-    /// A number that a statement finds.
+    /// The number that a statement returns.
     pub async fn count(&self, sql: &'static str) -> i64 {
         let mut conn = self.replica_db().read().await.expect("a connection");
         let (count,): (i64,) = store::Sql::q(&mut conn, sql).fetch_one().await.expect("a row");
@@ -405,7 +406,7 @@ impl TestApp {
     }
 }
 
-/// What replicas share.
+/// What all replicas share.
 struct ReplicaBuilder<'a> {
     options: &'a Options,
     issuer: &'a Issuer,
@@ -470,7 +471,7 @@ impl ReplicaBuilder<'_> {
     }
 }
 
-/// Makes signing keys in a template database, so that not every test waits for an RSA key.
+/// Creates signing keys in a template database, so that not every test waits for an RSA key.
 pub(crate) async fn create_signing_keys(db: &Db) {
     let issuer = Issuer::parse("http://localhost").expect("an issuer");
     let (time, _) = Clock::shifted();

@@ -1,5 +1,5 @@
-//! Simulated attacks on the limits of sign-in: each counts what it cost the attacker and what it won, and lets an honest
-//! person sign in from a known browser meanwhile. A provider behind a proxy, so that every attacker has an address.
+//! Simulated attacks on the limits of sign-in. Each counts the attacker's costs and gains, while a legitimate person signs
+//! in from a known browser. The provider is behind a proxy, so that every attacker has an address.
 
 mod accounts;
 mod codes;
@@ -21,26 +21,26 @@ use crate::{
 
 pub use codes::{BudgetReaction, code_guessing};
 
-/// Posts of an attacker at once.
+/// Concurrent posts of an attacker.
 const AT_ONCE: usize = 16;
 
-/// How large the attacks are.
+/// The size of the attacks.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
-    /// Addresses that credentials are stuffed from.
+    /// Addresses that take part in credential stuffing.
     pub addresses: usize,
     /// Accounts that get one guess each.
     pub accounts: usize,
-    /// Of so many accounts one has the password that is guessed.
+    /// One in so many accounts has the guessed password.
     pub one_in: usize,
-    /// Posts at one person, at the hashing queue, and for one inbox.
+    /// Posts against one person, against the hashing queue, and against one inbox.
     pub posts: usize,
 }
 
-/// What an attack cost and won.
+/// Costs and gains of an attack.
 #[derive(Clone, Debug)]
 pub struct AttackOutcome {
-    /// Which attack.
+    /// Name of the attack.
     pub name: &'static str,
     /// Posts of the attacker, each with a page before it.
     pub posts: usize,
@@ -48,9 +48,9 @@ pub struct AttackOutcome {
     pub judged: usize,
     /// Passwords that were right.
     pub correct_passwords: usize,
-    /// Pages that told the attacker to wait, and that all places were taken.
+    /// Pages that told the attacker to wait (429), and that the hashing queue was full (503).
     pub refused: (usize, usize),
-    /// Pages of the second step that the attacker came to.
+    /// Pages of the second step that the attacker reached.
     pub second_steps: usize,
     /// Codes in the inboxes of others.
     pub mailed: usize,
@@ -60,9 +60,9 @@ pub struct AttackOutcome {
     pub sessions: i64,
     /// How long it took.
     pub took: Duration,
-    /// How long an honest sign-in from a known browser took meanwhile.
+    /// How long a legitimate sign-in from a known browser took meanwhile.
     pub honest: Duration,
-    /// What the person meets in a browser that is used for the first time, where that was looked at.
+    /// The person's result in a new browser, where it was tested.
     pub newcomer: Option<String>,
 }
 
@@ -72,8 +72,8 @@ impl fmt::Display for AttackOutcome {
         writeln!(f, "    posts of the attacker         {:>8}", self.posts)?;
         writeln!(f, "    guesses that were judged      {:>8}", self.judged)?;
         writeln!(f, "    passwords that were right     {:>8}", self.correct_passwords)?;
-        writeln!(f, "    told to wait (429)            {:>8}", self.refused.0)?;
-        writeln!(f, "    told that all is full (503)   {:>8}", self.refused.1)?;
+        writeln!(f, "    refusals to wait (429)        {:>8}", self.refused.0)?;
+        writeln!(f, "    refusals as full (503)        {:>8}", self.refused.1)?;
         writeln!(f, "    second steps that were shown  {:>8}", self.second_steps)?;
         writeln!(f, "    codes mailed to victims       {:>8}", self.mailed)?;
         writeln!(f, "    sign-ins of the attacker      {:>8}", self.sign_ins)?;
@@ -86,7 +86,7 @@ impl fmt::Display for AttackOutcome {
     }
 }
 
-/// A provider under attack, with somebody honest at a known browser.
+/// A provider under attack, with a legitimate person at a known browser.
 struct AttackTarget {
     app: TestApp,
     client: Client,
@@ -124,7 +124,7 @@ impl AttackTarget {
         Self::start(engine, hashing).await
     }
 
-    /// One guess at a password from an address.
+    /// One password guess from an address.
     async fn guess(&self, nth: usize, email: String, password: String) -> Response {
         let browser = self.base_browser.without_cookies_from(&address(nth));
         let (page, _) = browser.open_sign_in_page(&self.client).await;
@@ -132,13 +132,13 @@ impl AttackTarget {
         browser.submit_password(&page, &patient).await
     }
 
-    /// Many, some at once.
+    /// Many guesses, some of them concurrent.
     async fn guesses(&self, all: impl Iterator<Item = (usize, String, String)>) -> Vec<Response> {
         let guesses = all.map(|(nth, email, password)| self.guess(nth, email, password));
         stream::iter(guesses).buffer_unordered(AT_ONCE).collect().await
     }
 
-    /// The owner signs in from the known browser, whatever happens around.
+    /// The owner signs in from the known browser, during the attack.
     async fn honest_sign_in(&self) -> Duration {
         let (browser, begun) = (self.known_browser.with_copied_cookies(), Instant::now());
         browser.set_cookie("session", "");
@@ -166,7 +166,7 @@ impl AttackTarget {
         AttackOutcome {
             name,
             posts: answers.len(),
-            // Two sign-ins of the owner are among them.
+            // The owner's two sign-ins are included.
             judged: judged.saturating_sub(4),
             correct_passwords: right.saturating_sub(2),
             refused: (with(429), with(503)),
@@ -187,19 +187,19 @@ impl AttackTarget {
         }
     }
 
-    /// The owner, with the right password, in a browser and a network that nobody has seen.
+    /// The owner, with the right password, in a new browser and from a new network.
     async fn sign_in_from_new_browser(&self) -> String {
         let browser = self.base_browser.without_cookies_from("192.0.2.77");
         let (page, _) = browser.open_sign_in_page(&self.client).await;
         let answer = browser.submit_password(&page, &self.victim).await;
         match answer.header("retry-after") {
-            "" => "goes on to the code".to_owned(),
-            seconds => format!("is told to wait for {seconds} s"),
+            "" => "continues to the code".to_owned(),
+            seconds => format!("must wait for {seconds} s"),
         }
     }
 }
 
-/// Pairs from another site's leak, one from each address; one of twenty people has used the same password here.
+/// Pairs from another site's leak, one from each address; one in twenty people has the same password here.
 pub async fn credential_stuffing(engine: Engine, scale: Scale) -> AttackOutcome {
     let ground = AttackTarget::with_large_queue(engine).await;
     let mut people = Vec::new();
@@ -216,7 +216,8 @@ pub async fn credential_stuffing(engine: Engine, scale: Scale) -> AttackOutcome 
     ground.outcome("Credential stuffing, one pair from each address", &answers, honest).await
 }
 
-/// The same guess at account after account, 150 from each address. Everybody has an account, and for some the guess is right.
+/// The same guess at one account after another, 150 from each address. Every guess is at an existing account, and for some
+/// it is right.
 pub async fn password_spraying(engine: Engine, scale: Scale) -> AttackOutcome {
     let mut ground = AttackTarget::with_large_queue(engine).await;
     accounts::add(&ground.app, scale.accounts, scale.one_in).await;
@@ -227,20 +228,20 @@ pub async fn password_spraying(engine: Engine, scale: Scale) -> AttackOutcome {
     ground.outcome("One guess at each account", &answers, honest).await
 }
 
-/// Wrong passwords of one person from ever new addresses.
+/// Wrong passwords for one person, each from a new address.
 pub async fn account_lockout(engine: Engine, scale: Scale) -> AttackOutcome {
     let ground = AttackTarget::with_large_queue(engine).await;
     let email = ground.victim.email.clone();
     let guesses = (0..scale.posts).map(|nth| (nth, email.clone(), format!("wrong password {nth}")));
     let answers = ground.guesses(guesses).await;
-    // Before the owner signs in at home, which ends the wait of strangers.
+    // Before the owner signs in at home, which ends the strangers' wait.
     let newcomer = Some(ground.sign_in_from_new_browser().await);
     let honest = ground.honest_sign_in().await;
     let outcome = ground.outcome("Locking one person out", &answers, honest).await;
     AttackOutcome { newcomer, ..outcome }
 }
 
-/// More posts at once than the hashing queue has seats.
+/// More concurrent posts than the hashing queue has slots.
 pub async fn hashing_queue_flood(engine: Engine, scale: Scale) -> AttackOutcome {
     let hashing = HasherConfig { threads: 1, queue: 8, wait: Duration::from_secs(5) };
     let ground = AttackTarget::start(engine, hashing).await;
@@ -252,7 +253,7 @@ pub async fn hashing_queue_flood(engine: Engine, scale: Scale) -> AttackOutcome 
     ground.outcome("Filling the hashing queue, 64 at once", &answers, honest).await
 }
 
-/// "Send it again", pressed as often as can be by somebody who knows the password.
+/// "Send it again", pressed as often as possible by an attacker with the password.
 pub async fn inbox_flood(engine: Engine, scale: Scale) -> AttackOutcome {
     let ground = AttackTarget::with_large_queue(engine).await;
     ground.app.set_setting("sign_in.resend_wait", "0s").await;

@@ -1,4 +1,4 @@
-//! Backup and restore of a test's database, by the commands of docs/operating/backup.md and restore.md.
+//! Backup and restore of a test's database, with the commands of docs/operating/backup.md and restore.md.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub async fn back_up(from: &TestDb, to: &Path) {
     run(command, "").await;
 }
 
-/// Puts such a file into an empty database that nobody uses.
+/// Restores such a file into an empty, unused database.
 pub async fn restore(from: &Path, to: &TestDb) {
     let command = match to.config() {
         DbConfig::Sqlite { file, .. } => {

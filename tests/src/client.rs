@@ -1,4 +1,4 @@
-//! A client as its own program has it: what it was registered as, what it asks, and what it is answered.
+//! A client from its own point of view: its registration, its requests, and the answers.
 
 use base64::{
     Engine,
@@ -23,11 +23,11 @@ pub struct Client {
     pub secret: Option<String>,
     /// Its first redirect URI.
     pub redirect_uri: String,
-    /// How it shows who it is.
+    /// How it authenticates.
     pub auth_method: AuthMethod,
 }
 
-/// An authorization request on its way.
+/// A pending authorization request.
 #[derive(Clone, Debug)]
 pub struct PendingRequest {
     /// `client_id`.
@@ -44,7 +44,7 @@ pub struct PendingRequest {
     pub scope: String,
 }
 
-/// A browser that came back to the client.
+/// The answer with which the browser came back to the client.
 #[derive(Clone, Debug)]
 pub struct AuthorizationResponse {
     /// The whole address.
@@ -140,7 +140,7 @@ impl Client {
         self.call_token(app, &params).await
     }
 
-    /// Redeems the code of an answer at whatever provider a browser is at.
+    /// Redeems the code of an answer at the provider of a browser.
     pub async fn redeem_at(
         &self,
         browser: &HttpBrowser,
@@ -149,7 +149,7 @@ impl Client {
         self.try_redeem(browser, landed).await.expect("the provider answers")
     }
 
-    /// Redeems a code at a provider that may be gone.
+    /// Redeems a code at a provider that may not answer.
     pub async fn try_redeem(
         &self,
         browser: &HttpBrowser,
@@ -164,12 +164,12 @@ impl Client {
         self.try_call_token(browser, &params).await
     }
 
-    /// Calls the token endpoint with its own authentication.
+    /// Calls the token endpoint with the client's authentication.
     pub async fn call_token(&self, app: &TestApp, params: &[(&str, &str)]) -> Response {
         self.call_token_at(&app.browser(), params).await
     }
 
-    /// The same at whatever provider a browser is at.
+    /// The same at the provider of a browser.
     pub async fn call_token_at(&self, browser: &HttpBrowser, params: &[(&str, &str)]) -> Response {
         self.try_call_token(browser, params).await.expect("the provider answers")
     }
@@ -195,7 +195,7 @@ impl Client {
         browser.try_send(Method::POST, "/oauth2/token", &headers, Some(&params)).await
     }
 
-    /// Redeems and returns the tokens.
+    /// Redeems a code and returns the tokens.
     pub async fn redeem_tokens(&self, app: &TestApp, landed: &AuthorizationResponse) -> Value {
         let answer = self.redeem(app, landed).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -209,7 +209,7 @@ pub async fn get_userinfo(app: &TestApp, token: &str) -> Response {
     app.browser().send(Method::GET, "/oauth2/userinfo", &[("authorization", &bearer)], None).await
 }
 
-/// The claims of a token, unverified: for reading, where something else verifies.
+/// The claims of a token, unverified: for tests where something else verifies it.
 pub fn decode_claims(token: &str) -> Value {
     let part = token.split('.').nth(1).expect("three parts");
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64")).expect("JSON")

@@ -1,4 +1,4 @@
-//! A collector of traces: OTLP over HTTP, decoded as far as a test looks (opentelemetry-proto, `trace/v1`).
+//! A collector of traces: OTLP over HTTP, decoded as far as the tests need (opentelemetry-proto, `trace/v1`).
 
 use std::{
     collections::BTreeMap,
@@ -27,14 +27,14 @@ pub struct Span {
     pub name: String,
     /// Attributes, numbers as text.
     pub attributes: BTreeMap<String, String>,
-    /// Statements that were run in it, in their order.
+    /// Statements that ran in it, in order.
     pub statements: Vec<String>,
 }
 
 #[derive(Debug, Default)]
 struct ReceivedTraces {
     spans: Vec<Span>,
-    /// Whole bodies, for what must not be in them.
+    /// Complete bodies, to check what they must not contain.
     raw: Vec<u8>,
 }
 
@@ -68,23 +68,23 @@ impl Collector {
         Self { address, received: got, server }
     }
 
-    /// What `telemetry.otlp_endpoint` is set to.
+    /// The value for `telemetry.otlp_endpoint`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Every span so far.
+    /// All spans so far.
     pub fn spans(&self) -> Vec<Span> {
         self.received.lock().expect("no writer panicked").spans.clone()
     }
 
-    /// Whether any body had this text in it.
+    /// Whether any body contained this text.
     pub fn has(&self, text: &str) -> bool {
         let got = self.received.lock().expect("no writer panicked");
         got.raw.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
-    /// Waits until spans are there that `ready` looks for.
+    /// Waits until `ready` accepts the spans.
     pub async fn wait(&self, ready: impl Fn(&[Span]) -> bool) -> Vec<Span> {
         let look = async || {
             let spans = self.spans();
@@ -94,7 +94,7 @@ impl Collector {
     }
 }
 
-/// Requests of one connection, each `POST /v1/traces` with a length.
+/// Handles the requests of one connection, each `POST /v1/traces` with a length.
 async fn serve(mut stream: TcpStream, got: &Mutex<ReceivedTraces>) -> Option<()> {
     let mut input = Vec::new();
     loop {
@@ -129,7 +129,7 @@ async fn read_more(stream: &mut TcpStream, input: &mut Vec<u8>) -> Option<()> {
     (read > 0).then_some(())
 }
 
-/// A field of a protobuf message: number and bytes, or the value of a number.
+/// A field of a protobuf message: its number with its bytes or its numeric value.
 enum Field<'m> {
     Bytes(u64, &'m [u8]),
     Number(u64),

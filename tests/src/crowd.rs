@@ -1,5 +1,5 @@
-//! Honest people who sign in at a bounded rate while something fails: each step is repeated as a person would who reads the
-//! page, and what is lost, doubled or unhelpful is counted.
+//! People who sign in at a bounded rate during a fault. Each repeats a step as a person who reads the page would. Losses,
+//! duplicates and unhelpful answers are counted.
 
 use std::{
     collections::BTreeMap,
@@ -23,38 +23,38 @@ use crate::{
     wait::{self, LIMIT},
 };
 
-/// What happened.
+/// The results so far.
 #[derive(Clone, Debug, Default)]
 pub struct CrowdStats {
     /// Sign-ins that ended in tokens.
     pub completed: u32,
-    /// Of them, since the fault was over.
+    /// Of them, those after the end of the fault.
     pub completed_after_fault: u32,
-    /// Requests without an answer, or with one that said "try again".
+    /// Requests without an answer, or with a "try again".
     pub repeated: u32,
-    /// Connections that were refused before anything was asked.
+    /// Connections that were refused before a request was sent.
     pub refused: u32,
-    /// Mails that came more than once.
+    /// Mails that arrived more than once.
     pub duplicate_mails: u32,
-    /// Codes of clients whose answer was lost, so that nobody knows who used them.
+    /// Codes of clients whose answer was lost, so that it is unknown which request used them.
     pub in_doubt: u32,
-    /// Times a person had to begin anew.
+    /// How often a person had to start again.
     pub restarts: u32,
-    /// Mails that did not come.
+    /// Mails that did not arrive.
     pub lost_mails: Vec<String>,
-    /// Sign-ins that were given up.
+    /// Sign-ins that were abandoned.
     pub lost_sign_ins: Vec<String>,
     /// Codes that were accepted twice.
     pub codes_accepted_twice: Vec<String>,
     /// Answers that did not say what to do.
     pub unhelpful_answers: Vec<String>,
-    /// The longest time to an answer, without that in which nothing could run.
+    /// The longest time to an answer, without starvation.
     pub longest_answer: Duration,
-    /// From the end of the fault to the first sign-in that ended after it, without the time in which nothing could run.
+    /// From the end of the fault to the end of the first sign-in after it, without starvation.
     pub recovery_time: Option<Duration>,
 }
 
-/// The people, and where they sign in.
+/// The people, and the replicas where they sign in.
 #[derive(Debug)]
 pub struct Crowd {
     shared: Arc<Shared>,
@@ -70,14 +70,14 @@ struct Shared {
     mail: Arc<MailServer>,
     tally: Mutex<CrowdStats>,
     fault_over: Mutex<Option<Stopwatch>>,
-    /// How long each request that has no answer yet has waited, by its number.
+    /// How long each unanswered request has waited, by its number.
     open_requests: Mutex<BTreeMap<u64, Stopwatch>>,
     probe: StarvationProbe,
     pause: Duration,
 }
 
 impl Crowd {
-    /// `count` people who sign in at these replicas, one sign-in after another with a pause between.
+    /// Starts `count` people who sign in at these replicas, one sign-in after another with a pause between.
     pub async fn start(app: &TestApp, replicas: Vec<SocketAddr>, count: usize) -> Self {
         app.set_setting("sign_in.sends_per_hour", "1000").await;
         app.set_setting("sign_in.sends_per_day", "1000").await;
@@ -94,7 +94,7 @@ impl Crowd {
         Self::with_people((browser, Arc::clone(&app.mail)), replicas, client, patients)
     }
 
-    /// These people with browsers like this one, at a provider in whatever process.
+    /// Starts these people with browsers like this one, at a provider in any process.
     pub fn with_people(
         (browser, mail): (HttpBrowser, Arc<MailServer>),
         replicas: Vec<SocketAddr>,
@@ -127,12 +127,12 @@ impl Crowd {
         self.until("sign-ins", |tally| tally.completed >= wanted).await;
     }
 
-    /// What has happened so far.
+    /// The results so far.
     pub fn stats(&self) -> CrowdStats {
         self.shared.lock_stats().clone()
     }
 
-    /// Waits until somebody has met what goes on, as `tally` tells.
+    /// Waits until `met` accepts the results.
     pub async fn until(&self, what: &str, met: impl Fn(&CrowdStats) -> bool) {
         let look = async || {
             let tally = self.stats();
@@ -141,7 +141,7 @@ impl Crowd {
         wait::until(what, look).await;
     }
 
-    /// Waits until a request has had no answer for this time, and has none yet.
+    /// Waits until a request has been unanswered for this time, and still is.
     pub async fn wait_until_request_held(&self, time: Duration) {
         let longest = async || {
             let waited = self.shared.longest_open();
@@ -150,13 +150,13 @@ impl Crowd {
         wait::until("a request without an answer", longest).await;
     }
 
-    /// The fault is over from now on.
+    /// Marks the end of the fault.
     pub fn mark_fault_over(&self) {
         *self.shared.fault_over.lock().expect("no holder panicked") =
             Some(self.shared.probe.stopwatch());
     }
 
-    /// Lets everybody finish, and tells what happened.
+    /// Lets all people finish, and returns the results.
     pub async fn finish(mut self) -> CrowdStats {
         self.stop.send_replace(true);
         while let Some(ended) = self.people.join_next().await {
@@ -169,7 +169,7 @@ impl Crowd {
 }
 
 impl Shared {
-    /// Mails that say a code which has come before: each sign-in has one of its own and asks once.
+    /// Mails with a code that an earlier mail had: each sign-in has its own code and requests it once.
     fn count_duplicate_mails(&self) -> u32 {
         let mut seen = std::collections::HashSet::new();
         let mails = self.mail.all().into_iter().filter(|mail| mail.code.is_some());
@@ -181,7 +181,7 @@ impl Shared {
         self.tally.lock().expect("no holder panicked")
     }
 
-    /// Begins to measure a request.
+    /// Starts to measure a request.
     fn start_request(&self) -> OpenRequest<'_> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let (number, watch) = (NEXT.fetch_add(1, Ordering::Relaxed), self.probe.stopwatch());
@@ -189,7 +189,7 @@ impl Shared {
         OpenRequest { shared: self, number, watch }
     }
 
-    /// How long the request has waited that waits longest.
+    /// The waiting time of the oldest unanswered request.
     fn longest_open(&self) -> Duration {
         let open = self.open_requests.lock().expect("no holder panicked");
         open.values().map(Stopwatch::net).max().unwrap_or_default()
@@ -206,7 +206,7 @@ impl Shared {
     }
 }
 
-/// A request that has no answer yet.
+/// A request without an answer so far.
 struct OpenRequest<'a> {
     shared: &'a Shared,
     number: u64,
@@ -214,7 +214,7 @@ struct OpenRequest<'a> {
 }
 
 impl OpenRequest<'_> {
-    /// It has an answer: after how long.
+    /// Records the answer; returns how long it took.
     fn elapsed(self) -> Duration {
         self.watch.net()
     }
@@ -226,7 +226,7 @@ impl Drop for OpenRequest<'_> {
     }
 }
 
-/// Waits until a replica knows a client, and with it what was changed before.
+/// Waits until a replica has read a client, and with it every earlier change.
 pub async fn wait_until_client_known(browser: &HttpBrowser, client: &Client) {
     let url = PendingRequest::new(client).url(&browser.issuer(), &[]);
     let known = async || {
@@ -269,7 +269,7 @@ struct Person<'a> {
 }
 
 impl Person<'_> {
-    /// The browser, sent to the replica whose turn it is: another at each step and each repetition.
+    /// The browser, connected to the replica of this turn: another at each step and each repetition.
     fn browser_for_turn(&self, browser: &HttpBrowser, turn: usize) -> HttpBrowser {
         let replicas = &self.shared.replicas;
         browser.at_replica(replicas[(self.round + turn) % replicas.len()])
@@ -284,7 +284,7 @@ impl Person<'_> {
             }
             self.shared.lock_stats().restarts += 1;
         }
-        Err("had to begin anew too often".to_owned())
+        Err("had to start again too often".to_owned())
     }
 
     /// `None`: the page said to start again.
@@ -324,7 +324,7 @@ impl Person<'_> {
         }
     }
 
-    /// The code of the mail whose reference is on the page, of those since the sign-in began.
+    /// The code of the mail whose reference is on the page, among the mails since the sign-in began.
     async fn code(&self, page: &Response, before: usize) -> Result<String, String> {
         let reference =
             reference_on_page(page).ok_or_else(|| format!("no reference: {}", page.text()))?;
@@ -352,7 +352,7 @@ impl Person<'_> {
             return Ok(());
         }
         if first.status == 400 && repeats > 0 {
-            // Used by a request of this person whose answer was lost, or too old by now.
+            // Used by a request of this person whose answer was lost, or expired meanwhile.
             self.shared.lock_stats().in_doubt += 1;
             return Ok(());
         }
@@ -380,7 +380,7 @@ impl Person<'_> {
         Ok(answer)
     }
 
-    /// Repeats a request until it has an answer that is not "try again"; says how often.
+    /// Repeats a request until its answer is not "try again"; returns the answer and how often it was repeated.
     async fn repeat_until_answered(
         &self,
         browser: &HttpBrowser,
@@ -402,14 +402,14 @@ impl Person<'_> {
             match self.record_answer(answer, open.elapsed(), refused) {
                 Ok(answer) => return Ok((answer, again)),
                 Err(why) if begun.elapsed() > LIMIT => return Err(why),
-                // As a person would: not at once.
+                // After a pause, as a person would.
                 Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
             }
         }
-        unreachable!("the turns do not end")
+        unreachable!("the range of turns is infinite")
     }
 
-    /// Counts an answer; an error when it has to be asked for again.
+    /// Counts an answer; an error if the request must be repeated.
     fn record_answer(
         &self,
         answer: Option<Response>,
@@ -442,14 +442,14 @@ pub fn reference_on_page(page: &Response) -> Option<String> {
     rest.split_once("</strong>").map(|(reference, _)| reference.to_owned())
 }
 
-/// Why a "try again" leaves a person or a program without help; `None` when it says all that is needed.
+/// Why a "try again" does not help a person or a program; `None` if it contains all that is needed.
 fn why_unhelpful(answer: &Response, email: &str) -> Option<String> {
     let form = answer.has_field("password").then(|| answer.form());
     let is_page = answer.header("content-type").starts_with("text/html");
     let why = match form {
         _ if answer.status != 503 => "not 503",
         _ if answer.header("retry-after").is_empty() => "no Retry-After",
-        // The same page again: the address is kept, the password never.
+        // The same page again: the form keeps the address, never the password.
         Some(form) if form.value("email") != email => "the address is not kept",
         Some(form) if !form.value("password").is_empty() => "the password is kept",
         Some(_) => return None,

@@ -21,10 +21,10 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Both.
+    /// Both engines.
     pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
 
-    /// Address of a Redis database for one test; none where counters live in memory.
+    /// Address of a Redis database for one test; none where counters are in memory.
     pub fn redis_url(self) -> Option<String> {
         (self == Self::Postgres).then(redis_url)
     }
@@ -44,7 +44,7 @@ enum Storage {
         _folder: TempDir,
     },
     Database(Database),
-    /// It ends with its server.
+    /// Removed together with its server.
     External,
 }
 
@@ -78,7 +78,7 @@ impl TestDb {
         }
     }
 
-    /// The database at an address of a PostgreSQL of the test's own, with the schema of this build.
+    /// The database at an address of the test's own PostgreSQL, with the schema of this build.
     pub async fn at_url(url: String) -> Self {
         let config = DbConfig::Postgres { url, max_connections: 8 };
         let new = Self { engine: Engine::Postgres, config, storage: Storage::External };
@@ -102,12 +102,12 @@ impl TestDb {
         let db = empty.open().await;
         db.migrate().await.expect("the migrations run");
         crate::app::create_signing_keys(&db).await;
-        // Closed, SQLite writes its log into the file; PostgreSQL copies no database that is in use.
+        // On close, SQLite writes its WAL into the file. PostgreSQL cannot copy a database that is in use.
         db.close().await;
         empty
     }
 
-    /// The same, opened with so few connections to PostgreSQL. SQLite's are what they are.
+    /// The same with at most `most` connections to PostgreSQL; SQLite's are not changed.
     #[must_use]
     pub fn with_max_connections(mut self, most: u32) -> Self {
         if let DbConfig::Postgres { max_connections, .. } = &mut self.config {
@@ -121,12 +121,12 @@ impl TestDb {
         self.engine
     }
 
-    /// How to open it.
+    /// The configuration to open it.
     pub fn config(&self) -> &DbConfig {
         &self.config
     }
 
-    /// Its address, as a configuration names it.
+    /// Its URL, as in a configuration.
     pub fn url(&self) -> String {
         match &self.config {
             DbConfig::Sqlite { file, .. } => format!("sqlite:{}", file.display()),
@@ -165,7 +165,7 @@ impl TestDb {
 
 fn create_file() -> TestDb {
     let folder = tempfile::Builder::new().prefix("vestibule-").tempdir().expect("a folder");
-    // Nothing drops what lives in a static, as a template does, nor what a killed process had.
+    // Statics such as the template are never dropped, and neither are values of a killed process.
     remove_at_exit(folder.path());
     let config = DbConfig::Sqlite { file: folder.path().join("test.db"), full_sync: false };
     TestDb { engine: Engine::Sqlite, config, storage: Storage::Folder { _folder: folder } }
@@ -175,7 +175,7 @@ async fn create_database(template: Option<&str>) -> TestDb {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let template = template.unwrap_or("template0");
-    // Statements are `&'static str`, so that nothing a person typed becomes SQL; a test may leak sixty bytes for its own.
+    // Statements are `&'static str`, so that no input becomes SQL; a test may leak sixty bytes for its own.
     let sql = format!("CREATE DATABASE {name} TEMPLATE {template}").leak();
     let admin = DbConfig::Postgres { url: postgres().url("postgres"), max_connections: 1 };
     let admin = Db::open(&admin).await.expect("the server answers");

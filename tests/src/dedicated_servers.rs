@@ -1,4 +1,4 @@
-//! Servers of one test, which it may stop, freeze and kill. They end with the value.
+//! Servers of one test, which it may stop, freeze and kill. Dropping the value ends them.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,24 +16,24 @@ use crate::{
 /// How PostgreSQL is stopped.
 #[derive(Clone, Copy, Debug)]
 pub enum StopMode {
-    /// Sessions are ended, transactions rolled back, everything is written.
+    /// Fast shutdown: sessions are ended, transactions rolled back, everything is written.
     Fast,
-    /// As a crash: at once, and recovered at the next start.
+    /// Immediate shutdown, like a crash: recovery at the next start.
     Immediate,
 }
 
-/// A PostgreSQL of one test.
+/// A PostgreSQL server of one test.
 #[derive(Debug)]
 pub struct DedicatedPostgres {
     folder: PathBuf,
     port: u16,
     standby: bool,
     persistent: bool,
-    /// Settings beside those of every server.
+    /// Settings in addition to those of every server.
     settings: &'static [&'static str],
 }
 
-/// A Redis of one test.
+/// A Redis server of one test.
 #[derive(Debug)]
 pub struct DedicatedRedis {
     folder: PathBuf,
@@ -42,12 +42,12 @@ pub struct DedicatedRedis {
 }
 
 impl DedicatedPostgres {
-    /// A new one, running.
+    /// Starts a new server.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// A new one with further settings, such as `shared_preload_libraries=..`, running.
+    /// Starts a new server with further settings, such as `shared_preload_libraries=..`.
     pub fn start_with(settings: &'static [&'static str]) -> Self {
         let mut new = Self::new_stopped(temp_folder());
         new.settings = settings;
@@ -60,7 +60,7 @@ impl DedicatedPostgres {
         Self { folder, port: free_port(), standby: false, persistent: false, settings: &[] }
     }
 
-    /// The one in `folder`, which stays there; made at the first time.
+    /// Starts the server in `folder`, which is kept; the first call creates it.
     pub fn persistent(folder: &Path) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         let folder = folder.to_owned();
@@ -73,7 +73,7 @@ impl DedicatedPostgres {
         new
     }
 
-    /// `postgres://` address of a database of it, made at the first time.
+    /// `postgres://` URL of one of its databases; the first call creates the database.
     pub fn database(&self, name: &str) -> String {
         let known = format!("SELECT COUNT(*) FROM pg_database WHERE datname = '{name}'");
         if self.run_sql("postgres", &known) == "0" {
@@ -82,7 +82,7 @@ impl DedicatedPostgres {
         format!("postgres://{POSTGRES_USER}@127.0.0.1:{}/{name}", self.port)
     }
 
-    /// What `psql` says to statements, each in a transaction of its own.
+    /// The output of `psql` for some statements, each in its own transaction.
     pub fn run_sql(&self, database: &str, text: &str) -> String {
         let port = self.port.to_string();
         let mut psql = self.command("psql");
@@ -97,8 +97,8 @@ impl DedicatedPostgres {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// A streaming standby of it, to which every commit goes before it is told: without that, a failover forgets the last
-    /// commits, and a used code could be used again.
+    /// Starts a streaming standby to which every commit is replicated before it is acknowledged. Otherwise a failover would
+    /// lose the last commits, and a used code could be used again.
     #[must_use]
     pub fn standby(&self) -> Self {
         let mut other = Self::new_stopped(temp_folder());
@@ -128,12 +128,12 @@ impl DedicatedPostgres {
         other
     }
 
-    /// Makes a standby the primary.
+    /// Promotes a standby to primary.
     pub fn promote(&self) {
         run(self.command("pg_ctl").args(["promote", "-D", "data", "-w"]));
     }
 
-    /// `postgres://` address of its one database, on another port if something is in front.
+    /// `postgres://` URL of its only database, on another port if there is a proxy.
     pub fn url(&self, port: Option<u16>) -> String {
         format!("postgres://{POSTGRES_USER}@127.0.0.1:{}/postgres", port.unwrap_or(self.port))
     }
@@ -143,20 +143,20 @@ impl DedicatedPostgres {
         self.port
     }
 
-    /// Starts it, on the same port and data.
+    /// Starts the server on the same port and data.
     pub fn start_server(&self) {
         let mut command = self.command("postgres");
         command.args(["-D", "data", "-p", &self.port.to_string()]);
         for setting in POSTGRES_SETTINGS.iter().chain(self.settings) {
             command.args(["-c", setting]);
         }
-        // A standby is to be promoted alone, and waits for nobody then.
+        // A standby is promoted alone, so it must not wait for a standby of its own.
         command.args(["-c", "wal_level=replica"]);
         if self.standby {
             command.args(["-c", "synchronous_standby_names="]);
         }
         if self.persistent {
-            // As large as what a portal of that size would give it.
+            // The sizes that a portal with so many people would configure.
             command.args(["-c", "shared_buffers=1GB", "-c", "max_wal_size=8GB"]);
         }
         let ready =
@@ -164,7 +164,7 @@ impl DedicatedPostgres {
         start_server(&mut command, EndSignal::Quit, ready).expect("PostgreSQL starts");
     }
 
-    /// Stops it and waits until it is gone.
+    /// Stops the server and waits until it is gone.
     pub fn stop_server(&self, how: StopMode) {
         let signal = match how {
             StopMode::Fast => "INT",
@@ -175,17 +175,17 @@ impl DedicatedPostgres {
         wait_until_gone(pid);
     }
 
-    /// Stops every process of it from running, as a machine that hangs.
+    /// Freezes all its processes, as if the machine hung.
     pub fn freeze(&self) {
         signal_all("STOP", &self.processes());
     }
 
-    /// Lets them run on.
+    /// Resumes them.
     pub fn thaw(&self) {
         signal_all("CONT", &self.processes());
     }
 
-    /// Makes the folder a cluster.
+    /// Initialises the cluster in the folder.
     fn init_cluster(&self) {
         if let Some(account) = Account::if_root(&self.folder) {
             account.give(&self.folder);
@@ -228,13 +228,13 @@ impl Drop for DedicatedPostgres {
             return;
         }
         self.stop_server(StopMode::Immediate);
-        // Gone with the test process at the latest.
+        // Removed at the end of the test process at the latest.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
 impl DedicatedRedis {
-    /// A new one, running.
+    /// Starts a new server.
     pub fn start() -> Self {
         let mut new = Self { folder: temp_folder(), port: free_port(), pid: None };
         new.start_server();
@@ -246,7 +246,7 @@ impl DedicatedRedis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Asks it something, as an operator would.
+    /// Runs a command, as an operator would.
     pub fn run_command(&self, words: &[&str]) {
         let port = self.port.to_string();
         let mut command = Command::new("redis-cli");
@@ -255,7 +255,7 @@ impl DedicatedRedis {
         assert!(output.status.success(), "{words:?}: {said}");
     }
 
-    /// Starts it, on the same port.
+    /// Starts it on the same port.
     pub fn start_server(&mut self) {
         let port = self.port.to_string();
         let file = self.folder.join("redis.pid");
@@ -275,12 +275,12 @@ impl DedicatedRedis {
         }
     }
 
-    /// Stops it from running.
+    /// Freezes it.
     pub fn freeze(&self) {
         signal_all("STOP", &Vec::from_iter(self.pid));
     }
 
-    /// Lets it run on.
+    /// Resumes it.
     pub fn thaw(&self) {
         signal_all("CONT", &Vec::from_iter(self.pid));
     }
@@ -306,7 +306,7 @@ fn signal_all(signal: &str, pids: &[u32]) {
         return;
     }
     let pids = pids.iter().map(ToString::to_string);
-    // One that is gone meanwhile is as it should be.
+    // A process may be gone already.
     let _ = Command::new("kill").args(["-s", signal]).args(pids).output().expect("kill starts");
 }
 
@@ -314,7 +314,7 @@ fn wait_until_gone(pid: u32) {
     wait::until_blocking(&format!("the end of process {pid}"), || {
         match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
             Ok(stat) if !stat.contains(") Z") => Err(stat),
-            // Gone, or an orphan that no parent waits for: as good as gone.
+            // Gone, or a zombie that no parent waits for.
             _ => Ok(()),
         }
     });

@@ -1,4 +1,4 @@
-//! A browser without a screen: cookies, redirects and forms, and nothing that a person could not do with them.
+//! A headless browser: cookies, redirects and forms, and nothing that a person could not do with them.
 
 use std::{
     collections::BTreeMap,
@@ -23,16 +23,16 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct HttpBrowser {
     issuer: Url,
-    /// Where it connects to; none follows the issuer's name, as TLS wants.
+    /// The address to connect to; none resolves the issuer's name, as TLS needs.
     address: Option<SocketAddr>,
     http: reqwest::Client,
-    /// How it reaches an address over TLS, where that is what it speaks.
+    /// The connections for TLS, if the browser uses it.
     tls_routes: Option<Arc<TlsRoutes>>,
     refused_connections: Arc<AtomicUsize>,
     cookies: Arc<Mutex<BTreeMap<String, String>>>,
     /// Headers of every request.
     pub extra_headers: Vec<(&'static str, String)>,
-    /// Whether it knows fetch metadata; Safari before 16.4 and many web views send `Origin` alone.
+    /// Whether it sends fetch metadata; Safari before 16.4 and many web views send only `Origin`.
     pub fetch_metadata: bool,
 }
 
@@ -45,7 +45,7 @@ pub struct Response {
     pub headers: HeaderMap,
     /// Body.
     pub body: String,
-    /// Where it was asked.
+    /// The requested address.
     pub url: Url,
 }
 
@@ -56,16 +56,16 @@ impl HttpBrowser {
     }
 
     pub(crate) fn new(issuer: &str, address: SocketAddr) -> Self {
-        // Without TLS nothing is trusted: reading the machine's authorities for each browser takes a while.
+        // Without TLS no authority is trusted: reading the machine's authorities for each browser takes a while.
         Self::with(issuer, Some(address), reqwest::Client::builder().tls_certs_only([]))
     }
 
-    /// A browser without cookies that trusts an authority, and speaks HTTP/2 when it is offered.
+    /// A browser without cookies that trusts one authority, and uses HTTP/2 if the server offers it.
     pub fn over_tls(issuer: &str, authority: &str) -> Self {
         Self::with(issuer, None, client_trusting(authority))
     }
 
-    /// The same at a replica, which listens on the issuer's port at an address of its own.
+    /// The same at a replica, which listens on the issuer's port at its own address.
     pub fn over_tls_at(issuer: &str, authority: &str, address: SocketAddr) -> Self {
         let mut new = Self::over_tls(issuer, authority);
         let name = new.issuer.host_str().expect("a name").to_owned();
@@ -74,7 +74,7 @@ impl HttpBrowser {
         new
     }
 
-    /// A new browser at the same replica that speaks as this one does: no cookies, no connections.
+    /// A new browser at the same replica with the same protocol: no cookies, no connections.
     #[must_use]
     pub fn new_browser(&self) -> Self {
         let (issuer, address) = (self.issuer(), self.address.expect("at a replica"));
@@ -88,7 +88,7 @@ impl HttpBrowser {
         self.issuer.origin().ascii_serialization()
     }
 
-    /// How many connections were refused so far: nothing was asked on them.
+    /// How many connections were refused so far; no request was sent on them.
     pub fn refused_connections(&self) -> usize {
         self.refused_connections.load(Ordering::SeqCst)
     }
@@ -109,13 +109,13 @@ impl HttpBrowser {
         }
     }
 
-    /// A browser without cookies, at whoever listens where the issuer says.
+    /// A browser without cookies that connects to the issuer's address.
     pub fn at_issuer(issuer: &str) -> Self {
         let port = issuer.parse::<Url>().expect("an address").port().expect("a port");
         Self::new(issuer, SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
-    /// A browser without cookies whose requests come from an address, as a trusted proxy says. It shares connections.
+    /// A browser without cookies whose requests come from an address, as reported by a trusted proxy. It shares connections.
     #[must_use]
     pub fn without_cookies_from(&self, address: &str) -> Self {
         let extra = vec![("x-forwarded-for", address.to_owned())];
@@ -129,19 +129,19 @@ impl HttpBrowser {
         Self { cookies, ..self.clone() }
     }
 
-    /// Another browser, without cookies, on the same connections: making new ones costs more than what is measured.
+    /// Another browser, without cookies, on the same connections: new ones would cost more than what is measured.
     #[must_use]
     pub fn without_cookies(&self) -> Self {
         Self { cookies: Arc::default(), ..self.clone() }
     }
 
-    /// The same browser with the same cookies, sent to another replica.
+    /// The same browser with the same cookies, connected to another replica.
     #[must_use]
     pub fn at_replica(&self, address: SocketAddr) -> Self {
         Self { address: Some(address), ..self.clone() }
     }
 
-    /// Opens an address of a provider that may be gone.
+    /// Opens an address of a provider that may not answer.
     pub async fn try_get(&self, to: impl AsRef<str>) -> Option<Response> {
         let headers = [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];
         self.try_send(Method::GET, to.as_ref(), &headers, None).await
@@ -152,7 +152,7 @@ impl HttpBrowser {
         self.jar().get(name).cloned()
     }
 
-    /// Puts a cookie in, as an attacker might.
+    /// Sets a cookie, as an attacker might.
     pub fn set_cookie(&self, name: &str, value: &str) {
         self.jar().insert(name.to_owned(), value.to_owned());
     }
@@ -161,7 +161,7 @@ impl HttpBrowser {
         self.cookies.lock().expect("no holder panicked")
     }
 
-    /// Opens an address of the provider: a path or a whole address.
+    /// Opens an address of the provider: a path or a complete URL.
     pub async fn get(&self, to: impl AsRef<str>) -> Response {
         let headers = [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];
         self.send(Method::GET, to.as_ref(), &headers, None).await
@@ -172,7 +172,7 @@ impl HttpBrowser {
         self.try_post(form, button).await.expect("the provider answers")
     }
 
-    /// Posts a form to a provider that may be gone.
+    /// Posts a form to a provider that may not answer.
     pub async fn try_post(&self, form: &Form, button: &str) -> Option<Response> {
         let mut fields = form.fields.clone();
         if !button.is_empty() {
@@ -183,7 +183,7 @@ impl HttpBrowser {
         self.try_send(Method::POST, &form.action, &headers, Some(&fields)).await
     }
 
-    /// Sends anything.
+    /// Sends any request.
     pub async fn send(
         &self,
         method: Method,
@@ -194,7 +194,7 @@ impl HttpBrowser {
         self.try_send(method, to, headers, fields).await.expect("the provider answers")
     }
 
-    /// Sends anything to a provider that may be gone.
+    /// Sends any request to a provider that may not answer.
     pub async fn try_send(
         &self,
         method: Method,
@@ -234,7 +234,7 @@ impl HttpBrowser {
         Some(Response { status, headers, body: response.text().await.ok()?, url })
     }
 
-    /// A request to where this browser is.
+    /// A request to the replica of this browser.
     fn request(&self, method: Method, url: &Url) -> reqwest::RequestBuilder {
         let mut direct = url.clone();
         match (self.address, &self.tls_routes) {
@@ -263,7 +263,7 @@ impl HttpBrowser {
         }
     }
 
-    /// Follows redirects inside the provider; ends at a page, or at the first address outside.
+    /// Follows redirects within the provider; stops at a page, or at the first address outside.
     pub async fn follow(&self, mut answer: Response) -> Response {
         for _ in 0..8 {
             let Some(to) = answer.location() else { return answer };
@@ -272,10 +272,10 @@ impl HttpBrowser {
             }
             answer = self.get(to.as_str()).await;
         }
-        panic!("redirects without end, the last to {:?}", answer.location());
+        panic!("endless redirects, the last to {:?}", answer.location());
     }
 
-    /// Opens the sign-in page by an authorization request of a client.
+    /// Opens the sign-in page with an authorization request of a client.
     pub async fn open_sign_in_page(&self, client: &Client) -> (Response, PendingRequest) {
         let pending = PendingRequest::new(client);
         let page = self
@@ -284,18 +284,18 @@ impl HttpBrowser {
         (page, pending)
     }
 
-    /// Fills address and password in and goes on to the next page.
+    /// Fills in address and password and continues to the next page.
     pub async fn submit_password(&self, page: &Response, patient: &Patient) -> Response {
         let form = page.form().with("email", &patient.email).with("password", &patient.password);
         self.follow(self.post(&form, "continue").await).await
     }
 
-    /// Fills a code in and goes on.
+    /// Fills in a code and continues.
     pub async fn submit_code(&self, page: &Response, code: &str) -> Response {
         self.follow(self.post(&page.form().with("code", code), "continue").await).await
     }
 
-    /// Opens the page of the code: both the page and the code that was mailed for it.
+    /// Signs in up to the code page; returns the page and the code that was mailed for it.
     pub async fn sign_in_to_code_page(
         &self,
         app: &TestApp,
@@ -323,7 +323,7 @@ impl HttpBrowser {
 }
 
 impl Response {
-    /// Where it leads.
+    /// The redirect's target.
     pub fn location(&self) -> Option<Url> {
         let text = self.headers.get("location")?.to_str().ok()?;
         Some(self.url.join(text).expect("an address"))

@@ -1,4 +1,4 @@
-//! The harness of the end-to-end tests: real servers and a real mail catcher, and nothing left running afterwards.
+//! The harness of the end-to-end tests: real servers and a real mail catcher, which end with the tests.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The program's log, read back.
+//! The program's log, captured for tests.
 
 use std::{
     cell::RefCell,
@@ -14,13 +14,13 @@ use idp::{
 };
 use serde_json::Value;
 
-/// What this thread logs as long as the value lives: for a test of one thread.
+/// Captures the log of this thread while the value exists: for single-threaded tests.
 ///
-/// The subscriber is that of the whole process. One per thread would miss lines: what is logged for the first time on a
-/// thread without a subscriber is switched off for all.
+/// The subscriber is global to the process. One for each thread would miss lines: tracing disables an event for all threads
+/// if it first occurs on a thread without a subscriber.
 pub struct CapturedLog {
     buffer: LogBuffer,
-    /// It stays on its thread.
+    /// Not `Send`: the value stays on its thread.
     _here: PhantomData<*const ()>,
 }
 
@@ -30,7 +30,7 @@ thread_local! {
     static HERE: RefCell<Option<LogBuffer>> = const { RefCell::new(None) };
 }
 
-/// Writes to the page of the thread that writes, if it has one.
+/// Writes to the buffer of the current thread, if it has one.
 struct ThreadLogWriter;
 
 impl io::Write for ThreadLogWriter {
@@ -61,13 +61,13 @@ impl Drop for CapturedLog {
 }
 
 impl CapturedLog {
-    /// Keeps what this thread logs from now on, at every level of ours, in the format of production.
+    /// Captures what this thread logs from now on, at every level of our crates, in the format of production.
     pub fn start() -> Self {
         static PROCESS: Once = Once::new();
         PROCESS.call_once(|| {
             let config = LogConfig { format: LogFormat::Json, level: LogLevel::Trace };
             let subscriber = telemetry::subscriber(&config, Clock::system(), || ThreadLogWriter);
-            tracing::subscriber::set_global_default(subscriber).expect("nobody else logs");
+            tracing::subscriber::set_global_default(subscriber).expect("no other subscriber");
             tracing::callsite::rebuild_interest_cache();
         });
         let page = LogBuffer::default();
@@ -75,13 +75,13 @@ impl CapturedLog {
         Self { buffer: page, _here: PhantomData }
     }
 
-    /// Everything so far.
+    /// The log so far.
     pub fn text(&self) -> String {
         let bytes = self.buffer.lock().expect("no writer panicked").clone();
         String::from_utf8(bytes).expect("text")
     }
 
-    /// The lines with this member.
+    /// The lines in which a member has this value.
     pub fn lines(&self, name: &str, value: &str) -> Vec<Value> {
         let lines = self.text();
         let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));

@@ -1,4 +1,4 @@
-//! A mail server for tests: takes every message over real SMTP (RFC 5321), keeps it, and fails when told to.
+//! A mail server for tests: accepts every message over real SMTP (RFC 5321), keeps it, and fails on request.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -32,26 +32,26 @@ pub struct Mail {
     pub text: String,
     /// HTML part, decoded.
     pub html: String,
-    /// The first group of six digits in the text, read without the space that may be in its middle.
+    /// The first group of six digits in the text, without the space that may be in its middle.
     pub code: Option<String>,
     /// The message as it was sent, without dot-stuffing.
     pub raw: String,
 }
 
-/// What goes wrong with one message.
+/// A fault for one message.
 #[derive(Clone, Copy, Debug)]
 pub enum MailFault {
-    /// Its recipient is refused with this reply: 4xx for now, 5xx for good.
+    /// The recipient is refused with this reply: 4xx is transient, 5xx permanent.
     Refuse(u16),
-    /// Its sender is refused with this reply.
+    /// The sender is refused with this reply.
     RefuseSender(u16),
-    /// It is taken, and that is said only after this time.
+    /// The message is accepted, but the reply is sent only after this time.
     Delay(Duration),
-    /// It is taken, and that is said when [`Mailbox::release`] was called.
+    /// The message is accepted, but the reply is sent only after [`MailServer::release_held`].
     Hold,
-    /// It is taken, but the connection closes before that is said.
+    /// The message is accepted, but the connection closes before the reply.
     DropAfterAccept,
-    /// The connection closes in the middle of it, and it is lost.
+    /// The connection closes in the middle of the message, which is lost.
     CloseInData,
 }
 
@@ -75,15 +75,15 @@ struct State {
     faults: VecDeque<MailFault>,
     refused: usize,
     connections: usize,
-    /// Messages that are held, and whether they are no longer.
+    /// Number of held messages, and whether they were released.
     held: usize,
     released: bool,
-    /// How long a recipient is put off, and since when each has been known.
+    /// How long a recipient is greylisted, and since when each has been known.
     greylist: Option<(Duration, HashMap<String, Instant>)>,
 }
 
 impl State {
-    /// Whether a recipient is put off now.
+    /// Whether a recipient is greylisted now.
     fn is_greylisted(&mut self, to: &str) -> bool {
         let Some((wait, known)) = &mut self.greylist else { return false };
         known.entry(to.to_owned()).or_insert_with(Instant::now).elapsed() < *wait
@@ -110,11 +110,11 @@ impl Shared {
         }
     }
 
-    /// Waits until `ready` finds what it looks for; none when the limit of all waits is over.
+    /// Waits until `ready` returns a value; none when the limit of all waits is over.
     async fn wait<T>(&self, ready: impl Fn(&State) -> Option<T>) -> Option<T> {
         let found = timeout(LIMIT, async {
             loop {
-                // Made before the look: a change between look and wait is not missed.
+                // Created before the check: a change between check and wait is not missed.
                 let changed = self.changed.notified();
                 let found = ready(&self.state());
                 match found {
@@ -126,7 +126,7 @@ impl Shared {
         found.await.ok()
     }
 
-    /// The same; panics with everything that was received.
+    /// The same; panics with all received messages.
     async fn until<T>(&self, what: &str, ready: impl Fn(&State) -> Option<T>) -> T {
         let found = self.wait(ready).await;
         found.unwrap_or_else(|| panic!("{what} within {LIMIT:?}: {:#?}", self.state()))
@@ -143,17 +143,17 @@ impl MailServer {
         Self { address, shared, server }
     }
 
-    /// Where it listens, without TLS or passwords.
+    /// Its address, without TLS or passwords.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Has the next `messages` messages go wrong, after those that were told earlier.
+    /// Injects a fault into the next `messages` messages, after those of earlier calls.
     pub fn inject_fault(&self, fault: MailFault, messages: usize) {
         self.shared.change(|state| state.faults.extend(std::iter::repeat_n(fault, messages)));
     }
 
-    /// Puts each recipient off from its first mail on for this time (greylisting, RFC 6647).
+    /// Greylists each recipient for this time, from its first mail on (RFC 6647).
     pub fn enable_greylisting(&self, wait: Duration) {
         self.shared.change(|state| state.greylist = Some((wait, HashMap::new())));
     }
@@ -164,33 +164,33 @@ impl MailServer {
         self.shared.until(&format!("{count} are not held"), ready).await;
     }
 
-    /// Answers what is held and holds nothing any more; how many messages were held until now.
+    /// Replies to the held messages and stops holding; returns how many were held.
     pub fn release_held(&self) -> usize {
         self.shared.change(|state| state.released = true);
         self.shared.state().held
     }
 
-    /// Everything received, oldest first.
+    /// All received messages, oldest first.
     pub fn all(&self) -> Vec<Mail> {
         self.shared.state().mails.clone()
     }
 
-    /// What `to` has received, oldest first.
+    /// The messages to `to`, oldest first.
     pub fn mails_to(&self, to: &str) -> Vec<Mail> {
         mails_to(&self.shared.state(), to)
     }
 
-    /// How many messages `to` has received.
+    /// The number of messages to `to`.
     pub fn count(&self, to: &str) -> usize {
         iter_mails_to(&self.shared.state(), to).count()
     }
 
-    /// The newest message to `to` that says `text`, without the first `before` to it.
+    /// The newest message to `to` that contains `text`, ignoring the first `before`.
     pub fn find(&self, to: &str, text: &str, before: usize) -> Option<Mail> {
         mails_containing(&self.shared.state(), (to, text), before).last().cloned()
     }
 
-    /// The codes of all of those, oldest first.
+    /// The codes of all such messages, oldest first.
     pub fn codes_with(&self, to: &str, text: &str, before: usize) -> Vec<String> {
         let state = self.shared.state();
         mails_containing(&state, (to, text), before).filter_map(|mail| mail.code.clone()).collect()
@@ -213,7 +213,7 @@ impl MailServer {
         self.shared.until(&what, ready).await
     }
 
-    /// The codes that `to` has received, oldest first.
+    /// The codes mailed to `to`, oldest first.
     pub fn codes_to(&self, to: &str) -> Vec<String> {
         codes_to(&self.shared.state(), to)
     }
@@ -225,14 +225,14 @@ impl MailServer {
         self.shared.until(&what, ready).await.pop().expect("waited for one")
     }
 
-    /// Waits for a mail to `to` that says `text`, such as a reference, and has a code, without the first `before` to it;
-    /// returns the code.
+    /// Waits for a mail to `to` that contains `text`, such as a reference, and a code, ignoring the first `before`; returns
+    /// the code.
     pub async fn wait_for_code_in(&self, to: &str, text: &str, before: usize) -> String {
         let code = self.try_wait_for_code_in(to, text, before).await;
         code.unwrap_or_else(|| panic!("{to} has no code with {text}: {:#?}", self.mails_to(to)))
     }
 
-    /// The same; none when that takes longer than the limit of all waits.
+    /// The same; none when it takes longer than the limit of all waits.
     pub async fn try_wait_for_code_in(
         &self,
         to: &str,
@@ -278,13 +278,13 @@ fn codes_to(state: &State, to: &str) -> Vec<String> {
 }
 
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    // Aborted with the listener: a set of tasks ends what it holds.
+    // A `JoinSet` aborts its tasks when the listener's task is aborted.
     let mut sessions = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         shared.change(|state| state.connections += 1);
         let shared = Arc::clone(&shared);
         sessions.spawn(async move {
-            // The client may go at any time; a session that breaks is what some tests are about.
+            // The client may disconnect at any time; some tests are about broken sessions.
             let _ = SmtpSession::new(stream, shared).run().await;
         });
         while sessions.try_join_next().is_some() {}
@@ -319,7 +319,7 @@ impl SmtpSession {
         while let Some(line) = self.line().await? {
             match self.command(&line).await? {
                 SmtpReply::Reply(reply) => self.say(reply).await?,
-                SmtpReply::Code(code) => self.say(&format!("{code} told to refuse")).await?,
+                SmtpReply::Code(code) => self.say(&format!("{code} refused by the test")).await?,
                 SmtpReply::Close => break,
             }
         }
@@ -332,7 +332,7 @@ impl SmtpSession {
             "EHLO" => SmtpReply::Reply(
                 "250-localhost\r\n250-PIPELINING\r\n250-AUTH PLAIN\r\n250-8BITMIME\r\n250 SMTPUTF8",
             ),
-            // Whoever wants to sign in may.
+            // Any credentials are accepted.
             "AUTH" => SmtpReply::Reply("235 welcome"),
             "HELO" | "NOOP" => SmtpReply::Reply("250 OK"),
             "MAIL" => {
@@ -423,7 +423,7 @@ impl SmtpSession {
     }
 }
 
-/// What stands between the angle brackets.
+/// The text between the angle brackets.
 fn address(line: &str) -> String {
     let inside = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
     inside.map_or(line, |(address, _)| address).to_owned()

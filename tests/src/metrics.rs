@@ -1,4 +1,4 @@
-//! A scrape of `/metrics`, read back.
+//! A scrape of `/metrics`, parsed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use crate::{app::Replica, wait};
 /// One scrape, as OpenMetrics text.
 #[derive(Clone)]
 pub struct Scrape {
-    /// As it was answered.
+    /// The body of the answer.
     pub text: String,
 }
 
@@ -44,8 +44,8 @@ impl Scrape {
         Self { text }
     }
 
-    /// Scrapes a replica until the scrape is as wanted: what runs in the background is counted after it is done, and some of
-    /// what is shown is kept for a while.
+    /// Scrapes a replica until the result is as wanted: background work is counted after it is done, and some values are
+    /// cached for a while.
     pub async fn until(replica: &Replica, what: &str, is: impl Fn(&Self) -> bool) -> Self {
         let scrape = async || {
             let scrape = Self::fetch(replica).await;
@@ -54,13 +54,13 @@ impl Scrape {
         wait::until(what, scrape).await
     }
 
-    /// Every sample.
+    /// All samples.
     pub fn samples(&self) -> Vec<Sample> {
         let lines = self.text.lines().filter(|line| !line.starts_with('#'));
         lines.map(|line| sample(line).unwrap_or_else(|| panic!("no sample: {line}"))).collect()
     }
 
-    /// The value of a name whose labels contain these; the sum where there are several.
+    /// The value of a name whose labels contain these; the sum if there are several samples.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let has = |sample: &Sample| {
             labels.iter().all(|(name, value)| sample.labels.get(*name).is_some_and(|v| v == value))
@@ -74,7 +74,7 @@ impl Scrape {
         (!found.is_empty()).then(|| found.iter().sum())
     }
 
-    /// Names, as a query has them, without what histograms and buckets add.
+    /// Names of the families, without the suffixes of histograms and counters.
     pub fn names(&self) -> BTreeSet<String> {
         let types = self.text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         types
@@ -86,7 +86,7 @@ impl Scrape {
             .collect()
     }
 
-    /// The labels that samples of a name have, but for `le`.
+    /// The labels of a name's samples, except `le`.
     pub fn labels(&self, name: &str) -> BTreeSet<String> {
         let of = |sample: &Sample| {
             ["", "_count", "_sum", "_bucket"]

@@ -1,4 +1,4 @@
-//! What a page says and what can be posted from it, as a parser of HTML reads it.
+//! The content of a page and its forms, as an HTML parser reads them.
 
 use regex::Regex;
 use scraper::{ElementRef, Html, Selector};
@@ -8,9 +8,9 @@ use crate::http::Response;
 /// A form of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
-    /// Where it is posted to.
+    /// The address that it posts to.
     pub action: String,
-    /// Names and present values of its fields, without buttons.
+    /// Names and current values of its fields, without buttons.
     pub fields: Vec<(String, String)>,
 }
 
@@ -29,7 +29,7 @@ impl Form {
         self
     }
 
-    /// A field's present value.
+    /// A field's current value.
     pub fn value(&self, name: &str) -> &str {
         let field = self.fields.iter().find(|(field, _)| field == name);
         field.map_or("", |(_, value)| value.as_str())
@@ -37,7 +37,7 @@ impl Form {
 }
 
 impl Response {
-    /// The page, which has to be sound HTML.
+    /// The page, which must be valid HTML.
     fn document(&self) -> Html {
         let document = Html::parse_document(&self.body);
         let is_page = self.header("content-type").starts_with("text/html");
@@ -45,14 +45,14 @@ impl Response {
         document
     }
 
-    /// The language of the page: its own word and its header, which must be one.
+    /// The language of the page: its `lang` and its header, which must agree.
     pub fn language(&self) -> &str {
         let (document, language) = (self.document(), self.header("content-language"));
         assert_eq!(document.root_element().attr("lang"), Some(language), "{}", self.url);
         language
     }
 
-    /// Where the link to another language leads.
+    /// The address of the link to the other language.
     pub fn language_switch(&self) -> String {
         let document = self.document();
         let links = select_all(document.root_element(), "a[href^='/language?']");
@@ -76,7 +76,7 @@ impl Response {
         !select_all(self.document().root_element(), &format!("[name='{name}']")).is_empty()
     }
 
-    /// The page as it is read: no tags, white space folded.
+    /// The page's text: no tags, white space collapsed.
     pub fn text(&self) -> String {
         let document = self.document();
         let body = select_all(document.root_element(), "body").into_iter();
@@ -84,12 +84,12 @@ impl Response {
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether a person reads this on the page.
+    /// Whether the page's text contains this.
     pub fn has_text(&self, wanted: &str) -> bool {
         self.text().contains(wanted)
     }
 
-    /// The page without what differs from person to person and from minute to minute.
+    /// The page without what differs between people and minutes.
     pub fn masked(&self) -> String {
         let (form, mut body) = (self.form(), without_times(&self.body));
         for name in ["attempt", "form", "email"] {
@@ -99,7 +99,7 @@ impl Response {
     }
 }
 
-/// The elements of a part that a selector of CSS finds.
+/// The elements of a part that match a CSS selector.
 fn select_all<'d>(part: ElementRef<'d>, selector: &str) -> Vec<ElementRef<'d>> {
     part.select(&Selector::parse(selector).expect("a selector")).collect()
 }
@@ -108,7 +108,7 @@ fn attribute(element: ElementRef<'_>, name: &str) -> String {
     element.attr(name).unwrap_or_default().to_owned()
 }
 
-/// A text whose times of day, such as "12:53 am", are all the same.
+/// A text in which all times of day, such as "12:53 am", are the same.
 fn without_times(text: &str) -> String {
     let time = Regex::new(r"\d{1,2}:\d{2} [ap]m").expect("a pattern");
     time.replace_all(text, "time").into_owned()

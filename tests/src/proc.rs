@@ -1,7 +1,8 @@
-//! Processes that end with the test process, however that ends: by return, panic, Ctrl-C or SIGKILL.
+//! Processes that end with the test process, however it ends: by return, panic, Ctrl-C or SIGKILL.
 //!
-//! One `sh` per test process, the watchdog, is told over a pipe what to end and which folders to remove. The pipe closes
-//! when the test process is gone, and then it acts. It ignores the signals of the terminal, so it outlives a Ctrl-C.
+//! Each test process has one `sh`, the watchdog, which reads from a pipe what to end and which folders to remove. The pipe
+//! closes when the test process is gone, and then the watchdog acts. It ignores the signals of the terminal, so it outlives
+//! a Ctrl-C.
 
 use std::{
     fmt,
@@ -26,9 +27,9 @@ use crate::{
     wait::{self, LIMIT},
 };
 
-/// Lets the test harness use what the stable compiler refuses (a report of times). It would have other programs built anew.
+/// Lets the test harness use unstable options (a report of times). Set for other programs, it would make cargo rebuild them.
 const BOOTSTRAP: &str = "RUSTC_BOOTSTRAP";
-/// How long what an ended process has written may take to be read.
+/// How long reading the output of an ended process may take.
 const OUTPUT_DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 const WATCHDOG: &str = r#"
@@ -64,7 +65,7 @@ rm -rf -- "$@"
 pub enum EndSignal {
     /// At once.
     Kill,
-    /// PostgreSQL's immediate shutdown: it ends its children and gives its shared memory back.
+    /// PostgreSQL's immediate shutdown: it ends its children and releases its shared memory.
     Quit,
 }
 
@@ -85,7 +86,7 @@ fn send_to_watchdog(line: &str) {
     writeln!(pipe, "{line}").expect("the watchdog listens");
 }
 
-/// Has the process `pid` ended when this one is gone.
+/// Registers the process `pid` to be ended when this one is gone.
 pub(crate) fn end_at_exit(pid: u32, how: EndSignal) {
     let signal = match how {
         EndSignal::Kill => "KILL",
@@ -94,25 +95,25 @@ pub(crate) fn end_at_exit(pid: u32, how: EndSignal) {
     send_to_watchdog(&format!("end {pid}:{signal}"));
 }
 
-/// The process `pid` has been waited for: its number may be another's soon.
+/// Call after waiting for the process `pid`: its number may soon be another process's.
 pub(crate) fn unregister_pid(pid: u32) {
     send_to_watchdog(&format!("forget {pid}"));
 }
 
-/// Has `folder` removed when this process is gone.
+/// Registers `folder` to be removed when this process is gone.
 pub(crate) fn remove_at_exit(folder: &Path) {
     send_to_watchdog(&format!("remove {}", folder.display()));
 }
 
-/// A folder of the machine's temporary ones that is removed when this process is gone.
+/// A new temporary folder that is removed when this process is gone.
 pub fn temp_folder() -> PathBuf {
     let folder = tempfile::Builder::new().prefix("vestibule-").tempdir().expect("a folder").keep();
     remove_at_exit(&folder);
     folder
 }
 
-/// Starts a server that runs until this process is gone, and returns its line that holds `ready`; or, when it ends before
-/// it says so, all that it said.
+/// Starts a server that runs until this process is gone, and returns its line that contains `ready`; if it ends before that,
+/// all its output as an error.
 pub fn start_server(
     command: &mut std::process::Command,
     end: EndSignal,
@@ -123,7 +124,7 @@ pub fn start_server(
     command.stdin(Stdio::null()).stdout(writer).stderr(error).process_group(0);
     command.env_remove(BOOTSTRAP);
     let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
-    // Our ends of the pipe: the log ends when the server does.
+    // Closes our ends of the pipe: the log ends when the server does.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     end_at_exit(child.id(), end);
     let mut said = String::new();
@@ -135,7 +136,7 @@ pub fn start_server(
     });
     let id = child.id();
     let wait = move || {
-        // Read on, or the server stops when the pipe is full.
+        // Reads on; otherwise the server blocks when the pipe is full.
         log.for_each(drop);
         child.wait().map(|_| unregister_pid(id))
     };
@@ -211,7 +212,7 @@ impl ChildProcess {
         self.output.lock().expect("no writer panicked").clone()
     }
 
-    /// Waits until it has said `text`.
+    /// Waits until its output contains `text`.
     pub async fn wait_for_output(&self, text: &str) {
         let said = async || {
             let ended = self.has_ended();
@@ -225,7 +226,7 @@ impl ChildProcess {
         wait::until(text, said).await;
     }
 
-    /// Waits until the provider that it is answers at a browser's address.
+    /// Waits until its provider answers at a browser's address.
     pub async fn wait_until_answering(&self, browser: &HttpBrowser) {
         let answers = async || {
             assert!(!self.has_ended(), "it ended before it answered; it said:\n{}", self.output());
@@ -234,29 +235,29 @@ impl ChildProcess {
         wait::until("the program answers", answers).await;
     }
 
-    /// Whether it has ended, and all that it said is in [`Self::output`].
+    /// Whether it has ended, and its complete output is in [`Self::output`].
     fn has_ended(&self) -> bool {
         self.output_readers.iter().all(JoinHandle::is_finished)
     }
 
-    /// Ends it as a power cut would, and waits until it is gone and its output is read.
+    /// Kills it, as a power cut would, and waits until it is gone and its output is read.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("ours to kill");
         self.drain_output().await;
     }
 
-    /// Asks it to end (SIGTERM) and waits.
+    /// Sends SIGTERM and waits for its end.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM").await;
         self.wait_for_exit().await
     }
 
-    /// Freezes it (SIGSTOP): it is there, and does nothing.
+    /// Freezes it (SIGSTOP): it exists, but does nothing.
     pub async fn freeze(&self) {
         self.signal("STOP").await;
     }
 
-    /// Lets it go on where it was frozen (SIGCONT).
+    /// Resumes it (SIGCONT).
     pub async fn thaw(&self) {
         self.signal("CONT").await;
     }
@@ -266,7 +267,7 @@ impl ChildProcess {
         assert!(sent.expect("kill starts").success(), "it is gone; it said:\n{}", self.output());
     }
 
-    /// Waits until it ends by itself, and until its last word is in [`Self::output`].
+    /// Waits until it ends by itself, and until its last output is in [`Self::output`].
     pub async fn wait_for_exit(&mut self) -> ExitStatus {
         let ended = timeout(LIMIT, self.child.wait()).await;
         let status = ended
@@ -276,7 +277,7 @@ impl ChildProcess {
         status
     }
 
-    /// Waits until all that it said is read. A child of its own may have the pipe open still: not for ever.
+    /// Waits until all its output is read, with a time limit: a child of its own may keep the pipe open.
     async fn drain_output(&mut self) {
         for keeper in self.output_readers.iter_mut().filter(|keeper| !keeper.is_finished()) {
             let _ = timeout(OUTPUT_DRAIN_LIMIT, keeper).await;
@@ -303,14 +304,14 @@ fn collect_output(
             output.push_str(&line);
             output.push('\n');
             if let Some(sender) = &sender {
-                // Nobody may be waiting for a line; the text is kept all the same.
+                // There may be no receiver for a line; the text is kept all the same.
                 let _ = sender.send(line);
             }
         }
     })
 }
 
-/// Runs a command to its good end with `input` on its standard input; returns what it prints.
+/// Runs a command that must succeed, with `input` on its standard input; returns its standard output.
 pub async fn run(command: Command, input: &str) -> String {
     let shown = format!("{command:?}");
     let (code, out, error) = run_with_status(command, input).await;
@@ -325,7 +326,7 @@ pub async fn run_with_status(mut command: Command, input: &str) -> (i32, String,
     command.env_remove(BOOTSTRAP).kill_on_drop(true);
     let mut child = command.spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("piped");
-    // A command that refuses its configuration may end before it reads.
+    // A command that rejects its configuration may end before it reads.
     let _ = tokio::io::AsyncWriteExt::write_all(&mut stdin, input.as_bytes()).await;
     drop(stdin);
     let output = wait::until_done(&shown, child.wait_with_output()).await.expect("ours");
@@ -334,7 +335,7 @@ pub async fn run_with_status(mut command: Command, input: &str) -> (i32, String,
     (code, text(output.stdout), text(output.stderr))
 }
 
-/// A command of the `idp` program of this build, with none of our `IDP__` variables.
+/// A command of this build's `idp` program, without our `IDP__` variables.
 pub fn idp_command() -> Command {
     let mut command = Command::new(idp_program());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IDP__")) {
@@ -343,8 +344,8 @@ pub fn idp_command() -> Command {
     command
 }
 
-/// The program of this build: at the path in `VESTIBULE_PROGRAM`, which `scripts/test` has just built, or else built once per
-/// test process, in the profile of the tests.
+/// The program of this build: at the path in `VESTIBULE_PROGRAM`, which `scripts/test` has just built; otherwise built once
+/// for each test process, in the profile of the tests.
 fn idp_program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -352,7 +353,7 @@ fn idp_program() -> &'static Path {
             return program.into();
         }
         let us = std::env::current_exe().expect("a test has a path");
-        // Beside us, or from target/debug/deps/it-0123 one floor up.
+        // In our folder, or one level up from target/debug/deps/it-0123.
         let floor = us.parent().expect("built by cargo");
         let floor = if floor.ends_with("deps") { floor.parent().expect("a folder") } else { floor };
         let name = floor.file_name().and_then(|n| n.to_str()).expect("built by cargo");
@@ -360,7 +361,7 @@ fn idp_program() -> &'static Path {
         let built = std::process::Command::new(env!("CARGO"))
             .current_dir(crate::workspace_root())
             .env_remove(BOOTSTRAP)
-            // Of all packages, as the tests are built: another choice would switch features and build everything again.
+            // With all packages, as the tests are built: another choice would change features and rebuild everything.
             .args(["build", "--quiet", "--workspace", "--bin", "idp", "--profile", profile])
             .status();
         assert!(built.expect("cargo starts").success(), "the idp program does not build");
@@ -385,12 +386,12 @@ mod tests {
         assert!(proc.output().contains("{\"a\": 1}\n"));
     }
 
-    /// What it says last is kept when it has ended, however long that takes to read.
+    /// The last output is kept after the end, however long reading it takes.
     #[tokio::test(flavor = "multi_thread")]
     async fn output_before_exit_is_kept() {
         for _ in 0..20 {
             let mut command = Command::new("sh");
-            // Less than a pipe holds: it ends before all is read.
+            // Less than a pipe can buffer: the process ends before all is read.
             command.args(["-c", "exec seq 1 10000 >&2"]);
             let mut proc = ChildProcess::spawn(command);
             assert!(proc.wait_for_exit().await.success());

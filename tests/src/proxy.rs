@@ -1,4 +1,4 @@
-//! A TCP proxy whose server can be changed and whose connections can be cut: what a virtual address does in a failover.
+//! A TCP proxy whose server can be changed and whose connections can be cut, like a virtual address in a failover.
 
 use std::{
     net::SocketAddr,
@@ -12,7 +12,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// The proxy. It ends with the value.
+/// The proxy. Dropping it stops it.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -22,7 +22,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a free loopback port for a server on another.
+    /// Listens on a free loopback port for a server on another port.
     pub async fn start(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -32,12 +32,12 @@ impl Proxy {
         Self { address, server, cut, task }
     }
 
-    /// Where it listens.
+    /// The port that it listens on.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Sends new connections to another server, and cuts those that there are.
+    /// Sends new connections to another server, and cuts the existing ones.
     pub fn move_to(&self, port: u16) {
         *self.server.lock().expect("no holder panicked") = SocketAddr::from(([127, 0, 0, 1], port));
         self.cut.send_replace(());
@@ -78,7 +78,7 @@ mod tests {
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 stream.write_all(text.as_bytes()).await.unwrap();
-                // Open until the other side goes.
+                // Stays open until the other side closes.
                 let _ = stream.read_to_end(&mut Vec::new()).await;
             }
         });

@@ -31,7 +31,7 @@ pub struct ServeSetup {
     authority: Option<CertificateAuthority>,
 }
 
-/// A whole configuration.
+/// A complete configuration.
 pub fn config_toml(
     issuer: &str,
     database: &str,
@@ -59,7 +59,7 @@ impl ServeSetup {
         Self::with(engine, db, None).await
     }
 
-    /// The same over TLS, by a certificate for the issuer's name.
+    /// The same over TLS, with a certificate for the issuer's name.
     pub async fn over_tls(engine: Engine, db: &TestDb) -> Self {
         Self::with(engine, db, Some(CertificateAuthority::new())).await
     }
@@ -106,14 +106,14 @@ impl ServeSetup {
         self.folder.path().join("idp.toml")
     }
 
-    /// A command on the same data.
+    /// A command with the same configuration.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = idp_command();
         command.args(args).arg("--config").arg(self.config_file());
         command
     }
 
-    /// A command that changes the same data, for a reason.
+    /// A command that changes the same data, with a reason.
     pub fn change_command(&self, args: &[&str]) -> Command {
         let mut command = self.command(args);
         command.args(["--reason", "test"]);
@@ -125,7 +125,7 @@ impl ServeSetup {
         self.add_client("portal", redirect_uri).await
     }
 
-    /// The same under another name.
+    /// The same with another client id.
     pub async fn add_client(&self, id: &str, redirect_uri: &str) -> Client {
         let add = ["client", "add", id, "--profile", "web", "--first-party", "--json"];
         let mut command = self.change_command(&add);
@@ -139,17 +139,17 @@ impl ServeSetup {
         }
     }
 
-    /// How to open its database.
+    /// The configuration of its database.
     pub fn database(&self) -> DbConfig {
         self.database.clone()
     }
 
-    /// Where its first replica listens.
+    /// The address of its first replica.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    /// Starts another replica of the same provider on a port of its own, and waits until it answers.
+    /// Starts another replica of the same provider on its own port, and waits until it answers.
     pub async fn start_replica(&self) -> (ChildProcess, SocketAddr) {
         let address = SocketAddr::from(([127, 0, 0, 1], crate::shared_servers::free_port()));
         (self.start_replica_at(address).await, address)
@@ -159,7 +159,7 @@ impl ServeSetup {
     pub async fn start_replica_at(&self, address: SocketAddr) -> ChildProcess {
         let mut command = self.command(&["serve"]);
         command.env("IDP__LISTEN__PUBLIC", address.to_string());
-        // A mail that a busy machine is slow to take would be sent again.
+        // On a busy machine a mail that times out would be sent again.
         command.env("IDP__SMTP__TIMEOUT", "20s");
         let serve = ChildProcess::spawn(command);
         let browser = self.browser_at(address);
@@ -172,7 +172,7 @@ impl ServeSetup {
         self.serve_with(|command| command).await
     }
 
-    /// The same by a command that is changed first.
+    /// The same with changes to the command.
     pub async fn serve_with(&self, change: impl FnOnce(Command) -> Command) -> ChildProcess {
         let serve = ChildProcess::spawn(change(self.command(&["serve"])));
         serve.wait_until_answering(&self.browser_at(self.address())).await;

@@ -19,7 +19,7 @@ use crate::proc::{EndSignal, start_server, temp_folder};
 pub(crate) const POSTGRES_USER: &str = "vestibule";
 const REDIS_DATABASES: u32 = 4096;
 
-/// Of every server: durable as in production, small otherwise.
+/// Settings of every server: durable as in production, but small.
 pub(crate) const POSTGRES_SETTINGS: [&str; 7] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
@@ -30,7 +30,8 @@ pub(crate) const POSTGRES_SETTINGS: [&str; 7] = [
     "lc_messages=C",
 ];
 
-/// Of the shared server, which no test stops: nothing of it is read after a crash, so no commit waits for the disk.
+/// Settings of the shared server, which no test stops: its data is not read after a crash, so commits need not wait for the
+/// disk.
 const NOT_DURABLE: [&str; 3] = ["fsync=off", "full_page_writes=off", "synchronous_commit=off"];
 
 /// The PostgreSQL of this test process.
@@ -67,7 +68,7 @@ impl Postgres {
         self.programs.join(name)
     }
 
-    /// Drops a database, ending whoever is still connected. Does not wait.
+    /// Drops a database and ends its connections. Does not wait.
     pub(crate) fn drop_database(&self, database: &str) {
         let port = self.port.to_string();
         let dropping = Command::new(self.program("dropdb"))
@@ -85,7 +86,7 @@ impl Postgres {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        // Left over when it fails: the whole server is removed soon.
+        // On failure the database remains; the whole server is removed soon.
         if let Ok(mut child) = dropping {
             std::thread::spawn(move || child.wait());
         }
@@ -146,19 +147,19 @@ fn start_on_free_port(
     let port = free_port();
     match start_server(&mut command(port), end, ready) {
         Ok(_) => port,
-        Err(said) => panic!("{name} does not come up (scripts/test installs it); it said:\n{said}"),
+        Err(said) => panic!("{name} does not start (scripts/test installs it):\n{said}"),
     }
 }
 
-/// A port that nobody listens on.
+/// A port without a listener.
 pub fn closed_port() -> u16 {
     free_port()
 }
 
-/// A port of ours: nobody else gets it as long as this process lives, also while the server that it is for is down.
+/// A reserved port: no other process gets it while this process runs, even while its server is down.
 ///
-/// It is held by a socket that is bound to it and does not listen. A server that says `SO_REUSEADDR`, as all of ours do, binds
-/// it beside that one; whoever asks for any free port gets another.
+/// A bound socket that does not listen reserves it. A server with `SO_REUSEADDR`, as all of ours have, can bind the same
+/// port; a request for any free port gets another one.
 pub fn free_port() -> u16 {
     static HELD: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
     let socket = TcpSocket::new_v4().expect("a socket");
@@ -175,7 +176,7 @@ pub(crate) fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?} failed: {error}");
 }
 
-/// Where `initdb`, `postgres` and `dropdb` are: on the path, or in Debian's folder of the newest version.
+/// The folder of `initdb`, `postgres` and `dropdb`: on the path, or Debian's folder of the newest version.
 pub(crate) fn postgres_programs() -> PathBuf {
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
@@ -189,7 +190,7 @@ pub(crate) fn postgres_programs() -> PathBuf {
         .expect("PostgreSQL is not installed; scripts/test installs it")
 }
 
-/// The account that PostgreSQL runs as when we are root, which it refuses to be.
+/// The account for PostgreSQL when we are root, as which it refuses to run.
 #[derive(Debug)]
 pub(crate) struct Account {
     user: &'static str,
@@ -197,7 +198,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// None when we are not root: `folder` was made by us and tells.
+    /// None when we are not root: the owner of `folder`, which we created, shows it.
     pub(crate) fn if_root(folder: &Path) -> Option<Self> {
         let owner = std::fs::metadata(folder).expect("just made").uid();
         (owner == 0).then(|| {
@@ -240,7 +241,7 @@ mod tests {
         let taken = stranger.bind(address).expect_err("it is ours");
         assert_eq!(taken.kind(), ErrorKind::AddrInUse);
         for _ in 0..2 {
-            // A server comes, goes, and comes back.
+            // A server starts, stops, and starts again.
             let server = std::net::TcpListener::bind(address).expect("a server binds it");
             TcpStream::connect(address).expect("it listens");
             drop(server);

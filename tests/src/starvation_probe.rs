@@ -1,5 +1,5 @@
-//! Measures how starved the machine is: by how much the ticks of a probe come late. A limit that the program promises is for
-//! a machine that lets a task run; the time in which nothing could run is told apart and does not count.
+//! Measures how starved the machine is: how late the ticks of a probe are. The program's time limits assume a machine that
+//! runs its tasks; time in which no task could run is measured separately and does not count.
 
 use std::{
     sync::{Arc, Mutex},
@@ -10,14 +10,14 @@ use tokio::task::JoinHandle;
 
 const TICK: Duration = Duration::from_millis(10);
 
-/// Ticks until it is dropped, in the runtime in which the replicas run.
+/// Ticks until it is dropped, in the runtime of the replicas.
 #[derive(Debug)]
 pub struct StarvationProbe {
     shared: Arc<Mutex<StarvationCount>>,
     task: JoinHandle<()>,
 }
 
-/// Measures a time, with and without what the machine was starved for.
+/// Measures elapsed time, with and without starvation.
 #[derive(Clone, Debug)]
 pub struct Stopwatch {
     shared: Arc<Mutex<StarvationCount>>,
@@ -32,8 +32,8 @@ struct StarvationCount {
 }
 
 impl StarvationCount {
-    /// For how long nothing could run, with the tick that is still to come. A timer is late by a millisecond or two anyway: a
-    /// tick counts only when another one has been missed.
+    /// How long no task could run, including the pending tick. A timer is always late by a millisecond or two: a tick counts
+    /// as late only when the next one has been missed, too.
     fn starved_until(&self, now: Instant) -> Duration {
         let late = now.saturating_duration_since(self.since).saturating_sub(TICK);
         if late > TICK { self.starved + late } else { self.starved }
@@ -45,7 +45,7 @@ fn starved(shared: &Mutex<StarvationCount>) -> Duration {
 }
 
 impl StarvationProbe {
-    /// A probe that ticks from now on.
+    /// Starts a probe.
     pub fn start() -> Self {
         let shared = Arc::new(Mutex::new(StarvationCount {
             starved: Duration::ZERO,
@@ -63,7 +63,7 @@ impl StarvationProbe {
         Self { shared, task }
     }
 
-    /// A stopwatch that starts now. It is right as long as the probe lives.
+    /// A stopwatch that starts now. It is valid while the probe exists.
     pub fn stopwatch(&self) -> Stopwatch {
         let starved_before = starved(&self.shared);
         Stopwatch { shared: Arc::clone(&self.shared), begun: Instant::now(), starved_before }
@@ -82,14 +82,14 @@ impl Stopwatch {
         self.begun.elapsed()
     }
 
-    /// For how long nothing could run since its start.
+    /// How long no task could run since its start.
     pub fn starved(&self) -> Duration {
         starved(&self.shared).saturating_sub(self.starved_before)
     }
 
-    /// The time since its start without that in which nothing could run: what a promise is compared with.
+    /// The time since its start without starvation, to compare with a time limit.
     pub fn net(&self) -> Duration {
-        // Read first: what starves between the two reads does not make the time shorter than it was.
+        // Read first: starvation between the two reads must not shorten the result.
         let wall = self.wall();
         wall.saturating_sub(self.starved())
     }
@@ -99,11 +99,11 @@ impl Stopwatch {
 mod tests {
     use super::*;
 
-    /// One thread: what blocks it is what a machine does that runs another process.
+    /// One thread: blocking it is like a machine that runs another process.
     #[tokio::test]
     async fn blocked_time_counts_as_starved() {
         let probe = StarvationProbe::start();
-        // It has begun.
+        // The probe has started to tick.
         tokio::time::sleep(TICK).await;
         let watch = probe.stopwatch();
         std::thread::sleep(TICK * 30);
@@ -111,6 +111,6 @@ mod tests {
         assert!(starved >= TICK * 25 && starved <= watch.wall() + TICK, "{starved:?}");
         assert!(watch.net() + TICK * 25 <= watch.wall());
         tokio::time::sleep(TICK * 3).await;
-        assert!(watch.starved() >= starved, "and stays counted");
+        assert!(watch.starved() >= starved, "starved time stays counted");
     }
 }

@@ -1,4 +1,4 @@
-//! A certificate authority of a test, and the files that its certificates lie in.
+//! A certificate authority for a test, and the files of its certificates.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use idp::config::TlsConfig;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
-/// An authority that one test trusts, with a folder for what it issues.
+/// An authority that one test trusts, with a folder for its certificates.
 #[derive(Debug)]
 pub struct CertificateAuthority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -33,7 +33,7 @@ impl Default for CertificateAuthority {
 }
 
 impl CertificateAuthority {
-    /// A new one. Its root is in [`Authority::file`].
+    /// Creates an authority. Its root is in [`CertificateAuthority::file`].
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -45,27 +45,27 @@ impl CertificateAuthority {
         Self { issuer, folder }
     }
 
-    /// Its root in PEM.
+    /// Its root certificate in PEM.
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// The file of its root.
+    /// The file of its root certificate.
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    /// The folder that goes away with the value.
+    /// Its folder, which is removed with the value.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A certificate for names or addresses.
+    /// Issues a certificate for names or addresses.
     pub fn issue(&self, names: &[&str]) -> IssuedCertificate {
         self.issue_until(names, 4000)
     }
 
-    /// One that is valid until the beginning of a year.
+    /// Issues a certificate that is valid until the beginning of a year.
     pub fn issue_until(&self, names: &[&str], year: i32) -> IssuedCertificate {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names");
@@ -75,7 +75,7 @@ impl CertificateAuthority {
         IssuedCertificate { cert: cert.pem(), key: key.serialize_pem() }
     }
 
-    /// Writes a pair where a server reads it, the key for its owner alone.
+    /// Writes a pair to files for a server; only the owner can read the key.
     pub fn write(&self, issued: &IssuedCertificate) -> TlsConfig {
         let at = |name: &str| self.folder.path().join(name);
         let files = TlsConfig { cert: at("server.pem"), key: at("server.key") };
@@ -85,7 +85,7 @@ impl CertificateAuthority {
     }
 }
 
-/// Writes a file that its owner alone reads.
+/// Writes a file that only its owner can read.
 pub fn write_private_file(path: &Path, content: &[u8]) {
     fs::write(path, content).expect("written");
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("ours");

@@ -1,5 +1,5 @@
-//! How a browser that speaks TLS reaches one of many replicas: by the issuer's name, which it finds at that replica's
-//! address. All of them listen on one port, each at an address of its own, as behind one name of the DNS.
+//! How a browser reaches one of many replicas over TLS: the issuer's name resolves to that replica's address. All replicas
+//! listen on one port, each at its own address, as behind one DNS name.
 
 use std::{
     collections::HashMap,
@@ -28,7 +28,7 @@ impl TlsRoutes {
         Self::new(&self.authority, &self.name)
     }
 
-    /// What speaks to the replica at an address.
+    /// The HTTP client for the replica at an address.
     pub(crate) fn client_for(&self, address: SocketAddr) -> Client {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let client = clients.entry(address).or_insert_with(|| {
@@ -40,7 +40,7 @@ impl TlsRoutes {
     }
 }
 
-/// What trusts one authority alone.
+/// A builder of HTTP clients that trust one authority only.
 pub(crate) fn client_trusting(authority: &str) -> ClientBuilder {
     let root = Certificate::from_pem(authority.as_bytes()).expect("a certificate");
     Client::builder().tls_certs_only([root])

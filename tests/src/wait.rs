@@ -1,5 +1,5 @@
-//! Waiting for a state. A test that asserts what happens in the background waits for it here, and for no fixed time: a slow
-//! machine then takes longer and fails no test. The one limit of all waits is [`LIMIT`].
+//! Waiting for a state. A test that asserts something in the background waits for it here, not for a fixed time: a slow
+//! machine then takes longer, but fails no test. All waits have one limit, [`LIMIT`].
 
 use std::{
     convert::Infallible,
@@ -9,23 +9,23 @@ use std::{
 
 use tokio::time::{sleep, timeout};
 
-/// How long a state is waited for. Ten times what the slowest takes on a quiet machine: 30 s, until a mail is sent whose
-/// replica was killed while it held the lease of it.
+/// How long to wait for a state: ten times the slowest on a quiet machine, which is 30 s until a mail is sent whose replica
+/// was killed while it held the lease.
 pub const LIMIT: Duration = Duration::from_mins(5);
 
-/// Pauses between two looks: short at first, then a part of what was waited so far.
+/// Shortest and longest pause between two checks: short at first, then a fraction of the time waited so far.
 const PAUSE_RANGE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
 const PAUSE_DIVISOR: u32 = 20;
-/// How often a scenario is tried that the machine may be too slow for.
+/// How often to try a scenario for which the machine may be too slow.
 const TRIES: usize = 10;
 
-/// What a look at a state tells: that it is the wanted one, or what was seen instead.
+/// The result of a check: the wanted state, or what was observed instead.
 pub trait ProbeResult {
-    /// What is read from the wanted state.
+    /// The value of the wanted state.
     type Value;
-    /// What another state is described by when the wait fails.
+    /// The description of another state, for a wait that fails.
     type Observed: Debug;
-    /// The wanted state, or what was seen.
+    /// The value of the wanted state, or what was observed.
     fn into_result(self) -> Result<Self::Value, Self::Observed>;
 }
 
@@ -56,19 +56,19 @@ impl<T, S: Debug> ProbeResult for Result<T, S> {
     }
 }
 
-/// Asks `probe` until it finds the wanted state, and returns what it found.
+/// Calls `probe` until it finds the wanted state, and returns its value.
 ///
 /// # Panics
-/// With what was seen last, when that takes longer than [`LIMIT`].
+/// When that takes longer than [`LIMIT`], with the last observation.
 pub async fn until<L: ProbeResult>(what: &str, probe: impl AsyncFnMut() -> L) -> L::Value {
     let found = try_until(probe).await;
     found.unwrap_or_else(|seen| panic!("{what}: not within {LIMIT:?}; seen last: {seen:#?}"))
 }
 
-/// [`until`] for a caller that tells itself what is wrong.
+/// [`until`] for a caller that reports the failure itself.
 ///
 /// # Errors
-/// What was seen last; none when the first look did not end.
+/// The last observation; none when the first check did not end.
 pub async fn try_until<L: ProbeResult>(
     probe: impl AsyncFnMut() -> L,
 ) -> Result<L::Value, Option<L::Observed>> {
@@ -94,7 +94,7 @@ async fn try_until_within<L: ProbeResult>(
     found.map_err(|_| seen)
 }
 
-/// Asks `read` until it reads `wanted`.
+/// Calls `read` until it returns `wanted`.
 ///
 /// # Panics
 /// As [`until`].
@@ -127,9 +127,8 @@ pub fn until_blocking<L: ProbeResult>(what: &str, mut probe: impl FnMut() -> L) 
     }
 }
 
-/// Tries a scenario that has to be over before the program itself ends it by a limit of its own (5 s for a lock, 1.5 s for
-/// the answers of a hard stop), until the machine was quick enough once. The scenario asserts, and returns none where it was
-/// too late to.
+/// Tries a scenario that must end before one of the program's own time limits (5 s for a lock, 1.5 s for the answers of a
+/// hard stop), until the machine was fast enough once. The scenario asserts, and returns none when it was too late.
 ///
 /// # Panics
 /// When the machine was too slow ten times.

@@ -73,7 +73,7 @@ async fn bearer_route_requires_token() {
             let what = format!("{method} {}", route.path);
             let bare = send(&browser, method, route.path, &[]).await;
             assert_eq!(bare.status, 401, "{what}");
-            // RFC 6750, section 3.1: no error code for who has not tried.
+            // RFC 6750, section 3.1: no error code for a request without a token.
             assert!(bare.header("www-authenticate").starts_with("Bearer "), "{what}");
             assert!(!bare.header("www-authenticate").contains("error"), "{what}");
             for token in
@@ -89,14 +89,14 @@ async fn bearer_route_requires_token() {
                 send(&browser, method, route.path, &[("authorization", "Bearer a.b.c")]).await;
             assert!(wrong.header("www-authenticate").contains("error=\"invalid_token\""), "{what}");
         }
-        // A token in the query ends up in logs (RFC 9700, section 4.3.2): it is not looked for.
+        // A token in the query ends up in logs (RFC 9700, section 4.3.2), so it is ignored.
         let query = format!("{}?access_token=a.b.c", route.path);
         let answer = send(&browser, "GET", &query, &[]).await;
         assert!(!answer.header("www-authenticate").contains("error"), "{}", route.path);
     }
 }
 
-/// RFC 6749, section 5.2.
+/// RFC 6749, section 5.2: client authentication fails with 401 and a challenge.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn client_route_requires_authentication() {
     let app = TestApp::start(Engine::Sqlite).await;

@@ -1,4 +1,4 @@
-//! What is refused, with which words, and how it is found again in the log.
+//! Refusals: what is refused, with which text, and how the log line of a refusal is found.
 
 use idp::http::{
     route::{Caller, Class},
@@ -18,20 +18,20 @@ use vestibule_tests::{
 use super::{METHODS, NO_ROUTES, address, has_method, post, routes_of, send};
 use crate::engines::{apply, both_engines};
 
-/// A provider, and what it logs.
+/// A provider, and its log.
 struct LoggedApp {
     app: TestApp,
     log: CapturedLog,
 }
 
 impl LoggedApp {
-    /// One thread, so that everything that happens is logged here.
+    /// Runs on one thread, so that the log is complete.
     async fn start() -> Self {
         let log = CapturedLog::start();
         Self { app: TestApp::start(Engine::Sqlite).await, log }
     }
 
-    /// Holds a refusal against what its reader and the log are promised.
+    /// Checks that a refusal has what a person and the log need.
     fn assert_refusal(&self, what: &str, answer: &Response, class: Class, status: u16) {
         assert_eq!(answer.status, status, "{what}: {}", answer.body);
         assert_eq!(answer.header("cache-control"), "no-store", "{what}");
@@ -46,7 +46,7 @@ impl LoggedApp {
     }
 }
 
-/// The six characters that a person reads out, from a page or from JSON.
+/// The six characters of the reference, from a page or from JSON.
 fn reference(what: &str, answer: &Response, class: Class) -> String {
     let text = if class.is_for_people() {
         assert!(
@@ -107,14 +107,14 @@ async fn unknown_path_is_404() {
             ground.assert_refusal(&what, &answer, class, 404);
         }
     }
-    // A style sheet that there is not, by names that cannot be anybody's.
+    // Style sheets that do not exist, under names that cannot exist.
     for name in ["none.css", "..%2f..%2fCargo.toml", "%ff", "%00"] {
         let answer = browser.get(format!("/assets/{name}")).await;
         ground.assert_refusal(name, &answer, Class::Document, 404);
     }
 }
 
-/// Misuse case 50: on every route, with every method, whatever a proxy might have said.
+/// Misuse case 50: on every route, with every method, whatever header a proxy may set.
 #[tokio::test(flavor = "current_thread")]
 async fn case_50_foreign_host_is_421_everywhere() {
     let ground = LoggedApp::start().await;
@@ -140,7 +140,7 @@ async fn case_50_foreign_host_is_421_everywhere() {
     }
 }
 
-/// The same in what no HTTP client would send.
+/// The same with requests that no HTTP client would send.
 #[tokio::test(flavor = "current_thread")]
 async fn case_50_ambiguous_host_is_refused() {
     let ground = LoggedApp::start().await;
@@ -173,7 +173,7 @@ async fn raw(app: &TestApp, head: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Our Host, and a proxy that says another: nothing of it is believed.
+/// Our Host, and a proxy that sets another: the proxy's headers are ignored.
 #[tokio::test(flavor = "current_thread")]
 async fn case_50_forwarded_host_is_ignored() {
     let ground = LoggedApp::start().await;
@@ -211,7 +211,7 @@ async fn bad_body_is_413_or_415() {
         let answer = post(&browser, route.path, &[], &[("form", &large)]).await;
         ground.assert_refusal(&format!("a large POST {}", route.path), &answer, route.class, 413);
     }
-    // A token in a body that is no form is none (RFC 6750, section 2.2): that of the header is looked at.
+    // A token in a body that is not a form is ignored (RFC 6750, section 2.2); the one in the header is used.
     for route in with_body.iter().filter(|route| !matches!(route.caller, Caller::Bearer(_))) {
         for kind in ["application/json", "text/plain", "multipart/form-data; boundary=x"] {
             let what = format!("POST {} with {kind}", route.path);
@@ -229,7 +229,7 @@ async fn bad_body_is_413_or_415() {
     }
 }
 
-/// Decision 4: beyond the limit of a network nothing is looked at, whichever page is posted.
+/// Decision 4: beyond the limit of a network no post is processed, on whichever page.
 #[apply(both_engines)]
 async fn posts_over_network_limit_are_429(engine: Engine) {
     let app = TestApp::start(engine).await;
@@ -237,7 +237,7 @@ async fn posts_over_network_limit_are_429(engine: Engine) {
     for (minute, route) in
         routes_of(&[Class::Page]).filter(|route| has_method(route, "POST")).enumerate()
     {
-        // The beginning of a minute that nobody has posted in.
+        // The beginning of a minute without posts.
         app.stop_clock_in_new_window();
         let browser = app.browser();
         for _ in 0..10 {
@@ -249,15 +249,15 @@ async fn posts_over_network_limit_are_429(engine: Engine) {
             let wait: u64 = answer.header("retry-after").parse().expect("seconds");
             assert!((1..=60).contains(&wait), "{wait}");
             reference(route.path, &answer, route.class);
-            // RFC 9110, section 10.2.3: whoever waits so long is heard.
+            // RFC 9110, section 10.2.3: a post after this time is processed.
             if wait == 60 {
                 app.clock.advance(std::time::Duration::from_millis(1));
             }
         }
-        // One row for each minute.
+        // One row in the audit trail for each minute.
         let rows = app.audit_outcomes("network.limited").await;
         assert_eq!(rows, vec!["refused"; minute + 1], "{}", route.path);
-        // Nothing else is limited with it: pages open, clients are answered.
+        // Only posts of pages are limited: pages open, clients get answers.
         assert_eq!(browser.get(route.path).await.status, 400, "{}", route.path);
         assert_eq!(post(&browser, "/oauth2/token", &[], &[]).await.status, 401);
     }
@@ -265,7 +265,7 @@ async fn posts_over_network_limit_are_429(engine: Engine) {
     assert_eq!(post(&app.browser(), "/login/password", &[], &[]).await.status, 403);
 }
 
-/// The counter is that of all replicas where they share Redis, and of one where there is one.
+/// The counter is shared by all replicas with Redis, and per replica without.
 #[apply(both_engines)]
 async fn post_limit_is_shared_by_replicas(engine: Engine) {
     let app = TestApp::start(engine).await;

@@ -1,4 +1,4 @@
-//! One line in the log for each request, with the reference of its answer: on every route, with every method.
+//! One log line for each request, with the reference of its answer: on every route, with every method.
 
 use idp::http::routes::ROUTES;
 use serde_json::Value;
@@ -11,10 +11,10 @@ use vestibule_tests::{
 
 use super::{METHODS, NO_ROUTES, address, send, style_sheet};
 
-/// The messages of the line of a request.
+/// The possible messages of a request's line.
 const MESSAGES: [&str; 3] = ["request", "request refused", "request failed"];
 
-/// The line of a request, which has one.
+/// The only log line of an answer's request.
 fn line(log: &CapturedLog, answer: &Response, what: &str) -> Value {
     let reference = answer.header("x-request-id");
     assert_eq!(reference.len(), 6, "{what}: {:?}", answer.headers);
@@ -24,7 +24,7 @@ fn line(log: &CapturedLog, answer: &Response, what: &str) -> Value {
     lines.remove(0)
 }
 
-/// How a method stands in the log: what is none of ours is a stranger's text.
+/// The method as logged: an unknown method is text of a stranger and is replaced.
 fn logged_method(method: &str) -> &str {
     if ["GET", "HEAD", "POST", "OPTIONS"].contains(&method) { method } else { "other" }
 }
@@ -40,15 +40,15 @@ async fn assert_logged(
     assert_eq!(
         line["method"],
         logged_method(method),
-        "{what}: a method of ours, and nothing of a stranger's"
+        "{what}: a known method, and no text of a stranger"
     );
-    assert_eq!(line["path"], path, "{what}: the route, and nothing of a stranger's");
+    assert_eq!(line["path"], path, "{what}: the route, and no text of a stranger");
     assert_eq!(line["status"], answer.status.as_u16(), "{what}");
     assert_eq!(line["network"], "127.0.0.1", "{what}");
     assert!(line["millis"].is_u64() && line["timestamp"].is_string(), "{what}: {line}");
 }
 
-/// One thread, so that everything that happens is logged here.
+/// Runs on one thread, so that the log is complete.
 #[tokio::test(flavor = "current_thread")]
 async fn every_request_is_logged_with_reference() {
     let log = CapturedLog::start();
@@ -68,11 +68,11 @@ async fn every_request_is_logged_with_reference() {
         assert_logged(&log, &browser, ("anna.walker-example.nz", to, path)).await;
     }
     assert!(!log.text().contains("anna.walker"), "a made-up method is not for the log");
-    // One that is there.
+    // A style sheet that exists.
     let (page, _) = browser.open_sign_in_page(&client).await;
     line(&log, &page, "the sign-in page");
     assert_logged(&log, &browser, ("GET", &style_sheet(&page), "/assets/{name}")).await;
-    // One that is there and still what the client has.
+    // A key set that the client has already.
     let keys = browser.get("/oauth2/jwks").await;
     let kept = [("if-none-match", keys.header("etag"))];
     let same = send(&browser, "GET", "/oauth2/jwks", &kept).await;
@@ -80,7 +80,7 @@ async fn every_request_is_logged_with_reference() {
         (same.status.as_u16(), line(&log, &same, "keys")["status"].as_u64()),
         (304, Some(304))
     );
-    // One for another host.
+    // A request for another host.
     let elsewhere = send(&browser, "GET", "/oauth2/jwks", &[("host", "elsewhere.example")]).await;
     assert_eq!(line(&log, &elsewhere, "another host")["message"], "request refused");
 }

@@ -1,4 +1,4 @@
--- The release after that takes away what no program names any more, part 1 of 4.
+-- The release after that drops what no program uses any more, part 1 of 4.
 
 -- contract: no program of this repository reads or writes it
 DROP INDEX next_index;

@@ -1,4 +1,4 @@
--- What a later build may do, part 3 of 4: what is issued, counted and signed with.
+-- What a later build may do, part 3 of 4: columns of grants, codes, counters and keys.
 
 ALTER TABLE grants ADD COLUMN next_number BIGINT NOT NULL DEFAULT 7;
 ALTER TABLE auth_codes ADD COLUMN next_text TEXT;

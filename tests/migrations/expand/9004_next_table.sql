@@ -1,4 +1,4 @@
--- What a later build may do, part 4 of 4: a table of its own, and an index on a table that is there.
+-- What a later build may do, part 4 of 4: a new table, and an index on an existing table.
 
 ALTER TABLE document_versions ADD COLUMN next_text TEXT;
 ALTER TABLE audit ADD COLUMN next_text TEXT;

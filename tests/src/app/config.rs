@@ -1,4 +1,4 @@
-//! How the program of a test is configured, where no test wants it otherwise.
+//! The default configuration of a test's provider.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub fn root_keys_of(keys: &[(&str, u8)]) -> RootKeys {
     RootKeys::new(&keys).expect("one key or more")
 }
 
-/// An address of a mail server that a configuration file can name.
+/// The address of the mail server as a line of a configuration file.
 pub fn smtp_toml(mail: &MailServer) -> String {
     let address = mail.address();
     format!(

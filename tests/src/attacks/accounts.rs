@@ -1,5 +1,5 @@
-//! Many accounts, put into the database as adding a person does, but without a hash of each one's own: an attack on a
-//! hundred thousand accounts would otherwise spend its time on making them.
+//! Many accounts, inserted as usual but without a separate hash for each: an attack on a hundred thousand accounts would
+//! otherwise spend its time on creating them.
 
 use keys::{HashingCaller, Password, PasswordHash};
 use store::{
@@ -9,9 +9,9 @@ use store::{
 
 use crate::app::TestApp;
 
-/// What an attacker who has one guess would guess.
+/// The most likely guess of an attacker who has one.
 pub(super) const COMMON_PASSWORD: &str = "Summer holidays 2026!";
-/// People of one transaction.
+/// People inserted in one transaction.
 const BATCH: usize = 500;
 
 /// The address of the nth person.
@@ -24,7 +24,7 @@ pub(super) const fn is_common(nth: usize, one_in: usize) -> bool {
     nth % one_in == one_in - 1
 }
 
-/// Adds people with a password, of whom one in `one_in` has the common one.
+/// Adds people with a password; one in `one_in` has the common one.
 pub(super) async fn add(app: &TestApp, many: usize, one_in: usize) {
     let common = hash(app, COMMON_PASSWORD).await;
     let other = hash(app, "a password that nobody guesses 7413").await;

@@ -1,4 +1,4 @@
-//! Guessing codes: an attacker who has the passwords of many people, and what the site does when its guess budget is spent.
+//! Guessing codes: an attacker who has the passwords of many people, and the effect of the site's guess budget.
 
 use std::fmt;
 
@@ -11,23 +11,23 @@ use crate::{
     http::{HttpBrowser, Response},
 };
 
-/// Guesses at one mailed code that the pages let anybody make.
+/// Guesses at one mailed code that the pages allow.
 const TRIES: usize = 5;
 
-/// What the site's guess budget did.
+/// The effect of the site's guess budget.
 #[derive(Clone, Copy, Debug)]
 pub struct BudgetReaction {
     /// People whose password the attacker has.
     pub people: usize,
-    /// `sign_in.guess_budget`: spent by the codes of the first half of them.
+    /// `sign_in.guess_budget`: used up by the codes of the first half of them.
     pub budget: i64,
     /// Codes that were judged at the first half.
     pub before: usize,
     /// Codes that were judged at the second half.
     pub after: usize,
-    /// Wrong codes that the site counts in the end.
+    /// Wrong codes that the site has counted in the end.
     pub wrong_codes: i64,
-    /// Times that the alarm rang.
+    /// How often the alarm was logged.
     pub alarms: usize,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for BudgetReaction {
 }
 
 impl AttackTarget {
-    /// Signs in with a person's password from an address, and guesses at the code as often as the page lets.
+    /// Signs in with a person's password from an address, and guesses the code as often as the page allows.
     async fn guess_code(&self, nth: usize) -> Vec<Response> {
         let email = accounts::email(nth);
         let browser = self.base_browser.without_cookies_from(&address(nth));
@@ -59,7 +59,7 @@ impl AttackTarget {
         [vec![page], guesses].concat()
     }
 
-    /// The one guess in a million that is right is left out: the figures are the same each time.
+    /// Only wrong guesses, without the one in a million that is right: the figures are the same in each run.
     async fn guess_wrong_codes(
         &self,
         browser: &HttpBrowser,
@@ -75,7 +75,7 @@ impl AttackTarget {
         answers
     }
 
-    /// The same at many, and how many codes were judged.
+    /// The same for many people; also returns how many codes were judged.
     async fn guess_codes(&self, of: std::ops::Range<usize>) -> (Vec<Response>, usize) {
         let judged = async || {
             let outcomes = self.app.audit_outcomes("code.checked").await;
@@ -87,7 +87,7 @@ impl AttackTarget {
         (answers.concat(), judged().await - before)
     }
 
-    /// Looks at the gauge, as each replica does every second, and at the alarm, as one of them does.
+    /// Refreshes the gauge, as each replica does every second, and checks the alarm, as one of them does.
     async fn refresh_budget(&self) -> i64 {
         let (live, app) = (&self.app.app().live, self.app.app());
         live.refresh_guess_count(&app.db, app.clock.now()).await.expect("it reads");
@@ -96,8 +96,8 @@ impl AttackTarget {
     }
 }
 
-/// Five guesses at the code of each person whose password is known, each person from another address. The first half of
-/// them spends the site's budget; the honest person signs in after that.
+/// Five guesses at the code of each person whose password is known, each person from another address. The first half uses up
+/// the site's budget; the legitimate person signs in after that.
 pub async fn code_guessing(engine: Engine, scale: Scale) -> (AttackOutcome, BudgetReaction) {
     let mut ground = AttackTarget::with_large_queue(engine).await;
     let people = scale.accounts / scale.one_in;

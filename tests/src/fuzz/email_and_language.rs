@@ -1,4 +1,4 @@
-//! What people and their browsers say: addresses, languages, and which browser it is.
+//! Input of people and their browsers: addresses, languages, and the user agent.
 
 use flows::email::{self, EmailAddress};
 use idp::{
@@ -48,13 +48,14 @@ pub(super) const LANGUAGES: &[&str] = &[
     "iPhone",
 ];
 
-/// An address that is taken has one form, in which it is found again, and nothing that ends a line of a mail.
+/// An accepted address has one canonical form, in which it is found again, and contains no line break that could end a line
+/// of a mail.
 pub(super) fn email(_: &FuzzContext, input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let Ok(address) = EmailAddress::parse(&text) else { return };
     let canonical = address.canonical();
     let again = EmailAddress::parse(canonical).expect("a canonical address is an address");
-    assert_eq!(again.canonical(), canonical, "the form is one");
+    assert_eq!(again.canonical(), canonical, "the form is canonical");
     let written =
         EmailAddress::parse(address.as_written()).expect("what is mailed to is an address");
     assert_eq!(written.canonical(), canonical);
@@ -67,7 +68,7 @@ pub(super) fn email(_: &FuzzContext, input: &[u8]) {
     assert!(masked.contains('@') && !masked.chars().any(char::is_control), "{masked:?}");
 }
 
-/// A language is one that was named, whatever else was; and a name of a browser is one of ours.
+/// The chosen language is one of those named, and a browser's name is one of our own.
 pub(super) fn language(_: &FuzzContext, input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let lower = text.to_ascii_lowercase();

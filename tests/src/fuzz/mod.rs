@@ -1,7 +1,7 @@
-//! Every parser that a stranger reaches, each as a function from bytes to a property that must hold whatever the bytes are.
+//! Every parser that a stranger can reach, each as a function from bytes to a property that must hold for all bytes.
 //!
-//! `scripts/fuzz` runs them for minutes on inputs that it makes from the corpus; `tests/it/fuzz.rs` replays the corpus with
-//! each test run. A target panics when its property does not hold, and the panic says what it was.
+//! `scripts/fuzz` runs them for minutes on inputs made from the corpus; `tests/it/fuzz.rs` replays the corpus with each test
+//! run. A target panics with its property when the property does not hold.
 
 mod email_and_language;
 mod mutator;
@@ -16,7 +16,7 @@ pub use mutator::Mutator;
 
 use crate::{app::TestApp, client::Client, db::Engine, http::HttpBrowser};
 
-/// What targets work on.
+/// The context of the targets.
 #[derive(Debug)]
 pub struct FuzzContext {
     app: TestApp,
@@ -26,7 +26,7 @@ pub struct FuzzContext {
 }
 
 impl FuzzContext {
-    /// A provider with a client of each kind.
+    /// Starts a provider with a client of each kind.
     pub async fn start() -> Self {
         let app = TestApp::start(Engine::Sqlite).await;
         let portal: Client = app.client("portal").await;
@@ -37,14 +37,14 @@ impl FuzzContext {
                 vec!["http://127.0.0.1/callback".to_owned(), "org.example.app:/back".to_owned()];
         })
         .await;
-        // Nobody is to be told to wait instead of being judged.
+        // No input may be rate limited instead of being judged.
         app.set_setting("sign_in.posts_per_minute", "1000000").await;
         let sealed = sealed::GenuineTexts::make(&app, &portal).await;
         let browser = app.browser();
         Self { app, browser, sealed, runtime: tokio::runtime::Handle::current() }
     }
 
-    /// Waits for a flow. Targets are plain functions, on a thread of their own.
+    /// Waits for a flow. Targets are plain functions on a thread of their own.
     fn wait<T>(&self, what: impl Future<Output = T>) -> T {
         self.runtime.block_on(what)
     }
@@ -53,11 +53,11 @@ impl FuzzContext {
 /// One parser.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Its name, and that of its folder in `tests/corpus`.
+    /// Its name, which is also the name of its folder in `tests/corpus`.
     pub name: &'static str,
-    /// Pieces that its inputs are made of.
+    /// Fragments for making its inputs.
     pub dictionary: &'static [&'static str],
-    /// Holds the property against an input.
+    /// Checks the property for an input.
     pub run: fn(&FuzzContext, &[u8]),
 }
 
@@ -100,7 +100,7 @@ pub const TARGETS: [Target; 18] = [
 ];
 
 impl Target {
-    /// The inputs that are kept: seeds that matter, and whatever once broke a property.
+    /// The kept inputs: relevant seeds, and every input that once broke a property.
     pub fn corpus(&self) -> Vec<Vec<u8>> {
         let folder = corpus_dir().join(self.name);
         let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
@@ -112,7 +112,7 @@ impl Target {
     }
 }
 
-/// Where the corpus is.
+/// The folder of the corpus.
 pub fn corpus_dir() -> PathBuf {
     crate::workspace_root().join("tests/corpus")
 }

@@ -1,4 +1,4 @@
-//! Makes inputs from the corpus: bytes are changed, cut, doubled and joined, and words of the target are put in.
+//! Makes inputs from the corpus: changes, cuts, doubles and joins bytes, and inserts words of the target.
 
 /// A source of inputs. Equal seeds make equal inputs.
 #[derive(Clone, Debug)]
@@ -8,12 +8,12 @@ pub struct Mutator {
 }
 
 impl Mutator {
-    /// From a seed; inputs have at most `most` bytes.
+    /// A generator with a seed; inputs have at most `most` bytes.
     pub fn new(seed: u64, most: usize) -> Self {
         Self { state: seed | 1, max_len: most }
     }
 
-    /// An input made of others.
+    /// An input made from others.
     pub fn make(&mut self, corpus: &[Vec<u8>], words: &[&str]) -> Vec<u8> {
         let mut input = self.pick(corpus).cloned().unwrap_or_default();
         for _ in 0..=self.random_below(6) {
@@ -60,7 +60,7 @@ impl Mutator {
         }
     }
 
-    /// Bytes that parsers care about come more often than others.
+    /// Bytes that are special to parsers are more frequent than others.
     fn byte(&mut self) -> u8 {
         const SPECIAL: &[u8] = b"\0\t\r\n \"%&+,-./:;<=>?@[\\]_{|}~\x7f\x80\xc4\xff";
         if self.random_below(2) == 0 {
@@ -79,7 +79,7 @@ impl Mutator {
         usize::try_from(self.next() >> 11).unwrap_or(0) % most.max(1)
     }
 
-    /// Xorshift: good enough to choose by, and the same on every machine.
+    /// Xorshift: random enough for these choices, and the same on every machine.
     fn next(&mut self) -> u64 {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;

@@ -72,7 +72,7 @@ pub(super) const HOPS: &[&str] = &[
     ":80",
 ];
 
-/// Names and values as a reader who has only the standard in hand would find them (URL Standard, section 5.1).
+/// Names and values, decoded only by the text of the standard (URL Standard, section 5.1).
 fn decode_form(encoded: &[u8]) -> Vec<(String, String)> {
     let text = |part: &[u8]| {
         let mut bytes = Vec::new();
@@ -106,8 +106,8 @@ fn decode_form(encoded: &[u8]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What is read is what the standard says; an empty value is none; a name that comes twice is told; and what was read can be
-/// written and read again.
+/// Parameters are decoded as in the standard; an empty value counts as absent; a duplicate name is reported; and the result
+/// can be encoded and decoded again.
 pub(super) fn params(_: &FuzzContext, input: &[u8]) {
     let params = Params::parse(input);
     let mut wanted: HashMap<String, String> = HashMap::new();
@@ -137,7 +137,7 @@ fn anonymous_context() -> BrowserContext {
     }
 }
 
-/// Whether an address is one that the client registered, but for the port of a native client.
+/// Whether the client registered a redirect URI; the port of a native client is ignored.
 fn is_registered_uri(ground: &FuzzContext, client_id: &str, uri: &str) -> bool {
     let clients = ground.app.cx().clients;
     let Some(client) = clients.get(client_id) else { return false };
@@ -151,7 +151,7 @@ fn is_registered_uri(ground: &FuzzContext, client_id: &str, uri: &str) -> bool {
         || client.is_native() && port_apart
 }
 
-/// A request that passes is what it says; one that does not is never answered at an address that nobody registered.
+/// A request that passes is what was sent; one that does not is never answered at an unregistered address.
 pub(super) fn authorize(ground: &FuzzContext, input: &[u8]) {
     let (cx, params) = (ground.app.cx(), Params::parse(input));
     let checked = request::check(&cx, &params);
@@ -192,7 +192,7 @@ fn assert_redirects_to_client(
     assert!(rest.starts_with('?') || rest.starts_with('&'), "{location}");
     assert!(location.bytes().all(|b| (0x21..=0x7e).contains(&b)), "{location}");
     let answer = Params::parse(&rest.as_bytes()[1..]);
-    assert_eq!(answer.get("state"), request.state.as_deref(), "handed back as it came");
+    assert_eq!(answer.get("state"), request.state.as_deref(), "returned unchanged");
     assert!(answer.get("error").is_some() && answer.get("code").is_none(), "{location}");
     assert!(answer.duplicate().is_none(), "{location}");
 }
@@ -211,7 +211,7 @@ fn assert_request_complete(ground: &FuzzContext, params: &Params, request: &Auth
     assert_eq!(serde_json::from_str::<AuthorizationRequest>(&stored).expect("and read"), *request);
 }
 
-/// A cookie is taken when it is there once, and what is taken is what stands there.
+/// A cookie is accepted if it is there exactly once, and its value is returned unchanged.
 pub(super) fn cookies(_: &FuzzContext, input: &[u8]) {
     let names = CookieNames::for_issuer(&Issuer::parse("https://login.example.org").expect("one"));
     let mut headers = HeaderMap::new();
@@ -244,11 +244,11 @@ pub(super) fn cookies(_: &FuzzContext, input: &[u8]) {
     let choice = names.language_choice(&headers);
     assert_eq!(LanguageChoice::parse(&choice.to_cookie()), choice);
     assert!(choice.locale().is_none() || only("__Host-locale").is_some());
-    let set = names.set_language_choice(choice).expect("it can stand in a header");
+    let set = names.set_language_choice(choice).expect("a valid header value");
     assert!(set.to_str().is_ok_and(|set| set.len() < 128));
 }
 
-/// The walk from the right, written another way.
+/// The walk from the right, implemented in another way.
 pub(super) fn forwarded(_: &FuzzContext, input: &[u8]) {
     let proxies = ProxiesConfig { trusted: vec!["10.0.0.0/8".parse().expect("a network")] };
     let name = HeaderName::from_static("x-forwarded-for");
@@ -259,7 +259,7 @@ pub(super) fn forwarded(_: &FuzzContext, input: &[u8]) {
         }
     }
     let stranger: IpAddr = "203.0.113.1".parse().expect("an address");
-    assert_eq!(client_address(stranger, &headers, &proxies), Some(stranger), "not to be believed");
+    assert_eq!(client_address(stranger, &headers, &proxies), Some(stranger), "not trusted");
     let peer: IpAddr = "10.1.1.1".parse().expect("an address");
     let lines: Option<Vec<&str>> = headers.get_all(&name).iter().map(|v| v.to_str().ok()).collect();
     let found = client_address(peer, &headers, &proxies);
@@ -278,7 +278,7 @@ pub(super) fn forwarded(_: &FuzzContext, input: &[u8]) {
     assert!(found.is_none_or(|ip| ip == ip.to_canonical()));
 }
 
-/// Credentials that can be read are of the scheme, and printing them tells no secret.
+/// Parsed credentials are of the scheme, and their debug output contains no secret.
 pub(super) fn basic(_: &FuzzContext, input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(input) else { return };
     let mut headers = HeaderMap::new();

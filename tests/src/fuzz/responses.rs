@@ -1,5 +1,5 @@
-//! What the running provider answers to a stranger's cookies, tokens, forms and queries: never with a failure of its own, never
-//! with what belongs to somebody else, never by leading elsewhere.
+//! Answers of the running provider to a stranger's cookies, tokens, forms and queries: never an internal error, never
+//! another person's data, never a redirect to another site.
 
 use std::time::Duration;
 
@@ -36,13 +36,13 @@ pub(super) const QUERIES: &[&str] = &[
 ];
 pub(super) const TAGS: &[&str] = &["*", ",", "W/", "\"", "\"x\"", " ", "W/\"\"", ", *"];
 
-/// What can stand in a header.
+/// Keeps the characters that a header may contain.
 fn keep_printable(input: &[u8]) -> String {
     let kept = input.iter().filter(|byte| (0x20..=0x7e).contains(*byte));
     kept.map(|byte| char::from(*byte)).collect()
 }
 
-/// Whatever is asked, the answer is not a failure of ours, and leads nowhere but to us.
+/// Whatever the request, the answer is not an internal error, and redirects only to the issuer.
 fn assert_stays_at_issuer(ground: &FuzzContext, answer: &Response, asked: &str) {
     assert!(answer.status.as_u16() < 500, "{}: {asked:?}", answer.status);
     if let Some(to) = answer.location() {
@@ -59,7 +59,7 @@ fn get_with_query(ground: &FuzzContext, path: &str, input: &[u8]) -> (Response, 
     (answer, url.into())
 }
 
-/// Values of known devices: pieces of the cookie in their order, few of them, and what is set is what is read again.
+/// Values of known devices: pieces of the cookie in order, only a few, and the cookie that is set is read back unchanged.
 pub(super) fn devices(_: &FuzzContext, input: &[u8]) {
     let names = CookieNames::for_issuer(&Issuer::parse("https://login.example.org").expect("one"));
     let read = |value: &str| {
@@ -73,7 +73,7 @@ pub(super) fn devices(_: &FuzzContext, input: &[u8]) {
     for device in &found {
         assert!(pieces.any(|piece| piece == device.reveal()), "{value}");
     }
-    let set = names.set_devices(&found, Duration::from_hours(1)).expect("it can stand in a header");
+    let set = names.set_devices(&found, Duration::from_hours(1)).expect("a valid header value");
     let mut headers = HeaderMap::new();
     headers.insert(SET_COOKIE, set);
     let set = headers[SET_COOKIE].to_str().expect("text");
@@ -85,7 +85,7 @@ pub(super) fn devices(_: &FuzzContext, input: &[u8]) {
     assert_eq!(reveal(&again), reveal(&found));
 }
 
-/// Nothing but an access token opens userinfo: no text of a stranger's, and no ID token, changed or whole.
+/// Only an access token gives access to userinfo: no other text, and no ID token, changed or unchanged.
 pub(super) fn bearer(ground: &FuzzContext, input: &[u8]) {
     let token = keep_printable(apply_edits(ground.sealed.id_token(), input).as_bytes());
     let authorization = format!("Bearer {token}");
@@ -97,7 +97,7 @@ pub(super) fn bearer(ground: &FuzzContext, input: &[u8]) {
     assert!(answer.body.is_empty(), "{token:?}");
 }
 
-/// A form without the token of its page is not judged: it is refused, or the page is shown anew under another name.
+/// A form without the token of its page is not judged: it is refused, or the page is shown again under another name.
 pub(super) fn form_token(ground: &FuzzContext, input: &[u8]) {
     let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let fields = [
@@ -120,13 +120,13 @@ pub(super) fn form_token(ground: &FuzzContext, input: &[u8]) {
     }
 }
 
-/// A stranger's request to sign out leads to our own page.
+/// A stranger's logout request leads to our own page.
 pub(super) fn logout(ground: &FuzzContext, input: &[u8]) {
     let (answer, asked) = get_with_query(ground, "/oauth2/logout", input);
     assert_stays_at_issuer(ground, &answer, &asked);
 }
 
-/// The switch of languages leads to our own pages, and says nothing that it was told to say.
+/// The language switch leads to our own pages, and shows no text from the request.
 pub(super) fn switch(ground: &FuzzContext, input: &[u8]) {
     let (answer, asked) = get_with_query(ground, "/language", input);
     assert_stays_at_issuer(ground, &answer, &asked);
@@ -138,7 +138,7 @@ pub(super) fn switch(ground: &FuzzContext, input: &[u8]) {
     );
 }
 
-/// Keys are left out for whoever names them, and for nobody else (RFC 9110, section 13.1.2).
+/// The key set is left out of the answer only if the request names its entity tag (RFC 9110, section 13.1.2).
 pub(super) fn if_none_match(ground: &FuzzContext, input: &[u8]) {
     let get = |headers: &[(&str, &str)]| {
         ground.wait(ground.browser.without_cookies().send(

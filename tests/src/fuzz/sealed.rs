@@ -1,7 +1,7 @@
-//! What we made and a browser or a client hands back: it opens as it was made, and in no other form.
+//! Values that the provider made and a browser or a client returns: each opens unchanged, and in no other form.
 //!
-//! An input that begins with `~` is a list of edits of the genuine text, three bytes each: where, how, with what. Any other
-//! is the text itself.
+//! An input that begins with `~` is a list of edits to the genuine text, three bytes each: position, kind, value. Any other
+//! input is the text itself.
 
 use flows::{
     attempt::{self, AttemptLookup, BrowserContext, Purpose, Requester},
@@ -26,7 +26,7 @@ pub(super) const JWT: &[&str] = &[
     "~",
 ];
 
-/// Texts that were made by the provider.
+/// Genuine texts of the provider.
 #[derive(Debug)]
 pub(super) struct GenuineTexts {
     attempt: String,
@@ -45,7 +45,7 @@ fn owner_context() -> BrowserContext {
 }
 
 impl GenuineTexts {
-    /// A sealed page, a posted request, and an ID token of each algorithm from a sign-in.
+    /// Makes a sealed page, a posted request, and an ID token of each algorithm from a sign-in.
     pub(super) async fn make(app: &TestApp, portal: &Client) -> Self {
         let cx = app.cx();
         let params = Params::new(PendingRequest::new(portal).params(&[]));
@@ -64,7 +64,7 @@ impl GenuineTexts {
         Self { attempt, posted, tokens }
     }
 
-    /// An ID token, which is no access token.
+    /// An ID token, which is not an access token.
     pub(super) fn id_token(&self) -> &str {
         self.tokens.first().expect("one of each algorithm")
     }
@@ -75,7 +75,7 @@ impl GenuineTexts {
     }
 }
 
-/// The text that an input stands for.
+/// The text that an input represents.
 pub(super) fn apply_edits(genuine: &str, input: &[u8]) -> String {
     let Some(edits) = input.strip_prefix(b"~") else {
         return String::from_utf8_lossy(input).into_owned();
@@ -92,7 +92,7 @@ pub(super) fn apply_edits(genuine: &str, input: &[u8]) -> String {
             }
             4 => bytes.truncate(at.max(1)),
             _ => {
-                // The last characters, where an encoding has bits to spare.
+                // The last characters, where base64 has unused bits.
                 let last = bytes.len() - 1;
                 bytes[last] = edit[2];
             }
@@ -101,7 +101,7 @@ pub(super) fn apply_edits(genuine: &str, input: &[u8]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A page that was changed is nobody's page.
+/// A changed page belongs to no browser.
 pub(super) fn attempt(ground: &FuzzContext, input: &[u8]) {
     let (cx, genuine) = (ground.app.cx(), &ground.sealed.attempt);
     let name = apply_edits(genuine, input);
@@ -120,7 +120,7 @@ pub(super) fn attempt(ground: &FuzzContext, input: &[u8]) {
     }
 }
 
-/// A posted request that was changed is none, and a sealed page is no posted request.
+/// A changed posted request is not accepted, and a sealed page is not a posted request.
 pub(super) fn posted(ground: &FuzzContext, input: &[u8]) {
     let (cx, genuine) = (ground.app.cx(), &ground.sealed.posted);
     let sealed = apply_edits(genuine, input);
@@ -131,18 +131,18 @@ pub(super) fn posted(ground: &FuzzContext, input: &[u8]) {
     assert_eq!(opened, sealed == *genuine, "{sealed:?}");
     let page = ground.sealed.attempt.trim_start_matches("s.");
     let outcome = ground.wait(authorize::resume(&cx, page, &owner_context())).expect("no failure");
-    assert!(matches!(outcome, AuthorizeOutcome::Page { .. }), "sealed for another place");
+    assert!(matches!(outcome, AuthorizeOutcome::Page { .. }), "sealed for another purpose");
 }
 
-/// Only what was signed is believed, and only as what it was signed for.
+/// Only signed content is accepted, and only for the purpose that it was signed for.
 pub(super) fn jwt(ground: &FuzzContext, input: &[u8]) {
     let cx = ground.app.cx();
-    // Genuine ones may expire while the target runs.
+    // Genuine tokens may expire while the target runs.
     let expected =
         ExpectedClaims { issuer: &cx.issuer, audience: None, now: cx.now, allow_expired: true };
     for genuine in &ground.sealed.tokens {
         let mut candidates = vec![apply_edits(genuine, input)];
-        // A header or claims of the stranger's own before or between what is genuine.
+        // The stranger's own header or claims, before or between the genuine parts.
         if let (Ok(own), [header, claims, signature]) =
             (std::str::from_utf8(input), genuine.split('.').collect::<Vec<_>>().as_slice())
         {

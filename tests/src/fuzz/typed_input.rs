@@ -1,4 +1,4 @@
-//! What people type or paste into the fields of a sign-in: the code of a mail, and a password.
+//! What people type or paste into the fields of a sign-in: the mailed code, and a password.
 
 use flows::login::{refusal::CodeRefusal, typed_code};
 use keys::{Password, PasswordError};
@@ -28,23 +28,23 @@ pub(super) const PASSWORDS: &[&str] = &[
     "\0",
 ];
 
-/// Most code points of a password, and the most that one becomes in NFKC (Unicode FAQ, normalization).
+/// The most code points of a password, and the most that one code point becomes in NFKC (Unicode FAQ, normalization).
 const MAX_CODE_POINTS: usize = 128;
 const NFKC_MAX_EXPANSION: usize = 18;
 
-/// A code that is taken is six digits, those that were typed and in their order. What was typed between them changes nothing,
-/// and a refusal says what was wrong.
+/// An accepted code is six digits, those that were typed, in order. Characters between them change nothing, and a refusal
+/// names the mistake.
 pub(super) fn code(_: &FuzzContext, input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let read = typed_code::parse(&text);
     let apart: String = text.chars().flat_map(|c| ['\u{2013}', c, ' ']).collect();
-    assert_eq!(typed_code::parse(&apart), read, "what is between digits says nothing");
-    // A full-width digit becomes a plain one in NFKC; and one that is read is one of these.
+    assert_eq!(typed_code::parse(&apart), read, "characters between digits are ignored");
+    // NFKC turns a full-width digit into an ASCII digit; every digit of the result is among them.
     let digits: String = text.nfkc().filter(char::is_ascii_digit).collect();
     match read {
         Ok(code) => {
             assert_eq!((code.as_str(), code.len()), (digits.as_str(), 6));
-            assert_eq!(typed_code::parse(&code).as_ref(), Ok(&code), "a code is read as itself");
+            assert_eq!(typed_code::parse(&code).as_ref(), Ok(&code), "a code is parsed as itself");
         }
         Err(CodeRefusal::NotSixDigits(many)) => {
             assert!(many != 6 && many == digits.len(), "{many}");
@@ -52,12 +52,12 @@ pub(super) fn code(_: &FuzzContext, input: &[u8]) {
         Err(CodeRefusal::NotDigits) => {
             assert!(text.chars().any(|c| !c.is_ascii_digit() && c != ' ' && c != '-'));
         }
-        Err(other) => panic!("{other:?} is nothing that can be wrong with what was typed"),
+        Err(other) => panic!("{other:?} is not a possible mistake"),
     }
 }
 
-/// A password has one form, however its characters were composed when they were typed, and one that is too long is too long in
-/// each of them.
+/// A password has one form, however its characters were composed when they were typed. One that is too long is too long in
+/// every form.
 pub(super) fn password(_: &FuzzContext, input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let form = |text: &str| Password::parse(text).map(|password| password.reveal().to_owned());
@@ -73,7 +73,7 @@ pub(super) fn password(_: &FuzzContext, input: &[u8]) {
             assert!(form.nfkc().eq(form.chars()), "{form:?} is in NFKC");
             assert_eq!(password.code_points(), form.chars().count());
             assert!(password.code_points() <= MAX_CODE_POINTS, "{form:?}");
-            assert_eq!(text.is_empty(), form.is_empty(), "nothing typed is lost: {text:?}");
+            assert_eq!(text.is_empty(), form.is_empty(), "no input is lost: {text:?}");
             assert_eq!(format!("{password:?}"), "Password(..)");
         }
         Err(PasswordError::TooLong) => {

@@ -2,12 +2,12 @@ use super::*;
 
 const TO: &str = "ana@example.nz";
 
-/// Sends the lines in one go, as pipelining allows, and returns the replies up to the close.
+/// Sends the lines at once, as pipelining allows, and returns the replies up to the close.
 async fn send(mailbox: &MailServer, lines: &[&str]) -> String {
     let mut stream = TcpStream::connect(mailbox.address()).await.unwrap();
     stream.write_all((lines.join("\r\n") + "\r\n").as_bytes()).await.unwrap();
     let mut replies = Vec::new();
-    // A connection that was cut ends with an error or without one; the replies count.
+    // A connection that was cut ends with or without an error; only the replies count.
     let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut replies).await;
     String::from_utf8(replies).unwrap()
 }

@@ -34,7 +34,7 @@ impl HeldLeases {
     /// Releases the leases at once.
     pub(crate) async fn release(mut self) {
         self.renewal.abort();
-        // Renewed or not, the task takes no lease again.
+        // Whatever the result, the task takes no lease again.
         let _ = (&mut self.renewal).await;
         let given = self.db.write(async |tx| store::lease::release_all(tx, HOLDER).await).await;
         given.expect("the leases are given back");
