@@ -55,7 +55,7 @@ pub(crate) struct ClockGate(Arc<GateState>);
 struct GateState {
     /// Whether the skew was over the limit at the last comparison.
     is_off: AtomicBool,
-    /// When the clock was last found right: its time, and a stopwatch started then. Setting a clock does not move the latter.
+    /// When the clock was last found right: its time, and a stopwatch started then. Setting a clock does not move it.
     last_right: Mutex<Option<(Timestamp, Stopwatch)>>,
 }
 

@@ -6,14 +6,14 @@ use super::parse::parse_line;
 use super::reader::Reader;
 use crate::mail::forbidden::first_forbidden;
 
-/// Name, help and clock of the service.
+/// Name, help and time zone of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrandConfig {
     /// The name on pages and in mail. Default `Vestibule`.
     pub name: String,
-    /// Where people find help, in words or a telephone number; pages leave the line out without it.
+    /// Where people find help, as text or a telephone number. Without it pages leave the line out.
     pub support: Option<String>,
-    /// The zone of the clock times on pages and in mail. Default `Pacific/Auckland`.
+    /// The time zone of pages and mail. Default `Pacific/Auckland`.
     pub time_zone: TimeZone,
 }
 
@@ -32,7 +32,7 @@ impl BrandConfig {
     }
 }
 
-/// The name stands in every mail, and no mail leaves with something like a link in it.
+/// Parses the name. It is in every mail, and no mail may contain text that looks like a link.
 fn parse_name(text: &str) -> Result<String, String> {
     if first_forbidden(text).is_some() {
         return Err(format!(

@@ -1,4 +1,4 @@
-//! `[database]`: where the truth is kept.
+//! `[database]`: where durable data is stored.
 
 use std::path::PathBuf;
 
@@ -9,21 +9,21 @@ use super::parse::parse_number;
 use super::reader::{Reader, Reported};
 use super::secret::Secret;
 
-/// The database and how many connections it may have from this process.
+/// The database and how many connections this process may open.
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
-    /// Where it is.
+    /// The address of the database.
     pub url: DatabaseUrl,
-    /// The most connections at once to PostgreSQL. Default 16.
+    /// The most open connections to PostgreSQL. Default 16.
     pub max_connections: u32,
 }
 
 /// `sqlite:PATH` or `postgres://...`; both engines run the same statements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
-    /// The embedded default: a file.
+    /// A file of the embedded engine.
     Sqlite(PathBuf),
-    /// For more than one replica; the address may hold a password.
+    /// A PostgreSQL server, for any number of replicas. The address may contain a password.
     Postgres(Secret),
 }
 
@@ -45,7 +45,7 @@ impl DatabaseConfig {
         Some(Self { url: url?, max_connections: max_connections? })
     }
 
-    /// The same for `store`; every commit to a file waits for the disk.
+    /// The configuration of `store`. Every commit to a file waits for the disk.
     #[must_use]
     pub(crate) fn db_config(&self) -> DbConfig {
         match &self.url {

@@ -1,4 +1,4 @@
-//! `[ephemeral]`: where what may vanish is kept (rate counters, replay ids, hints).
+//! `[ephemeral]`: where data that may be lost is stored (rate counters, replay ids, hints).
 
 use url::Url;
 
@@ -8,7 +8,7 @@ use super::secret::Secret;
 /// The store of counters.
 #[derive(Clone, Debug)]
 pub struct EphemeralConfig {
-    /// Where it is. Default: the memory of this process, which one replica alone may use.
+    /// Where the counters are. Default: the memory of this process, which only a single replica may use.
     pub url: EphemeralUrl,
 }
 
@@ -17,7 +17,7 @@ pub struct EphemeralConfig {
 pub enum EphemeralUrl {
     /// The memory of this process.
     Memory,
-    /// A Redis server; the address may hold a password.
+    /// A Redis server. The address may contain a password.
     Redis(Secret),
 }
 

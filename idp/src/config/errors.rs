@@ -1,13 +1,13 @@
-//! What is wrong with a configuration.
+//! Problems of a configuration.
 
 use std::fmt;
 
-/// One thing that is wrong, under the name of its key.
+/// One problem, with the name of its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigProblem {
     /// The key as an operator writes it: `smtp.host`.
     pub key: String,
-    /// What is wrong and what to do. Never holds the value of a secret.
+    /// What is wrong and what to do. Never contains the value of a secret.
     pub text: String,
 }
 
@@ -19,7 +19,7 @@ impl fmt::Display for ConfigProblem {
 
 impl std::error::Error for ConfigProblem {}
 
-/// All that is wrong with a configuration: one line per problem, sorted by key.
+/// All problems of a configuration: one line per problem, sorted by key.
 #[derive(Clone, Debug)]
 pub struct ConfigErrors {
     problems: Vec<ConfigProblem>,

@@ -1,4 +1,4 @@
-//! `[hashing]`: how much password hashing may run at once. Each thread keeps 19 MiB.
+//! `[hashing]`: how many password hashes may be computed at once. Each thread uses 19 MiB.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub struct HashingConfig {
     pub threads: usize,
     /// Sign-ins that may wait for a thread; the next is answered "busy" at once. Default 128.
     pub queue: usize,
-    /// The longest wait for a place. Default 5 s (decision 17).
+    /// The longest wait for a thread. Default 5 s (decision 17).
     pub wait: Duration,
 }
 
@@ -36,7 +36,7 @@ impl HashingConfig {
         Some(Self { threads: threads?, queue: queue?, wait: wait? })
     }
 
-    /// The same for `keys`.
+    /// The configuration of `keys`.
     #[must_use]
     pub(crate) fn hasher_config(&self) -> keys::HasherConfig {
         keys::HasherConfig { threads: self.threads, queue: self.queue, wait: self.wait }

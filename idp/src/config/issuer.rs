@@ -1,4 +1,4 @@
-//! `issuer`: who we are.
+//! `issuer`: the issuer identifier of this provider.
 
 use url::Url;
 
@@ -6,7 +6,7 @@ use super::parse::is_loopback;
 use super::reader::Reader;
 
 /// The issuer identifier (OpenID Connect Discovery 1.0, section 3): an origin, with no slash at its
-/// end. Every absolute URL that leaves us begins with it; none is made from a request.
+/// end. Every absolute URL that we send begins with it; none is built from a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     text: String,
@@ -38,7 +38,7 @@ impl Issuer {
         if host.is_empty() || !url.username().is_empty() || url.password().is_some() {
             return Err("must have a host and no user name or password".to_owned());
         }
-        // Clients compare this text byte by byte, so it has one spelling: ours and the browser's.
+        // Clients compare this text byte by byte, so only the serialized origin (RFC 6454) is accepted.
         let plain = url.origin().ascii_serialization();
         if text == plain {
             return Ok(Self { text: plain, url });
@@ -54,13 +54,13 @@ impl Issuer {
         &self.text
     }
 
-    /// The same as a parsed address. Its `as_str` ends in a slash: use [`Issuer::as_str`] in tokens.
+    /// The identifier as a parsed URL. Its `as_str` ends in a slash: use [`Issuer::as_str`] in tokens.
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Host, and port if it is not the scheme's own: what a `Host` header must say.
+    /// Host, and port if it is not the scheme's default: the required value of a `Host` header.
     #[must_use]
     pub fn authority(&self) -> &str {
         self.url.authority()
@@ -72,7 +72,7 @@ impl Issuer {
         format!("{}{path}", self.text)
     }
 
-    /// Whether the names of cookies take `__Host-` and their attributes `Secure`.
+    /// Whether cookies get the prefix `__Host-` and the attribute `Secure`.
     #[must_use]
     pub(crate) fn is_https(&self) -> bool {
         self.url.scheme() == "https"

@@ -9,7 +9,7 @@ use super::reader::Reader;
 
 const EXAMPLE: &str = "`[{ id = \"2026a\", file = \"/run/secrets/root-2026a\" }]`";
 
-/// The root keys; the first is current, the others open what was made under them.
+/// The root keys. The first is current; the others open values that were sealed with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeysConfig {
     /// At least one, with distinct ids.
@@ -19,9 +19,9 @@ pub struct KeysConfig {
 /// One root key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootKeyFile {
-    /// The name that every keyed value stores: 1 to 32 of `a-z`, `0-9`, `-`.
+    /// The id that every value stores with it: 1 to 32 of `a-z`, `0-9`, `-`.
     pub id: String,
-    /// The file that holds it. The file is read by `keys`, not here.
+    /// The file of the key. It is read by `cli`, not here.
     pub file: PathBuf,
 }
 
@@ -54,7 +54,7 @@ fn from_table(value: Value) -> Result<RootKeyFile, String> {
     if table.is_empty() { root_key_file(&id, &file) } else { Err(shape()) }
 }
 
-/// In the environment the list is written `id=path,id=path`.
+/// Parses one entry of a variable, where the list is written `id=path,id=path`.
 fn from_pair(text: &str) -> Result<RootKeyFile, String> {
     let (id, file) = text
         .trim()

@@ -1,17 +1,17 @@
-//! `[limits]`: what one client may take of a listener, so that a slow or greedy one cannot keep others out.
+//! `[limits]`: how much of a listener one client may use, so that a slow or greedy one cannot lock out others.
 
 use std::time::Duration;
 
 use super::parse::{parse_duration, parse_number};
 use super::reader::Reader;
 
-/// Limits of connections. The size of a body is not here: every form of ours fits into 64 KiB.
+/// Limits of connections. The size of a body is not configurable: every form of ours fits into 64 KiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
-    /// Connections of one listener at once. Each takes a file descriptor. Default 4096.
+    /// Open connections of one listener. Each uses a file descriptor. Default 4096.
     pub connections: usize,
-    /// Connections at once from one network: an IPv4 address or an IPv6 /64; four times as many from an IPv6 /48. Proxies that `proxies.trusted` names are not
-    /// counted. Default 256: whole hospitals sit behind one address.
+    /// Open connections of one network: an IPv4 address or an IPv6 /64; four times as many from an IPv6 /48. Proxies that
+    /// `proxies.trusted` names are not counted. Default 256: a whole hospital may share one address.
     pub connections_per_network: usize,
     /// How long a TLS handshake may take. Default 10 s.
     pub handshake_time: Duration,
@@ -20,12 +20,12 @@ pub struct LimitsConfig {
     pub header_time: Duration,
     /// How long the whole body of a request may take after its head. Default 15 s.
     pub body_time: Duration,
-    /// How long a connection may rest between requests, or take to read an answer. Default 75 s: longer than the 60 s
-    /// after which common proxies close theirs, so that it is never ours that closes under a request.
+    /// How long a connection may be idle between requests, or take to read an answer. Default 75 s: longer than the 60 s
+    /// after which common proxies close theirs, so that we never close a connection on which a proxy sends a request.
     pub idle_time: Duration,
-    /// Bytes of a request's head: request line and headers. Default 16 KiB.
+    /// Size of a request's head in bytes: request line and headers. Default 16 KiB.
     pub header_size: u32,
-    /// Requests at once over one connection of HTTP/2. Default 64.
+    /// Concurrent streams of one HTTP/2 connection. Default 64.
     pub streams: u32,
 }
 

@@ -7,9 +7,9 @@ use super::reader::Reader;
 /// The two listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenConfig {
-    /// Where people and clients arrive. Default `0.0.0.0:8080`.
+    /// The listener for browsers and clients. Default `0.0.0.0:8080`.
     pub public: SocketAddr,
-    /// Health, readiness and metrics: not for the public. Default `127.0.0.1:9090`.
+    /// The listener for health, readiness and metrics, not for the public. Default `127.0.0.1:9090`.
     pub ops: SocketAddr,
 }
 

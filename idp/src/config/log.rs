@@ -1,17 +1,17 @@
-//! `[log]`: how the program reports.
+//! `[log]`: format and level of the log.
 
 use super::reader::Reader;
 
-/// Shape and depth of the log.
+/// Format and level of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
     /// One JSON object per line, or text. Default `json`.
     pub format: LogFormat,
-    /// The least that is written of our own events. Default `info`.
+    /// The lowest level of our own events that is written. Default `info`.
     pub level: LogLevel,
 }
 
-/// The shape of a line.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For machines.
@@ -20,18 +20,18 @@ pub enum LogFormat {
     Text,
 }
 
-/// The least that is written.
+/// The lowest level that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
-    /// Only what needs a person now.
+    /// Only events that need an operator now.
     Error,
-    /// Also what will need one.
+    /// Also events that will need one.
     Warn,
     /// Also one line per request and event.
     Info,
-    /// Also why.
+    /// Also details and reasons.
     Debug,
-    /// Everything of ours.
+    /// All events of our own crates.
     Trace,
 }
 
@@ -55,7 +55,7 @@ impl LogLevel {
         })
     }
 
-    /// As written in a filter.
+    /// The name, as in a filter.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

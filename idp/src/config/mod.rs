@@ -1,11 +1,11 @@
-//! What an operator deploys: addresses, database, mail, keys, the issuer.
+//! The configuration of a deployment: addresses, database, mail, keys, the issuer.
 //!
 //! One TOML file, then the environment (`IDP__SECTION__KEY`), which wins. Every secret may come from
-//! a file instead (`smtp.password_file`). What people tune live (code window, limits, lifetimes) is
-//! not here: those are settings, versioned rows in the database.
+//! a file instead (`smtp.password_file`). Values that are changed while the program runs (code
+//! window, limits, lifetimes) are settings instead: versioned rows in the database.
 //!
-//! All problems are found in one pass and each names its key, so that an operator mends a file once
-//! and not key by key. An unknown key is a problem too: a misspelt limit must not be a silent default.
+//! All problems are found in one pass and each names its key, so that an operator corrects a file
+//! once. An unknown key is a problem too: a misspelt limit must not fall back to its default.
 
 mod brand;
 mod database;
@@ -53,33 +53,33 @@ use reader::Reader;
 /// The whole configuration, checked. Secrets are redacted in `Debug`.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Who we are to every client: the `iss` of each token.
+    /// The issuer identifier: the `iss` of each token.
     pub issuer: Issuer,
     /// The addresses that the two listeners bind.
     pub listen: ListenConfig,
-    /// The certificate of the public listener; none when a proxy in front ends TLS.
+    /// The certificate of the public listener; `None` when a proxy in front terminates TLS.
     pub tls: Option<TlsConfig>,
-    /// What one client may take of a listener.
+    /// How much of a listener one client may use.
     pub limits: LimitsConfig,
-    /// How many processes share the database, as far as the operator says. Default 1.
+    /// How many processes share the database, as declared by the operator. Default 1.
     pub replicas: u32,
-    /// Where the truth is kept.
+    /// Where durable data is stored.
     pub database: DatabaseConfig,
-    /// Where what may vanish is kept.
+    /// Where data that may be lost is stored.
     pub ephemeral: EphemeralConfig,
-    /// How mail leaves.
+    /// How mail is sent.
     pub smtp: SmtpConfig,
     /// Where the root keys are.
     pub keys: KeysConfig,
-    /// How much password hashing may run at once.
+    /// How many password hashes may be computed at once.
     pub hashing: HashingConfig,
-    /// Whose forwarding headers are believed.
+    /// The proxies whose forwarding headers are trusted.
     pub proxies: ProxiesConfig,
-    /// What people see as the name of the service.
+    /// The name of the service on pages and in mail.
     pub brand: BrandConfig,
-    /// How the program reports.
+    /// Format and level of the log.
     pub log: LogConfig,
-    /// Where traces go.
+    /// Where traces are sent.
     pub telemetry: TelemetryConfig,
     /// How the program stops.
     pub shutdown: ShutdownConfig,
@@ -104,7 +104,7 @@ impl Config {
         }
     }
 
-    /// Reads every section before it gives up on any: that is how all problems are seen at once.
+    /// Reads every section before it fails, so that all problems are reported at once.
     fn read(reader: &mut Reader) -> Option<Self> {
         let issuer = Issuer::read(reader);
         let listen = ListenConfig::read(reader);

@@ -1,4 +1,4 @@
-//! `[proxies]`: whose forwarding headers are believed.
+//! `[proxies]`: the proxies whose forwarding headers are trusted.
 
 use std::net::IpAddr;
 
@@ -6,10 +6,10 @@ use ipnet::IpNet;
 
 use super::reader::Reader;
 
-/// The networks of our own proxies. Empty: the peer of the connection is the client.
+/// The networks of our own proxies. If empty, the peer of the connection is the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxiesConfig {
-    /// Networks whose `X-Forwarded-For` counts.
+    /// Networks whose `X-Forwarded-For` is used.
     pub trusted: Vec<IpNet>,
 }
 
@@ -38,7 +38,7 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
         )?;
     if parsed.prefix_len() == 0 {
         return Err(format!(
-            "`{text}` trusts everybody, so that anybody can pretend an address; name your proxies"
+            "`{text}` trusts every address, so that any client can forge its own; name your proxies"
         ));
     }
     Ok(parsed)

@@ -1,7 +1,7 @@
-//! File and environment as one flat list of keys, from which each section takes its own.
+//! File and environment as one flat list of keys, from which each section takes its keys.
 //!
-//! A key that nobody took is unknown. Problems are collected, never returned at once, so every
-//! section is read whatever the one before it said.
+//! A key that no section took is unknown. Problems are collected, not returned at once, so every
+//! section is read even when one before it has problems.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -11,7 +11,7 @@ use ::config::{Environment, File, FileFormat, Source, Value, ValueKind};
 use super::errors::{ConfigErrors, ConfigProblem};
 use super::secret::Secret;
 
-/// The largest file that may hold a secret, in bytes: anything above is the wrong file.
+/// The largest file of a secret, in bytes. A larger one is the wrong file.
 const SECRET_FILE_MAX: u64 = 16 * 1024;
 
 /// A value that could not be read; its problem is already on the list.
@@ -50,7 +50,7 @@ impl Reader {
         Ok(Self { values, from_environment, known_keys, problems: Vec::new() })
     }
 
-    /// Adds a problem under `key`; says which variable it came from, when it came from one.
+    /// Adds a problem of `key`, with the name of its variable when the value came from one.
     pub(super) fn add_problem(&mut self, key: &str, text: impl Into<String>) {
         let mut text = text.into();
         if self.from_environment.contains(key) {
@@ -93,7 +93,7 @@ impl Reader {
         })
     }
 
-    /// A key that must be there; `what` says what to write when it is not.
+    /// A required key; `what` says what to write when it is missing.
     pub(super) fn required<T>(
         &mut self,
         key: &'static str,
@@ -166,7 +166,7 @@ impl Reader {
             self.add_problem(key, "must be a list of texts");
             return None;
         };
-        // An empty variable would otherwise put "nobody" in the place of the file's list.
+        // An empty variable would otherwise replace the file's list by an empty one.
         if texts.iter().any(|text| text.trim().is_empty()) {
             self.add_problem(key, "has an empty entry; leave it out");
             return None;
@@ -174,7 +174,7 @@ impl Reader {
         Some(texts.iter().map(|text| text.trim().to_owned()).collect())
     }
 
-    /// All problems, with one for each key that no section knows.
+    /// All problems, with one for each unknown key.
     pub(super) fn into_problems(mut self) -> Vec<ConfigProblem> {
         let unknown: Vec<String> = self.values.keys().cloned().collect();
         for key in unknown {
@@ -184,7 +184,7 @@ impl Reader {
         self.problems
     }
 
-    /// What could have been meant: the keys of the same section, or the sections.
+    /// The keys that may have been meant: those of the same section, or the sections.
     fn suggestion(&self, key: &str) -> String {
         let section = key.split('.').next().unwrap_or(key);
         let inside: Vec<&str> = self
@@ -210,7 +210,7 @@ fn env_variable(key: &str) -> String {
     format!("IDP__{}", key.to_uppercase().replace('.', "__"))
 }
 
-/// A secret set by a variable replaces the file's, whichever of its two spellings either one uses.
+/// The other key of a secret (`password`, `password_file`): a variable replaces the file's value under both.
 fn other_spelling(key: &str) -> String {
     match key.strip_suffix("_file") {
         Some(plain) => plain.to_owned(),
@@ -229,7 +229,7 @@ fn read_file(path: &Path) -> Result<HashMap<String, Value>, ConfigErrors> {
     Ok(values.into_iter().collect())
 }
 
-/// The parser quotes the line that it could not read, and that line may hold a password.
+/// Removes the line that the parser quotes: it may contain a password.
 fn without_excerpt(text: &str) -> String {
     let kept =
         text.lines().filter(|line| !line.trim_start_matches(char::is_numeric).contains(" |"));
@@ -247,7 +247,7 @@ fn read_environment(
     Ok(values.into_iter().collect())
 }
 
-/// Turns nested tables into dotted keys. Lists stay whole: each belongs to one key.
+/// Turns nested tables into dotted keys. A list remains the value of one key.
 fn flatten(key: &str, value: Value, into: &mut BTreeMap<String, Value>) {
     match value.kind {
         ValueKind::Table(table) => {

@@ -1,15 +1,15 @@
-//! A configured text that must not be seen.
+//! A configured text that must not be printed.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A password, or an address with one in it: wiped when dropped, absent from `Debug`.
+/// A password, or a URL that contains one: zeroized when dropped, redacted in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a text into keeping.
+    /// Wraps a text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))

@@ -9,10 +9,10 @@ use super::reader::Reader;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShutdownConfig {
     /// How long requests are still accepted after the signal, while `/readyz` answers 503: as long as a load balancer
-    /// needs to notice. Default none.
+    /// needs to notice. Default 0 s.
     pub delay: Duration,
-    /// How long requests in flight may take after that. Then the process ends whatever is still running. Default 25 s,
-    /// so that a platform that kills after 30 s does not get there first; with a delay, tell the platform of both.
+    /// How long requests in flight may take after that. Then the hard stop ends the rest. Default 25 s, less than the 30 s
+    /// after which common platforms kill a process. With a delay, the platform must allow for both.
     pub grace: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! `[smtp]`: how mail leaves.
+//! `[smtp]`: how mail is sent.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use super::secret::Secret;
 /// The mail server and the sender.
 #[derive(Clone, Debug)]
 pub struct SmtpConfig {
-    /// Name of the server; its certificate must carry it.
+    /// Name of the server. Its certificate must be valid for it.
     pub host: String,
     /// Default 587 with `starttls`, 465 with `tls`, 25 with `none`.
     pub port: u16,
     /// How the connection is protected. Default `starttls`, which is required, never optional.
     pub tls: SmtpTls,
-    /// User name and password, when the server wants them.
+    /// User name and password, when the server requires them.
     pub credentials: Option<SmtpCredentials>,
     /// The address in `From` and in the envelope.
     pub from_address: Address,
     /// The name in `From`. Default: `brand.name`.
     pub from_name: String,
-    /// How long one attempt may take in all, connection included. Default 20 s.
+    /// How long one attempt may take in total, with the connection. Default 20 s.
     pub timeout: Duration,
-    /// Codes that are on their way at once, each on a connection of its own. Default 8. Two notices have theirs beside them.
+    /// Codes that are sent at once, each on its own connection. Default 8. Two more connections are for notices.
     pub connections: u16,
 }
 
@@ -37,11 +37,11 @@ pub enum SmtpTls {
     StartTls,
     /// TLS from the first byte.
     Tls,
-    /// None: only for a server on this machine.
+    /// No TLS: only for a server on this machine.
     None,
 }
 
-/// What `AUTH` sends (RFC 4954).
+/// The credentials of `AUTH` (RFC 4954).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmtpCredentials {
     /// The user name.
@@ -97,7 +97,7 @@ impl SmtpTls {
         }
     }
 
-    /// The usual port (RFC 8314, section 7; RFC 5321 for the plain one).
+    /// The default port (RFC 8314, section 7; RFC 5321 without TLS).
     fn default_port(self) -> u16 {
         match self {
             Self::StartTls => 587,

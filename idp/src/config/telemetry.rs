@@ -1,4 +1,4 @@
-//! `[telemetry]`: where traces go.
+//! `[telemetry]`: where traces are sent.
 
 use url::Url;
 
@@ -7,9 +7,9 @@ use super::reader::Reader;
 /// Traces, off unless an endpoint is given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TelemetryConfig {
-    /// The collector, without `/v1/traces`. Default none: nothing is traced.
+    /// The collector's address, without `/v1/traces`. Without it nothing is traced.
     pub otlp_endpoint: Option<Url>,
-    /// Which share of requests is traced, where a trusted proxy has not decided it. Default 0.1.
+    /// The share of requests that is traced, unless a trusted proxy has decided. Default 0.1.
     pub sample_ratio: f64,
 }
 
@@ -21,7 +21,7 @@ impl TelemetryConfig {
     }
 }
 
-/// What stands in the address would be shown by whoever prints it, so it has no password.
+/// Parses the address. It may be printed, so it must not contain a password.
 fn parse_endpoint(text: &str) -> Result<Url, String> {
     let good = |url: &Url| {
         matches!(url.scheme(), "http" | "https")

@@ -1,4 +1,4 @@
-//! Every key, every refusal.
+//! Tests of every key and of every refusal.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ const LEAST: [(&str, &str); 5] = [
     ("IDP__KEYS__ROOT_FILE", "2026a=/run/root-a"),
 ];
 
-/// A folder that goes away with the test.
+/// A folder that is deleted when the test ends.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -112,7 +112,7 @@ fn with_file(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     Config::load(Some(&folder.file("idp.toml", text)), vars(env))
 }
 
-/// The least configuration, with some variables changed.
+/// The minimal configuration, with some variables changed.
 fn least_and(env: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     Config::load(None, vars(&LEAST).chain(vars(env)))
 }
@@ -332,7 +332,7 @@ fn each_wrong_value_names_its_key() {
         ("IDP__HASHING__THREADS", "0", "hashing.threads: `0` is not a number from 1 to 256"),
         ("IDP__HASHING__WAIT", "-5s", "hashing.wait: `-5s` is not a duration"),
         ("IDP__PROXIES__TRUSTED", "10.0.0.0/33", "proxies.trusted: `10.0.0.0/33` is not a network"),
-        ("IDP__PROXIES__TRUSTED", "0.0.0.0/0", "proxies.trusted: `0.0.0.0/0` trusts everybody"),
+        ("IDP__PROXIES__TRUSTED", "0.0.0.0/0", "proxies.trusted: `0.0.0.0/0` trusts every address"),
         ("IDP__BRAND__TIME_ZONE", "NZ/Here", "brand.time_zone: `NZ/Here` is not a known time zone"),
         ("IDP__BRAND__NAME", "a\tb", "brand.name: has a line break"),
         (

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::reader::Reader;
 
-/// Where the certificate and its key are. Both are read again while the program runs, so that a renewed pair is in use
+/// The files of the certificate and its key. Both are read again while the program runs, so that a renewed pair is used
 /// without a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsConfig {
@@ -15,7 +15,7 @@ pub struct TlsConfig {
 }
 
 impl TlsConfig {
-    /// The outer `None` is a reported problem, the inner one plain HTTP for a proxy in front.
+    /// The outer `None` is a reported problem. The inner one means plain HTTP behind a proxy.
     #[expect(clippy::option_option, reason = "wrong and absent are different answers")]
     pub(super) fn read(reader: &mut Reader) -> Option<Option<Self>> {
         let path = |text: &str| Ok(PathBuf::from(text));

@@ -1,4 +1,4 @@
-//! The demo people and the demo client, made once per folder.
+//! The demo people and the demo client, created once per folder.
 
 use flows::{
     Cx,
@@ -21,10 +21,10 @@ use super::{
 /// `client_id` of the demo portal.
 pub(super) const CLIENT_ID: &str = "demo-portal";
 
-/// Letters that cannot be mistaken for each other.
+/// Letters and digits that are not easily confused.
 const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz234567890";
 
-/// What was kept, or new people and a new secret.
+/// Loads the demo data of the folder, or creates people and a secret.
 pub(super) fn load_or_create(folder: &DevFolder, rng: &Rng) -> std::io::Result<DemoData> {
     if let Some(demo) = folder.load_demo() {
         return Ok(demo);
@@ -48,12 +48,12 @@ fn generate_password(rng: &Rng) -> String {
     groups.join("-")
 }
 
-/// What `dev` adds and changes, it does by itself.
+/// The authority of `dev` itself.
 fn authority() -> ChangeAuthority {
     ChangeAuthority::from_program("dev", "demo data")
 }
 
-/// Adds whoever is missing.
+/// Adds the demo people that do not exist yet.
 pub(super) async fn add_people(cx: &Cx, demo: &DemoData) -> Result<(), String> {
     let names = [("Mere", "Kahui"), ("Hemi", "Walker")];
     for (person, (given, family)) in demo.people.iter().zip(names) {
@@ -72,7 +72,7 @@ pub(super) async fn add_people(cx: &Cx, demo: &DemoData) -> Result<(), String> {
     Ok(())
 }
 
-/// Every standard claim, so that every scope has something to show (OpenID Connect Core 1.0, section 5.1).
+/// Every standard claim, so that every scope has a claim to show (OpenID Connect Core 1.0, section 5.1).
 fn claims(given: &str, family: &str) -> String {
     json!({
         "given_name": given,
@@ -100,7 +100,7 @@ fn claims(given: &str, family: &str) -> String {
     .to_string()
 }
 
-/// Registers the demo portal, or gives it the addresses of this start.
+/// Registers the demo portal, or updates its redirect URIs to the addresses of this start.
 pub(super) async fn register_portal(cx: &Cx, portal: &Portal) -> Result<(), String> {
     let redirect_uris = vec![portal.redirect_uri()];
     let post_logout_redirect_uris = vec![portal.post_logout_redirect_uri()];

@@ -1,4 +1,4 @@
-//! The folder of `dev`: marked, so that `serve` never runs on it and `dev` never on another.
+//! The data folder of `dev`. It has a marker file, so that `serve` never runs on it and `dev` never on another folder.
 
 use std::{
     fs::{self, OpenOptions},
@@ -18,11 +18,11 @@ const ROOT_KEY_FILE: &str = "root.key";
 const DEMO_FILE: &str = "demo.json";
 const DATABASE_FILE: &str = "vestibule.db";
 
-/// A marked folder.
+/// A folder with the marker file.
 #[derive(Clone, Debug)]
 pub(crate) struct DevFolder(PathBuf);
 
-/// What `dev` must know again at its next start, in a file that only its owner reads.
+/// What `dev` needs again at its next start, in a file that only its owner can read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct DemoData {
     /// Secret of the demo portal.
@@ -47,7 +47,7 @@ impl DevFolder {
         dir.join(MARKER_FILE).exists()
     }
 
-    /// A folder that `dev` has made.
+    /// Opens a folder that `dev` has created.
     ///
     /// # Errors
     /// What is wrong, in words.
@@ -62,7 +62,7 @@ impl DevFolder {
         }
     }
 
-    /// Makes the folder, its mark and its root key, or takes what is there.
+    /// Creates the folder, its marker file and its root key, or opens those that exist.
     ///
     /// # Errors
     /// What is wrong, in words.
@@ -100,19 +100,19 @@ impl DevFolder {
         KeysConfig { root_file: vec![entry] }
     }
 
-    /// Where it is.
+    /// The path of the folder.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// What was kept.
+    /// The saved demo data.
     #[must_use]
     pub(crate) fn load_demo(&self) -> Option<DemoData> {
         self.read_json(DEMO_FILE)
     }
 
-    /// Keeps it.
+    /// Saves the demo data.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -124,7 +124,7 @@ impl DevFolder {
         serde_json::from_slice(&fs::read(self.0.join(name)).ok()?).ok()
     }
 
-    /// Written beside and moved into place, so that a power cut leaves the old file or the new one.
+    /// Writes a temporary file and renames it, so that a power failure leaves the old file or the new one.
     fn write_private(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let temporary = self.0.join(format!("{name}.new"));
         let mut options = OpenOptions::new();

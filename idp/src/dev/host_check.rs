@@ -1,5 +1,5 @@
-//! The Host that a listener of `dev` knows: without it, any web page could have a name of its own point here and read the
-//! mailbox (DNS rebinding).
+//! The check of the Host header at listeners of `dev`. Without it, any web site could let its own name resolve to this
+//! machine and read the mailbox (DNS rebinding).
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// Refuses every other Host.
+/// Refuses requests with any other Host.
 pub(super) fn require_host(router: Router, authority: &str) -> Router {
     router.layer(middleware::from_fn_with_state(Arc::<str>::from(authority), check))
 }

@@ -1,7 +1,7 @@
-//! The mailbox of `dev`: what would have left by SMTP, on a page and as JSON.
+//! The mailbox of `dev`: mail that `serve` would send by SMTP, on a page and as JSON.
 //!
-//! Mails are parsed back from the bytes that were sent, so that the page shows what a reader of
-//! mail would see and a mail that is broken on the way looks broken here.
+//! Mails are parsed from the bytes that were sent, so that the page shows what a mail program would
+//! show, and a malformed mail looks malformed here.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::page::{self, SECURITY_HEADERS};
 use crate::clock::{Clock, rfc3339};
 
-/// Mails that are kept; the oldest goes first.
+/// The most mails that are kept. The oldest is dropped first.
 const MAX_MAILS: usize = 200;
 
 /// The mails that were sent, newest first.
@@ -28,10 +28,10 @@ pub struct Mailbox {
     mails: Mutex<VecDeque<ReceivedMail>>,
 }
 
-/// One mail, as its reader would see it.
+/// One mail, as a mail program would show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReceivedMail {
-    /// Who it went to, from the envelope; several with a comma between them.
+    /// The recipients in the envelope, separated by commas.
     pub to: String,
     /// The decoded subject.
     pub subject: String,
@@ -52,7 +52,7 @@ impl Mailbox {
         Self { clock, mails: Mutex::new(VecDeque::new()) }
     }
 
-    /// Takes in one mail; `bytes` is the whole of it with its headers.
+    /// Stores one mail; `bytes` is the whole message with its headers.
     pub(crate) fn receive(&self, envelope: &Envelope, bytes: &[u8]) {
         let mail = ReceivedMail::parse(envelope, bytes, rfc3339(self.clock.now()));
         let mut mails = self.lock();
@@ -74,7 +74,7 @@ impl Mailbox {
 impl ReceivedMail {
     fn parse(envelope: &Envelope, bytes: &[u8], at: String) -> Self {
         let to = envelope.to().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        // An empty message is none to the parser, and its accessors panic on a made-up one.
+        // The parser returns `None` for an empty message, and its accessors panic on a default one.
         let message = MessageParser::default().parse(bytes);
         let message = message.as_ref();
         let text = first_part(message, |part| matches!(part.body, PartType::Text(_)));
@@ -91,14 +91,14 @@ impl ReceivedMail {
     }
 }
 
-/// The first part of a kind, and only a real one: the parser would make up a missing one.
+/// The first part of a kind that the mail really has: the parser would convert another one.
 fn first_part(message: Option<&Message<'_>>, wanted: impl Fn(&MessagePart<'_>) -> bool) -> String {
     let found = message.and_then(|message| message.parts.iter().find(|part| wanted(part)));
     found.and_then(MessagePart::text_contents).unwrap_or_default().to_owned()
 }
 
 /// The code of a mail: that of the line that binds it to our domain (`@host #123456`), or else the
-/// first six digits that stand alone, together or three and three.
+/// first separate six digits, in one word or in two of three.
 fn find_code(text: &str) -> Option<String> {
     let bound = text.lines().rev().find_map(|line| {
         let (_, code) = line.trim().strip_prefix('@')?.split_once(" #")?;

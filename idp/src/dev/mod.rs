@@ -1,5 +1,5 @@
-//! What only `dev` has: the mailbox that stands in for mail, the demo portal that stands in for a client, and demo people.
-//! None of it is reachable from `serve`.
+//! What only `dev` has: a mailbox instead of a mail server, a demo portal as client, and demo people. `serve` uses none of
+//! it.
 
 mod demo;
 pub mod folder;
@@ -9,5 +9,5 @@ mod page;
 pub mod portal;
 pub mod run;
 
-/// The issuer of a folder that is looked at while `dev` does not run.
+/// The issuer for commands on a folder while `dev` does not run.
 pub(crate) const DEFAULT_ISSUER: &str = "http://localhost:8080";

@@ -1,4 +1,4 @@
-//! How a page of `dev` leaves: rendered, styled from its own origin, with its headers.
+//! The pages of `dev`: rendered, with a style sheet from their own origin and security headers.
 
 use askama::Template;
 use axum::http::header::{
@@ -7,14 +7,14 @@ use axum::http::header::{
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
-/// On every answer: nothing is kept by a cache, guessed at, or told to another site.
+/// Headers of every answer: no caching, no content sniffing, no referrer to another site.
 pub(super) const SECURITY_HEADERS: [(HeaderName, &str); 3] = [
     (CACHE_CONTROL, "no-store"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "same-origin"),
 ];
 
-/// A page. `form_action` lists where its forms may lead, redirects included.
+/// Renders a page. `form_action` lists the allowed targets of its forms, redirects included.
 pub(super) fn html(page: &impl Template, form_action: &str) -> Response {
     match page.render() {
         Ok(text) => {

@@ -1,4 +1,4 @@
-//! The demo portal: what a client of ours looks like, on a listener of its own.
+//! The demo portal: an example of a client, on a listener of its own.
 //!
 //! ```text
 //! /  --Sign in-->  /sign-in  --303-->  the provider  --303-->  /callback  --303-->  / (signed in)
@@ -39,15 +39,15 @@ use sessions::Sessions;
 pub(crate) struct Portal {
     /// The provider.
     pub issuer: Url,
-    /// Our name there.
+    /// The portal's id at the provider.
     pub client_id: String,
-    /// Our secret there, sent by `client_secret_basic`.
+    /// The portal's secret, sent by `client_secret_basic`.
     pub client_secret: Secret,
-    /// Where browsers find this portal.
+    /// The address of this portal.
     pub base: Url,
-    /// Judges the expiry of tokens.
+    /// The clock for the expiry of tokens.
     pub clock: Clock,
-    /// The zone of the clock times shown.
+    /// The time zone of the times shown.
     pub time_zone: TimeZone,
 }
 
@@ -93,7 +93,7 @@ fn join_url(base: &Url, page: &str) -> String {
     format!("{}/{page}", base.as_str().trim_end_matches('/'))
 }
 
-/// What every handler needs.
+/// The state of every handler.
 #[derive(Debug)]
 struct PortalState {
     portal: Portal,
@@ -116,8 +116,8 @@ impl PortalState {
         Ok(fresh)
     }
 
-    /// From the code to a person: exchange, verify, ask userinfo. Keys may have been rotated since
-    /// discovery, so an unknown key is looked for once more.
+    /// Exchanges the code, verifies the tokens and requests userinfo. Keys may have been rotated since
+    /// discovery, so discovery is repeated once for an unknown key.
     async fn complete(
         &self,
         pending: PendingSignIn,
@@ -153,7 +153,7 @@ impl PortalState {
         (SECURITY_HEADERS, [(SET_COOKIE, set)], Redirect::to(to)).into_response()
     }
 
-    /// A page; its one form leads here and from here to the provider.
+    /// Renders a page. Its form posts to this portal, which redirects to the provider.
     fn page(&self, page: &impl Template) -> Response {
         page::html(page, &format!("'self' {}", self.portal.issuer.origin().ascii_serialization()))
     }
@@ -188,7 +188,7 @@ async fn sign_in(State(portal): State<Arc<PortalState>>, headers: HeaderMap) -> 
     portal.redirect_with_cookie(&cookie, url.as_str())
 }
 
-/// What the provider sends to the callback (RFC 6749, 4.1.2; RFC 9207).
+/// The parameters of the callback (RFC 6749, 4.1.2; RFC 9207).
 #[derive(Debug, Deserialize)]
 struct Callback {
     state: Option<String>,
@@ -207,7 +207,7 @@ async fn callback(
     let Ok(Query(answer)) = query else { return problem_response(&ProblemPage::unknown_sign_in()) };
     let state = answer.state.as_deref().unwrap_or_default();
     let Some(pending) = portal.sessions.take_pending(cookie, state) else {
-        // A double click, or "back": the sign-in is done and its code is spent.
+        // After a double click or "back", the sign-in is complete and its code is used.
         let signed_in = portal.sessions.person(cookie).is_some();
         return if signed_in {
             portal.redirect_with_cookie(cookie, "/")

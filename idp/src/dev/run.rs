@@ -1,4 +1,4 @@
-//! `idp dev`: provider, demo portal, demo people and mailbox in one process, on loopback alone.
+//! `idp dev`: provider, demo portal, demo people and mailbox in one process, on loopback only.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -32,7 +32,7 @@ use crate::{
 /// How long requests in flight may take after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What `dev` is started with.
+/// The options of `dev`.
 #[derive(Clone, Debug)]
 pub struct DevOptions {
     /// Folder for the data.
@@ -45,22 +45,22 @@ pub struct DevOptions {
     pub portal_listen: SocketAddr,
 }
 
-/// What answers now.
+/// The running endpoints, and the demo data.
 #[derive(Clone, Debug)]
 pub struct DevEndpoints {
     /// The issuer.
     pub issuer: String,
     /// The demo portal.
     pub portal: String,
-    /// The mailbox page; with `.json` behind it, the same for programs.
+    /// The mailbox page. With `.json` appended, the same as JSON.
     pub mailbox: String,
     /// Health and readiness.
     pub ops: String,
-    /// Where the data lie.
+    /// The data folder.
     pub data_dir: String,
     /// Demo people with their passwords.
     pub people: Vec<DemoPerson>,
-    /// Registration of the demo portal.
+    /// The `client_id` of the demo portal.
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,
@@ -74,10 +74,10 @@ struct Listeners {
     portal: TcpListener,
 }
 
-/// Starts everything, tells what answers, and runs until it is asked to stop.
+/// Starts everything, calls `on_ready` with the endpoints, and serves until a stop signal.
 ///
 /// # Errors
-/// What stands in the way, in words.
+/// Why it cannot start, in words.
 pub async fn run(options: DevOptions, on_ready: impl Fn(&DevEndpoints)) -> Result<(), String> {
     let clock = Clock::system();
     let log = LogConfig { format: LogFormat::Text, level: LogLevel::Info };
@@ -186,7 +186,7 @@ async fn serve_all(
     let shutdown = ShutdownConfig { delay: Duration::ZERO, grace: GRACE };
     let serving = serve::run(app, setup, shutdown, StopSignal::signals().map_err(to_text)?);
     let portal = axum::serve(portal_listener, portal).into_future();
-    // The listeners are bound, so whoever reads the lines is answered.
+    // The listeners are bound, so a reader of the output can connect at once.
     on_ready();
     tokio::select! {
         served = serving => served.map_err(to_text),

@@ -1,8 +1,7 @@
-//! THE list of metrics: name, what kind, which labels, and what it says. `docs/monitoring.md` is tested against it.
+//! THE list of metrics: type, name, labels and help text. `docs/monitoring.md` is tested against it.
 //!
-//! Names carry the prefix `vestibule_` and their unit; a counter ends in `_total` when it is shown. No label has a person,
-//! an address, a token or anything else that a stranger can choose: values come from our own lists, and `client` is a
-//! registered client.
+//! Names have the prefix `vestibule_` and their unit; a counter gets the suffix `_total`. No label has a person, an address,
+//! a token or anything else that a request can choose: values are from our own lists, and `client` is a registered client.
 
 use std::{borrow::Cow, sync::atomic::AtomicU64};
 
@@ -13,27 +12,27 @@ use prometheus_client::{
 
 /// One label: its name, and a value of one of our own lists.
 pub(super) type Label = (&'static str, Cow<'static, str>);
-/// A number that only grows, by labels.
+/// Counters, by labels.
 pub(super) type Counters<const N: usize> = Family<[Label; N], Counter>;
-/// A number of the moment, by labels.
+/// Gauges, by labels.
 pub(super) type Gauges<const N: usize> = Family<[Label; N], Number>;
-/// A number of the moment.
+/// A gauge.
 pub(super) type Number = Gauge<f64, AtomicU64>;
-/// Lengths of time, by labels.
+/// Histograms of durations, by labels.
 pub(super) type Times<const N: usize> = Family<[Label; N], Histogram, fn() -> Histogram>;
 
 /// A metric, for the documentation and its test.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
-    /// Name, as a query writes it.
+    /// The name, as in a query.
     pub name: &'static str,
-    /// What it says.
+    /// The help text.
     pub help: &'static str,
 }
 
 macro_rules! metrics {
     ($($field:ident: $type:ty = $make:expr, $name:literal, $shown:literal, $help:literal;)*) => {
-        /// Every metric that is kept here. The pool's waits are read from the pool: see [`super::pool`].
+        /// Every metric but the waits for the hashing pool, which are read from the pool: see [`super::pool`].
         #[derive(Clone, Debug)]
         pub(super) struct Families { $(pub(super) $field: $type,)* }
 
@@ -45,7 +44,7 @@ macro_rules! metrics {
             }
         }
 
-        /// Every metric, by the name under which it is queried.
+        /// Every metric, by its name in queries.
         pub const METRICS: &[Metric] = &[
             $(Metric { name: $shown, help: $help },)*
             Metric { name: super::pool::SHOWN, help: super::pool::HELP },
@@ -58,7 +57,7 @@ fn histogram_family<const N: usize>(make: fn() -> Histogram) -> Times<N> {
     Family::new_with_constructor(make)
 }
 
-/// From a style sheet to a sign-in that waited for its place in the hashing pool, in seconds.
+/// Seconds, from the time of a style sheet to that of a sign-in that waited in the hashing queue.
 fn request_buckets() -> Histogram {
     Histogram::new([
         0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
@@ -66,8 +65,8 @@ fn request_buckets() -> Histogram {
     ])
 }
 
-/// From a person who has the mailbox open to one who comes back after an hour, in seconds. Ends at 5, 10, 15, 20, 30 and
-/// 60 minutes are there because windows end there.
+/// Seconds, from a person who has the mailbox open to one who returns after an hour. Limits at 5, 10, 15, 20, 30 and 60
+/// minutes are those of usual code windows.
 fn code_buckets() -> Histogram {
     Histogram::new([
         10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 450.0, 600.0, 900.0, 1_200.0,
@@ -75,14 +74,14 @@ fn code_buckets() -> Histogram {
     ])
 }
 
-/// From a mail server next door to one that greylists, in seconds.
+/// Seconds, from a mail server in the same network to one that greylists.
 fn mail_buckets() -> Histogram {
     Histogram::new([0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1_800.0])
 }
 
 metrics! {
     requests: Counters<4> = Counters::default(), "requests", "vestibule_requests_total",
-        "Requests answered, by route as it stands in the list of routes, its class, method and status";
+        "Requests answered, by route as in the list of routes, its class, method and status";
     request_seconds: Times<1> = histogram_family(request_buckets), "request_duration_seconds", "vestibule_request_duration_seconds",
         "How long an answer took, by route";
     refusals: Counters<1> = Counters::default(), "refusals", "vestibule_refusals_total",
@@ -99,7 +98,7 @@ metrics! {
     tokens: Counters<2> = Counters::default(), "tokens_issued", "vestibule_tokens_issued_total",
         "Token responses issued, by client and grant type";
     unproven: Number = Number::default(), "unproven_grants", "vestibule_unproven_grants",
-        "Grants without a completed second step behind them, found by the daily comparison; always 0";
+        "Grants without a completed second step, found by the daily check; always 0";
     unproven_at: Number = Number::default(), "unproven_grants_checked_timestamp_seconds", "vestibule_unproven_grants_checked_timestamp_seconds",
         "When grants were last compared with their sign-ins, in Unix seconds";
 
@@ -110,12 +109,12 @@ metrics! {
     mail_attempts: Counters<2> = Counters::default(), "mail_attempts", "vestibule_mail_attempts_total",
         "Attempts at mails of this replica, by lane and outcome";
     mail_seconds: Times<0> = histogram_family(mail_buckets), "code_mail_seconds", "vestibule_code_mail_seconds",
-        "From the moment a code was asked for to the moment the mail server took its mail";
+        "From the request for a code to the moment the mail server took its mail";
 
     hashing_slots: Gauges<1> = Gauges::default(), "hashing_slots", "vestibule_hashing_slots",
-        "Places in the password hashing pool: used, and the most";
+        "Slots of the password hashing pool: used, and the most";
     hashing_queue: Gauges<1> = Gauges::default(), "hashing_queue", "vestibule_hashing_queue",
-        "Sign-ins that wait for a place in the hashing pool: used, and the most";
+        "Sign-ins in the hashing queue: used, and the most";
     hashing_refused: Counters<1> = Counters::default(), "hashing_refused", "vestibule_hashing_refused_total",
         "Sign-ins refused by the hashing pool, because its queue was full or the wait too long";
 
@@ -129,7 +128,7 @@ metrics! {
     database_up: Number = Number::default(), "database_up", "vestibule_database_up",
         "Whether the database answers: 1 or 0";
     database_seconds: Gauges<0> = Gauges::default(), "database_ping_seconds", "vestibule_database_ping_seconds",
-        "How long the database took for its last sign of life";
+        "How long the last answer of the database to a ping took";
     database_skew: Gauges<0> = Gauges::default(), "database_clock_skew_seconds", "vestibule_database_clock_skew_seconds",
         "By how much the database's clock is ahead of this replica's; negative when it is behind";
     database_connections: Gauges<2> = Gauges::default(), "database_connections", "vestibule_database_connections",
@@ -137,18 +136,18 @@ metrics! {
     redis_up: Gauges<0> = Gauges::default(), "redis_up", "vestibule_redis_up",
         "Whether Redis answers: 1 or 0; absent when counters are kept in memory";
     redis_seconds: Gauges<0> = Gauges::default(), "redis_ping_seconds", "vestibule_redis_ping_seconds",
-        "How long Redis took for its last sign of life";
+        "How long the last answer of Redis to a ping took";
 
     key_age: Gauges<2> = Gauges::default(), "signing_key_age_seconds", "vestibule_signing_key_age_seconds",
         "Age of each signing key, by key id and algorithm";
     certificate_expiry: Gauges<0> = Gauges::default(), "certificate_expiry_timestamp_seconds", "vestibule_certificate_expiry_timestamp_seconds",
-        "When the certificate of the public listener ends, in Unix seconds; absent when a proxy in front ends TLS";
+        "When the certificate of the public listener ends, in Unix seconds; absent when a proxy in front terminates TLS";
     tasks: Counters<2> = Counters::default(), "tasks", "vestibule_tasks_total",
-        "Work that comes round, done by this replica, by task and outcome";
+        "Periodic tasks that this replica did, by task and outcome";
     unsealed_age: Number = Number::default(), "audit_unsealed_age_seconds", "vestibule_audit_unsealed_age_seconds",
-        "Age of the oldest row of the audit trail that waits for its seal; 0 when there is none";
+        "Age of the oldest row of the audit trail without a seal; 0 when there is none";
     snapshot_failures: Counter = Counter::default(), "snapshot_failures", "vestibule_snapshot_failures_total",
         "Times that settings, clients and keys could not be read again; the last ones stay in force";
     unusable_rows: Gauges<1> = Gauges::default(), "unusable_rows", "vestibule_unusable_rows",
-        "Rows with a value that this build does not know, by table; it does without them";
+        "Rows with a value that this build does not know, by table; they are ignored";
 }

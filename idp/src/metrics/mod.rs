@@ -1,10 +1,10 @@
-//! What is counted and measured, and how it is shown at `/metrics` (OpenMetrics text).
+//! The metrics of a replica, shown at `/metrics` as OpenMetrics text.
 //!
 //! ```text
 //! a request is answered ─────────▶ requests, refusals         (http/layer/request_pipeline.rs)
-//! an event is committed ─────────▶ steps, codes, tokens       (flows::observe)
+//! an event is committed ─────────▶ steps, codes, tokens       (flows::observer)
 //! a job or a task has ended ─────▶ attempts, tasks            (jobs)
-//! Prometheus scrapes ────────────▶ what waits, what is up     (scrape.rs, kept for some seconds)
+//! Prometheus scrapes ────────────▶ queues, health             (scrape.rs, kept for some seconds)
 //! ```
 
 pub mod list;
@@ -28,12 +28,12 @@ use tokio::sync::Mutex;
 use self::list::{Families, Label};
 use crate::{cached::Cached, http::step::Step};
 
-/// What the build says of itself.
+/// The help text of `vestibule_build_info`.
 const BUILD_HELP: &str = "The version that runs";
-/// How long what was read from the database for a scrape is kept.
+/// How long the values from the database are kept for further scrapes.
 const OPERATIONAL_STATUS_TTL: Duration = Duration::from_secs(10);
 
-/// How a request was answered.
+/// A request that was answered.
 #[derive(Debug)]
 pub(crate) struct AnsweredRequest<'a> {
     /// The path of its route; `none` for a path that no route has.
@@ -51,7 +51,7 @@ pub struct Metrics {
     families: Families,
     hasher: Hasher,
     operational_status: Cached<Option<OperationalStatus>>,
-    /// One scrape at a time: what is of the moment is put in before it is shown.
+    /// Held during a scrape: the gauges are set before they are encoded.
     scraping: Mutex<()>,
 }
 
@@ -66,7 +66,7 @@ const fn label(name: &'static str, value: &'static str) -> Label {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// Metrics with all counters at zero.
     #[must_use]
     pub fn new(hasher: Hasher) -> Self {
         let mut registry = Registry::with_prefix("vestibule");
@@ -78,7 +78,7 @@ impl Metrics {
         Self { registry, families, hasher, operational_status, scraping }
     }
 
-    /// A request was answered.
+    /// Counts a request that was answered, and its duration.
     pub(crate) fn record_request(&self, answered: &AnsweredRequest<'_>) {
         let AnsweredRequest { route, class, method, status, took } = answered;
         let requests = &self.families.requests;
@@ -94,12 +94,13 @@ impl Metrics {
         times.observe(took.as_secs_f64());
     }
 
-    /// A request was refused or failed, for a reason of a list of ours.
+    /// Counts a request that was refused or failed. `reason` is from a list of ours.
     pub(crate) fn record_refusal(&self, reason: &'static str) {
         self.families.refusals.get_or_create(&[label("reason", reason)]).inc();
     }
 
-    /// An attempt at a job has ended; nothing when it could not be read or written down: its lease brings it back.
+    /// Counts an attempt at a job. `None` when the job could not be read or its end not stored: it is tried again when its
+    /// lease ends.
     pub(crate) fn record_attempt(&self, lane: &'static str, ended: Option<Settlement>) {
         let outcome = match ended {
             Some(Settlement::Done) => "accepted",
@@ -112,20 +113,20 @@ impl Metrics {
         self.families.mail_attempts.get_or_create(&labels).inc();
     }
 
-    /// Work that comes round was done, or failed.
+    /// Counts a run of a periodic task.
     pub(crate) fn record_task(&self, task: &'static str, done: bool) {
         let outcome = if done { "done" } else { "failed" };
         let labels = [label("task", task), label("outcome", outcome)];
         self.families.tasks.get_or_create(&labels).inc();
     }
 
-    /// The certificate of the public listener is in use until then.
+    /// Sets when the certificate of the public listener expires.
     pub(crate) fn set_certificate_expiry(&self, expires: Timestamp) {
         let expiry = self.families.certificate_expiry.get_or_create(&[]);
         expiry.set(scrape::to_f64(expires.seconds()));
     }
 
-    /// The live snapshot could not be read again.
+    /// Counts a snapshot that could not be read again.
     pub(crate) fn record_snapshot_failure(&self) {
         self.families.snapshot_failures.inc();
     }
@@ -143,7 +144,7 @@ impl Metrics {
     }
 }
 
-/// Methods that a client makes up are one.
+/// The label of a method. All unknown methods, which a client may invent, share one.
 pub(crate) fn known_method(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -154,7 +155,7 @@ pub(crate) fn known_method(method: &Method) -> &'static str {
     }
 }
 
-/// The frequent ones cost no memory.
+/// The status as text, without allocation for frequent ones.
 fn status_text(status: StatusCode) -> Cow<'static, str> {
     match status.as_u16() {
         200 => Cow::Borrowed("200"),

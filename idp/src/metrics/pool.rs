@@ -1,4 +1,4 @@
-//! The waits for a place in the hashing pool, read from the pool when they are shown: `keys` knows nothing of metrics.
+//! The waits for the hashing pool, read from the pool at a scrape: `keys` does not depend on metrics.
 
 use std::fmt;
 
@@ -9,13 +9,12 @@ use prometheus_client::{
     metrics::MetricType,
 };
 
-/// Name, as a query writes it.
+/// The name, as in a query.
 pub(super) const SHOWN: &str = "vestibule_hashing_wait_seconds";
-/// What it says.
-pub(super) const HELP: &str =
-    "How long sign-ins waited for a place in the hashing pool, those who got one";
+/// The help text.
+pub(super) const HELP: &str = "How long those sign-ins waited that got a slot of the hashing pool";
 
-/// The pool, as a collector.
+/// A collector for the statistics of the pool.
 #[derive(Debug)]
 pub(super) struct HashingWaits(pub(super) Hasher);
 

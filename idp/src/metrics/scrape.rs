@@ -1,6 +1,6 @@
-//! A scrape: what is of the moment is read (or kept from a moment ago), put in, and everything is written out.
+//! A scrape: the gauges are set from current values, which are read or a few seconds old, and all metrics are encoded.
 //!
-//! What cannot be read is left out, so that nobody looks at figures of yesterday.
+//! Values that cannot be read are left out, so that a scrape never shows stale ones.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -13,11 +13,11 @@ use crate::{
     health::{DatabaseHealth, HealthReport},
 };
 
-/// How long the database may take to tell what is shown.
+/// How long the reads from the database may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Metrics {
-    /// Everything, as OpenMetrics text.
+    /// All metrics, as OpenMetrics text.
     pub(crate) async fn scrape(&self, app: &App) -> Result<String, std::fmt::Error> {
         let _one = self.scraping.lock().await;
         let report = app.health.report().await;
@@ -138,11 +138,11 @@ async fn read_operational_status(app: &App) -> Option<OperationalStatus> {
     {
         Ok(Ok(status)) => Some(status),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "what waits could not be read for the metrics");
+            tracing::warn!(%error, "the operational status could not be read for the metrics");
             None
         }
         Err(_) => {
-            tracing::warn!("what waits could not be read for the metrics in time");
+            tracing::warn!("the operational status could not be read for the metrics in time");
             None
         }
     }

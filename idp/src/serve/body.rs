@@ -1,4 +1,4 @@
-//! A body with one deadline for all of it: a limit per piece would let a slow client send a byte at a time for ever.
+//! A request body with one deadline for the whole: with a limit per frame, a slow client could send single bytes forever.
 
 use std::{
     pin::Pin,
@@ -16,7 +16,7 @@ use tokio::time::{Interval, interval};
 pub(crate) struct BodyTimeout;
 
 impl BodyTimeout {
-    /// Whether it is behind an error that a reader of the body had.
+    /// Whether it is the cause of an error from reading the body.
     pub(crate) fn is_source_of(error: &(dyn std::error::Error + 'static)) -> bool {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -29,7 +29,7 @@ impl BodyTimeout {
     }
 }
 
-/// The body of a request. Its time begins when it is first waited for, which is when its head was read.
+/// The body of a request. Its time begins when it is first polled without data, right after the head was read.
 #[derive(Debug)]
 pub(super) struct TimedBody {
     body: Incoming,
@@ -42,7 +42,7 @@ impl TimedBody {
         Self { body, limit, timer: None }
     }
 
-    /// An interval's tick instead of a sleep: the second one comes after `limit`.
+    /// Uses an interval instead of a sleep. It was reset, so its first tick is after `limit`.
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;
         let timer = self.timer.get_or_insert_with(|| {

@@ -1,4 +1,4 @@
-//! A certificate with its key, as two files hold them: read, and checked before anybody relies on it.
+//! A certificate and its key, read from two files and checked before they are used.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 
 use crate::config::{ConfigProblem, TlsConfig};
 
-/// The largest file of either kind, in bytes: anything above is the wrong file.
+/// The largest file of either kind, in bytes. A larger one is the wrong file.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// The two files as they are.
+/// The content of the two files.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct PemFiles {
     cert: Vec<u8>,
@@ -28,7 +28,7 @@ pub(super) struct PemFiles {
 
 impl std::fmt::Debug for PemFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Files(..)")
+        f.write_str("PemFiles(..)")
     }
 }
 
@@ -37,17 +37,17 @@ impl std::fmt::Debug for PemFiles {
 pub(crate) struct CertificatePair {
     /// For rustls.
     pub(super) certified_key: Arc<CertifiedKey>,
-    /// When it ends.
+    /// When it expires.
     pub(crate) expires: Timestamp,
 }
 
-/// The one crypto library.
+/// The crypto provider of rustls that this program uses.
 pub(super) fn crypto_provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 impl PemFiles {
-    /// Reads both.
+    /// Reads both files.
     pub(super) fn read(config: &TlsConfig) -> Result<Self, ConfigProblem> {
         let cert = read_file("tls.cert", &config.cert)?;
         Ok(Self { cert, key: Zeroizing::new(read_file("tls.key", &config.key)?) })
@@ -58,12 +58,12 @@ impl CertificatePair {
     /// Reads and checks both files.
     ///
     /// # Errors
-    /// What is wrong, by the name of its key.
+    /// The problem, with the name of its configuration key.
     pub(crate) fn load(config: &TlsConfig, now: Timestamp) -> Result<Self, ConfigProblem> {
         Self::parse(&PemFiles::read(config)?, now)
     }
 
-    /// Checks what the files hold.
+    /// Checks the content of the files.
     pub(super) fn parse(files: &PemFiles, now: Timestamp) -> Result<Self, ConfigProblem> {
         let chain = parse_chain(&files.cert)?;
         let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|error| {
@@ -73,16 +73,19 @@ impl CertificatePair {
             )
         })?;
         let expires = check_validity(&chain, now)?;
-        let certified_key = CertifiedKey::from_der(chain, key, &crypto_provider()).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                problem("tls.key", "is not the key of the first certificate in tls.cert; name the two that belong together")
-            }
-            other => problem("tls.key", format!("cannot be used: {other}")),
-        })?;
+        let certified_key = CertifiedKey::from_der(chain, key, &crypto_provider()).map_err(
+            |error| match error {
+                rustls::Error::InconsistentKeys(_) => problem(
+                    "tls.key",
+                    "is not the key of the first certificate in tls.cert; name a matching pair",
+                ),
+                other => problem("tls.key", format!("cannot be used: {other}")),
+            },
+        )?;
         Ok(Self { certified_key: Arc::new(certified_key), expires })
     }
 
-    /// Whether a client that asks for `host` takes it.
+    /// Whether the certificate is valid for `host`.
     pub(crate) fn is_valid_for(&self, host: &str) -> bool {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let (Ok(name), Ok(cert)) =
@@ -110,10 +113,10 @@ fn parse_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigProblem
     if chain.is_empty() {
         return Err(problem(
             "tls.cert",
-            "holds no certificate; write it in PEM, before those above it",
+            "holds no certificate; write it in PEM, before those of its issuers",
         ));
     }
-    // What rustls cannot read as a certificate is told here, and not by the first client.
+    // A certificate that rustls cannot parse is reported here, not at the first handshake.
     for cert in &chain {
         RootCertStore::empty().add(cert.clone()).map_err(|error| {
             problem("tls.cert", format!("holds a certificate that cannot be read: {error}"))
@@ -122,8 +125,8 @@ fn parse_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConfigProblem
     Ok(chain)
 }
 
-/// When the server's own certificate ends; refused when it has ended or not begun (RFC 5280, section 4.1.2.5). Those above
-/// it are not judged: a chain may carry an old root beside its new one, and clients know what to make of that.
+/// When the server's own certificate expires. An error if it has expired or is not yet valid (RFC 5280, section 4.1.2.5).
+/// The validity of its issuers is not checked: a chain may contain an old root beside a new one, which clients accept.
 fn check_validity(
     chain: &[CertificateDer<'_>],
     now: Timestamp,

@@ -1,4 +1,4 @@
-//! One connection: handshake, requests, and the end of it.
+//! One connection: handshake, requests and close.
 //!
 //! Over HTTP/2 a head may come in several frames, HEADERS and CONTINUATION (RFC 9113, section 6.10), with no other frame of
 //! the connection between them.
@@ -7,11 +7,12 @@
 //!   without being kept, and answered by 431. A head of four times that size, or of more frames than its size can need (5
 //!   without `END_HEADERS`; 20 at the largest `limits.header_size`), ends the connection with `ENHANCE_YOUR_CALM`.
 //! * **Time of the first head.** `limits.header_time` from the start of the connection, for any number of frames.
-//! * **Time of a further head.** None of its own: until it ends there is no request, so the connection counts as idle. It
-//!   gets GOAWAY `limits.idle_time` after its last request was answered, and is cut `PONG_WITHIN` later. Earlier requests
-//!   are answered meanwhile; a body among them cannot continue and ends after `limits.body_time`. Such a connection costs
-//!   its permit and `limits.header_size` of memory.
-//! * **Resets.** A client that opens and resets streams faster than they are accepted is cut (`RESETS`).
+//! * **Time of a further head.** No limit of its own: until it ends there is no request, so the connection counts as idle.
+//!   It gets GOAWAY `limits.idle_time` after its last request was answered, and is closed `PONG_TIMEOUT` later. Earlier
+//!   requests are answered meanwhile; a body among them cannot continue and ends after `limits.body_time`. Such a connection
+//!   uses its permit and `limits.header_size` of memory.
+//! * **Resets.** If a client opens and resets streams faster than they are accepted, its connection is closed
+//!   (`MAX_RESET_STREAMS`).
 
 use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
@@ -43,17 +44,18 @@ use super::{
 };
 use crate::config::LimitsConfig;
 
-/// How often a peer of HTTP/2 is asked whether it is still there.
+/// How often an HTTP/2 peer gets a PING.
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// How long it may take to say so, and to let go of a connection that ends.
+/// How long the peer may take to answer a PING, and to close a connection after GOAWAY.
 const PONG_TIMEOUT: Duration = Duration::from_secs(10);
-/// Streams that a client has opened and reset before we looked at them (CVE-2023-44487); beyond it the connection ends.
+/// The most streams that a client has opened and reset before they were accepted (CVE-2023-44487). Beyond it the
+/// connection ends.
 const MAX_RESET_STREAMS: usize = 16;
-/// What is kept of a body before somebody reads it: the largest form.
+/// How many bytes of a body are buffered before a handler reads it: the size of the largest form.
 const WINDOW: u32 = 64 * 1024;
-/// While we stop, a new connection must ask at once: it was made before the listener closed, and nothing else comes.
+/// How long a new connection may take for its first request while the process drains, so that it does not delay the stop.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// At the hard stop, what has already been sent to us is read and answered, and nothing else is waited for.
+/// At the hard stop, requests that the client has already sent are read for this long and answered.
 const HARD_STOP_READ_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Serves a connection to its end.
@@ -63,7 +65,7 @@ pub(super) async fn serve(
     listener: Arc<Listener>,
     stage: watch::Receiver<ShutdownStage>,
 ) {
-    // Answers are small and complete: nothing is gained by waiting for more to send.
+    // Answers are small and written at once, so Nagle's algorithm would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
@@ -76,7 +78,7 @@ pub(super) async fn serve(
     };
     match handshake {
         Ok(Ok(stream)) => serve_requests(stream, peer, &listener, stage).await,
-        Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS"),
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "the TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
     }
 }
@@ -106,7 +108,7 @@ async fn serve_requests<S>(
     let mut ending = false;
     loop {
         let now = *stage.borrow_and_update();
-        // What was begun is answered first; HTTP/2 is told to go, HTTP/1 is told with its next answer.
+        // Requests in flight are answered first. HTTP/2 sends GOAWAY, HTTP/1.1 `connection: close` with its next answer.
         if now >= ShutdownStage::Draining
             && !ending
             && matches!(tracker.state(), ConnectionState::Idle | ConnectionState::Working(_))
@@ -119,12 +121,12 @@ async fn serve_requests<S>(
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(%error, %peer, "a connection broke");
+                    tracing::debug!(%error, %peer, "a connection failed");
                 }
                 return;
             }
             () = &mut unread => {
-                tracing::debug!(%peer, "answers were not read");
+                tracing::debug!(%peer, "the client did not read its answers");
                 return;
             }
             () = tracker.changed() => {}
@@ -177,7 +179,7 @@ async fn wait_for(time: Option<Duration>) {
 fn server_builder(limits: &LimitsConfig) -> Builder<TokioExecutor> {
     let size = usize::try_from(limits.header_size).unwrap_or(usize::MAX);
     let mut builder = Builder::new(TokioExecutor::new());
-    // The time of a head is `patience`'s: hyper's own runs while a connection rests, too.
+    // `connection_timeouts` limits the time of a head: hyper's own timer would also run while a connection is idle.
     builder.http1().header_read_timeout(None).max_buf_size(size).half_close(false);
     builder
         .http2()
@@ -220,7 +222,7 @@ impl Service<Request<Incoming>> for RequestService {
         Box::pin(async move {
             let mut response = router.oneshot(request).await?;
             drop(guard);
-            // Whoever keeps the connection would send its next request to a listener that is gone (RFC 9112, section 9.6).
+            // A client that kept the connection would send its next request to a closed listener (RFC 9112, section 9.6).
             if !http2 && *stage.borrow() != ShutdownStage::Serving {
                 response
                     .headers_mut()

@@ -1,6 +1,6 @@
-//! Limits on open connections: so many in all, and so many for one network, so that one client cannot take them all.
+//! Limits on open connections, in total and for one network, so that one client cannot take them all.
 //!
-//! An IPv6 customer may have a /48 with 65,536 networks of a household each, so the /48 is counted, too.
+//! One IPv6 customer may have a /48, which contains 65,536 networks /64, so the /48 is counted, too.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use flows::network::{Network, NetworkSize};
 
 use crate::config::{LimitsConfig, ProxiesConfig};
 
-/// The limits of one listener, and what is open.
+/// The limits of one listener, and its open connections.
 #[derive(Debug)]
 pub(super) struct ConnectionLimits {
     max_connections: usize,
@@ -27,10 +27,10 @@ struct OpenCounts {
     networks: HashMap<Network, usize>,
 }
 
-/// A /48 may have the connections of this many households.
+/// A /48 may have as many connections as this many networks /64.
 const HOUSEHOLDS: usize = 4;
 
-/// Permission for one connection, given back when the value is dropped.
+/// Permission for one connection, released when the value is dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
     limits: Arc<ConnectionLimits>,
@@ -40,9 +40,9 @@ pub(super) struct Permit {
 /// Which limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Full {
-    /// That of the listener.
+    /// The limit of the listener.
     Listener,
-    /// That of this network.
+    /// The limit of this network.
     Network(Network),
 }
 
@@ -56,8 +56,8 @@ impl ConnectionLimits {
         })
     }
 
-    /// A permit for a connection from `peer`. A trusted proxy carries the requests of many clients: its connections count
-    /// against the listener's limit alone.
+    /// Takes a permit for a connection from `peer`. A trusted proxy sends the requests of many clients, so its connections
+    /// count against the listener's limit only.
     pub(super) fn acquire(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, Full> {
         let networks =
             if self.proxies.trusts(peer) { Vec::new() } else { Network::containing(peer) };
@@ -122,7 +122,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// The network of the size that limits name, of one that contains an address.
+    /// The limit of the network of this size that contains an address.
     fn full(text: &str, size: NetworkSize) -> Full {
         let networks = Network::containing(ip(text));
         Full::Network(networks.into_iter().find(|network| network.size() == size).unwrap())

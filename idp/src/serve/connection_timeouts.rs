@@ -1,10 +1,10 @@
-//! How long a connection may take, by what it is doing.
+//! Time limits of a connection, by its state.
 //!
 //! ```text
-//! Fresh ──▶ Working ──▶ Idle ──first byte──▶ Head ──▶ Working
+//! Fresh ──▶ Working ──▶ Idle ──first byte──▶ ReadingHead ──▶ Working
 //! ```
 //!
-//! A time begins with the state and not with each byte, so that nobody lives on by a byte now and then.
+//! A time limit begins with the state, so single bytes do not extend it.
 
 use std::{
     io,
@@ -24,17 +24,17 @@ use crate::config::LimitsConfig;
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ConnectionState {
-    /// It has not asked anything yet.
+    /// No request was received yet.
     Fresh,
-    /// It has sent the beginning of a further request.
+    /// The first bytes of a further request were received.
     ReadingHead,
-    /// So many requests are being answered.
+    /// This many requests are being answered.
     Working(usize),
-    /// It was answered and rests, or it takes its time to read the answer.
+    /// All requests were answered, but the client may still be reading the last answer.
     Idle,
 }
 
-/// What is known of a connection, shared by its transport and its requests.
+/// The state of a connection, shared by its transport and its requests.
 #[derive(Debug)]
 pub(super) struct ConnectionTracker {
     inner: Mutex<TrackerInner>,
@@ -44,7 +44,7 @@ pub(super) struct ConnectionTracker {
 #[derive(Debug)]
 struct TrackerInner {
     state: ConnectionState,
-    /// On a connection of many requests at once, bytes between them may be anything.
+    /// Whether the connection is HTTP/2: bytes between requests need not begin a request.
     is_multiplexed: bool,
 }
 
@@ -58,12 +58,12 @@ impl ConnectionTracker {
         self.lock().state
     }
 
-    /// Waits until it does something else.
+    /// Waits for the next change of state.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// How long it may go on as it does. A request that is being answered has limits of its own.
+    /// How long the present state may last. A request that is being answered has limits of its own.
     pub(super) fn time_limit(&self, limits: &LimitsConfig) -> Option<Duration> {
         match self.state() {
             ConnectionState::Fresh | ConnectionState::ReadingHead => Some(limits.header_time),
@@ -72,7 +72,7 @@ impl ConnectionTracker {
         }
     }
 
-    /// A request is being answered as long as the value lives.
+    /// Counts a request as being answered until the guard is dropped.
     pub(super) fn begin_request(self: &Arc<Self>, is_multiplexed: bool) -> RequestGuard {
         let mut inner = self.lock();
         inner.is_multiplexed = is_multiplexed;
@@ -115,7 +115,7 @@ impl Drop for RequestGuard {
     }
 }
 
-/// A stream that tells when it hears something.
+/// A stream that reports received bytes to its tracker.
 #[derive(Debug)]
 pub(super) struct TrackedStream<S> {
     stream: S,

@@ -19,17 +19,17 @@ use super::{
 };
 use crate::config::{LimitsConfig, ProxiesConfig};
 
-/// How long the loop rests when this process has no more file descriptors or memory: a connection may end meanwhile.
+/// The pause after a failed accept, when file descriptors or memory are used up: a connection may end meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// What a listener does with connections.
+/// The configuration that all connections of a listener share.
 #[derive(Debug)]
 pub(super) struct Listener {
-    /// What answers.
+    /// The routes.
     pub(super) router: Router,
-    /// The certificate, unless it is plain HTTP.
+    /// The certificate; `None` for plain HTTP.
     pub(super) tls: Option<Tls>,
-    /// What one client may take.
+    /// How much one client may use.
     pub(super) limits: LimitsConfig,
     connection_limits: Arc<ConnectionLimits>,
 }
@@ -46,7 +46,7 @@ impl Listener {
     }
 }
 
-/// Takes connections in until the stage is `Closing` or later, then ends with the last of them.
+/// Accepts connections until the stage is `Draining` or later, then waits for the last of them.
 pub(super) async fn accept_connections(
     socket: TcpListener,
     listener: Arc<Listener>,
@@ -82,20 +82,20 @@ async fn until_draining(mut stage: watch::Receiver<ShutdownStage>) {
     let _ = stage.wait_for(|stage| *stage >= ShutdownStage::Draining).await;
 }
 
-/// Whether it is about a connection that is gone, and the next may be well.
+/// Whether the error is of one connection only, so that the next accept may succeed.
 fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// A connection that panicked takes nobody with it.
+/// Logs the panic of a connection's task. Other connections are not affected.
 fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
-        tracing::error!(%error, "alarm: the task of a connection died");
+        tracing::error!(%error, "alarm: the task of a connection panicked");
     }
 }
 
-/// Connections that are inside, and how one gets there.
+/// Admits connections, and tracks open ones.
 struct Acceptor {
     listener: Arc<Listener>,
     stage: watch::Receiver<ShutdownStage>,
@@ -110,7 +110,7 @@ impl Acceptor {
         Self { listener, stage, connections, refusals, is_failing: false }
     }
 
-    /// Tells once that nobody can come in.
+    /// Logs once that no connection can be accepted.
     fn log_accept_failure(&mut self, error: &io::Error) {
         if !self.is_failing {
             self.is_failing = true;
@@ -140,7 +140,7 @@ impl Acceptor {
 
     fn refuse(&mut self, stream: TcpStream, full: Full) {
         self.refusals.log_once(full);
-        // A refusal in the clear would be noise to a client that speaks TLS, and a handshake costs what we are saving.
+        // A TLS client cannot read a plaintext answer, and a handshake would cost more than the limit saves.
         if self.listener.tls.is_none()
             && let Some(reply) = self.refusals.reply(stream)
         {
@@ -148,7 +148,7 @@ impl Acceptor {
         }
     }
 
-    /// The kernel has connected some clients whom nobody has greeted yet; they would be cut when the listener closes.
+    /// Accepts the connections in the kernel's backlog. They would be reset when the listener closes.
     fn admit_backlog(&mut self, socket: TcpListener) -> io::Result<()> {
         let socket = socket.into_std()?;
         while let Ok((stream, peer)) = socket.accept() {

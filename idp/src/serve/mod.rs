@@ -1,9 +1,9 @@
-//! Two listeners, the jobs beside them, and how all of it stops: no request in flight is without an answer.
+//! Two listeners, the jobs beside them, and a shutdown that answers every request in flight.
 //!
 //! ```text
-//! signal ─▶ leaving: `/readyz` says 503, whoever comes is served and asked to come elsewhere next time
-//!              └─ after `shutdown.delay` ─▶ closing: nobody is taken in, what is inside is finished, jobs end their piece
-//!                    └─ after `shutdown.grace`, or at a second signal ─▶ hard stop: what is inside is answered as it is
+//! signal ─▶ unready: `/readyz` answers 503; requests are still served, over HTTP/1.1 with `connection: close`
+//!              └─ after `shutdown.delay` ─▶ draining: no connection is accepted; open requests and jobs are finished
+//!                    └─ after `shutdown.grace`, or at a second signal ─▶ hard stop: requests are cancelled and answered
 //! ```
 
 mod body;
@@ -39,31 +39,31 @@ use crate::{
 use listener::{Listener, accept_connections};
 use shutdown::ShutdownStage;
 
-/// Bound listeners and what the public one serves.
+/// Bound listeners, and what runs on and beside them.
 #[derive(Debug)]
 pub struct ServerSetup {
-    /// Where people and clients arrive.
+    /// The listener for browsers and clients.
     pub public: TcpListener,
-    /// The certificate of the public listener; none when a proxy in front ends TLS.
+    /// The certificate of the public listener; `None` when a proxy in front terminates TLS.
     pub tls: Option<Tls>,
-    /// Health and readiness.
+    /// The listener for health, readiness and metrics.
     pub ops: TcpListener,
-    /// What the public listener serves.
+    /// The routes of the public listener.
     pub router: Router,
-    /// What one client may take of either listener.
+    /// How much of either listener one client may use.
     pub limits: LimitsConfig,
-    /// What is worked on beside the listeners.
+    /// The lanes of jobs that run beside the listeners.
     pub lanes: Vec<Lane>,
-    /// The lease of counters in memory, where nobody may serve beside us.
+    /// The lease of counters in memory, with which no other process may serve.
     pub lease: Option<SingleInstanceLease>,
 }
 
-/// How long a hard stop takes at most: enough to write an answer to whoever reads it.
+/// The longest hard stop: enough to write answers to clients that read them.
 const HARD_STOP_TIMEOUT: Duration = Duration::from_millis(1500);
 
 type Tasks = JoinSet<io::Result<()>>;
 
-/// Serves until it is asked to stop, then finishes what is in flight.
+/// Serves until a stop signal, then finishes requests and jobs in flight.
 ///
 /// # Errors
 /// A listener failed, or another process took over the counters in memory.
@@ -75,7 +75,7 @@ pub async fn run(
 ) -> io::Result<()> {
     let (stage, stage_receiver) = watch::channel(ShutdownStage::Serving);
     let (stopping, stop_receiver) = watch::channel(false);
-    // Probes are answered to the end, and nothing waits for them.
+    // Probes are answered until the process ends, and the shutdown does not wait for them.
     let mut ops_tasks = JoinSet::new();
     let ops_listener =
         Listener::new(ops::router(app.clone()), None, setup.limits.clone(), app.proxies.clone());
@@ -109,7 +109,7 @@ pub async fn run(
     failed.and(ended)
 }
 
-/// What runs beside the listeners.
+/// Starts the background tasks.
 fn spawn_background(
     app: &App,
     lanes: Vec<Lane>,
@@ -132,7 +132,7 @@ async fn infallible(part: impl Future<Output = ()>) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits for every part; nothing when the grace ends first, or when it is asked to stop a second time.
+/// Waits for all tasks. `None` when the grace ends first, or at a second signal.
 async fn drain(
     tasks: &mut Tasks,
     grace: Duration,
@@ -150,14 +150,14 @@ async fn drain(
     }
 }
 
-/// The hard stop: requests in flight are given up and answered, and what is not done then is cut.
+/// The hard stop: requests in flight are cancelled and answered. Tasks that do not end in time are dropped.
 async fn hard_stop(app: &App, stage: &watch::Sender<ShutdownStage>, tasks: &mut Tasks) {
-    tracing::warn!("hard stop: what is in flight is given up");
+    tracing::warn!("hard stop: requests in flight are cancelled");
     app.begin_hard_stop();
     stage.send_replace(ShutdownStage::HardStop);
     let all = timeout(HARD_STOP_TIMEOUT, async { while tasks.join_next().await.is_some() {} });
     if all.await.is_err() {
-        tracing::warn!("not everything has ended; the rest is cut");
+        tracing::warn!("not every task has ended in time; the rest are dropped");
     }
 }
 

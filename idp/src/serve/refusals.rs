@@ -1,4 +1,4 @@
-//! The answer to a connection beyond a limit: come back soon.
+//! The answer to a connection over a limit: 503 with `retry-after`.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -15,14 +15,14 @@ use super::connection_limits::Full;
 /// The whole answer, in HTTP/1.1 (RFC 9110, section 15.6.4).
 const RESPONSE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\nretry-after: 5\r\n\
     connection: close\r\ncontent-length: 51\r\n\r\nToo many connections. Please try again in a moment.";
-/// Clients that may be told at once. The others are cut: a refusal must not cost what a connection does.
+/// The most refusals that are written at once. Further connections are closed without an answer: rejecting must be cheap.
 const MAX_REPLIES: usize = 64;
-/// Networks whose refusal is remembered, so that it is logged once.
+/// The most networks whose refusal is remembered, so that it is logged once.
 const MAX_LOGGED: usize = 100;
-/// How long a client may take to hear it.
+/// How long a client may take to read the answer.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Who is being refused.
+/// The refusals of a listener: those being written, and those already logged.
 #[derive(Debug)]
 pub(super) struct Refusals {
     reply_permits: Arc<Semaphore>,
@@ -36,13 +36,13 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Logs it once, until there is a permit again.
+    /// Logs a refusal once, until `reset`.
     pub(super) fn log_once(&mut self, full: Full) {
         let network = match full {
             Full::Listener => None,
             Full::Network(network) => Some(network),
         };
-        // How many networks there are is for strangers to choose, and no reason to fill memory or log.
+        // Clients choose the number of networks, so memory and log lines need a bound.
         let many = network.is_some() && self.logged.len() > MAX_LOGGED;
         if many || !self.logged.insert(network) {
             return;
@@ -58,7 +58,7 @@ impl Refusals {
         }
     }
 
-    /// A client has a permit: the next refusal of its networks, or of the listener, is logged again.
+    /// After a client got a permit: the next refusal of its networks, or of the listener, is logged again.
     pub(super) fn reset(&mut self, networks: &[Network]) {
         if !self.logged.is_empty() {
             self.logged.remove(&None);
@@ -68,14 +68,14 @@ impl Refusals {
         }
     }
 
-    /// Tells a client, when there is a voice left.
+    /// Writes the answer to a client, unless too many are being written.
     pub(super) fn reply(&self, mut stream: TcpStream) -> Option<impl Future<Output = ()> + use<>> {
         let permit = Arc::clone(&self.reply_permits).try_acquire_owned().ok()?;
         Some(async move {
             let _ = timeout(REPLY_TIMEOUT, async {
                 stream.write_all(RESPONSE).await?;
                 stream.shutdown().await?;
-                // Closing over what was not read resets the connection, and the answer is lost with it.
+                // Closing with unread data resets the connection, and the client may lose the answer.
                 let mut rest = [0; 1024];
                 while stream.read(&mut rest).await? > 0 {}
                 std::io::Result::Ok(())

@@ -1,23 +1,23 @@
-//! How a process is asked to stop, and how far it has come.
+//! The stop signal of a process, and the stages of its shutdown.
 
 use std::io;
 
 use tokio::sync::mpsc;
 
-/// What a listener does.
+/// What a listener does at each stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ShutdownStage {
     /// It serves.
     Serving,
-    /// It serves, and asks whoever comes to come elsewhere next time.
+    /// It still serves, but answers of HTTP/1.1 have `connection: close`.
     Unready,
-    /// It takes nobody in and finishes what is inside.
+    /// It accepts no connections and finishes open requests.
     Draining,
-    /// It waits for nothing more: what is inside is answered as it is.
+    /// It waits for no more data: open requests are cancelled and answered.
     HardStop,
 }
 
-/// Who asks this process to stop: once to finish what is in flight, twice to end at once.
+/// The source of stop signals: the first one finishes requests in flight, the second one is a hard stop.
 #[derive(Debug)]
 pub struct StopSignal(mpsc::UnboundedReceiver<()>);
 
@@ -25,7 +25,7 @@ impl StopSignal {
     /// SIGTERM, or SIGINT from a terminal.
     ///
     /// # Errors
-    /// The signals cannot be heard.
+    /// No handler can be installed for the signals.
     #[cfg(unix)]
     pub(crate) fn signals() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -52,21 +52,21 @@ impl StopSignal {
     /// None on this platform.
     #[cfg(not(unix))]
     pub(crate) fn signals() -> io::Result<Self> {
-        let (sender, stop) = Self::by_hand();
+        let (sender, stop) = Self::manual();
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() && sender.send(()).is_ok() {}
         });
         Ok(stop)
     }
 
-    /// Whoever holds the sender.
+    /// A stop signal that is sent by the returned sender.
     #[must_use]
     pub fn manual() -> (mpsc::UnboundedSender<()>, Self) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (sender, Self(receiver))
     }
 
-    /// Waits to be asked, once more.
+    /// Waits for the next signal.
     pub(super) async fn wait(&mut self) {
         if self.0.recv().await.is_none() {
             std::future::pending::<()>().await;

@@ -1,5 +1,5 @@
-//! Counters in memory are right in one process only. A lease row keeps a second one from serving beside it: each would
-//! count alone, and every limit would be doubled.
+//! Counters in memory are correct in one process only. A lease row keeps a second process from serving: each would count
+//! separately, and every limit would be doubled.
 
 use std::{io, time::Duration};
 
@@ -11,32 +11,32 @@ use crate::{app::App, startup_retry::StartupRetry};
 const LEASE_NAME: &str = "memory-counters";
 /// How often the lease is renewed.
 const RENEW_INTERVAL: Duration = Duration::from_secs(1);
-/// How long it outlives its holder: what a start after a crash has to wait.
+/// The term of the lease, for which a start after a crash has to wait.
 const LEASE_TERM: Duration = Duration::from_secs(3);
-/// How long a start waits for a lease that nobody renews: its term, and what clocks may differ.
+/// How long a start waits for a lease that is not renewed: its term, and the permitted clock skew.
 const MAX_WAIT: Duration = Duration::from_secs(6);
-/// How often a start looks whether it is free.
+/// How often a start tries to acquire the lease.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The lease, taken.
+/// The acquired lease.
 #[derive(Debug)]
 pub struct SingleInstanceLease(());
 
-/// What a process says that has lost it.
+/// The error of a process that has lost the lease.
 const LOST_MESSAGE: &str = "ephemeral.url: another `idp serve` has taken over this database and counts in its memory, because this one did not renew \
      its lease in time: it was frozen, or could not reach the database. This one stops, so that no limit is doubled. Run one \
      of them, or give both the same Redis (`ephemeral.url = \"redis://..\"`)";
 
-/// Why it was not taken.
+/// Why the lease was not acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
-    /// Another process holds it and lives.
+    /// Another process holds it and renews it.
     #[error(
-        "ephemeral.url: another `idp serve` runs on this database and counts in its memory, and this one would count apart \
-         from it; stop that one, or give both the same Redis (`ephemeral.url = \"redis://..\"`)"
+        "ephemeral.url: another `idp serve` runs on this database and counts in its memory, and this one would count \
+         separately; stop that one, or give both the same Redis (`ephemeral.url = \"redis://..\"`)"
     )]
     HeldByOther,
-    /// The lease would be taken by a time that is wrong, from somebody who is alive.
+    /// This machine's clock is wrong, so a lease could be taken from a live holder.
     #[error(
         "clock: this machine's clock differs from the database's by more than two seconds; set it, and start again"
     )]
@@ -47,8 +47,8 @@ pub enum LeaseError {
 }
 
 impl SingleInstanceLease {
-    /// Takes the lease. Waits for one whose holder has died, and gives up as soon as a living one renews it. A database
-    /// that is only busy is asked again.
+    /// Acquires the lease. Waits for the end of one whose holder has crashed, and gives up as soon as a live holder renews
+    /// it. Retries while the database is busy.
     ///
     /// # Errors
     /// Another process serves, this machine's clock is wrong, or the database failed.
@@ -74,13 +74,13 @@ impl SingleInstanceLease {
         }
     }
 
-    /// Renews it until `stop`, then gives it back.
+    /// Renews the lease until `stop`, then releases it.
     ///
     /// # Errors
-    /// Another process has taken it over: this one must not count beside it.
+    /// Another process has taken it over, so this one must stop.
     pub(super) async fn hold(self, app: App, mut stop: watch::Receiver<bool>) -> io::Result<()> {
         while timeout(RENEW_INTERVAL, stop.wait_for(|stopped| *stopped)).await.is_err() {
-            // Nobody is served meanwhile, and nobody else is kept from serving.
+            // Requests get 503 meanwhile, and another process may take the lease.
             if app.live.clock_is_off() {
                 continue;
             }
@@ -93,7 +93,7 @@ impl SingleInstanceLease {
                     return Err(io::Error::other(LOST_MESSAGE));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the lease of the counters in memory is not renewed");
+                    tracing::warn!(%error, "the lease of the counters in memory could not be renewed");
                 }
             }
         }
@@ -102,7 +102,7 @@ impl SingleInstanceLease {
             .write(async |tx| store::lease::release(tx, LEASE_NAME, &app.instance_id).await)
             .await;
         if let Err(error) = released {
-            tracing::warn!(%error, "the lease of the counters in memory ends by itself");
+            tracing::warn!(%error, "the lease of the counters in memory could not be released; it expires by itself");
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ async fn acquire_lease(app: &App) -> Result<bool, store::Error> {
         .await
 }
 
-/// When the lease ends that somebody holds.
+/// When the current lease ends, if there is one.
 async fn lease_end(app: &App) -> Result<Option<Timestamp>, store::Error> {
     let held = store::lease::holder(&mut app.db.read().await?, LEASE_NAME).await?;
     Ok(held.map(|(_, until)| until))

@@ -1,8 +1,8 @@
-//! TLS 1.2 and 1.3 on the public listener, with a certificate that is renewed while we serve.
+//! TLS 1.2 and 1.3 on the public listener, with a certificate that is reloaded while the program runs.
 //!
-//! The files are read again every few seconds and compared by content: a mounted secret is a link that is changed, and its
-//! times say nothing. A new pair is for new connections; those that exist keep theirs. A pair that cannot be used is
-//! refused, and the old one stays.
+//! The files are read again every few seconds and compared by content: a mounted secret is a symbolic link that changes, so
+//! its modification time is no sign. New connections use a new pair; existing ones keep theirs. A pair that cannot be used
+//! is refused, and the old one stays.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -28,9 +28,9 @@ use crate::{
 
 /// How often the files are read.
 const POLL: Duration = Duration::from_secs(2);
-/// An operator is told of a certificate that ends before this time has passed.
+/// A certificate that expires sooner is logged.
 const EXPIRY_WARNING: Duration = Duration::from_hours(14 * 24);
-/// How often that is told again.
+/// How often that log line is repeated.
 const REMINDER_INTERVAL: Duration = Duration::from_hours(6);
 
 /// The certificate in use. Copies share it.
@@ -57,7 +57,7 @@ impl Tls {
     /// Reads the pair for the first time.
     ///
     /// # Errors
-    /// What is wrong with it, by the name of its key.
+    /// The problem, with the name of its configuration key.
     pub fn load(files: &TlsConfig, now: Timestamp) -> Result<Self, ConfigProblem> {
         let broken = |error: rustls::Error| ConfigProblem {
             key: "tls.cert".to_owned(),
@@ -72,13 +72,13 @@ impl Tls {
         Ok(Self { files: files.clone(), shared: Arc::new(Shared { current, tickets }) })
     }
 
-    /// What the next connection is greeted with.
+    /// The acceptor for the next connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let current = self.shared.current.read().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&current.config))
     }
 
-    /// Reads the files again and again until `stop`.
+    /// Polls the files until `stop`.
     pub(super) async fn watch_files(self, app: App, mut stop: watch::Receiver<bool>) {
         let (clock, mut refused) = (&app.clock, None);
         let mut reminded: Option<Timestamp> = None;
@@ -98,7 +98,7 @@ impl Tls {
         }
     }
 
-    /// Takes a new pair when there is one. What was refused is told once.
+    /// Installs a new pair when there is one. A refused pair is logged once.
     async fn reload_if_changed(
         &self,
         clock: &Clock,
@@ -148,7 +148,7 @@ impl Tls {
     }
 }
 
-/// One certificate whatever name is asked for: the Host of each request is checked later.
+/// One certificate for every server name (SNI): the Host of each request is checked later.
 fn config(
     pair: &CertificatePair,
     tickets: &Arc<dyn ProducesTickets>,
@@ -160,8 +160,8 @@ fn config(
         .with_no_client_auth()
         .with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // Tickets live with this process, so a session begun before a renewal can be taken up after it; nothing is kept for
-    // each client. Early data stays off: it can be sent again by whoever recorded it (RFC 8446, section 8).
+    // The ticket keys are kept for the whole process, so a session can be resumed after a renewal; no state is kept for a
+    // client. Early data stays off: an attacker who recorded it could replay it (RFC 8446, section 8).
     config.ticketer = Arc::clone(tickets);
     Ok(Arc::new(config))
 }

@@ -1,5 +1,5 @@
-//! Answers over HTTP/2 that the client does not read: while it asks other things on the same connection, nothing else would
-//! ever end it, and each answer is kept.
+//! A limit for HTTP/2 answers that the client does not read. While the client sends other requests on the same connection,
+//! no other time limit applies, and each unread answer uses memory.
 
 use std::{
     pin::Pin,
@@ -12,10 +12,11 @@ use axum::body::Body;
 use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::time::interval;
 
-/// A piece of an answer. It leaves us when the client has room, so at most this much of an answer is not seen here.
+/// The size of a chunk. A chunk is polled when the client's window has room, so at most this much of an unread answer is not
+/// counted here.
 const CHUNK_SIZE: usize = 1024;
 
-/// The unread answers of a connection, by the turn in which each began.
+/// The unread answers of a connection, by the period in which each began.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UnreadResponses(Arc<Mutex<Periods>>);
 
@@ -27,7 +28,7 @@ struct Periods {
 }
 
 impl UnreadResponses {
-    /// An answer that is cut into pieces, and counted until its last one has gone.
+    /// Splits an answer into chunks, and counts it until its last chunk was sent.
     pub(super) fn track(&self, body: Body) -> Body {
         let mut periods = self.lock();
         periods.current += 1;
@@ -48,7 +49,7 @@ impl UnreadResponses {
         }
     }
 
-    /// Another turn begins; says whether an answer of the one before the last is still there.
+    /// Begins a new period. Returns whether an answer of the one before the last is still unread.
     fn next_period(&self) -> bool {
         let mut periods = self.lock();
         if periods.previous > 0 {
@@ -83,7 +84,7 @@ impl Drop for UnreadGuard {
     }
 }
 
-/// A body in pieces.
+/// A body in chunks.
 #[derive(Debug)]
 struct ChunkedBody {
     body: Body,

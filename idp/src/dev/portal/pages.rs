@@ -1,4 +1,4 @@
-//! What the portal shows.
+//! The pages of the portal.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -33,7 +33,7 @@ pub(super) struct PersonPage<'a> {
     pub(super) person: &'a Person,
 }
 
-/// Somebody who is signed in, ready to be shown.
+/// A signed-in person, as the page shows it.
 #[derive(Debug)]
 pub(super) struct Person {
     pub(super) name: String,
@@ -42,9 +42,9 @@ pub(super) struct Person {
     pub(super) header: String,
     pub(super) payload: String,
     pub(super) access: String,
-    /// What the sign-out form must bring back.
+    /// The token that the sign-out form must post.
     pub(super) form: String,
-    /// The hint of the logout request.
+    /// The `id_token_hint` of the logout request.
     pub(super) id_token: CoreIdToken,
 }
 
@@ -56,19 +56,19 @@ pub(super) struct Claim {
     pub(super) source: &'static str,
 }
 
-/// A page for what went wrong, with the way on.
+/// An error page, with a link to try again.
 #[derive(Debug, Template)]
 #[template(path = "dev/portal_problem.html")]
 pub(super) struct ProblemPage {
     pub(super) status: StatusCode,
     pub(super) title: &'static str,
     pub(super) text: &'static str,
-    /// For the person who helps: error code and description.
+    /// For support: error code and description.
     pub(super) detail: String,
 }
 
 impl Person {
-    /// `profile` is what userinfo answered.
+    /// `profile` is the answer of userinfo.
     pub(super) fn new(
         verified: &VerifiedTokens,
         profile: &Value,
@@ -102,7 +102,7 @@ impl Person {
     }
 }
 
-/// One part of a token that is verified already, to be read by a person.
+/// Decodes one part of a token that was verified before, to be shown.
 fn decode(part: &str) -> Map<String, Value> {
     let bytes = URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or_default()
@@ -129,7 +129,7 @@ pub(super) fn claims(
     from_token.chain(added.map(|(name, value)| row(name, value, "userinfo"))).collect()
 }
 
-/// Times also as a clock shows them.
+/// The value as text. Times are also shown as a time of day.
 fn display_value(name: &str, value: &Value, zone: &TimeZone) -> String {
     match (name, value.as_i64()) {
         ("exp" | "iat" | "nbf" | "auth_time" | "updated_at", Some(seconds)) => {
@@ -140,7 +140,7 @@ fn display_value(name: &str, value: &Value, zone: &TimeZone) -> String {
     }
 }
 
-/// What to call the person: the best of what the provider told.
+/// The name to show for the person, from the best claim of the provider.
 pub(super) fn display_name(profile: &Map<String, Value>, token: &Map<String, Value>) -> String {
     let find = |key| profile.get(key).or_else(|| token.get(key)).and_then(Value::as_str);
     let found =

@@ -1,6 +1,6 @@
-//! The protocol, as a relying party speaks it: discovery, authorization request, code exchange,
-//! verification, userinfo, logout. Everything but the transport is the `openidconnect` crate's, so
-//! that the portal is a judge of ours that does not share our code.
+//! The protocol of a relying party: discovery, authorization request, code exchange, verification,
+//! userinfo, logout. The `openidconnect` crate does everything but the transport, so that the portal
+//! tests our provider without sharing its code.
 
 use std::error::Error;
 use std::time::Duration;
@@ -32,7 +32,7 @@ type Client = CoreClient<
     EndpointMaybeSet,
 >;
 
-/// A provider that was discovered.
+/// A discovered provider.
 #[derive(Debug)]
 pub(super) struct Provider {
     client: Client,
@@ -40,7 +40,7 @@ pub(super) struct Provider {
     end_session: Option<EndSessionUrl>,
 }
 
-/// An authorization request on its way; each value is used once.
+/// An authorization request under way. Each value is used once.
 #[derive(Debug)]
 pub(super) struct PendingSignIn {
     pub(super) state: CsrfToken,
@@ -48,14 +48,14 @@ pub(super) struct PendingSignIn {
     verifier: PkceCodeVerifier,
 }
 
-/// What the token endpoint answered, not yet verified.
+/// The answer of the token endpoint, not yet verified.
 #[derive(Debug)]
 pub(super) struct UnverifiedTokens {
     tokens: CoreTokenResponse,
     nonce: Nonce,
 }
 
-/// What was verified.
+/// Verified tokens.
 #[derive(Debug)]
 pub(super) struct VerifiedTokens {
     pub(super) id_token: CoreIdToken,
@@ -64,7 +64,7 @@ pub(super) struct VerifiedTokens {
     access_token: AccessToken,
 }
 
-/// Why a sign-in did not come to its end.
+/// Why a sign-in failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProviderError {
     #[error("the sign-in service cannot be reached")]
@@ -106,7 +106,7 @@ impl Provider {
         self.issuer.as_str() == iss
     }
 
-    /// Where to send the browser, and what must come back (RFC 7636; OpenID Connect Core, 3.1.2.1).
+    /// The authorization URL, and the values to check in the callback (RFC 7636; OpenID Connect Core, 3.1.2.1).
     pub(super) fn authorize(&self) -> (Url, PendingSignIn) {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let flow = CoreAuthenticationFlow::AuthorizationCode;
@@ -138,7 +138,7 @@ impl Provider {
                 description: refused.error_description().cloned().unwrap_or_default(),
             },
             RequestTokenError::Request(error) => unreachable(error),
-            // The body is not repeated: it may hold tokens.
+            // The body is left out: it may contain tokens.
             RequestTokenError::Parse(error, _) => ProviderError::Untrusted(error.to_string()),
             RequestTokenError::Other(text) => ProviderError::Untrusted(text),
         })?;
@@ -190,7 +190,7 @@ impl Provider {
         })
     }
 
-    /// Asks userinfo; a subject other than the ID token's is refused (OpenID Connect Core, 5.3.2).
+    /// Requests userinfo. A subject other than the ID token's is refused (OpenID Connect Core, 5.3.2).
     pub(super) async fn userinfo(
         &self,
         http: &Fetch,
@@ -206,7 +206,7 @@ impl Provider {
             .map_err(|error| ProviderError::Untrusted(error.to_string()))
     }
 
-    /// Where the browser ends its session at the provider (RP-Initiated Logout 1.0, section 2).
+    /// The URL at which the browser ends its session at the provider (RP-Initiated Logout 1.0, section 2).
     pub(super) fn logout_url(
         &self,
         hint: &CoreIdToken,

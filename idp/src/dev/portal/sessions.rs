@@ -1,4 +1,4 @@
-//! Who is here: the portal's own sessions, in the memory of this process, under a random cookie.
+//! The portal's own sessions, in the memory of this process, each under a random cookie.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,12 +8,12 @@ use openidconnect::CsrfToken;
 use super::pages::Person;
 use super::provider::PendingSignIn;
 
-/// Visitors that are remembered; the one who came first is forgotten first.
+/// The most sessions that are kept. The oldest is dropped first.
 const SESSIONS_MAX: usize = 1000;
-/// Sign-ins that one browser may have under way (tabs).
+/// The most pending sign-ins of one browser (tabs).
 const PENDING_MAX: usize = 8;
 
-/// All visitors.
+/// All sessions.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     inner: Mutex<Inner>,
@@ -32,7 +32,7 @@ struct PortalSession {
     logout_state: Option<String>,
 }
 
-/// A visitor who just left: what the logout request needs.
+/// A session that has just ended, with what the logout request needs.
 #[derive(Debug)]
 pub(super) struct EndedSession {
     pub(super) person: Arc<Person>,
@@ -41,7 +41,7 @@ pub(super) struct EndedSession {
 }
 
 impl Sessions {
-    /// Remembers a sign-in under way; the cookie to set, which is the present one if it is known.
+    /// Stores a pending sign-in. Returns the cookie to set, which is the present one if it is known.
     pub(super) fn begin_sign_in(&self, cookie: Option<&str>, pending: PendingSignIn) -> String {
         let mut inner = self.lock();
         let known = cookie.filter(|cookie| inner.by_cookie.contains_key(*cookie));
@@ -55,7 +55,7 @@ impl Sessions {
         cookie
     }
 
-    /// The sign-in under way that `state` names, once, and only for the browser that began it.
+    /// Takes the pending sign-in of `state`, only for the browser that began it.
     pub(super) fn take_pending(&self, cookie: &str, state: &str) -> Option<PendingSignIn> {
         let mut inner = self.lock();
         let session = inner.by_cookie.get_mut(cookie)?;
@@ -63,19 +63,19 @@ impl Sessions {
         session.pending.remove(nth)
     }
 
-    /// Signs a visitor in under a new cookie; the old one and all that hung on it are forgotten.
+    /// Signs a person in under a new cookie. The old session is deleted.
     pub(super) fn sign_in(&self, cookie: &str, person: Person) -> String {
         let mut inner = self.lock();
         inner.remove(cookie);
         inner.add(PortalSession { person: Some(Arc::new(person)), ..PortalSession::default() })
     }
 
-    /// Who is signed in.
+    /// The signed-in person of a session.
     pub(super) fn person(&self, cookie: &str) -> Option<Arc<Person>> {
         self.lock().by_cookie.get(cookie)?.person.clone()
     }
 
-    /// Signs a visitor out when the form is one that this visitor was given.
+    /// Signs a person out if `form` is the form token of this session.
     pub(super) fn sign_out(&self, cookie: &str, form: &str) -> Option<EndedSession> {
         let mut inner = self.lock();
         let person = inner.by_cookie.get(cookie)?.person.clone()?;
@@ -89,7 +89,7 @@ impl Sessions {
         Some(EndedSession { person, cookie, state })
     }
 
-    /// Whether this browser comes back from the logout that it began, once.
+    /// Whether this browser returns from the logout that it began; true only once.
     pub(super) fn finish_sign_out(&self, cookie: &str, state: &str) -> bool {
         let mut inner = self.lock();
         let Some(session) = inner.by_cookie.get_mut(cookie) else { return false };

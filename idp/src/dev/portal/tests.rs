@@ -1,4 +1,4 @@
-//! The parts that need no provider, and one provider of metadata.
+//! Tests of the parts that need no provider, or only its metadata.
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -20,7 +20,7 @@ fn portal(issuer: &str) -> Portal {
     }
 }
 
-/// A provider that can be discovered and does nothing else.
+/// Starts a provider that answers discovery only; returns its issuer.
 async fn provider() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());
