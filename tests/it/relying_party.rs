@@ -159,7 +159,7 @@ impl TlsServe {
             let page = browser.get(PendingRequest::new(client).url(&self.issuer, &[])).await;
             if page.status == 200 { Ok(()) } else { Err(self.serve.output()) }
         };
-        wait::until(&format!("serve knows {}", client.id), known).await;
+        wait::until(&format!("serve has read {}", client.id), known).await;
     }
 
     fn provider_ref(&self) -> ProviderRef<'_> {

@@ -233,7 +233,7 @@ pub async fn wait_until_client_known(browser: &HttpBrowser, client: &Client) {
         let page = browser.new_browser().get(&url).await;
         if page.has_field("password") { Ok(()) } else { Err(page.text()) }
     };
-    wait::until("the replica knows the client", known).await;
+    wait::until("the replica has read the client", known).await;
 }
 
 async fn sign_in_repeatedly(
@@ -287,7 +287,7 @@ impl Person<'_> {
         Err("had to start again too often".to_owned())
     }
 
-    /// `None`: the page said to start again.
+    /// `None`: the page asks the person to start again.
     async fn both_steps(
         &self,
         browser: &HttpBrowser,

@@ -196,8 +196,8 @@ impl ChildProcess {
     pub async fn next_line(&mut self) -> String {
         match timeout(LIMIT, self.lines.recv()).await {
             Ok(Some(line)) => line,
-            Ok(None) => panic!("it ended without a further line; it said:\n{}", self.output()),
-            Err(late) => panic!("no line: {late}; it said:\n{}", self.output()),
+            Ok(None) => panic!("it ended without a further line; its output:\n{}", self.output()),
+            Err(late) => panic!("no line: {late}; its output:\n{}", self.output()),
         }
     }
 
@@ -219,7 +219,7 @@ impl ChildProcess {
             let output = self.output();
             assert!(
                 !ended || output.contains(text),
-                "it ended without {text:?}; it said:\n{output}"
+                "it ended without {text:?}; its output:\n{output}"
             );
             if output.contains(text) { Ok(()) } else { Err(output) }
         };
@@ -229,7 +229,11 @@ impl ChildProcess {
     /// Waits until its provider answers at a browser's address.
     pub async fn wait_until_answering(&self, browser: &HttpBrowser) {
         let answers = async || {
-            assert!(!self.has_ended(), "it ended before it answered; it said:\n{}", self.output());
+            assert!(
+                !self.has_ended(),
+                "it ended before it answered; its output:\n{}",
+                self.output()
+            );
             browser.try_get("/oauth2/jwks").await.ok_or_else(|| self.output()).map(drop)
         };
         wait::until("the program answers", answers).await;
@@ -264,14 +268,14 @@ impl ChildProcess {
 
     async fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.pid.to_string()]).status().await;
-        assert!(sent.expect("kill starts").success(), "it is gone; it said:\n{}", self.output());
+        assert!(sent.expect("kill starts").success(), "it is gone; its output:\n{}", self.output());
     }
 
     /// Waits until it ends by itself, and until its last output is in [`Self::output`].
     pub async fn wait_for_exit(&mut self) -> ExitStatus {
         let ended = timeout(LIMIT, self.child.wait()).await;
         let status = ended
-            .unwrap_or_else(|_| panic!("still running; it said:\n{}", self.output()))
+            .unwrap_or_else(|_| panic!("still running; its output:\n{}", self.output()))
             .expect("ours");
         self.drain_output().await;
         status

@@ -133,8 +133,8 @@ async fn every_page_has_security_headers() {
     // A person with a session, at the entry points.
     let (client, patient) = (app.client("clinic").await, app.patient("Ana").await);
     let browser = app.browser();
-    let (door, _) = browser.open_sign_in_page(&client).await;
-    assert_security_headers("/oauth2/authorize", &door);
+    let (entry, _) = browser.open_sign_in_page(&client).await;
+    assert_security_headers("/oauth2/authorize", &entry);
     browser.sign_in(&app, &client, &patient).await;
     let question = browser.get("/oauth2/logout").await;
     assert!(question.has_field("form"), "{}", question.text());

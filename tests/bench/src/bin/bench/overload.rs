@@ -88,8 +88,8 @@ pub(crate) async fn run(crowd: OverloadOptions) {
     let after = Throughput::measure(&load, &server, time / 2).await;
     counts.merge_broken(&late);
     println!("Overload on PostgreSQL and Redis, server on one core");
-    print_figure("sign-ins per second without a crowd, before", before.rate(), "1/s", None);
-    print_figure("sign-ins per second without a crowd, after", after.rate(), "1/s", None);
+    print_figure("sign-ins per second before the overload", before.rate(), "1/s", None);
+    print_figure("sign-ins per second after the overload", after.rate(), "1/s", None);
     let peak = before.merge(&after);
     print_figure("the peak: both together", peak.rate(), "1/s", None);
     print_figure(
@@ -104,20 +104,20 @@ pub(crate) async fn run(crowd: OverloadOptions) {
     let mut pages = counts.pages.lock().expect("no holder panicked");
     let p99 = millis(percentile(&mut pages, 99));
     print_figure("sign-in page when idle, p99", millis(idle_p99), "ms", None);
-    print_figure("sign-in page of the crowd, p50", millis(percentile(&mut pages, 50)), "ms", None);
-    print_figure("sign-in page of the crowd, p99", p99, "ms", Some(("at most", most)));
+    print_figure(
+        "sign-in page during the overload, p50",
+        millis(percentile(&mut pages, 50)),
+        "ms",
+        None,
+    );
+    print_figure("sign-in page during the overload, p99", p99, "ms", Some(("at most", most)));
 }
 
 fn print_counts(counts: &OverloadCounts, peak: f64, time: Duration) {
     let of = |count: &AtomicU32| f64::from(count.load(Ordering::Relaxed));
     let rate = |count: &AtomicU32| of(count) / time.as_secs_f64();
     print_figure("posts of a password per second", rate(&counts.posts), "1/s", None);
-    print_figure(
-        "of them by people who had just opened the page",
-        rate(&counts.opened),
-        "1/s",
-        None,
-    );
+    print_figure("of these, first posts of a new page", rate(&counts.opened), "1/s", None);
     print_figure(
         "refused with 503, Retry-After and the address kept",
         rate(&counts.refused),
@@ -127,7 +127,7 @@ fn print_counts(counts: &OverloadCounts, peak: f64, time: Duration) {
     let broken = counts.broken.lock().expect("no holder panicked");
     let number = u32::try_from(broken.len()).unwrap_or(u32::MAX);
     print_figure(
-        "refused otherwise, or without an answer",
+        "failed otherwise, or without an answer",
         f64::from(number),
         "",
         Some(("at most", 0.0)),
@@ -160,12 +160,7 @@ fn print_cpu(
     let share = 1.0 - refusals / millis(cpu);
     print_figure("CPU that went into completed sign-ins", share, "", Some(("at least", 0.9)));
     let speed = peak.millis_per_sign_in(peak.hashing) * completed / millis(hashing);
-    print_figure(
-        "Argon2 of a sign-in, at the peak over meanwhile: others slow it",
-        speed,
-        "",
-        None,
-    );
+    print_figure("Argon2 of a sign-in, at the peak over during the overload", speed, "", None);
 }
 
 /// Posts `rate` passwords a second, while the queue fills and then for the time of the overload. Each result is counted for

@@ -57,7 +57,12 @@ async fn sweep(engine: Engine) {
     let server = Server::serve(engine, &test).await;
     let begun = Instant::now();
     wait_until_sealed(&db).await;
-    print_figure("old rows of the trail sealed", per_second(EACH, begun.elapsed()), "1/s", None);
+    print_figure(
+        "old rows of the audit trail sealed",
+        per_second(EACH, begun.elapsed()),
+        "1/s",
+        None,
+    );
     aged_data::fill(&db, engine, EACH).await;
     let rows = remaining_rows(&db).await;
     print_figure("rows past their time", per_second(rows, Duration::from_secs(1)), "", None);
@@ -74,13 +79,18 @@ async fn sweep(engine: Engine) {
         begun.elapsed()
     };
     let (taken, mut beside) = tokio::join!(swept, SignInTimes::measure(&server));
-    print_figure("swept, with its rests and beside sign-ins", per_second(rows, taken), "1/s", None);
+    print_figure(
+        "swept, with its pauses and beside sign-ins",
+        per_second(rows, taken),
+        "1/s",
+        None,
+    );
     server.print_log_line("expired rows were deleted").await;
     // The machine may have become faster or slower meanwhile, so the rounds before and after are merged.
     without.merge(SignInTimes::measure(&server).await);
     let without = without.print_times("without sweeping");
     let ratio = beside.print_times("beside sweeping") / without;
-    print_figure("median beside sweeping, to that without", ratio, "", Some(("at most", 1.25)));
+    print_figure("median while sweeping, over that without", ratio, "", Some(("at most", 1.25)));
 }
 
 fn per_second(rows: i64, taken: Duration) -> f64 {
